@@ -1,0 +1,262 @@
+//! loom below the facade: every interleaving of a small configuration, with C11 weak memory.
+//!
+//! loom decides inside its own primitives, so the facade's arms for it are loom's types. Two things are added. What a task
+//! does is recorded as it happens. And each resource of the ledger has a probe, a relaxed atomic that every ledger call
+//! touches: loom prunes interleavings by the objects that threads touch, and would never try a use and a release of the
+//! same resource in both orders if it could not see them. A relaxed access orders nothing.
+//!
+//! After a finding nothing is unwound: the finding is sent and the OS thread parks for good (`run::report_and_park`).
+//! loom tells its own findings by panicking, and a destructor that calls into loom while that panic unwinds may panic
+//! again and abort the process. So the panic hook notes the finding, and the first operation of the facade that a
+//! destructor asks for, or else the end of the task's own code, reports and parks ([`not_unwinding`]). Not the hook
+//! itself: a thread that stays in the hook would block whoever changes the hook, as test runners do.
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Arm;
+use crate::engine;
+use crate::op::{ObjectId, Op, OpKind, TaskId};
+use crate::panics;
+use crate::run::{self, Outcome, Record, Run};
+use crate::seed::fold;
+use crate::trace::Item;
+
+loom::thread_local! {
+    static TASK: Cell<u32> = Cell::new(0);
+}
+
+thread_local! {
+    static PROBES: RefCell<Vec<(ObjectId, Rc<loom::sync::atomic::AtomicUsize>)>> = const { RefCell::new(Vec::new()) };
+    /// loom's cells, which are not `Sync`, so that the facade's cannot hold them.
+    static CELLS: RefCell<Vec<(ObjectId, Rc<loom::cell::UnsafeCell<()>>)>> = const { RefCell::new(Vec::new()) };
+    /// The cell being accessed, for the report should loom find a race.
+    static TOUCHED: Cell<ObjectId> = const { Cell::new(ObjectId::NONE) };
+    /// Threads whose handles were dropped: the body waits for them too, as every task must end.
+    static LEFT: RefCell<Vec<loom::thread::JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn me() -> TaskId {
+    TASK.with(|task| TaskId(task.get()))
+}
+
+/// Records an operation that loom has just carried out.
+pub(crate) fn observe(op: Op) {
+    let task = me();
+    run::with(|run| {
+        run.task = task;
+        run.step += 1;
+        run.operated(op);
+    });
+}
+
+/// A destructor that runs while a panic unwinds must not call into loom: the finding is reported instead, and the thread
+/// stays here.
+pub(crate) fn not_unwinding() {
+    if std::thread::panicking() {
+        run::report_and_park();
+    }
+}
+
+/// Makes the run know whose code goes on: loom may have switched inside the last operation.
+pub(crate) fn settle() {
+    let task = me();
+    run::with(|run| run.task = task);
+}
+
+pub(crate) fn new_probe(object: ObjectId) {
+    PROBES.with_borrow_mut(|probes| probes.push((object, Rc::new(loom::sync::atomic::AtomicUsize::new(0)))));
+}
+
+pub(crate) fn new_cell(object: ObjectId) {
+    CELLS.with_borrow_mut(|cells| cells.push((object, Rc::new(loom::cell::UnsafeCell::new(())))));
+}
+
+/// Lets loom check an access to a plain cell.
+pub(crate) fn cell_access(object: ObjectId, kind: OpKind) {
+    let cell = find(&CELLS, object);
+    TOUCHED.set(object);
+    match cell {
+        Some(cell) if kind == OpKind::CellWrite => cell.with_mut(|_| ()),
+        Some(cell) => cell.with(|_| ()),
+        None => {}
+    }
+    TOUCHED.set(ObjectId::NONE);
+}
+
+/// The name of the cell whose access loom is checking.
+pub(crate) fn touched() -> &'static str {
+    run::with(|run| run.objects.get(TOUCHED.get().0 as usize).copied()).flatten().unwrap_or("cell")
+}
+
+type Registry<T> = std::thread::LocalKey<RefCell<Vec<(ObjectId, Rc<T>)>>>;
+
+fn find<T>(registry: &'static Registry<T>, object: ObjectId) -> Option<Rc<T>> {
+    registry.with_borrow(|known| {
+        let place = known.binary_search_by_key(&object, |(object, _)| *object).ok()?;
+        Some(Rc::clone(&known[place].1))
+    })
+}
+
+/// A ledger call, made visible to loom's partial-order reduction.
+pub(crate) fn probe(op: Op) {
+    if let Some(probe) = find(&PROBES, op.object) {
+        match op.kind {
+            OpKind::Use => {
+                probe.load(loom::sync::atomic::Ordering::Relaxed);
+            }
+            _ => {
+                probe.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    }
+    observe(op);
+}
+
+/// Starts a thread of the model.
+pub(crate) fn spawn(
+    name: Option<String>,
+    body: Box<dyn FnOnce()>,
+    location: &'static Location<'static>,
+) -> (TaskId, loom::thread::JoinHandle<()>) {
+    settle();
+    let id = run::with(|run| run.spawned(name).0).unwrap_or(TaskId::MAIN);
+    let handle = loom::thread::spawn(move || {
+        TASK.with(|task| task.set(id.0));
+        settle();
+        run::with(|run| run.record(Item::Began, location));
+        body();
+        settle();
+        run::with(|run| run.record(Item::Ended, location));
+    });
+    settle();
+    (id, handle)
+}
+
+/// Keeps a handle that the component let go.
+pub(crate) fn leave(handle: loom::thread::JoinHandle<()>) {
+    LEFT.with_borrow_mut(|left| left.push(handle));
+}
+
+/// What to explore.
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    pub(crate) record: Record,
+    pub(crate) preemptions_max: usize,
+    pub(crate) branches_max: usize,
+    pub(crate) executions_max: u64,
+    pub(crate) body: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What an exploration came to.
+#[derive(Debug)]
+pub(crate) struct Explored {
+    pub(crate) executions: u64,
+    pub(crate) steps: u64,
+    pub(crate) hash: u64,
+    /// Whether the whole space was explored.
+    pub(crate) complete: bool,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) reached: std::collections::BTreeMap<&'static str, u64>,
+}
+
+#[derive(Default)]
+struct Tally {
+    executions: AtomicU64,
+    steps: AtomicU64,
+    hash: AtomicU64,
+    reached: Mutex<std::collections::BTreeMap<&'static str, u64>>,
+}
+
+impl Tally {
+    fn add(&self, outcome: &Outcome) {
+        self.steps.fetch_add(u64::from(outcome.steps), Ordering::Relaxed);
+        let hash = fold(self.hash.load(Ordering::Relaxed), outcome.trace.hash());
+        self.hash.store(hash, Ordering::Relaxed);
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        for (sentence, count) in &outcome.reached {
+            *reached.entry(sentence).or_insert(0) += count;
+        }
+    }
+}
+
+/// Explores on an OS thread of its own, so that a finding can leave that thread parked where it stands.
+pub(crate) fn explore(setup: Setup) -> Explored {
+    panics::install();
+    let (sender, receiver) = channel();
+    let tally = Arc::new(Tally::default());
+    let for_thread = Arc::clone(&tally);
+    let executions_max = setup.executions_max;
+    let thread = std::thread::spawn(move || {
+        let _arm = engine::enter(Arm::Loom);
+        panics::guard(true);
+        let mut builder = loom::model::Builder::new();
+        builder.max_threads = loom::MAX_THREADS;
+        builder.max_branches = setup.branches_max;
+        builder.preemption_bound = Some(setup.preemptions_max);
+        builder.max_permutations = usize::try_from(executions_max).ok().and_then(|most| most.checked_add(1));
+        builder.checkpoint_interval = 1;
+        builder.max_duration = None;
+        builder.checkpoint_file = None;
+        builder.location = false;
+        builder.log = false;
+        let sender = Mutex::new(sender);
+        let checked = panics::guarded(|| {
+            builder.check(move || {
+                let reporter = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                for_thread.executions.fetch_add(1, Ordering::Relaxed);
+                one(&setup, reporter, &for_thread);
+            });
+        });
+        panics::guard(false);
+        assert!(checked.is_some(), "invariant: a failed exploration does not return");
+    });
+    // The sender lives in the thread: this ends with a finding, or when the thread is done.
+    let outcome = receiver.recv().ok();
+    if outcome.is_none() && thread.join().is_err() {
+        unreachable!("invariant: a failed exploration reports before its thread ends");
+    }
+    if let Some(outcome) = &outcome {
+        tally.add(outcome);
+    }
+    let executions = tally.executions.load(Ordering::Relaxed);
+    let reached = tally.reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Explored {
+        executions,
+        steps: tally.steps.load(Ordering::Relaxed),
+        hash: tally.hash.load(Ordering::Relaxed),
+        complete: outcome.is_none() && executions < executions_max,
+        outcome,
+        reached,
+    }
+}
+
+fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally) {
+    run::begin(Run::new(setup.seed, setup.record, Some(reporter)));
+    panics::guarded(|| (setup.body)());
+    while let Some(handle) = LEFT.with_borrow_mut(Vec::pop) {
+        let _ = handle.join();
+    }
+    crate::thread::forget_handles();
+    PROBES.take();
+    CELLS.take();
+    settle();
+    if let Some(violation) = run::with(|run| run.check_quiescence()).flatten() {
+        engine::fail(violation);
+    }
+    if let Some(run) = run::end() {
+        tally.add(&run.finish(false));
+    }
+}
+
+/// loom knows no time: a timed wait lets others run once, then its time is over.
+pub(crate) fn pass_time(duration: std::time::Duration) {
+    loom::thread::yield_now();
+    settle();
+    let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    run::with(|run| run.now_ns = run.now_ns.saturating_add(ns));
+}

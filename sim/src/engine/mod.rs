@@ -1,0 +1,171 @@
+//! Which engine runs this OS thread, and the few calls by which the facade reaches it.
+//!
+//! The facade types pick their arm when they are constructed, from the engine current on this thread. Outside any run
+//! there is none, and the facade is plain std: a component written against it works in production as it is.
+
+pub(crate) mod loom;
+pub(crate) mod sched;
+pub(crate) mod threads;
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::op::{ObjectId, Op, OpKind, TaskKey};
+use crate::run;
+use crate::violation::Violation;
+
+/// What decides who runs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Seeded schedules of any size, on shuttle's coroutines, by one of our own strategies.
+    Shuttle,
+    /// Every interleaving and C11 weak memory of a small configuration, within a preemption bound.
+    Loom,
+    /// Real OS threads: sanity and conformance, no replay.
+    Threads,
+}
+
+impl Engine {
+    /// Every engine.
+    pub const ALL: [Engine; 3] = [Engine::Shuttle, Engine::Loom, Engine::Threads];
+
+    /// The name on the command line and in tokens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Engine::Shuttle => "shuttle",
+            Engine::Loom => "loom",
+            Engine::Threads => "threads",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// A word that names no engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no engine: one of shuttle, loom, threads")]
+pub struct UnknownEngine(pub String);
+
+impl FromStr for Engine {
+    type Err = UnknownEngine;
+
+    fn from_str(word: &str) -> Result<Engine, UnknownEngine> {
+        Engine::ALL.into_iter().find(|engine| engine.word() == word).ok_or_else(|| UnknownEngine(word.to_owned()))
+    }
+}
+
+/// The arm that facade types take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arm {
+    /// No run: plain std, nothing observed.
+    Std,
+    /// Our kernel decides; shuttle's coroutines carry it out.
+    Sched,
+    /// loom decides.
+    Loom,
+    /// The operating system decides; calls are observed.
+    Threads,
+}
+
+thread_local! {
+    static ARM: Cell<Arm> = const { Cell::new(Arm::Std) };
+}
+
+pub(crate) fn arm() -> Arm {
+    ARM.get()
+}
+
+/// Makes `arm` the one of this OS thread until the guard is dropped.
+pub(crate) fn enter(arm: Arm) -> Entered {
+    Entered(ARM.replace(arm))
+}
+
+#[derive(Debug)]
+pub(crate) struct Entered(Arm);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        ARM.set(self.0);
+    }
+}
+
+/// Registers a facade object of this run, so that tables can name it.
+pub(crate) fn object(label: &'static str) -> ObjectId {
+    match arm() {
+        Arm::Std => ObjectId::NONE,
+        Arm::Sched => {
+            let object = run::object(label);
+            sched::new_object(object);
+            object
+        }
+        Arm::Loom | Arm::Threads => run::object(label),
+    }
+}
+
+/// A scheduling point of an operation that never blocks, announced before and recorded as it happens.
+pub(crate) fn point(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
+    match arm() {
+        Arm::Std => {}
+        Arm::Sched => sched::point(Op { kind, object, location }),
+        // loom branches inside its own operation, which follows; what is recorded is recorded by `after`.
+        Arm::Loom | Arm::Threads => {}
+    }
+}
+
+/// Records an operation of the engines that bring their own primitives, once it has happened.
+pub(crate) fn after(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
+    match arm() {
+        Arm::Loom => loom::observe(Op { kind, object, location }),
+        Arm::Threads => threads::observe(Op { kind, object, location }),
+        Arm::Std | Arm::Sched => {}
+    }
+}
+
+/// The scheduling point of a ledger call. It orders nothing: no clock is joined, no lock is taken.
+pub(crate) fn custody_point(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
+    match arm() {
+        Arm::Std => {}
+        Arm::Sched => sched::point(Op { kind, object, location }),
+        Arm::Loom => loom::probe(Op { kind, object, location }),
+        Arm::Threads => threads::observe(Op { kind, object, location }),
+    }
+}
+
+/// Registers a resource of the ledger with the engine.
+pub(crate) fn custody_object(label: &'static str) -> ObjectId {
+    match arm() {
+        Arm::Loom => {
+            let object = run::object(label);
+            loom::new_probe(object);
+            object
+        }
+        _ => object(label),
+    }
+}
+
+/// Seed, task and that task's own count of draws, for [`crate::random`].
+pub(crate) fn draw_key() -> (u64, TaskKey, u32) {
+    run::with(|run| run.draw_key()).unwrap_or((0, TaskKey::MAIN, 0))
+}
+
+/// Ends the run with this finding. In a task of a run it does not return, except while a panic already unwinds the
+/// task: then the panic goes on and the first finding stands.
+pub(crate) fn fail(violation: Violation) {
+    if run::with(|run| run.note_violation(violation)).is_none() || std::thread::panicking() {
+        return;
+    }
+    match arm() {
+        Arm::Std => {}
+        Arm::Sched => sched::stop_here(),
+        Arm::Loom | Arm::Threads => run::report_and_park(),
+    }
+}

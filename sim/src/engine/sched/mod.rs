@@ -1,0 +1,167 @@
+//! The scheduled engine: our kernel decides every step, shuttle's coroutines carry it out.
+//!
+//! shuttle gives stacks, switching and teardown; its own primitives are not used. They know no announced operations, no
+//! timeouts, no orderings weaker than sequential consistency and no counted references, and those are what this harness
+//! is for. What is here is what another coroutine engine would need too: everything but `shuttle.rs`.
+
+mod clock;
+mod kernel;
+mod objects;
+mod shuttle;
+mod sync;
+
+use std::cell::RefCell;
+use std::panic::Location;
+
+pub(crate) use kernel::Bounds;
+use kernel::{Go, Kernel, Need, Next};
+use objects::ObjectState;
+pub(crate) use shuttle::{Ended, Setup, Source, run_batch};
+pub(crate) use sync::{
+    LockMode, Notify, Waited, atomic_exchange, atomic_load, atomic_rmw, atomic_store, cell_access, fence, lock, notify,
+    try_lock, unlock, wait, wait_until,
+};
+
+use crate::op::{ObjectId, Op, OpKind, TaskId};
+use crate::run;
+use crate::trace::Item;
+
+thread_local! {
+    static KERNEL: RefCell<Option<Kernel>> = const { RefCell::new(None) };
+}
+
+fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
+    KERNEL.with_borrow_mut(|kernel| match kernel {
+        Some(kernel) => f(kernel),
+        None => unreachable!("invariant: the scheduled arm is entered with a kernel"),
+    })
+}
+
+pub(crate) fn new_object(object: ObjectId) {
+    with(|kernel| {
+        assert_eq!(object.0 as usize, kernel.objects.len(), "invariant: objects are numbered in the order of creation");
+        kernel.objects.push(ObjectState::default());
+    });
+}
+
+/// Tells the run whose code goes on, at which step and moment.
+fn resume() {
+    let (task, step, now_ns) = with(|kernel| (kernel.current, kernel.steps, kernel.now_ns));
+    run::with(|run| (run.task, run.step, run.now_ns) = (task, step, now_ns));
+}
+
+/// Announces `op`, lets the strategy decide, and returns when the task may do it. False: the run is over.
+fn enter(op: Op, need: Need) -> bool {
+    // A destructor that runs while a panic unwinds must not switch: the panic would be seen by every task.
+    if std::thread::panicking() {
+        return false;
+    }
+    match with(|kernel| kernel.arrive(op, need)) {
+        Go::Stay => {}
+        Go::Switch => shuttle::switch(),
+        Go::Over => return false,
+    }
+    let (task, step, now_ns) = with(|kernel| (kernel.current, kernel.steps, kernel.now_ns));
+    run::with(|run| {
+        (run.task, run.step, run.now_ns) = (task, step, now_ns);
+        run.operated(op);
+    });
+    true
+}
+
+/// The current task has been made to wait: another goes on, until this one is chosen again.
+fn give_way(on: ObjectId, location: &'static Location<'static>) {
+    run::with(|run| run.record(Item::Blocked { on }, location));
+    match with(Kernel::go) {
+        Go::Stay => {}
+        Go::Switch | Go::Over => shuttle::switch(),
+    }
+    resume();
+}
+
+pub(crate) fn point(op: Op) {
+    enter(op, Need::Nothing);
+}
+
+/// Ends the run at this very place; the task is not resumed.
+pub(crate) fn stop_here() {
+    let over = with(|kernel| {
+        let over = std::mem::replace(&mut kernel.halted, true);
+        kernel.pending = Some(Next::Halt);
+        over
+    });
+    if !over {
+        shuttle::switch();
+    }
+}
+
+pub(crate) fn yield_now(location: &'static Location<'static>) {
+    with(Kernel::yields);
+    point(Op { kind: OpKind::Yield, object: ObjectId::NONE, location });
+}
+
+pub(crate) fn sleep_ns(duration_ns: u64, location: &'static Location<'static>) {
+    if !enter(Op { kind: OpKind::Sleep, object: ObjectId::NONE, location }, Need::Nothing) {
+        return;
+    }
+    with(|kernel| kernel.sleep_until(kernel.now_ns.saturating_add(duration_ns)));
+    give_way(ObjectId::NONE, location);
+    with(|kernel| kernel.me().timed_out = false);
+    run::with(|run| run.record(Item::TimedOut, location));
+}
+
+/// Starts a task that runs `body`.
+pub(crate) fn spawn(name: Option<String>, body: Box<dyn FnOnce()>, location: &'static Location<'static>) -> TaskId {
+    point(Op { kind: OpKind::Spawn, object: ObjectId::NONE, location });
+    let Some((id, key)) = run::with(|run| run.spawned(name)) else { return TaskId::MAIN };
+    let over = with(|kernel| {
+        if kernel.halted {
+            return true;
+        }
+        let parent = kernel.current;
+        let clock = kernel.me().clock.clone();
+        kernel.me().clock.tick(parent);
+        kernel.add_task(id, key, Some(parent), clock);
+        // shuttle's spawn has a scheduling point of its own; ours was above.
+        kernel.pending = Some(Next::Task(parent));
+        false
+    });
+    if !over {
+        shuttle::spawn(task(body, location), location);
+    }
+    id
+}
+
+fn task(body: Box<dyn FnOnce()>, location: &'static Location<'static>) -> Box<dyn FnOnce()> {
+    Box::new(move || {
+        resume();
+        run::with(|run| run.record(Item::Began, location));
+        body();
+        finish(location);
+    })
+}
+
+fn finish(location: &'static Location<'static>) {
+    run::with(|run| run.record(Item::Ended, location));
+    with(Kernel::finish_current);
+}
+
+/// Returns when the task has finished; what it did happened before.
+pub(crate) fn join(task: TaskId, location: &'static Location<'static>) {
+    if enter(Op { kind: OpKind::Join, object: ObjectId::NONE, location }, Need::End(task)) {
+        with(|kernel| {
+            let clock = kernel.tasks[task.index()].clock.clone();
+            kernel.me().clock.join(&clock);
+        });
+    }
+}
+
+/// Whether the task has finished.
+pub(crate) fn is_finished(task: TaskId) -> bool {
+    with(|kernel| kernel.halted || kernel.tasks[task.index()].status == kernel::Status::Finished)
+}
+
+/// Virtual time.
+pub(crate) fn now_ns() -> u64 {
+    with(|kernel| kernel.now_ns)
+}

@@ -1,0 +1,24 @@
+//! Exploration: cases, hunts over many seeds, reports.
+//!
+//! A [`Case`] is one scenario with one variant. A [`Hunt`] spreads the runs of many cells over cores; every run has its
+//! own seed, and the result does not depend on how many cores there were.
+
+mod case;
+mod check;
+mod hunt;
+mod isolate;
+mod reference;
+mod report;
+mod single;
+
+pub use case::{Case, CaseName, Limits};
+pub use check::Check;
+pub(crate) use check::parse_seed;
+pub use hunt::{Cell, Hunt, Observer, Quiet};
+pub use isolate::serve_child;
+pub use report::{Failure, Origin, Report, Verdict};
+pub use single::run_one;
+pub(crate) use single::{Exact, build, report_of, run_exact};
+
+pub use crate::engine::Engine;
+pub use crate::strategy::StrategyName;

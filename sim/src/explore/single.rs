@@ -1,0 +1,105 @@
+//! One run, exactly: of a seed, or of a plan and a schedule that are given.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::case::Case;
+use super::report::{Failure, Origin, Report, Verdict, tables};
+use super::{hunt, isolate};
+use crate::engine::sched::{Ended, Setup, Source, run_batch};
+use crate::engine::{Engine, threads};
+use crate::plan::AnyPlan;
+use crate::run::{Outcome, Record};
+use crate::strategy::{Strategy, StrategyName};
+
+/// A run of which everything is given.
+pub(crate) struct Exact {
+    pub(crate) plan: AnyPlan,
+    pub(crate) seed: u64,
+    pub(crate) strategy: Box<dyn Strategy>,
+    pub(crate) record: Record,
+}
+
+struct Once {
+    setup: Option<Setup>,
+    ended: Rc<RefCell<Option<Ended>>>,
+}
+
+impl Source for Once {
+    fn next(&mut self) -> Option<Setup> {
+        self.setup.take()
+    }
+
+    fn finished(&mut self, ended: Ended) {
+        *self.ended.borrow_mut() = Some(ended);
+    }
+}
+
+/// Makes that run under the scheduled engine.
+pub(crate) fn run_exact(case: &Case, exact: Exact) -> Ended {
+    let ended = Rc::new(RefCell::new(None));
+    let setup = Setup {
+        seed: exact.seed,
+        strategy: exact.strategy,
+        bounds: case.bounds().bounds(),
+        record: exact.record,
+        body: case.body(exact.plan),
+    };
+    run_batch(Box::new(Once { setup: Some(setup), ended: Rc::clone(&ended) }));
+    match ended.take() {
+        Some(ended) => ended,
+        None => unreachable!("invariant: a batch of one run finishes it"),
+    }
+}
+
+/// Makes the run of `seed` again, or for the first time: that very execution, recorded.
+///
+/// Under loom it explores until the first finding, which comes at the same execution each time. Under `threads` it is a
+/// run of the same plan; what the operating system does is not repeated.
+pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Report {
+    let origin = Origin { case: case.name().clone(), engine, strategy, seed };
+    let (report, seconds) = hunt::timed(|| match engine {
+        Engine::Shuttle => {
+            let plan = case.generator().plan(seed);
+            let strategy = build(case, strategy, seed);
+            let ended = run_exact(case, Exact { plan, seed, strategy, record: Record::Events });
+            report_of(origin, &ended.outcome)
+        }
+        Engine::Threads => {
+            let plan = case.generator().plan(seed);
+            report_of(origin, &threads::run_once(seed, Record::Events, case.body(plan)))
+        }
+        Engine::Loom => isolate::explore_loom(case, &origin, u64::MAX, &|| false),
+    });
+    Report { seconds, ..report }
+}
+
+/// The strategy for the run of `seed`.
+pub(crate) fn build(case: &Case, strategy: StrategyName, seed: u64) -> Box<dyn Strategy> {
+    if strategy.learns() {
+        strategy.build(seed, case.profile())
+    } else {
+        strategy.build(seed, &crate::strategy::Profile::default())
+    }
+}
+
+pub(crate) fn report_of(origin: Origin, outcome: &Outcome) -> Report {
+    let failure = Failure::new(origin, outcome);
+    let (table, full_table) = tables(outcome);
+    Report {
+        schedules: 1,
+        steps: u64::from(outcome.steps),
+        verdict: failure.map_or(Verdict::Clean, |failure| Verdict::Violation(Box::new(failure))),
+        trace_hash: outcome.trace.hash(),
+        complete: true,
+        reached: words(&outcome.reached),
+        seconds: 0.0,
+        table,
+        full_table,
+    }
+}
+
+pub(crate) fn words(reached: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    reached.iter().map(|(sentence, count)| ((*sentence).to_owned(), *count)).collect()
+}

@@ -1,0 +1,164 @@
+//! A reference-counted thing whose holders are known by name.
+
+use std::panic::Location;
+
+use smallvec::smallvec;
+
+use super::custody::{Action, Custody, Owner};
+use super::entry::{Entry, Holding};
+use super::{EntryId, act, adjust, open, peek};
+use crate::op::{ObjectId, OpKind};
+use crate::violation::ViolationKind;
+
+/// A thing that is freed when its count reaches zero. Beside the count, the ledger knows who is meant to hold each
+/// reference; a release by somebody who holds none still takes one off the count, as it would in C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Counted {
+    id: EntryId,
+    object: ObjectId,
+}
+
+fn parts(entry: &mut Entry) -> (&mut u32, &mut smallvec::SmallVec<[Owner; 4]>) {
+    match &mut entry.holding {
+        Holding::Counted { count, holders } => (count, holders),
+        _ => unreachable!("invariant: a Counted"),
+    }
+}
+
+impl Counted {
+    /// A new counted thing with one reference, held by `holder`.
+    #[track_caller]
+    pub fn acquire(class: &'static str, holder: Owner) -> Counted {
+        let holding = || Holding::Counted { count: 1, holders: smallvec![holder] };
+        let (id, object) = open(class, holder, holding, Location::caller());
+        Counted { id, object }
+    }
+
+    /// One more reference, held by `holder`. Refcount under-run if the count was zero: what is freed cannot rise again.
+    #[track_caller]
+    pub fn retain(self, holder: Owner) {
+        act((self.id, self.object), OpKind::Transfer, holder, Location::caller(), |entry, mark| {
+            if !entry.live {
+                return Err((
+                    ViolationKind::RefcountUnderrun,
+                    format!("{holder} takes a reference to {}, whose count is zero", entry.name()),
+                ));
+            }
+            let (count, holders) = parts(entry);
+            *count += 1;
+            holders.push(holder);
+            let count = *count;
+            entry.passed = Some(mark);
+            Ok(Custody::new(Action::Retained(count), entry.class, entry.nth, holder))
+        });
+    }
+
+    /// `from` hands its reference to `to`. Wrong owner if `from` holds none.
+    #[track_caller]
+    pub fn pass(self, from: Owner, to: Owner) {
+        act((self.id, self.object), OpKind::Transfer, from, Location::caller(), |entry, mark| {
+            entry.must_live(from)?;
+            let name = entry.name();
+            let (_, holders) = parts(entry);
+            let Some(place) = holders.iter().position(|holder| *holder == from) else {
+                return Err((
+                    ViolationKind::WrongOwner,
+                    format!("{from} hands a reference to {name} to {to}, but holds none"),
+                ));
+            };
+            holders[place] = to;
+            entry.passed = Some(mark);
+            Ok(Custody::new(Action::Passed(to), entry.class, entry.nth, from))
+        });
+    }
+
+    /// One reference less; returns the count that remains. Refcount under-run if the count was zero, or becomes zero
+    /// while others are still named as holders.
+    #[track_caller]
+    pub fn release(self, holder: Owner) -> u32 {
+        act((self.id, self.object), OpKind::Release, holder, Location::caller(), |entry, mark| {
+            let name = entry.name();
+            if !entry.live {
+                return Err((
+                    ViolationKind::RefcountUnderrun,
+                    format!("{holder} releases a reference to {name}, whose count is zero"),
+                ));
+            }
+            let (count, holders) = parts(entry);
+            if let Some(place) = holders.iter().position(|other| *other == holder) {
+                holders.remove(place);
+            }
+            *count -= 1;
+            let (count, left) = (*count, holders.iter().map(Owner::to_string).collect::<Vec<_>>().join(", "));
+            entry.used = Some(mark);
+            if count == 0 {
+                entry.live = false;
+                entry.released = Some(mark);
+                if !left.is_empty() {
+                    return Err((
+                        ViolationKind::RefcountUnderrun,
+                        format!("{holder} releases the last reference to {name}, which {left} still holds"),
+                    ));
+                }
+            }
+            Ok(Custody::new(Action::Dropped(count), entry.class, entry.nth, holder))
+        });
+        self.count()
+    }
+
+    /// `by` uses the thing. Use after release if it was freed.
+    #[track_caller]
+    pub fn touch(self, by: Owner) {
+        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+            entry.must_live(by)?;
+            entry.used = Some(mark);
+            Ok(Custody::new(Action::Used, entry.class, entry.nth, by))
+        });
+    }
+
+    /// The model's own count says `counted`. Refcount mismatch if the ledger's count, or the number of named holders,
+    /// differs.
+    #[track_caller]
+    pub fn expect_count(self, counted: u32) {
+        let by = Owner::new("check", 0);
+        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, _| {
+            let name = entry.name();
+            let (count, holders) = parts(entry);
+            if *count != counted || holders.len() != counted as usize {
+                return Err((
+                    ViolationKind::RefcountMismatch,
+                    format!("{name} is counted as {counted}, the count is {count}, {} hold it", holders.len()),
+                ));
+            }
+            Ok(Custody::new(Action::Used, entry.class, entry.nth, by))
+        });
+    }
+
+    /// The count. For checks; no scheduling point.
+    pub fn count(self) -> u32 {
+        peek(self.id, |entry| match entry.holding {
+            Holding::Counted { count, .. } => count,
+            _ => 0,
+        })
+        .unwrap_or(1)
+    }
+
+    /// Who holds a reference, once per reference. For checks; no scheduling point.
+    pub fn holders(self) -> Vec<Owner> {
+        peek(self.id, |entry| match &entry.holding {
+            Holding::Counted { holders, .. } => holders.to_vec(),
+            _ => Vec::new(),
+        })
+        .unwrap_or_default()
+    }
+
+    /// Whether it is not freed yet. For checks; no scheduling point.
+    pub fn is_live(self) -> bool {
+        peek(self.id, |entry| entry.live).unwrap_or(true)
+    }
+
+    /// It may lawfully be held at quiescence.
+    pub fn keep(self, reason: &'static str) {
+        adjust(self.id, |entry| entry.kept = Some(reason));
+    }
+}

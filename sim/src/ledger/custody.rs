@@ -1,0 +1,141 @@
+//! Who holds, what was done, and where: the words of the ledger.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::op::TaskId;
+use crate::run::TaskInfo;
+use crate::seed::fold;
+
+/// Somebody who can own or hold: a role and a number, `caller#3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    role: &'static str,
+    index: u32,
+}
+
+impl Owner {
+    /// The owner called `role#index`.
+    pub const fn new(role: &'static str, index: u32) -> Owner {
+        Owner { role, index }
+    }
+
+    /// The role.
+    pub const fn role(self) -> &'static str {
+        self.role
+    }
+
+    /// The number among its role.
+    pub const fn index(self) -> u32 {
+        self.index
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.role, self.index)
+    }
+}
+
+/// A moment of a resource's life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) by: Owner,
+    pub(crate) task: TaskId,
+    pub(crate) step: u32,
+    pub(crate) location: &'static Location<'static>,
+}
+
+impl Mark {
+    /// `caller#1 in worker.0, step 12, models/src/x.rs:40`.
+    pub(crate) fn describe(&self, tasks: &[TaskInfo]) -> String {
+        let task = tasks.get(self.task.index()).map_or("-", |task| task.name.as_str());
+        let Mark { by, step, location, .. } = self;
+        format!("{by} in {task}, step {step}, {}:{}", location.file(), location.line())
+    }
+}
+
+/// What was done to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Acquired,
+    Used,
+    Passed(Owner),
+    Claimed,
+    Unclaimed,
+    Retained(u32),
+    Dropped(u32),
+    Released,
+    Callback,
+    Begun,
+    Completed,
+    Retired,
+    Broken,
+}
+
+/// One row of custody in a trace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Custody {
+    action: Action,
+    class: &'static str,
+    nth: u32,
+    by: Owner,
+}
+
+impl Custody {
+    pub(crate) fn new(action: Action, class: &'static str, nth: u32, by: Owner) -> Custody {
+        Custody { action, class, nth, by }
+    }
+
+    /// Nothing changed hands: a use, or an operation that begins or ends well.
+    pub(crate) fn is_routine(&self) -> bool {
+        matches!(self.action, Action::Used | Action::Begun | Action::Completed | Action::Retired)
+    }
+
+    /// `nng_msg#2`.
+    pub(crate) fn resource(&self) -> String {
+        format!("{}#{}", self.class, self.nth)
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        let (code, detail) = match self.action {
+            Action::Acquired => (1, 0),
+            Action::Used => (2, 0),
+            Action::Passed(to) => (3, (u64::from(to.index) << 8) | to.role.len() as u64),
+            Action::Claimed => (4, 0),
+            Action::Unclaimed => (5, 0),
+            Action::Retained(count) => (6, u64::from(count)),
+            Action::Dropped(count) => (7, u64::from(count)),
+            Action::Released => (8, 0),
+            Action::Callback => (9, 0),
+            Action::Begun => (10, 0),
+            Action::Completed => (11, 0),
+            Action::Retired => (12, 0),
+            Action::Broken => (13, 0),
+        };
+        let who = (u64::from(self.by.index) << 8) | self.by.role.len() as u64;
+        let what = (u64::from(self.nth) << 8) | self.class.len() as u64;
+        fold(fold(fold(code, detail), who), what)
+    }
+}
+
+impl fmt::Display for Custody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Custody { action, class, nth, by } = self;
+        match action {
+            Action::Acquired => write!(f, "{class}#{nth} acquired by {by}"),
+            Action::Used => write!(f, "{class}#{nth} used by {by}"),
+            Action::Passed(to) => write!(f, "{class}#{nth} {by} -> {to}"),
+            Action::Claimed => write!(f, "{class}#{nth} claimed by {by}"),
+            Action::Unclaimed => write!(f, "{class}#{nth} given up by {by}"),
+            Action::Retained(count) => write!(f, "{class}#{nth} ref {}->{count} +{by}", count - 1),
+            Action::Dropped(count) => write!(f, "{class}#{nth} unref {}->{count} -{by}", count + 1),
+            Action::Released => write!(f, "{class}#{nth} released by {by}"),
+            Action::Callback => write!(f, "callback on {class}#{nth} by {by}"),
+            Action::Begun => write!(f, "{class}#{nth} begun by {by}"),
+            Action::Completed => write!(f, "{class}#{nth} completed by {by}"),
+            Action::Retired => write!(f, "{class}#{nth} retired by {by}"),
+            Action::Broken => write!(f, "{class}#{nth} BROKEN by {by}"),
+        }
+    }
+}

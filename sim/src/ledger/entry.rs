@@ -1,0 +1,84 @@
+//! One resource's life: how it is held, and the marks from which a failure tells its provenance.
+
+use smallvec::SmallVec;
+
+use super::custody::{Mark, Owner};
+use crate::run::TaskInfo;
+use crate::violation::{Violation, ViolationKind};
+
+/// How a resource is held.
+#[derive(Clone, Debug)]
+pub(crate) enum Holding {
+    /// By one owner, or by nobody for the moment.
+    Exclusive { owner: Option<Owner> },
+    /// By a count, with the holders that are known by name.
+    Counted { count: u32, holders: SmallVec<[Owner; 4]> },
+    /// A place for an operation.
+    Operation { pending: bool },
+}
+
+/// One line of the ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) class: &'static str,
+    pub(crate) nth: u32,
+    pub(crate) holding: Holding,
+    pub(crate) live: bool,
+    pub(crate) kept: Option<&'static str>,
+    acquired: Mark,
+    pub(crate) passed: Option<Mark>,
+    pub(crate) used: Option<Mark>,
+    pub(crate) released: Option<Mark>,
+}
+
+impl Entry {
+    pub(crate) fn new(class: &'static str, nth: u32, holding: Holding, acquired: Mark) -> Entry {
+        Entry { class, nth, holding, live: true, kept: None, acquired, passed: None, used: None, released: None }
+    }
+
+    /// `nng_msg#2`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}#{}", self.class, self.nth)
+    }
+
+    /// The rule this entry breaks by what it is when the run has ended, if any.
+    pub(crate) fn left_over(&self) -> Option<ViolationKind> {
+        if !self.live || self.kept.is_some() {
+            return None;
+        }
+        match self.holding {
+            Holding::Operation { pending } => pending.then_some(ViolationKind::CompletionCount),
+            Holding::Exclusive { .. } | Holding::Counted { .. } => Some(ViolationKind::Leak),
+        }
+    }
+
+    /// A used-after-release ruling, if it is one.
+    pub(crate) fn must_live(&self, by: Owner) -> Result<(), (ViolationKind, String)> {
+        if self.live {
+            return Ok(());
+        }
+        Err((ViolationKind::UseAfterRelease, format!("{by} uses {} after its release", self.name())))
+    }
+
+    /// Adds who acquired, took over, used and released it.
+    pub(crate) fn provenance(&self, violation: Violation, tasks: &[TaskInfo]) -> Violation {
+        let mut violation = violation.fact("resource", self.name()).fact("acquired by", self.acquired.describe(tasks));
+        match &self.holding {
+            Holding::Exclusive { owner: Some(owner) } => violation = violation.fact("owner", owner),
+            Holding::Exclusive { owner: None } => violation = violation.fact("owner", "nobody"),
+            Holding::Counted { count, holders } => {
+                let names: Vec<String> = holders.iter().map(Owner::to_string).collect();
+                violation = violation.fact("count", count).fact("holders", format!("[{}]", names.join(", ")));
+            }
+            Holding::Operation { pending } => violation = violation.fact("pending", pending),
+        }
+        for (label, mark) in
+            [("last passed by", self.passed), ("last used by", self.used), ("released by", self.released)]
+        {
+            if let Some(mark) = mark {
+                violation = violation.fact(label, mark.describe(tasks));
+            }
+        }
+        violation
+    }
+}

@@ -1,0 +1,147 @@
+//! The ledger: a simulated heap and a record of custody in one.
+//!
+//! Models written in safe Rust cannot commit a real use after free; they commit it against the ledger, which answers at
+//! once and with provenance: who acquired, who took over, who released, who used it after, each with task, step and
+//! source line. Handles are `Copy` ids, like C pointers: they can dangle, and that is the point.
+//!
+//! Each call but those that create is a scheduling point, so that a use and a release are tried in both orders even
+//! where no lock stands between them. No call orders anything: no clock is joined, no lock is taken. (Under the
+//! `threads` engine a lock of the harness guards the record itself.)
+//!
+//! | handle | what it is | broken by |
+//! | --- | --- | --- |
+//! | [`Resource`] | one thing with one owner | double release, use after release, leak, aliased, wrong owner, callback after teardown |
+//! | [`Counted`] | a counted thing with named holders | refcount under-run, count not equal to holders, use after release, leak |
+//! | [`Slot`] | a place for one pending operation | second pending, completed twice or never |
+//! | [`Tag`] | what a payload is for | cross-delivery |
+
+mod counted;
+mod custody;
+mod entry;
+mod resource;
+mod slot;
+mod tag;
+
+use std::panic::Location;
+
+pub use counted::Counted;
+pub use custody::Owner;
+pub(crate) use custody::{Action, Custody, Mark};
+pub(crate) use entry::{Entry, Holding};
+pub use resource::Resource;
+pub use slot::Slot;
+pub use tag::{Tag, deliver};
+
+use crate::engine;
+use crate::op::{ObjectId, OpKind};
+use crate::run::{self, TaskInfo};
+use crate::trace::Item;
+use crate::violation::{Violation, ViolationKind};
+
+/// Indexes the ledger of one run.
+pub(crate) type EntryId = u32;
+
+/// All custody of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: Vec<Entry>,
+}
+
+impl Ledger {
+    fn open(&mut self, class: &'static str, holding: Holding, mark: Mark) -> (EntryId, u32) {
+        let nth = self.entries.iter().rev().find(|entry| entry.class == class).map_or(0, |entry| entry.nth + 1);
+        self.entries.push(Entry::new(class, nth, holding, mark));
+        (self.entries.len() as EntryId - 1, nth)
+    }
+
+    /// What is still held, or still pending, though nothing is left that could give it up or complete it.
+    pub(crate) fn at_quiescence(&self, tasks: &[TaskInfo]) -> Option<Violation> {
+        let mut left = self.entries.iter().filter_map(|entry| entry.left_over().map(|kind| (entry, kind)));
+        let (first, kind) = left.next()?;
+        let message = match kind {
+            ViolationKind::CompletionCount => format!("{} was begun and never completed", first.name()),
+            _ => format!("{} is still held at quiescence", first.name()),
+        };
+        let mut violation = first.provenance(Violation::about(kind, first.class, message), tasks);
+        for (entry, _) in left {
+            violation = violation.fact("also left", entry.name());
+        }
+        Some(violation)
+    }
+}
+
+/// The facade made an `Arc`: alive until its last strong reference goes.
+pub(crate) fn arc_opened(class: &'static str, location: &'static Location<'static>) -> EntryId {
+    run::with(|run| {
+        let by = Owner::new("task", run.task.0);
+        let mark = Mark { by, task: run.task, step: run.step, location };
+        run.ledger.open(class, Holding::Exclusive { owner: None }, mark).0
+    })
+    .unwrap_or(EntryId::MAX)
+}
+
+/// The last strong reference went.
+pub(crate) fn arc_closed(id: EntryId) {
+    adjust(id, |entry| entry.live = false);
+}
+
+/// What a rule says of an action: the row for the table, or the finding.
+pub(crate) type Ruling = Result<Custody, (ViolationKind, String)>;
+
+/// Opens an entry and records it.
+fn open(
+    class: &'static str,
+    holder: Owner,
+    holding: impl FnOnce() -> Holding,
+    location: &'static Location<'static>,
+) -> (EntryId, ObjectId) {
+    let object = engine::custody_object(class);
+    let id = run::with(|run| {
+        let mark = Mark { by: holder, task: run.task, step: run.step, location };
+        let (id, nth) = run.ledger.open(class, holding(), mark);
+        run.record(Item::Custody(Custody::new(Action::Acquired, class, nth, holder)), location);
+        id
+    });
+    (id.unwrap_or(EntryId::MAX), object)
+}
+
+/// Announces the action, applies it to the entry, records it or ends the run.
+fn act(
+    (id, object): (EntryId, ObjectId),
+    kind: OpKind,
+    by: Owner,
+    location: &'static Location<'static>,
+    rule: impl FnOnce(&mut Entry, Mark) -> Ruling,
+) {
+    engine::custody_point(kind, object, location);
+    let finding = run::with(|run| {
+        let mark = Mark { by, task: run.task, step: run.step, location };
+        let entry = run.ledger.entries.get_mut(id as usize)?;
+        match rule(entry, mark) {
+            Ok(custody) => {
+                run.record(Item::Custody(custody), location);
+                None
+            }
+            Err((kind, message)) => {
+                let entry = &run.ledger.entries[id as usize];
+                let violation = Violation::about(kind, entry.class, message);
+                let violation = entry.provenance(violation, &run.tasks).fact("here", mark.describe(&run.tasks));
+                run.record(Item::Custody(Custody::new(Action::Broken, entry.class, entry.nth, by)), location);
+                Some(violation)
+            }
+        }
+    });
+    if let Some(Some(violation)) = finding {
+        engine::fail(violation);
+    }
+}
+
+/// Reads an entry without a scheduling point.
+fn peek<R>(id: EntryId, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+    run::with(|run| run.ledger.entries.get(id as usize).map(read)).flatten()
+}
+
+/// Changes an entry without a scheduling point.
+fn adjust(id: EntryId, change: impl FnOnce(&mut Entry)) {
+    run::with(|run| run.ledger.entries.get_mut(id as usize).map(change));
+}

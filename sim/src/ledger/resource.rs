@@ -1,0 +1,159 @@
+//! A thing with one owner.
+
+use std::panic::Location;
+
+use super::custody::{Action, Custody, Owner};
+use super::entry::Holding;
+use super::{EntryId, act, adjust, open, peek};
+use crate::op::{ObjectId, OpKind};
+use crate::violation::ViolationKind;
+
+/// One thing with exactly one owner: an allocation, a buffer, a descriptor.
+///
+/// The handle stays valid as a value after the release, as a C pointer does; what is done with it then is a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Resource {
+    id: EntryId,
+    object: ObjectId,
+}
+
+impl Resource {
+    /// A new resource of `class`, owned by `owner`. Name the class as upstream names the type.
+    #[track_caller]
+    pub fn acquire(class: &'static str, owner: Owner) -> Resource {
+        let holding = || Holding::Exclusive { owner: Some(owner) };
+        let (id, object) = open(class, owner, holding, Location::caller());
+        Resource { id, object }
+    }
+
+    /// `by` uses the resource, whoever owns it. Use after release if it was released.
+    #[track_caller]
+    pub fn touch(self, by: Owner) {
+        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+            entry.must_live(by)?;
+            entry.used = Some(mark);
+            Ok(Custody::new(Action::Used, entry.class, entry.nth, by))
+        });
+    }
+
+    /// Its owner uses the resource. Use after release, or wrong owner.
+    #[track_caller]
+    pub fn access(self, by: Owner) {
+        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+            entry.must_live(by)?;
+            match entry.holding {
+                Holding::Exclusive { owner: Some(owner) } if owner != by => {
+                    return Err((ViolationKind::WrongOwner, format!("{by} uses {}, which {owner} owns", entry.name())));
+                }
+                _ => {}
+            }
+            entry.used = Some(mark);
+            Ok(Custody::new(Action::Used, entry.class, entry.nth, by))
+        });
+    }
+
+    /// `from` hands the resource to `to`. Wrong owner if `from` does not own it; use after release.
+    #[track_caller]
+    pub fn transfer(self, from: Owner, to: Owner) {
+        act((self.id, self.object), OpKind::Transfer, from, Location::caller(), |entry, mark| {
+            entry.must_live(from)?;
+            let name = entry.name();
+            let Holding::Exclusive { owner } = &mut entry.holding else { unreachable!("invariant: a Resource") };
+            if *owner != Some(from) {
+                let owner = owner.map_or("nobody".to_owned(), |owner| owner.to_string());
+                return Err((ViolationKind::WrongOwner, format!("{from} hands {name} to {to}, but {owner} owns it")));
+            }
+            *owner = Some(to);
+            entry.passed = Some(mark);
+            Ok(Custody::new(Action::Passed(to), entry.class, entry.nth, from))
+        });
+    }
+
+    /// `by` takes exclusive ownership of what nobody should own now, as of a buffer just taken from a pool. Aliased if
+    /// another owns it.
+    #[track_caller]
+    pub fn claim(self, by: Owner) {
+        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+            entry.must_live(by)?;
+            let name = entry.name();
+            let Holding::Exclusive { owner } = &mut entry.holding else { unreachable!("invariant: a Resource") };
+            if let Some(owner) = owner {
+                return Err((ViolationKind::Aliased, format!("{by} claims {name}, which {owner} still owns")));
+            }
+            *owner = Some(by);
+            entry.passed = Some(mark);
+            Ok(Custody::new(Action::Claimed, entry.class, entry.nth, by))
+        });
+    }
+
+    /// `by` gives ownership up without releasing, as of a buffer put back into a pool. Double release if nobody owns
+    /// it any more, wrong owner if another does.
+    #[track_caller]
+    pub fn unclaim(self, by: Owner) {
+        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+            entry.must_live(by)?;
+            let name = entry.name();
+            let Holding::Exclusive { owner } = &mut entry.holding else { unreachable!("invariant: a Resource") };
+            match owner {
+                Some(owner) if *owner == by => {}
+                Some(owner) => {
+                    return Err((ViolationKind::WrongOwner, format!("{by} gives up {name}, which {owner} owns")));
+                }
+                None => {
+                    return Err((ViolationKind::DoubleRelease, format!("{by} gives up {name} a second time")));
+                }
+            }
+            *owner = None;
+            entry.passed = Some(mark);
+            Ok(Custody::new(Action::Unclaimed, entry.class, entry.nth, by))
+        });
+    }
+
+    /// `by` releases the resource. Double release if it was released before. Who owns it is not asked, as a C `free`
+    /// does not ask.
+    #[track_caller]
+    pub fn release(self, by: Owner) {
+        act((self.id, self.object), OpKind::Release, by, Location::caller(), |entry, mark| {
+            if !entry.live {
+                return Err((ViolationKind::DoubleRelease, format!("{by} releases {} a second time", entry.name())));
+            }
+            entry.live = false;
+            entry.released = Some(mark);
+            Ok(Custody::new(Action::Released, entry.class, entry.nth, by))
+        });
+    }
+
+    /// A callback begins whose argument this is. Callback after teardown if the argument was released.
+    #[track_caller]
+    pub fn callback(self, by: Owner) {
+        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+            if !entry.live {
+                return Err((
+                    ViolationKind::CallbackAfterTeardown,
+                    format!("a callback by {by} runs on {} after its release", entry.name()),
+                ));
+            }
+            entry.used = Some(mark);
+            Ok(Custody::new(Action::Callback, entry.class, entry.nth, by))
+        });
+    }
+
+    /// Whether it is not released yet. For checks; no scheduling point.
+    pub fn is_live(self) -> bool {
+        peek(self.id, |entry| entry.live).unwrap_or(true)
+    }
+
+    /// Who owns it. For checks; no scheduling point.
+    pub fn owner(self) -> Option<Owner> {
+        peek(self.id, |entry| match entry.holding {
+            Holding::Exclusive { owner } => owner,
+            _ => None,
+        })
+        .flatten()
+    }
+
+    /// It may lawfully be held at quiescence.
+    pub fn keep(self, reason: &'static str) {
+        adjust(self.id, |entry| entry.kept = Some(reason));
+    }
+}

@@ -1,0 +1,87 @@
+//! A place where at most one operation is pending, and which completes each exactly once.
+
+use std::panic::Location;
+
+use super::custody::{Action, Custody, Owner};
+use super::entry::{Entry, Holding};
+use super::{EntryId, act, open, peek};
+use crate::op::{ObjectId, OpKind};
+use crate::violation::ViolationKind;
+
+/// Where operations begin and complete: an aio, a registration, an armed receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    id: EntryId,
+    object: ObjectId,
+}
+
+fn pending(entry: &mut Entry) -> &mut bool {
+    match &mut entry.holding {
+        Holding::Operation { pending } => pending,
+        _ => unreachable!("invariant: a Slot"),
+    }
+}
+
+impl Slot {
+    /// A new place with nothing pending.
+    #[track_caller]
+    pub fn new(class: &'static str, owner: Owner) -> Slot {
+        let (id, object) = open(class, owner, || Holding::Operation { pending: false }, Location::caller());
+        Slot { id, object }
+    }
+
+    /// An operation begins. Second pending if one is under way; use after release if the place is gone.
+    #[track_caller]
+    pub fn begin(self, by: Owner) {
+        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+            entry.must_live(by)?;
+            let name = entry.name();
+            if std::mem::replace(pending(entry), true) {
+                return Err((
+                    ViolationKind::SecondPending,
+                    format!("{by} begins an operation on {name} while one is pending"),
+                ));
+            }
+            entry.passed = Some(mark);
+            Ok(Custody::new(Action::Begun, entry.class, entry.nth, by))
+        });
+    }
+
+    /// The pending operation completes. Completion count if none is pending.
+    #[track_caller]
+    pub fn complete(self, by: Owner) {
+        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+            let name = entry.name();
+            if !std::mem::replace(pending(entry), false) {
+                return Err((
+                    ViolationKind::CompletionCount,
+                    format!("{by} completes an operation on {name}, and none is pending"),
+                ));
+            }
+            entry.used = Some(mark);
+            Ok(Custody::new(Action::Completed, entry.class, entry.nth, by))
+        });
+    }
+
+    /// The place is gone. Completion count if an operation is still pending: it can never complete.
+    #[track_caller]
+    pub fn retire(self, by: Owner) {
+        act((self.id, self.object), OpKind::Release, by, Location::caller(), |entry, mark| {
+            let name = entry.name();
+            if *pending(entry) {
+                return Err((
+                    ViolationKind::CompletionCount,
+                    format!("{by} retires {name} while its operation is pending"),
+                ));
+            }
+            entry.live = false;
+            entry.released = Some(mark);
+            Ok(Custody::new(Action::Retired, entry.class, entry.nth, by))
+        });
+    }
+
+    /// Whether an operation is pending. For checks; no scheduling point.
+    pub fn is_pending(self) -> bool {
+        peek(self.id, |entry| matches!(entry.holding, Holding::Operation { pending: true })).unwrap_or(false)
+    }
+}

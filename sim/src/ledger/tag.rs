@@ -1,0 +1,41 @@
+//! What a payload is for.
+
+use std::fmt;
+use std::panic::Location;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine;
+use crate::run;
+use crate::violation::{Violation, ViolationKind};
+
+/// Names the peer and the request that a payload belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Tag {
+    /// Who it is for.
+    pub peer: u32,
+    /// Which of that peer's requests.
+    pub request: u64,
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "peer {} request {}", self.peer, self.request)
+    }
+}
+
+/// A payload tagged `payload` is handed to the one who waits for `to`. Cross-delivery if they differ.
+#[track_caller]
+pub fn deliver(payload: Tag, to: Tag) {
+    let location = Location::caller();
+    if payload == to {
+        return;
+    }
+    let here = run::with(|run| run.tasks.get(run.task.index()).map_or(String::new(), |task| task.name.clone()));
+    let violation =
+        Violation::of_run(ViolationKind::CrossDelivery, format!("the payload of {payload} is delivered to {to}"))
+            .fact("payload", payload)
+            .fact("delivered to", to)
+            .fact("here", format!("{}, {}:{}", here.unwrap_or_default(), location.file(), location.line()));
+    engine::fail(violation);
+}

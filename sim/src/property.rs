@@ -1,0 +1,82 @@
+//! Named properties of a run: `always`, `sometimes`, `eventually`.
+//!
+//! A property is a sentence. `always` is broken at the moment it does not hold; `eventually` at quiescence; `sometimes`
+//! is a rare state that an experiment has to reach in some run, or it has proven nothing.
+
+use std::collections::BTreeMap;
+
+use crate::engine;
+use crate::run;
+use crate::violation::{Violation, ViolationKind};
+
+#[derive(Debug, Default)]
+pub(crate) struct Properties {
+    sometimes: BTreeMap<&'static str, u64>,
+    eventually: Vec<(&'static str, bool)>,
+}
+
+impl Properties {
+    pub(crate) fn at_quiescence(&self) -> Option<Violation> {
+        let (sentence, _) = self.eventually.iter().find(|(_, reached)| !reached)?;
+        Some(broken(sentence, format!("the run ended and `{sentence}` never came true")))
+    }
+
+    pub(crate) fn reached(self) -> BTreeMap<&'static str, u64> {
+        self.sometimes
+    }
+}
+
+fn broken(sentence: &str, message: String) -> Violation {
+    Violation { kind: ViolationKind::Property, property: sentence.to_owned(), message, facts: Vec::new() }
+}
+
+/// The sentence must hold whenever this is reached; if it does not, the run ends here with that finding.
+pub fn always(sentence: &'static str, holds: bool) {
+    always_with(sentence, holds, Vec::new);
+}
+
+/// Like [`always`], with facts that are gathered only when the sentence does not hold.
+pub fn always_with(sentence: &'static str, holds: bool, facts: impl FnOnce() -> Vec<(&'static str, String)>) {
+    if holds {
+        return;
+    }
+    let mut violation = broken(sentence, format!("`{sentence}` does not hold"));
+    for (label, value) in facts() {
+        violation = violation.fact(label, value);
+    }
+    engine::fail(violation);
+}
+
+/// Counts the run as one that reached the state, if it did.
+pub fn sometimes(sentence: &'static str, reached: bool) {
+    if reached {
+        run::with(|run| {
+            *run.properties.sometimes.entry(sentence).or_insert(0) = 1;
+        });
+    }
+}
+
+/// Something that must have come true by quiescence.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "an obligation that nobody can fulfil fails every run"]
+pub struct Eventually {
+    index: Option<usize>,
+}
+
+/// Obliges the run to call [`Eventually::reached`] before its end.
+pub fn eventually(sentence: &'static str) -> Eventually {
+    let index = run::with(|run| {
+        run.properties.eventually.push((sentence, false));
+        run.properties.eventually.len() - 1
+    });
+    Eventually { index }
+}
+
+impl Eventually {
+    /// It has come true.
+    pub fn reached(self) {
+        if let Some(index) = self.index {
+            run::with(|run| run.properties.eventually[index].1 = true);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Replay and shrinking.
+//!
+//! A [`Token`] names an execution by its seed. A [`Repro`] file holds one that no seed gives any more, since its plan and
+//! its schedule were shrunk: the plan itself and the forced switches.
+
+mod repro;
+mod shrink;
+mod token;
+
+pub use repro::{Repro, ReproError, replay_repro};
+pub use shrink::{ShrinkLimits, Shrunk, shrink, shrink_repro};
+pub use token::{Token, TokenError};
+
+pub use crate::explore::run_one;
+
+/// Reads a seed, decimal or hexadecimal with 0x in front.
+pub fn parse_seed(text: &str) -> Option<u64> {
+    crate::explore::parse_seed(text)
+}

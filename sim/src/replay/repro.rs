@@ -1,0 +1,227 @@
+//! The repro file: a case that no seed gives, with its plan and its schedule written out.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::token::Token;
+use crate::explore::report_of;
+use crate::explore::{Case, CaseName, Exact, Origin, Report, Verdict, run_exact};
+use crate::run::Record;
+use crate::seed::{Purpose, Stream, fold_str, mix};
+use crate::strategy::{Forced, Switch};
+use crate::violation::ViolationKind;
+
+const FORMAT: &str = "lastref-repro";
+const VERSION: u32 = 1;
+
+/// An execution given by its plan and its forced switches. JSON, versioned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repro {
+    format: String,
+    version: u32,
+    /// The execution it was shrunk from.
+    pub origin: Origin,
+    /// What it violates.
+    pub kind: ViolationKind,
+    /// The property that does not hold.
+    pub property: String,
+    /// The plan, as its scenario writes it.
+    pub plan: serde_json::Value,
+    /// The seed of the model's own draws.
+    pub seed: u64,
+    /// Where the schedule departs from running each task as long as it can go on.
+    pub switches: Vec<Switch>,
+    /// The hash of the trace that a replay must show.
+    #[serde(with = "hex")]
+    pub trace_hash: u64,
+}
+
+/// Hashes as text: a JSON number loses bits in many readers.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{value:#018x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        crate::explore::parse_seed(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no hash")))
+    }
+}
+
+/// Why a repro file cannot be read, written or replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReproError {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is not a repro file.
+    #[error("`{path}` is no repro file: {reason}")]
+    Foreign {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It ends too early.
+    #[error("`{path}` is truncated: {reason}")]
+    Truncated {
+        /// The file.
+        path: String,
+        /// Where it ends.
+        reason: String,
+    },
+    /// It was written by another version.
+    #[error("`{path}` is a repro file of version {version}, and this program reads version 1")]
+    OtherVersion {
+        /// The file.
+        path: String,
+        /// Its version.
+        version: u64,
+    },
+    /// Its plan is not one of its scenario.
+    #[error("the plan is not one of {case}: {reason}")]
+    Plan {
+        /// The case.
+        case: CaseName,
+        /// What is wrong with the plan.
+        reason: String,
+    },
+    /// The folder cannot be written.
+    #[error("cannot write `{path}`: {error}")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another content stands under the same name.
+    #[error("`{path}` exists and holds something else: it is left as it is")]
+    Occupied {
+        /// The file.
+        path: String,
+    },
+}
+
+impl Repro {
+    pub(crate) fn new(origin: Origin, plan: serde_json::Value, seed: u64, switches: Vec<Switch>) -> Repro {
+        Repro {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            origin,
+            kind: ViolationKind::Property,
+            property: String::new(),
+            plan,
+            seed,
+            switches,
+            trace_hash: 0,
+        }
+    }
+
+    fn text(&self) -> String {
+        // A plan is serde data, so this cannot fail; were it to, an empty file would be no repro and say so.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Names the content.
+    pub fn digest(&self) -> u64 {
+        mix(fold_str(0, &self.text()))
+    }
+
+    /// The token that names it.
+    pub fn token(&self) -> Token {
+        Token::Repro { case: self.origin.case.clone(), digest: self.digest() }
+    }
+
+    /// The name under which it is saved.
+    pub fn file_name(&self) -> String {
+        Repro::file_of(self.digest())
+    }
+
+    /// The name of the file that a token's digest means.
+    pub fn file_of(digest: u64) -> String {
+        format!("{digest:016x}.repro")
+    }
+
+    /// Reads a repro file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is truncated, of another version, or no repro file.
+    pub fn load(path: &Path) -> Result<Repro, ReproError> {
+        let name = || path.display().to_string();
+        let bytes = fs::read(path).map_err(|error| ReproError::Read { path: name(), error })?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+            if error.is_eof() {
+                ReproError::Truncated { path: name(), reason: error.to_string() }
+            } else {
+                ReproError::Foreign { path: name(), reason: error.to_string() }
+            }
+        })?;
+        if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
+            return Err(ReproError::Foreign { path: name(), reason: format!("its `format` is not `{FORMAT}`") });
+        }
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) => return Err(ReproError::OtherVersion { path: name(), version }),
+            None => return Err(ReproError::Foreign { path: name(), reason: "it has no `version`".to_owned() }),
+        }
+        serde_json::from_value(value).map_err(|error| ReproError::Foreign { path: name(), reason: error.to_string() })
+    }
+
+    /// Writes it into `dir`, which is made if need be, under a name that its content gives.
+    ///
+    /// # Errors
+    /// If the folder or the file cannot be written, or the name is taken by another content.
+    pub fn save(&self, dir: &Path) -> Result<PathBuf, ReproError> {
+        let path = dir.join(self.file_name());
+        let name = || path.display().to_string();
+        let text = self.text();
+        let failed = |error| ReproError::Write { path: name(), error };
+        fs::create_dir_all(dir).map_err(failed)?;
+        match fs::read_to_string(&path) {
+            Ok(there) if there == text => return Ok(path),
+            Ok(_) => return Err(ReproError::Occupied { path: name() }),
+            Err(_) => {}
+        }
+        // Whole or not at all: written aside, then renamed.
+        let aside = dir.join(format!(".{}.{}", self.file_name(), std::process::id()));
+        let written = fs::File::create(&aside)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&aside, &path));
+        if let Err(error) = written {
+            // What was written aside is worth nothing; if it cannot be removed either, the first error says why.
+            let _ = fs::remove_file(&aside);
+            return Err(failed(error));
+        }
+        Ok(path)
+    }
+}
+
+/// Makes the execution of a repro file again.
+///
+/// # Errors
+/// If its plan is not one of the case.
+pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
+    let plan = case
+        .decode(repro.plan.clone())
+        .map_err(|error| ReproError::Plan { case: case.name().clone(), reason: error.to_string() })?;
+    let strategy = Box::new(Forced::new(&repro.switches, Stream::new(repro.seed, Purpose::Schedule)));
+    let ended = run_exact(case, Exact { plan, seed: repro.seed, strategy, record: Record::Events });
+    let mut report = report_of(repro.origin.clone(), &ended.outcome);
+    if let Verdict::Violation(failure) = &mut report.verdict {
+        failure.replay = format!("lastref replay {}", repro.token());
+    }
+    Ok(report)
+}

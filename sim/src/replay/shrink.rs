@@ -1,0 +1,208 @@
+//! Shrinking: first the plan, then the schedule, and the same property all along.
+//!
+//! The plan shrinks as proptest shrinks any value. A simpler plan needs another schedule, so each candidate is tried with
+//! a number of seeds. Then the schedule: written as the few places where it departs from running each task as long as it
+//! can go on, from which whatever is not needed is taken away, in halves, quarters and at last one by one; and if more
+//! than one is left, all that have a single one are tried.
+
+use super::repro::{Repro, ReproError};
+use crate::explore::{Case, Exact, Failure, Origin, Report, Verdict, build, report_of, run_exact};
+use crate::plan::{AnyPlan, Tree};
+use crate::run::{Outcome, Record};
+use crate::seed::{Purpose, Stream, run_seed};
+use crate::strategy::{Forced, Switch};
+
+/// How hard to try.
+#[derive(Clone, Copy, Debug)]
+pub struct ShrinkLimits {
+    /// Seeds per simpler plan.
+    pub seeds_per_plan: u64,
+    /// Simpler plans.
+    pub plans_max: u32,
+    /// Runs in all.
+    pub runs_max: u32,
+    /// Steps in all: a run that stalls has many.
+    pub steps_max: u64,
+}
+
+impl Default for ShrinkLimits {
+    /// 60 seeds a plan, 200 plans, 20,000 runs, 10 million steps: a few seconds.
+    fn default() -> ShrinkLimits {
+        ShrinkLimits { seeds_per_plan: 60, plans_max: 200, runs_max: 20_000, steps_max: 10_000_000 }
+    }
+}
+
+/// The minimal case.
+#[derive(Debug)]
+pub struct Shrunk {
+    /// To be saved.
+    pub repro: Repro,
+    /// Its run, with the table.
+    pub report: Report,
+    /// Runs that shrinking made.
+    pub tried: u32,
+    /// Forced switches that are left.
+    pub preemptions: usize,
+}
+
+struct Shrinker<'a> {
+    case: &'a Case,
+    property: &'a str,
+    origin: &'a Origin,
+    limits: ShrinkLimits,
+    tried: u32,
+    steps: u64,
+}
+
+/// A plan, a seed and a schedule that violate the property.
+#[derive(Clone)]
+struct Candidate {
+    plan: AnyPlan,
+    seed: u64,
+    switches: Vec<Switch>,
+}
+
+impl Shrinker<'_> {
+    fn spent(&self) -> bool {
+        self.tried >= self.limits.runs_max || self.steps >= self.limits.steps_max
+    }
+
+    fn violates(&self, outcome: &Outcome) -> bool {
+        outcome.violation.as_ref().is_some_and(|violation| violation.property == self.property)
+    }
+
+    /// Runs the plan by the strategy with `seed`; its schedule, if it violates the property.
+    fn searched(&mut self, plan: &AnyPlan, seed: u64) -> Option<Candidate> {
+        self.tried += 1;
+        let strategy = build(self.case, self.origin.strategy, seed);
+        let exact = Exact { plan: plan.clone(), seed, strategy, record: Record::Events };
+        let ended = run_exact(self.case, exact);
+        self.steps += u64::from(ended.outcome.steps);
+        self.violates(&ended.outcome).then(|| Candidate { plan: plan.clone(), seed, switches: ended.switches })
+    }
+
+    fn forced(&mut self, candidate: &Candidate, switches: &[Switch]) -> Option<Candidate> {
+        self.tried += 1;
+        let strategy = Box::new(Forced::new(switches, Stream::new(candidate.seed, Purpose::Schedule)));
+        let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, record: Record::Events };
+        let ended = run_exact(self.case, exact);
+        self.steps += u64::from(ended.outcome.steps);
+        // What the run really did: switches that were passed over are gone.
+        self.violates(&ended.outcome).then(|| Candidate { switches: ended.switches, ..candidate.clone() })
+    }
+
+    fn plan(&mut self, mut best: Candidate, mut tree: Box<dyn Tree>) -> Candidate {
+        let mut going = tree.simplify();
+        for _ in 0..self.limits.plans_max {
+            if !going || self.spent() {
+                break;
+            }
+            let simpler = tree.current();
+            let seeds = (0..self.limits.seeds_per_plan).map(|nth| run_seed(best.seed, "shrink", nth));
+            let found = std::iter::once(best.seed).chain(seeds).find_map(|seed| self.searched(&simpler, seed));
+            going = match found {
+                Some(candidate) => {
+                    best = candidate;
+                    tree.simplify()
+                }
+                None => tree.complicate(),
+            };
+        }
+        best
+    }
+
+    fn schedule(&mut self, mut best: Candidate) -> Candidate {
+        let mut size = best.switches.len();
+        while size > 0 && !self.spent() {
+            let mut from = 0;
+            let mut shrunk = false;
+            while from < best.switches.len() && !self.spent() {
+                let to = (from + size).min(best.switches.len());
+                let kept: Vec<Switch> = best.switches[..from].iter().chain(&best.switches[to..]).copied().collect();
+                match self.forced(&best, &kept) {
+                    Some(candidate) if candidate.switches.len() < best.switches.len() => {
+                        best = candidate;
+                        shrunk = true;
+                    }
+                    _ => from = to,
+                }
+            }
+            // One by one until nothing can be taken away.
+            if !(shrunk && size == 1) {
+                size /= 2;
+            }
+        }
+        best
+    }
+
+    /// Taking away gets stuck where two switches do what one at another place would. So if more than one is left,
+    /// every schedule with a single switch is tried: each turn of each task, to each other task.
+    fn single(&mut self, best: Candidate) -> Candidate {
+        if best.switches.len() < 2 {
+            return best;
+        }
+        let strategy = Box::new(Forced::new(&[], Stream::new(best.seed, Purpose::Schedule)));
+        let exact = Exact { plan: best.plan.clone(), seed: best.seed, strategy, record: Record::Hash };
+        let tasks = run_exact(self.case, exact).tasks;
+        for from in &tasks {
+            for turn in 0..from.turns {
+                for to in tasks.iter().filter(|to| to.key != from.key) {
+                    if self.spent() {
+                        return best;
+                    }
+                    let switch = Switch { from: from.key, turn, to: to.key };
+                    if let Some(candidate) = self.forced(&best, &[switch]) {
+                        return candidate;
+                    }
+                }
+            }
+        }
+        best
+    }
+
+    fn done(self, best: Candidate) -> Shrunk {
+        let mut repro = Repro::new(self.origin.clone(), best.plan.json(), best.seed, best.switches.clone());
+        let strategy = Box::new(Forced::new(&best.switches, Stream::new(best.seed, Purpose::Schedule)));
+        let ended = run_exact(self.case, Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events });
+        if let Some(violation) = &ended.outcome.violation {
+            repro.kind = violation.kind;
+            repro.property.clone_from(&violation.property);
+        }
+        repro.trace_hash = ended.outcome.trace.hash();
+        let mut report = report_of(self.origin.clone(), &ended.outcome);
+        if let Verdict::Violation(failure) = &mut report.verdict {
+            failure.replay = format!("lastref replay {}", repro.token());
+        }
+        Shrunk { preemptions: best.switches.len(), repro, report, tried: self.tried }
+    }
+}
+
+/// Shrinks the execution of a seed. `None` if it does not violate the failure's property when made again, as under the
+/// engines that are not ours to schedule.
+pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
+    let origin = &failure.origin;
+    let mut shrinker = Shrinker { case, property: &failure.property, origin, limits, tried: 0, steps: 0 };
+    let mut generator = case.generator();
+    let tree = generator.tree(origin.seed);
+    let first = shrinker.searched(&tree.current(), origin.seed)?;
+    let simplest = shrinker.plan(first, tree);
+    let fewest = shrinker.schedule(simplest);
+    let best = shrinker.single(fewest);
+    Some(shrinker.done(best))
+}
+
+/// Shrinks a repro file's schedule further; its plan stays.
+///
+/// # Errors
+/// If its plan is not one of the case.
+pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<Option<Shrunk>, ReproError> {
+    let plan = case
+        .decode(repro.plan.clone())
+        .map_err(|error| ReproError::Plan { case: case.name().clone(), reason: error.to_string() })?;
+    let mut shrinker = Shrinker { case, property: &repro.property, origin: &repro.origin, limits, tried: 0, steps: 0 };
+    let start = Candidate { plan, seed: repro.seed, switches: repro.switches.clone() };
+    let Some(first) = shrinker.forced(&start, &repro.switches) else { return Ok(None) };
+    let fewest = shrinker.schedule(first);
+    let best = shrinker.single(fewest);
+    Ok(Some(shrinker.done(best)))
+}

@@ -1,0 +1,242 @@
+//! What one run has shown so far: trace, ledger, properties, the first violation.
+//!
+//! The engines that run every task on one OS thread keep it in a thread-local; the `threads` engine shares it behind a
+//! lock. No call here is a scheduling point or orders anything inside the simulation.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::Location;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::ledger::Ledger;
+use crate::op::{ObjectId, Op, TaskId, TaskKey};
+use crate::property::Properties;
+use crate::seed::fold;
+use crate::trace::{Event, Item, Trace};
+use crate::violation::Violation;
+
+/// One task as reports name it.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskInfo {
+    pub(crate) key: TaskKey,
+    pub(crate) name: String,
+    children: u32,
+    draws: u32,
+}
+
+/// Everything observed in one run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    /// The task whose code runs now, and the number of the step that let it run.
+    pub(crate) task: TaskId,
+    pub(crate) step: u32,
+    pub(crate) now_ns: u64,
+    pub(crate) tasks: Vec<TaskInfo>,
+    pub(crate) objects: Vec<&'static str>,
+    pub(crate) trace: Trace,
+    pub(crate) ledger: Ledger,
+    pub(crate) properties: Properties,
+    pub(crate) violation: Option<Violation>,
+    reporter: Option<Sender<Outcome>>,
+}
+
+/// A finished run, as exploration sees it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) violation: Option<Violation>,
+    pub(crate) steps: u32,
+    pub(crate) task: TaskId,
+    pub(crate) trace: Trace,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) objects: Vec<&'static str>,
+    pub(crate) reached: BTreeMap<&'static str, u64>,
+}
+
+/// How much of a run is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// The hash only.
+    Hash,
+    /// Every event, so that a table can be drawn.
+    Events,
+}
+
+impl Run {
+    pub(crate) fn new(seed: u64, record: Record, reporter: Option<Sender<Outcome>>) -> Run {
+        Run {
+            seed,
+            task: TaskId::MAIN,
+            step: 0,
+            now_ns: 0,
+            tasks: vec![TaskInfo { key: TaskKey::MAIN, name: "main".to_owned(), children: 0, draws: 0 }],
+            objects: Vec::new(),
+            trace: Trace::new(record),
+            ledger: Ledger::default(),
+            properties: Properties::default(),
+            violation: None,
+            reporter,
+        }
+    }
+
+    /// Registers a child of the current task.
+    pub(crate) fn spawned(&mut self, name: Option<String>) -> (TaskId, TaskKey) {
+        let id = TaskId(self.tasks.len() as u32);
+        let parent = &mut self.tasks[self.task.index()];
+        let key = parent.key.child(parent.children);
+        parent.children += 1;
+        let name = name.unwrap_or_else(|| format!("task.{}", id.0));
+        self.tasks.push(TaskInfo { key, name, children: 0, draws: 0 });
+        (id, key)
+    }
+
+    pub(crate) fn draw_key(&mut self) -> (u64, TaskKey, u32) {
+        let task = &mut self.tasks[self.task.index()];
+        task.draws += 1;
+        (self.seed, task.key, task.draws)
+    }
+
+    /// Records an operation by the current task.
+    pub(crate) fn operated(&mut self, op: Op) {
+        self.record(Item::Op { kind: op.kind, object: op.object }, op.location);
+    }
+
+    /// Records anything else that the current task did.
+    pub(crate) fn record(&mut self, item: Item, location: &'static Location<'static>) {
+        self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
+    }
+
+    /// The first violation stands: what comes after it may be its consequence.
+    pub(crate) fn note_violation(&mut self, violation: Violation) {
+        if self.violation.is_none() {
+            self.violation = Some(violation);
+        }
+    }
+
+    /// The name of a facade object, numbered among those of its label.
+    pub(crate) fn label(&self, object: ObjectId) -> String {
+        label(&self.objects, object)
+    }
+
+    /// What has to hold when nothing is left to run, and does not.
+    pub(crate) fn check_quiescence(&self) -> Option<Violation> {
+        self.ledger.at_quiescence(&self.tasks).or_else(|| self.properties.at_quiescence())
+    }
+
+    /// Closes the run: what has to hold at quiescence is checked unless the run already failed.
+    pub(crate) fn finish(mut self, quiescent: bool) -> Outcome {
+        if quiescent && self.violation.is_none() {
+            self.violation = self.check_quiescence();
+        }
+        if let Some(violation) = &self.violation {
+            self.trace.seal(fold(violation.kind as u64, violation.facts.len() as u64));
+        }
+        Outcome {
+            violation: self.violation,
+            steps: self.step,
+            task: self.task,
+            trace: self.trace,
+            tasks: self.tasks.into_iter().map(|task| task.name).collect(),
+            objects: self.objects,
+            reached: self.properties.reached(),
+        }
+    }
+}
+
+/// `label#n`, n counting the objects of that label made before.
+pub(crate) fn label(objects: &[&'static str], object: ObjectId) -> String {
+    let Some(name) = objects.get(object.0 as usize) else { return "-".to_owned() };
+    let nth = objects[..object.0 as usize].iter().filter(|other| *other == name).count();
+    format!("{name}#{nth}")
+}
+
+enum Slot {
+    None,
+    Local(Box<Run>),
+    Shared(Arc<Mutex<Option<Run>>>, TaskId),
+}
+
+thread_local! {
+    static SLOT: RefCell<Slot> = const { RefCell::new(Slot::None) };
+}
+
+fn locked(run: &Mutex<Option<Run>>) -> MutexGuard<'_, Option<Run>> {
+    // A panic while the lock is held leaves a record that is still worth reporting.
+    run.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls `f` with the run of this OS thread; `None` outside any run. `f` must not call back into the facade.
+pub(crate) fn with<R>(f: impl FnOnce(&mut Run) -> R) -> Option<R> {
+    let ended = SLOT.with_borrow_mut(|slot| match slot {
+        Slot::None => Ok(None),
+        Slot::Local(run) => Ok(Some(f(run))),
+        Slot::Shared(run, task) => match &mut *locked(run) {
+            Some(run) => {
+                run.task = *task;
+                Ok(Some(f(run)))
+            }
+            // The run is over and reported: this thread is a leftover of it.
+            None => Err(()),
+        },
+    });
+    match ended {
+        Ok(result) => result,
+        Err(()) => park_forever(),
+    }
+}
+
+/// Starts observing a run on this OS thread.
+pub(crate) fn begin(run: Run) {
+    SLOT.set(Slot::Local(Box::new(run)));
+}
+
+/// Stops observing, and hands the run over.
+pub(crate) fn end() -> Option<Run> {
+    match SLOT.replace(Slot::None) {
+        Slot::Local(run) => Some(*run),
+        Slot::Shared(run, _) => locked(&run).take(),
+        Slot::None => None,
+    }
+}
+
+/// Shares one run among OS threads: each that takes part calls this first.
+pub(crate) fn share(run: Arc<Mutex<Option<Run>>>, task: TaskId) {
+    SLOT.set(Slot::Shared(run, task));
+}
+
+/// The shared run of this thread, for a child to take part in.
+pub(crate) fn shared() -> Option<Arc<Mutex<Option<Run>>>> {
+    SLOT.with_borrow(|slot| match slot {
+        Slot::Shared(run, _) => Some(Arc::clone(run)),
+        _ => None,
+    })
+}
+
+pub(crate) fn object(label: &'static str) -> ObjectId {
+    with(|run| {
+        run.objects.push(label);
+        ObjectId(run.objects.len() as u32 - 1)
+    })
+    .unwrap_or(ObjectId::NONE)
+}
+
+/// Hands the failed run to whoever waits for it, and never comes back: under loom and real threads nothing is unwound
+/// after a finding, since destructors that call into a half-finished run may abort the process.
+pub(crate) fn report_and_park() -> ! {
+    if let Some(mut run) = end() {
+        let reporter = run.reporter.take();
+        let outcome = run.finish(false);
+        if let Some(reporter) = reporter {
+            // Nobody waits any more only if an earlier report was taken.
+            let _ = reporter.send(outcome);
+        }
+    }
+    park_forever()
+}
+
+fn park_forever() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

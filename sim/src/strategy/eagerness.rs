@@ -1,0 +1,32 @@
+//! How eager a run is to let timers fire before ready tasks.
+//!
+//! Were a sleeper one candidate among equals at every step, a timeout of any length would nearly always win over the
+//! thirty steps that an answer takes, and few runs would see an answer at all. So a run draws one eagerness: half of
+//! the runs let time pass only when nothing else can run, the rest let a sleeper overtake at each step with a chance of
+//! one half down to one in 256.
+
+use super::View;
+use crate::seed::Stream;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Eagerness {
+    /// A sleeper overtakes in one of `2^exponent` steps; `None`: never.
+    exponent: Option<u32>,
+}
+
+impl Eagerness {
+    pub(super) fn draw(stream: &mut Stream) -> Eagerness {
+        let drawn = stream.below(16) as u32;
+        Eagerness { exponent: (drawn < 8).then_some(drawn + 1) }
+    }
+
+    /// How many of the candidates are in the draw, and whether the sleeper is chosen outright.
+    pub(super) fn split(self, view: &View<'_>, stream: &mut Stream) -> Result<usize, usize> {
+        let last = view.candidates.len() - 1;
+        if view.candidates[last].deadline_ns.is_none() {
+            return Ok(last + 1);
+        }
+        let fires = last == 0 || self.exponent.is_some_and(|exponent| stream.below(1 << exponent) == 0);
+        if fires { Err(last) } else { Ok(last) }
+    }
+}

@@ -1,0 +1,195 @@
+//! Who runs next: the choice that a search is made of, behind one engine-neutral trait.
+//!
+//! A strategy sees every runnable task with the operation it has announced. A sleeper is one more candidate; choosing
+//! it advances the clock. Strategies draw from the run's `Schedule` substream only, and learn only from the
+//! [`Profile`] of the case, which is itself a function of the case: so a run replays from its seed alone.
+
+mod eagerness;
+mod forced;
+mod pct;
+mod random;
+mod urw;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+pub use forced::{Forced, Switch};
+pub use pct::Pct;
+pub use random::Random;
+use serde::{Deserialize, Serialize};
+pub use urw::Urw;
+
+use crate::op::{Op, TaskId, TaskKey};
+use crate::seed::{Purpose, Stream};
+
+/// A task that could run next.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// The task, numbered in this run.
+    pub task: TaskId,
+    /// The task, named across schedules.
+    pub key: TaskKey,
+    /// What it is about to do; `None` before its first operation.
+    pub op: Option<Op>,
+    /// How many decisions were taken while this task ran: its own step number.
+    pub turn: u32,
+    /// The moment it sleeps until, in nanoseconds of virtual time, if it is asleep. Choosing it advances the clock.
+    pub deadline_ns: Option<u64>,
+    /// Since when it could have run, in virtual time.
+    pub(crate) ready_since_ns: u64,
+}
+
+/// What a strategy sees at a decision.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The runnable tasks by number, then at most one sleeper: the one with the earliest deadline, if the drift allows
+    /// it to overtake or nothing else can run. Never empty.
+    pub candidates: &'a [Candidate],
+    /// The task that ran last; it may not be among the candidates.
+    pub current: TaskId,
+    /// That task's key.
+    pub current_key: TaskKey,
+    /// That task's own step number.
+    pub current_turn: u32,
+    /// The task that ran last asks to be passed over, as a spin loop does.
+    pub yielding: bool,
+}
+
+impl View<'_> {
+    /// Where `task` stands among the candidates.
+    pub fn position(&self, task: TaskId) -> Option<usize> {
+        self.candidates.iter().position(|candidate| candidate.task == task)
+    }
+
+    /// The choice with no preemption: the current task if it can go on, else the first.
+    pub fn unforced(&self) -> usize {
+        match self.position(self.current) {
+            Some(place) if !self.yielding || self.candidates.len() == 1 => place,
+            Some(place) => usize::from(place == 0),
+            None => 0,
+        }
+    }
+}
+
+/// What is known of a case before a run: a function of the case, from reference runs with fixed seeds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The most decisions that a reference run took.
+    pub steps: u32,
+    /// Decisions per task, children included, the most of any reference run.
+    pub events: BTreeMap<TaskKey, u32>,
+}
+
+/// Decides, step by step, which task of one run goes next.
+pub trait Strategy: fmt::Debug {
+    /// Chooses: an index into `view.candidates`. Called once per step, also when there is one candidate only.
+    fn choose(&mut self, view: &View<'_>) -> usize;
+
+    /// A number for whoever asks the engine for one.
+    fn draw(&mut self) -> u64;
+}
+
+/// The strategies by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum StrategyName {
+    /// Each run is given to one of the others by its seed.
+    Mix,
+    /// Every runnable task is as likely as every other.
+    Random,
+    /// Probabilistic concurrency testing of this depth.
+    Pct(u32),
+    /// Uniform random walk over the remaining events.
+    Urw,
+}
+
+impl StrategyName {
+    /// The names that a list shows.
+    pub const ALL: [StrategyName; 4] =
+        [StrategyName::Mix, StrategyName::Random, StrategyName::Pct(3), StrategyName::Urw];
+
+    /// The strategy, ready for the run with `seed`.
+    pub fn build(self, seed: u64, profile: &Profile) -> Box<dyn Strategy> {
+        let stream = Stream::new(seed, Purpose::Schedule);
+        match self {
+            StrategyName::Mix => {
+                // No single strategy wins everywhere, and which one wins is not known before: a third each.
+                let parts = [StrategyName::Random, StrategyName::Pct(3), StrategyName::Urw];
+                let nth = Stream::new(seed, Purpose::Portfolio).below(parts.len() as u64);
+                parts[nth as usize].build(seed, profile)
+            }
+            StrategyName::Random => Box::new(Random::new(stream)),
+            StrategyName::Pct(depth) => Box::new(Pct::new(stream, depth, profile)),
+            StrategyName::Urw => Box::new(Urw::new(stream, profile)),
+        }
+    }
+
+    /// Whether it needs the case's profile.
+    pub(crate) fn learns(self) -> bool {
+        !matches!(self, StrategyName::Random)
+    }
+}
+
+impl fmt::Display for StrategyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StrategyName::Mix => f.pad("mix"),
+            StrategyName::Random => f.pad("random"),
+            StrategyName::Pct(depth) => f.pad(&format!("pct{depth}")),
+            StrategyName::Urw => f.pad("urw"),
+        }
+    }
+}
+
+/// A word that names no strategy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no strategy: one of mix, random, urw, pct1 to pct99")]
+pub struct UnknownStrategy(pub String);
+
+impl FromStr for StrategyName {
+    type Err = UnknownStrategy;
+
+    fn from_str(word: &str) -> Result<StrategyName, UnknownStrategy> {
+        match word {
+            "mix" => Ok(StrategyName::Mix),
+            "random" => Ok(StrategyName::Random),
+            "urw" => Ok(StrategyName::Urw),
+            _ => {
+                let depth = word.strip_prefix("pct").filter(|digits| !digits.starts_with(['0', '+']));
+                match depth.and_then(|digits| digits.parse().ok()) {
+                    Some(depth @ 1..=99) => Ok(StrategyName::Pct(depth)),
+                    _ => Err(UnknownStrategy(word.to_owned())),
+                }
+            }
+        }
+    }
+}
+
+impl Serialize for StrategyName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StrategyName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<StrategyName, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        word.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strategy_reads_back_from_its_name() {
+        for name in StrategyName::ALL.into_iter().chain([StrategyName::Pct(1), StrategyName::Pct(99)]) {
+            assert_eq!(name.to_string().parse(), Ok(name));
+        }
+        for word in ["", "pct", "pct0", "pct100", "pct03", "pct+3", "Random", "surw"] {
+            assert_eq!(word.parse::<StrategyName>(), Err(UnknownStrategy(word.to_owned())));
+        }
+    }
+}

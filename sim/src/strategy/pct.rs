@@ -1,0 +1,68 @@
+//! Probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi and Nagarakatti, ASPLOS 2010).
+//!
+//! Each task gets a random priority; the runnable task of the highest priority goes, until one of `depth - 1` change
+//! points, drawn over the run's length, drops the current task below all others. A bug of depth d that k steps and n
+//! tasks allow is found with a chance of at least 1/(n·k^(d-1)) per run.
+//!
+//! Deviations from the paper: the run's length k is that of the case's reference runs, not of this run; a step with one
+//! candidate is not counted (section 4.1: change points in sequential execution are useless); at most one change point
+//! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
+//! task that yields drops below all others, so that a spin loop ends.
+
+use super::{Profile, Strategy, View};
+use crate::seed::Stream;
+
+/// PCT of one depth.
+#[derive(Debug)]
+pub struct Pct {
+    stream: Stream,
+    /// By task number; the higher goes first.
+    priorities: Vec<u64>,
+    change_points: Vec<u32>,
+    choices: u32,
+    /// The next priority below all that were given.
+    lowest: u64,
+}
+
+impl Pct {
+    /// PCT with `depth - 1` change points over the profile's length.
+    pub fn new(mut stream: Stream, depth: u32, profile: &Profile) -> Pct {
+        let steps = profile.steps.max(8);
+        let points = (depth.max(1) - 1).min(steps / 4);
+        let mut change_points: Vec<u32> = Vec::new();
+        while change_points.len() < points as usize {
+            let point = 1 + stream.below(u64::from(steps)) as u32;
+            if !change_points.contains(&point) {
+                change_points.push(point);
+            }
+        }
+        Pct { stream, priorities: Vec::new(), change_points, choices: 0, lowest: 1 << 32 }
+    }
+
+    fn drop_below_all(&mut self, task: usize) {
+        self.lowest -= 1;
+        self.priorities[task] = self.lowest;
+    }
+}
+
+impl Strategy for Pct {
+    fn choose(&mut self, view: &View<'_>) -> usize {
+        let most = view.candidates.iter().map(|candidate| candidate.task.index()).max().unwrap_or(0);
+        while self.priorities.len() <= most.max(view.current.index()) {
+            // Above every dropped priority; ties are broken by number, and are as good as absent in 2^63 values.
+            self.priorities.push((1 << 32) + (self.stream.next_u64() >> 1).saturating_sub(1 << 32));
+        }
+        if view.candidates.len() > 1 {
+            self.choices += 1;
+            if view.yielding || self.change_points.contains(&self.choices) {
+                self.drop_below_all(view.current.index());
+            }
+        }
+        let priority = |place: &usize| self.priorities[view.candidates[*place].task.index()];
+        (0..view.candidates.len()).max_by_key(priority).unwrap_or(0)
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.stream.next_u64()
+    }
+}

@@ -1,0 +1,91 @@
+//! A uniform random walk over the remaining events, after the URW of Zhao, Wolff, Mathur and Roychoudhury (ASPLOS 2025),
+//! as shuttle also has it.
+//!
+//! A task is chosen with a weight of the events it has still to run, those of the children it has still to spawn
+//! included. If the counts are right, every interleaving is equally likely, where the plain random walk favours those
+//! that finish short tasks early.
+//!
+//! Deviations: the counts come from the case's reference runs instead of the hunt's first run, so that each run replays
+//! alone; a task that no reference run had counts as one with the fewest events; sleepers follow the run's eagerness.
+
+use super::eagerness::Eagerness;
+use super::{Profile, Strategy, View};
+use crate::op::TaskKey;
+use crate::seed::Stream;
+
+/// The weighted walk.
+#[derive(Debug)]
+pub struct Urw {
+    stream: Stream,
+    eagerness: Eagerness,
+    events: Vec<(TaskKey, u32)>,
+    fewest: u32,
+    /// By task number: what remains.
+    remaining: Vec<Option<u32>>,
+}
+
+impl Urw {
+    /// A walk weighted by the profile's counts.
+    pub fn new(mut stream: Stream, profile: &Profile) -> Urw {
+        let eagerness = Eagerness::draw(&mut stream);
+        let events: Vec<(TaskKey, u32)> = profile.events.iter().map(|(key, count)| (*key, *count)).collect();
+        let fewest = events.iter().map(|(_, count)| *count).min().unwrap_or(1).max(1);
+        Urw { stream, eagerness, events, fewest, remaining: Vec::new() }
+    }
+
+    fn expected(&self, key: TaskKey) -> u32 {
+        match self.events.binary_search_by_key(&key, |(key, _)| *key) {
+            Ok(place) => self.events[place].1.max(1),
+            Err(_) => self.fewest,
+        }
+    }
+
+    fn meet(&mut self, view: &View<'_>) {
+        for candidate in view.candidates {
+            let task = candidate.task.index();
+            if self.remaining.len() <= task {
+                self.remaining.resize(task + 1, None);
+            }
+            if self.remaining[task].is_none() {
+                let expected = self.expected(candidate.key);
+                self.remaining[task] = Some(expected);
+                // It was spawned by the task that ran last, whose count included it until now.
+                if let Some(Some(parent)) = self.remaining.get_mut(view.current.index())
+                    && candidate.task != view.current
+                {
+                    *parent = parent.saturating_sub(expected).max(1);
+                }
+            }
+        }
+    }
+}
+
+impl Strategy for Urw {
+    fn choose(&mut self, view: &View<'_>) -> usize {
+        self.meet(view);
+        let ready = match self.eagerness.split(view, &mut self.stream) {
+            Ok(ready) => ready,
+            Err(sleeper) => return sleeper,
+        };
+        let weight = |place: usize| u64::from(self.remaining[view.candidates[place].task.index()].unwrap_or(1));
+        let total: u64 = (0..ready).map(weight).sum();
+        let mut drawn = self.stream.below(total);
+        let mut chosen = ready - 1;
+        for place in 0..ready {
+            let weight = weight(place);
+            if drawn < weight {
+                chosen = place;
+                break;
+            }
+            drawn -= weight;
+        }
+        if let Some(Some(remaining)) = self.remaining.get_mut(view.candidates[chosen].task.index()) {
+            *remaining = remaining.saturating_sub(1).max(1);
+        }
+        chosen
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.stream.next_u64()
+    }
+}

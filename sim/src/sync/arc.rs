@@ -1,0 +1,230 @@
+//! `Arc` and `Weak`, whose clones, upgrades and drops are scheduling points and are seen by the ledger.
+//!
+//! std's own count keeps the value alive; the facade's count is what the engine sees. Under loom that count is a loom
+//! atomic with the orderings of std's source (relaxed up, release down, an acquire fence before the value goes), which
+//! also gives loom the `Weak` that it lacks.
+
+use std::fmt;
+use std::ops::Deref;
+use std::panic::Location;
+use std::sync::Arc as Shared;
+use std::sync::atomic::Ordering;
+
+use crate::engine::{self, Arm, loom as loom_engine, sched};
+use crate::ledger;
+use crate::op::{ObjectId, OpKind};
+
+/// A counted reference, as [`std::sync::Arc`], to a sized value. One that is alive when its run has ended is a leak: a
+/// cycle, as a rule.
+pub struct Arc<T> {
+    // The value goes before the header whose count says that it may.
+    value: Shared<T>,
+    header: Shared<Header>,
+}
+
+/// A reference that does not keep the value alive, as [`std::sync::Weak`].
+pub struct Weak<T> {
+    value: std::sync::Weak<T>,
+    header: Option<Shared<Header>>,
+}
+
+struct Header {
+    object: ObjectId,
+    entry: ledger::EntryId,
+    count: Count,
+}
+
+enum Count {
+    Std(std::sync::atomic::AtomicUsize),
+    Loom(loom::sync::atomic::AtomicUsize),
+}
+
+impl Header {
+    fn up(&self, kind: OpKind, location: &'static Location<'static>) {
+        match &self.count {
+            Count::Loom(count) => {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            Count::Std(count) => {
+                if engine::arm() == Arm::Sched {
+                    sched::atomic_rmw(self.object, kind, Ordering::Relaxed, location);
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        engine::after(kind, self.object, location);
+    }
+
+    /// One less; true if it was the last.
+    fn down(&self, location: &'static Location<'static>) -> bool {
+        let last = match &self.count {
+            Count::Loom(count) => {
+                loom_engine::not_unwinding();
+                let last = count.fetch_sub(1, Ordering::Release) == 1;
+                if last {
+                    loom::sync::atomic::fence(Ordering::Acquire);
+                }
+                last
+            }
+            Count::Std(count) => {
+                if engine::arm() == Arm::Sched {
+                    sched::atomic_rmw(self.object, OpKind::ArcDrop, Ordering::AcqRel, location);
+                }
+                count.fetch_sub(1, Ordering::AcqRel) == 1
+            }
+        };
+        engine::after(OpKind::ArcDrop, self.object, location);
+        last
+    }
+
+    /// One more unless there is none, as std's `Weak::upgrade` does; false if there was none.
+    fn rise(&self, location: &'static Location<'static>) -> bool {
+        let mut risen = false;
+        match &self.count {
+            Count::Loom(count) => {
+                let mut seen = count.load(Ordering::Relaxed);
+                while seen != 0 && !risen {
+                    match count.compare_exchange(seen, seen + 1, Ordering::Acquire, Ordering::Relaxed) {
+                        Ok(_) => risen = true,
+                        Err(found) => seen = found,
+                    }
+                }
+            }
+            Count::Std(count) => {
+                if engine::arm() == Arm::Sched {
+                    sched::atomic_rmw(self.object, OpKind::Upgrade, Ordering::Acquire, location);
+                }
+                let more = |seen: usize| seen.checked_add(1).filter(|_| seen != 0);
+                risen = count.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok();
+            }
+        }
+        engine::after(OpKind::Upgrade, self.object, location);
+        risen
+    }
+}
+
+impl<T> Arc<T> {
+    /// The first reference to `value`.
+    #[track_caller]
+    pub fn new(value: T) -> Arc<T> {
+        Arc::named("Arc", value)
+    }
+
+    /// The first reference to `value`, which tables and leak reports call `name`.
+    #[track_caller]
+    pub fn named(name: &'static str, value: T) -> Arc<T> {
+        let object = engine::object(name);
+        let count = match engine::arm() {
+            Arm::Loom => Count::Loom(loom::sync::atomic::AtomicUsize::new(1)),
+            Arm::Std | Arm::Sched | Arm::Threads => Count::Std(std::sync::atomic::AtomicUsize::new(1)),
+        };
+        let entry = ledger::arc_opened(name, Location::caller());
+        Arc { value: Shared::new(value), header: Shared::new(Header { object, entry, count }) }
+    }
+
+    /// A weak reference to the same value.
+    #[track_caller]
+    pub fn downgrade(this: &Arc<T>) -> Weak<T> {
+        engine::point(OpKind::Load, this.header.object, Location::caller());
+        Weak { value: Shared::downgrade(&this.value), header: Some(Shared::clone(&this.header)) }
+    }
+
+    /// Whether both refer to the same value.
+    pub fn ptr_eq(this: &Arc<T>, other: &Arc<T>) -> bool {
+        Shared::ptr_eq(&this.value, &other.value)
+    }
+
+    /// How many strong references there are at this moment.
+    #[track_caller]
+    pub fn strong_count(this: &Arc<T>) -> usize {
+        let location = Location::caller();
+        let header = &this.header;
+        let count = match &header.count {
+            Count::Loom(count) => count.load(Ordering::Relaxed),
+            Count::Std(count) => {
+                engine::point(OpKind::Load, header.object, location);
+                count.load(Ordering::Relaxed)
+            }
+        };
+        engine::after(OpKind::Load, header.object, location);
+        count
+    }
+}
+
+impl<T> Clone for Arc<T> {
+    #[track_caller]
+    fn clone(&self) -> Arc<T> {
+        self.header.up(OpKind::ArcClone, Location::caller());
+        Arc { value: Shared::clone(&self.value), header: Shared::clone(&self.header) }
+    }
+}
+
+impl<T> Drop for Arc<T> {
+    fn drop(&mut self) {
+        if self.header.down(Location::caller()) {
+            ledger::arc_closed(self.header.entry);
+        }
+    }
+}
+
+impl<T> Deref for Arc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> AsRef<T> for Arc<T> {
+    fn as_ref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: Default> Default for Arc<T> {
+    fn default() -> Arc<T> {
+        Arc::new(T::default())
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Arc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T> Weak<T> {
+    /// Refers to nothing.
+    pub fn new() -> Weak<T> {
+        Weak { value: std::sync::Weak::new(), header: None }
+    }
+
+    /// A strong reference, unless the value is gone.
+    #[track_caller]
+    pub fn upgrade(&self) -> Option<Arc<T>> {
+        let header = self.header.as_ref()?;
+        if !header.rise(Location::caller()) {
+            return None;
+        }
+        // The count rose from above zero, so some strong reference has not given up std's count yet.
+        self.value.upgrade().map(|value| Arc { value, header: Shared::clone(header) })
+    }
+}
+
+impl<T> Clone for Weak<T> {
+    fn clone(&self) -> Weak<T> {
+        Weak { value: self.value.clone(), header: self.header.clone() }
+    }
+}
+
+impl<T> Default for Weak<T> {
+    fn default() -> Weak<T> {
+        Weak::new()
+    }
+}
+
+impl<T> fmt::Debug for Weak<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(Weak)")
+    }
+}

@@ -1,0 +1,253 @@
+//! Atomics and fences.
+//!
+//! Under loom they have C11's weak memory. Under the scheduled engine the values are those of a sequentially consistent
+//! execution, while the orderings are honoured in what they synchronise: a cell guarded by a relaxed flag is a data race
+//! there too, though a stale value is never read. What needs a stale value to go wrong is found by loom alone.
+
+use std::fmt;
+use std::panic::Location;
+pub use std::sync::atomic::Ordering;
+
+use crate::engine::{self, Arm, sched};
+use crate::op::{ObjectId, OpKind};
+
+/// Orders the operations around it, as [`std::sync::atomic::fence`].
+#[track_caller]
+pub fn fence(order: Ordering) {
+    let location = Location::caller();
+    match engine::arm() {
+        Arm::Std | Arm::Threads => std::sync::atomic::fence(order),
+        Arm::Loom => loom::sync::atomic::fence(order),
+        Arm::Sched => sched::fence(order, location),
+    }
+    engine::after(OpKind::Fence, ObjectId::NONE, location);
+}
+
+/// The storage of a scheduled atomic is only ever touched by one OS thread.
+const STORED: Ordering = Ordering::Relaxed;
+
+macro_rules! atomic {
+    ($(#[$doc:meta])* $name:ident, $value:ty) => {
+        $(#[$doc])*
+        pub struct $name {
+            object: ObjectId,
+            imp: imp::$name,
+        }
+
+        impl $name {
+            /// Holds `value`.
+            pub fn new(value: $value) -> $name {
+                $name::named(stringify!($name), value)
+            }
+
+            /// Holds `value`; tables call it `name`.
+            pub fn named(name: &'static str, value: $value) -> $name {
+                let std = || std::sync::atomic::$name::new(value);
+                let imp = match engine::arm() {
+                    Arm::Std | Arm::Threads => imp::$name::Std(std()),
+                    Arm::Sched => imp::$name::Sched(std()),
+                    Arm::Loom => imp::$name::Loom(loom::sync::atomic::$name::new(value)),
+                };
+                $name { object: engine::object(name), imp }
+            }
+
+            /// Reads the value.
+            #[track_caller]
+            pub fn load(&self, order: Ordering) -> $value {
+                let location = Location::caller();
+                let value = match &self.imp {
+                    imp::$name::Std(atomic) => atomic.load(order),
+                    imp::$name::Loom(atomic) => atomic.load(order),
+                    imp::$name::Sched(atomic) => {
+                        sched::atomic_load(self.object, order, location);
+                        atomic.load(STORED)
+                    }
+                };
+                engine::after(OpKind::Load, self.object, location);
+                value
+            }
+
+            /// Writes the value.
+            #[track_caller]
+            pub fn store(&self, value: $value, order: Ordering) {
+                let location = Location::caller();
+                match &self.imp {
+                    imp::$name::Std(atomic) => atomic.store(value, order),
+                    imp::$name::Loom(atomic) => atomic.store(value, order),
+                    imp::$name::Sched(atomic) => {
+                        sched::atomic_store(self.object, order, location);
+                        atomic.store(value, STORED);
+                    }
+                }
+                engine::after(OpKind::Store, self.object, location);
+            }
+
+            /// Writes the value and returns the one before.
+            #[track_caller]
+            pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                self.rmw(order, Location::caller(), |atomic, order| atomic.swap(value, order), |atomic, order| atomic.swap(value, order))
+            }
+
+            /// Writes `new` if the value is `current`. Returns the value before: `Ok` if it was written.
+            ///
+            /// # Errors
+            /// The value that was found, if it is not `current`.
+            #[track_caller]
+            pub fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                let location = Location::caller();
+                let result = match &self.imp {
+                    imp::$name::Std(atomic) => atomic.compare_exchange(current, new, success, failure),
+                    imp::$name::Loom(atomic) => atomic.compare_exchange(current, new, success, failure),
+                    imp::$name::Sched(atomic) => {
+                        sched::atomic_exchange(self.object, location, || {
+                            let written = atomic.load(STORED) == current;
+                            if written { Ok(success) } else { Err(failure) }
+                        });
+                        atomic.compare_exchange(current, new, STORED, STORED)
+                    }
+                };
+                engine::after(OpKind::Rmw, self.object, location);
+                result
+            }
+
+            /// Like [`Self::compare_exchange`]; it does not fail without cause here.
+            ///
+            /// # Errors
+            /// The value that was found, if it is not `current`.
+            #[track_caller]
+            pub fn compare_exchange_weak(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.compare_exchange(current, new, success, failure)
+            }
+
+            fn rmw(
+                &self,
+                order: Ordering,
+                location: &'static Location<'static>,
+                std: impl Fn(&std::sync::atomic::$name, Ordering) -> $value,
+                loom: impl Fn(&loom::sync::atomic::$name, Ordering) -> $value,
+            ) -> $value {
+                let value = match &self.imp {
+                    imp::$name::Std(atomic) => std(atomic, order),
+                    imp::$name::Loom(atomic) => loom(atomic, order),
+                    imp::$name::Sched(atomic) => {
+                        sched::atomic_rmw(self.object, OpKind::Rmw, order, location);
+                        std(atomic, STORED)
+                    }
+                };
+                engine::after(OpKind::Rmw, self.object, location);
+                value
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name::new(<$value>::default())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("object", &self.object).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+macro_rules! fetch {
+    ($name:ident, $value:ty, $($(#[$doc:meta])* $method:ident),+) => {
+        impl $name {
+            $(
+                $(#[$doc])*
+                #[track_caller]
+                pub fn $method(&self, value: $value, order: Ordering) -> $value {
+                    self.rmw(
+                        order,
+                        Location::caller(),
+                        |atomic, order| atomic.$method(value, order),
+                        |atomic, order| atomic.$method(value, order),
+                    )
+                }
+            )+
+        }
+    };
+}
+
+macro_rules! integer {
+    ($(#[$doc:meta])* $name:ident, $value:ty) => {
+        atomic!($(#[$doc])* $name, $value);
+        fetch!($name, $value,
+            /// Adds, wrapping; returns the value before.
+            fetch_add,
+            /// Subtracts, wrapping; returns the value before.
+            fetch_sub,
+            /// Bitwise and; returns the value before.
+            fetch_and,
+            /// Bitwise or; returns the value before.
+            fetch_or,
+            /// Bitwise exclusive or; returns the value before.
+            fetch_xor,
+            /// The larger of the two; returns the value before.
+            fetch_max,
+            /// The smaller of the two; returns the value before.
+            fetch_min
+        );
+    };
+}
+
+mod imp {
+    macro_rules! arms {
+        ($($name:ident),+) => {
+            $(
+                pub(super) enum $name {
+                    Std(std::sync::atomic::$name),
+                    Sched(std::sync::atomic::$name),
+                    Loom(loom::sync::atomic::$name),
+                }
+            )+
+        };
+    }
+
+    arms!(AtomicBool, AtomicU32, AtomicU64, AtomicUsize, AtomicI64);
+}
+
+atomic!(
+    /// An atomic `bool`, as [`std::sync::atomic::AtomicBool`].
+    AtomicBool, bool
+);
+fetch!(AtomicBool, bool,
+    /// Logical and; returns the value before.
+    fetch_and,
+    /// Logical or; returns the value before.
+    fetch_or,
+    /// Logical exclusive or; returns the value before.
+    fetch_xor
+);
+integer!(
+    /// An atomic `u32`, as [`std::sync::atomic::AtomicU32`].
+    AtomicU32, u32
+);
+integer!(
+    /// An atomic `u64`, as [`std::sync::atomic::AtomicU64`]: a counter, two counters in one word, or an index where C has a
+    /// pointer.
+    AtomicU64, u64
+);
+integer!(
+    /// An atomic `usize`, as [`std::sync::atomic::AtomicUsize`]: a counter, or an index where C has a pointer.
+    AtomicUsize, usize
+);
+integer!(
+    /// An atomic `i64`, as [`std::sync::atomic::AtomicI64`].
+    AtomicI64, i64
+);

@@ -1,0 +1,164 @@
+//! `Condvar`.
+
+use std::fmt;
+use std::panic::Location;
+use std::time::Duration;
+
+use super::clean;
+use super::mutex::{Inner, MutexGuard};
+use crate::engine::sched::{Notify, Waited};
+use crate::engine::{self, Arm, loom as loom_engine, sched, threads};
+use crate::op::{ObjectId, OpKind};
+
+/// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified, and
+/// is drawn. There are no spurious wake-ups.
+pub struct Condvar {
+    object: ObjectId,
+    imp: Imp,
+}
+
+enum Imp {
+    Std(std::sync::Condvar),
+    Sched,
+    Loom(loom::sync::Condvar),
+}
+
+/// Whether a timed wait ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// The wait ended because its time was over.
+    pub fn timed_out(self) -> bool {
+        self.0
+    }
+}
+
+impl Default for Condvar {
+    fn default() -> Condvar {
+        Condvar::new()
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Condvar").field("object", &self.object).finish_non_exhaustive()
+    }
+}
+
+impl Condvar {
+    /// Nobody waits.
+    pub fn new() -> Condvar {
+        Condvar::named("condvar")
+    }
+
+    /// Nobody waits; tables and deadlock reports call it `name`.
+    pub fn named(name: &'static str) -> Condvar {
+        let imp = match engine::arm() {
+            Arm::Std | Arm::Threads => Imp::Std(std::sync::Condvar::new()),
+            Arm::Sched => Imp::Sched,
+            Arm::Loom => Imp::Loom(loom::sync::Condvar::new()),
+        };
+        Condvar { object: engine::object(name), imp }
+    }
+
+    /// Gives the lock back, waits to be notified, takes the lock again.
+    #[track_caller]
+    pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        let location = Location::caller();
+        guard.inner = match (&self.imp, guard.suspend()) {
+            (Imp::Sched, storage) => {
+                drop(storage);
+                sched::wait(self.object, guard.mutex.object, location);
+                guard.mutex.retake()
+            }
+            (Imp::Std(condvar), Inner::Std(inner)) => Inner::Std(clean(condvar.wait(inner))),
+            (Imp::Loom(condvar), Inner::Loom(inner)) => Inner::Loom(clean(condvar.wait(inner))),
+            _ => mixed_engines(),
+        };
+        engine::after(OpKind::Wait, self.object, location);
+        guard
+    }
+
+    /// Like [`Condvar::wait`], for as long as `condition` holds.
+    #[track_caller]
+    pub fn wait_while<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        while condition(&mut guard) {
+            guard = self.wait(guard);
+        }
+        guard
+    }
+
+    /// Like [`Condvar::wait`], for at most `timeout` of virtual time. Under loom, which knows no time, the wait gives
+    /// the lock back, lets others run once, and has timed out.
+    #[track_caller]
+    pub fn wait_timeout<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T>,
+        timeout: Duration,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let location = Location::caller();
+        let timed_out = match (&self.imp, guard.suspend()) {
+            (Imp::Sched, storage) => {
+                drop(storage);
+                let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+                let waited = sched::wait_until(self.object, guard.mutex.object, Some(timeout_ns), location);
+                guard.inner = guard.mutex.retake();
+                waited != Waited::Notified
+            }
+            (Imp::Std(condvar), Inner::Std(inner)) => {
+                let timeout = if engine::arm() == Arm::Threads { threads::wall(timeout) } else { timeout };
+                let (inner, result) = clean(condvar.wait_timeout(inner, timeout));
+                guard.inner = Inner::Std(inner);
+                result.timed_out()
+            }
+            (Imp::Loom(_), Inner::Loom(inner)) => {
+                drop(inner);
+                loom_engine::pass_time(timeout);
+                guard.inner = guard.mutex.retake();
+                true
+            }
+            _ => mixed_engines(),
+        };
+        engine::after(OpKind::Wait, self.object, location);
+        (guard, WaitTimeoutResult(timed_out))
+    }
+
+    /// Wakes one waiter, if there is one.
+    #[track_caller]
+    pub fn notify_one(&self) {
+        let location = Location::caller();
+        match &self.imp {
+            Imp::Std(condvar) => condvar.notify_one(),
+            Imp::Sched => sched::notify(self.object, Notify::One, location),
+            Imp::Loom(condvar) => {
+                loom_engine::not_unwinding();
+                condvar.notify_one();
+            }
+        }
+        engine::after(OpKind::NotifyOne, self.object, location);
+    }
+
+    /// Wakes every waiter.
+    #[track_caller]
+    pub fn notify_all(&self) {
+        let location = Location::caller();
+        match &self.imp {
+            Imp::Std(condvar) => condvar.notify_all(),
+            Imp::Sched => sched::notify(self.object, Notify::All, location),
+            Imp::Loom(condvar) => {
+                loom_engine::not_unwinding();
+                condvar.notify_all();
+            }
+        }
+        engine::after(OpKind::NotifyAll, self.object, location);
+    }
+}
+
+fn mixed_engines() -> ! {
+    unreachable!("invariant: a mutex and a condition variable of different engines were used together")
+}

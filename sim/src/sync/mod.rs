@@ -1,0 +1,34 @@
+//! std's synchronisation types, over whichever engine runs.
+//!
+//! Names and shapes are std's, with one deviation that keeps models free of error paths that cannot happen: locks are
+//! never poisoned, since a panic in a task ends the run, so `lock` returns the guard itself.
+//!
+//! Each type is an enum over the engines and picks its arm when it is constructed. `named` constructors give the name
+//! that tables and deadlock reports show.
+
+mod arc;
+pub mod atomic;
+mod condvar;
+pub mod mpsc;
+mod mutex;
+mod once;
+mod rwlock;
+
+pub use arc::{Arc, Weak};
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use mutex::{Mutex, MutexGuard};
+pub use once::{Once, OnceLock};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// A lock of std, poisoned or not: a panic in a task is a finding and ends the run.
+fn clean<G>(result: Result<G, std::sync::PoisonError<G>>) -> G {
+    result.unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The one case that has no way on: a destructor takes a lock that another task holds, while a panic unwinds its own
+/// task. It can neither wait, since a panicking task does not switch, nor go on without the lock.
+#[cold]
+fn locked_while_unwinding() -> ! {
+    eprintln!("invariant: a destructor waits for a lock that another task holds, while its own task panics");
+    std::process::abort()
+}

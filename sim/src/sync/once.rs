@@ -1,0 +1,121 @@
+//! `Once` and `OnceLock`, on the facade's own lock and condition variable.
+
+use std::fmt;
+
+use super::{Condvar, Mutex};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    New,
+    Running,
+    Done,
+}
+
+/// Runs a closure once, as [`std::sync::Once`]: whoever comes second waits until it has run.
+pub struct Once {
+    stage: Mutex<Stage>,
+    done: Condvar,
+}
+
+impl Once {
+    /// Nothing has run yet.
+    pub fn new() -> Once {
+        Once { stage: Mutex::named("once", Stage::New), done: Condvar::named("once.done") }
+    }
+
+    /// Runs `init` unless a call before this one has, and returns when it has run.
+    #[track_caller]
+    pub fn call_once(&self, init: impl FnOnce()) {
+        let mut stage = self.stage.lock();
+        loop {
+            match *stage {
+                Stage::Done => return,
+                Stage::Running => stage = self.done.wait(stage),
+                Stage::New => break,
+            }
+        }
+        *stage = Stage::Running;
+        drop(stage);
+        init();
+        *self.stage.lock() = Stage::Done;
+        self.done.notify_all();
+    }
+
+    /// Whether the closure has run.
+    #[track_caller]
+    pub fn is_completed(&self) -> bool {
+        *self.stage.lock() == Stage::Done
+    }
+}
+
+impl Default for Once {
+    fn default() -> Once {
+        Once::new()
+    }
+}
+
+impl fmt::Debug for Once {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Once").finish_non_exhaustive()
+    }
+}
+
+/// A cell that is written once, as [`std::sync::OnceLock`].
+pub struct OnceLock<T> {
+    once: Once,
+    value: std::sync::OnceLock<T>,
+}
+
+impl<T> OnceLock<T> {
+    /// Empty.
+    pub fn new() -> OnceLock<T> {
+        OnceLock { once: Once::new(), value: std::sync::OnceLock::new() }
+    }
+
+    /// The value, if it is there.
+    #[track_caller]
+    pub fn get(&self) -> Option<&T> {
+        if self.once.is_completed() { self.value.get() } else { None }
+    }
+
+    /// Writes the value if none is there.
+    ///
+    /// # Errors
+    /// The value given, if one was there.
+    #[track_caller]
+    pub fn set(&self, value: T) -> Result<(), T> {
+        let mut value = Some(value);
+        self.once.call_once(|| {
+            if let Some(value) = value.take() {
+                // `once` lets one writer in.
+                let _ = self.value.set(value);
+            }
+        });
+        value.map_or(Ok(()), Err)
+    }
+
+    /// The value, made by `init` if none is there.
+    #[track_caller]
+    pub fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+        self.once.call_once(|| {
+            // `once` lets one writer in.
+            let _ = self.value.set(init());
+        });
+        match self.value.get() {
+            Some(value) => value,
+            None => unreachable!("invariant: the once has run, so the value is there"),
+        }
+    }
+}
+
+impl<T> Default for OnceLock<T> {
+    fn default() -> OnceLock<T> {
+        OnceLock::new()
+    }
+}
+
+impl<T> fmt::Debug for OnceLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OnceLock").finish_non_exhaustive()
+    }
+}

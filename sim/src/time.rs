@@ -1,0 +1,125 @@
+//! Virtual time: it stands still while tasks run, and moves when a sleeper is chosen.
+//!
+//! The strategy may choose the sleeper with the earliest deadline before tasks that are ready, and so advance the clock,
+//! as long as no ready task is passed over for more than the run's drift ([`crate::explore::Limits::drift`]); when
+//! nothing else is ready it must.
+
+use std::ops::{Add, AddAssign, Sub};
+use std::panic::Location;
+pub use std::time::Duration;
+
+use crate::engine::{self, Arm, loom as loom_engine, sched, threads};
+use crate::op::{ObjectId, OpKind};
+use crate::run;
+
+/// A moment of the run's virtual time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(Duration);
+
+impl Instant {
+    /// This moment. Not a scheduling point: reading the clock changes nothing.
+    pub fn now() -> Instant {
+        let ns = match engine::arm() {
+            Arm::Sched => sched::now_ns(),
+            Arm::Threads => threads::now_ns(),
+            Arm::Loom => run::with(|run| run.now_ns).unwrap_or(0),
+            Arm::Std => return Instant(outside()),
+        };
+        Instant(Duration::from_nanos(ns))
+    }
+
+    /// How long ago it was; zero if it is yet to come.
+    pub fn elapsed(self) -> Duration {
+        Instant::now().saturating_duration_since(self)
+    }
+
+    /// How long after `earlier` it is; zero if it is not.
+    pub fn saturating_duration_since(self, earlier: Instant) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// How long after `earlier` it is; `None` if it is not.
+    pub fn checked_duration_since(self, earlier: Instant) -> Option<Duration> {
+        self.0.checked_sub(earlier.0)
+    }
+
+    /// This much later, if that can be told.
+    pub fn checked_add(self, duration: Duration) -> Option<Instant> {
+        self.0.checked_add(duration).map(Instant)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "outside any run the facade is plain std")]
+fn outside() -> Duration {
+    use std::sync::OnceLock;
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    /// Saturates at the end of time, which no run reaches.
+    fn add(self, duration: Duration) -> Instant {
+        Instant(self.0.saturating_add(duration))
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+impl Sub for Instant {
+    type Output = Duration;
+
+    /// Zero if the other is later.
+    fn sub(self, earlier: Instant) -> Duration {
+        self.saturating_duration_since(earlier)
+    }
+}
+
+/// Waits for `duration` of virtual time.
+#[track_caller]
+pub fn sleep(duration: Duration) {
+    let location = Location::caller();
+    match engine::arm() {
+        Arm::Sched => sched::sleep_ns(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), location),
+        Arm::Loom => loom_engine::pass_time(duration),
+        Arm::Threads => threads::sleep(duration),
+        Arm::Std => really_sleep(duration),
+    }
+    engine::after(OpKind::Sleep, ObjectId::NONE, location);
+}
+
+#[expect(clippy::disallowed_methods, reason = "outside any run the facade is plain std")]
+fn really_sleep(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// The time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the time is over")]
+pub struct Elapsed;
+
+/// Asks `poll` again and again, letting others run between, until it has a value or `duration` of virtual time is over.
+///
+/// # Errors
+/// [`Elapsed`] if the time is over first.
+#[track_caller]
+pub fn timeout<T>(duration: Duration, mut poll: impl FnMut() -> Option<T>) -> Result<T, Elapsed> {
+    /// How far the clock moves between two questions, when nothing else moves it.
+    const ASK_EVERY: Duration = Duration::from_millis(1);
+    let deadline = Instant::now() + duration;
+    loop {
+        if let Some(value) = poll() {
+            return Ok(value);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Elapsed);
+        }
+        sleep(left.min(ASK_EVERY));
+    }
+}

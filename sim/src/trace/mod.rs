@@ -1,0 +1,131 @@
+//! What happened, in order: task, operation, object, source line.
+//!
+//! Its hash is kept of every run; the events themselves only of runs that somebody is going to read.
+
+mod table;
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::ledger::Custody;
+use crate::op::{ObjectId, OpKind, TaskId};
+use crate::run::{self, Record};
+use crate::seed::fold;
+
+pub use table::Detail;
+pub(crate) use table::render;
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) task: TaskId,
+    pub(crate) step: u32,
+    pub(crate) now_ns: u64,
+    pub(crate) item: Item,
+    pub(crate) location: &'static Location<'static>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    /// An operation of the facade.
+    Op { kind: OpKind, object: ObjectId },
+    /// A change of custody, as the ledger saw it.
+    Custody(Custody),
+    /// A state change of the model.
+    Transition { machine: &'static str, index: u32, from: &'static str, to: &'static str },
+    /// Anything else that the model says of itself.
+    Note(Box<str>),
+    /// A task began.
+    Began,
+    /// A task ended.
+    Ended,
+    /// The task cannot go on until something else happens.
+    Blocked { on: ObjectId },
+    /// A timed wait ran out.
+    TimedOut,
+}
+
+/// The events of one run and their hash.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    hash: u64,
+    record: Record,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Trace {
+    pub(crate) fn new(record: Record) -> Trace {
+        let events = match record {
+            Record::Hash => Vec::new(),
+            Record::Events => Vec::with_capacity(1024),
+        };
+        Trace { hash: 0x1a57_4ef0, record, events }
+    }
+
+    pub(crate) fn recording(&self) -> bool {
+        self.record == Record::Events
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        crate::seed::mix(self.hash)
+    }
+
+    /// Mixes in what is known only at the end.
+    pub(crate) fn seal(&mut self, value: u64) {
+        self.hash = fold(self.hash, value);
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, event: Event) {
+        let place = (u64::from(event.location.line()) << 32) | u64::from(event.location.column());
+        let who = (u64::from(event.task.0) << 40) ^ place;
+        self.hash = fold(fold(self.hash, who), event.item.digest() ^ event.now_ns.rotate_left(17));
+        if self.recording() {
+            self.events.push(event);
+        }
+    }
+}
+
+impl Item {
+    fn digest(&self) -> u64 {
+        match self {
+            Item::Op { kind, object } => ((*kind as u64) << 32) | u64::from(object.0),
+            Item::Custody(custody) => custody.digest(),
+            // The texts are literals of the source, whose place is in the hash already; their lengths tell a changed
+            // state apart.
+            Item::Transition { index, from, to, .. } => {
+                (0x71 << 56) | (u64::from(*index) << 24) | ((from.len() as u64) << 12) | to.len() as u64
+            }
+            // A note is formatted only for a reader, so its text cannot be part of the hash.
+            Item::Note(_) => 0x72 << 56,
+            Item::Began => 0x73 << 56,
+            Item::Ended => 0x74 << 56,
+            Item::Blocked { on } => (0x75 << 56) | u64::from(on.0),
+            Item::TimedOut => 0x76 << 56,
+        }
+    }
+}
+
+/// Puts a row into the table of this run. The text is formatted only when the run is recorded; [`crate::note!`] is the
+/// usual way to call it.
+#[track_caller]
+pub fn note(text: fmt::Arguments<'_>) {
+    let location = Location::caller();
+    // Formatted outside the call: what is formatted may be anybody's.
+    let recording = run::with(|run| run.trace.recording()).unwrap_or(false);
+    let text = if recording { text.to_string().into_boxed_str() } else { Box::default() };
+    run::with(|run| run.record(Item::Note(text), location));
+}
+
+/// Puts a row into the table of this run: `sim::note!("ctx#{id} takes the reply")`.
+#[macro_export]
+macro_rules! note {
+    ($($arg:tt)*) => { $crate::trace::note(::core::format_args!($($arg)*)) };
+}
+
+/// Records a state change of the model: `req0_ctx#1 Idle -> SendQueued`.
+#[track_caller]
+pub fn transition(machine: &'static str, index: u32, from: &'static str, to: &'static str) {
+    let location = Location::caller();
+    run::with(|run| run.record(Item::Transition { machine, index, from, to }, location));
+}

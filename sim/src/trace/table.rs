@@ -1,0 +1,92 @@
+//! The table of a run: one column per task, one row per event. It is the text that snapshots hold.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+
+use super::{Event, Item};
+use crate::op::OpKind;
+use crate::run::{Outcome, label};
+
+/// How much of a trace a table shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Custody, state changes and notes: what a reviewer reads. Mere uses and operations that begin and complete are shown
+    /// of the resource that the finding is about only. No source lines, so that an edit above does not change a
+    /// snapshot.
+    Custody,
+    /// Every operation, with its source line.
+    Full,
+}
+
+/// Draws the recorded events.
+pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
+    let rows: Vec<(&Event, String)> = outcome
+        .trace
+        .events
+        .iter()
+        .filter_map(|event| text(event, outcome, detail).map(|text| (event, text)))
+        .collect();
+    let mut shown: Vec<usize> = rows.iter().map(|(event, _)| event.task.index()).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
+    let mut header = vec!["time".to_owned()];
+    if detail == Detail::Full {
+        header.push("step".to_owned());
+    }
+    header.extend(shown.iter().map(|task| outcome.tasks[*task].clone()));
+    if detail == Detail::Full {
+        header.push("source".to_owned());
+    }
+    table.set_header(header);
+    for (event, text) in &rows {
+        let mut row = vec![Cell::new(clock(event.now_ns))];
+        if detail == Detail::Full {
+            row.push(Cell::new(event.step));
+        }
+        row.extend(shown.iter().map(|task| Cell::new(if *task == event.task.index() { text.as_str() } else { "" })));
+        if detail == Detail::Full {
+            row.push(Cell::new(format!("{}:{}", event.location.file(), event.location.line())));
+        }
+        table.add_row(row);
+    }
+    let mut drawn: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    if let Some(violation) = &outcome.violation {
+        let who = outcome.tasks.get(outcome.task.index()).map_or("-", String::as_str);
+        let _ = writeln!(drawn, "{}: {} ({who})", violation.property, violation.message);
+    }
+    drawn
+}
+
+fn clock(now_ns: u64) -> String {
+    match now_ns {
+        0 => "0".to_owned(),
+        ns if ns % 1_000_000_000 == 0 => format!("{}s", ns / 1_000_000_000),
+        ns if ns % 1_000_000 == 0 => format!("{}ms", ns / 1_000_000),
+        ns if ns % 1_000 == 0 => format!("{}us", ns / 1_000),
+        ns => format!("{ns}ns"),
+    }
+}
+
+fn text(event: &Event, outcome: &Outcome, detail: Detail) -> Option<String> {
+    match &event.item {
+        Item::Custody(custody) if detail == Detail::Custody && custody.is_routine() => {
+            let name = custody.resource();
+            outcome.violation.as_ref().filter(|violation| violation.concerns(&name)).map(|_| custody.to_string())
+        }
+        Item::Custody(custody) => Some(custody.to_string()),
+        Item::Transition { machine, index, from, to } => Some(format!("{machine}#{index} {from} -> {to}")),
+        Item::Note(text) => Some(text.to_string()),
+        Item::TimedOut => Some("timed out".to_owned()),
+        Item::Began | Item::Ended if detail == Detail::Custody => None,
+        Item::Began => Some("begins".to_owned()),
+        Item::Ended => Some("ends".to_owned()),
+        Item::Op { .. } | Item::Blocked { .. } if detail == Detail::Custody => None,
+        Item::Blocked { on } => Some(format!("blocks on {}", label(&outcome.objects, *on))),
+        // The ledger's own row follows and says more.
+        Item::Op { kind: OpKind::Use | OpKind::Transfer | OpKind::Release, .. } => None,
+        Item::Op { kind, object } => Some(format!("{kind} {}", label(&outcome.objects, *object))),
+    }
+}

@@ -1,0 +1,213 @@
+//! Hunts, replays and shrinking: deterministic, independent of the number of cores, and minimal at the end.
+
+use std::sync::atomic::AtomicBool;
+
+use proptest::prelude::*;
+use proptest::strategy::Strategy;
+use serde::{Deserialize, Serialize};
+use sim::explore::{Cell, Hunt, Quiet, run_one};
+use sim::ledger::{Owner, Resource};
+use sim::replay::{Repro, ReproError, ShrinkLimits, Token, replay_repro, shrink, shrink_repro};
+use sim::sync::atomic::{AtomicUsize, Ordering};
+use sim::sync::{Arc, Mutex};
+use sim::{Case, CaseName, Engine, Report, StrategyName, Verdict, thread};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Plan {
+    workers: usize,
+    rounds: Vec<u8>,
+    early: bool,
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (1_usize..5, prop::collection::vec(0_u8..4, 1..6), any::<bool>()).prop_map(|(workers, rounds, early)| Plan {
+        workers,
+        rounds,
+        early,
+    })
+}
+
+/// Workers use a buffer; the body releases it, early if the plan says so.
+fn body(plan: &Plan) {
+    let owner = Owner::new("main", 0);
+    let buffer = Resource::acquire("buffer", owner);
+    let lock = Arc::new(Mutex::new(0));
+    let workers: Vec<_> = (0..plan.workers)
+        .map(|id| {
+            let (lock, rounds) = (Arc::clone(&lock), plan.rounds.clone());
+            thread::spawn(move || {
+                for round in rounds {
+                    *lock.lock() += u32::from(round);
+                    buffer.touch(Owner::new("worker", id as u32));
+                }
+            })
+        })
+        .collect();
+    if plan.early && plan.workers >= 2 {
+        buffer.release(owner);
+    }
+    workers.into_iter().for_each(thread::JoinHandle::join);
+    if !(plan.early && plan.workers >= 2) {
+        buffer.release(owner);
+    }
+}
+
+fn case(variant: &str) -> Case {
+    let name =
+        CaseName { component: "test".to_owned(), scenario: "early_release".to_owned(), variant: variant.to_owned() };
+    let early_allowed = variant != "fixed";
+    Case::new(name, plans, move |plan: &Plan| body(&Plan { early: plan.early && early_allowed, ..plan.clone() }))
+}
+
+fn hunt(cells: Vec<Cell>, schedules: u64, jobs: usize) -> Vec<Report> {
+    let stop = AtomicBool::new(false);
+    Hunt { cells, seed: 5, schedules, loom_executions: 1_000, deadline: None, jobs, stop: &stop, observer: &Quiet }
+        .run()
+}
+
+fn cells() -> Vec<Cell> {
+    let of = |variant: &str, strategy| Cell { case: case(variant), engine: Engine::Shuttle, strategy };
+    StrategyName::ALL.into_iter().flat_map(|strategy| [of("fixed", strategy), of("early", strategy)]).collect()
+}
+
+fn summary(report: &Report) -> String {
+    let verdict = match &report.verdict {
+        Verdict::Clean => "clean".to_owned(),
+        Verdict::Violation(failure) => format!("{failure}"),
+        Verdict::Diverged { message } => message.clone(),
+    };
+    format!("{} {} {:#x} {:?} {verdict}", report.schedules, report.steps, report.trace_hash, report.reached)
+}
+
+#[test]
+fn a_hunt_does_not_depend_on_the_number_of_jobs() {
+    let of = |jobs| hunt(cells(), 300, jobs).iter().map(summary).collect::<Vec<_>>();
+    let one = of(1);
+    assert_eq!(one, of(1));
+    assert_eq!(one, of(4));
+    assert!(one.iter().step_by(2).all(|clean| clean.starts_with("300 ") && clean.ends_with(" clean")), "{one:#?}");
+    assert!(one.iter().skip(1).step_by(2).all(|found| found.contains("is not used after its release")), "{one:#?}");
+}
+
+#[test]
+fn every_token_of_a_hunt_replays_to_the_same_trace() {
+    for report in hunt(cells(), 300, 2) {
+        let Some(failure) = report.failure() else { continue };
+        let token: Token = failure.token().to_string().parse().expect("a printed token reads back");
+        let Token::Seed(origin) = token else { panic!("a hunt's token names a seed") };
+        let again = run_one(&case(&origin.case.variant), origin.engine, origin.strategy, origin.seed);
+        assert_eq!(again.failure(), Some(failure));
+        assert_eq!(again.trace_hash, report.trace_hash);
+    }
+}
+
+#[test]
+fn a_hunt_from_a_failing_seed_begins_with_that_run() {
+    let found = hunt(cells(), 300, 1).remove(1);
+    let seed = found.failure().expect("the defect is found").origin.seed;
+    let stop = AtomicBool::new(false);
+    let cells = cells().drain(1..2).collect();
+    let hunt =
+        Hunt { cells, seed, schedules: 1, loom_executions: 1, deadline: None, jobs: 1, stop: &stop, observer: &Quiet };
+    assert_eq!(hunt.run()[0].failure(), found.failure());
+}
+
+#[test]
+fn a_stopped_hunt_reports_what_it_has() {
+    let stop = AtomicBool::new(true);
+    let hunt = Hunt {
+        cells: cells(),
+        seed: 0,
+        schedules: 10,
+        loom_executions: 1,
+        deadline: None,
+        jobs: 2,
+        stop: &stop,
+        observer: &Quiet,
+    };
+    assert!(hunt.run().iter().all(|report| report.schedules == 0 && !report.complete));
+}
+
+#[test]
+fn a_failure_shrinks_to_the_least_plan_and_the_least_schedule() {
+    let case = case("early");
+    let report = hunt(cells(), 300, 1).remove(1);
+    let failure = report.failure().expect("the defect is found");
+    let shrunk = shrink(&case, failure, ShrinkLimits::default()).expect("it violates again");
+    let plan: Plan = serde_json::from_value(shrunk.repro.plan.clone()).expect("the plan is of its type");
+    assert_eq!(plan, Plan { workers: 2, rounds: vec![0], early: true });
+    assert_eq!(shrunk.preemptions, 0, "running each task to its end suffices: {}", shrunk.report.table);
+    assert_eq!(shrunk.repro.property, failure.property);
+    let again = replay_repro(&case, &shrunk.repro).expect("the plan is of its case");
+    assert_eq!(again.trace_hash, shrunk.repro.trace_hash);
+    assert_eq!(again.table, shrunk.report.table);
+    let further = shrink_repro(&case, &shrunk.repro, ShrinkLimits::default()).expect("the plan is of its case");
+    assert_eq!(further.expect("it violates again").preemptions, 0);
+}
+
+/// A lost update needs one task to be taken off between its load and its store: a single forced switch.
+#[test]
+fn a_lost_update_shrinks_to_one_switch() {
+    let name =
+        CaseName { component: "test".to_owned(), scenario: "lost_update".to_owned(), variant: "fixed".to_owned() };
+    let case = Case::new(
+        name,
+        || Just(()),
+        |()| {
+            let count = Arc::new(AtomicUsize::new(0));
+            let tasks: Vec<_> = (0..3)
+                .map(|_| {
+                    let count = Arc::clone(&count);
+                    thread::spawn(move || count.store(count.load(Ordering::SeqCst) + 1, Ordering::SeqCst))
+                })
+                .collect();
+            tasks.into_iter().for_each(thread::JoinHandle::join);
+            sim::property::always("every update counts", count.load(Ordering::SeqCst) == 3);
+        },
+    );
+    let cell = Cell { case: case.clone(), engine: Engine::Shuttle, strategy: StrategyName::Random };
+    let report = hunt(vec![cell], 1_000, 1).remove(0);
+    let shrunk = shrink(&case, report.failure().expect("found"), ShrinkLimits::default()).expect("again");
+    assert_eq!(shrunk.preemptions, 1, "{}", shrunk.report.full_table);
+}
+
+#[test]
+fn a_repro_file_reads_back_and_tells_what_is_wrong_with_it() {
+    let dir = std::env::temp_dir().join(format!("lastref-repro-{}", std::process::id()));
+    let report = hunt(cells(), 300, 1).remove(1);
+    let shrunk = shrink(&case("early"), report.failure().expect("found"), ShrinkLimits::default()).expect("again");
+    let path = shrunk.repro.save(&dir).expect("the folder can be written");
+    assert_eq!(shrunk.repro.save(&dir).expect("the same content again"), path);
+    assert_eq!(Repro::load(&path).expect("what was saved"), shrunk.repro);
+    let text = std::fs::read_to_string(&path).expect("just written");
+    let other = dir.join("other.repro");
+    let load = |text: &str| {
+        std::fs::write(&other, text).expect("the folder can be written");
+        Repro::load(&other).expect_err("not a whole repro file")
+    };
+    for length in (0..text.trim_end().len()).step_by(7) {
+        assert!(matches!(load(&text[..length]), ReproError::Truncated { .. }), "cut at {length}");
+    }
+    assert!(matches!(load(&text.replacen("1,", "9,", 1)), ReproError::OtherVersion { version: 9, .. }));
+    assert!(matches!(load("[1, 2]"), ReproError::Foreign { .. }));
+    assert!(matches!(load("no json"), ReproError::Foreign { .. }));
+    assert!(matches!(load(&text.replacen("\"plan\"", "\"plam\"", 1)), ReproError::Foreign { .. }));
+    std::fs::write(&path, "something else").expect("the folder can be written");
+    assert!(matches!(shrunk.repro.save(&dir), Err(ReproError::Occupied { .. })));
+    assert_eq!(std::fs::read_to_string(&path).expect("still there"), "something else");
+    std::fs::remove_dir_all(&dir).expect("made here");
+}
+
+#[test]
+fn loom_explores_the_small_plan_to_the_end() {
+    let small = Plan { workers: 2, rounds: vec![1], early: false };
+    let of = |variant: &str, plan: Plan| Cell {
+        case: case(variant).small(plan),
+        engine: Engine::Loom,
+        strategy: StrategyName::Random,
+    };
+    let reports = hunt(vec![of("fixed", small.clone()), of("early", Plan { early: true, ..small })], 1, 2);
+    assert!(reports[0].complete && matches!(reports[0].verdict, Verdict::Clean), "{reports:?}");
+    assert!(reports[0].schedules > 1);
+    assert!(reports[1].failure().is_some(), "{reports:?}");
+}

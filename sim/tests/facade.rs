@@ -1,0 +1,481 @@
+//! The facade behaves the same under every engine, and each engine finds what it is for.
+
+use std::time::Duration;
+
+use sim::cell::RaceCell;
+use sim::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use sim::sync::{Arc, Condvar, Mutex, Once, OnceLock, RwLock, Weak, mpsc};
+use sim::time::Instant;
+use sim::{Check, Engine, Failure, ViolationKind, property, thread};
+
+const ALL: [Engine; 3] = Engine::ALL;
+const SCHEDULED: [Engine; 2] = [Engine::Shuttle, Engine::Loom];
+
+#[track_caller]
+fn clean(engines: &[Engine], body: fn()) {
+    for engine in engines {
+        let schedules = if *engine == Engine::Threads { 20 } else { 500 };
+        let result = Check::new("clean").engine(*engine).schedules(schedules).search(body);
+        if let Err(failure) = result {
+            panic!("under {engine}: {failure}{}", failure.full_table);
+        }
+    }
+}
+
+#[track_caller]
+fn found(engines: &[Engine], kind: ViolationKind, body: fn()) -> Box<Failure> {
+    let mut last = None;
+    for engine in engines {
+        match Check::new("found").engine(*engine).schedules(2_000).search(body) {
+            Ok(report) => panic!("under {engine}: clean in {} schedules", report.schedules),
+            Err(failure) => {
+                assert_eq!(failure.kind, kind, "under {engine}: {failure}");
+                last = Some(failure);
+            }
+        }
+    }
+    last.expect("at least one engine")
+}
+
+#[test]
+fn a_mutex_excludes() {
+    clean(&ALL, || {
+        let count = Arc::new(Mutex::new(0));
+        let other = {
+            let count = Arc::clone(&count);
+            thread::spawn(move || *count.lock() += 1)
+        };
+        *count.lock() += 1;
+        other.join();
+        assert_eq!(*count.lock(), 2);
+    });
+}
+
+#[test]
+fn an_unguarded_increment_is_lost() {
+    found(&SCHEDULED, ViolationKind::Panic, || {
+        let count = Arc::new(AtomicUsize::new(0));
+        let other = {
+            let count = Arc::clone(&count);
+            thread::spawn(move || count.store(count.load(Ordering::SeqCst) + 1, Ordering::SeqCst))
+        };
+        count.store(count.load(Ordering::SeqCst) + 1, Ordering::SeqCst);
+        other.join();
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+    });
+}
+
+#[test]
+fn try_lock_sees_a_lock_held() {
+    // Not under loom, which does not branch where a lock is given back.
+    found(&[Engine::Shuttle], ViolationKind::Property, || {
+        let lock = Arc::new(Mutex::new(()));
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || drop(lock.lock()))
+        };
+        property::always("the lock is free", lock.try_lock().is_some());
+        other.join();
+    });
+}
+
+#[test]
+fn two_locks_in_two_orders_deadlock_and_each_holder_is_named() {
+    let failure = found(&[Engine::Loom, Engine::Shuttle], ViolationKind::Deadlock, || {
+        let a = Arc::new(Mutex::named("a", ()));
+        let b = Arc::new(Mutex::named("b", ()));
+        let other = {
+            let (a, b) = (Arc::clone(&a), Arc::clone(&b));
+            thread::Builder::new().name("other").spawn(move || {
+                let _a = a.lock();
+                let _b = b.lock();
+            })
+        };
+        {
+            let _b = b.lock();
+            let _a = a.lock();
+        }
+        other.join();
+    });
+    let facts: Vec<String> = failure.facts.iter().map(|(who, what)| format!("{who}: {what}")).collect();
+    assert!(facts.iter().any(|fact| fact.starts_with("main: lock a#0, held by other,")), "{facts:?}");
+    assert!(facts.iter().any(|fact| fact.starts_with("other: lock b#0, held by main,")), "{facts:?}");
+}
+
+#[test]
+fn readers_share_and_a_writer_excludes() {
+    clean(&ALL, || {
+        let lock = Arc::new(RwLock::new((0, 0)));
+        let writer = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || {
+                let mut pair = lock.write();
+                pair.0 += 1;
+                pair.1 += 1;
+            })
+        };
+        let pair = *lock.read();
+        assert_eq!(pair.0, pair.1);
+        writer.join();
+    });
+    found(&[Engine::Shuttle], ViolationKind::Property, || {
+        let lock = Arc::new(RwLock::new(()));
+        let readers = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..2)
+            .map(|_| {
+                let (lock, readers) = (Arc::clone(&lock), Arc::clone(&readers));
+                thread::spawn(move || {
+                    let _shared = lock.read();
+                    let others = readers.fetch_add(1, Ordering::SeqCst);
+                    property::always("no reader meets another", others == 0);
+                    readers.fetch_sub(1, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        tasks.into_iter().for_each(thread::JoinHandle::join);
+    });
+}
+
+#[test]
+fn a_condition_variable_hands_over() {
+    clean(&ALL, || {
+        let pair = Arc::new((Mutex::new(false), Condvar::new()));
+        let other = {
+            let pair = Arc::clone(&pair);
+            thread::spawn(move || {
+                *pair.0.lock() = true;
+                pair.1.notify_one();
+            })
+        };
+        let ready = pair.1.wait_while(pair.0.lock(), |ready| !*ready);
+        assert!(*ready);
+        drop(ready);
+        other.join();
+    });
+}
+
+#[test]
+fn a_lost_wake_up_is_a_deadlock() {
+    found(&SCHEDULED, ViolationKind::Deadlock, || {
+        let pair = Arc::new((Mutex::new(()), Condvar::new()));
+        let other = {
+            let pair = Arc::clone(&pair);
+            thread::spawn(move || pair.1.notify_one())
+        };
+        let guard = pair.1.wait(pair.0.lock());
+        drop(guard);
+        other.join();
+    });
+}
+
+#[test]
+fn notify_one_may_wake_any_waiter() {
+    found(&[Engine::Shuttle], ViolationKind::Property, || {
+        let pair = Arc::new((Mutex::new((0, None)), Condvar::new()));
+        let waiters: Vec<_> = (0..2)
+            .map(|id| {
+                let pair = Arc::clone(&pair);
+                thread::spawn(move || {
+                    let mut state = pair.0.lock();
+                    let place = state.0;
+                    state.0 += 1;
+                    state = pair.1.wait(state);
+                    property::always("the first waiter is woken first", state.1.is_some() || place == 0);
+                    state.1 = Some(id);
+                    drop(state);
+                })
+            })
+            .collect();
+        while pair.0.lock().0 < 2 {
+            thread::yield_now();
+        }
+        pair.1.notify_one();
+        while pair.0.lock().1.is_none() {
+            thread::yield_now();
+        }
+        pair.1.notify_all();
+        waiters.into_iter().for_each(thread::JoinHandle::join);
+    });
+}
+
+#[test]
+fn an_unguarded_cell_is_a_race_in_every_engine_that_orders() {
+    let failure = found(&[Engine::Loom, Engine::Shuttle], ViolationKind::DataRace, || {
+        let cell = std::sync::Arc::new(RaceCell::named("field", 0));
+        let other = {
+            let cell = std::sync::Arc::clone(&cell);
+            thread::spawn(move || cell.set(1))
+        };
+        cell.set(2);
+        other.join();
+    });
+    assert_eq!(failure.property, "field is accessed in order");
+    clean(&ALL, || {
+        let cell = std::sync::Arc::new((Mutex::new(()), RaceCell::new(0)));
+        let other = {
+            let cell = std::sync::Arc::clone(&cell);
+            thread::spawn(move || {
+                let _guard = cell.0.lock();
+                cell.1.set(1);
+            })
+        };
+        {
+            let _guard = cell.0.lock();
+            cell.1.set(2);
+        }
+        other.join();
+        cell.1.get();
+    });
+}
+
+fn publish(store: Ordering, load: Ordering) {
+    let shared = std::sync::Arc::new((AtomicBool::new(false), RaceCell::new(0)));
+    let other = {
+        let shared = std::sync::Arc::clone(&shared);
+        thread::spawn(move || {
+            shared.1.set(7);
+            shared.0.store(true, store);
+        })
+    };
+    if shared.0.load(load) {
+        assert_eq!(shared.1.get(), 7);
+    }
+    other.join();
+}
+
+#[test]
+fn a_relaxed_flag_does_not_publish() {
+    found(&SCHEDULED, ViolationKind::DataRace, || publish(Ordering::Relaxed, Ordering::Acquire));
+    found(&SCHEDULED, ViolationKind::DataRace, || publish(Ordering::Release, Ordering::Relaxed));
+    clean(&ALL, || publish(Ordering::Release, Ordering::Acquire));
+}
+
+#[test]
+fn fences_lend_their_order_to_relaxed_accesses() {
+    clean(&ALL, || {
+        let shared = std::sync::Arc::new((AtomicBool::new(false), RaceCell::new(0)));
+        let other = {
+            let shared = std::sync::Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.1.set(7);
+                fence(Ordering::Release);
+                shared.0.store(true, Ordering::Relaxed);
+            })
+        };
+        if shared.0.load(Ordering::Relaxed) {
+            fence(Ordering::Acquire);
+            assert_eq!(shared.1.get(), 7);
+        }
+        other.join();
+    });
+}
+
+#[test]
+fn a_stale_value_is_for_loom_alone() {
+    fn store_buffering() {
+        let shared = Arc::new((AtomicBool::new(false), AtomicBool::new(false)));
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.0.store(true, Ordering::Relaxed);
+                shared.1.load(Ordering::Relaxed)
+            })
+        };
+        shared.1.store(true, Ordering::Relaxed);
+        let mine = shared.0.load(Ordering::Relaxed);
+        let theirs = other.join();
+        property::always("one of the two sees the other's store", mine || theirs);
+    }
+    found(&[Engine::Loom], ViolationKind::Property, store_buffering);
+    clean(&[Engine::Shuttle], store_buffering);
+}
+
+#[test]
+fn a_weak_reference_rises_only_while_the_value_lives() {
+    clean(&ALL, || {
+        let strong = Arc::new(5);
+        let weak = Arc::downgrade(&strong);
+        let other = thread::spawn(move || weak.upgrade().map(|value| *value));
+        drop(strong);
+        let seen = other.join();
+        assert!(matches!(seen, None | Some(5)));
+    });
+    found(&SCHEDULED, ViolationKind::Property, || {
+        let strong = Arc::new(5);
+        let weak = Arc::downgrade(&strong);
+        let other = thread::spawn(move || weak.upgrade().is_some());
+        drop(strong);
+        property::always("the value is there", other.join());
+    });
+}
+
+#[test]
+fn a_cycle_of_references_is_a_leak() {
+    struct Node {
+        next: Mutex<Option<Arc<Node>>>,
+        _back: Weak<Node>,
+    }
+    let failure = found(&ALL, ViolationKind::Leak, || {
+        let node = Arc::named("Node", Node { next: Mutex::new(None), _back: Weak::new() });
+        *node.next.lock() = Some(Arc::clone(&node));
+    });
+    assert_eq!(failure.property, "Node is released by quiescence");
+}
+
+#[test]
+fn channels_deliver_in_order_and_tell_the_end() {
+    clean(&ALL, || {
+        let (sender, receiver) = mpsc::channel();
+        let other = thread::spawn(move || {
+            for number in 0..2 {
+                sender.send(number).expect("the receiver is there");
+            }
+        });
+        assert_eq!(receiver.recv(), Ok(0));
+        assert_eq!(receiver.recv(), Ok(1));
+        assert_eq!(receiver.recv(), Err(mpsc::RecvError));
+        other.join();
+    });
+    clean(&ALL, || {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let other = thread::spawn(move || sender.send(1).is_ok() && sender.send(2).is_ok());
+        assert_eq!(receiver.recv(), Ok(1));
+        drop(receiver);
+        other.join();
+    });
+    clean(&[Engine::Shuttle, Engine::Threads], || {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let other = thread::spawn(move || sender.send(1));
+        assert_eq!(receiver.recv(), Ok(1));
+        assert_eq!(other.join(), Ok(()));
+    });
+}
+
+#[test]
+fn a_receive_may_time_out_before_the_value_comes_or_not() {
+    fn race() -> bool {
+        let (sender, receiver) = mpsc::channel();
+        let other = thread::spawn(move || {
+            thread::sleep(Duration::from_secs(1));
+            // The receiver may have given up.
+            let _ = sender.send(());
+        });
+        let came = receiver.recv_timeout(Duration::from_secs(1)).is_ok();
+        drop(receiver);
+        other.join();
+        came
+    }
+    found(&[Engine::Shuttle], ViolationKind::Property, || property::always("it comes", race()));
+    found(&[Engine::Shuttle], ViolationKind::Property, || property::always("it never comes", !race()));
+}
+
+#[test]
+fn time_passes_only_by_sleeping_and_never_backwards() {
+    clean(&[Engine::Shuttle], || {
+        let start = Instant::now();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        let other = thread::spawn(|| thread::sleep(Duration::from_secs(3)));
+        thread::sleep(Duration::from_secs(2));
+        let first = start.elapsed();
+        assert!(first >= Duration::from_secs(2));
+        other.join();
+        assert!(start.elapsed() >= Duration::from_secs(3));
+        assert!(start.elapsed() >= first);
+    });
+}
+
+#[test]
+fn no_ready_task_is_passed_over_for_more_than_the_drift() {
+    let limits = sim::Limits { drift: Duration::from_secs(10), ..sim::Limits::default() };
+    let result = Check::new("drift").limits(limits).schedules(2_000).search(|| {
+        let ticker = thread::spawn(|| (0..40).for_each(|_| thread::sleep(Duration::from_secs(1))));
+        let start = Instant::now();
+        thread::yield_now();
+        property::always("a step takes no longer than the drift", start.elapsed() <= Duration::from_secs(10));
+        property::sometimes("time passed over a ready task", start.elapsed() > Duration::ZERO);
+        ticker.join();
+    });
+    let report = result.expect("within the drift");
+    assert!(report.reached.contains_key("time passed over a ready task"), "{report:?}");
+}
+
+#[test]
+fn park_keeps_one_token() {
+    clean(&ALL, || {
+        let main = thread::current();
+        let other = thread::spawn(move || main.unpark());
+        thread::park();
+        other.join();
+    });
+    clean(&[Engine::Shuttle, Engine::Threads], || {
+        let start = Instant::now();
+        thread::park_timeout(Duration::from_millis(500));
+        assert!(start.elapsed() >= Duration::from_millis(500));
+    });
+}
+
+#[test]
+fn once_runs_once_and_a_lock_is_written_once() {
+    clean(&ALL, || {
+        let shared = Arc::new((Once::new(), OnceLock::new(), AtomicUsize::new(0)));
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.0.call_once(|| {
+                    shared.2.fetch_add(1, Ordering::Relaxed);
+                });
+                *shared.1.get_or_init(|| 1)
+            })
+        };
+        shared.0.call_once(|| {
+            shared.2.fetch_add(1, Ordering::Relaxed);
+        });
+        let mine = *shared.1.get_or_init(|| 2);
+        assert_eq!(other.join(), mine);
+        assert_eq!(shared.2.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_task_that_nobody_joins_must_still_end() {
+    found(&[Engine::Shuttle], ViolationKind::Deadlock, || {
+        let lock = Arc::new((Mutex::new(()), Condvar::new()));
+        thread::spawn(move || drop(lock.1.wait(lock.0.lock())));
+    });
+    clean(&ALL, || {
+        let done = Arc::new(AtomicBool::new(false));
+        thread::spawn(move || done.store(true, Ordering::SeqCst));
+    });
+}
+
+#[test]
+fn a_loop_that_waits_without_yielding_is_a_stall() {
+    let failure = found(&[Engine::Shuttle], ViolationKind::Stall, || {
+        let flag = AtomicBool::new(false);
+        while !flag.load(Ordering::SeqCst) {}
+    });
+    assert!(failure.to_string().contains("Limits::steps_max"), "{failure}");
+}
+
+#[test]
+fn a_panic_in_any_task_is_told_with_its_place() {
+    let failure = found(&ALL, ViolationKind::Panic, || {
+        thread::spawn(|| panic!("the text of the panic")).join();
+    });
+    assert_eq!(failure.message, "the text of the panic");
+    assert!(failure.facts.iter().any(|(label, at)| label == "panicked at" && at.contains("facade.rs:")), "{failure}");
+}
+
+#[test]
+fn outside_any_run_the_facade_is_plain_std() {
+    let count = Arc::new(Mutex::new(0));
+    let other = {
+        let count = Arc::clone(&count);
+        thread::spawn(move || *count.lock() += 1)
+    };
+    other.join();
+    let (sender, receiver) = mpsc::channel();
+    sender.send(*count.lock()).expect("the receiver is there");
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(1));
+    assert!(Instant::now().elapsed() < Duration::from_secs(60));
+}
