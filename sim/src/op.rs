@@ -82,6 +82,10 @@ pub enum OpKind {
     ArcClone,
     /// A reference is given up.
     ArcDrop,
+    /// A weak reference is added.
+    WeakClone,
+    /// A weak reference is given up.
+    WeakDrop,
     /// A weak reference is made a strong one, if it can be.
     Upgrade,
     /// A plain cell is read.
@@ -124,6 +128,8 @@ impl OpKind {
             OpKind::Fence => "fence",
             OpKind::ArcClone => "arc_clone",
             OpKind::ArcDrop => "arc_drop",
+            OpKind::WeakClone => "weak_clone",
+            OpKind::WeakDrop => "weak_drop",
             OpKind::Upgrade => "upgrade",
             OpKind::CellRead => "cell_read",
             OpKind::CellWrite => "cell_write",

@@ -1,8 +1,7 @@
 //! Virtual time: it stands still while tasks run, and moves when a sleeper is chosen.
 //!
 //! The strategy may choose the sleeper with the earliest deadline before tasks that are ready, and so advance the clock,
-//! as long as no ready task is passed over for more than the run's drift ([`crate::explore::Limits::drift`]); when
-//! nothing else is ready it must.
+//! by no more in all of a run than its drift ([`crate::explore::Limits::drift`]); when nothing else is ready it must.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::panic::Location;

@@ -385,7 +385,7 @@ fn time_passes_only_by_sleeping_and_never_backwards() {
 }
 
 #[test]
-fn no_ready_task_is_passed_over_for_more_than_the_drift() {
+fn sleepers_overtake_ready_tasks_by_no_more_than_the_drift() {
     let limits = sim::Limits { drift: Duration::from_secs(10), ..sim::Limits::default() };
     let result = Check::new("drift").limits(limits).schedules(2_000).search(|| {
         let ticker = thread::spawn(|| (0..40).for_each(|_| thread::sleep(Duration::from_secs(1))));

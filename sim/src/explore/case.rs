@@ -35,7 +35,8 @@ impl fmt::Display for CaseName {
 pub struct Limits {
     /// Decisions after which a run counts as stalled.
     pub steps_max: u32,
-    /// How long a ready task may be passed over, in virtual time, by sleepers that are chosen before it.
+    /// By how much, in all of a run, sleepers may advance the clock while other tasks are ready. Many times the timeouts
+    /// that are to race, or they seldom do; few times the period of a timer that re-arms, or runs grow long.
     pub drift: Duration,
     /// loom: how many times an execution may take a task off that could have gone on.
     pub preemptions_max: usize,

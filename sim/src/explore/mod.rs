@@ -17,8 +17,8 @@ pub(crate) use check::parse_seed;
 pub use hunt::{Cell, Hunt, Observer, Quiet};
 pub use isolate::serve_child;
 pub use report::{Failure, Origin, Report, Verdict};
-pub use single::run_one;
 pub(crate) use single::{Exact, build, report_of, run_exact};
+pub use single::{Recording, drive, run_one};
 
 pub use crate::engine::Engine;
 pub use crate::strategy::StrategyName;

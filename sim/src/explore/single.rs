@@ -9,7 +9,7 @@ use super::report::{Failure, Origin, Report, Verdict, tables};
 use super::{hunt, isolate};
 use crate::engine::sched::{Ended, Setup, Source, run_batch};
 use crate::engine::{Engine, threads};
-use crate::plan::AnyPlan;
+use crate::plan::{AnyPlan, Generator};
 use crate::run::{Outcome, Record};
 use crate::strategy::{Strategy, StrategyName};
 
@@ -102,4 +102,57 @@ pub(crate) fn report_of(origin: Origin, outcome: &Outcome) -> Report {
 
 pub(crate) fn words(reached: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     reached.iter().map(|(sentence, count)| ((*sentence).to_owned(), *count)).collect()
+}
+
+/// How much of its runs [`drive`] keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// The hash of each trace: what a hunt keeps.
+    Hash,
+    /// Every event: what a replay keeps.
+    Events,
+}
+
+struct Driven {
+    case: Case,
+    strategy: StrategyName,
+    left: u64,
+    record: Record,
+    generator: Box<dyn Generator>,
+    steps: Rc<RefCell<u64>>,
+}
+
+impl Source for Driven {
+    fn next(&mut self) -> Option<Setup> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Setup {
+            seed: self.left,
+            strategy: build(&self.case, self.strategy, self.left),
+            bounds: self.case.bounds().bounds(),
+            record: self.record,
+            body: self.case.body(self.generator.plan(self.left)),
+        })
+    }
+
+    fn finished(&mut self, ended: Ended) {
+        *self.steps.borrow_mut() += u64::from(ended.outcome.steps);
+    }
+}
+
+/// Makes `runs` runs under the scheduled engine, judges none, and returns their steps: what a benchmark times.
+pub fn drive(case: &Case, strategy: StrategyName, runs: u64, recording: Recording) -> u64 {
+    let steps = Rc::new(RefCell::new(0));
+    let record = match recording {
+        Recording::Hash => Record::Hash,
+        Recording::Events => Record::Events,
+    };
+    run_batch(Box::new(Driven {
+        case: case.clone(),
+        strategy,
+        left: runs,
+        record,
+        generator: case.generator(),
+        steps: Rc::clone(&steps),
+    }));
+    steps.take()
 }

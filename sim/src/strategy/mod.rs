@@ -36,8 +36,6 @@ pub struct Candidate {
     pub turn: u32,
     /// The moment it sleeps until, in nanoseconds of virtual time, if it is asleep. Choosing it advances the clock.
     pub deadline_ns: Option<u64>,
-    /// Since when it could have run, in virtual time.
-    pub(crate) ready_since_ns: u64,
 }
 
 /// What a strategy sees at a decision.

@@ -77,6 +77,18 @@ impl Header {
         last
     }
 
+    /// A step that changes no strong count: a weak reference comes or goes.
+    fn touch(&self, kind: OpKind, location: &'static Location<'static>) {
+        match &self.count {
+            Count::Loom(count) => {
+                loom_engine::not_unwinding();
+                count.load(Ordering::Relaxed);
+            }
+            Count::Std(_) => engine::point(kind, self.object, location),
+        }
+        engine::after(kind, self.object, location);
+    }
+
     /// One more unless there is none, as std's `Weak::upgrade` does; false if there was none.
     fn rise(&self, location: &'static Location<'static>) -> bool {
         let mut risen = false;
@@ -125,7 +137,7 @@ impl<T> Arc<T> {
     /// A weak reference to the same value.
     #[track_caller]
     pub fn downgrade(this: &Arc<T>) -> Weak<T> {
-        engine::point(OpKind::Load, this.header.object, Location::caller());
+        this.header.touch(OpKind::WeakClone, Location::caller());
         Weak { value: Shared::downgrade(&this.value), header: Some(Shared::clone(&this.header)) }
     }
 
@@ -212,8 +224,20 @@ impl<T> Weak<T> {
 }
 
 impl<T> Clone for Weak<T> {
+    #[track_caller]
     fn clone(&self) -> Weak<T> {
+        if let Some(header) = &self.header {
+            header.touch(OpKind::WeakClone, Location::caller());
+        }
         Weak { value: self.value.clone(), header: self.header.clone() }
+    }
+}
+
+impl<T> Drop for Weak<T> {
+    fn drop(&mut self) {
+        if let Some(header) = &self.header {
+            header.touch(OpKind::WeakDrop, Location::caller());
+        }
     }
 }
 

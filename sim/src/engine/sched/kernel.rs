@@ -100,6 +100,8 @@ pub(super) struct Kernel {
     offered: Vec<Candidate>,
     sleepers: Vec<Sleeper>,
     slept: u32,
+    /// By how much sleepers that overtook ready tasks have advanced the clock.
+    early_ns: u64,
     pub(super) objects: Vec<ObjectState>,
     pub(super) current: TaskId,
     pub(super) pending: Option<Next>,
@@ -122,6 +124,7 @@ impl Kernel {
             offered: Vec::with_capacity(8),
             sleepers: Vec::new(),
             slept: 0,
+            early_ns: 0,
             objects: Vec::with_capacity(64),
             current: TaskId::MAIN,
             pending: None,
@@ -174,14 +177,7 @@ impl Kernel {
     pub(super) fn make_ready(&mut self, id: TaskId) {
         let task = &mut self.tasks[id.index()];
         task.status = Status::Ready;
-        let candidate = Candidate {
-            task: id,
-            key: task.key,
-            op: task.op,
-            turn: task.turn,
-            deadline_ns: None,
-            ready_since_ns: self.now_ns,
-        };
+        let candidate = Candidate { task: id, key: task.key, op: task.op, turn: task.turn, deadline_ns: None };
         if let Err(place) = self.place(id) {
             self.ready.insert(place, candidate);
         }
@@ -208,7 +204,6 @@ impl Kernel {
                 let candidate = &mut self.ready[place];
                 candidate.op = Some(op);
                 candidate.turn = turn;
-                candidate.ready_since_ns = self.now_ns;
             }
         } else {
             self.make_blocked(me);
@@ -327,7 +322,6 @@ impl Kernel {
                     op: task.op,
                     turn: task.turn,
                     deadline_ns: Some(sleeper.deadline_ns),
-                    ready_since_ns: self.now_ns,
                 });
                 &self.offered
             }
@@ -349,18 +343,19 @@ impl Kernel {
         Next::Task(chosen.task)
     }
 
-    /// The sleeper with the earliest deadline, if it may go now: when nothing is ready, or when no ready task is passed
-    /// over for more than the drift.
+    /// The sleeper with the earliest deadline, if it may go now: when nothing is ready, or while the run's drift lasts.
+    /// The drift is a budget of the run and not of each step: a timer that re-arms could else starve a task for ever.
     fn eligible_sleeper(&self) -> Option<Sleeper> {
         let sleeper = self.sleepers.iter().min_by_key(|sleeper| (sleeper.deadline_ns, sleeper.order)).copied()?;
-        let longest_ready = self.ready.iter().map(|candidate| candidate.ready_since_ns).min();
-        match longest_ready {
-            Some(since) if sleeper.deadline_ns.saturating_sub(since) > self.bounds.drift_ns => None,
-            _ => Some(sleeper),
-        }
+        let ahead_ns = sleeper.deadline_ns.saturating_sub(self.now_ns);
+        let lasts = self.early_ns.saturating_add(ahead_ns) <= self.bounds.drift_ns;
+        (self.ready.is_empty() || lasts).then_some(sleeper)
     }
 
     fn wake_sleeper(&mut self, id: TaskId, deadline_ns: u64) {
+        if !self.ready.is_empty() {
+            self.early_ns = self.early_ns.saturating_add(deadline_ns.saturating_sub(self.now_ns));
+        }
         self.now_ns = self.now_ns.max(deadline_ns);
         self.unsleep(id);
         let task = &mut self.tasks[id.index()];

@@ -9,6 +9,8 @@ mod kernel;
 mod objects;
 mod shuttle;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::panic::Location;

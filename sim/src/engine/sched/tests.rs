@@ -1,0 +1,134 @@
+//! What reaches a strategy: the announced operations, and only tasks that can go on.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc as StdArc;
+use std::time::Duration;
+
+use super::{Bounds, Ended, Setup, Source, run_batch};
+use crate::op::{OpKind, TaskId};
+use crate::run::Record;
+use crate::strategy::{Strategy, View};
+use crate::sync::{Arc, Mutex};
+use crate::thread;
+
+/// What a strategy was shown at one decision: each candidate's task, operation and whether it sleeps.
+type Seen = Vec<(u32, Option<OpKind>, bool)>;
+
+/// Goes on with the last candidate that is no sleeper, and keeps what it saw.
+#[derive(Debug)]
+struct Spy(StdArc<std::sync::Mutex<Vec<Seen>>>);
+
+impl Strategy for Spy {
+    fn choose(&mut self, view: &View<'_>) -> usize {
+        let seen = view
+            .candidates
+            .iter()
+            .map(|candidate| (candidate.task.0, candidate.op.map(|op| op.kind), candidate.deadline_ns.is_some()));
+        self.0.lock().expect("one thread").push(seen.collect());
+        let ready = view.candidates.iter().rposition(|candidate| candidate.deadline_ns.is_none());
+        ready.unwrap_or(0)
+    }
+
+    fn draw(&mut self) -> u64 {
+        0
+    }
+}
+
+struct Once(Option<Setup>, Rc<RefCell<u32>>);
+
+impl Source for Once {
+    fn next(&mut self) -> Option<Setup> {
+        self.0.take()
+    }
+
+    fn finished(&mut self, ended: Ended) {
+        assert_eq!(ended.outcome.violation, None);
+        *self.1.borrow_mut() = ended.outcome.steps;
+    }
+}
+
+fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
+    let kept = StdArc::new(std::sync::Mutex::new(Vec::new()));
+    let steps = Rc::new(RefCell::new(0));
+    let setup = Setup {
+        seed: 1,
+        strategy: Box::new(Spy(StdArc::clone(&kept))),
+        bounds: Bounds { steps_max: 1_000, drift_ns: 1_000_000_000 },
+        record: Record::Hash,
+        body: StdArc::new(body),
+    };
+    run_batch(Box::new(Once(Some(setup), Rc::clone(&steps))));
+    let kept = kept.lock().expect("one thread").clone();
+    assert_eq!(kept.len() as u32, steps.take(), "one decision a step");
+    kept
+}
+
+#[test]
+fn every_operation_is_announced_before_it_happens() {
+    let decisions = seen(|| {
+        let value = Arc::new(Mutex::new(0));
+        let other = {
+            let value = Arc::clone(&value);
+            thread::spawn(move || *value.lock() += 1)
+        };
+        other.join();
+        *value.lock() += 1;
+    });
+    // A task has no operation before its first; after that every candidate has one.
+    let mut met: Vec<u32> = Vec::new();
+    for decision in &decisions {
+        for (task, op, _) in decision {
+            assert!(op.is_some() || !met.contains(task), "task {task} without an operation in {decisions:?}");
+            if op.is_some() {
+                met.push(*task);
+            }
+        }
+    }
+    let announced: Vec<OpKind> = decisions.iter().flatten().filter_map(|(_, op, _)| *op).collect();
+    for kind in [OpKind::ArcClone, OpKind::Spawn, OpKind::Lock, OpKind::Unlock, OpKind::ArcDrop] {
+        assert!(announced.contains(&kind), "{kind} in {announced:?}");
+    }
+}
+
+#[test]
+fn a_task_whose_lock_is_held_is_no_candidate() {
+    let decisions = seen(|| {
+        let lock = Arc::new(Mutex::new(()));
+        let other = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || {
+                let _held = lock.lock();
+                thread::yield_now();
+                thread::yield_now();
+            })
+        };
+        drop(lock.lock());
+        other.join();
+    });
+    for decision in &decisions {
+        let held =
+            decision.iter().any(|(task, op, _)| *task == 1 && matches!(op, Some(OpKind::Yield | OpKind::Unlock)));
+        let waits = decision.iter().any(|(task, op, _)| *task == 0 && *op == Some(OpKind::Lock));
+        assert!(!(held && waits), "main is offered the lock that the other holds: {decisions:?}");
+    }
+}
+
+#[test]
+fn one_sleeper_is_offered_and_it_comes_last() {
+    let decisions = seen(|| {
+        let sleepers: Vec<_> =
+            [3, 1, 2].map(|seconds| thread::spawn(move || thread::sleep(Duration::from_millis(seconds)))).into();
+        sleepers.into_iter().for_each(thread::JoinHandle::join);
+    });
+    for decision in &decisions {
+        let asleep: Vec<usize> = (0..decision.len()).filter(|place| decision[*place].2).collect();
+        assert!(asleep.is_empty() || asleep == [decision.len() - 1], "{decision:?}");
+    }
+    let woken: Vec<u32> = decisions
+        .iter()
+        .filter(|decision| decision.len() == 1 && decision[0].2)
+        .map(|decision| decision[0].0)
+        .collect();
+    assert_eq!(woken, [TaskId(2).0, TaskId(3).0, TaskId(1).0], "by deadline: {decisions:?}");
+}
