@@ -1,0 +1,369 @@
+//! `nni_aio`: one asynchronous operation at a time, with its result, its message and its callback.
+//!
+//! Upstream: v1.10.1, aio.c, with 784bfd66 and 3ca7bcc0.
+//!
+//! ```text
+//! idle ──begin──► begun ──schedule──► scheduled ──finish──► finished ──callback──► idle
+//!   │               │ ▲                   │ ▲
+//!   │ a_stop:       │ └ abort: a_abort,   │ └ abort, expiry, close, stop: take (fn, arg)
+//!   │ ECANCELED,    │   so that schedule  │   under eq_mtx, unlock, call fn, which finishes
+//!   ▼ no callback   ▼   refuses           ▼   if the provider still has the aio
+//! refused         finish (no wait needed)
+//! ```
+//!
+//! The provider (protocol or transport) finishes each begun operation exactly once. The consumer keeps the aio until it has
+//! been stopped. `close` forbids new operations and cancels; `stop` waits for the callback as well; `free` does both and
+//! releases the memory.
+//!
+//! Left out: inputs, outputs and scatter lists; `nni_aio_set_expire`; the choice among several expiration queues (there is
+//! one). A scenario cannot observe a lost count of bytes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sim::cell::RaceCell;
+use sim::ledger::{Owner, Resource, Slot};
+use sim::property::{always, sometimes};
+use sim::time::Duration;
+
+use super::cancel::{Cancel, Taken};
+use super::errno::{Errno, Outcome, from_code, to_code};
+use super::expire::{Expire, ExpireQueue, Locked};
+use super::library::Nng;
+use super::message::Message;
+use super::task::{Callback, Task};
+use super::variant::Variant;
+
+/// `a_timeout`: how long an operation may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timeout {
+    /// `NNG_DURATION_INFINITE`.
+    Infinite,
+    /// `NNG_DURATION_ZERO`: not at all, fail rather than wait.
+    Zero,
+    /// Until so much later than its start.
+    After(Duration),
+}
+
+/// `nni_aio`.
+pub struct Aio {
+    pub(super) owner: Owner,
+    pub(super) memory: Resource,
+    operation: Slot,
+    variant: Variant,
+    a_task: Arc<Task>,
+    a_expire_q: Arc<ExpireQueue>,
+    id: u32,
+    a_msg: RaceCell<Option<Message>>,
+    /// Read without a lock, as in C; an integer, so that a race on it can mislead but not corrupt.
+    a_result: AtomicU32,
+    a_timeout: RaceCell<Timeout>,
+}
+
+impl Aio {
+    /// `nni_aio_alloc`. The callback must not keep the aio alive by itself: it is a part of it.
+    pub fn alloc(nng: &Nng, cb: Option<Box<dyn Fn() + Send + Sync>>) -> Arc<Aio> {
+        Aio::init(nng, cb)
+    }
+
+    pub(super) fn init(nng: &Nng, cb: Option<Callback>) -> Arc<Aio> {
+        let id = nng.next_aio();
+        let owner = Owner::new("nni_aio", id);
+        let memory = Resource::acquire("nni_aio", owner);
+        Arc::new(Aio {
+            owner,
+            memory,
+            operation: Slot::new("nni_aio", owner),
+            variant: nng.variant,
+            a_task: Task::new(&nng.tq, memory, cb),
+            a_expire_q: Arc::clone(&nng.eq),
+            id,
+            a_msg: RaceCell::named("a_msg", None),
+            a_result: AtomicU32::new(0),
+            a_timeout: RaceCell::named("a_timeout", Timeout::Infinite),
+        })
+    }
+
+    /// `nni_aio_set_timeout`, for the operations begun after it.
+    pub fn set_timeout(&self, timeout: Timeout) {
+        self.a_timeout.set(timeout);
+    }
+
+    /// `nni_aio_result`: of the last operation.
+    ///
+    /// # Errors
+    ///
+    /// What the operation ended with.
+    pub fn result(&self) -> Outcome {
+        from_code(self.a_result.load(Ordering::Relaxed))
+    }
+
+    /// `nni_aio_set_msg`, with the reference that `from` holds.
+    pub fn set_msg(&self, from: Owner, msg: Message) {
+        msg.pass(from, self.owner);
+        self.a_msg.with_mut(|a_msg| *a_msg = Some(msg));
+    }
+
+    /// `nni_aio_set_msg`, with a reference that is this aio's already.
+    pub(super) fn put_msg(&self, msg: Message) {
+        self.a_msg.with_mut(|a_msg| *a_msg = Some(msg));
+    }
+
+    /// `nni_aio_get_msg` and `nni_aio_set_msg(NULL)`: the message and its reference go to `to`.
+    pub fn take_msg(&self, to: Owner) -> Option<Message> {
+        self.memory.touch(to);
+        let msg = self.a_msg.with_mut(Option::take);
+        if let Some(msg) = &msg {
+            msg.pass(self.owner, to);
+        }
+        msg
+    }
+
+    /// `nni_aio_get_msg`: a look, no change of hands.
+    pub(super) fn peek_msg(&self) -> Option<Message> {
+        self.a_msg.with(Option::clone)
+    }
+
+    /// Takes the message off the aio and frees it.
+    pub(super) fn free_msg(&self) {
+        if let Some(msg) = self.a_msg.with_mut(Option::take) {
+            msg.free(self.owner);
+        }
+    }
+
+    /// `nni_aio_begin`.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECANCELED` if the aio was stopped. Then there is no operation and there will be no callback.
+    pub(super) fn begin(&self) -> Outcome {
+        self.memory.touch(self.owner);
+        let mut eq = self.a_expire_q.lock();
+        let locked = eq.of(self.id);
+        always("an nni_aio that begins an operation has none scheduled", locked.a_cancel.is_none());
+        locked.a_abort = None;
+        if locked.a_stop {
+            self.set_result(Err(Errno::Canceled));
+            return Err(Errno::Canceled);
+        }
+        self.set_result(Ok(()));
+        self.operation.begin(self.owner);
+        self.a_task.prep();
+        Ok(())
+    }
+
+    /// `nni_aio_schedule`: the operation has to wait, and `cancel` can end it.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ETIMEDOUT` if it may not wait, `NNG_ECLOSED` if the aio was stopped, the abort's code if it was aborted since
+    /// it began. The provider then finishes it with that error.
+    pub(super) fn schedule(self: &Arc<Self>, cancel: Cancel) -> Outcome {
+        let expire = match self.a_timeout.get() {
+            Timeout::Zero => return Err(Errno::TimedOut),
+            Timeout::Infinite => None,
+            Timeout::After(timeout) => Some(Expire::timeout(timeout)),
+        };
+        self.schedule_until(expire, cancel)
+    }
+
+    fn schedule_until(self: &Arc<Self>, expire: Option<Expire>, cancel: Cancel) -> Outcome {
+        self.memory.touch(self.owner);
+        let mut eq = self.a_expire_q.lock();
+        let locked = eq.of(self.id);
+        if let Some(rv) = locked.a_abort {
+            sometimes("an abort comes between begin and schedule", true);
+            return Err(rv);
+        }
+        if locked.a_stop {
+            return Err(Errno::Closed);
+        }
+        locked.a_cancel = Some(cancel);
+        if let Some(expire) = expire {
+            self.a_expire_q.add(&mut eq, self, expire);
+        }
+        Ok(())
+    }
+
+    /// `nni_sleep_aio`: an operation that succeeds when the time is over.
+    pub(super) fn sleep(self: &Arc<Self>, time: Duration) {
+        if self.begin().is_err() {
+            return;
+        }
+        let id = self.id;
+        let cancel = Cancel::new(move |aio: &Arc<Aio>, rv| {
+            // upstream: nni_sleep_cancel. Who takes a_sleep off finishes.
+            let mut eq = aio.a_expire_q.lock();
+            let sleeping = std::mem::take(&mut eq.of(id).a_sleep);
+            eq.remove(id);
+            drop(eq);
+            if sleeping {
+                aio.finish(rv);
+            }
+        });
+        self.a_expire_q.lock().of(id).a_sleep = true;
+        if let Err(rv) = self.schedule_until(Some(Expire::sleep(time)), cancel) {
+            self.finish(Err(rv));
+        }
+    }
+
+    /// The provider has let go of the aio and is going to finish it without its lock.
+    ///
+    /// Deviates: upstream leaves the cancel function in place until `nni_aio_finish`. In between the context can be closed
+    /// and freed, since the aio is no longer its own to finish; who stops the aio then calls the function with the freed
+    /// context (still so in upstream's main branch).
+    pub(super) fn detach(&self) {
+        if self.variant != Variant::DetachedAioKeepsCancelFn {
+            let mut eq = self.a_expire_q.lock();
+            eq.remove(self.id);
+            eq.of(self.id).a_cancel = None;
+        }
+    }
+
+    /// `nni_aio_finish`: the callback runs on the task queue.
+    pub(super) fn finish(&self, result: Outcome) {
+        self.finish_impl(result);
+        self.a_task.dispatch();
+    }
+
+    /// `nni_aio_finish_sync`: the callback runs on this thread, which must hold no lock.
+    pub(super) fn finish_sync(&self, result: Outcome) {
+        self.finish_impl(result);
+        self.a_task.exec();
+    }
+
+    fn finish_impl(&self, result: Outcome) {
+        self.operation.complete(self.owner);
+        self.memory.touch(self.owner);
+        let mut eq = self.a_expire_q.lock();
+        eq.remove(self.id);
+        let locked = eq.of(self.id);
+        locked.a_cancel = None;
+        locked.a_sleep = false;
+        self.set_result(result);
+    }
+
+    /// `nni_aio_abort`: ends the operation with `rv`, if there is one that can be ended.
+    pub fn abort(self: &Arc<Self>, rv: Errno) {
+        self.memory.touch(self.owner);
+        let mut eq = self.a_expire_q.lock();
+        eq.remove(self.id);
+        let taken = take(eq.of(self.id));
+        if taken.is_none() && self.variant != Variant::DoubleFinishAbortWindow {
+            // upstream: 3ca7bcc0. Not scheduled yet, so that schedule has to refuse.
+            eq.of(self.id).a_abort = Some(rv);
+            // Deviates: upstream keeps the code in a_result. But the aio may be finished and its callback still to come,
+            // which then takes a success for a failure and leaves the message that came with it.
+            if self.variant == Variant::AbortOverwritesResult {
+                self.set_result(Err(rv));
+            }
+        }
+        drop(eq);
+        self.cancel(taken, Err(rv));
+    }
+
+    /// `nni_aio_cancel`.
+    pub fn cancel_operation(self: &Arc<Self>) {
+        self.abort(Errno::Canceled);
+    }
+
+    /// `nni_aio_close`: no operation begins after this, and the one under way is cancelled. Does not wait.
+    pub(super) fn close(self: &Arc<Self>) {
+        self.memory.touch(self.owner);
+        let mut eq = self.a_expire_q.lock();
+        eq.remove(self.id);
+        let locked = eq.of(self.id);
+        locked.a_stop = true;
+        let taken = take(locked);
+        drop(eq);
+        self.cancel(taken, Err(Errno::Closed));
+    }
+
+    /// `nni_aio_stop`: [`Aio::close`], and the callback is over when it returns. Never from the callback.
+    pub fn stop(self: &Arc<Self>) {
+        let taken = self.take_for_good();
+        self.cancel(taken, Err(Errno::Canceled));
+        self.wait();
+    }
+
+    /// `nni_aio_wait`: the operation and its callback are over.
+    pub fn wait(&self) {
+        self.memory.touch(self.owner);
+        self.a_task.wait();
+    }
+
+    /// `nni_aio_free`: [`Aio::stop`], then the memory is released.
+    pub fn free(self: &Arc<Self>) {
+        let taken = self.take_for_good();
+        self.cancel(taken, Err(Errno::Closed));
+        self.a_task.wait();
+        self.operation.retire(self.owner);
+        self.memory.release(self.owner);
+    }
+
+    fn take_for_good(&self) -> Option<Taken> {
+        self.memory.touch(self.owner);
+        let mut eq = self.a_expire_q.lock();
+        eq.of(self.id).a_stop = true;
+        // upstream: nni_aio_fini, and since 784bfd66 nni_aio_stop. Deviates: the variant leaves out both waits, because in
+        // this model whoever stops an aio goes on to free it.
+        if self.variant != Variant::StopIgnoresExpiring {
+            while eq.of(self.id).a_expiring {
+                sometimes("an aio is stopped while it expires", true);
+                eq = self.a_expire_q.wait(eq);
+            }
+        }
+        eq.remove(self.id);
+        take(eq.of(self.id))
+    }
+
+    fn cancel(self: &Arc<Self>, taken: Option<Taken>, rv: Outcome) {
+        match taken {
+            Some(taken) => taken.call(self, rv),
+            // upstream: v1.10.1 nni_aio_abort, close, stop and fini call nni_task_abort here. The waiters see the
+            // operation end, which is a completion; the provider, which was told nothing, completes it once more.
+            None if self.variant == Variant::DoubleFinishAbortWindow && self.a_task.abort() => {
+                self.operation.complete(self.owner);
+            }
+            None => {}
+        }
+    }
+
+    fn set_result(&self, result: Outcome) {
+        self.a_result.store(to_code(result), Ordering::Relaxed);
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.id
+    }
+}
+
+fn take(locked: &mut Locked) -> Option<Taken> {
+    locked.a_cancel.take().map(Cancel::taken)
+}
+
+impl fmt::Debug for Aio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aio").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+/// `nni_aio_completions`: aios to be finished once the lock is dropped, last one first, as upstream links them.
+#[derive(Debug, Default)]
+pub(super) struct Completions(Vec<Arc<Aio>>);
+
+impl Completions {
+    /// `nni_aio_completions_add` with a result of 0, which is the only one that the modelled protocols add.
+    pub(super) fn add(&mut self, aio: Arc<Aio>) {
+        aio.detach();
+        self.0.push(aio);
+    }
+
+    /// `nni_aio_completions_run`, with no lock held.
+    pub(super) fn run(mut self) {
+        while let Some(aio) = self.0.pop() {
+            aio.finish_sync(Ok(()));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The application: a wrapper object per operation, driven by callbacks, as the reported add-on has it.
+//!
+//! nng #2111 describes a Node.js add-on: many threads, each request with a context of its own, which is closed after use, and
+//! an object that holds the context, the aio and the message until the callback has run. The cure that the thread settles on
+//! is a pool: contexts are opened once and used again. A [`Wrapper`] serves both styles; it makes one request at a time:
+//!
+//! ```text
+//! request: alloc, set_msg, nng_ctx_send ──► callback: sent? nng_ctx_recv ──► callback: take the reply, free it
+//!                                              └ failed: take the message back, free it
+//! retire:  nng_ctx_close ─► nng_aio_stop ─► free what is left on the aio ─► nng_aio_free ─► free the wrapper
+//! ```
+//!
+//! The reply must carry the tag of the request that it is given out as the answer to.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use sim::ledger::{self, Owner, Resource, Tag};
+use sim::property::{always, sometimes};
+use sim::sync::Mutex;
+
+use super::aio::{Aio, Timeout};
+use super::context::Ctx;
+use super::errno::{Errno, Outcome};
+use super::library::Nng;
+use super::message::Message;
+use super::socket::Socket;
+use super::variant::Variant;
+
+const CALLBACK: Owner = Owner::new("callback", 0);
+
+/// What a callback finds its operation in: the argument that the application gave with it.
+pub struct Wrapper {
+    memory: Resource,
+    owner: Owner,
+    variant: Variant,
+    ctx: Ctx,
+    aio: Arc<Aio>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    asked: Option<Tag>,
+    /// The pointer that the caller keeps to what it has sent.
+    msg: Option<Message>,
+    receiving: bool,
+    result: Option<Outcome>,
+}
+
+impl Wrapper {
+    /// A wrapper with a context of its own.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECLOSED` if the socket is closed or closing.
+    pub fn open(nng: &Arc<Nng>, sock: &Arc<Socket>, owner: Owner) -> Result<Arc<Wrapper>, Errno> {
+        let ctx = Ctx::open(sock)?;
+        let memory = Resource::acquire("wrapper", owner);
+        Ok(Arc::new_cyclic(|wrapper: &Weak<Wrapper>| {
+            let weak = Weak::clone(wrapper);
+            let callback = move || {
+                memory.callback(CALLBACK);
+                weak.upgrade().iter().for_each(|wrapper| wrapper.completed());
+            };
+            Wrapper {
+                memory,
+                owner,
+                variant: nng.variant,
+                ctx,
+                aio: Aio::alloc(nng, Some(Box::new(callback))),
+                progress: Mutex::named("wrapper", Progress::default()),
+            }
+        }))
+    }
+
+    /// Sends a request; the callback receives the reply. Each of the two may take `timeout`.
+    pub fn request(&self, tag: Tag, timeout: Timeout) {
+        let msg = Message::tagged(self.owner, tag);
+        let asked = Progress { asked: Some(tag), msg: Some(msg.clone()), ..Progress::default() };
+        *self.progress.lock() = asked;
+        self.aio.set_timeout(timeout);
+        self.aio.set_msg(self.owner, msg);
+        self.ctx.send(&self.aio);
+    }
+
+    /// `nng_aio_wait`: the request is answered, or has failed. Nothing if the aio was stopped before the callback knew.
+    pub fn wait(&self) -> Option<Outcome> {
+        self.aio.wait();
+        self.progress.lock().result
+    }
+
+    /// `nng_aio_cancel`. A request whose send is done and whose receive has not begun goes on.
+    pub fn cancel(&self) {
+        self.aio.cancel_operation();
+    }
+
+    /// The callback.
+    fn completed(&self) {
+        let mut progress = self.progress.lock();
+        always("a request ends once", progress.result.is_none());
+        match (self.aio.result(), progress.receiving) {
+            (Ok(()), false) => {
+                progress.receiving = true;
+                let sent = progress.msg.take();
+                drop(progress);
+                if self.variant == Variant::FreeAfterSendOk {
+                    // upstream: nng #2111. The library owns what it has accepted.
+                    sent.iter().for_each(|msg| msg.free(self.owner));
+                }
+                self.ctx.recv(&self.aio);
+            }
+            (Err(rv), false) => {
+                let returned = self.aio.take_msg(self.owner);
+                always("a send that fails gives its message back", returned.is_some());
+                if self.variant != Variant::NoFreeOnSendFail {
+                    returned.iter().for_each(|msg| msg.free(self.owner));
+                }
+                progress.result = Some(Err(rv));
+            }
+            (Ok(()), true) => {
+                let reply = self.aio.take_msg(self.owner);
+                always("a receive that succeeds has a message", reply.is_some());
+                if let (Some(reply), Some(asked)) = (reply, progress.asked) {
+                    let tag = reply.tag(self.owner);
+                    always("a reply carries a tag", tag.is_some());
+                    ledger::deliver(tag.unwrap_or(asked), asked);
+                    reply.free(self.owner);
+                }
+                sometimes("a request is answered", true);
+                progress.result = Some(Ok(()));
+            }
+            (Err(rv), true) => progress.result = Some(Err(rv)),
+        }
+    }
+
+    /// Tears the wrapper down, in the order that upstream's manual asks for.
+    pub fn retire(&self) {
+        // Closed already if the socket was closed before.
+        let _ = self.ctx.close();
+        // upstream: nng #2111. The operations are over when the close returns, their callbacks are not.
+        let too_early = self.variant == Variant::CloseWithoutAioWait;
+        if too_early {
+            self.memory.release(self.owner);
+        }
+        self.aio.stop();
+        if let Some(left) = self.aio.take_msg(self.owner) {
+            left.free(self.owner);
+        }
+        self.aio.free();
+        if !too_early {
+            self.memory.release(self.owner);
+        }
+    }
+}
+
+impl fmt::Debug for Wrapper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wrapper").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}

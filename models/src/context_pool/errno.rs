@@ -1,0 +1,84 @@
+//! Result codes, as upstream returns them (`nng.h`, v1.10.1).
+
+use std::fmt;
+
+/// A failed operation's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Errno {
+    /// A send without a message.
+    Inval,
+    /// The operation's time was over.
+    TimedOut,
+    /// The context, the socket or the pipe is closed.
+    Closed,
+    /// Nothing to be had without waiting, and the caller does not wait.
+    Again,
+    /// Not the operation that this state asks for: a receive without a request, a reply without one.
+    State,
+    /// The peer went away with the request, and it is not to be sent again.
+    ConnReset,
+    /// The operation was cancelled, or replaced by another.
+    Canceled,
+    /// The peer closed its end of the connection.
+    ConnShut,
+}
+
+/// How an operation ends.
+pub type Outcome = Result<(), Errno>;
+
+impl Errno {
+    const ALL: [Errno; 8] = [
+        Errno::Inval,
+        Errno::TimedOut,
+        Errno::Closed,
+        Errno::Again,
+        Errno::State,
+        Errno::ConnReset,
+        Errno::Canceled,
+        Errno::ConnShut,
+    ];
+
+    /// Upstream's number.
+    pub fn code(self) -> u32 {
+        match self {
+            Errno::Inval => 3,
+            Errno::TimedOut => 5,
+            Errno::Closed => 7,
+            Errno::Again => 8,
+            Errno::State => 11,
+            Errno::ConnReset => 19,
+            Errno::Canceled => 20,
+            Errno::ConnShut => 31,
+        }
+    }
+
+    /// Upstream's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Errno::Inval => "NNG_EINVAL",
+            Errno::TimedOut => "NNG_ETIMEDOUT",
+            Errno::Closed => "NNG_ECLOSED",
+            Errno::Again => "NNG_EAGAIN",
+            Errno::State => "NNG_ESTATE",
+            Errno::ConnReset => "NNG_ECONNRESET",
+            Errno::Canceled => "NNG_ECANCELED",
+            Errno::ConnShut => "NNG_ECONNSHUT",
+        }
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The number that C keeps for an outcome: 0 is success.
+pub(super) fn to_code(outcome: Outcome) -> u32 {
+    outcome.map_or_else(Errno::code, |()| 0)
+}
+
+/// The outcome that a number stands for. A number that is no code is success, of which there is only one.
+pub(super) fn from_code(code: u32) -> Outcome {
+    Errno::ALL.into_iter().find(|errno| errno.code() == code).map_or(Ok(()), Err)
+}

@@ -1,0 +1,132 @@
+//! The library as a whole: task queue, expiration queue, reaper, and the tables that one global lock guards.
+//!
+//! Upstream (v1.10.1): init.c starts the subsystems and stops them in reverse; socket.c keeps `sock_ids` and `ctx_ids` under
+//! `sock_lk`, together with `s_ref`, `s_closed`, `s_ctxs`, `c_ref` and `c_closed`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde::{Deserialize, Serialize};
+use sim::property::always;
+use sim::sync::Mutex;
+
+use super::context::Context;
+use super::expire::ExpireQueue;
+use super::reap::Reaper;
+use super::socket::Socket;
+use super::task::TaskQueue;
+use super::variant::Variant;
+
+/// Which threads the library runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threads {
+    /// Workers of the task queue. NNG starts at least two; fewer are for exhaustive exploration.
+    pub workers: u32,
+    /// Whether the expiration thread runs. Without it nothing may have a timeout or a resend time.
+    pub timers: bool,
+    /// Whether the reaper has its own thread. Without it the thread that closes a socket reaps.
+    pub reaper: bool,
+}
+
+impl Threads {
+    /// As in NNG on a machine with one processor.
+    pub const NNG: Threads = Threads { workers: 2, timers: true, reaper: true };
+
+    /// One worker and nothing else.
+    pub const ONE: Threads = Threads { workers: 1, timers: false, reaper: false };
+
+    /// No thread: every aio is waited for, none has a callback.
+    pub const NONE: Threads = Threads { workers: 0, timers: false, reaper: false };
+}
+
+/// NNG, initialised.
+pub struct Nng {
+    /// What is wrong with it, or with the application that uses it.
+    pub variant: Variant,
+    pub(super) tq: Arc<TaskQueue>,
+    pub(super) eq: Arc<ExpireQueue>,
+    pub(super) reaper: Arc<Reaper>,
+    pub(super) sock_lk: Mutex<Tables>,
+    aios: AtomicU32,
+}
+
+/// What `sock_lk` guards.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) ctx_ids: BTreeMap<u32, ContextEntry>,
+    pub(super) socks: Vec<SocketEntry>,
+    next_ctx: u32,
+}
+
+/// What `sock_lk` guards of one context.
+pub(super) struct ContextEntry {
+    pub(super) ctx: Arc<Context>,
+    pub(super) c_ref: u32,
+    pub(super) c_closed: bool,
+}
+
+/// What `sock_lk` guards of one socket; the place in [`Tables::socks`] is its number.
+#[derive(Default)]
+pub(super) struct SocketEntry {
+    pub(super) s_ref: u32,
+    pub(super) s_closed: bool,
+    /// Ids of the contexts that the socket has to wait for.
+    pub(super) s_ctxs: Vec<u32>,
+}
+
+impl Nng {
+    /// `nni_init`.
+    pub fn init(variant: Variant, threads: Threads) -> Arc<Nng> {
+        Arc::new(Nng {
+            variant,
+            tq: TaskQueue::start(threads.workers),
+            eq: ExpireQueue::start(threads.timers),
+            reaper: Reaper::start(threads.reaper),
+            sock_lk: Mutex::named("sock_lk", Tables::default()),
+            aios: AtomicU32::new(0),
+        })
+    }
+
+    /// `nng_fini`: to be called when every socket is closed and every aio freed.
+    pub fn fini(&self) {
+        let tables = self.sock_lk.lock();
+        always("ctx_ids is empty when the library ends", tables.ctx_ids.is_empty());
+        always("s_ctxs is empty when the library ends", tables.socks.iter().all(|sock| sock.s_ctxs.is_empty()));
+        drop(tables);
+        self.reaper.fini();
+        self.eq.fini();
+        self.tq.fini();
+    }
+
+    /// `nng_req0_open`.
+    pub fn req0_open(self: &Arc<Nng>, options: super::req::ReqOptions) -> Arc<Socket> {
+        Socket::open_req(self, options)
+    }
+
+    /// `nng_rep0_open`.
+    pub fn rep0_open(self: &Arc<Nng>) -> Arc<Socket> {
+        Socket::open_rep(self)
+    }
+
+    pub(super) fn next_aio(&self) -> u32 {
+        self.aios.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Tables {
+    /// `nni_id_alloc32` on `ctx_ids`.
+    pub(super) fn insert(&mut self, ctx: impl FnOnce(u32) -> Arc<Context>) -> Arc<Context> {
+        self.next_ctx += 1;
+        let ctx = ctx(self.next_ctx);
+        self.ctx_ids.insert(self.next_ctx, ContextEntry { ctx: Arc::clone(&ctx), c_ref: 1, c_closed: false });
+        ctx
+    }
+}
+
+impl fmt::Debug for Nng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nng").field("variant", &self.variant).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,135 @@
+//! `nng_msg`: a header, a body and a reference count.
+//!
+//! Upstream (v1.10.1, message.c): `nni_msg_clone` adds a reference, `nni_msg_free` takes one away and frees the chunks at
+//! zero. The count is atomic and is all that C knows: who holds the references is written nowhere. The ledger knows, so
+//! that a free by somebody who holds none is seen when it steals the reference of somebody who does:
+//!
+//! ```text
+//! caller ──set_msg──► aio ──req0_ctx_send──► ctx ──(clone)──► pipe's aio_send ──written──► freed
+//!                      ▲                      │
+//!                      └─ cancel, close, ... ─┘     (only while no pipe has it)
+//! ```
+//!
+//! A message is measured in words of four bytes, as the protocols read it: a request id, a backtrace, and behind them the
+//! caller's tag, which goes to the peer and back unchanged.
+//!
+//! Left out: growing, trimming and appending beyond whole words; `nni_msg_unique` and `nni_msg_pull_up`, which copy a
+//! message that is shared (the transport modelled here copies bytes, not pointers, see `transport`).
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sim::cell::RaceCell;
+use sim::ledger::{Counted, Owner, Tag};
+
+/// A `nng_msg *`. Copying it copies the pointer: it adds no reference and may dangle.
+#[derive(Clone)]
+pub struct Message(Arc<NngMsg>);
+
+struct NngMsg {
+    m_refcnt: Counted,
+    /// `m_pipe`: the pipe that it came by; 0 if it was made here.
+    m_pipe: AtomicU32,
+    chunks: RaceCell<Chunks>,
+}
+
+#[derive(Debug, Default)]
+struct Chunks {
+    m_header: Vec<u32>,
+    m_body: Vec<u32>,
+}
+
+impl Message {
+    /// `nni_msg_alloc`: one reference, which `holder` has.
+    pub fn alloc(holder: Owner, body: Vec<u32>) -> Message {
+        let chunks = Chunks { m_header: Vec::new(), m_body: body };
+        Message(Arc::new(NngMsg {
+            m_refcnt: Counted::acquire("nng_msg", holder),
+            m_pipe: AtomicU32::new(0),
+            chunks: RaceCell::named("nng_msg", chunks),
+        }))
+    }
+
+    /// A message whose body is the tag.
+    pub fn tagged(holder: Owner, tag: Tag) -> Message {
+        Message::alloc(holder, words(tag))
+    }
+
+    /// `nni_msg_clone`: one reference more, for `holder`.
+    pub(super) fn clone_for(&self, holder: Owner) -> Message {
+        self.0.m_refcnt.retain(holder);
+        self.clone()
+    }
+
+    /// `nni_msg_free`: one reference less. Nothing in C says whether `holder` had one.
+    pub fn free(&self, holder: Owner) {
+        self.0.m_refcnt.release(holder);
+    }
+
+    /// The pointer is handed over together with the reference that it stands for.
+    pub(super) fn pass(&self, from: Owner, to: Owner) {
+        self.0.m_refcnt.pass(from, to);
+    }
+
+    /// `nni_msg_set_pipe`.
+    pub(super) fn set_pipe(&self, p_id: u32) {
+        self.0.m_pipe.store(p_id, Ordering::Relaxed);
+    }
+
+    /// `nni_msg_get_pipe`.
+    pub(super) fn pipe(&self) -> u32 {
+        self.0.m_pipe.load(Ordering::Relaxed)
+    }
+
+    /// `nni_msg_header_clear`.
+    pub(super) fn header_clear(&self, by: Owner) {
+        self.0.m_refcnt.touch(by);
+        self.0.chunks.with_mut(|chunks| chunks.m_header.clear());
+    }
+
+    /// `nni_msg_header_append`.
+    pub(super) fn header_append(&self, by: Owner, header: &[u32]) {
+        self.0.m_refcnt.touch(by);
+        self.0.chunks.with_mut(|chunks| chunks.m_header.extend_from_slice(header));
+    }
+
+    /// `nni_msg_header`.
+    pub(super) fn header(&self, by: Owner) -> Vec<u32> {
+        self.0.m_refcnt.touch(by);
+        self.0.chunks.with(|chunks| chunks.m_header.clone())
+    }
+
+    /// `nni_msg_trim_u32`: the first word of the body, taken off it; nothing if there is none.
+    pub(super) fn trim_u32(&self, by: Owner) -> Option<u32> {
+        self.0.m_refcnt.touch(by);
+        self.0.chunks.with_mut(|chunks| (!chunks.m_body.is_empty()).then(|| chunks.m_body.remove(0)))
+    }
+
+    /// Header and body as they go on the wire.
+    pub(super) fn wire(&self, by: Owner) -> Vec<u32> {
+        self.0.m_refcnt.touch(by);
+        self.0.chunks.with(|chunks| chunks.m_header.iter().chain(&chunks.m_body).copied().collect())
+    }
+
+    /// The tag in the body; nothing if the body is not a tag.
+    pub fn tag(&self, by: Owner) -> Option<Tag> {
+        self.0.m_refcnt.touch(by);
+        self.0.chunks.with(|chunks| match chunks.m_body[..] {
+            [peer, high, low] => Some(Tag { peer, request: u64::from(high) << 32 | u64::from(low) }),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").finish_non_exhaustive()
+    }
+}
+
+/// A tag as the words of a body.
+pub(super) fn words(tag: Tag) -> Vec<u32> {
+    // The halves are cut on purpose: `tag` puts them together again.
+    vec![tag.peer, (tag.request >> 32) as u32, tag.request as u32]
+}

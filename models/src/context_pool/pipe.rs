@@ -1,0 +1,140 @@
+//! `nni_pipe`: a connection as a socket has it.
+//!
+//! Upstream (v1.10.1, core/pipe.c). Closing is done once, by whoever notices first, and only begins the end: the protocol's
+//! part, then the transport's, then the reaper. The reaper waits for those who still start the pipe (`p_ref`), stops the
+//! aios, takes the pipe off its socket, and frees it:
+//!
+//! ```text
+//! nni_pipe_close: p_closed ─► pipe_close (protocol) ─► p_close (transport) ─► reap
+//! pipe_destroy:   p_ref 0 ─► pipe_stop ─► p_stop ─► nni_pipe_remove ─► pipe_fini ─► p_fini ─► free
+//! ```
+//!
+//! Left out: pipe events and their callbacks, statistics; dialers and listeners (a scenario connects by itself, and again
+//! after a reset, where a dialer would).
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use sim::ledger::{Owner, Resource};
+use sim::sync::atomic::{AtomicBool, Ordering};
+use sim::sync::{Condvar, Mutex};
+
+use super::reap::Reaper;
+use super::socket::Socket;
+use super::transport::End;
+
+/// `nni_proto_pipe_ops`: the protocol's part of a pipe.
+pub(super) trait ProtoPipe: Send + Sync {
+    /// `pipe_start`.
+    fn start(&self);
+    /// `pipe_close`.
+    fn close(&self);
+    /// `pipe_stop`: waits for the pipe's aios.
+    fn stop(&self);
+    /// `pipe_fini`: frees them.
+    fn fini(&self);
+}
+
+/// `nni_pipe`. Upstream allocates it in one piece with the protocol's part, so that both are one resource here.
+pub(super) struct Pipe {
+    pub(super) p_id: u32,
+    pub(super) memory: Resource,
+    pub(super) owner: Owner,
+    pub(super) tran: End,
+    p_closed: AtomicBool,
+    p_ref: Mutex<References>,
+    p_cv: Condvar,
+    proto: Arc<dyn ProtoPipe>,
+    sock: Weak<Socket>,
+    reaper: Arc<Reaper>,
+}
+
+/// `p_ref`, and whether `pipes` still finds the pipe by its id.
+struct References {
+    count: u32,
+    found: bool,
+}
+
+impl Pipe {
+    /// `pipe_create`: with one reference, for whoever is going to start it.
+    pub(super) fn create(
+        sock: &Arc<Socket>,
+        p_id: u32,
+        tran: End,
+        proto: impl FnOnce(&Weak<Pipe>, Resource, Owner) -> Arc<dyn ProtoPipe>,
+    ) -> Arc<Pipe> {
+        let owner = Owner::new(sock.pipe_class(), p_id);
+        let memory = Resource::acquire(sock.pipe_class(), owner);
+        Arc::new_cyclic(|pipe| Pipe {
+            p_id,
+            memory,
+            owner,
+            tran,
+            p_closed: AtomicBool::named("p_closed", false),
+            p_ref: Mutex::named("p_ref", References { count: 1, found: true }),
+            p_cv: Condvar::named("p_cv"),
+            proto: proto(pipe, memory, owner),
+            sock: Arc::downgrade(sock),
+            reaper: Arc::clone(&sock.nng.reaper),
+        })
+    }
+
+    /// `nni_dialer_add_pipe`, `nni_listener_add_pipe`: once the socket lists the pipe.
+    pub(super) fn start(&self) {
+        self.proto.start();
+        self.rele();
+    }
+
+    /// `nni_pipe_find`: one reference more, unless the pipe is being destroyed.
+    pub(super) fn find(&self) -> bool {
+        let mut p_ref = self.p_ref.lock();
+        p_ref.count += u32::from(p_ref.found);
+        p_ref.found
+    }
+
+    /// `nni_pipe_rele`.
+    pub(super) fn rele(&self) {
+        let mut p_ref = self.p_ref.lock();
+        p_ref.count -= 1;
+        if p_ref.count == 0 {
+            self.p_cv.notify_all();
+        }
+    }
+
+    /// `nni_pipe_close`.
+    pub(super) fn close(self: &Arc<Self>) {
+        self.memory.touch(self.owner);
+        if self.p_closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.proto.close();
+        self.tran.close();
+        let pipe = Arc::clone(self);
+        self.reaper.reap(move || pipe.destroy());
+    }
+
+    /// `pipe_destroy`, on the reaper.
+    fn destroy(&self) {
+        self.memory.touch(self.owner);
+        let mut p_ref = self.p_ref.lock();
+        p_ref.found = false;
+        while p_ref.count > 0 {
+            p_ref = self.p_cv.wait(p_ref);
+        }
+        drop(p_ref);
+        self.proto.stop();
+        self.tran.stop();
+        if let Some(sock) = self.sock.upgrade() {
+            sock.remove_pipe(self.p_id);
+        }
+        self.proto.fini();
+        self.tran.fini();
+        self.memory.release(self.owner);
+    }
+}
+
+impl fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipe").field("p_id", &self.p_id).finish_non_exhaustive()
+    }
+}

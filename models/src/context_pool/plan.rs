@@ -1,0 +1,101 @@
+//! What callers and the network do in one run, as plain data.
+//!
+//! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one caller with one
+//! request that is waited for, and no fault.
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, prop_oneof};
+use serde::{Deserialize, Serialize};
+
+use super::library::Threads;
+
+/// How callers come by a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Style {
+    /// Each request opens one and closes it: as reported.
+    ContextPerRequest,
+    /// So many are opened once and used in turn: the recommended cure.
+    ContextPool(u32),
+}
+
+/// One request of a caller, by how it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// The caller waits for the result.
+    Wait,
+    /// The caller cancels it and waits for the result.
+    Cancel,
+    /// The caller gives send and receive so many milliseconds each, and waits for the result.
+    Timeout(u64),
+    /// The caller does not wait: it closes the context at once. With a pool: as [`Request::Cancel`].
+    Abandon,
+}
+
+/// What is done to everybody meanwhile, in this order, each at a moment that the schedule chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// Nothing, for so many milliseconds: the callers get on.
+    Pause(u64),
+    /// The connection breaks; another one is made in its place.
+    Reset(u32),
+    /// The req socket is closed under its callers.
+    CloseReq,
+    /// The rep socket is closed under its server.
+    CloseRep,
+}
+
+/// One run of the workbench: see [`super::bench::run`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The library's threads.
+    pub threads: Threads,
+    /// Connections between the req and the rep socket.
+    pub pipes: u32,
+    /// Messages that fit into each direction of a connection.
+    pub capacity: u32,
+    /// Contexts that answer.
+    pub server_contexts: u32,
+    /// After how many milliseconds a request is sent again; never if nothing.
+    pub resend_ms: Option<u64>,
+    /// How callers come by a context.
+    pub style: Style,
+    /// One list of requests per caller.
+    pub callers: Vec<Vec<Request>>,
+    /// What happens meanwhile.
+    pub faults: Vec<Fault>,
+}
+
+impl Plan {
+    /// One caller that makes one request, without timers or faults, on a library that is as small as it gets.
+    pub fn smallest() -> Plan {
+        Plan {
+            threads: Threads::ONE,
+            pipes: 1,
+            capacity: 1,
+            server_contexts: 1,
+            resend_ms: None,
+            style: Style::ContextPerRequest,
+            callers: vec![vec![Request::Wait]],
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// Requests that are waited for, and now and then one that is not.
+pub fn any_request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        4 => Just(Request::Wait),
+        2 => Just(Request::Cancel),
+        1 => Just(Request::Abandon),
+        1 => (1_u64..50).prop_map(Request::Timeout),
+    ]
+}
+
+/// Between one and `callers` callers with between one and `requests` requests each.
+pub fn callers(
+    callers: usize,
+    requests: usize,
+    request: impl Strategy<Value = Request>,
+) -> impl Strategy<Value = Vec<Vec<Request>>> {
+    vec(vec(request, 1..=requests), 1..=callers)
+}

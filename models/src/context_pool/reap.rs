@@ -1,0 +1,92 @@
+//! The reaper: frees what cannot be freed where its end was noticed (v1.10.1, reap.c).
+//!
+//! A pipe is closed from a callback, under locks, or from its own aio's completion; freeing it waits for its aios and so must
+//! happen elsewhere. Upstream has one thread for that. A plan for exhaustive exploration does without the thread: then the
+//! thread that closes a socket does the reaper's work while it waits for the socket's pipes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use sim::sync::{Condvar, Mutex};
+use sim::thread::{Builder, JoinHandle};
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// `reap_list` and its thread.
+pub(super) struct Reaper {
+    reap_mtx: Mutex<List>,
+    reap_work_cv: Condvar,
+    threaded: bool,
+    /// Joined once, by [`Reaper::fini`]: harness state, not the component's.
+    reap_thr: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct List {
+    nodes: VecDeque<Work>,
+    exit: bool,
+}
+
+impl Reaper {
+    /// `nni_reap_sys_init`.
+    pub(super) fn start(threaded: bool) -> Arc<Reaper> {
+        let reaper = Arc::new(Reaper {
+            reap_mtx: Mutex::named("reap_mtx", List::default()),
+            reap_work_cv: Condvar::named("reap_work_cv"),
+            threaded,
+            reap_thr: std::sync::Mutex::new(None),
+        });
+        let worker = Arc::clone(&reaper);
+        let thread = threaded.then(|| Builder::new().name("nng:reap2").spawn(move || while worker.reap_next() {}));
+        if let Ok(mut reap_thr) = reaper.reap_thr.lock() {
+            *reap_thr = thread;
+        }
+        reaper
+    }
+
+    /// Whether a thread does the work. If not, whoever waits for it does it.
+    pub(super) fn threaded(&self) -> bool {
+        self.threaded
+    }
+
+    /// `nni_reap`.
+    pub(super) fn reap(&self, work: impl FnOnce() + Send + 'static) {
+        let mut list = self.reap_mtx.lock();
+        list.nodes.push_back(Box::new(work));
+        self.reap_work_cv.notify_one();
+    }
+
+    /// Waits for one piece of work and does it. False if there is none and will be none.
+    pub(super) fn reap_next(&self) -> bool {
+        let mut list = self.reap_mtx.lock();
+        loop {
+            if let Some(work) = list.nodes.pop_front() {
+                drop(list);
+                work();
+                return true;
+            }
+            if list.exit {
+                return false;
+            }
+            list = self.reap_work_cv.wait(list);
+        }
+    }
+
+    /// `nni_reap_sys_fini`, once nothing is reaped any more.
+    pub(super) fn fini(&self) {
+        self.reap_mtx.lock().exit = true;
+        self.reap_work_cv.notify_all();
+        let thread = self.reap_thr.lock().ok().and_then(|mut thread| thread.take());
+        match thread {
+            Some(thread) => thread.join(),
+            None => while self.reap_next() {},
+        }
+    }
+}
+
+impl fmt::Debug for Reaper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reaper").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,278 @@
+//! `rep0_sock` and `rep0_pipe`: the side that replies (v1.10.1, rep.c).
+//!
+//! A pipe receives one request at a time. If a context waits on `recvq`, it gets the request at once; otherwise the message
+//! stays on the pipe's aio and the pipe goes on `recvpipes` until somebody receives. A pipe sends one reply at a time; the
+//! contexts behind it wait on its `sendq`.
+//!
+//! A pipe that is closed comes off `recvpipes`, so that no receive finds it later, and finishes the waiting replies with
+//! success: the peer that would have got them is gone, and nobody else is concerned.
+//!
+//! Left out: pollable descriptors; the socket's own context. The hop limit is upstream's default of 8.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use sim::ledger::{Owner, Resource};
+use sim::property::{always, sometimes};
+use sim::sync::{Mutex, MutexGuard};
+
+use super::aio::Aio;
+use super::library::Nng;
+use super::message::Message;
+use super::pipe::{Pipe, ProtoPipe};
+use super::rep_ctx::Rep0Ctx;
+use super::req::CtxIndex;
+use super::variant::Variant;
+
+/// `NNG_OPT_MAXTTL` as it is unless set.
+const TTL: usize = 8;
+
+/// `rep0_sock`.
+pub(super) struct Rep0Sock {
+    pub(super) memory: Resource,
+    pub(super) variant: Variant,
+    owner: Owner,
+    lk: Mutex<Rep0>,
+}
+
+/// What `lk` guards.
+#[derive(Default)]
+pub(super) struct Rep0 {
+    pub(super) ctxs: Vec<Rep0Ctx>,
+    /// `pipes`, the id map: pipes that a reply can still go to.
+    pub(super) pipes: BTreeMap<u32, Arc<Rep0Pipe>>,
+    pub(super) recvpipes: Vec<Arc<Rep0Pipe>>,
+    pub(super) recvq: Vec<CtxIndex>,
+    /// `busy`, `closed` and `sendq` of each pipe.
+    pub(super) states: BTreeMap<u32, PipeState>,
+}
+
+/// What `lk` guards of one pipe.
+#[derive(Default)]
+pub(super) struct PipeState {
+    pub(super) busy: bool,
+    closed: bool,
+    pub(super) sendq: Vec<CtxIndex>,
+}
+
+impl Rep0Sock {
+    /// `rep0_sock_init`.
+    pub(super) fn init(nng: &Nng, number: u32) -> Arc<Rep0Sock> {
+        let owner = Owner::new("rep0_sock", number);
+        let memory = Resource::acquire("rep0_sock", owner);
+        Arc::new(Rep0Sock { memory, variant: nng.variant, owner, lk: Mutex::named("rep0_sock.lk", Rep0::default()) })
+    }
+
+    /// Locks `lk`, which is a part of the socket's memory.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Rep0> {
+        self.memory.touch(self.owner);
+        self.lk.lock()
+    }
+
+    /// `rep0_sock_fini`.
+    pub(super) fn fini(&self) {
+        let s = self.lock();
+        always("rep0_sock has no pipe when it is freed", s.pipes.is_empty() && s.states.is_empty());
+        always("recvq is empty when its rep0_sock is freed", s.recvq.is_empty());
+        drop(s);
+        self.memory.release(self.owner);
+    }
+}
+
+/// `rep0_pipe`.
+pub(super) struct Rep0Pipe {
+    rep: Arc<Rep0Sock>,
+    pipe: Weak<Pipe>,
+    this: Weak<Rep0Pipe>,
+    pub(super) id: u32,
+    pub(super) memory: Resource,
+    owner: Owner,
+    pub(super) aio_send: Arc<Aio>,
+    pub(super) aio_recv: Arc<Aio>,
+}
+
+impl Rep0Pipe {
+    /// `rep0_pipe_init`.
+    pub(super) fn init(
+        nng: &Nng,
+        rep: &Arc<Rep0Sock>,
+        id: u32,
+        (pipe, memory, owner): (&Weak<Pipe>, Resource, Owner),
+    ) -> Arc<Rep0Pipe> {
+        Arc::new_cyclic(|this: &Weak<Rep0Pipe>| {
+            let aio = |cb: fn(&Rep0Pipe)| {
+                let weak = Weak::clone(this);
+                let cb = move || {
+                    memory.touch(owner);
+                    weak.upgrade().iter().for_each(|pipe| cb(pipe));
+                };
+                Aio::init(nng, Some(Box::new(cb)))
+            };
+            Rep0Pipe {
+                rep: Arc::clone(rep),
+                pipe: Weak::clone(pipe),
+                this: Weak::clone(this),
+                id,
+                memory,
+                owner,
+                aio_send: aio(Rep0Pipe::send_cb),
+                aio_recv: aio(Rep0Pipe::recv_cb),
+            }
+        })
+    }
+
+    /// `nni_pipe_send` of a message that is `from`'s.
+    pub(super) fn send(&self, from: Owner, msg: Message) {
+        // An application that answers with another message than the one it got leaves no trace to check.
+        always("a reply goes to the pipe that its request came by", [0, self.id].contains(&msg.pipe()));
+        self.aio_send.set_msg(from, msg);
+        if let Some(pipe) = self.pipe.upgrade() {
+            pipe.tran.out.send(&self.aio_send);
+        }
+    }
+
+    /// `nni_pipe_recv` on `aio_recv`.
+    pub(super) fn recv(&self) {
+        if let Some(pipe) = self.pipe.upgrade() {
+            pipe.tran.into.recv(&self.aio_recv);
+        }
+    }
+
+    fn close_pipe(&self) {
+        if let Some(pipe) = self.pipe.upgrade() {
+            pipe.close();
+        }
+    }
+
+    /// `rep0_pipe_send_cb`.
+    fn send_cb(&self) {
+        if self.aio_send.result().is_err() {
+            self.aio_send.free_msg();
+            return self.close_pipe();
+        }
+        let mut s = self.rep.lock();
+        let Some(state) = s.states.get_mut(&self.id) else { return };
+        state.busy = false;
+        let Some(index) = state.sendq.first().copied() else { return };
+        state.sendq.remove(0);
+        state.busy = true;
+        sometimes("a reply waits for its pipe to be free", true);
+        let ctx = &mut s.ctxs[index];
+        ctx.memory.touch(self.owner);
+        ctx.spipe = None;
+        let Some(aio) = ctx.saio.take() else { return };
+        if let Some(msg) = aio.take_msg(self.owner) {
+            self.send(self.owner, msg);
+        }
+        aio.detach();
+        drop(s);
+        aio.finish_sync(Ok(()));
+    }
+
+    /// `rep0_pipe_recv_cb`. The message stays on `aio_recv` until somebody takes it.
+    fn recv_cb(&self) {
+        if self.aio_recv.result().is_err() {
+            return self.close_pipe();
+        }
+        let Some(msg) = self.aio_recv.peek_msg() else { return };
+        msg.set_pipe(self.id);
+        for hops in 1.. {
+            if hops > TTL {
+                self.aio_recv.free_msg();
+                return self.recv();
+            }
+            let Some(word) = msg.trim_u32(self.owner) else {
+                // The peer speaks garbage.
+                self.aio_recv.free_msg();
+                return self.close_pipe();
+            };
+            msg.header_append(self.owner, &[word]);
+            if word & 0x8000_0000 != 0 {
+                break;
+            }
+        }
+        let mut s = self.rep.lock();
+        if s.states.get(&self.id).is_none_or(|state| state.closed) {
+            drop(s);
+            return self.aio_recv.free_msg();
+        }
+        if s.recvq.is_empty() {
+            sometimes("a request waits on its pipe for a receive", true);
+            s.recvpipes.extend(self.this.upgrade());
+            return;
+        }
+        let index = s.recvq.remove(0);
+        s.ctxs[index].memory.touch(self.owner);
+        let Some(aio) = s.ctxs[index].raio.take() else { return };
+        let Some(msg) = self.aio_recv.take_msg(self.owner) else { return };
+        self.recv();
+        s.ctxs[index].take_request(self.id, &msg, self.owner);
+        aio.detach();
+        drop(s);
+        aio.set_msg(self.owner, msg);
+        aio.finish_sync(Ok(()));
+    }
+}
+
+impl ProtoPipe for Rep0Pipe {
+    /// `rep0_pipe_start`.
+    fn start(&self) {
+        let mut s = self.rep.lock();
+        let Some(pipe) = self.this.upgrade() else { return };
+        s.pipes.insert(self.id, pipe);
+        s.states.insert(self.id, PipeState::default());
+        drop(s);
+        self.recv();
+    }
+
+    /// `rep0_pipe_close`.
+    fn close(&self) {
+        self.aio_send.close();
+        self.aio_recv.close();
+        let mut s = self.rep.lock();
+        let Some(state) = s.states.get_mut(&self.id) else { return };
+        state.closed = true;
+        let sendq = std::mem::take(&mut state.sendq);
+        // upstream: 513f9d1b, for the same line in respond.c.
+        if self.rep.variant != Variant::PipeCloseKeepsRecvpipes {
+            s.recvpipes.retain(|pipe| pipe.id != self.id);
+        }
+        for index in sendq {
+            let Some(aio) = s.ctxs[index].saio.take() else { continue };
+            sometimes("a pipe is closed while a reply waits for it", true);
+            // As if it had been sent: the socket's other peers are not to see an error.
+            let msg = aio.take_msg(self.owner);
+            aio.finish(Ok(()));
+            msg.iter().for_each(|msg| msg.free(self.owner));
+        }
+        s.pipes.remove(&self.id);
+        // In C these fields are in the pipe's memory; nobody who looks for them here finds them from now on.
+        s.states.remove(&self.id);
+    }
+
+    /// `rep0_pipe_stop`.
+    fn stop(&self) {
+        self.aio_send.stop();
+        self.aio_recv.stop();
+    }
+
+    /// `rep0_pipe_fini`.
+    fn fini(&self) {
+        self.aio_recv.free_msg();
+        self.aio_send.free();
+        self.aio_recv.free();
+    }
+}
+
+impl fmt::Debug for Rep0Pipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rep0Pipe").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Rep0Sock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rep0Sock").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}

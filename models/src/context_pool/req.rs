@@ -1,0 +1,221 @@
+//! `req0_sock`: what the contexts of a req socket share.
+//!
+//! Upstream (v1.10.1, req.c): one mutex guards the socket, its pipes and all its contexts. A request waits on `send_queue`
+//! until a pipe is on `ready_pipes`; the pipe is then on `busy_pipes` until it has written it; a closed pipe is on
+//! `stop_pipes` until it is stopped. `requests` finds a context by the id in a reply. `retry_queue` holds the contexts with a
+//! resend time, which one timer looks through tick by tick.
+//!
+//! Deviates: ids start at 0x80000001 and not at a random number above it.
+//!
+//! Left out: pollable descriptors; the socket's own context (`nng_sendmsg`), which is a context like any other; `ttl`, which
+//! a req socket does not read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use sim::ledger::{Owner, Resource};
+use sim::property::{always, sometimes};
+use sim::sync::{Mutex, MutexGuard};
+use sim::time::{Duration, Instant};
+
+use super::aio::{Aio, Completions};
+use super::library::Nng;
+use super::req_ctx::Req0Ctx;
+use super::req_pipe::Req0Pipe;
+use super::req_state::Event;
+use super::variant::Variant;
+
+/// `NNG_OPT_REQ_RESENDTIME` and `NNG_OPT_REQ_RESENDTICK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReqOptions {
+    /// After how long a request is sent again; never if nothing (`NNG_DURATION_INFINITE`).
+    pub resend_time: Option<Duration>,
+    /// How often the resend times are looked through.
+    pub resend_tick: Duration,
+}
+
+impl ReqOptions {
+    /// A request is sent once.
+    pub const ONCE: ReqOptions = ReqOptions { resend_time: None, resend_tick: Duration::from_secs(1) };
+
+    /// A request is sent again after `time`, looked for as often.
+    pub fn every(time: Duration) -> ReqOptions {
+        ReqOptions { resend_time: Some(time), resend_tick: time }
+    }
+}
+
+/// The place of a context in [`Req0::ctxs`]: what is a pointer in C.
+pub(super) type CtxIndex = usize;
+
+/// `req0_sock`.
+pub(super) struct Req0Sock {
+    pub(super) memory: Resource,
+    pub(super) variant: Variant,
+    owner: Owner,
+    mtx: Mutex<Req0>,
+    retry_aio: Arc<Aio>,
+}
+
+/// What `mtx` guards.
+#[derive(Default)]
+pub(super) struct Req0 {
+    pub(super) closed: bool,
+    pub(super) retry: Option<Duration>,
+    pub(super) retry_tick: Duration,
+    pub(super) retry_active: bool,
+    /// Every context there ever was; a closed one stays as a record, its memory is released.
+    pub(super) ctxs: Vec<Req0Ctx>,
+    pub(super) pipes: BTreeMap<u32, PipeState>,
+    pub(super) ready_pipes: Vec<u32>,
+    pub(super) busy_pipes: Vec<u32>,
+    pub(super) stop_pipes: Vec<u32>,
+    pub(super) send_queue: Vec<CtxIndex>,
+    pub(super) retry_queue: Vec<CtxIndex>,
+    pub(super) requests: BTreeMap<u32, CtxIndex>,
+    last_request_id: u32,
+}
+
+/// What `mtx` guards of one pipe.
+pub(super) struct PipeState {
+    pub(super) pipe: Arc<Req0Pipe>,
+    /// Contexts whose request this pipe has, or had last.
+    pub(super) contexts: Vec<CtxIndex>,
+    pub(super) closed: bool,
+}
+
+impl Req0Sock {
+    /// `req0_sock_init`.
+    pub(super) fn init(nng: &Nng, number: u32, options: ReqOptions) -> Arc<Req0Sock> {
+        let owner = Owner::new("req0_sock", number);
+        Arc::new_cyclic(|sock: &Weak<Req0Sock>| {
+            let (memory, weak) = (Resource::acquire("req0_sock", owner), Weak::clone(sock));
+            let retry_cb = move || {
+                memory.touch(owner);
+                weak.upgrade().iter().for_each(|sock| sock.retry_cb());
+            };
+            let state = Req0 {
+                retry: options.resend_time,
+                retry_tick: options.resend_tick,
+                last_request_id: 0x8000_0000,
+                ..Req0::default()
+            };
+            Req0Sock {
+                memory,
+                variant: nng.variant,
+                owner,
+                mtx: Mutex::named("req0_sock.mtx", state),
+                retry_aio: Aio::init(nng, Some(Box::new(retry_cb))),
+            }
+        })
+    }
+
+    /// Locks `mtx`, which is a part of the socket's memory.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Req0> {
+        self.memory.touch(self.owner);
+        self.mtx.lock()
+    }
+
+    /// `req0_sock_close`.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// `req0_sock_fini`.
+    pub(super) fn fini(&self) {
+        self.retry_aio.stop();
+        let s = self.lock();
+        always("req0_sock has no pipe when it is freed", s.pipes.is_empty());
+        always("requests is empty when its req0_sock is freed", s.requests.is_empty());
+        let queued = s.send_queue.len() + s.retry_queue.len();
+        always("send_queue and retry_queue are empty when their req0_sock is freed", queued == 0);
+        drop(s);
+        self.retry_aio.free();
+        self.memory.release(self.owner);
+    }
+
+    /// The first request with a resend time starts the timer.
+    pub(super) fn start_retry(&self, s: &mut Req0) {
+        if !s.retry_active {
+            s.retry_active = true;
+            self.retry_aio.sleep(s.retry_tick);
+        }
+    }
+
+    /// `req0_retry_cb`.
+    fn retry_cb(&self) {
+        let now = Instant::now();
+        let mut s = self.lock();
+        if s.closed || self.retry_aio.result().is_err() {
+            return;
+        }
+        let mut reschedule = false;
+        for index in s.retry_queue.clone() {
+            let ctx = &s.ctxs[index];
+            if ctx.retry_time.is_none_or(|time| time > now) || ctx.req_msg.is_none() {
+                continue;
+            }
+            let event = s.event(index, Event::Resend, self.owner);
+            if !s.send_queue.contains(&index) {
+                s.send_queue.push(index);
+            }
+            s.arrived(index, event);
+            reschedule = true;
+        }
+        if s.retry_queue.is_empty() {
+            s.retry_active = false;
+        } else {
+            self.retry_aio.sleep(s.retry_tick);
+        }
+        if reschedule {
+            sometimes("a request is sent again because its resend time is over", true);
+            self.run_send_queue(&mut s, None);
+        }
+    }
+
+    /// `req0_run_send_queue`, with `mtx` held. A send is finished later if a list is given, at once otherwise.
+    pub(super) fn run_send_queue(&self, s: &mut Req0, mut sent_list: Option<&mut Completions>) {
+        while let (Some(&index), Some(&p_id)) = (s.send_queue.first(), s.ready_pipes.first()) {
+            let event = s.event(index, Event::PipeTakes, self.owner);
+            s.send_queue.remove(0);
+            if s.ctxs[index].retry.is_some() {
+                s.retry_queue.retain(|&queued| queued != index);
+                s.retry_queue.push(index);
+            }
+            // The list by which the pipe, when it is lost, finds who has to send again.
+            s.pipes.values_mut().for_each(|pipe| pipe.contexts.retain(|&listed| listed != index));
+            s.ready_pipes.remove(0);
+            s.busy_pipes.push(p_id);
+            let Req0 { ctxs, pipes, .. } = &mut *s;
+            let Some(state) = pipes.get_mut(&p_id) else { continue };
+            state.contexts.push(index);
+            let ctx = &mut ctxs[index];
+            if let Some(aio) = ctx.send_aio.take() {
+                match &mut sent_list {
+                    Some(list) => list.add(aio),
+                    None => aio.finish(Ok(())),
+                }
+            }
+            // From here on the caller never gets the message back, so the clone may be shared with the pipe.
+            if let Some(msg) = &ctx.req_msg {
+                state.pipe.send(msg);
+            }
+            s.arrived(index, event);
+        }
+    }
+}
+
+impl Req0 {
+    /// `nni_id_alloc32` on `requests`.
+    pub(super) fn alloc_request_id(&mut self, index: CtxIndex) -> u32 {
+        self.last_request_id += 1;
+        self.requests.insert(self.last_request_id, index);
+        self.last_request_id
+    }
+}
+
+impl fmt::Debug for Req0Sock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Req0Sock").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,308 @@
+//! The states of a `req0_ctx`, and what each event makes of them: a pure function, and the model's own oracle.
+//!
+//! Upstream has no variable for the state; it is what `send_aio`, `recv_aio`, `req_msg`, `rep_msg` and `conn_reset` say
+//! together (v1.10.1, req.c). The model computes the state from those fields before and after each event and compares the
+//! second with what this table makes of the first.
+//!
+//! ```text
+//!            send               a pipe takes it          reply                 recv
+//!  Idle ─────────► SendQueued ─────────────────► Sent ──────────► Replied ──────────► Idle
+//!                       │ recv                     │ recv                             ▲
+//!                       ▼                          ▼                       reply      │
+//!             SendQueuedReceiving ───────────► Receiving ─────────────────────────────┘
+//! ```
+
+use std::fmt;
+
+use sim::ledger::Owner;
+
+use super::errno::Errno;
+
+/// What a context is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// No request.
+    Idle,
+    /// The request waits for a pipe.
+    SendQueued,
+    /// The request waits for a pipe, and a receive waits for the reply already.
+    SendQueuedReceiving,
+    /// A pipe has the request; the context keeps a clone for sending it again.
+    Sent,
+    /// The same, and a receive waits for the reply.
+    Receiving,
+    /// The reply waits for a receive.
+    Replied,
+    /// The pipe was lost with the request, which is not to be sent again; the next receive is told so.
+    ConnReset,
+    /// Torn down.
+    Closed,
+}
+
+/// What can happen to a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// `req0_ctx_send` takes a request.
+    Send,
+    /// `req0_ctx_send` cannot: no pipe is ready, and the aio must not wait.
+    SendRefused,
+    /// `req0_run_send_queue` hands the request to a pipe, for the first time or again.
+    PipeTakes,
+    /// `req0_ctx_recv`.
+    Recv,
+    /// `req0_ctx_recv` would have to wait, and the aio must not.
+    RecvRefused,
+    /// `req0_recv_cb` found the context by the reply's id.
+    Reply,
+    /// `req0_ctx_cancel_send`.
+    CancelSend,
+    /// `req0_ctx_cancel_recv`.
+    CancelRecv,
+    /// `req0_pipe_close`, the context not being allowed to send again.
+    PipeLost,
+    /// `req0_pipe_close`, the context sending again.
+    PipeLostRetry,
+    /// `req0_retry_cb`: the resend time is over.
+    Resend,
+    /// `req0_ctx_fini`.
+    Fini,
+}
+
+/// How the event ends an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// With success.
+    Success,
+    /// With this code.
+    Code(Errno),
+    /// With the code that the canceller chose.
+    AsCancelled,
+}
+
+/// What an event makes of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// The state after it.
+    pub to: State,
+    /// How the send ends that was pending, if it ends.
+    pub send: Option<Ending>,
+    /// How the receive ends that was pending or is being made, if it ends.
+    pub recv: Option<Ending>,
+}
+
+/// An event that the state does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Illegal {
+    /// The state before it.
+    pub state: State,
+    /// The event.
+    pub event: Event,
+    /// Whose event it was.
+    pub actor: Owner,
+}
+
+impl fmt::Display for Illegal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} brings {:?} to a req0_ctx that is {:?}", self.actor, self.event, self.state)
+    }
+}
+
+impl State {
+    /// Every state.
+    pub const ALL: [State; 8] = [
+        State::Idle,
+        State::SendQueued,
+        State::SendQueuedReceiving,
+        State::Sent,
+        State::Receiving,
+        State::Replied,
+        State::ConnReset,
+        State::Closed,
+    ];
+
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Idle => "Idle",
+            State::SendQueued => "SendQueued",
+            State::SendQueuedReceiving => "SendQueuedReceiving",
+            State::Sent => "Sent",
+            State::Receiving => "Receiving",
+            State::Replied => "Replied",
+            State::ConnReset => "ConnReset",
+            State::Closed => "Closed",
+        }
+    }
+
+    /// Whether a send is pending.
+    pub fn sending(self) -> bool {
+        matches!(self, State::SendQueued | State::SendQueuedReceiving)
+    }
+
+    /// Whether a receive is pending.
+    pub fn receiving(self) -> bool {
+        matches!(self, State::SendQueuedReceiving | State::Receiving)
+    }
+
+    /// Whether a request is outstanding, and with it an id in `requests`.
+    pub fn outstanding(self) -> bool {
+        matches!(self, State::SendQueued | State::SendQueuedReceiving | State::Sent | State::Receiving)
+    }
+}
+
+impl Event {
+    /// Every event.
+    pub const ALL: [Event; 12] = [
+        Event::Send,
+        Event::SendRefused,
+        Event::PipeTakes,
+        Event::Recv,
+        Event::RecvRefused,
+        Event::Reply,
+        Event::CancelSend,
+        Event::CancelRecv,
+        Event::PipeLost,
+        Event::PipeLostRetry,
+        Event::Resend,
+        Event::Fini,
+    ];
+}
+
+/// What `event` makes of `state`.
+///
+/// # Errors
+///
+/// The state does not allow the event; the error names both and the actor.
+pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
+    use State::{Closed, ConnReset, Idle, Receiving, Replied, SendQueued, SendQueuedReceiving, Sent};
+    let stay = Step { to: state, send: None, recv: None };
+    let illegal = Err(Illegal { state, event, actor });
+    // How the operations that are pending end, if the event ends them all with one code.
+    let all =
+        |to, ending| Step { to, send: state.sending().then_some(ending), recv: state.receiving().then_some(ending) };
+    let received = |to, ending| Step { to, recv: Some(ending), ..stay };
+    let canceled = Ending::Code(Errno::Canceled);
+    Ok(match (event, state) {
+        // On its way when the context was closed, and in time before it is freed.
+        (Event::CancelSend | Event::CancelRecv, Closed) => stay,
+        (_, Closed) => return illegal,
+        (Event::Send, _) => all(SendQueued, canceled),
+        (Event::SendRefused, _) => all(Idle, canceled),
+        (Event::PipeTakes, SendQueued) => Step { to: Sent, send: Some(Ending::Success), recv: None },
+        (Event::PipeTakes, SendQueuedReceiving) => Step { to: Receiving, send: Some(Ending::Success), recv: None },
+        (Event::PipeTakes, Sent | Receiving) => stay,
+        (Event::PipeTakes, Idle | Replied | ConnReset) => return illegal,
+        (Event::Recv, SendQueued) => Step { to: SendQueuedReceiving, ..stay },
+        (Event::Recv, Sent) => Step { to: Receiving, ..stay },
+        (Event::Recv, Replied) => received(Idle, Ending::Success),
+        (Event::Recv, ConnReset) => received(Idle, Ending::Code(Errno::ConnReset)),
+        // The receive that is pending stays; it is the new one that is refused.
+        (Event::Recv, Idle | Receiving | SendQueuedReceiving) => received(state, Ending::Code(Errno::State)),
+        (Event::RecvRefused, SendQueued | Sent) => received(state, Ending::AsCancelled),
+        (Event::RecvRefused, _) => return illegal,
+        (Event::Reply, Sent) => Step { to: Replied, ..stay },
+        (Event::Reply, Receiving) => received(Idle, Ending::Success),
+        // Not sent yet and answered already: a reply to something else, dropped.
+        (Event::Reply, SendQueued | SendQueuedReceiving) => stay,
+        (Event::Reply, Idle | Replied | ConnReset) => return illegal,
+        // Deviates: see `req_ctx::cancel_send` for a receive that is pending meanwhile.
+        (Event::CancelSend, SendQueued) => Step { to: Idle, send: Some(Ending::AsCancelled), recv: None },
+        (Event::CancelSend, SendQueuedReceiving) => {
+            Step { to: Idle, send: Some(Ending::AsCancelled), recv: Some(canceled) }
+        }
+        (Event::CancelRecv, Receiving) => received(Idle, Ending::AsCancelled),
+        (Event::CancelRecv, SendQueuedReceiving) => {
+            Step { to: Idle, send: Some(canceled), recv: Some(Ending::AsCancelled) }
+        }
+        // The operation ended while its cancel function was on its way.
+        (Event::CancelSend | Event::CancelRecv, _) => stay,
+        (Event::PipeLost, Receiving) => received(Idle, Ending::Code(Errno::ConnReset)),
+        // A context stays on its pipe's list after the reply, so that the pipe's end takes a reply that nobody received.
+        (Event::PipeLost, Idle | Sent | Replied | ConnReset) => Step { to: ConnReset, ..stay },
+        (Event::PipeLostRetry, Idle | Sent | Receiving | Replied | ConnReset) => stay,
+        (Event::PipeLost | Event::PipeLostRetry, SendQueued | SendQueuedReceiving) => return illegal,
+        (Event::Resend, SendQueued | SendQueuedReceiving | Sent | Receiving) => stay,
+        (Event::Resend, Idle | Replied | ConnReset) => return illegal,
+        (Event::Fini, _) => all(Closed, Ending::Code(Errno::Closed)),
+    })
+}
+
+/// One row of the transition table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The state before.
+    pub state: State,
+    /// The event.
+    pub event: Event,
+    /// What it makes of the state; nothing where the state does not allow it.
+    pub step: Option<Step>,
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Transition { state, event, step } = self;
+        write!(f, "{:<20}{:<15}", state.name(), format!("{event:?}"))?;
+        let Some(step) = step else { return write!(f, "illegal") };
+        write!(f, "{:<20}", step.to.name())?;
+        for (operation, ending) in [("send", step.send), ("recv", step.recv)] {
+            match ending {
+                None => {}
+                Some(Ending::Success) => write!(f, " {operation} ends with 0")?,
+                Some(Ending::Code(errno)) => write!(f, " {operation} ends with {errno}")?,
+                Some(Ending::AsCancelled) => write!(f, " {operation} ends with the canceller's code")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The whole table, state by state.
+pub fn transitions() -> Vec<Transition> {
+    let actor = Owner::new("table", 0);
+    let rows = State::ALL.iter().flat_map(|&state| Event::ALL.iter().map(move |&event| (state, event)));
+    rows.map(|(state, event)| Transition { state, event, step: next(state, event, actor).ok() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACTOR: Owner = Owner::new("test", 0);
+
+    #[test]
+    fn every_state_but_idle_is_reached_from_idle() {
+        let mut reached = vec![State::Idle];
+        while let Some(found) = reached.iter().copied().find_map(|state| {
+            let steps = Event::ALL.iter().filter_map(|&event| next(state, event, ACTOR).ok());
+            steps.map(|step| step.to).find(|to| !reached.contains(to))
+        }) {
+            reached.push(found);
+        }
+        reached.sort_unstable();
+        assert_eq!(reached, State::ALL);
+    }
+
+    #[test]
+    fn a_pending_operation_ends_where_the_state_stops_having_one() {
+        for Transition { state, event, step } in transitions() {
+            let Some(step) = step else { continue };
+            // A send that replaces another ends the older one and is pending itself.
+            if state.sending() && (!step.to.sending() || event == Event::Send) {
+                assert!(step.send.is_some(), "{state:?} {event:?}");
+            }
+            if state.receiving() && !step.to.receiving() {
+                assert!(step.recv.is_some(), "{state:?} {event:?}");
+            }
+            if !state.sending() {
+                assert_eq!(step.send, None, "{state:?} {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_illegal_event_is_an_error_that_names_state_event_and_actor() {
+        let illegal =
+            next(State::Idle, Event::Reply, Owner::new("req0_pipe", 3)).map_err(|illegal| illegal.to_string());
+        assert_eq!(illegal, Err("req0_pipe#3 brings Reply to a req0_ctx that is Idle".to_owned()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The application at the other end: contexts that receive, answer with what they received, and receive again.
+//!
+//! As in upstream's demo/async/server.c: each context has one aio and one callback, and the message of the request is sent
+//! back as the reply. A callback that finds its socket closed stops; the aio is freed by whoever stops the server.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use sim::ledger::Owner;
+use sim::property::{always, sometimes};
+use sim::sync::Mutex;
+
+use super::aio::Aio;
+use super::context::Ctx;
+use super::errno::Errno;
+use super::library::Nng;
+use super::socket::Socket;
+
+/// Contexts that answer.
+#[derive(Debug)]
+pub struct Server {
+    works: Vec<Arc<Work>>,
+}
+
+struct Work {
+    ctx: Ctx,
+    aio: Arc<Aio>,
+    owner: Owner,
+    replying: Mutex<bool>,
+}
+
+impl Server {
+    /// Starts to receive on so many contexts.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECLOSED` if the socket is closed.
+    pub fn start(nng: &Arc<Nng>, rep: &Arc<Socket>, contexts: u32) -> Result<Server, Errno> {
+        let works = (0..contexts).map(|number| {
+            let ctx = Ctx::open(rep)?;
+            Ok(Arc::new_cyclic(|work: &Weak<Work>| {
+                let weak = Weak::clone(work);
+                let callback = move || weak.upgrade().iter().for_each(|work| work.completed());
+                let aio = Aio::alloc(nng, Some(Box::new(callback)));
+                Work { ctx, aio, owner: Owner::new("server", number), replying: Mutex::named("work", false) }
+            }))
+        });
+        let works: Vec<Arc<Work>> = works.collect::<Result<_, Errno>>()?;
+        works.iter().for_each(|work| work.ctx.recv(&work.aio));
+        Ok(Server { works })
+    }
+
+    /// Closes the contexts, waits for their callbacks, frees their aios.
+    pub fn stop(self) {
+        for work in self.works {
+            // Closed already if the socket was closed before.
+            let _ = work.ctx.close();
+            work.aio.stop();
+            work.free_msg();
+            work.aio.free();
+        }
+    }
+}
+
+impl Work {
+    fn completed(&self) {
+        let mut replying = self.replying.lock();
+        let result = self.aio.result();
+        if result.is_err() {
+            // A reply that was not sent is on the aio still.
+            self.free_msg();
+        }
+        match (result, *replying) {
+            (Ok(()), false) => {
+                let request = self.aio.take_msg(self.owner);
+                always("a receive that succeeds has a message", request.is_some());
+                *replying = true;
+                drop(replying);
+                if let Some(request) = request {
+                    self.aio.set_msg(self.owner, request);
+                }
+                self.ctx.send(&self.aio);
+            }
+            (Err(Errno::Closed | Errno::Canceled), _) => sometimes("a server context finds itself closed", true),
+            (Ok(()) | Err(_), _) => {
+                *replying = false;
+                drop(replying);
+                self.ctx.recv(&self.aio);
+            }
+        }
+    }
+
+    fn free_msg(&self) {
+        if let Some(left) = self.aio.take_msg(self.owner) {
+            left.free(self.owner);
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}

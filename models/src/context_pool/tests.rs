@@ -1,0 +1,244 @@
+//! The result codes of upstream's own tests (req_test.c, rep_test.c of v1.10.1), on plain threads.
+
+use std::sync::Arc;
+
+use sim::ledger::{Owner, Tag};
+use sim::time::Duration;
+
+use super::{Aio, Ctx, Errno, Message, Nng, Outcome, ReqOptions, Socket, Threads, Timeout, Variant, echo};
+
+const CALLER: Owner = Owner::new("caller", 0);
+const TAG: Tag = Tag { peer: 7, request: 0x1_0000_0002 };
+
+struct Req {
+    nng: Arc<Nng>,
+    sock: Arc<Socket>,
+    ctx: Ctx,
+}
+
+impl Req {
+    fn open(threads: Threads) -> Req {
+        let nng = Nng::init(Variant::Fixed, threads);
+        let sock = nng.req0_open(ReqOptions::ONCE);
+        let ctx = Ctx::open(&sock).expect("the socket is open");
+        Req { nng, sock, ctx }
+    }
+
+    fn send(&self) -> Arc<Aio> {
+        let aio = Aio::alloc(&self.nng, None);
+        aio.set_msg(CALLER, Message::tagged(CALLER, TAG));
+        self.ctx.send(&aio);
+        aio
+    }
+
+    fn recv(&self) -> Arc<Aio> {
+        let aio = Aio::alloc(&self.nng, None);
+        self.ctx.recv(&aio);
+        aio
+    }
+
+    fn close(self) {
+        assert_eq!(self.sock.close(), Ok(()));
+        self.nng.fini();
+    }
+}
+
+/// How the operation ended, and whether a message is on the aio.
+#[track_caller]
+fn check(aio: &Arc<Aio>, result: Outcome, has_message: bool) {
+    aio.wait();
+    assert_eq!(aio.result(), result);
+    let msg = aio.take_msg(CALLER);
+    assert_eq!(msg.is_some(), has_message);
+    msg.iter().for_each(|msg| msg.free(CALLER));
+    aio.free();
+}
+
+#[test]
+fn a_receive_without_a_request_is_estate() {
+    let req = Req::open(Threads::NONE);
+    check(&req.recv(), Err(Errno::State), false);
+    req.close();
+}
+
+#[test]
+fn a_second_receive_is_estate_and_the_first_stays() {
+    let req = Req::open(Threads::NONE);
+    let send = req.send();
+    let first = req.recv();
+    check(&req.recv(), Err(Errno::State), false);
+    first.cancel_operation();
+    check(&first, Err(Errno::Canceled), false);
+    check(&send, Err(Errno::Canceled), true);
+    req.close();
+}
+
+#[test]
+fn a_second_send_cancels_the_first_and_gives_its_message_back() {
+    let req = Req::open(Threads::NONE);
+    let (first, second) = (req.send(), req.send());
+    check(&first, Err(Errno::Canceled), true);
+    second.abort(Errno::TimedOut);
+    check(&second, Err(Errno::TimedOut), true);
+    req.close();
+}
+
+#[test]
+fn a_closed_context_gives_its_operations_eclosed_and_the_message_back() {
+    let req = Req::open(Threads::NONE);
+    let (send, recv) = (req.send(), req.recv());
+    assert_eq!(req.ctx.close(), Ok(()));
+    assert_eq!(req.ctx.close(), Err(Errno::Closed));
+    check(&send, Err(Errno::Closed), true);
+    check(&recv, Err(Errno::Closed), false);
+    check(&req.send(), Err(Errno::Closed), true);
+    req.close();
+}
+
+#[test]
+fn a_closed_socket_closes_its_contexts() {
+    let req = Req::open(Threads::NONE);
+    let send = req.send();
+    assert_eq!(req.sock.close(), Ok(()));
+    assert_eq!(Ctx::open(&req.sock).err(), Some(Errno::Closed));
+    check(&send, Err(Errno::Closed), true);
+    req.nng.fini();
+}
+
+#[test]
+fn a_call_that_does_not_wait_is_eagain() {
+    let req = Req::open(Threads::NONE);
+    let sent = req.ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Zero);
+    let (rv, msg) = sent.expect_err("there is no pipe");
+    assert_eq!(rv, Errno::Again);
+    msg.free(CALLER);
+    let send = req.send();
+    assert_eq!(req.ctx.recvmsg(CALLER, Timeout::Zero).err(), Some(Errno::Again));
+    send.cancel_operation();
+    check(&send, Err(Errno::Canceled), true);
+    req.close();
+}
+
+#[test]
+fn a_timeout_is_etimedout_and_gives_the_message_back() {
+    let req = Req::open(Threads { timers: true, ..Threads::NONE });
+    let aio = Aio::alloc(&req.nng, None);
+    aio.set_timeout(Timeout::After(Duration::from_millis(1)));
+    aio.set_msg(CALLER, Message::tagged(CALLER, TAG));
+    req.ctx.send(&aio);
+    check(&aio, Err(Errno::TimedOut), true);
+    req.close();
+}
+
+#[test]
+fn a_stopped_aio_begins_nothing() {
+    let req = Req::open(Threads::NONE);
+    let aio = Aio::alloc(&req.nng, None);
+    aio.stop();
+    aio.set_msg(CALLER, Message::tagged(CALLER, TAG));
+    req.ctx.send(&aio);
+    check(&aio, Err(Errno::Canceled), true);
+    req.close();
+}
+
+#[test]
+fn a_send_without_a_message_is_einval() {
+    let req = Req::open(Threads::NONE);
+    let aio = Aio::alloc(&req.nng, None);
+    req.ctx.send(&aio);
+    check(&aio, Err(Errno::Inval), false);
+    req.close();
+}
+
+#[test]
+fn an_answer_carries_the_tag_of_its_request() {
+    let req = Req::open(Threads::ONE);
+    let link = Socket::connect_script(&req.sock, echo()).expect("the socket is open");
+    req.ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite).expect("there is a pipe");
+    let reply = req.ctx.recvmsg(CALLER, Timeout::Infinite).expect("the peer echoes");
+    assert_eq!(reply.tag(CALLER), Some(TAG));
+    reply.free(CALLER);
+    check(&req.recv(), Err(Errno::State), false);
+    req.close();
+    drop(link);
+}
+
+#[test]
+fn a_pipe_lost_without_resend_is_econnreset_once() {
+    let req = Req::open(Threads::ONE);
+    let link = Socket::connect_script(&req.sock, Box::new(|_| Vec::new())).expect("the socket is open");
+    req.ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite).expect("there is a pipe");
+    let recv = req.recv();
+    link.reset();
+    check(&recv, Err(Errno::ConnReset), false);
+    check(&req.recv(), Err(Errno::State), false);
+    req.close();
+}
+
+#[test]
+fn a_reply_without_a_request_is_estate() {
+    let nng = Nng::init(Variant::Fixed, Threads::NONE);
+    let rep = nng.rep0_open();
+    let ctx = Ctx::open(&rep).expect("the socket is open");
+    let aio = Aio::alloc(&nng, None);
+    aio.set_msg(CALLER, Message::tagged(CALLER, TAG));
+    ctx.send(&aio);
+    check(&aio, Err(Errno::State), true);
+    assert_eq!(rep.close(), Ok(()));
+    nng.fini();
+}
+
+/// A req socket and a rep socket, connected, with a context each; the request has been received.
+fn received() -> (Req, Arc<Socket>, Ctx, super::Link, Message) {
+    let req = Req::open(Threads { reaper: true, ..Threads::ONE });
+    let rep = req.nng.rep0_open();
+    let ctx = Ctx::open(&rep).expect("the socket is open");
+    let link = Socket::connect(&req.sock, &rep, 1).expect("the sockets are open");
+    req.ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite).expect("there is a pipe");
+    let request = ctx.recvmsg(CALLER, Timeout::Infinite).expect("a request is on its way");
+    assert_eq!(request.tag(CALLER), Some(TAG));
+    (req, rep, ctx, link, request)
+}
+
+#[test]
+fn a_second_reply_to_one_request_is_estate() {
+    let (req, rep, ctx, link, request) = received();
+    assert!(ctx.sendmsg(CALLER, request, Timeout::Infinite).is_ok());
+    let again = ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite);
+    let (rv, msg) = again.expect_err("the request is answered");
+    assert_eq!(rv, Errno::State);
+    msg.free(CALLER);
+    let reply = req.ctx.recvmsg(CALLER, Timeout::Infinite).expect("the reply is on its way");
+    reply.free(CALLER);
+    req.sock.close().expect("the socket is open");
+    rep.close().expect("the socket is open");
+    req.nng.fini();
+    drop(link);
+}
+
+#[test]
+fn a_reply_to_a_pipe_that_is_gone_is_a_success() {
+    let (req, rep, ctx, link, request) = received();
+    rep.close_pipes();
+    rep.wait_without_pipes();
+    assert!(ctx.sendmsg(CALLER, request, Timeout::Infinite).is_ok());
+    req.sock.close().expect("the socket is open");
+    rep.close().expect("the socket is open");
+    req.nng.fini();
+    drop(link);
+}
+
+#[test]
+fn a_second_receive_of_a_server_is_estate_and_the_first_stays() {
+    let nng = Nng::init(Variant::Fixed, Threads::NONE);
+    let rep = nng.rep0_open();
+    let ctx = Ctx::open(&rep).expect("the socket is open");
+    let (first, second) = (Aio::alloc(&nng, None), Aio::alloc(&nng, None));
+    ctx.recv(&first);
+    ctx.recv(&second);
+    check(&second, Err(Errno::State), false);
+    assert_eq!(ctx.close(), Ok(()));
+    check(&first, Err(Errno::Closed), false);
+    assert_eq!(rep.close(), Ok(()));
+    nng.fini();
+}

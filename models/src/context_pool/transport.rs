@@ -1,0 +1,321 @@
+//! A connection: two queues, one per direction, that carry words and not pointers.
+//!
+//! Upstream (v1.10.1): the shape is that of src/sp/transport/inproc/inproc.c (readers, writers and a lock per direction), the
+//! custody that of src/sp/transport/tcp/tcp.c: the sender's message stays on its aio until the transport has written it, is
+//! freed then on a worker, and the receiver gets a message of its own. In TCP that worker runs the callback of `txaio` or
+//! `rxaio`; here it runs the task of the queue, `tx` or `rx`, and finishes the pipe's aio synchronously, as they do.
+//!
+//! ```text
+//! send: begin ─► writers ──tx: write the words, free the message, finish_sync──► callback of the pipe
+//! recv: begin ─► readers ──rx: a new message from the words,      finish_sync──► callback of the pipe
+//! full: tx waits until rx has made room.      shut, reset: what waits is finished with an error.
+//! ```
+//!
+//! The far end of a connection may be a script instead of a pipe: it answers each message as it is written.
+//!
+//! Left out: lengths, partial reads and writes, negotiation. A message is written whole or not at all.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use sim::ledger::{Owner, Resource};
+use sim::sync::atomic::{AtomicUsize, Ordering};
+use sim::sync::{Mutex, MutexGuard};
+
+use super::aio::Aio;
+use super::cancel::Cancel;
+use super::errno::Errno;
+use super::library::Nng;
+use super::message::Message;
+use super::task::Task;
+
+/// A message on the wire.
+pub type Frame = Vec<u32>;
+
+/// What a scripted peer sends back on seeing a message.
+pub type Script = Box<dyn Fn(&Frame) -> Vec<Frame> + Send + Sync>;
+
+/// Sends back each message as it came: the id, and the tag behind it.
+pub fn echo() -> Script {
+    Box::new(|frame| vec![frame.clone()])
+}
+
+/// One direction of a connection.
+pub(super) struct Queue {
+    memory: Resource,
+    owner: Owner,
+    lock: Mutex<State>,
+    tx: Arc<Task>,
+    rx: Arc<Task>,
+    script: Option<(Script, Weak<Queue>)>,
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct State {
+    writers: VecDeque<Arc<Aio>>,
+    readers: VecDeque<Arc<Aio>>,
+    frames: VecDeque<Frame>,
+    /// A task that is on its way already need not be dispatched again.
+    tx_armed: bool,
+    rx_armed: bool,
+    /// Why nothing can be written any more.
+    writing: Option<Errno>,
+    /// Why nothing can be read any more, once the frames are gone.
+    reading: Option<Errno>,
+}
+
+impl Queue {
+    fn new(nng: &Nng, owner: Owner, capacity: usize, script: Option<(Script, Weak<Queue>)>) -> Arc<Queue> {
+        let memory = Resource::acquire("tran_queue", owner);
+        Arc::new_cyclic(|queue: &Weak<Queue>| {
+            let (tx, rx) = (Weak::clone(queue), Weak::clone(queue));
+            let task = |weak: Weak<Queue>, run: fn(&Queue)| {
+                Task::new(&nng.tq, memory, Some(Box::new(move || weak.upgrade().iter().for_each(|queue| run(queue)))))
+            };
+            Queue {
+                memory,
+                owner,
+                lock: Mutex::named("tran.mtx", State::default()),
+                tx: task(tx, Queue::tx),
+                rx: task(rx, Queue::rx),
+                script,
+                capacity,
+            }
+        })
+    }
+
+    /// `p_send`: the message is on the aio, and stays there until it is written.
+    pub(super) fn send(self: &Arc<Self>, aio: &Arc<Aio>) {
+        if aio.begin().is_err() {
+            // upstream: tcptran_pipe_send. There is no way to give the message back, so it is discarded.
+            aio.free_msg();
+            return;
+        }
+        let mut state = self.lock();
+        if let Some(rv) = state.writing {
+            drop(state);
+            return aio.finish(Err(rv));
+        }
+        if let Err(rv) = aio.schedule(self.canceller()) {
+            drop(state);
+            return aio.finish(Err(rv));
+        }
+        state.writers.push_back(Arc::clone(aio));
+        self.kick(&mut state);
+    }
+
+    /// `p_recv`.
+    pub(super) fn recv(self: &Arc<Self>, aio: &Arc<Aio>) {
+        if aio.begin().is_err() {
+            return;
+        }
+        let mut state = self.lock();
+        if let (Some(rv), true) = (state.reading, state.frames.is_empty()) {
+            drop(state);
+            return aio.finish(Err(rv));
+        }
+        if let Err(rv) = aio.schedule(self.canceller()) {
+            drop(state);
+            return aio.finish(Err(rv));
+        }
+        state.readers.push_back(Arc::clone(aio));
+        self.kick(&mut state);
+    }
+
+    /// The cancel function of both: finishes the aio if it still waits here.
+    fn canceller(self: &Arc<Self>) -> Cancel {
+        let queue = Arc::clone(self);
+        Cancel::new(move |aio, rv| {
+            let mut state = queue.lock();
+            let waiting = |listed: &Arc<Aio>| !Arc::ptr_eq(listed, aio);
+            let before = state.writers.len() + state.readers.len();
+            state.writers.retain(waiting);
+            state.readers.retain(waiting);
+            if state.writers.len() + state.readers.len() < before {
+                drop(state);
+                aio.finish(rv);
+            }
+        })
+    }
+
+    /// Sends the tasks on their way that have something to do.
+    fn kick(&self, state: &mut State) {
+        if !state.tx_armed && !state.writers.is_empty() && state.frames.len() < self.capacity {
+            state.tx_armed = true;
+            self.tx.dispatch();
+        }
+        if !state.rx_armed && !state.readers.is_empty() && !state.frames.is_empty() {
+            state.rx_armed = true;
+            self.rx.dispatch();
+        }
+    }
+
+    /// upstream: tcptran_pipe_send_cb.
+    fn tx(&self) {
+        let mut state = self.lock();
+        state.tx_armed = false;
+        if state.frames.len() >= self.capacity {
+            return;
+        }
+        let Some(aio) = state.writers.pop_front() else { return };
+        let frame = aio.peek_msg().map(|msg| msg.wire(self.owner)).unwrap_or_default();
+        let answers = self.script.as_ref().map(|(script, _)| script(&frame));
+        if answers.is_none() {
+            state.frames.push_back(frame);
+        }
+        self.kick(&mut state);
+        drop(state);
+        if let (Some(answers), Some((_, back))) = (answers, &self.script) {
+            back.upgrade().iter().for_each(|back| back.inject(answers.clone()));
+        }
+        aio.free_msg();
+        aio.finish_sync(Ok(()));
+    }
+
+    /// upstream: tcptran_pipe_recv_cb.
+    fn rx(&self) {
+        let mut state = self.lock();
+        state.rx_armed = false;
+        if state.readers.is_empty() {
+            return;
+        }
+        let Some(frame) = state.frames.pop_front() else { return };
+        let Some(aio) = state.readers.pop_front() else { return };
+        self.kick(&mut state);
+        drop(state);
+        aio.set_msg(self.owner, Message::alloc(self.owner, frame));
+        aio.finish_sync(Ok(()));
+    }
+
+    /// Frames that arrive without a sender on this side.
+    fn inject(&self, frames: Vec<Frame>) {
+        let mut state = self.lock.lock();
+        if state.reading.is_none() {
+            state.frames.extend(frames);
+            self.kick(&mut state);
+        }
+    }
+
+    /// The writing end is closed: the reader gets what was written, and then `NNG_ECONNSHUT`.
+    fn shut_writing(&self) {
+        let mut state = self.lock.lock();
+        state.writing.get_or_insert(Errno::Closed);
+        state.reading.get_or_insert(Errno::ConnShut);
+        self.fail_waiting(&mut state);
+    }
+
+    /// The reading end is closed: what was written is lost.
+    fn shut_reading(&self) {
+        let mut state = self.lock.lock();
+        state.reading = Some(Errno::Closed);
+        state.writing.get_or_insert(Errno::ConnReset);
+        state.frames.clear();
+        self.fail_waiting(&mut state);
+    }
+
+    /// The connection broke: what was written and not read is lost, both ends see an error.
+    fn reset(&self) {
+        // The network breaks a connection whether or not its ends still exist: no memory of theirs is read for it.
+        let mut state = self.lock.lock();
+        state.writing.get_or_insert(Errno::ConnReset);
+        state.reading.get_or_insert(Errno::ConnReset);
+        state.frames.clear();
+        self.fail_waiting(&mut state);
+    }
+
+    fn fail_waiting(&self, state: &mut State) {
+        if let Some(rv) = state.writing {
+            state.writers.drain(..).for_each(|aio| aio.finish(Err(rv)));
+        }
+        if let (Some(rv), true) = (state.reading, state.frames.is_empty()) {
+            state.readers.drain(..).for_each(|aio| aio.finish(Err(rv)));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.memory.touch(self.owner);
+        self.lock.lock()
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+/// One end of a connection, as a pipe has it.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) out: Arc<Queue>,
+    pub(super) into: Arc<Queue>,
+    /// How many ends are not freed yet (`inproc_pair`).
+    pair: Arc<AtomicUsize>,
+}
+
+impl End {
+    /// `p_close`.
+    pub(super) fn close(&self) {
+        self.out.shut_writing();
+        self.into.shut_reading();
+    }
+
+    /// `p_stop`: no task of this end runs when it returns.
+    pub(super) fn stop(&self) {
+        self.out.tx.wait();
+        self.into.rx.wait();
+    }
+
+    /// `p_fini`: who frees the last end frees the connection (`inproc_pair_destroy`).
+    pub(super) fn fini(&self) {
+        if self.pair.fetch_sub(1, Ordering::AcqRel) == 1 {
+            for queue in [&self.out, &self.into] {
+                queue.memory.release(queue.owner);
+            }
+        }
+    }
+}
+
+/// A connection, for those who break it.
+#[derive(Clone, Debug)]
+pub struct Link {
+    queues: [Arc<Queue>; 2],
+}
+
+impl Link {
+    /// A connection of two ends, with room for `capacity` messages each way.
+    pub(super) fn pair(nng: &Nng, number: u32, capacity: usize) -> (Link, End, End) {
+        let there = Queue::new(nng, Owner::new("tran", 2 * number), capacity, None);
+        let back = Queue::new(nng, Owner::new("tran", 2 * number + 1), capacity, None);
+        let pair = Arc::new(AtomicUsize::named("pair.ref", 2));
+        let near = End { out: Arc::clone(&there), into: Arc::clone(&back), pair: Arc::clone(&pair) };
+        let far = End { out: Arc::clone(&back), into: Arc::clone(&there), pair };
+        (Link { queues: [there, back] }, near, far)
+    }
+
+    /// A connection whose far end answers by script.
+    pub(super) fn scripted(nng: &Nng, number: u32, script: Script) -> (Link, End) {
+        let back = Queue::new(nng, Owner::new("tran", 2 * number + 1), usize::MAX, None);
+        let there = Queue::new(nng, Owner::new("tran", 2 * number), 1, Some((script, Arc::downgrade(&back))));
+        let pair = Arc::new(AtomicUsize::named("pair.ref", 1));
+        (Link { queues: [Arc::clone(&there), Arc::clone(&back)] }, End { out: there, into: back, pair })
+    }
+
+    /// The connection breaks (RST): each end finds out by its own operations.
+    pub fn reset(&self) {
+        self.queues.iter().for_each(|queue| queue.reset());
+    }
+
+    /// The far end of a scripted connection closes it (FIN).
+    pub fn shut(&self) {
+        self.queues[1].shut_writing();
+        self.queues[0].shut_reading();
+    }
+
+    /// The far end of a scripted connection sends this.
+    pub fn inject(&self, frame: Frame) {
+        self.queues[1].inject(vec![frame]);
+    }
+}

@@ -1,0 +1,103 @@
+//! The fixed library and application, and the lines that were wrong.
+//!
+//! The model is NNG v1.10.1 with two later fixes, 784bfd66 (`nni_aio_stop` waits for an expiration) and 3ca7bcc0
+//! (`a_abort` in place of `nni_task_abort`), and with repairs of what is still open upstream; each repair is marked
+//! `Deviates:` where it stands and has a variant that takes it back.
+
+/// What is wrong, if anything. Variants up to [`Variant::StaleReplyAccepted`] were reported upstream or follow from a
+/// report; those after it follow from the source of v1.10.1 alone, and nobody reported them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variant {
+    /// Nothing.
+    Fixed,
+    /// The caller frees a message after a send that succeeded (nng #2111, #2140).
+    FreeAfterSendOk,
+    /// The caller forgets a message whose send failed: the inverse of [`Variant::FreeAfterSendOk`].
+    NoFreeOnSendFail,
+    /// The caller takes `nng_ctx_close` for the end of the callbacks and frees their argument (nng #2111).
+    CloseWithoutAioWait,
+    /// `nni_aio_abort` between begin and schedule withdraws the task, which the provider finishes again (before 3ca7bcc0).
+    DoubleFinishAbortWindow,
+    /// Stopping an aio does not wait for an expiration in progress (before 784bfd66).
+    StopIgnoresExpiring,
+    /// Cancelling a receive frees the message of a send that is still queued (nng #1702, before fe692071).
+    RecvCancelLeavesNullReqMsg,
+    /// A closed pipe stays on the list of pipes with a request to receive (nng #1959, before 513f9d1b; there in respond.c).
+    PipeCloseKeepsRecvpipes,
+    /// A cancel function is called after its context was freed: taken by an abort or expiry before the close, called after.
+    CancelFnDerefsFreedCtx,
+    /// A superseding request keeps the id of the one that it replaces, so that a late reply to that one matches.
+    StaleReplyAccepted,
+    /// An aio that its context has let go of, but that is not finished yet, keeps the context as its cancel argument.
+    DetachedAioKeepsCancelFn,
+    /// An abort of an aio that is finished, but whose callback has not run yet, replaces its result (in 3ca7bcc0 itself).
+    AbortOverwritesResult,
+    /// A receive's cancel function that comes late aborts the send of the request after it (in fe692071 itself).
+    StaleRecvCancelAbortsNewSend,
+    /// Cancelling a queued send leaves a receive of the same request pending.
+    SendCancelStrandsRecv,
+    /// A context leaves its socket's list before its teardown, so that the socket can be freed underneath it.
+    CtxLeavesListBeforeFini,
+    /// A context that is refused because its socket is closing stays on the socket's list, and the close waits for it.
+    RefusedCtxStaysListed,
+}
+
+impl crate::Variant for Variant {
+    const COMPONENT: &'static str = "context_pool";
+
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Fixed => "fixed",
+            Variant::FreeAfterSendOk => "free_after_send_ok",
+            Variant::NoFreeOnSendFail => "no_free_on_send_fail",
+            Variant::CloseWithoutAioWait => "close_without_aio_wait",
+            Variant::DoubleFinishAbortWindow => "double_finish_abort_window",
+            Variant::StopIgnoresExpiring => "stop_ignores_expiring",
+            Variant::RecvCancelLeavesNullReqMsg => "recv_cancel_leaves_null_req_msg",
+            Variant::PipeCloseKeepsRecvpipes => "pipe_close_keeps_recvpipes",
+            Variant::CancelFnDerefsFreedCtx => "cancel_fn_derefs_freed_ctx",
+            Variant::StaleReplyAccepted => "stale_reply_accepted",
+            Variant::DetachedAioKeepsCancelFn => "detached_aio_keeps_cancel_fn",
+            Variant::AbortOverwritesResult => "abort_overwrites_result",
+            Variant::StaleRecvCancelAbortsNewSend => "stale_recv_cancel_aborts_new_send",
+            Variant::SendCancelStrandsRecv => "send_cancel_strands_recv",
+            Variant::CtxLeavesListBeforeFini => "ctx_leaves_list_before_fini",
+            Variant::RefusedCtxStaysListed => "refused_ctx_stays_listed",
+        }
+    }
+
+    fn all() -> &'static [Variant] {
+        &[
+            Variant::Fixed,
+            Variant::FreeAfterSendOk,
+            Variant::NoFreeOnSendFail,
+            Variant::CloseWithoutAioWait,
+            Variant::DoubleFinishAbortWindow,
+            Variant::StopIgnoresExpiring,
+            Variant::RecvCancelLeavesNullReqMsg,
+            Variant::PipeCloseKeepsRecvpipes,
+            Variant::CancelFnDerefsFreedCtx,
+            Variant::StaleReplyAccepted,
+            Variant::DetachedAioKeepsCancelFn,
+            Variant::AbortOverwritesResult,
+            Variant::StaleRecvCancelAbortsNewSend,
+            Variant::SendCancelStrandsRecv,
+            Variant::CtxLeavesListBeforeFini,
+            Variant::RefusedCtxStaysListed,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Variant;
+    use crate::Variant as _;
+
+    #[test]
+    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
+        let all = Variant::all();
+        assert!(all.is_sorted_by(|earlier, later| earlier < later));
+        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
+        assert_eq!(all.last(), Some(&Variant::RefusedCtxStaysListed));
+    }
+}

@@ -1,0 +1,14 @@
+//! Models of networking components whose upstream had ownership bugs, one folder per component.
+//!
+//! A model is written like the state machine of its upstream: the same entities, locks, events and result codes, in the
+//! order in which upstream takes them. It has a fixed variant, which no schedule may fault, and named defect variants,
+//! each of which differs from the fixed one at the line that upstream had wrong.
+//!
+//! What is absent: a model knows neither engine, seed nor strategy, reads no clock, draws from nothing but
+//! [`sim::random`], and depends on `sim` only. A model that needed a second engine-specific line would be a model of the
+//! engine.
+
+pub mod context_pool;
+mod variant;
+
+pub use variant::Variant;
