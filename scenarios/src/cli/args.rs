@@ -1,0 +1,218 @@
+//! Commands and flags.
+//!
+//! Names (scenarios, variants, components) stay text here: whether they exist is for [`filter`](super::filter) to say,
+//! which knows the nearest valid one. Numbers, times and seeds are checked here, where the flag's name is known.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use scenarios::{Unknown, defaults, parse_seed};
+use sim::explore::{Engine, StrategyName};
+
+/// Finds the schedule, or the fault, under which a component frees a thing twice, uses it after its release, hands it
+/// to the wrong peer, or never lets it go; and prints one line that replays it.
+#[derive(Debug, Parser)]
+#[command(name = "lastref", version, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    hunt: HuntArguments,
+}
+
+impl Arguments {
+    /// The command, where none means `hunt`.
+    pub(super) fn command(self) -> Command {
+        self.command.unwrap_or(Command::Hunt(self.hunt))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Explores every matching scenario, variant and engine (what `lastref` alone does).
+    Hunt(HuntArguments),
+    /// Lists the scenarios, and what each variant must do under them.
+    List(ListArguments),
+    /// Explores one scenario with one variant on one engine.
+    Run(RunArguments),
+    /// Runs that very execution again, and shows it; exits with 1 if it violates a property.
+    Replay(ReplayArguments),
+    /// Makes a failing case as small as it gets, and saves it.
+    Shrink(ShrinkArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HuntArguments {
+    /// Time for the whole hunt, as in `20s`, `2m` or `500ms`.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(super) time: Option<Duration>,
+    /// Only this component.
+    #[arg(long, value_name = "NAME")]
+    pub(super) component: Option<String>,
+    /// Only this scenario.
+    #[arg(long, value_name = "NAME")]
+    pub(super) scenario: Option<String>,
+    /// Only this variant.
+    #[arg(long, value_name = "NAME")]
+    pub(super) variant: Option<String>,
+    /// Only this engine: shuttle, loom or threads (real threads take part only when asked for).
+    #[arg(long, value_name = "NAME", value_parser = engine)]
+    pub(super) engine: Option<Engine>,
+    /// How many threads explore (one per core unless given); the results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(super) jobs: Option<usize>,
+    #[command(flatten)]
+    pub(super) search: SearchArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The scenario, as `name` or `component/name`.
+    pub(super) scenario: String,
+    /// The model's variant.
+    #[arg(long, value_name = "NAME", default_value = "fixed")]
+    pub(super) variant: String,
+    /// The engine: shuttle, loom or threads.
+    #[arg(long, value_name = "NAME", value_parser = engine, default_value = "shuttle")]
+    pub(super) engine: Engine,
+    #[command(flatten)]
+    pub(super) search: SearchArguments,
+}
+
+/// How a cell is searched, and how its result is told.
+#[derive(Debug, Args)]
+pub(super) struct SearchArguments {
+    /// Budget of schedules for each cell.
+    #[arg(long, value_name = "N", value_parser = schedules)]
+    pub(super) schedules: Option<u64>,
+    /// How the next task is chosen: mix, random, urw, or pct1 to pct99.
+    #[arg(long, value_name = "NAME", value_parser = strategy, default_value_t = defaults::STRATEGY)]
+    pub(super) strategy: StrategyName,
+    /// Where the search starts: decimal, or hexadecimal with 0x.
+    #[arg(long, value_name = "N", value_parser = parse_seed, default_value_t = defaults::SEED)]
+    pub(super) seed: u64,
+    #[command(flatten)]
+    pub(super) folder: FolderArgument,
+    /// Prints one JSON object on stdout, and nothing else there.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    /// Prints one JSON array on stdout, and nothing else there.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArguments {
+    /// A replay token, or the path of a `.repro` file.
+    #[arg(value_name = "TOKEN-or-FILE")]
+    pub(super) case: String,
+    #[command(flatten)]
+    pub(super) folder: FolderArgument,
+    /// Shows every operation with its source line, not custody and state changes only.
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Prints one JSON object on stdout, and nothing else there.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShrinkArguments {
+    /// A replay token, or the path of a `.repro` file.
+    #[arg(value_name = "TOKEN-or-FILE")]
+    pub(super) case: String,
+    #[command(flatten)]
+    pub(super) folder: FolderArgument,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FolderArgument {
+    /// The folder of saved cases.
+    #[arg(long, value_name = "FOLDER", default_value = defaults::REPRO_DIR)]
+    pub(super) dir: PathBuf,
+}
+
+/// Why a value of a flag is none. The sentence around it, with the flag and the value, is clap's.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadValue {
+    #[error("the least is 1")]
+    Zero,
+    #[error("a whole number from 1 to {0} is wanted, such as 1000")]
+    NoNumber(u64),
+    #[error("a time is a number and its unit, such as 20s, 2m or 500ms")]
+    NoTime,
+    #[error("the least time is 1ms, and 0s is none")]
+    NoTimeAtAll,
+    #[error("{0}")]
+    Unknown(#[from] Unknown),
+}
+
+fn schedules(text: &str) -> Result<u64, BadValue> {
+    match text.parse() {
+        Ok(0) => Err(BadValue::Zero),
+        Ok(number) => Ok(number),
+        Err(_) => Err(BadValue::NoNumber(u64::MAX)),
+    }
+}
+
+fn jobs(text: &str) -> Result<usize, BadValue> {
+    // A bound, so that a slip of the fingers does not start a million threads.
+    const JOBS_MAX: usize = 1_024;
+    match text.parse() {
+        Ok(0) => Err(BadValue::Zero),
+        Ok(number) if number <= JOBS_MAX => Ok(number),
+        _ => Err(BadValue::NoNumber(JOBS_MAX as u64)),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, BadValue> {
+    let time = humantime::parse_duration(text).map_err(|_| BadValue::NoTime)?;
+    if time.as_millis() == 0 { Err(BadValue::NoTimeAtAll) } else { Ok(time) }
+}
+
+fn engine(text: &str) -> Result<Engine, BadValue> {
+    text.parse().map_err(|_| {
+        let names: Vec<String> = Engine::ALL.iter().map(Engine::to_string).collect();
+        Unknown::new("engine", text, names.iter().map(String::as_str)).into()
+    })
+}
+
+fn strategy(text: &str) -> Result<StrategyName, BadValue> {
+    text.parse().map_err(|_| {
+        let names: Vec<String> = StrategyName::ALL.iter().map(StrategyName::to_string).collect();
+        Unknown::new("strategy", text, names.iter().map(String::as_str)).into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        <Arguments as CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_a_hunt_and_takes_its_flags() {
+        let arguments = Arguments::try_parse_from(["lastref", "--for", "20s", "--json"]).unwrap();
+        let Command::Hunt(hunt) = arguments.command() else { panic!("`lastref` alone is a hunt") };
+        assert_eq!(hunt.time, Some(Duration::from_secs(20)));
+        assert!(hunt.search.json);
+    }
+
+    #[test]
+    fn nothing_is_no_budget() {
+        assert!(schedules("0").is_err());
+        assert!(jobs("0").is_err());
+        assert!(time("0s").is_err());
+        assert!(time("20").is_err());
+        assert_eq!(time("500ms").ok(), Some(Duration::from_millis(500)));
+    }
+}

@@ -1,0 +1,30 @@
+//! The wall clock: the one place that reads it.
+//!
+//! No verdict depends on it. It ends a hunt whose time is up and fills in the field `seconds`; inside an execution time
+//! is virtual.
+
+use std::time::{Duration, Instant};
+
+/// When the command started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Starts now.
+    #[expect(clippy::disallowed_methods, reason = "a budget of time is about the wall clock, and no run reads it")]
+    pub(super) fn start() -> Clock {
+        Clock { start: Instant::now() }
+    }
+
+    /// When `time` is over; none if that is beyond what the clock can say, which is as good as never.
+    pub(super) fn deadline(self, time: Duration) -> Option<Instant> {
+        self.start.checked_add(time)
+    }
+
+    /// Seconds since the start.
+    pub(super) fn seconds(self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,42 @@
+//! What can be wrong with an input, each as one sentence that names it.
+
+use std::path::PathBuf;
+
+use scenarios::Unknown;
+use sim::explore::Engine;
+use sim::replay::{ReproError, TokenError};
+
+/// Bad usage or input: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A name that is not in its list.
+    #[error("{0}")]
+    Unknown(#[from] Unknown),
+    /// Flags that are fine one by one, and match nothing together.
+    #[error("no cell matches {asked}; {instead}")]
+    NoCell { asked: String, instead: String },
+    /// A scenario without a small plan, under loom.
+    #[error("scenario `{scenario}` does not run on {engine}; the engines it runs on are {engines}")]
+    NotOnEngine { scenario: &'static str, engine: String, engines: String },
+    /// An argument that is neither a file nor a token.
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    /// A token or a file of a case which this build does not have.
+    #[error("`{input}` is of a case that this build does not have: {unknown}")]
+    OfAnotherBuild { input: String, unknown: Unknown },
+    /// A file that cannot be read, is no saved case, or cannot be written.
+    #[error("{0}")]
+    Repro(#[from] ReproError),
+    /// A token of a saved case whose file is not where it should be.
+    #[error("`{token}` needs the saved case `{path}`, which is not there; name its folder with `--dir`")]
+    NoSavedCase { token: String, path: PathBuf },
+    /// A folder in which nothing can be saved.
+    #[error("folder `{folder}` cannot be written: {source}; name another with `--dir`")]
+    Folder { folder: PathBuf, source: std::io::Error },
+    /// An execution whose schedule is not ours to change.
+    #[error("`{input}` is of {engine}, and only executions of shuttle can be shrunk")]
+    NotShrinkable { input: String, engine: Engine },
+    /// A clean execution has no smaller failing case.
+    #[error("`{input}` violates no property, so there is nothing to shrink")]
+    NothingToShrink { input: String },
+}

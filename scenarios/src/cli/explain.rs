@@ -1,0 +1,74 @@
+//! clap's refusals, as one sentence.
+//!
+//! clap explains over several lines, with usage and tips. Every refusal of `lastref` is one sentence that names the input
+//! and the nearest valid choice, so its paragraphs are joined and the usage is left to `--help`.
+
+use clap::error::ErrorKind;
+
+use super::answer::{Answer, Exit};
+
+/// What clap says when it does not give arguments: the help and the version on stdout, a refusal as one sentence.
+pub(super) fn clap_answer(error: &clap::Error) -> Answer {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::new(text, Exit::AsExpected),
+        _ => Answer { stdout: String::new(), remarks: vec![one_sentence(&text)], exit: Exit::Refused },
+    }
+}
+
+/// Everything before the usage, on one line.
+fn one_sentence(text: &str) -> String {
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let mut sentence = String::from("lastref:");
+    for line in said.filter(|line| !line.is_empty() && !line.starts_with("For more information")) {
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        let (separator, line) = line.strip_prefix("tip: ").map_or((" ", line), |tip| ("; ", tip));
+        sentence.push_str(separator);
+        sentence.push_str(line);
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Arguments;
+    use clap::Parser;
+
+    #[track_caller]
+    fn check(arguments: &[&str], said: &str) {
+        let error = Arguments::try_parse_from(arguments).unwrap_err();
+        let answer = clap_answer(&error);
+        assert_eq!((answer.remarks.join("\n").as_str(), answer.exit), (said, Exit::Refused));
+    }
+
+    #[test]
+    fn a_refusal_is_one_sentence_with_the_input_and_the_nearest_choice() {
+        check(
+            &["lastref", "hunt", "--schedule", "3"],
+            "lastref: unexpected argument '--schedule' found; a similar argument exists: '--schedules'",
+        );
+        check(
+            &["lastref", "hunt", "--schedules", "0"],
+            "lastref: invalid value '0' for '--schedules <N>': the least is 1",
+        );
+        check(&["lastref", "lst"], "lastref: unrecognized subcommand 'lst'; a similar subcommand exists: 'list'");
+        check(&["lastref", "run"], "lastref: the following required arguments were not provided: <SCENARIO>");
+        check(
+            &["lastref", "run", "crowd", "--engine", "lom"],
+            "lastref: invalid value 'lom' for '--engine <NAME>': there is no engine `lom`; the nearest is `loom`",
+        );
+        check(
+            &["lastref", "hunt", "--for", "20"],
+            "lastref: invalid value '20' for '--for <TIME>': a time is a number and its unit, such as 20s, 2m or 500ms",
+        );
+    }
+
+    #[test]
+    fn help_is_an_answer() {
+        let error = Arguments::try_parse_from(["lastref", "--help"]).unwrap_err();
+        let answer = clap_answer(&error);
+        assert_eq!(answer.exit, Exit::AsExpected);
+        assert!(answer.stdout.contains("hunt"));
+    }
+}

@@ -1,0 +1,125 @@
+//! Which cells a command is about: scenario x variant x engine.
+//!
+//! A hunt takes the cells that have something to prove: clean variants on shuttle, and on loom where the scenario has a
+//! small plan; defects where the scenario says that they must be found. Real threads take part only when asked for, and
+//! then with clean variants only: a defect that real threads do not show is no news. `run` takes any one cell.
+
+use scenarios::{Expect, Expectation, Scenario, Unknown};
+use sim::explore::{Cell, Engine, StrategyName};
+
+use super::args::{HuntArguments, RunArguments};
+use super::error::Error;
+
+/// A cell, and what must come of it.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    pub(super) cell: Cell,
+    pub(super) expectation: Expectation,
+}
+
+impl Chosen {
+    /// The cell of `scenario` with `variant` on `engine`.
+    pub(super) fn new(
+        scenario: &Scenario,
+        variant: &str,
+        engine: Engine,
+        strategy: StrategyName,
+    ) -> Result<Chosen, Error> {
+        let unknown = || Unknown::new("variant", variant, variants(scenario));
+        let expectation = scenario.expectation(variant).ok_or_else(unknown)?.clone();
+        let case = scenario.case(variant).ok_or_else(unknown)?;
+        if !scenario.engines().contains(&engine) {
+            let engines = names(&scenario.engines());
+            return Err(Error::NotOnEngine { scenario: scenario.name(), engine: engine.to_string(), engines });
+        }
+        Ok(Chosen { cell: Cell { case, engine, strategy }, expectation })
+    }
+}
+
+/// The one cell of a `run`.
+pub(super) fn of_run(arguments: &RunArguments) -> Result<Chosen, Error> {
+    let scenario = scenarios::find(&arguments.scenario)?;
+    Chosen::new(&scenario, &arguments.variant, arguments.engine, arguments.search.strategy)
+}
+
+/// The cells of a hunt, in the order of the list; never none.
+pub(super) fn of_hunt(arguments: &HuntArguments) -> Result<Vec<Chosen>, Error> {
+    let scenarios = matching_scenarios(arguments)?;
+    let mut chosen = Vec::new();
+    for scenario in &scenarios {
+        for said in scenario.expectations().iter().filter(|said| is_wanted(arguments, said)) {
+            for engine in scenario.engines() {
+                if takes_part(said, engine, arguments.engine) {
+                    chosen.push(Chosen::new(scenario, said.variant, engine, arguments.search.strategy)?);
+                }
+            }
+        }
+    }
+    if chosen.is_empty() { Err(no_cell(arguments, &scenarios)) } else { Ok(chosen) }
+}
+
+fn matching_scenarios(arguments: &HuntArguments) -> Result<Vec<Scenario>, Error> {
+    let mut scenarios = match &arguments.scenario {
+        Some(name) => vec![scenarios::find(name)?],
+        None => scenarios::all(),
+    };
+    if let Some(component) = &arguments.component {
+        let all = scenarios::all();
+        if !all.iter().any(|scenario| scenario.component() == component) {
+            return Err(Unknown::new("component", component, all.iter().map(Scenario::component)).into());
+        }
+        scenarios.retain(|scenario| scenario.component() == component);
+    }
+    if let Some(variant) = &arguments.variant {
+        if !scenarios.is_empty() && !scenarios.iter().flat_map(variants).any(|name| name == variant) {
+            return Err(Unknown::new("variant", variant, scenarios.iter().flat_map(variants)).into());
+        }
+        scenarios.retain(|scenario| scenario.expectation(variant).is_some());
+    }
+    Ok(scenarios)
+}
+
+fn is_wanted(arguments: &HuntArguments, said: &Expectation) -> bool {
+    arguments.variant.as_deref().is_none_or(|variant| variant == said.variant)
+}
+
+fn takes_part(said: &Expectation, engine: Engine, asked: Option<Engine>) -> bool {
+    match asked {
+        None => said.is_hunted_on(engine),
+        Some(Engine::Threads) => engine == Engine::Threads && said.expect == Expect::Clean,
+        Some(asked) => engine == asked && said.is_hunted_on(engine),
+    }
+}
+
+/// Names that are right one by one, and meet in no cell.
+fn no_cell(arguments: &HuntArguments, scenarios: &[Scenario]) -> Error {
+    let filters = [
+        ("--component", arguments.component.clone()),
+        ("--scenario", arguments.scenario.clone()),
+        ("--variant", arguments.variant.clone()),
+        ("--engine", arguments.engine.map(|engine| engine.to_string())),
+    ];
+    let asked: Vec<String> =
+        filters.into_iter().filter_map(|(flag, value)| value.map(|value| format!("`{flag} {value}`"))).collect();
+    let engines: Vec<Engine> = Engine::ALL
+        .into_iter()
+        .filter(|engine| {
+            let said = scenarios.iter().flat_map(Scenario::expectations).filter(|said| is_wanted(arguments, said));
+            said.into_iter().any(|said| takes_part(said, *engine, None))
+        })
+        .collect();
+    let instead = match (engines.is_empty(), &arguments.scenario) {
+        (false, _) => format!("without the engine there are cells on {}", names(&engines)),
+        (true, Some(scenario)) => format!("`lastref list` shows the component and the variants of `{scenario}`"),
+        (true, None) => String::from("`lastref list` shows what there is"),
+    };
+    Error::NoCell { asked: asked.join(" with "), instead }
+}
+
+fn variants(scenario: &Scenario) -> Vec<&'static str> {
+    scenario.expectations().iter().map(|said| said.variant).collect()
+}
+
+fn names(engines: &[Engine]) -> String {
+    engines.iter().map(Engine::to_string).collect::<Vec<_>>().join(" and ")
+}

@@ -1,0 +1,77 @@
+//! `lastref replay`: that very execution, again.
+//!
+//! It is run twice. The two must be one and the same, and the same as the one that was saved, if one was: a replay that
+//! shows another execution than it names would send its reader after the wrong bug.
+
+use std::fmt::Write;
+
+use sim::explore::{Engine, Failure, Report};
+
+use super::answer::{Answer, Exit};
+use super::args::ReplayArguments;
+use super::error::Error;
+use super::json;
+use super::outcome::Outcome;
+use super::source::{Execution, Source};
+
+/// Runs the execution that the argument names, and shows it; exit code 1 if it violates a property.
+pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
+    let source = Source::read(&arguments.case, &arguments.folder.dir)?;
+    let report = source.run()?;
+    let mut exit = if report.failure().is_some() { Exit::Finding } else { Exit::AsExpected };
+    let mut remarks = Vec::new();
+    // Real threads are not bound by a seed: the token repeats the plan, and the operating system does what it likes.
+    if source.chosen.cell.engine == Engine::Threads {
+        remarks.push(String::from("lastref: real threads do not replay; this is another execution of the same plan"));
+    } else if source.run()?.trace_hash != report.trace_hash {
+        remarks.push(format!("lastref: `{}` is not deterministic: run twice, it gives two traces", arguments.case));
+        exit = Exit::NotDeterministic;
+    } else {
+        remarks.extend(sentence_on_other_code(&source, &report));
+    }
+    let seed = source.seed();
+    let repro = match source.execution {
+        Execution::Seed(_) => None,
+        Execution::Saved { path, .. } => Some(path),
+    };
+    let outcome = Outcome { chosen: source.chosen, seed, report, shortest: None, repro };
+    let stdout = match arguments.json {
+        true => json::line(&json::Result::of(&outcome)),
+        false => text(&outcome, arguments.full),
+    };
+    Ok(Answer { stdout, remarks, exit })
+}
+
+/// A saved case says what it was saved for; code that changed since may do something else with it.
+fn sentence_on_other_code(source: &Source, report: &Report) -> Option<String> {
+    let Execution::Saved { repro, path } = &source.execution else { return None };
+    (repro.trace_hash != report.trace_hash).then(|| {
+        format!(
+            "lastref: `{}` was saved with other code, under which it violated `{}`; this is what it does now",
+            path.display(),
+            repro.property
+        )
+    })
+}
+
+/// The failure and its table; or the table of a clean execution. `full` shows every operation.
+pub(super) fn text(outcome: &Outcome, full: bool) -> String {
+    let report = &outcome.report;
+    let mut text = match outcome.failure() {
+        Some(failure) if full => {
+            let table = failure.full_table.clone();
+            Failure { table, ..failure.clone() }.to_string()
+        }
+        Some(failure) => failure.to_string(),
+        None => format!(
+            "{}: clean, {} steps\n{}",
+            outcome.name(),
+            report.steps,
+            if full { &report.full_table } else { &report.table }
+        ),
+    };
+    let length = text.trim_end().len();
+    text.truncate(length);
+    let _ = writeln!(text);
+    text
+}

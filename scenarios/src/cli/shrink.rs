@@ -1,0 +1,27 @@
+//! `lastref shrink`: the smallest case that still violates the same property, saved.
+
+use std::fmt::Write;
+
+use super::answer::{Answer, Exit};
+use super::args::ShrinkArguments;
+use super::error::Error;
+use super::outcome::Outcome;
+use super::source::Source;
+use super::{folder, replay};
+
+/// Shrinks, saves, and shows what was saved.
+///
+/// The folder is checked first: a search that takes a while must not end with nowhere to put its result.
+pub(super) fn shrink(arguments: &ShrinkArguments) -> Result<Answer, Error> {
+    let source = Source::read(&arguments.case, &arguments.folder.dir)?;
+    folder::check(&arguments.folder.dir)?;
+    let shrunk = source.shrink(&arguments.case)?;
+    let path = shrunk.repro.save(&arguments.folder.dir)?;
+    let (chosen, seed) = (source.chosen, shrunk.repro.seed);
+    let outcome = Outcome { chosen, seed, report: shrunk.report, shortest: None, repro: Some(path.clone()) };
+    let mut text = replay::text(&outcome, false);
+    let _ = writeln!(text, "\nsaved: {}", path.display());
+    let _ = writeln!(text, "token: {}", shrunk.repro.token());
+    let _ = writeln!(text, "runs: {}, preemptions left: {}", shrunk.tried, shrunk.preemptions);
+    Ok(Answer::new(text, Exit::AsExpected))
+}

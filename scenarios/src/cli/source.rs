@@ -1,0 +1,102 @@
+//! What `replay` and `shrink` are given: a token, or a saved case.
+//!
+//! An argument that names a file, or looks like the name of one, is a file; anything else is a token. A token of a shrunk
+//! case is only a digest of the saved case, which is looked for in the folder of saved cases.
+
+use std::path::{Path, PathBuf};
+
+use sim::explore::{CaseName, Engine, Origin, Report, run_one};
+use sim::replay::{Repro, ShrinkLimits, Shrunk, Token, replay_repro, shrink, shrink_repro};
+
+use super::error::Error;
+use super::filter::Chosen;
+
+/// One execution, and the cell that it belongs to.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) chosen: Chosen,
+    pub(super) execution: Execution,
+}
+
+/// How the execution is given.
+#[derive(Debug)]
+pub(super) enum Execution {
+    /// By its seed.
+    Seed(Origin),
+    /// By a saved case, where no seed gives it.
+    Saved { repro: Box<Repro>, path: PathBuf },
+}
+
+impl Source {
+    /// Reads what `input` names; `folder` is the folder of saved cases.
+    pub(super) fn read(input: &str, folder: &Path) -> Result<Source, Error> {
+        let path = Path::new(input);
+        if path.exists() || path.extension().is_some_and(|extension| extension == "repro") {
+            return Source::of_file(path.to_owned());
+        }
+        let token: Token = input.parse()?;
+        match &token {
+            Token::Seed(origin) => {
+                let chosen = chosen(origin, input)?;
+                Ok(Source { chosen, execution: Execution::Seed(origin.clone()) })
+            }
+            Token::Repro { digest, .. } => {
+                let path = folder.join(Repro::file_of(*digest));
+                if path.exists() {
+                    Source::of_file(path)
+                } else {
+                    Err(Error::NoSavedCase { token: input.to_owned(), path })
+                }
+            }
+        }
+    }
+
+    /// The seed of the execution's own draws.
+    pub(super) fn seed(&self) -> u64 {
+        match &self.execution {
+            Execution::Seed(origin) => origin.seed,
+            Execution::Saved { repro, .. } => repro.seed,
+        }
+    }
+
+    /// Runs it, with its tables.
+    pub(super) fn run(&self) -> Result<Report, Error> {
+        let case = &self.chosen.cell.case;
+        match &self.execution {
+            Execution::Seed(origin) => Ok(run_one(case, origin.engine, origin.strategy, origin.seed)),
+            Execution::Saved { repro, .. } => Ok(replay_repro(case, repro)?),
+        }
+    }
+
+    /// The smallest case that violates the same property, or none if this one violates nothing. `input` is what names it
+    /// in an error.
+    pub(super) fn shrink(&self, input: &str) -> Result<Shrunk, Error> {
+        let case = &self.chosen.cell.case;
+        let engine = self.chosen.cell.engine;
+        if engine != Engine::Shuttle {
+            return Err(Error::NotShrinkable { input: input.to_owned(), engine });
+        }
+        let shrunk = match &self.execution {
+            Execution::Seed(_) => self.run()?.failure().and_then(|it| shrink(case, it, ShrinkLimits::default())),
+            Execution::Saved { repro, .. } => shrink_repro(case, repro, ShrinkLimits::default())?,
+        };
+        shrunk.ok_or_else(|| Error::NothingToShrink { input: input.to_owned() })
+    }
+
+    fn of_file(path: PathBuf) -> Result<Source, Error> {
+        let repro = Box::new(Repro::load(&path)?);
+        let chosen = chosen(&repro.origin, &path.display().to_string())?;
+        Ok(Source { chosen, execution: Execution::Saved { repro, path } })
+    }
+}
+
+/// The cell that `input` names, if this build has it.
+fn chosen(origin: &Origin, input: &str) -> Result<Chosen, Error> {
+    let CaseName { component, scenario, variant } = &origin.case;
+    let of_another_build = |unknown| Error::OfAnotherBuild { input: input.to_owned(), unknown };
+    let scenario = scenarios::find(&format!("{component}/{scenario}")).map_err(of_another_build)?;
+    Chosen::new(&scenario, variant, origin.engine, origin.strategy).map_err(|error| match error {
+        Error::Unknown(unknown) => of_another_build(unknown),
+        other => other,
+    })
+}

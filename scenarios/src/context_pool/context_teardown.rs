@@ -1,0 +1,34 @@
+//! Everything goes at once: sockets are closed under callers whose requests are in flight.
+//!
+//! Upstream: nni_sock_shutdown of v1.10.1; upstream's tests are test_req_ctx_recv_close_socket and rep's close tests.
+//! Size: up to 3 callers with 3 requests each, 2 connections, up to 3 pauses, breaks and closes; 2 workers.
+use crate::prelude::*;
+use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Sockets are closed under callers with requests in flight";
+    Scenario::new("context_teardown", about, "nanomsg/nng req_test.c", plans, bench::run)
+        .clean(Variant::Fixed)
+        .limits(Limits { drift: Duration::from_millis(200), ..Limits::default() })
+        .sometimes(&[
+            "a request is answered",
+            "a context is refused because its socket is closing",
+            "a reply to a pipe that is gone is reported as sent",
+            "a socket waits for a context that is being closed",
+        ])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let pause = (1_u64..20).prop_map(Fault::Pause);
+    let fault = prop_oneof![2 => pause, 1 => (0..2_u32).prop_map(Fault::Reset), 1 => Just(Fault::CloseRep)];
+    let resend = prop_oneof![Just(None), (1_u64..50).prop_map(Some)];
+    let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
+    let faults = prop::collection::vec(fault, 0..=3);
+    let callers = plan::callers(3, 3, plan::any_request());
+    (callers, resend, style, faults).prop_map(|(callers, resend_ms, style, mut faults)| {
+        // Last, so that no caller is left waiting for a peer that does not come back.
+        faults.push(Fault::CloseReq);
+        Plan { threads: Threads::NNG, pipes: 2, capacity: 1, server_contexts: 2, resend_ms, style, callers, faults }
+    })
+}

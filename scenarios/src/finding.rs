@@ -1,0 +1,28 @@
+//! A finding as it is told to a person: what happened, the line that replays it, and the shortest interleaving.
+//!
+//! The execution that a search stumbles on is long, and most of it has nothing to do with the finding. So the table that
+//! is shown is that of the shrunk case, while facts, seed and replay line are of the execution that was found: it needs
+//! no file to be replayed.
+
+use std::fmt::Write;
+
+use sim::explore::{Case, Engine, Failure};
+use sim::replay::{ShrinkLimits, Shrunk, shrink};
+
+/// The smallest case that violates the failure's property; none if the schedule is not ours to change, as under loom and
+/// on real threads.
+pub fn shortest(case: &Case, failure: &Failure) -> Option<Shrunk> {
+    let is_ours = failure.origin.engine == Engine::Shuttle;
+    is_ours.then(|| shrink(case, failure, ShrinkLimits::default())).flatten()
+}
+
+/// The whole text of a failure, with the table of the shortest case in place of its own where there is one; ends without
+/// a line break.
+pub fn text(failure: &Failure, shortest: Option<&str>) -> String {
+    let Some(table) = shortest else { return failure.to_string().trim_end().to_owned() };
+    let head = Failure { table: String::new(), ..failure.clone() };
+    let mut text = head.to_string();
+    // A write to a text cannot fail.
+    let _ = write!(text, "the shortest interleaving found:\n{}", table.trim_end());
+    text
+}

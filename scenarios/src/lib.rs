@@ -1,0 +1,59 @@
+//! Experiments: what is done to a model, and what must come of it.
+//!
+//! A scenario is one file of at most 60 lines in the folder of its component. It says as data what each variant of the
+//! model must do (stay clean, or violate one named property), how its plan is generated, and how a plan is run. This
+//! crate turns that into [`sim::explore::Case`]s and judges what exploring them gave; the binary `lastref` and the suite
+//! are two readers of the same list.
+//!
+//! To add a scenario: write the file, add its name to the list below. The list is sorted (the compiler checks it), and a
+//! test compares it with the folders both ways.
+//!
+//! Absent by intent: knowledge of any engine's inner life, and any code that runs during an execution other than the
+//! scenarios' own `run` functions.
+
+pub mod defaults;
+pub mod finding;
+pub mod prelude;
+
+mod expect;
+mod list;
+mod nearest;
+mod scenario;
+mod seed;
+
+pub use expect::{Expect, Expectation};
+pub use list::{case, find};
+pub use nearest::{Unknown, nearest};
+pub use scenario::Scenario;
+pub use seed::{BadSeed, parse_seed};
+
+list::scenarios! {
+    context_pool: [
+        abort_after_completion,
+        abort_before_schedule,
+        cancel_races_ctx_close,
+        close_races_reply,
+        closed_send_returns_message,
+        context_crowd,
+        context_pool_reuse,
+        context_teardown,
+        ctx_close_before_finish,
+        ctx_close_races_socket_close,
+        ctx_open_races_socket_close,
+        failed_send_is_freed,
+        free_after_send,
+        late_cancel_of_old_recv,
+        malformed_reply,
+        one_variable_reused,
+        pipe_reset_with_requests,
+        recv_after_pipe_closed,
+        recv_cancelled_before_sent,
+        recv_timeout_races_reply,
+        reply_to_vanished_pipe,
+        resend_duplicate_reply,
+        send_cancelled_while_receiving,
+        slow_peer,
+        stale_reply,
+        stop_during_expiry,
+    ],
+}

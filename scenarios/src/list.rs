@@ -1,0 +1,119 @@
+//! The list of scenarios: explicit, sorted, in one place.
+//!
+//! Link-time registries lose a scenario silently when a file is left out of the build. A list cannot: a name without its
+//! file does not compile, a name out of order does not compile, and a test finds a file without its name.
+
+use sim::explore::{Case, CaseName};
+
+use crate::nearest::Unknown;
+use crate::scenario::Scenario;
+
+/// Declares the modules of the scenarios and `all()`, which builds them in the order of the list.
+macro_rules! scenarios {
+    ($( $component:ident: [ $( $name:ident ),* $(,)? ] ),* $(,)?) => {
+        $(
+            #[doc = concat!("Scenarios of the component `", stringify!($component), "`, one file each.")]
+            pub mod $component {
+                $( pub mod $name; )*
+            }
+        )*
+
+        /// Every scenario, sorted by component and name.
+        pub fn all() -> Vec<Scenario> {
+            vec![ $( $( $component::$name::scenario(), )* )* ]
+        }
+
+        const _: () = {
+            assert!($crate::list::is_sorted(&[ $( stringify!($component) ),* ]), "the components are sorted by name");
+            $( assert!(
+                $crate::list::is_sorted(&[ $( stringify!($name) ),* ]),
+                concat!("the scenarios of ", stringify!($component), " are sorted by name"),
+            ); )*
+        };
+    };
+}
+pub(crate) use scenarios;
+
+/// The scenario called `name`, given bare or as `component/name`.
+///
+/// # Errors
+/// If there is none; the error names the nearest.
+pub fn find(name: &str) -> Result<Scenario, Unknown> {
+    let all = crate::all();
+    let wanted = |scenario: &&Scenario| match name.split_once('/') {
+        None => scenario.name() == name,
+        Some((component, name)) => scenario.component() == component && scenario.name() == name,
+    };
+    match all.iter().find(wanted) {
+        Some(scenario) => Ok(scenario.clone()),
+        // Compared without the component: it is the same for most of them, and would drown the part that differs.
+        None => {
+            let bare = name.rsplit_once('/').map_or(name, |(_, bare)| bare);
+            let nearest = crate::nearest(bare, all.iter().map(Scenario::name)).map(str::to_owned);
+            Err(Unknown { what: "scenario", input: name.to_owned(), nearest })
+        }
+    }
+}
+
+/// The case of that name, if the list has it: what a child process that explores one cell is asked for.
+pub fn case(name: &CaseName) -> Option<Case> {
+    let scenario = find(&name.scenario).ok().filter(|scenario| scenario.component() == name.component)?;
+    scenario.case(&name.variant)
+}
+
+/// Whether each name is below the next, byte by byte; usable at compile time.
+pub(crate) const fn is_sorted(names: &[&str]) -> bool {
+    let mut index = 1;
+    while index < names.len() {
+        if !is_below(names[index - 1].as_bytes(), names[index].as_bytes()) {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+const fn is_below(left: &[u8], right: &[u8]) -> bool {
+    let mut index = 0;
+    while index < left.len() && index < right.len() {
+        if left[index] != right[index] {
+            return left[index] < right[index];
+        }
+        index += 1;
+    }
+    left.len() < right.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_strict_and_a_prefix_comes_first() {
+        assert!(is_sorted(&[]));
+        assert!(is_sorted(&["close", "close_races_reply", "crowd"]));
+        assert!(!is_sorted(&["close_races_reply", "close"]));
+        assert!(!is_sorted(&["close", "close"]));
+    }
+
+    #[test]
+    fn a_scenario_is_found_by_its_bare_and_its_full_name_and_under_no_other_component() {
+        for scenario in crate::all() {
+            let full = format!("{}/{}", scenario.component(), scenario.name());
+            assert_eq!(find(scenario.name()).map(|found| found.name()), Ok(scenario.name()));
+            assert_eq!(find(&full).map(|found| found.name()), Ok(scenario.name()));
+            let foreign = find(&format!("elsewhere/{}", scenario.name())).map(|found| found.name());
+            assert_eq!(foreign.map_err(|unknown| unknown.nearest), Err(Some(scenario.name().to_owned())));
+        }
+    }
+
+    #[test]
+    fn every_scenario_builds_the_cases_it_speaks_of() {
+        for scenario in crate::all() {
+            for said in scenario.expectations() {
+                let case = scenario.case(said.variant).expect("a variant with an expectation has a case");
+                assert_eq!(case.engines(), scenario.engines(), "{scenario:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What a scenario file needs besides its model: one `use` line, so that sixty lines are enough.
+
+pub use proptest::prelude::*;
+pub use serde::{Deserialize, Serialize};
+pub use sim::explore::Limits;
+pub use sim::property::{always, always_with, eventually, sometimes};
+pub use sim::time::Duration;
+pub use sim::{note, sync, thread, time};
+
+pub use crate::Scenario;

@@ -1,0 +1,38 @@
+//! Seeds as people write them, on the command line and in the suite's environment.
+
+/// A text that is no seed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no seed; one is decimal, or 0x and hexadecimal digits, of at most 64 bits, such as 17 or 0x11")]
+pub struct BadSeed(pub String);
+
+/// Reads a seed: decimal, or hexadecimal after `0x`.
+///
+/// # Errors
+/// If `text` is neither, or does not fit 64 bits.
+///
+/// # Examples
+/// ```
+/// assert_eq!(scenarios::parse_seed("0x11"), Ok(17));
+/// assert!(scenarios::parse_seed("-1").is_err());
+/// ```
+pub fn parse_seed(text: &str) -> Result<u64, BadSeed> {
+    let (digits, radix) = text.strip_prefix("0x").or(text.strip_prefix("0X")).map_or((text, 10), |hex| (hex, 16));
+    // The standard library takes a sign, which no token and no answer ever shows.
+    let unsigned = Some(digits).filter(|digits| !digits.starts_with('+'));
+    unsigned.and_then(|digits| u64::from_str_radix(digits, radix).ok()).ok_or_else(|| BadSeed(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_decimal_or_hexadecimal() {
+        assert_eq!(parse_seed("17"), Ok(17));
+        assert_eq!(parse_seed("0xfF"), Ok(255));
+        assert_eq!(parse_seed("18446744073709551615"), Ok(u64::MAX));
+        for bad in ["", "0x", "0x+1", "+1", "-1", "1.5", " 1", "0x10000000000000000", "seed"] {
+            assert_eq!(parse_seed(bad), Err(BadSeed(bad.to_owned())));
+        }
+    }
+}

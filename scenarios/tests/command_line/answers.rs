@@ -1,0 +1,207 @@
+//! What each command answers when it is asked well.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+
+use super::{lastref, lastref_in, planted, planted_token};
+
+const RESULT_KEYS: [&str; 17] = [
+    "scenario",
+    "component",
+    "variant",
+    "engine",
+    "strategy",
+    "seed",
+    "schedules",
+    "steps",
+    "verdict",
+    "expected",
+    "kind",
+    "property",
+    "message",
+    "replay",
+    "repro",
+    "trace_hash",
+    "seconds",
+];
+
+#[track_caller]
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().expect("an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+fn sorted(mut keys: Vec<&str>) -> Vec<&str> {
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn a_hunt_ends_with_a_table_and_exit_code_0_when_all_is_as_expected() {
+    let (scenario, variant, property) = planted();
+    let given = lastref(&["hunt", "--scenario", scenario]).code(0);
+    for word in ["schedules", "first finding", "fixed", variant, property, "lr1:", "as expected"] {
+        assert!(given.stdout.contains(word), "no `{word}` in\n{}", given.stdout);
+    }
+    assert!(given.stderr.lines().any(|line| line.contains(&format!("{scenario}/{variant}/shuttle: violation"))));
+}
+
+#[test]
+fn a_hunt_that_does_not_find_a_planted_defect_is_not_as_expected() {
+    let (scenario, variant, property) = planted();
+    // Real threads are the one engine on which a defect need not show; one schedule of shuttle is too few for most.
+    let given = lastref(&["hunt", "--scenario", scenario, "--variant", variant, "--for", "1ms", "--json"]);
+    let hunted = given.json();
+    let found = hunted["results"].as_array().unwrap().iter().all(|result| result["verdict"] == "violation");
+    assert_eq!(hunted["as_expected"], found);
+    assert_eq!(given.code, i32::from(!found), "{property}");
+}
+
+#[test]
+fn a_hunt_ends_when_its_time_is_over() {
+    let (scenario, ..) = planted();
+    let filter = ["--scenario", scenario, "--variant", "fixed", "--engine", "shuttle"];
+    let hunted = lastref(&[&["hunt", "--for", "300ms", "--json"], &filter[..]].concat()).code(0).json();
+    assert!(hunted["schedules"].as_u64() > Some(0) && hunted["seconds"].as_f64() < Some(10.0), "{hunted}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_hunt_with_the_table_so_far() {
+    let (scenario, variant, _) = planted();
+    let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
+    lastref.args(["hunt", "--scenario", scenario, "--engine", "shuttle", "--schedules", "1000000000"]);
+    let mut child = lastref.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The first line of progress is the planted defect's; the clean variant would go on for hours.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains(variant), "{line}");
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(stdout.contains(variant) && stdout.contains("; stopped, "), "{stdout}");
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+}
+
+#[test]
+fn the_shapes_of_json_are_as_documented() {
+    let (scenario, variant, property) = planted();
+    let hunted = lastref(&["--scenario", scenario, "--json"]).code(0).json();
+    assert_eq!(keys(&hunted), ["as_expected", "results", "schedules", "seconds"]);
+    let results = hunted["results"].as_array().unwrap();
+    let total: u64 = results.iter().map(|result| result["schedules"].as_u64().unwrap()).sum();
+    assert_eq!((hunted["schedules"].as_u64(), hunted["as_expected"].as_bool()), (Some(total), Some(true)));
+    for result in results {
+        assert_eq!(keys(result), sorted(RESULT_KEYS.to_vec()));
+    }
+
+    let clean = lastref(&["run", scenario, "--schedules", "20", "--json"]).code(0).json();
+    assert_eq!(keys(&clean), sorted(RESULT_KEYS.to_vec()));
+    assert_eq!(
+        (&clean["verdict"], &clean["schedules"], &clean["expected"]),
+        (&"clean".into(), &20.into(), &true.into())
+    );
+    for absent in ["kind", "property", "message", "replay", "repro"] {
+        assert_eq!(clean[absent], Value::Null, "{absent}");
+    }
+
+    let found = lastref(&["run", scenario, "--variant", variant, "--json"]).code(0).json();
+    assert_eq!((&found["verdict"], &found["property"]), (&"violation".into(), &property.into()));
+    assert_eq!((&found["expected"], &found["repro"]), (&true.into(), &Value::Null));
+}
+
+#[test]
+fn the_list_says_what_each_variant_must_do() {
+    let (scenario, variant, property) = planted();
+    let text = lastref(&["list"]).code(0).stdout;
+    assert!(text.contains(scenario) && text.contains(variant) && text.contains(property), "{text}");
+    let listed = lastref(&["list", "--json"]).code(0).json();
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), scenarios::all().len());
+    for scenario in listed {
+        assert_eq!(keys(scenario), ["about", "component", "engines", "scenario", "upstream", "variants"]);
+        for variant in scenario["variants"].as_array().unwrap() {
+            assert_eq!(keys(variant), ["expect", "property", "variant"]);
+            assert_eq!(variant["expect"] == "clean", variant["property"].is_null());
+        }
+    }
+}
+
+#[test]
+fn a_run_shows_the_failure_and_the_line_that_replays_it() {
+    let (scenario, variant, property) = planted();
+    let text = lastref(&["run", scenario, "--variant", variant]).code(0).stdout;
+    assert!(text.contains(property) && text.contains("lr1:"), "{text}");
+}
+
+#[test]
+fn a_defect_on_real_threads_may_or_may_not_show() {
+    let (scenario, variant, _) = planted();
+    let run = lastref(&["run", scenario, "--variant", variant, "--engine", "threads", "--schedules", "5", "--json"]);
+    assert_eq!(run.code(0).json()["engine"], "threads");
+}
+
+#[test]
+fn a_replay_exits_with_1_and_shows_the_table() {
+    let token = planted_token();
+    let (_, _, property) = planted();
+    let given = lastref(&["replay", &token]).code(1);
+    assert!(given.stdout.contains(property) && given.stdout.contains(&token), "{}", given.stdout);
+    assert_eq!(given.stderr, "");
+}
+
+#[test]
+fn a_shrunk_case_is_saved_and_replays_by_its_token_and_by_its_file() {
+    let (_, _, property) = planted();
+    let folder = tempfile::tempdir().unwrap();
+    let given = lastref_in(folder.path(), &["shrink", &planted_token()]).code(0);
+    let said = |label: &str| {
+        let line = given.stdout.lines().find_map(|line| line.strip_prefix(label));
+        line.unwrap_or_else(|| panic!("no `{label}` in\n{}", given.stdout)).to_owned()
+    };
+    let (path, token) = (said("saved: "), said("token: "));
+    let by_file = lastref_in(folder.path(), &["replay", &path, "--json"]).code(1).json();
+    let by_token = lastref_in(folder.path(), &["replay", &token, "--json"]).code(1).json();
+    assert_eq!(by_file["property"], property);
+    for key in ["property", "trace_hash", "replay", "repro"] {
+        assert_eq!(by_file[key], by_token[key], "{key}");
+    }
+
+    // Shrinking again finds the same case, and leaves the file as it is.
+    let before = fs::read(folder.path().join(&path)).unwrap();
+    lastref_in(folder.path(), &["shrink", &token]).code(0);
+    assert_eq!(fs::read(folder.path().join(&path)).unwrap(), before);
+
+    // In another folder the token alone is not enough, and `--dir` names where it is.
+    let elsewhere = tempfile::tempdir().unwrap();
+    lastref_in(elsewhere.path(), &["replay", &token]).code(2);
+    let saved = folder.path().join(".lastref");
+    lastref_in(elsewhere.path(), &["replay", &token, "--dir", saved.to_str().unwrap()]).code(1);
+}
+
+#[test]
+fn nothing_but_a_terminal_gets_colours() {
+    let (scenario, ..) = planted();
+    let mut lastref = assert_cmd::cargo::cargo_bin_cmd!("lastref");
+    let output = lastref.args(["hunt", "--scenario", scenario]).env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b));
+}
+
+#[test]
+fn a_reader_who_leaves_early_ends_the_program_quietly() {
+    for arguments in [&["list"][..], &["list", "--json"], &["--help"]] {
+        let lastref = std::process::Command::new(cargo_bin!("lastref"));
+        let mut child = { lastref }.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}

@@ -1,0 +1,40 @@
+//! The same command in two processes gives the same answer, and every token it prints replays in a third.
+
+use serde_json::Value;
+
+use super::{lastref, planted};
+
+/// All of a result that does not depend on the clock.
+fn gist(result: &Value) -> Value {
+    let mut result = result.clone();
+    result.as_object_mut().expect("an object").remove("seconds");
+    result
+}
+
+fn results(arguments: &[&str]) -> Vec<Value> {
+    // Whether all is as expected is the suite's to say; here only that it is the same.
+    let hunted = lastref(arguments).json();
+    hunted["results"].as_array().expect("a list").iter().map(gist).collect()
+}
+
+#[test]
+fn two_processes_and_any_number_of_jobs_give_the_same_results() {
+    let (scenario, ..) = planted();
+    let first = results(&["hunt", "--scenario", scenario, "--json", "--jobs", "1"]);
+    assert_eq!(first, results(&["hunt", "--scenario", scenario, "--json", "--jobs", "1"]));
+    assert_eq!(first, results(&["hunt", "--scenario", scenario, "--json", "--jobs", "4"]));
+}
+
+#[test]
+fn every_token_that_a_hunt_prints_replays_in_a_new_process() {
+    let results = results(&["hunt", "--json"]);
+    let found: Vec<&Value> = results.iter().filter(|result| result["verdict"] == "violation").collect();
+    assert!(!found.is_empty());
+    for result in found {
+        let token = result["replay"].as_str().expect("a finding has a token");
+        let replayed = lastref(&["replay", token, "--json"]).code(1).json();
+        for key in ["scenario", "variant", "engine", "kind", "property", "message", "trace_hash", "replay"] {
+            assert_eq!(replayed[key], result[key], "{key} of {token}");
+        }
+    }
+}

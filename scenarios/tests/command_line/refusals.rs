@@ -1,0 +1,109 @@
+//! Bad usage and bad input: exit code 2, one sentence with the input in it, and nothing lost.
+
+use std::fs;
+use std::path::Path;
+
+use super::{lastref, lastref_in, planted, planted_token};
+
+#[track_caller]
+fn check(arguments: &[&str], said: &[&str]) {
+    let sentence = lastref(arguments).refusal();
+    for part in said {
+        assert!(sentence.contains(part), "no `{part}` in: {sentence}");
+    }
+}
+
+/// A slip of the fingers: the last letter is missing.
+fn slipped(name: &str) -> &str {
+    &name[..name.len() - 1]
+}
+
+#[test]
+fn names_that_do_not_exist() {
+    let (scenario, variant, _) = planted();
+    check(&["run", slipped(scenario)], &[slipped(scenario), &format!("nearest is `{scenario}`")]);
+    check(&["hunt", "--scenario", slipped(scenario)], &[&format!("nearest is `{scenario}`")]);
+    check(&["run", scenario, "--variant", slipped(variant)], &[&format!("nearest is `{variant}`")]);
+    check(&["hunt", "--variant", slipped(variant)], &[&format!("nearest is `{variant}`")]);
+    check(&["hunt", "--component", "context_pol"], &["`context_pol`", "nearest is `context_pool`"]);
+    check(&["hunt", "--engine", "shutle"], &["'shutle'", "nearest is `shuttle`"]);
+    check(&["hunt", "--strategy", "rndom"], &["'rndom'", "nearest is `random`"]);
+    check(&["hunt", "--variant", variant, "--engine", "threads"], &[variant, "threads", "shuttle"]);
+}
+
+#[test]
+fn numbers_that_are_none() {
+    check(&["hunt", "--schedules", "0"], &["'0'", "--schedules", "least is 1"]);
+    check(&["hunt", "--schedules", "many"], &["'many'", "--schedules"]);
+    check(&["hunt", "--schedules", "-1"], &["'-1'"]);
+    check(&["hunt", "--jobs", "0"], &["'0'", "--jobs", "least is 1"]);
+    check(&["hunt", "--for", "0s"], &["'0s'", "--for"]);
+    check(&["hunt", "--for", "20"], &["'20'", "20s"]);
+    check(&["hunt", "--seed", "0xyz"], &["'0xyz'", "0x11"]);
+    check(&["hunt", "--seed", "0x10000000000000000"], &["64 bits"]);
+}
+
+#[test]
+fn flags_and_commands_that_do_not_exist() {
+    check(&["hunt", "--schedule", "3"], &["'--schedule'", "'--schedules'"]);
+    check(&["lst"], &["'lst'", "'list'"]);
+    check(&["run"], &["<SCENARIO>"]);
+    check(&["replay"], &["<TOKEN-or-FILE>"]);
+    check(&["list", "extra"], &["'extra'"]);
+}
+
+#[test]
+fn tokens_that_are_none() {
+    let token = planted_token();
+    for cut in 0..token.len() {
+        let Some(part) = token.get(..cut).filter(|part| !part.is_empty()) else { continue };
+        let sentence = lastref(&["replay", part]).refusal();
+        assert!(sentence.contains(part), "{sentence}");
+    }
+    check(&["replay", &token.replacen("lr1:", "lr9:", 1)], &["lr9:"]);
+    check(&["replay", "https://example.org/"], &["https://example.org/"]);
+    let (scenario, variant, _) = planted();
+    check(&["replay", &token.replacen(scenario, "elsewhere", 1)], &["elsewhere"]);
+    check(&["replay", &token.replacen(variant, "fixed", 1)], &["fixed"]);
+    check(&["replay", ""], &[]);
+}
+
+#[test]
+fn files_that_are_no_saved_case() {
+    let folder = tempfile::tempdir().unwrap();
+    lastref_in(folder.path(), &["shrink", &planted_token()]).code(0);
+    let saved = fs::read_dir(folder.path().join(".lastref")).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&saved).unwrap();
+
+    let refuse = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        for command in ["replay", "shrink"] {
+            let sentence = lastref_in(folder.path(), &[command, name]).refusal();
+            assert!(sentence.contains(name), "{sentence}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), content, "a refused file is left as it was");
+    };
+    refuse("empty.repro", b"");
+    refuse("truncated.repro", &text.as_bytes()[..text.len() / 2]);
+    refuse("foreign.repro", b"{\"some\": \"other\"}");
+    refuse("binary.repro", &[0xff, 0xfe, 0x00, 0x80]);
+    let other_version = text.replacen("\"version\": 1", "\"version\": 999", 1);
+    assert_ne!(text, other_version);
+    refuse("version.repro", other_version.as_bytes());
+
+    assert!(lastref_in(folder.path(), &["replay", "missing.repro"]).refusal().contains("missing.repro"));
+    assert!(lastref_in(folder.path(), &["replay", "."]).refusal().contains('.'));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    // Below a file nobody can make a folder, not even a superuser whom permissions do not stop.
+    fs::write(folder.path().join("file"), b"kept").unwrap();
+    let below = Path::new("file").join("below");
+    let below = below.to_str().unwrap();
+    let sentence = lastref_in(folder.path(), &["shrink", &planted_token(), "--dir", below]).refusal();
+    assert!(sentence.contains(below), "{sentence}");
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"kept");
+}
