@@ -1,0 +1,54 @@
+//! The cells of the suite: scenario x variant x engine, as a hunt takes them.
+
+use scenarios::{Expectation, Scenario, defaults};
+use sim::explore::{Cell, Engine};
+
+use crate::canaries::{BROKEN, CANARIES};
+
+/// One named test of the suite.
+#[derive(Clone, Debug)]
+pub struct SuiteCell {
+    /// What is explored.
+    pub cell: Cell,
+    /// What must come of it.
+    pub expectation: Expectation,
+    /// What some run must reach, where the variant is clean.
+    pub rare_states: &'static [&'static str],
+}
+
+impl SuiteCell {
+    /// `component/scenario/variant/engine`.
+    pub fn name(&self) -> String {
+        let name = self.cell.case.name();
+        format!("{}/{}/{}/{}", name.component, name.scenario, name.variant, self.cell.engine)
+    }
+
+    fn new(scenario: &Scenario, said: &Expectation, engine: Engine) -> Option<SuiteCell> {
+        let cell = Cell { case: scenario.case(said.variant)?, engine, strategy: defaults::STRATEGY };
+        Some(SuiteCell { cell, expectation: said.clone(), rare_states: scenario.rare_states() })
+    }
+}
+
+/// A cell that must fail: a broken canary, passed off as one that stays clean. A suite in which it passes is broken.
+///
+/// # Panics
+/// If the canary has lost its broken twin.
+pub fn canary() -> SuiteCell {
+    let [canary, ..] = CANARIES;
+    let case = canary.case(BROKEN).expect("invariant: a canary has a broken twin");
+    let cell = Cell { case, engine: Engine::Shuttle, strategy: defaults::STRATEGY };
+    SuiteCell { cell, expectation: Expectation::clean(BROKEN), rare_states: &[] }
+}
+
+/// Every cell of which a scenario says what must come, in the order of the list.
+pub fn all() -> Vec<SuiteCell> {
+    let mut cells = Vec::new();
+    for scenario in scenarios::all() {
+        for said in scenario.expectations() {
+            for engine in scenario.engines().into_iter().filter(|engine| said.is_hunted_on(*engine)) {
+                cells.extend(SuiteCell::new(&scenario, said, engine));
+            }
+        }
+    }
+    cells
+}

@@ -1,0 +1,125 @@
+//! The knobs of the suite: `LASTREF_SEED` and `LASTREF_SCHEDULES`.
+//!
+//! Tests are run by `cargo test`, which leaves no room for flags of our own; and a failing test's line must be one that
+//! can be pasted. `LASTREF_SEED` alone is one execution, that of the seed, which is how a failure is shown again.
+//! `LASTREF_SCHEDULES` is a search, as wide as it says, and starts at `LASTREF_SEED` if both are set.
+//!
+//! A value that is no number ends the test run at once: a search with a seed that nobody asked for would pass for the
+//! wrong reason.
+
+use scenarios::{BadSeed, defaults, parse_seed};
+
+/// What a test of the suite does with its cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knobs {
+    /// One execution, by its own seed.
+    Once {
+        /// `LASTREF_SEED`.
+        seed: u64,
+    },
+    /// A search.
+    Search {
+        /// Where it starts: `LASTREF_SEED`, or where a hunt starts.
+        seed: u64,
+        /// How far it goes: `LASTREF_SCHEDULES`, or as far as a hunt goes.
+        schedules: u64,
+    },
+}
+
+/// A knob whose value is none.
+#[derive(Debug, thiserror::Error)]
+pub enum BadKnob {
+    /// Not a seed.
+    #[error("LASTREF_SEED: {0}")]
+    Seed(#[from] BadSeed),
+    /// Not a budget.
+    #[error("LASTREF_SCHEDULES is `{0}`; a whole number from 1 is wanted")]
+    Schedules(String),
+}
+
+impl Knobs {
+    /// What a hunt does.
+    pub const DEFAULT: Knobs = Knobs::Search { seed: defaults::SEED, schedules: defaults::SCHEDULES };
+
+    /// As the environment has them.
+    ///
+    /// # Errors
+    /// If one is set to what is no value of it.
+    pub fn of_environment() -> Result<Knobs, BadKnob> {
+        Knobs::of(read("LASTREF_SEED").as_deref(), read("LASTREF_SCHEDULES").as_deref())
+    }
+
+    /// The line that makes one test of `binary` do the same again.
+    pub fn line(self, binary: &str, test: &str) -> String {
+        let knobs = match self {
+            Knobs::Once { seed } => format!("LASTREF_SEED={seed:#x}"),
+            Knobs::Search { seed, schedules } => format!("LASTREF_SEED={seed:#x} LASTREF_SCHEDULES={schedules}"),
+        };
+        format!("{knobs} cargo test -p lastref-tests --test {binary} -- --exact {test}")
+    }
+
+    fn of(seed: Option<&str>, schedules: Option<&str>) -> Result<Knobs, BadKnob> {
+        let seed = seed.map(parse_seed).transpose()?;
+        let schedules = schedules.map(|text| match text.parse() {
+            Ok(schedules @ 1..) => Ok(schedules),
+            _ => Err(BadKnob::Schedules(text.to_owned())),
+        });
+        Ok(match (seed, schedules.transpose()?) {
+            (Some(seed), None) => Knobs::Once { seed },
+            (seed, schedules) => Knobs::Search {
+                seed: seed.unwrap_or(defaults::SEED),
+                schedules: schedules.unwrap_or(defaults::SCHEDULES),
+            },
+        })
+    }
+}
+
+/// Whether the suite is to have [`crate::cells::canary`] among its cells, and so to fail.
+pub fn has_canary() -> bool {
+    read(CANARY).is_some()
+}
+
+/// Set by the suite's test of itself.
+pub const CANARY: &str = "LASTREF_CANARY";
+
+#[expect(clippy::disallowed_methods, reason = "the knobs of a test run; no execution reads them")]
+fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knobs_that_are_not_set_are_those_of_a_hunt() {
+        assert_eq!(Knobs::of(None, None).unwrap(), Knobs::DEFAULT);
+    }
+
+    #[test]
+    fn a_seed_alone_is_one_execution_and_with_a_budget_the_start_of_a_search() {
+        assert_eq!(Knobs::of(Some("0x11"), None).unwrap(), Knobs::Once { seed: 17 });
+        assert_eq!(Knobs::of(Some("17"), Some("5")).unwrap(), Knobs::Search { seed: 17, schedules: 5 });
+        assert_eq!(Knobs::of(None, Some("5")).unwrap(), Knobs::Search { seed: defaults::SEED, schedules: 5 });
+    }
+
+    #[test]
+    fn a_bad_knob_is_refused_with_its_name_and_value() {
+        let error = Knobs::of(None, Some("many")).unwrap_err().to_string();
+        assert!(error.starts_with("LASTREF_SCHEDULES is `many`"), "{error}");
+        let error = Knobs::of(Some("0xq"), None).unwrap_err().to_string();
+        assert!(error.starts_with("LASTREF_SEED: `0xq`"), "{error}");
+        assert!(Knobs::of(None, Some("0")).is_err());
+    }
+
+    #[test]
+    fn the_line_repeats_what_was_done() {
+        let test = "context_pool/crowd/fixed/shuttle";
+        assert_eq!(
+            Knobs::Once { seed: 17 }.line("suite", test),
+            "LASTREF_SEED=0x11 cargo test -p lastref-tests --test suite -- --exact context_pool/crowd/fixed/shuttle"
+        );
+        let searched = Knobs::Search { seed: 0, schedules: 20 }.line("suite", test);
+        assert!(searched.starts_with("LASTREF_SEED=0x0 LASTREF_SCHEDULES=20 cargo test"), "{searched}");
+    }
+}

@@ -1,0 +1,78 @@
+//! What people review when a model or the harness changes: for each defect its shortest failing interleaving, for each
+//! component one clean trace, and the transition tables of the models.
+//!
+//! Several scenarios may find one defect; the snapshot is of the one whose shrunk table is the shortest. A snapshot holds
+//! no seed, address or source line, so that it changes when behaviour does and not otherwise. The search behind it uses
+//! the defaults of a hunt whatever the environment says, for the same reason.
+
+use std::process::ExitCode;
+
+use lastref_tests::cells::{self, SuiteCell};
+use lastref_tests::search::search;
+use libtest_mimic::{Arguments, Failed, Trial};
+use models::context_pool::req_state;
+use scenarios::{Expect, defaults};
+use sim::explore::{Engine, run_one};
+use sim::replay::{ShrinkLimits, shrink};
+
+/// Every planted defect is found in far fewer.
+const SCHEDULES: u64 = 10_000;
+
+fn main() -> ExitCode {
+    let mut trials = vec![Trial::test("context_pool.req_state", || compare("context_pool.req_state", &transitions()))];
+    for (name, cells) in by_variant() {
+        trials.push(Trial::test(name.clone(), move || {
+            let tables: Result<Vec<String>, Failed> = cells.iter().map(table).collect();
+            // The order of the list decides between tables of equal length.
+            let shortest = tables?.into_iter().min_by_key(|table| table.lines().count());
+            compare(&name, &shortest.ok_or("invariant: a variant is in the list because of a cell")?)
+        }));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// The shuttle cells of each variant, as `component.variant`, in the order of the list.
+fn by_variant() -> Vec<(String, Vec<SuiteCell>)> {
+    let mut variants: Vec<(String, Vec<SuiteCell>)> = Vec::new();
+    for cell in cells::all().into_iter().filter(|cell| cell.cell.engine == Engine::Shuttle) {
+        let name = cell.cell.case.name();
+        let name = format!("{}.{}", name.component, name.variant);
+        match variants.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, cells)) => cells.push(cell),
+            None => variants.push((name, vec![cell])),
+        }
+    }
+    variants
+}
+
+/// The table of a cell, under the name of its scenario: of a clean run, or of the shortest failing interleaving.
+fn table(cell: &SuiteCell) -> Result<String, Failed> {
+    let case = &cell.cell.case;
+    let table = match cell.expectation.expect {
+        Expect::Clean => run_one(case, cell.cell.engine, cell.cell.strategy, defaults::SEED).table,
+        Expect::Violation { property } => {
+            let report = search(&cell.cell, defaults::SEED, SCHEDULES);
+            let failure = report.failure().ok_or("the defect was not found")?;
+            let shrunk = shrink(case, failure, ShrinkLimits::default()).ok_or("the failure does not replay")?;
+            let smallest = shrunk.report.failure().ok_or("the shrunk case violates nothing")?;
+            assert_eq!(smallest.property, property, "a case is shrunk within its property");
+            smallest.table.clone()
+        }
+    };
+    if table.is_empty() {
+        return Err("a recorded run has no table".into());
+    }
+    Ok(format!("{}\n{table}", case.name()))
+}
+
+fn transitions() -> String {
+    req_state::transitions().iter().map(|transition| format!("{}\n", transition.to_string().trim_end())).collect()
+}
+
+fn compare(snapshot: &str, text: &str) -> Result<(), Failed> {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(snapshot, text));
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The suite: one test per scenario, variant and engine, named `component/scenario/variant/engine`.
+//!
+//! A test replays the committed tokens of its cell first (`regressions.txt`), then searches as a hunt does. It fails if
+//! the verdict is not what the scenario says, or if a clean variant never reached a rare state that its scenario names.
+//! What it prints then is the failure as `lastref` prints it, and a line that, pasted, fails the same way.
+//! `LASTREF_SEED` makes it one execution, `LASTREF_SCHEDULES` widens the search.
+
+use std::process::{Command, ExitCode};
+
+use lastref_tests::canaries::CANARIES;
+use lastref_tests::cells::{self, SuiteCell};
+use lastref_tests::environment::{CANARY, Knobs, has_canary};
+use lastref_tests::search::search;
+use libtest_mimic::{Arguments, Failed, Trial};
+use scenarios::{Expect, defaults, finding};
+use sim::explore::{Engine, Origin, Report, Verdict, run_one};
+use sim::replay::Token;
+
+const REGRESSIONS: &str = include_str!("../regressions.txt");
+
+fn main() -> ExitCode {
+    sim::explore::serve_child(scenarios::case);
+    let (knobs, regressions) = match (Knobs::of_environment(), regressions()) {
+        (Ok(knobs), Ok(regressions)) => (knobs, regressions),
+        (Err(error), _) => return refuse(&error.to_string()),
+        (_, Err(error)) => return refuse(&error),
+    };
+    let mut cells = cells::all();
+    if has_canary() {
+        cells.push(cells::canary());
+    }
+    if let Some(stray) = regressions.iter().find(|origin| !cells.iter().any(|cell| is_of(origin, cell))) {
+        return refuse(&format!("regressions.txt: no test is of {}", Token::new(stray.clone())));
+    }
+    let trials = cells.into_iter().map(|cell| {
+        let origins: Vec<Origin> = regressions.iter().filter(|origin| is_of(origin, &cell)).cloned().collect();
+        let name = cell.name();
+        Trial::test(name.clone(), move || {
+            check(&cell, knobs, &origins)
+                .map_err(|bad| format!("{}\n{}", bad.text, bad.again.line("suite", &name)).into())
+        })
+    });
+    let canary = Trial::test("canary/fails_and_the_line_that_it_prints_fails_the_same_way", canary_fails);
+    libtest_mimic::run(&Arguments::from_args(), trials.chain([canary]).collect()).exit_code()
+}
+
+fn refuse(sentence: &str) -> ExitCode {
+    eprintln!("suite: {sentence}");
+    ExitCode::from(2)
+}
+
+/// The executions of the committed tokens: one per line; lines that begin with `#` say what was found.
+fn regressions() -> Result<Vec<Origin>, String> {
+    let lines = REGRESSIONS.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let origin = |line: &str| match line.parse() {
+        Ok(Token::Seed(origin)) => Ok(origin),
+        Ok(Token::Repro { .. }) => Err(format!("regressions.txt: `{line}` is of a saved case; a seed is wanted")),
+        Err(error) => Err(format!("regressions.txt: {error}")),
+    };
+    lines.map(origin).collect()
+}
+
+fn is_of(origin: &Origin, cell: &SuiteCell) -> bool {
+    origin.case == *cell.cell.case.name() && origin.engine == cell.cell.engine
+}
+
+/// A verdict that is not as expected, and what to do to get it again.
+struct Bad {
+    text: String,
+    again: Knobs,
+}
+
+fn check(cell: &SuiteCell, knobs: Knobs, regressions: &[Origin]) -> Result<(), Bad> {
+    match knobs {
+        Knobs::Once { seed } => {
+            let origin = Origin {
+                case: cell.cell.case.name().clone(),
+                engine: cell.cell.engine,
+                strategy: cell.cell.strategy,
+                seed,
+            };
+            once(cell, &origin)
+        }
+        Knobs::Search { seed, schedules } => {
+            regressions.iter().try_for_each(|origin| once(cell, origin))?;
+            let report = search(&cell.cell, seed, schedules);
+            judge(cell, &report, knobs)?;
+            reached(cell, &report, knobs)
+        }
+    }
+}
+
+fn once(cell: &SuiteCell, origin: &Origin) -> Result<(), Bad> {
+    let report = run_one(&cell.cell.case, origin.engine, origin.strategy, origin.seed);
+    judge(cell, &report, Knobs::Once { seed: origin.seed })
+}
+
+fn judge(cell: &SuiteCell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
+    if cell.expectation.is_met_by(cell.cell.engine, report) {
+        return Ok(());
+    }
+    let expected = match cell.expectation.expect {
+        Expect::Clean => String::from("expected: clean"),
+        Expect::Violation { property } => format!("expected: a violation of `{property}`"),
+    };
+    let (found, again) = match &report.verdict {
+        Verdict::Violation(failure) => {
+            let shortest = finding::shortest(&cell.cell.case, failure).map(|shrunk| shrunk.report.table);
+            (finding::text(failure, shortest.as_deref()), Knobs::Once { seed: failure.origin.seed })
+        }
+        Verdict::Diverged { message } => (format!("not deterministic: {message}"), knobs),
+        Verdict::Clean => (format!("found: nothing, schedules: {}", report.schedules), knobs),
+    };
+    Err(Bad { text: format!("{expected}\n{found}"), again })
+}
+
+/// A clean search proves something only if it got to the states that it is about; one that is narrower than a hunt need
+/// not.
+fn reached(cell: &SuiteCell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
+    let is_whole = cell.cell.engine == Engine::Shuttle && report.schedules >= defaults::SCHEDULES;
+    let mut missing = cell.rare_states.iter().filter(|sentence| !report.reached.contains_key(**sentence));
+    match missing.next() {
+        Some(sentence) if is_whole && cell.expectation.expect == Expect::Clean => {
+            let text = format!("never reached, schedules: {}: {sentence}", report.schedules);
+            Err(Bad { text, again: knobs })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// This suite with the canary in it: the canary's test fails, and what it prints, pasted, fails with the same text.
+fn canary_fails() -> Result<(), Failed> {
+    let name = cells::canary().name();
+    let first = told_by_canary(&["--exact", &name], &[])?;
+    let line = first.lines().last().ok_or("the canary says nothing")?;
+    let (knobs, command) = line.split_once(" cargo test ").ok_or("the last line is no command")?;
+    let (_, arguments) = command.split_once(" -- ").ok_or("the line has no arguments")?;
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let knobs: Vec<(&str, &str)> = knobs.split(' ').filter_map(|knob| knob.split_once('=')).collect();
+    assert!(first.contains(CANARIES[0].property) && knobs.iter().any(|(knob, _)| *knob == "LASTREF_SEED"), "{first}");
+    assert_eq!(told_by_canary(&arguments, &knobs)?, first);
+    Ok(())
+}
+
+/// What the canary's test prints when it fails, up to its last line.
+fn told_by_canary(arguments: &[&str], knobs: &[(&str, &str)]) -> Result<String, Failed> {
+    let mut suite = Command::new(std::env::current_exe()?);
+    suite.env_remove("LASTREF_SEED").env_remove("LASTREF_SCHEDULES").env(CANARY, "1");
+    let output = suite.args(arguments).envs(knobs.iter().copied()).output()?;
+    let stdout = String::from_utf8(output.stdout)?;
+    if output.status.success() {
+        return Err(format!("the suite passed with the canary in it\n{stdout}").into());
+    }
+    let told = stdout.split_once("---- ").and_then(|(_, told)| told.split_once("\n\n\nfailures:"));
+    let (told, _) = told.ok_or_else(|| format!("no failure was told\n{stdout}"))?;
+    Ok(told.trim_end().to_owned())
+}

@@ -1,0 +1,197 @@
+//! The shape of the source, as far as a reader can rely on it: lists and folders agree, dependencies point one way, files
+//! stay small and say why they exist, links lead somewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use scenarios::Scenario;
+
+/// A file may have this many lines, unit tests not counted.
+const FILE_LINES_MAX: usize = 600;
+/// A scenario may have this many lines.
+const SCENARIO_LINES_MAX: usize = 60;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every file below `folder` with that extension, sorted.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.map(|entry| entry.expect("a readable folder").path()) {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            match path.is_dir() {
+                true if name != "target" && !name.starts_with('.') => folders.push(path),
+                false if path.extension().is_some_and(|found| found == extension) => found.push(path),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<PathBuf> {
+    ["sim", "models", "scenarios", "tests"].iter().flat_map(|member| files(&root().join(member), "rs")).collect()
+}
+
+#[track_caller]
+fn check_none(what: &str, offenders: Vec<String>) {
+    assert!(offenders.is_empty(), "{what}:\n{}", offenders.join("\n"));
+}
+
+#[test]
+fn the_list_of_scenarios_is_the_folders_contents_both_ways() {
+    let mut listed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let all = scenarios::all();
+    for scenario in &all {
+        listed.entry(scenario.component()).or_default().insert(scenario.name().to_owned());
+    }
+    assert!(!listed.is_empty(), "the list has scenarios");
+    for (component, names) in listed {
+        let folder = root().join("scenarios/src").join(component);
+        let found: BTreeSet<String> =
+            files(&folder, "rs").iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+        assert_eq!(names, found, "{component}: names that scenarios give themselves, and files");
+    }
+}
+
+#[test]
+fn a_scenario_has_a_name_of_its_own_over_all_components() {
+    let all = scenarios::all();
+    let names: BTreeSet<&str> = all.iter().map(Scenario::name).collect();
+    assert_eq!(names.len(), all.len());
+}
+
+#[test]
+fn every_scenario_has_a_fixed_variant_that_stays_clean() {
+    let without = scenarios::all()
+        .into_iter()
+        .filter(|scenario| scenario.expectation("fixed").is_none_or(|said| said.expect != scenarios::Expect::Clean));
+    check_none("scenarios that do not say that `fixed` is clean", without.map(|it| it.name().to_owned()).collect());
+}
+
+#[test]
+fn a_scenario_fits_on_one_page() {
+    let long = scenarios::all().into_iter().filter_map(|scenario| {
+        let path = root().join("scenarios/src").join(scenario.component()).join(format!("{}.rs", scenario.name()));
+        let lines = read(&path).lines().count();
+        (lines > SCENARIO_LINES_MAX).then(|| format!("{}: {lines} lines", path.display()))
+    });
+    check_none("scenarios longer than a page", long.collect());
+}
+
+#[test]
+fn a_file_holds_one_concept_and_says_which() {
+    let mut offenders = Vec::new();
+    for path in sources() {
+        let text = read(&path);
+        let lines = text.lines().take_while(|line| !line.starts_with("mod tests {")).count();
+        if lines > FILE_LINES_MAX {
+            offenders.push(format!("{}: {lines} lines", path.display()));
+        }
+        if !text.starts_with("//!") {
+            offenders.push(format!("{}: does not begin with why it exists", path.display()));
+        }
+    }
+    check_none("files that are too long or do not say why they exist", offenders);
+}
+
+#[test]
+fn dependencies_point_from_scenarios_to_models_to_sim() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let own = package["dependencies"].as_array().unwrap().iter();
+        let own = own.filter_map(|dependency| dependency["name"].as_str()).filter(|name| name.starts_with("lastref-"));
+        let mut own: Vec<String> = own.map(str::to_owned).collect();
+        own.sort();
+        own.dedup();
+        found.insert(package["name"].as_str().unwrap().to_owned(), own);
+    }
+    let expected = [
+        ("lastref-models", vec!["lastref-sim"]),
+        ("lastref-scenarios", vec!["lastref-models", "lastref-sim"]),
+        ("lastref-sim", vec![]),
+        ("lastref-tests", vec!["lastref-models", "lastref-scenarios", "lastref-sim"]),
+    ];
+    let expected = expected.map(|(name, own)| (name.to_owned(), own.into_iter().map(str::to_owned).collect()));
+    assert_eq!(found, BTreeMap::from(expected));
+}
+
+#[test]
+fn links_of_the_documents_lead_somewhere() {
+    let mut broken = Vec::new();
+    for path in files(&root(), "md") {
+        for link in links(&read(&path)) {
+            if let Some(why) = why_broken(&path, &link) {
+                broken.push(format!("{}: `{link}`: {why}", path.display()));
+            }
+        }
+    }
+    check_none("broken links", broken);
+}
+
+/// The targets of `[text](target)` outside code.
+fn links(text: &str) -> Vec<String> {
+    let mut links = Vec::new();
+    let mut in_code = false;
+    for line in text.lines() {
+        in_code ^= line.trim_start().starts_with("```");
+        if in_code {
+            continue;
+        }
+        // Inline code is every second part between backticks.
+        let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("``");
+        for rest in prose.split("](").skip(1) {
+            links.extend(rest.split(')').next().map(str::to_owned));
+        }
+    }
+    links
+}
+
+fn why_broken(document: &Path, link: &str) -> Option<String> {
+    if link.contains("://") || link.starts_with("mailto:") {
+        return None;
+    }
+    let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+    let target = if file.is_empty() { document.to_owned() } else { document.parent()?.join(file) };
+    if !target.exists() {
+        return Some(String::from("no such file"));
+    }
+    let heading = heading?;
+    let is_there = read(&target).lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+    (!is_there).then(|| String::from("no such heading"))
+}
+
+/// The anchor that a heading gets when it is rendered.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+#[test]
+fn a_link_is_seen_and_its_heading_checked() {
+    assert_eq!(links("see [a](b.md#c), `[not](this)` and [d](e)"), ["b.md#c", "e"]);
+    assert_eq!(anchor("## What is left out, and why"), "what-is-left-out-and-why");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    assert_eq!(why_broken(&here, "nowhere.md"), Some(String::from("no such file")));
+    assert_eq!(why_broken(&here, "Cargo.toml#nothing"), Some(String::from("no such heading")));
+    assert_eq!(why_broken(&here, "https://example.org/nowhere"), None);
+}

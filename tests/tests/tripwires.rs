@@ -1,0 +1,142 @@
+//! Proofs about the harness itself: what it finds it finds again, and it finds what is there and nothing else.
+//!
+//! They rest on the canaries, which know no component, and on the cells of the suite. If one of these fails, no verdict of
+//! the suite means anything.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use lastref_tests::canaries::{BROKEN, CANARIES, Canary, SOUND};
+use lastref_tests::cells::{self, SuiteCell};
+use lastref_tests::search::{hunt, search};
+use libtest_mimic::{Arguments, Failed, Trial};
+use scenarios::{Expect, defaults};
+use sim::ViolationKind;
+use sim::explore::{Case, CaseName, Cell, Engine, Report, run_one};
+use sim::replay::{Repro, ShrinkLimits, Token, replay_repro, shrink};
+
+/// Every canary is found in far fewer.
+const SCHEDULES: u64 = 300;
+/// Real threads are slow to start, and what they show is not theirs to repeat.
+const SCHEDULES_ON_THREADS: u64 = 20;
+/// Every planted defect is.
+const SCHEDULES_OF_DEFECT: u64 = 10_000;
+
+fn main() -> ExitCode {
+    sim::explore::serve_child(case);
+    let mut trials = vec![
+        Trial::test("every_kind_of_violation_has_a_canary", every_kind_has_a_canary),
+        Trial::test("the_number_of_jobs_does_not_change_a_hunt", jobs_do_not_matter),
+        Trial::test("another_seed_is_another_execution", seeds_matter),
+    ];
+    for canary in CANARIES {
+        trials.push(Trial::test(format!("canary/{}/threads", canary.kind), move || sound_on_threads(&canary)));
+        for engine in [Engine::Shuttle, Engine::Loom] {
+            trials.push(Trial::test(format!("canary/{}/{engine}", canary.kind), move || canary_sings(&canary, engine)));
+        }
+    }
+    for cell in shuttle_cells() {
+        let name = cell.name();
+        let twin = cell.clone();
+        trials.push(Trial::test(format!("twice/{name}"), move || same_twice(&twin)));
+        if cell.expectation.expect != Expect::Clean {
+            trials.push(Trial::test(format!("replay/{name}"), move || replays(&cell)));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn case(name: &CaseName) -> Option<Case> {
+    lastref_tests::canaries::case(name).or_else(|| scenarios::case(name))
+}
+
+fn shuttle_cells() -> Vec<SuiteCell> {
+    cells::all().into_iter().filter(|cell| cell.cell.engine == Engine::Shuttle).collect()
+}
+
+/// All of a report that does not depend on the clock.
+fn gist(report: &Report) -> String {
+    let Report { schedules, steps, trace_hash, complete, reached, .. } = report;
+    let found = report.failure().map(|failure| (&failure.property, failure.token().to_string(), failure.trace_hash));
+    format!("{schedules} schedules, {steps} steps, {trace_hash:x}, {complete}, {reached:?}, {found:?}")
+}
+
+fn every_kind_has_a_canary() -> Result<(), Failed> {
+    let tripped: BTreeSet<ViolationKind> = CANARIES.iter().map(|canary| canary.kind).collect();
+    assert_eq!(tripped, BTreeSet::from(ViolationKind::ALL));
+    Ok(())
+}
+
+fn canary_sings(canary: &Canary, engine: Engine) -> Result<(), Failed> {
+    let explore = |variant: &str| -> Result<Report, Failed> {
+        let case = canary.case(variant).ok_or("invariant: a canary has both twins")?;
+        let cell = Cell { case, engine, strategy: defaults::STRATEGY };
+        Ok(search(&cell, defaults::SEED, SCHEDULES))
+    };
+    let broken = explore(BROKEN)?;
+    let failure = broken.failure().ok_or("the canary does not sing")?;
+    assert_eq!((failure.kind, failure.property.as_str()), (canary.kind, canary.property), "{failure}");
+    let sound = explore(SOUND)?;
+    assert!(sound.failure().is_none(), "the sound twin is accused: {}", gist(&sound));
+    assert!(sound.schedules > 0);
+    Ok(())
+}
+
+/// Real threads prove nothing about the broken twin; the sound one must be as sound there as anywhere.
+fn sound_on_threads(canary: &Canary) -> Result<(), Failed> {
+    let case = canary.case(SOUND).ok_or("invariant: a canary has both twins")?;
+    let cell = Cell { case, engine: Engine::Threads, strategy: defaults::STRATEGY };
+    let report = search(&cell, defaults::SEED, SCHEDULES_ON_THREADS);
+    assert!(report.failure().is_none(), "the sound twin is accused: {}", gist(&report));
+    assert_eq!(report.schedules, SCHEDULES_ON_THREADS);
+    Ok(())
+}
+
+fn same_twice(cell: &SuiteCell) -> Result<(), Failed> {
+    for seed in 0..20 {
+        let run = || run_one(&cell.cell.case, cell.cell.engine, cell.cell.strategy, seed);
+        let (first, second) = (run(), run());
+        assert_eq!(gist(&first), gist(&second), "seed {seed}");
+        assert_eq!(first.full_table, second.full_table, "seed {seed}");
+    }
+    Ok(())
+}
+
+fn seeds_matter() -> Result<(), Failed> {
+    for cell in shuttle_cells() {
+        let run = |seed| run_one(&cell.cell.case, cell.cell.engine, cell.cell.strategy, seed).trace_hash;
+        let hashes: BTreeSet<u64> = (0..20).map(run).collect();
+        assert!(hashes.len() > 1, "{}: twenty seeds, one trace", cell.name());
+    }
+    Ok(())
+}
+
+fn jobs_do_not_matter() -> Result<(), Failed> {
+    let cells: Vec<Cell> = shuttle_cells().into_iter().map(|cell| cell.cell).collect();
+    let run = |jobs| -> Vec<String> { hunt(cells.clone(), defaults::SEED, SCHEDULES, jobs).iter().map(gist).collect() };
+    assert_eq!(run(1), run(4));
+    Ok(())
+}
+
+/// A finding, its token, its shrunk case, and the saved file of it: the same property at every stage.
+fn replays(cell: &SuiteCell) -> Result<(), Failed> {
+    let report = search(&cell.cell, defaults::SEED, SCHEDULES_OF_DEFECT);
+    let failure = report.failure().ok_or("the defect was not found")?;
+    let case = &cell.cell.case;
+
+    let Token::Seed(origin) = failure.token().to_string().parse()? else {
+        return Err("a search finds by a seed".into());
+    };
+    let again = run_one(case, origin.engine, origin.strategy, origin.seed);
+    let again = again.failure().ok_or("the token replays clean")?;
+    assert_eq!(again.to_string(), failure.to_string());
+
+    let shrunk = shrink(case, failure, ShrinkLimits::default()).ok_or("the failure does not replay")?;
+    let folder = tempfile::tempdir()?;
+    let saved = Repro::load(&shrunk.repro.save(folder.path())?)?;
+    let replayed = replay_repro(case, &saved)?;
+    let replayed = replayed.failure().ok_or("the saved case replays clean")?;
+    assert_eq!(replayed.property, failure.property);
+    assert_eq!(Some(replayed.to_string()), shrunk.report.failure().map(ToString::to_string));
+    Ok(())
+}
