@@ -14,7 +14,8 @@ use crate::strategy::StrategyName;
 
 /// A search over one body, for use in a test.
 ///
-/// `LASTREF_SEED` makes it one run, that of the seed; `LASTREF_SCHEDULES` sets how many runs a search makes.
+/// `LASTREF_SEED` makes it one run, that of the seed; `LASTREF_SCHEDULES` sets how many runs a search makes. If either is
+/// set to what is no number, the search panics and says so.
 #[derive(Clone, Debug)]
 pub struct Check {
     name: String,
@@ -83,10 +84,10 @@ impl Check {
     }
 
     fn explore(&self, case: &Case) -> Report {
-        if let Some(seed) = variable("LASTREF_SEED").and_then(|text| parse_seed(&text)) {
+        if let Some(seed) = knob("LASTREF_SEED", parse_seed) {
             return run_one(case, self.engine, self.strategy, seed);
         }
-        let schedules = variable("LASTREF_SCHEDULES").and_then(|text| text.parse().ok()).unwrap_or(self.schedules);
+        let schedules = knob("LASTREF_SCHEDULES", |text| text.parse().ok()).unwrap_or(self.schedules);
         let stop = AtomicBool::new(false);
         let hunt = Hunt {
             cells: vec![Cell { case: case.clone(), engine: self.engine, strategy: self.strategy }],
@@ -141,6 +142,7 @@ impl Check {
     ///
     /// # Panics
     /// With the failure's whole text, if there is a finding: the way a test fails.
+    #[track_caller]
     pub fn run(&self, body: impl Fn() + Send + Sync + 'static) {
         if let Err(failure) = self.search(body) {
             panic!("{failure}");
@@ -150,6 +152,18 @@ impl Check {
 
 /// loom is asked for the whole space, so that its budget does not shrink with that of a search.
 const LOOM_EXECUTIONS_MIN: u64 = 200_000;
+
+/// A number that the environment sets for this test.
+///
+/// # Panics
+/// If it is no number: a search instead of the replay that was asked for would be worse.
+fn knob<T>(name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let text = variable(name)?;
+    match read(&text) {
+        Some(value) => Some(value),
+        None => panic!("{name} is `{text}`, which is no number"),
+    }
+}
 
 #[expect(clippy::disallowed_methods, reason = "how a test is told which run to replay; a run itself does not see it")]
 fn variable(name: &str) -> Option<String> {

@@ -42,7 +42,7 @@ impl Source for Reference {
 
     fn finished(&mut self, ended: Ended) {
         let mut profile = self.profile.borrow_mut();
-        profile.steps = profile.steps.max(ended.outcome.steps);
+        profile.choices = profile.choices.max(ended.choices);
         let mut turns: Vec<u32> = ended.tasks.iter().map(|task| task.turns).collect();
         // A child has a higher number than its parent, so from the last to the first every count is whole when added.
         for (id, task) in ended.tasks.iter().enumerate().rev() {

@@ -73,8 +73,8 @@ impl View<'_> {
 /// What is known of a case before a run: a function of the case, from reference runs with fixed seeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// The most decisions that a reference run took.
-    pub steps: u32,
+    /// The most decisions among more than one candidate that a reference run took.
+    pub choices: u32,
     /// Decisions per task, children included, the most of any reference run.
     pub events: BTreeMap<TaskKey, u32>,
 }

@@ -27,11 +27,11 @@ pub struct Pct {
 impl Pct {
     /// PCT with `depth - 1` change points over the profile's length.
     pub fn new(mut stream: Stream, depth: u32, profile: &Profile) -> Pct {
-        let steps = profile.steps.max(8);
-        let points = (depth.max(1) - 1).min(steps / 4);
+        let choices = profile.choices.max(8);
+        let points = (depth.max(1) - 1).min(choices / 4);
         let mut change_points: Vec<u32> = Vec::new();
         while change_points.len() < points as usize {
-            let point = 1 + stream.below(u64::from(steps)) as u32;
+            let point = 1 + stream.below(u64::from(choices)) as u32;
             if !change_points.contains(&point) {
                 change_points.push(point);
             }

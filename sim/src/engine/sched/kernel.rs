@@ -107,6 +107,8 @@ pub(super) struct Kernel {
     pub(super) pending: Option<Next>,
     pub(super) strategy: Box<dyn Strategy>,
     pub(super) steps: u32,
+    /// Decisions among more than one candidate.
+    pub(super) choices: u32,
     pub(super) now_ns: u64,
     pub(super) halted: bool,
     yielding: bool,
@@ -130,6 +132,7 @@ impl Kernel {
             pending: None,
             strategy,
             steps: 0,
+            choices: 0,
             now_ns: 0,
             halted: false,
             yielding: false,
@@ -326,6 +329,7 @@ impl Kernel {
                 &self.offered
             }
         };
+        self.choices += u32::from(candidates.len() > 1);
         let from = &self.tasks[self.current.index()];
         let view = View { candidates, current: self.current, current_key: from.key, current_turn: from.turn, yielding };
         let place = self.strategy.choose(&view).min(candidates.len() - 1);

@@ -45,6 +45,8 @@ pub(crate) struct Ended {
     pub(crate) switches: Vec<Switch>,
     /// The tasks, in the order of creation.
     pub(crate) tasks: Vec<TaskTurns>,
+    /// Decisions among more than one candidate.
+    pub(crate) choices: u32,
 }
 
 /// Runs everything the source offers, on this OS thread, with one pool of stacks.
@@ -96,9 +98,9 @@ impl Handover {
         crate::thread::forget_handles();
         let kernel = KERNEL.with_borrow_mut(Option::take);
         if let (Some(kernel), Some(run)) = (kernel, run::end()) {
-            let tasks = kernel.turns();
+            let (tasks, choices) = (kernel.turns(), kernel.choices);
             let outcome = run.finish(!kernel.halted);
-            self.source.finished(Ended { outcome, switches: kernel.switches.unwrap_or_default(), tasks });
+            self.source.finished(Ended { outcome, switches: kernel.switches.unwrap_or_default(), tasks, choices });
         }
     }
 }
