@@ -45,6 +45,7 @@ list::scenarios! {
         late_cancel_of_old_recv,
         malformed_reply,
         one_variable_reused,
+        pipe_closed_while_starting,
         pipe_reset_with_requests,
         recv_after_pipe_closed,
         recv_cancelled_before_sent,

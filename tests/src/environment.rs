@@ -74,6 +74,11 @@ impl Knobs {
     }
 }
 
+/// Whether generated documents are to be written anew instead of compared.
+pub fn updates() -> bool {
+    read("LASTREF_UPDATE").is_some()
+}
+
 /// Whether the suite is to have [`crate::cells::canary`] among its cells, and so to fail.
 pub fn has_canary() -> bool {
     read(CANARY).is_some()

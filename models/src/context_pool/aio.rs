@@ -32,6 +32,7 @@ use super::errno::{Errno, Outcome, from_code, to_code};
 use super::expire::{Expire, ExpireQueue, Locked};
 use super::library::Nng;
 use super::message::Message;
+use super::reap::Reaper;
 use super::task::{Callback, Task};
 use super::variant::Variant;
 
@@ -54,6 +55,7 @@ pub struct Aio {
     variant: Variant,
     a_task: Arc<Task>,
     a_expire_q: Arc<ExpireQueue>,
+    reaper: Arc<Reaper>,
     id: u32,
     a_msg: RaceCell<Option<Message>>,
     /// Read without a lock, as in C; an integer, so that a race on it can mislead but not corrupt.
@@ -78,6 +80,7 @@ impl Aio {
             variant: nng.variant,
             a_task: Task::new(&nng.tq, memory, cb),
             a_expire_q: Arc::clone(&nng.eq),
+            reaper: Arc::clone(&nng.reaper),
             id,
             a_msg: RaceCell::named("a_msg", None),
             a_result: AtomicU32::new(0),
@@ -280,7 +283,7 @@ impl Aio {
         self.cancel(taken, Err(Errno::Closed));
     }
 
-    /// `nni_aio_stop`: [`Aio::close`], and the callback is over when it returns. Never from the callback.
+    /// `nni_aio_stop`: as `nni_aio_close`, and the callback is over when it returns. Never from the callback.
     pub fn stop(self: &Arc<Self>) {
         let taken = self.take_for_good();
         self.cancel(taken, Err(Errno::Canceled));
@@ -300,6 +303,12 @@ impl Aio {
         self.a_task.wait();
         self.operation.retire(self.owner);
         self.memory.release(self.owner);
+    }
+
+    /// `nni_aio_reap`: [`Aio::free`] on the reaper, so that the aio's own callback may ask for it.
+    pub fn reap(self: &Arc<Self>) {
+        let aio = Arc::clone(self);
+        self.reaper.reap(move || aio.free());
     }
 
     fn take_for_good(&self) -> Option<Taken> {

@@ -11,7 +11,7 @@ use sim::thread::{Builder, JoinHandle};
 use sim::time::{Duration, sleep};
 
 use super::aio::Timeout;
-use super::caller::Wrapper;
+use super::caller::{Forgotten, Wrapper};
 use super::errno::Errno;
 use super::library::Nng;
 use super::plan::{Fault, Plan, Request, Style};
@@ -43,6 +43,7 @@ pub struct Bench {
     /// Touched by the main task alone; a `std` lock because the bench is shared by reference.
     links: std::sync::Mutex<Vec<Option<Link>>>,
     pool: Option<Arc<Pool>>,
+    forgotten: Arc<Forgotten>,
 }
 
 impl Bench {
@@ -57,7 +58,16 @@ impl Bench {
             Style::ContextPerRequest => None,
             Style::ContextPool(contexts) => Some(Pool::open(&nng, &req, contexts)),
         };
-        Bench { plan: plan.clone(), nng, req, rep, server, links: std::sync::Mutex::new(links), pool }
+        Bench {
+            plan: plan.clone(),
+            nng,
+            req,
+            rep,
+            server,
+            links: std::sync::Mutex::new(links),
+            pool,
+            forgotten: Forgotten::none(),
+        }
     }
 
     /// One task per caller.
@@ -67,6 +77,7 @@ impl Bench {
                 nng: Arc::clone(&self.nng),
                 req: Arc::clone(&self.req),
                 pool: self.pool.clone(),
+                forgotten: Arc::clone(&self.forgotten),
                 owner: Owner::new("caller", number),
                 number,
             };
@@ -104,6 +115,7 @@ impl Bench {
             pool.close();
         }
         let _ = self.req.close();
+        self.forgotten.wait();
         if let Some(server) = self.server {
             server.stop();
         }
@@ -117,6 +129,7 @@ struct Caller {
     nng: Arc<Nng>,
     req: Arc<Socket>,
     pool: Option<Arc<Pool>>,
+    forgotten: Arc<Forgotten>,
     owner: Owner,
     number: u32,
 }
@@ -124,7 +137,8 @@ struct Caller {
 impl Caller {
     fn make(&self, requests: &[Request]) {
         for (request, nth) in requests.iter().zip(0_u64..) {
-            let tag = Tag { peer: self.number, request: nth };
+            // Room between two requests for those of a chain.
+            let tag = Tag { peer: self.number, request: nth * 1000 };
             let made = match &self.pool {
                 None => self.on_own_context(*request, tag),
                 Some(pool) => self.on_pooled_context(pool, *request, tag),
@@ -138,11 +152,15 @@ impl Caller {
 
     fn on_own_context(&self, request: Request, tag: Tag) -> Result<(), Errno> {
         let wrapper = Wrapper::open(&self.nng, &self.req, self.owner)?;
-        wrapper.request(tag, timeout(request));
+        if request == Request::Forget {
+            wrapper.forget(tag, &self.forgotten);
+            return Ok(());
+        }
+        wrapper.chain(tag, chained(request), timeout(request));
         match request {
-            Request::Wait | Request::Timeout(_) => drop(wrapper.wait()),
+            Request::Wait | Request::Chain(_) | Request::Timeout(_) => drop(wrapper.wait()),
             Request::Cancel => wrapper.cancel(),
-            Request::Abandon => {}
+            Request::Abandon | Request::Forget => {}
         }
         wrapper.retire();
         Ok(())
@@ -150,7 +168,7 @@ impl Caller {
 
     fn on_pooled_context(&self, pool: &Pool, request: Request, tag: Tag) -> Result<(), Errno> {
         let wrapper = pool.take()?;
-        wrapper.request(tag, timeout(request));
+        wrapper.chain(tag, chained(request), timeout(request));
         if matches!(request, Request::Cancel | Request::Abandon) {
             wrapper.cancel();
         }
@@ -166,8 +184,12 @@ impl Caller {
 fn timeout(request: Request) -> Timeout {
     match request {
         Request::Timeout(ms) => Timeout::After(Duration::from_millis(ms)),
-        Request::Wait | Request::Cancel | Request::Abandon => Timeout::Infinite,
+        _ => Timeout::Infinite,
     }
+}
+
+fn chained(request: Request) -> u32 {
+    if let Request::Chain(more) = request { more } else { 0 }
 }
 
 /// Contexts that are opened once and used in turn.

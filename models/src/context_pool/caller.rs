@@ -10,6 +10,9 @@
 //! retire:  nng_ctx_close ─► nng_aio_stop ─► free what is left on the aio ─► nng_aio_free ─► free the wrapper
 //! ```
 //!
+//! A request may also be forgotten: then the callback that has the result does what retiring does, except that it leaves the
+//! aio to the reaper, since nobody can wait for an aio from its own callback.
+//!
 //! The reply must carry the tag of the request that it is given out as the answer to.
 
 use std::fmt;
@@ -17,7 +20,7 @@ use std::sync::{Arc, Weak};
 
 use sim::ledger::{self, Owner, Resource, Tag};
 use sim::property::{always, sometimes};
-use sim::sync::Mutex;
+use sim::sync::{Condvar, Mutex, MutexGuard};
 
 use super::aio::{Aio, Timeout};
 use super::context::Ctx;
@@ -28,6 +31,39 @@ use super::socket::Socket;
 use super::variant::Variant;
 
 const CALLBACK: Owner = Owner::new("callback", 0);
+
+/// How many wrappers are left to their callbacks.
+pub struct Forgotten {
+    left: Mutex<u32>,
+    none: Condvar,
+}
+
+impl Forgotten {
+    /// None so far.
+    pub fn none() -> Arc<Forgotten> {
+        Arc::new(Forgotten { left: Mutex::named("forgotten", 0), none: Condvar::named("forgotten") })
+    }
+
+    fn more_by_one(&self) {
+        *self.left.lock() += 1;
+    }
+
+    fn less_by_one(&self) {
+        let mut left = self.left.lock();
+        *left -= 1;
+        if *left == 0 {
+            self.none.notify_all();
+        }
+    }
+
+    /// Returns when every callback has torn its wrapper down.
+    pub fn wait(&self) {
+        let mut left = self.left.lock();
+        while *left > 0 {
+            left = self.none.wait(left);
+        }
+    }
+}
 
 /// What a callback finds its operation in: the argument that the application gave with it.
 pub struct Wrapper {
@@ -45,6 +81,10 @@ struct Progress {
     /// The pointer that the caller keeps to what it has sent.
     msg: Option<Message>,
     receiving: bool,
+    /// Requests that the callback is to make after this one.
+    more: u32,
+    /// Set if the callback is to tear the wrapper down.
+    forgotten: Option<(Arc<Wrapper>, Arc<Forgotten>)>,
     result: Option<Outcome>,
 }
 
@@ -76,10 +116,31 @@ impl Wrapper {
 
     /// Sends a request; the callback receives the reply. Each of the two may take `timeout`.
     pub fn request(&self, tag: Tag, timeout: Timeout) {
-        let msg = Message::tagged(self.owner, tag);
-        let asked = Progress { asked: Some(tag), msg: Some(msg.clone()), ..Progress::default() };
-        *self.progress.lock() = asked;
+        self.chain(tag, 0, timeout);
+    }
+
+    /// The same, and the callback that has the reply makes the next request, as upstream's reconnect_stress_test.c does:
+    /// `more` of them, until one fails.
+    pub fn chain(&self, tag: Tag, more: u32, timeout: Timeout) {
         self.aio.set_timeout(timeout);
+        self.submit(tag, more);
+    }
+
+    /// Sends a request that nobody waits for: the callback that has the result closes the context, frees the wrapper and
+    /// gives the aio to the reaper (`nng_aio_reap`).
+    pub fn forget(self: Arc<Self>, tag: Tag, forgotten: &Arc<Forgotten>) {
+        forgotten.more_by_one();
+        self.progress.lock().forgotten = Some((Arc::clone(&self), Arc::clone(forgotten)));
+        self.submit(tag, 0);
+    }
+
+    fn submit(&self, tag: Tag, more: u32) {
+        let msg = Message::tagged(self.owner, tag);
+        let mut progress = self.progress.lock();
+        let forgotten = progress.forgotten.take();
+        let asked = Progress { asked: Some(tag), msg: Some(msg.clone()), more, forgotten, ..Progress::default() };
+        *progress = asked;
+        drop(progress);
         self.aio.set_msg(self.owner, msg);
         self.ctx.send(&self.aio);
     }
@@ -116,21 +177,44 @@ impl Wrapper {
                 if self.variant != Variant::NoFreeOnSendFail {
                     returned.iter().for_each(|msg| msg.free(self.owner));
                 }
-                progress.result = Some(Err(rv));
+                self.ended(progress, Err(rv));
             }
             (Ok(()), true) => {
-                let reply = self.aio.take_msg(self.owner);
-                always("a receive that succeeds has a message", reply.is_some());
-                if let (Some(reply), Some(asked)) = (reply, progress.asked) {
-                    let tag = reply.tag(self.owner);
-                    always("a reply carries a tag", tag.is_some());
-                    ledger::deliver(tag.unwrap_or(asked), asked);
-                    reply.free(self.owner);
+                self.take_reply(progress.asked);
+                match (progress.asked, progress.more.checked_sub(1)) {
+                    (Some(tag), Some(more)) => {
+                        drop(progress);
+                        self.submit(Tag { request: tag.request + 1, ..tag }, more);
+                    }
+                    _ => self.ended(progress, Ok(())),
                 }
-                sometimes("a request is answered", true);
-                progress.result = Some(Ok(()));
             }
-            (Err(rv), true) => progress.result = Some(Err(rv)),
+            (Err(rv), true) => self.ended(progress, Err(rv)),
+        }
+    }
+
+    fn take_reply(&self, asked: Option<Tag>) {
+        let reply = self.aio.take_msg(self.owner);
+        always("a receive that succeeds has a message", reply.is_some());
+        if let (Some(reply), Some(asked)) = (reply, asked) {
+            let tag = reply.tag(self.owner);
+            always("a reply carries a tag", tag.is_some());
+            ledger::deliver(tag.unwrap_or(asked), asked);
+            reply.free(self.owner);
+        }
+        sometimes("a request is answered", true);
+    }
+
+    fn ended(&self, mut progress: MutexGuard<'_, Progress>, result: Outcome) {
+        progress.result = Some(result);
+        let forgotten = progress.forgotten.take();
+        drop(progress);
+        if let Some((_this, forgotten)) = forgotten {
+            // Nobody waits for it. What cannot be freed here is the aio, whose task is still running: the reaper waits.
+            let _ = self.ctx.close();
+            self.memory.release(self.owner);
+            self.aio.reap();
+            forgotten.less_by_one();
         }
     }
 
@@ -157,5 +241,11 @@ impl Wrapper {
 impl fmt::Debug for Wrapper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wrapper").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Forgotten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forgotten").finish_non_exhaustive()
     }
 }

@@ -9,7 +9,6 @@
 //! is safe: a cancel function takes the protocol's lock and finishes aios through the task queue, it never waits for a
 //! destroyer.
 
-use std::fmt;
 use std::sync::Arc;
 
 use sim::sync::{Condvar, Mutex};
@@ -78,14 +77,7 @@ impl Cancel {
     }
 }
 
-impl fmt::Debug for Cancel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cancel").finish_non_exhaustive()
-    }
-}
-
 /// A pair that was taken out of its aio and is now to be called, with no lock held.
-#[derive(Debug)]
 pub(super) struct Taken(Cancel);
 
 impl Taken {

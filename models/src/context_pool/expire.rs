@@ -8,7 +8,6 @@
 //! waits, so that upstream's comparison would make the thread spin. A library without timers has no such thread.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use sim::ledger::Owner;
@@ -23,7 +22,7 @@ use super::errno::Errno;
 const EXPIRE: Owner = Owner::new("nng:aio:expire", 0);
 
 /// What `eq_mtx` guards of one aio.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Locked {
     pub(super) a_cancel: Option<Cancel>,
     pub(super) a_stop: bool,
@@ -51,7 +50,7 @@ impl Expire {
 }
 
 /// What `eq_mtx` guards.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Expirations {
     aios: BTreeMap<u32, Locked>,
     eq_list: Vec<(Arc<Aio>, Expire)>,
@@ -162,11 +161,5 @@ impl ExpireQueue {
         if let Some(thread) = thread {
             thread.join();
         }
-    }
-}
-
-impl fmt::Debug for ExpireQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExpireQueue").finish_non_exhaustive()
     }
 }

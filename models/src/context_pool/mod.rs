@@ -8,8 +8,8 @@
 //! - 3ca7bcc0 (2024-12-07): `a_abort` in place of `nni_task_abort`;
 //! - fe692071 (2023-11-25, part of v1.10.1): the fix of #1702;
 //!
-//! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Eight of these concern
-//! what follows from the source and nobody reported; all are so still in upstream's main branch of 2025:
+//! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Nine of these concern
+//! what follows from the source and nobody reported; all are so still in upstream's main branch at 2ab9b45b (July 2026):
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |
@@ -19,6 +19,7 @@
 //! | `req_ctx` (`cancel_recv`) | aborts a queued send that is another request's | `stale_recv_cancel_aborts_new_send` |
 //! | `req_ctx` (`cancel_send`) | leaves a receive that waits for the cancelled request | `send_cancel_strands_recv` |
 //! | `context` (`rele`) | takes a context off its socket before it is torn down | `ctx_leaves_list_before_fini` |
+//! | `req_pipe` (`start`) | starts a pipe that was closed meanwhile | `pipe_started_after_close` |
 //! | `context` (`open`) | leaves a refused context on its socket's list | `refused_ctx_stays_listed` |
 //! | `req_ctx` (`ctx_send`) | leaves an id in a context whose send was refused | none: it takes 2^31 requests to matter |
 //!
@@ -83,7 +84,7 @@ mod variant;
 
 pub use aio::{Aio, Timeout};
 pub use bench::Bench;
-pub use caller::Wrapper;
+pub use caller::{Forgotten, Wrapper};
 pub use context::Ctx;
 pub use errno::{Errno, Outcome};
 pub use library::{Nng, Threads};

@@ -12,10 +12,10 @@
 //! Left out: pipe events and their callbacks, statistics; dialers and listeners (a scenario connects by itself, and again
 //! after a reset, where a dialer would).
 
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use sim::ledger::{Owner, Resource};
+use sim::property::sometimes;
 use sim::sync::atomic::{AtomicBool, Ordering};
 use sim::sync::{Condvar, Mutex};
 
@@ -81,7 +81,10 @@ impl Pipe {
 
     /// `nni_dialer_add_pipe`, `nni_listener_add_pipe`: once the socket lists the pipe.
     pub(super) fn start(&self) {
-        self.proto.start();
+        // upstream: nni_pipe_is_closed, asked before pipe_start and not again.
+        if !self.p_closed.load(Ordering::Acquire) {
+            self.proto.start();
+        }
         self.rele();
     }
 
@@ -119,6 +122,7 @@ impl Pipe {
         let mut p_ref = self.p_ref.lock();
         p_ref.found = false;
         while p_ref.count > 0 {
+            sometimes("the reaper waits for a pipe that is being started", true);
             p_ref = self.p_cv.wait(p_ref);
         }
         drop(p_ref);
@@ -130,11 +134,5 @@ impl Pipe {
         self.proto.fini();
         self.tran.fini();
         self.memory.release(self.owner);
-    }
-}
-
-impl fmt::Debug for Pipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pipe").field("p_id", &self.p_id).finish_non_exhaustive()
     }
 }

@@ -23,12 +23,17 @@ pub enum Style {
 pub enum Request {
     /// The caller waits for the result.
     Wait,
+    /// The same, and the callback makes so many requests more, one after the other.
+    Chain(u32),
     /// The caller cancels it and waits for the result.
     Cancel,
     /// The caller gives send and receive so many milliseconds each, and waits for the result.
     Timeout(u64),
     /// The caller does not wait: it closes the context at once. With a pool: as [`Request::Cancel`].
     Abandon,
+    /// The caller goes on at once; the callback closes the context and has the aio reaped. With a pool: as
+    /// [`Request::Wait`].
+    Forget,
 }
 
 /// What is done to everybody meanwhile, in this order, each at a moment that the schedule chooses.
@@ -81,12 +86,17 @@ impl Plan {
     }
 }
 
+/// Requests that are waited for.
+pub fn waited() -> impl Strategy<Value = Request> {
+    prop_oneof![3 => Just(Request::Wait), 1 => (1_u32..=2).prop_map(Request::Chain)]
+}
+
 /// Requests that are waited for, and now and then one that is not.
 pub fn any_request() -> impl Strategy<Value = Request> {
     prop_oneof![
-        4 => Just(Request::Wait),
+        5 => waited(),
         2 => Just(Request::Cancel),
-        1 => Just(Request::Abandon),
+        1 => prop_oneof![Just(Request::Abandon), Just(Request::Forget)],
         1 => (1_u64..50).prop_map(Request::Timeout),
     ]
 }

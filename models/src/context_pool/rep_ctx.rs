@@ -9,7 +9,6 @@
 //! A reply goes to the pipe whose id the request came with. If that pipe is gone the reply is freed and the send succeeds.
 //! Sending without a request is `NNG_ESTATE`, a second receive while one is pending too.
 
-use std::fmt;
 use std::sync::Arc;
 
 use sim::ledger::{Owner, Resource};
@@ -202,11 +201,5 @@ impl Rep0 {
             }
         }
         Some(aio)
-    }
-}
-
-impl fmt::Debug for Rep0Ctx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rep0Ctx").field("owner", &self.owner).finish_non_exhaustive()
     }
 }

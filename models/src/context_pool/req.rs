@@ -11,7 +11,6 @@
 //! a req socket does not read.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use sim::ledger::{Owner, Resource};
@@ -125,7 +124,8 @@ impl Req0Sock {
     pub(super) fn fini(&self) {
         self.retry_aio.stop();
         let s = self.lock();
-        always("req0_sock has no pipe when it is freed", s.pipes.is_empty());
+        let listed = s.ready_pipes.len() + s.busy_pipes.len() + s.stop_pipes.len();
+        always("req0_sock has no pipe when it is freed", s.pipes.is_empty() && listed == 0);
         always("requests is empty when its req0_sock is freed", s.requests.is_empty());
         let queued = s.send_queue.len() + s.retry_queue.len();
         always("send_queue and retry_queue are empty when their req0_sock is freed", queued == 0);
@@ -206,16 +206,17 @@ impl Req0Sock {
 }
 
 impl Req0 {
+    /// The lists are threaded through the pipe: it is on one of them.
+    pub(super) fn check_pipe(&self, p_id: u32) {
+        let lists = [&self.ready_pipes, &self.busy_pipes, &self.stop_pipes];
+        let on = lists.iter().flat_map(|list| list.iter()).filter(|&&listed| listed == p_id).count();
+        always("a req0_pipe is on one list of its req0_sock", on == 1);
+    }
+
     /// `nni_id_alloc32` on `requests`.
     pub(super) fn alloc_request_id(&mut self, index: CtxIndex) -> u32 {
         self.last_request_id += 1;
         self.requests.insert(self.last_request_id, index);
         self.last_request_id
-    }
-}
-
-impl fmt::Debug for Req0Sock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Req0Sock").field("owner", &self.owner).finish_non_exhaustive()
     }
 }

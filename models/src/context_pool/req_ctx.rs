@@ -7,7 +7,6 @@
 //! - a context is closed while operations are pending: they are finished with `NNG_ECLOSED` through the task queue, so that
 //!   their callbacks run after the close has returned.
 
-use std::fmt;
 use std::sync::Arc;
 
 use sim::ledger::{Owner, Resource};
@@ -123,8 +122,9 @@ impl Req0 {
         });
         let found = self.requests.get(&ctx.request_id) == Some(&index);
         always("request_id finds its req0_ctx exactly while a request is outstanding", found == after.outstanding());
-        let listed = self.send_queue.iter().filter(|&&queued| queued == index).count();
-        always("a req0_ctx is on send_queue at most once", listed <= 1);
+        let times = |queue: &[CtxIndex]| queue.iter().filter(|&&queued| queued == index).count();
+        let listed = times(&self.send_queue);
+        always("a req0_ctx is on each queue at most once", listed <= 1 && times(&self.retry_queue) <= 1);
         always("a req0_ctx whose send is pending is on send_queue", !after.sending() || listed == 1);
         if after != before {
             transition("req0_ctx", ctx.owner.index(), before.name(), after.name());
@@ -354,11 +354,5 @@ impl Req0Sock {
             sometimes("a receive ends while its cancel function is on its way", true);
         }
         s.arrived(index, event);
-    }
-}
-
-impl fmt::Debug for Req0Ctx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Req0Ctx").field("owner", &self.owner).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,6 @@
 //! One aio sends, one receives all the time. A reply is matched to its context by the id in its first word; the context may
 //! be closed, sending something else, or answered already, and then the reply is dropped.
 
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use sim::ledger::{Owner, Resource};
@@ -16,6 +15,7 @@ use super::message::Message;
 use super::pipe::{Pipe, ProtoPipe};
 use super::req::{PipeState, Req0, Req0Sock};
 use super::req_state::Event;
+use super::variant::Variant;
 
 /// `req0_pipe`.
 pub(super) struct Req0Pipe {
@@ -95,6 +95,7 @@ impl Req0Pipe {
         }
         s.busy_pipes.retain(|&listed| listed != self.p_id);
         s.ready_pipes.push(self.p_id);
+        s.check_pipe(self.p_id);
         self.req.run_send_queue(&mut s, Some(&mut sent_list));
         drop(s);
         sent_list.run();
@@ -183,8 +184,15 @@ impl ProtoPipe for Req0Pipe {
     fn start(&self) {
         let mut s = self.req.lock();
         let Some(pipe) = self.this.upgrade() else { return };
-        s.pipes.insert(self.p_id, PipeState { pipe, contexts: Vec::new(), closed: false });
+        // Deviates: upstream does not ask. A pipe that was closed since its start was decided on is on stop_pipes already, and
+        // nni_list_append panics on a node that is on a list.
+        if s.pipes.contains_key(&self.p_id) && self.req.variant != Variant::PipeStartedAfterClose {
+            sometimes("a pipe is closed before it is started", true);
+            return;
+        }
+        s.pipes.entry(self.p_id).or_insert(PipeState { pipe, contexts: Vec::new(), closed: false });
         s.ready_pipes.push(self.p_id);
+        s.check_pipe(self.p_id);
         self.req.run_send_queue(&mut s, None);
         drop(s);
         self.recv();
@@ -198,8 +206,9 @@ impl ProtoPipe for Req0Pipe {
         s.ready_pipes.retain(|&listed| listed != self.p_id);
         s.busy_pipes.retain(|&listed| listed != self.p_id);
         s.stop_pipes.push(self.p_id);
-        if let Some(pipe) = s.pipes.get_mut(&self.p_id) {
-            pipe.closed = true;
+        s.check_pipe(self.p_id);
+        if let Some(pipe) = self.this.upgrade() {
+            s.pipes.entry(self.p_id).or_insert(PipeState { pipe, contexts: Vec::new(), closed: true }).closed = true;
         }
         // Looked up anew each time: sending again can put a context on another pipe's list.
         while let Some(index) = s.pipes.get_mut(&self.p_id).and_then(|pipe| {
@@ -226,11 +235,5 @@ impl ProtoPipe for Req0Pipe {
         // freed its message, and a receive that ended well has been taken; nothing is left to free.
         self.aio_recv.free();
         self.aio_send.free();
-    }
-}
-
-impl fmt::Debug for Req0Pipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Req0Pipe").field("p_id", &self.p_id).finish_non_exhaustive()
     }
 }

@@ -27,7 +27,6 @@ use super::req_pipe::Req0Pipe;
 use super::transport::{End, Link, Script};
 
 /// The protocol's part of a socket.
-#[derive(Debug)]
 pub(super) enum Protocol {
     Req(Arc<Req0Sock>),
     Rep(Arc<Rep0Sock>),
@@ -248,6 +247,7 @@ impl Socket {
 
     /// `nni_sock_rele`.
     pub(super) fn rele(&self) {
+        self.memory().touch(Owner::new("reference", self.number));
         let mut tables = self.nng.sock_lk.lock();
         let entry = self.entry(&mut tables);
         entry.s_ref -= 1;
@@ -261,6 +261,7 @@ impl Socket {
     }
 
     pub(super) fn is_closing(&self) -> bool {
+        self.memory().touch(Owner::new("reference", self.number));
         self.s_mx.lock().s_closing
     }
 
@@ -303,6 +304,6 @@ impl Socket {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("protocol", &self.protocol).finish_non_exhaustive()
+        f.debug_struct("Socket").field("number", &self.number).finish_non_exhaustive()
     }
 }

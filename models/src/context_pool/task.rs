@@ -15,7 +15,6 @@
 //! exhaustive exploration may ask for one, or for none when no task has a callback.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
 use sim::ledger::{Owner, Resource};
@@ -128,12 +127,6 @@ impl Task {
     }
 }
 
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
-    }
-}
-
 /// `nni_taskq`: the queue, and its workers.
 pub(super) struct TaskQueue {
     tq_mtx: Mutex<Tasks>,
@@ -191,11 +184,5 @@ impl TaskQueue {
         for thread in threads {
             thread.join();
         }
-    }
-}
-
-impl fmt::Debug for TaskQueue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskQueue").finish_non_exhaustive()
     }
 }

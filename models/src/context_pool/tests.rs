@@ -120,6 +120,16 @@ fn a_call_that_does_not_wait_is_eagain() {
 }
 
 #[test]
+fn a_call_that_does_not_wait_is_sent_if_a_pipe_is_ready() {
+    let req = Req::open(Threads::ONE);
+    let link = Socket::connect_script(&req.sock, echo()).expect("the socket is open");
+    let sent = req.ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Zero);
+    assert!(sent.is_ok());
+    req.close();
+    drop(link);
+}
+
+#[test]
 fn a_timeout_is_etimedout_and_gives_the_message_back() {
     let req = Req::open(Threads { timers: true, ..Threads::NONE });
     let aio = Aio::alloc(&req.nng, None);

@@ -240,14 +240,7 @@ impl Queue {
     }
 }
 
-impl fmt::Debug for Queue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("owner", &self.owner).finish_non_exhaustive()
-    }
-}
-
 /// One end of a connection, as a pipe has it.
-#[derive(Debug)]
 pub(super) struct End {
     pub(super) out: Arc<Queue>,
     pub(super) into: Arc<Queue>,
@@ -279,7 +272,7 @@ impl End {
 }
 
 /// A connection, for those who break it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Link {
     queues: [Arc<Queue>; 2],
 }
@@ -317,5 +310,11 @@ impl Link {
     /// The far end of a scripted connection sends this.
     pub fn inject(&self, frame: Frame) {
         self.queues[1].inject(vec![frame]);
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("there", &self.queues[0].owner).finish_non_exhaustive()
     }
 }

@@ -38,6 +38,8 @@ pub enum Variant {
     SendCancelStrandsRecv,
     /// A context leaves its socket's list before its teardown, so that the socket can be freed underneath it.
     CtxLeavesListBeforeFini,
+    /// A pipe that is closed while it is about to be started is put on a second list of its socket.
+    PipeStartedAfterClose,
     /// A context that is refused because its socket is closing stays on the socket's list, and the close waits for it.
     RefusedCtxStaysListed,
 }
@@ -62,6 +64,7 @@ impl crate::Variant for Variant {
             Variant::StaleRecvCancelAbortsNewSend => "stale_recv_cancel_aborts_new_send",
             Variant::SendCancelStrandsRecv => "send_cancel_strands_recv",
             Variant::CtxLeavesListBeforeFini => "ctx_leaves_list_before_fini",
+            Variant::PipeStartedAfterClose => "pipe_started_after_close",
             Variant::RefusedCtxStaysListed => "refused_ctx_stays_listed",
         }
     }
@@ -83,6 +86,7 @@ impl crate::Variant for Variant {
             Variant::StaleRecvCancelAbortsNewSend,
             Variant::SendCancelStrandsRecv,
             Variant::CtxLeavesListBeforeFini,
+            Variant::PipeStartedAfterClose,
             Variant::RefusedCtxStaysListed,
         ]
     }

@@ -19,6 +19,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("abort_after_completion", about, "nanomsg/nng@3ca7bcc0", plan, run)
         .clean(Variant::Fixed)
         .violates(Variant::AbortOverwritesResult, "nng_msg is released by quiescence")
+        .loom_finds(&[Variant::AbortOverwritesResult])
         .sometimes(&["a message is received though its receive is being aborted"])
         .small(Plan { workers: 1 })
 }

@@ -17,7 +17,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let request = prop_oneof![Just(Request::Abandon), Just(Request::Wait)];
+    let request = prop_oneof![Just(Request::Abandon), Just(Request::Forget), Just(Request::Wait)];
     plan::callers(3, 2, request).prop_map(|callers| Plan {
         threads: Threads { timers: false, ..Threads::NNG },
         pipes: 1,

@@ -3,7 +3,7 @@
 //! Upstream: req0_pipe_close of v1.10.1; upstream's tests are test_req_resend_disconnect and _disconnect_no_retry.
 //! Size: up to 4 callers with 2 requests each, 1 or 2 connections, up to 4 breaks or pauses; 2 workers, the reaper, the timers.
 use crate::prelude::*;
-use models::context_pool::{Fault, Plan, Request, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
 
 /// A minute, upstream's default: a request is sent again because of the break, not because of the time.
 const RESEND_MS: u64 = 60_000;
@@ -21,7 +21,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     let resend = prop_oneof![Just(None), Just(Some(RESEND_MS))];
     let fault = prop_oneof![(0..2_u32).prop_map(Fault::Reset), (1..10_u64).prop_map(Fault::Pause)];
     let faults = prop::collection::vec(fault, 1..=4);
-    let callers = plan::callers(4, 2, Just(Request::Wait));
+    let callers = plan::callers(4, 2, plan::waited());
     (callers, resend, faults, 1..=2_u32).prop_map(|(callers, resend_ms, faults, pipes)| Plan {
         threads: Threads { timers: resend_ms.is_some(), ..Threads::NNG },
         pipes,

@@ -15,7 +15,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let request = prop_oneof![Just(Request::Wait), (1_u64..20).prop_map(Request::Timeout)];
+    let request = prop_oneof![plan::waited(), (1_u64..20).prop_map(Request::Timeout)];
     plan::callers(3, 2, request).prop_map(|callers| Plan {
         threads: Threads::NNG,
         pipes: 1,

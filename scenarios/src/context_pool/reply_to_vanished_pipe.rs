@@ -3,7 +3,7 @@
 //! Upstream: rep0_ctx_send of v1.10.1; upstream's test is close_pipe_context_send in rep_test.c. A negative control.
 //! Size: up to 3 callers with 2 requests each, 2 server contexts; each connection breaks once. 2 workers, the reaper.
 use crate::prelude::*;
-use models::context_pool::{Fault, Plan, Request, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    (plan::callers(3, 2, Just(Request::Wait)), 1..=2_u32).prop_map(|(callers, pipes)| Plan {
+    (plan::callers(3, 2, plan::waited()), 1..=2_u32).prop_map(|(callers, pipes)| Plan {
         threads: Threads { timers: false, ..Threads::NNG },
         pipes,
         capacity: 1,

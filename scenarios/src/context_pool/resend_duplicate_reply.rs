@@ -3,7 +3,10 @@
 //! Upstream: req0_retry_cb and req0_recv_cb of v1.10.1; nng_req(7): requests are resent, and a peer may reply to each.
 //! Size: up to 3 callers with 2 requests each, a resend time of some milliseconds, 2 server contexts; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Plan, Request, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Plan, Style, Threads, Variant, bench, plan};
+
+/// How far the clock may run ahead of tasks that are ready: some forty resends at most, so that a run ends.
+const DRIFT: Duration = Duration::from_millis(200);
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -11,13 +14,13 @@ pub fn scenario() -> Scenario {
     Scenario::new("resend_duplicate_reply", about, "nanomsg/nng nng_req(7)", plans, bench::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
-        .limits(Limits { drift: Duration::from_millis(200), ..Limits::default() })
+        .limits(Limits { drift: DRIFT, ..Limits::default() })
         .sometimes(&["a request is sent again because its resend time is over", "a reply finds no request"])
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let callers = plan::callers(3, 2, Just(Request::Wait));
-    (callers, 1_u64..20, any::<bool>()).prop_map(|(callers, resend_ms, pooled)| Plan {
+    let callers = plan::callers(3, 2, plan::waited());
+    (callers, 5_u64..20, any::<bool>()).prop_map(|(callers, resend_ms, pooled)| Plan {
         threads: Threads::NNG,
         pipes: 2,
         capacity: 2,

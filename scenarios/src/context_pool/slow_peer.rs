@@ -1,7 +1,7 @@
 //! A peer that reads slowly: replies wait until their pipe is free, and go to the peer that asked.
 //!
 //! Upstream: rep0_ctx_send and rep0_pipe_send_cb of v1.10.1 (sendq); upstream's test is test_rep_close_pipe_during_send.
-//! Size: up to 4 callers with 2 requests each over connections with room for one message, 3 server contexts; one break.
+//! Size: up to 4 callers with 2 requests each over connections with room for one message, 3 server contexts; up to 3 breaks.
 use crate::prelude::*;
 use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
 
@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    (plan::callers(4, 2, plan::any_request()), 0..=1_usize).prop_map(|(callers, breaks)| Plan {
+    (plan::callers(4, 2, plan::any_request()), 1..=3_usize).prop_map(|(callers, breaks)| Plan {
         threads: Threads::NNG,
         pipes: 1,
         capacity: 1,

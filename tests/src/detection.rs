@@ -1,0 +1,118 @@
+//! docs/detection.md: what finds what, in how many schedules. Generated, so that no figure in it is anybody's memory.
+//!
+//! Every figure is a function of the tree: the seeds are fixed, and a hunt does not depend on the number of jobs. So the
+//! document can be compared with what the tree gives now.
+
+use std::fmt::Write;
+
+use scenarios::{Expect, defaults};
+use sim::explore::{Cell, Engine, Report};
+
+use crate::cells::{self, SuiteCell};
+use crate::search::hunt;
+
+/// Hunts per defect, with seeds 0, 1, 2 and so on.
+pub const SEEDS: u64 = 20;
+/// The budget of a defect in each hunt.
+pub const SCHEDULES: u64 = 10_000;
+/// The budget of what stays clean, once, with seed 0.
+pub const CLEAN_SCHEDULES: u64 = 1_000;
+
+const JOBS: usize = 2;
+
+/// The document as the tree gives it.
+///
+/// # Panics
+/// If a hunt has no report of one of its cells, which is a bug of the harness.
+pub fn document() -> String {
+    let cells = cells::all();
+    let rows = rows(&cells);
+    let mut text = format!(
+        "# What finds what\n\n\
+         Generated from the tree by `LASTREF_UPDATE=1 cargo test -p lastref-tests --test detection`; a test compares.\n\n\
+         Under shuttle by the strategy `{}`: a defect is searched from {SEEDS} seeds (0 to {}), at most {SCHEDULES} schedules each, and \
+         the figures are the median and the worst number of schedules up to and with the first finding; what stays clean is searched once, \
+         from seed 0. Under loom the figures are executions: the exploration is exhaustive within the scenario's preemption bound and \
+         has no seed.\n",
+        defaults::STRATEGY,
+        SEEDS - 1,
+    );
+    let mut components: Vec<&str> = cells.iter().map(component).collect();
+    components.dedup();
+    for component in components {
+        let _ = write!(
+            text,
+            "\n## {component}\n\n| variant | scenario | engine | property | median | worst |\n| --- | --- | --- | --- | --: | --: |\n"
+        );
+        let mut own: Vec<&Row> = rows.iter().filter(|row| row.component == component).collect();
+        own.sort_by_key(|row| (row.variant != "fixed", &row.variant));
+        for row in own {
+            let Row { variant, scenario, engine, outcome, .. } = row;
+            let _ = writeln!(text, "| {variant} | {scenario} | {engine} | {outcome} |");
+        }
+    }
+    text
+}
+
+struct Row {
+    component: String,
+    variant: String,
+    scenario: String,
+    engine: Engine,
+    /// The last three columns.
+    outcome: String,
+}
+
+fn component(cell: &SuiteCell) -> &str {
+    &cell.cell.case.name().component
+}
+
+fn rows(cells: &[SuiteCell]) -> Vec<Row> {
+    let seeded = |cell: &SuiteCell| cell.cell.engine == Engine::Shuttle && cell.expectation.expect != Expect::Clean;
+    let searched: Vec<Cell> = cells.iter().filter(|cell| seeded(cell)).map(|cell| cell.cell.clone()).collect();
+    let single: Vec<Cell> = cells.iter().filter(|cell| !seeded(cell)).map(|cell| cell.cell.clone()).collect();
+    let by_seed: Vec<Vec<Report>> = (0..SEEDS).map(|seed| hunt(searched.clone(), seed, SCHEDULES, JOBS)).collect();
+    let once = hunt(single, defaults::SEED, CLEAN_SCHEDULES, JOBS);
+    let (mut nth_seeded, mut nth_single) = (0, 0);
+    cells
+        .iter()
+        .map(|cell| {
+            let outcome = if seeded(cell) {
+                nth_seeded += 1;
+                over_seeds(&by_seed.iter().map(|reports| &reports[nth_seeded - 1]).collect::<Vec<_>>())
+            } else {
+                nth_single += 1;
+                of_one(&once[nth_single - 1])
+            };
+            let name = cell.cell.case.name();
+            Row {
+                component: name.component.clone(),
+                variant: name.variant.clone(),
+                scenario: name.scenario.clone(),
+                engine: cell.cell.engine,
+                outcome,
+            }
+        })
+        .collect()
+}
+
+/// A defect over all seeds. One that a seed does not find is said to be missed, not left out.
+fn over_seeds(reports: &[&Report]) -> String {
+    let mut properties: Vec<&str> =
+        reports.iter().filter_map(|report| report.failure()).map(|failure| failure.property.as_str()).collect();
+    let missed = reports.len() - properties.len();
+    properties.sort_unstable();
+    properties.dedup();
+    let mut counts: Vec<u64> = reports.iter().map(|report| report.schedules).collect();
+    counts.sort_unstable();
+    let missed = if missed > 0 { format!(" (missed by {missed} of {SEEDS} seeds)") } else { String::new() };
+    format!("{}{missed} | {} | {}", properties.join("; "), counts[counts.len() / 2], counts[counts.len() - 1])
+}
+
+fn of_one(report: &Report) -> String {
+    match report.failure() {
+        Some(failure) => format!("{} | {} | {}", failure.property, report.schedules, report.schedules),
+        None if report.complete => format!("clean in {} | | ", report.schedules),
+        None => format!("clean in {}, not complete | | ", report.schedules),
+    }
+}
