@@ -42,6 +42,7 @@ list::scenarios! {
         ctx_open_races_socket_close,
         failed_send_is_freed,
         free_after_send,
+        kept_context_survives_reset,
         late_cancel_of_old_recv,
         malformed_reply,
         one_variable_reused,

@@ -195,3 +195,10 @@ fn a_link_is_seen_and_its_heading_checked() {
     assert_eq!(why_broken(&here, "Cargo.toml#nothing"), Some(String::from("no such heading")));
     assert_eq!(why_broken(&here, "https://example.org/nowhere"), None);
 }
+
+#[test]
+fn the_scenario_that_the_document_writes_is_the_one_in_the_tree() {
+    let document = read(&root().join("docs/writing-a-scenario.md"));
+    let file = read(&root().join("scenarios/src/context_pool/kept_context_survives_reset.rs"));
+    assert!(document.contains(&format!("```rust\n{file}```")), "docs/writing-a-scenario.md shows another file");
+}
