@@ -16,6 +16,7 @@ type Work = Box<dyn FnOnce() + Send>;
 pub(super) struct Reaper {
     reap_mtx: Mutex<List>,
     reap_work_cv: Condvar,
+    reap_empty_cv: Condvar,
     threaded: bool,
     /// Joined once, by [`Reaper::fini`]: harness state, not the component's.
     reap_thr: std::sync::Mutex<Option<JoinHandle<()>>>,
@@ -24,6 +25,7 @@ pub(super) struct Reaper {
 #[derive(Default)]
 struct List {
     nodes: VecDeque<Work>,
+    reaping: bool,
     exit: bool,
 }
 
@@ -33,6 +35,7 @@ impl Reaper {
         let reaper = Arc::new(Reaper {
             reap_mtx: Mutex::named("reap_mtx", List::default()),
             reap_work_cv: Condvar::named("reap_work_cv"),
+            reap_empty_cv: Condvar::named("reap_empty_cv"),
             threaded,
             reap_thr: std::sync::Mutex::new(None),
         });
@@ -61,14 +64,28 @@ impl Reaper {
         let mut list = self.reap_mtx.lock();
         loop {
             if let Some(work) = list.nodes.pop_front() {
+                list.reaping = true;
                 drop(list);
                 work();
+                let mut list = self.reap_mtx.lock();
+                list.reaping = false;
+                if list.nodes.is_empty() {
+                    self.reap_empty_cv.notify_all();
+                }
                 return true;
             }
             if list.exit {
                 return false;
             }
             list = self.reap_work_cv.wait(list);
+        }
+    }
+
+    /// `nni_reap_drain`: returns when everything that was to be reaped is freed. For a reaper with a thread.
+    pub(super) fn drain(&self) {
+        let mut list = self.reap_mtx.lock();
+        while list.reaping || !list.nodes.is_empty() {
+            list = self.reap_empty_cv.wait(list);
         }
     }
 

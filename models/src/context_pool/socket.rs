@@ -145,12 +145,15 @@ impl Socket {
         }
     }
 
-    /// Returns when the socket has no pipe: an application learns of it by `NNG_PIPE_EV_REM_POST`.
+    /// Returns when the socket has no pipe and those that it had are freed: a moment that an application cannot wait for
+    /// (`NNG_PIPE_EV_REM_POST` comes a little earlier), but that it can come upon.
     pub fn wait_without_pipes(&self) {
         let mut pipes = self.s_mx.lock();
         while !pipes.s_pipes.is_empty() {
             pipes = self.s_cv.wait(pipes);
         }
+        drop(pipes);
+        self.nng.reaper.drain();
     }
 
     /// `nni_pipe_remove`.
