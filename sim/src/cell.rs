@@ -61,6 +61,8 @@ impl<T> RaceCell<T> {
 
     fn access<R>(&self, kind: OpKind, location: &'static Location<'static>, body: impl FnOnce(&mut T) -> R) -> R {
         match engine::arm() {
+            // Made outside any run: plain memory, wherever it is used.
+            _ if self.object == ObjectId::NONE => {}
             Arm::Sched => sched::cell_access(self.object, kind, location),
             Arm::Loom => loom_engine::cell_access(self.object, kind),
             Arm::Std | Arm::Threads => {}

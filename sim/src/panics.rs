@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use crate::engine;
+use crate::engine::{self, Arm};
 use crate::run;
 use crate::violation::{Violation, ViolationKind};
 
@@ -14,6 +14,7 @@ thread_local! {
     /// finding leaves suspended never come back to lower a count.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Puts our hook in front of the host's, once per process. shuttle installs its own at its first execution, which would
@@ -30,9 +31,13 @@ pub(crate) fn install() {
                 return;
             }
             PLACE.set(info.location().map(|at| format!("{}:{}", at.file(), at.line())));
-            // Noted at once: what unwinding comes to, and whether it comes to anything, is not certain under loom.
-            let violation = describe(info);
-            run::with(|run| run.note_violation(violation));
+            let text = text_of(info.payload());
+            if engine::arm() == Arm::Loom {
+                // Noted at once: what unwinding comes to, and whether it comes to anything, is not certain there.
+                let violation = violation_of(&text);
+                run::with(|run| run.note_violation(violation));
+            }
+            TEXT.set(text);
         }));
     });
 }
@@ -40,11 +45,6 @@ pub(crate) fn install() {
 /// From now on, or no longer, panics on this OS thread are findings.
 pub(crate) fn guard(on: bool) {
     GUARDED.set(on);
-}
-
-fn describe(info: &PanicHookInfo<'_>) -> Violation {
-    let text = text_of(info.payload());
-    violation_of(&text)
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> String {
@@ -58,13 +58,18 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
 /// What a panic is evidence of. loom tells its own findings by panicking.
 fn violation_of(text: &str) -> Violation {
     let place = PLACE.with_borrow(Clone::clone).unwrap_or_default();
-    let first = text.lines().next().unwrap_or_default().to_owned();
-    let (kind, property) = if text.starts_with("deadlock; threads") {
-        (ViolationKind::Deadlock, ViolationKind::Deadlock.rule().to_owned())
-    } else if text.contains("Causality violation") {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    let of_loom = engine::arm() == Arm::Loom;
+    let (kind, property) = if of_loom && text.starts_with("deadlock; threads") {
+        let message = "no thread of the model can go on".to_owned();
+        return Violation::of_run(ViolationKind::Deadlock, message)
+            .fact("loom", first)
+            .fact("hint", "loom does not say who holds what; the shuttle engine does");
+    } else if of_loom && text.contains("Causality violation") {
         let cell = engine::loom::touched();
         (ViolationKind::DataRace, format!("{cell} {}", ViolationKind::DataRace.rule()))
-    } else if text.contains("Model exceeded maximum number of branches") {
+    } else if of_loom && text.contains("Model exceeded maximum number of branches") {
         let violation = Violation::of_run(ViolationKind::Stall, first);
         return violation
             .fact("usual cause", "a loop that spins without yielding, or a configuration too large for loom")
@@ -72,7 +77,10 @@ fn violation_of(text: &str) -> Violation {
     } else {
         (ViolationKind::Panic, ViolationKind::Panic.rule().to_owned())
     };
-    Violation { kind, property, message: first, facts: vec![("panicked at".to_owned(), place)] }
+    // What an assertion says of its two sides stands in the lines after the first.
+    let more = lines.filter(|_| kind == ViolationKind::Panic).map(|line| ("panic".to_owned(), line.trim().to_owned()));
+    let facts = more.chain([("panicked at".to_owned(), place)]).collect();
+    Violation { kind, property, message: first, facts }
 }
 
 /// Runs the code of a task. A panic ends the run with a finding; the result is `None` then, if this returns at all.
@@ -85,4 +93,17 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
             None
         }
     }
+}
+
+/// The one case that has no way on: a destructor has to wait while a panic unwinds its own task. It cannot switch, since
+/// every task would see the panic, and it cannot go on without what it waits for. What is known is told, and the process
+/// aborts.
+#[cold]
+pub(crate) fn stuck_while_unwinding(what: &str) -> ! {
+    let seed = run::with(|run| run.seed).unwrap_or_default();
+    let text = TEXT.with_borrow(Clone::clone);
+    let place = PLACE.with_borrow(Clone::clone).unwrap_or_default();
+    eprintln!("a destructor {what} while its own task panics, and can neither wait nor go on (seed {seed:#x})");
+    eprintln!("the panic, at {place}: {text}");
+    std::process::abort()
 }

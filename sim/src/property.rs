@@ -4,9 +4,11 @@
 //! is a rare state that an experiment has to reach in some run, or it has proven nothing.
 
 use std::collections::BTreeMap;
+use std::panic::Location;
 
 use crate::engine;
 use crate::run;
+use crate::trace::Item;
 use crate::violation::{Violation, ViolationKind};
 
 #[derive(Debug, Default)]
@@ -31,20 +33,27 @@ fn broken(sentence: &str, message: String) -> Violation {
 }
 
 /// The sentence must hold whenever this is reached; if it does not, the run ends here with that finding.
+#[track_caller]
 pub fn always(sentence: &'static str, holds: bool) {
     always_with(sentence, holds, Vec::new);
 }
 
 /// Like [`always`], with facts that are gathered only when the sentence does not hold.
+#[track_caller]
 pub fn always_with(sentence: &'static str, holds: bool, facts: impl FnOnce() -> Vec<(&'static str, String)>) {
     if holds {
         return;
     }
+    let location = Location::caller();
     let mut violation = broken(sentence, format!("`{sentence}` does not hold"));
     for (label, value) in facts() {
         violation = violation.fact(label, value);
     }
-    engine::fail(violation);
+    let here = run::with(|run| {
+        run.record(Item::Note(format!("BROKEN: {sentence}").into_boxed_str()), location);
+        run.here(location)
+    });
+    engine::fail(violation.fact("here", here.unwrap_or_default()));
 }
 
 /// Counts the run as one that reached the state, if it did.

@@ -9,7 +9,7 @@ use crate::seed::{Purpose, mix, scale};
 /// A number.
 pub fn u64() -> u64 {
     let (seed, key, nth) = engine::draw_key();
-    mix(mix(seed ^ mix(Purpose::Model as u64 + 0x3000)).wrapping_add(mix(key.0 ^ u64::from(nth))))
+    mix(Purpose::Model.of(seed).wrapping_add(mix(key.0 ^ u64::from(nth))))
 }
 
 /// A number below `bound`; 0 when `bound` is 0.

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::ledger::Ledger;
 use crate::op::{ObjectId, Op, TaskId, TaskKey};
 use crate::property::Properties;
-use crate::seed::fold;
 use crate::trace::{Event, Item, Trace};
 use crate::violation::Violation;
 
@@ -107,6 +106,12 @@ impl Run {
         self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
     }
 
+    /// `worker.0, step 12, models/src/x.rs:40`.
+    pub(crate) fn here(&self, location: &Location<'_>) -> String {
+        let task = self.tasks.get(self.task.index()).map_or("-", |task| task.name.as_str());
+        format!("{task}, step {}, {}:{}", self.step, location.file(), location.line())
+    }
+
     /// The first violation stands: what comes after it may be its consequence.
     pub(crate) fn note_violation(&mut self, violation: Violation) {
         if self.violation.is_none() {
@@ -130,7 +135,7 @@ impl Run {
             self.violation = self.check_quiescence();
         }
         if let Some(violation) = &self.violation {
-            self.trace.seal(fold(violation.kind as u64, violation.facts.len() as u64));
+            self.trace.seal(violation);
         }
         Outcome {
             violation: self.violation,

@@ -34,6 +34,13 @@ impl Purpose {
     }
 }
 
+impl Purpose {
+    /// The root of the substream of `seed`.
+    pub(crate) fn of(self, seed: u64) -> u64 {
+        mix(seed ^ mix(self.constant()))
+    }
+}
+
 /// A stream of numbers.
 #[derive(Clone, Debug)]
 pub struct Stream(Pcg64Mcg);
@@ -41,7 +48,7 @@ pub struct Stream(Pcg64Mcg);
 impl Stream {
     /// The substream of `seed` for `purpose`.
     pub fn new(seed: u64, purpose: Purpose) -> Stream {
-        Stream(Pcg64Mcg::seed_from_u64(mix(seed ^ mix(purpose.constant()))))
+        Stream(Pcg64Mcg::seed_from_u64(purpose.of(seed)))
     }
 
     /// The next number.

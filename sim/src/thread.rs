@@ -29,7 +29,10 @@ pub fn yield_now() {
     let location = Location::caller();
     match engine::arm() {
         Arm::Std | Arm::Threads => std::thread::yield_now(),
-        Arm::Loom => loom::thread::yield_now(),
+        Arm::Loom => {
+            loom_engine::not_unwinding();
+            loom::thread::yield_now();
+        }
         Arm::Sched => sched::yield_now(location),
     }
     engine::after(OpKind::Yield, ObjectId::NONE, location);
@@ -103,8 +106,9 @@ impl<T> JoinHandle<T> {
         match &mut self.os {
             Os::Sched(task) => sched::join(*task, location),
             Os::Loom(handle) => {
+                loom_engine::not_unwinding();
                 if let Some(handle) = handle.take() {
-                    // The thread's own panic was reported from the hook.
+                    // The thread's own panic ended the exploration.
                     let _ = handle.join();
                 }
             }
@@ -119,6 +123,7 @@ impl<T> JoinHandle<T> {
         let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
         match result {
             Some(result) => result,
+            None if std::thread::panicking() => panics::stuck_while_unwinding("joins a task"),
             None => panic!("the joined thread panicked"),
         }
     }

@@ -108,8 +108,10 @@ pub struct Elapsed;
 /// [`Elapsed`] if the time is over first.
 #[track_caller]
 pub fn timeout<T>(duration: Duration, mut poll: impl FnMut() -> Option<T>) -> Result<T, Elapsed> {
-    /// How far the clock moves between two questions, when nothing else moves it.
-    const ASK_EVERY: Duration = Duration::from_millis(1);
+    /// How far the clock moves before the second question, when nothing else moves it; twice as far before each next,
+    /// so that a long timeout costs few steps.
+    const FIRST_PAUSE: Duration = Duration::from_millis(1);
+    let mut pause = FIRST_PAUSE;
     let deadline = Instant::now() + duration;
     loop {
         if let Some(value) = poll() {
@@ -119,6 +121,7 @@ pub fn timeout<T>(duration: Duration, mut poll: impl FnMut() -> Option<T>) -> Re
         if left.is_zero() {
             return Err(Elapsed);
         }
-        sleep(left.min(ASK_EVERY));
+        sleep(left.min(pause));
+        pause *= 2;
     }
 }

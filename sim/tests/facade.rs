@@ -137,6 +137,62 @@ fn readers_share_and_a_writer_excludes() {
 }
 
 #[test]
+fn readers_order_nothing_among_themselves() {
+    found(&[Engine::Shuttle], ViolationKind::DataRace, || {
+        let shared = std::sync::Arc::new((RwLock::new(()), RaceCell::new(0)));
+        let other = {
+            let shared = std::sync::Arc::clone(&shared);
+            thread::spawn(move || {
+                let _shared = shared.0.read();
+                shared.1.set(1);
+            })
+        };
+        {
+            let _shared = shared.0.read();
+            shared.1.set(2);
+        }
+        other.join();
+    });
+}
+
+#[test]
+fn a_failed_upgrade_orders_nothing() {
+    found(&SCHEDULED, ViolationKind::DataRace, || {
+        let strong = Arc::new(());
+        let weak = Arc::downgrade(&strong);
+        let cell = std::sync::Arc::new(RaceCell::new(0));
+        let other = {
+            let cell = std::sync::Arc::clone(&cell);
+            thread::spawn(move || {
+                if weak.upgrade().is_none() {
+                    cell.get();
+                }
+            })
+        };
+        cell.set(1);
+        drop(strong);
+        other.join();
+    });
+}
+
+#[test]
+fn what_was_made_outside_any_run_is_plain_std_inside_one() {
+    let shared = Arc::new((RwLock::new(1), RaceCell::new(2)));
+    let result = Check::new("outer").schedules(20).search(move || {
+        let again = Arc::clone(&shared);
+        assert_eq!(*again.0.read() + again.1.get(), 3);
+        drop(Arc::downgrade(&again));
+    });
+    assert!(result.is_ok(), "{result:?}");
+}
+
+#[test]
+fn a_failed_assertion_tells_both_sides() {
+    let failure = found(&[Engine::Shuttle], ViolationKind::Panic, || assert_eq!(1 + 1, 3));
+    assert!(failure.facts.iter().any(|(_, value)| value == "left: 2"), "{failure}");
+}
+
+#[test]
 fn a_condition_variable_hands_over() {
     clean(&ALL, || {
         let pair = Arc::new((Mutex::new(false), Condvar::new()));

@@ -68,6 +68,29 @@ fn only_the_owner_uses_and_hands_over() {
 }
 
 #[test]
+fn what_was_given_up_is_nobodys_to_use() {
+    check(ViolationKind::WrongOwner, "buffer is touched only by its owner", || {
+        let buffer = Resource::acquire("buffer", ALICE);
+        buffer.unclaim(ALICE);
+        buffer.access(ALICE);
+    });
+}
+
+#[test]
+fn a_place_that_is_gone_is_gone_once() {
+    check(ViolationKind::DoubleRelease, "recv is released once", || {
+        let slot = Slot::new("recv", ALICE);
+        slot.retire(ALICE);
+        slot.retire(BOB);
+    });
+    check(ViolationKind::UseAfterRelease, "recv is not used after its release", || {
+        let slot = Slot::new("recv", ALICE);
+        slot.retire(ALICE);
+        slot.complete(BOB);
+    });
+}
+
+#[test]
 fn a_pool_that_gets_one_buffer_twice_is_a_double_release() {
     check(ViolationKind::DoubleRelease, "buffer is released once", || {
         let buffer = Resource::acquire("buffer", ALICE);

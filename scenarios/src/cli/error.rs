@@ -30,6 +30,9 @@ pub(crate) enum Error {
     /// A token of a saved case whose file is not where it should be.
     #[error("`{token}` needs the saved case `{path}`, which is not there; name its folder with `--dir`")]
     NoSavedCase { token: String, path: PathBuf },
+    /// A token of a saved case whose file holds another case by now.
+    #[error("`{path}` is not what `{token}` names: it was changed since; replay the file by its path")]
+    OtherContent { token: String, path: PathBuf },
     /// A folder in which nothing can be saved.
     #[error("folder `{folder}` cannot be written: {source}; name another with `--dir`")]
     Folder { folder: PathBuf, source: std::io::Error },

@@ -38,7 +38,8 @@ fn summary(explored: &Explored) -> String {
     let mut line =
         format!("{expected} of {cells} as expected, {} schedules in {:.1} s", explored.schedules(), explored.seconds);
     if explored.undecided > 0 {
-        let _ = write!(line, "; stopped, {} undecided", explored.undecided);
+        let why = if explored.stopped { "stopped" } else { "the time was over" };
+        let _ = write!(line, "; {why}, {} undecided", explored.undecided);
     }
     line
 }

@@ -50,6 +50,11 @@ impl Outcome {
         !matches!(self.report.verdict, Verdict::Clean) || self.report.complete
     }
 
+    /// Whether any schedule of the cell was made.
+    pub(super) fn is_explored(&self) -> bool {
+        !matches!(self.report.verdict, Verdict::Clean) || self.report.schedules > 0
+    }
+
     /// `scenario/variant/engine`, with the component in front: how the suite names the same cell.
     pub(super) fn name(&self) -> String {
         let name = self.chosen.cell.case.name();

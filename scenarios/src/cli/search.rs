@@ -39,16 +39,16 @@ pub(super) struct Explored {
 impl Explored {
     /// Whether every verdict is what its scenario says.
     pub(super) fn is_as_expected(&self) -> bool {
-        self.outcomes.iter().all(Outcome::is_as_expected)
+        !self.outcomes.is_empty() && self.outcomes.iter().all(Outcome::is_as_expected)
     }
 
-    /// Leaves out what a stopped hunt did not come to decide: it is neither as expected nor against it.
+    /// Leaves out what a stopped hunt did not come to decide, and what the end of the time left unexplored: it is neither as
+    /// expected nor against it.
     pub(super) fn leave_out_undecided(&mut self) {
-        if self.stopped {
-            let explored = self.outcomes.len();
-            self.outcomes.retain(Outcome::is_decided);
-            self.undecided = explored - self.outcomes.len();
-        }
+        let cells = self.outcomes.len();
+        let stopped = self.stopped;
+        self.outcomes.retain(|outcome| if stopped { outcome.is_decided() } else { outcome.is_explored() });
+        self.undecided = cells - self.outcomes.len();
     }
 
     /// Schedules of all cells.

@@ -43,7 +43,9 @@ impl Source {
             Token::Repro { digest, .. } => {
                 let path = folder.join(Repro::file_of(*digest));
                 if path.exists() {
-                    Source::of_file(path)
+                    let source = Source::of_file(path)?;
+                    source.must_be(&token, input)?;
+                    Ok(source)
                 } else {
                     Err(Error::NoSavedCase { token: input.to_owned(), path })
                 }
@@ -81,6 +83,16 @@ impl Source {
             Execution::Saved { repro, .. } => shrink_repro(case, repro, ShrinkLimits::default())?,
         };
         shrunk.ok_or_else(|| Error::NothingToShrink { input: input.to_owned() })
+    }
+
+    /// A token of a shrunk case names content: a file that was edited since is another case.
+    fn must_be(&self, token: &Token, input: &str) -> Result<(), Error> {
+        match &self.execution {
+            Execution::Saved { repro, path } if repro.token() != *token => {
+                Err(Error::OtherContent { token: input.to_owned(), path: path.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn of_file(path: PathBuf) -> Result<Source, Error> {

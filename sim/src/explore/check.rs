@@ -27,7 +27,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// A search named `name`: under shuttle, by every strategy in turn, 1,000 runs.
+    /// A search named `name`: under shuttle, 1,000 runs, each by a strategy that its seed draws.
     pub fn new(name: &str) -> Check {
         Check {
             name: name.to_owned(),

@@ -188,7 +188,8 @@ impl Hunt<'_> {
         self.stop.load(Ordering::Relaxed) || self.deadline.is_some_and(|deadline| now() >= deadline)
     }
 
-    /// The next chunk: of the cell that has had the fewest runs; loom's cells first, as each is one long piece.
+    /// The next chunk: of the cell that has had the fewest runs. loom's cells, each one long piece, come once every other
+    /// has had a chunk: a hunt that is soon over has then looked at everything that can be looked at in parts.
     fn take(&self, states: &mut [CellState]) -> Option<Work> {
         if self.over() {
             return None;
@@ -198,7 +199,7 @@ impl Hunt<'_> {
             .iter()
             .enumerate()
             .filter(open)
-            .min_by_key(|(cell, state)| (self.cells[*cell].engine != Engine::Loom, state.next, *cell))?;
+            .min_by_key(|(cell, state)| (state.next, self.cells[*cell].engine == Engine::Loom, *cell))?;
         let state = &mut states[cell];
         let from = state.next;
         let to = if self.cells[cell].engine == Engine::Loom { u64::MAX } else { (from + CHUNK).min(self.budget(cell)) };

@@ -51,7 +51,7 @@ fn variable() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
-/// Explores the case's small plan. `over` is asked now and then whether to stop.
+/// Explores the case's small plan. `over` is asked now and then whether to stop, where loom has its own process.
 pub(super) fn explore_loom(case: &Case, origin: &Origin, executions: u64, over: &dyn Fn() -> bool) -> Report {
     if SERVES.get().is_none() {
         return in_process(case, origin, executions);

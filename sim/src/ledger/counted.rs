@@ -122,6 +122,7 @@ impl Counted {
     pub fn expect_count(self, counted: u32) {
         let by = Owner::new("check", 0);
         act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, _| {
+            entry.must_live(by)?;
             let name = entry.name();
             let (count, holders) = parts(entry);
             if *count != counted || holders.len() != counted as usize {

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use crate::op::TaskId;
 use crate::run::TaskInfo;
-use crate::seed::fold;
+use crate::seed::{fold, fold_str};
 
 /// Somebody who can own or hold: a role and a number, `caller#3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +101,7 @@ impl Custody {
         let (code, detail) = match self.action {
             Action::Acquired => (1, 0),
             Action::Used => (2, 0),
-            Action::Passed(to) => (3, (u64::from(to.index) << 8) | to.role.len() as u64),
+            Action::Passed(to) => (3, fold_str(u64::from(to.index), to.role)),
             Action::Claimed => (4, 0),
             Action::Unclaimed => (5, 0),
             Action::Retained(count) => (6, u64::from(count)),
@@ -113,8 +113,8 @@ impl Custody {
             Action::Retired => (12, 0),
             Action::Broken => (13, 0),
         };
-        let who = (u64::from(self.by.index) << 8) | self.by.role.len() as u64;
-        let what = (u64::from(self.nth) << 8) | self.class.len() as u64;
+        let who = fold_str(u64::from(self.by.index), self.by.role);
+        let what = fold_str(u64::from(self.nth), self.class);
         fold(fold(fold(code, detail), who), what)
     }
 }

@@ -42,10 +42,12 @@ impl Resource {
         act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             match entry.holding {
-                Holding::Exclusive { owner: Some(owner) } if owner != by => {
+                Holding::Exclusive { owner: Some(owner) } if owner == by => {}
+                Holding::Exclusive { owner } => {
+                    let owner = owner.map_or("nobody".to_owned(), |owner| owner.to_string());
                     return Err((ViolationKind::WrongOwner, format!("{by} uses {}, which {owner} owns", entry.name())));
                 }
-                _ => {}
+                _ => unreachable!("invariant: a Resource"),
             }
             entry.used = Some(mark);
             Ok(Custody::new(Action::Used, entry.class, entry.nth, by))

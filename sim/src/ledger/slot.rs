@@ -47,10 +47,11 @@ impl Slot {
         });
     }
 
-    /// The pending operation completes. Completion count if none is pending.
+    /// The pending operation completes. Completion count if none is pending; use after release if the place is gone.
     #[track_caller]
     pub fn complete(self, by: Owner) {
         act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+            entry.must_live(by)?;
             let name = entry.name();
             if !std::mem::replace(pending(entry), false) {
                 return Err((
@@ -63,11 +64,15 @@ impl Slot {
         });
     }
 
-    /// The place is gone. Completion count if an operation is still pending: it can never complete.
+    /// The place is gone. Completion count if an operation is still pending: it can never complete. Double release if it
+    /// was gone before.
     #[track_caller]
     pub fn retire(self, by: Owner) {
         act((self.id, self.object), OpKind::Release, by, Location::caller(), |entry, mark| {
             let name = entry.name();
+            if !entry.live {
+                return Err((ViolationKind::DoubleRelease, format!("{by} retires {name} a second time")));
+            }
             if *pending(entry) {
                 return Err((
                     ViolationKind::CompletionCount,

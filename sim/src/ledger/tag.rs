@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine;
 use crate::run;
+use crate::trace::Item;
 use crate::violation::{Violation, ViolationKind};
 
 /// Names the peer and the request that a payload belongs to.
@@ -31,11 +32,14 @@ pub fn deliver(payload: Tag, to: Tag) {
     if payload == to {
         return;
     }
-    let here = run::with(|run| run.tasks.get(run.task.index()).map_or(String::new(), |task| task.name.clone()));
-    let violation =
-        Violation::of_run(ViolationKind::CrossDelivery, format!("the payload of {payload} is delivered to {to}"))
-            .fact("payload", payload)
-            .fact("delivered to", to)
-            .fact("here", format!("{}, {}:{}", here.unwrap_or_default(), location.file(), location.line()));
+    let message = format!("the payload of {payload} is delivered to {to}");
+    let here = run::with(|run| {
+        run.record(Item::Note(format!("BROKEN: {message}").into_boxed_str()), location);
+        run.here(location)
+    });
+    let violation = Violation::of_run(ViolationKind::CrossDelivery, message)
+        .fact("payload", payload)
+        .fact("delivered to", to)
+        .fact("here", here.unwrap_or_default());
     engine::fail(violation);
 }

@@ -190,10 +190,11 @@ impl Repro {
         let text = self.text();
         let failed = |error| ReproError::Write { path: name(), error };
         fs::create_dir_all(dir).map_err(failed)?;
-        match fs::read_to_string(&path) {
-            Ok(there) if there == text => return Ok(path),
+        match fs::read(&path) {
+            Ok(there) if there == text.as_bytes() => return Ok(path),
             Ok(_) => return Err(ReproError::Occupied { path: name() }),
-            Err(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
         }
         // Whole or not at all: written aside, then renamed.
         let aside = dir.join(format!(".{}.{}", self.file_name(), std::process::id()));

@@ -160,20 +160,20 @@ impl Shrinker<'_> {
         best
     }
 
-    fn done(self, best: Candidate) -> Shrunk {
+    /// The last run, whose case is the one to be saved: it must violate the same property still.
+    fn done(self, best: Candidate) -> Option<Shrunk> {
         let mut repro = Repro::new(self.origin.clone(), best.plan.json(), best.seed, best.switches.clone());
         let strategy = Box::new(Forced::new(&best.switches, Stream::new(best.seed, Purpose::Schedule)));
         let ended = run_exact(self.case, Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events });
-        if let Some(violation) = &ended.outcome.violation {
-            repro.kind = violation.kind;
-            repro.property.clone_from(&violation.property);
-        }
+        let violation = ended.outcome.violation.as_ref().filter(|violation| violation.property == self.property)?;
+        repro.kind = violation.kind;
+        repro.property.clone_from(&violation.property);
         repro.trace_hash = ended.outcome.trace.hash();
         let mut report = report_of(self.origin.clone(), &ended.outcome);
         if let Verdict::Violation(failure) = &mut report.verdict {
             failure.replay = format!("lastref replay {}", repro.token());
         }
-        Shrunk { preemptions: best.switches.len(), repro, report, tried: self.tried }
+        Some(Shrunk { preemptions: best.switches.len(), repro, report, tried: self.tried })
     }
 }
 
@@ -188,7 +188,7 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
     let simplest = shrinker.plan(first, tree);
     let fewest = shrinker.schedule(simplest);
     let best = shrinker.single(fewest);
-    Some(shrinker.done(best))
+    shrinker.done(best)
 }
 
 /// Shrinks a repro file's schedule further; its plan stays.
@@ -204,5 +204,5 @@ pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<
     let Some(first) = shrinker.forced(&start, &repro.switches) else { return Ok(None) };
     let fewest = shrinker.schedule(first);
     let best = shrinker.single(fewest);
-    Ok(Some(shrinker.done(best)))
+    Ok(shrinker.done(best))
 }

@@ -60,11 +60,15 @@ impl View<'_> {
         self.candidates.iter().position(|candidate| candidate.task == task)
     }
 
-    /// The choice with no preemption: the current task if it can go on, else the first.
+    /// The choice with no preemption: the current task if it can go on, else the first. A task that yields is followed by
+    /// the next ready one in the order of numbers, so that no task that yields keeps another from running.
     pub fn unforced(&self) -> usize {
         match self.position(self.current) {
-            Some(place) if !self.yielding || self.candidates.len() == 1 => place,
-            Some(place) => usize::from(place == 0),
+            Some(place) if !self.yielding => place,
+            Some(place) => {
+                let ready = self.candidates.iter().filter(|candidate| candidate.deadline_ns.is_none()).count();
+                (place + 1) % ready.max(1)
+            }
             None => 0,
         }
     }

@@ -40,13 +40,19 @@ enum Count {
 }
 
 impl Header {
+    /// Made under the scheduled engine. One that was made outside any run is plain std, wherever it is used.
+    fn scheduled(&self) -> bool {
+        self.object != ObjectId::NONE && engine::arm() == Arm::Sched
+    }
+
     fn up(&self, kind: OpKind, location: &'static Location<'static>) {
         match &self.count {
             Count::Loom(count) => {
+                loom_engine::not_unwinding();
                 count.fetch_add(1, Ordering::Relaxed);
             }
             Count::Std(count) => {
-                if engine::arm() == Arm::Sched {
+                if self.scheduled() {
                     sched::atomic_rmw(self.object, kind, Ordering::Relaxed, location);
                 }
                 count.fetch_add(1, Ordering::Relaxed);
@@ -67,8 +73,8 @@ impl Header {
                 last
             }
             Count::Std(count) => {
-                if engine::arm() == Arm::Sched {
-                    sched::atomic_rmw(self.object, OpKind::ArcDrop, Ordering::AcqRel, location);
+                if self.scheduled() {
+                    sched::count_down(self.object, location, || count.load(Ordering::Relaxed) == 1);
                 }
                 count.fetch_sub(1, Ordering::AcqRel) == 1
             }
@@ -84,7 +90,8 @@ impl Header {
                 loom_engine::not_unwinding();
                 count.load(Ordering::Relaxed);
             }
-            Count::Std(_) => engine::point(kind, self.object, location),
+            Count::Std(_) if self.scheduled() => engine::point(kind, self.object, location),
+            Count::Std(_) => {}
         }
         engine::after(kind, self.object, location);
     }
@@ -94,6 +101,7 @@ impl Header {
         let mut risen = false;
         match &self.count {
             Count::Loom(count) => {
+                loom_engine::not_unwinding();
                 let mut seen = count.load(Ordering::Relaxed);
                 while seen != 0 && !risen {
                     match count.compare_exchange(seen, seen + 1, Ordering::Acquire, Ordering::Relaxed) {
@@ -103,8 +111,11 @@ impl Header {
                 }
             }
             Count::Std(count) => {
-                if engine::arm() == Arm::Sched {
-                    sched::atomic_rmw(self.object, OpKind::Upgrade, Ordering::Acquire, location);
+                if self.scheduled() {
+                    sched::atomic_exchange(self.object, OpKind::Upgrade, location, || {
+                        let alive = count.load(Ordering::Relaxed) > 0;
+                        if alive { Ok(Ordering::Acquire) } else { Err(Ordering::Relaxed) }
+                    });
                 }
                 let more = |seen: usize| seen.checked_add(1).filter(|_| seen != 0);
                 risen = count.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok();
@@ -154,7 +165,9 @@ impl<T> Arc<T> {
         let count = match &header.count {
             Count::Loom(count) => count.load(Ordering::Relaxed),
             Count::Std(count) => {
-                engine::point(OpKind::Load, header.object, location);
+                if header.scheduled() {
+                    sched::atomic_load(header.object, Ordering::Relaxed, location);
+                }
                 count.load(Ordering::Relaxed)
             }
         };

@@ -8,7 +8,7 @@ use std::fmt;
 use std::panic::Location;
 pub use std::sync::atomic::Ordering;
 
-use crate::engine::{self, Arm, sched};
+use crate::engine::{self, Arm, loom as loom_engine, sched};
 use crate::op::{ObjectId, OpKind};
 
 /// Orders the operations around it, as [`std::sync::atomic::fence`].
@@ -17,7 +17,10 @@ pub fn fence(order: Ordering) {
     let location = Location::caller();
     match engine::arm() {
         Arm::Std | Arm::Threads => std::sync::atomic::fence(order),
-        Arm::Loom => loom::sync::atomic::fence(order),
+        Arm::Loom => {
+            loom_engine::not_unwinding();
+            loom::sync::atomic::fence(order);
+        }
         Arm::Sched => sched::fence(order, location),
     }
     engine::after(OpKind::Fence, ObjectId::NONE, location);
@@ -57,7 +60,10 @@ macro_rules! atomic {
                 let location = Location::caller();
                 let value = match &self.imp {
                     imp::$name::Std(atomic) => atomic.load(order),
-                    imp::$name::Loom(atomic) => atomic.load(order),
+                    imp::$name::Loom(atomic) => {
+                        loom_engine::not_unwinding();
+                        atomic.load(order)
+                    }
                     imp::$name::Sched(atomic) => {
                         sched::atomic_load(self.object, order, location);
                         atomic.load(STORED)
@@ -73,7 +79,10 @@ macro_rules! atomic {
                 let location = Location::caller();
                 match &self.imp {
                     imp::$name::Std(atomic) => atomic.store(value, order),
-                    imp::$name::Loom(atomic) => atomic.store(value, order),
+                    imp::$name::Loom(atomic) => {
+                        loom_engine::not_unwinding();
+                        atomic.store(value, order);
+                    }
                     imp::$name::Sched(atomic) => {
                         sched::atomic_store(self.object, order, location);
                         atomic.store(value, STORED);
@@ -103,9 +112,12 @@ macro_rules! atomic {
                 let location = Location::caller();
                 let result = match &self.imp {
                     imp::$name::Std(atomic) => atomic.compare_exchange(current, new, success, failure),
-                    imp::$name::Loom(atomic) => atomic.compare_exchange(current, new, success, failure),
+                    imp::$name::Loom(atomic) => {
+                        loom_engine::not_unwinding();
+                        atomic.compare_exchange(current, new, success, failure)
+                    }
                     imp::$name::Sched(atomic) => {
-                        sched::atomic_exchange(self.object, location, || {
+                        sched::atomic_exchange(self.object, OpKind::Rmw, location, || {
                             let written = atomic.load(STORED) == current;
                             if written { Ok(success) } else { Err(failure) }
                         });
@@ -140,7 +152,10 @@ macro_rules! atomic {
             ) -> $value {
                 let value = match &self.imp {
                     imp::$name::Std(atomic) => std(atomic, order),
-                    imp::$name::Loom(atomic) => loom(atomic, order),
+                    imp::$name::Loom(atomic) => {
+                        loom_engine::not_unwinding();
+                        loom(atomic, order)
+                    }
                     imp::$name::Sched(atomic) => {
                         sched::atomic_rmw(self.object, OpKind::Rmw, order, location);
                         std(atomic, STORED)

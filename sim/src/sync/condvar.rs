@@ -10,8 +10,8 @@ use crate::engine::sched::{Notify, Waited};
 use crate::engine::{self, Arm, loom as loom_engine, sched, threads};
 use crate::op::{ObjectId, OpKind};
 
-/// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified, and
-/// is drawn. There are no spurious wake-ups.
+/// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
+/// scheduled engine draws it, loom takes the one that has waited longest. Neither wakes without cause.
 pub struct Condvar {
     object: ObjectId,
     imp: Imp,
@@ -68,6 +68,7 @@ impl Condvar {
         let location = Location::caller();
         guard.inner = match (&self.imp, guard.suspend()) {
             (Imp::Sched, storage) => {
+                never_while_unwinding();
                 drop(storage);
                 sched::wait(self.object, guard.mutex.object, location);
                 guard.mutex.retake()
@@ -104,6 +105,7 @@ impl Condvar {
         let location = Location::caller();
         let timed_out = match (&self.imp, guard.suspend()) {
             (Imp::Sched, storage) => {
+                never_while_unwinding();
                 drop(storage);
                 let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
                 let waited = sched::wait_until(self.object, guard.mutex.object, Some(timeout_ns), location);
@@ -156,6 +158,12 @@ impl Condvar {
             }
         }
         engine::after(OpKind::NotifyAll, self.object, location);
+    }
+}
+
+fn never_while_unwinding() {
+    if std::thread::panicking() {
+        crate::panics::stuck_while_unwinding("waits on a condition variable");
     }
 }
 

@@ -25,10 +25,7 @@ fn clean<G>(result: Result<G, std::sync::PoisonError<G>>) -> G {
     result.unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// The one case that has no way on: a destructor takes a lock that another task holds, while a panic unwinds its own
-/// task. It can neither wait, since a panicking task does not switch, nor go on without the lock.
 #[cold]
 fn locked_while_unwinding() -> ! {
-    eprintln!("invariant: a destructor waits for a lock that another task holds, while its own task panics");
-    std::process::abort()
+    crate::panics::stuck_while_unwinding("waits for a lock that another task holds")
 }

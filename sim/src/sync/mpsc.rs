@@ -1,6 +1,7 @@
 //! Channels with many senders and one receiver, as [`std::sync::mpsc`].
 //!
-//! They are built on the facade's own lock and condition variable, so that every engine explores the same operations.
+//! They are built on the facade's own lock and condition variable, so that every engine explores the same operations. One
+//! deviation: `try_send` on a channel of bound 0 fails even while a receiver waits.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +10,14 @@ pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, 
 use std::time::Duration;
 
 use super::{Condvar, Mutex};
+use crate::engine::{self, Arm};
 use crate::time::Instant;
+
+/// A task that panics ends its run: nobody is left to be told that this end of a channel is gone, and the lock may be held
+/// by a task that is not going to run again.
+fn ends_with_the_run() -> bool {
+    std::thread::panicking() && engine::arm() != Arm::Std
+}
 
 struct Channel<T> {
     state: Mutex<State<T>>,
@@ -91,6 +99,9 @@ impl<T> Clone for Handle<T> {
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
+        if ends_with_the_run() {
+            return;
+        }
         let mut state = self.0.state.lock();
         state.senders -= 1;
         if state.senders == 0 {
@@ -230,6 +241,9 @@ impl<T> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
+        if ends_with_the_run() {
+            return;
+        }
         let mut state = self.0.state.lock();
         state.receiving = false;
         if state.bound.is_some() {

@@ -83,7 +83,10 @@ impl<T> Mutex<T> {
                 Err(std::sync::TryLockError::Poisoned(guard)) => Some(Inner::Std(guard.into_inner())),
                 Err(std::sync::TryLockError::WouldBlock) => None,
             },
-            Imp::Loom(mutex) => mutex.try_lock().ok().map(Inner::Loom),
+            Imp::Loom(mutex) => {
+                loom_engine::not_unwinding();
+                mutex.try_lock().ok().map(Inner::Loom)
+            }
             Imp::Sched(mutex) => match sched::try_lock(self.object, LockMode::Exclusive, OpKind::TryLock, location) {
                 Some(false) => None,
                 Some(true) => Some(Inner::Sched(self.storage(mutex))),

@@ -36,15 +36,28 @@ impl Once {
         }
         *stage = Stage::Running;
         drop(stage);
+        let mut attempt = Attempt { once: self, reached: Stage::New };
         init();
-        *self.stage.lock() = Stage::Done;
-        self.done.notify_all();
+        attempt.reached = Stage::Done;
     }
 
     /// Whether the closure has run.
     #[track_caller]
     pub fn is_completed(&self) -> bool {
         *self.stage.lock() == Stage::Done
+    }
+}
+
+/// Says how a call came out, also if its closure panicked: then the next caller tries, where std would panic too.
+struct Attempt<'a> {
+    once: &'a Once,
+    reached: Stage,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        *self.once.stage.lock() = self.reached;
+        self.once.done.notify_all();
     }
 }
 

@@ -71,7 +71,10 @@ impl<T> RwLock<T> {
         let location = Location::caller();
         let inner = match &self.imp {
             Imp::Std(lock) => Read::Std(clean(lock.read())),
-            Imp::Loom(lock) => Read::Loom(clean(lock.read())),
+            Imp::Loom(lock) => {
+                loom_engine::not_unwinding();
+                Read::Loom(clean(lock.read()))
+            }
             Imp::Sched(lock) => {
                 sched::lock(self.object, LockMode::Shared, OpKind::ReadLock, location);
                 match lock.try_read() {
@@ -91,7 +94,10 @@ impl<T> RwLock<T> {
         let location = Location::caller();
         let inner = match &self.imp {
             Imp::Std(lock) => Write::Std(clean(lock.write())),
-            Imp::Loom(lock) => Write::Loom(clean(lock.write())),
+            Imp::Loom(lock) => {
+                loom_engine::not_unwinding();
+                Write::Loom(clean(lock.write()))
+            }
             Imp::Sched(lock) => {
                 sched::lock(self.object, LockMode::Exclusive, OpKind::WriteLock, location);
                 match lock.try_write() {
@@ -153,7 +159,7 @@ impl<T> DerefMut for RwLockWriteGuard<'_, T> {
 }
 
 fn gave_back(object: ObjectId, location: &'static Location<'static>) {
-    if engine::arm() == Arm::Sched {
+    if object != ObjectId::NONE && engine::arm() == Arm::Sched {
         sched::unlock(object, OpKind::RwUnlock, location);
     }
     engine::after(OpKind::RwUnlock, object, location);

@@ -10,7 +10,8 @@ use std::panic::Location;
 use crate::ledger::Custody;
 use crate::op::{ObjectId, OpKind, TaskId};
 use crate::run::{self, Record};
-use crate::seed::fold;
+use crate::seed::{fold, fold_str};
+use crate::violation::Violation;
 
 pub use table::Detail;
 pub(crate) use table::render;
@@ -70,16 +71,17 @@ impl Trace {
         crate::seed::mix(self.hash)
     }
 
-    /// Mixes in what is known only at the end.
-    pub(crate) fn seal(&mut self, value: u64) {
-        self.hash = fold(self.hash, value);
+    /// Mixes in what the run came to.
+    pub(crate) fn seal(&mut self, violation: &Violation) {
+        self.hash = fold_str(fold_str(self.hash, &violation.property), &violation.message);
     }
 
     #[inline]
     pub(crate) fn push(&mut self, event: Event) {
         let place = (u64::from(event.location.line()) << 32) | u64::from(event.location.column());
-        let who = (u64::from(event.task.0) << 40) ^ place;
-        self.hash = fold(fold(self.hash, who), event.item.digest() ^ event.now_ns.rotate_left(17));
+        let who = (u64::from(event.task.0) << 32) | event.location.file().len() as u64;
+        let what = event.item.digest() ^ event.now_ns.rotate_left(17);
+        self.hash = fold(fold(fold(self.hash, who), place), what);
         if self.recording() {
             self.events.push(event);
         }
@@ -91,10 +93,8 @@ impl Item {
         match self {
             Item::Op { kind, object } => ((*kind as u64) << 32) | u64::from(object.0),
             Item::Custody(custody) => custody.digest(),
-            // The texts are literals of the source, whose place is in the hash already; their lengths tell a changed
-            // state apart.
-            Item::Transition { index, from, to, .. } => {
-                (0x71 << 56) | (u64::from(*index) << 24) | ((from.len() as u64) << 12) | to.len() as u64
+            Item::Transition { machine, index, from, to } => {
+                [machine, from, to].into_iter().fold(fold(0x71, u64::from(*index)), |state, text| fold_str(state, text))
             }
             // A note is formatted only for a reader, so its text cannot be part of the hash.
             Item::Note(_) => 0x72 << 56,

@@ -7,6 +7,7 @@ use comfy_table::{Cell, ContentArrangement, Table, presets};
 use super::{Event, Item};
 use crate::op::OpKind;
 use crate::run::{Outcome, label};
+use crate::violation::ViolationKind;
 
 /// How much of a trace a table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +55,13 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
     }
     let mut drawn: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
     if let Some(violation) = &outcome.violation {
-        let who = outcome.tasks.get(outcome.task.index()).map_or("-", String::as_str);
-        let _ = writeln!(drawn, "{}: {} ({who})", violation.property, violation.message);
+        let _ = write!(drawn, "{}: {}", violation.property, violation.message);
+        // A deadlock, a stall and a leak are nobody's: who ran last has no part in them.
+        let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
+        match outcome.tasks.get(outcome.task.index()).filter(|_| !of_all) {
+            Some(task) => drawn.push_str(&format!(" ({task})\n")),
+            None => drawn.push('\n'),
+        }
     }
     drawn
 }

@@ -78,6 +78,7 @@ pub(crate) fn new_cell(object: ObjectId) {
 
 /// Lets loom check an access to a plain cell.
 pub(crate) fn cell_access(object: ObjectId, kind: OpKind) {
+    not_unwinding();
     let cell = find(&CELLS, object);
     TOUCHED.set(object);
     match cell {
@@ -104,6 +105,7 @@ fn find<T>(registry: &'static Registry<T>, object: ObjectId) -> Option<Rc<T>> {
 
 /// A ledger call, made visible to loom's partial-order reduction.
 pub(crate) fn probe(op: Op) {
+    not_unwinding();
     if let Some(probe) = find(&PROBES, op.object) {
         // A use too: loom keeps one last access per atomic, so that after two loads a write of the second reader's is
         // not tried before the first reader's load. Found by a defect that went unseen in a complete exploration.
@@ -118,6 +120,7 @@ pub(crate) fn spawn(
     body: Box<dyn FnOnce()>,
     location: &'static Location<'static>,
 ) -> (TaskId, loom::thread::JoinHandle<()>) {
+    not_unwinding();
     settle();
     let id = run::with(|run| run.spawned(name).0).unwrap_or(TaskId::MAIN);
     let handle = loom::thread::spawn(move || {
@@ -250,6 +253,7 @@ fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally)
 
 /// loom knows no time: a timed wait lets others run once, then its time is over.
 pub(crate) fn pass_time(duration: std::time::Duration) {
+    not_unwinding();
     loom::thread::yield_now();
     settle();
     let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);

@@ -20,8 +20,8 @@ use kernel::{Go, Kernel, Need, Next};
 use objects::ObjectState;
 pub(crate) use shuttle::{Ended, Setup, Source, run_batch};
 pub(crate) use sync::{
-    LockMode, Notify, Waited, atomic_exchange, atomic_load, atomic_rmw, atomic_store, cell_access, fence, lock, notify,
-    try_lock, unlock, wait, wait_until,
+    LockMode, Notify, Waited, atomic_exchange, atomic_load, atomic_rmw, atomic_store, cell_access, count_down, fence,
+    lock, notify, try_lock, unlock, wait, wait_until,
 };
 
 use crate::op::{ObjectId, Op, OpKind, TaskId};

@@ -18,7 +18,10 @@ pub(super) struct LockState {
     pub(super) readers: SmallVec<[TaskId; 2]>,
     /// Those that have announced the lock and do not have it.
     pub(super) contenders: SmallVec<[(TaskId, Mode); 4]>,
+    /// What writers have released: readers and writers join it.
     pub(super) clock: Clock,
+    /// What readers have released: only writers join it, as nothing orders one reader after another.
+    pub(super) readers_clock: Clock,
 }
 
 /// An access to a plain cell: which task, and that task's clock at the time.

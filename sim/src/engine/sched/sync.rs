@@ -59,7 +59,11 @@ impl Kernel {
         }
         lock.contenders.retain(|(task, _)| *task != me);
         let contended = !lock.contenders.is_empty();
-        self.tasks[me.index()].clock.join(&lock.clock);
+        let clock = &mut self.tasks[me.index()].clock;
+        clock.join(&lock.clock);
+        if mode == Mode::Exclusive {
+            clock.join(&lock.readers_clock);
+        }
         if contended {
             self.refresh(object);
         }
@@ -68,15 +72,16 @@ impl Kernel {
     pub(super) fn give(&mut self, object: ObjectId) {
         let me = self.current;
         let lock = self.objects[object.0 as usize].lock();
+        let clock = &mut self.tasks[me.index()].clock;
         if lock.holder == Some(me) {
             lock.holder = None;
+            lock.clock.join(clock);
         } else if let Some(place) = lock.readers.iter().position(|reader| *reader == me) {
             lock.readers.remove(place);
+            lock.readers_clock.join(clock);
         }
-        let contended = !lock.contenders.is_empty();
-        let clock = &mut self.tasks[me.index()].clock;
-        lock.clock.join(clock);
         clock.tick(me);
+        let contended = !lock.contenders.is_empty();
         if contended {
             self.refresh(object);
         }
@@ -198,14 +203,26 @@ pub(crate) fn atomic_rmw(object: ObjectId, kind: OpKind, order: Ordering, locati
     }
 }
 
-/// A compare-and-exchange is about to happen; `outcome` tells, once it is this task's turn, whether it writes and with
+/// A strong reference is about to go. std's last drop acquires what the others released; the others acquire nothing.
+pub(crate) fn count_down(object: ObjectId, location: &'static Location<'static>, is_last: impl FnOnce() -> bool) {
+    if enter(Op { kind: OpKind::ArcDrop, object, location }, Need::Nothing) {
+        let acquired = if is_last() { Ordering::Acquire } else { Ordering::Relaxed };
+        with(|kernel| {
+            kernel.acquire_from(object, acquired);
+            kernel.release_to(object, Ordering::Release, true);
+        });
+    }
+}
+
+/// A compare-and-exchange, or what amounts to one, is about to happen; `outcome` tells, once it is this task's turn, whether it writes and with
 /// which order.
 pub(crate) fn atomic_exchange(
     object: ObjectId,
+    kind: OpKind,
     location: &'static Location<'static>,
     outcome: impl FnOnce() -> Result<Ordering, Ordering>,
 ) {
-    if enter(Op { kind: OpKind::Rmw, object, location }, Need::Nothing) {
+    if enter(Op { kind, object, location }, Need::Nothing) {
         let outcome = outcome();
         with(|kernel| match outcome {
             Ok(order) => {
