@@ -1,10 +1,12 @@
 //! What people review when a model or the harness changes: for each defect its shortest failing interleaving, for each
-//! component one clean trace, and the transition tables of the models.
+//! component one clean trace, and the transitions of the models: the table of a machine that is written as one, and for
+//! every component those that its fixed variant made in a number of runs of every scenario.
 //!
 //! Several scenarios may find one defect; the snapshot is of the one whose shrunk table is the shortest. A snapshot holds
 //! no seed, address or source line, so that it changes when behaviour does and not otherwise. The search behind it uses
 //! the defaults of a hunt whatever the environment says, for the same reason.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use lastref_tests::cells::{self, SuiteCell};
@@ -12,14 +14,21 @@ use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
 use models::context_pool::req_state;
 use scenarios::{Expect, defaults};
-use sim::explore::{Engine, run_one};
+use sim::explore::{Engine, run_one, transitions};
 use sim::replay::{ShrinkLimits, shrink};
+
+/// Runs of each scenario whose transitions are gathered; another tenfold adds none.
+const GATHERED: u64 = 100;
 
 /// Every planted defect is found in far fewer.
 const SCHEDULES: u64 = 10_000;
 
 fn main() -> ExitCode {
-    let mut trials = vec![Trial::test("context_pool.req_state", || compare("context_pool.req_state", &transitions()))];
+    let mut trials = vec![Trial::test("context_pool.req_state", || compare("context_pool.req_state", &req_table()))];
+    for (component, cells) in by_component() {
+        let name = format!("{component}.transitions");
+        trials.push(Trial::test(name.clone(), move || compare(&name, &gathered(&cells))));
+    }
     for (name, cells) in by_variant() {
         trials.push(Trial::test(name.clone(), move || {
             let tables: Result<Vec<String>, Failed> = cells.iter().map(table).collect();
@@ -65,7 +74,26 @@ fn table(cell: &SuiteCell) -> Result<String, Failed> {
     Ok(format!("{}\n{table}", case.name()))
 }
 
-fn transitions() -> String {
+/// The shuttle cells of each component's fixed variant.
+fn by_component() -> BTreeMap<String, Vec<SuiteCell>> {
+    let mut components: BTreeMap<String, Vec<SuiteCell>> = BTreeMap::new();
+    for cell in cells::all().into_iter().filter(|cell| cell.cell.engine == Engine::Shuttle) {
+        let name = cell.cell.case.name();
+        if name.variant == "fixed" {
+            components.entry(name.component.clone()).or_default().push(cell);
+        }
+    }
+    components
+}
+
+/// Every transition that some run made, one a line.
+fn gathered(cells: &[SuiteCell]) -> String {
+    let runs = cells.iter().flat_map(|cell| (0..GATHERED).map(move |seed| (&cell.cell, seed)));
+    let made: BTreeSet<String> = runs.flat_map(|(cell, seed)| transitions(&cell.case, cell.strategy, seed)).collect();
+    made.iter().map(|transition| format!("{transition}\n")).collect()
+}
+
+fn req_table() -> String {
     req_state::transitions().iter().map(|transition| format!("{}\n", transition.to_string().trim_end())).collect()
 }
 

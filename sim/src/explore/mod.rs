@@ -18,7 +18,7 @@ pub use hunt::{Cell, Hunt, Observer, Quiet};
 pub use isolate::serve_child;
 pub use report::{Failure, Origin, Report, Verdict};
 pub(crate) use single::{Exact, build, report_of, run_exact};
-pub use single::{Recording, drive, run_one};
+pub use single::{Recording, drive, run_one, transitions};
 
 pub use crate::engine::Engine;
 pub use crate::strategy::StrategyName;

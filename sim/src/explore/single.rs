@@ -1,7 +1,7 @@
 //! One run, exactly: of a seed, or of a plan and a schedule that are given.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::case::Case;
@@ -12,6 +12,7 @@ use crate::engine::{Engine, threads};
 use crate::plan::{AnyPlan, Generator};
 use crate::run::{Outcome, Record};
 use crate::strategy::{Strategy, StrategyName};
+use crate::trace::Item;
 
 /// A run of which everything is given.
 pub(crate) struct Exact {
@@ -73,6 +74,22 @@ pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -
         Engine::Loom => isolate::explore_loom(case, &origin, u64::MAX, &|| false),
     });
     Report { seconds, ..report }
+}
+
+/// The state changes that the model told of in the run of `seed` under shuttle, each as `machine from -> to`.
+///
+/// Many runs together pin what the state machines of a model do, whichever object did it and when.
+pub fn transitions(case: &Case, strategy: StrategyName, seed: u64) -> BTreeSet<String> {
+    let plan = case.generator().plan(seed);
+    let strategy = build(case, strategy, seed);
+    let ended = run_exact(case, Exact { plan, seed, strategy, record: Record::Events });
+    let items = ended.outcome.trace.events.iter().map(|event| &event.item);
+    items
+        .filter_map(|item| match item {
+            Item::Transition { machine, from, to, .. } => Some(format!("{machine} {from} -> {to}")),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The strategy for the run of `seed`.
