@@ -8,6 +8,7 @@
 //! [`sim::random`], and depends on `sim` only. A model that needed a second engine-specific line would be a model of the
 //! engine.
 
+pub mod buffer_pool;
 pub mod context_pool;
 mod variant;
 

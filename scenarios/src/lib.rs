@@ -28,6 +28,28 @@ pub use scenario::Scenario;
 pub use seed::{BadSeed, parse_seed};
 
 list::scenarios! {
+    buffer_pool: [
+        answer_of_another,
+        append_outgrows_buffer,
+        body_closed_elsewhere,
+        body_closed_twice,
+        body_closed_twice_v1_2_18,
+        body_retained_or_taken,
+        chunks_share_a_buffer,
+        collection_between_steps,
+        descriptor_reused_while_reading,
+        engine_teardown,
+        handler_panics,
+        late_close_of_body,
+        late_close_of_pooled_reader,
+        limits_and_deadlines,
+        read_of_closed_body,
+        request_after_close,
+        reset_in_every_state,
+        slow_reader,
+        stale_event_of_old_conn,
+        stop_while_accepting,
+    ],
     context_pool: [
         abort_after_completion,
         abort_before_schedule,

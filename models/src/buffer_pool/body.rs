@@ -1,0 +1,101 @@
+//! `request.Body` as the handler sees it, and what stands between the handler and the pooled reader.
+//!
+//! Upstream gives the handler the pooled `*BodyReader` itself. Two things follow from the source, and nobody reported
+//! them: a handler that keeps the body and closes it after it has returned closes the body of whoever has the reader by
+//! then; and a `Close` from another goroutine frees the buffer that a `Read` is copying from. net/http, whose contract
+//! handlers are written against, has neither: its body has a lock, and knows when the request is over.
+//!
+//! Deviates: the handler gets a small body of its own, which is not pooled. It has a lock, held for the time of each
+//! call, and is detached from the reader when the request is released; a detached body is closed and at its end.
+
+use std::sync::Arc;
+
+use sim::ledger::Owner;
+use sim::property::sometimes;
+use sim::sync::Mutex;
+
+use super::body_reader::{BodyRef, Read};
+use super::engine::Engine;
+use super::error::GoPanic;
+use super::mempool::Buffer;
+use super::variant::Variant;
+
+/// The handler's `io.ReadCloser`.
+#[derive(Debug)]
+pub(super) struct Body {
+    attached: Mutex<bool>,
+    reader: BodyRef,
+}
+
+impl Body {
+    /// The body around a reader.
+    pub(super) fn new(reader: BodyRef) -> Arc<Body> {
+        Arc::new(Body { attached: Mutex::named("Body.mux", true), reader })
+    }
+
+    /// The reader itself: for the parser, while no handler knows of the request.
+    pub(super) fn reader(&self) -> &BodyRef {
+        &self.reader
+    }
+
+    /// `Read`.
+    ///
+    /// # Errors
+    ///
+    /// A panic.
+    #[track_caller]
+    pub(super) fn read(&self, engine: &Engine, need: usize, by: Owner) -> Result<Read, GoPanic> {
+        self.guarded(engine, |attached| if attached { self.reader.read(engine, need, by) } else { Ok(Read::Eof) })
+    }
+
+    /// `Close`.
+    ///
+    /// # Errors
+    ///
+    /// A panic.
+    #[track_caller]
+    pub(super) fn close(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
+        self.guarded(engine, |attached| if attached { self.reader.close(engine, by) } else { Ok(()) })
+    }
+
+    /// `TakeOver`.
+    pub(super) fn take_over(&self, engine: &Engine, by: Owner) -> Vec<Buffer> {
+        self.guarded(engine, |attached| if attached { self.reader.take_over(by) } else { Vec::new() })
+    }
+
+    /// The body's part of `releaseRequest`: closes, puts the reader back, and lets go of it.
+    ///
+    /// # Errors
+    ///
+    /// A panic.
+    #[track_caller]
+    pub(super) fn release(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
+        let mut attached = self.attached.lock();
+        // upstream: processor.go releaseRequest. Nothing there parts the handler's pointer from the struct; what is
+        // lost by that is bounded by the reset in NewBodyReader, so that the variant without the reset needs this one
+        // too.
+        if !matches!(engine.variant, Variant::LateCloseRetainedBody | Variant::GetWithoutResetClosed) {
+            *attached = false;
+        }
+        self.reader.close(engine, by)?;
+        // upstream: processor.go releaseRequest, v1.5.4 to v1.5.11: the Put is in Close.
+        if engine.variant != Variant::ClosePuts {
+            self.reader.put(engine, by);
+        }
+        Ok(())
+    }
+
+    fn guarded<R>(&self, engine: &Engine, call: impl FnOnce(bool) -> R) -> R {
+        let guard = self.attached.lock();
+        let attached = *guard;
+        sometimes("a body is used after its request was released", !attached);
+        // upstream: body.go. No method of BodyReader takes a lock.
+        if engine.variant == Variant::ReadOverlapsClose {
+            drop(guard);
+            return call(attached);
+        }
+        let result = call(attached);
+        drop(guard);
+        result
+    }
+}

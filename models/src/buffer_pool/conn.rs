@@ -1,0 +1,361 @@
+//! `nbio.Conn`: one connection, by its descriptor (v1.5.12, conn.go and conn_unix.go).
+//!
+//! Its lock guards `closed` and the job list, and is held across the system calls: a descriptor's number is given to
+//! the next connection as soon as it is closed, and whoever reads with a stale number reads the next connection's
+//! octets (nbio #189).
+//!
+//! ```text
+//! close:  mux: closed = true, timers stop ─► free the write list ─► off the table ─► Async(onClose) ─► close(fd)
+//! ```
+//!
+//! Jobs of one connection (calls of the handler, and the cleaning up after the close) run one after the other on the
+//! task pool, those of different connections beside each other. After the close `Execute` refuses, `MustExecute` does
+//! not.
+//!
+//! What v1.2.18 calls `writeBuffer` is a list of buffers since v1.4, the write list; what it calls `execList` is the
+//! job list since v1.5.4. Left out: UDP, dialling, `Writev`, sendfile, one-shot and edge-triggered polling.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sim::ledger::Owner;
+use sim::property::{always, sometimes};
+use sim::sync::Mutex;
+use sim::time::Instant;
+use sim::trace::transition;
+
+use super::audit::Fields;
+use super::engine::Engine;
+use super::error::{Errno, GoPanic, NbError};
+use super::mempool::Buffer;
+use super::octet::Octet;
+use super::parser::Parser;
+use super::timer::AlarmId;
+use super::variant::Variant;
+
+/// `maxWriteCacheOrFlushSize`: 64 kB upstream.
+const MAX_WRITE_CACHE: usize = 12;
+
+/// A job of a connection; a panic is logged by whoever runs it.
+pub(super) type Job = Box<dyn FnOnce() -> Result<(), GoPanic> + Send>;
+
+/// Which of a connection's two deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deadline {
+    /// `rTimer`.
+    Read,
+    /// `wTimer`.
+    Write,
+}
+
+/// A connection.
+pub(super) struct Conn {
+    pub(super) id: u32,
+    pub(super) fd: usize,
+    /// The socket behind the descriptor: what the kernel knows it by.
+    pub(super) socket: usize,
+    /// Stands for the remote address.
+    pub(super) peer: u32,
+    pub(super) engine: Arc<Engine>,
+    /// The session.
+    pub(super) parser: Parser,
+    mux: Mutex<ConnState>,
+    /// Whether `onClose` is over. For a check; no part of upstream's struct.
+    cleaned: AtomicBool,
+    /// Guarded by `mux` while the connection is open, its closer's alone afterwards.
+    write_list: Fields<VecDeque<ToWrite>>,
+}
+
+#[derive(Default)]
+struct ConnState {
+    closed: bool,
+    is_w_added: bool,
+    left: usize,
+    job_list: Vec<Option<Job>>,
+    r_timer: Option<AlarmId>,
+    w_timer: Option<AlarmId>,
+}
+
+/// `toWrite`.
+#[derive(Clone, Debug)]
+struct ToWrite {
+    buf: Buffer,
+    offset: usize,
+}
+
+impl Conn {
+    /// A connection that is open and not in the table yet.
+    pub(super) fn new(engine: &Arc<Engine>, id: u32, fd: usize, socket: usize, peer: u32) -> Arc<Conn> {
+        Arc::new(Conn {
+            id,
+            fd,
+            socket,
+            peer,
+            engine: Arc::clone(engine),
+            parser: Parser::new(),
+            cleaned: AtomicBool::new(false),
+            mux: Mutex::named("Conn.mux", ConnState::default()),
+            write_list: Fields::new(engine.plan.audit.objects(), "Conn.writeList", VecDeque::new()),
+        })
+    }
+
+    /// Who owns what this connection has taken from the pools.
+    pub(super) fn owner(&self) -> Owner {
+        Owner::new("conn", self.id)
+    }
+
+    /// `ReadAndGetConn`.
+    ///
+    /// # Errors
+    ///
+    /// [`NbError::Closed`], or what the system call says.
+    pub(super) fn read(&self) -> Result<Vec<Octet>, NbError> {
+        // upstream: conn_unix.go Read. Without the lock the descriptor may be the next connection's by the time of the
+        // call.
+        if self.engine.variant == Variant::FdReuseNoLock {
+            return self.engine.kernel.read(self.fd).map_err(NbError::Sys);
+        }
+        let state = self.mux.lock();
+        if state.closed {
+            sometimes("a read finds its connection closed", true);
+            return Err(NbError::Closed);
+        }
+        self.engine.kernel.read(self.fd).map_err(NbError::Sys)
+    }
+
+    /// `Write`. All of it is written or cached, or the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`NbError::Closed`], [`NbError::Overflow`], or what the system call says.
+    pub(super) fn write(self: &Arc<Self>, octets: &[Octet]) -> Result<usize, NbError> {
+        let mut state = self.mux.lock();
+        if state.closed {
+            return Err(NbError::Closed);
+        }
+        if let Err(error) = self.write_or_cache(&mut state, octets) {
+            self.set_closed(&mut state);
+            drop(state);
+            self.close_without_lock();
+            return Err(error);
+        }
+        if self.write_list.with(VecDeque::is_empty) {
+            self.engine.timer.stop(state.w_timer.take());
+        } else if !state.is_w_added {
+            state.is_w_added = true;
+            self.engine.kernel.mod_write(self.fd, true);
+        }
+        Ok(octets.len())
+    }
+
+    fn write_or_cache(&self, state: &mut ConnState, octets: &[Octet]) -> Result<(), NbError> {
+        if self.engine.plan.max_write_buffer_size.is_some_and(|size| state.left + octets.len() > size as usize) {
+            sometimes("a write overflows its connection", true);
+            return Err(NbError::Overflow);
+        }
+        let mut octets = octets;
+        if self.write_list.with(VecDeque::is_empty) {
+            let written = match self.engine.kernel.write(self.fd, octets) {
+                Ok(written) => written,
+                Err(Errno::Again) => 0,
+                Err(errno) => return Err(NbError::Sys(errno)),
+            };
+            octets = &octets[written..];
+        }
+        if !octets.is_empty() {
+            sometimes("a response is written in part", true);
+            self.new_to_write_buf(state, octets);
+        }
+        Ok(())
+    }
+
+    /// `newToWriteBuf`.
+    fn new_to_write_buf(&self, state: &mut ConnState, octets: &[Octet]) {
+        state.left += octets.len();
+        let (mempool, by) = (&self.engine.body_allocator, self.owner());
+        let tail = self.write_list.with(|list| list.back().map(|tail| tail.buf.clone()));
+        let Some(mut tail) = tail.filter(|tail| tail.len() + octets.len() <= MAX_WRITE_CACHE) else {
+            let buf = mempool.malloc_copy(octets, by);
+            return self.write_list.with_mut(|list| list.push_back(ToWrite { buf, offset: 0 }));
+        };
+        let (len, total) = (tail.len(), tail.len() + octets.len());
+        if tail.cap() < total {
+            let larger = mempool.malloc(total, by).resliced(len);
+            larger.write(0, &tail.read(0, len, by), by);
+            sometimes("the tail of the write list moves to a larger buffer", true);
+            // upstream: conn_unix.go newToWriteBuf, before b836026.
+            if self.engine.variant != Variant::WriteTailNotFreed {
+                mempool.free(&tail, by);
+            }
+            tail = larger;
+        }
+        let tail = mempool.append(tail, octets, by);
+        self.write_list.with_mut(|list| {
+            if let Some(last) = list.back_mut() {
+                last.buf = tail;
+            }
+        });
+    }
+
+    /// `flush`: the descriptor has become writable.
+    pub(super) fn flush(self: &Arc<Self>) {
+        let mut state = self.mux.lock();
+        if state.closed {
+            return;
+        }
+        let by = self.owner();
+        while let Some(ToWrite { buf, offset }) = self.write_list.with(|list| list.front().cloned()) {
+            let octets = buf.read(offset, buf.len(), by);
+            match self.engine.kernel.write(self.fd, &octets) {
+                Err(Errno::Again) => return,
+                Err(_) => {
+                    sometimes("a flush finds its peer gone", true);
+                    self.set_closed(&mut state);
+                    return self.close_without_lock();
+                }
+                Ok(written) => {
+                    state.left -= written;
+                    let all = written == octets.len();
+                    if all {
+                        self.engine.body_allocator.free(&buf, by);
+                    }
+                    self.write_list.with_mut(|list| match all {
+                        true => drop(list.pop_front()),
+                        false => list.iter_mut().take(1).for_each(|head| head.offset += written),
+                    });
+                }
+            }
+        }
+        if state.is_w_added {
+            state.is_w_added = false;
+            self.engine.kernel.mod_write(self.fd, false);
+        }
+    }
+
+    /// `closeWithError`, which is `Close` as well.
+    pub(super) fn close_with_error(self: &Arc<Self>, _error: NbError) {
+        let mut state = self.mux.lock();
+        if state.closed {
+            return;
+        }
+        self.set_closed(&mut state);
+        self.engine.timer.stop(state.w_timer.take());
+        self.engine.timer.stop(state.r_timer.take());
+        drop(state);
+        self.close_without_lock();
+    }
+
+    fn set_closed(&self, state: &mut ConnState) {
+        transition("Conn", self.id, "open", "closed");
+        state.closed = true;
+    }
+
+    /// `closeWithErrorWithoutLock`: for the one who has set `closed`.
+    fn close_without_lock(self: &Arc<Self>) {
+        let list = self.write_list.with_mut(std::mem::take);
+        for to_write in &list {
+            sometimes("a connection closes with something left to write", true);
+            self.engine.body_allocator.free(&to_write.buf, self.owner());
+        }
+        self.engine.delete_conn(self);
+        self.engine.kernel.close(self.fd);
+    }
+
+    /// `Execute`: false if the connection is closed.
+    #[must_use]
+    pub(super) fn execute(self: &Arc<Self>, job: Job) -> bool {
+        let mut state = self.mux.lock();
+        if state.closed {
+            return false;
+        }
+        let head = self.queue(&mut state, job);
+        drop(state);
+        if let Some(head) = head {
+            self.run_jobs(head);
+        }
+        true
+    }
+
+    /// `MustExecute`: whether the connection is closed or not.
+    pub(super) fn must_execute(self: &Arc<Self>, job: Job) {
+        let mut state = self.mux.lock();
+        let head = self.queue(&mut state, job);
+        drop(state);
+        if let Some(head) = head {
+            self.run_jobs(head);
+        }
+    }
+
+    /// Puts the job at the end of the list; gives it back if it is the first, for the caller to start.
+    fn queue(&self, state: &mut ConnState, job: Job) -> Option<Job> {
+        if state.job_list.is_empty() {
+            state.job_list.push(None);
+            return Some(job);
+        }
+        sometimes("a job waits for the job before it", true);
+        state.job_list.push(Some(job));
+        None
+    }
+
+    /// `execute`: the head's runner runs all that come while it does.
+    fn run_jobs(self: &Arc<Self>, head: Job) {
+        let conn = Arc::clone(self);
+        self.engine.task_pool.go(Box::new(move || {
+            let (mut job, mut done) = (Some(head), 0);
+            while let Some(next) = job.take() {
+                if let Err(panic) = next() {
+                    sim::note!("conn#{} execute failed: {panic:?}", conn.id);
+                }
+                let mut state = conn.mux.lock();
+                done += 1;
+                if state.job_list.len() == done {
+                    state.job_list.clear();
+                } else {
+                    job = state.job_list[done].take();
+                }
+            }
+        }));
+    }
+
+    /// `onClose` is over.
+    pub(super) fn set_cleaned(&self) {
+        self.cleaned.store(true, Ordering::Relaxed);
+    }
+
+    /// A handler is about to be called. `onClose` is queued behind every job that `Execute` has accepted, so that an
+    /// application may take it for the last thing that it hears of a connection.
+    pub(super) fn expect_not_cleaned(&self) {
+        always("no handler is called after onClose", !self.cleaned.load(Ordering::Relaxed));
+    }
+
+    /// `setDeadline`.
+    pub(super) fn set_deadline(self: &Arc<Self>, which: Deadline, at: Instant) {
+        let mut state = self.mux.lock();
+        if state.closed {
+            return;
+        }
+        let timer = match which {
+            Deadline::Read => &mut state.r_timer,
+            Deadline::Write => &mut state.w_timer,
+        };
+        self.engine.timer.stop(timer.take());
+        *timer = self.engine.timer.after(at, self, which);
+    }
+
+    /// A deadline has passed.
+    pub(super) fn expired(self: &Arc<Self>, which: Deadline) {
+        sometimes("a connection times out", true);
+        self.close_with_error(match which {
+            Deadline::Read => NbError::ReadTimeout,
+            Deadline::Write => NbError::WriteTimeout,
+        });
+    }
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("id", &self.id).field("fd", &self.fd).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,189 @@
+//! The application: a handler that does what the request's plan says, and echoes what it reads.
+//!
+//! It is written against net/http's contract: it may close the body, or not; the body is its own until it returns. Some
+//! steps break that contract, as reported applications do: a goroutine that outlives the handler closes or reads the
+//! body.
+
+use std::sync::Arc;
+
+use sim::ledger::{Owner, Tag, deliver};
+use sim::property::{always, sometimes};
+use sim::sync::{Condvar, Mutex};
+use sim::thread::{Builder, JoinHandle};
+use sim::time::{Duration, sleep};
+
+use super::audit::Audit;
+use super::body::Body;
+use super::body_reader::Read;
+use super::conn::Conn;
+use super::engine::Engine;
+use super::error::GoPanic;
+use super::octet::{Octet, Part};
+use super::plan::{Ask, Step};
+use super::request::RequestRef;
+use super::response::ResponseRef;
+
+/// Octets that one Read of `Step::ReadAll` asks for, as a copy loop does.
+const COPY_BUFFER: usize = 2;
+
+/// What a goroutine that is left behind does first. The schedule may let the time pass at once.
+const LATE: Duration = Duration::from_millis(1);
+
+/// One call of the handler.
+struct Call<'a> {
+    conn: &'a Arc<Conn>,
+    request: &'a RequestRef,
+    response: &'a ResponseRef,
+    body: Arc<Body>,
+    tag: Tag,
+    by: Owner,
+    /// Octets read so far.
+    read: u32,
+    /// Whether the body was closed, taken over or left, so that what a Read gives is not the whole of it any more.
+    disturbed: bool,
+    elsewhere: Vec<JoinHandle<()>>,
+    returning: Arc<Returning>,
+}
+
+/// Lets goroutines that are left behind know that the handler is about to return.
+struct Returning {
+    now: Mutex<bool>,
+    told: Condvar,
+}
+
+/// `ServeHTTP`.
+///
+/// # Errors
+///
+/// A panic of the handler or of what it called.
+pub(super) fn serve_http(conn: &Arc<Conn>, response: &ResponseRef, request: &RequestRef) -> Result<(), GoPanic> {
+    let (engine, by) = (&conn.engine, conn.owner());
+    let Some(tag) = request.fields(by).tag else { return Ok(()) };
+    let Some(ask) = ask(engine, tag) else { return Ok(()) };
+    let mut call = Call {
+        conn,
+        request,
+        response,
+        body: request.body(engine, by),
+        tag,
+        by,
+        read: 0,
+        disturbed: false,
+        elsewhere: Vec::new(),
+        returning: Arc::new(Returning { now: Mutex::named("handler", false), told: Condvar::named("handler") }),
+    };
+    let served = ask.steps.iter().try_for_each(|step| call.step(*step, ask));
+    for goroutine in std::mem::take(&mut call.elsewhere) {
+        goroutine.join();
+    }
+    *call.returning.now.lock() = true;
+    call.returning.told.notify_all();
+    served
+}
+
+/// What the plan says of a request.
+fn ask(engine: &Engine, tag: Tag) -> Option<&Ask> {
+    let client = engine.plan.client_at(tag.peer)?;
+    client.asks.get(usize::try_from(tag.request).ok()?)
+}
+
+impl Call<'_> {
+    fn step(&mut self, step: Step, ask: &Ask) -> Result<(), GoPanic> {
+        match step {
+            Step::Read(need) => self.read(need as usize).map(|_| ()),
+            Step::ReadAll => self.read_all(ask),
+            Step::Close => {
+                self.disturbed = true;
+                self.body.close(&self.conn.engine, self.by)
+            }
+            Step::CloseElsewhere => {
+                self.disturbed = true;
+                let (body, engine, by) = (Arc::clone(&self.body), Arc::clone(&self.conn.engine), self.by);
+                let close = move || {
+                    // A panic ends the goroutine; the body is none of its business any more.
+                    let _ = body.close(&engine, by);
+                };
+                self.elsewhere.push(Builder::new().name("elsewhere").spawn(close));
+                Ok(())
+            }
+            Step::CloseLate => {
+                self.leave_behind(|body, engine, by| {
+                    let _ = body.close(engine, by);
+                });
+                Ok(())
+            }
+            Step::ReadLate => {
+                let tag = self.tag;
+                self.leave_behind(move |body, engine, by| {
+                    if let Ok(Read::Data(octets)) = body.read(engine, COPY_BUFFER, by) {
+                        octets.iter().for_each(|octet| deliver(octet.tag, tag));
+                    }
+                });
+                Ok(())
+            }
+            Step::TakeOver => {
+                self.disturbed = true;
+                for buffer in self.body.take_over(&self.conn.engine, self.by) {
+                    let octets = buffer.read(0, buffer.len(), self.by);
+                    self.check(&octets);
+                    self.conn.engine.body_allocator.free(&buffer, self.by);
+                }
+                Ok(())
+            }
+            Step::Wrap => {
+                self.request.set(self.by, |fields| fields.wrapped = true);
+                Ok(())
+            }
+            Step::ContentLength => {
+                self.response.set_content_length(ask.length(), self.by);
+                Ok(())
+            }
+            Step::Panic => Err(GoPanic::Handler),
+        }
+    }
+
+    /// Reads once, and writes what was read; whether there was anything.
+    fn read(&mut self, need: usize) -> Result<bool, GoPanic> {
+        let Read::Data(octets) = self.body.read(&self.conn.engine, need, self.by)? else { return Ok(false) };
+        self.check(&octets);
+        // The connection may be closed by now; the handler finds out when it is flushed.
+        let _ = self.response.write(self.conn, &octets, self.by);
+        Ok(true)
+    }
+
+    fn read_all(&mut self, ask: &Ask) -> Result<(), GoPanic> {
+        while self.read(COPY_BUFFER)? {}
+        let whole = self.read == ask.length();
+        sometimes("a handler reads the whole body", whole);
+        if self.conn.engine.plan.audit.objects() && !self.disturbed {
+            always("a handler that reads to the end has read the whole body", whole);
+        }
+        Ok(())
+    }
+
+    /// Each octet belongs to this request, and comes in its turn.
+    fn check(&mut self, octets: &[Octet]) {
+        for octet in octets {
+            deliver(octet.tag, self.tag);
+            if self.conn.engine.plan.audit != Audit::Bytes {
+                always("a body is read in order", octet.part == Part::Body(self.read));
+            }
+            self.read += 1;
+        }
+    }
+
+    /// Starts a goroutine that acts when the handler is about to return, and may do so long after.
+    fn leave_behind(&self, act: impl FnOnce(&Body, &Engine, Owner) + Send + 'static) {
+        let (body, returning) = (Arc::clone(&self.body), Arc::clone(&self.returning));
+        let by = Owner::new("goroutine of conn", self.conn.id);
+        self.conn.engine.goroutine(move |engine| {
+            let mut now = returning.now.lock();
+            while !*now {
+                now = returning.told.wait(now);
+            }
+            drop(now);
+            sleep(LATE);
+            act(&body, engine, by);
+        });
+    }
+}

@@ -1,0 +1,332 @@
+//! The kernel: sockets, descriptors and readiness, as far as nbio sees them.
+//!
+//! A descriptor is the lowest number that is free: closed here, it is the next connection's. Data are read and written
+//! through the *number*, so that a stale one reaches whatever has it now. Polling is level-triggered, as nbio's default
+//! is; to spare a poller from spinning, an event that nothing has changed since is not told again.
+//!
+//! The peers' ends are methods of the same: [`Kernel::connect`] and those below it.
+//!
+//! Left out: half-closed peers, which nbio closes as a whole (`EPOLLRDHUP`); what a reset does to data in flight
+//! towards the peer beyond dropping it.
+
+use std::collections::VecDeque;
+
+use sim::random;
+use sim::sync::{Condvar, Mutex, MutexGuard};
+
+use super::error::Errno;
+use super::octet::Octet;
+
+/// nbio's read buffer: 64 kB upstream.
+const READ_BUFFER: usize = 8;
+
+/// What `epoll_wait` says of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) fd: usize,
+    /// The socket that the event is of.
+    pub(super) socket: usize,
+    pub(super) read: bool,
+    pub(super) write: bool,
+    /// `EPOLLERR`, `EPOLLHUP`, `EPOLLRDHUP`.
+    pub(super) error: bool,
+}
+
+/// What `accept` gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    pub(super) fd: usize,
+    pub(super) socket: usize,
+    pub(super) peer: u32,
+}
+
+/// What a peer receives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Data(Vec<Octet>),
+    Closed,
+}
+
+/// All that is behind system calls.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    state: Mutex<State>,
+    accepting: Condvar,
+    polling: Condvar,
+    peers: Condvar,
+    /// Octets that are taken for a peer which does not read.
+    window: usize,
+    /// Whether reads and writes may be cut short.
+    short: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    listening: bool,
+    polled: bool,
+    fds: Vec<Option<usize>>,
+    sockets: Vec<Socket>,
+    backlog: VecDeque<usize>,
+    /// Counts whatever may change an answer of `epoll_wait`.
+    changes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Socket {
+    peer: u32,
+    inbound: VecDeque<Octet>,
+    outbound: VecDeque<Octet>,
+    fin: bool,
+    rst: bool,
+    closed: bool,
+    read_interest: bool,
+    write_interest: bool,
+}
+
+impl Kernel {
+    /// A listening kernel without connections.
+    pub(super) fn new(window: u32, short: bool) -> Kernel {
+        let state = State { listening: true, polled: true, ..State::default() };
+        Kernel {
+            state: Mutex::named("kernel", state),
+            accepting: Condvar::named("accept"),
+            polling: Condvar::named("epoll_wait"),
+            peers: Condvar::named("peer"),
+            window: (window as usize).max(1),
+            short,
+        }
+    }
+
+    /// `accept`: waits for a connection; none when the listener is closed.
+    pub(super) fn accept(&self) -> Option<Accepted> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(accepted) = state.accept() {
+                return Some(accepted);
+            }
+            if !state.listening {
+                return None;
+            }
+            state = self.accepting.wait(state);
+        }
+    }
+
+    /// `accept` of a listener that does not block.
+    pub(super) fn try_accept(&self) -> Option<Accepted> {
+        self.state.lock().accept()
+    }
+
+    /// Closes the listener; who is in the backlog is refused.
+    pub(super) fn close_listener(&self) {
+        let mut state = self.state.lock();
+        state.listening = false;
+        while let Some(socket) = state.backlog.pop_front() {
+            state.sockets[socket].closed = true;
+        }
+        drop(state);
+        self.accepting.notify_all();
+        self.peers.notify_all();
+    }
+
+    /// `epoll_ctl`, ADD, for reading.
+    pub(super) fn add_read(&self, fd: usize) {
+        self.with_changed(fd, |socket| socket.read_interest = true);
+    }
+
+    /// `epoll_ctl`, MOD: for writing too, or not any more.
+    pub(super) fn mod_write(&self, fd: usize, write: bool) {
+        self.with_changed(fd, |socket| socket.write_interest = write);
+    }
+
+    /// `epoll_wait` of one poller of so many; none when the pollers are to end. `seen` is the poller's own.
+    pub(super) fn epoll_wait(&self, (poller, pollers): (usize, usize), seen: &mut u64) -> Option<Vec<Event>> {
+        let mut state = self.state.lock();
+        loop {
+            if !state.polled {
+                return None;
+            }
+            if state.changes != *seen {
+                *seen = state.changes;
+                let events = state.events(self.window);
+                let own: Vec<Event> = events.into_iter().filter(|event| event.fd % pollers == poller).collect();
+                if !own.is_empty() {
+                    return Some(own);
+                }
+            }
+            state = self.polling.wait(state);
+        }
+    }
+
+    /// Wakes the pollers for the last time: the event descriptor of each.
+    pub(super) fn stop_pollers(&self) {
+        self.state.lock().polled = false;
+        self.polling.notify_all();
+    }
+
+    /// `read`. No octets: the peer has closed.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`, `ECONNRESET`, `EAGAIN`.
+    pub(super) fn read(&self, fd: usize) -> Result<Vec<Octet>, Errno> {
+        let mut state = self.state.lock();
+        let socket = state.at(fd)?;
+        if socket.rst {
+            return Err(Errno::ConnReset);
+        }
+        if socket.inbound.is_empty() {
+            return if socket.fin { Ok(Vec::new()) } else { Err(Errno::Again) };
+        }
+        let most = socket.inbound.len().min(READ_BUFFER);
+        let octets: Vec<Octet> = socket.inbound.drain(..self.shortened(most)).collect();
+        if !socket.inbound.is_empty() {
+            self.changed(state);
+        }
+        Ok(octets)
+    }
+
+    /// `write`; how much of it was taken.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`, `EPIPE`, `EAGAIN`.
+    pub(super) fn write(&self, fd: usize, octets: &[Octet]) -> Result<usize, Errno> {
+        let mut state = self.state.lock();
+        let socket = state.at(fd)?;
+        if socket.rst {
+            return Err(Errno::Pipe);
+        }
+        let room = self.window.saturating_sub(socket.outbound.len());
+        if room == 0 {
+            return Err(Errno::Again);
+        }
+        let written = self.shortened(octets.len().min(room));
+        socket.outbound.extend(&octets[..written]);
+        // With room left the descriptor is writable still, which a poller has to be told again.
+        self.changed(state);
+        self.peers.notify_all();
+        Ok(written)
+    }
+
+    /// `close`.
+    pub(super) fn close(&self, fd: usize) {
+        let mut state = self.state.lock();
+        let Ok(socket) = state.at(fd) else { return };
+        socket.closed = true;
+        state.fds[fd] = None;
+        self.changed(state);
+        self.peers.notify_all();
+    }
+
+    /// Whether every descriptor is closed. For checks.
+    pub(super) fn all_closed(&self) -> bool {
+        self.state.lock().fds.iter().all(Option::is_none)
+    }
+
+    /// A peer connects; its socket, or nothing if nobody listens.
+    pub(super) fn connect(&self, peer: u32) -> Option<usize> {
+        let mut state = self.state.lock();
+        if !state.listening {
+            return None;
+        }
+        let socket = state.sockets.len();
+        state.sockets.push(Socket { peer, ..Socket::default() });
+        state.backlog.push_back(socket);
+        drop(state);
+        self.accepting.notify_one();
+        Some(socket)
+    }
+
+    /// A peer sends.
+    pub(super) fn send(&self, socket: usize, octets: &[Octet]) {
+        let mut state = self.state.lock();
+        state.sockets[socket].inbound.extend(octets);
+        self.changed(state);
+    }
+
+    /// A peer waits for octets.
+    pub(super) fn receive(&self, socket: usize) -> Received {
+        let mut state = self.state.lock();
+        loop {
+            let end = &mut state.sockets[socket];
+            if !end.outbound.is_empty() {
+                let octets = end.outbound.drain(..).collect();
+                self.changed(state);
+                return Received::Data(octets);
+            }
+            if end.closed {
+                return Received::Closed;
+            }
+            state = self.peers.wait(state);
+        }
+    }
+
+    /// A peer closes.
+    pub(super) fn finish(&self, socket: usize) {
+        let mut state = self.state.lock();
+        state.sockets[socket].fin = true;
+        self.changed(state);
+    }
+
+    /// A peer resets: what is in flight is gone, in both directions.
+    pub(super) fn reset(&self, socket: usize) {
+        let mut state = self.state.lock();
+        let end = &mut state.sockets[socket];
+        end.rst = true;
+        end.inbound.clear();
+        end.outbound.clear();
+        self.changed(state);
+    }
+
+    fn changed(&self, mut state: MutexGuard<'_, State>) {
+        state.changes += 1;
+        drop(state);
+        self.polling.notify_all();
+    }
+
+    fn with_changed(&self, fd: usize, change: impl FnOnce(&mut Socket)) {
+        let mut state = self.state.lock();
+        if let Ok(socket) = state.at(fd) {
+            change(socket);
+            self.changed(state);
+        }
+    }
+
+    fn shortened(&self, most: usize) -> usize {
+        if !self.short || most <= 1 {
+            return most;
+        }
+        1 + usize::try_from(random::below(most as u64)).unwrap_or(0)
+    }
+}
+
+impl State {
+    fn accept(&mut self) -> Option<Accepted> {
+        let socket = self.backlog.pop_front()?;
+        let fd = self.fds.iter().position(Option::is_none).unwrap_or_else(|| {
+            self.fds.push(None);
+            self.fds.len() - 1
+        });
+        self.fds[fd] = Some(socket);
+        Some(Accepted { fd, socket, peer: self.sockets[socket].peer })
+    }
+
+    fn at(&mut self, fd: usize) -> Result<&mut Socket, Errno> {
+        match self.fds.get(fd) {
+            Some(Some(socket)) => Ok(&mut self.sockets[*socket]),
+            _ => Err(Errno::BadFd),
+        }
+    }
+
+    fn events(&self, window: usize) -> Vec<Event> {
+        let open = self.fds.iter().enumerate().filter_map(|(fd, socket)| Some((fd, (*socket)?)));
+        let events = open.map(|(fd, number)| {
+            let socket = &self.sockets[number];
+            let gone = socket.fin || socket.rst;
+            let read = socket.read_interest && (gone || !socket.inbound.is_empty());
+            let write = socket.write_interest && (socket.rst || socket.outbound.len() < window);
+            Event { fd, socket: number, read, write, error: gone && socket.read_interest }
+        });
+        events.filter(|event| event.read || event.write || event.error).collect()
+    }
+}

@@ -1,0 +1,102 @@
+//! nbio's HTTP server: pooled bodies, requests and responses, pooled buffers, connections by descriptor, and their
+//! clients.
+//!
+//! # Upstream
+//!
+//! lesismal/nbio v1.5.12: `conn.go`, `conn_unix.go`, `poller_epoll.go`, `engine.go`, `mempool/*.go`,
+//! `taskpool/taskpool.go`, `timer/timer.go`, `nbhttp/{body,processor,parser,response,engine}.go`. The fixed variant is
+//! that version with
+//! - 00a897c (pull request #502, v1.6.10): `Close` clears what it frees, `Read` looks at `closed`, `NewBodyReader`
+//!   resets;
+//! - the `releaseResponse` of v1.6, which frees the buffers of a response that was not flushed;
+//!
+//! and with the repairs marked `Deviates:`. These concern what follows from the source and nobody reported; all are so
+//! in v1.6.12 still:
+//!
+//! | where | what upstream does | the variant that does so |
+//! | --- | --- | --- |
+//! | `body` | gives the handler the pooled reader, which a late `Close` reaches | `late_close_retained_body` |
+//! | `body` | does not serialise `Read` and `Close` | `read_overlaps_close` |
+//! | `processor` (`serve`) | releases nothing when a handler panics | `handler_panic_keeps_request` |
+//! | `processor` (`on_complete`) | drops the response of a request that is refused | `refused_keeps_response` |
+//! | `poller` (`dispatch`) | ends whichever connection has the descriptor of an event | `stale_event_closes_new_conn` |
+//! | `engine` (`stop`) | does not wait for the listeners before closing connections | `stop_misses_accepted_conn` |
+//!
+//! # The reported defect
+//!
+//! With `Close` that puts (v1.5.4 to v1.5.11), a handler that closes its body, as net/http allows, has the reader put
+//! twice:
+//!
+//! ```text
+//! handler(A): R.Close()              frees A's buffers, zeroes R, Put(R)          pool: R
+//! releaseRequest(A): R.Close()       nothing to free, zeroes R, Put(R)            pool: R R
+//! parser(B): NewBodyReader           Get = R, append B's octets                   pool: R
+//! parser(C): NewBodyReader           Get = R, append C's octets behind B's
+//! handler(B): R.Read                 B's octets, and C's: into B's answer
+//! ```
+//!
+//! # What is modelled
+//!
+//! | upstream | here | its life |
+//! | --- | --- | --- |
+//! | `sync.Pool` | `sync_pool` | no identity; last in first out or any; emptied by collections |
+//! | `MemPool`, `AlignedAllocator` | `mempool` | a buffer is a header; aliasing is judged by the backing array |
+//! | `BodyReader` | `body_reader`, `body` | the diagram in `body_reader` |
+//! | `http.Request`, `releaseRequest` | `request` | parsing, queued, served, released |
+//! | `Response`, `releaseResponse` | `response` | head, body, flushed, released |
+//! | `ServerProcessor` | `processor` | the diagram there |
+//! | `Parser` | `parser` | the diagram there; half a request is cached |
+//! | `nbio.Conn` | `conn` | open, closed once; write list, job list, two deadlines |
+//! | pollers, listeners | `poller` | level-triggered events by descriptor |
+//! | `Engine` | `engine` | pools, `connsUnix`, start, stop |
+//! | `TaskPool` | `task_pool` | handlers of different connections run beside each other |
+//! | `Timer` | `timer` | `Async`, `AfterFunc` |
+//! | the kernel | `kernel` | sockets, lowest free descriptor, short reads and writes, FIN, RST |
+//! | handlers, clients | `handler`, `client`, `plan`, `bench` | a list of steps; a list of requests |
+//!
+//! Each Get or Malloc is one resource of the ledger, a loan, that Put or Free ends; each pointer carries the loan by
+//! which it was got (`audit`). Every octet carries the tag of its connection and request (`octet`). Lock order:
+//! `Parser.mux`, `Body.mux`, `Conn.mux`, then any one of `connsUnix`, `asyncMux`, `chQqueue`, `wgConn`, `kernel`, a
+//! pool.
+//!
+//! # What is left out, and what a scenario can therefore not observe
+//!
+//! - websocket, TLS, UDP, and nbio's own HTTP client (`ClientProcessor`, `clientResponsePool`): no bug of a message
+//!   cache or an upgrade (#458, #490, 84bf8b8's websocket part, 968bed5, 64090fd);
+//! - edge-triggered and asynchronous reading (`AsyncRead`), blocking connections;
+//! - Go's memory model beyond the happens-before of its locks: fields are checked for unordered access, but a torn or
+//!   stale read of one is not modelled; upstream marks these functions `norace`;
+//! - goroutines started on demand: the task pool has its workers from the start;
+//! - text: a header line is one octet, so that no bug of parsing within a line is seen.
+
+pub mod audit;
+pub mod bench;
+mod body;
+pub mod body_reader;
+mod client;
+mod conn;
+mod engine;
+pub mod error;
+mod handler;
+mod kernel;
+pub mod mempool;
+pub mod octet;
+mod parser;
+pub mod plan;
+mod poller;
+mod processor;
+mod request;
+mod response;
+pub mod sync_pool;
+mod task_pool;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod variant;
+
+pub use audit::Audit;
+pub use body_reader::CloseStyle;
+pub use mempool::Allocator;
+pub use plan::{Ask, Client, Ending, Fault, Framing, Plan, Step, Threads};
+pub use sync_pool::Pick;
+pub use variant::Variant;

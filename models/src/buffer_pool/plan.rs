@@ -1,0 +1,270 @@
+//! What clients, handlers and the world do in one run, as plain data.
+//!
+//! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one client with
+//! one request whose handler reads it to the end.
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, prop_oneof};
+use serde::{Deserialize, Serialize};
+
+use super::audit::Audit;
+use super::body_reader::CloseStyle;
+use super::mempool::Allocator;
+use super::sync_pool::Pick;
+
+/// Which threads the engine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threads {
+    /// `NPoller`.
+    pub pollers: u32,
+    /// Workers of the task pool.
+    pub workers: u32,
+    /// Whether the listener has its own thread. Without it whoever connects accepts.
+    pub listener: bool,
+    /// Whether the timer has its own thread. Without it there are no deadlines.
+    pub timer: bool,
+}
+
+impl Threads {
+    /// As in nbio on a machine with one processor, but for the task pool, which would have a thousand workers.
+    pub const NBIO: Threads = Threads { pollers: 1, workers: 2, listener: true, timer: true };
+
+    /// One poller and one worker.
+    pub const FEW: Threads = Threads { pollers: 1, workers: 1, listener: false, timer: false };
+}
+
+/// How the body of a request comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Framing {
+    /// With a `Content-Length`; of no length: without a body.
+    Length(u32),
+    /// In chunks of these sizes.
+    Chunks(Vec<u32>),
+}
+
+/// What a handler does, in this order. Whatever it reads it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Reads so many octets, or as many as there are.
+    Read(u32),
+    /// Reads to the end.
+    ReadAll,
+    /// Closes the body, as a handler for net/http would by `defer`.
+    Close,
+    /// Closes the body from a goroutine that the handler waits for before it returns.
+    CloseElsewhere,
+    /// Leaves a goroutine behind that closes the body once the handler is about to return.
+    CloseLate,
+    /// Leaves a goroutine behind that reads the body once the handler is about to return.
+    ReadLate,
+    /// Takes the buffers over, and frees them.
+    TakeOver,
+    /// Puts a body of its own type around the request's, as middleware does.
+    Wrap,
+    /// Says how long the response is, so that writes go out at once.
+    ContentLength,
+    /// Panics.
+    Panic,
+}
+
+/// One request, and what the handler will do with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The body.
+    pub body: Framing,
+    /// Whether it says `Connection: close`.
+    pub close: bool,
+    /// The handler's steps.
+    pub steps: Vec<Step>,
+}
+
+/// How a client ends its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// Closes when it has its answers.
+    Finish,
+    /// Waits until the server closes.
+    Linger,
+    /// Closes when it has sent what it sends first, and reads nothing.
+    Abandon,
+    /// Resets when it has sent so many octets.
+    Reset(u32),
+}
+
+/// A client with one connection at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// Connections that it makes, one after the other.
+    pub visits: u32,
+    /// Its requests, in order, on each connection.
+    pub asks: Vec<Ask>,
+    /// Whether it sends them all before it reads an answer.
+    pub pipelined: bool,
+    /// Octets that it sends at a time.
+    pub segment: u32,
+    /// How it ends.
+    pub ending: Ending,
+}
+
+/// What is done meanwhile, in this order, each at a moment that the schedule chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// A garbage collection.
+    Collect,
+    /// Nothing, for so many milliseconds.
+    Pause(u64),
+    /// The engine is stopped under its clients.
+    Stop,
+}
+
+/// One run of the workbench: see [`super::bench::run`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The engine's threads.
+    pub threads: Threads,
+    /// What the ledger follows.
+    pub audit: Audit,
+    /// Which pooled item is handed out.
+    pub pick: Pick,
+    /// The allocator.
+    pub allocator: Allocator,
+    /// Whose `Close` the body reader has.
+    pub close_style: CloseStyle,
+    /// `RetainHTTPBody`: the application closes each body, once.
+    pub retain_http_body: bool,
+    /// Octets that the kernel takes for a client that does not read.
+    pub window: u32,
+    /// Whether reads and writes may be cut short.
+    pub short: bool,
+    /// `MaxHTTPBodySize`.
+    pub max_http_body_size: Option<u32>,
+    /// `ReadLimit`.
+    pub read_limit: Option<u32>,
+    /// `MaxWriteBufferSize`.
+    pub max_write_buffer_size: Option<u32>,
+    /// `KeepaliveTime`.
+    pub keepalive_ms: Option<u64>,
+    /// `WriteTimeout`.
+    pub write_timeout_ms: Option<u64>,
+    /// The clients.
+    pub clients: Vec<Client>,
+    /// Whether each client begins when the one before it is done, with all that its handlers left behind.
+    pub in_turn: bool,
+    /// What happens meanwhile.
+    pub faults: Vec<Fault>,
+}
+
+impl Plan {
+    /// One client that makes one request, without faults, on an engine that is as small as it gets.
+    pub fn smallest() -> Plan {
+        Plan {
+            threads: Threads::FEW,
+            audit: Audit::Objects,
+            pick: Pick::Lifo,
+            allocator: Allocator::MemPool,
+            close_style: CloseStyle::ClosedField,
+            retain_http_body: false,
+            window: 64,
+            short: false,
+            max_http_body_size: None,
+            read_limit: None,
+            max_write_buffer_size: None,
+            keepalive_ms: None,
+            write_timeout_ms: None,
+            clients: vec![Client::of(vec![Ask::of(2, vec![Step::ReadAll])])],
+            in_turn: false,
+            faults: Vec::new(),
+        }
+    }
+
+    /// These clients on an engine with all its threads.
+    pub fn of(clients: Vec<Client>) -> Plan {
+        Plan { threads: Threads::NBIO, clients, ..Plan::smallest() }
+    }
+
+    /// The address from which a client makes its connection of that number: another for each.
+    pub(super) fn address(&self, client: u32, visit: u32) -> u32 {
+        visit * u32::try_from(self.clients.len()).unwrap_or(u32::MAX) + client
+    }
+
+    /// The client behind an address.
+    pub(super) fn client_at(&self, address: u32) -> Option<&Client> {
+        self.clients.get((address as usize).checked_rem(self.clients.len())?)
+    }
+
+    /// Whether nothing but a client's own doing can cost it an answer.
+    pub(super) fn is_kind(&self) -> bool {
+        let no_limits = self.max_http_body_size.or(self.read_limit).or(self.max_write_buffer_size).is_none();
+        let no_deadlines = self.keepalive_ms.or(self.write_timeout_ms).is_none();
+        no_limits && no_deadlines && !self.faults.contains(&Fault::Stop)
+    }
+}
+
+impl Ask {
+    /// A request with a body of this length.
+    pub fn of(length: u32, steps: Vec<Step>) -> Ask {
+        Ask { body: Framing::Length(length), close: false, steps }
+    }
+
+    /// A request with a body in chunks.
+    pub fn chunked(chunks: Vec<u32>, steps: Vec<Step>) -> Ask {
+        Ask { body: Framing::Chunks(chunks), close: false, steps }
+    }
+
+    /// The length of the body.
+    pub(super) fn length(&self) -> u32 {
+        match &self.body {
+            Framing::Length(length) => *length,
+            Framing::Chunks(sizes) => sizes.iter().sum(),
+        }
+    }
+}
+
+impl Client {
+    /// A client that sends all at once, reads its answers and closes.
+    pub fn of(asks: Vec<Ask>) -> Client {
+        Client { visits: 1, asks, pipelined: true, segment: 64, ending: Ending::Finish }
+    }
+}
+
+/// A body of up to `most` octets, in one piece or in chunks.
+pub fn any_framing(most: u32) -> impl Strategy<Value = Framing> {
+    prop_oneof![(0..=most).prop_map(Framing::Length), vec(1..=most.div_ceil(2), 1..=3).prop_map(Framing::Chunks)]
+}
+
+/// What handlers that keep to net/http's contract do with a body.
+pub fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    prop_oneof![
+        Just(vec![Step::ReadAll]),
+        Just(vec![Step::ReadAll, Step::Close]),
+        Just(vec![Step::Read(1), Step::Close]),
+        Just(vec![Step::Close, Step::Close]),
+        Just(vec![Step::Read(2), Step::Read(2), Step::Close, Step::Close]),
+        Just(vec![Step::ContentLength, Step::ReadAll]),
+        Just(vec![]),
+    ]
+}
+
+/// Between one and `most` requests whose handlers take `steps`.
+pub fn asks(most: usize, steps: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Vec<Ask>> {
+    let ask = (any_framing(6), steps).prop_map(|(body, steps)| Ask { body, close: false, steps });
+    vec(ask, 1..=most)
+}
+
+/// Between `fewest` and `most` clients with such requests, once or twice, each sending in segments, pipelined or not.
+pub fn clients(
+    (fewest, most): (usize, usize),
+    asks: impl Strategy<Value = Vec<Ask>>,
+    ending: impl Strategy<Value = Ending>,
+) -> impl Strategy<Value = Vec<Client>> {
+    let pipelined = prop_oneof![Just(true), Just(false)];
+    let client = (1..=2_u32, asks, pipelined, 2..=8_u32, ending);
+    let client = client.prop_map(|(visits, asks, pipelined, segment, ending)| Client {
+        visits,
+        asks,
+        pipelined,
+        segment,
+        ending,
+    });
+    vec(client, fewest..=most)
+}

@@ -1,0 +1,80 @@
+//! The loops of the engine's threads: the listener's and the pollers' (v1.5.12, poller_epoll.go and nbhttp/engine.go).
+//!
+//! A poller looks a descriptor of an event up in the table and calls the connection that is there *now*. For reading
+//! and writing that is harmless, since both look again. It is not for the end of a connection: an event fetched for one
+//! connection ends the next one that was given the same number.
+//!
+//! Left out: `AsyncRead`, which moves the reading to a pool of its own, and `OnRead`.
+
+use std::sync::Arc;
+
+use sim::ledger::{Tag, deliver};
+use sim::property::sometimes;
+
+use super::conn::Conn;
+use super::engine::Engine;
+use super::error::{Errno, NbError};
+use super::kernel::Event;
+use super::octet::Octet;
+use super::variant::Variant;
+
+/// `MaxConnReadTimesPerEventLoop`.
+const READS_PER_EVENT: u32 = 3;
+
+/// `listen`: accepts until the listener is closed.
+pub(super) fn listen(engine: &Arc<Engine>) {
+    while let Some(accepted) = engine.kernel.accept() {
+        engine.add_conn(accepted);
+    }
+}
+
+/// `readWriteLoop` of one poller of so many.
+pub(super) fn read_write_loop(engine: &Arc<Engine>, poller: (usize, usize)) {
+    let mut seen = 0;
+    while let Some(events) = engine.kernel.epoll_wait(poller, &mut seen) {
+        for event in events {
+            if let Some(conn) = engine.get_conn(event.fd) {
+                dispatch(&conn, event);
+            }
+        }
+    }
+}
+
+fn dispatch(conn: &Arc<Conn>, event: Event) {
+    let stale = conn.socket != event.socket;
+    sometimes("an event is of a connection that is gone", stale);
+    if event.write {
+        conn.flush();
+    }
+    if event.read {
+        for _ in 0..READS_PER_EVENT {
+            match conn.read() {
+                Ok(octets) if octets.is_empty() => break,
+                Ok(octets) => on_data(conn, &octets),
+                Err(NbError::Sys(Errno::Again)) => break,
+                Err(error) => {
+                    conn.close_with_error(error);
+                    break;
+                }
+            }
+        }
+    }
+    // Deviates: upstream does not know whose end the event tells of, and closes whichever connection has the
+    // descriptor.
+    if event.error && (!stale || conn.engine.variant == Variant::StaleEventClosesNewConn) {
+        conn.close_with_error(NbError::Eof);
+    }
+}
+
+/// `DataHandler`.
+fn on_data(conn: &Arc<Conn>, octets: &[Octet]) {
+    for octet in octets {
+        deliver(octet.tag, Tag { peer: conn.peer, ..octet.tag });
+    }
+    match conn.parser.parse(conn, octets) {
+        Ok(()) => {}
+        // Recovered and logged: the connection goes on, with a parser that stopped where it was.
+        Err(NbError::Panic(panic)) => sim::note!("conn#{} execute ParserCloser failed: {panic:?}", conn.id),
+        Err(error) => conn.close_with_error(error),
+    }
+}

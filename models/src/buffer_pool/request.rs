@@ -1,0 +1,103 @@
+//! `http.Request` and its pool; `releaseRequest` (v1.5.12, processor.go).
+
+use std::sync::Arc;
+
+use sim::ledger::{Owner, Tag};
+use sim::property::sometimes;
+
+use super::audit::{Fields, Loan};
+use super::body::Body;
+use super::body_reader::BodyRef;
+use super::engine::Engine;
+use super::error::GoPanic;
+
+/// The pooled struct.
+#[derive(Debug)]
+pub(super) struct Request {
+    fields: Fields<RequestFields>,
+}
+
+/// What a request says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestFields {
+    /// Stands for Method, URL and Header: what the handler knows the request by.
+    pub(super) tag: Option<Tag>,
+    pub(super) content_length: u32,
+    pub(super) close: bool,
+    pub(super) body: Option<Arc<Body>>,
+    /// The handler has put a body of another type around it: `req.Body.(*BodyReader)` fails.
+    pub(super) wrapped: bool,
+}
+
+/// A `*http.Request`, with the loan under which it was got.
+#[derive(Clone, Debug)]
+pub(super) struct RequestRef {
+    request: Arc<Request>,
+    loan: Loan,
+}
+
+impl RequestRef {
+    /// `requestPool.Get()`, and `*p.request = *parser.Engine.emptyRequest`.
+    #[track_caller]
+    pub(super) fn get(engine: &Engine, tag: Tag, by: Owner) -> RequestRef {
+        let objects = engine.plan.audit.objects();
+        let request = engine.request_pool.get().unwrap_or_else(|| {
+            Arc::new(Request { fields: Fields::new(objects, "http.Request", RequestFields::default()) })
+        });
+        let loan = Loan::begin(objects, "http.Request", by);
+        request.fields.with_mut(|fields| *fields = RequestFields { tag: Some(tag), ..RequestFields::default() });
+        RequestRef { request, loan }
+    }
+
+    /// Reads the fields.
+    #[track_caller]
+    pub(super) fn fields(&self, by: Owner) -> RequestFields {
+        self.loan.touch(by);
+        self.request.fields.with(RequestFields::clone)
+    }
+
+    /// Writes fields.
+    #[track_caller]
+    pub(super) fn set(&self, by: Owner, write: impl FnOnce(&mut RequestFields)) {
+        self.loan.touch(by);
+        self.request.fields.with_mut(write);
+    }
+
+    /// `p.request.Body`, made by `NewBodyReader` if there is none.
+    #[track_caller]
+    pub(super) fn body(&self, engine: &Engine, by: Owner) -> Arc<Body> {
+        if let Some(body) = self.fields(by).body {
+            return body;
+        }
+        let body = Body::new(BodyRef::new(engine, by));
+        self.set(by, |fields| fields.body = Some(Arc::clone(&body)));
+        body
+    }
+
+    /// `releaseRequest`.
+    ///
+    /// # Errors
+    ///
+    /// A panic, upon which the request stays unreleased.
+    #[track_caller]
+    pub(super) fn release(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
+        let fields = self.fields(by);
+        if let Some(body) = fields.body {
+            if engine.plan.retain_http_body {
+                // The application has it from here on: it closes once, and the struct is never pooled again.
+                body.reader().left_to_gc("RetainHTTPBody: the application has it");
+            } else if fields.wrapped {
+                // upstream: #248. Not a *BodyReader: it is closed, which reaches the reader, and nothing is put.
+                sometimes("a wrapped body is closed by releaseRequest", true);
+                body.close(engine, by)?;
+                body.reader().left_to_gc("a wrapped body is not put");
+            } else {
+                body.release(engine, by)?;
+            }
+        }
+        self.request.fields.with_mut(|fields| *fields = RequestFields::default());
+        self.loan.end(by);
+        engine.request_pool.put(Arc::clone(&self.request));
+        Ok(())
+    }
+}

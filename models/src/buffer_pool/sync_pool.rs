@@ -1,0 +1,110 @@
+//! `sync.Pool`: a heap of things that anybody may take from.
+//!
+//! It does not know what it holds: what is put twice is there twice. Which item a Get returns is not specified. Each
+//! processor has a private slot and a list, the last one put being the first one got, and takes from the others' lists
+//! when its own is empty; so the pick is [`Pick::Lifo`], or drawn. A garbage collection moves what is pooled to the
+//! victim list, and drops what it finds there: an item survives one collection unused, and not two.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sim::random;
+use sim::sync::Mutex;
+
+/// Which item a Get returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pick {
+    /// The one put last, as on one processor.
+    Lifo,
+    /// Any, as across processors.
+    Any,
+}
+
+/// `sync.Pool` without its `New`: a caller that gets nothing makes its own.
+pub(super) struct SyncPool<T> {
+    pick: Pick,
+    items: Mutex<Items<T>>,
+}
+
+struct Items<T> {
+    local: Vec<T>,
+    victim: Vec<T>,
+}
+
+impl<T> SyncPool<T> {
+    /// An empty pool; tables call it `name`.
+    pub(super) fn new(name: &'static str, pick: Pick) -> SyncPool<T> {
+        SyncPool { pick, items: Mutex::named(name, Items { local: Vec::new(), victim: Vec::new() }) }
+    }
+
+    /// `Get`.
+    #[track_caller]
+    pub(super) fn get(&self) -> Option<T> {
+        let mut items = self.items.lock();
+        let Items { local, victim } = &mut *items;
+        let from = if local.is_empty() { victim } else { local };
+        let last = from.len().checked_sub(1)?;
+        let place = match self.pick {
+            Pick::Lifo => last,
+            Pick::Any => usize::try_from(random::below(from.len() as u64)).map_or(last, |place| place.min(last)),
+        };
+        Some(from.remove(place))
+    }
+
+    /// `Put`.
+    #[track_caller]
+    pub(super) fn put(&self, item: T) {
+        self.items.lock().local.push(item);
+    }
+
+    /// What a garbage collection does to the pool; the number of items that it drops.
+    pub(super) fn collect(&self) -> usize {
+        let mut items = self.items.lock();
+        let local = std::mem::take(&mut items.local);
+        std::mem::replace(&mut items.victim, local).len()
+    }
+
+    /// How many items there are that `is` says yes to. For checks.
+    pub(super) fn count(&self, is: impl Fn(&T) -> bool) -> usize {
+        let items = self.items.lock();
+        items.local.iter().chain(&items.victim).filter(|item| is(item)).count()
+    }
+
+    /// The items, the victims last. For checks.
+    pub(super) fn items(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        let items = self.items.lock();
+        items.local.iter().chain(&items.victim).cloned().collect()
+    }
+}
+
+impl<T> fmt::Debug for SyncPool<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncPool").field("pick", &self.pick).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_one_put_is_the_first_one_got_and_twice_put_is_twice_got() {
+        let pool = SyncPool::new("pool", Pick::Lifo);
+        [1, 2, 2].into_iter().for_each(|item| pool.put(item));
+        assert_eq!((pool.get(), pool.get(), pool.get(), pool.get()), (Some(2), Some(2), Some(1), None));
+    }
+
+    #[test]
+    fn an_item_survives_one_collection_and_not_two() {
+        let pool = SyncPool::new("pool", Pick::Lifo);
+        pool.put(1);
+        pool.put(2);
+        assert_eq!(pool.collect(), 0);
+        assert_eq!(pool.get(), Some(2));
+        assert_eq!(pool.collect(), 1);
+        assert_eq!(pool.get(), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! `timer.Timer`: calls that are made elsewhere, at once (`Async`) or later (`AfterFunc`) (v1.5.12, timer.go).
+//!
+//! Connections are closed with their lock held or not, on whichever thread; what must follow (`onClose`) is handed to
+//! `Async`, which makes such calls one after the other on a goroutine of its own. Deadlines are Go's timers: a deadline
+//! that has fired already is not stopped any more, and finds its connection closed.
+//!
+//! Here one thread does both. A plan for exhaustive exploration may go without it: then there are no deadlines, and the
+//! task pool makes the calls of `Async`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use sim::sync::{Condvar, Mutex};
+use sim::time::Instant;
+
+use super::conn::{Conn, Deadline};
+use super::task_pool::Task;
+
+/// Names a deadline, to stop it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AlarmId(u64);
+
+/// The calls to make.
+pub(super) struct Timer {
+    runs: bool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    async_list: VecDeque<Task>,
+    alarms: Vec<Alarm>,
+    next: u64,
+    stopped: bool,
+}
+
+struct Alarm {
+    id: AlarmId,
+    at: Instant,
+    conn: Arc<Conn>,
+    which: Deadline,
+}
+
+impl Timer {
+    /// A timer; if `runs`, whoever makes it starts [`Timer::run`].
+    pub(super) fn new(runs: bool) -> Timer {
+        Timer { runs, state: Mutex::named("asyncMux", State::default()), changed: Condvar::named("Timer") }
+    }
+
+    /// `Async`; gives the call back if there is no thread to make it.
+    #[must_use]
+    pub(super) fn call(&self, task: Task) -> Option<Task> {
+        if !self.runs {
+            return Some(task);
+        }
+        self.state.lock().async_list.push_back(task);
+        self.changed.notify_one();
+        None
+    }
+
+    /// `AfterFunc`: closes the connection when its time is over.
+    pub(super) fn after(&self, at: Instant, conn: &Arc<Conn>, which: Deadline) -> Option<AlarmId> {
+        if !self.runs {
+            return None;
+        }
+        let mut state = self.state.lock();
+        state.next += 1;
+        let id = AlarmId(state.next);
+        state.alarms.push(Alarm { id, at, conn: Arc::clone(conn), which });
+        drop(state);
+        self.changed.notify_one();
+        Some(id)
+    }
+
+    /// `(*time.Timer).Stop`.
+    pub(super) fn stop(&self, id: Option<AlarmId>) {
+        if let Some(id) = id {
+            self.state.lock().alarms.retain(|alarm| alarm.id != id);
+        }
+    }
+
+    /// The thread, until the timer is ended.
+    pub(super) fn run(&self) {
+        let mut state = self.state.lock();
+        loop {
+            let now = Instant::now();
+            let due = state.alarms.iter().position(|alarm| alarm.at <= now);
+            if let Some(task) = state.async_list.pop_front() {
+                drop(state);
+                task();
+                state = self.state.lock();
+            } else if let Some(due) = due {
+                let alarm = state.alarms.remove(due);
+                drop(state);
+                alarm.conn.expired(alarm.which);
+                state = self.state.lock();
+            } else if state.stopped {
+                state.alarms.clear();
+                return;
+            } else if let Some(next) = state.alarms.iter().map(|alarm| alarm.at).min() {
+                state = self.changed.wait_timeout(state, next.saturating_duration_since(now)).0;
+            } else {
+                state = self.changed.wait(state);
+            }
+        }
+    }
+
+    /// Ends the thread, once it has made the calls of `Async`.
+    pub(super) fn end(&self) {
+        self.state.lock().stopped = true;
+        self.changed.notify_one();
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").field("runs", &self.runs).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,101 @@
+//! The fixed engine, and the lines that were wrong.
+//!
+//! The model is nbio v1.5.12 with the body reader of 00a897c (pull request #502, v1.6.10), and with repairs of what is
+//! still open upstream; each repair is marked `Deviates:` where it stands and has a variant that takes it back.
+
+/// What is wrong, if anything. Variants up to [`Variant::FdReuseNoLock`] are the planned ones, the two after it are
+/// commits of upstream's history; those from [`Variant::ReadOverlapsClose`] on follow from the source alone, nobody
+/// reported them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variant {
+    /// Nothing.
+    Fixed,
+    /// `BodyReader.Close` puts the reader back into its pool, each time it is called (nbio #445, #453; v1.5.4 to
+    /// v1.5.11).
+    ClosePuts,
+    /// A body that the handler has kept still points to the pooled reader after the request was released (derived).
+    LateCloseRetainedBody,
+    /// `Close` frees the buffers and leaves them in place, and `Read` goes on with them (nbio #502, before 00a897c).
+    ReadAfterClose,
+    /// `NewBodyReader` takes over the `closed` of whoever closed a pooled reader late (v1.5.12 to v1.6.9).
+    GetWithoutResetClosed,
+    /// `OnComplete` drops a request whose connection is closed already, without releasing it (before 65aa2db, v1.2.16;
+    /// of websocket messages before 84bf8b8, v1.5.6).
+    ExecuteRefusedNoFree,
+    /// The aligned allocator's `Append` does not free the buffer that it replaces (before 2cb6cc2).
+    AppendNoFreeOld,
+    /// `Conn.Read` takes no lock and does not look at `closed` (nbio #189).
+    FdReuseNoLock,
+    /// `BodyReader.append` grows a buffer to its capacity and so exposes what was there before (v1.5.4 to v1.5.7).
+    AppendGrowsToCap,
+    /// The tail of the write cache is replaced by a larger buffer and not freed (before b836026).
+    WriteTailNotFreed,
+    /// A `Read` and a `Close` of one body are not serialised (all versions).
+    ReadOverlapsClose,
+    /// A handler that panics leaves its request and its response unreleased (all versions).
+    HandlerPanicKeepsRequest,
+    /// `OnComplete` releases the refused request, but not the response that it has made for it (all versions).
+    RefusedKeepsResponse,
+    /// An event that was fetched for a closed connection closes the next one with the same descriptor (all versions).
+    StaleEventClosesNewConn,
+    /// Stopping the engine does not wait for the listener, which adds a connection that nobody closes (all versions).
+    StopMissesAcceptedConn,
+}
+
+impl crate::Variant for Variant {
+    const COMPONENT: &'static str = "buffer_pool";
+
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Fixed => "fixed",
+            Variant::ClosePuts => "close_puts",
+            Variant::LateCloseRetainedBody => "late_close_retained_body",
+            Variant::ReadAfterClose => "read_after_close",
+            Variant::GetWithoutResetClosed => "get_without_reset_closed",
+            Variant::ExecuteRefusedNoFree => "execute_refused_no_free",
+            Variant::AppendNoFreeOld => "append_no_free_old",
+            Variant::FdReuseNoLock => "fd_reuse_no_lock",
+            Variant::AppendGrowsToCap => "append_grows_to_cap",
+            Variant::WriteTailNotFreed => "write_tail_not_freed",
+            Variant::ReadOverlapsClose => "read_overlaps_close",
+            Variant::HandlerPanicKeepsRequest => "handler_panic_keeps_request",
+            Variant::RefusedKeepsResponse => "refused_keeps_response",
+            Variant::StaleEventClosesNewConn => "stale_event_closes_new_conn",
+            Variant::StopMissesAcceptedConn => "stop_misses_accepted_conn",
+        }
+    }
+
+    fn all() -> &'static [Variant] {
+        &[
+            Variant::Fixed,
+            Variant::ClosePuts,
+            Variant::LateCloseRetainedBody,
+            Variant::ReadAfterClose,
+            Variant::GetWithoutResetClosed,
+            Variant::ExecuteRefusedNoFree,
+            Variant::AppendNoFreeOld,
+            Variant::FdReuseNoLock,
+            Variant::AppendGrowsToCap,
+            Variant::WriteTailNotFreed,
+            Variant::ReadOverlapsClose,
+            Variant::HandlerPanicKeepsRequest,
+            Variant::RefusedKeepsResponse,
+            Variant::StaleEventClosesNewConn,
+            Variant::StopMissesAcceptedConn,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Variant;
+    use crate::Variant as _;
+
+    #[test]
+    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
+        let all = Variant::all();
+        assert!(all.is_sorted_by(|earlier, later| earlier < later));
+        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
+        assert_eq!(all.last(), Some(&Variant::StopMissesAcceptedConn));
+    }
+}

@@ -1,0 +1,27 @@
+//! One client's message is in the answer to another: what users saw of a body that was closed twice.
+//!
+//! Upstream: lesismal/nbio#453, about once a week in production; explained by #445.
+//! Size: 2 to 4 clients with up to 3 requests each, some of whose handlers close; nobody watches the pools; 2 workers.
+use crate::prelude::*;
+use models::buffer_pool::{Audit, Ending, Plan, Step, Variant, bench, plan};
+
+/// Longer than the clock may run ahead, so that it ends only what has no other end.
+const KEEPALIVE_MS: u64 = 200_000;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Two clients' messages meet in one body";
+    Scenario::new("answer_of_another", about, "lesismal/nbio#453", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ClosePuts, "a payload reaches only the request it is tagged for")
+        .sometimes(&["a body is echoed to its end", "a chunk goes behind another in one buffer"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let steps = prop_oneof![Just(vec![Step::ReadAll, Step::Close]), Just(vec![Step::ReadAll])];
+    plan::clients((2, 4), plan::asks(3, steps), Just(Ending::Finish)).prop_map(|clients| Plan {
+        audit: Audit::Bytes,
+        keepalive_ms: Some(KEEPALIVE_MS),
+        ..Plan::of(clients)
+    })
+}

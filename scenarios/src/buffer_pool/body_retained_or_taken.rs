@@ -1,0 +1,39 @@
+//! Control: a body that is the application's, by RetainHTTPBody or TakeOver, is freed once, by the application, at any
+//! time.
+//!
+//! Upstream: RetainHTTPBody (#248), TakeOver (v1.2.18); the double close of the framework does not apply.
+//! Size: up to 3 clients with 3 requests each, retained and closed late, or taken over; 2 workers.
+use crate::prelude::*;
+use models::buffer_pool::{Ask, Ending, Plan, Step, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The application frees a body that it has been given";
+    Scenario::new("body_retained_or_taken", about, "lesismal/nbio#248", plans, bench::run)
+        .clean(Variant::Fixed)
+        // RetainHTTPBody is the lawful way to do what this variant's handlers do.
+        .clean(Variant::LateCloseRetainedBody)
+        .sometimes(&["a request is answered", "a buffer is handed out again"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let once = prop_oneof![
+        Just(vec![Step::ReadAll, Step::Close]),
+        Just(vec![Step::Read(1), Step::CloseLate]),
+        Just(vec![Step::TakeOver, Step::Close]),
+    ];
+    let taken = prop_oneof![Just(vec![Step::TakeOver]), Just(vec![Step::TakeOver, Step::Close])];
+    let asks = prop_oneof![
+        plan::asks(3, once).prop_map(|asks| (true, asks)),
+        plan::asks(3, taken).prop_map(|asks| (false, asks))
+    ];
+    prop::collection::vec(asks, 1..=3).prop_map(|clients| {
+        let retain_http_body = clients.iter().all(|(retained, _)| *retained);
+        let asks = clients.into_iter().filter(|(retained, _)| *retained == retain_http_body).map(|(_, asks)| asks);
+        let clients = asks.map(|asks: Vec<Ask>| models::buffer_pool::Client {
+            ending: Ending::Finish,
+            ..models::buffer_pool::Client::of(asks)
+        });
+        Plan { retain_http_body, ..Plan::of(clients.collect()) }
+    })
+}

@@ -1,0 +1,38 @@
+//! Everything goes at once: the engine is stopped under clients that connect, send, wait and linger.
+//!
+//! Upstream: Engine.Stop of v1.5.12.
+//! Size: up to 4 clients with 2 requests each, half of them lingering, some resetting; collections; 2 pollers, 2
+//! workers.
+use crate::prelude::*;
+use models::buffer_pool::{Ending, Fault, Plan, Step, Threads, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The engine is stopped under its clients";
+    Scenario::new("engine_teardown", about, "lesismal/nbio@v1.5.12", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")
+        .sometimes(&[
+            "the engine is stopped under a connection",
+            "a client is refused",
+            "a connection closes with a request half parsed",
+            "a request is answered",
+            "a response finds its connection closed",
+        ])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let ending = prop_oneof![
+        2 => Just(Ending::Linger),
+        1 => Just(Ending::Finish),
+        1 => (1..16_u32).prop_map(Ending::Reset),
+    ];
+    let late = Just(vec![Step::ReadAll, Step::CloseLate]);
+    let steps = prop_oneof![4 => plan::any_steps(), 1 => late];
+    let fault = prop_oneof![Just(Fault::Collect), (1..9_u64).prop_map(Fault::Pause)];
+    let faults = prop::collection::vec(fault, 0..=2);
+    (plan::clients((1, 4), plan::asks(2, steps), ending), faults).prop_map(|(clients, mut faults)| {
+        faults.push(Fault::Stop);
+        Plan { threads: Threads { pollers: 2, ..Threads::NBIO }, window: 4, short: true, faults, ..Plan::of(clients) }
+    })
+}

@@ -1,0 +1,30 @@
+//! A reader that was closed in its pool is open again when it is got from there.
+//!
+//! Upstream: lesismal/nbio v1.5.12 to v1.6.9, whose NewBodyReader keeps `closed`; the reset is 00a897c
+//! (TestBodyReaderPooledReuse).
+//! Size: 2 or 3 clients in turn, with a goroutine left behind by each request; the buffers are watched, the readers are
+//! not.
+use crate::prelude::*;
+use models::buffer_pool::{Ask, Audit, Client, Plan, Step, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A pooled body reader is closed late and used again";
+    Scenario::new("late_close_of_pooled_reader", about, "lesismal/nbio@00a897c", plans, bench::run)
+        .clean(Variant::Fixed)
+        // With the reset, a late close of a reader that is in its pool does no harm.
+        .clean(Variant::LateCloseRetainedBody)
+        .violates(Variant::GetWithoutResetClosed, "mempool buffer is released by quiescence")
+        .sometimes(&["a body is echoed to its end"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    // One connection each: a second one could meet what the first one's handler has left behind.
+    let client = plan::any_framing(6)
+        .prop_map(|body| Client::of(vec![Ask { body, close: false, steps: vec![Step::ReadAll, Step::CloseLate] }]));
+    prop::collection::vec(client, 2..=3).prop_map(|clients| Plan {
+        audit: Audit::Buffers,
+        in_turn: true,
+        ..Plan::of(clients)
+    })
+}
