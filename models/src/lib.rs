@@ -10,6 +10,7 @@
 
 pub mod buffer_pool;
 pub mod context_pool;
+pub mod image;
 mod variant;
 
 pub use variant::Variant;

@@ -1,0 +1,267 @@
+//! `aeron_image_t`: a stream of one publisher as one subscription sees it, counted.
+//!
+//! The count starts at one, the conductor's *base* reference, which the conductor drops once the subscriber cannot
+//! come across the image in a list any more. Every handle of the application is one more. Whoever takes the last
+//! reference frees nothing: the conductor alone does, when its lingering check sees zero. What subscriber and
+//! conductor share of an image is `refcnt` and `is_closed`, and, published by the latter, how the stream ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sim::cell::RaceCell;
+use sim::ledger::{Counted, Owner, Resource, Slot};
+use sim::property::always_with;
+use sim::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use sim::trace::transition;
+
+use super::conductor::CONDUCTOR;
+use super::counters::Position;
+use super::image_state::{Event, State, next};
+use super::log_buffer::LogBuffer;
+use super::variant::Variant;
+
+/// `removal_change_number` of an image that is listed.
+pub(super) const NOT_REMOVED: i64 = i64::MAX;
+/// `removal_change_number` of an image whose base reference is dropped.
+pub(super) const BASE_DROPPED: i64 = i64::MIN;
+
+/// `aeron_image_key_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageKey {
+    /// Of the stream; a publisher that comes back has another one.
+    pub correlation_id: i64,
+    /// Of the subscription: one stream may match several.
+    pub subscription_registration_id: i64,
+}
+
+/// `aeron_image_t`.
+pub struct Image {
+    pub(super) variant: Variant,
+    /// Which image of the client it is: upstream has its address.
+    pub(super) number: u32,
+    pub(super) key: ImageKey,
+    pub(super) session_id: i32,
+    pub(super) memory: Resource,
+    /// Read by whoever gives a reference up, written by whoever frees: the count alone puts the one before the other.
+    lifetime: RaceCell<()>,
+    /// The references by name, beside the number that upstream has.
+    references: Counted,
+    refcnt: AtomicI64,
+    pub(super) log_buffer: Arc<LogBuffer>,
+    pub(super) subscriber_position: Arc<Position>,
+    is_closed: AtomicBool,
+    ending: RaceCell<Ending>,
+    /// Its subscription's `registration_id`, until the base reference is dropped.
+    subscription: RaceCell<Option<i64>>,
+    pub(super) conductor_fields: RaceCell<ConductorFields>,
+    /// Announced as available, and as unavailable once.
+    pub(super) availability: Slot,
+    /// Where the next fragment is: what the application expects to read next.
+    pub(super) delivered: RaceCell<i64>,
+}
+
+/// What `aeron_image_close` notes before it sets `is_closed`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ending {
+    final_position: i64,
+    eos_position: i64,
+    is_eos: bool,
+}
+
+/// What only the conductor reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConductorFields {
+    pub(super) removal_change_number: i64,
+    pub(super) is_lingering: bool,
+    pub(super) state: State,
+}
+
+/// What an image is made of.
+pub(super) struct Parts {
+    pub(super) number: u32,
+    pub(super) key: ImageKey,
+    pub(super) session_id: i32,
+    pub(super) log_buffer: Arc<LogBuffer>,
+    pub(super) subscriber_position: Arc<Position>,
+}
+
+impl Image {
+    /// `aeron_image_create`.
+    pub(super) fn create(variant: Variant, parts: Parts) -> Arc<Image> {
+        let Parts { number, key, session_id, log_buffer, subscriber_position } = parts;
+        let join_position = subscriber_position.get(CONDUCTOR);
+        Arc::new(Image {
+            variant,
+            number,
+            key,
+            session_id,
+            memory: Resource::acquire("aeron_image_t", CONDUCTOR),
+            lifetime: RaceCell::named("aeron_image_t", ()),
+            references: Counted::acquire("aeron_image_refcnt", CONDUCTOR),
+            refcnt: AtomicI64::named("refcnt", 1),
+            log_buffer,
+            subscriber_position,
+            is_closed: AtomicBool::named("is_closed", false),
+            ending: RaceCell::named("aeron_image_t.final_position", Ending::default()),
+            subscription: RaceCell::named("aeron_image_t.subscription", Some(key.subscription_registration_id)),
+            conductor_fields: RaceCell::named(
+                "aeron_image_t.removal_change_number",
+                ConductorFields { removal_change_number: NOT_REMOVED, is_lingering: false, state: State::Listed },
+            ),
+            availability: Slot::new("availability", CONDUCTOR),
+            delivered: RaceCell::named("aeron_image_t.delivered", join_position),
+        })
+    }
+
+    /// The image as an owner: holder of a reference to its log buffer.
+    pub(super) fn owner(&self) -> Owner {
+        Owner::new("image", self.number)
+    }
+
+    /// `aeron_image_incr_refcnt`, for `holder`, called by `by`. Returns what it counts now.
+    pub(super) fn incr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
+        self.memory.touch(by);
+        self.references.retain(holder);
+        self.refcnt.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// `aeron_image_decr_refcnt`. Returns what is left. Nothing of the image may be used after it.
+    pub(super) fn decr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
+        self.memory.touch(by);
+        self.references.release(holder);
+        self.lifetime.get();
+        self.refcnt.fetch_sub(1, Ordering::SeqCst) - 1
+    }
+
+    /// `aeron_image_decr_refcnt` of the base reference, whose name is taken off later: a subscription that is closed
+    /// tells the application after it, and the wrapper takes a reference to the image once more for that time.
+    pub(super) fn decr_base_refcnt(&self) -> i64 {
+        self.memory.touch(CONDUCTOR);
+        self.refcnt.fetch_sub(1, Ordering::SeqCst) - 1
+    }
+
+    /// The name of the base reference.
+    pub(super) fn forget_base(&self) {
+        self.references.release(CONDUCTOR);
+    }
+
+    /// `aeron_image_refcnt_acquire`.
+    pub(super) fn refcnt_acquire(&self, by: Owner) -> i64 {
+        self.memory.touch(by);
+        self.refcnt.load(Ordering::Acquire)
+    }
+
+    /// `aeron_image_is_closed`.
+    pub fn is_closed(&self, by: Owner) -> bool {
+        self.memory.touch(by);
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// `aeron_image_close`: the conductor notes how far the subscriber came, and no poll reads on.
+    pub(super) fn close(&self) {
+        self.memory.touch(CONDUCTOR);
+        let eos_position = self.log_buffer.end_of_stream_position(CONDUCTOR);
+        let final_position = self.subscriber_position.get_acquire(CONDUCTOR);
+        let is_eos = final_position >= eos_position;
+        self.ending.set(Ending { final_position, eos_position, is_eos });
+        self.is_closed.store(true, Ordering::Release);
+    }
+
+    /// `aeron_image_position`.
+    pub fn position(&self, by: Owner) -> i64 {
+        let access = self.subscriber_position.access();
+        if self.is_closed(by) {
+            drop(access);
+            return self.ending.get().final_position;
+        }
+        self.subscriber_position.get(by)
+    }
+
+    /// `aeron_image_is_end_of_stream`.
+    pub fn is_end_of_stream(&self, by: Owner) -> bool {
+        let access = self.subscriber_position.access();
+        if self.is_closed(by) {
+            drop(access);
+            return self.ending.get().is_eos;
+        }
+        let eos_position = self.log_buffer.end_of_stream_position(by);
+        self.subscriber_position.get_acquire(by) >= eos_position
+    }
+
+    /// `aeron_image_end_of_stream_position`.
+    pub fn end_of_stream_position(&self, by: Owner) -> i64 {
+        if self.is_closed(by) { self.ending.get().eos_position } else { self.log_buffer.end_of_stream_position(by) }
+    }
+
+    /// `aeron_image_constants`, which reads the pointer to the subscription among the rest.
+    pub fn constants(&self, by: Owner) -> Constants {
+        self.memory.touch(by);
+        Constants {
+            subscription_registration_id: self.subscription.get(),
+            correlation_id: self.key.correlation_id,
+            session_id: self.session_id,
+        }
+    }
+
+    /// The subscription, as the conductor knows it.
+    pub(super) fn subscription(&self) -> Option<i64> {
+        self.memory.touch(CONDUCTOR);
+        self.subscription.get()
+    }
+
+    /// No list, and no subscription, knows the image any more: its base reference is dropped.
+    pub(super) fn detach(&self, event: Event) {
+        self.subscription.set(None);
+        self.conductor_fields.with_mut(|fields| fields.removal_change_number = BASE_DROPPED);
+        self.happened(event);
+    }
+
+    /// The state that the event leads to.
+    pub(super) fn happened(&self, event: Event) {
+        let before = self.conductor_fields.get().state;
+        match next(before, event, CONDUCTOR) {
+            Ok(after) => {
+                self.conductor_fields.with_mut(|fields| fields.state = after);
+                transition("aeron_image_t", self.number, before.name(), after.name());
+            }
+            Err(illegal) => {
+                let facts = || vec![("event", illegal.to_string())];
+                always_with("an image gets only events that its state allows", false, facts);
+            }
+        }
+    }
+
+    /// `aeron_image_delete`.
+    pub(super) fn delete(&self) {
+        self.availability.retire(CONDUCTOR);
+        self.lifetime.set(());
+        self.memory.release(CONDUCTOR);
+    }
+
+    /// The count and the names agree. For checks, when nothing else runs.
+    pub(super) fn check_references(&self) {
+        let refcnt = self.refcnt.load(Ordering::Acquire);
+        if refcnt == 0 && self.references.holders().is_empty() {
+            // Its last handle is gone, and no lingering check has come by since.
+            return;
+        }
+        self.references.expect_count(u32::try_from(refcnt).unwrap_or(u32::MAX));
+    }
+}
+
+/// `aeron_image_constants_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Constants {
+    /// The subscription; none for an image that is detached.
+    pub subscription_registration_id: Option<i64>,
+    /// The stream.
+    pub correlation_id: i64,
+    /// The publisher.
+    pub session_id: i32,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image").field("number", &self.number).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,207 @@
+//! The workbench: a driver with publishers, a client with its conductor, and an application with subscribers.
+//!
+//! [`run`] carries a [`Plan`] out from start to end: publishers and handles of the beginning, the tasks, then the
+//! end, in the order that upstream asks for: polls end, handles are dropped, subscriptions are closed, the client is.
+
+use std::sync::Arc;
+
+use sim::ledger::Owner;
+use sim::property::{always, sometimes};
+use sim::sync::atomic::Ordering;
+use sim::thread::{Builder, JoinHandle};
+use sim::time::{Duration, sleep};
+
+use super::client::Client;
+use super::conductor::Conductor;
+use super::driver::Driver;
+use super::plan::{Closer, Plan};
+use super::shm::Shm;
+use super::subscriber::{Signals, Subscriber};
+use super::variant::Variant;
+use super::wrapper::Shelf;
+
+const MAIN: Owner = Owner::new("main", 0);
+const CLEARER: Owner = Owner::new("clearer", 0);
+
+/// How long the task that clears the shelf waits between two clearings.
+const BETWEEN_CLEARINGS: Duration = Duration::from_millis(30);
+
+/// Carries the plan out.
+pub fn run(variant: Variant, plan: &Plan) {
+    let mut bench = Bench::open(variant, plan);
+    bench.prepare();
+    bench.work().close();
+}
+
+/// A machine with a driver and one client.
+#[derive(Debug)]
+pub struct Bench {
+    variant: Variant,
+    plan: Plan,
+    shm: Arc<Shm>,
+    client: Arc<Client>,
+    shelf: Arc<Shelf>,
+    signals: Arc<Signals>,
+    conductor: Conductor,
+    driver: Driver,
+    subscribers: Vec<Subscriber>,
+}
+
+impl Bench {
+    /// Driver, client and the plan's subscriptions.
+    pub fn open(variant: Variant, plan: &Plan) -> Bench {
+        let shm = Shm::new(plan.shm_capacity);
+        let client = Client::new(plan.command_capacity);
+        let (shelf, signals) = (Shelf::new(), Signals::new());
+        let mut conductor = Conductor::init(variant, &client, &shelf, &shm);
+        let mut subscribers = Vec::new();
+        for (subscriber, number) in plan.subscribers.iter().zip(0_u32..) {
+            subscribers.push(Subscriber {
+                by: Owner::new("subscriber", number),
+                wrapper: conductor.on_subscription_ready(i64::from(number), subscriber.callback),
+                client: Arc::clone(&client),
+                signals: Arc::clone(&signals),
+                plan: subscriber.clone(),
+                handles: Vec::new(),
+                closed: false,
+                awaited: plan.closer == Closer::Main,
+            });
+        }
+        let ids = subscribers.iter().map(|subscriber| subscriber.wrapper.subscription().registration_id).collect();
+        let driver = Driver::new(variant, &shm, &client, ids);
+        Bench { variant, plan: plan.clone(), shm, client, shelf, signals, conductor, driver, subscribers }
+    }
+
+    /// What has happened before the tasks start.
+    pub fn prepare(&mut self) {
+        self.driver.run(&self.plan.before);
+        self.conductor.run_dry();
+        self.subscribers.iter_mut().for_each(Subscriber::take_handles);
+        self.driver.run(&self.plan.unnoticed);
+    }
+
+    /// The tasks, from their start to the end of the last.
+    #[must_use]
+    pub fn work(self) -> Bench {
+        let Bench { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers } = self;
+        let driver = start_driver(driver, &plan, &signals);
+        let mode = plan.conductor;
+        let conductor = Builder::new().name("conductor").spawn(move || {
+            let mut conductor = conductor;
+            conductor.run(mode);
+            conductor
+        });
+        let clearer = (plan.clearings > 0).then(|| start_clearer(&shelf, plan.clearings));
+        let closers: Vec<_> =
+            subscribers.iter().map(|subscriber| (subscriber.by, subscriber.wrapper.clone())).collect();
+        let subscribers: Vec<_> = subscribers.into_iter().map(start_subscriber).collect();
+        let during_poll = plan.closer == Closer::Main && variant == Variant::CloseDuringPoll;
+        if during_poll {
+            // The application's fault: its thread is in the middle of a poll.
+            signals.await_readers(closers.len());
+            closers.iter().for_each(|(_, wrapper)| client.close_subscription(MAIN, wrapper.subscription()));
+        }
+        let mut subscribers: Vec<Subscriber> = subscribers.into_iter().map(JoinHandle::join).collect();
+        for subscriber in &mut subscribers {
+            subscriber.closed |= during_poll;
+            if plan.closer == Closer::Main {
+                subscriber.close();
+            }
+        }
+        if let Some(clearer) = clearer {
+            clearer.join();
+        }
+        let driver = driver.join();
+        client.stop.store(true, Ordering::Release);
+        let conductor = conductor.join();
+        Bench { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers }
+    }
+
+    /// Handles are dropped, subscriptions closed, and the client is.
+    pub fn close(mut self) {
+        self.conductor.check_references();
+        self.conductor.run_dry();
+        for subscriber in &mut self.subscribers {
+            subscriber.drop_handles();
+        }
+        for handle in self.shelf.take() {
+            handle.release(MAIN);
+        }
+        self.settle();
+        for subscriber in &mut self.subscribers {
+            subscriber.close();
+        }
+        self.conductor.run_dry();
+        let by_force = self.conductor.is_terminating();
+        sometimes("a client is closed by force", by_force);
+        always("a client that is closed by force says so", self.client.is_closed() == by_force);
+        self.conductor.on_close();
+        always("shared memory is unmapped when the client is closed", self.shm.mapped() == 0);
+        self.driver.close();
+    }
+
+    /// Every publisher goes, and every subscriber sees it: nothing is left that could hold an image.
+    fn settle(&mut self) {
+        if self.conductor.is_terminating() {
+            return;
+        }
+        self.driver.vanish_all();
+        self.conductor.run_dry();
+        self.subscribers.iter_mut().for_each(Subscriber::move_on);
+        self.conductor.run_dry();
+        if !self.conductor.is_terminating() {
+            self.conductor.check_reclaimed();
+            always("shared memory is unmapped when every stream is gone", self.shm.mapped() == 0);
+        }
+    }
+}
+
+fn start_driver(mut driver: Driver, plan: &Plan, signals: &Arc<Signals>) -> Publishers {
+    if plan.driver.is_empty() {
+        // One task less for whoever explores them all.
+        signals.published.store(true, Ordering::Release);
+        return Publishers::Done(Box::new(driver));
+    }
+    let (ops, signals) = (plan.driver.clone(), Arc::clone(signals));
+    Publishers::Running(Builder::new().name("driver").spawn(move || {
+        driver.run(&ops);
+        signals.published.store(true, Ordering::Release);
+        driver
+    }))
+}
+
+/// The driver's task, if it has one.
+enum Publishers {
+    Running(JoinHandle<Driver>),
+    Done(Box<Driver>),
+}
+
+impl Publishers {
+    fn join(self) -> Driver {
+        match self {
+            Publishers::Running(task) => task.join(),
+            Publishers::Done(driver) => *driver,
+        }
+    }
+}
+
+fn start_subscriber(mut subscriber: Subscriber) -> JoinHandle<Subscriber> {
+    let name = format!("subscriber.{}", subscriber.by.index());
+    Builder::new().name(name).spawn(move || {
+        subscriber.run();
+        subscriber
+    })
+}
+
+fn start_clearer(shelf: &Arc<Shelf>, clearings: u32) -> JoinHandle<()> {
+    let shelf = Arc::clone(shelf);
+    Builder::new().name("clearer").spawn(move || {
+        for _ in 0..clearings {
+            for handle in shelf.take() {
+                handle.image().position(CLEARER);
+                handle.release(CLEARER);
+            }
+            sleep(BETWEEN_CLEARINGS);
+        }
+    })
+}

@@ -1,0 +1,61 @@
+//! The end of a client: by force, when it or its driver has failed, and by `aeron_close`.
+//!
+//! A client that fails marks everything closed and does nothing more; the memory stays, for threads that still poll,
+//! until the application calls `aeron_close`. That call deletes everything without asking who holds it: an
+//! application must have ended its polls and dropped its handles.
+
+use std::sync::Arc;
+
+use sim::property::sometimes;
+use sim::sync::atomic::Ordering;
+
+use super::aeron_image::Image;
+use super::conductor::{CONDUCTOR, Conductor};
+use super::image_state::Event;
+
+impl Conductor {
+    /// `aeron_client_conductor_force_close_resources`.
+    pub(super) fn force_close_resources(&mut self) {
+        self.client.set_closed();
+        sometimes("a client is closed by force while images are listed", !self.image_by_key_map.is_empty());
+        sometimes("a client is closed by force while images linger", !self.lingering_resources.is_empty());
+        for image in self.image_by_key_map.values() {
+            image.close();
+        }
+        for subscription in self.resource_by_id_map.values() {
+            subscription.is_closed.store(true, Ordering::Release);
+        }
+    }
+
+    /// `aeron_client_conductor_on_close`, on the thread that closes, after the conductor's own has ended.
+    pub fn on_close(mut self) {
+        for subscription in std::mem::take(&mut self.resource_by_id_map).into_values() {
+            subscription.delete();
+        }
+        self.log_buffers.delete_all();
+        let images = std::mem::take(&mut self.image_by_key_map).into_values();
+        for image in images.chain(std::mem::take(&mut self.lingering_resources)) {
+            delete_image(&image);
+        }
+    }
+
+    /// Whether the client was closed by force.
+    pub fn is_terminating(&self) -> bool {
+        self.is_terminating
+    }
+}
+
+/// `aeron_client_conductor_delete_image`, and `aeron_client_conductor_delete_lingering_resource`.
+fn delete_image(image: &Arc<Image>) {
+    if image.conductor_fields.get().state.has_base() {
+        image.forget_base();
+    }
+    if image.conductor_fields.get().is_lingering {
+        // It was announced as unavailable before it lingered.
+    } else {
+        // No handler is told of an image that goes with its client.
+        image.availability.complete(CONDUCTOR);
+    }
+    image.happened(Event::ClientClosed);
+    image.delete();
+}

@@ -1,0 +1,134 @@
+//! Position counters: memory of the driver that a client writes, and that is somebody else's after it was freed.
+//!
+//! The driver allocates a counter for each subscription that an image is announced to, and the client keeps its address
+//! (`subscriber_position`). When the image is gone the driver frees the counter; `free_to_reuse_timeout` later (one
+//! second, by default) it gives the same slot to whoever asks next. A client that stores through the old address then
+//! moves somebody else's position.
+//!
+//! Deviates: upstream relies on that second, and nothing waits for the client: a conductor may stall for ten
+//! (`inter_service_timeout`), a subscriber between its check of `is_closed` and its store for ever. The fixed model
+//! takes the second as long enough: a slot is reused only when the conductor has handled the image's end, and never
+//! while a subscriber is between check and access. `reuse_ignores_stalls` does as upstream's driver does.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering as Plain};
+
+use sim::ledger::{Owner, Resource};
+use sim::property::sometimes;
+use sim::sync::atomic::{AtomicI64, Ordering};
+
+use super::driver::DRIVER;
+use super::variant::Variant;
+
+/// One allocation of a counter: what `int64_t *subscriber_position` points at.
+pub(super) struct Position {
+    value: Arc<AtomicI64>,
+    memory: Resource,
+    /// Harness state, invisible to the schedule: what the driver's second stands for.
+    handled: AtomicBool,
+    accesses: AtomicU32,
+}
+
+/// A subscriber is between its check of `is_closed` and its access.
+#[derive(Debug)]
+pub(super) struct Access<'a>(&'a Position);
+
+impl Position {
+    /// Begins a check of `is_closed` with an access after it, during which no second goes by.
+    pub(super) fn access(&self) -> Access<'_> {
+        self.accesses.fetch_add(1, Plain::SeqCst);
+        Access(self)
+    }
+
+    /// The plain read of the polling thread, which alone writes it.
+    pub(super) fn get(&self, by: Owner) -> i64 {
+        self.memory.touch(by);
+        self.value.load(Ordering::Relaxed)
+    }
+
+    /// `aeron_counter_get_acquire`.
+    pub(super) fn get_acquire(&self, by: Owner) -> i64 {
+        self.memory.touch(by);
+        self.value.load(Ordering::Acquire)
+    }
+
+    /// `aeron_counter_set_release`.
+    pub(super) fn set_release(&self, by: Owner, position: i64) {
+        self.memory.touch(by);
+        self.value.store(position, Ordering::Release);
+    }
+
+    /// The conductor has handled the end of the image.
+    pub(super) fn handled(&self) {
+        self.handled.store(true, Plain::SeqCst);
+    }
+
+    fn is_spare(&self) -> bool {
+        self.handled.load(Plain::SeqCst) && self.accesses.load(Plain::SeqCst) == 0
+    }
+}
+
+impl Drop for Access<'_> {
+    fn drop(&mut self) {
+        self.0.accesses.fetch_sub(1, Plain::SeqCst);
+    }
+}
+
+/// `aeron_counters_manager_t`, which is the driver's.
+#[derive(Debug)]
+pub(super) struct CountersManager {
+    variant: Variant,
+    allocated: Vec<Arc<Position>>,
+    /// Freed and not reused yet.
+    reclaimed: Vec<Arc<Position>>,
+}
+
+impl CountersManager {
+    pub(super) fn new(variant: Variant) -> CountersManager {
+        CountersManager { variant, allocated: Vec::new(), reclaimed: Vec::new() }
+    }
+
+    /// A counter, in a slot that was freed long enough ago if there is one.
+    pub(super) fn allocate(&mut self) -> Arc<Position> {
+        // upstream: aeron_counters_manager.c aeron_counters_manager_next_counter_id
+        let ignores = self.variant == Variant::ReuseIgnoresStalls;
+        let spare = self.reclaimed.iter().position(|position| ignores || position.is_spare());
+        let value = match spare.map(|place| self.reclaimed.remove(place)) {
+            Some(old) => {
+                sometimes("a position counter is reused", true);
+                old.memory.release(DRIVER);
+                old.value.store(0, Ordering::Release);
+                Arc::clone(&old.value)
+            }
+            None => Arc::new(AtomicI64::named("subscriber_position", 0)),
+        };
+        let position = Arc::new(Position {
+            value,
+            memory: Resource::acquire("subscriber_position", DRIVER),
+            handled: AtomicBool::new(false),
+            accesses: AtomicU32::new(0),
+        });
+        self.allocated.push(Arc::clone(&position));
+        position
+    }
+
+    /// Frees a counter; its slot can be reused later.
+    pub(super) fn free(&mut self, position: &Arc<Position>) {
+        let Some(place) = self.allocated.iter().position(|other| Arc::ptr_eq(other, position)) else { return };
+        self.reclaimed.push(self.allocated.remove(place));
+    }
+
+    /// The counters file goes with the driver, when its clients are gone.
+    pub(super) fn close(self) {
+        for position in self.allocated.iter().chain(&self.reclaimed) {
+            position.memory.release(DRIVER);
+        }
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Position").field("memory", &self.memory).finish_non_exhaustive()
+    }
+}

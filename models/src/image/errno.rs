@@ -1,0 +1,26 @@
+//! Why a call failed: the codes that upstream sets with `AERON_SET_ERR`.
+
+use std::fmt;
+
+/// A code of errno.h, as `aeron_errcode` gives it after a call has returned -1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errno {
+    /// `EINVAL`: the image is not in the subscription's current list. Only the variants that ask give it.
+    Inval,
+    /// `ENOENT`: the log file was unlinked before it could be mapped.
+    NoEnt,
+    /// The C++ wrapper threw between two calls of the C client; stands for `std::bad_alloc`.
+    Thrown,
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Errno::Inval => "EINVAL",
+            Errno::NoEnt => "ENOENT",
+            Errno::Thrown => "std::bad_alloc",
+        })
+    }
+}
+
+impl std::error::Error for Errno {}

@@ -1,0 +1,86 @@
+//! `aeron_image_list_t`: the images of a subscription at one moment, never changed after it is published.
+//!
+//! The conductor makes a new list for each image that comes or goes, gives it the next change number and puts it in
+//! front of the older ones. The subscriber reads whichever is in front. Older lists are pruned when the subscriber
+//! has proposed a newer number than theirs.
+
+use std::sync::Arc;
+
+use sim::cell::RaceCell;
+use sim::ledger::{Owner, Resource};
+
+use super::aeron_image::Image;
+use super::conductor::CONDUCTOR;
+
+/// A list.
+#[derive(Debug)]
+pub(super) struct ImageList {
+    memory: Resource,
+    contents: RaceCell<Contents>,
+    /// The place of the list before it. The conductor's alone.
+    next_list: RaceCell<Option<usize>>,
+}
+
+#[derive(Debug)]
+struct Contents {
+    change_number: i64,
+    array: Vec<Arc<Image>>,
+}
+
+impl ImageList {
+    /// `aeron_subscription_alloc_image_list`, with the array filled.
+    pub(super) fn alloc(array: Vec<Arc<Image>>) -> ImageList {
+        ImageList {
+            memory: Resource::acquire("aeron_image_list_t", CONDUCTOR),
+            contents: RaceCell::named("aeron_image_list_t.array", Contents { change_number: -1, array }),
+            next_list: RaceCell::named("aeron_image_list_t.next_list", None),
+        }
+    }
+
+    /// Numbers the list and links it, before anybody can see it.
+    pub(super) fn number(&self, change_number: i64, next_list: usize) {
+        self.contents.with_mut(|contents| contents.change_number = change_number);
+        self.next_list.set(Some(next_list));
+    }
+
+    pub(super) fn change_number(&self, by: Owner) -> i64 {
+        self.memory.touch(by);
+        self.contents.with(|contents| contents.change_number)
+    }
+
+    pub(super) fn length(&self, by: Owner) -> usize {
+        self.memory.touch(by);
+        self.contents.with(|contents| contents.array.len())
+    }
+
+    /// `array[index]`.
+    pub(super) fn image(&self, by: Owner, index: usize) -> Option<Arc<Image>> {
+        self.memory.touch(by);
+        self.contents.with(|contents| contents.array.get(index).map(Arc::clone))
+    }
+
+    /// The whole array.
+    pub(super) fn images(&self, by: Owner) -> Vec<Arc<Image>> {
+        self.memory.touch(by);
+        self.contents.with(|contents| contents.array.clone())
+    }
+
+    /// Whether `aeron_subscription_find_image_index` finds the image.
+    pub(super) fn contains(&self, by: Owner, image: &Arc<Image>) -> bool {
+        self.memory.touch(by);
+        self.contents.with(|contents| contents.array.iter().any(|other| Arc::ptr_eq(other, image)))
+    }
+
+    pub(super) fn next_list(&self) -> Option<usize> {
+        self.next_list.get()
+    }
+
+    pub(super) fn set_next_list(&self, next_list: Option<usize>) {
+        self.next_list.set(next_list);
+    }
+
+    /// `aeron_free`.
+    pub(super) fn free(&self) {
+        self.memory.release(CONDUCTOR);
+    }
+}

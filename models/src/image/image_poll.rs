@@ -1,0 +1,129 @@
+//! `aeron_image_poll` and `aeron_image_controlled_poll`: the subscriber reads an image.
+//!
+//! Between any two steps of a poll, in the handler above all, the conductor may close the image. A poll therefore asks
+//! `is_closed` before each fragment (35cda530) and before it stores its position (a5892881): what is closed is not read
+//! on, and its counter may be somebody else's.
+
+use serde::{Deserialize, Serialize};
+use sim::ledger::{self, Owner, Tag};
+use sim::property::{always, always_with, sometimes};
+
+use super::aeron_image::Image;
+use super::shm::{FRAME_LENGTH, FRAMES_MAX};
+use super::variant::Variant;
+
+/// `aeron_controlled_fragment_handler_action_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// On to the next fragment.
+    Continue,
+    /// The position is stored at once.
+    Commit,
+    /// No fragment after this one.
+    Break,
+    /// As if this fragment had not been read.
+    Abort,
+}
+
+/// What a handler is given.
+#[derive(Debug)]
+pub struct Fragment<'a> {
+    /// `aeron_header_context`.
+    pub image: &'a Image,
+    /// What the publisher wrote.
+    pub payload: Tag,
+}
+
+/// How a poll treats its handler's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Poll {
+    /// `aeron_image_poll`: the handler answers nothing.
+    Plain,
+    /// `aeron_image_controlled_poll`.
+    Controlled,
+}
+
+/// `aeron_fragment_handler_t`.
+pub type Handler<'a> = dyn FnMut(&Fragment<'_>) -> Action + 'a;
+
+impl Image {
+    /// Gives the handler up to `fragment_limit` fragments; returns how many.
+    pub fn poll(&self, by: Owner, poll: Poll, handler: &mut Handler<'_>, fragment_limit: u32) -> u32 {
+        let Some(mut initial_position) = self.open_position(by) else { return 0 };
+        let mut position = initial_position;
+        let mut fragments_read = 0;
+        let mut was_closed = false;
+        while fragments_read < fragment_limit && position < FRAME_LENGTH * FRAMES_MAX {
+            // upstream: 35cda530. Before it only the poll as a whole asked.
+            if self.variant != Variant::PollIgnoresClose && self.is_closed(by) {
+                sometimes("an image is closed under a poll", true);
+                break;
+            }
+            let Some(payload) = self.log_buffer.read(by, position) else { break };
+            always("a poll does not read on in an image that it can see closed", !was_closed);
+            self.deliver(payload, position);
+            fragments_read += 1;
+            let action = handler(&Fragment { image: self, payload });
+            // For the check above: what is seen closed here is seen closed by the next turn.
+            was_closed = self.is_closed(by);
+            if poll == Poll::Controlled && action == Action::Abort {
+                self.delivered.set(position);
+                fragments_read -= 1;
+                break;
+            }
+            position += FRAME_LENGTH;
+            match (poll, action) {
+                (Poll::Controlled, Action::Break) => break,
+                (Poll::Controlled, Action::Commit) => {
+                    initial_position = position;
+                    self.store_position(by, position);
+                }
+                _ => {}
+            }
+        }
+        if position > initial_position {
+            self.store_position(by, position);
+        }
+        fragments_read
+    }
+
+    /// The position to read from, if the image is not closed.
+    fn open_position(&self, by: Owner) -> Option<i64> {
+        let _access = self.subscriber_position.access();
+        if self.is_closed(by) {
+            return None;
+        }
+        Some(self.subscriber_position.get(by))
+    }
+
+    /// Stores how far the poll came.
+    fn store_position(&self, by: Owner, position: i64) {
+        if self.variant == Variant::PositionStoreAfterClose {
+            self.subscriber_position.set_release(by, position);
+            return;
+        }
+        let _access = self.subscriber_position.access();
+        if self.is_closed(by) {
+            sometimes("a poll does not store the position of a closed image", true);
+            return;
+        }
+        self.subscriber_position.set_release(by, position);
+    }
+
+    /// A fragment is the one of this stream that comes next.
+    fn deliver(&self, payload: Tag, position: i64) {
+        let expected = fragment(self.key.correlation_id, position);
+        ledger::deliver(payload, expected);
+        let delivered = self.delivered.get();
+        always_with("fragments of an image are delivered in order and once", delivered == position, || {
+            vec![("delivered up to", delivered.to_string()), ("position", position.to_string())]
+        });
+        self.delivered.set(position + FRAME_LENGTH);
+    }
+}
+
+/// What the publisher of a stream writes at `position`.
+pub(super) fn fragment(correlation_id: i64, position: i64) -> Tag {
+    let peer = u32::try_from(correlation_id).unwrap_or(u32::MAX);
+    Tag { peer, request: u64::try_from(position / FRAME_LENGTH).unwrap_or(u64::MAX) }
+}

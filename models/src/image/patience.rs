@@ -1,0 +1,93 @@
+//! How long a publisher waits for room: until the client has had every turn that it needs to give back what it can.
+//!
+//! A publisher of upstream asks once and fails; whether it fails for a leak or for bad luck, nobody can tell. Here it
+//! waits by turns and not by time, so that a failure means a leak under every engine and on every machine.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What a client does, counted. Harness state, invisible to the schedule.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    cycles: AtomicU32,
+    idle_polls: AtomicU32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    /// A duty cycle of the conductor.
+    Cycle,
+    /// A poll of a subscriber that has done its steps.
+    IdlePoll,
+}
+
+/// The conductor hears what has happened, a message a cycle; the subscriber has dropped what it drops, and moves on;
+/// the conductor sees that and frees.
+const TURNS: [(Turn, u32); 3] = [(Turn::Cycle, 16), (Turn::IdlePoll, 2), (Turn::Cycle, 3)];
+
+impl Progress {
+    pub(super) fn cycle(&self) {
+        self.cycles.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn idle_poll(&self) {
+        self.idle_polls.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn count(&self, turn: Turn) -> u32 {
+        match turn {
+            Turn::Cycle => self.cycles.load(Ordering::SeqCst),
+            Turn::IdlePoll => self.idle_polls.load(Ordering::SeqCst),
+        }
+    }
+}
+
+/// What is left of the turns.
+#[derive(Debug)]
+pub(super) struct Patience {
+    step: usize,
+    from: u32,
+}
+
+impl Patience {
+    pub(super) fn new(progress: &Progress) -> Patience {
+        Patience { step: 0, from: progress.count(TURNS[0].0) }
+    }
+
+    /// Whether the client has had its turns.
+    pub(super) fn is_over(&mut self, progress: &Progress) -> bool {
+        while let Some((turn, turns)) = TURNS.get(self.step) {
+            if progress.count(*turn) < self.from + turns {
+                return false;
+            }
+            self.step += 1;
+            self.from = TURNS.get(self.step).map_or(0, |(turn, _)| progress.count(*turn));
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_count_only_in_their_order() {
+        let progress = Progress::default();
+        let mut patience = Patience::new(&progress);
+        for _ in 0..8 {
+            progress.idle_poll();
+        }
+        assert!(!patience.is_over(&progress));
+        for _ in 0..32 {
+            progress.cycle();
+        }
+        assert!(!patience.is_over(&progress), "the polls came before the cycles");
+        progress.idle_poll();
+        progress.idle_poll();
+        assert!(!patience.is_over(&progress));
+        for _ in 0..3 {
+            progress.cycle();
+        }
+        assert!(patience.is_over(&progress));
+    }
+}

@@ -1,0 +1,276 @@
+//! What publishers, driver, subscribers and the application do in one run, as plain data.
+//!
+//! A plan is generated from the seed, printed, saved, edited and shrunk. Publishers are named by their number, which
+//! is the session id of their streams.
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use serde::{Deserialize, Serialize};
+
+use super::image_poll::{Action, Poll};
+
+/// How the client conductor runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Conductor {
+    /// A thread of its own, until everybody else is done: upstream's default.
+    Agent,
+    /// A thread that does so many duty cycles; for exhaustive exploration. The rest are done by the main task, as by an
+    /// invoker.
+    Cycles(u32),
+}
+
+/// What the application's image handlers do, on the conductor's thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Callback {
+    /// There are none.
+    None,
+    /// The wrapper makes an `Image` for the time of the call, as it does for every handler.
+    Wrapper,
+    /// The handler also asks the subscription for its image count.
+    Counting,
+    /// The handler keeps a new image, for whoever takes it off the shelf.
+    Keeping,
+}
+
+/// What a fragment handler does besides reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Nothing.
+    Nothing,
+    /// It asks for the image count.
+    Count,
+    /// It looks up an image and drops it.
+    Lookup,
+}
+
+/// A fragment handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handler {
+    /// For how many milliseconds it blocks.
+    pub pause_ms: u64,
+    /// What it asks then.
+    pub ask: Ask,
+    /// Which poll it is given to.
+    pub poll: Poll,
+    /// What it answers.
+    pub action: Action,
+}
+
+impl Handler {
+    /// Reads and does nothing else.
+    pub const QUICK: Handler = Handler { pause_ms: 0, ask: Ask::Nothing, poll: Poll::Plain, action: Action::Continue };
+    /// Blocks for longer than the conductor's idle time.
+    pub const SLOW: Handler = Handler { pause_ms: 50, ..Handler::QUICK };
+}
+
+/// One step of a subscriber's thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// `Subscription::poll` with that fragment limit.
+    Poll(u32),
+    /// `Subscription::imageBySessionId`; the handle is kept.
+    Lookup(i32),
+    /// The same, but the wrapper throws.
+    LookupThrowing(i32),
+    /// `Subscription::imageByIndex`; the handle is kept.
+    At(usize),
+    /// `Subscription::copyOfImageList`; the handles are kept.
+    Copy,
+    /// `Subscription::forEachImage`, which asks each for its position.
+    ForEach,
+    /// `Subscription::imageCount`.
+    Count,
+    /// `Subscription::isConnected`.
+    Connected,
+    /// `Image::poll` on the oldest handle.
+    PollHandle(u32),
+    /// `Image::position`, `isEndOfStream` and `endOfStreamPosition` of the oldest handle.
+    Position,
+    /// The oldest handle is dropped.
+    Drop,
+    /// All handles are put on the shelf.
+    Shelve,
+    /// Nothing, for so many milliseconds.
+    Pause(u64),
+    /// The subscription is destroyed; handles stay.
+    Close,
+}
+
+/// What a subscriber does when it has done its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum After {
+    /// It polls until the publishers are done.
+    Poll,
+    /// Nothing: it never touches its subscription again.
+    Nothing,
+}
+
+/// One subscription and the thread that polls it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscriber {
+    /// The image handlers.
+    pub callback: Callback,
+    /// The fragment handler.
+    pub handler: Handler,
+    /// Sessions of which it has a handle before anything else happens.
+    pub handles: Vec<i32>,
+    /// Its steps.
+    pub ops: Vec<Op>,
+    /// And then.
+    pub after: After,
+}
+
+impl Subscriber {
+    /// One that does `ops`, without image handlers.
+    pub fn doing(ops: Vec<Op>) -> Subscriber {
+        Subscriber {
+            callback: Callback::None,
+            handler: Handler::QUICK,
+            handles: Vec::new(),
+            ops,
+            after: After::Nothing,
+        }
+    }
+}
+
+/// One step of the media driver, or of what happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DriverOp {
+    /// A publisher comes (back) with a new stream, which is announced to every subscription.
+    Publish(i32),
+    /// It writes so many fragments.
+    Write(i32, u32),
+    /// It is gone; its stream is announced as unavailable.
+    Vanish(i32),
+    /// Somebody else asks for a counter, and gets a freed one if there is one.
+    Reuse,
+    /// The client's conductor is found to have stalled for longer than its service interval.
+    StallConductor,
+    /// The driver is gone, and the client's liveness check sees it.
+    Die,
+    /// Nothing, for so many milliseconds.
+    Pause(u64),
+}
+
+/// Who closes the subscriptions that are open in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Closer {
+    /// The main task, when everything has settled.
+    Settled,
+    /// The main task, in the midst of things: as soon as the subscriber's thread is done with it.
+    Main,
+}
+
+/// One run of the workbench: see [`super::bench::run`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// How the conductor runs.
+    pub conductor: Conductor,
+    /// How many commands the conductor's ring holds.
+    pub command_capacity: u32,
+    /// How many logs fit into shared memory.
+    pub shm_capacity: u32,
+    /// What has happened, and been noticed, before the tasks start.
+    pub before: Vec<DriverOp>,
+    /// What has happened before the tasks start, and the conductor does not know yet.
+    pub unnoticed: Vec<DriverOp>,
+    /// What the driver's task does.
+    pub driver: Vec<DriverOp>,
+    /// The subscriptions.
+    pub subscribers: Vec<Subscriber>,
+    /// How often a task of the application clears the shelf.
+    pub clearings: u32,
+    /// Who closes.
+    pub closer: Closer,
+}
+
+impl Plan {
+    /// Publishers 0 to `publishers` with `frames` fragments each, and room for everything; nobody does anything yet.
+    pub fn with(publishers: i32, frames: u32) -> Plan {
+        let streams = (0..publishers).flat_map(|id| [DriverOp::Publish(id), DriverOp::Write(id, frames)]);
+        Plan {
+            conductor: Conductor::Agent,
+            command_capacity: 8,
+            shm_capacity: 64,
+            before: streams.collect(),
+            unnoticed: Vec::new(),
+            driver: Vec::new(),
+            subscribers: Vec::new(),
+            clearings: 0,
+            closer: Closer::Settled,
+        }
+    }
+
+    /// The same with one stream without fragments and a conductor of few cycles, for exhaustive exploration.
+    pub fn smallest(cycles: u32) -> Plan {
+        Plan { conductor: Conductor::Cycles(cycles), ..Plan::with(1, 0) }
+    }
+}
+
+/// A step of a subscriber that reads, looks up and drops, of `publishers` publishers.
+pub fn any_op(publishers: i32) -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (1_u32..4).prop_map(Op::Poll),
+        3 => (0..publishers).prop_map(Op::Lookup),
+        1 => (0..publishers).prop_map(Op::LookupThrowing),
+        1 => (0..3_usize).prop_map(Op::At),
+        1 => Just(Op::Copy),
+        1 => Just(Op::ForEach),
+        1 => Just(Op::Count),
+        1 => Just(Op::Connected),
+        2 => (1_u32..4).prop_map(Op::PollHandle),
+        1 => Just(Op::Position),
+        3 => Just(Op::Drop),
+        1 => Just(Op::Shelve),
+        2 => (1_u64..40).prop_map(Op::Pause),
+    ]
+}
+
+/// Up to `ops` of these steps.
+pub fn any_ops(publishers: i32, ops: usize) -> impl Strategy<Value = Vec<Op>> {
+    vec(any_op(publishers), 0..=ops)
+}
+
+/// Any image handlers.
+pub fn any_callback() -> impl Strategy<Value = Callback> {
+    prop_oneof![Just(Callback::None), Just(Callback::Wrapper), Just(Callback::Counting), Just(Callback::Keeping),]
+}
+
+/// Any fragment handler.
+pub fn any_handler() -> impl Strategy<Value = Handler> {
+    let pause = prop_oneof![2 => Just(0_u64), 1 => 1_u64..60];
+    let ask = prop_oneof![2 => Just(Ask::Nothing), 1 => Just(Ask::Count), 1 => Just(Ask::Lookup)];
+    let action = prop_oneof![
+        2 => Just(Action::Continue),
+        1 => Just(Action::Commit),
+        1 => Just(Action::Break),
+        1 => Just(Action::Abort),
+    ];
+    (pause, ask, any::<bool>(), action).prop_map(|(pause_ms, ask, controlled, action)| {
+        let poll = if controlled { Poll::Controlled } else { Poll::Plain };
+        Handler { pause_ms, ask, poll, action }
+    })
+}
+
+/// Any subscriber that goes on polling.
+pub fn any_subscriber(publishers: i32, ops: usize) -> impl Strategy<Value = Subscriber> {
+    (any_callback(), any_handler(), any_ops(publishers, ops)).prop_map(|(callback, handler, ops)| Subscriber {
+        callback,
+        handler,
+        handles: Vec::new(),
+        ops,
+        after: After::Poll,
+    })
+}
+
+/// Up to `steps` steps of publishers that come, write and go.
+pub fn any_driver(publishers: i32, steps: usize) -> impl Strategy<Value = Vec<DriverOp>> {
+    let step = prop_oneof![
+        3 => (0..publishers).prop_map(DriverOp::Publish),
+        2 => (0..publishers, 1_u32..3).prop_map(|(id, frames)| DriverOp::Write(id, frames)),
+        3 => (0..publishers).prop_map(DriverOp::Vanish),
+        1 => Just(DriverOp::Reuse),
+        2 => (1_u64..40).prop_map(DriverOp::Pause),
+    ];
+    vec(step, 0..=steps)
+}

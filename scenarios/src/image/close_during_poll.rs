@@ -1,0 +1,31 @@
+//! A subscription belongs to the thread that polls it: another one that closes it has to wait.
+//!
+//! Upstream: subscriptions are documented not to be thread-safe; the conductor deletes what is closed without asking
+//! who reads it.
+//! Size: 1 slow subscriber with a handle, 1 publisher; the main task closes.
+use crate::prelude::*;
+use models::image::{Closer, DriverOp, Handler, Op, Plan, Subscriber, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The application closes a subscription that another of its threads polls";
+    Scenario::new("close_during_poll", about, "aeron B2 (derived)", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::CloseDuringPoll, "aeron_image_list_t is not used after its release")
+        .sometimes(&["a subscription is closed while a handle to its image is left"])
+        .limits(Limits { drift: Duration::from_millis(200), ..Limits::default() })
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (1_u32..5, 0_u64..40).prop_map(|(limit, pause_ms)| {
+        // One poll: what the closed subscription was is not asked for again. The handle keeps the image.
+        let subscriber =
+            Subscriber { handler: Handler::SLOW, handles: vec![0], ..Subscriber::doing(vec![Op::Poll(limit)]) };
+        Plan {
+            driver: vec![DriverOp::Pause(pause_ms)],
+            subscribers: vec![subscriber],
+            closer: Closer::Main,
+            ..Plan::with(1, 5)
+        }
+    })
+}

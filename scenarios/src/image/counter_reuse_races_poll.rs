@@ -1,0 +1,36 @@
+//! What upstream leaves to a second: a driver that reuses a counter at once meets a client that has not noticed.
+//!
+//! Upstream: follows from aeron_counters_manager.c and aeron_image.c of 63c11a69; nobody reported it.
+//! Size: 1 subscriber that polls and asks for positions, 2 publishers that come and go, 3 counters asked for.
+use crate::prelude::*;
+use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Counters are freed and asked for again while a subscriber polls";
+    Scenario::new("counter_reuse_races_poll", about, "aeron 63c11a69 (derived)", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ReuseIgnoresStalls, "subscriber_position is not used after its release")
+        .sometimes(&["a position counter is reused"])
+        .limits(Limits { drift: Duration::from_millis(200), ..Limits::default() })
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (0_u64..40, 0_u64..30, 1_u32..4).prop_map(|(first_ms, then_ms, limit)| {
+        let driver = [
+            DriverOp::Pause(first_ms),
+            DriverOp::Vanish(0),
+            DriverOp::Reuse,
+            DriverOp::Publish(0),
+            DriverOp::Write(0, 2),
+            DriverOp::Pause(then_ms),
+            DriverOp::Vanish(1),
+            DriverOp::Reuse,
+            DriverOp::Pause(30),
+            DriverOp::Reuse,
+        ];
+        let ops = [Op::Poll(limit), Op::Position, Op::PollHandle(1), Op::Pause(10)].repeat(3);
+        let subscriber = Subscriber { handles: vec![0], after: After::Poll, ..Subscriber::doing(ops) };
+        Plan { driver: driver.to_vec(), subscribers: vec![subscriber], ..Plan::with(2, 4) }
+    })
+}

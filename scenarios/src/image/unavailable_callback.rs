@@ -1,0 +1,38 @@
+//! The wrapper makes an image for the unavailable handler, of an image that is listed no more.
+//!
+//! Upstream: c54c263d and 3c1984b6 together: the constructor's retain does nothing, the destructor's release does.
+//! Follows from the source of 63c11a69; nobody reported it.
+//! Size: 1 subscriber, 1 publisher that comes and goes.
+use crate::prelude::*;
+use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "An unavailable handler is given a wrapper of an image that is not listed";
+    Scenario::new("unavailable_callback", about, "aeron 3c1984b6 (derived)", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
+        .loom_finds(&[Variant::RetainRequiresMembership])
+        .sometimes(&["a callback asks for the image count"])
+        .limits(Limits { drift: Duration::from_millis(200), ..Limits::default() })
+        .small(Plan {
+            unnoticed: vec![DriverOp::Vanish(0)],
+            subscribers: vec![reader(Callback::Wrapper, vec![Op::Poll(1)])],
+            ..Plan::smallest(3)
+        })
+}
+
+fn reader(callback: Callback, ops: Vec<Op>) -> Subscriber {
+    Subscriber { callback, ..Subscriber::doing(ops) }
+}
+
+// No handles: the count is one, and the release that nobody had retained for takes the conductor's reference.
+fn plans() -> impl Strategy<Value = Plan> {
+    let callback = prop_oneof![Just(Callback::Wrapper), Just(Callback::Counting)];
+    (callback, 0_u64..60, 0_u64..60).prop_map(|(callback, first_ms, then_ms)| {
+        let ops = vec![Op::Poll(1), Op::Pause(20), Op::ForEach, Op::Poll(1)];
+        let subscriber = Subscriber { after: After::Poll, ..reader(callback, ops) };
+        let driver = [DriverOp::Pause(first_ms), DriverOp::Vanish(0), DriverOp::Publish(0), DriverOp::Pause(then_ms)];
+        Plan { driver: driver.repeat(2), subscribers: vec![subscriber], ..Plan::with(1, 2) }
+    })
+}
