@@ -219,7 +219,9 @@ impl ParserState {
                 self.bytes_cached = Some(old);
                 return;
             }
-            self.bytes_cached = (!left.is_empty()).then(|| mempool.malloc_copy(left, by));
+            // What is left is the end of the old buffer, and is copied from there before that one goes back.
+            let left = old.read(old.len() - left.len(), left.len(), by);
+            self.bytes_cached = (!left.is_empty()).then(|| mempool.malloc_copy(&left, by));
             mempool.free(&old, by);
         } else if !left.is_empty() {
             self.bytes_cached = Some(mempool.malloc_copy(left, by));
