@@ -74,7 +74,7 @@ fn summary(report: &Report) -> String {
     let verdict = match &report.verdict {
         Verdict::Clean => "clean".to_owned(),
         Verdict::Violation(failure) => format!("{failure}"),
-        Verdict::Diverged { message } => message.clone(),
+        Verdict::Diverged { message } | Verdict::Broken { message } => message.clone(),
     };
     format!("{} {} {:#x} {:?} {verdict}", report.schedules, report.steps, report.trace_hash, report.reached)
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use super::error::Error;
 
-/// How the process ends, short of a panic (101, a bug of the harness).
+/// How the process ends. A panic ends it with 101 too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// Everything is as the scenarios say.
@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Refused = 2,
     /// The same execution gave two results.
     NotDeterministic = 3,
+    /// The harness failed: a bug of it, or a process of loom that could not be started or died.
+    Broken = 101,
 }
 
 /// The whole effect of a command on the outside, files aside.

@@ -52,6 +52,7 @@ impl<'a> Result<'a> {
                 Verdict::Clean => "clean",
                 Verdict::Violation(_) => "violation",
                 Verdict::Diverged { .. } => "not_deterministic",
+                Verdict::Broken { .. } => "broken",
             },
             expected: outcome.is_as_expected(),
             kind: failure.map(|failure| failure.kind),

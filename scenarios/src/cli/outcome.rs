@@ -36,7 +36,15 @@ impl Outcome {
     pub(super) fn divergence(&self) -> Option<&str> {
         match &self.report.verdict {
             Verdict::Diverged { message } => Some(message),
-            Verdict::Clean | Verdict::Violation(_) => None,
+            Verdict::Clean | Verdict::Violation(_) | Verdict::Broken { .. } => None,
+        }
+    }
+
+    /// Why the harness could not explore the cell, if it could not.
+    pub(super) fn breakage(&self) -> Option<&str> {
+        match &self.report.verdict {
+            Verdict::Broken { message } => Some(message),
+            Verdict::Clean | Verdict::Violation(_) | Verdict::Diverged { .. } => None,
         }
     }
 
@@ -85,6 +93,7 @@ pub(super) fn verdict(engine: Engine, report: &Report) -> String {
     match &report.verdict {
         Verdict::Violation(failure) => format!("violation: {}", failure.property),
         Verdict::Diverged { .. } => String::from("not deterministic"),
+        Verdict::Broken { .. } => String::from("not explored: the harness failed"),
         Verdict::Clean if report.schedules == 0 => String::from("not explored"),
         Verdict::Clean if engine == Engine::Loom && !report.complete => String::from("clean, cut short"),
         Verdict::Clean if engine == Engine::Loom => String::from("clean, all executions"),

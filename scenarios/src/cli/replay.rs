@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use sim::explore::{Engine, Failure, Report};
+use sim::explore::{Engine, Failure, Report, Verdict};
 
 use super::answer::{Answer, Exit};
 use super::args::ReplayArguments;
@@ -20,6 +20,10 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
     let report = source.run()?;
     let mut exit = if report.failure().is_some() { Exit::Finding } else { Exit::AsExpected };
     let mut remarks = Vec::new();
+    if let Verdict::Broken { message } = &report.verdict {
+        remarks.push(format!("lastref: `{}` was not run: {message}", arguments.case));
+        exit = Exit::Broken;
+    }
     // Real threads are not bound by a seed: the token repeats the plan, and the operating system does what it likes.
     if source.chosen.cell.engine == Engine::Threads {
         remarks.push(String::from("lastref: real threads do not replay; this is another execution of the same plan"));

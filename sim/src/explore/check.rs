@@ -112,6 +112,7 @@ impl Check {
                 Err(failure)
             }
             Verdict::Diverged { message } => panic!("not deterministic: {message}"),
+            Verdict::Broken { message } => panic!("{message}"),
             Verdict::Clean => Ok(report),
         }
     }

@@ -17,7 +17,6 @@ use super::report::{Failure, Origin, Report, Verdict};
 use super::single::words;
 use crate::engine::loom;
 use crate::run::Record;
-use crate::violation::{Violation, ViolationKind};
 
 /// Tells a process that it is a child, and of which cell.
 const VARIABLE: &str = "LASTREF_LOOM_CELL";
@@ -57,8 +56,8 @@ pub(super) fn explore_loom(case: &Case, origin: &Origin, executions: u64, over: 
         return in_process(case, origin, executions);
     }
     match start(&Errand { origin: origin.clone(), executions }) {
-        Ok(child) => wait(child, origin, over),
-        Err(error) => broken(origin, format!("loom's process could not be started: {error}")),
+        Ok(child) => wait(child, over),
+        Err(error) => broken(format!("loom's process could not be started: {error}")),
     }
 }
 
@@ -72,7 +71,7 @@ fn start(errand: &Errand) -> std::io::Result<Child> {
         .spawn()
 }
 
-fn wait(mut child: Child, origin: &Origin, over: &dyn Fn() -> bool) -> Report {
+fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
     let (sender, receiver) = channel();
     if let Some(mut stdout) = child.stdout.take() {
         std::thread::spawn(move || {
@@ -102,7 +101,7 @@ fn wait(mut child: Child, origin: &Origin, over: &dyn Fn() -> bool) -> Report {
         Err(_) if over() => unfinished(),
         Err(_) => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            broken(origin, format!("loom's process ended without a report: {status}"))
+            broken(format!("loom's process ended without a report: {status}"))
         }
     }
 }
@@ -122,27 +121,14 @@ fn unfinished() -> Report {
     }
 }
 
-fn broken(origin: &Origin, message: String) -> Report {
-    let violation = Violation::of_run(ViolationKind::Panic, message);
-    let failure = Failure {
-        kind: violation.kind,
-        property: violation.property,
-        message: violation.message,
-        facts: Vec::new(),
-        replay: format!("lastref replay {}", crate::replay::Token::new(origin.clone())),
-        origin: origin.clone(),
-        step: 0,
-        trace_hash: 0,
-        table: String::new(),
-        full_table: String::new(),
-    };
-    Report { verdict: Verdict::Violation(Box::new(failure)), schedules: 1, ..unfinished() }
+fn broken(message: String) -> Report {
+    Report { verdict: Verdict::Broken { message }, ..unfinished() }
 }
 
 fn in_process(case: &Case, origin: &Origin, executions: u64) -> Report {
     let limits = case.bounds();
     let Some(plan) = case.small_plan().cloned() else {
-        return broken(origin, format!("{} has no plan small enough for loom", case.name()));
+        return broken(format!("{} has no plan small enough for loom", case.name()));
     };
     let explored = loom::explore(loom::Setup {
         seed: origin.seed,
@@ -163,5 +149,20 @@ fn in_process(case: &Case, origin: &Origin, executions: u64) -> Report {
         seconds: 0.0,
         table: String::new(),
         full_table: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    /// The test's own program stands for a child that died: it says something else.
+    fn a_child_without_a_report_is_a_fault_of_the_harness_and_no_finding() -> std::io::Result<()> {
+        let other = Command::new(std::env::current_exe()?).arg("--list").stdout(Stdio::piped()).spawn()?;
+        let report = wait(other, &|| false);
+        assert!(matches!(report.verdict, Verdict::Broken { .. }), "{report:?}");
+        assert!(report.failure().is_none() && report.schedules == 0 && !report.complete);
+        Ok(())
     }
 }

@@ -61,6 +61,11 @@ pub enum Verdict {
         /// Which run, and how it differed.
         message: String,
     },
+    /// Nothing was learned, for a fault of the harness or of the machine: loom's process did not start, or died.
+    Broken {
+        /// What went wrong.
+        message: String,
+    },
 }
 
 impl Report {
@@ -68,7 +73,7 @@ impl Report {
     pub fn failure(&self) -> Option<&Failure> {
         match &self.verdict {
             Verdict::Violation(failure) => Some(failure),
-            Verdict::Clean | Verdict::Diverged { .. } => None,
+            Verdict::Clean | Verdict::Diverged { .. } | Verdict::Broken { .. } => None,
         }
     }
 }
