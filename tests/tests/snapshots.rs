@@ -13,6 +13,8 @@ use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
 use models::context_pool::req_state;
+use models::image::image_state;
+use models::subchannel::state;
 use scenarios::{Expect, defaults};
 use sim::explore::{Engine, run_one, transitions};
 use sim::replay::{ShrinkLimits, shrink};
@@ -24,7 +26,8 @@ const GATHERED: u64 = 100;
 const SCHEDULES: u64 = 10_000;
 
 fn main() -> ExitCode {
-    let mut trials = vec![Trial::test("context_pool.req_state", || compare("context_pool.req_state", &req_table()))];
+    let mut trials: Vec<Trial> =
+        tables().into_iter().map(|(name, table)| Trial::test(name, move || compare(name, &table))).collect();
     for (component, cells) in by_component() {
         let name = format!("{component}.transitions");
         trials.push(Trial::test(name.clone(), move || compare(&name, &gathered(&cells))));
@@ -93,8 +96,17 @@ fn gathered(cells: &[SuiteCell]) -> String {
     made.iter().map(|transition| format!("{transition}\n")).collect()
 }
 
-fn req_table() -> String {
-    req_state::transitions().iter().map(|transition| format!("{}\n", transition.to_string().trim_end())).collect()
+/// The machines that are written as tables.
+fn tables() -> [(&'static str, String); 3] {
+    [
+        ("context_pool.req_state", lines(&req_state::transitions())),
+        ("image.image_state", image_state::table()),
+        ("subchannel.state", lines(&state::transitions())),
+    ]
+}
+
+fn lines(transitions: &[impl ToString]) -> String {
+    transitions.iter().map(|transition| format!("{}\n", transition.to_string().trim_end())).collect()
 }
 
 fn compare(snapshot: &str, text: &str) -> Result<(), Failed> {

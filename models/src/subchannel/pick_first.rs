@@ -1,0 +1,214 @@
+//! `PickFirst`: one connection, to the first address that has one.
+//!
+//! Upstream (1.53.0, pick_first.cc). A new list waits as `latest_pending_subchannel_list_` while a subchannel of the
+//! present one is selected, and becomes READY or fails as a whole before it takes its place; with none selected it
+//! takes it at once. Within a list one subchannel after the other is asked to connect; but the first that is found
+//! READY is selected, whoever asked for its connection, and all others of the list are let go, one that is just
+//! connecting included. When the selected one is not READY any more the policy takes the pending list, or drops
+//! everything and is idle until the next pick.
+//!
+//! In the report of #38871 the subchannel that is let go while it connects is the one whose socket leaks; round_robin,
+//! which lets go of none, is not affected.
+
+use std::sync::Arc;
+
+use sim::property::{always, sometimes};
+
+use super::client_channel::ClientChannel;
+use super::exec_ctx::ExecCtx;
+use super::picker::Picker;
+use super::pool::SubchannelKey;
+use super::state::State;
+use super::subchannel_list::{Place, SubchannelList};
+use super::variant::Variant;
+
+/// `PickFirst`.
+#[derive(Debug, Default)]
+pub(super) struct PickFirst {
+    latest_update_args: Vec<SubchannelKey>,
+    subchannel_list: Option<SubchannelList>,
+    latest_pending_subchannel_list: Option<SubchannelList>,
+    /// `selected_`: which of `subchannel_list`.
+    selected: Option<usize>,
+    idle: bool,
+    keeps_unselected: bool,
+    asks_first: bool,
+}
+
+impl PickFirst {
+    pub(super) fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
+        self.keeps_unselected = chand.grpc.variant == Variant::UnselectedKept;
+        self.asks_first = chand.grpc.variant == Variant::AttemptMovesPastUnseen;
+        self.latest_update_args = addresses;
+        if !self.idle {
+            self.attempt_to_connect_using_latest_update_args(chand, exec_ctx);
+        }
+    }
+
+    pub(super) fn exit_idle(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
+        if std::mem::take(&mut self.idle) {
+            self.attempt_to_connect_using_latest_update_args(chand, exec_ctx);
+        }
+    }
+
+    fn attempt_to_connect_using_latest_update_args(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
+        // The new list is made before an old one goes, so that a subchannel that is in both stays.
+        let list = SubchannelList::new(chand, exec_ctx, &self.latest_update_args);
+        let is_empty = list.subchannels.is_empty();
+        if let Some(replaced) = self.latest_pending_subchannel_list.replace(list) {
+            sometimes("a pending list is replaced by a newer one", true);
+            replaced.shutdown(exec_ctx);
+        }
+        if is_empty {
+            chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
+            chand.request_reresolution();
+        }
+        if is_empty || self.selected.is_none() {
+            self.promote_pending(exec_ctx);
+        }
+    }
+
+    /// The pending list takes the place of the present one, of which nothing is selected any more.
+    fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
+        self.selected = None;
+        let promoted = self.latest_pending_subchannel_list.take();
+        if let Some(before) = std::mem::replace(&mut self.subchannel_list, promoted) {
+            before.shutdown(exec_ctx);
+        }
+    }
+
+    fn list_mut(&mut self, id: u32) -> Option<&mut SubchannelList> {
+        let lists = [&mut self.subchannel_list, &mut self.latest_pending_subchannel_list];
+        lists.into_iter().flatten().find(|list| list.id == id)
+    }
+
+    fn is_current(&self, id: u32) -> bool {
+        self.subchannel_list.as_ref().is_some_and(|list| list.id == id)
+    }
+
+    pub(super) fn on_change(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+        let before = self.list_mut(place.list).and_then(|list| list.note_change(place.index, state));
+        let Some(before) = before else {
+            sometimes("a state comes for a subchannel that its policy has let go", true);
+            return;
+        };
+        always("no Subchannel reports SHUTDOWN", state != State::Shutdown);
+        if self.is_current(place.list) && self.selected == Some(place.index) {
+            return self.selected_failed(chand, exec_ctx);
+        }
+        if state == State::Ready {
+            return self.process_unselected_ready(chand, exec_ctx, place);
+        }
+        let (is_current, asks_first) = (self.is_current(place.list), self.asks_first);
+        let Some(list) = self.list_mut(place.list) else { return };
+        if before.is_none() {
+            // The attempts begin when every subchannel's first state is known, lest one that is READY be overlooked.
+            // Deviates: upstream asks the first one. That one may have been connecting for somebody else and have
+            // failed meanwhile: then it is another one's turn, whose state was not known and which was therefore not
+            // asked, and nothing the first one reports counts any more. Nobody has reported it. Later versions wait
+            // until every state is known before any of them counts.
+            if list.all_seen_initial_state() {
+                sometimes("an address fails before the states of all are known", list.attempting_index != 0);
+                let turn = if asks_first { 0 } else { list.attempting_index };
+                list.request_connection(exec_ctx, turn);
+            }
+            return;
+        }
+        if place.index != list.attempting_index {
+            return;
+        }
+        match state {
+            State::TransientFailure => self.attempt_failed(chand, exec_ctx, place),
+            State::Idle => list.request_connection(exec_ctx, place.index),
+            State::Connecting if is_current && !list.in_transient_failure => {
+                chand.update_state(exec_ctx, State::Connecting, Picker::queue(chand));
+            }
+            State::Connecting | State::Ready | State::Shutdown => {}
+        }
+    }
+
+    /// The selected subchannel is not READY any more.
+    fn selected_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
+        if let Some(pending) = &self.latest_pending_subchannel_list {
+            sometimes("the selected subchannel fails while a list is pending", true);
+            let failed = pending.in_transient_failure;
+            self.promote_pending(exec_ctx);
+            if failed {
+                chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
+            } else {
+                chand.update_state(exec_ctx, State::Connecting, Picker::queue(chand));
+            }
+            return;
+        }
+        chand.request_reresolution();
+        self.idle = true;
+        self.promote_pending(exec_ctx);
+        chand.update_state(exec_ctx, State::Idle, Picker::queue(chand));
+    }
+
+    /// The subchannel whose turn it was has failed: it is the next one's.
+    fn attempt_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place) {
+        let Some(list) = self.list_mut(place.list) else { return };
+        let next = (place.index + 1) % list.subchannels.len();
+        list.attempting_index = next;
+        if let Some(data) = list.subchannels.get_mut(place.index) {
+            data.has_failed = true;
+        }
+        if next == 0 {
+            let failed = list.subchannels.iter().all(|data| data.has_failed);
+            always("pick_first fails when every address has failed", failed);
+            sometimes("pick_first has tried every address", true);
+            list.in_transient_failure = true;
+            if !self.is_current(place.list) {
+                self.promote_pending(exec_ctx);
+            }
+            chand.request_reresolution();
+            chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
+        }
+        let Some(list) = self.list_mut(place.list) else { return };
+        if list.subchannels.get(next).is_some_and(|data| data.state == Some(State::Idle)) {
+            list.request_connection(exec_ctx, next);
+        }
+    }
+
+    /// `ProcessUnselectedReadyLocked`.
+    fn process_unselected_ready(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place) {
+        if !self.is_current(place.list) {
+            self.promote_pending(exec_ctx);
+        }
+        self.selected = Some(place.index);
+        let keeps_unselected = self.keeps_unselected;
+        let Some(list) = &mut self.subchannel_list else { return };
+        list.in_transient_failure = false;
+        let selected = list.subchannels.get(place.index).and_then(|data| data.subchannel.clone());
+        let picker = Picker::subchannels(chand, selected.into_iter().collect());
+        chand.update_state(exec_ctx, State::Ready, picker);
+        // upstream: #19357
+        if !keeps_unselected {
+            list.shutdown_others(exec_ctx, place.index);
+        }
+    }
+
+    pub(super) fn reset_backoff(&self, exec_ctx: &mut ExecCtx) {
+        let lists = [&self.subchannel_list, &self.latest_pending_subchannel_list];
+        lists.into_iter().flatten().for_each(|list| list.reset_backoff(exec_ctx));
+    }
+
+    pub(super) fn shutdown(&mut self, exec_ctx: &mut ExecCtx) {
+        let lists = [self.subchannel_list.take(), self.latest_pending_subchannel_list.take()];
+        lists.into_iter().flatten().for_each(|list| list.shutdown(exec_ctx));
+    }
+
+    /// What must hold when nothing is on its way.
+    pub(super) fn check_at_rest(&self) {
+        let Some(list) = &self.subchannel_list else { return };
+        let turn = list.subchannels.get(list.attempting_index);
+        let waits = self.selected.is_some() || turn.is_none_or(|data| data.state != Some(State::Idle));
+        always("pick_first asks the address whose turn it is to connect", waits);
+        let Some(selected) = self.selected else { return };
+        let held = |index: usize| list.subchannels.get(index).is_some_and(|data| data.subchannel.is_some());
+        always("pick_first has the subchannel that it selected", held(selected));
+        let others = (0..list.subchannels.len()).filter(|&index| index != selected && held(index)).count();
+        always("pick_first has let go of the subchannels that it did not select", others == 0);
+    }
+}

@@ -1,0 +1,85 @@
+//! Result codes: what a call ends with, and why something below it failed.
+
+use std::fmt;
+
+/// `grpc_status_code`, as far as the client itself makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// `GRPC_STATUS_OK`.
+    Ok,
+    /// `GRPC_STATUS_CANCELLED`.
+    Cancelled,
+    /// `GRPC_STATUS_DEADLINE_EXCEEDED`.
+    DeadlineExceeded,
+    /// `GRPC_STATUS_UNAVAILABLE`.
+    Unavailable,
+}
+
+/// `grpc_error_handle`, by its description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Error {
+    /// The peer sent FIN.
+    SocketClosed,
+    /// The peer sent RST.
+    ConnectionReset,
+    /// Nobody listens.
+    ConnectionRefused,
+    /// A write to a connection whose other end is gone.
+    BrokenPipe,
+    /// The connection, or its SETTINGS, took too long.
+    TimedOut,
+    /// The fd was shut down by its owner.
+    FdShutdown,
+    /// The connector was shut down.
+    ConnectorShutdown,
+    /// The transport is closed already.
+    TransportClosed,
+    /// The transport's owner destroyed it.
+    TransportDestroyed,
+    /// Close put off until the write in progress is finished.
+    DelayedClose,
+    /// The peer began with another frame than SETTINGS.
+    ExpectedSettings,
+    /// The answer to a keepalive ping did not come.
+    KeepaliveTimeout,
+}
+
+/// `GRPC_ERROR_NONE`, or an error.
+pub type Outcome = Result<(), Error>;
+
+impl Status {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "OK",
+            Status::Cancelled => "CANCELLED",
+            Status::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Status::Unavailable => "UNAVAILABLE",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Error::SocketClosed => "Socket closed",
+            Error::ConnectionReset => "Connection reset by peer",
+            Error::ConnectionRefused => "Connection refused",
+            Error::BrokenPipe => "Broken pipe",
+            Error::TimedOut => "timed out",
+            Error::FdShutdown => "FD shutdown",
+            Error::ConnectorShutdown => "connector shutdown",
+            Error::TransportClosed => "Transport closed",
+            Error::TransportDestroyed => "Transport destroyed",
+            Error::DelayedClose => "Delayed close due to in-progress write",
+            Error::ExpectedSettings => "Expected SETTINGS frame as the first frame",
+            Error::KeepaliveTimeout => "keepalive watchdog timeout",
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! `SubchannelList`: the subchannels of one resolver result, as a policy has them.
+//!
+//! Upstream (1.53.0, subchannel_list.h). A list is watched from its beginning and shut down as a whole or one by one:
+//! the watch is cancelled, then the ref is let go. A change that comes after that finds no watch and is dropped.
+
+use std::sync::Arc;
+
+use sim::ledger::Owner;
+
+use super::client_channel::ClientChannel;
+use super::exec_ctx::ExecCtx;
+use super::pool::SubchannelKey;
+use super::state::State;
+use super::subchannel_wrapper::SubchannelWrapper;
+
+/// Which subchannel of which list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) list: u32,
+    pub(super) index: usize,
+}
+
+/// `SubchannelData`.
+#[derive(Debug)]
+pub(super) struct SubchannelData {
+    /// Nothing once it is shut down.
+    pub(super) subchannel: Option<Arc<SubchannelWrapper>>,
+    /// `connectivity_state_`: nothing before the first notification.
+    pub(super) state: Option<State>,
+    /// round_robin's `logical_connectivity_state_`.
+    pub(super) logical: Option<State>,
+    /// Whether its turn came and its attempt failed. For checks.
+    pub(super) has_failed: bool,
+}
+
+impl SubchannelData {
+    fn shutdown(&mut self, exec_ctx: &mut ExecCtx) {
+        if let Some(subchannel) = self.subchannel.take() {
+            subchannel.cancel_connectivity_state_watch(exec_ctx);
+            subchannel.unref(exec_ctx, Owner::new("SubchannelList", subchannel.number));
+        }
+    }
+
+    pub(super) fn request_connection(&self, exec_ctx: &mut ExecCtx) {
+        if let Some(subchannel) = &self.subchannel {
+            subchannel.subchannel.request_connection(exec_ctx);
+        }
+    }
+}
+
+/// `SubchannelList`.
+#[derive(Debug)]
+pub(super) struct SubchannelList {
+    pub(super) id: u32,
+    pub(super) subchannels: Vec<SubchannelData>,
+    /// pick_first's `attempting_index_`.
+    pub(super) attempting_index: usize,
+    /// pick_first's `in_transient_failure_`.
+    pub(super) in_transient_failure: bool,
+}
+
+impl SubchannelList {
+    /// Makes the subchannels and watches them.
+    pub(super) fn new(
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        addresses: &[SubchannelKey],
+    ) -> SubchannelList {
+        let id = chand.grpc.number();
+        let subchannels: Vec<SubchannelData> = addresses
+            .iter()
+            .map(|key| {
+                let subchannel = Some(SubchannelWrapper::create(chand, exec_ctx, *key));
+                SubchannelData { subchannel, state: None, logical: None, has_failed: false }
+            })
+            .collect();
+        // upstream: subchannel_list.h StartWatchingLocked
+        for (index, data) in subchannels.iter().enumerate() {
+            if let Some(subchannel) = &data.subchannel {
+                subchannel.watch_connectivity_state(exec_ctx, Place { list: id, index });
+            }
+        }
+        SubchannelList { id, subchannels, attempting_index: 0, in_transient_failure: false }
+    }
+
+    /// The new state of one of them, and the one before: nothing if it is shut down.
+    pub(super) fn note_change(&mut self, index: usize, state: State) -> Option<Option<State>> {
+        let data = self.subchannels.get_mut(index)?;
+        data.subchannel.is_some().then(|| data.state.replace(state))
+    }
+
+    /// `AllSubchannelsSeenInitialState`.
+    pub(super) fn all_seen_initial_state(&self) -> bool {
+        self.subchannels.iter().all(|data| data.state.is_some())
+    }
+
+    pub(super) fn request_connection(&self, exec_ctx: &mut ExecCtx, index: usize) {
+        if let Some(data) = self.subchannels.get(index) {
+            data.request_connection(exec_ctx);
+        }
+    }
+
+    pub(super) fn reset_backoff(&self, exec_ctx: &mut ExecCtx) {
+        for subchannel in self.subchannels.iter().filter_map(|data| data.subchannel.as_ref()) {
+            subchannel.subchannel.reset_backoff(exec_ctx);
+        }
+    }
+
+    /// Lets go of all but one.
+    pub(super) fn shutdown_others(&mut self, exec_ctx: &mut ExecCtx, kept: usize) {
+        let others = self.subchannels.iter_mut().enumerate().filter(|(index, _)| *index != kept);
+        others.for_each(|(_, data)| data.shutdown(exec_ctx));
+    }
+
+    /// `ShutdownLocked`.
+    pub(super) fn shutdown(mut self, exec_ctx: &mut ExecCtx) {
+        self.subchannels.iter_mut().for_each(|data| data.shutdown(exec_ctx));
+    }
+}

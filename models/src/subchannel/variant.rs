@@ -1,0 +1,85 @@
+//! The fixed client, and the lines that were wrong.
+//!
+//! The fixed variant is gRPC core with the mends of #32071 and #34321 and with repairs of what is wrong in 1.53.0
+//! besides, each of which is marked `Deviates:` where it stands and has a variant that takes it back.
+
+/// What is wrong, if anything. Those from [`Variant::LateShutdownDropsSuccessor`] on follow from the source, and nobody
+/// reported them; those before it were reported upstream, or take one line of the fixed variant away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variant {
+    /// Nothing.
+    Fixed,
+    /// A connection attempt that ends after its Subchannel was orphaned leaves its transport to nobody (grpc #32071,
+    /// and by inference the leaked socket of #38871).
+    ConnectResultDroppedOnShutdown,
+    /// A published transport is not watched.
+    WatcherNotStarted,
+    /// The Subchannel reacts to SHUTDOWN of its transport only, not to TRANSIENT_FAILURE, which stands for GOAWAY.
+    OnlyShutdownObserved,
+    /// A transport that was to be closed when its write is finished is not.
+    DeferredCloseLost,
+    /// The pool takes whatever stands under the key of a Subchannel that is being orphaned, its successor included.
+    UnregisterErasesSuccessor,
+    /// The pool gives out a Subchannel whose strong refs are gone (grpc #18043).
+    RegisterReturnsDying,
+    /// The channel's own state about a SubchannelWrapper is cleaned up in its destructor, which the weak ref that
+    /// `Unref` itself holds may run outside the WorkSerializer (grpc #34307, mended by #34321).
+    OrphanWeakrefInline,
+    /// pick_first keeps the subchannels that it did not select (grpc #19357).
+    UnselectedKept,
+    /// A transport that got GOAWAY earlier is closed, and its Subchannel drops the connection that it has by then.
+    LateShutdownDropsSuccessor,
+    /// pick_first asks the first address of a list to connect when it knows every address, though the first has failed
+    /// meanwhile and another one's turn has come, which then nobody asks.
+    AttemptMovesPastUnseen,
+}
+
+impl crate::Variant for Variant {
+    const COMPONENT: &'static str = "subchannel";
+
+    fn name(self) -> &'static str {
+        match self {
+            Variant::Fixed => "fixed",
+            Variant::ConnectResultDroppedOnShutdown => "connect_result_dropped_on_shutdown",
+            Variant::WatcherNotStarted => "watcher_not_started",
+            Variant::OnlyShutdownObserved => "only_shutdown_observed",
+            Variant::DeferredCloseLost => "deferred_close_lost",
+            Variant::UnregisterErasesSuccessor => "unregister_erases_successor",
+            Variant::RegisterReturnsDying => "register_returns_dying",
+            Variant::OrphanWeakrefInline => "orphan_weakref_inline",
+            Variant::UnselectedKept => "unselected_kept",
+            Variant::LateShutdownDropsSuccessor => "late_shutdown_drops_successor",
+            Variant::AttemptMovesPastUnseen => "attempt_moves_past_unseen",
+        }
+    }
+
+    fn all() -> &'static [Variant] {
+        &[
+            Variant::Fixed,
+            Variant::ConnectResultDroppedOnShutdown,
+            Variant::WatcherNotStarted,
+            Variant::OnlyShutdownObserved,
+            Variant::DeferredCloseLost,
+            Variant::UnregisterErasesSuccessor,
+            Variant::RegisterReturnsDying,
+            Variant::OrphanWeakrefInline,
+            Variant::UnselectedKept,
+            Variant::LateShutdownDropsSuccessor,
+            Variant::AttemptMovesPastUnseen,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Variant;
+    use crate::Variant as _;
+
+    #[test]
+    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
+        let all = Variant::all();
+        assert!(all.is_sorted_by(|earlier, later| earlier < later));
+        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
+        assert_eq!(all.last(), Some(&Variant::AttemptMovesPastUnseen));
+    }
+}

@@ -1,0 +1,48 @@
+//! Servers that never end: when the channels go their descriptors are closed soon, and not by the peer's doing.
+//!
+//! Upstream: grpc/grpc#38871, grpc/grpc#18043, and grpc-go#4751 for the same promise in another language.
+//! Size: up to 2 channels with 2 addresses, up to 2 calls, up to 3 faults; 2 pollers and timers.
+use crate::prelude::*;
+use models::subchannel::{ChannelPlan, Fault, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Channels go at any moment while their servers stay";
+    Scenario::new("no_socket_without_channel", about, "grpc/grpc#38871", plans, bench::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "a Subchannel is orphaned while it connects",
+            "a connection is made for a Subchannel that was orphaned",
+            "a connector is shut down between handshake and SETTINGS",
+            "a handshake is shut down before its connection is made",
+        ])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let goaway = Step::Goaway(Goaway::NoError);
+    let first = prop_oneof![
+        2 => Just(vec![Step::Settings]),
+        1 => Just(vec![Step::Pause(1), Step::Settings]),
+        1 => Just(vec![Step::Ignore]),
+        1 => Just(vec![Step::Settings, goaway]),
+        1 => Just(vec![Step::Settings, Step::Take(1), goaway, Step::Answer]),
+    ];
+    let backends = prop::collection::vec(prop::collection::vec(first, 1..=2), 2);
+    let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
+    let addresses = prop_oneof![Just(vec![0]), Just(vec![0, 1]), Just(vec![1, 0])];
+    let callers = prop_oneof![Just(Vec::new()), plan::callers(1, 2)];
+    let channel = (policy, addresses.clone(), callers).prop_map(|(policy, addresses, callers)| ChannelPlan {
+        policy,
+        addresses,
+        callers,
+    });
+    let fault = prop_oneof![
+        1 => (0..2_usize, addresses).prop_map(|(channel, addresses)| Fault::Update { channel, addresses, args: 0 }),
+        2 => (0..2_usize).prop_map(Fault::Destroy),
+    ];
+    let faults = prop::collection::vec(fault, 0..=3);
+    (backends, prop::collection::vec(channel, 1..=2), faults).prop_map(|(backends, channels, faults)| {
+        let teardown = Teardown::Drained;
+        Plan { threads: Threads::GRPC, backends, channels, faults, teardown, ..Plan::smallest() }
+    })
+}

@@ -1,0 +1,20 @@
+//! round_robin lets go of no address that it is connecting to, so nobody misses the connection: the report's way out.
+//!
+//! Upstream: grpc/grpc#38871, whose reporter avoids the leak by round_robin; why it does is inferred.
+//! Size: as `unselected_connecting_dropped`, of which it is the negative control.
+use super::unselected_connecting_dropped::plans_with;
+use crate::prelude::*;
+use models::subchannel::{Plan, PolicyName, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "round_robin keeps the address that it connects to when another one is READY";
+    Scenario::new("round_robin_keeps_connecting", about, "grpc/grpc#38871", plans, bench::run)
+        .clean(Variant::Fixed)
+        .clean(Variant::ConnectResultDroppedOnShutdown)
+        .sometimes(&["everything comes to rest", "a call is answered"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    plans_with(PolicyName::RoundRobin)
+}

@@ -1,0 +1,36 @@
+//! A connection breaks while no call is open: the Subchannel is IDLE again, and everything below it is gone.
+//!
+//! Upstream: subchannel.cc ConnectedSubchannelStateWatcher of 1.53.0, in which FIN and RST are SHUTDOWN and nothing
+//! else.
+//! Size: one channel to one server, up to 2 connections that break, one that stays; 2 pollers. Small: one, no poller.
+use crate::prelude::*;
+use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A connection breaks while no call is open";
+    Scenario::new("socket_closed_when_idle", about, "grpc/grpc subchannel.cc 1.53.0", plans, bench::run)
+        .clean(Variant::Fixed)
+        .clean(Variant::OnlyShutdownObserved)
+        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .loom_finds(&[Variant::WatcherNotStarted])
+        .sometimes(&["FIN comes to an idle connection", "RST comes to an idle connection", "everything comes to rest"])
+        .small(small())
+}
+
+fn small() -> Plan {
+    let backends = vec![vec![vec![Step::Settings, Step::Fin]]];
+    Plan { threads: Threads::NONE, backends, teardown: Teardown::AtRest, ..Plan::smallest() }
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let last = prop_oneof![Just(Step::Fin), Just(Step::Rst)];
+    // What comes after a pause finds a connection that has nothing more to write.
+    let connection = last.prop_map(|last| vec![Step::Settings, Step::Pause(1), last]);
+    let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
+    (prop::collection::vec(connection, 1..=2), policy).prop_map(|(connections, policy)| {
+        let channels = vec![ChannelPlan { policy, addresses: vec![0], callers: Vec::new() }];
+        let (backends, teardown) = (vec![connections], Teardown::AtRest);
+        Plan { threads: Threads::GRPC, backends, channels, teardown, ..Plan::smallest() }
+    })
+}

@@ -1,0 +1,32 @@
+//! One key, two Subchannels: one is orphaned with its attempt under way, the other in use. That is as it should be.
+//!
+//! Upstream: grpc/grpc#38871, whose reporter saw two; global_subchannel_pool.cc of 1.53.0. Negative control.
+//! Size: two channels, of which one goes and the other comes to the same key, up to 2 calls; 2 pollers.
+use crate::prelude::*;
+use models::subchannel::{ChannelPlan, Fault, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A Subchannel is made while another one of its key is dying";
+    Scenario::new("two_subchannels_of_one_key", about, "grpc/grpc#38871", plans, bench::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "two Subchannels of one key are alive",
+            "a connection is made for a Subchannel that was orphaned",
+            "a channel is closed before SETTINGS",
+            "a call is answered",
+        ])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
+    (policy, plan::callers(1, 2), 0..2_u64).prop_map(|(policy, callers, ms)| {
+        let leaves = ChannelPlan { policy, addresses: vec![0], callers: Vec::new() };
+        let comes = ChannelPlan { policy, addresses: Vec::new(), callers };
+        let faults =
+            vec![Fault::Pause(ms), Fault::Destroy(0), Fault::Update { channel: 1, addresses: vec![0], args: 0 }];
+        let backends = vec![vec![vec![Step::Settings, Step::Pause(1)], vec![Step::Settings]]];
+        let (channels, teardown) = (vec![leaves, comes], Teardown::Drained);
+        Plan { threads: Threads::GRPC, backends, channels, faults, teardown, ..Plan::smallest() }
+    })
+}
