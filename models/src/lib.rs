@@ -12,6 +12,7 @@ pub mod buffer_pool;
 pub mod context_pool;
 pub mod image;
 pub mod subchannel;
+pub mod uring_proxy;
 mod variant;
 
 pub use variant::Variant;

@@ -1,0 +1,352 @@
+//! What crosses the border between application and kernel: requests, completions, result codes, bytes.
+//!
+//! Names and numbers are those of `linux/io_uring.h` and of proxy.h, which packs an operation, a connection, a buffer
+//! id and a descriptor into the 64 bits that a completion gives back.
+
+use std::fmt;
+
+use sim::ledger::{Owner, Tag};
+
+/// A slot of a ring's table of direct descriptors; -1 for none.
+pub type Fd = i32;
+/// A buffer id.
+pub type Bid = u16;
+/// Names a ring.
+pub type RingId = usize;
+/// Names a group of provided buffers within a ring.
+pub type GroupId = u16;
+/// Names a listening socket.
+pub type ListenerId = usize;
+
+/// One byte of payload. It knows who it is for and where it stands in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Octet {
+    /// What a reader sees.
+    pub byte: u8,
+    /// The stream and the request that it belongs to.
+    pub tag: Tag,
+    /// Its place in the stream.
+    pub at: u32,
+}
+
+/// A place in the memory of a connection's buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// Which buffer.
+    pub buffer: Bid,
+    /// Where in it.
+    pub offset: u32,
+}
+
+/// `struct iovec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iov {
+    /// `iov_base`.
+    pub base: Address,
+    /// `iov_len`.
+    pub len: u32,
+}
+
+/// Result codes, as errno.h numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errno {
+    /// There is nothing to cancel.
+    Noent,
+    /// Not an open descriptor.
+    Badf,
+    /// Nothing now. Never in a completion: the request is armed instead.
+    Again,
+    /// The writing side is shut.
+    Pipe,
+    /// The peer broke the connection.
+    ConnReset,
+    /// No provided buffer.
+    NoBufs,
+    /// Never connected, or broken since.
+    NotConn,
+    /// Nobody listens.
+    ConnRefused,
+    /// Too late to cancel.
+    Already,
+    /// Cancelled, or a link before it failed.
+    Canceled,
+}
+
+impl Errno {
+    /// As in a completion.
+    pub fn res(self) -> i32 {
+        match self {
+            Errno::Noent => -2,
+            Errno::Badf => -9,
+            Errno::Again => -11,
+            Errno::Pipe => -32,
+            Errno::ConnReset => -104,
+            Errno::NoBufs => -105,
+            Errno::NotConn => -107,
+            Errno::ConnRefused => -111,
+            Errno::Already => -114,
+            Errno::Canceled => -125,
+        }
+    }
+}
+
+/// The operation in the top bits of [`UserData`] (proxy.c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserOp {
+    /// `__ACCEPT`
+    Accept = 1,
+    /// `__SOCK`
+    Sock = 2,
+    /// `__CONNECT`
+    Connect = 3,
+    /// `__RECV`
+    Recv = 4,
+    /// `__SEND`
+    Send = 6,
+    /// `__SHUTDOWN`
+    Shutdown = 8,
+    /// `__CANCEL`
+    Cancel = 9,
+    /// `__CLOSE`
+    Close = 10,
+    /// `__FD_PASS`
+    FdPass = 11,
+    /// `__NOP`
+    Nop = 12,
+    /// `__STOP`
+    Stop = 13,
+}
+
+impl UserOp {
+    const ALL: [UserOp; 11] = [
+        UserOp::Accept,
+        UserOp::Sock,
+        UserOp::Connect,
+        UserOp::Recv,
+        UserOp::Send,
+        UserOp::Shutdown,
+        UserOp::Cancel,
+        UserOp::Close,
+        UserOp::FdPass,
+        UserOp::Nop,
+        UserOp::Stop,
+    ];
+}
+
+/// `struct userdata`: 4 bits of operation and 12 of connection, 16 of buffer id, 16 of descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserData(pub u64);
+
+impl UserData {
+    /// `__encode_userdata`.
+    pub fn encode(tid: u32, op: UserOp, bid: Bid, fd: Fd) -> UserData {
+        let op_tid = ((op as u64) << 12) | u64::from(tid & 0xfff);
+        UserData(op_tid | u64::from(bid) << 16 | (fd as u64 & 0xffff) << 32)
+    }
+
+    /// `cqe_to_op`. Nothing that was encoded has none.
+    pub fn op(self) -> Option<UserOp> {
+        UserOp::ALL.into_iter().find(|op| *op as u64 == (self.0 & 0xffff) >> 12)
+    }
+
+    /// `cqe_to_bid`.
+    pub fn bid(self) -> Bid {
+        (self.0 >> 16) as Bid
+    }
+
+    /// `cqe_to_fd`.
+    pub fn fd(self) -> Fd {
+        ((self.0 >> 32) & 0xffff) as Fd
+    }
+}
+
+/// What a send takes its bytes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Send with one vector, sendmsg with several.
+    Vectors(Vec<Iov>),
+    /// `IOSQE_BUFFER_SELECT`: the head of a group, or with `bundle` all that the group has.
+    Group {
+        /// Which group.
+        group: GroupId,
+        /// `IORING_RECVSEND_BUNDLE`.
+        bundle: bool,
+    },
+}
+
+/// What a cancellation is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `IORING_ASYNC_CANCEL_FD_FIXED`.
+    Fd(Fd),
+    /// Requests with this user data.
+    User(UserData),
+}
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Multishot, with direct descriptors.
+    Accept {
+        /// Where connections arrive.
+        listener: ListenerId,
+    },
+    /// A socket with a direct descriptor of the kernel's choice.
+    Socket,
+    /// Connects a socket.
+    Connect {
+        /// The socket.
+        fd: Fd,
+        /// Who listens.
+        to: ListenerId,
+    },
+    /// Receives into provided buffers.
+    Recv {
+        /// From this socket.
+        fd: Fd,
+        /// Into buffers of this group.
+        group: GroupId,
+        /// `IORING_RECV_MULTISHOT`.
+        multishot: bool,
+        /// `IORING_RECVSEND_BUNDLE`.
+        bundle: bool,
+    },
+    /// Sends.
+    Send {
+        /// On this socket.
+        fd: Fd,
+        /// From here.
+        from: Source,
+        /// `MSG_WAITALL`: short only on an error.
+        waitall: bool,
+        /// `IORING_OP_SEND_ZC`: a second completion says that the memory is no longer read.
+        zero_copy: bool,
+    },
+    /// `SHUT_RDWR`, on a worker of the kernel.
+    Shutdown {
+        /// The socket.
+        fd: Fd,
+    },
+    /// Closes a direct descriptor.
+    Close {
+        /// Which.
+        fd: Fd,
+    },
+    /// Cancels requests of this ring.
+    Cancel {
+        /// Which.
+        target: Target,
+        /// `IORING_ASYNC_CANCEL_ALL`: all that match, and not the first only.
+        all: bool,
+    },
+    /// Posts a completion to another ring, and installs a descriptor there if one is given.
+    MsgRing {
+        /// The other ring.
+        ring: RingId,
+        /// The completion's user data.
+        user_data: UserData,
+        /// A descriptor of this ring, to be installed in slot 0 of the other one.
+        pass: Option<Fd>,
+    },
+}
+
+/// A submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sqe {
+    /// What to do.
+    pub op: Op,
+    /// Given back by the completion.
+    pub user_data: UserData,
+    /// `IOSQE_IO_LINK`: the next submission waits for this one to succeed.
+    pub link: bool,
+    /// `IOSQE_CQE_SKIP_SUCCESS`.
+    pub skip_success: bool,
+}
+
+impl Sqe {
+    /// A submission that is neither linked nor silent.
+    pub fn new(op: Op, user_data: UserData) -> Sqe {
+        Sqe { op, user_data, link: false, skip_success: false }
+    }
+}
+
+/// A completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cqe {
+    /// The submission's.
+    pub user_data: UserData,
+    /// A count, a descriptor, or a negative code.
+    pub res: i32,
+    /// `IORING_CQE_F_*`, and the buffer id above them.
+    pub flags: u32,
+}
+
+impl Cqe {
+    /// The upper half of the flags is a buffer id.
+    pub const F_BUFFER: u32 = 1;
+    /// The request will complete again.
+    pub const F_MORE: u32 = 1 << 1;
+    /// The memory of a zero-copy send is no longer read.
+    pub const F_NOTIF: u32 = 1 << 3;
+    /// The buffer will be part of more completions.
+    pub const F_BUF_MORE: u32 = 1 << 4;
+    const BUFFER_SHIFT: u32 = 16;
+
+    pub(super) const EMPTY: Cqe = Cqe { user_data: UserData(0), res: 0, flags: 0 };
+
+    pub(super) fn with_buffer(bid: Bid) -> u32 {
+        Cqe::F_BUFFER | u32::from(bid) << Cqe::BUFFER_SHIFT
+    }
+
+    /// Whether a flag is set.
+    pub fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// The buffer id; meaningless without `F_BUFFER`.
+    pub fn bid(&self) -> Bid {
+        (self.flags >> Cqe::BUFFER_SHIFT) as Bid
+    }
+
+    /// Whether it failed with this code.
+    pub fn failed_with(&self, errno: Errno) -> bool {
+        self.res == errno.res()
+    }
+}
+
+impl fmt::Display for Cqe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.user_data.op() {
+            Some(op) => write!(f, "{op:?}")?,
+            None => write!(f, "?")?,
+        }
+        write!(f, " fd {} res {}", self.user_data.fd(), self.res)?;
+        if self.has(Cqe::F_BUFFER) {
+            write!(f, " bid {}", self.bid())?;
+        }
+        for (flag, name) in [(Cqe::F_MORE, "MORE"), (Cqe::F_NOTIF, "NOTIF"), (Cqe::F_BUF_MORE, "BUF_MORE")] {
+            if self.has(flag) {
+                write!(f, " {name}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who has a buffer while the application has it.
+pub fn held_by_conn(ring: RingId) -> Owner {
+    Owner::new("conn", ring as u32)
+}
+
+/// Who has a buffer while it is in a buffer ring, for the kernel to take.
+pub fn held_by_group(group: GroupId) -> Owner {
+    Owner::new("buf_ring", u32::from(group))
+}
+
+/// Who has a buffer while the kernel sends from it.
+pub fn held_by_send(fd: Fd) -> Owner {
+    Owner::new("send", fd as u32)
+}
+
+/// The kernel itself.
+pub const KERNEL: Owner = Owner::new("kernel", 0);

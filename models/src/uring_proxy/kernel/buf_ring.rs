@@ -1,0 +1,137 @@
+//! A ring of provided buffers: memory that application and kernel share.
+//!
+//! The application writes entries behind the tail and publishes them with one release store of the tail; from then on
+//! the buffers are the kernel's, which reads the tail with acquire and keeps its head to itself
+//! (io_uring_provided_buffers(7), io_uring_buf_ring_add(3), io_uring_buf_ring_advance(3)). Nothing checks that an id is
+//! in the ring once only: that is the application's duty, and here the ledger's.
+//!
+//! Tail and head count on without end; the place in the ring is their remainder.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sim::cell::RaceCell;
+use sim::ledger::{Owner, Resource};
+use sim::sync::atomic::{AtomicU32, Ordering};
+
+use super::abi::{Address, Bid, GroupId, KERNEL};
+
+/// `struct io_uring_buf`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buf {
+    /// Where the memory is; the id says nothing about that.
+    pub addr: Address,
+    /// How long it is.
+    pub len: u32,
+    /// The id.
+    pub bid: Bid,
+}
+
+const NO_BUF: Buf = Buf { addr: Address { buffer: 0, offset: 0 }, len: 0, bid: 0 };
+
+/// `struct io_uring_buf_ring`, as the application has it.
+pub struct BufRing {
+    shared: Arc<Shared>,
+    /// What the application believes the tail to be: nobody else writes it.
+    tail: u32,
+}
+
+pub(super) struct Shared {
+    memory: Resource,
+    tail: AtomicU32,
+    bufs: Box<[RaceCell<Buf>]>,
+}
+
+impl BufRing {
+    /// `io_uring_setup_buf_ring`, the application's half.
+    pub(super) fn new(entries: u32, owner: Owner) -> BufRing {
+        let bufs = (0..entries).map(|_| RaceCell::named("io_uring_buf", NO_BUF)).collect();
+        let memory = Resource::acquire("conn_buf_ring", owner);
+        BufRing { shared: Arc::new(Shared { memory, tail: AtomicU32::named("br.tail", 0), bufs }), tail: 0 }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// `io_uring_buf_ring_add`: so many places behind the tail, not published yet.
+    pub fn add(&self, by: Owner, buf: Buf, offset: u32) {
+        self.shared.memory.touch(by);
+        self.shared.place(self.tail.wrapping_add(offset)).set(buf);
+    }
+
+    /// `io_uring_buf_ring_advance`: publishes so many entries.
+    pub fn advance(&mut self, count: u32) {
+        self.tail = self.tail.wrapping_add(count);
+        self.shared.tail.store(self.tail, Ordering::Release);
+    }
+
+    /// What stands at this position, counted from the first entry ever added.
+    pub fn at(&self, by: Owner, position: u32) -> Buf {
+        self.shared.memory.touch(by);
+        self.shared.place(position).get()
+    }
+
+    /// How many entries were ever added.
+    pub fn tail(&self) -> u32 {
+        self.tail
+    }
+
+    /// The memory goes: kernel and application must be done with it.
+    pub fn free(&self, by: Owner) {
+        self.shared.memory.release(by);
+    }
+}
+
+impl fmt::Debug for BufRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BufRing").field("tail", &self.tail).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn place(&self, position: u32) -> &RaceCell<Buf> {
+        &self.bufs[position as usize % self.bufs.len()]
+    }
+}
+
+/// A registered group: the kernel's half.
+pub(super) struct Group {
+    pub(super) id: GroupId,
+    shared: Arc<Shared>,
+    head: u32,
+    /// `IOU_PBUF_RING_INC`.
+    pub(super) incremental: bool,
+}
+
+impl Group {
+    pub(super) fn new(id: GroupId, shared: Arc<Shared>, incremental: bool) -> Group {
+        Group { id, shared, head: 0, incremental }
+    }
+
+    /// How many buffers there are to take.
+    pub(super) fn available(&self) -> u32 {
+        self.shared.memory.touch(KERNEL);
+        self.shared.tail.load(Ordering::Acquire).wrapping_sub(self.head)
+    }
+
+    /// The buffer so many places behind the head; there must be so many.
+    pub(super) fn peek(&self, nth: u32) -> Buf {
+        self.shared.place(self.head.wrapping_add(nth)).get()
+    }
+
+    /// Takes buffers off the head.
+    pub(super) fn consume(&mut self, count: u32) {
+        self.head = self.head.wrapping_add(count);
+    }
+
+    /// Puts buffers back that were taken last and not used.
+    pub(super) fn put_back(&mut self, count: u32) {
+        self.head = self.head.wrapping_sub(count);
+    }
+
+    /// Incremental: the kernel writes into the entry at the head how much of it is left.
+    pub(super) fn shorten(&self, buf: Buf) {
+        self.shared.place(self.head).set(buf);
+    }
+}

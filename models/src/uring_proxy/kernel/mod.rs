@@ -1,0 +1,153 @@
+//! A simulated kernel: io_uring as the proxy uses it, and TCP below.
+//!
+//! One lock stands for all of the kernel's own. Requests are issued on the thread that submits them and armed if they
+//! would have to wait; everything else happens as events, one at a time, in an order that the seed and the schedule
+//! choose: bytes arrive, an armed request is woken, a worker runs, a notification is due. The task that runs them is
+//! [`Kernel::run`].
+//!
+//! ```text
+//! submit ──issue──► completed at once ──────────────► CQ ─► (full) overflow list, flushed when the ring is entered
+//!             └───► armed ──event: ready──► attempt ──┘
+//! ```
+//!
+//! # Facts, measured on Linux 6.18, each with a test in `tests`
+//!
+//! | what | where |
+//! | --- | --- |
+//! | a receive armed on an empty buffer ring gives -ENOBUFS at once, data or not | `recv` |
+//! | the last buffer used exactly leaves a multishot armed; the next byte gives -ENOBUFS without `F_MORE` | `recv` |
+//! | refilling alone never re-arms; refilling and arming loses no byte | `recv` |
+//! | FIN with an empty ring is not reported until re-armed with buffers: then result 0 | `recv` |
+//! | after RST -ECONNRESET, then a re-arm gives 0 and a send -EPIPE; bytes before the RST come first | `socket` |
+//! | of two armed receives on one socket the later gets all data; FIN ends both | `event` |
+//! | the canceller's completion comes before the cancelled one's | `cancel` |
+//! | closing an armed descriptor completes nothing, and data still arrives until the receive is cancelled | `cancel` |
+//! | a send bundle is one completion | `send` |
+//! | how a receive bundle is split is the kernel's choice: totals and the order of ids hold | `recv` |
+//!
+//! From the manual: a multishot whose completion finds the queue full ends with a completion without `F_MORE`; each
+//! zero-copy send, failed or not, has two completions; a failed link cancels what is linked to it.
+//!
+//! # What is left out, and what a scenario can therefore not observe
+//!
+//! - `DEFER_TASKRUN`: completions are posted as they happen, at any moment, which includes every moment at which
+//!   deferred ones could be;
+//! - classic provided buffers, registered buffers, sqpoll, napi, timeouts of a wait;
+//! - kernel bugs (liburing#1409, #1423, #1433, #1320): bundles and incremental buffers keep the ring's order here.
+
+pub mod abi;
+mod buf_ring;
+mod cancel;
+mod cq;
+mod event;
+mod memory;
+pub mod net;
+mod recv;
+mod request;
+mod send;
+mod socket;
+mod state;
+#[cfg(test)]
+mod tests;
+mod uring;
+
+use std::fmt;
+use std::sync::Arc;
+
+use sim::sync::{Condvar, Mutex, MutexGuard};
+
+pub use buf_ring::{Buf, BufRing};
+use state::State;
+pub use uring::Uring;
+
+/// The kernel, and the network with it.
+pub struct Kernel {
+    state: Mutex<State>,
+    /// Whoever runs the events waits here.
+    work: Condvar,
+    /// Programs with plain sockets wait here.
+    net: Condvar,
+}
+
+impl Kernel {
+    /// A kernel whose sockets take `window` bytes each way.
+    pub fn new(window: u32) -> Arc<Kernel> {
+        Arc::new(Kernel {
+            state: Mutex::named("kernel", State::new(window as usize)),
+            work: Condvar::named("kernel.work"),
+            net: Condvar::named("kernel.net"),
+        })
+    }
+
+    /// The kernel's task: runs events until [`Kernel::stop`] and nothing is left to do.
+    pub fn run(&self) {
+        let mut state = self.state.lock();
+        loop {
+            if state.run_event() {
+                self.settle(&mut state);
+                drop(state);
+                state = self.state.lock();
+            } else if state.stopping {
+                return;
+            } else {
+                state.worker_waits = true;
+                state = self.work.wait(state);
+            }
+        }
+    }
+
+    /// Ends [`Kernel::run`].
+    pub fn stop(&self) {
+        self.state.lock().stopping = true;
+        self.work.notify_all();
+    }
+
+    /// Runs one event on this thread, where the kernel has no task of its own. False if there was none.
+    pub fn pump(&self) -> bool {
+        let mut state = self.state.lock();
+        let ran = state.run_event();
+        self.settle(&mut state);
+        ran
+    }
+
+    /// Waits, on a thread that pumps, for anything that is worth another turn.
+    pub fn wait_for_work(&self, ring: &Uring) {
+        let mut state = self.state.lock();
+        state.pumped = true;
+        while !state.has_events() && !state.net_changed && !ring.is_called(&state) {
+            state.worker_waits = true;
+            state = self.work.wait(state);
+        }
+        state.net_changed = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// To be called before the lock is given back by whoever changed something: wakes those who wait for it.
+    fn settle(&self, state: &mut State) {
+        for ring in &mut state.rings {
+            if ring.waiting && (ring.called || ring.has_unread()) {
+                ring.waiting = false;
+                ring.wake.notify_one();
+            }
+        }
+        // Who pumps does the turns of everybody else as well.
+        let turn = state.pumped && (state.net_changed || state.rings.iter().any(|ring| ring.called));
+        if state.worker_waits && (turn || state.has_events()) {
+            state.worker_waits = false;
+            self.work.notify_one();
+        }
+        if state.net_changed && state.peers_wait > 0 {
+            (state.net_changed, state.peers_wait) = (false, 0);
+            self.net.notify_all();
+        }
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,116 @@
+//! Sends: from vectors or from a group of provided buffers, copied or zero copy.
+//!
+//! With `MSG_WAITALL` a send that got part of the way stays armed; it is short only if the connection breaks or the
+//! send is cancelled. A bundle takes all buffers that its group has and is one completion with the id of the first. A
+//! zero-copy send completes with `F_MORE` when its bytes are on the wire, failed or not, and once more when none of
+//! them is read from the sender's memory any longer.
+
+use super::abi::{Address, Cqe, Errno, Iov, held_by_group, held_by_send};
+use super::request::{Attempt, Request, Work};
+use super::socket::Wire;
+use super::state::State;
+
+impl State {
+    pub(super) fn send(&mut self, request: &mut Request) -> Attempt {
+        let Request { ring, fd, endpoint, work: Work::Send(send), .. } = request else {
+            unreachable!("invariant: a send");
+        };
+        if let Some((id, bundle)) = send.select {
+            let Some(group) = self.rings[*ring].group(id) else { return Attempt::Over(Errno::NoBufs.res(), 0) };
+            let available = group.available();
+            if available == 0 {
+                return Attempt::Over(Errno::NoBufs.res(), 0);
+            }
+            if !self.endpoints[*endpoint].writable(self.window) {
+                // Nothing is taken off the ring until something can be sent.
+                return Attempt::Armed;
+            }
+            let bufs: Vec<_> = (0..if bundle { available } else { 1 }).map(|nth| group.peek(nth)).collect();
+            group.consume(bufs.len() as u32);
+            if let Some(memory) = &self.rings[*ring].memory {
+                bufs.iter().for_each(|buf| memory.pass(buf.bid, held_by_group(id), held_by_send(*fd)));
+            }
+            send.taken_from = Some(id);
+            send.held = bufs.iter().map(|buf| buf.bid).collect();
+            send.iovs = bufs.iter().map(|buf| Iov { base: buf.addr, len: buf.len }).collect();
+            send.select = None;
+        }
+        loop {
+            let left = send.total() - send.done;
+            if left == 0 {
+                break;
+            }
+            match self.endpoints[*endpoint].room(self.window) {
+                Err(Errno::Again) if send.waitall || send.done == 0 => return Attempt::Armed,
+                Err(Errno::Again) => break,
+                Err(errno) if send.done == 0 => return self.send_over(request, errno.res()),
+                Err(_) => break,
+                Ok(room) => {
+                    let count = left.min(room as u32);
+                    for wire in self.rings[*ring].wire(&send.iovs, send.done, count, (*ring, send.notif)) {
+                        self.endpoints[*endpoint].out.push_back(wire);
+                    }
+                    if let Some(notif) = self.notifs.iter_mut().find(|notif| send.notif == Some(notif.id)) {
+                        notif.pinned += count;
+                    }
+                    send.done += count;
+                }
+            }
+        }
+        let done = send.done as i32;
+        self.send_over(request, done)
+    }
+
+    /// Ends a send with this result: a cancelled one too.
+    pub(super) fn send_over(&mut self, request: &mut Request, res: i32) -> Attempt {
+        let Request { ring, fd, work: Work::Send(send), .. } = request else {
+            unreachable!("invariant: a send");
+        };
+        let mut flags = 0;
+        if let (Some(id), Some(first)) = (send.taken_from, send.held.first().copied()) {
+            flags = if res < 0 { 0 } else { Cqe::with_buffer(first) };
+            // Buffers that nothing was sent from go back to the head of their ring.
+            let mut covered = 0;
+            let untouched = send.iovs.iter().skip_while(|iov| {
+                let touched = covered < send.done;
+                covered += iov.len;
+                touched
+            });
+            let untouched = untouched.count();
+            let returned = send.held.split_off(send.held.len() - untouched);
+            if let Some(group) = self.rings[*ring].group(id) {
+                group.put_back(untouched as u32);
+            }
+            if let Some(memory) = &self.rings[*ring].memory {
+                returned.iter().for_each(|bid| memory.pass(*bid, held_by_send(*fd), held_by_group(id)));
+            }
+        }
+        match send.notif {
+            Some(id) => {
+                flags |= Cqe::F_MORE;
+                if let Some(notif) = self.notifs.iter_mut().find(|notif| notif.id == id) {
+                    notif.sent = true;
+                }
+            }
+            None => send.held.iter().for_each(|bid| self.give_back(*ring, *bid, held_by_send(*fd))),
+        }
+        Attempt::Over(res, flags)
+    }
+}
+
+impl super::state::Ring {
+    /// So many bytes of the vectors, from `skip` on, as they go on the wire.
+    fn wire(&self, iovs: &[Iov], skip: u32, count: u32, (ring, notif): (usize, Option<u64>)) -> Vec<Wire> {
+        let places = iovs.iter().flat_map(|iov| {
+            let Address { buffer, offset } = iov.base;
+            (0..iov.len).map(move |nth| Address { buffer, offset: offset + nth })
+        });
+        let places = places.skip(skip as usize).take(count as usize);
+        let wires = places.filter_map(|at| match (notif, &self.memory) {
+            (Some(notif), _) => Some(Wire::Pinned { ring, at, notif }),
+            (None, Some(memory)) => memory.read(&Iov { base: at, len: 1 }, 0).next().map(Wire::Octet),
+            (None, None) => None,
+        });
+        wires.collect()
+    }
+}

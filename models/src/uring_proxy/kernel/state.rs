@@ -1,0 +1,229 @@
+//! What the kernel's lock guards: rings with their queues, groups and descriptors, sockets, requests.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sim::ledger::Resource;
+use sim::property::sometimes;
+use sim::sync::Condvar;
+
+use super::abi::{Cqe, Errno, Fd, GroupId, KERNEL, ListenerId, Octet, RingId, UserData};
+use super::buf_ring::Group;
+use super::cq::Writer;
+use super::memory::Memory;
+use super::request::{Request, Work};
+use super::socket::{Endpoint, EndpointId, Wire};
+
+pub(super) struct State {
+    pub(super) window: usize,
+    pub(super) rings: Vec<Ring>,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) listeners: Vec<Listener>,
+    /// In the order in which they were armed.
+    pub(super) requests: Vec<Request>,
+    pub(super) notifs: Vec<Notif>,
+    pub(super) next_notif: u64,
+    pub(super) stopping: bool,
+    pub(super) worker_waits: bool,
+    /// Something happened that a program with plain sockets may wait for.
+    pub(super) net_changed: bool,
+    pub(super) peers_wait: u32,
+    /// The kernel has no task of its own.
+    pub(super) pumped: bool,
+}
+
+/// The kernel's half of a ring.
+pub(super) struct Ring {
+    pub(super) cq: Writer,
+    /// Where the application stands in the completion queue, as it said when it last entered the kernel.
+    pub(super) head: u32,
+    pub(super) overflow: VecDeque<Cqe>,
+    pub(super) wake: Arc<Condvar>,
+    pub(super) waiting: bool,
+    /// Somebody asks the ring's thread to look around without a completion.
+    pub(super) called: bool,
+    /// The table of direct descriptors.
+    pub(super) files: Vec<Option<File>>,
+    pub(super) groups: Vec<Group>,
+    pub(super) memory: Option<Memory>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct File {
+    pub(super) endpoint: EndpointId,
+    pub(super) memory: Resource,
+}
+
+#[derive(Default)]
+pub(super) struct Listener {
+    pub(super) backlog: VecDeque<EndpointId>,
+    /// Nobody listens any more.
+    pub(super) refuses: bool,
+}
+
+/// A zero-copy send's second completion, until it is posted.
+pub(super) struct Notif {
+    pub(super) id: u64,
+    pub(super) ring: RingId,
+    pub(super) user_data: UserData,
+    pub(super) fd: Fd,
+    pub(super) held: Vec<super::abi::Bid>,
+    /// Bytes of its memory that are on the wire.
+    pub(super) pinned: u32,
+    /// Its first completion is posted.
+    pub(super) sent: bool,
+}
+
+impl Ring {
+    pub(super) fn has_unread(&self) -> bool {
+        self.cq.has_unread(self.head)
+    }
+
+    pub(super) fn group(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.iter_mut().find(|group| group.id == id)
+    }
+
+    /// Moves what overflowed into the queue, as far as there is room.
+    pub(super) fn flush_overflow(&mut self) {
+        while let Some(cqe) = self.overflow.front().copied() {
+            if !self.cq.post(cqe) {
+                return;
+            }
+            self.overflow.pop_front();
+        }
+    }
+}
+
+impl State {
+    pub(super) fn new(window: usize) -> State {
+        State {
+            window,
+            rings: Vec::new(),
+            endpoints: Vec::new(),
+            listeners: Vec::new(),
+            requests: Vec::new(),
+            notifs: Vec::new(),
+            next_notif: 0,
+            stopping: false,
+            worker_waits: false,
+            net_changed: false,
+            peers_wait: 0,
+            pumped: false,
+        }
+    }
+
+    /// Posts a completion, or queues it behind those that found no room.
+    pub(super) fn post(&mut self, ring: RingId, cqe: Cqe) {
+        let ring = &mut self.rings[ring];
+        if !ring.overflow.is_empty() || !ring.cq.post(cqe) {
+            sometimes("a completion finds the queue full", true);
+            ring.overflow.push_back(cqe);
+        }
+    }
+
+    /// Posts a completion of a multishot request with `F_MORE`. False if there was no room: then it is posted without,
+    /// as the last of its request.
+    pub(super) fn post_more(&mut self, ring: RingId, user_data: UserData, res: i32, flags: u32) -> bool {
+        let more = Cqe { user_data, res, flags: flags | Cqe::F_MORE };
+        let at = &mut self.rings[ring];
+        if at.overflow.is_empty() && at.cq.post(more) {
+            return true;
+        }
+        sometimes("a multishot ends because the completion queue is full", true);
+        self.post(ring, Cqe { user_data, res, flags });
+        false
+    }
+
+    /// A request is over: posts its completion, starts or cancels what is linked to it, and lets its socket go.
+    pub(super) fn complete(&mut self, request: Request, res: i32, flags: u32) {
+        if res < 0 || !request.skip_success {
+            self.post(request.ring, Cqe { user_data: request.user_data, res, flags });
+        }
+        self.over(request, res >= 0);
+    }
+
+    /// As [`State::complete`], where the completion is posted already.
+    pub(super) fn over(&mut self, request: Request, well: bool) {
+        if well {
+            self.issue_chain(request.ring, request.link.into());
+        } else {
+            for next in request.link {
+                self.post(request.ring, Cqe { user_data: next.user_data, res: Errno::Canceled.res(), flags: 0 });
+            }
+        }
+        self.release(request.endpoint);
+    }
+
+    pub(super) fn file(&self, ring: RingId, fd: Fd) -> Option<File> {
+        *self.rings[ring].files.get(usize::try_from(fd).ok()?)?
+    }
+
+    /// Puts a socket into a free slot of a ring's table.
+    pub(super) fn install(&mut self, ring: RingId, endpoint: EndpointId) -> Fd {
+        let files = &mut self.rings[ring].files;
+        let slot = files.iter().position(Option::is_none).unwrap_or(files.len());
+        if slot == files.len() {
+            files.push(None);
+        }
+        files[slot] = Some(File { endpoint, memory: Resource::acquire("fd", KERNEL) });
+        slot as Fd
+    }
+
+    pub(super) fn socket(&mut self) -> EndpointId {
+        self.endpoints.push(Endpoint::default());
+        self.endpoints.len() - 1
+    }
+
+    /// Connects a socket to a new one, which waits to be accepted.
+    pub(super) fn connect(&mut self, near: EndpointId, to: ListenerId) -> Result<(), Errno> {
+        if self.listeners[to].refuses {
+            return Err(Errno::ConnRefused);
+        }
+        let far = self.socket();
+        self.endpoints[near].peer = Some(far);
+        self.endpoints[far].peer = Some(near);
+        self.listeners[to].backlog.push_back(far);
+        self.net_changed = true;
+        Ok(())
+    }
+
+    /// A socket is closed when neither a descriptor nor a request refers to it any more.
+    pub(super) fn release(&mut self, endpoint: EndpointId) {
+        let by_file =
+            self.rings.iter().flat_map(|ring| ring.files.iter().flatten()).any(|file| file.endpoint == endpoint);
+        let has_socket = |request: &Request| !matches!(request.work, Work::Accept { .. });
+        let by_request = self.requests.iter().any(|request| has_socket(request) && request.endpoint == endpoint);
+        if let (false, false, Some(endpoint)) = (by_file, by_request, self.endpoints.get_mut(endpoint)) {
+            endpoint.close();
+            self.net_changed = true;
+        }
+    }
+
+    /// What was on the wire is lost: memory that it pinned is free again.
+    pub(super) fn lose(&mut self, lost: VecDeque<Wire>) {
+        for wire in lost {
+            if let Wire::Pinned { notif, .. } = wire {
+                self.unpin(notif);
+            }
+        }
+    }
+
+    /// A pinned byte has been transmitted.
+    pub(super) fn transmit(&mut self, wire: Wire) -> Option<Octet> {
+        match wire {
+            Wire::Octet(octet) => Some(octet),
+            Wire::Pinned { ring, at, notif } => {
+                let octet = self.rings[ring].memory.as_ref().and_then(|memory| memory.pinned(at));
+                self.unpin(notif);
+                octet
+            }
+            Wire::Fin | Wire::Rst => None,
+        }
+    }
+
+    fn unpin(&mut self, notif: u64) {
+        if let Some(notif) = self.notifs.iter_mut().find(|known| known.id == notif) {
+            notif.pinned -= 1;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The measured facts, one test each, over many seeds: what a network may cut a stream into is part of them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use sim::Check;
+use sim::ledger::{Resource, Tag};
+
+use super::abi::{
+    Address, Cqe, Errno, Fd, GroupId, Iov, Octet, Op, Source, Sqe, Target, UserData, UserOp, held_by_conn,
+    held_by_group, held_by_send,
+};
+use super::net::{Net, Progress, Read, Socket};
+use super::{Buf, BufRing, Kernel, Uring};
+
+mod cancel;
+mod recv;
+mod send;
+mod socket;
+
+const GROUP: GroupId = 1;
+const OUT: GroupId = 2;
+const BUF_SIZE: u32 = 4;
+const BUFS: u32 = 8;
+
+/// One connected socket of a ring, and a program at the other end.
+struct Lab {
+    kernel: Arc<Kernel>,
+    ring: Uring,
+    br: BufRing,
+    out: BufRing,
+    bufs: Vec<Resource>,
+    peer: Socket,
+    fd: Fd,
+    written: u32,
+}
+
+fn data(op: UserOp) -> UserData {
+    UserData::encode(0, op, 0, 0)
+}
+
+impl Lab {
+    fn new(incremental: bool) -> Lab {
+        Lab::with_queue(incremental, 64)
+    }
+
+    fn with_queue(incremental: bool, cq_entries: u32) -> Lab {
+        Lab::over(64, incremental, cq_entries)
+    }
+
+    fn over(window: u32, incremental: bool, cq_entries: u32) -> Lab {
+        let kernel = Kernel::new(window);
+        let listener = kernel.listen();
+        let mut ring = Uring::new(&kernel, 16, cq_entries);
+        let mut peer = None;
+        kernel.step(&mut |net| {
+            peer = net.connect(listener);
+            Progress::Some
+        });
+        ring.push(Sqe::new(Op::Accept { listener }, data(UserOp::Accept)));
+        ring.submit();
+        let accepted = drain(&mut ring).pop().expect("a connection waits");
+        let owner = held_by_conn(ring.id());
+        let br = ring.setup_buf_ring(GROUP, BUFS, incremental, owner);
+        let out = ring.setup_buf_ring(OUT, BUFS, false, owner);
+        let bufs: Vec<Resource> = (0..BUFS).map(|_| Resource::acquire("buf", owner)).collect();
+        ring.set_memory(bufs.clone(), BUF_SIZE);
+        let peer = peer.expect("somebody listens");
+        Lab { kernel, ring, br, out, bufs, peer, fd: accepted.res, written: 0 }
+    }
+
+    /// Adds these buffers and publishes them.
+    fn provide(&mut self, bids: impl IntoIterator<Item = u16>) {
+        for bid in bids {
+            self.bufs[usize::from(bid)].transfer(held_by_conn(self.ring.id()), held_by_group(GROUP));
+            self.br.add(held_by_conn(self.ring.id()), buf(bid), 0);
+            self.br.advance(1);
+        }
+    }
+
+    fn submit(&mut self, op: Op, user: UserOp) {
+        self.ring.push(Sqe::new(op, data(user)));
+        self.ring.submit();
+    }
+
+    fn arm(&mut self, multishot: bool) {
+        self.submit(Op::Recv { fd: self.fd, group: GROUP, multishot, bundle: false }, UserOp::Recv);
+    }
+
+    fn net<R>(&mut self, act: impl FnOnce(&mut Net<'_>, Socket) -> R) -> R {
+        let (mut act, mut result, peer) = (Some(act), None, self.peer);
+        self.kernel.step(&mut |net| {
+            result = act.take().map(|act| act(net, peer));
+            Progress::Some
+        });
+        result.expect("the program made its step")
+    }
+
+    /// The peer sends so many bytes, and they arrive.
+    fn arrive(&mut self, count: u32) {
+        let octets: Vec<Octet> = (self.written..self.written + count).map(octet).collect();
+        self.written += count;
+        assert_eq!(self.net(|net, peer| net.write(peer, &octets)), Some(octets.len()));
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while self.kernel.pump() {}
+    }
+
+    fn completions(&mut self) -> Vec<Cqe> {
+        self.settle();
+        self.ring.submit();
+        drain(&mut self.ring)
+    }
+
+    fn results(&mut self) -> Vec<i32> {
+        self.completions().iter().map(|cqe| cqe.res).collect()
+    }
+
+    /// What the peer finds to read.
+    fn read(&mut self) -> Read {
+        self.settle();
+        self.net(|net, peer| net.read(peer))
+    }
+
+    /// Where the received bytes stood in the peer's stream, as the buffers have them.
+    fn bytes(&self, cqes: &[Cqe]) -> Vec<u32> {
+        let state = self.kernel.lock();
+        let memory = state.rings[self.ring.id()].memory.as_ref().expect("the lab has buffers");
+        let filled = cqes.iter().filter(|cqe| cqe.has(Cqe::F_BUFFER) && cqe.user_data.op() == Some(UserOp::Recv));
+        let octets = filled.flat_map(|cqe| {
+            let iov = Iov { base: Address { buffer: cqe.bid(), offset: 0 }, len: cqe.res as u32 };
+            memory.read(&iov, 0).collect::<Vec<_>>()
+        });
+        octets.map(|octet| octet.at).collect()
+    }
+
+    /// Sends so many bytes of buffer 7, which have been there since before.
+    fn send(&mut self, len: u32, waitall: bool, zero_copy: bool) {
+        let fd = self.fd;
+        self.bufs[7].transfer(held_by_conn(0), held_by_send(fd));
+        let bytes: Vec<Octet> = (0..len).map(octet).collect();
+        if let Some(memory) = &mut self.kernel.lock().rings[self.ring.id()].memory {
+            memory.write(Address { buffer: 7, offset: 0 }, &bytes);
+        }
+        let iov = Iov { base: Address { buffer: 7, offset: 0 }, len };
+        self.submit(Op::Send { fd, from: Source::Vectors(vec![iov]), waitall, zero_copy }, UserOp::Send);
+    }
+
+    fn end(mut self) {
+        self.settle();
+        self.br.free(held_by_conn(self.ring.id()));
+        self.out.free(held_by_conn(self.ring.id()));
+        self.bufs.iter().for_each(|buf| buf.release(held_by_conn(0)));
+        self.ring.exit();
+    }
+}
+
+fn buf(bid: u16) -> Buf {
+    Buf { addr: Address { buffer: bid, offset: 0 }, len: BUF_SIZE, bid }
+}
+
+fn octet(at: u32) -> Octet {
+    Octet { byte: b'x', tag: Tag { peer: 0, request: 0 }, at }
+}
+
+fn drain(ring: &mut Uring) -> Vec<Cqe> {
+    let mut cqes = Vec::new();
+    while let Some(cqe) = ring.peek(0) {
+        ring.cq_advance(1);
+        cqes.push(cqe);
+    }
+    cqes
+}
+
+/// Runs the experiment with many seeds.
+#[track_caller]
+fn check(experiment: impl Fn() + Send + Sync + 'static) {
+    Check::new("kernel_fact").schedules(50).run(experiment);
+}

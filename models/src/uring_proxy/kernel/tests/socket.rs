@@ -1,0 +1,156 @@
+//! Ends: FIN, RST, shutting down and closing.
+
+use super::*;
+
+#[test]
+fn a_fin_with_an_empty_ring_is_reported_when_armed_again_with_buffers() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        lab.arm(true);
+        lab.arrive(1);
+        assert_eq!(lab.completions().len(), 1);
+        lab.net(|net, peer| net.shut_write(peer));
+        assert!(lab.results().iter().all(|res| *res == Errno::NoBufs.res()));
+        lab.provide([1]);
+        assert_eq!(lab.results(), Vec::<i32>::new());
+        lab.arm(true);
+        let cqes = lab.completions();
+        assert_eq!((cqes[0].res, cqes[0].flags, cqes.len()), (0, 0, 1));
+        lab.end();
+    });
+}
+
+#[test]
+fn a_fin_is_a_receive_of_no_bytes_without_a_buffer() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        lab.arm(true);
+        lab.net(|net, peer| net.shut_write(peer));
+        let cqes = lab.completions();
+        assert_eq!((cqes[0].res, cqes[0].flags, cqes.len()), (0, 0, 1));
+        lab.arm(false);
+        assert_eq!(lab.results(), [0], "and so is every receive behind it");
+        lab.end();
+    });
+}
+
+#[test]
+fn after_a_reset_a_receive_gives_econnreset_and_then_the_end() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        lab.arm(true);
+        lab.net(|net, peer| net.reset(peer));
+        assert_eq!(lab.results(), [Errno::ConnReset.res()]);
+        for _ in 0..2 {
+            lab.arm(true);
+            assert_eq!(lab.results(), [0]);
+        }
+        lab.end();
+    });
+}
+
+#[test]
+fn after_a_reset_was_told_a_send_gives_epipe() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        lab.arm(true);
+        lab.net(|net, peer| net.reset(peer));
+        assert_eq!(lab.results(), [Errno::ConnReset.res()]);
+        lab.send(1, true, false);
+        assert_eq!(lab.results(), [Errno::Pipe.res()]);
+        let fd = lab.fd;
+        lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
+        assert_eq!(lab.results(), [Errno::NotConn.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn data_that_came_before_a_reset_is_completed_first() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0, 1, 2]);
+        lab.arrive(6);
+        lab.net(|net, peer| net.reset(peer));
+        lab.settle();
+        lab.arm(true);
+        assert_eq!(lab.results(), [4, 2, Errno::ConnReset.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn of_two_armed_receives_the_later_gets_all_data_and_fin_ends_both() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide(0..8);
+        let fd = lab.fd;
+        let recv = Op::Recv { fd, group: GROUP, multishot: true, bundle: false };
+        lab.submit(recv.clone(), UserOp::Recv);
+        lab.submit(recv, UserOp::Nop);
+        lab.arrive(5);
+        let cqes = lab.completions();
+        assert!(cqes.iter().all(|cqe| cqe.user_data.op() == Some(UserOp::Nop)));
+        assert_eq!(cqes.iter().map(|cqe| cqe.res).sum::<i32>(), 5);
+        lab.net(|net, peer| net.shut_write(peer));
+        assert_eq!(lab.results(), [0, 0]);
+        lab.end();
+    });
+}
+
+#[test]
+fn closing_completes_nothing_and_data_arrives_until_the_receive_is_cancelled() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0, 1, 2, 3]);
+        lab.arm(true);
+        let fd = lab.fd;
+        lab.submit(Op::Close { fd }, UserOp::Close);
+        let closed = lab.completions();
+        assert_eq!(closed.iter().map(|cqe| cqe.user_data.op()).collect::<Vec<_>>(), [Some(UserOp::Close)]);
+        lab.arrive(3);
+        assert_eq!(lab.results().iter().sum::<i32>(), 3);
+        assert_eq!(lab.read(), Read::Nothing);
+        lab.submit(Op::Cancel { target: Target::User(data(UserOp::Recv)), all: false }, UserOp::Cancel);
+        assert_eq!(lab.results(), [0, Errno::Canceled.res()]);
+        assert_eq!(lab.read(), Read::End);
+        lab.submit(Op::Close { fd }, UserOp::Close);
+        assert_eq!(lab.results(), [Errno::Badf.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn a_shutdown_that_fails_cancels_the_close_that_is_linked_to_it() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        let fd = lab.fd;
+        lab.net(|net, peer| net.reset(peer));
+        lab.settle();
+        let mut shutdown = Sqe::new(Op::Shutdown { fd }, data(UserOp::Shutdown));
+        shutdown.skip_success = true;
+        lab.ring.push_linked(shutdown, Sqe::new(Op::Close { fd }, data(UserOp::Close)));
+        lab.ring.submit();
+        assert_eq!(lab.results(), [Errno::NotConn.res(), Errno::Canceled.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn a_shutdown_that_succeeds_is_silent_and_the_close_follows() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        let fd = lab.fd;
+        let mut shutdown = Sqe::new(Op::Shutdown { fd }, data(UserOp::Shutdown));
+        shutdown.skip_success = true;
+        lab.ring.push_linked(shutdown, Sqe::new(Op::Close { fd }, data(UserOp::Close)));
+        lab.ring.submit();
+        assert_eq!(lab.results(), [0]);
+        assert_eq!(lab.read(), Read::End);
+        lab.end();
+    });
+}

@@ -1,0 +1,273 @@
+//! A ring as its application has it, and how its submissions are issued (liburing's names).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use sim::ledger::{Owner, Resource};
+use sim::sync::{Condvar, MutexGuard};
+
+use super::Kernel;
+use super::abi::{Cqe, Errno, GroupId, KERNEL, Op, RingId, Source, Sqe, Target};
+use super::buf_ring::{BufRing, Group};
+use super::cq::{Shared, Writer};
+use super::memory::Memory;
+use super::request::{Attempt, Request, Send, Work};
+use super::state::{File, Notif, Ring, State};
+
+/// `struct io_uring`.
+pub struct Uring {
+    kernel: Arc<Kernel>,
+    id: RingId,
+    sq: Vec<Sqe>,
+    sq_entries: usize,
+    cq: Arc<Shared>,
+    head: u32,
+    wake: Arc<Condvar>,
+}
+
+impl Uring {
+    /// `io_uring_queue_init_params`.
+    pub fn new(kernel: &Arc<Kernel>, sq_entries: u32, cq_entries: u32) -> Uring {
+        let (cq, wake) = (Shared::new(cq_entries), Arc::new(Condvar::named("cq")));
+        let ring = Ring {
+            cq: Writer::new(Arc::clone(&cq)),
+            head: 0,
+            overflow: VecDeque::new(),
+            wake: Arc::clone(&wake),
+            waiting: false,
+            called: false,
+            files: Vec::new(),
+            groups: Vec::new(),
+            memory: None,
+        };
+        let mut state = kernel.lock();
+        state.rings.push(ring);
+        let id = state.rings.len() - 1;
+        drop(state);
+        Uring { kernel: Arc::clone(kernel), id, sq: Vec::new(), sq_entries: sq_entries as usize, cq, head: 0, wake }
+    }
+
+    /// `ring_fd`.
+    pub fn id(&self) -> RingId {
+        self.id
+    }
+
+    /// `io_uring_setup_buf_ring`.
+    pub fn setup_buf_ring(&self, group: GroupId, entries: u32, incremental: bool, owner: Owner) -> BufRing {
+        let ring = BufRing::new(entries, owner);
+        let mut state = self.kernel.lock();
+        state.rings[self.id].groups.push(Group::new(group, Arc::clone(ring.shared()), incremental));
+        ring
+    }
+
+    /// `io_uring_free_buf_ring`, the kernel's half: receives of this group find no buffer from now on.
+    pub fn unregister_buf_ring(&self, id: GroupId) {
+        self.kernel.lock().rings[self.id].groups.retain(|group| group.id != id);
+    }
+
+    /// The memory that addresses of this ring mean.
+    pub fn set_memory(&self, bufs: Vec<Resource>, buf_size: u32) {
+        self.kernel.lock().rings[self.id].memory = Some(Memory::new(self.id, bufs, buf_size));
+    }
+
+    /// `get_sqe`: a place in the submission queue, which is submitted if it is full (proxy.c).
+    pub fn push(&mut self, sqe: Sqe) {
+        if self.sq.len() == self.sq_entries {
+            self.submit();
+        }
+        self.sq.push(sqe);
+    }
+
+    /// `get_sqe` twice, before anything is written into the first: a link is valid within one submission only.
+    pub fn push_linked(&mut self, mut first: Sqe, second: Sqe) {
+        if self.sq.len() + 2 > self.sq_entries {
+            self.submit();
+        }
+        first.link = true;
+        self.sq.extend([first, second]);
+    }
+
+    /// `io_uring_submit`.
+    pub fn submit(&mut self) {
+        let kernel = Arc::clone(&self.kernel);
+        let mut state = kernel.lock();
+        self.enter(&mut state);
+        kernel.settle(&mut state);
+    }
+
+    /// `io_uring_submit_and_wait_timeout` for one completion. Returns without one if the ring was called.
+    ///
+    /// Deviates: in place of the timeout, whose purpose in the proxy is to look around, the ring is called when there
+    /// is something to look at.
+    pub fn submit_and_wait(&mut self) {
+        let kernel = Arc::clone(&self.kernel);
+        let mut state = kernel.lock();
+        self.enter(&mut state);
+        kernel.settle(&mut state);
+        while !self.is_called(&state) {
+            state.rings[self.id].waiting = true;
+            state = self.wake.wait(state);
+            state.rings[self.id].flush_overflow();
+        }
+        state.rings[self.id].called = false;
+    }
+
+    fn enter(&mut self, state: &mut MutexGuard<'_, State>) {
+        let ring = &mut state.rings[self.id];
+        ring.head = self.head;
+        ring.flush_overflow();
+        let mut sqes: VecDeque<Sqe> = self.sq.drain(..).collect();
+        while !sqes.is_empty() {
+            let end = sqes.iter().position(|sqe| !sqe.link).map_or(sqes.len(), |last| last + 1);
+            let chain = sqes.drain(..end).collect();
+            state.issue_chain(self.id, chain);
+        }
+    }
+
+    /// Whether a wait would end.
+    pub(super) fn is_called(&self, state: &State) -> bool {
+        let ring = &state.rings[self.id];
+        ring.called || ring.has_unread()
+    }
+
+    /// `io_uring_for_each_cqe`: the next completion that was not seen, so many behind the head.
+    pub fn peek(&self, nth: u32) -> Option<Cqe> {
+        self.cq.peek(self.head.wrapping_add(nth))
+    }
+
+    /// `io_uring_cq_advance`.
+    pub fn cq_advance(&mut self, count: u32) {
+        self.head = self.head.wrapping_add(count);
+        self.cq.advance(self.head);
+    }
+
+    /// Asks the thread of another ring to look around.
+    pub fn call(&self, ring: RingId) {
+        self.kernel.call(ring);
+    }
+
+    /// Whoever looks around by himself need not be called any more.
+    pub fn take_call(&self) {
+        self.kernel.lock().rings[self.id].called = false;
+    }
+
+    /// `io_uring_queue_exit`: requests go without completions, descriptors are closed.
+    pub fn exit(self) {
+        let mut state = self.kernel.lock();
+        let (gone, kept) = std::mem::take(&mut state.requests).into_iter().partition(|request| request.ring == self.id);
+        state.requests = kept;
+        let gone: Vec<Request> = gone;
+        let files: Vec<File> = std::mem::take(&mut state.rings[self.id].files).into_iter().flatten().collect();
+        files.iter().for_each(|file| file.memory.release(KERNEL));
+        for endpoint in files.iter().map(|file| file.endpoint).chain(gone.iter().map(|request| request.endpoint)) {
+            state.release(endpoint);
+        }
+        self.kernel.settle(&mut state);
+    }
+}
+
+impl fmt::Debug for Uring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uring").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Issues the first of a chain of linked submissions; the others follow when it has succeeded.
+    pub(super) fn issue_chain(&mut self, ring: RingId, mut chain: VecDeque<Sqe>) {
+        // A chain goes on here only past operations that complete at once; the others carry the rest of it along.
+        while let Some(sqe) = chain.pop_front() {
+            if let Some(request) = self.issue(ring, sqe) {
+                let mut request = request;
+                request.link = chain.into();
+                return self.start(request);
+            }
+        }
+    }
+
+    fn start(&mut self, mut request: Request) {
+        if matches!(request.work, Work::Shutdown { .. }) {
+            // upstream: io_uring/net.c forces a shutdown to a worker.
+            return self.requests.push(request);
+        }
+        match self.attempt(&mut request) {
+            Attempt::Armed => self.requests.push(request),
+            Attempt::Over(res, flags) => self.complete(request, res, flags),
+            Attempt::Posted => self.over(request, true),
+        }
+    }
+
+    /// Carries out what completes at once; else gives the request that is to be started.
+    fn issue(&mut self, ring: RingId, sqe: Sqe) -> Option<Request> {
+        let (user_data, skip_success) = (sqe.user_data, sqe.skip_success);
+        let (fd, work) = match sqe.op {
+            Op::Accept { listener } => {
+                let work = Work::Accept { listener };
+                let (link, fd, endpoint) = (Vec::new(), -1, usize::MAX);
+                return Some(Request { ring, user_data, fd, endpoint, skip_success, link, work });
+            }
+            Op::Socket => {
+                let endpoint = self.socket();
+                let res = self.install(ring, endpoint);
+                self.post(ring, Cqe { user_data, res, flags: 0 });
+                return None;
+            }
+            Op::Close { fd } => {
+                self.close(ring, user_data, fd);
+                return None;
+            }
+            Op::Cancel { target, all } => {
+                self.cancel(ring, user_data, target, all);
+                return None;
+            }
+            Op::MsgRing { ring: to, user_data: message, pass } => {
+                if let Some(file) = pass.and_then(|fd| self.file(ring, fd)) {
+                    // Slot 0: the other ring has just been set up. The descriptor stays installed here too.
+                    self.install(to, file.endpoint);
+                }
+                self.post(to, Cqe { user_data: message, res: 0, flags: 0 });
+                self.post(ring, Cqe { user_data, res: 0, flags: 0 });
+                return None;
+            }
+            Op::Connect { fd, to } => (fd, Work::Connect { to }),
+            Op::Recv { fd, group, multishot, bundle } => (fd, Work::Recv { group, multishot, bundle }),
+            Op::Shutdown { fd } => (fd, Work::Shutdown { running: false }),
+            Op::Send { fd, from, waitall, zero_copy } => {
+                let notif = zero_copy.then(|| self.next_notif());
+                let (iovs, select) = match from {
+                    Source::Vectors(iovs) => (iovs, None),
+                    Source::Group { group, bundle } => (Vec::new(), Some((group, bundle))),
+                };
+                // A buffer that fills by and by stays the buffer ring's while parts of it are sent.
+                let incremental = self.rings[ring].groups.iter().any(|group| group.incremental);
+                let parts = if incremental { &[][..] } else { &iovs[..] };
+                let held: Vec<u16> = parts.iter().map(|iov| iov.base.buffer).collect();
+                if let Some(id) = notif {
+                    let held = held.clone();
+                    self.notifs.push(Notif { id, ring, user_data, fd, held, pinned: 0, sent: false });
+                }
+                let send = Send { iovs, select, taken_from: None, held, done: 0, waitall, notif };
+                (fd, Work::Send(send))
+            }
+        };
+        let Some(file) = self.file(ring, fd) else {
+            self.post(ring, Cqe { user_data, res: Errno::Badf.res(), flags: 0 });
+            return None;
+        };
+        let (link, endpoint) = (Vec::new(), file.endpoint);
+        Some(Request { ring, user_data, fd, endpoint, skip_success, link, work })
+    }
+
+    fn next_notif(&mut self) -> u64 {
+        self.next_notif += 1;
+        self.next_notif
+    }
+}
+
+/// For those who cancel by user data.
+impl From<super::abi::UserData> for Target {
+    fn from(user_data: super::abi::UserData) -> Target {
+        Target::User(user_data)
+    }
+}

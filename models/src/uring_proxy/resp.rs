@@ -1,0 +1,151 @@
+//! The protocol that clients and server speak through the proxy: a little of RESP, byte by byte.
+//!
+//! Requests are inline commands: `PING\r\n`, answered by `+PONG\r\n`, and `GET n\r\n`, answered by a bulk string of n
+//! bytes. Each byte carries its stream, its request and its place, so that a byte that comes to the wrong peer, twice,
+//! or out of order is seen at that byte.
+
+use sim::ledger::{Tag, deliver};
+use sim::property::always_with;
+
+use super::kernel::abi::Octet;
+
+/// The stream from a client to the server; the one back is the next.
+pub(super) fn request_stream(client: u32) -> u32 {
+    2 * client
+}
+
+/// The stream that answers a stream.
+pub(super) fn reply_stream(stream: u32) -> u32 {
+    stream | 1
+}
+
+/// The writing end of a stream.
+#[derive(Debug)]
+pub(super) struct Writer {
+    stream: u32,
+    at: u32,
+}
+
+impl Writer {
+    pub(super) fn new(stream: u32) -> Writer {
+        Writer { stream, at: 0 }
+    }
+
+    /// The text as bytes of this stream that belong to this request.
+    pub(super) fn write(&mut self, text: &[u8], request: u64) -> Vec<Octet> {
+        let tag = Tag { peer: self.stream, request };
+        let octets = text.iter().zip(self.at..).map(|(byte, at)| Octet { byte: *byte, tag, at });
+        let octets = octets.collect();
+        self.at += text.len() as u32;
+        octets
+    }
+
+    /// How many bytes there are so far.
+    pub(super) fn written(&self) -> u32 {
+        self.at
+    }
+}
+
+/// The reading end of a stream: checks each byte and gives whole lines.
+#[derive(Debug)]
+pub(super) struct Reader {
+    stream: Option<u32>,
+    at: u32,
+    line: Vec<u8>,
+    /// Bytes of a bulk string that are still to come.
+    bulk: u32,
+    /// The first place at which bytes were left out.
+    gap: Option<u32>,
+}
+
+impl Reader {
+    /// Of a stream that is known; or of a client's that shows with the first byte.
+    pub(super) fn new(stream: Option<u32>) -> Reader {
+        Reader { stream, at: 0, line: Vec::new(), bulk: 0, gap: None }
+    }
+
+    pub(super) fn stream(&self) -> Option<u32> {
+        self.stream
+    }
+
+    pub(super) fn read(&self) -> u32 {
+        self.at
+    }
+
+    /// To be called when nothing comes any more.
+    pub(super) fn end(&self) {
+        always_with(IN_ORDER, self.gap.is_none(), || vec![("left out from", self.gap.unwrap_or(0).to_string())]);
+    }
+
+    /// Checks the bytes. Gives the request and the line of each line that they complete; a bulk string counts as one.
+    pub(super) fn take(&mut self, octets: &[Octet]) -> Vec<(u64, Vec<u8>)> {
+        let mut lines = Vec::new();
+        for octet in octets {
+            // Whoever waits for a client's bytes gets an even stream.
+            let stream = *self.stream.get_or_insert(octet.tag.peer & !1);
+            deliver(octet.tag, Tag { peer: stream, request: octet.tag.request });
+            if octet.at > self.at {
+                // What is missing may have gone to another peer, who then says so: the better finding of the two.
+                self.gap.get_or_insert(self.at);
+                self.at = octet.at;
+            }
+            always_with(IN_ORDER, octet.at == self.at, || {
+                vec![("byte", octet.at.to_string()), ("awaited", self.at.to_string())]
+            });
+            self.at += 1;
+            self.line.push(octet.byte);
+            self.bulk = self.bulk.saturating_sub(1);
+            if self.bulk > 0 || !self.line.ends_with(b"\r\n") {
+                continue;
+            }
+            match bulk_len(&self.line) {
+                // The bytes, and the end of their line, are still to come.
+                Some(len) if self.line.iter().filter(|byte| **byte == b'\n').count() == 1 => self.bulk = len + 2,
+                _ => lines.push((octet.tag.request, std::mem::take(&mut self.line))),
+            }
+        }
+        lines
+    }
+}
+
+const IN_ORDER: &str = "bytes arrive once and in order";
+
+fn bulk_len(line: &[u8]) -> Option<u32> {
+    let digits = line.strip_prefix(b"$")?.split(|byte| *byte == b'\r').next()?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// What the server answers to a request.
+pub(super) fn answer(request: &[u8]) -> Vec<u8> {
+    let len = request.strip_prefix(b"GET ").and_then(|rest| {
+        let digits = rest.split(|byte| *byte == b'\r').next()?;
+        std::str::from_utf8(digits).ok()?.parse::<usize>().ok()
+    });
+    match len {
+        None => b"+PONG\r\n".to_vec(),
+        Some(len) => [format!("${len}\r\n").as_bytes(), &vec![b'x'; len], b"\r\n"].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reader, Writer, answer};
+
+    #[track_caller]
+    fn check(request: &[u8], reply: &[u8]) {
+        assert_eq!(answer(request), reply);
+        let octets = Writer::new(1).write(reply, 7);
+        let mut reader = Reader::new(Some(1));
+        let (first, rest) = octets.split_at(reply.len() / 2);
+        let mut lines = reader.take(first);
+        lines.extend(reader.take(rest));
+        assert_eq!(lines, [(7, reply.to_vec())]);
+    }
+
+    #[test]
+    fn an_answer_is_one_line_however_it_is_cut() {
+        check(b"PING\r\n", b"+PONG\r\n");
+        check(b"GET 3\r\n", b"$3\r\nxxx\r\n");
+        check(b"GET 0\r\n", b"$0\r\n\r\n");
+    }
+}

@@ -1,0 +1,142 @@
+//! The server behind the proxy: one event loop over all connections, like redis. It always reads, and keeps what it
+//! cannot write yet.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use sim::property::always_with;
+
+use super::client::{Manner, Scores};
+use super::kernel::abi::{ListenerId, Octet};
+use super::kernel::net::{Net, Progress, Read, Socket};
+use super::plan::ServerFault;
+use super::resp::{Reader, Writer, answer, reply_stream};
+
+/// The server.
+#[derive(Debug)]
+pub(super) struct Server {
+    listener: ListenerId,
+    conns: Vec<Conn>,
+    fault: ServerFault,
+    manner: Manner,
+    scores: Scores,
+    /// No more connections are going to come. Set by the bench, which then calls all programs.
+    closing: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Conn {
+    socket: Option<Socket>,
+    reader: Reader,
+    writer: Option<Writer>,
+    outgoing: VecDeque<Octet>,
+    answered: u32,
+    fin: bool,
+}
+
+impl Server {
+    pub(super) fn new(listener: ListenerId, fault: ServerFault, manner: Manner, scores: &Scores) -> Server {
+        let closing = Arc::new(AtomicBool::new(false));
+        Server { listener, conns: Vec::new(), fault, manner, scores: Arc::clone(scores), closing }
+    }
+
+    /// What tells it that no more connections are going to come.
+    pub(super) fn closing(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.closing)
+    }
+
+    /// Does what can be done without waiting.
+    pub(super) fn step(&mut self, net: &mut Net<'_>) -> Progress {
+        let mut progress = false;
+        while let Some(socket) = net.accept(self.listener) {
+            self.conns.push(Conn {
+                socket: Some(socket),
+                reader: Reader::new(None),
+                writer: None,
+                outgoing: VecDeque::new(),
+                answered: 0,
+                fin: false,
+            });
+            progress = true;
+        }
+        for conn in &mut self.conns {
+            progress |= conn.step(net, self.fault, self.manner, &self.scores);
+        }
+        let idle = self.conns.iter().all(|conn| conn.socket.is_none());
+        match (progress, idle && self.closing.load(Ordering::Relaxed)) {
+            (true, _) => Progress::Some,
+            (false, true) => Progress::Done,
+            (false, false) => Progress::None,
+        }
+    }
+}
+
+impl Conn {
+    fn step(&mut self, net: &mut Net<'_>, fault: ServerFault, manner: Manner, scores: &Scores) -> bool {
+        let Some(socket) = self.socket else { return false };
+        let mut progress = true;
+        match net.read(socket) {
+            Read::Nothing => progress = false,
+            Read::Octets(octets) => self.receive(&octets, manner, scores),
+            Read::End => {
+                self.reader.end();
+                self.check_whole(manner, scores);
+                net.close(socket);
+                self.socket = None;
+                return true;
+            }
+            Read::Broken => {
+                self.reader.end();
+                net.close(socket);
+                self.socket = None;
+                return true;
+            }
+        }
+        match fault {
+            ServerFault::ResetAfter(requests) if self.answered >= requests => {
+                net.reset(socket);
+                self.socket = None;
+                return true;
+            }
+            ServerFault::FinAfter(requests) if self.answered >= requests && !self.fin && self.outgoing.is_empty() => {
+                net.shut_write(socket);
+                self.fin = true;
+                progress = true;
+            }
+            _ => {}
+        }
+        if !self.outgoing.is_empty() && !self.fin {
+            let octets: Vec<Octet> = self.outgoing.iter().copied().collect();
+            let count = net.write(socket, &octets).unwrap_or(octets.len());
+            self.outgoing.drain(..count);
+            progress |= count > 0;
+        }
+        progress
+    }
+
+    fn receive(&mut self, octets: &[Octet], manner: Manner, scores: &Scores) {
+        let lines = self.reader.take(octets);
+        let Some(stream) = self.reader.stream() else { return };
+        scores.lock().unwrap_or_else(PoisonError::into_inner).arrive(stream / 2, self.reader.read());
+        let writer = self.writer.get_or_insert_with(|| Writer::new(reply_stream(stream)));
+        for (request, line) in lines {
+            self.answered += 1;
+            if manner.bidi {
+                self.outgoing.extend(writer.write(&answer(&line), request));
+            }
+        }
+    }
+
+    /// The proxy ended the connection by itself: whatever the client sent before its own end must have come through.
+    fn check_whole(&self, manner: Manner, scores: &Scores) {
+        let Some(client) = self.reader.stream().map(|stream| stream / 2) else { return };
+        let whole = scores.lock().unwrap_or_else(PoisonError::into_inner).whole(client);
+        if let (Some(whole), true) = (whole, manner.lossless) {
+            let read = self.reader.read();
+            always_with("what came before the end is forwarded", read == whole, || {
+                vec![("sent", whole.to_string()), ("arrived", read.to_string())]
+            });
+        }
+    }
+}

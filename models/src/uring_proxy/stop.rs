@@ -1,0 +1,139 @@
+//! The end of a connection: stop, cancel, shut down, close, free.
+
+use sim::property::{always, sometimes};
+use sim::sync::atomic::Ordering;
+use sim::trace::transition;
+
+use super::conn::{Conn, DISCONNECTED, DISCONNECTING, Shared};
+use super::kernel::abi::{Cqe, Errno, Fd, Op, Sqe, Target, UserOp};
+use super::plan::Options;
+use super::variant::Variant;
+
+/// upstream: `should_shutdown`, called by the parent.
+///
+/// Deviates: upstream compares how many receives and sends there were if the proxy forwards both ways. One send may
+/// stand for several receives, and the other way round, so here bytes are compared, as upstream does for one way.
+pub(super) fn should_shutdown(variant: Variant, options: &Options, conn: &Shared) -> bool {
+    if !conn.pending_shutdown() {
+        return false;
+    }
+    let [cd0, cd1] = &conn.cd;
+    let equal = |one: &sim::sync::atomic::AtomicU32, other: &sim::sync::atomic::AtomicU32| {
+        one.load(Ordering::Relaxed) == other.load(Ordering::Relaxed)
+    };
+    if !options.bidi {
+        return equal(&cd0.in_bytes, &cd1.out_bytes);
+    }
+    if variant == Variant::StopByCounts {
+        return equal(&cd0.rcv, &cd1.snd) && equal(&cd1.rcv, &cd0.snd);
+    }
+    equal(&cd0.in_bytes, &cd1.out_bytes) && equal(&cd1.in_bytes, &cd0.out_bytes)
+}
+
+impl Conn {
+    /// upstream: `handle_stop`.
+    pub(super) fn handle_stop(&mut self) {
+        always("a connection is stopped once", !self.stopping);
+        sometimes("a stop comes while a send is in flight", self.cd.iter().any(|cd| cd.pending_send.is_pending()));
+        self.queue_cancel();
+    }
+
+    /// An error stops the connection, unless the parent does already.
+    pub(super) fn stop_by_itself(&mut self) {
+        if self.shared.set(DISCONNECTING) & DISCONNECTING == 0 {
+            sometimes("an error stops a connection", true);
+            self.queue_cancel();
+        }
+    }
+
+    /// upstream: `queue_cancel`.
+    ///
+    /// Deviates: upstream cancels the first request that it finds on each descriptor, of which there may be two.
+    fn queue_cancel(&mut self) {
+        transition("conn", self.tid, "open", "stopping");
+        self.stopping = true;
+        let all = self.variant != Variant::CancelFirstMatch;
+        for fd in [self.in_fd, self.out_fd].into_iter().filter(|fd| *fd != -1) {
+            let user_data = self.user_data(UserOp::Cancel, 0, fd);
+            self.ring.push(Sqe::new(Op::Cancel { target: Target::Fd(fd), all }, user_data));
+            self.pending_cancels += 1;
+        }
+        self.ring.submit();
+    }
+
+    /// upstream: `handle_cancel`. Whether anything was cancelled does not matter: 0, a count, -ENOENT, -EALREADY.
+    pub(super) fn handle_cancel(&mut self, cqe: &Cqe) {
+        sometimes("there is nothing to cancel", cqe.failed_with(Errno::Noent));
+        always("a cancellation completes once", self.pending_cancels > 0);
+        self.pending_cancels -= 1;
+        if self.pending_cancels == 0 {
+            self.queue_shutdown_close(self.in_fd);
+            if self.out_fd != -1 {
+                self.queue_shutdown_close(self.out_fd);
+            }
+            self.ring.submit();
+        }
+    }
+
+    /// upstream: `queue_shutdown_close`.
+    fn queue_shutdown_close(&mut self, fd: Fd) {
+        let mut shutdown = Sqe::new(Op::Shutdown { fd }, self.user_data(UserOp::Shutdown, 0, fd));
+        shutdown.skip_success = true;
+        let close = Sqe::new(Op::Close { fd }, self.user_data(UserOp::Close, 0, fd));
+        self.ring.push_linked(shutdown, close);
+    }
+
+    /// upstream: `handle_shutdown`. It failed, so the close that was linked to it has not been done.
+    pub(super) fn handle_shutdown(&mut self, cqe: &Cqe) {
+        always("a shutdown that succeeds is silent", cqe.res < 0);
+        sometimes("a shutdown fails", true);
+        let fd = cqe.user_data.fd();
+        let user_data = self.user_data(UserOp::Close, 0, fd);
+        self.ring.push(Sqe::new(Op::Close { fd }, user_data));
+    }
+
+    /// upstream: `handle_close`.
+    ///
+    /// Deviates: upstream takes the completion of a close that was cancelled for a close.
+    pub(super) fn handle_close(&mut self, cqe: &Cqe) {
+        if cqe.failed_with(Errno::Canceled) && self.variant != Variant::CancelledCloseCounts {
+            return;
+        }
+        let fd = cqe.user_data.fd();
+        if fd == self.in_fd {
+            self.in_fd = -1;
+        } else if fd == self.out_fd {
+            self.out_fd = -1;
+        }
+        if self.variant == Variant::EarlyDisconnected {
+            // upstream: before e4562576.
+            self.shared.set(DISCONNECTED);
+        }
+        self.try_disconnect();
+    }
+
+    /// upstream: `handle_close`, when both descriptors are closed.
+    ///
+    /// Deviates: upstream frees the buffers then, whether or not a zero-copy send may still read them.
+    pub(super) fn try_disconnect(&mut self) {
+        if !self.stopping || self.in_fd != -1 || self.out_fd != -1 || self.is_freed {
+            // Deviates: upstream frees at each completion of a close that finds both closed, were there more than two.
+            return;
+        }
+        let unsent = self.cd.iter().any(|cd| cd.snd_notif > 0);
+        sometimes("a notification is due after the close", unsent);
+        if unsent && self.variant != Variant::CloseBeforeNotif {
+            return;
+        }
+        if self.is_open {
+            *self.open_conns.lock() -= 1;
+        }
+        self.is_freed = true;
+        let pending = self.cd.iter().any(|cd| cd.pending_recv.is_pending() || cd.pending_send.is_pending());
+        always("nothing is under way when a connection is freed", !pending || unsent);
+        self.cd.iter().for_each(|cd| cd.free(self.variant, self.owner));
+        self.rings.free(&self.ring);
+        transition("conn", self.tid, "stopping", "disconnected");
+        self.shared.set(DISCONNECTED);
+    }
+}

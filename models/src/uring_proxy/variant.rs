@@ -1,0 +1,121 @@
+//! The fixed proxy, and the lines that were wrong.
+//!
+//! The model is liburing's examples/proxy.c at 27255f4 with the repairs that are marked `Deviates:` where they stand.
+//! Where a repair mends something that can be seen to go wrong, a variant takes it back, and so is what upstream does
+//! today.
+
+/// What is wrong, if anything. Up to [`Variant::IncIgnoresBufMore`] as listed in the issue; after it, first what
+/// upstream has mended since it was reported by a commit, then what follows from the source and nobody reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variant {
+    /// Nothing.
+    Fixed,
+    /// A receive that ended is armed again on direction 0, whichever it was (liburing#1338, before 7f008999).
+    RearmCd0,
+    /// After -ENOBUFS the other direction's sends are looked at, and direction 0 is armed.
+    EnobufsWrongDir,
+    /// Both directions put what is to be sent into one buffer ring.
+    SharedOutRing,
+    /// After -ENOBUFS a receive is armed only by a send that completes (before 4e642958 and c18c8fbc).
+    NoRearmOnEnobufs,
+    /// The end of a receive does not make what was received go out (before 6dfe352a).
+    NoSendWithoutMore,
+    /// The first of two closed descriptors makes the connection disconnected (before e4562576).
+    EarlyDisconnected,
+    /// A zero-copy send's buffer goes back to the receives before its notification.
+    ReplenishBeforeNotif,
+    /// A buffer that the kernel still fills is taken for a full one.
+    IncIgnoresBufMore,
+    /// The statistics of direction 1 are not freed (before e8b85a24).
+    BucketsLeak,
+    /// The statistics have no place for a packet count of all buffers (before c1cf7713).
+    BucketOffByOne,
+    /// Which buffer a send has sent is guessed by counting.
+    BidByCount,
+    /// The id of a buffer is taken for its place in the buffer ring.
+    SlotByBid,
+    /// Whether all is forwarded is told by comparing how many receives and sends there were.
+    StopByCounts,
+    /// An error ends the connection's thread at once: -ECONNRESET, -ECONNREFUSED, and the -ECANCELED of its own stop.
+    ErrorEndsThread,
+    /// Two threads change the connection's flags, neither atomically.
+    StopSentTwice,
+    /// Of two requests on a descriptor one is cancelled.
+    CancelFirstMatch,
+    /// Requests are submitted while the connection is being stopped.
+    ArmAfterStop,
+    /// A close that was cancelled, because the shutdown before it failed, counts as a close.
+    CancelledCloseCounts,
+    /// Buffers are freed while a zero-copy send may still read them.
+    CloseBeforeNotif,
+    /// A notification that comes after its descriptor is closed counts for the other direction.
+    LateNotifWrongDir,
+    /// What a short send left out is forgotten.
+    ShortSendDropsTail,
+    /// Only buffers that are full are forwarded, to where their last byte goes.
+    IncWholeBuffer,
+}
+
+const ALL: [(Variant, &str); 23] = [
+    (Variant::Fixed, "fixed"),
+    (Variant::RearmCd0, "rearm_cd0"),
+    (Variant::EnobufsWrongDir, "enobufs_wrong_dir"),
+    (Variant::SharedOutRing, "shared_out_ring"),
+    (Variant::NoRearmOnEnobufs, "no_rearm_on_enobufs"),
+    (Variant::NoSendWithoutMore, "no_send_without_more"),
+    (Variant::EarlyDisconnected, "early_disconnected"),
+    (Variant::ReplenishBeforeNotif, "replenish_before_notif"),
+    (Variant::IncIgnoresBufMore, "inc_ignores_buf_more"),
+    (Variant::BucketsLeak, "buckets_leak"),
+    (Variant::BucketOffByOne, "bucket_off_by_one"),
+    (Variant::BidByCount, "bid_by_count"),
+    (Variant::SlotByBid, "slot_by_bid"),
+    (Variant::StopByCounts, "stop_by_counts"),
+    (Variant::ErrorEndsThread, "error_ends_thread"),
+    (Variant::StopSentTwice, "stop_sent_twice"),
+    (Variant::CancelFirstMatch, "cancel_first_match"),
+    (Variant::ArmAfterStop, "arm_after_stop"),
+    (Variant::CancelledCloseCounts, "cancelled_close_counts"),
+    (Variant::CloseBeforeNotif, "close_before_notif"),
+    (Variant::LateNotifWrongDir, "late_notif_wrong_dir"),
+    (Variant::ShortSendDropsTail, "short_send_drops_tail"),
+    (Variant::IncWholeBuffer, "inc_whole_buffer"),
+];
+
+static VARIANTS: [Variant; ALL.len()] = {
+    let mut variants = [Variant::Fixed; ALL.len()];
+    let mut nth = 0;
+    while nth < ALL.len() {
+        variants[nth] = ALL[nth].0;
+        nth += 1;
+    }
+    variants
+};
+
+impl crate::Variant for Variant {
+    const COMPONENT: &'static str = "uring_proxy";
+
+    fn name(self) -> &'static str {
+        ALL[self as usize].1
+    }
+
+    fn all() -> &'static [Variant] {
+        &VARIANTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Variant;
+    use crate::Variant as _;
+
+    #[test]
+    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
+        let all = Variant::all();
+        assert!(all.is_sorted_by(|earlier, later| earlier < later));
+        assert!(all.iter().enumerate().all(|(nth, variant)| *variant as usize == nth));
+        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
+        assert_eq!(Variant::RearmCd0.name(), "rearm_cd0");
+        assert_eq!(all.last(), Some(&Variant::IncWholeBuffer));
+    }
+}

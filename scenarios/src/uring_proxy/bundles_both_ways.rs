@@ -1,0 +1,35 @@
+//! A completion of a bundle names its first buffer; the others follow in the order of the ring, not of the ids.
+//!
+//! Upstream: io_uring_prep_recv(3). That proxy.c takes an id for a place in the ring, and the next id for the next
+//! buffer, follows from recv_bids, and holds only while buffers come back in order; not reported. c1cf7713: all buffers
+//! in one.
+//! Size: up to 2 clients with 2 goes of up to 10 requests each, 4 buffers, a slow network.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Bundles of buffers that have come back out of order";
+    Scenario::new("bundles_both_ways", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::BucketOffByOne, "a count of packets has its place in the statistics")
+        .violates(Variant::SlotByBid, "a buffer is sent from where it was filled")
+        .sometimes(&["a receive fills several buffers", "a send takes several buffers"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (plan::clients(2, 10), any::<bool>()).prop_map(|(clients, recv_mshot)| Plan {
+        options: Options {
+            rcv_bundle: true,
+            send_ring: true,
+            snd_bundle: true,
+            ext_stat: true,
+            recv_mshot,
+            nr_bufs: 4,
+            ..Options::REPORTED
+        },
+        window: 16,
+        clients,
+        ..Plan::smallest()
+    })
+}

@@ -1,0 +1,23 @@
+//! A pool of 1024 buffers is provided at the start, and is nothing to worry about.
+//!
+//! Upstream: axboe/liburing#1338, whose 1024 lines "add bid" are that, and not part of the bug: a negative control.
+//! Size: 1 client with 1 go of up to 3 requests, 1024 buffers.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, Step, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The report's pool of 1024 buffers";
+    Scenario::new("full_pool_of_1024", about, "axboe/liburing#1338", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::RearmCd0, "pending_recv has one operation pending")
+        .sometimes(&["a client has all of its replies"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (1..=3_u32).prop_map(|requests| Plan {
+        options: Options { nr_bufs: 1024, ..Options::REPORTED },
+        clients: vec![vec![Step::Ping(requests), Step::Await]],
+        ..Plan::smallest()
+    })
+}

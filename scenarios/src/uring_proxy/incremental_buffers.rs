@@ -1,0 +1,26 @@
+//! A buffer that fills by and by goes back when the kernel is done with it and all of its parts are sent, not before.
+//!
+//! Upstream: io_uring_setup_buf_ring(3): more completions of one buffer follow while F_BUF_MORE is set. That proxy.c
+//! forwards full buffers only, and all of a buffer to where its last byte goes, follows from recv_inc; not reported.
+//! Size: 1 or 2 clients with 2 goes of up to 6 requests each, 2 or 4 buffers of 16 bytes.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Incremental buffers, shared by both directions";
+    Scenario::new("incremental_buffers", about, "io_uring_setup_buf_ring(3)", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::IncIgnoresBufMore, "buf is touched only by its owner")
+        .sometimes(&["a client has all of its replies"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let nr_bufs = prop_oneof![Just(2_u32), Just(4)];
+    let flags = (any::<bool>(), any::<bool>());
+    (plan::clients(2, 6), nr_bufs, flags).prop_map(|(clients, nr_bufs, (recv_mshot, snd_msg))| Plan {
+        options: Options { buf_ring_inc: true, buf_size: 16, nr_bufs, recv_mshot, snd_msg, ..Options::REPORTED },
+        clients,
+        ..Plan::smallest()
+    })
+}

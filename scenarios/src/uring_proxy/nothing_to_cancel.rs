@@ -1,0 +1,30 @@
+//! A cancellation that finds nothing, and a receive of no bytes that has no buffer: both are lawful.
+//!
+//! Upstream: io_uring_prep_cancel(3), -ENOENT, which proxy.c does not look at; and __handle_recv, for which a
+//! completion without IORING_CQE_F_BUFFER is the peer's end if its result is 0, and an error otherwise. A negative
+//! control.
+//! Size: up to 3 clients with up to 3 requests each, or none; small pools and the report's, every way to receive.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, Step, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The end of a connection whose receives have ended before";
+    Scenario::new("nothing_to_cancel", about, "io_uring_prep_cancel(3)", plans, bench::run)
+        .clean(Variant::Fixed)
+        .sometimes(&["there is nothing to cancel", "a receive ends with no bytes and no buffer"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let client = (0..=3_u32).prop_map(|requests| match requests {
+        0 => vec![Step::Fin],
+        _ => vec![Step::Ping(requests), Step::Await],
+    });
+    let clients = prop::collection::vec(client, 1..=3);
+    let nr_bufs = prop_oneof![Just(1_u32), Just(8), Just(1024)];
+    (clients, nr_bufs, any::<bool>(), any::<bool>()).prop_map(|(clients, nr_bufs, recv_mshot, rcv_bundle)| Plan {
+        options: Options { nr_bufs, recv_mshot, rcv_bundle, ..Options::REPORTED },
+        clients,
+        ..Plan::smallest()
+    })
+}

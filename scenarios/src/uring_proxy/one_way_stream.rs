@@ -1,0 +1,34 @@
+//! One direction, as the proxy was written for: buffers come back in order, so that counting them is right.
+//!
+//! Upstream: proxy.c's default, `-B0`. What is wrong with two directions is right here: a negative control.
+//! Size: up to 3 clients with up to 20 requests each and no wait, every way to receive and to send, 4 buffers.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, Step, Variant, bench};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "One direction with every way to receive and to send";
+    Scenario::new("one_way_stream", about, "axboe/liburing proxy.c", plans, bench::run)
+        .clean(Variant::Fixed)
+        .clean(Variant::SlotByBid)
+        .clean(Variant::BidByCount)
+        .clean(Variant::SharedOutRing)
+        .clean(Variant::StopByCounts)
+        .sometimes(&["a receive fills several buffers", "a receive finds no provided buffer"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let requests = prop::collection::vec(1..=20_u32, 1..=3);
+    let receive = (any::<bool>(), any::<bool>());
+    let send = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (requests, receive, send).prop_map(
+        |(requests, (recv_mshot, rcv_bundle), (send_ring, snd_bundle, snd_msg, snd_zc))| {
+            let options = Options { bidi: false, nr_bufs: 4, recv_mshot, rcv_bundle, ..Options::REPORTED };
+            Plan {
+                options: Options { send_ring, snd_bundle, snd_msg, snd_zc, ..options },
+                clients: requests.into_iter().map(|requests| vec![Step::Ping(requests)]).collect(),
+                ..Plan::smallest()
+            }
+        },
+    )
+}

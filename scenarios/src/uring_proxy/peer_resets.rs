@@ -1,0 +1,28 @@
+//! A peer breaks its connection: the other peer is told, and everything is freed.
+//!
+//! Upstream: follows from default_error, which ends the connection's thread with nothing closed, and from handle_close,
+//! which takes a close that was cancelled for one that was done; neither reported.
+//! Size: up to 2 clients with 2 goes of up to 6 requests; the server resets after up to 4, or a client does.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A peer breaks its connection with bytes under way";
+    Scenario::new("peer_resets", about, "axboe/liburing proxy.c default_error", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ErrorEndsThread, "no task waits forever")
+        .violates(Variant::CancelledCloseCounts, "fd is released by quiescence")
+        .sometimes(&["an error stops a connection", "a shutdown fails"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let server = prop_oneof![(1..5_u32).prop_map(ServerFault::ResetAfter), Just(ServerFault::None)];
+    (plan::clients(2, 6), server, any::<bool>()).prop_map(|(mut clients, server, recv_mshot)| {
+        if let (ServerFault::None, Some(steps)) = (server, clients.first_mut()) {
+            steps.extend([Step::Ping(4), Step::Reset]);
+        }
+        let options = Options { recv_mshot, ..Options::REPORTED };
+        Plan { options, window: 24, clients, server, ..Plan::smallest() }
+    })
+}

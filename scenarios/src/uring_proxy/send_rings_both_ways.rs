@@ -1,0 +1,25 @@
+//! What one direction has queued is sent on its own descriptor, also when it waits in a buffer ring.
+//!
+//! Upstream: follows from proxy.c, whose comments say that two directions share the pool and that the order cannot be
+//! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
+//! Size: up to 2 clients with 2 goes of up to 10 requests each, with and without bundles, 8 buffers.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Both directions send from rings of provided buffers";
+    Scenario::new("send_rings_both_ways", about, "axboe/liburing proxy.c send_ring", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::SharedOutRing, "a payload reaches only the request it is tagged for")
+        .sometimes(&["a client has all of its replies"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    (plan::clients(2, 10), any::<bool>()).prop_map(|(clients, recv_mshot)| Plan {
+        options: Options { send_ring: true, recv_mshot, ..Options::REPORTED },
+        window: 24,
+        clients,
+        ..Plan::smallest()
+    })
+}

@@ -1,0 +1,32 @@
+//! A zero-copy send's buffer is the kernel's until its notification, which may come after everything else.
+//!
+//! Upstream: commit a3aebee0 counts the notifications, but the buffer still goes back to the receives before its own;
+//! and handle_close frees all buffers without a look at the count. Both follow from the source; not reported.
+//! Size: 1 or 2 clients with 2 goes of up to 10 requests each, a slow network, 4 buffers, sends with one or more
+//! vectors.
+use crate::prelude::*;
+use models::uring_proxy::{Options, Plan, ServerFault, Variant, bench, plan};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Buffers of zero-copy sends are used again, and freed";
+    Scenario::new("zero_copy_notification", about, "axboe/liburing@a3aebee0", plans, bench::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")
+        .violates(Variant::CloseBeforeNotif, "buf is not used after its release")
+        .violates(Variant::LateNotifWrongDir, "a notification finds the direction that sent")
+        .sometimes(&["a notification is due after the close", "a client has all of its replies"])
+}
+
+fn plans() -> impl Strategy<Value = Plan> {
+    let server = prop_oneof![3 => Just(ServerFault::None), 1 => (1..5_u32).prop_map(ServerFault::FinAfter)];
+    (plan::clients(2, 10), server, any::<bool>(), any::<bool>()).prop_map(|(clients, server, snd_msg, recv_mshot)| {
+        Plan {
+            options: Options { snd_zc: true, snd_msg, recv_mshot, nr_bufs: 4, ..Options::REPORTED },
+            window: 16,
+            clients,
+            server,
+            ..Plan::smallest()
+        }
+    })
+}
