@@ -6,7 +6,8 @@
 /// What is wrong, if anything. Variants up to [`Variant::FdReuseNoLock`] are the planned ones, the two after it are
 /// commits of upstream's history; those from [`Variant::ReadOverlapsClose`] on follow from the source alone, nobody
 /// reported them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Variant {
     /// Nothing.
     Fixed,
@@ -44,58 +45,4 @@ pub enum Variant {
 
 impl crate::Variant for Variant {
     const COMPONENT: &'static str = "buffer_pool";
-
-    fn name(self) -> &'static str {
-        match self {
-            Variant::Fixed => "fixed",
-            Variant::ClosePuts => "close_puts",
-            Variant::LateCloseRetainedBody => "late_close_retained_body",
-            Variant::ReadAfterClose => "read_after_close",
-            Variant::GetWithoutResetClosed => "get_without_reset_closed",
-            Variant::ExecuteRefusedNoFree => "execute_refused_no_free",
-            Variant::AppendNoFreeOld => "append_no_free_old",
-            Variant::FdReuseNoLock => "fd_reuse_no_lock",
-            Variant::AppendGrowsToCap => "append_grows_to_cap",
-            Variant::WriteTailNotFreed => "write_tail_not_freed",
-            Variant::ReadOverlapsClose => "read_overlaps_close",
-            Variant::HandlerPanicKeepsRequest => "handler_panic_keeps_request",
-            Variant::RefusedKeepsResponse => "refused_keeps_response",
-            Variant::StaleEventClosesNewConn => "stale_event_closes_new_conn",
-            Variant::StopMissesAcceptedConn => "stop_misses_accepted_conn",
-        }
-    }
-
-    fn all() -> &'static [Variant] {
-        &[
-            Variant::Fixed,
-            Variant::ClosePuts,
-            Variant::LateCloseRetainedBody,
-            Variant::ReadAfterClose,
-            Variant::GetWithoutResetClosed,
-            Variant::ExecuteRefusedNoFree,
-            Variant::AppendNoFreeOld,
-            Variant::FdReuseNoLock,
-            Variant::AppendGrowsToCap,
-            Variant::WriteTailNotFreed,
-            Variant::ReadOverlapsClose,
-            Variant::HandlerPanicKeepsRequest,
-            Variant::RefusedKeepsResponse,
-            Variant::StaleEventClosesNewConn,
-            Variant::StopMissesAcceptedConn,
-        ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Variant;
-    use crate::Variant as _;
-
-    #[test]
-    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
-        let all = Variant::all();
-        assert!(all.is_sorted_by(|earlier, later| earlier < later));
-        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
-        assert_eq!(all.last(), Some(&Variant::StopMissesAcceptedConn));
-    }
 }

@@ -6,7 +6,8 @@
 
 /// What is wrong, if anything. Variants up to [`Variant::StaleReplyAccepted`] were reported upstream or follow from a
 /// report; those after it follow from the source of v1.10.1 alone, and nobody reported them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Variant {
     /// Nothing.
     Fixed,
@@ -46,62 +47,4 @@ pub enum Variant {
 
 impl crate::Variant for Variant {
     const COMPONENT: &'static str = "context_pool";
-
-    fn name(self) -> &'static str {
-        match self {
-            Variant::Fixed => "fixed",
-            Variant::FreeAfterSendOk => "free_after_send_ok",
-            Variant::NoFreeOnSendFail => "no_free_on_send_fail",
-            Variant::CloseWithoutAioWait => "close_without_aio_wait",
-            Variant::DoubleFinishAbortWindow => "double_finish_abort_window",
-            Variant::StopIgnoresExpiring => "stop_ignores_expiring",
-            Variant::RecvCancelLeavesNullReqMsg => "recv_cancel_leaves_null_req_msg",
-            Variant::PipeCloseKeepsRecvpipes => "pipe_close_keeps_recvpipes",
-            Variant::CancelFnDerefsFreedCtx => "cancel_fn_derefs_freed_ctx",
-            Variant::StaleReplyAccepted => "stale_reply_accepted",
-            Variant::DetachedAioKeepsCancelFn => "detached_aio_keeps_cancel_fn",
-            Variant::AbortOverwritesResult => "abort_overwrites_result",
-            Variant::StaleRecvCancelAbortsNewSend => "stale_recv_cancel_aborts_new_send",
-            Variant::SendCancelStrandsRecv => "send_cancel_strands_recv",
-            Variant::CtxLeavesListBeforeFini => "ctx_leaves_list_before_fini",
-            Variant::PipeStartedAfterClose => "pipe_started_after_close",
-            Variant::RefusedCtxStaysListed => "refused_ctx_stays_listed",
-        }
-    }
-
-    fn all() -> &'static [Variant] {
-        &[
-            Variant::Fixed,
-            Variant::FreeAfterSendOk,
-            Variant::NoFreeOnSendFail,
-            Variant::CloseWithoutAioWait,
-            Variant::DoubleFinishAbortWindow,
-            Variant::StopIgnoresExpiring,
-            Variant::RecvCancelLeavesNullReqMsg,
-            Variant::PipeCloseKeepsRecvpipes,
-            Variant::CancelFnDerefsFreedCtx,
-            Variant::StaleReplyAccepted,
-            Variant::DetachedAioKeepsCancelFn,
-            Variant::AbortOverwritesResult,
-            Variant::StaleRecvCancelAbortsNewSend,
-            Variant::SendCancelStrandsRecv,
-            Variant::CtxLeavesListBeforeFini,
-            Variant::PipeStartedAfterClose,
-            Variant::RefusedCtxStaysListed,
-        ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Variant;
-    use crate::Variant as _;
-
-    #[test]
-    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
-        let all = Variant::all();
-        assert!(all.is_sorted_by(|earlier, later| earlier < later));
-        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
-        assert_eq!(all.last(), Some(&Variant::RefusedCtxStaysListed));
-    }
 }

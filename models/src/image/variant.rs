@@ -5,7 +5,8 @@
 
 /// What is wrong, if anything. Variants up to [`Variant::StaleLastIndex`] were reported or repaired upstream; those
 /// after it follow from the source of 63c11a69 alone, and nobody reported them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Variant {
     /// Nothing.
     Fixed,
@@ -46,62 +47,4 @@ pub enum Variant {
 
 impl crate::Variant for Variant {
     const COMPONENT: &'static str = "image";
-
-    fn name(self) -> &'static str {
-        match self {
-            Variant::Fixed => "fixed",
-            Variant::LookupDoubleRetain => "lookup_double_retain",
-            Variant::ReleaseRequiresMembership => "release_requires_membership",
-            Variant::ProposeFromConductor => "propose_from_conductor",
-            Variant::PruneWhileLingering => "prune_while_lingering",
-            Variant::NoCloseOnRemove => "no_close_on_remove",
-            Variant::PositionStoreAfterClose => "position_store_after_close",
-            Variant::PollIgnoresClose => "poll_ignores_close",
-            Variant::StaleLastIndex => "stale_last_index",
-            Variant::RetainRequiresMembership => "retain_requires_membership",
-            Variant::LookupReleaseRequiresMembership => "lookup_release_requires_membership",
-            Variant::ThrowKeepsLookup => "throw_keeps_lookup",
-            Variant::CloseDropsBaseTwice => "close_drops_base_twice",
-            Variant::CloseSkipsHeldImages => "close_skips_held_images",
-            Variant::ProposeInHandler => "propose_in_handler",
-            Variant::ReuseIgnoresStalls => "reuse_ignores_stalls",
-            Variant::CloseDuringPoll => "close_during_poll",
-        }
-    }
-
-    fn all() -> &'static [Variant] {
-        &[
-            Variant::Fixed,
-            Variant::LookupDoubleRetain,
-            Variant::ReleaseRequiresMembership,
-            Variant::ProposeFromConductor,
-            Variant::PruneWhileLingering,
-            Variant::NoCloseOnRemove,
-            Variant::PositionStoreAfterClose,
-            Variant::PollIgnoresClose,
-            Variant::StaleLastIndex,
-            Variant::RetainRequiresMembership,
-            Variant::LookupReleaseRequiresMembership,
-            Variant::ThrowKeepsLookup,
-            Variant::CloseDropsBaseTwice,
-            Variant::CloseSkipsHeldImages,
-            Variant::ProposeInHandler,
-            Variant::ReuseIgnoresStalls,
-            Variant::CloseDuringPoll,
-        ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Variant;
-    use crate::Variant as _;
-
-    #[test]
-    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
-        let all = Variant::all();
-        assert!(all.is_sorted_by(|earlier, later| earlier < later));
-        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
-        assert_eq!(all.last(), Some(&Variant::CloseDuringPoll));
-    }
 }

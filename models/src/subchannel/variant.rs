@@ -5,7 +5,8 @@
 
 /// What is wrong, if anything. Those from [`Variant::LateShutdownDropsSuccessor`] on follow from the source, and nobody
 /// reported them; those before it were reported upstream, or take one line of the fixed variant away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Variant {
     /// Nothing.
     Fixed,
@@ -36,50 +37,4 @@ pub enum Variant {
 
 impl crate::Variant for Variant {
     const COMPONENT: &'static str = "subchannel";
-
-    fn name(self) -> &'static str {
-        match self {
-            Variant::Fixed => "fixed",
-            Variant::ConnectResultDroppedOnShutdown => "connect_result_dropped_on_shutdown",
-            Variant::WatcherNotStarted => "watcher_not_started",
-            Variant::OnlyShutdownObserved => "only_shutdown_observed",
-            Variant::DeferredCloseLost => "deferred_close_lost",
-            Variant::UnregisterErasesSuccessor => "unregister_erases_successor",
-            Variant::RegisterReturnsDying => "register_returns_dying",
-            Variant::OrphanWeakrefInline => "orphan_weakref_inline",
-            Variant::UnselectedKept => "unselected_kept",
-            Variant::LateShutdownDropsSuccessor => "late_shutdown_drops_successor",
-            Variant::AttemptMovesPastUnseen => "attempt_moves_past_unseen",
-        }
-    }
-
-    fn all() -> &'static [Variant] {
-        &[
-            Variant::Fixed,
-            Variant::ConnectResultDroppedOnShutdown,
-            Variant::WatcherNotStarted,
-            Variant::OnlyShutdownObserved,
-            Variant::DeferredCloseLost,
-            Variant::UnregisterErasesSuccessor,
-            Variant::RegisterReturnsDying,
-            Variant::OrphanWeakrefInline,
-            Variant::UnselectedKept,
-            Variant::LateShutdownDropsSuccessor,
-            Variant::AttemptMovesPastUnseen,
-        ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Variant;
-    use crate::Variant as _;
-
-    #[test]
-    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
-        let all = Variant::all();
-        assert!(all.is_sorted_by(|earlier, later| earlier < later));
-        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
-        assert_eq!(all.last(), Some(&Variant::AttemptMovesPastUnseen));
-    }
 }

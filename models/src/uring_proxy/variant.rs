@@ -4,9 +4,10 @@
 //! Where a repair mends something that can be seen to go wrong, a variant takes it back, and so is what upstream does
 //! today.
 
-/// What is wrong, if anything. Up to [`Variant::IncIgnoresBufMore`] as listed in the issue; after it, first what
+/// What is wrong, if anything. Up to [`Variant::IncIgnoresBufMore`] those that were planned; after it, first what
 /// upstream has mended since it was reported by a commit, then what follows from the source and nobody reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Variant {
     /// Nothing.
     Fixed,
@@ -56,66 +57,6 @@ pub enum Variant {
     IncWholeBuffer,
 }
 
-const ALL: [(Variant, &str); 23] = [
-    (Variant::Fixed, "fixed"),
-    (Variant::RearmCd0, "rearm_cd0"),
-    (Variant::EnobufsWrongDir, "enobufs_wrong_dir"),
-    (Variant::SharedOutRing, "shared_out_ring"),
-    (Variant::NoRearmOnEnobufs, "no_rearm_on_enobufs"),
-    (Variant::NoSendWithoutMore, "no_send_without_more"),
-    (Variant::EarlyDisconnected, "early_disconnected"),
-    (Variant::ReplenishBeforeNotif, "replenish_before_notif"),
-    (Variant::IncIgnoresBufMore, "inc_ignores_buf_more"),
-    (Variant::BucketsLeak, "buckets_leak"),
-    (Variant::BucketOffByOne, "bucket_off_by_one"),
-    (Variant::BidByCount, "bid_by_count"),
-    (Variant::SlotByBid, "slot_by_bid"),
-    (Variant::StopByCounts, "stop_by_counts"),
-    (Variant::ErrorEndsThread, "error_ends_thread"),
-    (Variant::StopSentTwice, "stop_sent_twice"),
-    (Variant::CancelFirstMatch, "cancel_first_match"),
-    (Variant::ArmAfterStop, "arm_after_stop"),
-    (Variant::CancelledCloseCounts, "cancelled_close_counts"),
-    (Variant::CloseBeforeNotif, "close_before_notif"),
-    (Variant::LateNotifWrongDir, "late_notif_wrong_dir"),
-    (Variant::ShortSendDropsTail, "short_send_drops_tail"),
-    (Variant::IncWholeBuffer, "inc_whole_buffer"),
-];
-
-static VARIANTS: [Variant; ALL.len()] = {
-    let mut variants = [Variant::Fixed; ALL.len()];
-    let mut nth = 0;
-    while nth < ALL.len() {
-        variants[nth] = ALL[nth].0;
-        nth += 1;
-    }
-    variants
-};
-
 impl crate::Variant for Variant {
     const COMPONENT: &'static str = "uring_proxy";
-
-    fn name(self) -> &'static str {
-        ALL[self as usize].1
-    }
-
-    fn all() -> &'static [Variant] {
-        &VARIANTS
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Variant;
-    use crate::Variant as _;
-
-    #[test]
-    fn variants_are_listed_once_each_in_order_and_the_fixed_one_first() {
-        let all = Variant::all();
-        assert!(all.is_sorted_by(|earlier, later| earlier < later));
-        assert!(all.iter().enumerate().all(|(nth, variant)| *variant as usize == nth));
-        assert_eq!(all.first().map(|variant| variant.name()), Some("fixed"));
-        assert_eq!(Variant::RearmCd0.name(), "rearm_cd0");
-        assert_eq!(all.last(), Some(&Variant::IncWholeBuffer));
-    }
 }
