@@ -145,6 +145,11 @@ impl Violation {
         self.facts.iter().any(|(label, value)| label == "resource" && value == resource)
     }
 
+    /// Whether it is a race on this cell.
+    pub(crate) fn is_race_on(&self, cell: &str) -> bool {
+        self.kind == ViolationKind::DataRace && self.facts.iter().any(|(label, value)| label == "cell" && value == cell)
+    }
+
     pub(crate) fn fact(mut self, label: &str, value: impl fmt::Display) -> Violation {
         self.facts.push((label.to_owned(), value.to_string()));
         self

@@ -266,6 +266,7 @@ fn an_unguarded_cell_is_a_race_in_every_engine_that_orders() {
         other.join();
     });
     assert_eq!(failure.property, "field is accessed in order");
+    assert_eq!(failure.table.matches("write field#0").count(), 2, "both accesses have a row:\n{}", failure.table);
     clean(&ALL, || {
         let cell = std::sync::Arc::new((Mutex::new(()), RaceCell::new(0)));
         let other = {
@@ -511,6 +512,20 @@ fn a_loop_that_waits_without_yielding_is_a_stall() {
         while !flag.load(Ordering::SeqCst) {}
     });
     assert!(failure.to_string().contains("Limits::steps_max"), "{failure}");
+}
+
+#[test]
+fn a_stall_by_a_timer_that_overtakes_names_the_drift() {
+    let failure = found(&[Engine::Shuttle], ViolationKind::Stall, || {
+        let done = Arc::new(AtomicBool::new(false));
+        let other = Arc::clone(&done);
+        let setter = thread::spawn(move || other.store(true, Ordering::SeqCst));
+        while !done.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        setter.join();
+    });
+    assert!(failure.to_string().contains("Limits::drift"), "{failure}");
 }
 
 #[test]

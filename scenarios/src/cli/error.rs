@@ -18,6 +18,9 @@ pub(crate) enum Error {
     /// A scenario without a small plan, under loom.
     #[error("scenario `{scenario}` does not run on {engine}; the engines it runs on are {engines}")]
     NotOnEngine { scenario: &'static str, engine: String, engines: String },
+    /// A variant that there is, and of which the scenario says nothing.
+    #[error("scenario `{scenario}` says nothing of variant `{variant}`; of these it does: {own}")]
+    NotOfScenario { scenario: &'static str, variant: String, own: String },
     /// An argument that is neither a file nor a token.
     #[error("{0}")]
     Token(#[from] TokenError),
@@ -37,7 +40,7 @@ pub(crate) enum Error {
     #[error("folder `{folder}` cannot be written: {source}; name another with `--dir`")]
     Folder { folder: PathBuf, source: std::io::Error },
     /// An execution whose schedule is not ours to change.
-    #[error("`{input}` is of {engine}, and only executions of shuttle can be shrunk")]
+    #[error("`{input}` is of {engine}, and its schedule is not ours to shrink")]
     NotShrinkable { input: String, engine: Engine },
     /// A clean execution has no smaller failing case.
     #[error("`{input}` violates no property, so there is nothing to shrink")]

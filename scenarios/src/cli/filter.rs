@@ -15,6 +15,8 @@ use super::error::Error;
 pub(super) struct Chosen {
     pub(super) cell: Cell,
     pub(super) expectation: Expectation,
+    /// What some run of it must reach, where the variant is clean.
+    pub(super) rare_states: &'static [&'static str],
 }
 
 impl Chosen {
@@ -25,14 +27,15 @@ impl Chosen {
         engine: Engine,
         strategy: StrategyName,
     ) -> Result<Chosen, Error> {
-        let unknown = || Unknown::new("variant", variant, variants(scenario));
+        let unknown = || no_variant(scenario, variant);
         let expectation = scenario.expectation(variant).ok_or_else(unknown)?.clone();
         let case = scenario.case(variant).ok_or_else(unknown)?;
         if !scenario.engines().contains(&engine) {
             let engines = names(&scenario.engines());
             return Err(Error::NotOnEngine { scenario: scenario.name(), engine: engine.to_string(), engines });
         }
-        Ok(Chosen { cell: Cell { case, engine, strategy }, expectation })
+        let rare_states = scenario.rare_states();
+        Ok(Chosen { cell: Cell { case, engine, strategy }, expectation, rare_states })
     }
 }
 
@@ -91,6 +94,16 @@ fn takes_part(said: &Expectation, engine: Engine, asked: Option<Engine>) -> bool
     }
 }
 
+/// A variant that the scenario says nothing of: of another scenario, or of none.
+fn no_variant(scenario: &Scenario, variant: &str) -> Error {
+    let own = variants(scenario);
+    if scenarios::all().iter().any(|other| other.expectation(variant).is_some()) {
+        let (scenario, variant) = (scenario.name(), variant.to_owned());
+        return Error::NotOfScenario { scenario, variant, own: own.join(", ") };
+    }
+    Unknown::new("variant", variant, own).into()
+}
+
 /// Names that are right one by one, and meet in no cell.
 fn no_cell(arguments: &HuntArguments, scenarios: &[Scenario]) -> Error {
     let filters = [
@@ -104,8 +117,11 @@ fn no_cell(arguments: &HuntArguments, scenarios: &[Scenario]) -> Error {
     let engines: Vec<Engine> = Engine::ALL
         .into_iter()
         .filter(|engine| {
-            let said = scenarios.iter().flat_map(Scenario::expectations).filter(|said| is_wanted(arguments, said));
-            said.into_iter().any(|said| takes_part(said, *engine, None))
+            let mut running = scenarios.iter().filter(|scenario| scenario.engines().contains(engine));
+            running.any(|scenario| {
+                let mut said = scenario.expectations().iter().filter(|said| is_wanted(arguments, said));
+                said.any(|said| takes_part(said, *engine, None))
+            })
         })
         .collect();
     let instead = match (engines.is_empty(), &arguments.scenario) {

@@ -23,6 +23,8 @@ pub(super) struct Result<'a> {
     schedules: u64,
     steps: u64,
     verdict: &'static str,
+    /// Whether the budget was spent, or, on loom, the whole space explored; of a search that was stopped it was not.
+    complete: bool,
     expected: bool,
     kind: Option<ViolationKind>,
     property: Option<&'a str>,
@@ -54,6 +56,7 @@ impl<'a> Result<'a> {
                 Verdict::Diverged { .. } => "not_deterministic",
                 Verdict::Broken { .. } => "broken",
             },
+            complete: outcome.report.complete,
             expected: outcome.is_as_expected(),
             kind: failure.map(|failure| failure.kind),
             property: failure.map(|failure| failure.property.as_str()),
@@ -70,6 +73,10 @@ impl<'a> Result<'a> {
 struct Hunted<'a> {
     results: Vec<Result<'a>>,
     as_expected: bool,
+    /// Ctrl-C ended it.
+    stopped: bool,
+    /// Cells that are not among the results, since nothing is known of them.
+    undecided: usize,
     schedules: u64,
     seconds: f64,
 }
@@ -96,6 +103,8 @@ pub(super) fn hunt(explored: &Explored) -> String {
     line(&Hunted {
         results: explored.outcomes.iter().map(Result::of).collect(),
         as_expected: explored.is_as_expected(),
+        stopped: explored.stopped,
+        undecided: explored.undecided,
         schedules: explored.schedules(),
         seconds: explored.seconds,
     })

@@ -31,7 +31,8 @@ impl Source {
     /// Reads what `input` names; `folder` is the folder of saved cases.
     pub(super) fn read(input: &str, folder: &Path) -> Result<Source, Error> {
         let path = Path::new(input);
-        if path.exists() || path.extension().is_some_and(|extension| extension == "repro") {
+        let is_path = input.contains(['/', '\\']) && !input.starts_with("lr1:");
+        if is_path || path.exists() || path.extension().is_some_and(|extension| extension == "repro") {
             return Source::of_file(path.to_owned());
         }
         let token: Token = input.parse()?;

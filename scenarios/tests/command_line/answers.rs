@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::{lastref, lastref_in, planted, planted_token};
 
-const RESULT_KEYS: [&str; 17] = [
+const RESULT_KEYS: [&str; 18] = [
     "scenario",
+    "complete",
     "component",
     "variant",
     "engine",
@@ -96,7 +97,7 @@ fn ctrl_c_ends_a_hunt_with_the_table_so_far() {
 fn the_shapes_of_json_are_as_documented() {
     let (scenario, variant, property) = planted();
     let hunted = lastref(&["--scenario", scenario, "--json"]).code(0).json();
-    assert_eq!(keys(&hunted), ["as_expected", "results", "schedules", "seconds"]);
+    assert_eq!(keys(&hunted), ["as_expected", "results", "schedules", "seconds", "stopped", "undecided"]);
     let results = hunted["results"].as_array().unwrap();
     let total: u64 = results.iter().map(|result| result["schedules"].as_u64().unwrap()).sum();
     assert_eq!((hunted["schedules"].as_u64(), hunted["as_expected"].as_bool()), (Some(total), Some(true)));

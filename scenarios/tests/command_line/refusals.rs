@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use sim::Engine;
+
 use super::{lastref, lastref_in, planted, planted_token};
 
 #[track_caller]
@@ -29,6 +31,16 @@ fn names_that_do_not_exist() {
     check(&["hunt", "--engine", "shutle"], &["'shutle'", "nearest is `shuttle`"]);
     check(&["hunt", "--strategy", "rndom"], &["'rndom'", "nearest is `random`"]);
     check(&["hunt", "--variant", variant, "--engine", "threads"], &[variant, "threads", "shuttle"]);
+    let all = scenarios::all();
+    let without = all.iter().find(|it| !it.engines().contains(&Engine::Loom)).expect("not all are small");
+    let without = without.name();
+    let ask = |engine| ["hunt", "--scenario", without, "--engine", engine];
+    let refusal = lastref(&ask("loom")).refusal();
+    assert!(refusal.ends_with("cells on shuttle\n") || refusal.ends_with("cells on shuttle"), "{refusal}");
+    let other = all.iter().flat_map(|it| it.expectations()).find(|said| all[0].expectation(said.variant).is_none());
+    let other = other.expect("no scenario speaks of every variant").variant;
+    check(&["run", all[0].name(), "--variant", other], &["says nothing of", other, "fixed"]);
+    check(&["replay", "no/such/folder/case"], &["no/such/folder/case", "cannot read"]);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use crate::violation::ViolationKind;
 /// How much of a trace a table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Custody, state changes and notes: what a reviewer reads. Mere uses and operations that begin and complete are shown
-    /// of the resource that the finding is about only. No source lines, so that an edit above does not change a
+    /// Custody, state changes and notes: what a reviewer reads. Mere uses, operations that begin and complete, and accesses
+    /// to cells are shown of the resource, or the cell, that the finding is about only. No source lines, so that an edit above does not change a
     /// snapshot.
     Custody,
     /// Every operation, with its source line.
@@ -89,6 +89,10 @@ fn text(event: &Event, outcome: &Outcome, detail: Detail) -> Option<String> {
         Item::Began | Item::Ended if detail == Detail::Custody => None,
         Item::Began => Some("begins".to_owned()),
         Item::Ended => Some("ends".to_owned()),
+        Item::Op { kind: kind @ (OpKind::CellRead | OpKind::CellWrite), object } if detail == Detail::Custody => {
+            let cell = label(&outcome.objects, *object);
+            outcome.violation.as_ref().filter(|violation| violation.is_race_on(&cell)).map(|_| format!("{kind} {cell}"))
+        }
         Item::Op { .. } | Item::Blocked { .. } if detail == Detail::Custody => None,
         Item::Blocked { on } => Some(format!("blocks on {}", label(&outcome.objects, *on))),
         // The ledger's own row follows and says more.

@@ -426,12 +426,16 @@ impl Kernel {
     fn stalled(&self) -> Violation {
         let location: Option<&'static Location<'static>> = self.tasks[self.current.index()].op.map(|op| op.location);
         let message = format!("the run is not done after {} steps", self.bounds.steps_max);
-        let violation = Violation::of_run(ViolationKind::Stall, message)
-            .fact(
-                "usual cause",
-                "a loop that waits for another task without yielding, or a timer that re-arms for ever",
-            )
-            .fact("knob", "Limits::steps_max");
+        // A second ahead of what was ready: somebody's timer has overtaken the others again and again.
+        let overtaken = self.early_ns >= 1_000_000_000;
+        let (cause, knob) = if overtaken {
+            let cause = "a timer that re-arms: its sleeps overtook tasks that were ready";
+            (cause, "Limits::drift, how far they may in all of a run: a few of its periods")
+        } else {
+            let cause = "a loop that waits for another task without yielding, or more work than the limit allows";
+            (cause, "Limits::steps_max")
+        };
+        let violation = Violation::of_run(ViolationKind::Stall, message).fact("usual cause", cause).fact("knob", knob);
         match location {
             Some(at) => violation.fact("last at", format!("{}:{}", at.file(), at.line())),
             None => violation,
