@@ -6,14 +6,13 @@
 
 use std::fmt::Write;
 
-use sim::explore::{Case, Engine, Failure};
+use sim::explore::{Case, Failure};
 use sim::replay::{ShrinkLimits, Shrunk, shrink};
 
 /// The smallest case that violates the failure's property; none if the schedule is not ours to change, as under loom and
 /// on real threads.
 pub fn shortest(case: &Case, failure: &Failure) -> Option<Shrunk> {
-    let is_ours = failure.origin.engine == Engine::Shuttle;
-    is_ours.then(|| shrink(case, failure, ShrinkLimits::default())).flatten()
+    failure.origin.engine.is_scheduled().then(|| shrink(case, failure, ShrinkLimits::default())).flatten()
 }
 
 /// The whole text of a failure, with the table of the shortest case in place of its own where there is one; ends without

@@ -15,8 +15,12 @@ use models::Variant;
 use proptest::strategy::Strategy;
 use sim::explore::{Case, CaseName, Engine, Limits};
 use sim::plan::Plan;
+use sim::time::Duration;
 
 use crate::expect::{Expect, Expectation};
+
+/// A few turns of the wire, and less than any timeout: what a connection takes does not overtake a task that is ready.
+const NETWORK_DRIFT: Duration = Duration::from_millis(5);
 
 /// One experiment: a plan's generator, a body that runs a plan, and what each variant must do under it.
 #[derive(Clone)]
@@ -30,6 +34,7 @@ pub struct Scenario {
     limits: Limits,
     plan: TypeId,
     small: Option<Arc<dyn Any + Send + Sync>>,
+    is_network: bool,
     build: Arc<Build>,
 }
 
@@ -71,6 +76,7 @@ impl Scenario {
             limits: Limits::default(),
             plan: TypeId::of::<P>(),
             small: None,
+            is_network: false,
             build: Arc::new(build),
         }
     }
@@ -129,6 +135,19 @@ impl Scenario {
         self
     }
 
+    /// Its runs are on a simulated network: engine turmoil takes it, and no other; what shuttle would have to find,
+    /// turmoil has to.
+    ///
+    /// The clock may run ahead of what is ready by no more than 5 ms, unless limits are given after this.
+    pub fn network(mut self) -> Scenario {
+        self.is_network = true;
+        self.limits.drift = NETWORK_DRIFT;
+        for said in &mut self.expectations {
+            said.found_by.iter_mut().for_each(|engine| *engine = Engine::Turmoil);
+        }
+        self
+    }
+
     /// Its name, unique over all components, and the name of its file.
     pub fn name(&self) -> &'static str {
         self.name
@@ -166,7 +185,12 @@ impl Scenario {
 
     /// The engines it runs on.
     pub fn engines(&self) -> Vec<Engine> {
-        Engine::ALL.into_iter().filter(|engine| *engine != Engine::Loom || self.small.is_some()).collect()
+        if self.is_network {
+            return vec![Engine::Turmoil];
+        }
+        let mut engines = vec![Engine::Shuttle, Engine::Loom, Engine::Threads];
+        engines.retain(|engine| *engine != Engine::Loom || self.small.is_some());
+        engines
     }
 
     /// The case that explores `variant`, or none if the scenario says nothing about such a variant.
@@ -177,7 +201,8 @@ impl Scenario {
             scenario: self.name.to_owned(),
             variant: said.variant.to_owned(),
         };
-        Some((self.build)(name, self.small.as_deref())?.limits(self.limits))
+        let case = (self.build)(name, self.small.as_deref())?.limits(self.limits);
+        Some(if self.is_network { case.network() } else { case })
     }
 
     fn expect<V: Variant>(mut self, variant: V, expect: Expect, found_by: Vec<Engine>) -> Scenario {

@@ -27,6 +27,11 @@ impl Instant {
         Instant(Duration::from_nanos(ns))
     }
 
+    /// In nanoseconds of virtual time since the run began.
+    pub(crate) fn as_ns(self) -> u64 {
+        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// How long ago it was; zero if it is yet to come.
     pub fn elapsed(self) -> Duration {
         Instant::now().saturating_duration_since(self)

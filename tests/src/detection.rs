@@ -68,7 +68,7 @@ fn component(cell: &SuiteCell) -> &str {
 }
 
 fn rows(cells: &[SuiteCell]) -> Vec<Row> {
-    let seeded = |cell: &SuiteCell| cell.cell.engine == Engine::Shuttle && cell.expectation.expect != Expect::Clean;
+    let seeded = |cell: &SuiteCell| cell.cell.engine.is_scheduled() && cell.expectation.expect != Expect::Clean;
     let searched: Vec<Cell> = cells.iter().filter(|cell| seeded(cell)).map(|cell| cell.cell.clone()).collect();
     let single: Vec<Cell> = cells.iter().filter(|cell| !seeded(cell)).map(|cell| cell.cell.clone()).collect();
     let by_seed: Vec<Vec<Report>> = (0..SEEDS).map(|seed| hunt(searched.clone(), seed, SCHEDULES, JOBS)).collect();

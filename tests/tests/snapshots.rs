@@ -16,7 +16,7 @@ use models::context_pool::req_state;
 use models::image::image_state;
 use models::subchannel::state;
 use scenarios::{Expect, defaults};
-use sim::explore::{Engine, run_one, transitions};
+use sim::explore::{run_one, transitions};
 use sim::replay::{ShrinkLimits, shrink};
 
 /// Runs of each scenario whose transitions are gathered; another tenfold adds none.
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 /// The shuttle cells of each variant, as `component.variant`, in the order of the list.
 fn by_variant() -> Vec<(String, Vec<SuiteCell>)> {
     let mut variants: Vec<(String, Vec<SuiteCell>)> = Vec::new();
-    for cell in cells::all().into_iter().filter(|cell| cell.cell.engine == Engine::Shuttle) {
+    for cell in cells::all().into_iter().filter(|cell| cell.cell.engine.is_scheduled()) {
         let name = cell.cell.case.name();
         let name = format!("{}.{}", name.component, name.variant);
         match variants.iter_mut().find(|(known, _)| *known == name) {
@@ -80,7 +80,7 @@ fn table(cell: &SuiteCell) -> Result<String, Failed> {
 /// The shuttle cells of each component's fixed variant.
 fn by_component() -> BTreeMap<String, Vec<SuiteCell>> {
     let mut components: BTreeMap<String, Vec<SuiteCell>> = BTreeMap::new();
-    for cell in cells::all().into_iter().filter(|cell| cell.cell.engine == Engine::Shuttle) {
+    for cell in cells::all().into_iter().filter(|cell| cell.cell.engine.is_scheduled()) {
         let name = cell.cell.case.name();
         if name.variant == "fixed" {
             components.entry(name.component.clone()).or_default().push(cell);

@@ -13,7 +13,7 @@ use lastref_tests::environment::{CANARY, Knobs, has_canary};
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, defaults, finding};
-use sim::explore::{Engine, Origin, Report, Verdict, run_one};
+use sim::explore::{Origin, Report, Verdict, run_one};
 use sim::replay::Token;
 
 const REGRESSIONS: &str = include_str!("../regressions.txt");
@@ -118,7 +118,7 @@ fn judge(cell: &SuiteCell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
 /// A clean search proves something only if it got to the states that it is about; one that is narrower than a hunt need
 /// not.
 fn reached(cell: &SuiteCell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
-    let is_whole = cell.cell.engine == Engine::Shuttle && report.schedules >= defaults::SCHEDULES;
+    let is_whole = cell.cell.engine.is_scheduled() && report.schedules >= defaults::SCHEDULES;
     let mut missing = cell.rare_states.iter().filter(|sentence| !report.reached.contains_key(**sentence));
     match missing.next() {
         Some(sentence) if is_whole && cell.expectation.expect == Expect::Clean => {

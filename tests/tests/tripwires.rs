@@ -51,7 +51,7 @@ fn case(name: &CaseName) -> Option<Case> {
 }
 
 fn shuttle_cells() -> Vec<SuiteCell> {
-    cells::all().into_iter().filter(|cell| cell.cell.engine == Engine::Shuttle).collect()
+    cells::all().into_iter().filter(|cell| cell.cell.engine.is_scheduled()).collect()
 }
 
 /// All of a report that does not depend on the clock.

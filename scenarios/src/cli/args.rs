@@ -56,7 +56,7 @@ pub(super) struct HuntArguments {
     /// Only this variant.
     #[arg(long, value_name = "NAME")]
     pub(super) variant: Option<String>,
-    /// Only this engine: shuttle, loom or threads (real threads take part only when asked for).
+    /// Only this engine: shuttle, loom, turmoil or threads (real threads take part only when asked for).
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
     /// How many threads explore (one per core unless given); the results do not depend on it.
@@ -73,9 +73,9 @@ pub(super) struct RunArguments {
     /// The model's variant.
     #[arg(long, value_name = "NAME", default_value = "fixed")]
     pub(super) variant: String,
-    /// The engine: shuttle, loom or threads.
-    #[arg(long, value_name = "NAME", value_parser = engine, default_value = "shuttle")]
-    pub(super) engine: Engine,
+    /// The engine: shuttle, loom, turmoil or threads. Unless given, turmoil for a scenario on the network, and else shuttle.
+    #[arg(long, value_name = "NAME", value_parser = engine)]
+    pub(super) engine: Option<Engine>,
     #[command(flatten)]
     pub(super) search: SearchArguments,
 }

@@ -42,7 +42,9 @@ impl Chosen {
 /// The one cell of a `run`.
 pub(super) fn of_run(arguments: &RunArguments) -> Result<Chosen, Error> {
     let scenario = scenarios::find(&arguments.scenario)?;
-    Chosen::new(&scenario, &arguments.variant, arguments.engine, arguments.search.strategy)
+    let first = scenario.engines().first().copied().unwrap_or(Engine::Shuttle);
+    let engine = arguments.engine.unwrap_or(first);
+    Chosen::new(&scenario, &arguments.variant, engine, arguments.search.strategy)
 }
 
 /// The cells of a hunt, in the order of the list; never none.

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sim::explore::{CaseName, Engine, Origin, Report, run_one};
+use sim::explore::{CaseName, Origin, Report, run_one};
 use sim::replay::{Repro, ShrinkLimits, Shrunk, Token, replay_repro, shrink, shrink_repro};
 
 use super::error::Error;
@@ -76,7 +76,7 @@ impl Source {
     pub(super) fn shrink(&self, input: &str) -> Result<Shrunk, Error> {
         let case = &self.chosen.cell.case;
         let engine = self.chosen.cell.engine;
-        if engine != Engine::Shuttle {
+        if !engine.is_scheduled() {
             return Err(Error::NotShrinkable { input: input.to_owned(), engine });
         }
         let shrunk = match &self.execution {

@@ -26,19 +26,27 @@ pub enum Engine {
     Shuttle,
     /// Every interleaving and C11 weak memory of a small configuration, within a preemption bound.
     Loom,
+    /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled as shuttle's are.
+    Turmoil,
     /// Real OS threads: sanity and conformance, no replay.
     Threads,
 }
 
 impl Engine {
     /// Every engine.
-    pub const ALL: [Engine; 3] = [Engine::Shuttle, Engine::Loom, Engine::Threads];
+    pub const ALL: [Engine; 4] = [Engine::Shuttle, Engine::Loom, Engine::Turmoil, Engine::Threads];
+
+    /// Whether our kernel decides each step: by a strategy, from a seed, replayed and shrunk.
+    pub fn is_scheduled(self) -> bool {
+        matches!(self, Engine::Shuttle | Engine::Turmoil)
+    }
 
     /// The name on the command line and in tokens.
     pub fn word(self) -> &'static str {
         match self {
             Engine::Shuttle => "shuttle",
             Engine::Loom => "loom",
+            Engine::Turmoil => "turmoil",
             Engine::Threads => "threads",
         }
     }
@@ -52,7 +60,7 @@ impl fmt::Display for Engine {
 
 /// A word that names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no engine: one of shuttle, loom, threads")]
+#[error("`{0}` is no engine: one of shuttle, loom, turmoil, threads")]
 pub struct UnknownEngine(pub String);
 
 impl FromStr for Engine {

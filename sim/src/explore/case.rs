@@ -65,6 +65,7 @@ struct Inner {
     name: CaseName,
     limits: Limits,
     small: Option<AnyPlan>,
+    is_network: bool,
     experiment: Arc<dyn Experiment>,
     profile: OnceLock<Profile>,
 }
@@ -117,6 +118,7 @@ impl Case {
             name,
             limits: Limits::default(),
             small: None,
+            is_network: false,
             experiment: Arc::new(experiment),
             profile: OnceLock::new(),
         }))
@@ -127,6 +129,7 @@ impl Case {
             name: self.0.name.clone(),
             limits: self.0.limits,
             small: self.0.small.clone(),
+            is_network: self.0.is_network,
             experiment: Arc::clone(&self.0.experiment),
             profile: OnceLock::new(),
         };
@@ -156,10 +159,20 @@ impl Case {
         self.0.limits
     }
 
+    /// Its runs are on a simulated network ([`crate::net`]): engine turmoil takes it, and no other.
+    #[must_use]
+    pub fn network(self) -> Case {
+        self.rebuilt(|inner| inner.is_network = true)
+    }
+
     /// The engines that can run it.
     pub fn engines(&self) -> Vec<Engine> {
-        let loom = self.0.small.is_some();
-        Engine::ALL.into_iter().filter(|engine| *engine != Engine::Loom || loom).collect()
+        if self.0.is_network {
+            return vec![Engine::Turmoil];
+        }
+        let mut engines = vec![Engine::Shuttle, Engine::Loom, Engine::Threads];
+        engines.retain(|engine| *engine != Engine::Loom || self.0.small.is_some());
+        engines
     }
 
     pub(crate) fn small_plan(&self) -> Option<&AnyPlan> {

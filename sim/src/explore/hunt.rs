@@ -226,7 +226,7 @@ impl Hunt<'_> {
             return;
         }
         let part = match cell.engine {
-            Engine::Shuttle => chunk(self, cell, work.from, work.to),
+            Engine::Shuttle | Engine::Turmoil => chunk(self, cell, work.from, work.to),
             _ => threads_chunk(self, cell, work.from, work.to),
         };
         self.observer.progress(work.cell, part.runs);

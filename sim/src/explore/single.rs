@@ -61,7 +61,7 @@ pub(crate) fn run_exact(case: &Case, exact: Exact) -> Ended {
 pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Report {
     let origin = Origin { case: case.name().clone(), engine, strategy, seed };
     let (report, seconds) = hunt::timed(|| match engine {
-        Engine::Shuttle => {
+        Engine::Shuttle | Engine::Turmoil => {
             let plan = case.generator().plan(seed);
             let strategy = build(case, strategy, seed);
             let ended = run_exact(case, Exact { plan, seed, strategy, record: Record::Events });

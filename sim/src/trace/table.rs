@@ -28,16 +28,14 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
         .iter()
         .filter_map(|event| text(event, outcome, detail).map(|text| (event, text)))
         .collect();
-    let mut shown: Vec<usize> = rows.iter().map(|(event, _)| event.task.index()).collect();
-    shown.sort_unstable();
-    shown.dedup();
+    let shown = columns(&rows, outcome);
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     let mut header = vec!["time".to_owned()];
     if detail == Detail::Full {
         header.push("step".to_owned());
     }
-    header.extend(shown.iter().map(|task| outcome.tasks[*task].clone()));
+    header.extend(shown.iter().map(|column| column.name.to_owned()));
     if detail == Detail::Full {
         header.push("source".to_owned());
     }
@@ -47,7 +45,9 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
         if detail == Detail::Full {
             row.push(Cell::new(event.step));
         }
-        row.extend(shown.iter().map(|task| Cell::new(if *task == event.task.index() { text.as_str() } else { "" })));
+        let task = event.task.index();
+        let told = told(&outcome.tasks[task], text);
+        row.extend(shown.iter().map(|column| Cell::new(if column.tasks.contains(&task) { told.as_str() } else { "" })));
         if detail == Detail::Full {
             row.push(Cell::new(format!("{}:{}", event.location.file(), event.location.line())));
         }
@@ -64,6 +64,38 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
         }
     }
     drawn
+}
+
+/// A column: a task, or a host with all of its tasks.
+struct Column<'a> {
+    name: &'a str,
+    tasks: Vec<usize>,
+}
+
+/// The columns of the tasks that have rows, in the order of creation.
+fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a>> {
+    let mut tasks: Vec<usize> = rows.iter().map(|(event, _)| event.task.index()).collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    let mut columns: Vec<Column> = Vec::new();
+    for task in tasks {
+        let (name, on_host) = split(&outcome.tasks[task]);
+        match columns.iter_mut().find(|column| on_host.is_some() && column.name == name) {
+            Some(host) => host.tasks.push(task),
+            None => columns.push(Column { name, tasks: vec![task] }),
+        }
+    }
+    columns
+}
+
+/// A task's name as host and task, if it is on a host ([`crate::net::Host::spawn`]).
+fn split(name: &str) -> (&str, Option<&str>) {
+    name.split_once('/').map_or((name, None), |(host, task)| (host, Some(task)))
+}
+
+/// What stands in the row of a task: which one it is of its host is part of the text.
+fn told(name: &str, text: &str) -> String {
+    split(name).1.map_or_else(|| text.to_owned(), |task| format!("{task}: {text}"))
 }
 
 fn clock(now_ns: u64) -> String {

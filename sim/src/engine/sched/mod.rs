@@ -11,6 +11,7 @@ mod shuttle;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::cell::RefCell;
 use std::panic::Location;
@@ -23,6 +24,8 @@ pub(crate) use sync::{
     LockMode, Notify, Waited, atomic_exchange, atomic_load, atomic_rmw, atomic_store, cell_access, count_down, fence,
     lock, notify, try_lock, unlock, wait, wait_until,
 };
+
+pub(crate) use token::{give_token, take_token};
 
 use crate::op::{ObjectId, Op, OpKind, TaskId};
 use crate::run;

@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::clock::Clock;
+use super::token::TokenState;
 use crate::op::{ObjectId, TaskId};
 
 /// How a lock is wanted.
@@ -49,6 +50,7 @@ pub(super) enum ObjectState {
     /// An atomic, or a count: the clock of its release sequence.
     Atomic(Clock),
     Cell(Box<CellState>),
+    Token(Box<TokenState>),
 }
 
 impl ObjectState {
@@ -82,6 +84,14 @@ impl ObjectState {
         }
         let ObjectState::Cell(cell) = self else { unreachable!("invariant: just made a cell") };
         cell
+    }
+
+    pub(super) fn token(&mut self) -> &mut TokenState {
+        if !matches!(self, ObjectState::Token(_)) {
+            *self = ObjectState::Token(Box::default());
+        }
+        let ObjectState::Token(token) = self else { unreachable!("invariant: just made a token") };
+        token
     }
 
     /// Whether a lock in this mode could be taken now.

@@ -1,0 +1,78 @@
+//! A token that one task waits for and anybody may give: what wakes a future.
+//!
+//! Giving it is no scheduling point. A waker is called from inside other people's code, which may hold a lock of std's or
+//! be in the middle of a poll; a switch there could leave that lock held by a task that is not running.
+
+use std::panic::Location;
+
+use super::clock::Clock;
+use super::kernel::{Kernel, Need};
+use super::{enter, give_way, with};
+use crate::op::{ObjectId, Op, OpKind, TaskId};
+
+/// A token given is kept until it is taken; a second one changes nothing.
+#[derive(Debug, Default)]
+pub(super) struct TokenState {
+    given: bool,
+    waiter: Option<TaskId>,
+    /// What those who gave it did before.
+    clock: Clock,
+}
+
+/// Takes the token; waits for it, until `deadline_ns` of virtual time at the latest. False: it was not given in time, or
+/// the run is over.
+pub(crate) fn take_token(token: ObjectId, deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
+    let op = Op { kind: OpKind::Wait, object: token, location };
+    if !enter(op, Need::Nothing) {
+        return false;
+    }
+    if with(|kernel| kernel.take_token(token)) {
+        return true;
+    }
+    with(|kernel| {
+        let me = kernel.current;
+        kernel.objects[token.0 as usize].token().waiter = Some(me);
+        kernel.me().timed_out = false;
+        match deadline_ns {
+            Some(deadline_ns) => kernel.sleep_until(deadline_ns),
+            None => kernel.make_blocked(me),
+        }
+    });
+    give_way(token, location);
+    with(|kernel| {
+        kernel.me().timed_out = false;
+        kernel.objects[token.0 as usize].token().waiter = None;
+        kernel.take_token(token)
+    })
+}
+
+/// Gives the token.
+pub(crate) fn give_token(token: ObjectId) {
+    with(|kernel| {
+        if kernel.halted {
+            return;
+        }
+        let me = kernel.current;
+        let clock = kernel.me().clock.clone();
+        kernel.me().clock.tick(me);
+        let state = kernel.objects[token.0 as usize].token();
+        state.given = true;
+        state.clock.join(&clock);
+        if let Some(waiter) = state.waiter.take() {
+            kernel.unsleep(waiter);
+            kernel.make_ready(waiter);
+        }
+    });
+}
+
+impl Kernel {
+    fn take_token(&mut self, token: ObjectId) -> bool {
+        let state = self.objects[token.0 as usize].token();
+        let given = std::mem::take(&mut state.given);
+        if given {
+            let me = self.current;
+            self.tasks[me.index()].clock.join(&state.clock);
+        }
+        given
+    }
+}

@@ -1,0 +1,96 @@
+//! What goes wrong with a connection, as plain data: part of a plan, printed, saved and shrunk with it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One fault of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Which connection: they are counted from 0 in the order in which they are tried.
+    pub connection: u32,
+    /// Whose bytes are counted.
+    pub from: End,
+    /// It happens when so many of them have gone by; with 0, as soon as the connection is made.
+    pub after_bytes: u64,
+    /// What happens.
+    pub kind: FaultKind,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum End {
+    /// Who connected.
+    Client,
+    /// Who accepted.
+    Server,
+}
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum FaultKind {
+    /// RST to both ends: each fails with `ConnectionReset` after the link's latency. What was sent before arrives.
+    Reset,
+    /// The end whose bytes are counted shuts its write side: FIN, and its later writes fail with `BrokenPipe`.
+    Finish,
+    /// Nothing goes through any more, in either direction, and nobody is told: writes fail when they were not
+    /// acknowledged for too long.
+    Cut,
+    /// Nothing goes through, in either direction, for so many milliseconds; then all that was held does.
+    Stall {
+        /// How long.
+        ms: u32,
+    },
+    /// The attempt is answered by RST: `ConnectionRefused`. Counted bytes mean nothing here.
+    Refuse,
+    /// The attempt is answered by nothing: it fails with `TimedOut` in the end. Counted bytes mean nothing here.
+    Hang,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [FaultKind; 6] = [
+        FaultKind::Reset,
+        FaultKind::Finish,
+        FaultKind::Cut,
+        FaultKind::Stall { ms: 50 },
+        FaultKind::Refuse,
+        FaultKind::Hang,
+    ];
+}
+
+impl FaultKind {
+    /// Whether nothing passes after it.
+    pub(super) fn ends_traffic(self) -> bool {
+        matches!(self, FaultKind::Reset | FaultKind::Cut)
+    }
+
+    /// Whether the wire does it, and not the socket.
+    pub(super) fn is_on_the_wire(self) -> bool {
+        matches!(self, FaultKind::Reset | FaultKind::Cut | FaultKind::Stall { .. })
+    }
+}
+
+impl End {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> End {
+        match self {
+            End::Client => End::Server,
+            End::Server => End::Client,
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FaultKind::Reset => f.pad("reset"),
+            FaultKind::Finish => f.pad("finish"),
+            FaultKind::Cut => f.pad("cut"),
+            FaultKind::Stall { ms } => write!(f, "stall for {ms} ms"),
+            FaultKind::Refuse => f.pad("refuse"),
+            FaultKind::Hang => f.pad("hang"),
+        }
+    }
+}

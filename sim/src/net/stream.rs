@@ -1,0 +1,215 @@
+//! Sockets with tokio's names, over those of turmoil-net.
+//!
+//! Each remembers its host: what a task calls in the middle of a poll may have let tasks of other hosts run.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use turmoil_net::shim::tokio::net as shim;
+
+use super::{host, wire};
+use crate::random;
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub struct TcpListener {
+    host: usize,
+    inner: Option<shim::TcpListener>,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct TcpStream {
+    host: usize,
+    inner: Option<shim::TcpStream>,
+    short: bool,
+    written: u64,
+    /// After how many bytes a fault shuts the write side.
+    finish_after: Option<u64>,
+    finished: bool,
+}
+
+impl TcpListener {
+    /// Listens on a port of the host that the task runs on.
+    ///
+    /// # Errors
+    /// If the port is taken, or the address is another host's.
+    pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+        let host = host::current();
+        let mut bind = Box::pin(shim::TcpListener::bind(address));
+        let inner = poll_fn(|context| wire::on_host(host, || bind.as_mut().poll(context))).await?;
+        Ok(TcpListener { host, inner: Some(inner) })
+    }
+
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    /// As tokio's; none are simulated.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, peer) = poll_fn(|context| self.poll_accept(context)).await?;
+        Ok((TcpStream::new(self.host, stream), peer))
+    }
+
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(shim::TcpStream, SocketAddr)>> {
+        match &self.inner {
+            Some(inner) => wire::on_host(self.host, || inner.poll_accept(context)),
+            None => unreachable!("invariant: a listener has its socket until it is dropped"),
+        }
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    /// As tokio's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.inner {
+            Some(inner) => wire::on_host(self.host, || inner.local_addr()),
+            None => unreachable!("invariant: a listener has its socket until it is dropped"),
+        }
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        close(self.host, self.inner.take());
+    }
+}
+
+/// Closes a socket on its host, if there still is a network.
+fn close<S>(host: usize, socket: Option<S>) {
+    if wire::exists() {
+        wire::on_host(host, || drop(socket));
+    } else {
+        // Its network is gone, and turmoil-net would not know where to close it.
+        std::mem::forget(socket);
+    }
+}
+
+impl TcpStream {
+    /// Connects from the host that the task runs on. A future that is dropped leaves no socket.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` if nobody listens there; `TimedOut` if nobody answers.
+    pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+        let host = host::current();
+        let mut connect = Connecting { host, inner: Some(Box::pin(shim::TcpStream::connect(address))) };
+        let inner = poll_fn(|context| connect.poll(context)).await?;
+        Ok(TcpStream::new(host, inner))
+    }
+
+    fn new(host: usize, inner: shim::TcpStream) -> TcpStream {
+        let ends = wire::on_host(host, || (inner.local_addr(), inner.peer_addr()));
+        let finish_after = match ends {
+            (Ok(local), Ok(peer)) => wire::with(|wire| {
+                wire.accepted(local, peer);
+                wire.finishes_after(local, peer)
+            }),
+            _ => None,
+        };
+        let short = wire::with(|wire| wire.config.short);
+        TcpStream { host, inner: Some(inner), short, written: 0, finish_after, finished: false }
+    }
+
+    fn with<R>(&mut self, f: impl FnOnce(Pin<&mut shim::TcpStream>) -> R) -> R {
+        match &mut self.inner {
+            Some(inner) => wire::on_host(self.host, || f(Pin::new(inner))),
+            None => unreachable!("invariant: a stream has its socket until it is dropped"),
+        }
+    }
+
+    /// Its own address.
+    ///
+    /// # Errors
+    /// If it is not connected any more.
+    pub fn local_addr(&mut self) -> io::Result<SocketAddr> {
+        self.with(|inner| inner.local_addr())
+    }
+
+    /// The other end's.
+    ///
+    /// # Errors
+    /// If it is not connected any more.
+    pub fn peer_addr(&mut self) -> io::Result<SocketAddr> {
+        self.with(|inner| inner.peer_addr())
+    }
+
+    /// How much of `most` is transferred this time.
+    fn part(&self, most: usize) -> usize {
+        if self.short && most > 1 { 1 + random::below(most as u64) as usize } else { most }
+    }
+}
+
+struct Connecting<F> {
+    host: usize,
+    inner: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future> Connecting<F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<F::Output> {
+        match &mut self.inner {
+            Some(inner) => wire::on_host(self.host, || inner.as_mut().poll(context)),
+            None => unreachable!("invariant: a connection attempt has its future until it is dropped"),
+        }
+    }
+}
+
+impl<F> Drop for Connecting<F> {
+    fn drop(&mut self) {
+        close(self.host, self.inner.take());
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let most = self.part(buf.remaining());
+        if most == buf.remaining() {
+            return self.with(|inner| inner.poll_read(context, buf));
+        }
+        let mut octets = vec![0; most];
+        let mut part = ReadBuf::new(&mut octets);
+        ready!(self.with(|inner| inner.poll_read(context, &mut part)))?;
+        buf.put_slice(part.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let mut most = self.part(buf.len());
+        if let Some(after) = self.finish_after {
+            let left = after.saturating_sub(self.written);
+            if left == 0 {
+                if !self.finished {
+                    ready!(self.with(|inner| inner.poll_shutdown(context)))?;
+                    self.finished = true;
+                }
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        let written = ready!(self.with(|inner| inner.poll_write(context, &buf[..most])))?;
+        self.written += written as u64;
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.with(|inner| inner.poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Poll::Ready(Ok(()));
+        }
+        self.with(|inner| inner.poll_shutdown(context))
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        close(self.host, self.inner.take());
+    }
+}

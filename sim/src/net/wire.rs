@@ -1,0 +1,352 @@
+//! The wire: what is under way between hosts.
+//!
+//! A segment is retransmitted after a while without an acknowledgement, and five of those are the end; a wire on which
+//! nothing was seen for longer than that while has nothing to retransmit, and rests.
+//!
+//! One per run, in a thread-local, since all tasks of a run share an OS thread. Nothing in here is a scheduling point, so
+//! that a borrow never spans one. What a run that ended early has left behind is thrown away when the next one begins.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use turmoil_net::{EnterGuard, HostId, Packet, Transport};
+
+use super::connection::{Connection, Pair};
+use super::fault::End;
+use super::host::Kill;
+use super::network::Config;
+use super::task::Token;
+use crate::op::TaskId;
+use crate::random;
+use crate::run;
+use crate::time::{Duration, Instant};
+
+/// One turn of the wire.
+pub const TICK: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// Not dropped with its thread: turmoil-net's own thread-local, which it reaches for, may be gone before it.
+    static WIRE: RefCell<ManuallyDrop<Option<Wire>>> = const { RefCell::new(ManuallyDrop::new(None)) };
+}
+
+/// A host as the wire knows it.
+#[derive(Debug)]
+pub(super) struct HostState {
+    pub(super) name: &'static str,
+    pub(super) id: HostId,
+    pub(super) address: IpAddr,
+    /// Packets from and to it vanish.
+    pub(super) is_down: bool,
+}
+
+/// Whether packets pass between two hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    Up,
+    /// They vanish.
+    Partitioned,
+    /// They wait.
+    Held,
+}
+
+pub(super) struct Wire {
+    guard: EnterGuard,
+    pub(super) config: Config,
+    pub(super) hosts: Vec<HostState>,
+    links: BTreeMap<(usize, usize), Link>,
+    connections: BTreeMap<Pair, Connection>,
+    under_way: BTreeMap<(Instant, u64), Packet>,
+    held: Vec<Packet>,
+    sent: u64,
+    /// When the last packet on a link, by source and destination, arrives: links keep order.
+    last: BTreeMap<(usize, usize), Instant>,
+    quiet: u32,
+    last_turn: Instant,
+    /// Somebody has done something with a socket since the last turn.
+    has_news: bool,
+    pub(super) token: Arc<Token>,
+    pub(super) is_closing: bool,
+    pub(super) host_of_task: BTreeMap<TaskId, usize>,
+    pub(super) tasks: Vec<(usize, Arc<Kill>)>,
+    notes: Vec<String>,
+    egress: Vec<Packet>,
+}
+
+/// Makes a wire for this run.
+pub(super) fn install(config: Config) {
+    // A run that ended early has left its own.
+    drop(WIRE.with_borrow_mut(|wire| wire.take()));
+    let mut net = turmoil_net::Net::with_config(
+        turmoil_net::KernelConfig::default()
+            .default_backlog(config.backlog.saturating_add(1))
+            .recv_buf_cap(config.window)
+            .send_buf_cap(config.window)
+            .retx_threshold(config.retransmit_ticks()),
+    );
+    let hosts = config.hosts.iter().zip(1..=u8::MAX).map(|(name, last)| {
+        let address = IpAddr::from([10, 0, 0, last]);
+        HostState { name, id: net.add_host(address), address, is_down: false }
+    });
+    let hosts: Vec<HostState> = hosts.collect();
+    let wire = Wire {
+        guard: net.enter(),
+        config,
+        hosts,
+        links: BTreeMap::new(),
+        connections: BTreeMap::new(),
+        under_way: BTreeMap::new(),
+        held: Vec::new(),
+        sent: 0,
+        last: BTreeMap::new(),
+        quiet: u32::MAX,
+        last_turn: Instant::now(),
+        has_news: false,
+        token: Token::new("wire"),
+        is_closing: false,
+        host_of_task: BTreeMap::new(),
+        tasks: Vec::new(),
+        notes: Vec::new(),
+        egress: Vec::new(),
+    };
+    WIRE.with_borrow_mut(|place| **place = Some(wire));
+}
+
+/// Takes the wire away at the end of its run.
+pub(super) fn remove() {
+    drop(WIRE.with_borrow_mut(|wire| wire.take()));
+}
+
+/// Does something with the wire.
+///
+/// # Panics
+/// Outside [`super::simulate`].
+pub(super) fn with<R>(f: impl FnOnce(&mut Wire) -> R) -> R {
+    WIRE.with_borrow_mut(|wire| match &mut **wire {
+        Some(wire) => f(wire),
+        None => panic!("sockets exist only within sim::net::simulate"),
+    })
+}
+
+/// Whether there is one: streams may outlive it.
+pub(super) fn exists() -> bool {
+    WIRE.with_borrow(|wire| wire.is_some())
+}
+
+/// The task that asks.
+pub(super) fn task() -> TaskId {
+    run::with(|run| run.task).unwrap_or(TaskId::MAIN)
+}
+
+/// The wire's task: turns, as long as anything is under way; then it waits to be called.
+pub(super) fn run() {
+    loop {
+        let (token, is_quiet, is_over) = with(|wire| (Arc::clone(&wire.token), wire.is_quiet(), wire.is_closing));
+        if is_quiet {
+            if is_over {
+                return;
+            }
+            token.take(None);
+            continue;
+        }
+        // Until something is due; somebody who has something to send in the meantime says so.
+        while let Some(next) = with(|wire| wire.next_turn()) {
+            token.take(Some(next));
+        }
+        for note in with(Wire::turn) {
+            crate::note!("{note}");
+        }
+    }
+}
+
+/// Somebody has done something with a socket of this host: the sockets of it are those that are meant from here on, and
+/// the wire has something to look at.
+pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
+    let (id, token) = with(|wire| {
+        wire.quiet = 0;
+        wire.has_news = true;
+        (wire.hosts[host].id, Arc::clone(&wire.token))
+    });
+    turmoil_net::set_current(id);
+    token.give();
+    f()
+}
+
+impl Wire {
+    fn is_quiet(&self) -> bool {
+        self.quiet > self.config.retransmit_ticks() && self.under_way.is_empty()
+    }
+
+    /// The tasks of a host.
+    pub(super) fn tasks_of(&self, host: usize) -> Vec<Arc<Kill>> {
+        self.tasks.iter().filter(|(of, _)| *of == host).map(|(_, task)| Arc::clone(task)).collect()
+    }
+
+    /// The names of the tasks that have not ended.
+    pub(super) fn unended(&self) -> Vec<String> {
+        let unended = self.tasks.iter().filter(|(_, task)| !task.ended.load(Ordering::SeqCst));
+        unended.map(|(_, task)| task.name.clone()).collect()
+    }
+
+    pub(super) fn set_link(&mut self, one: usize, other: usize, link: Link) {
+        self.links.insert((one.min(other), one.max(other)), link);
+        (self.quiet, self.has_news) = (0, true);
+        if link != Link::Held {
+            let (released, held) = std::mem::take(&mut self.held)
+                .into_iter()
+                .partition(|packet| self.between(packet) == Some((one.min(other), one.max(other))));
+            self.held = held;
+            let released: Vec<Packet> = released;
+            released.into_iter().for_each(|packet| self.send(packet));
+        }
+        self.token.give();
+    }
+
+    fn host_of(&self, address: IpAddr) -> Option<usize> {
+        self.hosts.iter().position(|host| host.address == address)
+    }
+
+    fn between(&self, packet: &Packet) -> Option<(usize, usize)> {
+        let (one, other) = (self.host_of(packet.src)?, self.host_of(packet.dst)?);
+        Some((one.min(other), one.max(other)))
+    }
+
+    /// When the next turn is, if that is later than now: a tick after the last one if somebody has something to send, else
+    /// when a packet is due or a retransmission may be.
+    fn next_turn(&self) -> Option<Instant> {
+        let soonest = self.last_turn + TICK;
+        let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
+        let patience = self.config.retransmit_ticks().saturating_sub(self.quiet).saturating_add(1);
+        let retransmission = self.last_turn + TICK * patience;
+        let next =
+            if self.has_news { soonest } else { due.map_or(retransmission, |at| at.min(retransmission)).max(soonest) };
+        (next > Instant::now()).then_some(next)
+    }
+
+    /// One turn: what is due arrives, what was sent goes on its way. The kernels count turns for their retransmissions, so
+    /// that those are made up for in which nothing was to do.
+    fn turn(&mut self) -> Vec<String> {
+        let now = Instant::now();
+        // After a rest there is nothing to make up for.
+        let most = u128::from(self.config.retransmit_ticks()) + 1;
+        let ticks = (now.saturating_duration_since(self.last_turn).as_millis() / TICK.as_millis()).clamp(1, most);
+        self.last_turn = now;
+        self.has_news = false;
+        while let Some(entry) = self.under_way.first_entry().filter(|entry| entry.key().0 <= now) {
+            let packet = entry.remove();
+            if !self.vanishes(&packet) {
+                self.guard.deliver(packet);
+            }
+        }
+        let mut egress = std::mem::take(&mut self.egress);
+        for _ in 0..ticks {
+            self.guard.egress_all(&mut egress);
+            let is_quiet = egress.is_empty() && self.under_way.is_empty();
+            self.quiet = if is_quiet { self.quiet.saturating_add(1) } else { 0 };
+        }
+        egress.drain(..).for_each(|packet| self.depart(packet, now));
+        self.egress = egress;
+        std::mem::take(&mut self.notes)
+    }
+
+    /// A packet leaves its host: faults see it, then the link.
+    fn depart(&mut self, packet: Packet, now: Instant) {
+        if self.vanishes(&packet) {
+            return;
+        }
+        self.pass(packet, now).into_iter().for_each(|packet| self.send(packet));
+    }
+
+    fn vanishes(&self, packet: &Packet) -> bool {
+        let ends = [self.host_of(packet.src), self.host_of(packet.dst)];
+        let is_down = ends.into_iter().flatten().any(|host| self.hosts[host].is_down);
+        let is_cut = self.between(packet).and_then(|link| self.links.get(&link)) == Some(&Link::Partitioned);
+        is_down || is_cut || ends.contains(&None)
+    }
+
+    /// Puts a packet on its link.
+    fn send(&mut self, packet: Packet) {
+        let Some(link) = self.between(&packet) else { return };
+        if self.links.get(&link) == Some(&Link::Held) {
+            self.held.push(packet);
+            return;
+        }
+        let Config { latency_ms, .. } = self.config;
+        let spread = latency_ms.1.saturating_sub(latency_ms.0);
+        let ms = latency_ms.0 + random::below(u64::from(spread) + 1) as u32;
+        let mut at = Instant::now() + Duration::from_millis(u64::from(ms));
+        let stalled = self.pair_of(&packet, false).and_then(|(pair, _)| self.connections.get(&pair)?.stalled_until);
+        at = stalled.map_or(at, |until| at.max(until));
+        let direction = (self.host_of(packet.src).unwrap_or(link.0), self.host_of(packet.dst).unwrap_or(link.1));
+        let last = self.last.entry(direction).or_insert(at);
+        at = at.max(*last);
+        *last = at;
+        self.sent += 1;
+        self.under_way.insert((at, self.sent), packet);
+    }
+
+    /// What the faults of the plan make of a packet: what goes on its way instead.
+    fn pass(&mut self, packet: Packet, now: Instant) -> Vec<Packet> {
+        let Transport::Tcp(segment) = &packet.payload else { return vec![packet] };
+        let is_attempt = segment.flags.syn && !segment.flags.ack;
+        let Some((pair, from)) = self.pair_of(&packet, is_attempt) else { return Vec::new() };
+        let waiting =
+            self.connections.iter().filter(|(other, it)| other.server == pair.server && it.is_waiting).count();
+        let is_full = is_attempt && waiting >= self.config.backlog;
+        let Some(connection) = self.connections.get_mut(&pair) else { return Vec::new() };
+        let passed = match is_full && !connection.is_waiting {
+            true => connection.pass_syn(packet, from, &self.config.faults, true),
+            false => connection.pass(packet, from, &self.config.faults, now),
+        };
+        if let Some(told) = passed.told {
+            let words = if told.is_empty() { told } else { format!("{} {told}", self.words(pair, from)) };
+            self.notes.push(words);
+        }
+        passed.packets
+    }
+
+    /// The connection of a packet, and who sent it. An attempt makes one that is not known.
+    fn pair_of(&mut self, packet: &Packet, is_attempt: bool) -> Option<(Pair, End)> {
+        let Transport::Tcp(segment) = &packet.payload else { return None };
+        let source = SocketAddr::new(packet.src, segment.src_port);
+        let destination = SocketAddr::new(packet.dst, segment.dst_port);
+        let as_client = Pair { client: source, server: destination };
+        if is_attempt && !self.connections.contains_key(&as_client) {
+            let number = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
+            self.connections.insert(as_client, Connection::new(number, self.config.frames));
+        }
+        let as_server = Pair { client: destination, server: source };
+        let known = |pair: &Pair| self.connections.contains_key(pair);
+        let ends = [(as_client, End::Client), (as_server, End::Server)];
+        ends.into_iter().find(|(pair, _)| known(pair))
+    }
+
+    /// The listener's application has taken the connection.
+    pub(super) fn accepted(&mut self, local: SocketAddr, peer: SocketAddr) {
+        if let Some(connection) = self.connections.get_mut(&Pair { client: peer, server: local }) {
+            connection.is_waiting = false;
+        }
+    }
+
+    /// After how many of its bytes an end shuts its write side, if a fault says so.
+    pub(super) fn finishes_after(&self, local: SocketAddr, peer: SocketAddr) -> Option<u64> {
+        let as_client = (Pair { client: local, server: peer }, End::Client);
+        let as_server = (Pair { client: peer, server: local }, End::Server);
+        let of = |(pair, from): (Pair, End)| Some((self.connections.get(&pair)?, from));
+        let (connection, from) = of(as_client).or_else(|| of(as_server))?;
+        connection.finishes_after(from, &self.config.faults)
+    }
+
+    fn words(&self, pair: Pair, from: End) -> String {
+        let name = |address: IpAddr| self.host_of(address).map_or("?", |host| self.hosts[host].name);
+        let number = self.connections.get(&pair).map_or(0, |connection| connection.number);
+        let (client, server) = (name(pair.client.ip()), name(pair.server.ip()));
+        match from {
+            End::Client => format!("tcp#{number} {client} -> {server}:"),
+            End::Server => format!("tcp#{number} {server} -> {client}:"),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The simulated network, as a program on it sees it.
+use std::io::ErrorKind;
+
+use sim::net::{
+    Config, End, Fault, FaultKind, Frames, Host, Network, TcpListener, TcpStream, simulate, sleep, timeout,
+};
+use sim::time::{Duration, Instant};
+use sim::{Check, Limits};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// The clock of a network runs no further ahead of what is ready than a turn of the wire or two.
+fn check() -> Check {
+    Check::new("net").limits(Limits { drift: Duration::from_millis(5), ..Limits::default() })
+}
+
+fn explore(schedules: u64, body: impl Fn() + Send + Sync + 'static) {
+    let found = check().schedules(schedules).search(body);
+    if let Err(failure) = found {
+        panic!("{failure}");
+    }
+}
+
+fn ends(network: &Network) -> (Host, Host) {
+    (network.host("client"), network.host("server"))
+}
+
+/// A listener that is there before anybody connects.
+fn listener(server: Host) -> TcpListener {
+    server.block_on(TcpListener::bind(server.address(80))).expect("the port is free")
+}
+
+async fn echo_once(listener: TcpListener) -> std::io::Result<()> {
+    let (mut stream, _) = listener.accept().await?;
+    let mut octets = [0; 64];
+    loop {
+        let read = stream.read(&mut octets).await?;
+        if read == 0 {
+            return stream.shutdown().await;
+        }
+        stream.write_all(&octets[..read]).await?;
+    }
+}
+
+async fn ask(server: Host, text: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(server.address(80)).await?;
+    stream.write_all(text).await?;
+    stream.shutdown().await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+#[test]
+fn what_is_sent_arrives_in_order_whatever_the_split() {
+    explore(300, || {
+        simulate(Config { short: true, frames: Frames::Bytes, ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let echo = server.spawn("echo", echo_once(listener(server)));
+            let answer = client.spawn("ask", async move { ask(server, b"one two three").await }).join();
+            assert_eq!(answer.expect("not aborted").expect("no fault"), b"one two three");
+            echo.join().expect("not aborted").expect("no fault");
+        });
+    });
+}
+
+/// The error kinds that the two ends of a connection see, under one fault.
+fn errors(fault: Fault) -> (Option<ErrorKind>, Option<ErrorKind>) {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let store = std::sync::Arc::clone(&seen);
+    explore(200, move || {
+        let both = simulate(Config { faults: vec![fault], ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let echo = server.spawn("echo", async move { timeout(Duration::from_secs(5), echo_once(listener)).await });
+            let answer = client.spawn("ask", async move { ask(server, &[7; 100]).await });
+            let answer = answer.join().expect("not aborted").err().map(|error| error.kind());
+            let echo = echo.join().expect("not aborted");
+            (answer, echo.ok().and_then(|echo| echo.err().map(|error| error.kind())))
+        });
+        store.lock().expect("not poisoned").push(both);
+    });
+    let mut seen = seen.lock().expect("not poisoned").clone();
+    seen.dedup();
+    assert_eq!(seen.len(), 1, "the schedule decides: {seen:?}");
+    seen[0]
+}
+
+#[test]
+fn a_reset_at_a_byte_fails_both_ends_with_connection_reset() {
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Reset };
+    assert_eq!(errors(fault), (Some(ErrorKind::ConnectionReset), Some(ErrorKind::ConnectionReset)));
+}
+
+#[test]
+fn a_finished_write_side_is_a_broken_pipe_to_its_writer_and_an_end_to_its_reader() {
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Finish };
+    assert_eq!(errors(fault), (Some(ErrorKind::BrokenPipe), None));
+}
+
+#[test]
+fn a_cut_connection_times_out_where_something_was_to_be_acknowledged() {
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Cut };
+    assert_eq!(errors(fault).0, Some(ErrorKind::TimedOut));
+}
+
+#[test]
+fn a_stall_delays_and_loses_nothing() {
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Stall { ms: 50 } };
+    assert_eq!(errors(fault), (None, None));
+}
+
+#[test]
+fn an_attempt_may_hang_and_times_out() {
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 0, kind: FaultKind::Hang };
+    assert_eq!(errors(fault).0, Some(ErrorKind::TimedOut));
+}
+
+#[test]
+fn a_refused_attempt_is_told_at_once() {
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 0, kind: FaultKind::Refuse };
+    assert_eq!(errors(fault).0, Some(ErrorKind::ConnectionRefused));
+}
+
+#[test]
+fn a_partition_that_heals_loses_nothing() {
+    explore(200, || {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let echo = server.spawn("echo", echo_once(listener(server)));
+            let answer = client.spawn("ask", async move { ask(server, &[7; 100]).await });
+            sim::thread::sleep(Duration::from_millis(3));
+            network.partition(client, server);
+            sim::thread::sleep(Duration::from_millis(40));
+            network.heal();
+            assert_eq!(answer.join().expect("not aborted").expect("healed"), [7; 100]);
+            echo.join().expect("not aborted").expect("healed");
+        });
+    });
+}
+
+#[test]
+fn a_crash_tells_nobody_and_a_restart_answers_with_a_reset() {
+    explore(200, || {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let echo = server.spawn("echo", echo_once(listener(server)));
+            let done = client.spawn("ask", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await.expect("it is up");
+                let before = Instant::now();
+                server.crash();
+                stream.write_all(b"anybody?").await.expect("nobody has said that it is gone");
+                let gone = stream.read(&mut [0; 8]).await.expect_err("nobody answers").kind();
+                (gone, before.elapsed())
+            });
+            let (gone, after) = done.join().expect("not aborted");
+            assert_eq!(gone, ErrorKind::TimedOut);
+            assert!(after >= Duration::from_millis(50), "{after:?}");
+            assert!(echo.join().is_none(), "its tasks end with it");
+        });
+    });
+}
+
+#[test]
+fn a_dropped_attempt_leaves_no_socket() {
+    explore(300, || {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            network.hold(client, server);
+            let given_up = client.spawn("connect", async move {
+                timeout(Duration::from_millis(5), TcpStream::connect(server.address(80))).await.is_err()
+            });
+            assert_eq!(given_up.join(), Some(true));
+        });
+    });
+}
+
+#[test]
+fn a_socket_that_is_left_is_a_leak_with_its_address() {
+    let leak = check().search(|| {
+        simulate(Config::default(), |network| {
+            let (_, server) = ends(network);
+            let listener = server.spawn("listen", async move { TcpListener::bind(server.address(80)).await });
+            std::mem::forget(listener.join());
+        });
+    });
+    let leak = leak.expect_err("a listener is left");
+    assert_eq!(leak.property, "every socket is closed at quiescence");
+    assert!(format!("{leak}").contains("10.0.0.2:80"), "{leak}");
+}
+
+#[test]
+fn any_order_of_ready_futures_is_reachable() {
+    let orders = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let store = std::sync::Arc::clone(&orders);
+    explore(300, move || {
+        let order = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        simulate(Config::default(), |network| {
+            let (client, _) = ends(network);
+            let tasks = ["a", "b", "c"].map(|name| {
+                let order = std::sync::Arc::clone(&order);
+                client.spawn(name, async move {
+                    sleep(Duration::from_millis(1)).await;
+                    order.lock().expect("not poisoned").push_str(name);
+                })
+            });
+            tasks.into_iter().for_each(|task| assert!(task.join().is_some()));
+        });
+        let order = order.lock().expect("not poisoned").clone();
+        store.lock().expect("not poisoned").insert(order);
+    });
+    assert_eq!(orders.lock().expect("not poisoned").len(), 6);
+}
+
+#[test]
+fn a_full_backlog_refuses_at_once_and_an_accepted_connection_makes_room() {
+    explore(200, || {
+        simulate(Config { backlog: 1, ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let first = client.spawn("first", async move { TcpStream::connect(server.address(80)).await });
+            let first = first.join().expect("not aborted").expect("there is room for one");
+            let second = client.spawn("second", async move { TcpStream::connect(server.address(80)).await });
+            let refused = second.join().expect("not aborted").expect_err("it is full").kind();
+            assert_eq!(refused, ErrorKind::ConnectionRefused);
+            let accepted = server.spawn("accept", async move { listener.accept().await.map(|it| (it, listener)) });
+            let accepted = accepted.join().expect("not aborted").expect("one waits");
+            let third = client.spawn("third", async move { TcpStream::connect(server.address(80)).await });
+            assert!(third.join().expect("not aborted").is_ok());
+            drop((first, accepted));
+        });
+    });
+}
+
+#[test]
+fn a_table_has_a_column_for_each_host() {
+    let failure = check().search(|| {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let echo = server.spawn("echo", echo_once(listener(server)));
+            let answer = client.spawn("ask", async move {
+                let answer = ask(server, b"1234").await;
+                sim::note!("answered");
+                answer
+            });
+            assert!(answer.join().is_none(), "it is answered");
+            echo.join();
+        });
+    });
+    let failure = failure.expect_err("it is answered");
+    let header = failure.table.lines().nth(1).unwrap_or_default().to_owned();
+    assert!(header.contains("| wire") && header.contains("| client") && !header.contains("client/ask"), "{failure}");
+    assert!(failure.table.contains("ask: answered"), "{failure}");
+    assert!(failure.table.contains("tcp#0 client -> server: 4 bytes"), "{failure}");
+}
+
+#[test]
+fn a_panic_in_a_task_of_a_host_is_the_runs_failure_with_its_text() {
+    let failure = check().search(|| {
+        simulate(Config::default(), |network| {
+            let (client, _) = ends(network);
+            client.spawn("panics", async { panic!("nobody has looked at me") });
+        });
+    });
+    assert!(failure.expect_err("it panics").message.contains("nobody has looked at me"));
+}
+
+#[test]
+fn a_task_that_never_ends_is_named() {
+    let failure = check().search(|| {
+        simulate(Config::default(), |network| {
+            let (_, server) = ends(network);
+            let listener = listener(server);
+            server.spawn("accepts", async move { listener.accept().await.is_ok() });
+        });
+    });
+    let failure = failure.expect_err("nobody connects");
+    assert_eq!(failure.property, "every task of a host has ended at quiescence");
+    assert!(format!("{failure}").contains("server/accepts"), "{failure}");
+}
