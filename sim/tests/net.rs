@@ -212,6 +212,30 @@ fn any_order_of_ready_futures_is_reachable() {
 }
 
 #[test]
+fn a_task_that_is_switched_away_in_the_middle_of_a_poll_keeps_its_deadline() {
+    explore(300, || {
+        let lock = std::sync::Arc::new(sim::sync::Mutex::new(0));
+        simulate(Config::default(), |network| {
+            let (client, _) = ends(network);
+            let tasks = [1, 2].map(|nth| {
+                let lock = std::sync::Arc::clone(&lock);
+                client.spawn(&format!("sleeper.{nth}"), async move {
+                    let mut slept = std::pin::pin!(sleep(Duration::from_millis(nth)));
+                    std::future::poll_fn(|context| {
+                        let polled = slept.as_mut().poll(context);
+                        // A scheduling point behind the sleep's own poll.
+                        *lock.lock() += 1;
+                        polled
+                    })
+                    .await;
+                })
+            });
+            tasks.into_iter().for_each(|task| assert!(task.join().is_some()));
+        });
+    });
+}
+
+#[test]
 fn a_full_backlog_refuses_at_once_and_an_accepted_connection_makes_room() {
     explore(200, || {
         simulate(Config { backlog: 1, ..Config::default() }, |network| {

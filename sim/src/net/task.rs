@@ -4,15 +4,17 @@
 //! order of ready futures is reachable, a future that is never woken is in the deadlock report by its name, and a panic
 //! in one ends the run with its text.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use super::wire;
 use crate::engine::{self, Arm, sched};
-use crate::op::ObjectId;
+use crate::op::{ObjectId, TaskId};
 use crate::time::{Duration, Elapsed, Instant};
 
 /// What a future waits for.
@@ -61,10 +63,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
-        DEADLINE.set(None);
+        // What a task of a run before this one has left behind is nobody's.
+        take_deadline();
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            Poll::Pending => token.take(DEADLINE.take()),
+            Poll::Pending => token.take(take_deadline()),
         };
     }
 }
@@ -89,7 +92,10 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         // The task's next poll is then at the latest. Whoever polls it in that poll asks again.
-        DEADLINE.set(Some(DEADLINE.get().map_or(self.until, |earlier| earlier.min(self.until))));
+        DEADLINES.with_borrow_mut(|deadlines| {
+            let deadline = deadlines.entry(wire::task()).or_insert(self.until);
+            *deadline = self.until.min(*deadline);
+        });
         Poll::Pending
     }
 }
@@ -109,6 +115,11 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
 }
 
 thread_local! {
-    /// When the future that is being polled wants to be polled again at the latest.
-    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// When a task whose future is being polled wants to be polled again at the latest. By task, since what a poll calls
+    /// may let others be polled in the middle of it.
+    static DEADLINES: RefCell<BTreeMap<TaskId, Instant>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn take_deadline() -> Option<Instant> {
+    DEADLINES.with_borrow_mut(|deadlines| deadlines.remove(&wire::task()))
 }
