@@ -16,6 +16,12 @@ fn main() -> ExitCode {
 fn is_current() -> Result<(), Failed> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/detection.md");
     let now = detection::document();
+    // A defect that some seed misses, or finds by another rule, makes the verdict of a hunt a matter of its seed.
+    let unstable: Vec<&str> =
+        now.lines().filter(|row| row.contains("; ") && row.starts_with('|') || row.contains("missed by")).collect();
+    if !unstable.is_empty() {
+        return Err(format!("not the same property from every seed:\n{}", unstable.join("\n")).into());
+    }
     if updates() {
         std::fs::write(&path, now)?;
         return Ok(());

@@ -3,8 +3,8 @@
 //! The model is nbio v1.5.12 with the body reader of 00a897c (pull request #502, v1.6.10), and with repairs of what is
 //! still open upstream; each repair is marked `Deviates:` where it stands and has a variant that takes it back.
 
-/// What is wrong, if anything. Variants up to [`Variant::FdReuseNoLock`] are the planned ones, the two after it are
-/// commits of upstream's history; those from [`Variant::ReadOverlapsClose`] on follow from the source alone, nobody
+/// What is wrong, if anything. The two after [`Variant::FdReuseNoLock`]
+/// are commits of upstream's history; those from [`Variant::ReadOverlapsClose`] on follow from the source alone, nobody
 /// reported them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sim::property::{always, sometimes};
+use sim::property::sometimes;
 use sim::sync::atomic::Ordering;
 
 use super::aeron_image::Image;
@@ -54,10 +54,6 @@ impl Subscription {
     pub(super) fn prune_image_lists(&self) -> u32 {
         let last_change_number = self.last_image_list_change_number(CONDUCTOR);
         let newest = self.current_image_list();
-        always(
-            "the newest image list is never pruned",
-            newest.change_number(CONDUCTOR) >= last_change_number || newest.next_list().is_none(),
-        );
         let mut pruned_lists_count = 0;
         let mut prune_lists_head = newest;
         while let Some(place) = prune_lists_head.next_list() {

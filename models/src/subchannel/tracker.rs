@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sim::note;
+use sim::property::always;
 use sim::time::Duration;
 use sim::trace::transition;
 
@@ -71,6 +72,7 @@ impl ConnectivityStateTracker {
         if self.state == change.state {
             return;
         }
+        always("SHUTDOWN of a transport is for good", self.state != State::Shutdown);
         transition("client_transport", self.transport, self.state.name(), change.state.name());
         self.state = change.state;
         self.watchers.iter().for_each(|watcher| notify(exec_ctx, watcher, change));

@@ -186,6 +186,8 @@ impl Transport {
                 }
                 Some(error)
             }
+            // upstream: chttp2_transport.cc read_action_locked. A transport that is closed reads no frame any more.
+            Ok(_) if locked.closed_with_error.is_some() => Some(Error::TransportClosed),
             Ok(frames) => {
                 let parsed = frames.into_iter().try_for_each(|frame| self.parse(locked, exec_ctx, frame));
                 parsed.err().or(locked.closed_with_error.map(|_| Error::TransportClosed))

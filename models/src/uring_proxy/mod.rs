@@ -17,7 +17,7 @@
 //! | `send` (`handle_send`) | forgets what a short send left out | `short_send_drops_tail` |
 //! | `stop` (`should_shutdown`) | compares how many receives and sends there were | `stop_by_counts` |
 //! | `stop` (`queue_cancel`) | cancels one of two requests | `cancel_first_match` |
-//! | `receive`, `send` | submit behind the cancellations | `arm_after_stop` |
+//! | `receive` | arms behind the cancellations; so does `send`, which no variant takes back | `arm_after_stop` |
 //! | `stop` (`handle_close`) | takes a close that was cancelled for one that was done | `cancelled_close_counts` |
 //! | `stop` (`try_disconnect`) | frees what a zero-copy send may still read | `close_before_notif` |
 //! | `conn` (`dir_of`) | compares with a descriptor that is closed already | `late_notif_wrong_dir` |

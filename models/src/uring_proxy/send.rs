@@ -13,7 +13,7 @@ impl Conn {
         if self.cd[dir].pending_send.is_pending() || self.cd[dir].out_buffers == 0 {
             return false;
         }
-        if self.stopping && self.variant != Variant::ArmAfterStop {
+        if self.stopping {
             return false;
         }
         if self.options.send_ring {

