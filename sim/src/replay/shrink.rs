@@ -161,6 +161,13 @@ impl Shrinker<'_> {
         best
     }
 
+    /// The plan stays from here on; its schedule shrinks.
+    fn finish(mut self, start: Candidate) -> Option<Shrunk> {
+        let fewest = self.schedule(start.clone());
+        let single = self.single(fewest.clone());
+        self.shortest([single, fewest, start])
+    }
+
     /// The one with the shortest table, of schedules of one plan; the first where two are equal. Few switches make a short
     /// table as a rule, but not always: a task that goes on as long as it can may have long waits.
     fn shortest(mut self, candidates: [Candidate; 3]) -> Option<Shrunk> {
@@ -197,9 +204,7 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
     let tree = generator.tree(origin.seed);
     let first = shrinker.searched(&tree.current(), origin.seed)?;
     let simplest = shrinker.plan(first, tree);
-    let fewest = shrinker.schedule(simplest.clone());
-    let single = shrinker.single(fewest.clone());
-    shrinker.shortest([single, fewest, simplest])
+    shrinker.finish(simplest)
 }
 
 /// Shrinks a repro file's schedule further; its plan stays.
@@ -213,7 +218,5 @@ pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<
     let mut shrinker = Shrinker { case, property: &repro.property, origin: &repro.origin, limits, tried: 0, steps: 0 };
     let start = Candidate { plan, seed: repro.seed, switches: repro.switches.clone() };
     let Some(first) = shrinker.forced(&start, &repro.switches) else { return Ok(None) };
-    let fewest = shrinker.schedule(first);
-    let best = shrinker.single(fewest);
-    Ok(shrinker.done(best))
+    Ok(shrinker.finish(first))
 }
