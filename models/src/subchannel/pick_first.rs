@@ -71,15 +71,11 @@ impl PickFirst {
     /// The pending list takes the place of the present one, of which nothing is selected any more.
     fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
         self.selected = None;
-        let promoted = self.latest_pending_subchannel_list.take();
-        if let Some(before) = std::mem::replace(&mut self.subchannel_list, promoted) {
-            before.shutdown(exec_ctx);
-        }
+        SubchannelList::promote(&mut self.subchannel_list, &mut self.latest_pending_subchannel_list, exec_ctx);
     }
 
     fn list_mut(&mut self, id: u32) -> Option<&mut SubchannelList> {
-        let lists = [&mut self.subchannel_list, &mut self.latest_pending_subchannel_list];
-        lists.into_iter().flatten().find(|list| list.id == id)
+        SubchannelList::find([&mut self.subchannel_list, &mut self.latest_pending_subchannel_list], id)
     }
 
     fn is_current(&self, id: u32) -> bool {

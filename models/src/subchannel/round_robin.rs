@@ -43,15 +43,11 @@ impl RoundRobin {
     }
 
     fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
-        let promoted = self.latest_pending_subchannel_list.take();
-        if let Some(before) = std::mem::replace(&mut self.subchannel_list, promoted) {
-            before.shutdown(exec_ctx);
-        }
+        SubchannelList::promote(&mut self.subchannel_list, &mut self.latest_pending_subchannel_list, exec_ctx);
     }
 
     fn list_mut(&mut self, id: u32) -> Option<&mut SubchannelList> {
-        let lists = [&mut self.subchannel_list, &mut self.latest_pending_subchannel_list];
-        lists.into_iter().flatten().find(|list| list.id == id)
+        SubchannelList::find([&mut self.subchannel_list, &mut self.latest_pending_subchannel_list], id)
     }
 
     pub(super) fn on_change(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place, state: State) {

@@ -112,6 +112,22 @@ impl SubchannelList {
         others.for_each(|(_, data)| data.shutdown(exec_ctx));
     }
 
+    /// The pending list, if there is one, takes the place of the present one.
+    pub(super) fn promote(
+        present: &mut Option<SubchannelList>,
+        pending: &mut Option<SubchannelList>,
+        exec_ctx: &mut ExecCtx,
+    ) {
+        if let Some(before) = std::mem::replace(present, pending.take()) {
+            before.shutdown(exec_ctx);
+        }
+    }
+
+    /// The one of a policy's lists that has this number.
+    pub(super) fn find(lists: [&mut Option<SubchannelList>; 2], id: u32) -> Option<&mut SubchannelList> {
+        lists.into_iter().flatten().find(|list| list.id == id)
+    }
+
     /// `ShutdownLocked`.
     pub(super) fn shutdown(mut self, exec_ctx: &mut ExecCtx) {
         self.subchannels.iter_mut().for_each(|data| data.shutdown(exec_ctx));

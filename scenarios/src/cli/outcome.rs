@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use scenarios::Expect;
 use sim::explore::{Engine, Failure, Report, Verdict};
 
+use super::answer::Exit;
 use super::filter::Chosen;
 
 /// A cell, its report, and what was saved of it.
@@ -32,19 +33,16 @@ impl Outcome {
         self.failure().and_then(|failure| failure.replay.split_whitespace().last())
     }
 
-    /// How a run, made again from its seed, went another way, if one did.
-    pub(super) fn divergence(&self) -> Option<&str> {
+    /// Why the verdict is worth nothing, in a sentence, and the exit code of that: a run that differs from itself, or a
+    /// harness that could not explore the cell.
+    pub(super) fn trouble(&self) -> Option<(Exit, String)> {
+        let name = self.name();
         match &self.report.verdict {
-            Verdict::Diverged { message } => Some(message),
-            Verdict::Clean | Verdict::Violation(_) | Verdict::Broken { .. } => None,
-        }
-    }
-
-    /// Why the harness could not explore the cell, if it could not.
-    pub(super) fn breakage(&self) -> Option<&str> {
-        match &self.report.verdict {
-            Verdict::Broken { message } => Some(message),
-            Verdict::Clean | Verdict::Violation(_) | Verdict::Diverged { .. } => None,
+            Verdict::Clean | Verdict::Violation(_) => None,
+            Verdict::Diverged { message } => {
+                Some((Exit::NotDeterministic, format!("lastref: {name} is not deterministic: {message}")))
+            }
+            Verdict::Broken { message } => Some((Exit::Broken, format!("lastref: {name} was not explored: {message}"))),
         }
     }
 

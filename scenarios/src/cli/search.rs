@@ -30,10 +30,6 @@ pub(super) struct Explored {
     pub(super) undecided: usize,
     /// The wall time of the search.
     pub(super) seconds: f64,
-    /// A sentence on each cell with a run that differs from itself.
-    pub(super) not_deterministic: Vec<String>,
-    /// A sentence on each cell that the harness could not explore.
-    pub(super) broken: Vec<String>,
     /// Why a finding could not be saved.
     pub(super) not_saved: Option<Error>,
 }
@@ -60,18 +56,14 @@ impl Explored {
 
     /// The exit code, before anything is printed.
     pub(super) fn exit(&self) -> Exit {
-        match (self.broken.is_empty(), self.not_deterministic.is_empty(), self.is_as_expected()) {
-            (false, ..) => Exit::Broken,
-            (true, false, _) => Exit::NotDeterministic,
-            (true, true, false) => Exit::Finding,
-            (true, true, true) => Exit::AsExpected,
-        }
+        let worst = self.outcomes.iter().filter_map(Outcome::trouble).map(|(exit, _)| exit).max();
+        worst.unwrap_or(if self.is_as_expected() { Exit::AsExpected } else { Exit::Finding })
     }
 
     /// The answer that prints `stdout`: what was found is shown whatever went wrong after it was found.
     pub(super) fn into_answer(self, stdout: String) -> Answer {
         let exit = self.exit();
-        let remarks = self.broken.into_iter().chain(self.not_deterministic).collect();
+        let remarks = self.outcomes.iter().filter_map(Outcome::trouble).map(|(_, sentence)| sentence).collect();
         let mut answer = Answer { stdout, remarks, exit };
         if let Some(error) = &self.not_saved {
             answer.and_refuse(error);
@@ -119,19 +111,9 @@ pub(super) fn explore(
         .zip(reports)
         .map(|(chosen, report)| Outcome { chosen, seed, report, shortest: None, repro: None })
         .collect();
-    let not_deterministic = outcomes.iter().filter_map(sentence_on_divergence).collect();
-    let broken = outcomes.iter().filter_map(sentence_on_breakage).collect();
     let not_saved = save_the_unexpected(&mut outcomes, arguments).err();
     let stopped = stop.load(Ordering::Relaxed);
-    Explored { outcomes, stopped, undecided: 0, seconds: clock.seconds(), not_deterministic, broken, not_saved }
-}
-
-fn sentence_on_divergence(outcome: &Outcome) -> Option<String> {
-    outcome.divergence().map(|message| format!("lastref: {} is not deterministic: {message}", outcome.name()))
-}
-
-fn sentence_on_breakage(outcome: &Outcome) -> Option<String> {
-    outcome.breakage().map(|message| format!("lastref: {} was not explored: {message}", outcome.name()))
+    Explored { outcomes, stopped, undecided: 0, seconds: clock.seconds(), not_saved }
 }
 
 fn save_the_unexpected(outcomes: &mut [Outcome], arguments: &SearchArguments) -> Result<(), Error> {

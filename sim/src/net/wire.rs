@@ -79,7 +79,7 @@ pub(super) struct Wire {
 /// Makes a wire for this run.
 pub(super) fn install(config: Config) {
     // A run that ended early has left its own.
-    drop(WIRE.with_borrow_mut(|wire| wire.take()));
+    remove();
     let mut net = turmoil_net::Net::with_config(
         turmoil_net::KernelConfig::default()
             .default_backlog(config.backlog.saturating_add(1))
@@ -192,14 +192,15 @@ impl Wire {
     }
 
     pub(super) fn set_link(&mut self, one: usize, other: usize, link: Link) {
-        self.links.insert((one.min(other), one.max(other)), link);
+        let ends = (one.min(other), one.max(other));
+        self.links.insert(ends, link);
         (self.quiet, self.has_news) = (0, true);
         if link != Link::Held {
-            let (released, held) = std::mem::take(&mut self.held)
-                .into_iter()
-                .partition(|packet| self.between(packet) == Some((one.min(other), one.max(other))));
+            // What is not of this link waits on.
+            let waiting = std::mem::take(&mut self.held);
+            let (released, held): (Vec<Packet>, Vec<Packet>) =
+                waiting.into_iter().partition(|packet| self.between(packet) == Some(ends));
             self.held = held;
-            let released: Vec<Packet> = released;
             released.into_iter().for_each(|packet| self.send(packet));
         }
         self.token.give();
@@ -293,9 +294,7 @@ impl Wire {
         let Transport::Tcp(segment) = &packet.payload else { return vec![packet] };
         let is_attempt = segment.flags.syn && !segment.flags.ack;
         let Some((pair, from)) = self.pair_of(&packet, is_attempt) else { return Vec::new() };
-        let waiting =
-            self.connections.iter().filter(|(other, it)| other.server == pair.server && it.is_waiting).count();
-        let is_full = is_attempt && waiting >= self.config.backlog;
+        let is_full = is_attempt && self.is_full(pair.server);
         let Some(connection) = self.connections.get_mut(&pair) else { return Vec::new() };
         let passed = match is_full && !connection.is_waiting {
             true => connection.pass_syn(packet, from, &self.config.faults, true),
@@ -308,6 +307,19 @@ impl Wire {
         passed.packets
     }
 
+    /// Whether the listener has as many waiting as it takes.
+    fn is_full(&self, server: SocketAddr) -> bool {
+        let waiting = self.connections.iter().filter(|(pair, it)| pair.server == server && it.is_waiting);
+        waiting.count() >= self.config.backlog
+    }
+
+    /// The connection between two addresses that is known, and which end of it `local` is.
+    fn known(&self, local: SocketAddr, peer: SocketAddr) -> Option<(Pair, End)> {
+        let as_client = (Pair { client: local, server: peer }, End::Client);
+        let as_server = (Pair { client: peer, server: local }, End::Server);
+        [as_client, as_server].into_iter().find(|(pair, _)| self.connections.contains_key(pair))
+    }
+
     /// The connection of a packet, and who sent it. An attempt makes one that is not known.
     fn pair_of(&mut self, packet: &Packet, is_attempt: bool) -> Option<(Pair, End)> {
         let Transport::Tcp(segment) = &packet.payload else { return None };
@@ -318,10 +330,7 @@ impl Wire {
             let number = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
             self.connections.insert(as_client, Connection::new(number, self.config.frames));
         }
-        let as_server = Pair { client: destination, server: source };
-        let known = |pair: &Pair| self.connections.contains_key(pair);
-        let ends = [(as_client, End::Client), (as_server, End::Server)];
-        ends.into_iter().find(|(pair, _)| known(pair))
+        self.known(source, destination)
     }
 
     /// The listener's application has taken the connection.
@@ -333,11 +342,8 @@ impl Wire {
 
     /// After how many of its bytes an end shuts its write side, if a fault says so.
     pub(super) fn finishes_after(&self, local: SocketAddr, peer: SocketAddr) -> Option<u64> {
-        let as_client = (Pair { client: local, server: peer }, End::Client);
-        let as_server = (Pair { client: peer, server: local }, End::Server);
-        let of = |(pair, from): (Pair, End)| Some((self.connections.get(&pair)?, from));
-        let (connection, from) = of(as_client).or_else(|| of(as_server))?;
-        connection.finishes_after(from, &self.config.faults)
+        let (pair, from) = self.known(local, peer)?;
+        self.connections.get(&pair)?.finishes_after(from, &self.config.faults)
     }
 
     fn words(&self, pair: Pair, from: End) -> String {

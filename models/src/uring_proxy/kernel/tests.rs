@@ -44,6 +44,14 @@ impl Lab {
         Lab::with_queue(incremental, 64)
     }
 
+    /// With a multishot receive armed and one buffer to fill.
+    fn armed() -> Lab {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        lab.arm(true);
+        lab
+    }
+
     fn with_queue(incremental: bool, cq_entries: u32) -> Lab {
         Lab::over(64, incremental, cq_entries)
     }

@@ -5,9 +5,7 @@ use super::*;
 #[test]
 fn the_cancellers_completion_comes_before_the_cancelled_ones() {
     check(|| {
-        let mut lab = Lab::new(false);
-        lab.provide([0]);
-        lab.arm(true);
+        let mut lab = Lab::armed();
         lab.submit(Op::Cancel { target: Target::Fd(lab.fd), all: false }, UserOp::Cancel);
         let cqes = drain(&mut lab.ring);
         let seen: Vec<_> = cqes.iter().map(|cqe| (cqe.user_data.op(), cqe.res)).collect();

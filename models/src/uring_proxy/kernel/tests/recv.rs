@@ -37,9 +37,7 @@ fn the_last_buffer_used_exactly_leaves_a_multishot_armed_and_the_next_byte_ends_
 #[test]
 fn refilling_alone_never_arms_again() {
     check(|| {
-        let mut lab = Lab::new(false);
-        lab.provide([0]);
-        lab.arm(true);
+        let mut lab = Lab::armed();
         lab.arrive(10);
         assert_eq!(lab.results().last(), Some(&Errno::NoBufs.res()));
         lab.provide([1, 2, 3]);
@@ -52,9 +50,7 @@ fn refilling_alone_never_arms_again() {
 #[test]
 fn refilling_and_arming_loses_no_byte() {
     check(|| {
-        let mut lab = Lab::new(false);
-        lab.provide([0]);
-        lab.arm(true);
+        let mut lab = Lab::armed();
         lab.arrive(10);
         let mut cqes = lab.completions();
         lab.provide([1, 2, 3]);

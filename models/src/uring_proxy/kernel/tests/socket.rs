@@ -5,9 +5,7 @@ use super::*;
 #[test]
 fn a_fin_with_an_empty_ring_is_reported_when_armed_again_with_buffers() {
     check(|| {
-        let mut lab = Lab::new(false);
-        lab.provide([0]);
-        lab.arm(true);
+        let mut lab = Lab::armed();
         lab.arrive(1);
         assert_eq!(lab.completions().len(), 1);
         lab.net(|net, peer| net.shut_write(peer));
@@ -24,9 +22,7 @@ fn a_fin_with_an_empty_ring_is_reported_when_armed_again_with_buffers() {
 #[test]
 fn a_fin_is_a_receive_of_no_bytes_without_a_buffer() {
     check(|| {
-        let mut lab = Lab::new(false);
-        lab.provide([0]);
-        lab.arm(true);
+        let mut lab = Lab::armed();
         lab.net(|net, peer| net.shut_write(peer));
         let cqes = lab.completions();
         assert_eq!((cqes[0].res, cqes[0].flags, cqes.len()), (0, 0, 1));
@@ -39,9 +35,7 @@ fn a_fin_is_a_receive_of_no_bytes_without_a_buffer() {
 #[test]
 fn after_a_reset_a_receive_gives_econnreset_and_then_the_end() {
     check(|| {
-        let mut lab = Lab::new(false);
-        lab.provide([0]);
-        lab.arm(true);
+        let mut lab = Lab::armed();
         lab.net(|net, peer| net.reset(peer));
         assert_eq!(lab.results(), [Errno::ConnReset.res()]);
         for _ in 0..2 {
@@ -55,9 +49,7 @@ fn after_a_reset_a_receive_gives_econnreset_and_then_the_end() {
 #[test]
 fn after_a_reset_was_told_a_send_gives_epipe() {
     check(|| {
-        let mut lab = Lab::new(false);
-        lab.provide([0]);
-        lab.arm(true);
+        let mut lab = Lab::armed();
         lab.net(|net, peer| net.reset(peer));
         assert_eq!(lab.results(), [Errno::ConnReset.res()]);
         lab.send(1, true, false);
