@@ -10,6 +10,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ledger::Ledger;
+use crate::net::Hits;
 use crate::op::{ObjectId, Op, TaskId, TaskKey};
 use crate::property::Properties;
 use crate::trace::{Event, Item, Trace};
@@ -37,6 +38,7 @@ pub(crate) struct Run {
     pub(crate) trace: Trace,
     pub(crate) ledger: Ledger,
     pub(crate) properties: Properties,
+    pub(crate) faults: Hits,
     pub(crate) violation: Option<Violation>,
     reporter: Option<Sender<Outcome>>,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Outcome {
     pub(crate) tasks: Vec<String>,
     pub(crate) objects: Vec<&'static str>,
     pub(crate) reached: BTreeMap<&'static str, u64>,
+    pub(crate) faults: Hits,
 }
 
 /// How much of a run is kept.
@@ -74,6 +77,7 @@ impl Run {
             trace: Trace::new(record),
             ledger: Ledger::default(),
             properties: Properties::default(),
+            faults: Hits::default(),
             violation: None,
             reporter,
         }
@@ -145,6 +149,7 @@ impl Run {
             tasks: self.tasks.into_iter().map(|task| task.name).collect(),
             objects: self.objects,
             reached: self.properties.reached(),
+            faults: self.faults,
         }
     }
 }

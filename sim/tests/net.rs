@@ -63,6 +63,37 @@ fn what_is_sent_arrives_in_order_whatever_the_split() {
     });
 }
 
+/// Reads that free less than half of a full buffer at a time, which is when turmoil-net says nothing of the room.
+#[test]
+fn a_reader_of_small_pieces_does_not_stall_its_sender() {
+    explore(100, || {
+        simulate(Config { window: 64, ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let read = server.spawn("read", async move {
+                let (mut stream, _) = listener.accept().await.expect("no fault");
+                let mut all = Vec::new();
+                let mut piece = [0; 5];
+                loop {
+                    sleep(Duration::from_millis(2)).await;
+                    match stream.read(&mut piece).await.expect("no fault") {
+                        0 => return all,
+                        read => all.extend_from_slice(&piece[..read]),
+                    }
+                }
+            });
+            let write = client.spawn("write", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await?;
+                stream.write_all(&[7; 300]).await?;
+                stream.shutdown().await?;
+                stream.read(&mut [0; 1]).await
+            });
+            assert_eq!(read.join().expect("not aborted"), [7; 300]);
+            assert_eq!(write.join().expect("not aborted").expect("no fault"), 0);
+        });
+    });
+}
+
 /// The error kinds that the two ends of a connection see, under one fault.
 fn errors(fault: Fault) -> (Option<ErrorKind>, Option<ErrorKind>) {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -300,4 +331,26 @@ fn a_task_that_never_ends_is_named() {
     let failure = failure.expect_err("nobody connects");
     assert_eq!(failure.property, "every task of a host has ended at quiescence");
     assert!(format!("{failure}").contains("server/accepts"), "{failure}");
+}
+
+/// Data for a stream that was dropped is answered by RST: its sender learns of it, and no socket stays behind.
+#[test]
+fn data_for_a_dropped_stream_is_answered_by_a_reset() {
+    explore(100, || {
+        simulate(Config { window: 64, ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let drop = server.spawn("drop", async move {
+                let _ = listener.accept().await.expect("no fault");
+            });
+            let write = client.spawn("write", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await?;
+                sleep(Duration::from_millis(20)).await;
+                stream.write_all(&[7; 300]).await
+            });
+            drop.join();
+            let error = write.join().expect("not aborted").expect_err("nobody reads it");
+            assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
+        });
+    });
 }

@@ -116,6 +116,7 @@ mod tests {
             trace_hash: 0,
             complete: true,
             reached: BTreeMap::new(),
+            faults: BTreeMap::new(),
             seconds: 0.0,
             table: String::new(),
             full_table: String::new(),

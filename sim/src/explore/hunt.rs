@@ -17,6 +17,7 @@ use super::report::{Failure, Origin, Report, Verdict};
 use super::single::{build, run_one, words};
 use crate::engine::sched::{Ended, Setup, Source, run_batch};
 use crate::engine::{Engine, threads};
+use crate::net::HitCounts;
 use crate::plan::Generator;
 use crate::run::{Outcome, Record};
 use crate::seed::{fold, run_seed};
@@ -94,6 +95,7 @@ struct Part {
     steps: u64,
     hash: u64,
     reached: BTreeMap<String, u64>,
+    faults: HitCounts,
     found: Option<Found>,
 }
 
@@ -107,6 +109,7 @@ impl Part {
         for (sentence, count) in words(&outcome.reached) {
             *self.reached.entry(sentence).or_insert(0) += count;
         }
+        outcome.faults.count(&mut self.faults);
         if let Some(violation) = outcome.violation {
             self.found = Some(Found { index, violation, hash });
         }
@@ -118,6 +121,10 @@ impl Part {
         self.hash = self.hash.wrapping_add(later.hash);
         for (sentence, count) in later.reached {
             *self.reached.entry(sentence).or_insert(0) += count;
+        }
+        for (fault, phases) in later.faults {
+            let counts = self.faults.entry(fault).or_default();
+            phases.into_iter().for_each(|(phase, runs)| *counts.entry(phase).or_insert(0) += runs);
         }
         self.found = later.found;
     }
@@ -275,6 +282,7 @@ impl Hunt<'_> {
             trace_hash,
             complete,
             reached: whole.reached,
+            faults: whole.faults,
             seconds,
             table: String::new(),
             full_table: String::new(),

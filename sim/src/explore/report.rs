@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::CaseName;
 use crate::engine::Engine;
+use crate::net::HitCounts;
 use crate::replay::Token;
 use crate::run::Outcome;
 use crate::strategy::StrategyName;
@@ -41,6 +42,8 @@ pub struct Report {
     pub complete: bool,
     /// How many runs reached each `sometimes`.
     pub reached: BTreeMap<String, u64>,
+    /// In how many runs each fault of the network has hit a connection in each phase.
+    pub faults: HitCounts,
     /// Wall time.
     pub seconds: f64,
     /// A recorded run as a table, clean or not; empty if nothing recorded it.

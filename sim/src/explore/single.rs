@@ -9,6 +9,7 @@ use super::report::{Failure, Origin, Report, Verdict, tables};
 use super::{hunt, isolate};
 use crate::engine::sched::{Ended, Setup, Source, run_batch};
 use crate::engine::{Engine, threads};
+use crate::net::{HitCounts, Hits};
 use crate::plan::{AnyPlan, Generator};
 use crate::run::{Outcome, Record};
 use crate::strategy::{Strategy, StrategyName};
@@ -111,10 +112,17 @@ pub(crate) fn report_of(origin: Origin, outcome: &Outcome) -> Report {
         trace_hash: outcome.trace.hash(),
         complete: true,
         reached: words(&outcome.reached),
+        faults: counts(&outcome.faults),
         seconds: 0.0,
         table,
         full_table,
     }
+}
+
+fn counts(hits: &Hits) -> HitCounts {
+    let mut counts = HitCounts::new();
+    hits.count(&mut counts);
+    counts
 }
 
 pub(crate) fn words(reached: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {

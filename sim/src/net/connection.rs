@@ -8,7 +8,8 @@ use bytes::Bytes;
 use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
 
 use super::fault::{End, Fault, FaultKind};
-use super::frames::{Frames, Reader};
+use super::frames::{Frames, Reader, Role};
+use super::phase::Phase;
 use crate::run;
 use crate::time::{Duration, Instant};
 
@@ -29,6 +30,16 @@ pub(super) struct Connection {
     sides: [Side; 2],
     /// Nothing of it passes any more.
     is_cut: bool,
+    /// The client has heard that it is accepted by the server's host.
+    is_established: bool,
+    /// It was reset, by whom ever.
+    is_reset: bool,
+    /// Requests that have begun and are not answered.
+    unanswered: u32,
+    /// Up to which of the server's bytes they are a response.
+    responded: u64,
+    /// A response has begun and not ended.
+    is_responding: bool,
     /// It was tried, and nobody has accepted it, nor was it reset.
     pub(super) is_waiting: bool,
     /// The faults that have happened, by their place in the plan.
@@ -38,6 +49,7 @@ pub(super) struct Connection {
 /// One direction: the bytes of one end.
 #[derive(Debug)]
 struct Side {
+    end: End,
     /// The sequence number of its first byte.
     first: Option<u32>,
     /// Bytes of it that went by.
@@ -47,6 +59,12 @@ struct Side {
     /// The last acknowledgement that this end has sent, without a payload.
     last_ack: Option<Packet>,
     reader: Option<Reader>,
+    /// It has done its part of the handshake.
+    has_greeted: bool,
+    /// It has said FIN.
+    is_finished: bool,
+    /// Its stream was dropped: nobody reads what arrives for it.
+    is_dropped: bool,
 }
 
 /// What becomes of a packet.
@@ -56,6 +74,15 @@ pub(super) struct Passed {
     pub(super) packets: Vec<Packet>,
     /// What a table says of it, if there is anything to say; no text if nobody is going to read it.
     pub(super) told: Option<String>,
+    /// The faults that have hit with it.
+    pub(super) hits: Vec<Hit>,
+}
+
+/// A fault that has hit a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub(super) fault: &'static str,
+    pub(super) phase: Phase,
 }
 
 /// Where the bytes of a segment lie among its side's, and how many of them pass.
@@ -66,8 +93,32 @@ struct Range {
 }
 
 impl Side {
-    fn new(frames: Frames) -> Side {
-        Side { first: None, bytes: 0, acknowledged: None, last_ack: None, reader: Reader::of(frames) }
+    fn new(frames: Frames, end: End) -> Side {
+        let reader = Reader::of(frames, end);
+        let has_greeted = reader.as_ref().is_none_or(|reader| !reader.has_handshake());
+        Side {
+            end,
+            first: None,
+            bytes: 0,
+            acknowledged: None,
+            last_ack: None,
+            reader,
+            has_greeted,
+            is_finished: false,
+            is_dropped: false,
+        }
+    }
+
+    /// How many of its bytes the other end has.
+    fn arrived(&self) -> u64 {
+        match (self.acknowledged, self.first) {
+            (Some(acknowledged), Some(first)) => u64::from(acknowledged.wrapping_sub(first)),
+            _ => 0,
+        }
+    }
+
+    fn is_within_a_frame(&self) -> bool {
+        self.reader.as_ref().is_some_and(Reader::is_within)
     }
 
     /// Whether the other end has all of this segment's bytes, and has said so.
@@ -77,23 +128,28 @@ impl Side {
         length > 0 && ahead.is_some_and(|ahead| ahead >= length)
     }
 
-    /// Counts what is new of a segment, and says what it is.
-    fn count(&mut self, segment: &TcpSegment, range: Range, words: &mut Words) {
+    /// Counts what is new of a segment, and says what it is: the roles of its frames.
+    fn count(&mut self, segment: &TcpSegment, range: Range, words: &mut Words) -> Vec<Role> {
         if range.passes <= self.bytes {
-            return;
+            return Vec::new();
         }
         let from = self.bytes.saturating_sub(range.start) as usize;
         let to = (range.passes - range.start) as usize;
         self.bytes = range.passes;
-        let Some(fresh) = segment.payload.get(from..to).filter(|fresh| !fresh.is_empty()) else { return };
-        let reader = &mut self.reader;
-        words.say(|| match reader {
+        let Some(fresh) = segment.payload.get(from..to).filter(|fresh| !fresh.is_empty()) else {
+            return Vec::new();
+        };
+        let read = self.reader.as_mut().map(|reader| reader.read(fresh, words.is_read));
+        words.say(|| match &read {
             None => format!("{} bytes", fresh.len()),
-            Some(reader) => {
-                let frames = reader.read(fresh);
-                if frames.is_empty() { format!("{} bytes of more", fresh.len()) } else { frames.join(", ") }
-            }
+            Some(read) if read.names.is_empty() => format!("{} bytes of more", fresh.len()),
+            Some(read) => read.names.join(", "),
         });
+        let whole = match self.end {
+            End::Client => Role::Request,
+            End::Server => Role::Response { answers: 1 },
+        };
+        read.map_or_else(|| vec![whole], |read| read.roles)
     }
 }
 
@@ -116,8 +172,57 @@ impl Words {
 
 impl Connection {
     pub(super) fn new(number: u32, frames: Frames) -> Connection {
-        let sides = [Side::new(frames), Side::new(frames)];
-        Connection { number, stalled_until: None, sides, is_cut: false, is_waiting: false, happened: Vec::new() }
+        Connection {
+            number,
+            stalled_until: None,
+            sides: [Side::new(frames, End::Client), Side::new(frames, End::Server)],
+            is_cut: false,
+            is_established: false,
+            is_reset: false,
+            unanswered: 0,
+            responded: 0,
+            is_responding: false,
+            is_waiting: false,
+            happened: Vec::new(),
+        }
+    }
+
+    /// In which phase it is.
+    pub(super) fn phase(&self) -> Phase {
+        let [client, server] = &self.sides;
+        if self.is_cut || self.is_reset || (client.is_finished && server.is_finished) {
+            Phase::Closed
+        } else if client.is_finished || server.is_finished {
+            Phase::Closing
+        } else if !self.is_established {
+            Phase::Connecting
+        } else if !(client.has_greeted && server.has_greeted) {
+            Phase::Handshake
+        } else if self.is_responding || server.is_within_a_frame() || self.responded > server.arrived() {
+            Phase::Response
+        } else if self.unanswered > 0 || client.is_within_a_frame() {
+            Phase::Request
+        } else {
+            Phase::Idle
+        }
+    }
+
+    /// What a frame of this end means for the phase; the protocol's own fault, if it is one.
+    fn play(&mut self, from: End, role: Role) -> Option<&'static str> {
+        match role {
+            Role::Handshake => self.sides[from.index()].has_greeted = true,
+            Role::Request => self.unanswered = self.unanswered.saturating_add(1),
+            Role::Response { answers } => {
+                self.unanswered = self.unanswered.saturating_sub(answers);
+                if from == End::Server {
+                    self.is_responding = answers == 0;
+                    self.responded = self.sides[from.index()].bytes;
+                }
+            }
+            Role::Fault(name) => return Some(name),
+            Role::Other => {}
+        }
+        None
     }
 
     /// A packet of this end is about to leave its host.
@@ -130,6 +235,8 @@ impl Connection {
         if segment.flags.syn {
             return self.pass_syn(packet, from, faults, false);
         }
+        let before = self.phase();
+        self.is_established |= from == End::Client && segment.flags.ack;
         let [client, server] = &mut self.sides;
         let (side, other) = match from {
             End::Client => (client, server),
@@ -141,7 +248,7 @@ impl Connection {
         }
         // turmoil-net does not acknowledge again what it has: a lost acknowledgement would be the end of the connection.
         if side.is_repeated(segment) {
-            return Passed { packets: other.last_ack.clone().into_iter().collect(), told: None };
+            return Passed { packets: other.last_ack.clone().into_iter().collect(), ..Passed::default() };
         }
         let start = u64::from(segment.seq.wrapping_sub(side.first.unwrap_or(segment.seq)));
         let end = start + segment.payload.len() as u64;
@@ -151,41 +258,59 @@ impl Connection {
             Some((_, fault)) if fault.kind.ends_traffic() => fault.after_bytes.max(start).min(end),
             _ => end,
         };
-        side.count(segment, Range { start, passes }, &mut words);
+        let roles = side.count(segment, Range { start, passes }, &mut words);
         let flags = segment.flags;
         if flags.fin && passes == end {
+            side.is_finished = true;
             words.say(|| String::from("FIN"));
+        }
+        let mut hits: Vec<Hit> = Vec::new();
+        for role in roles {
+            hits.extend(self.play(from, role).map(|fault| Hit { fault, phase: before }));
         }
         if flags.rst {
             words.say(|| String::from("RST"));
         }
         self.is_waiting &= !flags.rst;
-        let Some((nth, fault)) = due else { return Passed { packets: vec![packet], told: words.said } };
+        self.is_reset |= flags.rst;
+        let Some((nth, fault)) = due else { return Passed { packets: vec![packet], told: words.said, hits } };
         self.happened.push(nth);
+        // What the packet has brought about up to the byte counts; a fault at the first of all comes before it.
+        let phase = if fault.after_bytes == 0 { before } else { self.phase() };
+        hits.push(Hit { fault: fault.kind.name(), phase });
         words.say(|| format!("{} after {} bytes", fault.kind, fault.after_bytes));
         let packets = self.happen(fault.kind, packet, (passes - start) as usize, now);
-        Passed { packets, told: words.said }
+        Passed { packets, told: words.said, hits }
     }
 
     /// The attempt, or its answer. It is refused if the listener has as many waiting as it takes: its kernel would say
     /// nothing, and the attempt time out.
     pub(super) fn pass_syn(&mut self, packet: Packet, from: End, faults: &[Fault], is_refused: bool) -> Passed {
         let Transport::Tcp(segment) = &packet.payload else { return Passed::of(packet) };
-        let side = &mut self.sides[usize::from(from == End::Server)];
+        let side = &mut self.sides[from.index()];
         let is_first = side.first.replace(segment.seq.wrapping_add(1)).is_none();
         let told = is_first.then(|| String::from("SYN"));
+        let hit = |fault: FaultKind| vec![Hit { fault: fault.name(), phase: Phase::Connecting }];
         let of_attempt = |fault: &&Fault| {
             from == End::Client
                 && fault.connection == self.number
                 && matches!(fault.kind, FaultKind::Refuse | FaultKind::Hang)
         };
         match faults.iter().find(of_attempt).map(|fault| fault.kind) {
-            Some(FaultKind::Refuse) => Passed { packets: vec![reset_in_answer(&packet, segment)], told },
-            Some(_) => Passed { packets: Vec::new(), told },
-            None if is_refused => Passed { packets: vec![reset_in_answer(&packet, segment)], told },
+            Some(FaultKind::Refuse) => {
+                self.is_reset = true;
+                let packets = vec![reset_in_answer(&packet, segment)];
+                Passed { packets, told, hits: hit(FaultKind::Refuse) }
+            }
+            Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang) },
+            None if is_refused => {
+                self.is_reset = true;
+                let packets = vec![reset_in_answer(&packet, segment)];
+                Passed { packets, told, hits: vec![Hit { fault: "full backlog", phase: Phase::Connecting }] }
+            }
             None => {
                 self.is_waiting |= is_first && from == End::Client;
-                Passed { packets: vec![packet], told }
+                Passed { packets: vec![packet], told, hits: Vec::new() }
             }
         }
     }
@@ -211,6 +336,52 @@ impl Connection {
         vec![packet, onward, back]
     }
 
+    /// The stream of this end was dropped.
+    pub(super) fn drop_end(&mut self, end: End) {
+        self.sides[end.index()].is_dropped = true;
+    }
+
+    /// Whether these are new bytes of `from` for a stream that was dropped: nobody will read them.
+    pub(super) fn is_unwanted(&self, segment: &TcpSegment, from: End) -> bool {
+        let to = &self.sides[from.other().index()];
+        let end = segment.seq.wrapping_add(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
+        let acknowledged = to.last_ack.as_ref().and_then(|packet| match &packet.payload {
+            Transport::Tcp(segment) => Some(segment.ack),
+            _ => None,
+        });
+        let is_new = acknowledged.is_none_or(|acknowledged| (end.wrapping_sub(acknowledged) as i32) > 0);
+        to.is_dropped && !segment.payload.is_empty() && is_new
+    }
+
+    /// RST to both ends: to the one that sends what nobody reads, and to the one that is not there.
+    pub(super) fn refuse_data(&mut self, packet: &Packet, segment: &TcpSegment) -> [Packet; 2] {
+        self.is_reset = true;
+        let end = reset(segment.src_port, segment.dst_port);
+        let back = reset_in_answer(packet, segment);
+        [back, Packet { payload: Transport::Tcp(end), ..packet.clone() }]
+    }
+
+    /// Acknowledgements that say of room what the ends have not: those whose buffers, of this size, were more than half
+    /// full and are not any more, by the number of bytes in a socket's.
+    pub(super) fn open_windows(&mut self, window: u16, filled: impl Fn(SocketAddr, SocketAddr) -> u16) -> Vec<Packet> {
+        let enough = window.div_ceil(2);
+        let mut opened = Vec::new();
+        for packet in self.sides.iter_mut().filter_map(|side| side.last_ack.as_mut()).filter(|_| !self.is_cut) {
+            let (source, destination) = (packet.src, packet.dst);
+            let Transport::Tcp(segment) = &mut packet.payload else { continue };
+            if segment.window >= enough {
+                continue;
+            }
+            let local = SocketAddr::new(source, segment.src_port);
+            let room = window.saturating_sub(filled(local, SocketAddr::new(destination, segment.dst_port)));
+            if room >= enough {
+                segment.window = room;
+                opened.push(packet.clone());
+            }
+        }
+        opened
+    }
+
     /// After how many of its bytes this end shuts its write side, if a fault says so.
     pub(super) fn finishes_after(&self, from: End, faults: &[Fault]) -> Option<u64> {
         let finishes =
@@ -221,7 +392,7 @@ impl Connection {
 
 impl Passed {
     fn of(packet: Packet) -> Passed {
-        Passed { packets: vec![packet], told: None }
+        Passed { packets: vec![packet], ..Passed::default() }
     }
 }
 

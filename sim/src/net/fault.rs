@@ -60,6 +60,18 @@ impl FaultKind {
 }
 
 impl FaultKind {
+    /// Its kind in one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::Reset => "reset",
+            FaultKind::Finish => "finish",
+            FaultKind::Cut => "cut",
+            FaultKind::Stall { .. } => "stall",
+            FaultKind::Refuse => "refuse",
+            FaultKind::Hang => "hang",
+        }
+    }
+
     /// Whether nothing passes after it.
     pub(super) fn ends_traffic(self) -> bool {
         matches!(self, FaultKind::Reset | FaultKind::Cut)
@@ -72,6 +84,10 @@ impl FaultKind {
 }
 
 impl End {
+    pub(super) fn index(self) -> usize {
+        usize::from(self == End::Server)
+    }
+
     /// The other one.
     #[must_use]
     pub fn other(self) -> End {
@@ -85,12 +101,8 @@ impl End {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FaultKind::Reset => f.pad("reset"),
-            FaultKind::Finish => f.pad("finish"),
-            FaultKind::Cut => f.pad("cut"),
             FaultKind::Stall { ms } => write!(f, "stall for {ms} ms"),
-            FaultKind::Refuse => f.pad("refuse"),
-            FaultKind::Hang => f.pad("hang"),
+            kind => f.pad(kind.name()),
         }
     }
 }

@@ -1,122 +1,135 @@
-//! How the bytes of a connection are told in tables: as what they mean, where the protocol is known.
+//! How the bytes of a connection are read: as frames of its protocol, where that is known.
+//!
+//! Tables name them, and the wire knows by them in which phase a connection is when a fault hits it.
 
-/// The protocol that tables read connections by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use super::fault::End;
+use super::http2::Http2;
+
+/// The protocol that connections are read by.
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Frames {
-    /// None: numbers of bytes.
+    /// None: numbers of bytes. What the client sends is a request, what the server sends answers it.
     #[default]
     Bytes,
     /// HTTP/2 (RFC 9113): frames.
     Http2,
-    /// Lines of text, up to CR LF: HTTP/1.1 heads, RESP.
+    /// Lines of text, up to CR LF, each of the client's a request and each of the server's its answer: RESP's inline
+    /// commands.
     Lines,
+    /// One of the component's own: what reads the bytes of this end.
+    Own(fn(End) -> Box<dyn Protocol>),
+}
+
+/// Reads what one end of a connection sends.
+pub trait Protocol: std::fmt::Debug {
+    /// How long the first frame of `unread` is, and what it does; none as long as it is not whole.
+    fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)>;
+
+    /// That frame in words.
+    fn name(&self, frame: &[u8]) -> String;
+
+    /// Whether both ends have to say something before a request may be made.
+    fn has_handshake(&self) -> bool {
+        false
+    }
+}
+
+/// What a frame does in its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is this end's part of the handshake.
+    Handshake,
+    /// A request begins with it.
+    Request,
+    /// It is of a response; so many requests end with it.
+    Response {
+        /// How many: 0 for a part that others follow.
+        answers: u32,
+    },
+    /// It is a fault of the protocol's own, of this name: a GOAWAY.
+    Fault(&'static str),
+    /// None of these.
+    Other,
+}
+
+impl Frames {
+    fn protocol(self, end: End) -> Option<Box<dyn Protocol>> {
+        match self {
+            Frames::Bytes => None,
+            Frames::Http2 => Some(Box::new(Http2::new(end))),
+            Frames::Lines => Some(Box::new(Lines(end))),
+            Frames::Own(protocol) => Some(protocol(end)),
+        }
+    }
 }
 
 /// Reads one direction of a connection.
 #[derive(Debug)]
 pub(super) struct Reader {
-    frames: Frames,
+    protocol: Box<dyn Protocol>,
     unread: Vec<u8>,
-    started: bool,
 }
 
-/// What a client says before its first frame (RFC 9113, 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Length, type, flags, stream (RFC 9113, 4.1).
-const HEADER: usize = 9;
+/// What has become complete with some bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) roles: Vec<Role>,
+    /// Each frame in words; empty unless asked for.
+    pub(super) names: Vec<String>,
+}
 
 impl Reader {
     /// A reader, if there is something to read by.
-    pub(super) fn of(frames: Frames) -> Option<Reader> {
-        (frames != Frames::Bytes).then(|| Reader { frames, unread: Vec::new(), started: false })
+    pub(super) fn of(frames: Frames, end: End) -> Option<Reader> {
+        frames.protocol(end).map(|protocol| Reader { protocol, unread: Vec::new() })
     }
 
-    /// What has become complete with these bytes, each in words.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<String> {
+    /// What has become complete with these bytes.
+    pub(super) fn read(&mut self, bytes: &[u8], named: bool) -> Read {
         self.unread.extend_from_slice(bytes);
-        let mut read = Vec::new();
-        while let Some(frame) = match self.frames {
-            Frames::Bytes => None,
-            Frames::Http2 => self.http2(),
-            Frames::Lines => self.line(),
-        } {
-            read.push(frame);
+        let mut read = Read::default();
+        while let Some((length, role)) = self.protocol.next(&self.unread) {
+            // A protocol that finds frames of nothing would find them for ever.
+            let length = length.clamp(1, self.unread.len().max(1));
+            read.roles.push(role);
+            if named {
+                read.names.push(self.protocol.name(&self.unread[..length]));
+            }
+            self.unread.drain(..length);
+            if self.unread.is_empty() {
+                break;
+            }
         }
         read
     }
 
-    fn http2(&mut self) -> Option<String> {
-        if !self.started {
-            let shared = self.unread.len().min(PREFACE.len());
-            if self.unread[..shared] == PREFACE[..shared] {
-                if shared < PREFACE.len() {
-                    return None;
-                }
-                self.unread.drain(..PREFACE.len());
-                self.started = true;
-                return Some(String::from("preface"));
-            }
-            self.started = true;
-        }
-        let header = self.unread.get(..HEADER)?;
-        let length = header[..3].iter().fold(0, |length, byte| (length << 8) | usize::from(*byte));
-        let (kind, flags) = (header[3], header[4]);
-        let stream = number(&header[5..9]) & 0x7fff_ffff;
-        let payload = self.unread.get(HEADER..HEADER + length)?.to_vec();
-        self.unread.drain(..HEADER + length);
-        Some(frame(kind, flags, stream, &payload))
+    /// Whether it is in the middle of a frame.
+    pub(super) fn is_within(&self) -> bool {
+        !self.unread.is_empty()
     }
 
-    fn line(&mut self) -> Option<String> {
-        let end = self.unread.windows(2).position(|pair| pair == b"\r\n")?;
-        let line: Vec<u8> = self.unread.drain(..end + 2).collect();
-        Some(String::from_utf8_lossy(&line[..end]).into_owned())
+    pub(super) fn has_handshake(&self) -> bool {
+        self.protocol.has_handshake()
     }
 }
 
-fn number(bytes: &[u8]) -> u32 {
-    bytes.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
-}
+/// [`Frames::Lines`].
+#[derive(Debug)]
+struct Lines(End);
 
-/// A frame by its registered name (RFC 9113, 6).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> String {
-    let ends = if flags & 1 != 0 { " END_STREAM" } else { "" };
-    let acks = if flags & 1 != 0 { " ACK" } else { "" };
-    match kind {
-        0 => format!("DATA stream={stream} {} bytes{ends}", payload.len()),
-        1 => format!("HEADERS stream={stream}{ends}"),
-        3 => format!("RST_STREAM stream={stream} {}", error_code(number(payload))),
-        4 => format!("SETTINGS{acks}"),
-        6 => format!("PING{acks}"),
-        7 => {
-            let last_stream = number(payload) & 0x7fff_ffff;
-            format!("GOAWAY last_stream={last_stream} {}", error_code(payload.get(4..).map_or(0, number)))
-        }
-        8 => format!("WINDOW_UPDATE stream={stream}"),
-        9 => format!("CONTINUATION stream={stream}"),
-        other => format!("frame {other:#x} stream={stream}"),
+impl Protocol for Lines {
+    fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)> {
+        let end = unread.windows(2).position(|pair| pair == b"\r\n")?;
+        let role = match self.0 {
+            End::Client => Role::Request,
+            End::Server => Role::Response { answers: 1 },
+        };
+        Some((end + 2, role))
     }
-}
 
-/// RFC 9113, 7.
-fn error_code(code: u32) -> &'static str {
-    const CODES: [&str; 14] = [
-        "NO_ERROR",
-        "PROTOCOL_ERROR",
-        "INTERNAL_ERROR",
-        "FLOW_CONTROL_ERROR",
-        "SETTINGS_TIMEOUT",
-        "STREAM_CLOSED",
-        "FRAME_SIZE_ERROR",
-        "REFUSED_STREAM",
-        "CANCEL",
-        "COMPRESSION_ERROR",
-        "CONNECT_ERROR",
-        "ENHANCE_YOUR_CALM",
-        "INADEQUATE_SECURITY",
-        "HTTP_1_1_REQUIRED",
-    ];
-    CODES.get(code as usize).copied().unwrap_or("unknown error")
+    fn name(&self, frame: &[u8]) -> String {
+        String::from_utf8_lossy(frame).trim_end().to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -124,19 +137,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_read_across_pieces_and_named() {
-        let mut reader = Reader::of(Frames::Http2).expect("http2 is read");
-        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 11];
-        assert!(reader.read(&PREFACE[..10]).is_empty());
-        assert_eq!(reader.read(&PREFACE[10..]), ["preface"]);
-        assert!(reader.read(&goaway[..12]).is_empty());
-        assert_eq!(reader.read(&goaway[12..]), ["GOAWAY last_stream=5 ENHANCE_YOUR_CALM"]);
-    }
-
-    #[test]
     fn lines_end_with_cr_lf() {
-        let mut reader = Reader::of(Frames::Lines).expect("lines are read");
-        assert!(reader.read(b"+PO").is_empty());
-        assert_eq!(reader.read(b"NG\r\n+PONG\r\n"), ["+PONG", "+PONG"]);
+        let mut reader = Reader::of(Frames::Lines, End::Server).expect("lines are read");
+        assert!(reader.read(b"+PO", true).roles.is_empty());
+        assert!(reader.is_within());
+        let read = reader.read(b"NG\r\n+PONG\r\n", true);
+        assert_eq!(read.names, ["+PONG", "+PONG"]);
+        assert_eq!(read.roles, [Role::Response { answers: 1 }; 2]);
+        assert!(!reader.is_within());
     }
 }

@@ -102,6 +102,7 @@ impl Host {
     /// told. Threads that belong to it go on; they have no network.
     pub fn crash(self) {
         let tasks = wire::with(|wire| {
+            wire.hit_hosts("crash", |client, server| client == self.0 || server == self.0);
             wire.hosts[self.0].is_down = true;
             wire.tasks_of(self.0)
         });

@@ -12,7 +12,7 @@ use crate::thread;
 use crate::time::{Duration, Instant, sleep};
 
 /// What a network is like.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The hosts by name; at most 255.
     pub hosts: Vec<&'static str>,
@@ -85,6 +85,23 @@ pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
     result
 }
 
+/// Whether nothing is under way, and nothing has been for longer than a retransmission takes: nothing more comes of what
+/// sockets were used for so far. A future that is ready and was not polled yet may still use one.
+///
+/// # Panics
+/// Outside [`simulate`].
+pub fn is_quiet() -> bool {
+    wire::with(|wire| wire.is_quiet())
+}
+
+fn break_link(fault: &'static str, one: Host, other: Host, link: Link) {
+    let ends = [(one.index(), other.index()), (other.index(), one.index())];
+    wire::with(|wire| {
+        wire.hit_hosts(fault, |client, server| ends.contains(&(client, server)));
+        wire.set_link(one.index(), other.index(), link);
+    });
+}
+
 impl Network {
     /// The host of this name.
     ///
@@ -99,12 +116,12 @@ impl Network {
 
     /// Packets between the two vanish until [`Network::heal`].
     pub fn partition(&self, one: Host, other: Host) {
-        wire::with(|wire| wire.set_link(one.index(), other.index(), Link::Partitioned));
+        break_link("partition", one, other, Link::Partitioned);
     }
 
     /// Packets between the two wait until [`Network::release`].
     pub fn hold(&self, one: Host, other: Host) {
-        wire::with(|wire| wire.set_link(one.index(), other.index(), Link::Held));
+        break_link("hold", one, other, Link::Held);
     }
 
     /// Packets between the two pass again; those that waited come first.

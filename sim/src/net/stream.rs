@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::shim::tokio::net as shim;
 
+use super::fault::FaultKind;
 use super::{host, wire};
 use crate::random;
 
@@ -137,6 +138,13 @@ impl TcpStream {
         self.with(|inner| inner.peer_addr())
     }
 
+    /// A fault of this end's hits the connection.
+    fn hit(&mut self, fault: &'static str) {
+        if let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr()) {
+            wire::with(|wire| wire.hit_socket(fault, local, peer));
+        }
+    }
+
     /// How much of `most` is transferred this time.
     fn part(&self, most: usize) -> usize {
         if self.short && most > 1 { 1 + random::below(most as u64) as usize } else { most }
@@ -184,6 +192,7 @@ impl AsyncWrite for TcpStream {
             let left = after.saturating_sub(self.written);
             if left == 0 {
                 if !self.finished {
+                    self.hit(FaultKind::Finish.name());
                     ready!(self.with(|inner| inner.poll_shutdown(context)))?;
                     self.finished = true;
                 }
@@ -210,6 +219,11 @@ impl AsyncWrite for TcpStream {
 
 impl Drop for TcpStream {
     fn drop(&mut self) {
+        if wire::exists()
+            && let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr())
+        {
+            wire::with(|wire| wire.dropped(local, peer));
+        }
         close(self.host, self.inner.take());
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 
 use turmoil_net::{EnterGuard, HostId, Packet, Transport};
 
-use super::connection::{Connection, Pair};
+use super::connection::{Connection, Hit, Pair};
 use super::fault::End;
 use super::host::Kill;
 use super::network::Config;
@@ -176,7 +176,7 @@ pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
 }
 
 impl Wire {
-    fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.quiet > self.config.retransmit_ticks() && self.under_way.is_empty()
     }
 
@@ -238,7 +238,7 @@ impl Wire {
         self.has_news = false;
         while let Some(entry) = self.under_way.first_entry().filter(|entry| entry.key().0 <= now) {
             let packet = entry.remove();
-            if !self.vanishes(&packet) {
+            if !self.vanishes(&packet) && !self.refuses(&packet) {
                 self.guard.deliver(packet);
             }
         }
@@ -250,7 +250,71 @@ impl Wire {
         }
         egress.drain(..).for_each(|packet| self.depart(packet, now));
         self.egress = egress;
+        self.open_windows();
         std::mem::take(&mut self.notes)
+    }
+
+    /// Answers data that nobody will read by RST, as a real stack does. turmoil-net would keep them until its buffer is
+    /// full, and the sender, with its FIN behind them, would wait for ever.
+    fn refuses(&mut self, packet: &Packet) -> bool {
+        let Transport::Tcp(segment) = &packet.payload else { return false };
+        let Some((pair, from)) = self.pair_of(packet, false) else { return false };
+        let Some(connection) = self.connections.get_mut(&pair) else { return false };
+        if !connection.is_unwanted(segment, from) {
+            return false;
+        }
+        let [back, onward] = connection.refuse_data(packet, segment);
+        self.send(back);
+        self.guard.deliver(onward);
+        true
+    }
+
+    /// Tells senders that there is room again. turmoil-net tells them only when one read has freed half of a buffer: who
+    /// reads a full one in smaller pieces would leave its sender, and its FIN, waiting for ever.
+    fn open_windows(&mut self) {
+        let window = u16::try_from(self.config.window).unwrap_or(u16::MAX);
+        let filled = |local: SocketAddr, peer: SocketAddr| {
+            let sockets = turmoil_net::netstat(local.ip()).entries;
+            let socket = sockets.iter().find(|socket| socket.local == local && socket.peer == Some(peer));
+            socket.map_or(u16::MAX, |socket| u16::try_from(socket.recv_q).unwrap_or(u16::MAX))
+        };
+        let opened: Vec<Packet> =
+            self.connections.values_mut().flat_map(|connection| connection.open_windows(window, filled)).collect();
+        opened.into_iter().for_each(|packet| self.send(packet));
+    }
+
+    /// A stream was dropped.
+    pub(super) fn dropped(&mut self, local: SocketAddr, peer: SocketAddr) {
+        if let Some((pair, end)) = self.known(local, peer)
+            && let Some(connection) = self.connections.get_mut(&pair)
+        {
+            connection.drop_end(end);
+        }
+    }
+
+    /// A fault hits a connection.
+    fn hit(hit: Hit) {
+        run::with(|run| run.faults.hit(hit.fault, hit.phase));
+    }
+
+    /// A fault of a socket hits its connection.
+    pub(super) fn hit_socket(&self, fault: &'static str, local: SocketAddr, peer: SocketAddr) {
+        let connection = self.known(local, peer).and_then(|(pair, _)| self.connections.get(&pair));
+        if let Some(connection) = connection {
+            Wire::hit(Hit { fault, phase: connection.phase() });
+        }
+    }
+
+    /// A fault of hosts or links hits the connections that these meet.
+    pub(super) fn hit_hosts(&self, fault: &'static str, meets: impl Fn(usize, usize) -> bool) {
+        for (pair, connection) in &self.connections {
+            let ends = (self.host_of(pair.client.ip()), self.host_of(pair.server.ip()));
+            if let (Some(client), Some(server)) = ends
+                && meets(client, server)
+            {
+                Wire::hit(Hit { fault, phase: connection.phase() });
+            }
+        }
     }
 
     /// A packet leaves its host: faults see it, then the link.
@@ -304,6 +368,7 @@ impl Wire {
             let words = if told.is_empty() { told } else { format!("{} {told}", self.words(pair, from)) };
             self.notes.push(words);
         }
+        passed.hits.into_iter().for_each(Wire::hit);
         passed.packets
     }
 
