@@ -7,6 +7,7 @@ use scenarios::{Expect, Expectation, Scenario};
 use serde::Serialize;
 use sim::ViolationKind;
 use sim::explore::Verdict;
+use sim::net::HitCounts;
 
 use super::outcome::Outcome;
 use super::search::Explored;
@@ -32,6 +33,8 @@ pub(super) struct Result<'a> {
     replay: Option<&'a str>,
     repro: Option<String>,
     trace_hash: String,
+    /// In how many of its runs each fault of the network hit a connection in each phase.
+    faults: &'a HitCounts,
     seconds: f64,
 }
 
@@ -64,6 +67,7 @@ impl<'a> Result<'a> {
             replay: outcome.token(),
             repro: outcome.repro.as_ref().map(|path| path.display().to_string()),
             trace_hash: hexadecimal(outcome.report.trace_hash),
+            faults: &outcome.report.faults,
             seconds: outcome.report.seconds,
         }
     }
