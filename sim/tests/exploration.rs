@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use proptest::prelude::*;
 use proptest::strategy::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::explore::{Cell, Hunt, Quiet, run_one};
+use sim::explore::{Cell, Hunt, Quiet, RECHECK_PERCENT, run_one};
 use sim::ledger::{Owner, Resource};
 use sim::replay::{Repro, ReproError, ShrinkLimits, Token, replay_repro, shrink, shrink_repro};
 use sim::sync::atomic::{AtomicUsize, Ordering};
@@ -61,8 +61,18 @@ fn case(variant: &str) -> Case {
 
 fn hunt(cells: Vec<Cell>, schedules: u64, jobs: usize) -> Vec<Report> {
     let stop = AtomicBool::new(false);
-    Hunt { cells, seed: 5, schedules, loom_executions: 1_000, deadline: None, jobs, stop: &stop, observer: &Quiet }
-        .run()
+    Hunt {
+        cells,
+        seed: 5,
+        schedules,
+        loom_executions: 1_000,
+        recheck_percent: RECHECK_PERCENT,
+        deadline: None,
+        jobs,
+        stop: &stop,
+        observer: &Quiet,
+    }
+    .run()
 }
 
 fn cells() -> Vec<Cell> {
@@ -107,8 +117,17 @@ fn a_hunt_from_a_failing_seed_begins_with_that_run() {
     let seed = found.failure().expect("the defect is found").origin.seed;
     let stop = AtomicBool::new(false);
     let cells = cells().drain(1..2).collect();
-    let hunt =
-        Hunt { cells, seed, schedules: 1, loom_executions: 1, deadline: None, jobs: 1, stop: &stop, observer: &Quiet };
+    let hunt = Hunt {
+        cells,
+        seed,
+        schedules: 1,
+        loom_executions: 1,
+        recheck_percent: RECHECK_PERCENT,
+        deadline: None,
+        jobs: 1,
+        stop: &stop,
+        observer: &Quiet,
+    };
     assert_eq!(hunt.run()[0].failure(), found.failure());
 }
 
@@ -120,6 +139,7 @@ fn a_stopped_hunt_reports_what_it_has() {
         seed: 0,
         schedules: 10,
         loom_executions: 1,
+        recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs: 2,
         stop: &stop,
@@ -210,4 +230,63 @@ fn loom_explores_the_small_plan_to_the_end() {
     assert!(reports[0].complete && matches!(reports[0].verdict, Verdict::Clean), "{reports:?}");
     assert!(reports[0].schedules > 1);
     assert!(reports[1].failure().is_some(), "{reports:?}");
+}
+
+/// A case whose runs go by what ran before them, and what its first violation would be.
+fn leaky(leak: impl Fn(u64) + Send + Sync + 'static) -> Case {
+    let name = CaseName { component: "test".to_owned(), scenario: "leaky".to_owned(), variant: "fixed".to_owned() };
+    let runs = std::sync::atomic::AtomicU64::new(0);
+    Case::new(
+        name,
+        || proptest::strategy::Just(()),
+        move |(): &()| {
+            leak(runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst));
+        },
+    )
+}
+
+fn diverged(case: Case, recheck_percent: u8) -> Option<String> {
+    let stop = AtomicBool::new(false);
+    let cells = vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random }];
+    let hunt = Hunt {
+        cells,
+        seed: 0,
+        schedules: 32,
+        loom_executions: 1,
+        recheck_percent,
+        deadline: None,
+        jobs: 1,
+        stop: &stop,
+        observer: &Quiet,
+    };
+    match hunt.run().remove(0).verdict {
+        Verdict::Diverged { message } => Some(message),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_run_that_goes_by_what_ran_before_it_is_told_by_its_first_event() {
+    let of = || {
+        leaky(|runs| {
+            let counter = AtomicUsize::new(0);
+            counter.fetch_add(1, Ordering::Relaxed);
+            if runs % 2 == 1 {
+                counter.load(Ordering::Relaxed);
+            }
+        })
+    };
+    let message = diverged(of(), 100).expect("it depends on the runs before it");
+    assert!(message.contains("event ") && message.contains("exploration.rs:"), "{message}");
+    assert_eq!(diverged(of(), 0), None, "nobody has looked");
+}
+
+#[test]
+fn a_verdict_that_goes_by_what_ran_before_is_told() {
+    // The first 40 runs: those of the chunk, and some of those that are made again.
+    let case = leaky(|runs| {
+        sim::property::always("the run is not one of the last", runs < 40);
+    });
+    let message = diverged(case, 100).expect("its verdict changes");
+    assert!(message.contains("verdict `clean` first and `the run is not one of the last`"), "{message}");
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::Just;
-use sim::explore::{Cell, Hunt, Quiet};
+use sim::explore::{Cell, Hunt, Quiet, RECHECK_PERCENT};
 use sim::sync::atomic::{self, AtomicI64, Ordering::SeqCst};
 use sim::sync::{Arc, Mutex};
 use sim::{Case, CaseName, Engine, StrategyName, property, thread};
@@ -20,6 +20,7 @@ fn mean(strategy: StrategyName, body: fn()) -> f64 {
         seed: trial * 7 + 1,
         schedules: 10_000,
         loom_executions: 0,
+        recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs: 1,
         stop: &stop,

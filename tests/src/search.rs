@@ -3,13 +3,24 @@
 use std::sync::atomic::AtomicBool;
 
 use scenarios::defaults;
-use sim::explore::{Cell, Hunt, Quiet, Report};
+use sim::explore::{Cell, Hunt, Quiet, RECHECK_PERCENT, Report};
 
 /// What a hunt through these cells gives, with that many jobs; no clock ends it.
 pub fn hunt(cells: Vec<Cell>, seed: u64, schedules: u64, jobs: usize) -> Vec<Report> {
     let never = AtomicBool::new(false);
     let loom_executions = defaults::LOOM_EXECUTIONS;
-    Hunt { cells, seed, schedules, loom_executions, deadline: None, jobs, stop: &never, observer: &Quiet }.run()
+    Hunt {
+        cells,
+        seed,
+        schedules,
+        loom_executions,
+        recheck_percent: RECHECK_PERCENT,
+        deadline: None,
+        jobs,
+        stop: &never,
+        observer: &Quiet,
+    }
+    .run()
 }
 
 /// What searching one cell gives. One job, since the test runner spreads the tests over the cores already.

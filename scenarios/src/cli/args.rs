@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use scenarios::{Unknown, defaults, parse_seed};
-use sim::explore::{Engine, StrategyName};
+use sim::explore::{Engine, RECHECK_PERCENT, StrategyName};
 
 /// Finds the schedule, or the fault, under which a component frees a thing twice, uses it after its release, hands it
 /// to the wrong peer, or never lets it go; and prints one line that replays it.
@@ -92,6 +92,9 @@ pub(super) struct SearchArguments {
     /// Where the search starts: decimal, or hexadecimal with 0x.
     #[arg(long, value_name = "N", value_parser = parse_seed, default_value_t = defaults::SEED)]
     pub(super) seed: u64,
+    /// Of a hundred runs, how many are made again, and must go the same way (exit code 3 if one does not); 0 is none.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = RECHECK_PERCENT)]
+    pub(super) recheck: u8,
     #[command(flatten)]
     pub(super) folder: FolderArgument,
     /// Prints one JSON object on stdout, and nothing else there.

@@ -37,6 +37,10 @@ fn summary(explored: &Explored) -> String {
     let expected = explored.outcomes.iter().filter(|outcome| outcome.is_as_expected()).count();
     let mut line =
         format!("{expected} of {cells} as expected, {} schedules in {:.1} s", explored.schedules(), explored.seconds);
+    let rechecked: u64 = explored.outcomes.iter().map(|outcome| outcome.report.rechecked).sum();
+    if rechecked > 0 {
+        let _ = write!(line, ", {rechecked} made again");
+    }
     if explored.undecided > 0 {
         let why = if explored.stopped { "stopped" } else { "the time was over" };
         let _ = write!(line, "; {why}, {} undecided", explored.undecided);

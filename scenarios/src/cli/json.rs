@@ -22,6 +22,8 @@ pub(super) struct Result<'a> {
     strategy: String,
     seed: String,
     schedules: u64,
+    /// How many of them were made again, and went the same way.
+    rechecked: u64,
     steps: u64,
     verdict: &'static str,
     /// Whether the budget was spent, or, on loom, the whole space explored; of a search that was stopped it was not.
@@ -52,6 +54,7 @@ impl<'a> Result<'a> {
             strategy: cell.strategy.to_string(),
             seed: hexadecimal(outcome.seed),
             schedules: outcome.report.schedules,
+            rechecked: outcome.report.rechecked,
             steps: outcome.report.steps,
             verdict: match &outcome.report.verdict {
                 Verdict::Clean => "clean",

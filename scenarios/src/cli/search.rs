@@ -98,6 +98,7 @@ pub(super) fn explore(
         // A budget that was asked for holds for every cell; else loom, which proves something only when it is through,
         // gets as many executions as a small plan may need.
         loom_executions: arguments.schedules.unwrap_or(defaults::LOOM_EXECUTIONS),
+        recheck_percent: arguments.recheck,
         deadline: time.and_then(|time| clock.deadline(time)),
         jobs,
         stop,

@@ -117,6 +117,7 @@ mod tests {
             complete: true,
             reached: BTreeMap::new(),
             faults: BTreeMap::new(),
+            rechecked: 0,
             seconds: 0.0,
             table: String::new(),
             full_table: String::new(),

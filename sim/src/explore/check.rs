@@ -6,6 +6,7 @@ use proptest::strategy::{Just, Strategy};
 
 use super::case::{Case, CaseName, Limits};
 use super::hunt::{Cell, Hunt, Quiet};
+use super::recheck::RECHECK_PERCENT;
 use super::report::{Failure, Report, Verdict};
 use super::single::run_one;
 use crate::engine::Engine;
@@ -94,6 +95,7 @@ impl Check {
             seed: self.seed,
             schedules,
             loom_executions: schedules.max(LOOM_EXECUTIONS_MIN),
+            recheck_percent: RECHECK_PERCENT,
             deadline: None,
             jobs: 1,
             stop: &stop,

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::case::Case;
 use super::isolate;
+use super::recheck::{self, Made};
 use super::report::{Failure, Origin, Report, Verdict};
 use super::single::{build, run_one, words};
 use crate::engine::sched::{Ended, Setup, Source, run_batch};
@@ -66,6 +67,8 @@ pub struct Hunt<'a> {
     pub schedules: u64,
     /// Most executions per cell under loom, which otherwise explores the whole space.
     pub loom_executions: u64,
+    /// Of a hundred runs under the scheduled engine, how many are made again, to see whether they go the same way.
+    pub recheck_percent: u8,
     /// When to stop handing out runs.
     pub deadline: Option<Instant>,
     /// How many OS threads; at least one is used.
@@ -82,25 +85,34 @@ impl std::fmt::Debug for Hunt<'_> {
     }
 }
 
-/// A violating run as the hunt saw it, before it is made again for its table.
-struct Found {
-    index: u64,
-    violation: Violation,
-    hash: u64,
+/// The run at which a cell ends.
+enum Found {
+    /// It violates a property: as the hunt saw it, before it is made again for its table.
+    Violation { index: u64, violation: Violation, hash: u64 },
+    /// It went another way when it was made again.
+    Diverged { message: String },
 }
 
 #[derive(Default)]
 struct Part {
     runs: u64,
+    rechecked: u64,
     steps: u64,
     hash: u64,
     reached: BTreeMap<String, u64>,
     faults: HitCounts,
     found: Option<Found>,
+    /// Every run's seed, and the runs that are to be made again.
+    seeds: Vec<u64>,
+    made: Vec<Made>,
 }
 
 impl Part {
-    fn add(&mut self, index: u64, seed: u64, outcome: Outcome) {
+    fn add(&mut self, index: u64, seed: u64, outcome: Outcome, recheck_percent: u8) {
+        self.seeds.push(seed);
+        if recheck::is_chosen(seed, recheck_percent) {
+            self.made.push(Made::new(index, seed, &outcome));
+        }
         self.runs += 1;
         self.steps += u64::from(outcome.steps);
         let hash = outcome.trace.hash();
@@ -111,12 +123,23 @@ impl Part {
         }
         outcome.faults.count(&mut self.faults);
         if let Some(violation) = outcome.violation {
-            self.found = Some(Found { index, violation, hash });
+            self.found = Some(Found::Violation { index, violation, hash });
+        }
+    }
+
+    /// Makes the chosen runs again.
+    fn recheck(&mut self, cell: &Cell) {
+        // A violation is made again for its table in any case, later.
+        let (made, seeds) = (std::mem::take(&mut self.made), std::mem::take(&mut self.seeds));
+        self.rechecked = made.len() as u64;
+        if let Some(message) = recheck::first_that_differs(cell, &made, &seeds) {
+            self.found = Some(Found::Diverged { message });
         }
     }
 
     fn absorb(&mut self, later: Part) {
         self.runs += later.runs;
+        self.rechecked += later.rechecked;
         self.steps += later.steps;
         self.hash = self.hash.wrapping_add(later.hash);
         for (sentence, count) in later.reached {
@@ -272,11 +295,13 @@ impl Hunt<'_> {
         let complete = whole.found.is_some() || whole.runs >= self.schedules;
         let (trace_hash, verdict) = match &whole.found {
             None => (whole.hash, Verdict::Clean),
-            Some(found) => (found.hash, self.verdict(cell, found)),
+            Some(Found::Diverged { message }) => (whole.hash, Verdict::Diverged { message: message.clone() }),
+            Some(Found::Violation { index, violation, hash }) => (*hash, self.verdict(cell, *index, violation, *hash)),
         };
         let seconds = closing.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
         Report {
             schedules: whole.runs,
+            rechecked: whole.rechecked,
             steps: whole.steps,
             verdict,
             trace_hash,
@@ -289,10 +314,9 @@ impl Hunt<'_> {
         }
     }
 
-    fn verdict(&self, cell: &Cell, found: &Found) -> Verdict {
-        let origin = self.origin(cell, found.index);
+    fn verdict(&self, cell: &Cell, index: u64, violation: &Violation, hash: u64) -> Verdict {
+        let origin = self.origin(cell, index);
         if cell.engine == Engine::Threads {
-            let violation = &found.violation;
             return Verdict::Violation(Box::new(Failure {
                 kind: violation.kind,
                 property: violation.property.clone(),
@@ -301,21 +325,21 @@ impl Hunt<'_> {
                 replay: format!("lastref replay {}", crate::replay::Token::new(origin.clone())),
                 origin,
                 step: 0,
-                trace_hash: found.hash,
+                trace_hash: hash,
                 table: String::new(),
                 full_table: String::new(),
             }));
         }
         let again = run_one(&cell.case, cell.engine, cell.strategy, origin.seed);
         match again.verdict {
-            Verdict::Violation(failure) if again.trace_hash == found.hash => Verdict::Violation(failure),
+            Verdict::Violation(failure) if again.trace_hash == hash => Verdict::Violation(failure),
             _ => Verdict::Diverged {
                 message: format!(
                     "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again",
-                    found.index + 1,
+                    index + 1,
                     cell.case.name(),
                     origin.seed,
-                    found.hash,
+                    hash,
                     again.trace_hash
                 ),
             },
@@ -343,9 +367,12 @@ fn chunk(hunt: &Hunt<'_>, cell: &Cell, from: u64, to: u64) -> Part {
         to,
         seed: 0,
         generator: cell.case.generator(),
+        recheck_percent: hunt.recheck_percent,
         part: Rc::clone(&part),
     }));
-    part.take()
+    let mut part = part.take();
+    part.recheck(cell);
+    part
 }
 
 struct Chunk {
@@ -357,6 +384,7 @@ struct Chunk {
     to: u64,
     seed: u64,
     generator: Box<dyn Generator>,
+    recheck_percent: u8,
     part: Rc<RefCell<Part>>,
 }
 
@@ -377,7 +405,7 @@ impl Source for Chunk {
     }
 
     fn finished(&mut self, ended: Ended) {
-        self.part.borrow_mut().add(self.next - 1, self.seed, ended.outcome);
+        self.part.borrow_mut().add(self.next - 1, self.seed, ended.outcome, self.recheck_percent);
     }
 }
 
@@ -389,7 +417,7 @@ fn threads_chunk(hunt: &Hunt<'_>, cell: &Cell, from: u64, to: u64) -> Part {
             break;
         }
         let seed = run_seed(hunt.seed, &cell_key(cell), index);
-        part.add(index, seed, threads::run_once(seed, Record::Hash, cell.case.body(generator.plan(seed))));
+        part.add(index, seed, threads::run_once(seed, Record::Hash, cell.case.body(generator.plan(seed))), 0);
     }
     part
 }

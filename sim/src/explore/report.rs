@@ -32,6 +32,8 @@ pub struct Origin {
 pub struct Report {
     /// Runs up to and with the first finding, or all that were made.
     pub schedules: u64,
+    /// How many of them were made again, and went the same way.
+    pub rechecked: u64,
     /// Decisions in those runs.
     pub steps: u64,
     /// Clean, or what was found.

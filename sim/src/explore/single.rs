@@ -107,6 +107,7 @@ pub(crate) fn report_of(origin: Origin, outcome: &Outcome) -> Report {
     let (table, full_table) = tables(outcome);
     Report {
         schedules: 1,
+        rechecked: 0,
         steps: u64::from(outcome.steps),
         verdict: failure.map_or(Verdict::Clean, |failure| Verdict::Violation(Box::new(failure))),
         trace_hash: outcome.trace.hash(),

@@ -14,7 +14,7 @@ use crate::seed::{fold, fold_str};
 use crate::violation::Violation;
 
 pub use table::Detail;
-pub(crate) use table::render;
+pub(crate) use table::{describe, render};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]

@@ -108,6 +108,17 @@ fn clock(now_ns: u64) -> String {
     }
 }
 
+/// One event as a reader may look it up: who, when, what, where.
+pub(crate) fn describe(event: &Event, outcome: &Outcome) -> String {
+    let task = outcome.tasks.get(event.task.index()).map_or("-", String::as_str);
+    let what = match &event.item {
+        Item::Op { kind, object } => format!("{kind} {}", label(&outcome.objects, *object)),
+        _ => text(event, outcome, Detail::Full).unwrap_or_default(),
+    };
+    let (file, line) = (event.location.file(), event.location.line());
+    format!("{task}, step {}, {}: {what} ({file}:{line})", event.step, clock(event.now_ns))
+}
+
 fn text(event: &Event, outcome: &Outcome, detail: Detail) -> Option<String> {
     match &event.item {
         Item::Custody(custody) if detail == Detail::Custody && custody.is_routine() => {

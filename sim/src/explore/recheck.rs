@@ -1,0 +1,139 @@
+//! Making runs of a hunt again: what is deterministic goes the same way, whatever ran before it or beside it.
+//!
+//! Some runs of each chunk, chosen by their seeds, are made again after it, in the opposite order. One that has another
+//! trace then, or another verdict, is a finding about the harness or the model: something outside the seed decides. It is
+//! told by the first event that differs, so it is made twice more, recorded: alone, and after the runs that it had come
+//! after.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::hunt::Cell;
+use super::single::build;
+use crate::engine::sched::{Ended, Setup, Source, run_batch};
+use crate::plan::Generator;
+use crate::run::{Outcome, Record};
+use crate::seed::mix;
+use crate::trace::describe;
+
+/// Of a hundred runs, how many are made again, unless a hunt is told otherwise.
+pub const RECHECK_PERCENT: u8 = 5;
+
+/// A run that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) index: u64,
+    pub(super) seed: u64,
+    pub(super) hash: u64,
+    /// The property that it violated.
+    pub(super) property: Option<String>,
+}
+
+impl Made {
+    pub(super) fn new(index: u64, seed: u64, outcome: &Outcome) -> Made {
+        let property = outcome.violation.as_ref().map(|violation| violation.property.clone());
+        Made { index, seed, hash: outcome.trace.hash(), property }
+    }
+}
+
+/// Whether the run of this seed is one of those.
+pub(super) fn is_chosen(seed: u64, percent: u8) -> bool {
+    // Mixed once more: plan, schedule and draws derive from the seed itself.
+    mix(seed ^ 0x7ec4_ec4e) % 100 < u64::from(percent)
+}
+
+/// The first of these runs that goes another way when it is made again, and how. `seeds` are those of the whole chunk,
+/// in the order in which they were run.
+pub(super) fn first_that_differs(cell: &Cell, made: &[Made], seeds: &[u64]) -> Option<String> {
+    let again: Vec<u64> = made.iter().rev().map(|made| made.seed).collect();
+    let outcomes = run(cell, &again, |_| Record::Hash);
+    made.iter().zip(outcomes.iter().rev()).find_map(|(first, second)| difference(cell, first, second, seeds))
+}
+
+fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: &[u64]) -> Option<String> {
+    let again = Made::new(first.index, first.seed, second);
+    if again == *first {
+        return None;
+    }
+    let before = seeds.split(|seed| *seed == first.seed).next().unwrap_or_default();
+    let in_place: Vec<u64> = before.iter().copied().chain([first.seed]).collect();
+    let alone = run(cell, &[first.seed], |_| Record::Events).pop();
+    let last = in_place.len() - 1;
+    let after = run(cell, &in_place, move |nth| if nth == last { Record::Events } else { Record::Hash }).pop();
+    let told = alone.zip(after).and_then(|(alone, after)| first_event(&alone, &after));
+    let verdict = |property: &Option<String>| property.clone().unwrap_or_else(|| String::from("clean"));
+    let verdicts = if again.property == first.property {
+        String::new()
+    } else {
+        format!(", verdict `{}` first and `{}` when made again", verdict(&first.property), verdict(&again.property))
+    };
+    Some(format!(
+        "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again{verdicts}; {}",
+        first.index + 1,
+        cell.case.name(),
+        first.seed,
+        first.hash,
+        again.hash,
+        told.unwrap_or_else(|| String::from("made twice more, the two did not differ"))
+    ))
+}
+
+/// The first event of two recorded runs that is not the same, with what each did.
+fn first_event(one: &Outcome, other: &Outcome) -> Option<String> {
+    let longest = one.trace.events.len().max(other.trace.events.len());
+    let words = |outcome: &Outcome, nth: usize| {
+        outcome
+            .trace
+            .events
+            .get(nth)
+            .map_or_else(|| String::from("the end of the run"), |event| describe(event, outcome))
+    };
+    (0..longest).find_map(|nth| {
+        let (one, other) = (words(one, nth), words(other, nth));
+        (one != other).then(|| format!("event {} differs: `{one}`, and `{other}`", nth + 1))
+    })
+}
+
+/// Makes the runs of these seeds, one after the other.
+fn run(cell: &Cell, seeds: &[u64], record: impl Fn(usize) -> Record + 'static) -> Vec<Outcome> {
+    let outcomes = Rc::new(RefCell::new(Vec::new()));
+    if !seeds.is_empty() {
+        run_batch(Box::new(Seeds {
+            cell: cell.clone(),
+            seeds: seeds.to_vec(),
+            next: 0,
+            record,
+            generator: cell.case.generator(),
+            outcomes: Rc::clone(&outcomes),
+        }));
+    }
+    outcomes.take()
+}
+
+struct Seeds<R> {
+    cell: Cell,
+    seeds: Vec<u64>,
+    next: usize,
+    record: R,
+    generator: Box<dyn Generator>,
+    outcomes: Rc<RefCell<Vec<Outcome>>>,
+}
+
+impl<R: Fn(usize) -> Record> Source for Seeds<R> {
+    fn next(&mut self) -> Option<Setup> {
+        let seed = *self.seeds.get(self.next)?;
+        let record = (self.record)(self.next);
+        self.next += 1;
+        Some(Setup {
+            seed,
+            strategy: build(&self.cell.case, self.cell.strategy, seed),
+            bounds: self.cell.case.bounds().bounds(),
+            record,
+            body: self.cell.case.body(self.generator.plan(seed)),
+        })
+    }
+
+    fn finished(&mut self, ended: Ended) {
+        self.outcomes.borrow_mut().push(ended.outcome);
+    }
+}
