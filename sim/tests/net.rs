@@ -140,6 +140,32 @@ fn a_stall_delays_and_loses_nothing() {
     assert_eq!(errors(fault), (None, None));
 }
 
+/// For 50 ms, where a segment that is lost is given up after more than 100.
+#[test]
+fn a_link_that_a_fault_breaks_for_a_while_loses_nothing_and_takes_as_long() {
+    for kind in [FaultKind::Partition { ms: 50 }, FaultKind::Hold { ms: 50 }] {
+        let fault = Fault { connection: 0, from: End::Server, after_bytes: 40, kind };
+        assert_eq!(errors(fault), (None, None), "{kind}");
+        explore(100, move || {
+            simulate(Config { faults: vec![fault], ..Config::default() }, |network| {
+                let (client, server) = ends(network);
+                let echo = server.spawn("echo", echo_once(listener(server)));
+                let before = Instant::now();
+                client.spawn("ask", async move { ask(server, &[7; 100]).await }).join();
+                assert!(before.elapsed() >= Duration::from_millis(50), "{kind}: {:?}", before.elapsed());
+                echo.join();
+            });
+        });
+    }
+}
+
+#[test]
+fn a_partition_for_longer_than_retransmissions_last_ends_its_connections() {
+    let kind = FaultKind::Partition { ms: 2_000 };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind };
+    assert_eq!(errors(fault).0, Some(ErrorKind::TimedOut));
+}
+
 #[test]
 fn an_attempt_may_hang_and_times_out() {
     let fault = Fault { connection: 0, from: End::Client, after_bytes: 0, kind: FaultKind::Hang };

@@ -76,6 +76,8 @@ pub(super) struct Passed {
     pub(super) told: Option<String>,
     /// The faults that have hit with it.
     pub(super) hits: Vec<Hit>,
+    /// What becomes of the link, before the packets go on their way.
+    pub(super) breaks: Option<FaultKind>,
 }
 
 /// A fault that has hit a connection.
@@ -273,14 +275,17 @@ impl Connection {
         }
         self.is_waiting &= !flags.rst;
         self.is_reset |= flags.rst;
-        let Some((nth, fault)) = due else { return Passed { packets: vec![packet], told: words.said, hits } };
+        let Some((nth, fault)) = due else {
+            return Passed { packets: vec![packet], told: words.said, hits, breaks: None };
+        };
         self.happened.push(nth);
         // What the packet has brought about up to the byte counts; a fault at the first of all comes before it.
         let phase = if fault.after_bytes == 0 { before } else { self.phase() };
         hits.push(Hit { fault: fault.kind.name(), phase });
         words.say(|| format!("{} after {} bytes", fault.kind, fault.after_bytes));
         let packets = self.happen(fault.kind, packet, (passes - start) as usize, now);
-        Passed { packets, told: words.said, hits }
+        let breaks = matches!(fault.kind, FaultKind::Partition { .. } | FaultKind::Hold { .. }).then_some(fault.kind);
+        Passed { packets, told: words.said, hits, breaks }
     }
 
     /// The attempt, or its answer. It is refused if the listener has as many waiting as it takes: its kernel would say
@@ -300,17 +305,18 @@ impl Connection {
             Some(FaultKind::Refuse) => {
                 self.is_reset = true;
                 let packets = vec![reset_in_answer(&packet, segment)];
-                Passed { packets, told, hits: hit(FaultKind::Refuse) }
+                Passed { packets, told, hits: hit(FaultKind::Refuse), breaks: None }
             }
-            Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang) },
+            Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang), breaks: None },
             None if is_refused => {
                 self.is_reset = true;
                 let packets = vec![reset_in_answer(&packet, segment)];
-                Passed { packets, told, hits: vec![Hit { fault: "full backlog", phase: Phase::Connecting }] }
+                let hits = vec![Hit { fault: "full backlog", phase: Phase::Connecting }];
+                Passed { packets, told, hits, breaks: None }
             }
             None => {
                 self.is_waiting |= is_first && from == End::Client;
-                Passed { packets: vec![packet], told, hits: Vec::new() }
+                Passed { packets: vec![packet], told, ..Passed::default() }
             }
         }
     }

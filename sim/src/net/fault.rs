@@ -41,6 +41,16 @@ pub enum FaultKind {
         /// How long.
         ms: u32,
     },
+    /// The link between the two hosts is cut for so many milliseconds: packets of all their connections vanish.
+    Partition {
+        /// How long.
+        ms: u32,
+    },
+    /// The link between the two hosts holds the packets of all their connections for so many milliseconds.
+    Hold {
+        /// How long.
+        ms: u32,
+    },
     /// The attempt is answered by RST: `ConnectionRefused`. Counted bytes mean nothing here.
     Refuse,
     /// The attempt is answered by nothing: it fails with `TimedOut` in the end. Counted bytes mean nothing here.
@@ -49,11 +59,13 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [FaultKind; 6] = [
+    pub const ALL: [FaultKind; 8] = [
         FaultKind::Reset,
         FaultKind::Finish,
         FaultKind::Cut,
         FaultKind::Stall { ms: 50 },
+        FaultKind::Partition { ms: 50 },
+        FaultKind::Hold { ms: 50 },
         FaultKind::Refuse,
         FaultKind::Hang,
     ];
@@ -67,6 +79,8 @@ impl FaultKind {
             FaultKind::Finish => "finish",
             FaultKind::Cut => "cut",
             FaultKind::Stall { .. } => "stall",
+            FaultKind::Partition { .. } => "partition",
+            FaultKind::Hold { .. } => "hold",
             FaultKind::Refuse => "refuse",
             FaultKind::Hang => "hang",
         }
@@ -79,7 +93,7 @@ impl FaultKind {
 
     /// Whether the wire does it, and not the socket.
     pub(super) fn is_on_the_wire(self) -> bool {
-        matches!(self, FaultKind::Reset | FaultKind::Cut | FaultKind::Stall { .. })
+        !matches!(self, FaultKind::Finish | FaultKind::Refuse | FaultKind::Hang)
     }
 }
 
@@ -101,7 +115,9 @@ impl End {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FaultKind::Stall { ms } => write!(f, "stall for {ms} ms"),
+            FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => {
+                write!(f, "{} for {ms} ms", self.name())
+            }
             kind => f.pad(kind.name()),
         }
     }

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use turmoil_net::{EnterGuard, HostId, Packet, Transport};
 
 use super::connection::{Connection, Hit, Pair};
-use super::fault::End;
+use super::fault::{End, FaultKind};
 use super::host::Kill;
 use super::network::Config;
 use super::task::Token;
@@ -61,6 +61,8 @@ pub(super) struct Wire {
     connections: BTreeMap<Pair, Connection>,
     under_way: BTreeMap<(Instant, u64), Packet>,
     held: Vec<Packet>,
+    /// When links that a fault of the plan has broken are whole again.
+    mending: BTreeMap<Instant, Vec<(usize, usize)>>,
     sent: u64,
     /// When the last packet on a link, by source and destination, arrives: links keep order.
     last: BTreeMap<(usize, usize), Instant>,
@@ -100,6 +102,7 @@ pub(super) fn install(config: Config) {
         connections: BTreeMap::new(),
         under_way: BTreeMap::new(),
         held: Vec::new(),
+        mending: BTreeMap::new(),
         sent: 0,
         last: BTreeMap::new(),
         quiet: u32::MAX,
@@ -177,7 +180,7 @@ pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
 
 impl Wire {
     pub(super) fn is_quiet(&self) -> bool {
-        self.quiet > self.config.retransmit_ticks() && self.under_way.is_empty()
+        self.quiet > self.config.retransmit_ticks() && self.under_way.is_empty() && self.mending.is_empty()
     }
 
     /// The tasks of a host.
@@ -220,6 +223,8 @@ impl Wire {
     fn next_turn(&self) -> Option<Instant> {
         let soonest = self.last_turn + TICK;
         let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
+        let mended = self.mending.first_key_value().map(|(at, _)| *at);
+        let due = due.into_iter().chain(mended).min();
         let patience = self.config.retransmit_ticks().saturating_sub(self.quiet).saturating_add(1);
         let retransmission = self.last_turn + TICK * patience;
         let next =
@@ -242,10 +247,13 @@ impl Wire {
                 self.guard.deliver(packet);
             }
         }
+        while let Some(entry) = self.mending.first_entry().filter(|entry| *entry.key() <= now) {
+            entry.remove().into_iter().for_each(|(one, other)| self.set_link(one, other, Link::Up));
+        }
         let mut egress = std::mem::take(&mut self.egress);
         for _ in 0..ticks {
             self.guard.egress_all(&mut egress);
-            let is_quiet = egress.is_empty() && self.under_way.is_empty();
+            let is_quiet = egress.is_empty() && self.under_way.is_empty() && self.mending.is_empty();
             self.quiet = if is_quiet { self.quiet.saturating_add(1) } else { 0 };
         }
         egress.drain(..).for_each(|packet| self.depart(packet, now));
@@ -369,7 +377,25 @@ impl Wire {
             self.notes.push(words);
         }
         passed.hits.into_iter().for_each(Wire::hit);
+        if let (Some(fault), Some(client), Some(server)) =
+            (passed.breaks, self.host_of(pair.client.ip()), self.host_of(pair.server.ip()))
+        {
+            self.break_link(fault, (client, server), now);
+        }
         passed.packets
+    }
+
+    /// A fault of the plan breaks a link for a while.
+    fn break_link(&mut self, fault: FaultKind, (client, server): (usize, usize), now: Instant) {
+        let (link, ms) = match fault {
+            FaultKind::Partition { ms } => (Link::Partitioned, ms),
+            FaultKind::Hold { ms } => (Link::Held, ms),
+            _ => return,
+        };
+        let ends = (client.min(server), client.max(server));
+        self.hit_hosts(fault.name(), |client, server| ends == (client.min(server), client.max(server)));
+        self.set_link(client, server, link);
+        self.mending.entry(now + Duration::from_millis(u64::from(ms))).or_default().push(ends);
     }
 
     /// Whether the listener has as many waiting as it takes.
