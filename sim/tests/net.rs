@@ -231,6 +231,28 @@ fn a_dropped_attempt_leaves_no_socket() {
     });
 }
 
+/// Both ends, ended at any await point that a millisecond falls into: where they connect, accept, read, write or shut
+/// down. That nothing is left is for `simulate` to say.
+#[test]
+fn a_future_that_is_dropped_at_any_await_point_leaves_no_socket() {
+    for (client_ms, server_ms) in (0..24).flat_map(|ms| [(ms, 60), (60, ms), (ms, ms)]) {
+        explore(10, move || {
+            simulate(Config { short: true, window: 64, ..Config::default() }, |network| {
+                let (client, server) = ends(network);
+                let listener = listener(server);
+                let echo = server.spawn("echo", async move {
+                    let _ = timeout(Duration::from_millis(server_ms), echo_once(listener)).await;
+                });
+                let asked = client.spawn("ask", async move {
+                    let _ = timeout(Duration::from_millis(client_ms), ask(server, &[7; 300])).await;
+                });
+                asked.join();
+                echo.join();
+            });
+        });
+    }
+}
+
 #[test]
 fn a_socket_that_is_left_is_a_leak_with_its_address() {
     let leak = check().search(|| {

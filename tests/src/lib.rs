@@ -1,12 +1,13 @@
 //! What the tests of the workspace share: the cells of the suite, the canaries, and how a cell is searched.
 //!
 //! The tests themselves are in `tests/`: `suite` (one test per scenario, variant and engine), `tripwires` (determinism,
-//! replay, canaries), `snapshots` (the interleavings and tables that people review), `detection` (the generated document)
-//! and `tidy` (the shape of the source).
+//! replay, canaries), `snapshots` (the interleavings and tables that people review), `detection` and `faults` (the
+//! generated documents) and `tidy` (the shape of the source).
 //! The command line is tested in its own package, where cargo builds the binary for its tests.
 
 pub mod canaries;
 pub mod cells;
 pub mod detection;
 pub mod environment;
+pub mod faults;
 pub mod search;

@@ -17,7 +17,7 @@ use models::context_pool::req_state;
 use models::image::image_state;
 use models::subchannel::state;
 use scenarios::{Expect, defaults};
-use sim::explore::{run_one, transitions};
+use sim::explore::{Engine, run_one, transitions};
 use sim::replay::{ShrinkLimits, shrink};
 
 /// Runs of each scenario whose transitions are gathered; another tenfold adds none.
@@ -47,12 +47,14 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// The shuttle cells of each variant, as `component.variant`, in the order of the list.
+/// The cells of each variant, as `component.variant` under shuttle and `component.network.variant` on the network, in the
+/// order of the list.
 fn by_variant() -> Vec<(String, Vec<SuiteCell>)> {
     let mut variants: Vec<(String, Vec<SuiteCell>)> = Vec::new();
     for cell in cells::all().into_iter().filter(|cell| cell.cell.engine.is_scheduled()) {
         let name = cell.cell.case.name();
-        let name = format!("{}.{}", name.component, name.variant);
+        let network = if cell.cell.engine == Engine::Turmoil { "network." } else { "" };
+        let name = format!("{}.{network}{}", name.component, name.variant);
         match variants.iter_mut().find(|(known, _)| *known == name) {
             Some((_, cells)) => cells.push(cell),
             None => variants.push((name, vec![cell])),
@@ -81,7 +83,7 @@ fn table(cell: &SuiteCell) -> Result<String, Failed> {
     Ok(format!("{}\n{table}", case.name()))
 }
 
-/// The shuttle cells of each component's fixed variant.
+/// The cells of each component's fixed variant, on one task set and on the network alike.
 fn by_component() -> BTreeMap<String, Vec<SuiteCell>> {
     let mut components: BTreeMap<String, Vec<SuiteCell>> = BTreeMap::new();
     for cell in cells::all().into_iter().filter(|cell| cell.cell.engine.is_scheduled()) {

@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
 
+use super::dialogue::{Dialogue, Phase};
 use super::fault::{End, Fault, FaultKind};
 use super::frames::{Frames, Reader, Role};
-use super::phase::Phase;
 use crate::run;
 use crate::time::{Duration, Instant};
 
@@ -30,16 +30,7 @@ pub(super) struct Connection {
     sides: [Side; 2],
     /// Nothing of it passes any more.
     is_cut: bool,
-    /// The client has heard that it is accepted by the server's host.
-    is_established: bool,
-    /// It was reset, by whom ever.
-    is_reset: bool,
-    /// Requests that have begun and are not answered.
-    unanswered: u32,
-    /// Up to which of the server's bytes they are a response.
-    responded: u64,
-    /// A response has begun and not ended.
-    is_responding: bool,
+    dialogue: Dialogue,
     /// It was tried, and nobody has accepted it, nor was it reset.
     pub(super) is_waiting: bool,
     /// The faults that have happened, by their place in the plan.
@@ -59,10 +50,6 @@ struct Side {
     /// The last acknowledgement that this end has sent, without a payload.
     last_ack: Option<Packet>,
     reader: Option<Reader>,
-    /// It has done its part of the handshake.
-    has_greeted: bool,
-    /// It has said FIN.
-    is_finished: bool,
     /// Its stream was dropped: nobody reads what arrives for it.
     is_dropped: bool,
 }
@@ -97,18 +84,7 @@ struct Range {
 impl Side {
     fn new(frames: Frames, end: End) -> Side {
         let reader = Reader::of(frames, end);
-        let has_greeted = reader.as_ref().is_none_or(|reader| !reader.has_handshake());
-        Side {
-            end,
-            first: None,
-            bytes: 0,
-            acknowledged: None,
-            last_ack: None,
-            reader,
-            has_greeted,
-            is_finished: false,
-            is_dropped: false,
-        }
+        Side { end, first: None, bytes: 0, acknowledged: None, last_ack: None, reader, is_dropped: false }
     }
 
     /// How many of its bytes the other end has.
@@ -117,6 +93,10 @@ impl Side {
             (Some(acknowledged), Some(first)) => u64::from(acknowledged.wrapping_sub(first)),
             _ => 0,
         }
+    }
+
+    fn has_handshake(&self) -> bool {
+        self.reader.as_ref().is_some_and(Reader::has_handshake)
     }
 
     fn is_within_a_frame(&self) -> bool {
@@ -174,16 +154,14 @@ impl Words {
 
 impl Connection {
     pub(super) fn new(number: u32, frames: Frames) -> Connection {
+        let sides = [Side::new(frames, End::Client), Side::new(frames, End::Server)];
+        let has_handshake = sides.iter().any(Side::has_handshake);
         Connection {
             number,
             stalled_until: None,
-            sides: [Side::new(frames, End::Client), Side::new(frames, End::Server)],
+            sides,
+            dialogue: Dialogue::new(has_handshake),
             is_cut: false,
-            is_established: false,
-            is_reset: false,
-            unanswered: 0,
-            responded: 0,
-            is_responding: false,
             is_waiting: false,
             happened: Vec::new(),
         }
@@ -192,39 +170,7 @@ impl Connection {
     /// In which phase it is.
     pub(super) fn phase(&self) -> Phase {
         let [client, server] = &self.sides;
-        if self.is_cut || self.is_reset || (client.is_finished && server.is_finished) {
-            Phase::Closed
-        } else if client.is_finished || server.is_finished {
-            Phase::Closing
-        } else if !self.is_established {
-            Phase::Connecting
-        } else if !(client.has_greeted && server.has_greeted) {
-            Phase::Handshake
-        } else if self.is_responding || server.is_within_a_frame() || self.responded > server.arrived() {
-            Phase::Response
-        } else if self.unanswered > 0 || client.is_within_a_frame() {
-            Phase::Request
-        } else {
-            Phase::Idle
-        }
-    }
-
-    /// What a frame of this end means for the phase; the protocol's own fault, if it is one.
-    fn play(&mut self, from: End, role: Role) -> Option<&'static str> {
-        match role {
-            Role::Handshake => self.sides[from.index()].has_greeted = true,
-            Role::Request => self.unanswered = self.unanswered.saturating_add(1),
-            Role::Response { answers } => {
-                self.unanswered = self.unanswered.saturating_sub(answers);
-                if from == End::Server {
-                    self.is_responding = answers == 0;
-                    self.responded = self.sides[from.index()].bytes;
-                }
-            }
-            Role::Fault(name) => return Some(name),
-            Role::Other => {}
-        }
-        None
+        self.dialogue.phase(client.is_within_a_frame(), server.is_within_a_frame(), server.arrived())
     }
 
     /// A packet of this end is about to leave its host.
@@ -238,7 +184,9 @@ impl Connection {
             return self.pass_syn(packet, from, faults, false);
         }
         let before = self.phase();
-        self.is_established |= from == End::Client && segment.flags.ack;
+        if from == End::Client && segment.flags.ack {
+            self.dialogue.establish();
+        }
         let [client, server] = &mut self.sides;
         let (side, other) = match from {
             End::Client => (client, server),
@@ -263,18 +211,19 @@ impl Connection {
         let roles = side.count(segment, Range { start, passes }, &mut words);
         let flags = segment.flags;
         if flags.fin && passes == end {
-            side.is_finished = true;
+            self.dialogue.finish(from);
             words.say(|| String::from("FIN"));
         }
-        let mut hits: Vec<Hit> = Vec::new();
-        for role in roles {
-            hits.extend(self.play(from, role).map(|fault| Hit { fault, phase: before }));
-        }
+        let bytes = side.bytes;
+        let played = roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes));
+        let mut hits: Vec<Hit> = played.map(|fault| Hit { fault, phase: before }).collect();
         if flags.rst {
             words.say(|| String::from("RST"));
         }
         self.is_waiting &= !flags.rst;
-        self.is_reset |= flags.rst;
+        if flags.rst {
+            self.dialogue.end();
+        }
         let Some((nth, fault)) = due else {
             return Passed { packets: vec![packet], told: words.said, hits, breaks: None };
         };
@@ -303,13 +252,13 @@ impl Connection {
         };
         match faults.iter().find(of_attempt).map(|fault| fault.kind) {
             Some(FaultKind::Refuse) => {
-                self.is_reset = true;
+                self.dialogue.end();
                 let packets = vec![reset_in_answer(&packet, segment)];
                 Passed { packets, told, hits: hit(FaultKind::Refuse), breaks: None }
             }
             Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang), breaks: None },
             None if is_refused => {
-                self.is_reset = true;
+                self.dialogue.end();
                 let packets = vec![reset_in_answer(&packet, segment)];
                 let hits = vec![Hit { fault: "full backlog", phase: Phase::Connecting }];
                 Passed { packets, told, hits, breaks: None }
@@ -330,6 +279,7 @@ impl Connection {
             return vec![packet];
         }
         self.is_cut = true;
+        self.dialogue.end();
         let Transport::Tcp(segment) = &mut packet.payload else { return vec![packet] };
         segment.payload.truncate(passes);
         segment.flags.fin = false;
@@ -361,7 +311,7 @@ impl Connection {
 
     /// RST to both ends: to the one that sends what nobody reads, and to the one that is not there.
     pub(super) fn refuse_data(&mut self, packet: &Packet, segment: &TcpSegment) -> [Packet; 2] {
-        self.is_reset = true;
+        self.dialogue.end();
         let end = reset(segment.src_port, segment.dst_port);
         let back = reset_in_answer(packet, segment);
         [back, Packet { payload: Transport::Tcp(end), ..packet.clone() }]

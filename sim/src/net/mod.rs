@@ -21,22 +21,25 @@
 //! It needs tasks that can be parked, which the scheduled engine has; under the others [`simulate`] panics.
 
 mod connection;
+mod dialogue;
 mod fault;
 mod frames;
+mod hits;
 mod host;
 mod http2;
+mod link;
 mod network;
-mod phase;
 mod stream;
 mod task;
 mod wire;
 
+pub use dialogue::Phase;
 pub use fault::{End, Fault, FaultKind};
 pub use frames::{Frames, Protocol, Role};
+pub use hits::HitCounts;
+pub(crate) use hits::Hits;
 pub use host::{Host, Task};
 pub use network::{Config, Network, is_quiet, simulate};
-pub(crate) use phase::Hits;
-pub use phase::{HitCounts, Phase};
 pub use stream::{TcpListener, TcpStream};
 pub use task::{Sleep, block_on, sleep, timeout};
 pub use wire::TICK;

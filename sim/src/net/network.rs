@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::fault::Fault;
 use super::frames::Frames;
 use super::host::Host;
-use super::wire::{self, Link};
+use super::link::{Ends, Link};
+use super::wire;
 use crate::engine::{self, Arm};
 use crate::property::always_with;
 use crate::thread;
@@ -95,10 +96,10 @@ pub fn is_quiet() -> bool {
 }
 
 fn break_link(fault: &'static str, one: Host, other: Host, link: Link) {
-    let ends = [(one.index(), other.index()), (other.index(), one.index())];
+    let ends = Ends::new(one.index(), other.index());
     wire::with(|wire| {
-        wire.hit_hosts(fault, |client, server| ends.contains(&(client, server)));
-        wire.set_link(one.index(), other.index(), link);
+        wire.hit_hosts(fault, |client, server| ends == Ends::new(client, server));
+        wire.set_link(ends, link);
     });
 }
 
@@ -126,7 +127,7 @@ impl Network {
 
     /// Packets between the two pass again; those that waited come first.
     pub fn release(&self, one: Host, other: Host) {
-        wire::with(|wire| wire.set_link(one.index(), other.index(), Link::Up));
+        wire::with(|wire| wire.set_link(Ends::new(one.index(), other.index()), Link::Up));
     }
 
     /// Every link passes packets, every host is up.
@@ -135,7 +136,7 @@ impl Network {
             for one in 0..wire.hosts.len() {
                 wire.hosts[one].is_down = false;
                 for other in one + 1..wire.hosts.len() {
-                    wire.set_link(one, other, Link::Up);
+                    wire.set_link(Ends::new(one, other), Link::Up);
                 }
             }
         });

@@ -18,6 +18,7 @@ use turmoil_net::{EnterGuard, HostId, Packet, Transport};
 use super::connection::{Connection, Hit, Pair};
 use super::fault::{End, FaultKind};
 use super::host::Kill;
+use super::link::{Ends, Link, Links};
 use super::network::Config;
 use super::task::Token;
 use crate::op::TaskId;
@@ -43,29 +44,16 @@ pub(super) struct HostState {
     pub(super) is_down: bool,
 }
 
-/// Whether packets pass between two hosts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
-    Up,
-    /// They vanish.
-    Partitioned,
-    /// They wait.
-    Held,
-}
-
 pub(super) struct Wire {
     guard: EnterGuard,
     pub(super) config: Config,
     pub(super) hosts: Vec<HostState>,
-    links: BTreeMap<(usize, usize), Link>,
+    links: Links,
     connections: BTreeMap<Pair, Connection>,
     under_way: BTreeMap<(Instant, u64), Packet>,
-    held: Vec<Packet>,
-    /// When links that a fault of the plan has broken are whole again.
-    mending: BTreeMap<Instant, Vec<(usize, usize)>>,
     sent: u64,
     /// When the last packet on a link, by source and destination, arrives: links keep order.
-    last: BTreeMap<(usize, usize), Instant>,
+    last: BTreeMap<(IpAddr, IpAddr), Instant>,
     quiet: u32,
     last_turn: Instant,
     /// Somebody has done something with a socket since the last turn.
@@ -98,11 +86,9 @@ pub(super) fn install(config: Config) {
         guard: net.enter(),
         config,
         hosts,
-        links: BTreeMap::new(),
+        links: Links::default(),
         connections: BTreeMap::new(),
         under_way: BTreeMap::new(),
-        held: Vec::new(),
-        mending: BTreeMap::new(),
         sent: 0,
         last: BTreeMap::new(),
         quiet: u32::MAX,
@@ -180,7 +166,7 @@ pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
 
 impl Wire {
     pub(super) fn is_quiet(&self) -> bool {
-        self.quiet > self.config.retransmit_ticks() && self.under_way.is_empty() && self.mending.is_empty()
+        self.quiet > self.config.retransmit_ticks() && self.under_way.is_empty() && self.links.next_mending().is_none()
     }
 
     /// The tasks of a host.
@@ -194,18 +180,9 @@ impl Wire {
         unended.map(|(_, task)| task.name.clone()).collect()
     }
 
-    pub(super) fn set_link(&mut self, one: usize, other: usize, link: Link) {
-        let ends = (one.min(other), one.max(other));
-        self.links.insert(ends, link);
+    pub(super) fn set_link(&mut self, ends: Ends, link: Link) {
         (self.quiet, self.has_news) = (0, true);
-        if link != Link::Held {
-            // What is not of this link waits on.
-            let waiting = std::mem::take(&mut self.held);
-            let (released, held): (Vec<Packet>, Vec<Packet>) =
-                waiting.into_iter().partition(|packet| self.between(packet) == Some(ends));
-            self.held = held;
-            released.into_iter().for_each(|packet| self.send(packet));
-        }
+        self.links.set(ends, link).into_iter().for_each(|packet| self.send(packet));
         self.token.give();
     }
 
@@ -213,9 +190,8 @@ impl Wire {
         self.hosts.iter().position(|host| host.address == address)
     }
 
-    fn between(&self, packet: &Packet) -> Option<(usize, usize)> {
-        let (one, other) = (self.host_of(packet.src)?, self.host_of(packet.dst)?);
-        Some((one.min(other), one.max(other)))
+    fn between(&self, packet: &Packet) -> Option<Ends> {
+        Some(Ends::new(self.host_of(packet.src)?, self.host_of(packet.dst)?))
     }
 
     /// When the next turn is, if that is later than now: a tick after the last one if somebody has something to send, else
@@ -223,8 +199,7 @@ impl Wire {
     fn next_turn(&self) -> Option<Instant> {
         let soonest = self.last_turn + TICK;
         let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
-        let mended = self.mending.first_key_value().map(|(at, _)| *at);
-        let due = due.into_iter().chain(mended).min();
+        let due = due.into_iter().chain(self.links.next_mending()).min();
         let patience = self.config.retransmit_ticks().saturating_sub(self.quiet).saturating_add(1);
         let retransmission = self.last_turn + TICK * patience;
         let next =
@@ -247,13 +222,11 @@ impl Wire {
                 self.guard.deliver(packet);
             }
         }
-        while let Some(entry) = self.mending.first_entry().filter(|entry| *entry.key() <= now) {
-            entry.remove().into_iter().for_each(|(one, other)| self.set_link(one, other, Link::Up));
-        }
+        self.links.mended(now).into_iter().for_each(|ends| self.set_link(ends, Link::Up));
         let mut egress = std::mem::take(&mut self.egress);
         for _ in 0..ticks {
             self.guard.egress_all(&mut egress);
-            let is_quiet = egress.is_empty() && self.under_way.is_empty() && self.mending.is_empty();
+            let is_quiet = egress.is_empty() && self.under_way.is_empty() && self.links.next_mending().is_none();
             self.quiet = if is_quiet { self.quiet.saturating_add(1) } else { 0 };
         }
         egress.drain(..).for_each(|packet| self.depart(packet, now));
@@ -336,15 +309,15 @@ impl Wire {
     fn vanishes(&self, packet: &Packet) -> bool {
         let ends = [self.host_of(packet.src), self.host_of(packet.dst)];
         let is_down = ends.into_iter().flatten().any(|host| self.hosts[host].is_down);
-        let is_cut = self.between(packet).and_then(|link| self.links.get(&link)) == Some(&Link::Partitioned);
+        let is_cut = self.between(packet).is_some_and(|link| self.links.state(link) == Link::Partitioned);
         is_down || is_cut || ends.contains(&None)
     }
 
     /// Puts a packet on its link.
     fn send(&mut self, packet: Packet) {
         let Some(link) = self.between(&packet) else { return };
-        if self.links.get(&link) == Some(&Link::Held) {
-            self.held.push(packet);
+        if self.links.state(link) == Link::Held {
+            self.links.hold(link, packet);
             return;
         }
         let Config { latency_ms, .. } = self.config;
@@ -353,7 +326,7 @@ impl Wire {
         let mut at = Instant::now() + Duration::from_millis(u64::from(ms));
         let stalled = self.pair_of(&packet, false).and_then(|(pair, _)| self.connections.get(&pair)?.stalled_until);
         at = stalled.map_or(at, |until| at.max(until));
-        let direction = (self.host_of(packet.src).unwrap_or(link.0), self.host_of(packet.dst).unwrap_or(link.1));
+        let direction = (packet.src, packet.dst);
         let last = self.last.entry(direction).or_insert(at);
         at = at.max(*last);
         *last = at;
@@ -392,10 +365,10 @@ impl Wire {
             FaultKind::Hold { ms } => (Link::Held, ms),
             _ => return,
         };
-        let ends = (client.min(server), client.max(server));
-        self.hit_hosts(fault.name(), |client, server| ends == (client.min(server), client.max(server)));
-        self.set_link(client, server, link);
-        self.mending.entry(now + Duration::from_millis(u64::from(ms))).or_default().push(ends);
+        let ends = Ends::new(client, server);
+        self.hit_hosts(fault.name(), |client, server| ends == Ends::new(client, server));
+        self.set_link(ends, link);
+        self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
     }
 
     /// Whether the listener has as many waiting as it takes.

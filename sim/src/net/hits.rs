@@ -1,0 +1,30 @@
+//! Which faults have hit connections in which phase: of one run, and counted over many.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dialogue::Phase;
+
+/// In how many runs each fault, by its name, has hit a connection in each phase.
+pub type HitCounts = BTreeMap<String, BTreeMap<Phase, u64>>;
+
+/// The faults that have hit in one run.
+#[derive(Debug, Default)]
+pub(crate) struct Hits(BTreeSet<(&'static str, Phase)>);
+
+impl Hits {
+    pub(super) fn hit(&mut self, fault: &'static str, phase: Phase) {
+        self.0.insert((fault, phase));
+    }
+
+    /// Counts this run among others.
+    pub(crate) fn count(&self, counts: &mut HitCounts) {
+        for (fault, phase) in &self.0 {
+            if !counts.contains_key(*fault) {
+                counts.insert((*fault).to_owned(), BTreeMap::new());
+            }
+            if let Some(phases) = counts.get_mut(*fault) {
+                *phases.entry(*phase).or_insert(0) += 1;
+            }
+        }
+    }
+}

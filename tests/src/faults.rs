@@ -1,0 +1,147 @@
+//! The fault matrix of docs/network.md: which fault of the network hits a connection in which phase of its life, in the
+//! runs of each component's fixed variant. Generated, like docs/detection.md, and as much a function of the tree.
+//!
+//! A matrix without holes is what random faults are for: a phase that no fault ever hits is one of which nothing is known.
+//! So what cannot be is said here, with its reason, and everything else must have been.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use scenarios::defaults;
+use sim::explore::{Cell, Engine};
+use sim::net::{HitCounts, Phase};
+
+use crate::cells;
+use crate::search::hunt;
+
+/// The budget of each scenario.
+pub const SCHEDULES: u64 = 1_000;
+
+const JOBS: usize = 2;
+
+/// Every fault, in the order of its rows.
+const FAULTS: [&str; 11] =
+    ["refuse", "hang", "full backlog", "reset", "finish", "cut", "stall", "partition", "hold", "crash", "GOAWAY"];
+
+/// Components whose protocol begins with something that both ends say.
+const WITH_HANDSHAKE: [&str; 3] = ["context_pool", "image", "subchannel"];
+
+/// Whether the fault can hit a connection of the component in that phase.
+fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
+    if phase == Phase::Handshake && !WITH_HANDSHAKE.contains(&component) {
+        return false;
+    }
+    match fault {
+        // They are what becomes of an attempt.
+        "refuse" | "hang" | "full backlog" => phase == Phase::Connecting,
+        // They happen at a byte, and no byte comes after the end.
+        "reset" | "finish" | "cut" | "stall" => phase != Phase::Closed,
+        // A frame, of HTTP/2, of a server that has a connection.
+        "GOAWAY" => component == "subchannel" && !matches!(phase, Phase::Connecting | Phase::Closed),
+        _ => true,
+    }
+}
+
+/// The counts of each component.
+///
+/// # Panics
+/// If a hunt has no report of one of its cells, which is a bug of the harness.
+pub fn counts() -> BTreeMap<String, HitCounts> {
+    let network = cells::all()
+        .into_iter()
+        .filter(|cell| cell.cell.engine == Engine::Turmoil && cell.cell.case.name().variant == "fixed");
+    let cells: Vec<Cell> = network.map(|cell| cell.cell).collect();
+    let reports = hunt(cells.clone(), defaults::SEED, SCHEDULES, JOBS);
+    let mut counts: BTreeMap<String, HitCounts> = BTreeMap::new();
+    for (cell, report) in cells.iter().zip(reports) {
+        let component = counts.entry(cell.case.name().component.clone()).or_default();
+        for (fault, phases) in report.faults {
+            let sum = component.entry(fault).or_default();
+            phases.into_iter().for_each(|(phase, runs)| *sum.entry(phase).or_insert(0) += runs);
+        }
+    }
+    counts
+}
+
+fn count(of: &HitCounts, fault: &str, phase: Phase) -> u64 {
+    of.get(fault).and_then(|phases| phases.get(&phase)).copied().unwrap_or(0)
+}
+
+/// What contradicts [`is_possible`]: a hole, or a hit that was not held possible.
+pub fn contradictions(counts: &BTreeMap<String, HitCounts>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (component, of) in counts {
+        for fault in FAULTS {
+            for phase in Phase::ALL {
+                let runs = count(of, fault, phase);
+                match is_possible(component, fault, phase) {
+                    true if runs == 0 => found.push(format!("{component}: no {fault} while {phase}")),
+                    false if runs > 0 => found.push(format!("{component}: {runs} runs with {fault} while {phase}")),
+                    _ => {}
+                }
+            }
+        }
+        let unknown = of.keys().filter(|fault| !FAULTS.contains(&fault.as_str()));
+        found.extend(unknown.map(|fault| format!("{component}: `{fault}` is no row of the matrix")));
+    }
+    found
+}
+
+/// The matrix as the document has it: a table for each component.
+pub fn tables(counts: &BTreeMap<String, HitCounts>) -> String {
+    let phases: Vec<&str> = Phase::ALL.into_iter().map(Phase::name).collect();
+    let mut text = String::new();
+    for (component, of) in counts {
+        let _ = writeln!(text, "\n| {component} | {} |\n| --- |{}", phases.join(" | "), " --: |".repeat(phases.len()));
+        for fault in FAULTS {
+            let cell = |phase| match is_possible(component, fault, phase) {
+                true => count(of, fault, phase).to_string(),
+                false => String::from("–"),
+            };
+            let row: Vec<String> = Phase::ALL.into_iter().map(cell).collect();
+            if row.iter().any(|cell| cell != "–") {
+                let _ = writeln!(text, "| {fault} | {} |", row.join(" | "));
+            }
+        }
+    }
+    text
+}
+
+const BEGIN: &str = "<!-- generated: fault matrix -->\n";
+const END: &str = "<!-- end of the fault matrix -->";
+
+/// The document with this matrix in the place of the one that it has; none if it has no place for it.
+pub fn replaced(document: &str, tables: &str) -> Option<String> {
+    let (before, rest) = document.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}{tables}\n{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_and_an_impossible_hit_are_told() {
+        let mut of = HitCounts::new();
+        for fault in FAULTS {
+            let possible = Phase::ALL.into_iter().filter(|phase| is_possible("image", fault, *phase));
+            of.insert(fault.to_owned(), possible.map(|phase| (phase, 1)).collect());
+        }
+        let mut counts = BTreeMap::from([("image".to_owned(), of)]);
+        assert_eq!(contradictions(&counts), [""; 0]);
+        let phases = counts.get_mut("image").and_then(|of| of.get_mut("cut")).expect("it was put in");
+        phases.insert(Phase::Closed, 3);
+        phases.remove(&Phase::Idle);
+        assert_eq!(contradictions(&counts), ["image: no cut while idle", "image: 3 runs with cut while closed"]);
+    }
+
+    #[test]
+    fn a_matrix_takes_the_place_of_the_one_before() {
+        let document = format!("a\n{BEGIN}old\n{END}\nb\n");
+        let new = replaced(&document, "\n| new |\n").expect("it has a place");
+        assert_eq!(new, format!("a\n{BEGIN}\n| new |\n\n{END}\nb\n"));
+        assert_eq!(replaced(&new, "\n| new |\n").as_deref(), Some(new.as_str()));
+        assert_eq!(replaced("a", "b"), None);
+    }
+}
