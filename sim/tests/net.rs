@@ -140,6 +140,34 @@ fn a_stall_delays_and_loses_nothing() {
     assert_eq!(errors(fault), (None, None));
 }
 
+#[test]
+fn a_stall_of_one_connection_does_not_hold_up_another() {
+    explore(100, || {
+        let stall = Fault { connection: 0, from: End::Client, after_bytes: 4, kind: FaultKind::Stall { ms: 1_000 } };
+        simulate(Config { faults: vec![stall], ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let serve = server.spawn("serve", async move {
+                let stalled = listener.accept().await.expect("no fault");
+                let (mut stream, _) = listener.accept().await.expect("no fault");
+                stream.write_all(b"now").await.expect("no fault");
+                stalled
+            });
+            let before = Instant::now();
+            let asked = client.spawn("ask", async move {
+                let mut stalled = TcpStream::connect(server.address(80)).await.expect("no fault");
+                stalled.write_all(b"stalled").await.expect("no fault");
+                let mut stream = TcpStream::connect(server.address(80)).await.expect("no fault");
+                stream.read_exact(&mut [0; 3]).await.expect("no fault");
+                stalled
+            });
+            let stalled = asked.join();
+            assert!(before.elapsed() < Duration::from_millis(1_000), "{:?}", before.elapsed());
+            drop((stalled, serve.join()));
+        });
+    });
+}
+
 /// For 50 ms, where a segment that is lost is given up after more than 100.
 #[test]
 fn a_link_that_a_fault_breaks_for_a_while_loses_nothing_and_takes_as_long() {

@@ -25,8 +25,11 @@ pub(super) struct Pair {
 pub(super) struct Connection {
     /// Which attempt of the network it is.
     pub(super) number: u32,
+    pub(super) pair: Pair,
     /// Until when its packets wait.
-    pub(super) stalled_until: Option<Instant>,
+    stalled_until: Option<Instant>,
+    /// When the last packet of each end arrives: none overtakes another.
+    last: [Option<Instant>; 2],
     sides: [Side; 2],
     /// Nothing of it passes any more.
     is_cut: bool,
@@ -153,18 +156,28 @@ impl Words {
 }
 
 impl Connection {
-    pub(super) fn new(number: u32, frames: Frames) -> Connection {
+    pub(super) fn new(number: u32, pair: Pair, frames: Frames) -> Connection {
         let sides = [Side::new(frames, End::Client), Side::new(frames, End::Server)];
         let has_handshake = sides.iter().any(Side::has_handshake);
         Connection {
             number,
+            pair,
             stalled_until: None,
+            last: [None; 2],
             sides,
             dialogue: Dialogue::new(has_handshake),
             is_cut: false,
             is_waiting: false,
             happened: Vec::new(),
         }
+    }
+
+    /// When a packet of this end arrives that would at that moment.
+    pub(super) fn arrival(&mut self, from: End, at: Instant) -> Instant {
+        let last = &mut self.last[from.index()];
+        let at = [*last, self.stalled_until].into_iter().flatten().fold(at, Instant::max);
+        *last = Some(at);
+        at
     }
 
     /// In which phase it is.
@@ -306,7 +319,7 @@ impl Connection {
             _ => None,
         });
         let is_new = acknowledged.is_none_or(|acknowledged| (end.wrapping_sub(acknowledged) as i32) > 0);
-        to.is_dropped && !segment.payload.is_empty() && is_new
+        to.is_dropped && is_new
     }
 
     /// RST to both ends: to the one that sends what nobody reads, and to the one that is not there.

@@ -22,6 +22,7 @@
 
 mod connection;
 mod dialogue;
+mod directory;
 mod fault;
 mod frames;
 mod hits;

@@ -17,7 +17,8 @@ use crate::time::{Duration, Instant, sleep};
 pub struct Config {
     /// The hosts by name; at most 255.
     pub hosts: Vec<&'static str>,
-    /// The latency of a link, in milliseconds: the least and the most. A packet's is drawn; none overtakes another.
+    /// The latency of a link, in milliseconds: the least and the most. A packet's is drawn; none overtakes another of its
+    /// connection.
     pub latency_ms: (u32, u32),
     /// Whether reads and writes may transfer less than they could: how much is drawn.
     pub short: bool,

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use turmoil_net::{EnterGuard, HostId, Packet, Transport};
 
 use super::connection::{Connection, Hit, Pair};
+use super::directory::{Directory, Place};
 use super::fault::{End, FaultKind};
 use super::host::Kill;
 use super::link::{Ends, Link, Links};
@@ -49,11 +50,9 @@ pub(super) struct Wire {
     pub(super) config: Config,
     pub(super) hosts: Vec<HostState>,
     links: Links,
-    connections: BTreeMap<Pair, Connection>,
+    connections: Directory,
     under_way: BTreeMap<(Instant, u64), Packet>,
     sent: u64,
-    /// When the last packet on a link, by source and destination, arrives: links keep order.
-    last: BTreeMap<(IpAddr, IpAddr), Instant>,
     quiet: u32,
     last_turn: Instant,
     /// Somebody has done something with a socket since the last turn.
@@ -87,10 +86,9 @@ pub(super) fn install(config: Config) {
         config,
         hosts,
         links: Links::default(),
-        connections: BTreeMap::new(),
+        connections: Directory::default(),
         under_way: BTreeMap::new(),
         sent: 0,
-        last: BTreeMap::new(),
         quiet: u32::MAX,
         last_turn: Instant::now(),
         has_news: false,
@@ -190,6 +188,10 @@ impl Wire {
         self.hosts.iter().position(|host| host.address == address)
     }
 
+    fn hosts_of(&self, pair: Pair) -> (Option<usize>, Option<usize>) {
+        (self.host_of(pair.client.ip()), self.host_of(pair.server.ip()))
+    }
+
     fn between(&self, packet: &Packet) -> Option<Ends> {
         Some(Ends::new(self.host_of(packet.src)?, self.host_of(packet.dst)?))
     }
@@ -239,9 +241,12 @@ impl Wire {
     /// full, and the sender, with its FIN behind them, would wait for ever.
     fn refuses(&mut self, packet: &Packet) -> bool {
         let Transport::Tcp(segment) = &packet.payload else { return false };
-        let Some((pair, from)) = self.pair_of(packet, false) else { return false };
-        let Some(connection) = self.connections.get_mut(&pair) else { return false };
-        if !connection.is_unwanted(segment, from) {
+        if segment.payload.is_empty() {
+            return false;
+        }
+        let Some(place) = self.connections.of(packet) else { return false };
+        let connection = self.connections.get_mut(place);
+        if !connection.is_unwanted(segment, place.end) {
             return false;
         }
         let [back, onward] = connection.refuse_data(packet, segment);
@@ -260,16 +265,14 @@ impl Wire {
             socket.map_or(u16::MAX, |socket| u16::try_from(socket.recv_q).unwrap_or(u16::MAX))
         };
         let opened: Vec<Packet> =
-            self.connections.values_mut().flat_map(|connection| connection.open_windows(window, filled)).collect();
+            self.connections.iter_mut().flat_map(|connection| connection.open_windows(window, filled)).collect();
         opened.into_iter().for_each(|packet| self.send(packet));
     }
 
     /// A stream was dropped.
     pub(super) fn dropped(&mut self, local: SocketAddr, peer: SocketAddr) {
-        if let Some((pair, end)) = self.known(local, peer)
-            && let Some(connection) = self.connections.get_mut(&pair)
-        {
-            connection.drop_end(end);
+        if let Some(place) = self.connections.between(local, peer) {
+            self.connections.get_mut(place).drop_end(place.end);
         }
     }
 
@@ -280,16 +283,15 @@ impl Wire {
 
     /// A fault of a socket hits its connection.
     pub(super) fn hit_socket(&self, fault: &'static str, local: SocketAddr, peer: SocketAddr) {
-        let connection = self.known(local, peer).and_then(|(pair, _)| self.connections.get(&pair));
-        if let Some(connection) = connection {
-            Wire::hit(Hit { fault, phase: connection.phase() });
+        if let Some(place) = self.connections.between(local, peer) {
+            Wire::hit(Hit { fault, phase: self.connections.get(place).phase() });
         }
     }
 
     /// A fault of hosts or links hits the connections that these meet.
     pub(super) fn hit_hosts(&self, fault: &'static str, meets: impl Fn(usize, usize) -> bool) {
-        for (pair, connection) in &self.connections {
-            let ends = (self.host_of(pair.client.ip()), self.host_of(pair.server.ip()));
+        for connection in self.connections.iter() {
+            let ends = self.hosts_of(connection.pair);
             if let (Some(client), Some(server)) = ends
                 && meets(client, server)
             {
@@ -324,12 +326,9 @@ impl Wire {
         let spread = latency_ms.1.saturating_sub(latency_ms.0);
         let ms = latency_ms.0 + random::below(u64::from(spread) + 1) as u32;
         let mut at = Instant::now() + Duration::from_millis(u64::from(ms));
-        let stalled = self.pair_of(&packet, false).and_then(|(pair, _)| self.connections.get(&pair)?.stalled_until);
-        at = stalled.map_or(at, |until| at.max(until));
-        let direction = (packet.src, packet.dst);
-        let last = self.last.entry(direction).or_insert(at);
-        at = at.max(*last);
-        *last = at;
+        if let Some(place) = self.connections.of(&packet) {
+            at = self.connections.get_mut(place).arrival(place.end, at);
+        }
         self.sent += 1;
         self.under_way.insert((at, self.sent), packet);
     }
@@ -338,21 +337,24 @@ impl Wire {
     fn pass(&mut self, packet: Packet, now: Instant) -> Vec<Packet> {
         let Transport::Tcp(segment) = &packet.payload else { return vec![packet] };
         let is_attempt = segment.flags.syn && !segment.flags.ack;
-        let Some((pair, from)) = self.pair_of(&packet, is_attempt) else { return Vec::new() };
+        let place = match is_attempt {
+            true => self.connections.of_attempt(&packet, self.config.frames),
+            false => self.connections.of(&packet),
+        };
+        let Some(place) = place else { return Vec::new() };
+        let (pair, from) = (self.connections.get(place).pair, place.end);
         let is_full = is_attempt && self.is_full(pair.server);
-        let Some(connection) = self.connections.get_mut(&pair) else { return Vec::new() };
+        let connection = self.connections.get_mut(place);
         let passed = match is_full && !connection.is_waiting {
             true => connection.pass_syn(packet, from, &self.config.faults, true),
             false => connection.pass(packet, from, &self.config.faults, now),
         };
         if let Some(told) = passed.told {
-            let words = if told.is_empty() { told } else { format!("{} {told}", self.words(pair, from)) };
+            let words = if told.is_empty() { told } else { format!("{} {told}", self.words(place)) };
             self.notes.push(words);
         }
         passed.hits.into_iter().for_each(Wire::hit);
-        if let (Some(fault), Some(client), Some(server)) =
-            (passed.breaks, self.host_of(pair.client.ip()), self.host_of(pair.server.ip()))
-        {
+        if let (Some(fault), (Some(client), Some(server))) = (passed.breaks, self.hosts_of(pair)) {
             self.break_link(fault, (client, server), now);
         }
         passed.packets
@@ -373,48 +375,28 @@ impl Wire {
 
     /// Whether the listener has as many waiting as it takes.
     fn is_full(&self, server: SocketAddr) -> bool {
-        let waiting = self.connections.iter().filter(|(pair, it)| pair.server == server && it.is_waiting);
+        let waiting = self.connections.iter().filter(|it| it.pair.server == server && it.is_waiting);
         waiting.count() >= self.config.backlog
-    }
-
-    /// The connection between two addresses that is known, and which end of it `local` is.
-    fn known(&self, local: SocketAddr, peer: SocketAddr) -> Option<(Pair, End)> {
-        let as_client = (Pair { client: local, server: peer }, End::Client);
-        let as_server = (Pair { client: peer, server: local }, End::Server);
-        [as_client, as_server].into_iter().find(|(pair, _)| self.connections.contains_key(pair))
-    }
-
-    /// The connection of a packet, and who sent it. An attempt makes one that is not known.
-    fn pair_of(&mut self, packet: &Packet, is_attempt: bool) -> Option<(Pair, End)> {
-        let Transport::Tcp(segment) = &packet.payload else { return None };
-        let source = SocketAddr::new(packet.src, segment.src_port);
-        let destination = SocketAddr::new(packet.dst, segment.dst_port);
-        let as_client = Pair { client: source, server: destination };
-        if is_attempt && !self.connections.contains_key(&as_client) {
-            let number = u32::try_from(self.connections.len()).unwrap_or(u32::MAX);
-            self.connections.insert(as_client, Connection::new(number, self.config.frames));
-        }
-        self.known(source, destination)
     }
 
     /// The listener's application has taken the connection.
     pub(super) fn accepted(&mut self, local: SocketAddr, peer: SocketAddr) {
-        if let Some(connection) = self.connections.get_mut(&Pair { client: peer, server: local }) {
-            connection.is_waiting = false;
+        if let Some(place) = self.connections.between(local, peer).filter(|place| place.end == End::Server) {
+            self.connections.get_mut(place).is_waiting = false;
         }
     }
 
     /// After how many of its bytes an end shuts its write side, if a fault says so.
     pub(super) fn finishes_after(&self, local: SocketAddr, peer: SocketAddr) -> Option<u64> {
-        let (pair, from) = self.known(local, peer)?;
-        self.connections.get(&pair)?.finishes_after(from, &self.config.faults)
+        let place = self.connections.between(local, peer)?;
+        self.connections.get(place).finishes_after(place.end, &self.config.faults)
     }
 
-    fn words(&self, pair: Pair, from: End) -> String {
+    fn words(&self, place: Place) -> String {
+        let Connection { number, pair, .. } = self.connections.get(place);
         let name = |address: IpAddr| self.host_of(address).map_or("?", |host| self.hosts[host].name);
-        let number = self.connections.get(&pair).map_or(0, |connection| connection.number);
         let (client, server) = (name(pair.client.ip()), name(pair.server.ip()));
-        match from {
+        match place.end {
             End::Client => format!("tcp#{number} {client} -> {server}:"),
             End::Server => format!("tcp#{number} {server} -> {client}:"),
         }

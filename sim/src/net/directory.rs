@@ -1,0 +1,72 @@
+//! The connections of a network, in the order in which they were tried, and whose packet is of which.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use turmoil_net::{Packet, Transport};
+
+use super::connection::{Connection, Pair};
+use super::fault::End;
+use super::frames::Frames;
+
+/// Where a connection is in the directory, and one end of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) nth: usize,
+    pub(super) end: End,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    connections: Vec<Connection>,
+    /// By the address of an end and that of its peer.
+    places: BTreeMap<(SocketAddr, SocketAddr), Place>,
+}
+
+impl Directory {
+    /// The connection between two addresses, and which end of it `local` is.
+    pub(super) fn between(&self, local: SocketAddr, peer: SocketAddr) -> Option<Place> {
+        self.places.get(&(local, peer)).copied()
+    }
+
+    /// The connection of a packet, and which end has sent it.
+    pub(super) fn of(&self, packet: &Packet) -> Option<Place> {
+        let (source, destination) = addresses(packet)?;
+        self.between(source, destination)
+    }
+
+    /// The same for an attempt, which makes one that is not known.
+    pub(super) fn of_attempt(&mut self, packet: &Packet, frames: Frames) -> Option<Place> {
+        let (client, server) = addresses(packet)?;
+        if !self.places.contains_key(&(client, server)) {
+            let nth = self.connections.len();
+            let number = u32::try_from(nth).unwrap_or(u32::MAX);
+            self.connections.push(Connection::new(number, Pair { client, server }, frames));
+            self.places.insert((client, server), Place { nth, end: End::Client });
+            self.places.insert((server, client), Place { nth, end: End::Server });
+        }
+        self.between(client, server)
+    }
+
+    pub(super) fn get(&self, place: Place) -> &Connection {
+        &self.connections[place.nth]
+    }
+
+    pub(super) fn get_mut(&mut self, place: Place) -> &mut Connection {
+        &mut self.connections[place.nth]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.connections.iter_mut()
+    }
+}
+
+/// From where to where a segment goes.
+fn addresses(packet: &Packet) -> Option<(SocketAddr, SocketAddr)> {
+    let Transport::Tcp(segment) = &packet.payload else { return None };
+    Some((SocketAddr::new(packet.src, segment.src_port), SocketAddr::new(packet.dst, segment.dst_port)))
+}
