@@ -1,4 +1,5 @@
 //! The simulated network, as a program on it sees it.
+use std::future::poll_fn;
 use std::io::ErrorKind;
 
 use sim::net::{
@@ -6,7 +7,7 @@ use sim::net::{
 };
 use sim::time::{Duration, Instant};
 use sim::{Check, Limits};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 /// The clock of a network runs no further ahead of what is ready than a turn of the wire or two.
 fn check() -> Check {
@@ -90,6 +91,32 @@ fn a_reader_of_small_pieces_does_not_stall_its_sender() {
             });
             assert_eq!(read.join().expect("not aborted"), [7; 300]);
             assert_eq!(write.join().expect("not aborted").expect("no fault"), 0);
+        });
+    });
+}
+
+#[test]
+fn a_peek_says_that_there_is_something_and_takes_nothing() {
+    explore(100, || {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let read = server.spawn("read", async move {
+                let (mut stream, _) = listener.accept().await.expect("no fault");
+                let mut octet = [0; 1];
+                let peeked = poll_fn(|context| stream.poll_peek(context, &mut ReadBuf::new(&mut octet))).await;
+                let mut all = Vec::new();
+                stream.read_to_end(&mut all).await.expect("no fault");
+                let end = poll_fn(|context| stream.poll_peek(context, &mut ReadBuf::new(&mut octet))).await;
+                (peeked.expect("no fault"), all, end.expect("no fault"))
+            });
+            let write = client.spawn("write", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await?;
+                stream.write_all(b"once").await?;
+                stream.shutdown().await
+            });
+            assert_eq!(read.join().expect("not aborted"), (1, b"once".to_vec(), 0));
+            write.join().expect("not aborted").expect("no fault");
         });
     });
 }

@@ -138,6 +138,14 @@ impl TcpStream {
         self.with(|inner| inner.peer_addr())
     }
 
+    /// What a read would find, without taking it: none of it is acknowledged as read.
+    ///
+    /// # Errors
+    /// As a read's.
+    pub fn poll_peek(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        self.with(|inner| inner.poll_peek(context, buf))
+    }
+
     /// A fault of this end's hits the connection.
     fn hit(&mut self, fault: &'static str) {
         if let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr()) {
