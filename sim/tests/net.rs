@@ -233,6 +233,28 @@ fn a_refused_attempt_is_told_at_once() {
     assert_eq!(errors(fault).0, Some(ErrorKind::ConnectionRefused));
 }
 
+/// A kernel gives up such a socket after a minute; nobody holds it, and nothing was left undone.
+#[test]
+fn a_fin_that_never_comes_leaves_no_socket_to_one_that_has_closed() {
+    explore(50, || {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let accept = server.spawn("accept", async move { listener.accept().await.expect("no fault").0 });
+            let close = client.spawn("close", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await.expect("no fault");
+                stream.shutdown().await.expect("no fault");
+            });
+            close.join().expect("not aborted");
+            let stream = accept.join().expect("not aborted");
+            client.block_on(sleep(Duration::from_millis(50)));
+            network.partition(client, server);
+            drop(stream);
+            client.block_on(sleep(Duration::from_secs(1)));
+        });
+    });
+}
+
 #[test]
 fn a_partition_that_heals_loses_nothing() {
     explore(200, || {

@@ -13,11 +13,24 @@ use super::frames::{Frames, Reader, Role};
 use crate::run;
 use crate::time::{Duration, Instant};
 
+/// Hops that a packet of the wire's own may take.
+const TTL: u8 = 64;
+
 /// The addresses of both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Pair {
     pub(super) client: SocketAddr,
     pub(super) server: SocketAddr,
+}
+
+impl Pair {
+    /// The addresses of this end and of the other.
+    pub(super) fn seen_from(self, end: End) -> (SocketAddr, SocketAddr) {
+        match end {
+            End::Client => (self.client, self.server),
+            End::Server => (self.server, self.client),
+        }
+    }
 }
 
 /// What is known of a connection from its packets.
@@ -310,6 +323,11 @@ impl Connection {
         self.sides[end.index()].is_dropped = true;
     }
 
+    /// The ends whose streams were dropped.
+    pub(super) fn dropped_ends(&self) -> impl Iterator<Item = End> {
+        self.sides.iter().filter(|side| side.is_dropped).map(|side| side.end)
+    }
+
     /// Whether these are new bytes of `from` for a stream that was dropped: nobody will read them.
     pub(super) fn is_unwanted(&self, segment: &TcpSegment, from: End) -> bool {
         let to = &self.sides[from.other().index()];
@@ -384,6 +402,12 @@ fn bare_ack(packet: &Packet, segment: &TcpSegment) -> Packet {
 fn reset(src_port: u16, dst_port: u16) -> TcpSegment {
     let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
     TcpSegment { src_port, dst_port, seq: 0, ack: 0, flags, window: 0, payload: Bytes::new() }
+}
+
+/// Such a segment on its way.
+pub(super) fn reset_from(source: SocketAddr, destination: SocketAddr) -> Packet {
+    let payload = Transport::Tcp(reset(source.port(), destination.port()));
+    Packet { src: source.ip(), dst: destination.ip(), ttl: TTL, payload }
 }
 
 /// Such a segment, to whoever sent `packet`.

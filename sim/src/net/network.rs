@@ -82,6 +82,7 @@ pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
         wire.token.give();
     });
     wire.join();
+    wire::with(|wire| wire.give_up_orphans());
     network.check_closed();
     wire::remove();
     result

@@ -13,9 +13,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use turmoil_net::{EnterGuard, HostId, Packet, Transport};
+use turmoil_net::{EnterGuard, HostId, NetstatEntry, NetstatState, Packet, Transport};
 
-use super::connection::{Connection, Hit, Pair};
+use super::connection::{Connection, Hit, Pair, reset_from};
 use super::directory::{Directory, Place};
 use super::fault::{End, FaultKind};
 use super::host::Kill;
@@ -273,6 +273,21 @@ impl Wire {
     pub(super) fn dropped(&mut self, local: SocketAddr, peer: SocketAddr) {
         if let Some(place) = self.connections.between(local, peer) {
             self.connections.get_mut(place).drop_end(place.end);
+        }
+    }
+
+    /// Ends the sockets that nobody holds and that wait for a FIN which does not come, since their peers have given up: a
+    /// kernel does so after a minute, turmoil-net never. The wire is quiet.
+    pub(super) fn give_up_orphans(&self) {
+        let waits = |local: SocketAddr, peer: SocketAddr| {
+            let sockets = turmoil_net::netstat(local.ip()).entries;
+            let of = |entry: &&NetstatEntry| entry.local == local && entry.peer == Some(peer);
+            sockets.iter().find(of).is_some_and(|entry| entry.state == Some(NetstatState::FinWait2))
+        };
+        for connection in self.connections.iter() {
+            let orphans = connection.dropped_ends().map(|end| connection.pair.seen_from(end));
+            let orphans = orphans.filter(|(local, peer)| waits(*local, *peer));
+            orphans.for_each(|(local, peer)| self.guard.deliver(reset_from(peer, local)));
         }
     }
 
