@@ -2,9 +2,12 @@
 use std::future::poll_fn;
 use std::io::ErrorKind;
 
+use proptest::prelude::*;
+use sim::explore::{Case, CaseName, Engine, StrategyName, run_one};
 use sim::net::{
     Config, End, Fault, FaultKind, Frames, Host, Network, TcpListener, TcpStream, simulate, sleep, timeout,
 };
+use sim::replay::{ShrinkLimits, shrink};
 use sim::time::{Duration, Instant};
 use sim::{Check, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -478,4 +481,43 @@ fn data_for_a_dropped_stream_is_answered_by_a_reset() {
             assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
         });
     });
+}
+
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct Plan {
+    faults: Vec<Fault>,
+}
+
+/// Two faults at least, and one of them is enough.
+#[test]
+fn a_shrunk_plan_has_no_fault_that_is_not_needed() {
+    let plans = || {
+        let kind = prop_oneof![Just(FaultKind::Reset), Just(FaultKind::Stall { ms: 5 })];
+        let fault = (0..2_u32, 0..90_u64, kind).prop_map(|(connection, after_bytes, kind)| Fault {
+            connection,
+            from: End::Client,
+            after_bytes,
+            kind,
+        });
+        prop::collection::vec(fault, 2..=4).prop_map(|faults| Plan { faults })
+    };
+    let name = CaseName { component: "test".to_owned(), scenario: "faults".to_owned(), variant: "fixed".to_owned() };
+    let case = Case::new(name, plans, |plan: &Plan| {
+        let config = Config { faults: plan.faults.clone(), ..Config::default() };
+        let answer = simulate(config, |network| {
+            let (client, server) = ends(network);
+            let echo = server.spawn("echo", echo_once(listener(server)));
+            let answer = client.spawn("ask", async move { ask(server, &[7; 100]).await }).join();
+            echo.abort();
+            answer.expect("not aborted")
+        });
+        sim::property::always("the question is answered", answer.is_ok());
+    })
+    .limits(Limits { drift: Duration::from_millis(5), ..Limits::default() })
+    .network();
+    let failure = (0..100).find_map(|seed| run_one(&case, Engine::Turmoil, StrategyName::Mix, seed).failure().cloned());
+    let shrunk =
+        shrink(&case, &failure.expect("a reset is among them"), ShrinkLimits::default()).expect("it fails again");
+    let plan: Plan = serde_json::from_value(shrunk.repro.plan).expect("the plan is of its type");
+    assert_eq!(plan.faults, [Fault { connection: 0, from: End::Client, after_bytes: 0, kind: FaultKind::Reset }]);
 }

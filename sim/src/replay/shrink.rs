@@ -1,11 +1,12 @@
 //! Shrinking: first the plan, then the schedule, and the same property all along.
 //!
-//! The plan shrinks as proptest shrinks any value. A simpler plan needs another schedule, so each candidate is tried with
-//! a number of seeds. Then the schedule: written as the few places where it departs from running each task as long as it
-//! can go on, from which whatever is not needed is taken away, in halves, quarters and at last one by one; and if more
-//! than one is left, all that have a single one are tried. Of what these three left the one with the shortest table is
-//! kept.
+//! The plan shrinks as proptest shrinks any value; then whatever fault of the network is not needed is taken out of it. A
+//! simpler plan needs another schedule, so each candidate is tried with a number of seeds. Then the schedule: written as the
+//! few places where it departs from running each task as long as it can go on, from which whatever is not needed is taken
+//! away, in halves, quarters and at last one by one; and if more than one is left, all that have a single one are tried. Of
+//! what these three left the one with the shortest table is kept.
 
+use super::faults;
 use super::repro::{Repro, ReproError};
 use crate::explore::{Case, Exact, Failure, Origin, Report, Verdict, build, report_of, run_exact};
 use crate::plan::{AnyPlan, Tree};
@@ -99,9 +100,7 @@ impl Shrinker<'_> {
                 break;
             }
             let simpler = tree.current();
-            let seeds = (0..self.limits.seeds_per_plan).map(|nth| run_seed(best.seed, "shrink", nth));
-            let found = std::iter::once(best.seed).chain(seeds).find_map(|seed| self.searched(&simpler, seed));
-            going = match found {
+            going = match self.found_again(&best, &simpler) {
                 Some(candidate) => {
                     best = candidate;
                     tree.simplify()
@@ -110,6 +109,26 @@ impl Shrinker<'_> {
             };
         }
         best
+    }
+
+    /// Takes faults of the network away until each that is left is needed.
+    fn faults(&mut self, mut best: Candidate) -> Candidate {
+        loop {
+            let simpler = faults::with_one_less(&best.plan.json()).into_iter().find_map(|plan| {
+                let plan = self.case.decode(plan).ok().filter(|_| !self.spent())?;
+                self.found_again(&best, &plan)
+            });
+            match simpler {
+                Some(candidate) => best = candidate,
+                None => return best,
+            }
+        }
+    }
+
+    /// The plan in the place of `best`'s, with some schedule that violates the property, if one is found.
+    fn found_again(&mut self, best: &Candidate, plan: &AnyPlan) -> Option<Candidate> {
+        let seeds = (0..self.limits.seeds_per_plan).map(|nth| run_seed(best.seed, "shrink", nth));
+        std::iter::once(best.seed).chain(seeds).find_map(|seed| self.searched(plan, seed))
     }
 
     fn schedule(&mut self, mut best: Candidate) -> Candidate {
@@ -204,6 +223,7 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
     let tree = generator.tree(origin.seed);
     let first = shrinker.searched(&tree.current(), origin.seed)?;
     let simplest = shrinker.plan(first, tree);
+    let simplest = shrinker.faults(simplest);
     shrinker.finish(simplest)
 }
 

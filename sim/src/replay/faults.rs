@@ -1,0 +1,64 @@
+//! Taking faults of the network out of a plan, wherever they stand in it.
+//!
+//! proptest goes through a list once, and a list may have a least length; but a plan with a fault less is always a plan, and
+//! a reader wants to know that each one that is left matters.
+
+use serde_json::Value;
+
+use crate::net::Fault;
+
+/// The plans with one fault less, each; the last fault first.
+pub(super) fn with_one_less(plan: &Value) -> Vec<Value> {
+    let mut places = Vec::new();
+    collect(plan, String::new(), &mut places);
+    places.into_iter().rev().filter_map(|(list, nth)| without(plan, &list, nth)).collect()
+}
+
+/// The place of each fault: the list, as a JSON pointer (RFC 6901), and the place in it.
+fn collect(value: &Value, here: String, places: &mut Vec<(String, usize)>) {
+    match value {
+        Value::Array(items) => {
+            for (nth, item) in items.iter().enumerate() {
+                if serde_json::from_value::<Fault>(item.clone()).is_ok() {
+                    places.push((here.clone(), nth));
+                } else {
+                    collect(item, format!("{here}/{nth}"), places);
+                }
+            }
+        }
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                collect(field, format!("{here}/{key}"), places);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn without(plan: &Value, list: &str, nth: usize) -> Option<Value> {
+    let mut plan = plan.clone();
+    plan.pointer_mut(list)?.as_array_mut()?.remove(nth);
+    Some(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::net::{End, FaultKind};
+
+    #[test]
+    fn faults_are_found_wherever_they_are() {
+        let fault = |connection| {
+            let fault = Fault { connection, from: End::Client, after_bytes: 0, kind: FaultKind::Stall { ms: 5 } };
+            serde_json::to_value(fault).expect("plain data is JSON")
+        };
+        let plan = json!({"n": [1, 2], "a/b": {"faults": [fault(0), fault(1)]}, "pair": [3, [fault(2)]]});
+        let less = with_one_less(&plan);
+        assert_eq!(less.len(), 3);
+        assert_eq!(less[0], json!({"n": [1, 2], "a/b": {"faults": [fault(0), fault(1)]}, "pair": [3, []]}));
+        assert!(less.contains(&json!({"n": [1, 2], "a/b": {"faults": [fault(1)]}, "pair": [3, [fault(2)]]})));
+    }
+}
