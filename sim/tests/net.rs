@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use proptest::prelude::*;
 use sim::explore::{Case, CaseName, Engine, StrategyName, run_one};
 use sim::net::{
-    Config, End, Fault, FaultKind, Frames, Host, Network, TcpListener, TcpStream, simulate, sleep, timeout,
+    Config, End, Fault, FaultKind, Frames, Host, Network, Phase, TcpListener, TcpStream, simulate, sleep, timeout,
 };
 use sim::replay::{ShrinkLimits, shrink};
 use sim::time::{Duration, Instant};
@@ -148,32 +148,39 @@ fn errors(fault: Fault) -> (Option<ErrorKind>, Option<ErrorKind>) {
 
 #[test]
 fn a_reset_at_a_byte_fails_both_ends_with_connection_reset() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Reset };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Reset };
     assert_eq!(errors(fault), (Some(ErrorKind::ConnectionReset), Some(ErrorKind::ConnectionReset)));
 }
 
 #[test]
 fn a_finished_write_side_is_a_broken_pipe_to_its_writer_and_an_end_to_its_reader() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Finish };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Finish };
     assert_eq!(errors(fault), (Some(ErrorKind::BrokenPipe), None));
 }
 
 #[test]
 fn a_cut_connection_times_out_where_something_was_to_be_acknowledged() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Cut };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Cut };
     assert_eq!(errors(fault).0, Some(ErrorKind::TimedOut));
 }
 
 #[test]
 fn a_stall_delays_and_loses_nothing() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind: FaultKind::Stall { ms: 50 } };
+    let fault =
+        Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Stall { ms: 50 } };
     assert_eq!(errors(fault), (None, None));
 }
 
 #[test]
 fn a_stall_of_one_connection_does_not_hold_up_another() {
     explore(100, || {
-        let stall = Fault { connection: 0, from: End::Client, after_bytes: 4, kind: FaultKind::Stall { ms: 1_000 } };
+        let stall = Fault {
+            connection: 0,
+            from: End::Client,
+            after_bytes: 4,
+            after_ms: 0,
+            kind: FaultKind::Stall { ms: 1_000 },
+        };
         simulate(Config { faults: vec![stall], ..Config::default() }, |network| {
             let (client, server) = ends(network);
             let listener = listener(server);
@@ -202,7 +209,7 @@ fn a_stall_of_one_connection_does_not_hold_up_another() {
 #[test]
 fn a_link_that_a_fault_breaks_for_a_while_loses_nothing_and_takes_as_long() {
     for kind in [FaultKind::Partition { ms: 50 }, FaultKind::Hold { ms: 50 }] {
-        let fault = Fault { connection: 0, from: End::Server, after_bytes: 40, kind };
+        let fault = Fault { connection: 0, from: End::Server, after_bytes: 40, after_ms: 0, kind };
         assert_eq!(errors(fault), (None, None), "{kind}");
         explore(100, move || {
             simulate(Config { faults: vec![fault], ..Config::default() }, |network| {
@@ -220,19 +227,63 @@ fn a_link_that_a_fault_breaks_for_a_while_loses_nothing_and_takes_as_long() {
 #[test]
 fn a_partition_for_longer_than_retransmissions_last_ends_its_connections() {
     let kind = FaultKind::Partition { ms: 2_000 };
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, kind };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind };
     assert_eq!(errors(fault).0, Some(ErrorKind::TimedOut));
+}
+
+/// In each phase once, by the byte and the time after it: that is how `faults` of a report counts it.
+#[test]
+fn a_fault_is_counted_in_the_phase_in_which_it_hits() {
+    let cases = [
+        (End::Client, 0, 0, Phase::Connecting),
+        (End::Client, 4, 0, Phase::Request),
+        (End::Server, 4, 0, Phase::Response),
+        (End::Server, 6, 100, Phase::Idle),
+        (End::Server, 6, 250, Phase::Closing),
+    ];
+    for (from, after_bytes, after_ms, phase) in cases {
+        let fault = Fault { connection: 0, from, after_bytes, after_ms, kind: FaultKind::Reset };
+        let report = check().schedules(50).search(move || {
+            let config = Config { frames: Frames::Lines, faults: vec![fault], ..Config::default() };
+            let (asked, answered) = simulate(config, |network| {
+                let (client, server) = ends(network);
+                let listener = listener(server);
+                let answer = server.spawn("answer", async move {
+                    let (mut stream, _) = listener.accept().await?;
+                    stream.read_exact(&mut [0; 6]).await?;
+                    stream.write_all(b"pong\r\n").await?;
+                    stream.read_to_end(&mut Vec::new()).await?;
+                    sleep(Duration::from_millis(200)).await;
+                    stream.write_all(b"late\r\n").await?;
+                    stream.shutdown().await
+                });
+                let ask = client.spawn("ask", async move {
+                    let mut stream = TcpStream::connect(server.address(80)).await?;
+                    stream.write_all(b"ping\r\n").await?;
+                    stream.read_exact(&mut [0; 6]).await?;
+                    sleep(Duration::from_millis(200)).await;
+                    stream.shutdown().await?;
+                    stream.read_to_end(&mut Vec::new()).await
+                });
+                (ask.join().expect("not aborted"), answer.join().expect("not aborted"))
+            });
+            let kinds = [asked.err().map(|error| error.kind()), answered.err().map(|error| error.kind())];
+            assert!(kinds.contains(&Some(ErrorKind::ConnectionReset)), "{fault:?}: {kinds:?}");
+        });
+        let report = report.unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(report.faults["reset"], [(phase, 50)].into(), "{fault:?}");
+    }
 }
 
 #[test]
 fn an_attempt_may_hang_and_times_out() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 0, kind: FaultKind::Hang };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 0, after_ms: 0, kind: FaultKind::Hang };
     assert_eq!(errors(fault).0, Some(ErrorKind::TimedOut));
 }
 
 #[test]
 fn a_refused_attempt_is_told_at_once() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 0, kind: FaultKind::Refuse };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 0, after_ms: 0, kind: FaultKind::Refuse };
     assert_eq!(errors(fault).0, Some(ErrorKind::ConnectionRefused));
 }
 
@@ -497,6 +548,7 @@ fn a_shrunk_plan_has_no_fault_that_is_not_needed() {
             connection,
             from: End::Client,
             after_bytes,
+            after_ms: 0,
             kind,
         });
         prop::collection::vec(fault, 2..=4).prop_map(|faults| Plan { faults })
@@ -519,5 +571,8 @@ fn a_shrunk_plan_has_no_fault_that_is_not_needed() {
     let shrunk =
         shrink(&case, &failure.expect("a reset is among them"), ShrinkLimits::default()).expect("it fails again");
     let plan: Plan = serde_json::from_value(shrunk.repro.plan).expect("the plan is of its type");
-    assert_eq!(plan.faults, [Fault { connection: 0, from: End::Client, after_bytes: 0, kind: FaultKind::Reset }]);
+    assert_eq!(
+        plan.faults,
+        [Fault { connection: 0, from: End::Client, after_bytes: 0, after_ms: 0, kind: FaultKind::Reset }]
+    );
 }

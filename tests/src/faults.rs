@@ -35,7 +35,9 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
         // They are what becomes of an attempt.
         "refuse" | "hang" | "full backlog" => phase == Phase::Connecting,
         // They happen at a byte, and no byte comes after the end.
-        "reset" | "finish" | "cut" | "stall" => phase != Phase::Closed,
+        "reset" | "cut" | "stall" => phase != Phase::Closed,
+        // An end writes when it is connected, and its acknowledgement has left by then.
+        "finish" => !matches!(phase, Phase::Connecting | Phase::Closed),
         // A frame, of HTTP/2, of a server that has a connection.
         "GOAWAY" => component == "subchannel" && !matches!(phase, Phase::Connecting | Phase::Closed),
         _ => true,

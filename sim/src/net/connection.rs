@@ -81,6 +81,8 @@ pub(super) struct Passed {
     pub(super) hits: Vec<Hit>,
     /// What becomes of the link, before the packets go on their way.
     pub(super) breaks: Option<FaultKind>,
+    /// The fault that is to happen later, and when.
+    pub(super) late: Option<(Instant, Fault)>,
 }
 
 /// A fault that has hit a connection.
@@ -229,20 +231,25 @@ impl Connection {
         let start = u64::from(segment.seq.wrapping_sub(side.first.unwrap_or(segment.seq)));
         let end = start + segment.payload.len() as u64;
         let reached = end.max(side.bytes);
-        let due = due(self.number, &self.happened, faults, from, reached);
+        // Nothing can go wrong with what is over.
+        let due = due(self.number, &self.happened, faults, from, reached).filter(|_| before != Phase::Closed);
         let passes = match due {
-            Some((_, fault)) if fault.kind.ends_traffic() => fault.after_bytes.max(start).min(end),
+            Some((_, fault)) if fault.kind.ends_traffic() && fault.after_ms == 0 => {
+                fault.after_bytes.max(start).min(end)
+            }
             _ => end,
         };
         let roles = side.count(segment, Range { start, passes }, &mut words);
+        let bytes = side.bytes;
+        let played = roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes));
+        let mut hits: Vec<Hit> = played.map(|fault| Hit { fault, phase: before }).collect();
+        // Up to its bytes, and before the FIN that may follow them.
+        let reached = self.phase();
         let flags = segment.flags;
         if flags.fin && passes == end {
             self.dialogue.finish(from);
             words.say(|| String::from("FIN"));
         }
-        let bytes = side.bytes;
-        let played = roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes));
-        let mut hits: Vec<Hit> = played.map(|fault| Hit { fault, phase: before }).collect();
         if flags.rst {
             words.say(|| String::from("RST"));
         }
@@ -251,16 +258,19 @@ impl Connection {
             self.dialogue.end();
         }
         let Some((nth, fault)) = due else {
-            return Passed { packets: vec![packet], told: words.said, hits, breaks: None };
+            return Passed { packets: vec![packet], told: words.said, hits, ..Passed::default() };
         };
         self.happened.push(nth);
-        // What the packet has brought about up to the byte counts; a fault at the first of all comes before it.
-        let phase = if fault.after_bytes == 0 { before } else { self.phase() };
+        if fault.after_ms > 0 {
+            let late = Some((now + Duration::from_millis(u64::from(fault.after_ms)), fault));
+            return Passed { packets: vec![packet], told: words.said, hits, late, breaks: None };
+        }
+        // A fault at the first byte of all comes before what its packet brings about.
+        let phase = if fault.after_bytes == 0 { before } else { reached };
         hits.push(Hit { fault: fault.kind.name(), phase });
-        words.say(|| format!("{} after {} bytes", fault.kind, fault.after_bytes));
+        words.say(|| format!("{} {}", fault.kind, fault.when()));
         let packets = self.happen(fault.kind, packet, (passes - start) as usize, now);
-        let breaks = matches!(fault.kind, FaultKind::Partition { .. } | FaultKind::Hold { .. }).then_some(fault.kind);
-        Passed { packets, told: words.said, hits, breaks }
+        Passed { packets, told: words.said, hits, breaks: fault.kind.breaks_link().then_some(fault.kind), late: None }
     }
 
     /// The attempt, or its answer. It is refused if the listener has as many waiting as it takes: its kernel would say
@@ -280,14 +290,14 @@ impl Connection {
             Some(FaultKind::Refuse) => {
                 self.dialogue.end();
                 let packets = vec![reset_in_answer(&packet, segment)];
-                Passed { packets, told, hits: hit(FaultKind::Refuse), breaks: None }
+                Passed { packets, told, hits: hit(FaultKind::Refuse), ..Passed::default() }
             }
-            Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang), breaks: None },
+            Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang), ..Passed::default() },
             None if is_refused => {
                 self.dialogue.end();
                 let packets = vec![reset_in_answer(&packet, segment)];
                 let hits = vec![Hit { fault: "full backlog", phase: Phase::Connecting }];
-                Passed { packets, told, hits, breaks: None }
+                Passed { packets, told, hits, ..Passed::default() }
             }
             None => {
                 self.is_waiting |= is_first && from == End::Client;
@@ -369,11 +379,35 @@ impl Connection {
         opened
     }
 
-    /// After how many of its bytes this end shuts its write side, if a fault says so.
-    pub(super) fn finishes_after(&self, from: End, faults: &[Fault]) -> Option<u64> {
+    /// The fault happens between two packets: what goes on its way. None if there is nothing left for it to happen to.
+    pub(super) fn happen_late(&mut self, fault: &Fault, now: Instant) -> Option<Passed> {
+        let phase = self.phase();
+        if phase == Phase::Closed {
+            return None;
+        }
+        let kind = fault.kind;
+        if let FaultKind::Stall { ms } = kind {
+            self.stalled_until = Some(now + Duration::from_millis(u64::from(ms)));
+        }
+        let mut packets = Vec::new();
+        if kind.ends_traffic() {
+            self.is_cut = true;
+            self.dialogue.end();
+        }
+        if kind == FaultKind::Reset {
+            let Pair { client, server } = self.pair;
+            packets.extend([reset_from(client, server), reset_from(server, client)]);
+        }
+        let told = Some(format!("{kind} {}", fault.when()));
+        let breaks = kind.breaks_link().then_some(kind);
+        Some(Passed { packets, told, hits: vec![Hit { fault: kind.name(), phase }], breaks, late: None })
+    }
+
+    /// The fault by which this end shuts its write side, if there is one.
+    pub(super) fn finish(&self, from: End, faults: &[Fault]) -> Option<Fault> {
         let finishes =
-            |fault: &&Fault| fault.connection == self.number && fault.from == from && fault.kind == FaultKind::Finish;
-        faults.iter().find(finishes).map(|fault| fault.after_bytes)
+            |fault: &Fault| fault.connection == self.number && fault.from == from && fault.kind == FaultKind::Finish;
+        faults.iter().copied().find(finishes)
     }
 }
 

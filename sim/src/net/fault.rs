@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde::{Deserialize, Serialize};
 
-/// One fault of one connection.
+/// One fault of one connection. `Refuse` and `Hang` are of the attempt, and the counts mean nothing to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Which connection: they are counted from 0 in the order in which they are tried.
@@ -13,8 +15,35 @@ pub struct Fault {
     pub from: End,
     /// It happens when so many of them have gone by; with 0, as soon as the connection is made.
     pub after_bytes: u64,
+    /// And so many milliseconds later.
+    #[serde(default)]
+    pub after_ms: u32,
     /// What happens.
     pub kind: FaultKind,
+}
+
+impl Fault {
+    /// Faults of the first `connections`, of these kinds, at one of the first `bytes` of either end: at the first of all
+    /// more often than at others, and sometimes only a while later, when what was said then has been answered.
+    ///
+    /// # Panics
+    /// If one of the three is nothing.
+    pub fn any(connections: u32, bytes: u64, kinds: &[FaultKind]) -> impl Strategy<Value = Fault> + use<> {
+        let from = prop_oneof![Just(End::Client), Just(End::Server)];
+        let after_bytes = prop_oneof![1 => Just(0), 6 => 0..bytes];
+        let after_ms = prop_oneof![4 => Just(0), 1 => 1..20_u32, 1 => 20..500_u32];
+        (0..connections, from, after_bytes, after_ms, select(kinds.to_vec())).prop_map(
+            |(connection, from, after_bytes, after_ms, kind)| Fault { connection, from, after_bytes, after_ms, kind },
+        )
+    }
+
+    /// When it happens, in words.
+    pub(super) fn when(&self) -> String {
+        match self.after_ms {
+            0 => format!("after {} bytes", self.after_bytes),
+            ms => format!("{ms} ms after {} bytes", self.after_bytes),
+        }
+    }
 }
 
 /// One end of a connection.
@@ -31,7 +60,7 @@ pub enum End {
 pub enum FaultKind {
     /// RST to both ends: each fails with `ConnectionReset` after the link's latency. What was sent before arrives.
     Reset,
-    /// The end whose bytes are counted shuts its write side: FIN, and its later writes fail with `BrokenPipe`.
+    /// The end whose bytes are counted shuts its write side, where it would write next: FIN, and `BrokenPipe`.
     Finish,
     /// Nothing goes through any more, in either direction, and nobody is told: writes fail when they were not
     /// acknowledged for too long.
@@ -51,9 +80,9 @@ pub enum FaultKind {
         /// How long.
         ms: u32,
     },
-    /// The attempt is answered by RST: `ConnectionRefused`. Counted bytes mean nothing here.
+    /// The attempt is answered by RST: `ConnectionRefused`.
     Refuse,
-    /// The attempt is answered by nothing: it fails with `TimedOut` in the end. Counted bytes mean nothing here.
+    /// The attempt is answered by nothing: it fails with `TimedOut` in the end.
     Hang,
 }
 
@@ -89,6 +118,11 @@ impl FaultKind {
     /// Whether nothing passes after it.
     pub(super) fn ends_traffic(self) -> bool {
         matches!(self, FaultKind::Reset | FaultKind::Cut)
+    }
+
+    /// Whether it is of the link.
+    pub(super) fn breaks_link(self) -> bool {
+        matches!(self, FaultKind::Partition { .. } | FaultKind::Hold { .. })
     }
 
     /// Whether the wire does it, and not the socket.

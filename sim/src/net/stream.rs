@@ -11,9 +11,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::shim::tokio::net as shim;
 
-use super::fault::FaultKind;
+use super::fault::{Fault, FaultKind};
 use super::{host, wire};
 use crate::random;
+use crate::time::{Duration, Instant};
 
 /// A socket that accepts connections.
 #[derive(Debug)]
@@ -29,8 +30,9 @@ pub struct TcpStream {
     inner: Option<shim::TcpStream>,
     short: bool,
     written: u64,
-    /// After how many bytes a fault shuts the write side.
-    finish_after: Option<u64>,
+    /// The fault that shuts the write side, and since when its byte is reached.
+    finish: Option<Fault>,
+    reached: Option<Instant>,
     finished: bool,
 }
 
@@ -104,15 +106,15 @@ impl TcpStream {
 
     fn new(host: usize, inner: shim::TcpStream) -> TcpStream {
         let ends = wire::on_host(host, || (inner.local_addr(), inner.peer_addr()));
-        let finish_after = match ends {
+        let finish = match ends {
             (Ok(local), Ok(peer)) => wire::with(|wire| {
                 wire.accepted(local, peer);
-                wire.finishes_after(local, peer)
+                wire.finish(local, peer)
             }),
             _ => None,
         };
         let short = wire::with(|wire| wire.config.short);
-        TcpStream { host, inner: Some(inner), short, written: 0, finish_after, finished: false }
+        TcpStream { host, inner: Some(inner), short, written: 0, finish, reached: None, finished: false }
     }
 
     fn with<R>(&mut self, f: impl FnOnce(Pin<&mut shim::TcpStream>) -> R) -> R {
@@ -196,9 +198,14 @@ impl AsyncRead for TcpStream {
 impl AsyncWrite for TcpStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut most = self.part(buf.len());
-        if let Some(after) = self.finish_after {
-            let left = after.saturating_sub(self.written);
-            if left == 0 {
+        if let Some(fault) = self.finish {
+            let left = fault.after_bytes.saturating_sub(self.written);
+            let now = Instant::now();
+            if left == 0 && self.reached.is_none() {
+                self.reached = Some(now);
+            }
+            let patience = Duration::from_millis(u64::from(fault.after_ms));
+            if self.reached.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
                 if !self.finished {
                     self.hit(FaultKind::Finish.name());
                     ready!(self.with(|inner| inner.poll_shutdown(context)))?;
@@ -206,7 +213,9 @@ impl AsyncWrite for TcpStream {
                 }
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
+            if left > 0 {
+                most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
+            }
         }
         let written = ready!(self.with(|inner| inner.poll_write(context, &buf[..most])))?;
         self.written += written as u64;

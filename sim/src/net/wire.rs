@@ -15,9 +15,10 @@ use std::sync::atomic::Ordering;
 
 use turmoil_net::{EnterGuard, HostId, NetstatEntry, NetstatState, Packet, Transport};
 
-use super::connection::{Connection, Hit, Pair, reset_from};
+use super::connection::{Connection, Hit, Pair, Passed, reset_from};
+use super::dialogue::Phase;
 use super::directory::{Directory, Place};
-use super::fault::{End, FaultKind};
+use super::fault::{End, Fault, FaultKind};
 use super::host::Kill;
 use super::link::{Ends, Link, Links};
 use super::network::Config;
@@ -50,6 +51,8 @@ pub(super) struct Wire {
     pub(super) config: Config,
     pub(super) hosts: Vec<HostState>,
     links: Links,
+    /// Faults that are to happen between two packets, by the moment and the order in which they came up.
+    late: BTreeMap<(Instant, u64), (Place, Fault)>,
     connections: Directory,
     under_way: BTreeMap<(Instant, u64), Packet>,
     sent: u64,
@@ -86,6 +89,7 @@ pub(super) fn install(config: Config) {
         config,
         hosts,
         links: Links::default(),
+        late: BTreeMap::new(),
         connections: Directory::default(),
         under_way: BTreeMap::new(),
         sent: 0,
@@ -164,7 +168,12 @@ pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
 
 impl Wire {
     pub(super) fn is_quiet(&self) -> bool {
-        self.quiet > self.config.retransmit_ticks() && self.under_way.is_empty() && self.links.next_mending().is_none()
+        self.quiet > self.config.retransmit_ticks() && self.is_at_rest()
+    }
+
+    /// Whether nothing is to come of itself.
+    fn is_at_rest(&self) -> bool {
+        self.under_way.is_empty() && self.late.is_empty() && self.links.next_mending().is_none()
     }
 
     /// The tasks of a host.
@@ -201,7 +210,8 @@ impl Wire {
     fn next_turn(&self) -> Option<Instant> {
         let soonest = self.last_turn + TICK;
         let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
-        let due = due.into_iter().chain(self.links.next_mending()).min();
+        let late = self.late.first_key_value().map(|((at, _), _)| *at);
+        let due = [due, late, self.links.next_mending()].into_iter().flatten().min();
         let patience = self.config.retransmit_ticks().saturating_sub(self.quiet).saturating_add(1);
         let retransmission = self.last_turn + TICK * patience;
         let next =
@@ -225,10 +235,11 @@ impl Wire {
             }
         }
         self.links.mended(now).into_iter().for_each(|ends| self.set_link(ends, Link::Up));
+        self.happen_late(now);
         let mut egress = std::mem::take(&mut self.egress);
         for _ in 0..ticks {
             self.guard.egress_all(&mut egress);
-            let is_quiet = egress.is_empty() && self.under_way.is_empty() && self.links.next_mending().is_none();
+            let is_quiet = egress.is_empty() && self.is_at_rest();
             self.quiet = if is_quiet { self.quiet.saturating_add(1) } else { 0 };
         }
         egress.drain(..).for_each(|packet| self.depart(packet, now));
@@ -299,7 +310,11 @@ impl Wire {
     /// A fault of a socket hits its connection.
     pub(super) fn hit_socket(&self, fault: &'static str, local: SocketAddr, peer: SocketAddr) {
         if let Some(place) = self.connections.between(local, peer) {
-            Wire::hit(Hit { fault, phase: self.connections.get(place).phase() });
+            let phase = self.connections.get(place).phase();
+            // Nothing can go wrong with what is over.
+            if phase != Phase::Closed {
+                Wire::hit(Hit { fault, phase });
+            }
         }
     }
 
@@ -357,22 +372,41 @@ impl Wire {
             false => self.connections.of(&packet),
         };
         let Some(place) = place else { return Vec::new() };
-        let (pair, from) = (self.connections.get(place).pair, place.end);
-        let is_full = is_attempt && self.is_full(pair.server);
+        let is_full = is_attempt && self.is_full(self.connections.get(place).pair.server);
         let connection = self.connections.get_mut(place);
         let passed = match is_full && !connection.is_waiting {
-            true => connection.pass_syn(packet, from, &self.config.faults, true),
-            false => connection.pass(packet, from, &self.config.faults, now),
+            true => connection.pass_syn(packet, place.end, &self.config.faults, true),
+            false => connection.pass(packet, place.end, &self.config.faults, now),
         };
+        self.follow(place, passed, now)
+    }
+
+    /// Does what has come of a packet, or of a fault between two; the packets that go on their way.
+    fn follow(&mut self, place: Place, passed: Passed, now: Instant) -> Vec<Packet> {
         if let Some(told) = passed.told {
             let words = if told.is_empty() { told } else { format!("{} {told}", self.words(place)) };
             self.notes.push(words);
         }
         passed.hits.into_iter().for_each(Wire::hit);
-        if let (Some(fault), (Some(client), Some(server))) = (passed.breaks, self.hosts_of(pair)) {
+        if let Some((at, fault)) = passed.late {
+            self.sent += 1;
+            self.late.insert((at, self.sent), (place, fault));
+        }
+        let hosts = self.hosts_of(self.connections.get(place).pair);
+        if let (Some(fault), (Some(client), Some(server))) = (passed.breaks, hosts) {
             self.break_link(fault, (client, server), now);
         }
         passed.packets
+    }
+
+    /// Faults whose moment has come.
+    fn happen_late(&mut self, now: Instant) {
+        while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (place, fault) = entry.remove();
+            if let Some(passed) = self.connections.get_mut(place).happen_late(&fault, now) {
+                self.follow(place, passed, now).into_iter().for_each(|packet| self.send(packet));
+            }
+        }
     }
 
     /// A fault of the plan breaks a link for a while.
@@ -401,10 +435,10 @@ impl Wire {
         }
     }
 
-    /// After how many of its bytes an end shuts its write side, if a fault says so.
-    pub(super) fn finishes_after(&self, local: SocketAddr, peer: SocketAddr) -> Option<u64> {
+    /// The fault by which an end shuts its write side, if there is one.
+    pub(super) fn finish(&self, local: SocketAddr, peer: SocketAddr) -> Option<Fault> {
         let place = self.connections.between(local, peer)?;
-        self.connections.get(place).finishes_after(place.end, &self.config.faults)
+        self.connections.get(place).finish(place.end, &self.config.faults)
     }
 
     fn words(&self, place: Place) -> String {

@@ -52,7 +52,8 @@ mod tests {
     #[test]
     fn faults_are_found_wherever_they_are() {
         let fault = |connection| {
-            let fault = Fault { connection, from: End::Client, after_bytes: 0, kind: FaultKind::Stall { ms: 5 } };
+            let fault =
+                Fault { connection, from: End::Client, after_bytes: 0, after_ms: 0, kind: FaultKind::Stall { ms: 5 } };
             serde_json::to_value(fault).expect("plain data is JSON")
         };
         let plan = json!({"n": [1, 2], "a/b": {"faults": [fault(0), fault(1)]}, "pair": [3, [fault(2)]]});
