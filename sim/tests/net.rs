@@ -348,6 +348,60 @@ fn a_crash_tells_nobody_and_a_restart_answers_with_a_reset() {
     });
 }
 
+/// The acknowledgement of what came before is lost, and the segment that is sent again has more in it than that.
+#[test]
+fn a_segment_that_grew_since_it_was_acknowledged_in_vain_arrives() {
+    explore(500, || {
+        let breaks = Fault {
+            connection: 0,
+            from: End::Server,
+            after_bytes: 4,
+            after_ms: 0,
+            kind: FaultKind::Partition { ms: 30 },
+        };
+        simulate(Config { faults: vec![breaks], ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let write = server.spawn("write", async move {
+                let (mut stream, _) = listener.accept().await?;
+                stream.write_all(b"abc").await?;
+                sleep(Duration::from_millis(2)).await;
+                stream.write_all(b"defg").await?;
+                stream.shutdown().await?;
+                stream.read(&mut [0; 1]).await
+            });
+            let read = client.spawn("read", async move { ask(server, b"").await });
+            assert_eq!(read.join().expect("not aborted").expect("no end gives up"), b"abcdefg");
+            assert_eq!(write.join().expect("not aborted").expect("no end gives up"), 0);
+        });
+    });
+}
+
+#[test]
+fn a_host_that_comes_back_knows_of_no_connection() {
+    explore(200, || {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let echo = server.spawn("echo", echo_once(listener(server)));
+            let done = client.spawn("ask", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await.expect("it is up");
+                stream.write_all(b"?").await.expect("it is up");
+                stream.read_exact(&mut [0; 1]).await.expect("it is up");
+                // Until nothing is under way: what arrives later is answered by RST.
+                sleep(Duration::from_millis(20)).await;
+                server.crash();
+                sleep(Duration::from_millis(5)).await;
+                server.restart();
+                let silent = timeout(Duration::from_millis(500), stream.read(&mut [0; 8])).await.is_err();
+                stream.write_all(b"anybody?").await.expect("nobody has said that it is gone");
+                (silent, stream.read(&mut [0; 8]).await.expect_err("nobody knows of it").kind())
+            });
+            assert_eq!(done.join().expect("not aborted"), (true, ErrorKind::ConnectionReset));
+            assert!(echo.join().is_none(), "its tasks end with it");
+        });
+    });
+}
+
 #[test]
 fn a_dropped_attempt_leaves_no_socket() {
     explore(300, || {

@@ -121,11 +121,25 @@ impl Side {
         self.reader.as_ref().is_some_and(Reader::is_within)
     }
 
-    /// Whether the other end has all of this segment's bytes, and has said so.
-    fn is_repeated(&self, segment: &TcpSegment) -> bool {
+    /// How far the other end is beyond the start of this segment, if it is.
+    fn ahead(&self, segment: &TcpSegment) -> Option<usize> {
         let ahead = self.acknowledged.map(|acknowledged| acknowledged.wrapping_sub(segment.seq) as i32);
-        let length = i32::try_from(segment.payload.len()).unwrap_or(i32::MAX);
-        length > 0 && ahead.is_some_and(|ahead| ahead >= length)
+        ahead.and_then(|ahead| usize::try_from(ahead).ok())
+    }
+
+    /// Whether the other end has all of this segment, and has said so.
+    fn is_repeated(&self, segment: &TcpSegment) -> bool {
+        let length = segment.payload.len() + usize::from(segment.flags.fin);
+        length > 0 && self.ahead(segment).is_some_and(|ahead| ahead >= length)
+    }
+
+    /// Takes away what the other end has of a segment that it does not have all of: turmoil-net drops what does not begin
+    /// with its next byte.
+    fn trim(&self, segment: &mut TcpSegment) {
+        if let Some(ahead) = self.ahead(segment).filter(|ahead| *ahead <= segment.payload.len()) {
+            segment.payload = segment.payload.slice(ahead..);
+            segment.seq = segment.seq.wrapping_add(u32::try_from(ahead).unwrap_or(0));
+        }
     }
 
     /// Counts what is new of a segment, and says what it is: the roles of its frames.
@@ -201,16 +215,27 @@ impl Connection {
         self.dialogue.phase(client.is_within_a_frame(), server.is_within_a_frame(), server.arrived())
     }
 
-    /// A packet of this end is about to leave its host.
-    pub(super) fn pass(&mut self, packet: Packet, from: End, faults: &[Fault], now: Instant) -> Passed {
+    /// A packet of this end is about to leave its host, be it to get lost: what it acknowledges has arrived.
+    pub(super) fn acknowledge(&mut self, packet: &Packet, from: End) {
+        let Transport::Tcp(segment) = &packet.payload else { return };
+        if segment.flags.ack && !segment.flags.rst && !segment.flags.syn {
+            self.sides[from.index()].last_ack = Some(bare_ack(packet, segment));
+            self.sides[from.other().index()].acknowledged = Some(segment.ack);
+        }
+    }
+
+    /// A packet of this end is about to leave its host, and does.
+    pub(super) fn pass(&mut self, mut packet: Packet, from: End, faults: &[Fault], now: Instant) -> Passed {
         let mut words = Words { is_read: run::with(|run| run.trace.recording()).unwrap_or(false), said: None };
-        let Transport::Tcp(segment) = &packet.payload else { return Passed::of(packet) };
         if self.is_cut {
             return Passed::default();
         }
+        self.acknowledge(&packet, from);
+        let Transport::Tcp(segment) = &mut packet.payload else { return Passed::of(packet) };
         if segment.flags.syn {
             return self.pass_syn(packet, from, faults, false);
         }
+        self.sides[from.index()].trim(segment);
         let before = self.phase();
         if from == End::Client && segment.flags.ack {
             self.dialogue.establish();
@@ -220,10 +245,6 @@ impl Connection {
             End::Client => (client, server),
             End::Server => (server, client),
         };
-        if segment.flags.ack && !segment.flags.rst {
-            side.last_ack = Some(bare_ack(&packet, segment));
-            other.acknowledged = Some(segment.ack);
-        }
         // turmoil-net does not acknowledge again what it has: a lost acknowledgement would be the end of the connection.
         if side.is_repeated(segment) {
             return Passed { packets: other.last_ack.clone().into_iter().collect(), ..Passed::default() };

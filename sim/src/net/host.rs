@@ -111,7 +111,7 @@ impl Host {
 
     /// It is up again, with the same address and no connections: who sends to an old one is answered by RST.
     pub fn restart(self) {
-        wire::with(|wire| wire.hosts[self.0].is_down = false);
+        wire::with(|wire| wire.bring_up(self.0));
     }
 }
 

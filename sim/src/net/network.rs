@@ -136,7 +136,7 @@ impl Network {
     pub fn heal(&self) {
         wire::with(|wire| {
             for one in 0..wire.hosts.len() {
-                wire.hosts[one].is_down = false;
+                wire.bring_up(one);
                 for other in one + 1..wire.hosts.len() {
                     wire.set_link(Ends::new(one, other), Link::Up);
                 }

@@ -302,6 +302,16 @@ impl Wire {
         }
     }
 
+    /// A host that was down is up again and knows of none of its connections: its kernel has gone with it, and sends
+    /// nothing more of what a socket had left to say.
+    pub(super) fn bring_up(&mut self, host: usize) {
+        if std::mem::replace(&mut self.hosts[host].is_down, false) {
+            let sockets = turmoil_net::netstat(self.hosts[host].address).entries;
+            let connected = sockets.into_iter().filter_map(|socket| Some((socket.local, socket.peer?)));
+            connected.for_each(|(local, peer)| self.guard.deliver(reset_from(peer, local)));
+        }
+    }
+
     /// A fault hits a connection.
     fn hit(hit: Hit) {
         run::with(|run| run.faults.hit(hit.fault, hit.phase));
@@ -333,6 +343,10 @@ impl Wire {
     /// A packet leaves its host: faults see it, then the link.
     fn depart(&mut self, packet: Packet, now: Instant) {
         if self.vanishes(&packet) {
+            // It is lost, and yet its sender has what it acknowledges.
+            if let Some(place) = self.connections.of(&packet) {
+                self.connections.get_mut(place).acknowledge(&packet, place.end);
+            }
             return;
         }
         self.pass(packet, now).into_iter().for_each(|packet| self.send(packet));
