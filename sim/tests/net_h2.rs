@@ -4,26 +4,29 @@ use sim::net::{Config, Frames, Host, TcpListener, TcpStream, block_on, simulate}
 use sim::time::Duration;
 use sim::{Check, Engine, Limits};
 
-/// One connection: answers so many requests, then says GOAWAY and lets what is in flight finish.
-async fn serve(listener: TcpListener, graceful_after: usize) {
+/// One connection: takes so many requests, then says GOAWAY and lets what is in flight finish. Each is answered by a task
+/// of its own, since the connection has to be polled while its body comes.
+async fn serve(server: Host, listener: TcpListener, graceful_after: usize) {
     let Ok((stream, _)) = listener.accept().await else { return };
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
-    let mut answered = 0;
-    while let Some(Ok((request, mut respond))) = connection.accept().await {
-        let mut body = request.into_body();
-        let mut octets = Vec::new();
-        while let Some(Ok(part)) = body.data().await {
-            octets.extend_from_slice(&part);
-            let _ = body.flow_control().release_capacity(part.len());
-        }
-        let response = http::Response::new(());
-        if let Ok(mut stream) = respond.send_response(response, false) {
-            let _ = stream.send_data(Bytes::from(octets), true);
-        }
-        answered += 1;
-        if answered == graceful_after {
+    let mut taken = 0;
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        server.spawn("answer", answer(request.into_body(), respond));
+        taken += 1;
+        if taken == graceful_after {
             connection.graceful_shutdown();
         }
+    }
+}
+
+async fn answer(mut body: h2::RecvStream, mut respond: h2::server::SendResponse<Bytes>) {
+    let mut octets = Vec::new();
+    while let Some(Ok(part)) = body.data().await {
+        octets.extend_from_slice(&part);
+        let _ = body.flow_control().release_capacity(part.len());
+    }
+    if let Ok(mut stream) = respond.send_response(http::Response::new(()), false) {
+        let _ = stream.send_data(Bytes::from(octets), true);
     }
 }
 
@@ -55,7 +58,7 @@ fn exchange(graceful_after: usize) -> usize {
     simulate(config, |network| {
         let (client, server) = (network.host("client"), network.host("server"));
         let listener = server.block_on(TcpListener::bind(server.address(80))).expect("the port is free");
-        let serving = server.spawn("serve", serve(listener, graceful_after));
+        let serving = server.spawn("serve", serve(server, listener, graceful_after));
         let calling = client.thread("call", move || block_on(call(client, server, 5)));
         let answered = calling.join();
         serving.join();

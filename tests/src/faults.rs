@@ -20,8 +20,20 @@ pub const SCHEDULES: u64 = 1_000;
 const JOBS: usize = 2;
 
 /// Every fault, in the order of its rows.
-const FAULTS: [&str; 11] =
-    ["refuse", "hang", "full backlog", "reset", "finish", "cut", "stall", "partition", "hold", "crash", "GOAWAY"];
+const FAULTS: [&str; 12] = [
+    "refuse",
+    "hang",
+    "full backlog",
+    "reset",
+    "finish",
+    "cut",
+    "stall",
+    "partition",
+    "hold",
+    "crash",
+    "GOAWAY",
+    "MALFORMED",
+];
 
 /// Components whose protocol begins with something that both ends say.
 const WITH_HANDSHAKE: [&str; 3] = ["context_pool", "image", "subchannel"];
@@ -38,8 +50,11 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
         "reset" | "cut" | "stall" => phase != Phase::Closed,
         // An end writes when it is connected, and its acknowledgement has left by then.
         "finish" => !matches!(phase, Phase::Connecting | Phase::Closed),
-        // A frame, of HTTP/2, of a server that has a connection.
+        // A frame of HTTP/2, and a message that is none of SP's, on a connection that is made.
         "GOAWAY" => component == "subchannel" && !matches!(phase, Phase::Connecting | Phase::Closed),
+        "MALFORMED" => {
+            component == "context_pool" && !matches!(phase, Phase::Connecting | Phase::Handshake | Phase::Closed)
+        }
         _ => true,
     }
 }

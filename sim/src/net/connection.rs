@@ -264,6 +264,7 @@ impl Connection {
         let bytes = side.bytes;
         let played = roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes));
         let mut hits: Vec<Hit> = played.map(|fault| Hit { fault, phase: before }).collect();
+        hits.retain(|_| before != Phase::Closed);
         // Up to its bytes, and before the FIN that may follow them.
         let reached = self.phase();
         let flags = segment.flags;
