@@ -402,6 +402,65 @@ fn a_host_that_comes_back_knows_of_no_connection() {
     });
 }
 
+/// Its window is closed when its peer goes, so that nothing is under way that could time out.
+#[test]
+fn a_writer_that_waits_for_room_at_a_peer_that_is_gone_times_out() {
+    let cut = Fault { connection: 0, from: End::Client, after_bytes: 64, after_ms: 20, kind: FaultKind::Cut };
+    for (faults, crashes) in [(vec![cut], false), (Vec::new(), true)] {
+        explore(100, move || {
+            simulate(Config { window: 64, faults: faults.clone(), ..Config::default() }, |network| {
+                let (client, server) = ends(network);
+                let listener = listener(server);
+                let hold = server.spawn("hold", async move {
+                    let stream = listener.accept().await.expect("no fault");
+                    sleep(Duration::from_secs(5)).await;
+                    drop(stream);
+                });
+                let write = client.spawn("write", async move {
+                    let mut stream = TcpStream::connect(server.address(80)).await?;
+                    stream.write_all(&[7; 300]).await
+                });
+                client.block_on(sleep(Duration::from_millis(40)));
+                if crashes {
+                    server.crash();
+                }
+                let error = write.join().expect("not aborted").expect_err("nobody reads it");
+                assert_eq!(error.kind(), ErrorKind::TimedOut);
+                hold.join();
+            });
+        });
+    }
+}
+
+#[test]
+fn room_that_was_told_of_in_vain_is_told_of_again() {
+    explore(300, || {
+        simulate(Config { window: 64, ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let read = server.spawn("read", async move {
+                let (mut stream, _) = listener.accept().await.expect("no fault");
+                sleep(Duration::from_millis(30)).await;
+                let mut all = Vec::new();
+                stream.read_to_end(&mut all).await.expect("no end gives up");
+                all.len()
+            });
+            let write = client.spawn("write", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await?;
+                stream.write_all(&[7; 300]).await?;
+                stream.shutdown().await
+            });
+            // It is while it lasts that the reader makes room.
+            client.block_on(sleep(Duration::from_millis(25)));
+            network.partition(client, server);
+            client.block_on(sleep(Duration::from_millis(20)));
+            network.heal();
+            assert_eq!(read.join(), Some(300));
+            write.join().expect("not aborted").expect("no end gives up");
+        });
+    });
+}
+
 #[test]
 fn a_dropped_attempt_leaves_no_socket() {
     explore(300, || {

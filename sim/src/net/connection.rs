@@ -45,7 +45,7 @@ pub(super) struct Connection {
     last: [Option<Instant>; 2],
     sides: [Side; 2],
     /// Nothing of it passes any more.
-    is_cut: bool,
+    pub(super) is_cut: bool,
     dialogue: Dialogue,
     /// It was tried, and nobody has accepted it, nor was it reset.
     pub(super) is_waiting: bool,
@@ -380,12 +380,28 @@ impl Connection {
         [back, Packet { payload: Transport::Tcp(end), ..packet.clone() }]
     }
 
+    /// A packet of this end gets lost.
+    pub(super) fn lose(&mut self, packet: &Packet, from: End) {
+        self.acknowledge(packet, from);
+        if let Some(Packet { payload: Transport::Tcp(segment), .. }) = &mut self.sides[from.index()].last_ack {
+            segment.window = 0;
+        }
+    }
+
+    /// Whether an end was told of little room, of this size when it is all free.
+    pub(super) fn waits(&self, window: u16) -> bool {
+        self.sides.iter().filter_map(|side| side.last_ack.as_ref()).any(|packet| match &packet.payload {
+            Transport::Tcp(segment) => segment.window < window.div_ceil(2),
+            _ => false,
+        })
+    }
+
     /// Acknowledgements that say of room what the ends have not: those whose buffers, of this size, were more than half
     /// full and are not any more, by the number of bytes in a socket's.
     pub(super) fn open_windows(&mut self, window: u16, filled: impl Fn(SocketAddr, SocketAddr) -> u16) -> Vec<Packet> {
         let enough = window.div_ceil(2);
         let mut opened = Vec::new();
-        for packet in self.sides.iter_mut().filter_map(|side| side.last_ack.as_mut()).filter(|_| !self.is_cut) {
+        for packet in self.sides.iter_mut().filter_map(|side| side.last_ack.as_mut()) {
             let (source, destination) = (packet.src, packet.dst);
             let Transport::Tcp(segment) = &mut packet.payload else { continue };
             if segment.window >= enough {

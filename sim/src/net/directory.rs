@@ -60,8 +60,9 @@ impl Directory {
         self.connections.iter()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
-        self.connections.iter_mut()
+    /// The client's end of each.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        (0..self.connections.len()).map(|nth| Place { nth, end: End::Client })
     }
 }
 

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use turmoil_net::{EnterGuard, HostId, NetstatEntry, NetstatState, Packet, Transport};
+use turmoil_net::{EnterGuard, HostId, Packet, Transport};
 
 use super::connection::{Connection, Hit, Pair, Passed, reset_from};
 use super::dialogue::Phase;
@@ -230,7 +230,9 @@ impl Wire {
         self.has_news = false;
         while let Some(entry) = self.under_way.first_entry().filter(|entry| entry.key().0 <= now) {
             let packet = entry.remove();
-            if !self.vanishes(&packet) && !self.refuses(&packet) {
+            if self.vanishes(&packet) {
+                self.lose(&packet);
+            } else if !self.refuses(&packet) {
                 self.guard.deliver(packet);
             }
         }
@@ -246,6 +248,13 @@ impl Wire {
         self.egress = egress;
         self.open_windows();
         std::mem::take(&mut self.notes)
+    }
+
+    /// A packet gets lost, and yet its sender has what it acknowledges; what it says of room is to be said again.
+    fn lose(&mut self, packet: &Packet) {
+        if let Some(place) = self.connections.of(packet) {
+            self.connections.get_mut(place).lose(packet, place.end);
+        }
     }
 
     /// Answers data that nobody will read by RST, as a real stack does. turmoil-net would keep them until its buffer is
@@ -268,6 +277,9 @@ impl Wire {
 
     /// Tells senders that there is room again. turmoil-net tells them only when one read has freed half of a buffer: who
     /// reads a full one in smaller pieces would leave its sender, and its FIN, waiting for ever.
+    ///
+    /// A sender whose peer cannot be reached would wait for ever as well, where a kernel probes and gives up in the end. So
+    /// it is told of room that is not known of; what it sends then is lost, and timed like any segment.
     fn open_windows(&mut self) {
         let window = u16::try_from(self.config.window).unwrap_or(u16::MAX);
         let filled = |local: SocketAddr, peer: SocketAddr| {
@@ -275,9 +287,21 @@ impl Wire {
             let socket = sockets.iter().find(|socket| socket.local == local && socket.peer == Some(peer));
             socket.map_or(u16::MAX, |socket| u16::try_from(socket.recv_q).unwrap_or(u16::MAX))
         };
-        let opened: Vec<Packet> =
-            self.connections.iter_mut().flat_map(|connection| connection.open_windows(window, filled)).collect();
-        opened.into_iter().for_each(|packet| self.send(packet));
+        let closed: Vec<Place> =
+            self.connections.places().filter(|it| self.connections.get(*it).waits(window)).collect();
+        for place in closed {
+            let connection = self.connections.get(place);
+            let is_reachable =
+                !connection.is_cut && !self.is_broken(connection.pair.client.ip(), connection.pair.server.ip());
+            let connection = self.connections.get_mut(place);
+            if is_reachable {
+                let opened = connection.open_windows(window, filled);
+                opened.into_iter().for_each(|packet| self.send(packet));
+            } else {
+                let probes = connection.open_windows(window, |_, _| 0);
+                probes.into_iter().for_each(|packet| self.guard.deliver(packet));
+            }
+        }
     }
 
     /// A stream was dropped.
@@ -287,17 +311,11 @@ impl Wire {
         }
     }
 
-    /// Ends the sockets that nobody holds and that wait for a FIN which does not come, since their peers have given up: a
-    /// kernel does so after a minute, turmoil-net never. The wire is quiet.
+    /// Ends the sockets that nobody holds and that wait for what does not come, since the wire is quiet: the FIN of a peer
+    /// that has given up, or room at one. A kernel does so in the end, turmoil-net never.
     pub(super) fn give_up_orphans(&self) {
-        let waits = |local: SocketAddr, peer: SocketAddr| {
-            let sockets = turmoil_net::netstat(local.ip()).entries;
-            let of = |entry: &&NetstatEntry| entry.local == local && entry.peer == Some(peer);
-            sockets.iter().find(of).is_some_and(|entry| entry.state == Some(NetstatState::FinWait2))
-        };
         for connection in self.connections.iter() {
             let orphans = connection.dropped_ends().map(|end| connection.pair.seen_from(end));
-            let orphans = orphans.filter(|(local, peer)| waits(*local, *peer));
             orphans.for_each(|(local, peer)| self.guard.deliver(reset_from(peer, local)));
         }
     }
@@ -343,20 +361,21 @@ impl Wire {
     /// A packet leaves its host: faults see it, then the link.
     fn depart(&mut self, packet: Packet, now: Instant) {
         if self.vanishes(&packet) {
-            // It is lost, and yet its sender has what it acknowledges.
-            if let Some(place) = self.connections.of(&packet) {
-                self.connections.get_mut(place).acknowledge(&packet, place.end);
-            }
+            self.lose(&packet);
             return;
         }
         self.pass(packet, now).into_iter().for_each(|packet| self.send(packet));
     }
 
     fn vanishes(&self, packet: &Packet) -> bool {
-        let ends = [self.host_of(packet.src), self.host_of(packet.dst)];
-        let is_down = ends.into_iter().flatten().any(|host| self.hosts[host].is_down);
-        let is_cut = self.between(packet).is_some_and(|link| self.links.state(link) == Link::Partitioned);
-        is_down || is_cut || ends.contains(&None)
+        self.is_broken(packet.src, packet.dst)
+    }
+
+    /// Whether what goes from one address to the other gets lost.
+    fn is_broken(&self, one: IpAddr, other: IpAddr) -> bool {
+        let (Some(one), Some(other)) = (self.host_of(one), self.host_of(other)) else { return true };
+        let is_down = [one, other].into_iter().any(|host| self.hosts[host].is_down);
+        is_down || self.links.state(Ends::new(one, other)) == Link::Partitioned
     }
 
     /// Puts a packet on its link.
