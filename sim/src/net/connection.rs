@@ -23,16 +23,6 @@ pub(super) struct Pair {
     pub(super) server: SocketAddr,
 }
 
-impl Pair {
-    /// The addresses of this end and of the other.
-    pub(super) fn seen_from(self, end: End) -> (SocketAddr, SocketAddr) {
-        match end {
-            End::Client => (self.client, self.server),
-            End::Server => (self.server, self.client),
-        }
-    }
-}
-
 /// What is known of a connection from its packets.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -355,11 +345,6 @@ impl Connection {
         self.sides[end.index()].is_dropped = true;
     }
 
-    /// The ends whose streams were dropped.
-    pub(super) fn dropped_ends(&self) -> impl Iterator<Item = End> {
-        self.sides.iter().filter(|side| side.is_dropped).map(|side| side.end)
-    }
-
     /// Whether these are new bytes of `from` for a stream that was dropped: nobody will read them.
     pub(super) fn is_unwanted(&self, segment: &TcpSegment, from: End) -> bool {
         let to = &self.sides[from.other().index()];
@@ -415,6 +400,20 @@ impl Connection {
             }
         }
         opened
+    }
+
+    /// What tells the ends that wait for room of as much as there can be, and of nothing else: it acknowledges nothing that
+    /// was not before.
+    pub(super) fn probes(&mut self, window: u16) -> Vec<Packet> {
+        let firsts = [self.sides[1].first, self.sides[0].first];
+        let mut probes = self.open_windows(window, |_, _| 0);
+        for packet in &mut probes {
+            let Transport::Tcp(segment) = &mut packet.payload else { continue };
+            let is_of_client = SocketAddr::new(packet.src, segment.src_port) == self.pair.client;
+            let first = firsts[usize::from(!is_of_client)];
+            segment.ack = first.unwrap_or(segment.ack);
+        }
+        probes
     }
 
     /// The fault happens between two packets: what goes on its way. None if there is nothing left for it to happen to.

@@ -7,7 +7,7 @@
 //! that a borrow never spans one. What a run that ended early has left behind is thrown away when the next one begins.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub(super) struct Wire {
     /// Faults that are to happen between two packets, by the moment and the order in which they came up.
     late: BTreeMap<(Instant, u64), (Place, Fault)>,
     connections: Directory,
+    /// Those that somebody holds, by their own and their peers' addresses.
+    streams: BTreeSet<(SocketAddr, SocketAddr)>,
     under_way: BTreeMap<(Instant, u64), Packet>,
     sent: u64,
     quiet: u32,
@@ -91,6 +93,7 @@ pub(super) fn install(config: Config) {
         links: Links::default(),
         late: BTreeMap::new(),
         connections: Directory::default(),
+        streams: BTreeSet::new(),
         under_way: BTreeMap::new(),
         sent: 0,
         quiet: u32::MAX,
@@ -298,7 +301,7 @@ impl Wire {
                 let opened = connection.open_windows(window, filled);
                 opened.into_iter().for_each(|packet| self.send(packet));
             } else {
-                let probes = connection.open_windows(window, |_, _| 0);
+                let probes = connection.probes(window);
                 probes.into_iter().for_each(|packet| self.guard.deliver(packet));
             }
         }
@@ -306,6 +309,7 @@ impl Wire {
 
     /// A stream was dropped.
     pub(super) fn dropped(&mut self, local: SocketAddr, peer: SocketAddr) {
+        self.streams.remove(&(local, peer));
         if let Some(place) = self.connections.between(local, peer) {
             self.connections.get_mut(place).drop_end(place.end);
         }
@@ -314,8 +318,10 @@ impl Wire {
     /// Ends the sockets that nobody holds and that wait for what does not come, since the wire is quiet: the FIN of a peer
     /// that has given up, or room at one. A kernel does so in the end, turmoil-net never.
     pub(super) fn give_up_orphans(&self) {
-        for connection in self.connections.iter() {
-            let orphans = connection.dropped_ends().map(|end| connection.pair.seen_from(end));
+        for host in &self.hosts {
+            let sockets = turmoil_net::netstat(host.address).entries;
+            let connected = sockets.into_iter().filter_map(|socket| Some((socket.local, socket.peer?)));
+            let orphans = connected.filter(|ends| !self.streams.contains(ends));
             orphans.for_each(|(local, peer)| self.guard.deliver(reset_from(peer, local)));
         }
     }
@@ -461,8 +467,9 @@ impl Wire {
         waiting.count() >= self.config.backlog
     }
 
-    /// The listener's application has taken the connection.
+    /// There is a stream; of an accepted connection, the listener's application has taken it.
     pub(super) fn accepted(&mut self, local: SocketAddr, peer: SocketAddr) {
+        self.streams.insert((local, peer));
         if let Some(place) = self.connections.between(local, peer).filter(|place| place.end == End::Server) {
             self.connections.get_mut(place).is_waiting = false;
         }

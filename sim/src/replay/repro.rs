@@ -142,7 +142,7 @@ impl Repro {
 
     /// The token that names it.
     pub fn token(&self) -> Token {
-        Token::Repro { case: self.origin.case.clone(), digest: self.digest() }
+        Token::Repro { case: self.origin.case.clone(), engine: self.origin.engine, digest: self.digest() }
     }
 
     /// The name under which it is saved.

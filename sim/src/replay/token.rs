@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::engine::Engine;
 use crate::explore::{CaseName, Origin, parse_seed};
 
 /// The version of the form, and the mark by which a token is known.
@@ -24,6 +25,8 @@ pub enum Token {
     Repro {
         /// The case.
         case: CaseName,
+        /// The engine.
+        engine: Engine,
         /// The digest, which is also the file's name.
         digest: u64,
     },
@@ -84,7 +87,7 @@ impl fmt::Display for Token {
         let CaseName { component, scenario, variant } = self.case();
         let (engine, strategy, seed) = match self {
             Token::Seed(origin) => (origin.engine.word(), origin.strategy.to_string(), origin.seed),
-            Token::Repro { digest, .. } => ("shuttle", SHRUNK.to_owned(), *digest),
+            Token::Repro { engine, digest, .. } => (engine.word(), SHRUNK.to_owned(), *digest),
         };
         let text = format!("{MARK}:{component}/{scenario}:{variant}:{engine}:{strategy}:{seed:#x}");
         write!(f, "{text}:{:08x}", crc32fast::hash(text.as_bytes()))
@@ -120,10 +123,10 @@ impl FromStr for Token {
         let case =
             CaseName { component: component.to_owned(), scenario: scenario.to_owned(), variant: fields[2].to_owned() };
         let seed = parse_seed(fields[5]).ok_or_else(|| wrong(format!("`{}` is no seed", fields[5])))?;
-        if fields[4] == SHRUNK {
-            return Ok(Token::Repro { case, digest: seed });
-        }
         let engine = fields[3].parse().map_err(|error: crate::UnknownEngine| wrong(error.to_string()))?;
+        if fields[4] == SHRUNK {
+            return Ok(Token::Repro { case, engine, digest: seed });
+        }
         let strategy = fields[4].parse().map_err(|error: crate::strategy::UnknownStrategy| wrong(error.to_string()))?;
         Ok(Token::Seed(Origin { case, engine, strategy, seed }))
     }
@@ -148,7 +151,7 @@ mod tests {
     fn a_token_reads_back() {
         let text = token().to_string();
         assert_eq!(text.parse(), Ok(token()), "{text}");
-        let shrunk = Token::Repro { case: token().case().clone(), digest: 77 };
+        let shrunk = Token::Repro { case: token().case().clone(), engine: Engine::Turmoil, digest: 77 };
         assert_eq!(shrunk.to_string().parse(), Ok(shrunk));
     }
 
