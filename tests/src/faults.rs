@@ -52,9 +52,7 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
         "finish" => !matches!(phase, Phase::Connecting | Phase::Closed),
         // A frame of HTTP/2, and a message that is none of SP's, on a connection that is made.
         "GOAWAY" => component == "subchannel" && !matches!(phase, Phase::Connecting | Phase::Closed),
-        "MALFORMED" => {
-            component == "context_pool" && !matches!(phase, Phase::Connecting | Phase::Handshake | Phase::Closed)
-        }
+        "MALFORMED" => component == "context_pool" && !matches!(phase, Phase::Connecting | Phase::Closed),
         _ => true,
     }
 }
@@ -84,7 +82,7 @@ fn count(of: &HitCounts, fault: &str, phase: Phase) -> u64 {
     of.get(fault).and_then(|phases| phases.get(&phase)).copied().unwrap_or(0)
 }
 
-/// What contradicts [`is_possible`]: a hole, or a hit that was not held possible.
+/// What contradicts `is_possible`: a hole, or a hit that was not held possible.
 pub fn contradictions(counts: &BTreeMap<String, HitCounts>) -> Vec<String> {
     let mut found = Vec::new();
     for (component, of) in counts {

@@ -3,7 +3,7 @@
 //! Upstream's pools know nothing of identity: what is put twice is handed out twice, and nobody notices before bytes
 //! turn up at the wrong client. With [`Audit::Objects`] the ledger notices at the first wrong call. With
 //! [`Audit::Bytes`] it looks away, as upstream does, and a scenario shows what a user sees: the reported sequence to
-//! its reported end.
+//! its reported end. With [`Audit::Answers`] only clients look.
 //!
 //! A loan is one stay outside the pool, from Get to Put or from Malloc to Free. Each pointer carries the loan by
 //! which it was got, so that a pointer that has outlived its loan is told from the pointer of whoever has the object
@@ -22,8 +22,10 @@ pub enum Audit {
     Objects,
     /// Buffers and bytes: what upstream's debugging allocator counts.
     Buffers,
-    /// Bytes only: what a client can see.
+    /// Bytes only, wherever they are read: what an application can see.
     Bytes,
+    /// Nothing in the server, where bytes have no tags in real life: what clients receive.
+    Answers,
 }
 
 impl Audit {
@@ -34,7 +36,18 @@ impl Audit {
 
     /// Whether buffers and their backing arrays are followed.
     pub(super) fn buffers(self) -> bool {
-        self != Audit::Bytes
+        matches!(self, Audit::Objects | Audit::Buffers)
+    }
+
+    /// Whether the server looks whose octets it has in hand.
+    pub(super) fn octets(self) -> bool {
+        self != Audit::Answers
+    }
+
+    /// Whether octets are to come in order and to be all there: with less than buffers followed, a defect takes its
+    /// course up to the first octet that is another's.
+    pub(super) fn order(self) -> bool {
+        self.buffers()
     }
 }
 

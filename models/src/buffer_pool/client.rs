@@ -5,7 +5,6 @@ use std::sync::Arc;
 use sim::ledger::{Tag, deliver};
 use sim::property::{always, sometimes};
 
-use super::audit::Audit;
 use super::engine::Engine;
 use super::kernel::Received;
 use super::octet::{Octet, Part};
@@ -94,7 +93,7 @@ impl Session<'_> {
             // A handler that has said how long its answer is may have written less, of a body that it closed.
             let Some(octet) = self.next() else { return false };
             deliver(octet.tag, tag);
-            if self.engine.plan.audit != Audit::Bytes {
+            if self.engine.plan.audit.order() {
                 always("an answer comes in order", octet.part == Part::Body(place));
             }
         }
@@ -106,7 +105,7 @@ impl Session<'_> {
     /// A client that has done nothing to deserve it is not cut off.
     fn judge(&self, answered: bool) {
         let plan = &self.engine.plan;
-        let kind = plan.audit != Audit::Bytes && plan.is_kind() && !self.client.asks.iter().any(|ask| ask.close);
+        let kind = plan.audit.order() && plan.is_kind() && !self.client.asks.iter().any(|ask| ask.close);
         always("a client that behaves gets its answers", answered || !kind);
     }
 
@@ -129,7 +128,7 @@ impl Session<'_> {
 }
 
 /// A request as it goes on the wire.
-fn wire(tag: Tag, ask: &Ask) -> Vec<Octet> {
+pub(super) fn wire(tag: Tag, ask: &Ask) -> Vec<Octet> {
     let mut parts = vec![Part::RequestLine];
     if ask.close {
         parts.push(Part::ConnectionClose);

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use sim::net::Host;
 use sim::property::{always, sometimes};
 use sim::sync::{Condvar, Mutex};
 use sim::thread::{Builder, JoinHandle};
@@ -30,6 +31,8 @@ use super::variant::Variant;
 pub(super) struct Engine {
     pub(super) variant: Variant,
     pub(super) plan: Plan,
+    /// Where its threads run, if there is a network.
+    host: Option<Host>,
     pub(super) kernel: Kernel,
     /// `BodyAllocator`, which is `DefaultMemPool` too.
     pub(super) body_allocator: Mempool,
@@ -59,10 +62,16 @@ struct Threads {
 impl Engine {
     /// `NewEngine` and `Start`.
     pub(super) fn start(variant: Variant, plan: &Plan) -> Arc<Engine> {
+        Engine::start_on(variant, plan, None)
+    }
+
+    /// The same, on a host of a simulated network if there is one.
+    pub(super) fn start_on(variant: Variant, plan: &Plan, host: Option<Host>) -> Arc<Engine> {
         let engine = Arc::new(Engine {
             variant,
             plan: plan.clone(),
-            kernel: Kernel::new(plan.window, plan.short),
+            host,
+            kernel: Kernel::new(plan.window, plan.short, host.is_some()),
             body_allocator: Mempool::new(plan.allocator, plan.audit, variant, plan.pick),
             body_reader_pool: SyncPool::new("bodyReaderPool", plan.pick),
             request_pool: SyncPool::new("requestPool", plan.pick),
@@ -94,9 +103,17 @@ impl Engine {
         engine
     }
 
-    fn spawn(self: &Arc<Self>, name: String, body: impl FnOnce(&Arc<Engine>) + Send + 'static) -> JoinHandle<()> {
+    /// A thread of the engine's process.
+    pub(super) fn spawn(
+        self: &Arc<Self>,
+        name: String,
+        body: impl FnOnce(&Arc<Engine>) + Send + 'static,
+    ) -> JoinHandle<()> {
         let engine = Arc::clone(self);
-        Builder::new().name(name).spawn(move || body(&engine))
+        match self.host {
+            Some(host) => host.thread(&name, move || body(&engine)),
+            None => Builder::new().name(name).spawn(move || body(&engine)),
+        }
     }
 
     fn with_threads<R>(&self, change: impl FnOnce(&mut Threads) -> R) -> Option<R> {

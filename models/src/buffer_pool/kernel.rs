@@ -4,13 +4,16 @@
 //! through the *number*, so that a stale one reaches whatever has it now. Polling is level-triggered, as nbio's default
 //! is; to spare a poller from spinning, an event that nothing has changed since is not told again.
 //!
-//! The peers' ends are methods of the same: [`Kernel::connect`] and those below it.
+//! The peers' ends are methods of the same: [`Kernel::connect`] and those below it. A client of the workbench calls
+//! them itself; on a network the tasks that carry octets between its sockets and these do (`net::carrier`).
 //!
 //! Left out: half-closed peers, which nbio closes as a whole (`EPOLLRDHUP`); what a reset does to data in flight
 //! towards the peer beyond dropping it.
 
 use std::collections::VecDeque;
+use std::sync::PoisonError;
 
+use sim::net::Task;
 use sim::random;
 use sim::sync::{Condvar, Mutex, MutexGuard};
 
@@ -58,6 +61,10 @@ pub(super) struct Kernel {
     window: usize,
     /// Whether reads and writes may be cut short.
     short: bool,
+    /// Whether peers are on a network, from which tasks carry their octets.
+    carried: bool,
+    /// The task that accepts from the network. Harness state, not the kernel's.
+    accept: std::sync::Mutex<Option<Task<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -85,7 +92,7 @@ struct Socket {
 
 impl Kernel {
     /// A listening kernel without connections.
-    pub(super) fn new(window: u32, short: bool) -> Kernel {
+    pub(super) fn new(window: u32, short: bool, carried: bool) -> Kernel {
         let state = State { listening: true, polled: true, ..State::default() };
         Kernel {
             state: Mutex::named("kernel", state),
@@ -94,7 +101,14 @@ impl Kernel {
             peers: Condvar::named("peer"),
             window: (window as usize).max(1),
             short,
+            carried,
+            accept: std::sync::Mutex::default(),
         }
+    }
+
+    /// The task that accepts, and ends with the listener.
+    pub(super) fn accepts_by(&self, task: Task<()>) {
+        *self.accept.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
     /// `accept`: waits for a connection; none when the listener is closed.
@@ -126,6 +140,8 @@ impl Kernel {
         drop(state);
         self.accepting.notify_all();
         self.peers.notify_all();
+        let accept = self.accept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        accept.iter().for_each(Task::abort);
     }
 
     /// `epoll_ctl`, ADD, for reading.
@@ -181,6 +197,9 @@ impl Kernel {
         let octets: Vec<Octet> = socket.inbound.drain(..self.shortened(most)).collect();
         if !socket.inbound.is_empty() {
             self.changed(state);
+        }
+        if self.carried {
+            self.peers.notify_all();
         }
         Ok(octets)
     }
@@ -259,6 +278,44 @@ impl Kernel {
             }
             state = self.peers.wait(state);
         }
+    }
+
+    /// The network waits until there is room for what it has for a socket; false if nobody reads it any more.
+    pub(super) fn waits_for_room(&self, socket: usize) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let end = &state.sockets[socket];
+            if end.closed || end.rst {
+                return false;
+            }
+            if end.inbound.len() < self.window {
+                return true;
+            }
+            state = self.peers.wait(state);
+        }
+    }
+
+    /// The network waits for octets to send. They take room until [`Kernel::sent`] says that they are gone.
+    pub(super) fn outgoing(&self, socket: usize) -> Received {
+        let mut state = self.state.lock();
+        loop {
+            let end = &state.sockets[socket];
+            if !end.outbound.is_empty() {
+                return Received::Data(end.outbound.iter().take(READ_BUFFER).copied().collect());
+            }
+            if end.closed {
+                return Received::Closed;
+            }
+            state = self.peers.wait(state);
+        }
+    }
+
+    /// The network has taken so many octets of a socket.
+    pub(super) fn sent(&self, socket: usize, count: usize) {
+        let mut state = self.state.lock();
+        let outbound = &mut state.sockets[socket].outbound;
+        outbound.drain(..count.min(outbound.len()));
+        self.changed(state);
     }
 
     /// A peer closes.

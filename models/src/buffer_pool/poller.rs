@@ -68,7 +68,7 @@ fn dispatch(conn: &Arc<Conn>, event: Event) {
 
 /// `DataHandler`.
 fn on_data(conn: &Arc<Conn>, octets: &[Octet]) {
-    for octet in octets {
+    for octet in octets.iter().filter(|_| conn.engine.plan.audit.octets()) {
         deliver(octet.tag, Tag { peer: conn.peer, ..octet.tag });
     }
     match conn.parser.parse(conn, octets) {

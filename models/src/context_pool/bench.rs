@@ -1,19 +1,20 @@
 //! The workbench: a req socket and a rep socket, connected, with callers at the one and a server at the other.
 //!
-//! [`run`] carries a [`Plan`] out from start to end: it opens, starts the callers as tasks, does the faults from the main
-//! task, joins, and tears down. A scenario that needs another order of things uses the parts.
+//! [`run`] carries a [`Plan`] out from start to end: it opens, starts the callers as tasks, does the faults from the
+//! main task, joins, and tears down. A scenario that needs another order of things uses the parts.
 
 use std::sync::Arc;
 
 use sim::ledger::{Owner, Tag};
+use sim::property::always;
 use sim::sync::{Condvar, Mutex};
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
 use sim::time::{Duration, sleep};
 
 use super::aio::Timeout;
 use super::caller::{Forgotten, Wrapper};
-use super::errno::Errno;
-use super::library::Nng;
+use super::errno::{Errno, Outcome};
+use super::library::{Nng, spawn};
 use super::plan::{Fault, Plan, Request, Style};
 use super::req::ReqOptions;
 use super::server::Server;
@@ -42,6 +43,18 @@ pub struct Bench {
     server: Option<Server>,
     /// Touched by the main task alone; a `std` lock because the bench is shared by reference.
     links: std::sync::Mutex<Vec<Option<Link>>>,
+    application: Application,
+}
+
+/// The callers of a req socket, and what they share.
+#[derive(Debug)]
+pub(super) struct Application {
+    pub(super) nng: Arc<Nng>,
+    pub(super) req: Arc<Socket>,
+    /// How long a request may take that has no time of its own.
+    pub(super) patience: Timeout,
+    /// Nothing goes wrong: every request that is waited for is answered.
+    pub(super) is_sound: bool,
     pool: Option<Arc<Pool>>,
     forgotten: Arc<Forgotten>,
 }
@@ -54,37 +67,13 @@ impl Bench {
         let (req, rep) = (nng.req0_open(options), nng.rep0_open());
         let server = Server::start(&nng, &rep, plan.server_contexts).ok();
         let links = (0..plan.pipes).map(|_| Socket::connect(&req, &rep, plan.capacity).ok()).collect();
-        let pool = match plan.style {
-            Style::ContextPerRequest => None,
-            Style::ContextPool(contexts) => Some(Pool::open(&nng, &req, contexts)),
-        };
-        Bench {
-            plan: plan.clone(),
-            nng,
-            req,
-            rep,
-            server,
-            links: std::sync::Mutex::new(links),
-            pool,
-            forgotten: Forgotten::none(),
-        }
+        let application = Application::new(&nng, &req, plan.style);
+        Bench { plan: plan.clone(), nng, req, rep, server, links: std::sync::Mutex::new(links), application }
     }
 
     /// One task per caller.
     pub fn start_callers(&self) -> Vec<JoinHandle<()>> {
-        let callers = self.plan.callers.iter().zip(0_u32..).map(|(requests, number)| {
-            let caller = Caller {
-                nng: Arc::clone(&self.nng),
-                req: Arc::clone(&self.req),
-                pool: self.pool.clone(),
-                forgotten: Arc::clone(&self.forgotten),
-                owner: Owner::new("caller", number),
-                number,
-            };
-            let requests = requests.clone();
-            Builder::new().name(format!("caller.{number}")).spawn(move || caller.make(&requests))
-        });
-        callers.collect()
+        self.application.start(&self.plan.callers)
     }
 
     /// Does the plan's faults, one after the other.
@@ -111,16 +100,51 @@ impl Bench {
 
     /// Tears everything down, in upstream's order: contexts, then the sockets, then the library.
     pub fn close(self) {
-        if let Some(pool) = &self.pool {
-            pool.close();
-        }
-        let _ = self.req.close();
-        self.forgotten.wait();
+        self.application.close();
         if let Some(server) = self.server {
             server.stop();
         }
         let _ = self.rep.close();
         self.nng.fini();
+    }
+}
+
+impl Application {
+    pub(super) fn new(nng: &Arc<Nng>, req: &Arc<Socket>, style: Style) -> Application {
+        let pool = match style {
+            Style::ContextPerRequest => None,
+            Style::ContextPool(contexts) => Some(Pool::open(nng, req, contexts)),
+        };
+        let (nng, req, forgotten) = (Arc::clone(nng), Arc::clone(req), Forgotten::none());
+        Application { nng, req, patience: Timeout::Infinite, is_sound: false, pool, forgotten }
+    }
+
+    /// One task per caller.
+    pub(super) fn start(&self, callers: &[Vec<Request>]) -> Vec<JoinHandle<()>> {
+        let callers = callers.iter().zip(0_u32..).map(|(requests, number)| {
+            let caller = Caller {
+                nng: Arc::clone(&self.nng),
+                req: Arc::clone(&self.req),
+                pool: self.pool.clone(),
+                forgotten: Arc::clone(&self.forgotten),
+                patience: self.patience,
+                is_sound: self.is_sound,
+                owner: Owner::new("caller", number),
+                number,
+            };
+            let requests = requests.clone();
+            spawn(self.nng.host, format!("caller.{number}"), move || caller.make(&requests))
+        });
+        callers.collect()
+    }
+
+    /// Tears contexts and the socket down.
+    pub(super) fn close(&self) {
+        if let Some(pool) = &self.pool {
+            pool.close();
+        }
+        let _ = self.req.close();
+        self.forgotten.wait();
     }
 }
 
@@ -130,6 +154,8 @@ struct Caller {
     req: Arc<Socket>,
     pool: Option<Arc<Pool>>,
     forgotten: Arc<Forgotten>,
+    patience: Timeout,
+    is_sound: bool,
     owner: Owner,
     number: u32,
 }
@@ -153,13 +179,14 @@ impl Caller {
     fn on_own_context(&self, request: Request, tag: Tag) -> Result<(), Errno> {
         let wrapper = Wrapper::open(&self.nng, &self.req, self.owner)?;
         if request == Request::Forget {
-            wrapper.forget(tag, &self.forgotten);
+            wrapper.forget(tag, self.patience, &self.forgotten);
             return Ok(());
         }
-        wrapper.chain(tag, chained(request), timeout(request));
+        wrapper.chain(tag, chained(request), self.timeout(request));
         match request {
-            Request::Wait | Request::Chain(_) | Request::Timeout(_) => drop(wrapper.wait()),
+            Request::Wait | Request::Chain(_) | Request::Timeout(_) => self.judge(request, wrapper.wait()),
             Request::Cancel => wrapper.cancel(),
+            Request::Leave(ms) => sleep(Duration::from_millis(ms)),
             Request::Abandon | Request::Forget => {}
         }
         wrapper.retire();
@@ -168,23 +195,33 @@ impl Caller {
 
     fn on_pooled_context(&self, pool: &Pool, request: Request, tag: Tag) -> Result<(), Errno> {
         let wrapper = pool.take()?;
-        wrapper.chain(tag, chained(request), timeout(request));
-        if matches!(request, Request::Cancel | Request::Abandon) {
+        wrapper.chain(tag, chained(request), self.timeout(request));
+        if let Request::Leave(ms) = request {
+            sleep(Duration::from_millis(ms));
+        }
+        if matches!(request, Request::Cancel | Request::Abandon | Request::Leave(_)) {
             wrapper.cancel();
         }
         let result = wrapper.wait();
+        self.judge(request, result);
         pool.put(wrapper);
         match result {
             Some(Err(Errno::Closed)) => Err(Errno::Closed),
             _ => Ok(()),
         }
     }
-}
 
-fn timeout(request: Request) -> Timeout {
-    match request {
-        Request::Timeout(ms) => Timeout::After(Duration::from_millis(ms)),
-        _ => Timeout::Infinite,
+    fn timeout(&self, request: Request) -> Timeout {
+        match request {
+            Request::Timeout(ms) => Timeout::After(Duration::from_millis(ms)),
+            _ => self.patience,
+        }
+    }
+
+    fn judge(&self, request: Request, result: Option<Outcome>) {
+        if self.is_sound && matches!(request, Request::Wait | Request::Chain(_)) {
+            always("a request is answered when nothing goes wrong", result == Some(Ok(())));
+        }
     }
 }
 

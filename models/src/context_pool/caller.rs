@@ -1,8 +1,9 @@
 //! The application: a wrapper object per operation, driven by callbacks, as the reported add-on has it.
 //!
-//! nng #2111 describes a Node.js add-on: many threads, each request with a context of its own, which is closed after use, and
-//! an object that holds the context, the aio and the message until the callback has run. The cure that the thread settles on
-//! is a pool: contexts are opened once and used again. A [`Wrapper`] serves both styles; it makes one request at a time:
+//! nng #2111 describes a Node.js add-on: many threads, each request with a context of its own, which is closed after
+//! use, and an object that holds the context, the aio and the message until the callback has run. The cure that the
+//! thread settles on is a pool: contexts are opened once and used again. A [`Wrapper`] serves both styles; it makes one
+//! request at a time:
 //!
 //! ```text
 //! request: alloc, set_msg, nng_ctx_send ──► callback: sent? nng_ctx_recv ──► callback: take the reply, free it
@@ -10,8 +11,8 @@
 //! retire:  nng_ctx_close ─► nng_aio_stop ─► free what is left on the aio ─► nng_aio_free ─► free the wrapper
 //! ```
 //!
-//! A request may also be forgotten: then the callback that has the result does what retiring does, except that it leaves the
-//! aio to the reaper, since nobody can wait for an aio from its own callback.
+//! A request may also be forgotten: then the callback that has the result does what retiring does, except that it
+//! leaves the aio to the reaper, since nobody can wait for an aio from its own callback.
 //!
 //! The reply must carry the tag of the request that it is given out as the answer to.
 
@@ -119,17 +120,19 @@ impl Wrapper {
         self.chain(tag, 0, timeout);
     }
 
-    /// The same, and the callback that has the reply makes the next request, as upstream's reconnect_stress_test.c does:
+    /// The same, and the callback that has the reply makes the next request, as upstream's reconnect_stress_test.c
+    /// does:
     /// `more` of them, until one fails.
     pub fn chain(&self, tag: Tag, more: u32, timeout: Timeout) {
         self.aio.set_timeout(timeout);
         self.submit(tag, more);
     }
 
-    /// Sends a request that nobody waits for: the callback that has the result closes the context, frees the wrapper and
-    /// gives the aio to the reaper (`nng_aio_reap`).
-    pub fn forget(self: Arc<Self>, tag: Tag, forgotten: &Arc<Forgotten>) {
+    /// Sends a request that nobody waits for: the callback that has the result closes the context, frees the wrapper
+    /// and gives the aio to the reaper (`nng_aio_reap`). Send and receive may each take `timeout`.
+    pub fn forget(self: Arc<Self>, tag: Tag, timeout: Timeout, forgotten: &Arc<Forgotten>) {
         forgotten.more_by_one();
+        self.aio.set_timeout(timeout);
         self.progress.lock().forgotten = Some((Arc::clone(&self), Arc::clone(forgotten)));
         self.submit(tag, 0);
     }

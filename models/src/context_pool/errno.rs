@@ -15,6 +15,8 @@ pub enum Errno {
     Again,
     /// Not the operation that this state asks for: a receive without a request, a reply without one.
     State,
+    /// A message longer than this end takes.
+    MsgSize,
     /// The peer went away with the request, and it is not to be sent again.
     ConnReset,
     /// The operation was cancelled, or replaced by another.
@@ -27,12 +29,13 @@ pub enum Errno {
 pub type Outcome = Result<(), Errno>;
 
 impl Errno {
-    const ALL: [Errno; 8] = [
+    const ALL: [Errno; 9] = [
         Errno::Inval,
         Errno::TimedOut,
         Errno::Closed,
         Errno::Again,
         Errno::State,
+        Errno::MsgSize,
         Errno::ConnReset,
         Errno::Canceled,
         Errno::ConnShut,
@@ -46,6 +49,7 @@ impl Errno {
             Errno::Closed => 7,
             Errno::Again => 8,
             Errno::State => 11,
+            Errno::MsgSize => 17,
             Errno::ConnReset => 19,
             Errno::Canceled => 20,
             Errno::ConnShut => 31,
@@ -60,6 +64,7 @@ impl Errno {
             Errno::Closed => "NNG_ECLOSED",
             Errno::Again => "NNG_EAGAIN",
             Errno::State => "NNG_ESTATE",
+            Errno::MsgSize => "NNG_EMSGSIZE",
             Errno::ConnReset => "NNG_ECONNRESET",
             Errno::Canceled => "NNG_ECANCELED",
             Errno::ConnShut => "NNG_ECONNSHUT",

@@ -1,23 +1,26 @@
 //! The expiration queue and its thread (v1.10.1, aio.c: `nni_aio_expire_q`).
 //!
 //! `eq_mtx` guards the queue, and of each aio the cancel function and the flags that decide who may call it. The thread
-//! marks an aio `a_expiring`, takes its cancel function, unlocks, calls it, locks, clears the mark and wakes the waiters; who
-//! wants to free the aio waits for the mark to go.
+//! marks an aio `a_expiring`, takes its cancel function, unlocks, calls it, locks, clears the mark and wakes the
+//! waiters; who wants to free the aio waits for the mark to go.
 //!
-//! Deviates: an operation expires when its moment is reached, not only after it; virtual time stands still until somebody
-//! waits, so that upstream's comparison would make the thread spin. A library without timers has no such thread.
+//! Deviates: an operation expires when its moment is reached, not only after it; virtual time stands still until
+//! somebody waits, so that upstream's comparison would make the thread spin. A library without timers has no such
+//! thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim::ledger::Owner;
+use sim::net::Host;
 use sim::sync::{Condvar, Mutex, MutexGuard};
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
 use sim::time::{Duration, Instant};
 
 use super::aio::Aio;
 use super::cancel::Cancel;
 use super::errno::Errno;
+use super::library::spawn;
 
 const EXPIRE: Owner = Owner::new("nng:aio:expire", 0);
 
@@ -81,14 +84,14 @@ pub(super) struct ExpireQueue {
 
 impl ExpireQueue {
     /// `nni_aio_expire_q_alloc`; without a thread if nothing is ever going to expire.
-    pub(super) fn start(timers: bool) -> Arc<ExpireQueue> {
+    pub(super) fn start(timers: bool, host: Option<Host>) -> Arc<ExpireQueue> {
         let queue = Arc::new(ExpireQueue {
             eq_mtx: Mutex::named("eq_mtx", Expirations::default()),
             eq_cv: Condvar::named("eq_cv"),
             eq_thr: std::sync::Mutex::new(None),
         });
         let looped = Arc::clone(&queue);
-        let thread = timers.then(|| Builder::new().name("nng:aio:expire").spawn(move || looped.expire_loop()));
+        let thread = timers.then(|| spawn(host, "nng:aio:expire".to_owned(), move || looped.expire_loop()));
         if let Ok(mut eq_thr) = queue.eq_thr.lock() {
             *eq_thr = thread;
         }

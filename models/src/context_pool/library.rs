@@ -1,6 +1,7 @@
 //! The library as a whole: task queue, expiration queue, reaper, and the tables that one global lock guards.
 //!
-//! Upstream (v1.10.1): init.c starts the subsystems and stops them in reverse; socket.c keeps `sock_ids` and `ctx_ids` under
+//! Upstream (v1.10.1): init.c starts the subsystems and stops them in reverse; socket.c keeps `sock_ids` and `ctx_ids`
+//! under
 //! `sock_lk`, together with `s_ref`, `s_closed`, `s_ctxs`, `c_ref` and `c_closed`.
 
 use std::collections::BTreeMap;
@@ -9,8 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
+use sim::net::Host;
 use sim::property::always;
 use sim::sync::Mutex;
+use sim::thread::{Builder, JoinHandle};
 
 use super::context::Context;
 use super::expire::ExpireQueue;
@@ -49,6 +52,8 @@ pub struct Nng {
     pub(super) eq: Arc<ExpireQueue>,
     pub(super) reaper: Arc<Reaper>,
     pub(super) sock_lk: Mutex<Tables>,
+    /// The host of a simulated network that its threads are on.
+    pub(super) host: Option<Host>,
     aios: AtomicU32,
 }
 
@@ -79,12 +84,18 @@ pub(super) struct SocketEntry {
 impl Nng {
     /// `nni_init`.
     pub fn init(variant: Variant, threads: Threads) -> Arc<Nng> {
+        Nng::init_on(variant, threads, None)
+    }
+
+    /// The same in a process of its own, whose threads are on this host of a simulated network.
+    pub(super) fn init_on(variant: Variant, threads: Threads, host: Option<Host>) -> Arc<Nng> {
         Arc::new(Nng {
             variant,
-            tq: TaskQueue::start(threads.workers),
-            eq: ExpireQueue::start(threads.timers),
-            reaper: Reaper::start(threads.reaper),
+            tq: TaskQueue::start(threads.workers, host),
+            eq: ExpireQueue::start(threads.timers, host),
+            reaper: Reaper::start(threads.reaper, host),
             sock_lk: Mutex::named("sock_lk", Tables::default()),
+            host,
             aios: AtomicU32::new(0),
         })
     }
@@ -112,6 +123,14 @@ impl Nng {
 
     pub(super) fn next_aio(&self) -> u32 {
         self.aios.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Starts a thread of the library, or of an application that uses it.
+pub(super) fn spawn(host: Option<Host>, name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    match host {
+        Some(host) => host.thread(&name, body),
+        None => Builder::new().name(name).spawn(body),
     }
 }
 

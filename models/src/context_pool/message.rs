@@ -1,8 +1,8 @@
 //! `nng_msg`: a header, a body and a reference count.
 //!
-//! Upstream (v1.10.1, message.c): `nni_msg_clone` adds a reference, `nni_msg_free` takes one away and frees the chunks at
-//! zero. The count is atomic and is all that C knows: who holds the references is written nowhere. The ledger knows, so
-//! that a free by somebody who holds none is seen when it steals the reference of somebody who does:
+//! Upstream (v1.10.1, message.c): `nni_msg_clone` adds a reference, `nni_msg_free` takes one away and frees the chunks
+//! at zero. The count is atomic and is all that C knows: who holds the references is written nowhere. The ledger knows,
+//! so that a free by somebody who holds none is seen when it steals the reference of somebody who does:
 //!
 //! ```text
 //! caller ──set_msg──► aio ──req0_ctx_send──► ctx ──(clone)──► pipe's aio_send ──written──► freed
@@ -10,8 +10,8 @@
 //!                      └─ cancel, close, ... ─┘     (only while no pipe has it)
 //! ```
 //!
-//! A message is measured in words of four bytes, as the protocols read it: a request id, a backtrace, and behind them the
-//! caller's tag, which goes to the peer and back unchanged.
+//! A message is measured in words of four bytes, as the protocols read it: a request id, a backtrace, and behind them
+//! the caller's tag, which goes to the peer and back unchanged.
 //!
 //! Left out: growing, trimming and appending beyond whole words; `nni_msg_unique` and `nni_msg_pull_up`, which copy a
 //! message that is shared (the transport modelled here copies bytes, not pointers, see `transport`).
@@ -98,6 +98,12 @@ impl Message {
     pub(super) fn header(&self, by: Owner) -> Vec<u32> {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with(|chunks| chunks.m_header.clone())
+    }
+
+    /// What the transport has read into the body, which is there from the start.
+    pub(super) fn fill(&self, by: Owner, words: Vec<u32>) {
+        self.0.m_refcnt.touch(by);
+        self.0.chunks.with_mut(|chunks| chunks.m_body = words);
     }
 
     /// `nni_msg_trim_u32`: the first word of the body, taken off it; nothing if there is none.

@@ -2,14 +2,16 @@
 //!
 //! # Upstream
 //!
-//! nanomsg/nng v1.10.1: `src/core/{aio,taskq,reap,pipe,socket,message}.c`, `src/nng.c`, `src/sp/protocol/reqrep0/{req,rep}.c`;
-//! for the transport the shape of `inproc.c` and the custody of `tcp.c`. The fixed variant is that version with
+//! nanomsg/nng v1.10.1: `src/core/{aio,taskq,reap,pipe,socket,message}.c`, `src/nng.c`,
+//! `src/sp/protocol/reqrep0/{req,rep}.c`; for the transport the shape of `inproc.c` and the custody of `tcp.c`. The
+//! fixed variant is that version with
 //! - 784bfd66 (2024-12-04): `nni_aio_stop` waits for an expiration in progress;
 //! - 3ca7bcc0 (2024-12-07): `a_abort` in place of `nni_task_abort`;
 //! - fe692071 (2023-11-25, part of v1.10.1): the fix of #1702;
 //!
-//! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Nine of these concern
-//! what follows from the source and nobody reported; all are so still in upstream's main branch at 2ab9b45b (July 2026):
+//! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Nine of these
+//! concern what follows from the source and nobody reported; all are so still in upstream's main branch at 2ab9b45b
+//! (July 2026):
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |
@@ -41,20 +43,22 @@
 //! | the add-on of #2111, and the pool that cures it | `caller`, `bench` | one wrapper per operation, or kept |
 //! | demo/async/server.c | `server` | receives and answers |
 //!
-//! What is one allocation in C is one resource of the ledger, and each read of it that C makes through a pointer which could
-//! dangle is a `touch`. Locks have upstream's names, order and points of release; no callback runs with a lock held. Lock
-//! order: `sock_lk`, `s_mx`, `req0_sock.mtx` or `rep0_sock.lk`, `tran.mtx`, `eq_mtx`, `task_mtx`, `tq_mtx`.
+//! What is one allocation in C is one resource of the ledger, and each read of it that C makes through a pointer which
+//! could dangle is a `touch`. Locks have upstream's names, order and points of release; no callback runs with a lock
+//! held. Lock order: `sock_lk`, `s_mx`, `req0_sock.mtx` or `rep0_sock.lk`, `tran.mtx`, `eq_mtx`, `task_mtx`, `tq_mtx`.
 //!
 //! # What is left out, and what a scenario can therefore not observe
 //!
-//! - dialers, listeners and their reconnection timers (a scenario connects again by itself): no bug of an endpoint's life;
+//! - dialers, listeners and their reconnection timers, except on the network (`net`); elsewhere a scenario connects
+//!   again by itself: no bug of an endpoint's life;
 //! - sockets' own contexts, raw mode, devices, options but the resend time: no bug of `nng_sendmsg` on a socket that
 //!   `nng_ctx_sendmsg` does not have;
-//! - bytes: partial reads and writes, lengths, memory exhaustion (`NNG_ENOMEM`): no bug of a half-written message;
+//! - bytes, partial reads and writes, lengths, except on the network; memory exhaustion (`NNG_ENOMEM`) anywhere;
 //! - sharing of one message between two processes' worth of pointers, as inproc does it: the transport copies;
-//! - other threads' view of `a_result`, which C reads without a lock: a race on it is not reported, its consequences are;
-//! - the free list of the heap: memory that is freed is not handed out again, so that the use of a freed body is seen at the
-//!   use and not by what somebody else has put there since.
+//! - other threads' view of `a_result`, which C reads without a lock: a race on it is not reported, its consequences
+//!   are;
+//! - the free list of the heap: memory that is freed is not handed out again, so that the use of a freed body is seen
+//!   at the use and not by what somebody else has put there since.
 
 pub mod aio;
 pub mod bench;
@@ -65,6 +69,7 @@ pub mod errno;
 mod expire;
 pub mod library;
 pub mod message;
+pub mod net;
 mod pipe;
 pub mod plan;
 mod reap;
@@ -89,6 +94,7 @@ pub use context::Ctx;
 pub use errno::{Errno, Outcome};
 pub use library::{Nng, Threads};
 pub use message::Message;
+pub use net::{Attempt, Event, Greeting, Habit, NetPlan, Replier, Step};
 pub use plan::{Fault, Plan, Request, Style};
 pub use req::ReqOptions;
 pub use server::Server;

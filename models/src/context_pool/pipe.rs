@@ -1,16 +1,16 @@
 //! `nni_pipe`: a connection as a socket has it.
 //!
-//! Upstream (v1.10.1, core/pipe.c). Closing is done once, by whoever notices first, and only begins the end: the protocol's
-//! part, then the transport's, then the reaper. The reaper waits for those who still start the pipe (`p_ref`), stops the
-//! aios, takes the pipe off its socket, and frees it:
+//! Upstream (v1.10.1, core/pipe.c). Closing is done once, by whoever notices first, and only begins the end: the
+//! protocol's part, then the transport's, then the reaper. The reaper waits for those who still start the pipe
+//! (`p_ref`), stops the aios, takes the pipe off its socket, and frees it:
 //!
 //! ```text
 //! nni_pipe_close: p_closed ─► pipe_close (protocol) ─► p_close (transport) ─► reap
 //! pipe_destroy:   p_ref 0 ─► pipe_stop ─► p_stop ─► nni_pipe_remove ─► pipe_fini ─► p_fini ─► free
 //! ```
 //!
-//! Left out: pipe events and their callbacks, statistics; dialers and listeners (a scenario connects by itself, and again
-//! after a reset, where a dialer would).
+//! Left out: pipe events and their callbacks, statistics; dialers and listeners (a scenario connects by itself, and
+//! again after a reset, where a dialer would).
 
 use std::sync::{Arc, Weak};
 
@@ -21,7 +21,7 @@ use sim::sync::{Condvar, Mutex};
 
 use super::reap::Reaper;
 use super::socket::Socket;
-use super::transport::End;
+use super::transport::TranPipe;
 
 /// `nni_proto_pipe_ops`: the protocol's part of a pipe.
 pub(super) trait ProtoPipe: Send + Sync {
@@ -40,7 +40,7 @@ pub(super) struct Pipe {
     pub(super) p_id: u32,
     pub(super) memory: Resource,
     pub(super) owner: Owner,
-    pub(super) tran: End,
+    pub(super) tran: Arc<dyn TranPipe>,
     p_closed: AtomicBool,
     p_ref: Mutex<References>,
     p_cv: Condvar,
@@ -60,7 +60,7 @@ impl Pipe {
     pub(super) fn create(
         sock: &Arc<Socket>,
         p_id: u32,
-        tran: End,
+        tran: Arc<dyn TranPipe>,
         proto: impl FnOnce(&Weak<Pipe>, Resource, Owner) -> Arc<dyn ProtoPipe>,
     ) -> Arc<Pipe> {
         let owner = Owner::new(sock.pipe_class(), p_id);

@@ -1,7 +1,7 @@
 //! What callers and the network do in one run, as plain data.
 //!
-//! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one caller with one
-//! request that is waited for, and no fault.
+//! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one caller with
+//! one request that is waited for, and no fault.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
@@ -29,6 +29,9 @@ pub enum Request {
     Cancel,
     /// The caller gives send and receive so many milliseconds each, and waits for the result.
     Timeout(u64),
+    /// The caller waits so many milliseconds and closes the context. With a pool: it cancels it then, and waits for the
+    /// result.
+    Leave(u64),
     /// The caller does not wait: it closes the context at once. With a pool: as [`Request::Cancel`].
     Abandon,
     /// The caller goes on at once; the callback closes the context and has the aio reaped. With a pool: as

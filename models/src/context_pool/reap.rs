@@ -1,14 +1,17 @@
 //! The reaper: frees what cannot be freed where its end was noticed (v1.10.1, reap.c).
 //!
-//! A pipe is closed from a callback, under locks, or from its own aio's completion; freeing it waits for its aios and so must
-//! happen elsewhere. Upstream has one thread for that. A plan for exhaustive exploration does without the thread: then the
-//! thread that closes a socket does the reaper's work while it waits for the socket's pipes.
+//! A pipe is closed from a callback, under locks, or from its own aio's completion; freeing it waits for its aios and
+//! so must happen elsewhere. Upstream has one thread for that. A plan for exhaustive exploration does without the
+//! thread: then the thread that closes a socket does the reaper's work while it waits for the socket's pipes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use sim::net::Host;
 use sim::sync::{Condvar, Mutex};
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
+
+use super::library::spawn;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -31,7 +34,7 @@ struct List {
 
 impl Reaper {
     /// `nni_reap_sys_init`.
-    pub(super) fn start(threaded: bool) -> Arc<Reaper> {
+    pub(super) fn start(threaded: bool, host: Option<Host>) -> Arc<Reaper> {
         let reaper = Arc::new(Reaper {
             reap_mtx: Mutex::named("reap_mtx", List::default()),
             reap_work_cv: Condvar::named("reap_work_cv"),
@@ -40,7 +43,7 @@ impl Reaper {
             reap_thr: std::sync::Mutex::new(None),
         });
         let worker = Arc::clone(&reaper);
-        let thread = threaded.then(|| Builder::new().name("nng:reap2").spawn(move || while worker.reap_next() {}));
+        let thread = threaded.then(|| spawn(host, "nng:reap2".to_owned(), move || while worker.reap_next() {}));
         if let Ok(mut reap_thr) = reaper.reap_thr.lock() {
             *reap_thr = thread;
         }

@@ -1,11 +1,11 @@
 //! `rep0_sock` and `rep0_pipe`: the side that replies (v1.10.1, rep.c).
 //!
-//! A pipe receives one request at a time. If a context waits on `recvq`, it gets the request at once; otherwise the message
-//! stays on the pipe's aio and the pipe goes on `recvpipes` until somebody receives. A pipe sends one reply at a time; the
-//! contexts behind it wait on its `sendq`.
+//! A pipe receives one request at a time. If a context waits on `recvq`, it gets the request at once; otherwise the
+//! message stays on the pipe's aio and the pipe goes on `recvpipes` until somebody receives. A pipe sends one reply at
+//! a time; the contexts behind it wait on its `sendq`.
 //!
-//! A pipe that is closed comes off `recvpipes`, so that no receive finds it later, and finishes the waiting replies with
-//! success: the peer that would have got them is gone, and nobody else is concerned.
+//! A pipe that is closed comes off `recvpipes`, so that no receive finds it later, and finishes the waiting replies
+//! with success: the peer that would have got them is gone, and nobody else is concerned.
 //!
 //! Left out: pollable descriptors; the socket's own context. The hop limit is upstream's default of 8.
 
@@ -127,14 +127,14 @@ impl Rep0Pipe {
         always("a reply goes to the pipe that its request came by", [0, self.id].contains(&msg.pipe()));
         self.aio_send.set_msg(from, msg);
         if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.out.send(&self.aio_send);
+            pipe.tran.send(&self.aio_send);
         }
     }
 
     /// `nni_pipe_recv` on `aio_recv`.
     pub(super) fn recv(&self) {
         if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.into.recv(&self.aio_recv);
+            pipe.tran.recv(&self.aio_recv);
         }
     }
 
@@ -219,8 +219,8 @@ impl ProtoPipe for Rep0Pipe {
     fn start(&self) {
         let mut s = self.rep.lock();
         let Some(pipe) = self.this.upgrade() else { return };
-        // Deviates: upstream does not ask, and puts a pipe that was closed meanwhile into the map, where nobody looks for it
-        // since no request can come by it.
+        // Deviates: upstream does not ask, and puts a pipe that was closed meanwhile into the map, where nobody looks
+        // for it since no request can come by it.
         if s.states.entry(self.id).or_default().closed {
             return;
         }

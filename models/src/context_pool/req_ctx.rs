@@ -4,8 +4,8 @@
 //! - a new request ends the one before it, its receive included, and gives that one's message back if no pipe has it;
 //! - a send succeeds when a pipe takes the request, and the context keeps a clone until the reply is there;
 //! - cancelling a receive ends the whole request; a queued send gets `NNG_ECANCELED` and its message back;
-//! - a context is closed while operations are pending: they are finished with `NNG_ECLOSED` through the task queue, so that
-//!   their callbacks run after the close has returned.
+//! - a context is closed while operations are pending: they are finished with `NNG_ECLOSED` through the task queue, so
+//!   that their callbacks run after the close has returned.
 
 use std::sync::Arc;
 
@@ -219,8 +219,8 @@ impl Req0Sock {
         if let Err(rv) = waiting
             && s.ready_pipes.is_empty()
         {
-            // Deviates: upstream takes the id out of the map but leaves it in the context, from where the next reset takes
-            // it out once more, whoever has it then.
+            // Deviates: upstream takes the id out of the map but leaves it in the context, from where the next reset
+            // takes it out once more, whoever has it then.
             self.reset(&mut s, index);
             s.arrived(index, event.instead(Event::SendRefused, owner));
             drop(s);
@@ -307,13 +307,15 @@ impl Req0Sock {
     /// `req0_ctx_cancel_send`.
     fn cancel_send(&self, index: CtxIndex, aio: &Arc<Aio>, rv: Outcome) {
         let mut s = self.lock();
-        let event = s.event(index, Event::CancelSend, s.ctxs[index].owner);
         let ctx = &mut s.ctxs[index];
+        ctx.memory.touch(ctx.owner);
         if ctx.send_aio.as_ref().is_some_and(|send_aio| Arc::ptr_eq(send_aio, aio)) {
+            let event = s.event(index, Event::CancelSend, s.ctxs[index].owner);
+            let ctx = &mut s.ctxs[index];
             ctx.send_aio = None;
             ctx.restore(aio);
-            // Deviates: upstream asserts that there is no recv_aio, though req0_ctx_recv takes one while the send is queued;
-            // with assertions compiled out that receive waits for a request that no longer exists.
+            // Deviates: upstream asserts that there is no recv_aio, though req0_ctx_recv takes one while the send is
+            // queued; with assertions compiled out that receive waits for a request that no longer exists.
             let recv_aio = if self.variant == Variant::SendCancelStrandsRecv { None } else { ctx.recv_aio.take() };
             self.reset(&mut s, index);
             aio.finish(rv);
@@ -321,19 +323,22 @@ impl Req0Sock {
                 sometimes("a queued send is cancelled while a receive waits", true);
                 recv_aio.finish(Err(Errno::Canceled));
             }
+            s.arrived(index, event);
         }
-        s.arrived(index, event);
     }
 
     /// `req0_ctx_cancel_recv`.
     fn cancel_recv(&self, index: CtxIndex, aio: &Arc<Aio>, rv: Outcome) {
         let mut s = self.lock();
-        let event = s.event(index, Event::CancelRecv, s.ctxs[index].owner);
-        let ctx = &mut s.ctxs[index];
+        let ctx = &s.ctxs[index];
+        ctx.memory.touch(ctx.owner);
         let current = ctx.recv_aio.as_ref().is_some_and(|recv_aio| Arc::ptr_eq(recv_aio, aio));
+        // For a receive that has ended it is no event: the context may have another one by now.
+        let event = current.then(|| s.event(index, Event::CancelRecv, ctx.owner));
+        let ctx = &mut s.ctxs[index];
         // upstream: fe692071 gives the queued request back, for a receive that began before the send was done.
-        // Deviates: only if it is this receive's own request. Upstream does it for any, so that a cancel function that comes
-        // late, its receive having been superseded, aborts the send of the request that superseded it.
+        // Deviates: only if it is this receive's own request. Upstream does it for any, so that a cancel function that
+        // comes late, its receive having been superseded, aborts the send of the request that superseded it.
         let ours = current || self.variant == Variant::StaleRecvCancelAbortsNewSend;
         if ours
             && self.variant != Variant::RecvCancelLeavesNullReqMsg
@@ -353,6 +358,8 @@ impl Req0Sock {
         } else {
             sometimes("a receive ends while its cancel function is on its way", true);
         }
-        s.arrived(index, event);
+        if let Some(event) = event {
+            s.arrived(index, event);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `req0_pipe`: a req socket's part of a pipe (v1.10.1, req.c).
 //!
-//! One aio sends, one receives all the time. A reply is matched to its context by the id in its first word; the context may
-//! be closed, sending something else, or answered already, and then the reply is dropped.
+//! One aio sends, one receives all the time. A reply is matched to its context by the id in its first word; the context
+//! may be closed, sending something else, or answered already, and then the reply is dropped.
 
 use std::sync::{Arc, Weak};
 
@@ -64,14 +64,14 @@ impl Req0Pipe {
         self.memory.touch(self.owner);
         self.aio_send.put_msg(msg.clone_for(self.aio_send.owner));
         if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.out.send(&self.aio_send);
+            pipe.tran.send(&self.aio_send);
         }
     }
 
     /// `nni_pipe_recv` on `aio_recv`.
     fn recv(&self) {
         if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.into.recv(&self.aio_recv);
+            pipe.tran.recv(&self.aio_recv);
         }
     }
 
@@ -184,8 +184,8 @@ impl ProtoPipe for Req0Pipe {
     fn start(&self) {
         let mut s = self.req.lock();
         let Some(pipe) = self.this.upgrade() else { return };
-        // Deviates: upstream does not ask. A pipe that was closed since its start was decided on is on stop_pipes already, and
-        // nni_list_append panics on a node that is on a list.
+        // Deviates: upstream does not ask. A pipe that was closed since its start was decided on is on stop_pipes
+        // already, and nni_list_append panics on a node that is on a list.
         if s.pipes.contains_key(&self.p_id) && self.req.variant != Variant::PipeStartedAfterClose {
             sometimes("a pipe is closed before it is started", true);
             return;
@@ -231,8 +231,8 @@ impl ProtoPipe for Req0Pipe {
 
     /// `req0_pipe_fini`.
     fn fini(&self) {
-        // Deviates: upstream frees the aio with whatever is on it. A send that was refused because the aio was closed has
-        // freed its message, and a receive that ended well has been taken; nothing is left to free.
+        // Deviates: upstream frees the aio with whatever is on it. A send that was refused because the aio was closed
+        // has freed its message, and a receive that ended well has been taken; nothing is left to free.
         self.aio_recv.free();
         self.aio_send.free();
     }

@@ -1,19 +1,22 @@
 //! The application at the other end: contexts that receive, answer with what they received, and receive again.
 //!
-//! As in upstream's demo/async/server.c: each context has one aio and one callback, and the message of the request is sent
-//! back as the reply. A callback that finds its socket closed stops; the aio is freed by whoever stops the server.
+//! As in upstream's demo/async/server.c: each context has one aio and one callback, and the message of the request is
+//! sent back as the reply, after a while if the work takes one. A callback that finds its socket closed stops; the aio
+//! is freed by whoever stops the server.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use sim::ledger::Owner;
 use sim::property::{always, sometimes};
-use sim::sync::Mutex;
+use sim::sync::{Mutex, MutexGuard};
+use sim::time::Duration;
 
 use super::aio::Aio;
 use super::context::Ctx;
 use super::errno::Errno;
 use super::library::Nng;
+use super::message::Message;
 use super::socket::Socket;
 
 /// Contexts that answer.
@@ -25,7 +28,18 @@ struct Work {
     ctx: Ctx,
     aio: Arc<Aio>,
     owner: Owner,
-    replying: Mutex<bool>,
+    /// How long a reply takes; no time at all if nothing.
+    takes: Option<Duration>,
+    doing: Mutex<Doing>,
+}
+
+/// What the aio of a context is used for.
+#[derive(Debug)]
+enum Doing {
+    Receiving,
+    /// `nng_sleep_aio`, with the request kept meanwhile.
+    Working(Option<Message>),
+    Replying,
 }
 
 impl Server {
@@ -35,13 +49,33 @@ impl Server {
     ///
     /// `NNG_ECLOSED` if the socket is closed.
     pub fn start(nng: &Arc<Nng>, rep: &Arc<Socket>, contexts: u32) -> Result<Server, Errno> {
+        Server::start_working(nng, rep, contexts, None)
+    }
+
+    /// The same, with replies that take so long; the library needs its timers for that.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECLOSED` if the socket is closed.
+    pub fn start_working(
+        nng: &Arc<Nng>,
+        rep: &Arc<Socket>,
+        contexts: u32,
+        takes: Option<Duration>,
+    ) -> Result<Server, Errno> {
         let works = (0..contexts).map(|number| {
             let ctx = Ctx::open(rep)?;
             Ok(Arc::new_cyclic(|work: &Weak<Work>| {
                 let weak = Weak::clone(work);
                 let callback = move || weak.upgrade().iter().for_each(|work| work.completed());
                 let aio = Aio::alloc(nng, Some(Box::new(callback)));
-                Work { ctx, aio, owner: Owner::new("server", number), replying: Mutex::named("work", false) }
+                Work {
+                    ctx,
+                    aio,
+                    owner: Owner::new("server", number),
+                    takes,
+                    doing: Mutex::named("work", Doing::Receiving),
+                }
             }))
         });
         let works: Vec<Arc<Work>> = works.collect::<Result<_, Errno>>()?;
@@ -56,6 +90,7 @@ impl Server {
             let _ = work.ctx.close();
             work.aio.stop();
             work.free_msg();
+            work.free_kept();
             work.aio.free();
         }
     }
@@ -63,29 +98,52 @@ impl Server {
 
 impl Work {
     fn completed(&self) {
-        let mut replying = self.replying.lock();
+        let mut doing = self.doing.lock();
         let result = self.aio.result();
         if result.is_err() {
             // A reply that was not sent is on the aio still.
             self.free_msg();
         }
-        match (result, *replying) {
-            (Ok(()), false) => {
+        match (result, std::mem::replace(&mut *doing, Doing::Receiving)) {
+            (Ok(()), Doing::Receiving) => {
                 let request = self.aio.take_msg(self.owner);
                 always("a receive that succeeds has a message", request.is_some());
-                *replying = true;
-                drop(replying);
-                if let Some(request) = request {
-                    self.aio.set_msg(self.owner, request);
+                match self.takes {
+                    Some(takes) => {
+                        *doing = Doing::Working(request);
+                        drop(doing);
+                        self.aio.sleep(takes);
+                    }
+                    None => self.reply(doing, request),
                 }
-                self.ctx.send(&self.aio);
             }
-            (Err(Errno::Closed | Errno::Canceled), _) => sometimes("a server context finds itself closed", true),
+            (Ok(()), Doing::Working(request)) => self.reply(doing, request),
+            (Err(Errno::Closed | Errno::Canceled), doing) => {
+                sometimes("a server context finds itself closed", true);
+                if let Doing::Working(Some(request)) = doing {
+                    request.free(self.owner);
+                }
+            }
             (Ok(()) | Err(_), _) => {
-                *replying = false;
-                drop(replying);
+                drop(doing);
                 self.ctx.recv(&self.aio);
             }
+        }
+    }
+
+    fn reply(&self, mut doing: MutexGuard<'_, Doing>, request: Option<Message>) {
+        *doing = Doing::Replying;
+        drop(doing);
+        if let Some(request) = request {
+            self.aio.set_msg(self.owner, request);
+        }
+        self.ctx.send(&self.aio);
+    }
+
+    /// What is kept while the work is done, which an aio that is stopped before gives no callback for.
+    fn free_kept(&self) {
+        if let Doing::Working(Some(request)) = std::mem::replace(&mut *self.doing.lock(), Doing::Receiving) {
+            request.free(self.owner);
         }
     }
 

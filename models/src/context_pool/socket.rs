@@ -1,6 +1,7 @@
 //! `nni_sock`: contexts and pipes of one protocol, and the order in which they go.
 //!
-//! Upstream (v1.10.1, core/socket.c). `s_mx` guards the pipes and `s_closing`; `sock_lk` guards the rest (see `library`).
+//! Upstream (v1.10.1, core/socket.c). `s_mx` guards the pipes and `s_closing`; `sock_lk` guards the rest (see
+//! `library`).
 //!
 //! ```text
 //! nni_sock_shutdown: s_closing ─► each context closed, destroyed if unused ─► wait for s_ctxs
@@ -24,7 +25,7 @@ use super::pipe::{Pipe, ProtoPipe};
 use super::rep::{Rep0Pipe, Rep0Sock};
 use super::req::{Req0Sock, ReqOptions};
 use super::req_pipe::Req0Pipe;
-use super::transport::{End, Link, Script};
+use super::transport::{Link, Script, TranPipe};
 
 /// The protocol's part of a socket.
 pub(super) enum Protocol {
@@ -84,9 +85,9 @@ impl Socket {
         req.find()?;
         let connected = rep.find().and_then(|()| {
             let (link, near, far) = Link::pair(&req.nng, req.next_pipe(), capacity as usize);
-            let accepted = rep.add_pipe(far);
+            let accepted = rep.add_pipe(Arc::new(far));
             rep.rele();
-            req.add_pipe(near).and(accepted)?;
+            req.add_pipe(Arc::new(near)).and(accepted)?;
             Ok(link)
         });
         req.rele();
@@ -101,19 +102,19 @@ impl Socket {
     pub fn connect_script(req: &Arc<Socket>, script: Script) -> Result<Link, Errno> {
         req.find()?;
         let (link, near) = Link::scripted(&req.nng, req.next_pipe(), script);
-        let added = req.add_pipe(near);
+        let added = req.add_pipe(Arc::new(near));
         req.rele();
         added.map(|()| link)
     }
 
-    fn next_pipe(&self) -> u32 {
+    pub(super) fn next_pipe(&self) -> u32 {
         let mut pipes = self.s_mx.lock();
         pipes.next_pipe += 1;
         pipes.next_pipe
     }
 
     /// `nni_dialer_add_pipe`, `nni_listener_add_pipe`.
-    fn add_pipe(self: &Arc<Self>, end: End) -> Outcome {
+    pub(super) fn add_pipe(self: &Arc<Self>, end: Arc<dyn TranPipe>) -> Outcome {
         self.memory().touch(Owner::new("dialer", self.number));
         let mut pipes = self.s_mx.lock();
         if pipes.s_closing {
@@ -145,8 +146,8 @@ impl Socket {
         }
     }
 
-    /// Returns when the socket has no pipe and those that it had are freed: a moment that an application cannot wait for
-    /// (`NNG_PIPE_EV_REM_POST` comes a little earlier), but that it can come upon.
+    /// Returns when the socket has no pipe and those that it had are freed: a moment that an application cannot wait
+    /// for (`NNG_PIPE_EV_REM_POST` comes a little earlier), but that it can come upon.
     pub fn wait_without_pipes(&self) {
         let mut pipes = self.s_mx.lock();
         while !pipes.s_pipes.is_empty() {

@@ -1,8 +1,8 @@
 //! `nni_task` and the task queue (v1.10.1, taskq.c).
 //!
-//! A task is a callback with its argument, and a count of how often it is under way. `nni_aio_begin` *prepares* it, which
-//! makes it busy before anything is known of the result; dispatching it uses the preparation up. Who waits for a task waits
-//! for the count to reach zero.
+//! A task is a callback with its argument, and a count of how often it is under way. `nni_aio_begin` *prepares* it,
+//! which makes it busy before anything is known of the result; dispatching it uses the preparation up. Who waits for a
+//! task waits for the count to reach zero.
 //!
 //! ```text
 //! prep:      busy += 1, prep = true
@@ -18,9 +18,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sim::ledger::{Owner, Resource};
+use sim::net::Host;
 use sim::property::always;
 use sim::sync::{Condvar, Mutex};
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
+
+use super::library::spawn;
 
 /// A callback with its argument.
 pub(super) type Callback = Box<dyn Fn() + Send + Sync>;
@@ -142,7 +145,7 @@ struct Tasks {
 
 impl TaskQueue {
     /// `nni_taskq_init`.
-    pub(super) fn start(workers: u32) -> Arc<TaskQueue> {
+    pub(super) fn start(workers: u32, host: Option<Host>) -> Arc<TaskQueue> {
         let tq = Arc::new(TaskQueue {
             tq_mtx: Mutex::named("tq_mtx", Tasks { tq_tasks: VecDeque::new(), tq_run: true }),
             tq_sched_cv: Condvar::named("tq_sched_cv"),
@@ -150,7 +153,7 @@ impl TaskQueue {
         });
         let threads = (0..workers).map(|worker| {
             let tq = Arc::clone(&tq);
-            Builder::new().name(format!("nng:task.{worker}")).spawn(move || tq.thread())
+            spawn(host, format!("nng:task.{worker}"), move || tq.thread())
         });
         let threads: Vec<JoinHandle<()>> = threads.collect();
         if let Ok(mut joins) = tq.tq_threads.lock() {

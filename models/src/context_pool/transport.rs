@@ -1,8 +1,9 @@
 //! A connection: two queues, one per direction, that carry words and not pointers.
 //!
-//! Upstream (v1.10.1): the shape is that of src/sp/transport/inproc/inproc.c (readers, writers and a lock per direction), the
-//! custody that of src/sp/transport/tcp/tcp.c: the sender's message stays on its aio until the transport has written it, is
-//! freed then on a worker, and the receiver gets a message of its own. In TCP that worker runs the callback of `txaio` or
+//! Upstream (v1.10.1): the shape is that of src/sp/transport/inproc/inproc.c (readers, writers and a lock per
+//! direction), the custody that of src/sp/transport/tcp/tcp.c: the sender's message stays on its aio until the
+//! transport has written it, is freed then on a worker, and the receiver gets a message of its own. In TCP that worker
+//! runs the callback of `txaio` or
 //! `rxaio`; here it runs the task of the queue, `tx` or `rx`, and finishes the pipe's aio synchronously, as they do.
 //!
 //! ```text
@@ -13,7 +14,8 @@
 //!
 //! The far end of a connection may be a script instead of a pipe: it answers each message as it is written.
 //!
-//! Left out: lengths, partial reads and writes, negotiation. A message is written whole or not at all.
+//! Left out: lengths, partial reads and writes, negotiation. A message is written whole or not at all. On a simulated
+//! network a pipe has `net::tcp` in place of this, which has all three.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -42,7 +44,7 @@ pub fn echo() -> Script {
 }
 
 /// One direction of a connection.
-pub(super) struct Queue {
+struct Queue {
     memory: Resource,
     owner: Owner,
     lock: Mutex<State>,
@@ -86,8 +88,8 @@ impl Queue {
         })
     }
 
-    /// `p_send`: the message is on the aio, and stays there until it is written.
-    pub(super) fn send(self: &Arc<Self>, aio: &Arc<Aio>) {
+    /// The message is on the aio, and stays there until it is written.
+    fn send(self: &Arc<Self>, aio: &Arc<Aio>) {
         if aio.begin().is_err() {
             // upstream: tcptran_pipe_send. There is no way to give the message back, so it is discarded.
             aio.free_msg();
@@ -106,8 +108,7 @@ impl Queue {
         self.kick(&mut state);
     }
 
-    /// `p_recv`.
-    pub(super) fn recv(self: &Arc<Self>, aio: &Arc<Aio>) {
+    fn recv(self: &Arc<Self>, aio: &Arc<Aio>) {
         if aio.begin().is_err() {
             return;
         }
@@ -240,29 +241,49 @@ impl Queue {
     }
 }
 
+/// `nni_sp_pipe_ops`: the transport's part of a pipe.
+pub(super) trait TranPipe: Send + Sync {
+    /// `p_send`: the message is on the aio, and stays there until it is written.
+    fn send(&self, aio: &Arc<Aio>);
+    /// `p_recv`.
+    fn recv(&self, aio: &Arc<Aio>);
+    /// `p_close`.
+    fn close(&self);
+    /// `p_stop`: no callback of the transport runs for this end when it returns.
+    fn stop(&self);
+    /// `p_fini`.
+    fn fini(&self);
+}
+
 /// One end of a connection, as a pipe has it.
 pub(super) struct End {
-    pub(super) out: Arc<Queue>,
-    pub(super) into: Arc<Queue>,
+    out: Arc<Queue>,
+    into: Arc<Queue>,
     /// How many ends are not freed yet (`inproc_pair`).
     pair: Arc<AtomicUsize>,
 }
 
-impl End {
-    /// `p_close`.
-    pub(super) fn close(&self) {
+impl TranPipe for End {
+    fn send(&self, aio: &Arc<Aio>) {
+        self.out.send(aio);
+    }
+
+    fn recv(&self, aio: &Arc<Aio>) {
+        self.into.recv(aio);
+    }
+
+    fn close(&self) {
         self.out.shut_writing();
         self.into.shut_reading();
     }
 
-    /// `p_stop`: no task of this end runs when it returns.
-    pub(super) fn stop(&self) {
+    fn stop(&self) {
         self.out.tx.wait();
         self.into.rx.wait();
     }
 
-    /// `p_fini`: who frees the last end frees the connection (`inproc_pair_destroy`).
-    pub(super) fn fini(&self) {
+    fn fini(&self) {
+        // Who frees the last end frees the connection (`inproc_pair_destroy`).
         if self.pair.fetch_sub(1, Ordering::AcqRel) == 1 {
             for queue in [&self.out, &self.into] {
                 queue.memory.release(queue.owner);

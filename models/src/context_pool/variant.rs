@@ -23,15 +23,18 @@ pub enum Variant {
     StopIgnoresExpiring,
     /// Cancelling a receive frees the message of a send that is still queued (nng #1702, before fe692071).
     RecvCancelLeavesNullReqMsg,
-    /// A closed pipe stays on the list of pipes with a request to receive (nng #1959, before 513f9d1b; there in respond.c).
+    /// A closed pipe stays on the list of pipes with a request to receive (nng #1959, before 513f9d1b; there in
+    /// respond.c).
     PipeCloseKeepsRecvpipes,
-    /// A cancel function is called after its context was freed: taken by an abort or expiry before the close, called after.
+    /// A cancel function is called after its context was freed: taken by an abort or expiry before the close, called
+    /// after.
     CancelFnDerefsFreedCtx,
     /// A superseding request keeps the id of the one that it replaces, so that a late reply to that one matches.
     StaleReplyAccepted,
     /// An aio that its context has let go of, but that is not finished yet, keeps the context as its cancel argument.
     DetachedAioKeepsCancelFn,
-    /// An abort of an aio that is finished, but whose callback has not run yet, replaces its result (in 3ca7bcc0 itself).
+    /// An abort of an aio that is finished, but whose callback has not run yet, replaces its result (in 3ca7bcc0
+    /// itself).
     AbortOverwritesResult,
     /// A receive's cancel function that comes late aborts the send of the request after it (in fe692071 itself).
     StaleRecvCancelAbortsNewSend,
@@ -43,6 +46,8 @@ pub enum Variant {
     PipeStartedAfterClose,
     /// A context that is refused because its socket is closing stays on the socket's list, and the close waits for it.
     RefusedCtxStaysListed,
+    /// A pipe that is closed between two parts of a message writes on, and is never told that it did not.
+    PartialSendMissesClose,
 }
 
 impl crate::Variant for Variant {

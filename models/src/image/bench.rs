@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use sim::ledger::Owner;
+use sim::net::Host;
 use sim::property::{always, sometimes};
 use sim::sync::atomic::Ordering;
 use sim::thread::{Builder, JoinHandle};
@@ -14,7 +15,7 @@ use sim::time::{Duration, sleep};
 use super::client::Client;
 use super::conductor::Conductor;
 use super::driver::Driver;
-use super::plan::{Closer, Plan};
+use super::plan::{Closer, DriverOp, Plan};
 use super::shm::Shm;
 use super::subscriber::{Signals, Subscriber};
 use super::variant::Variant;
@@ -45,6 +46,22 @@ pub struct Bench {
     conductor: Conductor,
     driver: Driver,
     subscribers: Vec<Subscriber>,
+}
+
+/// Who makes images appear and vanish while the tasks run.
+pub(super) trait World {
+    /// The machine that the client's threads are on, if there is a network.
+    fn host(&self) -> Option<Host>;
+
+    /// It begins.
+    fn start(&mut self, driver: Driver, signals: &Arc<Signals>);
+
+    /// What happens is over, and subscribers that poll are told so, at the latest when `are_done` says that none is
+    /// left.
+    fn await_publishers(&mut self, are_done: &dyn Fn() -> bool);
+
+    /// It ends.
+    fn stop(&mut self) -> Driver;
 }
 
 impl Bench {
@@ -83,24 +100,33 @@ impl Bench {
     /// The tasks, from their start to the end of the last.
     #[must_use]
     pub fn work(self) -> Bench {
+        let steps = self.plan.driver.clone();
+        self.work_in(&mut Publishers { steps, driver: None, task: None })
+    }
+
+    /// The same in a world that may be another than the plan's own publishers.
+    pub(super) fn work_in(self, world: &mut dyn World) -> Bench {
         let Bench { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers } = self;
-        let driver = start_driver(driver, &plan, &signals);
+        let host = world.host();
+        world.start(driver, &signals);
         let mode = plan.conductor;
-        let conductor = Builder::new().name("conductor").spawn(move || {
+        let conductor = start(host, "conductor", move || {
             let mut conductor = conductor;
             conductor.run(mode);
             conductor
         });
-        let clearer = (plan.clearings > 0).then(|| start_clearer(&shelf, plan.clearings));
+        let clearer = (plan.clearings > 0).then(|| start_clearer(host, &shelf, plan.clearings));
         let closers: Vec<_> =
             subscribers.iter().map(|subscriber| (subscriber.by, subscriber.wrapper.clone())).collect();
-        let subscribers: Vec<_> = subscribers.into_iter().map(start_subscriber).collect();
+        let subscribers: Vec<_> =
+            subscribers.into_iter().map(|subscriber| start_subscriber(host, subscriber)).collect();
         let during_poll = plan.closer == Closer::Main && variant == Variant::CloseDuringPoll;
         if during_poll {
             // The application's fault: its thread is in the middle of a poll.
             signals.await_readers(closers.len());
             closers.iter().for_each(|(_, wrapper)| client.close_subscription(MAIN, wrapper.subscription()));
         }
+        world.await_publishers(&|| subscribers.iter().all(JoinHandle::is_finished));
         let mut subscribers: Vec<Subscriber> = subscribers.into_iter().map(JoinHandle::join).collect();
         for subscriber in &mut subscribers {
             subscriber.closed |= during_poll;
@@ -111,7 +137,7 @@ impl Bench {
         if let Some(clearer) = clearer {
             clearer.join();
         }
-        let driver = driver.join();
+        let driver = world.stop();
         client.stop.store(true, Ordering::Release);
         let conductor = conductor.join();
         Bench { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers }
@@ -156,46 +182,66 @@ impl Bench {
     }
 }
 
-fn start_driver(mut driver: Driver, plan: &Plan, signals: &Arc<Signals>) -> Publishers {
-    if plan.driver.is_empty() {
-        // One task less for whoever explores them all.
-        signals.published.store(true, Ordering::Release);
-        return Publishers::Done(Box::new(driver));
+/// The plan's own publishers, beside the driver on its task.
+struct Publishers {
+    steps: Vec<DriverOp>,
+    driver: Option<Driver>,
+    task: Option<JoinHandle<Driver>>,
+}
+
+impl World for Publishers {
+    fn host(&self) -> Option<Host> {
+        None
     }
-    let (ops, signals) = (plan.driver.clone(), Arc::clone(signals));
-    Publishers::Running(Builder::new().name("driver").spawn(move || {
-        driver.run(&ops);
-        signals.published.store(true, Ordering::Release);
-        driver
-    }))
-}
 
-/// The driver's task, if it has one.
-enum Publishers {
-    Running(JoinHandle<Driver>),
-    Done(Box<Driver>),
-}
+    fn start(&mut self, mut driver: Driver, signals: &Arc<Signals>) {
+        if self.steps.is_empty() {
+            // One task less for whoever explores them all.
+            signals.published.store(true, Ordering::Release);
+            self.driver = Some(driver);
+            return;
+        }
+        let (steps, signals) = (std::mem::take(&mut self.steps), Arc::clone(signals));
+        self.task = Some(start(None, "driver", move || {
+            driver.run(&steps);
+            signals.published.store(true, Ordering::Release);
+            driver
+        }));
+    }
 
-impl Publishers {
-    fn join(self) -> Driver {
-        match self {
-            Publishers::Running(task) => task.join(),
-            Publishers::Done(driver) => *driver,
+    fn await_publishers(&mut self, _: &dyn Fn() -> bool) {}
+
+    fn stop(&mut self) -> Driver {
+        match (self.driver.take(), self.task.take()) {
+            (Some(driver), _) => driver,
+            (None, Some(task)) => task.join(),
+            (None, None) => unreachable!("invariant: a world is started before it is stopped"),
         }
     }
 }
 
-fn start_subscriber(mut subscriber: Subscriber) -> JoinHandle<Subscriber> {
+fn start<T: Send + 'static>(
+    host: Option<Host>,
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    match host {
+        Some(host) => host.thread(name, body),
+        None => Builder::new().name(name).spawn(body),
+    }
+}
+
+fn start_subscriber(host: Option<Host>, mut subscriber: Subscriber) -> JoinHandle<Subscriber> {
     let name = format!("subscriber.{}", subscriber.by.index());
-    Builder::new().name(name).spawn(move || {
+    start(host, &name, move || {
         subscriber.run();
         subscriber
     })
 }
 
-fn start_clearer(shelf: &Arc<Shelf>, clearings: u32) -> JoinHandle<()> {
+fn start_clearer(host: Option<Host>, shelf: &Arc<Shelf>, clearings: u32) -> JoinHandle<()> {
     let shelf = Arc::clone(shelf);
-    Builder::new().name("clearer").spawn(move || {
+    start(host, "clearer", move || {
         for _ in 0..clearings {
             for handle in shelf.take() {
                 handle.image().position(CLEARER);

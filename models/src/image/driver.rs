@@ -26,8 +26,8 @@ const RETRY: Duration = Duration::from_millis(50);
 /// The driver.
 #[derive(Debug)]
 pub struct Driver {
-    shm: Arc<Shm>,
-    client: Arc<Client>,
+    pub(super) shm: Arc<Shm>,
+    pub(super) client: Arc<Client>,
     counters: CountersManager,
     subscriptions: BTreeSet<i64>,
     streams: Vec<Stream>,
@@ -37,11 +37,11 @@ pub struct Driver {
 }
 
 /// What one publisher has published.
-#[derive(Debug)]
-struct Stream {
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
     session_id: i32,
-    correlation_id: i64,
-    log: Arc<RawLog>,
+    pub(super) correlation_id: i64,
+    pub(super) log: Arc<RawLog>,
     position: i64,
     /// The subscriptions it was announced to.
     announced: Vec<(i64, Arc<Position>)>,
@@ -98,16 +98,26 @@ impl Driver {
             return;
         }
         let Some(log) = self.create_log() else { return };
+        self.announce(session_id, log, 0);
+    }
+
+    /// A new stream, which every subscription reads from `join_position` on.
+    pub(super) fn announce(&mut self, session_id: i32, log: Arc<RawLog>, join_position: i64) -> Stream {
         let correlation_id = self.next_correlation_id;
         self.next_correlation_id += 1;
         let mut announced = Vec::new();
         for id in self.subscriptions.iter().copied() {
             let position = self.counters.allocate();
+            if join_position > 0 {
+                position.set_release(DRIVER, join_position);
+            }
             announced.push((id, Arc::clone(&position)));
             let key = ImageKey { correlation_id, subscription_registration_id: id };
             self.client.send(Response::AvailableImage { key, session_id, log: Arc::clone(&log), position });
         }
-        self.streams.push(Stream { session_id, correlation_id, log, position: 0, announced });
+        let stream = Stream { session_id, correlation_id, log, position: join_position, announced };
+        self.streams.push(stream.clone());
+        stream
     }
 
     /// A log for a new stream, as soon as there is room for one.
@@ -147,18 +157,41 @@ impl Driver {
 
     fn end(&mut self, stream: Stream) {
         stream.log.end(stream.position);
-        for (id, position) in &stream.announced {
-            if self.subscriptions.contains(id) {
-                let key = ImageKey { correlation_id: stream.correlation_id, subscription_registration_id: *id };
-                self.client.send(Response::UnavailableImage { key });
-                self.counters.free(position);
-            }
+        self.announce_end(&stream);
+        self.free(&stream);
+    }
+
+    /// Tells the subscriptions that the stream is unavailable.
+    pub(super) fn announce_end(&self, stream: &Stream) {
+        for (id, _) in stream.announced.iter().filter(|(id, _)| self.subscriptions.contains(id)) {
+            let key = ImageKey { correlation_id: stream.correlation_id, subscription_registration_id: *id };
+            self.client.send(Response::UnavailableImage { key });
+        }
+    }
+
+    /// The stream's counters and its log are not the driver's any more.
+    pub(super) fn free(&mut self, stream: &Stream) {
+        self.streams.retain(|other| other.correlation_id != stream.correlation_id);
+        for (_, position) in stream.announced.iter().filter(|(id, _)| self.subscriptions.contains(id)) {
+            self.counters.free(position);
         }
         self.shm.unlink(&stream.log);
     }
 
+    /// How far the subscriptions have come that still read the stream: who lags most, and who least.
+    pub(super) fn subscriber_positions(&self, stream: &Stream) -> Option<(i64, i64)> {
+        let linked = stream.announced.iter().filter(|(id, _)| self.subscriptions.contains(id));
+        let positions: Vec<i64> = linked.map(|(_, position)| position.get_acquire(DRIVER)).collect();
+        positions.iter().copied().min().zip(positions.iter().copied().max())
+    }
+
+    /// Whether anybody wants to hear of streams.
+    pub(super) fn has_subscriptions(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
     /// `AERON_COMMAND_REMOVE_SUBSCRIPTION`: its counters are freed.
-    fn on_commands(&mut self) {
+    pub(super) fn on_commands(&mut self) {
         while let Some(id) = self.client.next_removed_subscription() {
             self.subscriptions.remove(&id);
             for stream in &self.streams {

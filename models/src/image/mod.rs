@@ -33,7 +33,7 @@
 //! | `aeron_client_conductor_t` | `conductor`, `linger`, `closing` | runs, is closed by force, is closed |
 //! | command ring, driver's buffers | `client` | |
 //! | `aeron::Image`, `aeron::Subscription` | `wrapper` | one reference each, from constructor to destructor |
-//! | the media driver | `driver` | streams come, write, go |
+//! | the media driver | `driver` | streams come, write, go; on the network, by the frames of `net` |
 //! | the application | `subscriber`, `bench` | polls, looks up, keeps, hands over, drops, closes |
 //!
 //! What is one allocation in C is one resource of the ledger, and each access of C through a pointer that could
@@ -77,6 +77,7 @@ pub mod image_poll;
 pub mod image_state;
 mod linger;
 pub mod log_buffer;
+pub mod net;
 mod patience;
 pub mod plan;
 pub mod shm;
@@ -90,5 +91,6 @@ pub mod wrapper;
 
 pub use bench::Bench;
 pub use image_poll::{Action, Poll};
+pub use net::{Ending, Event, Life, NetPlan, Publisher};
 pub use plan::{After, Ask, Callback, Closer, Conductor, DriverOp, Handler, Op, Plan, Subscriber};
 pub use variant::Variant;

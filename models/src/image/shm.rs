@@ -69,6 +69,11 @@ impl RawLog {
         frame.payload.get()
     }
 
+    /// Whether there is a frame at `offset`.
+    pub(super) fn is_written(&self, offset: i64) -> bool {
+        self.frame(offset).is_some_and(|frame| frame.frame_length.load(Ordering::Acquire) > 0)
+    }
+
     /// The publisher has ended its stream at `position`.
     pub(super) fn end(&self, position: i64) {
         self.end_of_stream_position.store(position, Ordering::Release);
@@ -130,6 +135,11 @@ impl Shm {
     /// The driver deletes the file.
     pub(super) fn unlink(&self, log: &RawLog) {
         self.files.lock()[log.place].linked = false;
+    }
+
+    /// Whether the driver's own logs leave room, whatever clients still map.
+    pub(super) fn is_room_owed(&self) -> bool {
+        self.files.lock().iter().filter(|file| file.linked).count() < self.capacity
     }
 
     /// How many logs the client maps.

@@ -90,7 +90,7 @@ impl Session<'_> {
             }
             Some(ClientFrame::RstStream { stream }) => self.taken.retain(|(taken, _)| *taken != stream),
             Some(ClientFrame::Ping) => self.connection.send(ServerFrame::PingAck),
-            Some(ClientFrame::Preface | ClientFrame::SettingsAck) => {}
+            Some(ClientFrame::Preface | ClientFrame::SettingsAck | ClientFrame::PingAck { .. }) => {}
         }
         true
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sim::ledger::{Owner, Tag};
 use sim::property::sometimes;
-use sim::time::{Duration, Instant};
+use sim::time::{Duration, Instant, sleep};
 use sim::trace::transition;
 
 use super::client_channel::ClientChannel;
@@ -25,6 +25,8 @@ use super::stream::Stream;
 pub enum Call {
     /// It waits.
     Wait,
+    /// It is made when its caller has done nothing for so many milliseconds, and waits.
+    After(u64),
     /// By its deadline, after so many milliseconds.
     Deadline(u64),
     /// It is cancelled as soon as it is begun.
@@ -36,8 +38,11 @@ impl ClientChannel {
     pub fn call(self: &Arc<Self>, call: Call, tag: Tag) -> Status {
         let deadline = match call {
             Call::Deadline(ms) => Some(Instant::now() + Duration::from_millis(ms)),
-            Call::Wait | Call::Cancel => None,
+            Call::Wait | Call::After(_) | Call::Cancel => None,
         };
+        if let Call::After(ms) = call {
+            sleep(Duration::from_millis(ms));
+        }
         let number = self.grpc.number();
         let owner = Owner::new("call", number);
         self.reference(owner);

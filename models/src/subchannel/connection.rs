@@ -14,34 +14,9 @@ use sim::sync::{Condvar, Mutex, MutexGuard};
 
 use super::fd::GrpcFd;
 use super::frame::{ClientFrame, ServerFrame};
-use super::iomgr::{Edge, Iomgr};
+use super::iomgr::{BOTH, Edge, Iomgr, READABLE, WRITABLE};
+use super::socket::{Read, Socket, Written};
 use super::status::{Error, Outcome};
-
-const READABLE: Edge = Edge { readable: true, writable: false };
-const WRITABLE: Edge = Edge { readable: false, writable: true };
-const BOTH: Edge = Edge { readable: true, writable: true };
-
-/// What a read of the client's gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Read {
-    /// Some of what has come.
-    Frames(Vec<ServerFrame>),
-    /// `EAGAIN`.
-    WouldBlock,
-    /// The server's FIN, or an error.
-    Failed(Error),
-}
-
-/// What a write of the client's gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
-    /// The buffer has it.
-    Done,
-    /// `EAGAIN`.
-    WouldBlock,
-    /// The other end is gone.
-    Failed(Error),
-}
 
 /// What the server's task does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,63 +78,6 @@ impl Connection {
         if let Some(watcher) = watcher {
             self.iomgr.report(watcher, edge);
         }
-    }
-
-    /// `epoll_ctl(EPOLL_CTL_ADD)`.
-    pub(super) fn watch(&self, wrapper: &Arc<GrpcFd>) {
-        self.wire.lock().watcher = Some(Arc::clone(wrapper));
-    }
-
-    /// `SO_ERROR`, once the descriptor is writable; nothing while the connection is still being made.
-    pub(super) fn connected(&self) -> Option<Outcome> {
-        self.wire.lock().connected
-    }
-
-    /// `recvmsg`.
-    pub(super) fn read(&self) -> Read {
-        let mut wire = self.wire.lock();
-        if wire.reset {
-            return Read::Failed(Error::ConnectionReset);
-        }
-        if wire.to_client.is_empty() {
-            return if wire.server_fin { Read::Failed(Error::SocketClosed) } else { Read::WouldBlock };
-        }
-        // TCP has no frames: a read may give any part of what has come.
-        let most = 1 + random::below(wire.to_client.len() as u64) as usize;
-        Read::Frames(wire.to_client.drain(..most).collect())
-    }
-
-    /// `sendmsg`.
-    pub(super) fn write(&self, frame: ClientFrame) -> Written {
-        let mut wire = self.wire.lock();
-        if wire.reset {
-            return Written::Failed(Error::ConnectionReset);
-        }
-        if wire.server_gone || wire.client_fin {
-            return Written::Failed(Error::BrokenPipe);
-        }
-        if wire.to_server.len() >= self.room {
-            wire.blocked = true;
-            return Written::WouldBlock;
-        }
-        wire.to_server.push_back(frame);
-        self.changed.notify_all();
-        Written::Done
-    }
-
-    /// `shutdown(2)`.
-    pub(super) fn shutdown(&self) {
-        self.wire.lock().client_fin = true;
-        self.changed.notify_all();
-    }
-
-    /// `close(2)`.
-    pub(super) fn close(&self) {
-        let mut wire = self.wire.lock();
-        wire.client_fin = true;
-        wire.client_closed = true;
-        wire.watcher = None;
-        self.changed.notify_all();
     }
 
     /// The server's kernel answers: accepted, or refused.
@@ -258,19 +176,65 @@ impl Connection {
         self.iomgr.look_again();
     }
 
-    /// The server's task is to end.
-    pub(super) fn hang_up(&self) {
-        self.wire.lock().hang_up = true;
-        self.changed.notify_all();
-    }
-
     /// Whether the server's task is to end.
     pub(super) fn is_hanging_up(&self) -> bool {
         self.wire.lock().hang_up
     }
+}
 
-    /// Whether nothing happens here unless the client does something.
-    pub(super) fn is_idle(&self) -> bool {
+impl Socket for Connection {
+    fn watch(&self, wrapper: &Arc<GrpcFd>) {
+        self.wire.lock().watcher = Some(Arc::clone(wrapper));
+    }
+
+    fn connected(&self) -> Option<Outcome> {
+        self.wire.lock().connected
+    }
+
+    fn read(&self) -> Read {
+        let mut wire = self.wire.lock();
+        if wire.reset {
+            return Read::Failed(Error::ConnectionReset);
+        }
+        if wire.to_client.is_empty() {
+            return if wire.server_fin { Read::Failed(Error::SocketClosed) } else { Read::WouldBlock };
+        }
+        // TCP has no frames: a read may give any part of what has come.
+        let most = 1 + random::below(wire.to_client.len() as u64) as usize;
+        Read::Frames(wire.to_client.drain(..most).collect())
+    }
+
+    fn write(&self, frame: ClientFrame) -> Written {
+        let mut wire = self.wire.lock();
+        if wire.reset {
+            return Written::Failed(Error::ConnectionReset);
+        }
+        if wire.server_gone || wire.client_fin {
+            return Written::Failed(Error::BrokenPipe);
+        }
+        if wire.to_server.len() >= self.room {
+            wire.blocked = true;
+            return Written::WouldBlock;
+        }
+        wire.to_server.push_back(frame);
+        self.changed.notify_all();
+        Written::Done
+    }
+
+    fn shutdown(&self) {
+        self.wire.lock().client_fin = true;
+        self.changed.notify_all();
+    }
+
+    fn close(&self) {
+        let mut wire = self.wire.lock();
+        wire.client_fin = true;
+        wire.client_closed = true;
+        wire.watcher = None;
+        self.changed.notify_all();
+    }
+
+    fn is_idle(&self) -> bool {
         let wire = self.wire.lock();
         match wire.server {
             Server::Busy => false,
@@ -278,6 +242,11 @@ impl Connection {
             Server::Stalls => !wire.client_fin,
             Server::Gone => true,
         }
+    }
+
+    fn hang_up(&self) {
+        self.wire.lock().hang_up = true;
+        self.changed.notify_all();
     }
 }
 

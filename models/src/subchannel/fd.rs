@@ -14,11 +14,11 @@ use std::sync::Arc;
 use sim::ledger::{Owner, Resource};
 use sim::note;
 
-use super::connection::Connection;
 use super::exec_ctx::ExecCtx;
 use super::iomgr::Edge;
 use super::lockfree_event::{Closure, LockfreeEvent};
 use super::network::Network;
+use super::socket::Socket;
 use super::status::Error;
 
 /// The wrapper: `grpc_fd` as the free list has it.
@@ -57,7 +57,7 @@ impl GrpcFd {
 #[derive(Clone)]
 pub(super) struct Fd {
     pub(super) number: u32,
-    pub(super) socket: Arc<Connection>,
+    pub(super) socket: Arc<dyn Socket>,
     memory: Resource,
     wrapper: Arc<GrpcFd>,
     network: Arc<Network>,
@@ -65,7 +65,7 @@ pub(super) struct Fd {
 
 impl Fd {
     /// `grpc_fd_create`.
-    pub(super) fn create(network: &Arc<Network>, number: u32, wrapper: Arc<GrpcFd>, socket: Arc<Connection>) -> Fd {
+    pub(super) fn create(network: &Arc<Network>, number: u32, wrapper: Arc<GrpcFd>, socket: Arc<dyn Socket>) -> Fd {
         let memory = Resource::acquire("grpc_fd", Owner::new("fd", number));
         socket.watch(&wrapper);
         Fd { number, socket, memory, wrapper, network: Arc::clone(network) }

@@ -16,6 +16,8 @@ pub(super) enum ClientFrame {
     RstStream { stream: u32 },
     /// PING.
     Ping,
+    /// The answer to a PING of the server's, with what that carried.
+    PingAck { opaque: u64 },
 }
 
 /// A frame of the server's.
@@ -29,6 +31,10 @@ pub(super) enum ServerFrame {
     Goaway { last_stream: u32, code: Goaway },
     /// The answer to a PING.
     PingAck,
+    /// PING, with what it carries.
+    Ping { opaque: u64 },
+    /// RST_STREAM: there will be no response.
+    RstStream { stream: u32 },
 }
 
 /// The error code of a GOAWAY.

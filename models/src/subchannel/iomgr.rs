@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sim::sync::{Condvar, Mutex, MutexGuard};
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
 use sim::time::{Duration, Instant};
 
 use super::exec_ctx::{ExecCtx, Job};
 use super::fd::GrpcFd;
-use super::library::Threads;
+use super::library::{Process, Threads};
 
 /// What a thread of the loop does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub(super) struct Edge {
     pub(super) readable: bool,
     pub(super) writable: bool,
 }
+
+pub(super) const READABLE: Edge = Edge { readable: true, writable: false };
+pub(super) const WRITABLE: Edge = Edge { readable: false, writable: true };
+pub(super) const BOTH: Edge = Edge { readable: true, writable: true };
 
 /// `EventEngine::TaskHandle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +80,7 @@ pub(super) struct Iomgr {
 }
 
 impl Iomgr {
-    pub(super) fn start(threads: Threads) -> Arc<Iomgr> {
+    pub(super) fn start(threads: Threads, process: Process) -> Arc<Iomgr> {
         let iomgr = Arc::new(Iomgr {
             mu: Mutex::named("iomgr", Pending::default()),
             cv: Condvar::named("iomgr"),
@@ -89,7 +93,7 @@ impl Iomgr {
         let timers = threads.timers.then(|| ("timers".to_owned(), Role { polls: false, times: true }));
         let started = pollers.chain(timers).map(|(name, role)| {
             let iomgr = Arc::clone(&iomgr);
-            Builder::new().name(name).spawn(move || iomgr.work(role))
+            process.thread(&name, move || iomgr.work(role))
         });
         let started: Vec<JoinHandle<()>> = started.collect();
         if let Ok(mut joins) = iomgr.joins.lock() {
@@ -185,6 +189,18 @@ impl Iomgr {
                 None => pending = self.cv.wait(pending),
             }
         }
+    }
+
+    /// What `check` gives, if the loop is at rest now; none begins anything during it.
+    pub(super) fn if_at_rest<R>(&self, check: impl FnOnce() -> Option<R>) -> Option<R> {
+        let pending = self.mu.lock();
+        if pending.is_at_rest() { check() } else { None }
+    }
+
+    /// Whether [`Iomgr::drain`] would end at once, if it is `idle` outside too.
+    pub(super) fn is_drained(&self, idle: impl FnOnce() -> bool) -> bool {
+        let pending = self.mu.lock();
+        pending.is_at_rest() && pending.timers.is_empty() && idle()
     }
 
     /// Whoever waits in [`Iomgr::at_rest`] is to look again.

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
+use sim::net::Host;
+use sim::thread::{Builder, JoinHandle, sleep};
+use sim::time::Duration;
 
 use super::iomgr::Iomgr;
-use super::network::{Backends, Network};
+use super::network::{Backends, Network, Peers};
 use super::pool::GlobalSubchannelPool;
+use super::server::Server;
 use super::variant::Variant;
 
 /// Which threads the library runs.
@@ -31,10 +35,36 @@ impl Threads {
     pub const NONE: Threads = Threads { pollers: 0, timers: false };
 }
 
+/// A simulated network tells nobody that nothing is under way, and does not know of a future that is ready and was not
+/// polled yet. So it rests when it does so twice, with so much time between that whatever was ready the first time has
+/// had its turn: more than the clock of a run goes ahead of what is ready.
+const MORE_THAN_DRIFT: Duration = Duration::from_millis(10);
+
+/// Where the library's threads run, and the application's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Process {
+    /// In a run without a network.
+    Alone,
+    /// On a host, whose column in tables they share.
+    On(Host),
+}
+
+impl Process {
+    /// A thread of the process.
+    #[track_caller]
+    pub(super) fn thread(self, name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+        match self {
+            Process::Alone => Builder::new().name(name.to_owned()).spawn(body),
+            Process::On(host) => host.thread(name, body),
+        }
+    }
+}
+
 /// gRPC, initialised.
 pub struct Grpc {
     /// What is wrong with it.
     pub variant: Variant,
+    pub(super) process: Process,
     pub(super) iomgr: Arc<Iomgr>,
     pub(super) network: Arc<Network>,
     pub(super) pool: GlobalSubchannelPool,
@@ -44,9 +74,25 @@ pub struct Grpc {
 impl Grpc {
     /// `grpc_init`. So many frames of the client's fit into a connection.
     pub fn init(variant: Variant, threads: Threads, backends: Backends, room: u32) -> Arc<Grpc> {
-        let iomgr = Iomgr::start(threads);
-        let network = Network::new(&iomgr, backends, room);
-        Arc::new(Grpc { variant, iomgr, network, pool: GlobalSubchannelPool::new(), made: AtomicU32::new(0) })
+        Grpc::among(variant, threads, Process::Alone, Peers::Scripts(backends), room)
+    }
+
+    /// `grpc_init` in a process on a host of the simulated network; the server is on another one.
+    pub(super) fn on_host(
+        variant: Variant,
+        threads: Threads,
+        host: Host,
+        server: &Arc<Server>,
+        room: u32,
+    ) -> Arc<Grpc> {
+        Grpc::among(variant, threads, Process::On(host), Peers::Server(host, Arc::clone(server)), room)
+    }
+
+    fn among(variant: Variant, threads: Threads, process: Process, peers: Peers, room: u32) -> Arc<Grpc> {
+        let iomgr = Iomgr::start(threads, process);
+        let network = Network::new(&iomgr, peers, room);
+        let made = AtomicU32::new(0);
+        Arc::new(Grpc { variant, process, iomgr, network, pool: GlobalSubchannelPool::new(), made })
     }
 
     /// A number for an object's name in tables.
@@ -62,14 +108,47 @@ impl Grpc {
     /// Waits until nothing happens any more unless the application does something or time passes; nothing begins during
     /// `check`.
     pub fn at_rest<R>(&self, mut check: impl FnMut() -> R) -> R {
-        self.iomgr.at_rest(|| self.network.is_idle().then(&mut check))
+        if self.process == Process::Alone {
+            return self.iomgr.at_rest(|| self.network.is_idle().then(&mut check));
+        }
+        let mut has_rested = false;
+        loop {
+            sleep(MORE_THAN_DRIFT);
+            let mut rests = false;
+            let result = self.iomgr.if_at_rest(|| {
+                rests = self.network.is_idle();
+                (rests && has_rested).then(&mut check)
+            });
+            if let Some(result) = result {
+                return result;
+            }
+            has_rested = rests;
+        }
     }
 
     /// `grpc_shutdown`, once every channel is destroyed: runs the loop until nothing is left, timers included.
     pub fn shutdown(&self) {
+        if self.process != Process::Alone {
+            self.await_drained();
+        }
         self.iomgr.drain();
-        self.network.hang_up();
+        self.network.end();
         self.pool.check_empty();
+    }
+
+    /// The loop does not know that a socket has yet to take what was written, and would end before it has. Timers may
+    /// be far away: each time twice as long is waited.
+    fn await_drained(&self) {
+        let (mut pause, mut was_drained) = (MORE_THAN_DRIFT, false);
+        loop {
+            sleep(pause);
+            let is_drained = self.iomgr.is_drained(|| self.network.is_idle());
+            if is_drained && was_drained {
+                return;
+            }
+            pause = if is_drained { MORE_THAN_DRIFT } else { 2 * pause };
+            was_drained = is_drained;
+        }
     }
 }
 

@@ -35,6 +35,7 @@
 //! | `ExecCtx`, `Combiner`, `WorkSerializer` | `exec_ctx`, `combiner`, `work_serializer` | what runs where, and never under a lock |
 //! | pollers, EventEngine timers | `iomgr` | one loop that can be waited for |
 //! | TCP, a server | `connection`, `network`, `backend` | FIN, RST, full buffers; a script per connection |
+//! | a server's host, on a simulated network | `socket`, `carrier`, `carry`, `http2`, `server` | bytes; what the network does |
 //!
 //! What is one allocation in C++ is one entry of the ledger, held by the names that upstream's debug logs give to refs;
 //! each use through a pointer that could dangle is a `touch`. Lock order: `Subchannel::mu_`, `Chttp2Connector::mu_`,
@@ -55,6 +56,8 @@ pub mod backend;
 mod backoff;
 pub mod bench;
 pub mod call;
+mod carrier;
+mod carry;
 pub mod client_channel;
 mod combiner;
 mod connected_subchannel;
@@ -64,6 +67,7 @@ pub mod exec_ctx;
 mod fd;
 mod frame;
 mod handshake;
+mod http2;
 mod iomgr;
 mod keepalive;
 pub mod library;
@@ -77,6 +81,9 @@ pub mod policy;
 pub mod pool;
 mod ref_count;
 mod round_robin;
+mod server;
+pub mod simulation;
+mod socket;
 pub mod state;
 mod state_watcher;
 pub mod status;
@@ -105,6 +112,7 @@ pub use network::Backends;
 pub use plan::{ChannelPlan, Fault, Plan, Teardown};
 pub use policy::PolicyName;
 pub use pool::SubchannelKey;
+pub use simulation::{NetworkPlan, Outage, OutageKind};
 pub use status::Status;
 pub use subchannel::Subchannel;
 pub use variant::Variant;

@@ -1,55 +1,102 @@
-//! The network: which backend answers how, descriptor numbers, and the free list of fd wrappers.
+//! The network: who is at the other end, descriptor numbers, and the free list of fd wrappers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use sim::net::{self, Host};
 use sim::sync::Mutex;
 use sim::thread::{Builder, JoinHandle};
 
 use super::backend::{self, Step};
+use super::carrier::Carrier;
+use super::carry;
 use super::connection::Connection;
 use super::fd::{Fd, GrpcFd};
 use super::iomgr::Iomgr;
+use super::server::Server;
+use super::socket::Socket;
 use super::status::Error;
 
 /// For each address: what is done on its first connection, on its second, and so on.
 pub type Backends = Vec<Vec<Vec<Step>>>;
 
+/// Who is at the other end.
+#[derive(Debug)]
+pub(super) enum Peers {
+    /// Scripts, in memory.
+    Scripts(Backends),
+    /// The host that the client runs on, and a server on another host of the simulated network.
+    Server(Host, Arc<Server>),
+}
+
 /// The network of one run.
 pub(super) struct Network {
     iomgr: Arc<Iomgr>,
-    backends: Backends,
+    peers: Peers,
     room: u32,
     net: Mutex<Net>,
     /// Joined once, by [`Network::hang_up`]: harness state, not the component's.
     joins: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    /// Joined once, by [`Network::end`].
+    carriers: std::sync::Mutex<Vec<net::Task<()>>>,
 }
 
 #[derive(Default)]
 struct Net {
     made: BTreeMap<u32, usize>,
-    connections: Vec<Arc<Connection>>,
+    sockets: Vec<Arc<dyn Socket>>,
     numbers: BTreeSet<u32>,
     free: Vec<Arc<GrpcFd>>,
     wrappers: u32,
     hung_up: bool,
 }
 
+/// What is known of a connection when its descriptor is made.
+struct Attempt {
+    address: u32,
+    /// Which one it is of its address, and which one of all, from 1.
+    nth: usize,
+    connection: usize,
+    hung_up: bool,
+}
+
 impl Network {
-    pub(super) fn new(iomgr: &Arc<Iomgr>, backends: Backends, room: u32) -> Arc<Network> {
+    /// So many frames of the client's fit into a connection.
+    pub(super) fn new(iomgr: &Arc<Iomgr>, peers: Peers, room: u32) -> Arc<Network> {
         Arc::new(Network {
             iomgr: Arc::clone(iomgr),
-            backends,
+            peers,
             room,
             net: Mutex::named("network", Net::default()),
-            joins: std::sync::Mutex::new(Vec::new()),
+            joins: std::sync::Mutex::default(),
+            carriers: std::sync::Mutex::default(),
         })
     }
 
     /// `socket(2)`, `connect(2)` without waiting, `grpc_fd_create`.
     pub(super) fn connect(self: &Arc<Self>, address: u32) -> Fd {
-        let socket = Connection::new(&self.iomgr, self.room);
+        match &self.peers {
+            Peers::Scripts(backends) => {
+                let socket = Connection::new(&self.iomgr, self.room);
+                let (fd, attempt) = self.create(address, Arc::clone(&socket) as Arc<dyn Socket>);
+                self.answer(backends, socket, &attempt);
+                fd
+            }
+            Peers::Server(client, server) => {
+                let socket = Carrier::new(&self.iomgr, self.room);
+                let (fd, attempt) = self.create(address, Arc::clone(&socket) as Arc<dyn Socket>);
+                let name = format!("socket.{}", attempt.connection);
+                let task = client.spawn(&name, carry::carry(socket, server.address(address)));
+                if let Ok(mut carriers) = self.carriers.lock() {
+                    carriers.push(task);
+                }
+                fd
+            }
+        }
+    }
+
+    fn create(self: &Arc<Self>, address: u32, socket: Arc<dyn Socket>) -> (Fd, Attempt) {
         let mut net = self.net.lock();
         let made = net.made.entry(address).or_insert(0);
         let nth = *made;
@@ -64,12 +111,16 @@ impl Network {
                 GrpcFd::new(net.wrappers)
             }
         };
-        net.connections.push(Arc::clone(&socket));
-        let (hung_up, connection) = (net.hung_up, net.connections.len());
+        net.sockets.push(Arc::clone(&socket));
+        let attempt = Attempt { address, nth, connection: net.sockets.len(), hung_up: net.hung_up };
         drop(net);
         wrapper.init();
-        let fd = Fd::create(self, number, wrapper, Arc::clone(&socket));
-        let steps = self.backends.get(address as usize).and_then(|backend| backend.get(nth)).cloned();
+        (Fd::create(self, number, wrapper, socket), attempt)
+    }
+
+    fn answer(&self, backends: &Backends, socket: Arc<Connection>, attempt: &Attempt) {
+        let Attempt { address, nth, connection, hung_up } = *attempt;
+        let steps = backends.get(address as usize).and_then(|backend| backend.get(nth)).cloned();
         let steps = steps.unwrap_or_else(|| vec![Step::Settings]);
         match steps.first() {
             Some(Step::Ignore) => socket.ignore(),
@@ -83,7 +134,6 @@ impl Network {
                 }
             }
         }
-        fd
     }
 
     /// `close(2)` gives the number back, the free list gets the wrapper.
@@ -98,19 +148,34 @@ impl Network {
         self.net.lock().numbers.len()
     }
 
+    /// How many sockets the servers have, if they are on hosts.
+    pub(super) fn open_at_servers(&self) -> Option<usize> {
+        match &self.peers {
+            Peers::Scripts(_) => None,
+            Peers::Server(_, server) => Some(server.sockets()),
+        }
+    }
+
     /// Whether nothing happens on any connection unless the client does something.
     pub(super) fn is_idle(&self) -> bool {
-        let connections = self.net.lock().connections.clone();
-        connections.iter().all(|connection| connection.is_idle())
+        let sockets = self.net.lock().sockets.clone();
+        let is_quiet = match &self.peers {
+            Peers::Scripts(_) => true,
+            Peers::Server(..) => net::is_quiet(),
+        };
+        is_quiet && sockets.iter().all(|socket| socket.is_idle())
     }
 
     /// Every backend ends: the client sees FIN on whatever it still has open. Whoever connects later is refused.
     pub(super) fn hang_up(&self) {
+        if let Peers::Server(_, server) = &self.peers {
+            return server.hang_up();
+        }
         let mut net = self.net.lock();
         net.hung_up = true;
-        let connections = net.connections.clone();
+        let sockets = net.sockets.clone();
         drop(net);
-        connections.iter().for_each(|connection| connection.hang_up());
+        sockets.iter().for_each(|socket| socket.hang_up());
         loop {
             // A connection that was made meanwhile may still add its task.
             let joins = self.joins.lock().map(|mut joins| std::mem::take(&mut *joins)).unwrap_or_default();
@@ -120,10 +185,22 @@ impl Network {
             joins.into_iter().for_each(JoinHandle::join);
         }
     }
+
+    /// Nobody will use a descriptor any more: no task is left of the network, and no socket but those whose descriptors
+    /// nobody has closed.
+    pub(super) fn end(&self) {
+        self.hang_up();
+        let sockets = std::mem::take(&mut self.net.lock().sockets);
+        sockets.iter().for_each(|socket| socket.hang_up());
+        let carriers = self.carriers.lock().map(|mut carriers| std::mem::take(&mut *carriers)).unwrap_or_default();
+        for carrier in carriers {
+            carrier.join();
+        }
+    }
 }
 
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Network").field("backends", &self.backends).finish_non_exhaustive()
+        f.debug_struct("Network").field("peers", &self.peers).finish_non_exhaustive()
     }
 }

@@ -42,6 +42,8 @@ pub enum Fault {
     ResetBackoff(usize),
     /// A channel is destroyed, whoever still calls on it.
     Destroy(usize),
+    /// Nothing, until every call is over, or for so many milliseconds.
+    Calls(u64),
     /// Every server ends.
     HangUp,
 }

@@ -14,12 +14,12 @@ use sim::ledger::{Owner, Slot};
 use sim::note;
 use sim::sync::atomic::{AtomicBool, Ordering};
 
-use super::connection::{Read, Written};
 use super::exec_ctx::ExecCtx;
 use super::fd::Fd;
 use super::frame::{ClientFrame, ServerFrame};
 use super::lockfree_event::Closure;
 use super::ref_count::RefCount;
+use super::socket::{Read, Written};
 use super::status::{Error, Outcome};
 
 /// What a read ends with.

@@ -231,6 +231,17 @@ impl Transport {
             },
             ServerFrame::Goaway { last_stream, code } => self.goaway_locked(locked, exec_ctx, last_stream, code),
             ServerFrame::PingAck => self.finish_keepalive_ping_locked(locked, exec_ctx, Ok(())),
+            ServerFrame::Ping { opaque } => {
+                // upstream: frame_ping.cc grpc_chttp2_add_ping_ack
+                locked.qbuf.push_back(ClientFrame::PingAck { opaque });
+                self.initiate_write(locked, exec_ctx);
+            }
+            ServerFrame::RstStream { stream } => {
+                // upstream: frame_rst_stream.cc grpc_chttp2_rst_stream_parser_parse
+                if let Some(stream) = locked.stream_map.remove(&stream) {
+                    stream.finish(Status::Unavailable);
+                }
+            }
         }
         Ok(())
     }

@@ -62,6 +62,7 @@ mod client;
 mod conn;
 mod conn_dir;
 pub mod kernel;
+pub mod net;
 mod parent;
 pub mod plan;
 mod receive;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sim::property::always;
 use sim::sync::Mutex;
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
 
 use super::conn::{Conn, DISCONNECTED, DISCONNECTING, OPEN, Setup, Shared};
 use super::kernel::abi::{Cqe, Fd, ListenerId, Op, RingId, Sqe, UserData, UserOp};
@@ -138,7 +138,7 @@ impl Parent {
         });
         let ended = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&ended);
-        let thread = Builder::new().name(format!("conn.{tid}")).spawn(move || conn.run(&ends));
+        let thread = self.kernel.spawn(format!("conn.{tid}"), move || conn.run(&ends));
         self.conns.push(Child { shared, ring: id, thread: Some(thread), ended });
         // The first descriptor of a new ring has index 0.
         let user_data = UserData::encode(tid, UserOp::FdPass, 0, 0);

@@ -56,6 +56,9 @@ impl Options {
         cq_entries: 64,
     };
 
+    /// As in the report, with `-b` as proxy.c has it: what a request on the network has, in a buffer or two.
+    pub const NETWORK: Options = Options { buf_size: 32, ..Options::REPORTED };
+
     /// What proxy.c's main makes of options that exclude each other.
     ///
     /// Deviates: incremental buffers are for plain sends and receives here; upstream lets them be combined.

@@ -1,6 +1,7 @@
 //! One connection as the wire sees it: bytes counted, each once, and the faults that happen at one of them.
 //!
-//! It knows packets and nothing else: no link, no latency. What it gives back is what goes on its way in a packet's place.
+//! It knows packets and nothing else: no link, no latency. What it gives back is what goes on its way in a packet's
+//! place.
 
 use std::net::SocketAddr;
 
@@ -56,6 +57,8 @@ struct Side {
     /// The last acknowledgement that this end has sent, without a payload.
     last_ack: Option<Packet>,
     reader: Option<Reader>,
+    /// The FIN that it is about to say is a fault's.
+    is_told_to_finish: bool,
     /// Its stream was dropped: nobody reads what arrives for it.
     is_dropped: bool,
 }
@@ -92,7 +95,16 @@ struct Range {
 impl Side {
     fn new(frames: Frames, end: End) -> Side {
         let reader = Reader::of(frames, end);
-        Side { end, first: None, bytes: 0, acknowledged: None, last_ack: None, reader, is_dropped: false }
+        Side {
+            end,
+            first: None,
+            bytes: 0,
+            acknowledged: None,
+            last_ack: None,
+            reader,
+            is_told_to_finish: false,
+            is_dropped: false,
+        }
     }
 
     /// How many of its bytes the other end has.
@@ -123,8 +135,8 @@ impl Side {
         length > 0 && self.ahead(segment).is_some_and(|ahead| ahead >= length)
     }
 
-    /// Takes away what the other end has of a segment that it does not have all of: turmoil-net drops what does not begin
-    /// with its next byte.
+    /// Takes away what the other end has of a segment that it does not have all of: turmoil-net drops what does not
+    /// begin with its next byte.
     fn trim(&self, segment: &mut TcpSegment) {
         if let Some(ahead) = self.ahead(segment).filter(|ahead| *ahead <= segment.payload.len()) {
             segment.payload = segment.payload.slice(ahead..);
@@ -235,7 +247,8 @@ impl Connection {
             End::Client => (client, server),
             End::Server => (server, client),
         };
-        // turmoil-net does not acknowledge again what it has: a lost acknowledgement would be the end of the connection.
+        // turmoil-net does not acknowledge again what it has: a lost acknowledgement would be the end of the
+        // connection.
         if side.is_repeated(segment) {
             return Passed { packets: other.last_ack.clone().into_iter().collect(), ..Passed::default() };
         }
@@ -259,6 +272,9 @@ impl Connection {
         let reached = self.phase();
         let flags = segment.flags;
         if flags.fin && passes == end {
+            if std::mem::take(&mut self.sides[from.index()].is_told_to_finish) && before != Phase::Closed {
+                hits.push(Hit { fault: FaultKind::Finish.name(), phase: reached });
+            }
             self.dialogue.finish(from);
             words.say(|| String::from("FIN"));
         }
@@ -340,6 +356,11 @@ impl Connection {
         vec![packet, onward, back]
     }
 
+    /// The FIN that this end is about to say is a fault's.
+    pub(super) fn told_to_finish(&mut self, end: End) {
+        self.sides[end.index()].is_told_to_finish = true;
+    }
+
     /// The stream of this end was dropped.
     pub(super) fn drop_end(&mut self, end: End) {
         self.sides[end.index()].is_dropped = true;
@@ -402,8 +423,8 @@ impl Connection {
         opened
     }
 
-    /// What tells the ends that wait for room of as much as there can be, and of nothing else: it acknowledges nothing that
-    /// was not before.
+    /// What tells the ends that wait for room of as much as there can be, and of nothing else: it acknowledges nothing
+    /// that was not before.
     pub(super) fn probes(&mut self, window: u16) -> Vec<Packet> {
         let firsts = [self.sides[1].first, self.sides[0].first];
         let mut probes = self.open_windows(window, |_, _| 0);

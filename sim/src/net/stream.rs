@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::shim::tokio::net as shim;
 
-use super::fault::{Fault, FaultKind};
+use super::fault::Fault;
 use super::{host, wire};
 use crate::random;
 use crate::time::{Duration, Instant};
@@ -148,10 +148,10 @@ impl TcpStream {
         self.with(|inner| inner.poll_peek(context, buf))
     }
 
-    /// A fault of this end's hits the connection.
-    fn hit(&mut self, fault: &'static str) {
+    /// The FIN that is to come is a fault's.
+    fn told_to_finish(&mut self) {
         if let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr()) {
-            wire::with(|wire| wire.hit_socket(fault, local, peer));
+            wire::with(|wire| wire.told_to_finish(local, peer));
         }
     }
 
@@ -207,7 +207,7 @@ impl AsyncWrite for TcpStream {
             let patience = Duration::from_millis(u64::from(fault.after_ms));
             if self.reached.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
                 if !self.finished {
-                    self.hit(FaultKind::Finish.name());
+                    self.told_to_finish();
                     ready!(self.with(|inner| inner.poll_shutdown(context)))?;
                     self.finished = true;
                 }

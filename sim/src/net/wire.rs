@@ -3,8 +3,9 @@
 //! A segment is retransmitted after a while without an acknowledgement, and five of those are the end; a wire on which
 //! nothing was seen for longer than that while has nothing to retransmit, and rests.
 //!
-//! One per run, in a thread-local, since all tasks of a run share an OS thread. Nothing in here is a scheduling point, so
-//! that a borrow never spans one. What a run that ended early has left behind is thrown away when the next one begins.
+//! One per run, in a thread-local, since all tasks of a run share an OS thread. Nothing in here is a scheduling point,
+//! so that a borrow never spans one. What a run that ended early has left behind is thrown away when the next one
+//! begins.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,6 @@ use std::sync::atomic::Ordering;
 use turmoil_net::{EnterGuard, HostId, Packet, Transport};
 
 use super::connection::{Connection, Hit, Pair, Passed, reset_from};
-use super::dialogue::Phase;
 use super::directory::{Directory, Place};
 use super::fault::{End, Fault, FaultKind};
 use super::host::Kill;
@@ -208,8 +208,8 @@ impl Wire {
         Some(Ends::new(self.host_of(packet.src)?, self.host_of(packet.dst)?))
     }
 
-    /// When the next turn is, if that is later than now: a tick after the last one if somebody has something to send, else
-    /// when a packet is due or a retransmission may be.
+    /// When the next turn is, if that is later than now: a tick after the last one if somebody has something to send,
+    /// else when a packet is due or a retransmission may be.
     fn next_turn(&self) -> Option<Instant> {
         let soonest = self.last_turn + TICK;
         let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
@@ -222,8 +222,8 @@ impl Wire {
         (next > Instant::now()).then_some(next)
     }
 
-    /// One turn: what is due arrives, what was sent goes on its way. The kernels count turns for their retransmissions, so
-    /// that those are made up for in which nothing was to do.
+    /// One turn: what is due arrives, what was sent goes on its way. The kernels count turns for their retransmissions,
+    /// so that those are made up for in which nothing was to do.
     fn turn(&mut self) -> Vec<String> {
         let now = Instant::now();
         // After a rest there is nothing to make up for.
@@ -278,11 +278,11 @@ impl Wire {
         true
     }
 
-    /// Tells senders that there is room again. turmoil-net tells them only when one read has freed half of a buffer: who
-    /// reads a full one in smaller pieces would leave its sender, and its FIN, waiting for ever.
+    /// Tells senders that there is room again. turmoil-net tells them only when one read has freed half of a buffer:
+    /// who reads a full one in smaller pieces would leave its sender, and its FIN, waiting for ever.
     ///
-    /// A sender whose peer cannot be reached would wait for ever as well, where a kernel probes and gives up in the end. So
-    /// it is told of room that is not known of; what it sends then is lost, and timed like any segment.
+    /// A sender whose peer cannot be reached would wait for ever as well, where a kernel probes and gives up in the
+    /// end. So it is told of room that is not known of; what it sends then is lost, and timed like any segment.
     fn open_windows(&mut self) {
         let window = u16::try_from(self.config.window).unwrap_or(u16::MAX);
         let filled = |local: SocketAddr, peer: SocketAddr| {
@@ -294,15 +294,17 @@ impl Wire {
             self.connections.places().filter(|it| self.connections.get(*it).waits(window)).collect();
         for place in closed {
             let connection = self.connections.get(place);
-            let is_reachable =
-                !connection.is_cut && !self.is_broken(connection.pair.client.ip(), connection.pair.server.ip());
+            let Pair { client, server } = connection.pair;
+            let is_broken = self.is_broken(client.ip(), server.ip());
             let connection = self.connections.get_mut(place);
-            if is_reachable {
-                let opened = connection.open_windows(window, filled);
-                opened.into_iter().for_each(|packet| self.send(packet));
-            } else {
-                let probes = connection.probes(window);
-                probes.into_iter().for_each(|packet| self.guard.deliver(packet));
+            let packets = match connection.is_cut || is_broken {
+                true => connection.probes(window),
+                false => connection.open_windows(window, filled),
+            };
+            // What is on its way over a broken link gets lost; over another it arrives first, if it says otherwise.
+            match is_broken {
+                true => packets.into_iter().for_each(|packet| self.guard.deliver(packet)),
+                false => packets.into_iter().for_each(|packet| self.send(packet)),
             }
         }
     }
@@ -315,8 +317,8 @@ impl Wire {
         }
     }
 
-    /// Ends the sockets that nobody holds and that wait for what does not come, since the wire is quiet: the FIN of a peer
-    /// that has given up, or room at one. A kernel does so in the end, turmoil-net never.
+    /// Ends the sockets that nobody holds and that wait for what does not come, since the wire is quiet: the FIN of a
+    /// peer that has given up, or room at one. A kernel does so in the end, turmoil-net never.
     pub(super) fn give_up_orphans(&self) {
         for host in &self.hosts {
             let sockets = turmoil_net::netstat(host.address).entries;
@@ -341,14 +343,10 @@ impl Wire {
         run::with(|run| run.faults.hit(hit.fault, hit.phase));
     }
 
-    /// A fault of a socket hits its connection.
-    pub(super) fn hit_socket(&self, fault: &'static str, local: SocketAddr, peer: SocketAddr) {
+    /// The FIN that an end is about to say is a fault's.
+    pub(super) fn told_to_finish(&mut self, local: SocketAddr, peer: SocketAddr) {
         if let Some(place) = self.connections.between(local, peer) {
-            let phase = self.connections.get(place).phase();
-            // Nothing can go wrong with what is over.
-            if phase != Phase::Closed {
-                Wire::hit(Hit { fault, phase });
-            }
+            self.connections.get_mut(place).told_to_finish(place.end);
         }
     }
 

@@ -29,6 +29,13 @@ pub struct Octet {
     pub at: u32,
 }
 
+impl Octet {
+    /// A byte that came over the simulated network: nobody but its reader can know whose it is.
+    pub(super) fn untagged(byte: u8) -> Octet {
+        Octet { byte, tag: Tag { peer: 0, request: 0 }, at: 0 }
+    }
+}
+
 /// A place in the memory of a connection's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -64,6 +71,8 @@ pub enum Errno {
     NoBufs,
     /// Never connected, or broken since.
     NotConn,
+    /// Nobody has acknowledged anything for too long.
+    TimedOut,
     /// Nobody listens.
     ConnRefused,
     /// Too late to cancel.
@@ -83,6 +92,7 @@ impl Errno {
             Errno::ConnReset => -104,
             Errno::NoBufs => -105,
             Errno::NotConn => -107,
+            Errno::TimedOut => -110,
             Errno::ConnRefused => -111,
             Errno::Already => -114,
             Errno::Canceled => -125,

@@ -47,6 +47,7 @@ mod request;
 mod send;
 mod socket;
 mod state;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod uring;
@@ -54,10 +55,13 @@ mod uring;
 use std::fmt;
 use std::sync::Arc;
 
+use sim::net::Host;
 use sim::sync::{Condvar, Mutex, MutexGuard};
+use sim::thread::{Builder, JoinHandle};
 
 pub use buf_ring::{Buf, BufRing};
 use state::State;
+use stream::Bell;
 pub use uring::Uring;
 
 /// The kernel, and the network with it.
@@ -67,16 +71,41 @@ pub struct Kernel {
     work: Condvar,
     /// Programs with plain sockets wait here.
     net: Condvar,
+    /// What calls [`Kernel::serve`].
+    bell: Arc<Bell>,
+    /// The host of the simulated network that it is the kernel of.
+    host: Option<Host>,
 }
 
 impl Kernel {
     /// A kernel whose sockets take `window` bytes each way.
     pub fn new(window: u32) -> Arc<Kernel> {
+        Kernel::of(window, None)
+    }
+
+    /// The kernel of a host of the simulated network: [`Kernel::serve`] is its task, and its sockets are the network's.
+    /// `window` is what zero-copy sends may have queued.
+    pub fn on_host(window: u32, host: Host) -> Arc<Kernel> {
+        Kernel::of(window, Some(host))
+    }
+
+    fn of(window: u32, host: Option<Host>) -> Arc<Kernel> {
+        let bell = Arc::new(Bell::default());
         Arc::new(Kernel {
-            state: Mutex::named("kernel", State::new(window as usize)),
+            state: Mutex::named("kernel", State::new(window as usize, Arc::clone(&bell))),
             work: Condvar::named("kernel.work"),
             net: Condvar::named("kernel.net"),
+            bell,
+            host,
         })
+    }
+
+    /// Starts a thread of a process of this kernel: on its host, if it has one.
+    pub fn spawn(&self, name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+        match self.host {
+            Some(host) => host.thread(&name, body),
+            None => Builder::new().name(name).spawn(body),
+        }
     }
 
     /// The kernel's task: runs events until [`Kernel::stop`] and nothing is left to do.
@@ -96,10 +125,11 @@ impl Kernel {
         }
     }
 
-    /// Ends [`Kernel::run`].
+    /// Ends [`Kernel::run`] or [`Kernel::serve`].
     pub fn stop(&self) {
         self.state.lock().stopping = true;
         self.work.notify_all();
+        self.bell.ring();
     }
 
     /// Runs one event on this thread, where the kernel has no task of its own. False if there was none.
@@ -138,6 +168,7 @@ impl Kernel {
         if state.worker_waits && (turn || state.has_events()) {
             state.worker_waits = false;
             self.work.notify_one();
+            self.bell.ring();
         }
         if state.net_changed && state.peers_wait > 0 {
             (state.net_changed, state.peers_wait) = (false, 0);

@@ -3,13 +3,24 @@
 //! A program is asked for a step whenever something changed, makes what progress it can without waiting, and says
 //! whether it made any; [`Kernel::drive`] is the loop around it. So the same program runs as a task of its own, or in
 //! turn with the kernel's events on one thread.
+//!
+//! On a host of the simulated network there are none such: the programs at both ends are other hosts' then, and what is
+//! here of that is the kernel's task and its listeners.
 
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+
+use sim::net::TcpListener;
+use sim::property::always;
 use sim::random;
 
 use super::Kernel;
 use super::abi::{Errno, ListenerId, Octet, RingId};
 use super::socket::{EndpointId, Wire};
 use super::state::{Listener, State};
+use super::stream::Acceptor;
 
 /// What a program came to in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +61,44 @@ impl Kernel {
         let mut state = self.lock();
         state.listeners.push(Listener::default());
         state.listeners.len() - 1
+    }
+
+    /// A socket that listens on the simulated network.
+    pub fn listen_on(&self, listener: TcpListener) -> ListenerId {
+        let mut state = self.lock();
+        let acceptor = Some(Acceptor::new(listener, &state.bell));
+        state.listeners.push(Listener { acceptor, ..Listener::default() });
+        state.listeners.len() - 1
+    }
+
+    /// A socket that listens on another host of the simulated network.
+    pub fn remote(&self, address: SocketAddr) -> ListenerId {
+        let mut state = self.lock();
+        state.listeners.push(Listener { remote: Some(address), ..Listener::default() });
+        state.listeners.len() - 1
+    }
+
+    /// The kernel's task on a host of the simulated network: [`Kernel::run`], called by sockets as well. Ends when the
+    /// kernel was stopped and all that was sent has been taken by the network; then nobody listens any more.
+    pub async fn serve(self: Arc<Kernel>) {
+        poll_fn(|context| {
+            self.bell.hang(context.waker());
+            let mut state = self.lock();
+            while state.run_event() {
+                self.settle(&mut state);
+                drop(state);
+                state = self.lock();
+            }
+            if !state.stopping || state.lingers() {
+                state.worker_waits = true;
+                return Poll::Pending;
+            }
+            let kept = state.endpoints.iter().filter(|end| end.keeps_stream()).count();
+            always("a socket that was closed has let its connection go", kept == 0);
+            state.listeners.iter_mut().for_each(|listener| listener.acceptor = None);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Makes one step of a program.
@@ -134,7 +183,7 @@ impl Net<'_> {
     /// Reads what is there.
     pub fn read(&mut self, socket: Socket) -> Read {
         let endpoint = &mut self.state.endpoints[socket.0];
-        match endpoint.unread() {
+        match endpoint.unread(0) {
             Ok(0) => Read::End,
             Ok(count) => Read::Octets(endpoint.read(count)),
             Err(Errno::Again) => Read::Nothing,

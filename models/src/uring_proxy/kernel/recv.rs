@@ -23,14 +23,21 @@ impl State {
                 sometimes("a receive finds no provided buffer", true);
                 return Attempt::Over(Errno::NoBufs.res(), 0);
             }
-            let unread = match self.endpoints[request.endpoint].unread() {
+            let on_network = self.endpoints[request.endpoint].stream.is_some();
+            // The network is asked for as much as is going to be stored, which of a bundle is the kernel's choice.
+            let room = match (on_network, bundle) {
+                (false, _) => 0,
+                (true, false) => self.room(request.ring, group, 1),
+                (true, true) => self.room(request.ring, group, 1 + random::below(u64::from(available)) as u32),
+            };
+            let unread = match self.endpoints[request.endpoint].unread(room) {
                 Err(Errno::Again) => return Attempt::Armed,
                 Err(errno) => return Attempt::Over(errno.res(), 0),
                 Ok(0) => return Attempt::Over(0, 0),
                 Ok(unread) => unread as u32,
             };
             let (res, flags) = if bundle {
-                self.fill_bundle(request, group, available, unread)
+                self.fill_bundle(request, group, available, unread, on_network)
             } else {
                 self.fill_one(request, group, unread)
             };
@@ -46,6 +53,12 @@ impl State {
                 return Attempt::Armed;
             }
         }
+    }
+
+    /// How many bytes the next so many buffers of a group take.
+    fn room(&mut self, ring: RingId, group: GroupId, bufs: u32) -> usize {
+        let Some(group) = self.rings[ring].group(group) else { return 0 };
+        (0..bufs).map(|nth| group.peek(nth).len as usize).sum()
     }
 
     fn fill_one(&mut self, request: &Request, id: GroupId, unread: u32) -> (i32, u32) {
@@ -69,8 +82,15 @@ impl State {
         (count as i32, flags)
     }
 
-    /// Fills as many buffers as the kernel likes, each but the last whole.
-    fn fill_bundle(&mut self, request: &Request, id: GroupId, available: u32, unread: u32) -> (i32, u32) {
+    /// Fills as many buffers as the kernel likes, or all that is `fetched` already, each but the last whole.
+    fn fill_bundle(
+        &mut self,
+        request: &Request,
+        id: GroupId,
+        available: u32,
+        unread: u32,
+        fetched: bool,
+    ) -> (i32, u32) {
         let ring = request.ring;
         let mut most = 0;
         let mut room = 0;
@@ -79,7 +99,7 @@ impl State {
             room += group.peek(most).len;
             most += 1;
         }
-        let count = 1 + random::below(u64::from(most)) as u32;
+        let count = if fetched { most } else { 1 + random::below(u64::from(most)) as u32 };
         let mut total = 0;
         let mut flags = 0;
         for nth in 0..count {

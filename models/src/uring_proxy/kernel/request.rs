@@ -43,6 +43,8 @@ pub(super) struct Send {
     pub(super) select: Option<(GroupId, bool)>,
     /// The group that its buffers were taken from.
     pub(super) taken_from: Option<GroupId>,
+    /// It takes all that the group has.
+    pub(super) is_bundle: bool,
     /// Buffers whose custody the send has.
     pub(super) held: Vec<Bid>,
     pub(super) done: u32,

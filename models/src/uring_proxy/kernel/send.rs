@@ -5,9 +5,9 @@
 //! zero-copy send completes with `F_MORE` when its bytes are on the wire, failed or not, and once more when none of
 //! them is read from the sender's memory any longer.
 
-use super::abi::{Address, Cqe, Errno, Iov, held_by_group, held_by_send};
-use super::request::{Attempt, Request, Work};
-use super::socket::Wire;
+use super::abi::{Address, Cqe, Errno, Fd, Iov, RingId, held_by_group, held_by_send};
+use super::request::{Attempt, Request, Send, Work};
+use super::socket::{EndpointId, Wire};
 use super::state::State;
 
 impl State {
@@ -30,7 +30,7 @@ impl State {
             if let Some(memory) = &self.rings[*ring].memory {
                 bufs.iter().for_each(|buf| memory.pass(buf.bid, held_by_group(id), held_by_send(*fd)));
             }
-            send.taken_from = Some(id);
+            (send.taken_from, send.is_bundle) = (Some(id), bundle);
             send.held = bufs.iter().map(|buf| buf.bid).collect();
             send.iovs = bufs.iter().map(|buf| Iov { base: buf.addr, len: buf.len }).collect();
             send.select = None;
@@ -40,25 +40,53 @@ impl State {
             if left == 0 {
                 break;
             }
-            match self.endpoints[*endpoint].room(self.window) {
-                Err(Errno::Again) if send.waitall || send.done == 0 => return Attempt::Armed,
+            match self.hand_over(*ring, *endpoint, send, left) {
+                Err(Errno::Again) if send.waitall || send.done == 0 => {
+                    if send.done == 0 {
+                        self.put_back(*ring, *fd, send);
+                    }
+                    return Attempt::Armed;
+                }
                 Err(Errno::Again) => break,
                 Err(errno) if send.done == 0 => return self.send_over(request, errno.res()),
                 Err(_) => break,
-                Ok(room) => {
-                    let count = left.min(room as u32);
-                    for wire in self.rings[*ring].wire(&send.iovs, send.done, count, (*ring, send.notif)) {
-                        self.endpoints[*endpoint].out.push_back(wire);
-                    }
-                    if let Some(notif) = self.notifs.iter_mut().find(|notif| send.notif == Some(notif.id)) {
-                        notif.pinned += count;
-                    }
-                    send.done += count;
-                }
+                Ok(count) => send.done += count,
             }
         }
         let done = send.done as i32;
         self.send_over(request, done)
+    }
+
+    /// Nothing was sent after all, which only the network knows before it is tried: what was taken off a buffer ring
+    /// for it goes back.
+    fn put_back(&mut self, ring: RingId, fd: Fd, send: &mut Send) {
+        let Some(id) = send.taken_from.take() else { return };
+        let held = std::mem::take(&mut send.held);
+        if let Some(group) = self.rings[ring].group(id) {
+            group.put_back(held.len() as u32);
+        }
+        if let Some(memory) = &self.rings[ring].memory {
+            held.iter().for_each(|bid| memory.pass(*bid, held_by_send(fd), held_by_group(id)));
+        }
+        send.iovs.clear();
+        send.select = Some((id, send.is_bundle));
+    }
+
+    /// Hands over up to `left` bytes. Gives how many are taken.
+    fn hand_over(&mut self, ring: RingId, end: EndpointId, send: &Send, left: u32) -> Result<u32, Errno> {
+        let room = self.endpoints[end].room(self.window)?;
+        if self.endpoints[end].stream.is_some() && send.notif.is_none() {
+            let wires = self.rings[ring].wire(&send.iovs, send.done, left, (ring, None));
+            let bytes: Vec<u8> = wires.iter().filter_map(|wire| self.peek_wire(wire)).collect();
+            return self.endpoints[end].write(&bytes).map(|count| count as u32);
+        }
+        let count = left.min(room as u32);
+        let wires = self.rings[ring].wire(&send.iovs, send.done, count, (ring, send.notif));
+        self.endpoints[end].out.extend(wires);
+        if let Some(notif) = self.notifs.iter_mut().find(|notif| send.notif == Some(notif.id)) {
+            notif.pinned += count;
+        }
+        Ok(count)
     }
 
     /// Ends a send with this result: a cancelled one too.

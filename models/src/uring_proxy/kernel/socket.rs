@@ -10,10 +10,17 @@
 //! write -EPIPE. As in Linux's inet_shutdown: shutting a socket that was never connected, or was reset, is -ENOTCONN.
 //!
 //! Left out: the handshake, retransmission, urgent data, and lingering. A connection is made at once or refused.
+//!
+//! All of that is the simulated network's, with everything that is left out, where an endpoint has a [`Stream`]: it has
+//! no peer then, `rx` holds what the receive under way has read and not yet stored, and `out` what zero-copy sends have
+//! queued.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::abi::{Address, Errno, Octet, RingId};
+use super::stream::{Bell, Stream};
 
 /// Names an end of a connection.
 pub(super) type EndpointId = usize;
@@ -35,6 +42,8 @@ pub(super) enum Wire {
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) peer: Option<EndpointId>,
+    /// The connection of the simulated network that it is.
+    pub(super) stream: Option<Stream>,
     pub(super) rx: VecDeque<Octet>,
     pub(super) out: VecDeque<Wire>,
     /// The peer's FIN has arrived.
@@ -43,23 +52,47 @@ pub(super) struct Endpoint {
     pub(super) reset: bool,
     /// What the next operation is told of that.
     error: Option<Errno>,
-    shut_read: bool,
+    pub(super) shut_read: bool,
     shut_write: bool,
     pub(super) closed: bool,
 }
 
 impl Endpoint {
-    /// Whether a read would not wait.
-    pub(super) fn readable(&self) -> bool {
-        !self.rx.is_empty() || self.fin || self.reset || self.shut_read || self.error.is_some()
+    /// Goes on connecting to an address of the simulated network.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`, or why there is no connection.
+    pub(super) fn connect(&mut self, address: SocketAddr, bell: &Arc<Bell>) -> Result<(), Errno> {
+        let connected = self.stream.get_or_insert_with(|| Stream::connect(address, bell)).poll_connect();
+        if connected.is_err_and(|errno| errno != Errno::Again) {
+            self.stream = None;
+        }
+        connected
     }
 
-    /// How many bytes a read would find; 0 at the end.
+    fn is_connected(&self) -> bool {
+        self.peer.is_some() || self.stream.as_ref().is_some_and(Stream::is_open)
+    }
+
+    /// Whether a read would not wait.
+    pub(super) fn readable(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_readable)
+            || !self.rx.is_empty()
+            || self.fin
+            || self.reset
+            || self.shut_read
+            || self.error.is_some()
+    }
+
+    /// How many bytes a read would find; 0 at the end. Of the network no more than `most` are asked for, which is what
+    /// there is room for.
     ///
     /// # Errors
     ///
     /// `EAGAIN`, or why the connection broke.
-    pub(super) fn unread(&mut self) -> Result<usize, Errno> {
+    pub(super) fn unread(&mut self, most: usize) -> Result<usize, Errno> {
+        self.fetch(most);
         if !self.rx.is_empty() {
             return Ok(self.rx.len());
         }
@@ -69,6 +102,33 @@ impl Endpoint {
         if self.fin || self.reset || self.shut_read { Ok(0) } else { Err(Errno::Again) }
     }
 
+    fn fetch(&mut self, most: usize) {
+        let is_over = self.fin || self.reset || self.shut_read || !self.rx.is_empty();
+        let Some(stream) = self.stream.as_mut().filter(|_| !is_over) else { return };
+        match stream.read(most) {
+            Ok(bytes) if bytes.is_empty() => self.fin = true,
+            Ok(bytes) => self.rx.extend(bytes.into_iter().map(Octet::untagged)),
+            Err(Errno::Again) => {}
+            Err(errno) => (self.error, self.reset) = (Some(errno), true),
+        }
+    }
+
+    /// Hands bytes to the network. Gives how many it takes.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`, or why the connection takes no more.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        let Some(stream) = &mut self.stream else { return Err(Errno::Pipe) };
+        let written = stream.write(bytes);
+        match written {
+            Ok(_) | Err(Errno::Again) => {}
+            Err(Errno::Pipe) => self.shut_write = true,
+            Err(_) => self.reset = true,
+        }
+        written
+    }
+
     /// Takes so many bytes.
     pub(super) fn read(&mut self, count: usize) -> Vec<Octet> {
         self.rx.drain(..count.min(self.rx.len())).collect()
@@ -76,7 +136,11 @@ impl Endpoint {
 
     /// Whether a write would not wait.
     pub(super) fn writable(&self, window: usize) -> bool {
-        self.reset || self.shut_write || self.error.is_some() || self.out.len() < window
+        let has_room = match &self.stream {
+            Some(stream) if self.out.is_empty() => stream.may_write(),
+            _ => self.out.len() < window,
+        };
+        self.reset || self.shut_write || self.error.is_some() || has_room
     }
 
     /// How many bytes a write may hand over, at least one.
@@ -101,8 +165,13 @@ impl Endpoint {
 
     /// `shutdown(SHUT_WR)`.
     pub(super) fn shut_write(&mut self) {
-        if !std::mem::replace(&mut self.shut_write, true) && !self.reset {
-            self.out.push_back(Wire::Fin);
+        if std::mem::replace(&mut self.shut_write, true) || self.reset {
+            return;
+        }
+        match &mut self.stream {
+            // What fails here is told by whoever uses the connection next.
+            Some(stream) if self.out.is_empty() => self.reset |= stream.shut_write().is_err(),
+            _ => self.out.push_back(Wire::Fin),
         }
     }
 
@@ -112,17 +181,61 @@ impl Endpoint {
     ///
     /// `ENOTCONN` if there is no connection, or none any more.
     pub(super) fn shutdown(&mut self) -> Result<(), Errno> {
-        if self.peer.is_none() || self.reset {
+        if !self.is_connected() || self.reset {
             return Err(Errno::NotConn);
         }
         self.shut_read = true;
         self.shut_write();
-        Ok(())
+        if self.stream.is_some() && self.reset { Err(Errno::NotConn) } else { Ok(()) }
+    }
+
+    /// Whether bytes have come for an end that reads no more: the network is told by RST.
+    pub(super) fn rejects(&self) -> bool {
+        self.shut_read && self.out.is_empty() && self.stream.as_ref().is_some_and(Stream::has_bytes)
+    }
+
+    /// Whether what zero-copy sends have queued, and FIN behind it, can go on.
+    pub(super) fn transmits(&self) -> bool {
+        let goes_on = |stream: &Stream| self.reset || stream.may_write();
+        !self.out.is_empty() && self.stream.as_ref().is_some_and(goes_on)
+    }
+
+    /// Does what had to wait until nothing was queued any more: FIN, and the close.
+    pub(super) fn finish(&mut self) {
+        if let (Some(Wire::Fin), Some(stream)) = (self.out.front(), &mut self.stream) {
+            self.reset |= stream.shut_write().is_err();
+            self.out.clear();
+        }
+        if self.closed && self.out.is_empty() {
+            self.drop_stream();
+        }
+    }
+
+    /// Whether it is closed, and has its connection still.
+    pub(super) fn keeps_stream(&self) -> bool {
+        self.closed && self.stream.is_some()
+    }
+
+    /// Lets its connection go, by FIN, or by RST if bytes were not read.
+    pub(super) fn drop_stream(&mut self) {
+        (self.stream, self.reset) = (None, true);
     }
 
     /// The last descriptor goes: FIN, or RST if something was not read.
     pub(super) fn close(&mut self) {
-        if std::mem::replace(&mut self.closed, true) || self.reset || self.peer.is_none() {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        if self.stream.is_some() {
+            if self.out.is_empty() {
+                self.drop_stream();
+            } else {
+                // It lingers until all is transmitted.
+                self.shut_write();
+            }
+            return;
+        }
+        if self.reset || self.peer.is_none() {
             return;
         }
         if self.rx.is_empty() {

@@ -1,6 +1,7 @@
 //! What the kernel's lock guards: rings with their queues, groups and descriptors, sockets, requests.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sim::ledger::Resource;
@@ -13,6 +14,7 @@ use super::cq::Writer;
 use super::memory::Memory;
 use super::request::{Request, Work};
 use super::socket::{Endpoint, EndpointId, Wire};
+use super::stream::{Acceptor, Bell};
 
 pub(super) struct State {
     pub(super) window: usize,
@@ -30,6 +32,8 @@ pub(super) struct State {
     pub(super) peers_wait: u32,
     /// The kernel has no task of its own.
     pub(super) pumped: bool,
+    /// What calls the kernel's task on the simulated network.
+    pub(super) bell: Arc<Bell>,
 }
 
 /// The kernel's half of a ring.
@@ -59,6 +63,10 @@ pub(super) struct Listener {
     pub(super) backlog: VecDeque<EndpointId>,
     /// Nobody listens any more.
     pub(super) refuses: bool,
+    /// It is a socket of the simulated network.
+    pub(super) acceptor: Option<Acceptor>,
+    /// It is another host's: its address on the simulated network.
+    pub(super) remote: Option<SocketAddr>,
 }
 
 /// A zero-copy send's second completion, until it is posted.
@@ -95,7 +103,7 @@ impl Ring {
 }
 
 impl State {
-    pub(super) fn new(window: usize) -> State {
+    pub(super) fn new(window: usize, bell: Arc<Bell>) -> State {
         State {
             window,
             rings: Vec::new(),
@@ -109,6 +117,7 @@ impl State {
             net_changed: false,
             peers_wait: 0,
             pumped: false,
+            bell,
         }
     }
 
@@ -175,7 +184,14 @@ impl State {
     }
 
     /// Connects a socket to a new one, which waits to be accepted.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN`, over the simulated network only, or why there is no connection.
     pub(super) fn connect(&mut self, near: EndpointId, to: ListenerId) -> Result<(), Errno> {
+        if let Some(address) = self.listeners[to].remote {
+            return self.endpoints[near].connect(address, &self.bell);
+        }
         if self.listeners[to].refuses {
             return Err(Errno::ConnRefused);
         }
@@ -185,6 +201,16 @@ impl State {
         self.listeners[to].backlog.push_back(far);
         self.net_changed = true;
         Ok(())
+    }
+
+    /// The next connection that waits to be accepted.
+    pub(super) fn accept(&mut self, listener: ListenerId) -> Option<EndpointId> {
+        let Listener { acceptor, backlog, .. } = &mut self.listeners[listener];
+        let Some(acceptor) = acceptor else { return backlog.pop_front() };
+        let stream = acceptor.accept(&self.bell)?;
+        let endpoint = self.socket();
+        self.endpoints[endpoint].stream = Some(stream);
+        Some(endpoint)
     }
 
     /// A socket is closed when neither a descriptor nor a request refers to it any more.
@@ -216,6 +242,18 @@ impl State {
                 let octet = self.rings[ring].memory.as_ref().and_then(|memory| memory.pinned(at));
                 self.unpin(notif);
                 octet
+            }
+            Wire::Fin | Wire::Rst => None,
+        }
+    }
+
+    /// The byte that is on the wire there, as it stands in memory now.
+    pub(super) fn peek_wire(&self, wire: &Wire) -> Option<u8> {
+        match *wire {
+            Wire::Octet(octet) => Some(octet.byte),
+            Wire::Pinned { ring, at, .. } => {
+                let octet = self.rings[ring].memory.as_ref().and_then(|memory| memory.pinned(at));
+                Some(octet.map_or(0, |octet| octet.byte))
             }
             Wire::Fin | Wire::Rst => None,
         }

@@ -247,7 +247,7 @@ impl State {
                     let held = held.clone();
                     self.notifs.push(Notif { id, ring, user_data, fd, held, pinned: 0, sent: false });
                 }
-                let send = Send { iovs, select, taken_from: None, held, done: 0, waitall, notif };
+                let send = Send { iovs, select, taken_from: None, is_bundle: false, held, done: 0, waitall, notif };
                 (fd, Work::Send(send))
             }
         };

@@ -1,0 +1,194 @@
+//! HTTP/1.1 as the wire reads it: by httparse, from the bytes alone, without knowing what an octet is.
+//!
+//! A frame is a head, a whole body, or a chunk with its line. A request begins with its head; an answer ends with its
+//! body, or with its head if that promises none. What is no HTTP is one frame up to the last byte that is there.
+
+use sim::net::{End, Protocol, Role};
+
+use super::text::HEADERS;
+
+/// One direction of a connection.
+#[derive(Debug)]
+pub(super) struct Http {
+    end: End,
+    expects: Expects,
+    /// What the last frame was, for its name.
+    found: Found,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expects {
+    Head,
+    /// So many bytes.
+    Body(usize),
+    Chunk,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// A head in words, with what follows it.
+    Head(String, Expects),
+    Body,
+    Chunk(usize),
+    Nothing,
+}
+
+impl Http {
+    /// For [`sim::net::Frames::Own`].
+    pub(super) fn of(end: End) -> Box<dyn Protocol> {
+        Box::new(Http { end, expects: Expects::Head, found: Found::Nothing })
+    }
+
+    /// The frame at the start of these bytes: its length and what it is.
+    ///
+    /// # Errors
+    ///
+    /// If it is no HTTP.
+    fn frame(&self, unread: &[u8]) -> Result<Option<(usize, Found)>, ()> {
+        let whole = |length: usize, found: Found| (unread.len() >= length).then_some((length, found));
+        match self.expects {
+            Expects::Head => head(self.end, unread),
+            Expects::Body(length) => Ok(whole(length, Found::Body)),
+            Expects::Chunk => match httparse::parse_chunk_size(unread).map_err(|_| ())? {
+                httparse::Status::Complete((line, size)) => {
+                    let size = usize::try_from(size).map_err(|_| ())?;
+                    Ok(whole(line + size + 2, Found::Chunk(size)))
+                }
+                httparse::Status::Partial => Ok(None),
+            },
+        }
+    }
+
+    /// What the frame that was found does.
+    fn role(&self) -> Role {
+        let is_over = matches!(self.found, Found::Head(_, Expects::Head) | Found::Body | Found::Chunk(0));
+        match (self.end, &self.found) {
+            (_, Found::Nothing) => Role::Other,
+            (End::Client, Found::Head(..)) => Role::Request,
+            (End::Client, _) => Role::Other,
+            (End::Server, _) => Role::Response { answers: u32::from(is_over) },
+        }
+    }
+}
+
+/// A head at the start of these bytes, if all of it is there.
+fn head(end: End, unread: &[u8]) -> Result<Option<(usize, Found)>, ()> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let (status, words, headers) = match end {
+        End::Client => {
+            let mut request = httparse::Request::new(&mut headers);
+            let status = request.parse(unread).map_err(|_| ())?;
+            let words = format!("{} {} HTTP/1.1", request.method.unwrap_or("?"), request.path.unwrap_or("?"));
+            (status, words, request.headers)
+        }
+        End::Server => {
+            let mut response = httparse::Response::new(&mut headers);
+            let status = response.parse(unread).map_err(|_| ())?;
+            let words = format!("{} {}", response.code.unwrap_or(0), response.reason.unwrap_or("?"));
+            (status, words, response.headers)
+        }
+    };
+    let httparse::Status::Complete(length) = status else { return Ok(None) };
+    let value = |name: &str| {
+        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(header.value).ok()
+    };
+    let body = value("Content-Length").and_then(|length| length.parse::<usize>().ok()).filter(|length| *length > 0);
+    let follows = match (value("Transfer-Encoding"), body) {
+        (Some("chunked"), _) => Expects::Chunk,
+        (_, Some(length)) => Expects::Body(length),
+        (_, None) => Expects::Head,
+    };
+    Ok(Some((length, Found::Head(words, follows))))
+}
+
+impl Protocol for Http {
+    fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)> {
+        let (length, found) = match self.frame(unread) {
+            Ok(frame) => frame?,
+            Err(()) => (unread.len(), Found::Nothing),
+        };
+        self.expects = match &found {
+            Found::Head(_, follows) => *follows,
+            Found::Chunk(size) if *size > 0 => Expects::Chunk,
+            Found::Body | Found::Chunk(_) | Found::Nothing => Expects::Head,
+        };
+        self.found = found;
+        Some((length, self.role()))
+    }
+
+    fn name(&self, frame: &[u8]) -> String {
+        match &self.found {
+            Found::Head(words, Expects::Head) => format!("{words} 0 bytes"),
+            Found::Head(words, Expects::Body(length)) => format!("{words} {length} bytes"),
+            Found::Head(words, Expects::Chunk) => format!("{words} chunked"),
+            Found::Body => "body".to_owned(),
+            Found::Chunk(0) => "last chunk".to_owned(),
+            Found::Chunk(size) => format!("chunk {size} bytes"),
+            Found::Nothing => format!("{} bytes that are no HTTP", frame.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The frames of these bytes, which come one by one.
+    #[track_caller]
+    fn check(end: End, bytes: &[u8], expected: &[(&str, Role)]) {
+        let mut protocol = Http::of(end);
+        let (mut unread, mut frames) = (Vec::new(), Vec::new());
+        for byte in bytes {
+            unread.push(*byte);
+            if let Some((length, role)) = protocol.next(&unread) {
+                frames.push((protocol.name(&unread[..length]), role));
+                unread.drain(..length);
+            }
+        }
+        let expected: Vec<(String, Role)> = expected.iter().map(|(name, role)| ((*name).to_owned(), *role)).collect();
+        assert_eq!(frames, expected);
+        assert!(unread.is_empty());
+    }
+
+    #[test]
+    fn a_request_begins_with_its_head() {
+        let bytes =
+            b"POST /3/0 HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcdPOST /3/1 HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+        let frames = [
+            ("POST /3/0 HTTP/1.1 4 bytes", Role::Request),
+            ("body", Role::Other),
+            ("POST /3/1 HTTP/1.1 0 bytes", Role::Request),
+        ];
+        check(End::Client, bytes, &frames);
+    }
+
+    #[test]
+    fn a_chunk_is_a_frame_with_its_line() {
+        let bytes =
+            b"POST /3 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nPOST /4 HTTP/1.1\r\n\r\n";
+        let frames = [
+            ("POST /3 HTTP/1.1 chunked", Role::Request),
+            ("chunk 3 bytes", Role::Other),
+            ("last chunk", Role::Other),
+            ("POST /4 HTTP/1.1 0 bytes", Role::Request),
+        ];
+        check(End::Client, bytes, &frames);
+    }
+
+    #[test]
+    fn an_answer_ends_with_its_body_or_with_a_head_that_promises_none() {
+        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let frames = [
+            ("200 OK 2 bytes", Role::Response { answers: 0 }),
+            ("body", Role::Response { answers: 1 }),
+            ("200 OK 0 bytes", Role::Response { answers: 1 }),
+        ];
+        check(End::Server, bytes, &frames);
+    }
+
+    #[test]
+    fn what_is_no_http_is_said_to_be_none() {
+        check(End::Client, b"\0", &[("1 bytes that are no HTTP", Role::Other)]);
+    }
+}

@@ -1,0 +1,250 @@
+//! Octets as HTTP/1.1, and back.
+//!
+//! | octet | text |
+//! | --- | --- |
+//! | a line of a head | that line, with a header that tells the tag where the line has no room for it |
+//! | a byte of a body | a record of [`RECORD`] bytes: address, request, place |
+//!
+//! Lengths on the wire are lengths in records times [`RECORD`]. Whoever reads a record knows whose it is without
+//! knowing where it came from, which a single byte could not tell.
+
+use sim::ledger::Tag;
+
+use crate::buffer_pool::octet::{Octet, Part};
+
+/// Bytes of a record: `0003.001.004;`.
+pub(super) const RECORD: usize = 13;
+/// More headers than any head here has.
+pub(super) const HEADERS: usize = 8;
+/// Whose answer it is.
+pub(super) const TAG: &str = "X-Tag";
+/// Whose answer has that length: lines of a head are octets of their own, and may go astray alone.
+pub(super) const LENGTH_OF: &str = "X-Length-Of";
+/// Whose head ends with that line.
+pub(super) const END_OF: &str = "X-End-Of";
+
+/// What is sent for these octets, behind one that was `before`.
+pub(super) fn encode(octets: &[Octet], mut before: Option<Part>) -> Vec<u8> {
+    let mut text = String::new();
+    for octet in octets {
+        let Tag { peer, request } = octet.tag;
+        // A chunk ends with a line's end, which is no octet.
+        if matches!((before, octet.part), (Some(Part::Body(_)), Part::ChunkSize(_))) {
+            text.push_str("\r\n");
+        }
+        text.push_str(&match octet.part {
+            Part::RequestLine => format!("POST /{peer}/{request} HTTP/1.1\r\nHost: server\r\n"),
+            Part::StatusLine => format!("HTTP/1.1 200 OK\r\n{TAG}: {peer}/{request}\r\n"),
+            Part::ContentLength(length) => {
+                format!("Content-Length: {}\r\n{LENGTH_OF}: {peer}/{request}\r\n", length as usize * RECORD)
+            }
+            Part::Chunked => "Transfer-Encoding: chunked\r\n".to_owned(),
+            Part::ConnectionClose => "Connection: close\r\n".to_owned(),
+            Part::HeaderOver => format!("{END_OF}: {peer}/{request}\r\n\r\n"),
+            Part::ChunkSize(0) => "0\r\n\r\n".to_owned(),
+            Part::ChunkSize(size) => format!("{:x}\r\n", size as usize * RECORD),
+            Part::Body(place) => format!("{peer:04}.{request:03}.{place:03};"),
+            Part::Nothing => "----.---.---;".to_owned(),
+            Part::Malformed => "\0".to_owned(),
+        });
+        before = Some(octet.part);
+    }
+    text.into_bytes()
+}
+
+/// The octet of a record.
+pub(super) fn record(bytes: &[u8]) -> Option<Octet> {
+    let text = std::str::from_utf8(bytes).ok()?.strip_suffix(';')?;
+    if text == "----.---.---" {
+        return Some(Octet::NOTHING);
+    }
+    let mut numbers = text.split('.');
+    let tag = Tag { peer: numbers.next()?.parse().ok()?, request: numbers.next()?.parse().ok()? };
+    Some(Octet::new(tag, Part::Body(numbers.next()?.parse().ok()?)))
+}
+
+/// A tag as paths and headers tell it.
+pub(super) fn tag(text: &str) -> Option<Tag> {
+    let (peer, request) = text.trim_start_matches('/').split_once('/')?;
+    Some(Tag { peer: peer.parse().ok()?, request: request.parse().ok()? })
+}
+
+/// Reads what a client sends, line by line and record by record, so that half a head reaches the parser as half a head.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    unread: Vec<u8>,
+    head: Vec<u8>,
+    tag: Tag,
+    length: usize,
+    chunked: bool,
+    next: Next,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    HeadLine,
+    /// So many bytes of a body with a length.
+    Body(usize),
+    ChunkSize,
+    /// So many bytes of a chunk.
+    Chunk(usize),
+    /// The line's end behind a chunk, or behind the last one, which has no data.
+    ChunkEnd {
+        last: bool,
+    },
+    /// Nothing that could be understood.
+    Nothing,
+}
+
+impl Decoder {
+    /// A decoder at the start of a connection; octets of which nothing else is known belong to `peer`.
+    pub(super) fn new(peer: u32) -> Decoder {
+        let tag = Tag { peer, request: 0 };
+        Decoder { unread: Vec::new(), head: Vec::new(), tag, length: 0, chunked: false, next: Next::HeadLine }
+    }
+
+    /// The octets that have become complete with these bytes.
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Vec<Octet> {
+        self.unread.extend_from_slice(bytes);
+        let mut octets = Vec::new();
+        while self.next != Next::Nothing {
+            let most = match self.next {
+                Next::Body(_) | Next::Chunk(_) => Some(RECORD).filter(|most| *most <= self.unread.len()),
+                _ => self.unread.windows(2).position(|pair| pair == b"\r\n").map(|end| end + 2),
+            };
+            let Some(most) = most else { break };
+            let piece: Vec<u8> = self.unread.drain(..most).collect();
+            match self.piece(&piece) {
+                Some(octet) => octets.extend(octet),
+                None => {
+                    self.next = Next::Nothing;
+                    octets.push(Octet::new(self.tag, Part::Malformed));
+                }
+            }
+        }
+        octets
+    }
+
+    /// A line or a record: its octet, if it is one; none if it is no HTTP.
+    fn piece(&mut self, piece: &[u8]) -> Option<Option<Octet>> {
+        let octet = |part| Some(Octet::new(self.tag, part));
+        match self.next {
+            Next::HeadLine if piece == b"\r\n" && !self.head.is_empty() => {
+                self.head.clear();
+                self.next = match (self.chunked, self.length) {
+                    (true, _) => Next::ChunkSize,
+                    (false, 0) => Next::HeadLine,
+                    (false, length) => Next::Body(length),
+                };
+                Some(octet(Part::HeaderOver))
+            }
+            Next::HeadLine => self.head_line(piece),
+            Next::Body(left) => {
+                self.next = if left > RECORD { Next::Body(left - RECORD) } else { Next::HeadLine };
+                record(piece).map(Some)
+            }
+            Next::ChunkSize => {
+                let httparse::Status::Complete((_, size)) = httparse::parse_chunk_size(piece).ok()? else {
+                    return None;
+                };
+                let records = records(usize::try_from(size).ok()?)?;
+                self.next = match records {
+                    0 => Next::ChunkEnd { last: true },
+                    records => Next::Chunk(records as usize * RECORD),
+                };
+                Some(octet(Part::ChunkSize(records)))
+            }
+            Next::Chunk(left) => {
+                self.next = if left > RECORD { Next::Chunk(left - RECORD) } else { Next::ChunkEnd { last: false } };
+                record(piece).map(Some)
+            }
+            Next::ChunkEnd { last } => {
+                self.next = if last { Next::HeadLine } else { Next::ChunkSize };
+                (piece == b"\r\n").then_some(None)
+            }
+            Next::Nothing => None,
+        }
+    }
+
+    /// A line of a head. The head up to it is read as if it ended there, so that httparse judges every line.
+    fn head_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
+        self.head.extend_from_slice(line);
+        let so_far = [&self.head[..], b"\r\n"].concat();
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        if request.parse(&so_far).ok()?.is_partial() {
+            return None;
+        }
+        let Some(header) = request.headers.last() else {
+            (self.tag, self.length, self.chunked) = (tag(request.path?)?, 0, false);
+            return Some(Some(Octet::new(self.tag, Part::RequestLine)));
+        };
+        let value = std::str::from_utf8(header.value).ok()?;
+        let part = match header.name {
+            "Content-Length" => {
+                self.length = value.parse().ok()?;
+                Part::ContentLength(records(self.length)?)
+            }
+            "Transfer-Encoding" if value == "chunked" => {
+                self.chunked = true;
+                Part::Chunked
+            }
+            "Connection" if value == "close" => Part::ConnectionClose,
+            _ => return Some(None),
+        };
+        Some(Some(Octet::new(self.tag, part)))
+    }
+}
+
+/// How many records these bytes are, if they are whole ones.
+pub(super) fn records(bytes: usize) -> Option<u32> {
+    if bytes.is_multiple_of(RECORD) { u32::try_from(bytes / RECORD).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: Tag = Tag { peer: 3, request: 1 };
+
+    fn octets(parts: &[Part]) -> Vec<Octet> {
+        parts.iter().map(|part| Octet::new(REQUEST, *part)).collect()
+    }
+
+    #[test]
+    fn a_request_is_what_it_was_whatever_the_split() {
+        let chunks = [Part::ChunkSize(2), Part::Body(0), Part::Body(1), Part::ChunkSize(1), Part::Body(2)];
+        let length =
+            [Part::RequestLine, Part::ConnectionClose, Part::ContentLength(1), Part::HeaderOver, Part::Body(0)];
+        let none = [Part::RequestLine, Part::ContentLength(0), Part::HeaderOver];
+        let chunked =
+            [&[Part::RequestLine, Part::Chunked, Part::HeaderOver], &chunks[..], &[Part::ChunkSize(0)]].concat();
+        let sent = octets(&[&chunked[..], &length[..], &none[..]].concat());
+        let bytes = encode(&sent, None);
+        for split in 1..40 {
+            let mut decoder = Decoder::new(3);
+            let read: Vec<Octet> = bytes.chunks(split).flat_map(|piece| decoder.decode(piece)).collect();
+            assert_eq!(read, sent, "in pieces of {split}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_http_is_malformed_and_the_end() {
+        for text in ["\0\r\n", "POST /3/1 HTTP/1.1\r\nContent-Length: 5\r\n", "POST /3/1 HTTP/1.1\r\nno header\r\n"] {
+            let mut decoder = Decoder::new(3);
+            let parts: Vec<Part> = decoder.decode(text.as_bytes()).iter().map(|octet| octet.part).collect();
+            assert_eq!(parts.last(), Some(&Part::Malformed), "{text:?}");
+            assert!(decoder.decode(b"POST /3/1 HTTP/1.1\r\n").is_empty());
+        }
+    }
+
+    #[test]
+    fn a_record_tells_whose_it_is() {
+        let text = encode(&octets(&[Part::Body(7)]), None);
+        assert_eq!(text.len(), RECORD);
+        assert_eq!(record(&text), Some(Octet::new(REQUEST, Part::Body(7))));
+        assert_eq!(record(&encode(&[Octet::NOTHING], None)), Some(Octet::NOTHING));
+        assert_eq!(record(b"HTTP/1.1 200 "), None);
+    }
+}

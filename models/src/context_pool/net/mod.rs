@@ -1,0 +1,34 @@
+//! The component on a simulated network: the same sockets, contexts, aios and pipes, over TCP and SP's bytes.
+//!
+//! | here | upstream | what it is |
+//! | --- | --- | --- |
+//! | `wire` | tcp.c, req.c, rep.c | greeting, lengths, backtraces; how tables read them |
+//! | `conn` | posix_tcpconn.c | a socket with its poller |
+//! | `tcp` | tcp.c | the transport's part of a pipe, in place of `transport` |
+//! | `dialer` | dialer.c, listener.c | connects, greets, makes pipes; again after a back-off |
+//! | `peer` | - | a server that is not NNG: replies twice, late, never, or hangs up |
+//! | `client` | - | a client that is not NNG: several requests at once, and goes |
+//! | `overtaker` | - | a caller that replaces its requests |
+//! | `plan`, `bench` | - | one run |
+//!
+//! Everything from the context down to `p_send` and `p_recv` is the model's own. Each NNG is a process of its own, with
+//! its own workers, expiration thread and reaper, on a host of its own.
+//!
+//! Left out: a process of NNG that dies (a host that crashes is a peer's); bodies that are not tags; IPC, TLS and
+//! inproc.
+
+mod bench;
+mod client;
+mod conn;
+mod dialer;
+mod overtaker;
+mod peer;
+mod plan;
+mod tcp;
+mod wire;
+
+pub use bench::run;
+pub use client::Step;
+pub use overtaker::Attempt;
+pub use peer::{Greeting, Habit};
+pub use plan::{Event, NetPlan, Replier, faults};

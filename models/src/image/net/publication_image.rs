@@ -1,0 +1,284 @@
+//! `aeron_publication_image_t`: one stream as the driver receives it, from its SETUP to the end of its linger.
+//!
+//! | state | what it means | it ends when |
+//! | --- | --- | --- |
+//! | `Active` | frames are written by their positions | no frame for the liveness timeout; ended without a gap; unread |
+//! | `Draining` | status messages say EOS | all is read, and the publisher told often enough; or revoked |
+//! | `Linger` | announced as unavailable; log and counters stay | the liveness timeout passes, or nobody is left |
+//! | `Done` | log and counters are freed | |
+//!
+//! upstream: aeron_publication_image.c of 63c11a69, `insert_packet`, `track_rebuild`, `send_pending_status_message` and
+//! `on_time_event`. Times are shorter than upstream's, as in `publication`.
+
+use sim::ledger;
+use sim::property::sometimes;
+use sim::time::{Duration, Instant};
+
+use super::frame::{Asks, Frame, Standing, TERM_LENGTH};
+use super::publication::{offset, payload};
+use super::sockets::Endpoint;
+use crate::image::driver::{Driver, Stream};
+use crate::image::image_poll::fragment;
+use crate::image::shm::FRAME_LENGTH;
+
+/// `AERON_RCV_STATUS_MESSAGE_TIMEOUT_NS_DEFAULT`.
+const STATUS_MESSAGE_TIMEOUT: Duration = Duration::from_millis(24);
+/// `AERON_IMAGE_SM_EOS_MULTIPLE`.
+const SM_EOS_MULTIPLE: u32 = 2;
+/// How long a gap is waited for before it is asked for again.
+const NAK_DELAY: Duration = Duration::from_millis(10);
+
+/// `aeron_publication_image_state_enum`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Active,
+    Draining,
+    Linger,
+    Done,
+}
+
+/// What the driver was configured with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// `image_liveness_timeout_ns`.
+    pub(super) liveness: Duration,
+    /// The window of `aeron_static_window_congestion_control_strategy`.
+    pub(super) window: i64,
+}
+
+/// The image.
+#[derive(Debug)]
+pub(super) struct PublicationImage {
+    context: Context,
+    pub(super) session_id: i32,
+    pub(super) initial_term_id: i32,
+    stream: Stream,
+    /// Where its last frame came from, and so where status messages go.
+    connection: Endpoint,
+    state: State,
+    time_of_last_state_change: Instant,
+    time_of_last_packet: Instant,
+    is_end_of_stream: bool,
+    is_publication_revoked: bool,
+    rcv_hwm_position: i64,
+    rcv_pos_position: i64,
+    next_sm_position: i64,
+    last_sm_position: i64,
+    last_overrun_threshold: i64,
+    /// None: at once.
+    next_sm_deadline: Option<Instant>,
+    next_nak: Option<Instant>,
+}
+
+impl PublicationImage {
+    /// `aeron_publication_image_create`, from a SETUP at `position`.
+    pub(super) fn create(
+        context: Context,
+        (session_id, initial_term_id): (i32, i32),
+        (stream, position): (Stream, i64),
+        connection: Endpoint,
+        now: Instant,
+    ) -> PublicationImage {
+        sometimes("an image joins a stream in its midst", position > 0);
+        PublicationImage {
+            context,
+            session_id,
+            initial_term_id,
+            stream,
+            connection,
+            state: State::Active,
+            time_of_last_state_change: now,
+            time_of_last_packet: now,
+            is_end_of_stream: false,
+            is_publication_revoked: false,
+            rcv_hwm_position: position,
+            rcv_pos_position: position,
+            next_sm_position: position,
+            last_sm_position: position,
+            last_overrun_threshold: position + TERM_LENGTH / 2,
+            next_sm_deadline: None,
+            next_nak: None,
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether frames of its session are its own: until it lingers.
+    pub(super) fn is_dispatched(&self) -> bool {
+        matches!(self.state, State::Active | State::Draining)
+    }
+
+    /// Up to where it was received without a gap, and subscribers have read it once it lingers.
+    pub(super) fn rcv_pos_position(&self) -> i64 {
+        self.rcv_pos_position
+    }
+
+    /// Whether subscribers were to read all of it.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.is_publication_revoked
+    }
+
+    /// `aeron_publication_image_add_connection_if_unknown`.
+    pub(super) fn add_connection_if_unknown(&mut self, connection: Endpoint) {
+        sometimes("a publisher comes back over another connection", connection != self.connection);
+        self.connection = connection;
+    }
+
+    /// `aeron_publication_image_insert_packet`, of DATA and of heartbeats.
+    pub(super) fn insert_packet(&mut self, frame: Frame, connection: Endpoint, now: Instant) {
+        let (term_id, term_offset) = match frame {
+            Frame::Data { term_id, term_offset, .. } | Frame::Heartbeat { term_id, term_offset, .. } => {
+                (term_id, term_offset)
+            }
+            _ => return,
+        };
+        if term_id < self.initial_term_id || i64::from(term_offset) % FRAME_LENGTH != 0 {
+            sometimes("a frame of an earlier stream of its session is dropped", true);
+            return;
+        }
+        let position = i64::from(term_id - self.initial_term_id) * TERM_LENGTH + i64::from(term_offset);
+        let length = if matches!(frame, Frame::Data { .. }) { FRAME_LENGTH } else { 0 };
+        if position + length > self.last_overrun_threshold {
+            sometimes("a frame beyond the window is dropped", true);
+            return;
+        }
+        match frame {
+            Frame::Data { payload: written, .. } if position >= self.last_sm_position => {
+                // What comes over the wire is what the publisher of this stream has written there.
+                ledger::deliver(written, payload(self.initial_term_id, position));
+                self.on_activity(connection, now);
+                // upstream: aeron_term_rebuilder.h aeron_term_rebuilder_insert
+                if !self.stream.log.is_written(position) {
+                    self.stream.log.append(position, fragment(self.stream.correlation_id, position));
+                }
+            }
+            Frame::Data { .. } => {
+                sometimes("a frame that was consumed comes again", true);
+                return;
+            }
+            Frame::Heartbeat { standing, .. } => {
+                self.on_activity(connection, now);
+                self.on_standing(standing, position);
+            }
+            _ => {}
+        }
+        self.rcv_hwm_position = self.rcv_hwm_position.max(position + length);
+    }
+
+    fn on_activity(&mut self, connection: Endpoint, now: Instant) {
+        self.connection = connection;
+        self.time_of_last_packet = now;
+    }
+
+    fn on_standing(&mut self, standing: Standing, position: i64) {
+        if standing == Standing::Open || self.is_end_of_stream {
+            return;
+        }
+        self.is_publication_revoked = standing == Standing::Revoked;
+        self.stream.log.end(position);
+        self.is_end_of_stream = true;
+    }
+
+    /// `aeron_publication_image_track_rebuild`, and the loss detector in it: what is to be asked for again.
+    pub(super) fn track_rebuild(&mut self, driver: &Driver, now: Instant) -> Option<Frame> {
+        if self.is_publication_revoked {
+            return None;
+        }
+        let (min_sub_pos, max_sub_pos) = driver.subscriber_positions(&self.stream)?;
+        self.rcv_pos_position = self.rcv_pos_position.max(max_sub_pos);
+        while self.rcv_pos_position < self.rcv_hwm_position && self.stream.log.is_written(self.rcv_pos_position) {
+            self.rcv_pos_position += FRAME_LENGTH;
+        }
+        if min_sub_pos > self.next_sm_position + self.context.window / 4 {
+            self.next_sm_position = min_sub_pos;
+            self.next_sm_deadline = None;
+        }
+        if self.rcv_pos_position >= self.rcv_hwm_position {
+            self.next_nak = None;
+            return None;
+        }
+        let is_due = self.next_nak.is_some_and(|at| at <= now);
+        if is_due || self.next_nak.is_none() {
+            self.next_nak = Some(now + NAK_DELAY);
+        }
+        is_due.then(|| self.nak())
+    }
+
+    fn nak(&self) -> Frame {
+        let gap = (self.rcv_pos_position..self.rcv_hwm_position)
+            .step_by(FRAME_LENGTH as usize)
+            .take_while(|position| !self.stream.log.is_written(*position));
+        let length = i32::try_from(gap.count()).unwrap_or(i32::MAX) * offset(FRAME_LENGTH);
+        let (session_id, term_id) = (self.session_id, self.initial_term_id);
+        Frame::Nak { session_id, term_id, term_offset: offset(self.rcv_pos_position), length }
+    }
+
+    /// `aeron_publication_image_send_pending_status_message`.
+    pub(super) fn pending_status_message(&mut self, now: Instant) -> Option<Frame> {
+        if !self.is_dispatched() || self.next_sm_deadline.is_some_and(|deadline| now < deadline) {
+            return None;
+        }
+        self.last_sm_position = self.next_sm_position;
+        self.last_overrun_threshold = self.next_sm_position + TERM_LENGTH / 2;
+        self.next_sm_deadline = Some(now + STATUS_MESSAGE_TIMEOUT);
+        Some(Frame::StatusMessage {
+            session_id: self.session_id,
+            term_id: self.initial_term_id,
+            term_offset: offset(self.next_sm_position),
+            receiver_window: offset(self.context.window),
+            asks: if self.state == State::Active { Asks::Nothing } else { Asks::Leave },
+        })
+    }
+
+    pub(super) fn connection(&self) -> Endpoint {
+        self.connection
+    }
+
+    /// `aeron_publication_image_on_time_event`.
+    pub(super) fn on_time_event(&mut self, driver: &mut Driver, now: Instant) {
+        let since_change = now.saturating_duration_since(self.time_of_last_state_change);
+        match self.state {
+            State::Active => {
+                let is_dead = now.saturating_duration_since(self.time_of_last_packet) > self.context.liveness;
+                let is_whole = self.is_end_of_stream && self.rcv_pos_position >= self.rcv_hwm_position;
+                sometimes("an image dies of its liveness timeout", is_dead);
+                let is_unread = driver.subscriber_positions(&self.stream).is_none();
+                if is_dead || is_whole || is_unread || self.is_publication_revoked {
+                    self.next_sm_deadline = None;
+                    self.becomes(State::Draining, now);
+                }
+            }
+            State::Draining => {
+                let is_told = since_change > STATUS_MESSAGE_TIMEOUT * SM_EOS_MULTIPLE;
+                let is_drained = self.is_drained(driver);
+                sometimes("an image waits for a subscriber that lags", is_told && !is_drained);
+                if (is_drained && is_told) || self.is_publication_revoked {
+                    sometimes("a stream is revoked before its subscribers have read it", !is_drained);
+                    // upstream: aeron_driver_conductor_image_transition_to_linger
+                    driver.announce_end(&self.stream);
+                    self.becomes(State::Linger, now);
+                }
+            }
+            State::Linger => {
+                if since_change > self.context.liveness || driver.subscriber_positions(&self.stream).is_none() {
+                    // upstream: aeron_publication_image_entry_delete
+                    driver.free(&self.stream);
+                    self.becomes(State::Done, now);
+                }
+            }
+            State::Done => {}
+        }
+    }
+
+    fn is_drained(&self, driver: &Driver) -> bool {
+        let positions = driver.subscriber_positions(&self.stream);
+        positions.is_none_or(|(min_sub_pos, _)| min_sub_pos >= self.rcv_pos_position)
+    }
+
+    fn becomes(&mut self, state: State, now: Instant) {
+        self.state = state;
+        self.time_of_last_state_change = now;
+    }
+}

@@ -1,0 +1,38 @@
+//! Handlers of clients on the network close and read their bodies twice, from elsewhere, and after they have returned,
+//! while connections are reset: no use reaches a reader or a buffer that is somebody else's.
+//!
+//! Upstream: lesismal/nbio#502, before 00a897c; the rest follows from body.go of every version.
+//! Size: 3 clients with up to 2 requests each; up to 2 resets or FINs at a byte; 2 workers.
+use crate::prelude::*;
+use models::buffer_pool::{Ending, NetPlan, Plan, Step, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Bodies are closed from elsewhere and too late, under resets";
+    Scenario::new("net_bodies_used_late", about, "lesismal/nbio#502", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::LateCloseRetainedBody, "BodyReader is not used after its release")
+        .violates(Variant::ReadAfterClose, "mempool buffer is not used after its release")
+        .violates(Variant::ReadOverlapsClose, "BodyReader is accessed in order")
+        .sometimes(&[
+            "a body is used after its request was released",
+            "a body is closed a second time",
+            "a response finds its connection closed",
+            "a request is answered",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let steps = prop_oneof![
+        Just(vec![Step::Close, Step::ReadAll]),
+        Just(vec![Step::Read(1), Step::Close, Step::Read(2)]),
+        Just(vec![Step::CloseElsewhere, Step::ReadAll]),
+        Just(vec![Step::ReadAll, Step::CloseLate]),
+        Just(vec![Step::Read(1), Step::ReadLate]),
+    ];
+    let clients = plan::clients((3, 3), plan::asks(2, steps), Just(Ending::Finish));
+    let faults = net::faults([FaultKind::Reset, FaultKind::Finish], 2, 300);
+    (clients, faults).prop_map(|(clients, faults)| NetPlan { faults, ..NetPlan::of(Plan::of(clients)) })
+}

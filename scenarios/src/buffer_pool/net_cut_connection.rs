@@ -1,0 +1,37 @@
+//! Connections are cut without a word, hang, or are idle for too long: deadlines and the stop of the engine end what
+//! nobody else would.
+//!
+//! Upstream: Conn.setDeadline, KeepaliveTime and WriteTimeout of v1.5.12.
+//! Size: 3 clients with up to 3 requests each, idle for up to 3 seconds before each; up to 3 faults; keep-alive of 1 to
+//! 5 seconds; 2 workers.
+use crate::prelude::*;
+use models::buffer_pool::{Ending, NetPlan, Plan, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Connections are cut without a word and end by their deadlines";
+    Scenario::new("net_cut_connection", about, "lesismal/nbio@v1.5.12", plans, net::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "a connection times out",
+            "a client waits in vain",
+            "a connection closes with a request half parsed",
+            "a request is answered",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Linger)];
+    let clients = plan::clients((3, 3), plan::asks(3, plan::any_steps()), ending);
+    let kinds = [FaultKind::Cut, FaultKind::Cut, FaultKind::Hang, FaultKind::Stall { ms: 50 }];
+    let idle_ms = prop_oneof![Just(0), 1..=50_u64, 1000..=3000_u64];
+    (clients, 1000..=5000_u64, idle_ms, net::faults(kinds, 3, 400)).prop_map(
+        |(clients, keepalive_ms, idle_ms, faults)| NetPlan {
+            faults,
+            idle_ms,
+            ..NetPlan::of(Plan { short: true, keepalive_ms: Some(keepalive_ms), ..Plan::of(clients) })
+        },
+    )
+}

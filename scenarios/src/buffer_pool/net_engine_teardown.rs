@@ -1,0 +1,48 @@
+//! Everything goes at once, on the network: the engine is stopped under clients that connect, send, wait and linger,
+//! some of whose connections are refused, hang or are reset.
+//!
+//! Upstream: Engine.Stop of v1.5.12.
+//! Size: 3 or 4 clients with up to 2 requests each, half of them lingering; up to 2 faults of connections; collections;
+//! 2 pollers, 2 workers.
+use crate::prelude::*;
+use models::buffer_pool::{Ending, Fault, NetPlan, Plan, Step, Threads, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Concurrent teardown: the engine stops under its clients on the network";
+    Scenario::new("net_engine_teardown", about, "lesismal/nbio@v1.5.12", plans, net::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "the engine is stopped under a connection",
+            "a client is refused",
+            "a connection closes with a request half parsed",
+            "a request is answered",
+            "a response finds its connection closed",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending =
+        prop_oneof![2 => Just(Ending::Linger), 1 => Just(Ending::Finish), 1 => (1..16_u32).prop_map(Ending::Reset)];
+    let late = Just(vec![Step::ReadAll, Step::CloseLate]);
+    let steps = prop_oneof![4 => plan::any_steps(), 1 => late];
+    // The first connections come to the listener after four to eight milliseconds.
+    let pause = prop_oneof![3 => 4..9_u64, 1 => 9..40_u64].prop_map(Fault::Pause);
+    let before = (prop::collection::vec(Just(Fault::Collect), 0..=1), pause);
+    let kinds = [FaultKind::Reset, FaultKind::Refuse, FaultKind::Hang];
+    let clients = plan::clients((3, 4), plan::asks(2, steps), ending);
+    let backlog = prop_oneof![Just(1), Just(128)];
+    (clients, before, net::faults(kinds, 2, 300), backlog).prop_map(
+        |(clients, (mut before, pause), faults, backlog)| {
+            before.extend([pause, Fault::Stop]);
+            let threads = Threads { pollers: 2, ..Threads::NBIO };
+            NetPlan {
+                faults,
+                backlog,
+                ..NetPlan::of(Plan { threads, window: 4, short: true, faults: before, ..Plan::of(clients) })
+            }
+        },
+    )
+}

@@ -1,0 +1,38 @@
+//! A reset hits connections at any byte of a request or of an answer, at both ends: all that was taken for it is given
+//! back, and no other connection gets what is left.
+//!
+//! Upstream: Conn.closeWithErrorWithoutLock, Parser.CloseAndClean; lesismal/nbio@84bf8b8 and 65aa2db. That the response
+//! of a refused request is dropped follows from OnComplete; not reported. Size: 3 or 4 clients with up to 4 pipelined
+//! requests each, some of which say close, on up to 2 connections; up to 4 resets; 2 workers.
+use crate::prelude::*;
+use models::buffer_pool::{Ask, Ending, NetPlan, Plan, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A reset at any byte of requests and answers";
+    Scenario::new("net_http_reset_at_a_byte", about, "lesismal/nbio@84bf8b8", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")
+        .violates(Variant::RefusedKeepsResponse, "Response is released by quiescence")
+        .sometimes(&[
+            "the server's connection is reset",
+            "a connection closes with a request half parsed",
+            "a complete request finds its connection closed",
+            "a response finds its connection closed",
+            "a request is answered",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let steps = prop_oneof![plan::any_steps(), Just(vec![])];
+    let ask = (plan::any_framing(4), prop::bool::weighted(0.2), steps);
+    let asks = prop::collection::vec(ask.prop_map(|(body, close, steps)| Ask { body, close, steps }), 2..=4);
+    let clients = plan::clients((3, 4), asks, Just(Ending::Finish)).prop_map(|mut clients| {
+        clients.iter_mut().for_each(|client| (client.pipelined, client.segment) = (true, 24));
+        clients
+    });
+    (clients, net::faults([FaultKind::Reset], 4, 600))
+        .prop_map(|(clients, faults)| NetPlan { faults, ..NetPlan::of(Plan { short: true, ..Plan::of(clients) }) })
+}

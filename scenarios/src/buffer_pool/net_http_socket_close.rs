@@ -1,0 +1,34 @@
+//! A socket is closed, by its client or in one direction only, wherever it is with its requests: in a head, in a body,
+//! before an answer and within it. All that was taken for them is given back.
+//!
+//! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; fuller in lesismal/nbio#419.
+//! Size: 3 or 4 clients with up to 3 requests each, most of them abandoned; up to 2 connections half closed by a FIN at
+//! a byte; 2 workers.
+use crate::prelude::*;
+use models::buffer_pool::{Ending, NetPlan, Pick, Plan, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Socket close by FIN at any byte of requests and answers";
+    Scenario::new("net_http_socket_close", about, "lesismal/nbio#419", plans, net::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "a connection closes with a request half parsed",
+            "a connection closes with octets cached",
+            "a complete request finds its connection closed",
+            "a response finds its connection closed",
+            "a request is answered",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Abandon), (1..30_u32).prop_map(Ending::Reset)];
+    let pick = prop_oneof![Just(Pick::Lifo), Just(Pick::Any)];
+    let clients = plan::clients((3, 4), plan::asks(3, plan::any_steps()), ending);
+    (clients, pick, net::faults([FaultKind::Finish], 2, 300)).prop_map(|(clients, pick, faults)| NetPlan {
+        faults,
+        ..NetPlan::of(Plan { pick, short: true, ..Plan::of(clients) })
+    })
+}

@@ -1,0 +1,31 @@
+//! A reader that was closed in its pool is open again when the next client's request gets it from there.
+//!
+//! Upstream: lesismal/nbio v1.5.12 to v1.6.9, whose NewBodyReader keeps `closed`; the reset is 00a897c
+//! (TestBodyReaderPooledReuse).
+//! Size: 3 clients in turn, with a goroutine left behind by each request; up to 1 stall or FIN; the buffers are
+//! watched, the readers are not.
+use crate::prelude::*;
+use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A pooled body reader is closed late and used by the next client on the network";
+    Scenario::new("net_pooled_reader", about, "lesismal/nbio@00a897c", plans, net::run)
+        .clean(Variant::Fixed)
+        .clean(Variant::LateCloseRetainedBody)
+        .violates(Variant::GetWithoutResetClosed, "mempool buffer is released by quiescence")
+        .sometimes(&["a body is echoed to its end"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let steps = vec![Step::ReadAll, Step::CloseLate];
+    let client =
+        plan::any_framing(6).prop_map(move |body| Client::of(vec![Ask { body, close: false, steps: steps.clone() }]));
+    let faults = net::faults([FaultKind::Stall { ms: 30 }, FaultKind::Finish], 1, 200);
+    (prop::collection::vec(client, 3..=3), faults).prop_map(|(clients, faults)| NetPlan {
+        faults,
+        ..NetPlan::of(Plan { audit: Audit::Buffers, in_turn: true, ..Plan::of(clients) })
+    })
+}

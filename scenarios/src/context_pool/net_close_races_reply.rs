@@ -1,0 +1,29 @@
+//! A context is closed at about the time at which its reply comes over the network: the reply is given out or freed,
+//! the callback runs before its argument goes, and nobody calls back into the context.
+//!
+//! Upstream: nanomsg/nng#2111; nng_ctx_close and req0_recv_cb of v1.10.1.
+//! Size: 2 or 3 callers with 2 or 3 requests each, closed after some milliseconds; 1 or 2 connections; 2 workers.
+use crate::prelude::*;
+use models::context_pool::{Habit, NetPlan, Replier, Request, Variant, net};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A context is closed when its reply comes";
+    Scenario::new("net_close_races_reply", about, "nanomsg/nng#2111", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")
+        .violates(Variant::DetachedAioKeepsCancelFn, "req0_ctx is not used after its release")
+        .sometimes(&["a request is answered", "a reply finds no request"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let callers = prop::collection::vec(prop::collection::vec((1..=9_u64).prop_map(Request::Leave), 2..=3), 2..=3);
+    (callers, 1..=2_u32).prop_map(|(callers, dialers)| NetPlan {
+        latency_ms: (1, 1),
+        dialers,
+        callers,
+        replier: Replier::peer(vec![Habit::Reply]),
+        ..NetPlan::quiet()
+    })
+}

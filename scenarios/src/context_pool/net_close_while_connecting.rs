@@ -1,0 +1,33 @@
+//! Pipes, and at last the req socket, are closed while its dialers connect, greet and start their pipes.
+//!
+//! Upstream: nni_dialer_add_pipe and nni_sock_shutdown of v1.10.1, which does not ask again whether a pipe is closed;
+//! not reported. Size: 2 to 4 dialers, 1 caller with a request, up to 7 closes at about the time that pipes start; up
+//! to 1 fault of a greeting.
+use crate::prelude::*;
+use models::context_pool::{Event, NetPlan, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Pipes and their socket are closed while dialers connect";
+    Scenario::new("net_close_while_connecting", about, "nanomsg/nng v1.10.1 pipe.c", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::PipeStartedAfterClose, "a req0_pipe is on one list of its req0_sock")
+        .sometimes(&["a pipe is closed before it is started", "a context is closed while its send is queued"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let callers = plan::callers(1, 1, plan::any_request());
+    let faults = net::faults(&[FaultKind::Reset, FaultKind::Cut, FaultKind::Stall { ms: 3 }, FaultKind::Finish], 1, 8);
+    let closes = prop::collection::vec((0..=4_u64).prop_map(|ms| [Event::Pause(ms), Event::ClosePipes]), 2..=6);
+    (callers, 2..=4_u32, closes, faults).prop_map(|(callers, dialers, closes, faults)| NetPlan {
+        latency_ms: (1, 1),
+        faults,
+        events: [closes.concat(), vec![Event::CloseReq]].concat(),
+        patience_ms: 100,
+        dialers,
+        callers,
+        ..NetPlan::quiet()
+    })
+}

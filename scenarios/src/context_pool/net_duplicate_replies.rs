@@ -1,0 +1,55 @@
+//! Requests are sent again, and replies come twice, late, for nobody, or broken: each request gets one reply, its own,
+//! and a connection on which nonsense comes is closed.
+//!
+//! Upstream: req0_recv_cb and req0_retry_cb of v1.10.1; nng_req(7).
+//! Size: up to 3 callers with 2 requests each, a resend time of some milliseconds; a peer with up to 6 habits; 2
+//! workers.
+use crate::prelude::*;
+use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, net, plan};
+
+/// A request takes some 500 steps, more when its bytes come one by one.
+const STEPS_MAX: u32 = 100_000;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Replies come twice, late, for nobody or broken";
+    Scenario::new("net_duplicate_replies", about, "nanomsg/nng nng_req(7)", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
+        .sometimes(&[
+            "a request is sent again because its resend time is over",
+            "a reply finds no request",
+            "a reply is sent late",
+            "a malformed reply closes its pipe",
+            "a message is longer than its reader takes",
+            "a request is answered",
+        ])
+        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let habit = prop_oneof![
+        3 => Just(Habit::Reply),
+        2 => (2..=3_u32).prop_map(Habit::Again),
+        2 => (5..60_u64).prop_map(Habit::Late),
+        1 => Just(Habit::Ignore),
+        1 => Just(Habit::Stranger),
+        1 => (0..=3_u32).prop_map(Habit::Malformed),
+        1 => Just(Habit::Oversize),
+    ];
+    // Whatever comes round, a reply does.
+    let habits = prop::collection::vec(habit, 0..=5).prop_map(|habits| [&habits[..], &[Habit::Reply]].concat());
+    let callers = plan::callers(3, 2, plan::any_request());
+    let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
+    (callers, style, 10..40_u64, habits, 1..=2_u32).prop_map(|(callers, style, resend, habits, dialers)| NetPlan {
+        short: true,
+        dialers,
+        resend_ms: Some(resend),
+        patience_ms: 150,
+        style,
+        callers,
+        replier: Replier::peer(habits),
+        ..NetPlan::quiet()
+    })
+}

@@ -1,0 +1,30 @@
+//! A subscription belongs to the thread that polls it, on the network too: another one that closes it has to wait.
+//!
+//! Upstream: subscriptions are documented not to be thread-safe; the conductor deletes what is closed without asking
+//! who reads it.
+//! Size: 1 slow subscriber with handles, 2 publishers; the main task closes.
+use crate::prelude::*;
+use models::image::{Closer, Ending, Handler, NetPlan, Op, Plan, Subscriber, Variant, net};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The application closes a subscription that another of its threads polls, fed by the network";
+    Scenario::new("net_close_during_poll", about, "aeron@63c11a69 (derived)", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::CloseDuringPoll, "aeron_image_list_t is not used after its release")
+        .sometimes(&["a subscription is closed while a handle to its image is left"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let publishers = net::publishers(2, 1, Just(Ending::Close));
+    (publishers, 60..100_u64, 1_u32..5).prop_map(|(mut publishers, before_ms, limit)| {
+        for life in publishers.iter_mut().flat_map(|publisher| &mut publisher.lives) {
+            (life.pause_ms, life.lives_ms) = (0, 400);
+        }
+        // One poll: what the closed subscription was is not asked for again. The handles keep the images.
+        let ops = vec![Op::Pause(before_ms), Op::Copy, Op::Poll(limit)];
+        let plan = NetPlan::of(publishers, vec![Subscriber { handler: Handler::SLOW, ..Subscriber::doing(ops) }]);
+        NetPlan { base: Plan { closer: Closer::Main, ..plan.base }, ..plan }
+    })
+}

@@ -1,0 +1,44 @@
+//! Publishers' hosts crash and come back, and links are cut or held: images die of their liveness timeout, several of
+//! them at once, and streams are joined again in their midst.
+//!
+//! Upstream: aeron-io/aeron#1728; aeron_publication_image_on_time_event of 63c11a69.
+//! Size: 4 publishers with up to 3 lives; up to 6 crashes, restarts, partitions and holds; 1 subscriber that polls
+//! seldom.
+use crate::prelude::*;
+use models::image::{After, Event, NetPlan, Op, Subscriber, Variant, net};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Publishers' hosts crash, come back, and are cut off";
+    Scenario::new("net_hosts_vanish", about, "aeron#1728", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")
+        .sometimes(&[
+            "a publisher's host crashes under it",
+            "an image dies of its liveness timeout",
+            "an image joins a stream in its midst",
+            "a receiver asks a publisher who it is",
+            "two images are freed in one lingering check",
+        ])
+        .limits(Limits { steps_max: 60_000, ..Limits::default() })
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let event = |to: fn(usize) -> Event| (0..4_usize).prop_map(to);
+    let event = prop_oneof![
+        event(Event::Crash),
+        event(Event::Restart),
+        event(Event::Partition),
+        event(Event::Hold),
+        event(Event::Heal)
+    ];
+    let events = prop::collection::vec(((5..120_u64).prop_map(Event::Pause), event), 1..=6);
+    let publishers = net::publishers(4, 3, net::any_ending());
+    (publishers, events, 60..200_u64, 1..4_u32).prop_map(|(publishers, events, pause_ms, limit)| {
+        let events = events.into_iter().flat_map(|(pause, event)| [pause, event]).collect();
+        let ops = [Op::Poll(8), Op::Copy, Op::Pause(pause_ms), Op::Poll(limit), Op::Drop, Op::Drop].repeat(3);
+        let subscriber = Subscriber { after: After::Poll, ..Subscriber::doing(ops) };
+        NetPlan { events, ..NetPlan::of(publishers, vec![subscriber]) }
+    })
+}

@@ -1,0 +1,44 @@
+//! Concurrent teardown: publishers, their hosts and connections, subscriptions, handles and now and then the client or
+//! its driver go at once.
+//!
+//! Upstream: aeron-io/aeron#1313, #1548; aeron_client_conductor_on_close of 63c11a69.
+//! Size: up to 4 publishers with up to 2 lives, up to 2 subscribers, which close in the midst of it; up to 4 faults of
+//! connections of any kind; room for one attempt or two at a time.
+use crate::prelude::*;
+use models::image::{Event, NetPlan, Op, Plan, Variant, net, plan};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Concurrent teardown of publishers, connections, subscriptions and the client";
+    Scenario::new("net_image_teardown", about, "aeron#1313, aeron#1548", plans, net::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "a subscription is closed while a handle to its image is left",
+            "a client is closed by force while images are listed",
+            "a client is closed by force while images linger",
+            "a publisher is refused",
+            "a publisher's host crashes under it",
+        ])
+        .limits(Limits { steps_max: 60_000, ..Limits::default() })
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let subscribers = prop::collection::vec((plan::any_subscriber(3, 8), any::<bool>()), 1..=2);
+    let end = prop_oneof![2 => Just(Event::Crash(0)), 1 => Just(Event::StallConductor), 1 => Just(Event::Die)];
+    let publishers = (2..=4_usize).prop_flat_map(|count| net::publishers(count, 2, net::any_ending()));
+    let faults = net::faults(FaultKind::ALL, 4, 400);
+    (publishers, subscribers, end, faults, 1..=2_usize, 20..200_u64).prop_map(
+        |(publishers, subscribers, end, faults, backlog, before_ms)| {
+            let closing = |(mut subscriber, closes): (models::image::Subscriber, bool)| {
+                subscriber.ops.insert(0, Op::Pause(before_ms));
+                subscriber.ops.extend(closes.then_some(Op::Close));
+                subscriber
+            };
+            let plan = NetPlan::of(publishers, subscribers.into_iter().map(closing).collect());
+            let events = vec![Event::Pause(before_ms), end, Event::Pause(40)];
+            NetPlan { base: Plan { clearings: 3, ..plan.base }, events, faults, backlog, ..plan }
+        },
+    )
+}

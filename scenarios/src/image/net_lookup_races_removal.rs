@@ -1,0 +1,28 @@
+//! An image is removed between a lookup of it and the release that gives the lookup's reference back, since its
+//! publisher on the network is gone.
+//!
+//! Upstream: c54c263d: aeron_subscription_image_release does nothing for an image that is not listed (derived).
+//! Size: 3 publishers with up to 3 lives, most of them revoked; 1 subscriber that looks up all the time.
+use crate::prelude::*;
+use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "An image is removed in the midst of its lookup, since its publisher on the network is gone";
+    Scenario::new("net_lookup_races_removal", about, "aeron c54c263d (derived)", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::LookupReleaseRequiresMembership, "an image that nobody holds is reclaimed")
+        .sometimes(&["a lookup finds no image", "a session comes back while its last image lingers"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending = prop_oneof![3 => Just(Ending::Revoke), 1 => Just(Ending::Die)];
+    (net::publishers(3, 3, ending), prop::sample::select(vec![1_u64, 2, 4, 8, 16])).prop_map(
+        |(publishers, pause_ms)| {
+            let turn = [Op::Poll(4), Op::At(0), Op::At(1), Op::Drop, Op::Drop, Op::Pause(pause_ms)];
+            let subscriber = Subscriber { after: After::Poll, ..Subscriber::doing(turn.repeat(40)) };
+            NetPlan { liveness_ms: 40, ..NetPlan::of(publishers, vec![subscriber]) }
+        },
+    )
+}

@@ -1,0 +1,39 @@
+//! Socket close at any octet of SETUP, data and status messages: a publisher connects again, as the same session, and
+//! its image lives on or has died meanwhile. Handlers are told of each image once.
+//!
+//! Upstream: c54c263d and 3c1984b6 together (derived): a wrapper made for an unavailable image.
+//! Size: 2 publishers with up to 2 lives, 1 subscriber with image handlers; up to 4 FINs, resets and cuts.
+use crate::prelude::*;
+use models::image::{After, Callback, NetPlan, Op, Subscriber, Variant, net};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Socket close at any octet between publishers and their receiver";
+    Scenario::new("net_media_socket_close", about, "aeron 3c1984b6 (derived)", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
+        .sometimes(&[
+            "a connection ends in the midst of a frame",
+            "a receiver's connection is reset",
+            "a receiver gives a silent connection up",
+            "a publisher comes back over another connection",
+            "a publisher sends again what was lost",
+            "an image joins a stream in its midst",
+        ])
+        .limits(Limits { steps_max: 60_000, ..Limits::default() })
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let callback = prop_oneof![Just(Callback::Wrapper), Just(Callback::Counting)];
+    let kinds = [FaultKind::Finish, FaultKind::Reset, FaultKind::Cut];
+    let publishers = net::publishers(2, 2, net::any_ending());
+    (publishers, callback, net::faults(kinds, 4, 500), 30..120_u64).prop_map(
+        |(publishers, callback, faults, liveness_ms)| {
+            let ops = [Op::Poll(2), Op::Pause(20), Op::ForEach].repeat(3);
+            let subscriber = Subscriber { callback, after: After::Poll, ..Subscriber::doing(ops) };
+            NetPlan { faults, liveness_ms, ..NetPlan::of(publishers, vec![subscriber]) }
+        },
+    )
+}

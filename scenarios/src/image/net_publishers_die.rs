@@ -1,0 +1,46 @@
+//! Publishers die and come back, on the network: images vanish by their liveness timeout, and each lookup of one has to
+//! be given back.
+//!
+//! Upstream: aeron-io/aeron#1735 (2593db3e), #1874 (933d7aff); what 2593db3e forgets is derived.
+//! Size: 2 or 3 publishers with up to 3 lives each; 1 subscriber with up to 8 lookups and drops; up to 1 reset.
+use crate::prelude::*;
+use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Publishers on the network die and come back under a wrapper that looks their images up";
+    let leak = "an image that nobody holds is reclaimed";
+    Scenario::new("net_publishers_die", about, "aeron#1735", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::LookupDoubleRetain, leak)
+        .violates(Variant::ReleaseRequiresMembership, leak)
+        .violates(Variant::ThrowKeepsLookup, leak)
+        .sometimes(&[
+            "an image dies of its liveness timeout",
+            "a session comes back while its last image lingers",
+            "a handle outlives its stream",
+            "a lookup finds no image",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let step = prop_oneof![
+        3 => (0..3_i32).prop_map(Op::Lookup),
+        1 => (0..3_i32).prop_map(Op::LookupThrowing),
+        1 => Just(Op::At(0)),
+        2 => (10..60_u64).prop_map(Op::Pause),
+        2 => Just(Op::Drop),
+        1 => Just(Op::Position),
+        2 => (1..4_u32).prop_map(Op::Poll),
+    ];
+    let ending = prop_oneof![3 => Just(Ending::Die), 1 => Just(Ending::Close)];
+    let publishers = (2..=3_usize).prop_flat_map(move |count| net::publishers(count, 3, ending.clone()));
+    (publishers, prop::collection::vec(step, 4..16), net::faults([FaultKind::Reset], 1, 400)).prop_map(
+        |(publishers, ops, faults)| {
+            let subscriber = Subscriber { after: After::Poll, ..Subscriber::doing(ops) };
+            NetPlan { faults, ..NetPlan::of(publishers, vec![subscriber]) }
+        },
+    )
+}

@@ -1,0 +1,43 @@
+//! Streams are revoked on the network while a slow handler reads them: a poll must neither read on nor store its
+//! position, and its counter may be somebody else's by then.
+//!
+//! Upstream: 35cda530, 848b3593, aeron-io/aeron#1998 (a5892881), #1675; the revoked flag of 63c11a69's heartbeats.
+//! Size: 3 publishers with up to 3 lives of up to 6 frames, most of them revoked; 1 slow subscriber; counters asked
+//! for.
+use crate::prelude::*;
+use models::image::{Action, After, Ending, Event, Handler, NetPlan, Op, Poll, Subscriber, Variant, net};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Streams on the network are revoked while a slow handler reads them";
+    Scenario::new("net_revoked_under_poll", about, "aeron#1998, aeron 848b3593", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::NoCloseOnRemove, "subscriber_position is not used after its release")
+        .violates(Variant::PositionStoreAfterClose, "subscriber_position is not used after its release")
+        .violates(Variant::PollIgnoresClose, "a poll does not read on in an image that it can see closed")
+        .sometimes(&[
+            "a stream is revoked before its subscribers have read it",
+            "an image is closed under a poll",
+            "a poll does not store the position of a closed image",
+            "a position counter is reused",
+        ])
+        .limits(Limits { steps_max: 60_000, ..Limits::default() })
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending = prop_oneof![4 => Just(Ending::Revoke), 1 => Just(Ending::Close)];
+    let events = prop::collection::vec((20..120_u64).prop_map(Event::Pause), 2..6);
+    (net::publishers(3, 3, ending), 60..110_u64, any::<bool>(), events).prop_map(
+        |(publishers, pause_ms, committing, events)| {
+            let action = if committing { Action::Commit } else { Action::Continue };
+            let poll = if committing { Poll::Controlled } else { Poll::Plain };
+            let handler = Handler { action, poll, pause_ms, ..Handler::QUICK };
+            // The handles keep the images: what is gone under the poll is the counter, and nothing else.
+            let ops = [Op::Copy, Op::Poll(4)].repeat(4);
+            let subscriber = Subscriber { handler, after: After::Poll, ..Subscriber::doing(ops) };
+            let events = events.into_iter().flat_map(|pause| [pause, Event::Reuse]).collect();
+            NetPlan { events, liveness_ms: 40, ..NetPlan::of(publishers, vec![subscriber]) }
+        },
+    )
+}

@@ -1,0 +1,37 @@
+//! What the leak does to the driver in the end, on the network: publishers come back, and there is no room for their
+//! logs.
+//!
+//! Upstream: aeron-io/aeron#1735. The driver unlinks its files; the client's mappings keep their room.
+//! Size: room for 2 logs, 2 publishers with 6 lives each, 1 subscriber that looks them up and drops its handles.
+use crate::prelude::*;
+use models::image::{After, Callback, Ending, NetPlan, Op, Plan, Subscriber, Variant, net};
+
+const ROOM: u32 = 2;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Publishers on the network come back, and their logs need room in shared memory";
+    Scenario::new("net_shm_exhaustion", about, "aeron#1735", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::LookupDoubleRetain, "a new stream finds room in shared memory")
+        .sometimes(&["a session comes back while its last image lingers"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending = prop_oneof![Just(Ending::Die), Just(Ending::Close)];
+    let callback = prop_oneof![Just(Callback::None), Just(Callback::Wrapper)];
+    (net::publishers(2, 4, ending), callback).prop_map(|(mut publishers, callback)| {
+        // Each comes back, and more than once, or nobody would need the room.
+        for lives in publishers.iter_mut().map(|publisher| &mut publisher.lives) {
+            while lives.len() < 6 {
+                lives.extend_from_within(..1);
+            }
+        }
+        // Each log is looked up as long as its first stream lives.
+        let turn = [Op::Pause(20), Op::Poll(2), Op::At(0), Op::At(1), Op::Drop, Op::Drop];
+        let subscriber = Subscriber { callback, after: After::Poll, ..Subscriber::doing(turn.repeat(24)) };
+        let plan = NetPlan::of(publishers, vec![subscriber]);
+        NetPlan { base: Plan { shm_capacity: ROOM, ..plan.base }, liveness_ms: 50, ..plan }
+    })
+}

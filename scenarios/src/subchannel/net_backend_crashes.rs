@@ -1,0 +1,44 @@
+//! The host of the backend crashes and comes back, or the link to it is cut off or held, with calls in flight or none.
+//!
+//! Upstream: keepalive (gRFC A8) of chttp2_transport.cc 1.53.0, by which a client learns that a server has gone.
+//! Size: one channel, 2 addresses of one host, up to 3 callers with 3 calls each, up to 2 outages; a real h2 server.
+use crate::prelude::*;
+use models::subchannel::{
+    Call, ChannelPlan, Fault, NetworkPlan, OutageKind, Plan, PolicyName, Step, Teardown, Threads, Variant, simulation,
+};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The host of two subchannels' backend crashes and comes back, or is out of reach";
+    Scenario::new("net_backend_crashes", about, "grpc/proposal A8", plans, simulation::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "RST comes with streams open",
+            "a connection is not made in time",
+            "a keepalive ping is not answered",
+            "a call is answered",
+            "a call fails",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetworkPlan> {
+    let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
+    let call = prop_oneof![2 => Just(Call::Wait), 2 => (1..300_u64).prop_map(Call::After), 1 => Just(Call::Cancel)];
+    let callers = prop::collection::vec(prop::collection::vec(call, 1..=3), 1..=3);
+    let outages = simulation::outages(2, &[OutageKind::Crash, OutageKind::Partition, OutageKind::Hold]);
+    let answers = prop_oneof![
+        1 => Just(Vec::new()),
+        1 => Just(vec![vec![Step::Settings, Step::Take(1), Step::Pause(30), Step::Answer]]),
+    ];
+    let about = (policy, callers, outages, answers, 1..=4_u32, prop::bool::ANY);
+    about.prop_map(|(policy, callers, outages, answers, room, short)| {
+        let channels = vec![ChannelPlan { policy, addresses: vec![0, 1], callers }];
+        let (threads, backends) = (Threads::GRPC, vec![answers, Vec::new()]);
+        let faults = vec![Fault::Calls(60_000), Fault::HangUp];
+        // Who waits on a connection that nobody else has any more learns of it by a ping.
+        let (keepalive_ms, teardown) = (Some(10_000), Teardown::AtRest);
+        let plan = Plan { threads, backends, room, keepalive_ms, channels, faults, teardown };
+        NetworkPlan { outages, short, ..NetworkPlan::of(plan) }
+    })
+}

@@ -1,0 +1,58 @@
+//! A concurrent teardown: channels are destroyed and a real server dies while calls and connections are under way.
+//!
+//! Upstream: grpc_channel_destroy and grpc_shutdown of 1.53.0; concurrent_connectivity_test.cc asks the same question.
+//! Size: up to 2 channels with 2 addresses of one host, up to 2 callers with 2 calls each, up to 3 doings, 2 faults.
+use crate::prelude::*;
+use models::subchannel::{
+    ChannelPlan, Fault, Goaway, NetworkPlan, OutageKind, Plan, PolicyName, Step, Teardown, Threads, Variant, plan,
+    simulation,
+};
+use sim::net::FaultKind;
+
+const OUTAGES: &[OutageKind] = &[OutageKind::Hold, OutageKind::Partition, OutageKind::Crash];
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A concurrent teardown: channels, sockets, server, calls and timers end all at once";
+    let upstream = "grpc/grpc concurrent_connectivity_test.cc";
+    Scenario::new("net_subchannel_teardown", about, upstream, plans, simulation::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
+        .sometimes(&["a call is answered", "a call fails", "a Subchannel is orphaned while it connects"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetworkPlan> {
+    let step = prop_oneof![
+        2 => Just(Step::Take(1)),
+        2 => Just(Step::Answer),
+        1 => Just(Step::Goaway(Goaway::NoError)),
+        1 => Just(Step::Goaway(Goaway::TooManyPings)),
+        1 => Just(Step::Fin),
+        1 => (1..30_000_u64).prop_map(Step::Pause),
+    ];
+    let steps = prop::collection::vec(step, 0..=3).prop_map(|rest| [vec![Step::Settings], rest].concat());
+    let backends = prop::collection::vec(prop::collection::vec(steps, 0..=2), 2);
+    let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
+    let addresses = prop_oneof![Just(vec![0]), Just(vec![0, 1]), Just(vec![1, 0])];
+    let channel = (policy, addresses.clone(), plan::callers(2, 2))
+        .prop_map(|(policy, addresses, callers)| ChannelPlan { policy, addresses, callers });
+    let fault = prop_oneof![
+        2 => (1..20_u64).prop_map(Fault::Pause),
+        1 => (0..2_usize, addresses, 0..2_u32)
+            .prop_map(|(channel, addresses, args)| Fault::Update { channel, addresses, args }),
+        1 => (0..2_usize).prop_map(Fault::Destroy),
+    ];
+    let faults = prop::collection::vec(fault, 0..=3);
+    let network = prop::collection::vec(simulation::any_fault(3, &FaultKind::ALL), 0..=2);
+    let outages = prop_oneof![2 => Just(Vec::new()), 1 => simulation::outages(1, OUTAGES)];
+    let channels = prop::collection::vec(channel, 1..=2);
+    (backends, channels, faults, network, outages, 1..=4_u32).prop_map(
+        |(backends, channels, faults, network, outages, room)| {
+            // Who waits on a connection that is cut learns of it by a ping.
+            let (threads, keepalive_ms, teardown) = (Threads::GRPC, Some(10_000), Teardown::AllAtOnce);
+            let plan = Plan { threads, backends, room, keepalive_ms, channels, faults, teardown };
+            NetworkPlan { network, outages, ..NetworkPlan::of(plan) }
+        },
+    )
+}

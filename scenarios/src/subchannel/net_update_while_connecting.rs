@@ -1,0 +1,44 @@
+//! Resolver results come while connections to a real server are made: a transport that nobody wants is destroyed.
+//!
+//! Upstream: grpc/grpc#32071, grpc/grpc#38871, whose socket stays; results with the same args, other ones, no address.
+//! Size: one channel, 2 addresses of one host, up to 4 results, 2 callers with 3 calls each; a real h2 server.
+use crate::prelude::*;
+use models::subchannel::{
+    ChannelPlan, Fault, NetworkPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, simulation,
+};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "The resolver's results change while a socket is connected, and SETTINGS are on their way";
+    Scenario::new("net_update_while_connecting", about, "grpc/grpc#32071", plans, simulation::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
+        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
+        .sometimes(&[
+            "two Subchannels of one key are alive",
+            "a connection is made for a Subchannel that was orphaned",
+            "a handshake is shut down before its connection is made",
+            "a resolver result with other args comes before SETTINGS",
+            "an empty resolver result comes before SETTINGS",
+            "a call is answered",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetworkPlan> {
+    let addresses = prop_oneof![Just(vec![0]), Just(vec![1]), Just(vec![0, 1]), Just(Vec::new())];
+    let update = (addresses, 0..2_u32).prop_map(|(addresses, args)| Fault::Update { channel: 0, addresses, args });
+    let then = (0..12_u64, update).prop_map(|(ms, update)| [Fault::Pause(ms), update]);
+    let policy = prop_oneof![2 => Just(PolicyName::PickFirst), 1 => Just(PolicyName::RoundRobin)];
+    let pause = 0..5_u64;
+    (prop::collection::vec(then, 1..=3), policy, plan::callers(2, 3), pause).prop_map(|(then, policy, callers, ms)| {
+        let mut faults: Vec<Fault> = then.into_iter().flatten().collect();
+        // Last, so that no call is left waiting for an address.
+        faults.push(Fault::Update { channel: 0, addresses: vec![0], args: 0 });
+        let channels = vec![ChannelPlan { policy, addresses: vec![0], callers }];
+        let backends = vec![vec![vec![Step::Pause(ms), Step::Settings]]; 2];
+        let (threads, teardown) = (Threads::GRPC, Teardown::AtRest);
+        NetworkPlan::of(Plan { threads, backends, channels, faults, teardown, ..Plan::smallest() })
+    })
+}

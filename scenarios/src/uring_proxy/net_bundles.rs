@@ -1,0 +1,32 @@
+//! Bundles as the network splits them: a completion names the first buffer, the others follow in the order of the ring,
+//! and not of the ids.
+//!
+//! Upstream: io_uring_prep_recv(3); c1cf7713: all buffers in one. That proxy.c takes an id for a place in the ring
+//! follows from recv_bids; not reported. Size: 1 or 2 clients with up to 2 connections and 16 requests each, 4 or 8
+//! buffers of 16 bytes; sockets of 64 bytes.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Ending, NetPlan};
+use models::uring_proxy::{Options, Variant};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Bundles in both directions, cut as the network cuts the streams";
+    Scenario::new("net_bundles", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::BucketOffByOne, "a count of packets has its place in the statistics")
+        .violates(Variant::SlotByBid, "a buffer is sent from where it was filled")
+        .sometimes(&["a receive fills several buffers", "a send takes several buffers"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let nr_bufs = prop_oneof![Just(4_u32), Just(8)];
+    let clients = net::clients((1, 2), 8, 8, Just(Ending::Finish));
+    let stalls = net::faults([FaultKind::Stall { ms: 30 }], 1, 200);
+    (clients, nr_bufs, stalls, any::<[bool; 2]>()).prop_map(|(clients, nr_bufs, faults, [recv_mshot, short])| {
+        let bundles = Options { send_ring: true, rcv_bundle: true, snd_bundle: true, ..Options::NETWORK };
+        let options = Options { ext_stat: true, buf_size: 16, nr_bufs, recv_mshot, ..bundles };
+        NetPlan { faults, short, socket_bytes: 64, ..NetPlan::of(options, clients) }
+    })
+}

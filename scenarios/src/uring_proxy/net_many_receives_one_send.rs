@@ -1,0 +1,24 @@
+//! A client ends when it has its replies, and the proxy ends the connection, though one send has forwarded what several
+//! receives brought, in either direction, as the network happened to cut the stream.
+//!
+//! Upstream: follows from should_shutdown, which compares numbers of receives and sends when both directions are
+//! forwarded; not reported.
+//! Size: 1 or 2 clients with up to 2 connections and 24 requests each, sendmsg, multishot receives.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Ending, NetPlan};
+use models::uring_proxy::{Options, Variant};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "One sendmsg forwards what several receives brought, and the client ends";
+    Scenario::new("net_many_receives_one_send", about, "axboe/liburing proxy.c should_shutdown", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::StopByCounts, "a client is answered or told that its connection is over")
+        .sometimes(&["one sendmsg sends several buffers", "ten and more requests are in flight and answered"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    net::clients((1, 2), 12, 8, Just(Ending::Finish))
+        .prop_map(|clients| NetPlan::of(Options { snd_msg: true, recv_mshot: true, ..Options::NETWORK }, clients))
+}

@@ -1,0 +1,45 @@
+//! Every option of the proxy and everything that can happen to a connection together: what no other scenario thought of
+//! combining.
+//!
+//! Upstream: proxy.c's command line, whose options are nearly all free to be combined.
+//! Size: 1 to 3 clients with up to 2 connections and 12 requests each; up to 3 faults of any kind; 1 to 8 buffers; a
+//! backlog of 1 or more.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan, World};
+use models::uring_proxy::{Options, Variant};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Any options, and any faults of the network";
+    Scenario::new("net_options_at_random", about, "axboe/liburing proxy.c", plans, net::run)
+        .clean(Variant::Fixed)
+        .sometimes(&["a client is refused", "a completion finds the queue full"])
+        .network()
+        .limits(Limits { steps_max: 60_000, drift: Duration::from_millis(5), ..Limits::default() })
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending = prop_oneof![2 => Just(Ending::Finish), 1 => Just(Ending::Drop), 1 => Just(Ending::Linger)];
+    let leaves = prop_oneof![
+        2 => Just(Leaves::WhenIdle),
+        1 => (1..=6_u32).prop_map(Leaves::Fin),
+        1 => (1..=6_u32).prop_map(Leaves::Drop),
+    ];
+    let world = prop_oneof![Just(Vec::new()), (0..80_u32).prop_map(|ms| vec![World::Pause(ms), World::StopAll])];
+    let around = (leaves, 0..=2_u32, 1..=3_u32, world);
+    let sizes = (0..=3_u32, 16..=48_u32, 2..=64_u32, 2..=8_u32, prop_oneof![Just(32_u32), Just(4096)]);
+    let faults = net::faults(FaultKind::ALL, 3, 300);
+    (net::clients((1, 3), 6, 16, ending), faults, around, sizes, any::<[bool; 10]>()).prop_map(
+        |(clients, faults, (leaves, lag_ms, backlog, world), sizes, flags)| {
+            let [recv_mshot, bidi, send_ring, rcv_bundle, snd_bundle, snd_msg, snd_zc, buf_ring_inc, ext_stat, short] =
+                flags;
+            let (bufs, buf_size, cq_entries, ring_size, socket_bytes) = sizes;
+            let sizes = Options { nr_bufs: 1 << bufs, buf_size, cq_entries, ring_size, ..Options::NETWORK };
+            let send = Options { send_ring, snd_bundle, snd_msg, snd_zc, ..sizes };
+            let options = Options { recv_mshot, bidi, rcv_bundle, buf_ring_inc, ext_stat, ..send };
+            let backend = Backend { lag_ms, piece: 64, leaves };
+            NetPlan { faults, world, backend, backlog, socket_bytes, short, ..NetPlan::of(options, clients) }
+        },
+    )
+}

@@ -1,0 +1,32 @@
+//! Sockets take little and the server is slow, so that replies and requests together want more buffers than there are:
+//! each receive goes on when one comes back, on its own socket, and all is answered.
+//!
+//! Upstream: commits 4e642958 and c18c8fbc: a receive that hit -ENOBUFS was armed again by a send only.
+//! Size: 1 or 2 clients with up to 2 connections and 12 requests each, 1 to 4 buffers, sockets of 48 to 256 bytes.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Backend, Ending, NetPlan};
+use models::uring_proxy::{Options, Variant};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "A slow network and a pool of few buffers: -ENOBUFS in both directions, and all is answered";
+    Scenario::new("net_pool_exhausted", about, "axboe/liburing@4e642958, @c18c8fbc", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::NoRearmOnEnobufs, "a client that waits gets its replies")
+        .sometimes(&["a receive finds no provided buffer", "a receive waited for a buffer to come back"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let sizes = (0..=2_u32, prop_oneof![Just(48_u32), Just(256)], 0..=2_u32);
+    let stalls = net::faults([FaultKind::Stall { ms: 40 }], 1, 200);
+    (net::clients((1, 2), 6, 24, Just(Ending::Finish)), sizes, stalls, any::<bool>()).prop_map(
+        |(clients, (bufs, socket_bytes, lag_ms), faults, recv_mshot)| NetPlan {
+            faults,
+            socket_bytes,
+            backend: Backend { lag_ms, piece: 64, ..NetPlan::BACKEND },
+            ..NetPlan::of(Options { nr_bufs: 1 << bufs, recv_mshot, ..Options::NETWORK }, clients)
+        },
+    )
+}

@@ -1,0 +1,40 @@
+//! Concurrent teardown: the proxy is told to stop every connection while requests and replies are under way, clients
+//! leave, and connections are reset, refused, or hang.
+//!
+//! Upstream: handle_stop and queue_cancel. That requests are submitted behind the cancellations, and that one of two
+//! requests of a descriptor is left, follows from the source; not reported.
+//! Size: 1 to 4 clients with up to 2 connections and 12 requests each; a stop after up to 60 ms; up to 2 faults.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Ending, NetPlan, World};
+use models::uring_proxy::{Options, Variant};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Concurrent teardown: the proxy stops its connections under clients and server";
+    Scenario::new("net_proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ArmAfterStop, "nothing is under way when a connection is freed")
+        .violates(Variant::CancelFirstMatch, "nothing is under way when a connection is freed")
+        .sometimes(&[
+            "a stop comes while a send is in flight",
+            "an error stops a connection",
+            "a connection ends with requests unanswered",
+        ])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Drop), Just(Ending::Linger)];
+    let kinds = [FaultKind::Reset, FaultKind::Refuse, FaultKind::Hang];
+    let clients = net::clients((1, 4), 6, 16, ending);
+    let sizes = (0..=60_u32, prop_oneof![Just(24_u32), Just(4096)]);
+    (clients, net::faults(kinds, 2, 200), sizes, any::<[bool; 2]>()).prop_map(
+        |(clients, faults, (pause, socket_bytes), [recv_mshot, snd_msg])| NetPlan {
+            faults,
+            socket_bytes,
+            world: vec![World::Pause(pause), World::StopAll],
+            ..NetPlan::of(Options { recv_mshot, snd_msg, nr_bufs: 4, ..Options::NETWORK }, clients)
+        },
+    )
+}

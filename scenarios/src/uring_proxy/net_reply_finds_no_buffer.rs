@@ -1,0 +1,31 @@
+//! The value of a GET is larger than the pool, and nothing else is under way: its receive, and no other, is armed
+//! again.
+//!
+//! Upstream: follows from recv_enobufs, which is given the receiving direction for the sending one; not reported.
+//! Size: 1 to 3 clients with up to 2 connections and 2 requests each, one at a time, 4 buffers of 16 bytes, which
+//! a request does not use up; sockets of 48 bytes.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Ending, NetPlan};
+use models::uring_proxy::{Options, Variant};
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Replies on the network that are larger than the pool of buffers";
+    Scenario::new("net_reply_finds_no_buffer", about, "axboe/liburing proxy.c recv_enobufs", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::EnobufsWrongDir, "pending_recv has one operation pending")
+        .sometimes(&["a receive finds no provided buffer"])
+        .network()
+        .limits(Limits { steps_max: 60_000, drift: Duration::from_millis(5), ..Limits::default() })
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let clients = net::clients((1, 3), 1, 60, Just(Ending::Finish));
+    (clients, any::<bool>()).prop_map(|(mut clients, snd_msg)| {
+        let goes = clients.iter_mut().flatten().flat_map(|visit| &mut visit.goes);
+        goes.for_each(|go| (go.is_get, go.bytes) = (true, go.bytes + 100));
+        // A request takes up to 37 bytes.
+        let options = Options { nr_bufs: 4, buf_size: 16, recv_mshot: true, snd_msg, ..Options::NETWORK };
+        NetPlan { short: false, socket_bytes: 48, ..NetPlan::of(options, clients) }
+    })
+}

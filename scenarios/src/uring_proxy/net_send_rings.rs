@@ -1,0 +1,28 @@
+//! What one direction has queued in a buffer ring is sent on its own socket, while requests and replies pass each
+//! other: a client reads its own replies and nothing else, byte by byte.
+//!
+//! Upstream: follows from proxy.c, whose comments say that two directions share the pool and that the order cannot be
+//! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
+//! Size: 1 or 2 clients with up to 2 connections and 16 requests each, 8 buffers; sockets of 64 bytes.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Ending, NetPlan};
+use models::uring_proxy::{Options, Variant};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Send rings in both directions, every byte checked by the client that it comes to";
+    Scenario::new("net_send_rings", about, "axboe/liburing proxy.c send_ring", plans, net::run)
+        .clean(Variant::Fixed)
+        .sometimes(&["a receive finds no provided buffer"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let clients = net::clients((1, 2), 8, 8, Just(Ending::Finish));
+    let stalls = net::faults([FaultKind::Stall { ms: 30 }], 1, 200);
+    (clients, stalls, any::<[bool; 2]>()).prop_map(|(clients, faults, [recv_mshot, short])| {
+        let plan = NetPlan::of(Options { send_ring: true, recv_mshot, ..Options::NETWORK }, clients);
+        NetPlan { faults, short, socket_bytes: 64, ..plan }
+    })
+}

@@ -1,0 +1,38 @@
+//! Zero-copy sends are read by the network when it has room: until the notification says that it has done so their
+//! buffers are neither filled again nor freed, though the connection may be closed before.
+//!
+//! Upstream: commit a3aebee0 counts the notifications, but the buffer still goes back to the receives before its own;
+//! and handle_close frees all buffers without a look at the count. Both follow from the source; not reported.
+//! Size: 1 or 2 clients with up to 2 connections and 8 requests each, 4 buffers, sockets of 48 to 256 bytes; up to 2
+//! FINs.
+use crate::prelude::*;
+use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan};
+use models::uring_proxy::{Options, Variant};
+use sim::net::FaultKind;
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Zero-copy sends wait for a slow network, also behind the close";
+    Scenario::new("net_zero_copy", about, "axboe/liburing@a3aebee0", plans, net::run)
+        .clean(Variant::Fixed)
+        .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")
+        .violates(Variant::CloseBeforeNotif, "buf is not used after its release")
+        .violates(Variant::LateNotifWrongDir, "a notification finds the direction that sent")
+        .sometimes(&["a notification is due after the close", "a client leaves with requests under way"])
+        .network()
+}
+
+fn plans() -> impl Strategy<Value = NetPlan> {
+    let leaves = prop_oneof![2 => Just(Leaves::WhenIdle), 1 => (1..=4_u32).prop_map(Leaves::Fin)];
+    let sizes = (prop_oneof![Just(48_u32), Just(256)], 0..=2_u32);
+    let fins = net::faults([FaultKind::Finish, FaultKind::Stall { ms: 30 }], 2, 200);
+    let clients = net::clients((1, 2), 4, 8, prop_oneof![Just(Ending::Finish), Just(Ending::Drop)]);
+    (clients, leaves, sizes, fins, any::<[bool; 2]>()).prop_map(
+        |(clients, leaves, (socket_bytes, lag_ms), faults, [recv_mshot, snd_msg])| NetPlan {
+            faults,
+            socket_bytes,
+            backend: Backend { lag_ms, piece: 32, leaves },
+            ..NetPlan::of(Options { snd_zc: true, snd_msg, recv_mshot, nr_bufs: 4, ..Options::NETWORK }, clients)
+        },
+    )
+}
