@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::{lastref, lastref_in, planted, planted_token};
 
-const RESULT_KEYS: [&str; 18] = [
+const RESULT_KEYS: [&str; 20] = [
+    "faults",
+    "rechecked",
     "scenario",
     "complete",
     "component",
@@ -118,6 +120,17 @@ fn the_shapes_of_json_are_as_documented() {
     let found = lastref(&["run", scenario, "--variant", variant, "--json"]).code(0).json();
     assert_eq!((&found["verdict"], &found["property"]), (&"violation".into(), &property.into()));
     assert_eq!((&found["expected"], &found["repro"]), (&true.into(), &Value::Null));
+}
+
+#[test]
+fn a_hunt_on_the_network_says_which_faults_hit_when_and_how_many_runs_were_made_again() {
+    let hunted = lastref(&["--engine", "turmoil", "--scenario", "net_reset_at_a_byte", "--schedules", "200", "--json"]);
+    let result = &hunted.code(0).json()["results"][0];
+    assert!(result["faults"]["reset"]["handshake"].as_u64() > Some(0), "{result}");
+    assert!(result["rechecked"].as_u64() > Some(0), "{result}");
+    let unchecked = lastref(&["--scenario", "net_reset_at_a_byte", "--schedules", "200", "--recheck", "0", "--json"]);
+    let unchecked = &unchecked.code(0).json()["results"][0];
+    assert_eq!((&unchecked["rechecked"], &unchecked["trace_hash"]), (&0.into(), &result["trace_hash"]));
 }
 
 #[test]

@@ -49,6 +49,8 @@ fn numbers_that_are_none() {
     check(&["hunt", "--schedules", "many"], &["'many'", "--schedules"]);
     check(&["hunt", "--schedules", "-1"], &["'-1'"]);
     check(&["hunt", "--jobs", "0"], &["'0'", "--jobs", "least is 1"]);
+    check(&["hunt", "--recheck", "101"], &["'101'", "--recheck", "0..=100"]);
+    check(&["hunt", "--recheck", "some"], &["'some'", "--recheck"]);
     check(&["hunt", "--for", "0s"], &["'0s'", "--for"]);
     check(&["hunt", "--for", "20"], &["'20'", "20s"]);
     check(&["hunt", "--seed", "0xyz"], &["'0xyz'", "0x11"]);
