@@ -129,6 +129,33 @@ fn a_socket_that_is_left_is_a_leak_with_its_address() {
     assert!(format!("{leak}").contains("10.0.0.2:80"), "{leak}");
 }
 
+/// A stream, or an attempt, that is forgotten while its peer has closed keeps its socket.
+#[test]
+fn what_is_forgotten_is_a_leak() {
+    for is_attempt in [false, true] {
+        let found = check().search(move || {
+            simulate(Config::default(), |network| {
+                let (client, server) = ends(network);
+                let listener = listener(server);
+                let forget = client.spawn("forget", async move {
+                    let mut attempt = Box::pin(TcpStream::connect(server.address(80)));
+                    if is_attempt {
+                        let _ = timeout(Duration::from_millis(1), &mut attempt).await;
+                        std::mem::forget(attempt);
+                    } else {
+                        std::mem::forget(attempt.await.expect("no fault"));
+                    }
+                });
+                let accepted = server.block_on(listener.accept());
+                forget.join();
+                drop(accepted);
+            });
+        });
+        let property = found.expect_err("nobody closes it").property;
+        assert_eq!(property, "every socket is closed at quiescence", "{is_attempt}");
+    }
+}
+
 #[test]
 fn any_order_of_ready_futures_is_reachable() {
     let orders = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));

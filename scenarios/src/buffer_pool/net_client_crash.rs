@@ -18,7 +18,6 @@ pub fn scenario() -> Scenario {
         .sometimes(&[
             "a client begins anew on a host that has crashed",
             "a connection times out",
-            "a connection closes with a request half parsed",
             "a client waits in vain",
             "a request is answered",
         ])

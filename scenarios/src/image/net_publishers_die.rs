@@ -19,7 +19,6 @@ pub fn scenario() -> Scenario {
         .sometimes(&[
             "an image dies of its liveness timeout",
             "a session comes back while its last image lingers",
-            "a handle outlives its stream",
             "a lookup finds no image",
         ])
         .network()

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use turmoil_net::{EnterGuard, HostId, Packet, Transport};
+use turmoil_net::{EnterGuard, HostId, NetstatState, Packet, Transport};
 
 use super::connection::{Connection, Hit, Pair, Passed, reset_from};
 use super::directory::{Directory, Place};
@@ -322,7 +322,10 @@ impl Wire {
     pub(super) fn give_up_orphans(&self) {
         for host in &self.hosts {
             let sockets = turmoil_net::netstat(host.address).entries;
-            let connected = sockets.into_iter().filter_map(|socket| Some((socket.local, socket.peer?)));
+            // What was closed is in one of these; what is in another is somebody's, or was forgotten.
+            let ends = [NetstatState::FinWait1, NetstatState::FinWait2, NetstatState::Closing, NetstatState::LastAck];
+            let ending = sockets.into_iter().filter(|socket| socket.state.is_some_and(|state| ends.contains(&state)));
+            let connected = ending.filter_map(|socket| Some((socket.local, socket.peer?)));
             let orphans = connected.filter(|ends| !self.streams.contains(ends));
             orphans.for_each(|(local, peer)| self.guard.deliver(reset_from(peer, local)));
         }
