@@ -14,7 +14,6 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .sometimes(&[
             "RST comes with streams open",
-            "a keepalive ping is not answered",
             "a call is answered",
             "a call fails",
         ])
