@@ -12,11 +12,7 @@ pub fn scenario() -> Scenario {
     let about = "The host of two subchannels' backend crashes and comes back, or is out of reach";
     Scenario::new("net_backend_crashes", about, "grpc/proposal A8", plans, simulation::run)
         .clean(Variant::Fixed)
-        .sometimes(&[
-            "RST comes with streams open",
-            "a call is answered",
-            "a call fails",
-        ])
+        .sometimes(&["RST comes with streams open", "a call is answered", "a call fails"])
         .network()
 }
 
