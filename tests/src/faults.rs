@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use scenarios::defaults;
 use sim::explore::{Cell, Engine};
-use sim::net::{HitCounts, Phase};
+use sim::net::{HitCounts, Phase, add_hits};
 
 use crate::cells;
 use crate::search::hunt;
@@ -70,10 +70,7 @@ pub fn counts() -> BTreeMap<String, HitCounts> {
     let mut counts: BTreeMap<String, HitCounts> = BTreeMap::new();
     for (cell, report) in cells.iter().zip(reports) {
         let component = counts.entry(cell.case.name().component.clone()).or_default();
-        for (fault, phases) in report.faults {
-            let sum = component.entry(fault).or_default();
-            phases.into_iter().for_each(|(phase, runs)| *sum.entry(phase).or_insert(0) += runs);
-        }
+        add_hits(component, report.faults);
     }
     counts
 }

@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sim::net::Host;
+use sim::net::{Host, thread_on};
 use sim::property::{always, sometimes};
 use sim::sync::{Condvar, Mutex};
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
 use sim::time::{Duration, Instant};
 
 use super::body_reader::BodyReader;
@@ -110,10 +110,7 @@ impl Engine {
         body: impl FnOnce(&Arc<Engine>) + Send + 'static,
     ) -> JoinHandle<()> {
         let engine = Arc::clone(self);
-        match self.host {
-            Some(host) => host.thread(&name, move || body(&engine)),
-            None => Builder::new().name(name).spawn(move || body(&engine)),
-        }
+        thread_on(self.host, &name, move || body(&engine))
     }
 
     fn with_threads<R>(&self, change: impl FnOnce(&mut Threads) -> R) -> Option<R> {

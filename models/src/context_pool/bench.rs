@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use sim::ledger::{Owner, Tag};
+use sim::net::thread_on;
 use sim::property::always;
 use sim::sync::{Condvar, Mutex};
 use sim::thread::JoinHandle;
@@ -14,7 +15,7 @@ use sim::time::{Duration, sleep};
 use super::aio::Timeout;
 use super::caller::{Forgotten, Wrapper};
 use super::errno::{Errno, Outcome};
-use super::library::{Nng, spawn};
+use super::library::Nng;
 use super::plan::{Fault, Plan, Request, Style};
 use super::req::ReqOptions;
 use super::server::Server;
@@ -133,7 +134,7 @@ impl Application {
                 number,
             };
             let requests = requests.clone();
-            spawn(self.nng.host, format!("caller.{number}"), move || caller.make(&requests))
+            thread_on(self.nng.host, &format!("caller.{number}"), move || caller.make(&requests))
         });
         callers.collect()
     }

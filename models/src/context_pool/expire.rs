@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim::ledger::Owner;
-use sim::net::Host;
+use sim::net::{Host, thread_on};
 use sim::sync::{Condvar, Mutex, MutexGuard};
 use sim::thread::JoinHandle;
 use sim::time::{Duration, Instant};
@@ -20,7 +20,6 @@ use sim::time::{Duration, Instant};
 use super::aio::Aio;
 use super::cancel::Cancel;
 use super::errno::Errno;
-use super::library::spawn;
 
 const EXPIRE: Owner = Owner::new("nng:aio:expire", 0);
 
@@ -91,7 +90,7 @@ impl ExpireQueue {
             eq_thr: std::sync::Mutex::new(None),
         });
         let looped = Arc::clone(&queue);
-        let thread = timers.then(|| spawn(host, "nng:aio:expire".to_owned(), move || looped.expire_loop()));
+        let thread = timers.then(|| thread_on(host, "nng:aio:expire", move || looped.expire_loop()));
         if let Ok(mut eq_thr) = queue.eq_thr.lock() {
             *eq_thr = thread;
         }

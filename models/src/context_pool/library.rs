@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use sim::net::Host;
 use sim::property::always;
 use sim::sync::Mutex;
-use sim::thread::{Builder, JoinHandle};
 
 use super::context::Context;
 use super::expire::ExpireQueue;
@@ -123,14 +122,6 @@ impl Nng {
 
     pub(super) fn next_aio(&self) -> u32 {
         self.aios.fetch_add(1, Ordering::Relaxed)
-    }
-}
-
-/// Starts a thread of the library, or of an application that uses it.
-pub(super) fn spawn(host: Option<Host>, name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    match host {
-        Some(host) => host.thread(&name, body),
-        None => Builder::new().name(name).spawn(body),
     }
 }
 

@@ -7,11 +7,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sim::net::Host;
+use sim::net::{Host, thread_on};
 use sim::sync::{Condvar, Mutex};
 use sim::thread::JoinHandle;
-
-use super::library::spawn;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -43,7 +41,7 @@ impl Reaper {
             reap_thr: std::sync::Mutex::new(None),
         });
         let worker = Arc::clone(&reaper);
-        let thread = threaded.then(|| spawn(host, "nng:reap2".to_owned(), move || while worker.reap_next() {}));
+        let thread = threaded.then(|| thread_on(host, "nng:reap2", move || while worker.reap_next() {}));
         if let Ok(mut reap_thr) = reaper.reap_thr.lock() {
             *reap_thr = thread;
         }

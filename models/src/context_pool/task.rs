@@ -18,12 +18,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sim::ledger::{Owner, Resource};
-use sim::net::Host;
+use sim::net::{Host, thread_on};
 use sim::property::always;
 use sim::sync::{Condvar, Mutex};
 use sim::thread::JoinHandle;
-
-use super::library::spawn;
 
 /// A callback with its argument.
 pub(super) type Callback = Box<dyn Fn() + Send + Sync>;
@@ -153,7 +151,7 @@ impl TaskQueue {
         });
         let threads = (0..workers).map(|worker| {
             let tq = Arc::clone(&tq);
-            spawn(host, format!("nng:task.{worker}"), move || tq.thread())
+            thread_on(host, &format!("nng:task.{worker}"), move || tq.thread())
         });
         let threads: Vec<JoinHandle<()>> = threads.collect();
         if let Ok(mut joins) = tq.tq_threads.lock() {

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use sim::ledger::Owner;
-use sim::net::Host;
+use sim::net::{Host, thread_on};
 use sim::property::{always, sometimes};
 use sim::sync::atomic::Ordering;
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
 use sim::time::{Duration, sleep};
 
 use super::client::Client;
@@ -110,7 +110,7 @@ impl Bench {
         let host = world.host();
         world.start(driver, &signals);
         let mode = plan.conductor;
-        let conductor = start(host, "conductor", move || {
+        let conductor = thread_on(host, "conductor", move || {
             let mut conductor = conductor;
             conductor.run(mode);
             conductor
@@ -202,7 +202,7 @@ impl World for Publishers {
             return;
         }
         let (steps, signals) = (std::mem::take(&mut self.steps), Arc::clone(signals));
-        self.task = Some(start(None, "driver", move || {
+        self.task = Some(thread_on(None, "driver", move || {
             driver.run(&steps);
             signals.published.store(true, Ordering::Release);
             driver
@@ -220,20 +220,9 @@ impl World for Publishers {
     }
 }
 
-fn start<T: Send + 'static>(
-    host: Option<Host>,
-    name: &str,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> JoinHandle<T> {
-    match host {
-        Some(host) => host.thread(name, body),
-        None => Builder::new().name(name).spawn(body),
-    }
-}
-
 fn start_subscriber(host: Option<Host>, mut subscriber: Subscriber) -> JoinHandle<Subscriber> {
     let name = format!("subscriber.{}", subscriber.by.index());
-    start(host, &name, move || {
+    thread_on(host, &name, move || {
         subscriber.run();
         subscriber
     })
@@ -241,7 +230,7 @@ fn start_subscriber(host: Option<Host>, mut subscriber: Subscriber) -> JoinHandl
 
 fn start_clearer(host: Option<Host>, shelf: &Arc<Shelf>, clearings: u32) -> JoinHandle<()> {
     let shelf = Arc::clone(shelf);
-    start(host, "clearer", move || {
+    thread_on(host, "clearer", move || {
         for _ in 0..clearings {
             for handle in shelf.take() {
                 handle.image().position(CLEARER);

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sim::ledger::Tag;
+use sim::net::thread_on;
 use sim::property::{always, sometimes};
 use sim::thread::JoinHandle;
 use sim::time::{Duration, Instant, sleep};
@@ -102,7 +103,7 @@ impl Bench {
                 let (chand, calls, peer) = (Arc::clone(chand), calls.clone(), tasks.len() as u32);
                 let must_be_answered = self.expected.answers;
                 chand.create_stub(peer);
-                tasks.push(self.grpc.process.thread(&format!("caller.{peer}"), move || {
+                tasks.push(thread_on(self.grpc.host, &format!("caller.{peer}"), move || {
                     for (call, request) in calls.into_iter().zip(0..) {
                         let status = chand.call(call, Tag { peer, request });
                         let is_right = !must_be_answered || status == Status::Ok;
@@ -181,7 +182,7 @@ impl Bench {
             if self.plan.teardown == Teardown::AllAtOnce {
                 let chand = Arc::clone(chand);
                 let destroyer = move || ExecCtx::scope(|exec_ctx| chand.destroy(exec_ctx));
-                tasks.push(self.grpc.process.thread("destroyer", destroyer));
+                tasks.push(thread_on(self.grpc.host, "destroyer", destroyer));
             } else {
                 ExecCtx::scope(|exec_ctx| chand.destroy(exec_ctx));
             }

@@ -12,13 +12,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sim::net::{Host, thread_on};
 use sim::sync::{Condvar, Mutex, MutexGuard};
 use sim::thread::JoinHandle;
 use sim::time::{Duration, Instant};
 
 use super::exec_ctx::{ExecCtx, Job};
 use super::fd::GrpcFd;
-use super::library::{Process, Threads};
+use super::library::Threads;
 
 /// What a thread of the loop does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub(super) struct Iomgr {
 }
 
 impl Iomgr {
-    pub(super) fn start(threads: Threads, process: Process) -> Arc<Iomgr> {
+    pub(super) fn start(threads: Threads, host: Option<Host>) -> Arc<Iomgr> {
         let iomgr = Arc::new(Iomgr {
             mu: Mutex::named("iomgr", Pending::default()),
             cv: Condvar::named("iomgr"),
@@ -93,7 +94,7 @@ impl Iomgr {
         let timers = threads.timers.then(|| ("timers".to_owned(), Role { polls: false, times: true }));
         let started = pollers.chain(timers).map(|(name, role)| {
             let iomgr = Arc::clone(&iomgr);
-            process.thread(&name, move || iomgr.work(role))
+            thread_on(host, &name, move || iomgr.work(role))
         });
         let started: Vec<JoinHandle<()>> = started.collect();
         if let Ok(mut joins) = iomgr.joins.lock() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 use sim::net::Host;
-use sim::thread::{Builder, JoinHandle, sleep};
+use sim::thread::sleep;
 use sim::time::Duration;
 
 use super::iomgr::Iomgr;
@@ -40,31 +40,12 @@ impl Threads {
 /// had its turn: more than the clock of a run goes ahead of what is ready.
 const MORE_THAN_DRIFT: Duration = Duration::from_millis(10);
 
-/// Where the library's threads run, and the application's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Process {
-    /// In a run without a network.
-    Alone,
-    /// On a host, whose column in tables they share.
-    On(Host),
-}
-
-impl Process {
-    /// A thread of the process.
-    #[track_caller]
-    pub(super) fn thread(self, name: &str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-        match self {
-            Process::Alone => Builder::new().name(name.to_owned()).spawn(body),
-            Process::On(host) => host.thread(name, body),
-        }
-    }
-}
-
 /// gRPC, initialised.
 pub struct Grpc {
     /// What is wrong with it.
     pub variant: Variant,
-    pub(super) process: Process,
+    /// The host that the library's threads run on, and the application's, if there is a network.
+    pub(super) host: Option<Host>,
     pub(super) iomgr: Arc<Iomgr>,
     pub(super) network: Arc<Network>,
     pub(super) pool: GlobalSubchannelPool,
@@ -74,7 +55,7 @@ pub struct Grpc {
 impl Grpc {
     /// `grpc_init`. So many frames of the client's fit into a connection.
     pub fn init(variant: Variant, threads: Threads, backends: Backends, room: u32) -> Arc<Grpc> {
-        Grpc::among(variant, threads, Process::Alone, Peers::Scripts(backends), room)
+        Grpc::among(variant, threads, None, Peers::Scripts(backends), room)
     }
 
     /// `grpc_init` in a process on a host of the simulated network; the server is on another one.
@@ -85,14 +66,14 @@ impl Grpc {
         server: &Arc<Server>,
         room: u32,
     ) -> Arc<Grpc> {
-        Grpc::among(variant, threads, Process::On(host), Peers::Server(host, Arc::clone(server)), room)
+        Grpc::among(variant, threads, Some(host), Peers::Server(host, Arc::clone(server)), room)
     }
 
-    fn among(variant: Variant, threads: Threads, process: Process, peers: Peers, room: u32) -> Arc<Grpc> {
-        let iomgr = Iomgr::start(threads, process);
+    fn among(variant: Variant, threads: Threads, host: Option<Host>, peers: Peers, room: u32) -> Arc<Grpc> {
+        let iomgr = Iomgr::start(threads, host);
         let network = Network::new(&iomgr, peers, room);
         let made = AtomicU32::new(0);
-        Arc::new(Grpc { variant, process, iomgr, network, pool: GlobalSubchannelPool::new(), made })
+        Arc::new(Grpc { variant, host, iomgr, network, pool: GlobalSubchannelPool::new(), made })
     }
 
     /// A number for an object's name in tables.
@@ -108,7 +89,7 @@ impl Grpc {
     /// Waits until nothing happens any more unless the application does something or time passes; nothing begins during
     /// `check`.
     pub fn at_rest<R>(&self, mut check: impl FnMut() -> R) -> R {
-        if self.process == Process::Alone {
+        if self.host.is_none() {
             return self.iomgr.at_rest(|| self.network.is_idle().then(&mut check));
         }
         let mut has_rested = false;
@@ -128,7 +109,7 @@ impl Grpc {
 
     /// `grpc_shutdown`, once every channel is destroyed: runs the loop until nothing is left, timers included.
     pub fn shutdown(&self) {
-        if self.process != Process::Alone {
+        if self.host.is_some() {
             self.await_drained();
         }
         self.iomgr.drain();

@@ -18,7 +18,7 @@ use super::report::{Failure, Origin, Report, Verdict};
 use super::single::{build, run_one, words};
 use crate::engine::sched::{Ended, Setup, Source, run_batch};
 use crate::engine::{Engine, threads};
-use crate::net::HitCounts;
+use crate::net::{HitCounts, add_hits};
 use crate::plan::Generator;
 use crate::run::{Outcome, Record};
 use crate::seed::{fold, run_seed};
@@ -102,14 +102,12 @@ struct Part {
     reached: BTreeMap<String, u64>,
     faults: HitCounts,
     found: Option<Found>,
-    /// Every run's seed, and the runs that are to be made again.
-    seeds: Vec<u64>,
+    /// The runs that are to be made again.
     made: Vec<Made>,
 }
 
 impl Part {
     fn add(&mut self, index: u64, seed: u64, outcome: Outcome, recheck_percent: u8) {
-        self.seeds.push(seed);
         if recheck::is_chosen(seed, recheck_percent) {
             self.made.push(Made::new(index, seed, &outcome));
         }
@@ -127,12 +125,11 @@ impl Part {
         }
     }
 
-    /// Makes the chosen runs again.
-    fn recheck(&mut self, cell: &Cell) {
-        // A violation is made again for its table in any case, later.
-        let (made, seeds) = (std::mem::take(&mut self.made), std::mem::take(&mut self.seeds));
+    /// Makes the chosen runs again. `seeds` gives those of the chunk up to and with a run's.
+    fn recheck(&mut self, cell: &Cell, seeds: impl Fn(u64) -> Vec<u64>) {
+        let made = std::mem::take(&mut self.made);
         self.rechecked = made.len() as u64;
-        if let Some(message) = recheck::first_that_differs(cell, &made, &seeds) {
+        if let Some(message) = recheck::first_that_differs(cell, &made, seeds) {
             self.found = Some(Found::Diverged { message });
         }
     }
@@ -145,10 +142,7 @@ impl Part {
         for (sentence, count) in later.reached {
             *self.reached.entry(sentence).or_insert(0) += count;
         }
-        for (fault, phases) in later.faults {
-            let counts = self.faults.entry(fault).or_default();
-            phases.into_iter().for_each(|(phase, runs)| *counts.entry(phase).or_insert(0) += runs);
-        }
+        add_hits(&mut self.faults, later.faults);
         self.found = later.found;
     }
 }
@@ -371,7 +365,8 @@ fn chunk(hunt: &Hunt<'_>, cell: &Cell, from: u64, to: u64) -> Part {
         part: Rc::clone(&part),
     }));
     let mut part = part.take();
-    part.recheck(cell);
+    let key = cell_key(cell);
+    part.recheck(cell, |last| (from..=last).map(|index| run_seed(hunt.seed, &key, index)).collect());
     part
 }
 

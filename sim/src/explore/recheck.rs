@@ -42,21 +42,20 @@ pub(super) fn is_chosen(seed: u64, percent: u8) -> bool {
     mix(seed ^ 0x7ec4_ec4e) % 100 < u64::from(percent)
 }
 
-/// The first of these runs that goes another way when it is made again, and how. `seeds` are those of the whole chunk,
-/// in the order in which they were run.
-pub(super) fn first_that_differs(cell: &Cell, made: &[Made], seeds: &[u64]) -> Option<String> {
+/// The first of these runs that goes another way when it is made again, and how. `seeds` gives those of the chunk
+/// up to and with a run's, in the order in which they were run.
+pub(super) fn first_that_differs(cell: &Cell, made: &[Made], seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
     let again: Vec<u64> = made.iter().rev().map(|made| made.seed).collect();
     let outcomes = run(cell, &again, |_| Record::Hash);
-    made.iter().zip(outcomes.iter().rev()).find_map(|(first, second)| difference(cell, first, second, seeds))
+    made.iter().zip(outcomes.iter().rev()).find_map(|(first, second)| difference(cell, first, second, &seeds))
 }
 
-fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: &[u64]) -> Option<String> {
+fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
     let again = Made::new(first.index, first.seed, second);
     if again == *first {
         return None;
     }
-    let before = seeds.split(|seed| *seed == first.seed).next().unwrap_or_default();
-    let in_place: Vec<u64> = before.iter().copied().chain([first.seed]).collect();
+    let in_place = seeds(first.index);
     let alone = run(cell, &[first.seed], |_| Record::Events).pop();
     let last = in_place.len() - 1;
     let after = run(cell, &in_place, move |nth| if nth == last { Record::Events } else { Record::Hash }).pop();

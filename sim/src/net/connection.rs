@@ -3,6 +3,7 @@
 //! It knows packets and nothing else: no link, no latency. What it gives back is what goes on its way in a packet's
 //! place.
 
+use std::iter;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -10,7 +11,9 @@ use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
 
 use super::dialogue::{Dialogue, Phase};
 use super::fault::{End, Fault, FaultKind};
-use super::frames::{Frames, Reader, Role};
+use super::frames::Frames;
+use super::link::Link;
+use super::side::{Range, Side, Words};
 use crate::run;
 use crate::time::{Duration, Instant};
 
@@ -22,6 +25,17 @@ const TTL: u8 = 64;
 pub(super) struct Pair {
     pub(super) client: SocketAddr,
     pub(super) server: SocketAddr,
+}
+
+impl Pair {
+    /// RST from this end to the other, and back.
+    fn resets(self, from: End) -> [Packet; 2] {
+        let (own, other) = match from {
+            End::Client => (self.client, self.server),
+            End::Server => (self.server, self.client),
+        };
+        [reset_from(own, other), reset_from(other, own)]
+    }
 }
 
 /// What is known of a connection from its packets.
@@ -44,25 +58,6 @@ pub(super) struct Connection {
     happened: Vec<usize>,
 }
 
-/// One direction: the bytes of one end.
-#[derive(Debug)]
-struct Side {
-    end: End,
-    /// The sequence number of its first byte.
-    first: Option<u32>,
-    /// Bytes of it that went by.
-    bytes: u64,
-    /// What the other end has acknowledged, as a sequence number.
-    acknowledged: Option<u32>,
-    /// The last acknowledgement that this end has sent, without a payload.
-    last_ack: Option<Packet>,
-    reader: Option<Reader>,
-    /// The FIN that it is about to say is a fault's.
-    is_told_to_finish: bool,
-    /// Its stream was dropped: nobody reads what arrives for it.
-    is_dropped: bool,
-}
-
 /// What becomes of a packet.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
@@ -72,8 +67,8 @@ pub(super) struct Passed {
     pub(super) told: Option<String>,
     /// The faults that have hit with it.
     pub(super) hits: Vec<Hit>,
-    /// What becomes of the link, before the packets go on their way.
-    pub(super) breaks: Option<FaultKind>,
+    /// What becomes of the link, and for how many milliseconds, before the packets go on their way.
+    pub(super) breaks: Option<(Link, u32)>,
     /// The fault that is to happen later, and when.
     pub(super) late: Option<(Instant, Fault)>,
 }
@@ -83,107 +78,6 @@ pub(super) struct Passed {
 pub(super) struct Hit {
     pub(super) fault: &'static str,
     pub(super) phase: Phase,
-}
-
-/// Where the bytes of a segment lie among its side's, and how many of them pass.
-#[derive(Clone, Copy, Debug)]
-struct Range {
-    start: u64,
-    passes: u64,
-}
-
-impl Side {
-    fn new(frames: Frames, end: End) -> Side {
-        let reader = Reader::of(frames, end);
-        Side {
-            end,
-            first: None,
-            bytes: 0,
-            acknowledged: None,
-            last_ack: None,
-            reader,
-            is_told_to_finish: false,
-            is_dropped: false,
-        }
-    }
-
-    /// How many of its bytes the other end has.
-    fn arrived(&self) -> u64 {
-        match (self.acknowledged, self.first) {
-            (Some(acknowledged), Some(first)) => u64::from(acknowledged.wrapping_sub(first)),
-            _ => 0,
-        }
-    }
-
-    fn has_handshake(&self) -> bool {
-        self.reader.as_ref().is_some_and(Reader::has_handshake)
-    }
-
-    fn is_within_a_frame(&self) -> bool {
-        self.reader.as_ref().is_some_and(Reader::is_within)
-    }
-
-    /// How far the other end is beyond the start of this segment, if it is.
-    fn ahead(&self, segment: &TcpSegment) -> Option<usize> {
-        let ahead = self.acknowledged.map(|acknowledged| acknowledged.wrapping_sub(segment.seq) as i32);
-        ahead.and_then(|ahead| usize::try_from(ahead).ok())
-    }
-
-    /// Whether the other end has all of this segment, and has said so.
-    fn is_repeated(&self, segment: &TcpSegment) -> bool {
-        let length = segment.payload.len() + usize::from(segment.flags.fin);
-        length > 0 && self.ahead(segment).is_some_and(|ahead| ahead >= length)
-    }
-
-    /// Takes away what the other end has of a segment that it does not have all of: turmoil-net drops what does not
-    /// begin with its next byte.
-    fn trim(&self, segment: &mut TcpSegment) {
-        if let Some(ahead) = self.ahead(segment).filter(|ahead| *ahead <= segment.payload.len()) {
-            segment.payload = segment.payload.slice(ahead..);
-            segment.seq = segment.seq.wrapping_add(u32::try_from(ahead).unwrap_or(0));
-        }
-    }
-
-    /// Counts what is new of a segment, and says what it is: the roles of its frames.
-    fn count(&mut self, segment: &TcpSegment, range: Range, words: &mut Words) -> Vec<Role> {
-        if range.passes <= self.bytes {
-            return Vec::new();
-        }
-        let from = self.bytes.saturating_sub(range.start) as usize;
-        let to = (range.passes - range.start) as usize;
-        self.bytes = range.passes;
-        let Some(fresh) = segment.payload.get(from..to).filter(|fresh| !fresh.is_empty()) else {
-            return Vec::new();
-        };
-        let read = self.reader.as_mut().map(|reader| reader.read(fresh, words.is_read));
-        words.say(|| match &read {
-            None => format!("{} bytes", fresh.len()),
-            Some(read) if read.names.is_empty() => format!("{} bytes of more", fresh.len()),
-            Some(read) => read.names.join(", "),
-        });
-        let whole = match self.end {
-            End::Client => Role::Request,
-            End::Server => Role::Response { answers: 1 },
-        };
-        read.map_or_else(|| vec![whole], |read| read.roles)
-    }
-}
-
-/// The text of a row, put together only if the run is recorded: that there is a row must not depend on it.
-struct Words {
-    is_read: bool,
-    said: Option<String>,
-}
-
-impl Words {
-    fn say(&mut self, text: impl FnOnce() -> String) {
-        let said = self.said.get_or_insert_default();
-        if self.is_read {
-            let text = text();
-            said.push_str(if said.is_empty() { "" } else { ", " });
-            said.push_str(&text);
-        }
-    }
 }
 
 impl Connection {
@@ -266,8 +160,8 @@ impl Connection {
         let roles = side.count(segment, Range { start, passes }, &mut words);
         let bytes = side.bytes;
         let played = roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes));
-        let mut hits: Vec<Hit> = played.map(|fault| Hit { fault, phase: before }).collect();
-        hits.retain(|_| before != Phase::Closed);
+        let played = played.map(|fault| Hit { fault, phase: before });
+        let mut hits: Vec<Hit> = played.filter(|_| before != Phase::Closed).collect();
         // Up to its bytes, and before the FIN that may follow them.
         let reached = self.phase();
         let flags = segment.flags;
@@ -279,11 +173,9 @@ impl Connection {
             words.say(|| String::from("FIN"));
         }
         if flags.rst {
-            words.say(|| String::from("RST"));
-        }
-        self.is_waiting &= !flags.rst;
-        if flags.rst {
+            self.is_waiting = false;
             self.dialogue.end();
+            words.say(|| String::from("RST"));
         }
         let Some((nth, fault)) = due else {
             return Passed { packets: vec![packet], told: words.said, hits, ..Passed::default() };
@@ -297,8 +189,9 @@ impl Connection {
         let phase = if fault.after_bytes == 0 { before } else { reached };
         hits.push(Hit { fault: fault.kind.name(), phase });
         words.say(|| format!("{} {}", fault.kind, fault.when()));
-        let packets = self.happen(fault.kind, packet, (passes - start) as usize, now);
-        Passed { packets, told: words.said, hits, breaks: fault.kind.breaks_link().then_some(fault.kind), late: None }
+        self.strike(fault.kind, now);
+        let packets = self.remains(fault.kind, packet, from, (passes - start) as usize);
+        Passed { packets, told: words.said, hits, breaks: fault.kind.breaks(), late: None }
     }
 
     /// The attempt, or its answer. It is refused if the listener has as many waiting as it takes: its kernel would say
@@ -317,15 +210,18 @@ impl Connection {
         match faults.iter().find(of_attempt).map(|fault| fault.kind) {
             Some(FaultKind::Refuse) => {
                 self.dialogue.end();
-                let packets = vec![reset_in_answer(&packet, segment)];
-                Passed { packets, told, hits: hit(FaultKind::Refuse), ..Passed::default() }
+                Passed {
+                    packets: self.pair.resets(from)[1..].to_vec(),
+                    told,
+                    hits: hit(FaultKind::Refuse),
+                    ..Passed::default()
+                }
             }
             Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang), ..Passed::default() },
             None if is_refused => {
                 self.dialogue.end();
-                let packets = vec![reset_in_answer(&packet, segment)];
                 let hits = vec![Hit { fault: "full backlog", phase: Phase::Connecting }];
-                Passed { packets, told, hits, ..Passed::default() }
+                Passed { packets: self.pair.resets(from)[1..].to_vec(), told, hits, ..Passed::default() }
             }
             None => {
                 self.is_waiting |= is_first && from == End::Client;
@@ -334,26 +230,30 @@ impl Connection {
         }
     }
 
-    /// The fault happens to this packet, of whose payload so much passes.
-    fn happen(&mut self, kind: FaultKind, mut packet: Packet, passes: usize, now: Instant) -> Vec<Packet> {
+    /// What a fault makes of the connection.
+    fn strike(&mut self, kind: FaultKind, now: Instant) {
         if let FaultKind::Stall { ms } = kind {
             self.stalled_until = Some(now + Duration::from_millis(u64::from(ms)));
         }
+        if kind.ends_traffic() {
+            self.is_cut = true;
+            self.dialogue.end();
+        }
+    }
+
+    /// What goes on its way of a packet that is hit, of whose payload so much passes.
+    fn remains(&self, kind: FaultKind, mut packet: Packet, from: End, passes: usize) -> Vec<Packet> {
         if !kind.ends_traffic() {
             return vec![packet];
         }
-        self.is_cut = true;
-        self.dialogue.end();
-        let Transport::Tcp(segment) = &mut packet.payload else { return vec![packet] };
-        segment.payload.truncate(passes);
-        segment.flags.fin = false;
-        if kind == FaultKind::Cut {
-            return vec![packet];
+        if let Transport::Tcp(segment) = &mut packet.payload {
+            segment.payload.truncate(passes);
+            segment.flags.fin = false;
         }
-        let end = reset(segment.src_port, segment.dst_port);
-        let back = reset_in_answer(&packet, &end);
-        let onward = Packet { payload: Transport::Tcp(end), ..packet.clone() };
-        vec![packet, onward, back]
+        match kind {
+            FaultKind::Reset => iter::once(packet).chain(self.pair.resets(from)).collect(),
+            _ => vec![packet],
+        }
     }
 
     /// The FIN that this end is about to say is a fault's.
@@ -378,12 +278,10 @@ impl Connection {
         to.is_dropped && is_new
     }
 
-    /// RST to both ends: to the one that sends what nobody reads, and to the one that is not there.
-    pub(super) fn refuse_data(&mut self, packet: &Packet, segment: &TcpSegment) -> [Packet; 2] {
+    /// Data that nobody reads end it: RST to the end that is not there, and to the one that sends.
+    pub(super) fn refuse_data(&mut self, from: End) -> [Packet; 2] {
         self.dialogue.end();
-        let end = reset(segment.src_port, segment.dst_port);
-        let back = reset_in_answer(packet, segment);
-        [back, Packet { payload: Transport::Tcp(end), ..packet.clone() }]
+        self.pair.resets(from)
     }
 
     /// A packet of this end gets lost.
@@ -444,21 +342,11 @@ impl Connection {
             return None;
         }
         let kind = fault.kind;
-        if let FaultKind::Stall { ms } = kind {
-            self.stalled_until = Some(now + Duration::from_millis(u64::from(ms)));
-        }
-        let mut packets = Vec::new();
-        if kind.ends_traffic() {
-            self.is_cut = true;
-            self.dialogue.end();
-        }
-        if kind == FaultKind::Reset {
-            let Pair { client, server } = self.pair;
-            packets.extend([reset_from(client, server), reset_from(server, client)]);
-        }
+        self.strike(kind, now);
+        let packets = if kind == FaultKind::Reset { self.pair.resets(End::Client).to_vec() } else { Vec::new() };
         let told = Some(format!("{kind} {}", fault.when()));
-        let breaks = kind.breaks_link().then_some(kind);
-        Some(Passed { packets, told, hits: vec![Hit { fault: kind.name(), phase }], breaks, late: None })
+        let hits = vec![Hit { fault: kind.name(), phase }];
+        Some(Passed { packets, told, hits, breaks: kind.breaks(), late: None })
     }
 
     /// The fault by which this end shuts its write side, if there is one.
@@ -490,20 +378,10 @@ fn bare_ack(packet: &Packet, segment: &TcpSegment) -> Packet {
     Packet { payload, ..packet.clone() }
 }
 
-/// A segment that ends a connection.
-fn reset(src_port: u16, dst_port: u16) -> TcpSegment {
-    let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
-    TcpSegment { src_port, dst_port, seq: 0, ack: 0, flags, window: 0, payload: Bytes::new() }
-}
-
-/// Such a segment on its way.
+/// RST, to one end as if the other had sent it.
 pub(super) fn reset_from(source: SocketAddr, destination: SocketAddr) -> Packet {
-    let payload = Transport::Tcp(reset(source.port(), destination.port()));
-    Packet { src: source.ip(), dst: destination.ip(), ttl: TTL, payload }
-}
-
-/// Such a segment, to whoever sent `packet`.
-fn reset_in_answer(packet: &Packet, segment: &TcpSegment) -> Packet {
-    let payload = Transport::Tcp(reset(segment.dst_port, segment.src_port));
-    Packet { src: packet.dst, dst: packet.src, ttl: packet.ttl, payload }
+    let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
+    let (src_port, dst_port) = (source.port(), destination.port());
+    let segment = TcpSegment { src_port, dst_port, seq: 0, ack: 0, flags, window: 0, payload: Bytes::new() };
+    Packet { src: source.ip(), dst: destination.ip(), ttl: TTL, payload: Transport::Tcp(segment) }
 }

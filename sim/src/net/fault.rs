@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde::{Deserialize, Serialize};
 
+use super::link::Link;
+
 /// One fault of one connection. `Refuse` and `Hang` are of the attempt, and the counts mean nothing to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -108,8 +110,8 @@ impl FaultKind {
             FaultKind::Finish => "finish",
             FaultKind::Cut => "cut",
             FaultKind::Stall { .. } => "stall",
-            FaultKind::Partition { .. } => "partition",
-            FaultKind::Hold { .. } => "hold",
+            FaultKind::Partition { .. } => Link::Partitioned.fault(),
+            FaultKind::Hold { .. } => Link::Held.fault(),
             FaultKind::Refuse => "refuse",
             FaultKind::Hang => "hang",
         }
@@ -120,9 +122,13 @@ impl FaultKind {
         matches!(self, FaultKind::Reset | FaultKind::Cut)
     }
 
-    /// Whether it is of the link.
-    pub(super) fn breaks_link(self) -> bool {
-        matches!(self, FaultKind::Partition { .. } | FaultKind::Hold { .. })
+    /// What it makes of the link, and for how many milliseconds, if it is of the link.
+    pub(super) fn breaks(self) -> Option<(Link, u32)> {
+        match self {
+            FaultKind::Partition { ms } => Some((Link::Partitioned, ms)),
+            FaultKind::Hold { ms } => Some((Link::Held, ms)),
+            _ => None,
+        }
     }
 
     /// Whether the wire does it, and not the socket.

@@ -28,3 +28,11 @@ impl Hits {
         }
     }
 }
+
+/// Adds the counts of other runs.
+pub fn add_hits(sum: &mut HitCounts, more: HitCounts) {
+    for (fault, phases) in more {
+        let counts = sum.entry(fault).or_default();
+        phases.into_iter().for_each(|(phase, runs)| *counts.entry(phase).or_insert(0) += runs);
+    }
+}

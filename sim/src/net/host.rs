@@ -115,6 +115,20 @@ impl Host {
     }
 }
 
+/// Runs a closure on a task of its own: on this host, or, where there is no network, as any thread. For model code that is
+/// driven with a network and without.
+#[track_caller]
+pub fn thread_on<T: Send + 'static>(
+    host: Option<Host>,
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    match host {
+        Some(host) => host.thread(name, body),
+        None => thread::Builder::new().name(name).spawn(body),
+    }
+}
+
 async fn unless_killed<F: Future>(future: F, killed: &Kill) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|context| {

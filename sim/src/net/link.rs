@@ -17,6 +17,17 @@ pub(super) enum Link {
     Held,
 }
 
+impl Link {
+    /// What it is called as a fault.
+    pub(super) fn fault(self) -> &'static str {
+        match self {
+            Link::Up => "heal",
+            Link::Partitioned => "partition",
+            Link::Held => "hold",
+        }
+    }
+}
+
 /// Two hosts, the one of the lower number first: a link has no direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ends(usize, usize);

@@ -97,14 +97,6 @@ pub fn is_quiet() -> bool {
     wire::with(|wire| wire.is_quiet())
 }
 
-fn break_link(fault: &'static str, one: Host, other: Host, link: Link) {
-    let ends = Ends::new(one.index(), other.index());
-    wire::with(|wire| {
-        wire.hit_hosts(fault, |client, server| ends == Ends::new(client, server));
-        wire.set_link(ends, link);
-    });
-}
-
 impl Network {
     /// The host of this name.
     ///
@@ -119,12 +111,12 @@ impl Network {
 
     /// Packets between the two vanish until [`Network::heal`].
     pub fn partition(&self, one: Host, other: Host) {
-        break_link("partition", one, other, Link::Partitioned);
+        wire::with(|wire| wire.break_link(Ends::new(one.index(), other.index()), Link::Partitioned));
     }
 
     /// Packets between the two wait until [`Network::release`].
     pub fn hold(&self, one: Host, other: Host) {
-        break_link("hold", one, other, Link::Held);
+        wire::with(|wire| wire.break_link(Ends::new(one.index(), other.index()), Link::Held));
     }
 
     /// Packets between the two pass again; those that waited come first.

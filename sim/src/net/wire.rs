@@ -14,11 +14,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use turmoil_net::{EnterGuard, HostId, NetstatState, Packet, Transport};
+use turmoil_net::{EnterGuard, HostId, NetstatEntry, NetstatState, Packet, Transport};
 
 use super::connection::{Connection, Hit, Pair, Passed, reset_from};
 use super::directory::{Directory, Place};
-use super::fault::{End, Fault, FaultKind};
+use super::fault::{End, Fault};
 use super::host::Kill;
 use super::link::{Ends, Link, Links};
 use super::network::Config;
@@ -272,7 +272,7 @@ impl Wire {
         if !connection.is_unwanted(segment, place.end) {
             return false;
         }
-        let [back, onward] = connection.refuse_data(packet, segment);
+        let [onward, back] = connection.refuse_data(place.end);
         self.send(back);
         self.guard.deliver(onward);
         true
@@ -320,14 +320,13 @@ impl Wire {
     /// Ends the sockets that nobody holds and that wait for what does not come, since the wire is quiet: the FIN of a
     /// peer that has given up, or room at one. A kernel does so in the end, turmoil-net never.
     pub(super) fn give_up_orphans(&self) {
+        // What was closed is in one of these; what is in another is somebody's, or was forgotten.
+        let ends = [NetstatState::FinWait1, NetstatState::FinWait2, NetstatState::Closing, NetstatState::LastAck];
+        let is_ending = |socket: &NetstatEntry| socket.state.is_some_and(|state| ends.contains(&state));
+        let is_held =
+            |socket: &NetstatEntry| socket.peer.is_some_and(|peer| self.streams.contains(&(socket.local, peer)));
         for host in &self.hosts {
-            let sockets = turmoil_net::netstat(host.address).entries;
-            // What was closed is in one of these; what is in another is somebody's, or was forgotten.
-            let ends = [NetstatState::FinWait1, NetstatState::FinWait2, NetstatState::Closing, NetstatState::LastAck];
-            let ending = sockets.into_iter().filter(|socket| socket.state.is_some_and(|state| ends.contains(&state)));
-            let connected = ending.filter_map(|socket| Some((socket.local, socket.peer?)));
-            let orphans = connected.filter(|ends| !self.streams.contains(ends));
-            orphans.for_each(|(local, peer)| self.guard.deliver(reset_from(peer, local)));
+            self.reset_sockets(host, |socket| is_ending(socket) && !is_held(socket));
         }
     }
 
@@ -335,9 +334,15 @@ impl Wire {
     /// nothing more of what a socket had left to say.
     pub(super) fn bring_up(&mut self, host: usize) {
         if std::mem::replace(&mut self.hosts[host].is_down, false) {
-            let sockets = turmoil_net::netstat(self.hosts[host].address).entries;
-            let connected = sockets.into_iter().filter_map(|socket| Some((socket.local, socket.peer?)));
-            connected.for_each(|(local, peer)| self.guard.deliver(reset_from(peer, local)));
+            self.reset_sockets(&self.hosts[host], |_| true);
+        }
+    }
+
+    /// RST at once, as if from their peers, to those connected sockets of a host.
+    fn reset_sockets(&self, host: &HostState, which: impl Fn(&NetstatEntry) -> bool) {
+        let sockets = turmoil_net::netstat(host.address).entries;
+        for (local, peer) in sockets.iter().filter(|it| which(it)).filter_map(|it| Some((it.local, it.peer?))) {
+            self.guard.deliver(reset_from(peer, local));
         }
     }
 
@@ -432,9 +437,12 @@ impl Wire {
             self.sent += 1;
             self.late.insert((at, self.sent), (place, fault));
         }
-        let hosts = self.hosts_of(self.connections.get(place).pair);
-        if let (Some(fault), (Some(client), Some(server))) = (passed.breaks, hosts) {
-            self.break_link(fault, (client, server), now);
+        if let Some((link, ms)) = passed.breaks
+            && let (Some(client), Some(server)) = self.hosts_of(self.connections.get(place).pair)
+        {
+            let ends = Ends::new(client, server);
+            self.break_link(ends, link);
+            self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
         }
         passed.packets
     }
@@ -449,17 +457,10 @@ impl Wire {
         }
     }
 
-    /// A fault of the plan breaks a link for a while.
-    fn break_link(&mut self, fault: FaultKind, (client, server): (usize, usize), now: Instant) {
-        let (link, ms) = match fault {
-            FaultKind::Partition { ms } => (Link::Partitioned, ms),
-            FaultKind::Hold { ms } => (Link::Held, ms),
-            _ => return,
-        };
-        let ends = Ends::new(client, server);
-        self.hit_hosts(fault.name(), |client, server| ends == Ends::new(client, server));
+    /// A link is broken, and with it every connection over it is hit.
+    pub(super) fn break_link(&mut self, ends: Ends, link: Link) {
+        self.hit_hosts(link.fault(), |client, server| ends == Ends::new(client, server));
         self.set_link(ends, link);
-        self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
     }
 
     /// Whether the listener has as many waiting as it takes.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sim::net::{Config, Frames, Host, Network, Task, TcpListener, simulate};
+use sim::net::{Config, Frames, Host, Network, Task, TcpListener, simulate, thread_on};
 use sim::thread::JoinHandle;
 use sim::time::{Duration, sleep};
 
@@ -14,7 +14,7 @@ use super::plan::{Event, NetPlan, Replier};
 use super::wire;
 use crate::context_pool::aio::Timeout;
 use crate::context_pool::bench::Application;
-use crate::context_pool::library::{Nng, Threads, spawn};
+use crate::context_pool::library::{Nng, Threads};
 use crate::context_pool::req::ReqOptions;
 use crate::context_pool::server::Server;
 use crate::context_pool::socket::Socket;
@@ -106,7 +106,7 @@ impl Asking {
         self.dialers.iter().for_each(Task::abort);
         let closer = self.hurried.then(|| {
             let (nng, req) = (&self.application.nng, Arc::clone(&self.application.req));
-            spawn(nng.host, String::from("closer"), move || req.close().unwrap_or_default())
+            thread_on(nng.host, "closer", move || req.close().unwrap_or_default())
         });
         self.application.close();
         closer.into_iter().for_each(JoinHandle::join);

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sim::ledger::{self, Owner, Tag};
+use sim::net::thread_on;
 use sim::property::{always, sometimes};
 use sim::thread::JoinHandle;
 use sim::time::{Duration, sleep};
 
 use crate::context_pool::aio::{Aio, Timeout};
 use crate::context_pool::context::Ctx;
-use crate::context_pool::library::{Nng, spawn};
+use crate::context_pool::library::Nng;
 use crate::context_pool::message::Message;
 use crate::context_pool::socket::Socket;
 use crate::context_pool::variant::Variant;
@@ -50,7 +51,7 @@ impl Overtaker {
     /// Makes them on a thread of its own.
     pub(super) fn start(self, attempts: &[Attempt]) -> JoinHandle<()> {
         let attempts = attempts.to_vec();
-        spawn(self.nng.host, format!("overtaker.{}", self.number), move || self.make(&attempts))
+        thread_on(self.nng.host, &format!("overtaker.{}", self.number), move || self.make(&attempts))
     }
 
     fn owner(&self) -> Owner {
@@ -81,7 +82,7 @@ impl Overtaker {
         ctx.recv(&recv);
         let cancelled = Arc::clone(&recv);
         let canceller = attempt.cancel.map(|ms| {
-            spawn(self.nng.host, format!("canceller.{}.{}", self.number, tag.request), move || {
+            thread_on(self.nng.host, &format!("canceller.{}.{}", self.number, tag.request), move || {
                 sleep(Duration::from_millis(ms));
                 cancelled.cancel_operation();
             })

@@ -55,9 +55,9 @@ mod uring;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::net::Host;
+use sim::net::{Host, thread_on};
 use sim::sync::{Condvar, Mutex, MutexGuard};
-use sim::thread::{Builder, JoinHandle};
+use sim::thread::JoinHandle;
 
 pub use buf_ring::{Buf, BufRing};
 use state::State;
@@ -102,10 +102,7 @@ impl Kernel {
 
     /// Starts a thread of a process of this kernel: on its host, if it has one.
     pub fn spawn(&self, name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-        match self.host {
-            Some(host) => host.thread(&name, body),
-            None => Builder::new().name(name).spawn(body),
-        }
+        thread_on(self.host, &name, body)
     }
 
     /// The kernel's task: runs events until [`Kernel::stop`] and nothing is left to do.
