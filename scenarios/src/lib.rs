@@ -2,8 +2,8 @@
 //!
 //! A scenario is one file of at most 60 lines in the folder of its component. It says as data what each variant of the
 //! model must do (stay clean, or violate one named property), how its plan is generated, and how a plan is run. This
-//! crate turns that into [`sim::explore::Case`]s and judges what exploring them gave; the binary `lastref` and the
-//! suite are two readers of the same list.
+//! crate turns that into [`sim::explore::Case`]s and judges what exploring them gave. The command line ([`cli`]) and the
+//! suite are two readers of the same list; the binary `lastref` only starts the command line.
 //!
 //! To add a scenario: write the file, add its name to the list below. The list is sorted (the compiler checks it), and
 //! a test compares it with the folders both ways.
@@ -11,6 +11,7 @@
 //! Absent by intent: knowledge of any engine's inner life, and any code that runs during an execution other than the
 //! scenarios' own `run` functions.
 
+pub mod cli;
 pub mod defaults;
 pub mod finding;
 pub mod prelude;
@@ -26,6 +27,9 @@ pub use list::{case, find};
 pub use nearest::{Unknown, nearest};
 pub use scenario::Scenario;
 pub use seed::{BadSeed, parse_seed};
+
+// The command line speaks of the list as every reader of the library does.
+extern crate self as scenarios;
 
 list::scenarios! {
     buffer_pool: [

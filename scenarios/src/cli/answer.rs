@@ -10,7 +10,7 @@ use super::error::Error;
 
 /// How the process ends. A panic ends it with 101 too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// Everything is as the scenarios say.
     AsExpected = 0,
     /// A violation that is not expected, or an expected one that was not found, or a replay that violates.
@@ -25,28 +25,28 @@ pub(crate) enum Exit {
 
 /// The whole effect of a command on the outside, files aside.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// For stdout; empty, or complete lines.
-    pub(crate) stdout: String,
+    pub stdout: String,
     /// For stderr, one line each.
-    pub(crate) remarks: Vec<String>,
+    pub remarks: Vec<String>,
     /// The exit code.
-    pub(crate) exit: Exit,
+    pub exit: Exit,
 }
 
 impl Answer {
     /// Text and a verdict, without remarks.
-    pub(crate) fn new(stdout: String, exit: Exit) -> Answer {
+    pub(super) fn new(stdout: String, exit: Exit) -> Answer {
         Answer { stdout, remarks: Vec::new(), exit }
     }
 
     /// One sentence that says what is wrong with the input.
-    pub(crate) fn refusal(error: &Error) -> Answer {
+    pub(super) fn refusal(error: &Error) -> Answer {
         Answer { stdout: String::new(), remarks: vec![format!("lastref: {error}")], exit: Exit::Refused }
     }
 
     /// An error that came after there was something to show: it is added, and decides the exit code.
-    pub(crate) fn and_refuse(&mut self, error: &Error) {
+    pub(super) fn and_refuse(&mut self, error: &Error) {
         self.remarks.push(format!("lastref: {error}"));
         self.exit = Exit::Refused;
     }
@@ -55,7 +55,7 @@ impl Answer {
     ///
     /// A closed pipe is the reader's choice and changes nothing. Any other failure to write (a full disk) is said on
     /// stderr and refuses, since the reader does not have the answer.
-    pub(crate) fn print(&self) -> ExitCode {
+    pub fn print(&self) -> ExitCode {
         let written = write_to(io::stdout().lock(), &self.stdout);
         let mut stderr = io::stderr().lock();
         for remark in &self.remarks {

@@ -1,4 +1,8 @@
 //! The command line: from arguments to an answer and an exit code.
+//!
+//! It is a reader of the list, nothing more: it parses, asks `sim` to explore, and gives an answer. One command, one
+//! file. Each command returns an [`Answer`]; only [`main`] prints it, so that stdout gets one piece, and a closed pipe
+//! ends the program quietly. It is part of the library so that tests and the fuzzer ask it without a process.
 
 mod answer;
 mod args;
@@ -22,21 +26,26 @@ mod stop;
 mod table;
 mod terminal;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-pub(crate) use answer::Answer;
+pub use answer::{Answer, Exit};
 use args::{Arguments, Command};
 use error::Error;
 
-/// Parses, runs one command, prints its answer.
-pub(crate) fn main() -> ExitCode {
-    let answer = match Arguments::try_parse() {
+/// Answers the process's own arguments and prints the answer.
+pub fn main() -> ExitCode {
+    answer(std::env::args_os()).print()
+}
+
+/// Parses `arguments`, the first of which is the program's name, and runs one command.
+pub fn answer(arguments: impl IntoIterator<Item = OsString>) -> Answer {
+    match Arguments::try_parse_from(arguments) {
         Ok(arguments) => command(arguments).unwrap_or_else(|error| Answer::refusal(&error)),
         Err(error) => explain::clap_answer(&error),
-    };
-    answer.print()
+    }
 }
 
 fn command(arguments: Arguments) -> Result<Answer, Error> {
