@@ -7,6 +7,7 @@
 
 pub mod canaries;
 pub mod cells;
+pub mod conformance;
 pub mod detection;
 pub mod environment;
 pub mod faults;

@@ -1,0 +1,54 @@
+//! Compares a model with the real thing: `conformance uring --scripts 1000 --seed 7`.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use lastref_tests::conformance::command::{Order, run};
+use lastref_tests::conformance::uring::Uring;
+
+/// Runs fresh scripts on the real thing, compares it with the model, shrinks what differs.
+///
+/// Exit codes: 0 all agree or are listed, or the real thing is not on this machine; 1 a difference that is not listed;
+/// 2 bad input.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Which model.
+    subject: Name,
+    /// How many fresh scripts.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    scripts: u64,
+    /// The seed of the first script; the others follow.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Record the fresh scripts behind what this file holds.
+    #[arg(long, value_name = "FILE", conflicts_with = "compare")]
+    record: Option<PathBuf>,
+    /// Compare this recorded file with the model, and run nothing fresh.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scripts", "seed"])]
+    compare: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Name {
+    /// `uring_proxy`'s simulated kernel, and io_uring with TCP over loopback.
+    Uring,
+}
+
+fn main() -> ExitCode {
+    let Args { subject, scripts, seed, record, compare } = Args::parse();
+    let order = Order { scripts, seed, record, compare };
+    let mut out = io::stdout().lock();
+    let agrees = match subject {
+        Name::Uring => run::<Uring>(&order, &mut out),
+    };
+    match agrees {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("conformance: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether a model gives an outcome under one of N schedules.
+//!
+//! A schedule ends at the first step whose outcome is not the one that is looked for, so that most of them are short.
+//! The one that went furthest is kept: it is what a report shows.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use proptest::strategy::Just;
+use sim::explore::{Case, CaseName, Cell, Engine, Hunt, Quiet, StrategyName, Verdict};
+
+use super::{Error, Outcome, Subject};
+
+/// What a model came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Closest {
+    /// It gave the outcome that was looked for.
+    pub agrees: bool,
+    /// Its outcome under the schedule that went furthest, up to the first step that differs.
+    pub outcome: Outcome,
+}
+
+/// Where a model tells its outcome, step by step.
+pub struct Seen<'a, T> {
+    script: &'a [T],
+    real: &'a [String],
+    agrees: fn(&T, &str, &str) -> bool,
+    outcome: Outcome,
+    differs: bool,
+}
+
+impl<T> Seen<'_, T> {
+    /// The outcome of the next step. False if it is not the one that is looked for: then the model clears up and ends.
+    #[must_use]
+    pub fn push(&mut self, seen: String) -> bool {
+        let nth = self.outcome.len();
+        self.differs = !(self.agrees)(&self.script[nth], &self.real[nth], &seen);
+        self.outcome.push(seen);
+        !self.differs
+    }
+
+    fn closest(self) -> Closest {
+        let agrees = !self.differs && self.outcome.len() == self.real.len();
+        Closest { agrees, outcome: self.outcome }
+    }
+}
+
+impl<T> std::fmt::Debug for Seen<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen").field("outcome", &self.outcome).finish_non_exhaustive()
+    }
+}
+
+/// Looks for an outcome of the model that is the real one.
+///
+/// # Errors
+/// A rule that the model broke on its way.
+pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -> Result<Closest, Error> {
+    let found = Arc::new(Mutex::new(Closest::default()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let case = {
+        let (found, stop, variant) = (Arc::clone(&found), Arc::clone(&stop), variant.to_owned());
+        let (script, real) = (script.to_owned(), real.to_owned());
+        let name = CaseName { component: "conformance".into(), scenario: S::NAME.into(), variant: variant.clone() };
+        Case::new(
+            name,
+            || Just(()),
+            move |()| {
+                let mut seen =
+                    Seen { script: &script, real: &real, agrees: S::agrees, outcome: Vec::new(), differs: false };
+                S::model(&variant, &script, &mut seen);
+                let closest = seen.closest();
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                if closest.agrees || (!found.agrees && closest.outcome.len() > found.outcome.len()) {
+                    stop.store(closest.agrees, Ordering::Relaxed);
+                    *found = closest;
+                }
+            },
+        )
+    };
+    let hunt = Hunt {
+        cells: vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random }],
+        seed: 0,
+        schedules: S::SCHEDULES,
+        loom_executions: 0,
+        recheck_percent: 0,
+        deadline: None,
+        jobs: 1,
+        stop: &stop,
+        observer: &Quiet,
+    };
+    for report in hunt.run() {
+        match report.verdict {
+            Verdict::Clean => {}
+            Verdict::Violation(failure) => return Err(Error::Model(failure.to_string())),
+            other => return Err(Error::Model(format!("{other:?}"))),
+        }
+    }
+    let found = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Ok(found)
+}

@@ -1,0 +1,121 @@
+//! Conformance: a model's outcomes compared with what the real library or kernel did with the same script.
+//!
+//! A script is a list of steps. The real thing runs it one step at a time and settles before the next; what it showed
+//! at each step is its outcome. A model agrees if it gives that outcome under one of N schedules.
+//!
+//! ```text
+//! strategy ──► script ──► real thing ──► outcome ──► tests/conformance/NAME.txt
+//!                 │                         │
+//!                 └──► model, N schedules ──┴──► agrees, or differs ──► shrunk, looked up in NAME.deviations.json
+//! ```
+//!
+//! `cargo test` compares the recorded scripts. The binary `conformance` runs fresh ones where the real thing is there.
+//! A difference is allowed if it is listed; one that is listed and no longer occurs is an error too, as are a script
+//! that breaks a rule of the ledger in the model and a model that panics.
+
+pub mod command;
+pub mod deviation;
+pub mod explore;
+pub mod recorded;
+pub mod shrink;
+pub mod uring;
+
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+
+use proptest::strategy::BoxedStrategy;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use explore::Seen;
+
+/// The model without a defect.
+pub const FIXED: &str = "fixed";
+
+/// What the real thing or a model showed, one text a step.
+pub type Outcome = Vec<String>;
+
+/// One step of a script. Its text form is that of the recorded files.
+pub trait Step:
+    Clone + PartialEq + Debug + Display + FromStr<Err = String> + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// Steps that may replace this one when a script is shrunk, the simplest first.
+    fn simpler(&self) -> Vec<Self>;
+}
+
+/// A model with its real counterpart.
+pub trait Subject: 'static {
+    /// Its steps.
+    type Step: Step;
+    /// Its name on the command line.
+    const NAME: &'static str;
+    /// Under how many schedules the model may give an outcome.
+    const SCHEDULES: u64;
+    /// The recorded scripts, as a file holds them.
+    const RECORDED: &'static str;
+    /// The allowed deviations, as a file holds them.
+    const DEVIATIONS: &'static str;
+
+    /// Makes scripts.
+    fn scripts() -> BoxedStrategy<Vec<Self::Step>>;
+
+    /// Runs a script on a variant of the model, as the first task of a simulated run. It tells each step's outcome to
+    /// `seen`; as soon as that wants no more, the model clears up and returns.
+    fn model(variant: &str, script: &[Self::Step], seen: &mut Seen<'_, Self::Step>);
+
+    /// Whether two outcomes of a step are the same. Order does not matter where the real thing fixes none.
+    fn agrees(step: &Self::Step, real: &str, model: &str) -> bool {
+        let _ = step;
+        real == model
+    }
+
+    /// Opens the real thing.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    fn real() -> Result<Box<dyn Real<Self::Step>>, Missing>;
+}
+
+/// The real thing.
+pub trait Real<T> {
+    /// Runs a script from a fresh start.
+    ///
+    /// # Errors
+    /// If the machine gets in the way: the outcome is then unknown.
+    fn run(&mut self, script: &[T]) -> Result<Outcome, Error>;
+}
+
+/// The real thing is not on this machine: a reason in plain words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Missing(pub String);
+
+/// What keeps a comparison from being made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A recorded file.
+    #[error("line {line}: {message}")]
+    Recorded {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A list of deviations.
+    #[error("the list of deviations: {0}")]
+    Deviations(#[from] serde_json::Error),
+    /// A file.
+    #[error("{path}: {error}")]
+    File {
+        /// Its path.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The real thing could not be driven.
+    #[error("the real thing: {0}")]
+    Real(String),
+    /// The model broke a rule of its own, or panicked.
+    #[error("the model: {0}")]
+    Model(String),
+}
