@@ -25,14 +25,14 @@ const LOOKS_MAX: u32 = 20_000;
 
 /// The kernel, found to have what scripts need.
 #[derive(Debug)]
-pub struct Kernel(());
+pub(super) struct Kernel(());
 
 impl Kernel {
     /// Probes it.
     ///
     /// # Errors
     /// What it lacks.
-    pub fn open() -> Result<Kernel, Missing> {
+    pub(super) fn open() -> Result<Kernel, Missing> {
         Loopback::new(true).map(|_| Kernel(())).map_err(|error| {
             Missing(format!(
                 "io_uring with incremental buffer rings (Linux 6.12 or later) is not available here: {error}"
