@@ -1,10 +1,15 @@
-//! Draws that a model makes, from the run's own substream.
+//! Draws of the model and of its environment, from two substreams of the run's seed.
 //!
-//! A draw is keyed by the task and that task's own count of draws, not by the order in which tasks happen to draw:
-//! another schedule of the same seed gives each task the same numbers, which is what lets a schedule shrink.
+//! A model's draw is keyed by the task and that task's own count of draws, not by the order in which tasks happen to
+//! draw: another schedule of the same seed gives each task the same numbers, which is what lets a schedule shrink.
+//!
+//! The engine draws too, where std or a network leaves a choice open. Such a draw never comes from the model's stream,
+//! since a schedule decides how many of them a task makes. It is keyed by what is chosen, so that the same packet has the
+//! same latency under another schedule, and a replay needs no record of it.
 
 use crate::engine;
-use crate::seed::{Purpose, mix, scale};
+use crate::run;
+use crate::seed::{Purpose, fold, mix, scale};
 
 /// A number.
 pub fn u64() -> u64 {
@@ -20,4 +25,61 @@ pub fn below(bound: u64) -> u64 {
 /// True in `numerator` of `denominator` draws.
 pub fn chance(numerator: u64, denominator: u64) -> bool {
     below(denominator) < numerator
+}
+
+/// A choice of the environment, and what names it within its run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Choice {
+    /// Which waiter the n-th `notify_one` of a task wakes.
+    Waiter {
+        /// The key of the task that notifies.
+        task: u64,
+        /// Its own count of notifications.
+        nth: u32,
+    },
+    /// The latency of the n-th packet of one end of a connection.
+    Latency {
+        /// The connection's number.
+        connection: u32,
+        /// The end that sends.
+        end: usize,
+        /// That end's own count of packets.
+        nth: u32,
+    },
+    /// How many bytes of a stream a read transfers from this position on.
+    Read {
+        /// The connection's number.
+        connection: u32,
+        /// The end that reads.
+        end: usize,
+        /// Bytes read before.
+        position: u64,
+    },
+    /// How many bytes of a stream a write transfers from this position on.
+    Write {
+        /// The connection's number.
+        connection: u32,
+        /// The end that writes.
+        end: usize,
+        /// Bytes written before.
+        position: u64,
+    },
+}
+
+impl Choice {
+    fn key(self) -> [u64; 4] {
+        match self {
+            Choice::Waiter { task, nth } => [0, task, 0, u64::from(nth)],
+            Choice::Latency { connection, end, nth } => [1, u64::from(connection), end as u64, u64::from(nth)],
+            Choice::Read { connection, end, position } => [2, u64::from(connection), end as u64, position],
+            Choice::Write { connection, end, position } => [3, u64::from(connection), end as u64, position],
+        }
+    }
+
+    /// One of `0..bound`; 0 when `bound` is 0.
+    pub(crate) fn below(self, bound: u64) -> u64 {
+        let seed = run::with(|run| run.seed).unwrap_or(0);
+        let key = self.key().into_iter().fold(0, fold);
+        scale(mix(Purpose::Environment.of(seed).wrapping_add(mix(key))), bound)
+    }
 }

@@ -23,6 +23,7 @@ pub(crate) struct TaskInfo {
     pub(crate) name: String,
     children: u32,
     draws: u32,
+    notifications: u32,
 }
 
 /// Everything observed in one run.
@@ -72,7 +73,13 @@ impl Run {
             task: TaskId::MAIN,
             step: 0,
             now_ns: 0,
-            tasks: vec![TaskInfo { key: TaskKey::MAIN, name: "main".to_owned(), children: 0, draws: 0 }],
+            tasks: vec![TaskInfo {
+                key: TaskKey::MAIN,
+                name: "main".to_owned(),
+                children: 0,
+                draws: 0,
+                notifications: 0,
+            }],
             objects: Vec::new(),
             trace: Trace::new(record),
             ledger: Ledger::default(),
@@ -90,7 +97,7 @@ impl Run {
         let key = parent.key.child(parent.children);
         parent.children += 1;
         let name = name.unwrap_or_else(|| format!("task.{}", id.0));
-        self.tasks.push(TaskInfo { key, name, children: 0, draws: 0 });
+        self.tasks.push(TaskInfo { key, name, children: 0, draws: 0, notifications: 0 });
         (id, key)
     }
 
@@ -98,6 +105,13 @@ impl Run {
         let task = &mut self.tasks[self.task.index()];
         task.draws += 1;
         (self.seed, task.key, task.draws)
+    }
+
+    /// The key of the current task, and its own count of notifications, of which this is one more.
+    pub(crate) fn notifies(&mut self) -> (TaskKey, u32) {
+        let task = &mut self.tasks[self.task.index()];
+        task.notifications += 1;
+        (task.key, task.notifications)
     }
 
     /// Records an operation by the current task.

@@ -16,6 +16,9 @@ pub enum Purpose {
     Plan,
     /// Draws that a model makes, see [`crate::random`].
     Model,
+    /// Choices of the engine that std or a network leaves open: which waiter a notification wakes, how long a packet
+    /// takes, how much a read transfers.
+    Environment,
     /// The seeds of the runs of one hunt.
     Hunt,
     /// Which strategy a portfolio gives this run.
@@ -28,6 +31,7 @@ impl Purpose {
             Purpose::Schedule => 0x5c4e_d01e,
             Purpose::Plan => 0x0000_91a2,
             Purpose::Model => 0x0003_0de1,
+            Purpose::Environment => 0x00e7_11f0,
             Purpose::Hunt => 0x0000_4a27,
             Purpose::Portfolio => 0x0f01_1010,
         }

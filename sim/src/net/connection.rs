@@ -14,6 +14,7 @@ use super::fault::{End, Fault, FaultKind};
 use super::frames::Frames;
 use super::link::Link;
 use super::side::{Range, Side, Words};
+use crate::random::Choice;
 use crate::run;
 use crate::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ pub(super) struct Connection {
     stalled_until: Option<Instant>,
     /// When the last packet of each end arrives: none overtakes another.
     last: [Option<Instant>; 2],
+    /// Packets that each end has put on the link.
+    sent: [u32; 2],
     sides: [Side; 2],
     /// Nothing of it passes any more.
     pub(super) is_cut: bool,
@@ -89,12 +92,20 @@ impl Connection {
             pair,
             stalled_until: None,
             last: [None; 2],
+            sent: [0; 2],
             sides,
             dialogue: Dialogue::new(has_handshake),
             is_cut: false,
             is_waiting: false,
             happened: Vec::new(),
         }
+    }
+
+    /// The choice of the latency of this end's next packet.
+    pub(super) fn latency(&mut self, end: End) -> Choice {
+        let sent = &mut self.sent[end.index()];
+        *sent += 1;
+        Choice::Latency { connection: self.number, end: end.index(), nth: *sent }
     }
 
     /// When a packet of this end arrives that would at that moment.

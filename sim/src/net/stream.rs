@@ -11,9 +11,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::shim::tokio::net as shim;
 
-use super::fault::Fault;
+use super::fault::{End, Fault};
 use super::{host, wire};
-use crate::random;
+use crate::random::Choice;
 use crate::time::{Duration, Instant};
 
 /// A socket that accepts connections.
@@ -28,7 +28,9 @@ pub struct TcpListener {
 pub struct TcpStream {
     host: usize,
     inner: Option<shim::TcpStream>,
-    short: bool,
+    /// The number of its connection and which end it is, if its transfers are short.
+    short: Option<(u32, End)>,
+    read: u64,
     written: u64,
     /// The fault that shuts the write side, and since when its byte is reached.
     finish: Option<Fault>,
@@ -106,15 +108,14 @@ impl TcpStream {
 
     fn new(host: usize, inner: shim::TcpStream) -> TcpStream {
         let ends = wire::on_host(host, || (inner.local_addr(), inner.peer_addr()));
-        let finish = match ends {
+        let (short, finish) = match ends {
             (Ok(local), Ok(peer)) => wire::with(|wire| {
-                wire.accepted(local, peer);
-                wire.finish(local, peer)
+                let place = wire.accepted(local, peer);
+                (place.filter(|_| wire.config.short), wire.finish(local, peer))
             }),
-            _ => None,
+            _ => (None, None),
         };
-        let short = wire::with(|wire| wire.config.short);
-        TcpStream { host, inner: Some(inner), short, written: 0, finish, reached: None, finished: false }
+        TcpStream { host, inner: Some(inner), short, read: 0, written: 0, finish, reached: None, finished: false }
     }
 
     fn with<R>(&mut self, f: impl FnOnce(Pin<&mut shim::TcpStream>) -> R) -> R {
@@ -155,9 +156,26 @@ impl TcpStream {
         }
     }
 
-    /// How much of `most` is transferred this time.
-    fn part(&self, most: usize) -> usize {
-        if self.short && most > 1 { 1 + random::below(most as u64) as usize } else { most }
+    /// How many of `most` bytes a read transfers from where it stands. A poll that is repeated at the same position gets
+    /// the same answer.
+    fn part_to_read(&self, most: usize) -> usize {
+        let choice =
+            self.short.map(|(connection, end)| Choice::Read { connection, end: end.index(), position: self.read });
+        part(choice, most)
+    }
+
+    /// How many of `most` bytes a write transfers from where it stands.
+    fn part_to_write(&self, most: usize) -> usize {
+        let choice =
+            self.short.map(|(connection, end)| Choice::Write { connection, end: end.index(), position: self.written });
+        part(choice, most)
+    }
+}
+
+fn part(choice: Option<Choice>, most: usize) -> usize {
+    match choice {
+        Some(choice) if most > 1 => 1 + choice.below(most as u64) as usize,
+        _ => most,
     }
 }
 
@@ -183,13 +201,17 @@ impl<F> Drop for Connecting<F> {
 
 impl AsyncRead for TcpStream {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let most = self.part(buf.remaining());
+        let most = self.part_to_read(buf.remaining());
         if most == buf.remaining() {
-            return self.with(|inner| inner.poll_read(context, buf));
+            let before = buf.filled().len();
+            ready!(self.with(|inner| inner.poll_read(context, buf)))?;
+            self.read += (buf.filled().len() - before) as u64;
+            return Poll::Ready(Ok(()));
         }
         let mut octets = vec![0; most];
         let mut part = ReadBuf::new(&mut octets);
         ready!(self.with(|inner| inner.poll_read(context, &mut part)))?;
+        self.read += part.filled().len() as u64;
         buf.put_slice(part.filled());
         Poll::Ready(Ok(()))
     }
@@ -197,7 +219,7 @@ impl AsyncRead for TcpStream {
 
 impl AsyncWrite for TcpStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let mut most = self.part(buf.len());
+        let mut most = self.part_to_write(buf.len());
         if let Some(fault) = self.finish {
             let left = fault.after_bytes.saturating_sub(self.written);
             let now = Instant::now();

@@ -24,7 +24,6 @@ use super::link::{Ends, Link, Links};
 use super::network::Config;
 use super::task::Token;
 use crate::op::TaskId;
-use crate::random;
 use crate::run;
 use crate::time::{Duration, Instant};
 
@@ -392,18 +391,16 @@ impl Wire {
 
     /// Puts a packet on its link.
     fn send(&mut self, packet: Packet) {
-        let Some(link) = self.between(&packet) else { return };
+        let (Some(link), Some(place)) = (self.between(&packet), self.connections.of(&packet)) else { return };
         if self.links.state(link) == Link::Held {
             self.links.hold(link, packet);
             return;
         }
         let Config { latency_ms, .. } = self.config;
         let spread = latency_ms.1.saturating_sub(latency_ms.0);
-        let ms = latency_ms.0 + random::below(u64::from(spread) + 1) as u32;
-        let mut at = Instant::now() + Duration::from_millis(u64::from(ms));
-        if let Some(place) = self.connections.of(&packet) {
-            at = self.connections.get_mut(place).arrival(place.end, at);
-        }
+        let connection = self.connections.get_mut(place);
+        let ms = latency_ms.0 + connection.latency(place.end).below(u64::from(spread) + 1) as u32;
+        let at = connection.arrival(place.end, Instant::now() + Duration::from_millis(u64::from(ms)));
         self.sent += 1;
         self.under_way.insert((at, self.sent), packet);
     }
@@ -469,12 +466,16 @@ impl Wire {
         waiting.count() >= self.config.backlog
     }
 
-    /// There is a stream; of an accepted connection, the listener's application has taken it.
-    pub(super) fn accepted(&mut self, local: SocketAddr, peer: SocketAddr) {
+    /// There is a stream; of an accepted connection, the listener's application has taken it. The number of its
+    /// connection, and which end it is.
+    pub(super) fn accepted(&mut self, local: SocketAddr, peer: SocketAddr) -> Option<(u32, End)> {
         self.streams.insert((local, peer));
-        if let Some(place) = self.connections.between(local, peer).filter(|place| place.end == End::Server) {
-            self.connections.get_mut(place).is_waiting = false;
+        let place = self.connections.between(local, peer)?;
+        let connection = self.connections.get_mut(place);
+        if place.end == End::Server {
+            connection.is_waiting = false;
         }
+        Some((connection.number, place.end))
     }
 
     /// The fault by which an end shuts its write side, if there is one.

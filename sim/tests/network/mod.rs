@@ -1,4 +1,6 @@
 //! What the tests of the simulated network share: a search, two hosts, and a program for each.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use sim::net::{Host, Network, TcpListener, TcpStream};
 use sim::time::Duration;
 use sim::{Check, Limits};

@@ -10,6 +10,7 @@ use super::objects::{Epoch, Mode};
 use super::{enter, give_way, with};
 use crate::engine;
 use crate::op::{ObjectId, Op, OpKind, TaskId};
+use crate::random::Choice;
 use crate::run;
 use crate::trace::Item;
 use crate::violation::{Violation, ViolationKind};
@@ -151,9 +152,10 @@ pub(crate) fn notify(condvar: ObjectId, how: Notify, location: &'static Location
         return;
     }
     let count = with(|kernel| kernel.objects[condvar.0 as usize].waiters().len());
-    // std does not say which waiter is woken, so any may be. The draw is keyed by task, not by schedule.
-    let first = match how {
-        Notify::One if count > 1 => crate::random::below(count as u64) as usize,
+    // std leaves open which waiter wakes. Each notification is counted, also one that finds no choice: how many waiters
+    // there are depends on the schedule.
+    let first = match (how, run::with(run::Run::notifies)) {
+        (Notify::One, Some((task, nth))) => Choice::Waiter { task: task.0, nth }.below(count as u64) as usize,
         _ => 0,
     };
     with(|kernel| {
