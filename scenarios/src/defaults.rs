@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sim::explore::StrategyName;
+use sim::explore::{LoomBudget, StrategyName};
 
 /// How the next task is chosen, where the engine leaves a choice.
 ///
@@ -21,7 +21,7 @@ pub const SEED: u64 = 0;
 pub const SCHEDULES: u64 = 1_000;
 
 /// Executions for each loom cell of a hunt. The small plans stay far below it, so that their exploration is complete.
-pub const LOOM_EXECUTIONS: u64 = 200_000;
+pub const LOOM: LoomBudget = LoomBudget::DEFAULT;
 
 /// Time for the whole hunt if neither a budget of schedules nor one of time is given: enough on two cores, with room for
 /// a slower machine.

@@ -53,7 +53,7 @@ impl Expectation {
         match &report.verdict {
             Verdict::Clean => report.schedules > 0 && self.is_met_by_finding(engine, None),
             Verdict::Violation(failure) => self.is_met_by_finding(engine, Some(&failure.property)),
-            Verdict::Diverged { .. } | Verdict::Broken { .. } => false,
+            Verdict::Diverged { .. } | Verdict::Broken { .. } | Verdict::Misused { .. } => false,
         }
     }
 

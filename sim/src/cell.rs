@@ -1,47 +1,79 @@
 //! A plain cell whose unsynchronised use is reported.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::engine::{self, Arm, loom as loom_engine, sched};
-use crate::op::{ObjectId, OpKind};
+use parking_lot::ReentrantMutex;
+
+use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
+use crate::op::{OpKind, TaskId};
+use crate::run;
+use crate::violation::{Violation, ViolationKind};
+use crate::void::Void;
 
 /// Memory that nothing guards: what in C is a field, written and read without a lock.
 ///
 /// Two accesses of which one writes and which nothing orders are a data race: under loom by loom's own cell, under the
 /// scheduled engine by vector clocks, so that the race is found in every schedule in which both happen and not only
 /// where a value comes out wrong. Under `threads` no race is reported.
+///
+/// The closure of an access may use the facade: reads nest, and other tasks may read while it runs. A write that overlaps
+/// another task's access is a data race. A write inside the same task's own access is a mistake of the body, and ends the
+/// run as one: in Rust no two such references exist.
 pub struct RaceCell<T> {
-    object: ObjectId,
-    value: Mutex<T>,
+    object: Object,
+    name: &'static str,
+    /// Taken again by the OS thread that has it, since the tasks of a run share one; excludes other OS threads.
+    value: ReentrantMutex<RefCell<T>>,
+    /// The accesses under way.
+    inside: Mutex<Vec<Access>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Access {
+    task: TaskId,
+    location: &'static Location<'static>,
 }
 
 impl<T> RaceCell<T> {
     /// Holds `value`.
+    #[track_caller]
     pub fn new(value: T) -> RaceCell<T> {
         RaceCell::named("cell", value)
     }
 
     /// Holds `value`; a race on it is called by `name`.
+    #[track_caller]
     pub fn named(name: &'static str, value: T) -> RaceCell<T> {
-        let object = engine::object(name);
+        let object = Object::new(name);
         if engine::arm() == Arm::Loom {
-            loom_engine::new_cell(object);
+            loom_engine::new_cell(object.id());
         }
-        RaceCell { object, value: Mutex::new(value) }
+        RaceCell { object, name, value: ReentrantMutex::new(RefCell::new(value)), inside: Mutex::new(Vec::new()) }
     }
 
-    /// Reads. The closure must not touch the facade.
+    /// Reads.
     #[track_caller]
     pub fn with<R>(&self, read: impl FnOnce(&T) -> R) -> R {
-        self.access(OpKind::CellRead, Location::caller(), |value| read(value))
+        let location = Location::caller();
+        self.check(OpKind::CellRead, location);
+        let value = self.value.lock();
+        let Ok(value) = value.try_borrow() else { self.overlap(OpKind::CellRead, location) };
+        let _under_way = self.under_way(location);
+        read(&value)
     }
 
-    /// Writes. The closure must not touch the facade.
+    /// Writes.
     #[track_caller]
     pub fn with_mut<R>(&self, write: impl FnOnce(&mut T) -> R) -> R {
-        self.access(OpKind::CellWrite, Location::caller(), write)
+        let location = Location::caller();
+        self.check(OpKind::CellWrite, location);
+        let value = self.value.lock();
+        let Ok(mut value) = value.try_borrow_mut() else { self.overlap(OpKind::CellWrite, location) };
+        let _under_way = self.under_way(location);
+        write(&mut value)
     }
 
     /// Reads a copy.
@@ -50,31 +82,83 @@ impl<T> RaceCell<T> {
     where
         T: Copy,
     {
-        self.access(OpKind::CellRead, Location::caller(), |value| *value)
+        self.with(|value| *value)
     }
 
     /// Writes `value`.
     #[track_caller]
     pub fn set(&self, value: T) {
-        self.access(OpKind::CellWrite, Location::caller(), |place| *place = value);
+        self.with_mut(|place| *place = value);
     }
 
-    fn access<R>(&self, kind: OpKind, location: &'static Location<'static>, body: impl FnOnce(&mut T) -> R) -> R {
-        match engine::arm() {
-            // Made outside any run: plain memory, wherever it is used.
-            _ if self.object == ObjectId::NONE => {}
-            Arm::Sched => sched::cell_access(self.object, kind, location),
-            Arm::Loom => loom_engine::cell_access(self.object, kind),
-            Arm::Std | Arm::Threads => {}
+    /// Has the engine check the access.
+    fn check(&self, kind: OpKind, location: &'static Location<'static>) {
+        if self.object.admits(location) {
+            match engine::arm() {
+                Arm::Sched => sched::cell_access(self.object.id(), kind, location),
+                Arm::Loom => loom_engine::cell_access(self.object.id(), kind),
+                Arm::Std | Arm::Threads => {}
+            }
         }
-        engine::after(kind, self.object, location);
-        body(&mut self.value.lock().unwrap_or_else(PoisonError::into_inner))
+        engine::after(kind, self.object.id(), location);
+    }
+
+    /// Says of the access that it is under way, until the result is dropped.
+    fn under_way(&self, location: &'static Location<'static>) -> Inside<'_> {
+        let access = Access { task: engine::current_task(), location };
+        self.inside().push(access);
+        Inside { inside: &self.inside, access }
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Vec<Access>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The access cannot begin, since another is under way that excludes it: the run ends here.
+    #[cold]
+    fn overlap(&self, kind: OpKind, location: &'static Location<'static>) -> ! {
+        let me = engine::current_task();
+        let others = self.inside().clone();
+        let other = others.iter().find(|access| access.task != me).or(others.first());
+        let place = other.map_or_else(|| String::from("another place"), |access| access.location.to_string());
+        let name = self.name;
+        if other.is_none_or(|access| access.task == me) {
+            let text = format!(
+                "{kind} of `{name}` at {location} inside the closure of the same task's access at {place}: take what is \
+                 needed out of the closure first"
+            );
+            engine::void(Void::Misuse(text.clone()));
+            // Outside any run, or in one that cannot end since a panic unwinds this task.
+            panic!("{text}");
+        }
+        let message = format!("{kind} of {name} while an access of another task is under way");
+        engine::fail(
+            Violation::about(ViolationKind::DataRace, name, message.clone())
+                .fact("under way", place)
+                .fact("here", run::with(|run| run.here(location)).unwrap_or_default()),
+        );
+        panic!("{message}");
+    }
+}
+
+/// An access under way.
+struct Inside<'a> {
+    inside: &'a Mutex<Vec<Access>>,
+    access: Access,
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = inside.iter().rposition(|access| *access == self.access) {
+            inside.remove(place);
+        }
     }
 }
 
 impl<T> fmt::Debug for RaceCell<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The value is not shown: looking at it would be an access.
-        f.debug_struct("RaceCell").field("object", &self.object).finish_non_exhaustive()
+        f.debug_struct("RaceCell").field("object", &self.object.id()).finish_non_exhaustive()
     }
 }

@@ -41,9 +41,14 @@ pub mod thread;
 pub mod time;
 pub mod trace;
 mod violation;
+mod void;
+mod watch;
 
 pub use engine::{Engine, UnknownEngine};
 pub use explore::{Case, CaseName, Check, Failure, Limits, Origin, Report, Verdict};
 pub use strategy::StrategyName;
 pub use trace::Detail;
 pub use violation::{Violation, ViolationKind};
+#[doc(hidden)]
+pub use void::report_bug;
+pub use watch::Stalled;

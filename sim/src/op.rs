@@ -109,6 +109,42 @@ pub enum OpKind {
 }
 
 impl OpKind {
+    const ALL: [OpKind; 28] = [
+        OpKind::Start,
+        OpKind::Lock,
+        OpKind::TryLock,
+        OpKind::Unlock,
+        OpKind::ReadLock,
+        OpKind::WriteLock,
+        OpKind::RwUnlock,
+        OpKind::Wait,
+        OpKind::NotifyOne,
+        OpKind::NotifyAll,
+        OpKind::Load,
+        OpKind::Store,
+        OpKind::Rmw,
+        OpKind::Fence,
+        OpKind::ArcClone,
+        OpKind::ArcDrop,
+        OpKind::WeakClone,
+        OpKind::WeakDrop,
+        OpKind::Upgrade,
+        OpKind::CellRead,
+        OpKind::CellWrite,
+        OpKind::Spawn,
+        OpKind::Join,
+        OpKind::Yield,
+        OpKind::Sleep,
+        OpKind::Use,
+        OpKind::Transfer,
+        OpKind::Release,
+    ];
+
+    /// The kind whose number `as u32` gives.
+    pub(crate) fn from_index(index: u32) -> Option<OpKind> {
+        OpKind::ALL.into_iter().find(|kind| *kind as u32 == index)
+    }
+
     /// How tables and reports call it.
     pub fn word(self) -> &'static str {
         match self {

@@ -2,19 +2,40 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{self, AssertUnwindSafe};
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Once;
 
 use crate::engine::{self, Arm};
 use crate::run;
 use crate::violation::{Violation, ViolationKind};
+use crate::void::{self, Bug, Void};
+
+/// A panic as the hook saw it.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// `file:line`.
+    place: String,
+    text: String,
+    whose: Whose,
+}
+
+/// Whose code panicked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Whose {
+    /// The component's, its model's, or a library's that it uses.
+    #[default]
+    Component,
+    /// The harness's own.
+    Harness,
+    /// loom's: it tells its findings by panicking.
+    Loom,
+}
 
 thread_local! {
     /// A run is executing on this OS thread: its panics are findings. One flag for all its tasks, since those that a
     /// finding leaves suspended never come back to lower a count.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
-    static TEXT: RefCell<String> = const { RefCell::new(String::new()) };
+    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
 }
 
 /// Puts our hook in front of the host's, once per process. shuttle installs its own at its first execution, which would
@@ -30,16 +51,29 @@ pub(crate) fn install() {
                 host(info);
                 return;
             }
-            PLACE.set(info.location().map(|at| format!("{}:{}", at.file(), at.line())));
-            let text = text_of(info.payload());
-            if engine::arm() == Arm::Loom {
-                // Noted at once: what unwinding comes to, and whether it comes to anything, is not certain there.
-                let violation = violation_of(&text);
-                run::with(|run| run.note_violation(violation));
+            let seen = Seen {
+                place: info.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default(),
+                text: text_of(info.payload()),
+                whose: info.location().map(whose).unwrap_or_default(),
+            };
+            if engine::arm() == Arm::Loom && seen.whose == Whose::Loom {
+                // Noted at once: after a panic of loom's own no operation of it can be trusted, so the first one that a
+                // destructor asks for reports what was noted.
+                note(evidence(&seen));
             }
-            TEXT.set(text);
+            SEEN.set(Some(seen));
         }));
     });
+}
+
+fn whose(location: &Location<'_>) -> Whose {
+    if void::is_own(location) {
+        Whose::Harness
+    } else if void::is_of_loom(location) {
+        Whose::Loom
+    } else {
+        Whose::Component
+    }
 }
 
 /// From now on, or no longer, panics on this OS thread are findings.
@@ -52,44 +86,93 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
         .downcast_ref::<&'static str>()
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
+        .or_else(|| payload.downcast_ref::<Bug>().map(|bug| bug.0.clone()))
         .unwrap_or_else(|| "a payload that is no text".to_owned())
 }
 
-/// What a panic is evidence of. loom tells its own findings by panicking.
-fn violation_of(text: &str) -> Violation {
-    let place = PLACE.with_borrow(Clone::clone).unwrap_or_default();
-    let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default().to_owned();
-    let of_loom = engine::arm() == Arm::Loom;
-    let (kind, property) = if of_loom && text.starts_with("deadlock; threads") {
-        let message = "no thread of the model can go on".to_owned();
-        return Violation::of_run(ViolationKind::Deadlock, message)
-            .fact("loom", first)
-            .fact("hint", "loom does not say who holds what; the shuttle engine does");
-    } else if of_loom && text.contains("Causality violation") {
-        let cell = engine::loom::touched();
-        (ViolationKind::DataRace, format!("{cell} {}", ViolationKind::DataRace.rule()))
-    } else if of_loom && text.contains("Model exceeded maximum number of branches") {
-        let violation = Violation::of_run(ViolationKind::Stall, first);
-        return violation
-            .fact("usual cause", "a loop that spins without yielding, or a configuration too large for loom")
-            .fact("knob", "Limits::branches_max");
-    } else {
-        (ViolationKind::Panic, ViolationKind::Panic.rule().to_owned())
-    };
-    // What an assertion says of its two sides stands in the lines after the first.
-    let more = lines.filter(|_| kind == ViolationKind::Panic).map(|line| ("panic".to_owned(), line.trim().to_owned()));
-    let facts = more.chain([("panicked at".to_owned(), place)]).collect();
-    Violation { kind, property, message: first, facts }
+/// What a panic is evidence of.
+enum Evidence {
+    Violation(Violation),
+    Void(Void),
 }
 
-/// Runs the code of a task. A panic ends the run with a finding; the result is `None` then, if this returns at all.
+fn note(evidence: Evidence) {
+    run::with(|run| match evidence {
+        Evidence::Violation(violation) => run.note_violation(violation),
+        Evidence::Void(void) => run.note_void(void),
+    });
+}
+
+fn evidence(seen: &Seen) -> Evidence {
+    let Seen { place, text, whose } = seen;
+    match whose {
+        Whose::Harness => Evidence::Void(Void::Harness(format!("{text}, at {place}"))),
+        Whose::Loom => of_loom(text, place),
+        Whose::Component => {
+            let mut lines = text.lines();
+            let first = lines.next().unwrap_or_default().to_owned();
+            // What an assertion says of its two sides stands in the lines after the first.
+            let more = lines.map(|line| ("panic".to_owned(), line.trim().to_owned()));
+            let facts = more.chain([("panicked at".to_owned(), place.clone())]).collect();
+            let kind = ViolationKind::Panic;
+            Evidence::Violation(Violation { kind, property: kind.rule().to_owned(), message: first, facts })
+        }
+    }
+}
+
+/// loom tells its own findings by panicking.
+fn of_loom(text: &str, place: &str) -> Evidence {
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    Evidence::Violation(if text.starts_with("deadlock; threads") {
+        let message = "no thread of the model can go on".to_owned();
+        Violation::of_run(ViolationKind::Deadlock, message)
+            .fact("loom", first)
+            .fact("hint", "loom does not say who holds what; the shuttle engine does")
+    } else if text.contains("Causality violation") {
+        let kind = ViolationKind::DataRace;
+        let property = format!("{} {}", engine::loom::touched(), kind.rule());
+        let facts = vec![("panicked at".to_owned(), place.to_owned())];
+        Violation { kind, property, message: first, facts }
+    } else if text.contains("Model exceeded maximum number of branches") {
+        Violation::of_run(ViolationKind::Stall, first)
+            .fact("usual cause", "a loop that spins without yielding, or a configuration too large for loom")
+            .fact("knob", "Limits::branches_max")
+    } else {
+        return Evidence::Void(Void::of_loom(text, place));
+    })
+}
+
+/// A panic of the harness's own code, outside of any task.
+pub(crate) fn bug_of(payload: &(dyn Any + Send)) -> Void {
+    let place = SEEN.take().map(|seen| seen.place).unwrap_or_default();
+    Void::Harness(format!("{}, at {place}", text_of(payload)))
+}
+
+/// Notes the panic that unwinds the current task, which gets no further.
+pub(crate) fn note_unwinding() {
+    if let Some(seen) = SEEN.take() {
+        note(evidence(&seen));
+    }
+}
+
+/// Runs the code of a task. A panic ends the run with a finding, or as one that tells nothing; the result is `None` then,
+/// if this returns at all.
 pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
     match panic::catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            let violation = violation_of(&text_of(payload.as_ref()));
-            engine::fail(violation);
+            let is_bug = payload.downcast_ref::<Bug>().is_some();
+            // `resume_unwind` with another payload runs no hook: then what was seen last is of another panic.
+            let text = text_of(payload.as_ref());
+            let seen = SEEN.take().filter(|seen| seen.text == text).unwrap_or(Seen { text, ..Seen::default() });
+            let found = match seen {
+                seen if is_bug => Evidence::Void(Void::Harness(format!("{}, at {}", seen.text, seen.place))),
+                seen => evidence(&seen),
+            };
+            match found {
+                Evidence::Violation(violation) => engine::fail(violation),
+                Evidence::Void(void) => engine::void(void),
+            }
             None
         }
     }
@@ -101,8 +184,7 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
 #[cold]
 pub(crate) fn stuck_while_unwinding(what: &str) -> ! {
     let seed = run::with(|run| run.seed).unwrap_or_default();
-    let text = TEXT.with_borrow(Clone::clone);
-    let place = PLACE.with_borrow(Clone::clone).unwrap_or_default();
+    let Seen { text, place, .. } = SEEN.take().unwrap_or_default();
     eprintln!("a destructor {what} while its own task panics, and can neither wait nor go on (seed {seed:#x})");
     eprintln!("the panic, at {place}: {text}");
     std::process::abort()

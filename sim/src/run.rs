@@ -3,7 +3,7 @@
 //! The engines that run every task on one OS thread keep it in a thread-local; the `threads` engine shares it behind a
 //! lock. No call here is a scheduling point or orders anything inside the simulation.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::Location;
 use std::sync::mpsc::Sender;
@@ -15,12 +15,23 @@ use crate::op::{ObjectId, Op, TaskId, TaskKey};
 use crate::property::Properties;
 use crate::trace::{Event, Item, Trace};
 use crate::violation::Violation;
+use crate::void::Void;
+use crate::watch::{self, Watched, Worker};
+
+/// Names a run within its process, so that an object of one run is told from those of another. It is no part of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RunNumber(pub(crate) u64);
+
+impl RunNumber {
+    /// Outside any run.
+    pub(crate) const NONE: RunNumber = RunNumber(0);
+}
 
 /// One task as reports name it.
 #[derive(Clone, Debug)]
 pub(crate) struct TaskInfo {
     pub(crate) key: TaskKey,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     children: u32,
     draws: u32,
     notifications: u32,
@@ -29,6 +40,7 @@ pub(crate) struct TaskInfo {
 /// Everything observed in one run.
 #[derive(Debug)]
 pub(crate) struct Run {
+    number: RunNumber,
     pub(crate) seed: u64,
     /// The task whose code runs now, and the number of the step that let it run.
     pub(crate) task: TaskId,
@@ -41,6 +53,9 @@ pub(crate) struct Run {
     pub(crate) properties: Properties,
     pub(crate) faults: Hits,
     pub(crate) violation: Option<Violation>,
+    /// Why the run tells nothing; it stands above any violation.
+    void: Option<Void>,
+    worker: Arc<Worker>,
     reporter: Option<Sender<Outcome>>,
 }
 
@@ -48,6 +63,7 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) violation: Option<Violation>,
+    pub(crate) void: Option<Void>,
     pub(crate) steps: u32,
     pub(crate) task: TaskId,
     pub(crate) trace: Trace,
@@ -67,25 +83,26 @@ pub(crate) enum Record {
 }
 
 impl Run {
-    pub(crate) fn new(seed: u64, record: Record, reporter: Option<Sender<Outcome>>) -> Run {
+    /// A run of this OS thread, which the watch is told of.
+    pub(crate) fn new(seed: u64, record: Record, watched: Option<&Watched>, reporter: Option<Sender<Outcome>>) -> Run {
+        let (number, worker) = watch::begin(seed, watched);
+        let main: Arc<str> = Arc::from("main");
+        worker.add_task(Arc::clone(&main));
         Run {
+            number,
             seed,
             task: TaskId::MAIN,
             step: 0,
             now_ns: 0,
-            tasks: vec![TaskInfo {
-                key: TaskKey::MAIN,
-                name: "main".to_owned(),
-                children: 0,
-                draws: 0,
-                notifications: 0,
-            }],
+            tasks: vec![TaskInfo { key: TaskKey::MAIN, name: main, children: 0, draws: 0, notifications: 0 }],
             objects: Vec::new(),
             trace: Trace::new(record),
             ledger: Ledger::default(),
             properties: Properties::default(),
             faults: Hits::default(),
             violation: None,
+            void: None,
+            worker,
             reporter,
         }
     }
@@ -96,9 +113,16 @@ impl Run {
         let parent = &mut self.tasks[self.task.index()];
         let key = parent.key.child(parent.children);
         parent.children += 1;
-        let name = name.unwrap_or_else(|| format!("task.{}", id.0));
+        let name: Arc<str> = Arc::from(name.unwrap_or_else(|| format!("task.{}", id.0)));
+        self.worker.add_task(Arc::clone(&name));
         self.tasks.push(TaskInfo { key, name, children: 0, draws: 0, notifications: 0 });
         (id, key)
+    }
+
+    /// The code of `task` goes on, let run by decision `step`.
+    pub(crate) fn resumes(&mut self, task: TaskId, step: u32, now_ns: u64) {
+        (self.task, self.step, self.now_ns) = (task, step, now_ns);
+        self.worker.lets_run(task);
     }
 
     pub(crate) fn draw_key(&mut self) -> (u64, TaskKey, u32) {
@@ -116,6 +140,7 @@ impl Run {
 
     /// Records an operation by the current task.
     pub(crate) fn operated(&mut self, op: Op) {
+        self.worker.beat(self.task, op);
         self.record(Item::Op { kind: op.kind, object: op.object }, op.location);
     }
 
@@ -126,7 +151,7 @@ impl Run {
 
     /// `worker.0, step 12, models/src/x.rs:40`.
     pub(crate) fn here(&self, location: &Location<'_>) -> String {
-        let task = self.tasks.get(self.task.index()).map_or("-", |task| task.name.as_str());
+        let task = self.tasks.get(self.task.index()).map_or("-", |task| &task.name);
         format!("{task}, step {}, {}:{}", self.step, location.file(), location.line())
     }
 
@@ -135,6 +160,16 @@ impl Run {
         if self.violation.is_none() {
             self.violation = Some(violation);
         }
+    }
+
+    /// The first one stands, and above any violation: what such a run shows of the component may be its consequence.
+    pub(crate) fn note_void(&mut self, void: Void) {
+        self.void.get_or_insert(void);
+    }
+
+    /// Whether the run has come to something already: a violation, or what makes it worth nothing.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.violation.is_some() || self.void.is_some()
     }
 
     /// The name of a facade object, numbered among those of its label.
@@ -149,6 +184,10 @@ impl Run {
 
     /// Closes the run: what has to hold at quiescence is checked unless the run already failed.
     pub(crate) fn finish(mut self, quiescent: bool) -> Outcome {
+        self.worker.end();
+        if let Some(text) = self.worker.take_stray() {
+            self.void = Some(Void::Misuse(text));
+        }
         if quiescent && self.violation.is_none() {
             self.violation = self.check_quiescence();
         }
@@ -156,11 +195,12 @@ impl Run {
             self.trace.seal(violation);
         }
         Outcome {
-            violation: self.violation,
+            violation: self.violation.filter(|_| self.void.is_none()),
+            void: self.void,
             steps: self.step,
             task: self.task,
             trace: self.trace,
-            tasks: self.tasks.into_iter().map(|task| task.name).collect(),
+            tasks: self.tasks.into_iter().map(|task| task.name.to_string()).collect(),
             objects: self.objects,
             reached: self.properties.reached(),
             faults: self.faults,
@@ -183,6 +223,13 @@ enum Slot {
 
 thread_local! {
     static SLOT: RefCell<Slot> = const { RefCell::new(Slot::None) };
+    static NUMBER: Cell<RunNumber> = const { Cell::new(RunNumber::NONE) };
+}
+
+/// The run of this OS thread.
+#[inline]
+pub(crate) fn number() -> RunNumber {
+    NUMBER.get()
 }
 
 fn locked(run: &Mutex<Option<Run>>) -> MutexGuard<'_, Option<Run>> {
@@ -212,11 +259,13 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Run) -> R) -> Option<R> {
 
 /// Starts observing a run on this OS thread.
 pub(crate) fn begin(run: Run) {
+    NUMBER.set(run.number);
     SLOT.set(Slot::Local(Box::new(run)));
 }
 
 /// Stops observing, and hands the run over.
 pub(crate) fn end() -> Option<Run> {
+    NUMBER.set(RunNumber::NONE);
     match SLOT.replace(Slot::None) {
         Slot::Local(run) => Some(*run),
         Slot::Shared(run, _) => locked(&run).take(),
@@ -226,6 +275,7 @@ pub(crate) fn end() -> Option<Run> {
 
 /// Shares one run among OS threads: each that takes part calls this first.
 pub(crate) fn share(run: Arc<Mutex<Option<Run>>>, task: TaskId) {
+    NUMBER.set(locked(&run).as_ref().map_or(RunNumber::NONE, |run| run.number));
     SLOT.set(Slot::Shared(run, task));
 }
 

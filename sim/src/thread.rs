@@ -8,10 +8,10 @@ use std::panic::Location;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::engine::{self, Arm, loom as loom_engine, sched, threads};
+use crate::engine::{self, Arm, Stamp, loom as loom_engine, sched, threads};
 use crate::op::{ObjectId, OpKind, TaskId};
 use crate::panics;
-use crate::run;
+use crate::run::{self, RunNumber};
 use crate::sync::{Condvar, Mutex};
 use crate::time::Instant;
 
@@ -30,7 +30,7 @@ pub fn yield_now() {
     match engine::arm() {
         Arm::Std | Arm::Threads => std::thread::yield_now(),
         Arm::Loom => {
-            loom_engine::not_unwinding();
+            loom_engine::may_wait();
             loom::thread::yield_now();
         }
         Arm::Sched => sched::yield_now(location),
@@ -78,7 +78,7 @@ impl Builder {
             Arm::Std => Os::Std(Some(std::thread::spawn(task)), Arm::Std),
         };
         engine::after(OpKind::Spawn, ObjectId::NONE, location);
-        JoinHandle { os, result, thread }
+        JoinHandle { os, result, thread, stamp: Stamp::new("thread") }
     }
 }
 
@@ -93,6 +93,7 @@ pub struct JoinHandle<T> {
     os: Os,
     result: Arc<std::sync::Mutex<Option<T>>>,
     thread: Thread,
+    stamp: Stamp,
 }
 
 impl<T> JoinHandle<T> {
@@ -103,10 +104,12 @@ impl<T> JoinHandle<T> {
     #[track_caller]
     pub fn join(mut self) -> T {
         let location = Location::caller();
+        let admitted = self.stamp.admits(location);
         match &mut self.os {
-            Os::Sched(task) => sched::join(*task, location),
+            Os::Sched(task) if admitted => sched::join(*task, location),
+            Os::Sched(_) => {}
             Os::Loom(handle) => {
-                loom_engine::not_unwinding();
+                loom_engine::may_wait();
                 if let Some(handle) = handle.take() {
                     // The thread's own panic ended the exploration.
                     let _ = handle.join();
@@ -131,7 +134,7 @@ impl<T> JoinHandle<T> {
     /// Whether the task has finished; no scheduling point.
     pub fn is_finished(&self) -> bool {
         match &self.os {
-            Os::Sched(task) => sched::is_finished(*task),
+            Os::Sched(task) => !self.stamp.is_current() || sched::is_finished(*task),
             Os::Loom(_) | Os::Std(..) => self.result.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
         }
     }
@@ -173,6 +176,7 @@ struct Park {
 }
 
 impl Park {
+    #[track_caller]
     fn new() -> Park {
         Park { token: Mutex::named("park", false), given: Condvar::named("park.given") }
     }
@@ -210,18 +214,19 @@ struct Current;
 
 const CURRENT: Current = Current;
 
-type Known = Vec<(TaskId, Thread)>;
+type Known = Vec<((RunNumber, TaskId), Thread)>;
 
 thread_local! {
     static KNOWN: std::cell::RefCell<Known> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 impl Current {
-    fn id(self) -> TaskId {
-        match engine::arm() {
+    fn id(self) -> (RunNumber, TaskId) {
+        let task = match engine::arm() {
             Arm::Std | Arm::Threads => TaskId::MAIN,
-            Arm::Sched | Arm::Loom => run::with(|run| run.task).unwrap_or(TaskId::MAIN),
-        }
+            Arm::Sched | Arm::Loom => engine::current_task(),
+        };
+        (run::number(), task)
     }
 
     fn with_own<R>(self, own: Thread, body: impl FnOnce() -> R) -> R {

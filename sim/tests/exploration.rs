@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use proptest::prelude::*;
 use proptest::strategy::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::explore::{Cell, Hunt, Quiet, RECHECK_PERCENT, run_one};
+use sim::explore::{Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, run_one};
 use sim::ledger::{Owner, Resource};
 use sim::replay::{Repro, ReproError, ShrinkLimits, Token, replay_repro, shrink, shrink_repro};
 use sim::sync::atomic::{AtomicUsize, Ordering};
@@ -65,7 +65,7 @@ fn hunt(cells: Vec<Cell>, schedules: u64, jobs: usize) -> Vec<Report> {
         cells,
         seed: 5,
         schedules,
-        loom_executions: 1_000,
+        loom: LoomBudget::at_most(1_000),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs,
@@ -84,7 +84,7 @@ fn summary(report: &Report) -> String {
     let verdict = match &report.verdict {
         Verdict::Clean => "clean".to_owned(),
         Verdict::Violation(failure) => format!("{failure}"),
-        Verdict::Diverged { message } | Verdict::Broken { message } => message.clone(),
+        Verdict::Diverged { message } | Verdict::Broken { message } | Verdict::Misused { message } => message.clone(),
     };
     format!("{} {} {:#x} {:?} {verdict}", report.schedules, report.steps, report.trace_hash, report.reached)
 }
@@ -121,7 +121,7 @@ fn a_hunt_from_a_failing_seed_begins_with_that_run() {
         cells,
         seed,
         schedules: 1,
-        loom_executions: 1,
+        loom: LoomBudget::at_most(1),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs: 1,
@@ -138,7 +138,7 @@ fn a_stopped_hunt_reports_what_it_has() {
         cells: cells(),
         seed: 0,
         schedules: 10,
-        loom_executions: 1,
+        loom: LoomBudget::at_most(1),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs: 2,
@@ -252,7 +252,7 @@ fn diverged(case: Case, recheck_percent: u8) -> Option<String> {
         cells,
         seed: 0,
         schedules: 32,
-        loom_executions: 1,
+        loom: LoomBudget::at_most(1),
         recheck_percent,
         deadline: None,
         jobs: 1,

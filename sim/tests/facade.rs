@@ -176,17 +176,6 @@ fn a_failed_upgrade_orders_nothing() {
 }
 
 #[test]
-fn what_was_made_outside_any_run_is_plain_std_inside_one() {
-    let shared = Arc::new((RwLock::new(1), RaceCell::new(2)));
-    let result = Check::new("outer").schedules(20).search(move || {
-        let again = Arc::clone(&shared);
-        assert_eq!(*again.0.read() + again.1.get(), 3);
-        drop(Arc::downgrade(&again));
-    });
-    assert!(result.is_ok(), "{result:?}");
-}
-
-#[test]
 fn a_failed_assertion_tells_both_sides() {
     let failure = found(&[Engine::Shuttle], ViolationKind::Panic, || assert_eq!(1 + 1, 3));
     assert!(failure.facts.iter().any(|(_, value)| value == "left: 2"), "{failure}");

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::Just;
-use sim::explore::{Cell, Hunt, Quiet, RECHECK_PERCENT};
+use sim::explore::{Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT};
 use sim::sync::atomic::{self, AtomicI64, Ordering::SeqCst};
 use sim::sync::{Arc, Mutex};
 use sim::{Case, CaseName, Engine, StrategyName, property, thread};
@@ -19,7 +19,7 @@ fn mean(strategy: StrategyName, body: fn()) -> f64 {
         cells: vec![Cell { case: case.clone(), engine: Engine::Shuttle, strategy }],
         seed: trial * 7 + 1,
         schedules: 10_000,
-        loom_executions: 0,
+        loom: LoomBudget::at_most(0),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs: 1,

@@ -8,12 +8,12 @@ use sim::explore::{Cell, Hunt, Quiet, RECHECK_PERCENT, Report};
 /// What a hunt through these cells gives, with that many jobs; no clock ends it.
 pub fn hunt(cells: Vec<Cell>, seed: u64, schedules: u64, jobs: usize) -> Vec<Report> {
     let never = AtomicBool::new(false);
-    let loom_executions = defaults::LOOM_EXECUTIONS;
+    let loom = defaults::LOOM;
     Hunt {
         cells,
         seed,
         schedules,
-        loom_executions,
+        loom,
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs,

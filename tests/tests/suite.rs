@@ -109,7 +109,7 @@ fn judge(cell: &SuiteCell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
             (finding::text(failure, shortest.as_deref()), Knobs::Once { seed: failure.origin.seed })
         }
         Verdict::Diverged { message } => (format!("not deterministic: {message}"), knobs),
-        Verdict::Broken { message } => (message.clone(), knobs),
+        Verdict::Broken { message } | Verdict::Misused { message } => (message.clone(), knobs),
         Verdict::Clean => (format!("found: nothing, schedules: {}", report.schedules), knobs),
     };
     Err(Bad { text: format!("{expected}\n{found}"), again })

@@ -6,7 +6,7 @@
 use scenarios::{Expect, Expectation, Scenario};
 use serde::Serialize;
 use sim::ViolationKind;
-use sim::explore::Verdict;
+use sim::explore::{Preemptions, Verdict};
 use sim::net::HitCounts;
 
 use super::outcome::Outcome;
@@ -28,6 +28,9 @@ pub(super) struct Result<'a> {
     verdict: &'static str,
     /// Whether the budget was spent, or, on loom, the whole space explored; of a search that was stopped it was not.
     complete: bool,
+    /// Of loom: within which bound on preemptions every execution was explored, a number or "unbounded"; null if within
+    /// none, and of the other engines.
+    preemptions: Option<serde_json::Value>,
     expected: bool,
     kind: Option<ViolationKind>,
     property: Option<&'a str>,
@@ -61,8 +64,13 @@ impl<'a> Result<'a> {
                 Verdict::Violation(_) => "violation",
                 Verdict::Diverged { .. } => "not_deterministic",
                 Verdict::Broken { .. } => "broken",
+                Verdict::Misused { .. } => "misused",
             },
             complete: outcome.report.complete,
+            preemptions: outcome.report.preemptions.map(|bound| match bound {
+                Preemptions::AtMost(most) => most.into(),
+                Preemptions::Unbounded => "unbounded".into(),
+            }),
             expected: outcome.is_as_expected(),
             kind: failure.map(|failure| failure.kind),
             property: failure.map(|failure| failure.property.as_str()),

@@ -43,6 +43,9 @@ impl Outcome {
                 Some((Exit::NotDeterministic, format!("lastref: {name} is not deterministic: {message}")))
             }
             Verdict::Broken { message } => Some((Exit::Broken, format!("lastref: {name} was not explored: {message}"))),
+            Verdict::Misused { message } => {
+                Some((Exit::Refused, format!("lastref: {name} cannot be explored: {message}")))
+            }
         }
     }
 
@@ -92,9 +95,12 @@ pub(super) fn verdict(engine: Engine, report: &Report) -> String {
         Verdict::Violation(failure) => format!("violation: {}", failure.property),
         Verdict::Diverged { .. } => String::from("not deterministic"),
         Verdict::Broken { .. } => String::from("not explored: the harness failed"),
+        Verdict::Misused { .. } => String::from("cannot be explored"),
         Verdict::Clean if report.schedules == 0 => String::from("not explored"),
-        Verdict::Clean if engine == Engine::Loom && !report.complete => String::from("clean, cut short"),
-        Verdict::Clean if engine == Engine::Loom => String::from("clean, all executions"),
+        Verdict::Clean if engine == Engine::Loom => match report.preemptions {
+            None => String::from("clean, cut short"),
+            Some(bound) => format!("clean, all executions with {bound}"),
+        },
         Verdict::Clean => String::from("clean"),
     }
 }

@@ -20,9 +20,16 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
     let report = source.run()?;
     let mut exit = if report.failure().is_some() { Exit::Finding } else { Exit::AsExpected };
     let mut remarks = Vec::new();
-    if let Verdict::Broken { message } = &report.verdict {
-        remarks.push(format!("lastref: `{}` was not run: {message}", arguments.case));
-        exit = Exit::Broken;
+    match &report.verdict {
+        Verdict::Broken { message } => {
+            remarks.push(format!("lastref: `{}` was not run: {message}", arguments.case));
+            exit = Exit::Broken;
+        }
+        Verdict::Misused { message } => {
+            remarks.push(format!("lastref: `{}` cannot be run: {message}", arguments.case));
+            exit = Exit::Refused;
+        }
+        Verdict::Clean | Verdict::Violation(_) | Verdict::Diverged { .. } => {}
     }
     // Real threads are not bound by a seed: the token repeats the plan, and the operating system does what it likes.
     if source.chosen.cell.engine == Engine::Threads {

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use scenarios::defaults;
-use sim::explore::Hunt;
+use sim::explore::{Hunt, LoomBudget};
 
 use super::answer::{Answer, Exit};
 use super::args::SearchArguments;
@@ -97,7 +97,7 @@ pub(super) fn explore(
         schedules,
         // A budget that was asked for holds for every cell; else loom, which proves something only when it is through,
         // gets as many executions as a small plan may need.
-        loom_executions: arguments.schedules.unwrap_or(defaults::LOOM_EXECUTIONS),
+        loom: arguments.schedules.map_or(defaults::LOOM, LoomBudget::at_most),
         recheck_percent: arguments.recheck,
         deadline: time.and_then(|time| clock.deadline(time)),
         jobs,

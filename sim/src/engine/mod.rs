@@ -4,7 +4,10 @@
 //! there is none, and the facade is plain std: a component written against it works in production as it is.
 
 pub(crate) mod loom;
+mod object;
+pub(crate) mod overflow;
 pub(crate) mod sched;
+pub(crate) mod spin;
 pub(crate) mod threads;
 
 use std::cell::Cell;
@@ -14,9 +17,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::op::{ObjectId, Op, OpKind, TaskKey};
+use crate::op::{ObjectId, Op, OpKind, TaskId, TaskKey};
 use crate::run;
 use crate::violation::Violation;
+use crate::void::Void;
+
+pub(crate) use object::{Object, Stamp};
 
 /// What decides who runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,19 +112,6 @@ impl Drop for Entered {
     }
 }
 
-/// Registers a facade object of this run, so that tables can name it.
-pub(crate) fn object(label: &'static str) -> ObjectId {
-    match arm() {
-        Arm::Std => ObjectId::NONE,
-        Arm::Sched => {
-            let object = run::object(label);
-            sched::new_object(object);
-            object
-        }
-        Arm::Loom | Arm::Threads => run::object(label),
-    }
-}
-
 /// A scheduling point of an operation that never blocks, announced before and recorded as it happens.
 pub(crate) fn point(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
     match arm() {
@@ -148,16 +141,16 @@ pub(crate) fn custody_point(kind: OpKind, object: ObjectId, location: &'static L
     }
 }
 
-/// Registers a resource of the ledger with the engine.
-pub(crate) fn custody_object(label: &'static str) -> ObjectId {
-    match arm() {
-        Arm::Loom => {
-            let object = run::object(label);
-            loom::new_probe(object);
-            object
-        }
-        _ => object(label),
+/// Gives a resource of the ledger what the engine needs to see its operations.
+pub(crate) fn custody_form(object: ObjectId) {
+    if arm() == Arm::Loom {
+        loom::new_probe(object);
     }
+}
+
+/// The task whose code runs on this OS thread.
+pub(crate) fn current_task() -> TaskId {
+    run::with(|run| run.task).unwrap_or(TaskId::MAIN)
 }
 
 /// Seed, task and that task's own count of draws, for [`crate::random`].
@@ -168,7 +161,20 @@ pub(crate) fn draw_key() -> (u64, TaskKey, u32) {
 /// Ends the run with this finding. In a task of a run it does not return, except while a panic already unwinds the
 /// task: then the panic goes on and the first finding stands.
 pub(crate) fn fail(violation: Violation) {
-    if run::with(|run| run.note_violation(violation)).is_none() || std::thread::panicking() {
+    if run::with(|run| run.note_violation(violation)).is_some() {
+        stop();
+    }
+}
+
+/// Ends the run as one that tells nothing. It returns where [`fail`] does.
+pub(crate) fn void(void: Void) {
+    if run::with(|run| run.note_void(void)).is_some() {
+        stop();
+    }
+}
+
+fn stop() {
+    if std::thread::panicking() {
         return;
     }
     match arm() {

@@ -92,7 +92,7 @@ pub(crate) fn leave(handle: JoinHandle<()>) {
 pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sync>) -> Outcome {
     panics::install();
     let (sender, receiver) = channel();
-    let shared = Arc::new(Mutex::new(Some(Run::new(seed, record, Some(sender.clone())))));
+    let shared = Arc::new(Mutex::new(Some(Run::new(seed, record, None, Some(sender.clone())))));
     let for_main = Arc::clone(&shared);
     std::thread::spawn(move || {
         let _arm = engine::enter(Arm::Threads);
@@ -101,6 +101,8 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
         panics::guard(true);
         run::share(for_main, TaskId::MAIN);
         panics::guarded(|| body());
+        // Before the outcome is sent: what the body captured goes with the run.
+        drop(body);
         loop {
             let handle = left.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match handle.map(JoinHandle::join) {
@@ -117,7 +119,7 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
             let run = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let mut run = run.unwrap_or_else(|| Run::new(seed, record, None));
+            let mut run = run.unwrap_or_else(|| Run::new(seed, record, None, None));
             let message = format!("real threads are not done after {} s of wall time", PATIENCE.as_secs());
             run.note_violation(
                 Violation::of_run(ViolationKind::Stall, message)

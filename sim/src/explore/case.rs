@@ -4,29 +4,33 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use proptest::strategy::Strategy;
+use proptest::strategy::Strategy as PlanStrategy;
 use serde::{Deserialize, Serialize};
 
 use super::reference;
 use crate::engine::Engine;
-use crate::engine::sched::Bounds;
+use crate::engine::sched::{Bounds, Setup};
 use crate::plan::{self, AnyPlan, Generator, Plan};
-use crate::strategy::Profile;
+use crate::run::Record;
+use crate::strategy::{Profile, Strategy};
+use crate::watch::Watched;
 
 /// Names a case: which component, which scenario, which variant.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CaseName {
-    /// The component, as `context_pool`.
+    /// The component, as `context_pool`; empty for a search of [`Check`](super::Check), which has none.
     pub component: String,
     /// The scenario.
     pub scenario: String,
-    /// `fixed`, or the name of a defect.
+    /// `fixed`, or the name of a defect; empty for a search of [`Check`](super::Check), which has one variant.
     pub variant: String,
 }
 
 impl fmt::Display for CaseName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.component, self.scenario, self.variant)
+        let parts = [&self.component, &self.scenario, &self.variant];
+        let said: Vec<&str> = parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+        f.write_str(&said.join("/"))
     }
 }
 
@@ -38,20 +42,36 @@ pub struct Limits {
     /// By how much, in all of a run, sleepers may advance the clock while other tasks are ready. Many times the timeouts
     /// that are to race, or they seldom do; few times the period of a timer that re-arms, or runs grow long.
     pub drift: Duration,
-    /// loom: how many times an execution may take a task off that could have gone on.
-    pub preemptions_max: usize,
+    /// loom: how many times an execution may take a task off that could have gone on. The bound begins at
+    /// [`Limits::PREEMPTIONS_FIRST`] and is raised while the budget of executions lasts, up to this one; `None`: until
+    /// there is none.
+    pub preemptions_max: Option<u8>,
     /// loom: how many branches an execution may have.
     pub branches_max: usize,
+    /// The stack of each task under the scheduled engines, in bytes. An overflow ends the process, and says so.
+    pub stack_bytes: usize,
+    /// For how long of wall time a run may make no step, before it counts as hanging and is given up.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
-    /// 20,000 steps, 100 s of drift, 2 preemptions, 5,000 branches.
+    /// 20,000 steps, 100 s of drift, any number of preemptions, 5,000 branches, stacks of 256 KiB, 10 s of patience.
     fn default() -> Limits {
-        Limits { steps_max: 20_000, drift: Duration::from_secs(100), preemptions_max: 2, branches_max: 5_000 }
+        Limits {
+            steps_max: 20_000,
+            drift: Duration::from_secs(100),
+            preemptions_max: None,
+            branches_max: 5_000,
+            stack_bytes: 256 * 1024,
+            patience: Duration::from_secs(10),
+        }
     }
 }
 
 impl Limits {
+    /// loom's first bound on preemptions: most bugs need no more than two (Musuvathi and Qadeer, PLDI 2007).
+    pub const PREEMPTIONS_FIRST: u8 = 2;
+
     pub(crate) fn bounds(&self) -> Bounds {
         Bounds { steps_max: self.steps_max, drift_ns: u64::try_from(self.drift.as_nanos()).unwrap_or(u64::MAX) }
     }
@@ -85,7 +105,7 @@ struct Typed<P, F, R> {
 impl<P, S, F, R> Experiment for Typed<P, F, R>
 where
     P: Plan,
-    S: Strategy<Value = P> + 'static,
+    S: PlanStrategy<Value = P> + 'static,
     F: Fn() -> S + Send + Sync,
     R: Fn(&P) + Send + Sync,
 {
@@ -111,7 +131,7 @@ impl Case {
     ) -> Case
     where
         P: Plan,
-        S: Strategy<Value = P> + 'static,
+        S: PlanStrategy<Value = P> + 'static,
     {
         let experiment = Typed { strategy: plan, run, plan: std::marker::PhantomData };
         Case(Arc::new(Inner {
@@ -191,6 +211,17 @@ impl Case {
     pub(crate) fn body(&self, plan: AnyPlan) -> Arc<dyn Fn() + Send + Sync> {
         let experiment = Arc::clone(&self.0.experiment);
         Arc::new(move || experiment.run(&plan))
+    }
+
+    /// The run of `plan` with `seed` by `strategy`.
+    pub(crate) fn setup(&self, plan: AnyPlan, seed: u64, strategy: Box<dyn Strategy>, record: Record) -> Setup {
+        let (bounds, watched) = (self.bounds().bounds(), self.watched());
+        Setup { seed, strategy, bounds, record, watched, body: self.body(plan) }
+    }
+
+    /// What the watch has to know of its runs.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched { case: self.0.name.clone(), patience: self.0.limits.patience }
     }
 
     /// What strategies know of the case beforehand.

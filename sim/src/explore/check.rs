@@ -1,29 +1,37 @@
 //! Exploring a component of the reader's own from an ordinary `#[test]`.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Sender, channel};
 
 use proptest::strategy::{Just, Strategy};
 
 use super::case::{Case, CaseName, Limits};
 use super::hunt::{Cell, Hunt, Quiet};
+use super::isolate::LoomBudget;
 use super::recheck::RECHECK_PERCENT;
 use super::report::{Failure, Report, Verdict};
 use super::single::run_one;
 use crate::engine::Engine;
 use crate::plan::Plan;
+use crate::replay::{ShrinkLimits, shrink};
 use crate::strategy::StrategyName;
+use crate::watch::{self, Heard};
 
 /// A search over one body, for use in a test.
 ///
-/// `LASTREF_SEED` makes it one run, that of the seed; `LASTREF_SCHEDULES` sets how many runs a search makes. If either is
-/// set to what is no number, the search panics and says so.
+/// `LASTREF_SEED` makes it one run, that of the seed, and `LASTREF_SHRINK=1` with it shrinks that run's finding;
+/// `LASTREF_SCHEDULES` sets how many runs a search makes. If one is set to what it cannot be, the search panics and says so.
+///
+/// The search runs on OS threads of its own. When it returns, nothing keeps the body or what it captured, with one
+/// exception: a finding under loom or real threads leaves threads parked for good, with the body.
 #[derive(Clone, Debug)]
 pub struct Check {
     name: String,
     engine: Engine,
     strategy: StrategyName,
     seed: u64,
-    schedules: u64,
+    schedules: Option<u64>,
     limits: Limits,
 }
 
@@ -35,12 +43,13 @@ impl Check {
             engine: Engine::Shuttle,
             strategy: StrategyName::Mix,
             seed: 0,
-            schedules: 1_000,
+            schedules: None,
             limits: Limits::default(),
         }
     }
 
-    /// Under this engine. loom explores exhaustively within [`Limits::preemptions_max`].
+    /// Under this engine. loom explores exhaustively within a bound on preemptions, which it raises while its budget lasts
+    /// ([`Limits::preemptions_max`]); [`Report::preemptions`] says how far it came.
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Check {
         self.engine = engine;
@@ -61,10 +70,18 @@ impl Check {
         self
     }
 
-    /// At most this many runs; under loom, executions.
+    /// At most this many runs; under loom, executions in all.
+    ///
+    /// The body is called more often than that under the scheduled engines: four times before, to learn how long a run is
+    /// (not with [`StrategyName::Random`]); once more for each of the five in a hundred runs that are made again to see
+    /// whether they go the same way ([`Report::rechecked`]); and once for the table of a finding.
+    ///
+    /// # Panics
+    /// With 0: a search that looks at nothing finds nothing.
     #[must_use]
     pub fn schedules(mut self, schedules: u64) -> Check {
-        self.schedules = schedules;
+        assert!(schedules > 0, "a search of 0 schedules looks at nothing: the least is 1");
+        self.schedules = Some(schedules);
         self
     }
 
@@ -80,21 +97,48 @@ impl Check {
         plan: impl Fn() -> S + Send + Sync + 'static,
         body: impl Fn(&P) + Send + Sync + 'static,
     ) -> Case {
-        let name = CaseName { component: "check".to_owned(), scenario: self.name.clone(), variant: "fixed".to_owned() };
+        let name = CaseName { component: String::new(), scenario: self.name.clone(), variant: String::new() };
         Case::new(name, plan, body).limits(self.limits)
     }
 
-    fn explore(&self, case: &Case) -> Report {
-        if let Some(seed) = knob("LASTREF_SEED", parse_seed) {
-            return run_one(case, self.engine, self.strategy, seed);
+    /// On an OS thread of its own, so that a run that hangs fails this test and not the process.
+    fn explore(&self, case: Case) -> Report {
+        let knobs = Knobs::of_environment();
+        let check = self.clone();
+        let (listener, heard) = channel();
+        let thread = std::thread::spawn(move || {
+            // Said explicitly, also when it panics: a thread of loom's that stays parked keeps the channel open.
+            let _over = Over(listener.clone());
+            watch::listen(listener);
+            check.explore_here(&case, knobs)
+        });
+        if let Ok(Heard::Stalled(stalled)) = heard.recv() {
+            panic!("{stalled}");
         }
-        let schedules = knob("LASTREF_SCHEDULES", |text| text.parse().ok()).unwrap_or(self.schedules);
+        match thread.join() {
+            Ok(report) => report,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    fn explore_here(&self, case: &Case, knobs: Knobs) -> Report {
+        if let Some(seed) = knobs.seed {
+            let mut report = run_one(case, self.engine, self.strategy, seed);
+            if let (Verdict::Violation(failure), true) = (&mut report.verdict, knobs.shrinks)
+                && let Some(shrunk) = shrink(case, failure, ShrinkLimits::default())
+                && let Verdict::Violation(shortest) = shrunk.report.verdict
+            {
+                **failure = Failure { origin: failure.origin.clone(), ..*shortest };
+            }
+            return report;
+        }
+        let schedules = knobs.schedules.or(self.schedules);
         let stop = AtomicBool::new(false);
         let hunt = Hunt {
             cells: vec![Cell { case: case.clone(), engine: self.engine, strategy: self.strategy }],
             seed: self.seed,
-            schedules,
-            loom_executions: schedules.max(LOOM_EXECUTIONS_MIN),
+            schedules: schedules.unwrap_or(SCHEDULES),
+            loom: schedules.map_or(LoomBudget::DEFAULT, LoomBudget::at_most),
             recheck_percent: RECHECK_PERCENT,
             deadline: None,
             jobs: 1,
@@ -110,11 +154,16 @@ impl Check {
     fn judge(&self, report: Report) -> Result<Report, Box<Failure>> {
         match report.verdict {
             Verdict::Violation(mut failure) => {
-                failure.replay = format!("LASTREF_SEED={:#x} cargo test {}", failure.origin.seed, self.name);
+                let again = format!("LASTREF_SEED={:#x} cargo test {}", failure.origin.seed, self.name);
+                if self.engine.is_scheduled() {
+                    failure.shrink = format!("LASTREF_SHRINK=1 {again}");
+                }
+                failure.replay = again;
+                failure.schedule = Some(report.schedules);
                 Err(failure)
             }
             Verdict::Diverged { message } => panic!("not deterministic: {message}"),
-            Verdict::Broken { message } => panic!("{message}"),
+            Verdict::Broken { message } | Verdict::Misused { message } => panic!("{message}"),
             Verdict::Clean => Ok(report),
         }
     }
@@ -123,28 +172,35 @@ impl Check {
     ///
     /// # Errors
     /// The first finding.
+    ///
+    /// # Panics
+    /// If the search tells nothing about the body: a run differs from itself when it is made again, hangs, breaks an
+    /// invariant of the harness, or uses the harness in a way that it cannot carry out. The text says which.
     pub fn search(&self, body: impl Fn() + Send + Sync + 'static) -> Result<Report, Box<Failure>> {
         let case = self.case(|| Just(()), move |()| body()).small(());
-        self.judge(self.explore(&case))
+        self.judge(self.explore(case))
     }
 
     /// Explores the body with plans from a proptest strategy. Not under loom, which needs one small plan.
     ///
     /// # Errors
     /// The first finding.
+    ///
+    /// # Panics
+    /// As [`Check::search`] does.
     pub fn search_plans<P: Plan, S: Strategy<Value = P> + 'static>(
         &self,
         plan: impl Fn() -> S + Send + Sync + 'static,
         body: impl Fn(&P) + Send + Sync + 'static,
     ) -> Result<Report, Box<Failure>> {
         let case = self.case(plan, body);
-        self.judge(self.explore(&case))
+        self.judge(self.explore(case))
     }
 
     /// Explores the body.
     ///
     /// # Panics
-    /// With the failure's whole text, if there is a finding: the way a test fails.
+    /// With the failure's whole text, if there is a finding: the way a test fails. And as [`Check::search`] does.
     #[track_caller]
     pub fn run(&self, body: impl Fn() + Send + Sync + 'static) {
         if let Err(failure) = self.search(body) {
@@ -153,18 +209,48 @@ impl Check {
     }
 }
 
-/// loom is asked for the whole space, so that its budget does not shrink with that of a search.
-const LOOM_EXECUTIONS_MIN: u64 = 200_000;
+/// Says that the search is over.
+struct Over(Sender<Heard>);
 
-/// A number that the environment sets for this test.
+impl Drop for Over {
+    fn drop(&mut self) {
+        // The search that hung before has been told, and nothing waits for more.
+        let _ = self.0.send(Heard::Over);
+    }
+}
+
+/// Runs of a search, unless it is told otherwise.
+const SCHEDULES: u64 = 1_000;
+
+/// What the environment sets for this test.
+#[derive(Clone, Copy, Debug)]
+struct Knobs {
+    seed: Option<u64>,
+    schedules: Option<u64>,
+    shrinks: bool,
+}
+
+impl Knobs {
+    fn of_environment() -> Knobs {
+        Knobs {
+            seed: knob("LASTREF_SEED", "a number, decimal or 0x hexadecimal", parse_seed),
+            schedules: knob("LASTREF_SCHEDULES", "a whole number from 1", |text| {
+                text.parse().ok().filter(|schedules| *schedules > 0)
+            }),
+            shrinks: knob("LASTREF_SHRINK", "1, beside LASTREF_SEED", |text| (text == "1").then_some(())).is_some(),
+        }
+    }
+}
+
+/// What the environment sets for this test.
 ///
 /// # Panics
-/// If it is no number: a search instead of the replay that was asked for would be worse.
-fn knob<T>(name: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+/// If it is not what is wanted: a search instead of the replay that was asked for would be worse.
+fn knob<T>(name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let text = variable(name)?;
     match read(&text) {
         Some(value) => Some(value),
-        None => panic!("{name} is `{text}`, which is no number"),
+        None => panic!("{name} is `{text}`; {wanted} is wanted"),
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::case::Case;
-use super::isolate;
+use super::isolate::{self, LoomBudget};
 use super::recheck::{self, Made};
 use super::report::{Failure, Origin, Report, Verdict};
 use super::single::{build, run_one, words};
@@ -24,6 +24,8 @@ use crate::run::{Outcome, Record};
 use crate::seed::{fold, run_seed};
 use crate::strategy::StrategyName;
 use crate::violation::Violation;
+use crate::void::Void;
+use crate::watch::Listening;
 
 /// Runs per chunk: long enough to share a pool of stacks, short enough to stop within a blink.
 const CHUNK: u64 = 32;
@@ -65,8 +67,8 @@ pub struct Hunt<'a> {
     pub seed: u64,
     /// Most runs per cell, under shuttle and threads.
     pub schedules: u64,
-    /// Most executions per cell under loom, which otherwise explores the whole space.
-    pub loom_executions: u64,
+    /// What loom may spend on a cell.
+    pub loom: LoomBudget,
     /// Of a hundred runs under the scheduled engine, how many are made again, to see whether they go the same way.
     pub recheck_percent: u8,
     /// When to stop handing out runs.
@@ -89,6 +91,8 @@ impl std::fmt::Debug for Hunt<'_> {
 enum Found {
     /// It violates a property: as the hunt saw it, before it is made again for its table.
     Violation { index: u64, violation: Violation, hash: u64 },
+    /// It tells nothing about the component.
+    Void { index: u64, void: Void },
     /// It went another way when it was made again.
     Diverged { message: String },
 }
@@ -120,7 +124,9 @@ impl Part {
             *self.reached.entry(sentence).or_insert(0) += count;
         }
         outcome.faults.count(&mut self.faults);
-        if let Some(violation) = outcome.violation {
+        if let Some(void) = outcome.void {
+            self.found = Some(Found::Void { index, void });
+        } else if let Some(violation) = outcome.violation {
             self.found = Some(Found::Violation { index, violation, hash });
         }
     }
@@ -185,9 +191,11 @@ impl Hunt<'_> {
             })
             .collect();
         let states = Mutex::new(states);
+        let listening = Listening::of_this_thread();
         std::thread::scope(|scope| {
             for _ in 0..self.jobs.max(1) {
                 scope.spawn(|| {
+                    listening.clone().take_over();
                     loop {
                         // In a statement of its own, so that the lock is not held while the work is done.
                         let work = self.take(&mut lock(&states));
@@ -241,8 +249,7 @@ impl Hunt<'_> {
         let cell = &self.cells[work.cell];
         if cell.engine == Engine::Loom {
             let origin = self.origin(cell, 0);
-            let (report, seconds) =
-                timed(|| isolate::explore_loom(&cell.case, &origin, self.loom_executions, &|| self.over()));
+            let (report, seconds) = timed(|| isolate::explore_loom(&cell.case, &origin, self.loom, &|| self.over()));
             let report = Report { seconds, ..report };
             self.observer.progress(work.cell, report.schedules);
             self.observer.finished(work.cell, &report);
@@ -290,11 +297,13 @@ impl Hunt<'_> {
         let (trace_hash, verdict) = match &whole.found {
             None => (whole.hash, Verdict::Clean),
             Some(Found::Diverged { message }) => (whole.hash, Verdict::Diverged { message: message.clone() }),
+            Some(Found::Void { index, void }) => (whole.hash, Verdict::of_void(&self.origin(cell, *index), void)),
             Some(Found::Violation { index, violation, hash }) => (*hash, self.verdict(cell, *index, violation, *hash)),
         };
         let seconds = closing.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
         Report {
             schedules: whole.runs,
+            preemptions: None,
             rechecked: whole.rechecked,
             steps: whole.steps,
             verdict,
@@ -311,14 +320,17 @@ impl Hunt<'_> {
     fn verdict(&self, cell: &Cell, index: u64, violation: &Violation, hash: u64) -> Verdict {
         let origin = self.origin(cell, index);
         if cell.engine == Engine::Threads {
+            let replay = format!("lastref replay {}", crate::replay::Token::new(origin.clone()));
             return Verdict::Violation(Box::new(Failure {
                 kind: violation.kind,
                 property: violation.property.clone(),
                 message: violation.message.clone(),
                 facts: violation.facts.clone(),
-                replay: format!("lastref replay {}", crate::replay::Token::new(origin.clone())),
+                replay,
+                shrink: String::new(),
                 origin,
                 step: 0,
+                schedule: None,
                 trace_hash: hash,
                 table: String::new(),
                 full_table: String::new(),
@@ -352,7 +364,7 @@ fn lock(states: &Mutex<Vec<CellState>>) -> MutexGuard<'_, Vec<CellState>> {
 /// The chunk of runs `from..to`, up to its first finding.
 fn chunk(hunt: &Hunt<'_>, cell: &Cell, from: u64, to: u64) -> Part {
     let part = Rc::new(RefCell::new(Part::default()));
-    run_batch(Box::new(Chunk {
+    let chunk = Chunk {
         case: cell.case.clone(),
         strategy: cell.strategy,
         hunt: hunt.seed,
@@ -363,7 +375,8 @@ fn chunk(hunt: &Hunt<'_>, cell: &Cell, from: u64, to: u64) -> Part {
         generator: cell.case.generator(),
         recheck_percent: hunt.recheck_percent,
         part: Rc::clone(&part),
-    }));
+    };
+    run_batch(Box::new(chunk), cell.case.bounds().stack_bytes);
     let mut part = part.take();
     let key = cell_key(cell);
     part.recheck(cell, |last| (from..=last).map(|index| run_seed(hunt.seed, &key, index)).collect());
@@ -390,13 +403,8 @@ impl Source for Chunk {
         }
         self.seed = run_seed(self.hunt, &self.key, self.next);
         self.next += 1;
-        Some(Setup {
-            seed: self.seed,
-            strategy: build(&self.case, self.strategy, self.seed),
-            bounds: self.case.bounds().bounds(),
-            record: Record::Hash,
-            body: self.case.body(self.generator.plan(self.seed)),
-        })
+        let strategy = build(&self.case, self.strategy, self.seed);
+        Some(self.case.setup(self.generator.plan(self.seed), self.seed, strategy, Record::Hash))
     }
 
     fn finished(&mut self, ended: Ended) {

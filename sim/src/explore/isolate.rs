@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, CaseName};
-use super::report::{Failure, Origin, Report, Verdict};
+use super::case::{Case, CaseName, Limits};
+use super::report::{Origin, Preemptions, Report, Verdict};
 use super::single::words;
 use crate::engine::loom;
 use crate::run::Record;
@@ -26,7 +26,30 @@ static SERVES: OnceLock<()> = OnceLock::new();
 #[derive(Serialize, Deserialize)]
 struct Errand {
     origin: Origin,
-    executions: u64,
+    budget: LoomBudget,
+}
+
+/// How many executions loom may make of one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoomBudget {
+    /// Within the first bound on preemptions ([`Limits::PREEMPTIONS_FIRST`]): an exploration that needs more is cut short.
+    pub executions: u64,
+    /// The bound is raised while all executions together are fewer than this.
+    pub raise: u64,
+}
+
+impl LoomBudget {
+    /// What a search gets unless it is told otherwise: loom proves something only if it is through, so the first bound
+    /// gets as much as a small plan may need; the higher ones get some seconds.
+    pub const DEFAULT: LoomBudget = LoomBudget { executions: 200_000, raise: 5_000 };
+
+    /// For a replay, which must come as far as any search did.
+    pub(super) const UNBOUNDED: LoomBudget = LoomBudget { executions: u64::MAX, raise: 200_000 };
+
+    /// At most so many executions in all.
+    pub fn at_most(executions: u64) -> LoomBudget {
+        LoomBudget { executions, raise: executions }
+    }
 }
 
 /// Lets this program run loom's cells in children of itself. Returns at once in a process that is no such child; in
@@ -38,7 +61,7 @@ pub fn serve_child(find: impl Fn(&CaseName) -> Option<Case>) {
     let report = serde_json::from_str::<Errand>(&errand)
         .ok()
         .and_then(|errand| Some((find(&errand.origin.case)?, errand)))
-        .map(|(case, errand)| in_process(&case, &errand.origin, errand.executions));
+        .map(|(case, errand)| in_process(&case, &errand.origin, errand.budget));
     let told = report.and_then(|report| serde_json::to_vec(&report).ok());
     let mut out = std::io::stdout().lock();
     let written = told.is_some_and(|told| out.write_all(&told).and_then(|()| out.flush()).is_ok());
@@ -51,11 +74,11 @@ fn variable() -> Option<String> {
 }
 
 /// Explores the case's small plan. `over` is asked now and then whether to stop, where loom has its own process.
-pub(super) fn explore_loom(case: &Case, origin: &Origin, executions: u64, over: &dyn Fn() -> bool) -> Report {
+pub(super) fn explore_loom(case: &Case, origin: &Origin, budget: LoomBudget, over: &dyn Fn() -> bool) -> Report {
     if SERVES.get().is_none() {
-        return in_process(case, origin, executions);
+        return in_process(case, origin, budget);
     }
-    match start(&Errand { origin: origin.clone(), executions }) {
+    match start(&Errand { origin: origin.clone(), budget }) {
         Ok(child) => wait(child, over),
         Err(error) => broken(format!("loom's process could not be started: {error}")),
     }
@@ -111,6 +134,7 @@ fn unfinished() -> Report {
     Report {
         schedules: 0,
         steps: 0,
+        preemptions: None,
         verdict: Verdict::Clean,
         trace_hash: 0,
         complete: false,
@@ -127,32 +151,50 @@ fn broken(message: String) -> Report {
     Report { verdict: Verdict::Broken { message }, ..unfinished() }
 }
 
-fn in_process(case: &Case, origin: &Origin, executions: u64) -> Report {
+/// Explores within the first bound on preemptions, then within higher ones while the budget lasts. When one more
+/// preemption adds no execution, the next exploration has no bound.
+fn in_process(case: &Case, origin: &Origin, budget: LoomBudget) -> Report {
     let limits = case.bounds();
     let Some(plan) = case.small_plan().cloned() else {
         return broken(format!("{} has no plan small enough for loom", case.name()));
     };
-    let explored = loom::explore(loom::Setup {
-        seed: origin.seed,
-        record: Record::Events,
-        preemptions_max: limits.preemptions_max,
-        branches_max: limits.branches_max,
-        executions_max: executions,
-        body: case.body(plan),
-    });
-    let failure = explored.outcome.as_ref().and_then(|outcome| Failure::new(origin.clone(), outcome));
-    Report {
-        schedules: explored.executions,
-        steps: explored.steps,
-        trace_hash: explored.outcome.as_ref().map_or(explored.hash, |outcome| outcome.trace.hash()),
-        verdict: failure.map_or(Verdict::Clean, |failure| Verdict::Violation(Box::new(failure))),
-        complete: explored.complete,
-        reached: words(&explored.reached),
-        faults: Default::default(),
-        rechecked: 0,
-        seconds: 0.0,
-        table: String::new(),
-        full_table: String::new(),
+    let most = limits.preemptions_max;
+    let first = Limits::PREEMPTIONS_FIRST;
+    let mut bound = Some(most.map_or(first, |most| most.min(first)));
+    let mut report = unfinished();
+    let mut before = 0;
+    loop {
+        let all = if report.complete { budget.raise } else { budget.executions };
+        let explored = loom::explore(loom::Setup {
+            seed: origin.seed,
+            record: Record::Events,
+            watched: case.watched(),
+            preemptions_max: bound,
+            branches_max: limits.branches_max,
+            executions_max: all.saturating_sub(report.schedules),
+            body: case.body(plan.clone()),
+        });
+        report.schedules += explored.executions;
+        report.steps += explored.steps;
+        report.trace_hash = explored.outcome.as_ref().map_or(explored.hash, |outcome| outcome.trace.hash());
+        for (sentence, runs) in words(&explored.reached) {
+            *report.reached.entry(sentence).or_insert(0) += runs;
+        }
+        if let Some(outcome) = &explored.outcome {
+            report.verdict = Verdict::of(origin.clone(), outcome);
+            return report;
+        }
+        if !explored.complete {
+            return report;
+        }
+        report.complete = true;
+        report.preemptions = Some(bound.map_or(Preemptions::Unbounded, Preemptions::AtMost));
+        let next = match bound {
+            Some(bound) if Some(bound) != most && report.schedules < budget.raise => bound.checked_add(1),
+            _ => return report,
+        };
+        bound = next.filter(|_| most.is_some() || explored.executions != before);
+        before = explored.executions;
     }
 }
 

@@ -16,9 +16,9 @@ pub use case::{Case, CaseName, Limits};
 pub use check::Check;
 pub(crate) use check::parse_seed;
 pub use hunt::{Cell, Hunt, Observer, Quiet};
-pub use isolate::serve_child;
+pub use isolate::{LoomBudget, serve_child};
 pub use recheck::RECHECK_PERCENT;
-pub use report::{Failure, Origin, Report, Verdict};
+pub use report::{Failure, Origin, Preemptions, Report, Verdict};
 pub(crate) use single::{Exact, build, report_of, run_exact};
 pub use single::{Recording, drive, run_one, transitions};
 

@@ -97,14 +97,15 @@ fn first_event(one: &Outcome, other: &Outcome) -> Option<String> {
 fn run(cell: &Cell, seeds: &[u64], record: impl Fn(usize) -> Record + 'static) -> Vec<Outcome> {
     let outcomes = Rc::new(RefCell::new(Vec::new()));
     if !seeds.is_empty() {
-        run_batch(Box::new(Seeds {
+        let seeds = Seeds {
             cell: cell.clone(),
             seeds: seeds.to_vec(),
             next: 0,
             record,
             generator: cell.case.generator(),
             outcomes: Rc::clone(&outcomes),
-        }));
+        };
+        run_batch(Box::new(seeds), cell.case.bounds().stack_bytes);
     }
     outcomes.take()
 }
@@ -123,13 +124,8 @@ impl<R: Fn(usize) -> Record> Source for Seeds<R> {
         let seed = *self.seeds.get(self.next)?;
         let record = (self.record)(self.next);
         self.next += 1;
-        Some(Setup {
-            seed,
-            strategy: build(&self.cell.case, self.cell.strategy, seed),
-            bounds: self.cell.case.bounds().bounds(),
-            record,
-            body: self.cell.case.body(self.generator.plan(seed)),
-        })
+        let strategy = build(&self.cell.case, self.cell.strategy, seed);
+        Some(self.cell.case.setup(self.generator.plan(seed), seed, strategy, record))
     }
 
     fn finished(&mut self, ended: Ended) {

@@ -31,13 +31,7 @@ impl Source for Reference {
         let seed = run_seed(0, "reference", self.nth);
         self.nth += 1;
         let plan = self.generator.plan(seed);
-        Some(Setup {
-            seed,
-            strategy: StrategyName::Random.build(seed, &Profile::default()),
-            bounds: self.case.bounds().bounds(),
-            record: Record::Hash,
-            body: self.case.body(plan),
-        })
+        Some(self.case.setup(plan, seed, StrategyName::Random.build(seed, &Profile::default()), Record::Hash))
     }
 
     fn finished(&mut self, ended: Ended) {
@@ -59,11 +53,7 @@ impl Source for Reference {
 
 pub(super) fn profile(case: &Case) -> Profile {
     let profile = Rc::new(RefCell::new(Profile::default()));
-    run_batch(Box::new(Reference {
-        case: case.clone(),
-        generator: case.generator(),
-        nth: 0,
-        profile: Rc::clone(&profile),
-    }));
+    let reference = Reference { case: case.clone(), generator: case.generator(), nth: 0, profile: Rc::clone(&profile) };
+    run_batch(Box::new(reference), case.bounds().stack_bytes);
     profile.take()
 }

@@ -13,6 +13,7 @@ use crate::run::Outcome;
 use crate::strategy::StrategyName;
 use crate::trace::{Detail, render};
 use crate::violation::ViolationKind;
+use crate::void::Void;
 
 /// Which execution: with the case, all that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +41,11 @@ pub struct Report {
     pub verdict: Verdict,
     /// The trace of the violating run, or those of all runs folded into one number.
     pub trace_hash: u64,
-    /// The budget was spent, or, under loom, the whole space explored.
+    /// The budget was spent, or, under loom, every execution explored within the bound on preemptions.
     pub complete: bool,
+    /// loom: the highest bound on preemptions within which every execution was explored; none if not even the first one
+    /// was, and under the other engines.
+    pub preemptions: Option<Preemptions>,
     /// How many runs reached each `sometimes`.
     pub reached: BTreeMap<String, u64>,
     /// In how many runs each fault of the network has hit a connection in each phase.
@@ -52,6 +56,26 @@ pub struct Report {
     pub table: String,
     /// The same with every operation and its source line.
     pub full_table: String,
+}
+
+/// A bound on how many times an execution takes a task off that could go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preemptions {
+    /// At most so many.
+    AtMost(u8),
+    /// Any number: the exploration is exhaustive.
+    Unbounded,
+}
+
+impl fmt::Display for Preemptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Preemptions::AtMost(1) => f.write_str("at most 1 preemption"),
+            Preemptions::AtMost(most) => write!(f, "at most {most} preemptions"),
+            Preemptions::Unbounded => f.write_str("any number of preemptions"),
+        }
+    }
 }
 
 /// How a cell ended.
@@ -66,11 +90,43 @@ pub enum Verdict {
         /// Which run, and how it differed.
         message: String,
     },
-    /// Nothing was learned, for a fault of the harness or of the machine: loom's process did not start, or died.
+    /// Nothing was learned, for a fault of the harness, of a model or of the machine: an invariant of theirs does not hold,
+    /// or loom's process did not start, or died.
     Broken {
         /// What went wrong.
         message: String,
     },
+    /// Nothing was learned, since the body uses the harness in a way that it cannot carry out.
+    Misused {
+        /// What the body does, and what to do instead.
+        message: String,
+    },
+}
+
+impl Verdict {
+    /// What a run came to.
+    pub(crate) fn of(origin: Origin, outcome: &Outcome) -> Verdict {
+        match &outcome.void {
+            Some(void) => Verdict::of_void(&origin, void),
+            None => {
+                Failure::new(origin, outcome).map_or(Verdict::Clean, |failure| Verdict::Violation(Box::new(failure)))
+            }
+        }
+    }
+
+    /// What a run that tells nothing came to.
+    pub(crate) fn of_void(origin: &Origin, void: &Void) -> Verdict {
+        let Origin { case, engine, seed, .. } = origin;
+        match void {
+            Void::Harness(text) => Verdict::Broken {
+                message: format!(
+                    "a bug of the harness or of a model, and no finding (case {case}, engine {engine}, seed {seed:#x}): \
+                     {text}; please report it with this line"
+                ),
+            },
+            Void::Misuse(text) => Verdict::Misused { message: text.clone() },
+        }
+    }
 }
 
 impl Report {
@@ -78,7 +134,7 @@ impl Report {
     pub fn failure(&self) -> Option<&Failure> {
         match &self.verdict {
             Verdict::Violation(failure) => Some(failure),
-            Verdict::Clean | Verdict::Diverged { .. } | Verdict::Broken { .. } => None,
+            Verdict::Clean | Verdict::Diverged { .. } | Verdict::Broken { .. } | Verdict::Misused { .. } => None,
         }
     }
 }
@@ -98,6 +154,9 @@ pub struct Failure {
     pub origin: Origin,
     /// The step at which it was found.
     pub step: u32,
+    /// Which schedule of a search by [`Check`](super::Check) found it, counted from 1; under loom, which execution. Of a hunt
+    /// the report of the cell says it ([`Report::schedules`]), as the failure is the same when it is replayed alone.
+    pub schedule: Option<u64>,
     /// The hash of the run's trace.
     pub trace_hash: u64,
     /// The run as a table; empty if nothing recorded it.
@@ -106,14 +165,20 @@ pub struct Failure {
     pub full_table: String,
     /// The line that replays it.
     pub replay: String,
+    /// The line that shrinks it; empty under the engines whose schedule is not ours to shrink.
+    pub shrink: String,
 }
 
 impl Failure {
     pub(crate) fn new(origin: Origin, outcome: &Outcome) -> Option<Failure> {
         let violation = outcome.violation.clone()?;
         let (table, full_table) = tables(outcome);
-        let replay = format!("lastref replay {}", Token::new(origin.clone()));
+        let token = Token::new(origin.clone());
+        let shrink = if origin.engine.is_scheduled() { format!("lastref shrink {token}") } else { String::new() };
         Some(Failure {
+            replay: format!("lastref replay {token}"),
+            shrink,
+            schedule: None,
             kind: violation.kind,
             property: violation.property,
             message: violation.message,
@@ -123,7 +188,6 @@ impl Failure {
             trace_hash: outcome.trace.hash(),
             table,
             full_table,
-            replay,
         })
     }
 
@@ -142,8 +206,15 @@ impl fmt::Display for Failure {
         for (label, value) in &self.facts {
             writeln!(f, "  {label:width$}  {value}")?;
         }
-        writeln!(f, "seed {seed:#x}, engine {engine}, strategy {strategy}, step {}", self.step)?;
+        write!(f, "seed {seed:#x}, engine {engine}, strategy {strategy}, step {}", self.step)?;
+        match self.schedule {
+            Some(schedule) => writeln!(f, ", found in schedule {schedule}")?,
+            None => writeln!(f)?,
+        }
         writeln!(f, "replay: {}", self.replay)?;
+        if !self.shrink.is_empty() {
+            writeln!(f, "shrink: {}", self.shrink)?;
+        }
         if !self.table.is_empty() {
             write!(f, "{}", self.table)?;
         }

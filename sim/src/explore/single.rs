@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::case::Case;
-use super::report::{Failure, Origin, Report, Verdict, tables};
+use super::isolate::LoomBudget;
+use super::report::{Origin, Report, Verdict, tables};
 use super::{hunt, isolate};
 use crate::engine::sched::{Ended, Setup, Source, run_batch};
 use crate::engine::{Engine, threads};
@@ -41,14 +42,8 @@ impl Source for Once {
 /// Makes that run under the scheduled engine.
 pub(crate) fn run_exact(case: &Case, exact: Exact) -> Ended {
     let ended = Rc::new(RefCell::new(None));
-    let setup = Setup {
-        seed: exact.seed,
-        strategy: exact.strategy,
-        bounds: case.bounds().bounds(),
-        record: exact.record,
-        body: case.body(exact.plan),
-    };
-    run_batch(Box::new(Once { setup: Some(setup), ended: Rc::clone(&ended) }));
+    let setup = case.setup(exact.plan, exact.seed, exact.strategy, exact.record);
+    run_batch(Box::new(Once { setup: Some(setup), ended: Rc::clone(&ended) }), case.bounds().stack_bytes);
     match ended.take() {
         Some(ended) => ended,
         None => unreachable!("invariant: a batch of one run finishes it"),
@@ -72,7 +67,7 @@ pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -
             let plan = case.generator().plan(seed);
             report_of(origin, &threads::run_once(seed, Record::Events, case.body(plan)))
         }
-        Engine::Loom => isolate::explore_loom(case, &origin, u64::MAX, &|| false),
+        Engine::Loom => isolate::explore_loom(case, &origin, LoomBudget::UNBOUNDED, &|| false),
     });
     Report { seconds, ..report }
 }
@@ -103,13 +98,13 @@ pub(crate) fn build(case: &Case, strategy: StrategyName, seed: u64) -> Box<dyn S
 }
 
 pub(crate) fn report_of(origin: Origin, outcome: &Outcome) -> Report {
-    let failure = Failure::new(origin, outcome);
     let (table, full_table) = tables(outcome);
     Report {
         schedules: 1,
+        preemptions: None,
         rechecked: 0,
         steps: u64::from(outcome.steps),
-        verdict: failure.map_or(Verdict::Clean, |failure| Verdict::Violation(Box::new(failure))),
+        verdict: Verdict::of(origin, outcome),
         trace_hash: outcome.trace.hash(),
         complete: true,
         reached: words(&outcome.reached),
@@ -151,13 +146,8 @@ struct Driven {
 impl Source for Driven {
     fn next(&mut self) -> Option<Setup> {
         self.left = self.left.checked_sub(1)?;
-        Some(Setup {
-            seed: self.left,
-            strategy: build(&self.case, self.strategy, self.left),
-            bounds: self.case.bounds().bounds(),
-            record: self.record,
-            body: self.case.body(self.generator.plan(self.left)),
-        })
+        let strategy = build(&self.case, self.strategy, self.left);
+        Some(self.case.setup(self.generator.plan(self.left), self.left, strategy, self.record))
     }
 
     fn finished(&mut self, ended: Ended) {
@@ -172,13 +162,14 @@ pub fn drive(case: &Case, strategy: StrategyName, runs: u64, recording: Recordin
         Recording::Hash => Record::Hash,
         Recording::Events => Record::Events,
     };
-    run_batch(Box::new(Driven {
+    let driven = Driven {
         case: case.clone(),
         strategy,
         left: runs,
         record,
         generator: case.generator(),
         steps: Rc::clone(&steps),
-    }));
+    };
+    run_batch(Box::new(driven), case.bounds().stack_bytes);
     steps.take()
 }

@@ -6,17 +6,14 @@ use smallvec::smallvec;
 
 use super::custody::{Action, Custody, Owner};
 use super::entry::{Entry, Holding};
-use super::{EntryId, act, adjust, open, peek};
-use crate::op::{ObjectId, OpKind};
+use super::{Handle, act, adjust, open, peek};
+use crate::op::OpKind;
 use crate::violation::ViolationKind;
 
 /// A thing that is freed when its count reaches zero. Beside the count, the ledger knows who is meant to hold each
 /// reference; a release by somebody who holds none still takes one off the count, as it would in C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Counted {
-    id: EntryId,
-    object: ObjectId,
-}
+pub struct Counted(Handle);
 
 fn parts(entry: &mut Entry) -> (&mut u32, &mut smallvec::SmallVec<[Owner; 4]>) {
     match &mut entry.holding {
@@ -30,14 +27,13 @@ impl Counted {
     #[track_caller]
     pub fn acquire(class: &'static str, holder: Owner) -> Counted {
         let holding = || Holding::Counted { count: 1, holders: smallvec![holder] };
-        let (id, object) = open(class, holder, holding, Location::caller());
-        Counted { id, object }
+        Counted(open(class, holder, holding, Location::caller()))
     }
 
     /// One more reference, held by `holder`. Refcount under-run if the count was zero: what is freed cannot rise again.
     #[track_caller]
     pub fn retain(self, holder: Owner) {
-        act((self.id, self.object), OpKind::Transfer, holder, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Transfer, holder, Location::caller(), |entry, mark| {
             if !entry.live {
                 return Err((
                     ViolationKind::RefcountUnderrun,
@@ -56,7 +52,7 @@ impl Counted {
     /// `from` hands its reference to `to`. Wrong owner if `from` holds none.
     #[track_caller]
     pub fn pass(self, from: Owner, to: Owner) {
-        act((self.id, self.object), OpKind::Transfer, from, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Transfer, from, Location::caller(), |entry, mark| {
             entry.must_live(from)?;
             let name = entry.name();
             let (_, holders) = parts(entry);
@@ -76,7 +72,7 @@ impl Counted {
     /// while others are still named as holders.
     #[track_caller]
     pub fn release(self, holder: Owner) -> u32 {
-        act((self.id, self.object), OpKind::Release, holder, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Release, holder, Location::caller(), |entry, mark| {
             let name = entry.name();
             if !entry.live {
                 return Err((
@@ -109,7 +105,7 @@ impl Counted {
     /// `by` uses the thing. Use after release if it was freed.
     #[track_caller]
     pub fn touch(self, by: Owner) {
-        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             entry.used = Some(mark);
             Ok(Custody::new(Action::Used, entry.class, entry.nth, by))
@@ -121,7 +117,7 @@ impl Counted {
     #[track_caller]
     pub fn expect_count(self, counted: u32) {
         let by = Owner::new("check", 0);
-        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, _| {
+        act(self.0, OpKind::Use, by, Location::caller(), |entry, _| {
             entry.must_live(by)?;
             let name = entry.name();
             let (count, holders) = parts(entry);
@@ -137,7 +133,7 @@ impl Counted {
 
     /// The count. For checks; no scheduling point.
     pub fn count(self) -> u32 {
-        peek(self.id, |entry| match entry.holding {
+        peek(self.0, |entry| match entry.holding {
             Holding::Counted { count, .. } => count,
             _ => 0,
         })
@@ -146,7 +142,7 @@ impl Counted {
 
     /// Who holds a reference, once per reference. For checks; no scheduling point.
     pub fn holders(self) -> Vec<Owner> {
-        peek(self.id, |entry| match &entry.holding {
+        peek(self.0, |entry| match &entry.holding {
             Holding::Counted { holders, .. } => holders.to_vec(),
             _ => Vec::new(),
         })
@@ -155,11 +151,11 @@ impl Counted {
 
     /// Whether it is not freed yet. For checks; no scheduling point.
     pub fn is_live(self) -> bool {
-        peek(self.id, |entry| entry.live).unwrap_or(true)
+        peek(self.0, |entry| entry.live).unwrap_or(true)
     }
 
     /// It may lawfully be held at quiescence.
     pub fn keep(self, reason: &'static str) {
-        adjust(self.id, |entry| entry.kept = Some(reason));
+        adjust(self.0, |entry| entry.kept = Some(reason));
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Mark {
 impl Mark {
     /// `caller#1 in worker.0, step 12, models/src/x.rs:40`.
     pub(crate) fn describe(&self, tasks: &[TaskInfo]) -> String {
-        let task = tasks.get(self.task.index()).map_or("-", |task| task.name.as_str());
+        let task = tasks.get(self.task.index()).map_or("-", |task| &*task.name);
         let Mark { by, step, location, .. } = self;
         format!("{by} in {task}, step {step}, {}:{}", location.file(), location.line())
     }

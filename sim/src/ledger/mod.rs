@@ -32,14 +32,21 @@ pub use resource::Resource;
 pub use slot::Slot;
 pub use tag::{Tag, deliver};
 
-use crate::engine;
-use crate::op::{ObjectId, OpKind};
-use crate::run::{self, TaskInfo};
+use crate::engine::{self, Object};
+use crate::op::OpKind;
+use crate::run::{self, RunNumber, TaskInfo};
 use crate::trace::Item;
 use crate::violation::{Violation, ViolationKind};
 
 /// Indexes the ledger of one run.
 pub(crate) type EntryId = u32;
+
+/// What the handles are made of: an entry, and what the engine knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Handle {
+    entry: EntryId,
+    object: Object,
+}
 
 /// All custody of one run.
 #[derive(Debug, Default)]
@@ -71,18 +78,18 @@ impl Ledger {
 }
 
 /// The facade made an `Arc`: alive until its last strong reference goes.
-pub(crate) fn arc_opened(class: &'static str, location: &'static Location<'static>) -> EntryId {
-    run::with(|run| {
+pub(crate) fn arc_opened(object: Object, class: &'static str, location: &'static Location<'static>) -> Handle {
+    let entry = run::with(|run| {
         let by = Owner::new("task", run.task.0);
         let mark = Mark { by, task: run.task, step: run.step, location };
         run.ledger.open(class, Holding::Exclusive { owner: None }, mark).0
-    })
-    .unwrap_or(EntryId::MAX)
+    });
+    Handle { entry: entry.unwrap_or(EntryId::MAX), object }
 }
 
 /// The last strong reference went.
-pub(crate) fn arc_closed(id: EntryId) {
-    adjust(id, |entry| entry.live = false);
+pub(crate) fn arc_closed(handle: Handle) {
+    adjust(handle, |entry| entry.live = false);
 }
 
 /// What a rule says of an action: the row for the table, or the finding.
@@ -94,26 +101,30 @@ fn open(
     holder: Owner,
     holding: impl FnOnce() -> Holding,
     location: &'static Location<'static>,
-) -> (EntryId, ObjectId) {
-    let object = engine::custody_object(class);
+) -> Handle {
+    let object = Object::of_custody(class, location);
     let id = run::with(|run| {
         let mark = Mark { by: holder, task: run.task, step: run.step, location };
         let (id, nth) = run.ledger.open(class, holding(), mark);
         run.record(Item::Custody(Custody::new(Action::Acquired, class, nth, holder)), location);
         id
     });
-    (id.unwrap_or(EntryId::MAX), object)
+    Handle { entry: id.unwrap_or(EntryId::MAX), object }
 }
 
 /// Announces the action, applies it to the entry, records it or ends the run.
 fn act(
-    (id, object): (EntryId, ObjectId),
+    Handle { entry: id, object }: Handle,
     kind: OpKind,
     by: Owner,
     location: &'static Location<'static>,
     rule: impl FnOnce(&mut Entry, Mark) -> Ruling,
 ) {
-    engine::custody_point(kind, object, location);
+    // Outside any run nothing is observed: a destructor may act on what is left of one.
+    if run::number() == RunNumber::NONE || !object.admits(location) {
+        return;
+    }
+    engine::custody_point(kind, object.id(), location);
     let finding = run::with(|run| {
         let mark = Mark { by, task: run.task, step: run.step, location };
         let entry = run.ledger.entries.get_mut(id as usize)?;
@@ -137,11 +148,13 @@ fn act(
 }
 
 /// Reads an entry without a scheduling point.
-fn peek<R>(id: EntryId, read: impl FnOnce(&Entry) -> R) -> Option<R> {
-    run::with(|run| run.ledger.entries.get(id as usize).map(read)).flatten()
+fn peek<R>(Handle { entry, object }: Handle, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+    let known = object.is_current();
+    run::with(|run| run.ledger.entries.get(entry as usize).filter(|_| known).map(read)).flatten()
 }
 
 /// Changes an entry without a scheduling point.
-fn adjust(id: EntryId, change: impl FnOnce(&mut Entry)) {
-    run::with(|run| run.ledger.entries.get_mut(id as usize).map(change));
+fn adjust(Handle { entry, object }: Handle, change: impl FnOnce(&mut Entry)) {
+    let known = object.is_current();
+    run::with(|run| run.ledger.entries.get_mut(entry as usize).filter(|_| known).map(change));
 }

@@ -4,32 +4,28 @@ use std::panic::Location;
 
 use super::custody::{Action, Custody, Owner};
 use super::entry::Holding;
-use super::{EntryId, act, adjust, open, peek};
-use crate::op::{ObjectId, OpKind};
+use super::{Handle, act, adjust, open, peek};
+use crate::op::OpKind;
 use crate::violation::ViolationKind;
 
 /// One thing with exactly one owner: an allocation, a buffer, a descriptor.
 ///
 /// The handle stays valid as a value after the release, as a C pointer does; what is done with it then is a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Resource {
-    id: EntryId,
-    object: ObjectId,
-}
+pub struct Resource(Handle);
 
 impl Resource {
     /// A new resource of `class`, owned by `owner`. Name the class as upstream names the type.
     #[track_caller]
     pub fn acquire(class: &'static str, owner: Owner) -> Resource {
         let holding = || Holding::Exclusive { owner: Some(owner) };
-        let (id, object) = open(class, owner, holding, Location::caller());
-        Resource { id, object }
+        Resource(open(class, owner, holding, Location::caller()))
     }
 
     /// `by` uses the resource, whoever owns it. Use after release if it was released.
     #[track_caller]
     pub fn touch(self, by: Owner) {
-        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             entry.used = Some(mark);
             Ok(Custody::new(Action::Used, entry.class, entry.nth, by))
@@ -39,7 +35,7 @@ impl Resource {
     /// Its owner uses the resource. Use after release, or wrong owner.
     #[track_caller]
     pub fn access(self, by: Owner) {
-        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             match entry.holding {
                 Holding::Exclusive { owner: Some(owner) } if owner == by => {}
@@ -57,7 +53,7 @@ impl Resource {
     /// `from` hands the resource to `to`. Wrong owner if `from` does not own it; use after release.
     #[track_caller]
     pub fn transfer(self, from: Owner, to: Owner) {
-        act((self.id, self.object), OpKind::Transfer, from, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Transfer, from, Location::caller(), |entry, mark| {
             entry.must_live(from)?;
             let name = entry.name();
             let Holding::Exclusive { owner } = &mut entry.holding else { unreachable!("invariant: a Resource") };
@@ -75,7 +71,7 @@ impl Resource {
     /// another owns it.
     #[track_caller]
     pub fn claim(self, by: Owner) {
-        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             let name = entry.name();
             let Holding::Exclusive { owner } = &mut entry.holding else { unreachable!("invariant: a Resource") };
@@ -92,7 +88,7 @@ impl Resource {
     /// it any more, wrong owner if another does.
     #[track_caller]
     pub fn unclaim(self, by: Owner) {
-        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             let name = entry.name();
             let Holding::Exclusive { owner } = &mut entry.holding else { unreachable!("invariant: a Resource") };
@@ -115,7 +111,7 @@ impl Resource {
     /// does not ask.
     #[track_caller]
     pub fn release(self, by: Owner) {
-        act((self.id, self.object), OpKind::Release, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Release, by, Location::caller(), |entry, mark| {
             if !entry.live {
                 return Err((ViolationKind::DoubleRelease, format!("{by} releases {} a second time", entry.name())));
             }
@@ -128,7 +124,7 @@ impl Resource {
     /// A callback begins whose argument this is. Callback after teardown if the argument was released.
     #[track_caller]
     pub fn callback(self, by: Owner) {
-        act((self.id, self.object), OpKind::Use, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
             if !entry.live {
                 return Err((
                     ViolationKind::CallbackAfterTeardown,
@@ -142,12 +138,12 @@ impl Resource {
 
     /// Whether it is not released yet. For checks; no scheduling point.
     pub fn is_live(self) -> bool {
-        peek(self.id, |entry| entry.live).unwrap_or(true)
+        peek(self.0, |entry| entry.live).unwrap_or(true)
     }
 
     /// Who owns it. For checks; no scheduling point.
     pub fn owner(self) -> Option<Owner> {
-        peek(self.id, |entry| match entry.holding {
+        peek(self.0, |entry| match entry.holding {
             Holding::Exclusive { owner } => owner,
             _ => None,
         })
@@ -156,6 +152,6 @@ impl Resource {
 
     /// It may lawfully be held at quiescence.
     pub fn keep(self, reason: &'static str) {
-        adjust(self.id, |entry| entry.kept = Some(reason));
+        adjust(self.0, |entry| entry.kept = Some(reason));
     }
 }

@@ -4,16 +4,13 @@ use std::panic::Location;
 
 use super::custody::{Action, Custody, Owner};
 use super::entry::{Entry, Holding};
-use super::{EntryId, act, open, peek};
-use crate::op::{ObjectId, OpKind};
+use super::{Handle, act, open, peek};
+use crate::op::OpKind;
 use crate::violation::ViolationKind;
 
 /// Where operations begin and complete: an aio, a registration, an armed receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot {
-    id: EntryId,
-    object: ObjectId,
-}
+pub struct Slot(Handle);
 
 fn pending(entry: &mut Entry) -> &mut bool {
     match &mut entry.holding {
@@ -26,14 +23,13 @@ impl Slot {
     /// A new place with nothing pending.
     #[track_caller]
     pub fn new(class: &'static str, owner: Owner) -> Slot {
-        let (id, object) = open(class, owner, || Holding::Operation { pending: false }, Location::caller());
-        Slot { id, object }
+        Slot(open(class, owner, || Holding::Operation { pending: false }, Location::caller()))
     }
 
     /// An operation begins. Second pending if one is under way; use after release if the place is gone.
     #[track_caller]
     pub fn begin(self, by: Owner) {
-        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             let name = entry.name();
             if std::mem::replace(pending(entry), true) {
@@ -50,7 +46,7 @@ impl Slot {
     /// The pending operation completes. Completion count if none is pending; use after release if the place is gone.
     #[track_caller]
     pub fn complete(self, by: Owner) {
-        act((self.id, self.object), OpKind::Transfer, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
             entry.must_live(by)?;
             let name = entry.name();
             if !std::mem::replace(pending(entry), false) {
@@ -68,7 +64,7 @@ impl Slot {
     /// was gone before.
     #[track_caller]
     pub fn retire(self, by: Owner) {
-        act((self.id, self.object), OpKind::Release, by, Location::caller(), |entry, mark| {
+        act(self.0, OpKind::Release, by, Location::caller(), |entry, mark| {
             let name = entry.name();
             if !entry.live {
                 return Err((ViolationKind::DoubleRelease, format!("{by} retires {name} a second time")));
@@ -87,6 +83,6 @@ impl Slot {
 
     /// Whether an operation is pending. For checks; no scheduling point.
     pub fn is_pending(self) -> bool {
-        peek(self.id, |entry| matches!(entry.holding, Holding::Operation { pending: true })).unwrap_or(false)
+        peek(self.0, |entry| matches!(entry.holding, Holding::Operation { pending: true })).unwrap_or(false)
     }
 }

@@ -13,32 +13,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::wire;
-use crate::engine::{self, Arm, sched};
-use crate::op::{ObjectId, TaskId};
+use crate::engine::{self, Arm, Object, sched};
+use crate::op::TaskId;
 use crate::time::{Duration, Elapsed, Instant};
 
 /// What a future waits for.
 #[derive(Debug)]
-pub(super) struct Token(ObjectId);
+pub(super) struct Token(Object);
 
 impl Token {
     /// A token that nobody has given.
+    #[track_caller]
     pub(super) fn new(name: &'static str) -> Arc<Token> {
-        Arc::new(Token(engine::object(name)))
+        Arc::new(Token(Object::new(name)))
     }
 
     /// Gives it. No scheduling point.
     pub(super) fn give(&self) {
-        // Outside a run a waker that has outlived its own has nobody to wake.
-        if engine::arm() == Arm::Sched {
-            sched::give_token(self.0);
+        if self.0.is_current() {
+            sched::give_token(self.0.id());
+        } else if self.0.is_used_by_stranger() {
+            self.0.admits(Location::caller());
         }
+        // A waker that has outlived its run has no future to wake.
     }
 
     /// Takes it, or waits for it, until `deadline` at the latest; whether it was given.
     #[track_caller]
     pub(super) fn take(&self, deadline: Option<Instant>) -> bool {
-        sched::take_token(self.0, deadline.map(Instant::as_ns), Location::caller())
+        sched::take_token(self.0.id(), deadline.map(Instant::as_ns), Location::caller())
     }
 }
 

@@ -10,9 +10,9 @@ use std::panic::Location;
 use std::sync::Arc as Shared;
 use std::sync::atomic::Ordering;
 
-use crate::engine::{self, Arm, loom as loom_engine, sched};
+use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
 use crate::ledger;
-use crate::op::{ObjectId, OpKind};
+use crate::op::OpKind;
 
 /// A counted reference, as [`std::sync::Arc`], to a sized value. One that is alive when its run has ended is a leak: a
 /// cycle, as a rule.
@@ -29,44 +29,47 @@ pub struct Weak<T> {
 }
 
 struct Header {
-    object: ObjectId,
-    entry: ledger::EntryId,
+    object: Object,
+    custody: ledger::Handle,
     count: Count,
 }
 
 enum Count {
     Std(std::sync::atomic::AtomicUsize),
-    Loom(loom::sync::atomic::AtomicUsize),
+    Loom(loom_engine::Probed<loom::sync::atomic::AtomicUsize>),
 }
 
 impl Header {
-    /// Made under the scheduled engine. One that was made outside any run is plain std, wherever it is used.
+    /// Of the run of this OS thread, and of the scheduled engine. What is left of a run that is over is plain std.
     fn scheduled(&self) -> bool {
-        self.object != ObjectId::NONE && engine::arm() == Arm::Sched
+        self.object.is_current() && engine::arm() == Arm::Sched
     }
 
     fn up(&self, kind: OpKind, location: &'static Location<'static>) {
+        self.object.admits(location);
         match &self.count {
             Count::Loom(count) => {
-                loom_engine::not_unwinding();
-                count.fetch_add(1, Ordering::Relaxed);
+                let _quiet = loom_engine::quiet();
+                count.write(|count| count.fetch_add(1, Ordering::Relaxed));
             }
             Count::Std(count) => {
                 if self.scheduled() {
-                    sched::atomic_rmw(self.object, kind, Ordering::Relaxed, location);
+                    sched::atomic_rmw(self.object.id(), kind, Ordering::Relaxed, location);
                 }
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }
-        engine::after(kind, self.object, location);
+        engine::after(kind, self.object.id(), location);
     }
 
     /// One less; true if it was the last.
     fn down(&self, location: &'static Location<'static>) -> bool {
         let last = match &self.count {
+            // What is left of an execution that is over: loom knows nothing of it any more.
+            Count::Loom(_) if !self.object.is_current() => return false,
             Count::Loom(count) => {
-                loom_engine::not_unwinding();
-                let last = count.fetch_sub(1, Ordering::Release) == 1;
+                let _quiet = loom_engine::quiet();
+                let last = count.write(|count| count.fetch_sub(1, Ordering::Release)) == 1;
                 if last {
                     loom::sync::atomic::fence(Ordering::Acquire);
                 }
@@ -74,37 +77,40 @@ impl Header {
             }
             Count::Std(count) => {
                 if self.scheduled() {
-                    sched::count_down(self.object, location, || count.load(Ordering::Relaxed) == 1);
+                    sched::count_down(self.object.id(), location, || count.load(Ordering::Relaxed) == 1);
                 }
                 count.fetch_sub(1, Ordering::AcqRel) == 1
             }
         };
-        engine::after(OpKind::ArcDrop, self.object, location);
+        engine::after(OpKind::ArcDrop, self.object.id(), location);
         last
     }
 
     /// A step that changes no strong count: a weak reference comes or goes.
     fn touch(&self, kind: OpKind, location: &'static Location<'static>) {
         match &self.count {
+            Count::Loom(_) if !self.object.is_current() => {}
             Count::Loom(count) => {
-                loom_engine::not_unwinding();
-                count.load(Ordering::Relaxed);
+                let _quiet = loom_engine::quiet();
+                count.read(|count| count.load(Ordering::Relaxed));
             }
-            Count::Std(_) if self.scheduled() => engine::point(kind, self.object, location),
+            Count::Std(_) if self.scheduled() => engine::point(kind, self.object.id(), location),
             Count::Std(_) => {}
         }
-        engine::after(kind, self.object, location);
+        engine::after(kind, self.object.id(), location);
     }
 
     /// One more unless there is none, as std's `Weak::upgrade` does; false if there was none.
     fn rise(&self, location: &'static Location<'static>) -> bool {
+        self.object.admits(location);
         let mut risen = false;
         match &self.count {
             Count::Loom(count) => {
-                loom_engine::not_unwinding();
-                let mut seen = count.load(Ordering::Relaxed);
+                let _quiet = loom_engine::quiet();
+                let mut seen = count.read(|count| count.load(Ordering::Relaxed));
                 while seen != 0 && !risen {
-                    match count.compare_exchange(seen, seen + 1, Ordering::Acquire, Ordering::Relaxed) {
+                    let (more, acquired, relaxed) = (seen + 1, Ordering::Acquire, Ordering::Relaxed);
+                    match count.write(|count| count.compare_exchange(seen, more, acquired, relaxed)) {
                         Ok(_) => risen = true,
                         Err(found) => seen = found,
                     }
@@ -112,7 +118,7 @@ impl Header {
             }
             Count::Std(count) => {
                 if self.scheduled() {
-                    sched::atomic_exchange(self.object, OpKind::Upgrade, location, || {
+                    sched::atomic_exchange(self.object.id(), OpKind::Upgrade, location, || {
                         let alive = count.load(Ordering::Relaxed) > 0;
                         if alive { Ok(Ordering::Acquire) } else { Err(Ordering::Relaxed) }
                     });
@@ -121,7 +127,7 @@ impl Header {
                 risen = count.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok();
             }
         }
-        engine::after(OpKind::Upgrade, self.object, location);
+        engine::after(OpKind::Upgrade, self.object.id(), location);
         risen
     }
 }
@@ -136,18 +142,19 @@ impl<T> Arc<T> {
     /// The first reference to `value`, which tables and leak reports call `name`.
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> Arc<T> {
-        let object = engine::object(name);
+        let object = Object::new(name);
         let count = match engine::arm() {
-            Arm::Loom => Count::Loom(loom::sync::atomic::AtomicUsize::new(1)),
+            Arm::Loom => Count::Loom(loom_engine::Probed::new(loom::sync::atomic::AtomicUsize::new(1))),
             Arm::Std | Arm::Sched | Arm::Threads => Count::Std(std::sync::atomic::AtomicUsize::new(1)),
         };
-        let entry = ledger::arc_opened(name, Location::caller());
-        Arc { value: Shared::new(value), header: Shared::new(Header { object, entry, count }) }
+        let custody = ledger::arc_opened(object, name, Location::caller());
+        Arc { value: Shared::new(value), header: Shared::new(Header { object, custody, count }) }
     }
 
     /// A weak reference to the same value.
     #[track_caller]
     pub fn downgrade(this: &Arc<T>) -> Weak<T> {
+        this.header.object.admits(Location::caller());
         this.header.touch(OpKind::WeakClone, Location::caller());
         Weak { value: Shared::downgrade(&this.value), header: Some(Shared::clone(&this.header)) }
     }
@@ -162,16 +169,17 @@ impl<T> Arc<T> {
     pub fn strong_count(this: &Arc<T>) -> usize {
         let location = Location::caller();
         let header = &this.header;
+        header.object.admits(location);
         let count = match &header.count {
-            Count::Loom(count) => count.load(Ordering::Relaxed),
+            Count::Loom(count) => count.read(|count| count.load(Ordering::Relaxed)),
             Count::Std(count) => {
                 if header.scheduled() {
-                    sched::atomic_load(header.object, Ordering::Relaxed, location);
+                    sched::atomic_load(header.object.id(), Ordering::Relaxed, location);
                 }
                 count.load(Ordering::Relaxed)
             }
         };
-        engine::after(OpKind::Load, header.object, location);
+        engine::after(OpKind::Load, header.object.id(), location);
         count
     }
 }
@@ -187,7 +195,7 @@ impl<T> Clone for Arc<T> {
 impl<T> Drop for Arc<T> {
     fn drop(&mut self) {
         if self.header.down(Location::caller()) {
-            ledger::arc_closed(self.header.entry);
+            ledger::arc_closed(self.header.custody);
         }
     }
 }
@@ -207,6 +215,7 @@ impl<T> AsRef<T> for Arc<T> {
 }
 
 impl<T: Default> Default for Arc<T> {
+    #[track_caller]
     fn default() -> Arc<T> {
         Arc::new(T::default())
     }

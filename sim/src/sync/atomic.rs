@@ -8,7 +8,7 @@ use std::fmt;
 use std::panic::Location;
 pub use std::sync::atomic::Ordering;
 
-use crate::engine::{self, Arm, loom as loom_engine, sched};
+use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
 use crate::op::{ObjectId, OpKind};
 
 /// Orders the operations around it, as [`std::sync::atomic::fence`].
@@ -18,7 +18,7 @@ pub fn fence(order: Ordering) {
     match engine::arm() {
         Arm::Std | Arm::Threads => std::sync::atomic::fence(order),
         Arm::Loom => {
-            loom_engine::not_unwinding();
+            let _quiet = loom_engine::quiet();
             loom::sync::atomic::fence(order);
         }
         Arm::Sched => sched::fence(order, location),
@@ -33,43 +33,48 @@ macro_rules! atomic {
     ($(#[$doc:meta])* $name:ident, $value:ty) => {
         $(#[$doc])*
         pub struct $name {
-            object: ObjectId,
+            object: Object,
             imp: imp::$name,
         }
 
         impl $name {
             /// Holds `value`.
+            #[track_caller]
             pub fn new(value: $value) -> $name {
                 $name::named(stringify!($name), value)
             }
 
             /// Holds `value`; tables call it `name`.
+            #[track_caller]
             pub fn named(name: &'static str, value: $value) -> $name {
                 let std = || std::sync::atomic::$name::new(value);
                 let imp = match engine::arm() {
                     Arm::Std | Arm::Threads => imp::$name::Std(std()),
                     Arm::Sched => imp::$name::Sched(std()),
-                    Arm::Loom => imp::$name::Loom(loom::sync::atomic::$name::new(value)),
+                    Arm::Loom => imp::$name::Loom(loom_engine::Probed::new(loom::sync::atomic::$name::new(value))),
                 };
-                $name { object: engine::object(name), imp }
+                $name { object: Object::new(name), imp }
             }
 
             /// Reads the value.
             #[track_caller]
             pub fn load(&self, order: Ordering) -> $value {
                 let location = Location::caller();
+                let admitted = self.object.admits(location);
                 let value = match &self.imp {
                     imp::$name::Std(atomic) => atomic.load(order),
                     imp::$name::Loom(atomic) => {
-                        loom_engine::not_unwinding();
-                        atomic.load(order)
+                        let _quiet = loom_engine::quiet();
+                        atomic.read(|atomic| atomic.load(order))
                     }
                     imp::$name::Sched(atomic) => {
-                        sched::atomic_load(self.object, order, location);
+                        if admitted {
+                            sched::atomic_load(self.object.id(), order, location);
+                        }
                         atomic.load(STORED)
                     }
                 };
-                engine::after(OpKind::Load, self.object, location);
+                engine::after(OpKind::Load, self.object.id(), location);
                 value
             }
 
@@ -77,18 +82,21 @@ macro_rules! atomic {
             #[track_caller]
             pub fn store(&self, value: $value, order: Ordering) {
                 let location = Location::caller();
+                let admitted = self.object.admits(location);
                 match &self.imp {
                     imp::$name::Std(atomic) => atomic.store(value, order),
                     imp::$name::Loom(atomic) => {
-                        loom_engine::not_unwinding();
-                        atomic.store(value, order);
+                        let _quiet = loom_engine::quiet();
+                        atomic.write(|atomic| atomic.store(value, order));
                     }
                     imp::$name::Sched(atomic) => {
-                        sched::atomic_store(self.object, order, location);
+                        if admitted {
+                            sched::atomic_store(self.object.id(), order, location);
+                        }
                         atomic.store(value, STORED);
                     }
                 }
-                engine::after(OpKind::Store, self.object, location);
+                engine::after(OpKind::Store, self.object.id(), location);
             }
 
             /// Writes the value and returns the one before.
@@ -110,21 +118,28 @@ macro_rules! atomic {
                 failure: Ordering,
             ) -> Result<$value, $value> {
                 let location = Location::caller();
+                let admitted = self.object.admits(location);
                 let result = match &self.imp {
                     imp::$name::Std(atomic) => atomic.compare_exchange(current, new, success, failure),
                     imp::$name::Loom(atomic) => {
-                        loom_engine::not_unwinding();
-                        atomic.compare_exchange(current, new, success, failure)
+                        let _quiet = loom_engine::quiet();
+                        let result = atomic.write(|atomic| atomic.compare_exchange(current, new, success, failure));
+                        if result.is_ok() {
+                            loom_engine::has_changed_something();
+                        }
+                        result
                     }
                     imp::$name::Sched(atomic) => {
-                        sched::atomic_exchange(self.object, OpKind::Rmw, location, || {
-                            let written = atomic.load(STORED) == current;
-                            if written { Ok(success) } else { Err(failure) }
-                        });
+                        if admitted {
+                            sched::atomic_exchange(self.object.id(), OpKind::Rmw, location, || {
+                                let written = atomic.load(STORED) == current;
+                                if written { Ok(success) } else { Err(failure) }
+                            });
+                        }
                         atomic.compare_exchange(current, new, STORED, STORED)
                     }
                 };
-                engine::after(OpKind::Rmw, self.object, location);
+                engine::after(OpKind::Rmw, self.object.id(), location);
                 result
             }
 
@@ -150,23 +165,28 @@ macro_rules! atomic {
                 std: impl Fn(&std::sync::atomic::$name, Ordering) -> $value,
                 loom: impl Fn(&loom::sync::atomic::$name, Ordering) -> $value,
             ) -> $value {
+                let admitted = self.object.admits(location);
                 let value = match &self.imp {
                     imp::$name::Std(atomic) => std(atomic, order),
                     imp::$name::Loom(atomic) => {
-                        loom_engine::not_unwinding();
-                        loom(atomic, order)
+                        let _quiet = loom_engine::quiet();
+                        loom_engine::has_changed_something();
+                        atomic.write(|atomic| loom(atomic, order))
                     }
                     imp::$name::Sched(atomic) => {
-                        sched::atomic_rmw(self.object, OpKind::Rmw, order, location);
+                        if admitted {
+                            sched::atomic_rmw(self.object.id(), OpKind::Rmw, order, location);
+                        }
                         std(atomic, STORED)
                     }
                 };
-                engine::after(OpKind::Rmw, self.object, location);
+                engine::after(OpKind::Rmw, self.object.id(), location);
                 value
             }
         }
 
         impl Default for $name {
+            #[track_caller]
             fn default() -> $name {
                 $name::new(<$value>::default())
             }
@@ -174,7 +194,7 @@ macro_rules! atomic {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($name)).field("object", &self.object).finish_non_exhaustive()
+                f.debug_struct(stringify!($name)).field("object", &self.object.id()).finish_non_exhaustive()
             }
         }
     };
@@ -222,13 +242,15 @@ macro_rules! integer {
 }
 
 mod imp {
+    use crate::engine::loom::Probed;
+
     macro_rules! arms {
         ($($name:ident),+) => {
             $(
                 pub(super) enum $name {
                     Std(std::sync::atomic::$name),
                     Sched(std::sync::atomic::$name),
-                    Loom(loom::sync::atomic::$name),
+                    Loom(Probed<loom::sync::atomic::$name>),
                 }
             )+
         };

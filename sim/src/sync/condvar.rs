@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::clean;
 use super::mutex::{Inner, MutexGuard};
 use crate::engine::sched::{Notify, Waited};
-use crate::engine::{self, Arm, loom as loom_engine, sched, threads};
-use crate::op::{ObjectId, OpKind};
+use crate::engine::{self, Arm, Object, loom as loom_engine, sched, threads};
+use crate::op::OpKind;
 
 /// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
 /// scheduled engine draws it, loom takes the one that has waited longest. Neither wakes without cause.
 pub struct Condvar {
-    object: ObjectId,
+    object: Object,
     imp: Imp,
 }
 
@@ -35,6 +35,7 @@ impl WaitTimeoutResult {
 }
 
 impl Default for Condvar {
+    #[track_caller]
     fn default() -> Condvar {
         Condvar::new()
     }
@@ -42,42 +43,48 @@ impl Default for Condvar {
 
 impl fmt::Debug for Condvar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Condvar").field("object", &self.object).finish_non_exhaustive()
+        f.debug_struct("Condvar").field("object", &self.object.id()).finish_non_exhaustive()
     }
 }
 
 impl Condvar {
     /// Nobody waits.
+    #[track_caller]
     pub fn new() -> Condvar {
         Condvar::named("condvar")
     }
 
     /// Nobody waits; tables and deadlock reports call it `name`.
+    #[track_caller]
     pub fn named(name: &'static str) -> Condvar {
         let imp = match engine::arm() {
             Arm::Std | Arm::Threads => Imp::Std(std::sync::Condvar::new()),
             Arm::Sched => Imp::Sched,
             Arm::Loom => Imp::Loom(loom::sync::Condvar::new()),
         };
-        Condvar { object: engine::object(name), imp }
+        Condvar { object: Object::new(name), imp }
     }
 
     /// Gives the lock back, waits to be notified, takes the lock again.
     #[track_caller]
     pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let location = Location::caller();
+        self.object.admits(location);
         guard.inner = match (&self.imp, guard.suspend()) {
             (Imp::Sched, storage) => {
                 never_while_unwinding();
                 drop(storage);
-                sched::wait(self.object, guard.mutex.object, location);
+                sched::wait(self.object.id(), guard.mutex.object.id(), location);
                 guard.mutex.retake()
             }
             (Imp::Std(condvar), Inner::Std(inner)) => Inner::Std(clean(condvar.wait(inner))),
-            (Imp::Loom(condvar), Inner::Loom(inner)) => Inner::Loom(clean(condvar.wait(inner))),
+            (Imp::Loom(condvar), Inner::Loom(inner)) => {
+                loom_engine::may_wait();
+                Inner::Loom(clean(condvar.wait(inner)))
+            }
             _ => mixed_engines(),
         };
-        engine::after(OpKind::Wait, self.object, location);
+        engine::after(OpKind::Wait, self.object.id(), location);
         guard
     }
 
@@ -103,12 +110,13 @@ impl Condvar {
         timeout: Duration,
     ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
         let location = Location::caller();
+        self.object.admits(location);
         let timed_out = match (&self.imp, guard.suspend()) {
             (Imp::Sched, storage) => {
                 never_while_unwinding();
                 drop(storage);
                 let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-                let waited = sched::wait_until(self.object, guard.mutex.object, Some(timeout_ns), location);
+                let waited = sched::wait_until(self.object.id(), guard.mutex.object.id(), Some(timeout_ns), location);
                 guard.inner = guard.mutex.retake();
                 waited != Waited::Notified
             }
@@ -126,38 +134,51 @@ impl Condvar {
             }
             _ => mixed_engines(),
         };
-        engine::after(OpKind::Wait, self.object, location);
+        engine::after(OpKind::Wait, self.object.id(), location);
         (guard, WaitTimeoutResult(timed_out))
+    }
+
+    /// Wakes every waiter, present or about to wait, where the mutex cannot be taken first: for a destructor that runs while
+    /// a panic unwinds its task, under the scheduled engine.
+    #[track_caller]
+    pub(super) fn notify_late(&self) {
+        if self.object.is_current() && matches!(self.imp, Imp::Sched) {
+            sched::notify_late(self.object.id(), Location::caller());
+        }
     }
 
     /// Wakes one waiter, if there is one.
     #[track_caller]
     pub fn notify_one(&self) {
         let location = Location::caller();
+        let admitted = self.object.admits(location);
         match &self.imp {
             Imp::Std(condvar) => condvar.notify_one(),
-            Imp::Sched => sched::notify(self.object, Notify::One, location),
+            Imp::Sched if admitted => sched::notify(self.object.id(), Notify::One, location),
+            Imp::Sched => {}
             Imp::Loom(condvar) => {
-                loom_engine::not_unwinding();
+                let _quiet = loom_engine::quiet();
                 condvar.notify_one();
             }
         }
-        engine::after(OpKind::NotifyOne, self.object, location);
+        engine::after(OpKind::NotifyOne, self.object.id(), location);
     }
 
     /// Wakes every waiter.
     #[track_caller]
     pub fn notify_all(&self) {
         let location = Location::caller();
+        let admitted = self.object.admits(location);
         match &self.imp {
             Imp::Std(condvar) => condvar.notify_all(),
-            Imp::Sched => sched::notify(self.object, Notify::All, location),
+            Imp::Sched if admitted => sched::notify(self.object.id(), Notify::All, location),
+            Imp::Sched => {}
             Imp::Loom(condvar) => {
-                loom_engine::not_unwinding();
+                let _quiet = loom_engine::quiet();
                 condvar.notify_all();
             }
         }
-        engine::after(OpKind::NotifyAll, self.object, location);
+        engine::after(OpKind::NotifyAll, self.object.id(), location);
     }
 }
 

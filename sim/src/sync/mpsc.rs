@@ -6,21 +6,18 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 use std::time::Duration;
 
-use super::{Condvar, Mutex};
-use crate::engine::{self, Arm};
+use super::{Condvar, Mutex, MutexGuard};
 use crate::time::Instant;
-
-/// A task that panics ends its run: nobody is left to be told that this end of a channel is gone, and the lock may be held
-/// by a task that is not going to run again.
-fn ends_with_the_run() -> bool {
-    std::thread::panicking() && engine::arm() != Arm::Std
-}
 
 struct Channel<T> {
     state: Mutex<State<T>>,
+    /// Ends that went while a panic unwound their task and another task held the lock: see [`Channel::leave`].
+    senders_gone: AtomicUsize,
+    receiver_gone: AtomicBool,
     filled: Condvar,
     drained: Condvar,
 }
@@ -36,16 +33,20 @@ struct State<T> {
     sent: u64,
 }
 
+#[track_caller]
 fn open<T>(bound: Option<usize>) -> Arc<Channel<T>> {
     let state = State { queue: VecDeque::new(), bound, senders: 1, receiving: true, taken: 0, sent: 0 };
     Arc::new(Channel {
         state: Mutex::named("channel", state),
+        senders_gone: AtomicUsize::new(0),
+        receiver_gone: AtomicBool::new(false),
         filled: Condvar::named("channel.filled"),
         drained: Condvar::named("channel.drained"),
     })
 }
 
 /// A channel whose sends never wait.
+#[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let channel = open(None);
     (Sender(Handle(Arc::clone(&channel))), Receiver(channel))
@@ -53,9 +54,33 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 
 /// A channel that holds at most `bound` values; a send waits for room. With a bound of 0 it waits until its value has
 /// been taken.
+#[track_caller]
 pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     let channel = open(Some(bound));
     (SyncSender(Handle(Arc::clone(&channel))), Receiver(channel))
+}
+
+impl<T> Channel<T> {
+    fn has_senders(&self, state: &State<T>) -> bool {
+        state.senders > self.senders_gone.load(Ordering::Relaxed)
+    }
+
+    fn is_receiving(&self, state: &State<T>) -> bool {
+        state.receiving && !self.receiver_gone.load(Ordering::Relaxed)
+    }
+
+    /// An end goes. A panic that unwinds this task may be caught, so the other end has to learn of it; but such a task
+    /// cannot wait for the lock. If another task holds it, the end is counted beside the lock, and who waits next is woken.
+    #[track_caller]
+    fn leave(&self, at_once: impl FnOnce(MutexGuard<'_, State<T>>), late: impl FnOnce()) {
+        if !std::thread::panicking() {
+            return at_once(self.state.lock());
+        }
+        match self.state.try_lock() {
+            Some(state) => at_once(state),
+            None => late(),
+        }
+    }
 }
 
 struct Handle<T>(Arc<Channel<T>>);
@@ -66,11 +91,11 @@ impl<T> Handle<T> {
         let channel = &self.0;
         let mut state = channel.state.lock();
         if let Some(bound) = state.bound {
-            while state.receiving && state.queue.len() >= bound.max(1) {
+            while channel.is_receiving(&state) && state.queue.len() >= bound.max(1) {
                 state = channel.drained.wait(state);
             }
         }
-        if !state.receiving {
+        if !channel.is_receiving(&state) {
             return Err(SendError(value));
         }
         state.queue.push_back(value);
@@ -78,7 +103,7 @@ impl<T> Handle<T> {
         let mine = state.sent;
         channel.filled.notify_one();
         if state.bound == Some(0) {
-            while state.receiving && state.taken < mine {
+            while channel.is_receiving(&state) && state.taken < mine {
                 state = channel.drained.wait(state);
             }
             if state.taken < mine {
@@ -99,14 +124,17 @@ impl<T> Clone for Handle<T> {
 
 impl<T> Drop for Handle<T> {
     fn drop(&mut self) {
-        if ends_with_the_run() {
-            return;
-        }
-        let mut state = self.0.state.lock();
-        state.senders -= 1;
-        if state.senders == 0 {
-            self.0.filled.notify_all();
-        }
+        let channel = &self.0;
+        let at_once = |mut state: MutexGuard<'_, State<T>>| {
+            state.senders -= 1;
+            if !channel.has_senders(&state) {
+                channel.filled.notify_all();
+            }
+        };
+        channel.leave(at_once, || {
+            channel.senders_gone.fetch_add(1, Ordering::Relaxed);
+            channel.filled.notify_late();
+        });
     }
 }
 
@@ -148,7 +176,7 @@ impl<T> SyncSender<T> {
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let channel = &self.0.0;
         let mut state = channel.state.lock();
-        if !state.receiving {
+        if !channel.is_receiving(&state) {
             return Err(TrySendError::Disconnected(value));
         }
         if state.bound.is_some_and(|bound| state.queue.len() >= bound) {
@@ -185,7 +213,7 @@ impl<T> Receiver<T> {
             if let Some(value) = self.take(&mut state) {
                 return Ok(value);
             }
-            if state.senders == 0 {
+            if !self.0.has_senders(&state) {
                 return Err(RecvError);
             }
             state = self.0.filled.wait(state);
@@ -204,7 +232,7 @@ impl<T> Receiver<T> {
             if let Some(value) = self.take(&mut state) {
                 return Ok(value);
             }
-            if state.senders == 0 {
+            if !self.0.has_senders(&state) {
                 return Err(RecvTimeoutError::Disconnected);
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -224,7 +252,7 @@ impl<T> Receiver<T> {
         let mut state = self.0.state.lock();
         match self.take(&mut state) {
             Some(value) => Ok(value),
-            None if state.senders == 0 => Err(TryRecvError::Disconnected),
+            None if !self.0.has_senders(&state) => Err(TryRecvError::Disconnected),
             None => Err(TryRecvError::Empty),
         }
     }
@@ -241,20 +269,23 @@ impl<T> Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        if ends_with_the_run() {
-            return;
-        }
-        let mut state = self.0.state.lock();
-        state.receiving = false;
-        if state.bound.is_some() {
-            self.0.drained.notify_all();
-        }
-        if state.bound != Some(0) {
-            // Values that nobody will take go now, and outside the lock, since their destructors may be anything.
-            let left = std::mem::take(&mut state.queue);
-            drop(state);
-            drop(left);
-        }
+        let channel = &self.0;
+        let at_once = |mut state: MutexGuard<'_, State<T>>| {
+            state.receiving = false;
+            if state.bound.is_some() {
+                channel.drained.notify_all();
+            }
+            if state.bound != Some(0) {
+                // Values that nobody will take go now, and outside the lock, since their destructors may be anything.
+                let left = std::mem::take(&mut state.queue);
+                drop(state);
+                drop(left);
+            }
+        };
+        channel.leave(at_once, || {
+            channel.receiver_gone.store(true, Ordering::Relaxed);
+            channel.drained.notify_late();
+        });
     }
 }
 

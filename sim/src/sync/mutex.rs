@@ -5,13 +5,14 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use super::{clean, locked_while_unwinding};
+use crate::engine::loom::Poison;
 use crate::engine::sched::LockMode;
-use crate::engine::{self, Arm, loom as loom_engine, sched};
-use crate::op::{ObjectId, OpKind};
+use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
+use crate::op::OpKind;
 
 /// Mutual exclusion, as [`std::sync::Mutex`], never poisoned.
 pub struct Mutex<T> {
-    pub(super) object: ObjectId,
+    pub(super) object: Object,
     imp: Imp<T>,
 }
 
@@ -19,7 +20,7 @@ enum Imp<T> {
     /// Plain std, and the storage of the scheduled engine, which is never contended.
     Std(std::sync::Mutex<T>),
     Sched(std::sync::Mutex<T>),
-    Loom(loom::sync::Mutex<T>),
+    Loom(loom::sync::Mutex<T>, Poison),
 }
 
 /// Holds the lock until it is dropped.
@@ -40,36 +41,41 @@ pub(super) enum Inner<'a, T> {
 
 impl<T> Mutex<T> {
     /// A free lock around `value`.
+    #[track_caller]
     pub fn new(value: T) -> Mutex<T> {
         Mutex::named("mutex", value)
     }
 
     /// A free lock that tables and deadlock reports call `name`.
+    #[track_caller]
     pub fn named(name: &'static str, value: T) -> Mutex<T> {
         let imp = match engine::arm() {
             Arm::Std | Arm::Threads => Imp::Std(std::sync::Mutex::new(value)),
             Arm::Sched => Imp::Sched(std::sync::Mutex::new(value)),
-            Arm::Loom => Imp::Loom(loom::sync::Mutex::new(value)),
+            Arm::Loom => Imp::Loom(loom::sync::Mutex::new(value), Poison::default()),
         };
-        Mutex { object: engine::object(name), imp }
+        Mutex { object: Object::new(name), imp }
     }
 
     /// Takes the lock; waits while another holds it.
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let location = Location::caller();
+        let admitted = self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(mutex) => Inner::Std(clean(mutex.lock())),
-            Imp::Loom(mutex) => {
-                loom_engine::not_unwinding();
-                Inner::Loom(clean(mutex.lock()))
+            Imp::Loom(mutex, poison) => {
+                poison.refuse(location);
+                Inner::Loom(lock_of_loom(mutex))
             }
             Imp::Sched(mutex) => {
-                sched::lock(self.object, LockMode::Exclusive, OpKind::Lock, location);
+                if admitted {
+                    sched::lock(self.object.id(), LockMode::Exclusive, OpKind::Lock, location);
+                }
                 Inner::Sched(self.storage(mutex))
             }
         };
-        engine::after(OpKind::Lock, self.object, location);
+        engine::after(OpKind::Lock, self.object.id(), location);
         MutexGuard { mutex: self, inner, location }
     }
 
@@ -77,23 +83,32 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let location = Location::caller();
+        let admitted = self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(mutex) => match mutex.try_lock() {
                 Ok(guard) => Some(Inner::Std(guard)),
                 Err(std::sync::TryLockError::Poisoned(guard)) => Some(Inner::Std(guard.into_inner())),
                 Err(std::sync::TryLockError::WouldBlock) => None,
             },
-            Imp::Loom(mutex) => {
-                loom_engine::not_unwinding();
-                mutex.try_lock().ok().map(Inner::Loom)
+            Imp::Loom(mutex, poison) => {
+                poison.refuse(location);
+                let _quiet = loom_engine::quiet();
+                let taken = mutex.try_lock().ok().map(Inner::Loom);
+                if taken.is_some() {
+                    loom_engine::has_changed_something();
+                }
+                taken
             }
-            Imp::Sched(mutex) => match sched::try_lock(self.object, LockMode::Exclusive, OpKind::TryLock, location) {
-                Some(false) => None,
-                Some(true) => Some(Inner::Sched(self.storage(mutex))),
-                None => mutex.try_lock().ok().map(Inner::Sched),
-            },
+            Imp::Sched(mutex) => {
+                let tried = || sched::try_lock(self.object.id(), LockMode::Exclusive, OpKind::TryLock, location);
+                match admitted.then(tried).flatten() {
+                    Some(false) => None,
+                    Some(true) => Some(Inner::Sched(self.storage(mutex))),
+                    None => mutex.try_lock().ok().map(Inner::Sched),
+                }
+            }
         };
-        engine::after(OpKind::TryLock, self.object, location);
+        engine::after(OpKind::TryLock, self.object.id(), location);
         inner.map(|inner| MutexGuard { mutex: self, inner, location })
     }
 
@@ -101,7 +116,7 @@ impl<T> Mutex<T> {
     pub fn get_mut(&mut self) -> &mut T {
         match &mut self.imp {
             Imp::Std(mutex) | Imp::Sched(mutex) => clean(mutex.get_mut()),
-            Imp::Loom(mutex) => clean(mutex.get_mut()),
+            Imp::Loom(mutex, _) => clean(mutex.get_mut()),
         }
     }
 
@@ -109,7 +124,7 @@ impl<T> Mutex<T> {
     pub fn into_inner(self) -> T {
         match self.imp {
             Imp::Std(mutex) | Imp::Sched(mutex) => clean(mutex.into_inner()),
-            Imp::Loom(mutex) => clean(mutex.into_inner()),
+            Imp::Loom(mutex, _) => clean(mutex.into_inner()),
         }
     }
 
@@ -126,9 +141,22 @@ impl<T> Mutex<T> {
         match &self.imp {
             Imp::Sched(mutex) => Inner::Sched(self.storage(mutex)),
             Imp::Std(mutex) => Inner::Std(clean(mutex.lock())),
-            Imp::Loom(mutex) => Inner::Loom(clean(mutex.lock())),
+            Imp::Loom(mutex, _) => Inner::Loom(lock_of_loom(mutex)),
         }
     }
+}
+
+/// A destructor that runs while a panic unwinds takes the lock if it is free, and cannot wait for it.
+fn lock_of_loom<T>(mutex: &loom::sync::Mutex<T>) -> loom::sync::MutexGuard<'_, T> {
+    let quiet = loom_engine::quiet();
+    if std::thread::panicking()
+        && let Ok(guard) = mutex.try_lock()
+    {
+        return guard;
+    }
+    drop(quiet);
+    loom_engine::may_wait();
+    clean(mutex.lock())
 }
 
 impl<'a, T> MutexGuard<'a, T> {
@@ -139,6 +167,7 @@ impl<'a, T> MutexGuard<'a, T> {
 }
 
 impl<T: Default> Default for Mutex<T> {
+    #[track_caller]
     fn default() -> Mutex<T> {
         Mutex::new(T::default())
     }
@@ -147,7 +176,7 @@ impl<T: Default> Default for Mutex<T> {
 impl<T> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The value is not shown: looking at it would be an operation.
-        f.debug_struct("Mutex").field("object", &self.object).finish_non_exhaustive()
+        f.debug_struct("Mutex").field("object", &self.object.id()).finish_non_exhaustive()
     }
 }
 
@@ -181,23 +210,26 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 
 impl<T> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        if matches!(self.inner, Inner::Loom(_)) {
-            loom_engine::not_unwinding();
-        }
         match std::mem::replace(&mut self.inner, Inner::Released) {
             Inner::Sched(guard) => {
                 // The storage goes first: the kernel may let the next holder run at once. A point before the lock is
                 // given back lets a `try_lock` see it held.
                 drop(guard);
-                sched::unlock(self.mutex.object, OpKind::Unlock, self.location);
+                if self.mutex.object.is_current() {
+                    sched::unlock(self.mutex.object.id(), OpKind::Unlock, self.location);
+                }
             }
             Inner::Std(guard) => {
                 drop(guard);
-                engine::after(OpKind::Unlock, self.mutex.object, self.location);
+                engine::after(OpKind::Unlock, self.mutex.object.id(), self.location);
             }
             Inner::Loom(guard) => {
+                if let Imp::Loom(_, poison) = &self.mutex.imp {
+                    poison.note();
+                }
+                let _quiet = loom_engine::quiet();
                 drop(guard);
-                engine::after(OpKind::Unlock, self.mutex.object, self.location);
+                engine::after(OpKind::Unlock, self.mutex.object.id(), self.location);
             }
             Inner::Released => {}
         }

@@ -19,6 +19,7 @@ pub struct Once {
 
 impl Once {
     /// Nothing has run yet.
+    #[track_caller]
     pub fn new() -> Once {
         Once { stage: Mutex::named("once", Stage::New), done: Condvar::named("once.done") }
     }
@@ -62,6 +63,7 @@ impl Drop for Attempt<'_> {
 }
 
 impl Default for Once {
+    #[track_caller]
     fn default() -> Once {
         Once::new()
     }
@@ -81,6 +83,7 @@ pub struct OnceLock<T> {
 
 impl<T> OnceLock<T> {
     /// Empty.
+    #[track_caller]
     pub fn new() -> OnceLock<T> {
         OnceLock { once: Once::new(), value: std::sync::OnceLock::new() }
     }
@@ -122,6 +125,7 @@ impl<T> OnceLock<T> {
 }
 
 impl<T> Default for OnceLock<T> {
+    #[track_caller]
     fn default() -> OnceLock<T> {
         OnceLock::new()
     }

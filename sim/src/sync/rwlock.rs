@@ -5,26 +5,27 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use super::{clean, locked_while_unwinding};
+use crate::engine::loom::Poison;
 use crate::engine::sched::LockMode;
-use crate::engine::{self, Arm, loom as loom_engine, sched};
-use crate::op::{ObjectId, OpKind};
+use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
+use crate::op::OpKind;
 
 /// Many readers or one writer, as [`std::sync::RwLock`], never poisoned.
 pub struct RwLock<T> {
-    object: ObjectId,
+    object: Object,
     imp: Imp<T>,
 }
 
 enum Imp<T> {
     Std(std::sync::RwLock<T>),
     Sched(std::sync::RwLock<T>),
-    Loom(loom::sync::RwLock<T>),
+    Loom(loom::sync::RwLock<T>, Poison),
 }
 
 /// Holds the lock for reading until it is dropped.
 #[must_use = "the lock is given back when the guard is dropped"]
 pub struct RwLockReadGuard<'a, T> {
-    object: ObjectId,
+    object: Object,
     inner: Read<'a, T>,
     location: &'static Location<'static>,
 }
@@ -38,45 +39,50 @@ enum Read<'a, T> {
 /// Holds the lock for writing until it is dropped.
 #[must_use = "the lock is given back when the guard is dropped"]
 pub struct RwLockWriteGuard<'a, T> {
-    object: ObjectId,
+    object: Object,
     inner: Write<'a, T>,
     location: &'static Location<'static>,
 }
 
 enum Write<'a, T> {
     Std(std::sync::RwLockWriteGuard<'a, T>),
-    Loom(loom::sync::RwLockWriteGuard<'a, T>),
+    Loom(loom::sync::RwLockWriteGuard<'a, T>, &'a Poison),
     Released,
 }
 
 impl<T> RwLock<T> {
     /// A free lock around `value`.
+    #[track_caller]
     pub fn new(value: T) -> RwLock<T> {
         RwLock::named("rwlock", value)
     }
 
     /// A free lock that tables and deadlock reports call `name`.
+    #[track_caller]
     pub fn named(name: &'static str, value: T) -> RwLock<T> {
         let imp = match engine::arm() {
             Arm::Std | Arm::Threads => Imp::Std(std::sync::RwLock::new(value)),
             Arm::Sched => Imp::Sched(std::sync::RwLock::new(value)),
-            Arm::Loom => Imp::Loom(loom::sync::RwLock::new(value)),
+            Arm::Loom => Imp::Loom(loom::sync::RwLock::new(value), Poison::default()),
         };
-        RwLock { object: engine::object(name), imp }
+        RwLock { object: Object::new(name), imp }
     }
 
     /// Takes the lock for reading; waits while a writer holds it.
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         let location = Location::caller();
+        let admitted = self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(lock) => Read::Std(clean(lock.read())),
-            Imp::Loom(lock) => {
-                loom_engine::not_unwinding();
-                Read::Loom(clean(lock.read()))
+            Imp::Loom(lock, poison) => {
+                poison.refuse(location);
+                Read::Loom(of_loom(lock, loom::sync::RwLock::try_read, loom::sync::RwLock::read))
             }
             Imp::Sched(lock) => {
-                sched::lock(self.object, LockMode::Shared, OpKind::ReadLock, location);
+                if admitted {
+                    sched::lock(self.object.id(), LockMode::Shared, OpKind::ReadLock, location);
+                }
                 match lock.try_read() {
                     Ok(guard) => Read::Std(guard),
                     Err(std::sync::TryLockError::Poisoned(guard)) => Read::Std(guard.into_inner()),
@@ -84,7 +90,7 @@ impl<T> RwLock<T> {
                 }
             }
         };
-        engine::after(OpKind::ReadLock, self.object, location);
+        engine::after(OpKind::ReadLock, self.object.id(), location);
         RwLockReadGuard { object: self.object, inner, location }
     }
 
@@ -92,14 +98,17 @@ impl<T> RwLock<T> {
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         let location = Location::caller();
+        let admitted = self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(lock) => Write::Std(clean(lock.write())),
-            Imp::Loom(lock) => {
-                loom_engine::not_unwinding();
-                Write::Loom(clean(lock.write()))
+            Imp::Loom(lock, poison) => {
+                poison.refuse(location);
+                Write::Loom(of_loom(lock, loom::sync::RwLock::try_write, loom::sync::RwLock::write), poison)
             }
             Imp::Sched(lock) => {
-                sched::lock(self.object, LockMode::Exclusive, OpKind::WriteLock, location);
+                if admitted {
+                    sched::lock(self.object.id(), LockMode::Exclusive, OpKind::WriteLock, location);
+                }
                 match lock.try_write() {
                     Ok(guard) => Write::Std(guard),
                     Err(std::sync::TryLockError::Poisoned(guard)) => Write::Std(guard.into_inner()),
@@ -107,12 +116,13 @@ impl<T> RwLock<T> {
                 }
             }
         };
-        engine::after(OpKind::WriteLock, self.object, location);
+        engine::after(OpKind::WriteLock, self.object.id(), location);
         RwLockWriteGuard { object: self.object, inner, location }
     }
 }
 
 impl<T: Default> Default for RwLock<T> {
+    #[track_caller]
     fn default() -> RwLock<T> {
         RwLock::new(T::default())
     }
@@ -120,7 +130,7 @@ impl<T: Default> Default for RwLock<T> {
 
 impl<T> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RwLock").field("object", &self.object).finish_non_exhaustive()
+        f.debug_struct("RwLock").field("object", &self.object.id()).finish_non_exhaustive()
     }
 }
 
@@ -142,7 +152,7 @@ impl<T> Deref for RwLockWriteGuard<'_, T> {
     fn deref(&self) -> &T {
         match &self.inner {
             Write::Std(guard) => guard,
-            Write::Loom(guard) => guard,
+            Write::Loom(guard, _) => guard,
             Write::Released => unreachable!("invariant: a guard is released only by its drop"),
         }
     }
@@ -152,35 +162,53 @@ impl<T> DerefMut for RwLockWriteGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.inner {
             Write::Std(guard) => guard,
-            Write::Loom(guard) => guard,
+            Write::Loom(guard, _) => guard,
             Write::Released => unreachable!("invariant: a guard is released only by its drop"),
         }
     }
 }
 
-fn gave_back(object: ObjectId, location: &'static Location<'static>) {
-    if object != ObjectId::NONE && engine::arm() == Arm::Sched {
-        sched::unlock(object, OpKind::RwUnlock, location);
+/// A destructor that runs while a panic unwinds takes the lock if it is free, and cannot wait for it.
+fn of_loom<'a, T, G, E>(
+    lock: &'a loom::sync::RwLock<T>,
+    attempt: impl FnOnce(&'a loom::sync::RwLock<T>) -> Result<G, E>,
+    take: impl FnOnce(&'a loom::sync::RwLock<T>) -> std::sync::LockResult<G>,
+) -> G {
+    let quiet = loom_engine::quiet();
+    if std::thread::panicking()
+        && let Ok(guard) = attempt(lock)
+    {
+        return guard;
     }
-    engine::after(OpKind::RwUnlock, object, location);
+    drop(quiet);
+    loom_engine::may_wait();
+    clean(take(lock))
+}
+
+fn gave_back(object: Object, location: &'static Location<'static>) {
+    if object.is_current() && engine::arm() == Arm::Sched {
+        sched::unlock(object.id(), OpKind::RwUnlock, location);
+    }
+    engine::after(OpKind::RwUnlock, object.id(), location);
 }
 
 impl<T> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
-        if matches!(self.inner, Read::Loom(_)) {
-            loom_engine::not_unwinding();
-        }
+        let quiet = matches!(self.inner, Read::Loom(_)).then(loom_engine::quiet);
         self.inner = Read::Released;
+        drop(quiet);
         gave_back(self.object, self.location);
     }
 }
 
 impl<T> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
-        if matches!(self.inner, Write::Loom(_)) {
-            loom_engine::not_unwinding();
+        if let Write::Loom(_, poison) = &self.inner {
+            poison.note();
         }
+        let quiet = matches!(self.inner, Write::Loom(..)).then(loom_engine::quiet);
         self.inner = Write::Released;
+        drop(quiet);
         gave_back(self.object, self.location);
     }
 }

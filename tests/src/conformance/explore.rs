@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proptest::strategy::Just;
-use sim::explore::{Case, CaseName, Cell, Engine, Hunt, Quiet, StrategyName, Verdict};
+use sim::explore::{Case, CaseName, Cell, Engine, Hunt, LoomBudget, Quiet, StrategyName, Verdict};
 
 use super::{Error, Outcome, Subject};
 
@@ -82,7 +82,7 @@ pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -
         cells: vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random }],
         seed: 0,
         schedules: S::SCHEDULES,
-        loom_executions: 0,
+        loom: LoomBudget::at_most(1),
         recheck_percent: 0,
         deadline: None,
         jobs: 1,

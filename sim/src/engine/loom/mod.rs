@@ -8,8 +8,11 @@
 //! After a finding nothing is unwound: the finding is sent and the OS thread parks for good (`run::report_and_park`).
 //! loom tells its own findings by panicking, and a destructor that calls into loom while that panic unwinds may panic
 //! again and abort the process. So the panic hook notes the finding, and the first operation of the facade that a
-//! destructor asks for, or else the end of the task's own code, reports and parks ([`not_unwinding`]). Not the hook
+//! destructor asks for, or else the end of the task's own code, reports and parks ([`quiet`]). Not the hook
 //! itself: a thread that stays in the hook would block whoever changes the hook, as test runners do.
+
+mod poison;
+mod probed;
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -20,14 +23,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Arm;
 use crate::engine;
+use crate::engine::spin::Spin;
 use crate::op::{ObjectId, Op, OpKind, TaskId};
 use crate::panics;
 use crate::run::{self, Outcome, Record, Run};
 use crate::seed::fold;
 use crate::trace::Item;
+use crate::void::Void;
+use crate::watch::{Listening, Watched};
+
+pub(crate) use poison::Poison;
+pub(crate) use probed::Probed;
 
 loom::thread_local! {
     static TASK: Cell<u32> = Cell::new(0);
+    static SPIN: RefCell<Spin> = RefCell::new(Spin::default());
 }
 
 thread_local! {
@@ -52,12 +62,51 @@ pub(crate) fn observe(op: Op) {
         run.step += 1;
         run.operated(op);
     });
+    // loom lets a task that never yields go on for ever.
+    if SPIN.with(|spin| spin.borrow_mut().announce(op)) && !std::thread::panicking() {
+        loom::thread::yield_now();
+        settle();
+    }
 }
 
-/// A destructor that runs while a panic unwinds must not call into loom: the finding is reported instead, and the thread
-/// stays here.
-pub(crate) fn not_unwinding() {
+/// The operation that is about to be observed has changed something, though its kind may change nothing.
+pub(crate) fn has_changed_something() {
+    SPIN.with(|spin| spin.borrow_mut().end());
+}
+
+/// An operation that never waits is about to be asked of loom. After a panic of loom's own nothing of it can be trusted:
+/// what the hook noted is reported, and the thread stays here. While another panic unwinds the task, the operation happens
+/// at once: a switch would let other tasks see the panic.
+pub(crate) fn quiet() -> Quiet {
+    let unwinding = std::thread::panicking();
+    if unwinding {
+        if run::with(|run| run.is_broken()).unwrap_or(false) {
+            run::report_and_park();
+        }
+        loom::stop_exploring();
+    }
+    Quiet { unwinding }
+}
+
+/// No switch happens until it is dropped, if a panic unwinds this task.
+#[must_use]
+pub(crate) struct Quiet {
+    unwinding: bool,
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if self.unwinding {
+            loom::explore();
+        }
+    }
+}
+
+/// An operation is about to be asked of loom that may wait. A destructor that waits while a panic unwinds its task has no
+/// way on: the panic is reported as the finding that it is, and the thread stays here.
+pub(crate) fn may_wait() {
     if std::thread::panicking() {
+        panics::note_unwinding();
         run::report_and_park();
     }
 }
@@ -65,7 +114,7 @@ pub(crate) fn not_unwinding() {
 /// Makes the run know whose code goes on: loom may have switched inside the last operation.
 pub(crate) fn settle() {
     let task = me();
-    run::with(|run| run.task = task);
+    run::with(|run| run.resumes(task, run.step, run.now_ns));
 }
 
 pub(crate) fn new_probe(object: ObjectId) {
@@ -78,7 +127,7 @@ pub(crate) fn new_cell(object: ObjectId) {
 
 /// Lets loom check an access to a plain cell.
 pub(crate) fn cell_access(object: ObjectId, kind: OpKind) {
-    not_unwinding();
+    let _quiet = quiet();
     let cell = find(&CELLS, object);
     TOUCHED.set(object);
     match cell {
@@ -105,12 +154,13 @@ fn find<T>(registry: &'static Registry<T>, object: ObjectId) -> Option<Rc<T>> {
 
 /// A ledger call, made visible to loom's partial-order reduction.
 pub(crate) fn probe(op: Op) {
-    not_unwinding();
+    let quiet = quiet();
     if let Some(probe) = find(&PROBES, op.object) {
         // A use too: loom keeps one last access per atomic, so that after two loads a write of the second reader's is
         // not tried before the first reader's load. Found by a defect that went unseen in a complete exploration.
         probe.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
     }
+    drop(quiet);
     observe(op);
 }
 
@@ -120,9 +170,17 @@ pub(crate) fn spawn(
     body: Box<dyn FnOnce()>,
     location: &'static Location<'static>,
 ) -> (TaskId, loom::thread::JoinHandle<()>) {
-    not_unwinding();
+    may_wait();
     settle();
     let id = run::with(|run| run.spawned(name).0).unwrap_or(TaskId::MAIN);
+    if id.index() >= loom::MAX_THREADS {
+        // loom has an assertion of its own, which says neither how many nor where.
+        let most = loom::MAX_THREADS;
+        engine::void(Void::Misuse(format!(
+            "loom explores at most {most} threads, the body's own included, and the one that is started at {location} is \
+             one more: search it under shuttle, or with fewer threads"
+        )));
+    }
     let handle = loom::thread::spawn(move || {
         TASK.with(|task| task.set(id.0));
         settle();
@@ -144,7 +202,9 @@ pub(crate) fn leave(handle: loom::thread::JoinHandle<()>) {
 pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) record: Record,
-    pub(crate) preemptions_max: usize,
+    pub(crate) watched: Watched,
+    /// How many times an execution may take a task off that could go on; `None` is no bound.
+    pub(crate) preemptions_max: Option<u8>,
     pub(crate) branches_max: usize,
     pub(crate) executions_max: u64,
     pub(crate) body: Arc<dyn Fn() + Send + Sync>,
@@ -189,13 +249,15 @@ pub(crate) fn explore(setup: Setup) -> Explored {
     let tally = Arc::new(Tally::default());
     let for_thread = Arc::clone(&tally);
     let executions_max = setup.executions_max;
+    let listening = Listening::of_this_thread();
     let thread = std::thread::spawn(move || {
+        listening.take_over();
         let _arm = engine::enter(Arm::Loom);
         panics::guard(true);
         let mut builder = loom::model::Builder::new();
         builder.max_threads = loom::MAX_THREADS;
         builder.max_branches = setup.branches_max;
-        builder.preemption_bound = Some(setup.preemptions_max);
+        builder.preemption_bound = setup.preemptions_max.map(usize::from);
         builder.max_permutations = usize::try_from(executions_max).ok().and_then(|most| most.checked_add(1));
         builder.checkpoint_interval = 1;
         builder.max_duration = None;
@@ -215,8 +277,10 @@ pub(crate) fn explore(setup: Setup) -> Explored {
     });
     // The sender lives in the thread: this ends with a finding, or when the thread is done.
     let outcome = receiver.recv().ok();
-    if outcome.is_none() && thread.join().is_err() {
-        unreachable!("invariant: a failed exploration reports before its thread ends");
+    if outcome.is_none()
+        && let Err(panic) = thread.join()
+    {
+        std::panic::resume_unwind(panic);
     }
     if let Some(outcome) = &outcome {
         tally.add(outcome);
@@ -234,7 +298,7 @@ pub(crate) fn explore(setup: Setup) -> Explored {
 }
 
 fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally) {
-    run::begin(Run::new(setup.seed, setup.record, Some(reporter)));
+    run::begin(Run::new(setup.seed, setup.record, Some(&setup.watched), Some(reporter)));
     panics::guarded(|| (setup.body)());
     while let Some(handle) = LEFT.with_borrow_mut(Vec::pop) {
         let _ = handle.join();
@@ -253,7 +317,7 @@ fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally)
 
 /// loom knows no time: a timed wait lets others run once, then its time is over.
 pub(crate) fn pass_time(duration: std::time::Duration) {
-    not_unwinding();
+    may_wait();
     loom::thread::yield_now();
     settle();
     let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);

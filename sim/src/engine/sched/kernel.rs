@@ -12,10 +12,12 @@ use smallvec::SmallVec;
 
 use super::clock::Clock;
 use super::objects::{Mode, ObjectState};
+use crate::engine::spin::Spin;
 use crate::op::{ObjectId, Op, OpKind, TaskId, TaskKey};
 use crate::run;
 use crate::strategy::{Candidate, Strategy, Switch, View};
 use crate::violation::{Violation, ViolationKind};
+use crate::void::Void;
 
 /// What a task needs before its announced operation can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(super) enum Go {
     Switch,
     /// The run has ended: nothing is scheduled any more, everything succeeds at once.
     Over,
+    /// It cannot go on, and no other task can be let run.
+    Stuck,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +72,7 @@ pub(super) struct Task {
     pub(super) status: Status,
     turn: u32,
     op: Option<Op>,
+    pub(super) spin: Spin,
     pub(super) clock: Clock,
     /// What an acquire fence would join: the clocks that relaxed loads have seen.
     pub(super) seen: Clock,
@@ -154,6 +159,7 @@ impl Kernel {
             status: Status::Blocked,
             turn: 0,
             op: None,
+            spin: Spin::default(),
             clock,
             seen: Clock::default(),
             fenced: None,
@@ -200,8 +206,10 @@ impl Kernel {
         }
         let me = self.current;
         let task = &mut self.tasks[me.index()];
+        let spins = task.spin.announce(op);
         task.op = Some(op);
         let turn = task.turn;
+        self.yielding |= spins;
         if self.available(need) {
             if let Ok(place) = self.place(me) {
                 let candidate = &mut self.ready[place];
@@ -216,6 +224,15 @@ impl Kernel {
             self.enlist(me, need);
         }
         go
+    }
+
+    /// The current task does `op` while a panic unwinds it: without a decision.
+    pub(super) fn pass(&mut self, op: Op, need: Need) -> Go {
+        if self.halted {
+            return Go::Over;
+        }
+        self.me().op = Some(op);
+        if self.available(need) { Go::Stay } else { Go::Stuck }
     }
 
     /// Decides, and says whether the current task goes on.
@@ -332,8 +349,12 @@ impl Kernel {
         self.choices += u32::from(candidates.len() > 1);
         let from = &self.tasks[self.current.index()];
         let view = View { candidates, current: self.current, current_key: from.key, current_turn: from.turn, yielding };
-        let place = self.strategy.choose(&view).min(candidates.len() - 1);
-        let chosen = candidates[place];
+        let place = self.strategy.choose(&view);
+        let Some(chosen) = candidates.get(place).copied() else {
+            let (strategy, most) = (&self.strategy, candidates.len() - 1);
+            let text = format!("the strategy {strategy:?} chose candidate {place}, and the last is {most}");
+            return self.give_up(Void::Harness(text));
+        };
         if let Some(switches) = &mut self.switches
             && place != view.unforced()
         {
@@ -378,6 +399,15 @@ impl Kernel {
         self.halt(violation)
     }
 
+    pub(super) fn give_up(&mut self, void: Void) -> Next {
+        run::with(|run| {
+            run.step = self.steps;
+            run.note_void(void);
+        });
+        self.halted = true;
+        Next::Halt
+    }
+
     pub(super) fn halt(&mut self, violation: Violation) -> Next {
         run::with(|run| {
             run.step = self.steps;
@@ -394,7 +424,7 @@ impl Kernel {
             blocked
                 .iter()
                 .map(|(id, task)| {
-                    let name = run.tasks[*id].name.clone();
+                    let name = run.tasks[*id].name.to_string();
                     (name, self.describe_wait(task, run))
                 })
                 .collect::<Vec<_>>()

@@ -22,12 +22,13 @@ use objects::ObjectState;
 pub(crate) use shuttle::{Ended, Setup, Source, run_batch};
 pub(crate) use sync::{
     LockMode, Notify, Waited, atomic_exchange, atomic_load, atomic_rmw, atomic_store, cell_access, count_down, fence,
-    lock, notify, try_lock, unlock, wait, wait_until,
+    lock, notify, notify_late, try_lock, unlock, wait, wait_until,
 };
 
 pub(crate) use token::{give_token, take_token};
 
 use crate::op::{ObjectId, Op, OpKind, TaskId};
+use crate::panics;
 use crate::run;
 use crate::trace::Item;
 
@@ -52,23 +53,28 @@ pub(crate) fn new_object(object: ObjectId) {
 /// Tells the run whose code goes on, at which step and moment.
 fn resume() {
     let (task, step, now_ns) = with(|kernel| (kernel.current, kernel.steps, kernel.now_ns));
-    run::with(|run| (run.task, run.step, run.now_ns) = (task, step, now_ns));
+    run::with(|run| run.resumes(task, step, now_ns));
 }
 
 /// Announces `op`, lets the strategy decide, and returns when the task may do it. False: the run is over.
+///
+/// A destructor that runs while a panic unwinds must not switch, since the panic would be seen by every task: its
+/// operation happens at once, as part of the step before. One that would have to wait has no way on.
 fn enter(op: Op, need: Need) -> bool {
-    // A destructor that runs while a panic unwinds must not switch: the panic would be seen by every task.
-    if std::thread::panicking() {
-        return false;
-    }
-    match with(|kernel| kernel.arrive(op, need)) {
+    let go = if std::thread::panicking() {
+        with(|kernel| kernel.pass(op, need))
+    } else {
+        with(|kernel| kernel.arrive(op, need))
+    };
+    match go {
         Go::Stay => {}
         Go::Switch => shuttle::switch(),
         Go::Over => return false,
+        Go::Stuck => panics::stuck_while_unwinding(&format!("waits ({})", op.kind)),
     }
     let (task, step, now_ns) = with(|kernel| (kernel.current, kernel.steps, kernel.now_ns));
     run::with(|run| {
-        (run.task, run.step, run.now_ns) = (task, step, now_ns);
+        run.resumes(task, step, now_ns);
         run.operated(op);
     });
     true
@@ -76,10 +82,13 @@ fn enter(op: Op, need: Need) -> bool {
 
 /// The current task has been made to wait: another goes on, until this one is chosen again.
 fn give_way(on: ObjectId, location: &'static Location<'static>) {
+    if std::thread::panicking() {
+        panics::stuck_while_unwinding("waits");
+    }
     run::with(|run| run.record(Item::Blocked { on }, location));
     match with(Kernel::go) {
         Go::Stay => {}
-        Go::Switch | Go::Over => shuttle::switch(),
+        Go::Switch | Go::Over | Go::Stuck => shuttle::switch(),
     }
     resume();
 }
@@ -106,7 +115,8 @@ pub(crate) fn yield_now(location: &'static Location<'static>) {
 }
 
 pub(crate) fn sleep_ns(duration_ns: u64, location: &'static Location<'static>) {
-    if !enter(Op { kind: OpKind::Sleep, object: ObjectId::NONE, location }, Need::Nothing) {
+    // A destructor that sleeps while a panic unwinds its task does not: no other task could run meanwhile.
+    if std::thread::panicking() || !enter(Op { kind: OpKind::Sleep, object: ObjectId::NONE, location }, Need::Nothing) {
         return;
     }
     with(|kernel| kernel.sleep_until(kernel.now_ns.saturating_add(duration_ns)));

@@ -39,14 +39,22 @@ pub(super) struct CellState {
     pub(super) reads: SmallVec<[Epoch; 2]>,
 }
 
-/// The state takes its shape at the first use, which tells what the object is.
+#[derive(Debug, Default)]
+pub(super) struct CondvarState {
+    /// Each with the mutex that it has to take again.
+    pub(super) waiters: SmallVec<[(TaskId, ObjectId); 4]>,
+    /// The next wait returns at once: see [`notify_late`](super::sync::notify_late).
+    pub(super) is_late: bool,
+}
+
+/// The state takes its shape at the first use, which tells what the object is, and keeps it: an object of another shape is
+/// a bug of the facade.
 #[derive(Debug, Default)]
 pub(super) enum ObjectState {
     #[default]
     Fresh,
     Lock(Box<LockState>),
-    /// Waiters, each with the mutex that it has to take again.
-    Condvar(SmallVec<[(TaskId, ObjectId); 4]>),
+    Condvar(CondvarState),
     /// An atomic, or a count: the clock of its release sequence.
     Atomic(Clock),
     Cell(Box<CellState>),
@@ -55,43 +63,70 @@ pub(super) enum ObjectState {
 
 impl ObjectState {
     pub(super) fn lock(&mut self) -> &mut LockState {
-        if !matches!(self, ObjectState::Lock(_)) {
+        if matches!(self, ObjectState::Fresh) {
             *self = ObjectState::Lock(Box::default());
         }
-        let ObjectState::Lock(lock) = self else { unreachable!("invariant: just made a lock") };
-        lock
+        match self {
+            ObjectState::Lock(lock) => lock,
+            other => other.is_no("lock"),
+        }
+    }
+
+    pub(super) fn condvar(&mut self) -> &mut CondvarState {
+        if matches!(self, ObjectState::Fresh) {
+            *self = ObjectState::Condvar(CondvarState::default());
+        }
+        match self {
+            ObjectState::Condvar(condvar) => condvar,
+            other => other.is_no("condition variable"),
+        }
     }
 
     pub(super) fn waiters(&mut self) -> &mut SmallVec<[(TaskId, ObjectId); 4]> {
-        if !matches!(self, ObjectState::Condvar(_)) {
-            *self = ObjectState::Condvar(SmallVec::new());
-        }
-        let ObjectState::Condvar(waiters) = self else { unreachable!("invariant: just made a condvar") };
-        waiters
+        &mut self.condvar().waiters
     }
 
     pub(super) fn atomic(&mut self) -> &mut Clock {
-        if !matches!(self, ObjectState::Atomic(_)) {
+        if matches!(self, ObjectState::Fresh) {
             *self = ObjectState::Atomic(Clock::default());
         }
-        let ObjectState::Atomic(clock) = self else { unreachable!("invariant: just made an atomic") };
-        clock
+        match self {
+            ObjectState::Atomic(clock) => clock,
+            other => other.is_no("atomic"),
+        }
     }
 
     pub(super) fn cell(&mut self) -> &mut CellState {
-        if !matches!(self, ObjectState::Cell(_)) {
+        if matches!(self, ObjectState::Fresh) {
             *self = ObjectState::Cell(Box::default());
         }
-        let ObjectState::Cell(cell) = self else { unreachable!("invariant: just made a cell") };
-        cell
+        match self {
+            ObjectState::Cell(cell) => cell,
+            other => other.is_no("cell"),
+        }
     }
 
     pub(super) fn token(&mut self) -> &mut TokenState {
-        if !matches!(self, ObjectState::Token(_)) {
+        if matches!(self, ObjectState::Fresh) {
             *self = ObjectState::Token(Box::default());
         }
-        let ObjectState::Token(token) = self else { unreachable!("invariant: just made a token") };
-        token
+        match self {
+            ObjectState::Token(token) => token,
+            other => other.is_no("token"),
+        }
+    }
+
+    #[cold]
+    fn is_no(&self, wanted: &str) -> ! {
+        let found = match self {
+            ObjectState::Fresh => "nothing yet",
+            ObjectState::Lock(_) => "a lock",
+            ObjectState::Condvar(_) => "a condition variable",
+            ObjectState::Atomic(_) => "an atomic",
+            ObjectState::Cell(_) => "a cell",
+            ObjectState::Token(_) => "a token",
+        };
+        panic!("invariant: an object is used as a {wanted} and is {found}")
     }
 
     /// Whether a lock in this mode could be taken now.

@@ -5,7 +5,8 @@
 //! unwinding any stack, so that no destructor runs in a half-finished run. What such a stack owned is leaked; there is
 //! one per finding.
 
-use std::panic::Location;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId as ShuttleTaskId};
@@ -14,13 +15,11 @@ use shuttle_engine::runtime::execution::ExecutionState;
 
 use super::kernel::{Bounds, Kernel, Next, TaskTurns};
 use super::{KERNEL, finish, resume, with};
-use crate::engine::{self, Arm};
+use crate::engine::{self, Arm, overflow};
 use crate::panics;
 use crate::run::{self, Outcome, Record, Run};
 use crate::strategy::{Strategy, Switch};
-
-/// Room for a task's frames. Pages are committed as they are touched, and stacks are reused from run to run.
-const STACK_BYTES: usize = 256 * 1024;
+use crate::watch::Watched;
 
 /// One run to be.
 pub(crate) struct Setup {
@@ -28,6 +27,7 @@ pub(crate) struct Setup {
     pub(crate) strategy: Box<dyn Strategy>,
     pub(crate) bounds: Bounds,
     pub(crate) record: Record,
+    pub(crate) watched: Watched,
     pub(crate) body: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -49,12 +49,15 @@ pub(crate) struct Ended {
     pub(crate) choices: u32,
 }
 
-/// Runs everything the source offers, on this OS thread, with one pool of stacks.
-pub(crate) fn run_batch(source: Box<dyn Source>) {
+/// Runs everything the source offers, on this OS thread, with one pool of stacks of this size. Pages are committed as they
+/// are touched, and stacks are reused from run to run.
+pub(crate) fn run_batch(source: Box<dyn Source>, stack_bytes: usize) {
     panics::install();
+    overflow::install(stack_bytes);
+    STACK_BYTES.set(stack_bytes);
     let _arm = engine::enter(Arm::Sched);
     let mut config = Config::new();
-    config.stack_size = STACK_BYTES;
+    config.stack_size = stack_bytes;
     config.failure_persistence = FailurePersistence::None;
     config.max_steps = MaxSteps::None;
     config.silence_warnings = true;
@@ -62,7 +65,8 @@ pub(crate) fn run_batch(source: Box<dyn Source>) {
 }
 
 fn main_task() {
-    let body = BODY.with_borrow(Option::clone);
+    // Taken, so that what the body captured goes with the run and not with the OS thread.
+    let body = BODY.take();
     resume();
     if let Some(body) = body {
         panics::guarded(|| body());
@@ -71,7 +75,8 @@ fn main_task() {
 }
 
 thread_local! {
-    static BODY: std::cell::RefCell<Option<Arc<dyn Fn() + Send + Sync>>> = const { std::cell::RefCell::new(None) };
+    static STACK_BYTES: Cell<usize> = const { Cell::new(0) };
+    static BODY: RefCell<Option<Arc<dyn Fn() + Send + Sync>>> = const { RefCell::new(None) };
 }
 
 /// Asks shuttle for the switch that the kernel has decided.
@@ -80,7 +85,7 @@ pub(super) fn switch() {
 }
 
 pub(super) fn spawn(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
-    ExecutionState::spawn_thread(body, STACK_BYTES, None, None, location);
+    ExecutionState::spawn_thread(body, STACK_BYTES.get(), None, None, location);
 }
 
 /// Hands the kernel's decisions to shuttle.
@@ -95,6 +100,7 @@ impl Handover {
             return;
         }
         panics::guard(false);
+        BODY.take();
         crate::thread::forget_handles();
         let kernel = KERNEL.with_borrow_mut(Option::take);
         if let (Some(kernel), Some(run)) = (kernel, run::end()) {
@@ -109,7 +115,7 @@ impl Scheduler for Handover {
     fn new_execution(&mut self) -> Option<Schedule> {
         self.close_run();
         let setup = self.source.next()?;
-        run::begin(Run::new(setup.seed, setup.record, None));
+        run::begin(Run::new(setup.seed, setup.record, Some(&setup.watched), None));
         let kernel = Kernel::new(setup.strategy, setup.bounds, setup.record == Record::Events);
         KERNEL.set(Some(kernel));
         BODY.set(Some(setup.body));
@@ -119,11 +125,14 @@ impl Scheduler for Handover {
     }
 
     fn next_task(&mut self, runnable: &[&Task], _: Option<ShuttleTaskId>, _: bool) -> Option<ShuttleTaskId> {
-        let next = with(|kernel| match kernel.pending.take() {
-            Some(next) => next,
-            None => kernel.decide(),
-        });
-        match next {
+        // Outside of any task: a panic of the kernel's would unwind shuttle, and the run with it.
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            with(|kernel| match kernel.pending.take() {
+                Some(next) => next,
+                None => kernel.decide(),
+            })
+        }));
+        match decided.unwrap_or_else(|panic| with(|kernel| kernel.give_up(panics::bug_of(panic.as_ref())))) {
             Next::Task(task) => Some(ShuttleTaskId::from(task.index())),
             // Every body has ended; shuttle still has to see its main thread return.
             Next::Finished => runnable.first().map(|task| task.id()),

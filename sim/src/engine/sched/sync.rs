@@ -37,6 +37,7 @@ pub(crate) fn try_lock(
     Some(with(|kernel| {
         let free = kernel.objects[object.0 as usize].admits(mode);
         if free {
+            kernel.me().spin.end();
             kernel.take(object, mode);
         }
         free
@@ -113,6 +114,9 @@ pub(crate) fn wait_until(
     if !enter(op, Need::Nothing) {
         return Waited::Over;
     }
+    if with(|kernel| std::mem::take(&mut kernel.objects[condvar.0 as usize].condvar().is_late)) {
+        return Waited::Notified;
+    }
     with(|kernel| {
         let me = kernel.current;
         kernel.give(mutex);
@@ -173,6 +177,13 @@ pub(crate) fn notify(condvar: ObjectId, how: Notify, location: &'static Location
     });
 }
 
+/// A notification by a task that a panic unwinds, and which could not take the mutex: every present waiter is woken, and
+/// the next wait returns at once, so that the task that holds the mutex does not miss what it could not be told in order.
+pub(crate) fn notify_late(condvar: ObjectId, location: &'static Location<'static>) {
+    notify(condvar, Notify::All, location);
+    with(|kernel| kernel.objects[condvar.0 as usize].condvar().is_late = true);
+}
+
 fn acquires(order: Ordering) -> bool {
     matches!(order, Ordering::Acquire | Ordering::AcqRel | Ordering::SeqCst)
 }
@@ -199,6 +210,7 @@ pub(crate) fn atomic_store(object: ObjectId, order: Ordering, location: &'static
 pub(crate) fn atomic_rmw(object: ObjectId, kind: OpKind, order: Ordering, location: &'static Location<'static>) {
     if enter(Op { kind, object, location }, Need::Nothing) {
         with(|kernel| {
+            kernel.me().spin.end();
             kernel.acquire_from(object, order);
             kernel.release_to(object, order, true);
         });
@@ -228,6 +240,7 @@ pub(crate) fn atomic_exchange(
         let outcome = outcome();
         with(|kernel| match outcome {
             Ok(order) => {
+                kernel.me().spin.end();
                 kernel.acquire_from(object, order);
                 kernel.release_to(object, order, true);
             }
@@ -310,7 +323,7 @@ pub(crate) fn cell_access(object: ObjectId, kind: OpKind, location: &'static Loc
     if let Some((did, earlier)) = race {
         let doing = if kind == OpKind::CellWrite { "writes" } else { "reads" };
         let violation = run::with(|run| {
-            let name = |task: TaskId| run.tasks.get(task.index()).map_or("-", |task| task.name.as_str());
+            let name = |task: TaskId| run.tasks.get(task.index()).map_or("-", |task| &*task.name);
             let class = run.objects.get(object.0 as usize).copied().unwrap_or("cell");
             let label = run.label(object);
             Violation::about(

@@ -6,11 +6,13 @@ use std::sync::Arc as StdArc;
 use std::time::Duration;
 
 use super::{Bounds, Ended, Setup, Source, run_batch};
+use crate::explore::CaseName;
 use crate::op::{OpKind, TaskId};
 use crate::run::Record;
 use crate::strategy::{Strategy, View};
 use crate::sync::{Arc, Mutex};
 use crate::thread;
+use crate::watch::Watched;
 
 /// What a strategy was shown at one decision: each candidate's task, operation and whether it sleeps.
 type Seen = Vec<(u32, Option<OpKind>, bool)>;
@@ -56,9 +58,10 @@ fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
         strategy: Box::new(Spy(StdArc::clone(&kept))),
         bounds: Bounds { steps_max: 1_000, drift_ns: 1_000_000_000 },
         record: Record::Hash,
+        watched: Watched { case: CaseName::default(), patience: Duration::from_secs(10) },
         body: StdArc::new(body),
     };
-    run_batch(Box::new(Once(Some(setup), Rc::clone(&steps))));
+    run_batch(Box::new(Once(Some(setup), Rc::clone(&steps))), 256 * 1024);
     let kept = kept.lock().expect("one thread").clone();
     assert_eq!(kept.len() as u32, steps.take(), "one decision a step");
     kept

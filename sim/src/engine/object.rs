@@ -1,0 +1,140 @@
+//! Where a facade object belongs: the run in which it was made, and the source line that made it.
+//!
+//! An object takes its engine's form when it is made, so it works in that run only. Made outside the body, it would be
+//! plain std: its operations would be no scheduling points, a lost update on it would go unseen, and a lock held over a
+//! switch would block the one OS thread of the run for good. Kept in a static, it would bear the number of another
+//! object of the next run. Each use is therefore compared with the current run, and a stray one ends the run as a
+//! mistake of its user that names both lines.
+
+use std::panic::Location;
+
+use super::{Arm, arm, custody_form, sched, void};
+use crate::op::ObjectId;
+use crate::run::{self, RunNumber};
+use crate::void::Void;
+use crate::watch;
+
+/// The run that something was made in, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Stamp {
+    label: &'static str,
+    run: RunNumber,
+    made: &'static Location<'static>,
+}
+
+/// A facade object: its number in its run, and its stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Object {
+    id: ObjectId,
+    stamp: Stamp,
+}
+
+impl Stamp {
+    /// Made now, by the caller.
+    #[track_caller]
+    pub(crate) fn new(label: &'static str) -> Stamp {
+        Stamp { label, run: run::number(), made: Location::caller() }
+    }
+
+    /// Whether it was made in the run of this OS thread, or outside any run and this is outside too. Says nothing if
+    /// not: for destructors, which may run when their run is over.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        self.run == run::number()
+    }
+
+    /// Whether the operation at `location` may proceed in the current run. If not, that is told to the run, which ends
+    /// here; it returns false only where the run cannot end, during an unwinding panic.
+    ///
+    /// # Panics
+    /// On an OS thread that is no task of any run, about an object of a run.
+    #[inline]
+    pub(crate) fn admits(&self, location: &'static Location<'static>) -> bool {
+        self.is_current() || self.is_stray(location)
+    }
+
+    #[cold]
+    fn is_stray(&self, location: &'static Location<'static>) -> bool {
+        let Stamp { label, run, made } = *self;
+        let here = run::number();
+        if here == RunNumber::NONE {
+            if std::thread::panicking() {
+                return false;
+            }
+            let text = if watch::is_under_way(run) {
+                format!(
+                    "`{label}` of a run is used at {location} by an OS thread that is not one of its tasks: start \
+                     threads of the body with `sim::thread::spawn`, not with `std::thread::spawn` (made at {made})"
+                )
+            } else {
+                format!("`{label}` is used at {location} after its run, in which it was made at {made}")
+            };
+            watch::tell_of_stray(run, &text);
+            panic!("{text}");
+        }
+        let text = if run == RunNumber::NONE {
+            format!(
+                "`{label}` was made at {made}, outside the run, and is used in it at {location}: make it inside the body, \
+                 so that the engine sees its operations"
+            )
+        } else {
+            format!(
+                "`{label}` was made at {made} in another run, and is used at {location}: a static outlives its run; make \
+                 it inside the body"
+            )
+        };
+        void(Void::Misuse(text));
+        false
+    }
+}
+
+impl Object {
+    /// Registers an object of the current run, made by the caller, so that tables can name it; outside any run a plain one.
+    #[track_caller]
+    pub(crate) fn new(label: &'static str) -> Object {
+        Object::new_at(label, Location::caller())
+    }
+
+    fn new_at(label: &'static str, made: &'static Location<'static>) -> Object {
+        let id = match arm() {
+            Arm::Std => ObjectId::NONE,
+            Arm::Sched => {
+                let object = run::object(label);
+                sched::new_object(object);
+                object
+            }
+            Arm::Loom | Arm::Threads => run::object(label),
+        };
+        Object { id, stamp: Stamp { label, run: run::number(), made } }
+    }
+
+    /// Registers a resource of the ledger.
+    pub(crate) fn of_custody(label: &'static str, made: &'static Location<'static>) -> Object {
+        let object = Object::new_at(label, made);
+        custody_form(object.id);
+        object
+    }
+
+    /// Its number in its run.
+    #[inline]
+    pub(crate) fn id(&self) -> ObjectId {
+        self.id
+    }
+
+    /// Whether its run is under way, and this OS thread is none of the run's.
+    pub(crate) fn is_used_by_stranger(&self) -> bool {
+        run::number() == RunNumber::NONE && watch::is_under_way(self.stamp.run)
+    }
+
+    /// See [`Stamp::is_current`].
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        self.stamp.is_current()
+    }
+
+    /// See [`Stamp::admits`].
+    #[inline]
+    pub(crate) fn admits(&self, location: &'static Location<'static>) -> bool {
+        self.stamp.admits(location)
+    }
+}

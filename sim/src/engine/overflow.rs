@@ -1,0 +1,133 @@
+//! A task that overflows its stack: told by name, with the knob, where the system would say "segmentation fault".
+//!
+//! Tasks of the scheduled engines run on small stacks with a guard page below each. A touch of that page raises SIGSEGV,
+//! for which std has a handler that knows the stacks of OS threads only. Ours comes first: a fault near the stack pointer,
+//! while this OS thread makes a run, is an overflow, and is reported before the process ends with 101; any other fault
+//! goes on to the handler that was there. It runs on the alternate stack that std gives each of its threads, and does
+//! nothing there that may allocate.
+
+use std::cell::Cell;
+use std::sync::Once;
+
+use crate::run::{self, RunNumber};
+
+thread_local! {
+    static STACK_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// From now on an overflow of a stack of this size on this OS thread is reported.
+pub(crate) fn install(stack_bytes: usize) {
+    static INSTALLED: Once = Once::new();
+    STACK_BYTES.set(stack_bytes);
+    INSTALLED.call_once(handler::install);
+}
+
+/// The report, in pieces that need no allocation.
+fn report(write: &mut dyn FnMut(&[u8])) {
+    write(b"lastref: stack overflow in task ");
+    crate::watch::with_current_task(|name| write(name.as_bytes()));
+    write(b": its stack has ");
+    let mut digits = [0; 20];
+    write(decimal(STACK_BYTES.get(), &mut digits));
+    write(b" bytes\n  usual causes   deep recursion, or large arrays on the stack\n");
+    write(b"  knob           Limits::stack_bytes\n");
+}
+
+fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
+    let mut from = digits.len();
+    loop {
+        from -= 1;
+        digits[from] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[from..];
+        }
+    }
+}
+
+fn is_making_a_run() -> bool {
+    run::number() != RunNumber::NONE
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[expect(unsafe_code, reason = "a handler of SIGSEGV cannot be installed, nor read what the system tells it, without")]
+mod handler {
+    use std::mem::MaybeUninit;
+    use std::ptr;
+    use std::sync::OnceLock;
+
+    /// How far from the stack pointer a fault may be and still count as one of the stack: a frame's probe touches each
+    /// page in turn, so one page would do.
+    const NEAR: usize = 64 * 1024;
+
+    /// The handler that was there.
+    static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+
+    pub(super) fn install() {
+        let mut before = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: the new action is fully initialised (all-zero bytes are a valid `sigaction` of libc, and the fields that
+        // matter are set), `handle` has the signature that SA_SIGINFO asks for, and `before` is room for one value.
+        unsafe {
+            let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+            action.sa_sigaction = handle as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+            libc::sigemptyset(&raw mut action.sa_mask);
+            if libc::sigaction(libc::SIGSEGV, &raw const action, before.as_mut_ptr()) == 0 {
+                // Written once: `install` is called once in a process.
+                let _ = BEFORE.set(before.assume_init());
+            }
+        }
+    }
+
+    extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+        // SAFETY: the system passes valid pointers to a handler installed with SA_SIGINFO; on x86_64 Linux the context is
+        // a `ucontext_t`.
+        let (fault, stack_pointer) = unsafe {
+            let context = &*context.cast::<libc::ucontext_t>();
+            ((*info).si_addr() as usize, context.uc_mcontext.gregs[libc::REG_RSP as usize] as usize)
+        };
+        if super::is_making_a_run() && fault.abs_diff(stack_pointer) < NEAR {
+            super::report(&mut |bytes| {
+                // SAFETY: the slice is valid for its length; `write` may be called in a handler.
+                unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
+            });
+            // SAFETY: ends the process at once, without destructors, as a handler may.
+            unsafe { libc::_exit(101) };
+        }
+        // SAFETY: what was there before is put back, and the faulting instruction runs again under it.
+        unsafe {
+            match BEFORE.get() {
+                Some(before) => libc::sigaction(signal, before, ptr::null_mut()),
+                None => libc::_exit(101),
+            };
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+mod handler {
+    /// Elsewhere an overflow ends as the system ends it.
+    pub(super) fn install() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_names_size_and_knob() {
+        STACK_BYTES.set(262_144);
+        let mut text = Vec::new();
+        report(&mut |bytes| text.extend_from_slice(bytes));
+        let text = String::from_utf8(text).expect("text");
+        assert!(text.contains("has 262144 bytes\n") && text.contains("Limits::stack_bytes"), "{text}");
+    }
+
+    #[test]
+    fn a_number_is_written_in_decimal() {
+        for number in [0, 7, 10, 262_144, usize::MAX] {
+            let mut digits = [0; 20];
+            assert_eq!(decimal(number, &mut digits), number.to_string().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The watch over runs: one that makes no step any more is told, with what it did last, instead of hanging in silence.
+//!
+//! A run shares one OS thread among its tasks. Code that blocks or spins without an operation of the facade stops all of
+//! them, and nothing inside the process can stop it in turn. So each OS thread that makes runs publishes how far it is,
+//! and one watching thread looks at all of them now and then. It counts its own looks, not the wall clock, so that a
+//! process that was stopped and continued is not taken for a run that hangs.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
+
+use crate::explore::CaseName;
+use crate::op::{Op, OpKind, TaskId};
+use crate::run::RunNumber;
+
+/// How often the watch looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What one OS thread publishes of the run that it makes.
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    /// The number of the run, 0 between runs.
+    run: AtomicU64,
+    /// Operations so far.
+    beats: AtomicU64,
+    task: AtomicU32,
+    kind: AtomicU32,
+    place: AtomicPtr<Location<'static>>,
+    has_stray: AtomicBool,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    /// Its place in the list, which is part of the numbers of its runs.
+    index: u64,
+    made: u64,
+    case: Option<CaseName>,
+    seed: u64,
+    patience: Duration,
+    tasks: Vec<Arc<str>>,
+    stray: Option<String>,
+    listener: Option<Sender<Heard>>,
+}
+
+/// A run that makes no step any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    /// Which case and seed, if a case was named.
+    pub run: String,
+    /// The task that was let run last, and its last operation with its line.
+    pub last: String,
+    /// For how long no operation came, of wall time.
+    pub silent: Duration,
+}
+
+impl fmt::Display for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stalled { run, last, silent } = self;
+        let seconds = silent.as_secs_f64();
+        writeln!(f, "a run hangs: no operation for {seconds:.1} s of wall time, and it cannot be stopped from inside")?;
+        writeln!(f, "  run            {run}")?;
+        writeln!(f, "  last           {last}")?;
+        writeln!(f, "  usual causes   a std Mutex held over an operation of the facade; a loop on a std atomic, on")?;
+        writeln!(f, "                 `Instant::now` or without any operation; a blocking call of the system")?;
+        write!(f, "  knob           Limits::patience, for code that computes longer than that between two operations")
+    }
+}
+
+/// What a listener hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// A run hangs.
+    Stalled(Stalled),
+    /// The work that was listened to is over; said by whoever does it.
+    Over,
+}
+
+static WORKERS: Mutex<Vec<Arc<Worker>>> = Mutex::new(Vec::new());
+static FREE: Mutex<Vec<Arc<Worker>>> = Mutex::new(Vec::new());
+
+fn locked<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// This OS thread's worker, given back when the thread ends.
+struct Lease(Arc<Worker>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.run.store(0, Ordering::Release);
+        locked(&self.0.told).listener = None;
+        locked(&FREE).push(Arc::clone(&self.0));
+    }
+}
+
+thread_local! {
+    static LEASE: RefCell<Option<Lease>> = const { RefCell::new(None) };
+}
+
+/// How many of a run's number's bits count the runs of one worker.
+const COUNT_BITS: u32 = 40;
+
+fn worker() -> Arc<Worker> {
+    LEASE.with_borrow_mut(|lease| Arc::clone(&lease.get_or_insert_with(|| Lease(lease_one())).0))
+}
+
+fn lease_one() -> Arc<Worker> {
+    start_watching();
+    if let Some(worker) = locked(&FREE).pop() {
+        return worker;
+    }
+    let mut workers = locked(&WORKERS);
+    let told = Told { index: workers.len() as u64, ..Told::default() };
+    let worker = Arc::new(Worker { told: Mutex::new(told), ..Worker::default() });
+    workers.push(Arc::clone(&worker));
+    worker
+}
+
+/// What the watch has to know of a run beforehand.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    /// The case, for the report.
+    pub(crate) case: CaseName,
+    /// For how long no operation may come.
+    pub(crate) patience: Duration,
+}
+
+/// A run begins on this OS thread: its number, and where it publishes its steps.
+pub(crate) fn begin(seed: u64, watched: Option<&Watched>) -> (RunNumber, Arc<Worker>) {
+    let worker = worker();
+    let mut told = locked(&worker.told);
+    told.made += 1;
+    let number = (told.index << COUNT_BITS) | told.made;
+    told.seed = seed;
+    told.case = watched.map(|watched| watched.case.clone());
+    told.patience = watched.map_or(Duration::MAX, |watched| watched.patience);
+    told.tasks.clear();
+    told.stray = None;
+    drop(told);
+    worker.has_stray.store(false, Ordering::Relaxed);
+    worker.place.store(std::ptr::null_mut(), Ordering::Relaxed);
+    worker.run.store(number, Ordering::Release);
+    (RunNumber(number), worker)
+}
+
+impl Worker {
+    /// The run is over.
+    pub(crate) fn end(&self) {
+        self.run.store(0, Ordering::Release);
+    }
+
+    /// A task of the run, in the order of creation.
+    pub(crate) fn add_task(&self, name: Arc<str>) {
+        locked(&self.told).tasks.push(name);
+    }
+
+    /// The task's code goes on.
+    #[inline]
+    pub(crate) fn lets_run(&self, task: TaskId) {
+        self.task.store(task.0, Ordering::Relaxed);
+    }
+
+    /// The task does this now.
+    #[inline]
+    pub(crate) fn beat(&self, task: TaskId, op: Op) {
+        self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.task.store(task.0, Ordering::Relaxed);
+        self.kind.store(op.kind as u32, Ordering::Relaxed);
+        self.place.store(std::ptr::from_ref(op.location).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// What an OS thread that is no task of the run did to one of its objects.
+    pub(crate) fn take_stray(&self) -> Option<String> {
+        if !self.has_stray.load(Ordering::Acquire) {
+            return None;
+        }
+        locked(&self.told).stray.take()
+    }
+}
+
+/// Calls `with` with the name of the task that runs on this OS thread. It allocates nothing and waits for no lock, as a
+/// handler of signals may not.
+pub(crate) fn with_current_task(with: impl FnOnce(&str)) {
+    LEASE.with(|lease| {
+        let lease = lease.try_borrow().ok();
+        let worker = lease.as_ref().and_then(|lease| lease.as_ref()).map(|lease| &lease.0);
+        let told = worker.and_then(|worker| Some((worker, worker.told.try_lock().ok()?)));
+        let name =
+            told.as_ref().and_then(|(worker, told)| told.tasks.get(worker.task.load(Ordering::Relaxed) as usize));
+        with(name.map_or("-", |name| name));
+    });
+}
+
+/// A task of another OS thread, or none, touched an object of this run.
+pub(crate) fn tell_of_stray(run: RunNumber, text: &str) {
+    if let Some(worker) = worker_of(run) {
+        locked(&worker.told).stray = Some(text.to_owned());
+        worker.has_stray.store(true, Ordering::Release);
+    }
+}
+
+/// Whether that run is not over yet.
+pub(crate) fn is_under_way(run: RunNumber) -> bool {
+    worker_of(run).is_some_and(|worker| worker.run.load(Ordering::Acquire) == run.0)
+}
+
+fn worker_of(run: RunNumber) -> Option<Arc<Worker>> {
+    let index = usize::try_from(run.0 >> COUNT_BITS).ok()?;
+    locked(&WORKERS).get(index).cloned()
+}
+
+/// Who is told when a run of this OS thread hangs, instead of the terminal. Threads that make runs for this one take it
+/// over by [`Listening::take_over`].
+pub(crate) fn listen(listener: Sender<Heard>) {
+    locked(&worker().told).listener = Some(listener);
+}
+
+/// A thread's listener, for a thread that makes runs in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Listening(Option<Sender<Heard>>);
+
+impl Listening {
+    pub(crate) fn of_this_thread() -> Listening {
+        Listening(locked(&worker().told).listener.clone())
+    }
+
+    pub(crate) fn take_over(self) {
+        locked(&worker().told).listener = self.0;
+    }
+}
+
+fn start_watching() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let started = std::thread::Builder::new().name(String::from("lastref watch")).spawn(watch);
+        // Without the watch a run that hangs does so in silence; nothing else depends on it.
+        drop(started);
+    });
+}
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    run: u64,
+    beats: u64,
+    looks: u32,
+}
+
+fn watch() {
+    let mut seen: Vec<Seen> = Vec::new();
+    loop {
+        look_later();
+        let workers = locked(&WORKERS).clone();
+        seen.resize(workers.len(), Seen::default());
+        for (worker, seen) in workers.iter().zip(&mut seen) {
+            let (run, beats) = (worker.run.load(Ordering::Acquire), worker.beats.load(Ordering::Relaxed));
+            let goes_on = run == 0 || (run, beats) != (seen.run, seen.beats);
+            *seen = Seen { run, beats, looks: if goes_on { 0 } else { seen.looks + 1 } };
+            worker.judge(LOOK * seen.looks);
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the watch is about the wall clock, and no run reads it")]
+fn look_later() {
+    std::thread::sleep(LOOK);
+}
+
+impl Worker {
+    fn judge(&self, silent: Duration) {
+        let mut told = locked(&self.told);
+        if silent <= told.patience {
+            return;
+        }
+        let stalled = self.stalled(&told, silent);
+        // Told once: the thread that makes the run is lost.
+        told.patience = Duration::MAX;
+        let heard = told.listener.take().is_some_and(|listener| listener.send(Heard::Stalled(stalled.clone())).is_ok());
+        drop(told);
+        if !heard {
+            eprintln!("lastref: {stalled}");
+            std::process::exit(101);
+        }
+    }
+
+    fn stalled(&self, told: &Told, silent: Duration) -> Stalled {
+        let case = told.case.as_ref().map_or_else(|| String::from("a run"), CaseName::to_string);
+        let task = told.tasks.get(self.task.load(Ordering::Relaxed) as usize).map_or("main", |name| &**name);
+        let last = match self.place() {
+            Some(place) => {
+                let kind = OpKind::from_index(self.kind.load(Ordering::Relaxed)).map_or("an operation", OpKind::word);
+                format!("{task}, {kind} at {}:{}", place.file(), place.line())
+            }
+            None => format!("{task}, before its first operation"),
+        };
+        Stalled { run: format!("{case}, seed {:#x}", told.seed), last, silent }
+    }
+
+    #[expect(unsafe_code, reason = "a source line is published as one word; see the argument at the block")]
+    fn place(&self) -> Option<&'static Location<'static>> {
+        let place = self.place.load(Ordering::Relaxed);
+        // SAFETY: the word is null or was made from a `&'static Location` by `beat`, the only place that writes one; such
+        // a reference is valid for ever and what it refers to never changes.
+        unsafe { place.as_ref() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_told_once_and_only_when_its_patience_is_over() {
+        let worker = Worker::default();
+        let (listener, heard) = std::sync::mpsc::channel();
+        let case = CaseName { component: String::from("c"), scenario: String::from("s"), variant: String::from("v") };
+        *locked(&worker.told) = Told {
+            case: Some(case),
+            seed: 7,
+            patience: Duration::from_secs(2),
+            tasks: vec![Arc::from("main"), Arc::from("worker.1")],
+            listener: Some(listener),
+            ..Told::default()
+        };
+        let location = Location::caller();
+        worker.beat(TaskId(1), Op { kind: OpKind::Lock, object: crate::op::ObjectId::NONE, location });
+        worker.judge(Duration::from_secs(2));
+        assert!(heard.try_recv().is_err(), "not before");
+        worker.judge(Duration::from_secs(3));
+        worker.judge(Duration::from_secs(30));
+        let Ok(Heard::Stalled(told)) = heard.try_recv() else { panic!("it is told") };
+        assert_eq!((told.run.as_str(), told.silent), ("c/s/v, seed 0x7", Duration::from_secs(3)));
+        assert_eq!(told.last, format!("worker.1, lock at {}:{}", location.file(), location.line()));
+        assert!(heard.try_recv().is_err(), "told once");
+    }
+}
