@@ -1,12 +1,17 @@
 //! What a scenario says must happen, as data, and whether it did.
 //!
 //! An expectation is about a variant: it stays clean, or it violates one named property. For a defect it also says which
-//! engines *must* find it. Shuttle must, always; loom must only where the scenario says so, since its small plan may not
-//! hold the defect at all. On any other engine a defect may be found or not (real threads prove nothing), but if
-//! something is found there it must still be that property: a defect that breaks another rule than the one it is named
-//! for is a finding of its own.
+//! engines *must* find it. Shuttle must, always (turmoil, if the scenario is on a network); loom must only where the
+//! scenario says so, since its small plan may not hold the defect at all. On any other engine a defect may be found or
+//! not (real threads prove nothing), but if something is found there it must still be that property: a defect that
+//! breaks another rule than the one it is named for is a finding of its own.
+//!
+//! A search answers in one of three ways, and the third is *undecided*: it found nothing, and has not looked long enough
+//! for that to mean anything.
 
-use sim::explore::{Engine, Report, Verdict};
+use sim::explore::{Budget, Cell, Engine, Report, Verdict};
+
+use crate::defaults;
 
 /// What must come of exploring a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +25,28 @@ pub enum Expect {
     },
 }
 
+/// Whether a search did what its scenario says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It did.
+    AsExpected,
+    /// It did something else.
+    NotAsExpected,
+    /// It found nothing, and its budget is not spent.
+    Undecided,
+}
+
+impl Judgement {
+    /// As `--json` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judgement::AsExpected => "as_expected",
+            Judgement::NotAsExpected => "not_as_expected",
+            Judgement::Undecided => "undecided",
+        }
+    }
+}
+
 /// A variant of a scenario's model, and what must come of exploring it.
 #[derive(Clone, Debug)]
 pub struct Expectation {
@@ -29,12 +56,14 @@ pub struct Expectation {
     pub expect: Expect,
     /// The engines that must find the violation; empty where the variant is clean.
     pub(crate) found_by: Vec<Engine>,
+    /// What some run must reach; empty where the variant is a defect.
+    pub(crate) rare_states: &'static [&'static str],
 }
 
 impl Expectation {
     /// That `variant` stays clean.
     pub fn clean(variant: &'static str) -> Expectation {
-        Expectation { variant, expect: Expect::Clean, found_by: Vec::new() }
+        Expectation { variant, expect: Expect::Clean, found_by: Vec::new(), rare_states: &[] }
     }
 
     /// Whether a hunt explores this variant on `engine` without being asked to: clean variants everywhere the case runs
@@ -46,15 +75,48 @@ impl Expectation {
         }
     }
 
-    /// Whether `report`, from exploring this variant on `engine`, is what the scenario says.
+    /// The budget of this variant's cell on `engine`: `asked` schedules, or the default.
     ///
-    /// No schedule at all is never as expected, since nothing was looked at; nor is a run that differs from itself.
-    pub fn is_met_by(&self, engine: Engine, report: &Report) -> bool {
-        match &report.verdict {
-            Verdict::Clean => report.schedules > 0 && self.is_met_by_finding(engine, None),
-            Verdict::Violation(failure) => self.is_met_by_finding(engine, Some(&failure.property)),
+    /// A defect that must be found is not held against a search that was asked to be narrower than the default: that is
+    /// undecided. What is clean in the schedules that were asked for is clean.
+    pub fn budget(&self, engine: Engine, asked: Option<u64>) -> Budget {
+        let must_be_found = self.found_by.contains(&engine);
+        let default = match engine {
+            Engine::Loom => defaults::LOOM.executions,
+            _ if must_be_found => defaults::SCHEDULES_OF_DEFECT,
+            _ => defaults::SCHEDULES,
+        };
+        let most = asked.unwrap_or(default);
+        Budget { enough: if must_be_found { most.max(default) } else { most }, most }
+    }
+
+    /// Whether `report`, from exploring this variant's cell, is what the scenario says.
+    ///
+    /// A run that differs from itself is never as expected, nor is a search that the harness could not make.
+    pub fn judge(&self, cell: &Cell, report: &Report) -> Judgement {
+        let is_met = match &report.verdict {
+            Verdict::Clean if !is_spent(cell, report) => return Judgement::Undecided,
+            Verdict::Clean => {
+                self.is_met_by_finding(cell.engine, None) && self.never_reached(cell.engine, report).is_empty()
+            }
+            Verdict::Violation(failure) => self.is_met_by_finding(cell.engine, Some(&failure.property)),
             Verdict::Diverged { .. } | Verdict::Broken { .. } | Verdict::Misused { .. } => false,
-        }
+        };
+        if is_met { Judgement::AsExpected } else { Judgement::NotAsExpected }
+    }
+
+    /// The rare states that no run of a clean search reached, if it was wide enough to be asked for them: it had the
+    /// default budget of a scheduled engine at least.
+    pub fn never_reached(&self, engine: Engine, report: &Report) -> Vec<&'static str> {
+        let is_wide = engine.is_scheduled() && report.schedules >= defaults::SCHEDULES;
+        if is_wide { self.not_reached(report) } else { Vec::new() }
+    }
+
+    /// The rare states that no run of a clean search reached, however narrow it was.
+    pub fn not_reached(&self, report: &Report) -> Vec<&'static str> {
+        let is_clean = matches!(report.verdict, Verdict::Clean);
+        let missing = self.rare_states.iter().filter(|sentence| is_clean && !report.reached.contains_key(**sentence));
+        missing.copied().collect()
     }
 
     fn is_met_by_finding(&self, engine: Engine, found: Option<&str>) -> bool {
@@ -66,40 +128,150 @@ impl Expectation {
     }
 }
 
+/// Whether a search that found nothing has looked as long as it was meant to. No schedule at all is not enough for
+/// anything. Loom's exploration may be complete before its budget is spent.
+fn is_spent(cell: &Cell, report: &Report) -> bool {
+    report.schedules > 0 && (report.complete || report.schedules >= cell.budget.enough)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::strategy::Just;
+    use sim::explore::{Case, CaseName, Failure, Origin};
+    use sim::{ViolationKind, explore::StrategyName};
+
     use super::*;
 
     const PROPERTY: &str = "nng_msg is released once";
+    const DEFECT: Expect = Expect::Violation { property: PROPERTY };
+
+    fn expectation(expect: Expect, found_by: &[Engine]) -> Expectation {
+        Expectation { variant: "some", expect, found_by: found_by.to_vec(), rare_states: &[] }
+    }
+
+    fn cell(said: &Expectation, engine: Engine, asked: Option<u64>) -> Cell {
+        let name = CaseName { component: "none".into(), scenario: "none".into(), variant: said.variant.into() };
+        let case = Case::new(name, || Just(()), |(): &()| ());
+        Cell { case, engine, strategy: StrategyName::Mix, budget: said.budget(engine, asked) }
+    }
+
+    /// The report of `schedules` runs of the cell, the last of which violates `found`.
+    fn report(cell: &Cell, schedules: u64, found: Option<&str>) -> Report {
+        let failure = |property: &str| Failure {
+            kind: ViolationKind::Property,
+            property: property.to_owned(),
+            message: String::new(),
+            facts: Vec::new(),
+            origin: Origin { case: cell.case.name().clone(), engine: cell.engine, strategy: cell.strategy, seed: 0 },
+            step: 1,
+            schedule: None,
+            shrink: String::new(),
+            trace_hash: 0,
+            table: String::new(),
+            full_table: String::new(),
+            replay: String::new(),
+        };
+        Report {
+            schedules,
+            rechecked: 0,
+            steps: 0,
+            verdict: found.map_or(Verdict::Clean, |property| Verdict::Violation(Box::new(failure(property)))),
+            trace_hash: 0,
+            // Of loom it says that the whole space was explored, which none of these was.
+            complete: cell.engine != Engine::Loom && (found.is_some() || schedules >= cell.budget.enough),
+            preemptions: None,
+            reached: BTreeMap::new(),
+            faults: Default::default(),
+            seconds: 0.0,
+            table: String::new(),
+            full_table: String::new(),
+        }
+    }
 
     #[track_caller]
-    fn check(expect: Expect, found_by: &[Engine], engine: Engine, found: Option<&str>, met: bool) {
-        let expectation = Expectation { variant: "some", expect, found_by: found_by.to_vec() };
-        assert_eq!(expectation.is_met_by_finding(engine, found), met);
+    fn check(
+        said: &Expectation,
+        engine: Engine,
+        asked: Option<u64>,
+        schedules: u64,
+        found: Option<&str>,
+        is: Judgement,
+    ) {
+        let cell = cell(said, engine, asked);
+        assert_eq!(said.judge(&cell, &report(&cell, schedules, found)), is, "{engine}, {schedules} schedules");
     }
 
     #[test]
     fn a_clean_variant_must_be_clean_on_every_engine() {
+        let said = expectation(Expect::Clean, &[]);
         for engine in Engine::ALL {
-            check(Expect::Clean, &[], engine, None, true);
-            check(Expect::Clean, &[], engine, Some(PROPERTY), false);
+            check(&said, engine, Some(7), 7, None, Judgement::AsExpected);
+            check(&said, engine, Some(7), 7, Some(PROPERTY), Judgement::NotAsExpected);
+            check(&said, engine, Some(7), 1, Some(PROPERTY), Judgement::NotAsExpected);
         }
+    }
+
+    #[test]
+    fn a_search_that_found_nothing_is_undecided_until_its_budget_is_spent() {
+        for engine in Engine::ALL {
+            for said in [expectation(Expect::Clean, &[]), expectation(DEFECT, &[engine])] {
+                let spent = if said.expect == DEFECT { Judgement::NotAsExpected } else { Judgement::AsExpected };
+                let budget = said.budget(engine, None).enough;
+                check(&said, engine, None, 0, None, Judgement::Undecided);
+                check(&said, engine, None, budget - 1, None, Judgement::Undecided);
+                check(&said, engine, None, budget, None, spent);
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_of_no_schedule_is_undecided_whatever_its_budget() {
+        let said = expectation(Expect::Clean, &[]);
+        check(&said, Engine::Shuttle, Some(0), 0, None, Judgement::Undecided);
+    }
+
+    #[test]
+    fn a_defect_that_a_narrowed_search_does_not_find_is_undecided() {
+        let said = expectation(DEFECT, &[Engine::Shuttle, Engine::Loom]);
+        for engine in [Engine::Shuttle, Engine::Loom] {
+            check(&said, engine, Some(7), 7, None, Judgement::Undecided);
+            check(&said, engine, Some(7), 7, Some(PROPERTY), Judgement::AsExpected);
+        }
+        let wide = defaults::SCHEDULES_OF_DEFECT + 1;
+        check(&said, Engine::Shuttle, Some(wide), wide - 1, None, Judgement::Undecided);
+        check(&said, Engine::Shuttle, Some(wide), wide, None, Judgement::NotAsExpected);
     }
 
     #[test]
     fn a_defect_must_be_found_where_the_scenario_says_so_and_may_be_elsewhere() {
-        let expect = Expect::Violation { property: PROPERTY };
-        check(expect, &[Engine::Shuttle], Engine::Shuttle, None, false);
-        check(expect, &[Engine::Shuttle], Engine::Shuttle, Some(PROPERTY), true);
-        check(expect, &[Engine::Shuttle], Engine::Threads, None, true);
-        check(expect, &[Engine::Shuttle], Engine::Threads, Some(PROPERTY), true);
+        let said = expectation(DEFECT, &[Engine::Shuttle]);
+        check(&said, Engine::Shuttle, None, 1, Some(PROPERTY), Judgement::AsExpected);
+        check(&said, Engine::Threads, Some(5), 5, None, Judgement::AsExpected);
+        check(&said, Engine::Threads, Some(5), 5, Some(PROPERTY), Judgement::AsExpected);
     }
 
     #[test]
     fn a_defect_that_breaks_another_rule_is_never_as_expected() {
-        let expect = Expect::Violation { property: PROPERTY };
         for engine in Engine::ALL {
-            check(expect, &[Engine::Shuttle], engine, Some("no task waits forever"), false);
+            let said = expectation(DEFECT, &[Engine::Shuttle]);
+            check(&said, engine, None, 1, Some("no task waits forever"), Judgement::NotAsExpected);
         }
+    }
+
+    #[test]
+    fn a_clean_search_with_its_whole_budget_must_reach_every_rare_state() {
+        let said = Expectation { rare_states: &["it drips"], ..expectation(Expect::Clean, &[]) };
+        let whole = defaults::SCHEDULES;
+        check(&said, Engine::Shuttle, None, whole, None, Judgement::NotAsExpected);
+        check(&said, Engine::Turmoil, None, whole, None, Judgement::NotAsExpected);
+        check(&said, Engine::Shuttle, Some(whole - 1), whole - 1, None, Judgement::AsExpected);
+        check(&said, Engine::Loom, Some(whole), whole, None, Judgement::AsExpected);
+        check(&said, Engine::Threads, None, whole, None, Judgement::AsExpected);
+        let cell = cell(&said, Engine::Shuttle, None);
+        let mut reached = report(&cell, whole, None);
+        reached.reached.insert(String::from("it drips"), 1);
+        assert_eq!(said.judge(&cell, &reached), Judgement::AsExpected);
     }
 }

@@ -16,12 +16,15 @@ pub fn shortest(case: &Case, failure: &Failure) -> Option<Shrunk> {
 }
 
 /// The whole text of a failure, with the table of the shortest case in place of its own where there is one; ends without
-/// a line break.
+/// a line break. An empty table is left out.
 pub fn text(failure: &Failure, shortest: Option<&str>) -> String {
     let Some(table) = shortest else { return failure.to_string().trim_end().to_owned() };
     let head = Failure { table: String::new(), ..failure.clone() };
     let mut text = head.to_string();
-    // A write to a text cannot fail.
-    let _ = write!(text, "the shortest interleaving found:\n{}", table.trim_end());
+    if !table.is_empty() {
+        // A write to a text cannot fail.
+        let _ = write!(text, "the shortest interleaving found:\n{table}");
+    }
+    text.truncate(text.trim_end().len());
     text
 }

@@ -22,7 +22,7 @@ mod nearest;
 mod scenario;
 mod seed;
 
-pub use expect::{Expect, Expectation};
+pub use expect::{Expect, Expectation, Judgement};
 pub use list::{case, find};
 pub use nearest::{Unknown, nearest};
 pub use scenario::Scenario;

@@ -116,4 +116,11 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_expectation_is_checked_by_a_hunt() {
+        for scenario in crate::all() {
+            assert_eq!(scenario.unchecked(), [""; 0], "{scenario:?}");
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! The command line itself is [`scenarios::cli`], in the library, where tests call it too.
 //!
-//! Exit codes: 0 as expected, 1 a finding or a verdict that is not as expected, 2 bad usage or input, 3 not
-//! deterministic, 101 a bug of the harness (a panic).
+//! Exit codes: 0 decided and as expected, 1 a finding or a verdict that is not as expected, 2 bad usage or input, 3 not
+//! deterministic, 4 undecided, 101 a bug of the harness (a panic), 130 and 143 when a signal ended a search.
 
 use std::process::ExitCode;
 

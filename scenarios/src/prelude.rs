@@ -2,7 +2,6 @@
 
 pub use proptest::prelude::*;
 pub use serde::{Deserialize, Serialize};
-pub use sim::explore::Limits;
 pub use sim::property::{always, always_with, eventually, sometimes};
 pub use sim::time::Duration;
 pub use sim::{note, sync, thread, time};

@@ -4,8 +4,12 @@
 //! live only between [`Scenario::new`] and the case it builds: a scenario keeps a function from a variant's *name* to a
 //! [`Case`], and everything a reader of the list may ask is plain data.
 //!
-//! What would break it: a name that differs from its file (a test compares them), and expectations about a variant of
-//! another component, which [`Scenario::clean`] and [`Scenario::violates`] refuse at once.
+//! Only the data that each method was given is stored; which engines must find a defect follows from all of it together
+//! when it is asked for. So the order of the methods cannot matter.
+//!
+//! What would break it: a name that differs from its file (a test compares them), expectations about a variant of
+//! another component, which [`Scenario::clean`] and [`Scenario::violates`] refuse at once, and expectations that no hunt
+//! checks, which [`Scenario::unchecked`] lists and a test refuses.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -19,7 +23,7 @@ use sim::time::Duration;
 
 use crate::expect::{Expect, Expectation};
 
-/// A few turns of the wire, and less than any timeout: what a connection takes does not overtake a task that is ready.
+/// A few turns of the wire, and less than any timeout: a connection's delay does not overtake a task that is ready.
 const NETWORK_DRIFT: Duration = Duration::from_millis(5);
 
 /// One experiment: a plan's generator, a body that runs a plan, and what each variant must do under it.
@@ -29,7 +33,8 @@ pub struct Scenario {
     component: &'static str,
     about: &'static str,
     upstream: &'static str,
-    expectations: Vec<Expectation>,
+    said: Vec<(&'static str, Expect)>,
+    loom_finds: Vec<&'static str>,
     sometimes: &'static [&'static str],
     limits: Limits,
     plan: TypeId,
@@ -42,7 +47,8 @@ pub struct Scenario {
 type Build = dyn Fn(CaseName, Option<&(dyn Any + Send + Sync)>) -> Option<Case> + Send + Sync;
 
 impl Scenario {
-    /// An experiment on the component of variant type `V`.
+    /// An experiment on the component of variant type `V`: shuttle and real threads run it, and loom if there is a
+    /// [small plan](Scenario::small).
     ///
     /// `about` is one sentence: the bug or the guarantee, in the reader's words. `upstream` is where it comes from, as
     /// `project#number` or a commit. `plan` gives the strategy that plans are drawn from, `run` one execution of a plan.
@@ -71,7 +77,8 @@ impl Scenario {
             component: V::COMPONENT,
             about,
             upstream,
-            expectations: Vec::new(),
+            said: Vec::new(),
+            loom_finds: Vec::new(),
             sometimes: &[],
             limits: Limits::default(),
             plan: TypeId::of::<P>(),
@@ -81,35 +88,44 @@ impl Scenario {
         }
     }
 
+    /// An experiment whose runs are on a simulated network: turmoil runs it, and no other engine. The clock may run ahead
+    /// of ready tasks by no more than 5 ms, unless [`Scenario::drift`] says otherwise. The arguments are those of
+    /// [`Scenario::new`].
+    pub fn on_network<V, P, S>(
+        name: &'static str,
+        about: &'static str,
+        upstream: &'static str,
+        plan: fn() -> S,
+        run: fn(V, &P),
+    ) -> Scenario
+    where
+        V: Variant,
+        P: Plan,
+        S: Strategy<Value = P> + 'static,
+    {
+        let scenario = Scenario::new(name, about, upstream, plan, run);
+        Scenario { is_network: true, ..scenario }.drift(NETWORK_DRIFT)
+    }
+
     /// `variant` stays clean, on every engine.
     ///
     /// # Panics
     /// If the variant is of another component, or something was already said about it.
     pub fn clean<V: Variant>(self, variant: V) -> Scenario {
-        self.expect(variant, Expect::Clean, Vec::new())
+        self.expect(variant, Expect::Clean)
     }
 
-    /// `variant` violates `property`, and shuttle must find it.
+    /// `variant` violates `property`, and shuttle must find it; turmoil if the scenario is on a network.
     ///
     /// # Panics
     /// If the variant is of another component, or something was already said about it.
     pub fn violates<V: Variant>(self, variant: V, property: &'static str) -> Scenario {
-        self.expect(variant, Expect::Violation { property }, vec![Engine::Shuttle])
+        self.expect(variant, Expect::Violation { property })
     }
 
     /// Loom must find these defects too, in the small plan.
-    ///
-    /// # Panics
-    /// If nothing, or something else than a violation, was said about one of the variants.
     pub fn loom_finds<V: Variant>(mut self, variants: &[V]) -> Scenario {
-        for variant in variants {
-            let scenario = self.name;
-            let said = self.expectations.iter_mut().find(|said| said.variant == variant.name());
-            let Some(said) = said.filter(|said| said.expect != Expect::Clean) else {
-                panic!("invariant: {scenario} says that loom finds {}, but not what", variant.name());
-            };
-            said.found_by.push(Engine::Loom);
-        }
+        self.loom_finds.extend(variants.iter().map(|variant| variant.name()));
         self
     }
 
@@ -129,22 +145,15 @@ impl Scenario {
         self
     }
 
-    /// Bounds of one execution, where the defaults do not fit.
-    pub fn limits(mut self, limits: Limits) -> Scenario {
-        self.limits = limits;
+    /// The number of steps after which a run counts as stalled, where the default does not fit.
+    pub fn steps_max(mut self, steps: u32) -> Scenario {
+        self.limits.steps_max = steps;
         self
     }
 
-    /// Its runs are on a simulated network: engine turmoil takes it, and no other; what shuttle would have to find,
-    /// turmoil has to.
-    ///
-    /// The clock may run ahead of what is ready by no more than 5 ms, unless limits are given after this.
-    pub fn network(mut self) -> Scenario {
-        self.is_network = true;
-        self.limits.drift = NETWORK_DRIFT;
-        for said in &mut self.expectations {
-            said.found_by.iter_mut().for_each(|engine| *engine = Engine::Turmoil);
-        }
+    /// How far the clock may run ahead of ready tasks in all of a run, where the default does not fit.
+    pub fn drift(mut self, drift: Duration) -> Scenario {
+        self.limits.drift = drift;
         self
     }
 
@@ -169,18 +178,14 @@ impl Scenario {
     }
 
     /// What each variant must do, in the order in which the scenario says it.
-    pub fn expectations(&self) -> &[Expectation] {
-        &self.expectations
+    pub fn expectations(&self) -> Vec<Expectation> {
+        self.said.iter().map(|(variant, expect)| self.resolved(variant, *expect)).collect()
     }
 
     /// What is expected of `variant`, if the scenario says anything about it.
-    pub fn expectation(&self, variant: &str) -> Option<&Expectation> {
-        self.expectations.iter().find(|said| said.variant == variant)
-    }
-
-    /// What some run of every clean variant must reach.
-    pub fn rare_states(&self) -> &'static [&'static str] {
-        self.sometimes
+    pub fn expectation(&self, variant: &str) -> Option<Expectation> {
+        let (variant, expect) = self.said.iter().find(|(said, _)| *said == variant)?;
+        Some(self.resolved(variant, *expect))
     }
 
     /// The engines it runs on.
@@ -205,11 +210,49 @@ impl Scenario {
         Some(if self.is_network { case.network() } else { case })
     }
 
-    fn expect<V: Variant>(mut self, variant: V, expect: Expect, found_by: Vec<Engine>) -> Scenario {
+    /// What the scenario says that no hunt checks, each as a sentence; of a sound scenario there is none.
+    pub fn unchecked(&self) -> Vec<String> {
+        let engines = self.engines();
+        let mut unchecked = Vec::new();
+        for said in self.expectations() {
+            if !engines.iter().any(|engine| said.is_hunted_on(*engine)) {
+                unchecked.push(format!("no engine of the scenario hunts variant {}", said.variant));
+            }
+            for engine in said.found_by.iter().filter(|engine| !engines.contains(engine)) {
+                unchecked.push(format!("{engine} must find {}, and does not run the scenario", said.variant));
+            }
+        }
+        for variant in &self.loom_finds {
+            if !self.said.iter().any(|(said, expect)| said == variant && *expect != Expect::Clean) {
+                unchecked.push(format!("loom must find {variant}, which violates nothing"));
+            }
+        }
+        if self.small.is_some() && !engines.contains(&Engine::Loom) {
+            unchecked.push(String::from("loom has a small plan, and does not run the scenario"));
+        }
+        if !self.sometimes.is_empty() && self.said.iter().all(|(_, expect)| *expect != Expect::Clean) {
+            unchecked.push(String::from("no clean variant must reach the rare states"));
+        }
+        unchecked
+    }
+
+    /// The expectation with all that follows from the rest of the scenario.
+    fn resolved(&self, variant: &'static str, expect: Expect) -> Expectation {
+        match expect {
+            Expect::Clean => Expectation { rare_states: self.sometimes, ..Expectation::clean(variant) },
+            Expect::Violation { .. } => {
+                let first = if self.is_network { Engine::Turmoil } else { Engine::Shuttle };
+                let loom = self.loom_finds.contains(&variant).then_some(Engine::Loom);
+                Expectation { variant, expect, found_by: [first].into_iter().chain(loom).collect(), rare_states: &[] }
+            }
+        }
+    }
+
+    fn expect<V: Variant>(mut self, variant: V, expect: Expect) -> Scenario {
         assert_eq!(V::COMPONENT, self.component, "invariant: {} speaks of its own component's variants", self.name);
         let variant = variant.name();
         assert!(self.expectation(variant).is_none(), "invariant: {} says one thing about {variant}", self.name);
-        self.expectations.push(Expectation { variant, expect, found_by });
+        self.said.push((variant, expect));
         self
     }
 }
@@ -219,7 +262,75 @@ impl fmt::Debug for Scenario {
         f.debug_struct("Scenario")
             .field("component", &self.component)
             .field("name", &self.name)
-            .field("expectations", &self.expectations)
+            .field("expectations", &self.expectations())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::context_pool::Variant as Nng;
+    use proptest::strategy::Just;
+
+    use super::*;
+
+    const PROPERTY: &str = "a message is kept";
+
+    fn scenario() -> Scenario {
+        Scenario::new("pool", "A pool leaks", "none#1", || Just(()), |_: Nng, (): &()| ())
+    }
+
+    fn on_network() -> Scenario {
+        Scenario::on_network("net_pool", "A pool leaks", "none#1", || Just(()), |_: Nng, (): &()| ())
+    }
+
+    #[track_caller]
+    fn check(scenario: &Scenario, variant: &str, found_by: &[Engine]) {
+        assert_eq!(scenario.expectation(variant).expect("the scenario speaks of it").found_by, found_by);
+        assert_eq!(scenario.unchecked(), [""; 0]);
+    }
+
+    #[test]
+    fn the_order_of_the_methods_does_not_matter() {
+        let loom_last =
+            scenario().violates(Nng::FreeAfterSendOk, PROPERTY).small(()).loom_finds(&[Nng::FreeAfterSendOk]);
+        let loom_first =
+            scenario().loom_finds(&[Nng::FreeAfterSendOk]).small(()).violates(Nng::FreeAfterSendOk, PROPERTY);
+        for scenario in [loom_last, loom_first] {
+            check(&scenario, "free_after_send_ok", &[Engine::Shuttle, Engine::Loom]);
+        }
+        let limited = on_network().steps_max(7).violates(Nng::FreeAfterSendOk, PROPERTY);
+        check(&limited, "free_after_send_ok", &[Engine::Turmoil]);
+        let bounds = limited.case("free_after_send_ok").expect("it has a case").bounds();
+        assert_eq!((bounds.steps_max, bounds.drift), (7, NETWORK_DRIFT));
+    }
+
+    #[test]
+    fn rare_states_are_of_clean_variants_wherever_they_are_named() {
+        for scenario in [
+            scenario().sometimes(&["a message is late"]).clean(Nng::Fixed).violates(Nng::FreeAfterSendOk, PROPERTY),
+            scenario().violates(Nng::FreeAfterSendOk, PROPERTY).clean(Nng::Fixed).sometimes(&["a message is late"]),
+        ] {
+            let rare_states = |variant| scenario.expectation(variant).map(|said| said.rare_states);
+            assert_eq!(rare_states("fixed"), Some(&["a message is late"][..]));
+            assert_eq!(rare_states("free_after_send_ok"), Some(&[][..]));
+        }
+    }
+
+    #[test]
+    fn what_no_hunt_checks_is_listed() {
+        let loom = "loom must find free_after_send_ok, and does not run the scenario";
+        let leaks =
+            |scenario: Scenario| scenario.violates(Nng::FreeAfterSendOk, PROPERTY).loom_finds(&[Nng::FreeAfterSendOk]);
+        assert_eq!(leaks(scenario()).unchecked(), [loom], "no small plan");
+        let small = "loom has a small plan, and does not run the scenario";
+        assert_eq!(leaks(on_network()).small(()).unchecked(), [loom, small]);
+        let nothing = ["loom must find fixed, which violates nothing"];
+        assert_eq!(scenario().small(()).clean(Nng::Fixed).loom_finds(&[Nng::Fixed]).unchecked(), nothing);
+        let rare = ["no clean variant must reach the rare states"];
+        assert_eq!(
+            scenario().violates(Nng::FreeAfterSendOk, PROPERTY).sometimes(&["a message is late"]).unchecked(),
+            rare
+        );
     }
 }

@@ -78,6 +78,8 @@ pub(crate) struct Outcome {
 pub(crate) enum Record {
     /// The hash only.
     Hash,
+    /// The hash and the forced switches, so that its schedule can be varied.
+    Switches,
     /// Every event, so that a table can be drawn.
     Events,
 }

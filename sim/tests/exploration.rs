@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use proptest::prelude::*;
 use proptest::strategy::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::explore::{Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, run_one};
+use sim::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, run_one};
 use sim::ledger::{Owner, Resource};
 use sim::replay::{Repro, ReproError, ShrinkLimits, Token, replay_repro, shrink, shrink_repro};
 use sim::sync::atomic::{AtomicUsize, Ordering};
@@ -59,12 +59,13 @@ fn case(variant: &str) -> Case {
     Case::new(name, plans, move |plan: &Plan| body(&Plan { early: plan.early && early_allowed, ..plan.clone() }))
 }
 
+const ONE: Budget = Budget { enough: 1, most: 1 };
+
 fn hunt(cells: Vec<Cell>, schedules: u64, jobs: usize) -> Vec<Report> {
     let stop = AtomicBool::new(false);
     Hunt {
-        cells,
+        cells: cells.into_iter().map(|cell| Cell { budget: Budget::exactly(schedules), ..cell }).collect(),
         seed: 5,
-        schedules,
         loom: LoomBudget::at_most(1_000),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
@@ -76,7 +77,7 @@ fn hunt(cells: Vec<Cell>, schedules: u64, jobs: usize) -> Vec<Report> {
 }
 
 fn cells() -> Vec<Cell> {
-    let of = |variant: &str, strategy| Cell { case: case(variant), engine: Engine::Shuttle, strategy };
+    let of = |variant: &str, strategy| Cell { case: case(variant), engine: Engine::Shuttle, strategy, budget: ONE };
     StrategyName::ALL.into_iter().flat_map(|strategy| [of("fixed", strategy), of("early", strategy)]).collect()
 }
 
@@ -116,11 +117,9 @@ fn a_hunt_from_a_failing_seed_begins_with_that_run() {
     let found = hunt(cells(), 300, 1).remove(1);
     let seed = found.failure().expect("the defect is found").origin.seed;
     let stop = AtomicBool::new(false);
-    let cells = cells().drain(1..2).collect();
     let hunt = Hunt {
-        cells,
+        cells: cells().drain(1..2).collect(),
         seed,
-        schedules: 1,
         loom: LoomBudget::at_most(1),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
@@ -137,7 +136,6 @@ fn a_stopped_hunt_reports_what_it_has() {
     let hunt = Hunt {
         cells: cells(),
         seed: 0,
-        schedules: 10,
         loom: LoomBudget::at_most(1),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
@@ -185,7 +183,7 @@ fn a_lost_update_shrinks_to_one_switch() {
             sim::property::always("every update counts", count.load(Ordering::SeqCst) == 3);
         },
     );
-    let cell = Cell { case: case.clone(), engine: Engine::Shuttle, strategy: StrategyName::Random };
+    let cell = Cell { case: case.clone(), engine: Engine::Shuttle, strategy: StrategyName::Random, budget: ONE };
     let report = hunt(vec![cell], 1_000, 1).remove(0);
     let shrunk = shrink(&case, report.failure().expect("found"), ShrinkLimits::default()).expect("again");
     assert_eq!(shrunk.preemptions, 1, "{}", shrunk.report.full_table);
@@ -225,6 +223,7 @@ fn loom_explores_the_small_plan_to_the_end() {
         case: case(variant).small(plan),
         engine: Engine::Loom,
         strategy: StrategyName::Random,
+        budget: ONE,
     };
     let reports = hunt(vec![of("fixed", small.clone()), of("early", Plan { early: true, ..small })], 1, 2);
     assert!(reports[0].complete && matches!(reports[0].verdict, Verdict::Clean), "{reports:?}");
@@ -247,11 +246,10 @@ fn leaky(leak: impl Fn(u64) + Send + Sync + 'static) -> Case {
 
 fn diverged(case: Case, recheck_percent: u8) -> Option<String> {
     let stop = AtomicBool::new(false);
-    let cells = vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random }];
+    let budget = Budget::exactly(32);
     let hunt = Hunt {
-        cells,
+        cells: vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random, budget }],
         seed: 0,
-        schedules: 32,
         loom: LoomBudget::at_most(1),
         recheck_percent,
         deadline: None,

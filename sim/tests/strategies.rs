@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::Just;
-use sim::explore::{Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT};
+use sim::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT};
 use sim::sync::atomic::{self, AtomicI64, Ordering::SeqCst};
 use sim::sync::{Arc, Mutex};
 use sim::{Case, CaseName, Engine, StrategyName, property, thread};
@@ -16,10 +16,9 @@ fn mean(strategy: StrategyName, body: fn()) -> f64 {
     let case = Case::new(name, || Just(()), move |()| body());
     let stop = AtomicBool::new(false);
     let of = |trial: u64| Hunt {
-        cells: vec![Cell { case: case.clone(), engine: Engine::Shuttle, strategy }],
+        cells: vec![Cell { case: case.clone(), engine: Engine::Shuttle, strategy, budget: Budget::exactly(10_000) }],
         seed: trial * 7 + 1,
-        schedules: 10_000,
-        loom: LoomBudget::at_most(0),
+        loom: LoomBudget::at_most(1),
         recheck_percent: RECHECK_PERCENT,
         deadline: None,
         jobs: 1,

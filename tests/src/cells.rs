@@ -12,8 +12,6 @@ pub struct SuiteCell {
     pub cell: Cell,
     /// What must come of it.
     pub expectation: Expectation,
-    /// What some run must reach, where the variant is clean.
-    pub rare_states: &'static [&'static str],
 }
 
 impl SuiteCell {
@@ -24,8 +22,9 @@ impl SuiteCell {
     }
 
     fn new(scenario: &Scenario, said: &Expectation, engine: Engine) -> Option<SuiteCell> {
-        let cell = Cell { case: scenario.case(said.variant)?, engine, strategy: defaults::STRATEGY };
-        Some(SuiteCell { cell, expectation: said.clone(), rare_states: scenario.rare_states() })
+        let (case, budget) = (scenario.case(said.variant)?, said.budget(engine, None));
+        let cell = Cell { case, engine, strategy: defaults::STRATEGY, budget };
+        Some(SuiteCell { cell, expectation: said.clone() })
     }
 }
 
@@ -36,8 +35,10 @@ impl SuiteCell {
 pub fn canary() -> SuiteCell {
     let [canary, ..] = CANARIES;
     let case = canary.case(BROKEN).expect("invariant: a canary has a broken twin");
-    let cell = Cell { case, engine: Engine::Shuttle, strategy: defaults::STRATEGY };
-    SuiteCell { cell, expectation: Expectation::clean(BROKEN), rare_states: &[] }
+    let expectation = Expectation::clean(BROKEN);
+    let budget = expectation.budget(Engine::Shuttle, None);
+    let cell = Cell { case, engine: Engine::Shuttle, strategy: defaults::STRATEGY, budget };
+    SuiteCell { cell, expectation }
 }
 
 /// Every cell of which a scenario says what must come, in the order of the list.
@@ -46,7 +47,7 @@ pub fn all() -> Vec<SuiteCell> {
     for scenario in scenarios::all() {
         for said in scenario.expectations() {
             for engine in scenario.engines().into_iter().filter(|engine| said.is_hunted_on(*engine)) {
-                cells.extend(SuiteCell::new(&scenario, said, engine));
+                cells.extend(SuiteCell::new(&scenario, &said, engine));
             }
         }
     }

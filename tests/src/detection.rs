@@ -14,9 +14,9 @@ use crate::search::hunt;
 /// Hunts per defect, with seeds 0, 1, 2 and so on.
 pub const SEEDS: u64 = 20;
 /// The budget of a defect in each hunt.
-pub const SCHEDULES: u64 = 10_000;
+pub const SCHEDULES: u64 = defaults::SCHEDULES_OF_DEFECT;
 /// The budget of what stays clean, once, with seed 0.
-pub const CLEAN_SCHEDULES: u64 = 1_000;
+pub const CLEAN_SCHEDULES: u64 = defaults::SCHEDULES;
 
 const JOBS: usize = 2;
 

@@ -21,8 +21,8 @@ pub enum Knobs {
     Search {
         /// Where it starts: `LASTREF_SEED`, or where a hunt starts.
         seed: u64,
-        /// How far it goes: `LASTREF_SCHEDULES`, or as far as a hunt goes.
-        schedules: u64,
+        /// How far it goes: `LASTREF_SCHEDULES`; none is as far as a hunt goes.
+        schedules: Option<u64>,
     },
 }
 
@@ -39,7 +39,7 @@ pub enum BadKnob {
 
 impl Knobs {
     /// What a hunt does.
-    pub const DEFAULT: Knobs = Knobs::Search { seed: defaults::SEED, schedules: defaults::SCHEDULES };
+    pub const DEFAULT: Knobs = Knobs::Search { seed: defaults::SEED, schedules: None };
 
     /// As the environment has them.
     ///
@@ -49,11 +49,13 @@ impl Knobs {
         Knobs::of(read("LASTREF_SEED").as_deref(), read("LASTREF_SCHEDULES").as_deref())
     }
 
-    /// The line that makes one test of `binary` do the same again.
-    pub fn line(self, binary: &str, test: &str) -> String {
+    /// The line that makes one test of `binary` do the same again. `default` is how far a hunt goes in its cell.
+    pub fn line(self, binary: &str, test: &str, default: u64) -> String {
         let knobs = match self {
             Knobs::Once { seed } => format!("LASTREF_SEED={seed:#x}"),
-            Knobs::Search { seed, schedules } => format!("LASTREF_SEED={seed:#x} LASTREF_SCHEDULES={schedules}"),
+            Knobs::Search { seed, schedules } => {
+                format!("LASTREF_SEED={seed:#x} LASTREF_SCHEDULES={}", schedules.unwrap_or(default))
+            }
         };
         format!("{knobs} cargo test -p lastref-tests --test {binary} -- --exact {test}")
     }
@@ -66,10 +68,7 @@ impl Knobs {
         });
         Ok(match (seed, schedules.transpose()?) {
             (Some(seed), None) => Knobs::Once { seed },
-            (seed, schedules) => Knobs::Search {
-                seed: seed.unwrap_or(defaults::SEED),
-                schedules: schedules.unwrap_or(defaults::SCHEDULES),
-            },
+            (seed, schedules) => Knobs::Search { seed: seed.unwrap_or(defaults::SEED), schedules },
         })
     }
 }
@@ -104,8 +103,8 @@ mod tests {
     #[test]
     fn a_seed_alone_is_one_execution_and_with_a_budget_the_start_of_a_search() {
         assert_eq!(Knobs::of(Some("0x11"), None).unwrap(), Knobs::Once { seed: 17 });
-        assert_eq!(Knobs::of(Some("17"), Some("5")).unwrap(), Knobs::Search { seed: 17, schedules: 5 });
-        assert_eq!(Knobs::of(None, Some("5")).unwrap(), Knobs::Search { seed: defaults::SEED, schedules: 5 });
+        assert_eq!(Knobs::of(Some("17"), Some("5")).unwrap(), Knobs::Search { seed: 17, schedules: Some(5) });
+        assert_eq!(Knobs::of(None, Some("5")).unwrap(), Knobs::Search { seed: defaults::SEED, schedules: Some(5) });
     }
 
     #[test]
@@ -121,10 +120,12 @@ mod tests {
     fn the_line_repeats_what_was_done() {
         let test = "context_pool/crowd/fixed/shuttle";
         assert_eq!(
-            Knobs::Once { seed: 17 }.line("suite", test),
+            Knobs::Once { seed: 17 }.line("suite", test, 1_000),
             "LASTREF_SEED=0x11 cargo test -p lastref-tests --test suite -- --exact context_pool/crowd/fixed/shuttle"
         );
-        let searched = Knobs::Search { seed: 0, schedules: 20 }.line("suite", test);
-        assert!(searched.starts_with("LASTREF_SEED=0x0 LASTREF_SCHEDULES=20 cargo test"), "{searched}");
+        for (schedules, line) in [(Some(20), "LASTREF_SCHEDULES=20"), (None, "LASTREF_SCHEDULES=1000")] {
+            let searched = Knobs::Search { seed: 0, schedules }.line("suite", test, 1_000);
+            assert!(searched.starts_with(&format!("LASTREF_SEED=0x0 {line} cargo test")), "{searched}");
+        }
     }
 }

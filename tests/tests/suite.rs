@@ -1,19 +1,19 @@
 //! The suite: one test per scenario, variant and engine, named `component/scenario/variant/engine`.
 //!
 //! A test replays the committed tokens of its cell first (`regressions.txt`), then searches as a hunt does. It fails if
-//! the verdict is not what the scenario says, or if a clean variant never reached a rare state that its scenario names.
-//! What it prints then is the failure as `lastref` prints it, and a line that, pasted, fails the same way.
-//! `LASTREF_SEED` makes it one execution, `LASTREF_SCHEDULES` widens the search.
+//! the verdict is not what the scenario says, if a clean variant never reached a rare state that its scenario names, or
+//! if the search was too narrow to decide. What it prints then is the failure as `lastref` prints it, and a line that,
+//! pasted, fails the same way. `LASTREF_SEED` makes it one execution, `LASTREF_SCHEDULES` widens the search.
 
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output};
 
 use lastref_tests::canaries::CANARIES;
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::environment::{CANARY, Knobs, has_canary};
-use lastref_tests::search::search;
+use lastref_tests::search::{search, search_within_budget};
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::{Expect, defaults, finding};
-use sim::explore::{Origin, Report, Verdict, run_one};
+use scenarios::{Expect, Judgement, defaults, finding};
+use sim::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
 use sim::replay::Token;
 
 const REGRESSIONS: &str = include_str!("../regressions.txt");
@@ -36,12 +36,16 @@ fn main() -> ExitCode {
         let origins: Vec<Origin> = regressions.iter().filter(|origin| is_of(origin, &cell)).cloned().collect();
         let name = cell.name();
         Trial::test(name.clone(), move || {
-            check(&cell, knobs, &origins)
-                .map_err(|bad| format!("{}\n{}", bad.text, bad.again.line("suite", &name)).into())
+            let line = |again: Knobs| again.line("suite", &name, cell.cell.budget.most);
+            check(&cell, knobs, &origins).map_err(|bad| format!("{}\n{}", bad.text, line(bad.again)).into())
         })
     });
-    let canary = Trial::test("canary/fails_and_the_line_that_it_prints_fails_the_same_way", canary_fails);
-    libtest_mimic::run(&Arguments::from_args(), trials.chain([canary]).collect()).exit_code()
+    let own = [
+        Trial::test("canary/fails_and_the_line_that_it_prints_fails_the_same_way", canary_fails),
+        Trial::test("knobs/zero_schedules_are_refused", zero_schedules_are_refused),
+        Trial::test("knobs/a_search_that_is_too_narrow_to_decide_fails", narrow_search_fails),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials.chain(own).collect()).exit_code()
 }
 
 fn refuse(sentence: &str) -> ExitCode {
@@ -83,50 +87,48 @@ fn check(cell: &SuiteCell, knobs: Knobs, regressions: &[Origin]) -> Result<(), B
         }
         Knobs::Search { seed, schedules } => {
             regressions.iter().try_for_each(|origin| once(cell, origin))?;
-            let report = search(&cell.cell, seed, schedules);
-            judge(cell, &report, knobs)?;
-            reached(cell, &report, knobs)
+            // Loom is through or proves nothing: it is not narrowed.
+            let asked = schedules.filter(|_| cell.cell.engine != Engine::Loom);
+            let budget = cell.expectation.budget(cell.cell.engine, asked);
+            let within = Cell { budget, ..cell.cell.clone() };
+            judge(cell, &within, &search_within_budget(&within, seed), knobs)
         }
     }
 }
 
 fn once(cell: &SuiteCell, origin: &Origin) -> Result<(), Bad> {
     let report = run_one(&cell.cell.case, origin.engine, origin.strategy, origin.seed);
-    judge(cell, &report, Knobs::Once { seed: origin.seed })
+    judge(cell, &cell.cell, &report, Knobs::Once { seed: origin.seed })
 }
 
-fn judge(cell: &SuiteCell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
-    if cell.expectation.is_met_by(cell.cell.engine, report) {
+/// `searched` is the suite's cell with the budget that its search had.
+fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
+    let judgement = cell.expectation.judge(searched, report);
+    if judgement == Judgement::AsExpected {
         return Ok(());
     }
     let expected = match cell.expectation.expect {
         Expect::Clean => String::from("expected: clean"),
         Expect::Violation { property } => format!("expected: a violation of `{property}`"),
     };
+    let schedules = report.schedules;
     let (found, again) = match &report.verdict {
         Verdict::Violation(failure) => {
-            let shortest = finding::shortest(&cell.cell.case, failure).map(|shrunk| shrunk.report.table);
+            let shortest = finding::shortest(&searched.case, failure).map(|shrunk| shrunk.report.table);
             (finding::text(failure, shortest.as_deref()), Knobs::Once { seed: failure.origin.seed })
         }
         Verdict::Diverged { message } => (format!("not deterministic: {message}"), knobs),
         Verdict::Broken { message } | Verdict::Misused { message } => (message.clone(), knobs),
-        Verdict::Clean => (format!("found: nothing, schedules: {}", report.schedules), knobs),
+        Verdict::Clean if judgement == Judgement::Undecided => {
+            let enough = searched.budget.enough;
+            (format!("undecided: found nothing so far, schedules: {schedules} of {enough}"), knobs)
+        }
+        Verdict::Clean => match &cell.expectation.never_reached(searched.engine, report)[..] {
+            [] => (format!("found: nothing, schedules: {schedules}"), knobs),
+            missing => (format!("never reached, schedules: {schedules}: {}", missing.join("; ")), knobs),
+        },
     };
     Err(Bad { text: format!("{expected}\n{found}"), again })
-}
-
-/// A clean search proves something only if it got to the states that it is about; one that is narrower than a hunt need
-/// not.
-fn reached(cell: &SuiteCell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
-    let is_whole = cell.cell.engine.is_scheduled() && report.schedules >= defaults::SCHEDULES;
-    let mut missing = cell.rare_states.iter().filter(|sentence| !report.reached.contains_key(**sentence));
-    match missing.next() {
-        Some(sentence) if is_whole && cell.expectation.expect == Expect::Clean => {
-            let text = format!("never reached, schedules: {}: {sentence}", report.schedules);
-            Err(Bad { text, again: knobs })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// This suite with the canary in it: the canary's test fails, and what it prints, pasted, fails with the same text.
@@ -143,11 +145,39 @@ fn canary_fails() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A search of no schedule would be clean: the suite refuses it, and runs nothing.
+fn zero_schedules_are_refused() -> Result<(), Failed> {
+    let output = this_suite(&[], &[("LASTREF_SCHEDULES", "0")])?;
+    let stderr = String::from_utf8(output.stderr)?;
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout)?.as_str()), (Some(2), ""), "{stderr}");
+    assert!(stderr.contains("LASTREF_SCHEDULES is `0`"), "{stderr}");
+    Ok(())
+}
+
+/// One schedule does not show a defect that takes two threads a turn each. That it was not found is no verdict, and a
+/// test does not pass without one.
+fn narrow_search_fails() -> Result<(), Failed> {
+    let hidden = |cell: &SuiteCell| {
+        let is_defect = cell.cell.engine == Engine::Shuttle && cell.expectation.expect != Expect::Clean;
+        is_defect && search(&cell.cell, defaults::SEED, 1).failure().is_none()
+    };
+    let cell = cells::all().into_iter().find(hidden).ok_or("one schedule shows every defect")?;
+    let output = this_suite(&["--exact", &cell.name()], &[("LASTREF_SCHEDULES", "1")])?;
+    let stdout = String::from_utf8(output.stdout)?;
+    assert!(!output.status.success() && stdout.contains("undecided: "), "{stdout}");
+    Ok(())
+}
+
+/// This suite in a process of its own.
+fn this_suite(arguments: &[&str], knobs: &[(&str, &str)]) -> std::io::Result<Output> {
+    let mut suite = Command::new(std::env::current_exe()?);
+    suite.env_remove("LASTREF_SEED").env_remove("LASTREF_SCHEDULES");
+    suite.args(arguments).envs(knobs.iter().copied()).output()
+}
+
 /// What the canary's test prints when it fails, up to its last line.
 fn told_by_canary(arguments: &[&str], knobs: &[(&str, &str)]) -> Result<String, Failed> {
-    let mut suite = Command::new(std::env::current_exe()?);
-    suite.env_remove("LASTREF_SEED").env_remove("LASTREF_SCHEDULES").env(CANARY, "1");
-    let output = suite.args(arguments).envs(knobs.iter().copied()).output()?;
+    let output = this_suite(arguments, &[knobs, &[(CANARY, "1")]].concat())?;
     let stdout = String::from_utf8(output.stdout)?;
     if output.status.success() {
         return Err(format!("the suite passed with the canary in it\n{stdout}").into());

@@ -12,15 +12,13 @@ use lastref_tests::search::{hunt, search};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, defaults};
 use sim::ViolationKind;
-use sim::explore::{Case, CaseName, Cell, Engine, Report, Verdict, run_one};
+use sim::explore::{Budget, Case, CaseName, Cell, Engine, Report, Verdict, run_one};
 use sim::replay::{Repro, ShrinkLimits, Token, replay_repro, shrink};
 
 /// Every canary is found in far fewer.
 const SCHEDULES: u64 = 300;
 /// Real threads are slow to start, and what they show is not theirs to repeat.
 const SCHEDULES_ON_THREADS: u64 = 20;
-/// Every planted defect is.
-const SCHEDULES_OF_DEFECT: u64 = 10_000;
 
 fn main() -> ExitCode {
     sim::explore::serve_child(case);
@@ -70,7 +68,7 @@ fn every_kind_has_a_canary() -> Result<(), Failed> {
 fn canary_sings(canary: &Canary, engine: Engine) -> Result<(), Failed> {
     let explore = |variant: &str| -> Result<Report, Failed> {
         let case = canary.case(variant).ok_or("invariant: a canary has both twins")?;
-        let cell = Cell { case, engine, strategy: defaults::STRATEGY };
+        let cell = Cell { case, engine, strategy: defaults::STRATEGY, budget: Budget::exactly(SCHEDULES) };
         Ok(search(&cell, defaults::SEED, SCHEDULES))
     };
     let broken = explore(BROKEN)?;
@@ -85,7 +83,8 @@ fn canary_sings(canary: &Canary, engine: Engine) -> Result<(), Failed> {
 /// Real threads prove nothing about the broken twin; the sound one must be as sound there as anywhere.
 fn sound_on_threads(canary: &Canary) -> Result<(), Failed> {
     let case = canary.case(SOUND).ok_or("invariant: a canary has both twins")?;
-    let cell = Cell { case, engine: Engine::Threads, strategy: defaults::STRATEGY };
+    let budget = Budget::exactly(SCHEDULES_ON_THREADS);
+    let cell = Cell { case, engine: Engine::Threads, strategy: defaults::STRATEGY, budget };
     let report = search(&cell, defaults::SEED, SCHEDULES_ON_THREADS);
     assert!(matches!(report.verdict, Verdict::Clean), "the sound twin is accused: {}", gist(&report));
     assert_eq!(report.schedules, SCHEDULES_ON_THREADS);
@@ -120,7 +119,7 @@ fn jobs_do_not_matter() -> Result<(), Failed> {
 
 /// A finding, its token, its shrunk case, and the saved file of it: the same property at every stage.
 fn replays(cell: &SuiteCell) -> Result<(), Failed> {
-    let report = search(&cell.cell, defaults::SEED, SCHEDULES_OF_DEFECT);
+    let report = search(&cell.cell, defaults::SEED, defaults::SCHEDULES_OF_DEFECT);
     let failure = report.failure().ok_or("the defect was not found")?;
     let case = &cell.cell.case;
 

@@ -9,11 +9,10 @@ use models::buffer_pool::{Audit, Ending, NetPlan, Plan, Step, Variant, net, plan
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A client on the network receives another's message";
-    Scenario::new("net_answer_of_another", about, "lesismal/nbio#453", plans, net::run)
+    Scenario::on_network("net_answer_of_another", about, "lesismal/nbio#453", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "a payload reaches only the request it is tagged for")
         .sometimes(&["a body is echoed to its end", "a chunk goes behind another in one buffer"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

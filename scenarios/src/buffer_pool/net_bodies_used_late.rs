@@ -10,7 +10,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Bodies are closed from elsewhere and too late, under resets";
-    Scenario::new("net_bodies_used_late", about, "lesismal/nbio#502", plans, net::run)
+    Scenario::on_network("net_bodies_used_late", about, "lesismal/nbio#502", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::LateCloseRetainedBody, "BodyReader is not used after its release")
         .violates(Variant::ReadAfterClose, "mempool buffer is not used after its release")
@@ -21,7 +21,6 @@ pub fn scenario() -> Scenario {
             "a response finds its connection closed",
             "a request is answered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

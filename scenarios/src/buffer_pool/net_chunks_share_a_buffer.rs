@@ -10,11 +10,10 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A client on the network reads what was in a buffer before";
-    Scenario::new("net_chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, net::run)
+    Scenario::on_network("net_chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::AppendGrowsToCap, "a payload reaches only the request it is tagged for")
         .sometimes(&["a chunk goes behind another in one buffer", "a body is echoed to its end"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -13,7 +13,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Hosts of clients crash and restart, and links break";
-    Scenario::new("net_client_crash", about, "lesismal/nbio@v1.5.12", plans, net::run)
+    Scenario::on_network("net_client_crash", about, "lesismal/nbio@v1.5.12", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a client begins anew on a host that has crashed",
@@ -21,7 +21,6 @@ pub fn scenario() -> Scenario {
             "a client waits in vain",
             "a request is answered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Connections are cut without a word and end by their deadlines";
-    Scenario::new("net_cut_connection", about, "lesismal/nbio@v1.5.12", plans, net::run)
+    Scenario::on_network("net_cut_connection", about, "lesismal/nbio@v1.5.12", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a connection times out",
@@ -19,7 +19,6 @@ pub fn scenario() -> Scenario {
             "a connection closes with a request half parsed",
             "a request is answered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

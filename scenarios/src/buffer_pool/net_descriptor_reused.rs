@@ -9,11 +9,10 @@ use models::buffer_pool::{Ask, Client, Ending, NetPlan, Plan, Step, Threads, Var
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A descriptor is given to the next client on the network while somebody is about to read it";
-    Scenario::new("net_descriptor_reused", about, "lesismal/nbio#189", plans, net::run)
+    Scenario::on_network("net_descriptor_reused", about, "lesismal/nbio#189", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::FdReuseNoLock, "a payload reaches only the request it is tagged for")
         .sometimes(&["a read finds its connection closed", "a request is answered"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

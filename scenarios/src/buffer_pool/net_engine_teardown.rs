@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Concurrent teardown: the engine stops under its clients on the network";
-    Scenario::new("net_engine_teardown", about, "lesismal/nbio@v1.5.12", plans, net::run)
+    Scenario::on_network("net_engine_teardown", about, "lesismal/nbio@v1.5.12", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "the engine is stopped under a connection",
@@ -20,7 +20,6 @@ pub fn scenario() -> Scenario {
             "a request is answered",
             "a response finds its connection closed",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A reset at any byte of requests and answers";
-    Scenario::new("net_http_reset_at_a_byte", about, "lesismal/nbio@84bf8b8", plans, net::run)
+    Scenario::on_network("net_http_reset_at_a_byte", about, "lesismal/nbio@84bf8b8", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")
         .violates(Variant::RefusedKeepsResponse, "Response is released by quiescence")
@@ -22,7 +22,6 @@ pub fn scenario() -> Scenario {
             "a response finds its connection closed",
             "a request is answered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Socket close by FIN at any byte of requests and answers";
-    Scenario::new("net_http_socket_close", about, "lesismal/nbio#419", plans, net::run)
+    Scenario::on_network("net_http_socket_close", about, "lesismal/nbio#419", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a connection closes with a request half parsed",
@@ -20,7 +20,6 @@ pub fn scenario() -> Scenario {
             "a response finds its connection closed",
             "a request is answered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Pipelining clients on the network are all answered, each with its own";
-    Scenario::new("net_pipelined_clients", about, "lesismal/nbio#445", plans, net::run)
+    Scenario::on_network("net_pipelined_clients", about, "lesismal/nbio#445", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "BodyReader is not used after its release")
         .violates(Variant::AppendNoFreeOld, "mempool buffer is released by quiescence")
@@ -23,7 +23,6 @@ pub fn scenario() -> Scenario {
             "a request comes in pieces",
             "a body is echoed to its end",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

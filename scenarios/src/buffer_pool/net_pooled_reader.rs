@@ -11,12 +11,11 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A pooled body reader is closed late and used by the next client on the network";
-    Scenario::new("net_pooled_reader", about, "lesismal/nbio@00a897c", plans, net::run)
+    Scenario::on_network("net_pooled_reader", about, "lesismal/nbio@00a897c", plans, net::run)
         .clean(Variant::Fixed)
         .clean(Variant::LateCloseRetainedBody)
         .violates(Variant::GetWithoutResetClosed, "mempool buffer is released by quiescence")
         .sometimes(&["a body is echoed to its end"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

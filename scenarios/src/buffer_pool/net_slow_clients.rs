@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Connections stall, and clients read more slowly than the server writes";
-    Scenario::new("net_slow_clients", about, "lesismal/nbio@b836026", plans, net::run)
+    Scenario::on_network("net_slow_clients", about, "lesismal/nbio@b836026", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::WriteTailNotFreed, "mempool buffer is released by quiescence")
         .sometimes(&[
@@ -19,7 +19,6 @@ pub fn scenario() -> Scenario {
             "the tail of the write list moves to a larger buffer",
             "a body is echoed to its end",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -8,20 +8,54 @@ use std::process::ExitCode;
 
 use super::error::Error;
 
-/// How the process ends. A panic ends it with 101 too.
+/// How the process ends; where several apply, the last of these in their order. A panic ends it with 101 too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Everything is as the scenarios say.
-    AsExpected = 0,
-    /// A violation that is not expected, or an expected one that was not found, or a replay that violates.
-    Finding = 1,
+    /// Everything is decided, and as the scenarios say.
+    AsExpected,
+    /// Some cells are undecided, and every other is as its scenario says.
+    Undecided,
+    /// A violation that is not expected, or an expected one that was not found, or a rare state that no run of a whole
+    /// search reached, or a replay that violates.
+    Finding,
     /// Bad usage or input.
-    Refused = 2,
+    Refused,
     /// The same execution gave two results.
-    NotDeterministic = 3,
+    NotDeterministic,
     /// The harness failed: a bug of it, or a process of loom that could not be started or died.
-    Broken = 101,
+    Broken,
+    /// Ctrl-C ended a search.
+    Interrupted,
+    /// SIGTERM ended a search.
+    Terminated,
 }
+
+impl Exit {
+    /// The exit code; of a signal it is what a shell expects of a process that the signal ended.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::AsExpected => 0,
+            Exit::Finding => 1,
+            Exit::Refused => 2,
+            Exit::NotDeterministic => 3,
+            Exit::Undecided => 4,
+            Exit::Broken => 101,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+        }
+    }
+}
+
+/// The exit codes, as `--help` says them.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything is decided, and as expected
+  1    a finding, or a verdict that is not as expected
+  2    bad usage or input
+  3    not deterministic: the same execution gave two results
+  4    undecided cells are left
+  101  a bug of the harness
+  130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed";
 
 /// The whole effect of a command on the outside, files aside.
 #[derive(Clone, Debug)]
@@ -45,10 +79,11 @@ impl Answer {
         Answer { stdout: String::new(), remarks: vec![format!("lastref: {error}")], exit: Exit::Refused }
     }
 
-    /// An error that came after there was something to show: it is added, and decides the exit code.
+    /// An error that came after there was something to show: it is added, and decides the exit code unless something
+    /// worse has happened.
     pub(super) fn and_refuse(&mut self, error: &Error) {
         self.remarks.push(format!("lastref: {error}"));
-        self.exit = Exit::Refused;
+        self.exit = self.exit.max(Exit::Refused);
     }
 
     /// Prints, and gives the exit code.
@@ -63,11 +98,11 @@ impl Answer {
             let _ = writeln!(stderr, "{remark}");
         }
         match written {
-            Ok(()) => ExitCode::from(self.exit as u8),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(self.exit as u8),
+            Ok(()) => ExitCode::from(self.exit.code()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(self.exit.code()),
             Err(error) => {
                 let _ = writeln!(stderr, "lastref: cannot write the answer to stdout: {error}");
-                ExitCode::from(Exit::Refused as u8)
+                ExitCode::from(Exit::Refused.code())
             }
         }
     }
@@ -76,4 +111,24 @@ impl Answer {
 fn write_to(mut stdout: impl Write, text: &str) -> io::Result<()> {
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_has_every_exit_code() {
+        use Exit::{AsExpected, Broken, Finding, Interrupted, NotDeterministic, Refused, Terminated, Undecided};
+        for exit in [AsExpected, Broken, Finding, Interrupted, NotDeterministic, Refused, Terminated, Undecided] {
+            let code = exit.code().to_string();
+            assert!(EXIT_CODES.split(|c: char| !c.is_ascii_digit()).any(|number| number == code), "{exit:?}: {code}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_verdict_outweighs_an_undecided_one_and_a_signal_outweighs_both() {
+        assert!(Exit::Interrupted > Exit::Finding && Exit::Finding > Exit::Undecided);
+        assert!(Exit::Undecided > Exit::AsExpected);
+    }
 }

@@ -1,6 +1,6 @@
 //! The wall clock: the one place that reads it.
 //!
-//! No verdict depends on it. It ends a hunt whose time is up and fills in the field `seconds`; inside an execution time
+//! It ends a hunt whose time is up, estimates the time left, and fills in the field `seconds`; inside an execution time
 //! is virtual.
 
 use std::time::{Duration, Instant};
@@ -27,4 +27,10 @@ impl Clock {
     pub(super) fn seconds(self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
+}
+
+/// The time until then; none of it if that has passed.
+#[expect(clippy::disallowed_methods, reason = "what is left of a budget of time is about the wall clock")]
+pub(super) fn until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }

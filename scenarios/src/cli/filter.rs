@@ -15,8 +15,6 @@ use super::error::Error;
 pub(super) struct Chosen {
     pub(super) cell: Cell,
     pub(super) expectation: Expectation,
-    /// What some run of it must reach, where the variant is clean.
-    pub(super) rare_states: &'static [&'static str],
 }
 
 impl Chosen {
@@ -28,14 +26,20 @@ impl Chosen {
         strategy: StrategyName,
     ) -> Result<Chosen, Error> {
         let unknown = || no_variant(scenario, variant);
-        let expectation = scenario.expectation(variant).ok_or_else(unknown)?.clone();
+        let expectation = scenario.expectation(variant).ok_or_else(unknown)?;
         let case = scenario.case(variant).ok_or_else(unknown)?;
         if !scenario.engines().contains(&engine) {
             let engines = names(&scenario.engines());
             return Err(Error::NotOnEngine { scenario: scenario.name(), engine: engine.to_string(), engines });
         }
-        let rare_states = scenario.rare_states();
-        Ok(Chosen { cell: Cell { case, engine, strategy }, expectation, rare_states })
+        let budget = expectation.budget(engine, None);
+        Ok(Chosen { cell: Cell { case, engine, strategy, budget }, expectation })
+    }
+
+    /// `component/scenario/variant/engine`: how the suite names the same cell.
+    pub(super) fn name(&self) -> String {
+        let name = self.cell.case.name();
+        format!("{}/{}/{}/{}", name.component, name.scenario, name.variant, self.cell.engine)
     }
 }
 
@@ -121,8 +125,8 @@ fn no_cell(arguments: &HuntArguments, scenarios: &[Scenario]) -> Error {
         .filter(|engine| {
             let mut running = scenarios.iter().filter(|scenario| scenario.engines().contains(engine));
             running.any(|scenario| {
-                let mut said = scenario.expectations().iter().filter(|said| is_wanted(arguments, said));
-                said.any(|said| takes_part(said, *engine, None))
+                let mut said = scenario.expectations().into_iter().filter(|said| is_wanted(arguments, said));
+                said.any(|said| takes_part(&said, *engine, None))
             })
         })
         .collect();

@@ -1,26 +1,113 @@
-//! The part of an answer that tells a finding in full.
+//! The part of an answer that tells findings in full, and what is done with them.
+//!
+//! A finding that is not expected is made small and saved at once, because it may be the first and last time that anyone
+//! sees it. In a hunt that is so for the first few: a model that is broken at its root fails in hundreds of cells, for one
+//! reason, and each takes as long to shrink as to find. The others have a token, which `lastref shrink` takes.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use scenarios::finding;
+use scenarios::{Judgement, finding};
 use sim::replay::Shrunk;
 
+use super::error::Error;
 use super::outcome::Outcome;
+
+/// How many findings of a hunt are made small, saved, and told in full.
+pub(super) const SHOWN: usize = 5;
 
 /// The smallest case of an outcome's finding, if it has one that can be made small.
 pub(super) fn shortest(outcome: &Outcome) -> Option<Shrunk> {
     outcome.failure().and_then(|failure| finding::shortest(&outcome.chosen.cell.case, failure))
 }
 
+/// Makes the first findings that are not expected small, and saves them in `folder`. Stops when `stop` says so.
+pub(super) fn save_the_unexpected(
+    outcomes: &mut [Outcome],
+    folder: &Path,
+    stop: impl Fn() -> bool,
+) -> Result<(), Error> {
+    let unexpected = outcomes.iter_mut().filter(|outcome| is_unexpected(outcome));
+    for outcome in unexpected.take(SHOWN).take_while(|_| !stop()) {
+        if let Some(shrunk) = shortest(outcome) {
+            outcome.shortest = Some(shrunk.report.table);
+            outcome.repro = Some(shrunk.repro.save(folder)?);
+        }
+    }
+    Ok(())
+}
+
+fn is_unexpected(outcome: &Outcome) -> bool {
+    outcome.failure().is_some() && outcome.judgement() != Judgement::AsExpected
+}
+
 /// The finding in full, and where it was saved; empty if there is none.
 pub(super) fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
     if let Some(failure) = outcome.failure() {
-        let _ = writeln!(text, "{}", finding::text(failure, outcome.shortest.as_deref()));
+        // The table of a run that could be made small is far too long: it is for `replay` to show.
+        let is_long = failure.origin.engine.is_scheduled() && outcome.shortest.is_none();
+        let table = if is_long { Some("") } else { outcome.shortest.as_deref() };
+        let _ = writeln!(text, "{}", finding::text(failure, table));
         if let Some(path) = &outcome.repro {
             let _ = writeln!(text, "saved: {}", path.display());
         }
         text.push('\n');
     }
     text
+}
+
+/// Everything in a hunt that is not as expected: the first findings in full, one line for each of the others.
+pub(super) fn unexpected(outcomes: &[Outcome]) -> String {
+    let found: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_unexpected(outcome)).collect();
+    let (shown, others) = found.split_at(found.len().min(SHOWN));
+    let mut text: String = shown.iter().map(|outcome| self::text(outcome)).collect();
+    if !others.is_empty() {
+        let _ =
+            writeln!(text, "{} more findings; `lastref shrink TOKEN` shows and saves the smallest case:", others.len());
+        for outcome in others {
+            let _ = writeln!(text, "{}: {}", outcome.name(), outcome.verdict());
+            let _ = writeln!(text, "  {}", outcome.token().unwrap_or_default());
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::outcome::samples::{clean, violation};
+
+    #[test]
+    fn the_first_findings_are_made_small_and_the_others_keep_their_tokens() {
+        let folder = tempfile::tempdir().expect("a folder for scratch files");
+        let mut outcomes = vec![violation(); SHOWN + 3];
+        outcomes.insert(1, clean(2_000));
+        save_the_unexpected(&mut outcomes, folder.path(), || false).expect("the folder can be written");
+        let saved = outcomes.iter().filter(|outcome| outcome.repro.is_some() && outcome.shortest.is_some()).count();
+        assert_eq!(saved, SHOWN);
+        let text = unexpected(&outcomes);
+        assert_eq!(text.matches("the shortest interleaving found").count(), SHOWN, "{text}");
+        let (_, others) = text.split_once("3 more findings; `lastref shrink TOKEN`").expect("the others are announced");
+        let token = outcomes[0].token().expect("a finding has a token");
+        assert_eq!(others.matches(token).count(), 3, "{others}");
+    }
+
+    #[test]
+    fn nothing_is_made_small_after_a_signal_and_the_finding_is_told_all_the_same() {
+        let folder = tempfile::tempdir().expect("a folder for scratch files");
+        let mut outcomes = vec![violation()];
+        save_the_unexpected(&mut outcomes, folder.path(), || true).expect("nothing is written");
+        assert_eq!(outcomes[0].repro, None);
+        let text = unexpected(&outcomes);
+        let token = outcomes[0].token().expect("a finding has a token");
+        assert!(text.contains("does not hold") && text.contains(&format!("lastref shrink {token}")), "{text}");
+        assert!(text.lines().count() < 30, "without the table of a run that is not small:\n{text}");
+    }
+
+    #[test]
+    fn what_is_as_expected_is_not_told() {
+        assert_eq!(unexpected(&[clean(2_000), clean(5)]), "");
+    }
 }

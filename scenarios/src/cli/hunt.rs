@@ -1,49 +1,67 @@
 //! `lastref hunt`: every matching cell, and a table at the end.
 
 use std::fmt::Write;
+use std::time::Duration;
+
+use scenarios::Judgement;
 
 use super::answer::Answer;
 use super::args::HuntArguments;
 use super::error::Error;
-use super::filter;
-use super::findings;
-use super::json;
 use super::search::{self, Explored};
-use super::table;
 use super::terminal::Look;
+use super::{filter, findings, json, table, time_left};
 
 /// Explores every cell that matches, and says for each whether it is as expected.
 pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
     let chosen = filter::of_hunt(arguments)?;
-    let mut explored = search::explore(chosen, &arguments.search, arguments.time, search::jobs(arguments.jobs));
-    explored.leave_out_undecided();
-    let stdout = if arguments.search.json { json::hunt(&explored) } else { text(&explored, Look::of_stdout()) };
+    let explored = search::explore(chosen, &arguments.search, arguments.time, search::jobs(arguments.jobs));
+    let stdout = if arguments.search.json {
+        json::hunt(&explored)
+    } else {
+        let mut text = findings::unexpected(&explored.outcomes);
+        text.push_str(&table::render(&explored.outcomes, Look::of_stdout()));
+        let _ = writeln!(text, "{}", summary(&explored, arguments.time));
+        text
+    };
     Ok(explored.into_answer(stdout))
 }
 
-/// The findings nobody expected in full, the table, and one line that sums up.
-fn text(explored: &Explored, look: Look) -> String {
-    let mut text = String::new();
-    for outcome in explored.outcomes.iter().filter(|outcome| !outcome.is_as_expected()) {
-        text.push_str(&findings::text(outcome));
+/// One line that sums up.
+fn summary(explored: &Explored, time: Option<Duration>) -> String {
+    let expected = explored.count(Judgement::AsExpected);
+    let mut line = format!("{expected} of {} as expected", explored.outcomes.len());
+    let unexpected = explored.count(Judgement::NotAsExpected);
+    if unexpected > 0 {
+        let _ = write!(line, ", {unexpected} not as expected");
     }
-    text.push_str(&table::render(&explored.outcomes, look));
-    let _ = writeln!(text, "{}", summary(explored));
-    text
-}
-
-fn summary(explored: &Explored) -> String {
-    let cells = explored.outcomes.len();
-    let expected = explored.outcomes.iter().filter(|outcome| outcome.is_as_expected()).count();
-    let mut line =
-        format!("{expected} of {cells} as expected, {} schedules in {:.1} s", explored.schedules(), explored.seconds);
+    let _ = write!(line, ", {} schedules in {:.1} s", explored.schedules(), explored.seconds);
     let rechecked: u64 = explored.outcomes.iter().map(|outcome| outcome.report.rechecked).sum();
     if rechecked > 0 {
         let _ = write!(line, ", {rechecked} made again");
     }
-    if explored.undecided > 0 {
-        let why = if explored.stopped { "stopped" } else { "the time was over" };
-        let _ = write!(line, "; {why}, {} undecided", explored.undecided);
+    if explored.stopped.is_some() {
+        line.push_str("; stopped");
+    }
+    match explored.count(Judgement::Undecided) {
+        0 => {}
+        undecided if explored.stopped.is_some() => {
+            let _ = write!(line, ", {undecided} undecided");
+        }
+        undecided if time.is_some() => {
+            let _ = write!(line, "; {undecided} undecided: give it --for {}", longer(explored, time));
+        }
+        undecided => {
+            let _ = write!(line, "; {undecided} undecided: give it more --schedules");
+        }
     }
     line
+}
+
+/// A time that should do: what the search needs by its own estimate and a quarter more, and more than it had.
+fn longer(explored: &Explored, time: Option<Duration>) -> String {
+    const UNKNOWN: Duration = Duration::from_secs(300);
+    let had = time.unwrap_or_default().saturating_mul(2);
+    let needed = explored.time_needed.map_or(UNKNOWN, |needed| needed.saturating_mul(5) / 4);
+    time_left::rounded_up(needed.max(had))
 }

@@ -1,9 +1,10 @@
 //! The shapes that `--json` prints.
 //!
 //! They are an interface: scripts read them, so a field is never renamed and never left out (what does not apply is
-//! null). `seed` is what `--seed` takes to get the same result again; of a replay it is the execution's own. Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
+//! null). `seed` is what `--seed` takes to get the same result again; of a replay it is the execution's own. Seeds and
+//! hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
 
-use scenarios::{Expect, Expectation, Scenario};
+use scenarios::{Expect, Expectation, Judgement, Scenario};
 use serde::Serialize;
 use sim::ViolationKind;
 use sim::explore::{Preemptions, Verdict};
@@ -25,16 +26,22 @@ pub(super) struct Result<'a> {
     /// How many of them were made again, and went the same way.
     rechecked: u64,
     steps: u64,
+    /// What was found; `undecided` is a search that found nothing and did not spend its budget.
     verdict: &'static str,
     /// Whether the budget was spent, or, on loom, the whole space explored; of a search that was stopped it was not.
     complete: bool,
     /// Of loom: within which bound on preemptions every execution was explored, a number or "unbounded"; null if within
     /// none, and of the other engines.
     preemptions: Option<serde_json::Value>,
+    /// Whether `judgement` is `as_expected`.
     expected: bool,
+    /// `as_expected`, `not_as_expected` or `undecided`.
+    judgement: &'static str,
     kind: Option<ViolationKind>,
     property: Option<&'a str>,
     message: Option<&'a str>,
+    /// The rare states that no run reached, if that is why the cell is not as expected.
+    never_reached: Vec<&'static str>,
     replay: Option<&'a str>,
     repro: Option<String>,
     trace_hash: String,
@@ -49,6 +56,7 @@ impl<'a> Result<'a> {
         let cell = &outcome.chosen.cell;
         let name = cell.case.name();
         let failure = outcome.failure();
+        let judgement = outcome.judgement();
         Result {
             scenario: &name.scenario,
             component: &name.component,
@@ -60,6 +68,7 @@ impl<'a> Result<'a> {
             rechecked: outcome.report.rechecked,
             steps: outcome.report.steps,
             verdict: match &outcome.report.verdict {
+                Verdict::Clean if judgement == Judgement::Undecided => "undecided",
                 Verdict::Clean => "clean",
                 Verdict::Violation(_) => "violation",
                 Verdict::Diverged { .. } => "not_deterministic",
@@ -71,10 +80,12 @@ impl<'a> Result<'a> {
                 Preemptions::AtMost(most) => most.into(),
                 Preemptions::Unbounded => "unbounded".into(),
             }),
-            expected: outcome.is_as_expected(),
+            expected: judgement == Judgement::AsExpected,
+            judgement: judgement.name(),
             kind: failure.map(|failure| failure.kind),
             property: failure.map(|failure| failure.property.as_str()),
             message: failure.map(|failure| failure.message.as_str()),
+            never_reached: outcome.never_reached(),
             replay: outcome.token(),
             repro: outcome.repro.as_ref().map(|path| path.display().to_string()),
             trace_hash: hexadecimal(outcome.report.trace_hash),
@@ -88,9 +99,9 @@ impl<'a> Result<'a> {
 struct Hunted<'a> {
     results: Vec<Result<'a>>,
     as_expected: bool,
-    /// Ctrl-C ended it.
+    /// Whether a signal ended it.
     stopped: bool,
-    /// Cells that are not among the results, since nothing is known of them.
+    /// How many of the results are undecided.
     undecided: usize,
     schedules: u64,
     seconds: f64,
@@ -117,9 +128,9 @@ struct ListedVariant {
 pub(super) fn hunt(explored: &Explored) -> String {
     line(&Hunted {
         results: explored.outcomes.iter().map(Result::of).collect(),
-        as_expected: explored.is_as_expected(),
-        stopped: explored.stopped,
-        undecided: explored.undecided,
+        as_expected: explored.count(Judgement::AsExpected) == explored.outcomes.len(),
+        stopped: explored.stopped.is_some(),
+        undecided: explored.count(Judgement::Undecided),
         schedules: explored.schedules(),
         seconds: explored.seconds,
     })

@@ -25,6 +25,7 @@ mod source;
 mod stop;
 mod table;
 mod terminal;
+mod time_left;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use scenarios::Expect;
+use scenarios::{Expect, Judgement};
 use sim::explore::{Engine, Failure, Report, Verdict};
 
 use super::answer::Exit;
@@ -50,24 +50,18 @@ impl Outcome {
     }
 
     /// Whether it is what the scenario says.
-    pub(super) fn is_as_expected(&self) -> bool {
-        self.chosen.expectation.is_met_by(self.chosen.cell.engine, &self.report)
+    pub(super) fn judgement(&self) -> Judgement {
+        self.chosen.expectation.judge(&self.chosen.cell, &self.report)
     }
 
-    /// Whether more schedules could change the verdict of a cell whose hunt was stopped.
-    pub(super) fn is_decided(&self) -> bool {
-        !matches!(self.report.verdict, Verdict::Clean) || self.report.complete
+    /// The rare states that count against it: see [`Expectation::never_reached`](scenarios::Expectation::never_reached).
+    pub(super) fn never_reached(&self) -> Vec<&'static str> {
+        self.chosen.expectation.never_reached(self.chosen.cell.engine, &self.report)
     }
 
-    /// Whether any schedule of the cell was made.
-    pub(super) fn is_explored(&self) -> bool {
-        !matches!(self.report.verdict, Verdict::Clean) || self.report.schedules > 0
-    }
-
-    /// `scenario/variant/engine`, with the component in front: how the suite names the same cell.
+    /// `component/scenario/variant/engine`.
     pub(super) fn name(&self) -> String {
-        let name = self.chosen.cell.case.name();
-        format!("{}/{}/{}/{}", name.component, name.scenario, name.variant, self.chosen.cell.engine)
+        self.chosen.name()
     }
 
     /// How much was explored, in words.
@@ -80,27 +74,95 @@ impl Outcome {
 
     /// The verdict in words, and what was expected instead, if it was something else.
     pub(super) fn verdict(&self) -> String {
-        let said = verdict(self.chosen.cell.engine, &self.report);
-        match self.chosen.expectation.expect {
-            _ if self.is_as_expected() => said,
-            Expect::Clean => format!("{said}; expected: clean"),
-            Expect::Violation { property } => format!("{said}; expected: {property}"),
-        }
+        verdict(&self.chosen, &self.report)
     }
 }
 
-/// The verdict of a report in words. What loom does not find is not there, but only if it was through.
-pub(super) fn verdict(engine: Engine, report: &Report) -> String {
+/// The verdict of a cell's report in words, and what was expected instead, if it was something else.
+pub(super) fn verdict(chosen: &Chosen, report: &Report) -> String {
+    let Chosen { cell, expectation } = chosen;
+    let said = words(cell.engine, report);
+    match (expectation.judge(cell, report), expectation.expect) {
+        (Judgement::AsExpected, _) => said,
+        (Judgement::Undecided, _) if report.schedules == 0 => String::from("undecided, not explored"),
+        (Judgement::Undecided, Expect::Clean) => String::from("undecided, clean so far"),
+        (Judgement::Undecided, Expect::Violation { .. }) => String::from("undecided, not found so far"),
+        (Judgement::NotAsExpected, Expect::Clean) => match &expectation.never_reached(cell.engine, report)[..] {
+            [] => format!("{said}; expected: clean"),
+            missing => format!("{said}; never reached: {}", missing.join("; ")),
+        },
+        (Judgement::NotAsExpected, Expect::Violation { property }) => format!("{said}; expected: {property}"),
+    }
+}
+
+/// The verdict of a report in words. An exploration by loom proves that there is nothing only if it was complete.
+fn words(engine: Engine, report: &Report) -> String {
     match &report.verdict {
         Verdict::Violation(failure) => format!("violation: {}", failure.property),
         Verdict::Diverged { .. } => String::from("not deterministic"),
         Verdict::Broken { .. } => String::from("not explored: the harness failed"),
         Verdict::Misused { .. } => String::from("cannot be explored"),
-        Verdict::Clean if report.schedules == 0 => String::from("not explored"),
         Verdict::Clean if engine == Engine::Loom => match report.preemptions {
             None => String::from("clean, cut short"),
             Some(bound) => format!("clean, all executions with {bound}"),
         },
         Verdict::Clean => String::from("clean"),
+    }
+}
+
+/// Outcomes for the tests of what is printed of them.
+#[cfg(test)]
+pub(super) mod samples {
+    use std::collections::BTreeMap;
+
+    use scenarios::Expectation;
+    use sim::explore::run_one;
+
+    use super::*;
+
+    /// The first variant of the list that is expected so.
+    fn chosen(expect: impl Fn(&Expectation) -> bool) -> Chosen {
+        let mut of_all = scenarios::all()
+            .into_iter()
+            .flat_map(|scenario| scenario.expectations().into_iter().map(move |said| (scenario.clone(), said)));
+        let found = of_all.find(|(scenario, said)| scenario.engines().contains(&Engine::Shuttle) && expect(said));
+        let (scenario, said) = found.expect("the list has one");
+        Chosen::new(&scenario, said.variant, Engine::Shuttle, scenarios::defaults::STRATEGY).expect("it is of the list")
+    }
+
+    fn outcome(chosen: Chosen, report: Report) -> Outcome {
+        Outcome { chosen, seed: 0, report, shortest: None, repro: None }
+    }
+
+    /// A search of that many schedules that found nothing, and reached every rare state.
+    pub(in crate::cli) fn clean(schedules: u64) -> Outcome {
+        let mut clean = deserted(schedules);
+        let rare_states = clean.chosen.expectation.not_reached(&clean.report);
+        clean.report.reached = rare_states.into_iter().map(|sentence| (sentence.to_owned(), 1)).collect();
+        clean
+    }
+
+    /// A search of that many schedules that found nothing, and reached no rare state.
+    pub(in crate::cli) fn deserted(schedules: u64) -> Outcome {
+        let chosen = chosen(|said| said.expect == Expect::Clean && !said.rare_states.is_empty());
+        let complete = schedules >= chosen.cell.budget.enough;
+        let report = Report {
+            schedules,
+            steps: 340,
+            verdict: Verdict::Clean,
+            complete,
+            reached: BTreeMap::new(),
+            ..run_one(&chosen.cell.case, Engine::Shuttle, chosen.cell.strategy, 0)
+        };
+        outcome(chosen, report)
+    }
+
+    /// A planted defect, found, where the scenario is made to say that the variant is clean.
+    pub(in crate::cli) fn violation() -> Outcome {
+        let mut chosen = chosen(|said| said.expect != Expect::Clean);
+        let run = |seed| run_one(&chosen.cell.case, Engine::Shuttle, chosen.cell.strategy, seed);
+        let report = (0..).map(run).find(|report| report.failure().is_some()).expect("some seed shows the defect");
+        chosen.expectation = Expectation::clean(chosen.expectation.variant);
+        outcome(chosen, report)
     }
 }

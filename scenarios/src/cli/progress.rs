@@ -1,32 +1,42 @@
-//! What a person sees while a hunt runs: a bar for each component on a terminal, a line for each finished cell elsewhere.
+//! What a person sees while a hunt runs: a bar for each component and the time left on a terminal, a line for each
+//! finished cell elsewhere.
 //!
 //! Everything here goes to stderr, and nothing here decides anything. A bar counts cells, not schedules: a cell that
 //! finds its violation at once leaves most of its budget unspent, so a bar of schedules would jump and lie.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use sim::explore::{Engine, Observer, Report};
+use scenarios::{Expect, Judgement};
+use sim::explore::{Observer, Report};
 
 use super::filter::Chosen;
-use super::outcome::verdict;
 use super::terminal::stderr_is_terminal;
+use super::time_left::{self, TimeLeft};
+use super::{clock, outcome};
 
 /// The observer of a hunt.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct Progress<'a> {
     /// In the order of the cells.
-    cells: Vec<CellProgress>,
-    /// In the order of the components; none where stderr is no terminal.
-    bars: Vec<Bar>,
+    chosen: &'a [Chosen],
+    /// The component of each cell.
+    components: Vec<usize>,
+    time_left: Mutex<TimeLeft>,
+    deadline: Option<Instant>,
+    /// None where stderr is no terminal.
+    screen: Option<Screen>,
 }
 
+/// What is drawn on a terminal.
 #[derive(Debug)]
-struct CellProgress {
-    name: String,
-    component: usize,
-    engine: Engine,
+struct Screen {
+    /// In the order of the components.
+    bars: Vec<Bar>,
+    left: ProgressBar,
 }
 
 #[derive(Debug)]
@@ -34,73 +44,105 @@ struct Bar {
     bar: ProgressBar,
     schedules: AtomicU64,
     findings: AtomicU64,
+    unexpected: AtomicU64,
 }
 
-impl Progress {
+impl Progress<'_> {
     /// Of a hunt through these cells.
-    pub(super) fn new(chosen: &[Chosen]) -> Progress {
-        let mut components: Vec<(&str, u64)> = Vec::new();
-        let mut cells = Vec::with_capacity(chosen.len());
+    pub(super) fn new(chosen: &[Chosen], jobs: usize, deadline: Option<Instant>) -> Progress<'_> {
+        let mut names: Vec<(&str, u64)> = Vec::new();
+        let mut components = Vec::with_capacity(chosen.len());
         for Chosen { cell, .. } in chosen {
-            let name = cell.case.name();
-            let known = components.iter().position(|(component, _)| *component == name.component);
-            let component = known.unwrap_or_else(|| {
-                components.push((&name.component, 0));
-                components.len() - 1
+            let component = cell.case.name().component.as_str();
+            let known = names.iter().position(|(name, _)| *name == component);
+            let index = known.unwrap_or_else(|| {
+                names.push((component, 0));
+                names.len() - 1
             });
-            components[component].1 += 1;
-            let name = format!("{}/{}/{}/{}", name.component, name.scenario, name.variant, cell.engine);
-            cells.push(CellProgress { name, component, engine: cell.engine });
+            names[index].1 += 1;
+            components.push(index);
         }
-        let bars = if stderr_is_terminal() { bars(&components) } else { Vec::new() };
-        Progress { cells, bars }
+        let cells = chosen.iter().map(|chosen| (&chosen.cell, chosen.expectation.expect != Expect::Clean));
+        let time_left = Mutex::new(TimeLeft::new(cells, jobs));
+        let screen = stderr_is_terminal().then(|| Screen::new(&names));
+        Progress { chosen, components, time_left, deadline, screen }
     }
 
     /// Takes the bars away, to make room for the table.
     pub(super) fn clear(&self) {
-        for bar in &self.bars {
-            bar.bar.finish_and_clear();
+        if let Some(screen) = &self.screen {
+            screen.bars.iter().for_each(|bar| bar.bar.finish_and_clear());
+            screen.left.finish_and_clear();
         }
+    }
+
+    /// How long the cells that are not decided would still take.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.lock().estimate()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TimeLeft> {
+        self.time_left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Observer for Progress {
-    fn progress(&self, cell: usize, schedules: u64) {
-        if let Some(bar) = self.bars.get(self.cells[cell].component) {
+impl Observer for Progress<'_> {
+    fn progress(&self, cell: usize, schedules: u64, seconds: f64) {
+        self.lock().add(cell, schedules, seconds);
+        if let Some(screen) = &self.screen {
+            let bar = &screen.bars[self.components[cell]];
             bar.schedules.fetch_add(schedules, Ordering::Relaxed);
             bar.tell();
+            // A hunt within a time takes that time.
+            let left = match self.deadline {
+                Some(deadline) => Some(clock::until(deadline)),
+                None => self.time_left(),
+            };
+            screen.left.set_message(time_left::words(left));
         }
     }
 
     fn finished(&self, cell: usize, report: &Report) {
-        let name = &self.cells[cell].name;
-        if let Some(bar) = self.bars.get(self.cells[cell].component) {
+        self.lock().end(cell);
+        let chosen = &self.chosen[cell];
+        if let Some(screen) = &self.screen {
+            let bar = &screen.bars[self.components[cell]];
+            let unexpected = chosen.expectation.judge(&chosen.cell, report) == Judgement::NotAsExpected;
             bar.findings.fetch_add(u64::from(report.failure().is_some()), Ordering::Relaxed);
+            bar.unexpected.fetch_add(u64::from(unexpected), Ordering::Relaxed);
             bar.tell();
             bar.bar.inc(1);
             return;
         }
-        let verdict = verdict(self.cells[cell].engine, report);
+        let (name, verdict) = (chosen.name(), outcome::verdict(chosen, report));
         // Progress that nobody can read is no reason to end a hunt.
         let _ = writeln!(io::stderr(), "{name}: {verdict} (schedules: {})", report.schedules);
     }
 }
 
-impl Bar {
-    fn tell(&self) {
-        let (schedules, findings) = (self.schedules.load(Ordering::Relaxed), self.findings.load(Ordering::Relaxed));
-        self.bar.set_message(format!("{schedules} schedules, {findings} findings"));
+impl Screen {
+    fn new(components: &[(&str, u64)]) -> Screen {
+        let all = MultiProgress::new();
+        let new = |(component, cells): &(&str, u64)| {
+            let bar = ProgressBar::new(*cells).with_style(style("{prefix} {bar:24} {pos}/{len} cells, {msg}"));
+            let bar = all.add(bar.with_prefix((*component).to_owned()));
+            Bar { bar, schedules: AtomicU64::new(0), findings: AtomicU64::new(0), unexpected: AtomicU64::new(0) }
+        };
+        let bars = components.iter().map(new).collect();
+        Screen { bars, left: all.add(ProgressBar::new_spinner().with_style(style("{msg}"))) }
     }
 }
 
-fn bars(components: &[(&str, u64)]) -> Vec<Bar> {
-    let all = MultiProgress::new();
-    // A template is a constant, so this cannot fail; the plain style would do if it did.
-    let style = ProgressStyle::with_template("{prefix} {bar:24} {pos}/{len} cells, {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let new = |(component, cells): &(&str, u64)| {
-        let bar = all.add(ProgressBar::new(*cells).with_style(style.clone()).with_prefix((*component).to_owned()));
-        Bar { bar, schedules: AtomicU64::new(0), findings: AtomicU64::new(0) }
-    };
-    components.iter().map(new).collect()
+/// A template is a constant, so this cannot fail; the plain style would do if it did.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Bar {
+    fn tell(&self) {
+        let [schedules, findings, unexpected] =
+            [&self.schedules, &self.findings, &self.unexpected].map(|count| count.load(Ordering::Relaxed));
+        let unexpected = if unexpected > 0 { format!(", {unexpected} not as expected") } else { String::new() };
+        self.bar.set_message(format!("{schedules} schedules, {findings} findings{unexpected}"));
+    }
 }

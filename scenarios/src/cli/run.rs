@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use scenarios::Expect;
-
 use super::answer::Answer;
 use super::args::RunArguments;
 use super::error::Error;
@@ -20,9 +18,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
         Some(outcome) if arguments.search.json => json::line(&json::Result::of(outcome)),
         Some(outcome) => {
             // A finding that is not expected was made small already, to be saved.
-            let shortest = outcome.shortest.take().or_else(|| findings::shortest(outcome).map(|it| it.report.table));
-            outcome.shortest = shortest;
-            text(outcome, explored.seconds, explored.stopped)
+            if outcome.shortest.is_none() && explored.stopped.is_none() {
+                outcome.shortest = findings::shortest(outcome).map(|shrunk| shrunk.report.table);
+            }
+            text(outcome, explored.seconds, explored.stopped.is_some())
         }
     };
     Ok(explored.into_answer(stdout))
@@ -37,11 +36,45 @@ fn text(outcome: &Outcome, seconds: f64, stopped: bool) -> String {
     for (sentence, runs) in &report.reached {
         let _ = writeln!(text, "in {runs} of them: {sentence}");
     }
-    // What the scenario says some run must reach is for clean variants, and for searches: see the suite.
-    if outcome.chosen.expectation.expect == Expect::Clean && outcome.failure().is_none() {
-        for sentence in outcome.chosen.rare_states.iter().filter(|sentence| !report.reached.contains_key(**sentence)) {
-            let _ = writeln!(text, "in none of them: {sentence}");
-        }
+    // A search that is narrower than the default need not reach a rare state.
+    let never_reached = outcome.never_reached();
+    for sentence in outcome.chosen.expectation.not_reached(report) {
+        let how = if never_reached.contains(&sentence) { "never reached" } else { "in none of them" };
+        let _ = writeln!(text, "{how}: {sentence}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::answer::Exit;
+    use crate::cli::outcome::samples::{clean, deserted};
+    use crate::cli::search::Explored;
+
+    #[track_caller]
+    fn check(outcome: Outcome, exit: Exit, said: &[&str], unsaid: &[&str]) {
+        let told = text(&outcome, 0.1, false);
+        assert!(said.iter().all(|part| told.contains(part)), "{told}");
+        assert!(!unsaid.iter().any(|part| told.contains(part)), "{told}");
+        let explored =
+            Explored { outcomes: vec![outcome], stopped: None, seconds: 0.1, time_needed: None, not_saved: None };
+        assert_eq!(explored.exit(), exit, "{told}");
+    }
+
+    #[test]
+    fn a_rare_state_that_a_whole_search_never_reached_is_a_failure_and_of_a_narrow_one_a_remark() {
+        let whole = scenarios::defaults::SCHEDULES;
+        check(deserted(whole), Exit::Finding, &["clean; never reached: ", "\nnever reached: "], &["in none of them"]);
+        check(clean(whole), Exit::AsExpected, &["clean"], &["never reached", "in none of them"]);
+        let mut narrow = deserted(20);
+        narrow.chosen.cell.budget = narrow.chosen.expectation.budget(narrow.chosen.cell.engine, Some(20));
+        check(narrow, Exit::AsExpected, &["in none of them: "], &["never reached"]);
+    }
+
+    #[test]
+    fn a_search_that_did_not_spend_its_budget_is_undecided() {
+        check(deserted(20), Exit::Undecided, &["undecided, clean so far"], &["never reached"]);
+        check(deserted(0), Exit::Undecided, &["undecided, not explored"], &["never reached"]);
+    }
 }

@@ -1,52 +1,41 @@
 //! Exploring cells, and what follows from a finding: shared by `hunt` and `run`.
-//!
-//! A finding that is not expected is made small and saved at once, because it may be the first and last time that anyone
-//! sees it. A run that differs from itself when it is made again is no finding: the exit code is 3.
 
 use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use scenarios::defaults;
-use sim::explore::{Hunt, LoomBudget};
+use scenarios::{Judgement, defaults};
+use sim::explore::{Budget, Cell, Engine, Hunt, LoomBudget};
 
 use super::answer::{Answer, Exit};
 use super::args::SearchArguments;
 use super::clock::Clock;
 use super::error::Error;
 use super::filter::Chosen;
+use super::findings;
 use super::outcome::Outcome;
 use super::progress::Progress;
-use super::{findings, stop};
+use super::stop::Stop;
 
 /// What came of all cells.
 #[derive(Debug)]
 pub(super) struct Explored {
     /// In the order of the cells.
     pub(super) outcomes: Vec<Outcome>,
-    /// Whether Ctrl-C ended it.
-    pub(super) stopped: bool,
-    /// How many cells were left out, because they were not decided when it was stopped.
-    pub(super) undecided: usize,
+    /// The exit code of the signal that ended it, if one did.
+    pub(super) stopped: Option<Exit>,
     /// The wall time of the search.
     pub(super) seconds: f64,
+    /// An estimate of the wall time after which every cell is decided.
+    pub(super) time_needed: Option<Duration>,
     /// Why a finding could not be saved.
     pub(super) not_saved: Option<Error>,
 }
 
 impl Explored {
-    /// Whether every verdict is what its scenario says.
-    pub(super) fn is_as_expected(&self) -> bool {
-        !self.outcomes.is_empty() && self.outcomes.iter().all(Outcome::is_as_expected)
-    }
-
-    /// Leaves out what a stopped hunt did not come to decide, and what the end of the time left unexplored: it is neither as
-    /// expected nor against it.
-    pub(super) fn leave_out_undecided(&mut self) {
-        let cells = self.outcomes.len();
-        let stopped = self.stopped;
-        self.outcomes.retain(|outcome| if stopped { outcome.is_decided() } else { outcome.is_explored() });
-        self.undecided = cells - self.outcomes.len();
+    /// How many cells are judged so.
+    pub(super) fn count(&self, judgement: Judgement) -> usize {
+        self.outcomes.iter().filter(|outcome| outcome.judgement() == judgement).count()
     }
 
     /// Schedules of all cells.
@@ -56,8 +45,13 @@ impl Explored {
 
     /// The exit code, before anything is printed.
     pub(super) fn exit(&self) -> Exit {
-        let worst = self.outcomes.iter().filter_map(Outcome::trouble).map(|(exit, _)| exit).max();
-        worst.unwrap_or(if self.is_as_expected() { Exit::AsExpected } else { Exit::Finding })
+        let of_outcome = |outcome: &Outcome| match outcome.judgement() {
+            Judgement::AsExpected => Exit::AsExpected,
+            Judgement::NotAsExpected => outcome.trouble().map_or(Exit::Finding, |(exit, _)| exit),
+            Judgement::Undecided => Exit::Undecided,
+        };
+        let worst = self.outcomes.iter().map(of_outcome).chain(self.stopped).max();
+        worst.unwrap_or(Exit::AsExpected)
     }
 
     /// The answer that prints `stdout`: what was found is shown whatever went wrong after it was found.
@@ -77,52 +71,85 @@ pub(super) fn jobs(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
 }
 
-/// Explores `chosen` within the budget of schedules for each cell and of `time` for all.
-///
-/// Given neither, both have a default; given one, the other has no bound.
+/// Explores `chosen` within the budget of schedules for each cell, and of `time` for all if it is given.
 pub(super) fn explore(
-    chosen: Vec<Chosen>,
+    mut chosen: Vec<Chosen>,
     arguments: &SearchArguments,
     time: Option<Duration>,
     jobs: usize,
 ) -> Explored {
     let clock = Clock::start();
-    let schedules = arguments.schedules.unwrap_or(if time.is_some() { u64::MAX } else { defaults::SCHEDULES });
-    let time = time.or(arguments.schedules.is_none().then_some(defaults::TIME));
-    let stop = stop::on_ctrl_c();
-    let progress = Progress::new(&chosen);
+    for Chosen { cell, expectation } in &mut chosen {
+        let budget = expectation.budget(cell.engine, arguments.schedules);
+        cell.budget = if time.is_some() && arguments.schedules.is_none() { as_long_as(budget, cell) } else { budget };
+    }
+    let deadline = time.and_then(|time| clock.deadline(time));
+    let stop = Stop::on_signals();
+    let progress = Progress::new(&chosen, jobs, deadline);
     let hunt = Hunt {
         cells: chosen.iter().map(|chosen| chosen.cell.clone()).collect(),
         seed: arguments.seed,
-        schedules,
-        // A budget that was asked for holds for every cell; else loom, which proves something only when it is through,
-        // gets as many executions as a small plan may need.
+        // Loom proves something only when it is through: unless told otherwise, it gets as many executions as a small
+        // plan may need.
         loom: arguments.schedules.map_or(defaults::LOOM, LoomBudget::at_most),
         recheck_percent: arguments.recheck,
-        deadline: time.and_then(|time| clock.deadline(time)),
+        deadline,
         jobs,
-        stop,
+        stop: stop.flag(),
         observer: &progress,
     };
     let reports = hunt.run();
     progress.clear();
+    let stopped = stop.exit();
+    let seconds = clock.seconds();
+    let time_left = progress.time_left();
+    let time_needed = time_left.and_then(|left| left.checked_add(Duration::try_from_secs_f64(seconds).ok()?));
     let seed = arguments.seed;
-    let mut outcomes: Vec<Outcome> = chosen
-        .into_iter()
-        .zip(reports)
-        .map(|(chosen, report)| Outcome { chosen, seed, report, shortest: None, repro: None })
+    let outcomes = chosen.iter().zip(reports);
+    let mut outcomes: Vec<Outcome> = outcomes
+        .map(|(chosen, report)| Outcome { chosen: chosen.clone(), seed, report, shortest: None, repro: None })
         .collect();
-    let not_saved = save_the_unexpected(&mut outcomes, arguments).err();
-    let stopped = stop.load(Ordering::Relaxed);
-    Explored { outcomes, stopped, undecided: 0, seconds: clock.seconds(), not_saved }
+    let is_stopped = || stop.flag().load(Ordering::SeqCst);
+    let not_saved = findings::save_the_unexpected(&mut outcomes, &arguments.folder.dir, is_stopped).err();
+    Explored { outcomes, stopped, seconds, time_needed, not_saved }
 }
 
-fn save_the_unexpected(outcomes: &mut [Outcome], arguments: &SearchArguments) -> Result<(), Error> {
-    for outcome in outcomes.iter_mut().filter(|outcome| !outcome.is_as_expected()) {
-        if let Some(shrunk) = findings::shortest(outcome) {
-            outcome.shortest = Some(shrunk.report.table);
-            outcome.repro = Some(shrunk.repro.save(&arguments.folder.dir)?);
+/// A search that goes on as long as there is time. Loom's ends when it is through.
+fn as_long_as(budget: Budget, cell: &Cell) -> Budget {
+    if cell.engine == Engine::Loom { budget } else { Budget { most: u64::MAX, ..budget } }
+}
+
+#[cfg(test)]
+mod tests {
+    use scenarios::{Expect, Expectation, defaults};
+
+    use super::*;
+    use crate::cli::args::FolderArgument;
+
+    /// The defects of a component, as if each were expected to be clean: a hunt through a model that is broken throughout.
+    #[test]
+    fn a_hunt_in_which_everything_fails_makes_only_the_first_findings_small() {
+        let folder = tempfile::tempdir().expect("a folder for scratch files");
+        let mut chosen = Vec::new();
+        for scenario in scenarios::all().iter().filter(|scenario| scenario.component() == "buffer_pool") {
+            for said in scenario.expectations().iter().filter(|said| said.expect != Expect::Clean) {
+                let cell = Chosen::new(scenario, said.variant, scenario.engines()[0], defaults::STRATEGY);
+                let cell = cell.expect("it is of the list");
+                chosen.push(Chosen { expectation: Expectation::clean(said.variant), ..cell });
+            }
         }
+        let folder = FolderArgument { dir: folder.path().to_owned() };
+        let arguments = SearchArguments {
+            schedules: None,
+            strategy: defaults::STRATEGY,
+            seed: defaults::SEED,
+            recheck: 0,
+            folder,
+            json: false,
+        };
+        let explored = explore(chosen, &arguments, None, 2);
+        assert!(explored.count(Judgement::NotAsExpected) > 3 * findings::SHOWN);
+        assert_eq!(explored.outcomes.iter().filter(|outcome| outcome.repro.is_some()).count(), findings::SHOWN);
+        assert_eq!(explored.exit(), Exit::Finding);
     }
-    Ok(())
 }

@@ -1,22 +1,51 @@
-//! Ctrl-C: the first ends a hunt with the table so far, the second ends the process.
+//! Ctrl-C and SIGTERM: the first ends a hunt with the table so far, the second ends the process at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
-static STOP: AtomicBool = AtomicBool::new(false);
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
-/// What a shell expects of a process that SIGINT ended.
-const INTERRUPTED: i32 = 130;
+use super::answer::Exit;
 
-/// Catches Ctrl-C from now on, and gives the flag that it sets.
-///
-/// A stopped hunt is judged by what it has: cells that were not decided are left out, and the exit code is 0 if the
-/// others are as expected and 1 if not. So a hunt that is watched, and stopped when it has shown enough, does not fail.
-/// Where the handler cannot be installed, Ctrl-C ends the process as it does without one.
-pub(super) fn on_ctrl_c() -> &'static AtomicBool {
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
+/// Whether a signal asked to stop, and which.
+#[derive(Debug)]
+pub(super) struct Stop {
+    flag: Arc<AtomicBool>,
+    /// The signal's number; 0 if there was none.
+    signal: Arc<AtomicUsize>,
+}
+
+impl Stop {
+    /// Catches both signals from now on. Where a handler cannot be installed, its signal ends the process as it does
+    /// without one.
+    pub(super) fn on_signals() -> &'static Stop {
+        // Handlers stay for good: a process that searches twice installs them once.
+        static STOP: OnceLock<Stop> = OnceLock::new();
+        STOP.get_or_init(Stop::installed)
+    }
+
+    fn installed() -> Stop {
+        let stop = Stop { flag: Arc::default(), signal: Arc::default() };
+        for (signal, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
+            // Handlers run in the order of their registration. The second signal finds the flag set, and exits; the
+            // number is stored before the flag, so that whoever sees the flag knows the signal.
+            let _ = flag::register_conditional_shutdown(signal, i32::from(exit.code()), Arc::clone(&stop.flag));
+            let _ = flag::register_usize(signal, Arc::clone(&stop.signal), signal as usize);
+            let _ = flag::register(signal, Arc::clone(&stop.flag));
         }
-    });
-    &STOP
+        stop
+    }
+
+    /// Set when a signal has come.
+    pub(super) fn flag(&self) -> &AtomicBool {
+        &self.flag
+    }
+
+    /// The exit code of the signal that has come, if one has.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        let is_terminated = self.signal.load(Ordering::SeqCst) == SIGTERM as usize;
+        let exit = if is_terminated { Exit::Terminated } else { Exit::Interrupted };
+        self.flag.load(Ordering::SeqCst).then_some(exit)
+    }
 }

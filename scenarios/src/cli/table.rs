@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
+use scenarios::Judgement;
 
 use super::outcome::Outcome;
 use super::terminal::Look;
@@ -72,7 +73,11 @@ fn row(outcome: &Outcome, with_token: bool) -> Vec<Cell> {
     let name = outcome.chosen.cell.case.name();
     let schedules = outcome.report.schedules.to_string();
     // Green is the scenario's word kept, whatever that word was: a planted defect that is found is good news.
-    let colour = if outcome.is_as_expected() { Color::Green } else { Color::Red };
+    let colour = match outcome.judgement() {
+        Judgement::AsExpected => Color::Green,
+        Judgement::NotAsExpected => Color::Red,
+        Judgement::Undecided => Color::Yellow,
+    };
     let mut row = vec![
         Cell::new(&name.scenario),
         Cell::new(&name.variant),
@@ -97,60 +102,12 @@ fn widest_line(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use sim::ViolationKind;
-    use sim::explore::{Engine, Failure, Origin, Report, Verdict};
-    use sim::replay::Token;
-
     use super::*;
-    use crate::cli::filter::Chosen;
+    use crate::cli::outcome::samples::{clean, violation};
 
-    const SEED: u64 = 0xfeed;
-
-    fn report(verdict: Verdict) -> Report {
-        Report {
-            schedules: 12,
-            steps: 340,
-            verdict,
-            trace_hash: 0,
-            complete: true,
-            reached: BTreeMap::new(),
-            faults: BTreeMap::new(),
-            preemptions: None,
-            rechecked: 0,
-            seconds: 0.0,
-            table: String::new(),
-            full_table: String::new(),
-        }
-    }
-
-    /// A clean outcome and a finding that nobody expected, of the first scenario.
+    /// A clean outcome and a finding that nobody expected.
     fn outcomes() -> Vec<Outcome> {
-        let scenario = scenarios::all().into_iter().next().expect("the list has scenarios");
-        let chosen = Chosen::new(&scenario, "fixed", Engine::Shuttle, scenarios::defaults::STRATEGY);
-        let chosen = chosen.expect("every scenario has a fixed variant");
-        let cell = &chosen.cell;
-        let (case, engine, strategy) = (cell.case.name().clone(), cell.engine, cell.strategy);
-        let origin = Origin { case, engine, strategy, seed: SEED };
-        let failure = Failure {
-            kind: ViolationKind::Leak,
-            property: String::from("nng_msg is released by quiescence"),
-            message: String::new(),
-            facts: Vec::new(),
-            replay: format!("lastref replay {}", Token::new(origin.clone())),
-            origin,
-            step: 1,
-            schedule: None,
-            shrink: String::new(),
-            trace_hash: 0,
-            table: String::new(),
-            full_table: String::new(),
-        };
-        let verdicts = [Verdict::Clean, Verdict::Violation(Box::new(failure))];
-        let outcome =
-            |verdict| Outcome { chosen: chosen.clone(), seed: 0, report: report(verdict), shortest: None, repro: None };
-        verdicts.into_iter().map(outcome).collect()
+        vec![clean(2_000), violation()]
     }
 
     fn look(width: Option<u16>) -> Look {

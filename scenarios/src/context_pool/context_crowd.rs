@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("context_crowd", about, "nanomsg/nng#2111", plans, bench::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
+        .steps_max(STEPS_MAX)
         .sometimes(&["a request is answered", "a reply waits for its pipe to be free"])
 }
 

@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
     let about = "Sockets are closed under callers with requests in flight";
     Scenario::new("context_teardown", about, "nanomsg/nng req_test.c", plans, bench::run)
         .clean(Variant::Fixed)
-        .limits(Limits { drift: DRIFT, ..Limits::default() })
+        .drift(DRIFT)
         .sometimes(&[
             "a request is answered",
             "a context is refused because its socket is closing",

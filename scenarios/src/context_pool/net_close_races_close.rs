@@ -9,11 +9,10 @@ use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, net, plan};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A socket is closed while its contexts are closed";
-    Scenario::new("net_close_races_close", about, "nanomsg/nng v1.10.1 socket.c", plans, net::run)
+    Scenario::on_network("net_close_races_close", about, "nanomsg/nng v1.10.1 socket.c", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::CtxLeavesListBeforeFini, "req0_sock is not used after its release")
         .sometimes(&["a request is answered", "a socket waits for a context that is being closed"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -9,12 +9,11 @@ use models::context_pool::{Habit, NetPlan, Replier, Request, Variant, net};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A context is closed when its reply comes";
-    Scenario::new("net_close_races_reply", about, "nanomsg/nng#2111", plans, net::run)
+    Scenario::on_network("net_close_races_reply", about, "nanomsg/nng#2111", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")
         .violates(Variant::DetachedAioKeepsCancelFn, "req0_ctx is not used after its release")
         .sometimes(&["a request is answered", "a reply finds no request"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

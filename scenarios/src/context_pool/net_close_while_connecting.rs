@@ -10,11 +10,10 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Pipes and their socket are closed while dialers connect";
-    Scenario::new("net_close_while_connecting", about, "nanomsg/nng v1.10.1 pipe.c", plans, net::run)
+    Scenario::on_network("net_close_while_connecting", about, "nanomsg/nng v1.10.1 pipe.c", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::PipeStartedAfterClose, "a req0_pipe is on one list of its req0_sock")
         .sometimes(&["a pipe is closed before it is started", "a context is closed while its send is queued"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -13,7 +13,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection fails at any byte of requests and replies";
-    Scenario::new("net_connection_faults", about, "nanomsg/nng reconnect_stress_test.c", plans, net::run)
+    Scenario::on_network("net_connection_faults", about, "nanomsg/nng reconnect_stress_test.c", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .violates(Variant::StopIgnoresExpiring, "nni_aio is not used after its release")
@@ -26,8 +26,7 @@ pub fn scenario() -> Scenario {
             "a request is sent again because its pipe was lost",
             "a request is answered",
         ])
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
-        .network()
+        .steps_max(STEPS_MAX)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -12,13 +12,12 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Callers open and close contexts on a network, and each is answered";
-    Scenario::new("net_context_crowd", about, "nanomsg/nng#2111", plans, net::run)
+    Scenario::on_network("net_context_crowd", about, "nanomsg/nng#2111", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")
         .sometimes(&["a request is answered", "a message is written in parts"])
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
-        .network()
+        .steps_max(STEPS_MAX)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,14 +11,13 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Concurrent teardown of contexts, pipes and sockets with requests in flight";
-    Scenario::new("net_context_teardown", about, "nanomsg/nng req_test.c", plans, net::run)
+    Scenario::on_network("net_context_teardown", about, "nanomsg/nng req_test.c", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")
         .violates(Variant::CancelFnDerefsFreedCtx, "req0_ctx is not used after its release")
         .violates(Variant::RefusedCtxStaysListed, "no task waits forever")
         .sometimes(&["a request is answered", "a context is refused because its socket is closing"])
-        .limits(Limits { steps_max: 100_000, ..Limits::default() })
-        .network()
+        .steps_max(100_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -13,7 +13,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Replies come twice, late, for nobody or broken";
-    Scenario::new("net_duplicate_replies", about, "nanomsg/nng nng_req(7)", plans, net::run)
+    Scenario::on_network("net_duplicate_replies", about, "nanomsg/nng nng_req(7)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&[
@@ -24,8 +24,7 @@ pub fn scenario() -> Scenario {
             "a message is longer than its reader takes",
             "a request is answered",
         ])
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
-        .network()
+        .steps_max(STEPS_MAX)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -13,7 +13,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Socket close by the peer, before, within and behind a reply";
-    Scenario::new("net_nng_socket_close", about, "nanomsg/nng req_test.c", plans, net::run)
+    Scenario::on_network("net_nng_socket_close", about, "nanomsg/nng req_test.c", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&[
@@ -23,8 +23,7 @@ pub fn scenario() -> Scenario {
             "a request is sent again because its pipe was lost",
             "a request is answered",
         ])
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
-        .network()
+        .steps_max(STEPS_MAX)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

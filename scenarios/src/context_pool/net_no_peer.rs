@@ -15,7 +15,7 @@ const KINDS: [FaultKind; 4] = [FaultKind::Refuse, FaultKind::Hang, FaultKind::Cu
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Requests wait for a peer that is not there, and fail";
-    Scenario::new("net_no_peer", about, "nanomsg/nng#2140", plans, net::run)
+    Scenario::on_network("net_no_peer", about, "nanomsg/nng#2140", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::NoFreeOnSendFail, "nng_msg is released by quiescence")
         .sometimes(&[
@@ -25,7 +25,6 @@ pub fn scenario() -> Scenario {
             "a receive is cancelled while its send is queued",
             "a request is answered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -12,7 +12,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The network is partitioned or held, or the peer's host crashes and restarts";
-    Scenario::new("net_partition", about, "nanomsg/nng reconnect_stress_test.c", plans, net::run)
+    Scenario::on_network("net_partition", about, "nanomsg/nng reconnect_stress_test.c", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&[
@@ -21,8 +21,7 @@ pub fn scenario() -> Scenario {
             "a request is sent again because its resend time is over",
             "a request is answered",
         ])
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
-        .network()
+        .steps_max(STEPS_MAX)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

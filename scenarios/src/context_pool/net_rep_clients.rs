@@ -16,7 +16,7 @@ const KINDS: [FaultKind; 4] = [FaultKind::Reset, FaultKind::Finish, FaultKind::C
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Clients of a rep socket leave with requests on their pipes";
-    Scenario::new("net_rep_clients", about, "nanomsg/nng#1959", plans, net::run)
+    Scenario::on_network("net_rep_clients", about, "nanomsg/nng#1959", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::PartialSendMissesClose, "no task waits forever")
         .violates(Variant::DoubleFinishAbortWindow, "nni_aio completes exactly once")
@@ -27,8 +27,7 @@ pub fn scenario() -> Scenario {
             "a pipe is closed while a reply waits for it",
             "a client is answered",
         ])
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
-        .network()
+        .steps_max(STEPS_MAX)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -14,7 +14,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A late reply comes when its context has made another request";
-    Scenario::new("net_stale_reply", about, "nanomsg/nng#1702", plans, net::run)
+    Scenario::on_network("net_stale_reply", about, "nanomsg/nng#1702", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::StaleReplyAccepted, "a payload reaches only the request it is tagged for")
         .violates(Variant::RecvCancelLeavesNullReqMsg, "a req0_ctx with a send_aio has its req_msg")
@@ -28,8 +28,7 @@ pub fn scenario() -> Scenario {
             "a receive ends while its cancel function is on its way",
             "a request that could be overtaken is answered",
         ])
-        .limits(Limits { steps_max: STEPS_MAX, ..Limits::default() })
-        .network()
+        .steps_max(STEPS_MAX)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

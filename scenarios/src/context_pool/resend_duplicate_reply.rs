@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("resend_duplicate_reply", about, "nanomsg/nng nng_req(7)", plans, bench::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
-        .limits(Limits { drift: DRIFT, ..Limits::default() })
+        .drift(DRIFT)
         .sometimes(&["a request is sent again because its resend time is over", "a reply finds no request"])
 }
 

@@ -10,7 +10,7 @@ use models::image::{Ask, Callback, Ending, Handler, NetPlan, Op, Subscriber, Var
 pub fn scenario() -> Scenario {
     let about = "Images go on the network while a poll is in an older list and handlers ask for them";
     let list = "aeron_image_list_t is not used after its release";
-    Scenario::new("net_callback_during_poll", about, "aeron ce89cea0, aeron#1764", plans, net::run)
+    Scenario::on_network("net_callback_during_poll", about, "aeron ce89cea0, aeron#1764", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ProposeFromConductor, list)
         .violates(Variant::PruneWhileLingering, list)
@@ -20,7 +20,6 @@ pub fn scenario() -> Scenario {
             "a lookup inside a poll proposes nothing",
             "a callback asks for the image count",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

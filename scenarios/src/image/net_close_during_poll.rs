@@ -9,11 +9,10 @@ use models::image::{Closer, Ending, Handler, NetPlan, Op, Plan, Subscriber, Vari
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The application closes a subscription that another of its threads polls, fed by the network";
-    Scenario::new("net_close_during_poll", about, "aeron@63c11a69 (derived)", plans, net::run)
+    Scenario::on_network("net_close_during_poll", about, "aeron@63c11a69 (derived)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseDuringPoll, "aeron_image_list_t is not used after its release")
         .sometimes(&["a subscription is closed while a handle to its image is left"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

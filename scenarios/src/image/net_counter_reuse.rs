@@ -9,11 +9,10 @@ use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Publishers on the network come back faster than a conductor hears that they are gone";
-    Scenario::new("net_counter_reuse", about, "aeron 63c11a69 (derived)", plans, net::run)
+    Scenario::on_network("net_counter_reuse", about, "aeron 63c11a69 (derived)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ReuseIgnoresStalls, "subscriber_position is not used after its release")
         .sometimes(&["a position counter is reused", "two images share a log buffer"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -10,7 +10,7 @@ use models::image::{After, Event, NetPlan, Op, Subscriber, Variant, net};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Publishers' hosts crash, come back, and are cut off";
-    Scenario::new("net_hosts_vanish", about, "aeron#1728", plans, net::run)
+    Scenario::on_network("net_hosts_vanish", about, "aeron#1728", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")
         .sometimes(&[
@@ -20,8 +20,7 @@ pub fn scenario() -> Scenario {
             "a receiver asks a publisher who it is",
             "two images are freed in one lingering check",
         ])
-        .limits(Limits { steps_max: 60_000, ..Limits::default() })
-        .network()
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Concurrent teardown of publishers, connections, subscriptions and the client";
-    Scenario::new("net_image_teardown", about, "aeron#1313, aeron#1548", plans, net::run)
+    Scenario::on_network("net_image_teardown", about, "aeron#1313, aeron#1548", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a subscription is closed while a handle to its image is left",
@@ -20,8 +20,7 @@ pub fn scenario() -> Scenario {
             "a publisher is refused",
             "a publisher's host crashes under it",
         ])
-        .limits(Limits { steps_max: 60_000, ..Limits::default() })
-        .network()
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

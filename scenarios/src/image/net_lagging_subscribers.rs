@@ -10,7 +10,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Subscribers on the network lag behind their publishers";
-    Scenario::new("net_lagging_subscribers", about, "aeron_publication_image.c", plans, net::run)
+    Scenario::on_network("net_lagging_subscribers", about, "aeron_publication_image.c", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a publisher waits for a subscriber that lags",
@@ -19,8 +19,7 @@ pub fn scenario() -> Scenario {
             "a publisher comes back over another connection",
             "every stream is read to its end",
         ])
-        .limits(Limits { steps_max: 60_000, ..Limits::default() })
-        .network()
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -9,11 +9,10 @@ use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "An image is removed in the midst of its lookup, since its publisher on the network is gone";
-    Scenario::new("net_lookup_races_removal", about, "aeron c54c263d (derived)", plans, net::run)
+    Scenario::on_network("net_lookup_races_removal", about, "aeron c54c263d (derived)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::LookupReleaseRequiresMembership, "an image that nobody holds is reclaimed")
         .sometimes(&["a lookup finds no image", "a session comes back while its last image lingers"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

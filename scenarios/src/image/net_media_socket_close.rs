@@ -10,7 +10,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Socket close at any octet between publishers and their receiver";
-    Scenario::new("net_media_socket_close", about, "aeron 3c1984b6 (derived)", plans, net::run)
+    Scenario::on_network("net_media_socket_close", about, "aeron 3c1984b6 (derived)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
         .sometimes(&[
@@ -21,8 +21,7 @@ pub fn scenario() -> Scenario {
             "a publisher sends again what was lost",
             "an image joins a stream in its midst",
         ])
-        .limits(Limits { steps_max: 60_000, ..Limits::default() })
-        .network()
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

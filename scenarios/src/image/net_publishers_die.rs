@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 pub fn scenario() -> Scenario {
     let about = "Publishers on the network die and come back under a wrapper that looks their images up";
     let leak = "an image that nobody holds is reclaimed";
-    Scenario::new("net_publishers_die", about, "aeron#1735", plans, net::run)
+    Scenario::on_network("net_publishers_die", about, "aeron#1735", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, leak)
         .violates(Variant::ReleaseRequiresMembership, leak)
@@ -21,7 +21,6 @@ pub fn scenario() -> Scenario {
             "a session comes back while its last image lingers",
             "a lookup finds no image",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

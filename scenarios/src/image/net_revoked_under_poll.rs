@@ -10,7 +10,7 @@ use models::image::{Action, After, Ending, Event, Handler, NetPlan, Op, Poll, Su
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Streams on the network are revoked while a slow handler reads them";
-    Scenario::new("net_revoked_under_poll", about, "aeron#1998, aeron 848b3593", plans, net::run)
+    Scenario::on_network("net_revoked_under_poll", about, "aeron#1998, aeron 848b3593", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::NoCloseOnRemove, "subscriber_position is not used after its release")
         .violates(Variant::PositionStoreAfterClose, "subscriber_position is not used after its release")
@@ -21,8 +21,7 @@ pub fn scenario() -> Scenario {
             "a poll does not store the position of a closed image",
             "a position counter is reused",
         ])
-        .limits(Limits { steps_max: 60_000, ..Limits::default() })
-        .network()
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,11 +11,10 @@ const ROOM: u32 = 2;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Publishers on the network come back, and their logs need room in shared memory";
-    Scenario::new("net_shm_exhaustion", about, "aeron#1735", plans, net::run)
+    Scenario::on_network("net_shm_exhaustion", about, "aeron#1735", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, "a new stream finds room in shared memory")
         .sometimes(&["a session comes back while its last image lingers"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

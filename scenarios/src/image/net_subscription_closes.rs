@@ -10,7 +10,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A subscription is closed with handles left while publishers on the network send";
-    Scenario::new("net_subscription_closes", about, "aeron 63c11a69 (derived)", plans, net::run)
+    Scenario::on_network("net_subscription_closes", about, "aeron 63c11a69 (derived)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseDropsBaseTwice, "aeron_image_refcnt reaches count zero only without holders")
         .violates(Variant::CloseSkipsHeldImages, "availability completes exactly once")
@@ -19,7 +19,6 @@ pub fn scenario() -> Scenario {
             "a close waits for room in the command ring",
             "two images share a log buffer",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::ReleaseRequiresMembership, "an image that nobody holds is reclaimed")
         .loom_finds(&[Variant::ReleaseRequiresMembership])
         .sometimes(&["a handle outlives its stream", "an image lingers because a handle is left"])
-        .limits(Limits { drift: Duration::from_millis(200), ..Limits::default() })
+        .drift(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],
             subscribers: vec![Subscriber { handles: vec![0], ..Subscriber::doing(vec![Op::Poll(1), Op::Drop]) }],

@@ -12,7 +12,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("several_handles_one_image", about, "aeron_image_test.cpp", plans, bench::run)
         .clean(Variant::Fixed)
         .sometimes(&["an image lingers because a handle is left", "a handle outlives its stream"])
-        .limits(Limits { drift: Duration::from_millis(200), ..Limits::default() })
+        .drift(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],
             subscribers: vec![Subscriber {

@@ -10,10 +10,9 @@ use models::subchannel::{
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The host of two subchannels' backend crashes and comes back, or is out of reach";
-    Scenario::new("net_backend_crashes", about, "grpc/proposal A8", plans, simulation::run)
+    Scenario::on_network("net_backend_crashes", about, "grpc/proposal A8", plans, simulation::run)
         .clean(Variant::Fixed)
         .sometimes(&["RST comes with streams open", "a call is answered", "a call fails"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetworkPlan> {

@@ -12,12 +12,11 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Calls to two subchannels of one backend, with idle times between, are all answered";
-    Scenario::new("net_calls_are_answered", about, "grpc/grpc#19357", plans, simulation::run)
+    Scenario::on_network("net_calls_are_answered", about, "grpc/grpc#19357", plans, simulation::run)
         .clean(Variant::Fixed)
         .violates(Variant::UnselectedKept, "pick_first has let go of the subchannels that it did not select")
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
         .sometimes(&["a call is answered", "both ends count two sockets", "everything comes to rest"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetworkPlan> {

@@ -10,7 +10,7 @@ use models::subchannel::{
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A real server says GOAWAY to two subchannels with calls open";
-    Scenario::new("net_goaway_two_subchannels", about, "grpc/grpc subchannel.cc 1.53.0", plans, simulation::run)
+    Scenario::on_network("net_goaway_two_subchannels", about, "grpc/grpc subchannel.cc 1.53.0", plans, simulation::run)
         .clean(Variant::Fixed)
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
         .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
@@ -29,7 +29,6 @@ pub fn scenario() -> Scenario {
             "a call fails",
             "everything comes to rest",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetworkPlan> {

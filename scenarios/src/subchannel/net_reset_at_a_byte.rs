@@ -14,7 +14,7 @@ const KINDS: &[FaultKind] =
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A socket is reset, cut, stalled or half closed at a byte, with calls in flight";
-    Scenario::new("net_reset_at_a_byte", about, "grpc/grpc tcp_posix.cc 1.53.0", plans, simulation::run)
+    Scenario::on_network("net_reset_at_a_byte", about, "grpc/grpc tcp_posix.cc 1.53.0", plans, simulation::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "RST comes before SETTINGS",
@@ -24,7 +24,6 @@ pub fn scenario() -> Scenario {
             "a call is answered",
             "a call fails",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetworkPlan> {

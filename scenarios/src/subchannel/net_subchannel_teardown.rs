@@ -15,11 +15,10 @@ const OUTAGES: &[OutageKind] = &[OutageKind::Hold, OutageKind::Partition, Outage
 pub fn scenario() -> Scenario {
     let about = "A concurrent teardown: channels, sockets, server, calls and timers end all at once";
     let upstream = "grpc/grpc concurrent_connectivity_test.cc";
-    Scenario::new("net_subchannel_teardown", about, upstream, plans, simulation::run)
+    Scenario::on_network("net_subchannel_teardown", about, upstream, plans, simulation::run)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
         .sometimes(&["a call is answered", "a call fails", "a Subchannel is orphaned while it connects"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetworkPlan> {

@@ -10,7 +10,7 @@ use models::subchannel::{
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The resolver's results change while a socket is connected, and SETTINGS are on their way";
-    Scenario::new("net_update_while_connecting", about, "grpc/grpc#32071", plans, simulation::run)
+    Scenario::on_network("net_update_while_connecting", about, "grpc/grpc#32071", plans, simulation::run)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
@@ -23,7 +23,6 @@ pub fn scenario() -> Scenario {
             "an empty resolver result comes before SETTINGS",
             "a call is answered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetworkPlan> {

@@ -12,11 +12,10 @@ use sim::net::{End, Fault, FaultKind};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The proxy cannot connect to the server, or loses it, and tells its client";
-    Scenario::new("net_backend_refuses", about, "axboe/liburing proxy.c default_error", plans, net::run)
+    Scenario::on_network("net_backend_refuses", about, "axboe/liburing proxy.c default_error", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "a client is answered or told that its connection is over")
         .sometimes(&["an error stops a connection", "a connection ends with requests unanswered"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

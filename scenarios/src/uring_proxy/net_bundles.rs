@@ -12,12 +12,11 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Bundles in both directions, cut as the network cuts the streams";
-    Scenario::new("net_bundles", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, net::run)
+    Scenario::on_network("net_bundles", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::BucketOffByOne, "a count of packets has its place in the statistics")
         .violates(Variant::SlotByBid, "a buffer is sent from where it was filled")
         .sometimes(&["a receive fills several buffers", "a send takes several buffers"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Crashes, partitions and cut connections around the proxy";
-    Scenario::new("net_hosts_and_links", about, "axboe/liburing proxy.c", plans, net::run)
+    Scenario::on_network("net_hosts_and_links", about, "axboe/liburing proxy.c", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a client waits in vain",
@@ -19,7 +19,6 @@ pub fn scenario() -> Scenario {
             "a connection whose peers are gone is ended by hand",
             "a connection ends with requests unanswered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -10,10 +10,9 @@ use models::uring_proxy::{Options, Variant};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Incremental buffers, filled as the network delivers";
-    Scenario::new("net_incremental", about, "io_uring_setup_buf_ring(3)", plans, net::run)
+    Scenario::on_network("net_incremental", about, "io_uring_setup_buf_ring(3)", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::IncIgnoresBufMore, "buf is touched only by its owner")
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

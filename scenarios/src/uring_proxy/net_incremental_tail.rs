@@ -10,10 +10,9 @@ use models::uring_proxy::{Options, Variant};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Requests that are smaller than an incremental buffer";
-    Scenario::new("net_incremental_tail", about, "axboe/liburing proxy.c recv_inc", plans, net::run)
+    Scenario::on_network("net_incremental_tail", about, "axboe/liburing proxy.c recv_inc", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::IncWholeBuffer, "a client that waits gets its replies")
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,11 +11,10 @@ use models::uring_proxy::{Options, Variant};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "One sendmsg forwards what several receives brought, and the client ends";
-    Scenario::new("net_many_receives_one_send", about, "axboe/liburing proxy.c should_shutdown", plans, net::run)
+    Scenario::on_network("net_many_receives_one_send", about, "axboe/liburing proxy.c should_shutdown", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::StopByCounts, "a client is answered or told that its connection is over")
         .sometimes(&["one sendmsg sends several buffers", "ten and more requests are in flight and answered"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -12,13 +12,12 @@ use models::uring_proxy::{Options, Variant};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Requests stream one way, and the server may go away in the middle of a send";
-    Scenario::new("net_one_way", about, "axboe/liburing@6dfe352a, proxy.c __handle_send", plans, net::run)
+    Scenario::on_network("net_one_way", about, "axboe/liburing@6dfe352a, proxy.c __handle_send", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::NoSendWithoutMore, "a client that waits gets its replies")
         .violates(Variant::ShortSendDropsTail, "a client is answered or told that its connection is over")
         .sometimes(&["a send is short", "an error stops a connection"])
-        .network()
-        .limits(Limits { steps_max: 60_000, drift: Duration::from_millis(5), ..Limits::default() })
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

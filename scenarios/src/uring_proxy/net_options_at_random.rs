@@ -12,11 +12,10 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Any options, and any faults of the network";
-    Scenario::new("net_options_at_random", about, "axboe/liburing proxy.c", plans, net::run)
+    Scenario::on_network("net_options_at_random", about, "axboe/liburing proxy.c", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&["a client is refused", "a completion finds the queue full"])
-        .network()
-        .limits(Limits { steps_max: 60_000, drift: Duration::from_millis(5), ..Limits::default() })
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

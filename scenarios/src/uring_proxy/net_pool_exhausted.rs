@@ -11,11 +11,10 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A slow network and a pool of few buffers: -ENOBUFS in both directions, and all is answered";
-    Scenario::new("net_pool_exhausted", about, "axboe/liburing@4e642958, @c18c8fbc", plans, net::run)
+    Scenario::on_network("net_pool_exhausted", about, "axboe/liburing@4e642958, @c18c8fbc", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::NoRearmOnEnobufs, "a client that waits gets its replies")
         .sometimes(&["a receive finds no provided buffer", "a receive waited for a buffer to come back"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

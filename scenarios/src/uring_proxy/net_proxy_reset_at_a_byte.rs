@@ -11,7 +11,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A reset at any byte of requests and replies, on either side of the proxy";
-    Scenario::new("net_proxy_reset_at_a_byte", about, "axboe/liburing proxy.c handle_close", plans, net::run)
+    Scenario::on_network("net_proxy_reset_at_a_byte", about, "axboe/liburing proxy.c handle_close", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::CancelledCloseCounts, "fd is released by quiescence")
         .sometimes(&[
@@ -20,7 +20,6 @@ pub fn scenario() -> Scenario {
             "a connection ends with requests unanswered",
             "a client is refused",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -12,7 +12,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Socket close on either side of the proxy, by FIN at any byte or with bytes unread";
-    Scenario::new("net_proxy_socket_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, net::run)
+    Scenario::on_network("net_proxy_socket_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::EarlyDisconnected, "a connection that is disconnected is counted off")
         .violates(Variant::BucketsLeak, "rcv_bucket is released by quiescence")
@@ -23,7 +23,6 @@ pub fn scenario() -> Scenario {
             "a connection ends while it is idle",
             "a peer's end comes while bytes are queued",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

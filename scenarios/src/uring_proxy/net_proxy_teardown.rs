@@ -12,7 +12,7 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Concurrent teardown: the proxy stops its connections under clients and server";
-    Scenario::new("net_proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, net::run)
+    Scenario::on_network("net_proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ArmAfterStop, "nothing is under way when a connection is freed")
         .violates(Variant::CancelFirstMatch, "nothing is under way when a connection is freed")
@@ -21,7 +21,6 @@ pub fn scenario() -> Scenario {
             "an error stops a connection",
             "a connection ends with requests unanswered",
         ])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -11,12 +11,11 @@ use models::uring_proxy::{Options, Variant};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Replies on the network that are larger than the pool of buffers";
-    Scenario::new("net_reply_finds_no_buffer", about, "axboe/liburing proxy.c recv_enobufs", plans, net::run)
+    Scenario::on_network("net_reply_finds_no_buffer", about, "axboe/liburing proxy.c recv_enobufs", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::EnobufsWrongDir, "pending_recv has one operation pending")
         .sometimes(&["a receive finds no provided buffer"])
-        .network()
-        .limits(Limits { steps_max: 60_000, drift: Duration::from_millis(5), ..Limits::default() })
+        .steps_max(60_000)
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -12,10 +12,9 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Send rings in both directions, every byte checked by the client that it comes to";
-    Scenario::new("net_send_rings", about, "axboe/liburing proxy.c send_ring", plans, net::run)
+    Scenario::on_network("net_send_rings", about, "axboe/liburing proxy.c send_ring", plans, net::run)
         .clean(Variant::Fixed)
         .sometimes(&["a receive finds no provided buffer"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

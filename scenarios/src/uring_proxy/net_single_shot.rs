@@ -11,12 +11,11 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "RESP pings on the network through single-shot receives, and all are answered";
-    Scenario::new("net_single_shot", about, "axboe/liburing#1338", plans, net::run)
+    Scenario::on_network("net_single_shot", about, "axboe/liburing#1338", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")
         .violates(Variant::BidByCount, "buf is touched only by its owner")
         .sometimes(&["ten and more requests are in flight and answered"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

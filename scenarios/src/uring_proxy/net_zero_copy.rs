@@ -13,13 +13,12 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Zero-copy sends wait for a slow network, also behind the close";
-    Scenario::new("net_zero_copy", about, "axboe/liburing@a3aebee0", plans, net::run)
+    Scenario::on_network("net_zero_copy", about, "axboe/liburing@a3aebee0", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")
         .violates(Variant::CloseBeforeNotif, "buf is not used after its release")
         .violates(Variant::LateNotifWrongDir, "a notification finds the direction that sent")
         .sometimes(&["a notification is due after the close", "a client leaves with requests under way"])
-        .network()
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

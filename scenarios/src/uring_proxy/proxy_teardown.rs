@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
             two_tasks: true,
             ..Plan::smallest()
         })
-        .limits(Limits { drift: Duration::from_millis(50), ..Limits::default() })
+        .drift(Duration::from_millis(50))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

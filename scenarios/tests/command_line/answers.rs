@@ -1,7 +1,6 @@
 //! What each command answers when it is asked well.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use assert_cmd::cargo::cargo_bin;
@@ -9,7 +8,7 @@ use serde_json::Value;
 
 use super::{lastref, lastref_in, planted, planted_token};
 
-const RESULT_KEYS: [&str; 20] = [
+const RESULT_KEYS: [&str; 23] = [
     "faults",
     "rechecked",
     "scenario",
@@ -23,9 +22,12 @@ const RESULT_KEYS: [&str; 20] = [
     "steps",
     "verdict",
     "expected",
+    "judgement",
     "kind",
     "property",
     "message",
+    "never_reached",
+    "preemptions",
     "replay",
     "repro",
     "trace_hash",
@@ -55,47 +57,6 @@ fn a_hunt_ends_with_a_table_and_exit_code_0_when_all_is_as_expected() {
 }
 
 #[test]
-fn a_hunt_that_does_not_find_a_planted_defect_is_not_as_expected() {
-    let (scenario, variant, property) = planted();
-    // Real threads are the one engine on which a defect need not show; one schedule of shuttle is too few for most.
-    let given = lastref(&["hunt", "--scenario", scenario, "--variant", variant, "--for", "1ms", "--json"]);
-    let hunted = given.json();
-    let results = hunted["results"].as_array().unwrap();
-    // With no time for a single schedule there is no verdict, and none is not as expected.
-    let found = !results.is_empty() && results.iter().all(|result| result["verdict"] == "violation");
-    assert_eq!(hunted["as_expected"], found);
-    assert_eq!(given.code, i32::from(!found), "{property}");
-}
-
-#[test]
-fn a_hunt_ends_when_its_time_is_over() {
-    let (scenario, ..) = planted();
-    let filter = ["--scenario", scenario, "--variant", "fixed", "--engine", "shuttle"];
-    let hunted = lastref(&[&["hunt", "--for", "300ms", "--json"], &filter[..]].concat()).code(0).json();
-    assert!(hunted["schedules"].as_u64() > Some(0) && hunted["seconds"].as_f64() < Some(10.0), "{hunted}");
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_ends_a_hunt_with_the_table_so_far() {
-    let (scenario, variant, _) = planted();
-    let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
-    lastref.args(["hunt", "--scenario", scenario, "--engine", "shuttle", "--schedules", "1000000000"]);
-    let mut child = lastref.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The first line of progress is the planted defect's; the clean variant would go on for hours.
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
-    assert!(line.contains(variant), "{line}");
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let output = child.wait_with_output().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(stdout.contains(variant) && stdout.contains("; stopped, "), "{stdout}");
-    assert_eq!(output.status.code(), Some(0), "{stdout}");
-}
-
-#[test]
 fn the_shapes_of_json_are_as_documented() {
     let (scenario, variant, property) = planted();
     let hunted = lastref(&["--scenario", scenario, "--json"]).code(0).json();
@@ -105,6 +66,7 @@ fn the_shapes_of_json_are_as_documented() {
     assert_eq!((hunted["schedules"].as_u64(), hunted["as_expected"].as_bool()), (Some(total), Some(true)));
     for result in results {
         assert_eq!(keys(result), sorted(RESULT_KEYS.to_vec()));
+        assert_eq!((&result["judgement"], &result["expected"]), (&"as_expected".into(), &true.into()));
     }
 
     let clean = lastref(&["run", scenario, "--schedules", "20", "--json"]).code(0).json();
@@ -213,11 +175,32 @@ fn nothing_but_a_terminal_gets_colours() {
 #[test]
 fn a_reader_who_leaves_early_ends_the_program_quietly() {
     for arguments in [&["list"][..], &["list", "--json"], &["--help"]] {
-        let lastref = std::process::Command::new(cargo_bin!("lastref"));
-        let mut child = { lastref }.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = spawned(arguments);
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_hunt_whose_progress_nobody_reads_ends_as_any_other() {
+    let (scenario, ..) = planted();
+    // As with `2>&1 | head -1`: nobody reads either stream.
+    let mut child = spawned(&["hunt", "--scenario", scenario]);
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn spawned(arguments: &[&str]) -> std::process::Child {
+    let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
+    lastref.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn the_help_says_the_exit_codes() {
+    for arguments in [&["--help"][..], &["hunt", "--help"], &["run", "--help"]] {
+        let help = lastref(arguments).code(0).stdout;
+        assert!(help.contains("Exit codes:") && help.contains("undecided"), "{help}");
     }
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod determinism;
 mod refusals;
+mod verdicts;
 
 use std::path::Path;
 use std::process::Output;
@@ -67,7 +68,7 @@ impl Given {
 fn planted() -> (&'static str, &'static str, &'static str) {
     let all = scenarios::all();
     let mut planted = all.iter().flat_map(|scenario| {
-        scenario.expectations().iter().filter_map(|said| match said.expect {
+        scenario.expectations().into_iter().filter_map(|said| match said.expect {
             Expect::Clean => None,
             Expect::Violation { property } => Some((scenario.name(), said.variant, property)),
         })

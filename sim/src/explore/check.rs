@@ -7,8 +7,10 @@ use std::sync::mpsc::{Sender, channel};
 use proptest::strategy::{Just, Strategy};
 
 use super::case::{Case, CaseName, Limits};
-use super::hunt::{Cell, Hunt, Quiet};
+use super::cell::{Budget, Cell};
+use super::hunt::Hunt;
 use super::isolate::LoomBudget;
+use super::observer::Quiet;
 use super::recheck::RECHECK_PERCENT;
 use super::report::{Failure, Report, Verdict};
 use super::single::run_one;
@@ -134,10 +136,10 @@ impl Check {
         }
         let schedules = knobs.schedules.or(self.schedules);
         let stop = AtomicBool::new(false);
+        let budget = Budget::exactly(schedules.unwrap_or(SCHEDULES));
         let hunt = Hunt {
-            cells: vec![Cell { case: case.clone(), engine: self.engine, strategy: self.strategy }],
+            cells: vec![Cell { case: case.clone(), engine: self.engine, strategy: self.strategy, budget }],
             seed: self.seed,
-            schedules: schedules.unwrap_or(SCHEDULES),
             loom: schedules.map_or(LoomBudget::DEFAULT, LoomBudget::at_most),
             recheck_percent: RECHECK_PERCENT,
             deadline: None,

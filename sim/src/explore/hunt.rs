@@ -1,63 +1,23 @@
 //! A hunt: many cells, many seeds, several cores, one result.
 //!
-//! Runs are handed out in chunks, to the cell that has had the fewest so far, so that a hunt that is cut short has given
-//! each cell its share. A cell ends at its finding of the lowest number, whichever core came upon one first; so neither
-//! the verdicts nor the counts depend on the number of jobs.
+//! Runs are handed out in chunks; [`queue`] says whose. A cell ends at its finding of the lowest number, whichever core
+//! came upon one first; so neither the verdicts nor the counts depend on the number of jobs.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::case::Case;
+use super::cell::Cell;
 use super::isolate::{self, LoomBudget};
-use super::recheck::{self, Made};
+use super::observer::Observer;
+use super::part::{self, Found, Part};
+use super::queue::{self, CellState, Work};
 use super::report::{Failure, Origin, Report, Verdict};
-use super::single::{build, run_one, words};
-use crate::engine::sched::{Ended, Setup, Source, run_batch};
-use crate::engine::{Engine, threads};
-use crate::net::{HitCounts, add_hits};
-use crate::plan::Generator;
-use crate::run::{Outcome, Record};
-use crate::seed::{fold, run_seed};
-use crate::strategy::StrategyName;
+use super::single::run_one;
+use crate::engine::Engine;
 use crate::violation::Violation;
-use crate::void::Void;
 use crate::watch::Listening;
-
-/// Runs per chunk: long enough to share a pool of stacks, short enough to stop within a blink.
-const CHUNK: u64 = 32;
-
-/// One line of a hunt's table.
-#[derive(Clone, Debug)]
-pub struct Cell {
-    /// What is explored.
-    pub case: Case,
-    /// Under which engine.
-    pub engine: Engine,
-    /// By which strategy.
-    pub strategy: StrategyName,
-}
-
-/// Is told how a hunt goes, from any of its threads.
-pub trait Observer: Sync {
-    /// `schedules` more runs of cell number `cell` are done.
-    fn progress(&self, cell: usize, schedules: u64);
-    /// Cell number `cell` has ended.
-    fn finished(&self, cell: usize, report: &Report);
-}
-
-/// An observer that says nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct Quiet;
-
-impl Observer for Quiet {
-    fn progress(&self, _: usize, _: u64) {}
-
-    fn finished(&self, _: usize, _: &Report) {}
-}
 
 /// What to explore, and within which bounds.
 pub struct Hunt<'a> {
@@ -65,9 +25,7 @@ pub struct Hunt<'a> {
     pub cells: Vec<Cell>,
     /// From which every run's own seed derives.
     pub seed: u64,
-    /// Most runs per cell, under shuttle and threads.
-    pub schedules: u64,
-    /// What loom may spend on a cell.
+    /// What loom may spend on a cell, in place of the cell's own budget.
     pub loom: LoomBudget,
     /// Of a hundred runs under the scheduled engine, how many are made again, to see whether they go the same way.
     pub recheck_percent: u8,
@@ -87,109 +45,16 @@ impl std::fmt::Debug for Hunt<'_> {
     }
 }
 
-/// The run at which a cell ends.
-enum Found {
-    /// It violates a property: as the hunt saw it, before it is made again for its table.
-    Violation { index: u64, violation: Violation, hash: u64 },
-    /// It tells nothing about the component.
-    Void { index: u64, void: Void },
-    /// It went another way when it was made again.
-    Diverged { message: String },
-}
-
-#[derive(Default)]
-struct Part {
-    runs: u64,
-    rechecked: u64,
-    steps: u64,
-    hash: u64,
-    reached: BTreeMap<String, u64>,
-    faults: HitCounts,
-    found: Option<Found>,
-    /// The runs that are to be made again.
-    made: Vec<Made>,
-}
-
-impl Part {
-    fn add(&mut self, index: u64, seed: u64, outcome: Outcome, recheck_percent: u8) {
-        if recheck::is_chosen(seed, recheck_percent) {
-            self.made.push(Made::new(index, seed, &outcome));
-        }
-        self.runs += 1;
-        self.steps += u64::from(outcome.steps);
-        let hash = outcome.trace.hash();
-        // A sum, so that parts add up to the same whichever core made them; the seed keeps equal runs apart.
-        self.hash = self.hash.wrapping_add(fold(seed, hash));
-        for (sentence, count) in words(&outcome.reached) {
-            *self.reached.entry(sentence).or_insert(0) += count;
-        }
-        outcome.faults.count(&mut self.faults);
-        if let Some(void) = outcome.void {
-            self.found = Some(Found::Void { index, void });
-        } else if let Some(violation) = outcome.violation {
-            self.found = Some(Found::Violation { index, violation, hash });
-        }
-    }
-
-    /// Makes the chosen runs again. `seeds` gives those of the chunk up to and with a run's.
-    fn recheck(&mut self, cell: &Cell, seeds: impl Fn(u64) -> Vec<u64>) {
-        let made = std::mem::take(&mut self.made);
-        self.rechecked = made.len() as u64;
-        if let Some(message) = recheck::first_that_differs(cell, &made, seeds) {
-            self.found = Some(Found::Diverged { message });
-        }
-    }
-
-    fn absorb(&mut self, later: Part) {
-        self.runs += later.runs;
-        self.rechecked += later.rechecked;
-        self.steps += later.steps;
-        self.hash = self.hash.wrapping_add(later.hash);
-        for (sentence, count) in later.reached {
-            *self.reached.entry(sentence).or_insert(0) += count;
-        }
-        add_hits(&mut self.faults, later.faults);
-        self.found = later.found;
-    }
-}
-
-struct CellState {
-    next: u64,
-    /// The first run of the lowest chunk with a finding: nothing after it is handed out.
-    bound: u64,
-    out: usize,
-    parts: BTreeMap<u64, Part>,
-    report: Option<Report>,
-    started: Option<Instant>,
-}
-
 /// What of a cell's state its report is made from.
 struct Closing {
     parts: BTreeMap<u64, Part>,
     started: Option<Instant>,
 }
 
-struct Work {
-    cell: usize,
-    from: u64,
-    to: u64,
-}
-
 impl Hunt<'_> {
     /// Explores every cell. One report per cell, in order.
     pub fn run(&self) -> Vec<Report> {
-        let states: Vec<CellState> = self
-            .cells
-            .iter()
-            .map(|_| CellState {
-                next: 0,
-                bound: u64::MAX,
-                out: 0,
-                parts: BTreeMap::new(),
-                report: None,
-                started: None,
-            })
-            .collect();
+        let states: Vec<CellState> = self.cells.iter().map(|_| CellState::new()).collect();
         let states = Mutex::new(states);
         let listening = Listening::of_this_thread();
         std::thread::scope(|scope| {
@@ -220,66 +85,56 @@ impl Hunt<'_> {
         self.stop.load(Ordering::Relaxed) || self.deadline.is_some_and(|deadline| now() >= deadline)
     }
 
-    /// The next chunk: of the cell that has had the fewest runs. loom's cells, each one long piece, come once every other
-    /// has had a chunk: a hunt that is soon over has then looked at everything that can be looked at in parts.
     fn take(&self, states: &mut [CellState]) -> Option<Work> {
         if self.over() {
             return None;
         }
-        let open = |(cell, state): &(usize, &CellState)| state.next < self.budget(*cell).min(state.bound);
-        let (cell, _) = states
-            .iter()
-            .enumerate()
-            .filter(open)
-            .min_by_key(|(cell, state)| (state.next, self.cells[*cell].engine == Engine::Loom, *cell))?;
-        let state = &mut states[cell];
-        let from = state.next;
-        let to = if self.cells[cell].engine == Engine::Loom { u64::MAX } else { (from + CHUNK).min(self.budget(cell)) };
-        state.next = to;
-        state.out += 1;
-        state.started.get_or_insert_with(now);
-        Some(Work { cell, from, to })
-    }
-
-    fn budget(&self, cell: usize) -> u64 {
-        if self.cells[cell].engine == Engine::Loom { u64::MAX } else { self.schedules }
+        let work = queue::take(&self.cells, states, self.deadline.is_some())?;
+        states[work.cell].started.get_or_insert_with(now);
+        Some(work)
     }
 
     fn make(&self, work: &Work, states: &Mutex<Vec<CellState>>) {
         let cell = &self.cells[work.cell];
         if cell.engine == Engine::Loom {
-            let origin = self.origin(cell, 0);
-            let (report, seconds) = timed(|| isolate::explore_loom(&cell.case, &origin, self.loom, &|| self.over()));
-            let report = Report { seconds, ..report };
-            self.observer.progress(work.cell, report.schedules);
-            self.observer.finished(work.cell, &report);
-            lock(states)[work.cell].report = Some(report);
+            self.make_loom(work.cell, states);
             return;
         }
-        let part = match cell.engine {
-            Engine::Shuttle | Engine::Turmoil => chunk(self, cell, work.from, work.to),
-            _ => threads_chunk(self, cell, work.from, work.to),
-        };
-        self.observer.progress(work.cell, part.runs);
+        let runs = work.from..work.to;
+        let (part, seconds) = timed(|| match cell.engine {
+            Engine::Shuttle | Engine::Turmoil => part::scheduled(cell, self.seed, runs, self.recheck_percent),
+            _ => part::on_threads(cell, self.seed, runs, || self.over()),
+        });
+        self.observer.progress(work.cell, part.runs, seconds);
         let mut guard = lock(states);
         let state = &mut guard[work.cell];
-        if part.found.is_some() {
-            state.bound = state.bound.min(work.from);
-        }
-        state.parts.insert(work.from, part);
-        state.out -= 1;
-        if state.out == 0 && state.next >= self.budget(work.cell).min(state.bound) {
+        if state.done(cell, work.from, part) {
             let closing = Closing { parts: std::mem::take(&mut state.parts), started: state.started };
             drop(guard);
-            // The table is drawn outside the lock: it takes a run or two.
+            // The violating run is made again outside the lock.
             let report = self.close(work.cell, closing);
             self.observer.finished(work.cell, &report);
             lock(states)[work.cell].report = Some(report);
         }
     }
 
+    fn make_loom(&self, index: usize, states: &Mutex<Vec<CellState>>) {
+        let cell = &self.cells[index];
+        let origin = self.origin(cell, 0);
+        let explore = || isolate::explore_loom(&cell.case, &origin, self.loom, &|| self.over());
+        let (report, seconds) = timed(explore);
+        let report = Report { seconds, ..report };
+        // An exploration that was cut short has no executions, and its cell stays open.
+        let is_open = report.schedules == 0 && matches!(report.verdict, Verdict::Clean);
+        if !is_open {
+            self.observer.progress(index, report.schedules, seconds);
+            self.observer.finished(index, &report);
+        }
+        lock(states)[index].report = Some(report);
+    }
+
     fn origin(&self, cell: &Cell, index: u64) -> Origin {
-        let seed = run_seed(self.seed, &cell_key(cell), index);
+        let seed = cell.run_seed(self.seed, index);
         Origin { case: cell.case.name().clone(), engine: cell.engine, strategy: cell.strategy, seed }
     }
 
@@ -293,7 +148,7 @@ impl Hunt<'_> {
             }
         }
         let cell = &self.cells[cell];
-        let complete = whole.found.is_some() || whole.runs >= self.schedules;
+        let complete = whole.found.is_some() || whole.runs >= cell.budget.enough;
         let (trace_hash, verdict) = match &whole.found {
             None => (whole.hash, Verdict::Clean),
             Some(Found::Diverged { message }) => (whole.hash, Verdict::Diverged { message: message.clone() }),
@@ -353,76 +208,8 @@ impl Hunt<'_> {
     }
 }
 
-fn cell_key(cell: &Cell) -> String {
-    format!("{}/{}/{}", cell.case.name(), cell.engine, cell.strategy)
-}
-
 fn lock(states: &Mutex<Vec<CellState>>) -> MutexGuard<'_, Vec<CellState>> {
     states.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The chunk of runs `from..to`, up to its first finding.
-fn chunk(hunt: &Hunt<'_>, cell: &Cell, from: u64, to: u64) -> Part {
-    let part = Rc::new(RefCell::new(Part::default()));
-    let chunk = Chunk {
-        case: cell.case.clone(),
-        strategy: cell.strategy,
-        hunt: hunt.seed,
-        key: cell_key(cell),
-        next: from,
-        to,
-        seed: 0,
-        generator: cell.case.generator(),
-        recheck_percent: hunt.recheck_percent,
-        part: Rc::clone(&part),
-    };
-    run_batch(Box::new(chunk), cell.case.bounds().stack_bytes);
-    let mut part = part.take();
-    let key = cell_key(cell);
-    part.recheck(cell, |last| (from..=last).map(|index| run_seed(hunt.seed, &key, index)).collect());
-    part
-}
-
-struct Chunk {
-    case: Case,
-    strategy: StrategyName,
-    hunt: u64,
-    key: String,
-    next: u64,
-    to: u64,
-    seed: u64,
-    generator: Box<dyn Generator>,
-    recheck_percent: u8,
-    part: Rc<RefCell<Part>>,
-}
-
-impl Source for Chunk {
-    fn next(&mut self) -> Option<Setup> {
-        if self.next == self.to || self.part.borrow().found.is_some() {
-            return None;
-        }
-        self.seed = run_seed(self.hunt, &self.key, self.next);
-        self.next += 1;
-        let strategy = build(&self.case, self.strategy, self.seed);
-        Some(self.case.setup(self.generator.plan(self.seed), self.seed, strategy, Record::Hash))
-    }
-
-    fn finished(&mut self, ended: Ended) {
-        self.part.borrow_mut().add(self.next - 1, self.seed, ended.outcome, self.recheck_percent);
-    }
-}
-
-fn threads_chunk(hunt: &Hunt<'_>, cell: &Cell, from: u64, to: u64) -> Part {
-    let mut part = Part::default();
-    let mut generator = cell.case.generator();
-    for index in from..to {
-        if part.found.is_some() || hunt.over() {
-            break;
-        }
-        let seed = run_seed(hunt.seed, &cell_key(cell), index);
-        part.add(index, seed, threads::run_once(seed, Record::Hash, cell.case.body(generator.plan(seed))), 0);
-    }
-    part
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a hunt takes is told to its user and decides nothing in a run")]

@@ -4,19 +4,25 @@
 //! own seed, and the result does not depend on how many cores there were.
 
 mod case;
+mod cell;
 mod check;
 mod hunt;
 mod isolate;
+mod observer;
+mod part;
+mod queue;
 mod recheck;
 mod reference;
 mod report;
 mod single;
 
 pub use case::{Case, CaseName, Limits};
+pub use cell::{Budget, Cell};
 pub use check::Check;
 pub(crate) use check::parse_seed;
-pub use hunt::{Cell, Hunt, Observer, Quiet};
+pub use hunt::Hunt;
 pub use isolate::{LoomBudget, serve_child};
+pub use observer::{Observer, Quiet};
 pub use recheck::RECHECK_PERCENT;
 pub use report::{Failure, Origin, Preemptions, Report, Verdict};
 pub(crate) use single::{Exact, build, report_of, run_exact};

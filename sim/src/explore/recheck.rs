@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::hunt::Cell;
+use super::cell::Cell;
 use super::single::build;
 use crate::engine::sched::{Ended, Setup, Source, run_batch};
 use crate::plan::Generator;

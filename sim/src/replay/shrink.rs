@@ -77,7 +77,7 @@ impl Shrinker<'_> {
     fn searched(&mut self, plan: &AnyPlan, seed: u64) -> Option<Candidate> {
         self.tried += 1;
         let strategy = build(self.case, self.origin.strategy, seed);
-        let exact = Exact { plan: plan.clone(), seed, strategy, record: Record::Events };
+        let exact = Exact { plan: plan.clone(), seed, strategy, record: Record::Switches };
         let ended = run_exact(self.case, exact);
         self.steps += u64::from(ended.outcome.steps);
         self.violates(&ended.outcome).then(|| Candidate { plan: plan.clone(), seed, switches: ended.switches })
@@ -86,7 +86,7 @@ impl Shrinker<'_> {
     fn forced(&mut self, candidate: &Candidate, switches: &[Switch]) -> Option<Candidate> {
         self.tried += 1;
         let strategy = Box::new(Forced::new(switches, Stream::new(candidate.seed, Purpose::Schedule)));
-        let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, record: Record::Events };
+        let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, record: Record::Switches };
         let ended = run_exact(self.case, exact);
         self.steps += u64::from(ended.outcome.steps);
         // What the run really did: switches that were passed over are gone.
@@ -128,7 +128,16 @@ impl Shrinker<'_> {
     /// The plan in the place of `best`'s, with some schedule that violates the property, if one is found.
     fn found_again(&mut self, best: &Candidate, plan: &AnyPlan) -> Option<Candidate> {
         let seeds = (0..self.limits.seeds_per_plan).map(|nth| run_seed(best.seed, "shrink", nth));
-        std::iter::once(best.seed).chain(seeds).find_map(|seed| self.searched(plan, seed))
+        for seed in std::iter::once(best.seed).chain(seeds) {
+            // Within a plan too: sixty runs that stall have millions of steps.
+            if self.spent() {
+                return None;
+            }
+            if let Some(candidate) = self.searched(plan, seed) {
+                return Some(candidate);
+            }
+        }
+        None
     }
 
     fn schedule(&mut self, mut best: Candidate) -> Candidate {

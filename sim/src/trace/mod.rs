@@ -57,7 +57,7 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn new(record: Record) -> Trace {
         let events = match record {
-            Record::Hash => Vec::new(),
+            Record::Hash | Record::Switches => Vec::new(),
             Record::Events => Vec::with_capacity(1024),
         };
         Trace { hash: 0x1a57_4ef0, record, events }

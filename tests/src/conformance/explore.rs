@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use proptest::strategy::Just;
-use sim::explore::{Case, CaseName, Cell, Engine, Hunt, LoomBudget, Quiet, StrategyName, Verdict};
+use sim::explore::{Budget, Case, CaseName, Cell, Engine, Hunt, LoomBudget, Quiet, StrategyName, Verdict};
 
 use super::{Error, Outcome, Subject};
 
@@ -78,10 +78,10 @@ pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -
             },
         )
     };
+    let budget = Budget::exactly(S::SCHEDULES);
     let hunt = Hunt {
-        cells: vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random }],
+        cells: vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random, budget }],
         seed: 0,
-        schedules: S::SCHEDULES,
         loom: LoomBudget::at_most(1),
         recheck_percent: 0,
         deadline: None,

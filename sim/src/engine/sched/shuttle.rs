@@ -116,7 +116,7 @@ impl Scheduler for Handover {
         self.close_run();
         let setup = self.source.next()?;
         run::begin(Run::new(setup.seed, setup.record, Some(&setup.watched), None));
-        let kernel = Kernel::new(setup.strategy, setup.bounds, setup.record == Record::Events);
+        let kernel = Kernel::new(setup.strategy, setup.bounds, setup.record != Record::Hash);
         KERNEL.set(Some(kernel));
         BODY.set(Some(setup.body));
         self.running = true;

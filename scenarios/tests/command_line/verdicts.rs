@@ -1,0 +1,122 @@
+//! The three judgements of a search, and what a search that was cut short says: undecided is neither right nor wrong.
+
+use std::process::{Child, Output, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+
+use super::{Given, lastref, planted};
+
+/// The judgements of a hunt's cells, after a check that its counts and its exit code agree with them.
+#[track_caller]
+fn judgements(given: &Given) -> Vec<String> {
+    let hunted = given.json();
+    let results = hunted["results"].as_array().expect("a list");
+    let judgement = |result: &Value| result["judgement"].as_str().expect("each cell is judged").to_owned();
+    let judgements: Vec<String> = results.iter().map(judgement).collect();
+    let count = |wanted: &str| judgements.iter().filter(|judgement| *judgement == wanted).count();
+    assert_eq!(hunted["undecided"], count("undecided"));
+    assert_eq!(hunted["as_expected"], count("as_expected") == judgements.len());
+    let expected = match (count("not_as_expected"), count("undecided")) {
+        (0, 0) => 0,
+        (0, _) => 4,
+        _ => 1,
+    };
+    assert_eq!(given.code, expected, "{}", given.stdout);
+    for result in results {
+        assert_eq!(result["expected"], result["judgement"] == "as_expected");
+        assert_eq!(result["verdict"] == "undecided", result["judgement"] == "undecided");
+    }
+    judgements
+}
+
+#[test]
+fn a_defect_that_a_narrow_hunt_misses_is_undecided() {
+    let arguments = ["hunt", "--engine", "shuttle", "--schedules", "1"];
+    let judgements = judgements(&lastref(&[&arguments[..], &["--json"]].concat()));
+    assert!(judgements.iter().any(|judgement| judgement == "undecided"), "one schedule shows every defect");
+    assert!(judgements.iter().all(|judgement| judgement != "not_as_expected"), "{judgements:?}");
+    let text = lastref(&arguments).code(4).stdout;
+    let summary = text.lines().last().unwrap();
+    assert!(text.contains("undecided, not found so far") && summary.contains("undecided: give it more"), "{summary}");
+}
+
+#[test]
+fn a_hunt_that_is_out_of_time_says_what_is_undecided_and_how_long_it_needs() {
+    let judged = judgements(&lastref(&["hunt", "--for", "1s", "--json"]));
+    assert!(judged.iter().all(|judgement| judgement != "not_as_expected"), "{judged:?}");
+    let given = lastref(&["hunt", "--for", "1s"]).code(4);
+    let summary = given.stdout.lines().last().unwrap();
+    assert!(summary.contains(" undecided: give it --for "), "{summary}");
+    assert!(given.stdout.contains("undecided, clean so far"), "{}", given.stdout);
+    assert!(!given.stdout.contains("expected: "), "nothing undecided is called wrong:\n{}", given.stdout);
+}
+
+#[test]
+fn time_beyond_the_budget_is_used_and_leaves_a_cell_decided() {
+    let (scenario, ..) = planted();
+    let filter = ["--scenario", scenario, "--variant", "fixed", "--engine", "shuttle"];
+    let given = lastref(&[&["hunt", "--for", "2s", "--json"], &filter[..]].concat());
+    let judgements = judgements(&given);
+    let hunted = given.json();
+    let schedules = hunted["schedules"].as_u64().unwrap();
+    let enough = scenarios::defaults::SCHEDULES;
+    assert_eq!(judgements == ["as_expected"], schedules >= enough, "{hunted}");
+    // Chunks of 32 do not end at the budget but by chance.
+    assert!(schedules != enough && hunted["seconds"].as_f64() < Some(20.0), "{hunted}");
+}
+
+#[test]
+fn no_time_at_all_decides_nothing_wrongly() {
+    let (scenario, variant, _) = planted();
+    judgements(&lastref(&["hunt", "--scenario", scenario, "--variant", variant, "--for", "1ms", "--json"]));
+}
+
+/// A hunt that would take hours, once it has made progress.
+#[cfg(unix)]
+fn endless(more: &[&str]) -> Child {
+    use std::io::{BufRead, BufReader};
+    let (scenario, variant, _) = planted();
+    let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
+    lastref.args(["hunt", "--scenario", scenario, "--engine", "shuttle", "--schedules", "1000000000"]).args(more);
+    let mut child = lastref.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The first line of progress is the planted defect's; the clean variant goes on.
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains(variant), "{line}");
+    child
+}
+
+#[cfg(unix)]
+fn stopped(child: Child, signal: &str) -> Output {
+    let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    child.wait_with_output().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_hunt_with_the_table_so_far_and_its_own_exit_code() {
+    let (_, variant, property) = planted();
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let output = stopped(endless(&[]), signal);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        for part in [variant, property, "fixed", "undecided, clean so far", "; stopped, "] {
+            assert!(stdout.contains(part), "no `{part}` after {signal} in\n{stdout}");
+        }
+        assert_eq!(output.status.code(), Some(code), "{stdout}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_json_of_a_stopped_hunt_is_whole() {
+    let output = stopped(endless(&["--json"]), "-INT");
+    let hunted: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&hunted["stopped"], &hunted["undecided"], &hunted["as_expected"]),
+        (&true.into(), &1.into(), &false.into())
+    );
+    assert_eq!(output.status.code(), Some(130));
+}

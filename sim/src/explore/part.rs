@@ -1,0 +1,149 @@
+//! A part of a cell: a chunk of its runs, made on one thread, and what they came to.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::cell::Cell;
+use super::recheck::{self, Made};
+use super::single::{build, words};
+use crate::engine::sched::{Ended, Setup, Source, run_batch};
+use crate::engine::threads;
+use crate::net::{HitCounts, add_hits};
+use crate::plan::Generator;
+use crate::run::{Outcome, Record};
+use crate::seed::fold;
+use crate::violation::Violation;
+use crate::void::Void;
+
+/// The run at which a cell ends.
+pub(super) enum Found {
+    /// It violates a property: as the hunt saw it, before it is made again for its table.
+    Violation { index: u64, violation: Violation, hash: u64 },
+    /// It tells nothing about the component.
+    Void { index: u64, void: Void },
+    /// It went another way when it was made again.
+    Diverged { message: String },
+}
+
+/// What some runs of a cell came to, up to the first finding among them.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) runs: u64,
+    pub(super) rechecked: u64,
+    pub(super) steps: u64,
+    pub(super) hash: u64,
+    pub(super) reached: BTreeMap<String, u64>,
+    pub(super) faults: HitCounts,
+    pub(super) found: Option<Found>,
+    /// The runs that are to be made again.
+    pub(super) made: Vec<Made>,
+}
+
+impl Part {
+    fn add(&mut self, index: u64, seed: u64, outcome: Outcome, recheck_percent: u8) {
+        if recheck::is_chosen(seed, recheck_percent) {
+            self.made.push(Made::new(index, seed, &outcome));
+        }
+        self.runs += 1;
+        self.steps += u64::from(outcome.steps);
+        let hash = outcome.trace.hash();
+        // A sum, so that parts add up to the same whichever core made them; the seed keeps equal runs apart.
+        self.hash = self.hash.wrapping_add(fold(seed, hash));
+        for (sentence, count) in words(&outcome.reached) {
+            *self.reached.entry(sentence).or_insert(0) += count;
+        }
+        outcome.faults.count(&mut self.faults);
+        if let Some(void) = outcome.void {
+            self.found = Some(Found::Void { index, void });
+        } else if let Some(violation) = outcome.violation {
+            self.found = Some(Found::Violation { index, violation, hash });
+        }
+    }
+
+    /// Makes the chosen runs again. `seeds` gives those of the chunk up to and with a run's.
+    fn recheck(&mut self, cell: &Cell, seeds: impl Fn(u64) -> Vec<u64>) {
+        let made = std::mem::take(&mut self.made);
+        self.rechecked = made.len() as u64;
+        if let Some(message) = recheck::first_that_differs(cell, &made, seeds) {
+            self.found = Some(Found::Diverged { message });
+        }
+    }
+
+    /// Adds the part of the runs that come after these.
+    pub(super) fn absorb(&mut self, later: Part) {
+        self.runs += later.runs;
+        self.rechecked += later.rechecked;
+        self.steps += later.steps;
+        self.hash = self.hash.wrapping_add(later.hash);
+        for (sentence, count) in later.reached {
+            *self.reached.entry(sentence).or_insert(0) += count;
+        }
+        add_hits(&mut self.faults, later.faults);
+        self.found = later.found;
+    }
+}
+
+/// Makes these runs under the scheduled engine, up to the first finding. `hunt` is the hunt's seed.
+pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percent: u8) -> Part {
+    let part = Rc::new(RefCell::new(Part::default()));
+    let from = runs.start;
+    let chunk = Chunk {
+        cell: cell.clone(),
+        hunt,
+        runs,
+        index: from,
+        seed: 0,
+        generator: cell.case.generator(),
+        recheck_percent,
+        part: Rc::clone(&part),
+    };
+    run_batch(Box::new(chunk), cell.case.bounds().stack_bytes);
+    let mut part = part.take();
+    part.recheck(cell, |last| (from..=last).map(|index| cell.run_seed(hunt, index)).collect());
+    part
+}
+
+/// Makes these runs on real threads, up to the first finding or until `over` says to stop.
+pub(super) fn on_threads(cell: &Cell, hunt: u64, runs: Range<u64>, over: impl Fn() -> bool) -> Part {
+    let mut part = Part::default();
+    let mut generator = cell.case.generator();
+    for index in runs {
+        if part.found.is_some() || over() {
+            break;
+        }
+        let seed = cell.run_seed(hunt, index);
+        part.add(index, seed, threads::run_once(seed, Record::Hash, cell.case.body(generator.plan(seed))), 0);
+    }
+    part
+}
+
+struct Chunk {
+    cell: Cell,
+    hunt: u64,
+    /// The runs that are left.
+    runs: Range<u64>,
+    /// The run that was begun last, and its seed.
+    index: u64,
+    seed: u64,
+    generator: Box<dyn Generator>,
+    recheck_percent: u8,
+    part: Rc<RefCell<Part>>,
+}
+
+impl Source for Chunk {
+    fn next(&mut self) -> Option<Setup> {
+        if self.part.borrow().found.is_some() {
+            return None;
+        }
+        self.index = self.runs.next()?;
+        self.seed = self.cell.run_seed(self.hunt, self.index);
+        let strategy = build(&self.cell.case, self.cell.strategy, self.seed);
+        Some(self.cell.case.setup(self.generator.plan(self.seed), self.seed, strategy, Record::Hash))
+    }
+
+    fn finished(&mut self, ended: Ended) {
+        self.part.borrow_mut().add(self.index, self.seed, ended.outcome, self.recheck_percent);
+    }
+}

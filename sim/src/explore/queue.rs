@@ -1,0 +1,168 @@
+//! Which cell's runs are made next.
+//!
+//! Time is shared by work, not by runs, since a run of one cell may have a hundred times the steps of another's: the cell
+//! with the fewest steps so far is next. A hunt whose time is over has then decided the cheap cells, and looked a little
+//! at each of the others.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::cell::Cell;
+use super::part::Part;
+use super::report::Report;
+use crate::engine::Engine;
+
+/// Runs per chunk: long enough to share a pool of stacks, short enough to stop within a blink.
+const CHUNK: u64 = 32;
+
+/// How far a cell has come.
+pub(super) struct CellState {
+    /// The first run that was not handed out.
+    next: u64,
+    /// The first run of the lowest chunk with a finding: nothing after it is handed out.
+    bound: u64,
+    /// Chunks that are being made.
+    out: usize,
+    /// Runs and steps of the chunks that are done.
+    runs: u64,
+    steps: u64,
+    pub(super) parts: BTreeMap<u64, Part>,
+    pub(super) report: Option<Report>,
+    pub(super) started: Option<Instant>,
+}
+
+impl CellState {
+    pub(super) fn new() -> CellState {
+        CellState {
+            next: 0,
+            bound: u64::MAX,
+            out: 0,
+            runs: 0,
+            steps: 0,
+            parts: BTreeMap::new(),
+            report: None,
+            started: None,
+        }
+    }
+
+    /// Takes in the part of the chunk that begins at `from`. True if the cell has ended with it.
+    pub(super) fn done(&mut self, cell: &Cell, from: u64, part: Part) -> bool {
+        if part.found.is_some() {
+            self.bound = self.bound.min(from);
+        }
+        self.runs += part.runs;
+        self.steps += part.steps;
+        self.parts.insert(from, part);
+        self.out -= 1;
+        self.out == 0 && !self.is_open(cell)
+    }
+
+    fn is_open(&self, cell: &Cell) -> bool {
+        // Loom's exploration is one piece.
+        if cell.engine == Engine::Loom { self.next == 0 } else { self.next < cell.budget.most.min(self.bound) }
+    }
+
+    /// An estimate of the steps that were handed out, from those that are done. While none is, a cell waits for its first
+    /// chunk, after all whose cost is known.
+    fn work(&self) -> u128 {
+        match (self.next, self.runs) {
+            (0, _) => 0,
+            (_, 0) => u128::MAX,
+            (next, runs) => u128::from(self.steps) * u128::from(next) / u128::from(runs),
+        }
+    }
+}
+
+/// A chunk of a cell's runs.
+pub(super) struct Work {
+    pub(super) cell: usize,
+    pub(super) from: u64,
+    pub(super) to: u64,
+}
+
+/// In which turn a cell is searched, before its work counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// Each cell gets one chunk.
+    First,
+    /// Loom's explorations, each one long piece, early: no core is left alone with one at the end.
+    LoomEarly,
+    /// Each cell gets what it needs to be decided.
+    Enough,
+    /// Loom's explorations, late: time that may end is for the many cells that can be searched in parts.
+    LoomLate,
+    /// There is still time.
+    Beyond,
+}
+
+fn turn(cell: &Cell, state: &CellState, has_deadline: bool) -> Turn {
+    match cell.engine {
+        Engine::Loom if has_deadline => Turn::LoomLate,
+        Engine::Loom => Turn::LoomEarly,
+        _ if state.next == 0 => Turn::First,
+        _ if state.next < cell.budget.enough => Turn::Enough,
+        _ => Turn::Beyond,
+    }
+}
+
+/// Hands out the next chunk, if there is any.
+pub(super) fn take(cells: &[Cell], states: &mut [CellState], has_deadline: bool) -> Option<Work> {
+    let open = cells.iter().zip(states.iter()).enumerate().filter(|(_, (cell, state))| state.is_open(cell));
+    let next = open.min_by_key(|(index, (cell, state))| (turn(cell, state, has_deadline), state.work(), *index));
+    let index = next.map(|(index, _)| index)?;
+    let (cell, state) = (&cells[index], &mut states[index]);
+    let from = state.next;
+    let to = if cell.engine == Engine::Loom { u64::MAX } else { (from + CHUNK).min(cell.budget.most) };
+    state.next = to;
+    state.out += 1;
+    Some(Work { cell: index, from, to })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::Just;
+
+    use super::super::case::{Case, CaseName};
+    use super::super::cell::Budget;
+    use super::*;
+    use crate::strategy::StrategyName;
+
+    fn cell(engine: Engine, enough: u64, most: u64) -> Cell {
+        let name = CaseName { component: String::new(), scenario: String::new(), variant: String::new() };
+        let case = Case::new(name, || Just(()), |(): &()| ());
+        Cell { case, engine, strategy: StrategyName::Random, budget: Budget { enough, most } }
+    }
+
+    /// The cells in the order of their chunks, made one after the other; a run of the n-th cell has `steps[n]` steps.
+    fn order(cells: &[Cell], steps: &[u64], has_deadline: bool, chunks: usize) -> Vec<usize> {
+        let mut states: Vec<CellState> = cells.iter().map(|_| CellState::new()).collect();
+        let mut order = Vec::new();
+        while let Some(work) = take(cells, &mut states, has_deadline).filter(|_| order.len() < chunks) {
+            order.push(work.cell);
+            let runs = if work.to == u64::MAX { 1 } else { work.to - work.from };
+            let part = Part { runs, steps: runs * steps[work.cell], ..Part::default() };
+            states[work.cell].done(&cells[work.cell], work.from, part);
+        }
+        order
+    }
+
+    #[test]
+    fn the_cell_with_the_least_work_is_next() {
+        let cells = [cell(Engine::Shuttle, 64, 64), cell(Engine::Turmoil, 192, 192)];
+        // A chunk of the first has three times the steps of one of the second.
+        assert_eq!(order(&cells, &[30, 10], true, 99), [0, 1, 1, 1, 0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn a_cell_that_has_had_enough_waits_for_those_that_have_not() {
+        let cells = [cell(Engine::Shuttle, 32, u64::MAX), cell(Engine::Shuttle, 96, u64::MAX)];
+        assert_eq!(order(&cells, &[1, 100], true, 6), [0, 1, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn loom_is_early_without_a_deadline_and_late_with_one() {
+        let cells = [cell(Engine::Loom, 9, 9), cell(Engine::Shuttle, 64, 64), cell(Engine::Shuttle, 64, u64::MAX)];
+        assert_eq!(order(&cells[..2], &[1, 1], false, 99), [1, 0, 1]);
+        assert_eq!(order(&cells, &[1, 1, 1], true, 7), [1, 2, 1, 2, 0, 2, 2]);
+    }
+}
