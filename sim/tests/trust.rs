@@ -194,6 +194,42 @@ fn a_std_mutex_held_over_an_operation_does_not_hang_in_silence() {
     assert!(text.contains("a std Mutex held over an operation"), "{text}");
 }
 
+/// Says to this test's own program that it is the child that overflows its stack.
+const OVERFLOWS: &str = "LASTREF_TEST_OVERFLOWS";
+
+#[test]
+fn a_stack_overflow_names_the_task_and_the_knob() {
+    #[expect(clippy::disallowed_methods, reason = "how the child is told its part; no run sees it")]
+    let is_child = std::env::var_os(OVERFLOWS).is_some();
+    if is_child {
+        Check::new("overflow").run(|| {
+            fn deep(left: u32) -> u32 {
+                let room = std::hint::black_box([left; 1_024]);
+                if left == 0 { room[0] } else { deep(left - 1) + room[1] }
+            }
+            let task = thread::Builder::new().name("diver").spawn(|| _ = deep(100_000));
+            task.join();
+        });
+    }
+    let own = std::env::current_exe().expect("a test has a program");
+    let mut child = std::process::Command::new(own);
+    let child = child.args(["--exact", "a_stack_overflow_names_the_task_and_the_knob", "--nocapture"]);
+    let output = child.env(OVERFLOWS, "1").output().expect("the child starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("stack overflow in task diver") && told.contains("Limits::stack_bytes"), "{told}");
+    assert_eq!(output.status.code(), Some(101), "{told}");
+}
+
+#[test]
+fn a_larger_stack_holds_what_the_default_does_not() {
+    fn deep(left: u32) -> u32 {
+        let room = std::hint::black_box([left; 1_024]);
+        if left == 0 { room[0] } else { deep(left - 1) + room[1] }
+    }
+    let limits = Limits { stack_bytes: 4 * 1024 * 1024, ..Limits::default() };
+    Check::new("deep").schedules(2).limits(limits).run(|| thread::spawn(|| _ = deep(300)).join());
+}
+
 #[test]
 fn reads_of_a_plain_cell_nest_and_last_over_a_switch() {
     for engine in SCHEDULED {

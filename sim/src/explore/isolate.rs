@@ -41,7 +41,7 @@ pub struct LoomBudget {
 impl LoomBudget {
     /// What a search gets unless it is told otherwise: loom proves something only if it is through, so the first bound
     /// gets as much as a small plan may need; the higher ones get some seconds.
-    pub const DEFAULT: LoomBudget = LoomBudget { executions: 200_000, raise: 5_000 };
+    pub const DEFAULT: LoomBudget = LoomBudget { executions: 200_000, raise: 2_000 };
 
     /// For a replay, which must come as far as any search did.
     pub(super) const UNBOUNDED: LoomBudget = LoomBudget { executions: u64::MAX, raise: 200_000 };

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc as StdArc;
 use std::time::Duration;
 
+use super::objects::ObjectState;
 use super::{Bounds, Ended, Setup, Source, run_batch};
 use crate::explore::CaseName;
 use crate::op::{OpKind, TaskId};
@@ -12,6 +13,7 @@ use crate::run::Record;
 use crate::strategy::{Strategy, View};
 use crate::sync::{Arc, Mutex};
 use crate::thread;
+use crate::void::Void;
 use crate::watch::Watched;
 
 /// What a strategy was shown at one decision: each candidate's task, operation and whether it sleeps.
@@ -65,6 +67,77 @@ fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
     let kept = kept.lock().expect("one thread").clone();
     assert_eq!(kept.len() as u32, steps.take(), "one decision a step");
     kept
+}
+
+/// A strategy with a bug: it chooses a candidate that does not exist, or panics, at that decision.
+#[derive(Debug)]
+struct Wrong {
+    decision: u32,
+    panics: bool,
+}
+
+impl Strategy for Wrong {
+    fn choose(&mut self, view: &View<'_>) -> usize {
+        if self.decision > 0 {
+            self.decision -= 1;
+            return 0;
+        }
+        let beyond = view.candidates.len();
+        if self.panics { view.candidates[beyond].turn as usize } else { beyond }
+    }
+
+    fn draw(&mut self) -> u64 {
+        0
+    }
+}
+
+struct Voided(Option<Setup>, Rc<RefCell<Option<Void>>>);
+
+impl Source for Voided {
+    fn next(&mut self) -> Option<Setup> {
+        self.0.take()
+    }
+
+    fn finished(&mut self, ended: Ended) {
+        assert_eq!(ended.outcome.violation, None);
+        *self.1.borrow_mut() = ended.outcome.void;
+    }
+}
+
+#[test]
+fn a_strategy_with_a_bug_is_a_fault_of_the_harness_and_no_finding() {
+    for (decision, panics) in [(0, false), (3, false), (0, true), (3, true)] {
+        let void = Rc::new(RefCell::new(None));
+        let setup = Setup {
+            seed: 1,
+            strategy: Box::new(Wrong { decision, panics }),
+            bounds: Bounds { steps_max: 1_000, drift_ns: 0 },
+            record: Record::Hash,
+            watched: Watched { case: CaseName::default(), patience: Duration::from_secs(10) },
+            body: StdArc::new(|| {
+                let lock = Arc::new(Mutex::new(0));
+                let other = lock.clone();
+                let task = thread::spawn(move || *other.lock() += 1);
+                *lock.lock() += 1;
+                task.join();
+            }),
+        };
+        run_batch(Box::new(Voided(Some(setup), Rc::clone(&void))), 256 * 1024);
+        let Some(Void::Harness(text)) = void.take() else { panic!("decision {decision}: the run has a verdict") };
+        let word = if panics { "index out of bounds" } else { "chose candidate" };
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn an_object_used_as_another_is_a_bug_of_the_facade() {
+    let mut object = ObjectState::default();
+    object.atomic();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        object.lock();
+    }));
+    let text = panic.expect_err("an atomic is not a lock").downcast::<String>().expect("a text");
+    assert!(text.contains("used as a lock and is an atomic"), "{text}");
 }
 
 #[test]
