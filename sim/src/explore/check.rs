@@ -161,7 +161,8 @@ impl Check {
                     failure.shrink = format!("LASTREF_SHRINK=1 {again}");
                 }
                 failure.replay = again;
-                failure.schedule = Some(report.schedules);
+                // One run of a seed is no search.
+                failure.schedule = Knobs::of_environment().seed.is_none().then_some(report.schedules);
                 Err(failure)
             }
             Verdict::Diverged { message } => panic!("not deterministic: {message}"),
