@@ -194,14 +194,45 @@ fn a_std_mutex_held_over_an_operation_does_not_hang_in_silence() {
     assert!(text.contains("a std Mutex held over an operation"), "{text}");
 }
 
-/// Says to this test's own program that it is the child that overflows its stack.
-const OVERFLOWS: &str = "LASTREF_TEST_OVERFLOWS";
+/// Says to this test's own program that it is the child that goes down.
+const GOES_DOWN: &str = "LASTREF_TEST_GOES_DOWN";
+
+#[expect(clippy::disallowed_methods, reason = "how the child is told its part; no run sees it")]
+fn goes_down() -> bool {
+    std::env::var_os(GOES_DOWN).is_some()
+}
+
+/// What this test says on stderr in a process of its own, which ends with 101.
+#[track_caller]
+fn told_by_child(test: &str) -> String {
+    let own = std::env::current_exe().expect("a test has a program");
+    let mut child = std::process::Command::new(own);
+    let child = child.args(["--exact", test, "--nocapture"]).env(GOES_DOWN, "1");
+    let output = child.output().expect("the child starts");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(101), "{told}");
+    told
+}
+
+#[test]
+fn a_run_that_hangs_outside_a_check_ends_the_process_with_its_report() {
+    if goes_down() {
+        let name = sim::CaseName { scenario: String::from("hangs"), ..sim::CaseName::default() };
+        let limits = Limits { patience: Duration::from_millis(300), ..Limits::default() };
+        let body = |(): &()| {
+            let _held = Mutex::named("held", 0).lock();
+            std::thread::park();
+        };
+        let case = sim::Case::new(name, || proptest::strategy::Just(()), body).limits(limits);
+        sim::explore::run_one(&case, Engine::Shuttle, sim::StrategyName::Random, 7);
+    }
+    let told = told_by_child("a_run_that_hangs_outside_a_check_ends_the_process_with_its_report");
+    assert!(told.contains("hangs, seed 0x7") && told.contains("main, lock at"), "{told}");
+}
 
 #[test]
 fn a_stack_overflow_names_the_task_and_the_knob() {
-    #[expect(clippy::disallowed_methods, reason = "how the child is told its part; no run sees it")]
-    let is_child = std::env::var_os(OVERFLOWS).is_some();
-    if is_child {
+    if goes_down() {
         Check::new("overflow").run(|| {
             fn deep(left: u32) -> u32 {
                 let room = std::hint::black_box([left; 1_024]);
@@ -211,13 +242,8 @@ fn a_stack_overflow_names_the_task_and_the_knob() {
             task.join();
         });
     }
-    let own = std::env::current_exe().expect("a test has a program");
-    let mut child = std::process::Command::new(own);
-    let child = child.args(["--exact", "a_stack_overflow_names_the_task_and_the_knob", "--nocapture"]);
-    let output = child.env(OVERFLOWS, "1").output().expect("the child starts");
-    let told = String::from_utf8_lossy(&output.stderr);
+    let told = told_by_child("a_stack_overflow_names_the_task_and_the_knob");
     assert!(told.contains("stack overflow in task diver") && told.contains("Limits::stack_bytes"), "{told}");
-    assert_eq!(output.status.code(), Some(101), "{told}");
 }
 
 #[test]

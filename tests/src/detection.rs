@@ -32,8 +32,8 @@ pub fn document() -> String {
          Generated from the tree by `LASTREF_UPDATE=1 cargo test -p lastref-tests --test detection`; a test compares.\n\n\
          Under shuttle and turmoil by the strategy `{}`: a defect is searched from {SEEDS} seeds (0 to {}), at most {SCHEDULES} schedules each, and \
          the figures are the median and the worst number of runs up to and with the first finding; what stays clean is searched once, \
-         from seed 0. Under loom the figures are executions: the exploration is exhaustive within the scenario's preemption bound and \
-         has no seed.\n",
+         from seed 0. Under loom the figures are executions, of all explorations together: each is exhaustive within a bound on preemptions, \
+         which begins at two and is raised while the budget lasts, and has no seed.\n",
         defaults::STRATEGY,
         SEEDS - 1,
     );
@@ -112,7 +112,10 @@ fn over_seeds(reports: &[&Report]) -> String {
 fn of_one(report: &Report) -> String {
     match report.failure() {
         Some(failure) => format!("{} | {} | {}", failure.property, report.schedules, report.schedules),
-        None if report.complete => format!("clean in {} | | ", report.schedules),
+        None if report.complete => {
+            let bound = report.preemptions.map_or_else(String::new, |bound| format!(", {bound}"));
+            format!("clean in {}{bound} | | ", report.schedules)
+        }
         None => format!("clean in {}, not complete | | ", report.schedules),
     }
 }
