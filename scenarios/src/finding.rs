@@ -11,8 +11,8 @@ use sim::replay::{ShrinkLimits, Shrunk, shrink};
 
 /// The smallest case that violates the failure's property; none if the schedule is not ours to change, as under loom and
 /// on real threads.
-pub fn shortest(case: &Case, failure: &Failure) -> Option<Shrunk> {
-    failure.origin.engine.is_scheduled().then(|| shrink(case, failure, ShrinkLimits::default())).flatten()
+pub fn shortest(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
+    failure.origin.engine.is_scheduled().then(|| shrink(case, failure, limits)).flatten()
 }
 
 /// The whole text of a failure, with the table of the shortest case in place of its own where there is one; ends without

@@ -189,6 +189,19 @@ fn a_lost_update_shrinks_to_one_switch() {
     assert_eq!(shrunk.preemptions, 1, "{}", shrunk.report.full_table);
 }
 
+/// No simpler plan violates, and each would be tried with sixty seeds.
+#[test]
+fn shrinking_stays_within_its_budget_of_runs() {
+    let name = CaseName { component: "test".to_owned(), scenario: "large".to_owned(), variant: "fixed".to_owned() };
+    let case = Case::new(name, || 0..=2_000_u32, |size: &u32| sim::property::always("it fits", *size < 1_000));
+    let cell = Cell { case: case.clone(), engine: Engine::Shuttle, strategy: StrategyName::Random, budget: ONE };
+    let report = hunt(vec![cell], 100, 1).remove(0);
+    let limits = ShrinkLimits { runs_max: 5, ..ShrinkLimits::default() };
+    let shrunk = shrink(&case, report.failure().expect("half of the plans are too large"), limits).expect("again");
+    // The last three runs are those of the candidates for the shortest table.
+    assert!(shrunk.tried <= limits.runs_max + 3, "{} runs", shrunk.tried);
+}
+
 #[test]
 fn a_repro_file_reads_back_and_tells_what_is_wrong_with_it() {
     let dir = std::env::temp_dir().join(format!("lastref-repro-{}", std::process::id()));

@@ -14,7 +14,7 @@ use lastref_tests::search::{search, search_within_budget};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, Judgement, defaults, finding};
 use sim::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
-use sim::replay::Token;
+use sim::replay::{ShrinkLimits, Token};
 
 const REGRESSIONS: &str = include_str!("../regressions.txt");
 
@@ -114,7 +114,8 @@ fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: Knobs) -> Re
     let schedules = report.schedules;
     let (found, again) = match &report.verdict {
         Verdict::Violation(failure) => {
-            let shortest = finding::shortest(&searched.case, failure).map(|shrunk| shrunk.report.table);
+            let shortest =
+                finding::shortest(&searched.case, failure, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
             (finding::text(failure, shortest.as_deref()), Knobs::Once { seed: failure.origin.seed })
         }
         Verdict::Diverged { message } => (format!("not deterministic: {message}"), knobs),

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use scenarios::{Judgement, finding};
-use sim::replay::Shrunk;
+use sim::replay::{ShrinkLimits, Shrunk};
 
 use super::error::Error;
 use super::outcome::Outcome;
@@ -16,20 +16,26 @@ use super::outcome::Outcome;
 /// How many findings of a hunt are made small, saved, and told in full.
 pub(super) const SHOWN: usize = 5;
 
-/// The smallest case of an outcome's finding, if it has one that can be made small.
-pub(super) fn shortest(outcome: &Outcome) -> Option<Shrunk> {
-    outcome.failure().and_then(|failure| finding::shortest(&outcome.chosen.cell.case, failure))
+/// The smallest case of an outcome's finding, if it has one that can be made small within these limits.
+pub(super) fn shortest(outcome: &Outcome, limits: ShrinkLimits) -> Option<Shrunk> {
+    outcome.failure().and_then(|failure| finding::shortest(&outcome.chosen.cell.case, failure, limits))
 }
 
 /// Makes the first findings that are not expected small, and saves them in `folder`. Stops when `stop` says so.
+///
+/// Together they get what one alone would get, so that a hunt ends soon after its last run however many it found.
 pub(super) fn save_the_unexpected(
     outcomes: &mut [Outcome],
     folder: &Path,
     stop: impl Fn() -> bool,
 ) -> Result<(), Error> {
+    let shown = outcomes.iter().filter(|outcome| is_unexpected(outcome)).count().clamp(1, SHOWN) as u32;
+    let whole = ShrinkLimits::default();
+    let (runs_max, steps_max) = (whole.runs_max / shown, whole.steps_max / u64::from(shown));
+    let limits = ShrinkLimits { runs_max, steps_max, ..whole };
     let unexpected = outcomes.iter_mut().filter(|outcome| is_unexpected(outcome));
     for outcome in unexpected.take(SHOWN).take_while(|_| !stop()) {
-        if let Some(shrunk) = shortest(outcome) {
+        if let Some(shrunk) = shortest(outcome, limits) {
             outcome.shortest = Some(shrunk.report.table);
             outcome.repro = Some(shrunk.repro.save(folder)?);
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use sim::replay::ShrinkLimits;
+
 use super::answer::Answer;
 use super::args::RunArguments;
 use super::error::Error;
@@ -19,7 +21,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
         Some(outcome) => {
             // A finding that is not expected was made small already, to be saved.
             if outcome.shortest.is_none() && explored.stopped.is_none() {
-                outcome.shortest = findings::shortest(outcome).map(|shrunk| shrunk.report.table);
+                outcome.shortest =
+                    findings::shortest(outcome, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
             }
             text(outcome, explored.seconds, explored.stopped.is_some())
         }

@@ -12,22 +12,17 @@ use sim::net::FaultKind;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A socket close before, with or after SETTINGS, or no answer to the attempt to connect";
-    Scenario::on_network(
-        "net_close_around_settings",
-        about,
-        "grpc/grpc settings_timeout_test.cc",
-        plans,
-        simulation::run,
-    )
-    .clean(Variant::Fixed)
-    .sometimes(&[
-        "a connection breaks before SETTINGS",
-        "SETTINGS do not come in time",
-        "FIN comes before SETTINGS",
-        "FIN comes before the transport is watched",
-        "a call is answered",
-        "a call fails",
-    ])
+    let upstream = "grpc/grpc settings_timeout_test.cc";
+    Scenario::on_network("net_close_around_settings", about, upstream, plans, simulation::run)
+        .clean(Variant::Fixed)
+        .sometimes(&[
+            "a connection breaks before SETTINGS",
+            "SETTINGS do not come in time",
+            "FIN comes before SETTINGS",
+            "FIN comes before the transport is watched",
+            "a call is answered",
+            "a call fails",
+        ])
 }
 
 fn plans() -> impl Strategy<Value = NetworkPlan> {

@@ -194,7 +194,7 @@ fn a_hunt_whose_progress_nobody_reads_ends_as_any_other() {
 
 fn spawned(arguments: &[&str]) -> std::process::Child {
     let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
-    lastref.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    lastref.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
 }
 
 #[test]

@@ -79,20 +79,21 @@ fn endless(more: &[&str]) -> Child {
     let (scenario, variant, _) = planted();
     let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
     lastref.args(["hunt", "--scenario", scenario, "--engine", "shuttle", "--schedules", "1000000000"]).args(more);
-    let mut child = lastref.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = lastref.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     // The first line of progress is the planted defect's; the clean variant goes on.
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut line = String::new();
-    stderr.read_line(&mut line).unwrap();
+    stderr.read_line(&mut line).expect("progress is text");
     assert!(line.contains(variant), "{line}");
     child
 }
 
 #[cfg(unix)]
 fn stopped(child: Child, signal: &str) -> Output {
-    let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    let kill =
+        std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().expect("there is a `kill`");
     assert!(kill.success());
-    child.wait_with_output().unwrap()
+    child.wait_with_output().expect("it was started here")
 }
 
 #[cfg(unix)]
