@@ -166,7 +166,7 @@ fn a_run_that_makes_no_step_is_given_up_with_its_last_operation() {
         let task = thread::Builder::new().name("spinner").spawn(move || {
             *lock.lock() += 1;
             while FLAG.load(SeqCst) == 0 {
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::park_timeout(Duration::from_millis(5));
             }
         });
         task.join();
