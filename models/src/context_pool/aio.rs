@@ -296,6 +296,12 @@ impl Aio {
         self.a_task.wait();
     }
 
+    /// `nni_aio_busy`: an operation is under way, or its callback.
+    pub fn busy(&self) -> bool {
+        self.memory.touch(self.owner);
+        self.a_task.busy()
+    }
+
     /// `nni_aio_free`: [`Aio::stop`], then the memory is released.
     pub fn free(self: &Arc<Self>) {
         let taken = self.take_for_good();

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use sim::ledger::{Owner, Resource};
 use sim::property::{always, sometimes};
+use sim::time::Duration;
 
 use super::aio::{Aio, Timeout};
 use super::cancel::Pins;
@@ -158,6 +159,24 @@ impl Ctx {
         }
         ctx.rele();
         Ok(())
+    }
+
+    /// `nng_ctx_set_ms` of `NNG_OPT_REQ_RESENDTIME`; `None` disables resending.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECLOSED` if it is closed, `NNG_ENOTSUP` if it is not a req context.
+    pub fn set_resend_time(&self, time: Option<Duration>) -> Outcome {
+        let ctx = self.find(false)?;
+        let set = match &ctx.sock.protocol {
+            Protocol::Req(req) => {
+                req.ctx_set_resend_time(ctx.data, time);
+                Ok(())
+            }
+            Protocol::Rep(_) => Err(Errno::NotSup),
+        };
+        ctx.rele();
+        set
     }
 
     /// `nng_ctx_send`: the message is on the aio. On success it is the library's; on failure it is on the aio again.

@@ -13,6 +13,8 @@ pub enum Errno {
     Closed,
     /// Nothing to be had without waiting, and the caller does not wait.
     Again,
+    /// An option that this protocol does not have.
+    NotSup,
     /// Not the operation that this state asks for: a receive without a request, a reply without one.
     State,
     /// A message longer than this end takes.
@@ -29,17 +31,23 @@ pub enum Errno {
 pub type Outcome = Result<(), Errno>;
 
 impl Errno {
-    const ALL: [Errno; 9] = [
+    const ALL: [Errno; 10] = [
         Errno::Inval,
         Errno::TimedOut,
         Errno::Closed,
         Errno::Again,
+        Errno::NotSup,
         Errno::State,
         Errno::MsgSize,
         Errno::ConnReset,
         Errno::Canceled,
         Errno::ConnShut,
     ];
+
+    /// The code with that number, if the model has it.
+    pub fn from_code(code: u32) -> Option<Errno> {
+        Errno::ALL.into_iter().find(|errno| errno.code() == code)
+    }
 
     /// Upstream's number.
     pub fn code(self) -> u32 {
@@ -48,6 +56,7 @@ impl Errno {
             Errno::TimedOut => 5,
             Errno::Closed => 7,
             Errno::Again => 8,
+            Errno::NotSup => 9,
             Errno::State => 11,
             Errno::MsgSize => 17,
             Errno::ConnReset => 19,
@@ -63,6 +72,7 @@ impl Errno {
             Errno::TimedOut => "NNG_ETIMEDOUT",
             Errno::Closed => "NNG_ECLOSED",
             Errno::Again => "NNG_EAGAIN",
+            Errno::NotSup => "NNG_ENOTSUP",
             Errno::State => "NNG_ESTATE",
             Errno::MsgSize => "NNG_EMSGSIZE",
             Errno::ConnReset => "NNG_ECONNRESET",
@@ -85,5 +95,5 @@ pub(super) fn to_code(outcome: Outcome) -> u32 {
 
 /// The outcome that a number stands for. A number that is no code is success, of which there is only one.
 pub(super) fn from_code(code: u32) -> Outcome {
-    Errno::ALL.into_iter().find(|errno| errno.code() == code).map_or(Ok(()), Err)
+    Errno::from_code(code).map_or(Ok(()), Err)
 }

@@ -115,6 +115,11 @@ impl Req0Sock {
         self.mtx.lock()
     }
 
+    /// `req0_sock_set_resend_time`: for the contexts opened after it.
+    pub(super) fn set_resend_time(&self, time: Option<Duration>) {
+        self.lock().retry = time;
+    }
+
     /// `req0_sock_close`.
     pub(super) fn close(&self) {
         self.lock().closed = true;
@@ -152,7 +157,7 @@ impl Req0Sock {
         let mut reschedule = false;
         for index in s.retry_queue.clone() {
             let ctx = &s.ctxs[index];
-            if ctx.retry_time.is_none_or(|time| time > now) || ctx.req_msg.is_none() {
+            if ctx.retry_time.is_some_and(|time| time > now) || ctx.req_msg.is_none() {
                 continue;
             }
             let event = s.event(index, Event::Resend, self.owner);

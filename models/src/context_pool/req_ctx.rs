@@ -32,6 +32,7 @@ pub(super) struct Req0Ctx {
     pub(super) req_msg: Option<Message>,
     pub(super) rep_msg: Option<Message>,
     pub(super) retry: Option<Duration>,
+    /// When it is to be sent again; `None` is upstream's zero, a moment that is past.
     pub(super) retry_time: Option<Instant>,
     pub(super) conn_reset: bool,
     pins: Option<Arc<Pins>>,
@@ -70,7 +71,9 @@ impl Req0Ctx {
 
     /// The next resend is a whole resend time away.
     pub(super) fn put_off_retry(&mut self) {
-        self.retry_time = self.retry.map(|retry| Instant::now() + retry);
+        if let Some(retry) = self.retry {
+            self.retry_time = Some(Instant::now() + retry);
+        }
     }
 }
 
@@ -152,6 +155,17 @@ impl Req0Sock {
             closed: false,
         });
         s.ctxs.len() - 1
+    }
+
+    /// `req0_ctx_set_resend_time`. A request that is out already is lost or sent again as the new time says; one that
+    /// waits for its resend time goes on waiting for the old one.
+    ///
+    /// Deviates: upstream writes without the lock under which the other threads read.
+    pub(super) fn ctx_set_resend_time(&self, index: CtxIndex, time: Option<Duration>) {
+        let mut s = self.lock();
+        let ctx = &mut s.ctxs[index];
+        ctx.memory.touch(ctx.owner);
+        ctx.retry = time;
     }
 
     /// `req0_ctx_fini`.

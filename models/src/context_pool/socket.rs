@@ -4,12 +4,17 @@
 //! `library`).
 //!
 //! ```text
-//! nni_sock_shutdown: s_closing ─► each context closed, destroyed if unused ─► wait for s_ctxs
-//!                    ─► each pipe closed ─► wait for s_pipes ─► sock_close
+//! nni_sock_shutdown: s_closing ─► listeners and dialers closed, and with them their pipes
+//!                    ─► each context closed, destroyed if unused ─► wait for s_ctxs
+//!                    ─► each pipe that is left closed ─► wait for s_pipes ─► sock_close
 //! nni_sock_close:    shutdown ─► s_closed ─► wait for s_ref and s_ctxs ─► sock_fini ─► free
 //! ```
 //!
-//! Left out: options, the upper queues (neither protocol uses them), dialers and listeners.
+//! The pipes go before the contexts. A request without resend time that is out when its socket is closed therefore ends
+//! with `NNG_ECONNRESET`, not with `NNG_ECLOSED`; one with a resend time is sent again on the next pipe.
+//!
+//! Left out: most options, the upper queues (neither protocol uses them), dialers and listeners. A rep socket's pipes
+//! are those of one listener, and each pipe of a req socket is one dialer's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +22,7 @@ use std::sync::Arc;
 use sim::ledger::{Owner, Resource};
 use sim::property::{always, sometimes};
 use sim::sync::{Condvar, Mutex};
+use sim::time::Duration;
 
 use super::context::Context;
 use super::errno::{Errno, Outcome};
@@ -137,6 +143,24 @@ impl Socket {
         Ok(())
     }
 
+    /// `nng_socket_set_ms` of `NNG_OPT_REQ_RESENDTIME`, for the contexts opened after it; `None` disables resending.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECLOSED` if the socket is closed, `NNG_ENOTSUP` if it is not a req socket.
+    pub fn set_resend_time(&self, time: Option<Duration>) -> Outcome {
+        self.find()?;
+        let set = match &self.protocol {
+            Protocol::Req(req) => {
+                req.set_resend_time(time);
+                Ok(())
+            }
+            Protocol::Rep(_) => Err(Errno::NotSup),
+        };
+        self.rele();
+        set
+    }
+
     /// `nng_pipe_close`, on every pipe there is: the application has enough of its peers.
     pub fn close_pipes(&self) {
         let pipes = self.s_mx.lock().s_pipes.clone();
@@ -172,6 +196,7 @@ impl Socket {
             return Err(Errno::Closed);
         }
         drop(pipes);
+        self.shutdown_endpoints();
         self.shutdown_contexts();
         let mut pipes = self.s_mx.lock();
         pipes.s_pipes.iter().for_each(Pipe::close);
@@ -190,6 +215,22 @@ impl Socket {
         }
         self.s_cv.notify_all();
         Ok(())
+    }
+
+    /// `nni_listener_close` and `nni_dialer_close`. An endpoint closes its pipes with `s_mx` held.
+    fn shutdown_endpoints(&self) {
+        let mut pipes = self.s_mx.lock();
+        match &self.protocol {
+            Protocol::Rep(_) => pipes.s_pipes.iter().for_each(Pipe::close),
+            Protocol::Req(_) => {
+                for pipe in pipes.s_pipes.clone() {
+                    pipe.close();
+                    // Between two dialers the lock is free, and a pipe that was closed can be removed.
+                    drop(pipes);
+                    pipes = self.s_mx.lock();
+                }
+            }
+        }
     }
 
     fn shutdown_contexts(&self) {

@@ -91,6 +91,11 @@ impl Task {
         self.run();
     }
 
+    /// `nni_task_busy`.
+    pub(super) fn busy(&self) -> bool {
+        self.task_mtx.lock().busy > 0
+    }
+
     /// `nni_task_wait`, and the wait in `nni_task_fini`. Never from the task's own callback: it would wait for itself.
     pub(super) fn wait(&self) {
         let mut state = self.task_mtx.lock();
