@@ -13,12 +13,12 @@
 //! A message is measured in words of four bytes, as the protocols read it: a request id, a backtrace, and behind them
 //! the caller's tag, which goes to the peer and back unchanged.
 //!
-//! Left out: growing, trimming and appending beyond whole words; `nni_msg_unique` and `nni_msg_pull_up`, which copy a
+//! Left out: `m_pipe`, by which an application can ask where a message came from (a reply may be made of any message, so
+//! it says nothing about where the reply goes); growing, trimming and appending beyond whole words; `nni_msg_unique` and `nni_msg_pull_up`, which copy a
 //! message that is shared (the transport modelled here copies bytes, not pointers, see `transport`).
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use sim::cell::RaceCell;
 use sim::ledger::{Counted, Owner, Tag};
@@ -29,8 +29,6 @@ pub struct Message(Arc<NngMsg>);
 
 struct NngMsg {
     m_refcnt: Counted,
-    /// `m_pipe`: the pipe that it came by; 0 if it was made here.
-    m_pipe: AtomicU32,
     chunks: RaceCell<Chunks>,
 }
 
@@ -46,7 +44,6 @@ impl Message {
         let chunks = Chunks { m_header: Vec::new(), m_body: body };
         Message(Arc::new(NngMsg {
             m_refcnt: Counted::acquire("nng_msg", holder),
-            m_pipe: AtomicU32::new(0),
             chunks: RaceCell::named("nng_msg", chunks),
         }))
     }
@@ -70,16 +67,6 @@ impl Message {
     /// The pointer is handed over together with the reference that it stands for.
     pub(super) fn pass(&self, from: Owner, to: Owner) {
         self.0.m_refcnt.pass(from, to);
-    }
-
-    /// `nni_msg_set_pipe`.
-    pub(super) fn set_pipe(&self, p_id: u32) {
-        self.0.m_pipe.store(p_id, Ordering::Relaxed);
-    }
-
-    /// `nni_msg_get_pipe`.
-    pub(super) fn pipe(&self) -> u32 {
-        self.0.m_pipe.load(Ordering::Relaxed)
     }
 
     /// `nni_msg_header_clear`.

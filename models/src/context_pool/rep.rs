@@ -83,7 +83,7 @@ impl Rep0Sock {
 pub(super) struct Rep0Pipe {
     rep: Arc<Rep0Sock>,
     pipe: Weak<Pipe>,
-    this: Weak<Rep0Pipe>,
+    pub(super) this: Weak<Rep0Pipe>,
     pub(super) id: u32,
     pub(super) memory: Resource,
     owner: Owner,
@@ -123,8 +123,6 @@ impl Rep0Pipe {
 
     /// `nni_pipe_send` of a message that is `from`'s.
     pub(super) fn send(&self, from: Owner, msg: Message) {
-        // An application that answers with another message than the one it got leaves no trace to check.
-        always("a reply goes to the pipe that its request came by", [0, self.id].contains(&msg.pipe()));
         self.aio_send.set_msg(from, msg);
         if let Some(pipe) = self.pipe.upgrade() {
             pipe.tran.send(&self.aio_send);
@@ -159,7 +157,8 @@ impl Rep0Pipe {
         sometimes("a reply waits for its pipe to be free", true);
         let ctx = &mut s.ctxs[index];
         ctx.memory.touch(self.owner);
-        ctx.spipe = None;
+        let queued_here = ctx.spipe.take().is_some_and(|pipe| std::ptr::eq(Arc::as_ptr(&pipe), self));
+        always("a reply waits for the pipe that its request came by", queued_here);
         let Some(aio) = ctx.saio.take() else { return };
         if let Some(msg) = aio.take_msg(self.owner) {
             self.send(self.owner, msg);
@@ -175,7 +174,6 @@ impl Rep0Pipe {
             return self.close_pipe();
         }
         let Some(msg) = self.aio_recv.peek_msg() else { return };
-        msg.set_pipe(self.id);
         for hops in 1.. {
             if hops > TTL {
                 self.aio_recv.free_msg();
@@ -206,7 +204,7 @@ impl Rep0Pipe {
         let Some(aio) = s.ctxs[index].raio.take() else { return };
         let Some(msg) = self.aio_recv.take_msg(self.owner) else { return };
         self.recv();
-        s.ctxs[index].take_request(self.id, &msg, self.owner);
+        s.ctxs[index].take_request(self, &msg, self.owner);
         aio.detach();
         drop(s);
         aio.set_msg(self.owner, msg);

@@ -9,7 +9,7 @@
 //! A reply goes to the pipe whose id the request came with. If that pipe is gone the reply is freed and the send succeeds.
 //! Sending without a request is `NNG_ESTATE`, a second receive while one is pending too.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use sim::ledger::{Owner, Resource};
 use sim::property::{always, sometimes};
@@ -26,6 +26,8 @@ pub(super) struct Rep0Ctx {
     owner: Owner,
     pub(super) memory: Resource,
     pipe_id: u32,
+    /// The pipe that the last request came by: the check's own, by which nothing is looked up.
+    came_by: Weak<Rep0Pipe>,
     /// The pipe on whose `sendq` the context is.
     pub(super) spipe: Option<Arc<Rep0Pipe>>,
     pub(super) saio: Option<Arc<Aio>>,
@@ -39,9 +41,10 @@ type Canceller = fn(&Rep0Sock, CtxIndex, &Arc<Aio>, Outcome);
 
 impl Rep0Ctx {
     /// The request's header becomes the backtrace that the reply is going to carry.
-    pub(super) fn take_request(&mut self, pipe_id: u32, msg: &Message, by: Owner) {
+    pub(super) fn take_request(&mut self, pipe: &Rep0Pipe, msg: &Message, by: Owner) {
         self.btrace = msg.header(by);
-        self.pipe_id = pipe_id;
+        self.pipe_id = pipe.id;
+        self.came_by = Weak::clone(&pipe.this);
         msg.header_clear(by);
     }
 }
@@ -55,6 +58,7 @@ impl Rep0Sock {
             owner,
             memory,
             pipe_id: 0,
+            came_by: Weak::new(),
             spipe: None,
             saio: None,
             raio: None,
@@ -103,6 +107,9 @@ impl Rep0Sock {
             msg.iter().for_each(|msg| msg.free(owner));
             return;
         };
+        // The pipe itself, not its id: an id that was given out again names another pipe.
+        let came_by = std::ptr::eq(s.ctxs[index].came_by.as_ptr(), Arc::as_ptr(&pipe));
+        always("a reply goes to the pipe that its request came by", came_by);
         pipe.memory.touch(owner);
         let busy = s.states.get_mut(&p_id).is_some_and(|state| std::mem::replace(&mut state.busy, true));
         if !busy {
@@ -148,7 +155,7 @@ impl Rep0Sock {
         let Some(msg) = pipe.aio_recv.take_msg(owner) else { return };
         s.recvpipes.remove(0);
         pipe.recv();
-        s.ctxs[index].take_request(pipe.id, &msg, owner);
+        s.ctxs[index].take_request(&pipe, &msg, owner);
         drop(s);
         aio.set_msg(owner, msg);
         aio.finish(Ok(()));

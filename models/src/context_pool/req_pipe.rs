@@ -107,7 +107,6 @@ impl Req0Pipe {
             return self.close_pipe();
         }
         let Some(msg) = self.aio_recv.take_msg(self.owner) else { return };
-        msg.set_pipe(self.p_id);
         let Some(id) = msg.trim_u32(self.owner) else {
             sometimes("a malformed reply closes its pipe", true);
             msg.free(self.owner);

@@ -252,3 +252,66 @@ fn a_second_receive_of_a_server_is_estate_and_the_first_stays() {
     assert_eq!(rep.close(), Ok(()));
     nng.fini();
 }
+
+/// A req socket whose request is out and is being received, with as many silent peers; closed.
+#[track_caller]
+fn check_close_with_a_request_out(options: ReqOptions, peers: usize, result: Outcome) {
+    let nng = Nng::init(Variant::Fixed, Threads::NNG);
+    let sock = nng.req0_open(options);
+    let ctx = Ctx::open(&sock).expect("the socket is open");
+    let silent = |_| Socket::connect_script(&sock, Box::new(|_| Vec::new())).expect("the socket is open");
+    let links: Vec<_> = (0..peers).map(silent).collect();
+    ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite).expect("there is a pipe");
+    let recv = Aio::alloc(&nng, None);
+    ctx.recv(&recv);
+    assert_eq!(sock.close(), Ok(()));
+    check(&recv, result, false);
+    nng.fini();
+    drop(links);
+}
+
+#[test]
+fn a_socket_that_is_closed_loses_its_pipes_before_its_contexts() {
+    check_close_with_a_request_out(ReqOptions::ONCE, 1, Err(Errno::ConnReset));
+    let resending = ReqOptions { resend_time: Some(Duration::from_secs(60)), ..ReqOptions::ONCE };
+    check_close_with_a_request_out(resending, 2, Err(Errno::Closed));
+}
+
+#[test]
+fn a_resend_time_is_an_option_of_req_sockets_and_their_contexts() {
+    let nng = Nng::init(Variant::Fixed, Threads::NONE);
+    let (req, rep) = (nng.req0_open(ReqOptions::ONCE), nng.rep0_open());
+    let (asking, replying) = (Ctx::open(&req).expect("it is open"), Ctx::open(&rep).expect("it is open"));
+    let time = Some(Duration::from_secs(1));
+    assert_eq!((req.set_resend_time(time), asking.set_resend_time(time)), (Ok(()), Ok(())));
+    assert_eq!((rep.set_resend_time(time), replying.set_resend_time(time)), (Err(Errno::NotSup), Err(Errno::NotSup)));
+    assert_eq!((req.close(), rep.close()), (Ok(()), Ok(())));
+    assert_eq!((req.set_resend_time(time), asking.set_resend_time(time)), (Err(Errno::Closed), Err(Errno::Closed)));
+    nng.fini();
+}
+
+/// Two connections, a request over each, and a reply made of the other request's message.
+#[test]
+fn a_reply_may_be_made_of_another_request() {
+    sim::Check::new("a_reply_may_be_made_of_another_request").schedules(200).run(|| {
+        let nng = Nng::init(Variant::Fixed, Threads::NNG);
+        let (req, rep) = (nng.req0_open(ReqOptions::ONCE), nng.rep0_open());
+        let link = [Socket::connect(&req, &rep, 1), Socket::connect(&req, &rep, 1)];
+        let contexts = [&req, &req, &rep, &rep].map(|sock| Ctx::open(sock).expect("the socket is open"));
+        let [first, second, near, far] = &contexts;
+        for asking in [first, second] {
+            asking.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite).expect("there is a pipe");
+        }
+        let requests = [near, far].map(|ctx| ctx.recvmsg(CALLER, Timeout::Infinite).expect("a request comes"));
+        let [of_near, of_far] = requests;
+        near.sendmsg(CALLER, of_far, Timeout::Infinite).expect("it received a request");
+        far.sendmsg(CALLER, of_near, Timeout::Infinite).expect("it received a request");
+        for asking in [first, second] {
+            asking.recvmsg(CALLER, Timeout::Infinite).expect("a reply comes").free(CALLER);
+        }
+        req.close().expect("it is open");
+        rep.close().expect("it is open");
+        nng.fini();
+        drop(link);
+    });
+}

@@ -12,6 +12,11 @@
 //! full: tx waits until rx has made room.      shut, reset: what waits is finished with an error.
 //! ```
 //!
+//! The transport buffers like TCP and closes like inproc. A message is sent as soon as the connection has room for it,
+//! and there is room for one at least, while inproc hands each message over to a receive that waits. A connection that
+//! one end closes is known to be closed at the other end at once, while TCP tells an end that only writes late: a rep
+//! pipe that holds a request on `recvpipes` learns of it at its next write here, and with TCP after that.
+//!
 //! The far end of a connection may be a script instead of a pipe: it answers each message as it is written.
 //!
 //! Left out: lengths, partial reads and writes, negotiation. A message is written whole or not at all. On a simulated

@@ -1,0 +1,60 @@
+//! An operation with a timeout ends when its time is over: not before, and not later than the clock may run ahead.
+//!
+//! Upstream: nni_aio_schedule and nni_aio_expire_loop of v1.10.1.
+//! Size: up to 4 callers with 2 operations each, of up to 200 ms, on a peer that is silent or not there; 2 workers.
+use crate::prelude::*;
+use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant};
+use sim::ledger::{Owner, Tag};
+use sim::time::Instant;
+
+/// By how much, in all of a run, the clock may run ahead of tasks that are ready: of the expiration's too.
+const DRIFT: Duration = Duration::from_millis(5);
+
+/// The callers' timeouts in milliseconds, and whether there is a peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    timeouts: Vec<u64>,
+    connected: bool,
+}
+
+/// Declares the experiment.
+pub fn scenario() -> Scenario {
+    let about = "Operations with a timeout end when their time is over";
+    Scenario::new("timeout_is_kept", about, "nanomsg/nng aio.c", plan, run)
+        .clean(Variant::Fixed)
+        .limits(Limits { drift: DRIFT, ..Limits::default() })
+        .sometimes(&["a send is over its time", "a receive is over its time"])
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let timeouts = prop::collection::vec(1..=200_u64, 1..=4);
+    (timeouts, any::<bool>()).prop_map(|(timeouts, connected)| Plan { timeouts, connected })
+}
+
+fn run(variant: Variant, plan: &Plan) {
+    let nng = Nng::init(variant, Threads::NNG);
+    let req = nng.req0_open(ReqOptions::ONCE);
+    let link = plan.connected.then(|| Socket::connect_script(&req, Box::new(|_| Vec::new())));
+    let contexts = plan.timeouts.iter().zip(0..).filter_map(|(ms, peer)| Some((Ctx::open(&req).ok()?, *ms, peer)));
+    let calls = contexts.map(|(ctx, ms, peer)| thread::spawn(move || call(&ctx, Duration::from_millis(ms), peer)));
+    calls.collect::<Vec<_>>().into_iter().for_each(thread::JoinHandle::join);
+    let _ = req.close();
+    nng.fini();
+    drop(link);
+}
+
+fn call(ctx: &Ctx, time: Duration, peer: u32) {
+    let owner = Owner::new("caller", peer);
+    let mut begun = Instant::now();
+    let sent = ctx.sendmsg(owner, Message::tagged(owner, Tag { peer, request: 0 }), Timeout::After(time));
+    sometimes("a send is over its time", sent.is_err());
+    if let Err((_, msg)) = sent {
+        msg.free(owner);
+    } else {
+        begun = Instant::now();
+        let received = ctx.recvmsg(owner, Timeout::After(time));
+        sometimes("a receive is over its time", received.is_err());
+    }
+    always("an operation does not time out before its time is over", begun.elapsed() >= time);
+    always("an operation with a timeout ends within its time and the clock's drift", begun.elapsed() <= time + DRIFT);
+}
