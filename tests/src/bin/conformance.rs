@@ -1,11 +1,12 @@
 //! Compares a model with the real thing: `conformance uring --scripts 1000 --seed 7`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use lastref_tests::conformance::command::{Order, run};
+use lastref_tests::conformance::nng::{self, Nng};
 use lastref_tests::conformance::uring::Uring;
 
 /// Runs fresh scripts on the real thing, compares it with the model, shrinks what differs.
@@ -22,6 +23,9 @@ struct Args {
     /// The seed of the first script; the others follow.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// The shared library that is the real thing, as `libnng.so`; by default the one that the system finds.
+    #[arg(long, value_name = "FILE")]
+    lib: Option<PathBuf>,
     /// Record the fresh scripts behind what this file holds.
     #[arg(long, value_name = "FILE", conflicts_with = "compare")]
     record: Option<PathBuf>,
@@ -34,14 +38,21 @@ struct Args {
 enum Name {
     /// `uring_proxy`'s simulated kernel, and io_uring with TCP over loopback.
     Uring,
+    /// `context_pool`'s library, and libnng with TCP over loopback.
+    Nng,
+    /// One script on libnng, in a process of its own.
+    #[value(hide = true)]
+    NngChild,
 }
 
 fn main() -> ExitCode {
-    let Args { subject, scripts, seed, record, compare } = Args::parse();
-    let order = Order { scripts, seed, record, compare };
+    let Args { subject, scripts, seed, lib, record, compare } = Args::parse();
+    let order = Order { scripts, seed, lib, record, compare };
     let mut out = io::stdout().lock();
     let agrees = match subject {
         Name::Uring => run::<Uring>(&order, &mut out),
+        Name::Nng => run::<Nng>(&order, &mut out),
+        Name::NngChild => return child(order.lib.as_deref()),
     };
     match agrees {
         Ok(true) => ExitCode::SUCCESS,
@@ -51,4 +62,20 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+#[cfg(target_os = "linux")]
+fn child(lib: Option<&Path>) -> ExitCode {
+    match nng::real::child(lib.unwrap_or(Path::new(""))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(nng::real::UNUSABLE)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn child(_lib: Option<&Path>) -> ExitCode {
+    ExitCode::from(2)
 }

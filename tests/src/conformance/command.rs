@@ -20,6 +20,8 @@ pub struct Order {
     pub scripts: u64,
     /// The seed of the first; the others follow.
     pub seed: u64,
+    /// The library that the real thing is, where it is one.
+    pub lib: Option<PathBuf>,
     /// Where fresh scripts are recorded, behind what is there.
     pub record: Option<PathBuf>,
     /// A recorded file to be compared in place of fresh scripts.
@@ -43,7 +45,7 @@ pub fn run<S: Subject>(order: &Order, out: &mut dyn Write) -> Result<bool, Error
             };
             deviation::compare::<S>(&text, &deviations).map_err(named)?
         }
-        None => match S::real() {
+        None => match S::real(order.lib.as_deref()) {
             Ok(mut real) => fresh::<S>(order, real.as_mut(), &deviations)?,
             Err(missing) => {
                 say(out, &format!("{}: nothing compared: {missing}", S::NAME))?;
@@ -77,11 +79,13 @@ fn fresh<S: Subject>(
         if let Some(path) = &order.record {
             append(path, &recorded::write(&recorded))?;
         }
-        let found = match difference::<S>(&recorded)? {
-            Some(found) => Some(shrunk::<S>(found, recorded, real)?),
-            None => None,
-        };
-        comparison.add(found, deviations);
+        match difference::<S>(&recorded)? {
+            None => comparison.add::<S>(&recorded, None, deviations)?,
+            Some(found) => {
+                let (recorded, found) = shrunk::<S>(found, recorded, real)?;
+                comparison.add::<S>(&recorded, Some(found), deviations)?;
+            }
+        }
     }
     Ok(comparison)
 }
@@ -91,14 +95,16 @@ fn shrunk<S: Subject>(
     found: Difference,
     recorded: Recorded<S::Step>,
     real: &mut dyn Real<S::Step>,
-) -> Result<Difference, Error> {
-    let Recorded { name, script, .. } = recorded;
-    let mut shortest = found;
+) -> Result<(Recorded<S::Step>, Difference), Error> {
+    let (name, script) = (recorded.name.clone(), recorded.script.clone());
+    let mut shortest = (recorded, found);
     shrink(script, |script| {
         let recorded = Recorded { name: name.clone(), script: script.to_owned(), real: real.run(script)? };
         let found = difference::<S>(&recorded)?;
         let differs = found.is_some();
-        shortest = found.unwrap_or_else(|| shortest.clone());
+        if let Some(found) = found {
+            shortest = (recorded, found);
+        }
         Ok::<bool, Error>(differs)
     })?;
     Ok(shortest)

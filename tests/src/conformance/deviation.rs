@@ -48,6 +48,15 @@ impl Deviation {
         self.steps.iter().map(|(step, _, _)| step.parse().map_err(bad)).collect()
     }
 
+    /// Whether its variant does what the real thing did with a script on which the fixed model differs at step `at`,
+    /// counted from 1. A variant that breaks a rule of the model shows no more: it must agree up to that very step, and
+    /// break the rule there.
+    fn explains<S: Subject>(&self, script: &[S::Step], real: &[String], at: usize) -> Result<bool, Error> {
+        let Some(variant) = &self.variant else { return Ok(false) };
+        let model = closest::<S>(variant, script, real)?;
+        Ok(model.agrees || (model.broken.is_some() && model.outcome.len() + 1 == at))
+    }
+
     fn outcome(&self, of: impl Fn(&Row) -> &String) -> Outcome {
         self.steps.iter().map(|row| of(row).clone()).collect()
     }
@@ -68,8 +77,8 @@ impl Deviation {
         let variant = self.variant.as_deref().filter(|_| self.verdict == Verdict::Repaired);
         match (variant, self.verdict) {
             (None, Verdict::Repaired) => Ok(Some(String::from("it names no variant that does as the real thing does"))),
-            (Some(variant), _) if !closest::<S>(variant, &script, &real)?.agrees => {
-                Ok(Some(format!("variant `{variant}` does not do as the real thing does")))
+            (Some(_), _) if !self.explains::<S>(&script, &real, self.steps.len())? => {
+                Ok(Some(String::from("its variant does not do as the real thing does")))
             }
             _ => Ok(None),
         }
@@ -138,13 +147,29 @@ impl Comparison {
         self.agree + self.listed + self.unlisted.len()
     }
 
-    /// Counts a script.
-    pub fn add(&mut self, difference: Option<Difference>, deviations: &[Deviation]) {
-        match difference {
-            None => self.agree += 1,
-            Some(difference) if deviations.iter().any(|listed| difference.is(listed)) => self.listed += 1,
-            Some(difference) => self.unlisted.push(difference),
+    /// Counts a script, which differs like that.
+    ///
+    /// # Errors
+    /// If it cannot be compared with a variant.
+    pub fn add<S: Subject>(
+        &mut self,
+        recorded: &Recorded<S::Step>,
+        difference: Option<Difference>,
+        deviations: &[Deviation],
+    ) -> Result<(), Error> {
+        let Some(difference) = difference else {
+            self.agree += 1;
+            return Ok(());
+        };
+        for listed in deviations {
+            let at = difference.steps.len();
+            if difference.is(listed) || listed.explains::<S>(&recorded.script, &recorded.real, at)? {
+                self.listed += 1;
+                return Ok(());
+            }
         }
+        self.unlisted.push(difference);
+        Ok(())
     }
 }
 
@@ -172,7 +197,7 @@ pub fn difference<S: Subject>(recorded: &Recorded<S::Step>) -> Result<Option<Dif
 pub fn compare<S: Subject>(text: &str, deviations: &[Deviation]) -> Result<Comparison, Error> {
     let mut comparison = Comparison::default();
     for recorded in recorded::read::<S::Step>(text)? {
-        comparison.add(difference::<S>(&recorded)?, deviations);
+        comparison.add::<S>(&recorded, difference::<S>(&recorded)?, deviations)?;
     }
     Ok(comparison)
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use proptest::strategy::Just;
 use sim::explore::{Budget, Case, CaseName, Cell, Engine, Hunt, LoomBudget, Quiet, StrategyName, Verdict};
 
-use super::{Error, Outcome, Subject};
+use super::{Error, FIXED, Outcome, Subject};
 
 /// What a model came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Closest {
     pub agrees: bool,
     /// Its outcome under the schedule that went furthest, up to the first step that differs.
     pub outcome: Outcome,
+    /// The rule that a variant broke at the step after those of the outcome, all of which agree.
+    pub broken: Option<String>,
 }
 
 /// Where a model tells its outcome, step by step.
@@ -27,6 +29,8 @@ pub struct Seen<'a, T> {
     agrees: fn(&T, &str, &str) -> bool,
     outcome: Outcome,
     differs: bool,
+    /// How many steps have agreed: a run that breaks a rule is abandoned and cannot say so itself.
+    agreed: &'a Mutex<Outcome>,
 }
 
 impl<T> Seen<'_, T> {
@@ -36,12 +40,15 @@ impl<T> Seen<'_, T> {
         let nth = self.outcome.len();
         self.differs = !(self.agrees)(&self.script[nth], &self.real[nth], &seen);
         self.outcome.push(seen);
+        if !self.differs {
+            self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&self.outcome);
+        }
         !self.differs
     }
 
     fn closest(self) -> Closest {
         let agrees = !self.differs && self.outcome.len() == self.real.len();
-        Closest { agrees, outcome: self.outcome }
+        Closest { agrees, outcome: self.outcome, broken: None }
     }
 }
 
@@ -51,14 +58,16 @@ impl<T> std::fmt::Debug for Seen<'_, T> {
     }
 }
 
-/// Looks for an outcome of the model that is the real one.
+/// Looks for an outcome of the model that is the real one. A variant may break a rule on its way, which ends the search.
 ///
 /// # Errors
-/// A rule that the model broke on its way.
+/// A rule that the fixed model broke on its way.
 pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -> Result<Closest, Error> {
     let found = Arc::new(Mutex::new(Closest::default()));
     let stop = Arc::new(AtomicBool::new(false));
+    let agreed = Arc::new(Mutex::new(Outcome::new()));
     let case = {
+        let agreed = Arc::clone(&agreed);
         let (found, stop, variant) = (Arc::clone(&found), Arc::clone(&stop), variant.to_owned());
         let (script, real) = (script.to_owned(), real.to_owned());
         let name = CaseName { component: "conformance".into(), scenario: S::NAME.into(), variant: variant.clone() };
@@ -66,8 +75,15 @@ pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -
             name,
             || Just(()),
             move |()| {
-                let mut seen =
-                    Seen { script: &script, real: &real, agrees: S::agrees, outcome: Vec::new(), differs: false };
+                agreed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                let mut seen = Seen {
+                    script: &script,
+                    real: &real,
+                    agrees: S::agrees,
+                    outcome: Vec::new(),
+                    differs: false,
+                    agreed: &agreed,
+                };
                 S::model(&variant, &script, &mut seen);
                 let closest = seen.closest();
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,6 +93,7 @@ pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -
                 }
             },
         )
+        .limits(S::limits())
     };
     let budget = Budget::exactly(S::SCHEDULES);
     let hunt = Hunt {
@@ -92,6 +109,10 @@ pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -
     for report in hunt.run() {
         match report.verdict {
             Verdict::Clean => {}
+            Verdict::Violation(failure) if variant != FIXED => {
+                let outcome = agreed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                return Ok(Closest { agrees: false, outcome, broken: Some(failure.property) });
+            }
             Verdict::Violation(failure) => return Err(Error::Model(failure.to_string())),
             other => return Err(Error::Model(format!("{other:?}"))),
         }

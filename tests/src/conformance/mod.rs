@@ -16,16 +16,19 @@
 pub mod command;
 pub mod deviation;
 pub mod explore;
+pub mod nng;
 pub mod recorded;
 pub mod shrink;
 pub mod uring;
 
 use std::fmt::{Debug, Display};
+use std::path::Path;
 use std::str::FromStr;
 
 use proptest::strategy::BoxedStrategy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sim::Limits;
 
 pub use explore::Seen;
 
@@ -69,11 +72,16 @@ pub trait Subject: 'static {
         real == model
     }
 
-    /// Opens the real thing.
+    /// The bounds of a run of the model.
+    fn limits() -> Limits {
+        Limits::default()
+    }
+
+    /// Opens the real thing. `lib` is the library that it is, if one was named.
     ///
     /// # Errors
     /// Why it is not there.
-    fn real() -> Result<Box<dyn Real<Self::Step>>, Missing>;
+    fn real(lib: Option<&Path>) -> Result<Box<dyn Real<Self::Step>>, Missing>;
 }
 
 /// The real thing.

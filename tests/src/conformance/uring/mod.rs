@@ -11,6 +11,8 @@ mod real;
 mod ring;
 pub mod script;
 
+use std::path::Path;
+
 use proptest::strategy::BoxedStrategy;
 
 use super::{Missing, Real, Seen, Subject};
@@ -48,12 +50,12 @@ impl Subject for Uring {
     }
 
     #[cfg(target_os = "linux")]
-    fn real() -> Result<Box<dyn Real<Step>>, Missing> {
+    fn real(_lib: Option<&Path>) -> Result<Box<dyn Real<Step>>, Missing> {
         real::Kernel::open().map(|kernel| -> Box<dyn Real<Step>> { Box::new(kernel) })
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn real() -> Result<Box<dyn Real<Step>>, Missing> {
+    fn real(_lib: Option<&Path>) -> Result<Box<dyn Real<Step>>, Missing> {
         Err(Missing("io_uring is Linux's".to_owned()))
     }
 }
