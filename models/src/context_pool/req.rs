@@ -35,6 +35,10 @@ pub struct ReqOptions {
 }
 
 impl ReqOptions {
+    /// As upstream opens a socket.
+    pub const DEFAULT: ReqOptions =
+        ReqOptions { resend_time: Some(Duration::from_secs(60)), resend_tick: Duration::from_secs(1) };
+
     /// A request is sent once.
     pub const ONCE: ReqOptions = ReqOptions { resend_time: None, resend_tick: Duration::from_secs(1) };
 

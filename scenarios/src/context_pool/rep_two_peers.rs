@@ -6,9 +6,6 @@ use crate::prelude::*;
 use models::context_pool::{Link, Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
 use sim::ledger::{Owner, Tag};
 
-/// A request is sent again because its connection broke: its time, upstream's default, is too long.
-const RESENDING: ReqOptions = ReqOptions { resend_time: Some(Duration::from_secs(60)), ..ReqOptions::ONCE };
-
 /// How long a reply takes, and whose connection breaks after which pause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -30,7 +27,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 
 fn run(variant: Variant, plan: &Plan) {
     let nng = Nng::init(variant, Threads::NNG);
-    let (rep, reqs) = (nng.rep0_open(), [nng.req0_open(RESENDING), nng.req0_open(RESENDING)]);
+    let (rep, reqs) = (nng.rep0_open(), [nng.req0_open(ReqOptions::DEFAULT), nng.req0_open(ReqOptions::DEFAULT)]);
     let server = Server::start_working(&nng, &rep, 2, Some(Duration::from_millis(plan.works_ms))).ok();
     let mut links = reqs.each_ref().map(|req| Socket::connect(req, &rep, 2).ok());
     let callers = reqs.iter().cycle().zip(0..4).filter_map(|(req, peer)| {

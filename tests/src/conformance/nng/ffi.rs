@@ -92,7 +92,6 @@ functions! {
     aio_cancel: b"nng_aio_cancel\0" fn(AioPointer);
     aio_stop: b"nng_aio_stop\0" fn(AioPointer);
     aio_wait: b"nng_aio_wait\0" fn(AioPointer);
-    aio_busy: b"nng_aio_busy\0" fn(AioPointer) -> bool;
     aio_result: b"nng_aio_result\0" fn(AioPointer) -> c_int;
     aio_set_timeout: b"nng_aio_set_timeout\0" fn(AioPointer, i32);
     aio_set_msg: b"nng_aio_set_msg\0" fn(AioPointer, MsgPointer);
@@ -380,10 +379,11 @@ impl Aio {
         unsafe { (self.nng.0.aio_wait)(self.raw) };
     }
 
-    /// `nng_aio_busy`.
+    /// Whether the last operation has begun, its callback still to come: then it has no result yet. One that the aio
+    /// refused has. (`nng_aio_busy` would say it, but versions before 1.6 do not have it.)
     pub(super) fn busy(&self) -> bool {
         // SAFETY: the aio is there until `free`.
-        unsafe { (self.nng.0.aio_busy)(self.raw) }
+        unsafe { (self.nng.0.aio_result)(self.raw) == 0 }
     }
 
     /// The result, and the message that is on the aio, which is taken off.

@@ -57,7 +57,7 @@ struct Model {
 impl Model {
     fn open(variant: Variant) -> Model {
         let nng = Nng::init(variant, Threads::NNG);
-        let (req, rep) = (nng.req0_open(ReqOptions::ONCE), nng.rep0_open());
+        let (req, rep) = (nng.req0_open(ReqOptions::DEFAULT), nng.rep0_open());
         let completions = Arc::new(Mutex::named("completions", Vec::new()));
         let aios = std::array::from_fn(|number| alloc(&nng, number, &completions));
         Model { nng, req, rep, contexts: [const { None }; CONTEXTS], aios, completions }
