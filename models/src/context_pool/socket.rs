@@ -223,9 +223,10 @@ impl Socket {
         match &self.protocol {
             Protocol::Rep(_) => pipes.s_pipes.iter().for_each(Pipe::close),
             Protocol::Req(_) => {
-                for pipe in pipes.s_pipes.clone() {
-                    pipe.close();
-                    // Between two dialers the lock is free, and a pipe that was closed can be removed.
+                let ids: Vec<u32> = pipes.s_pipes.iter().map(|pipe| pipe.p_id).collect();
+                for id in ids {
+                    pipes.s_pipes.iter().filter(|pipe| pipe.p_id == id).for_each(Pipe::close);
+                    // Between two dialers the lock is free: a pipe may have been removed, and freed, by its next turn.
                     drop(pipes);
                     pipes = self.s_mx.lock();
                 }
