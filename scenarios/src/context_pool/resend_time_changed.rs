@@ -20,7 +20,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("resend_time_changed", about, "nanomsg/nng#2106", plan, run)
         .clean(Variant::Fixed)
         // The clock may run ahead of tasks that are ready, but not to the next resend.
-        .limits(Limits { drift: Duration::from_secs(2), ..Limits::default() })
+        .drift(Duration::from_secs(2))
         .sometimes(&["a request is sent again because its pipe was lost", "a request is lost with its pipe"])
 }
 

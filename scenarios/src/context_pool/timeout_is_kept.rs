@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
     let about = "Operations with a timeout end when their time is over";
     Scenario::new("timeout_is_kept", about, "nanomsg/nng aio.c", plan, run)
         .clean(Variant::Fixed)
-        .limits(Limits { drift: DRIFT, ..Limits::default() })
+        .drift(DRIFT)
         .sometimes(&["a send is over its time", "a receive is over its time"])
 }
 
