@@ -8,7 +8,7 @@ use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sim::seed::{Purpose, Stream};
 
-use super::deviation::{self, Comparison, Deviation, Difference, Verdict, difference};
+use super::deviation::{self, Comparison, Deviation, Difference, Verdict, difference, is_listed};
 use super::recorded::{self, Recorded};
 use super::shrink::shrink;
 use super::{Error, Real, Step, Subject};
@@ -80,11 +80,12 @@ fn fresh<S: Subject>(
             append(path, &recorded::write(&recorded))?;
         }
         match difference::<S>(&recorded)? {
-            None => comparison.add::<S>(&recorded, None, deviations)?,
-            Some(found) => {
+            // What is listed is not shrunk: on its way it could turn into another difference.
+            Some(found) if !is_listed::<S>(&recorded, &found, deviations)? => {
                 let (recorded, found) = shrunk::<S>(found, recorded, real)?;
                 comparison.add::<S>(&recorded, Some(found), deviations)?;
             }
+            found => comparison.add::<S>(&recorded, found, deviations)?,
         }
     }
     Ok(comparison)

@@ -161,14 +161,11 @@ impl Comparison {
             self.agree += 1;
             return Ok(());
         };
-        for listed in deviations {
-            let at = difference.steps.len();
-            if difference.is(listed) || listed.explains::<S>(&recorded.script, &recorded.real, at)? {
-                self.listed += 1;
-                return Ok(());
-            }
+        if is_listed::<S>(recorded, &difference, deviations)? {
+            self.listed += 1;
+        } else {
+            self.unlisted.push(difference);
         }
-        self.unlisted.push(difference);
         Ok(())
     }
 }
@@ -178,6 +175,24 @@ impl Display for Comparison {
         let (agree, listed, unlisted) = (self.agree, self.listed, self.unlisted.len());
         write!(f, "{} scripts: {agree} agree, {listed} differ as listed, {unlisted} differ", self.scripts())
     }
+}
+
+/// Whether a script that differs is one of the list, or does what the variant of one of them does.
+///
+/// # Errors
+/// If it cannot be compared with a variant.
+pub fn is_listed<S: Subject>(
+    recorded: &Recorded<S::Step>,
+    difference: &Difference,
+    deviations: &[Deviation],
+) -> Result<bool, Error> {
+    for listed in deviations {
+        let at = difference.steps.len();
+        if difference.is(listed) || listed.explains::<S>(&recorded.script, &recorded.real, at)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How the model differs from a real outcome; nothing if it agrees.
