@@ -1,8 +1,10 @@
 //! What the tests of the workspace share: the cells of the suite, the canaries, and how a cell is searched.
 //!
+//! How models are compared with the real thing is here too, with the command that does so (`conformance`).
+//!
 //! The tests themselves are in `tests/`: `suite` (one test per scenario, variant and engine), `tripwires` (determinism,
-//! replay, canaries), `snapshots` (the interleavings and tables that people review), `detection` and `faults` (the
-//! generated documents) and `tidy` (the shape of the source).
+//! replay, canaries), `snapshots` (the interleavings and tables that people review), `conformance`, `detection` and
+//! `faults` (the generated documents) and `tidy` (the shape of the source).
 //! The command line is tested in its own package, where cargo builds the binary for its tests.
 
 pub mod canaries;

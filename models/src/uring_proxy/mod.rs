@@ -18,7 +18,7 @@
 //! | `stop` (`should_shutdown`) | compares how many receives and sends there were | `stop_by_counts` |
 //! | `stop` (`queue_cancel`) | cancels one of two requests | `cancel_first_match` |
 //! | `receive` | arms behind the cancellations; so does `send`, which no variant takes back | `arm_after_stop` |
-//! | `stop` (`handle_close`) | takes a close that was cancelled for one that was done | `cancelled_close_counts` |
+//! | `stop` (`handle_close`) | frees at each close that finds both descriptors closed | `second_close_frees` |
 //! | `stop` (`try_disconnect`) | frees what a zero-copy send may still read | `close_before_notif` |
 //! | `conn` (`dir_of`) | compares with a descriptor that is closed already | `late_notif_wrong_dir` |
 //! | `conn` (`default_error`) | ends the thread, also on the -ECANCELED of its own stop | `error_ends_thread` |

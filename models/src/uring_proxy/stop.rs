@@ -61,9 +61,11 @@ impl Conn {
         self.ring.submit();
     }
 
-    /// upstream: `handle_cancel`. Whether anything was cancelled does not matter: 0, a count, -ENOENT, -EALREADY.
+    /// upstream: `handle_cancel`. Whether anything was cancelled does not matter: a count, or, of one only, 0, -ENOENT,
+    /// -EALREADY.
     pub(super) fn handle_cancel(&mut self, cqe: &Cqe) {
-        sometimes("there is nothing to cancel", cqe.failed_with(Errno::Noent));
+        let found_none = if self.variant == Variant::CancelFirstMatch { Errno::Noent.res() } else { 0 };
+        sometimes("there is nothing to cancel", cqe.res == found_none);
         always("a cancellation completes once", self.pending_cancels > 0);
         self.pending_cancels -= 1;
         if self.pending_cancels == 0 {
@@ -83,7 +85,8 @@ impl Conn {
         self.ring.push_linked(shutdown, close);
     }
 
-    /// upstream: `handle_shutdown`. It failed, so the close that was linked to it has not been done.
+    /// upstream: `handle_shutdown`. It failed; the close that is linked to it goes on all the same, so the one that is
+    /// queued here closes the descriptor a second time.
     pub(super) fn handle_shutdown(&mut self, cqe: &Cqe) {
         always("a shutdown that succeeds is silent", cqe.res < 0);
         sometimes("a shutdown fails", true);
@@ -94,10 +97,12 @@ impl Conn {
 
     /// upstream: `handle_close`.
     ///
-    /// Deviates: upstream takes the completion of a close that was cancelled for a close.
+    /// Deviates: upstream frees at each completion of a close that finds both descriptors closed.
     pub(super) fn handle_close(&mut self, cqe: &Cqe) {
-        if cqe.failed_with(Errno::Canceled) && self.variant != Variant::CancelledCloseCounts {
-            return;
+        sometimes("a descriptor is closed a second time", cqe.failed_with(Errno::Badf));
+        sometimes("a close completes after everything was freed", self.is_freed);
+        if self.is_freed && self.variant == Variant::SecondCloseFrees {
+            self.rings.free(&self.ring);
         }
         let fd = cqe.user_data.fd();
         if fd == self.in_fd {
@@ -117,7 +122,6 @@ impl Conn {
     /// Deviates: upstream frees the buffers then, whether or not a zero-copy send may still read them.
     pub(super) fn try_disconnect(&mut self) {
         if !self.stopping || self.in_fd != -1 || self.out_fd != -1 || self.is_freed {
-            // Deviates: upstream frees at each completion of a close that finds both closed, were there more than two.
             return;
         }
         let unsent = self.cd.iter().any(|cd| cd.snd_notif > 0);

@@ -45,8 +45,8 @@ pub enum Variant {
     CancelFirstMatch,
     /// Requests are submitted while the connection is being stopped.
     ArmAfterStop,
-    /// A close that was cancelled, because the shutdown before it failed, counts as a close.
-    CancelledCloseCounts,
+    /// Each completion of a close that finds both descriptors closed frees the connection.
+    SecondCloseFrees,
     /// Buffers are freed while a zero-copy send may still read them.
     CloseBeforeNotif,
     /// A notification that comes after its descriptor is closed counts for the other direction.

@@ -125,11 +125,6 @@ impl Group {
         self.head = self.head.wrapping_add(count);
     }
 
-    /// Puts buffers back that were taken last and not used.
-    pub(super) fn put_back(&mut self, count: u32) {
-        self.head = self.head.wrapping_sub(count);
-    }
-
     /// Incremental: the kernel writes into the entry at the head how much of it is left.
     pub(super) fn shorten(&self, buf: Buf) {
         self.shared.place(self.head).set(buf);

@@ -2,20 +2,28 @@
 //!
 //! A request that is armed is cancelled: the canceller completes first, with 0 or the count, then the request with
 //! -ECANCELED (a send that got part of the way: with what it sent). One that a worker has begun cannot be: -EALREADY.
-//! Nothing found is -ENOENT. Without `all` the first match is cancelled and no other (io_uring_prep_cancel(3)).
+//! Without `all` one match is cancelled and no other (io_uring_prep_cancel(3)), and -ENOENT says that there was none.
+//! With `all` the count says so: 0; what a worker has begun does not count. Requests are found through a hash of their
+//! user data, so which of several a cancellation by descriptor finds first is not fixed.
 //!
 //! Closing a descriptor cancels nothing: a request keeps the socket, and completes as if nothing had happened.
+
+use sim::random;
 
 use super::abi::{Cqe, Errno, Fd, RingId, Target, UserData};
 use super::request::{Attempt, Request, Work};
 use super::state::State;
+use super::uring::Issued;
 
 impl State {
-    pub(super) fn cancel(&mut self, ring: RingId, user_data: UserData, target: Target, all: bool) {
+    pub(super) fn cancel(&mut self, ring: RingId, user_data: UserData, target: Target, all: bool) -> Issued {
         let endpoint = match target {
             Target::Fd(fd) => self.file(ring, fd).map(|file| file.endpoint),
             Target::User(_) => None,
         };
+        if matches!(target, Target::Fd(_)) && endpoint.is_none() {
+            return self.cancelled_with(ring, user_data, Errno::Badf.res());
+        }
         let matches = |request: &Request| {
             request.ring == ring
                 && match target {
@@ -23,34 +31,34 @@ impl State {
                     Target::User(user_data) => request.user_data == user_data,
                 }
         };
-        let mut cancelled = Vec::new();
-        let (mut found, mut already) = (0, false);
-        let mut nth = 0;
-        while nth < self.requests.len() && (all || found == 0) {
-            if !matches(&self.requests[nth]) {
-                nth += 1;
-                continue;
-            }
-            found += 1;
-            if matches!(self.requests[nth].work, Work::Shutdown { running: true }) {
-                already = true;
-                nth += 1;
-            } else {
-                cancelled.push(self.requests.remove(nth));
-            }
+        let (running, mut found): (Vec<usize>, Vec<usize>) = (0..self.requests.len())
+            .filter(|nth| matches(&self.requests[*nth]))
+            .partition(|nth| matches!(self.requests[*nth].work, Work::Shutdown { running: true }));
+        if !all {
+            // One of them, whichever.
+            found = found.get(random::below(found.len() as u64) as usize).copied().into_iter().collect();
         }
-        let is_bad = matches!(target, Target::Fd(_)) && endpoint.is_none();
-        let res = match found {
-            _ if is_bad => Errno::Badf.res(),
-            0 => Errno::Noent.res(),
-            _ if already => Errno::Already.res(),
-            _ if all => found,
-            _ => 0,
+        let res = match (found.len(), all) {
+            (count, true) => count as i32,
+            (0, false) if running.is_empty() => Errno::Noent.res(),
+            (0, false) => Errno::Already.res(),
+            (_, false) => 0,
         };
-        self.post(ring, Cqe { user_data, res, flags: 0 });
+        let mut cancelled: Vec<Request> = Vec::new();
+        while let Some(nth) = found.pop() {
+            let request = self.requests.remove(nth);
+            cancelled.insert(random::below(cancelled.len() as u64 + 1) as usize, request);
+        }
+        let issued = self.cancelled_with(ring, user_data, res);
         for request in cancelled {
             self.cancelled(request);
         }
+        issued
+    }
+
+    fn cancelled_with(&mut self, ring: RingId, user_data: UserData, res: i32) -> Issued {
+        self.post(ring, Cqe { user_data, res, flags: 0 });
+        if res < 0 { Issued::Failed } else { Issued::Done }
     }
 
     fn cancelled(&mut self, mut request: Request) {
@@ -68,14 +76,17 @@ impl State {
     }
 
     /// Closes a descriptor. A second time it is another's descriptor, or none.
-    pub(super) fn close(&mut self, ring: RingId, user_data: UserData, fd: Fd) {
+    pub(super) fn close(&mut self, ring: RingId, user_data: UserData, skip_success: bool, fd: Fd) -> Issued {
         let slot = usize::try_from(fd).ok().and_then(|fd| self.rings[ring].files.get_mut(fd));
-        let file = slot.and_then(Option::take);
-        if let Some(file) = file {
-            file.memory.release(super::abi::KERNEL);
-            self.release(file.endpoint);
+        let Some(file) = slot.and_then(Option::take) else {
+            self.post(ring, Cqe { user_data, res: Errno::Badf.res(), flags: 0 });
+            return Issued::Failed;
+        };
+        file.memory.release(super::abi::KERNEL);
+        self.release(file.endpoint);
+        if !skip_success {
+            self.post(ring, Cqe { user_data, res: 0, flags: 0 });
         }
-        let res = if file.is_some() { 0 } else { Errno::Badf.res() };
-        self.post(ring, Cqe { user_data, res, flags: 0 });
+        Issued::Done
     }
 }

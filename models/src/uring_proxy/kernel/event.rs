@@ -1,12 +1,16 @@
 //! What the kernel does by itself, one thing at a time.
 //!
 //! The events that are possible are enumerated from the state, so that none can be forgotten; the seed picks one.
+//!
+//! A socket wakes all receives that wait for it, the newest first, and a ring tries those that were woken in that order
+//! (task work). So the newest takes what there is; the others find what it left, no buffer (-ENOBUFS), or nothing: then
+//! they wait again, a multishot at its place, a single shot as the newest.
 
 use sim::random;
 
 use super::abi::{Cqe, Errno, held_by_send};
 use super::request::{Attempt, Request, Work};
-use super::socket::{Endpoint, EndpointId, Wire};
+use super::socket::{EndpointId, Wire};
 use super::state::State;
 
 #[derive(Clone, Copy)]
@@ -21,6 +25,8 @@ enum Event {
     Transmit(EndpointId),
     /// Bytes have come over the network for an end that reads no more.
     Reject(EndpointId),
+    /// A worker goes on with what is linked to the operation that it has ended.
+    Link(usize),
 }
 
 impl State {
@@ -37,6 +43,11 @@ impl State {
             Event::Notify(notif) => self.notify(notif),
             Event::Transmit(from) => self.transmit_some(from),
             Event::Reject(end) => self.endpoints[end].drop_stream(),
+            Event::Link(nth) => {
+                if let Some((ring, chain)) = self.links.remove(nth) {
+                    self.issue_chain(ring, chain);
+                }
+            }
         }
         true
     }
@@ -53,12 +64,12 @@ impl State {
 
     /// Looks whether sockets of the network have something for who waits to read it.
     fn look(&mut self) {
-        let State { requests, endpoints, .. } = self;
-        for (nth, end) in endpoints.iter_mut().enumerate() {
-            let Endpoint { stream: Some(stream), .. } = end else { continue };
+        for nth in 0..self.endpoints.len() {
             let is_read = |request: &Request| request.endpoint == nth && matches!(request.work, Work::Recv { .. });
-            if end.shut_read || requests.iter().any(is_read) {
-                stream.look();
+            let is_looked_at = self.endpoints[nth].shut_read || self.requests.iter().any(is_read);
+            // A connection of the network may be over by a write.
+            if is_looked_at && (self.endpoints[nth].look() || self.endpoints[nth].over) {
+                self.wake_receives(nth);
             }
         }
     }
@@ -68,7 +79,7 @@ impl State {
             self.endpoints.iter().enumerate().filter(|(_, end)| {
                 end.peer.is_some_and(|peer| end.deliverable(&self.endpoints[peer], self.window) > 0)
             });
-        let wakes = self.requests.iter().enumerate().filter(|(nth, request)| self.is_ready(*nth, request));
+        let wakes = self.requests.iter().enumerate().filter(|(_, request)| self.is_ready(request));
         let notifs = self.notifs.iter().enumerate().filter(|(_, notif)| notif.sent && notif.pinned == 0);
         let deliveries = deliveries.map(|(end, _)| Event::Deliver(end));
         let streams = self.endpoints.iter().enumerate().filter(|(_, end)| end.stream.is_some());
@@ -78,10 +89,11 @@ impl State {
             (false, false) => None,
         });
         let wakes = wakes.map(|(nth, _)| Event::Wake(nth));
-        deliveries.chain(wakes).chain(notifs.map(|(nth, _)| Event::Notify(nth))).chain(streams)
+        let links = (0..self.links.len()).map(Event::Link);
+        deliveries.chain(wakes).chain(notifs.map(|(nth, _)| Event::Notify(nth))).chain(streams).chain(links)
     }
 
-    fn is_ready(&self, nth: usize, request: &Request) -> bool {
+    fn is_ready(&self, request: &Request) -> bool {
         match &request.work {
             Work::Accept { listener } => match &self.listeners[*listener].acceptor {
                 Some(acceptor) => acceptor.may_accept(),
@@ -90,12 +102,9 @@ impl State {
             Work::Connect { .. } => self.endpoints[request.endpoint].writable(self.window),
             Work::Shutdown { .. } => true,
             Work::Recv { .. } => {
-                // Waiters are woken newest first, and the first takes what there is. Measured: of two armed receives
-                // the later one gets all data.
-                let same =
-                    |other: &Request| matches!(other.work, Work::Recv { .. }) && other.endpoint == request.endpoint;
-                let is_newest = !self.requests[nth + 1..].iter().any(same);
-                is_newest && self.endpoints[request.endpoint].readable()
+                let woken =
+                    self.requests.iter().filter(|other| other.ring == request.ring).filter_map(|other| other.woken);
+                request.woken.is_some() && request.woken == woken.min()
             }
             Work::Send(_) => self.endpoints[request.endpoint].writable(self.window),
         }
@@ -108,16 +117,22 @@ impl State {
         let count = if random::chance(1, 2) { most } else { 1 + random::below(most as u64) as usize };
         for wire in self.endpoints[from].out.drain(..count).collect::<Vec<_>>() {
             match wire {
-                Wire::Fin => self.endpoints[peer].fin(),
+                Wire::Fin => {
+                    self.endpoints[peer].fin();
+                    self.endpoints[from].fin_acked();
+                }
                 Wire::Rst => self.break_off(peer),
                 Wire::Octet(_) | Wire::Pinned { .. } => {
                     let octet = self.transmit(wire);
                     if octet.is_some_and(|octet| !self.endpoints[peer].arrive(octet)) {
+                        // upstream: tcp_rcv_state_process resets its own end too.
+                        self.break_off(peer);
                         self.break_off(from);
                     }
                 }
             }
         }
+        self.wake_receives(peer);
         self.net_changed = true;
     }
 
@@ -125,7 +140,7 @@ impl State {
     fn transmit_some(&mut self, from: EndpointId) {
         let bytes: Vec<u8> = self.endpoints[from].out.iter().map_while(|wire| self.peek_wire(wire)).collect();
         let end = &mut self.endpoints[from];
-        let taken = match end.reset {
+        let taken = match end.over {
             true => Err(Errno::ConnReset),
             false if bytes.is_empty() => Ok(0),
             false => end.write(&bytes),
@@ -148,12 +163,20 @@ impl State {
     fn break_off(&mut self, end: EndpointId) {
         let lost = self.endpoints[end].broken();
         self.lose(lost);
+        self.wake_receives(end);
     }
 
     fn wake(&mut self, nth: usize) {
         let mut request = self.requests.remove(nth);
+        request.woken = None;
         match self.attempt(&mut request) {
-            Attempt::Armed => self.requests.insert(nth, request),
+            Attempt::Armed => {
+                if matches!(request.work, Work::Recv { multishot: false, .. }) {
+                    // Its poll was one shot and is set up anew.
+                    request.armed = self.stamp();
+                }
+                self.requests.insert(nth, request);
+            }
             Attempt::Over(res, flags) => self.complete(request, res, flags),
             Attempt::Posted => self.over(request, true),
         }
@@ -180,6 +203,7 @@ impl State {
             }
             Work::Shutdown { running: true } => {
                 let result = self.endpoints[request.endpoint].shutdown();
+                self.wake_receives(request.endpoint);
                 self.net_changed = true;
                 Attempt::Over(result.map_or_else(|errno| errno.res(), |()| 0), 0)
             }

@@ -19,14 +19,18 @@
 //! | refilling alone never re-arms; refilling and arming loses no byte | `recv` |
 //! | FIN with an empty ring is not reported until re-armed with buffers: then result 0 | `recv` |
 //! | after RST -ECONNRESET, then a re-arm gives 0 and a send -EPIPE; bytes before the RST come first | `socket` |
-//! | of two armed receives on one socket the later gets all data; FIN ends both | `event` |
-//! | the canceller's completion comes before the cancelled one's | `cancel` |
+//! | RST behind FIN: a receive gives 0, a send -EPIPE; bytes behind a shutdown reset both ends | `socket` |
+//! | all armed receives of a socket are woken, the newest first, which gets all data; FIN ends all | `event` |
+//! | the canceller's completion comes before the cancelled one's; which of several is found is not fixed | `cancel` |
 //! | closing an armed descriptor completes nothing, and data still arrives until the receive is cancelled | `cancel` |
-//! | a send bundle is one completion | `send` |
-//! | how a receive bundle is split is the kernel's choice: totals and the order of ids hold | `recv` |
+//! | a shutdown that fails does not cancel the close that is linked to it, unless its descriptor is closed | `state` |
+//! | a send bundle is one completion; buffers of a group are used up by a send that fails too | `send` |
+//! | a receive bundle fills one buffer, then what the rest fills; the last buffer ends its multishot | `recv` |
 //!
 //! From the manual: a multishot whose completion finds the queue full ends with a completion without `F_MORE`; each
 //! zero-copy send, failed or not, has two completions; a failed link cancels what is linked to it.
+//!
+//! The whole is compared with the real kernel, script by script: docs/conformance.md.
 //!
 //! # What is left out, and what a scenario can therefore not observe
 //!

@@ -3,6 +3,10 @@
 //! A buffer is selected before the socket is looked at. From this one order follow three of the measured facts: an
 //! empty ring is -ENOBUFS at once, with data or without; so is the next byte after the last buffer was used exactly;
 //! and a FIN behind an empty ring stays unreported. A buffer that was selected for nothing stays in its ring.
+//!
+//! A bundle maps one buffer first, or as many as a bundle before it has mapped on this ring, whose vectors are kept. If
+//! these are full and more than one byte is left, it maps once more, what that takes, and both are one completion. One
+//! that has mapped the last buffer, if only when it was armed, ends with its next completion, multishot or not.
 
 use sim::ledger::Owner;
 use sim::property::sometimes;
@@ -12,109 +16,179 @@ use super::abi::{Cqe, Errno, GroupId, RingId, held_by_group};
 use super::request::{Attempt, Request, Work};
 use super::state::State;
 
+/// What a bundle has mapped at once.
+struct Mapped {
+    /// How much of each buffer.
+    lens: Vec<u32>,
+    /// It could have mapped more of the last buffer.
+    is_partial: bool,
+    /// There is no buffer behind these.
+    is_last: bool,
+}
+
+/// A completion to be.
+struct Filled {
+    res: u32,
+    flags: u32,
+    /// The request is over, also if it is a multishot.
+    ends: bool,
+}
+
 impl State {
     pub(super) fn receive(&mut self, request: &mut Request) -> Attempt {
-        let Work::Recv { group, multishot, bundle } = request.work else {
+        let Work::Recv { group, multishot, bundle, .. } = request.work else {
             unreachable!("invariant: a receive");
         };
+        // How much is left, as the receive before has told: more than one byte, or nothing.
+        let mut left = None;
         loop {
-            let available = self.rings[request.ring].group(group).map_or(0, |group| group.available());
-            if available == 0 {
-                sometimes("a receive finds no provided buffer", true);
-                return Attempt::Over(Errno::NoBufs.res(), 0);
+            let available = self.rings[request.ring].group(group).map(|group| group.available());
+            match available {
+                // upstream: io_buffers_peek finds no list; io_buffer_select finds no buffer.
+                None if bundle => return Attempt::Over(Errno::Noent.res(), 0),
+                None | Some(0) => {
+                    sometimes("a receive finds no provided buffer", true);
+                    return Attempt::Over(Errno::NoBufs.res(), 0);
+                }
+                Some(_) => {}
             }
-            let on_network = self.endpoints[request.endpoint].stream.is_some();
-            // The network is asked for as much as is going to be stored, which of a bundle is the kernel's choice.
-            let room = match (on_network, bundle) {
-                (false, _) => 0,
-                (true, false) => self.room(request.ring, group, 1),
-                (true, true) => self.room(request.ring, group, 1 + random::below(u64::from(available)) as u32),
+            let mapped = match bundle {
+                true => self.map_bundle(request, group, left),
+                false => self.map_one(request.ring, group),
             };
-            let unread = match self.endpoints[request.endpoint].unread(room) {
+            // The network is asked for as much as is mapped.
+            let unread = match self.endpoints[request.endpoint].unread(mapped.lens.iter().sum::<u32>() as usize) {
                 Err(Errno::Again) => return Attempt::Armed,
                 Err(errno) => return Attempt::Over(errno.res(), 0),
                 Ok(0) => return Attempt::Over(0, 0),
                 Ok(unread) => unread as u32,
             };
-            let (res, flags) = if bundle {
-                self.fill_bundle(request, group, available, unread, on_network)
-            } else {
-                self.fill_one(request, group, unread)
-            };
+            let Filled { res, flags, ends } =
+                if bundle { self.fill_bundle(request, group, &mapped) } else { self.fill_one(request, group, unread) };
+            let res = res as i32;
             // Room in the receive queue is room on the wire.
             self.net_changed = true;
-            if !multishot {
+            if !multishot || ends {
                 return Attempt::Over(res, flags);
             }
             if !self.post_more(request.ring, request.user_data, res, flags) {
                 return Attempt::Posted;
             }
-            if self.endpoints[request.endpoint].rx.is_empty() {
+            request.set_saw_last(false);
+            if self.endpoints[request.endpoint].look() {
+                self.wake_receives(request.endpoint);
+            }
+            let end = &self.endpoints[request.endpoint];
+            if !end.readable() {
                 return Attempt::Armed;
             }
+            left = Some(end.inq() as u32).filter(|left| *left > 1);
         }
     }
 
-    /// How many bytes the next so many buffers of a group take.
-    fn room(&mut self, ring: RingId, group: GroupId, bufs: u32) -> usize {
-        let Some(group) = self.rings[ring].group(group) else { return 0 };
-        (0..bufs).map(|nth| group.peek(nth).len as usize).sum()
+    fn map_one(&mut self, ring: RingId, group: GroupId) -> Mapped {
+        let len = self.rings[ring].group(group).map_or(0, |group| group.peek(0).len);
+        Mapped { lens: vec![len], is_partial: false, is_last: false }
     }
 
-    fn fill_one(&mut self, request: &Request, id: GroupId, unread: u32) -> (i32, u32) {
+    /// As [`State::map`]. upstream: REQ_F_BL_EMPTY, which stays set where nothing was received.
+    fn map_bundle(&mut self, request: &mut Request, group: GroupId, bytes: Option<u32>) -> Mapped {
+        let mut mapped = self.map(request.ring, group, bytes);
+        mapped.is_last |= matches!(request.work, Work::Recv { saw_last: true, .. });
+        request.set_saw_last(mapped.is_last);
+        mapped
+    }
+
+    /// upstream: io_ring_buffers_peek. As many buffers as `bytes` take; if it is not known how many bytes there are, one,
+    /// or what room there is for in vectors that are kept.
+    fn map(&mut self, ring: RingId, group: GroupId, bytes: Option<u32>) -> Mapped {
+        let most = match bytes {
+            None => 1 + random::below(u64::from(self.rings[ring].mapped_max)) as u32,
+            Some(_) => u32::MAX,
+        };
+        let Some(group) = self.rings[ring].group(group) else { unreachable!("invariant: a group that has buffers") };
+        let available = group.available();
+        let mut mapped = Mapped { lens: Vec::new(), is_partial: false, is_last: false };
+        let mut left = bytes.unwrap_or(u32::MAX);
+        while left > 0 && (mapped.lens.len() as u32) < most.min(available) {
+            let len = group.peek(mapped.lens.len() as u32).len;
+            if len > left {
+                mapped.is_partial = true;
+                if !mapped.lens.is_empty() {
+                    break;
+                }
+            }
+            mapped.lens.push(len.min(left));
+            left -= len.min(left);
+        }
+        let count = mapped.lens.len() as u32;
+        // What takes the bytes exactly is not told from what leaves a buffer.
+        mapped.is_last = count == available && left > 0;
+        let ring = &mut self.rings[ring];
+        ring.mapped_max = ring.mapped_max.max(count);
+        mapped
+    }
+
+    fn fill_one(&mut self, request: &Request, id: GroupId, unread: u32) -> Filled {
         let (ring, holder) = (request.ring, held_by_group(id));
-        let Some(group) = self.rings[ring].group(id) else { return (Errno::NoBufs.res(), 0) };
+        let Some(group) = self.rings[ring].group(id) else { unreachable!("invariant: a group that has buffers") };
         let mut buf = group.peek(0);
-        let count = buf.len.min(unread);
+        let res = buf.len.min(unread);
         let mut flags = Cqe::with_buffer(buf.bid);
         let at = buf.addr;
-        if group.incremental && count < buf.len {
-            buf.addr.offset += count;
-            buf.len -= count;
+        if group.incremental && res < buf.len {
+            buf.addr.offset += res;
+            buf.len -= res;
             group.shorten(buf);
             flags |= Cqe::F_BUF_MORE;
-            self.copy(request, at, count);
+            self.copy(request, at, res);
         } else {
             group.consume(1);
-            self.copy(request, at, count);
+            self.copy(request, at, res);
             self.give_back(ring, buf.bid, holder);
         }
-        (count as i32, flags)
+        Filled { res, flags, ends: false }
     }
 
-    /// Fills as many buffers as the kernel likes, or all that is `fetched` already, each but the last whole.
-    fn fill_bundle(
-        &mut self,
-        request: &Request,
-        id: GroupId,
-        available: u32,
-        unread: u32,
-        fetched: bool,
-    ) -> (i32, u32) {
-        let ring = request.ring;
-        let mut most = 0;
-        let mut room = 0;
-        while most < available && room < unread {
-            let Some(group) = self.rings[ring].group(id) else { break };
-            room += group.peek(most).len;
-            most += 1;
+    /// Fills what is mapped, and once more, if upstream's io_recv_finish would retry.
+    fn fill_bundle(&mut self, request: &Request, id: GroupId, mapped: &Mapped) -> Filled {
+        let (mut res, flags) = self.fill(request, id, &mapped.lens);
+        let is_full = res == mapped.lens.iter().sum::<u32>();
+        let room = match self.rings[request.ring].group(id) {
+            Some(group) if is_full && !mapped.is_last && !mapped.is_partial => {
+                (0..group.available()).map(|nth| group.peek(nth).len as usize).sum()
+            }
+            _ => 0,
+        };
+        let left = if room > 0 { self.endpoints[request.endpoint].left(room) as u32 } else { 0 };
+        if left <= 1 {
+            return Filled { res, flags, ends: mapped.is_last };
         }
-        let count = if fetched { most } else { 1 + random::below(u64::from(most)) as u32 };
-        let mut total = 0;
-        let mut flags = 0;
-        for nth in 0..count {
-            let Some(group) = self.rings[ring].group(id) else { break };
+        let more = self.map(request.ring, id, Some(left));
+        sometimes("a receive bundle maps buffers twice", true);
+        res += self.fill(request, id, &more.lens).0;
+        Filled { res, flags, ends: more.is_last }
+    }
+
+    /// Fills so much of the buffers at the head of a group, as far as there are bytes. Gives the count, and the flags
+    /// that name the first buffer.
+    fn fill(&mut self, request: &Request, id: GroupId, lens: &[u32]) -> (u32, u32) {
+        let ring = request.ring;
+        let (mut res, mut flags) = (0, 0);
+        for len in lens {
+            let unread = self.endpoints[request.endpoint].rx.len() as u32;
+            let Some(group) = self.rings[ring].group(id).filter(|_| unread > 0) else { break };
             let buf = group.peek(0);
             group.consume(1);
-            let part = buf.len.min(unread - total);
+            let part = unread.min(*len);
             self.copy(request, buf.addr, part);
             self.give_back(ring, buf.bid, held_by_group(id));
-            total += part;
-            if nth == 0 {
+            if res == 0 {
                 flags = Cqe::with_buffer(buf.bid);
             }
+            res += part;
         }
-        (total as i32, flags)
+        (res, flags)
     }
 
     fn copy(&mut self, request: &Request, at: super::abi::Address, count: u32) {

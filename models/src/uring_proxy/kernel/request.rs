@@ -11,9 +11,21 @@ pub(super) struct Request {
     /// The socket: a request keeps it open whatever becomes of the descriptor.
     pub(super) endpoint: EndpointId,
     pub(super) skip_success: bool,
+    /// Its place among the waiters of its socket: what was armed later is woken earlier.
+    pub(super) armed: u64,
+    /// It was woken, as the so manieth.
+    pub(super) woken: Option<u64>,
     /// What is linked to it.
     pub(super) link: Vec<Sqe>,
     pub(super) work: Work,
+}
+
+impl Request {
+    pub(super) fn set_saw_last(&mut self, value: bool) {
+        if let Work::Recv { saw_last, .. } = &mut self.work {
+            *saw_last = value;
+        }
+    }
 }
 
 /// What is being done.
@@ -28,6 +40,8 @@ pub(super) enum Work {
         group: GroupId,
         multishot: bool,
         bundle: bool,
+        /// A bundle has mapped the last buffer since it has completed last: it ends with its next completion.
+        saw_last: bool,
     },
     Send(Send),
     /// On a worker of the kernel: queued, then running.
@@ -39,12 +53,10 @@ pub(super) enum Work {
 /// A send and how far it got.
 pub(super) struct Send {
     pub(super) iovs: Vec<Iov>,
-    /// From a group, whose buffers are not taken yet.
+    /// From a group, whose buffers are not taken yet; all of them, if it is a bundle.
     pub(super) select: Option<(GroupId, bool)>,
-    /// The group that its buffers were taken from.
-    pub(super) taken_from: Option<GroupId>,
-    /// It takes all that the group has.
-    pub(super) is_bundle: bool,
+    /// Its buffers were taken from a group.
+    pub(super) is_selected: bool,
     /// Buffers whose custody the send has.
     pub(super) held: Vec<Bid>,
     pub(super) done: u32,

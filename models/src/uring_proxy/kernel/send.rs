@@ -1,11 +1,12 @@
 //! Sends: from vectors or from a group of provided buffers, copied or zero copy.
 //!
 //! With `MSG_WAITALL` a send that got part of the way stays armed; it is short only if the connection breaks or the
-//! send is cancelled. A bundle takes all buffers that its group has and is one completion with the id of the first. A
+//! send is cancelled. Buffers of a group are taken when the send is issued, before the socket is looked at, and are used
+//! up whatever comes of it: a bundle takes all that its group has and is one completion with the id of the first. A
 //! zero-copy send completes with `F_MORE` when its bytes are on the wire, failed or not, and once more when none of
 //! them is read from the sender's memory any longer.
 
-use super::abi::{Address, Cqe, Errno, Fd, Iov, RingId, held_by_group, held_by_send};
+use super::abi::{Address, Cqe, Errno, Iov, RingId, held_by_group, held_by_send};
 use super::request::{Attempt, Request, Send, Work};
 use super::socket::{EndpointId, Wire};
 use super::state::State;
@@ -15,25 +16,20 @@ impl State {
         let Request { ring, fd, endpoint, work: Work::Send(send), .. } = request else {
             unreachable!("invariant: a send");
         };
-        if let Some((id, bundle)) = send.select {
-            let Some(group) = self.rings[*ring].group(id) else { return Attempt::Over(Errno::NoBufs.res(), 0) };
+        if let Some((id, bundle)) = send.select.take() {
+            let Some(group) = self.rings[*ring].group(id) else { return Attempt::Over(Errno::Noent.res(), 0) };
             let available = group.available();
             if available == 0 {
                 return Attempt::Over(Errno::NoBufs.res(), 0);
-            }
-            if !self.endpoints[*endpoint].writable(self.window) {
-                // Nothing is taken off the ring until something can be sent.
-                return Attempt::Armed;
             }
             let bufs: Vec<_> = (0..if bundle { available } else { 1 }).map(|nth| group.peek(nth)).collect();
             group.consume(bufs.len() as u32);
             if let Some(memory) = &self.rings[*ring].memory {
                 bufs.iter().for_each(|buf| memory.pass(buf.bid, held_by_group(id), held_by_send(*fd)));
             }
-            (send.taken_from, send.is_bundle) = (Some(id), bundle);
+            send.is_selected = true;
             send.held = bufs.iter().map(|buf| buf.bid).collect();
             send.iovs = bufs.iter().map(|buf| Iov { base: buf.addr, len: buf.len }).collect();
-            send.select = None;
         }
         loop {
             let left = send.total() - send.done;
@@ -41,12 +37,7 @@ impl State {
                 break;
             }
             match self.hand_over(*ring, *endpoint, send, left) {
-                Err(Errno::Again) if send.waitall || send.done == 0 => {
-                    if send.done == 0 {
-                        self.put_back(*ring, *fd, send);
-                    }
-                    return Attempt::Armed;
-                }
+                Err(Errno::Again) if send.waitall || send.done == 0 => return Attempt::Armed,
                 Err(Errno::Again) => break,
                 Err(errno) if send.done == 0 => return self.send_over(request, errno.res()),
                 Err(_) => break,
@@ -55,21 +46,6 @@ impl State {
         }
         let done = send.done as i32;
         self.send_over(request, done)
-    }
-
-    /// Nothing was sent after all, which only the network knows before it is tried: what was taken off a buffer ring
-    /// for it goes back.
-    fn put_back(&mut self, ring: RingId, fd: Fd, send: &mut Send) {
-        let Some(id) = send.taken_from.take() else { return };
-        let held = std::mem::take(&mut send.held);
-        if let Some(group) = self.rings[ring].group(id) {
-            group.put_back(held.len() as u32);
-        }
-        if let Some(memory) = &self.rings[ring].memory {
-            held.iter().for_each(|bid| memory.pass(*bid, held_by_send(fd), held_by_group(id)));
-        }
-        send.iovs.clear();
-        send.select = Some((id, send.is_bundle));
     }
 
     /// Hands over up to `left` bytes. Gives how many are taken.
@@ -94,25 +70,10 @@ impl State {
         let Request { ring, fd, work: Work::Send(send), .. } = request else {
             unreachable!("invariant: a send");
         };
-        let mut flags = 0;
-        if let (Some(id), Some(first)) = (send.taken_from, send.held.first().copied()) {
-            flags = if res < 0 { 0 } else { Cqe::with_buffer(first) };
-            // Buffers that nothing was sent from go back to the head of their ring.
-            let mut covered = 0;
-            let untouched = send.iovs.iter().skip_while(|iov| {
-                let touched = covered < send.done;
-                covered += iov.len;
-                touched
-            });
-            let untouched = untouched.count();
-            let returned = send.held.split_off(send.held.len() - untouched);
-            if let Some(group) = self.rings[*ring].group(id) {
-                group.put_back(untouched as u32);
-            }
-            if let Some(memory) = &self.rings[*ring].memory {
-                returned.iter().for_each(|bid| memory.pass(*bid, held_by_send(*fd), held_by_group(id)));
-            }
-        }
+        let mut flags = match send.held.first() {
+            Some(first) if send.is_selected => Cqe::with_buffer(*first),
+            _ => 0,
+        };
         match send.notif {
             Some(id) => {
                 flags |= Cqe::F_MORE;

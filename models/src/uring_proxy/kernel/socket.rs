@@ -6,8 +6,11 @@
 //! shut or closed reader: the bytes are answered by RST ◄──┘
 //! ```
 //!
-//! As measured: bytes that came before an RST are read first; then -ECONNRESET, once; from then on a read gives 0 and a
-//! write -EPIPE. As in Linux's inet_shutdown: shutting a socket that was never connected, or was reset, is -ENOTCONN.
+//! A connection is over (`TCP_CLOSE`) when it was reset, or when both ends have FIN of the other and an acknowledgement
+//! of their own. As measured: bytes that came before an RST are read first; then -ECONNRESET, once; from then on a read
+//! gives 0 and a write -EPIPE. Behind a FIN a read gives 0 even if RST follows; then the error is -EPIPE, and a write's.
+//! Bytes that arrive behind a shutdown are answered by RST, and the socket that was shut is told -ECONNRESET itself. As
+//! in Linux's inet_shutdown: shutting a socket that was never connected, or whose connection is over, is -ENOTCONN.
 //!
 //! Left out: the handshake, retransmission, urgent data, and lingering. A connection is made at once or refused.
 //!
@@ -48,8 +51,10 @@ pub(super) struct Endpoint {
     pub(super) out: VecDeque<Wire>,
     /// The peer's FIN has arrived.
     fin: bool,
-    /// The connection is broken.
-    pub(super) reset: bool,
+    /// FIN has arrived at the peer.
+    fin_acked: bool,
+    /// There is no connection any more.
+    pub(super) over: bool,
     /// What the next operation is told of that.
     error: Option<Errno>,
     pub(super) shut_read: bool,
@@ -80,7 +85,7 @@ impl Endpoint {
         self.stream.as_ref().is_some_and(Stream::is_readable)
             || !self.rx.is_empty()
             || self.fin
-            || self.reset
+            || self.over
             || self.shut_read
             || self.error.is_some()
     }
@@ -96,21 +101,48 @@ impl Endpoint {
         if !self.rx.is_empty() {
             return Ok(self.rx.len());
         }
+        if self.fin {
+            // upstream: tcp_recvmsg_locked looks at SOCK_DONE before it looks at the error, which stays.
+            return Ok(0);
+        }
         if let Some(errno) = self.error.take() {
             return Err(errno);
         }
-        if self.fin || self.reset || self.shut_read { Ok(0) } else { Err(Errno::Again) }
+        if self.over || self.shut_read { Ok(0) } else { Err(Errno::Again) }
     }
 
     fn fetch(&mut self, most: usize) {
-        let is_over = self.fin || self.reset || self.shut_read || !self.rx.is_empty();
+        let is_over = self.fin || self.over || self.shut_read || !self.rx.is_empty();
         let Some(stream) = self.stream.as_mut().filter(|_| !is_over) else { return };
         match stream.read(most) {
             Ok(bytes) if bytes.is_empty() => self.fin = true,
             Ok(bytes) => self.rx.extend(bytes.into_iter().map(Octet::untagged)),
             Err(Errno::Again) => {}
-            Err(errno) => (self.error, self.reset) = (Some(errno), true),
+            Err(errno) => (self.error, self.over) = (Some(errno), true),
         }
+    }
+
+    /// How many bytes are left behind a read, and one more for FIN (upstream: tcp_inq_hint). Of the network no more than
+    /// `most` are asked for.
+    pub(super) fn left(&mut self, most: usize) -> usize {
+        self.look();
+        if self.stream.as_ref().is_some_and(Stream::has_bytes) {
+            self.fetch(most);
+        }
+        self.inq()
+    }
+
+    /// As [`Endpoint::left`], as far as the network was asked.
+    pub(super) fn inq(&self) -> usize {
+        self.rx.len() + usize::from(self.fin)
+    }
+
+    /// Looks whether the network has something to read. True if that is news.
+    pub(super) fn look(&mut self) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
+        let was_readable = stream.is_readable();
+        stream.look();
+        !was_readable && stream.is_readable()
     }
 
     /// Hands bytes to the network. Gives how many it takes.
@@ -124,7 +156,7 @@ impl Endpoint {
         match written {
             Ok(_) | Err(Errno::Again) => {}
             Err(Errno::Pipe) => self.shut_write = true,
-            Err(_) => self.reset = true,
+            Err(_) => self.over = true,
         }
         written
     }
@@ -140,7 +172,7 @@ impl Endpoint {
             Some(stream) if self.out.is_empty() => stream.may_write(),
             _ => self.out.len() < window,
         };
-        self.reset || self.shut_write || self.error.is_some() || has_room
+        self.over || self.shut_write || self.error.is_some() || has_room
     }
 
     /// How many bytes a write may hand over, at least one.
@@ -149,7 +181,7 @@ impl Endpoint {
     ///
     /// `EAGAIN`, or why the connection takes no more.
     pub(super) fn room(&mut self, window: usize) -> Result<usize, Errno> {
-        if self.reset || self.shut_write || self.error.is_some() {
+        if self.over || self.shut_write || self.error.is_some() {
             return Err(self.error.take().unwrap_or(Errno::Pipe));
         }
         match window.saturating_sub(self.out.len()) {
@@ -160,17 +192,17 @@ impl Endpoint {
 
     /// Whether bytes that arrive here are answered by RST.
     fn deaf(&self) -> bool {
-        self.closed || self.shut_read
+        self.closed || self.shut_read || self.over
     }
 
     /// `shutdown(SHUT_WR)`.
     pub(super) fn shut_write(&mut self) {
-        if std::mem::replace(&mut self.shut_write, true) || self.reset {
+        if std::mem::replace(&mut self.shut_write, true) || self.over {
             return;
         }
         match &mut self.stream {
             // What fails here is told by whoever uses the connection next.
-            Some(stream) if self.out.is_empty() => self.reset |= stream.shut_write().is_err(),
+            Some(stream) if self.out.is_empty() => self.over |= stream.shut_write().is_err(),
             _ => self.out.push_back(Wire::Fin),
         }
     }
@@ -181,12 +213,12 @@ impl Endpoint {
     ///
     /// `ENOTCONN` if there is no connection, or none any more.
     pub(super) fn shutdown(&mut self) -> Result<(), Errno> {
-        if !self.is_connected() || self.reset {
+        if !self.is_connected() || self.over {
             return Err(Errno::NotConn);
         }
         self.shut_read = true;
         self.shut_write();
-        if self.stream.is_some() && self.reset { Err(Errno::NotConn) } else { Ok(()) }
+        if self.stream.is_some() && self.over { Err(Errno::NotConn) } else { Ok(()) }
     }
 
     /// Whether bytes have come for an end that reads no more: the network is told by RST.
@@ -196,14 +228,14 @@ impl Endpoint {
 
     /// Whether what zero-copy sends have queued, and FIN behind it, can go on.
     pub(super) fn transmits(&self) -> bool {
-        let goes_on = |stream: &Stream| self.reset || stream.may_write();
+        let goes_on = |stream: &Stream| self.over || stream.may_write();
         !self.out.is_empty() && self.stream.as_ref().is_some_and(goes_on)
     }
 
     /// Does what had to wait until nothing was queued any more: FIN, and the close.
     pub(super) fn finish(&mut self) {
         if let (Some(Wire::Fin), Some(stream)) = (self.out.front(), &mut self.stream) {
-            self.reset |= stream.shut_write().is_err();
+            self.over |= stream.shut_write().is_err();
             self.out.clear();
         }
         if self.closed && self.out.is_empty() {
@@ -218,7 +250,7 @@ impl Endpoint {
 
     /// Lets its connection go, by FIN, or by RST if bytes were not read.
     pub(super) fn drop_stream(&mut self) {
-        (self.stream, self.reset) = (None, true);
+        (self.stream, self.over) = (None, true);
     }
 
     /// The last descriptor goes: FIN, or RST if something was not read.
@@ -235,31 +267,35 @@ impl Endpoint {
             }
             return;
         }
-        if self.reset || self.peer.is_none() {
+        if self.over || self.peer.is_none() {
             return;
         }
         if self.rx.is_empty() {
             self.shut_write();
         } else {
             self.out.push_back(Wire::Rst);
-            self.reset = true;
+            self.over = true;
         }
     }
 
     /// The end breaks the connection; of what it wrote, `kept` still goes out first. Gives what does not.
     pub(super) fn abort(&mut self, kept: usize) -> VecDeque<Wire> {
         let lost = self.out.split_off(kept.min(self.out.len()));
-        self.out.push_back(Wire::Rst);
-        (self.closed, self.reset) = (true, true);
+        // upstream: tcp_disconnect sends none where both ends have said FIN.
+        if !self.over && !(self.fin && self.shut_write) {
+            self.out.push_back(Wire::Rst);
+        }
+        (self.closed, self.over) = (true, true);
         lost
     }
 
-    /// The peer has broken the connection. Gives what was on the way to it.
+    /// RST has arrived, or answers what has arrived. Gives what was on the way to the peer.
     pub(super) fn broken(&mut self) -> VecDeque<Wire> {
-        if !self.reset {
-            self.error = Some(Errno::ConnReset);
+        if !std::mem::replace(&mut self.over, true) {
+            // upstream: tcp_reset, which knows CLOSE_WAIT.
+            let is_half_closed = self.fin && !self.shut_write;
+            self.error = Some(if is_half_closed { Errno::Pipe } else { Errno::ConnReset });
         }
-        self.reset = true;
         std::mem::take(&mut self.out)
     }
 
@@ -287,6 +323,13 @@ impl Endpoint {
 
     /// FIN arrives.
     pub(super) fn fin(&mut self) {
-        self.fin = true;
+        self.fin |= !self.over;
+        self.over |= self.fin_acked;
+    }
+
+    /// FIN has arrived at the peer.
+    pub(super) fn fin_acked(&mut self) {
+        self.fin_acked = true;
+        self.over |= self.fin;
     }
 }

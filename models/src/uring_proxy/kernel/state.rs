@@ -8,7 +8,7 @@ use sim::ledger::Resource;
 use sim::property::sometimes;
 use sim::sync::Condvar;
 
-use super::abi::{Cqe, Errno, Fd, GroupId, KERNEL, ListenerId, Octet, RingId, UserData};
+use super::abi::{Cqe, Errno, Fd, GroupId, KERNEL, ListenerId, Octet, RingId, Sqe, UserData};
 use super::buf_ring::Group;
 use super::cq::Writer;
 use super::memory::Memory;
@@ -25,6 +25,10 @@ pub(super) struct State {
     pub(super) requests: Vec<Request>,
     pub(super) notifs: Vec<Notif>,
     pub(super) next_notif: u64,
+    /// Orders waiters and those that were woken.
+    pub(super) next_stamp: u64,
+    /// What is linked to operations that ended on a worker, which goes on with it.
+    pub(super) links: VecDeque<(RingId, VecDeque<Sqe>)>,
     pub(super) stopping: bool,
     pub(super) worker_waits: bool,
     /// Something happened that a program with plain sockets may wait for.
@@ -49,6 +53,8 @@ pub(super) struct Ring {
     /// The table of direct descriptors.
     pub(super) files: Vec<Option<File>>,
     pub(super) groups: Vec<Group>,
+    /// The most buffers that a receive bundle has mapped at once.
+    pub(super) mapped_max: u32,
     pub(super) memory: Option<Memory>,
 }
 
@@ -112,6 +118,8 @@ impl State {
             requests: Vec::new(),
             notifs: Vec::new(),
             next_notif: 0,
+            next_stamp: 0,
+            links: VecDeque::new(),
             stopping: false,
             worker_waits: false,
             net_changed: false,
@@ -148,19 +156,44 @@ impl State {
         if res < 0 || !request.skip_success {
             self.post(request.ring, Cqe { user_data: request.user_data, res, flags });
         }
-        self.over(request, res >= 0);
+        // upstream: io_shutdown does not call req_set_fail. Measured: a shutdown that fails does not cancel its link.
+        let well = res >= 0 || matches!(request.work, Work::Shutdown { .. });
+        self.over(request, well);
     }
 
     /// As [`State::complete`], where the completion is posted already.
     pub(super) fn over(&mut self, request: Request, well: bool) {
-        if well {
-            self.issue_chain(request.ring, request.link.into());
-        } else {
-            for next in request.link {
-                self.post(request.ring, Cqe { user_data: next.user_data, res: Errno::Canceled.res(), flags: 0 });
-            }
+        let link: VecDeque<Sqe> = request.link.into();
+        match request.work {
+            _ if !well => self.cancel_chain(request.ring, link),
+            Work::Shutdown { .. } if !link.is_empty() => self.links.push_back((request.ring, link)),
+            _ => self.issue_chain(request.ring, link),
         }
         self.release(request.endpoint);
+    }
+
+    /// The rest of a chain of which one has failed.
+    pub(super) fn cancel_chain(&mut self, ring: RingId, chain: VecDeque<Sqe>) {
+        for sqe in chain {
+            self.post(ring, Cqe { user_data: sqe.user_data, res: Errno::Canceled.res(), flags: 0 });
+        }
+    }
+
+    pub(super) fn stamp(&mut self) -> u64 {
+        self.next_stamp += 1;
+        self.next_stamp
+    }
+
+    /// Something is to be read, or has gone wrong: wakes the receives that wait for it, the one first that was armed last.
+    pub(super) fn wake_receives(&mut self, endpoint: EndpointId) {
+        let is_waiting = |request: &Request| {
+            request.endpoint == endpoint && request.woken.is_none() && matches!(request.work, Work::Recv { .. })
+        };
+        let mut waiting: Vec<usize> = (0..self.requests.len()).filter(|nth| is_waiting(&self.requests[*nth])).collect();
+        waiting.sort_by_key(|nth| std::cmp::Reverse(self.requests[*nth].armed));
+        for nth in waiting {
+            self.requests[nth].woken = Some(self.stamp());
+        }
     }
 
     pub(super) fn file(&self, ring: RingId, fd: Fd) -> Option<File> {

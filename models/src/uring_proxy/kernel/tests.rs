@@ -95,6 +95,15 @@ impl Lab {
         self.submit(Op::Recv { fd: self.fd, group: GROUP, multishot, bundle: false }, UserOp::Recv);
     }
 
+    /// A silent shutdown, and a close that is linked to it, as the proxy queues them.
+    fn shut_and_close(&mut self) {
+        let fd = self.fd;
+        let mut shutdown = Sqe::new(Op::Shutdown { fd }, data(UserOp::Shutdown));
+        shutdown.skip_success = true;
+        self.ring.push_linked(shutdown, Sqe::new(Op::Close { fd }, data(UserOp::Close)));
+        self.ring.submit();
+    }
+
     fn net<R>(&mut self, act: impl FnOnce(&mut Net<'_>, Socket) -> R) -> R {
         let (mut act, mut result, peer) = (Some(act), None, self.peer);
         self.kernel.step(&mut |net| {

@@ -39,6 +39,7 @@ impl Uring {
             called: false,
             files: Vec::new(),
             groups: Vec::new(),
+            mapped_max: 1,
             memory: None,
         };
         let mut state = kernel.lock();
@@ -157,6 +158,7 @@ impl Uring {
         let mut state = self.kernel.lock();
         let (gone, kept) = std::mem::take(&mut state.requests).into_iter().partition(|request| request.ring == self.id);
         state.requests = kept;
+        state.links.retain(|(ring, _)| *ring != self.id);
         let gone: Vec<Request> = gone;
         let files: Vec<File> = std::mem::take(&mut state.rings[self.id].files).into_iter().flatten().collect();
         files.iter().for_each(|file| file.memory.release(KERNEL));
@@ -178,10 +180,13 @@ impl State {
     pub(super) fn issue_chain(&mut self, ring: RingId, mut chain: VecDeque<Sqe>) {
         // A chain goes on here only past operations that complete at once; the others carry the rest of it along.
         while let Some(sqe) = chain.pop_front() {
-            if let Some(request) = self.issue(ring, sqe) {
-                let mut request = request;
-                request.link = chain.into();
-                return self.start(request);
+            match self.issue(ring, sqe) {
+                Issued::Done => {}
+                Issued::Failed => return self.cancel_chain(ring, chain),
+                Issued::Started(mut request) => {
+                    request.link = chain.into();
+                    return self.start(request);
+                }
             }
         }
     }
@@ -192,35 +197,43 @@ impl State {
             return self.requests.push(request);
         }
         match self.attempt(&mut request) {
-            Attempt::Armed => self.requests.push(request),
+            Attempt::Armed => {
+                request.armed = self.stamp();
+                self.requests.push(request);
+            }
             Attempt::Over(res, flags) => self.complete(request, res, flags),
             Attempt::Posted => self.over(request, true),
         }
     }
 
     /// Carries out what completes at once; else gives the request that is to be started.
-    fn issue(&mut self, ring: RingId, sqe: Sqe) -> Option<Request> {
+    fn issue(&mut self, ring: RingId, sqe: Sqe) -> Issued {
         let (user_data, skip_success) = (sqe.user_data, sqe.skip_success);
         let (fd, work) = match sqe.op {
             Op::Accept { listener } => {
                 let work = Work::Accept { listener };
                 let (link, fd, endpoint) = (Vec::new(), -1, usize::MAX);
-                return Some(Request { ring, user_data, fd, endpoint, skip_success, link, work });
+                let (armed, woken) = (0, None);
+                return Issued::Started(Request {
+                    ring,
+                    user_data,
+                    fd,
+                    endpoint,
+                    skip_success,
+                    armed,
+                    woken,
+                    link,
+                    work,
+                });
             }
             Op::Socket => {
                 let endpoint = self.socket();
                 let res = self.install(ring, endpoint);
                 self.post(ring, Cqe { user_data, res, flags: 0 });
-                return None;
+                return Issued::Done;
             }
-            Op::Close { fd } => {
-                self.close(ring, user_data, fd);
-                return None;
-            }
-            Op::Cancel { target, all } => {
-                self.cancel(ring, user_data, target, all);
-                return None;
-            }
+            Op::Close { fd } => return self.close(ring, user_data, skip_success, fd),
+            Op::Cancel { target, all } => return self.cancel(ring, user_data, target, all),
             Op::MsgRing { ring: to, user_data: message, pass } => {
                 if let Some(file) = pass.and_then(|fd| self.file(ring, fd)) {
                     // Slot 0: the other ring has just been set up. The descriptor stays installed here too.
@@ -228,10 +241,10 @@ impl State {
                 }
                 self.post(to, Cqe { user_data: message, res: 0, flags: 0 });
                 self.post(ring, Cqe { user_data, res: 0, flags: 0 });
-                return None;
+                return Issued::Done;
             }
             Op::Connect { fd, to } => (fd, Work::Connect { to }),
-            Op::Recv { fd, group, multishot, bundle } => (fd, Work::Recv { group, multishot, bundle }),
+            Op::Recv { fd, group, multishot, bundle } => (fd, Work::Recv { group, multishot, bundle, saw_last: false }),
             Op::Shutdown { fd } => (fd, Work::Shutdown { running: false }),
             Op::Send { fd, from, waitall, zero_copy } => {
                 let notif = zero_copy.then(|| self.next_notif());
@@ -239,6 +252,8 @@ impl State {
                     Source::Vectors(iovs) => (iovs, None),
                     Source::Group { group, bundle } => (Vec::new(), Some((group, bundle))),
                 };
+                // upstream: io_sendmsg_prep sets MSG_WAITALL for a bundle.
+                let waitall = waitall || select.is_some_and(|(_, bundle)| bundle);
                 // A buffer that fills by and by stays the buffer ring's while parts of it are sent.
                 let incremental = self.rings[ring].groups.iter().any(|group| group.incremental);
                 let parts = if incremental { &[][..] } else { &iovs[..] };
@@ -247,22 +262,41 @@ impl State {
                     let held = held.clone();
                     self.notifs.push(Notif { id, ring, user_data, fd, held, pinned: 0, sent: false });
                 }
-                let send = Send { iovs, select, taken_from: None, is_bundle: false, held, done: 0, waitall, notif };
-                (fd, Work::Send(send))
+                (fd, Work::Send(Send { iovs, select, is_selected: false, held, done: 0, waitall, notif }))
             }
         };
-        let Some(file) = self.file(ring, fd) else {
-            self.post(ring, Cqe { user_data, res: Errno::Badf.res(), flags: 0 });
-            return None;
+        // Without a file it has failed before it started; a send gives its buffers back as at its end.
+        let endpoint = self.file(ring, fd).map(|file| file.endpoint);
+        let (armed, woken, link, is_open) = (0, None, Vec::new(), endpoint.is_some());
+        let endpoint = endpoint.unwrap_or(usize::MAX);
+        let mut request = Request { ring, user_data, fd, endpoint, skip_success, armed, woken, link, work };
+        if is_open {
+            return Issued::Started(request);
+        }
+        let over = match request.work {
+            Work::Send(_) => self.send_over(&mut request, Errno::Badf.res()),
+            _ => Attempt::Over(Errno::Badf.res(), 0),
         };
-        let (link, endpoint) = (Vec::new(), file.endpoint);
-        Some(Request { ring, user_data, fd, endpoint, skip_success, link, work })
+        if let Attempt::Over(res, flags) = over {
+            self.post(ring, Cqe { user_data, res, flags });
+        }
+        Issued::Failed
     }
 
     fn next_notif(&mut self) -> u64 {
         self.next_notif += 1;
         self.next_notif
     }
+}
+
+/// How the issue of a submission ended.
+pub(super) enum Issued {
+    /// It is over, and what is linked to it may go on.
+    Done,
+    /// It is over, and what is linked to it is cancelled.
+    Failed,
+    /// It is to be tried.
+    Started(Request),
 }
 
 /// For those who cancel by user data.

@@ -215,7 +215,7 @@ impl<M: Machine> Application<M> {
                 self.machine.unregister()?;
             }
             Step::OutMove => {
-                if let Some((bid, len)) = self.received.pop_front() {
+                for (bid, len) in std::mem::take(&mut self.received) {
                     self.machine.put_out(bid, len);
                     self.out.push_back(bid);
                 }

@@ -4,12 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use models::uring_proxy::kernel::abi::{
-    Address, Fd, GroupId, Iov, Octet, Op as Request, Source, Sqe, Target, UserData, held_by_conn, held_by_group,
+    Address, Cqe, Fd, GroupId, Iov, Octet, Op as Request, Source, Sqe, Target, UserData, held_by_conn, held_by_group,
     held_by_send,
 };
 use models::uring_proxy::kernel::net::{Net, Progress, Read, Socket};
 use models::uring_proxy::kernel::{Buf, BufRing, Kernel, Uring};
 use sim::ledger::{Owner, Resource, Tag};
+use sim::random;
 
 use super::super::Seen;
 use super::application::{Application, BUF_SIZE, BUFS, Completion, End, Machine, Op};
@@ -42,6 +43,8 @@ struct Simulated {
     groups: [BufRing; 2],
     fds: Vec<Fd>,
     peers: Vec<Socket>,
+    /// Notifications that are seen at a later step.
+    late: Vec<Completion>,
 }
 
 impl Simulated {
@@ -65,7 +68,7 @@ impl Simulated {
         ];
         let bufs: Vec<Resource> = (0..BUFS).map(|_| Resource::acquire("buf", owner)).collect();
         ring.set_memory(bufs.clone(), BUF_SIZE);
-        Simulated { kernel, ring, bufs, groups, fds, peers }
+        Simulated { kernel, ring, bufs, groups, fds, peers, late: Vec::new() }
     }
 
     fn owner(&self) -> Owner {
@@ -153,7 +156,17 @@ impl Machine for Simulated {
     fn settle(&mut self) -> Result<Vec<Completion>, Infallible> {
         while self.kernel.pump() {}
         self.ring.submit();
-        Ok(drain(&mut self.ring))
+        let is_late = |completion: &Completion| completion.flags & Cqe::F_NOTIF != 0;
+        let (late, mut seen): (Vec<_>, Vec<_>) = drain(&mut self.ring).into_iter().partition(is_late);
+        self.late.extend(late);
+        // The kernel gives no bound for a notification: over TCP it waits for an acknowledgement, which may be delayed by
+        // more than a step takes to settle.
+        if random::chance(1, 2) {
+            for late in std::mem::take(&mut self.late) {
+                seen.insert(random::below(seen.len() as u64 + 1) as usize, late);
+            }
+        }
+        Ok(seen)
     }
 
     fn peer_write(&mut self, socket: u8, bytes: &[u8]) -> Option<usize> {

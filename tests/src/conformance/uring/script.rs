@@ -71,7 +71,7 @@ pub enum Step {
     PeerRst(u8),
     /// The peer closes its socket.
     PeerClose(u8),
-    /// Puts the oldest buffer that was received into the send group.
+    /// Puts the buffers that were received into the send group.
     OutMove,
     /// Frees the buffers that were received.
     Recycle,

@@ -15,12 +15,14 @@ fn the_cancellers_completion_comes_before_the_cancelled_ones() {
 }
 
 #[test]
-fn nothing_to_cancel_is_enoent() {
+fn nothing_to_cancel_is_enoent_and_with_all_a_count_of_0() {
     check(|| {
         let mut lab = Lab::new(false);
         for target in [Target::Fd(lab.fd), data(UserOp::Recv).into()] {
-            lab.submit(Op::Cancel { target, all: false }, UserOp::Cancel);
-            assert_eq!(lab.results(), [Errno::Noent.res()]);
+            for (all, res) in [(false, Errno::Noent.res()), (true, 0)] {
+                lab.submit(Op::Cancel { target, all }, UserOp::Cancel);
+                assert_eq!(lab.results(), [res]);
+            }
         }
         lab.end();
     });
@@ -38,7 +40,7 @@ fn a_send_that_is_cancelled_part_of_the_way_gives_what_it_sent() {
 }
 
 #[test]
-fn cancelling_takes_the_first_match_or_all_with_their_count() {
+fn cancelling_takes_one_match_or_all_with_their_count() {
     check(|| {
         let mut lab = Lab::new(false);
         lab.provide([0]);
@@ -62,4 +64,23 @@ fn what_a_worker_has_begun_is_ealready() {
         assert_eq!(lab.results(), [Errno::Already.res(), 0]);
         lab.end();
     });
+}
+
+#[test]
+fn which_of_several_a_cancellation_finds_is_not_fixed() {
+    let found = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&found);
+    check(move || {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        let recv = Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: false };
+        lab.submit(recv.clone(), UserOp::Recv);
+        lab.submit(recv, UserOp::Nop);
+        lab.submit(Op::Cancel { target: Target::Fd(lab.fd), all: false }, UserOp::Cancel);
+        let cancelled =
+            lab.completions().iter().find(|cqe| cqe.failed_with(Errno::Canceled)).map(|cqe| cqe.user_data.0);
+        seen.lock().expect("no test has failed").insert(cancelled);
+        lab.end();
+    });
+    assert_eq!(found.lock().expect("no test has failed").len(), 2);
 }

@@ -61,30 +61,108 @@ fn refilling_and_arming_loses_no_byte() {
     });
 }
 
-#[test]
-fn a_receive_bundle_is_split_as_the_kernel_likes_with_totals_and_ids_in_order() {
+/// What a bundle completes with, over many seeds: results, and whether more will come.
+fn bundles(provided: u16, bytes: u32, multishot: bool, before: u32) -> BTreeSet<Vec<(i32, bool)>> {
     let splits = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = Arc::clone(&splits);
     check(move || {
         let mut lab = Lab::new(false);
-        lab.provide([5, 2, 7, 0]);
-        lab.arrive(10);
-        lab.submit(Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: true }, UserOp::Recv);
-        let cqes = lab.completions();
-        let mut order = [5, 2, 7].into_iter();
-        for cqe in &cqes {
-            assert_eq!(order.next(), Some(cqe.bid()));
-            // What is left of the buffers that the completion stands for.
-            (1..(cqe.res as u32).div_ceil(BUF_SIZE)).for_each(|_| assert!(order.next().is_some()));
+        let recv = Op::Recv { fd: lab.fd, group: GROUP, multishot, bundle: true };
+        if before > 0 {
+            lab.provide([7, 6, 5]);
+            lab.arrive(before);
+            lab.submit(recv.clone(), UserOp::Recv);
+            assert_eq!(lab.results().iter().sum::<i32>(), before as i32);
+            lab.submit(Op::Cancel { target: Target::Fd(lab.fd), all: true }, UserOp::Cancel);
+            lab.completions();
         }
-        assert_eq!(order.next(), None);
-        let split: Vec<i32> = cqes.iter().map(|cqe| cqe.res).collect();
-        assert_eq!(split.iter().sum::<i32>(), 10);
-        seen.lock().expect("no test has failed").insert(split);
+        lab.provide(0..provided);
+        lab.arrive(bytes);
+        lab.submit(recv, UserOp::Recv);
+        let cqes = lab.completions();
+        seen.lock()
+            .expect("no test has failed")
+            .insert(cqes.iter().map(|cqe| (cqe.res, cqe.has(Cqe::F_MORE))).collect());
         lab.end();
     });
-    let splits = splits.lock().expect("no test has failed").clone();
-    assert_eq!(splits, BTreeSet::from([vec![10], vec![8, 2], vec![4, 6], vec![4, 4, 2]]));
+    splits.lock().expect("no test has failed").clone()
+}
+
+#[test]
+fn a_receive_bundle_takes_one_buffer_and_then_what_the_rest_fills() {
+    // Of 10 bytes 4, then one buffer of the 6 that are left, since the next would not be full; then these 2.
+    assert_eq!(bundles(4, 10, true, 0), BTreeSet::from([vec![(8, true), (2, true)]]));
+    assert_eq!(bundles(4, 12, true, 0), BTreeSet::from([vec![(12, true)]]));
+}
+
+#[test]
+fn a_receive_bundle_that_takes_the_last_buffer_ends_its_multishot() {
+    assert_eq!(bundles(1, 9, true, 0), BTreeSet::from([vec![(4, false)]]));
+    assert_eq!(bundles(2, 9, true, 0), BTreeSet::from([vec![(8, false)]]));
+    // That it is the last is not seen where the bytes fill it exactly.
+    assert_eq!(bundles(2, 8, true, 0), BTreeSet::from([vec![(8, true)]]));
+}
+
+#[test]
+fn a_receive_bundle_may_map_as_many_buffers_at_first_as_one_before_it() {
+    let one = vec![(4, true), (1, true)];
+    assert_eq!(bundles(4, 5, true, 0), BTreeSet::from([one.clone()]));
+    assert_eq!(bundles(4, 5, true, 12), BTreeSet::from([one, vec![(5, true)]]));
+}
+
+#[test]
+fn a_receive_bundle_that_was_armed_on_the_last_buffer_ends_with_its_first_completion() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        lab.submit(Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: true }, UserOp::Recv);
+        lab.provide([1, 2]);
+        lab.arrive(1);
+        let cqes = lab.completions();
+        assert_eq!((cqes[0].res, cqes[0].has(Cqe::F_MORE), cqes.len()), (1, false, 1));
+        lab.end();
+    });
+}
+
+#[test]
+fn a_receive_bundle_counts_a_fin_as_a_byte() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide(0..4);
+        lab.arrive(5);
+        lab.net(|net, peer| net.shut_write(peer));
+        lab.settle();
+        lab.submit(Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: true }, UserOp::Recv);
+        assert_eq!(lab.results(), [5, 0]);
+        lab.end();
+    });
+}
+
+#[test]
+fn all_receives_that_wait_are_woken_and_an_older_one_may_find_no_buffer() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        let fd = lab.fd;
+        lab.arm(true);
+        lab.submit(Op::Recv { fd, group: GROUP, multishot: false, bundle: true }, UserOp::Nop);
+        lab.arrive(1);
+        let seen: Vec<_> = lab.completions().iter().map(|cqe| (cqe.user_data.op(), cqe.res)).collect();
+        assert_eq!(seen, [(Some(UserOp::Nop), 1), (Some(UserOp::Recv), Errno::NoBufs.res())]);
+        lab.end();
+    });
+}
+
+#[test]
+fn without_a_group_a_receive_is_enobufs_and_a_bundle_enoent() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.ring.unregister_buf_ring(GROUP);
+        lab.arm(false);
+        lab.submit(Op::Recv { fd: lab.fd, group: GROUP, multishot: false, bundle: true }, UserOp::Recv);
+        assert_eq!(lab.results(), [Errno::NoBufs.res(), Errno::Noent.res()]);
+        lab.end();
+    });
 }
 
 #[test]

@@ -91,3 +91,42 @@ fn a_zero_copy_send_that_fails_is_notified_too() {
         lab.end();
     });
 }
+
+#[test]
+fn a_zero_copy_send_on_a_closed_descriptor_is_notified_too() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        let fd = lab.fd;
+        lab.submit(Op::Close { fd }, UserOp::Close);
+        assert_eq!(lab.results(), [0]);
+        lab.send(2, true, true);
+        let seen: Vec<_> = lab.completions().iter().map(|cqe| (cqe.res, cqe.flags)).collect();
+        assert_eq!(seen, [(Errno::Badf.res(), Cqe::F_MORE), (0, Cqe::F_NOTIF)]);
+        lab.end();
+    });
+}
+
+#[test]
+fn a_send_from_a_group_that_fails_has_used_its_buffers_up() {
+    for (bundle, left) in [(false, 1), (true, 0)] {
+        check(move || {
+            let mut lab = Lab::new(false);
+            for bid in [0, 1] {
+                lab.bufs[usize::from(bid)].transfer(held_by_conn(0), held_by_group(OUT));
+                lab.out.add(held_by_conn(0), Buf { len: 1, ..buf(bid) }, 0);
+                lab.out.advance(1);
+            }
+            lab.net(|net, peer| net.shut_write(peer));
+            lab.settle();
+            lab.net(|net, peer| net.reset(peer));
+            lab.settle();
+            let from = Source::Group { group: OUT, bundle };
+            lab.submit(Op::Send { fd: lab.fd, from, waitall: false, zero_copy: false }, UserOp::Send);
+            let seen: Vec<_> = lab.completions().iter().map(|cqe| (cqe.res, cqe.flags)).collect();
+            assert_eq!(seen, [(Errno::Pipe.res(), Cqe::with_buffer(0))]);
+            let available = lab.kernel.lock().rings[0].group(OUT).map(|group| group.available());
+            assert_eq!(available, Some(left));
+            lab.end();
+        });
+    }
+}

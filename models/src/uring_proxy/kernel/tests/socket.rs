@@ -117,17 +117,92 @@ fn closing_completes_nothing_and_data_arrives_until_the_receive_is_cancelled() {
 }
 
 #[test]
-fn a_shutdown_that_fails_cancels_the_close_that_is_linked_to_it() {
+fn a_shutdown_that_fails_does_not_cancel_the_close_that_is_linked_to_it() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.net(|net, peer| net.reset(peer));
+        lab.settle();
+        lab.shut_and_close();
+        assert_eq!(lab.results(), [Errno::NotConn.res(), 0]);
+        lab.end();
+    });
+}
+
+#[test]
+fn a_shutdown_of_a_closed_descriptor_cancels_the_close_that_is_linked_to_it() {
     check(|| {
         let mut lab = Lab::new(false);
         let fd = lab.fd;
+        lab.submit(Op::Close { fd }, UserOp::Close);
+        assert_eq!(lab.results(), [0]);
+        lab.shut_and_close();
+        assert_eq!(lab.results(), [Errno::Badf.res(), Errno::Canceled.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn behind_a_fin_a_reset_is_told_by_sends_and_not_by_receives() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        lab.net(|net, peer| net.shut_write(peer));
+        lab.settle();
         lab.net(|net, peer| net.reset(peer));
         lab.settle();
-        let mut shutdown = Sqe::new(Op::Shutdown { fd }, data(UserOp::Shutdown));
-        shutdown.skip_success = true;
-        lab.ring.push_linked(shutdown, Sqe::new(Op::Close { fd }, data(UserOp::Close)));
-        lab.ring.submit();
-        assert_eq!(lab.results(), [Errno::NotConn.res(), Errno::Canceled.res()]);
+        lab.arm(true);
+        assert_eq!(lab.results(), [0]);
+        lab.send(1, true, false);
+        assert_eq!(lab.results(), [Errno::Pipe.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn after_fin_both_ways_a_shutdown_is_enotconn() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        let fd = lab.fd;
+        lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
+        assert_eq!(lab.results(), [0]);
+        lab.net(|net, peer| net.shut_write(peer));
+        lab.settle();
+        lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
+        assert_eq!(lab.results(), [Errno::NotConn.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn bytes_behind_a_shutdown_reset_both_ends() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide([0]);
+        let fd = lab.fd;
+        lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
+        assert_eq!(lab.results(), [0]);
+        lab.arrive(3);
+        assert_eq!(lab.net(|net, peer| net.write(peer, &[octet(3)])), None);
+        lab.arm(false);
+        assert_eq!(lab.results(), [Errno::ConnReset.res()]);
+        lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
+        assert_eq!(lab.results(), [Errno::NotConn.res()]);
+        lab.end();
+    });
+}
+
+#[test]
+fn a_single_shot_that_finds_nothing_waits_as_the_newest() {
+    check(|| {
+        let mut lab = Lab::new(false);
+        lab.provide(0..8);
+        lab.arm(false);
+        let recv = Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: false };
+        lab.submit(recv, UserOp::Nop);
+        lab.arrive(1);
+        lab.arrive(1);
+        let seen: Vec<_> = lab.completions().iter().map(|cqe| cqe.user_data.op()).collect();
+        assert_eq!(seen, [Some(UserOp::Nop), Some(UserOp::Recv)]);
         lab.end();
     });
 }
@@ -136,11 +211,7 @@ fn a_shutdown_that_fails_cancels_the_close_that_is_linked_to_it() {
 fn a_shutdown_that_succeeds_is_silent_and_the_close_follows() {
     check(|| {
         let mut lab = Lab::new(false);
-        let fd = lab.fd;
-        let mut shutdown = Sqe::new(Op::Shutdown { fd }, data(UserOp::Shutdown));
-        shutdown.skip_success = true;
-        lab.ring.push_linked(shutdown, Sqe::new(Op::Close { fd }, data(UserOp::Close)));
-        lab.ring.submit();
+        lab.shut_and_close();
         assert_eq!(lab.results(), [0]);
         assert_eq!(lab.read(), Read::End);
         lab.end();
