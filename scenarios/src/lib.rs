@@ -24,7 +24,7 @@ mod seed;
 
 pub use expect::{Expect, Expectation, Judgement};
 pub use list::{case, find};
-pub use nearest::{Unknown, nearest};
+pub use nearest::{Hint, Unknown, nearest};
 pub use scenario::Scenario;
 pub use seed::{BadSeed, parse_seed};
 

@@ -37,7 +37,7 @@ pub(crate) use scenarios;
 /// The scenario called `name`, given bare or as `component/name`.
 ///
 /// # Errors
-/// If there is none; the error names the nearest.
+/// If there is none; the error names the component that has one of this name, or the nearest name.
 pub fn find(name: &str) -> Result<Scenario, Unknown> {
     let all = crate::all();
     let wanted = |scenario: &&Scenario| match name.split_once('/') {
@@ -46,11 +46,15 @@ pub fn find(name: &str) -> Result<Scenario, Unknown> {
     };
     match all.iter().find(wanted) {
         Some(scenario) => Ok(scenario.clone()),
-        // Compared without the component: it is the same for most of them, and would drown the part that differs.
         None => {
             let bare = name.rsplit_once('/').map_or(name, |(_, bare)| bare);
-            let nearest = crate::nearest(bare, all.iter().map(Scenario::name)).map(str::to_owned);
-            Err(Unknown { what: "scenario", input: name.to_owned(), nearest })
+            Err(match all.iter().find(|scenario| scenario.name() == bare) {
+                Some(elsewhere) => Unknown::of_component("scenario", name, elsewhere.component()),
+                // Compared without the component: it is the same for most of them, and would drown the part that differs.
+                None => {
+                    Unknown { input: name.to_owned(), ..Unknown::new("scenario", bare, all.iter().map(Scenario::name)) }
+                }
+            })
         }
     }
 }
@@ -86,7 +90,10 @@ const fn is_below(left: &[u8], right: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+    use crate::nearest::Hint;
 
     #[test]
     fn order_is_strict_and_a_prefix_comes_first() {
@@ -103,7 +110,46 @@ mod tests {
             assert_eq!(find(scenario.name()).map(|found| found.name()), Ok(scenario.name()));
             assert_eq!(find(&full).map(|found| found.name()), Ok(scenario.name()));
             let foreign = find(&format!("elsewhere/{}", scenario.name())).map(|found| found.name());
-            assert_eq!(foreign.map_err(|unknown| unknown.nearest), Err(Some(scenario.name().to_owned())));
+            let hint = Some(Hint::OfComponent(scenario.component()));
+            assert_eq!(foreign.map_err(|unknown| unknown.hint), Err(hint));
+        }
+    }
+
+    /// Every number in a value, as a JSON pointer.
+    fn numbers(value: &Value, here: &str) -> Vec<String> {
+        match value {
+            Value::Number(_) => vec![here.to_owned()],
+            Value::Array(items) => {
+                items.iter().enumerate().flat_map(|(nth, item)| numbers(item, &format!("{here}/{nth}"))).collect()
+            }
+            Value::Object(fields) => {
+                fields.iter().flat_map(|(key, field)| numbers(field, &format!("{here}/{key}"))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_plan_that_is_generated_is_within_bounds_and_every_number_has_one() {
+        /// A byte or a connection that never comes has no fault, and a word of a frame is any word.
+        const UNBOUNDED: [&str; 3] = ["/after_bytes", "/connection", "/answers"];
+        for scenario in crate::all() {
+            let case = scenario.case("fixed").expect("every scenario says something of the fixed variant");
+            // More seeds find no other field; a plan out of bounds panics here.
+            for seed in 0..100 {
+                let plan = case.plan(seed);
+                assert_eq!(case.check_plan(&plan), Ok(()), "{scenario:?}");
+                for number in numbers(&plan, "") {
+                    if UNBOUNDED.iter().any(|field| number.contains(field)) {
+                        continue;
+                    }
+                    let mut wild = plan.clone();
+                    let place = wild.pointer_mut(&number).expect("a place in this plan");
+                    *place = (1_u64 << 31).into();
+                    let bad = case.check_plan(&wild).expect_err(&number).to_string();
+                    assert!(bad.contains("2147483648"), "{scenario:?} {number}: {bad}");
+                }
+            }
         }
     }
 

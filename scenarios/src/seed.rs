@@ -1,8 +1,10 @@
 //! Seeds as people write them, on the command line and in the suite's environment.
 
-/// A text that is no seed.
+/// A text that is not a seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no seed; one is decimal, or 0x and hexadecimal digits, of at most 64 bits, such as 17 or 0x11")]
+#[error(
+    "`{0}` is not a seed; a seed is a number from 0 to 2^64 - 1, in decimal or in hexadecimal after 0x, such as 17 or 0x11"
+)]
 pub struct BadSeed(pub String);
 
 /// Reads a seed: decimal, or hexadecimal after `0x`.

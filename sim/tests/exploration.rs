@@ -7,6 +7,7 @@ use proptest::strategy::Strategy;
 use serde::{Deserialize, Serialize};
 use sim::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, run_one};
 use sim::ledger::{Owner, Resource};
+use sim::plan::{List, Part};
 use sim::replay::{Repro, ReproError, ShrinkLimits, Token, replay_repro, shrink, shrink_repro};
 use sim::sync::atomic::{AtomicUsize, Ordering};
 use sim::sync::{Arc, Mutex};
@@ -18,6 +19,8 @@ struct Plan {
     rounds: Vec<u8>,
     early: bool,
 }
+
+sim::bounds!(Plan { workers: 1..=8, rounds: List(0..=16, 0..=u8::MAX), early: Part });
 
 fn plans() -> impl Strategy<Value = Plan> {
     (1_usize..5, prop::collection::vec(0_u8..4, 1..6), any::<bool>()).prop_map(|(workers, rounds, early)| Plan {
@@ -219,7 +222,10 @@ fn a_repro_file_reads_back_and_tells_what_is_wrong_with_it() {
     for length in (0..text.trim_end().len()).step_by(7) {
         assert!(matches!(load(&text[..length]), ReproError::Truncated { .. }), "cut at {length}");
     }
-    assert!(matches!(load(&text.replacen("1,", "9,", 1)), ReproError::OtherVersion { version: 9, .. }));
+    assert!(matches!(
+        load(&text.replacen("\"version\": 2,", "\"version\": 9,", 1)),
+        ReproError::OtherVersion { version: 9, .. }
+    ));
     assert!(matches!(load("[1, 2]"), ReproError::Foreign { .. }));
     assert!(matches!(load("no json"), ReproError::Foreign { .. }));
     assert!(matches!(load(&text.replacen("\"plan\"", "\"plam\"", 1)), ReproError::Foreign { .. }));

@@ -354,6 +354,8 @@ struct Plan {
     faults: Vec<Fault>,
 }
 
+sim::bounds!(Plan { faults: sim::plan::List(0..=8, sim::plan::Part) });
+
 /// Two faults at least, and one of them is enough.
 #[test]
 fn a_shrunk_plan_has_no_fault_that_is_not_needed() {

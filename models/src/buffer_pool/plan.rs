@@ -6,6 +6,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
+use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::audit::Audit;
 use super::body_reader::CloseStyle;
@@ -152,6 +153,75 @@ pub struct Plan {
     pub in_turn: bool,
     /// What happens meanwhile.
     pub faults: Vec<Fault>,
+}
+
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const CLIENTS_MAX: usize = 8;
+const OCTETS_MAX: u32 = 256;
+const PAUSE_MS_MAX: u64 = 1_000;
+const DEADLINE_MS_MAX: u64 = 200_000;
+
+sim::bounds!(Threads { pollers: 1..=4, workers: 1..=4, listener: Part, timer: Part });
+sim::bounds!(Ask { body: Part, close: Part, steps: List(0..=8, Part) });
+sim::bounds!(Client { visits: 1..=4, asks: List(0..=8, Part), pipelined: Part, segment: 1..=OCTETS_MAX, ending: Part });
+sim::bounds!(Plan {
+    threads: Part,
+    audit: Part,
+    pick: Part,
+    allocator: Part,
+    close_style: Part,
+    retain_http_body: Part,
+    window: 1..=OCTETS_MAX,
+    short: Part,
+    max_http_body_size: Maybe(1..=OCTETS_MAX),
+    read_limit: Maybe(1..=OCTETS_MAX),
+    max_write_buffer_size: Maybe(1..=OCTETS_MAX),
+    keepalive_ms: Maybe(1..=DEADLINE_MS_MAX),
+    write_timeout_ms: Maybe(1..=DEADLINE_MS_MAX),
+    clients: List(1..=CLIENTS_MAX, Part),
+    in_turn: Part,
+    faults: List(0..=8, Part),
+});
+
+impl sim::plan::Plan for Audit {}
+impl sim::plan::Plan for Pick {}
+impl sim::plan::Plan for Allocator {}
+impl sim::plan::Plan for CloseStyle {}
+
+impl sim::plan::Plan for Framing {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Framing::Length(octets) => field("Length", octets, &(0..=OCTETS_MAX)),
+            Framing::Chunks(sizes) => field("Chunks", sizes, &List(1..=8, 1..=OCTETS_MAX)),
+        }
+    }
+}
+
+impl sim::plan::Plan for Step {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Step::Read(octets) => field("Read", octets, &(0..=OCTETS_MAX)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Ending {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Ending::Reset(octets) => field("Reset", octets, &(0..=OCTETS_MAX)),
+            Ending::Finish | Ending::Linger | Ending::Abandon => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Fault {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            Fault::Collect | Fault::Stop => Ok(()),
+        }
+    }
 }
 
 impl Plan {

@@ -6,6 +6,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
+use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::library::Threads;
 
@@ -71,6 +72,66 @@ pub struct Plan {
     pub callers: Vec<Vec<Request>>,
     /// What happens meanwhile.
     pub faults: Vec<Fault>,
+}
+
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+pub(super) const CALLERS_MAX: usize = 16;
+pub(super) const REQUESTS_MAX: usize = 4;
+const PAUSE_MS_MAX: u64 = 1_000;
+/// A resend interval below the least of the scenarios would fill a run with resends.
+pub(super) const RESEND_MS: std::ops::RangeInclusive<u64> = 5..=60_000;
+
+impl sim::plan::Plan for Plan {
+    fn check(&self) -> Result<(), BadPlan> {
+        let Plan { threads, pipes, capacity, server_contexts, resend_ms, style, callers, faults } = self;
+        field("threads", threads, &Part)?;
+        field("pipes", pipes, &(0..=4))?;
+        field("capacity", capacity, &(0..=8))?;
+        field("server_contexts", server_contexts, &(0..=8))?;
+        field("resend_ms", resend_ms, &Maybe(RESEND_MS))?;
+        field("style", style, &Part)?;
+        field("callers", callers, &List(1..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)))?;
+        field("faults", faults, &List(0..=8, Part))?;
+        let needs_timer = |request: &Request| matches!(request, Request::Timeout(_));
+        if !threads.timers && (resend_ms.is_some() || callers.iter().flatten().any(needs_timer)) {
+            return Err(BadPlan::new("is false; a timeout or a resend time needs it")
+                .inside("timers")
+                .inside("threads"));
+        }
+        Ok(())
+    }
+}
+
+sim::bounds!(Threads { workers: 1..=4, timers: Part, reaper: Part });
+
+impl sim::plan::Plan for Style {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Style::ContextPerRequest => Ok(()),
+            Style::ContextPool(contexts) => field("ContextPool", contexts, &(1..=8)),
+        }
+    }
+}
+
+impl sim::plan::Plan for Request {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Request::Chain(requests) => field("Chain", requests, &(0..=4)),
+            Request::Timeout(ms) => field("Timeout", ms, &(0..=PAUSE_MS_MAX)),
+            Request::Leave(ms) => field("Leave", ms, &(0..=PAUSE_MS_MAX)),
+            Request::Wait | Request::Cancel | Request::Abandon | Request::Forget => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Fault {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            Fault::Reset(pipe) => field("Reset", pipe, &(0..=8)),
+            Fault::CloseReq | Fault::CloseRep => Ok(()),
+        }
+    }
 }
 
 impl Plan {

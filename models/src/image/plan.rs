@@ -6,6 +6,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde::{Deserialize, Serialize};
+use sim::plan::{BadPlan, List, Part, field};
 
 use super::image_poll::{Action, Poll};
 
@@ -182,6 +183,77 @@ pub struct Plan {
     pub clearings: u32,
     /// Who closes.
     pub closer: Closer,
+}
+
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const PUBLISHER: std::ops::RangeInclusive<i32> = 0..=3;
+const FRAMES: std::ops::RangeInclusive<u32> = 0..=6;
+const FRAGMENTS: std::ops::RangeInclusive<u32> = 0..=16;
+pub(super) const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=1_000;
+
+sim::bounds!(Plan {
+    conductor: Part,
+    command_capacity: 0..=16,
+    shm_capacity: 1..=64,
+    before: List(0..=16, Part),
+    unnoticed: List(0..=16, Part),
+    driver: List(0..=16, Part),
+    subscribers: List(0..=4, Part),
+    clearings: 0..=8,
+    closer: Part,
+});
+sim::bounds!(Subscriber {
+    callback: Part,
+    handler: Part,
+    handles: List(0..=4, PUBLISHER),
+    ops: List(0..=256, Part),
+    after: Part,
+});
+sim::bounds!(Handler { pause_ms: PAUSE_MS, ask: Part, poll: Part, action: Part });
+
+impl sim::plan::Plan for Callback {}
+impl sim::plan::Plan for Ask {}
+impl sim::plan::Plan for Poll {}
+impl sim::plan::Plan for Action {}
+impl sim::plan::Plan for After {}
+impl sim::plan::Plan for Closer {}
+
+impl sim::plan::Plan for Conductor {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Conductor::Agent => Ok(()),
+            Conductor::Cycles(cycles) => field("Cycles", cycles, &(0..=16)),
+        }
+    }
+}
+
+impl sim::plan::Plan for Op {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Op::Poll(limit) => field("Poll", limit, &FRAGMENTS),
+            Op::PollHandle(limit) => field("PollHandle", limit, &FRAGMENTS),
+            Op::Lookup(session) => field("Lookup", session, &PUBLISHER),
+            Op::LookupThrowing(session) => field("LookupThrowing", session, &PUBLISHER),
+            Op::At(index) => field("At", index, &(0..=8)),
+            Op::Pause(ms) => field("Pause", ms, &PAUSE_MS),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for DriverOp {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            DriverOp::Publish(publisher) => field("Publish", publisher, &PUBLISHER),
+            DriverOp::Vanish(publisher) => field("Vanish", publisher, &PUBLISHER),
+            DriverOp::Write(publisher, frames) => {
+                let checked = field("Write", publisher, &PUBLISHER);
+                checked.and_then(|()| field("Write", frames, &FRAMES))
+            }
+            DriverOp::Pause(ms) => field("Pause", ms, &PAUSE_MS),
+            DriverOp::Reuse | DriverOp::StallConductor | DriverOp::Die => Ok(()),
+        }
+    }
 }
 
 impl Plan {

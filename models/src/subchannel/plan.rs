@@ -6,6 +6,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
+use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::backend::Step;
 use super::call::Call;
@@ -79,6 +80,70 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What happens after it.
     pub teardown: Teardown,
+}
+
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const ADDRESSES_MAX: usize = 4;
+const ADDRESS: std::ops::RangeInclusive<u32> = 0..=3;
+const CHANNELS_MAX: usize = 4;
+const PAUSE_MS_MAX: u64 = 60_000;
+
+sim::bounds!(Plan {
+    threads: Part,
+    backends: List(0..=ADDRESSES_MAX, List(0..=4, List(0..=8, Part))),
+    room: 1..=16,
+    keepalive_ms: Maybe(10_000..=60_000),
+    channels: List(1..=CHANNELS_MAX, Part),
+    faults: List(0..=8, Part),
+    teardown: Part,
+});
+sim::bounds!(Threads { pollers: 1..=4, timers: Part });
+sim::bounds!(ChannelPlan {
+    policy: Part,
+    addresses: List(0..=ADDRESSES_MAX, ADDRESS),
+    callers: List(0..=4, List(0..=4, Part)),
+});
+
+impl sim::plan::Plan for Teardown {}
+impl sim::plan::Plan for PolicyName {}
+
+impl sim::plan::Plan for Fault {
+    fn check(&self) -> Result<(), BadPlan> {
+        const CHANNEL: std::ops::RangeInclusive<usize> = 0..=CHANNELS_MAX - 1;
+        match self {
+            Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            Fault::Calls(ms) => field("Calls", ms, &(0..=PAUSE_MS_MAX)),
+            Fault::ResetBackoff(channel) => field("ResetBackoff", channel, &CHANNEL),
+            Fault::Destroy(channel) => field("Destroy", channel, &CHANNEL),
+            Fault::Update { channel, addresses, args } => {
+                let checked = field("channel", channel, &CHANNEL)
+                    .and_then(|()| field("addresses", addresses, &List(0..=ADDRESSES_MAX, ADDRESS)))
+                    .and_then(|()| field("args", args, &(0..=3)));
+                checked.map_err(|bad| bad.inside("Update"))
+            }
+            Fault::HangUp => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Step {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Step::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            Step::Take(requests) => field("Take", requests, &(0..=16)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Call {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Call::After(ms) => field("After", ms, &(0..=PAUSE_MS_MAX)),
+            Call::Deadline(ms) => field("Deadline", ms, &(0..=PAUSE_MS_MAX)),
+            Call::Wait | Call::Cancel => Ok(()),
+        }
+    }
 }
 
 impl Plan {

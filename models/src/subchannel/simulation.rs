@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
 use sim::net::{Config, Fault, FaultKind, Frames, Host, Network, simulate};
+use sim::plan::{BadPlan, List, Part, field};
 use sim::thread::{JoinHandle, sleep};
 use sim::time::Duration;
 
@@ -63,6 +64,29 @@ pub enum OutageKind {
     /// Their host is down; it comes back with a server that knows of no connection.
     Crash,
 }
+
+impl sim::plan::Plan for NetworkPlan {
+    fn check(&self) -> Result<(), BadPlan> {
+        let NetworkPlan { plan, resolvers, network, outages, latency_ms, short, backlog, accept_ms } = self;
+        field("plan", plan, &Part)?;
+        field("resolvers", resolvers, &List(0..=4, List(0..=4, Part)))?;
+        field("network", network, &List(0..=8, Part))?;
+        field("outages", outages, &List(0..=4, Part))?;
+        field("latency_ms", latency_ms, &Config::LATENCY_MS)?;
+        field("short", short, &Part)?;
+        field("backlog", backlog, &(1..=128))?;
+        field("accept_ms", accept_ms, &(0..=1_000))?;
+        if plan.threads.timers {
+            return Ok(());
+        }
+        let bad = BadPlan::new("is false; on a network the library needs a thread for timers");
+        Err(bad.inside("timers").inside("threads").inside("plan"))
+    }
+}
+
+sim::bounds!(Outage { after_ms: 0..=60_000, kind: Part, ms: 0..=60_000 });
+
+impl sim::plan::Plan for OutageKind {}
 
 impl NetworkPlan {
     /// On a network on which nothing goes wrong.

@@ -3,9 +3,12 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one client with
 //! one request that waits for its reply.
 
+use std::ops::RangeInclusive;
+
 use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use serde::{Deserialize, Serialize};
+use sim::plan::{BadPlan, Bound, List, Part, field};
 
 /// The command line of the proxy: the letters are proxy.c's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +134,77 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// One task is kernel, network, peers and the proxy's parent; the other the connection. For exhaustive exploration.
     pub two_tasks: bool,
+}
+
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const REQUESTS: RangeInclusive<u32> = 1..=32;
+
+sim::bounds!(Options {
+    recv_mshot: Part,
+    bidi: Part,
+    send_ring: Part,
+    rcv_bundle: Part,
+    snd_bundle: Part,
+    snd_msg: Part,
+    snd_zc: Part,
+    buf_ring_inc: Part,
+    ext_stat: Part,
+    nr_bufs: PowerOfTwo(1..=1024),
+    buf_size: 1..=256,
+    ring_size: 2..=256,
+    cq_entries: 1..=1024,
+});
+sim::bounds!(Plan {
+    options: Part,
+    window: 1..=256,
+    clients: List(1..=4, List(0..=8, Part)),
+    server: Part,
+    faults: List(0..=4, Part),
+    two_tasks: Part,
+});
+
+/// How many buffers a ring has.
+#[derive(Clone, Debug)]
+struct PowerOfTwo(RangeInclusive<u32>);
+
+impl Bound<u32> for PowerOfTwo {
+    fn check(&self, value: &u32) -> Result<(), BadPlan> {
+        self.0.check(value)?;
+        if value.is_power_of_two() {
+            Ok(())
+        } else {
+            Err(BadPlan::new(format!("is {value}; a power of two is wanted")))
+        }
+    }
+}
+
+impl sim::plan::Plan for Step {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Step::Ping(requests) => field("Ping", requests, &REQUESTS),
+            Step::Get(bytes) => field("Get", bytes, &(0..=256)),
+            Step::Await | Step::Fin | Step::Reset => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for ServerFault {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            ServerFault::FinAfter(requests) => field("FinAfter", requests, &REQUESTS),
+            ServerFault::ResetAfter(requests) => field("ResetAfter", requests, &REQUESTS),
+            ServerFault::None | ServerFault::Refuses => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Fault {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Fault::Pause(ms) => field("Pause", ms, &(0..=1_000)),
+            Fault::StopAll => Ok(()),
+        }
+    }
 }
 
 impl Plan {

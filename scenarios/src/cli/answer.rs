@@ -76,13 +76,13 @@ impl Answer {
 
     /// One sentence that says what is wrong with the input.
     pub(super) fn refusal(error: &Error) -> Answer {
-        Answer { stdout: String::new(), remarks: vec![format!("lastref: {error}")], exit: Exit::Refused }
+        Answer { stdout: String::new(), remarks: vec![one_line(&format!("lastref: {error}"))], exit: Exit::Refused }
     }
 
     /// An error that came after there was something to show: it is added, and decides the exit code unless something
     /// worse has happened.
     pub(super) fn and_refuse(&mut self, error: &Error) {
-        self.remarks.push(format!("lastref: {error}"));
+        self.remarks.push(one_line(&format!("lastref: {error}")));
         self.exit = self.exit.max(Exit::Refused);
     }
 
@@ -106,6 +106,19 @@ impl Answer {
             }
         }
     }
+}
+
+/// The text with its control characters escaped: an input that is quoted in a sentence neither breaks the line nor talks to
+/// the terminal.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 fn write_to(mut stdout: impl Write, text: &str) -> io::Result<()> {

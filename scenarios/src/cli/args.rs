@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use scenarios::{Unknown, defaults, parse_seed};
 use sim::explore::{Engine, RECHECK_PERCENT, StrategyName};
 
+use super::Ceiling;
 use super::answer::EXIT_CODES;
 
 /// Finds the schedule, or the fault, under which a component frees a thing twice, uses it after its release, hands it
@@ -46,11 +47,23 @@ pub(super) enum Command {
     Shrink(ShrinkArguments),
 }
 
+impl Command {
+    /// Takes no more schedules and time than the ceiling allows.
+    pub(super) fn lower(&mut self, ceiling: &Ceiling) {
+        if let Command::Hunt(HuntArguments { time, .. }) = self {
+            *time = Some(time.map_or(ceiling.time, |time| time.min(ceiling.time)));
+        }
+        if let Command::Hunt(HuntArguments { search, .. }) | Command::Run(RunArguments { search, .. }) = self {
+            search.schedules = Some(search.schedules.map_or(ceiling.schedules, |asked| asked.min(ceiling.schedules)));
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct HuntArguments {
     /// Searches for that long, as in `20s`, `2m` or `500ms`, and as widely as it can; what the time was too short for is
     /// undecided. Without it each cell is searched until it is decided, however long that takes.
-    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
     pub(super) time: Option<Duration>,
     /// Only this component.
     #[arg(long, value_name = "NAME")]
@@ -65,7 +78,7 @@ pub(super) struct HuntArguments {
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
     /// How many threads explore (one per core unless given); the results do not depend on it.
-    #[arg(long, value_name = "N", value_parser = jobs)]
+    #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
     #[command(flatten)]
     pub(super) search: SearchArguments,
@@ -90,16 +103,16 @@ pub(super) struct RunArguments {
 pub(super) struct SearchArguments {
     /// Budget of schedules for each cell. Unless given, 1,000 for what must stay clean, 10,000 for a planted defect, and
     /// under loom 200,000 executions.
-    #[arg(long, value_name = "N", value_parser = schedules)]
+    #[arg(long, value_name = "N", value_parser = schedules, allow_negative_numbers = true)]
     pub(super) schedules: Option<u64>,
     /// How the next task is chosen: mix, random, urw, or pct1 to pct99.
     #[arg(long, value_name = "NAME", value_parser = strategy, default_value_t = defaults::STRATEGY)]
     pub(super) strategy: StrategyName,
     /// Where the search starts: decimal, or hexadecimal with 0x.
-    #[arg(long, value_name = "N", value_parser = parse_seed, default_value_t = defaults::SEED)]
+    #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true, default_value_t = defaults::SEED)]
     pub(super) seed: u64,
     /// Of a hundred runs, how many are made again, and must go the same way (exit code 3 if one does not); 0 is none.
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), default_value_t = RECHECK_PERCENT)]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), allow_negative_numbers = true, default_value_t = RECHECK_PERCENT)]
     pub(super) recheck: u8,
     #[command(flatten)]
     pub(super) folder: FolderArgument,

@@ -36,6 +36,9 @@ pub(crate) enum Error {
     /// A token of a saved case whose file holds another case by now.
     #[error("`{path}` is not what `{token}` names: it was changed since; replay the file by its path")]
     OtherContent { token: String, path: PathBuf },
+    /// A saved case whose claim is not what its run shows.
+    #[error("`{path}` was edited: it says that it violates {claimed}, and its run violates {shown}")]
+    Edited { path: PathBuf, claimed: String, shown: String },
     /// A folder in which nothing can be saved.
     #[error("folder `{folder}` cannot be written: {source}; name another with `--dir`")]
     Folder { folder: PathBuf, source: std::io::Error },

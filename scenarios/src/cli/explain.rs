@@ -5,14 +5,14 @@
 
 use clap::error::ErrorKind;
 
-use super::answer::{Answer, Exit};
+use super::answer::{Answer, Exit, one_line};
 
 /// What clap says when it does not give arguments: the help and the version on stdout, a refusal as one sentence.
 pub(super) fn clap_answer(error: &clap::Error) -> Answer {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::new(text, Exit::AsExpected),
-        _ => Answer { stdout: String::new(), remarks: vec![one_sentence(&text)], exit: Exit::Refused },
+        _ => Answer { stdout: String::new(), remarks: vec![one_line(&one_sentence(&text))], exit: Exit::Refused },
     }
 }
 

@@ -77,11 +77,17 @@ fn matching_scenarios(arguments: &HuntArguments) -> Result<Vec<Scenario>, Error>
         if !all.iter().any(|scenario| scenario.component() == component) {
             return Err(Unknown::new("component", component, all.iter().map(Scenario::component)).into());
         }
+        if let Some(other) = scenarios.iter().find(|scenario| scenario.component() != component)
+            && arguments.scenario.is_some()
+        {
+            let input = format!("{component}/{}", other.name());
+            return Err(Unknown::of_component("scenario", &input, other.component()).into());
+        }
         scenarios.retain(|scenario| scenario.component() == component);
     }
     if let Some(variant) = &arguments.variant {
         if !scenarios.is_empty() && !scenarios.iter().flat_map(variants).any(|name| name == variant) {
-            return Err(Unknown::new("variant", variant, scenarios.iter().flat_map(variants)).into());
+            return Err(unknown_variant(variant, &scenarios).into());
         }
         scenarios.retain(|scenario| scenario.expectation(variant).is_some());
     }
@@ -102,12 +108,20 @@ fn takes_part(said: &Expectation, engine: Engine, asked: Option<Engine>) -> bool
 
 /// A variant that the scenario says nothing of: of another scenario, or of none.
 fn no_variant(scenario: &Scenario, variant: &str) -> Error {
-    let own = variants(scenario);
-    if scenarios::all().iter().any(|other| other.expectation(variant).is_some()) {
-        let (scenario, variant) = (scenario.name(), variant.to_owned());
-        return Error::NotOfScenario { scenario, variant, own: own.join(", ") };
+    let is_sibling = |other: &Scenario| other.component() == scenario.component();
+    if scenarios::all().iter().any(|other| is_sibling(other) && other.expectation(variant).is_some()) {
+        let own = variants(scenario).join(", ");
+        return Error::NotOfScenario { scenario: scenario.name(), variant: variant.to_owned(), own };
     }
-    Unknown::new("variant", variant, own).into()
+    unknown_variant(variant, std::slice::from_ref(scenario)).into()
+}
+
+/// A variant that none of `scenarios` has: another component has it, or none.
+fn unknown_variant(variant: &str, scenarios: &[Scenario]) -> Unknown {
+    match scenarios::all().iter().find(|other| other.expectation(variant).is_some()) {
+        Some(other) => Unknown::of_component("variant", variant, other.component()),
+        None => Unknown::new("variant", variant, scenarios.iter().flat_map(variants)),
+    }
 }
 
 /// Names that are right one by one, and meet in no cell.

@@ -19,6 +19,7 @@ mod outcome;
 mod progress;
 mod replay;
 mod run;
+mod saved;
 mod search;
 mod shrink;
 mod source;
@@ -29,8 +30,10 @@ mod time_left;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use sim::replay::ShrinkLimits;
 
 pub use answer::{Answer, Exit};
 use args::{Arguments, Command};
@@ -43,18 +46,43 @@ pub fn main() -> ExitCode {
 
 /// Parses `arguments`, the first of which is the program's name, and runs one command.
 pub fn answer(arguments: impl IntoIterator<Item = OsString>) -> Answer {
+    answered(arguments, None)
+}
+
+/// How much a command explores at most, whatever its arguments ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ceiling {
+    /// Schedules for each cell.
+    pub schedules: u64,
+    /// Time for a hunt.
+    pub time: Duration,
+    /// Runs that shrinking makes.
+    pub shrink: ShrinkLimits,
+}
+
+/// The same as [`answer`], but a hunt or a search ends early: for tests that ask often.
+pub fn answer_within(arguments: impl IntoIterator<Item = OsString>, ceiling: &Ceiling) -> Answer {
+    answered(arguments, Some(ceiling))
+}
+
+fn answered(arguments: impl IntoIterator<Item = OsString>, ceiling: Option<&Ceiling>) -> Answer {
     match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => command(arguments).unwrap_or_else(|error| Answer::refusal(&error)),
+        Ok(arguments) => command(arguments, ceiling).unwrap_or_else(|error| Answer::refusal(&error)),
         Err(error) => explain::clap_answer(&error),
     }
 }
 
-fn command(arguments: Arguments) -> Result<Answer, Error> {
-    match arguments.command() {
+fn command(arguments: Arguments, ceiling: Option<&Ceiling>) -> Result<Answer, Error> {
+    let mut command = arguments.command();
+    if let Some(ceiling) = ceiling {
+        command.lower(ceiling);
+    }
+    let shrink_limits = ceiling.map_or_else(ShrinkLimits::default, |ceiling| ceiling.shrink);
+    match command {
         Command::Hunt(arguments) => hunt::hunt(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
-        Command::Shrink(arguments) => shrink::shrink(&arguments),
+        Command::Shrink(arguments) => shrink::shrink(&arguments, shrink_limits),
     }
 }

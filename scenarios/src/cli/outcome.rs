@@ -27,10 +27,10 @@ impl Outcome {
         self.report.failure()
     }
 
-    /// The word that replays the finding: the last one of its replay line. A seed's token is not enough here, since a
-    /// saved case has another.
+    /// What `lastref replay` takes to replay the finding. A seed's token is not enough here, since a saved case has another,
+    /// and one that was edited has only its path.
     pub(super) fn token(&self) -> Option<&str> {
-        self.failure().and_then(|failure| failure.replay.split_whitespace().last())
+        self.failure().map(|failure| failure.replay.trim_start_matches("lastref replay "))
     }
 
     /// Why the verdict is worth nothing, in a sentence, and the exit code of that: a run that differs from itself, or a

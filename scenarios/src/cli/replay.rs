@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use sim::explore::{Engine, Failure, Report, Verdict};
+use sim::explore::{Engine, Failure, Verdict};
 
 use super::answer::{Answer, Exit};
 use super::args::ReplayArguments;
@@ -38,7 +38,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
         remarks.push(format!("lastref: `{}` is not deterministic: run twice, it gives two traces", arguments.case));
         exit = Exit::NotDeterministic;
     } else {
-        remarks.extend(sentence_on_other_code(&source, &report));
+        remarks.extend(source.remark(&report)?);
     }
     let seed = source.seed();
     let repro = match source.execution {
@@ -51,18 +51,6 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
         false => text(&outcome, arguments.full),
     };
     Ok(Answer { stdout, remarks, exit })
-}
-
-/// A saved case says what it was saved for; code that changed since may do something else with it.
-fn sentence_on_other_code(source: &Source, report: &Report) -> Option<String> {
-    let Execution::Saved { repro, path } = &source.execution else { return None };
-    (repro.trace_hash != report.trace_hash).then(|| {
-        format!(
-            "lastref: `{}` was saved with other code, under which it violated `{}`; this is what it does now",
-            path.display(),
-            repro.property
-        )
-    })
 }
 
 /// The failure and its table; or the table of a clean execution. `full` shows every operation.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use sim::replay::ShrinkLimits;
+
 use super::answer::{Answer, Exit};
 use super::args::ShrinkArguments;
 use super::error::Error;
@@ -12,10 +14,10 @@ use super::{folder, replay};
 /// Shrinks, saves, and shows what was saved.
 ///
 /// The folder is checked first: a search that takes a while must not end with nowhere to put its result.
-pub(super) fn shrink(arguments: &ShrinkArguments) -> Result<Answer, Error> {
+pub(super) fn shrink(arguments: &ShrinkArguments, limits: ShrinkLimits) -> Result<Answer, Error> {
     let source = Source::read(&arguments.case, &arguments.folder.dir)?;
     folder::check(&arguments.folder.dir)?;
-    let shrunk = source.shrink(&arguments.case)?;
+    let (shrunk, remark) = source.shrink(&arguments.case, limits)?;
     let path = shrunk.repro.save(&arguments.folder.dir)?;
     let (chosen, seed) = (source.chosen, shrunk.repro.seed);
     let outcome = Outcome { chosen, seed, report: shrunk.report, shortest: None, repro: Some(path.clone()) };
@@ -23,5 +25,5 @@ pub(super) fn shrink(arguments: &ShrinkArguments) -> Result<Answer, Error> {
     let _ = writeln!(text, "\nsaved: {}", path.display());
     let _ = writeln!(text, "token: {}", shrunk.repro.token());
     let _ = writeln!(text, "runs: {}, preemptions left: {}", shrunk.tried, shrunk.preemptions);
-    Ok(Answer::new(text, Exit::AsExpected))
+    Ok(Answer { stdout: text, remarks: remark.into_iter().collect(), exit: Exit::AsExpected })
 }

@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use sim::explore::{CaseName, Origin, Report, run_one};
+use sim::explore::{CaseName, Origin, Report, Verdict, run_one};
 use sim::replay::{Repro, ShrinkLimits, Shrunk, Token, replay_repro, shrink, shrink_repro};
 
 use super::error::Error;
 use super::filter::Chosen;
+use super::saved;
 
 /// One execution, and the cell that it belongs to.
 #[derive(Debug)]
@@ -30,8 +31,11 @@ pub(super) enum Execution {
 impl Source {
     /// Reads what `input` names; `folder` is the folder of saved cases.
     pub(super) fn read(input: &str, folder: &Path) -> Result<Source, Error> {
+        let is_token = Token::is_meant(input);
+        // A pasted token may have spaces around it; the name of a file may, too.
+        let input = if is_token { input.trim() } else { input };
         let path = Path::new(input);
-        let is_path = input.contains(['/', '\\']) && !input.starts_with("lr1:");
+        let is_path = input.contains(['/', '\\']) && !is_token;
         if is_path || path.exists() || path.extension().is_some_and(|extension| extension == "repro") {
             return Source::of_file(path.to_owned());
         }
@@ -67,23 +71,49 @@ impl Source {
         let case = &self.chosen.cell.case;
         match &self.execution {
             Execution::Seed(origin) => Ok(run_one(case, origin.engine, origin.strategy, origin.seed)),
-            Execution::Saved { repro, .. } => Ok(replay_repro(case, repro)?),
+            Execution::Saved { repro, path } => {
+                let mut report = replay_repro(case, repro)?;
+                if let Verdict::Violation(failure) = &mut report.verdict
+                    && repro.is_edited()
+                {
+                    // Its token names content that is saved nowhere.
+                    failure.replay = format!("lastref replay {}", path.display());
+                }
+                Ok(report)
+            }
         }
     }
 
-    /// The smallest case that violates the same property, or none if this one violates nothing. `input` is what names it
-    /// in an error.
-    pub(super) fn shrink(&self, input: &str) -> Result<Shrunk, Error> {
+    /// What is to be said of a saved case whose run is not as it was saved; `report` is of its run.
+    pub(super) fn remark(&self, report: &Report) -> Result<Option<String>, Error> {
+        match &self.execution {
+            Execution::Seed(_) => Ok(None),
+            Execution::Saved { repro, path } => saved::remark(repro, path, report),
+        }
+    }
+
+    /// The smallest case that violates the same property, or an error if this one violates nothing; and what is to be said
+    /// of the case. `input` is what names it in an error.
+    pub(super) fn shrink(&self, input: &str, limits: ShrinkLimits) -> Result<(Shrunk, Option<String>), Error> {
         let case = &self.chosen.cell.case;
         let engine = self.chosen.cell.engine;
         if !engine.is_scheduled() {
             return Err(Error::NotShrinkable { input: input.to_owned(), engine });
         }
+        let report = self.run()?;
+        let remark = self.remark(&report)?;
+        let nothing = || Error::NothingToShrink { input: input.to_owned() };
+        let failure = report.failure().ok_or_else(nothing)?;
         let shrunk = match &self.execution {
-            Execution::Seed(_) => self.run()?.failure().and_then(|it| shrink(case, it, ShrinkLimits::default())),
-            Execution::Saved { repro, .. } => shrink_repro(case, repro, ShrinkLimits::default())?,
+            Execution::Seed(_) => shrink(case, failure, limits),
+            Execution::Saved { repro, .. } => {
+                // Other code, or an edited plan, may violate something else than the case was saved for.
+                let mut repro = repro.clone();
+                (repro.kind, repro.property) = (failure.kind, failure.property.clone());
+                shrink_repro(case, &repro, limits)?
+            }
         };
-        shrunk.ok_or_else(|| Error::NothingToShrink { input: input.to_owned() })
+        Ok((shrunk.ok_or_else(nothing)?, remark))
     }
 
     /// A token of a shrunk case names content: a file that was edited since is another case.

@@ -12,6 +12,7 @@ use sim::ledger::{Owner, Tag};
 pub struct Plan {
     workers: u32,
 }
+bounds!(Plan { workers: 1..=4 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

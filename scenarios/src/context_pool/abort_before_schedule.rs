@@ -11,6 +11,7 @@ use sim::ledger::{Owner, Tag};
 pub struct Plan {
     aborts: u32,
 }
+bounds!(Plan { aborts: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -11,6 +11,7 @@ use sim::ledger::{Owner, Tag};
 pub struct Plan {
     contexts: u32,
 }
+bounds!(Plan { contexts: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -10,6 +10,7 @@ use models::context_pool::{Ctx, Nng, ReqOptions, Threads, Variant};
 pub struct Plan {
     contexts: usize,
 }
+bounds!(Plan { contexts: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -10,6 +10,7 @@ use models::context_pool::{Ctx, Nng, ReqOptions, Threads, Variant};
 pub struct Plan {
     openers: usize,
 }
+bounds!(Plan { openers: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

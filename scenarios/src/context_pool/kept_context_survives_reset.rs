@@ -13,6 +13,7 @@ pub struct Plan {
     requests: u64,
     workers: u32,
 }
+bounds!(Plan { callers: 1..=8, requests: 1..=8, workers: 1..=4 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -34,9 +35,8 @@ fn run(variant: Variant, plan: &Plan) {
     let req = nng.req0_open(ReqOptions::ONCE);
     let connect = |_| Socket::connect_script(&req, echo()).ok();
     let links: Vec<Link> = (0..2).filter_map(connect).collect();
-    let owners = (0..plan.callers).map(|peer| Owner::new("caller", peer));
+    let (requests, owners) = (plan.requests, (0..plan.callers).map(|peer| Owner::new("caller", peer)));
     let wrappers = owners.filter_map(|owner| Wrapper::open(&nng, &req, owner).ok()).zip(0..);
-    let requests = plan.requests;
     let callers = wrappers.map(|(wrapper, peer)| thread::spawn(move || call(&wrapper, peer, requests)));
     let callers: Vec<_> = callers.collect();
     links.iter().for_each(Link::reset);

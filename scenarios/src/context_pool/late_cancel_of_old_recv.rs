@@ -12,6 +12,7 @@ use sim::ledger::{Owner, Tag};
 pub struct Plan {
     replacements: u64,
 }
+bounds!(Plan { replacements: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

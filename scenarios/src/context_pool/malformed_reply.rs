@@ -11,6 +11,7 @@ use sim::ledger::{Owner, Tag};
 pub struct Plan {
     answers: Vec<Frame>,
 }
+bounds!(Plan { answers: List(0..=8, List(0..=8, 0..=u32::MAX)) });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -13,6 +13,7 @@ pub struct Plan {
     callers: u32,
     workers: u32,
 }
+bounds!(Plan { callers: 1..=8, workers: 1..=4 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -13,6 +13,7 @@ pub struct Plan {
     connections: u32,
     closes: u32,
 }
+bounds!(Plan { connections: 1..=8, closes: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -12,6 +12,7 @@ pub struct Plan {
     contexts: u32,
     pause_ms: u64,
 }
+bounds!(Plan { contexts: 1..=8, pause_ms: 0..=1_000 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -11,6 +11,7 @@ use sim::ledger::{Owner, Tag};
 pub struct Plan {
     requests: u64,
 }
+bounds!(Plan { requests: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

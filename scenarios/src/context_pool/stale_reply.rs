@@ -14,6 +14,7 @@ pub struct Plan {
     requests: u64,
     workers: u32,
 }
+bounds!(Plan { requests: 1..=8, workers: 1..=4 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -11,6 +11,7 @@ use sim::ledger::{Owner, Tag};
 pub struct Plan {
     timeouts_ms: Vec<u64>,
 }
+bounds!(Plan { timeouts_ms: List(1..=8, 1..=1_000) });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -13,6 +13,7 @@ pub struct Plan {
     refs: u32,
     rounds: u32,
 }
+bounds!(Plan { threads: 1..=4, refs: 1..=8, rounds: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

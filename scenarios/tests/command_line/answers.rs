@@ -136,6 +136,12 @@ fn a_replay_exits_with_1_and_shows_the_table() {
 }
 
 #[test]
+fn a_token_may_have_spaces_around_it() {
+    let given = lastref(&["replay", &format!("  {}\t\n", planted_token())]).code(1);
+    assert!(given.stdout.contains(&planted_token()), "{}", given.stdout);
+}
+
+#[test]
 fn a_shrunk_case_is_saved_and_replays_by_its_token_and_by_its_file() {
     let (_, _, property) = planted();
     let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@
 
 mod answers;
 mod determinism;
+mod edited;
 mod refusals;
 mod verdicts;
 

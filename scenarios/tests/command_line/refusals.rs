@@ -44,6 +44,46 @@ fn names_that_do_not_exist() {
 }
 
 #[test]
+fn a_name_that_is_far_from_every_name_gets_no_suggestion() {
+    let (scenario, ..) = planted();
+    let asked: [&[&str]; 4] = [
+        &["run", "nosuch"],
+        &["hunt", "--scenario", "nosuch"],
+        &["hunt", "--component", "nosuch"],
+        &["run", scenario, "--variant", "nosuch"],
+    ];
+    for arguments in asked {
+        let sentence = lastref(arguments).refusal();
+        assert!(sentence.contains("`nosuch`") && !sentence.contains("nearest"), "{sentence}");
+    }
+}
+
+#[test]
+fn names_of_another_component_are_named_with_it() {
+    let all = scenarios::all();
+    let (first, last) = (&all[0], &all[all.len() - 1]);
+    assert_ne!(first.component(), last.component());
+    let has_it = format!("component `{}` has one", last.component());
+    let full = format!("{}/{}", first.component(), last.name());
+    check(&["run", &full], &[&full, &has_it]);
+    check(&["hunt", "--component", first.component(), "--scenario", last.name()], &[last.name(), &has_it]);
+    let variant = last.expectations().iter().map(|said| said.variant).find(|variant| *variant != "fixed");
+    let variant = variant.expect("a planted defect");
+    check(&["run", first.name(), "--variant", variant], &[variant, &has_it]);
+    check(&["hunt", "--component", first.component(), "--variant", variant], &[variant, &has_it]);
+}
+
+#[test]
+fn control_characters_of_an_input_do_not_reach_the_terminal() {
+    for input in ["lr1:\u{1b}[2J", "a\nb/c", "no\tsuch\r\n"] {
+        for arguments in [["replay", input], ["run", input], ["hunt", input]] {
+            let sentence = lastref(&arguments).refusal();
+            assert!(!sentence.chars().any(char::is_control), "{sentence:?}");
+        }
+    }
+}
+
+#[test]
 fn numbers_that_are_none() {
     check(&["hunt", "--schedules", "0"], &["'0'", "--schedules", "least is 1"]);
     check(&["hunt", "--schedules", "many"], &["'many'", "--schedules"]);
@@ -53,6 +93,9 @@ fn numbers_that_are_none() {
     check(&["hunt", "--recheck", "some"], &["'some'", "--recheck"]);
     check(&["hunt", "--for", "0s"], &["'0s'", "--for"]);
     check(&["hunt", "--for", "20"], &["'20'", "20s"]);
+    check(&["hunt", "--seed", "-1"], &["`-1` is not a seed", "from 0 to 2^64 - 1"]);
+    check(&["hunt", "--seed", "-0x1"], &["`-0x1` is not a seed"]);
+    check(&["hunt", "--jobs", "-1"], &["'-1'", "--jobs"]);
     check(&["hunt", "--seed", "0xyz"], &["'0xyz'", "0x11"]);
     check(&["hunt", "--seed", "0x10000000000000000"], &["64 bits"]);
 }
@@ -74,7 +117,8 @@ fn tokens_that_are_none() {
         let sentence = lastref(&["replay", part]).refusal();
         assert!(sentence.contains(part), "{sentence}");
     }
-    check(&["replay", &token.replacen("lr1:", "lr9:", 1)], &["lr9:"]);
+    check(&["replay", &token.replacen("lr1:", "lr9:", 1)], &["lr9:", "a newer version of lastref"]);
+    check(&["replay", &format!(" {}", token.replacen("lr1:", "lr2:", 1))], &["lr2:", "a newer version of lastref"]);
     check(&["replay", "https://example.org/"], &["https://example.org/"]);
     let (scenario, variant, _) = planted();
     check(&["replay", &token.replacen(scenario, "elsewhere", 1)], &["elsewhere"]);
@@ -102,7 +146,7 @@ fn files_that_are_no_saved_case() {
     refuse("truncated.repro", &text.as_bytes()[..text.len() / 2]);
     refuse("foreign.repro", b"{\"some\": \"other\"}");
     refuse("binary.repro", &[0xff, 0xfe, 0x00, 0x80]);
-    let other_version = text.replacen("\"version\": 1", "\"version\": 999", 1);
+    let other_version = text.replacen("\"version\": 2", "\"version\": 999", 1);
     assert_ne!(text, other_version);
     refuse("version.repro", other_version.as_bytes());
 

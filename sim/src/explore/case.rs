@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::reference;
 use crate::engine::Engine;
 use crate::engine::sched::{Bounds, Setup};
-use crate::plan::{self, AnyPlan, Generator, Plan};
+use crate::plan::{self, AnyPlan, BadPlan, Generator, Plan};
 use crate::run::Record;
 use crate::strategy::{Profile, Strategy};
 use crate::watch::Watched;
 
 /// Names a case: which component, which scenario, which variant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CaseName {
     /// The component, as `context_pool`; empty for a search of [`Check`](super::Check), which has none.
     pub component: String,
@@ -93,7 +94,7 @@ struct Inner {
 trait Experiment: Send + Sync {
     fn generator(&self) -> Box<dyn Generator>;
     fn run(&self, plan: &AnyPlan);
-    fn decode(&self, plan: serde_json::Value) -> Result<AnyPlan, serde_json::Error>;
+    fn decode(&self, plan: &serde_json::Value) -> Result<AnyPlan, BadPlan>;
 }
 
 struct Typed<P, F, R> {
@@ -117,8 +118,8 @@ where
         (self.run)(plan.get());
     }
 
-    fn decode(&self, plan: serde_json::Value) -> Result<AnyPlan, serde_json::Error> {
-        serde_json::from_value::<P>(plan).map(AnyPlan::new)
+    fn decode(&self, plan: &serde_json::Value) -> Result<AnyPlan, BadPlan> {
+        AnyPlan::decode::<P>(plan)
     }
 }
 
@@ -203,7 +204,20 @@ impl Case {
         self.0.experiment.generator()
     }
 
-    pub(crate) fn decode(&self, plan: serde_json::Value) -> Result<AnyPlan, serde_json::Error> {
+    /// The plan of `seed`'s run, as repro files hold it.
+    pub fn plan(&self, seed: u64) -> serde_json::Value {
+        self.generator().plan(seed).json()
+    }
+
+    /// Whether `plan` is one that its runs take.
+    ///
+    /// # Errors
+    /// The first place that does not fit the plan's type, or is out of its bounds.
+    pub fn check_plan(&self, plan: &serde_json::Value) -> Result<(), BadPlan> {
+        self.decode(plan).map(|_| ())
+    }
+
+    pub(crate) fn decode(&self, plan: &serde_json::Value) -> Result<AnyPlan, BadPlan> {
         self.0.experiment.decode(plan)
     }
 

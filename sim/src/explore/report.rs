@@ -17,6 +17,7 @@ use crate::void::Void;
 
 /// Which execution: with the case, all that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Origin {
     /// The case.
     pub case: CaseName,

@@ -7,6 +7,7 @@ use proptest::sample::select;
 use serde::{Deserialize, Serialize};
 
 use super::link::Link;
+use crate::plan::{BadPlan, Plan, field};
 
 /// One fault of one connection. `Refuse` and `Hang` are of the attempt, and the counts mean nothing to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,24 @@ pub struct Fault {
     pub after_ms: u32,
     /// What happens.
     pub kind: FaultKind,
+}
+
+/// A day is long for a connection, and short for the clock of a run.
+const FAULT_MS_MAX: u32 = 24 * 60 * 60 * 1_000;
+
+impl Plan for Fault {
+    fn check(&self) -> Result<(), BadPlan> {
+        // A connection or a byte that never comes has no fault, whatever its number.
+        let Fault { connection: _, from: _, after_bytes: _, after_ms, kind } = self;
+        field("after_ms", after_ms, &(0..=FAULT_MS_MAX))?;
+        match kind {
+            FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => {
+                let checked = field("ms", ms, &(0..=FAULT_MS_MAX)).map_err(|bad| bad.inside(kind.variant()));
+                checked.map_err(|bad| bad.inside("kind"))
+            }
+            FaultKind::Reset | FaultKind::Finish | FaultKind::Cut | FaultKind::Refuse | FaultKind::Hang => Ok(()),
+        }
+    }
 }
 
 impl Fault {
@@ -114,6 +133,16 @@ impl FaultKind {
             FaultKind::Hold { .. } => Link::Held.fault(),
             FaultKind::Refuse => "refuse",
             FaultKind::Hang => "hang",
+        }
+    }
+
+    /// Its name in JSON.
+    fn variant(self) -> &'static str {
+        match self {
+            FaultKind::Stall { .. } => "Stall",
+            FaultKind::Partition { .. } => "Partition",
+            FaultKind::Hold { .. } => "Hold",
+            other => other.name(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The network of one run: made, used, closed, and looked over at the end.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use super::fault::Fault;
 use super::frames::Frames;
@@ -8,6 +9,7 @@ use super::host::Host;
 use super::link::{Ends, Link};
 use super::wire;
 use crate::engine::{self, Arm};
+use crate::plan::Span;
 use crate::property::always_with;
 use crate::thread;
 use crate::time::{Duration, Instant, sleep};
@@ -47,6 +49,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What a plan may ask for as [`Config::latency_ms`].
+    pub const LATENCY_MS: Span<u32> = Span(0..=10_000);
+    /// What a plan may ask for as [`Config::window`].
+    pub const SOCKET_BYTES: RangeInclusive<u32> = 1..=1 << 20;
+    /// What a plan may ask for as [`Config::backlog`].
+    pub const BACKLOG: RangeInclusive<u32> = 1..=1_024;
+
     /// Turns without an acknowledgement after which a segment is sent again: more than a round trip takes.
     pub(super) fn retransmit_ticks(&self) -> u32 {
         self.latency_ms.1.saturating_mul(2).saturating_add(20)

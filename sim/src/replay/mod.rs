@@ -6,6 +6,7 @@
 mod faults;
 mod repro;
 mod shrink;
+mod strict;
 mod token;
 
 pub use repro::{Repro, ReproError, replay_repro};

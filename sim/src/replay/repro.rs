@@ -1,4 +1,8 @@
 //! The repro file: a case that no seed gives, with its plan and its schedule written out.
+//!
+//! A file may come back from an editor, a merge or a broken disk. So it holds the digest of its own content: a file whose
+//! digest fits and whose run differs was saved with other code, and one whose digest does not fit was edited. Nothing in
+//! it is believed before it is checked: its form here, its plan by the plan's type, its claims by the run.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,16 +10,19 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::strict;
 use super::token::Token;
+use crate::engine::Engine;
 use crate::explore::report_of;
 use crate::explore::{Case, CaseName, Exact, Origin, Report, Verdict, run_exact};
+use crate::plan::{AnyPlan, BadPlan};
 use crate::run::Record;
 use crate::seed::{Purpose, Stream, fold_str, mix};
 use crate::strategy::{Forced, Switch};
-use crate::violation::ViolationKind;
+use crate::violation::{Violation, ViolationKind};
 
 const FORMAT: &str = "lastref-repro";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// An execution given by its plan and its forced switches. JSON, versioned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +45,9 @@ pub struct Repro {
     /// The hash of the trace that a replay must show.
     #[serde(with = "hex")]
     pub trace_hash: u64,
+    /// The digest of all of the above when it was saved.
+    #[serde(with = "hex")]
+    check: u64,
 }
 
 /// Hashes as text: a JSON number loses bits in many readers.
@@ -50,7 +60,9 @@ mod hex {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let text = String::deserialize(deserializer)?;
-        crate::explore::parse_seed(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no hash")))
+        // As it is written, and not otherwise: one content has one digest.
+        let value = crate::explore::parse_seed(&text).filter(|value| format!("{value:#018x}") == text);
+        value.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a hash of 0x and 16 digits")))
     }
 }
 
@@ -82,20 +94,28 @@ pub enum ReproError {
         reason: String,
     },
     /// It was written by another version.
-    #[error("`{path}` is a repro file of version {version}, and this program reads version 1")]
+    #[error("`{path}` is a repro file of version {version}, {}, and this program reads version {VERSION}", age(*.version))]
     OtherVersion {
         /// The file.
         path: String,
         /// Its version.
         version: u64,
     },
+    /// A repro file forces the schedule of a run, which only some engines take.
+    #[error("`{path}` says engine `{engine}`, whose schedule no file gives: it was edited")]
+    Engine {
+        /// The file.
+        path: String,
+        /// The engine.
+        engine: Engine,
+    },
     /// Its plan is not one of its scenario.
-    #[error("the plan is not one of {case}: {reason}")]
+    #[error("{case} cannot run this plan: {bad}")]
     Plan {
         /// The case.
         case: CaseName,
         /// What is wrong with the plan.
-        reason: String,
+        bad: BadPlan,
     },
     /// The folder cannot be written.
     #[error("cannot write `{path}`: {error}")]
@@ -113,19 +133,37 @@ pub enum ReproError {
     },
 }
 
+/// Whether a version of the form is older or newer than ours.
+fn age(version: u64) -> &'static str {
+    if version < u64::from(VERSION) { "which is older" } else { "which is newer" }
+}
+
+/// A run of which everything is known, to be saved.
+pub(crate) struct Saved<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) violation: &'a Violation,
+    pub(crate) plan: serde_json::Value,
+    pub(crate) seed: u64,
+    pub(crate) switches: Vec<Switch>,
+    pub(crate) trace_hash: u64,
+}
+
 impl Repro {
-    pub(crate) fn new(origin: Origin, plan: serde_json::Value, seed: u64, switches: Vec<Switch>) -> Repro {
-        Repro {
+    pub(crate) fn new(saved: Saved<'_>) -> Repro {
+        let Saved { origin, violation, plan, seed, switches, trace_hash } = saved;
+        let repro = Repro {
             format: FORMAT.to_owned(),
             version: VERSION,
-            origin,
-            kind: ViolationKind::Property,
-            property: String::new(),
+            origin: origin.clone(),
+            kind: violation.kind,
+            property: violation.property.clone(),
             plan,
             seed,
             switches,
-            trace_hash: 0,
-        }
+            trace_hash,
+            check: 0,
+        };
+        Repro { check: repro.digest(), ..repro }
     }
 
     fn text(&self) -> String {
@@ -137,7 +175,12 @@ impl Repro {
 
     /// Names the content.
     pub fn digest(&self) -> u64 {
-        mix(fold_str(0, &self.text()))
+        mix(fold_str(0, &Repro { check: 0, ..self.clone() }.text()))
+    }
+
+    /// Whether it is not what was saved: its content was changed since.
+    pub fn is_edited(&self) -> bool {
+        self.check != self.digest()
     }
 
     /// The token that names it.
@@ -162,7 +205,7 @@ impl Repro {
     pub fn load(path: &Path) -> Result<Repro, ReproError> {
         let name = || path.display().to_string();
         let bytes = fs::read(path).map_err(|error| ReproError::Read { path: name(), error })?;
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+        let value = strict::from_slice(&bytes).map_err(|error| {
             if error.is_eof() {
                 ReproError::Truncated { path: name(), reason: error.to_string() }
             } else {
@@ -177,7 +220,16 @@ impl Repro {
             Some(version) => return Err(ReproError::OtherVersion { path: name(), version }),
             None => return Err(ReproError::Foreign { path: name(), reason: "it has no `version`".to_owned() }),
         }
-        serde_json::from_value(value).map_err(|error| ReproError::Foreign { path: name(), reason: error.to_string() })
+        let repro: Repro = serde_path_to_error::deserialize(value)
+            .map_err(|error| ReproError::Foreign { path: name(), reason: error.to_string() })?;
+        match repro.origin.engine {
+            engine if engine.is_scheduled() => Ok(repro),
+            engine => Err(ReproError::Engine { path: name(), engine }),
+        }
+    }
+
+    pub(crate) fn plan_of(&self, case: &Case) -> Result<AnyPlan, ReproError> {
+        case.decode(&self.plan).map_err(|bad| ReproError::Plan { case: case.name().clone(), bad })
     }
 
     /// Writes it into `dir`, which is made if need be, under a name that its content gives.
@@ -213,11 +265,9 @@ impl Repro {
 /// Makes the execution of a repro file again.
 ///
 /// # Errors
-/// If its plan is not one of the case.
+/// If its plan is not one of the case, or out of its bounds.
 pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
-    let plan = case
-        .decode(repro.plan.clone())
-        .map_err(|error| ReproError::Plan { case: case.name().clone(), reason: error.to_string() })?;
+    let plan = repro.plan_of(case)?;
     let strategy = Box::new(Forced::new(&repro.switches, Stream::new(repro.seed, Purpose::Schedule)));
     let ended = run_exact(case, Exact { plan, seed: repro.seed, strategy, record: Record::Events });
     let mut report = report_of(repro.origin.clone(), &ended.outcome);

@@ -7,7 +7,7 @@
 //! what these three left the one with the shortest table is kept.
 
 use super::faults;
-use super::repro::{Repro, ReproError};
+use super::repro::{Repro, ReproError, Saved};
 use crate::explore::{Case, Exact, Failure, Origin, Report, Verdict, build, report_of, run_exact};
 use crate::plan::{AnyPlan, Tree};
 use crate::run::{Outcome, Record};
@@ -115,7 +115,7 @@ impl Shrinker<'_> {
     fn faults(&mut self, mut best: Candidate) -> Candidate {
         loop {
             let simpler = faults::with_one_less(&best.plan.json()).into_iter().find_map(|plan| {
-                let plan = self.case.decode(plan).ok().filter(|_| !self.spent())?;
+                let plan = self.case.decode(&plan).ok().filter(|_| !self.spent())?;
                 self.found_again(&best, &plan)
             });
             match simpler {
@@ -208,18 +208,24 @@ impl Shrinker<'_> {
 
     /// The last run, whose case is the one to be saved: it must violate the same property still.
     fn done(&mut self, best: Candidate) -> Option<Shrunk> {
-        let mut repro = Repro::new(self.origin.clone(), best.plan.json(), best.seed, best.switches.clone());
+        let json = best.plan.json();
         let strategy = Box::new(Forced::new(&best.switches, Stream::new(best.seed, Purpose::Schedule)));
         let ended = run_exact(self.case, Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events });
         let violation = ended.outcome.violation.as_ref().filter(|violation| violation.property == self.property)?;
-        repro.kind = violation.kind;
-        repro.property.clone_from(&violation.property);
-        repro.trace_hash = ended.outcome.trace.hash();
+        let preemptions = best.switches.len();
+        let repro = Repro::new(Saved {
+            origin: self.origin,
+            violation,
+            plan: json,
+            seed: best.seed,
+            switches: best.switches,
+            trace_hash: ended.outcome.trace.hash(),
+        });
         let mut report = report_of(self.origin.clone(), &ended.outcome);
         if let Verdict::Violation(failure) = &mut report.verdict {
             failure.replay = format!("lastref replay {}", repro.token());
         }
-        Some(Shrunk { preemptions: best.switches.len(), repro, report, tried: self.tried })
+        Some(Shrunk { preemptions, repro, report, tried: self.tried })
     }
 }
 
@@ -239,11 +245,9 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
 /// Shrinks a repro file's schedule further; its plan stays.
 ///
 /// # Errors
-/// If its plan is not one of the case.
+/// If its plan is not one of the case, or out of its bounds.
 pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<Option<Shrunk>, ReproError> {
-    let plan = case
-        .decode(repro.plan.clone())
-        .map_err(|error| ReproError::Plan { case: case.name().clone(), reason: error.to_string() })?;
+    let plan = repro.plan_of(case)?;
     let mut shrinker = Shrinker { case, property: &repro.property, origin: &repro.origin, limits, tried: 0, steps: 0 };
     let start = Candidate { plan, seed: repro.seed, switches: repro.switches.clone() };
     let Some(first) = shrinker.forced(&start, &repro.switches) else { return Ok(None) };

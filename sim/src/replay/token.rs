@@ -36,10 +36,10 @@ pub enum Token {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is something else altogether.
-    #[error("`{0}` is no replay token: a token begins with `lr1:`")]
+    #[error("`{0}` is not a replay token: a token begins with `lr1:`")]
     Foreign(String),
     /// Made by another version.
-    #[error("`{token}` is a token of version {version}, and this program reads version 1")]
+    #[error("`{token}` is a token of {} version of lastref; this one reads tokens that begin with `lr1:`", age(*.version))]
     OtherVersion {
         /// The text.
         token: String,
@@ -57,6 +57,14 @@ pub enum TokenError {
     /// A character was lost or changed.
     #[error("`{0}` is damaged: its check digits do not fit")]
     Damaged(String),
+    /// It means an execution whose token is written otherwise. One execution has one token, so that tokens can be compared.
+    #[error("`{token}` is not written as lastref writes it, which is `{written}`")]
+    Unusual {
+        /// The text.
+        token: String,
+        /// The token of the same execution.
+        written: String,
+    },
     /// A field says nothing known, though the check digits fit.
     #[error("`{token}`: {reason}")]
     Field {
@@ -67,7 +75,24 @@ pub enum TokenError {
     },
 }
 
+/// Whether a version of the form is older or newer than ours.
+fn age(version: u32) -> &'static str {
+    if version == 0 { "an older" } else { "a newer" }
+}
+
+/// The version of the form that a text claims to have, if it looks like a token of any version.
+fn version(mark: &str) -> Option<u32> {
+    let digits = mark.strip_prefix("lr").filter(|digits| !digits.is_empty())?;
+    // A version beyond any number is newer, too.
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().unwrap_or(u32::MAX))
+}
+
 impl Token {
+    /// Whether `text` claims to be a token, of this version or another.
+    pub fn is_meant(text: &str) -> bool {
+        text.trim().split_once(':').is_some_and(|(mark, _)| version(mark).is_some())
+    }
+
     /// The token of a seed's execution.
     pub fn new(origin: Origin) -> Token {
         Token::Seed(origin)
@@ -98,10 +123,10 @@ impl FromStr for Token {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Token, TokenError> {
+        let text = text.trim();
         let token = || text.to_owned();
-        let fields: Vec<&str> = text.trim().split(':').collect();
-        let version = fields[0].strip_prefix("lr").and_then(|digits| digits.parse::<u32>().ok());
-        match version {
+        let fields: Vec<&str> = text.split(':').collect();
+        match version(fields[0]) {
             Some(1) if fields[0] == MARK && fields.len() > 1 => {}
             Some(version) if version != 1 => return Err(TokenError::OtherVersion { token: token(), version }),
             _ => return Err(TokenError::Foreign(token())),
@@ -122,13 +147,17 @@ impl FromStr for Token {
             fields[1].split_once('/').ok_or_else(|| wrong(format!("`{}` is not component/scenario", fields[1])))?;
         let case =
             CaseName { component: component.to_owned(), scenario: scenario.to_owned(), variant: fields[2].to_owned() };
-        let seed = parse_seed(fields[5]).ok_or_else(|| wrong(format!("`{}` is no seed", fields[5])))?;
+        let seed = parse_seed(fields[5]).ok_or_else(|| wrong(format!("`{}` is not a seed", fields[5])))?;
         let engine = fields[3].parse().map_err(|error: crate::UnknownEngine| wrong(error.to_string()))?;
-        if fields[4] == SHRUNK {
-            return Ok(Token::Repro { case, engine, digest: seed });
-        }
-        let strategy = fields[4].parse().map_err(|error: crate::strategy::UnknownStrategy| wrong(error.to_string()))?;
-        Ok(Token::Seed(Origin { case, engine, strategy, seed }))
+        let parsed = if fields[4] == SHRUNK {
+            Token::Repro { case, engine, digest: seed }
+        } else {
+            let strategy = fields[4].parse();
+            let strategy = strategy.map_err(|error: crate::strategy::UnknownStrategy| wrong(error.to_string()))?;
+            Token::Seed(Origin { case, engine, strategy, seed })
+        };
+        let written = parsed.to_string();
+        if written == text { Ok(parsed) } else { Err(TokenError::Unusual { token: token(), written }) }
     }
 }
 
@@ -176,8 +205,37 @@ mod tests {
 
     #[test]
     fn another_version_is_named() {
-        let text = token().to_string().replacen("lr1", "lr2", 1);
-        let error = text.parse::<Token>().expect_err("another version");
-        assert_eq!(error, TokenError::OtherVersion { token: text, version: 2 });
+        for (mark, version, said) in [
+            ("lr2", 2, "a newer version"),
+            ("lr0", 0, "an older version"),
+            ("lr99999999999", u32::MAX, "a newer version"),
+        ] {
+            let text = token().to_string().replacen("lr1", mark, 1);
+            let error = text.parse::<Token>().expect_err("another version");
+            assert!(error.to_string().contains(said), "{error}");
+            assert_eq!(error, TokenError::OtherVersion { token: text, version });
+        }
+    }
+
+    #[test]
+    fn spaces_around_a_token_do_not_matter() {
+        let text = token().to_string();
+        assert_eq!(format!("  {text}\t\n").parse(), Ok(token()));
+        assert!(Token::is_meant(&format!(" {text}")) && Token::is_meant("lr2:") && !Token::is_meant("lr/1:"));
+    }
+
+    #[test]
+    fn one_execution_has_one_token() {
+        let text = token().to_string();
+        let body = text.rsplit_once(':').expect("a token has fields").0;
+        for unusual in
+            [body.replace("0xfeed", "65261"), body.replace("0xfeed", "0xFEED"), body.replace("pct3", "pct03")]
+        {
+            let sealed = format!("{unusual}:{:08x}", crc32fast::hash(unusual.as_bytes()));
+            let error = sealed.parse::<Token>().expect_err("another spelling");
+            assert!(!matches!(error, TokenError::Damaged(_)), "{error}");
+        }
+        let upper = format!("{body}:{:08X}", crc32fast::hash(body.as_bytes()));
+        assert!(upper == text || upper.parse::<Token>().is_err());
     }
 }

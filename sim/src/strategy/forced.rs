@@ -13,6 +13,7 @@ use crate::seed::Stream;
 
 /// At its own step `turn`, task `from` is followed by task `to`, where an unforced run would have gone on otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Switch {
     /// The task that runs.
     pub from: TaskKey,

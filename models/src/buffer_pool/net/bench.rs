@@ -16,7 +16,7 @@ use crate::buffer_pool::plan;
 use crate::buffer_pool::variant::Variant;
 
 /// As many as a plan may have.
-const CLIENTS: [&str; 6] = ["client.0", "client.1", "client.2", "client.3", "client.4", "client.5"];
+pub(super) const CLIENTS: [&str; 6] = ["client.0", "client.1", "client.2", "client.3", "client.4", "client.5"];
 
 /// Carries the plan out.
 ///

@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::net::{Fault, FaultKind};
+use sim::net::{Config, Fault, FaultKind};
+use sim::plan::{BadPlan, List, Part, field};
 
 use crate::buffer_pool::plan::Plan;
 
@@ -36,6 +37,39 @@ pub enum Event {
     Crash(u32),
     /// A host that has crashed is there again, and its client begins anew.
     Restart(u32),
+}
+
+/// As many clients as there are hosts for them.
+const CLIENTS_MAX: usize = super::bench::CLIENTS.len();
+
+sim::bounds!(NetPlan {
+    base: Base,
+    latency_ms: Config::LATENCY_MS,
+    socket_bytes: Config::SOCKET_BYTES,
+    backlog: Config::BACKLOG,
+    idle_ms: 0..=10_000,
+    faults: List(0..=8, Part),
+    events: List(0..=16, Part),
+});
+
+/// The bounds of a plan whose clients have hosts of their own.
+struct Base;
+
+impl sim::plan::Bound<Plan> for Base {
+    fn check(&self, base: &Plan) -> Result<(), BadPlan> {
+        sim::plan::Plan::check(base)?;
+        field("clients", &base.clients, &List(1..=CLIENTS_MAX, Part))
+    }
+}
+
+impl sim::plan::Plan for Event {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Event::Pause(ms) => field("Pause", ms, &(0..=1_000)),
+            Event::Crash(client) => field("Crash", client, &(0..=7)),
+            Event::Restart(client) => field("Restart", client, &(0..=7)),
+        }
+    }
 }
 
 /// Milliseconds of silence, in all, in which no end gives a connection up.

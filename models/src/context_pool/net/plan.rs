@@ -3,12 +3,13 @@
 use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::net::{Fault, FaultKind};
+use sim::net::{Config, Fault, FaultKind};
+use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::client::Step;
 use super::overtaker::Attempt;
 use super::peer::{Greeting, Habit};
-use crate::context_pool::plan::{Request, Style};
+use crate::context_pool::plan::{CALLERS_MAX, REQUESTS_MAX, RESEND_MS, Request, Style};
 
 /// Who replies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +97,83 @@ pub struct NetPlan {
     /// At the end the req socket is closed on one thread and its contexts on another, at once.
     pub hurried: bool,
 }
+
+const PAUSE_MS_MAX: u64 = 1_000;
+
+sim::bounds!(NetPlan {
+    latency_ms: Config::LATENCY_MS,
+    short: Part,
+    window: Config::SOCKET_BYTES,
+    backlog: Config::BACKLOG,
+    faults: List(0..=8, Part),
+    events: List(0..=16, Part),
+    dialers: 0..=4,
+    resend_ms: Maybe(RESEND_MS),
+    patience_ms: 1..=10_000,
+    style: Part,
+    callers: List(0..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)),
+    overtakers: List(0..=4, List(0..=4, Part)),
+    clients: List(0..=4, List(0..=8, Part)),
+    replier: Part,
+    hurried: Part,
+});
+
+impl sim::plan::Plan for Replier {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Replier::Rep { contexts, works_ms } => {
+                field("contexts", contexts, &(0..=8)).map_err(|bad| bad.inside("Rep"))?;
+                field("works_ms", works_ms, &Maybe(0..=PAUSE_MS_MAX)).map_err(|bad| bad.inside("Rep"))
+            }
+            Replier::Peer { greetings, habits } => {
+                field("greetings", greetings, &List(0..=4, Part)).map_err(|bad| bad.inside("Peer"))?;
+                field("habits", habits, &List(1..=8, Part)).map_err(|bad| bad.inside("Peer"))
+            }
+        }
+    }
+}
+
+impl sim::plan::Plan for Event {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Event::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Greeting {}
+
+impl sim::plan::Plan for Habit {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Habit::Again(times) => field("Again", times, &(0..=4)),
+            Habit::Late(ms) => field("Late", ms, &(0..=PAUSE_MS_MAX)),
+            Habit::Malformed(bytes) => field("Malformed", bytes, &(0..=3)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl sim::plan::Plan for Step {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Step::Ask { requests, hops } => {
+                field("requests", requests, &(0..=8)).map_err(|bad| bad.inside("Ask"))?;
+                field("hops", hops, &(0..=16)).map_err(|bad| bad.inside("Ask"))
+            }
+            Step::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            Step::Read | Step::Malformed | Step::Finish | Step::Leave => Ok(()),
+        }
+    }
+}
+
+sim::bounds!(Attempt {
+    send: 0..=PAUSE_MS_MAX,
+    recv: 0..=PAUSE_MS_MAX,
+    cancel: Maybe(0..=PAUSE_MS_MAX),
+    next: 0..=PAUSE_MS_MAX,
+});
 
 impl NetPlan {
     /// A rep socket with two contexts, and nobody who asks, on a network on which nothing goes wrong.

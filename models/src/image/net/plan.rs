@@ -3,10 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::net::{Fault, FaultKind};
+use sim::net::{Config, Fault, FaultKind};
+use sim::plan::{BadPlan, List, Part, field};
 
 use crate::image::image_poll::{Action, Poll};
-use crate::image::plan::{After, Handler, Op, Plan, Subscriber};
+use crate::image::plan::{After, Handler, Op, PAUSE_MS, Plan, Subscriber};
 
 /// As many publishers as a plan may have.
 pub(super) const PUBLISHERS: [&str; 4] = ["publisher.0", "publisher.1", "publisher.2", "publisher.3"];
@@ -88,6 +89,43 @@ pub struct NetPlan {
     pub liveness_ms: u64,
     /// How many frames a publisher may be ahead of the subscriber that lags most: half a term at the most.
     pub window: u32,
+}
+
+sim::bounds!(NetPlan {
+    base: Part,
+    publishers: List(1..=PUBLISHERS.len(), Part),
+    events: List(0..=16, Part),
+    faults: List(0..=8, Part),
+    latency_ms: Config::LATENCY_MS,
+    backlog: 1..=128,
+    liveness_ms: 10..=1_000,
+    window: 1..=4,
+});
+sim::bounds!(Publisher { lives: List(0..=8, Part) });
+sim::bounds!(Life {
+    session_id: 0..=63,
+    pause_ms: PAUSE_MS,
+    frames: 0..=6,
+    between_ms: PAUSE_MS,
+    lives_ms: PAUSE_MS,
+    ending: Part,
+});
+
+impl sim::plan::Plan for Ending {}
+
+impl sim::plan::Plan for Event {
+    fn check(&self) -> Result<(), BadPlan> {
+        let publisher = 0..=PUBLISHERS.len() - 1;
+        match self {
+            Event::Pause(ms) => field("Pause", ms, &PAUSE_MS),
+            Event::Crash(nth) => field("Crash", nth, &publisher),
+            Event::Restart(nth) => field("Restart", nth, &publisher),
+            Event::Partition(nth) => field("Partition", nth, &publisher),
+            Event::Hold(nth) => field("Hold", nth, &publisher),
+            Event::Heal(nth) => field("Heal", nth, &publisher),
+            Event::Reuse | Event::StallConductor | Event::Die => Ok(()),
+        }
+    }
 }
 
 impl NetPlan {

@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::net::{Fault, FaultKind};
+use sim::net::{Config, Fault, FaultKind};
+use sim::plan::{BadPlan, List, Part, field};
 
 use crate::uring_proxy::plan::Options;
 
@@ -116,6 +117,59 @@ pub enum Link {
     Client(u32),
     /// To the server.
     Backend,
+}
+
+const CLIENTS_MAX: usize = 4;
+const PAUSE_MS_MAX: u32 = 1_000;
+
+sim::bounds!(NetPlan {
+    options: Part,
+    clients: List(1..=CLIENTS_MAX, List(0..=4, Part)),
+    backend: Part,
+    latency_ms: Config::LATENCY_MS,
+    short: Part,
+    socket_bytes: Config::SOCKET_BYTES,
+    backlog: Config::BACKLOG,
+    faults: List(0..=8, Part),
+    world: List(0..=8, Part),
+});
+sim::bounds!(Visit { wait_ms: 0..=PAUSE_MS_MAX, goes: List(0..=4, Part), ending: Part });
+sim::bounds!(Go { pings: 1..=16, is_get: Part, bytes: 0..=256, idle_ms: 0..=PAUSE_MS_MAX });
+sim::bounds!(Backend { lag_ms: 0..=PAUSE_MS_MAX, piece: 1..=4096, leaves: Part });
+
+impl sim::plan::Plan for Ending {}
+
+impl sim::plan::Plan for Leaves {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Leaves::WhenIdle => Ok(()),
+            Leaves::Fin(answers) => field("Fin", answers, &(1..=16)),
+            Leaves::Drop(requests) => field("Drop", requests, &(1..=16)),
+        }
+    }
+}
+
+impl sim::plan::Plan for World {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            World::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            World::Partition(link) => field("Partition", link, &Part),
+            World::Hold(link) => field("Hold", link, &Part),
+            World::CrashClient(client) => field("CrashClient", client, &CLIENT),
+            World::StopAll | World::Mend | World::CrashBackend | World::RestartBackend => Ok(()),
+        }
+    }
+}
+
+const CLIENT: std::ops::RangeInclusive<u32> = 0..=CLIENTS_MAX as u32 - 1;
+
+impl sim::plan::Plan for Link {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Link::Client(client) => field("Client", client, &CLIENT),
+            Link::Backend => Ok(()),
+        }
+    }
 }
 
 impl NetPlan {

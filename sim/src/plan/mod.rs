@@ -1,6 +1,10 @@
 //! The plan of a run: workload and faults as plain data, made by a proptest strategy from the run's seed.
 //!
-//! A plan is an explicit value before anything runs: it is printed, saved, edited and shrunk like any proptest value.
+//! A plan is an explicit value before anything runs: it is printed, saved, edited and shrunk like any proptest value. Its
+//! type states what it may hold ([`Plan::check`]), so a plan that was edited cannot hurt.
+
+mod bounds;
+mod decode;
 
 use std::any::Any;
 use std::fmt;
@@ -13,10 +17,21 @@ use serde::de::DeserializeOwned;
 
 use crate::seed::{Purpose, Stream};
 
-/// What a plan has to be: plain data.
-pub trait Plan: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {}
+pub use bounds::{BadPlan, Bound, List, Maybe, Part, Span, field};
 
-impl<P: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static> Plan for P {}
+/// What a plan, or a part of one, has to be: plain data within bounds.
+///
+/// [`bounds!`](crate::bounds) states them for a struct.
+pub trait Plan: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Whether a run with it is within reason: it allocates little, it ends, and nothing in the body panics for what the
+    /// plan says. Without bounds of its own every value is.
+    ///
+    /// # Errors
+    /// The first field that is out of its bound.
+    fn check(&self) -> Result<(), BadPlan> {
+        Ok(())
+    }
+}
 
 /// A plan whose type only its case knows.
 #[derive(Clone)]
@@ -26,8 +41,22 @@ pub struct AnyPlan {
 }
 
 impl AnyPlan {
+    /// A plan of its own strategy, or one that a scenario states.
     pub(crate) fn new<P: Plan>(plan: P) -> AnyPlan {
-        AnyPlan {
+        match AnyPlan::checked(plan) {
+            Ok(plan) => plan,
+            Err(bad) => panic!("invariant: a scenario keeps to the bounds of its plan's type: {bad}"),
+        }
+    }
+
+    /// A plan that comes from elsewhere.
+    pub(crate) fn decode<P: Plan>(json: &serde_json::Value) -> Result<AnyPlan, BadPlan> {
+        AnyPlan::checked(decode::decode::<P>(json)?)
+    }
+
+    fn checked<P: Plan>(plan: P) -> Result<AnyPlan, BadPlan> {
+        plan.check()?;
+        Ok(AnyPlan {
             value: Arc::new(plan),
             json: |value| {
                 value
@@ -35,7 +64,7 @@ impl AnyPlan {
                     .and_then(|plan| serde_json::to_value(plan).ok())
                     .unwrap_or(serde_json::Value::Null)
             },
-        }
+        })
     }
 
     pub(crate) fn get<P: Plan>(&self) -> &P {

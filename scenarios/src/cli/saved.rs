@@ -1,0 +1,40 @@
+//! What a saved case says of itself, held against what its run shows.
+//!
+//! A saved case that violates something else than it says sends its reader after the wrong bug. It may be right to do so:
+//! the code has changed since, or somebody has edited the plan on purpose. Then a sentence says which of the two. A case
+//! whose run is the one that was saved, and whose claim is not what that run shows, was edited in its claim: it is refused.
+
+use std::path::Path;
+
+use sim::explore::Report;
+use sim::replay::Repro;
+
+use super::error::Error;
+
+/// The sentence for a run that is not the one that was saved as it was saved, if it is not.
+///
+/// # Errors
+/// If the file claims what its own run refutes.
+pub(super) fn remark(repro: &Repro, path: &Path, report: &Report) -> Result<Option<String>, Error> {
+    let file = path.display();
+    let is_same_run = repro.trace_hash == report.trace_hash;
+    if !repro.is_edited() {
+        let saved_for = format!("under which it violated `{}`; this is what it does now", repro.property);
+        return Ok((!is_same_run).then(|| format!("lastref: `{file}` was saved with other code, {saved_for}")));
+    }
+    let shown = report.failure();
+    let is_claim_true = shown.is_some_and(|it| it.kind == repro.kind && it.property == repro.property);
+    match (is_same_run, is_claim_true) {
+        (true, false) => {
+            let claimed = format!("`{}` ({})", repro.property, repro.kind);
+            let shown = shown.map_or_else(|| String::from("nothing"), |it| format!("`{}` ({})", it.property, it.kind));
+            Err(Error::Edited { path: path.to_owned(), claimed, shown })
+        }
+        (true, true) => {
+            Ok(Some(format!("lastref: `{file}` was edited since it was saved; its run is the one that was saved")))
+        }
+        (false, _) => {
+            Ok(Some(format!("lastref: `{file}` was edited since it was saved; its run is not the one that was saved")))
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What a plan may hold: a bound for each field, stated beside the plan's type.
+//!
+//! A plan may come from a file that a person, or a broken disk, has changed. A length of 2^31 would abort the process in an
+//! allocation, or keep it busy for hours, and a list index without its list would panic inside a model and look like a
+//! finding. So each plan states its bounds, and every plan is held against them: one from a file is refused with a
+//! sentence, one that a strategy generates outside of them is a bug of its scenario and panics. The ranges of a strategy
+//! and of a check can therefore not part.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use super::Plan;
+
+/// Why a value is not a plan of its case: the place in it, and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("plan{path} {problem}")]
+pub struct BadPlan {
+    path: String,
+    problem: String,
+}
+
+impl BadPlan {
+    /// What is wrong, as the rest of a sentence whose subject is the place: `is 7; at most 4`.
+    pub fn new(problem: impl Into<String>) -> BadPlan {
+        BadPlan { path: String::new(), problem: problem.into() }
+    }
+
+    /// The same, inside this field of a struct or variant of an enumeration.
+    #[must_use]
+    pub fn inside(self, field: impl Display) -> BadPlan {
+        BadPlan { path: format!(".{field}{}", self.path), ..self }
+    }
+
+    /// The same, in this element of a list.
+    #[must_use]
+    pub fn at(self, index: usize) -> BadPlan {
+        BadPlan { path: format!("[{index}]{}", self.path), ..self }
+    }
+}
+
+/// What a field may hold.
+pub trait Bound<T: ?Sized> {
+    /// Holds `value` against the bound.
+    ///
+    /// # Errors
+    /// What is wrong with `value`.
+    fn check(&self, value: &T) -> Result<(), BadPlan>;
+}
+
+impl<T: PartialOrd + Display> Bound<T> for RangeInclusive<T> {
+    fn check(&self, value: &T) -> Result<(), BadPlan> {
+        match value {
+            value if value < self.start() => Err(BadPlan::new(format!("is {value}; at least {}", self.start()))),
+            value if value > self.end() => Err(BadPlan::new(format!("is {value}; at most {}", self.end()))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A part of a plan, which states its own bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Part;
+
+impl<T: Plan> Bound<T> for Part {
+    fn check(&self, value: &T) -> Result<(), BadPlan> {
+        value.check()
+    }
+}
+
+/// A list: how many elements it may have, and what each may be.
+#[derive(Clone, Debug)]
+pub struct List<B>(pub RangeInclusive<usize>, pub B);
+
+impl<T, B: Bound<T>> Bound<Vec<T>> for List<B> {
+    fn check(&self, value: &Vec<T>) -> Result<(), BadPlan> {
+        let (least, most) = (self.0.start(), self.0.end());
+        match value.len() {
+            length if length < *least => return Err(BadPlan::new(format!("has {length} entries; at least {least}"))),
+            length if length > *most => return Err(BadPlan::new(format!("has {length} entries; at most {most}"))),
+            _ => {}
+        }
+        let checked =
+            value.iter().enumerate().map(|(index, element)| self.1.check(element).map_err(|bad| bad.at(index)));
+        checked.collect()
+    }
+}
+
+/// A value that may be absent.
+#[derive(Clone, Debug)]
+pub struct Maybe<B>(pub B);
+
+impl<T, B: Bound<T>> Bound<Option<T>> for Maybe<B> {
+    fn check(&self, value: &Option<T>) -> Result<(), BadPlan> {
+        value.as_ref().map_or(Ok(()), |value| self.0.check(value))
+    }
+}
+
+/// The least and the most of something, in this order, both in a range.
+#[derive(Clone, Debug)]
+pub struct Span<T>(pub RangeInclusive<T>);
+
+impl<T: PartialOrd + Display> Bound<(T, T)> for Span<T> {
+    fn check(&self, (least, most): &(T, T)) -> Result<(), BadPlan> {
+        self.0.check(least).map_err(|bad| bad.at(0))?;
+        self.0.check(most).map_err(|bad| bad.at(1))?;
+        if least > most {
+            return Err(BadPlan::new(format!("is [{least},{most}]; the least comes first")));
+        }
+        Ok(())
+    }
+}
+
+/// Holds one field, or what a variant holds, against its bound.
+///
+/// # Errors
+/// What is wrong with `value`, and in which field.
+pub fn field<T: ?Sized>(name: &str, value: &T, bound: &impl Bound<T>) -> Result<(), BadPlan> {
+    bound.check(value).map_err(|bad| bad.inside(name))
+}
+
+/// States the bounds of a plan, or of a part of one: a [`Bound`] for each field. A field that is left out does not compile.
+///
+/// # Examples
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use sim::plan::{List, Maybe, Part, Plan};
+///
+/// #[derive(Clone, Debug, Serialize, Deserialize)]
+/// struct Request { bytes: u32 }
+/// sim::bounds!(Request { bytes: 0..=65_536 });
+///
+/// #[derive(Clone, Debug, Serialize, Deserialize)]
+/// struct Workload { requests: Vec<Request>, timeout_ms: Option<u64>, short: bool }
+/// sim::bounds!(Workload { requests: List(0..=8, Part), timeout_ms: Maybe(1..=1_000), short: Part });
+///
+/// let plan = Workload { requests: vec![Request { bytes: 1 << 31 }], timeout_ms: None, short: false };
+/// let bad = plan.check().expect_err("out of bounds");
+/// assert_eq!(bad.to_string(), "plan.requests[0].bytes is 2147483648; at most 65536");
+/// ```
+#[macro_export]
+macro_rules! bounds {
+    ($plan:ident { $( $field:ident: $bound:expr ),* $(,)? }) => {
+        impl $crate::plan::Plan for $plan {
+            fn check(&self) -> ::std::result::Result<(), $crate::plan::BadPlan> {
+                let $plan { $( $field ),* } = self;
+                $( $crate::plan::field(stringify!($field), $field, &$bound)?; )*
+                Ok(())
+            }
+        }
+    };
+}
+
+/// Types each of whose values is a plan, or a part of one.
+macro_rules! unbounded {
+    ($( $plan:ty ),*) => { $( impl Plan for $plan {} )* };
+}
+
+unbounded!((), bool);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T>(bound: &impl Bound<T>, value: &T, said: &str) {
+        let checked = bound.check(value).map_err(|bad| bad.inside("field"));
+        assert_eq!(checked.err().map(|bad| bad.to_string()).unwrap_or_default(), said);
+    }
+
+    #[test]
+    fn a_number_is_within_its_range() {
+        check(&(1..=4_u32), &1, "");
+        check(&(1..=4_u32), &4, "");
+        check(&(1..=4_u32), &0, "plan.field is 0; at least 1");
+        check(&(1..=4_u32), &5, "plan.field is 5; at most 4");
+    }
+
+    #[test]
+    fn a_list_and_each_element_have_a_bound() {
+        let bound = List(1..=2, Maybe(0..=9_u64));
+        check(&bound, &vec![None, Some(9)], "");
+        check(&bound, &vec![], "plan.field has 0 entries; at least 1");
+        check(&bound, &vec![None; 3], "plan.field has 3 entries; at most 2");
+        check(&bound, &vec![None, Some(10)], "plan.field[1] is 10; at most 9");
+    }
+
+    #[test]
+    fn the_ends_of_a_span_are_in_order() {
+        check(&Span(0..=9_u32), &(2, 2), "");
+        check(&Span(0..=9_u32), &(3, 2), "plan.field is [3,2]; the least comes first");
+        check(&Span(0..=9_u32), &(2, 10), "plan.field[1] is 10; at most 9");
+    }
+}
