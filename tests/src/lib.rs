@@ -4,7 +4,8 @@
 //!
 //! The tests themselves are in `tests/`: `suite` (one test per scenario, variant and engine), `tripwires` (determinism,
 //! replay, canaries), `snapshots` (the interleavings and tables that people review), `conformance`, `detection` and
-//! `faults` (the generated documents) and `tidy` (the shape of the source).
+//! `faults` (the generated documents), `fuzz` (wild input, a bounded run of the program of that name) and `tidy` (the
+//! shape of the source).
 //! The command line is tested in its own package, where cargo builds the binary for its tests.
 
 pub mod canaries;
@@ -13,4 +14,5 @@ pub mod conformance;
 pub mod detection;
 pub mod environment;
 pub mod faults;
+pub mod fuzz;
 pub mod search;

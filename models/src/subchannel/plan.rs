@@ -97,7 +97,7 @@ sim::bounds!(Plan {
     faults: List(0..=8, Part),
     teardown: Part,
 });
-sim::bounds!(Threads { pollers: 1..=4, timers: Part });
+sim::bounds!(Threads { pollers: 0..=4, timers: Part });
 sim::bounds!(ChannelPlan {
     policy: Part,
     addresses: List(0..=ADDRESSES_MAX, ADDRESS),

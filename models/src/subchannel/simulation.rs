@@ -76,11 +76,12 @@ impl sim::plan::Plan for NetworkPlan {
         field("short", short, &Part)?;
         field("backlog", backlog, &(1..=128))?;
         field("accept_ms", accept_ms, &(0..=1_000))?;
+        let place = |bad: BadPlan| bad.inside("threads").inside("plan");
+        field("pollers", &plan.threads.pollers, &(1..=4)).map_err(place)?;
         if plan.threads.timers {
             return Ok(());
         }
-        let bad = BadPlan::new("is false; on a network the library needs a thread for timers");
-        Err(bad.inside("timers").inside("threads").inside("plan"))
+        Err(place(BadPlan::new("is false; on a network the library needs a thread for timers").inside("timers")))
     }
 }
 

@@ -1,0 +1,100 @@
+//! `fuzz`: wild tokens, saved cases, plans and command lines, in processes whose end is seen.
+//!
+//! The parent gives ranges of inputs to children, which are this program again. A child says which input it begins and what
+//! came of it; one that is silent for too long is killed, and its input hangs; one that dies has an input that aborts. The
+//! next child goes on behind that input. Memory is limited, so that an allocation out of reason is seen on any machine.
+
+mod parent;
+
+use std::alloc::System;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use cap::Cap;
+use clap::Parser;
+use lastref_tests::fuzz::{Corpus, CorpusError, Input, Judgement, judge};
+use serde_json::json;
+
+/// Bytes that a process may have; a run takes a few million.
+const MEMORY_MAX: usize = 1 << 30;
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, MEMORY_MAX);
+
+/// Feeds lastref input that nobody should, and reports panics, aborts, hangs and lies.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How many inputs.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    inputs: u64,
+    /// Where the inputs come from: the same seed gives the same inputs.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many processes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    jobs: u64,
+    /// Shows the input of this number, and judges it in this process.
+    #[arg(long, value_name = "NUMBER")]
+    only: Option<u64>,
+    /// Makes this process a child: the folder of saved cases.
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    child: Option<PathBuf>,
+    /// The first input of a child.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide = true)]
+    from: u64,
+}
+
+fn main() -> ExitCode {
+    sim::explore::serve_child(scenarios::case);
+    let arguments = Arguments::parse();
+    let done = match (&arguments.child, arguments.only) {
+        (Some(folder), _) => child(folder, &arguments),
+        (None, Some(number)) => only(number, arguments.seed),
+        (None, None) => parent::run(arguments.inputs, arguments.seed, arguments.jobs.max(1)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("fuzz: {error}");
+        ExitCode::from(2)
+    })
+}
+
+/// Why nothing was fuzzed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("{0}")]
+    Corpus(#[from] CorpusError),
+    #[error("no folder, or no process: {0}")]
+    System(#[from] io::Error),
+}
+
+fn child(folder: &std::path::Path, arguments: &Arguments) -> Result<ExitCode, Error> {
+    let corpus = Corpus::load(folder)?;
+    // Panics are reported as faults, each with its input.
+    let mut stdout = io::stdout().lock();
+    for number in arguments.from..arguments.inputs {
+        writeln!(stdout, "{}", json!({ "begins": number }))?;
+        stdout.flush()?;
+        let input = Input::new(&corpus, arguments.seed, number);
+        let Judgement { outcome, fault } = judge(&input);
+        let said = json!({
+            "ended": number,
+            "kind": input.kind.to_string(),
+            "outcome": format!("{outcome:?}"),
+            "fault": fault,
+        });
+        writeln!(stdout, "{said}")?;
+        stdout.flush()?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn only(number: u64, seed: u64) -> Result<ExitCode, Error> {
+    let folder = tempfile::tempdir()?;
+    let corpus = Corpus::save(folder.path())?;
+    let input = Input::new(&corpus, seed, number);
+    println!("{}", parent::shown(&input));
+    let judgement = judge(&input);
+    println!("{judgement:?}");
+    Ok(ExitCode::from(u8::from(judgement.fault.is_some())))
+}

@@ -1,0 +1,172 @@
+//! What came of an input, and whether that is a fault of the program.
+//!
+//! A lie is an answer that its reader cannot rely on: a replay that gives two answers, a token that is accepted and is not
+//! the token of what was run, a case that was edited and passes for the one that was saved, a plan that is out of reason
+//! and passes for a bug of the component.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use scenarios::cli::{self, Answer, Exit};
+use serde_json::Value;
+use sim::explore::Engine;
+use sim::replay::Token;
+
+use super::CEILING;
+use super::corpus::words;
+use super::input::{File, Input, Kind};
+
+/// How an input was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// With one sentence that says what is wrong with it.
+    Refused,
+    /// By a run that violates nothing, or by what was asked for.
+    Clean,
+    /// By a run that violates a property, or a verdict that was not expected.
+    Finding,
+    /// It was read, and names an exploration of loom or real threads, which is not made here: it is long, or never twice
+    /// the same.
+    Read,
+    /// By a fault of the program.
+    Fault,
+}
+
+/// What is to be said of one input.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// How it was answered.
+    pub outcome: Outcome,
+    /// What is wrong with the answer.
+    pub fault: Option<String>,
+}
+
+impl Judgement {
+    fn fault(fault: impl Into<String>) -> Judgement {
+        Judgement { outcome: Outcome::Fault, fault: Some(fault.into()) }
+    }
+}
+
+/// Asks the command line, and judges its answer.
+pub fn judge(input: &Input) -> Judgement {
+    if let Some(File { path, content, .. }) = &input.file
+        && let Err(error) = fs::write(path, content)
+    {
+        return Judgement::fault(format!("the input cannot be written to {}: {error}", path.display()));
+    }
+    if is_read_only(input) {
+        return Judgement { outcome: Outcome::Read, fault: None };
+    }
+    match catch_unwind(AssertUnwindSafe(|| answered(input))) {
+        Ok(Ok(outcome)) => Judgement { outcome, fault: None },
+        Ok(Err(lie)) => Judgement::fault(lie),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+            Judgement::fault(format!("it panics: {}", text.unwrap_or("without a text")))
+        }
+    }
+}
+
+/// Whether it names an exploration that is not made here.
+fn is_read_only(input: &Input) -> bool {
+    let is_long = |engine: Engine| !engine.is_scheduled();
+    let token = |word: &String| word.parse::<Token>().ok();
+    input.arguments.iter().filter_map(token).any(|token| match token {
+        Token::Seed(origin) => is_long(origin.engine),
+        Token::Repro { engine, .. } => is_long(engine),
+    })
+}
+
+fn ask(input: &Input) -> Answer {
+    let arguments: Vec<&str> = input.arguments.iter().map(String::as_str).collect();
+    cli::answer_within(words(&arguments), &CEILING)
+}
+
+fn answered(input: &Input) -> Result<Outcome, String> {
+    let answer = ask(input);
+    let remarks = answer.remarks.join("\n");
+    let outcome = match answer.exit {
+        Exit::Refused => return refused(&answer).map(|()| Outcome::Refused),
+        Exit::AsExpected | Exit::Undecided => Outcome::Clean,
+        Exit::Finding => Outcome::Finding,
+        exit => return Err(format!("exit code {}: {remarks}", exit.code())),
+    };
+    if input.kind == Kind::Command {
+        return Ok(outcome);
+    }
+    let again = ask(input);
+    if gist(&answer) != gist(&again) {
+        return Err(String::from("a second replay gives another answer"));
+    }
+    match &input.file {
+        None => as_the_token_says(&input.arguments[1], &answer)?,
+        Some(file) => as_the_file_says(input.kind, file, &remarks)?,
+    }
+    if input.kind == Kind::Plan {
+        in_reason(&answer)?;
+    }
+    Ok(outcome)
+}
+
+/// A refusal is one sentence.
+fn refused(answer: &Answer) -> Result<(), String> {
+    let [sentence] = answer.remarks.as_slice() else {
+        return Err(format!("a refusal of {} lines: {:?}", answer.remarks.len(), answer.remarks));
+    };
+    if !answer.stdout.is_empty() {
+        return Err(format!("a refusal with an answer: {sentence}"));
+    }
+    let rest = sentence.strip_prefix("lastref: ").unwrap_or_default();
+    if rest.len() < 10 || sentence.chars().any(char::is_control) {
+        return Err(format!("a refusal that is not a sentence: {sentence:?}"));
+    }
+    Ok(())
+}
+
+/// All of an answer that does not depend on the clock.
+fn gist(answer: &Answer) -> (Exit, Vec<String>, String) {
+    let stdout = match serde_json::from_str::<Value>(&answer.stdout) {
+        Ok(mut value) => {
+            value["seconds"] = Value::Null;
+            value.to_string()
+        }
+        Err(_) => answer.stdout.clone(),
+    };
+    (answer.exit, answer.remarks.clone(), stdout)
+}
+
+fn as_the_token_says(text: &str, answer: &Answer) -> Result<(), String> {
+    let token: Token = text.parse().map_err(|error| format!("a token that does not parse is accepted: {error}"))?;
+    if token.to_string() != text.trim() {
+        return Err(format!("it is accepted as `{token}`"));
+    }
+    let Ok(said) = serde_json::from_str::<Value>(&answer.stdout) else { return Ok(()) };
+    let case = token.case();
+    let names = [("component", &case.component), ("scenario", &case.scenario), ("variant", &case.variant)];
+    match names.iter().find(|(key, name)| said[*key] != ***name) {
+        Some((key, name)) => Err(format!("the token names the {key} `{name}`, and `{}` was run", said[*key])),
+        None => Ok(()),
+    }
+}
+
+/// A file with another content is said to be edited; one with the same is not.
+fn as_the_file_says(kind: Kind, file: &File, remarks: &str) -> Result<(), String> {
+    let content: Value = serde_json::from_slice(&file.content).map_err(|error| format!("it is accepted: {error}"))?;
+    // The original of a plan was put together here, and is not what was saved.
+    let is_edited = content != file.original || kind == Kind::Plan;
+    match (is_edited, remarks.contains("was edited")) {
+        (true, false) => Err(format!("an edited file passes for a saved one: {remarks}")),
+        (false, true) => Err(format!("a saved file passes for an edited one: {remarks}")),
+        _ if remarks.contains("other code") => Err(format!("this is the code it was saved with: {remarks}")),
+        _ => Ok(()),
+    }
+}
+
+/// A fixed variant must not fail because a plan is out of reason.
+fn in_reason(answer: &Answer) -> Result<(), String> {
+    let Ok(said) = serde_json::from_str::<Value>(&answer.stdout) else { return Ok(()) };
+    match said["kind"].as_str() {
+        Some("panic" | "stall") => Err(format!("the fixed variant fails by a plan: {}", said["message"])),
+        _ => Ok(()),
+    }
+}

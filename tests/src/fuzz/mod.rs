@@ -1,0 +1,29 @@
+//! Input that cannot hurt: wild tokens, saved cases, plans and command lines, each judged by what came of it.
+//!
+//! An input is made from a seed and a number alone, so that one number names it ([`Input::new`]). It goes through the same
+//! code as the command line. It is at fault, not the fuzzer's, if the program panics, aborts, hangs or lies
+//! ([`judge`]); the program `fuzz` runs inputs in processes of their own, to see the first three.
+//!
+//! Absent by intent: coverage feedback. The formats are small and known, so the mutations speak of their fields.
+
+mod corpus;
+mod dice;
+mod input;
+mod judge;
+mod mutate;
+
+use std::time::Duration;
+
+use scenarios::cli::Ceiling;
+use sim::replay::ShrinkLimits;
+
+pub use corpus::{Corpus, CorpusError};
+pub use input::{Input, Kind};
+pub use judge::{Judgement, Outcome, judge};
+
+/// What one command may explore: each input takes milliseconds.
+pub const CEILING: Ceiling = Ceiling {
+    schedules: 2,
+    time: Duration::from_millis(20),
+    shrink: ShrinkLimits { seeds_per_plan: 2, plans_max: 4, runs_max: 40, steps_max: 100_000 },
+};

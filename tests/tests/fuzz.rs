@@ -1,0 +1,18 @@
+//! A bounded run of the fuzzer: some thousand wild inputs, none of which makes the program panic, abort, hang or lie.
+
+use std::process::Command;
+
+/// A few seconds' worth.
+const INPUTS: &str = "2000";
+
+#[test]
+fn wild_input_does_not_hurt() {
+    let fuzz = Command::new(env!("CARGO_BIN_EXE_fuzz")).args(["--inputs", INPUTS, "--seed", "1"]).output();
+    let fuzz = fuzz.expect("the fuzzer was built with this test");
+    let said = String::from_utf8_lossy(&fuzz.stdout);
+    assert!(fuzz.status.success(), "{said}\n{}", String::from_utf8_lossy(&fuzz.stderr));
+    // A fuzzer whose every input is refused at the door tests nothing behind it.
+    let token = said.lines().find(|line| line.starts_with("token")).unwrap_or_default();
+    let counts: Vec<u64> = token.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(counts.len() == 5 && counts[..3].iter().all(|&count| count > 0), "{said}");
+}
