@@ -2,9 +2,7 @@
 
 /// A text that is not a seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a seed; a seed is a number from 0 to 2^64 - 1, in decimal or in hexadecimal after 0x, such as 17 or 0x11"
-)]
+#[error("`{0}` is not a seed; a seed is a number of 64 bits, from 0 to 2^64 - 1, such as 17 or 0x11")]
 pub struct BadSeed(pub String);
 
 /// Reads a seed: decimal, or hexadecimal after `0x`.

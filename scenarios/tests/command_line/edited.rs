@@ -10,10 +10,12 @@ use super::{Given, lastref_in, planted, planted_token};
 
 /// A folder with a saved case of the planted defect, and its content.
 fn saved() -> (TempDir, Value) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder for scratch files");
     lastref_in(folder.path(), &["shrink", &planted_token()]).code(0);
-    let path = fs::read_dir(folder.path().join(".lastref")).unwrap().next().unwrap().unwrap().path();
-    let case = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let mut saved = fs::read_dir(folder.path().join(".lastref")).expect("a case was saved");
+    let path = saved.next().and_then(Result::ok).expect("a case was saved").path();
+    let text = fs::read(path).expect("what was saved can be read");
+    let case = serde_json::from_slice(&text).expect("a saved case is JSON");
     (folder, case)
 }
 
@@ -21,7 +23,7 @@ fn saved() -> (TempDir, Value) {
 fn replayed(folder: &Path, case: &Value, edit: impl FnOnce(&mut Value)) -> Given {
     let mut case = case.clone();
     edit(&mut case);
-    fs::write(folder.join("case.repro"), serde_json::to_vec(&case).unwrap()).unwrap();
+    fs::write(folder.join("case.repro"), case.to_string()).expect("the folder can be written");
     lastref_in(folder, &["replay", "case.repro"])
 }
 
@@ -101,7 +103,7 @@ fn what_was_edited_and_runs_is_said_to_be_edited_and_not_to_be_of_other_code() {
     let (folder, case) = saved();
     let edits: [fn(&mut Value); 4] = [
         |case| case["seed"] = 4_711.into(),
-        |case| case["switches"] = json!([]),
+        |case| case["switches"] = json!([{"from": 1, "turn": 9, "to": 2}]),
         |case| case["origin"]["seed"] = 4_711.into(),
         |case| case["trace_hash"] = "0x0000000000000007".into(),
     ];
