@@ -12,6 +12,7 @@ pub struct Plan {
     works_ms: u64,
     breaks: Vec<(usize, u64)>,
 }
+bounds!(Plan { works_ms: 1..=1_000, breaks: List(0..=8, (0..=1, 0..=1_000)) });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -13,6 +13,7 @@ const CALLER: Owner = Owner::new("caller", 0);
 pub struct Plan {
     requests: Vec<(Option<u64>, Option<u64>, bool)>,
 }
+bounds!(Plan { requests: List(1..=4, (Maybe(1..=600), Maybe(1..=600), Part)) });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

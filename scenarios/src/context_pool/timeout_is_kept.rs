@@ -16,6 +16,7 @@ pub struct Plan {
     timeouts: Vec<u64>,
     connected: bool,
 }
+bounds!(Plan { timeouts: List(1..=8, 1..=1_000), connected: Part });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

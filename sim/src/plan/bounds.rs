@@ -95,6 +95,21 @@ impl<T, B: Bound<T>> Bound<Option<T>> for Maybe<B> {
     }
 }
 
+impl<A, B, P: Bound<A>, Q: Bound<B>> Bound<(A, B)> for (P, Q) {
+    fn check(&self, value: &(A, B)) -> Result<(), BadPlan> {
+        self.0.check(&value.0).map_err(|bad| bad.at(0))?;
+        self.1.check(&value.1).map_err(|bad| bad.at(1))
+    }
+}
+
+impl<A, B, C, P: Bound<A>, Q: Bound<B>, R: Bound<C>> Bound<(A, B, C)> for (P, Q, R) {
+    fn check(&self, value: &(A, B, C)) -> Result<(), BadPlan> {
+        self.0.check(&value.0).map_err(|bad| bad.at(0))?;
+        self.1.check(&value.1).map_err(|bad| bad.at(1))?;
+        self.2.check(&value.2).map_err(|bad| bad.at(2))
+    }
+}
+
 /// The least and the most of something, in this order, both in a range.
 #[derive(Clone, Debug)]
 pub struct Span<T>(pub RangeInclusive<T>);
@@ -155,7 +170,7 @@ macro_rules! unbounded {
     ($( $plan:ty ),*) => { $( impl Plan for $plan {} )* };
 }
 
-unbounded!((), bool);
+unbounded!((), bool, u8, u16, u32, u64, usize);
 
 #[cfg(test)]
 mod tests {
