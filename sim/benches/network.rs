@@ -93,15 +93,16 @@ fn exchange(network: &Network, load: Load) {
         .map(|nth| {
             let client = network.host(NAMES[1 + nth % (load.hosts - 1)]);
             client.thread("call", move || {
-                block_on(async move {
+                let connection = block_on(async move {
                     let stream = TcpStream::connect(server.address(80)).await.expect("the server listens");
                     let (sender, connection) = h2::client::handshake(stream).await.expect("both speak h2");
                     let connection = client.spawn("connection", async move { connection.await.is_ok() });
                     sleep(Duration::from_secs(load.idle_s)).await;
                     call(sender, REQUESTS, load.bytes).await;
-                    connection
-                })
-                .join();
+                    // Joined below, and not awaited here: the thread that has called waits for it.
+                    Some(connection)
+                });
+                connection.map(sim::net::Task::join);
             })
         })
         .collect();

@@ -28,6 +28,8 @@ impl TaskId {
 pub struct TaskKey(pub u64);
 
 impl TaskKey {
+    /// The task that sleeps for the timers of futures; it is not a child of the task that starts it.
+    pub(crate) const ALARM: TaskKey = TaskKey(0x00a1_a480);
     /// The body of the run.
     pub const MAIN: TaskKey = TaskKey(0x6d61_696e);
 

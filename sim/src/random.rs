@@ -4,8 +4,8 @@
 //! draw: another schedule of the same seed gives each task the same numbers, which is what lets a schedule shrink.
 //!
 //! The engine draws too, where std or a network leaves a choice open. Such a draw never comes from the model's stream,
-//! since a schedule decides how many of them a task makes. It is keyed by what is chosen, so that the same packet has the
-//! same latency under another schedule, and a replay needs no record of it.
+//! since a schedule decides how many of them a task makes. It is keyed by what is chosen, so that the same packet has
+//! the same latency under another schedule, and a replay needs no record of it.
 
 use crate::engine;
 use crate::run;

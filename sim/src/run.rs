@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ledger::Ledger;
-use crate::net::Hits;
+use crate::net::{Hits, Timers};
 use crate::op::{ObjectId, Op, TaskId, TaskKey};
 use crate::property::Properties;
 use crate::trace::{Event, Item, Trace};
@@ -35,6 +35,16 @@ pub(crate) struct TaskInfo {
     children: u32,
     draws: u32,
     notifications: u32,
+    /// Polls of futures that it is in.
+    polls: u32,
+    /// The host that it belongs to.
+    host: Option<&'static str>,
+}
+
+impl TaskInfo {
+    fn new(key: TaskKey, name: Arc<str>) -> TaskInfo {
+        TaskInfo { key, name, children: 0, draws: 0, notifications: 0, polls: 0, host: None }
+    }
 }
 
 /// Everything observed in one run.
@@ -52,6 +62,7 @@ pub(crate) struct Run {
     pub(crate) ledger: Ledger,
     pub(crate) properties: Properties,
     pub(crate) faults: Hits,
+    pub(crate) timers: Timers,
     pub(crate) violation: Option<Violation>,
     /// Why the run tells nothing; it stands above any violation.
     void: Option<Void>,
@@ -68,6 +79,8 @@ pub(crate) struct Outcome {
     pub(crate) task: TaskId,
     pub(crate) trace: Trace,
     pub(crate) tasks: Vec<String>,
+    /// The host of each task, if it belongs to one.
+    pub(crate) hosts: Vec<Option<&'static str>>,
     pub(crate) objects: Vec<&'static str>,
     pub(crate) reached: BTreeMap<&'static str, u64>,
     pub(crate) faults: Hits,
@@ -96,12 +109,13 @@ impl Run {
             task: TaskId::MAIN,
             step: 0,
             now_ns: 0,
-            tasks: vec![TaskInfo { key: TaskKey::MAIN, name: main, children: 0, draws: 0, notifications: 0 }],
+            tasks: vec![TaskInfo::new(TaskKey::MAIN, main)],
             objects: Vec::new(),
             trace: Trace::new(record),
             ledger: Ledger::default(),
             properties: Properties::default(),
             faults: Hits::default(),
+            timers: Timers::default(),
             violation: None,
             void: None,
             worker,
@@ -117,8 +131,37 @@ impl Run {
         parent.children += 1;
         let name: Arc<str> = Arc::from(name.unwrap_or_else(|| format!("task.{}", id.0)));
         self.worker.add_task(Arc::clone(&name));
-        self.tasks.push(TaskInfo { key, name, children: 0, draws: 0, notifications: 0 });
+        self.tasks.push(TaskInfo::new(key, name));
         (id, key)
+    }
+
+    /// Registers the alarm.
+    pub(crate) fn alarm_started(&mut self) -> (TaskId, TaskKey) {
+        let id = TaskId(self.tasks.len() as u32);
+        let name: Arc<str> = Arc::from("alarm");
+        self.worker.add_task(Arc::clone(&name));
+        self.tasks.push(TaskInfo::new(TaskKey::ALARM, name));
+        (id, TaskKey::ALARM)
+    }
+
+    /// The current task belongs to this host.
+    pub(crate) fn settle(&mut self, host: &'static str) {
+        self.tasks[self.task.index()].host = Some(host);
+    }
+
+    /// The current task begins to poll a future.
+    pub(crate) fn poll_begins(&mut self) {
+        self.tasks[self.task.index()].polls += 1;
+    }
+
+    /// The current task has polled.
+    pub(crate) fn poll_ends(&mut self) {
+        self.tasks[self.task.index()].polls -= 1;
+    }
+
+    /// Whether the current task is in a poll.
+    pub(crate) fn is_polling(&self) -> bool {
+        self.tasks[self.task.index()].polls > 0
     }
 
     /// The code of `task` goes on, let run by decision `step`.
@@ -196,12 +239,15 @@ impl Run {
         if let Some(violation) = &self.violation {
             self.trace.seal(violation);
         }
+        // What a waker owns may have a destructor that needs the run, as the stacks that are abandoned may.
+        std::mem::forget(self.timers);
         Outcome {
             violation: self.violation.filter(|_| self.void.is_none()),
             void: self.void,
             steps: self.step,
             task: self.task,
             trace: self.trace,
+            hosts: self.tasks.iter().map(|task| task.host).collect(),
             tasks: self.tasks.into_iter().map(|task| task.name.to_string()).collect(),
             objects: self.objects,
             reached: self.properties.reached(),

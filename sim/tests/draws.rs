@@ -13,8 +13,8 @@ use sim::time::Duration;
 use sim::{StrategyName, random, thread};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// The numbers that the body gives, by the first number of its run, which tells the runs of one seed from those of others
-/// (a strategy's reference runs are among them): each seed must have one set of numbers, whatever the schedule.
+/// The numbers that the body gives, by the first number of its run, which tells the runs of one seed from those of
+/// others (a strategy's reference runs are among them): each seed must have one set of numbers, whatever the schedule.
 #[track_caller]
 fn check_numbers(body: impl Fn() -> Vec<u64> + Clone + Send + Sync + 'static) {
     let strategies = [StrategyName::Random, StrategyName::Pct(2), StrategyName::Pct(5), StrategyName::Urw];

@@ -295,6 +295,9 @@ fn a_run_that_goes_by_what_ran_before_it_is_told_by_its_first_event() {
     };
     let message = diverged(of(), 100).expect("it depends on the runs before it");
     assert!(message.contains("event ") && message.contains("exploration.rs:"), "{message}");
+    for cause in ["`select!` without `biased`", "HashMap", "Instant"] {
+        assert!(message.contains(cause), "{message}");
+    }
     assert_eq!(diverged(of(), 0), None, "nobody has looked");
 }
 

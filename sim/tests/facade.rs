@@ -175,6 +175,30 @@ fn a_failed_upgrade_orders_nothing() {
     });
 }
 
+/// Real threads: the last strong reference goes between the two counts that an upgrade raises.
+#[test]
+fn an_upgrade_that_loses_against_the_last_drop_is_no_leak_on_real_threads() {
+    Check::new("upgrade").engine(Engine::Threads).schedules(50).run(|| {
+        let upgraders: Vec<_> = (0..2)
+            .map(|_| {
+                let (give, take) = std::sync::mpsc::channel::<Weak<u32>>();
+                (give, thread::spawn(move || take.iter().for_each(|weak| drop(weak.upgrade()))))
+            })
+            .collect();
+        for nth in 0..200 {
+            let strong = Arc::new(nth);
+            for (give, _) in &upgraders {
+                give.send(Arc::downgrade(&strong)).expect("it takes all");
+            }
+            drop(strong);
+        }
+        for (give, upgrader) in upgraders {
+            drop(give);
+            upgrader.join();
+        }
+    });
+}
+
 #[test]
 fn a_failed_assertion_tells_both_sides() {
     let failure = found(&[Engine::Shuttle], ViolationKind::Panic, || assert_eq!(1 + 1, 3));

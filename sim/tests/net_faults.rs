@@ -42,8 +42,23 @@ fn a_reset_at_a_byte_fails_both_ends_with_connection_reset() {
 
 #[test]
 fn a_finished_write_side_is_a_broken_pipe_to_its_writer_and_an_end_to_its_reader() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Finish };
-    assert_eq!(errors(fault), (Some(ErrorKind::BrokenPipe), None));
+    let finish = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Finish };
+    explore(200, move || {
+        simulate(Config { faults: vec![finish], ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let echo = server.spawn("echo", echo_once(listener(server)));
+            let ask = client.spawn("ask", async move {
+                let mut stream = TcpStream::connect(server.address(80)).await.expect("no fault of the attempt");
+                let error = stream.write_all(&[7; 100]).await.expect_err("its write side is shut");
+                // It reads on: a stream that is dropped would answer the echo by a reset.
+                let mut echoed = Vec::new();
+                stream.read_to_end(&mut echoed).await.expect("no fault of the other direction");
+                (error.kind(), echoed.len())
+            });
+            assert_eq!(ask.join(), Some((ErrorKind::BrokenPipe, 40)));
+            echo.join().expect("not aborted").expect("it reads an end");
+        });
+    });
 }
 
 #[test]

@@ -220,7 +220,8 @@ fn a_run_that_hangs_outside_a_check_ends_the_process_with_its_report() {
         let name = sim::CaseName { scenario: String::from("hangs"), ..sim::CaseName::default() };
         let limits = Limits { patience: Duration::from_millis(300), ..Limits::default() };
         let body = |(): &()| {
-            let _held = Mutex::named("held", 0).lock();
+            let lock = Mutex::named("held", 0);
+            let _held = lock.lock();
             std::thread::park();
         };
         let case = sim::Case::new(name, || proptest::strategy::Just(()), body).limits(limits);

@@ -184,7 +184,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 
 /// The failure that the document shows, and the seed in its replay line.
 fn shown() -> (&'static str, &'static str) {
-    let begins = |block: &String| block.starts_with("a_connection_is_closed");
+    let begins = |block: &&str| block.starts_with("a_connection_is_closed");
     let failure = blocks("text").into_iter().find(begins).expect("it shows a failure");
     let seed = failure.split("LASTREF_SEED=").nth(1).and_then(|rest| rest.split(' ').next());
     (failure, seed.expect("a failure has a line that replays it"))

@@ -44,7 +44,7 @@ fn run(variant: Variant, plan: &Plan) {
         links[peer] = Socket::connect(&reqs[peer], &rep, 2).ok();
     }
     callers.into_iter().for_each(thread::JoinHandle::join);
-    reqs.iter().chain([&rep]).for_each(|socket| drop(socket.close()));
+    reqs.iter().chain([&rep]).for_each(|socket| _ = socket.close());
     server.into_iter().for_each(Server::stop);
     nng.fini();
 }

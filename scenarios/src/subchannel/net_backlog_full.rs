@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
     let about = "A server's backlog is full while Subchannels of one key come and go";
     Scenario::on_network("net_backlog_full", about, "grpc/grpc#18043", plans, simulation::run)
         .clean(Variant::Fixed)
-        .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
+        .violates(Variant::ConnectResultDroppedOnShutdown, "every socket is closed at quiescence")
         .violates(Variant::RegisterReturnsDying, "Subchannel is touched only by its owner")
         .sometimes(&["two Subchannels of one key are alive", "a call is answered", "a call fails"])
 }

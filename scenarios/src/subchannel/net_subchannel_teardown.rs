@@ -17,7 +17,7 @@ pub fn scenario() -> Scenario {
     let upstream = "grpc/grpc concurrent_connectivity_test.cc";
     Scenario::on_network("net_subchannel_teardown", about, upstream, plans, simulation::run)
         .clean(Variant::Fixed)
-        .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
+        .violates(Variant::ConnectResultDroppedOnShutdown, "every socket is closed at quiescence")
         .sometimes(&["a call is answered", "a call fails", "a Subchannel is orphaned while it connects"])
 }
 

@@ -12,7 +12,7 @@ pub fn scenario() -> Scenario {
     let about = "The resolver's results change while a socket is connected, and SETTINGS are on their way";
     Scenario::on_network("net_update_while_connecting", about, "grpc/grpc#32071", plans, simulation::run)
         .clean(Variant::Fixed)
-        .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
+        .violates(Variant::ConnectResultDroppedOnShutdown, "every socket is closed at quiescence")
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
         .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
         .sometimes(&[

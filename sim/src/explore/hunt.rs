@@ -13,6 +13,7 @@ use super::isolate::{self, LoomBudget};
 use super::observer::Observer;
 use super::part::{self, Found, Part};
 use super::queue::{self, CellState, Work};
+use super::recheck::USUAL_CAUSES;
 use super::report::{Failure, Origin, Report, Verdict};
 use super::single::run_one;
 use crate::engine::Engine;
@@ -196,7 +197,7 @@ impl Hunt<'_> {
             Verdict::Violation(failure) if again.trace_hash == hash => Verdict::Violation(failure),
             _ => Verdict::Diverged {
                 message: format!(
-                    "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again",
+                    "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again; {USUAL_CAUSES}",
                     index + 1,
                     cell.case.name(),
                     origin.seed,

@@ -1,9 +1,9 @@
 //! Making runs of a hunt again: what is deterministic goes the same way, whatever ran before it or beside it.
 //!
 //! Some runs of each chunk, chosen by their seeds, are made again after it, in the opposite order. One that has another
-//! trace then, or another verdict, is a finding about the harness or the model: something outside the seed decides. It is
-//! told by the first event that differs, so it is made twice more, recorded: alone, and after the runs that it had come
-//! after.
+//! trace then, or another verdict, is a finding about the harness or the model: something outside the seed decides. It
+//! is told by the first event that differs, so it is made twice more, recorded: alone, and after the runs that it had
+//! come after.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,6 +18,10 @@ use crate::trace::describe;
 
 /// Of a hundred runs, how many are made again, unless a hunt is told otherwise.
 pub const RECHECK_PERCENT: u8 = 5;
+
+/// What makes two runs of one seed differ, as a rule.
+pub(super) const USUAL_CAUSES: &str = "usual causes: `select!` without `biased`, the order of std's HashMap or HashSet, \
+                                       std's Instant or SystemTime, a static that outlives its run";
 
 /// A run that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +71,7 @@ fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: impl Fn(u64) -
         format!(", verdict `{}` first and `{}` when made again", verdict(&first.property), verdict(&again.property))
     };
     Some(format!(
-        "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again{verdicts}; {}",
+        "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again{verdicts}; {}; {USUAL_CAUSES}",
         first.index + 1,
         cell.case.name(),
         first.seed,

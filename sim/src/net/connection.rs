@@ -1,25 +1,25 @@
 //! One connection as the wire sees it: bytes counted, each once, and the faults that happen at one of them.
 //!
-//! It knows packets and nothing else: no link, no latency. What it gives back is what goes on its way in a packet's
+//! Every fault takes one road: it is [due](Connection::due) when its byte is reached, it [strikes](Connection::strike),
+//! and it is counted in the phase that the connection is in then. Faults of one segment strike one after the other,
+//! each at its own byte: the segment is cut there, and what lies before a fault is not touched by it.
+//!
+//! It knows packets and nothing else: no link, no latency. What it gives back is what the wire does in a packet's
 //! place.
 
-use std::iter;
 use std::net::SocketAddr;
 
-use bytes::Bytes;
-use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
+use turmoil_net::{Packet, TcpSegment, Transport};
 
 use super::dialogue::{Dialogue, Phase};
 use super::fault::{End, Fault, FaultKind};
 use super::frames::Frames;
 use super::link::Link;
-use super::side::{Range, Side, Words};
+use super::passed::{Passed, Step};
+use super::segment::{bare_ack, piece, reset_from};
+use super::side::{Range, Side};
 use crate::random::Choice;
-use crate::run;
 use crate::time::{Duration, Instant};
-
-/// Hops that a packet of the wire's own may take.
-const TTL: u8 = 64;
 
 /// The addresses of both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,40 +51,21 @@ pub(super) struct Connection {
     last: [Option<Instant>; 2],
     /// Packets that each end has put on the link.
     sent: [u32; 2],
-    sides: [Side; 2],
+    pub(super) sides: [Side; 2],
     /// Nothing of it passes any more.
     pub(super) is_cut: bool,
     dialogue: Dialogue,
-    /// It was tried, and nobody has accepted it, nor was it reset.
+    /// It was tried, and its listener has not accepted it, nor was it reset.
     pub(super) is_waiting: bool,
-    /// The faults that have happened, by their place in the plan.
-    happened: Vec<usize>,
-}
-
-/// What becomes of a packet.
-#[derive(Debug, Default)]
-pub(super) struct Passed {
-    /// What goes on its way, in order.
-    pub(super) packets: Vec<Packet>,
-    /// What a table says of it, if there is anything to say; no text if nobody is going to read it.
-    pub(super) told: Option<String>,
-    /// The faults that have hit with it.
-    pub(super) hits: Vec<Hit>,
-    /// What becomes of the link, and for how many milliseconds, before the packets go on their way.
-    pub(super) breaks: Option<(Link, u32)>,
-    /// The fault that is to happen later, and when.
-    pub(super) late: Option<(Instant, Fault)>,
-}
-
-/// A fault that has hit a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hit {
-    pub(super) fault: &'static str,
-    pub(super) phase: Phase,
+    /// Turns for which a FIN has waited for the client's task to see that it is connected.
+    waited: u32,
+    /// The faults of the plan that have not happened, in the order of the plan.
+    faults: Vec<Fault>,
 }
 
 impl Connection {
-    pub(super) fn new(number: u32, pair: Pair, frames: Frames) -> Connection {
+    /// A connection with those of the faults that are its own.
+    pub(super) fn new(number: u32, pair: Pair, frames: Frames, faults: &[Fault]) -> Connection {
         let sides = [Side::new(frames, End::Client), Side::new(frames, End::Server)];
         let has_handshake = sides.iter().any(Side::has_handshake);
         Connection {
@@ -94,10 +75,11 @@ impl Connection {
             last: [None; 2],
             sent: [0; 2],
             sides,
-            dialogue: Dialogue::new(has_handshake),
             is_cut: false,
+            dialogue: Dialogue::new(has_handshake),
             is_waiting: false,
-            happened: Vec::new(),
+            waited: 0,
+            faults: faults.iter().filter(|fault| fault.connection == number).copied().collect(),
         }
     }
 
@@ -122,6 +104,17 @@ impl Connection {
         self.dialogue.phase(client.is_within_a_frame(), server.is_within_a_frame(), server.arrived())
     }
 
+    /// Whether the client's stream may still come within so many turns, of which this is one.
+    pub(super) fn waits_for_stream(&mut self, turns: u32) -> bool {
+        self.waited += 1;
+        self.waited <= turns
+    }
+
+    /// Whether the server's host has answered the attempt, and so has a socket for it.
+    pub(super) fn is_answered(&self) -> bool {
+        self.sides[End::Server.index()].first.is_some()
+    }
+
     /// A packet of this end is about to leave its host, be it to get lost: what it acknowledges has arrived.
     pub(super) fn acknowledge(&mut self, packet: &Packet, from: End) {
         let Transport::Tcp(segment) = &packet.payload else { return };
@@ -131,145 +124,251 @@ impl Connection {
         }
     }
 
-    /// A packet of this end is about to leave its host, and does.
-    pub(super) fn pass(&mut self, mut packet: Packet, from: End, faults: &[Fault], now: Instant) -> Passed {
-        let mut words = Words { is_read: run::with(|run| run.trace.recording()).unwrap_or(false), said: None };
+    /// A packet of this end is about to leave its host, and does. `is_full`: it is an attempt, and its listener has as
+    /// many waiting as it takes.
+    pub(super) fn pass(&mut self, mut packet: Packet, from: End, is_full: bool, now: Instant) -> Passed {
         if self.is_cut {
             return Passed::default();
         }
         self.acknowledge(&packet, from);
         let Transport::Tcp(segment) = &mut packet.payload else { return Passed::of(packet) };
         if segment.flags.syn {
-            return self.pass_syn(packet, from, faults, false);
+            return self.pass_syn(packet, from, is_full, now);
         }
-        self.sides[from.index()].trim(segment);
-        let before = self.phase();
-        if from == End::Client && segment.flags.ack {
-            self.dialogue.establish();
-        }
-        let [client, server] = &mut self.sides;
-        let (side, other) = match from {
-            End::Client => (client, server),
-            End::Server => (server, client),
-        };
+        let (side, other) = (&self.sides[from.index()], &self.sides[from.other().index()]);
+        side.trim(segment);
         // turmoil-net does not acknowledge again what it has: a lost acknowledgement would be the end of the
         // connection.
         if side.is_repeated(segment) {
-            return Passed { packets: other.last_ack.clone().into_iter().collect(), ..Passed::default() };
+            return other.last_ack.clone().map_or_else(Passed::default, Passed::of);
         }
         let start = u64::from(segment.seq.wrapping_sub(side.first.unwrap_or(segment.seq)));
-        let end = start + segment.payload.len() as u64;
-        let reached = end.max(side.bytes);
-        // Nothing can go wrong with what is over.
-        let due = due(self.number, &self.happened, faults, from, reached).filter(|_| before != Phase::Closed);
-        let passes = match due {
-            Some((_, fault)) if fault.kind.ends_traffic() && fault.after_ms == 0 => {
-                fault.after_bytes.max(start).min(end)
+        let segment = segment.clone();
+        let mut passing = Passing { packet, segment, from, start, before: self.phase(), now, passed: Passed::new() };
+        self.pass_segment(&mut passing);
+        passing.passed
+    }
+
+    /// The attempt, or its answer.
+    fn pass_syn(&mut self, packet: Packet, from: End, is_full: bool, now: Instant) -> Passed {
+        let Transport::Tcp(segment) = &packet.payload else { return Passed::of(packet) };
+        // turmoil-net does not answer a SYN-ACK that it has seen: where the acknowledgement of the first was lost, the
+        // server's host would give the connection up, and the client never learn of it.
+        if from == End::Server
+            && let Some(ack) = &self.sides[End::Client.index()].last_ack
+        {
+            return Passed::of(ack.clone());
+        }
+        let is_first = self.sides[from.index()].first.replace(segment.seq.wrapping_add(1)).is_none();
+        let mut passed = Passed::new();
+        if is_first {
+            passed.say(|| String::from("SYN"));
+        }
+        if from == End::Client {
+            if let Some(fault) = self.take_fault(|fault| fault.kind.is_of_attempt()) {
+                self.strike(fault, Phase::Connecting, now, &mut passed);
+                return passed;
             }
-            _ => end,
-        };
-        let roles = side.count(segment, Range { start, passes }, &mut words);
-        let bytes = side.bytes;
-        let played = roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes));
-        let played = played.map(|fault| Hit { fault, phase: before });
-        let mut hits: Vec<Hit> = played.filter(|_| before != Phase::Closed).collect();
+            if is_full && !self.is_waiting {
+                // The kernel would drop the attempt, and it would time out.
+                passed.hit("full backlog", Phase::Connecting);
+                self.refuse(&mut passed);
+                return passed;
+            }
+            self.is_waiting |= is_first;
+        }
+        passed.send([packet]);
+        passed
+    }
+
+    /// A segment of an attempt that was answered: its bytes are counted, and the faults among them strike.
+    fn pass_segment(&mut self, passing: &mut Passing) {
+        let Passing { from, start, before, now, .. } = *passing;
+        let is_made = from == End::Client && passing.segment.flags.ack && self.dialogue.establish();
+        let end = start + passing.segment.payload.len() as u64;
+        let reached = end.max(self.sides[from.index()].bytes);
+        let mut cursor = start;
+        // Nothing can go wrong with a connection that is over.
+        while before != Phase::Closed
+            && !self.is_cut
+            && let Some(fault) = self.due(from, reached)
+        {
+            let at = fault.after_bytes.clamp(cursor, end);
+            self.count(passing, at);
+            // A fault that comes later, or that the socket makes true, cuts no segment.
+            let cuts = fault.after_ms == 0 && fault.kind != FaultKind::Finish;
+            if cuts && (at > cursor || fault.kind.ends_traffic()) {
+                passing.send_piece(cursor, at, false);
+                cursor = at;
+            }
+            // A fault at the first byte of all comes before what its packet brings about.
+            let phase = if fault.after_bytes == 0 { before } else { self.phase() };
+            self.strike(fault, phase, now, &mut passing.passed);
+        }
+        if !self.is_cut {
+            self.pass_rest(passing, cursor);
+        }
+        // The connection is made by its client's acknowledgement: the first byte of the server's end is reached as
+        // well.
+        while is_made
+            && !self.is_cut
+            && let Some(fault) = self.due(End::Server, 0)
+        {
+            self.strike(fault, before, now, &mut passing.passed);
+        }
+    }
+
+    /// What is left of a segment behind its faults, and its flags.
+    fn pass_rest(&mut self, passing: &mut Passing, cursor: u64) {
+        let Passing { from, start, before, .. } = *passing;
+        let flags = passing.segment.flags;
+        let end = start + passing.segment.payload.len() as u64;
+        self.count(passing, end);
         // Up to its bytes, and before the FIN that may follow them.
         let reached = self.phase();
-        let flags = segment.flags;
-        if flags.fin && passes == end {
-            if std::mem::take(&mut self.sides[from.index()].is_told_to_finish) && before != Phase::Closed {
-                hits.push(Hit { fault: FaultKind::Finish.name(), phase: reached });
+        if flags.fin {
+            let finish = self.sides[from.index()].finished_by.take();
+            if let Some(fault) = finish.filter(|_| before != Phase::Closed) {
+                passing.passed.say(|| fault.to_string());
+                passing.passed.hit(fault.kind.name(), reached);
             }
             self.dialogue.finish(from);
-            words.say(|| String::from("FIN"));
+            passing.passed.say(|| String::from("FIN"));
         }
         if flags.rst {
             self.is_waiting = false;
             self.dialogue.end();
-            words.say(|| String::from("RST"));
+            passing.passed.say(|| String::from("RST"));
         }
-        let Some((nth, fault)) = due else {
-            return Passed { packets: vec![packet], told: words.said, hits, ..Passed::default() };
-        };
-        self.happened.push(nth);
-        if fault.after_ms > 0 {
-            let late = Some((now + Duration::from_millis(u64::from(fault.after_ms)), fault));
-            return Passed { packets: vec![packet], told: words.said, hits, late, breaks: None };
+        if cursor == start || cursor < end || flags.fin {
+            passing.send_piece(cursor, end, true);
         }
-        // A fault at the first byte of all comes before what its packet brings about.
-        let phase = if fault.after_bytes == 0 { before } else { reached };
-        hits.push(Hit { fault: fault.kind.name(), phase });
-        words.say(|| format!("{} {}", fault.kind, fault.when()));
-        self.strike(fault.kind, now);
-        let packets = self.remains(fault.kind, packet, from, (passes - start) as usize);
-        Passed { packets, told: words.said, hits, breaks: fault.kind.breaks(), late: None }
     }
 
-    /// The attempt, or its answer. It is refused if the listener has as many waiting as it takes: its kernel would say
-    /// nothing, and the attempt time out.
-    pub(super) fn pass_syn(&mut self, packet: Packet, from: End, faults: &[Fault], is_refused: bool) -> Passed {
-        let Transport::Tcp(segment) = &packet.payload else { return Passed::of(packet) };
+    /// Counts the bytes of a segment up to this one, and says what they are.
+    fn count(&mut self, passing: &mut Passing, passes: u64) {
+        let Passing { from, start, before, ref segment, ref mut passed, .. } = *passing;
         let side = &mut self.sides[from.index()];
-        let is_first = side.first.replace(segment.seq.wrapping_add(1)).is_none();
-        let told = is_first.then(|| String::from("SYN"));
-        let hit = |fault: FaultKind| vec![Hit { fault: fault.name(), phase: Phase::Connecting }];
-        let of_attempt = |fault: &&Fault| {
-            from == End::Client
-                && fault.connection == self.number
-                && matches!(fault.kind, FaultKind::Refuse | FaultKind::Hang)
-        };
-        match faults.iter().find(of_attempt).map(|fault| fault.kind) {
-            Some(FaultKind::Refuse) => {
+        let roles = side.count(segment, Range { start, passes }, passed);
+        let bytes = side.bytes;
+        for fault in roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes)) {
+            if before != Phase::Closed {
+                passed.hit(fault, before);
+            }
+        }
+    }
+
+    /// The next fault of this end whose byte is reached; it is due once.
+    fn due(&mut self, from: End, reached: u64) -> Option<Fault> {
+        self.take_fault(|fault| fault.from == from && !fault.kind.is_of_attempt() && fault.after_bytes <= reached)
+    }
+
+    /// Takes the first of those faults by byte, and by the order of the plan.
+    fn take_fault(&mut self, which: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let those = self.faults.iter().enumerate().filter(|(_, fault)| which(fault));
+        let (nth, _) = those.min_by_key(|(_, fault)| fault.after_bytes)?;
+        Some(self.faults.remove(nth))
+    }
+
+    /// A fault whose byte is reached happens, or is to happen later.
+    fn strike(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut Passed) {
+        if fault.after_ms > 0 && !fault.kind.is_of_attempt() {
+            passed.steps.push(Step::Later(now + Duration::from_millis(u64::from(fault.after_ms)), fault));
+            return;
+        }
+        self.happen(fault, phase, now, passed);
+    }
+
+    /// A fault happens.
+    fn happen(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut Passed) {
+        // A FIN is counted and told of when it passes: what the socket has still to send comes before it.
+        if fault.kind != FaultKind::Finish {
+            passed.say(|| fault.to_string());
+            passed.hit(fault.kind.name(), phase);
+        }
+        match fault.kind {
+            FaultKind::Reset => {
+                (self.is_cut, self.is_waiting) = (true, false);
                 self.dialogue.end();
-                Passed {
-                    packets: self.pair.resets(from)[1..].to_vec(),
-                    told,
-                    hits: hit(FaultKind::Refuse),
-                    ..Passed::default()
-                }
+                passed.send(self.pair.resets(fault.from));
             }
-            Some(_) => Passed { packets: Vec::new(), told, hits: hit(FaultKind::Hang), ..Passed::default() },
-            None if is_refused => {
+            FaultKind::Cut => {
+                self.is_cut = true;
                 self.dialogue.end();
-                let hits = vec![Hit { fault: "full backlog", phase: Phase::Connecting }];
-                Passed { packets: self.pair.resets(from)[1..].to_vec(), told, hits, ..Passed::default() }
             }
-            None => {
-                self.is_waiting |= is_first && from == End::Client;
-                Passed { packets: vec![packet], told, ..Passed::default() }
+            FaultKind::Finish => {
+                self.sides[fault.from.index()].to_finish = Some(fault);
+                passed.steps.push(Step::Shut(fault.from));
             }
+            FaultKind::Stall { ms } => {
+                passed.steps.push(Step::Stall(now + Duration::from_millis(u64::from(ms))));
+            }
+            FaultKind::Partition { ms } => passed.steps.push(Step::Break(Link::Partitioned, ms)),
+            FaultKind::Hold { ms } => passed.steps.push(Step::Break(Link::Held, ms)),
+            FaultKind::Refuse => self.refuse(passed),
+            // The client's host goes on trying; nothing of it passes.
+            FaultKind::Hang => self.is_cut = true,
         }
     }
 
-    /// What a fault makes of the connection.
-    fn strike(&mut self, kind: FaultKind, now: Instant) {
-        if let FaultKind::Stall { ms } = kind {
-            self.stalled_until = Some(now + Duration::from_millis(u64::from(ms)));
-        }
-        if kind.ends_traffic() {
-            self.is_cut = true;
-            self.dialogue.end();
-        }
+    /// The attempt is answered by RST.
+    fn refuse(&mut self, passed: &mut Passed) {
+        self.dialogue.end();
+        let [_, back] = self.pair.resets(End::Client);
+        passed.send([back]);
     }
 
-    /// What goes on its way of a packet that is hit, of whose payload so much passes.
-    fn remains(&self, kind: FaultKind, mut packet: Packet, from: End, passes: usize) -> Vec<Packet> {
-        if !kind.ends_traffic() {
-            return vec![packet];
+    /// The fault happens between two packets. None if there is nothing left for it to happen to.
+    pub(super) fn happen_late(&mut self, fault: Fault, now: Instant) -> Option<Passed> {
+        let phase = self.phase();
+        if phase == Phase::Closed {
+            return None;
         }
-        if let Transport::Tcp(segment) = &mut packet.payload {
-            segment.payload.truncate(passes);
-            segment.flags.fin = false;
-        }
-        match kind {
-            FaultKind::Reset => iter::once(packet).chain(self.pair.resets(from)).collect(),
-            _ => vec![packet],
-        }
+        let mut passed = Passed::new();
+        self.happen(fault, phase, now, &mut passed);
+        Some(passed)
     }
 
-    /// The FIN that this end is about to say is a fault's.
-    pub(super) fn told_to_finish(&mut self, end: End) {
-        self.sides[end.index()].is_told_to_finish = true;
+    /// Its packets wait until that moment at least.
+    pub(super) fn stall(&mut self, until: Instant) {
+        self.stalled_until = self.stalled_until.max(Some(until));
+    }
+
+    /// No fault happens to it any more, and what a stall has kept arrives by that moment.
+    pub(super) fn end_faults(&mut self, by: Instant) {
+        self.faults.clear();
+        self.stalled_until = None;
+        self.last.iter_mut().flatten().for_each(|last| *last = by.min(*last));
+    }
+
+    /// How many bytes this end may write before a fault shuts its write side.
+    pub(super) fn finishes_after(&self, end: End) -> Option<u64> {
+        let finishes = |fault: &&Fault| fault.from == end && fault.kind == FaultKind::Finish && fault.after_ms == 0;
+        self.faults.iter().filter(finishes).map(|fault| fault.after_bytes).min()
+    }
+
+    /// This end writes beyond the byte at which a fault shuts its write side: the fault happens where the bytes before
+    /// it are with the socket, though they may not have gone by yet.
+    pub(super) fn finish_before(&mut self, end: End) {
+        let taken =
+            self.take_fault(|fault| fault.from == end && fault.kind == FaultKind::Finish && fault.after_ms == 0);
+        let side = &mut self.sides[end.index()];
+        side.to_finish = side.to_finish.or(taken);
+    }
+
+    /// Whether a fault has told this end to shut its write side, which it does now. An end that was shut already is not
+    /// the fault's.
+    pub(super) fn take_finish(&mut self, end: End) -> bool {
+        let side = &mut self.sides[end.index()];
+        let is_open = !side.is_shut && !side.is_dropped;
+        let Some(fault) = side.to_finish.take().filter(|_| is_open) else { return false };
+        (side.finished_by, side.is_shut) = (Some(fault), true);
+        true
+    }
+
+    /// The component has shut the write side of this end.
+    pub(super) fn shut(&mut self, end: End) {
+        self.sides[end.index()].is_shut = true;
     }
 
     /// The stream of this end was dropped.
@@ -277,7 +376,7 @@ impl Connection {
         self.sides[end.index()].is_dropped = true;
     }
 
-    /// Whether these are new bytes of `from` for a stream that was dropped: nobody will read them.
+    /// Whether these are new bytes of `from` for a stream that was dropped: its end will not read them.
     pub(super) fn is_unwanted(&self, segment: &TcpSegment, from: End) -> bool {
         let to = &self.sides[from.other().index()];
         let end = segment.seq.wrapping_add(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
@@ -289,110 +388,32 @@ impl Connection {
         to.is_dropped && is_new
     }
 
-    /// Data that nobody reads end it: RST to the end that is not there, and to the one that sends.
+    /// Data without a reader end it. Sends RST to both ends: the closed peer, and the sender.
     pub(super) fn refuse_data(&mut self, from: End) -> [Packet; 2] {
         self.dialogue.end();
         self.pair.resets(from)
     }
-
-    /// A packet of this end gets lost.
-    pub(super) fn lose(&mut self, packet: &Packet, from: End) {
-        self.acknowledge(packet, from);
-        if let Some(Packet { payload: Transport::Tcp(segment), .. }) = &mut self.sides[from.index()].last_ack {
-            segment.window = 0;
-        }
-    }
-
-    /// Whether an end was told of little room, of this size when it is all free.
-    pub(super) fn waits(&self, window: u16) -> bool {
-        self.sides.iter().filter_map(|side| side.last_ack.as_ref()).any(|packet| match &packet.payload {
-            Transport::Tcp(segment) => segment.window < window.div_ceil(2),
-            _ => false,
-        })
-    }
-
-    /// Acknowledgements that say of room what the ends have not: those whose buffers, of this size, were more than half
-    /// full and are not any more, by the number of bytes in a socket's.
-    pub(super) fn open_windows(&mut self, window: u16, filled: impl Fn(SocketAddr, SocketAddr) -> u16) -> Vec<Packet> {
-        let enough = window.div_ceil(2);
-        let mut opened = Vec::new();
-        for packet in self.sides.iter_mut().filter_map(|side| side.last_ack.as_mut()) {
-            let (source, destination) = (packet.src, packet.dst);
-            let Transport::Tcp(segment) = &mut packet.payload else { continue };
-            if segment.window >= enough {
-                continue;
-            }
-            let local = SocketAddr::new(source, segment.src_port);
-            let room = window.saturating_sub(filled(local, SocketAddr::new(destination, segment.dst_port)));
-            if room >= enough {
-                segment.window = room;
-                opened.push(packet.clone());
-            }
-        }
-        opened
-    }
-
-    /// What tells the ends that wait for room of as much as there can be, and of nothing else: it acknowledges nothing
-    /// that was not before.
-    pub(super) fn probes(&mut self, window: u16) -> Vec<Packet> {
-        let firsts = [self.sides[1].first, self.sides[0].first];
-        let mut probes = self.open_windows(window, |_, _| 0);
-        for packet in &mut probes {
-            let Transport::Tcp(segment) = &mut packet.payload else { continue };
-            let is_of_client = SocketAddr::new(packet.src, segment.src_port) == self.pair.client;
-            let first = firsts[usize::from(!is_of_client)];
-            segment.ack = first.unwrap_or(segment.ack);
-        }
-        probes
-    }
-
-    /// The fault happens between two packets: what goes on its way. None if there is nothing left for it to happen to.
-    pub(super) fn happen_late(&mut self, fault: &Fault, now: Instant) -> Option<Passed> {
-        let phase = self.phase();
-        if phase == Phase::Closed {
-            return None;
-        }
-        let kind = fault.kind;
-        self.strike(kind, now);
-        let packets = if kind == FaultKind::Reset { self.pair.resets(End::Client).to_vec() } else { Vec::new() };
-        let told = Some(format!("{kind} {}", fault.when()));
-        let hits = vec![Hit { fault: kind.name(), phase }];
-        Some(Passed { packets, told, hits, breaks: kind.breaks(), late: None })
-    }
-
-    /// The fault by which this end shuts its write side, if there is one.
-    pub(super) fn finish(&self, from: End, faults: &[Fault]) -> Option<Fault> {
-        let finishes =
-            |fault: &Fault| fault.connection == self.number && fault.from == from && fault.kind == FaultKind::Finish;
-        faults.iter().copied().find(finishes)
-    }
 }
 
-impl Passed {
-    fn of(packet: Packet) -> Passed {
-        Passed { packets: vec![packet], ..Passed::default() }
+/// A segment on its way through its faults.
+#[derive(Debug)]
+struct Passing {
+    packet: Packet,
+    segment: TcpSegment,
+    from: End,
+    /// The number of its first byte among those of its end.
+    start: u64,
+    /// The phase of the connection before it.
+    before: Phase,
+    now: Instant,
+    passed: Passed,
+}
+
+impl Passing {
+    /// These of its bytes go on their way, by their numbers.
+    fn send_piece(&mut self, from: u64, to: u64, is_last: bool) {
+        let (from, to) = ((from - self.start) as usize, (to - self.start) as usize);
+        let piece = piece(&self.packet, &self.segment, from, to, is_last);
+        self.passed.send([piece]);
     }
-}
-
-/// The first fault of the plan that has not happened and whose byte is reached.
-fn due(number: u32, happened: &[usize], faults: &[Fault], from: End, reached: u64) -> Option<(usize, Fault)> {
-    let open = faults.iter().copied().enumerate().filter(|(nth, fault)| {
-        let is_own = fault.connection == number && fault.from == from && fault.kind.is_on_the_wire();
-        is_own && fault.after_bytes <= reached && !happened.contains(nth)
-    });
-    open.min_by_key(|(_, fault)| fault.after_bytes)
-}
-
-fn bare_ack(packet: &Packet, segment: &TcpSegment) -> Packet {
-    let flags = TcpFlags { ack: true, ..TcpFlags::default() };
-    let payload = Transport::Tcp(TcpSegment { payload: Bytes::new(), flags, ..segment.clone() });
-    Packet { payload, ..packet.clone() }
-}
-
-/// RST, to one end as if the other had sent it.
-pub(super) fn reset_from(source: SocketAddr, destination: SocketAddr) -> Packet {
-    let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
-    let (src_port, dst_port) = (source.port(), destination.port());
-    let segment = TcpSegment { src_port, dst_port, seq: 0, ack: 0, flags, window: 0, payload: Bytes::new() };
-    Packet { src: source.ip(), dst: destination.ip(), ttl: TTL, payload: Transport::Tcp(segment) }
 }

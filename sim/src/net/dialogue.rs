@@ -84,8 +84,9 @@ impl Dialogue {
         Dialogue { greeted: [!has_handshake; 2], ..Dialogue::default() }
     }
 
-    pub(super) fn establish(&mut self) {
-        self.is_established = true;
+    /// The client has acknowledged the answer to its attempt; whether it had not before.
+    pub(super) fn establish(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_established, true)
     }
 
     /// This end says FIN.

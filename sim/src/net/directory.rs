@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use turmoil_net::{Packet, Transport};
 
 use super::connection::{Connection, Pair};
-use super::fault::End;
+use super::fault::{End, Fault};
 use super::frames::Frames;
 
 /// Where a connection is in the directory, and one end of it.
@@ -36,12 +36,12 @@ impl Directory {
     }
 
     /// The same for an attempt, which makes one that is not known.
-    pub(super) fn of_attempt(&mut self, packet: &Packet, frames: Frames) -> Option<Place> {
+    pub(super) fn of_attempt(&mut self, packet: &Packet, frames: Frames, faults: &[Fault]) -> Option<Place> {
         let (client, server) = addresses(packet)?;
         if !self.places.contains_key(&(client, server)) {
             let nth = self.connections.len();
             let number = u32::try_from(nth).unwrap_or(u32::MAX);
-            self.connections.push(Connection::new(number, Pair { client, server }, frames));
+            self.connections.push(Connection::new(number, Pair { client, server }, frames, faults));
             self.places.insert((client, server), Place { nth, end: End::Client });
             self.places.insert((server, client), Place { nth, end: End::Server });
         }
@@ -58,6 +58,10 @@ impl Directory {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
         self.connections.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
+        self.connections.iter_mut()
     }
 
     /// The client's end of each.

@@ -9,14 +9,16 @@ use serde::{Deserialize, Serialize};
 use super::link::Link;
 use crate::plan::{BadPlan, Plan, field};
 
-/// One fault of one connection. `Refuse` and `Hang` are of the attempt, and the counts mean nothing to them.
+/// One fault of one connection. It happens once, and none happens after the body of [`super::simulate`]. `Refuse` and
+/// `Hang` happen to the attempt, and ignore the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// Which connection: they are counted from 0 in the order in which they are tried.
     pub connection: u32,
     /// Whose bytes are counted.
     pub from: End,
-    /// It happens when so many of them have gone by; with 0, as soon as the connection is made.
+    /// It happens when this many of them have left the host, and the next has not; with 0, as soon as the connection is
+    /// made. Faults at one byte happen in the order of the plan.
     pub after_bytes: u64,
     /// And so many milliseconds later.
     #[serde(default)]
@@ -44,8 +46,8 @@ impl Plan for Fault {
 }
 
 impl Fault {
-    /// Faults of the first `connections`, of these kinds, at one of the first `bytes` of either end: at the first of all,
-    /// and at those of a handshake, more often than at others; sometimes only a while later, when all is answered.
+    /// Faults of the first `connections`, of these kinds, at one of the first `bytes` of either end: at the first of
+    /// all, and at those of a handshake, more often than at others; sometimes only a while later, when all is answered.
     ///
     /// # Panics
     /// If one of the three is nothing.
@@ -57,12 +59,15 @@ impl Fault {
             |(connection, from, after_bytes, after_ms, kind)| Fault { connection, from, after_bytes, after_ms, kind },
         )
     }
+}
 
-    /// When it happens, in words.
-    pub(super) fn when(&self) -> String {
-        match self.after_ms {
-            0 => format!("after {} bytes", self.after_bytes),
-            ms => format!("{ms} ms after {} bytes", self.after_bytes),
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fault { after_bytes, after_ms, kind, .. } = self;
+        match after_ms {
+            _ if kind.is_of_attempt() => write!(f, "{kind}"),
+            0 => write!(f, "{kind} after {after_bytes} bytes"),
+            ms => write!(f, "{kind} {ms} ms after {after_bytes} bytes"),
         }
     }
 }
@@ -81,7 +86,7 @@ pub enum End {
 pub enum FaultKind {
     /// RST to both ends: each fails with `ConnectionReset` after the link's latency. What was sent before arrives.
     Reset,
-    /// The end whose bytes are counted shuts its write side, where it would write next: FIN, and `BrokenPipe`.
+    /// The end whose bytes are counted shuts its write side: FIN, and its later writes fail with `BrokenPipe`.
     Finish,
     /// Nothing goes through any more, in either direction, and nobody is told: writes fail when they were not
     /// acknowledged for too long.
@@ -151,18 +156,9 @@ impl FaultKind {
         matches!(self, FaultKind::Reset | FaultKind::Cut)
     }
 
-    /// What it makes of the link, and for how many milliseconds, if it is of the link.
-    pub(super) fn breaks(self) -> Option<(Link, u32)> {
-        match self {
-            FaultKind::Partition { ms } => Some((Link::Partitioned, ms)),
-            FaultKind::Hold { ms } => Some((Link::Held, ms)),
-            _ => None,
-        }
-    }
-
-    /// Whether the wire does it, and not the socket.
-    pub(super) fn is_on_the_wire(self) -> bool {
-        !matches!(self, FaultKind::Finish | FaultKind::Refuse | FaultKind::Hang)
+    /// Whether it happens to the attempt, and no byte of the connection is counted.
+    pub(super) fn is_of_attempt(self) -> bool {
+        matches!(self, FaultKind::Refuse | FaultKind::Hang)
     }
 }
 

@@ -1,48 +1,42 @@
-//! Hosts, and the tasks on them.
+//! Hosts, and what runs on them: tasks, threads, and software that a restart runs again.
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::pin::Pin;
+use std::sync::Arc;
 
-use super::{task, wire};
+use super::task::{Body, Kind, Life, Task};
+use super::{poll, wire};
+use crate::run;
 use crate::thread::{self, JoinHandle};
 
 /// A host of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host(usize);
 
-/// A task on a host.
-#[derive(Debug)]
-pub struct Task<T> {
-    handle: JoinHandle<Option<T>>,
-    killed: Arc<Kill>,
+/// What a host runs from its start on, and again after each restart.
+#[derive(Clone)]
+pub(super) struct Software {
+    name: String,
+    make: Arc<dyn Fn() -> Running + Send + Sync>,
 }
 
-/// What ends a task from outside: its future is dropped the next time it is polled.
-#[derive(Debug, Default)]
-pub(super) struct Kill {
-    /// `host/name`, for whoever asks why it has not ended.
-    pub(super) name: String,
-    pub(super) ended: AtomicBool,
-    done: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-}
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-impl Kill {
-    fn now(&self) {
-        self.done.store(true, Ordering::SeqCst);
-        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            waker.wake();
-        }
+impl fmt::Debug for Software {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Software").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 impl Host {
     pub(super) fn named(name: &str) -> Option<Host> {
         wire::with(|wire| wire.hosts.iter().position(|host| host.name == name)).map(Host)
+    }
+
+    pub(super) fn at(index: usize) -> Host {
+        Host(index)
     }
 
     pub(super) fn index(self) -> usize {
@@ -60,17 +54,45 @@ impl Host {
     }
 
     /// Runs a future on this host, on a task of its own, which tables call `host/name`.
+    ///
+    /// A scheduling point, except within a poll: there the new task is only enqueued, so that code that holds a lock of
+    /// std may spawn.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(self, name: &str, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        let killed = Arc::new(Kill { name: format!("{}/{name}", self.name()), ..Kill::default() });
-        let own = Arc::clone(&killed);
-        wire::with(|wire| wire.tasks.push((self.0, Arc::clone(&killed))));
-        let handle = self.thread(name, move || {
-            let output = task::block_on(unless_killed(future, &own));
-            own.ended.store(true, Ordering::SeqCst);
-            output
-        });
-        Task { handle, killed }
+        self.start(name, Kind::Ordinary, future)
+    }
+
+    /// As [`Host::spawn`], for a task that need not end by itself, as an accept loop: once every other task has ended,
+    /// the network ends it as [`Task::abort`] does.
+    #[track_caller]
+    pub fn daemon<T: Send + 'static>(self, name: &str, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+        self.start(name, Kind::Daemon, future)
+    }
+
+    /// Runs what `software` makes, as a [daemon](Host::daemon), and after each [`Host::restart`] what it makes then.
+    #[track_caller]
+    pub fn software<F>(self, name: &str, software: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let software = Software { name: name.to_owned(), make: Arc::new(move || Box::pin(software()) as Running) };
+        wire::with(|wire| wire.hosts[self.0].software.push(software.clone()));
+        self.daemon(name, (software.make)());
+    }
+
+    #[track_caller]
+    fn start<T: Send + 'static>(
+        self,
+        name: &str,
+        kind: Kind,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
+        let life = Life::new(format!("{}/{name}", self.name()), kind);
+        wire::with(|wire| wire.tasks.push((self.0, Arc::clone(&life))));
+        let body = Body::new(&life);
+        let output = body.output();
+        let handle = self.thread(name, move || body.run(future));
+        Task::new(handle, life, output)
     }
 
     /// Runs a future to its end on the task that asks, which is on this host for that time.
@@ -78,7 +100,7 @@ impl Host {
     pub fn block_on<F: Future>(self, future: F) -> F::Output {
         let task = wire::task();
         let before = wire::with(|wire| wire.host_of_task.insert(task, self.0));
-        let output = task::block_on(future);
+        let output = poll::block_on(future);
         wire::with(|wire| match before {
             Some(host) => wire.host_of_task.insert(task, host),
             None => wire.host_of_task.remove(&task),
@@ -86,37 +108,59 @@ impl Host {
         output
     }
 
-    /// Runs a closure on this host, on a task of its own, which tables call `host/name`: model code that blocks, and that
-    /// may use [`super::block_on`] for what is a future.
+    /// Runs a closure on this host, on a task of its own, which tables call `host/name`: model code that blocks, and
+    /// that may use [`super::block_on`] for what is a future.
     #[track_caller]
     pub fn thread<T: Send + 'static>(self, name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-        let name = format!("{}/{name}", self.name());
-        thread::Builder::new().name(name).spawn(move || {
+        let host = self.name();
+        thread::Builder::new().name(format!("{host}/{name}")).spawn(move || {
             let task = wire::task();
             wire::with(|wire| wire.host_of_task.insert(task, self.0));
+            run::with(|run| run.settle(host));
             body()
         })
     }
 
-    /// Its packets vanish from now on, in both directions, and its tasks are ended: their futures are dropped. Nobody is
-    /// told. Threads that belong to it go on; they have no network.
+    /// Its packets vanish from now on, in both directions, and its tasks are ended: their futures are dropped. Its
+    /// peers are not told. Threads that belong to it go on; they have no network.
     pub fn crash(self) {
         let tasks = wire::with(|wire| {
-            wire.hit_hosts("crash", |client, server| client == self.0 || server == self.0);
+            wire.hit_where("crash", |_, client, server| client == self.0 || server == self.0);
             wire.hosts[self.0].is_down = true;
             wire.tasks_of(self.0)
         });
-        tasks.iter().for_each(|task| task.now());
+        tasks.iter().for_each(|task| task.kill());
     }
 
-    /// It is up again, with the same address and no connections: who sends to an old one is answered by RST.
+    /// It is up again, with the same address and no connections: a sender to an old one is answered by RST. Its
+    /// [software](Host::software) runs from the beginning, once the futures of the crashed host are dropped. A host
+    /// that is up crashes first.
+    #[track_caller]
     pub fn restart(self) {
-        wire::with(|wire| wire.bring_up(self.0));
+        if !wire::with(|wire| wire.hosts[self.0].is_down) {
+            self.crash();
+        }
+        let (software, old) = wire::with(|wire| {
+            wire.bring_up(self.0);
+            let mut old = wire.tasks_of(self.0);
+            old.retain(|task| task.is_killed() && !task.has_ended());
+            (wire.hosts[self.0].software.clone(), old)
+        });
+        for Software { name, make } in software {
+            let old = old.clone();
+            self.daemon(&name, async move {
+                // Their sockets are closed only then: the ports that the software binds may still be taken.
+                for task in old {
+                    task.end().await;
+                }
+                make().await;
+            });
+        }
     }
 }
 
-/// Runs a closure on a task of its own: on this host, or, where there is no network, as any thread. For model code that is
-/// driven with a network and without.
+/// Runs a closure on a task of its own: on this host, or, where there is no network, as any thread. For model code that
+/// is driven with a network and without.
 #[track_caller]
 pub fn thread_on<T: Send + 'static>(
     host: Option<Host>,
@@ -129,41 +173,11 @@ pub fn thread_on<T: Send + 'static>(
     }
 }
 
-async fn unless_killed<F: Future>(future: F, killed: &Kill) -> Option<F::Output> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|context| {
-        if killed.done.load(Ordering::SeqCst) {
-            return Poll::Ready(None);
-        }
-        *killed.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
-
-impl<T> Task<T> {
-    /// Waits until it has ended. None: it was ended before its future was done.
-    #[track_caller]
-    pub fn join(self) -> Option<T> {
-        self.handle.join()
-    }
-
-    /// Ends it: its future is dropped at the point where it waits. It is still to be joined, or not.
-    pub fn abort(&self) {
-        self.killed.now();
-    }
-
-    /// Whether it has ended.
-    pub fn is_finished(&self) -> bool {
-        self.handle.is_finished()
-    }
-}
-
 /// The host of the task that asks.
 pub(super) fn current() -> usize {
     let task = wire::task();
     match wire::with(|wire| wire.host_of_task.get(&task).copied()) {
         Some(host) => host,
-        None => panic!("a socket is made by a task that was spawned on a host"),
+        None => super::misused("a socket is made by a task that was spawned on a host"),
     }
 }

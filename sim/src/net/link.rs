@@ -74,6 +74,11 @@ impl Links {
         self.mending.entry(at).or_default().push(ends);
     }
 
+    /// No link is to be whole again by itself.
+    pub(super) fn forget_mending(&mut self) {
+        self.mending.clear();
+    }
+
     /// When the next link is.
     pub(super) fn next_mending(&self) -> Option<Instant> {
         self.mending.first_key_value().map(|(at, _)| *at)

@@ -2,8 +2,9 @@
 
 use turmoil_net::{Packet, TcpSegment};
 
-use super::fault::End;
+use super::fault::{End, Fault};
 use super::frames::{Frames, Reader, Role};
+use super::passed::Passed;
 
 /// One direction: the bytes of one end.
 #[derive(Debug)]
@@ -18,9 +19,13 @@ pub(super) struct Side {
     /// The last acknowledgement that this end has sent, without a payload.
     pub(super) last_ack: Option<Packet>,
     reader: Option<Reader>,
-    /// The FIN that it is about to say is a fault's.
-    pub(super) is_told_to_finish: bool,
-    /// Its stream was dropped: nobody reads what arrives for it.
+    /// The fault that is to shut its write side, once the component has its stream.
+    pub(super) to_finish: Option<Fault>,
+    /// The fault that has shut its write side, until the FIN passes.
+    pub(super) finished_by: Option<Fault>,
+    /// Its write side is shut.
+    pub(super) is_shut: bool,
+    /// Its stream was dropped: what arrives for it has no reader.
     pub(super) is_dropped: bool,
 }
 
@@ -41,7 +46,9 @@ impl Side {
             acknowledged: None,
             last_ack: None,
             reader,
-            is_told_to_finish: false,
+            to_finish: None,
+            finished_by: None,
+            is_shut: false,
             is_dropped: false,
         }
     }
@@ -84,7 +91,7 @@ impl Side {
     }
 
     /// Counts what is new of a segment, and says what it is: the roles of its frames.
-    pub(super) fn count(&mut self, segment: &TcpSegment, range: Range, words: &mut Words) -> Vec<Role> {
+    pub(super) fn count(&mut self, segment: &TcpSegment, range: Range, passed: &mut Passed) -> Vec<Role> {
         if range.passes <= self.bytes {
             return Vec::new();
         }
@@ -94,33 +101,17 @@ impl Side {
         let Some(fresh) = segment.payload.get(from..to).filter(|fresh| !fresh.is_empty()) else {
             return Vec::new();
         };
-        let read = self.reader.as_mut().map(|reader| reader.read(fresh, words.is_read));
-        words.say(|| match &read {
+        let read = self.reader.as_mut().map(|reader| reader.read(fresh, passed.is_recorded()));
+        passed.say(|| match &read {
             None => format!("{} bytes", fresh.len()),
             Some(read) if read.names.is_empty() => format!("{} bytes of more", fresh.len()),
             Some(read) => read.names.join(", "),
         });
         let whole = match self.end {
             End::Client => Role::Request,
-            End::Server => Role::Response { answers: 1 },
+            // All that was asked: a segment may carry several requests, and one may come in several.
+            End::Server => Role::Response { answers: u32::MAX },
         };
         read.map_or_else(|| vec![whole], |read| read.roles)
-    }
-}
-
-/// The text of a row, put together only if the run is recorded: that there is a row must not depend on it.
-pub(super) struct Words {
-    pub(super) is_read: bool,
-    pub(super) said: Option<String>,
-}
-
-impl Words {
-    pub(super) fn say(&mut self, text: impl FnOnce() -> String) {
-        let said = self.said.get_or_insert_default();
-        if self.is_read {
-            let text = text();
-            said.push_str(if said.is_empty() { "" } else { ", " });
-            said.push_str(&text);
-        }
     }
 }

@@ -2,19 +2,20 @@
 //!
 //! Each remembers its host: what a task calls in the middle of a poll may have let tasks of other hosts run.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::shim::tokio::net as shim;
 
-use super::fault::{End, Fault};
+use super::directory::Place;
+use super::sockets::{Socket, locked};
 use super::{host, wire};
 use crate::random::Choice;
-use crate::time::{Duration, Instant};
 
 /// A socket that accepts connections.
 #[derive(Debug)]
@@ -27,15 +28,14 @@ pub struct TcpListener {
 #[derive(Debug)]
 pub struct TcpStream {
     host: usize,
-    inner: Option<shim::TcpStream>,
-    /// The number of its connection and which end it is, if its transfers are short.
-    short: Option<(u32, End)>,
+    socket: Option<Socket>,
+    /// Its own address and its peer's, which it keeps when the connection has ended.
+    addresses: io::Result<(SocketAddr, SocketAddr)>,
+    /// Which end of which connection of the network it is.
+    place: Option<Place>,
+    short: bool,
     read: u64,
     written: u64,
-    /// The fault that shuts the write side, and since when its byte is reached.
-    finish: Option<Fault>,
-    reached: Option<Instant>,
-    finished: bool,
 }
 
 impl TcpListener {
@@ -98,7 +98,7 @@ impl TcpStream {
     /// Connects from the host that the task runs on. A future that is dropped leaves no socket.
     ///
     /// # Errors
-    /// `ConnectionRefused` if nobody listens there; `TimedOut` if nobody answers.
+    /// `ConnectionRefused` if nothing listens there; `TimedOut` if there is no answer.
     pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         let host = host::current();
         let mut connect = Connecting { host, inner: Some(Box::pin(shim::TcpStream::connect(address))) };
@@ -107,38 +107,40 @@ impl TcpStream {
     }
 
     fn new(host: usize, inner: shim::TcpStream) -> TcpStream {
-        let ends = wire::on_host(host, || (inner.local_addr(), inner.peer_addr()));
-        let (short, finish) = match ends {
-            (Ok(local), Ok(peer)) => wire::with(|wire| {
-                let place = wire.accepted(local, peer);
-                (place.filter(|_| wire.config.short), wire.finish(local, peer))
-            }),
-            _ => (None, None),
-        };
-        TcpStream { host, inner: Some(inner), short, read: 0, written: 0, finish, reached: None, finished: false }
+        let addresses = wire::on_host(host, || Ok((inner.local_addr()?, inner.peer_addr()?)));
+        let socket = Arc::new(Mutex::new(inner));
+        let (place, short) = wire::with(|wire| {
+            let place = addresses.as_ref().ok().and_then(|(local, peer)| wire.opened(*local, *peer, &socket));
+            (place, wire.config.short)
+        });
+        TcpStream { host, socket: Some(socket), addresses, place, short, read: 0, written: 0 }
     }
 
-    fn with<R>(&mut self, f: impl FnOnce(Pin<&mut shim::TcpStream>) -> R) -> R {
-        match &mut self.inner {
-            Some(inner) => wire::on_host(self.host, || f(Pin::new(inner))),
+    fn with<R>(&self, f: impl FnOnce(Pin<&mut shim::TcpStream>) -> R) -> R {
+        match &self.socket {
+            Some(socket) => wire::on_host(self.host, || locked(socket, |socket| f(Pin::new(socket)))),
             None => unreachable!("invariant: a stream has its socket until it is dropped"),
         }
+    }
+
+    fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        self.addresses.as_ref().copied().map_err(|error| error.kind().into())
     }
 
     /// Its own address.
     ///
     /// # Errors
-    /// If it is not connected any more.
-    pub fn local_addr(&mut self) -> io::Result<SocketAddr> {
-        self.with(|inner| inner.local_addr())
+    /// As tokio's; none are simulated.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.addresses().map(|(local, _)| local)
     }
 
     /// The other end's.
     ///
     /// # Errors
-    /// If it is not connected any more.
-    pub fn peer_addr(&mut self) -> io::Result<SocketAddr> {
-        self.with(|inner| inner.peer_addr())
+    /// As tokio's; none are simulated.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.addresses().map(|(_, peer)| peer)
     }
 
     /// What a read would find, without taking it: none of it is acknowledged as read.
@@ -149,26 +151,25 @@ impl TcpStream {
         self.with(|inner| inner.poll_peek(context, buf))
     }
 
-    /// The FIN that is to come is a fault's.
-    fn told_to_finish(&mut self) {
-        if let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr()) {
-            wire::with(|wire| wire.told_to_finish(local, peer));
-        }
-    }
-
-    /// How many of `most` bytes a read transfers from where it stands. A poll that is repeated at the same position gets
-    /// the same answer.
+    /// How many of `most` bytes a read transfers from where it stands. A poll that is repeated at the same position
+    /// gets the same answer.
     fn part_to_read(&self, most: usize) -> usize {
-        let choice =
-            self.short.map(|(connection, end)| Choice::Read { connection, end: end.index(), position: self.read });
-        part(choice, most)
+        let choice = self.place.map(|place| Choice::Read {
+            connection: place.nth as u32,
+            end: place.end.index(),
+            position: self.read,
+        });
+        part(choice.filter(|_| self.short), most)
     }
 
     /// How many of `most` bytes a write transfers from where it stands.
     fn part_to_write(&self, most: usize) -> usize {
-        let choice =
-            self.short.map(|(connection, end)| Choice::Write { connection, end: end.index(), position: self.written });
-        part(choice, most)
+        let choice = self.place.map(|place| Choice::Write {
+            connection: place.nth as u32,
+            end: place.end.index(),
+            position: self.written,
+        });
+        part(choice.filter(|_| self.short), most)
     }
 }
 
@@ -220,22 +221,14 @@ impl AsyncRead for TcpStream {
 impl AsyncWrite for TcpStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut most = self.part_to_write(buf.len());
-        if let Some(fault) = self.finish {
-            let left = fault.after_bytes.saturating_sub(self.written);
-            let now = Instant::now();
-            if left == 0 && self.reached.is_none() {
-                self.reached = Some(now);
-            }
-            let patience = Duration::from_millis(u64::from(fault.after_ms));
-            if self.reached.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
-                if !self.finished {
-                    self.told_to_finish();
-                    ready!(self.with(|inner| inner.poll_shutdown(context)))?;
-                    self.finished = true;
-                }
-                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-            }
-            if left > 0 {
+        // The socket takes no byte beyond the one at which a fault shuts its write side: it would send it before the
+        // FIN.
+        let limit = self.place.and_then(|place| wire::with(|wire| wire.finishes_after(place)));
+        if let Some((place, limit)) = self.place.zip(limit) {
+            let left = limit.saturating_sub(self.written);
+            if left == 0 && !buf.is_empty() {
+                wire::with(|wire| wire.finish_before(place));
+            } else {
                 most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
             }
         }
@@ -244,25 +237,26 @@ impl AsyncWrite for TcpStream {
         Poll::Ready(Ok(written))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.with(|inner| inner.poll_flush(context))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if std::mem::replace(&mut self.finished, true) {
-            return Poll::Ready(Ok(()));
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = self.with(|inner| inner.poll_shutdown(context));
+        if let Some(place) = self.place {
+            wire::with(|wire| wire.shut(place));
         }
-        self.with(|inner| inner.poll_shutdown(context))
+        shut
     }
 }
 
 impl Drop for TcpStream {
     fn drop(&mut self) {
         if wire::exists()
-            && let (Ok(local), Ok(peer)) = (self.local_addr(), self.peer_addr())
+            && let Ok((local, peer)) = self.addresses()
         {
             wire::with(|wire| wire.dropped(local, peer));
         }
-        close(self.host, self.inner.take());
+        close(self.host, self.socket.take());
     }
 }

@@ -1,128 +1,190 @@
-//! Futures on tasks of a run: each runs on a task of its own, so that the strategy that orders threads orders futures too.
-//!
-//! A future is polled on its own coroutine, which waits for a token between two polls; its waker gives the token. So any
-//! order of ready futures is reachable, a future that is never woken is in the deadlock report by its name, and a panic
-//! in one ends the run with its text.
+//! A task on a host: a future with a coroutine of its own, which can be joined, awaited and ended from outside.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use super::wire;
-use crate::engine::{self, Arm, Object, sched};
-use crate::op::TaskId;
-use crate::time::{Duration, Elapsed, Instant};
+use super::poll::{self, Token};
+use crate::thread::JoinHandle;
 
-/// What a future waits for.
-#[derive(Debug)]
-pub(super) struct Token(Object);
+/// A task on a host. Awaiting it gives its output, as joining it does; dropping it lets the task go on.
+pub struct Task<T> {
+    handle: JoinHandle<()>,
+    life: Arc<Life>,
+    output: Output<T>,
+}
 
-impl Token {
-    /// A token that nobody has given.
-    #[track_caller]
-    pub(super) fn new(name: &'static str) -> Arc<Token> {
-        Arc::new(Token(Object::new(name)))
+/// What a task has left at its end: its output, or none if it was ended before that; nothing once that was taken.
+type Output<T> = Arc<Mutex<Option<Option<T>>>>;
+
+/// What others know of a task, and how they end it: its future is dropped the next time it is polled.
+pub(super) struct Life {
+    /// `host/name`, for reports.
+    pub(super) name: String,
+    /// The network does not wait for its end, but ends it.
+    pub(super) is_daemon: bool,
+    is_killed: AtomicBool,
+    has_ended: AtomicBool,
+    /// Wakes the task itself, so that it sees that it was killed.
+    waker: Mutex<Option<Waker>>,
+    /// Wake the tasks that wait for its end.
+    waiters: Mutex<Vec<Waker>>,
+    /// Given at its end, so that what it did happened before what is done by a task that has awaited it.
+    end: Arc<Token>,
+}
+
+/// Whether the network waits for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Ordinary,
+    Daemon,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Life {
+    pub(super) fn new(name: String, kind: Kind) -> Arc<Life> {
+        Arc::new(Life {
+            name,
+            is_daemon: kind == Kind::Daemon,
+            is_killed: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            waker: Mutex::default(),
+            waiters: Mutex::default(),
+            end: Token::new("end"),
+        })
     }
 
-    /// Gives it. No scheduling point.
-    pub(super) fn give(&self) {
-        if self.0.is_current() {
-            sched::give_token(self.0.id());
-        } else if self.0.is_used_by_stranger() {
-            self.0.admits(Location::caller());
+    /// Its future is dropped the next time the task runs.
+    pub(super) fn kill(&self) {
+        self.is_killed.store(true, Ordering::SeqCst);
+        // Taken first: a waker is foreign code, which must not run under the lock.
+        let waker = locked(&self.waker).take();
+        if let Some(waker) = waker {
+            waker.wake();
         }
-        // A waker that has outlived its run has no future to wake.
     }
 
-    /// Takes it, or waits for it, until `deadline` at the latest; whether it was given.
-    #[track_caller]
-    pub(super) fn take(&self, deadline: Option<Instant>) -> bool {
-        sched::take_token(self.0.id(), deadline.map(Instant::as_ns), Location::caller())
+    pub(super) fn is_killed(&self) -> bool {
+        self.is_killed.load(Ordering::SeqCst)
     }
-}
 
-impl Wake for Token {
-    fn wake(self: Arc<Self>) {
-        self.give();
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
     }
-}
 
-/// Runs a future to its end on this task.
-///
-/// # Panics
-/// Outside a run of the scheduled engine, which alone has tokens.
-#[track_caller]
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    assert!(
-        engine::arm() == Arm::Sched,
-        "a future runs on the simulated network only within a run of engine turmoil or shuttle"
-    );
-    let token = Token::new("future");
-    let waker = Waker::from(Arc::clone(&token));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        // What a task of a run before this one has left behind is nobody's.
-        take_deadline();
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => token.take(take_deadline()),
-        };
+    fn ends(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.end.give();
+        let waiters = std::mem::take(&mut *locked(&self.waiters));
+        waiters.into_iter().for_each(Waker::wake);
     }
-}
 
-/// Completes after `duration` of virtual time.
-pub fn sleep(duration: Duration) -> Sleep {
-    Sleep { until: Instant::now() + duration }
-}
-
-/// What [`sleep`] gives.
-#[derive(Debug)]
-#[must_use = "a future does nothing unless it is polled"]
-pub struct Sleep {
-    until: Instant,
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.until {
+    fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.has_ended() {
             return Poll::Ready(());
         }
-        // The task's next poll is then at the latest. Whoever polls it in that poll asks again.
-        DEADLINES.with_borrow_mut(|deadlines| {
-            let deadline = deadlines.entry(wire::task()).or_insert(self.until);
-            *deadline = self.until.min(*deadline);
-        });
+        let mut waiters = locked(&self.waiters);
+        if !waiters.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiters.push(context.waker().clone());
+        }
         Poll::Pending
+    }
+
+    /// Completes when the task has ended and its future is dropped.
+    pub(super) async fn end(&self) {
+        poll_fn(|context| self.poll_end(context)).await;
     }
 }
 
-/// The future's output, unless `duration` of virtual time is over first.
-///
-/// # Errors
-/// [`Elapsed`] if it is.
-pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Life").field("name", &self.name).field("has_ended", &self.has_ended()).finish_non_exhaustive()
+    }
+}
+
+/// A task's body, given its life: runs the future until it is done or killed.
+pub(super) struct Body<T> {
+    life: Arc<Life>,
+    output: Output<T>,
+}
+
+impl<T> Body<T> {
+    pub(super) fn new(life: &Arc<Life>) -> Body<T> {
+        Body { life: Arc::clone(life), output: Arc::default() }
+    }
+
+    pub(super) fn output(&self) -> Output<T> {
+        Arc::clone(&self.output)
+    }
+
+    #[track_caller]
+    pub(super) fn run(self, future: impl Future<Output = T>) {
+        // The future is dropped within: its sockets are closed before others learn of the end.
+        let output = poll::block_on(unless_killed(future, &self.life));
+        *locked(&self.output) = Some(output);
+        self.life.ends();
+    }
+}
+
+async fn unless_killed<F: Future>(future: F, life: &Life) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut sleep = pin!(sleep(duration));
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Ok(output)),
-        Poll::Pending => sleep.as_mut().poll(context).map(|()| Err(Elapsed)),
+    poll_fn(|context| {
+        if life.is_killed() {
+            return Poll::Ready(None);
+        }
+        *locked(&life.waker) = Some(context.waker().clone());
+        future.as_mut().poll(context).map(Some)
     })
     .await
 }
 
-thread_local! {
-    /// When a task whose future is being polled wants to be polled again at the latest. By task, since what a poll calls
-    /// may let others be polled in the middle of it.
-    static DEADLINES: RefCell<BTreeMap<TaskId, Instant>> = const { RefCell::new(BTreeMap::new()) };
+impl<T> Task<T> {
+    pub(super) fn new(handle: JoinHandle<()>, life: Arc<Life>, output: Output<T>) -> Task<T> {
+        Task { handle, life, output }
+    }
+
+    /// Waits until it has ended. None: it was ended before its future was done.
+    #[track_caller]
+    pub fn join(self) -> Option<T> {
+        self.handle.join();
+        locked(&self.output).take().flatten()
+    }
+
+    /// Ends it: its future is dropped at the point where it waits. It is still to be joined, or not.
+    pub fn abort(&self) {
+        self.life.kill();
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.life.has_ended()
+    }
 }
 
-fn take_deadline() -> Option<Instant> {
-    DEADLINES.with_borrow_mut(|deadlines| deadlines.remove(&wire::task()))
+/// As [`Task::join`], without blocking: a task on a host awaits another.
+impl<T> Future for Task<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        if self.life.poll_end(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.life.end.try_take();
+        match locked(&self.output).take() {
+            Some(output) => Poll::Ready(output),
+            None => super::misused(&format!("`{}` was awaited again after it had given its output", self.life.name)),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("life", &self.life).finish_non_exhaustive()
+    }
 }

@@ -8,21 +8,23 @@
 //! begins.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use turmoil_net::{EnterGuard, HostId, NetstatEntry, NetstatState, Packet, Transport};
+use turmoil_net::{EnterGuard, HostId, Packet};
 
-use super::connection::{Connection, Hit, Pair, Passed, reset_from};
+use super::config::Config;
+use super::connection::Pair;
 use super::directory::{Directory, Place};
-use super::fault::{End, Fault};
-use super::host::Kill;
+use super::fault::Fault;
+use super::host::Software;
 use super::link::{Ends, Link, Links};
-use super::network::Config;
-use super::task::Token;
+use super::passed::Hit;
+use super::poll::Token;
+use super::sockets::Streams;
+use super::task::Life;
 use crate::op::TaskId;
 use crate::run;
 use crate::time::{Duration, Instant};
@@ -43,29 +45,31 @@ pub(super) struct HostState {
     pub(super) address: IpAddr,
     /// Packets from and to it vanish.
     pub(super) is_down: bool,
+    /// What it runs after a restart.
+    pub(super) software: Vec<Software>,
 }
 
 pub(super) struct Wire {
-    guard: EnterGuard,
+    pub(super) guard: EnterGuard,
     pub(super) config: Config,
     pub(super) hosts: Vec<HostState>,
-    links: Links,
+    pub(super) links: Links,
     /// Faults that are to happen between two packets, by the moment and the order in which they came up.
-    late: BTreeMap<(Instant, u64), (Place, Fault)>,
-    connections: Directory,
-    /// Those that somebody holds, by their own and their peers' addresses.
-    streams: BTreeSet<(SocketAddr, SocketAddr)>,
+    pub(super) late: BTreeMap<(Instant, u64), (Place, Fault)>,
+    pub(super) connections: Directory,
+    /// The streams that the component holds.
+    pub(super) streams: Streams,
     under_way: BTreeMap<(Instant, u64), Packet>,
-    sent: u64,
+    pub(super) sent: u64,
     quiet: u32,
     last_turn: Instant,
-    /// Somebody has done something with a socket since the last turn.
+    /// A task has used a socket since the last turn.
     has_news: bool,
     pub(super) token: Arc<Token>,
     pub(super) is_closing: bool,
     pub(super) host_of_task: BTreeMap<TaskId, usize>,
-    pub(super) tasks: Vec<(usize, Arc<Kill>)>,
-    notes: Vec<String>,
+    pub(super) tasks: Vec<(usize, Arc<Life>)>,
+    pub(super) notes: Vec<String>,
     egress: Vec<Packet>,
 }
 
@@ -75,14 +79,15 @@ pub(super) fn install(config: Config) {
     remove();
     let mut net = turmoil_net::Net::with_config(
         turmoil_net::KernelConfig::default()
-            .default_backlog(config.backlog.saturating_add(1))
+            // The wire counts the places of a backlog; the kernel would count those of connections that have ended too.
+            .default_backlog(usize::MAX)
             .recv_buf_cap(config.window)
             .send_buf_cap(config.window)
             .retx_threshold(config.retransmit_ticks()),
     );
     let hosts = config.hosts.iter().zip(1..=u8::MAX).map(|(name, last)| {
         let address = IpAddr::from([10, 0, 0, last]);
-        HostState { name, id: net.add_host(address), address, is_down: false }
+        HostState { name, id: net.add_host(address), address, is_down: false, software: Vec::new() }
     });
     let hosts: Vec<HostState> = hosts.collect();
     let wire = Wire {
@@ -92,7 +97,7 @@ pub(super) fn install(config: Config) {
         links: Links::default(),
         late: BTreeMap::new(),
         connections: Directory::default(),
-        streams: BTreeSet::new(),
+        streams: Streams::new(),
         under_way: BTreeMap::new(),
         sent: 0,
         quiet: u32::MAX,
@@ -110,7 +115,9 @@ pub(super) fn install(config: Config) {
 
 /// Takes the wire away at the end of its run.
 pub(super) fn remove() {
-    drop(WIRE.with_borrow_mut(|wire| wire.take()));
+    let Some(mut wire) = WIRE.with_borrow_mut(|wire| wire.take()) else { return };
+    // A stream that is left closes its socket when it is dropped, in a network that is gone.
+    std::mem::forget(std::mem::take(&mut wire.streams));
 }
 
 /// Does something with the wire.
@@ -118,10 +125,10 @@ pub(super) fn remove() {
 /// # Panics
 /// Outside [`super::simulate`].
 pub(super) fn with<R>(f: impl FnOnce(&mut Wire) -> R) -> R {
-    WIRE.with_borrow_mut(|wire| match &mut **wire {
-        Some(wire) => f(wire),
-        None => panic!("sockets exist only within sim::net::simulate"),
-    })
+    match WIRE.with_borrow_mut(|wire| wire.as_mut().map(f)) {
+        Some(result) => result,
+        None => super::misused("sockets exist only within sim::net::simulate"),
+    }
 }
 
 /// Whether there is one: streams may outlive it.
@@ -145,7 +152,7 @@ pub(super) fn run() {
             token.take(None);
             continue;
         }
-        // Until something is due; somebody who has something to send in the meantime says so.
+        // Until something is due; a task that has something to send in the meantime says so.
         while let Some(next) = with(|wire| wire.next_turn()) {
             token.take(Some(next));
         }
@@ -155,12 +162,10 @@ pub(super) fn run() {
     }
 }
 
-/// Somebody has done something with a socket of this host: the sockets of it are those that are meant from here on, and
-/// the wire has something to look at.
+/// A task uses a socket of this host: `f` finds the sockets of that host, and the wire looks for what is to be sent.
 pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
     let (id, token) = with(|wire| {
-        wire.quiet = 0;
-        wire.has_news = true;
+        wire.has_news();
         (wire.hosts[host].id, Arc::clone(&wire.token))
     });
     turmoil_net::set_current(id);
@@ -178,19 +183,24 @@ impl Wire {
         self.under_way.is_empty() && self.late.is_empty() && self.links.next_mending().is_none()
     }
 
+    /// There may be something to send.
+    pub(super) fn has_news(&mut self) {
+        (self.quiet, self.has_news) = (0, true);
+    }
+
     /// The tasks of a host.
-    pub(super) fn tasks_of(&self, host: usize) -> Vec<Arc<Kill>> {
+    pub(super) fn tasks_of(&self, host: usize) -> Vec<Arc<Life>> {
         self.tasks.iter().filter(|(of, _)| *of == host).map(|(_, task)| Arc::clone(task)).collect()
     }
 
-    /// The names of the tasks that have not ended.
-    pub(super) fn unended(&self) -> Vec<String> {
-        let unended = self.tasks.iter().filter(|(_, task)| !task.ended.load(Ordering::SeqCst));
-        unended.map(|(_, task)| task.name.clone()).collect()
+    /// The tasks of this kind that have not ended.
+    pub(super) fn unended(&self, which: impl Fn(&Life) -> bool) -> Vec<Arc<Life>> {
+        let tasks = self.tasks.iter().map(|(_, task)| task);
+        tasks.filter(|task| which(task) && !task.has_ended()).map(Arc::clone).collect()
     }
 
     pub(super) fn set_link(&mut self, ends: Ends, link: Link) {
-        (self.quiet, self.has_news) = (0, true);
+        self.has_news();
         self.links.set(ends, link).into_iter().for_each(|packet| self.send(packet));
         self.token.give();
     }
@@ -199,7 +209,7 @@ impl Wire {
         self.hosts.iter().position(|host| host.address == address)
     }
 
-    fn hosts_of(&self, pair: Pair) -> (Option<usize>, Option<usize>) {
+    pub(super) fn hosts_of(&self, pair: Pair) -> (Option<usize>, Option<usize>) {
         (self.host_of(pair.client.ip()), self.host_of(pair.server.ip()))
     }
 
@@ -207,7 +217,12 @@ impl Wire {
         Some(Ends::new(self.host_of(packet.src)?, self.host_of(packet.dst)?))
     }
 
-    /// When the next turn is, if that is later than now: a tick after the last one if somebody has something to send,
+    /// The name of the host with this address, for tables.
+    pub(super) fn name_of(&self, address: IpAddr) -> &'static str {
+        self.host_of(address).map_or("?", |host| self.hosts[host].name)
+    }
+
+    /// When the next turn is, if that is later than now: a tick after the last one if a task has something to send,
     /// else when a packet is due or a retransmission may be.
     fn next_turn(&self) -> Option<Instant> {
         let soonest = self.last_turn + TICK;
@@ -232,11 +247,7 @@ impl Wire {
         self.has_news = false;
         while let Some(entry) = self.under_way.first_entry().filter(|entry| entry.key().0 <= now) {
             let packet = entry.remove();
-            if self.vanishes(&packet) {
-                self.lose(&packet);
-            } else if !self.refuses(&packet) {
-                self.guard.deliver(packet);
-            }
+            self.arrive(packet);
         }
         self.links.mended(now).into_iter().for_each(|ends| self.set_link(ends, Link::Up));
         self.happen_late(now);
@@ -252,120 +263,22 @@ impl Wire {
         std::mem::take(&mut self.notes)
     }
 
-    /// A packet gets lost, and yet its sender has what it acknowledges; what it says of room is to be said again.
-    fn lose(&mut self, packet: &Packet) {
-        if let Some(place) = self.connections.of(packet) {
-            self.connections.get_mut(place).lose(packet, place.end);
-        }
+    /// Lets the kernels forget the sockets that are closed, whose ports are taken until then. What they send waits for the
+    /// next turn.
+    pub(super) fn reap(&mut self) {
+        self.guard.egress_all(&mut self.egress);
+        self.has_news();
+        self.token.give();
     }
 
-    /// Answers data that nobody will read by RST, as a real stack does. turmoil-net would keep them until its buffer is
-    /// full, and the sender, with its FIN behind them, would wait for ever.
-    fn refuses(&mut self, packet: &Packet) -> bool {
-        let Transport::Tcp(segment) = &packet.payload else { return false };
-        if segment.payload.is_empty() {
-            return false;
-        }
-        let Some(place) = self.connections.of(packet) else { return false };
-        let connection = self.connections.get_mut(place);
-        if !connection.is_unwanted(segment, place.end) {
-            return false;
-        }
-        let [onward, back] = connection.refuse_data(place.end);
-        self.send(back);
-        self.guard.deliver(onward);
-        true
-    }
-
-    /// Tells senders that there is room again. turmoil-net tells them only when one read has freed half of a buffer:
-    /// who reads a full one in smaller pieces would leave its sender, and its FIN, waiting for ever.
-    ///
-    /// A sender whose peer cannot be reached would wait for ever as well, where a kernel probes and gives up in the
-    /// end. So it is told of room that is not known of; what it sends then is lost, and timed like any segment.
-    fn open_windows(&mut self) {
-        let window = u16::try_from(self.config.window).unwrap_or(u16::MAX);
-        let filled = |local: SocketAddr, peer: SocketAddr| {
-            let sockets = turmoil_net::netstat(local.ip()).entries;
-            let socket = sockets.iter().find(|socket| socket.local == local && socket.peer == Some(peer));
-            socket.map_or(u16::MAX, |socket| u16::try_from(socket.recv_q).unwrap_or(u16::MAX))
-        };
-        let closed: Vec<Place> =
-            self.connections.places().filter(|it| self.connections.get(*it).waits(window)).collect();
-        for place in closed {
-            let connection = self.connections.get(place);
-            let Pair { client, server } = connection.pair;
-            let is_broken = self.is_broken(client.ip(), server.ip());
-            let connection = self.connections.get_mut(place);
-            let packets = match connection.is_cut || is_broken {
-                true => connection.probes(window),
-                false => connection.open_windows(window, filled),
-            };
-            // What is on its way over a broken link gets lost; over another it arrives first, if it says otherwise.
-            match is_broken {
-                true => packets.into_iter().for_each(|packet| self.guard.deliver(packet)),
-                false => packets.into_iter().for_each(|packet| self.send(packet)),
-            }
-        }
-    }
-
-    /// A stream was dropped.
-    pub(super) fn dropped(&mut self, local: SocketAddr, peer: SocketAddr) {
-        self.streams.remove(&(local, peer));
-        if let Some(place) = self.connections.between(local, peer) {
-            self.connections.get_mut(place).drop_end(place.end);
-        }
-    }
-
-    /// Ends the sockets that nobody holds and that wait for what does not come, since the wire is quiet: the FIN of a
-    /// peer that has given up, or room at one. A kernel does so in the end, turmoil-net never.
-    pub(super) fn give_up_orphans(&self) {
-        // What was closed is in one of these; what is in another is somebody's, or was forgotten.
-        let ends = [NetstatState::FinWait1, NetstatState::FinWait2, NetstatState::Closing, NetstatState::LastAck];
-        let is_ending = |socket: &NetstatEntry| socket.state.is_some_and(|state| ends.contains(&state));
-        let is_held =
-            |socket: &NetstatEntry| socket.peer.is_some_and(|peer| self.streams.contains(&(socket.local, peer)));
-        for host in &self.hosts {
-            self.reset_sockets(host, |socket| is_ending(socket) && !is_held(socket));
-        }
-    }
-
-    /// A host that was down is up again and knows of none of its connections: its kernel has gone with it, and sends
-    /// nothing more of what a socket had left to say.
-    pub(super) fn bring_up(&mut self, host: usize) {
-        if std::mem::replace(&mut self.hosts[host].is_down, false) {
-            self.reset_sockets(&self.hosts[host], |_| true);
-        }
-    }
-
-    /// RST at once, as if from their peers, to those connected sockets of a host.
-    fn reset_sockets(&self, host: &HostState, which: impl Fn(&NetstatEntry) -> bool) {
-        let sockets = turmoil_net::netstat(host.address).entries;
-        for (local, peer) in sockets.iter().filter(|it| which(it)).filter_map(|it| Some((it.local, it.peer?))) {
-            self.guard.deliver(reset_from(peer, local));
-        }
-    }
-
-    /// A fault hits a connection.
-    fn hit(hit: Hit) {
-        run::with(|run| run.faults.hit(hit.fault, hit.phase));
-    }
-
-    /// The FIN that an end is about to say is a fault's.
-    pub(super) fn told_to_finish(&mut self, local: SocketAddr, peer: SocketAddr) {
-        if let Some(place) = self.connections.between(local, peer) {
-            self.connections.get_mut(place).told_to_finish(place.end);
-        }
-    }
-
-    /// A fault of hosts or links hits the connections that these meet.
-    pub(super) fn hit_hosts(&self, fault: &'static str, meets: impl Fn(usize, usize) -> bool) {
-        for connection in self.connections.iter() {
-            let ends = self.hosts_of(connection.pair);
-            if let (Some(client), Some(server)) = ends
-                && meets(client, server)
-            {
-                Wire::hit(Hit { fault, phase: connection.phase() });
-            }
+    fn arrive(&mut self, packet: Packet) {
+        if self.vanishes(&packet) {
+            self.lose(&packet);
+        } else if self.comes_before_its_stream(&packet) {
+            self.sent += 1;
+            self.under_way.insert((Instant::now() + TICK, self.sent), packet);
+        } else if !self.refuses(&packet) {
+            self.guard.deliver(packet);
         }
     }
 
@@ -373,124 +286,79 @@ impl Wire {
     fn depart(&mut self, packet: Packet, now: Instant) {
         if self.vanishes(&packet) {
             self.lose(&packet);
-            return;
+        } else {
+            self.pass(packet, now);
         }
-        self.pass(packet, now).into_iter().for_each(|packet| self.send(packet));
     }
 
-    fn vanishes(&self, packet: &Packet) -> bool {
+    /// A packet gets lost, and yet its sender has what it acknowledges; what it says of room is to be said again.
+    pub(super) fn lose(&mut self, packet: &Packet) {
+        if let Some(place) = self.connections.of(packet) {
+            self.connections.get_mut(place).lose(packet, place.end);
+        }
+    }
+
+    pub(super) fn vanishes(&self, packet: &Packet) -> bool {
         self.is_broken(packet.src, packet.dst)
     }
 
     /// Whether what goes from one address to the other gets lost.
-    fn is_broken(&self, one: IpAddr, other: IpAddr) -> bool {
+    pub(super) fn is_broken(&self, one: IpAddr, other: IpAddr) -> bool {
         let (Some(one), Some(other)) = (self.host_of(one), self.host_of(other)) else { return true };
         let is_down = [one, other].into_iter().any(|host| self.hosts[host].is_down);
         is_down || self.links.state(Ends::new(one, other)) == Link::Partitioned
     }
 
     /// Puts a packet on its link.
-    fn send(&mut self, packet: Packet) {
+    pub(super) fn send(&mut self, packet: Packet) {
         let (Some(link), Some(place)) = (self.between(&packet), self.connections.of(&packet)) else { return };
         if self.links.state(link) == Link::Held {
             self.links.hold(link, packet);
             return;
         }
-        let Config { latency_ms, .. } = self.config;
-        let spread = latency_ms.1.saturating_sub(latency_ms.0);
+        let (least, most) = self.config.latency_ms;
         let connection = self.connections.get_mut(place);
-        let ms = latency_ms.0 + connection.latency(place.end).below(u64::from(spread) + 1) as u32;
+        let ms = least + connection.latency(place.end).below(u64::from(most - least) + 1) as u32;
         let at = connection.arrival(place.end, Instant::now() + Duration::from_millis(u64::from(ms)));
         self.sent += 1;
         self.under_way.insert((at, self.sent), packet);
     }
 
-    /// What the faults of the plan make of a packet: what goes on its way instead.
-    fn pass(&mut self, packet: Packet, now: Instant) -> Vec<Packet> {
-        let Transport::Tcp(segment) = &packet.payload else { return vec![packet] };
-        let is_attempt = segment.flags.syn && !segment.flags.ack;
-        let place = match is_attempt {
-            true => self.connections.of_attempt(&packet, self.config.frames),
-            false => self.connections.of(&packet),
-        };
-        let Some(place) = place else { return Vec::new() };
-        let is_full = is_attempt && self.is_full(self.connections.get(place).pair.server);
-        let connection = self.connections.get_mut(place);
-        let passed = match is_full && !connection.is_waiting {
-            true => connection.pass_syn(packet, place.end, &self.config.faults, true),
-            false => connection.pass(packet, place.end, &self.config.faults, now),
-        };
-        self.follow(place, passed, now)
+    /// A link is broken, and with it every connection over it is hit.
+    pub(super) fn break_link(&mut self, ends: Ends, link: Link) {
+        self.hit_where(link.fault(), |_, client, server| ends == Ends::new(client, server));
+        self.set_link(ends, link);
     }
 
-    /// Does what has come of a packet, or of a fault between two; the packets that go on their way.
-    fn follow(&mut self, place: Place, passed: Passed, now: Instant) -> Vec<Packet> {
-        if let Some(told) = passed.told {
-            let words = if told.is_empty() { told } else { format!("{} {told}", self.words(place)) };
-            self.notes.push(words);
-        }
-        passed.hits.into_iter().for_each(Wire::hit);
-        if let Some((at, fault)) = passed.late {
-            self.sent += 1;
-            self.late.insert((at, self.sent), (place, fault));
-        }
-        if let Some((link, ms)) = passed.breaks
-            && let (Some(client), Some(server)) = self.hosts_of(self.connections.get(place).pair)
-        {
-            let ends = Ends::new(client, server);
-            self.break_link(ends, link);
-            self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
-        }
-        passed.packets
-    }
-
-    /// Faults whose moment has come.
-    fn happen_late(&mut self, now: Instant) {
-        while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
-            let (place, fault) = entry.remove();
-            if let Some(passed) = self.connections.get_mut(place).happen_late(&fault, now) {
-                self.follow(place, passed, now).into_iter().for_each(|packet| self.send(packet));
+    /// A fault of hosts or links hits the connections that it meets, by their numbers and the hosts of their ends.
+    pub(super) fn hit_where(&self, fault: &'static str, meets: impl Fn(u32, usize, usize) -> bool) {
+        for connection in self.connections.iter() {
+            let ends = self.hosts_of(connection.pair);
+            if let (Some(client), Some(server)) = ends
+                && meets(connection.number, client, server)
+            {
+                hit(Hit { fault, phase: connection.phase() });
             }
         }
     }
 
-    /// A link is broken, and with it every connection over it is hit.
-    pub(super) fn break_link(&mut self, ends: Ends, link: Link) {
-        self.hit_hosts(link.fault(), |client, server| ends == Ends::new(client, server));
-        self.set_link(ends, link);
-    }
-
-    /// Whether the listener has as many waiting as it takes.
-    fn is_full(&self, server: SocketAddr) -> bool {
-        let waiting = self.connections.iter().filter(|it| it.pair.server == server && it.is_waiting);
-        waiting.count() >= self.config.backlog
-    }
-
-    /// There is a stream; of an accepted connection, the listener's application has taken it. The number of its
-    /// connection, and which end it is.
-    pub(super) fn accepted(&mut self, local: SocketAddr, peer: SocketAddr) -> Option<(u32, End)> {
-        self.streams.insert((local, peer));
-        let place = self.connections.between(local, peer)?;
-        let connection = self.connections.get_mut(place);
-        if place.end == End::Server {
-            connection.is_waiting = false;
+    /// No fault of the plan happens from here on, and those that last end: what a stall has kept arrives.
+    pub(super) fn end_faults(&mut self) {
+        self.config.faults.clear();
+        self.late.clear();
+        self.links.forget_mending();
+        let soon = Instant::now() + Duration::from_millis(u64::from(self.config.latency_ms.1));
+        self.connections.iter_mut().for_each(|connection| connection.end_faults(soon));
+        // In their order: none overtakes another.
+        for ((_, nth), packet) in self.under_way.split_off(&(soon, 0)) {
+            self.under_way.insert((soon, nth), packet);
         }
-        Some((connection.number, place.end))
+        self.has_news();
+        self.token.give();
     }
+}
 
-    /// The fault by which an end shuts its write side, if there is one.
-    pub(super) fn finish(&self, local: SocketAddr, peer: SocketAddr) -> Option<Fault> {
-        let place = self.connections.between(local, peer)?;
-        self.connections.get(place).finish(place.end, &self.config.faults)
-    }
-
-    fn words(&self, place: Place) -> String {
-        let Connection { number, pair, .. } = self.connections.get(place);
-        let name = |address: IpAddr| self.host_of(address).map_or("?", |host| self.hosts[host].name);
-        let (client, server) = (name(pair.client.ip()), name(pair.server.ip()));
-        match place.end {
-            End::Client => format!("tcp#{number} {client} -> {server}:"),
-            End::Server => format!("tcp#{number} {server} -> {client}:"),
-        }
-    }
+/// A fault hits a connection.
+pub(super) fn hit(hit: Hit) {
+    run::with(|run| run.faults.hit(hit.fault, hit.phase));
 }

@@ -130,6 +130,14 @@ impl Header {
         engine::after(OpKind::Upgrade, self.object.id(), location);
         risen
     }
+
+    /// Takes back what [`Header::rise`] added; true if nothing is left. No step: no reference was ever handed out.
+    fn sink(&self) -> bool {
+        match &self.count {
+            Count::Loom(count) => count.write(|count| count.fetch_sub(1, Ordering::AcqRel)) == 1,
+            Count::Std(count) => count.fetch_sub(1, Ordering::AcqRel) == 1,
+        }
+    }
 }
 
 impl<T> Arc<T> {
@@ -240,8 +248,15 @@ impl<T> Weak<T> {
         if !header.rise(Location::caller()) {
             return None;
         }
-        // The count rose from above zero, so some strong reference has not given up std's count yet.
-        self.value.upgrade().map(|value| Arc { value, header: Shared::clone(header) })
+        let Some(value) = self.value.upgrade() else {
+            // On real threads the last strong reference may go between the two counts. The value is gone then, and the
+            // reference that the first count has for this one is none.
+            if header.sink() {
+                ledger::arc_closed(header.custody);
+            }
+            return None;
+        };
+        Some(Arc { value, header: Shared::clone(header) })
     }
 }
 

@@ -12,9 +12,9 @@ use crate::violation::ViolationKind;
 /// How much of a trace a table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Custody, state changes and notes: what a reviewer reads. Mere uses, operations that begin and complete, and accesses
-    /// to cells are shown of the resource, or the cell, that the finding is about only. No source lines, so that an edit above does not change a
-    /// snapshot.
+    /// Custody, state changes and notes: what a reviewer reads. Mere uses, operations that begin and complete, and
+    /// accesses to cells are shown of the resource, or the cell, that the finding is about only. No source lines, so
+    /// that an edit above does not change a snapshot.
     Custody,
     /// Every operation, with its source line.
     Full,
@@ -46,7 +46,7 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
             row.push(Cell::new(event.step));
         }
         let task = event.task.index();
-        let told = told(&outcome.tasks[task], text);
+        let told = told(outcome, task, text);
         row.extend(shown.iter().map(|column| Cell::new(if column.tasks.contains(&task) { told.as_str() } else { "" })));
         if detail == Detail::Full {
             row.push(Cell::new(format!("{}:{}", event.location.file(), event.location.line())));
@@ -69,6 +69,7 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
 /// A column: a task, or a host with all of its tasks.
 struct Column<'a> {
     name: &'a str,
+    host: Option<&'static str>,
     tasks: Vec<usize>,
 }
 
@@ -79,23 +80,21 @@ fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a
     tasks.dedup();
     let mut columns: Vec<Column> = Vec::new();
     for task in tasks {
-        let (name, on_host) = split(&outcome.tasks[task]);
-        match columns.iter_mut().find(|column| on_host.is_some() && column.name == name) {
-            Some(host) => host.tasks.push(task),
-            None => columns.push(Column { name, tasks: vec![task] }),
+        let host = outcome.hosts[task];
+        match columns.iter_mut().find(|column| host.is_some() && column.host == host) {
+            Some(column) => column.tasks.push(task),
+            None => columns.push(Column { name: host.unwrap_or(&outcome.tasks[task]), host, tasks: vec![task] }),
         }
     }
     columns
 }
 
-/// A task's name as host and task, if it is on a host ([`crate::net::Host::spawn`]).
-fn split(name: &str) -> (&str, Option<&str>) {
-    name.split_once('/').map_or((name, None), |(host, task)| (host, Some(task)))
-}
-
-/// What stands in the row of a task: which one it is of its host is part of the text.
-fn told(name: &str, text: &str) -> String {
-    split(name).1.map_or_else(|| text.to_owned(), |task| format!("{task}: {text}"))
+/// What stands in the row of a task. The name of a task of a host is part of the text, without its host's
+/// ([`crate::net::Host::spawn`]).
+fn told(outcome: &Outcome, task: usize, text: &str) -> String {
+    let name = &outcome.tasks[task];
+    let on_host = outcome.hosts[task].and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
+    on_host.map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
 }
 
 fn clock(now_ns: u64) -> String {

@@ -35,6 +35,7 @@ pub fn run(variant: Variant, plan: &NetPlan) {
         window: plan.socket_bytes as usize,
         frames: Frames::Own(Http::of),
         faults: plan.faults.clone(),
+        ..Config::default()
     };
     simulate(config, |network| serve(variant, plan, network, names));
 }

@@ -48,7 +48,7 @@ enum Went {
 pub(super) async fn run(plan: NetPlan, number: u32, server: SocketAddr) {
     let Some(client) = plan.base.clients.get(number as usize) else { return };
     for _ in 0..client.visits {
-        let Ok(Ok(mut stream)) = timeout(PATIENCE, TcpStream::connect(server)).await else {
+        let Ok(Ok(stream)) = timeout(PATIENCE, TcpStream::connect(server)).await else {
             sometimes("a client is refused", true);
             continue;
         };

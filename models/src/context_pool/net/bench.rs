@@ -37,6 +37,7 @@ pub fn run(variant: Variant, plan: &NetPlan) {
         window: plan.window as usize,
         frames: Frames::Own(wire::Sp::of),
         faults: plan.faults.clone(),
+        ..Config::default()
     };
     simulate(config, |network| {
         let serving = Serving::start(variant, plan, network.host("rep"));

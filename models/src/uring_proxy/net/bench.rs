@@ -43,6 +43,7 @@ pub fn run(variant: Variant, plan: &NetPlan) {
         window: plan.socket_bytes as usize,
         frames: Frames::Own(|_| Box::new(Resp)),
         faults: plan.faults.clone(),
+        ..Config::default()
     };
     let score = Arc::new(Score::default());
     simulate(config, |network| carry_out(variant, plan, network, &score));

@@ -1,15 +1,16 @@
 //! The kernel of the scheduled engines: tasks, who is ready, who sleeps, what blocks whom, and the decision.
 //!
-//! It is engine-neutral: it needs coroutines from below (shuttle's today) and a [`Strategy`] from above. It decides before
-//! it asks for a switch, so that a step by which the same task goes on costs no switch at all.
+//! It is engine-neutral: it needs coroutines from below (shuttle's today) and a [`Strategy`] from above. It decides
+//! before it asks for a switch, so that a step by which the same task goes on costs no switch at all.
 //!
-//! A task whose announced operation cannot go on (a lock that is held) is not ready and is never offered to the strategy;
-//! it becomes ready again the moment the operation could go on. So no step is spent on a vain attempt.
+//! A task whose announced operation cannot go on (a lock that is held) is not ready and is never offered to the
+//! strategy; it becomes ready again the moment the operation could go on. So no step is spent on a vain attempt.
 
 use std::panic::Location;
 
 use smallvec::SmallVec;
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::objects::{Mode, ObjectState};
 use crate::engine::spin::Spin;
@@ -117,8 +118,10 @@ pub(super) struct Kernel {
     pub(super) now_ns: u64,
     pub(super) halted: bool,
     yielding: bool,
-    unfinished: u32,
-    bounds: Bounds,
+    /// Tasks that have not finished; the alarm is not counted.
+    pub(super) unfinished: u32,
+    pub(super) alarm: Option<Alarm>,
+    pub(super) bounds: Bounds,
     /// The forced switches of this run, if it is recorded.
     pub(super) switches: Option<Vec<Switch>>,
 }
@@ -142,6 +145,7 @@ impl Kernel {
             halted: false,
             yielding: false,
             unfinished: 0,
+            alarm: None,
             bounds,
             switches: record.then(Vec::new),
         };
@@ -292,8 +296,13 @@ impl Kernel {
     pub(super) fn sleep_until(&mut self, deadline_ns: u64) {
         let me = self.current;
         self.make_blocked(me);
+        self.put_to_sleep(me, deadline_ns);
+    }
+
+    /// A blocked task sleeps until `deadline_ns`.
+    pub(super) fn put_to_sleep(&mut self, task: TaskId, deadline_ns: u64) {
         self.slept += 1;
-        self.sleepers.push(Sleeper { deadline_ns, order: self.slept, task: me });
+        self.sleepers.push(Sleeper { deadline_ns, order: self.slept, task });
     }
 
     /// The sleeper is woken before its time.
@@ -309,9 +318,9 @@ impl Kernel {
     pub(super) fn finish_current(&mut self) {
         let me = self.current;
         self.make_blocked(me);
+        self.unfinished -= u32::from(!self.is_alarm(me));
         let task = &mut self.tasks[me.index()];
         task.status = Status::Finished;
-        self.unfinished -= 1;
         for joiner in std::mem::take(&mut task.joiners) {
             self.make_ready(joiner);
         }
@@ -321,6 +330,9 @@ impl Kernel {
     pub(super) fn decide(&mut self) -> Next {
         if self.halted {
             return Next::Halt;
+        }
+        if self.unfinished == 0 {
+            self.close_alarm();
         }
         let yielding = std::mem::take(&mut self.yielding);
         let sleeper = self.eligible_sleeper();
@@ -399,6 +411,12 @@ impl Kernel {
         self.halt(violation)
     }
 
+    /// Sleepers overtake ready tasks by no more than this from here on; the bound that was there before.
+    pub(super) fn bound_drift(&mut self, drift_ns: u64) -> u64 {
+        let bound = self.early_ns.saturating_add(drift_ns).min(self.bounds.drift_ns);
+        std::mem::replace(&mut self.bounds.drift_ns, bound)
+    }
+
     pub(super) fn give_up(&mut self, void: Void) -> Next {
         run::with(|run| {
             run.step = self.steps;
@@ -418,8 +436,9 @@ impl Kernel {
     }
 
     fn deadlocked(&self) -> Violation {
+        let is_blocked = |id: usize, task: &Task| task.status != Status::Finished && !self.is_alarm(TaskId(id as u32));
         let blocked: Vec<(usize, &Task)> =
-            self.tasks.iter().enumerate().filter(|(_, task)| task.status != Status::Finished).collect();
+            self.tasks.iter().enumerate().filter(|(id, task)| is_blocked(*id, task)).collect();
         let described = run::with(|run| {
             blocked
                 .iter()

@@ -4,6 +4,7 @@
 //! timeouts, no orderings weaker than sequential consistency and no counted references, and those are what this harness
 //! is for. What is here is what another coroutine engine would need too: everything but `shuttle.rs`.
 
+mod alarm;
 mod clock;
 mod kernel;
 mod objects;
@@ -16,6 +17,7 @@ mod token;
 use std::cell::RefCell;
 use std::panic::Location;
 
+pub(crate) use alarm::{await_alarm, set_alarm, start_alarm};
 pub(crate) use kernel::Bounds;
 use kernel::{Go, Kernel, Need, Next};
 use objects::ObjectState;
@@ -25,7 +27,7 @@ pub(crate) use sync::{
     lock, notify, notify_late, try_lock, unlock, wait, wait_until,
 };
 
-pub(crate) use token::{give_token, take_token};
+pub(crate) use token::{give_token, take_token, try_take_token};
 
 use crate::op::{ObjectId, Op, OpKind, TaskId};
 use crate::panics;
@@ -125,9 +127,15 @@ pub(crate) fn sleep_ns(duration_ns: u64, location: &'static Location<'static>) {
     run::with(|run| run.record(Item::TimedOut, location));
 }
 
-/// Starts a task that runs `body`.
+/// Starts a task that runs `body`. A scheduling point, except within a poll: a poll may hold locks of std, which its
+/// executor takes around a spawn, and a switch would leave them held by a task that does not run.
 pub(crate) fn spawn(name: Option<String>, body: Box<dyn FnOnce()>, location: &'static Location<'static>) -> TaskId {
-    point(Op { kind: OpKind::Spawn, object: ObjectId::NONE, location });
+    let op = Op { kind: OpKind::Spawn, object: ObjectId::NONE, location };
+    if run::with(|run| run.is_polling()).unwrap_or(false) {
+        run::with(|run| run.operated(op));
+    } else {
+        point(op);
+    }
     let Some((id, key)) = run::with(|run| run.spawned(name)) else { return TaskId::MAIN };
     let over = with(|kernel| {
         if kernel.halted {
@@ -174,6 +182,16 @@ pub(crate) fn join(task: TaskId, location: &'static Location<'static>) {
 /// Whether the task has finished.
 pub(crate) fn is_finished(task: TaskId) -> bool {
     with(|kernel| kernel.halted || kernel.tasks[task.index()].status == kernel::Status::Finished)
+}
+
+/// Sleepers overtake ready tasks by no more than `drift_ns` in all until the bound that this returns is given back.
+pub(crate) fn bound_drift(drift_ns: u64) -> u64 {
+    with(|kernel| kernel.bound_drift(drift_ns))
+}
+
+/// Gives back the bound of [`bound_drift`].
+pub(crate) fn restore_drift(drift_ns: u64) {
+    with(|kernel| kernel.bounds.drift_ns = drift_ns);
 }
 
 /// Virtual time.

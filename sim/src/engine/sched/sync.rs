@@ -228,8 +228,8 @@ pub(crate) fn count_down(object: ObjectId, location: &'static Location<'static>,
     }
 }
 
-/// A compare-and-exchange, or what amounts to one, is about to happen; `outcome` tells, once it is this task's turn, whether it writes and with
-/// which order.
+/// A compare-and-exchange, or what amounts to one, is about to happen; `outcome` tells, once it is this task's turn,
+/// whether it writes and with which order.
 pub(crate) fn atomic_exchange(
     object: ObjectId,
     kind: OpKind,

@@ -1,7 +1,7 @@
 //! A token that one task waits for and anybody may give: what wakes a future.
 //!
-//! Giving it is no scheduling point. A waker is called from inside other people's code, which may hold a lock of std's or
-//! be in the middle of a poll; a switch there could leave that lock held by a task that is not running.
+//! Giving it is no scheduling point. A waker is called from inside other people's code, which may hold a lock of std's
+//! or be in the middle of a poll; a switch there could leave that lock held by a task that is not running.
 
 use std::panic::Location;
 
@@ -19,8 +19,8 @@ pub(super) struct TokenState {
     clock: Clock,
 }
 
-/// Takes the token; waits for it, until `deadline_ns` of virtual time at the latest. False: it was not given in time, or
-/// the run is over.
+/// Takes the token; waits for it, until `deadline_ns` of virtual time at the latest. False: it was not given in time,
+/// or the run is over.
 pub(crate) fn take_token(token: ObjectId, deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
     let op = Op { kind: OpKind::Wait, object: token, location };
     if !enter(op, Need::Nothing) {
@@ -44,6 +44,11 @@ pub(crate) fn take_token(token: ObjectId, deadline_ns: Option<u64>, location: &'
         kernel.objects[token.0 as usize].token().waiter = None;
         kernel.take_token(token)
     })
+}
+
+/// Takes the token if it was given. Not a scheduling point.
+pub(crate) fn try_take_token(token: ObjectId) -> bool {
+    with(|kernel| kernel.take_token(token))
 }
 
 /// Gives the token.

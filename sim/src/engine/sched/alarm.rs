@@ -1,0 +1,96 @@
+//! The alarm: one task of the run that sleeps on behalf of every timer of a future.
+//!
+//! A timer belongs to a waker, not to the task that polled it last: when its time comes, that task may have ended, or
+//! may wait for a lock. So a task of its own sleeps until the earliest deadline and wakes the wakers.
+//!
+//! The alarm is not part of the component. The run ends without it, and a deadlock report does not list it. Its key is
+//! a constant and not one of its starter's children: which task starts it depends on the schedule, and must shift no
+//! other task's draws. Its clock begins empty, so that it orders no access to plain memory before another.
+
+use std::panic::Location;
+
+use super::clock::Clock;
+use super::kernel::{Kernel, Next, Status};
+use super::{give_way, shuttle, task, with};
+use crate::op::{ObjectId, TaskId};
+use crate::run::{self, Run};
+
+#[derive(Debug)]
+pub(super) struct Alarm {
+    pub(super) task: TaskId,
+    /// Every other task has finished, so this one has to.
+    pub(super) is_closing: bool,
+}
+
+/// Starts the alarm's task. Not a scheduling point.
+pub(crate) fn start_alarm(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
+    let Some((id, key)) = run::with(Run::alarm_started) else { return };
+    let is_over = with(|kernel| {
+        if kernel.halted {
+            return true;
+        }
+        kernel.add_task(id, key, None, Clock::default());
+        kernel.alarm = Some(Alarm { task: id, is_closing: false });
+        kernel.unfinished -= 1;
+        // shuttle's spawn has a scheduling point of its own; the task that starts the alarm goes on after it.
+        kernel.pending = Some(Next::Task(kernel.current));
+        false
+    });
+    if !is_over {
+        shuttle::spawn(task(body, location), location);
+    }
+}
+
+/// Moves the moment at which the alarm wakes.
+pub(crate) fn set_alarm(deadline_ns: Option<u64>) {
+    with(|kernel| kernel.set_alarm(deadline_ns));
+}
+
+/// The alarm's task waits for that moment. False: it has to end.
+pub(crate) fn await_alarm(deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
+    let is_closing = with(|kernel| {
+        let is_closing = kernel.halted || kernel.alarm.as_ref().is_none_or(|alarm| alarm.is_closing);
+        if !is_closing {
+            let me = kernel.current;
+            kernel.make_blocked(me);
+            kernel.set_alarm(deadline_ns);
+        }
+        is_closing
+    });
+    if is_closing {
+        return false;
+    }
+    give_way(ObjectId::NONE, location);
+    with(|kernel| {
+        kernel.me().timed_out = false;
+        kernel.alarm.as_ref().is_some_and(|alarm| !alarm.is_closing)
+    })
+}
+
+impl Kernel {
+    fn set_alarm(&mut self, deadline_ns: Option<u64>) {
+        let Some(task) = self.alarm.as_ref().map(|alarm| alarm.task) else { return };
+        // An alarm that is ready asks for the earliest deadline before it sleeps again.
+        if self.tasks[task.index()].status == Status::Blocked {
+            self.unsleep(task);
+            if let Some(deadline_ns) = deadline_ns {
+                self.put_to_sleep(task, deadline_ns);
+            }
+        }
+    }
+
+    /// Lets the alarm end once every other task has.
+    pub(super) fn close_alarm(&mut self) {
+        let Some(alarm) = self.alarm.as_mut().filter(|alarm| !alarm.is_closing) else { return };
+        alarm.is_closing = true;
+        let task = alarm.task;
+        if self.tasks[task.index()].status == Status::Blocked {
+            self.unsleep(task);
+            self.make_ready(task);
+        }
+    }
+
+    pub(super) fn is_alarm(&self, task: TaskId) -> bool {
+        self.alarm.as_ref().is_some_and(|alarm| alarm.task == task)
+    }
+}

@@ -1,0 +1,102 @@
+//! What a network is like, and which descriptions of one make no sense.
+
+use std::ops::RangeInclusive;
+
+use super::fault::Fault;
+use super::frames::Frames;
+use crate::plan::Span;
+use crate::time::Duration;
+
+/// What a network is like.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The hosts by name: 1 to 255 of them, each with a name of its own.
+    pub hosts: Vec<&'static str>,
+    /// The latency of a link, in milliseconds: the least and the most. A packet's is drawn; none overtakes another of
+    /// its connection.
+    pub latency_ms: (u32, u32),
+    /// Whether reads and writes may transfer less than they could: how much is drawn.
+    pub short: bool,
+    /// Connections that a listener has not accepted yet; one more is refused.
+    pub backlog: usize,
+    /// Send and receive buffer size in bytes, at least 1.
+    pub window: usize,
+    /// How tables read the bytes of connections.
+    pub frames: Frames,
+    /// What goes wrong with which connection.
+    pub faults: Vec<Fault>,
+    /// Virtual time that tasks have to end in after the body: longer than a connection that is cut takes to time out.
+    pub grace: Duration,
+    /// By how much, in all of the network's life, sleepers may advance the clock while other tasks are ready. The
+    /// smaller of this and [`crate::Limits::drift`] holds. A few turns of the wire: a larger one lets timeouts expire
+    /// while their answers are on the way.
+    pub drift: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            hosts: vec!["client", "server"],
+            latency_ms: (1, 3),
+            short: false,
+            backlog: 128,
+            window: 64 * 1024,
+            frames: Frames::Bytes,
+            faults: Vec::new(),
+            grace: Duration::from_secs(10),
+            drift: Duration::from_millis(5),
+        }
+    }
+}
+
+/// Why a [`Config`] describes no network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is no host.
+    #[error("`hosts` is empty: a network has at least one host")]
+    NoHosts,
+    /// There are more hosts than addresses.
+    #[error("`hosts` has {0} names: a network has at most 255 hosts")]
+    TooManyHosts(usize),
+    /// Two hosts have one name.
+    #[error("`hosts` has the name `{0}` twice")]
+    SameName(&'static str),
+    /// The least latency is above the most.
+    #[error("`latency_ms` is ({0}, {1}): the least comes first")]
+    Latency(u32, u32),
+    /// A socket could take no byte.
+    #[error("`window` is 0: a socket has room for at least one byte")]
+    Window,
+}
+
+impl Config {
+    /// What a plan may ask for as [`Config::latency_ms`].
+    pub const LATENCY_MS: Span<u32> = Span(0..=10_000);
+    /// What a plan may ask for as [`Config::window`].
+    pub const SOCKET_BYTES: RangeInclusive<u32> = 1..=1 << 20;
+    /// What a plan may ask for as [`Config::backlog`].
+    pub const BACKLOG: RangeInclusive<u32> = 1..=1_024;
+
+    /// Whether it describes a network.
+    ///
+    /// # Errors
+    /// The first field that does not make sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let (least, most) = self.latency_ms;
+        let again = self.hosts.iter().enumerate().find(|(nth, name)| self.hosts[..*nth].contains(name));
+        match (self.hosts.len(), again) {
+            (0, _) => Err(ConfigError::NoHosts),
+            (count, _) if count > usize::from(u8::MAX) => Err(ConfigError::TooManyHosts(count)),
+            (_, Some((_, name))) => Err(ConfigError::SameName(name)),
+            _ if least > most => Err(ConfigError::Latency(least, most)),
+            _ if self.window == 0 => Err(ConfigError::Window),
+            _ => Ok(()),
+        }
+    }
+
+    /// Turns without an acknowledgement after which a segment is sent again: more than a round trip takes.
+    pub(super) fn retransmit_ticks(&self) -> u32 {
+        self.latency_ms.1.saturating_mul(2).saturating_add(20)
+    }
+}

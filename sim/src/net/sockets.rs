@@ -1,0 +1,208 @@
+//! The sockets of the hosts, and the streams by which the component holds them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
+
+use tokio::io::AsyncWrite;
+use turmoil_net::shim::tokio::net as shim;
+use turmoil_net::{NetstatEntry, NetstatState, Packet, Transport};
+
+use super::connection::Pair;
+use super::directory::Place;
+use super::fault::End;
+use super::segment::reset_from;
+use super::wire::Wire;
+
+/// A socket of turmoil-net, shared by the stream that the component holds and by the wire, which shuts its write side.
+pub(super) type Socket = Arc<Mutex<shim::TcpStream>>;
+
+/// The streams that the component holds, by their own and their peers' addresses.
+pub(super) type Streams = BTreeMap<(SocketAddr, SocketAddr), Socket>;
+
+/// Does something with a socket.
+pub(super) fn locked<R>(socket: &Mutex<shim::TcpStream>, f: impl FnOnce(&mut shim::TcpStream) -> R) -> R {
+    f(&mut socket.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Wire {
+    /// The component has a stream: that of its attempt, or one that it accepted. Which end of which connection it is.
+    pub(super) fn opened(&mut self, local: SocketAddr, peer: SocketAddr, socket: &Socket) -> Option<Place> {
+        self.streams.insert((local, peer), Arc::clone(socket));
+        let place = self.connections.between(local, peer)?;
+        if place.end == End::Server {
+            self.connections.get_mut(place).is_waiting = false;
+        }
+        self.shut_if_due(place);
+        Some(place)
+    }
+
+    /// A stream was dropped.
+    pub(super) fn dropped(&mut self, local: SocketAddr, peer: SocketAddr) {
+        // Its socket is closed by the stream's own destructor, on its host.
+        self.streams.remove(&(local, peer));
+        if let Some(place) = self.connections.between(local, peer) {
+            self.connections.get_mut(place).drop_end(place.end);
+        }
+    }
+
+    /// The streams of a host that were not dropped.
+    pub(super) fn held_streams(&self, host: IpAddr) -> Vec<(SocketAddr, SocketAddr)> {
+        self.streams.keys().filter(|(local, _)| local.ip() == host).copied().collect()
+    }
+
+    /// Shuts the write side of an end that a fault has told to finish, if the component has its stream by now.
+    pub(super) fn shut_if_due(&mut self, place: Place) {
+        let connection = self.connections.get_mut(place);
+        let Pair { client, server } = connection.pair;
+        let key = if place.end == End::Client { (client, server) } else { (server, client) };
+        let (Some(socket), Some(host)) =
+            (self.streams.get(&key), self.hosts.iter().find(|it| it.address == key.0.ip()))
+        else {
+            return;
+        };
+        if connection.take_finish(place.end) {
+            turmoil_net::set_current(host.id);
+            // It queues a FIN and never waits. An error means that the connection has ended.
+            let _ = locked(socket, |socket| {
+                std::pin::Pin::new(socket).poll_shutdown(&mut Context::from_waker(Waker::noop()))
+            });
+            self.has_news();
+        }
+    }
+
+    /// Whether a FIN arrives for a client that is connected and whose task has not seen that yet. turmoil-net would refuse
+    /// its attempt, where a real stack connects it and lets it read the end; so the FIN waits. An attempt that is forgotten
+    /// never sees it: for it the FIN waits no longer than a retransmission takes.
+    pub(super) fn comes_before_its_stream(&mut self, packet: &Packet) -> bool {
+        let Transport::Tcp(segment) = &packet.payload else { return false };
+        let Some(place) = self.connections.of(packet).filter(|place| segment.flags.fin && place.end == End::Server)
+        else {
+            return false;
+        };
+        let Pair { client, server } = self.connections.get(place).pair;
+        if self.streams.contains_key(&(client, server)) {
+            return false;
+        }
+        let is_connected = entry(client, server).is_some_and(|it| it.state == Some(NetstatState::Established));
+        is_connected && self.connections.get_mut(place).waits_for_stream(self.config.retransmit_ticks())
+    }
+
+    /// Whether the listener has as many waiting as it takes.
+    pub(super) fn is_full(&self, server: SocketAddr) -> bool {
+        let waiting: Vec<Place> = self.connections.places().filter(|it| self.is_waiting_for(server, *it)).collect();
+        if waiting.len() < self.config.backlog {
+            return false;
+        }
+        // A connection that has ended gives its place back, though none of its packets may have said so: its socket is
+        // closed.
+        let held = waiting.into_iter().filter(|place| {
+            let connection = self.connections.get(*place);
+            let Pair { client, server } = connection.pair;
+            match connection.is_answered() {
+                true => is_open(server, client),
+                false => is_open(client, server),
+            }
+        });
+        held.count() >= self.config.backlog
+    }
+
+    fn is_waiting_for(&self, server: SocketAddr, place: Place) -> bool {
+        let connection = self.connections.get(place);
+        connection.pair.server == server && connection.is_waiting
+    }
+
+    /// Answers data that the peer will not read by RST, as a real stack does. turmoil-net would keep them until its
+    /// buffer is full, and the sender, with its FIN behind them, would wait for ever.
+    pub(super) fn refuses(&mut self, packet: &Packet) -> bool {
+        let Transport::Tcp(segment) = &packet.payload else { return false };
+        if segment.payload.is_empty() {
+            return false;
+        }
+        let Some(place) = self.connections.of(packet) else { return false };
+        let connection = self.connections.get_mut(place);
+        if !connection.is_unwanted(segment, place.end) {
+            return false;
+        }
+        let [onward, back] = connection.refuse_data(place.end);
+        self.send(back);
+        self.guard.deliver(onward);
+        true
+    }
+
+    /// Tells senders that there is room again. turmoil-net tells them only when one read has freed half of a buffer:
+    /// a reader that empties a full one in smaller pieces would leave its sender, and its FIN, waiting for ever.
+    ///
+    /// A sender whose peer cannot be reached would wait for ever as well, where a kernel probes and gives up in the
+    /// end. So it is told of room that is not known of; what it sends then is lost, and timed like any segment.
+    pub(super) fn open_windows(&mut self) {
+        let window = u16::try_from(self.config.window).unwrap_or(u16::MAX);
+        let filled = |local: SocketAddr, peer: SocketAddr| {
+            let filled = entry(local, peer).map(|socket| u16::try_from(socket.recv_q).unwrap_or(u16::MAX));
+            filled.unwrap_or(u16::MAX)
+        };
+        let closed: Vec<Place> =
+            self.connections.places().filter(|it| self.connections.get(*it).waits(window)).collect();
+        for place in closed {
+            let connection = self.connections.get(place);
+            let Pair { client, server } = connection.pair;
+            // An acknowledgement would end the handshake of a server that has not got the client's: only the answer to a
+            // repeated SYN-ACK does that.
+            if entry(server, client).is_some_and(|socket| socket.state == Some(NetstatState::SynReceived)) {
+                continue;
+            }
+            let is_broken = self.is_broken(client.ip(), server.ip());
+            let connection = self.connections.get_mut(place);
+            let packets = match connection.is_cut || is_broken {
+                true => connection.probes(window),
+                false => connection.open_windows(window, filled),
+            };
+            // A packet on a broken link gets lost; on another it arrives first, if it says otherwise.
+            match is_broken {
+                true => packets.into_iter().for_each(|packet| self.guard.deliver(packet)),
+                false => packets.into_iter().for_each(|packet| self.send(packet)),
+            }
+        }
+    }
+
+    /// Ends the sockets whose streams are dropped and that wait for what does not come, since the wire is quiet: the
+    /// FIN of a peer that has given up, or room at one. A kernel does so in the end, turmoil-net never.
+    pub(super) fn give_up_orphans(&self) {
+        // A socket that was closed is in one of these states; one in another state is held, or was forgotten.
+        let ends = [NetstatState::FinWait1, NetstatState::FinWait2, NetstatState::Closing, NetstatState::LastAck];
+        let is_ending = |socket: &NetstatEntry| socket.state.is_some_and(|state| ends.contains(&state));
+        let is_held =
+            |socket: &NetstatEntry| socket.peer.is_some_and(|peer| self.streams.contains_key(&(socket.local, peer)));
+        for host in &self.hosts {
+            self.reset_sockets(host.address, |socket| is_ending(socket) && !is_held(socket));
+        }
+    }
+
+    /// A host that was down is up again and knows of none of its connections: its kernel has gone with it, and sends
+    /// nothing more of what a socket had left to say.
+    pub(super) fn bring_up(&mut self, host: usize) {
+        if std::mem::replace(&mut self.hosts[host].is_down, false) {
+            self.reset_sockets(self.hosts[host].address, |_| true);
+            self.reap();
+        }
+    }
+
+    /// RST at once, as if from their peers, to those connected sockets of a host.
+    fn reset_sockets(&self, host: IpAddr, which: impl Fn(&NetstatEntry) -> bool) {
+        let sockets = turmoil_net::netstat(host).entries;
+        for (local, peer) in sockets.iter().filter(|it| which(it)).filter_map(|it| Some((it.local, it.peer?))) {
+            self.guard.deliver(reset_from(peer, local));
+        }
+    }
+}
+
+/// What a host's table has of a socket.
+fn entry(local: SocketAddr, peer: SocketAddr) -> Option<NetstatEntry> {
+    let sockets = turmoil_net::netstat(local.ip()).entries;
+    sockets.into_iter().find(|socket| socket.local == local && socket.peer == Some(peer))
+}
+
+fn is_open(local: SocketAddr, peer: SocketAddr) -> bool {
+    entry(local, peer).is_some()
+}

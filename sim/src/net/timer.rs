@@ -1,0 +1,137 @@
+//! Timers of futures: a deadline, and the waker of whoever waits for it.
+//!
+//! A sleep wakes the waker that it was polled with, as any future does. A combinator with wakers of its own, such as a
+//! set of futures, polls again only the futures whose wakers were woken, so a deadline of the task as a whole would not
+//! do.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use crate::engine::{self, Arm, sched};
+use crate::run;
+use crate::time::{Duration, Elapsed, Instant};
+
+/// The timers of one run that have not fired.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    pending: BTreeMap<Key, Waker>,
+    is_served: bool,
+}
+
+/// A timer by its deadline and its number.
+type Key = (Instant, u64);
+
+impl Timers {
+    fn earliest(&self) -> Option<Instant> {
+        self.pending.first_key_value().map(|((deadline, _), _)| *deadline)
+    }
+
+    fn take_due(&mut self, now: Instant) -> Vec<Waker> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now) {
+            due.push(entry.remove());
+        }
+        due
+    }
+}
+
+/// Changes the timers, and moves the alarm if the earliest deadline is another one then.
+fn change(change: impl FnOnce(&mut Timers) -> Option<Waker>) {
+    if engine::arm() != Arm::Sched {
+        return;
+    }
+    let changed = run::with(|run| {
+        let before = run.timers.earliest();
+        let removed = change(&mut run.timers);
+        let is_served = std::mem::replace(&mut run.timers.is_served, true);
+        (removed, before, run.timers.earliest(), is_served)
+    });
+    // The waker is dropped here: its destructor may use the run.
+    let Some((_removed, before, earliest, is_served)) = changed else { return };
+    if !is_served {
+        sched::start_alarm(Box::new(serve), Location::caller());
+    } else if before != earliest {
+        sched::set_alarm(earliest.map(Instant::as_ns));
+    }
+}
+
+/// What the alarm's task does: wakes the wakers whose deadlines have come, until the run ends.
+fn serve() {
+    loop {
+        let now = Instant::now();
+        let due = run::with(|run| run.timers.take_due(now)).unwrap_or_default();
+        due.into_iter().for_each(Waker::wake);
+        let earliest = run::with(|run| run.timers.earliest()).flatten();
+        if !sched::await_alarm(earliest.map(Instant::as_ns), Location::caller()) {
+            return;
+        }
+    }
+}
+
+/// Completes after `duration` of virtual time.
+pub fn sleep(duration: Duration) -> Sleep {
+    Sleep { until: Instant::now() + duration, key: None }
+}
+
+/// What [`sleep`] gives.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct Sleep {
+    until: Instant,
+    /// Its timer, once it was polled.
+    key: Option<Key>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        assert!(
+            engine::arm() == Arm::Sched,
+            "`sim::net::sleep` completes only within a run of engine turmoil or shuttle"
+        );
+        if Instant::now() >= self.until {
+            self.cancel();
+            return Poll::Ready(());
+        }
+        // Unique in the process, since a sleep may outlive its run. Within a run only their order counts.
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let until = self.until;
+        let key = *self.key.get_or_insert_with(|| (until, NUMBERS.fetch_add(1, Ordering::Relaxed)));
+        let waker = context.waker().clone();
+        change(|timers| timers.pending.insert(key, waker));
+        Poll::Pending
+    }
+}
+
+impl Sleep {
+    fn cancel(&mut self) {
+        if let Some(key) = self.key.take() {
+            change(|timers| timers.pending.remove(&key));
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// The future's output, unless `duration` of virtual time is over first.
+///
+/// # Errors
+/// [`Elapsed`] if it is.
+pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = pin!(future);
+    let mut sleep = pin!(sleep(duration));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Ok(output)),
+        Poll::Pending => sleep.as_mut().poll(context).map(|()| Err(Elapsed)),
+    })
+    .await
+}

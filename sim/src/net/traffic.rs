@@ -1,0 +1,97 @@
+//! What faults make of the traffic: each packet goes through those of its connection before it is put on its link.
+
+use turmoil_net::{Packet, Transport};
+
+use super::connection::Connection;
+use super::directory::Place;
+use super::fault::End;
+use super::link::Ends;
+use super::passed::{Passed, Step};
+use super::wire::{self, Wire};
+use crate::time::{Duration, Instant};
+
+impl Wire {
+    /// A packet leaves its host.
+    pub(super) fn pass(&mut self, packet: Packet, now: Instant) {
+        let Transport::Tcp(segment) = &packet.payload else { return };
+        let is_attempt = segment.flags.syn && !segment.flags.ack;
+        let place = match is_attempt {
+            true => self.connections.of_attempt(&packet, self.config.frames, &self.config.faults),
+            false => self.connections.of(&packet),
+        };
+        let Some(place) = place else { return };
+        let is_full = is_attempt && self.is_full(self.connections.get(place).pair.server);
+        let passed = self.connections.get_mut(place).pass(packet, place.end, is_full, now);
+        self.follow(place, passed, now);
+    }
+
+    /// Does what has come of a packet, or of a fault between two.
+    fn follow(&mut self, place: Place, passed: Passed, now: Instant) {
+        if let Some(told) = passed.told {
+            let words = if told.is_empty() { told } else { format!("{} {told}", self.words(place)) };
+            self.notes.push(words);
+        }
+        for step in passed.steps {
+            match step {
+                // A fault before it may have broken the link.
+                Step::Send(packet) if self.vanishes(&packet) => self.lose(&packet),
+                Step::Send(packet) => self.send(packet),
+                Step::Hit(hit) => wire::hit(hit),
+                Step::Stall(until) => self.connections.get_mut(place).stall(until),
+                Step::Break(link, ms) => {
+                    let Connection { number, pair, .. } = *self.connections.get(place);
+                    if let (Some(client), Some(server)) = self.hosts_of(pair) {
+                        let ends = Ends::new(client, server);
+                        // This connection was hit at its byte; what its segment brought about behind it is counted
+                        // already.
+                        self.hit_where(link.fault(), |other, client, server| {
+                            other != number && ends == Ends::new(client, server)
+                        });
+                        self.set_link(ends, link);
+                        self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
+                    }
+                }
+                Step::Shut(end) => self.shut_if_due(Place { end, ..place }),
+                Step::Later(at, fault) => {
+                    self.sent += 1;
+                    self.late.insert((at, self.sent), (Place { end: fault.from, ..place }, fault));
+                }
+            }
+        }
+    }
+
+    /// Faults whose moment has come.
+    pub(super) fn happen_late(&mut self, now: Instant) {
+        while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (place, fault) = entry.remove();
+            if let Some(passed) = self.connections.get_mut(place).happen_late(fault, now) {
+                self.follow(place, passed, now);
+            }
+        }
+    }
+
+    /// How many bytes an end may write before a fault shuts its write side, if there is such a fault.
+    pub(super) fn finishes_after(&self, place: Place) -> Option<u64> {
+        self.connections.get(place).finishes_after(place.end)
+    }
+
+    /// An end writes beyond that byte.
+    pub(super) fn finish_before(&mut self, place: Place) {
+        self.connections.get_mut(place).finish_before(place.end);
+        self.shut_if_due(place);
+    }
+
+    /// The component shuts the write side of an end.
+    pub(super) fn shut(&mut self, place: Place) {
+        self.connections.get_mut(place).shut(place.end);
+    }
+
+    fn words(&self, place: Place) -> String {
+        let Connection { number, pair, .. } = self.connections.get(place);
+        let (client, server) = (self.name_of(pair.client.ip()), self.name_of(pair.server.ip()));
+        match place.end {
+            End::Client => format!("tcp#{number} {client} -> {server}:"),
+            End::Server => format!("tcp#{number} {server} -> {client}:"),
+        }
+    }
+}

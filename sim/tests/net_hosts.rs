@@ -1,0 +1,175 @@
+//! Hosts and their network: what a configuration may say, what a restart runs, what is left at the end.
+mod network;
+
+use std::sync::Arc;
+
+use network::{check, ends, explore, listener};
+use sim::net::{Config, ConfigError, Host, TcpListener, TcpStream, simulate, sleep, timeout};
+use sim::time::{Duration, Instant};
+use sim::{Check, thread};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// 256 names of hosts.
+fn names() -> Vec<&'static str> {
+    (0..256).map(|nth| &*Box::leak(format!("host.{nth}").into_boxed_str())).collect()
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_is_an_error_with_field_and_value() {
+    let config = Config::default;
+    let cases = [
+        (Config { latency_ms: (200, 1), ..config() }, ConfigError::Latency(200, 1), "`latency_ms` is (200, 1)"),
+        (Config { hosts: names(), ..config() }, ConfigError::TooManyHosts(256), "`hosts` has 256 names"),
+        (Config { hosts: Vec::new(), ..config() }, ConfigError::NoHosts, "`hosts` is empty"),
+        (Config { hosts: vec!["a", "b", "a"], ..config() }, ConfigError::SameName("a"), "the name `a` twice"),
+        (Config { window: 0, ..config() }, ConfigError::Window, "`window` is 0"),
+    ];
+    for (config, error, text) in cases {
+        assert_eq!(config.check(), Err(error));
+        let failed = std::panic::catch_unwind(move || {
+            let search = check().schedules(1).search(move || simulate(config.clone(), |_| ()));
+            search.map(drop).map_err(|failure| failure.message.clone())
+        });
+        let told = match failed {
+            Ok(found) => found.expect_err("it makes no sense"),
+            Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_default(),
+        };
+        assert!(told.contains(text), "{told}");
+    }
+    assert_eq!(Config { hosts: names()[1..].to_vec(), latency_ms: (7, 7), ..config() }.check(), Ok(()));
+}
+
+#[test]
+fn the_last_of_255_hosts_is_reached() {
+    explore(5, || {
+        simulate(Config { hosts: names()[1..].to_vec(), ..Config::default() }, |network| {
+            let (first, last) = (network.host("host.1"), network.host("host.255"));
+            let listener = listener(last);
+            let accept = last.spawn("accept", async move { listener.accept().await.is_ok() });
+            let connect = first.spawn("connect", async move { TcpStream::connect(last.address(80)).await.is_ok() });
+            assert_eq!((accept.join(), connect.join()), (Some(true), Some(true)));
+        });
+    });
+}
+
+/// By `Check`'s own limits the clock may run ahead by 100 s.
+#[test]
+fn a_network_has_a_drift_of_its_own() {
+    Check::new("drift").schedules(300).run(|| {
+        let before = Instant::now();
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let listener = listener(server);
+            let accept = server.spawn("accept", async move { listener.accept().await.map(drop) });
+            let ask = client.spawn("ask", async move {
+                timeout(Duration::from_millis(500), TcpStream::connect(server.address(80))).await.is_ok()
+            });
+            sim::property::always("a connection takes less than 500 ms", ask.join() == Some(true));
+            let _ = accept.join();
+        });
+        assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    });
+}
+
+/// A thread may be called as it likes.
+#[test]
+fn a_task_with_a_slash_in_its_name_has_a_column_of_its_own() {
+    let failure = check().search(|| {
+        let pool = [7, 8].map(|nth| {
+            thread::Builder::new().name(format!("io/{nth}")).spawn(move || {
+                sim::note!("worker {nth} is here");
+            })
+        });
+        pool.into_iter().for_each(thread::JoinHandle::join);
+        panic!("a table is wanted");
+    });
+    let failure = failure.expect_err("it panics");
+    let header = failure.table.lines().nth(1).unwrap_or_default().to_owned();
+    assert!(header.contains("| io/7") && header.contains("| io/8"), "{failure}");
+    assert!(!failure.table.contains("7: worker"), "{failure}");
+}
+
+/// Answers each connection with how many times the host's software was started.
+async fn serve(server: Host, starts: Arc<std::sync::Mutex<u8>>) {
+    let start = {
+        let mut starts = starts.lock().expect("not poisoned");
+        *starts += 1;
+        *starts
+    };
+    let listener = TcpListener::bind(server.address(80)).await.expect("the port is free again");
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.write_all(&[start]).await;
+    }
+}
+
+async fn which_start(server: Host) -> Option<u8> {
+    for _ in 0..20 {
+        let mut octet = [0];
+        if let Ok(mut stream) = TcpStream::connect(server.address(80)).await
+            && stream.read_exact(&mut octet).await.is_ok()
+        {
+            return Some(octet[0]);
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    None
+}
+
+#[test]
+fn a_restart_runs_the_software_of_the_host_again() {
+    explore(100, || {
+        let starts = Arc::new(std::sync::Mutex::new(0));
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            let counted = Arc::clone(&starts);
+            server.software("serve", move || serve(server, Arc::clone(&counted)));
+            assert_eq!(client.spawn("first", which_start(server)).join(), Some(Some(1)));
+            server.crash();
+            server.restart();
+            assert_eq!(client.spawn("second", which_start(server)).join(), Some(Some(2)));
+            // A host that is up crashes first.
+            server.restart();
+            assert_eq!(client.spawn("third", which_start(server)).join(), Some(Some(3)));
+            server.crash();
+            network.heal();
+            assert_eq!(client.spawn("fourth", which_start(server)).join(), Some(Some(4)));
+        });
+        assert_eq!(*starts.lock().expect("not poisoned"), 4);
+    });
+}
+
+/// netstat shows no connection that has ended; its stream is there all the same.
+#[test]
+fn a_stream_that_is_forgotten_after_its_connection_has_ended_is_a_leak() {
+    for is_reset in [false, true] {
+        let found = check().search(move || {
+            simulate(Config::default(), |network| {
+                let (client, server) = ends(network);
+                let listener = listener(server);
+                let forget = client.spawn("forget", async move {
+                    let mut stream = TcpStream::connect(server.address(80)).await.expect("no fault");
+                    stream.write_all(b"unread").await.expect("no fault");
+                    if !is_reset {
+                        stream.shutdown().await.expect("no fault");
+                    }
+                    let ended = stream.read(&mut [0; 1]).await;
+                    std::mem::forget(stream);
+                    ended.is_err()
+                });
+                let close = server.spawn("close", async move {
+                    let (mut stream, _) = listener.accept().await.expect("no fault");
+                    // Closing with bytes that were not read is a reset.
+                    let most = if is_reset { 1 } else { 7 };
+                    let mut octets = vec![0; most];
+                    while !is_reset && stream.read(&mut octets).await.expect("no fault") > 0 {}
+                    sleep(Duration::from_millis(20)).await;
+                });
+                close.join();
+                assert_eq!(forget.join(), Some(is_reset));
+            });
+        });
+        let leak = found.expect_err("its stream is not dropped");
+        assert_eq!(leak.property, "every socket is closed at quiescence", "{is_reset}");
+        assert!(format!("{leak}").contains("with 10.0.0.2:80, ended, and its stream is not dropped"), "{leak}");
+    }
+}
