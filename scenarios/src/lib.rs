@@ -62,6 +62,7 @@ list::scenarios! {
         read_of_closed_body,
         request_after_close,
         reset_in_every_state,
+        reset_while_flushing,
         slow_reader,
         stale_event_of_old_conn,
         stop_while_accepting,
@@ -171,6 +172,7 @@ list::scenarios! {
         two_subchannels_of_one_key,
         unselected_connecting_dropped,
         unselected_is_let_go,
+        update_to_refusing_address,
     ],
     uring_proxy: [
         both_descriptors_close,

@@ -124,10 +124,7 @@ fn evidence(seen: &Seen) -> Evidence {
 fn of_loom(text: &str, place: &str) -> Evidence {
     let first = text.lines().next().unwrap_or_default().to_owned();
     Evidence::Violation(if text.starts_with("deadlock; threads") {
-        let message = "no thread of the model can go on".to_owned();
-        Violation::of_run(ViolationKind::Deadlock, message)
-            .fact("loom", first)
-            .fact("hint", "loom does not say who holds what; the shuttle engine does")
+        engine::loom::deadlock()
     } else if text.contains("Causality violation") {
         let kind = ViolationKind::DataRace;
         let property = format!("{} {}", engine::loom::touched(), kind.rule());

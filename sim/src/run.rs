@@ -32,6 +32,8 @@ impl RunNumber {
 pub(crate) struct TaskInfo {
     pub(crate) key: TaskKey,
     pub(crate) name: Arc<str>,
+    /// Where in the source it was last.
+    at: Option<&'static Location<'static>>,
     children: u32,
     draws: u32,
     notifications: u32,
@@ -43,7 +45,7 @@ pub(crate) struct TaskInfo {
 
 impl TaskInfo {
     fn new(key: TaskKey, name: Arc<str>) -> TaskInfo {
-        TaskInfo { key, name, children: 0, draws: 0, notifications: 0, polls: 0, host: None }
+        TaskInfo { key, name, at: None, children: 0, draws: 0, notifications: 0, polls: 0, host: None }
     }
 }
 
@@ -189,8 +191,20 @@ impl Run {
         self.record(Item::Op { kind: op.kind, object: op.object }, op.location);
     }
 
+    /// Where the current task is. A call from the glue of a destructor, whose place is in core, counts as made where the
+    /// task did its last operation: what it drops, it drops after that.
+    pub(crate) fn place(&mut self, location: &'static Location<'static>) -> &'static Location<'static> {
+        let Some(task) = self.tasks.get_mut(self.task.index()) else { return location };
+        if is_glue(location) {
+            return task.at.unwrap_or(location);
+        }
+        task.at = Some(location);
+        location
+    }
+
     /// Records anything else that the current task did.
     pub(crate) fn record(&mut self, item: Item, location: &'static Location<'static>) {
+        let location = self.place(location);
         self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
     }
 
@@ -254,6 +268,16 @@ impl Run {
             faults: self.faults,
         }
     }
+}
+
+/// Whether the caller is `drop_in_place`: what `#[track_caller]` on a `Drop` says of whoever dropped.
+pub(crate) fn is_glue(location: &Location<'_>) -> bool {
+    location.file().ends_with("core/src/ptr/mod.rs")
+}
+
+/// `location`, or where the current task did its last operation if it is the glue of a destructor.
+pub(crate) fn placed(location: &'static Location<'static>) -> &'static Location<'static> {
+    if is_glue(location) { with(|run| run.place(location)).unwrap_or(location) } else { location }
 }
 
 /// `label#n`, n counting the objects of that label made before.

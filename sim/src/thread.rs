@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::engine::{self, Arm, Stamp, loom as loom_engine, sched, threads};
-use crate::op::{ObjectId, OpKind, TaskId};
+use crate::op::{ObjectId, Op, OpKind, TaskId};
 use crate::panics;
 use crate::run::{self, RunNumber};
 use crate::sync::{Condvar, Mutex};
@@ -73,7 +73,10 @@ impl Builder {
         let thread = Thread { name: name.clone(), park };
         let os = match engine::arm() {
             Arm::Sched => Os::Sched(sched::spawn(name, Box::new(task), location)),
-            Arm::Loom => Os::Loom(Some(loom_engine::spawn(name, Box::new(task), location).1)),
+            Arm::Loom => {
+                let (id, handle) = loom_engine::spawn(name, Box::new(task), location);
+                Os::Loom(id, Some(handle))
+            }
             Arm::Threads => Os::Std(threads::spawn(name, Box::new(task), location).1, Arm::Threads),
             Arm::Std => Os::Std(Some(std::thread::spawn(task)), Arm::Std),
         };
@@ -84,7 +87,7 @@ impl Builder {
 
 enum Os {
     Sched(TaskId),
-    Loom(Option<loom::thread::JoinHandle<()>>),
+    Loom(TaskId, Option<loom::thread::JoinHandle<()>>),
     Std(Option<std::thread::JoinHandle<()>>, Arm),
 }
 
@@ -108,8 +111,10 @@ impl<T> JoinHandle<T> {
         match &mut self.os {
             Os::Sched(task) if admitted => sched::join(*task, location),
             Os::Sched(_) => {}
-            Os::Loom(handle) => {
+            Os::Loom(task, handle) => {
                 loom_engine::may_wait();
+                let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
+                loom_engine::asks(op, loom_engine::Need::End(*task));
                 if let Some(handle) = handle.take() {
                     // The thread's own panic ended the exploration.
                     let _ = handle.join();
@@ -135,7 +140,7 @@ impl<T> JoinHandle<T> {
     pub fn is_finished(&self) -> bool {
         match &self.os {
             Os::Sched(task) => !self.stamp.is_current() || sched::is_finished(*task),
-            Os::Loom(_) | Os::Std(..) => self.result.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
+            Os::Loom(..) | Os::Std(..) => self.result.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
         }
     }
 
@@ -148,8 +153,8 @@ impl<T> JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         match &mut self.os {
-            Os::Sched(_) | Os::Std(None, _) | Os::Loom(None) | Os::Std(_, Arm::Std) => {}
-            Os::Loom(handle) => {
+            Os::Sched(_) | Os::Std(None, _) | Os::Loom(_, None) | Os::Std(_, Arm::Std) => {}
+            Os::Loom(_, handle) => {
                 if let Some(handle) = handle.take() {
                     loom_engine::leave(handle);
                 }

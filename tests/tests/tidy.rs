@@ -108,6 +108,57 @@ fn a_file_holds_one_concept_and_says_which() {
     check_none("files that are too long or do not say why they exist", offenders);
 }
 
+/// A short function that is told who acts, and does nothing but act for it, has no line of its own to blame: what is
+/// found in it is its caller's doing.
+#[test]
+fn what_acts_for_an_owner_names_its_callers_line() {
+    let mut offenders = Vec::new();
+    for path in files(&root().join("models/src"), "rs").iter().filter(|path| !path.ends_with("tests.rs")) {
+        let text = read(path);
+        let lines: Vec<&str> = text.lines().take_while(|line| !line.starts_with("mod tests {")).collect();
+        for place in (0..lines.len()).filter(|&place| acts_for_an_owner(&lines[place..])) {
+            let above = lines[..place].iter().rev().map(|line| line.trim_start());
+            let mut above = above.take_while(|line| line.starts_with('#') || line.starts_with("//"));
+            if !above.any(|line| line == "#[track_caller]") {
+                offenders.push(format!("{}:{}: {}", path.display(), place + 1, lines[place].trim()));
+            }
+        }
+    }
+    check_none("functions that act for an owner without #[track_caller]", offenders);
+}
+
+/// Whether a function begins here that has an `Owner` among its arguments, passes it on, and has no branch.
+fn acts_for_an_owner(lines: &[&str]) -> bool {
+    let Some(first) = lines.first().filter(|line| line.contains("fn ") && line.contains('(')) else { return false };
+    let words: Vec<&str> = first.split_whitespace().take_while(|word| !word.contains('(')).collect();
+    if words.contains(&"async") || first.trim_start().starts_with("//") {
+        return false;
+    }
+    let indent = &first[..first.len() - first.trim_start().len()];
+    let end = format!("{indent}}}");
+    let whole = lines.iter().take_while(|line| **line != end).copied().collect::<Vec<_>>().join("\n");
+    let Some((signature, body)) = whole.split_once("{\n") else { return false };
+    let arguments = signature.split("->").next().unwrap_or_default();
+    let mut owners =
+        arguments.split(": Owner").map(|before| before.rsplit(['(', ' ', '\n']).next().unwrap_or_default());
+    let is_given = arguments.contains(": Owner") && !signature.contains(';');
+    let code = body.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join(" ");
+    let branches = ["if ", "for ", "while ", "loop ", "match "];
+    let acts = owners.any(|owner| {
+        !owner.is_empty() && [format!("({owner}"), format!(", {owner}")].iter().any(|use_| code.contains(use_))
+    });
+    is_given && acts && body.lines().count() <= 8 && !branches.iter().any(|branch| code.contains(branch))
+}
+
+#[test]
+fn an_owner_that_is_passed_on_is_seen_and_a_branch_is_left_alone() {
+    let acts = |text: &str| acts_for_an_owner(&text.lines().collect::<Vec<_>>());
+    assert!(acts("    fn free(&self, by: Owner) {\n        self.memory.release(by);\n    }"));
+    assert!(!acts("    fn name(&self) {\n        self.memory.release(BY);\n    }"));
+    assert!(!acts("    fn free(&self, by: Owner) {\n        if self.is_ours {\n            self.release(by);\n    }"));
+    assert!(!acts("    async fn free(&self, by: Owner) {\n        self.memory.release(by);\n    }"));
+}
+
 #[test]
 fn dependencies_point_from_scenarios_to_models_to_sim() {
     let output = Command::new(env!("CARGO"))

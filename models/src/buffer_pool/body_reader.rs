@@ -226,6 +226,7 @@ impl BodyRef {
     }
 
     /// `TakeOver` (v1.2.18): the buffers are the caller's, who frees each once.
+    #[track_caller]
     pub(super) fn take_over(&self, by: Owner) -> Vec<Buffer> {
         self.loan.touch(by);
         self.reader.fields.with_mut(|br| {
@@ -240,6 +241,7 @@ impl BodyRef {
     }
 
     /// `br.engine.BodyAllocator.Free(b)`.
+    #[track_caller]
     fn free(&self, engine: &Engine, buffer: &Buffer, by: Owner) -> Result<(), GoPanic> {
         if !self.reader.fields.with(|br| br.engine) {
             sometimes("a body reader is zeroed while another reads it", true);

@@ -17,6 +17,10 @@ struct Session<'a> {
     address: u32,
     socket: usize,
     received: Vec<Octet>,
+    /// Octets that it has received in all.
+    taken: u32,
+    /// The client has reset its connection.
+    has_reset: bool,
 }
 
 /// Carries one client out.
@@ -31,7 +35,7 @@ pub(super) fn run(engine: &Arc<Engine>, number: u32) {
         if !engine.plan.threads.listener {
             engine.kernel.try_accept().into_iter().for_each(|accepted| engine.add_conn(accepted));
         }
-        Session { engine, client, address, socket, received: Vec::new() }.run();
+        Session { engine, client, address, socket, received: Vec::new(), taken: 0, has_reset: false }.run();
     }
 }
 
@@ -56,6 +60,9 @@ impl Session<'_> {
                     continue;
                 }
                 let answered = self.answer(self.tag(nth), ask);
+                if self.has_reset {
+                    return;
+                }
                 self.judge(answered);
                 if !answered || ask.close {
                     return self.end();
@@ -112,7 +119,9 @@ impl Session<'_> {
     fn end(&mut self) {
         match self.client.ending {
             Ending::Linger => while self.next().is_some() {},
-            Ending::Finish | Ending::Abandon | Ending::Reset(_) => self.engine.kernel.finish(self.socket),
+            Ending::Finish | Ending::Abandon | Ending::Reset(_) | Ending::ResetReceived(_) => {
+                self.engine.kernel.finish(self.socket);
+            }
         }
     }
 
@@ -121,6 +130,12 @@ impl Session<'_> {
             match self.engine.kernel.receive(self.socket) {
                 Received::Data(octets) => self.received = octets,
                 Received::Closed => return None,
+            }
+            self.taken += u32::try_from(self.received.len()).unwrap_or(u32::MAX);
+            if matches!(self.client.ending, Ending::ResetReceived(after) if self.taken >= after) {
+                self.engine.kernel.reset(self.socket);
+                self.has_reset = true;
+                return None;
             }
         }
         Some(self.received.remove(0))

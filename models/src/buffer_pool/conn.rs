@@ -167,6 +167,8 @@ impl Conn {
         if !octets.is_empty() {
             sometimes("a response is written in part", true);
             self.new_to_write_buf(state, octets);
+            let most = self.engine.plan.max_write_buffer_size.map_or(usize::MAX, |size| size as usize);
+            always("a connection keeps no more to write than MaxWriteBufferSize", state.left <= most);
         }
         Ok(())
     }
@@ -206,12 +208,14 @@ impl Conn {
             return;
         }
         let by = self.owner();
+        let mut has_freed = false;
         while let Some(ToWrite { buf, offset }) = self.write_list.with(|list| list.front().cloned()) {
             let octets = buf.read(offset, buf.len(), by);
             match self.engine.kernel.write(self.fd, &octets) {
                 Err(Errno::Again) => return,
                 Err(_) => {
                     sometimes("a flush finds its peer gone", true);
+                    sometimes("a flush fails after it has written a buffer", has_freed);
                     self.set_closed(&mut state);
                     return self.close_without_lock();
                 }
@@ -221,6 +225,7 @@ impl Conn {
                     if all {
                         self.engine.body_allocator.free(&buf, by);
                     }
+                    has_freed |= all;
                     self.write_list.with_mut(|list| match all {
                         true => drop(list.pop_front()),
                         false => list.iter_mut().take(1).for_each(|head| head.offset += written),

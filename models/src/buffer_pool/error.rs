@@ -38,6 +38,8 @@ pub enum Errno {
     ConnReset,
     /// `EPIPE`.
     Pipe,
+    /// `ETIMEDOUT`: the peer has acknowledged nothing for too long.
+    TimedOut,
 }
 
 /// A Go panic. nbio recovers from it in `Conn.execute` and in `Engine.DataHandler`, logs it, and goes on.

@@ -19,6 +19,7 @@ use sim::sync::{Condvar, Mutex, MutexGuard};
 
 use super::error::Errno;
 use super::octet::Octet;
+use super::plan::Plan;
 
 /// nbio's read buffer: 64 kB upstream.
 const READ_BUFFER: usize = 8;
@@ -61,6 +62,8 @@ pub(super) struct Kernel {
     window: usize,
     /// Whether reads and writes may be cut short.
     short: bool,
+    /// One write in so many fails; none if zero.
+    failing_write_in: u32,
     /// Whether peers are on a network, from which tasks carry their octets.
     carried: bool,
     /// The task that accepts from the network. Harness state, not the kernel's.
@@ -92,15 +95,16 @@ struct Socket {
 
 impl Kernel {
     /// A listening kernel without connections.
-    pub(super) fn new(window: u32, short: bool, carried: bool) -> Kernel {
+    pub(super) fn new(plan: &Plan, carried: bool) -> Kernel {
         let state = State { listening: true, polled: true, ..State::default() };
         Kernel {
             state: Mutex::named("kernel", state),
             accepting: Condvar::named("accept"),
             polling: Condvar::named("epoll_wait"),
             peers: Condvar::named("peer"),
-            window: (window as usize).max(1),
-            short,
+            window: (plan.window as usize).max(1),
+            short: plan.short,
+            failing_write_in: plan.failing_write_in,
             carried,
             accept: std::sync::Mutex::default(),
         }
@@ -208,12 +212,18 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// `EBADF`, `EPIPE`, `EAGAIN`.
+    /// `EBADF`, `EPIPE`, `ETIMEDOUT`, `EAGAIN`.
     pub(super) fn write(&self, fd: usize, octets: &[Octet]) -> Result<usize, Errno> {
         let mut state = self.state.lock();
         let socket = state.at(fd)?;
         if socket.rst {
             return Err(Errno::Pipe);
+        }
+        if self.failing_write_in > 0 && random::below(u64::from(self.failing_write_in)) == 0 {
+            // The connection ends with the write that is told of it: what was on the way is gone.
+            socket.break_off();
+            self.changed(state);
+            return Err(Errno::TimedOut);
         }
         let room = self.window.saturating_sub(socket.outbound.len());
         if room == 0 {
@@ -328,10 +338,7 @@ impl Kernel {
     /// A peer resets: what is in flight is gone, in both directions.
     pub(super) fn reset(&self, socket: usize) {
         let mut state = self.state.lock();
-        let end = &mut state.sockets[socket];
-        end.rst = true;
-        end.inbound.clear();
-        end.outbound.clear();
+        state.sockets[socket].break_off();
         self.changed(state);
     }
 
@@ -354,6 +361,15 @@ impl Kernel {
             return most;
         }
         1 + usize::try_from(random::below(most as u64)).unwrap_or(0)
+    }
+}
+
+impl Socket {
+    /// The connection is reset: what is in flight is gone, in both directions.
+    fn break_off(&mut self) {
+        self.rst = true;
+        self.inbound.clear();
+        self.outbound.clear();
     }
 }
 

@@ -81,12 +81,14 @@ impl Array {
         Arc::new(Array { identity, octets: Mutex::new(vec![Octet::NOTHING; cap]), cap })
     }
 
+    #[track_caller]
     fn claim(&self, by: Owner) {
         if let Some(identity) = self.identity {
             identity.claim(by);
         }
     }
 
+    #[track_caller]
     fn give_up(&self, by: Owner) {
         if let Some(identity) = self.identity {
             identity.unclaim(by);

@@ -90,6 +90,8 @@ pub enum Ending {
     Abandon,
     /// Resets when it has sent so many octets.
     Reset(u32),
+    /// Resets when it has received so many octets, while the rest of its answers is on the way.
+    ResetReceived(u32),
 }
 
 /// A client with one connection at a time.
@@ -137,6 +139,8 @@ pub struct Plan {
     pub window: u32,
     /// Whether reads and writes may be cut short.
     pub short: bool,
+    /// One write in so many fails, since the peer's host is gone; none if zero.
+    pub failing_write_in: u32,
     /// `MaxHTTPBodySize`.
     pub max_http_body_size: Option<u32>,
     /// `ReadLimit`.
@@ -173,6 +177,7 @@ sim::bounds!(Plan {
     retain_http_body: Part,
     window: 1..=OCTETS_MAX,
     short: Part,
+    failing_write_in: 0..=1_000,
     max_http_body_size: Maybe(1..=OCTETS_MAX),
     read_limit: Maybe(1..=OCTETS_MAX),
     max_write_buffer_size: Maybe(1..=OCTETS_MAX),
@@ -210,6 +215,7 @@ impl sim::plan::Plan for Ending {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Ending::Reset(octets) => field("Reset", octets, &(0..=OCTETS_MAX)),
+            Ending::ResetReceived(octets) => field("ResetReceived", octets, &(0..=OCTETS_MAX)),
             Ending::Finish | Ending::Linger | Ending::Abandon => Ok(()),
         }
     }
@@ -236,6 +242,7 @@ impl Plan {
             retain_http_body: false,
             window: 64,
             short: false,
+            failing_write_in: 0,
             max_http_body_size: None,
             read_limit: None,
             max_write_buffer_size: None,
@@ -266,7 +273,7 @@ impl Plan {
     pub(super) fn is_kind(&self) -> bool {
         let no_limits = self.max_http_body_size.or(self.read_limit).or(self.max_write_buffer_size).is_none();
         let no_deadlines = self.keepalive_ms.or(self.write_timeout_ms).is_none();
-        no_limits && no_deadlines && !self.faults.contains(&Fault::Stop)
+        no_limits && no_deadlines && self.failing_write_in == 0 && !self.faults.contains(&Fault::Stop)
     }
 }
 

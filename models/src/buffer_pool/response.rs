@@ -58,12 +58,14 @@ impl ResponseRef {
     }
 
     /// `res.request`.
+    #[track_caller]
     pub(super) fn request(&self, by: Owner) -> Option<RequestRef> {
         self.loan.touch(by);
         self.response.fields.with(|res| res.request.clone())
     }
 
     /// `Header().Set("Content-Length", …)`.
+    #[track_caller]
     pub(super) fn set_content_length(&self, length: u32, by: Owner) {
         self.loan.touch(by);
         self.response.fields.with_mut(|res| res.content_length = Some(length));

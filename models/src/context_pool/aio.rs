@@ -103,6 +103,7 @@ impl Aio {
     }
 
     /// `nni_aio_set_msg`, with the reference that `from` holds.
+    #[track_caller]
     pub fn set_msg(&self, from: Owner, msg: Message) {
         msg.pass(from, self.owner);
         self.a_msg.with_mut(|a_msg| *a_msg = Some(msg));
@@ -114,6 +115,7 @@ impl Aio {
     }
 
     /// `nni_aio_get_msg` and `nni_aio_set_msg(NULL)`: the message and its reference go to `to`.
+    #[track_caller]
     pub fn take_msg(&self, to: Owner) -> Option<Message> {
         self.memory.touch(to);
         let msg = self.a_msg.with_mut(Option::take);

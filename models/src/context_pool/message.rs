@@ -40,6 +40,7 @@ struct Chunks {
 
 impl Message {
     /// `nni_msg_alloc`: one reference, which `holder` has.
+    #[track_caller]
     pub fn alloc(holder: Owner, body: Vec<u32>) -> Message {
         let chunks = Chunks { m_header: Vec::new(), m_body: body };
         Message(Arc::new(NngMsg {
@@ -49,63 +50,74 @@ impl Message {
     }
 
     /// A message whose body is the tag.
+    #[track_caller]
     pub fn tagged(holder: Owner, tag: Tag) -> Message {
         Message::alloc(holder, words(tag))
     }
 
     /// `nni_msg_clone`: one reference more, for `holder`.
+    #[track_caller]
     pub(super) fn clone_for(&self, holder: Owner) -> Message {
         self.0.m_refcnt.retain(holder);
         self.clone()
     }
 
     /// `nni_msg_free`: one reference less. Nothing in C says whether `holder` had one.
+    #[track_caller]
     pub fn free(&self, holder: Owner) {
         self.0.m_refcnt.release(holder);
     }
 
     /// The pointer is handed over together with the reference that it stands for.
+    #[track_caller]
     pub(super) fn pass(&self, from: Owner, to: Owner) {
         self.0.m_refcnt.pass(from, to);
     }
 
     /// `nni_msg_header_clear`.
+    #[track_caller]
     pub(super) fn header_clear(&self, by: Owner) {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with_mut(|chunks| chunks.m_header.clear());
     }
 
     /// `nni_msg_header_append`.
+    #[track_caller]
     pub(super) fn header_append(&self, by: Owner, header: &[u32]) {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with_mut(|chunks| chunks.m_header.extend_from_slice(header));
     }
 
     /// `nni_msg_header`.
+    #[track_caller]
     pub(super) fn header(&self, by: Owner) -> Vec<u32> {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with(|chunks| chunks.m_header.clone())
     }
 
     /// What the transport has read into the body, which is there from the start.
+    #[track_caller]
     pub(super) fn fill(&self, by: Owner, words: Vec<u32>) {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with_mut(|chunks| chunks.m_body = words);
     }
 
     /// `nni_msg_trim_u32`: the first word of the body, taken off it; nothing if there is none.
+    #[track_caller]
     pub(super) fn trim_u32(&self, by: Owner) -> Option<u32> {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with_mut(|chunks| (!chunks.m_body.is_empty()).then(|| chunks.m_body.remove(0)))
     }
 
     /// Header and body as they go on the wire.
+    #[track_caller]
     pub(super) fn wire(&self, by: Owner) -> Vec<u32> {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with(|chunks| chunks.m_header.iter().chain(&chunks.m_body).copied().collect())
     }
 
     /// The tag in the body; nothing if the body is not a tag.
+    #[track_caller]
     pub fn tag(&self, by: Owner) -> Option<Tag> {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with(|chunks| match chunks.m_body[..] {

@@ -41,6 +41,7 @@ type Canceller = fn(&Rep0Sock, CtxIndex, &Arc<Aio>, Outcome);
 
 impl Rep0Ctx {
     /// The request's header becomes the backtrace that the reply is going to carry.
+    #[track_caller]
     pub(super) fn take_request(&mut self, pipe: &Rep0Pipe, msg: &Message, by: Owner) {
         self.btrace = msg.header(by);
         self.pipe_id = pipe.id;

@@ -88,6 +88,7 @@ pub(super) struct Begun {
 }
 
 impl Begun {
+    #[track_caller]
     fn new(before: State, event: Event, actor: Owner) -> Begun {
         let step = next(before, event, actor).unwrap_or_else(|illegal| {
             always_with("a req0_ctx gets only events that its state allows", false, || {
@@ -99,6 +100,7 @@ impl Begun {
     }
 
     /// It turned out to be another event.
+    #[track_caller]
     fn instead(self, event: Event, actor: Owner) -> Begun {
         Begun::new(self.before, event, actor)
     }
@@ -106,6 +108,7 @@ impl Begun {
 
 impl Req0 {
     /// What the event is going to make of the context.
+    #[track_caller]
     pub(super) fn event(&self, index: CtxIndex, event: Event, actor: Owner) -> Begun {
         let ctx = &self.ctxs[index];
         ctx.memory.touch(actor);

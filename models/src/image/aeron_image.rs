@@ -119,6 +119,7 @@ impl Image {
     }
 
     /// `aeron_image_incr_refcnt`, for `holder`, called by `by`. Returns what it counts now.
+    #[track_caller]
     pub(super) fn incr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
         self.memory.touch(by);
         self.references.retain(holder);
@@ -126,6 +127,7 @@ impl Image {
     }
 
     /// `aeron_image_decr_refcnt`. Returns what is left. Nothing of the image may be used after it.
+    #[track_caller]
     pub(super) fn decr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
         self.memory.touch(by);
         self.references.release(holder);
@@ -135,29 +137,34 @@ impl Image {
 
     /// `aeron_image_decr_refcnt` of the base reference, whose name is taken off later: a subscription that is closed
     /// tells the application after it, and the wrapper takes a reference to the image once more for that time.
+    #[track_caller]
     pub(super) fn decr_base_refcnt(&self) -> i64 {
         self.memory.touch(CONDUCTOR);
         self.refcnt.fetch_sub(1, Ordering::SeqCst) - 1
     }
 
     /// The name of the base reference.
+    #[track_caller]
     pub(super) fn forget_base(&self) {
         self.references.release(CONDUCTOR);
     }
 
     /// `aeron_image_refcnt_acquire`.
+    #[track_caller]
     pub(super) fn refcnt_acquire(&self, by: Owner) -> i64 {
         self.memory.touch(by);
         self.refcnt.load(Ordering::Acquire)
     }
 
     /// `aeron_image_is_closed`.
+    #[track_caller]
     pub fn is_closed(&self, by: Owner) -> bool {
         self.memory.touch(by);
         self.is_closed.load(Ordering::Acquire)
     }
 
     /// `aeron_image_close`: the conductor notes how far the subscriber came, and no poll reads on.
+    #[track_caller]
     pub(super) fn close(&self) {
         self.memory.touch(CONDUCTOR);
         let eos_position = self.log_buffer.end_of_stream_position(CONDUCTOR);
@@ -168,6 +175,7 @@ impl Image {
     }
 
     /// `aeron_image_position`.
+    #[track_caller]
     pub fn position(&self, by: Owner) -> i64 {
         let access = self.subscriber_position.access();
         if self.is_closed(by) {
@@ -178,6 +186,7 @@ impl Image {
     }
 
     /// `aeron_image_is_end_of_stream`.
+    #[track_caller]
     pub fn is_end_of_stream(&self, by: Owner) -> bool {
         let access = self.subscriber_position.access();
         if self.is_closed(by) {
@@ -189,11 +198,13 @@ impl Image {
     }
 
     /// `aeron_image_end_of_stream_position`.
+    #[track_caller]
     pub fn end_of_stream_position(&self, by: Owner) -> i64 {
         if self.is_closed(by) { self.ending.get().eos_position } else { self.log_buffer.end_of_stream_position(by) }
     }
 
     /// `aeron_image_constants`, which reads the pointer to the subscription among the rest.
+    #[track_caller]
     pub fn constants(&self, by: Owner) -> Constants {
         self.memory.touch(by);
         Constants {
@@ -232,6 +243,7 @@ impl Image {
     }
 
     /// `aeron_image_delete`.
+    #[track_caller]
     pub(super) fn delete(&self) {
         self.availability.retire(CONDUCTOR);
         self.lifetime.set(());

@@ -42,18 +42,21 @@ impl Position {
     }
 
     /// The plain read of the polling thread, which alone writes it.
+    #[track_caller]
     pub(super) fn get(&self, by: Owner) -> i64 {
         self.memory.touch(by);
         self.value.load(Ordering::Relaxed)
     }
 
     /// `aeron_counter_get_acquire`.
+    #[track_caller]
     pub(super) fn get_acquire(&self, by: Owner) -> i64 {
         self.memory.touch(by);
         self.value.load(Ordering::Acquire)
     }
 
     /// `aeron_counter_set_release`.
+    #[track_caller]
     pub(super) fn set_release(&self, by: Owner, position: i64) {
         self.memory.touch(by);
         self.value.store(position, Ordering::Release);

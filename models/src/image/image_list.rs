@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sim::cell::RaceCell;
 use sim::ledger::{Owner, Resource};
+use sim::property::always;
 
 use super::aeron_image::Image;
 use super::conductor::CONDUCTOR;
@@ -43,29 +44,36 @@ impl ImageList {
         self.next_list.set(Some(next_list));
     }
 
+    #[track_caller]
     pub(super) fn change_number(&self, by: Owner) -> i64 {
         self.memory.touch(by);
         self.contents.with(|contents| contents.change_number)
     }
 
+    #[track_caller]
     pub(super) fn length(&self, by: Owner) -> usize {
         self.memory.touch(by);
         self.contents.with(|contents| contents.array.len())
     }
 
-    /// `array[index]`.
+    /// `array[index]`, which in C reads whatever is there.
+    #[track_caller]
     pub(super) fn image(&self, by: Owner, index: usize) -> Option<Arc<Image>> {
         self.memory.touch(by);
-        self.contents.with(|contents| contents.array.get(index).map(Arc::clone))
+        let image = self.contents.with(|contents| contents.array.get(index).map(Arc::clone));
+        always("an image list is read within its length", image.is_some());
+        image
     }
 
     /// The whole array.
+    #[track_caller]
     pub(super) fn images(&self, by: Owner) -> Vec<Arc<Image>> {
         self.memory.touch(by);
         self.contents.with(|contents| contents.array.clone())
     }
 
     /// Whether `aeron_subscription_find_image_index` finds the image.
+    #[track_caller]
     pub(super) fn contains(&self, by: Owner, image: &Arc<Image>) -> bool {
         self.memory.touch(by);
         self.contents.with(|contents| contents.array.iter().any(|other| Arc::ptr_eq(other, image)))
@@ -80,6 +88,7 @@ impl ImageList {
     }
 
     /// `aeron_free`.
+    #[track_caller]
     pub(super) fn free(&self) {
         self.memory.release(CONDUCTOR);
     }

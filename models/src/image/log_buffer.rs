@@ -23,12 +23,14 @@ pub struct LogBuffer {
 
 impl LogBuffer {
     /// The frame at `offset` of the term, if it is written.
+    #[track_caller]
     pub(super) fn read(&self, by: Owner, offset: i64) -> Option<Tag> {
         self.references.touch(by);
         self.mapped_raw_log.read(offset)
     }
 
     /// `end_of_stream_position`, from the metadata in the mapping.
+    #[track_caller]
     pub(super) fn end_of_stream_position(&self, by: Owner) -> i64 {
         self.references.touch(by);
         self.mapped_raw_log.end_of_stream_position()
@@ -69,6 +71,7 @@ impl LogBuffers {
     }
 
     /// `aeron_client_conductor_release_log_buffer`.
+    #[track_caller]
     pub(super) fn release(&mut self, log_buffer: &LogBuffer, holder: Owner) {
         let id = log_buffer.correlation_id;
         log_buffer.references.release(holder);

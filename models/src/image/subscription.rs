@@ -66,6 +66,7 @@ impl Subscription {
     }
 
     /// The newest list, as a thread other than the conductor sees it.
+    #[track_caller]
     fn newest(&self, by: Owner) -> Arc<ImageList> {
         self.memory.touch(by);
         self.list(self.image_lists_head.load(Ordering::Acquire))
@@ -155,6 +156,7 @@ impl Subscription {
     }
 
     /// `aeron_subscription_is_connected`.
+    #[track_caller]
     pub fn is_connected(&self, by: Owner) -> bool {
         let image_list = self.newest(by);
         let length = image_list.length(by);
@@ -168,6 +170,7 @@ impl Subscription {
     ///
     /// # Errors
     /// `EINVAL`, in a variant that asks whether the image is listed.
+    #[track_caller]
     pub fn image_retain(&self, by: Owner, image: &Arc<Image>, holder: Owner) -> Result<(), Errno> {
         self.before_count_changes(by, image)?;
         // Deviates: upstream, since c54c263d, does nothing if the image is not listed any more, though the release that
@@ -184,6 +187,7 @@ impl Subscription {
     ///
     /// # Errors
     /// `EINVAL`, in a variant that asks whether the image is listed.
+    #[track_caller]
     pub fn image_release(&self, by: Owner, image: &Arc<Image>, holder: Owner) -> Result<(), Errno> {
         self.before_count_changes(by, image)?;
         image.decr_refcnt(by, holder);
@@ -191,6 +195,7 @@ impl Subscription {
     }
 
     /// What retain and release did, in some versions, before they counted.
+    #[track_caller]
     fn before_count_changes(&self, by: Owner, image: &Arc<Image>) -> Result<(), Errno> {
         if self.variant == Variant::ReleaseRequiresMembership && !self.newest(by).contains(by, image) {
             // upstream: 933d7aff, undone step by step in c54c263d and 3c1984b6.
@@ -205,17 +210,20 @@ impl Subscription {
     }
 
     /// Whether the newest list has the image.
+    #[track_caller]
     pub(super) fn lists_image(&self, by: Owner, image: &Arc<Image>) -> bool {
         self.newest(by).contains(by, image)
     }
 
     /// `aeron_subscription_is_closed`.
+    #[track_caller]
     pub fn is_closed(&self, by: Owner) -> bool {
         self.memory.touch(by);
         self.is_closed.load(Ordering::Acquire)
     }
 
     /// `aeron_subscription_last_image_list_change_number`.
+    #[track_caller]
     pub(super) fn last_image_list_change_number(&self, by: Owner) -> i64 {
         self.memory.touch(by);
         self.last_image_list_change_number.load(Ordering::Acquire)

@@ -79,6 +79,23 @@ fn an_image_is_added_and_removed_without_a_poll() {
 }
 
 #[test]
+fn a_lookup_by_index_finds_each_image_that_is_listed_and_none_beyond() {
+    let mut machine = Machine::start(Variant::Fixed, 8);
+    machine.happens(DriverOp::Publish(3));
+    machine.happens(DriverOp::Publish(4));
+    let subscription = Arc::clone(machine.wrapper.subscription());
+    let found: Vec<Option<i32>> = (0..3)
+        .map(|index| {
+            let image = subscription.image_at_index(BY, RAW, index)?;
+            image.decr_refcnt(BY, RAW);
+            Some(image.session_id)
+        })
+        .collect();
+    assert_eq!(found, [Some(3), Some(4), None]);
+    machine.close();
+}
+
+#[test]
 fn a_poll_after_the_removal_lets_the_image_go() {
     let mut machine = Machine::start(Variant::Fixed, 8);
     machine.happens(DriverOp::Publish(0));

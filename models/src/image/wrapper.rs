@@ -30,6 +30,7 @@ pub struct ImageHandle {
 
 impl ImageHandle {
     /// `Image(subscription, image)`, which does not ask whether the retain succeeded.
+    #[track_caller]
     fn new(by: Owner, shelf: &Shelf, subscription: &Arc<Subscription>, image: &Arc<Image>) -> ImageHandle {
         let constants = image.constants(by);
         let owner = Owner::new("handle", shelf.next());
@@ -48,6 +49,7 @@ impl ImageHandle {
     }
 
     /// `~Image`.
+    #[track_caller]
     pub fn release(self, by: Owner) {
         // Deviates: upstream calls aeron_image_release, which has no subscription; so does this one, but in the
         // variants that have the call it replaced.
@@ -110,6 +112,7 @@ impl SubscriptionWrapper {
     ///
     /// # Errors
     /// If the constructor throws.
+    #[track_caller]
     pub fn image_by_session_id(
         &self,
         by: Owner,
@@ -125,6 +128,7 @@ impl SubscriptionWrapper {
     ///
     /// # Errors
     /// If the constructor throws.
+    #[track_caller]
     pub fn image_by_index(&self, by: Owner, index: usize) -> Result<Option<ImageHandle>, Errno> {
         let lookup = Owner::new("lookup", self.shelf.next());
         let image = self.subscription.image_at_index(by, lookup, index);
@@ -133,6 +137,7 @@ impl SubscriptionWrapper {
 
     /// `copyOfImageList`, which needs nothing given back: the C client keeps its reference for the time of the call
     /// only.
+    #[track_caller]
     pub fn copy_of_image_list(&self, by: Owner) -> Vec<ImageHandle> {
         let mut images = Vec::new();
         let lookup = Owner::new("for_each", self.shelf.next());
@@ -165,6 +170,7 @@ impl SubscriptionWrapper {
     }
 
     /// Gives the lookup's reference back.
+    #[track_caller]
     fn give_back(&self, by: Owner, image: &Arc<Image>, lookup: Owner) {
         // Deviates: upstream calls aeron_subscription_image_release, which since c54c263d does nothing once the image
         // is not listed any more; the conductor may remove it between the constructor and this line.

@@ -91,10 +91,12 @@ impl ClientChannel {
         })
     }
 
+    #[track_caller]
     pub(super) fn reference(&self, holder: Owner) {
         self.owning_stack.reference(holder);
     }
 
+    #[track_caller]
     pub(super) fn unref(&self, holder: Owner) {
         self.owning_stack.unref(holder, || {
             let left = self.subchannel_wrappers.with(Vec::len);

@@ -34,10 +34,12 @@ impl ConnectedSubchannel {
         Arc::new(ConnectedSubchannel { refs, channel_stack, number, transport })
     }
 
+    #[track_caller]
     pub(super) fn reference(&self, holder: Owner) {
         self.refs.reference(holder);
     }
 
+    #[track_caller]
     pub(super) fn unref(&self, exec_ctx: &mut ExecCtx, holder: Owner) {
         self.refs.unref(holder, || {
             let is_call = holder != Owner::new("Subchannel", self.number);

@@ -136,6 +136,7 @@ impl HandshakeManager {
     }
 
     /// The connector lets go.
+    #[track_caller]
     pub(super) fn unref(&self) {
         self.refs.unref(self.owner("Chttp2Connector"), || ());
     }

@@ -51,6 +51,7 @@ struct Closures {
 
 impl LockfreeEvent {
     /// `InitEvent`.
+    #[track_caller]
     pub(super) fn new(owner: Owner) -> LockfreeEvent {
         LockfreeEvent {
             state: AtomicU64::named("LockfreeEvent", NOT_READY),

@@ -28,17 +28,19 @@ pub(super) struct PickFirst {
     latest_update_args: Vec<SubchannelKey>,
     subchannel_list: Option<SubchannelList>,
     latest_pending_subchannel_list: Option<SubchannelList>,
-    /// `selected_`: which of `subchannel_list`.
-    selected: Option<usize>,
+    /// `selected_`: a place in `subchannel_list`.
+    selected: Option<Place>,
     idle: bool,
     keeps_unselected: bool,
     asks_first: bool,
+    keeps_selected: bool,
 }
 
 impl PickFirst {
     pub(super) fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
         self.keeps_unselected = chand.grpc.variant == Variant::UnselectedKept;
         self.asks_first = chand.grpc.variant == Variant::AttemptMovesPastUnseen;
+        self.keeps_selected = chand.grpc.variant == Variant::SelectedLeftBehind;
         self.latest_update_args = addresses;
         if !self.idle {
             self.attempt_to_connect_using_latest_update_args(chand, exec_ctx);
@@ -66,11 +68,14 @@ impl PickFirst {
         if is_empty || self.selected.is_none() {
             self.promote_pending(exec_ctx);
         }
+        self.check_selected();
     }
 
     /// The pending list takes the place of the present one, of which nothing is selected any more.
     fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
-        self.selected = None;
+        if !self.keeps_selected {
+            self.selected = None;
+        }
         SubchannelList::promote(&mut self.subchannel_list, &mut self.latest_pending_subchannel_list, exec_ctx);
     }
 
@@ -83,13 +88,25 @@ impl PickFirst {
     }
 
     pub(super) fn on_change(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+        self.process_connectivity_change(chand, exec_ctx, place, state);
+        self.check_selected();
+    }
+
+    /// `ProcessConnectivityChangeLocked`.
+    fn process_connectivity_change(
+        &mut self,
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        place: Place,
+        state: State,
+    ) {
         let before = self.list_mut(place.list).and_then(|list| list.note_change(place.index, state));
         let Some(before) = before else {
             sometimes("a state comes for a subchannel that its policy has let go", true);
             return;
         };
         always("no Subchannel reports SHUTDOWN", state != State::Shutdown);
-        if self.is_current(place.list) && self.selected == Some(place.index) {
+        if self.selected == Some(place) {
             return self.selected_failed(chand, exec_ctx);
         }
         if state == State::Ready {
@@ -156,6 +173,7 @@ impl PickFirst {
             sometimes("pick_first has tried every address", true);
             list.in_transient_failure = true;
             if !self.is_current(place.list) {
+                sometimes("a connection is dropped for a list of which every address has failed", true);
                 self.promote_pending(exec_ctx);
             }
             chand.request_reresolution();
@@ -172,7 +190,7 @@ impl PickFirst {
         if !self.is_current(place.list) {
             self.promote_pending(exec_ctx);
         }
-        self.selected = Some(place.index);
+        self.selected = Some(place);
         let keeps_unselected = self.keeps_unselected;
         let Some(list) = &mut self.subchannel_list else { return };
         list.in_transient_failure = false;
@@ -195,6 +213,16 @@ impl PickFirst {
         lists.into_iter().flatten().for_each(|list| list.shutdown(exec_ctx));
     }
 
+    /// What must hold after each event: `selected_` is upstream's pointer into the present list, and dangles as soon as
+    /// that list is replaced.
+    fn check_selected(&self) {
+        let Some(place) = self.selected else { return };
+        let present = self.subchannel_list.as_ref().filter(|list| list.id == place.list);
+        let data = present.and_then(|list| list.subchannels.get(place.index));
+        let is_ready = data.is_some_and(|data| data.subchannel.is_some() && data.state == Some(State::Ready));
+        always("pick_first selects a READY subchannel of its present list", is_ready);
+    }
+
     /// What must hold when nothing is on its way.
     pub(super) fn check_at_rest(&self) {
         let Some(list) = &self.subchannel_list else { return };
@@ -202,9 +230,8 @@ impl PickFirst {
         let waits = self.selected.is_some() || turn.is_none_or(|data| data.state != Some(State::Idle));
         always("pick_first asks the address whose turn it is to connect", waits);
         let Some(selected) = self.selected else { return };
-        let held = |index: usize| list.subchannels.get(index).is_some_and(|data| data.subchannel.is_some());
-        always("pick_first has the subchannel that it selected", held(selected));
-        let others = (0..list.subchannels.len()).filter(|&index| index != selected && held(index)).count();
-        always("pick_first has let go of the subchannels that it did not select", others == 0);
+        let others = list.subchannels.iter().enumerate().filter(|(index, _)| *index != selected.index);
+        let is_alone = others.into_iter().all(|(_, data)| data.subchannel.is_none());
+        always("pick_first has let go of the subchannels that it did not select", is_alone);
     }
 }

@@ -73,10 +73,12 @@ impl Picker {
         Owner::new("SubchannelPicker", self.number)
     }
 
+    #[track_caller]
     pub(super) fn reference(&self, holder: Owner) {
         self.refs.reference(holder);
     }
 
+    #[track_caller]
     pub(super) fn unref(&self, exec_ctx: &mut ExecCtx, holder: Owner) {
         self.refs.unref(holder, || {
             if let Choice::Subchannels { subchannels, .. } = &self.choice {

@@ -61,6 +61,7 @@ impl GlobalSubchannelPool {
     }
 
     /// `FindSubchannel`: with a strong ref for `holder`.
+    #[track_caller]
     pub(super) fn find(&self, key: SubchannelKey, holder: Owner) -> Option<Arc<Subchannel>> {
         let map = self.mu.lock();
         let found = map.subchannel_map.get(&key)?;

@@ -111,6 +111,7 @@ impl Subchannel {
     }
 
     /// `RefIfNonZero`, by the pool with its lock held. Whether `holder` has a strong ref now.
+    #[track_caller]
     pub(super) fn ref_for_finder(&self, holder: Owner) -> bool {
         let finder = self.owner("GlobalSubchannelPool");
         // upstream: #18043, subchannel_pool of early 2019. The answer is not looked at.
@@ -132,6 +133,7 @@ impl Subchannel {
     }
 
     /// `Unref`, of a strong ref.
+    #[track_caller]
     pub fn unref(self: &Arc<Self>, exec_ctx: &mut ExecCtx, holder: Owner) {
         self.refs.unref(holder, exec_ctx, |exec_ctx| self.orphan(exec_ctx), |_| self.delete());
     }
@@ -141,6 +143,7 @@ impl Subchannel {
         self.grpc.pool.died(self.key);
     }
 
+    #[track_caller]
     fn weak_unref(&self, reason: &'static str) {
         self.refs.weak_unref(self.owner(reason), || self.delete());
     }
@@ -226,6 +229,7 @@ impl Subchannel {
     }
 
     /// `connected_subchannel()`: with a ref for `holder`.
+    #[track_caller]
     pub(super) fn connected_subchannel(&self, holder: Owner) -> Option<Arc<ConnectedSubchannel>> {
         self.refs.touch(self.owner("connected_subchannel"));
         let guarded = self.mu.lock();

@@ -59,11 +59,13 @@ impl SubchannelWrapper {
         wrapper
     }
 
+    #[track_caller]
     pub(super) fn strong_ref(&self, holder: Owner) {
         self.refs.strong_ref(holder);
     }
 
     /// `Unref`.
+    #[track_caller]
     pub(super) fn unref(self: &Arc<Self>, exec_ctx: &mut ExecCtx, holder: Owner) {
         self.refs.unref(holder, exec_ctx, |exec_ctx| self.orphan(exec_ctx), |exec_ctx| self.delete(exec_ctx));
     }

@@ -51,6 +51,7 @@ impl Tcp {
         Owner::new(reason, self.fd.number)
     }
 
+    #[track_caller]
     fn unref(&self, exec_ctx: &mut ExecCtx, reason: &'static str) {
         self.refcount.unref(self.owner(reason), || {
             // upstream: tcp_posix.cc tcp_free
@@ -162,6 +163,7 @@ impl Tcp {
     }
 
     /// `tcp_destroy`.
+    #[track_caller]
     pub(super) fn destroy(&self, exec_ctx: &mut ExecCtx) {
         self.unref(exec_ctx, "destroy");
     }

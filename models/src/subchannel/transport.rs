@@ -134,10 +134,12 @@ impl Transport {
         t
     }
 
+    #[track_caller]
     pub(super) fn reference(&self, reason: &'static str) {
         self.refs.reference(Owner::new(reason, self.number));
     }
 
+    #[track_caller]
     pub(super) fn unref(&self, exec_ctx: &mut ExecCtx, reason: &'static str) {
         self.refs.unref(Owner::new(reason, self.number), || self.ep.destroy(exec_ctx));
     }
@@ -271,6 +273,7 @@ impl Transport {
     }
 
     /// `init_stream`.
+    #[track_caller]
     pub(super) fn init_stream(&self, stream: &Stream) {
         self.refs.reference(Owner::new("stream", stream.number));
     }

@@ -28,6 +28,8 @@ pub enum Variant {
     OrphanWeakrefInline,
     /// pick_first keeps the subchannels that it did not select (grpc #19357).
     UnselectedKept,
+    /// pick_first does not forget its selected subchannel when the list that it is of is replaced.
+    SelectedLeftBehind,
     /// A transport that got GOAWAY earlier is closed, and its Subchannel drops the connection that it has by then.
     LateShutdownDropsSuccessor,
     /// pick_first asks the first address of a list to connect when it knows every address, though the first has failed

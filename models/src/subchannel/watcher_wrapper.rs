@@ -43,6 +43,7 @@ impl WatcherWrapper {
         })
     }
 
+    #[track_caller]
     fn unref(&self, exec_ctx: &mut ExecCtx, reason: &'static str) {
         self.refs.unref(Owner::new(reason, self.number), || {
             self.parent.unref(exec_ctx, Owner::new("WatcherWrapper", self.number));

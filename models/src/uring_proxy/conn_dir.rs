@@ -83,6 +83,7 @@ struct Bucket {
 
 impl MsgVec {
     /// upstream: `init_mvec`.
+    #[track_caller]
     fn init(owner: Owner) -> MsgVec {
         MsgVec { memory: Resource::acquire("iovec", owner), iov: Vec::new(), vec_size: 1, cur_iov: 0 }
     }
@@ -160,6 +161,7 @@ impl ConnDir {
     }
 
     /// upstream: `free_msgs`, and the frees of the statistics in `handle_close`.
+    #[track_caller]
     pub(super) fn free(&self, variant: Variant, owner: Owner) {
         // First: what is pending in a direction that is freed can never complete.
         self.pending_recv.retire(owner);

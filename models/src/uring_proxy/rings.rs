@@ -194,6 +194,7 @@ impl Rings {
     }
 
     /// A buffer is about to be sent from.
+    #[track_caller]
     pub(super) fn lend(&self, bid: Bid, to: Owner) {
         self.bufs[usize::from(bid)].transfer(self.owner, to);
     }

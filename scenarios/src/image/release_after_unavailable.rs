@@ -13,7 +13,11 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::ReleaseRequiresMembership, "an image that nobody holds is reclaimed")
         .loom_finds(&[Variant::ReleaseRequiresMembership])
-        .sometimes(&["a handle outlives its stream", "an image lingers because a handle is left"])
+        .sometimes(&[
+            "a thread drops a handle that another one has made",
+            "a handle outlives its stream",
+            "an image lingers because a handle is left",
+        ])
         .drift(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],

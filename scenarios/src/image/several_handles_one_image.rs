@@ -11,7 +11,11 @@ pub fn scenario() -> Scenario {
     let about = "Threads of the application drop their handles to one image";
     Scenario::new("several_handles_one_image", about, "aeron_image_test.cpp", plans, bench::run)
         .clean(Variant::Fixed)
-        .sometimes(&["an image lingers because a handle is left", "a handle outlives its stream"])
+        .sometimes(&[
+            "a thread drops a handle that another one has made",
+            "an image lingers because a handle is left",
+            "a handle outlives its stream",
+        ])
         .drift(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],

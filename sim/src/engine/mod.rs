@@ -3,6 +3,7 @@
 //! The facade types pick their arm when they are constructed, from the engine current on this thread. Outside any run
 //! there is none, and the facade is plain std: a component written against it works in production as it is.
 
+pub(crate) mod blocked;
 pub(crate) mod loom;
 mod object;
 pub(crate) mod overflow;

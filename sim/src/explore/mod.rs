@@ -15,6 +15,8 @@ mod recheck;
 mod reference;
 mod report;
 mod single;
+#[cfg(test)]
+mod tests;
 
 pub use case::{Case, CaseName, Limits};
 pub use cell::{Budget, Cell};

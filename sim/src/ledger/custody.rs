@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::op::TaskId;
-use crate::run::TaskInfo;
+use crate::run::{Run, TaskInfo, is_glue};
 use crate::seed::{fold, fold_str};
 
 /// Somebody who can own or hold: a role and a number, `caller#3`.
@@ -44,14 +44,23 @@ pub(crate) struct Mark {
     pub(crate) task: TaskId,
     pub(crate) step: u32,
     pub(crate) location: &'static Location<'static>,
+    /// A destructor did it, which has no place of its own: the location is of the task's operation before it.
+    pub(crate) in_drop: bool,
 }
 
 impl Mark {
+    /// What the run's current task does, called from `location`.
+    pub(crate) fn here(run: &mut Run, by: Owner, location: &'static Location<'static>) -> Mark {
+        let (task, step, in_drop) = (run.task, run.step, is_glue(location));
+        Mark { by, task, step, location: run.place(location), in_drop }
+    }
+
     /// `caller#1 in worker.0, step 12, models/src/x.rs:40`.
     pub(crate) fn describe(&self, tasks: &[TaskInfo]) -> String {
         let task = tasks.get(self.task.index()).map_or("-", |task| &*task.name);
-        let Mark { by, step, location, .. } = self;
-        format!("{by} in {task}, step {step}, {}:{}", location.file(), location.line())
+        let Mark { by, step, location, in_drop, .. } = self;
+        let how = if *in_drop { "in a drop after " } else { "" };
+        format!("{by} in {task}, step {step}, {how}{}:{}", location.file(), location.line())
     }
 }
 

@@ -8,6 +8,10 @@
 //! where no lock stands between them. No call orders anything: no clock is joined, no lock is taken. (Under the
 //! `threads` engine a lock of the harness guards the record itself.)
 //!
+//! A finding names the line of the call. A helper that acts for its caller is `#[track_caller]`, so that the finding names
+//! the caller's line instead of its own. On `Drop::drop`, which nobody calls, the attribute makes it name the operation of
+//! the task before the drop.
+//!
 //! | handle | what it is | broken by |
 //! | --- | --- | --- |
 //! | [`Resource`] | one thing with one owner | double release, use after release, leak, aliased, wrong owner, callback after teardown |
@@ -81,7 +85,7 @@ impl Ledger {
 pub(crate) fn arc_opened(object: Object, class: &'static str, location: &'static Location<'static>) -> Handle {
     let entry = run::with(|run| {
         let by = Owner::new("task", run.task.0);
-        let mark = Mark { by, task: run.task, step: run.step, location };
+        let mark = Mark::here(run, by, location);
         run.ledger.open(class, Holding::Exclusive { owner: None }, mark).0
     });
     Handle { entry: entry.unwrap_or(EntryId::MAX), object }
@@ -104,7 +108,7 @@ fn open(
 ) -> Handle {
     let object = Object::of_custody(class, location);
     let id = run::with(|run| {
-        let mark = Mark { by: holder, task: run.task, step: run.step, location };
+        let mark = Mark::here(run, holder, location);
         let (id, nth) = run.ledger.open(class, holding(), mark);
         run.record(Item::Custody(Custody::new(Action::Acquired, class, nth, holder)), location);
         id
@@ -126,7 +130,7 @@ fn act(
     }
     engine::custody_point(kind, object.id(), location);
     let finding = run::with(|run| {
-        let mark = Mark { by, task: run.task, step: run.step, location };
+        let mark = Mark::here(run, by, location);
         let entry = run.ledger.entries.get_mut(id as usize)?;
         match rule(entry, mark) {
             Ok(custody) => {

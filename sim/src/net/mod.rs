@@ -38,6 +38,8 @@ mod side;
 mod sockets;
 mod stream;
 mod task;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod traffic;
 mod window;

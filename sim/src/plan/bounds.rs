@@ -170,6 +170,12 @@ macro_rules! unbounded {
     ($( $plan:ty ),*) => { $( impl Plan for $plan {} )* };
 }
 
+impl<A: Plan, B: Plan> Plan for (A, B) {
+    fn check(&self) -> Result<(), BadPlan> {
+        (Part, Part).check(self)
+    }
+}
+
 unbounded!((), bool, u8, u16, u32, u64, usize);
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod faults;
 mod repro;
 mod shrink;
 mod strict;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use repro::{Repro, ReproError, replay_repro};

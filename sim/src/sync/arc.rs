@@ -201,6 +201,7 @@ impl<T> Clone for Arc<T> {
 }
 
 impl<T> Drop for Arc<T> {
+    #[track_caller]
     fn drop(&mut self) {
         if self.header.down(Location::caller()) {
             ledger::arc_closed(self.header.custody);
@@ -271,6 +272,7 @@ impl<T> Clone for Weak<T> {
 }
 
 impl<T> Drop for Weak<T> {
+    #[track_caller]
     fn drop(&mut self) {
         if let Some(header) = &self.header {
             header.touch(OpKind::WeakDrop, Location::caller());

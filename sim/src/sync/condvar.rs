@@ -8,7 +8,7 @@ use super::clean;
 use super::mutex::{Inner, MutexGuard};
 use crate::engine::sched::{Notify, Waited};
 use crate::engine::{self, Arm, Object, loom as loom_engine, sched, threads};
-use crate::op::OpKind;
+use crate::op::{Op, OpKind};
 
 /// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
 /// scheduled engine draws it, loom takes the one that has waited longest. Neither wakes without cause.
@@ -80,6 +80,8 @@ impl Condvar {
             (Imp::Std(condvar), Inner::Std(inner)) => Inner::Std(clean(condvar.wait(inner))),
             (Imp::Loom(condvar), Inner::Loom(inner)) => {
                 loom_engine::may_wait();
+                let op = Op { kind: OpKind::Wait, object: self.object.id(), location };
+                loom_engine::asks(op, loom_engine::Need::Notification(guard.mutex.object.id()));
                 Inner::Loom(clean(condvar.wait(inner)))
             }
             _ => mixed_engines(),

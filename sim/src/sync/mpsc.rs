@@ -123,6 +123,7 @@ impl<T> Clone for Handle<T> {
 }
 
 impl<T> Drop for Handle<T> {
+    #[track_caller]
     fn drop(&mut self) {
         let channel = &self.0;
         let at_once = |mut state: MutexGuard<'_, State<T>>| {
@@ -268,6 +269,7 @@ impl<T> Receiver<T> {
 }
 
 impl<T> Drop for Receiver<T> {
+    #[track_caller]
     fn drop(&mut self) {
         let channel = &self.0;
         let at_once = |mut state: MutexGuard<'_, State<T>>| {

@@ -8,7 +8,7 @@ use super::{clean, locked_while_unwinding};
 use crate::engine::loom::Poison;
 use crate::engine::sched::LockMode;
 use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
-use crate::op::OpKind;
+use crate::op::{Op, OpKind};
 
 /// Mutual exclusion, as [`std::sync::Mutex`], never poisoned.
 pub struct Mutex<T> {
@@ -66,6 +66,8 @@ impl<T> Mutex<T> {
             Imp::Std(mutex) => Inner::Std(clean(mutex.lock())),
             Imp::Loom(mutex, poison) => {
                 poison.refuse(location);
+                let op = Op { kind: OpKind::Lock, object: self.object.id(), location };
+                loom_engine::asks(op, loom_engine::Need::Lock);
                 Inner::Loom(lock_of_loom(mutex))
             }
             Imp::Sched(mutex) => {

@@ -56,6 +56,7 @@ struct Attempt<'a> {
 }
 
 impl Drop for Attempt<'_> {
+    #[track_caller]
     fn drop(&mut self) {
         *self.once.stage.lock() = self.reached;
         self.once.done.notify_all();

@@ -8,7 +8,7 @@ use super::{clean, locked_while_unwinding};
 use crate::engine::loom::Poison;
 use crate::engine::sched::LockMode;
 use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
-use crate::op::OpKind;
+use crate::op::{Op, OpKind};
 
 /// Many readers or one writer, as [`std::sync::RwLock`], never poisoned.
 pub struct RwLock<T> {
@@ -77,6 +77,8 @@ impl<T> RwLock<T> {
             Imp::Std(lock) => Read::Std(clean(lock.read())),
             Imp::Loom(lock, poison) => {
                 poison.refuse(location);
+                let op = Op { kind: OpKind::ReadLock, object: self.object.id(), location };
+                loom_engine::asks(op, loom_engine::Need::Lock);
                 Read::Loom(of_loom(lock, loom::sync::RwLock::try_read, loom::sync::RwLock::read))
             }
             Imp::Sched(lock) => {
@@ -103,6 +105,8 @@ impl<T> RwLock<T> {
             Imp::Std(lock) => Write::Std(clean(lock.write())),
             Imp::Loom(lock, poison) => {
                 poison.refuse(location);
+                let op = Op { kind: OpKind::WriteLock, object: self.object.id(), location };
+                loom_engine::asks(op, loom_engine::Need::Lock);
                 Write::Loom(of_loom(lock, loom::sync::RwLock::try_write, loom::sync::RwLock::write), poison)
             }
             Imp::Sched(lock) => {

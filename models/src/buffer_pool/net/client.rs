@@ -23,6 +23,8 @@ use crate::buffer_pool::plan::{Ask, Client, Ending, Step};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes that it reads at a time.
 const READ: usize = 32;
+/// Octets of an answer's head: status line, length, empty line.
+const HEAD: u32 = 3;
 
 /// One connection of a client.
 struct Session<'a> {
@@ -32,6 +34,8 @@ struct Session<'a> {
     stream: TcpStream,
     received: Vec<u8>,
     sent: u32,
+    /// Octets that it has received in all.
+    taken: u32,
 }
 
 /// What came of one step of a session.
@@ -54,7 +58,7 @@ pub(super) async fn run(plan: NetPlan, number: u32, server: SocketAddr) {
         };
         let Ok(local) = stream.local_addr() else { continue };
         let address = plan.base.address(number, visit(local));
-        Session { plan: &plan, client, address, stream, received: Vec::new(), sent: 0 }.run().await;
+        Session { plan: &plan, client, address, stream, received: Vec::new(), sent: 0, taken: 0 }.run().await;
     }
 }
 
@@ -84,6 +88,9 @@ impl Session<'_> {
                     continue;
                 }
                 let answered = self.answer(self.tag(nth), ask).await.is_some();
+                if self.resets_received() {
+                    return;
+                }
                 self.judge(answered);
                 if !answered {
                     return self.close().await;
@@ -123,6 +130,16 @@ impl Session<'_> {
         matches!(self.client.ending, Ending::Reset(after) if self.sent >= after)
     }
 
+    fn resets_received(&self) -> bool {
+        matches!(self.client.ending, Ending::ResetReceived(after) if self.taken >= after)
+    }
+
+    /// So many octets of an answer are there; none if they are the last that the client reads.
+    fn take(&mut self, octets: u32) -> Option<()> {
+        self.taken += octets;
+        (!self.resets_received()).then_some(())
+    }
+
     /// Reads one answer; none if the connection ends before it is complete.
     async fn answer(&mut self, tag: Tag, ask: &Ask) -> Option<()> {
         let length = loop {
@@ -131,6 +148,7 @@ impl Session<'_> {
                 None => self.more().await?,
             }
         };
+        self.take(HEAD)?;
         for place in 0..length {
             while self.received.len() < RECORD {
                 self.more().await?;
@@ -142,6 +160,7 @@ impl Session<'_> {
             if self.plan.base.audit.order() {
                 always("an answer comes in order", octet.part == Part::Body(place));
             }
+            self.take(1)?;
         }
         sometimes("a request is answered", true);
         sometimes("a body is echoed to its end", length > 0 && length == ask.length());

@@ -45,6 +45,7 @@ pub(super) struct Iov {
 
 impl Iov {
     /// Its bytes, read from the message.
+    #[track_caller]
     fn octets(&self, by: Owner) -> Vec<u8> {
         wire::message(&self.msg.wire(by)).split_off(self.from)
     }

@@ -44,6 +44,7 @@ pub(super) struct Shared {
 
 impl BufRing {
     /// `io_uring_setup_buf_ring`, the application's half.
+    #[track_caller]
     pub(super) fn new(entries: u32, owner: Owner) -> BufRing {
         let bufs = (0..entries).map(|_| RaceCell::named("io_uring_buf", NO_BUF)).collect();
         let memory = Resource::acquire("conn_buf_ring", owner);
@@ -55,6 +56,7 @@ impl BufRing {
     }
 
     /// `io_uring_buf_ring_add`: so many places behind the tail, not published yet.
+    #[track_caller]
     pub fn add(&self, by: Owner, buf: Buf, offset: u32) {
         self.shared.memory.touch(by);
         self.shared.place(self.tail.wrapping_add(offset)).set(buf);
@@ -67,6 +69,7 @@ impl BufRing {
     }
 
     /// What stands at this position, counted from the first entry ever added.
+    #[track_caller]
     pub fn at(&self, by: Owner, position: u32) -> Buf {
         self.shared.memory.touch(by);
         self.shared.place(position).get()
@@ -78,6 +81,7 @@ impl BufRing {
     }
 
     /// The memory goes: kernel and application must be done with it.
+    #[track_caller]
     pub fn free(&self, by: Owner) {
         self.shared.memory.release(by);
     }

@@ -43,6 +43,7 @@ impl Memory {
     }
 
     /// A buffer changes hands within the kernel.
+    #[track_caller]
     pub(super) fn pass(&self, bid: Bid, from: Owner, to: Owner) {
         if let Some(buf) = self.bufs.get(usize::from(bid)) {
             buf.transfer(from, to);
@@ -50,6 +51,7 @@ impl Memory {
     }
 
     /// A completion gives a buffer back to the connection.
+    #[track_caller]
     pub(super) fn give_back(&self, bid: Bid, from: Owner) {
         self.pass(bid, from, held_by_conn(self.ring));
     }

@@ -198,6 +198,7 @@ impl State {
         }
     }
 
+    #[track_caller]
     pub(super) fn give_back(&self, ring: RingId, bid: u16, from: Owner) {
         if let Some(memory) = &self.rings[ring].memory {
             memory.give_back(bid, from);

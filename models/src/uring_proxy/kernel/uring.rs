@@ -55,6 +55,7 @@ impl Uring {
     }
 
     /// `io_uring_setup_buf_ring`.
+    #[track_caller]
     pub fn setup_buf_ring(&self, group: GroupId, entries: u32, incremental: bool, owner: Owner) -> BufRing {
         let ring = BufRing::new(entries, owner);
         let mut state = self.kernel.lock();

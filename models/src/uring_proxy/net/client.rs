@@ -229,3 +229,31 @@ impl Session<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim::Check;
+
+    use super::*;
+
+    /// What is found if so many requests of a connection were sent, and so many have arrived.
+    #[track_caller]
+    fn check(sent: u64, arrived: u64, property: Option<&str>) {
+        let found = Check::new("score").schedules(1).search(move || {
+            let score = Score::default();
+            score.sent(0, 2);
+            score.arrived(0, 2);
+            score.sent(1, sent);
+            score.arrived(1, arrived);
+            score.check();
+        });
+        assert_eq!(found.as_ref().err().map(|failure| failure.property.as_str()), property, "{found:?}");
+    }
+
+    #[test]
+    fn what_was_sent_and_has_not_arrived_is_found() {
+        check(3, 3, None);
+        check(3, 2, Some("what came before the end is forwarded"));
+        check(0, 1, Some("what came before the end is forwarded"));
+    }
+}

@@ -15,6 +15,7 @@ mod poison;
 mod probed;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Arm;
+use super::blocked::{self, Awaits, Blocked};
 use crate::engine;
 use crate::engine::spin::Spin;
 use crate::op::{ObjectId, Op, OpKind, TaskId};
@@ -29,6 +31,7 @@ use crate::panics;
 use crate::run::{self, Outcome, Record, Run};
 use crate::seed::fold;
 use crate::trace::Item;
+use crate::violation::Violation;
 use crate::void::Void;
 use crate::watch::{Listening, Watched};
 
@@ -46,8 +49,70 @@ thread_local! {
     static CELLS: RefCell<Vec<(ObjectId, Rc<loom::cell::UnsafeCell<()>>)>> = const { RefCell::new(Vec::new()) };
     /// The cell being accessed, for the report should loom find a race.
     static TOUCHED: Cell<ObjectId> = const { Cell::new(ObjectId::NONE) };
+    static LOCKS: RefCell<Locks> = const { RefCell::new(Locks { waits: BTreeMap::new(), holders: Vec::new() }) };
     /// Threads whose handles were dropped: the body waits for them too, as every task must end.
     static LEFT: RefCell<Vec<loom::thread::JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Who waits for what, and who holds what. loom's own report of a deadlock says neither.
+#[derive(Default)]
+struct Locks {
+    waits: BTreeMap<TaskId, (Op, Need)>,
+    holders: Vec<(ObjectId, TaskId)>,
+}
+
+/// What an operation that may block needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+    /// The lock that it is about.
+    Lock,
+    /// A notification; it gives this mutex up meanwhile.
+    Notification(ObjectId),
+    /// The mutex that it gave up: the notification has come.
+    Again(ObjectId),
+    /// The end of that task.
+    End(TaskId),
+}
+
+impl Locks {
+    fn holders(&self, lock: ObjectId) -> Vec<TaskId> {
+        self.holders.iter().filter(|(held, _)| *held == lock).map(|(_, holder)| *holder).collect()
+    }
+
+    fn give(&mut self, lock: ObjectId, task: TaskId) {
+        if let Some(place) = self.holders.iter().position(|holds| *holds == (lock, task)) {
+            self.holders.remove(place);
+        }
+    }
+
+    /// Which one of several a notification is for, loom does not say.
+    fn notified(&mut self, op: Op) {
+        let waiters = self.waits.values_mut().filter(|(wait, _)| wait.kind == OpKind::Wait && wait.object == op.object);
+        let waiters: Vec<&mut (Op, Need)> = waiters.collect();
+        if op.kind == OpKind::NotifyAll || waiters.len() == 1 {
+            for (_, need) in waiters {
+                if let Need::Notification(mutex) = *need {
+                    *need = Need::Again(mutex);
+                }
+            }
+        }
+    }
+
+    /// The task has carried the operation out.
+    fn done(&mut self, task: TaskId, op: Op) {
+        let waited = self.waits.remove(&task);
+        match op.kind {
+            OpKind::Lock | OpKind::ReadLock | OpKind::WriteLock => self.holders.push((op.object, task)),
+            OpKind::Unlock | OpKind::RwUnlock => self.give(op.object, task),
+            OpKind::Wait => {
+                if let Some((_, Need::Notification(mutex) | Need::Again(mutex))) = waited {
+                    self.holders.push((mutex, task));
+                }
+            }
+            OpKind::NotifyOne | OpKind::NotifyAll => self.notified(op),
+            _ => {}
+        }
+    }
 }
 
 fn me() -> TaskId {
@@ -57,6 +122,7 @@ fn me() -> TaskId {
 /// Records an operation that loom has just carried out.
 pub(crate) fn observe(op: Op) {
     let task = me();
+    LOCKS.with_borrow_mut(|locks| locks.done(task, op));
     run::with(|run| {
         run.task = task;
         run.step += 1;
@@ -108,6 +174,36 @@ pub(crate) fn may_wait() {
     if std::thread::panicking() {
         panics::note_unwinding();
         run::report_and_park();
+    }
+}
+
+/// Notes what the task is about to ask of loom, should it wait for that.
+pub(crate) fn asks(op: Op, need: Need) {
+    settle();
+    let (task, op) = (me(), Op { location: run::placed(op.location), ..op });
+    LOCKS.with_borrow_mut(|locks| {
+        locks.waits.insert(task, (op, need));
+        if let Need::Notification(mutex) = need {
+            locks.give(mutex, task);
+        }
+    });
+}
+
+/// The finding, once loom has said that no thread can go on.
+pub(crate) fn deadlock() -> Violation {
+    let blocked = |locks: &Locks, (task, (op, need)): (&TaskId, &(Op, Need))| {
+        let awaits = match need {
+            Need::Lock => Awaits::Lock(locks.holders(op.object)),
+            Need::Notification(_) => Awaits::Notification,
+            Need::Again(mutex) => Awaits::LockAgain(*mutex, locks.holders(*mutex)),
+            Need::End(other) => Awaits::End(*other),
+        };
+        Blocked { task: *task, op: Some(*op), awaits }
+    };
+    let all = LOCKS.with_borrow(|locks| locks.waits.iter().map(|wait| blocked(locks, wait)).collect::<Vec<_>>());
+    match run::with(|run| blocked::deadlock(run, &all)) {
+        Some(violation) => violation,
+        None => unreachable!("invariant: loom finds a deadlock inside an execution"),
     }
 }
 
@@ -219,7 +315,7 @@ pub(crate) struct Explored {
     /// Whether the whole space was explored.
     pub(crate) complete: bool,
     pub(crate) outcome: Option<Outcome>,
-    pub(crate) reached: std::collections::BTreeMap<&'static str, u64>,
+    pub(crate) reached: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Default)]
@@ -227,7 +323,7 @@ struct Tally {
     executions: AtomicU64,
     steps: AtomicU64,
     hash: AtomicU64,
-    reached: Mutex<std::collections::BTreeMap<&'static str, u64>>,
+    reached: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Tally {
@@ -304,6 +400,7 @@ fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally)
         let _ = handle.join();
     }
     crate::thread::forget_handles();
+    LOCKS.take();
     PROBES.take();
     CELLS.take();
     settle();

@@ -13,8 +13,9 @@ use smallvec::SmallVec;
 use super::alarm::Alarm;
 use super::clock::Clock;
 use super::objects::{Mode, ObjectState};
+use crate::engine::blocked::{self, Awaits, Blocked};
 use crate::engine::spin::Spin;
-use crate::op::{ObjectId, Op, OpKind, TaskId, TaskKey};
+use crate::op::{ObjectId, Op, TaskId, TaskKey};
 use crate::run;
 use crate::strategy::{Candidate, Strategy, Switch, View};
 use crate::violation::{Violation, ViolationKind};
@@ -74,6 +75,8 @@ pub(super) struct Task {
     turn: u32,
     op: Option<Op>,
     pub(super) spin: Spin,
+    /// What the announced operation needs.
+    need: Need,
     pub(super) clock: Clock,
     /// What an acquire fence would join: the clocks that relaxed loads have seen.
     pub(super) seen: Clock,
@@ -164,6 +167,7 @@ impl Kernel {
             turn: 0,
             op: None,
             spin: Spin::default(),
+            need: Need::Nothing,
             clock,
             seen: Clock::default(),
             fenced: None,
@@ -212,6 +216,7 @@ impl Kernel {
         let task = &mut self.tasks[me.index()];
         let spins = task.spin.announce(op);
         task.op = Some(op);
+        task.need = need;
         let turn = task.turn;
         self.yielding |= spins;
         if self.available(need) {
@@ -235,7 +240,8 @@ impl Kernel {
         if self.halted {
             return Go::Over;
         }
-        self.me().op = Some(op);
+        let me = self.me();
+        (me.op, me.need) = (Some(op), need);
         if self.available(need) { Go::Stay } else { Go::Stuck }
     }
 
@@ -436,39 +442,29 @@ impl Kernel {
     }
 
     fn deadlocked(&self) -> Violation {
-        let is_blocked = |id: usize, task: &Task| task.status != Status::Finished && !self.is_alarm(TaskId(id as u32));
-        let blocked: Vec<(usize, &Task)> =
-            self.tasks.iter().enumerate().filter(|(id, task)| is_blocked(*id, task)).collect();
-        let described = run::with(|run| {
-            blocked
-                .iter()
-                .map(|(id, task)| {
-                    let name = run.tasks[*id].name.to_string();
-                    (name, self.describe_wait(task, run))
-                })
-                .collect::<Vec<_>>()
-        })
-        .unwrap_or_default();
-        let names: Vec<&str> = described.iter().map(|(name, _)| name.as_str()).collect();
-        let message =
-            format!("no task can go on: {} {} blocked", names.join(", "), if names.len() == 1 { "is" } else { "are" });
-        let mut violation = Violation::of_run(ViolationKind::Deadlock, message);
-        for (name, wait) in described {
-            violation = violation.fact(&name, wait);
+        let is_left = |task: &Task, id: u32| task.status != Status::Finished && !self.is_alarm(TaskId(id));
+        let left = self.tasks.iter().zip(0..).filter(|(task, id)| is_left(task, *id));
+        let blocked: Vec<Blocked> = left
+            .map(|(task, id)| Blocked { task: TaskId(id), op: task.op, awaits: self.awaits(task, TaskId(id)) })
+            .collect();
+        match run::with(|run| blocked::deadlock(run, &blocked)) {
+            Some(violation) => violation,
+            None => unreachable!("invariant: the kernel decides inside a run"),
         }
-        violation
     }
 
-    fn describe_wait(&self, task: &Task, run: &run::Run) -> String {
-        let Some(op) = task.op else { return "has not started".to_owned() };
-        let at = format!("at {}:{}", op.location.file(), op.location.line());
-        let object = if op.object == ObjectId::NONE { String::new() } else { format!(" {}", run.label(op.object)) };
-        let holder = self.objects.get(op.object.0 as usize).and_then(ObjectState::holder);
-        match holder.and_then(|holder| run.tasks.get(holder.index())) {
-            Some(holder) if matches!(op.kind, OpKind::Lock | OpKind::WriteLock | OpKind::ReadLock) => {
-                format!("{}{object}, held by {}, {at}", op.kind, holder.name)
+    fn awaits(&self, task: &Task, id: TaskId) -> Awaits {
+        let holders = |object: ObjectId| self.objects.get(object.0 as usize).map(ObjectState::holders);
+        match task.need {
+            _ if task.op.is_none() => Awaits::Start,
+            Need::End(other) => Awaits::End(other),
+            Need::Lock(object, _) => Awaits::Lock(holders(object).unwrap_or_default()),
+            Need::Nothing => {
+                // A wait: the notifier has made the task a contender for its mutex, or none has come.
+                let mutex = self.objects.iter().zip(0..).find(|(object, _)| object.is_wanted_by(id));
+                let again = |(object, number): (&ObjectState, u32)| (ObjectId(number), object.holders());
+                mutex.map(again).map_or(Awaits::Notification, |(mutex, holders)| Awaits::LockAgain(mutex, holders))
             }
-            _ => format!("{}{object}, {at}", op.kind),
         }
     }
 

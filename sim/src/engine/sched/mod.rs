@@ -63,6 +63,7 @@ fn resume() {
 /// A destructor that runs while a panic unwinds must not switch, since the panic would be seen by every task: its
 /// operation happens at once, as part of the step before. One that would have to wait has no way on.
 fn enter(op: Op, need: Need) -> bool {
+    let op = Op { location: run::placed(op.location), ..op };
     let go = if std::thread::panicking() {
         with(|kernel| kernel.pass(op, need))
     } else {

@@ -137,11 +137,16 @@ impl ObjectState {
         }
     }
 
-    /// Who holds the lock, for a deadlock report: the writer, or the first reader.
-    pub(super) fn holder(&self) -> Option<TaskId> {
+    /// Who holds the lock, for a deadlock report: the writer, or the readers.
+    pub(super) fn holders(&self) -> Vec<TaskId> {
         match self {
-            ObjectState::Lock(lock) => lock.holder.or_else(|| lock.readers.first().copied()),
-            _ => None,
+            ObjectState::Lock(lock) => lock.holder.iter().chain(&lock.readers).copied().collect(),
+            _ => Vec::new(),
         }
+    }
+
+    /// Whether the task wants the lock, for a deadlock report.
+    pub(super) fn is_wanted_by(&self, task: TaskId) -> bool {
+        matches!(self, ObjectState::Lock(lock) if lock.contenders.iter().any(|(contender, _)| *contender == task))
     }
 }

@@ -1,0 +1,91 @@
+//! What a run is recorded by: its draws, its hash, and the operations of real threads.
+
+use std::collections::BTreeSet;
+
+use proptest::strategy::Just;
+use sim::explore::run_one;
+use sim::property::always;
+use sim::sync::atomic::{AtomicUsize, Ordering};
+use sim::sync::{Arc, Mutex};
+use sim::{Case, CaseName, Engine, Report, StrategyName, random, thread};
+
+fn run(engine: Engine, seed: u64, body: impl Fn() + Send + Sync + 'static) -> Report {
+    let name = CaseName { component: "test".to_owned(), scenario: "record".to_owned(), variant: "fixed".to_owned() };
+    run_one(&Case::new(name, || Just(()), move |()| body()), engine, StrategyName::Random, seed)
+}
+
+/// What main and two children draw in the run of this seed.
+fn draws(seed: u64) -> Vec<u64> {
+    let drawn = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let store = std::sync::Arc::clone(&drawn);
+    run(Engine::Shuttle, seed, move || {
+        let draw = || (0..500).map(|_| random::u64()).collect::<Vec<u64>>();
+        let children: Vec<_> = (0..2).map(|_| thread::spawn(move || draw())).collect();
+        let mut all = draw();
+        children.into_iter().for_each(|child| all.extend(child.join()));
+        *store.lock().expect("not poisoned") = all;
+    });
+    drawn.lock().expect("not poisoned").clone()
+}
+
+#[test]
+fn no_two_draws_of_a_run_are_the_same_number() {
+    let one = draws(7);
+    assert_eq!(one.iter().collect::<BTreeSet<_>>().len(), 1_500, "a task's draws, and those of three tasks, differ");
+    assert_eq!(one, draws(7));
+    let other = draws(8);
+    assert!(one.iter().all(|draw| !other.contains(draw)), "another seed has other draws");
+}
+
+#[test]
+fn a_chance_and_a_bound_are_what_they_say() {
+    let report = run(Engine::Shuttle, 1, || {
+        let hits = (0..2_000).filter(|_| random::chance(1, 4)).count();
+        always("a quarter of the draws hit", (400..600).contains(&hits));
+        always("a sure chance hits, one of none does not", random::chance(1, 1) && !random::chance(0, 1));
+        let below: BTreeSet<u64> = (0..200).map(|_| random::below(5)).collect();
+        always("every number below the bound is drawn, and none above", below == BTreeSet::from([0, 1, 2, 3, 4]));
+        always("nothing is below nothing", random::below(0) == 0);
+    });
+    assert!(report.failure().is_none(), "{report:?}");
+}
+
+/// A run that ends with this sentence, always at the same place.
+fn ends_with(sentence: &'static str) -> Report {
+    run(Engine::Shuttle, 1, move || always(sentence, sentence == "all is well"))
+}
+
+#[test]
+fn the_hash_of_a_run_says_what_it_came_to() {
+    let hashes = ["all is well", "one thing is wrong", "another is"].map(|sentence| ends_with(sentence).trace_hash);
+    assert_eq!(hashes.iter().collect::<BTreeSet<_>>().len(), 3, "{hashes:?}");
+    assert_eq!(ends_with("another is").trace_hash, hashes[2]);
+}
+
+#[test]
+fn real_threads_record_each_operation_with_its_task_its_step_and_its_time() {
+    let report = run(Engine::Threads, 1, || {
+        let lock = Arc::new(Mutex::named("box", 0));
+        let count = AtomicUsize::named("count", 0);
+        let child = {
+            let lock = Arc::clone(&lock);
+            thread::Builder::new().name("child").spawn(move || *lock.lock() += 1)
+        };
+        child.join();
+        sim::time::sleep(sim::time::Duration::from_millis(1));
+        count.store(*lock.lock(), Ordering::SeqCst);
+    });
+    assert!(report.failure().is_none(), "{report:?}");
+    let rows: Vec<&str> = report.full_table.lines().filter(|row| row.contains("sim/tests/records.rs:")).collect();
+    let place = |words: &str| {
+        rows.iter().position(|row| row.contains(words)).unwrap_or_else(|| panic!("no `{words}` in {rows:#?}"))
+    };
+    assert!(place("lock box#0") < place("unlock box#0") && place("unlock box#0") < place("store count#0"));
+    let steps: Vec<u64> = rows.iter().filter_map(|row| row.split('|').nth(2)?.trim().parse().ok()).collect();
+    assert!(steps.is_sorted() && steps.len() == rows.len(), "{rows:#?}");
+    // Clones, locks, a join, a sleep and a store, and the operations that give them back: each is a step.
+    assert!(report.steps >= 9, "{}", report.full_table);
+    assert!(steps.last() <= Some(&report.steps), "{}", report.full_table);
+    let time = |row: &str| row.split('|').nth(1).unwrap_or_default().trim().to_owned();
+    assert_ne!(time(rows[place("store count#0")]), "0", "a millisecond has passed: {rows:#?}");
+}
