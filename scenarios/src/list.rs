@@ -50,7 +50,8 @@ pub fn find(name: &str) -> Result<Scenario, Unknown> {
             let bare = name.rsplit_once('/').map_or(name, |(_, bare)| bare);
             Err(match all.iter().find(|scenario| scenario.name() == bare) {
                 Some(elsewhere) => Unknown::of_component("scenario", name, elsewhere.component()),
-                // Compared without the component: it is the same for most of them, and would drown the part that differs.
+                // Compared without the component: it is the same for most of them, and would drown the part that
+                // differs.
                 None => {
                     Unknown { input: name.to_owned(), ..Unknown::new("scenario", bare, all.iter().map(Scenario::name)) }
                 }

@@ -1,7 +1,8 @@
 //! The nearest valid choice to a name that does not exist.
 //!
 //! A refusal that only says "unknown" sends the reader to the documents. One that names the closest valid choice is
-//! usually the whole answer, since the name was misspelled. A suggestion that is far off misleads, so none is made then.
+//! usually the whole answer, since the name was misspelled. A suggestion that is far off misleads, so none is made
+//! then.
 
 /// A name that is not in its list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

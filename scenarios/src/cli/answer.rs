@@ -108,8 +108,8 @@ impl Answer {
     }
 }
 
-/// The text with its control characters escaped: an input that is quoted in a sentence neither breaks the line nor talks to
-/// the terminal.
+/// The text with its control characters escaped: an input that is quoted in a sentence neither breaks the line nor
+/// talks to the terminal.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {

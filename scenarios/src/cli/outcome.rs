@@ -27,8 +27,8 @@ impl Outcome {
         self.report.failure()
     }
 
-    /// What `lastref replay` takes to replay the finding. A seed's token is not enough here, since a saved case has another,
-    /// and one that was edited has only its path.
+    /// What `lastref replay` takes to replay the finding. A seed's token is not enough here, since a saved case has
+    /// another, and one that was edited has only its path.
     pub(super) fn token(&self) -> Option<&str> {
         self.failure().map(|failure| failure.replay.trim_start_matches("lastref replay "))
     }

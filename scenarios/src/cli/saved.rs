@@ -1,8 +1,9 @@
 //! What a saved case says of itself, held against what its run shows.
 //!
-//! A saved case that violates something else than it says sends its reader after the wrong bug. It may be right to do so:
-//! the code has changed since, or somebody has edited the plan on purpose. Then a sentence says which of the two. A case
-//! whose run is the one that was saved, and whose claim is not what that run shows, was edited in its claim: it is refused.
+//! A saved case that violates something else than it says sends its reader after the wrong bug. It may be right to do
+//! so: the code has changed since, or somebody has edited the plan on purpose. Then a sentence says which of the two. A
+//! case whose run is the one that was saved, and whose claim is not what that run shows, was edited in its claim: it is
+//! refused.
 
 use std::path::Path;
 

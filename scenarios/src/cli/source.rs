@@ -92,8 +92,8 @@ impl Source {
         }
     }
 
-    /// The smallest case that violates the same property, or an error if this one violates nothing; and what is to be said
-    /// of the case. `input` is what names it in an error.
+    /// The smallest case that violates the same property, or an error if this one violates nothing; and what is to be
+    /// said of the case. `input` is what names it in an error.
     pub(super) fn shrink(&self, input: &str, limits: ShrinkLimits) -> Result<(Shrunk, Option<String>), Error> {
         let case = &self.chosen.cell.case;
         let engine = self.chosen.cell.engine;

@@ -1,10 +1,10 @@
 //! What a plan may hold: a bound for each field, stated beside the plan's type.
 //!
-//! A plan may come from a file that a person, or a broken disk, has changed. A length of 2^31 would abort the process in an
-//! allocation, or keep it busy for hours, and a list index without its list would panic inside a model and look like a
-//! finding. So each plan states its bounds, and every plan is held against them: one from a file is refused with a
-//! sentence, one that a strategy generates outside of them is a bug of its scenario and panics. The ranges of a strategy
-//! and of a check can therefore not part.
+//! A plan may come from a file that a person, or a broken disk, has changed. A length of 2^31 would abort the process
+//! in an allocation, or keep it busy for hours, and a list index without its list would panic inside a model and look
+//! like a finding. So each plan states its bounds, and every plan is held against them: one from a file is refused with
+//! a sentence, one that a strategy generates outside of them is a bug of its scenario and panics. The ranges of a
+//! strategy and of a check can therefore not part.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -133,7 +133,8 @@ pub fn field<T: ?Sized>(name: &str, value: &T, bound: &impl Bound<T>) -> Result<
     bound.check(value).map_err(|bad| bad.inside(name))
 }
 
-/// States the bounds of a plan, or of a part of one: a [`Bound`] for each field. A field that is left out does not compile.
+/// States the bounds of a plan, or of a part of one: a [`Bound`] for each field. A field that is left out does not
+/// compile.
 ///
 /// # Examples
 /// ```

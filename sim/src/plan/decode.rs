@@ -1,7 +1,7 @@
 //! From JSON to a plan, without losing a word of it.
 //!
-//! serde passes over keys that it does not know, unless each type forbids it. A person who misspells a key would then see
-//! another run than the one asked for. So the plan is written again, and what does not come back is an error.
+//! serde passes over keys that it does not know, unless each type forbids it. A person who misspells a key would then
+//! see another run than the one asked for. So the plan is written again, and what does not come back is an error.
 
 use serde_json::Value;
 

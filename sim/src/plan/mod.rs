@@ -1,7 +1,7 @@
 //! The plan of a run: workload and faults as plain data, made by a proptest strategy from the run's seed.
 //!
-//! A plan is an explicit value before anything runs: it is printed, saved, edited and shrunk like any proptest value. Its
-//! type states what it may hold ([`Plan::check`]), so a plan that was edited cannot hurt.
+//! A plan is an explicit value before anything runs: it is printed, saved, edited and shrunk like any proptest value.
+//! Its type states what it may hold ([`Plan::check`]), so a plan that was edited cannot hurt.
 
 mod bounds;
 mod decode;
@@ -23,8 +23,8 @@ pub use bounds::{BadPlan, Bound, List, Maybe, Part, Span, field};
 ///
 /// [`bounds!`](crate::bounds) states them for a struct.
 pub trait Plan: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Whether a run with it is within reason: it allocates little, it ends, and nothing in the body panics for what the
-    /// plan says. Without bounds of its own every value is.
+    /// Whether a run with it is within reason: it allocates little, it ends, and nothing in the body panics for what
+    /// the plan says. Without bounds of its own every value is.
     ///
     /// # Errors
     /// The first field that is out of its bound.

@@ -1,8 +1,8 @@
 //! The repro file: a case that no seed gives, with its plan and its schedule written out.
 //!
-//! A file may come back from an editor, a merge or a broken disk. So it holds the digest of its own content: a file whose
-//! digest fits and whose run differs was saved with other code, and one whose digest does not fit was edited. Nothing in
-//! it is believed before it is checked: its form here, its plan by the plan's type, its claims by the run.
+//! A file may come back from an editor, a merge or a broken disk. So it holds the digest of its own content: a file
+//! whose digest fits and whose run differs was saved with other code, and one whose digest does not fit was edited.
+//! Nothing in it is believed before it is checked: its form here, its plan by the plan's type, its claims by the run.
 
 use std::fs;
 use std::io::{self, Write};

@@ -57,7 +57,8 @@ pub enum TokenError {
     /// A character was lost or changed.
     #[error("`{0}` is damaged: its check digits do not fit")]
     Damaged(String),
-    /// It means an execution whose token is written otherwise. One execution has one token, so that tokens can be compared.
+    /// It means an execution whose token is written otherwise. One execution has one token, so that tokens can be
+    /// compared.
     #[error("`{token}` is not written as lastref writes it, which is `{written}`")]
     Unusual {
         /// The text.

@@ -1,8 +1,8 @@
 //! What came of an input, and whether that is a fault of the program.
 //!
-//! A lie is an answer that its reader cannot rely on: a replay that gives two answers, a token that is accepted and is not
-//! the token of what was run, a case that was edited and passes for the one that was saved, a plan that is out of reason
-//! and passes for a bug of the component.
+//! A lie is an answer that its reader cannot rely on: a replay that gives two answers, a token that is accepted and is
+//! not the token of what was run, a case that was edited and passes for the one that was saved, a plan that is out of
+//! reason and passes for a bug of the component.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,8 +25,8 @@ pub enum Outcome {
     Clean,
     /// By a run that violates a property, or a verdict that was not expected.
     Finding,
-    /// It was read, and names an exploration of loom or real threads, which is not made here: it is long, or never twice
-    /// the same.
+    /// It was read, and names an exploration of loom or real threads, which is not made here: it is long, or never
+    /// twice the same.
     Read,
     /// By a fault of the program.
     Fault,

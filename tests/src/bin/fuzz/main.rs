@@ -1,8 +1,9 @@
 //! `fuzz`: wild tokens, saved cases, plans and command lines, in processes whose end is seen.
 //!
-//! The parent gives ranges of inputs to children, which are this program again. A child says which input it begins and what
-//! came of it; one that is silent for too long is killed, and its input hangs; one that dies has an input that aborts. The
-//! next child goes on behind that input. Memory is limited, so that an allocation out of reason is seen on any machine.
+//! The parent gives ranges of inputs to children, which are this program again. A child says which input it begins and
+//! what came of it; one that is silent for too long is killed, and its input hangs; one that dies has an input that
+//! aborts. The next child goes on behind that input. Memory is limited, so that an allocation out of reason is seen on
+//! any machine.
 
 mod parent;
 

@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::Error;
 
-/// An input that is not answered in this time hangs. Most are within milliseconds; a busy machine may be a thousand times
-/// slower.
+/// An input that is not answered in this time hangs. Most are within milliseconds; a busy machine may be a thousand
+/// times slower.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many faults are shown in full.
 const SHOWN_MAX: usize = 20;
