@@ -215,7 +215,7 @@ impl World for Publishers {
         match (self.driver.take(), self.task.take()) {
             (Some(driver), _) => driver,
             (None, Some(task)) => task.join(),
-            (None, None) => unreachable!("invariant: a world is started before it is stopped"),
+            (None, None) => sim::bug!("a world is stopped that was never started"),
         }
     }
 }

@@ -22,7 +22,7 @@ fn cause(error: &io::Error) -> Error {
         io::ErrorKind::ConnectionReset => Error::ConnectionReset,
         io::ErrorKind::TimedOut => Error::TimedOut,
         io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => Error::BrokenPipe,
-        other => panic!("invariant: a socket of the network fails by what it simulates, not by {other}"),
+        other => sim::bug!("a socket of the network failed by {other}, which it does not simulate"),
     }
 }
 

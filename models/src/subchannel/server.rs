@@ -104,7 +104,7 @@ impl Server {
         for address in 0..self.scripts.len() {
             let at = self.address(address as u32);
             let bound = self.host.spawn("bind", TcpListener::bind(at)).join();
-            let Some(Ok(listener)) = bound else { panic!("invariant: nobody else has the port of {at}") };
+            let Some(Ok(listener)) = bound else { sim::bug!("another socket has the port of {at}") };
             let accepting = accept(Arc::clone(self), listener, address);
             let task = self.host.spawn(&format!("accept.{address}"), accepting);
             if let Ok(mut listeners) = self.listeners.lock() {

@@ -39,9 +39,8 @@ fn run(variant: Variant, plan: &Plan) {
     let contexts = plan.timeouts.iter().zip(0..).filter_map(|(ms, peer)| Some((Ctx::open(&req).ok()?, *ms, peer)));
     let calls = contexts.map(|(ctx, ms, peer)| thread::spawn(move || call(&ctx, Duration::from_millis(ms), peer)));
     calls.collect::<Vec<_>>().into_iter().for_each(thread::JoinHandle::join);
-    let _ = req.close();
+    drop((req.close(), link));
     nng.fini();
-    drop(link);
 }
 
 fn call(ctx: &Ctx, time: Duration, peer: u32) {

@@ -25,7 +25,7 @@ pub(super) const CLIENTS: [&str; 6] = ["client.0", "client.1", "client.2", "clie
 /// If the plan has more clients than there are hosts for.
 pub fn run(variant: Variant, plan: &NetPlan) {
     let Some(names) = CLIENTS.get(..plan.base.clients.len()) else {
-        panic!("invariant: a plan has at most {} clients", CLIENTS.len())
+        sim::bug!("a plan has more than {} clients", CLIENTS.len())
     };
     let config = Config {
         hosts: std::iter::once("server").chain(names.iter().copied()).collect(),

@@ -139,7 +139,7 @@ impl Serving {
                 let endpoint = Arc::new(Endpoint { nng: Arc::clone(&nng), sock, host, protocols });
                 let listener = match bind(host) {
                     Some(listener) => endpoint.listen(listener),
-                    None => panic!("invariant: the port of a new host is free"),
+                    None => sim::bug!("the port of a new host is taken"),
                 };
                 Serving::Rep { nng, rep, server, listener }
             }

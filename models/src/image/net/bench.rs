@@ -39,11 +39,15 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// If the plan has more publishers than there are hosts for, or a window or a stream longer than a term allows.
 pub fn run(variant: Variant, plan: &NetPlan) {
     let Some(publishers) = PUBLISHERS.get(..plan.publishers.len()) else {
-        panic!("invariant: a plan has at most {} publishers", PUBLISHERS.len())
+        sim::bug!("a plan has more than {} publishers", PUBLISHERS.len())
     };
     let mut lives = plan.publishers.iter().flat_map(|publisher| &publisher.lives);
-    assert!(lives.all(|life| i64::from(life.frames) <= FRAMES_MAX), "invariant: a stream ends before its term does");
-    assert!(i64::from(plan.window) * 2 <= FRAMES_MAX, "invariant: a window is at most half a term");
+    if lives.any(|life| i64::from(life.frames) > FRAMES_MAX) {
+        sim::bug!("a stream is longer than its term");
+    }
+    if i64::from(plan.window) * 2 > FRAMES_MAX {
+        sim::bug!("a window is larger than half a term");
+    }
     let config = Config {
         hosts: std::iter::once(SUBSCRIBER).chain(publishers.iter().copied()).collect(),
         latency_ms: plan.latency_ms,
@@ -88,7 +92,7 @@ impl World for Machines<'_> {
     fn start(&mut self, driver: Driver, signals: &Arc<Signals>) {
         let address = self.host.address(PORT);
         let Ok(listener) = self.host.block_on(TcpListener::bind(address)) else {
-            unreachable!("invariant: nobody else listens on the channel's port")
+            sim::bug!("another socket listens on the channel's port")
         };
         let sockets = Sockets::open(self.host, listener);
         let context = Context {
@@ -120,9 +124,7 @@ impl World for Machines<'_> {
 
     fn stop(&mut self) -> Driver {
         self.desk.notes().stop = true;
-        let Some(driver) = self.driver.take() else {
-            unreachable!("invariant: a world is started before it is stopped")
-        };
+        let Some(driver) = self.driver.take() else { sim::bug!("a world is stopped that was never started") };
         let driver = driver.join();
         self.check_read();
         driver

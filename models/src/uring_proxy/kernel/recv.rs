@@ -37,7 +37,7 @@ struct Filled {
 impl State {
     pub(super) fn receive(&mut self, request: &mut Request) -> Attempt {
         let Work::Recv { group, multishot, bundle, .. } = request.work else {
-            unreachable!("invariant: a receive");
+            sim::bug!("a request that receives is not a receive");
         };
         // How much is left, as the receive before has told: more than one byte, or nothing.
         let mut left = None;
@@ -106,7 +106,9 @@ impl State {
             None => 1 + random::below(u64::from(self.rings[ring].mapped_max)) as u32,
             Some(_) => u32::MAX,
         };
-        let Some(group) = self.rings[ring].group(group) else { unreachable!("invariant: a group that has buffers") };
+        let Some(group) = self.rings[ring].group(group) else {
+            sim::bug!("a buffer was taken from a group that is gone")
+        };
         let available = group.available();
         let mut mapped = Mapped { lens: Vec::new(), is_partial: false, is_last: false };
         let mut left = bytes.unwrap_or(u32::MAX);
@@ -131,7 +133,7 @@ impl State {
 
     fn fill_one(&mut self, request: &Request, id: GroupId, unread: u32) -> Filled {
         let (ring, holder) = (request.ring, held_by_group(id));
-        let Some(group) = self.rings[ring].group(id) else { unreachable!("invariant: a group that has buffers") };
+        let Some(group) = self.rings[ring].group(id) else { sim::bug!("a buffer was taken from a group that is gone") };
         let mut buf = group.peek(0);
         let res = buf.len.min(unread);
         let mut flags = Cqe::with_buffer(buf.bid);

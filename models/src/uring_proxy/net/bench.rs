@@ -34,7 +34,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// If the plan has more clients than there are hosts for.
 pub fn run(variant: Variant, plan: &NetPlan) {
     let clients = CLIENTS.get(..plan.clients.len());
-    let Some(clients) = clients else { panic!("invariant: a plan has at most {} clients", CLIENTS.len()) };
+    let Some(clients) = clients else { sim::bug!("a plan has more than {} clients", CLIENTS.len()) };
     let config = Config {
         hosts: clients.iter().copied().chain(["proxy", "backend"]).collect(),
         latency_ms: plan.latency_ms,

@@ -44,7 +44,9 @@ fn tagged(stream: u32, request: u64, end: End) -> Tag {
 fn bytes(frame: &OwnedFrame) -> Vec<u8> {
     let mut bytes = vec![0; frame.encode_len(false)];
     let encoded = encode(&mut bytes, frame, false);
-    assert!(encoded.is_ok(), "invariant: a frame has room in as many bytes as it says that it has");
+    if encoded.is_err() {
+        sim::bug!("a frame does not fit into as many bytes as it says that it has");
+    }
     bytes
 }
 

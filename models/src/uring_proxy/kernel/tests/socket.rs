@@ -76,7 +76,7 @@ fn data_that_came_before_a_reset_is_completed_first() {
 }
 
 #[test]
-fn of_two_armed_receives_the_later_gets_all_data_and_fin_ends_both() {
+fn of_two_armed_receives_the_later_gets_the_first_data_and_fin_ends_both() {
     check(|| {
         let mut lab = Lab::new(false);
         lab.provide(0..8);
@@ -86,7 +86,8 @@ fn of_two_armed_receives_the_later_gets_all_data_and_fin_ends_both() {
         lab.submit(recv, UserOp::Nop);
         lab.arrive(5);
         let cqes = lab.completions();
-        assert!(cqes.iter().all(|cqe| cqe.user_data.op() == Some(UserOp::Nop)));
+        // What arrives in a second piece may go to the other: each wake-up puts the receive that it served behind.
+        assert_eq!(cqes[0].user_data.op(), Some(UserOp::Nop));
         assert_eq!(cqes.iter().map(|cqe| cqe.res).sum::<i32>(), 5);
         lab.net(|net, peer| net.shut_write(peer));
         assert_eq!(lab.results(), [0, 0]);
