@@ -20,7 +20,7 @@ fn draws(seed: u64) -> Vec<u64> {
     let store = std::sync::Arc::clone(&drawn);
     run(Engine::Shuttle, seed, move || {
         let draw = || (0..500).map(|_| random::u64()).collect::<Vec<u64>>();
-        let children: Vec<_> = (0..2).map(|_| thread::spawn(move || draw())).collect();
+        let children: Vec<_> = (0..2).map(|_| thread::spawn(draw)).collect();
         let mut all = draw();
         children.into_iter().for_each(|child| all.extend(child.join()));
         *store.lock().expect("not poisoned") = all;

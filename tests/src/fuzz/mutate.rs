@@ -76,11 +76,16 @@ pub(super) fn value(dice: &mut Dice, root: &mut Value, small: bool) {
     let Some(value) = root.pointer_mut(&here) else { return };
     match value {
         Value::Number(_) if small => *value = dice.below(12).into(),
-        Value::Number(_) => *value = serde_json::from_str(*dice.pick(&EDGES)).unwrap_or_default(),
+        Value::Number(_) => {
+            let edge: &str = dice.pick::<&str>(&EDGES);
+            *value = serde_json::from_str(edge).unwrap_or_default();
+        }
         Value::Bool(flag) => *flag = !*flag,
         Value::Array(items) => list(dice, items, other),
         Value::Object(fields) => keys(dice, fields, other),
-        Value::String(word) if dice.once_in(2) => word.push_str(*dice.pick(&["x", "", "\u{202e}", "\u{0}", " "])),
+        Value::String(word) if dice.once_in(2) => {
+            word.push_str(dice.pick::<&str>(&["x", "", "\u{202e}", "\u{0}", " "]))
+        }
         _ => *value = other,
     }
 }

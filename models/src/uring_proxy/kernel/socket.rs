@@ -282,7 +282,7 @@ impl Endpoint {
     pub(super) fn abort(&mut self, kept: usize) -> VecDeque<Wire> {
         let lost = self.out.split_off(kept.min(self.out.len()));
         // upstream: tcp_disconnect sends none where both ends have said FIN.
-        if !self.over && !(self.fin && self.shut_write) {
+        if !(self.over || self.fin && self.shut_write) {
             self.out.push_back(Wire::Rst);
         }
         (self.closed, self.over) = (true, true);

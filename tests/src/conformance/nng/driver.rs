@@ -186,15 +186,7 @@ impl<'a, L: Library> Application<'a, L> {
                 self.contexts[ctx] = (rv == 0).then_some(side);
                 return Some(returned(rv));
             }
-            Step::Connect => {
-                if self.connections == CONNECTIONS {
-                    return None;
-                }
-                self.open_socket(Side::Rep)?;
-                let rv = self.open_socket(Side::Req)?.connect();
-                self.connections += 1;
-                return Some(returned(rv));
-            }
+            Step::Connect => return self.connect().map(returned),
             Step::Close(ctx) => return self.contexts[ctx].map(|_| returned(self.library.close(ctx))),
             Step::CloseSocket(side) => {
                 self.closed[side as usize] = true;
@@ -244,6 +236,17 @@ impl<'a, L: Library> Application<'a, L> {
             }
         }
         Some(Vec::new())
+    }
+
+    /// One more connection between the two sockets, if there may be one.
+    fn connect(&mut self) -> Option<u32> {
+        if self.connections == CONNECTIONS {
+            return None;
+        }
+        self.open_socket(Side::Rep)?;
+        let rv = self.open_socket(Side::Req)?.connect();
+        self.connections += 1;
+        Some(rv)
     }
 
     /// The aio is busy now, unless it turns out to have refused.
