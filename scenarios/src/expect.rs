@@ -1,8 +1,8 @@
 //! What a scenario says must happen, as data, and whether it did.
 //!
 //! An expectation is about a variant: it stays clean, or it violates one named property. For a defect it also says which
-//! engines *must* find it. Shuttle must, always (turmoil, if the scenario is on a network); loom must only where the
-//! scenario says so, since its small plan may not hold the defect at all. On any other engine a defect may be found or
+//! engines *must* find it. Every scheduled engine that runs the scenario must; loom must only where the scenario says so,
+//! since its small plan may not hold the defect at all. On any other engine a defect may be found or
 //! not (real threads prove nothing), but if something is found there it must still be that property: a defect that
 //! breaks another rule than the one it is named for is a finding of its own.
 //!
@@ -66,11 +66,16 @@ impl Expectation {
         Expectation { variant, expect: Expect::Clean, found_by: Vec::new(), rare_states: &[] }
     }
 
-    /// Whether a hunt explores this variant on `engine` without being asked to: clean variants everywhere the case runs
-    /// except on real threads, defects where they must be found.
+    /// Whether a hunt explores this variant on `engine` without being asked to.
     pub fn is_hunted_on(&self, engine: Engine) -> bool {
+        engine.is_default() && self.is_tested_by(engine)
+    }
+
+    /// Whether exploring this variant on `engine` tests anything: clean variants wherever the case runs, defects where
+    /// they must be found.
+    pub fn is_tested_by(&self, engine: Engine) -> bool {
         match self.expect {
-            Expect::Clean => engine != Engine::Threads,
+            Expect::Clean => true,
             Expect::Violation { .. } => self.found_by.contains(&engine),
         }
     }
@@ -229,25 +234,25 @@ mod tests {
     #[test]
     fn a_search_of_no_schedule_is_undecided_whatever_its_budget() {
         let said = expectation(Expect::Clean, &[]);
-        check(&said, Engine::Shuttle, Some(0), 0, None, Judgement::Undecided);
+        check(&said, Engine::Fiber, Some(0), 0, None, Judgement::Undecided);
     }
 
     #[test]
     fn a_defect_that_a_narrowed_search_does_not_find_is_undecided() {
-        let said = expectation(DEFECT, &[Engine::Shuttle, Engine::Loom]);
-        for engine in [Engine::Shuttle, Engine::Loom] {
+        let said = expectation(DEFECT, &[Engine::Fiber, Engine::Loom]);
+        for engine in [Engine::Fiber, Engine::Loom] {
             check(&said, engine, Some(7), 7, None, Judgement::Undecided);
             check(&said, engine, Some(7), 7, Some(PROPERTY), Judgement::AsExpected);
         }
         let wide = defaults::SCHEDULES_OF_DEFECT + 1;
-        check(&said, Engine::Shuttle, Some(wide), wide - 1, None, Judgement::Undecided);
-        check(&said, Engine::Shuttle, Some(wide), wide, None, Judgement::NotAsExpected);
+        check(&said, Engine::Fiber, Some(wide), wide - 1, None, Judgement::Undecided);
+        check(&said, Engine::Fiber, Some(wide), wide, None, Judgement::NotAsExpected);
     }
 
     #[test]
     fn a_defect_must_be_found_where_the_scenario_says_so_and_may_be_elsewhere() {
-        let said = expectation(DEFECT, &[Engine::Shuttle]);
-        check(&said, Engine::Shuttle, None, 1, Some(PROPERTY), Judgement::AsExpected);
+        let said = expectation(DEFECT, &[Engine::Fiber]);
+        check(&said, Engine::Fiber, None, 1, Some(PROPERTY), Judgement::AsExpected);
         check(&said, Engine::Threads, Some(5), 5, None, Judgement::AsExpected);
         check(&said, Engine::Threads, Some(5), 5, Some(PROPERTY), Judgement::AsExpected);
     }
@@ -255,7 +260,7 @@ mod tests {
     #[test]
     fn a_defect_that_breaks_another_rule_is_never_as_expected() {
         for engine in Engine::ALL {
-            let said = expectation(DEFECT, &[Engine::Shuttle]);
+            let said = expectation(DEFECT, &[Engine::Fiber]);
             check(&said, engine, None, 1, Some("no task waits forever"), Judgement::NotAsExpected);
         }
     }
@@ -264,12 +269,12 @@ mod tests {
     fn a_clean_search_with_its_whole_budget_must_reach_every_rare_state() {
         let said = Expectation { rare_states: &["it drips"], ..expectation(Expect::Clean, &[]) };
         let whole = defaults::SCHEDULES;
-        check(&said, Engine::Shuttle, None, whole, None, Judgement::NotAsExpected);
+        check(&said, Engine::Fiber, None, whole, None, Judgement::NotAsExpected);
         check(&said, Engine::Turmoil, None, whole, None, Judgement::NotAsExpected);
-        check(&said, Engine::Shuttle, Some(whole - 1), whole - 1, None, Judgement::AsExpected);
+        check(&said, Engine::Fiber, Some(whole - 1), whole - 1, None, Judgement::AsExpected);
         check(&said, Engine::Loom, Some(whole), whole, None, Judgement::AsExpected);
         check(&said, Engine::Threads, None, whole, None, Judgement::AsExpected);
-        let cell = cell(&said, Engine::Shuttle, None);
+        let cell = cell(&said, Engine::Fiber, None);
         let mut reached = report(&cell, whole, None);
         reached.reached.insert(String::from("it drips"), 1);
         assert_eq!(said.judge(&cell, &reached), Judgement::AsExpected);

@@ -47,7 +47,7 @@ pub struct Scenario {
 type Build = dyn Fn(CaseName, Option<&(dyn Any + Send + Sync)>) -> Option<Case> + Send + Sync;
 
 impl Scenario {
-    /// An experiment on the component of variant type `V`: shuttle and real threads run it, and loom if there is a
+    /// An experiment on the component of variant type `V`: tasks of one process. loom runs it too if there is a
     /// [small plan](Scenario::small).
     ///
     /// `about` is one sentence: the bug or the guarantee, in the reader's words. `upstream` is where it comes from, as
@@ -115,7 +115,7 @@ impl Scenario {
         self.expect(variant, Expect::Clean)
     }
 
-    /// `variant` violates `property`, and shuttle must find it; turmoil if the scenario is on a network.
+    /// `variant` violates `property`, and every scheduled engine that runs the scenario must find it.
     ///
     /// # Panics
     /// If the variant is of another component, or something was already said about it.
@@ -190,10 +190,7 @@ impl Scenario {
 
     /// The engines it runs on.
     pub fn engines(&self) -> Vec<Engine> {
-        if self.is_network {
-            return vec![Engine::Turmoil];
-        }
-        let mut engines = vec![Engine::Shuttle, Engine::Loom, Engine::Threads];
+        let mut engines = Engine::running(self.is_network);
         engines.retain(|engine| *engine != Engine::Loom || self.small.is_some());
         engines
     }
@@ -241,9 +238,9 @@ impl Scenario {
         match expect {
             Expect::Clean => Expectation { rare_states: self.sometimes, ..Expectation::clean(variant) },
             Expect::Violation { .. } => {
-                let first = if self.is_network { Engine::Turmoil } else { Engine::Shuttle };
+                let scheduled = Engine::running(self.is_network).into_iter().filter(|engine| engine.is_scheduled());
                 let loom = self.loom_finds.contains(&variant).then_some(Engine::Loom);
-                Expectation { variant, expect, found_by: [first].into_iter().chain(loom).collect(), rare_states: &[] }
+                Expectation { variant, expect, found_by: scheduled.chain(loom).collect(), rare_states: &[] }
             }
         }
     }
@@ -297,10 +294,10 @@ mod tests {
         let loom_first =
             scenario().loom_finds(&[Nng::FreeAfterSendOk]).small(()).violates(Nng::FreeAfterSendOk, PROPERTY);
         for scenario in [loom_last, loom_first] {
-            check(&scenario, "free_after_send_ok", &[Engine::Shuttle, Engine::Loom]);
+            check(&scenario, "free_after_send_ok", &[Engine::Fiber, Engine::Shuttle, Engine::Loom]);
         }
         let limited = on_network().steps_max(7).violates(Nng::FreeAfterSendOk, PROPERTY);
-        check(&limited, "free_after_send_ok", &[Engine::Turmoil]);
+        check(&limited, "free_after_send_ok", &[Engine::Turmoil, Engine::Shuttle]);
         let bounds = limited.case("free_after_send_ok").expect("it has a case").bounds();
         assert_eq!((bounds.steps_max, bounds.drift), (7, NETWORK_DRIFT));
     }

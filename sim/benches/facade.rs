@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use proptest::prelude::Just;
-use sim::explore::{Recording, drive};
+use sim::explore::{Engine, Recording, drive};
 use sim::ledger::{Owner, Resource};
 use sim::{Case, CaseName, StrategyName};
 
@@ -111,7 +111,7 @@ fn ratios(case: &Case, recording: Recording) -> (f64, f64) {
     let mut by_steps = Vec::new();
     let mut by_executions = Vec::new();
     for _ in 0..PAIRS {
-        let (facade, facade_took) = rate(|| drive(case, StrategyName::Random, EXECUTIONS, recording));
+        let (facade, facade_took) = rate(|| drive(case, Engine::Fiber, StrategyName::Random, EXECUTIONS, recording));
         let (shuttle, shuttle_took) = rate(|| bare(EXECUTIONS));
         by_steps.push(facade / shuttle);
         by_executions.push(shuttle_took.as_secs_f64() / facade_took.as_secs_f64());
@@ -133,8 +133,8 @@ fn main() {
     group.throughput(Throughput::Elements(bare(1)));
     group.bench_function("bare shuttle", |bencher| bencher.iter(|| bare(1)));
     for (name, case, recording) in variants {
-        group.throughput(Throughput::Elements(drive(case, StrategyName::Random, 1, recording)));
-        group.bench_function(name, |bencher| bencher.iter(|| drive(case, StrategyName::Random, 1, recording)));
+        group.throughput(Throughput::Elements(drive(case, Engine::Fiber, StrategyName::Random, 1, recording)));
+        group.bench_function(name, |bencher| bencher.iter(|| drive(case, Engine::Fiber, StrategyName::Random, 1, recording)));
     }
     group.finish();
     for ((name, case, recording), least) in variants.into_iter().zip([0.95, 0.0, 0.75]) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::Just;
-use sim::explore::{Recording, drive};
+use sim::explore::{Engine, Recording, drive};
 use sim::net::{Config, Network, TcpListener, TcpStream, block_on, simulate, sleep};
 use sim::{Case, CaseName, Limits, StrategyName};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -157,7 +157,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() {
     let run = |case: &Case| {
         took(|| {
-            drive(case, StrategyName::Random, RUNS, Recording::Hash);
+            drive(case, Engine::Turmoil, StrategyName::Random, RUNS, Recording::Hash);
         })
     };
     let one = ours(ONE);

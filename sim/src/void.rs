@@ -65,13 +65,13 @@ impl Void {
             let most = loom::MAX_THREADS;
             return Void::Misuse(format!(
                 "loom explores at most {most} threads, the body's own included, and the body starts more: search it under \
-                 shuttle, or with fewer threads"
+                 fiber, or with fewer threads"
             ));
         }
         if text.contains("invalid internal loom state") {
             return Void::Misuse(format!(
                 "loom gives up at a read lock that its holder takes a second time beside a writer (\"{text}\" at {place}): \
-                 search it under shuttle"
+                 search it under fiber"
             ));
         }
         if text.contains("Is the model fully deterministic") {

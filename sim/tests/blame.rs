@@ -77,7 +77,7 @@ fn a_drop_without_the_attribute_names_its_own_line() {
 /// Under both engines that see deadlocks, the facts are these, up to the line.
 #[track_caller]
 fn deadlocks(expected: &[(&str, &str)], body: fn()) {
-    for engine in [Engine::Shuttle, Engine::Loom] {
+    for engine in [Engine::Fiber, Engine::Loom] {
         let failure = Check::new("deadlock").engine(engine).search(body).expect_err("no task can go on");
         assert_eq!(failure.kind, ViolationKind::Deadlock, "{engine}: {failure}");
         let told: Vec<(&str, &str)> = failure

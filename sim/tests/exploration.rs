@@ -80,7 +80,7 @@ fn hunt(cells: Vec<Cell>, schedules: u64, jobs: usize) -> Vec<Report> {
 }
 
 fn cells() -> Vec<Cell> {
-    let of = |variant: &str, strategy| Cell { case: case(variant), engine: Engine::Shuttle, strategy, budget: ONE };
+    let of = |variant: &str, strategy| Cell { case: case(variant), engine: Engine::Fiber, strategy, budget: ONE };
     StrategyName::ALL.into_iter().flat_map(|strategy| [of("fixed", strategy), of("early", strategy)]).collect()
 }
 
@@ -186,7 +186,7 @@ fn a_lost_update_shrinks_to_one_switch() {
             sim::property::always("every update counts", count.load(Ordering::SeqCst) == 3);
         },
     );
-    let cell = Cell { case: case.clone(), engine: Engine::Shuttle, strategy: StrategyName::Random, budget: ONE };
+    let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::Random, budget: ONE };
     let report = hunt(vec![cell], 1_000, 1).remove(0);
     let shrunk = shrink(&case, report.failure().expect("found"), ShrinkLimits::default()).expect("again");
     assert_eq!(shrunk.preemptions, 1, "{}", shrunk.report.full_table);
@@ -197,7 +197,7 @@ fn a_lost_update_shrinks_to_one_switch() {
 fn shrinking_stays_within_its_budget_of_runs() {
     let name = CaseName { component: "test".to_owned(), scenario: "large".to_owned(), variant: "fixed".to_owned() };
     let case = Case::new(name, || 0..=2_000_u32, |size: &u32| sim::property::always("it fits", *size < 1_000));
-    let cell = Cell { case: case.clone(), engine: Engine::Shuttle, strategy: StrategyName::Random, budget: ONE };
+    let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::Random, budget: ONE };
     let report = hunt(vec![cell], 100, 1).remove(0);
     let limits = ShrinkLimits { runs_max: 5, ..ShrinkLimits::default() };
     let shrunk = shrink(&case, report.failure().expect("half of the plans are too large"), limits).expect("again");
@@ -223,7 +223,7 @@ fn a_repro_file_reads_back_and_tells_what_is_wrong_with_it() {
         assert!(matches!(load(&text[..length]), ReproError::Truncated { .. }), "cut at {length}");
     }
     assert!(matches!(
-        load(&text.replacen("\"version\": 2,", "\"version\": 9,", 1)),
+        load(&text.replacen("\"version\": 3,", "\"version\": 9,", 1)),
         ReproError::OtherVersion { version: 9, .. }
     ));
     assert!(matches!(load("[1, 2]"), ReproError::Foreign { .. }));
@@ -267,7 +267,7 @@ fn diverged(case: Case, recheck_percent: u8) -> Option<String> {
     let stop = AtomicBool::new(false);
     let budget = Budget::exactly(32);
     let hunt = Hunt {
-        cells: vec![Cell { case, engine: Engine::Shuttle, strategy: StrategyName::Random, budget }],
+        cells: vec![Cell { case, engine: Engine::Fiber, strategy: StrategyName::Random, budget }],
         seed: 0,
         loom: LoomBudget::at_most(1),
         recheck_percent,

@@ -8,8 +8,8 @@ use sim::sync::{Arc, Condvar, Mutex, Once, OnceLock, RwLock, Weak, mpsc};
 use sim::time::Instant;
 use sim::{Check, Engine, Failure, ViolationKind, property, thread};
 
-const ALL: [Engine; 3] = [Engine::Shuttle, Engine::Loom, Engine::Threads];
-const SCHEDULED: [Engine; 2] = [Engine::Shuttle, Engine::Loom];
+const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
+const SCHEDULED: [Engine; 2] = [Engine::Fiber, Engine::Loom];
 
 #[track_caller]
 fn clean(engines: &[Engine], body: fn()) {
@@ -68,7 +68,7 @@ fn an_unguarded_increment_is_lost() {
 #[test]
 fn try_lock_sees_a_lock_held() {
     // Not under loom, which does not branch where a lock is given back.
-    found(&[Engine::Shuttle], ViolationKind::Property, || {
+    found(&[Engine::Fiber], ViolationKind::Property, || {
         let lock = Arc::new(Mutex::new(()));
         let other = {
             let lock = Arc::clone(&lock);
@@ -81,7 +81,7 @@ fn try_lock_sees_a_lock_held() {
 
 #[test]
 fn two_locks_in_two_orders_deadlock_and_each_holder_is_named() {
-    let failure = found(&[Engine::Loom, Engine::Shuttle], ViolationKind::Deadlock, || {
+    let failure = found(&[Engine::Loom, Engine::Fiber], ViolationKind::Deadlock, || {
         let a = Arc::new(Mutex::named("a", ()));
         let b = Arc::new(Mutex::named("b", ()));
         let other = {
@@ -118,7 +118,7 @@ fn readers_share_and_a_writer_excludes() {
         assert_eq!(pair.0, pair.1);
         writer.join();
     });
-    found(&[Engine::Shuttle], ViolationKind::Property, || {
+    found(&[Engine::Fiber], ViolationKind::Property, || {
         let lock = Arc::new(RwLock::new(()));
         let readers = Arc::new(AtomicUsize::new(0));
         let tasks: Vec<_> = (0..2)
@@ -138,7 +138,7 @@ fn readers_share_and_a_writer_excludes() {
 
 #[test]
 fn readers_order_nothing_among_themselves() {
-    found(&[Engine::Shuttle], ViolationKind::DataRace, || {
+    found(&[Engine::Fiber], ViolationKind::DataRace, || {
         let shared = std::sync::Arc::new((RwLock::new(()), RaceCell::new(0)));
         let other = {
             let shared = std::sync::Arc::clone(&shared);
@@ -201,7 +201,7 @@ fn an_upgrade_that_loses_against_the_last_drop_is_no_leak_on_real_threads() {
 
 #[test]
 fn a_failed_assertion_tells_both_sides() {
-    let failure = found(&[Engine::Shuttle], ViolationKind::Panic, || assert_eq!(1 + 1, 3));
+    let failure = found(&[Engine::Fiber], ViolationKind::Panic, || assert_eq!(1 + 1, 3));
     assert!(failure.facts.iter().any(|(_, value)| value == "left: 2"), "{failure}");
 }
 
@@ -239,7 +239,7 @@ fn a_lost_wake_up_is_a_deadlock() {
 
 #[test]
 fn notify_one_may_wake_any_waiter() {
-    found(&[Engine::Shuttle], ViolationKind::Property, || {
+    found(&[Engine::Fiber], ViolationKind::Property, || {
         let pair = Arc::new((Mutex::new((0, None)), Condvar::new()));
         let waiters: Vec<_> = (0..2)
             .map(|id| {
@@ -269,7 +269,7 @@ fn notify_one_may_wake_any_waiter() {
 
 #[test]
 fn an_unguarded_cell_is_a_race_in_every_engine_that_orders() {
-    let failure = found(&[Engine::Loom, Engine::Shuttle], ViolationKind::DataRace, || {
+    let failure = found(&[Engine::Loom, Engine::Fiber], ViolationKind::DataRace, || {
         let cell = std::sync::Arc::new(RaceCell::named("field", 0));
         let other = {
             let cell = std::sync::Arc::clone(&cell);
@@ -357,7 +357,7 @@ fn a_stale_value_is_for_loom_alone() {
         property::always("one of the two sees the other's store", mine || theirs);
     }
     found(&[Engine::Loom], ViolationKind::Property, store_buffering);
-    clean(&[Engine::Shuttle], store_buffering);
+    clean(&[Engine::Fiber], store_buffering);
 }
 
 #[test]
@@ -413,7 +413,7 @@ fn channels_deliver_in_order_and_tell_the_end() {
         drop(receiver);
         other.join();
     });
-    clean(&[Engine::Shuttle, Engine::Threads], || {
+    clean(&[Engine::Fiber, Engine::Threads], || {
         let (sender, receiver) = mpsc::sync_channel(0);
         let other = thread::spawn(move || sender.send(1));
         assert_eq!(receiver.recv(), Ok(1));
@@ -435,13 +435,13 @@ fn a_receive_may_time_out_before_the_value_comes_or_not() {
         other.join();
         came
     }
-    found(&[Engine::Shuttle], ViolationKind::Property, || property::always("it comes", race()));
-    found(&[Engine::Shuttle], ViolationKind::Property, || property::always("it never comes", !race()));
+    found(&[Engine::Fiber], ViolationKind::Property, || property::always("it comes", race()));
+    found(&[Engine::Fiber], ViolationKind::Property, || property::always("it never comes", !race()));
 }
 
 #[test]
 fn time_passes_only_by_sleeping_and_never_backwards() {
-    clean(&[Engine::Shuttle], || {
+    clean(&[Engine::Fiber], || {
         let start = Instant::now();
         assert_eq!(start.elapsed(), Duration::ZERO);
         let other = thread::spawn(|| thread::sleep(Duration::from_secs(3)));
@@ -477,7 +477,7 @@ fn park_keeps_one_token() {
         thread::park();
         other.join();
     });
-    clean(&[Engine::Shuttle, Engine::Threads], || {
+    clean(&[Engine::Fiber, Engine::Threads], || {
         let start = Instant::now();
         thread::park_timeout(Duration::from_millis(500));
         assert!(start.elapsed() >= Duration::from_millis(500));
@@ -508,7 +508,7 @@ fn once_runs_once_and_a_lock_is_written_once() {
 
 #[test]
 fn a_task_that_nobody_joins_must_still_end() {
-    found(&[Engine::Shuttle], ViolationKind::Deadlock, || {
+    found(&[Engine::Fiber], ViolationKind::Deadlock, || {
         let lock = Arc::new((Mutex::new(()), Condvar::new()));
         thread::spawn(move || drop(lock.1.wait(lock.0.lock())));
     });
@@ -520,7 +520,7 @@ fn a_task_that_nobody_joins_must_still_end() {
 
 #[test]
 fn a_loop_that_waits_without_yielding_is_a_stall() {
-    let failure = found(&[Engine::Shuttle], ViolationKind::Stall, || {
+    let failure = found(&[Engine::Fiber], ViolationKind::Stall, || {
         let flag = AtomicBool::new(false);
         while !flag.load(Ordering::SeqCst) {}
     });
@@ -529,7 +529,7 @@ fn a_loop_that_waits_without_yielding_is_a_stall() {
 
 #[test]
 fn a_stall_by_a_timer_that_overtakes_names_the_drift() {
-    let failure = found(&[Engine::Shuttle], ViolationKind::Stall, || {
+    let failure = found(&[Engine::Fiber], ViolationKind::Stall, || {
         let done = Arc::new(AtomicBool::new(false));
         let other = Arc::clone(&done);
         let setter = thread::spawn(move || other.store(true, Ordering::SeqCst));

@@ -18,7 +18,7 @@ fn run(engine: Engine, seed: u64, body: impl Fn() + Send + Sync + 'static) -> Re
 fn draws(seed: u64) -> Vec<u64> {
     let drawn = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let store = std::sync::Arc::clone(&drawn);
-    run(Engine::Shuttle, seed, move || {
+    run(Engine::Fiber, seed, move || {
         let draw = || (0..500).map(|_| random::u64()).collect::<Vec<u64>>();
         let children: Vec<_> = (0..2).map(|_| thread::spawn(draw)).collect();
         let mut all = draw();
@@ -39,7 +39,7 @@ fn no_two_draws_of_a_run_are_the_same_number() {
 
 #[test]
 fn a_chance_and_a_bound_are_what_they_say() {
-    let report = run(Engine::Shuttle, 1, || {
+    let report = run(Engine::Fiber, 1, || {
         let hits = (0..2_000).filter(|_| random::chance(1, 4)).count();
         always("a quarter of the draws hit", (400..600).contains(&hits));
         always("a sure chance hits, one of none does not", random::chance(1, 1) && !random::chance(0, 1));
@@ -52,7 +52,7 @@ fn a_chance_and_a_bound_are_what_they_say() {
 
 /// A run that ends with this sentence, always at the same place.
 fn ends_with(sentence: &'static str) -> Report {
-    run(Engine::Shuttle, 1, move || always(sentence, sentence == "all is well"))
+    run(Engine::Fiber, 1, move || always(sentence, sentence == "all is well"))
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn mean(strategy: StrategyName, body: fn()) -> f64 {
     let case = Case::new(name, || Just(()), move |()| body());
     let stop = AtomicBool::new(false);
     let of = |trial: u64| Hunt {
-        cells: vec![Cell { case: case.clone(), engine: Engine::Shuttle, strategy, budget: Budget::exactly(10_000) }],
+        cells: vec![Cell { case: case.clone(), engine: Engine::Fiber, strategy, budget: Budget::exactly(10_000) }],
         seed: trial * 7 + 1,
         loom: LoomBudget::at_most(1),
         recheck_percent: RECHECK_PERCENT,

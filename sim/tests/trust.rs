@@ -12,8 +12,8 @@ use sim::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use sim::sync::{Arc, Mutex, RwLock, mpsc};
 use sim::{Check, Engine, Limits, ViolationKind, property, thread};
 
-const SCHEDULED: [Engine; 2] = [Engine::Shuttle, Engine::Loom];
-const ALL: [Engine; 3] = [Engine::Shuttle, Engine::Loom, Engine::Threads];
+const SCHEDULED: [Engine; 2] = [Engine::Fiber, Engine::Loom];
+const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
 
 /// The search tells nothing about the body, and says this instead.
 #[track_caller]
@@ -72,7 +72,7 @@ fn an_object_made_outside_is_an_error_at_its_first_use_that_names_where_it_was_m
 #[test]
 fn a_static_of_an_earlier_run_is_an_error_and_no_other_object_of_this_run() {
     static KEPT: LazyLock<Mutex<u32>> = LazyLock::new(|| Mutex::named("kept", 0));
-    check_told(&[Engine::Shuttle], &["`kept`", "another run", "sim/tests/trust.rs"], || {
+    check_told(&[Engine::Fiber], &["`kept`", "another run", "sim/tests/trust.rs"], || {
         let own = Mutex::named("own", 0);
         let _held = own.lock();
         *KEPT.lock() += 1;
@@ -90,7 +90,7 @@ fn a_static_of_an_earlier_run_is_an_error_and_no_other_object_of_this_run() {
 fn a_resource_of_another_run_is_an_error() {
     use sim::ledger::{Owner, Resource};
     static KEPT: std::sync::OnceLock<Resource> = std::sync::OnceLock::new();
-    check_told(&[Engine::Shuttle], &["`buffer`", "another run"], || {
+    check_told(&[Engine::Fiber], &["`buffer`", "another run"], || {
         let owner = Owner::new("task", 0);
         KEPT.get_or_init(|| Resource::acquire("buffer", owner)).touch(owner);
         Resource::acquire("other", owner).release(owner);
@@ -99,7 +99,7 @@ fn a_resource_of_another_run_is_an_error() {
 
 #[test]
 fn a_thread_of_the_system_inside_a_run_is_told_as_that() {
-    check_told(&[Engine::Shuttle], &["std::thread::spawn", "sim::thread::spawn"], || {
+    check_told(&[Engine::Fiber], &["std::thread::spawn", "sim::thread::spawn"], || {
         let lock = Shared::new(Mutex::new(0));
         let own = Shared::clone(&lock);
         let stranger = std::thread::spawn(move || *own.lock() += 1);
@@ -139,7 +139,7 @@ fn a_read_lock_taken_twice_beside_a_writer_is_not_a_state_of_loom() {
         drop((one, two));
         task.join();
     });
-    assert!(text.contains("read lock") && text.contains("search it under shuttle"), "{text}");
+    assert!(text.contains("read lock") && text.contains("search it under fiber"), "{text}");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_run_that_hangs_outside_a_check_ends_the_process_with_its_report() {
             std::thread::park();
         };
         let case = sim::Case::new(name, || proptest::strategy::Just(()), body).limits(limits);
-        sim::explore::run_one(&case, Engine::Shuttle, sim::StrategyName::Random, 7);
+        sim::explore::run_one(&case, Engine::Fiber, sim::StrategyName::Random, 7);
     }
     let told = told_by_child("a_run_that_hangs_outside_a_check_ends_the_process_with_its_report");
     assert!(told.contains("hangs, seed 0x7") && told.contains("main, lock at"), "{told}");
@@ -291,7 +291,7 @@ fn a_write_over_another_tasks_access_is_a_race_and_inside_its_own_a_mistake() {
         })
         .expect_err("the write comes while the read is under way");
     assert_eq!(failure.kind, ViolationKind::DataRace, "{failure}");
-    check_told(&[Engine::Shuttle], &["`field`", "same task's access"], || {
+    check_told(&[Engine::Fiber], &["`field`", "same task's access"], || {
         let cell = RaceCell::named("field", 1);
         cell.with(|_| cell.set(2));
     });
@@ -316,7 +316,7 @@ fn a_loop_on_one_value_lets_the_other_task_run() {
 
 #[test]
 fn a_caught_panic_gives_its_locks_and_channels_back() {
-    for engine in [Engine::Shuttle, Engine::Threads] {
+    for engine in [Engine::Fiber, Engine::Threads] {
         Check::new("caught").engine(engine).schedules(300).run(|| {
             let lock = Shared::new(Mutex::new(0));
             let (sender, receiver) = mpsc::channel::<u32>();
@@ -351,7 +351,7 @@ fn a_caught_panic_under_loom_is_no_finding_and_one_with_a_lock_held_is_more_than
         count.load(Ordering::Acquire);
         task.join();
     });
-    check_told(&[Engine::Loom], &["the panic was caught", "search it under shuttle"], || {
+    check_told(&[Engine::Loom], &["the panic was caught", "search it under fiber"], || {
         let lock = Shared::new(Mutex::new(0));
         let own = Shared::clone(&lock);
         let caught = catch_unwind(AssertUnwindSafe(move || {

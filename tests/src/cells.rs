@@ -36,8 +36,8 @@ pub fn canary() -> SuiteCell {
     let [canary, ..] = CANARIES;
     let case = canary.case(BROKEN).expect("invariant: a canary has a broken twin");
     let expectation = Expectation::clean(BROKEN);
-    let budget = expectation.budget(Engine::Shuttle, None);
-    let cell = Cell { case, engine: Engine::Shuttle, strategy: defaults::STRATEGY, budget };
+    let budget = expectation.budget(Engine::Fiber, None);
+    let cell = Cell { case, engine: Engine::Fiber, strategy: defaults::STRATEGY, budget };
     SuiteCell { cell, expectation }
 }
 

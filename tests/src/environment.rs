@@ -118,10 +118,10 @@ mod tests {
 
     #[test]
     fn the_line_repeats_what_was_done() {
-        let test = "context_pool/crowd/fixed/shuttle";
+        let test = "context_pool/crowd/fixed/fiber";
         assert_eq!(
             Knobs::Once { seed: 17 }.line("suite", test, 1_000),
-            "LASTREF_SEED=0x11 cargo test -p lastref-tests --test suite -- --exact context_pool/crowd/fixed/shuttle"
+            "LASTREF_SEED=0x11 cargo test -p lastref-tests --test suite -- --exact context_pool/crowd/fixed/fiber"
         );
         for (schedules, line) in [(Some(20), "LASTREF_SCHEDULES=20"), (None, "LASTREF_SCHEDULES=1000")] {
             let searched = Knobs::Search { seed: 0, schedules }.line("suite", test, 1_000);

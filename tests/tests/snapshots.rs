@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// The cells of each variant, as `component.variant` under shuttle and `component.network.variant` on the network, in the
+/// The cells of each variant, as `component.variant` under fiber and `component.network.variant` on the network, in the
 /// order of the list.
 fn by_variant() -> Vec<(String, Vec<SuiteCell>)> {
     let mut variants: Vec<(String, Vec<SuiteCell>)> = Vec::new();

@@ -159,7 +159,7 @@ fn zero_schedules_are_refused() -> Result<(), Failed> {
 /// test does not pass without one.
 fn narrow_search_fails() -> Result<(), Failed> {
     let hidden = |cell: &SuiteCell| {
-        let is_defect = cell.cell.engine == Engine::Shuttle && cell.expectation.expect != Expect::Clean;
+        let is_defect = cell.cell.engine == Engine::Fiber && cell.expectation.expect != Expect::Clean;
         is_defect && search(&cell.cell, defaults::SEED, 1).failure().is_none()
     };
     let cell = cells::all().into_iter().find(hidden).ok_or("one schedule shows every defect")?;

@@ -260,7 +260,7 @@ fn the_scenario_that_the_document_writes_is_the_one_in_the_tree() {
 #[test]
 fn the_failing_run_of_the_readme_is_what_it_prints() {
     let readme = read(&root().join("README.md"));
-    let word = |token: &str| token.starts_with("lr1:");
+    let word = |token: &str| token.starts_with("lr2:");
     let token = readme.split_whitespace().find(|token| word(token)).expect("the README has a token");
     let Ok(Token::Seed(origin)) = token.parse() else { panic!("`{token}` is no token of a seed") };
     let case = scenarios::case(&origin.case).expect("the token is of a case of the list");

@@ -74,7 +74,7 @@ pub(super) struct HuntArguments {
     /// Only this variant.
     #[arg(long, value_name = "NAME")]
     pub(super) variant: Option<String>,
-    /// Only this engine: shuttle, loom, turmoil or threads (real threads take part only when asked for).
+    /// Only this engine: fiber, turmoil, shuttle, loom or threads (shuttle and threads take part only when asked for).
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
     /// How many threads explore (one per core unless given); the results do not depend on it.
@@ -91,7 +91,8 @@ pub(super) struct RunArguments {
     /// The model's variant.
     #[arg(long, value_name = "NAME", default_value = "fixed")]
     pub(super) variant: String,
-    /// The engine: shuttle, loom, turmoil or threads. Unless given, turmoil for a scenario on the network, and else shuttle.
+    /// The engine: fiber, turmoil, shuttle, loom or threads. Unless given, turmoil for a scenario on the network, and else
+    /// fiber.
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
     #[command(flatten)]

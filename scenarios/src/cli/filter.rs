@@ -1,10 +1,9 @@
 //! Which cells a command is about: scenario x variant x engine.
 //!
-//! A hunt takes the cells that have something to prove: clean variants on shuttle, and on loom where the scenario has a
-//! small plan; defects where the scenario says that they must be found. Real threads take part only when asked for, and
-//! then with clean variants only: a defect that real threads do not show is no news. `run` takes any one cell.
+//! A hunt takes the cells that test something: clean variants on every engine that runs the scenario, defects on those that
+//! must find them. `shuttle` and `threads` take part only when asked for. `run` takes any one cell.
 
-use scenarios::{Expect, Expectation, Scenario, Unknown};
+use scenarios::{Expectation, Scenario, Unknown};
 use sim::explore::{Cell, Engine, StrategyName};
 
 use super::args::{HuntArguments, RunArguments};
@@ -46,7 +45,7 @@ impl Chosen {
 /// The one cell of a `run`.
 pub(super) fn of_run(arguments: &RunArguments) -> Result<Chosen, Error> {
     let scenario = scenarios::find(&arguments.scenario)?;
-    let first = scenario.engines().first().copied().unwrap_or(Engine::Shuttle);
+    let first = scenario.engines().first().copied().unwrap_or(Engine::Fiber);
     let engine = arguments.engine.unwrap_or(first);
     Chosen::new(&scenario, &arguments.variant, engine, arguments.search.strategy)
 }
@@ -101,8 +100,7 @@ fn is_wanted(arguments: &HuntArguments, said: &Expectation) -> bool {
 fn takes_part(said: &Expectation, engine: Engine, asked: Option<Engine>) -> bool {
     match asked {
         None => said.is_hunted_on(engine),
-        Some(Engine::Threads) => engine == Engine::Threads && said.expect == Expect::Clean,
-        Some(asked) => engine == asked && said.is_hunted_on(engine),
+        Some(asked) => engine == asked && said.is_tested_by(engine),
     }
 }
 

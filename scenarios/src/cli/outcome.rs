@@ -125,9 +125,9 @@ pub(super) mod samples {
         let mut of_all = scenarios::all()
             .into_iter()
             .flat_map(|scenario| scenario.expectations().into_iter().map(move |said| (scenario.clone(), said)));
-        let found = of_all.find(|(scenario, said)| scenario.engines().contains(&Engine::Shuttle) && expect(said));
+        let found = of_all.find(|(scenario, said)| scenario.engines().contains(&Engine::Fiber) && expect(said));
         let (scenario, said) = found.expect("the list has one");
-        Chosen::new(&scenario, said.variant, Engine::Shuttle, scenarios::defaults::STRATEGY).expect("it is of the list")
+        Chosen::new(&scenario, said.variant, Engine::Fiber, scenarios::defaults::STRATEGY).expect("it is of the list")
     }
 
     fn outcome(chosen: Chosen, report: Report) -> Outcome {
@@ -152,7 +152,7 @@ pub(super) mod samples {
             verdict: Verdict::Clean,
             complete,
             reached: BTreeMap::new(),
-            ..run_one(&chosen.cell.case, Engine::Shuttle, chosen.cell.strategy, 0)
+            ..run_one(&chosen.cell.case, Engine::Fiber, chosen.cell.strategy, 0)
         };
         outcome(chosen, report)
     }
@@ -160,7 +160,7 @@ pub(super) mod samples {
     /// A planted defect, found, where the scenario is made to say that the variant is clean.
     pub(in crate::cli) fn violation() -> Outcome {
         let mut chosen = chosen(|said| said.expect != Expect::Clean);
-        let run = |seed| run_one(&chosen.cell.case, Engine::Shuttle, chosen.cell.strategy, seed);
+        let run = |seed| run_one(&chosen.cell.case, Engine::Fiber, chosen.cell.strategy, seed);
         let report = (0..).map(run).find(|report| report.failure().is_some()).expect("some seed shows the defect");
         chosen.expectation = Expectation::clean(chosen.expectation.variant);
         outcome(chosen, report)

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_estimate_goes_by_the_cell_and_else_by_its_engine() {
-        let cells = vec![spent(Engine::Shuttle, 100, false), spent(Engine::Shuttle, 200, false)];
+        let cells = vec![spent(Engine::Fiber, 100, false), spent(Engine::Fiber, 200, false)];
         let mut left = TimeLeft { cells, jobs: 2 };
         assert_eq!(left.estimate(), None);
         left.add(0, 50, 10.0);
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_defect_is_expected_soon_and_loom_as_long_as_its_other_cells() {
         let cells = vec![
-            spent(Engine::Shuttle, 10_000, true),
+            spent(Engine::Fiber, 10_000, true),
             spent(Engine::Loom, 200_000, false),
             spent(Engine::Loom, 200_000, false),
         ];

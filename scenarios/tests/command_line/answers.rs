@@ -50,10 +50,10 @@ fn sorted(mut keys: Vec<&str>) -> Vec<&str> {
 fn a_hunt_ends_with_a_table_and_exit_code_0_when_all_is_as_expected() {
     let (scenario, variant, property) = planted();
     let given = lastref(&["hunt", "--scenario", scenario]).code(0);
-    for word in ["schedules", "first finding", "fixed", variant, property, "lr1:", "as expected"] {
+    for word in ["schedules", "first finding", "fixed", variant, property, "lr2:", "as expected"] {
         assert!(given.stdout.contains(word), "no `{word}` in\n{}", given.stdout);
     }
-    assert!(given.stderr.lines().any(|line| line.contains(&format!("{scenario}/{variant}/shuttle: violation"))));
+    assert!(given.stderr.lines().any(|line| line.contains(&format!("{scenario}/{variant}/fiber: violation"))));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn the_list_says_what_each_variant_must_do() {
 fn a_run_shows_the_failure_and_the_line_that_replays_it() {
     let (scenario, variant, property) = planted();
     let text = lastref(&["run", scenario, "--variant", variant]).code(0).stdout;
-    assert!(text.contains(property) && text.contains("lr1:"), "{text}");
+    assert!(text.contains(property) && text.contains("lr2:"), "{text}");
 }
 
 #[test]

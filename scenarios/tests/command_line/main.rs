@@ -65,7 +65,7 @@ impl Given {
     }
 }
 
-/// The first scenario with a planted defect that shuttle finds, the defect, and the property that it breaks.
+/// The first scenario with a planted defect that the engine `fiber` finds, the defect, and the property that it breaks.
 fn planted() -> (&'static str, &'static str, &'static str) {
     let all = scenarios::all();
     let mut planted = all.iter().flat_map(|scenario| {

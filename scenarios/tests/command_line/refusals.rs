@@ -30,13 +30,13 @@ fn names_that_do_not_exist() {
     check(&["hunt", "--component", "context_pol"], &["`context_pol`", "nearest is `context_pool`"]);
     check(&["hunt", "--engine", "shutle"], &["'shutle'", "nearest is `shuttle`"]);
     check(&["hunt", "--strategy", "rndom"], &["'rndom'", "nearest is `random`"]);
-    check(&["hunt", "--variant", variant, "--engine", "threads"], &[variant, "threads", "shuttle"]);
+    check(&["hunt", "--variant", variant, "--engine", "threads"], &[variant, "threads", "fiber"]);
     let all = scenarios::all();
     let without = all.iter().find(|it| !it.engines().contains(&Engine::Loom)).expect("not all are small");
     let without = without.name();
     let ask = |engine| ["hunt", "--scenario", without, "--engine", engine];
     let refusal = lastref(&ask("loom")).refusal();
-    assert!(refusal.ends_with("cells on shuttle\n") || refusal.ends_with("cells on shuttle"), "{refusal}");
+    assert!(refusal.ends_with("cells on fiber\n") || refusal.ends_with("cells on fiber"), "{refusal}");
     let other = all.iter().flat_map(|it| it.expectations()).find(|said| all[0].expectation(said.variant).is_none());
     let other = other.expect("no scenario speaks of every variant").variant;
     check(&["run", all[0].name(), "--variant", other], &["says nothing of", other, "fixed"]);
@@ -75,7 +75,7 @@ fn names_of_another_component_are_named_with_it() {
 
 #[test]
 fn control_characters_of_an_input_do_not_reach_the_terminal() {
-    for input in ["lr1:\u{1b}[2J", "a\nb/c", "no\tsuch\r\n"] {
+    for input in ["lr2:\u{1b}[2J", "a\nb/c", "no\tsuch\r\n"] {
         for arguments in [["replay", input], ["run", input], ["hunt", input]] {
             let sentence = lastref(&arguments).refusal();
             assert!(!sentence.chars().any(char::is_control), "{sentence:?}");
@@ -117,8 +117,8 @@ fn tokens_that_are_none() {
         let sentence = lastref(&["replay", part]).refusal();
         assert!(sentence.contains(part), "{sentence}");
     }
-    check(&["replay", &token.replacen("lr1:", "lr9:", 1)], &["lr9:", "a newer version of lastref"]);
-    check(&["replay", &format!(" {}", token.replacen("lr1:", "lr2:", 1))], &["lr2:", "a newer version of lastref"]);
+    check(&["replay", &token.replacen("lr2:", "lr9:", 1)], &["lr9:", "a newer version of lastref"]);
+    check(&["replay", &format!(" {}", token.replacen("lr2:", "lr1:", 1))], &["lr1:", "an older version of lastref"]);
     check(&["replay", "https://example.org/"], &["https://example.org/"]);
     let (scenario, variant, _) = planted();
     check(&["replay", &token.replacen(scenario, "elsewhere", 1)], &["elsewhere"]);
@@ -146,7 +146,7 @@ fn files_that_are_no_saved_case() {
     refuse("truncated.repro", &text.as_bytes()[..text.len() / 2]);
     refuse("foreign.repro", b"{\"some\": \"other\"}");
     refuse("binary.repro", &[0xff, 0xfe, 0x00, 0x80]);
-    let other_version = text.replacen("\"version\": 2", "\"version\": 999", 1);
+    let other_version = text.replacen("\"version\": 3", "\"version\": 999", 1);
     assert_ne!(text, other_version);
     refuse("version.repro", other_version.as_bytes());
 

@@ -32,7 +32,7 @@ fn judgements(given: &Given) -> Vec<String> {
 
 #[test]
 fn a_defect_that_a_narrow_hunt_misses_is_undecided() {
-    let arguments = ["hunt", "--engine", "shuttle", "--schedules", "1"];
+    let arguments = ["hunt", "--engine", "fiber", "--schedules", "1"];
     let judgements = judgements(&lastref(&[&arguments[..], &["--json"]].concat()));
     assert!(judgements.iter().any(|judgement| judgement == "undecided"), "one schedule shows every defect");
     assert!(judgements.iter().all(|judgement| judgement != "not_as_expected"), "{judgements:?}");
@@ -55,7 +55,7 @@ fn a_hunt_that_is_out_of_time_says_what_is_undecided_and_how_long_it_needs() {
 #[test]
 fn time_beyond_the_budget_is_used_and_leaves_a_cell_decided() {
     let (scenario, ..) = planted();
-    let filter = ["--scenario", scenario, "--variant", "fixed", "--engine", "shuttle"];
+    let filter = ["--scenario", scenario, "--variant", "fixed", "--engine", "fiber"];
     let given = lastref(&[&["hunt", "--for", "2s", "--json"], &filter[..]].concat());
     let judgements = judgements(&given);
     let hunted = given.json();
@@ -78,7 +78,7 @@ fn endless(more: &[&str]) -> Child {
     use std::io::{BufRead, BufReader};
     let (scenario, variant, _) = planted();
     let mut lastref = std::process::Command::new(cargo_bin!("lastref"));
-    lastref.args(["hunt", "--scenario", scenario, "--engine", "shuttle", "--schedules", "1000000000"]).args(more);
+    lastref.args(["hunt", "--scenario", scenario, "--engine", "fiber", "--schedules", "1000000000"]).args(more);
     let mut child = lastref.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     // The first line of progress is the planted defect's; the clean variant goes on.
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));

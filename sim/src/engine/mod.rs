@@ -5,6 +5,7 @@
 
 pub(crate) mod blocked;
 pub(crate) mod loom;
+mod list;
 mod object;
 pub(crate) mod overflow;
 pub(crate) mod sched;
@@ -12,78 +13,22 @@ pub(crate) mod spin;
 pub(crate) mod threads;
 
 use std::cell::Cell;
-use std::fmt;
 use std::panic::Location;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
 
 use crate::op::{ObjectId, Op, OpKind, TaskId, TaskKey};
 use crate::run;
 use crate::violation::Violation;
 use crate::void::Void;
 
+pub use list::{Engine, UnknownEngine};
 pub(crate) use object::{Object, Stamp};
-
-/// What decides who runs next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Engine {
-    /// Seeded schedules of any size, on shuttle's coroutines, by one of our own strategies.
-    Shuttle,
-    /// Every interleaving and C11 weak memory of a small configuration, within a preemption bound.
-    Loom,
-    /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled as shuttle's are.
-    Turmoil,
-    /// Real OS threads: sanity and conformance, no replay.
-    Threads,
-}
-
-impl Engine {
-    /// Every engine.
-    pub const ALL: [Engine; 4] = [Engine::Shuttle, Engine::Loom, Engine::Turmoil, Engine::Threads];
-
-    /// Whether our kernel decides each step: by a strategy, from a seed, replayed and shrunk.
-    pub fn is_scheduled(self) -> bool {
-        matches!(self, Engine::Shuttle | Engine::Turmoil)
-    }
-
-    /// The name on the command line and in tokens.
-    pub fn word(self) -> &'static str {
-        match self {
-            Engine::Shuttle => "shuttle",
-            Engine::Loom => "loom",
-            Engine::Turmoil => "turmoil",
-            Engine::Threads => "threads",
-        }
-    }
-}
-
-impl fmt::Display for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
-
-/// A word that names no engine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no engine: one of shuttle, loom, turmoil, threads")]
-pub struct UnknownEngine(pub String);
-
-impl FromStr for Engine {
-    type Err = UnknownEngine;
-
-    fn from_str(word: &str) -> Result<Engine, UnknownEngine> {
-        Engine::ALL.into_iter().find(|engine| engine.word() == word).ok_or_else(|| UnknownEngine(word.to_owned()))
-    }
-}
 
 /// The arm that facade types take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arm {
     /// No run: plain std, nothing observed.
     Std,
-    /// Our kernel decides; shuttle's coroutines carry it out.
+    /// Our kernel decides; coroutines carry it out.
     Sched,
     /// loom decides.
     Loom,

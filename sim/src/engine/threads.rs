@@ -123,7 +123,7 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
             let message = format!("real threads are not done after {} s of wall time", PATIENCE.as_secs());
             run.note_violation(
                 Violation::of_run(ViolationKind::Stall, message)
-                    .fact("usual cause", "a deadlock: the shuttle engine names who holds what"),
+                    .fact("usual cause", "a deadlock: the engine `fiber` names who holds what"),
             );
             run.finish(false)
         }

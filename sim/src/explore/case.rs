@@ -188,10 +188,7 @@ impl Case {
 
     /// The engines that can run it.
     pub fn engines(&self) -> Vec<Engine> {
-        if self.0.is_network {
-            return vec![Engine::Turmoil];
-        }
-        let mut engines = vec![Engine::Shuttle, Engine::Loom, Engine::Threads];
+        let mut engines = Engine::running(self.0.is_network);
         engines.retain(|engine| *engine != Engine::Loom || self.0.small.is_some());
         engines
     }
@@ -228,9 +225,18 @@ impl Case {
     }
 
     /// The run of `plan` with `seed` by `strategy`.
-    pub(crate) fn setup(&self, plan: AnyPlan, seed: u64, strategy: Box<dyn Strategy>, record: Record) -> Setup {
-        let (bounds, watched) = (self.bounds().bounds(), self.watched());
-        Setup { seed, strategy, bounds, record, watched, body: self.body(plan) }
+    pub(crate) fn setup(
+        &self,
+        plan: AnyPlan,
+        seed: u64,
+        strategy: Box<dyn Strategy>,
+        record: Record,
+        engine: Engine,
+    ) -> Setup {
+        let coroutines = engine.coroutines();
+        let Limits { stack_bytes, .. } = self.bounds();
+        let (bounds, watched, body) = (self.bounds().bounds(), self.watched(), self.body(plan));
+        Setup { seed, strategy, bounds, record, watched, coroutines, stack_bytes, body }
     }
 
     /// What the watch has to know of its runs.

@@ -38,11 +38,11 @@ pub struct Check {
 }
 
 impl Check {
-    /// A search named `name`: under shuttle, 1,000 runs, each by a strategy that its seed draws.
+    /// A search named `name`: under the engine `fiber`, 1,000 runs, each by a strategy that its seed draws.
     pub fn new(name: &str) -> Check {
         Check {
             name: name.to_owned(),
-            engine: Engine::Shuttle,
+            engine: Engine::Fiber,
             strategy: StrategyName::Mix,
             seed: 0,
             schedules: None,

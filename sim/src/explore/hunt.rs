@@ -103,7 +103,7 @@ impl Hunt<'_> {
         }
         let runs = work.from..work.to;
         let (part, seconds) = timed(|| match cell.engine {
-            Engine::Shuttle | Engine::Turmoil => part::scheduled(cell, self.seed, runs, self.recheck_percent),
+            engine if engine.is_scheduled() => part::scheduled(cell, self.seed, runs, self.recheck_percent),
             _ => part::on_threads(cell, self.seed, runs, || self.over()),
         });
         self.observer.progress(work.cell, part.runs, seconds);

@@ -14,6 +14,7 @@ mod queue;
 mod recheck;
 mod reference;
 mod report;
+mod runs;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,8 @@ pub use isolate::{LoomBudget, serve_child};
 pub use observer::{Observer, Quiet};
 pub use recheck::RECHECK_PERCENT;
 pub use report::{Failure, Origin, Preemptions, Report, Verdict};
-pub(crate) use single::{Exact, build, report_of, run_exact};
+pub(crate) use runs::{Exact, build, run_exact};
+pub(crate) use single::report_of;
 pub use single::{Recording, drive, run_one, transitions};
 
 pub use crate::engine::Engine;

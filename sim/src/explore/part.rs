@@ -1,17 +1,14 @@
 //! A part of a cell: a chunk of its runs, made on one thread, and what they came to.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::rc::Rc;
 
 use super::cell::Cell;
 use super::recheck::{self, Made};
-use super::single::{build, words};
-use crate::engine::sched::{Ended, Setup, Source, run_batch};
+use super::runs::Runs;
+use super::single::words;
 use crate::engine::threads;
 use crate::net::{HitCounts, add_hits};
-use crate::plan::Generator;
 use crate::run::{Outcome, Record};
 use crate::seed::fold;
 use crate::violation::Violation;
@@ -85,22 +82,18 @@ impl Part {
     }
 }
 
-/// Makes these runs under the scheduled engine, up to the first finding. `hunt` is the hunt's seed.
+/// Makes these runs under a scheduled engine, up to the first finding. `hunt` is the hunt's seed.
 pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percent: u8) -> Part {
-    let part = Rc::new(RefCell::new(Part::default()));
+    let mut part = Part::default();
+    let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
     let from = runs.start;
-    let chunk = Chunk {
-        cell: cell.clone(),
-        hunt,
-        runs,
-        index: from,
-        seed: 0,
-        generator: cell.case.generator(),
-        recheck_percent,
-        part: Rc::clone(&part),
-    };
-    run_batch(Box::new(chunk), cell.case.bounds().stack_bytes);
-    let mut part = part.take();
+    for index in runs {
+        let seed = cell.run_seed(hunt, index);
+        part.add(index, seed, made.make(seed, Record::Hash).outcome, recheck_percent);
+        if part.found.is_some() {
+            break;
+        }
+    }
     part.recheck(cell, |last| (from..=last).map(|index| cell.run_seed(hunt, index)).collect());
     part
 }
@@ -117,33 +110,4 @@ pub(super) fn on_threads(cell: &Cell, hunt: u64, runs: Range<u64>, over: impl Fn
         part.add(index, seed, threads::run_once(seed, Record::Hash, cell.case.body(generator.plan(seed))), 0);
     }
     part
-}
-
-struct Chunk {
-    cell: Cell,
-    hunt: u64,
-    /// The runs that are left.
-    runs: Range<u64>,
-    /// The run that was begun last, and its seed.
-    index: u64,
-    seed: u64,
-    generator: Box<dyn Generator>,
-    recheck_percent: u8,
-    part: Rc<RefCell<Part>>,
-}
-
-impl Source for Chunk {
-    fn next(&mut self) -> Option<Setup> {
-        if self.part.borrow().found.is_some() {
-            return None;
-        }
-        self.index = self.runs.next()?;
-        self.seed = self.cell.run_seed(self.hunt, self.index);
-        let strategy = build(&self.cell.case, self.cell.strategy, self.seed);
-        Some(self.cell.case.setup(self.generator.plan(self.seed), self.seed, strategy, Record::Hash))
-    }
-
-    fn finished(&mut self, ended: Ended) {
-        self.part.borrow_mut().add(self.index, self.seed, ended.outcome, self.recheck_percent);
-    }
 }

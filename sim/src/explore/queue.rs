@@ -148,20 +148,20 @@ mod tests {
 
     #[test]
     fn the_cell_with_the_least_work_is_next() {
-        let cells = [cell(Engine::Shuttle, 64, 64), cell(Engine::Turmoil, 192, 192)];
+        let cells = [cell(Engine::Fiber, 64, 64), cell(Engine::Turmoil, 192, 192)];
         // A chunk of the first has three times the steps of one of the second.
         assert_eq!(order(&cells, &[30, 10], true, 99), [0, 1, 1, 1, 0, 1, 1, 1]);
     }
 
     #[test]
     fn a_cell_that_has_had_enough_waits_for_those_that_have_not() {
-        let cells = [cell(Engine::Shuttle, 32, u64::MAX), cell(Engine::Shuttle, 96, u64::MAX)];
+        let cells = [cell(Engine::Fiber, 32, u64::MAX), cell(Engine::Fiber, 96, u64::MAX)];
         assert_eq!(order(&cells, &[1, 100], true, 6), [0, 1, 1, 1, 0, 0]);
     }
 
     #[test]
     fn loom_is_early_without_a_deadline_and_late_with_one() {
-        let cells = [cell(Engine::Loom, 9, 9), cell(Engine::Shuttle, 64, 64), cell(Engine::Shuttle, 64, u64::MAX)];
+        let cells = [cell(Engine::Loom, 9, 9), cell(Engine::Fiber, 64, 64), cell(Engine::Fiber, 64, u64::MAX)];
         assert_eq!(order(&cells[..2], &[1, 1], false, 99), [1, 0, 1]);
         assert_eq!(order(&cells, &[1, 1, 1], true, 7), [1, 2, 1, 2, 0, 2, 2]);
     }

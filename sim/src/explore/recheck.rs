@@ -5,13 +5,8 @@
 //! is told by the first event that differs, so it is made twice more, recorded: alone, and after the runs that it had
 //! come after.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use super::cell::Cell;
-use super::single::build;
-use crate::engine::sched::{Ended, Setup, Source, run_batch};
-use crate::plan::Generator;
+use super::runs::Runs;
 use crate::run::{Outcome, Record};
 use crate::seed::mix;
 use crate::trace::describe;
@@ -62,7 +57,7 @@ fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: impl Fn(u64) -
     let in_place = seeds(first.index);
     let alone = run(cell, &[first.seed], |_| Record::Events).pop();
     let last = in_place.len() - 1;
-    let after = run(cell, &in_place, move |nth| if nth == last { Record::Events } else { Record::Hash }).pop();
+    let after = run(cell, &in_place, |nth| if nth == last { Record::Events } else { Record::Hash }).pop();
     let told = alone.zip(after).and_then(|(alone, after)| first_event(&alone, &after));
     let verdict = |property: &Option<String>| property.clone().unwrap_or_else(|| String::from("clean"));
     let verdicts = if again.property == first.property {
@@ -98,41 +93,7 @@ fn first_event(one: &Outcome, other: &Outcome) -> Option<String> {
 }
 
 /// Makes the runs of these seeds, one after the other.
-fn run(cell: &Cell, seeds: &[u64], record: impl Fn(usize) -> Record + 'static) -> Vec<Outcome> {
-    let outcomes = Rc::new(RefCell::new(Vec::new()));
-    if !seeds.is_empty() {
-        let seeds = Seeds {
-            cell: cell.clone(),
-            seeds: seeds.to_vec(),
-            next: 0,
-            record,
-            generator: cell.case.generator(),
-            outcomes: Rc::clone(&outcomes),
-        };
-        run_batch(Box::new(seeds), cell.case.bounds().stack_bytes);
-    }
-    outcomes.take()
-}
-
-struct Seeds<R> {
-    cell: Cell,
-    seeds: Vec<u64>,
-    next: usize,
-    record: R,
-    generator: Box<dyn Generator>,
-    outcomes: Rc<RefCell<Vec<Outcome>>>,
-}
-
-impl<R: Fn(usize) -> Record> Source for Seeds<R> {
-    fn next(&mut self) -> Option<Setup> {
-        let seed = *self.seeds.get(self.next)?;
-        let record = (self.record)(self.next);
-        self.next += 1;
-        let strategy = build(&self.cell.case, self.cell.strategy, seed);
-        Some(self.cell.case.setup(self.generator.plan(seed), seed, strategy, record))
-    }
-
-    fn finished(&mut self, ended: Ended) {
-        self.outcomes.borrow_mut().push(ended.outcome);
-    }
+fn run(cell: &Cell, seeds: &[u64], record: impl Fn(usize) -> Record) -> Vec<Outcome> {
+    let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
+    seeds.iter().enumerate().map(|(nth, seed)| made.make(*seed, record(nth)).outcome).collect()
 }

@@ -1,54 +1,17 @@
 //! One run, exactly: of a seed, or of a plan and a schedule that are given.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use super::case::Case;
 use super::isolate::LoomBudget;
 use super::report::{Origin, Report, Verdict, tables};
+use super::runs::Runs;
 use super::{hunt, isolate};
-use crate::engine::sched::{Ended, Setup, Source, run_batch};
-use crate::engine::{Engine, threads};
+use crate::engine::{Arm, Engine, threads};
 use crate::net::{HitCounts, Hits};
-use crate::plan::{AnyPlan, Generator};
 use crate::run::{Outcome, Record};
-use crate::strategy::{Strategy, StrategyName};
+use crate::strategy::StrategyName;
 use crate::trace::Item;
-
-/// A run of which everything is given.
-pub(crate) struct Exact {
-    pub(crate) plan: AnyPlan,
-    pub(crate) seed: u64,
-    pub(crate) strategy: Box<dyn Strategy>,
-    pub(crate) record: Record,
-}
-
-struct Once {
-    setup: Option<Setup>,
-    ended: Rc<RefCell<Option<Ended>>>,
-}
-
-impl Source for Once {
-    fn next(&mut self) -> Option<Setup> {
-        self.setup.take()
-    }
-
-    fn finished(&mut self, ended: Ended) {
-        *self.ended.borrow_mut() = Some(ended);
-    }
-}
-
-/// Makes that run under the scheduled engine.
-pub(crate) fn run_exact(case: &Case, exact: Exact) -> Ended {
-    let ended = Rc::new(RefCell::new(None));
-    let setup = case.setup(exact.plan, exact.seed, exact.strategy, exact.record);
-    run_batch(Box::new(Once { setup: Some(setup), ended: Rc::clone(&ended) }), case.bounds().stack_bytes);
-    match ended.take() {
-        Some(ended) => ended,
-        None => unreachable!("invariant: a batch of one run finishes it"),
-    }
-}
 
 /// Makes the run of `seed` again, or for the first time: that very execution, recorded.
 ///
@@ -56,29 +19,24 @@ pub(crate) fn run_exact(case: &Case, exact: Exact) -> Ended {
 /// run of the same plan; what the operating system does is not repeated.
 pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Report {
     let origin = Origin { case: case.name().clone(), engine, strategy, seed };
-    let (report, seconds) = hunt::timed(|| match engine {
-        Engine::Shuttle | Engine::Turmoil => {
-            let plan = case.generator().plan(seed);
-            let strategy = build(case, strategy, seed);
-            let ended = run_exact(case, Exact { plan, seed, strategy, record: Record::Events });
-            report_of(origin, &ended.outcome)
+    let (report, seconds) = hunt::timed(|| match engine.arm() {
+        Arm::Sched => {
+            report_of(origin, &Runs::new(case, engine, strategy).make(seed, Record::Events).outcome)
         }
-        Engine::Threads => {
+        Arm::Threads | Arm::Std => {
             let plan = case.generator().plan(seed);
             report_of(origin, &threads::run_once(seed, Record::Events, case.body(plan)))
         }
-        Engine::Loom => isolate::explore_loom(case, &origin, LoomBudget::UNBOUNDED, &|| false),
+        Arm::Loom => isolate::explore_loom(case, &origin, LoomBudget::UNBOUNDED, &|| false),
     });
     Report { seconds, ..report }
 }
 
-/// The state changes that the model told of in the run of `seed` under shuttle, each as `machine from -> to`.
+/// The state changes that the model told of in the run of `seed`, each as `machine from -> to`.
 ///
 /// Many runs together pin what the state machines of a model do, whichever object did it and when.
 pub fn transitions(case: &Case, strategy: StrategyName, seed: u64) -> BTreeSet<String> {
-    let plan = case.generator().plan(seed);
-    let strategy = build(case, strategy, seed);
-    let ended = run_exact(case, Exact { plan, seed, strategy, record: Record::Events });
+    let ended = Runs::new(case, Engine::Fiber, strategy).make(seed, Record::Events);
     let items = ended.outcome.trace.events.iter().map(|event| &event.item);
     items
         .filter_map(|item| match item {
@@ -86,15 +44,6 @@ pub fn transitions(case: &Case, strategy: StrategyName, seed: u64) -> BTreeSet<S
             _ => None,
         })
         .collect()
-}
-
-/// The strategy for the run of `seed`.
-pub(crate) fn build(case: &Case, strategy: StrategyName, seed: u64) -> Box<dyn Strategy> {
-    if strategy.learns() {
-        strategy.build(seed, case.profile())
-    } else {
-        strategy.build(seed, &crate::strategy::Profile::default())
-    }
 }
 
 pub(crate) fn report_of(origin: Origin, outcome: &Outcome) -> Report {
@@ -134,42 +83,12 @@ pub enum Recording {
     Events,
 }
 
-struct Driven {
-    case: Case,
-    strategy: StrategyName,
-    left: u64,
-    record: Record,
-    generator: Box<dyn Generator>,
-    steps: Rc<RefCell<u64>>,
-}
-
-impl Source for Driven {
-    fn next(&mut self) -> Option<Setup> {
-        self.left = self.left.checked_sub(1)?;
-        let strategy = build(&self.case, self.strategy, self.left);
-        Some(self.case.setup(self.generator.plan(self.left), self.left, strategy, self.record))
-    }
-
-    fn finished(&mut self, ended: Ended) {
-        *self.steps.borrow_mut() += u64::from(ended.outcome.steps);
-    }
-}
-
-/// Makes `runs` runs under the scheduled engine, judges none, and returns their steps: what a benchmark times.
-pub fn drive(case: &Case, strategy: StrategyName, runs: u64, recording: Recording) -> u64 {
-    let steps = Rc::new(RefCell::new(0));
+/// Makes `runs` runs under `engine`, a scheduled one, judges none, and returns their steps: what a benchmark times.
+pub fn drive(case: &Case, engine: Engine, strategy: StrategyName, runs: u64, recording: Recording) -> u64 {
     let record = match recording {
         Recording::Hash => Record::Hash,
         Recording::Events => Record::Events,
     };
-    let driven = Driven {
-        case: case.clone(),
-        strategy,
-        left: runs,
-        record,
-        generator: case.generator(),
-        steps: Rc::clone(&steps),
-    };
-    run_batch(Box::new(driven), case.bounds().stack_bytes);
-    steps.take()
+    let mut made = Runs::new(case, engine, strategy);
+    (0..runs).rev().map(|seed| u64::from(made.make(seed, record).outcome.steps)).sum()
 }

@@ -28,7 +28,7 @@ pub struct Network(());
 /// # Panics
 /// Under an engine that cannot park tasks.
 pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
-    assert!(engine::arm() == Arm::Sched, "a network is simulated within a run of engine turmoil or shuttle");
+    assert!(engine::arm() == Arm::Sched, "a network is simulated within a run of a scheduled engine: turmoil or fiber");
     if let Err(error) = config.check() {
         super::misused(&format!("sim::net::Config: {error}"));
     }

@@ -62,7 +62,7 @@ impl Wake for Token {
 pub fn block_on<F: Future>(future: F) -> F::Output {
     assert!(
         engine::arm() == Arm::Sched,
-        "a future runs on the simulated network only within a run of engine turmoil or shuttle"
+        "a future runs on the simulated network only within a run of a scheduled engine: turmoil or fiber"
     );
     let token = Token::new("future");
     let waker = Waker::from(Arc::clone(&token));

@@ -92,7 +92,7 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         assert!(
             engine::arm() == Arm::Sched,
-            "`sim::net::sleep` completes only within a run of engine turmoil or shuttle"
+            "`sim::net::sleep` completes only within a run of a scheduled engine: turmoil or fiber"
         );
         if Instant::now() >= self.until {
             self.cancel();

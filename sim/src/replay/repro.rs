@@ -17,12 +17,12 @@ use crate::explore::report_of;
 use crate::explore::{Case, CaseName, Exact, Origin, Report, Verdict, run_exact};
 use crate::plan::{AnyPlan, BadPlan};
 use crate::run::Record;
-use crate::seed::{Purpose, Stream, fold_str, mix};
+use crate::seed::{fold_str, mix};
 use crate::strategy::{Forced, Switch};
 use crate::violation::{Violation, ViolationKind};
 
 const FORMAT: &str = "lastref-repro";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// An execution given by its plan and its forced switches. JSON, versioned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -268,8 +268,8 @@ impl Repro {
 /// If its plan is not one of the case, or out of its bounds.
 pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
     let plan = repro.plan_of(case)?;
-    let strategy = Box::new(Forced::new(&repro.switches, Stream::new(repro.seed, Purpose::Schedule)));
-    let ended = run_exact(case, Exact { plan, seed: repro.seed, strategy, record: Record::Events });
+    let strategy = Box::new(Forced::new(&repro.switches));
+    let ended = run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, record: Record::Events });
     let mut report = report_of(repro.origin.clone(), &ended.outcome);
     if let Verdict::Violation(failure) = &mut report.verdict {
         failure.replay = format!("lastref replay {}", repro.token());

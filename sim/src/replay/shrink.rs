@@ -11,7 +11,7 @@ use super::repro::{Repro, ReproError, Saved};
 use crate::explore::{Case, Exact, Failure, Origin, Report, Verdict, build, report_of, run_exact};
 use crate::plan::{AnyPlan, Tree};
 use crate::run::{Outcome, Record};
-use crate::seed::{Purpose, Stream, run_seed};
+use crate::seed::run_seed;
 use crate::strategy::{Forced, Switch};
 
 /// How hard to try.
@@ -78,16 +78,16 @@ impl Shrinker<'_> {
         self.tried += 1;
         let strategy = build(self.case, self.origin.strategy, seed);
         let exact = Exact { plan: plan.clone(), seed, strategy, record: Record::Switches };
-        let ended = run_exact(self.case, exact);
+        let ended = run_exact(self.case, self.origin.engine, exact);
         self.steps += u64::from(ended.outcome.steps);
         self.violates(&ended.outcome).then(|| Candidate { plan: plan.clone(), seed, switches: ended.switches })
     }
 
     fn forced(&mut self, candidate: &Candidate, switches: &[Switch]) -> Option<Candidate> {
         self.tried += 1;
-        let strategy = Box::new(Forced::new(switches, Stream::new(candidate.seed, Purpose::Schedule)));
+        let strategy = Box::new(Forced::new(switches));
         let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, record: Record::Switches };
-        let ended = run_exact(self.case, exact);
+        let ended = run_exact(self.case, self.origin.engine, exact);
         self.steps += u64::from(ended.outcome.steps);
         // What the run really did: switches that were passed over are gone.
         self.violates(&ended.outcome).then(|| Candidate { switches: ended.switches, ..candidate.clone() })
@@ -170,9 +170,9 @@ impl Shrinker<'_> {
         if best.switches.len() < 2 {
             return best;
         }
-        let strategy = Box::new(Forced::new(&[], Stream::new(best.seed, Purpose::Schedule)));
+        let strategy = Box::new(Forced::new(&[]));
         let exact = Exact { plan: best.plan.clone(), seed: best.seed, strategy, record: Record::Hash };
-        let tasks = run_exact(self.case, exact).tasks;
+        let tasks = run_exact(self.case, self.origin.engine, exact).tasks;
         for from in &tasks {
             for turn in 0..from.turns {
                 for to in tasks.iter().filter(|to| to.key != from.key) {
@@ -209,8 +209,8 @@ impl Shrinker<'_> {
     /// The last run, whose case is the one to be saved: it must violate the same property still.
     fn done(&mut self, best: Candidate) -> Option<Shrunk> {
         let json = best.plan.json();
-        let strategy = Box::new(Forced::new(&best.switches, Stream::new(best.seed, Purpose::Schedule)));
-        let ended = run_exact(self.case, Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events });
+        let strategy = Box::new(Forced::new(&best.switches));
+        let ended = run_exact(self.case, self.origin.engine, Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events });
         let violation = ended.outcome.violation.as_ref().filter(|violation| violation.property == self.property)?;
         let preemptions = best.switches.len();
         let repro = Repro::new(Saved {

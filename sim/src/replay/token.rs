@@ -1,6 +1,6 @@
 //! The token: one word that replays an execution.
 //!
-//! `lr1:component/scenario:variant:engine:strategy:0xseed:check`. The last field is a CRC-32 of all before it, so that
+//! `lr2:component/scenario:variant:engine:strategy:0xseed:check`. The last field is a CRC-32 of all before it, so that
 //! a token that lost its tail, or a character, is told from one of another program.
 
 use std::fmt;
@@ -9,8 +9,10 @@ use std::str::FromStr;
 use crate::engine::Engine;
 use crate::explore::{CaseName, Origin, parse_seed};
 
-/// The version of the form, and the mark by which a token is known.
-const MARK: &str = "lr1";
+/// The version of the form. Version 1 had other names of engines.
+const VERSION: u32 = 2;
+/// The mark by which a token is known.
+const MARK: &str = "lr2";
 const FIELDS: usize = 7;
 
 /// What the strategy field says of a case that was shrunk.
@@ -36,10 +38,10 @@ pub enum Token {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// It is something else altogether.
-    #[error("`{0}` is not a replay token: a token begins with `lr1:`")]
+    #[error("`{0}` is not a replay token: a token begins with `lr2:`")]
     Foreign(String),
     /// Made by another version.
-    #[error("`{token}` is a token of {} version of lastref; this one reads tokens that begin with `lr1:`", age(*.version))]
+    #[error("`{token}` is a token of {} version of lastref; this one reads tokens that begin with `lr2:`", age(*.version))]
     OtherVersion {
         /// The text.
         token: String,
@@ -78,7 +80,7 @@ pub enum TokenError {
 
 /// Whether a version of the form is older or newer than ours.
 fn age(version: u32) -> &'static str {
-    if version == 0 { "an older" } else { "a newer" }
+    if version < VERSION { "an older" } else { "a newer" }
 }
 
 /// The version of the form that a text claims to have, if it looks like a token of any version.
@@ -128,8 +130,8 @@ impl FromStr for Token {
         let token = || text.to_owned();
         let fields: Vec<&str> = text.split(':').collect();
         match version(fields[0]) {
-            Some(1) if fields[0] == MARK && fields.len() > 1 => {}
-            Some(version) if version != 1 => return Err(TokenError::OtherVersion { token: token(), version }),
+            Some(VERSION) if fields[0] == MARK && fields.len() > 1 => {}
+            Some(version) if version != VERSION => return Err(TokenError::OtherVersion { token: token(), version }),
             _ => return Err(TokenError::Foreign(token())),
         }
         if fields.len() < FIELDS {
@@ -174,7 +176,7 @@ mod tests {
             scenario: "a_scenario".to_owned(),
             variant: "fixed".to_owned(),
         };
-        Token::new(Origin { case, engine: Engine::Shuttle, strategy: StrategyName::Pct(3), seed: 0xfeed })
+        Token::new(Origin { case, engine: Engine::Fiber, strategy: StrategyName::Pct(3), seed: 0xfeed })
     }
 
     #[test]
@@ -207,11 +209,11 @@ mod tests {
     #[test]
     fn another_version_is_named() {
         for (mark, version, said) in [
-            ("lr2", 2, "a newer version"),
-            ("lr0", 0, "an older version"),
+            ("lr3", 3, "a newer version"),
+            ("lr1", 1, "an older version"),
             ("lr99999999999", u32::MAX, "a newer version"),
         ] {
-            let text = token().to_string().replacen("lr1", mark, 1);
+            let text = token().to_string().replacen(MARK, mark, 1);
             let error = text.parse::<Token>().expect_err("another version");
             assert!(error.to_string().contains(said), "{error}");
             assert_eq!(error, TokenError::OtherVersion { token: text, version });

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Strategy, View};
 use crate::op::TaskKey;
-use crate::seed::Stream;
 
 /// At its own step `turn`, task `from` is followed by task `to`, where an unforced run would have gone on otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,14 +26,13 @@ pub struct Switch {
 #[derive(Debug)]
 pub struct Forced {
     switches: BTreeMap<(TaskKey, u32), TaskKey>,
-    stream: Stream,
 }
 
 impl Forced {
     /// Follows `switches`.
-    pub fn new(switches: &[Switch], stream: Stream) -> Forced {
+    pub fn new(switches: &[Switch]) -> Forced {
         let switches = switches.iter().map(|switch| ((switch.from, switch.turn), switch.to)).collect();
-        Forced { switches, stream }
+        Forced { switches }
     }
 }
 
@@ -44,9 +42,5 @@ impl Strategy for Forced {
             .get(&(view.current_key, view.current_turn))
             .and_then(|to| view.candidates.iter().position(|candidate| candidate.key == *to))
             .unwrap_or_else(|| view.unforced())
-    }
-
-    fn draw(&mut self) -> u64 {
-        self.stream.next_u64()
     }
 }

@@ -87,9 +87,6 @@ pub struct Profile {
 pub trait Strategy: fmt::Debug {
     /// Chooses: an index into `view.candidates`. Called once per step, also when there is one candidate only.
     fn choose(&mut self, view: &View<'_>) -> usize;
-
-    /// A number for whoever asks the engine for one.
-    fn draw(&mut self) -> u64;
 }
 
 /// The strategies by name.

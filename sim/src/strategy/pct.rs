@@ -61,8 +61,4 @@ impl Strategy for Pct {
         let priority = |place: &usize| self.priorities[view.candidates[*place].task.index()];
         (0..view.candidates.len()).max_by_key(priority).unwrap_or(0)
     }
-
-    fn draw(&mut self) -> u64 {
-        self.stream.next_u64()
-    }
 }

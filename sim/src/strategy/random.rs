@@ -27,8 +27,4 @@ impl Strategy for Random {
             Err(sleeper) => sleeper,
         }
     }
-
-    fn draw(&mut self) -> u64 {
-        self.stream.next_u64()
-    }
 }

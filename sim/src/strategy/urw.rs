@@ -84,8 +84,4 @@ impl Strategy for Urw {
         }
         chosen
     }
-
-    fn draw(&mut self) -> u64 {
-        self.stream.next_u64()
-    }
 }

@@ -274,7 +274,7 @@ pub(crate) fn spawn(
         let most = loom::MAX_THREADS;
         engine::void(Void::Misuse(format!(
             "loom explores at most {most} threads, the body's own included, and the one that is started at {location} is \
-             one more: search it under shuttle, or with fewer threads"
+             one more: search it under fiber, or with fewer threads"
         )));
     }
     let handle = loom::thread::spawn(move || {

@@ -26,7 +26,7 @@ impl Poison {
         if self.0.load(Ordering::Relaxed) {
             engine::void(Void::Misuse(format!(
                 "the lock taken at {location} was held by a task that panicked, and the panic was caught: loom cannot go \
-                 on from there; search it under shuttle"
+                 on from there; search it under fiber"
             )));
         }
     }

@@ -10,8 +10,8 @@
 use std::panic::Location;
 
 use super::clock::Clock;
-use super::kernel::{Kernel, Next, Status};
-use super::{give_way, shuttle, task, with};
+use super::kernel::{Kernel, Status};
+use super::{give_way, start, with};
 use crate::op::{ObjectId, TaskId};
 use crate::run::{self, Run};
 
@@ -32,12 +32,10 @@ pub(crate) fn start_alarm(body: Box<dyn FnOnce()>, location: &'static Location<'
         kernel.add_task(id, key, None, Clock::default());
         kernel.alarm = Some(Alarm { task: id, is_closing: false });
         kernel.unfinished -= 1;
-        // shuttle's spawn has a scheduling point of its own; the task that starts the alarm goes on after it.
-        kernel.pending = Some(Next::Task(kernel.current));
         false
     });
     if !is_over {
-        shuttle::spawn(task(body, location), location);
+        start(body, location);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The kernel of the scheduled engines: tasks, who is ready, who sleeps, what blocks whom, and the decision.
 //!
-//! It is engine-neutral: it needs coroutines from below (shuttle's today) and a [`Strategy`] from above. It decides
+//! It needs coroutines from below and a [`Strategy`] from above, and knows neither kind. It decides
 //! before it asks for a switch, so that a step by which the same task goes on costs no switch at all.
 //!
 //! A task whose announced operation cannot go on (a lock that is held) is not ready and is never offered to the
@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::alarm::Alarm;
 use super::clock::Clock;
+use super::execution::Coroutines;
 use super::objects::{Mode, ObjectState};
 use crate::engine::blocked::{self, Awaits, Blocked};
 use crate::engine::spin::Spin;
@@ -115,6 +116,7 @@ pub(super) struct Kernel {
     pub(super) current: TaskId,
     pub(super) pending: Option<Next>,
     pub(super) strategy: Box<dyn Strategy>,
+    pub(super) coroutines: Coroutines,
     pub(super) steps: u32,
     /// Decisions among more than one candidate.
     pub(super) choices: u32,
@@ -142,6 +144,7 @@ impl Kernel {
             current: TaskId::MAIN,
             pending: None,
             strategy,
+            coroutines: Coroutines::Fiber,
             steps: 0,
             choices: 0,
             now_ns: 0,

@@ -1,11 +1,13 @@
-//! The scheduled engine: our kernel decides every step, shuttle's coroutines carry it out.
+//! The scheduled engines: the kernel decides every step, coroutines carry it out.
 //!
-//! shuttle gives stacks, switching and teardown; its own primitives are not used. They know no announced operations, no
-//! timeouts, no orderings weaker than sequential consistency and no counted references, and those are what this harness
-//! is for. What is here is what another coroutine engine would need too: everything but `shuttle.rs`.
+//! Coroutines give stacks and switches, nothing else: ours by [`fiber`], and by [`shuttle`] a second source of them, to
+//! check the first against. shuttle's own primitives are not used. They know no announced operations, no timeouts, no
+//! orderings weaker than sequential consistency and no counted references, and those are what this harness is for.
 
 mod alarm;
 mod clock;
+mod execution;
+mod fiber;
 mod kernel;
 mod objects;
 mod shuttle;
@@ -21,7 +23,7 @@ pub(crate) use alarm::{await_alarm, set_alarm, start_alarm};
 pub(crate) use kernel::Bounds;
 use kernel::{Go, Kernel, Need, Next};
 use objects::ObjectState;
-pub(crate) use shuttle::{Ended, Setup, Source, run_batch};
+pub(crate) use execution::{Coroutines, Ended, Setup, execute};
 pub(crate) use sync::{
     LockMode, Notify, Waited, atomic_exchange, atomic_load, atomic_rmw, atomic_store, cell_access, count_down, fence,
     lock, notify, notify_late, try_lock, unlock, wait, wait_until,
@@ -71,7 +73,7 @@ fn enter(op: Op, need: Need) -> bool {
     };
     match go {
         Go::Stay => {}
-        Go::Switch => shuttle::switch(),
+        Go::Switch => switch(),
         Go::Over => return false,
         Go::Stuck => panics::stuck_while_unwinding(&format!("waits ({})", op.kind)),
     }
@@ -91,7 +93,7 @@ fn give_way(on: ObjectId, location: &'static Location<'static>) {
     run::with(|run| run.record(Item::Blocked { on }, location));
     match with(Kernel::go) {
         Go::Stay => {}
-        Go::Switch | Go::Over | Go::Stuck => shuttle::switch(),
+        Go::Switch | Go::Over | Go::Stuck => switch(),
     }
     resume();
 }
@@ -108,7 +110,7 @@ pub(crate) fn stop_here() {
         over
     });
     if !over {
-        shuttle::switch();
+        switch();
     }
 }
 
@@ -146,23 +148,34 @@ pub(crate) fn spawn(name: Option<String>, body: Box<dyn FnOnce()>, location: &'s
         let clock = kernel.me().clock.clone();
         kernel.me().clock.tick(parent);
         kernel.add_task(id, key, Some(parent), clock);
-        // shuttle's spawn has a scheduling point of its own; ours was above.
-        kernel.pending = Some(Next::Task(parent));
         false
     });
     if !over {
-        shuttle::spawn(task(body, location), location);
+        start(body, location);
     }
     id
 }
 
-fn task(body: Box<dyn FnOnce()>, location: &'static Location<'static>) -> Box<dyn FnOnce()> {
-    Box::new(move || {
+/// Gives the task that the kernel was told of last its coroutine.
+fn start(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
+    let task = Box::new(move || {
         resume();
         run::with(|run| run.record(Item::Began, location));
         body();
         finish(location);
-    })
+    });
+    match with(|kernel| kernel.coroutines) {
+        Coroutines::Fiber => fiber::spawn(task),
+        Coroutines::Shuttle => shuttle::spawn(task, location),
+    }
+}
+
+/// Lets another task go on, as the kernel has decided; returns when this one is chosen again.
+fn switch() {
+    match with(|kernel| kernel.coroutines) {
+        Coroutines::Fiber => fiber::switch(),
+        Coroutines::Shuttle => shuttle::switch(),
+    }
 }
 
 fn finish(location: &'static Location<'static>) {

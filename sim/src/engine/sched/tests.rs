@@ -1,12 +1,10 @@
 //! What reaches a strategy: the announced operations, and only tasks that can go on.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc as StdArc;
 use std::time::Duration;
 
 use super::objects::ObjectState;
-use super::{Bounds, Ended, Setup, Source, run_batch};
+use super::{Bounds, Coroutines, Setup, execute};
 use crate::explore::CaseName;
 use crate::op::{OpKind, TaskId};
 use crate::run::Record;
@@ -33,39 +31,24 @@ impl Strategy for Spy {
         let ready = view.candidates.iter().rposition(|candidate| candidate.deadline_ns.is_none());
         ready.unwrap_or(0)
     }
-
-    fn draw(&mut self) -> u64 {
-        0
-    }
-}
-
-struct Once(Option<Setup>, Rc<RefCell<u32>>);
-
-impl Source for Once {
-    fn next(&mut self) -> Option<Setup> {
-        self.0.take()
-    }
-
-    fn finished(&mut self, ended: Ended) {
-        assert_eq!(ended.outcome.violation, None);
-        *self.1.borrow_mut() = ended.outcome.steps;
-    }
 }
 
 fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
     let kept = StdArc::new(std::sync::Mutex::new(Vec::new()));
-    let steps = Rc::new(RefCell::new(0));
     let setup = Setup {
         seed: 1,
         strategy: Box::new(Spy(StdArc::clone(&kept))),
         bounds: Bounds { steps_max: 1_000, drift_ns: 1_000_000_000 },
         record: Record::Hash,
         watched: Watched { case: CaseName::default(), patience: Duration::from_secs(10) },
+        coroutines: Coroutines::Fiber,
+        stack_bytes: 256 * 1024,
         body: StdArc::new(body),
     };
-    run_batch(Box::new(Once(Some(setup), Rc::clone(&steps))), 256 * 1024);
+    let ended = execute(setup);
+    assert_eq!(ended.outcome.violation, None);
     let kept = kept.lock().expect("one thread").clone();
-    assert_eq!(kept.len() as u32, steps.take(), "one decision a step");
+    assert_eq!(kept.len() as u32, ended.outcome.steps, "one decision a step");
     kept
 }
 
@@ -85,35 +68,19 @@ impl Strategy for Wrong {
         let beyond = view.candidates.len();
         if self.panics { view.candidates[beyond].turn as usize } else { beyond }
     }
-
-    fn draw(&mut self) -> u64 {
-        0
-    }
-}
-
-struct Voided(Option<Setup>, Rc<RefCell<Option<Void>>>);
-
-impl Source for Voided {
-    fn next(&mut self) -> Option<Setup> {
-        self.0.take()
-    }
-
-    fn finished(&mut self, ended: Ended) {
-        assert_eq!(ended.outcome.violation, None);
-        *self.1.borrow_mut() = ended.outcome.void;
-    }
 }
 
 #[test]
 fn a_strategy_with_a_bug_is_a_fault_of_the_harness_and_no_finding() {
     for (decision, panics) in [(0, false), (3, false), (0, true), (3, true)] {
-        let void = Rc::new(RefCell::new(None));
         let setup = Setup {
             seed: 1,
             strategy: Box::new(Wrong { decision, panics }),
             bounds: Bounds { steps_max: 1_000, drift_ns: 0 },
             record: Record::Hash,
             watched: Watched { case: CaseName::default(), patience: Duration::from_secs(10) },
+            coroutines: Coroutines::Fiber,
+            stack_bytes: 256 * 1024,
             body: StdArc::new(|| {
                 let lock = Arc::new(Mutex::new(0));
                 let other = lock.clone();
@@ -122,8 +89,9 @@ fn a_strategy_with_a_bug_is_a_fault_of_the_harness_and_no_finding() {
                 task.join();
             }),
         };
-        run_batch(Box::new(Voided(Some(setup), Rc::clone(&void))), 256 * 1024);
-        let Some(Void::Harness(text)) = void.take() else { panic!("decision {decision}: the run has a verdict") };
+        let ended = execute(setup);
+        assert_eq!(ended.outcome.violation, None);
+        let Some(Void::Harness(text)) = ended.outcome.void else { panic!("decision {decision}: the run has a verdict") };
         let word = if panics { "index out of bounds" } else { "chose candidate" };
         assert!(text.contains(word), "{text}");
     }

@@ -1,0 +1,130 @@
+//! The engines, and what is true of each, as data: a new one is a row here and a file beside this one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Arm;
+use super::sched::Coroutines;
+
+/// What is true of an engine.
+#[derive(Clone, Copy, Debug)]
+struct Properties {
+    /// On the command line, in tokens and in JSON.
+    word: &'static str,
+    /// What the facade's types do under it.
+    arm: Arm,
+    /// Where its tasks get their stacks from, if our kernel schedules them.
+    coroutines: Coroutines,
+    /// It runs cases that have no network.
+    runs_tasks: bool,
+    /// It runs cases on a simulated network.
+    runs_networks: bool,
+    /// A hunt takes it without being asked to.
+    is_default: bool,
+}
+
+macro_rules! engines {
+    ($( $(#[doc = $doc:literal])* $name:ident { $( $field:ident: $value:expr ),* $(,)? } )*) => {
+        /// What decides who runs next.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Engine {
+            $( $(#[doc = $doc])* $name, )*
+        }
+
+        impl Engine {
+            /// Every engine, the first choice first.
+            pub const ALL: [Engine; [$( Engine::$name ),*].len()] = [$( Engine::$name ),*];
+
+            fn properties(self) -> Properties {
+                match self {
+                    $( Engine::$name => Properties { $( $field: $value ),* }, )*
+                }
+            }
+        }
+    };
+}
+
+engines! {
+    /// Seeded schedules of any size, by one of our own strategies on our own coroutines.
+    Fiber {
+        word: "fiber", arm: Arm::Sched, coroutines: Coroutines::Fiber,
+        runs_tasks: true, runs_networks: false, is_default: true,
+    }
+    /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled as those of `fiber` are.
+    Turmoil {
+        word: "turmoil", arm: Arm::Sched, coroutines: Coroutines::Fiber,
+        runs_tasks: false, runs_networks: true, is_default: true,
+    }
+    /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours against: a run of one seed has
+    /// the same trace under both.
+    Shuttle {
+        word: "shuttle", arm: Arm::Sched, coroutines: Coroutines::Shuttle,
+        runs_tasks: true, runs_networks: true, is_default: false,
+    }
+    /// Every interleaving and C11 weak memory of a small configuration, within a preemption bound.
+    Loom {
+        word: "loom", arm: Arm::Loom, coroutines: Coroutines::Fiber,
+        runs_tasks: true, runs_networks: false, is_default: true,
+    }
+    /// Real OS threads: sanity and conformance, no replay.
+    Threads {
+        word: "threads", arm: Arm::Threads, coroutines: Coroutines::Fiber,
+        runs_tasks: true, runs_networks: false, is_default: false,
+    }
+}
+
+impl Engine {
+    /// Whether our kernel decides each step: by a strategy, from a seed, replayed and shrunk.
+    pub fn is_scheduled(self) -> bool {
+        self.arm() == Arm::Sched
+    }
+
+    /// Whether a hunt takes it without being asked to.
+    pub fn is_default(self) -> bool {
+        self.properties().is_default
+    }
+
+    /// The engines that run a case which is on a network, or is not, the first choice first. loom needs a small plan too.
+    pub fn running(is_network: bool) -> Vec<Engine> {
+        let runs = |engine: &Engine| {
+            let Properties { runs_tasks, runs_networks, .. } = engine.properties();
+            if is_network { runs_networks } else { runs_tasks }
+        };
+        Engine::ALL.into_iter().filter(runs).collect()
+    }
+
+    /// The name on the command line and in tokens.
+    pub fn word(self) -> &'static str {
+        self.properties().word
+    }
+
+    pub(crate) fn arm(self) -> Arm {
+        self.properties().arm
+    }
+
+    pub(crate) fn coroutines(self) -> Coroutines {
+        self.properties().coroutines
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// A word that names no engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no engine: one of {names}", names = Engine::ALL.map(Engine::word).join(", "))]
+pub struct UnknownEngine(pub String);
+
+impl FromStr for Engine {
+    type Err = UnknownEngine;
+
+    fn from_str(word: &str) -> Result<Engine, UnknownEngine> {
+        Engine::ALL.into_iter().find(|engine| engine.word() == word).ok_or_else(|| UnknownEngine(word.to_owned()))
+    }
+}
