@@ -1,104 +1,112 @@
-//! What the facade costs: the same program on the facade and on bare shuttle, in one run, as ratios.
+//! What a schedule costs: small programs on the facade under the engine `fiber` and on bare shuttle, both choosing at
+//! random, as ratios of schedules per CPU second; and the facade outside any run beside std.
 //!
-//! `cargo bench` times each variant with criterion, then pairs facade and bare shuttle round by round, so that a machine
-//! that slows down slows both, and asserts the median of the ratios: steps per second without ledger at least 0.95 of
-//! bare shuttle's, with ledger and recorded trace at least 0.75.
-
-#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+//! The two are timed in turn, in one process, so a machine that slows down slows both; a row is the median over the pairs.
+//! Every row is printed, and a row that misses its bound fails the benchmark.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput};
 use proptest::prelude::Just;
+use rustix::time::{ClockId, clock_gettime};
 use sim::explore::{Engine, Recording, drive};
-use sim::ledger::{Owner, Resource};
 use sim::{Case, CaseName, StrategyName};
 
-const THREADS: usize = 3;
-const ROUNDS: usize = 100;
-/// Executions per timed batch: long enough to outweigh the clock.
-const EXECUTIONS: u64 = 40;
-/// Paired batches.
-const PAIRS: usize = 41;
+/// Pairs of timed batches.
+const PAIRS: usize = 21;
+/// CPU time of a batch, about.
+const BATCH_NS: f64 = 12_000_000.0;
 
-/// Mutual exclusion and a counter, on the facade.
-fn counter(with_ledger: bool) -> Case {
-    let name = CaseName {
-        component: "bench".to_owned(),
-        scenario: if with_ledger { "counter_with_ledger" } else { "counter" }.to_owned(),
-        variant: "fixed".to_owned(),
-    };
-    Case::new(
-        name,
-        || Just(()),
-        move |()| {
-            use sim::sync::atomic::{AtomicUsize, Ordering};
-            use sim::sync::{Arc, Mutex};
-            let shared = Arc::new((Mutex::new(0_usize), AtomicUsize::new(0)));
-            let tasks: Vec<_> = (0..THREADS)
-                .map(|id| {
-                    let shared = Arc::clone(&shared);
-                    sim::thread::spawn(move || {
-                        let me = Owner::new("thread", id as u32);
-                        let buffer = with_ledger.then(|| Resource::acquire("buffer", me));
-                        for _ in 0..ROUNDS {
-                            *shared.0.lock() += 1;
-                            shared.1.fetch_add(1, Ordering::SeqCst);
-                            if let Some(buffer) = buffer {
-                                buffer.access(me);
-                            }
-                        }
-                        if let Some(buffer) = buffer {
-                            buffer.release(me);
-                        }
-                    })
+/// The programs, written once: on the facade and on shuttle they differ in what `lock` and `join` return.
+macro_rules! programs {
+    ($facade:ident, $($helper:item)*) => {
+        use std::sync::Arc;
+
+        use $facade::sync::atomic::{AtomicUsize, Ordering};
+        use $facade::sync::{Mutex, MutexGuard, mpsc};
+        use $facade::thread::{JoinHandle, spawn};
+
+        $($helper)*
+
+        /// Tasks that add to one atomic.
+        pub(super) fn atomic<const TASKS: usize, const OPERATIONS: usize>() {
+            let count = Arc::new(AtomicUsize::new(0));
+            let add = |count: Arc<AtomicUsize>| {
+                move || (0..OPERATIONS).for_each(|_| drop(count.fetch_add(1, Ordering::SeqCst)))
+            };
+            let tasks: Vec<_> = (0..TASKS).map(|_| spawn(add(Arc::clone(&count)))).collect();
+            tasks.into_iter().for_each(join);
+        }
+
+        /// Tasks that take one mutex.
+        pub(super) fn mutex<const TASKS: usize, const LOCKS: usize>() {
+            let count = Arc::new(Mutex::new(0_usize));
+            let add = |count: Arc<Mutex<usize>>| move || (0..LOCKS).for_each(|_| *lock(&count) += 1);
+            let tasks: Vec<_> = (0..TASKS).map(|_| spawn(add(Arc::clone(&count)))).collect();
+            tasks.into_iter().for_each(join);
+        }
+
+        /// Tasks that send to a channel which has room for one value.
+        pub(super) fn senders<const TASKS: usize>() {
+            let (sender, receiver) = mpsc::sync_channel(1);
+            let tasks: Vec<_> = (0..TASKS)
+                .map(|nth| {
+                    let sender = sender.clone();
+                    spawn(move || drop(sender.send(nth)))
                 })
                 .collect();
-            tasks.into_iter().for_each(sim::thread::JoinHandle::join);
-            assert_eq!(*shared.0.lock(), THREADS * ROUNDS);
-        },
-    )
+            (0..TASKS).for_each(|_| drop(receiver.recv()));
+            tasks.into_iter().for_each(join);
+        }
+    };
 }
 
-/// The same on bare shuttle; returns its steps.
-fn bare(executions: u64) -> u64 {
-    use shuttle::sync::atomic::{AtomicUsize, Ordering};
-    use shuttle::sync::{Arc, Mutex};
-    static STEPS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    STEPS.store(0, std::sync::atomic::Ordering::Relaxed);
+mod on_facade {
+    programs! {
+        sim,
+        fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> { mutex.lock() }
+        fn join<T>(task: JoinHandle<T>) { drop(task.join()); }
+    }
+}
+
+mod on_shuttle {
+    programs! {
+        shuttle,
+        fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> { mutex.lock().expect("no task panics") }
+        fn join<T>(task: JoinHandle<T>) { drop(task.join()); }
+    }
+}
+
+fn ours(program: fn(), schedules: u64) {
+    let name = CaseName { component: "bench".into(), scenario: "program".into(), variant: "fixed".into() };
+    let case = Case::new(name, || Just(()), move |()| program());
+    black_box(drive(&case, Engine::Fiber, StrategyName::Random, schedules, Recording::Hash));
+}
+
+fn theirs(program: fn(), schedules: u64) {
     let mut config = shuttle::Config::new();
     config.silence_warnings = true;
-    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(1, executions as usize);
-    shuttle::Runner::new(scheduler, config).run(|| {
-        let shared = Arc::new((Mutex::new(0_usize), AtomicUsize::new(0)));
-        let tasks: Vec<_> = (0..THREADS)
-            .map(|_| {
-                let shared = Arc::clone(&shared);
-                shuttle::thread::spawn(move || {
-                    for _ in 0..ROUNDS {
-                        *shared.0.lock().expect("no thread panics") += 1;
-                        shared.1.fetch_add(1, Ordering::SeqCst);
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.join().expect("no thread panics");
-        }
-        assert_eq!(*shared.0.lock().expect("no thread panics"), THREADS * ROUNDS);
-        let steps = shuttle::current::context_switches() as u64;
-        STEPS.fetch_add(steps, std::sync::atomic::Ordering::Relaxed);
-    });
-    STEPS.load(std::sync::atomic::Ordering::Relaxed)
+    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(1, schedules as usize);
+    shuttle::Runner::new(scheduler, config).run(program);
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-fn rate(batch: impl FnOnce() -> u64) -> (f64, Duration) {
-    let start = Instant::now();
-    let steps = black_box(batch());
-    let took = start.elapsed();
-    (steps as f64 / took.as_secs_f64(), took)
+/// CPU time of this process in nanoseconds.
+fn cpu_ns() -> f64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec as f64 * 1e9 + now.tv_nsec as f64
+}
+
+/// What one repetition costs, in nanoseconds of CPU time.
+fn cost(repetitions: u64, batch: impl FnOnce(u64)) -> f64 {
+    let start = cpu_ns();
+    batch(repetitions);
+    (cpu_ns() - start) / repetitions as f64
+}
+
+/// How many repetitions make a batch.
+fn batch_of(batch: impl Fn(u64)) -> u64 {
+    batch(1);
+    let one = cost(4, batch);
+    (BATCH_NS / one).clamp(1.0, 1e9) as u64
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -106,41 +114,76 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Steps per second, and executions per second, relative to bare shuttle: the medians over paired batches.
-fn ratios(case: &Case, recording: Recording) -> (f64, f64) {
-    let mut by_steps = Vec::new();
-    let mut by_executions = Vec::new();
-    for _ in 0..PAIRS {
-        let (facade, facade_took) = rate(|| drive(case, Engine::Fiber, StrategyName::Random, EXECUTIONS, recording));
-        let (shuttle, shuttle_took) = rate(|| bare(EXECUTIONS));
-        by_steps.push(facade / shuttle);
-        by_executions.push(shuttle_took.as_secs_f64() / facade_took.as_secs_f64());
-    }
-    (median(by_steps), median(by_executions))
+/// The medians of what one repetition costs in either way, and of the ratio of the second to the first.
+fn paired(first: impl Fn(u64), second: impl Fn(u64)) -> (f64, f64, f64) {
+    let (one, other) = (batch_of(&first), batch_of(&second));
+    let pairs: Vec<(f64, f64)> = (0..PAIRS).map(|_| (cost(one, &first), cost(other, &second))).collect();
+    let of = |value: fn(&(f64, f64)) -> f64| median(pairs.iter().map(value).collect());
+    (of(|pair| pair.0), of(|pair| pair.1), of(|pair| pair.1 / pair.0))
+}
+
+/// A row of the table: whether it keeps its bound.
+fn schedules(name: &str, bound: f64, program: fn(), twin: fn(), operations: u64) -> (f64, bool) {
+    let (ours, theirs, ratio) = paired(|schedules| ours(program, schedules), |schedules| theirs(twin, schedules));
+    let each = ours / operations as f64;
+    println!("| {name} | {ours:.0} | {theirs:.0} | {each:.0} | {ratio:.2} | {bound} |");
+    (ratio, ratio >= bound)
+}
+
+fn outside(name: &str, bound: f64, facade: impl Fn(u64), std: impl Fn(u64)) -> bool {
+    let (facade, std, ratio) = paired(facade, std);
+    let ratio = 1.0 / ratio;
+    println!("| {name} | {facade:.1} | {std:.1} | {ratio:.2} | {bound} |");
+    ratio <= bound
 }
 
 fn main() {
-    let plain = counter(false);
-    let ledger = counter(true);
-    let variants: [(&str, &Case, Recording); 3] = [
-        ("facade, no ledger, hash only", &plain, Recording::Hash),
-        ("facade, no ledger, trace recorded", &plain, Recording::Events),
-        ("facade, ledger, trace recorded", &ledger, Recording::Events),
+    println!("\n| program | ns a schedule | on shuttle | ns an operation | ratio | at least |");
+    println!("| --- | --: | --: | --: | --: | --: |");
+    use {on_facade as f, on_shuttle as s};
+    let atomics = [
+        schedules("2 tasks x 1 atomic operation", 5.0, f::atomic::<2, 1>, s::atomic::<2, 1>, 2),
+        schedules("2 tasks x 20", 5.0, f::atomic::<2, 20>, s::atomic::<2, 20>, 40),
+        schedules("10 tasks x 10", 5.0, f::atomic::<10, 10>, s::atomic::<10, 10>, 100),
+        schedules("50 tasks x 10", 5.0, f::atomic::<50, 10>, s::atomic::<50, 10>, 500),
     ];
-    let mut criterion = Criterion::default().configure_from_args();
-    let mut group = criterion.benchmark_group("counter");
-    group.measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
-    group.throughput(Throughput::Elements(bare(1)));
-    group.bench_function("bare shuttle", |bencher| bencher.iter(|| bare(1)));
-    for (name, case, recording) in variants {
-        group.throughput(Throughput::Elements(drive(case, Engine::Fiber, StrategyName::Random, 1, recording)));
-        group.bench_function(name, |bencher| bencher.iter(|| drive(case, Engine::Fiber, StrategyName::Random, 1, recording)));
+    let mean = atomics.iter().map(|(ratio, _)| ratio.ln()).sum::<f64>() / atomics.len() as f64;
+    println!("| geometric mean of these | | | | {:.2} | 6 |", mean.exp());
+    let mut kept: Vec<bool> = atomics.iter().map(|(_, kept)| *kept).chain([mean.exp() >= 6.0]).collect();
+    for (name, bound, program, twin, operations) in [
+        ("3 tasks on a mutex, 1 time each", 5.0, f::mutex::<3, 1> as fn(), s::mutex::<3, 1> as fn(), 3),
+        ("3 tasks on a mutex, 10 times", 8.0, f::mutex::<3, 10>, s::mutex::<3, 10>, 30),
+        ("3 tasks on a mutex, 100 times", 10.0, f::mutex::<3, 100>, s::mutex::<3, 100>, 300),
+        ("64 tasks on a mutex, 100 times", 2.0, f::mutex::<64, 100>, s::mutex::<64, 100>, 6_400),
+        ("200 senders on a channel with room for one", 1.0, f::senders::<200>, s::senders::<200>, 200),
+    ] {
+        kept.push(schedules(name, bound, program, twin, operations).1);
     }
-    group.finish();
-    for ((name, case, recording), least) in variants.into_iter().zip([0.95, 0.0, 0.75]) {
-        let (steps, executions) = ratios(case, recording);
-        println!("{name}: {steps:.2} of bare shuttle's steps/s, {executions:.2} of its executions/s");
-        assert!(steps >= least, "{name}: {steps:.2} of bare shuttle's steps per second, at least {least} is asked for");
-    }
-    criterion.final_summary();
+
+    println!("\n| outside any run | ns on the facade | ns on std | ratio | at most |");
+    println!("| --- | --: | --: | --: | --: |");
+    let (ours, theirs) = (sim::sync::Mutex::new(0_u64), std::sync::Mutex::new(0_u64));
+    kept.push(outside(
+        "mutex: lock and unlock",
+        1.2,
+        |times| (0..times).for_each(|_| *black_box(&ours).lock() += 1),
+        |times| (0..times).for_each(|_| *black_box(&theirs).lock().expect("no thread panics") += 1),
+    ));
+    use std::sync::atomic::Ordering::Relaxed;
+    let (ours, theirs) = (sim::sync::atomic::AtomicU64::new(0), std::sync::atomic::AtomicU64::new(0));
+    kept.push(outside(
+        "atomic: relaxed load",
+        2.0,
+        |times| (0..times).for_each(|_| drop(black_box(black_box(&ours).load(Relaxed)))),
+        |times| (0..times).for_each(|_| drop(black_box(black_box(&theirs).load(Relaxed)))),
+    ));
+    let (ours, theirs) = (sim::sync::Arc::new(0_u64), std::sync::Arc::new(0_u64));
+    kept.push(outside(
+        "Arc: clone and drop",
+        1.3,
+        |times| (0..times).for_each(|_| drop(black_box(sim::sync::Arc::clone(black_box(&ours))))),
+        |times| (0..times).for_each(|_| drop(black_box(std::sync::Arc::clone(black_box(&theirs))))),
+    ));
+    let missed = kept.iter().filter(|kept| !**kept).count();
+    assert!(missed == 0, "{missed} rows miss their bounds");
 }

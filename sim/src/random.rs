@@ -78,7 +78,11 @@ impl Choice {
 
     /// One of `0..bound`; 0 when `bound` is 0.
     pub(crate) fn below(self, bound: u64) -> u64 {
-        let seed = run::with(|run| run.seed).unwrap_or(0);
+        self.below_in(run::with(|run| run.seed).unwrap_or(0), bound)
+    }
+
+    /// The same in the run of this seed.
+    pub(crate) fn below_in(self, seed: u64, bound: u64) -> u64 {
         let key = self.key().into_iter().fold(0, fold);
         scale(mix(Purpose::Environment.of(seed).wrapping_add(mix(key))), bound)
     }

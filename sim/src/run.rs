@@ -9,6 +9,7 @@ use std::panic::Location;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::engine::{self, Arm, sched};
 use crate::ledger::Ledger;
 use crate::net::{Hits, Timers};
 use crate::op::{ObjectId, Op, TaskId, TaskKey};
@@ -40,7 +41,7 @@ pub(crate) struct TaskInfo {
     /// Polls of futures that it is in.
     polls: u32,
     /// The host that it belongs to.
-    host: Option<&'static str>,
+    pub(crate) host: Option<&'static str>,
 }
 
 impl TaskInfo {
@@ -80,9 +81,7 @@ pub(crate) struct Outcome {
     pub(crate) steps: u32,
     pub(crate) task: TaskId,
     pub(crate) trace: Trace,
-    pub(crate) tasks: Vec<String>,
-    /// The host of each task, if it belongs to one.
-    pub(crate) hosts: Vec<Option<&'static str>>,
+    pub(crate) tasks: Vec<TaskInfo>,
     pub(crate) objects: Vec<&'static str>,
     pub(crate) reached: BTreeMap<&'static str, u64>,
     pub(crate) faults: Hits,
@@ -103,7 +102,7 @@ impl Run {
     /// A run of this OS thread, which the watch is told of.
     pub(crate) fn new(seed: u64, record: Record, watched: Option<&Watched>, reporter: Option<Sender<Outcome>>) -> Run {
         let (number, worker) = watch::begin(seed, watched);
-        let main: Arc<str> = Arc::from("main");
+        let main = default_name(TaskId::MAIN);
         worker.add_task(Arc::clone(&main));
         Run {
             number,
@@ -131,7 +130,7 @@ impl Run {
         let parent = &mut self.tasks[self.task.index()];
         let key = parent.key.child(parent.children);
         parent.children += 1;
-        let name: Arc<str> = Arc::from(name.unwrap_or_else(|| format!("task.{}", id.0)));
+        let name = name.map_or_else(|| default_name(id), Arc::from);
         self.worker.add_task(Arc::clone(&name));
         self.tasks.push(TaskInfo::new(key, name));
         (id, key)
@@ -167,6 +166,7 @@ impl Run {
     }
 
     /// The code of `task` goes on, let run by decision `step`.
+    #[inline]
     pub(crate) fn resumes(&mut self, task: TaskId, step: u32, now_ns: u64) {
         (self.task, self.step, self.now_ns) = (task, step, now_ns);
         self.worker.lets_run(task);
@@ -186,13 +186,27 @@ impl Run {
     }
 
     /// Records an operation by the current task.
+    #[inline]
     pub(crate) fn operated(&mut self, op: Op) {
-        self.worker.beat(self.task, op);
+        self.worker.beat(op);
         self.record(Item::Op { kind: op.kind, object: op.object }, op.location);
+    }
+
+    /// Registers an object of the facade.
+    pub(crate) fn add_object(&mut self, label: &'static str) -> ObjectId {
+        self.objects.push(label);
+        ObjectId(self.objects.len() as u32 - 1)
+    }
+
+    /// `location`, or where the current task did its last operation if it is the glue of a destructor.
+    #[inline]
+    pub(crate) fn placed(&mut self, location: &'static Location<'static>) -> &'static Location<'static> {
+        if is_glue(location) { self.place(location) } else { location }
     }
 
     /// Where the current task is. A call from the glue of a destructor, whose place is in core, counts as made where the
     /// task did its last operation: what it drops, it drops after that.
+    #[inline]
     pub(crate) fn place(&mut self, location: &'static Location<'static>) -> &'static Location<'static> {
         let Some(task) = self.tasks.get_mut(self.task.index()) else { return location };
         if is_glue(location) {
@@ -203,6 +217,7 @@ impl Run {
     }
 
     /// Records anything else that the current task did.
+    #[inline]
     pub(crate) fn record(&mut self, item: Item, location: &'static Location<'static>) {
         let location = self.place(location);
         self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
@@ -261,8 +276,7 @@ impl Run {
             steps: self.step,
             task: self.task,
             trace: self.trace,
-            hosts: self.tasks.iter().map(|task| task.host).collect(),
-            tasks: self.tasks.into_iter().map(|task| task.name.to_string()).collect(),
+            tasks: self.tasks,
             objects: self.objects,
             reached: self.properties.reached(),
             faults: self.faults,
@@ -271,13 +285,25 @@ impl Run {
 }
 
 /// Whether the caller is `drop_in_place`: what `#[track_caller]` on a `Drop` says of whoever dropped.
+#[inline]
 pub(crate) fn is_glue(location: &Location<'_>) -> bool {
-    location.file().ends_with("core/src/ptr/mod.rs")
+    let file = location.file();
+    // Told from nearly every other file by one comparison of eight bytes.
+    file.as_bytes().last_chunk() == Some(b"r/mod.rs") && file.ends_with("core/src/ptr/mod.rs")
 }
 
-/// `location`, or where the current task did its last operation if it is the glue of a destructor.
-pub(crate) fn placed(location: &'static Location<'static>) -> &'static Location<'static> {
-    if is_glue(location) { with(|run| run.place(location)).unwrap_or(location) } else { location }
+/// The name of a task that was given none.
+fn default_name(task: TaskId) -> Arc<str> {
+    thread_local! {
+        static NAMES: RefCell<Vec<Arc<str>>> = const { RefCell::new(Vec::new()) };
+    }
+    NAMES.with_borrow_mut(|names| {
+        while names.len() <= task.index() {
+            let name = if names.is_empty() { String::from("main") } else { format!("task.{}", names.len()) };
+            names.push(Arc::from(name));
+        }
+        Arc::clone(&names[task.index()])
+    })
 }
 
 /// `label#n`, n counting the objects of that label made before.
@@ -287,6 +313,7 @@ pub(crate) fn label(objects: &[&'static str], object: ObjectId) -> String {
     format!("{name}#{nth}")
 }
 
+/// The run of an OS thread that no kernel schedules; a kernel has its run in itself.
 enum Slot {
     None,
     Local(Box<Run>),
@@ -310,7 +337,12 @@ fn locked(run: &Mutex<Option<Run>>) -> MutexGuard<'_, Option<Run>> {
 }
 
 /// Calls `f` with the run of this OS thread; `None` outside any run. `f` must not call back into the facade.
+#[inline]
 pub(crate) fn with<R>(f: impl FnOnce(&mut Run) -> R) -> Option<R> {
+    if engine::arm() == Arm::Sched { is_under_way().then(|| sched::with_run(f)) } else { with_slot(f) }
+}
+
+fn with_slot<R>(f: impl FnOnce(&mut Run) -> R) -> Option<R> {
     let ended = SLOT.with_borrow_mut(|slot| match slot {
         Slot::None => Ok(None),
         Slot::Local(run) => Ok(Some(f(run))),
@@ -327,6 +359,15 @@ pub(crate) fn with<R>(f: impl FnOnce(&mut Run) -> R) -> Option<R> {
         Ok(result) => result,
         Err(()) => park_forever(),
     }
+}
+
+fn is_under_way() -> bool {
+    number() != RunNumber::NONE
+}
+
+/// A run of this OS thread begins that a kernel schedules, and keeps.
+pub(crate) fn begin_scheduled(run: &Run) {
+    NUMBER.set(run.number);
 }
 
 /// Starts observing a run on this OS thread.
@@ -360,11 +401,7 @@ pub(crate) fn shared() -> Option<Arc<Mutex<Option<Run>>>> {
 }
 
 pub(crate) fn object(label: &'static str) -> ObjectId {
-    with(|run| {
-        run.objects.push(label);
-        ObjectId(run.objects.len() as u32 - 1)
-    })
-    .unwrap_or(ObjectId::NONE)
+    with(|run| run.add_object(label)).unwrap_or(ObjectId::NONE)
 }
 
 /// Hands the failed run to whoever waits for it, and never comes back: under loom and real threads nothing is unwound

@@ -39,7 +39,7 @@ struct Told {
     /// Its place in the list, which is part of the numbers of its runs.
     index: u64,
     made: u64,
-    case: Option<CaseName>,
+    case: Option<Arc<CaseName>>,
     seed: u64,
     patience: Duration,
     tasks: Vec<Arc<str>>,
@@ -125,7 +125,7 @@ fn lease_one() -> Arc<Worker> {
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
     /// The case, for the report.
-    pub(crate) case: CaseName,
+    pub(crate) case: Arc<CaseName>,
     /// For how long no operation may come.
     pub(crate) patience: Duration,
 }
@@ -137,7 +137,7 @@ pub(crate) fn begin(seed: u64, watched: Option<&Watched>) -> (RunNumber, Arc<Wor
     told.made += 1;
     let number = (told.index << COUNT_BITS) | told.made;
     told.seed = seed;
-    told.case = watched.map(|watched| watched.case.clone());
+    told.case = watched.map(|watched| Arc::clone(&watched.case));
     told.patience = watched.map_or(Duration::MAX, |watched| watched.patience);
     told.tasks.clear();
     told.stray = None;
@@ -165,11 +165,10 @@ impl Worker {
         self.task.store(task.0, Ordering::Relaxed);
     }
 
-    /// The task does this now.
+    /// The task that was let run does this now.
     #[inline]
-    pub(crate) fn beat(&self, task: TaskId, op: Op) {
+    pub(crate) fn beat(&self, op: Op) {
         self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        self.task.store(task.0, Ordering::Relaxed);
         self.kind.store(op.kind as u32, Ordering::Relaxed);
         self.place.store(std::ptr::from_ref(op.location).cast_mut(), Ordering::Relaxed);
     }
@@ -288,7 +287,7 @@ impl Worker {
     }
 
     fn stalled(&self, told: &Told, silent: Duration) -> Stalled {
-        let case = told.case.as_ref().map_or_else(|| String::from("a run"), CaseName::to_string);
+        let case = told.case.as_ref().map_or_else(|| String::from("a run"), |case| case.to_string());
         let task = told.tasks.get(self.task.load(Ordering::Relaxed) as usize).map_or("main", |name| &**name);
         let last = match self.place() {
             Some(place) => {
@@ -319,7 +318,7 @@ mod tests {
         let (listener, heard) = std::sync::mpsc::channel();
         let case = CaseName { component: String::from("c"), scenario: String::from("s"), variant: String::from("v") };
         *locked(&worker.told) = Told {
-            case: Some(case),
+            case: Some(Arc::new(case)),
             seed: 7,
             patience: Duration::from_secs(2),
             tasks: vec![Arc::from("main"), Arc::from("worker.1")],
@@ -327,7 +326,8 @@ mod tests {
             ..Told::default()
         };
         let location = Location::caller();
-        worker.beat(TaskId(1), Op { kind: OpKind::Lock, object: crate::op::ObjectId::NONE, location });
+        worker.lets_run(TaskId(1));
+        worker.beat(Op { kind: OpKind::Lock, object: crate::op::ObjectId::NONE, location });
         worker.judge(Duration::from_secs(2));
         assert!(heard.try_recv().is_err(), "not before");
         worker.judge(Duration::from_secs(3));

@@ -4,8 +4,8 @@
 //! there is none, and the facade is plain std: a component written against it works in production as it is.
 
 pub(crate) mod blocked;
-pub(crate) mod loom;
 mod list;
+pub(crate) mod loom;
 mod object;
 pub(crate) mod overflow;
 pub(crate) mod sched;

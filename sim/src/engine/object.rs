@@ -98,11 +98,7 @@ impl Object {
     fn new_at(label: &'static str, made: &'static Location<'static>) -> Object {
         let id = match arm() {
             Arm::Std => ObjectId::NONE,
-            Arm::Sched => {
-                let object = run::object(label);
-                sched::new_object(object);
-                object
-            }
+            Arm::Sched => sched::new_object(label),
             Arm::Loom | Arm::Threads => run::object(label),
         };
         Object { id, stamp: Stamp { label, run: run::number(), made } }

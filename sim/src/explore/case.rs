@@ -83,7 +83,7 @@ impl Limits {
 pub struct Case(Arc<Inner>);
 
 struct Inner {
-    name: CaseName,
+    name: Arc<CaseName>,
     limits: Limits,
     small: Option<AnyPlan>,
     is_network: bool,
@@ -136,7 +136,7 @@ impl Case {
     {
         let experiment = Typed { strategy: plan, run, plan: std::marker::PhantomData };
         Case(Arc::new(Inner {
-            name,
+            name: Arc::new(name),
             limits: Limits::default(),
             small: None,
             is_network: false,
@@ -147,7 +147,7 @@ impl Case {
 
     fn rebuilt(&self, change: impl FnOnce(&mut Inner)) -> Case {
         let mut inner = Inner {
-            name: self.0.name.clone(),
+            name: Arc::clone(&self.0.name),
             limits: self.0.limits,
             small: self.0.small.clone(),
             is_network: self.0.is_network,
@@ -241,7 +241,7 @@ impl Case {
 
     /// What the watch has to know of its runs.
     pub(crate) fn watched(&self) -> Watched {
-        Watched { case: self.0.name.clone(), patience: self.0.limits.patience }
+        Watched { case: Arc::clone(&self.0.name), patience: self.0.limits.patience }
     }
 
     /// What strategies know of the case beforehand.

@@ -18,7 +18,7 @@ pub(super) fn profile(case: &Case) -> Profile {
     let mut profile = Profile::default();
     let mut runs = Runs::new(case, Engine::Fiber, StrategyName::Random);
     for nth in 0..RUNS {
-        add(&mut profile, &runs.make(run_seed(0, "reference", nth), Record::Hash));
+        add(&mut profile, &runs.make(run_seed(0, "reference", nth), Record::Switches));
     }
     profile
 }

@@ -44,9 +44,5 @@ pub(crate) fn run_exact(case: &Case, engine: Engine, exact: Exact) -> Ended {
 
 /// The strategy for the run of `seed`.
 pub(crate) fn build(case: &Case, strategy: StrategyName, seed: u64) -> Box<dyn Strategy> {
-    if strategy.learns() {
-        strategy.build(seed, case.profile())
-    } else {
-        strategy.build(seed, &Profile::default())
-    }
+    if strategy.learns() { strategy.build(seed, case.profile()) } else { strategy.build(seed, &Profile::default()) }
 }

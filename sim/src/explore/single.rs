@@ -20,9 +20,7 @@ use crate::trace::Item;
 pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Report {
     let origin = Origin { case: case.name().clone(), engine, strategy, seed };
     let (report, seconds) = hunt::timed(|| match engine.arm() {
-        Arm::Sched => {
-            report_of(origin, &Runs::new(case, engine, strategy).make(seed, Record::Events).outcome)
-        }
+        Arm::Sched => report_of(origin, &Runs::new(case, engine, strategy).make(seed, Record::Events).outcome),
         Arm::Threads | Arm::Std => {
             let plan = case.generator().plan(seed);
             report_of(origin, &threads::run_once(seed, Record::Events, case.body(plan)))

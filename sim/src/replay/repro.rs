@@ -269,7 +269,8 @@ impl Repro {
 pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
     let plan = repro.plan_of(case)?;
     let strategy = Box::new(Forced::new(&repro.switches));
-    let ended = run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, record: Record::Events });
+    let ended =
+        run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, record: Record::Events });
     let mut report = report_of(repro.origin.clone(), &ended.outcome);
     if let Verdict::Violation(failure) = &mut report.verdict {
         failure.replay = format!("lastref replay {}", repro.token());

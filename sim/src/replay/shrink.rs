@@ -171,7 +171,7 @@ impl Shrinker<'_> {
             return best;
         }
         let strategy = Box::new(Forced::new(&[]));
-        let exact = Exact { plan: best.plan.clone(), seed: best.seed, strategy, record: Record::Hash };
+        let exact = Exact { plan: best.plan.clone(), seed: best.seed, strategy, record: Record::Switches };
         let tasks = run_exact(self.case, self.origin.engine, exact).tasks;
         for from in &tasks {
             for turn in 0..from.turns {
@@ -210,7 +210,11 @@ impl Shrinker<'_> {
     fn done(&mut self, best: Candidate) -> Option<Shrunk> {
         let json = best.plan.json();
         let strategy = Box::new(Forced::new(&best.switches));
-        let ended = run_exact(self.case, self.origin.engine, Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events });
+        let ended = run_exact(
+            self.case,
+            self.origin.engine,
+            Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events },
+        );
         let violation = ended.outcome.violation.as_ref().filter(|violation| violation.property == self.property)?;
         let preemptions = best.switches.len();
         let repro = Repro::new(Saved {

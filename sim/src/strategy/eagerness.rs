@@ -22,9 +22,9 @@ impl Eagerness {
 
     /// How many of the candidates are in the draw, and whether the sleeper is chosen outright.
     pub(super) fn split(self, view: &View<'_>, stream: &mut Stream) -> Result<usize, usize> {
-        let last = view.candidates.len() - 1;
-        if view.candidates[last].deadline_ns.is_none() {
-            return Ok(last + 1);
+        let last = view.ready();
+        if view.len() == last {
+            return Ok(last);
         }
         let fires = last == 0 || self.exponent.is_some_and(|exponent| stream.below(1 << exponent) == 0);
         if fires { Err(last) } else { Ok(last) }

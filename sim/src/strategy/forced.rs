@@ -40,7 +40,7 @@ impl Strategy for Forced {
     fn choose(&mut self, view: &View<'_>) -> usize {
         self.switches
             .get(&(view.current_key, view.current_turn))
-            .and_then(|to| view.candidates.iter().position(|candidate| candidate.key == *to))
+            .and_then(|to| view.candidates().position(|candidate| candidate.key == *to))
             .unwrap_or_else(|| view.unforced())
     }
 }

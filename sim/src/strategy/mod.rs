@@ -20,6 +20,7 @@ pub use random::Random;
 use serde::{Deserialize, Serialize};
 pub use urw::Urw;
 
+use crate::engine::sched::{Task, TaskSet};
 use crate::op::{Op, TaskId, TaskKey};
 use crate::seed::{Purpose, Stream};
 
@@ -39,11 +40,15 @@ pub struct Candidate {
 }
 
 /// What a strategy sees at a decision.
+///
+/// The candidates are the runnable tasks by number, then at most one sleeper: the one with the earliest deadline, if the
+/// drift allows it to overtake or nothing else can run. There is always one.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
-    /// The runnable tasks by number, then at most one sleeper: the one with the earliest deadline, if the drift allows
-    /// it to overtake or nothing else can run. Never empty.
-    pub candidates: &'a [Candidate],
+    pub(crate) ready: &'a TaskSet,
+    pub(crate) ready_count: usize,
+    pub(crate) tasks: &'a [Task],
+    pub(crate) asleep: Option<Asleep>,
     /// The task that ran last; it may not be among the candidates.
     pub current: TaskId,
     /// That task's key.
@@ -54,10 +59,62 @@ pub struct View<'a> {
     pub yielding: bool,
 }
 
+/// The sleeper that may be woken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asleep {
+    pub(crate) task: TaskId,
+    pub(crate) deadline_ns: u64,
+}
+
 impl View<'_> {
+    /// How many candidates there are.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.ready_count + usize::from(self.asleep.is_some())
+    }
+
+    /// How many of them are no sleepers.
+    pub fn ready(&self) -> usize {
+        self.ready_count
+    }
+
+    /// The candidates in order.
+    pub fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
+        let asleep = self.asleep.map(|asleep| self.described(asleep.task, Some(asleep.deadline_ns)));
+        self.ready.iter().map(|task| self.described(task, None)).chain(asleep)
+    }
+
+    /// The tasks of the candidates in order.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.ready.iter().chain(self.asleep.map(|asleep| asleep.task))
+    }
+
+    /// The candidate at `place`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn candidate(&self, place: usize) -> Candidate {
+        match (self.ready.nth(place), self.asleep) {
+            (Some(task), _) => self.described(task, None),
+            (None, Some(asleep)) if place == self.ready_count => self.described(asleep.task, Some(asleep.deadline_ns)),
+            _ => panic!("there is no candidate {place}: there are {}", self.len()),
+        }
+    }
+
+    /// The key of a task.
+    pub(crate) fn key(&self, task: TaskId) -> TaskKey {
+        self.tasks[task.index()].key
+    }
+
+    fn described(&self, task: TaskId, deadline_ns: Option<u64>) -> Candidate {
+        let Task { key, op, turn, .. } = &self.tasks[task.index()];
+        Candidate { task, key: *key, op: *op, turn: *turn, deadline_ns }
+    }
+
     /// Where `task` stands among the candidates.
     pub fn position(&self, task: TaskId) -> Option<usize> {
-        self.candidates.iter().position(|candidate| candidate.task == task)
+        let is_asleep = || self.asleep.is_some_and(|asleep| asleep.task == task).then_some(self.ready_count);
+        self.ready.position(task).or_else(is_asleep)
     }
 
     /// The choice with no preemption: the current task if it can go on, else the first. A task that yields is followed by
@@ -65,10 +122,7 @@ impl View<'_> {
     pub fn unforced(&self) -> usize {
         match self.position(self.current) {
             Some(place) if !self.yielding => place,
-            Some(place) => {
-                let ready = self.candidates.iter().filter(|candidate| candidate.deadline_ns.is_none()).count();
-                (place + 1) % ready.max(1)
-            }
+            Some(place) => (place + 1) % self.ready_count.max(1),
             None => 0,
         }
     }
@@ -85,8 +139,13 @@ pub struct Profile {
 
 /// Decides, step by step, which task of one run goes next.
 pub trait Strategy: fmt::Debug {
-    /// Chooses: an index into `view.candidates`. Called once per step, also when there is one candidate only.
+    /// Chooses: the place of a candidate. Called once per step among several candidates.
     fn choose(&mut self, view: &View<'_>) -> usize;
+
+    /// Whether it is to be called at the steps with one candidate too, as one that counts the steps of tasks has to be.
+    fn watches(&self) -> bool {
+        false
+    }
 }
 
 /// The strategies by name.

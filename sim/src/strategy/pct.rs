@@ -10,6 +10,7 @@
 //! task that yields drops below all others, so that a spin loop ends.
 
 use super::{Profile, Strategy, View};
+use crate::op::TaskId;
 use crate::seed::Stream;
 
 /// PCT of one depth.
@@ -47,18 +48,18 @@ impl Pct {
 
 impl Strategy for Pct {
     fn choose(&mut self, view: &View<'_>) -> usize {
-        let most = view.candidates.iter().map(|candidate| candidate.task.index()).max().unwrap_or(0);
+        let most = view.tasks().map(TaskId::index).max().unwrap_or(0);
         while self.priorities.len() <= most.max(view.current.index()) {
             // Above every dropped priority; ties are broken by number, and are as good as absent in 2^63 values.
             self.priorities.push((1 << 32) + (self.stream.next_u64() >> 1).saturating_sub(1 << 32));
         }
-        if view.candidates.len() > 1 {
+        if view.len() > 1 {
             self.choices += 1;
             if view.yielding || self.change_points.contains(&self.choices) {
                 self.drop_below_all(view.current.index());
             }
         }
-        let priority = |place: &usize| self.priorities[view.candidates[*place].task.index()];
-        (0..view.candidates.len()).max_by_key(priority).unwrap_or(0)
+        let priority = |(_, task): &(usize, TaskId)| self.priorities[task.index()];
+        view.tasks().enumerate().max_by_key(priority).map_or(0, |(place, _)| place)
     }
 }

@@ -10,7 +10,7 @@
 
 use super::eagerness::Eagerness;
 use super::{Profile, Strategy, View};
-use crate::op::TaskKey;
+use crate::op::{TaskId, TaskKey};
 use crate::seed::Stream;
 
 /// The weighted walk.
@@ -41,17 +41,17 @@ impl Urw {
     }
 
     fn meet(&mut self, view: &View<'_>) {
-        for candidate in view.candidates {
-            let task = candidate.task.index();
+        for id in view.tasks() {
+            let task = id.index();
             if self.remaining.len() <= task {
                 self.remaining.resize(task + 1, None);
             }
             if self.remaining[task].is_none() {
-                let expected = self.expected(candidate.key);
+                let expected = self.expected(view.key(id));
                 self.remaining[task] = Some(expected);
                 // It was spawned by the task that ran last, whose count included it until now.
                 if let Some(Some(parent)) = self.remaining.get_mut(view.current.index())
-                    && candidate.task != view.current
+                    && id != view.current
                 {
                     *parent = parent.saturating_sub(expected).max(1);
                 }
@@ -61,25 +61,30 @@ impl Urw {
 }
 
 impl Strategy for Urw {
+    fn watches(&self) -> bool {
+        true
+    }
+
     fn choose(&mut self, view: &View<'_>) -> usize {
         self.meet(view);
         let ready = match self.eagerness.split(view, &mut self.stream) {
             Ok(ready) => ready,
             Err(sleeper) => return sleeper,
         };
-        let weight = |place: usize| u64::from(self.remaining[view.candidates[place].task.index()].unwrap_or(1));
-        let total: u64 = (0..ready).map(weight).sum();
+        let weight = |task: TaskId| u64::from(self.remaining[task.index()].unwrap_or(1));
+        let total: u64 = view.tasks().take(ready).map(weight).sum();
         let mut drawn = self.stream.below(total);
-        let mut chosen = ready - 1;
-        for place in 0..ready {
-            let weight = weight(place);
+        let (mut chosen, mut next) = (ready - 1, None);
+        for (place, task) in view.tasks().take(ready).enumerate() {
+            next = Some(task);
+            let weight = weight(task);
             if drawn < weight {
                 chosen = place;
                 break;
             }
             drawn -= weight;
         }
-        if let Some(Some(remaining)) = self.remaining.get_mut(view.candidates[chosen].task.index()) {
+        if let Some(Some(remaining)) = next.and_then(|task| self.remaining.get_mut(task.index())) {
             *remaining = remaining.saturating_sub(1).max(1);
         }
         chosen

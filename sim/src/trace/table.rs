@@ -6,7 +6,7 @@ use comfy_table::{Cell, ContentArrangement, Table, presets};
 
 use super::{Event, Item};
 use crate::op::OpKind;
-use crate::run::{Outcome, label};
+use crate::run::{Outcome, TaskInfo, label};
 use crate::violation::ViolationKind;
 
 /// How much of a trace a table shows.
@@ -59,7 +59,7 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
         // A deadlock, a stall and a leak are nobody's: who ran last has no part in them.
         let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
         match outcome.tasks.get(outcome.task.index()).filter(|_| !of_all) {
-            Some(task) => drawn.push_str(&format!(" ({task})\n")),
+            Some(task) => drawn.push_str(&format!(" ({})\n", task.name)),
             None => drawn.push('\n'),
         }
     }
@@ -80,10 +80,10 @@ fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a
     tasks.dedup();
     let mut columns: Vec<Column> = Vec::new();
     for task in tasks {
-        let host = outcome.hosts[task];
+        let host = outcome.tasks[task].host;
         match columns.iter_mut().find(|column| host.is_some() && column.host == host) {
             Some(column) => column.tasks.push(task),
-            None => columns.push(Column { name: host.unwrap_or(&outcome.tasks[task]), host, tasks: vec![task] }),
+            None => columns.push(Column { name: host.unwrap_or(&outcome.tasks[task].name), host, tasks: vec![task] }),
         }
     }
     columns
@@ -92,8 +92,8 @@ fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a
 /// What stands in the row of a task. The name of a task of a host is part of the text, without its host's
 /// ([`crate::net::Host::spawn`]).
 fn told(outcome: &Outcome, task: usize, text: &str) -> String {
-    let name = &outcome.tasks[task];
-    let on_host = outcome.hosts[task].and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
+    let TaskInfo { name, host, .. } = &outcome.tasks[task];
+    let on_host = host.and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
     on_host.map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
 }
 
@@ -109,7 +109,7 @@ fn clock(now_ns: u64) -> String {
 
 /// One event as a reader may look it up: who, when, what, where.
 pub(crate) fn describe(event: &Event, outcome: &Outcome) -> String {
-    let task = outcome.tasks.get(event.task.index()).map_or("-", String::as_str);
+    let task = outcome.tasks.get(event.task.index()).map_or("-", |task| &*task.name);
     let what = match &event.item {
         Item::Op { kind, object } => format!("{kind} {}", label(&outcome.objects, *object)),
         _ => text(event, outcome, Detail::Full).unwrap_or_default(),

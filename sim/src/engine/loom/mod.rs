@@ -180,7 +180,7 @@ pub(crate) fn may_wait() {
 /// Notes what the task is about to ask of loom, should it wait for that.
 pub(crate) fn asks(op: Op, need: Need) {
     settle();
-    let (task, op) = (me(), Op { location: run::placed(op.location), ..op });
+    let (task, op) = (me(), Op { location: run::with(|run| run.placed(op.location)).unwrap_or(op.location), ..op });
     LOCKS.with_borrow_mut(|locks| {
         locks.waits.insert(task, (op, need));
         if let Need::Notification(mutex) = need {

@@ -9,11 +9,9 @@
 
 use std::panic::Location;
 
-use super::clock::Clock;
-use super::kernel::{Kernel, Status};
+use super::kernel::Kernel;
 use super::{give_way, start, with};
 use crate::op::{ObjectId, TaskId};
-use crate::run::{self, Run};
 
 #[derive(Debug)]
 pub(super) struct Alarm {
@@ -24,12 +22,12 @@ pub(super) struct Alarm {
 
 /// Starts the alarm's task. Not a scheduling point.
 pub(crate) fn start_alarm(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
-    let Some((id, key)) = run::with(Run::alarm_started) else { return };
     let is_over = with(|kernel| {
         if kernel.halted {
             return true;
         }
-        kernel.add_task(id, key, None, Clock::default());
+        let (id, key) = kernel.run.alarm_started();
+        kernel.add_task(id, key, None);
         kernel.alarm = Some(Alarm { task: id, is_closing: false });
         kernel.unfinished -= 1;
         false
@@ -69,7 +67,7 @@ impl Kernel {
     fn set_alarm(&mut self, deadline_ns: Option<u64>) {
         let Some(task) = self.alarm.as_ref().map(|alarm| alarm.task) else { return };
         // An alarm that is ready asks for the earliest deadline before it sleeps again.
-        if self.tasks[task.index()].status == Status::Blocked {
+        if !self.is_ready(task) && !self.is_finished(task) {
             self.unsleep(task);
             if let Some(deadline_ns) = deadline_ns {
                 self.put_to_sleep(task, deadline_ns);
@@ -82,7 +80,7 @@ impl Kernel {
         let Some(alarm) = self.alarm.as_mut().filter(|alarm| !alarm.is_closing) else { return };
         alarm.is_closing = true;
         let task = alarm.task;
-        if self.tasks[task.index()].status == Status::Blocked {
+        if !self.is_ready(task) && !self.is_finished(task) {
             self.unsleep(task);
             self.make_ready(task);
         }

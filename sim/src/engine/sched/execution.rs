@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
-use super::kernel::{Bounds, Kernel, Next, TaskTurns};
-use super::{KERNEL, fiber, finish, resume, shuttle, with};
+use super::kernel::{Bounds, Kernel, Next, Spare, TaskTurns};
+use super::{KERNEL, fiber, finish, shuttle, with};
 use crate::engine::{self, Arm, overflow};
 use crate::panics;
 use crate::run::{self, Outcome, Record, Run};
@@ -43,7 +43,7 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// The forced switches of a recorded run.
     pub(crate) switches: Vec<Switch>,
-    /// The tasks, in the order of creation.
+    /// The tasks of a recorded run, in the order of creation.
     pub(crate) tasks: Vec<TaskTurns>,
     /// Decisions among more than one candidate.
     pub(crate) choices: u32,
@@ -51,6 +51,7 @@ pub(crate) struct Ended {
 
 thread_local! {
     static BODY: RefCell<Option<Arc<dyn Fn() + Send + Sync>>> = const { RefCell::new(None) };
+    static SPARE: RefCell<Spare> = RefCell::new(Spare::default());
 }
 
 /// Makes one run on this OS thread.
@@ -61,10 +62,12 @@ pub(crate) fn execute(setup: Setup) -> Ended {
     panics::install();
     overflow::install(setup.stack_bytes);
     let _arm = engine::enter(Arm::Sched);
-    run::begin(Run::new(setup.seed, setup.record, Some(&setup.watched), None));
-    let mut kernel = Kernel::new(setup.strategy, setup.bounds, setup.record != Record::Hash);
+    let is_recorded = setup.record != Record::Hash;
+    let run = Run::new(setup.seed, setup.record, Some(&setup.watched), None);
+    run::begin_scheduled(&run);
+    let mut kernel = Kernel::new(run, setup.strategy, setup.bounds, is_recorded, SPARE.take());
     kernel.coroutines = setup.coroutines;
-    KERNEL.set(Some(kernel));
+    KERNEL.set(Some(Box::new(kernel)));
     BODY.set(Some(setup.body));
     panics::guard(true);
     match setup.coroutines {
@@ -74,21 +77,21 @@ pub(crate) fn execute(setup: Setup) -> Ended {
     panics::guard(false);
     BODY.take();
     crate::thread::forget_handles();
-    match (KERNEL.take(), run::end()) {
-        (Some(kernel), Some(run)) => {
-            let (tasks, choices) = (kernel.turns(), kernel.choices);
-            let outcome = run.finish(!kernel.halted);
-            Ended { outcome, switches: kernel.switches.unwrap_or_default(), tasks, choices }
-        }
-        _ => unreachable!("invariant: the kernel and the run that were begun above are there"),
-    }
+    run::end();
+    let Some(mut kernel) = KERNEL.take() else { unreachable!("invariant: the kernel that was begun above is there") };
+    let (quiescent, choices) = (!kernel.halted, kernel.choices);
+    let tasks = if is_recorded { kernel.turns() } else { Vec::new() };
+    let switches = kernel.switches.take().unwrap_or_default();
+    let (run, spare) = kernel.end();
+    SPARE.set(spare);
+    Ended { outcome: run.finish(quiescent), switches, tasks, choices }
 }
 
 /// What the first task does.
 pub(super) fn main_task() {
     // Taken, so that what the body captured goes with the run and not with the OS thread.
     let body = BODY.take();
-    resume();
+    with(Kernel::resume);
     if let Some(body) = body {
         panics::guarded(|| body());
     }

@@ -41,7 +41,7 @@ pub(super) fn execute(stack_bytes: usize) {
             fibers.stack_bytes = stack_bytes;
         }
     });
-    spawn(Box::new(main_task));
+    spawn(main_task);
     // What a task panics with is caught on its own stack; what comes through nevertheless is the harness's own.
     let ran = catch_unwind(|| {
         while let Next::Task(task) = next() {
@@ -55,7 +55,7 @@ pub(super) fn execute(stack_bytes: usize) {
 }
 
 /// Starts the fiber of the next task; the kernel decides when it runs.
-pub(super) fn spawn(body: Box<dyn FnOnce()>) {
+pub(super) fn spawn(body: impl FnOnce() + 'static) {
     FIBERS.with_borrow_mut(|fibers| {
         let stack = fibers.stack();
         fibers.live.push(Some(Fiber::with_stack(stack, move |yielder, ()| {

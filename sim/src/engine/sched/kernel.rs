@@ -13,12 +13,13 @@ use smallvec::SmallVec;
 use super::alarm::Alarm;
 use super::clock::Clock;
 use super::execution::Coroutines;
-use super::objects::{Mode, ObjectState};
+use super::objects::{Mode, Objects};
+use super::tasks::TaskSet;
 use crate::engine::blocked::{self, Awaits, Blocked};
 use crate::engine::spin::Spin;
 use crate::op::{ObjectId, Op, TaskId, TaskKey};
-use crate::run;
-use crate::strategy::{Candidate, Strategy, Switch, View};
+use crate::run::Run;
+use crate::strategy::{Asleep, Strategy, Switch, View};
 use crate::violation::{Violation, ViolationKind};
 use crate::void::Void;
 
@@ -53,13 +54,6 @@ pub(super) enum Go {
     Stuck,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
-    Ready,
-    Blocked,
-    Finished,
-}
-
 /// How much a task has run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TaskTurns {
@@ -69,12 +63,12 @@ pub(crate) struct TaskTurns {
 }
 
 #[derive(Debug)]
-pub(super) struct Task {
-    key: TaskKey,
+pub(crate) struct Task {
+    pub(crate) key: TaskKey,
     parent: Option<TaskId>,
-    pub(super) status: Status,
-    turn: u32,
-    op: Option<Op>,
+    is_finished: bool,
+    pub(crate) turn: u32,
+    pub(crate) op: Option<Op>,
     pub(super) spin: Spin,
     /// What the announced operation needs.
     need: Need,
@@ -96,6 +90,12 @@ struct Sleeper {
     task: TaskId,
 }
 
+impl Sleeper {
+    fn asleep(self) -> Asleep {
+        Asleep { task: self.task, deadline_ns: self.deadline_ns }
+    }
+}
+
 /// The bounds of one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
@@ -103,19 +103,26 @@ pub(crate) struct Bounds {
     pub(crate) drift_ns: u64,
 }
 
+/// One run: its tasks and objects, and what it has shown so far. An OS thread keeps one, and each run begins it anew.
 #[derive(Debug)]
 pub(super) struct Kernel {
+    /// What the run has shown. Its step, task and moment are those of the kernel's last decision.
+    pub(super) run: Run,
     pub(super) tasks: Vec<Task>,
-    ready: Vec<Candidate>,
-    offered: Vec<Candidate>,
+    ready: TaskSet,
     sleepers: Vec<Sleeper>,
     slept: u32,
     /// By how much sleepers that overtook ready tasks have advanced the clock.
     early_ns: u64,
-    pub(super) objects: Vec<ObjectState>,
+    pub(super) objects: Objects,
+    /// Whether something reads the clocks of happens-before: a plain cell has been used. What happened before the first
+    /// access orders no two accesses, so no clock is kept until then.
+    pub(super) tracks: bool,
     pub(super) current: TaskId,
     pub(super) pending: Option<Next>,
     pub(super) strategy: Box<dyn Strategy>,
+    /// The strategy wants to see a step also where there is no choice.
+    watches: bool,
     pub(super) coroutines: Coroutines,
     pub(super) steps: u32,
     /// Decisions among more than one candidate.
@@ -131,18 +138,28 @@ pub(super) struct Kernel {
     pub(super) switches: Option<Vec<Switch>>,
 }
 
+/// What outlives a run, so that the next one need not allocate it.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    tasks: Vec<Task>,
+    sleepers: Vec<Sleeper>,
+    objects: Objects,
+}
+
 impl Kernel {
-    pub(super) fn new(strategy: Box<dyn Strategy>, bounds: Bounds, record: bool) -> Kernel {
+    pub(super) fn new(run: Run, strategy: Box<dyn Strategy>, bounds: Bounds, record: bool, spare: Spare) -> Kernel {
         let mut kernel = Kernel {
-            tasks: Vec::with_capacity(8),
-            ready: Vec::with_capacity(8),
-            offered: Vec::with_capacity(8),
-            sleepers: Vec::new(),
+            run,
+            tasks: spare.tasks,
+            ready: TaskSet::default(),
+            sleepers: spare.sleepers,
             slept: 0,
             early_ns: 0,
-            objects: Vec::with_capacity(64),
+            objects: spare.objects,
+            tracks: false,
             current: TaskId::MAIN,
             pending: None,
+            watches: strategy.watches(),
             strategy,
             coroutines: Coroutines::Fiber,
             steps: 0,
@@ -155,18 +172,34 @@ impl Kernel {
             bounds,
             switches: record.then(Vec::new),
         };
-        kernel.add_task(TaskId::MAIN, TaskKey::MAIN, None, Clock::default());
+        kernel.add_task(TaskId::MAIN, TaskKey::MAIN, None);
         kernel
     }
 
-    /// A new task, ready to start.
-    pub(super) fn add_task(&mut self, id: TaskId, key: TaskKey, parent: Option<TaskId>, mut clock: Clock) {
+    /// The run, and what the next one may use again.
+    pub(super) fn end(mut self) -> (Run, Spare) {
+        self.tasks.clear();
+        self.sleepers.clear();
+        self.objects.clear();
+        (self.run, Spare { tasks: self.tasks, sleepers: self.sleepers, objects: self.objects })
+    }
+
+    /// A new task, ready to start. What its parent did before happened before it; the alarm has none.
+    pub(super) fn add_task(&mut self, id: TaskId, key: TaskKey, parent: Option<TaskId>) {
         assert_eq!(id.index(), self.tasks.len(), "invariant: tasks are numbered in the order of creation");
-        clock.tick(id);
+        let mut clock = Clock::default();
+        if self.tracks {
+            if let Some(parent) = parent {
+                let parents = &mut self.tasks[parent.index()].clock;
+                clock = parents.clone();
+                parents.tick(parent);
+            }
+            clock.tick(id);
+        }
         self.tasks.push(Task {
             key,
             parent,
-            status: Status::Blocked,
+            is_finished: false,
             turn: 0,
             op: None,
             spin: Spin::default(),
@@ -182,6 +215,15 @@ impl Kernel {
         self.make_ready(id);
     }
 
+    /// From now on the clocks are kept.
+    #[cold]
+    pub(super) fn track(&mut self) {
+        self.tracks = true;
+        for (task, id) in self.tasks.iter_mut().zip(0..) {
+            task.clock.tick(TaskId(id));
+        }
+    }
+
     pub(super) fn turns(&self) -> Vec<TaskTurns> {
         self.tasks.iter().map(|task| TaskTurns { key: task.key, parent: task.parent, turns: task.turn }).collect()
     }
@@ -190,24 +232,20 @@ impl Kernel {
         &mut self.tasks[self.current.index()]
     }
 
-    fn place(&self, task: TaskId) -> Result<usize, usize> {
-        self.ready.binary_search_by_key(&task, |candidate| candidate.task)
-    }
-
     pub(super) fn make_ready(&mut self, id: TaskId) {
-        let task = &mut self.tasks[id.index()];
-        task.status = Status::Ready;
-        let candidate = Candidate { task: id, key: task.key, op: task.op, turn: task.turn, deadline_ns: None };
-        if let Err(place) = self.place(id) {
-            self.ready.insert(place, candidate);
-        }
+        self.ready.insert(id);
     }
 
     pub(super) fn make_blocked(&mut self, id: TaskId) {
-        self.tasks[id.index()].status = Status::Blocked;
-        if let Ok(place) = self.place(id) {
-            self.ready.remove(place);
-        }
+        self.ready.remove(id);
+    }
+
+    pub(super) fn is_ready(&self, id: TaskId) -> bool {
+        self.ready.contains(id)
+    }
+
+    pub(super) fn is_finished(&self, id: TaskId) -> bool {
+        self.tasks[id.index()].is_finished
     }
 
     /// The current task announces `op`; the decision is taken.
@@ -220,19 +258,12 @@ impl Kernel {
         let spins = task.spin.announce(op);
         task.op = Some(op);
         task.need = need;
-        let turn = task.turn;
         self.yielding |= spins;
-        if self.available(need) {
-            if let Ok(place) = self.place(me) {
-                let candidate = &mut self.ready[place];
-                candidate.op = Some(op);
-                candidate.turn = turn;
-            }
-        } else {
+        if need != Need::Nothing && !self.available(need) {
             self.make_blocked(me);
         }
         let go = self.go();
-        if go == Go::Switch {
+        if go == Go::Switch && need != Need::Nothing {
             self.enlist(me, need);
         }
         go
@@ -263,8 +294,8 @@ impl Kernel {
     fn available(&self, need: Need) -> bool {
         match need {
             Need::Nothing => true,
-            Need::Lock(object, mode) => self.objects[object.0 as usize].admits(mode),
-            Need::End(task) => self.tasks[task.index()].status == Status::Finished,
+            Need::Lock(object, mode) => self.objects.get(object).admits(mode),
+            Need::End(task) => self.is_finished(task),
         }
     }
 
@@ -283,20 +314,25 @@ impl Kernel {
 
     /// Puts the task among those that want the lock; it is ready exactly while the lock would admit it.
     pub(super) fn contend(&mut self, task: TaskId, object: ObjectId, mode: Mode) {
-        let lock = self.objects[object.0 as usize].lock();
-        lock.contenders.push((task, mode));
-        self.refresh(object);
+        let lock = self.objects.lock(object);
+        lock.contenders(mode).insert(task);
+        if lock.admits(mode) {
+            self.ready.insert(task);
+        } else {
+            self.ready.remove(task);
+        }
     }
 
     /// Makes each contender of a lock ready or not, as the lock now stands.
     pub(super) fn refresh(&mut self, object: ObjectId) {
-        let contenders = self.objects[object.0 as usize].lock().contenders.clone();
-        for (task, mode) in contenders {
-            let admitted = self.objects[object.0 as usize].admits(mode);
-            match (admitted, self.tasks[task.index()].status) {
-                (true, Status::Blocked) => self.make_ready(task),
-                (false, Status::Ready) => self.make_blocked(task),
-                _ => {}
+        let lock = self.objects.lock(object);
+        for mode in [Mode::Exclusive, Mode::Shared] {
+            let admits = lock.admits(mode);
+            let contenders = lock.contenders(mode);
+            if admits {
+                self.ready.add_all(contenders);
+            } else {
+                self.ready.remove_all(contenders);
             }
         }
     }
@@ -329,7 +365,7 @@ impl Kernel {
         self.make_blocked(me);
         self.unfinished -= u32::from(!self.is_alarm(me));
         let task = &mut self.tasks[me.index()];
-        task.status = Status::Finished;
+        task.is_finished = true;
         for joiner in std::mem::take(&mut task.joiners) {
             self.make_ready(joiner);
         }
@@ -344,49 +380,58 @@ impl Kernel {
             self.close_alarm();
         }
         let yielding = std::mem::take(&mut self.yielding);
-        let sleeper = self.eligible_sleeper();
-        if self.ready.is_empty() && sleeper.is_none() {
+        let sleeper = if self.sleepers.is_empty() { None } else { self.eligible_sleeper() };
+        let ready = self.ready.len();
+        if ready == 0 && sleeper.is_none() {
             return self.nothing_can_run();
         }
         self.steps += 1;
         if self.steps > self.bounds.steps_max {
             return self.halt(self.stalled());
         }
-        let candidates = match sleeper {
-            None => &self.ready,
-            Some(sleeper) => {
-                self.offered.clone_from(&self.ready);
-                let task = &self.tasks[sleeper.task.index()];
-                self.offered.push(Candidate {
-                    task: sleeper.task,
-                    key: task.key,
-                    op: task.op,
-                    turn: task.turn,
-                    deadline_ns: Some(sleeper.deadline_ns),
-                });
-                &self.offered
-            }
-        };
-        self.choices += u32::from(candidates.len() > 1);
+        let count = ready + usize::from(sleeper.is_some());
+        self.choices += u32::from(count > 1);
         let from = &self.tasks[self.current.index()];
-        let view = View { candidates, current: self.current, current_key: from.key, current_turn: from.turn, yielding };
-        let place = self.strategy.choose(&view);
-        let Some(chosen) = candidates.get(place).copied() else {
-            let (strategy, most) = (&self.strategy, candidates.len() - 1);
-            let text = format!("the strategy {strategy:?} chose candidate {place}, and the last is {most}");
-            return self.give_up(Void::Harness(text));
+        let (from_key, from_turn) = (from.key, from.turn);
+        // Without a choice only a strategy that counts steps is asked.
+        let place = if count == 1 && !self.watches {
+            0
+        } else {
+            let view = View {
+                ready: &self.ready,
+                ready_count: ready,
+                tasks: &self.tasks,
+                asleep: sleeper.map(Sleeper::asleep),
+                current: self.current,
+                current_key: from_key,
+                current_turn: from_turn,
+                yielding,
+            };
+            let place = self.strategy.choose(&view);
+            if place >= count {
+                let (strategy, most) = (&self.strategy, count - 1);
+                let text = format!("the strategy {strategy:?} chose candidate {place}, and the last is {most}");
+                return self.give_up(Void::Harness(text));
+            }
+            if let Some(switches) = &mut self.switches
+                && place != view.unforced()
+            {
+                switches.push(Switch { from: from_key, turn: from_turn, to: view.candidate(place).key });
+            }
+            place
         };
-        if let Some(switches) = &mut self.switches
-            && place != view.unforced()
-        {
-            switches.push(Switch { from: from.key, turn: from.turn, to: chosen.key });
-        }
         self.tasks[self.current.index()].turn += 1;
-        self.current = chosen.task;
-        if let Some(deadline_ns) = chosen.deadline_ns {
-            self.wake_sleeper(chosen.task, deadline_ns);
-        }
-        Next::Task(chosen.task)
+        let chosen = match (self.ready.nth(place), sleeper) {
+            (Some(task), _) => task,
+            (None, Some(sleeper)) => {
+                self.current = sleeper.task;
+                self.wake_sleeper(sleeper.task, sleeper.deadline_ns);
+                sleeper.task
+            }
+            (None, None) => unreachable!("invariant: the place is one of a candidate"),
+        };
+        self.current = chosen;
+        Next::Task(chosen)
     }
 
     /// The sleeper with the earliest deadline, if it may go now: when nothing is ready, or while the run's drift lasts.
@@ -407,7 +452,7 @@ impl Kernel {
         let task = &mut self.tasks[id.index()];
         task.timed_out = true;
         if let Some(condvar) = task.waits_on.take() {
-            self.objects[condvar.0 as usize].waiters().retain(|(waiter, _)| *waiter != id);
+            self.objects.condvar(condvar).waiters.retain(|(waiter, _)| *waiter != id);
         }
         self.make_ready(id);
     }
@@ -427,46 +472,38 @@ impl Kernel {
     }
 
     pub(super) fn give_up(&mut self, void: Void) -> Next {
-        run::with(|run| {
-            run.step = self.steps;
-            run.note_void(void);
-        });
+        self.run.step = self.steps;
+        self.run.note_void(void);
         self.halted = true;
         Next::Halt
     }
 
     pub(super) fn halt(&mut self, violation: Violation) -> Next {
-        run::with(|run| {
-            run.step = self.steps;
-            run.note_violation(violation);
-        });
+        self.run.step = self.steps;
+        self.run.note_violation(violation);
         self.halted = true;
         Next::Halt
     }
 
     fn deadlocked(&self) -> Violation {
-        let is_left = |task: &Task, id: u32| task.status != Status::Finished && !self.is_alarm(TaskId(id));
+        let is_left = |task: &Task, id: u32| !task.is_finished && !self.is_alarm(TaskId(id));
         let left = self.tasks.iter().zip(0..).filter(|(task, id)| is_left(task, *id));
         let blocked: Vec<Blocked> = left
             .map(|(task, id)| Blocked { task: TaskId(id), op: task.op, awaits: self.awaits(task, TaskId(id)) })
             .collect();
-        match run::with(|run| blocked::deadlock(run, &blocked)) {
-            Some(violation) => violation,
-            None => unreachable!("invariant: the kernel decides inside a run"),
-        }
+        blocked::deadlock(&self.run, &blocked)
     }
 
     fn awaits(&self, task: &Task, id: TaskId) -> Awaits {
-        let holders = |object: ObjectId| self.objects.get(object.0 as usize).map(ObjectState::holders);
+        let holders = |object: ObjectId| self.objects.get(object).holders();
         match task.need {
             _ if task.op.is_none() => Awaits::Start,
             Need::End(other) => Awaits::End(other),
-            Need::Lock(object, _) => Awaits::Lock(holders(object).unwrap_or_default()),
+            Need::Lock(object, _) => Awaits::Lock(holders(object)),
             Need::Nothing => {
                 // A wait: the notifier has made the task a contender for its mutex, or none has come.
-                let mutex = self.objects.iter().zip(0..).find(|(object, _)| object.is_wanted_by(id));
-                let again = |(object, number): (&ObjectState, u32)| (ObjectId(number), object.holders());
-                mutex.map(again).map_or(Awaits::Notification, |(mutex, holders)| Awaits::LockAgain(mutex, holders))
+                let mutex = self.objects.iter().find(|(_, object)| object.is_wanted_by(id));
+                mutex.map_or(Awaits::Notification, |(mutex, object)| Awaits::LockAgain(mutex, object.holders()))
             }
         }
     }

@@ -12,6 +12,7 @@ mod kernel;
 mod objects;
 mod shuttle;
 mod sync;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -20,26 +21,27 @@ use std::cell::RefCell;
 use std::panic::Location;
 
 pub(crate) use alarm::{await_alarm, set_alarm, start_alarm};
-pub(crate) use kernel::Bounds;
-use kernel::{Go, Kernel, Need, Next};
-use objects::ObjectState;
 pub(crate) use execution::{Coroutines, Ended, Setup, execute};
+pub(crate) use kernel::{Bounds, Task};
+use kernel::{Go, Kernel, Need, Next};
 pub(crate) use sync::{
     LockMode, Notify, Waited, atomic_exchange, atomic_load, atomic_rmw, atomic_store, cell_access, count_down, fence,
     lock, notify, notify_late, try_lock, unlock, wait, wait_until,
 };
+pub(crate) use tasks::TaskSet;
 
 pub(crate) use token::{give_token, take_token, try_take_token};
 
 use crate::op::{ObjectId, Op, OpKind, TaskId};
 use crate::panics;
-use crate::run;
+use crate::run::Run;
 use crate::trace::Item;
 
 thread_local! {
-    static KERNEL: RefCell<Option<Kernel>> = const { RefCell::new(None) };
+    static KERNEL: RefCell<Option<Box<Kernel>>> = const { RefCell::new(None) };
 }
 
+#[inline]
 fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
     KERNEL.with_borrow_mut(|kernel| match kernel {
         Some(kernel) => f(kernel),
@@ -47,42 +49,64 @@ fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
     })
 }
 
-pub(crate) fn new_object(object: ObjectId) {
+/// Calls `f` with what the run has shown so far.
+#[inline]
+pub(crate) fn with_run<R>(f: impl FnOnce(&mut Run) -> R) -> R {
+    with(|kernel| f(&mut kernel.run))
+}
+
+pub(crate) fn new_object(label: &'static str) -> ObjectId {
     with(|kernel| {
-        assert_eq!(object.0 as usize, kernel.objects.len(), "invariant: objects are numbered in the order of creation");
-        kernel.objects.push(ObjectState::default());
-    });
+        let object = kernel.run.add_object(label);
+        kernel.objects.add(object);
+        object
+    })
 }
 
-/// Tells the run whose code goes on, at which step and moment.
-fn resume() {
-    let (task, step, now_ns) = with(|kernel| (kernel.current, kernel.steps, kernel.now_ns));
-    run::with(|run| run.resumes(task, step, now_ns));
+impl Kernel {
+    /// Tells the run whose code goes on, at which step and moment.
+    #[inline]
+    fn resume(&mut self) {
+        self.run.resumes(self.current, self.steps, self.now_ns);
+    }
+
+    /// The current task does `op`, having been let run.
+    #[inline]
+    fn operate(&mut self, op: Op) {
+        self.resume();
+        self.run.operated(op);
+    }
 }
 
-/// Announces `op`, lets the strategy decide, and returns when the task may do it. False: the run is over.
+/// Announces `op`, lets the strategy decide, and returns when the task may do it, with what `effect` makes of that moment.
+/// `None`: the run is over, and nothing was done.
 ///
 /// A destructor that runs while a panic unwinds must not switch, since the panic would be seen by every task: its
 /// operation happens at once, as part of the step before. One that would have to wait has no way on.
-fn enter(op: Op, need: Need) -> bool {
-    let op = Op { location: run::placed(op.location), ..op };
-    let go = if std::thread::panicking() {
-        with(|kernel| kernel.pass(op, need))
-    } else {
-        with(|kernel| kernel.arrive(op, need))
-    };
-    match go {
-        Go::Stay => {}
-        Go::Switch => switch(),
-        Go::Over => return false,
-        Go::Stuck => panics::stuck_while_unwinding(&format!("waits ({})", op.kind)),
-    }
-    let (task, step, now_ns) = with(|kernel| (kernel.current, kernel.steps, kernel.now_ns));
-    run::with(|run| {
-        run.resumes(task, step, now_ns);
-        run.operated(op);
+#[inline]
+fn enter<R>(op: Op, need: Need, effect: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
+    let unwinds = std::thread::panicking();
+    let mut effect = Some(effect);
+    let mut op = op;
+    let entered = with(|kernel| {
+        op.location = kernel.run.placed(op.location);
+        let go = if unwinds { kernel.pass(op, need) } else { kernel.arrive(op, need) };
+        if go == Go::Stay {
+            kernel.operate(op);
+            return Ok(effect.take().map(|effect| effect(kernel)));
+        }
+        Err(go)
     });
-    true
+    match entered {
+        Ok(done) => return done,
+        Err(Go::Over) => return None,
+        Err(Go::Stuck) => panics::stuck_while_unwinding(&format!("waits ({})", op.kind)),
+        Err(Go::Stay | Go::Switch) => switch(),
+    }
+    with(|kernel| {
+        kernel.operate(op);
+        effect.take().map(|effect| effect(kernel))
+    })
 }
 
 /// The current task has been made to wait: another goes on, until this one is chosen again.
@@ -90,16 +114,19 @@ fn give_way(on: ObjectId, location: &'static Location<'static>) {
     if std::thread::panicking() {
         panics::stuck_while_unwinding("waits");
     }
-    run::with(|run| run.record(Item::Blocked { on }, location));
-    match with(Kernel::go) {
+    let go = with(|kernel| {
+        kernel.run.record(Item::Blocked { on }, location);
+        kernel.go()
+    });
+    match go {
         Go::Stay => {}
         Go::Switch | Go::Over | Go::Stuck => switch(),
     }
-    resume();
+    with(Kernel::resume);
 }
 
 pub(crate) fn point(op: Op) {
-    enter(op, Need::Nothing);
+    enter(op, Need::Nothing, |_| ());
 }
 
 /// Ends the run at this very place; the task is not resumed.
@@ -121,36 +148,38 @@ pub(crate) fn yield_now(location: &'static Location<'static>) {
 
 pub(crate) fn sleep_ns(duration_ns: u64, location: &'static Location<'static>) {
     // A destructor that sleeps while a panic unwinds its task does not: no other task could run meanwhile.
-    if std::thread::panicking() || !enter(Op { kind: OpKind::Sleep, object: ObjectId::NONE, location }, Need::Nothing) {
+    if std::thread::panicking() {
         return;
     }
-    with(|kernel| kernel.sleep_until(kernel.now_ns.saturating_add(duration_ns)));
+    let op = Op { kind: OpKind::Sleep, object: ObjectId::NONE, location };
+    let sleeps = |kernel: &mut Kernel| kernel.sleep_until(kernel.now_ns.saturating_add(duration_ns));
+    if enter(op, Need::Nothing, sleeps).is_none() {
+        return;
+    }
     give_way(ObjectId::NONE, location);
-    with(|kernel| kernel.me().timed_out = false);
-    run::with(|run| run.record(Item::TimedOut, location));
+    with(|kernel| {
+        kernel.me().timed_out = false;
+        kernel.run.record(Item::TimedOut, location);
+    });
 }
 
 /// Starts a task that runs `body`. A scheduling point, except within a poll: a poll may hold locks of std, which its
 /// executor takes around a spawn, and a switch would leave them held by a task that does not run.
 pub(crate) fn spawn(name: Option<String>, body: Box<dyn FnOnce()>, location: &'static Location<'static>) -> TaskId {
     let op = Op { kind: OpKind::Spawn, object: ObjectId::NONE, location };
-    if run::with(|run| run.is_polling()).unwrap_or(false) {
-        run::with(|run| run.operated(op));
+    if with(|kernel| kernel.run.is_polling()) {
+        with(|kernel| kernel.run.operated(op));
     } else {
         point(op);
     }
-    let Some((id, key)) = run::with(|run| run.spawned(name)) else { return TaskId::MAIN };
-    let over = with(|kernel| {
-        if kernel.halted {
-            return true;
+    let (id, is_over) = with(|kernel| {
+        let (id, key) = kernel.run.spawned(name);
+        if !kernel.halted {
+            kernel.add_task(id, key, Some(kernel.current));
         }
-        let parent = kernel.current;
-        let clock = kernel.me().clock.clone();
-        kernel.me().clock.tick(parent);
-        kernel.add_task(id, key, Some(parent), clock);
-        false
+        (id, kernel.halted)
     });
-    if !over {
+    if !is_over {
         start(body, location);
     }
     id
@@ -158,16 +187,20 @@ pub(crate) fn spawn(name: Option<String>, body: Box<dyn FnOnce()>, location: &'s
 
 /// Gives the task that the kernel was told of last its coroutine.
 fn start(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
-    let task = Box::new(move || {
-        resume();
-        run::with(|run| run.record(Item::Began, location));
-        body();
-        finish(location);
-    });
     match with(|kernel| kernel.coroutines) {
-        Coroutines::Fiber => fiber::spawn(task),
-        Coroutines::Shuttle => shuttle::spawn(task, location),
+        Coroutines::Fiber => fiber::spawn(move || run_task(body, location)),
+        Coroutines::Shuttle => shuttle::spawn(Box::new(move || run_task(body, location)), location),
     }
+}
+
+/// What a task does on its own stack.
+fn run_task(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
+    with(|kernel| {
+        kernel.resume();
+        kernel.run.record(Item::Began, location);
+    });
+    body();
+    finish(location);
 }
 
 /// Lets another task go on, as the kernel has decided; returns when this one is chosen again.
@@ -179,23 +212,26 @@ fn switch() {
 }
 
 fn finish(location: &'static Location<'static>) {
-    run::with(|run| run.record(Item::Ended, location));
-    with(Kernel::finish_current);
+    with(|kernel| {
+        kernel.run.record(Item::Ended, location);
+        kernel.finish_current();
+    });
 }
 
 /// Returns when the task has finished; what it did happened before.
 pub(crate) fn join(task: TaskId, location: &'static Location<'static>) {
-    if enter(Op { kind: OpKind::Join, object: ObjectId::NONE, location }, Need::End(task)) {
-        with(|kernel| {
+    let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
+    enter(op, Need::End(task), |kernel| {
+        if kernel.tracks {
             let clock = kernel.tasks[task.index()].clock.clone();
             kernel.me().clock.join(&clock);
-        });
-    }
+        }
+    });
 }
 
 /// Whether the task has finished.
 pub(crate) fn is_finished(task: TaskId) -> bool {
-    with(|kernel| kernel.halted || kernel.tasks[task.index()].status == kernel::Status::Finished)
+    with(|kernel| kernel.halted || kernel.is_finished(task))
 }
 
 /// Sleepers overtake ready tasks by no more than `drift_ns` in all until the bound that this returns is given back.

@@ -1,8 +1,9 @@
-//! What the kernel knows of each facade object: who holds it, who waits, and what synchronises through it.
+//! What the kernel knows of each facade object: its holder, its waiters, and the clock of what synchronises through it.
 
 use smallvec::SmallVec;
 
 use super::clock::Clock;
+use super::tasks::TaskSet;
 use super::token::TokenState;
 use crate::op::{ObjectId, TaskId};
 
@@ -17,12 +18,31 @@ pub(crate) enum Mode {
 pub(super) struct LockState {
     pub(super) holder: Option<TaskId>,
     pub(super) readers: SmallVec<[TaskId; 2]>,
-    /// Those that have announced the lock and do not have it.
-    pub(super) contenders: SmallVec<[(TaskId, Mode); 4]>,
+    /// Those that have announced the lock and do not have it, by the mode in which they want it.
+    writing: TaskSet,
+    reading: TaskSet,
     /// What writers have released: readers and writers join it.
     pub(super) clock: Clock,
     /// What readers have released: only writers join it, as nothing orders one reader after another.
     pub(super) readers_clock: Clock,
+}
+
+impl LockState {
+    /// Whether it could be taken in this mode now.
+    pub(super) fn admits(&self, mode: Mode) -> bool {
+        self.holder.is_none() && (mode == Mode::Shared || self.readers.is_empty())
+    }
+
+    pub(super) fn contenders(&mut self, mode: Mode) -> &mut TaskSet {
+        match mode {
+            Mode::Exclusive => &mut self.writing,
+            Mode::Shared => &mut self.reading,
+        }
+    }
+
+    pub(super) fn is_contended(&self) -> bool {
+        !self.writing.is_empty() || !self.reading.is_empty()
+    }
 }
 
 /// An access to a plain cell: which task, and that task's clock at the time.
@@ -82,10 +102,6 @@ impl ObjectState {
         }
     }
 
-    pub(super) fn waiters(&mut self) -> &mut SmallVec<[(TaskId, ObjectId); 4]> {
-        &mut self.condvar().waiters
-    }
-
     pub(super) fn atomic(&mut self) -> &mut Clock {
         if matches!(self, ObjectState::Fresh) {
             *self = ObjectState::Atomic(Clock::default());
@@ -132,7 +148,7 @@ impl ObjectState {
     /// Whether a lock in this mode could be taken now.
     pub(super) fn admits(&self, mode: Mode) -> bool {
         match self {
-            ObjectState::Lock(lock) => lock.holder.is_none() && (mode == Mode::Shared || lock.readers.is_empty()),
+            ObjectState::Lock(lock) => lock.admits(mode),
             _ => true,
         }
     }
@@ -147,6 +163,49 @@ impl ObjectState {
 
     /// Whether the task wants the lock, for a deadlock report.
     pub(super) fn is_wanted_by(&self, task: TaskId) -> bool {
-        matches!(self, ObjectState::Lock(lock) if lock.contenders.iter().any(|(contender, _)| *contender == task))
+        matches!(self, ObjectState::Lock(lock) if lock.writing.contains(task) || lock.reading.contains(task))
+    }
+}
+
+/// The objects of a run, by number.
+#[derive(Debug, Default)]
+pub(super) struct Objects(Vec<ObjectState>);
+
+impl Objects {
+    pub(super) fn add(&mut self, object: ObjectId) {
+        assert_eq!(object.0 as usize, self.0.len(), "invariant: objects are numbered in the order of creation");
+        self.0.push(ObjectState::Fresh);
+    }
+
+    pub(super) fn get(&self, object: ObjectId) -> &ObjectState {
+        &self.0[object.0 as usize]
+    }
+
+    pub(super) fn lock(&mut self, object: ObjectId) -> &mut LockState {
+        self.0[object.0 as usize].lock()
+    }
+
+    pub(super) fn condvar(&mut self, object: ObjectId) -> &mut CondvarState {
+        self.0[object.0 as usize].condvar()
+    }
+
+    pub(super) fn atomic(&mut self, object: ObjectId) -> &mut Clock {
+        self.0[object.0 as usize].atomic()
+    }
+
+    pub(super) fn cell(&mut self, object: ObjectId) -> &mut CellState {
+        self.0[object.0 as usize].cell()
+    }
+
+    pub(super) fn token(&mut self, object: ObjectId) -> &mut TokenState {
+        self.0[object.0 as usize].token()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ObjectId, &ObjectState)> {
+        self.0.iter().zip(0..).map(|(object, number)| (ObjectId(number), object))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
 }

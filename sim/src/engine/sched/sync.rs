@@ -3,6 +3,8 @@
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
+use smallvec::SmallVec;
+
 use super::clock::Clock;
 use super::kernel::{Kernel, Need};
 pub(crate) use super::objects::Mode as LockMode;
@@ -16,12 +18,10 @@ use crate::trace::Item;
 use crate::violation::{Violation, ViolationKind};
 
 /// Takes the lock; it is free for this mode when this returns true. False: the run is over.
+#[inline]
 pub(crate) fn lock(object: ObjectId, mode: Mode, kind: OpKind, location: &'static Location<'static>) -> bool {
-    let entered = enter(Op { kind, object, location }, Need::Lock(object, mode));
-    if entered {
-        with(|kernel| kernel.take(object, mode));
-    }
-    entered
+    let need = Need::Lock(object, mode);
+    enter(Op { kind, object, location }, need, |kernel| kernel.take(object, mode)).is_some()
 }
 
 /// Takes the lock if it is free. `None`: the run is over.
@@ -31,60 +31,67 @@ pub(crate) fn try_lock(
     kind: OpKind,
     location: &'static Location<'static>,
 ) -> Option<bool> {
-    if !enter(Op { kind, object, location }, Need::Nothing) {
-        return None;
-    }
-    Some(with(|kernel| {
-        let free = kernel.objects[object.0 as usize].admits(mode);
+    enter(Op { kind, object, location }, Need::Nothing, |kernel| {
+        let free = kernel.objects.get(object).admits(mode);
         if free {
             kernel.me().spin.end();
             kernel.take(object, mode);
         }
         free
-    }))
+    })
 }
 
 /// Gives the lock back.
+#[inline]
 pub(crate) fn unlock(object: ObjectId, kind: OpKind, location: &'static Location<'static>) {
     // A point before the lock is given back lets others see it held, as `try_lock` can.
-    enter(Op { kind, object, location }, Need::Nothing);
-    with(|kernel| kernel.give(object));
+    if enter(Op { kind, object, location }, Need::Nothing, |kernel| kernel.give(object)).is_none() {
+        with(|kernel| kernel.give(object));
+    }
 }
 
 impl Kernel {
+    #[inline]
     pub(super) fn take(&mut self, object: ObjectId, mode: Mode) {
         let me = self.current;
-        let lock = self.objects[object.0 as usize].lock();
+        let lock = self.objects.lock(object);
         match mode {
             Mode::Exclusive => lock.holder = Some(me),
             Mode::Shared => lock.readers.push(me),
         }
-        lock.contenders.retain(|(task, _)| *task != me);
-        let contended = !lock.contenders.is_empty();
-        let clock = &mut self.tasks[me.index()].clock;
-        clock.join(&lock.clock);
-        if mode == Mode::Exclusive {
-            clock.join(&lock.readers_clock);
+        if self.tracks {
+            let clock = &mut self.tasks[me.index()].clock;
+            clock.join(&lock.clock);
+            if mode == Mode::Exclusive {
+                clock.join(&lock.readers_clock);
+            }
         }
-        if contended {
+        if lock.is_contended() {
+            lock.contenders(mode).remove(me);
             self.refresh(object);
         }
     }
 
+    #[inline]
     pub(super) fn give(&mut self, object: ObjectId) {
         let me = self.current;
-        let lock = self.objects[object.0 as usize].lock();
+        let lock = self.objects.lock(object);
         let clock = &mut self.tasks[me.index()].clock;
         if lock.holder == Some(me) {
             lock.holder = None;
-            lock.clock.join(clock);
+            if self.tracks {
+                lock.clock.join(clock);
+            }
         } else if let Some(place) = lock.readers.iter().position(|reader| *reader == me) {
             lock.readers.remove(place);
-            lock.readers_clock.join(clock);
+            if self.tracks {
+                lock.readers_clock.join(clock);
+            }
         }
-        clock.tick(me);
-        let contended = !lock.contenders.is_empty();
-        if contended {
+        if self.tracks {
+            clock.tick(me);
+        }
+        if lock.is_contended() {
             self.refresh(object);
         }
     }
@@ -111,31 +118,40 @@ pub(crate) fn wait_until(
     location: &'static Location<'static>,
 ) -> Waited {
     let op = Op { kind: OpKind::Wait, object: condvar, location };
-    if !enter(op, Need::Nothing) {
-        return Waited::Over;
-    }
-    if with(|kernel| std::mem::take(&mut kernel.objects[condvar.0 as usize].condvar().is_late)) {
-        return Waited::Notified;
-    }
-    with(|kernel| {
+    let waits = enter(op, Need::Nothing, |kernel| {
+        if std::mem::take(&mut kernel.objects.condvar(condvar).is_late) {
+            return false;
+        }
         let me = kernel.current;
         kernel.give(mutex);
-        kernel.objects[condvar.0 as usize].waiters().push((me, mutex));
+        kernel.objects.condvar(condvar).waiters.push((me, mutex));
         kernel.me().waits_on = Some(condvar);
         kernel.me().timed_out = false;
         match timeout_ns {
             Some(timeout_ns) => kernel.sleep_until(kernel.now_ns.saturating_add(timeout_ns)),
             None => kernel.make_blocked(me),
         }
+        true
     });
-    give_way(condvar, location);
-    if with(|kernel| std::mem::take(&mut kernel.me().timed_out)) {
-        run::with(|run| run.record(Item::TimedOut, location));
+    match waits {
+        None => return Waited::Over,
+        Some(false) => return Waited::Notified,
+        Some(true) => give_way(condvar, location),
+    }
+    let timed_out = with(|kernel| {
+        let timed_out = std::mem::take(&mut kernel.me().timed_out);
+        if timed_out {
+            kernel.run.record(Item::TimedOut, location);
+        } else {
+            // The notifier made this task a contender for the mutex, so it is free now.
+            kernel.take(mutex, Mode::Exclusive);
+        }
+        timed_out
+    });
+    if timed_out {
         lock(mutex, Mode::Exclusive, OpKind::Lock, location);
         return Waited::TimedOut;
     }
-    // The notifier made this task a contender for the mutex, so it is free now.
-    with(|kernel| kernel.take(mutex, Mode::Exclusive));
     Waited::Notified
 }
 
@@ -152,23 +168,20 @@ pub(crate) fn notify(condvar: ObjectId, how: Notify, location: &'static Location
         Notify::One => OpKind::NotifyOne,
         Notify::All => OpKind::NotifyAll,
     };
-    if !enter(Op { kind, object: condvar, location }, Need::Nothing) {
-        return;
-    }
-    let count = with(|kernel| kernel.objects[condvar.0 as usize].waiters().len());
-    // std leaves open which waiter wakes. Each notification is counted, also one that finds no choice: how many waiters
-    // there are depends on the schedule.
-    let first = match (how, run::with(run::Run::notifies)) {
-        (Notify::One, Some((task, nth))) => Choice::Waiter { task: task.0, nth }.below(count as u64) as usize,
-        _ => 0,
-    };
-    with(|kernel| {
-        let waiters = kernel.objects[condvar.0 as usize].waiters();
-        let woken: Vec<(TaskId, ObjectId)> = match how {
-            Notify::One => waiters.get(first).copied().into_iter().collect(),
-            Notify::All => waiters.to_vec(),
+    enter(Op { kind, object: condvar, location }, Need::Nothing, |kernel| {
+        // Each notification is counted, also one that finds no choice: how many waiters there are depends on the schedule.
+        let (task, nth) = kernel.run.notifies();
+        let waiters = &mut kernel.objects.condvar(condvar).waiters;
+        let woken: SmallVec<[(TaskId, ObjectId); 4]> = match how {
+            Notify::One if waiters.is_empty() => SmallVec::new(),
+            Notify::One => {
+                // std leaves open which waiter wakes.
+                let choice = Choice::Waiter { task: task.0, nth };
+                let first = choice.below_in(kernel.run.seed, waiters.len() as u64) as usize;
+                SmallVec::from_slice(&[waiters.remove(first)])
+            }
+            Notify::All => std::mem::take(waiters),
         };
-        waiters.retain(|waiter| !woken.contains(waiter));
         for (task, mutex) in woken {
             kernel.unsleep(task);
             kernel.tasks[task.index()].waits_on = None;
@@ -181,7 +194,7 @@ pub(crate) fn notify(condvar: ObjectId, how: Notify, location: &'static Location
 /// the next wait returns at once, so that the task that holds the mutex does not miss what it could not be told in order.
 pub(crate) fn notify_late(condvar: ObjectId, location: &'static Location<'static>) {
     notify(condvar, Notify::All, location);
-    with(|kernel| kernel.objects[condvar.0 as usize].condvar().is_late = true);
+    with(|kernel| kernel.objects.condvar(condvar).is_late = true);
 }
 
 fn acquires(order: Ordering) -> bool {
@@ -193,39 +206,37 @@ fn releases(order: Ordering) -> bool {
 }
 
 /// A load of this order is about to read.
+#[inline]
 pub(crate) fn atomic_load(object: ObjectId, order: Ordering, location: &'static Location<'static>) {
-    if enter(Op { kind: OpKind::Load, object, location }, Need::Nothing) {
-        with(|kernel| kernel.acquire_from(object, order));
-    }
+    enter(Op { kind: OpKind::Load, object, location }, Need::Nothing, |kernel| {
+        if kernel.tracks {
+            kernel.acquire_from(object, order);
+        }
+    });
 }
 
 /// A store of this order is about to write.
+#[inline]
 pub(crate) fn atomic_store(object: ObjectId, order: Ordering, location: &'static Location<'static>) {
-    if enter(Op { kind: OpKind::Store, object, location }, Need::Nothing) {
-        with(|kernel| kernel.release_to(object, order, false));
-    }
+    enter(Op { kind: OpKind::Store, object, location }, Need::Nothing, |kernel| {
+        if kernel.tracks {
+            kernel.release_to(object, order, false);
+        }
+    });
 }
 
 /// A read-modify-write of this order is about to happen.
+#[inline]
 pub(crate) fn atomic_rmw(object: ObjectId, kind: OpKind, order: Ordering, location: &'static Location<'static>) {
-    if enter(Op { kind, object, location }, Need::Nothing) {
-        with(|kernel| {
-            kernel.me().spin.end();
-            kernel.acquire_from(object, order);
-            kernel.release_to(object, order, true);
-        });
-    }
+    enter(Op { kind, object, location }, Need::Nothing, |kernel| kernel.writes_atomic(object, order, order));
 }
 
 /// A strong reference is about to go. std's last drop acquires what the others released; the others acquire nothing.
 pub(crate) fn count_down(object: ObjectId, location: &'static Location<'static>, is_last: impl FnOnce() -> bool) {
-    if enter(Op { kind: OpKind::ArcDrop, object, location }, Need::Nothing) {
+    enter(Op { kind: OpKind::ArcDrop, object, location }, Need::Nothing, |kernel| {
         let acquired = if is_last() { Ordering::Acquire } else { Ordering::Relaxed };
-        with(|kernel| {
-            kernel.acquire_from(object, acquired);
-            kernel.release_to(object, Ordering::Release, true);
-        });
-    }
+        kernel.writes_atomic(object, acquired, Ordering::Release);
+    });
 }
 
 /// A compare-and-exchange, or what amounts to one, is about to happen; `outcome` tells, once it is this task's turn,
@@ -236,22 +247,26 @@ pub(crate) fn atomic_exchange(
     location: &'static Location<'static>,
     outcome: impl FnOnce() -> Result<Ordering, Ordering>,
 ) {
-    if enter(Op { kind, object, location }, Need::Nothing) {
-        let outcome = outcome();
-        with(|kernel| match outcome {
-            Ok(order) => {
-                kernel.me().spin.end();
-                kernel.acquire_from(object, order);
-                kernel.release_to(object, order, true);
-            }
-            Err(order) => kernel.acquire_from(object, order),
-        });
-    }
+    enter(Op { kind, object, location }, Need::Nothing, |kernel| match outcome() {
+        Ok(order) => kernel.writes_atomic(object, order, order),
+        Err(order) if kernel.tracks => kernel.acquire_from(object, order),
+        Err(_) => {}
+    });
 }
 
 impl Kernel {
+    /// A read-modify-write that acquires by one order and releases by another.
+    #[inline]
+    fn writes_atomic(&mut self, object: ObjectId, acquired: Ordering, released: Ordering) {
+        self.me().spin.end();
+        if self.tracks {
+            self.acquire_from(object, acquired);
+            self.release_to(object, released, true);
+        }
+    }
+
     fn acquire_from(&mut self, object: ObjectId, order: Ordering) {
-        let sequence = self.objects[object.0 as usize].atomic();
+        let sequence = self.objects.atomic(object);
         let task = &mut self.tasks[self.current.index()];
         if acquires(order) {
             task.clock.join(sequence);
@@ -262,7 +277,7 @@ impl Kernel {
 
     fn release_to(&mut self, object: ObjectId, order: Ordering, continues: bool) {
         let me = self.current;
-        let sequence = self.objects[object.0 as usize].atomic();
+        let sequence = self.objects.atomic(object);
         let task = &mut self.tasks[me.index()];
         let lent = if releases(order) { Some(&task.clock) } else { task.fenced.as_ref() };
         match (lent, continues) {
@@ -279,10 +294,10 @@ impl Kernel {
 
 /// A fence of this order.
 pub(crate) fn fence(order: Ordering, location: &'static Location<'static>) {
-    if !enter(Op { kind: OpKind::Fence, object: ObjectId::NONE, location }, Need::Nothing) {
-        return;
-    }
-    with(|kernel| {
+    enter(Op { kind: OpKind::Fence, object: ObjectId::NONE, location }, Need::Nothing, |kernel| {
+        if !kernel.tracks {
+            return;
+        }
         let me = kernel.current;
         let task = &mut kernel.tasks[me.index()];
         if acquires(order) {
@@ -303,10 +318,13 @@ pub(crate) fn cell_access(object: ObjectId, kind: OpKind, location: &'static Loc
         if kernel.halted {
             return None;
         }
+        if !kernel.tracks {
+            kernel.track();
+        }
         let me = kernel.current;
         let clock = &kernel.tasks[me.index()].clock;
         let here = Epoch { task: me, tick: clock.get(me), location };
-        let cell = kernel.objects[object.0 as usize].cell();
+        let cell = kernel.objects.cell(object);
         let unordered = |earlier: &Epoch| earlier.task != me && clock.get(earlier.task) < earlier.tick;
         let mut race = cell.write.filter(unordered).map(|earlier| ("wrote", earlier));
         if kind == OpKind::CellWrite {
@@ -317,9 +335,9 @@ pub(crate) fn cell_access(object: ObjectId, kind: OpKind, location: &'static Loc
             cell.reads.retain(|read| read.task != me);
             cell.reads.push(here);
         }
+        kernel.run.operated(Op { kind, object, location });
         race
     });
-    run::with(|run| run.operated(Op { kind, object, location }));
     if let Some((did, earlier)) = race {
         let doing = if kind == OpKind::CellWrite { "writes" } else { "reads" };
         let violation = run::with(|run| {

@@ -24,12 +24,14 @@ struct Spy(StdArc<std::sync::Mutex<Vec<Seen>>>);
 impl Strategy for Spy {
     fn choose(&mut self, view: &View<'_>) -> usize {
         let seen = view
-            .candidates
-            .iter()
+            .candidates()
             .map(|candidate| (candidate.task.0, candidate.op.map(|op| op.kind), candidate.deadline_ns.is_some()));
         self.0.lock().expect("one thread").push(seen.collect());
-        let ready = view.candidates.iter().rposition(|candidate| candidate.deadline_ns.is_none());
-        ready.unwrap_or(0)
+        view.ready().saturating_sub(1)
+    }
+
+    fn watches(&self) -> bool {
+        true
     }
 }
 
@@ -40,7 +42,7 @@ fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
         strategy: Box::new(Spy(StdArc::clone(&kept))),
         bounds: Bounds { steps_max: 1_000, drift_ns: 1_000_000_000 },
         record: Record::Hash,
-        watched: Watched { case: CaseName::default(), patience: Duration::from_secs(10) },
+        watched: Watched { case: StdArc::new(CaseName::default()), patience: Duration::from_secs(10) },
         coroutines: Coroutines::Fiber,
         stack_bytes: 256 * 1024,
         body: StdArc::new(body),
@@ -65,8 +67,12 @@ impl Strategy for Wrong {
             self.decision -= 1;
             return 0;
         }
-        let beyond = view.candidates.len();
-        if self.panics { view.candidates[beyond].turn as usize } else { beyond }
+        let beyond = view.len();
+        if self.panics { view.candidate(beyond).turn as usize } else { beyond }
+    }
+
+    fn watches(&self) -> bool {
+        true
     }
 }
 
@@ -78,7 +84,7 @@ fn a_strategy_with_a_bug_is_a_fault_of_the_harness_and_no_finding() {
             strategy: Box::new(Wrong { decision, panics }),
             bounds: Bounds { steps_max: 1_000, drift_ns: 0 },
             record: Record::Hash,
-            watched: Watched { case: CaseName::default(), patience: Duration::from_secs(10) },
+            watched: Watched { case: StdArc::new(CaseName::default()), patience: Duration::from_secs(10) },
             coroutines: Coroutines::Fiber,
             stack_bytes: 256 * 1024,
             body: StdArc::new(|| {
@@ -91,8 +97,10 @@ fn a_strategy_with_a_bug_is_a_fault_of_the_harness_and_no_finding() {
         };
         let ended = execute(setup);
         assert_eq!(ended.outcome.violation, None);
-        let Some(Void::Harness(text)) = ended.outcome.void else { panic!("decision {decision}: the run has a verdict") };
-        let word = if panics { "index out of bounds" } else { "chose candidate" };
+        let Some(Void::Harness(text)) = ended.outcome.void else {
+            panic!("decision {decision}: the run has a verdict")
+        };
+        let word = if panics { "there is no candidate" } else { "chose candidate" };
         assert!(text.contains(word), "{text}");
     }
 }

@@ -23,25 +23,27 @@ pub(super) struct TokenState {
 /// or the run is over.
 pub(crate) fn take_token(token: ObjectId, deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
     let op = Op { kind: OpKind::Wait, object: token, location };
-    if !enter(op, Need::Nothing) {
-        return false;
-    }
-    if with(|kernel| kernel.take_token(token)) {
-        return true;
-    }
-    with(|kernel| {
-        let me = kernel.current;
-        kernel.objects[token.0 as usize].token().waiter = Some(me);
-        kernel.me().timed_out = false;
-        match deadline_ns {
-            Some(deadline_ns) => kernel.sleep_until(deadline_ns),
-            None => kernel.make_blocked(me),
+    let taken = enter(op, Need::Nothing, |kernel| {
+        let taken = kernel.take_token(token);
+        if !taken {
+            let me = kernel.current;
+            kernel.objects.token(token).waiter = Some(me);
+            kernel.me().timed_out = false;
+            match deadline_ns {
+                Some(deadline_ns) => kernel.sleep_until(deadline_ns),
+                None => kernel.make_blocked(me),
+            }
         }
+        taken
     });
-    give_way(token, location);
+    match taken {
+        None => return false,
+        Some(true) => return true,
+        Some(false) => give_way(token, location),
+    }
     with(|kernel| {
         kernel.me().timed_out = false;
-        kernel.objects[token.0 as usize].token().waiter = None;
+        kernel.objects.token(token).waiter = None;
         kernel.take_token(token)
     })
 }
@@ -58,11 +60,13 @@ pub(crate) fn give_token(token: ObjectId) {
             return;
         }
         let me = kernel.current;
-        let clock = kernel.me().clock.clone();
-        kernel.me().clock.tick(me);
-        let state = kernel.objects[token.0 as usize].token();
+        let state = kernel.objects.token(token);
         state.given = true;
-        state.clock.join(&clock);
+        if kernel.tracks {
+            let clock = &mut kernel.tasks[me.index()].clock;
+            state.clock.join(clock);
+            clock.tick(me);
+        }
         if let Some(waiter) = state.waiter.take() {
             kernel.unsleep(waiter);
             kernel.make_ready(waiter);
@@ -72,9 +76,9 @@ pub(crate) fn give_token(token: ObjectId) {
 
 impl Kernel {
     fn take_token(&mut self, token: ObjectId) -> bool {
-        let state = self.objects[token.0 as usize].token();
+        let state = self.objects.token(token);
         let given = std::mem::take(&mut state.given);
-        if given {
+        if given && self.tracks {
             let me = self.current;
             self.tasks[me.index()].clock.join(&state.clock);
         }
