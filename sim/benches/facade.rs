@@ -122,6 +122,18 @@ fn paired(first: impl Fn(u64), second: impl Fn(u64)) -> (f64, f64, f64) {
     (of(|pair| pair.0), of(|pair| pair.1), of(|pair| pair.1 / pair.0))
 }
 
+/// Makes one program again and again under the engine, for a profiler.
+fn profiled(name: &str) -> Option<fn()> {
+    use on_facade as f;
+    Some(match name {
+        "atomic" => f::atomic::<2, 20>,
+        "small" => f::atomic::<2, 1>,
+        "mutex" => f::mutex::<3, 100>,
+        "senders" => f::senders::<200>,
+        _ => return None,
+    })
+}
+
 /// A row of the table: whether it keeps its bound.
 fn schedules(name: &str, bound: f64, program: fn(), twin: fn(), operations: u64) -> (f64, bool) {
     let (ours, theirs, ratio) = paired(|schedules| ours(program, schedules), |schedules| theirs(twin, schedules));
@@ -138,6 +150,9 @@ fn outside(name: &str, bound: f64, facade: impl Fn(u64), std: impl Fn(u64)) -> b
 }
 
 fn main() {
+    if let Some(program) = std::env::args().nth(1).and_then(|name| profiled(&name)) {
+        return ours(program, 500_000);
+    }
     println!("\n| program | ns a schedule | on shuttle | ns an operation | ratio | at least |");
     println!("| --- | --: | --: | --: | --: | --: |");
     use {on_facade as f, on_shuttle as s};

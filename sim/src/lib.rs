@@ -26,6 +26,7 @@ pub mod cell;
 mod engine;
 pub mod explore;
 pub mod ledger;
+mod name;
 pub mod net;
 pub mod op;
 mod panics;

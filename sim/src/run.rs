@@ -5,12 +5,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::mem;
 use std::panic::Location;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::{self, Arm, sched};
 use crate::ledger::Ledger;
+use crate::name::Name;
 use crate::net::{Hits, Timers};
 use crate::op::{ObjectId, Op, TaskId, TaskKey};
 use crate::property::Properties;
@@ -32,7 +34,7 @@ impl RunNumber {
 #[derive(Clone, Debug)]
 pub(crate) struct TaskInfo {
     pub(crate) key: TaskKey,
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Name,
     /// Where in the source it was last.
     at: Option<&'static Location<'static>>,
     children: u32,
@@ -45,7 +47,7 @@ pub(crate) struct TaskInfo {
 }
 
 impl TaskInfo {
-    fn new(key: TaskKey, name: Arc<str>) -> TaskInfo {
+    fn new(key: TaskKey, name: Name) -> TaskInfo {
         TaskInfo { key, name, at: None, children: 0, draws: 0, notifications: 0, polls: 0, host: None }
     }
 }
@@ -101,16 +103,13 @@ pub(crate) enum Record {
 impl Run {
     /// A run of this OS thread, which the watch is told of.
     pub(crate) fn new(seed: u64, record: Record, watched: Option<&Watched>, reporter: Option<Sender<Outcome>>) -> Run {
-        let (number, worker) = watch::begin(seed, watched);
-        let main = default_name(TaskId::MAIN);
-        worker.add_task(Arc::clone(&main));
-        Run {
-            number,
+        let mut run = Run {
+            number: RunNumber::NONE,
             seed,
             task: TaskId::MAIN,
             step: 0,
             now_ns: 0,
-            tasks: vec![TaskInfo::new(TaskKey::MAIN, main)],
+            tasks: Vec::new(),
             objects: Vec::new(),
             trace: Trace::new(record),
             ledger: Ledger::default(),
@@ -119,9 +118,23 @@ impl Run {
             timers: Timers::default(),
             violation: None,
             void: None,
-            worker,
+            worker: watch::worker(),
             reporter,
-        }
+        };
+        run.begin(seed, record, watched);
+        run
+    }
+
+    /// Begins anew, as the next run of this OS thread. What the run before showed must have been taken.
+    pub(crate) fn begin(&mut self, seed: u64, record: Record, watched: Option<&Watched>) {
+        self.number = self.worker.begin(seed, watched);
+        (self.seed, self.task, self.step, self.now_ns) = (seed, TaskId::MAIN, 0, 0);
+        self.tasks.clear();
+        self.tasks.push(TaskInfo::new(TaskKey::MAIN, Name::default_of(TaskId::MAIN)));
+        self.objects.clear();
+        self.trace = Trace::new(record);
+        self.ledger.clear();
+        self.resumes(TaskId::MAIN, 0, 0);
     }
 
     /// Registers a child of the current task.
@@ -130,8 +143,7 @@ impl Run {
         let parent = &mut self.tasks[self.task.index()];
         let key = parent.key.child(parent.children);
         parent.children += 1;
-        let name = name.map_or_else(|| default_name(id), Arc::from);
-        self.worker.add_task(Arc::clone(&name));
+        let name = name.map_or_else(|| Name::default_of(id), |name| Name::of(&name));
         self.tasks.push(TaskInfo::new(key, name));
         (id, key)
     }
@@ -139,9 +151,7 @@ impl Run {
     /// Registers the alarm.
     pub(crate) fn alarm_started(&mut self) -> (TaskId, TaskKey) {
         let id = TaskId(self.tasks.len() as u32);
-        let name: Arc<str> = Arc::from("alarm");
-        self.worker.add_task(Arc::clone(&name));
-        self.tasks.push(TaskInfo::new(TaskKey::ALARM, name));
+        self.tasks.push(TaskInfo::new(TaskKey::ALARM, Name::of("alarm")));
         (id, TaskKey::ALARM)
     }
 
@@ -169,7 +179,7 @@ impl Run {
     #[inline]
     pub(crate) fn resumes(&mut self, task: TaskId, step: u32, now_ns: u64) {
         (self.task, self.step, self.now_ns) = (task, step, now_ns);
-        self.worker.lets_run(task);
+        self.worker.lets_run(self.tasks[task.index()].name);
     }
 
     pub(crate) fn draw_key(&mut self) -> (u64, TaskKey, u32) {
@@ -189,7 +199,8 @@ impl Run {
     #[inline]
     pub(crate) fn operated(&mut self, op: Op) {
         self.worker.beat(op);
-        self.record(Item::Op { kind: op.kind, object: op.object }, op.location);
+        let location = self.place(op.location);
+        self.trace.operated(self.task, self.step, self.now_ns, Op { location, ..op });
     }
 
     /// Registers an object of the facade.
@@ -225,7 +236,7 @@ impl Run {
 
     /// `worker.0, step 12, models/src/x.rs:40`.
     pub(crate) fn here(&self, location: &Location<'_>) -> String {
-        let task = self.tasks.get(self.task.index()).map_or("-", |task| &task.name);
+        let task = self.tasks.get(self.task.index()).map_or("-", |task| task.name.text);
         format!("{task}, step {}, {}:{}", self.step, location.file(), location.line())
     }
 
@@ -256,30 +267,35 @@ impl Run {
         self.ledger.at_quiescence(&self.tasks).or_else(|| self.properties.at_quiescence())
     }
 
-    /// Closes the run: what has to hold at quiescence is checked unless the run already failed.
-    pub(crate) fn finish(mut self, quiescent: bool) -> Outcome {
+    /// Closes the run: what has to hold at quiescence is checked unless the run already failed. The names of a run whose
+    /// events are not recorded are left where they are, since nobody draws its table.
+    pub(crate) fn finish(&mut self, quiescent: bool) -> Outcome {
         self.worker.end();
+        let mut void = self.void.take();
         if let Some(text) = self.worker.take_stray() {
-            self.void = Some(Void::Misuse(text));
+            void = Some(Void::Misuse(text));
         }
-        if quiescent && self.violation.is_none() {
-            self.violation = self.check_quiescence();
+        let mut violation = self.violation.take();
+        if quiescent && violation.is_none() {
+            violation = self.check_quiescence();
         }
-        if let Some(violation) = &self.violation {
-            self.trace.seal(violation);
+        let mut trace = mem::replace(&mut self.trace, Trace::new(Record::Hash));
+        if let Some(violation) = &violation {
+            trace.seal(violation);
         }
         // What a waker owns may have a destructor that needs the run, as the stacks that are abandoned may.
-        std::mem::forget(self.timers);
+        mem::forget(mem::take(&mut self.timers));
+        let is_told = trace.recording();
         Outcome {
-            violation: self.violation.filter(|_| self.void.is_none()),
-            void: self.void,
+            violation: violation.filter(|_| void.is_none()),
+            void,
             steps: self.step,
             task: self.task,
-            trace: self.trace,
-            tasks: self.tasks,
-            objects: self.objects,
-            reached: self.properties.reached(),
-            faults: self.faults,
+            trace,
+            tasks: if is_told { mem::take(&mut self.tasks) } else { Vec::new() },
+            objects: if is_told { mem::take(&mut self.objects) } else { Vec::new() },
+            reached: mem::take(&mut self.properties).reached(),
+            faults: mem::take(&mut self.faults),
         }
     }
 }
@@ -290,20 +306,6 @@ pub(crate) fn is_glue(location: &Location<'_>) -> bool {
     let file = location.file();
     // Told from nearly every other file by one comparison of eight bytes.
     file.as_bytes().last_chunk() == Some(b"r/mod.rs") && file.ends_with("core/src/ptr/mod.rs")
-}
-
-/// The name of a task that was given none.
-fn default_name(task: TaskId) -> Arc<str> {
-    thread_local! {
-        static NAMES: RefCell<Vec<Arc<str>>> = const { RefCell::new(Vec::new()) };
-    }
-    NAMES.with_borrow_mut(|names| {
-        while names.len() <= task.index() {
-            let name = if names.is_empty() { String::from("main") } else { format!("task.{}", names.len()) };
-            names.push(Arc::from(name));
-        }
-        Arc::clone(&names[task.index()])
-    })
 }
 
 /// `label#n`, n counting the objects of that label made before.
@@ -368,6 +370,11 @@ fn is_under_way() -> bool {
 /// A run of this OS thread begins that a kernel schedules, and keeps.
 pub(crate) fn begin_scheduled(run: &Run) {
     NUMBER.set(run.number);
+}
+
+/// That run is over.
+pub(crate) fn end_scheduled() {
+    NUMBER.set(RunNumber::NONE);
 }
 
 /// Starts observing a run on this OS thread.

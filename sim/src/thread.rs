@@ -63,14 +63,13 @@ impl Builder {
         let location = Location::caller();
         let name = self.name;
         let result = Arc::new(std::sync::Mutex::new(None));
-        let park = Arc::new(Park::new());
         let store = Arc::clone(&result);
-        let own = Thread { name: name.clone(), park: Arc::clone(&park) };
+        let thread = Thread::new(name.clone());
+        let own = thread.clone();
         let task = move || {
             let outcome = panics::guarded(move || CURRENT.with_own(own, body));
             *store.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
         };
-        let thread = Thread { name: name.clone(), park };
         let os = match engine::arm() {
             Arm::Sched => Os::Sched(sched::spawn(name, Box::new(task), location)),
             Arm::Loom => {
@@ -174,43 +173,45 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// The token of a task: one unpark is kept until the next park.
+/// The permit of a task: one unpark is kept until the next park.
 struct Park {
-    token: Mutex<bool>,
+    permit: Mutex<bool>,
     given: Condvar,
-}
-
-impl Park {
-    #[track_caller]
-    fn new() -> Park {
-        Park { token: Mutex::named("park", false), given: Condvar::named("park.given") }
-    }
 }
 
 /// A handle to a task.
 #[derive(Clone)]
-pub struct Thread {
+pub struct Thread(Arc<Handle>);
+
+struct Handle {
     name: Option<String>,
-    park: Arc<Park>,
+    /// Made with the task, so that whoever asks first changes nothing.
+    park: Park,
 }
 
 impl Thread {
+    #[track_caller]
+    fn new(name: Option<String>) -> Thread {
+        let park = Park { permit: Mutex::named("park", false), given: Condvar::named("park.given") };
+        Thread(Arc::new(Handle { name, park }))
+    }
+
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.0.name.as_deref()
     }
 
     /// Lets the task's next, or present, [`park`] return.
     #[track_caller]
     pub fn unpark(&self) {
-        *self.park.token.lock() = true;
-        self.park.given.notify_one();
+        *self.0.park.permit.lock() = true;
+        self.0.park.given.notify_one();
     }
 }
 
 impl fmt::Debug for Thread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Thread").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Thread").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 
@@ -236,12 +237,13 @@ impl Current {
 
     fn with_own<R>(self, own: Thread, body: impl FnOnce() -> R) -> R {
         let id = self.id();
-        KNOWN.with_borrow_mut(|known| {
-            known.retain(|(task, _)| *task != id);
-            known.push((id, own));
-        });
+        KNOWN.with_borrow_mut(|known| known.push((id, own)));
         let result = body();
-        KNOWN.with_borrow_mut(|known| known.retain(|(task, _)| *task != id));
+        KNOWN.with_borrow_mut(|known| {
+            if let Some(place) = known.iter().rposition(|(task, _)| *task == id) {
+                known.swap_remove(place);
+            }
+        });
         result
     }
 }
@@ -257,35 +259,37 @@ pub fn current() -> Thread {
     let known = KNOWN.with_borrow(|known| known.iter().find(|(task, _)| *task == id).map(|(_, own)| own.clone()));
     known.unwrap_or_else(|| {
         // The body of the run has no builder that made its handle: it is made when first asked for.
-        let own = Thread { name: Some("main".to_owned()), park: Arc::new(Park::new()) };
+        let own = Thread::new(Some("main".to_owned()));
         KNOWN.with_borrow_mut(|known| known.push((id, own.clone())));
         own
     })
 }
 
-/// Waits for this task's token, and takes it.
+/// Waits for this task's permit, and takes it.
 #[track_caller]
 pub fn park() {
-    let Thread { park, .. } = current();
-    let mut token = park.token.lock();
-    while !*token {
-        token = park.given.wait(token);
+    let current = current();
+    let park = &current.0.park;
+    let mut permit = park.permit.lock();
+    while !*permit {
+        permit = park.given.wait(permit);
     }
-    *token = false;
+    *permit = false;
 }
 
-/// Waits for this task's token for at most `timeout` of virtual time.
+/// Waits for this task's permit for at most `timeout` of virtual time.
 #[track_caller]
 pub fn park_timeout(timeout: Duration) {
-    let Thread { park, .. } = current();
+    let current = current();
+    let park = &current.0.park;
     let deadline = Instant::now() + timeout;
-    let mut token = park.token.lock();
-    while !*token {
+    let mut permit = park.permit.lock();
+    while !*permit {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
         }
-        token = park.given.wait_timeout(token, left).0;
+        permit = park.given.wait_timeout(permit, left).0;
     }
-    *token = false;
+    *permit = false;
 }

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use crate::explore::CaseName;
-use crate::op::{Op, OpKind, TaskId};
+use crate::name::{self, Name};
+use crate::op::{Op, OpKind};
 use crate::run::RunNumber;
 
 /// How often the watch looks.
@@ -27,6 +28,7 @@ pub(crate) struct Worker {
     run: AtomicU64,
     /// Operations so far.
     beats: AtomicU64,
+    /// The number of the name of the task that was let run last.
     task: AtomicU32,
     kind: AtomicU32,
     place: AtomicPtr<Location<'static>>,
@@ -42,7 +44,6 @@ struct Told {
     case: Option<Arc<CaseName>>,
     seed: u64,
     patience: Duration,
-    tasks: Vec<Arc<str>>,
     stray: Option<String>,
     listener: Option<Sender<Heard>>,
 }
@@ -105,7 +106,8 @@ thread_local! {
 /// How many of a run's number's bits count the runs of one worker.
 const COUNT_BITS: u32 = 40;
 
-fn worker() -> Arc<Worker> {
+/// This OS thread's worker: where its runs publish their steps.
+pub(crate) fn worker() -> Arc<Worker> {
     LEASE.with_borrow_mut(|lease| Arc::clone(&lease.get_or_insert_with(|| Lease(lease_one())).0))
 }
 
@@ -130,39 +132,32 @@ pub(crate) struct Watched {
     pub(crate) patience: Duration,
 }
 
-/// A run begins on this OS thread: its number, and where it publishes its steps.
-pub(crate) fn begin(seed: u64, watched: Option<&Watched>) -> (RunNumber, Arc<Worker>) {
-    let worker = worker();
-    let mut told = locked(&worker.told);
-    told.made += 1;
-    let number = (told.index << COUNT_BITS) | told.made;
-    told.seed = seed;
-    told.case = watched.map(|watched| Arc::clone(&watched.case));
-    told.patience = watched.map_or(Duration::MAX, |watched| watched.patience);
-    told.tasks.clear();
-    told.stray = None;
-    drop(told);
-    worker.has_stray.store(false, Ordering::Relaxed);
-    worker.place.store(std::ptr::null_mut(), Ordering::Relaxed);
-    worker.run.store(number, Ordering::Release);
-    (RunNumber(number), worker)
-}
-
 impl Worker {
+    /// A run begins on this worker's OS thread: its number.
+    pub(crate) fn begin(&self, seed: u64, watched: Option<&Watched>) -> RunNumber {
+        let mut told = locked(&self.told);
+        told.made += 1;
+        let number = (told.index << COUNT_BITS) | told.made;
+        told.seed = seed;
+        told.case = watched.map(|watched| Arc::clone(&watched.case));
+        told.patience = watched.map_or(Duration::MAX, |watched| watched.patience);
+        told.stray = None;
+        drop(told);
+        self.has_stray.store(false, Ordering::Relaxed);
+        self.place.store(std::ptr::null_mut(), Ordering::Relaxed);
+        self.run.store(number, Ordering::Release);
+        RunNumber(number)
+    }
+
     /// The run is over.
     pub(crate) fn end(&self) {
         self.run.store(0, Ordering::Release);
     }
 
-    /// A task of the run, in the order of creation.
-    pub(crate) fn add_task(&self, name: Arc<str>) {
-        locked(&self.told).tasks.push(name);
-    }
-
     /// The task's code goes on.
     #[inline]
-    pub(crate) fn lets_run(&self, task: TaskId) {
-        self.task.store(task.0, Ordering::Relaxed);
+    pub(crate) fn lets_run(&self, task: Name) {
+        self.task.store(task.number, Ordering::Relaxed);
     }
 
     /// The task that was let run does this now.
@@ -188,10 +183,7 @@ pub(crate) fn with_current_task(with: impl FnOnce(&str)) {
     LEASE.with(|lease| {
         let lease = lease.try_borrow().ok();
         let worker = lease.as_ref().and_then(|lease| lease.as_ref()).map(|lease| &lease.0);
-        let told = worker.and_then(|worker| Some((worker, worker.told.try_lock().ok()?)));
-        let name =
-            told.as_ref().and_then(|(worker, told)| told.tasks.get(worker.task.load(Ordering::Relaxed) as usize));
-        with(name.map_or("-", |name| name));
+        with(worker.and_then(|worker| name::text(worker.task.load(Ordering::Relaxed))).unwrap_or("-"));
     });
 }
 
@@ -288,7 +280,7 @@ impl Worker {
 
     fn stalled(&self, told: &Told, silent: Duration) -> Stalled {
         let case = told.case.as_ref().map_or_else(|| String::from("a run"), |case| case.to_string());
-        let task = told.tasks.get(self.task.load(Ordering::Relaxed) as usize).map_or("main", |name| &**name);
+        let task = name::text(self.task.load(Ordering::Relaxed)).unwrap_or("main");
         let last = match self.place() {
             Some(place) => {
                 let kind = OpKind::from_index(self.kind.load(Ordering::Relaxed)).map_or("an operation", OpKind::word);
@@ -321,12 +313,11 @@ mod tests {
             case: Some(Arc::new(case)),
             seed: 7,
             patience: Duration::from_secs(2),
-            tasks: vec![Arc::from("main"), Arc::from("worker.1")],
             listener: Some(listener),
             ..Told::default()
         };
         let location = Location::caller();
-        worker.lets_run(TaskId(1));
+        worker.lets_run(Name::of("worker.1"));
         worker.beat(Op { kind: OpKind::Lock, object: crate::op::ObjectId::NONE, location });
         worker.judge(Duration::from_secs(2));
         assert!(heard.try_recv().is_err(), "not before");

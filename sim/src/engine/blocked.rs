@@ -64,5 +64,5 @@ fn held_by(run: &Run, holders: &[TaskId]) -> String {
 }
 
 fn name(run: &Run, task: TaskId) -> &str {
-    run.tasks.get(task.index()).map_or("-", |task| &*task.name)
+    run.tasks.get(task.index()).map_or("-", |task| task.name.text)
 }

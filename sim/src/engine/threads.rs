@@ -110,7 +110,7 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
                 None => break,
             }
         }
-        if let Some(run) = run::end() {
+        if let Some(mut run) = run::end() {
             // Nobody waits any more only if a finding was reported first.
             let _ = sender.send(run.finish(true));
         }

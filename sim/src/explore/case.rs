@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reference;
 use crate::engine::Engine;
-use crate::engine::sched::{Bounds, Setup};
+use crate::engine::sched::{Begin, Bounds, Setup};
 use crate::plan::{self, AnyPlan, BadPlan, Generator, Plan};
 use crate::run::Record;
 use crate::strategy::{Profile, Strategy};
@@ -235,8 +235,9 @@ impl Case {
     ) -> Setup {
         let coroutines = engine.coroutines();
         let Limits { stack_bytes, .. } = self.bounds();
-        let (bounds, watched, body) = (self.bounds().bounds(), self.watched(), self.body(plan));
-        Setup { seed, strategy, bounds, record, watched, coroutines, stack_bytes, body }
+        let (bounds, watched) = (self.bounds().bounds(), self.watched());
+        let begin = Begin { seed, strategy, bounds, record, watched, coroutines };
+        Setup { begin, stack_bytes, body: self.body(plan) }
     }
 
     /// What the watch has to know of its runs.

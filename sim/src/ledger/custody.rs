@@ -57,7 +57,7 @@ impl Mark {
 
     /// `caller#1 in worker.0, step 12, models/src/x.rs:40`.
     pub(crate) fn describe(&self, tasks: &[TaskInfo]) -> String {
-        let task = tasks.get(self.task.index()).map_or("-", |task| &*task.name);
+        let task = tasks.get(self.task.index()).map_or("-", |task| task.name.text);
         let Mark { by, step, location, in_drop, .. } = self;
         let how = if *in_drop { "in a drop after " } else { "" };
         format!("{by} in {task}, step {step}, {how}{}:{}", location.file(), location.line())

@@ -56,13 +56,30 @@ pub(crate) struct Handle {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: Vec<Entry>,
+    /// How many entries of each class there were.
+    classes: Vec<(&'static str, u32)>,
 }
 
 impl Ledger {
     fn open(&mut self, class: &'static str, holding: Holding, mark: Mark) -> (EntryId, u32) {
-        let nth = self.entries.iter().rev().find(|entry| entry.class == class).map_or(0, |entry| entry.nth + 1);
+        let nth = match self.classes.iter_mut().find(|(known, _)| std::ptr::eq(*known, class) || *known == class) {
+            Some((_, count)) => {
+                *count += 1;
+                *count - 1
+            }
+            None => {
+                self.classes.push((class, 1));
+                0
+            }
+        };
         self.entries.push(Entry::new(class, nth, holding, mark));
         (self.entries.len() as EntryId - 1, nth)
+    }
+
+    /// Forgets everything, for the next run.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.classes.clear();
     }
 
     /// What is still held, or still pending, though nothing is left that could give it up or complete it.

@@ -99,7 +99,11 @@ pub(crate) trait Tree {
     fn complicate(&mut self) -> bool;
 }
 
-struct Typed<S>(S);
+struct Typed<S> {
+    strategy: S,
+    /// The plan, once made, of a type that has one value only.
+    only: Option<AnyPlan>,
+}
 
 /// How often a strategy may reject before it counts as one that rejects everything.
 const REJECTS_MAX: u32 = 64;
@@ -113,7 +117,7 @@ impl<P: Plan, S: Strategy<Value = P>> Typed<S> {
             bytes[8..].copy_from_slice(&stream.next_u64().to_le_bytes());
             let rng = TestRng::from_seed(RngAlgorithm::XorShift, &bytes);
             let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-            if let Ok(tree) = self.0.new_tree(&mut runner) {
+            if let Ok(tree) = self.strategy.new_tree(&mut runner) {
                 return tree;
             }
         }
@@ -126,7 +130,14 @@ where
     S::Tree: 'static,
 {
     fn plan(&mut self, seed: u64) -> AnyPlan {
-        AnyPlan::new(self.value_tree(seed).current())
+        if let Some(only) = &self.only {
+            return only.clone();
+        }
+        let plan = AnyPlan::new(self.value_tree(seed).current());
+        if size_of::<P>() == 0 {
+            self.only = Some(plan.clone());
+        }
+        plan
     }
 
     fn tree(&mut self, seed: u64) -> Box<dyn Tree> {
@@ -157,5 +168,5 @@ pub(crate) fn generator<P: Plan, S: Strategy<Value = P> + 'static>(strategy: S) 
 where
     S::Tree: 'static,
 {
-    Box::new(Typed(strategy))
+    Box::new(Typed { strategy, only: None })
 }

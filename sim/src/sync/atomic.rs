@@ -5,6 +5,7 @@
 //! there too, though a stale value is never read. What needs a stale value to go wrong is found by loom alone.
 
 use std::fmt;
+use std::ops::{BitAnd, BitOr, BitXor};
 use std::panic::Location;
 pub use std::sync::atomic::Ordering;
 
@@ -26,7 +27,7 @@ pub fn fence(order: Ordering) {
     engine::after(OpKind::Fence, ObjectId::NONE, location);
 }
 
-/// The storage of a scheduled atomic is only ever touched by one OS thread.
+/// The storage of a scheduled atomic is only ever touched by one OS thread, so it is read and written in two steps.
 const STORED: Ordering = Ordering::Relaxed;
 
 macro_rules! atomic {
@@ -102,7 +103,13 @@ macro_rules! atomic {
             /// Writes the value and returns the one before.
             #[track_caller]
             pub fn swap(&self, value: $value, order: Ordering) -> $value {
-                self.rmw(order, Location::caller(), |atomic, order| atomic.swap(value, order), |atomic, order| atomic.swap(value, order))
+                self.rmw(
+                    order,
+                    Location::caller(),
+                    |_| value,
+                    |atomic, order| atomic.swap(value, order),
+                    |atomic, order| atomic.swap(value, order),
+                )
             }
 
             /// Writes `new` if the value is `current`. Returns the value before: `Ok` if it was written.
@@ -162,6 +169,7 @@ macro_rules! atomic {
                 &self,
                 order: Ordering,
                 location: &'static Location<'static>,
+                plain: impl Fn($value) -> $value,
                 std: impl Fn(&std::sync::atomic::$name, Ordering) -> $value,
                 loom: impl Fn(&loom::sync::atomic::$name, Ordering) -> $value,
             ) -> $value {
@@ -177,7 +185,9 @@ macro_rules! atomic {
                         if admitted {
                             sched::atomic_rmw(self.object.id(), OpKind::Rmw, order, location);
                         }
-                        std(atomic, STORED)
+                        let before = atomic.load(STORED);
+                        atomic.store(plain(before), STORED);
+                        before
                     }
                 };
                 engine::after(OpKind::Rmw, self.object.id(), location);
@@ -201,7 +211,7 @@ macro_rules! atomic {
 }
 
 macro_rules! fetch {
-    ($name:ident, $value:ty, $($(#[$doc:meta])* $method:ident),+) => {
+    ($name:ident, $value:ty, $($(#[$doc:meta])* $method:ident = $plain:expr),+) => {
         impl $name {
             $(
                 $(#[$doc])*
@@ -210,6 +220,7 @@ macro_rules! fetch {
                     self.rmw(
                         order,
                         Location::caller(),
+                        |before| $plain(before, value),
                         |atomic, order| atomic.$method(value, order),
                         |atomic, order| atomic.$method(value, order),
                     )
@@ -224,19 +235,19 @@ macro_rules! integer {
         atomic!($(#[$doc])* $name, $value);
         fetch!($name, $value,
             /// Adds, wrapping; returns the value before.
-            fetch_add,
+            fetch_add = <$value>::wrapping_add,
             /// Subtracts, wrapping; returns the value before.
-            fetch_sub,
+            fetch_sub = <$value>::wrapping_sub,
             /// Bitwise and; returns the value before.
-            fetch_and,
+            fetch_and = BitAnd::bitand,
             /// Bitwise or; returns the value before.
-            fetch_or,
+            fetch_or = BitOr::bitor,
             /// Bitwise exclusive or; returns the value before.
-            fetch_xor,
+            fetch_xor = BitXor::bitxor,
             /// The larger of the two; returns the value before.
-            fetch_max,
+            fetch_max = Ord::max,
             /// The smaller of the two; returns the value before.
-            fetch_min
+            fetch_min = Ord::min
         );
     };
 }
@@ -265,11 +276,11 @@ atomic!(
 );
 fetch!(AtomicBool, bool,
     /// Logical and; returns the value before.
-    fetch_and,
+    fetch_and = BitAnd::bitand,
     /// Logical or; returns the value before.
-    fetch_or,
+    fetch_or = BitOr::bitor,
     /// Logical exclusive or; returns the value before.
-    fetch_xor
+    fetch_xor = BitXor::bitxor
 );
 integer!(
     /// An atomic `u32`, as [`std::sync::atomic::AtomicU32`].

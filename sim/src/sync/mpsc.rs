@@ -261,8 +261,12 @@ impl<T> Receiver<T> {
     fn take(&self, state: &mut State<T>) -> Option<T> {
         let value = state.queue.pop_front()?;
         state.taken += 1;
-        if state.bound.is_some() {
-            self.0.drained.notify_all();
+        match state.bound {
+            None => {}
+            // Each rendezvous waits for its own value.
+            Some(0) => self.0.drained.notify_all(),
+            // Room for one more: one sender can use it, and one that it wakes in vain waits for the next.
+            Some(_) => self.0.drained.notify_one(),
         }
         Some(value)
     }

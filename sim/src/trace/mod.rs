@@ -8,7 +8,7 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::ledger::Custody;
-use crate::op::{ObjectId, OpKind, TaskId};
+use crate::op::{ObjectId, Op, OpKind, TaskId};
 use crate::run::{self, Record};
 use crate::seed::{fold, fold_str};
 use crate::violation::Violation;
@@ -76,22 +76,40 @@ impl Trace {
         self.hash = fold_str(fold_str(self.hash, &violation.property), &violation.message);
     }
 
-    #[inline]
     pub(crate) fn push(&mut self, event: Event) {
-        let place = (u64::from(event.location.line()) << 32) | u64::from(event.location.column());
-        let who = (u64::from(event.task.0) << 32) | event.location.file().len() as u64;
-        let what = event.item.digest() ^ event.now_ns.rotate_left(17);
-        self.hash = fold(fold(fold(self.hash, who), place), what);
+        self.fold(event.task, event.now_ns, event.item.digest(), event.location);
         if self.recording() {
             self.events.push(event);
         }
     }
+
+    /// Adds an operation of the facade: most events are one.
+    #[inline]
+    pub(crate) fn operated(&mut self, task: TaskId, step: u32, now_ns: u64, op: Op) {
+        let Op { kind, object, location } = op;
+        self.fold(task, now_ns, operation_digest(kind, object), location);
+        if self.recording() {
+            self.events.push(Event { task, step, now_ns, item: Item::Op { kind, object }, location });
+        }
+    }
+
+    #[inline]
+    fn fold(&mut self, task: TaskId, now_ns: u64, digest: u64, location: &Location<'_>) {
+        let place = (u64::from(location.line()) << 32) | u64::from(location.column());
+        let who = (u64::from(task.0) << 32) | location.file().len() as u64;
+        self.hash = fold(fold(self.hash, who ^ place.rotate_left(21)), digest ^ now_ns.rotate_left(17));
+    }
+}
+
+#[inline]
+fn operation_digest(kind: OpKind, object: ObjectId) -> u64 {
+    ((kind as u64) << 32) | u64::from(object.0)
 }
 
 impl Item {
     fn digest(&self) -> u64 {
         match self {
-            Item::Op { kind, object } => ((*kind as u64) << 32) | u64::from(object.0),
+            Item::Op { kind, object } => operation_digest(*kind, *object),
             Item::Custody(custody) => custody.digest(),
             Item::Transition { machine, index, from, to } => {
                 [machine, from, to].into_iter().fold(fold(0x71, u64::from(*index)), |state, text| fold_str(state, text))

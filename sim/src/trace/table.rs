@@ -59,7 +59,7 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
         // A deadlock, a stall and a leak are nobody's: who ran last has no part in them.
         let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
         match outcome.tasks.get(outcome.task.index()).filter(|_| !of_all) {
-            Some(task) => drawn.push_str(&format!(" ({})\n", task.name)),
+            Some(task) => drawn.push_str(&format!(" ({})\n", task.name.text)),
             None => drawn.push('\n'),
         }
     }
@@ -83,7 +83,9 @@ fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a
         let host = outcome.tasks[task].host;
         match columns.iter_mut().find(|column| host.is_some() && column.host == host) {
             Some(column) => column.tasks.push(task),
-            None => columns.push(Column { name: host.unwrap_or(&outcome.tasks[task].name), host, tasks: vec![task] }),
+            None => {
+                columns.push(Column { name: host.unwrap_or(outcome.tasks[task].name.text), host, tasks: vec![task] })
+            }
         }
     }
     columns
@@ -93,6 +95,7 @@ fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a
 /// ([`crate::net::Host::spawn`]).
 fn told(outcome: &Outcome, task: usize, text: &str) -> String {
     let TaskInfo { name, host, .. } = &outcome.tasks[task];
+    let name = name.text;
     let on_host = host.and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
     on_host.map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
 }
@@ -109,7 +112,7 @@ fn clock(now_ns: u64) -> String {
 
 /// One event as a reader may look it up: who, when, what, where.
 pub(crate) fn describe(event: &Event, outcome: &Outcome) -> String {
-    let task = outcome.tasks.get(event.task.index()).map_or("-", |task| &*task.name);
+    let task = outcome.tasks.get(event.task.index()).map_or("-", |task| task.name.text);
     let what = match &event.item {
         Item::Op { kind, object } => format!("{kind} {}", label(&outcome.objects, *object)),
         _ => text(event, outcome, Detail::Full).unwrap_or_default(),

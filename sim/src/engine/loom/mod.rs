@@ -407,7 +407,7 @@ fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally)
     if let Some(violation) = run::with(|run| run.check_quiescence()).flatten() {
         engine::fail(violation);
     }
-    if let Some(run) = run::end() {
+    if let Some(mut run) = run::end() {
         tally.add(&run.finish(false));
     }
 }

@@ -3,15 +3,15 @@
 //! The kernel decides which task goes on before it asks for a switch, so coroutines only carry out what was decided. Two
 //! sources of them do that, [`fiber`](super::fiber) and [`shuttle`](super::shuttle), and this is what both share.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
-use super::kernel::{Bounds, Kernel, Next, Spare, TaskTurns};
+use super::kernel::{Bounds, Kernel, Next, TaskTurns};
 use super::{KERNEL, fiber, finish, shuttle, with};
 use crate::engine::{self, Arm, overflow};
 use crate::panics;
-use crate::run::{self, Outcome, Record, Run};
+use crate::run::{self, Outcome, Record};
 use crate::strategy::{Strategy, Switch};
 use crate::watch::Watched;
 
@@ -26,15 +26,20 @@ pub(crate) enum Coroutines {
 
 /// One run to be.
 pub(crate) struct Setup {
+    pub(crate) begin: Begin,
+    /// Of each task.
+    pub(crate) stack_bytes: usize,
+    pub(crate) body: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What the kernel has to know of it.
+pub(crate) struct Begin {
     pub(crate) seed: u64,
     pub(crate) strategy: Box<dyn Strategy>,
     pub(crate) bounds: Bounds,
     pub(crate) record: Record,
     pub(crate) watched: Watched,
     pub(crate) coroutines: Coroutines,
-    /// Of each task.
-    pub(crate) stack_bytes: usize,
-    pub(crate) body: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// A run that has ended.
@@ -51,7 +56,8 @@ pub(crate) struct Ended {
 
 thread_local! {
     static BODY: RefCell<Option<Arc<dyn Fn() + Send + Sync>>> = const { RefCell::new(None) };
-    static SPARE: RefCell<Spare> = RefCell::new(Spare::default());
+    /// The kernel of this OS thread, from its first run on. It is kept for good: an OS thread that makes runs makes many.
+    static KEPT: OnceCell<&'static RefCell<Kernel>> = const { OnceCell::new() };
 }
 
 /// Makes one run on this OS thread.
@@ -59,32 +65,28 @@ thread_local! {
 /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs in a
 /// half-finished run, and what the stacks owned is leaked.
 pub(crate) fn execute(setup: Setup) -> Ended {
+    let Setup { begin, stack_bytes, body } = setup;
     panics::install();
-    overflow::install(setup.stack_bytes);
-    let _arm = engine::enter(Arm::Sched);
-    let is_recorded = setup.record != Record::Hash;
-    let run = Run::new(setup.seed, setup.record, Some(&setup.watched), None);
-    run::begin_scheduled(&run);
-    let mut kernel = Kernel::new(run, setup.strategy, setup.bounds, is_recorded, SPARE.take());
-    kernel.coroutines = setup.coroutines;
-    KERNEL.set(Some(Box::new(kernel)));
-    BODY.set(Some(setup.body));
+    overflow::install(stack_bytes);
+    let coroutines = begin.coroutines;
+    let kernel = KEPT.with(|kept| *kept.get_or_init(|| Box::leak(Box::new(RefCell::new(Kernel::idle())))));
+    let arm = engine::enter(Arm::Sched);
+    kernel.borrow_mut().begin(begin);
+    KERNEL.set(Some(kernel));
+    run::begin_scheduled(&kernel.borrow().run);
+    BODY.set(Some(body));
     panics::guard(true);
-    match setup.coroutines {
-        Coroutines::Fiber => fiber::execute(setup.stack_bytes),
-        Coroutines::Shuttle => shuttle::execute(setup.stack_bytes),
+    match coroutines {
+        Coroutines::Fiber => fiber::execute(stack_bytes),
+        Coroutines::Shuttle => shuttle::execute(stack_bytes),
     }
     panics::guard(false);
-    BODY.take();
+    drop(BODY.take());
     crate::thread::forget_handles();
-    run::end();
-    let Some(mut kernel) = KERNEL.take() else { unreachable!("invariant: the kernel that was begun above is there") };
-    let (quiescent, choices) = (!kernel.halted, kernel.choices);
-    let tasks = if is_recorded { kernel.turns() } else { Vec::new() };
-    let switches = kernel.switches.take().unwrap_or_default();
-    let (run, spare) = kernel.end();
-    SPARE.set(spare);
-    Ended { outcome: run.finish(quiescent), switches, tasks, choices }
+    run::end_scheduled();
+    KERNEL.set(None);
+    drop(arm);
+    kernel.borrow_mut().end()
 }
 
 /// What the first task does.

@@ -5,7 +5,7 @@
 //! [`overflow`](crate::engine::overflow) reports.
 
 use std::cell::{Cell, RefCell};
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use corosensei::stack::DefaultStack;
@@ -17,7 +17,8 @@ use super::with;
 use crate::op::TaskId;
 use crate::panics;
 
-type Fiber = Coroutine<(), (), (), DefaultStack>;
+/// It gives the kernel's decision, if it knows it already, for the loop below to carry out.
+type Fiber = Coroutine<(), Option<Next>, (), DefaultStack>;
 
 /// The fibers of the run that this OS thread makes, and the stacks that wait for the next.
 struct Fibers {
@@ -28,66 +29,86 @@ struct Fibers {
 }
 
 thread_local! {
-    static FIBERS: RefCell<Fibers> = const { RefCell::new(Fibers { stack_bytes: 0, live: Vec::new(), idle: Vec::new() }) };
+    /// The fibers of this OS thread, kept for good as its kernel is.
+    static FIBERS: Cell<Option<&'static RefCell<Fibers>>> = const { Cell::new(None) };
     /// The way out of the fiber that runs.
-    static YIELDER: Cell<*const Yielder<(), ()>> = const { Cell::new(ptr::null()) };
+    static YIELDER: Cell<*const Yielder<(), Option<Next>>> = const { Cell::new(ptr::null()) };
+}
+
+fn fibers() -> &'static RefCell<Fibers> {
+    if let Some(fibers) = FIBERS.get() {
+        return fibers;
+    }
+    let fibers = Box::leak(Box::new(RefCell::new(Fibers { stack_bytes: 0, live: Vec::new(), idle: Vec::new() })));
+    FIBERS.set(Some(fibers));
+    fibers
 }
 
 /// Runs the tasks as the kernel decides, until it says that the run is over.
 pub(super) fn execute(stack_bytes: usize) {
-    FIBERS.with_borrow_mut(|fibers| {
-        if fibers.stack_bytes != stack_bytes {
-            fibers.idle.clear();
-            fibers.stack_bytes = stack_bytes;
-        }
-    });
+    let fibers = fibers();
+    fibers.borrow_mut().take_stacks_of(stack_bytes);
     spawn(main_task);
     // What a task panics with is caught on its own stack; what comes through nevertheless is the harness's own.
-    let ran = catch_unwind(|| {
-        while let Next::Task(task) = next() {
-            resume(task);
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let mut decided = None;
+        while let Next::Task(task) = decided.take().unwrap_or_else(next) {
+            decided = resume(fibers, task);
         }
-    });
+    }));
     if let Err(panic) = ran {
         with(|kernel| kernel.give_up(panics::bug_of(panic.as_ref())));
     }
-    FIBERS.with_borrow_mut(Fibers::abandon);
+    fibers.borrow_mut().abandon();
 }
 
 /// Starts the fiber of the next task; the kernel decides when it runs.
 pub(super) fn spawn(body: impl FnOnce() + 'static) {
-    FIBERS.with_borrow_mut(|fibers| {
-        let stack = fibers.stack();
-        fibers.live.push(Some(Fiber::with_stack(stack, move |yielder, ()| {
-            YIELDER.set(yielder);
-            body();
-        })));
-    });
+    let mut fibers = fibers().borrow_mut();
+    let stack = fibers.stack();
+    fibers.live.push(Some(Fiber::with_stack(stack, move |yielder, ()| {
+        YIELDER.set(yielder);
+        body();
+    })));
 }
 
-fn resume(task: TaskId) {
+fn resume(fibers: &RefCell<Fibers>, task: TaskId) -> Option<Next> {
     // Out of the list while it runs, since it may start other fibers.
-    let fiber = FIBERS.with_borrow_mut(|fibers| fibers.live.get_mut(task.index()).and_then(Option::take));
+    let fiber = fibers.borrow_mut().live.get_mut(task.index()).and_then(Option::take);
     let Some(mut fiber) = fiber else { unreachable!("invariant: a task that is chosen has a fiber that is suspended") };
     let result = fiber.resume(());
-    FIBERS.with_borrow_mut(|fibers| match result {
-        CoroutineResult::Yield(()) => fibers.live[task.index()] = Some(fiber),
-        CoroutineResult::Return(()) => fibers.idle.push(fiber.into_stack()),
-    });
+    let mut fibers = fibers.borrow_mut();
+    match result {
+        CoroutineResult::Yield(decided) => {
+            fibers.live[task.index()] = Some(fiber);
+            decided
+        }
+        CoroutineResult::Return(()) => {
+            fibers.idle.push(fiber.into_stack());
+            None
+        }
+    }
 }
 
-/// Lets the engine go on with the task that the kernel has decided on; returns when this one is chosen again.
+/// Lets the task go on that the kernel has decided on; returns when this one is chosen again.
 #[expect(unsafe_code, reason = "the fiber's way out is kept as a pointer; see the argument at the block")]
-pub(super) fn switch() {
+pub(super) fn switch(decided: Option<Next>) {
     let yielder = YIELDER.get();
     // SAFETY: only the code of a running fiber comes here. Each fiber sets `YIELDER` to its own yielder when it begins and
     // again whenever it goes on, so the pointer is that of this very fiber; the yielder lies at the base of its stack, and
     // lives as long as the fiber has not ended.
-    unsafe { (*yielder).suspend(()) };
+    unsafe { (*yielder).suspend(decided) };
     YIELDER.set(yielder);
 }
 
 impl Fibers {
+    fn take_stacks_of(&mut self, bytes: usize) {
+        if self.stack_bytes != bytes {
+            self.idle.clear();
+            self.stack_bytes = bytes;
+        }
+    }
+
     fn stack(&mut self) -> DefaultStack {
         match self.idle.pop() {
             Some(stack) => stack,

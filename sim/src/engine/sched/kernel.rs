@@ -12,14 +12,14 @@ use smallvec::SmallVec;
 
 use super::alarm::Alarm;
 use super::clock::Clock;
-use super::execution::Coroutines;
+use super::execution::{Begin, Coroutines, Ended};
 use super::objects::{Mode, Objects};
 use super::tasks::TaskSet;
 use crate::engine::blocked::{self, Awaits, Blocked};
 use crate::engine::spin::Spin;
 use crate::op::{ObjectId, Op, TaskId, TaskKey};
-use crate::run::Run;
-use crate::strategy::{Asleep, Strategy, Switch, View};
+use crate::run::{Record, Run};
+use crate::strategy::{Asleep, Forced, Strategy, Switch, View};
 use crate::violation::{Violation, ViolationKind};
 use crate::void::Void;
 
@@ -138,50 +138,61 @@ pub(super) struct Kernel {
     pub(super) switches: Option<Vec<Switch>>,
 }
 
-/// What outlives a run, so that the next one need not allocate it.
-#[derive(Debug, Default)]
-pub(super) struct Spare {
-    tasks: Vec<Task>,
-    sleepers: Vec<Sleeper>,
-    objects: Objects,
-}
-
 impl Kernel {
-    pub(super) fn new(run: Run, strategy: Box<dyn Strategy>, bounds: Bounds, record: bool, spare: Spare) -> Kernel {
-        let mut kernel = Kernel {
-            run,
-            tasks: spare.tasks,
+    /// Before its first run.
+    pub(super) fn idle() -> Kernel {
+        Kernel {
+            run: Run::new(0, Record::Hash, None, None),
+            tasks: Vec::new(),
             ready: TaskSet::default(),
-            sleepers: spare.sleepers,
+            sleepers: Vec::new(),
             slept: 0,
             early_ns: 0,
-            objects: spare.objects,
+            objects: Objects::default(),
             tracks: false,
             current: TaskId::MAIN,
             pending: None,
-            watches: strategy.watches(),
-            strategy,
+            strategy: Box::new(Forced::new(&[])),
+            watches: false,
             coroutines: Coroutines::Fiber,
             steps: 0,
             choices: 0,
             now_ns: 0,
-            halted: false,
+            halted: true,
             yielding: false,
             unfinished: 0,
             alarm: None,
-            bounds,
-            switches: record.then(Vec::new),
-        };
-        kernel.add_task(TaskId::MAIN, TaskKey::MAIN, None);
-        kernel
+            bounds: Bounds { steps_max: 0, drift_ns: 0 },
+            switches: None,
+        }
     }
 
-    /// The run, and what the next one may use again.
-    pub(super) fn end(mut self) -> (Run, Spare) {
+    /// Begins a run. What was allocated for the one before is used again.
+    pub(super) fn begin(&mut self, setup: Begin) {
+        let Begin { seed, strategy, bounds, record, watched, coroutines } = setup;
+        self.run.begin(seed, record, Some(&watched));
         self.tasks.clear();
+        self.ready.clear();
         self.sleepers.clear();
         self.objects.clear();
-        (self.run, Spare { tasks: self.tasks, sleepers: self.sleepers, objects: self.objects })
+        (self.slept, self.early_ns, self.now_ns) = (0, 0, 0);
+        (self.steps, self.choices, self.unfinished) = (0, 0, 0);
+        (self.tracks, self.halted, self.yielding) = (false, false, false);
+        (self.current, self.pending, self.alarm) = (TaskId::MAIN, None, None);
+        self.watches = strategy.watches();
+        (self.strategy, self.coroutines, self.bounds) = (strategy, coroutines, bounds);
+        self.switches = (record != Record::Hash).then(Vec::new);
+        self.add_task(TaskId::MAIN, TaskKey::MAIN, None);
+    }
+
+    /// What the run came to.
+    pub(super) fn end(&mut self) -> Ended {
+        let switches = self.switches.take();
+        let tasks = if switches.is_some() { self.turns() } else { Vec::new() };
+        let outcome = self.run.finish(!self.halted);
+        // Nothing of the component's is kept until the next run.
+        self.halted = true;
+        Ended { outcome, switches: switches.unwrap_or_default(), tasks, choices: self.choices }
     }
 
     /// A new task, ready to start. What its parent did before happened before it; the alarm has none.

@@ -17,11 +17,11 @@ mod tasks;
 mod tests;
 mod token;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 
 pub(crate) use alarm::{await_alarm, set_alarm, start_alarm};
-pub(crate) use execution::{Coroutines, Ended, Setup, execute};
+pub(crate) use execution::{Begin, Coroutines, Ended, Setup, execute};
 pub(crate) use kernel::{Bounds, Task};
 use kernel::{Go, Kernel, Need, Next};
 pub(crate) use sync::{
@@ -38,15 +38,16 @@ use crate::run::Run;
 use crate::trace::Item;
 
 thread_local! {
-    static KERNEL: RefCell<Option<Box<Kernel>>> = const { RefCell::new(None) };
+    /// The kernel of the run that this OS thread makes now.
+    static KERNEL: Cell<Option<&'static RefCell<Kernel>>> = const { Cell::new(None) };
 }
 
 #[inline]
 fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
-    KERNEL.with_borrow_mut(|kernel| match kernel {
-        Some(kernel) => f(kernel),
+    match KERNEL.get() {
+        Some(kernel) => f(&mut kernel.borrow_mut()),
         None => unreachable!("invariant: the scheduled arm is entered with a kernel"),
-    })
+    }
 }
 
 /// Calls `f` with what the run has shown so far.
@@ -95,13 +96,13 @@ fn enter<R>(op: Op, need: Need, effect: impl FnOnce(&mut Kernel) -> R) -> Option
             kernel.operate(op);
             return Ok(effect.take().map(|effect| effect(kernel)));
         }
-        Err(go)
+        Err((go, kernel.leave()))
     });
     match entered {
         Ok(done) => return done,
-        Err(Go::Over) => return None,
-        Err(Go::Stuck) => panics::stuck_while_unwinding(&format!("waits ({})", op.kind)),
-        Err(Go::Stay | Go::Switch) => switch(),
+        Err((Go::Over, _)) => return None,
+        Err((Go::Stuck, _)) => panics::stuck_while_unwinding(&format!("waits ({})", op.kind)),
+        Err((Go::Stay | Go::Switch, way)) => switch(way),
     }
     with(|kernel| {
         kernel.operate(op);
@@ -114,13 +115,12 @@ fn give_way(on: ObjectId, location: &'static Location<'static>) {
     if std::thread::panicking() {
         panics::stuck_while_unwinding("waits");
     }
-    let go = with(|kernel| {
+    let way = with(|kernel| {
         kernel.run.record(Item::Blocked { on }, location);
-        kernel.go()
+        (kernel.go() != Go::Stay).then(|| kernel.leave())
     });
-    match go {
-        Go::Stay => {}
-        Go::Switch | Go::Over | Go::Stuck => switch(),
+    if let Some(way) = way {
+        switch(way);
     }
     with(Kernel::resume);
 }
@@ -131,13 +131,13 @@ pub(crate) fn point(op: Op) {
 
 /// Ends the run at this very place; the task is not resumed.
 pub(crate) fn stop_here() {
-    let over = with(|kernel| {
+    let way = with(|kernel| {
         let over = std::mem::replace(&mut kernel.halted, true);
         kernel.pending = Some(Next::Halt);
-        over
+        (!over).then(|| kernel.leave())
     });
-    if !over {
-        switch();
+    if let Some(way) = way {
+        switch(way);
     }
 }
 
@@ -203,11 +203,30 @@ fn run_task(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
     finish(location);
 }
 
+/// How the current task lets another go on.
+enum Way {
+    /// To this one; the kernel is asked if there is none.
+    Fiber(Option<Next>),
+    /// shuttle asks the kernel.
+    Shuttle,
+}
+
+impl Kernel {
+    #[inline]
+    fn leave(&mut self) -> Way {
+        match self.coroutines {
+            Coroutines::Fiber => Way::Fiber(self.pending.take()),
+            Coroutines::Shuttle => Way::Shuttle,
+        }
+    }
+}
+
 /// Lets another task go on, as the kernel has decided; returns when this one is chosen again.
-fn switch() {
-    match with(|kernel| kernel.coroutines) {
-        Coroutines::Fiber => fiber::switch(),
-        Coroutines::Shuttle => shuttle::switch(),
+#[inline]
+fn switch(way: Way) {
+    match way {
+        Way::Fiber(next) => fiber::switch(next),
+        Way::Shuttle => shuttle::switch(),
     }
 }
 

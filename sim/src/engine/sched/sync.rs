@@ -341,7 +341,7 @@ pub(crate) fn cell_access(object: ObjectId, kind: OpKind, location: &'static Loc
     if let Some((did, earlier)) = race {
         let doing = if kind == OpKind::CellWrite { "writes" } else { "reads" };
         let violation = run::with(|run| {
-            let name = |task: TaskId| run.tasks.get(task.index()).map_or("-", |task| &*task.name);
+            let name = |task: TaskId| run.tasks.get(task.index()).map_or("-", |task| task.name.text);
             let class = run.objects.get(object.0 as usize).copied().unwrap_or("cell");
             let label = run.label(object);
             Violation::about(

@@ -7,66 +7,93 @@ use crate::op::TaskId;
 const BITS: usize = u64::BITS as usize;
 
 /// A set of tasks, in the order of their numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TaskSet(SmallVec<[u64; 2]>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskSet {
+    words: SmallVec<[u64; 2]>,
+    /// How many there are: counting bits is slow where the processor's own instruction may not be used.
+    len: usize,
+}
 
 impl TaskSet {
+    #[inline]
     pub(crate) fn insert(&mut self, task: TaskId) {
-        let word = task.index() / BITS;
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
+        let (word, bit) = (task.index() / BITS, 1 << (task.index() % BITS));
+        if self.words.len() <= word {
+            self.words.resize(word + 1, 0);
         }
-        self.0[word] |= 1 << (task.index() % BITS);
+        self.len += usize::from(self.words[word] & bit == 0);
+        self.words[word] |= bit;
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, task: TaskId) {
-        if let Some(word) = self.0.get_mut(task.index() / BITS) {
-            *word &= !(1 << (task.index() % BITS));
+        let (word, bit) = (task.index() / BITS, 1 << (task.index() % BITS));
+        if let Some(word) = self.words.get_mut(word) {
+            self.len -= usize::from(*word & bit != 0);
+            *word &= !bit;
         }
     }
 
+    #[inline]
     pub(crate) fn contains(&self, task: TaskId) -> bool {
-        self.0.get(task.index() / BITS).is_some_and(|word| word & (1 << (task.index() % BITS)) != 0)
+        self.words.get(task.index() / BITS).is_some_and(|word| word & (1 << (task.index() % BITS)) != 0)
     }
 
     pub(crate) fn add_all(&mut self, others: &TaskSet) {
-        if self.0.len() < others.0.len() {
-            self.0.resize(others.0.len(), 0);
+        if self.words.len() < others.words.len() {
+            self.words.resize(others.words.len(), 0);
         }
-        for (word, other) in self.0.iter_mut().zip(&others.0) {
+        for (word, other) in self.words.iter_mut().zip(&others.words) {
+            self.len += (other & !*word).count_ones() as usize;
             *word |= other;
         }
     }
 
     pub(crate) fn remove_all(&mut self, others: &TaskSet) {
-        for (word, other) in self.0.iter_mut().zip(&others.0) {
+        for (word, other) in self.words.iter_mut().zip(&others.words) {
+            self.len -= (*word & other).count_ones() as usize;
             *word &= !other;
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.iter().all(|word| *word == 0)
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+        self.len = 0;
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+        self.len
     }
 
     /// The `nth` task, counted from 0.
+    #[inline]
     pub(crate) fn nth(&self, mut nth: usize) -> Option<TaskId> {
-        for (index, word) in self.0.iter().enumerate() {
-            let count = word.count_ones() as usize;
-            if nth < count {
-                let mut word = *word;
-                for _ in 0..nth {
-                    // Clears the lowest bit.
-                    word &= word - 1;
-                }
-                return Some(TaskId((index * BITS) as u32 + word.trailing_zeros()));
-            }
-            nth -= count;
+        if nth >= self.len {
+            return None;
         }
-        None
+        let mut index = 0;
+        if self.words.len() > 1 {
+            loop {
+                let count = self.words[index].count_ones() as usize;
+                if nth < count {
+                    break;
+                }
+                nth -= count;
+                index += 1;
+            }
+        }
+        let mut word = self.words[index];
+        for _ in 0..nth {
+            // Clears the lowest bit.
+            word &= word - 1;
+        }
+        Some(TaskId((index * BITS) as u32 + word.trailing_zeros()))
     }
 
     /// How many tasks come before `task`, if it is in the set.
@@ -75,12 +102,12 @@ impl TaskSet {
             return None;
         }
         let (word, bit) = (task.index() / BITS, task.index() % BITS);
-        let before: usize = self.0[..word].iter().map(|word| word.count_ones() as usize).sum();
-        Some(before + (self.0[word] & ((1 << bit) - 1)).count_ones() as usize)
+        let before: usize = self.words[..word].iter().map(|word| word.count_ones() as usize).sum();
+        Some(before + (self.words[word] & ((1 << bit) - 1)).count_ones() as usize)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = TaskId> + '_ {
-        self.0.iter().enumerate().flat_map(|(index, word)| {
+        self.words.iter().enumerate().flat_map(|(index, word)| {
             let mut left = *word;
             std::iter::from_fn(move || {
                 let bit = (left != 0).then(|| left.trailing_zeros())?;

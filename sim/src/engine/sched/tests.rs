@@ -4,7 +4,7 @@ use std::sync::Arc as StdArc;
 use std::time::Duration;
 
 use super::objects::ObjectState;
-use super::{Bounds, Coroutines, Setup, execute};
+use super::{Begin, Bounds, Coroutines, Setup, execute};
 use crate::explore::CaseName;
 use crate::op::{OpKind, TaskId};
 use crate::run::Record;
@@ -35,19 +35,21 @@ impl Strategy for Spy {
     }
 }
 
-fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
-    let kept = StdArc::new(std::sync::Mutex::new(Vec::new()));
-    let setup = Setup {
+fn setup(strategy: Box<dyn Strategy>, body: impl Fn() + Send + Sync + 'static) -> Setup {
+    let begin = Begin {
         seed: 1,
-        strategy: Box::new(Spy(StdArc::clone(&kept))),
+        strategy,
         bounds: Bounds { steps_max: 1_000, drift_ns: 1_000_000_000 },
         record: Record::Hash,
         watched: Watched { case: StdArc::new(CaseName::default()), patience: Duration::from_secs(10) },
         coroutines: Coroutines::Fiber,
-        stack_bytes: 256 * 1024,
-        body: StdArc::new(body),
     };
-    let ended = execute(setup);
+    Setup { begin, stack_bytes: 256 * 1024, body: StdArc::new(body) }
+}
+
+fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
+    let kept = StdArc::new(std::sync::Mutex::new(Vec::new()));
+    let ended = execute(setup(Box::new(Spy(StdArc::clone(&kept))), body));
     assert_eq!(ended.outcome.violation, None);
     let kept = kept.lock().expect("one thread").clone();
     assert_eq!(kept.len() as u32, ended.outcome.steps, "one decision a step");
@@ -79,23 +81,13 @@ impl Strategy for Wrong {
 #[test]
 fn a_strategy_with_a_bug_is_a_fault_of_the_harness_and_no_finding() {
     for (decision, panics) in [(0, false), (3, false), (0, true), (3, true)] {
-        let setup = Setup {
-            seed: 1,
-            strategy: Box::new(Wrong { decision, panics }),
-            bounds: Bounds { steps_max: 1_000, drift_ns: 0 },
-            record: Record::Hash,
-            watched: Watched { case: StdArc::new(CaseName::default()), patience: Duration::from_secs(10) },
-            coroutines: Coroutines::Fiber,
-            stack_bytes: 256 * 1024,
-            body: StdArc::new(|| {
-                let lock = Arc::new(Mutex::new(0));
-                let other = lock.clone();
-                let task = thread::spawn(move || *other.lock() += 1);
-                *lock.lock() += 1;
-                task.join();
-            }),
-        };
-        let ended = execute(setup);
+        let ended = execute(setup(Box::new(Wrong { decision, panics }), || {
+            let lock = Arc::new(Mutex::new(0));
+            let other = lock.clone();
+            let task = thread::spawn(move || *other.lock() += 1);
+            *lock.lock() += 1;
+            task.join();
+        }));
         assert_eq!(ended.outcome.violation, None);
         let Some(Void::Harness(text)) = ended.outcome.void else {
             panic!("decision {decision}: the run has a verdict")
