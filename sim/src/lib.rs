@@ -1,10 +1,10 @@
 //! Deterministic simulation of concurrent components, with a ledger of who owns what.
 //!
 //! A component is written once against [`sync`], [`thread`], [`cell`] and [`time`], whose names are std's. A [`Case`] runs
-//! it under an [`Engine`]: seeded schedules by our own strategies, loom exhaustively, or real
-//! threads. The [`ledger`] answers at once when a resource is released twice, used after its release, handed to the wrong
-//! peer or never let go; [`property`] holds what else must be true. A finding is a [`Failure`] with a token that replays
-//! it, and [`replay`] shrinks it to the few switches that matter.
+//! it under an [`Engine`]: seeded schedules by our own strategies, loom exhaustively, or real threads. The [`ledger`]
+//! answers at once when a resource is released twice, used after its release, handed to the wrong peer or never let go;
+//! [`property`] holds what else must be true. A finding is a [`Failure`] with a token that replays it, and [`replay`]
+//! shrinks it to the few switches that matter.
 //!
 //! ```
 //! use sim::{Check, ledger::{Owner, Resource}, thread};
