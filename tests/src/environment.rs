@@ -1,4 +1,4 @@
-//! The knobs of the suite: `LASTREF_SEED` and `LASTREF_SCHEDULES`.
+//! The knobs of the suite: `LASTREF_SEED`, `LASTREF_SCHEDULES` and `LASTREF_THOROUGH`.
 //!
 //! Tests are run by `cargo test`, which leaves no room for flags of our own; and a failing test's line must be one that
 //! can be pasted. `LASTREF_SEED` alone is one execution, that of the seed, which is how a failure is shown again.
@@ -71,6 +71,12 @@ impl Knobs {
             (seed, schedules) => Knobs::Search { seed: seed.unwrap_or(defaults::SEED), schedules },
         })
     }
+}
+
+/// Whether tests are to be as thorough as they can (`LASTREF_THOROUGH`), as before a change lands, and not only as thorough
+/// as every `cargo test` has to be.
+pub fn is_thorough() -> bool {
+    read("LASTREF_THOROUGH").is_some()
 }
 
 /// Whether generated documents are to be written anew instead of compared.

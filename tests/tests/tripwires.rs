@@ -8,15 +8,18 @@ use std::process::ExitCode;
 
 use lastref_tests::canaries::{BROKEN, CANARIES, Canary, SOUND};
 use lastref_tests::cells::{self, SuiteCell};
+use lastref_tests::environment::is_thorough;
 use lastref_tests::search::{hunt, search};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, defaults};
 use sim::ViolationKind;
-use sim::explore::{Budget, Case, CaseName, Cell, Engine, Report, Verdict, run_one};
+use sim::explore::{Budget, Case, CaseName, Cell, Engine, Report, Verdict, digest, run_one};
 use sim::replay::{Repro, ShrinkLimits, Token, replay_repro, shrink};
 
 /// Every canary is found in far fewer.
 const SCHEDULES: u64 = 300;
+/// Runs of each cell in the hunts that differ in their number of jobs: two chunks.
+const SCHEDULES_BY_JOBS: u64 = 64;
 /// Real threads are slow to start, and what they show is not theirs to repeat.
 const SCHEDULES_ON_THREADS: u64 = 20;
 
@@ -93,21 +96,20 @@ fn sound_on_threads(canary: &Canary) -> Result<(), Failed> {
 
 /// Once more under the same engine, or on shuttle's coroutines in place of ours.
 fn same_twice(cell: &SuiteCell) -> Result<(), Failed> {
-    for seed in 0..20 {
-        let again = if seed % 2 == 0 { cell.cell.engine } else { Engine::Shuttle };
-        let run = |engine| run_one(&cell.cell.case, engine, cell.cell.strategy, seed);
-        let (first, second) = (run(cell.cell.engine), run(again));
-        let property = |report: &Report| report.failure().map(|failure| failure.property.clone());
-        let gist = |report: &Report| (report.steps, report.trace_hash, report.reached.clone(), property(report));
-        assert_eq!(gist(&first), gist(&second), "seed {seed}, first under {}, then {again}", cell.cell.engine);
-        assert_eq!(first.full_table, second.full_table, "seed {seed}");
+    let Cell { case, engine, strategy, .. } = &cell.cell;
+    for seed in 0..if is_thorough() { 100 } else { 20 } {
+        let again = if seed % 2 == 0 { *engine } else { Engine::Shuttle };
+        let run = |engine| digest(case, engine, *strategy, seed);
+        assert_eq!(run(*engine), run(again), "seed {seed}, first under {engine}, then {again}");
     }
+    let table = |engine| run_one(case, engine, *strategy, 0).full_table;
+    assert_eq!(table(*engine), table(Engine::Shuttle));
     Ok(())
 }
 
 fn seeds_matter() -> Result<(), Failed> {
     for cell in scheduled_cells() {
-        let run = |seed| run_one(&cell.cell.case, cell.cell.engine, cell.cell.strategy, seed).trace_hash;
+        let run = |seed| digest(&cell.cell.case, cell.cell.engine, cell.cell.strategy, seed).trace_hash;
         let hashes: BTreeSet<u64> = (0..20).map(run).collect();
         assert!(hashes.len() > 1, "{}: twenty seeds, one trace", cell.name());
     }
@@ -116,7 +118,8 @@ fn seeds_matter() -> Result<(), Failed> {
 
 fn jobs_do_not_matter() -> Result<(), Failed> {
     let cells: Vec<Cell> = scheduled_cells().into_iter().map(|cell| cell.cell).collect();
-    let run = |jobs| -> Vec<String> { hunt(cells.clone(), defaults::SEED, SCHEDULES, jobs).iter().map(gist).collect() };
+    let schedules = if is_thorough() { SCHEDULES } else { SCHEDULES_BY_JOBS };
+    let run = |jobs| -> Vec<String> { hunt(cells.clone(), defaults::SEED, schedules, jobs).iter().map(gist).collect() };
     assert_eq!(run(1), run(4));
     Ok(())
 }
@@ -134,7 +137,10 @@ fn replays(cell: &SuiteCell) -> Result<(), Failed> {
     let again = again.failure().ok_or("the token replays clean")?;
     assert_eq!(again.to_string(), failure.to_string());
 
-    let shrunk = shrink(case, failure, ShrinkLimits::default()).ok_or("the failure does not replay")?;
+    // How small it gets is what the snapshots show; here a case that is a little smaller does.
+    let runs_max = if is_thorough() { ShrinkLimits::default().runs_max } else { 300 };
+    let limits = ShrinkLimits { runs_max, ..ShrinkLimits::default() };
+    let shrunk = shrink(case, failure, limits).ok_or("the failure does not replay")?;
     let folder = tempfile::tempdir()?;
     let saved = Repro::load(&shrunk.repro.save(folder.path())?)?;
     let replayed = replay_repro(case, &saved)?;

@@ -30,7 +30,7 @@ pub use recheck::RECHECK_PERCENT;
 pub use report::{Failure, Origin, Preemptions, Report, Verdict};
 pub(crate) use runs::{Exact, build, run_exact};
 pub(crate) use single::report_of;
-pub use single::{Recording, drive, run_one, transitions};
+pub use single::{Digest, Recording, digest, drive, run_one, transitions};
 
 pub use crate::engine::Engine;
 pub use crate::strategy::StrategyName;

@@ -30,6 +30,30 @@ pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -
     Report { seconds, ..report }
 }
 
+/// What tells one execution from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// The hash of the trace.
+    pub trace_hash: u64,
+    /// How many steps it had.
+    pub steps: u32,
+    /// The rare states that it reached.
+    pub reached: BTreeSet<&'static str>,
+    /// The property that it violated.
+    pub property: Option<String>,
+}
+
+/// Makes the run of `seed` under `engine`, a scheduled one, without recording it.
+pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Digest {
+    let outcome = Runs::new(case, engine, strategy).make(seed, Record::Hash).outcome;
+    Digest {
+        trace_hash: outcome.trace.hash(),
+        steps: outcome.steps,
+        reached: outcome.reached.into_keys().collect(),
+        property: outcome.violation.map(|violation| violation.property),
+    }
+}
+
 /// The state changes that the model told of in the run of `seed`, each as `machine from -> to`.
 ///
 /// Many runs together pin what the state machines of a model do, whichever object did it and when.
