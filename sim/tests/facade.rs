@@ -488,6 +488,8 @@ fn park_keeps_one_token() {
 fn once_runs_once_and_a_lock_is_written_once() {
     clean(&ALL, || {
         let shared = Arc::new((Once::new(), OnceLock::new(), AtomicUsize::new(0)));
+        assert!(!shared.0.is_completed());
+        assert_eq!(shared.1.get(), None);
         let other = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -503,6 +505,8 @@ fn once_runs_once_and_a_lock_is_written_once() {
         let mine = *shared.1.get_or_init(|| 2);
         assert_eq!(other.join(), mine);
         assert_eq!(shared.2.load(Ordering::Relaxed), 1);
+        assert!(shared.0.is_completed());
+        assert_eq!(shared.1.get(), Some(&mine));
     });
 }
 

@@ -68,6 +68,21 @@ fn only_the_owner_uses_and_hands_over() {
 }
 
 #[test]
+fn a_resource_names_its_present_owner() {
+    let found = Check::new("owner").search(|| {
+        let buffer = Resource::acquire("buffer", ALICE);
+        assert_eq!(buffer.owner(), Some(ALICE));
+        buffer.transfer(ALICE, BOB);
+        assert_eq!(buffer.owner(), Some(BOB));
+        buffer.unclaim(BOB);
+        assert_eq!(buffer.owner(), None);
+        buffer.claim(ALICE);
+        buffer.release(ALICE);
+    });
+    assert!(found.is_ok(), "{found:?}");
+}
+
+#[test]
 fn what_was_given_up_is_nobodys_to_use() {
     check(ViolationKind::WrongOwner, "buffer is touched only by its owner", || {
         let buffer = Resource::acquire("buffer", ALICE);

@@ -117,6 +117,22 @@ fn a_finish_hits_at_its_byte_though_its_end_writes_no_more() {
     assert_eq!(read_of_one_segment(vec![late], |took| took >= ms(100)), (100, None));
 }
 
+/// Both are due at the same time: the client sends FIN, and the stall delays it.
+#[test]
+fn two_late_faults_of_one_moment_both_hit() {
+    let late = |kind| Fault { after_ms: 100, ..fault(End::Client, 100, kind) };
+    let both = vec![late(FaultKind::Stall { ms: 100 }), late(FaultKind::Finish)];
+    assert_eq!(read_of_one_segment(both, |took| took >= ms(200)), (100, None));
+}
+
+/// A write beyond the byte of the finish triggers the finish at once. The stall, at a lower byte, still happens.
+#[test]
+fn a_finish_does_not_use_up_the_fault_before_it() {
+    let stall = fault(End::Client, 20, FaultKind::Stall { ms: 100 });
+    let finish = fault(End::Client, 60, FaultKind::Finish);
+    assert_eq!(read_of_one_segment(vec![stall, finish], |took| took >= ms(100)), (60, None));
+}
+
 /// Each fault is counted once, in its phase, by its name: also those of the attempt, and a FIN.
 #[test]
 fn a_fault_of_any_kind_is_counted_and_told_of() {

@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 
 use proptest::strategy::Just;
-use sim::explore::run_one;
+use sim::explore::{run_one, transitions};
 use sim::property::always;
 use sim::sync::atomic::{AtomicUsize, Ordering};
 use sim::sync::{Arc, Mutex};
 use sim::{Case, CaseName, Engine, Report, StrategyName, random, thread};
 
-fn run(engine: Engine, seed: u64, body: impl Fn() + Send + Sync + 'static) -> Report {
+fn case(body: impl Fn() + Send + Sync + 'static) -> Case {
     let name = CaseName { component: "test".to_owned(), scenario: "record".to_owned(), variant: "fixed".to_owned() };
-    run_one(&Case::new(name, || Just(()), move |()| body()), engine, StrategyName::Random, seed)
+    Case::new(name, || Just(()), move |()| body())
+}
+
+fn run(engine: Engine, seed: u64, body: impl Fn() + Send + Sync + 'static) -> Report {
+    run_one(&case(body), engine, StrategyName::Random, seed)
 }
 
 /// What main and two children draw in the run of this seed.
@@ -60,6 +64,18 @@ fn the_hash_of_a_run_says_what_it_came_to() {
     let hashes = ["all is well", "one thing is wrong", "another is"].map(|sentence| ends_with(sentence).trace_hash);
     assert_eq!(hashes.iter().collect::<BTreeSet<_>>().len(), 3, "{hashes:?}");
     assert_eq!(ends_with("another is").trace_hash, hashes[2]);
+}
+
+#[test]
+fn the_transitions_of_a_run_are_the_state_changes_that_its_model_recorded() {
+    let case = case(|| {
+        sim::trace::transition("pipe", 0, "Idle", "Busy");
+        sim::note!("the pipe is busy");
+        sim::trace::transition("pipe", 1, "Idle", "Busy");
+        sim::trace::transition("pipe", 0, "Busy", "Idle");
+    });
+    let expected = ["pipe Busy -> Idle", "pipe Idle -> Busy"].map(str::to_owned);
+    assert_eq!(transitions(&case, StrategyName::Random, 1), BTreeSet::from(expected));
 }
 
 #[test]

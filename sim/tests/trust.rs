@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize as Plain, Ordering::SeqCst};
 use std::sync::{Arc as Shared, LazyLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use sim::cell::RaceCell;
@@ -105,6 +106,17 @@ fn a_thread_of_the_system_inside_a_run_is_told_as_that() {
         let stranger = std::thread::spawn(move || *own.lock() += 1);
         let _ = stranger.join();
         *lock.lock() += 1;
+    });
+}
+
+#[test]
+fn a_waker_used_by_a_thread_of_the_system_is_told_as_that() {
+    check_told(&[Engine::Shuttle], &["std::thread::spawn", "sim::thread::spawn"], || {
+        sim::net::block_on(std::future::poll_fn(|context| {
+            let waker = context.waker().clone();
+            let _ = std::thread::spawn(move || waker.wake()).join();
+            Poll::Ready(())
+        }));
     });
 }
 

@@ -200,7 +200,38 @@ fn in_process(case: &Case, origin: &Origin, budget: LoomBudget) -> Report {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Just;
+
     use super::*;
+    use crate::strategy::StrategyName;
+    use crate::sync::Arc;
+    use crate::sync::atomic::{AtomicUsize, Ordering};
+
+    /// The first exploration uses up `raise` exactly: no second one starts, and the report is that of the first.
+    #[test]
+    fn an_exploration_that_uses_up_the_budget_exactly_is_the_last() {
+        let name =
+            CaseName { component: "test".to_owned(), scenario: "budget".to_owned(), variant: "fixed".to_owned() };
+        let case = Case::new(
+            name.clone(),
+            || Just(()),
+            |()| {
+                let count = Arc::new(AtomicUsize::new(0));
+                let own = Arc::clone(&count);
+                let task = crate::thread::spawn(move || _ = own.fetch_add(1, Ordering::SeqCst));
+                count.fetch_add(1, Ordering::SeqCst);
+                task.join();
+            },
+        );
+        let case = case.small(());
+        let origin = Origin { case: name, engine: crate::Engine::Loom, strategy: StrategyName::Random, seed: 1 };
+        let within = |raise| in_process(&case, &origin, LoomBudget { executions: 1_000, raise });
+        let first = within(1);
+        let exact = within(first.schedules);
+        assert!(first.complete && first.schedules > 1, "{first:?}");
+        assert_eq!((exact.schedules, exact.preemptions), (first.schedules, first.preemptions));
+        assert_eq!(exact.trace_hash, first.trace_hash);
+    }
 
     #[test]
     /// The test's own program stands for a child that died: it says something else.

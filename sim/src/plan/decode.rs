@@ -42,6 +42,8 @@ fn nothing_lost(given: &Value, written: &Value) -> Result<(), BadPlan> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde::{Deserialize, Serialize};
     use serde_json::json;
 
@@ -52,6 +54,8 @@ mod tests {
         steps: Vec<Step>,
         #[serde(default)]
         pause_ms: u32,
+        #[serde(default)]
+        ports: BTreeSet<u16>,
     }
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,6 +84,8 @@ mod tests {
             &json!({"steps": ["Wait", {"Read": {"bytes": -1}}]}),
             "plan.steps[1].Read.bytes does not fit: invalid value: integer `-1`, expected u32",
         );
+        check(&json!({"steps": [], "ports": [80, 81]}), "");
+        check(&json!({"steps": [], "ports": [80, 80]}), "plan.ports is [80,80], which reads as [80]");
         check(&json!(7), "plan does not fit: invalid type: integer `7`, expected struct Outer");
     }
 }

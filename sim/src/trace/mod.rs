@@ -147,3 +147,60 @@ pub fn transition(machine: &'static str, index: u32, from: &'static str, to: &'s
     let location = Location::caller();
     run::with(|run| run.record(Item::Transition { machine, index, from, to }, location));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::ledger::{Action, Owner};
+
+    /// Two runs that differ in one event must not have the same hash.
+    #[test]
+    fn events_that_differ_have_digests_that_differ() {
+        let (alice, bob) = (Owner::new("alice", 0), Owner::new("bob", 0));
+        let actions = [
+            Action::Acquired,
+            Action::Used,
+            Action::Passed(alice),
+            Action::Passed(bob),
+            Action::Claimed,
+            Action::Unclaimed,
+            Action::Retained(2),
+            Action::Retained(3),
+            Action::Dropped(2),
+            Action::Released,
+            Action::Callback,
+            Action::Begun,
+            Action::Completed,
+            Action::Retired,
+            Action::Broken,
+        ];
+        let by_alice = actions.map(|action| Custody::new(action, "buffer", 0, alice));
+        let others = [
+            Custody::new(Action::Acquired, "buffer", 0, bob),
+            Custody::new(Action::Acquired, "buffer", 1, alice),
+            Custody::new(Action::Acquired, "message", 0, alice),
+        ];
+        let custody = by_alice.into_iter().chain(others).map(Item::Custody);
+        let kinds = (0..).map_while(OpKind::from_index);
+        let ops = kinds.flat_map(|kind| [0, 1].map(|object| Item::Op { kind, object: ObjectId(object) }));
+        let transition = |machine, index, from, to| Item::Transition { machine, index, from, to };
+        let rest = [
+            transition("pipe", 0, "Idle", "Busy"),
+            transition("pipe", 0, "Busy", "Idle"),
+            transition("pipe", 1, "Idle", "Busy"),
+            transition("socket", 0, "Idle", "Busy"),
+            Item::Note(Box::default()),
+            Item::Began,
+            Item::Ended,
+            Item::Blocked { on: ObjectId(0) },
+            Item::Blocked { on: ObjectId(1) },
+            Item::TimedOut,
+        ];
+        let mut seen = BTreeSet::new();
+        for item in custody.chain(ops).chain(rest) {
+            assert!(seen.insert(item.digest()), "{item:?} has the digest of another event");
+        }
+    }
+}
