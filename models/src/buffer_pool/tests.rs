@@ -143,6 +143,23 @@ fn what_the_kernel_does_not_take_is_written_by_flushes_in_order() {
     assert_eq!(received, body(0, 8));
 }
 
+/// The unread octet keeps the descriptor readable, so `epoll_wait` returns an event each time.
+#[test]
+fn a_socket_is_writable_while_its_send_buffer_has_room() {
+    let engine = still(Plan { window: 3, ..Plan::smallest() });
+    let (socket, conn) = connected(&engine);
+    engine.kernel.mod_write(conn.fd, true);
+    engine.kernel.send(socket, &body(0, 1));
+    let mut seen = 0;
+    let mut is_writable = || engine.kernel.epoll_wait((0, 1), &mut seen).expect("pollers run")[0].write;
+    assert_eq!(engine.kernel.write(conn.fd, &body(0, 2)), Ok(2));
+    assert!(is_writable());
+    assert_eq!(engine.kernel.write(conn.fd, &body(2, 2)), Ok(1));
+    assert!(!is_writable());
+    assert_eq!(engine.kernel.receive(socket), Received::Data(body(0, 3)));
+    assert!(is_writable());
+}
+
 #[test]
 fn a_write_beyond_the_limit_closes_the_connection() {
     let engine = still(Plan { window: 1, max_write_buffer_size: Some(4), ..Plan::smallest() });

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sim::ledger::{Owner, Tag};
 use sim::time::Duration;
 
-use super::{Aio, Ctx, Errno, Message, Nng, Outcome, ReqOptions, Socket, Threads, Timeout, Variant, echo};
+use super::{
+    Aio, Ctx, Errno, Frame, Message, Nng, Outcome, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo,
+};
 
 const CALLER: Owner = Owner::new("caller", 0);
 const TAG: Tag = Tag { peer: 7, request: 0x1_0000_0002 };
@@ -169,6 +171,26 @@ fn an_answer_carries_the_tag_of_its_request() {
     assert_eq!(reply.tag(CALLER), Some(TAG));
     reply.free(CALLER);
     check(&req.recv(), Err(Errno::State), false);
+    req.close();
+    drop(link);
+}
+
+/// With one number for all, a late reply to the first request would pass for the reply to the second.
+#[test]
+fn each_request_of_a_chain_has_the_next_number() {
+    let req = Req::open(Threads::ONE);
+    let sent = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let store = Arc::clone(&sent);
+    let script = move |frame: &Frame| {
+        store.lock().expect("not poisoned").extend(frame.last().copied());
+        vec![frame.clone()]
+    };
+    let link = Socket::connect_script(&req.sock, Box::new(script)).expect("the socket is open");
+    let wrapper = Wrapper::open(&req.nng, &req.sock, CALLER).expect("the socket is open");
+    wrapper.chain(TAG, 2, Timeout::Infinite);
+    assert_eq!(wrapper.wait(), Some(Ok(())));
+    wrapper.retire();
+    assert_eq!(*sent.lock().expect("not poisoned"), [2, 3, 4], "the low words of the tags");
     req.close();
     drop(link);
 }

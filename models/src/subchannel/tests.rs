@@ -1,9 +1,17 @@
 //! The result codes of calls, and what the pool gives, on plain threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sim::ledger::{Owner, Tag};
+use sim::plan::Plan as _;
+use sim::property::always;
+use sim::time::Duration;
+use sim::{Check, Limits};
 
+use super::iomgr::Iomgr;
+use super::plan::{ChannelPlan, Fault, Plan, Teardown};
+use super::simulation::{self, NetworkPlan};
 use super::{
     Backends, Call, ClientChannel, ExecCtx, Goaway, Grpc, PolicyName, Status, Step, Subchannel, SubchannelKey, Threads,
     Variant,
@@ -88,4 +96,69 @@ fn one_key_is_one_subchannel_until_it_is_orphaned() {
     unref(&next, 3);
     unref(&other_args, 2);
     grpc.shutdown();
+}
+
+/// Without a timer thread, the thread that drains the loop runs the timers.
+#[test]
+fn a_timer_that_is_left_runs_before_the_loop_is_drained() {
+    for timers in [false, true] {
+        Check::new("drain").schedules(50).run(move || {
+            let iomgr = Iomgr::start(Threads { pollers: 1, timers }, None);
+            let has_run = Arc::new(AtomicBool::new(false));
+            let flag = Arc::clone(&has_run);
+            iomgr.run_after(Duration::from_millis(5), move |_| flag.store(true, Ordering::SeqCst));
+            iomgr.drain();
+            assert!(has_run.load(Ordering::SeqCst));
+        });
+    }
+}
+
+#[test]
+fn a_fault_beyond_its_bounds_is_refused_with_its_place() {
+    let check =
+        |fault: Fault, said: &str| assert_eq!(fault.check().map_err(|bad| bad.to_string()), Err(said.to_owned()));
+    assert!(Fault::Destroy(3).check().is_ok() && Fault::HangUp.check().is_ok());
+    check(Fault::Pause(60_001), "plan.Pause is 60001; at most 60000");
+    check(Fault::Calls(60_001), "plan.Calls is 60001; at most 60000");
+    check(Fault::ResetBackoff(4), "plan.ResetBackoff is 4; at most 3");
+    check(Fault::Destroy(4), "plan.Destroy is 4; at most 3");
+    let update = |channel, address, args| Fault::Update { channel, addresses: vec![address], args };
+    assert!(update(3, 3, 3).check().is_ok());
+    check(update(4, 0, 0), "plan.Update.channel is 4; at most 3");
+    check(update(0, 4, 0), "plan.Update.addresses[0] is 4; at most 3");
+    check(update(0, 0, 4), "plan.Update.args is 4; at most 3");
+}
+
+/// The table of a run with one call by round_robin to these servers, which ends with `code`.
+fn table_of_a_call(servers: Backends, code: Status) -> String {
+    let found = Check::new("round_robin").schedules(1).search(move || {
+        check(PolicyName::RoundRobin, servers.clone(), &[Call::Wait], &[code]);
+        always("the run fails, so its table is kept", false);
+    });
+    found.expect_err("the last line of the body fails").full_table
+}
+
+/// A request for re-resolution shows only as a row of the table: the resolver is not modelled.
+#[test]
+fn round_robin_asks_for_new_addresses_when_an_address_fails_and_not_before() {
+    let stands = table_of_a_call(vec![vec![vec![Step::Settings]]; 2], Status::Ok);
+    assert!(!stands.contains("RequestReresolution"), "{stands}");
+    let fails = table_of_a_call(vec![vec![vec![Step::Refuse]]], Status::Unavailable);
+    assert!(fails.contains("RequestReresolution"), "{fails}");
+}
+
+/// The network has no fault; the call fails because the server sends FIN.
+#[test]
+fn a_call_may_fail_where_a_server_ends_its_connection() {
+    let channel = ChannelPlan { policy: PolicyName::PickFirst, addresses: vec![0], callers: vec![vec![Call::Wait]] };
+    let plan = NetworkPlan::of(Plan {
+        threads: Threads { pollers: 1, timers: true },
+        backends: vec![vec![vec![Step::Settings, Step::Take(1), Step::Fin]]],
+        channels: vec![channel],
+        teardown: Teardown::AtRest,
+        ..Plan::smallest()
+    });
+    let limits = Limits { drift: std::time::Duration::from_millis(5), ..Limits::default() };
+    let check = Check::new("fin").limits(limits).schedules(20);
+    check.run(move || simulation::run(Variant::Fixed, &plan));
 }

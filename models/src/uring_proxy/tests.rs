@@ -1,9 +1,15 @@
 //! The reported sequence, step by step: the first reply asserts before the fix, whatever the pool's size, and never
 //! after.
 
-use sim::Check;
-use sim::explore::Failure;
+use std::collections::BTreeSet;
 
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use sim::explore::Failure;
+use sim::net::{Fault, FaultKind};
+use sim::{Check, Limits};
+
+use super::net::{self, Ending, Go, NetPlan, Visit};
 use super::{Options, Plan, Step, Variant, bench};
 
 fn search(variant: Variant, options: Options) -> Result<u64, Box<Failure>> {
@@ -37,4 +43,33 @@ fn after_the_fix_it_never_does() {
 fn with_multishot_receives_the_reported_bug_does_not_show() {
     let outcome = search(Variant::RearmCd0, Options { recv_mshot: true, ..Options::REPORTED });
     assert_eq!(outcome.map_err(|failure| failure.property), Ok(100));
+}
+
+/// Whether one client that sends `pings` requests at once, all answered, reaches the rare state.
+fn has_many_in_flight(pings: u32) -> bool {
+    let go = Go { pings, is_get: false, bytes: 8, idle_ms: 0 };
+    let visit = Visit { wait_ms: 0, goes: vec![go], ending: Ending::Finish };
+    let plan = NetPlan::of(Options { nr_bufs: 64, ..Options::NETWORK }, vec![vec![visit]]);
+    let limits = Limits { drift: std::time::Duration::from_millis(5), ..Limits::default() };
+    let report = Check::new("pings").limits(limits).schedules(5).search(move || net::run(Variant::Fixed, &plan));
+    let reached = report.unwrap_or_else(|failure| panic!("{failure}")).reached;
+    reached.contains_key("ten and more requests are in flight and answered")
+}
+
+#[test]
+fn the_rare_state_of_ten_requests_in_flight_takes_ten() {
+    assert!(!has_many_in_flight(9));
+    assert!(has_many_in_flight(10));
+}
+
+#[test]
+fn faults_are_drawn_up_to_the_last_byte_and_not_beyond_it() {
+    let mut runner = TestRunner::deterministic();
+    let faults = net::faults([FaultKind::Reset], 3, 2);
+    let mut drawn: BTreeSet<u64> = BTreeSet::new();
+    for _ in 0..500 {
+        let plan: Vec<Fault> = faults.new_tree(&mut runner).expect("nothing is filtered").current();
+        drawn.extend(plan.iter().map(|fault| fault.after_bytes));
+    }
+    assert_eq!(drawn, BTreeSet::from([0, 1, 2]));
 }

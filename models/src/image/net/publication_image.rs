@@ -282,3 +282,29 @@ impl PublicationImage {
         self.time_of_last_state_change = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::image::Variant;
+    use crate::image::client::Client;
+    use crate::image::shm::Shm;
+
+    #[test]
+    fn a_status_message_is_sent_once_in_each_timeout_until_the_image_lingers() {
+        let (shm, client) = (Shm::new(4), Client::new(4));
+        let mut driver = Driver::new(Variant::Fixed, &shm, &client, BTreeSet::from([0]));
+        let stream = driver.announce(7, shm.create().expect("there is room"), 0);
+        let context = Context { liveness: Duration::from_millis(100), window: 4 * FRAME_LENGTH };
+        let start = Instant::now();
+        let mut image = PublicationImage::create(context, (7, 1), (stream, 0), 0, start);
+        let just_before = STATUS_MESSAGE_TIMEOUT - Duration::from_millis(1);
+        assert!(image.pending_status_message(start).is_some());
+        assert!(image.pending_status_message(start + just_before).is_none());
+        assert!(image.pending_status_message(start + STATUS_MESSAGE_TIMEOUT).is_some());
+        image.becomes(State::Linger, start + STATUS_MESSAGE_TIMEOUT);
+        assert!(image.pending_status_message(start + STATUS_MESSAGE_TIMEOUT * 3).is_none());
+    }
+}

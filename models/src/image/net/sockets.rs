@@ -217,3 +217,24 @@ async fn write(outgoing: Arc<Outgoing>, mut half: WriteHalf<TcpStream>) {
     // Fails if the connection is gone already, which is what is wanted.
     let _ = timeout(PATIENCE, half.shutdown()).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nak(length: i32) -> Frame {
+        Frame::Nak { session_id: 0, term_id: 0, term_offset: 0, length }
+    }
+
+    #[test]
+    fn a_frame_that_finds_the_send_queue_full_is_lost() {
+        let outgoing = Outgoing::default();
+        let frames: Vec<Frame> = (0..).map(nak).take(UNSENT_MAX + 1).collect();
+        frames.iter().for_each(|frame| outgoing.push(*frame));
+        assert_eq!(outgoing.unsent().frames, &frames[..UNSENT_MAX]);
+        outgoing.unsent().frames.clear();
+        outgoing.end();
+        outgoing.push(nak(0));
+        assert!(outgoing.unsent().frames.is_empty(), "the connection is over");
+    }
+}
