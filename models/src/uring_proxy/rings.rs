@@ -181,13 +181,10 @@ impl Rings {
     pub(super) fn out_take(&mut self, dir: usize, bid: Bid, bytes: u32) -> (Vec<Bid>, u32) {
         let index = self.out_index(dir);
         let (owner, mut left, mut bids, mut unsent) = (self.owner, bytes, Vec::new(), 0);
-        // upstream: what two directions take from one ring has no order that could be checked ("TODO"), so it is not.
-        let has_order = self.variant != Variant::SharedOutRing;
         let out = &mut self.out_br[index];
         while left > 0 {
             let buf = out.br.at(owner, out.head);
-            let starts_well = !has_order || !bids.is_empty() || buf.bid == bid;
-            always("a send takes the buffers at the head of their ring", starts_well);
+            always("a send takes the buffers at the head of their ring", !bids.is_empty() || buf.bid == bid);
             out.head = out.head.wrapping_add(1);
             unsent = buf.len.saturating_sub(left);
             left -= buf.len.min(left);
