@@ -14,7 +14,6 @@ pub fn scenario() -> Scenario {
     Scenario::on_network("net_context_teardown", about, "nanomsg/nng req_test.c", plans, net::run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")
-        .violates(Variant::CancelFnDerefsFreedCtx, "req0_ctx is not used after its release")
         .violates(Variant::RefusedCtxStaysListed, "no task waits forever")
         .sometimes(&["a request is answered", "a context is refused because its socket is closing"])
         .steps_max(100_000)
