@@ -31,7 +31,7 @@ macro_rules! programs {
         pub(super) fn atomic<const TASKS: usize, const OPERATIONS: usize>() {
             let count = Arc::new(AtomicUsize::new(0));
             let add = |count: Arc<AtomicUsize>| {
-                move || (0..OPERATIONS).for_each(|_| drop(count.fetch_add(1, Ordering::SeqCst)))
+                move || (0..OPERATIONS).for_each(|_| _ = count.fetch_add(1, Ordering::SeqCst))
             };
             let tasks: Vec<_> = (0..TASKS).map(|_| spawn(add(Arc::clone(&count)))).collect();
             tasks.into_iter().for_each(join);
@@ -51,10 +51,10 @@ macro_rules! programs {
             let tasks: Vec<_> = (0..TASKS)
                 .map(|nth| {
                     let sender = sender.clone();
-                    spawn(move || drop(sender.send(nth)))
+                    spawn(move || _ = sender.send(nth))
                 })
                 .collect();
-            (0..TASKS).for_each(|_| drop(receiver.recv()));
+            (0..TASKS).for_each(|_| _ = receiver.recv());
             tasks.into_iter().for_each(join);
         }
     };
@@ -64,7 +64,7 @@ mod on_facade {
     programs! {
         sim,
         fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> { mutex.lock() }
-        fn join<T>(task: JoinHandle<T>) { drop(task.join()); }
+        fn join<T>(task: JoinHandle<T>) { _ = task.join(); }
     }
 }
 
@@ -72,7 +72,7 @@ mod on_shuttle {
     programs! {
         shuttle,
         fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> { mutex.lock().expect("no task panics") }
-        fn join<T>(task: JoinHandle<T>) { drop(task.join()); }
+        fn join<T>(task: JoinHandle<T>) { _ = task.join(); }
     }
 }
 
@@ -189,8 +189,8 @@ fn main() {
     kept.push(outside(
         "atomic: relaxed load",
         2.0,
-        |times| (0..times).for_each(|_| drop(black_box(black_box(&ours).load(Relaxed)))),
-        |times| (0..times).for_each(|_| drop(black_box(black_box(&theirs).load(Relaxed)))),
+        |times| (0..times).for_each(|_| _ = black_box(black_box(&ours).load(Relaxed))),
+        |times| (0..times).for_each(|_| _ = black_box(black_box(&theirs).load(Relaxed))),
     ));
     let (ours, theirs) = (sim::sync::Arc::new(0_u64), std::sync::Arc::new(0_u64));
     kept.push(outside(

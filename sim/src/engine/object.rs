@@ -117,6 +117,12 @@ impl Object {
         self.id
     }
 
+    /// Whether it was made outside any run and is used outside any: then it is its std twin and nothing else.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.stamp.run == RunNumber::NONE && run::number() == RunNumber::NONE
+    }
+
     /// Whether its run is under way, and this OS thread is none of the run's.
     pub(crate) fn is_used_by_stranger(&self) -> bool {
         run::number() == RunNumber::NONE && watch::is_under_way(self.stamp.run)

@@ -16,16 +16,18 @@ use crate::op::OpKind;
 
 /// A counted reference, as [`std::sync::Arc`], to a sized value. One that is alive when its run has ended is a leak: a
 /// cycle, as a rule.
-pub struct Arc<T> {
-    // The value goes before the header whose count says that it may.
-    value: Shared<T>,
-    header: Shared<Header>,
-}
+pub struct Arc<T>(Shared<Inner<T>>);
 
 /// A reference that does not keep the value alive, as [`std::sync::Weak`].
 pub struct Weak<T> {
-    value: std::sync::Weak<T>,
+    inner: std::sync::Weak<Inner<T>>,
+    /// Outlives the value, as the count of weak references does.
     header: Option<Shared<Header>>,
+}
+
+struct Inner<T> {
+    value: T,
+    header: Shared<Header>,
 }
 
 struct Header {
@@ -34,6 +36,7 @@ struct Header {
     count: Count,
 }
 
+/// What the engine sees. Outside any run nothing does, and it stays as it was.
 enum Count {
     Std(std::sync::atomic::AtomicUsize),
     Loom(loom_engine::Probed<loom::sync::atomic::AtomicUsize>),
@@ -156,27 +159,31 @@ impl<T> Arc<T> {
             Arm::Std | Arm::Sched | Arm::Threads => Count::Std(std::sync::atomic::AtomicUsize::new(1)),
         };
         let custody = ledger::arc_opened(object, name, Location::caller());
-        Arc { value: Shared::new(value), header: Shared::new(Header { object, custody, count }) }
+        Arc(Shared::new(Inner { value, header: Shared::new(Header { object, custody, count }) }))
     }
 
     /// A weak reference to the same value.
     #[track_caller]
     pub fn downgrade(this: &Arc<T>) -> Weak<T> {
-        this.header.object.admits(Location::caller());
-        this.header.touch(OpKind::WeakClone, Location::caller());
-        Weak { value: Shared::downgrade(&this.value), header: Some(Shared::clone(&this.header)) }
+        let header = &this.0.header;
+        header.object.admits(Location::caller());
+        header.touch(OpKind::WeakClone, Location::caller());
+        Weak { inner: Shared::downgrade(&this.0), header: Some(Shared::clone(header)) }
     }
 
     /// Whether both refer to the same value.
     pub fn ptr_eq(this: &Arc<T>, other: &Arc<T>) -> bool {
-        Shared::ptr_eq(&this.value, &other.value)
+        Shared::ptr_eq(&this.0, &other.0)
     }
 
     /// How many strong references there are at this moment.
     #[track_caller]
     pub fn strong_count(this: &Arc<T>) -> usize {
         let location = Location::caller();
-        let header = &this.header;
+        let header = &this.0.header;
+        if header.object.is_plain() {
+            return Shared::strong_count(&this.0);
+        }
         header.object.admits(location);
         let count = match &header.count {
             Count::Loom(count) => count.read(|count| count.load(Ordering::Relaxed)),
@@ -193,18 +200,23 @@ impl<T> Arc<T> {
 }
 
 impl<T> Clone for Arc<T> {
+    #[inline]
     #[track_caller]
     fn clone(&self) -> Arc<T> {
-        self.header.up(OpKind::ArcClone, Location::caller());
-        Arc { value: Shared::clone(&self.value), header: Shared::clone(&self.header) }
+        if !self.0.header.object.is_plain() {
+            self.0.header.up(OpKind::ArcClone, Location::caller());
+        }
+        Arc(Shared::clone(&self.0))
     }
 }
 
 impl<T> Drop for Arc<T> {
+    #[inline]
     #[track_caller]
     fn drop(&mut self) {
-        if self.header.down(Location::caller()) {
-            ledger::arc_closed(self.header.custody);
+        let header = &self.0.header;
+        if !header.object.is_plain() && header.down(Location::caller()) {
+            ledger::arc_closed(header.custody);
         }
     }
 }
@@ -212,14 +224,15 @@ impl<T> Drop for Arc<T> {
 impl<T> Deref for Arc<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
-        &self.value
+        &self.0.value
     }
 }
 
 impl<T> AsRef<T> for Arc<T> {
     fn as_ref(&self) -> &T {
-        &self.value
+        &self.0.value
     }
 }
 
@@ -239,17 +252,20 @@ impl<T: fmt::Debug> fmt::Debug for Arc<T> {
 impl<T> Weak<T> {
     /// Refers to nothing.
     pub fn new() -> Weak<T> {
-        Weak { value: std::sync::Weak::new(), header: None }
+        Weak { inner: std::sync::Weak::new(), header: None }
     }
 
     /// A strong reference, unless the value is gone.
     #[track_caller]
     pub fn upgrade(&self) -> Option<Arc<T>> {
         let header = self.header.as_ref()?;
+        if header.object.is_plain() {
+            return self.inner.upgrade().map(Arc);
+        }
         if !header.rise(Location::caller()) {
             return None;
         }
-        let Some(value) = self.value.upgrade() else {
+        let Some(inner) = self.inner.upgrade() else {
             // On real threads the last strong reference may go between the two counts. The value is gone then, and the
             // reference that the first count has for this one is none.
             if header.sink() {
@@ -257,7 +273,7 @@ impl<T> Weak<T> {
             }
             return None;
         };
-        Some(Arc { value, header: Shared::clone(header) })
+        Some(Arc(inner))
     }
 }
 
@@ -267,7 +283,7 @@ impl<T> Clone for Weak<T> {
         if let Some(header) = &self.header {
             header.touch(OpKind::WeakClone, Location::caller());
         }
-        Weak { value: self.value.clone(), header: self.header.clone() }
+        Weak { inner: self.inner.clone(), header: self.header.clone() }
     }
 }
 

@@ -58,9 +58,16 @@ macro_rules! atomic {
             }
 
             /// Reads the value.
+            #[inline]
             #[track_caller]
             pub fn load(&self, order: Ordering) -> $value {
-                let location = Location::caller();
+                match &self.imp {
+                    imp::$name::Std(atomic) if self.object.is_plain() => atomic.load(order),
+                    _ => self.load_at(order, Location::caller()),
+                }
+            }
+
+            fn load_at(&self, order: Ordering, location: &'static Location<'static>) -> $value {
                 let admitted = self.object.admits(location);
                 let value = match &self.imp {
                     imp::$name::Std(atomic) => atomic.load(order),
@@ -80,9 +87,16 @@ macro_rules! atomic {
             }
 
             /// Writes the value.
+            #[inline]
             #[track_caller]
             pub fn store(&self, value: $value, order: Ordering) {
-                let location = Location::caller();
+                match &self.imp {
+                    imp::$name::Std(atomic) if self.object.is_plain() => atomic.store(value, order),
+                    _ => self.store_at(value, order, Location::caller()),
+                }
+            }
+
+            fn store_at(&self, value: $value, order: Ordering, location: &'static Location<'static>) {
                 let admitted = self.object.admits(location);
                 match &self.imp {
                     imp::$name::Std(atomic) => atomic.store(value, order),
@@ -101,6 +115,7 @@ macro_rules! atomic {
             }
 
             /// Writes the value and returns the one before.
+            #[inline]
             #[track_caller]
             pub fn swap(&self, value: $value, order: Ordering) -> $value {
                 self.rmw(
@@ -165,7 +180,22 @@ macro_rules! atomic {
                 self.compare_exchange(current, new, success, failure)
             }
 
+            #[inline]
             fn rmw(
+                &self,
+                order: Ordering,
+                location: &'static Location<'static>,
+                plain: impl Fn($value) -> $value,
+                std: impl Fn(&std::sync::atomic::$name, Ordering) -> $value,
+                loom: impl Fn(&loom::sync::atomic::$name, Ordering) -> $value,
+            ) -> $value {
+                match &self.imp {
+                    imp::$name::Std(atomic) if self.object.is_plain() => std(atomic, order),
+                    _ => self.rmw_at(order, location, plain, std, loom),
+                }
+            }
+
+            fn rmw_at(
                 &self,
                 order: Ordering,
                 location: &'static Location<'static>,
@@ -215,6 +245,7 @@ macro_rules! fetch {
         impl $name {
             $(
                 $(#[$doc])*
+                #[inline]
                 #[track_caller]
                 pub fn $method(&self, value: $value, order: Ordering) -> $value {
                     self.rmw(

@@ -58,9 +58,19 @@ impl<T> Mutex<T> {
     }
 
     /// Takes the lock; waits while another holds it.
+    #[inline]
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let location = Location::caller();
+        match &self.imp {
+            Imp::Std(mutex) if self.object.is_plain() => {
+                MutexGuard { mutex: self, inner: Inner::Std(clean(mutex.lock())), location }
+            }
+            _ => self.lock_at(location),
+        }
+    }
+
+    fn lock_at(&self, location: &'static Location<'static>) -> MutexGuard<'_, T> {
         let admitted = self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(mutex) => Inner::Std(clean(mutex.lock())),
@@ -185,6 +195,7 @@ impl<T> fmt::Debug for Mutex<T> {
 impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         match &self.inner {
             Inner::Std(guard) | Inner::Sched(guard) => guard,
@@ -195,6 +206,7 @@ impl<T> Deref for MutexGuard<'_, T> {
 }
 
 impl<T> DerefMut for MutexGuard<'_, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.inner {
             Inner::Std(guard) | Inner::Sched(guard) => guard,
@@ -211,7 +223,17 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 }
 
 impl<T> Drop for MutexGuard<'_, T> {
+    #[inline]
     fn drop(&mut self) {
+        // The guard of a plain lock goes as the field that it is.
+        if !(matches!(self.inner, Inner::Std(_)) && self.mutex.object.is_plain()) {
+            self.give_back();
+        }
+    }
+}
+
+impl<T> MutexGuard<'_, T> {
+    fn give_back(&mut self) {
         match std::mem::replace(&mut self.inner, Inner::Released) {
             Inner::Sched(guard) => {
                 // The storage goes first: the kernel may let the next holder run at once. A point before the lock is
