@@ -231,7 +231,7 @@ pub(crate) fn atomic_rmw(object: ObjectId, kind: OpKind, order: Ordering, locati
     enter(Op { kind, object, location }, Need::Nothing, |kernel| kernel.writes_atomic(object, order, order));
 }
 
-/// A strong reference is about to go. std's last drop acquires what the others released; the others acquire nothing.
+/// A strong reference is about to be dropped. std's last drop acquires the others' releases; the rest acquire nothing.
 pub(crate) fn count_down(object: ObjectId, location: &'static Location<'static>, is_last: impl FnOnce() -> bool) {
     enter(Op { kind: OpKind::ArcDrop, object, location }, Need::Nothing, |kernel| {
         let acquired = if is_last() { Ordering::Acquire } else { Ordering::Relaxed };
