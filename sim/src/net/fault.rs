@@ -91,7 +91,7 @@ pub enum FaultKind {
     /// A blackhole in both directions, without notice: writes fail when they have been unacknowledged for too
     /// long.
     Cut,
-    /// Nothing goes through, in either direction, for so many milliseconds; then all that was held does.
+    /// The connection delivers no packet, in either direction, for this many milliseconds; then it delivers all.
     Stall {
         /// Duration in milliseconds.
         ms: u32,

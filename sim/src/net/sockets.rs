@@ -158,7 +158,7 @@ impl Wire {
                 true => connection.probes(window),
                 false => connection.open_windows(window, filled),
             };
-            // On a broken link the packet only goes to its receiver; on another it is sent, and arrives in order.
+            // A broken link would lose the update, so it is delivered directly; else it is sent behind earlier packets.
             match is_broken {
                 true => packets.into_iter().for_each(|packet| self.guard.deliver(packet)),
                 false => packets.into_iter().for_each(|packet| self.send(packet)),
