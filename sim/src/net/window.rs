@@ -1,4 +1,4 @@
-//! Receive windows as the wire sees them: ends that were told of a small window, and updates that open it.
+//! Receive windows as the wire sees them: small windows that an end has announced, and the updates that open them.
 
 use std::net::SocketAddr;
 

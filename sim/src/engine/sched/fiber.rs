@@ -94,9 +94,9 @@ fn resume(fibers: &RefCell<Fibers>, task: TaskId) -> Option<Next> {
 #[expect(unsafe_code, reason = "the fiber's way out is kept as a pointer; see the argument at the block")]
 pub(super) fn switch(decided: Option<Next>) {
     let yielder = YIELDER.get();
-    // SAFETY: only the code of a running fiber comes here. Each fiber sets `YIELDER` to its own yielder when it begins and
-    // again whenever it goes on, so the pointer is that of this very fiber; the yielder lies at the base of its stack, and
-    // lives as long as the fiber has not ended.
+    // SAFETY: only the code of a running fiber comes here. Each fiber sets `YIELDER` to its own yielder when it begins
+    // and again whenever it resumes, so the pointer is that of this very fiber; the yielder lies at the base of its
+    // stack, and lives as long as the fiber has not ended.
     unsafe { (*yielder).suspend(decided) };
     YIELDER.set(yielder);
 }
