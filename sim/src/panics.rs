@@ -87,7 +87,7 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .or_else(|| payload.downcast_ref::<Bug>().map(|bug| bug.0.clone()))
-        .unwrap_or_else(|| "a payload that is no text".to_owned())
+        .unwrap_or_else(|| "a payload that is not text".to_owned())
 }
 
 /// The meaning of a panic: a violation, or an invalid run.

@@ -165,11 +165,11 @@ pub(super) struct FolderArgument {
 pub(super) enum BadValue {
     #[error("the least is 1")]
     Zero,
-    #[error("a whole number from 1 to {0} is wanted, such as 1000")]
+    #[error("the value must be a whole number from 1 to {0}, such as 1000")]
     NoNumber(u64),
     #[error("a time is a number and its unit, such as 20s, 2m or 500ms")]
     NoTime,
-    #[error("the least time is 1ms, and 0s is none")]
+    #[error("the shortest time is 1ms")]
     NoTimeAtAll,
     #[error("{0}")]
     Unknown(#[from] Unknown),

@@ -31,10 +31,10 @@ pub(crate) enum Error {
     #[error("{0}")]
     Repro(#[from] ReproError),
     /// A token of a saved case whose file is missing.
-    #[error("`{token}` needs the saved case `{path}`, which is not there; name its folder with `--dir`")]
+    #[error("`{token}` needs the saved case `{path}`, which does not exist; name its folder with `--dir`")]
     NoSavedCase { token: String, path: PathBuf },
     /// A token of a saved case whose file now holds another case.
-    #[error("`{path}` is not what `{token}` names: it was changed since; replay the file by its path")]
+    #[error("`{path}` no longer has the content that `{token}` names; replay the file by its path")]
     OtherContent { token: String, path: PathBuf },
     /// A saved case whose claim contradicts its run.
     #[error("`{path}` was edited: it says that it violates {claimed}, and its run violates {shown}")]
@@ -43,7 +43,7 @@ pub(crate) enum Error {
     #[error("folder `{folder}` cannot be written: {source}; name another with `--dir`")]
     Folder { folder: PathBuf, source: std::io::Error },
     /// An execution whose schedule we do not control.
-    #[error("`{input}` is of {engine}, and its schedule is not ours to shrink")]
+    #[error("`{input}` is of {engine}, whose schedule cannot be shrunk")]
     NotShrinkable { input: String, engine: Engine },
     /// A clean execution has no smaller failing case.
     #[error("`{input}` violates no property, so there is nothing to shrink")]

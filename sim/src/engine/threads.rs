@@ -120,7 +120,7 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
             let run = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
             let mut run = run.unwrap_or_else(|| Run::new(seed, record, None, None));
-            let message = format!("real threads are not done after {} s of wall time", PATIENCE.as_secs());
+            let message = format!("real threads have not ended after {} s of wall time", PATIENCE.as_secs());
             run.note_violation(
                 Violation::of_run(ViolationKind::Stall, message)
                     .fact("usual cause", "a deadlock: the engine `fiber` names who holds what"),

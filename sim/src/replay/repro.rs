@@ -78,7 +78,7 @@ pub enum ReproError {
         error: io::Error,
     },
     /// It is not a repro file.
-    #[error("`{path}` is no repro file: {reason}")]
+    #[error("`{path}` is not a repro file: {reason}")]
     Foreign {
         /// The file.
         path: String,
@@ -102,7 +102,7 @@ pub enum ReproError {
         version: u64,
     },
     /// A repro file forces the schedule of a run, which only some engines support.
-    #[error("`{path}` says engine `{engine}`, whose schedule no file gives: it was edited")]
+    #[error("`{path}` names engine `{engine}`, whose schedule a file cannot force: it was edited")]
     Engine {
         /// The file.
         path: String,
@@ -126,7 +126,7 @@ pub enum ReproError {
         error: io::Error,
     },
     /// A file of the same name has another content.
-    #[error("`{path}` exists and holds something else: it is left as it is")]
+    #[error("`{path}` exists with another content, and is not overwritten")]
     Occupied {
         /// The file.
         path: String,

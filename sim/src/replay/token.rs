@@ -57,11 +57,11 @@ pub enum TokenError {
         fields: usize,
     },
     /// A character was lost or changed.
-    #[error("`{0}` is damaged: its check digits do not fit")]
+    #[error("`{0}` is damaged: its check digits do not match")]
     Damaged(String),
     /// It names an execution whose token has another form. One execution has exactly one token, so that tokens can be
     /// compared.
-    #[error("`{token}` is not written as lastref writes it, which is `{written}`")]
+    #[error("`{token}` is not in the form that lastref prints, which is `{written}`")]
     Unusual {
         /// The text.
         token: String,

@@ -521,7 +521,7 @@ impl Kernel {
 
     fn stalled(&self) -> Violation {
         let location: Option<&'static Location<'static>> = self.tasks[self.current.index()].op.map(|op| op.location);
-        let message = format!("the run is not done after {} steps", self.bounds.steps_max);
+        let message = format!("the run has not ended after {} steps", self.bounds.steps_max);
         // The drift is over a second: a timer has overtaken ready tasks again and again.
         let overtaken = self.early_ns >= 1_000_000_000;
         let (cause, knob) = if overtaken {
