@@ -152,8 +152,8 @@ pub(crate) fn note_unwinding() {
     }
 }
 
-/// Runs the code of a task. A panic ends the run with a finding, or as invalid; the result is then `None`, if this
-/// returns at all.
+/// Runs the code of a task. A panic ends the run with a finding, or as invalid; the result is then
+/// `None`, if this returns at all.
 pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
     match panic::catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => Some(value),
@@ -175,9 +175,9 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// The one case that cannot continue: a destructor has to wait while a panic unwinds its own task. It cannot switch,
-/// since every task would see the panic, and it cannot proceed before the wait is over. The panic is printed, and the
-/// process aborts.
+/// The one case that cannot continue: a destructor has to wait while a panic unwinds its own task. It cannot
+/// switch, since every task would see the panic, and it cannot proceed before the wait is over. The panic is
+/// printed, and the process aborts.
 #[cold]
 pub(crate) fn stuck_while_unwinding(what: &str) -> ! {
     let seed = run::with(|run| run.seed).unwrap_or_default();

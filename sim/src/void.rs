@@ -47,8 +47,8 @@ fn own_sources() -> &'static str {
     own.strip_suffix("void.rs").unwrap_or(own)
 }
 
-/// Whether a panic at this location comes from the harness's own code. A function with `#[track_caller]` reports its
-/// caller's location.
+/// Whether a panic at this location comes from the harness's own code. A function with `#[track_caller]`
+/// reports its caller's location.
 pub(crate) fn is_own(location: &Location<'_>) -> bool {
     location.file().starts_with(own_sources())
 }

@@ -79,8 +79,8 @@ impl Answer {
         Answer { stdout: String::new(), remarks: vec![one_line(&format!("lastref: {error}"))], exit: Exit::Refused }
     }
 
-    /// Adds an error that came after there was a result to show. It decides the exit code unless a worse error has
-    /// occurred.
+    /// Adds an error that came after there was a result to show. It decides the exit code
+    /// unless a worse error has occurred.
     pub(super) fn and_refuse(&mut self, error: &Error) {
         self.remarks.push(one_line(&format!("lastref: {error}")));
         self.exit = self.exit.max(Exit::Refused);
@@ -108,8 +108,8 @@ impl Answer {
     }
 }
 
-/// Escapes the control characters of the text, so that a quoted input can neither break the line nor control the
-/// terminal.
+/// Escapes the control characters of the text, so that a quoted input can neither break the
+/// line nor control the terminal.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {

@@ -91,8 +91,8 @@ pub(super) struct RunArguments {
     /// The model's variant.
     #[arg(long, value_name = "NAME", default_value = "fixed")]
     pub(super) variant: String,
-    /// The engine: fiber, turmoil, shuttle, loom or threads. By default turmoil for a scenario on the network, and
-    /// fiber for any other.
+    /// The engine: fiber, turmoil, shuttle, loom or threads. By default turmoil for a scenario on the
+    /// network, and fiber for any other.
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! The wall clock: only this file reads it.
 //!
-//! It ends a hunt whose time is up, estimates the time left, and fills in the field `seconds`; inside an execution
-//! time is virtual.
+//! It ends a hunt whose time is up, estimates the time left, and fills in the field `seconds`;
+//! inside an execution time is virtual.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Progress of a running hunt: on a terminal a bar for each component and the time left, elsewhere a line for each
-//! finished cell.
+//! Progress of a running hunt: on a terminal a bar for each component and the time left, elsewhere
+//! a line for each finished cell.
 //!
 //! All output here goes to stderr, and it affects no result. A bar counts cells, not schedules: a cell that finds its
 //! violation at once leaves most of its budget unspent, so a bar of schedules would jump and mislead.

@@ -89,8 +89,8 @@ pub(super) fn explore(
     let hunt = Hunt {
         cells: chosen.iter().map(|chosen| chosen.cell.clone()).collect(),
         seed: arguments.seed,
-        // Loom proves something only when its exploration is complete: by default it gets as many executions as a
-        // small plan may need.
+        // Loom proves something only when its exploration is complete: by default it gets as many
+        // executions as a small plan may need.
         loom: arguments.schedules.map_or(defaults::LOOM, LoomBudget::at_most),
         recheck_percent: arguments.recheck,
         deadline,

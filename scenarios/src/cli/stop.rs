@@ -17,8 +17,8 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Catches both signals from now on. If a handler cannot be installed, its signal keeps the default action, which
-    /// ends the process.
+    /// Catches both signals from now on. If a handler cannot be installed, its signal keeps the default
+    /// action, which ends the process.
     pub(super) fn on_signals() -> &'static Stop {
         // Handlers stay installed: a process that searches twice installs them once.
         static STOP: OnceLock<Stop> = OnceLock::new();

@@ -58,8 +58,8 @@ engines! {
         word: "turmoil", arm: Arm::Sched, coroutines: Coroutines::Fiber,
         runs_tasks: false, runs_networks: true, is_default: true,
     }
-    /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours: a run of one seed has the
-    /// same trace under both.
+    /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours: a run of one seed
+    /// has the same trace under both.
     Shuttle {
         word: "shuttle", arm: Arm::Sched, coroutines: Coroutines::Shuttle,
         runs_tasks: true, runs_networks: true, is_default: false,

@@ -6,8 +6,8 @@ use super::report::Report;
 pub trait Observer: Sync {
     /// `schedules` more runs of cell number `cell` are done, in `seconds` of one thread's time.
     fn progress(&self, cell: usize, schedules: u64, seconds: f64);
-    /// Cell number `cell` has ended. A cell that the hunt leaves open, because it was stopped or its time was over, is
-    /// not reported here.
+    /// Cell number `cell` has ended. A cell that the hunt leaves open, because it was stopped or its time
+    /// was over, is not reported here.
     fn finished(&self, cell: usize, report: &Report);
 }
 

@@ -12,8 +12,8 @@ use crate::time::Duration;
 pub struct Config {
     /// The hosts by name: 1 to 255 of them, each with a name of its own.
     pub hosts: Vec<&'static str>,
-    /// The latency of a link, in milliseconds: least and most. It is drawn per packet; packets of one connection keep
-    /// their order.
+    /// The latency of a link, in milliseconds: least and most. It is drawn per packet; packets of
+    /// one connection keep their order.
     pub latency_ms: (u32, u32),
     /// Whether reads and writes may transfer fewer bytes than they could; the number is drawn.
     pub short: bool,

@@ -55,8 +55,8 @@ impl Host {
 
     /// Runs a future on this host, on a task of its own, whose name in tables is `host/name`.
     ///
-    /// A scheduling point, except within a poll: there the new task is only enqueued, so that code that holds a std
-    /// lock may spawn.
+    /// A scheduling point, except within a poll: there the new task is only enqueued, so that code
+    /// that holds a std lock may spawn.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(self, name: &str, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
         self.start(name, Kind::Ordinary, future)

@@ -13,8 +13,8 @@ use crate::time::Instant;
 pub(super) struct Passed {
     /// The wire's steps, in order.
     pub(super) steps: Vec<Step>,
-    /// Its row in a table, if there is one; empty text if the run is not recorded: whether there is a row must not
-    /// depend on recording.
+    /// Its row in a table, if there is one; empty text if the run is not recorded: whether there is a
+    /// row must not depend on recording.
     pub(super) told: Option<String>,
     is_recorded: bool,
 }

@@ -179,8 +179,8 @@ impl Wire {
         }
     }
 
-    /// A host that was down is up again without its connections: its kernel is gone, so the rest of a socket's data is
-    /// never sent.
+    /// A host that was down is up again without its connections: its kernel is gone, so the rest of
+    /// a socket's data is never sent.
     pub(super) fn bring_up(&mut self, host: usize) {
         if std::mem::replace(&mut self.hosts[host].is_down, false) {
             self.reset_sockets(self.hosts[host].address, |_| true);

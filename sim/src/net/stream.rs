@@ -151,8 +151,8 @@ impl TcpStream {
         self.with(|inner| inner.poll_peek(context, buf))
     }
 
-    /// How many of `most` bytes a read transfers at the current position. A repeated poll at the same position gets
-    /// the same answer.
+    /// How many of `most` bytes a read transfers at the current position. A repeated poll at the same
+    /// position gets the same answer.
     fn part_to_read(&self, most: usize) -> usize {
         let choice = self.place.map(|place| Choice::Read {
             connection: place.nth as u32,
@@ -221,8 +221,8 @@ impl AsyncRead for TcpStream {
 impl AsyncWrite for TcpStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut most = self.part_to_write(buf.len());
-        // The socket accepts no byte beyond the one at which a fault shuts down its write side: it would send the byte
-        // before the FIN.
+        // The socket accepts no byte beyond the one at which a fault shuts down its write side: it
+        // would send the byte before the FIN.
         let limit = self.place.and_then(|place| wire::with(|wire| wire.finishes_after(place)));
         if let Some((place, limit)) = self.place.zip(limit) {
             let left = limit.saturating_sub(self.written);

@@ -42,8 +42,8 @@ impl Wire {
                     let Connection { number, pair, .. } = *self.connections.get(place);
                     if let (Some(client), Some(server)) = self.hosts_of(pair) {
                         let ends = Ends::new(client, server);
-                        // The fault was counted for this connection at its byte, before the later effects of its
-                        // segment.
+                        // The fault was counted for this connection at its byte, before
+                        // the later effects of its segment.
                         self.hit_where(link.fault(), |other, client, server| {
                             other != number && ends == Ends::new(client, server)
                         });
