@@ -1,4 +1,4 @@
-//! A panic in a task is a finding, not a crash: it is caught, told as one, and kept off the terminal.
+//! A panic in a task is a finding, not a crash: it is caught, reported as a finding, and not printed on the terminal.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -22,24 +22,24 @@ struct Seen {
 /// Whose code panicked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Whose {
-    /// The component's, its model's, or a library's that it uses.
+    /// The component, its model, or a library that it uses.
     #[default]
     Component,
     /// The harness's own.
     Harness,
-    /// loom's: it tells its findings by panicking.
+    /// loom, which reports its findings by panicking.
     Loom,
 }
 
 thread_local! {
-    /// A run is executing on this OS thread: its panics are findings. One flag for all its tasks, since those that a
-    /// finding leaves suspended never come back to lower a count.
+    /// A run is executing on this OS thread: its panics are findings. One flag for all its tasks, since a task that a
+    /// finding leaves suspended never resumes to lower a count.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
     static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
 }
 
-/// Puts our hook in front of the host's, once per process. shuttle installs its own at its first execution, which would
-/// print about every panic of the host too; so one is made here, and its hook is dropped.
+/// Puts our hook in front of the host's, once per process. shuttle installs its own hook at its first execution, which
+/// would print every panic of the host too; so one execution is made here, and its hook is dropped.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -57,8 +57,8 @@ pub(crate) fn install() {
                 whose: info.location().map(whose).unwrap_or_default(),
             };
             if engine::arm() == Arm::Loom && seen.whose == Whose::Loom {
-                // Noted at once: after a panic of loom's own no operation of it can be trusted, so the first one that a
-                // destructor asks for reports what was noted.
+                // Noted at once: after a panic of loom's own none of its operations can be trusted, so the first
+                // operation that a destructor requests reports the note.
                 note(evidence(&seen));
             }
             SEEN.set(Some(seen));
@@ -76,7 +76,7 @@ fn whose(location: &Location<'_>) -> Whose {
     }
 }
 
-/// From now on, or no longer, panics on this OS thread are findings.
+/// Sets whether panics on this OS thread are findings from now on.
 pub(crate) fn guard(on: bool) {
     GUARDED.set(on);
 }
@@ -87,10 +87,10 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .or_else(|| payload.downcast_ref::<Bug>().map(|bug| bug.0.clone()))
-        .unwrap_or_else(|| "a payload that is no text".to_owned())
+        .unwrap_or_else(|| "a payload that is not text".to_owned())
 }
 
-/// What a panic is evidence of.
+/// The meaning of a panic: a violation, or an invalid run.
 enum Evidence {
     Violation(Violation),
     Void(Void),
@@ -111,7 +111,7 @@ fn evidence(seen: &Seen) -> Evidence {
         Whose::Component => {
             let mut lines = text.lines();
             let first = lines.next().unwrap_or_default().to_owned();
-            // What an assertion says of its two sides stands in the lines after the first.
+            // The two sides of an assertion are in the lines after the first.
             let more = lines.map(|line| ("panic".to_owned(), line.trim().to_owned()));
             let facts = more.chain([("panicked at".to_owned(), place.clone())]).collect();
             let kind = ViolationKind::Panic;
@@ -120,7 +120,7 @@ fn evidence(seen: &Seen) -> Evidence {
     }
 }
 
-/// loom tells its own findings by panicking.
+/// Translates a finding that loom reports by panicking.
 fn of_loom(text: &str, place: &str) -> Evidence {
     let first = text.lines().next().unwrap_or_default().to_owned();
     Evidence::Violation(if text.starts_with("deadlock; threads") {
@@ -145,21 +145,21 @@ pub(crate) fn bug_of(payload: &(dyn Any + Send)) -> Void {
     Void::Harness(format!("{}, at {place}", text_of(payload)))
 }
 
-/// Notes the panic that unwinds the current task, which gets no further.
+/// Notes the panic that unwinds the current task; the task does not continue.
 pub(crate) fn note_unwinding() {
     if let Some(seen) = SEEN.take() {
         note(evidence(&seen));
     }
 }
 
-/// Runs the code of a task. A panic ends the run with a finding, or as one that tells nothing; the result is `None` then,
-/// if this returns at all.
+/// Runs the code of a task. A panic ends the run with a finding, or as invalid; the result is then
+/// `None`, if this returns at all.
 pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
     match panic::catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => Some(value),
         Err(payload) => {
             let is_bug = payload.downcast_ref::<Bug>().is_some();
-            // `resume_unwind` with another payload runs no hook: then what was seen last is of another panic.
+            // `resume_unwind` with another payload runs no hook: the last recorded panic is then a different one.
             let text = text_of(payload.as_ref());
             let seen = SEEN.take().filter(|seen| seen.text == text).unwrap_or(Seen { text, ..Seen::default() });
             let found = match seen {
@@ -175,9 +175,9 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// The one case that has no way on: a destructor has to wait while a panic unwinds its own task. It cannot switch, since
-/// every task would see the panic, and it cannot go on without what it waits for. What is known is told, and the process
-/// aborts.
+/// The one case that cannot continue: a destructor has to wait while a panic unwinds its own task. It cannot
+/// switch, since every task would see the panic, and it cannot proceed before the wait is over. The panic is
+/// printed, and the process aborts.
 #[cold]
 pub(crate) fn stuck_while_unwinding(what: &str) -> ! {
     let seed = run::with(|run| run.seed).unwrap_or_default();

@@ -21,7 +21,7 @@ use crate::violation::Violation;
 use crate::void::Void;
 use crate::watch::{self, Watched, Worker};
 
-/// Names a run within its process, so that an object of one run is told from those of another. It is no part of a trace.
+/// Names a run within its process, to distinguish objects of different runs. It is not part of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RunNumber(pub(crate) u64);
 
@@ -40,7 +40,7 @@ pub(crate) struct TaskInfo {
     children: u32,
     draws: u32,
     notifications: u32,
-    /// Polls of futures that it is in.
+    /// Nesting depth of the futures that it polls.
     polls: u32,
     /// The host that it belongs to.
     pub(crate) host: Option<&'static str>,
@@ -57,7 +57,7 @@ impl TaskInfo {
 pub(crate) struct Run {
     number: RunNumber,
     pub(crate) seed: u64,
-    /// The task whose code runs now, and the number of the step that let it run.
+    /// The task whose code runs now, and the number of the step that it performs.
     pub(crate) task: TaskId,
     pub(crate) step: u32,
     pub(crate) now_ns: u64,
@@ -69,7 +69,7 @@ pub(crate) struct Run {
     pub(crate) faults: Hits,
     pub(crate) timers: Timers,
     pub(crate) violation: Option<Violation>,
-    /// Why the run tells nothing; it stands above any violation.
+    /// Why the run is invalid; takes precedence over any violation.
     void: Option<Void>,
     worker: Arc<Worker>,
     reporter: Option<Sender<Outcome>>,
@@ -101,7 +101,7 @@ pub(crate) enum Record {
 }
 
 impl Run {
-    /// A run of this OS thread, which the watch is told of.
+    /// A run of this OS thread, which reports its steps to the watch.
     pub(crate) fn new(seed: u64, record: Record, watched: Option<&Watched>, reporter: Option<Sender<Outcome>>) -> Run {
         let mut run = Run {
             number: RunNumber::NONE,
@@ -125,7 +125,7 @@ impl Run {
         run
     }
 
-    /// Begins anew, as the next run of this OS thread. What the run before showed must have been taken.
+    /// Starts the next run of this OS thread. The outcome of the previous run must have been taken.
     pub(crate) fn begin(&mut self, seed: u64, record: Record, watched: Option<&Watched>) {
         self.number = self.worker.begin(seed, watched);
         (self.seed, self.task, self.step, self.now_ns) = (seed, TaskId::MAIN, 0, 0);
@@ -175,7 +175,7 @@ impl Run {
         self.tasks[self.task.index()].polls > 0
     }
 
-    /// The code of `task` goes on, let run by decision `step`.
+    /// The code of `task` continues, at decision `step`.
     #[inline]
     pub(crate) fn resumes(&mut self, task: TaskId, step: u32, now_ns: u64) {
         (self.task, self.step, self.now_ns) = (task, step, now_ns);
@@ -188,7 +188,7 @@ impl Run {
         (self.seed, task.key, task.draws)
     }
 
-    /// The key of the current task, and its own count of notifications, of which this is one more.
+    /// The key of the current task, and its number of notifications, this one included.
     pub(crate) fn notifies(&mut self) -> (TaskKey, u32) {
         let task = &mut self.tasks[self.task.index()];
         task.notifications += 1;
@@ -209,14 +209,14 @@ impl Run {
         ObjectId(self.objects.len() as u32 - 1)
     }
 
-    /// `location`, or where the current task did its last operation if it is the glue of a destructor.
+    /// `location`, or that of the current task's last operation if `location` is in the glue of a destructor.
     #[inline]
     pub(crate) fn placed(&mut self, location: &'static Location<'static>) -> &'static Location<'static> {
         if is_glue(location) { self.place(location) } else { location }
     }
 
-    /// Where the current task is. A call from the glue of a destructor, whose place is in core, counts as made where the
-    /// task did its last operation: what it drops, it drops after that.
+    /// Where the current task is. A call from the glue of a destructor has a location in core; the location of the
+    /// task's last operation is used instead, which precedes the drop.
     #[inline]
     pub(crate) fn place(&mut self, location: &'static Location<'static>) -> &'static Location<'static> {
         let Some(task) = self.tasks.get_mut(self.task.index()) else { return location };
@@ -240,19 +240,19 @@ impl Run {
         format!("{task}, step {}, {}:{}", self.step, location.file(), location.line())
     }
 
-    /// The first violation stands: what comes after it may be its consequence.
+    /// Records a violation. Only the first one is kept: a later one may be its consequence.
     pub(crate) fn note_violation(&mut self, violation: Violation) {
         if self.violation.is_none() {
             self.violation = Some(violation);
         }
     }
 
-    /// The first one stands, and above any violation: what such a run shows of the component may be its consequence.
+    /// Marks the run as invalid. Only the first reason is kept; it replaces a violation, which may be its consequence.
     pub(crate) fn note_void(&mut self, void: Void) {
         self.void.get_or_insert(void);
     }
 
-    /// Whether the run has come to something already: a violation, or what makes it worth nothing.
+    /// Whether the run already has a violation or is invalid.
     pub(crate) fn is_broken(&self) -> bool {
         self.violation.is_some() || self.void.is_some()
     }
@@ -262,13 +262,13 @@ impl Run {
         label(&self.objects, object)
     }
 
-    /// What has to hold when nothing is left to run, and does not.
+    /// The first rule of quiescence that does not hold.
     pub(crate) fn check_quiescence(&self) -> Option<Violation> {
         self.ledger.at_quiescence(&self.tasks).or_else(|| self.properties.at_quiescence())
     }
 
-    /// Closes the run: what has to hold at quiescence is checked unless the run already failed. The names of a run whose
-    /// events are not recorded are left where they are, since nobody draws its table.
+    /// Closes the run, and checks the rules of quiescence unless the run already failed. If no events were recorded,
+    /// the names of tasks and objects are not handed over, since no table is drawn.
     pub(crate) fn finish(&mut self, quiescent: bool) -> Outcome {
         self.worker.end();
         let mut void = self.void.take();
@@ -283,7 +283,7 @@ impl Run {
         if let Some(violation) = &violation {
             trace.seal(violation);
         }
-        // What a waker owns may have a destructor that needs the run, as the stacks that are abandoned may.
+        // The destructor of a waker's data may need the run, and so may abandoned stacks.
         mem::forget(mem::take(&mut self.timers));
         let is_told = trace.recording();
         Outcome {
@@ -300,11 +300,11 @@ impl Run {
     }
 }
 
-/// Whether the caller is `drop_in_place`: what `#[track_caller]` on a `Drop` says of whoever dropped.
+/// Whether the caller is `drop_in_place`, which is what `#[track_caller]` on a `Drop` gives as the caller.
 #[inline]
 pub(crate) fn is_glue(location: &Location<'_>) -> bool {
     let file = location.file();
-    // Told from nearly every other file by one comparison of eight bytes.
+    // One comparison of eight bytes excludes nearly every other file.
     file.as_bytes().last_chunk() == Some(b"r/mod.rs") && file.ends_with("core/src/ptr/mod.rs")
 }
 
@@ -315,7 +315,7 @@ pub(crate) fn label(objects: &[&'static str], object: ObjectId) -> String {
     format!("{name}#{nth}")
 }
 
-/// The run of an OS thread that no kernel schedules; a kernel has its run in itself.
+/// The run of an OS thread without a kernel; a kernel contains its run.
 enum Slot {
     None,
     Local(Box<Run>),
@@ -353,7 +353,7 @@ fn with_slot<R>(f: impl FnOnce(&mut Run) -> R) -> Option<R> {
                 run.task = *task;
                 Ok(Some(f(run)))
             }
-            // The run is over and reported: this thread is a leftover of it.
+            // The run is over and reported; this thread is left over from it.
             None => Err(()),
         },
     });
@@ -367,12 +367,12 @@ fn is_under_way() -> bool {
     number() != RunNumber::NONE
 }
 
-/// A run of this OS thread begins that a kernel schedules, and keeps.
+/// Begins a run of this OS thread that a kernel schedules and owns.
 pub(crate) fn begin_scheduled(run: &Run) {
     NUMBER.set(run.number);
 }
 
-/// That run is over.
+/// Ends that run.
 pub(crate) fn end_scheduled() {
     NUMBER.set(RunNumber::NONE);
 }
@@ -383,7 +383,7 @@ pub(crate) fn begin(run: Run) {
     SLOT.set(Slot::Local(Box::new(run)));
 }
 
-/// Stops observing, and hands the run over.
+/// Stops observing, and returns the run.
 pub(crate) fn end() -> Option<Run> {
     NUMBER.set(RunNumber::NONE);
     match SLOT.replace(Slot::None) {
@@ -393,13 +393,13 @@ pub(crate) fn end() -> Option<Run> {
     }
 }
 
-/// Shares one run among OS threads: each that takes part calls this first.
+/// Shares one run among OS threads: each participating thread calls this first.
 pub(crate) fn share(run: Arc<Mutex<Option<Run>>>, task: TaskId) {
     NUMBER.set(locked(&run).as_ref().map_or(RunNumber::NONE, |run| run.number));
     SLOT.set(Slot::Shared(run, task));
 }
 
-/// The shared run of this thread, for a child to take part in.
+/// The shared run of this thread, for a child thread to join.
 pub(crate) fn shared() -> Option<Arc<Mutex<Option<Run>>>> {
     SLOT.with_borrow(|slot| match slot {
         Slot::Shared(run, _) => Some(Arc::clone(run)),
@@ -411,14 +411,14 @@ pub(crate) fn object(label: &'static str) -> ObjectId {
     with(|run| run.add_object(label)).unwrap_or(ObjectId::NONE)
 }
 
-/// Hands the failed run to whoever waits for it, and never comes back: under loom and real threads nothing is unwound
+/// Sends the failed run to the exploring thread, and never returns: under loom and real threads nothing is unwound
 /// after a finding, since destructors that call into a half-finished run may abort the process.
 pub(crate) fn report_and_park() -> ! {
     if let Some(mut run) = end() {
         let reporter = run.reporter.take();
         let outcome = run.finish(false);
         if let Some(reporter) = reporter {
-            // Nobody waits any more only if an earlier report was taken.
+            // Sending fails only if an earlier report was taken.
             let _ = reporter.send(outcome);
         }
     }

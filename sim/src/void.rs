@@ -1,16 +1,16 @@
-//! A run that tells nothing about the component, and whose it is to mend.
+//! A run that is invalid: it gives no verdict on the component, and the harness, a model or the body must be fixed.
 //!
-//! A violation is evidence about the component. A fault of the harness, or of the way in which the harness is used, is
-//! not: it must never be told as a finding, nor a finding as one of these.
+//! A violation is evidence about the component. A bug of the harness or a misuse of it is not: the two must never be
+//! reported as a finding, and a finding never as one of them.
 
 use std::panic::Location;
 
-/// Why a run is worth nothing.
+/// Why a run is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Void {
     /// A bug of the harness or of a model.
     Harness(String),
-    /// The body uses the harness in a way that it cannot carry out.
+    /// The body uses the harness in a way that is not supported.
     Misuse(String),
 }
 
@@ -18,11 +18,11 @@ pub(crate) enum Void {
 #[derive(Debug)]
 pub(crate) struct Bug(pub(crate) String);
 
-/// Ends the run as a fault of the harness or of the model, not as a finding: a state that the code around it rules out.
-/// Outside any run it panics with the text.
+/// Ends the run as a bug of the harness or of the model, not as a finding: for states that the surrounding code rules
+/// out. Outside any run it panics with the text.
 ///
 /// # Panics
-/// Always; the run's own handler takes it from there.
+/// Always; the run's own handler catches it.
 #[macro_export]
 macro_rules! bug {
     ($($arg:tt)*) => { $crate::report_bug(::std::format!($($arg)*)) };
@@ -47,19 +47,19 @@ fn own_sources() -> &'static str {
     own.strip_suffix("void.rs").unwrap_or(own)
 }
 
-/// Whether a panic at this place is one of the harness's own code. What a function with `#[track_caller]` says of its
-/// caller is placed at the caller.
+/// Whether a panic at this location comes from the harness's own code. A function with `#[track_caller]`
+/// reports its caller's location.
 pub(crate) fn is_own(location: &Location<'_>) -> bool {
     location.file().starts_with(own_sources())
 }
 
-/// Whether it is one of loom's.
+/// Whether the location is in loom.
 pub(crate) fn is_of_loom(location: &Location<'_>) -> bool {
     location.file().contains("/loom-0.7") || location.file().contains("\\loom-0.7")
 }
 
 impl Void {
-    /// What loom's own panic is evidence of.
+    /// Classifies a panic raised by loom itself.
     pub(crate) fn of_loom(text: &str, place: &str) -> Void {
         if text.contains("self.threads.len() < self.max_threads") {
             let most = loom::MAX_THREADS;

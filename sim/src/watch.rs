@@ -1,9 +1,9 @@
-//! The watch over runs: one that makes no step any more is told, with what it did last, instead of hanging in silence.
+//! The watch over runs: a run that makes no more steps is reported, with its last operation, instead of hanging.
 //!
-//! A run shares one OS thread among its tasks. Code that blocks or spins without an operation of the facade stops all of
-//! them, and nothing inside the process can stop it in turn. So each OS thread that makes runs publishes how far it is,
-//! and one watching thread looks at all of them now and then. It counts its own looks, not the wall clock, so that a
-//! process that was stopped and continued is not taken for a run that hangs.
+//! A run shares one OS thread among its tasks. Code that blocks or spins without an operation of the facade stops all
+//! of them, and the run cannot interrupt it. Each OS thread that makes runs therefore publishes its progress, and one
+//! watching thread checks all of them periodically. It counts its own checks, not the wall clock, so that a process
+//! that was stopped and continued does not count as a run that hangs.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -18,17 +18,17 @@ use crate::name::{self, Name};
 use crate::op::{Op, OpKind};
 use crate::run::RunNumber;
 
-/// How often the watch looks.
+/// Interval between two checks of the watch.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What one OS thread publishes of the run that it makes.
+/// Progress of the run that one OS thread makes.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
     /// The number of the run, 0 between runs.
     run: AtomicU64,
-    /// Operations so far.
+    /// Operations performed.
     beats: AtomicU64,
-    /// The number of the name of the task that was let run last.
+    /// The number of the name of the task that runs.
     task: AtomicU32,
     kind: AtomicU32,
     place: AtomicPtr<Location<'static>>,
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
 
 #[derive(Debug, Default)]
 struct Told {
-    /// Its place in the list, which is part of the numbers of its runs.
+    /// Index in the list of workers, which is part of the numbers of its runs.
     index: u64,
     made: u64,
     case: Option<Arc<CaseName>>,
@@ -48,14 +48,14 @@ struct Told {
     listener: Option<Sender<Heard>>,
 }
 
-/// A run that makes no step any more.
+/// A run that makes no more steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stalled {
-    /// Which case and seed, if a case was named.
+    /// Case and seed, if a case was named.
     pub run: String,
-    /// The task that was let run last, and its last operation with its line.
+    /// The task that ran last, and its last operation with its source line.
     pub last: String,
-    /// For how long no operation came, of wall time.
+    /// Wall time since the last operation.
     pub silent: Duration,
 }
 
@@ -72,12 +72,12 @@ impl fmt::Display for Stalled {
     }
 }
 
-/// What a listener hears.
+/// A message to a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
     /// A run hangs.
     Stalled(Stalled),
-    /// The work that was listened to is over; said by whoever does it.
+    /// The listener's work is over; sent by the thread that does the work.
     Over,
 }
 
@@ -88,7 +88,7 @@ fn locked<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// This OS thread's worker, given back when the thread ends.
+/// This OS thread's worker, returned to the free list when the thread ends.
 struct Lease(Arc<Worker>);
 
 impl Drop for Lease {
@@ -103,7 +103,7 @@ thread_local! {
     static LEASE: RefCell<Option<Lease>> = const { RefCell::new(None) };
 }
 
-/// How many of a run's number's bits count the runs of one worker.
+/// Bits of a run's number that count the runs of one worker.
 const COUNT_BITS: u32 = 40;
 
 /// This OS thread's worker: where its runs publish their steps.
@@ -123,17 +123,17 @@ fn lease_one() -> Arc<Worker> {
     worker
 }
 
-/// What the watch has to know of a run beforehand.
+/// What the watch must know before a run begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
     /// The case, for the report.
     pub(crate) case: Arc<CaseName>,
-    /// For how long no operation may come.
+    /// Longest wall time without an operation.
     pub(crate) patience: Duration,
 }
 
 impl Worker {
-    /// A run begins on this worker's OS thread: its number.
+    /// A run begins on this worker's OS thread; returns its number.
     pub(crate) fn begin(&self, seed: u64, watched: Option<&Watched>) -> RunNumber {
         let mut told = locked(&self.told);
         told.made += 1;
@@ -154,13 +154,13 @@ impl Worker {
         self.run.store(0, Ordering::Release);
     }
 
-    /// The task's code goes on.
+    /// The task's code continues.
     #[inline]
     pub(crate) fn lets_run(&self, task: Name) {
         self.task.store(task.number, Ordering::Relaxed);
     }
 
-    /// The task that was let run does this now.
+    /// The running task performs this operation now.
     #[inline]
     pub(crate) fn beat(&self, op: Op) {
         self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
@@ -168,7 +168,7 @@ impl Worker {
         self.place.store(std::ptr::from_ref(op.location).cast_mut(), Ordering::Relaxed);
     }
 
-    /// What an OS thread that is no task of the run did to one of its objects.
+    /// The misuse by an OS thread that touched an object of the run without being one of its tasks.
     pub(crate) fn take_stray(&self) -> Option<String> {
         if !self.has_stray.load(Ordering::Acquire) {
             return None;
@@ -177,8 +177,8 @@ impl Worker {
     }
 }
 
-/// Calls `with` with the name of the task that runs on this OS thread. It allocates nothing and waits for no lock, as a
-/// handler of signals may not.
+/// Calls `with` with the name of the task that runs on this OS thread. It does not allocate or wait for a lock, since
+/// it is called from a signal handler.
 pub(crate) fn with_current_task(with: impl FnOnce(&str)) {
     LEASE.with(|lease| {
         let lease = lease.try_borrow().ok();
@@ -187,7 +187,7 @@ pub(crate) fn with_current_task(with: impl FnOnce(&str)) {
     });
 }
 
-/// A task of another OS thread, or none, touched an object of this run.
+/// An OS thread that is not a task of this run touched an object of it.
 pub(crate) fn tell_of_stray(run: RunNumber, text: &str) {
     if let Some(worker) = worker_of(run) {
         locked(&worker.told).stray = Some(text.to_owned());
@@ -205,8 +205,8 @@ fn worker_of(run: RunNumber) -> Option<Arc<Worker>> {
     locked(&WORKERS).get(index).cloned()
 }
 
-/// Who is told when a run of this OS thread hangs, instead of the terminal. Threads that make runs for this one take it
-/// over by [`Listening::take_over`].
+/// Sends hangs of this OS thread's runs to `listener` instead of the terminal. Threads that make runs for this one
+/// inherit it by [`Listening::take_over`].
 pub(crate) fn listen(listener: Sender<Heard>) {
     locked(&worker().told).listener = Some(listener);
 }
@@ -229,7 +229,7 @@ fn start_watching() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         let started = std::thread::Builder::new().name(String::from("lastref watch")).spawn(watch);
-        // Without the watch a run that hangs does so in silence; nothing else depends on it.
+        // Without the watch a run that hangs does so silently; nothing else depends on it.
         drop(started);
     });
 }
@@ -268,7 +268,7 @@ impl Worker {
             return;
         }
         let stalled = self.stalled(&told, silent);
-        // Told once: the thread that makes the run is lost.
+        // Reported once: the thread that makes the run is lost.
         told.patience = Duration::MAX;
         let heard = told.listener.take().is_some_and(|listener| listener.send(Heard::Stalled(stalled.clone())).is_ok());
         drop(told);
@@ -295,7 +295,7 @@ impl Worker {
     fn place(&self) -> Option<&'static Location<'static>> {
         let place = self.place.load(Ordering::Relaxed);
         // SAFETY: the word is null or was made from a `&'static Location` by `beat`, the only place that writes one; such
-        // a reference is valid for ever and what it refers to never changes.
+        // a reference is valid forever and its target never changes.
         unsafe { place.as_ref() }
     }
 }

@@ -1,28 +1,28 @@
-//! What a command gives back: text for stdout, remarks for stderr, an exit code.
+//! The result of a command: text for stdout, remarks for stderr, an exit code.
 //!
-//! Printed in one place and only at the end, which gives two guarantees: with `--json`, stdout holds one JSON value or
-//! nothing; and a reader who closes the pipe early (`lastref list | head -1`) ends the program without a panic.
+//! It is printed in one place and only at the end, which gives two guarantees: with `--json`, stdout holds one JSON
+//! value or nothing; and a reader that closes the pipe early (`lastref list | head -1`) causes no panic.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use super::error::Error;
 
-/// How the process ends; where several apply, the last of these in their order. A panic ends it with 101 too.
+/// How the process ends; where several apply, the last one in this order. A panic ends the process with 101 too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
-    /// Everything is decided, and as the scenarios say.
+    /// Every cell is decided, and every verdict is as its scenario expects.
     AsExpected,
-    /// Some cells are undecided, and every other is as its scenario says.
+    /// Some cells are undecided; every other verdict is as its scenario expects.
     Undecided,
-    /// A violation that is not expected, or an expected one that was not found, or a rare state that no run of a whole
-    /// search reached, or a replay that violates.
+    /// An unexpected violation, or an expected one that was not found, or a rare state that no run of a complete
+    /// search reached, or a replay that violates a property.
     Finding,
     /// Bad usage or input.
     Refused,
     /// The same execution gave two results.
     NotDeterministic,
-    /// The harness failed: a bug of it, or a process of loom that could not be started or died.
+    /// The harness failed: it has a bug, or a process of loom's could not be started or died.
     Broken,
     /// Ctrl-C ended a search.
     Interrupted,
@@ -31,7 +31,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The exit code; of a signal it is what a shell expects of a process that the signal ended.
+    /// The exit code; for a signal it is the one that shells expect of a process that the signal ended.
     pub fn code(self) -> u8 {
         match self {
             Exit::AsExpected => 0,
@@ -46,7 +46,7 @@ impl Exit {
     }
 }
 
-/// The exit codes, as `--help` says them.
+/// The exit codes, as shown by `--help`.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    everything is decided, and as expected
@@ -57,7 +57,7 @@ Exit codes:
   101  a bug of the harness
   130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed";
 
-/// The whole effect of a command on the outside, files aside.
+/// The output and the exit code of a command, files aside.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// For stdout; empty, or complete lines.
@@ -74,27 +74,27 @@ impl Answer {
         Answer { stdout, remarks: Vec::new(), exit }
     }
 
-    /// One sentence that says what is wrong with the input.
+    /// One sentence that describes the error in the input.
     pub(super) fn refusal(error: &Error) -> Answer {
         Answer { stdout: String::new(), remarks: vec![one_line(&format!("lastref: {error}"))], exit: Exit::Refused }
     }
 
-    /// An error that came after there was something to show: it is added, and decides the exit code unless something
-    /// worse has happened.
+    /// Adds an error that came after there was a result to show. It decides the exit code
+    /// unless a worse error has occurred.
     pub(super) fn and_refuse(&mut self, error: &Error) {
         self.remarks.push(one_line(&format!("lastref: {error}")));
         self.exit = self.exit.max(Exit::Refused);
     }
 
-    /// Prints, and gives the exit code.
+    /// Prints the answer, and returns the exit code.
     ///
-    /// A closed pipe is the reader's choice and changes nothing. Any other failure to write (a full disk) is said on
-    /// stderr and refuses, since the reader does not have the answer.
+    /// A closed pipe is the reader's choice and changes nothing. Any other write error (a full disk) is reported on
+    /// stderr and changes the exit code, since the reader does not have the answer.
     pub fn print(&self) -> ExitCode {
         let written = write_to(io::stdout().lock(), &self.stdout);
         let mut stderr = io::stderr().lock();
         for remark in &self.remarks {
-            // Nobody is left to hear that stderr cannot be written.
+            // If stderr cannot be written, the error cannot be reported.
             let _ = writeln!(stderr, "{remark}");
         }
         match written {
@@ -108,8 +108,8 @@ impl Answer {
     }
 }
 
-/// The text with its control characters escaped: an input that is quoted in a sentence neither breaks the line nor
-/// talks to the terminal.
+/// Escapes the control characters of the text, so that a quoted input can neither break the
+/// line nor control the terminal.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,7 +1,7 @@
 //! Commands and flags.
 //!
-//! Names (scenarios, variants, components) stay text here: whether they exist is for [`filter`](super::filter) to say,
-//! which knows the nearest valid one. Numbers, times and seeds are checked here, where the flag's name is known.
+//! Names (scenarios, variants, components) stay text here: [`filter`](super::filter) checks that they exist, and knows
+//! the nearest valid one. Numbers, times and seeds are checked here, where the flag's name is known.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use sim::explore::{Engine, RECHECK_PERCENT, StrategyName};
 use super::Ceiling;
 use super::answer::EXIT_CODES;
 
-/// Finds the schedule, or the fault, under which a component frees a thing twice, uses it after its release, hands it
-/// to the wrong peer, or never lets it go; and prints one line that replays it.
+/// Finds the schedules, or the faults, under which a component frees a resource twice, uses it after its release,
+/// delivers it to the wrong peer, or leaks it; and prints one line that replays each.
 #[derive(Debug, Parser)]
 #[command(name = "lastref", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 pub(super) struct Arguments {
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// The command, where none means `hunt`.
+    /// The command; without one it is `hunt`.
     pub(super) fn command(self) -> Command {
         self.command.unwrap_or(Command::Hunt(self.hunt))
     }
@@ -33,22 +33,22 @@ impl Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Explores every matching scenario, variant and engine (what `lastref` alone does).
+    /// Explores every matching scenario, variant and engine (the default of `lastref` without a command).
     #[command(after_help = EXIT_CODES)]
     Hunt(HuntArguments),
-    /// Lists the scenarios, and what each variant must do under them.
+    /// Lists the scenarios, and the verdict each expects of each variant.
     List(ListArguments),
     /// Explores one scenario with one variant on one engine.
     #[command(after_help = EXIT_CODES)]
     Run(RunArguments),
-    /// Runs that very execution again, and shows it; exits with 1 if it violates a property.
+    /// Repeats the token's execution, and shows it; exits with 1 if it violates a property.
     Replay(ReplayArguments),
-    /// Makes a failing case as small as it gets, and saves it.
+    /// Shrinks a failing case as far as possible, and saves it.
     Shrink(ShrinkArguments),
 }
 
 impl Command {
-    /// Takes no more schedules and time than the ceiling allows.
+    /// Reduces schedules and time to the ceiling.
     pub(super) fn lower(&mut self, ceiling: &Ceiling) {
         if let Command::Hunt(HuntArguments { time, .. }) = self {
             *time = Some(time.map_or(ceiling.time, |time| time.min(ceiling.time)));
@@ -61,8 +61,8 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(super) struct HuntArguments {
-    /// Searches for that long, as in `20s`, `2m` or `500ms`, and as widely as it can; what the time was too short for is
-    /// undecided. Without it each cell is searched until it is decided, however long that takes.
+    /// Searches for this long, as in `20s`, `2m` or `500ms`, and as widely as possible; cells that the time does not
+    /// suffice for are undecided. Without it each cell is searched until it is decided, however long that takes.
     #[arg(long = "for", value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
     pub(super) time: Option<Duration>,
     /// Only this component.
@@ -74,10 +74,10 @@ pub(super) struct HuntArguments {
     /// Only this variant.
     #[arg(long, value_name = "NAME")]
     pub(super) variant: Option<String>,
-    /// Only this engine: fiber, turmoil, shuttle, loom or threads (shuttle and threads take part only when asked for).
+    /// Only this engine: fiber, turmoil, shuttle, loom or threads (shuttle and threads take part only on request).
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
-    /// How many threads explore (one per core unless given); the results do not depend on it.
+    /// Number of threads that explore (one per core by default); the results do not depend on it.
     #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
     #[command(flatten)]
@@ -91,40 +91,40 @@ pub(super) struct RunArguments {
     /// The model's variant.
     #[arg(long, value_name = "NAME", default_value = "fixed")]
     pub(super) variant: String,
-    /// The engine: fiber, turmoil, shuttle, loom or threads. Unless given, turmoil for a scenario on the network, and else
-    /// fiber.
+    /// The engine: fiber, turmoil, shuttle, loom or threads. By default turmoil for a scenario on the
+    /// network, and fiber for any other.
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
     #[command(flatten)]
     pub(super) search: SearchArguments,
 }
 
-/// How a cell is searched, and how its result is told.
+/// The search of a cell, and the form of its result.
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
-    /// Budget of schedules for each cell. Unless given, 1,000 for what must stay clean, 10,000 for a planted defect, and
-    /// under loom 200,000 executions.
+    /// Budget of schedules for each cell. By default 1,000 for a variant that must stay clean, 10,000 for a planted
+    /// defect, and under loom 200,000 executions.
     #[arg(long, value_name = "N", value_parser = schedules, allow_negative_numbers = true)]
     pub(super) schedules: Option<u64>,
-    /// How the next task is chosen: mix, random, urw, or pct1 to pct99.
+    /// The scheduling strategy: mix, random, urw, or pct1 to pct99.
     #[arg(long, value_name = "NAME", value_parser = strategy, default_value_t = defaults::STRATEGY)]
     pub(super) strategy: StrategyName,
-    /// Where the search starts: decimal, or hexadecimal with 0x.
+    /// The seed of the search: decimal, or hexadecimal with 0x.
     #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true, default_value_t = defaults::SEED)]
     pub(super) seed: u64,
-    /// Of a hundred runs, how many are made again, and must go the same way (exit code 3 if one does not); 0 is none.
+    /// Percentage of runs that are repeated to check determinism (exit code 3 if a repeated run differs); 0 is none.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), allow_negative_numbers = true, default_value_t = RECHECK_PERCENT)]
     pub(super) recheck: u8,
     #[command(flatten)]
     pub(super) folder: FolderArgument,
-    /// Prints one JSON object on stdout, and nothing else there.
+    /// Prints one JSON object on stdout, and no other text.
     #[arg(long)]
     pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
-    /// Prints one JSON array on stdout, and nothing else there.
+    /// Prints one JSON array on stdout, and no other text.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -136,10 +136,10 @@ pub(super) struct ReplayArguments {
     pub(super) case: String,
     #[command(flatten)]
     pub(super) folder: FolderArgument,
-    /// Shows every operation with its source line, not custody and state changes only.
+    /// Shows every operation with its source line, not only custody and state changes.
     #[arg(long)]
     pub(super) full: bool,
-    /// Prints one JSON object on stdout, and nothing else there.
+    /// Prints one JSON object on stdout, and no other text.
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -160,16 +160,16 @@ pub(super) struct FolderArgument {
     pub(super) dir: PathBuf,
 }
 
-/// Why a value of a flag is none. The sentence around it, with the flag and the value, is clap's.
+/// Why a flag's value is invalid. clap adds the sentence around it, with the flag and the value.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadValue {
     #[error("the least is 1")]
     Zero,
-    #[error("a whole number from 1 to {0} is wanted, such as 1000")]
+    #[error("the value must be a whole number from 1 to {0}, such as 1000")]
     NoNumber(u64),
     #[error("a time is a number and its unit, such as 20s, 2m or 500ms")]
     NoTime,
-    #[error("the least time is 1ms, and 0s is none")]
+    #[error("the shortest time is 1ms")]
     NoTimeAtAll,
     #[error("{0}")]
     Unknown(#[from] Unknown),
@@ -184,7 +184,7 @@ fn schedules(text: &str) -> Result<u64, BadValue> {
 }
 
 fn jobs(text: &str) -> Result<usize, BadValue> {
-    // A bound, so that a slip of the fingers does not start a million threads.
+    // A bound, so that a typing error does not start a million threads.
     const JOBS_MAX: usize = 1_024;
     match text.parse() {
         Ok(0) => Err(BadValue::Zero),

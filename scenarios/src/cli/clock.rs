@@ -1,7 +1,7 @@
-//! The wall clock: the one place that reads it.
+//! The wall clock: only this file reads it.
 //!
-//! It ends a hunt whose time is up, estimates the time left, and fills in the field `seconds`; inside an execution time
-//! is virtual.
+//! It ends a hunt whose time is up, estimates the time left, and fills in the field `seconds`;
+//! inside an execution time is virtual.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,13 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Starts now.
+    /// Starts the clock.
     #[expect(clippy::disallowed_methods, reason = "a budget of time is about the wall clock, and no run reads it")]
     pub(super) fn start() -> Clock {
         Clock { start: Instant::now() }
     }
 
-    /// When `time` is over; none if that is beyond what the clock can say, which is as good as never.
+    /// The instant `time` after the start; none if the clock cannot represent it, which is equivalent to never.
     pub(super) fn deadline(self, time: Duration) -> Option<Instant> {
         self.start.checked_add(time)
     }
@@ -29,7 +29,7 @@ impl Clock {
     }
 }
 
-/// The time until then; none of it if that has passed.
+/// The time until then; zero if that has passed.
 #[expect(clippy::disallowed_methods, reason = "what is left of a budget of time is about the wall clock")]
 pub(super) fn until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())

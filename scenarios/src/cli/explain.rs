@@ -1,13 +1,13 @@
-//! clap's refusals, as one sentence.
+//! clap's errors, as one sentence.
 //!
-//! clap explains over several lines, with usage and tips. Every refusal of `lastref` is one sentence that names the input
-//! and the nearest valid choice, so its paragraphs are joined and the usage is left to `--help`.
+//! clap explains over several lines, with usage and tips. Every error of `lastref` is one sentence that names the
+//! input and the nearest valid choice, so clap's paragraphs are joined and the usage is left to `--help`.
 
 use clap::error::ErrorKind;
 
 use super::answer::{Answer, Exit, one_line};
 
-/// What clap says when it does not give arguments: the help and the version on stdout, a refusal as one sentence.
+/// clap's output if it returns no arguments: the help and the version on stdout, an error as one sentence.
 pub(super) fn clap_answer(error: &clap::Error) -> Answer {
     let text = error.render().to_string();
     match error.kind() {

@@ -1,7 +1,7 @@
-//! Which cells a command is about: scenario x variant x engine.
+//! The cells that a command selects: scenario x variant x engine.
 //!
-//! A hunt takes the cells that test something: clean variants on every engine that runs the scenario, defects on those that
-//! must find them. `shuttle` and `threads` take part only when asked for. `run` takes any one cell.
+//! A hunt selects the cells that test something: clean variants on every engine that runs the scenario, defects on
+//! those that must find them. `shuttle` and `threads` take part only on request. `run` selects any one cell.
 
 use scenarios::{Expectation, Scenario, Unknown};
 use sim::explore::{Cell, Engine, StrategyName};
@@ -9,7 +9,7 @@ use sim::explore::{Cell, Engine, StrategyName};
 use super::args::{HuntArguments, RunArguments};
 use super::error::Error;
 
-/// A cell, and what must come of it.
+/// A cell, and the verdict that is expected of it.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub(super) cell: Cell,
@@ -35,7 +35,7 @@ impl Chosen {
         Ok(Chosen { cell: Cell { case, engine, strategy, budget }, expectation })
     }
 
-    /// `component/scenario/variant/engine`: how the suite names the same cell.
+    /// `component/scenario/variant/engine`: the name of the same cell in the suite.
     pub(super) fn name(&self) -> String {
         let name = self.cell.case.name();
         format!("{}/{}/{}/{}", name.component, name.scenario, name.variant, self.cell.engine)
@@ -50,7 +50,7 @@ pub(super) fn of_run(arguments: &RunArguments) -> Result<Chosen, Error> {
     Chosen::new(&scenario, &arguments.variant, engine, arguments.search.strategy)
 }
 
-/// The cells of a hunt, in the order of the list; never none.
+/// The cells of a hunt, in the order of the list; at least one.
 pub(super) fn of_hunt(arguments: &HuntArguments) -> Result<Vec<Chosen>, Error> {
     let scenarios = matching_scenarios(arguments)?;
     let mut chosen = Vec::new();
@@ -104,7 +104,7 @@ fn takes_part(said: &Expectation, engine: Engine, asked: Option<Engine>) -> bool
     }
 }
 
-/// A variant that the scenario says nothing of: of another scenario, or of none.
+/// A variant that the scenario does not mention: it belongs to another scenario, or does not exist.
 fn no_variant(scenario: &Scenario, variant: &str) -> Error {
     let is_sibling = |other: &Scenario| other.component() == scenario.component();
     if scenarios::all().iter().any(|other| is_sibling(other) && other.expectation(variant).is_some()) {
@@ -114,7 +114,7 @@ fn no_variant(scenario: &Scenario, variant: &str) -> Error {
     unknown_variant(variant, std::slice::from_ref(scenario)).into()
 }
 
-/// A variant that none of `scenarios` has: another component has it, or none.
+/// A variant that none of `scenarios` has: it belongs to another component, or does not exist.
 fn unknown_variant(variant: &str, scenarios: &[Scenario]) -> Unknown {
     match scenarios::all().iter().find(|other| other.expectation(variant).is_some()) {
         Some(other) => Unknown::of_component("variant", variant, other.component()),
@@ -122,7 +122,7 @@ fn unknown_variant(variant: &str, scenarios: &[Scenario]) -> Unknown {
     }
 }
 
-/// Names that are right one by one, and meet in no cell.
+/// Names that are each valid, but select no cell together.
 fn no_cell(arguments: &HuntArguments, scenarios: &[Scenario]) -> Error {
     let filters = [
         ("--component", arguments.component.clone()),

@@ -1,8 +1,8 @@
-//! The part of an answer that tells findings in full, and what is done with them.
+//! The part of an answer that shows findings in full, and the shrinking and saving of findings.
 //!
-//! A finding that is not expected is made small and saved at once, because it may be the first and last time that anyone
-//! sees it. In a hunt that is so for the first few: a model that is broken at its root fails in hundreds of cells, for one
-//! reason, and each takes as long to shrink as to find. The others have a token, which `lastref shrink` takes.
+//! An unexpected finding is shrunk and saved at once, because it may not be found again. A hunt does so for the first
+//! few only: a model with a fundamental bug fails in hundreds of cells, for one reason, and each takes as long to
+//! shrink as to find. The others have a token for `lastref shrink`.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -13,17 +13,17 @@ use sim::replay::{ShrinkLimits, Shrunk};
 use super::error::Error;
 use super::outcome::Outcome;
 
-/// How many findings of a hunt are made small, saved, and told in full.
+/// How many findings of a hunt are shrunk, saved, and shown in full.
 pub(super) const SHOWN: usize = 5;
 
-/// The smallest case of an outcome's finding, if it has one that can be made small within these limits.
+/// The smallest case of an outcome's finding, if it can be shrunk within these limits.
 pub(super) fn shortest(outcome: &Outcome, limits: ShrinkLimits) -> Option<Shrunk> {
     outcome.failure().and_then(|failure| finding::shortest(&outcome.chosen.cell.case, failure, limits))
 }
 
-/// Makes the first findings that are not expected small, and saves them in `folder`. Stops when `stop` says so.
+/// Shrinks the first unexpected findings, and saves them in `folder`. Stops when `stop` returns true.
 ///
-/// Together they get what one alone would get, so that a hunt ends soon after its last run however many it found.
+/// Together they get the budget of one finding, so that a hunt ends soon after its last run, however many it found.
 pub(super) fn save_the_unexpected(
     outcomes: &mut [Outcome],
     folder: &Path,
@@ -47,11 +47,11 @@ fn is_unexpected(outcome: &Outcome) -> bool {
     outcome.failure().is_some() && outcome.judgement() != Judgement::AsExpected
 }
 
-/// The finding in full, and where it was saved; empty if there is none.
+/// The finding in full, and the path of the saved file; empty if there is no finding.
 pub(super) fn text(outcome: &Outcome) -> String {
     let mut text = String::new();
     if let Some(failure) = outcome.failure() {
-        // The table of a run that could be made small is far too long: it is for `replay` to show.
+        // The table of an unshrunk run that could be shrunk is far too long: `replay` shows it.
         let is_long = failure.origin.engine.is_scheduled() && outcome.shortest.is_none();
         let table = if is_long { Some("") } else { outcome.shortest.as_deref() };
         let _ = writeln!(text, "{}", finding::text(failure, table));
@@ -63,7 +63,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// Everything in a hunt that is not as expected: the first findings in full, one line for each of the others.
+/// Everything in a hunt that is not as expected: the first findings in full, and one line for each of the others.
 pub(super) fn unexpected(outcomes: &[Outcome]) -> String {
     let found: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_unexpected(outcome)).collect();
     let (shown, others) = found.split_at(found.len().min(SHOWN));

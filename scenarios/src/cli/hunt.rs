@@ -12,7 +12,7 @@ use super::search::{self, Explored};
 use super::terminal::Look;
 use super::{filter, findings, json, table, time_left};
 
-/// Explores every cell that matches, and says for each whether it is as expected.
+/// Explores every matching cell, and reports for each whether its verdict is as expected.
 pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
     let chosen = filter::of_hunt(arguments)?;
     let explored = search::explore(chosen, &arguments.search, arguments.time, search::jobs(arguments.jobs));
@@ -27,7 +27,7 @@ pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
     Ok(explored.into_answer(stdout))
 }
 
-/// One line that sums up.
+/// A summary in one line.
 fn summary(explored: &Explored, time: Option<Duration>) -> String {
     let expected = explored.count(Judgement::AsExpected);
     let mut line = format!("{expected} of {} as expected", explored.outcomes.len());
@@ -58,7 +58,7 @@ fn summary(explored: &Explored, time: Option<Duration>) -> String {
     line
 }
 
-/// A time that should do: what the search needs by its own estimate and a quarter more, and more than it had.
+/// A time that should suffice: the search's own estimate and a quarter more, and more than it had.
 fn longer(explored: &Explored, time: Option<Duration>) -> String {
     const UNKNOWN: Duration = Duration::from_secs(300);
     let had = time.unwrap_or_default().saturating_mul(2);

@@ -1,8 +1,8 @@
-//! The shapes that `--json` prints.
+//! The JSON types that `--json` prints.
 //!
-//! They are an interface: scripts read them, so a field is never renamed and never left out (what does not apply is
-//! null). `seed` is what `--seed` takes to get the same result again; of a replay it is the execution's own. Seeds and
-//! hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
+//! They are an interface for scripts, so a field is never renamed and never left out (a value that does not apply is
+//! null). `seed` is the value for `--seed` that gives the same result again; for a replay it is the execution's own.
+//! Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
 
 use scenarios::{Expect, Expectation, Judgement, Scenario};
 use serde::Serialize;
@@ -23,15 +23,15 @@ pub(super) struct Result<'a> {
     strategy: String,
     seed: String,
     schedules: u64,
-    /// How many of them were made again, and went the same way.
+    /// The number of runs that were repeated and took the same course.
     rechecked: u64,
     steps: u64,
-    /// What was found; `undecided` is a search that found nothing and did not spend its budget.
+    /// The verdict; `undecided` is a search without a finding that did not spend its budget.
     verdict: &'static str,
-    /// Whether the budget was spent, or, on loom, the whole space explored; of a search that was stopped it was not.
+    /// Whether the budget was spent, or, on loom, the whole space explored; false for a search that was stopped.
     complete: bool,
-    /// Of loom: within which bound on preemptions every execution was explored, a number or "unbounded"; null if within
-    /// none, and of the other engines.
+    /// For loom: the bound on preemptions within which every execution was explored, a number or "unbounded"; null if
+    /// no bound was completed, and for the other engines.
     preemptions: Option<serde_json::Value>,
     /// Whether `judgement` is `as_expected`.
     expected: bool,
@@ -40,18 +40,18 @@ pub(super) struct Result<'a> {
     kind: Option<ViolationKind>,
     property: Option<&'a str>,
     message: Option<&'a str>,
-    /// The rare states that no run reached, if that is why the cell is not as expected.
+    /// The rare states that no run reached, if the cell is not as expected because of them.
     never_reached: Vec<&'static str>,
     replay: Option<&'a str>,
     repro: Option<String>,
     trace_hash: String,
-    /// In how many of its runs each fault of the network hit a connection in each phase.
+    /// The number of runs in which each fault of the network hit a connection in each phase.
     faults: &'a HitCounts,
     seconds: f64,
 }
 
 impl<'a> Result<'a> {
-    /// As found by a search, or by a replay.
+    /// The finding, of a search or of a replay.
     pub(super) fn of(outcome: &'a Outcome) -> Result<'a> {
         let cell = &outcome.chosen.cell;
         let name = cell.case.name();
@@ -101,7 +101,7 @@ struct Hunted<'a> {
     as_expected: bool,
     /// Whether a signal ended it.
     stopped: bool,
-    /// How many of the results are undecided.
+    /// The number of undecided results.
     undecided: usize,
     schedules: u64,
     seconds: f64,
@@ -124,7 +124,7 @@ struct ListedVariant {
     property: Option<&'static str>,
 }
 
-/// What `hunt` prints.
+/// The output of `hunt`.
 pub(super) fn hunt(explored: &Explored) -> String {
     line(&Hunted {
         results: explored.outcomes.iter().map(Result::of).collect(),
@@ -136,14 +136,14 @@ pub(super) fn hunt(explored: &Explored) -> String {
     })
 }
 
-/// What `list` prints.
+/// The output of `list`.
 pub(super) fn list(scenarios: &[Scenario]) -> String {
     line(&scenarios.iter().map(Listed::of).collect::<Vec<_>>())
 }
 
-/// One value on one line.
+/// A value as one line of JSON.
 pub(super) fn line(value: &impl Serialize) -> String {
-    // Numbers, text and lists of them: there is no key that is not text, and nothing that can refuse.
+    // Numbers, text and lists of them: every key is text, so this cannot fail.
     let text = serde_json::to_string(value).expect("invariant: plain data is JSON");
     text + "\n"
 }

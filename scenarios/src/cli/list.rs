@@ -1,4 +1,4 @@
-//! `lastref list`: the scenarios, and what each variant must do under them.
+//! `lastref list`: the scenarios, and the verdict that each expects of each variant.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::args::ListArguments;
 use super::error::Error;
 use super::json;
 
-/// Lists everything; nothing is explored.
+/// Lists all scenarios; explores none.
 pub(super) fn list(arguments: &ListArguments) -> Result<Answer, Error> {
     let scenarios = scenarios::all();
     let stdout = if arguments.json { json::list(&scenarios) } else { scenarios.iter().map(text).collect() };

@@ -1,8 +1,8 @@
 //! The command line: from arguments to an answer and an exit code.
 //!
-//! It is a reader of the list, nothing more: it parses, asks `sim` to explore, and gives an answer. One command, one
-//! file. Each command returns an [`Answer`]; only [`main`] prints it, so that stdout gets one piece, and a closed pipe
-//! ends the program quietly. It is part of the library so that tests and the fuzzer ask it without a process.
+//! It only reads the list: it parses, asks `sim` to explore, and returns an answer. One command, one file. Each
+//! command returns an [`Answer`]; only [`main`] prints it, so that stdout gets one piece, and a closed pipe ends the
+//! program quietly. It is part of the library so that tests and the fuzzer can call it without a process.
 
 mod answer;
 mod args;
@@ -39,7 +39,7 @@ pub use answer::{Answer, Exit};
 use args::{Arguments, Command};
 use error::Error;
 
-/// Answers the process's own arguments and prints the answer.
+/// Runs the command of the process's own arguments and prints the answer.
 pub fn main() -> ExitCode {
     answer(std::env::args_os()).print()
 }
@@ -49,7 +49,7 @@ pub fn answer(arguments: impl IntoIterator<Item = OsString>) -> Answer {
     answered(arguments, None)
 }
 
-/// How much a command explores at most, whatever its arguments ask for.
+/// The most that a command explores, regardless of its arguments.
 #[derive(Clone, Copy, Debug)]
 pub struct Ceiling {
     /// Schedules for each cell.
@@ -60,7 +60,7 @@ pub struct Ceiling {
     pub shrink: ShrinkLimits,
 }
 
-/// The same as [`answer`], but a hunt or a search ends early: for tests that ask often.
+/// The same as [`answer`], but a hunt or a search ends early: for tests that call it often.
 pub fn answer_within(arguments: impl IntoIterator<Item = OsString>, ceiling: &Ceiling) -> Answer {
     answered(arguments, Some(ceiling))
 }

@@ -1,4 +1,4 @@
-//! What came of one cell, judged.
+//! The result of one cell, judged.
 
 use std::path::PathBuf;
 
@@ -8,16 +8,16 @@ use sim::explore::{Engine, Failure, Report, Verdict};
 use super::answer::Exit;
 use super::filter::Chosen;
 
-/// A cell, its report, and what was saved of it.
+/// A cell, its report, and the saved case.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub(super) chosen: Chosen,
-    /// Where the search started; of a replay, the execution's own.
+    /// The seed of the search; for a replay, the execution's own.
     pub(super) seed: u64,
     pub(super) report: Report,
-    /// The shortest interleaving of the finding, where one was looked for.
+    /// The shortest interleaving of the finding, if it was shrunk.
     pub(super) shortest: Option<String>,
-    /// The saved case: of a finding that was not expected, or the file that was replayed.
+    /// The saved case: of an unexpected finding, or the file that was replayed.
     pub(super) repro: Option<PathBuf>,
 }
 
@@ -27,13 +27,13 @@ impl Outcome {
         self.report.failure()
     }
 
-    /// What `lastref replay` takes to replay the finding. A seed's token is not enough here, since a saved case has
-    /// another, and one that was edited has only its path.
+    /// The argument of `lastref replay` that replays the finding. A seed's token does not suffice here, since a saved
+    /// case has another token, and an edited one has only its path.
     pub(super) fn token(&self) -> Option<&str> {
         self.failure().map(|failure| failure.replay.trim_start_matches("lastref replay "))
     }
 
-    /// Why the verdict is worth nothing, in a sentence, and the exit code of that: a run that differs from itself, or a
+    /// Why the verdict is invalid, in a sentence, and the exit code for it: a run that is not deterministic, or a
     /// harness that could not explore the cell.
     pub(super) fn trouble(&self) -> Option<(Exit, String)> {
         let name = self.name();
@@ -49,7 +49,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it is what the scenario says.
+    /// Whether the verdict is as the scenario expects.
     pub(super) fn judgement(&self) -> Judgement {
         self.chosen.expectation.judge(&self.chosen.cell, &self.report)
     }
@@ -64,7 +64,7 @@ impl Outcome {
         self.chosen.name()
     }
 
-    /// How much was explored, in words.
+    /// The extent of the search, in words.
     pub(super) fn schedules(&self) -> String {
         match self.report.schedules {
             1 => String::from("1 schedule"),
@@ -72,13 +72,13 @@ impl Outcome {
         }
     }
 
-    /// The verdict in words, and what was expected instead, if it was something else.
+    /// The verdict in words, and the expected one if it differs.
     pub(super) fn verdict(&self) -> String {
         verdict(&self.chosen, &self.report)
     }
 }
 
-/// The verdict of a cell's report in words, and what was expected instead, if it was something else.
+/// The verdict of a cell's report in words, and the expected one if it differs.
 pub(super) fn verdict(chosen: &Chosen, report: &Report) -> String {
     let Chosen { cell, expectation } = chosen;
     let said = words(cell.engine, report);
@@ -95,7 +95,7 @@ pub(super) fn verdict(chosen: &Chosen, report: &Report) -> String {
     }
 }
 
-/// The verdict of a report in words. An exploration by loom proves that there is nothing only if it was complete.
+/// The verdict of a report in words. An exploration by loom proves the absence of a finding only if it was complete.
 fn words(engine: Engine, report: &Report) -> String {
     match &report.verdict {
         Verdict::Violation(failure) => format!("violation: {}", failure.property),
@@ -110,7 +110,7 @@ fn words(engine: Engine, report: &Report) -> String {
     }
 }
 
-/// Outcomes for the tests of what is printed of them.
+/// Outcomes for the tests of their output.
 #[cfg(test)]
 pub(super) mod samples {
     use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ pub(super) mod samples {
 
     use super::*;
 
-    /// The first variant of the list that is expected so.
+    /// The first variant of the list with this expectation.
     fn chosen(expect: impl Fn(&Expectation) -> bool) -> Chosen {
         let mut of_all = scenarios::all()
             .into_iter()
@@ -134,7 +134,7 @@ pub(super) mod samples {
         Outcome { chosen, seed: 0, report, shortest: None, repro: None }
     }
 
-    /// A search of that many schedules that found nothing, and reached every rare state.
+    /// A search of that many schedules without a finding, which reached every rare state.
     pub(in crate::cli) fn clean(schedules: u64) -> Outcome {
         let mut clean = deserted(schedules);
         let rare_states = clean.chosen.expectation.not_reached(&clean.report);
@@ -142,7 +142,7 @@ pub(super) mod samples {
         clean
     }
 
-    /// A search of that many schedules that found nothing, and reached no rare state.
+    /// A search of that many schedules without a finding, which reached no rare state.
     pub(in crate::cli) fn deserted(schedules: u64) -> Outcome {
         let chosen = chosen(|said| said.expect == Expect::Clean && !said.rare_states.is_empty());
         let complete = schedules >= chosen.cell.budget.enough;
@@ -157,7 +157,7 @@ pub(super) mod samples {
         outcome(chosen, report)
     }
 
-    /// A planted defect, found, where the scenario is made to say that the variant is clean.
+    /// A planted defect that was found, in a scenario that is made to expect the variant clean.
     pub(in crate::cli) fn violation() -> Outcome {
         let mut chosen = chosen(|said| said.expect != Expect::Clean);
         let run = |seed| run_one(&chosen.cell.case, Engine::Fiber, chosen.cell.strategy, seed);

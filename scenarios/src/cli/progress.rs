@@ -1,8 +1,8 @@
-//! What a person sees while a hunt runs: a bar for each component and the time left on a terminal, a line for each
-//! finished cell elsewhere.
+//! Progress of a running hunt: on a terminal a bar for each component and the time left, elsewhere
+//! a line for each finished cell.
 //!
-//! Everything here goes to stderr, and nothing here decides anything. A bar counts cells, not schedules: a cell that
-//! finds its violation at once leaves most of its budget unspent, so a bar of schedules would jump and lie.
+//! All output here goes to stderr, and it affects no result. A bar counts cells, not schedules: a cell that finds its
+//! violation at once leaves most of its budget unspent, so a bar of schedules would jump and mislead.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,11 +27,11 @@ pub(super) struct Progress<'a> {
     components: Vec<usize>,
     time_left: Mutex<TimeLeft>,
     deadline: Option<Instant>,
-    /// None where stderr is no terminal.
+    /// None if stderr is not a terminal.
     screen: Option<Screen>,
 }
 
-/// What is drawn on a terminal.
+/// The bars on a terminal.
 #[derive(Debug)]
 struct Screen {
     /// In the order of the components.
@@ -48,7 +48,7 @@ struct Bar {
 }
 
 impl Progress<'_> {
-    /// Of a hunt through these cells.
+    /// The progress of a hunt through these cells.
     pub(super) fn new(chosen: &[Chosen], jobs: usize, deadline: Option<Instant>) -> Progress<'_> {
         let mut names: Vec<(&str, u64)> = Vec::new();
         let mut components = Vec::with_capacity(chosen.len());
@@ -68,7 +68,7 @@ impl Progress<'_> {
         Progress { chosen, components, time_left, deadline, screen }
     }
 
-    /// Takes the bars away, to make room for the table.
+    /// Removes the bars, to make room for the table.
     pub(super) fn clear(&self) {
         if let Some(screen) = &self.screen {
             screen.bars.iter().for_each(|bar| bar.bar.finish_and_clear());
@@ -76,7 +76,7 @@ impl Progress<'_> {
         }
     }
 
-    /// How long the cells that are not decided would still take.
+    /// The estimated time for the undecided cells.
     pub(super) fn time_left(&self) -> Option<Duration> {
         self.lock().estimate()
     }
@@ -93,7 +93,7 @@ impl Observer for Progress<'_> {
             let bar = &screen.bars[self.components[cell]];
             bar.schedules.fetch_add(schedules, Ordering::Relaxed);
             bar.tell();
-            // A hunt within a time takes that time.
+            // A hunt with a time limit takes that time.
             let left = match self.deadline {
                 Some(deadline) => Some(clock::until(deadline)),
                 None => self.time_left(),
@@ -115,7 +115,7 @@ impl Observer for Progress<'_> {
             return;
         }
         let (name, verdict) = (chosen.name(), outcome::verdict(chosen, report));
-        // Progress that nobody can read is no reason to end a hunt.
+        // An error in writing progress must not end a hunt.
         let _ = writeln!(io::stderr(), "{name}: {verdict} (schedules: {})", report.schedules);
     }
 }
@@ -133,7 +133,7 @@ impl Screen {
     }
 }
 
-/// A template is a constant, so this cannot fail; the plain style would do if it did.
+/// A template is a constant, so this cannot fail; if it did, the plain style would do.
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

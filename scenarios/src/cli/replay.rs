@@ -1,7 +1,7 @@
-//! `lastref replay`: that very execution, again.
+//! `lastref replay`: repeats one execution.
 //!
-//! It is run twice. The two must be one and the same, and the same as the one that was saved, if one was: a replay that
-//! shows another execution than it names would send its reader after the wrong bug.
+//! It runs twice. The two executions must be equal, and equal to the saved one if there is one: a replay that shows
+//! another execution than it names would send its reader after the wrong bug.
 
 use std::fmt::Write;
 
@@ -31,7 +31,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
         }
         Verdict::Clean | Verdict::Violation(_) | Verdict::Diverged { .. } => {}
     }
-    // Real threads are not bound by a seed: the token repeats the plan, and the operating system does what it likes.
+    // A seed does not fix real threads: the token repeats the plan, and the operating system chooses the schedule.
     if source.chosen.cell.engine == Engine::Threads {
         remarks.push(String::from("lastref: real threads do not replay; this is another execution of the same plan"));
     } else if source.run()?.trace_hash != report.trace_hash {
@@ -53,7 +53,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
     Ok(Answer { stdout, remarks, exit })
 }
 
-/// The failure and its table; or the table of a clean execution. `full` shows every operation.
+/// The failure and its table, or the table of a clean execution. `full` shows every operation.
 pub(super) fn text(outcome: &Outcome, full: bool) -> String {
     let report = &outcome.report;
     let mut text = match outcome.failure() {

@@ -1,4 +1,4 @@
-//! `lastref run`: one cell of the table, told in full.
+//! `lastref run`: one cell of the table, in full.
 
 use std::fmt::Write;
 
@@ -13,13 +13,13 @@ use super::{filter, findings, json, search};
 /// Explores one cell, and shows the failure if there is one.
 pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
     let chosen = filter::of_run(arguments)?;
-    // One cell is one unit of work for the count of jobs to spread; its seeds are what is spread.
+    // One cell is a single unit of work to the job count; the search spreads its seeds.
     let mut explored = search::explore(vec![chosen], &arguments.search, None, search::jobs(None));
     let stdout = match explored.outcomes.first_mut() {
         None => String::new(),
         Some(outcome) if arguments.search.json => json::line(&json::Result::of(outcome)),
         Some(outcome) => {
-            // A finding that is not expected was made small already, to be saved.
+            // An unexpected finding was already shrunk for saving.
             if outcome.shortest.is_none() && explored.stopped.is_none() {
                 outcome.shortest =
                     findings::shortest(outcome, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
@@ -39,7 +39,7 @@ fn text(outcome: &Outcome, seconds: f64, stopped: bool) -> String {
     for (sentence, runs) in &report.reached {
         let _ = writeln!(text, "in {runs} of them: {sentence}");
     }
-    // A search that is narrower than the default need not reach a rare state.
+    // A search that is narrower than the default is not required to reach a rare state.
     let never_reached = outcome.never_reached();
     for sentence in outcome.chosen.expectation.not_reached(report) {
         let how = if never_reached.contains(&sentence) { "never reached" } else { "in none of them" };

@@ -1,8 +1,8 @@
-//! What a saved case says of itself, held against what its run shows.
+//! The claims of a saved case, compared with its run.
 //!
-//! A saved case that violates something else than it says sends its reader after the wrong bug. It may be right to do
-//! so: the code has changed since, or somebody has edited the plan on purpose. Then a sentence says which of the two. A
-//! case whose run is the one that was saved, and whose claim is not what that run shows, was edited in its claim: it is
+//! A saved case that violates another property than it claims sends its reader after the wrong bug. There are
+//! legitimate causes: the code has changed since, or the plan was edited on purpose. Then a sentence says which of
+//! the two. If the run is the saved one and contradicts the claim, the claim itself was edited: the case is
 //! refused.
 
 use std::path::Path;
@@ -12,10 +12,10 @@ use sim::replay::Repro;
 
 use super::error::Error;
 
-/// The sentence for a run that is not the one that was saved as it was saved, if it is not.
+/// The remark on a run that differs from the saved one, if it differs.
 ///
 /// # Errors
-/// If the file claims what its own run refutes.
+/// If the file claims what its own run contradicts.
 pub(super) fn remark(repro: &Repro, path: &Path, report: &Report) -> Result<Option<String>, Error> {
     let file = path.display();
     let is_same_run = repro.trace_hash == report.trace_hash;

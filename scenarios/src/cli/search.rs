@@ -1,4 +1,4 @@
-//! Exploring cells, and what follows from a finding: shared by `hunt` and `run`.
+//! Exploring cells, and handling findings: shared by `hunt` and `run`.
 
 use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
@@ -17,7 +17,7 @@ use super::outcome::Outcome;
 use super::progress::Progress;
 use super::stop::Stop;
 
-/// What came of all cells.
+/// The results of all cells.
 #[derive(Debug)]
 pub(super) struct Explored {
     /// In the order of the cells.
@@ -33,7 +33,7 @@ pub(super) struct Explored {
 }
 
 impl Explored {
-    /// How many cells are judged so.
+    /// The number of cells with this judgement.
     pub(super) fn count(&self, judgement: Judgement) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.judgement() == judgement).count()
     }
@@ -54,7 +54,7 @@ impl Explored {
         worst.unwrap_or(Exit::AsExpected)
     }
 
-    /// The answer that prints `stdout`: what was found is shown whatever went wrong after it was found.
+    /// The answer that prints `stdout`: findings are shown despite any later error.
     pub(super) fn into_answer(self, stdout: String) -> Answer {
         let exit = self.exit();
         let remarks = self.outcomes.iter().filter_map(Outcome::trouble).map(|(_, sentence)| sentence).collect();
@@ -66,7 +66,7 @@ impl Explored {
     }
 }
 
-/// How many jobs to run: as many as were asked for, else one for each core.
+/// The number of jobs: as requested, else one for each core.
 pub(super) fn jobs(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
 }
@@ -89,8 +89,8 @@ pub(super) fn explore(
     let hunt = Hunt {
         cells: chosen.iter().map(|chosen| chosen.cell.clone()).collect(),
         seed: arguments.seed,
-        // Loom proves something only when it is through: unless told otherwise, it gets as many executions as a small
-        // plan may need.
+        // Loom proves something only when its exploration is complete: by default it gets as many
+        // executions as a small plan may need.
         loom: arguments.schedules.map_or(defaults::LOOM, LoomBudget::at_most),
         recheck_percent: arguments.recheck,
         deadline,
@@ -114,7 +114,7 @@ pub(super) fn explore(
     Explored { outcomes, stopped, seconds, time_needed, not_saved }
 }
 
-/// A search that goes on as long as there is time. Loom's ends when it is through.
+/// A search that continues as long as there is time. Loom's ends when it is complete.
 fn as_long_as(budget: Budget, cell: &Cell) -> Budget {
     if cell.engine == Engine::Loom { budget } else { Budget { most: u64::MAX, ..budget } }
 }
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::cli::args::FolderArgument;
 
-    /// The defects of a component, as if each were expected to be clean: a hunt through a model that is broken throughout.
+    /// The defects of a component, as if each were expected to be clean: a hunt through a model with bugs everywhere.
     #[test]
     fn a_hunt_in_which_everything_fails_makes_only_the_first_findings_small() {
         let folder = tempfile::tempdir().expect("a folder for scratch files");

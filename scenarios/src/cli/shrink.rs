@@ -11,9 +11,9 @@ use super::outcome::Outcome;
 use super::source::Source;
 use super::{folder, replay};
 
-/// Shrinks, saves, and shows what was saved.
+/// Shrinks, saves, and shows the saved case.
 ///
-/// The folder is checked first: a search that takes a while must not end with nowhere to put its result.
+/// The folder is checked first: a search that takes a while must not end without a place for its result.
 pub(super) fn shrink(arguments: &ShrinkArguments, limits: ShrinkLimits) -> Result<Answer, Error> {
     let source = Source::read(&arguments.case, &arguments.folder.dir)?;
     folder::check(&arguments.folder.dir)?;

@@ -1,7 +1,7 @@
-//! What `replay` and `shrink` are given: a token, or a saved case.
+//! The argument of `replay` and `shrink`: a token, or a saved case.
 //!
-//! An argument that names a file, or looks like the name of one, is a file; anything else is a token. A token of a shrunk
-//! case is only a digest of the saved case, which is looked for in the folder of saved cases.
+//! An argument that names a file, or looks like the name of one, is a file; any other is a token. A token of a shrunk
+//! case is only a digest of the saved case, whose file is searched in the folder of saved cases.
 
 use std::path::{Path, PathBuf};
 
@@ -19,20 +19,20 @@ pub(super) struct Source {
     pub(super) execution: Execution,
 }
 
-/// How the execution is given.
+/// The form in which the execution is given.
 #[derive(Debug)]
 pub(super) enum Execution {
     /// By its seed.
     Seed(Origin),
-    /// By a saved case, where no seed gives it.
+    /// By a saved case, if no seed gives it.
     Saved { repro: Box<Repro>, path: PathBuf },
 }
 
 impl Source {
-    /// Reads what `input` names; `folder` is the folder of saved cases.
+    /// Reads the case that `input` names; `folder` is the folder of saved cases.
     pub(super) fn read(input: &str, folder: &Path) -> Result<Source, Error> {
         let is_token = Token::is_meant(input);
-        // A pasted token may have spaces around it; the name of a file may, too.
+        // A pasted token may have spaces around it; so may the name of a file.
         let input = if is_token { input.trim() } else { input };
         let path = Path::new(input);
         let is_path = input.contains(['/', '\\']) && !is_token;
@@ -76,7 +76,7 @@ impl Source {
                 if let Verdict::Violation(failure) = &mut report.verdict
                     && repro.is_edited()
                 {
-                    // Its token names content that is saved nowhere.
+                    // No saved file has the content that its token names.
                     failure.replay = format!("lastref replay {}", path.display());
                 }
                 Ok(report)
@@ -84,7 +84,7 @@ impl Source {
         }
     }
 
-    /// What is to be said of a saved case whose run is not as it was saved; `report` is of its run.
+    /// The remark on a saved case whose run differs from the saved one; `report` is of its run.
     pub(super) fn remark(&self, report: &Report) -> Result<Option<String>, Error> {
         match &self.execution {
             Execution::Seed(_) => Ok(None),
@@ -92,8 +92,8 @@ impl Source {
         }
     }
 
-    /// The smallest case that violates the same property, or an error if this one violates nothing; and what is to be
-    /// said of the case. `input` is what names it in an error.
+    /// The smallest case that violates the same property, or an error if this one violates none; and the remark on the
+    /// case. `input` names it in an error.
     pub(super) fn shrink(&self, input: &str, limits: ShrinkLimits) -> Result<(Shrunk, Option<String>), Error> {
         let case = &self.chosen.cell.case;
         let engine = self.chosen.cell.engine;
@@ -107,7 +107,7 @@ impl Source {
         let shrunk = match &self.execution {
             Execution::Seed(_) => shrink(case, failure, limits),
             Execution::Saved { repro, .. } => {
-                // Other code, or an edited plan, may violate something else than the case was saved for.
+                // With other code, or an edited plan, the run may violate another property than when it was saved.
                 let mut repro = repro.clone();
                 (repro.kind, repro.property) = (failure.kind, failure.property.clone());
                 shrink_repro(case, &repro, limits)?

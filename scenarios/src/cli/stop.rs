@@ -8,7 +8,7 @@ use signal_hook::flag;
 
 use super::answer::Exit;
 
-/// Whether a signal asked to stop, and which.
+/// Whether a signal asked to stop, and its number.
 #[derive(Debug)]
 pub(super) struct Stop {
     flag: Arc<AtomicBool>,
@@ -17,10 +17,10 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Catches both signals from now on. Where a handler cannot be installed, its signal ends the process as it does
-    /// without one.
+    /// Catches both signals from now on. If a handler cannot be installed, its signal keeps the default
+    /// action, which ends the process.
     pub(super) fn on_signals() -> &'static Stop {
-        // Handlers stay for good: a process that searches twice installs them once.
+        // Handlers stay installed: a process that searches twice installs them once.
         static STOP: OnceLock<Stop> = OnceLock::new();
         STOP.get_or_init(Stop::installed)
     }
@@ -29,7 +29,7 @@ impl Stop {
         let stop = Stop { flag: Arc::default(), signal: Arc::default() };
         for (signal, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
             // Handlers run in the order of their registration. The second signal finds the flag set, and exits; the
-            // number is stored before the flag, so that whoever sees the flag knows the signal.
+            // number is stored before the flag, so that a thread that sees the flag also sees the number.
             let _ = flag::register_conditional_shutdown(signal, i32::from(exit.code()), Arc::clone(&stop.flag));
             let _ = flag::register_usize(signal, Arc::clone(&stop.signal), signal as usize);
             let _ = flag::register(signal, Arc::clone(&stop.flag));
@@ -37,12 +37,12 @@ impl Stop {
         stop
     }
 
-    /// Set when a signal has come.
+    /// Set when a signal has arrived.
     pub(super) fn flag(&self) -> &AtomicBool {
         &self.flag
     }
 
-    /// The exit code of the signal that has come, if one has.
+    /// The exit code of the signal that has arrived, if any.
     pub(super) fn exit(&self) -> Option<Exit> {
         let is_terminated = self.signal.load(Ordering::SeqCst) == SIGTERM as usize;
         let exit = if is_terminated { Exit::Terminated } else { Exit::Interrupted };

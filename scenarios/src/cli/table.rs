@@ -1,8 +1,8 @@
 //! The table at the end of a hunt.
 //!
-//! A replay token is there to be copied, so it is never wrapped or cut. Where the table with its tokens is wider than the
-//! terminal, the tokens go below it, one line each, and the terminal may break those lines as it likes (a terminal's own
-//! break is not copied); the rest wraps. A terminal too narrow for columns gets lines.
+//! A replay token is meant to be copied, so it is never wrapped or cut. If the table with its tokens is wider than the
+//! terminal, the tokens go below it, one line each, and the terminal may break those lines (a terminal's own break is
+//! not copied); the rest wraps. A terminal too narrow for columns gets lines.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ use super::terminal::Look;
 const HEADER: [&str; 6] = ["scenario", "variant", "engine", "schedules", "verdict", "first finding"];
 /// Columns of numbers: `schedules` and `first finding`.
 const NUMBERS: [usize; 2] = [3, 5];
-/// Columns of a terminal below which names would wrap in the middle of a word.
+/// Width of a terminal in columns below which names would wrap in the middle of a word.
 const WIDTH_MIN: u16 = 100;
 
 /// One row for each outcome, drawn for `look`; ends with a line break.
@@ -48,7 +48,7 @@ fn lines(outcome: &Outcome) -> String {
 
 fn table(outcomes: &[Outcome], look: Look, with_tokens: bool) -> String {
     let mut table = Table::new();
-    // Whether to style is `look`'s to say; comfy-table would ask the terminal, and knows nothing of NO_COLOR.
+    // `look` decides on styling; comfy-table would ask the terminal, and does not know NO_COLOR.
     table.load_style(UTF8_FULL_CONDENSED).force_no_tty();
     if look.colour {
         table.enforce_styling();
@@ -72,7 +72,7 @@ fn table(outcomes: &[Outcome], look: Look, with_tokens: bool) -> String {
 fn row(outcome: &Outcome, with_token: bool) -> Vec<Cell> {
     let name = outcome.chosen.cell.case.name();
     let schedules = outcome.report.schedules.to_string();
-    // Green is the scenario's word kept, whatever that word was: a planted defect that is found is good news.
+    // Green means that the scenario's expectation holds: a planted defect that is found is good news.
     let colour = match outcome.judgement() {
         Judgement::AsExpected => Color::Green,
         Judgement::NotAsExpected => Color::Red,
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::cli::outcome::samples::{clean, violation};
 
-    /// A clean outcome and a finding that nobody expected.
+    /// A clean outcome and an unexpected finding.
     fn outcomes() -> Vec<Outcome> {
         vec![clean(2_000), violation()]
     }

@@ -1,4 +1,4 @@
-//! What kind of place the output goes to: how wide, and whether colours are wanted.
+//! The destination of the output: its width, and whether it supports colours.
 
 use std::io::{IsTerminal, stderr, stdout};
 
@@ -7,15 +7,15 @@ use anstream::{AutoStream, ColorChoice};
 /// How to draw on stdout.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
-    /// Columns of the terminal; none where it is no terminal, and lines may be as long as they are.
+    /// Columns of the terminal; none if stdout is not a terminal, and lines may have any length.
     pub(super) width: Option<u16>,
-    /// Whether colours are wanted.
+    /// Whether to use colours.
     pub(super) colour: bool,
 }
 
 impl Look {
-    /// As stdout is: a pipe or a file gets no colours, whatever else is asked for, and a terminal gets none if `NO_COLOR`
-    /// is set.
+    /// The destination of the present stdout: a pipe or a file never gets colours, regardless of other settings, and a
+    /// terminal gets none if `NO_COLOR` is set.
     pub(super) fn of_stdout() -> Look {
         if !stdout().is_terminal() {
             return Look { width: None, colour: false };
@@ -24,7 +24,7 @@ impl Look {
     }
 }
 
-/// Whether progress is seen by a person as it happens.
+/// Whether a person sees progress as it happens.
 pub(super) fn stderr_is_terminal() -> bool {
     stderr().is_terminal()
 }

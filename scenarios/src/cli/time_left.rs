@@ -1,16 +1,16 @@
-//! How long a hunt still takes, from what its runs took so far.
+//! The remaining time of a hunt, estimated from its runs so far.
 //!
-//! An estimate for a person to plan by: a run of a cell takes as long as the cell's runs before it, or those of its
-//! engine; a defect that was not found is expected within as many runs as it has had.
+//! An estimate for planning: a run of a cell takes as long as the cell's earlier runs, or as those of its engine; a
+//! defect that was not found is expected within as many further runs as it has had.
 
 use std::time::Duration;
 
 use sim::explore::{Cell, Engine};
 
-/// Runs in which a defect is expected at first.
+/// Initial estimate of the runs until a defect is found.
 const RUNS_OF_DEFECT: u64 = 32;
 
-/// What is known of a cell.
+/// The data of a cell.
 #[derive(Debug)]
 struct Spent {
     engine: Engine,
@@ -21,7 +21,7 @@ struct Spent {
     is_over: bool,
 }
 
-/// The time that each cell took.
+/// The times of all cells.
 #[derive(Debug)]
 pub(super) struct TimeLeft {
     cells: Vec<Spent>,
@@ -29,7 +29,7 @@ pub(super) struct TimeLeft {
 }
 
 impl TimeLeft {
-    /// Of a hunt that has not begun. Each cell comes with whether it is a defect, whose search may end early.
+    /// Times of a hunt that has not begun. Each cell comes with whether it is a defect, whose search may end early.
     pub(super) fn new<'a>(cells: impl Iterator<Item = (&'a Cell, bool)>, jobs: usize) -> TimeLeft {
         let spent = |(cell, is_defect): (&Cell, bool)| Spent {
             engine: cell.engine,
@@ -42,18 +42,18 @@ impl TimeLeft {
         TimeLeft { cells: cells.map(spent).collect(), jobs: jobs.max(1) }
     }
 
-    /// More runs of a cell took that long on one thread.
+    /// Records that more runs of a cell took that long on one thread.
     pub(super) fn add(&mut self, cell: usize, runs: u64, seconds: f64) {
         self.cells[cell].runs += runs;
         self.cells[cell].seconds += seconds;
     }
 
-    /// A cell has ended.
+    /// Records that a cell has ended.
     pub(super) fn end(&mut self, cell: usize) {
         self.cells[cell].is_over = true;
     }
 
-    /// The time until every cell is decided; none while nothing is known of an engine.
+    /// The time until every cell is decided; none while an engine has no data.
     pub(super) fn estimate(&self) -> Option<Duration> {
         let open = self.cells.iter().filter(|cell| !cell.is_over);
         let seconds: f64 = open.map(|cell| self.seconds_left(cell)).sum::<Option<f64>>()?;
@@ -64,7 +64,7 @@ impl TimeLeft {
         let own = self.cells.iter().filter(|other| other.engine == cell.engine && other.runs > 0);
         let (runs, seconds) = own.fold((0, 0.0), |(runs, seconds), other| (runs + other.runs, seconds + other.seconds));
         if cell.engine == Engine::Loom {
-            // How many executions an exploration has is not known before its end: it is taken to be as long as the others.
+            // An exploration's number of executions is unknown before its end: it is taken to be as long as the others.
             let ended = self.cells.iter().filter(|other| other.engine == Engine::Loom && other.is_over).count();
             return (ended > 0).then(|| seconds / ended as f64);
         }
@@ -76,7 +76,7 @@ impl TimeLeft {
     }
 }
 
-/// A time of at least this length, as `--for` takes it, and easy to remember.
+/// A time of at least this length, in the form of `--for`, and easy to remember.
 pub(super) fn rounded_up(time: Duration) -> String {
     const STEPS: [(u64, &str); 12] = [
         (5, "5s"),

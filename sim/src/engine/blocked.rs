@@ -1,20 +1,20 @@
-//! What a deadlock says: each task that is left, what it waits for, and which task would have to act.
+//! The text of a deadlock: each remaining task, what it waits for, and the task that would have to act.
 //!
-//! Both engines that find deadlocks use these words. The kernel knows what its tasks wait for. loom does not tell, so the
-//! facade notes there what a task is about to wait for, before each call that may block.
+//! Both engines that find deadlocks use this text. The kernel knows what its tasks wait for. loom does not report it,
+//! so the facade records before each blocking call what the task is about to wait for.
 
 use crate::op::{ObjectId, Op, TaskId};
 use crate::run::Run;
 use crate::violation::{Violation, ViolationKind};
 
-/// What a task needs before it can go on.
+/// What a task needs before it can continue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Awaits {
     /// Its first step.
     Start,
-    /// The lock that it asked for, held by these tasks.
+    /// The lock that it requested, held by these tasks.
     Lock(Vec<TaskId>),
-    /// A mutex that it gave up for a wait, held by these tasks; the notification has come.
+    /// A mutex that it released for a wait, held by these tasks; it has been notified.
     LockAgain(ObjectId, Vec<TaskId>),
     /// A notification.
     Notification,
@@ -22,7 +22,7 @@ pub(crate) enum Awaits {
     End(TaskId),
 }
 
-/// A task that cannot go on.
+/// A task that cannot continue.
 #[derive(Clone, Debug)]
 pub(crate) struct Blocked {
     pub(crate) task: TaskId,
@@ -31,7 +31,7 @@ pub(crate) struct Blocked {
     pub(crate) awaits: Awaits,
 }
 
-/// The finding: none of these tasks can go on.
+/// The finding: none of these tasks can continue.
 pub(crate) fn deadlock(run: &Run, blocked: &[Blocked]) -> Violation {
     let names: Vec<&str> = blocked.iter().map(|blocked| name(run, blocked.task)).collect();
     let verb = if names.len() == 1 { "is" } else { "are" };

@@ -1,4 +1,4 @@
-//! The engines, and what is true of each, as data: a new one is a row here and a file beside this one.
+//! The engines and their properties, as data: a new engine is a row here and a file beside this one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 use super::Arm;
 use super::sched::Coroutines;
 
-/// What is true of an engine.
+/// Properties of an engine.
 #[derive(Clone, Copy, Debug)]
 struct Properties {
-    /// On the command line, in tokens and in JSON.
+    /// Name on the command line, in tokens and in JSON.
     word: &'static str,
-    /// What the facade's types do under it.
+    /// Implementation that the facade's types select.
     arm: Arm,
-    /// Where its tasks get their stacks from, if our kernel schedules them.
+    /// Source of its tasks' stacks, if our kernel schedules them.
     coroutines: Coroutines,
-    /// It runs cases that have no network.
+    /// Whether it runs cases without a network.
     runs_tasks: bool,
-    /// It runs cases on a simulated network.
+    /// Whether it runs cases on a simulated network.
     runs_networks: bool,
-    /// A hunt takes it without being asked to.
+    /// Whether a hunt includes it by default.
     is_default: bool,
 }
 
 macro_rules! engines {
     ($( $(#[doc = $doc:literal])* $name:ident { $( $field:ident: $value:expr ),* $(,)? } )*) => {
-        /// What decides who runs next.
+        /// The scheduler of a run's tasks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Engine {
@@ -53,13 +53,13 @@ engines! {
         word: "fiber", arm: Arm::Sched, coroutines: Coroutines::Fiber,
         runs_tasks: true, runs_networks: false, is_default: true,
     }
-    /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled as those of `fiber` are.
+    /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled like those of `fiber`.
     Turmoil {
         word: "turmoil", arm: Arm::Sched, coroutines: Coroutines::Fiber,
         runs_tasks: false, runs_networks: true, is_default: true,
     }
-    /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours against: a run of one seed has
-    /// the same trace under both.
+    /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours: a run of one seed
+    /// has the same trace under both.
     Shuttle {
         word: "shuttle", arm: Arm::Sched, coroutines: Coroutines::Shuttle,
         runs_tasks: true, runs_networks: true, is_default: false,
@@ -77,17 +77,17 @@ engines! {
 }
 
 impl Engine {
-    /// Whether our kernel decides each step: by a strategy, from a seed, replayed and shrunk.
+    /// Whether our kernel decides each step: by a strategy, from a seed, with replay and shrinking.
     pub fn is_scheduled(self) -> bool {
         self.arm() == Arm::Sched
     }
 
-    /// Whether a hunt takes it without being asked to.
+    /// Whether a hunt includes it by default.
     pub fn is_default(self) -> bool {
         self.properties().is_default
     }
 
-    /// The engines that run a case which is on a network, or is not, the first choice first. loom needs a small plan too.
+    /// The engines that run a case with or without a network, the preferred one first. loom also needs a small plan.
     pub fn running(is_network: bool) -> Vec<Engine> {
         let runs = |engine: &Engine| {
             let Properties { runs_tasks, runs_networks, .. } = engine.properties();

@@ -1,7 +1,7 @@
 //! Which engine runs this OS thread, and the few calls by which the facade reaches it.
 //!
-//! The facade types pick their arm when they are constructed, from the engine current on this thread. Outside any run
-//! there is none, and the facade is plain std: a component written against it works in production as it is.
+//! The facade types select their arm when they are constructed, from the engine current on this thread. Outside any run
+//! there is none, and the facade is plain std: a component written against it works in production unchanged.
 
 pub(crate) mod blocked;
 mod list;
@@ -23,16 +23,16 @@ use crate::void::Void;
 pub use list::{Engine, UnknownEngine};
 pub(crate) use object::{Object, Stamp};
 
-/// The arm that facade types take.
+/// The implementation that facade types select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arm {
     /// No run: plain std, nothing observed.
     Std,
-    /// Our kernel decides; coroutines carry it out.
+    /// Our kernel schedules; coroutines switch.
     Sched,
-    /// loom decides.
+    /// loom schedules.
     Loom,
-    /// The operating system decides; calls are observed.
+    /// The operating system schedules; calls are observed.
     Threads,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn arm() -> Arm {
     ARM.get()
 }
 
-/// Makes `arm` the one of this OS thread until the guard is dropped.
+/// Makes `arm` current on this OS thread until the guard is dropped.
 pub(crate) fn enter(arm: Arm) -> Entered {
     Entered(ARM.replace(arm))
 }
@@ -63,12 +63,12 @@ pub(crate) fn point(kind: OpKind, object: ObjectId, location: &'static Location<
     match arm() {
         Arm::Std => {}
         Arm::Sched => sched::point(Op { kind, object, location }),
-        // loom branches inside its own operation, which follows; what is recorded is recorded by `after`.
+        // loom branches inside its own operation, which follows; `after` records it.
         Arm::Loom | Arm::Threads => {}
     }
 }
 
-/// Records an operation of the engines that bring their own primitives, once it has happened.
+/// Records an operation of the engines with primitives of their own, once it has happened.
 pub(crate) fn after(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
     match arm() {
         Arm::Loom => loom::observe(Op { kind, object, location }),
@@ -77,7 +77,7 @@ pub(crate) fn after(kind: OpKind, object: ObjectId, location: &'static Location<
     }
 }
 
-/// The scheduling point of a ledger call. It orders nothing: no clock is joined, no lock is taken.
+/// The scheduling point of a ledger call. It adds no ordering: no clock is joined, no lock is taken.
 pub(crate) fn custody_point(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
     match arm() {
         Arm::Std => {}
@@ -87,7 +87,7 @@ pub(crate) fn custody_point(kind: OpKind, object: ObjectId, location: &'static L
     }
 }
 
-/// Gives a resource of the ledger what the engine needs to see its operations.
+/// Gives a ledger resource the object by which the engine observes its operations.
 pub(crate) fn custody_form(object: ObjectId) {
     if arm() == Arm::Loom {
         loom::new_probe(object);
@@ -99,20 +99,20 @@ pub(crate) fn current_task() -> TaskId {
     run::with(|run| run.task).unwrap_or(TaskId::MAIN)
 }
 
-/// Seed, task and that task's own count of draws, for [`crate::random`].
+/// Seed, task and the task's own count of draws, for [`crate::random`].
 pub(crate) fn draw_key() -> (u64, TaskKey, u32) {
     run::with(|run| run.draw_key()).unwrap_or((0, TaskKey::MAIN, 0))
 }
 
 /// Ends the run with this finding. In a task of a run it does not return, except while a panic already unwinds the
-/// task: then the panic goes on and the first finding stands.
+/// task: then the panic continues and the first finding stands.
 pub(crate) fn fail(violation: Violation) {
     if run::with(|run| run.note_violation(violation)).is_some() {
         stop();
     }
 }
 
-/// Ends the run as one that tells nothing. It returns where [`fail`] does.
+/// Ends the run as invalid. It returns where [`fail`] does.
 pub(crate) fn void(void: Void) {
     if run::with(|run| run.note_void(void)).is_some() {
         stop();

@@ -1,10 +1,10 @@
-//! Where a facade object belongs: the run in which it was made, and the source line that made it.
+//! The origin of a facade object: the run in which it was created, and the source line that created it.
 //!
-//! An object takes its engine's form when it is made, so it works in that run only. Made outside the body, it would be
-//! plain std: its operations would be no scheduling points, a lost update on it would go unseen, and a lock held over a
-//! switch would block the one OS thread of the run for good. Kept in a static, it would bear the number of another
-//! object of the next run. Each use is therefore compared with the current run, and a stray one ends the run as a
-//! mistake of its user that names both lines.
+//! An object selects its engine's arm when it is created, so it works in that run only. Created outside the body, it
+//! would be plain std: its operations would not be scheduling points, a lost update on it would go unseen, and a lock
+//! held over a switch would block the run's only OS thread for good. Kept in a static, it would have the number of
+//! another object in the next run. Each use is therefore compared with the current run, and a stray object ends the
+//! run as a misuse that names both lines.
 
 use std::panic::Location;
 
@@ -14,7 +14,7 @@ use crate::run::{self, RunNumber};
 use crate::void::Void;
 use crate::watch;
 
-/// The run that something was made in, and where.
+/// The run in which an object was created, and its source line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Stamp {
     label: &'static str,
@@ -30,24 +30,24 @@ pub(crate) struct Object {
 }
 
 impl Stamp {
-    /// Made now, by the caller.
+    /// A stamp of the current run and the caller's source line.
     #[track_caller]
     pub(crate) fn new(label: &'static str) -> Stamp {
         Stamp { label, run: run::number(), made: Location::caller() }
     }
 
-    /// Whether it was made in the run of this OS thread, or outside any run and this is outside too. Says nothing if
-    /// not: for destructors, which may run when their run is over.
+    /// Whether it was created in the run of this OS thread, or both are outside any run. Reports nothing if not: for
+    /// destructors, which may run after their run is over.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
         self.run == run::number()
     }
 
-    /// Whether the operation at `location` may proceed in the current run. If not, that is told to the run, which ends
-    /// here; it returns false only where the run cannot end, during an unwinding panic.
+    /// Whether the operation at `location` may proceed in the current run. If not, the run ends here as a misuse; this
+    /// returns false only where the run cannot end, during an unwinding panic.
     ///
     /// # Panics
-    /// On an OS thread that is no task of any run, about an object of a run.
+    /// On an OS thread that is not a task of any run, for an object of a run.
     #[inline]
     pub(crate) fn admits(&self, location: &'static Location<'static>) -> bool {
         self.is_current() || self.is_stray(location)
@@ -89,7 +89,7 @@ impl Stamp {
 }
 
 impl Object {
-    /// Registers an object of the current run, made by the caller, so that tables can name it; outside any run a plain one.
+    /// Registers an object of the current run, created by the caller, so that tables can name it.
     #[track_caller]
     pub(crate) fn new(label: &'static str) -> Object {
         Object::new_at(label, Location::caller())
@@ -123,7 +123,7 @@ impl Object {
         self.stamp.run == RunNumber::NONE && run::number() == RunNumber::NONE
     }
 
-    /// Whether its run is under way, and this OS thread is none of the run's.
+    /// Whether its run is in progress, and this OS thread is not part of it.
     pub(crate) fn is_used_by_stranger(&self) -> bool {
         run::number() == RunNumber::NONE && watch::is_under_way(self.stamp.run)
     }

@@ -1,10 +1,10 @@
-//! A task that overflows its stack: told by name, with the knob, where the system would say "segmentation fault".
+//! A task that overflows its stack is reported by name, with the knob, instead of the system's "segmentation fault".
 //!
-//! Tasks of the scheduled engines run on small stacks with a guard page below each. A touch of that page raises SIGSEGV,
-//! for which std has a handler that knows the stacks of OS threads only. Ours comes first: a fault near the stack pointer,
-//! while this OS thread makes a run, is an overflow, and is reported before the process ends with 101; any other fault
-//! goes on to the handler that was there. It runs on the alternate stack that std gives each of its threads, and does
-//! nothing there that may allocate.
+//! Tasks of the scheduled engines run on small stacks with a guard page below each. A touch of that page raises
+//! SIGSEGV, for which std has a handler that only knows the stacks of OS threads. Ours runs first: a fault near the
+//! stack pointer, while this OS thread makes a run, is an overflow, and is reported before the process ends with 101;
+//! any other fault is passed on to the previous handler. Ours runs on the alternate stack that std gives each of its
+//! threads, and does not allocate.
 
 use std::cell::Cell;
 use std::sync::Once;
@@ -15,7 +15,7 @@ thread_local! {
     static STACK_BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// From now on an overflow of a stack of this size on this OS thread is reported.
+/// Enables the report for overflows of a stack of this size on this OS thread.
 pub(crate) fn install(stack_bytes: usize) {
     static INSTALLED: Once = Once::new();
     STACK_BYTES.set(stack_bytes);
@@ -56,11 +56,11 @@ mod handler {
     use std::ptr;
     use std::sync::OnceLock;
 
-    /// How far from the stack pointer a fault may be and still count as one of the stack: a frame's probe touches each
+    /// Largest distance of a fault from the stack pointer that counts as an overflow: a frame's probe touches each
     /// page in turn, so one page would do.
     const NEAR: usize = 64 * 1024;
 
-    /// The handler that was there.
+    /// The previous handler.
     static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
 
     pub(super) fn install() {
@@ -94,7 +94,7 @@ mod handler {
             // SAFETY: ends the process at once, without destructors, as a handler may.
             unsafe { libc::_exit(101) };
         }
-        // SAFETY: what was there before is put back, and the faulting instruction runs again under it.
+        // SAFETY: the previous handler is restored, and the faulting instruction runs again under it.
         unsafe {
             match BEFORE.get() {
                 Some(before) => libc::sigaction(signal, before, ptr::null_mut()),
@@ -106,7 +106,7 @@ mod handler {
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 mod handler {
-    /// Elsewhere an overflow ends as the system ends it.
+    /// On other platforms the system decides how an overflow ends.
     pub(super) fn install() {}
 }
 

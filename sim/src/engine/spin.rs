@@ -1,24 +1,24 @@
 //! Loops that wait for another task without yielding: `while flag.load(Acquire) == 0 { spin_loop() }`.
 //!
-//! A scheduler that lets such a task go on as long as it can would never let the other one run. So a task that comes back
-//! to the same operation again and again, having changed nothing in between, is taken to spin: each further round is a
-//! yield, which strategies answer as they answer `yield_now`.
+//! A scheduler that lets such a task continue as long as it can would never run the other one. A task that repeats the
+//! same operation again and again, and changes nothing in between, therefore counts as spinning: each further round is
+//! a yield, which strategies treat like `yield_now`.
 
 use crate::op::{Op, OpKind};
 
-/// After how many rounds a loop counts as spinning. Fewer would take a retry or two for one; more makes each wait longer.
+/// Rounds after which a loop counts as spinning. Fewer would match a few retries; more would lengthen each wait.
 const ROUNDS: u32 = 8;
 
-/// What a task has done since it last changed anything.
+/// A task's operations since it last changed anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spin {
-    /// The first operation since then: where a round begins.
+    /// The first operation since then, which marks the start of a round.
     first: Option<Op>,
     rounds: u32,
 }
 
 impl Spin {
-    /// The task announces `op`; true if that begins one more round of a loop that spins.
+    /// The task announces `op`; true if that begins another round of a spinning loop.
     pub(crate) fn announce(&mut self, op: Op) -> bool {
         match self.first {
             _ if !may_change_nothing(op.kind) => {
@@ -43,7 +43,7 @@ impl Spin {
     }
 }
 
-/// Reads, and attempts that may fail; [`Spin::end`] is called after those that do not.
+/// Reads, and operations that may fail; [`Spin::end`] is called after one that succeeds.
 fn may_change_nothing(kind: OpKind) -> bool {
     matches!(kind, OpKind::Load | OpKind::Rmw | OpKind::TryLock)
 }

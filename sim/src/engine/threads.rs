@@ -1,5 +1,5 @@
 //! Real OS threads: the same component code under the operating system's scheduler, as a sanity check and for other
-//! people's sanitizers. Nothing is replayed; a finding tells what happened once.
+//! people's sanitizers. There is no replay; a finding describes the one execution in which it happened.
 //!
 //! Virtual time runs a thousand times faster than the wall clock, so that a model's minute takes 60 ms.
 
@@ -21,7 +21,7 @@ use crate::violation::{Violation, ViolationKind};
 /// Virtual nanoseconds per wall nanosecond.
 const SPEED: u32 = 1_000;
 
-/// A run that is not done after this much wall time is reported as stalled: real threads cannot tell a deadlock.
+/// A run that has not ended after this much wall time is reported as stalled: real threads cannot detect a deadlock.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Left = Arc<Mutex<Vec<JoinHandle<()>>>>;
@@ -47,7 +47,7 @@ pub(crate) fn now_ns() -> u64 {
     u64::try_from(ns).unwrap_or(u64::MAX)
 }
 
-/// How long a virtual duration is by the wall clock.
+/// Wall time of a virtual duration.
 pub(crate) fn wall(duration: Duration) -> Duration {
     duration / SPEED
 }
@@ -78,7 +78,7 @@ pub(crate) fn spawn(
     (id, Some(handle))
 }
 
-/// Keeps a handle that the component let go: the run waits for every task.
+/// Keeps a handle that the component dropped: the run waits for every task.
 pub(crate) fn leave(handle: JoinHandle<()>) {
     LEFT.with_borrow(|left| {
         if let Some((left, _)) = left {
@@ -101,7 +101,7 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
         panics::guard(true);
         run::share(for_main, TaskId::MAIN);
         panics::guarded(|| body());
-        // Before the outcome is sent: what the body captured goes with the run.
+        // Before the outcome is sent: the captures of the body are dropped with the run.
         drop(body);
         loop {
             let handle = left.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -111,7 +111,7 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
             }
         }
         if let Some(mut run) = run::end() {
-            // Nobody waits any more only if a finding was reported first.
+            // Sending fails only if a finding was reported first.
             let _ = sender.send(run.finish(true));
         }
     });
@@ -120,7 +120,7 @@ pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sy
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
             let run = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
             let mut run = run.unwrap_or_else(|| Run::new(seed, record, None, None));
-            let message = format!("real threads are not done after {} s of wall time", PATIENCE.as_secs());
+            let message = format!("real threads have not ended after {} s of wall time", PATIENCE.as_secs());
             run.note_violation(
                 Violation::of_run(ViolationKind::Stall, message)
                     .fact("usual cause", "a deadlock: the engine `fiber` names who holds what"),

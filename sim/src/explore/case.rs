@@ -15,7 +15,7 @@ use crate::run::Record;
 use crate::strategy::{Profile, Strategy};
 use crate::watch::Watched;
 
-/// Names a case: which component, which scenario, which variant.
+/// Names a case: component, scenario, variant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseName {
@@ -40,18 +40,18 @@ impl fmt::Display for CaseName {
 pub struct Limits {
     /// Decisions after which a run counts as stalled.
     pub steps_max: u32,
-    /// By how much, in all of a run, sleepers may advance the clock while other tasks are ready. Many times the timeouts
-    /// that are to race, or they seldom do; few times the period of a timer that re-arms, or runs grow long.
+    /// How far, in all of a run, sleepers may advance the clock while other tasks are ready: many times the timeouts
+    /// that are to race, or races are rare; few times the period of a timer that re-arms, or runs grow long.
     pub drift: Duration,
-    /// loom: how many times an execution may take a task off that could have gone on. The bound begins at
-    /// [`Limits::PREEMPTIONS_FIRST`] and is raised while the budget of executions lasts, up to this one; `None`: until
-    /// there is none.
+    /// loom: how many times an execution may preempt a task that could continue. The bound begins at
+    /// [`Limits::PREEMPTIONS_FIRST`] and is raised, up to this value, while the budget of executions lasts; `None`:
+    /// until the exploration has no bound.
     pub preemptions_max: Option<u8>,
     /// loom: how many branches an execution may have.
     pub branches_max: usize,
-    /// The stack of each task under the scheduled engines, in bytes. An overflow ends the process, and says so.
+    /// The stack of each task under the scheduled engines, in bytes. An overflow ends the process with a report.
     pub stack_bytes: usize,
-    /// For how long of wall time a run may make no step, before it counts as hanging and is given up.
+    /// Longest wall time without a step, after which a run counts as hanging and is abandoned.
     pub patience: Duration,
 }
 
@@ -78,7 +78,7 @@ impl Limits {
     }
 }
 
-/// A scenario with a variant: what is explored. Cloning is cheap.
+/// A scenario with a variant: the unit of exploration. Cloning is cheap.
 #[derive(Clone)]
 pub struct Case(Arc<Inner>);
 
@@ -158,7 +158,7 @@ impl Case {
         Case(Arc::new(inner))
     }
 
-    /// The same case within other bounds.
+    /// The same case with other bounds.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Case {
         self.rebuilt(|inner| inner.limits = limits)
@@ -170,7 +170,7 @@ impl Case {
         self.rebuilt(|inner| inner.small = Some(AnyPlan::new(plan)))
     }
 
-    /// What it is called.
+    /// The name of the case.
     pub fn name(&self) -> &CaseName {
         &self.0.name
     }
@@ -180,7 +180,7 @@ impl Case {
         self.0.limits
     }
 
-    /// Its runs are on a simulated network ([`crate::net`]): engine turmoil takes it, and no other.
+    /// Declares that its runs are on a simulated network ([`crate::net`]): only the engine turmoil runs it.
     #[must_use]
     pub fn network(self) -> Case {
         self.rebuilt(|inner| inner.is_network = true)
@@ -206,10 +206,10 @@ impl Case {
         self.generator().plan(seed).json()
     }
 
-    /// Whether `plan` is one that its runs take.
+    /// Checks that `plan` is valid for this case.
     ///
     /// # Errors
-    /// The first place that does not fit the plan's type, or is out of its bounds.
+    /// The first value that does not fit the plan's type, or is out of its bounds.
     pub fn check_plan(&self, plan: &serde_json::Value) -> Result<(), BadPlan> {
         self.decode(plan).map(|_| ())
     }
@@ -240,12 +240,12 @@ impl Case {
         Setup { begin, stack_bytes, body: self.body(plan) }
     }
 
-    /// What the watch has to know of its runs.
+    /// What the watch must know about its runs.
     pub(crate) fn watched(&self) -> Watched {
         Watched { case: Arc::clone(&self.0.name), patience: self.0.limits.patience }
     }
 
-    /// What strategies know of the case beforehand.
+    /// The strategies' advance knowledge of the case.
     pub(crate) fn profile(&self) -> &Profile {
         self.0.profile.get_or_init(|| reference::profile(self))
     }

@@ -1,4 +1,4 @@
-//! A cell: one case on one engine, and how long it is searched.
+//! A cell: one case on one engine, and the length of its search.
 
 use super::case::Case;
 use crate::engine::Engine;
@@ -8,31 +8,31 @@ use crate::strategy::StrategyName;
 /// One line of a hunt's table.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// What is explored.
+    /// The case.
     pub case: Case,
-    /// Under which engine.
+    /// The engine.
     pub engine: Engine,
-    /// By which strategy.
+    /// The strategy.
     pub strategy: StrategyName,
-    /// How long.
+    /// The budget of the search.
     pub budget: Budget,
 }
 
 impl Cell {
-    /// The seed of run number `index` in the hunt of this seed.
+    /// The seed of run number `index` in a hunt with this seed.
     pub(super) fn run_seed(&self, hunt: u64, index: u64) -> u64 {
-        // Not by the engine: `shuttle` makes the runs that `fiber` makes, and their traces can be compared.
+        // Independent of the engine: `shuttle` makes the same runs as `fiber`, and their traces can be compared.
         run_seed(hunt, &format!("{}/{}", self.case.name(), self.strategy), index)
     }
 }
 
-/// How many runs a cell gets while nothing is found. Loom has a budget of its own ([`LoomBudget`](super::LoomBudget)).
+/// The number of runs of a cell without a finding. Loom has its own budget ([`LoomBudget`](super::LoomBudget)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Runs after which the search counts as complete.
     pub enough: u64,
-    /// Runs after which it ends. May be below `enough`, for a search that is narrower than it should be, or above it, for
-    /// one that goes on as long as there is time.
+    /// Runs after which it ends. May be below `enough`, for a search that is narrower than it should be, or above it,
+    /// for a search that continues as long as there is time.
     pub most: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Exploring a component of the reader's own from an ordinary `#[test]`.
+//! Exploring a component of your own from an ordinary `#[test]`.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
@@ -22,10 +22,10 @@ use crate::watch::{self, Heard};
 
 /// A search over one body, for use in a test.
 ///
-/// `LASTREF_SEED` makes it one run, that of the seed, and `LASTREF_SHRINK=1` with it shrinks that run's finding;
-/// `LASTREF_SCHEDULES` sets how many runs a search makes. If one is set to what it cannot be, the search panics and says so.
+/// `LASTREF_SEED` replaces the search by one run of that seed, and `LASTREF_SHRINK=1` with it shrinks the finding;
+/// `LASTREF_SCHEDULES` sets the number of runs of a search. An invalid value makes the search panic.
 ///
-/// The search runs on OS threads of its own. When it returns, nothing keeps the body or what it captured, with one
+/// The search runs on OS threads of its own. After it returns, the body and its captures are dropped, with one
 /// exception: a finding under loom or real threads leaves threads parked for good, with the body.
 #[derive(Clone, Debug)]
 pub struct Check {
@@ -50,36 +50,36 @@ impl Check {
         }
     }
 
-    /// Under this engine. loom explores exhaustively within a bound on preemptions, which it raises while its budget lasts
-    /// ([`Limits::preemptions_max`]); [`Report::preemptions`] says how far it came.
+    /// Sets the engine. loom explores exhaustively within a bound on preemptions, which it raises while its budget
+    /// lasts ([`Limits::preemptions_max`]); [`Report::preemptions`] is the last bound that it completed.
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Check {
         self.engine = engine;
         self
     }
 
-    /// By this strategy.
+    /// Sets the strategy.
     #[must_use]
     pub fn strategy(mut self, strategy: StrategyName) -> Check {
         self.strategy = strategy;
         self
     }
 
-    /// From this seed.
+    /// Sets the seed of the search.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Check {
         self.seed = seed;
         self
     }
 
-    /// At most this many runs; under loom, executions in all.
+    /// Sets the most runs; under loom, the most executions in all.
     ///
-    /// The body is called more often than that under the scheduled engines: four times before, to learn how long a run is
-    /// (not with [`StrategyName::Random`]); once more for each of the five in a hundred runs that are made again to see
-    /// whether they go the same way ([`Report::rechecked`]); and once for the table of a finding.
+    /// The scheduled engines call the body more often than that: four times before the search, to measure the length
+    /// of a run (not with [`StrategyName::Random`]); once more for each of the five in a hundred runs that are
+    /// repeated to check determinism ([`Report::rechecked`]); and once for the table of a finding.
     ///
     /// # Panics
-    /// With 0: a search that looks at nothing finds nothing.
+    /// With 0: a search without runs cannot find anything.
     #[must_use]
     pub fn schedules(mut self, schedules: u64) -> Check {
         assert!(schedules > 0, "a search of 0 schedules looks at nothing: the least is 1");
@@ -87,7 +87,7 @@ impl Check {
         self
     }
 
-    /// Within these bounds.
+    /// Sets the bounds of a run.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Check {
         self.limits = limits;
@@ -109,7 +109,7 @@ impl Check {
         let check = self.clone();
         let (listener, heard) = channel();
         let thread = std::thread::spawn(move || {
-            // Said explicitly, also when it panics: a thread of loom's that stays parked keeps the channel open.
+            // Sent explicitly, even when it panics: a parked thread of loom's keeps the channel open.
             let _over = Over(listener.clone());
             watch::listen(listener);
             check.explore_here(&case, knobs)
@@ -161,7 +161,7 @@ impl Check {
                     failure.shrink = format!("LASTREF_SHRINK=1 {again}");
                 }
                 failure.replay = again;
-                // One run of a seed is no search.
+                // A single run of a seed is not a search.
                 failure.schedule = Knobs::of_environment().seed.is_none().then_some(report.schedules);
                 Err(failure)
             }
@@ -177,8 +177,8 @@ impl Check {
     /// The first finding.
     ///
     /// # Panics
-    /// If the search tells nothing about the body: a run differs from itself when it is made again, hangs, breaks an
-    /// invariant of the harness, or uses the harness in a way that it cannot carry out. The text says which.
+    /// If the search gives no verdict on the body: a repeated run differs, a run hangs, breaks an invariant of the
+    /// harness, or uses the harness in a way that is not supported. The text says which.
     pub fn search(&self, body: impl Fn() + Send + Sync + 'static) -> Result<Report, Box<Failure>> {
         let case = self.case(|| Just(()), move |()| body()).small(());
         self.judge(self.explore(case))
@@ -190,7 +190,7 @@ impl Check {
     /// The first finding.
     ///
     /// # Panics
-    /// As [`Check::search`] does.
+    /// As [`Check::search`].
     pub fn search_plans<P: Plan, S: Strategy<Value = P> + 'static>(
         &self,
         plan: impl Fn() -> S + Send + Sync + 'static,
@@ -203,7 +203,7 @@ impl Check {
     /// Explores the body.
     ///
     /// # Panics
-    /// With the failure's whole text, if there is a finding: the way a test fails. And as [`Check::search`] does.
+    /// With the failure's whole text, if there is a finding: this fails the test. And as [`Check::search`].
     #[track_caller]
     pub fn run(&self, body: impl Fn() + Send + Sync + 'static) {
         if let Err(failure) = self.search(body) {
@@ -212,20 +212,20 @@ impl Check {
     }
 }
 
-/// Says that the search is over.
+/// Announces the end of the search.
 struct Over(Sender<Heard>);
 
 impl Drop for Over {
     fn drop(&mut self) {
-        // The search that hung before has been told, and nothing waits for more.
+        // Fails only if the search was already reported as hanging.
         let _ = self.0.send(Heard::Over);
     }
 }
 
-/// Runs of a search, unless it is told otherwise.
+/// Default number of runs of a search.
 const SCHEDULES: u64 = 1_000;
 
-/// What the environment sets for this test.
+/// Settings of the environment for this test.
 #[derive(Clone, Copy, Debug)]
 struct Knobs {
     seed: Option<u64>,
@@ -245,10 +245,10 @@ impl Knobs {
     }
 }
 
-/// What the environment sets for this test.
+/// Reads the settings of the environment for this test.
 ///
 /// # Panics
-/// If it is not what is wanted: a search instead of the replay that was asked for would be worse.
+/// If a value is invalid: a search in place of the requested replay would mislead.
 fn knob<T>(name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     let text = variable(name)?;
     match read(&text) {

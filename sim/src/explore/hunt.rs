@@ -1,7 +1,7 @@
 //! A hunt: many cells, many seeds, several cores, one result.
 //!
-//! Runs are handed out in chunks; [`queue`] says whose. A cell ends at its finding of the lowest number, whichever core
-//! came upon one first; so neither the verdicts nor the counts depend on the number of jobs.
+//! Runs are handed out in chunks; [`queue`] chooses the cell. A cell's result is its finding with the lowest run
+//! number, on whichever core it was found; so neither verdicts nor counts depend on the number of jobs.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,23 +20,23 @@ use crate::engine::Engine;
 use crate::violation::Violation;
 use crate::watch::Listening;
 
-/// What to explore, and within which bounds.
+/// The cells to explore, and the bounds.
 pub struct Hunt<'a> {
     /// The cells; reports come in the same order.
     pub cells: Vec<Cell>,
-    /// From which every run's own seed derives.
+    /// The seed from which each run's own seed is derived.
     pub seed: u64,
-    /// What loom may spend on a cell, in place of the cell's own budget.
+    /// Loom's budget for a cell, in place of the cell's own budget.
     pub loom: LoomBudget,
-    /// Of a hundred runs under the scheduled engine, how many are made again, to see whether they go the same way.
+    /// Percentage of the runs under the scheduled engines that are repeated to check determinism.
     pub recheck_percent: u8,
-    /// When to stop handing out runs.
+    /// The deadline for handing out runs.
     pub deadline: Option<Instant>,
-    /// How many OS threads; at least one is used.
+    /// The number of OS threads; at least one is used.
     pub jobs: usize,
-    /// Set from outside to stop: the reports are those so far.
+    /// Set from outside to stop: the reports then cover the runs so far.
     pub stop: &'a AtomicBool,
-    /// Who is told.
+    /// The observer of its progress.
     pub observer: &'a dyn Observer,
 }
 
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Hunt<'_> {
     }
 }
 
-/// What of a cell's state its report is made from.
+/// The state of a cell from which its report is made.
 struct Closing {
     parts: BTreeMap<u64, Part>,
     started: Option<Instant>,
@@ -63,7 +63,7 @@ impl Hunt<'_> {
                 scope.spawn(|| {
                     listening.clone().take_over();
                     loop {
-                        // In a statement of its own, so that the lock is not held while the work is done.
+                        // A statement of its own, so that the lock is not held during the work.
                         let work = self.take(&mut lock(&states));
                         let Some(work) = work else { break };
                         self.make(&work, &states);
@@ -112,7 +112,7 @@ impl Hunt<'_> {
         if state.done(cell, work.from, part) {
             let closing = Closing { parts: std::mem::take(&mut state.parts), started: state.started };
             drop(guard);
-            // The violating run is made again outside the lock.
+            // The violating run is repeated outside the lock.
             let report = self.close(work.cell, closing);
             self.observer.finished(work.cell, &report);
             lock(states)[work.cell].report = Some(report);
@@ -139,7 +139,7 @@ impl Hunt<'_> {
         Origin { case: cell.case.name().clone(), engine: cell.engine, strategy: cell.strategy, seed }
     }
 
-    /// Adds the parts up, to the first finding if there is one, and makes that run again for its table.
+    /// Adds up the parts, to the first finding if there is one, and repeats that run for its table.
     fn close(&self, cell: usize, closing: Closing) -> Report {
         let mut whole = Part::default();
         for (_, part) in closing.parts {

@@ -1,8 +1,8 @@
-//! loom in a process of its own, where it cannot take anything else down.
+//! loom in a process of its own, so that its failure cannot take down the host.
 //!
-//! A host whose `main` calls [`serve_child`] first runs loom's cells in children of itself: each tells its report on
-//! stdout and exits without unwinding anything. In other hosts (a test of the reader's own) loom runs on an OS thread
-//! that is parked for good after a finding.
+//! A host whose `main` calls [`serve_child`] first runs loom's cells in children of itself: each prints its report on
+//! stdout and exits without unwinding. In other hosts (a `Check` in a test) loom runs on an OS thread that is parked
+//! for good after a finding.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +18,7 @@ use super::single::words;
 use crate::engine::loom;
 use crate::run::Record;
 
-/// Tells a process that it is a child, and of which cell.
+/// The environment variable that makes a process a child, with the cell to explore.
 const VARIABLE: &str = "LASTREF_LOOM_CELL";
 
 static SERVES: OnceLock<()> = OnceLock::new();
@@ -29,7 +29,7 @@ struct Errand {
     budget: LoomBudget,
 }
 
-/// How many executions loom may make of one cell.
+/// loom's budget of executions for one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoomBudget {
     /// Within the first bound on preemptions ([`Limits::PREEMPTIONS_FIRST`]): an exploration that needs more is cut short.
@@ -39,23 +39,23 @@ pub struct LoomBudget {
 }
 
 impl LoomBudget {
-    /// What a search gets unless it is told otherwise: loom proves something only if it is through, so the first bound
-    /// gets as much as a small plan may need; the higher ones get some seconds.
+    /// The default of a search: loom proves something only when its exploration is complete, so the first bound gets
+    /// as many executions as a small plan may need; the higher bounds get some seconds.
     pub const DEFAULT: LoomBudget = LoomBudget { executions: 200_000, raise: 2_000 };
 
-    /// For a replay, which must come as far as any search did.
+    /// For a replay, which must reach the execution of any search.
     pub(super) const UNBOUNDED: LoomBudget = LoomBudget { executions: u64::MAX, raise: 200_000 };
 
-    /// At most so many executions in all.
+    /// At most this many executions in all.
     pub fn at_most(executions: u64) -> LoomBudget {
         LoomBudget { executions, raise: executions }
     }
 }
 
-/// Lets this program run loom's cells in children of itself. Returns at once in a process that is no such child; in
-/// one that is, runs its cell, tells the report, and exits. Call it first in `main`.
+/// Lets this program run loom's cells in children of itself. In a process that is not such a child, returns at once;
+/// in a child, runs its cell, prints the report, and exits. Call it first in `main`.
 pub fn serve_child(find: impl Fn(&CaseName) -> Option<Case>) {
-    // A host that has answered once is known to; a second call changes nothing.
+    // A host that has been registered stays registered; a second call changes nothing.
     let _ = SERVES.set(());
     let Some(errand) = variable() else { return };
     let report = serde_json::from_str::<Errand>(&errand)
@@ -73,7 +73,7 @@ fn variable() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
-/// Explores the case's small plan. `over` is asked now and then whether to stop, where loom has its own process.
+/// Explores the case's small plan. If loom has its own process, `over` is called periodically to ask whether to stop.
 pub(super) fn explore_loom(case: &Case, origin: &Origin, budget: LoomBudget, over: &dyn Fn() -> bool) -> Report {
     if SERVES.get().is_none() {
         return in_process(case, origin, budget);
@@ -99,7 +99,7 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
     if let Some(mut stdout) = child.stdout.take() {
         std::thread::spawn(move || {
             let mut told = Vec::new();
-            // What was told before a broken pipe is judged by whether it is whole.
+            // The output before a broken pipe is valid if it is complete.
             let _ = stdout.read_to_end(&mut told);
             let _ = sender.send(told);
         });
@@ -109,7 +109,7 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
             Ok(told) => break told,
             Err(RecvTimeoutError::Disconnected) => break Vec::new(),
             Err(RecvTimeoutError::Timeout) if over() => {
-                // Killing one that has just ended fails, and that is as good.
+                // Killing a child that has just ended fails, which does no harm.
                 let _ = child.kill();
                 let _ = child.wait();
                 return unfinished();
@@ -129,7 +129,7 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
     }
 }
 
-/// The exploration was cut short, and nothing is known of how far it came.
+/// The exploration was cut short, and its progress is unknown.
 fn unfinished() -> Report {
     Report {
         schedules: 0,
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    /// The test's own program stands for a child that died: it says something else.
+    /// The test's own program stands in for a child that died: it prints something else.
     fn a_child_without_a_report_is_a_fault_of_the_harness_and_no_finding() -> std::io::Result<()> {
         let other = Command::new(std::env::current_exe()?).arg("--list").stdout(Stdio::piped()).spawn()?;
         let report = wait(other, &|| false);

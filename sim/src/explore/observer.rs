@@ -1,17 +1,17 @@
-//! How a hunt tells of its progress.
+//! Progress reports of a hunt.
 
 use super::report::Report;
 
-/// Is told how a hunt goes, from any of its threads.
+/// Receives the progress of a hunt, from any of its threads.
 pub trait Observer: Sync {
     /// `schedules` more runs of cell number `cell` are done, in `seconds` of one thread's time.
     fn progress(&self, cell: usize, schedules: u64, seconds: f64);
-    /// Cell number `cell` has ended. A cell that the hunt leaves open, since it was stopped or its time was over, is not
-    /// reported here.
+    /// Cell number `cell` has ended. A cell that the hunt leaves open, because it was stopped or its time
+    /// was over, is not reported here.
     fn finished(&self, cell: usize, report: &Report);
 }
 
-/// An observer that says nothing.
+/// An observer that ignores everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Quiet;
 

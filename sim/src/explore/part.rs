@@ -1,4 +1,4 @@
-//! A part of a cell: a chunk of its runs, made on one thread, and what they came to.
+//! A part of a cell: a chunk of its runs, made on one thread, and their results.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,15 +16,15 @@ use crate::void::Void;
 
 /// The run at which a cell ends.
 pub(super) enum Found {
-    /// It violates a property: as the hunt saw it, before it is made again for its table.
+    /// It violates a property: as found by the hunt, before the run is repeated for its table.
     Violation { index: u64, violation: Violation, hash: u64 },
-    /// It tells nothing about the component.
+    /// It is invalid and gives no verdict on the component.
     Void { index: u64, void: Void },
-    /// It went another way when it was made again.
+    /// It took another course when it was repeated.
     Diverged { message: String },
 }
 
-/// What some runs of a cell came to, up to the first finding among them.
+/// The results of some runs of a cell, up to the first finding among them.
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) runs: u64,
@@ -34,7 +34,7 @@ pub(super) struct Part {
     pub(super) reached: BTreeMap<String, u64>,
     pub(super) faults: HitCounts,
     pub(super) found: Option<Found>,
-    /// The runs that are to be made again.
+    /// The runs that are to be repeated.
     pub(super) made: Vec<Made>,
 }
 
@@ -46,7 +46,7 @@ impl Part {
         self.runs += 1;
         self.steps += u64::from(outcome.steps);
         let hash = outcome.trace.hash();
-        // A sum, so that parts add up to the same whichever core made them; the seed keeps equal runs apart.
+        // A sum, which does not depend on how runs are divided among cores; the seed distinguishes equal runs.
         self.hash = self.hash.wrapping_add(fold(seed, hash));
         for (sentence, count) in words(&outcome.reached) {
             *self.reached.entry(sentence).or_insert(0) += count;
@@ -59,7 +59,7 @@ impl Part {
         }
     }
 
-    /// Makes the chosen runs again. `seeds` gives those of the chunk up to and with a run's.
+    /// Repeats the chosen runs. `seeds` returns the seeds of the chunk's runs up to and including a given run.
     fn recheck(&mut self, cell: &Cell, seeds: impl Fn(u64) -> Vec<u64>) {
         let made = std::mem::take(&mut self.made);
         self.rechecked = made.len() as u64;
@@ -68,7 +68,7 @@ impl Part {
         }
     }
 
-    /// Adds the part of the runs that come after these.
+    /// Adds the part with the runs that follow these.
     pub(super) fn absorb(&mut self, later: Part) {
         self.runs += later.runs;
         self.rechecked += later.rechecked;

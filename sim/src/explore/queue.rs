@@ -1,8 +1,8 @@
-//! Which cell's runs are made next.
+//! The choice of the cell whose runs are made next.
 //!
-//! Time is shared by work, not by runs, since a run of one cell may have a hundred times the steps of another's: the cell
-//! with the fewest steps so far is next. A hunt whose time is over has then decided the cheap cells, and looked a little
-//! at each of the others.
+//! Time is shared by work, not by runs, since a run of one cell may have a hundred times the steps of another's: the
+//! cell with the fewest steps so far is next. A hunt whose time runs out has then decided the cheap cells, and
+//! searched each of the others in part.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,10 +12,10 @@ use super::part::Part;
 use super::report::Report;
 use crate::engine::Engine;
 
-/// Runs per chunk: long enough to share a pool of stacks, short enough to stop within a blink.
+/// Runs per chunk: enough to reuse a pool of stacks, few enough to stop without a visible delay.
 const CHUNK: u64 = 32;
 
-/// How far a cell has come.
+/// Progress of a cell.
 pub(super) struct CellState {
     /// The first run that was not handed out.
     next: u64,
@@ -45,7 +45,7 @@ impl CellState {
         }
     }
 
-    /// Takes in the part of the chunk that begins at `from`. True if the cell has ended with it.
+    /// Takes the part of the chunk that begins at `from`. True if the cell has ended with it.
     pub(super) fn done(&mut self, cell: &Cell, from: u64, part: Part) -> bool {
         if part.found.is_some() {
             self.bound = self.bound.min(from);
@@ -58,12 +58,12 @@ impl CellState {
     }
 
     fn is_open(&self, cell: &Cell) -> bool {
-        // Loom's exploration is one piece.
+        // Loom's exploration cannot be divided.
         if cell.engine == Engine::Loom { self.next == 0 } else { self.next < cell.budget.most.min(self.bound) }
     }
 
-    /// An estimate of the steps that were handed out, from those that are done. While none is, a cell waits for its first
-    /// chunk, after all whose cost is known.
+    /// An estimate of the steps that were handed out, from the steps that are done. A cell without finished chunks
+    /// waits for its first one, behind all cells whose cost is known.
     fn work(&self) -> u128 {
         match (self.next, self.runs) {
             (0, _) => 0,
@@ -80,18 +80,18 @@ pub(super) struct Work {
     pub(super) to: u64,
 }
 
-/// In which turn a cell is searched, before its work counts.
+/// The phase in which a cell is searched; within a phase the cell with the least work is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     /// Each cell gets one chunk.
     First,
-    /// Loom's explorations, each one long piece, early: no core is left alone with one at the end.
+    /// Loom's explorations, each one long piece, early: otherwise the last one would occupy one core alone at the end.
     LoomEarly,
-    /// Each cell gets what it needs to be decided.
+    /// Each cell gets the runs that it needs to be decided.
     Enough,
-    /// Loom's explorations, late: time that may end is for the many cells that can be searched in parts.
+    /// Loom's explorations, late: a limited time goes first to the many cells that can be searched in parts.
     LoomLate,
-    /// There is still time.
+    /// The remaining time is used.
     Beyond,
 }
 

@@ -1,9 +1,9 @@
-//! Making runs of a hunt again: what is deterministic goes the same way, whatever ran before it or beside it.
+//! Repeating runs of a hunt: a deterministic run takes the same course, regardless of earlier and concurrent runs.
 //!
-//! Some runs of each chunk, chosen by their seeds, are made again after it, in the opposite order. One that has another
-//! trace then, or another verdict, is a finding about the harness or the model: something outside the seed decides. It
-//! is told by the first event that differs, so it is made twice more, recorded: alone, and after the runs that it had
-//! come after.
+//! Some runs of each chunk, chosen by their seeds, are repeated after it, in the opposite order. A repeated run with
+//! another trace or another verdict is a fault of the harness or the model: the run depends on something other than
+//! the seed. To report the first differing event, the run is repeated twice more with recording on: alone, and after
+//! the runs that it had followed.
 
 use super::cell::Cell;
 use super::runs::Runs;
@@ -11,10 +11,10 @@ use crate::run::{Outcome, Record};
 use crate::seed::mix;
 use crate::trace::describe;
 
-/// Of a hundred runs, how many are made again, unless a hunt is told otherwise.
+/// Default percentage of runs that are repeated.
 pub const RECHECK_PERCENT: u8 = 5;
 
-/// What makes two runs of one seed differ, as a rule.
+/// The usual causes of a difference between two runs of one seed.
 pub(super) const USUAL_CAUSES: &str = "usual causes: `select!` without `biased`, the order of std's HashMap or HashSet, \
                                        std's Instant or SystemTime, a static that outlives its run";
 
@@ -35,14 +35,14 @@ impl Made {
     }
 }
 
-/// Whether the run of this seed is one of those.
+/// Whether the run of this seed is to be repeated.
 pub(super) fn is_chosen(seed: u64, percent: u8) -> bool {
     // Mixed once more: plan, schedule and draws derive from the seed itself.
     mix(seed ^ 0x7ec4_ec4e) % 100 < u64::from(percent)
 }
 
-/// The first of these runs that goes another way when it is made again, and how. `seeds` gives those of the chunk
-/// up to and with a run's, in the order in which they were run.
+/// The first of these runs that takes another course when it is repeated, and the difference. `seeds` returns the
+/// seeds of the chunk's runs up to and including a given run, in the order in which they were run.
 pub(super) fn first_that_differs(cell: &Cell, made: &[Made], seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
     let again: Vec<u64> = made.iter().rev().map(|made| made.seed).collect();
     let outcomes = run(cell, &again, |_| Record::Hash);
@@ -76,7 +76,7 @@ fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: impl Fn(u64) -
     ))
 }
 
-/// The first event of two recorded runs that is not the same, with what each did.
+/// The first event that differs between two recorded runs, in both versions.
 fn first_event(one: &Outcome, other: &Outcome) -> Option<String> {
     let longest = one.trace.events.len().max(other.trace.events.len());
     let words = |outcome: &Outcome, nth: usize| {

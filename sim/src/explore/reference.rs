@@ -1,7 +1,7 @@
-//! Reference runs: what strategies that need it know of a case beforehand.
+//! Reference runs: the strategies' advance knowledge of a case.
 //!
-//! PCT wants the length of a run and URW the events of each task. Learning them from the hunt's first run would make every
-//! later run depend on it; so they come from a few runs of fixed seeds, the same for a hunt and for a replay.
+//! PCT needs the length of a run and URW the events of each task. If they came from the hunt's first run, every later
+//! run would depend on it; so they come from a few runs of fixed seeds, the same for a hunt and for a replay.
 
 use super::case::Case;
 use super::runs::Runs;
@@ -11,7 +11,7 @@ use crate::run::Record;
 use crate::seed::run_seed;
 use crate::strategy::{Profile, StrategyName};
 
-/// How many: enough that one odd plan does not set the length alone.
+/// The number of reference runs: enough that one odd plan does not set the length alone.
 const RUNS: u64 = 4;
 
 pub(super) fn profile(case: &Case) -> Profile {
@@ -26,7 +26,7 @@ pub(super) fn profile(case: &Case) -> Profile {
 fn add(profile: &mut Profile, ended: &Ended) {
     profile.choices = profile.choices.max(ended.choices);
     let mut turns: Vec<u32> = ended.tasks.iter().map(|task| task.turns).collect();
-    // A child has a higher number than its parent, so from the last to the first every count is whole when added.
+    // A child has a higher number than its parent, so from last to first each count is complete when it is added.
     for (id, task) in ended.tasks.iter().enumerate().rev() {
         if let Some(parent) = task.parent {
             turns[parent.index()] += turns[id];

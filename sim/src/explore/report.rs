@@ -1,4 +1,4 @@
-//! What exploring came to: a report per cell, and a failure with everything a person needs without opening the code.
+//! The results of exploration: a report per cell, and a failure that a person can understand without opening the code.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::trace::{Detail, render};
 use crate::violation::ViolationKind;
 use crate::void::Void;
 
-/// Which execution: with the case, all that a replay needs.
+/// Names an execution: with the case, all that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
@@ -23,47 +23,47 @@ pub struct Origin {
     pub case: CaseName,
     /// The engine.
     pub engine: Engine,
-    /// The strategy; loom and threads have none of ours, and note the one that was asked for.
+    /// The strategy; loom and threads use none of ours, and record the one that was requested.
     pub strategy: StrategyName,
     /// The seed of this very run.
     pub seed: u64,
 }
 
-/// What one cell came to.
+/// The result of one cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// Runs up to and with the first finding, or all that were made.
+    /// Runs up to and including the first finding, or all that were made.
     pub schedules: u64,
-    /// How many of them were made again, and went the same way.
+    /// The number of runs that were repeated and took the same course.
     pub rechecked: u64,
     /// Decisions in those runs.
     pub steps: u64,
-    /// Clean, or what was found.
+    /// Clean, or the finding.
     pub verdict: Verdict,
-    /// The trace of the violating run, or those of all runs folded into one number.
+    /// The hash of the violating run's trace, or of all runs' traces combined.
     pub trace_hash: u64,
     /// The budget was spent, or, under loom, every execution explored within the bound on preemptions.
     pub complete: bool,
-    /// loom: the highest bound on preemptions within which every execution was explored; none if not even the first one
-    /// was, and under the other engines.
+    /// loom: the highest bound on preemptions within which every execution was explored; none if not even the first
+    /// bound was completed, and under the other engines.
     pub preemptions: Option<Preemptions>,
-    /// How many runs reached each `sometimes`.
+    /// The number of runs that reached each `sometimes`.
     pub reached: BTreeMap<String, u64>,
-    /// In how many runs each fault of the network has hit a connection in each phase.
+    /// The number of runs in which each fault of the network has hit a connection in each phase.
     pub faults: HitCounts,
     /// Wall time.
     pub seconds: f64,
-    /// A recorded run as a table, clean or not; empty if nothing recorded it.
+    /// A recorded run as a table, clean or not; empty if no run was recorded.
     pub table: String,
     /// The same with every operation and its source line.
     pub full_table: String,
 }
 
-/// A bound on how many times an execution takes a task off that could go on.
+/// A bound on how many times an execution preempts a task that could continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Preemptions {
-    /// At most so many.
+    /// At most this many.
     AtMost(u8),
     /// Any number: the exploration is exhaustive.
     Unbounded,
@@ -84,28 +84,28 @@ impl fmt::Display for Preemptions {
 pub enum Verdict {
     /// No rule was broken.
     Clean,
-    /// One was.
+    /// A rule was broken.
     Violation(Box<Failure>),
-    /// A run, made again from its seed, went another way: something outside the seed decides.
+    /// A run, repeated from its seed, took another course: it depends on something other than the seed.
     Diverged {
-        /// Which run, and how it differed.
+        /// The run, and its first difference.
         message: String,
     },
-    /// Nothing was learned, for a fault of the harness, of a model or of the machine: an invariant of theirs does not hold,
-    /// or loom's process did not start, or died.
+    /// No verdict, because of a fault of the harness, of a model or of the machine: an invariant of theirs does not
+    /// hold, or loom's process did not start, or died.
     Broken {
-        /// What went wrong.
+        /// A description of the fault.
         message: String,
     },
-    /// Nothing was learned, since the body uses the harness in a way that it cannot carry out.
+    /// No verdict, since the body uses the harness in a way that is not supported.
     Misused {
-        /// What the body does, and what to do instead.
+        /// The misuse, and the remedy.
         message: String,
     },
 }
 
 impl Verdict {
-    /// What a run came to.
+    /// The verdict on a run.
     pub(crate) fn of(origin: Origin, outcome: &Outcome) -> Verdict {
         match &outcome.void {
             Some(void) => Verdict::of_void(&origin, void),
@@ -115,7 +115,7 @@ impl Verdict {
         }
     }
 
-    /// What a run that tells nothing came to.
+    /// The verdict on an invalid run.
     pub(crate) fn of_void(origin: &Origin, void: &Void) -> Verdict {
         let Origin { case, engine, seed, .. } = origin;
         match void {
@@ -147,26 +147,26 @@ pub struct Failure {
     pub kind: ViolationKind,
     /// The property that does not hold.
     pub property: String,
-    /// One sentence: who did what.
+    /// One sentence: the actor and its operation.
     pub message: String,
     /// Label and value.
     pub facts: Vec<(String, String)>,
-    /// Which execution.
+    /// The execution.
     pub origin: Origin,
     /// The step at which it was found.
     pub step: u32,
-    /// Which schedule of a search by [`Check`](super::Check) found it, counted from 1; under loom, which execution. Of a hunt
-    /// the report of the cell says it ([`Report::schedules`]), as the failure is the same when it is replayed alone.
+    /// Which schedule of a search by [`Check`](super::Check) found it, counted from 1; under loom, which execution. A
+    /// hunt has it in the cell's report ([`Report::schedules`]), as the failure is the same when replayed alone.
     pub schedule: Option<u64>,
     /// The hash of the run's trace.
     pub trace_hash: u64,
-    /// The run as a table; empty if nothing recorded it.
+    /// The run as a table; empty if it was not recorded.
     pub table: String,
     /// The run as a table with every operation and its source line.
     pub full_table: String,
     /// The line that replays it.
     pub replay: String,
-    /// The line that shrinks it; empty under the engines whose schedule is not ours to shrink.
+    /// The line that shrinks it; empty under the engines whose schedule we do not control.
     pub shrink: String,
 }
 
@@ -223,7 +223,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A recorded run as tables; empty for one that was not recorded.
+/// A recorded run as tables; empty for a run that was not recorded.
 pub(crate) fn tables(outcome: &Outcome) -> (String, String) {
     if outcome.trace.recording() {
         (render(outcome, Detail::Custody), render(outcome, Detail::Full))

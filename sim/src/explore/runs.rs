@@ -28,7 +28,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// A run of which everything is given.
+/// A run whose plan, seed and schedule are all given.
 pub(crate) struct Exact {
     pub(crate) plan: AnyPlan,
     pub(crate) seed: u64,

@@ -1,4 +1,4 @@
-//! One run, exactly: of a seed, or of a plan and a schedule that are given.
+//! One exact run: of a seed, or of a given plan and schedule.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::run::{Outcome, Record};
 use crate::strategy::StrategyName;
 use crate::trace::Item;
 
-/// Makes the run of `seed` again, or for the first time: that very execution, recorded.
+/// Makes the run of `seed`, recorded: the same execution each time.
 ///
 /// Under loom it explores until the first finding, which comes at the same execution each time. Under `threads` it is a
 /// run of the same plan; what the operating system does is not repeated.
@@ -54,9 +54,9 @@ pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) ->
     }
 }
 
-/// The state changes that the model told of in the run of `seed`, each as `machine from -> to`.
+/// The state changes that the model reported in the run of `seed`, each as `machine from -> to`.
 ///
-/// Many runs together pin what the state machines of a model do, whichever object did it and when.
+/// Many runs together pin the state machines of a model, regardless of the object and the time.
 pub fn transitions(case: &Case, strategy: StrategyName, seed: u64) -> BTreeSet<String> {
     let ended = Runs::new(case, Engine::Fiber, strategy).make(seed, Record::Events);
     let items = ended.outcome.trace.events.iter().map(|event| &event.item);
@@ -96,16 +96,16 @@ pub(crate) fn words(reached: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u
     reached.iter().map(|(sentence, count)| ((*sentence).to_owned(), *count)).collect()
 }
 
-/// How much of its runs [`drive`] keeps.
+/// How much [`drive`] keeps of its runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recording {
-    /// The hash of each trace: what a hunt keeps.
+    /// The hash of each trace, as in a hunt.
     Hash,
-    /// Every event: what a replay keeps.
+    /// Every event, as in a replay.
     Events,
 }
 
-/// Makes `runs` runs under `engine`, a scheduled one, judges none, and returns their steps: what a benchmark times.
+/// Makes `runs` runs under a scheduled `engine` without verdicts, and returns their steps, for benchmarks.
 pub fn drive(case: &Case, engine: Engine, strategy: StrategyName, runs: u64, recording: Recording) -> u64 {
     let record = match recording {
         Recording::Hash => Record::Hash,

@@ -1,4 +1,4 @@
-//! What a hunt counts is the sum of its runs, and what a reference run counts is what its tasks did.
+//! A hunt's counts are the sums of its runs' counts, and a reference run counts the operations of its tasks.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,13 +17,13 @@ fn name(scenario: &str) -> CaseName {
     CaseName { component: "test".to_owned(), scenario: scenario.to_owned(), variant: "fixed".to_owned() }
 }
 
-/// Steps on an atomic, as many as are asked for.
+/// Performs this many steps on an atomic.
 fn step(count: usize) {
     let atomic = AtomicUsize::new(0);
     (0..count).for_each(|_| atomic.store(0, Ordering::Relaxed));
 }
 
-/// A case whose runs differ in length and in what they reach.
+/// A case whose runs differ in length and in the rare states that they reach.
 fn uneven() -> Case {
     Case::new(
         name("uneven"),
@@ -37,7 +37,7 @@ fn uneven() -> Case {
     )
 }
 
-/// Adds what it is told of.
+/// Adds up the reports that it receives.
 #[derive(Default)]
 struct Told {
     schedules: AtomicU64,
@@ -106,7 +106,7 @@ fn reference_runs_are_four_and_count_children_with_their_parents() {
     assert_eq!(RUNS.load(Ordering::SeqCst), 4);
     let child = TaskKey::MAIN.child(0);
     let events = [TaskKey::MAIN, child, child.child(0)].map(|key| profile.events[&key]);
-    // The grandchild's own steps and its start and end; the child's two, a spawn and a join besides.
+    // The grandchild's own steps and its start and end; also the child's two, a spawn and a join.
     let [main, child, grandchild] = events;
     assert_eq!(profile.events.len(), 3);
     assert!((5..=7).contains(&grandchild), "{events:?}");

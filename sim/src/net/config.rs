@@ -1,4 +1,4 @@
-//! What a network is like, and which descriptions of one make no sense.
+//! The configuration of a network, and its checks.
 
 use std::ops::RangeInclusive;
 
@@ -7,29 +7,29 @@ use super::frames::Frames;
 use crate::plan::Span;
 use crate::time::Duration;
 
-/// What a network is like.
+/// The configuration of a network.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The hosts by name: 1 to 255 of them, each with a name of its own.
     pub hosts: Vec<&'static str>,
-    /// The latency of a link, in milliseconds: the least and the most. A packet's is drawn; none overtakes another of
-    /// its connection.
+    /// The latency of a link, in milliseconds: least and most. It is drawn per packet; packets of
+    /// one connection keep their order.
     pub latency_ms: (u32, u32),
-    /// Whether reads and writes may transfer less than they could: how much is drawn.
+    /// Whether reads and writes may transfer fewer bytes than they could; the number is drawn.
     pub short: bool,
-    /// Connections that a listener has not accepted yet; one more is refused.
+    /// The backlog of a listener; a connection beyond it is refused.
     pub backlog: usize,
     /// Send and receive buffer size in bytes, at least 1.
     pub window: usize,
     /// How tables read the bytes of connections.
     pub frames: Frames,
-    /// What goes wrong with which connection.
+    /// The faults of connections.
     pub faults: Vec<Fault>,
-    /// Virtual time that tasks have to end in after the body: longer than a connection that is cut takes to time out.
+    /// Virtual time within which tasks must end after the body: longer than the timeout of a connection that is cut.
     pub grace: Duration,
-    /// By how much, in all of the network's life, sleepers may advance the clock while other tasks are ready. The
-    /// smaller of this and [`crate::Limits::drift`] holds. A few turns of the wire: a larger one lets timeouts expire
-    /// while their answers are on the way.
+    /// How far, in all of the network's life, sleepers may advance the clock while other tasks are ready. The smaller
+    /// of this and [`crate::Limits::drift`] applies. A few turns of the wire: a larger value lets timeouts expire
+    /// while their responses are in transit.
     pub drift: Duration,
 }
 
@@ -49,7 +49,7 @@ impl Default for Config {
     }
 }
 
-/// Why a [`Config`] describes no network.
+/// Why a [`Config`] is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -65,23 +65,23 @@ pub enum ConfigError {
     /// The least latency is above the most.
     #[error("`latency_ms` is ({0}, {1}): the least comes first")]
     Latency(u32, u32),
-    /// A socket could take no byte.
+    /// A socket could not hold any byte.
     #[error("`window` is 0: a socket has room for at least one byte")]
     Window,
 }
 
 impl Config {
-    /// What a plan may ask for as [`Config::latency_ms`].
+    /// The range for [`Config::latency_ms`] in a plan.
     pub const LATENCY_MS: Span<u32> = Span(0..=10_000);
-    /// What a plan may ask for as [`Config::window`].
+    /// The range for [`Config::window`] in a plan.
     pub const SOCKET_BYTES: RangeInclusive<u32> = 1..=1 << 20;
-    /// What a plan may ask for as [`Config::backlog`].
+    /// The range for [`Config::backlog`] in a plan.
     pub const BACKLOG: RangeInclusive<u32> = 1..=1_024;
 
-    /// Whether it describes a network.
+    /// Checks that the configuration is valid.
     ///
     /// # Errors
-    /// The first field that does not make sense.
+    /// The first field that is invalid.
     pub fn check(&self) -> Result<(), ConfigError> {
         let (least, most) = self.latency_ms;
         let again = self.hosts.iter().enumerate().find(|(nth, name)| self.hosts[..*nth].contains(name));
@@ -95,7 +95,7 @@ impl Config {
         }
     }
 
-    /// Turns without an acknowledgement after which a segment is sent again: more than a round trip takes.
+    /// Turns without an acknowledgement after which a segment is retransmitted: more than a round trip takes.
     pub(super) fn retransmit_ticks(&self) -> u32 {
         self.latency_ms.1.saturating_mul(2).saturating_add(20)
     }

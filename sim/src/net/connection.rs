@@ -1,10 +1,10 @@
-//! One connection as the wire sees it: bytes counted, each once, and the faults that happen at one of them.
+//! One connection as the wire sees it: its bytes, each counted once, and the faults that happen at one of them.
 //!
-//! Every fault takes one road: it is [due](Connection::due) when its byte is reached, it [strikes](Connection::strike),
-//! and it is counted in the phase that the connection is in then. Faults of one segment strike one after the other,
-//! each at its own byte: the segment is cut there, and what lies before a fault is not touched by it.
+//! Every fault takes the same steps: it is [due](Connection::due) when its byte is reached, it
+//! [strikes](Connection::strike), and it is counted in the connection's phase at that time. Faults of one segment
+//! strike in turn, each at its own byte: the segment is split there, and the bytes before a fault pass unaffected.
 //!
-//! It knows packets and nothing else: no link, no latency. What it gives back is what the wire does in a packet's
+//! This file handles packets only, not links or latency. It returns the steps that the wire performs in a packet's
 //! place.
 
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// RST from this end to the other, and back.
+    /// RST from this end to the other, and in the opposite direction.
     fn resets(self, from: End) -> [Packet; 2] {
         let (own, other) = match from {
             End::Client => (self.client, self.server),
@@ -39,32 +39,32 @@ impl Pair {
     }
 }
 
-/// What is known of a connection from its packets.
+/// The state of a connection, derived from its packets.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// Which attempt of the network it is.
+    /// The number of the connection attempt in this network.
     pub(super) number: u32,
     pub(super) pair: Pair,
-    /// Until when its packets wait.
+    /// The time until which its packets wait.
     stalled_until: Option<Instant>,
-    /// When the last packet of each end arrives: none overtakes another.
+    /// The arrival time of each end's last packet: later packets arrive no earlier.
     last: [Option<Instant>; 2],
     /// Packets that each end has put on the link.
     sent: [u32; 2],
     pub(super) sides: [Side; 2],
-    /// Nothing of it passes any more.
+    /// All its packets are dropped.
     pub(super) is_cut: bool,
     dialogue: Dialogue,
-    /// It was tried, and its listener has not accepted it, nor was it reset.
+    /// The attempt is pending: its listener has neither accepted it, nor was it reset.
     pub(super) is_waiting: bool,
-    /// Turns for which a FIN has waited for the client's task to see that it is connected.
+    /// Turns for which a FIN has waited until the client's task sees the connection.
     waited: u32,
-    /// The faults of the plan that have not happened, in the order of the plan.
+    /// The faults of the plan that have not happened yet, in the order of the plan.
     faults: Vec<Fault>,
 }
 
 impl Connection {
-    /// A connection with those of the faults that are its own.
+    /// A connection with the plan's faults for it.
     pub(super) fn new(number: u32, pair: Pair, frames: Frames, faults: &[Fault]) -> Connection {
         let sides = [Side::new(frames, End::Client), Side::new(frames, End::Server)];
         let has_handshake = sides.iter().any(Side::has_handshake);
@@ -90,7 +90,7 @@ impl Connection {
         Choice::Latency { connection: self.number, end: end.index(), nth: *sent }
     }
 
-    /// When a packet of this end arrives that would at that moment.
+    /// The arrival time of this end's packet that would otherwise arrive at `at`.
     pub(super) fn arrival(&mut self, from: End, at: Instant) -> Instant {
         let last = &mut self.last[from.index()];
         let at = [*last, self.stalled_until].into_iter().flatten().fold(at, Instant::max);
@@ -98,24 +98,24 @@ impl Connection {
         at
     }
 
-    /// In which phase it is.
+    /// Its phase.
     pub(super) fn phase(&self) -> Phase {
         let [client, server] = &self.sides;
         self.dialogue.phase(client.is_within_a_frame(), server.is_within_a_frame(), server.arrived())
     }
 
-    /// Whether the client's stream may still come within so many turns, of which this is one.
+    /// Whether the client's stream may still appear within this many turns, the present one included.
     pub(super) fn waits_for_stream(&mut self, turns: u32) -> bool {
         self.waited += 1;
         self.waited <= turns
     }
 
-    /// Whether the server's host has answered the attempt, and so has a socket for it.
+    /// Whether the server's host has answered the attempt, and therefore has a socket for it.
     pub(super) fn is_answered(&self) -> bool {
         self.sides[End::Server.index()].first.is_some()
     }
 
-    /// A packet of this end is about to leave its host, be it to get lost: what it acknowledges has arrived.
+    /// A packet of this end is about to leave its host, or to be lost: the data that it acknowledges has arrived.
     pub(super) fn acknowledge(&mut self, packet: &Packet, from: End) {
         let Transport::Tcp(segment) = &packet.payload else { return };
         if segment.flags.ack && !segment.flags.rst && !segment.flags.syn {
@@ -124,8 +124,8 @@ impl Connection {
         }
     }
 
-    /// A packet of this end is about to leave its host, and does. `is_full`: it is an attempt, and its listener has as
-    /// many waiting as it takes.
+    /// A packet of this end leaves its host. `is_full`: it is a connection attempt, and its listener's backlog is
+    /// full.
     pub(super) fn pass(&mut self, mut packet: Packet, from: End, is_full: bool, now: Instant) -> Passed {
         if self.is_cut {
             return Passed::default();
@@ -137,7 +137,7 @@ impl Connection {
         }
         let (side, other) = (&self.sides[from.index()], &self.sides[from.other().index()]);
         side.trim(segment);
-        // turmoil-net does not acknowledge again what it has: a lost acknowledgement would be the end of the
+        // turmoil-net does not acknowledge a retransmitted segment that it has: a lost acknowledgement would end the
         // connection.
         if side.is_repeated(segment) {
             return other.last_ack.clone().map_or_else(Passed::default, Passed::of);
@@ -149,11 +149,11 @@ impl Connection {
         passing.passed
     }
 
-    /// The attempt, or its answer.
+    /// The SYN or the SYN-ACK.
     fn pass_syn(&mut self, packet: Packet, from: End, is_full: bool, now: Instant) -> Passed {
         let Transport::Tcp(segment) = &packet.payload else { return Passed::of(packet) };
-        // turmoil-net does not answer a SYN-ACK that it has seen: where the acknowledgement of the first was lost, the
-        // server's host would give the connection up, and the client never learn of it.
+        // turmoil-net does not answer a repeated SYN-ACK: if its first acknowledgement was lost, the server's host
+        // would give the connection up, and the client would never notice.
         if from == End::Server
             && let Some(ack) = &self.sides[End::Client.index()].last_ack
         {
@@ -170,7 +170,7 @@ impl Connection {
                 return passed;
             }
             if is_full && !self.is_waiting {
-                // The kernel would drop the attempt, and it would time out.
+                // The kernel would drop the attempt, which would then time out.
                 passed.hit("full backlog", Phase::Connecting);
                 self.refuse(&mut passed);
                 return passed;
@@ -181,34 +181,34 @@ impl Connection {
         passed
     }
 
-    /// A segment of an attempt that was answered: its bytes are counted, and the faults among them strike.
+    /// A segment of an established attempt: its bytes are counted, and the faults among them strike.
     fn pass_segment(&mut self, passing: &mut Passing) {
         let Passing { from, start, before, now, .. } = *passing;
         let is_made = from == End::Client && passing.segment.flags.ack && self.dialogue.establish();
         let end = start + passing.segment.payload.len() as u64;
         let reached = end.max(self.sides[from.index()].bytes);
         let mut cursor = start;
-        // Nothing can go wrong with a connection that is over.
+        // Faults cannot hit a connection that is closed.
         while before != Phase::Closed
             && !self.is_cut
             && let Some(fault) = self.due(from, reached)
         {
             let at = fault.after_bytes.clamp(cursor, end);
             self.count(passing, at);
-            // A fault that comes later, or that the socket makes true, cuts no segment.
+            // A fault that comes later, or that the socket carries out, does not split the segment.
             let cuts = fault.after_ms == 0 && fault.kind != FaultKind::Finish;
             if cuts && (at > cursor || fault.kind.ends_traffic()) {
                 passing.send_piece(cursor, at, false);
                 cursor = at;
             }
-            // A fault at the first byte of all comes before what its packet brings about.
+            // A fault at byte 0 precedes the effects of its packet.
             let phase = if fault.after_bytes == 0 { before } else { self.phase() };
             self.strike(fault, phase, now, &mut passing.passed);
         }
         if !self.is_cut {
             self.pass_rest(passing, cursor);
         }
-        // The connection is made by its client's acknowledgement: the first byte of the server's end is reached as
+        // The client's acknowledgement establishes the connection: byte 0 of the server's end is reached as
         // well.
         while is_made
             && !self.is_cut
@@ -218,13 +218,13 @@ impl Connection {
         }
     }
 
-    /// What is left of a segment behind its faults, and its flags.
+    /// The rest of a segment after its faults, and its flags.
     fn pass_rest(&mut self, passing: &mut Passing, cursor: u64) {
         let Passing { from, start, before, .. } = *passing;
         let flags = passing.segment.flags;
         let end = start + passing.segment.payload.len() as u64;
         self.count(passing, end);
-        // Up to its bytes, and before the FIN that may follow them.
+        // The phase after its bytes, and before the FIN that may follow them.
         let reached = self.phase();
         if flags.fin {
             let finish = self.sides[from.index()].finished_by.take();
@@ -245,7 +245,7 @@ impl Connection {
         }
     }
 
-    /// Counts the bytes of a segment up to this one, and says what they are.
+    /// Counts the bytes of a segment up to `passes`, and reports their frames.
     fn count(&mut self, passing: &mut Passing, passes: u64) {
         let Passing { from, start, before, ref segment, ref mut passed, .. } = *passing;
         let side = &mut self.sides[from.index()];
@@ -258,19 +258,19 @@ impl Connection {
         }
     }
 
-    /// The next fault of this end whose byte is reached; it is due once.
+    /// The next fault of this end whose byte is reached; each is due once.
     fn due(&mut self, from: End, reached: u64) -> Option<Fault> {
         self.take_fault(|fault| fault.from == from && !fault.kind.is_of_attempt() && fault.after_bytes <= reached)
     }
 
-    /// Takes the first of those faults by byte, and by the order of the plan.
+    /// Takes the first of the matching faults, by byte and then by the order of the plan.
     fn take_fault(&mut self, which: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let those = self.faults.iter().enumerate().filter(|(_, fault)| which(fault));
         let (nth, _) = those.min_by_key(|(_, fault)| fault.after_bytes)?;
         Some(self.faults.remove(nth))
     }
 
-    /// A fault whose byte is reached happens, or is to happen later.
+    /// A fault whose byte is reached happens now or is scheduled.
     fn strike(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut Passed) {
         if fault.after_ms > 0 && !fault.kind.is_of_attempt() {
             passed.steps.push(Step::Later(now + Duration::from_millis(u64::from(fault.after_ms)), fault));
@@ -281,7 +281,7 @@ impl Connection {
 
     /// A fault happens.
     fn happen(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut Passed) {
-        // A FIN is counted and told of when it passes: what the socket has still to send comes before it.
+        // A FIN is counted and reported when it passes: the socket first sends its remaining data.
         if fault.kind != FaultKind::Finish {
             passed.say(|| fault.to_string());
             passed.hit(fault.kind.name(), phase);
@@ -306,7 +306,7 @@ impl Connection {
             FaultKind::Partition { ms } => passed.steps.push(Step::Break(Link::Partitioned, ms)),
             FaultKind::Hold { ms } => passed.steps.push(Step::Break(Link::Held, ms)),
             FaultKind::Refuse => self.refuse(passed),
-            // The client's host goes on trying; nothing of it passes.
+            // The client's host keeps trying; all its packets are dropped.
             FaultKind::Hang => self.is_cut = true,
         }
     }
@@ -318,7 +318,7 @@ impl Connection {
         passed.send([back]);
     }
 
-    /// The fault happens between two packets. None if there is nothing left for it to happen to.
+    /// The fault happens between two packets. None if the connection is already closed.
     pub(super) fn happen_late(&mut self, fault: Fault, now: Instant) -> Option<Passed> {
         let phase = self.phase();
         if phase == Phase::Closed {
@@ -329,12 +329,12 @@ impl Connection {
         Some(passed)
     }
 
-    /// Its packets wait until that moment at least.
+    /// Its packets wait at least until that time.
     pub(super) fn stall(&mut self, until: Instant) {
         self.stalled_until = self.stalled_until.max(Some(until));
     }
 
-    /// No fault happens to it any more, and what a stall has kept arrives by that moment.
+    /// No more faults happen to it, and packets that a stall has delayed arrive by that time.
     pub(super) fn end_faults(&mut self, by: Instant) {
         self.faults.clear();
         self.stalled_until = None;
@@ -347,8 +347,8 @@ impl Connection {
         self.faults.iter().filter(finishes).map(|fault| fault.after_bytes).min()
     }
 
-    /// This end writes beyond the byte at which a fault shuts its write side: the fault happens where the bytes before
-    /// it are with the socket, though they may not have gone by yet.
+    /// This end writes beyond the byte at which a fault shuts its write side down: the fault happens once the socket
+    /// has the bytes before it, even if they have not passed yet.
     pub(super) fn finish_before(&mut self, end: End) {
         let taken =
             self.take_fault(|fault| fault.from == end && fault.kind == FaultKind::Finish && fault.after_ms == 0);
@@ -356,8 +356,8 @@ impl Connection {
         side.to_finish = side.to_finish.or(taken);
     }
 
-    /// Whether a fault has told this end to shut its write side, which it does now. An end that was shut already is not
-    /// the fault's.
+    /// Whether a fault shuts down this end's write side, which happens now. A write side that is already shut down is
+    /// not attributed to the fault.
     pub(super) fn take_finish(&mut self, end: End) -> bool {
         let side = &mut self.sides[end.index()];
         let is_open = !side.is_shut && !side.is_dropped;
@@ -366,7 +366,7 @@ impl Connection {
         true
     }
 
-    /// The component has shut the write side of this end.
+    /// The component has shut down the write side of this end.
     pub(super) fn shut(&mut self, end: End) {
         self.sides[end.index()].is_shut = true;
     }
@@ -376,7 +376,7 @@ impl Connection {
         self.sides[end.index()].is_dropped = true;
     }
 
-    /// Whether these are new bytes of `from` for a stream that was dropped: its end will not read them.
+    /// Whether these are new bytes of `from` for a stream that was dropped, and that will never be read.
     pub(super) fn is_unwanted(&self, segment: &TcpSegment, from: End) -> bool {
         let to = &self.sides[from.other().index()];
         let end = segment.seq.wrapping_add(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));
@@ -388,20 +388,20 @@ impl Connection {
         to.is_dropped && is_new
     }
 
-    /// Data without a reader end it. Sends RST to both ends: the closed peer, and the sender.
+    /// Data without a reader end the connection. Sends RST to both ends: the closed peer, and the sender.
     pub(super) fn refuse_data(&mut self, from: End) -> [Packet; 2] {
         self.dialogue.end();
         self.pair.resets(from)
     }
 }
 
-/// A segment on its way through its faults.
+/// A segment while it passes its connection's faults.
 #[derive(Debug)]
 struct Passing {
     packet: Packet,
     segment: TcpSegment,
     from: End,
-    /// The number of its first byte among those of its end.
+    /// The position of its first byte in its end's stream.
     start: u64,
     /// The phase of the connection before it.
     before: Phase,
@@ -410,7 +410,7 @@ struct Passing {
 }
 
 impl Passing {
-    /// These of its bytes go on their way, by their numbers.
+    /// Sends this range of its bytes, by their positions in the stream.
     fn send_piece(&mut self, from: u64, to: u64, is_last: bool) {
         let (from, to) = ((from - self.start) as usize, (to - self.start) as usize);
         let piece = piece(&self.packet, &self.segment, from, to, is_last);

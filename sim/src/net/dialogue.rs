@@ -1,4 +1,4 @@
-//! What the ends of a connection say to each other, as far as the wire follows it: in which phase of its life it is.
+//! The dialogue of a connection's two ends, as far as the wire follows it, which determines the connection's phase.
 
 use std::fmt;
 
@@ -11,19 +11,19 @@ use super::frames::Role;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// It was tried, and the client has not said that it knows of the answer.
+    /// The attempt is made, and the client has not acknowledged the SYN-ACK.
     Connecting,
-    /// It is made; both ends have not said what their protocol begins with. A protocol may have nothing of that kind.
+    /// The connection is established; both ends have not completed the handshake. A protocol may have no handshake.
     Handshake,
-    /// Nothing is asked that is not answered.
+    /// Every request is answered.
     Idle,
-    /// A request has begun to leave, and no part of its answer has.
+    /// A request has begun to leave, and no part of its response has.
     Request,
-    /// An answer has begun to leave, and has not arrived as a whole.
+    /// A response has begun to leave, and has not arrived completely.
     Response,
-    /// One end has said FIN.
+    /// One end has sent FIN.
     Closing,
-    /// Both ends have, or it was reset, or cut.
+    /// Both ends have sent FIN, or the connection was reset or cut.
     Closed,
 }
 
@@ -59,47 +59,47 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What was said so far.
+/// The dialogue so far.
 #[derive(Debug, Default)]
 pub(super) struct Dialogue {
-    /// The client has acknowledged that it was accepted by the server's host.
+    /// The client has acknowledged the SYN-ACK.
     is_established: bool,
     /// It was reset or cut.
     is_over: bool,
-    /// Which ends have done their part of the handshake.
+    /// The ends that have completed their part of the handshake.
     greeted: [bool; 2],
-    /// Which ends have said FIN.
+    /// The ends that have sent FIN.
     finished: [bool; 2],
-    /// Requests that have begun and are not answered.
+    /// Requests that have begun and have no complete response.
     unanswered: u32,
-    /// Up to which of the server's bytes there are responses.
+    /// Position in the server's stream at the end of the last response.
     responded: u64,
     /// A response has begun and not ended.
     is_responding: bool,
 }
 
 impl Dialogue {
-    /// One that begins with a handshake, or with none.
+    /// A dialogue with or without a handshake.
     pub(super) fn new(has_handshake: bool) -> Dialogue {
         Dialogue { greeted: [!has_handshake; 2], ..Dialogue::default() }
     }
 
-    /// The client has acknowledged the answer to its attempt; whether it had not before.
+    /// The client has acknowledged the SYN-ACK; returns whether this is the first time.
     pub(super) fn establish(&mut self) -> bool {
         !std::mem::replace(&mut self.is_established, true)
     }
 
-    /// This end says FIN.
+    /// This end sends FIN.
     pub(super) fn finish(&mut self, end: End) {
         self.finished[end.index()] = true;
     }
 
-    /// Nothing more is said.
+    /// The dialogue is over.
     pub(super) fn end(&mut self) {
         self.is_over = true;
     }
 
-    /// What a frame of this end, which has said so many bytes, means; the protocol's own fault, if it is one.
+    /// Applies a frame of this end, which has sent `bytes` so far; returns the protocol's own fault if it is one.
     pub(super) fn play(&mut self, from: End, role: Role, bytes: u64) -> Option<&'static str> {
         match role {
             Role::Handshake => self.greeted[from.index()] = true,
@@ -117,7 +117,7 @@ impl Dialogue {
         None
     }
 
-    /// The phase, given which ends are in the middle of a frame, and how many of the server's bytes have arrived.
+    /// The phase, given the ends that are within a frame, and the number of the server's bytes that have arrived.
     pub(super) fn phase(&self, client_is_within: bool, server_is_within: bool, arrived: u64) -> Phase {
         if self.is_over || self.finished == [true; 2] {
             Phase::Closed

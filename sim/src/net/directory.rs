@@ -1,4 +1,4 @@
-//! The connections of a network, in the order in which they were tried, and whose packet is of which.
+//! The connections of a network, in the order of their attempts, and the assignment of packets to them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use super::connection::{Connection, Pair};
 use super::fault::{End, Fault};
 use super::frames::Frames;
 
-/// Where a connection is in the directory, and one end of it.
+/// The index of a connection in the directory, and one of its ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) nth: usize,
@@ -19,23 +19,23 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     connections: Vec<Connection>,
-    /// By the address of an end and that of its peer.
+    /// By an end's address and its peer's address.
     places: BTreeMap<(SocketAddr, SocketAddr), Place>,
 }
 
 impl Directory {
-    /// The connection between two addresses, and which end of it `local` is.
+    /// The connection between two addresses, and the end that `local` is.
     pub(super) fn between(&self, local: SocketAddr, peer: SocketAddr) -> Option<Place> {
         self.places.get(&(local, peer)).copied()
     }
 
-    /// The connection of a packet, and which end has sent it.
+    /// The connection of a packet, and the end that sent it.
     pub(super) fn of(&self, packet: &Packet) -> Option<Place> {
         let (source, destination) = addresses(packet)?;
         self.between(source, destination)
     }
 
-    /// The same for an attempt, which makes one that is not known.
+    /// The same for an attempt, which adds a connection if it is new.
     pub(super) fn of_attempt(&mut self, packet: &Packet, frames: Frames, faults: &[Fault]) -> Option<Place> {
         let (client, server) = addresses(packet)?;
         if !self.places.contains_key(&(client, server)) {
@@ -70,7 +70,7 @@ impl Directory {
     }
 }
 
-/// From where to where a segment goes.
+/// Source and destination of a segment.
 fn addresses(packet: &Packet) -> Option<(SocketAddr, SocketAddr)> {
     let Transport::Tcp(segment) = &packet.payload else { return None };
     Some((SocketAddr::new(packet.src, segment.src_port), SocketAddr::new(packet.dst, segment.dst_port)))

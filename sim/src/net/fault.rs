@@ -1,4 +1,4 @@
-//! What goes wrong with a connection, as plain data: part of a plan, printed, saved and shrunk with it.
+//! Connection faults as plain data: part of a plan, printed, saved and shrunk with it.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use serde::{Deserialize, Serialize};
 use super::link::Link;
 use crate::plan::{BadPlan, Plan, field};
 
-/// One fault of one connection. It happens once, and none happens after the body of [`super::simulate`]. `Refuse` and
-/// `Hang` happen to the attempt, and ignore the counts.
+/// One fault of one connection. It happens once, and no fault happens after the body of [`super::simulate`]. `Refuse`
+/// and `Hang` apply to the attempt, and ignore the counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Which connection: they are counted from 0 in the order in which they are tried.
+    /// The connection's number: attempts are counted from 0.
     pub connection: u32,
-    /// Whose bytes are counted.
+    /// The end whose bytes are counted.
     pub from: End,
-    /// It happens when this many of them have left the host, and the next has not; with 0, as soon as the connection is
-    /// made. Faults at one byte happen in the order of the plan.
+    /// It happens when this many of them have left the host, and before the next one; with 0, as soon as the
+    /// connection is established. Faults at one byte happen in the order of the plan.
     pub after_bytes: u64,
-    /// And so many milliseconds later.
+    /// An additional delay in milliseconds.
     #[serde(default)]
     pub after_ms: u32,
-    /// What happens.
+    /// The kind of fault.
     pub kind: FaultKind,
 }
 
-/// A day is long for a connection, and short for the clock of a run.
+/// A day is long for a connection, and short for the run's clock.
 const FAULT_MS_MAX: u32 = 24 * 60 * 60 * 1_000;
 
 impl Plan for Fault {
     fn check(&self) -> Result<(), BadPlan> {
-        // A connection or a byte that never comes has no fault, whatever its number.
+        // A fault of a connection or a byte that never occurs has no effect, regardless of its number.
         let Fault { connection: _, from: _, after_bytes: _, after_ms, kind } = self;
         field("after_ms", after_ms, &(0..=FAULT_MS_MAX))?;
         match kind {
@@ -46,11 +46,11 @@ impl Plan for Fault {
 }
 
 impl Fault {
-    /// Faults of the first `connections`, of these kinds, at one of the first `bytes` of either end: at the first of
-    /// all, and at those of a handshake, more often than at others; sometimes only a while later, when all is answered.
+    /// Faults of the first `connections`, of these kinds, at one of the first `bytes` of either end. Byte 0 and the
+    /// bytes of a handshake are more frequent than others; some faults are delayed until every request is answered.
     ///
     /// # Panics
-    /// If one of the three is nothing.
+    /// If one of the three is empty or 0.
     pub fn any(connections: u32, bytes: u64, kinds: &[FaultKind]) -> impl Strategy<Value = Fault> + use<> {
         let from = prop_oneof![Just(End::Client), Just(End::Server)];
         let after_bytes = prop_oneof![1 => Just(0), 2 => 0..bytes.min(64), 4 => 0..bytes];
@@ -75,40 +75,40 @@ impl fmt::Display for Fault {
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum End {
-    /// Who connected.
+    /// The end that connected.
     Client,
-    /// Who accepted.
+    /// The end that accepted.
     Server,
 }
 
-/// What happens to a connection.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum FaultKind {
-    /// RST to both ends: each fails with `ConnectionReset` after the link's latency. What was sent before arrives.
+    /// RST to both ends: each fails with `ConnectionReset` after the link's latency. Data sent before it arrives.
     Reset,
-    /// The end whose bytes are counted shuts its write side: FIN, and its later writes fail with `BrokenPipe`.
+    /// The end whose bytes are counted shuts its write side down: FIN, and its later writes fail with `BrokenPipe`.
     Finish,
-    /// Nothing goes through any more, in either direction, and nobody is told: writes fail when they were not
-    /// acknowledged for too long.
+    /// A blackhole in both directions, without notice: writes fail when they have been unacknowledged for too
+    /// long.
     Cut,
-    /// Nothing goes through, in either direction, for so many milliseconds; then all that was held does.
+    /// The connection delivers no packet, in either direction, for this many milliseconds; then it delivers all.
     Stall {
-        /// How long.
+        /// Duration in milliseconds.
         ms: u32,
     },
-    /// The link between the two hosts is cut for so many milliseconds: packets of all their connections vanish.
+    /// The link between the two hosts is cut for this many milliseconds: packets of all its connections are lost.
     Partition {
-        /// How long.
+        /// Duration in milliseconds.
         ms: u32,
     },
-    /// The link between the two hosts holds the packets of all their connections for so many milliseconds.
+    /// The link between the two hosts holds the packets of all its connections for this many milliseconds.
     Hold {
-        /// How long.
+        /// Duration in milliseconds.
         ms: u32,
     },
-    /// The attempt is answered by RST: `ConnectionRefused`.
+    /// RST answers the attempt: `ConnectionRefused`.
     Refuse,
-    /// The attempt is answered by nothing: it fails with `TimedOut` in the end.
+    /// The attempt gets no answer: it fails with `TimedOut` in the end.
     Hang,
 }
 
@@ -127,7 +127,7 @@ impl FaultKind {
 }
 
 impl FaultKind {
-    /// Its kind in one word.
+    /// The kind's name in one word.
     pub fn name(self) -> &'static str {
         match self {
             FaultKind::Reset => "reset",
@@ -141,7 +141,7 @@ impl FaultKind {
         }
     }
 
-    /// Its name in JSON.
+    /// The kind's name in JSON.
     fn variant(self) -> &'static str {
         match self {
             FaultKind::Stall { .. } => "Stall",
@@ -151,12 +151,12 @@ impl FaultKind {
         }
     }
 
-    /// Whether nothing passes after it.
+    /// Whether no packet passes after it.
     pub(super) fn ends_traffic(self) -> bool {
         matches!(self, FaultKind::Reset | FaultKind::Cut)
     }
 
-    /// Whether it happens to the attempt, and no byte of the connection is counted.
+    /// Whether it applies to the attempt, so that no bytes are counted.
     pub(super) fn is_of_attempt(self) -> bool {
         matches!(self, FaultKind::Refuse | FaultKind::Hang)
     }
@@ -167,7 +167,7 @@ impl End {
         usize::from(self == End::Server)
     }
 
-    /// The other one.
+    /// The opposite end.
     #[must_use]
     pub fn other(self) -> End {
         match self {

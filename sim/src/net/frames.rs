@@ -1,52 +1,52 @@
-//! How the bytes of a connection are read: as frames of its protocol, where that is known.
+//! Parsing the bytes of a connection into frames of its protocol, if the protocol is known.
 //!
-//! Tables name them, and the wire knows by them in which phase a connection is when a fault hits it.
+//! Tables show the frames, and the wire derives from them the phase of a connection when a fault hits it.
 
 use super::fault::End;
 use super::http2::Http2;
 
-/// The protocol that connections are read by.
+/// The protocol by which connections are parsed.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Frames {
-    /// None: numbers of bytes. What the client sends is a request, what the server sends answers it.
+    /// None: only byte counts. The client's bytes are a request, the server's bytes its response.
     #[default]
     Bytes,
     /// HTTP/2 (RFC 9113): frames.
     Http2,
-    /// Lines of text, up to CR LF, each of the client's a request and each of the server's its answer: RESP's inline
+    /// Lines of text, up to CR LF, each of the client's a request and each of the server's its response: RESP's inline
     /// commands.
     Lines,
-    /// One of the component's own: what reads the bytes of this end.
+    /// A protocol of the component's own: returns the parser of this end's bytes.
     Own(fn(End) -> Box<dyn Protocol>),
 }
 
-/// Reads what one end of a connection sends.
+/// Parses the bytes that one end of a connection sends.
 pub trait Protocol: std::fmt::Debug {
-    /// How long the first frame of `unread` is, and what it does; none as long as it is not whole.
+    /// The length of the first frame of `unread`, and its role; none while the frame is incomplete.
     fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)>;
 
-    /// That frame in words.
+    /// The frame's text in tables.
     fn name(&self, frame: &[u8]) -> String;
 
-    /// Whether both ends have to say something before a request may be made.
+    /// Whether both ends must send a handshake before a request.
     fn has_handshake(&self) -> bool {
         false
     }
 }
 
-/// What a frame does in its connection.
+/// The role of a frame in its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It is this end's part of the handshake.
     Handshake,
-    /// A request begins with it.
+    /// It begins a request.
     Request,
-    /// It is of a response; so many requests end with it.
+    /// It belongs to a response; this many requests end with it.
     Response {
-        /// How many: 0 for a part that others follow.
+        /// Number of requests: 0 for a part of a response that is not the last.
         answers: u32,
     },
-    /// It is a fault of the protocol's own, of this name: a GOAWAY.
+    /// It is a fault of the protocol's own, with this name: a GOAWAY.
     Fault(&'static str),
     /// None of these.
     Other,
@@ -63,33 +63,33 @@ impl Frames {
     }
 }
 
-/// Reads one direction of a connection.
+/// Parser of one direction of a connection.
 #[derive(Debug)]
 pub(super) struct Reader {
     protocol: Box<dyn Protocol>,
     unread: Vec<u8>,
 }
 
-/// What has become complete with some bytes.
+/// The frames that some bytes complete.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Read {
     pub(super) roles: Vec<Role>,
-    /// Each frame in words; empty unless asked for.
+    /// The text of each frame; empty unless requested.
     pub(super) names: Vec<String>,
 }
 
 impl Reader {
-    /// A reader, if there is something to read by.
+    /// A parser, if the protocol is known.
     pub(super) fn of(frames: Frames, end: End) -> Option<Reader> {
         frames.protocol(end).map(|protocol| Reader { protocol, unread: Vec::new() })
     }
 
-    /// What has become complete with these bytes.
+    /// The frames that these bytes complete.
     pub(super) fn read(&mut self, bytes: &[u8], named: bool) -> Read {
         self.unread.extend_from_slice(bytes);
         let mut read = Read::default();
         while let Some((length, role)) = self.protocol.next(&self.unread) {
-            // A protocol that finds frames of nothing would find them for ever.
+            // A protocol that finds frames of length 0 would loop forever.
             let length = length.clamp(1, self.unread.len().max(1));
             read.roles.push(role);
             if named {
@@ -103,7 +103,7 @@ impl Reader {
         read
     }
 
-    /// Whether it is in the middle of a frame.
+    /// Whether it is within a frame.
     pub(super) fn is_within(&self) -> bool {
         !self.unread.is_empty()
     }

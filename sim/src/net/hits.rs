@@ -1,13 +1,13 @@
-//! Which faults have hit connections in which phase: of one run, and counted over many.
+//! The faults that hit connections, by phase: of one run, and counted over many.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dialogue::Phase;
 
-/// In how many runs each fault, by its name, has hit a connection in each phase.
+/// For each fault, by its name, and each phase: the number of runs in which the fault hit a connection in that phase.
 pub type HitCounts = BTreeMap<String, BTreeMap<Phase, u64>>;
 
-/// The faults that have hit in one run.
+/// The faults that hit connections in one run.
 #[derive(Debug, Default)]
 pub(crate) struct Hits(BTreeSet<(&'static str, Phase)>);
 
@@ -16,7 +16,7 @@ impl Hits {
         self.0.insert((fault, phase));
     }
 
-    /// Counts this run among others.
+    /// Adds this run to the counts.
     pub(crate) fn count(&self, counts: &mut HitCounts) {
         for (fault, phase) in &self.0 {
             if !counts.contains_key(*fault) {

@@ -1,4 +1,4 @@
-//! Hosts, and what runs on them: tasks, threads, and software that a restart runs again.
+//! Hosts, and the code that runs on them: tasks, threads, and software that a restart runs again.
 
 use std::fmt;
 use std::future::Future;
@@ -15,7 +15,7 @@ use crate::thread::{self, JoinHandle};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host(usize);
 
-/// What a host runs from its start on, and again after each restart.
+/// Software that a host runs from its start, and again after each restart.
 #[derive(Clone)]
 pub(super) struct Software {
     name: String,
@@ -53,23 +53,23 @@ impl Host {
         wire::with(|wire| wire.hosts[self.0].name)
     }
 
-    /// Runs a future on this host, on a task of its own, which tables call `host/name`.
+    /// Runs a future on this host, on a task of its own, whose name in tables is `host/name`.
     ///
-    /// A scheduling point, except within a poll: there the new task is only enqueued, so that code that holds a lock of
-    /// std may spawn.
+    /// A scheduling point, except within a poll: there the new task is only enqueued, so that code
+    /// that holds a std lock may spawn.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(self, name: &str, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
         self.start(name, Kind::Ordinary, future)
     }
 
-    /// As [`Host::spawn`], for a task that need not end by itself, as an accept loop: once every other task has ended,
-    /// the network ends it as [`Task::abort`] does.
+    /// Like [`Host::spawn`], for a task that does not end by itself, such as an accept loop: once every other task has
+    /// ended, the network ends it as [`Task::abort`] does.
     #[track_caller]
     pub fn daemon<T: Send + 'static>(self, name: &str, future: impl Future<Output = T> + Send + 'static) -> Task<T> {
         self.start(name, Kind::Daemon, future)
     }
 
-    /// Runs what `software` makes, as a [daemon](Host::daemon), and after each [`Host::restart`] what it makes then.
+    /// Runs the future of `software`, as a [daemon](Host::daemon), and a new one after each [`Host::restart`].
     #[track_caller]
     pub fn software<F>(self, name: &str, software: impl Fn() -> F + Send + Sync + 'static)
     where
@@ -95,7 +95,7 @@ impl Host {
         Task::new(handle, life, output)
     }
 
-    /// Runs a future to its end on the task that asks, which is on this host for that time.
+    /// Runs a future to its end on the calling task, which is on this host for that time.
     #[track_caller]
     pub fn block_on<F: Future>(self, future: F) -> F::Output {
         let task = wire::task();
@@ -108,8 +108,8 @@ impl Host {
         output
     }
 
-    /// Runs a closure on this host, on a task of its own, which tables call `host/name`: model code that blocks, and
-    /// that may use [`super::block_on`] for what is a future.
+    /// Runs a closure on this host, on a task of its own, whose name in tables is `host/name`: blocking model code,
+    /// which may use [`super::block_on`] for futures.
     #[track_caller]
     pub fn thread<T: Send + 'static>(self, name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let host = self.name();
@@ -121,8 +121,8 @@ impl Host {
         })
     }
 
-    /// Its packets vanish from now on, in both directions, and its tasks are ended: their futures are dropped. Its
-    /// peers are not told. Threads that belong to it go on; they have no network.
+    /// Crashes the host: its packets are lost from now on, in both directions, and its tasks end: their futures are
+    /// dropped. Its peers receive no notice. Threads that belong to it continue without a network.
     pub fn crash(self) {
         let tasks = wire::with(|wire| {
             wire.hit_where("crash", |_, client, server| client == self.0 || server == self.0);
@@ -132,7 +132,7 @@ impl Host {
         tasks.iter().for_each(|task| task.kill());
     }
 
-    /// It is up again, with the same address and no connections: a sender to an old one is answered by RST. Its
+    /// Restarts the host, with the same address and no connections: RST answers a sender to an old one. Its
     /// [software](Host::software) runs from the beginning, once the futures of the crashed host are dropped. A host
     /// that is up crashes first.
     #[track_caller]
@@ -149,7 +149,7 @@ impl Host {
         for Software { name, make } in software {
             let old = old.clone();
             self.daemon(&name, async move {
-                // Their sockets are closed only then: the ports that the software binds may still be taken.
+                // Their sockets are closed only then: before, the ports that the software binds may still be in use.
                 for task in old {
                     task.end().await;
                 }
@@ -159,8 +159,8 @@ impl Host {
     }
 }
 
-/// Runs a closure on a task of its own: on this host, or, where there is no network, as any thread. For model code that
-/// is driven with a network and without.
+/// Runs a closure on a task of its own: on this host, or, without a network, as any thread. For model code that runs
+/// with and without a network.
 #[track_caller]
 pub fn thread_on<T: Send + 'static>(
     host: Option<Host>,
@@ -173,7 +173,7 @@ pub fn thread_on<T: Send + 'static>(
     }
 }
 
-/// The host of the task that asks.
+/// The host of the calling task.
 pub(super) fn current() -> usize {
     let task = wire::task();
     match wire::with(|wire| wire.host_of_task.get(&task).copied()) {

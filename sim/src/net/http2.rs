@@ -3,14 +3,14 @@
 use super::fault::End;
 use super::frames::{Protocol, Role};
 
-/// Reads what one end of an HTTP/2 connection sends.
+/// Parses the bytes that one end of an HTTP/2 connection sends.
 #[derive(Debug)]
 pub(super) struct Http2 {
     end: End,
     started: bool,
 }
 
-/// What a client says before its first frame (RFC 9113, 3.4).
+/// The client's connection preface (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Length, type, flags, stream (RFC 9113, 4.1).
 const HEADER: usize = 9;
@@ -24,13 +24,13 @@ impl Http2 {
         Http2 { end, started: end == End::Server }
     }
 
-    /// What a frame of this type and with these flags does.
+    /// The role of a frame with this type and these flags.
     fn role(&self, kind: u8, flags: u8) -> Role {
         let ends = u32::from(flags & END_STREAM != 0);
         match (kind, self.end) {
             (0 | 1, End::Server) => Role::Response { answers: ends },
             (1, End::Client) => Role::Request,
-            // What either end resets is not answered any more.
+            // A request that either end resets gets no further response.
             (3, _) => Role::Response { answers: 1 },
             (4, _) if flags & ACK == 0 => Role::Handshake,
             (7, _) => Role::Fault("GOAWAY"),

@@ -1,4 +1,4 @@
-//! Links between hosts: whether packets pass, what waits where they do not, and when a broken one is whole again.
+//! Links between hosts: whether packets pass, the packets that wait, and the times at which broken links are restored.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::time::Instant;
 pub(super) enum Link {
     #[default]
     Up,
-    /// They vanish.
+    /// They are lost.
     Partitioned,
     /// They wait.
     Held,
 }
 
 impl Link {
-    /// What it is called as a fault.
+    /// Its name as a fault.
     pub(super) fn fault(self) -> &'static str {
         match self {
             Link::Up => "heal",
@@ -28,7 +28,7 @@ impl Link {
     }
 }
 
-/// Two hosts, the one of the lower number first: a link has no direction.
+/// Two hosts, the one with the lower number first: a link has no direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ends(usize, usize);
 
@@ -38,7 +38,7 @@ impl Ends {
     }
 }
 
-/// The links that are not as they were at first.
+/// The links that differ from their initial state.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     states: BTreeMap<Ends, Link>,
@@ -51,13 +51,13 @@ impl Links {
         self.states.get(&ends).copied().unwrap_or_default()
     }
 
-    /// Changes a link; the packets that waited on it and do not any more, in order.
+    /// Changes a link; returns the packets that waited on it and may pass now, in order.
     pub(super) fn set(&mut self, ends: Ends, link: Link) -> Vec<Packet> {
         self.states.insert(ends, link);
         if link == Link::Held {
             return Vec::new();
         }
-        // What is not of this link waits on.
+        // Packets of other links keep waiting.
         let waiting = std::mem::take(&mut self.held);
         let (released, held): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(of, _)| *of == ends);
         self.held = held;
@@ -69,22 +69,22 @@ impl Links {
         self.held.push((ends, packet));
     }
 
-    /// The link is to be whole again at that moment.
+    /// Restores the link at that time.
     pub(super) fn mend_at(&mut self, ends: Ends, at: Instant) {
         self.mending.entry(at).or_default().push(ends);
     }
 
-    /// No link is to be whole again by itself.
+    /// No link is restored by itself any more.
     pub(super) fn forget_mending(&mut self) {
         self.mending.clear();
     }
 
-    /// When the next link is.
+    /// When the next link is restored.
     pub(super) fn next_mending(&self) -> Option<Instant> {
         self.mending.first_key_value().map(|(at, _)| *at)
     }
 
-    /// Those that are to be whole by now.
+    /// The links whose restoration is due.
     pub(super) fn mended(&mut self, now: Instant) -> Vec<Ends> {
         let mut mended = Vec::new();
         while let Some(entry) = self.mending.first_entry().filter(|entry| *entry.key() <= now) {

@@ -1,24 +1,24 @@
-//! A simulated network: hosts, links, sockets with tokio's names, and what goes wrong with them.
+//! A simulated network: hosts, links, sockets with tokio's names, and connection faults.
 //!
-//! [`simulate`] makes a network for the run that it is called in. Futures run on hosts ([`Host::spawn`]), each on a
-//! task of its own, so that the engine's strategy orders them as it orders threads, and the model code they call, with
-//! its locks and its ledger, is scheduled with them. [`TcpListener`] and [`TcpStream`] are written against as tokio's
-//! are: protocol crates such as h2 run over them unchanged.
+//! [`simulate`] makes a network for the run that calls it. Futures run on hosts ([`Host::spawn`]), each on a task of
+//! its own, so that the engine's strategy orders them like threads; the model code they call, with its locks and its
+//! ledger, is scheduled with them. [`TcpListener`] and [`TcpStream`] are used like tokio's: protocol crates such as h2
+//! run over them unchanged.
 //!
 //! ```text
 //! future ─► TcpStream ─► host's kernel (turmoil-net) ─► wire: link, faults, latency ─► the other host's kernel
 //!    ▲ token ◄──────────────────── waker ◄─────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Below the streams are the socket kernels of turmoil-net: FIN, RST, windows, retransmission. Between two kernels lies
-//! the wire, a task of its own: it moves packets by virtual time, cuts and heals links, and does to a connection what a
-//! [`Fault`] of the plan says, at the byte that it says. Retransmission is counted in turns of the wire, one for each
-//! [`TICK`]; a network in which nothing is under way takes no turns, and so costs nothing.
+//! turmoil-net's socket kernels implement the streams: FIN, RST, windows, retransmission. Between two kernels is the
+//! wire, a task of its own: it moves packets by virtual time, cuts and restores links, and applies each [`Fault`] of
+//! the plan to its connection, at its byte. Retransmission is counted in turns of the wire, one for each [`TICK`]; a
+//! network without packets in transit takes no turns, and so costs nothing.
 //!
-//! Absent by intent: loss of single packets (a link is cut, or it is not), reordering on a link, UDP, and any clock but
-//! the run's.
+//! Absent by intent: loss of single packets (a fault drops all packets of a link), reordering on a link, UDP, and any
+//! clock except the run's.
 //!
-//! It needs tasks that can be parked, which the scheduled engine has; under the others [`simulate`] panics.
+//! It needs tasks that can be parked, which only the scheduled engine has; under the others [`simulate`] panics.
 
 mod config;
 mod connection;
@@ -63,7 +63,7 @@ pub use wire::TICK;
 use crate::engine;
 use crate::void::Void;
 
-/// Ends the run as one that its user has set up wrongly.
+/// Ends the run as a misuse by the user.
 fn misused(text: &str) -> ! {
     engine::void(Void::Misuse(text.to_owned()));
     panic!("{text}")

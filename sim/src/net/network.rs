@@ -1,4 +1,4 @@
-//! The network of one run: made, used, closed, and looked over at the end.
+//! The network of one run: creation, use, teardown, and the checks at the end.
 
 use std::net::IpAddr;
 
@@ -16,14 +16,14 @@ use crate::time::{Duration, Instant, sleep};
 #[derive(Debug)]
 pub struct Network(());
 
-/// Makes a network, lets `body` use it, and closes it: no task and no socket may be left of it then.
+/// Makes a network, lets `body` use it, and closes it: every task and every socket must then have ended.
 ///
-/// After `body` no fault happens any more, links heal and hosts that are down are up again, so that what is under way
-/// can end. A task of a host that has not ended after [`Config::grace`], or a socket that is left then, is a finding:
-/// `every task of a host has ended at quiescence`, `every socket is closed at quiescence`. [Daemons](Host::daemon) are
-/// ended by the network, after every other task has ended.
+/// After `body` no more faults happen, links heal and hosts that are down are restarted, so that pending work can end.
+/// A task of a host that has not ended after [`Config::grace`], or a socket that is still open then, is a finding:
+/// `every task of a host has ended at quiescence`, `every socket is closed at quiescence`. The network ends
+/// [daemons](Host::daemon) after every other task has ended.
 ///
-/// A configuration that makes no sense ([`Config::check`]) is an error of the user's, which ends the run.
+/// An invalid configuration ([`Config::check`]) is an error of the user's, which ends the run.
 ///
 /// # Panics
 /// Under an engine that cannot park tasks.
@@ -53,8 +53,8 @@ pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
     result
 }
 
-/// Whether nothing is under way, and nothing has been for longer than a retransmission takes: nothing more comes of
-/// what sockets were used for so far. A future that is ready and was not polled yet may still use one.
+/// Whether no packet is in transit, and none has been for longer than a retransmission takes: earlier uses of sockets
+/// have no further effect. A future that is ready and was not polled yet may still use a socket.
 ///
 /// # Panics
 /// Outside [`simulate`].
@@ -74,17 +74,17 @@ impl Network {
         }
     }
 
-    /// Packets between the two vanish until [`Network::heal`].
+    /// Packets between the two hosts are lost until [`Network::heal`].
     pub fn partition(&self, one: Host, other: Host) {
         wire::with(|wire| wire.break_link(Ends::new(one.index(), other.index()), Link::Partitioned));
     }
 
-    /// Packets between the two wait until [`Network::release`].
+    /// Packets between the two hosts wait until [`Network::release`].
     pub fn hold(&self, one: Host, other: Host) {
         wire::with(|wire| wire.break_link(Ends::new(one.index(), other.index()), Link::Held));
     }
 
-    /// Packets between the two pass again; those that waited come first.
+    /// Packets between the two hosts pass again; waiting packets come first.
     pub fn release(&self, one: Host, other: Host) {
         wire::with(|wire| wire.set_link(Ends::new(one.index(), other.index()), Link::Up));
     }
@@ -109,7 +109,7 @@ impl Network {
         });
     }
 
-    /// Lets the tasks of the hosts end, now that nothing is in their way: first those that end by themselves, then the
+    /// Waits for the tasks of the hosts to end, without faults: first those that end by themselves, then the
     /// daemons.
     fn await_tasks(&self, grace: Duration) {
         await_those(grace, |task| !task.is_daemon);
@@ -128,7 +128,7 @@ impl Network {
                 format!("{} with {peer}, {:?}", entry.local, entry.state)
             };
             let mut sockets: Vec<String> = left.iter().map(socket).collect();
-            // A connection that has ended is not in the table, but its stream may be.
+            // A connection that has ended is not in the table, but its stream may still be held.
             let held = wire::with(|wire| wire.held_streams(address));
             let ended =
                 held.iter().filter(|(local, peer)| !left.iter().any(|it| it.local == *local && it.peer == Some(*peer)));
@@ -143,7 +143,7 @@ impl Network {
 }
 
 fn await_those(grace: Duration, which: impl Fn(&Life) -> bool) {
-    /// How often the network looks within its grace.
+    /// Number of checks within the grace period.
     const LOOKS: u32 = 100;
     let deadline = Instant::now() + grace;
     loop {

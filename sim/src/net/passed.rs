@@ -1,4 +1,4 @@
-//! What becomes of a packet that leaves its host: what the wire does then, step by step.
+//! The fate of a packet that leaves its host: the steps that the wire performs.
 
 use turmoil_net::Packet;
 
@@ -8,31 +8,31 @@ use super::link::Link;
 use crate::run;
 use crate::time::Instant;
 
-/// What becomes of a packet, or comes of a fault between two.
+/// The result of passing a packet, or of a fault between two packets.
 #[derive(Debug, Default)]
 pub(super) struct Passed {
-    /// What the wire does, in order.
+    /// The wire's steps, in order.
     pub(super) steps: Vec<Step>,
-    /// The row of it in a table, if there is anything to say; an empty text if the run is not recorded: whether there
-    /// is a row must not depend on that.
+    /// Its row in a table, if there is one; empty text if the run is not recorded: whether there is a
+    /// row must not depend on recording.
     pub(super) told: Option<String>,
     is_recorded: bool,
 }
 
-/// One thing that the wire does.
+/// One step of the wire.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// The packet goes on its way.
+    /// The packet is sent.
     Send(Packet),
     /// A fault has hit the connection.
     Hit(Hit),
-    /// The packets of the connection that follow wait until that moment.
+    /// The connection's later packets wait until that time.
     Stall(Instant),
-    /// The link of the connection is broken for so many milliseconds.
+    /// The connection's link is broken for this many milliseconds.
     Break(Link, u32),
-    /// The socket of this end shuts its write side.
+    /// The socket of this end shuts down its write side.
     Shut(End),
-    /// The fault happens at that moment.
+    /// The fault happens at that time.
     Later(Instant, Fault),
 }
 
@@ -44,17 +44,17 @@ pub(super) struct Hit {
 }
 
 impl Passed {
-    /// Nothing yet.
+    /// No steps yet.
     pub(super) fn new() -> Passed {
         Passed { is_recorded: run::with(|run| run.trace.recording()).unwrap_or(false), ..Passed::default() }
     }
 
-    /// The packet goes on its way, and a table says nothing of it.
+    /// The packet is sent, without a row in a table.
     pub(super) fn of(packet: Packet) -> Passed {
         Passed { steps: vec![Step::Send(packet)], ..Passed::default() }
     }
 
-    /// Adds to what a table says.
+    /// Adds to the row in a table.
     pub(super) fn say(&mut self, text: impl FnOnce() -> String) {
         let told = self.told.get_or_insert_default();
         if self.is_recorded {

@@ -1,8 +1,8 @@
-//! Futures on tasks of a run: each runs on a task of its own, so that the strategy that orders threads orders futures
-//! too.
+//! Futures on tasks of a run: each runs on a task of its own, so that the strategy orders futures as it orders
+//! threads.
 //!
-//! A future is polled on its own coroutine, which waits for a token between two polls; its waker gives the token. So
-//! any order of ready futures is reachable, a future that is never woken is in the deadlock report by its name, and a
+//! A future is polled on its own coroutine, which waits for a token between two polls; its waker gives the token. Any
+//! order of ready futures is therefore reachable, a future that is never woken is named in the deadlock report, and a
 //! panic in one ends the run with its text.
 
 use std::future::Future;
@@ -20,13 +20,13 @@ use crate::time::Instant;
 pub(super) struct Token(Object);
 
 impl Token {
-    /// A token that nobody has given.
+    /// A token that is not given.
     #[track_caller]
     pub(super) fn new(name: &'static str) -> Arc<Token> {
         Arc::new(Token(Object::new(name)))
     }
 
-    /// Gives it. No scheduling point.
+    /// Gives it. Not a scheduling point.
     pub(super) fn give(&self) {
         if self.0.is_current() {
             sched::give_token(self.0.id());
@@ -36,13 +36,13 @@ impl Token {
         // A waker that has outlived its run has no future to wake.
     }
 
-    /// Takes it, or waits for it, until `deadline` at the latest; whether it was given.
+    /// Takes it, or waits for it, until `deadline` at the latest; returns whether it was given.
     #[track_caller]
     pub(super) fn take(&self, deadline: Option<Instant>) -> bool {
         sched::take_token(self.0.id(), deadline.map(Instant::as_ns), Location::caller())
     }
 
-    /// Takes it if it was given: what its giver did happened before. No scheduling point.
+    /// Takes it if it was given: the giver's operations happened before. Not a scheduling point.
     pub(super) fn try_take(&self) -> bool {
         sched::try_take_token(self.0.id())
     }
@@ -57,7 +57,7 @@ impl Wake for Token {
 /// Runs a future to its end on this task.
 ///
 /// # Panics
-/// Outside a run of the scheduled engine, which alone has tokens.
+/// Outside a run of the scheduled engine; the other engines have no tokens.
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     assert!(
@@ -80,7 +80,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The task is in a poll: what it spawns is enqueued, and does not run before the next scheduling point.
+/// The task is in a poll: the tasks that it spawns are enqueued, and do not run before the next scheduling point.
 struct Polling;
 
 impl Polling {

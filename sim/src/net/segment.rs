@@ -1,11 +1,11 @@
-//! Packets of the wire's own: acknowledgements, resets, and pieces of segments.
+//! Packets that the wire itself makes: acknowledgements, resets, and pieces of segments.
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
 
-/// Hops that a packet of the wire's own may take.
+/// Time to live of a packet that the wire makes.
 const TTL: u8 = 64;
 
 /// A packet's acknowledgement alone.
@@ -23,7 +23,7 @@ pub(super) fn reset_from(source: SocketAddr, destination: SocketAddr) -> Packet 
     Packet { src: source.ip(), dst: destination.ip(), ttl: TTL, payload: Transport::Tcp(segment) }
 }
 
-/// Bytes `from..to` of a segment's payload as a segment of its own. The FIN is the last piece's.
+/// Bytes `from..to` of a segment's payload as a segment of their own. Only the last piece carries the FIN.
 pub(super) fn piece(packet: &Packet, segment: &TcpSegment, from: usize, to: usize, is_last: bool) -> Packet {
     let mut piece = segment.clone();
     piece.payload = segment.payload.slice(from..to);

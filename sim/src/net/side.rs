@@ -1,4 +1,4 @@
-//! One direction of a connection as the wire sees it: the bytes of one end, counted each once and read as frames.
+//! One direction of a connection as the wire sees it: the bytes of one end, each counted once and parsed into frames.
 
 use turmoil_net::{Packet, TcpSegment};
 
@@ -12,24 +12,24 @@ pub(super) struct Side {
     end: End,
     /// The sequence number of its first byte.
     pub(super) first: Option<u32>,
-    /// Bytes of it that went by.
+    /// Number of its bytes that have passed.
     pub(super) bytes: u64,
-    /// What the other end has acknowledged, as a sequence number.
+    /// The sequence number that the other end has acknowledged.
     pub(super) acknowledged: Option<u32>,
     /// The last acknowledgement that this end has sent, without a payload.
     pub(super) last_ack: Option<Packet>,
     reader: Option<Reader>,
-    /// The fault that is to shut its write side, once the component has its stream.
+    /// The fault that will shut down its write side, once the component has its stream.
     pub(super) to_finish: Option<Fault>,
-    /// The fault that has shut its write side, until the FIN passes.
+    /// The fault that has shut down its write side, until the FIN passes.
     pub(super) finished_by: Option<Fault>,
-    /// Its write side is shut.
+    /// Its write side is shut down.
     pub(super) is_shut: bool,
-    /// Its stream was dropped: what arrives for it has no reader.
+    /// Its stream was dropped: data for it has no reader.
     pub(super) is_dropped: bool,
 }
 
-/// Where the bytes of a segment lie among its side's, and how many of them pass.
+/// The position of a segment's bytes in its side's stream, and the position up to which they pass.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Range {
     pub(super) start: u64,
@@ -53,7 +53,7 @@ impl Side {
         }
     }
 
-    /// How many of its bytes the other end has.
+    /// The number of its bytes that the other end has.
     pub(super) fn arrived(&self) -> u64 {
         match (self.acknowledged, self.first) {
             (Some(acknowledged), Some(first)) => u64::from(acknowledged.wrapping_sub(first)),
@@ -69,19 +69,19 @@ impl Side {
         self.reader.as_ref().is_some_and(Reader::is_within)
     }
 
-    /// How far the other end is beyond the start of this segment, if it is.
+    /// The number of this segment's bytes that the other end already has, if any.
     pub(super) fn ahead(&self, segment: &TcpSegment) -> Option<usize> {
         let ahead = self.acknowledged.map(|acknowledged| acknowledged.wrapping_sub(segment.seq) as i32);
         ahead.and_then(|ahead| usize::try_from(ahead).ok())
     }
 
-    /// Whether the other end has all of this segment, and has said so.
+    /// Whether the other end has acknowledged all of this segment.
     pub(super) fn is_repeated(&self, segment: &TcpSegment) -> bool {
         let length = segment.payload.len() + usize::from(segment.flags.fin);
         length > 0 && self.ahead(segment).is_some_and(|ahead| ahead >= length)
     }
 
-    /// Takes away what the other end has of a segment that it does not have all of: turmoil-net drops what does not
+    /// Removes the bytes that the other end already has from a segment: turmoil-net drops a segment that does not
     /// begin with its next byte.
     pub(super) fn trim(&self, segment: &mut TcpSegment) {
         if let Some(ahead) = self.ahead(segment).filter(|ahead| *ahead <= segment.payload.len()) {
@@ -90,7 +90,7 @@ impl Side {
         }
     }
 
-    /// Counts what is new of a segment, and says what it is: the roles of its frames.
+    /// Counts the new bytes of a segment; returns the roles of its frames.
     pub(super) fn count(&mut self, segment: &TcpSegment, range: Range, passed: &mut Passed) -> Vec<Role> {
         if range.passes <= self.bytes {
             return Vec::new();
@@ -109,7 +109,7 @@ impl Side {
         });
         let whole = match self.end {
             End::Client => Role::Request,
-            // All that was asked: a segment may carry several requests, and one may come in several.
+            // All requests so far: a segment may carry several requests, and a request may span several segments.
             End::Server => Role::Response { answers: u32::MAX },
         };
         read.map_or_else(|| vec![whole], |read| read.roles)

@@ -1,4 +1,4 @@
-//! The sockets of the hosts, and the streams by which the component holds them.
+//! The sockets of the hosts, and the component's streams over them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,19 +15,19 @@ use super::fault::End;
 use super::segment::reset_from;
 use super::wire::Wire;
 
-/// A socket of turmoil-net, shared by the stream that the component holds and by the wire, which shuts its write side.
+/// A socket of turmoil-net, shared by the component's stream and by the wire, which shuts down its write side.
 pub(super) type Socket = Arc<Mutex<shim::TcpStream>>;
 
-/// The streams that the component holds, by their own and their peers' addresses.
+/// The component's streams, by their own and their peers' addresses.
 pub(super) type Streams = BTreeMap<(SocketAddr, SocketAddr), Socket>;
 
-/// Does something with a socket.
+/// Accesses a socket.
 pub(super) fn locked<R>(socket: &Mutex<shim::TcpStream>, f: impl FnOnce(&mut shim::TcpStream) -> R) -> R {
     f(&mut socket.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl Wire {
-    /// The component has a stream: that of its attempt, or one that it accepted. Which end of which connection it is.
+    /// The component has a stream, from its attempt or from an accept. Returns its connection and end.
     pub(super) fn opened(&mut self, local: SocketAddr, peer: SocketAddr, socket: &Socket) -> Option<Place> {
         self.streams.insert((local, peer), Arc::clone(socket));
         let place = self.connections.between(local, peer)?;
@@ -47,12 +47,12 @@ impl Wire {
         }
     }
 
-    /// The streams of a host that were not dropped.
+    /// The streams of a host that are still held.
     pub(super) fn held_streams(&self, host: IpAddr) -> Vec<(SocketAddr, SocketAddr)> {
         self.streams.keys().filter(|(local, _)| local.ip() == host).copied().collect()
     }
 
-    /// Shuts the write side of an end that a fault has told to finish, if the component has its stream by now.
+    /// Shuts down the write side of an end if a fault demands it and the component already has its stream.
     pub(super) fn shut_if_due(&mut self, place: Place) {
         let connection = self.connections.get_mut(place);
         let Pair { client, server } = connection.pair;
@@ -72,9 +72,9 @@ impl Wire {
         }
     }
 
-    /// Whether a FIN arrives for a client that is connected and whose task has not seen that yet. turmoil-net would refuse
-    /// its attempt, where a real stack connects it and lets it read the end; so the FIN waits. An attempt that is forgotten
-    /// never sees it: for it the FIN waits no longer than a retransmission takes.
+    /// Whether a FIN arrives for a connected client whose task has not seen the connection yet. turmoil-net would
+    /// refuse the attempt, where a real stack connects it and lets it read the end; so the FIN waits. A dropped
+    /// attempt never sees it: for it the FIN waits no longer than a retransmission takes.
     pub(super) fn comes_before_its_stream(&mut self, packet: &Packet) -> bool {
         let Transport::Tcp(segment) = &packet.payload else { return false };
         let Some(place) = self.connections.of(packet).filter(|place| segment.flags.fin && place.end == End::Server)
@@ -89,13 +89,13 @@ impl Wire {
         is_connected && self.connections.get_mut(place).waits_for_stream(self.config.retransmit_ticks())
     }
 
-    /// Whether the listener has as many waiting as it takes.
+    /// Whether the listener's backlog is full.
     pub(super) fn is_full(&self, server: SocketAddr) -> bool {
         let waiting: Vec<Place> = self.connections.places().filter(|it| self.is_waiting_for(server, *it)).collect();
         if waiting.len() < self.config.backlog {
             return false;
         }
-        // A connection that has ended gives its place back, though none of its packets may have said so: its socket is
+        // A connection that has ended frees its place, even if none of its packets shows the end: its socket is
         // closed.
         let held = waiting.into_iter().filter(|place| {
             let connection = self.connections.get(*place);
@@ -113,8 +113,8 @@ impl Wire {
         connection.pair.server == server && connection.is_waiting
     }
 
-    /// Answers data that the peer will not read by RST, as a real stack does. turmoil-net would keep them until its
-    /// buffer is full, and the sender, with its FIN behind them, would wait for ever.
+    /// Answers data that the peer will not read by RST, as a real stack does. turmoil-net would keep the data until
+    /// its buffer is full, and the sender, with its FIN behind them, would wait forever.
     pub(super) fn refuses(&mut self, packet: &Packet) -> bool {
         let Transport::Tcp(segment) = &packet.payload else { return false };
         if segment.payload.is_empty() {
@@ -131,11 +131,11 @@ impl Wire {
         true
     }
 
-    /// Tells senders that there is room again. turmoil-net tells them only when one read has freed half of a buffer:
-    /// a reader that empties a full one in smaller pieces would leave its sender, and its FIN, waiting for ever.
+    /// Announces window space to senders. turmoil-net does so only when one read has freed half of a buffer: a reader
+    /// that empties a full buffer in smaller pieces would leave its sender, and its FIN, waiting forever.
     ///
-    /// A sender whose peer cannot be reached would wait for ever as well, where a kernel probes and gives up in the
-    /// end. So it is told of room that is not known of; what it sends then is lost, and timed like any segment.
+    /// A sender whose peer cannot be reached would wait forever as well, where a kernel probes and gives up in the end.
+    /// It therefore gets a window update even without known space; its next data is lost, and timed like any segment.
     pub(super) fn open_windows(&mut self) {
         let window = u16::try_from(self.config.window).unwrap_or(u16::MAX);
         let filled = |local: SocketAddr, peer: SocketAddr| {
@@ -147,8 +147,8 @@ impl Wire {
         for place in closed {
             let connection = self.connections.get(place);
             let Pair { client, server } = connection.pair;
-            // An acknowledgement would end the handshake of a server that has not got the client's: only the answer to a
-            // repeated SYN-ACK does that.
+            // An acknowledgement would end the handshake of a server that has not received the client's: only the
+            // answer to a repeated SYN-ACK does that.
             if entry(server, client).is_some_and(|socket| socket.state == Some(NetstatState::SynReceived)) {
                 continue;
             }
@@ -158,7 +158,7 @@ impl Wire {
                 true => connection.probes(window),
                 false => connection.open_windows(window, filled),
             };
-            // A packet on a broken link gets lost; on another it arrives first, if it says otherwise.
+            // A broken link would lose the update, so it is delivered directly; else it is sent behind earlier packets.
             match is_broken {
                 true => packets.into_iter().for_each(|packet| self.guard.deliver(packet)),
                 false => packets.into_iter().for_each(|packet| self.send(packet)),
@@ -166,10 +166,10 @@ impl Wire {
         }
     }
 
-    /// Ends the sockets whose streams are dropped and that wait for what does not come, since the wire is quiet: the
-    /// FIN of a peer that has given up, or room at one. A kernel does so in the end, turmoil-net never.
+    /// On a quiet wire, ends the sockets whose streams are dropped and whose wait cannot end: for the FIN of a peer
+    /// that has given up, or for window space at one. A kernel does so in the end, turmoil-net never.
     pub(super) fn give_up_orphans(&self) {
-        // A socket that was closed is in one of these states; one in another state is held, or was forgotten.
+        // A closed socket is in one of these states; a socket in another state is held, or was leaked.
         let ends = [NetstatState::FinWait1, NetstatState::FinWait2, NetstatState::Closing, NetstatState::LastAck];
         let is_ending = |socket: &NetstatEntry| socket.state.is_some_and(|state| ends.contains(&state));
         let is_held =
@@ -179,8 +179,8 @@ impl Wire {
         }
     }
 
-    /// A host that was down is up again and knows of none of its connections: its kernel has gone with it, and sends
-    /// nothing more of what a socket had left to say.
+    /// A host that was down is up again without its connections: its kernel is gone, so the rest of
+    /// a socket's data is never sent.
     pub(super) fn bring_up(&mut self, host: usize) {
         if std::mem::replace(&mut self.hosts[host].is_down, false) {
             self.reset_sockets(self.hosts[host].address, |_| true);
@@ -188,7 +188,7 @@ impl Wire {
         }
     }
 
-    /// RST at once, as if from their peers, to those connected sockets of a host.
+    /// Delivers RST at once, as if from their peers, to the selected connected sockets of a host.
     fn reset_sockets(&self, host: IpAddr, which: impl Fn(&NetstatEntry) -> bool) {
         let sockets = turmoil_net::netstat(host).entries;
         for (local, peer) in sockets.iter().filter(|it| which(it)).filter_map(|it| Some((it.local, it.peer?))) {
@@ -197,7 +197,7 @@ impl Wire {
     }
 }
 
-/// What a host's table has of a socket.
+/// A socket's entry in its host's table.
 fn entry(local: SocketAddr, peer: SocketAddr) -> Option<NetstatEntry> {
     let sockets = turmoil_net::netstat(local.ip()).entries;
     sockets.into_iter().find(|socket| socket.local == local && socket.peer == Some(peer))

@@ -1,6 +1,6 @@
 //! Sockets with tokio's names, over those of turmoil-net.
 //!
-//! Each remembers its host: what a task calls in the middle of a poll may have let tasks of other hosts run.
+//! Each remembers its host: a call in the middle of a poll may have let tasks of other hosts run.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -29,9 +29,9 @@ pub struct TcpListener {
 pub struct TcpStream {
     host: usize,
     socket: Option<Socket>,
-    /// Its own address and its peer's, which it keeps when the connection has ended.
+    /// Its own address and its peer's, which it keeps after the connection has ended.
     addresses: io::Result<(SocketAddr, SocketAddr)>,
-    /// Which end of which connection of the network it is.
+    /// Its connection of the network, and its end of it.
     place: Option<Place>,
     short: bool,
     read: u64,
@@ -89,16 +89,16 @@ fn close<S>(host: usize, socket: Option<S>) {
     if wire::exists() {
         wire::on_host(host, || drop(socket));
     } else {
-        // Its network is gone, and turmoil-net would not know where to close it.
+        // Its network is gone, and turmoil-net would not find it there.
         std::mem::forget(socket);
     }
 }
 
 impl TcpStream {
-    /// Connects from the host that the task runs on. A future that is dropped leaves no socket.
+    /// Connects from the host of the calling task. A future that is dropped leaves no socket.
     ///
     /// # Errors
-    /// `ConnectionRefused` if nothing listens there; `TimedOut` if there is no answer.
+    /// `ConnectionRefused` if no socket listens there; `TimedOut` if there is no answer.
     pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         let host = host::current();
         let mut connect = Connecting { host, inner: Some(Box::pin(shim::TcpStream::connect(address))) };
@@ -135,7 +135,7 @@ impl TcpStream {
         self.addresses().map(|(local, _)| local)
     }
 
-    /// The other end's.
+    /// The peer's address.
     ///
     /// # Errors
     /// As tokio's; none are simulated.
@@ -143,16 +143,16 @@ impl TcpStream {
         self.addresses().map(|(_, peer)| peer)
     }
 
-    /// What a read would find, without taking it: none of it is acknowledged as read.
+    /// Reads without consuming: the bytes stay unread for the next read.
     ///
     /// # Errors
-    /// As a read's.
+    /// As for a read.
     pub fn poll_peek(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         self.with(|inner| inner.poll_peek(context, buf))
     }
 
-    /// How many of `most` bytes a read transfers from where it stands. A poll that is repeated at the same position
-    /// gets the same answer.
+    /// How many of `most` bytes a read transfers at the current position. A repeated poll at the same
+    /// position gets the same answer.
     fn part_to_read(&self, most: usize) -> usize {
         let choice = self.place.map(|place| Choice::Read {
             connection: place.nth as u32,
@@ -162,7 +162,7 @@ impl TcpStream {
         part(choice.filter(|_| self.short), most)
     }
 
-    /// How many of `most` bytes a write transfers from where it stands.
+    /// How many of `most` bytes a write transfers at the current position.
     fn part_to_write(&self, most: usize) -> usize {
         let choice = self.place.map(|place| Choice::Write {
             connection: place.nth as u32,
@@ -221,8 +221,8 @@ impl AsyncRead for TcpStream {
 impl AsyncWrite for TcpStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut most = self.part_to_write(buf.len());
-        // The socket takes no byte beyond the one at which a fault shuts its write side: it would send it before the
-        // FIN.
+        // The socket accepts no byte beyond the one at which a fault shuts down its write side: it
+        // would send the byte before the FIN.
         let limit = self.place.and_then(|place| wire::with(|wire| wire.finishes_after(place)));
         if let Some((place, limit)) = self.place.zip(limit) {
             let left = limit.saturating_sub(self.written);

@@ -1,4 +1,4 @@
-//! A task on a host: a future with a coroutine of its own, which can be joined, awaited and ended from outside.
+//! A task on a host: a future on a coroutine of its own, which can be joined, awaited and ended from outside.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -10,29 +10,29 @@ use std::task::{Context, Poll, Waker};
 use super::poll::{self, Token};
 use crate::thread::JoinHandle;
 
-/// A task on a host. Awaiting it gives its output, as joining it does; dropping it lets the task go on.
+/// A task on a host. Awaiting it returns its output, as joining does; dropping the handle lets the task continue.
 pub struct Task<T> {
     handle: JoinHandle<()>,
     life: Arc<Life>,
     output: Output<T>,
 }
 
-/// What a task has left at its end: its output, or none if it was ended before that; nothing once that was taken.
+/// A task's result: its output, or none if it was ended early; empty after the result was taken.
 type Output<T> = Arc<Mutex<Option<Option<T>>>>;
 
-/// What others know of a task, and how they end it: its future is dropped the next time it is polled.
+/// The shared state of a task, and the means to end it: its future is dropped the next time it is polled.
 pub(super) struct Life {
     /// `host/name`, for reports.
     pub(super) name: String,
-    /// The network does not wait for its end, but ends it.
+    /// The network ends it instead of waiting for its end.
     pub(super) is_daemon: bool,
     is_killed: AtomicBool,
     has_ended: AtomicBool,
     /// Wakes the task itself, so that it sees that it was killed.
     waker: Mutex<Option<Waker>>,
-    /// Wake the tasks that wait for its end.
+    /// Wakers of the tasks that wait for its end.
     waiters: Mutex<Vec<Waker>>,
-    /// Given at its end, so that what it did happened before what is done by a task that has awaited it.
+    /// Given at its end, so that its operations happened before those of a task that has awaited it.
     end: Arc<Token>,
 }
 
@@ -108,7 +108,7 @@ impl fmt::Debug for Life {
     }
 }
 
-/// A task's body, given its life: runs the future until it is done or killed.
+/// A task's body with its shared state: runs the future until it is done or killed.
 pub(super) struct Body<T> {
     life: Arc<Life>,
     output: Output<T>,
@@ -125,7 +125,7 @@ impl<T> Body<T> {
 
     #[track_caller]
     pub(super) fn run(self, future: impl Future<Output = T>) {
-        // The future is dropped within: its sockets are closed before others learn of the end.
+        // The future is dropped here: its sockets are closed before other tasks see the end.
         let output = poll::block_on(unless_killed(future, &self.life));
         *locked(&self.output) = Some(output);
         self.life.ends();
@@ -156,7 +156,7 @@ impl<T> Task<T> {
         locked(&self.output).take().flatten()
     }
 
-    /// Ends it: its future is dropped at the point where it waits. It is still to be joined, or not.
+    /// Ends it: its future is dropped at the point where it waits. The task may still be joined.
     pub fn abort(&self) {
         self.life.kill();
     }
@@ -167,7 +167,7 @@ impl<T> Task<T> {
     }
 }
 
-/// As [`Task::join`], without blocking: a task on a host awaits another.
+/// Like [`Task::join`], without blocking: a task on a host awaits another.
 impl<T> Future for Task<T> {
     type Output = Option<T>;
 

@@ -1,4 +1,4 @@
-//! Links and HTTP/2's frames by themselves: what waits, when a link is mended, and what each frame does in its connection.
+//! Unit tests of links and of HTTP/2's frames: waiting packets, restoring a link, and the role of each frame.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,7 +10,7 @@ use super::link::{Ends, Link, Links};
 use super::segment::reset_from;
 use crate::time::{Duration, Instant};
 
-/// A packet that is told from others by its port.
+/// A packet, identified by its port.
 fn packet(port: u16) -> Packet {
     let at = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     reset_from(at(port), at(1))

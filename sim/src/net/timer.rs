@@ -1,8 +1,8 @@
-//! Timers of futures: a deadline, and the waker of whoever waits for it.
+//! Timers of futures: a deadline, and the waker of the task that waits for it.
 //!
-//! A sleep wakes the waker that it was polled with, as any future does. A combinator with wakers of its own, such as a
-//! set of futures, polls again only the futures whose wakers were woken, so a deadline of the task as a whole would not
-//! do.
+//! A sleep wakes the waker that it was polled with, as any future does. A combinator with wakers of its own, such as
+//! a set of futures, polls only the futures whose wakers were woken, so a deadline of the whole task would not
+//! suffice.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -15,7 +15,7 @@ use crate::engine::{self, Arm, sched};
 use crate::run;
 use crate::time::{Duration, Elapsed, Instant};
 
-/// The timers of one run that have not fired.
+/// The timers of one run that have not expired.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     pending: BTreeMap<Key, Waker>,
@@ -39,7 +39,7 @@ impl Timers {
     }
 }
 
-/// Changes the timers, and moves the alarm if the earliest deadline is another one then.
+/// Changes the timers, and moves the alarm if the earliest deadline changes.
 fn change(change: impl FnOnce(&mut Timers) -> Option<Waker>) {
     if engine::arm() != Arm::Sched {
         return;
@@ -59,7 +59,7 @@ fn change(change: impl FnOnce(&mut Timers) -> Option<Waker>) {
     }
 }
 
-/// What the alarm's task does: wakes the wakers whose deadlines have come, until the run ends.
+/// The alarm task: wakes the wakers whose deadlines have come, until the run ends.
 fn serve() {
     loop {
         let now = Instant::now();
@@ -77,12 +77,12 @@ pub fn sleep(duration: Duration) -> Sleep {
     Sleep { until: Instant::now() + duration, key: None }
 }
 
-/// What [`sleep`] gives.
+/// The future that [`sleep`] returns.
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Sleep {
     until: Instant,
-    /// Its timer, once it was polled.
+    /// Its timer, after the first poll.
     key: Option<Key>,
 }
 
@@ -122,10 +122,10 @@ impl Drop for Sleep {
     }
 }
 
-/// The future's output, unless `duration` of virtual time is over first.
+/// Returns the future's output, unless `duration` of virtual time passes first.
 ///
 /// # Errors
-/// [`Elapsed`] if it is.
+/// [`Elapsed`] if it does.
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
     let mut sleep = pin!(sleep(duration));

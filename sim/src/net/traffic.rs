@@ -1,4 +1,4 @@
-//! What faults make of the traffic: each packet goes through those of its connection before it is put on its link.
+//! Applying faults to the traffic: each packet passes the faults of its connection before it is put on its link.
 
 use turmoil_net::{Packet, Transport};
 
@@ -25,7 +25,7 @@ impl Wire {
         self.follow(place, passed, now);
     }
 
-    /// Does what has come of a packet, or of a fault between two.
+    /// Performs the steps for a packet, or for a fault between two packets.
     fn follow(&mut self, place: Place, passed: Passed, now: Instant) {
         if let Some(told) = passed.told {
             let words = if told.is_empty() { told } else { format!("{} {told}", self.words(place)) };
@@ -42,8 +42,8 @@ impl Wire {
                     let Connection { number, pair, .. } = *self.connections.get(place);
                     if let (Some(client), Some(server)) = self.hosts_of(pair) {
                         let ends = Ends::new(client, server);
-                        // This connection was hit at its byte; what its segment brought about behind it is counted
-                        // already.
+                        // The fault was counted for this connection at its byte, before
+                        // the later effects of its segment.
                         self.hit_where(link.fault(), |other, client, server| {
                             other != number && ends == Ends::new(client, server)
                         });
@@ -60,7 +60,7 @@ impl Wire {
         }
     }
 
-    /// Faults whose moment has come.
+    /// Faults whose time has come.
     pub(super) fn happen_late(&mut self, now: Instant) {
         while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
             let (place, fault) = entry.remove();
@@ -70,7 +70,7 @@ impl Wire {
         }
     }
 
-    /// How many bytes an end may write before a fault shuts its write side, if there is such a fault.
+    /// How many bytes an end may write before a fault shuts down its write side, if there is such a fault.
     pub(super) fn finishes_after(&self, place: Place) -> Option<u64> {
         self.connections.get(place).finishes_after(place.end)
     }
@@ -81,7 +81,7 @@ impl Wire {
         self.shut_if_due(place);
     }
 
-    /// The component shuts the write side of an end.
+    /// The component shuts down the write side of an end.
     pub(super) fn shut(&mut self, place: Place) {
         self.connections.get_mut(place).shut(place.end);
     }

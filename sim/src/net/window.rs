@@ -1,4 +1,4 @@
-//! Receive windows as the wire sees them: which end was told of little room, and what tells it of more.
+//! Receive windows as the wire sees them: small windows that an end has announced, and the updates that open them.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::fault::End;
 
 impl Connection {
-    /// A packet of this end gets lost.
+    /// A packet of this end is lost.
     pub(super) fn lose(&mut self, packet: &Packet, from: End) {
         self.acknowledge(packet, from);
         if let Some(Packet { payload: Transport::Tcp(segment), .. }) = &mut self.sides[from.index()].last_ack {
@@ -16,7 +16,7 @@ impl Connection {
         }
     }
 
-    /// Whether an end was told of little room, of this size when it is all free.
+    /// Whether an end has announced less than half of its window, whose full size is `window`.
     pub(super) fn waits(&self, window: u16) -> bool {
         self.sides.iter().filter_map(|side| side.last_ack.as_ref()).any(|packet| match &packet.payload {
             Transport::Tcp(segment) => segment.window < window.div_ceil(2),
@@ -24,8 +24,8 @@ impl Connection {
         })
     }
 
-    /// Acknowledgements that say of room what the ends have not: those whose buffers, of this size, were more than half
-    /// full and are not any more, by the number of bytes in a socket's.
+    /// Window updates for the ends: acknowledgements of sockets whose buffers, of this size, were more than half full
+    /// and no longer are; `filled` returns the bytes in a socket's buffer.
     pub(super) fn open_windows(&mut self, window: u16, filled: impl Fn(SocketAddr, SocketAddr) -> u16) -> Vec<Packet> {
         let enough = window.div_ceil(2);
         let mut opened = Vec::new();
@@ -45,8 +45,8 @@ impl Connection {
         opened
     }
 
-    /// Tells the ends that wait for room of as much as there can be, and of nothing else: it acknowledges nothing that
-    /// was not acknowledged before.
+    /// Window updates with the full window for senders that wait for space, and without news otherwise: they
+    /// acknowledge no byte that was not acknowledged before.
     pub(super) fn probes(&mut self, window: u16) -> Vec<Packet> {
         let firsts = [self.sides[1].first, self.sides[0].first];
         let mut probes = self.open_windows(window, |_, _| 0);

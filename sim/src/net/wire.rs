@@ -1,11 +1,11 @@
-//! The wire: what is under way between hosts.
+//! The wire: packets in transit between hosts.
 //!
-//! A segment is retransmitted after a while without an acknowledgement, and five of those are the end; a wire on which
-//! nothing was seen for longer than that while has nothing to retransmit, and rests.
+//! A segment is retransmitted after some turns without an acknowledgement, at most five times. A wire on which no
+//! packet was seen for longer than a retransmission takes has nothing to retransmit, and sleeps.
 //!
-//! One per run, in a thread-local, since all tasks of a run share an OS thread. Nothing in here is a scheduling point,
-//! so that a borrow never spans one. What a run that ended early has left behind is thrown away when the next one
-//! begins.
+//! One per run, in a thread-local, since all tasks of a run share an OS thread. This file contains no
+//! scheduling point, so that a borrow never spans one. The next run discards the wire of a run that ended
+//! early.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,11 +29,11 @@ use crate::op::TaskId;
 use crate::run;
 use crate::time::{Duration, Instant};
 
-/// One turn of the wire.
+/// The interval between turns of the wire.
 pub const TICK: Duration = Duration::from_millis(1);
 
 thread_local! {
-    /// Not dropped with its thread: turmoil-net's own thread-local, which it reaches for, may be gone before it.
+    /// Not dropped with its thread: turmoil-net's own thread-local, which the drop accesses, may already be gone.
     static WIRE: RefCell<ManuallyDrop<Option<Wire>>> = const { RefCell::new(ManuallyDrop::new(None)) };
 }
 
@@ -43,9 +43,9 @@ pub(super) struct HostState {
     pub(super) name: &'static str,
     pub(super) id: HostId,
     pub(super) address: IpAddr,
-    /// Packets from and to it vanish.
+    /// Packets from and to it are lost.
     pub(super) is_down: bool,
-    /// What it runs after a restart.
+    /// The software that it runs after a restart.
     pub(super) software: Vec<Software>,
 }
 
@@ -54,10 +54,10 @@ pub(super) struct Wire {
     pub(super) config: Config,
     pub(super) hosts: Vec<HostState>,
     pub(super) links: Links,
-    /// Faults that are to happen between two packets, by the moment and the order in which they came up.
+    /// Faults that happen between two packets, by time and by the order in which they were scheduled.
     pub(super) late: BTreeMap<(Instant, u64), (Place, Fault)>,
     pub(super) connections: Directory,
-    /// The streams that the component holds.
+    /// The component's streams.
     pub(super) streams: Streams,
     under_way: BTreeMap<(Instant, u64), Packet>,
     pub(super) sent: u64,
@@ -75,11 +75,11 @@ pub(super) struct Wire {
 
 /// Makes a wire for this run.
 pub(super) fn install(config: Config) {
-    // A run that ended early has left its own.
+    // A run that ended early has left its wire here.
     remove();
     let mut net = turmoil_net::Net::with_config(
         turmoil_net::KernelConfig::default()
-            // The wire counts the places of a backlog; the kernel would count those of connections that have ended too.
+            // The wire counts the backlog; the kernel would also count connections that have ended.
             .default_backlog(usize::MAX)
             .recv_buf_cap(config.window)
             .send_buf_cap(config.window)
@@ -113,14 +113,14 @@ pub(super) fn install(config: Config) {
     WIRE.with_borrow_mut(|place| **place = Some(wire));
 }
 
-/// Takes the wire away at the end of its run.
+/// Removes the wire at the end of its run.
 pub(super) fn remove() {
     let Some(mut wire) = WIRE.with_borrow_mut(|wire| wire.take()) else { return };
-    // A stream that is left closes its socket when it is dropped, in a network that is gone.
+    // A remaining stream would close its socket when dropped, in a network that is gone.
     std::mem::forget(std::mem::take(&mut wire.streams));
 }
 
-/// Does something with the wire.
+/// Accesses the wire.
 ///
 /// # Panics
 /// Outside [`super::simulate`].
@@ -131,17 +131,17 @@ pub(super) fn with<R>(f: impl FnOnce(&mut Wire) -> R) -> R {
     }
 }
 
-/// Whether there is one: streams may outlive it.
+/// Whether there is a wire: streams may outlive it.
 pub(super) fn exists() -> bool {
     WIRE.with_borrow(|wire| wire.is_some())
 }
 
-/// The task that asks.
+/// The calling task.
 pub(super) fn task() -> TaskId {
     run::with(|run| run.task).unwrap_or(TaskId::MAIN)
 }
 
-/// The wire's task: turns, as long as anything is under way; then it waits to be called.
+/// The wire's task: takes turns while packets are in transit; then waits to be woken.
 pub(super) fn run() {
     loop {
         let (token, is_quiet, is_over) = with(|wire| (Arc::clone(&wire.token), wire.is_quiet(), wire.is_closing));
@@ -152,7 +152,7 @@ pub(super) fn run() {
             token.take(None);
             continue;
         }
-        // Until something is due; a task that has something to send in the meantime says so.
+        // Until a packet or fault is due; a task that sends in the meantime gives the token.
         while let Some(next) = with(|wire| wire.next_turn()) {
             token.take(Some(next));
         }
@@ -162,7 +162,7 @@ pub(super) fn run() {
     }
 }
 
-/// A task uses a socket of this host: `f` finds the sockets of that host, and the wire looks for what is to be sent.
+/// A task uses a socket of this host: `f` sees the sockets of that host, and the wire checks for packets to send.
 pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
     let (id, token) = with(|wire| {
         wire.has_news();
@@ -178,12 +178,12 @@ impl Wire {
         self.quiet > self.config.retransmit_ticks() && self.is_at_rest()
     }
 
-    /// Whether nothing is to come of itself.
+    /// Whether no packet, fault or restoration is pending.
     fn is_at_rest(&self) -> bool {
         self.under_way.is_empty() && self.late.is_empty() && self.links.next_mending().is_none()
     }
 
-    /// There may be something to send.
+    /// A packet may have been queued.
     pub(super) fn has_news(&mut self) {
         (self.quiet, self.has_news) = (0, true);
     }
@@ -222,8 +222,8 @@ impl Wire {
         self.host_of(address).map_or("?", |host| self.hosts[host].name)
     }
 
-    /// When the next turn is, if that is later than now: a tick after the last one if a task has something to send,
-    /// else when a packet is due or a retransmission may be.
+    /// The time of the next turn, if later than now: a tick after the last one if a task may have queued packets, else
+    /// when a packet or a retransmission is due.
     fn next_turn(&self) -> Option<Instant> {
         let soonest = self.last_turn + TICK;
         let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
@@ -236,11 +236,11 @@ impl Wire {
         (next > Instant::now()).then_some(next)
     }
 
-    /// One turn: what is due arrives, what was sent goes on its way. The kernels count turns for their retransmissions,
-    /// so that those are made up for in which nothing was to do.
+    /// One turn: due packets arrive, queued packets are sent. The kernels count turns for their retransmissions, so
+    /// skipped turns are made up for.
     fn turn(&mut self) -> Vec<String> {
         let now = Instant::now();
-        // After a rest there is nothing to make up for.
+        // After a rest no turns need to be made up for.
         let most = u128::from(self.config.retransmit_ticks()) + 1;
         let ticks = (now.saturating_duration_since(self.last_turn).as_millis() / TICK.as_millis()).clamp(1, most);
         self.last_turn = now;
@@ -263,7 +263,7 @@ impl Wire {
         std::mem::take(&mut self.notes)
     }
 
-    /// Lets the kernels forget the sockets that are closed, whose ports are taken until then. What they send waits for the
+    /// Lets the kernels remove closed sockets, whose ports are in use until then. Their last packets are sent in the
     /// next turn.
     pub(super) fn reap(&mut self) {
         self.guard.egress_all(&mut self.egress);
@@ -282,7 +282,7 @@ impl Wire {
         }
     }
 
-    /// A packet leaves its host: faults see it, then the link.
+    /// A packet leaves its host: it passes the faults, then the link.
     fn depart(&mut self, packet: Packet, now: Instant) {
         if self.vanishes(&packet) {
             self.lose(&packet);
@@ -291,7 +291,7 @@ impl Wire {
         }
     }
 
-    /// A packet gets lost, and yet its sender has what it acknowledges; what it says of room is to be said again.
+    /// A packet is lost. The data that it acknowledges counts as arrived; its window is announced again.
     pub(super) fn lose(&mut self, packet: &Packet) {
         if let Some(place) = self.connections.of(packet) {
             self.connections.get_mut(place).lose(packet, place.end);
@@ -302,7 +302,7 @@ impl Wire {
         self.is_broken(packet.src, packet.dst)
     }
 
-    /// Whether what goes from one address to the other gets lost.
+    /// Whether packets from one address to the other are lost.
     pub(super) fn is_broken(&self, one: IpAddr, other: IpAddr) -> bool {
         let (Some(one), Some(other)) = (self.host_of(one), self.host_of(other)) else { return true };
         let is_down = [one, other].into_iter().any(|host| self.hosts[host].is_down);
@@ -330,7 +330,7 @@ impl Wire {
         self.set_link(ends, link);
     }
 
-    /// A fault of hosts or links hits the connections that it meets, by their numbers and the hosts of their ends.
+    /// A fault of hosts or links hits the matching connections, by their numbers and the hosts of their ends.
     pub(super) fn hit_where(&self, fault: &'static str, meets: impl Fn(u32, usize, usize) -> bool) {
         for connection in self.connections.iter() {
             let ends = self.hosts_of(connection.pair);
@@ -342,14 +342,14 @@ impl Wire {
         }
     }
 
-    /// No fault of the plan happens from here on, and those that last end: what a stall has kept arrives.
+    /// No more faults of the plan happen, and lasting ones end: packets that a stall has delayed arrive.
     pub(super) fn end_faults(&mut self) {
         self.config.faults.clear();
         self.late.clear();
         self.links.forget_mending();
         let soon = Instant::now() + Duration::from_millis(u64::from(self.config.latency_ms.1));
         self.connections.iter_mut().for_each(|connection| connection.end_faults(soon));
-        // In their order: none overtakes another.
+        // In their order, as always within a connection.
         for ((_, nth), packet) in self.under_way.split_off(&(soon, 0)) {
             self.under_way.insert((soon, nth), packet);
         }

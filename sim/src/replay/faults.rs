@@ -1,20 +1,20 @@
-//! Taking faults of the network out of a plan, wherever they stand in it.
+//! Removing faults of the network from a plan, wherever in the plan they are.
 //!
-//! proptest goes through a list once, and a list may have a least length; but a plan with a fault less is always a plan, and
-//! a reader wants to know that each one that is left matters.
+//! proptest goes through a list once, and a list may have a minimum length. But a plan with one fault fewer is always
+//! valid, and a reader needs to know that each remaining fault matters.
 
 use serde_json::Value;
 
 use crate::net::Fault;
 
-/// The plans with one fault less, each; the last fault first.
+/// The plans with one fault fewer, the last fault removed first.
 pub(super) fn with_one_less(plan: &Value) -> Vec<Value> {
     let mut places = Vec::new();
     collect(plan, String::new(), &mut places);
     places.into_iter().rev().filter_map(|(list, nth)| without(plan, &list, nth)).collect()
 }
 
-/// The place of each fault: the list, as a JSON pointer (RFC 6901), and the place in it.
+/// The position of each fault: its list, as a JSON pointer (RFC 6901), and the index in it.
 fn collect(value: &Value, here: String, places: &mut Vec<(String, usize)>) {
     match value {
         Value::Array(items) => {

@@ -1,7 +1,7 @@
 //! Replay and shrinking.
 //!
-//! A [`Token`] names an execution by its seed. A [`Repro`] file holds one that no seed gives any more, since its plan and
-//! its schedule were shrunk: the plan itself and the forced switches.
+//! A [`Token`] names an execution by its seed. A [`Repro`] file holds an execution that no seed gives any more, since
+//! its plan and its schedule were shrunk: the plan itself and the forced switches.
 
 mod faults;
 mod repro;
@@ -17,7 +17,7 @@ pub use token::{Token, TokenError};
 
 pub use crate::explore::run_one;
 
-/// Reads a seed, decimal or hexadecimal with 0x in front.
+/// Reads a seed, decimal or hexadecimal with the prefix 0x.
 pub fn parse_seed(text: &str) -> Option<u64> {
     crate::explore::parse_seed(text)
 }

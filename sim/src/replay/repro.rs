@@ -1,8 +1,8 @@
-//! The repro file: a case that no seed gives, with its plan and its schedule written out.
+//! The repro file: a case that no seed gives, with its plan and its schedule in full.
 //!
-//! A file may come back from an editor, a merge or a broken disk. So it holds the digest of its own content: a file
-//! whose digest fits and whose run differs was saved with other code, and one whose digest does not fit was edited.
-//! Nothing in it is believed before it is checked: its form here, its plan by the plan's type, its claims by the run.
+//! A file may come from an editor, a merge or a broken disk, so it holds the digest of its own content: a file whose
+//! digest matches and whose run differs was saved with other code, and one whose digest does not match was edited.
+//! Everything in it is checked before use: its form here, its plan by the plan's type, its claims by the run.
 
 use std::fs;
 use std::io::{self, Write};
@@ -30,9 +30,9 @@ const VERSION: u32 = 3;
 pub struct Repro {
     format: String,
     version: u32,
-    /// The execution it was shrunk from.
+    /// The execution from which it was shrunk.
     pub origin: Origin,
-    /// What it violates.
+    /// The kind of violation.
     pub kind: ViolationKind,
     /// The property that does not hold.
     pub property: String,
@@ -40,7 +40,7 @@ pub struct Repro {
     pub plan: serde_json::Value,
     /// The seed of the model's own draws.
     pub seed: u64,
-    /// Where the schedule departs from running each task as long as it can go on.
+    /// The steps at which the schedule departs from running each task as long as it can continue.
     pub switches: Vec<Switch>,
     /// The hash of the trace that a replay must show.
     #[serde(with = "hex")]
@@ -60,7 +60,7 @@ mod hex {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // As it is written, and not otherwise: one content has one digest.
+        // The text as saved, and no other form: one content has one digest.
         let value = crate::explore::parse_seed(&text).filter(|value| format!("{value:#018x}") == text);
         value.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a hash of 0x and 16 digits")))
     }
@@ -74,23 +74,23 @@ pub enum ReproError {
     Read {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// It is not a repro file.
-    #[error("`{path}` is no repro file: {reason}")]
+    #[error("`{path}` is not a repro file: {reason}")]
     Foreign {
         /// The file.
         path: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// It ends too early.
+    /// The file is truncated.
     #[error("`{path}` is truncated: {reason}")]
     Truncated {
         /// The file.
         path: String,
-        /// Where it ends.
+        /// The position at which it ends.
         reason: String,
     },
     /// It was written by another version.
@@ -101,8 +101,8 @@ pub enum ReproError {
         /// Its version.
         version: u64,
     },
-    /// A repro file forces the schedule of a run, which only some engines take.
-    #[error("`{path}` says engine `{engine}`, whose schedule no file gives: it was edited")]
+    /// A repro file forces the schedule of a run, which only some engines support.
+    #[error("`{path}` names engine `{engine}`, whose schedule a file cannot force: it was edited")]
     Engine {
         /// The file.
         path: String,
@@ -122,23 +122,23 @@ pub enum ReproError {
     Write {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// Another content stands under the same name.
-    #[error("`{path}` exists and holds something else: it is left as it is")]
+    /// A file of the same name has another content.
+    #[error("`{path}` exists with another content, and is not overwritten")]
     Occupied {
         /// The file.
         path: String,
     },
 }
 
-/// Whether a version of the form is older or newer than ours.
+/// Whether a version of the format is older or newer than ours.
 fn age(version: u64) -> &'static str {
     if version < u64::from(VERSION) { "which is older" } else { "which is newer" }
 }
 
-/// A run of which everything is known, to be saved.
+/// A run whose plan, seed and schedule are all known, to be saved.
 pub(crate) struct Saved<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) violation: &'a Violation,
@@ -167,18 +167,18 @@ impl Repro {
     }
 
     fn text(&self) -> String {
-        // A plan is serde data, so this cannot fail; were it to, an empty file would be no repro and say so.
+        // A plan is serde data, so this cannot fail; if it did, the empty file would be refused as invalid.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
     }
 
-    /// Names the content.
+    /// Computes the digest of the content.
     pub fn digest(&self) -> u64 {
         mix(fold_str(0, &Repro { check: 0, ..self.clone() }.text()))
     }
 
-    /// Whether it is not what was saved: its content was changed since.
+    /// Whether the content was changed since it was saved.
     pub fn is_edited(&self) -> bool {
         self.check != self.digest()
     }
@@ -188,12 +188,12 @@ impl Repro {
         Token::Repro { case: self.origin.case.clone(), engine: self.origin.engine, digest: self.digest() }
     }
 
-    /// The name under which it is saved.
+    /// The file name under which it is saved.
     pub fn file_name(&self) -> String {
         Repro::file_of(self.digest())
     }
 
-    /// The name of the file that a token's digest means.
+    /// The file name for a token's digest.
     pub fn file_of(digest: u64) -> String {
         format!("{digest:016x}.repro")
     }
@@ -201,7 +201,7 @@ impl Repro {
     /// Reads a repro file.
     ///
     /// # Errors
-    /// If it cannot be read, is truncated, of another version, or no repro file.
+    /// If it cannot be read, is truncated, has another version, or is not a repro file.
     pub fn load(path: &Path) -> Result<Repro, ReproError> {
         let name = || path.display().to_string();
         let bytes = fs::read(path).map_err(|error| ReproError::Read { path: name(), error })?;
@@ -232,10 +232,10 @@ impl Repro {
         case.decode(&self.plan).map_err(|bad| ReproError::Plan { case: case.name().clone(), bad })
     }
 
-    /// Writes it into `dir`, which is made if need be, under a name that its content gives.
+    /// Writes it into `dir`, which is created if necessary, under a name derived from its content.
     ///
     /// # Errors
-    /// If the folder or the file cannot be written, or the name is taken by another content.
+    /// If the folder or the file cannot be written, or a file of that name has another content.
     pub fn save(&self, dir: &Path) -> Result<PathBuf, ReproError> {
         let path = dir.join(self.file_name());
         let name = || path.display().to_string();
@@ -248,13 +248,13 @@ impl Repro {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        // Whole or not at all: written aside, then renamed.
+        // Written in full or not at all: to a temporary file, then renamed.
         let aside = dir.join(format!(".{}.{}", self.file_name(), std::process::id()));
         let written = fs::File::create(&aside)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&aside, &path));
         if let Err(error) = written {
-            // What was written aside is worth nothing; if it cannot be removed either, the first error says why.
+            // The temporary file is worthless; if it cannot be removed either, the first error gives the cause.
             let _ = fs::remove_file(&aside);
             return Err(failed(error));
         }
@@ -262,10 +262,10 @@ impl Repro {
     }
 }
 
-/// Makes the execution of a repro file again.
+/// Repeats the execution of a repro file.
 ///
 /// # Errors
-/// If its plan is not one of the case, or out of its bounds.
+/// If its plan is not valid for the case, or out of its bounds.
 pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
     let plan = repro.plan_of(case)?;
     let strategy = Box::new(Forced::new(&repro.switches));

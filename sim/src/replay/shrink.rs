@@ -1,10 +1,10 @@
-//! Shrinking: first the plan, then the schedule, and the same property all along.
+//! Shrinking: first the plan, then the schedule, while the same property stays violated.
 //!
-//! The plan shrinks as proptest shrinks any value; then whatever fault of the network is not needed is taken out of it. A
-//! simpler plan needs another schedule, so each candidate is tried with a number of seeds. Then the schedule: written as the
-//! few places where it departs from running each task as long as it can go on, from which whatever is not needed is taken
-//! away, in halves, quarters and at last one by one; and if more than one is left, all that have a single one are tried. Of
-//! what these three left the one with the shortest table is kept.
+//! The plan shrinks as proptest shrinks any value; then each unnecessary fault of the network is removed. A simpler
+//! plan needs another schedule, so each candidate is tried with a number of seeds. The schedule is written as the
+//! steps at which it departs from running each task as long as it can continue. Unnecessary switches are removed, in
+//! halves, quarters and finally one by one; if more than one is left, all schedules with a single switch are tried. Of
+//! these three results the one with the shortest table is kept.
 
 use super::faults;
 use super::repro::{Repro, ReproError, Saved};
@@ -14,16 +14,16 @@ use crate::run::{Outcome, Record};
 use crate::seed::run_seed;
 use crate::strategy::{Forced, Switch};
 
-/// How hard to try.
+/// The budget of shrinking.
 #[derive(Clone, Copy, Debug)]
 pub struct ShrinkLimits {
     /// Seeds per simpler plan.
     pub seeds_per_plan: u64,
-    /// Simpler plans.
+    /// The most simpler plans.
     pub plans_max: u32,
     /// Runs in all.
     pub runs_max: u32,
-    /// Steps in all: a run that stalls has many.
+    /// The most steps in all: a run that stalls has many.
     pub steps_max: u64,
 }
 
@@ -34,16 +34,16 @@ impl Default for ShrinkLimits {
     }
 }
 
-/// The minimal case.
+/// The smallest case.
 #[derive(Debug)]
 pub struct Shrunk {
     /// To be saved.
     pub repro: Repro,
     /// Its run, with the table.
     pub report: Report,
-    /// Runs that shrinking made.
+    /// The number of runs that shrinking made.
     pub tried: u32,
-    /// Forced switches that are left.
+    /// The number of forced switches left.
     pub preemptions: usize,
 }
 
@@ -73,7 +73,7 @@ impl Shrinker<'_> {
         outcome.violation.as_ref().is_some_and(|violation| violation.property == self.property)
     }
 
-    /// Runs the plan by the strategy with `seed`; its schedule, if it violates the property.
+    /// Runs the plan by the strategy with `seed`; returns its schedule if it violates the property.
     fn searched(&mut self, plan: &AnyPlan, seed: u64) -> Option<Candidate> {
         self.tried += 1;
         let strategy = build(self.case, self.origin.strategy, seed);
@@ -89,7 +89,7 @@ impl Shrinker<'_> {
         let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, record: Record::Switches };
         let ended = run_exact(self.case, self.origin.engine, exact);
         self.steps += u64::from(ended.outcome.steps);
-        // What the run really did: switches that were passed over are gone.
+        // The switches that the run performed: forced switches that were skipped are dropped.
         self.violates(&ended.outcome).then(|| Candidate { switches: ended.switches, ..candidate.clone() })
     }
 
@@ -111,7 +111,7 @@ impl Shrinker<'_> {
         best
     }
 
-    /// Takes faults of the network away until each that is left is needed.
+    /// Removes faults of the network until each remaining one is needed.
     fn faults(&mut self, mut best: Candidate) -> Candidate {
         loop {
             let simpler = faults::with_one_less(&best.plan.json()).into_iter().find_map(|plan| {
@@ -125,11 +125,11 @@ impl Shrinker<'_> {
         }
     }
 
-    /// The plan in the place of `best`'s, with some schedule that violates the property, if one is found.
+    /// The plan in place of `best`'s, with a schedule that violates the property, if one is found.
     fn found_again(&mut self, best: &Candidate, plan: &AnyPlan) -> Option<Candidate> {
         let seeds = (0..self.limits.seeds_per_plan).map(|nth| run_seed(best.seed, "shrink", nth));
         for seed in std::iter::once(best.seed).chain(seeds) {
-            // Within a plan too: sixty runs that stall have millions of steps.
+            // The budget is checked within a plan too: sixty runs that stall have millions of steps.
             if self.spent() {
                 return None;
             }
@@ -156,7 +156,7 @@ impl Shrinker<'_> {
                     _ => from = to,
                 }
             }
-            // One by one until nothing can be taken away.
+            // One by one until none can be removed.
             if !(shrunk && size == 1) {
                 size /= 2;
             }
@@ -164,8 +164,8 @@ impl Shrinker<'_> {
         best
     }
 
-    /// Taking away gets stuck where two switches do what one at another place would. So if more than one is left,
-    /// every schedule with a single switch is tried: each turn of each task, to each other task.
+    /// Removal gets stuck where one switch at another step would do the work of two. If more than one is left, every
+    /// schedule with a single switch is therefore tried: each turn of each task, to each other task.
     fn single(&mut self, best: Candidate) -> Candidate {
         if best.switches.len() < 2 {
             return best;
@@ -189,15 +189,15 @@ impl Shrinker<'_> {
         best
     }
 
-    /// The plan stays from here on; its schedule shrinks.
+    /// From here on the plan is fixed and its schedule shrinks.
     fn finish(mut self, start: Candidate) -> Option<Shrunk> {
         let fewest = self.schedule(start.clone());
         let single = self.single(fewest.clone());
         self.shortest([single, fewest, start])
     }
 
-    /// The one with the shortest table, of schedules of one plan; the first where two are equal. Few switches make a short
-    /// table as a rule, but not always: a task that goes on as long as it can may have long waits.
+    /// The schedule with the shortest table, of schedules of one plan; of two equal ones the first. Few switches
+    /// usually make a short table, but not always: a task that continues as long as it can may have long waits.
     fn shortest(mut self, candidates: [Candidate; 3]) -> Option<Shrunk> {
         let tried = candidates.len() as u32;
         let done = candidates.into_iter().filter_map(|candidate| self.done(candidate));
@@ -206,7 +206,7 @@ impl Shrinker<'_> {
         shortest.map(|shrunk| Shrunk { tried: shrunk.tried + tried, ..shrunk })
     }
 
-    /// The last run, whose case is the one to be saved: it must violate the same property still.
+    /// The last run, whose case is saved: it must still violate the same property.
     fn done(&mut self, best: Candidate) -> Option<Shrunk> {
         let json = best.plan.json();
         let strategy = Box::new(Forced::new(&best.switches));
@@ -233,8 +233,8 @@ impl Shrinker<'_> {
     }
 }
 
-/// Shrinks the execution of a seed. `None` if it does not violate the failure's property when made again, as under the
-/// engines that are not ours to schedule.
+/// Shrinks the execution of a seed. `None` if the repeated run does not violate the failure's property, or under an
+/// engine whose schedule we do not control.
 pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
     let origin = &failure.origin;
     let mut shrinker = Shrinker { case, property: &failure.property, origin, limits, tried: 0, steps: 0 };
@@ -246,10 +246,10 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
     shrinker.finish(simplest)
 }
 
-/// Shrinks a repro file's schedule further; its plan stays.
+/// Shrinks a repro file's schedule further; its plan is kept.
 ///
 /// # Errors
-/// If its plan is not one of the case, or out of its bounds.
+/// If its plan is not valid for the case, or out of its bounds.
 pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<Option<Shrunk>, ReproError> {
     let plan = repro.plan_of(case)?;
     let mut shrinker = Shrinker { case, property: &repro.property, origin: &repro.origin, limits, tried: 0, steps: 0 };

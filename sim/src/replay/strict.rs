@@ -1,6 +1,6 @@
 //! JSON without repeated keys.
 //!
-//! A reader of a file with one key twice sees the first value, and serde_json's `Value` keeps the last.
+//! In a file with a repeated key a person sees the first value, and serde_json's `Value` keeps the last.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Shrinking keeps to its budget, and finds the one switch that does what two elsewhere do.
+//! Shrinking keeps to its budget, and finds the single switch that replaces two elsewhere.
 
 use proptest::strategy::Just;
 
@@ -18,7 +18,7 @@ fn name(scenario: &str) -> CaseName {
     CaseName { component: "test".to_owned(), scenario: scenario.to_owned(), variant: "fixed".to_owned() }
 }
 
-/// The second task looks before the first has got everything ready.
+/// The second task checks before the first has set everything up.
 fn unready() -> Case {
     Case::new(
         name("unready"),
@@ -52,8 +52,8 @@ fn repro(switches: Vec<Switch>) -> Repro {
     Repro::new(Saved { origin: &origin, violation, plan, seed: 1, switches, trace_hash: 0 })
 }
 
-/// Main is left for a task that has nothing to do with it, and that one at once for the one that looks: without the first
-/// switch nothing happens, without the second main is ready before anything looks.
+/// Main is preempted by an unrelated task, and that task at once by the one that checks. Without the first switch
+/// nothing happens; without the second main is ready before the check.
 fn detours() -> Vec<Repro> {
     let (main, idle, looks) = (TaskKey::MAIN, TaskKey::MAIN.child(0), TaskKey::MAIN.child(1));
     let detour = |turn, then| {
@@ -110,7 +110,7 @@ fn tried(limits: ShrinkLimits) -> u32 {
 
 #[test]
 fn shrinking_ends_with_its_budget_of_runs_or_of_steps() {
-    // The budget is looked at before each run, and the last three runs are always made.
+    // The budget is checked before each run, and the last three runs are always made.
     let whole = tried(ShrinkLimits::default());
     assert!(whole > 30, "there is enough to try: {whole}");
     let by_runs = tried(ShrinkLimits { runs_max: 10, ..ShrinkLimits::default() });

@@ -1,7 +1,7 @@
 //! The token: one word that replays an execution.
 //!
 //! `lr2:component/scenario:variant:engine:strategy:0xseed:check`. The last field is a CRC-32 of all before it, so that
-//! a token that lost its tail, or a character, is told from one of another program.
+//! a truncated or altered token is distinguished from the text of another program.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,21 +9,21 @@ use std::str::FromStr;
 use crate::engine::Engine;
 use crate::explore::{CaseName, Origin, parse_seed};
 
-/// The version of the form. Version 1 had other names of engines.
+/// The version of the format. Version 1 had other names of engines.
 const VERSION: u32 = 2;
-/// The mark by which a token is known.
+/// The prefix by which a token is recognised.
 const MARK: &str = "lr2";
 const FIELDS: usize = 7;
 
-/// What the strategy field says of a case that was shrunk.
+/// The value of the strategy field for a shrunk case.
 const SHRUNK: &str = "shrunk";
 
 /// Names one execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// That of a seed.
+    /// The execution of a seed.
     Seed(Origin),
-    /// That of a repro file, by the digest of its content.
+    /// The execution of a repro file, named by the digest of its content.
     Repro {
         /// The case.
         case: CaseName,
@@ -34,10 +34,10 @@ pub enum Token {
     },
 }
 
-/// Why a text is no token.
+/// Why a text is not a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is something else altogether.
+    /// It does not look like a token.
     #[error("`{0}` is not a replay token: a token begins with `lr2:`")]
     Foreign(String),
     /// Made by another version.
@@ -53,22 +53,22 @@ pub enum TokenError {
     Truncated {
         /// The text.
         token: String,
-        /// How many fields it has.
+        /// The number of fields it has.
         fields: usize,
     },
     /// A character was lost or changed.
-    #[error("`{0}` is damaged: its check digits do not fit")]
+    #[error("`{0}` is damaged: its check digits do not match")]
     Damaged(String),
-    /// It means an execution whose token is written otherwise. One execution has one token, so that tokens can be
+    /// It names an execution whose token has another form. One execution has exactly one token, so that tokens can be
     /// compared.
-    #[error("`{token}` is not written as lastref writes it, which is `{written}`")]
+    #[error("`{token}` is not in the form that lastref prints, which is `{written}`")]
     Unusual {
         /// The text.
         token: String,
         /// The token of the same execution.
         written: String,
     },
-    /// A field says nothing known, though the check digits fit.
+    /// A field has an unknown value, although the check digits match.
     #[error("`{token}`: {reason}")]
     Field {
         /// The text.
@@ -78,20 +78,20 @@ pub enum TokenError {
     },
 }
 
-/// Whether a version of the form is older or newer than ours.
+/// Whether a version of the format is older or newer than ours.
 fn age(version: u32) -> &'static str {
     if version < VERSION { "an older" } else { "a newer" }
 }
 
-/// The version of the form that a text claims to have, if it looks like a token of any version.
+/// The version of the format that a text claims to have, if it looks like a token of any version.
 fn version(mark: &str) -> Option<u32> {
     let digits = mark.strip_prefix("lr").filter(|digits| !digits.is_empty())?;
-    // A version beyond any number is newer, too.
+    // A version too large for a number is newer, too.
     digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
 impl Token {
-    /// Whether `text` claims to be a token, of this version or another.
+    /// Whether `text` looks like a token, of this version or another.
     pub fn is_meant(text: &str) -> bool {
         text.trim().split_once(':').is_some_and(|(mark, _)| version(mark).is_some())
     }

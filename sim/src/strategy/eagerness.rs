@@ -1,9 +1,9 @@
 //! How eager a run is to let timers fire before ready tasks.
 //!
-//! Were a sleeper one candidate among equals at every step, a timeout of any length would nearly always win over the
-//! thirty steps that an answer takes, and few runs would see an answer at all. So a run draws one eagerness: half of
-//! the runs let time pass only when nothing else can run, the rest let a sleeper overtake at each step with a chance of
-//! one half down to one in 256.
+//! If a sleeper were one candidate among equals at every step, a timeout of any length would nearly always fire within
+//! the thirty steps that a response takes, and few runs would see the response. Each run therefore draws one
+//! eagerness: in half of the runs time passes only when no task is runnable; in the others a sleeper overtakes at each
+//! step with a chance of one half down to one in 256.
 
 use super::View;
 use crate::seed::Stream;
@@ -20,7 +20,7 @@ impl Eagerness {
         Eagerness { exponent: (drawn < 8).then_some(drawn + 1) }
     }
 
-    /// How many of the candidates are in the draw, and whether the sleeper is chosen outright.
+    /// The number of candidates in the draw, and whether the sleeper is chosen outright.
     pub(super) fn split(self, view: &View<'_>, stream: &mut Stream) -> Result<usize, usize> {
         let last = view.ready();
         if view.len() == last {

@@ -1,7 +1,7 @@
-//! No preemption but the ones that are forced: how a shrunk schedule is written down and run.
+//! No preemption except forced ones: the form in which a shrunk schedule is written and run.
 //!
-//! A forced switch is keyed by the task that runs and that task's own step number, not by the step of the whole run:
-//! taking one away then leaves the others where they were, and greedy deletion gets to the few that matter.
+//! A forced switch is keyed by the running task and that task's own step number, not by the step of the whole run:
+//! removing one switch then leaves the others in place, and greedy deletion reaches the few that matter.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Strategy, View};
 use crate::op::TaskKey;
 
-/// At its own step `turn`, task `from` is followed by task `to`, where an unforced run would have gone on otherwise.
+/// At its own step `turn`, task `from` is followed by task `to`, in place of the unforced successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Switch {
@@ -22,7 +22,7 @@ pub struct Switch {
     pub to: TaskKey,
 }
 
-/// Follows a list of forced switches. A switch to a task that cannot run is passed over.
+/// Follows a list of forced switches. A switch to a task that cannot run is skipped.
 #[derive(Debug)]
 pub struct Forced {
     switches: BTreeMap<(TaskKey, u32), TaskKey>,

@@ -1,8 +1,8 @@
-//! Who runs next: the choice that a search is made of, behind one engine-neutral trait.
+//! The choice of the task that runs next, behind one engine-neutral trait.
 //!
 //! A strategy sees every runnable task with the operation it has announced. A sleeper is one more candidate; choosing
-//! it advances the clock. Strategies draw from the run's `Schedule` substream only, and learn only from the
-//! [`Profile`] of the case, which is itself a function of the case: so a run replays from its seed alone.
+//! it advances the clock. Strategies draw from the run's `Schedule` substream only, and know only the [`Profile`] of
+//! the case, which is itself a function of the case. A run therefore replays from its seed alone.
 
 mod eagerness;
 mod forced;
@@ -29,20 +29,20 @@ use crate::seed::{Purpose, Stream};
 pub struct Candidate {
     /// The task, numbered in this run.
     pub task: TaskId,
-    /// The task, named across schedules.
+    /// The task's key, the same in all schedules.
     pub key: TaskKey,
-    /// What it is about to do; `None` before its first operation.
+    /// Its next operation; `None` before its first operation.
     pub op: Option<Op>,
-    /// How many decisions were taken while this task ran: its own step number.
+    /// The number of decisions while this task ran: its own step number.
     pub turn: u32,
-    /// The moment it sleeps until, in nanoseconds of virtual time, if it is asleep. Choosing it advances the clock.
+    /// Its deadline in nanoseconds of virtual time, if it is asleep. Choosing it advances the clock.
     pub deadline_ns: Option<u64>,
 }
 
 /// What a strategy sees at a decision.
 ///
-/// The candidates are the runnable tasks by number, then at most one sleeper: the one with the earliest deadline, if the
-/// drift allows it to overtake or nothing else can run. There is always one.
+/// The candidates are the runnable tasks by number, then at most one sleeper: the one with the earliest deadline, if
+/// the drift allows it to overtake or no task is runnable. There is always at least one candidate.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     pub(crate) ready: &'a TaskSet,
@@ -55,7 +55,7 @@ pub struct View<'a> {
     pub current_key: TaskKey,
     /// That task's own step number.
     pub current_turn: u32,
-    /// The task that ran last asks to be passed over, as a spin loop does.
+    /// The task that ran last yields, as a spin loop does.
     pub yielding: bool,
 }
 
@@ -67,13 +67,13 @@ pub(crate) struct Asleep {
 }
 
 impl View<'_> {
-    /// How many candidates there are.
+    /// The number of candidates.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.ready_count + usize::from(self.asleep.is_some())
     }
 
-    /// How many of them are no sleepers.
+    /// The number of candidates that are not sleepers.
     pub fn ready(&self) -> usize {
         self.ready_count
     }
@@ -111,14 +111,14 @@ impl View<'_> {
         Candidate { task, key: *key, op: *op, turn: *turn, deadline_ns }
     }
 
-    /// Where `task` stands among the candidates.
+    /// The index of `task` among the candidates.
     pub fn position(&self, task: TaskId) -> Option<usize> {
         let is_asleep = || self.asleep.is_some_and(|asleep| asleep.task == task).then_some(self.ready_count);
         self.ready.position(task).or_else(is_asleep)
     }
 
-    /// The choice with no preemption: the current task if it can go on, else the first. A task that yields is followed by
-    /// the next ready one in the order of numbers, so that no task that yields keeps another from running.
+    /// The choice without preemption: the current task if it can continue, else the first. A task that yields is
+    /// followed by the next ready one in the order of numbers, so that yielding tasks do not starve another.
     pub fn unforced(&self) -> usize {
         match self.position(self.current) {
             Some(place) if !self.yielding => place,
@@ -128,21 +128,21 @@ impl View<'_> {
     }
 }
 
-/// What is known of a case before a run: a function of the case, from reference runs with fixed seeds.
+/// Advance knowledge of a case: a function of the case, from reference runs with fixed seeds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// The most decisions among more than one candidate that a reference run took.
     pub choices: u32,
-    /// Decisions per task, children included, the most of any reference run.
+    /// Decisions per task, including its children, the most of any reference run.
     pub events: BTreeMap<TaskKey, u32>,
 }
 
-/// Decides, step by step, which task of one run goes next.
+/// Chooses, step by step, the task of one run that takes the step.
 pub trait Strategy: fmt::Debug {
-    /// Chooses: the place of a candidate. Called once per step among several candidates.
+    /// Returns the index of a candidate. Called once per step with several candidates.
     fn choose(&mut self, view: &View<'_>) -> usize;
 
-    /// Whether it is to be called at the steps with one candidate too, as one that counts the steps of tasks has to be.
+    /// Whether to call it at steps with one candidate too, for a strategy that counts the steps of tasks.
     fn watches(&self) -> bool {
         false
     }
@@ -152,9 +152,9 @@ pub trait Strategy: fmt::Debug {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum StrategyName {
-    /// Each run is given to one of the others by its seed.
+    /// Each run uses one of the others, chosen by its seed.
     Mix,
-    /// Every runnable task is as likely as every other.
+    /// Every runnable task is equally likely.
     Random,
     /// Probabilistic concurrency testing of this depth.
     Pct(u32),
@@ -163,7 +163,7 @@ pub enum StrategyName {
 }
 
 impl StrategyName {
-    /// The names that a list shows.
+    /// The names to list.
     pub const ALL: [StrategyName; 4] =
         [StrategyName::Mix, StrategyName::Random, StrategyName::Pct(3), StrategyName::Urw];
 
@@ -172,7 +172,7 @@ impl StrategyName {
         let stream = Stream::new(seed, Purpose::Schedule);
         match self {
             StrategyName::Mix => {
-                // No single strategy wins everywhere, and which one wins is not known before: a third each.
+                // No single strategy is best everywhere, and the best one is unknown in advance: a third each.
                 let parts = [StrategyName::Random, StrategyName::Pct(3), StrategyName::Urw];
                 let nth = Stream::new(seed, Purpose::Portfolio).below(parts.len() as u64);
                 parts[nth as usize].build(seed, profile)

@@ -1,10 +1,10 @@
 //! Probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi and Nagarakatti, ASPLOS 2010).
 //!
-//! Each task gets a random priority; the runnable task of the highest priority goes, until one of `depth - 1` change
-//! points, drawn over the run's length, drops the current task below all others. A bug of depth d that k steps and n
-//! tasks allow is found with a chance of at least 1/(n·k^(d-1)) per run.
+//! Each task gets a random priority; the runnable task of the highest priority runs, until one of `depth - 1` change
+//! points, drawn over the run's length, drops the current task below all others. A bug of depth d in a program of k
+//! steps and n tasks is found with a chance of at least 1/(n·k^(d-1)) per run.
 //!
-//! Deviations from the paper: the run's length k is that of the case's reference runs, not of this run; a step with one
+//! Deviations from the paper: the length k is that of the case's reference runs, not of this run; a step with one
 //! candidate is not counted (section 4.1: change points in sequential execution are useless); at most one change point
 //! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
 //! task that yields drops below all others, so that a spin loop ends.
@@ -17,11 +17,11 @@ use crate::seed::Stream;
 #[derive(Debug)]
 pub struct Pct {
     stream: Stream,
-    /// By task number; the higher goes first.
+    /// By task number; the higher priority runs first.
     priorities: Vec<u64>,
     change_points: Vec<u32>,
     choices: u32,
-    /// The next priority below all that were given.
+    /// The next priority below all that were assigned.
     lowest: u64,
 }
 
@@ -50,7 +50,7 @@ impl Strategy for Pct {
     fn choose(&mut self, view: &View<'_>) -> usize {
         let most = view.tasks().map(TaskId::index).max().unwrap_or(0);
         while self.priorities.len() <= most.max(view.current.index()) {
-            // Above every dropped priority; ties are broken by number, and are as good as absent in 2^63 values.
+            // Above every dropped priority; ties are broken by number, and are negligible among 2^63 values.
             self.priorities.push((1 << 32) + (self.stream.next_u64() >> 1).saturating_sub(1 << 32));
         }
         if view.len() > 1 {

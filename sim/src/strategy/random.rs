@@ -1,4 +1,4 @@
-//! Every runnable task is as likely as every other, at every step.
+//! Every runnable task is equally likely, at every step.
 
 use super::eagerness::Eagerness;
 use super::{Strategy, View};

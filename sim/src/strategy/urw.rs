@@ -1,12 +1,12 @@
 //! A uniform random walk over the remaining events, after the URW of Zhao, Wolff, Mathur and Roychoudhury (ASPLOS 2025),
 //! as shuttle also has it.
 //!
-//! A task is chosen with a weight of the events it has still to run, those of the children it has still to spawn
-//! included. If the counts are right, every interleaving is equally likely, where the plain random walk favours those
-//! that finish short tasks early.
+//! A task is chosen with a weight: the number of events that it, and the children that it has yet to spawn, have still
+//! to run. If the counts are right, every interleaving is equally likely; the plain random walk favours interleavings
+//! in which short tasks finish early.
 //!
-//! Deviations: the counts come from the case's reference runs instead of the hunt's first run, so that each run replays
-//! alone; a task that no reference run had counts as one with the fewest events; sleepers follow the run's eagerness.
+//! Deviations: the counts come from the case's reference runs, not from the hunt's first run, so that each run replays
+//! alone; a task that no reference run had gets the fewest events; sleepers follow the run's eagerness.
 
 use super::eagerness::Eagerness;
 use super::{Profile, Strategy, View};
@@ -20,7 +20,7 @@ pub struct Urw {
     eagerness: Eagerness,
     events: Vec<(TaskKey, u32)>,
     fewest: u32,
-    /// By task number: what remains.
+    /// By task number: the remaining events.
     remaining: Vec<Option<u32>>,
 }
 
@@ -49,7 +49,7 @@ impl Urw {
             if self.remaining[task].is_none() {
                 let expected = self.expected(view.key(id));
                 self.remaining[task] = Some(expected);
-                // It was spawned by the task that ran last, whose count included it until now.
+                // It was spawned by the task that ran last, whose count included it so far.
                 if let Some(Some(parent)) = self.remaining.get_mut(view.current.index())
                     && id != view.current
                 {

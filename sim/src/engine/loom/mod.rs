@@ -1,15 +1,15 @@
 //! loom below the facade: every interleaving of a small configuration, with C11 weak memory.
 //!
-//! loom decides inside its own primitives, so the facade's arms for it are loom's types. Two things are added. What a task
-//! does is recorded as it happens. And each resource of the ledger has a probe, a relaxed atomic that every ledger call
-//! touches: loom prunes interleavings by the objects that threads touch, and would never try a use and a release of the
-//! same resource in both orders if it could not see them. A relaxed access orders nothing.
+//! loom decides inside its own primitives, so the facade's arms for it are loom's types. Two things are added. Each
+//! operation of a task is recorded as it happens. And each resource of the ledger has a probe, a relaxed atomic that
+//! every ledger call touches: loom prunes interleavings by the objects that threads touch, so without the probe it
+//! would never try a use and a release of one resource in both orders. A relaxed access orders nothing.
 //!
 //! After a finding nothing is unwound: the finding is sent and the OS thread parks for good (`run::report_and_park`).
-//! loom tells its own findings by panicking, and a destructor that calls into loom while that panic unwinds may panic
-//! again and abort the process. So the panic hook notes the finding, and the first operation of the facade that a
-//! destructor asks for, or else the end of the task's own code, reports and parks ([`quiet`]). Not the hook
-//! itself: a thread that stays in the hook would block whoever changes the hook, as test runners do.
+//! loom reports its own findings by panicking, and a destructor that calls into loom while that panic unwinds may
+//! panic again and abort the process. The panic hook therefore only records the finding. The first facade operation of
+//! a destructor, or else the end of the task's own code, reports it and parks ([`quiet`]). The hook itself must not
+//! park: a thread that stays in the hook would block a thread that changes the hook, as test runners do.
 
 mod poison;
 mod probed;
@@ -45,16 +45,16 @@ loom::thread_local! {
 
 thread_local! {
     static PROBES: RefCell<Vec<(ObjectId, Rc<loom::sync::atomic::AtomicUsize>)>> = const { RefCell::new(Vec::new()) };
-    /// loom's cells, which are not `Sync`, so that the facade's cannot hold them.
+    /// loom's cells are not `Sync`, so the facade's cells cannot contain them.
     static CELLS: RefCell<Vec<(ObjectId, Rc<loom::cell::UnsafeCell<()>>)>> = const { RefCell::new(Vec::new()) };
     /// The cell being accessed, for the report should loom find a race.
     static TOUCHED: Cell<ObjectId> = const { Cell::new(ObjectId::NONE) };
     static LOCKS: RefCell<Locks> = const { RefCell::new(Locks { waits: BTreeMap::new(), holders: Vec::new() }) };
-    /// Threads whose handles were dropped: the body waits for them too, as every task must end.
+    /// Threads whose handles were dropped: the body also waits for them, since every task must end.
     static LEFT: RefCell<Vec<loom::thread::JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Who waits for what, and who holds what. loom's own report of a deadlock says neither.
+/// What each task waits for, and the holder of each lock. loom's own report of a deadlock contains neither.
 #[derive(Default)]
 struct Locks {
     waits: BTreeMap<TaskId, (Op, Need)>,
@@ -64,11 +64,11 @@ struct Locks {
 /// What an operation that may block needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
-    /// The lock that it is about.
+    /// The lock of the operation.
     Lock,
-    /// A notification; it gives this mutex up meanwhile.
+    /// A notification; the task releases this mutex meanwhile.
     Notification(ObjectId),
-    /// The mutex that it gave up: the notification has come.
+    /// The mutex that the task released: it has been notified.
     Again(ObjectId),
     /// The end of that task.
     End(TaskId),
@@ -85,7 +85,7 @@ impl Locks {
         }
     }
 
-    /// Which one of several a notification is for, loom does not say.
+    /// loom does not report which of several waiters is notified.
     fn notified(&mut self, op: Op) {
         let waiters = self.waits.values_mut().filter(|(wait, _)| wait.kind == OpKind::Wait && wait.object == op.object);
         let waiters: Vec<&mut (Op, Need)> = waiters.collect();
@@ -98,7 +98,7 @@ impl Locks {
         }
     }
 
-    /// The task has carried the operation out.
+    /// The task has completed the operation.
     fn done(&mut self, task: TaskId, op: Op) {
         let waited = self.waits.remove(&task);
         match op.kind {
@@ -128,21 +128,21 @@ pub(crate) fn observe(op: Op) {
         run.step += 1;
         run.operated(op);
     });
-    // loom lets a task that never yields go on for ever.
+    // loom lets a task that never yields run forever.
     if SPIN.with(|spin| spin.borrow_mut().announce(op)) && !std::thread::panicking() {
         loom::thread::yield_now();
         settle();
     }
 }
 
-/// The operation that is about to be observed has changed something, though its kind may change nothing.
+/// The operation about to be observed has changed something, although its kind may change nothing.
 pub(crate) fn has_changed_something() {
     SPIN.with(|spin| spin.borrow_mut().end());
 }
 
-/// An operation that never waits is about to be asked of loom. After a panic of loom's own nothing of it can be trusted:
-/// what the hook noted is reported, and the thread stays here. While another panic unwinds the task, the operation happens
-/// at once: a switch would let other tasks see the panic.
+/// Called before an operation of loom that never waits. After a panic of loom's own none of its operations can be
+/// trusted: the finding that the hook recorded is reported, and the thread parks here. While another panic unwinds the
+/// task, the operation happens at once: a switch would let other tasks see the panic.
 pub(crate) fn quiet() -> Quiet {
     let unwinding = std::thread::panicking();
     if unwinding {
@@ -154,7 +154,7 @@ pub(crate) fn quiet() -> Quiet {
     Quiet { unwinding }
 }
 
-/// No switch happens until it is dropped, if a panic unwinds this task.
+/// While it exists, no switch happens if a panic unwinds this task.
 #[must_use]
 pub(crate) struct Quiet {
     unwinding: bool,
@@ -168,8 +168,8 @@ impl Drop for Quiet {
     }
 }
 
-/// An operation is about to be asked of loom that may wait. A destructor that waits while a panic unwinds its task has no
-/// way on: the panic is reported as the finding that it is, and the thread stays here.
+/// Called before an operation of loom that may wait. A destructor that waits while a panic unwinds its task cannot
+/// continue: the panic is reported as the finding, and the thread parks here.
 pub(crate) fn may_wait() {
     if std::thread::panicking() {
         panics::note_unwinding();
@@ -177,7 +177,7 @@ pub(crate) fn may_wait() {
     }
 }
 
-/// Notes what the task is about to ask of loom, should it wait for that.
+/// Records what the task is about to wait for in loom, in case it blocks.
 pub(crate) fn asks(op: Op, need: Need) {
     settle();
     let (task, op) = (me(), Op { location: run::with(|run| run.placed(op.location)).unwrap_or(op.location), ..op });
@@ -189,7 +189,7 @@ pub(crate) fn asks(op: Op, need: Need) {
     });
 }
 
-/// The finding, once loom has said that no thread can go on.
+/// The finding, after loom has reported that no thread can run.
 pub(crate) fn deadlock() -> Violation {
     let blocked = |locks: &Locks, (task, (op, need)): (&TaskId, &(Op, Need))| {
         let awaits = match need {
@@ -207,7 +207,7 @@ pub(crate) fn deadlock() -> Violation {
     }
 }
 
-/// Makes the run know whose code goes on: loom may have switched inside the last operation.
+/// Tells the run which task's code continues: loom may have switched inside the last operation.
 pub(crate) fn settle() {
     let task = me();
     run::with(|run| run.resumes(task, run.step, run.now_ns));
@@ -252,8 +252,8 @@ fn find<T>(registry: &'static Registry<T>, object: ObjectId) -> Option<Rc<T>> {
 pub(crate) fn probe(op: Op) {
     let quiet = quiet();
     if let Some(probe) = find(&PROBES, op.object) {
-        // A use too: loom keeps one last access per atomic, so that after two loads a write of the second reader's is
-        // not tried before the first reader's load. Found by a defect that went unseen in a complete exploration.
+        // A use counts too: loom keeps one last access per atomic, so after two loads a write by the second reader is
+        // not tried before the first reader's load. Found by a defect that a complete exploration missed.
         probe.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
     }
     drop(quiet);
@@ -270,7 +270,7 @@ pub(crate) fn spawn(
     settle();
     let id = run::with(|run| run.spawned(name).0).unwrap_or(TaskId::MAIN);
     if id.index() >= loom::MAX_THREADS {
-        // loom has an assertion of its own, which says neither how many nor where.
+        // loom's own assertion names neither the limit nor the source line.
         let most = loom::MAX_THREADS;
         engine::void(Void::Misuse(format!(
             "loom explores at most {most} threads, the body's own included, and the one that is started at {location} is \
@@ -289,7 +289,7 @@ pub(crate) fn spawn(
     (id, handle)
 }
 
-/// Keeps a handle that the component let go.
+/// Keeps a handle that the component dropped.
 pub(crate) fn leave(handle: loom::thread::JoinHandle<()>) {
     LEFT.with_borrow_mut(|left| left.push(handle));
 }
@@ -299,14 +299,14 @@ pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) record: Record,
     pub(crate) watched: Watched,
-    /// How many times an execution may take a task off that could go on; `None` is no bound.
+    /// How many times an execution may preempt a task that could continue; `None` means no bound.
     pub(crate) preemptions_max: Option<u8>,
     pub(crate) branches_max: usize,
     pub(crate) executions_max: u64,
     pub(crate) body: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// What an exploration came to.
+/// The result of an exploration.
 #[derive(Debug)]
 pub(crate) struct Explored {
     pub(crate) executions: u64,
@@ -338,7 +338,7 @@ impl Tally {
     }
 }
 
-/// Explores on an OS thread of its own, so that a finding can leave that thread parked where it stands.
+/// Explores on an OS thread of its own, so that a finding can leave that thread parked.
 pub(crate) fn explore(setup: Setup) -> Explored {
     panics::install();
     let (sender, receiver) = channel();
@@ -371,7 +371,7 @@ pub(crate) fn explore(setup: Setup) -> Explored {
         panics::guard(false);
         assert!(checked.is_some(), "invariant: a failed exploration does not return");
     });
-    // The sender lives in the thread: this ends with a finding, or when the thread is done.
+    // The thread owns the sender: this loop ends with a finding, or when the thread ends.
     let outcome = receiver.recv().ok();
     if outcome.is_none()
         && let Err(panic) = thread.join()
@@ -412,7 +412,7 @@ fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally)
     }
 }
 
-/// loom knows no time: a timed wait lets others run once, then its time is over.
+/// loom has no time: a timed wait lets other tasks run once, then times out.
 pub(crate) fn pass_time(duration: std::time::Duration) {
     may_wait();
     loom::thread::yield_now();

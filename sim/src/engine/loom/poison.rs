@@ -1,7 +1,7 @@
-//! A lock of loom's that was given back while a panic unwound its holder: loom's own lock panics when it is taken again.
+//! A lock of loom's that was released while a panic unwound its holder: loom's own lock panics when it is taken again.
 //!
-//! The facade's locks are never poisoned, and the other engines go on after a panic that is caught. Under loom the search
-//! says that it cannot.
+//! The facade's locks are never poisoned, and the other engines continue after a panic that is caught. Under loom the
+//! search ends with an error that says it cannot.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::engine;
 use crate::void::Void;
 
-/// Whether a lock was given back so.
+/// Whether the lock was released during such a panic.
 #[derive(Debug, Default)]
 pub(crate) struct Poison(AtomicBool);
 
 impl Poison {
-    /// The lock is given back.
+    /// The lock is released.
     pub(crate) fn note(&self) {
         if std::thread::panicking() {
             self.0.store(true, Ordering::Relaxed);

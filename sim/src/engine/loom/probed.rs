@@ -1,11 +1,11 @@
-//! An atomic of loom whose loads no later write forgets.
+//! An atomic of loom that explores both orders of each load and a later write.
 //!
-//! loom decides which orders to try by the last access to each atomic, and keeps one. If a task loads, another loads and
-//! then stores, the store is compared with its own task's load only: the order in which it comes before the first load is
-//! never tried, and loom calls that "complete". So each task's loads also touch a probe of that task's own, an atomic that
-//! nothing else uses, and a write first touches the probes of the other tasks that have loaded since the write before it.
-//! A task's probe meets nobody's but those writes, so it costs a branch a load and adds few executions. Probes are
-//! relaxed and order nothing.
+//! loom chooses the orders to try by the last access to each atomic, and keeps only one. If a task loads, and another
+//! loads and then stores, the store is compared with its own task's load only: the order in which it precedes the
+//! first load is never tried, and loom reports "complete". Each task's loads therefore also touch a probe of that
+//! task's own, an atomic with no other use, and a write first touches the probes of the other tasks that have loaded
+//! since the previous write. Only those writes access a task's probe, so it costs one branch per load and adds few
+//! executions. Probes are relaxed and order nothing.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +18,7 @@ const TASKS: usize = loom::MAX_THREADS;
 /// One of loom's atomics, with its probes.
 pub(crate) struct Probed<A> {
     atomic: A,
-    /// By task. All are made with the atomic: one made later would be a race with its first use, as loom sees it.
+    /// By task. All are created with the atomic: to loom, one created later would race with its first use.
     probes: [AtomicUsize; TASKS],
     /// The tasks that have loaded since the last write.
     readers: Mutex<[bool; TASKS]>,
@@ -42,7 +42,7 @@ impl<A> Probed<A> {
     pub(crate) fn write<R>(&self, write: impl FnOnce(&A) -> R) -> R {
         let mut touched = [false; TASKS];
         touched[me().index()] = true;
-        // Others may load while a probe is touched; those that do are touched too.
+        // Other tasks may load while a probe is touched; their probes are touched too.
         while let Some(reader) = self.next_reader(&touched) {
             touched[reader] = true;
             self.touch(reader);

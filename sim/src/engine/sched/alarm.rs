@@ -1,11 +1,11 @@
-//! The alarm: one task of the run that sleeps on behalf of every timer of a future.
+//! The alarm: one task of the run that sleeps on behalf of all timers of futures.
 //!
-//! A timer belongs to a waker, not to the task that polled it last: when its time comes, that task may have ended, or
-//! may wait for a lock. So a task of its own sleeps until the earliest deadline and wakes the wakers.
+//! A timer belongs to a waker, not to the task that polled it last: when it expires, that task may have ended, or may
+//! wait for a lock. A separate task therefore sleeps until the earliest deadline and wakes the wakers.
 //!
 //! The alarm is not part of the component. The run ends without it, and a deadlock report does not list it. Its key is
-//! a constant and not one of its starter's children: which task starts it depends on the schedule, and must shift no
-//! other task's draws. Its clock begins empty, so that it orders no access to plain memory before another.
+//! a constant and not that of a child of its starter: the schedule decides which task starts it, which must not shift
+//! another task's draws. Its clock starts empty, so that it does not order accesses to plain memory.
 
 use std::panic::Location;
 
@@ -16,7 +16,7 @@ use crate::op::{ObjectId, TaskId};
 #[derive(Debug)]
 pub(super) struct Alarm {
     pub(super) task: TaskId,
-    /// Every other task has finished, so this one has to.
+    /// Every other task has finished, so the alarm must end.
     pub(super) is_closing: bool,
 }
 
@@ -37,12 +37,12 @@ pub(crate) fn start_alarm(body: Box<dyn FnOnce()>, location: &'static Location<'
     }
 }
 
-/// Moves the moment at which the alarm wakes.
+/// Sets the time at which the alarm wakes.
 pub(crate) fn set_alarm(deadline_ns: Option<u64>) {
     with(|kernel| kernel.set_alarm(deadline_ns));
 }
 
-/// The alarm's task waits for that moment. False: it has to end.
+/// The alarm's task waits for that time. False: it must end.
 pub(crate) fn await_alarm(deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
     let is_closing = with(|kernel| {
         let is_closing = kernel.halted || kernel.alarm.as_ref().is_none_or(|alarm| alarm.is_closing);

@@ -1,9 +1,9 @@
-//! Vector clocks: what happened before what, as the memory model sees it and not as the schedule happened to order it.
+//! Vector clocks: happens-before as the memory model defines it, not as the schedule happened to order operations.
 //!
-//! A race check must not be fooled by the schedule. A relaxed store orders nothing, so a cell read after one is a race
+//! A race check must not depend on the schedule. A relaxed store orders nothing, so reading a cell after one is a race
 //! even in the runs where the values come out right. The rules are those of C11 on the values of a sequentially
 //! consistent execution: a release store starts a release sequence, read-modify-writes continue it, a plain store ends
-//! it; an acquire load joins it; fences lend their strength to the relaxed operations beside them.
+//! it; an acquire load joins it; a fence extends its ordering to the relaxed operations beside it.
 
 use smallvec::SmallVec;
 

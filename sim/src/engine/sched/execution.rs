@@ -1,7 +1,7 @@
 //! One run under the kernel, from its setup to its end.
 //!
-//! The kernel decides which task goes on before it asks for a switch, so coroutines only carry out what was decided. Two
-//! sources of them do that, [`fiber`](super::fiber) and [`shuttle`](super::shuttle), and this is what both share.
+//! The kernel chooses the next task before it requests a switch, so coroutines only perform the switch. Two kinds of
+//! coroutines do so, [`fiber`](super::fiber) and [`shuttle`](super::shuttle); this code is common to both.
 
 use std::cell::{OnceCell, RefCell};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -15,16 +15,16 @@ use crate::run::{self, Outcome, Record};
 use crate::strategy::{Strategy, Switch};
 use crate::watch::Watched;
 
-/// Where the stacks of tasks come from.
+/// The source of the tasks' stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coroutines {
     /// Our own.
     Fiber,
-    /// shuttle's, to check ours against.
+    /// shuttle's, to check ours.
     Shuttle,
 }
 
-/// One run to be.
+/// A run to be made.
 pub(crate) struct Setup {
     pub(crate) begin: Begin,
     /// Of each task.
@@ -32,7 +32,7 @@ pub(crate) struct Setup {
     pub(crate) body: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// What the kernel has to know of it.
+/// What the kernel must know about the run.
 pub(crate) struct Begin {
     pub(crate) seed: u64,
     pub(crate) strategy: Box<dyn Strategy>,
@@ -56,7 +56,7 @@ pub(crate) struct Ended {
 
 thread_local! {
     static BODY: RefCell<Option<Arc<dyn Fn() + Send + Sync>>> = const { RefCell::new(None) };
-    /// The kernel of this OS thread, from its first run on. It is kept for good: an OS thread that makes runs makes many.
+    /// The kernel of this OS thread, kept from its first run on, since an OS thread that makes runs makes many.
     static KEPT: OnceCell<&'static RefCell<Kernel>> = const { OnceCell::new() };
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn execute(setup: Setup) -> Ended {
 
 /// What the first task does.
 pub(super) fn main_task() {
-    // Taken, so that what the body captured goes with the run and not with the OS thread.
+    // Taken, so that the body's captures are dropped with the run and not with the OS thread.
     let body = BODY.take();
     with(Kernel::resume);
     if let Some(body) = body {
@@ -100,8 +100,8 @@ pub(super) fn main_task() {
     finish(Location::caller());
 }
 
-/// What the kernel decided, or decides now. Called outside of any task, where a panic of the kernel's own would unwind
-/// the engine and the run with it: such a panic ends the run as a bug of the harness.
+/// Returns the kernel's decision, or takes one now. Called outside of any task, where a panic of the kernel's own
+/// would unwind the engine and the run with it: such a panic ends the run as a bug of the harness.
 pub(super) fn next() -> Next {
     let decided = catch_unwind(AssertUnwindSafe(|| {
         with(|kernel| match kernel.pending.take() {

@@ -1,8 +1,8 @@
 //! Our own coroutines: each task runs on a stack of its own, and all of them on one OS thread.
 //!
-//! The switch itself is corosensei's, a few instructions in either direction. Stacks are kept by the OS thread from run to
-//! run: pages are committed as they are touched, once, and below each stack lies a guard page, whose touch
-//! [`overflow`](crate::engine::overflow) reports.
+//! corosensei performs the switch, a few instructions in either direction. The OS thread keeps the stacks from run to
+//! run: pages are committed once, when they are touched, and below each stack is a guard page;
+//! [`overflow`](crate::engine::overflow) reports a touch of it.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,21 +17,21 @@ use super::with;
 use crate::op::TaskId;
 use crate::panics;
 
-/// It gives the kernel's decision, if it knows it already, for the loop below to carry out.
+/// It yields the kernel's decision, if already taken, for the loop below to carry out.
 type Fiber = Coroutine<(), Option<Next>, (), DefaultStack>;
 
-/// The fibers of the run that this OS thread makes, and the stacks that wait for the next.
+/// The fibers of the run that this OS thread makes, and the free stacks for the next one.
 struct Fibers {
     stack_bytes: usize,
-    /// By task; none while the fiber runs, and none of a task that has ended.
+    /// By task; none while the fiber runs, and none for a task that has ended.
     live: Vec<Option<Fiber>>,
     idle: Vec<DefaultStack>,
 }
 
 thread_local! {
-    /// The fibers of this OS thread, kept for good as its kernel is.
+    /// The fibers of this OS thread, kept forever like its kernel.
     static FIBERS: Cell<Option<&'static RefCell<Fibers>>> = const { Cell::new(None) };
-    /// The way out of the fiber that runs.
+    /// The yielder of the fiber that runs.
     static YIELDER: Cell<*const Yielder<(), Option<Next>>> = const { Cell::new(ptr::null()) };
 }
 
@@ -49,7 +49,7 @@ pub(super) fn execute(stack_bytes: usize) {
     let fibers = fibers();
     fibers.borrow_mut().take_stacks_of(stack_bytes);
     spawn(main_task);
-    // What a task panics with is caught on its own stack; what comes through nevertheless is the harness's own.
+    // A task's panic is caught on its own stack; a panic that arrives here is the harness's own.
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let mut decided = None;
         while let Next::Task(task) = decided.take().unwrap_or_else(next) {
@@ -73,7 +73,7 @@ pub(super) fn spawn(body: impl FnOnce() + 'static) {
 }
 
 fn resume(fibers: &RefCell<Fibers>, task: TaskId) -> Option<Next> {
-    // Out of the list while it runs, since it may start other fibers.
+    // Removed from the list while it runs, since it may start other fibers.
     let fiber = fibers.borrow_mut().live.get_mut(task.index()).and_then(Option::take);
     let Some(mut fiber) = fiber else { unreachable!("invariant: a task that is chosen has a fiber that is suspended") };
     let result = fiber.resume(());
@@ -90,13 +90,13 @@ fn resume(fibers: &RefCell<Fibers>, task: TaskId) -> Option<Next> {
     }
 }
 
-/// Lets the task go on that the kernel has decided on; returns when this one is chosen again.
+/// Switches to the task that the kernel has chosen; returns when this task is chosen again.
 #[expect(unsafe_code, reason = "the fiber's way out is kept as a pointer; see the argument at the block")]
 pub(super) fn switch(decided: Option<Next>) {
     let yielder = YIELDER.get();
-    // SAFETY: only the code of a running fiber comes here. Each fiber sets `YIELDER` to its own yielder when it begins and
-    // again whenever it goes on, so the pointer is that of this very fiber; the yielder lies at the base of its stack, and
-    // lives as long as the fiber has not ended.
+    // SAFETY: only the code of a running fiber comes here. Each fiber sets `YIELDER` to its own yielder when it begins
+    // and again whenever it resumes, so the pointer is that of this very fiber; the yielder lies at the base of its
+    // stack, and lives as long as the fiber has not ended.
     unsafe { (*yielder).suspend(decided) };
     YIELDER.set(yielder);
 }
@@ -119,14 +119,14 @@ impl Fibers {
         }
     }
 
-    /// Takes the stacks back of the tasks that the run leaves unfinished.
+    /// Recovers the stacks of the tasks that the run leaves unfinished.
     #[expect(unsafe_code, reason = "a task is left in the middle of its code; see the argument at the block")]
     fn abandon(&mut self) {
         for mut fiber in self.live.drain(..).flatten() {
-            // SAFETY: the fiber is never resumed, so nothing on its stack is used by itself any more. What lies there is
-            // leaked, not dropped; it belongs to a run that is over, none of whose code runs again, and its facade objects
-            // refuse to be used in another run. What other safe code may hold of it, in a static, is left dangling: the
-            // same that shuttle accepts for its executions that fail.
+            // SAFETY: the fiber is never resumed, so its own code uses nothing on its stack any more. The values there
+            // are leaked, not dropped; they belong to a run that is over, whose code does not run again, and its
+            // facade objects refuse to be used in another run. A pointer into the stack that other safe code kept in a
+            // static is left dangling, which shuttle accepts too for executions that fail.
             unsafe { fiber.force_reset() };
             self.idle.push(fiber.into_stack());
         }

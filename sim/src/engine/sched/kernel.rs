@@ -1,10 +1,10 @@
-//! The kernel of the scheduled engines: tasks, who is ready, who sleeps, what blocks whom, and the decision.
+//! The kernel of the scheduled engines: tasks, their states (ready, sleeping, blocked), and the scheduling decision.
 //!
-//! It needs coroutines from below and a [`Strategy`] from above, and knows neither kind. It decides
-//! before it asks for a switch, so that a step by which the same task goes on costs no switch at all.
+//! It uses coroutines below and a [`Strategy`] above, and does not depend on a kind of either. It chooses the next
+//! task before it requests a switch: if the current task continues, there is no switch.
 //!
-//! A task whose announced operation cannot go on (a lock that is held) is not ready and is never offered to the
-//! strategy; it becomes ready again the moment the operation could go on. So no step is spent on a vain attempt.
+//! A task whose announced operation cannot proceed (a lock that is held) is not ready and is never offered to the
+//! strategy; it becomes ready as soon as the operation can proceed. No step is spent on a failed attempt.
 
 use std::panic::Location;
 
@@ -23,7 +23,7 @@ use crate::strategy::{Asleep, Forced, Strategy, Switch, View};
 use crate::violation::{Violation, ViolationKind};
 use crate::void::Void;
 
-/// What a task needs before its announced operation can go on.
+/// What a task needs before its announced operation can proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     Nothing,
@@ -43,18 +43,18 @@ pub(super) enum Next {
     Halt,
 }
 
-/// Whether the current task goes on by itself.
+/// Whether the current task continues by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Go {
     Stay,
     Switch,
-    /// The run has ended: nothing is scheduled any more, everything succeeds at once.
+    /// The run has ended: nothing is scheduled any more, every operation succeeds at once.
     Over,
-    /// It cannot go on, and no other task can be let run.
+    /// The task cannot continue, and no other task can run.
     Stuck,
 }
 
-/// How much a task has run.
+/// How many steps a task has made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TaskTurns {
     pub(crate) key: TaskKey,
@@ -73,9 +73,9 @@ pub(crate) struct Task {
     /// What the announced operation needs.
     need: Need,
     pub(super) clock: Clock,
-    /// What an acquire fence would join: the clocks that relaxed loads have seen.
+    /// Clocks that relaxed loads have seen, for an acquire fence to join.
     pub(super) seen: Clock,
-    /// What a release fence lends to later relaxed stores.
+    /// The clock of a release fence, for later relaxed stores.
     pub(super) fenced: Option<Clock>,
     /// The condition variable it waits on, and whether a timed wait ran out.
     pub(super) waits_on: Option<ObjectId>,
@@ -103,25 +103,25 @@ pub(crate) struct Bounds {
     pub(crate) drift_ns: u64,
 }
 
-/// One run: its tasks and objects, and what it has shown so far. An OS thread keeps one, and each run begins it anew.
+/// One run: its tasks and objects, and its results so far. An OS thread keeps one object and reuses it for each run.
 #[derive(Debug)]
 pub(super) struct Kernel {
-    /// What the run has shown. Its step, task and moment are those of the kernel's last decision.
+    /// The results of the run. Its step, task and time are those of the kernel's last decision.
     pub(super) run: Run,
     pub(super) tasks: Vec<Task>,
     ready: TaskSet,
     sleepers: Vec<Sleeper>,
     slept: u32,
-    /// By how much sleepers that overtook ready tasks have advanced the clock.
+    /// The total time by which sleepers that overtook ready tasks have advanced the clock.
     early_ns: u64,
     pub(super) objects: Objects,
-    /// Whether something reads the clocks of happens-before: a plain cell has been used. What happened before the first
-    /// access orders no two accesses, so no clock is kept until then.
+    /// Whether a plain cell has been used, which reads the happens-before clocks. Events before the first access
+    /// cannot order two accesses, so no clock is kept until then.
     pub(super) tracks: bool,
     pub(super) current: TaskId,
     pub(super) pending: Option<Next>,
     pub(super) strategy: Box<dyn Strategy>,
-    /// The strategy wants to see a step also where there is no choice.
+    /// The strategy also wants to see steps without a choice.
     watches: bool,
     pub(super) coroutines: Coroutines,
     pub(super) steps: u32,
@@ -167,7 +167,7 @@ impl Kernel {
         }
     }
 
-    /// Begins a run. What was allocated for the one before is used again.
+    /// Begins a run. It reuses the allocations of the previous run.
     pub(super) fn begin(&mut self, setup: Begin) {
         let Begin { seed, strategy, bounds, record, watched, coroutines } = setup;
         self.run.begin(seed, record, Some(&watched));
@@ -185,17 +185,17 @@ impl Kernel {
         self.add_task(TaskId::MAIN, TaskKey::MAIN, None);
     }
 
-    /// What the run came to.
+    /// The outcome of the run.
     pub(super) fn end(&mut self) -> Ended {
         let switches = self.switches.take();
         let tasks = if switches.is_some() { self.turns() } else { Vec::new() };
         let outcome = self.run.finish(!self.halted);
-        // Nothing of the component's is kept until the next run.
+        // Values of the component are not kept until the next run.
         self.halted = true;
         Ended { outcome, switches: switches.unwrap_or_default(), tasks, choices: self.choices }
     }
 
-    /// A new task, ready to start. What its parent did before happened before it; the alarm has none.
+    /// A new task, ready to start. Its parent's earlier operations happened before it; the alarm has no parent.
     pub(super) fn add_task(&mut self, id: TaskId, key: TaskKey, parent: Option<TaskId>) {
         assert_eq!(id.index(), self.tasks.len(), "invariant: tasks are numbered in the order of creation");
         let mut clock = Clock::default();
@@ -226,7 +226,7 @@ impl Kernel {
         self.make_ready(id);
     }
 
-    /// From now on the clocks are kept.
+    /// Enables the clocks.
     #[cold]
     pub(super) fn track(&mut self) {
         self.tracks = true;
@@ -280,7 +280,7 @@ impl Kernel {
         go
     }
 
-    /// The current task does `op` while a panic unwinds it: without a decision.
+    /// The current task performs `op` while a panic unwinds it: without a decision.
     pub(super) fn pass(&mut self, op: Op, need: Need) -> Go {
         if self.halted {
             return Go::Over;
@@ -290,7 +290,7 @@ impl Kernel {
         if self.available(need) { Go::Stay } else { Go::Stuck }
     }
 
-    /// Decides, and says whether the current task goes on.
+    /// Takes a decision, and returns whether the current task continues.
     pub(super) fn go(&mut self) -> Go {
         let me = self.current;
         match self.decide() {
@@ -310,7 +310,7 @@ impl Kernel {
         }
     }
 
-    /// Notes what the task waits for, so that it is made ready, or no longer ready, when that changes.
+    /// Records what the task waits for, so that a change of it makes the task ready, or no longer ready.
     fn enlist(&mut self, task: TaskId, need: Need) {
         match need {
             Need::Nothing => {}
@@ -323,7 +323,7 @@ impl Kernel {
         }
     }
 
-    /// Puts the task among those that want the lock; it is ready exactly while the lock would admit it.
+    /// Adds the task to the lock's contenders; it is ready exactly while the lock would admit it.
     pub(super) fn contend(&mut self, task: TaskId, object: ObjectId, mode: Mode) {
         let lock = self.objects.lock(object);
         lock.contenders(mode).insert(task);
@@ -334,7 +334,7 @@ impl Kernel {
         }
     }
 
-    /// Makes each contender of a lock ready or not, as the lock now stands.
+    /// Makes each contender of a lock ready or not, by the lock's present state.
     pub(super) fn refresh(&mut self, object: ObjectId) {
         let lock = self.objects.lock(object);
         for mode in [Mode::Exclusive, Mode::Shared] {
@@ -361,7 +361,7 @@ impl Kernel {
         self.sleepers.push(Sleeper { deadline_ns, order: self.slept, task });
     }
 
-    /// The sleeper is woken before its time.
+    /// The sleeper is woken before its deadline.
     pub(super) fn unsleep(&mut self, task: TaskId) {
         self.sleepers.retain(|sleeper| sleeper.task != task);
     }
@@ -404,7 +404,7 @@ impl Kernel {
         self.choices += u32::from(count > 1);
         let from = &self.tasks[self.current.index()];
         let (from_key, from_turn) = (from.key, from.turn);
-        // Without a choice only a strategy that counts steps is asked.
+        // Without a choice, only a strategy that counts steps is called.
         let place = if count == 1 && !self.watches {
             0
         } else {
@@ -445,8 +445,8 @@ impl Kernel {
         Next::Task(chosen)
     }
 
-    /// The sleeper with the earliest deadline, if it may go now: when nothing is ready, or while the run's drift lasts.
-    /// The drift is a budget of the run and not of each step: a timer that re-arms could else starve a task for ever.
+    /// The sleeper with the earliest deadline, if it may run now: when no task is ready, or within the run's drift. The
+    /// drift is a budget of the run and not of each step: otherwise a timer that re-arms could starve a task forever.
     fn eligible_sleeper(&self) -> Option<Sleeper> {
         let sleeper = self.sleepers.iter().min_by_key(|sleeper| (sleeper.deadline_ns, sleeper.order)).copied()?;
         let ahead_ns = sleeper.deadline_ns.saturating_sub(self.now_ns);
@@ -476,7 +476,7 @@ impl Kernel {
         self.halt(violation)
     }
 
-    /// Sleepers overtake ready tasks by no more than this from here on; the bound that was there before.
+    /// Limits the further drift to this bound; returns the previous bound.
     pub(super) fn bound_drift(&mut self, drift_ns: u64) -> u64 {
         let bound = self.early_ns.saturating_add(drift_ns).min(self.bounds.drift_ns);
         std::mem::replace(&mut self.bounds.drift_ns, bound)
@@ -512,7 +512,7 @@ impl Kernel {
             Need::End(other) => Awaits::End(other),
             Need::Lock(object, _) => Awaits::Lock(holders(object)),
             Need::Nothing => {
-                // A wait: the notifier has made the task a contender for its mutex, or none has come.
+                // A wait: either the notifier has made the task a contender for its mutex, or it was not notified.
                 let mutex = self.objects.iter().find(|(_, object)| object.is_wanted_by(id));
                 mutex.map_or(Awaits::Notification, |(mutex, object)| Awaits::LockAgain(mutex, object.holders()))
             }
@@ -521,8 +521,8 @@ impl Kernel {
 
     fn stalled(&self) -> Violation {
         let location: Option<&'static Location<'static>> = self.tasks[self.current.index()].op.map(|op| op.location);
-        let message = format!("the run is not done after {} steps", self.bounds.steps_max);
-        // A second ahead of what was ready: somebody's timer has overtaken the others again and again.
+        let message = format!("the run has not ended after {} steps", self.bounds.steps_max);
+        // The drift is over a second: a timer has overtaken ready tasks again and again.
         let overtaken = self.early_ns >= 1_000_000_000;
         let (cause, knob) = if overtaken {
             let cause = "a timer that re-arms: its sleeps overtook tasks that were ready";

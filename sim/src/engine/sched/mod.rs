@@ -1,8 +1,8 @@
-//! The scheduled engines: the kernel decides every step, coroutines carry it out.
+//! The scheduled engines: the kernel decides every step, coroutines switch.
 //!
-//! Coroutines give stacks and switches, nothing else: ours by [`fiber`], and by [`shuttle`] a second source of them, to
-//! check the first against. shuttle's own primitives are not used. They know no announced operations, no timeouts, no
-//! orderings weaker than sequential consistency and no counted references, and those are what this harness is for.
+//! Coroutines only provide stacks and switches: ours in [`fiber`], and in [`shuttle`] a second implementation, to
+//! check the first. shuttle's own primitives are not used. They have no announced operations, no timeouts, no
+//! orderings weaker than sequential consistency and no counted references, all of which this harness needs.
 
 mod alarm;
 mod clock;
@@ -50,7 +50,7 @@ fn with<R>(f: impl FnOnce(&mut Kernel) -> R) -> R {
     }
 }
 
-/// Calls `f` with what the run has shown so far.
+/// Calls `f` with the results of the run so far.
 #[inline]
 pub(crate) fn with_run<R>(f: impl FnOnce(&mut Run) -> R) -> R {
     with(|kernel| f(&mut kernel.run))
@@ -65,13 +65,13 @@ pub(crate) fn new_object(label: &'static str) -> ObjectId {
 }
 
 impl Kernel {
-    /// Tells the run whose code goes on, at which step and moment.
+    /// Tells the run which task continues, at which step and time.
     #[inline]
     fn resume(&mut self) {
         self.run.resumes(self.current, self.steps, self.now_ns);
     }
 
-    /// The current task does `op`, having been let run.
+    /// The current task performs `op`, as decided.
     #[inline]
     fn operate(&mut self, op: Op) {
         self.resume();
@@ -79,11 +79,11 @@ impl Kernel {
     }
 }
 
-/// Announces `op`, lets the strategy decide, and returns when the task may do it, with what `effect` makes of that moment.
-/// `None`: the run is over, and nothing was done.
+/// Announces `op`, lets the strategy decide, and returns the result of `effect` when the task may perform it. `None`:
+/// the run is over, and nothing was done.
 ///
-/// A destructor that runs while a panic unwinds must not switch, since the panic would be seen by every task: its
-/// operation happens at once, as part of the step before. One that would have to wait has no way on.
+/// A destructor that runs while a panic unwinds must not switch, since every task would see the panic: its operation
+/// happens at once, as part of the previous step. A destructor that would have to wait cannot continue.
 #[inline]
 fn enter<R>(op: Op, need: Need, effect: impl FnOnce(&mut Kernel) -> R) -> Option<R> {
     let unwinds = std::thread::panicking();
@@ -110,7 +110,7 @@ fn enter<R>(op: Op, need: Need, effect: impl FnOnce(&mut Kernel) -> R) -> Option
     })
 }
 
-/// The current task has been made to wait: another goes on, until this one is chosen again.
+/// The current task must wait: another task runs, until this one is chosen again.
 fn give_way(on: ObjectId, location: &'static Location<'static>) {
     if std::thread::panicking() {
         panics::stuck_while_unwinding("waits");
@@ -147,7 +147,7 @@ pub(crate) fn yield_now(location: &'static Location<'static>) {
 }
 
 pub(crate) fn sleep_ns(duration_ns: u64, location: &'static Location<'static>) {
-    // A destructor that sleeps while a panic unwinds its task does not: no other task could run meanwhile.
+    // A destructor does not sleep while a panic unwinds its task: no other task could run meanwhile.
     if std::thread::panicking() {
         return;
     }
@@ -163,8 +163,8 @@ pub(crate) fn sleep_ns(duration_ns: u64, location: &'static Location<'static>) {
     });
 }
 
-/// Starts a task that runs `body`. A scheduling point, except within a poll: a poll may hold locks of std, which its
-/// executor takes around a spawn, and a switch would leave them held by a task that does not run.
+/// Starts a task that runs `body`. A scheduling point, except within a poll: a poll may hold std locks, which its
+/// executor takes around a spawn, and a switch would leave them held by a suspended task.
 pub(crate) fn spawn(name: Option<String>, body: Box<dyn FnOnce()>, location: &'static Location<'static>) -> TaskId {
     let op = Op { kind: OpKind::Spawn, object: ObjectId::NONE, location };
     if with(|kernel| kernel.run.is_polling()) {
@@ -185,7 +185,7 @@ pub(crate) fn spawn(name: Option<String>, body: Box<dyn FnOnce()>, location: &'s
     id
 }
 
-/// Gives the task that the kernel was told of last its coroutine.
+/// Gives the kernel's newest task its coroutine.
 fn start(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
     match with(|kernel| kernel.coroutines) {
         Coroutines::Fiber => fiber::spawn(move || run_task(body, location)),
@@ -193,7 +193,7 @@ fn start(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
     }
 }
 
-/// What a task does on its own stack.
+/// The code of a task on its own stack.
 fn run_task(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
     with(|kernel| {
         kernel.resume();
@@ -203,9 +203,9 @@ fn run_task(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
     finish(location);
 }
 
-/// How the current task lets another go on.
+/// How the current task switches to another.
 enum Way {
-    /// To this one; the kernel is asked if there is none.
+    /// To this task; without one the kernel is asked.
     Fiber(Option<Next>),
     /// shuttle asks the kernel.
     Shuttle,
@@ -221,7 +221,7 @@ impl Kernel {
     }
 }
 
-/// Lets another task go on, as the kernel has decided; returns when this one is chosen again.
+/// Switches to the task that the kernel has chosen; returns when this task is chosen again.
 #[inline]
 fn switch(way: Way) {
     match way {
@@ -237,7 +237,7 @@ fn finish(location: &'static Location<'static>) {
     });
 }
 
-/// Returns when the task has finished; what it did happened before.
+/// Returns when the task has finished; the task's operations happened before.
 pub(crate) fn join(task: TaskId, location: &'static Location<'static>) {
     let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
     enter(op, Need::End(task), |kernel| {
@@ -253,12 +253,12 @@ pub(crate) fn is_finished(task: TaskId) -> bool {
     with(|kernel| kernel.halted || kernel.is_finished(task))
 }
 
-/// Sleepers overtake ready tasks by no more than `drift_ns` in all until the bound that this returns is given back.
+/// Limits the drift of sleepers to `drift_ns` from here on, until [`restore_drift`] gets the returned bound back.
 pub(crate) fn bound_drift(drift_ns: u64) -> u64 {
     with(|kernel| kernel.bound_drift(drift_ns))
 }
 
-/// Gives back the bound of [`bound_drift`].
+/// Restores the bound that [`bound_drift`] returned.
 pub(crate) fn restore_drift(drift_ns: u64) {
     with(|kernel| kernel.bounds.drift_ns = drift_ns);
 }

@@ -1,4 +1,4 @@
-//! What the kernel knows of each facade object: its holder, its waiters, and the clock of what synchronises through it.
+//! The kernel's data of each facade object: its holder, its waiters, and its clock of happens-before.
 
 use smallvec::SmallVec;
 
@@ -7,7 +7,7 @@ use super::tasks::TaskSet;
 use super::token::TokenState;
 use crate::op::{ObjectId, TaskId};
 
-/// How a lock is wanted.
+/// The mode in which a lock is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Exclusive,
@@ -18,12 +18,12 @@ pub(crate) enum Mode {
 pub(super) struct LockState {
     pub(super) holder: Option<TaskId>,
     pub(super) readers: SmallVec<[TaskId; 2]>,
-    /// Those that have announced the lock and do not have it, by the mode in which they want it.
+    /// Tasks that have announced the lock and do not hold it, by the requested mode.
     writing: TaskSet,
     reading: TaskSet,
-    /// What writers have released: readers and writers join it.
+    /// Clock of the writers' releases: readers and writers join it.
     pub(super) clock: Clock,
-    /// What readers have released: only writers join it, as nothing orders one reader after another.
+    /// Clock of the readers' releases: only writers join it, since readers are not ordered among themselves.
     pub(super) readers_clock: Clock,
 }
 
@@ -61,13 +61,13 @@ pub(super) struct CellState {
 
 #[derive(Debug, Default)]
 pub(super) struct CondvarState {
-    /// Each with the mutex that it has to take again.
+    /// Waiting tasks, each with the mutex that it must take again.
     pub(super) waiters: SmallVec<[(TaskId, ObjectId); 4]>,
     /// The next wait returns at once: see [`notify_late`](super::sync::notify_late).
     pub(super) is_late: bool,
 }
 
-/// The state takes its shape at the first use, which tells what the object is, and keeps it: an object of another shape is
+/// An object gets its state at its first use, which determines its kind, and keeps that kind: a use as another kind is
 /// a bug of the facade.
 #[derive(Debug, Default)]
 pub(super) enum ObjectState {
@@ -153,7 +153,7 @@ impl ObjectState {
         }
     }
 
-    /// Who holds the lock, for a deadlock report: the writer, or the readers.
+    /// The holders of the lock, for a deadlock report: the writer, or the readers.
     pub(super) fn holders(&self) -> Vec<TaskId> {
         match self {
             ObjectState::Lock(lock) => lock.holder.iter().chain(&lock.readers).copied().collect(),

@@ -1,7 +1,7 @@
-//! shuttle's coroutines under the same kernel, to check our own against.
+//! shuttle's coroutines under the same kernel, to check our own.
 //!
-//! shuttle's scheduler only hands the kernel's decisions on. A run that ends early is stopped by giving shuttle no task: it
-//! abandons the execution without unwinding any stack.
+//! shuttle's scheduler only passes on the kernel's decisions. A run that ends early is stopped by giving shuttle no
+//! task: it abandons the execution without unwinding any stack.
 
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId as ShuttleTaskId};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
@@ -29,18 +29,18 @@ pub(super) fn execute(stack_bytes: usize) {
     Runner::new(Handover { is_done: false }, config).run(main_task);
 }
 
-/// Asks shuttle for the switch that the kernel has decided.
+/// Asks shuttle for the switch that the kernel has chosen.
 pub(super) fn switch() {
     shuttle_engine::runtime::thread::switch();
 }
 
-/// Starts the coroutine of the next task. shuttle's spawn has a scheduling point of its own: the task that spawns goes on.
+/// Starts the coroutine of the next task. shuttle's spawn has its own scheduling point: the spawning task continues.
 pub(super) fn spawn(body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
     with(|kernel| kernel.pending = Some(Next::Task(kernel.current)));
     ExecutionState::spawn_thread(body, STACK_BYTES.get(), None, None, location);
 }
 
-/// Hands the kernel's decisions to shuttle, for one run.
+/// Passes the kernel's decisions to shuttle, for one run.
 struct Handover {
     is_done: bool,
 }

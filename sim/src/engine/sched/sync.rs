@@ -17,7 +17,7 @@ use crate::run;
 use crate::trace::Item;
 use crate::violation::{Violation, ViolationKind};
 
-/// Takes the lock; it is free for this mode when this returns true. False: the run is over.
+/// Takes the lock; when this returns true, the lock is free for this mode. False: the run is over.
 #[inline]
 pub(crate) fn lock(object: ObjectId, mode: Mode, kind: OpKind, location: &'static Location<'static>) -> bool {
     let need = Need::Lock(object, mode);
@@ -41,10 +41,10 @@ pub(crate) fn try_lock(
     })
 }
 
-/// Gives the lock back.
+/// Releases the lock.
 #[inline]
 pub(crate) fn unlock(object: ObjectId, kind: OpKind, location: &'static Location<'static>) {
-    // A point before the lock is given back lets others see it held, as `try_lock` can.
+    // A scheduling point before the release lets other tasks see the lock held, as `try_lock` can.
     if enter(Op { kind, object, location }, Need::Nothing, |kernel| kernel.give(object)).is_none() {
         with(|kernel| kernel.give(object));
     }
@@ -105,12 +105,12 @@ pub(crate) enum Waited {
     Over,
 }
 
-/// Gives the mutex up, waits to be notified, takes the mutex again.
+/// Releases the mutex, waits for a notification, takes the mutex again.
 pub(crate) fn wait(condvar: ObjectId, mutex: ObjectId, location: &'static Location<'static>) -> Waited {
     wait_until(condvar, mutex, None, location)
 }
 
-/// Like [`wait`], until a moment of virtual time at the latest.
+/// Like [`wait`], with a deadline in virtual time.
 pub(crate) fn wait_until(
     condvar: ObjectId,
     mutex: ObjectId,
@@ -162,20 +162,20 @@ pub(crate) enum Notify {
     All,
 }
 
-/// Wakes one waiter, any one of them, or all.
+/// Wakes one waiter, chosen at random, or all.
 pub(crate) fn notify(condvar: ObjectId, how: Notify, location: &'static Location<'static>) {
     let kind = match how {
         Notify::One => OpKind::NotifyOne,
         Notify::All => OpKind::NotifyAll,
     };
     enter(Op { kind, object: condvar, location }, Need::Nothing, |kernel| {
-        // Each notification is counted, also one that finds no choice: how many waiters there are depends on the schedule.
+        // Each notification is counted, even without a choice: the schedule decides how many waiters there are.
         let (task, nth) = kernel.run.notifies();
         let waiters = &mut kernel.objects.condvar(condvar).waiters;
         let woken: SmallVec<[(TaskId, ObjectId); 4]> = match how {
             Notify::One if waiters.is_empty() => SmallVec::new(),
             Notify::One => {
-                // std leaves open which waiter wakes.
+                // std does not specify which waiter wakes.
                 let choice = Choice::Waiter { task: task.0, nth };
                 let first = choice.below_in(kernel.run.seed, waiters.len() as u64) as usize;
                 SmallVec::from_slice(&[waiters.remove(first)])
@@ -190,8 +190,8 @@ pub(crate) fn notify(condvar: ObjectId, how: Notify, location: &'static Location
     });
 }
 
-/// A notification by a task that a panic unwinds, and which could not take the mutex: every present waiter is woken, and
-/// the next wait returns at once, so that the task that holds the mutex does not miss what it could not be told in order.
+/// A notification by a task that a panic unwinds and that could not take the mutex: every present waiter is woken, and
+/// the next wait returns at once, so that the task that holds the mutex does not miss the notification.
 pub(crate) fn notify_late(condvar: ObjectId, location: &'static Location<'static>) {
     notify(condvar, Notify::All, location);
     with(|kernel| kernel.objects.condvar(condvar).is_late = true);
@@ -231,7 +231,7 @@ pub(crate) fn atomic_rmw(object: ObjectId, kind: OpKind, order: Ordering, locati
     enter(Op { kind, object, location }, Need::Nothing, |kernel| kernel.writes_atomic(object, order, order));
 }
 
-/// A strong reference is about to go. std's last drop acquires what the others released; the others acquire nothing.
+/// A strong reference is about to be dropped. std's last drop acquires the others' releases; the rest acquire nothing.
 pub(crate) fn count_down(object: ObjectId, location: &'static Location<'static>, is_last: impl FnOnce() -> bool) {
     enter(Op { kind: OpKind::ArcDrop, object, location }, Need::Nothing, |kernel| {
         let acquired = if is_last() { Ordering::Acquire } else { Ordering::Relaxed };
@@ -239,8 +239,8 @@ pub(crate) fn count_down(object: ObjectId, location: &'static Location<'static>,
     });
 }
 
-/// A compare-and-exchange, or what amounts to one, is about to happen; `outcome` tells, once it is this task's turn,
-/// whether it writes and with which order.
+/// A compare-and-exchange, or an equivalent operation, is about to happen; when it is this task's turn, `outcome`
+/// returns whether it writes and with which order.
 pub(crate) fn atomic_exchange(
     object: ObjectId,
     kind: OpKind,
@@ -311,8 +311,8 @@ pub(crate) fn fence(order: Ordering, location: &'static Location<'static>) {
     });
 }
 
-/// Checks an access to a plain cell against those before (FastTrack; Flanagan and Freund, PLDI 2009). No scheduling
-/// point: whether two accesses race does not depend on the order in which they happened to run.
+/// Checks an access to a plain cell against earlier ones (FastTrack; Flanagan and Freund, PLDI 2009). Not a scheduling
+/// point: whether two accesses race does not depend on the order in which they ran.
 pub(crate) fn cell_access(object: ObjectId, kind: OpKind, location: &'static Location<'static>) {
     let race = with(|kernel| {
         if kernel.halted {

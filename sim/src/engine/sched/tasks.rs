@@ -1,4 +1,4 @@
-//! Sets of tasks, as bits: which are ready, which want a lock.
+//! Sets of tasks, as bits: the ready tasks, and the contenders of a lock.
 
 use smallvec::SmallVec;
 
@@ -10,7 +10,7 @@ const BITS: usize = u64::BITS as usize;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskSet {
     words: SmallVec<[u64; 2]>,
-    /// How many there are: counting bits is slow where the processor's own instruction may not be used.
+    /// The number of tasks: counting bits is slow where the processor's own instruction may not be used.
     len: usize,
 }
 
@@ -96,7 +96,7 @@ impl TaskSet {
         Some(TaskId((index * BITS) as u32 + word.trailing_zeros()))
     }
 
-    /// How many tasks come before `task`, if it is in the set.
+    /// The number of tasks before `task`, if it is in the set.
     pub(crate) fn position(&self, task: TaskId) -> Option<usize> {
         if !self.contains(task) {
             return None;

@@ -1,4 +1,4 @@
-//! What reaches a strategy: the announced operations, and only tasks that can go on.
+//! A strategy sees the announced operations, and only tasks that can run.
 
 use std::sync::Arc as StdArc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::watch::Watched;
 /// What a strategy was shown at one decision: each candidate's task, operation and whether it sleeps.
 type Seen = Vec<(u32, Option<OpKind>, bool)>;
 
-/// Goes on with the last candidate that is no sleeper, and keeps what it saw.
+/// Chooses the last candidate that is not a sleeper, and keeps what it saw.
 #[derive(Debug)]
 struct Spy(StdArc<std::sync::Mutex<Vec<Seen>>>);
 

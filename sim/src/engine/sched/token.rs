@@ -1,7 +1,7 @@
-//! A token that one task waits for and anybody may give: what wakes a future.
+//! A token that one task waits for and any task may give: it wakes a future.
 //!
-//! Giving it is no scheduling point. A waker is called from inside other people's code, which may hold a lock of std's
-//! or be in the middle of a poll; a switch there could leave that lock held by a task that is not running.
+//! Giving it is not a scheduling point. A waker is called from inside foreign code, which may hold a std lock or be in
+//! the middle of a poll; a switch there could leave that lock held by a suspended task.
 
 use std::panic::Location;
 
@@ -15,7 +15,7 @@ use crate::op::{ObjectId, Op, OpKind, TaskId};
 pub(super) struct TokenState {
     given: bool,
     waiter: Option<TaskId>,
-    /// What those who gave it did before.
+    /// The clock of the tasks that gave it.
     clock: Clock,
 }
 
