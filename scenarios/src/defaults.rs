@@ -11,7 +11,7 @@ use sim::explore::{LoomBudget, StrategyName};
 ///
 /// Each run goes to one of several strategies by its seed: none of them wins everywhere, and which one wins is not known
 /// before the bug is.
-pub const STRATEGY: StrategyName = StrategyName::Mix;
+pub const STRATEGY: StrategyName = StrategyName::MIX;
 
 /// The seed of a hunt. A constant, so that two people who type the same command see the same run.
 pub const SEED: u64 = 0;

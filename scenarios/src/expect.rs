@@ -159,7 +159,7 @@ mod tests {
     fn cell(said: &Expectation, engine: Engine, asked: Option<u64>) -> Cell {
         let name = CaseName { component: "none".into(), scenario: "none".into(), variant: said.variant.into() };
         let case = Case::new(name, || Just(()), |(): &()| ());
-        Cell { case, engine, strategy: StrategyName::Mix, budget: said.budget(engine, asked) }
+        Cell { case, engine, strategy: StrategyName::MIX, budget: said.budget(engine, asked) }
     }
 
     /// The report of `schedules` runs of the cell, the last of which violates `found`.

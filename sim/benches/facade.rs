@@ -79,7 +79,7 @@ mod on_shuttle {
 fn ours(program: fn(), schedules: u64) {
     let name = CaseName { component: "bench".into(), scenario: "program".into(), variant: "fixed".into() };
     let case = Case::new(name, || Just(()), move |()| program());
-    black_box(drive(&case, Engine::Fiber, StrategyName::Random, schedules, Recording::Hash));
+    black_box(drive(&case, Engine::Fiber, StrategyName::RANDOM, schedules, Recording::Hash));
 }
 
 fn theirs(program: fn(), schedules: u64) {

@@ -157,7 +157,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() {
     let run = |case: &Case| {
         took(|| {
-            drive(case, Engine::Turmoil, StrategyName::Random, RUNS, Recording::Hash);
+            drive(case, Engine::Turmoil, StrategyName::RANDOM, RUNS, Recording::Hash);
         })
     };
     let one = ours(ONE);

@@ -124,7 +124,7 @@ fn one_seed_has_one_trace_under_both_sources_of_coroutines() {
     let mut kinds = std::collections::BTreeSet::new();
     for seed in 0..400 {
         let [ours, theirs] =
-            [Engine::Fiber, Engine::Shuttle].map(|engine| run_one(&case, engine, StrategyName::Mix, seed));
+            [Engine::Fiber, Engine::Shuttle].map(|engine| run_one(&case, engine, StrategyName::MIX, seed));
         assert_eq!(ours.full_table, theirs.full_table, "seed {seed}");
         assert_eq!((ours.trace_hash, ours.steps), (theirs.trace_hash, theirs.steps), "seed {seed}");
         let kind = |report: &sim::explore::Report| report.failure().map(|failure| failure.kind);

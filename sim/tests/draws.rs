@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// others (a strategy's reference runs are among them): each seed must have one set of numbers, whatever the schedule.
 #[track_caller]
 fn check_numbers(body: impl Fn() -> Vec<u64> + Clone + Send + Sync + 'static) {
-    let strategies = [StrategyName::Random, StrategyName::Pct(2), StrategyName::Pct(5), StrategyName::Urw];
+    let strategies = [StrategyName::RANDOM, StrategyName::pct(2), StrategyName::pct(5), StrategyName::URW];
     let seen: Arc<Mutex<BTreeMap<u64, Vec<Vec<u64>>>>> = Arc::default();
     for (seed, strategy) in (0..40).flat_map(|seed| strategies.map(|strategy| (seed, strategy))) {
         let (body, store) = (body.clone(), Arc::clone(&seen));

@@ -81,7 +81,7 @@ fn hunt(cells: Vec<Cell>, schedules: u64, jobs: usize) -> Vec<Report> {
 
 fn cells() -> Vec<Cell> {
     let of = |variant: &str, strategy| Cell { case: case(variant), engine: Engine::Fiber, strategy, budget: ONE };
-    StrategyName::ALL.into_iter().flat_map(|strategy| [of("fixed", strategy), of("early", strategy)]).collect()
+    StrategyName::all().flat_map(|strategy| [of("fixed", strategy), of("early", strategy)]).collect()
 }
 
 fn summary(report: &Report) -> String {
@@ -186,7 +186,7 @@ fn a_lost_update_shrinks_to_one_switch() {
             sim::property::always("every update counts", count.load(Ordering::SeqCst) == 3);
         },
     );
-    let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::Random, budget: ONE };
+    let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::RANDOM, budget: ONE };
     let report = hunt(vec![cell], 1_000, 1).remove(0);
     let shrunk = shrink(&case, report.failure().expect("found"), ShrinkLimits::default()).expect("again");
     assert_eq!(shrunk.preemptions, 1, "{}", shrunk.report.full_table);
@@ -197,7 +197,7 @@ fn a_lost_update_shrinks_to_one_switch() {
 fn shrinking_stays_within_its_budget_of_runs() {
     let name = CaseName { component: "test".to_owned(), scenario: "large".to_owned(), variant: "fixed".to_owned() };
     let case = Case::new(name, || 0..=2_000_u32, |size: &u32| sim::property::always("it fits", *size < 1_000));
-    let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::Random, budget: ONE };
+    let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::RANDOM, budget: ONE };
     let report = hunt(vec![cell], 100, 1).remove(0);
     let limits = ShrinkLimits { runs_max: 5, ..ShrinkLimits::default() };
     let shrunk = shrink(&case, report.failure().expect("half of the plans are too large"), limits).expect("again");
@@ -241,7 +241,7 @@ fn loom_explores_the_small_plan_to_the_end() {
     let of = |variant: &str, plan: Plan| Cell {
         case: case(variant).small(plan),
         engine: Engine::Loom,
-        strategy: StrategyName::Random,
+        strategy: StrategyName::RANDOM,
         budget: ONE,
     };
     let reports = hunt(vec![of("fixed", small.clone()), of("early", Plan { early: true, ..small })], 1, 2);
@@ -267,7 +267,7 @@ fn diverged(case: Case, recheck_percent: u8) -> Option<String> {
     let stop = AtomicBool::new(false);
     let budget = Budget::exactly(32);
     let hunt = Hunt {
-        cells: vec![Cell { case, engine: Engine::Fiber, strategy: StrategyName::Random, budget }],
+        cells: vec![Cell { case, engine: Engine::Fiber, strategy: StrategyName::RANDOM, budget }],
         seed: 0,
         loom: LoomBudget::at_most(1),
         recheck_percent,

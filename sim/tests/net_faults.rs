@@ -399,7 +399,7 @@ fn a_shrunk_plan_has_no_fault_that_is_not_needed() {
     })
     .limits(Limits { drift: Duration::from_millis(5), ..Limits::default() })
     .network();
-    let failure = (0..100).find_map(|seed| run_one(&case, Engine::Turmoil, StrategyName::Mix, seed).failure().cloned());
+    let failure = (0..100).find_map(|seed| run_one(&case, Engine::Turmoil, StrategyName::MIX, seed).failure().cloned());
     let shrunk =
         shrink(&case, &failure.expect("a reset is among them"), ShrinkLimits::default()).expect("it fails again");
     let plan: Plan = serde_json::from_value(shrunk.repro.plan).expect("the plan is of its type");

@@ -15,7 +15,7 @@ fn case(body: impl Fn() + Send + Sync + 'static) -> Case {
 }
 
 fn run(engine: Engine, seed: u64, body: impl Fn() + Send + Sync + 'static) -> Report {
-    run_one(&case(body), engine, StrategyName::Random, seed)
+    run_one(&case(body), engine, StrategyName::RANDOM, seed)
 }
 
 /// What main and two children draw in the run of this seed.
@@ -75,7 +75,7 @@ fn the_transitions_of_a_run_are_the_state_changes_that_its_model_recorded() {
         sim::trace::transition("pipe", 0, "Busy", "Idle");
     });
     let expected = ["pipe Busy -> Idle", "pipe Idle -> Busy"].map(str::to_owned);
-    assert_eq!(transitions(&case, StrategyName::Random, 1), BTreeSet::from(expected));
+    assert_eq!(transitions(&case, StrategyName::RANDOM, 1), BTreeSet::from(expected));
 }
 
 #[test]

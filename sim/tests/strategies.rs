@@ -100,21 +100,21 @@ fn bluetooth() {
 
 #[test]
 fn every_strategy_finds_an_ordering_bug() {
-    for strategy in StrategyName::ALL {
+    for strategy in StrategyName::all() {
         assert!(mean(strategy, reorder_3) < 150.0, "{strategy}");
     }
 }
 
 #[test]
 fn every_strategy_finds_a_bug_between_two_stages() {
-    for strategy in StrategyName::ALL {
+    for strategy in StrategyName::all() {
         assert!(mean(strategy, twostage) < 400.0, "{strategy}");
     }
 }
 
 #[test]
 fn every_strategy_finds_a_check_that_is_too_old() {
-    for strategy in StrategyName::ALL {
+    for strategy in StrategyName::all() {
         assert!(mean(strategy, bluetooth) < 400.0, "{strategy}");
     }
 }
@@ -122,5 +122,5 @@ fn every_strategy_finds_a_check_that_is_too_old() {
 #[test]
 fn pct_with_more_change_points_than_steps_still_searches() {
     // shuttle's own PCT finds nothing here: every step of so short a program becomes a change point.
-    assert!(mean(StrategyName::Pct(50), bluetooth) < 2_000.0);
+    assert!(mean(StrategyName::pct(50), bluetooth) < 2_000.0);
 }

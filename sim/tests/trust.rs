@@ -171,7 +171,7 @@ fn a_bug_of_a_model_is_no_finding() {
 fn a_run_that_makes_no_step_is_given_up_with_its_last_operation() {
     let limits = Limits { patience: Duration::from_millis(300), ..Limits::default() };
     let line = line!() + 6;
-    let random = Check::new("silent").strategy(sim::StrategyName::Random);
+    let random = Check::new("silent").strategy(sim::StrategyName::RANDOM);
     let text = told(&random.seed(7).limits(limits), || {
         static FLAG: Plain = Plain::new(0);
         let lock = Mutex::new(0);
@@ -237,7 +237,7 @@ fn a_run_that_hangs_outside_a_check_ends_the_process_with_its_report() {
             std::thread::park();
         };
         let case = sim::Case::new(name, || proptest::strategy::Just(()), body).limits(limits);
-        sim::explore::run_one(&case, Engine::Fiber, sim::StrategyName::Random, 7);
+        sim::explore::run_one(&case, Engine::Fiber, sim::StrategyName::RANDOM, 7);
     }
     let told = told_by_child("a_run_that_hangs_outside_a_check_ends_the_process_with_its_report");
     assert!(told.contains("hangs, seed 0x7") && told.contains("main, lock at"), "{told}");
@@ -312,7 +312,7 @@ fn a_write_over_another_tasks_access_is_a_race_and_inside_its_own_a_mistake() {
 #[test]
 fn a_loop_on_one_value_lets_the_other_task_run() {
     for engine in SCHEDULED {
-        for strategy in [sim::StrategyName::Random, sim::StrategyName::Pct(1), sim::StrategyName::Pct(3)] {
+        for strategy in [sim::StrategyName::RANDOM, sim::StrategyName::pct(1), sim::StrategyName::pct(3)] {
             Check::new("spin").engine(engine).strategy(strategy).schedules(200).run(|| {
                 let flag = Shared::new(AtomicBool::new(false));
                 let own = Shared::clone(&flag);
@@ -457,7 +457,7 @@ fn a_search_under_loom_makes_no_more_executions_than_it_is_told() {
 
 #[test]
 fn the_body_is_called_as_often_as_the_documentation_says() {
-    for (strategy, learning) in [(sim::StrategyName::Mix, 4), (sim::StrategyName::Random, 0)] {
+    for (strategy, learning) in [(sim::StrategyName::MIX, 4), (sim::StrategyName::RANDOM, 0)] {
         let calls = Shared::new(AtomicU64::new(0));
         let counted = Shared::clone(&calls);
         let report = Check::new("calls").strategy(strategy).schedules(3_000).search(move || {

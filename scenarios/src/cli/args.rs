@@ -106,8 +106,8 @@ pub(super) struct SearchArguments {
     /// defect, and under loom 200,000 executions.
     #[arg(long, value_name = "N", value_parser = schedules, allow_negative_numbers = true)]
     pub(super) schedules: Option<u64>,
-    /// The scheduling strategy: mix, random, urw, or pct1 to pct99.
     #[arg(long, value_name = "NAME", value_parser = strategy, default_value_t = defaults::STRATEGY)]
+    #[arg(help = format!("The scheduling strategy: {}", StrategyName::words()))]
     pub(super) strategy: StrategyName,
     /// The seed of the search: decimal, or hexadecimal with 0x.
     #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true, default_value_t = defaults::SEED)]
@@ -207,7 +207,7 @@ fn engine(text: &str) -> Result<Engine, BadValue> {
 
 fn strategy(text: &str) -> Result<StrategyName, BadValue> {
     text.parse().map_err(|_| {
-        let names: Vec<String> = StrategyName::ALL.iter().map(StrategyName::to_string).collect();
+        let names: Vec<String> = StrategyName::all().map(|name| name.to_string()).collect();
         Unknown::new("strategy", text, names.iter().map(String::as_str)).into()
     })
 }

@@ -43,7 +43,7 @@ impl Check {
         Check {
             name: name.to_owned(),
             engine: Engine::Fiber,
-            strategy: StrategyName::Mix,
+            strategy: StrategyName::MIX,
             seed: 0,
             schedules: None,
             limits: Limits::default(),
@@ -75,7 +75,7 @@ impl Check {
     /// Sets the most runs; under loom, the most executions in all.
     ///
     /// The scheduled engines call the body more often than that: four times before the search, to measure the length
-    /// of a run (not with [`StrategyName::Random`]); once more for each of the five in a hundred runs that are
+    /// of a run (not with [`StrategyName::RANDOM`]); once more for each of the five in a hundred runs that are
     /// repeated to check determinism ([`Report::rechecked`]); and once for the table of a finding.
     ///
     /// # Panics

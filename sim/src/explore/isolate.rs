@@ -224,7 +224,7 @@ mod tests {
             },
         );
         let case = case.small(());
-        let origin = Origin { case: name, engine: crate::Engine::Loom, strategy: StrategyName::Random, seed: 1 };
+        let origin = Origin { case: name, engine: crate::Engine::Loom, strategy: StrategyName::RANDOM, seed: 1 };
         let within = |raise| in_process(&case, &origin, LoomBudget { executions: 1_000, raise });
         let first = within(1);
         let exact = within(first.schedules);

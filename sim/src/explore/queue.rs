@@ -130,7 +130,7 @@ mod tests {
     fn cell(engine: Engine, enough: u64, most: u64) -> Cell {
         let name = CaseName { component: String::new(), scenario: String::new(), variant: String::new() };
         let case = Case::new(name, || Just(()), |(): &()| ());
-        Cell { case, engine, strategy: StrategyName::Random, budget: Budget { enough, most } }
+        Cell { case, engine, strategy: StrategyName::RANDOM, budget: Budget { enough, most } }
     }
 
     /// The cells in the order of their chunks, made one after the other; a run of the n-th cell has `steps[n]` steps.

@@ -16,7 +16,7 @@ const RUNS: u64 = 4;
 
 pub(super) fn profile(case: &Case) -> Profile {
     let mut profile = Profile::default();
-    let mut runs = Runs::new(case, Engine::Fiber, StrategyName::Random);
+    let mut runs = Runs::new(case, Engine::Fiber, StrategyName::RANDOM);
     for nth in 0..RUNS {
         add(&mut profile, &runs.make(run_seed(0, "reference", nth), Record::Switches));
     }

@@ -59,7 +59,7 @@ fn the_counts_of_a_hunt_are_the_sums_of_its_runs() {
     // More than two chunks, the last of which is not full.
     const RUNS: u64 = 70;
     let budget = Budget::exactly(RUNS);
-    let cell = Cell { case: uneven(), engine: Engine::Fiber, strategy: StrategyName::Random, budget };
+    let cell = Cell { case: uneven(), engine: Engine::Fiber, strategy: StrategyName::RANDOM, budget };
     let (stop, told) = (AtomicBool::new(false), Told::default());
     let hunt = Hunt {
         cells: vec![cell.clone()],

@@ -41,7 +41,7 @@ fn unready() -> Case {
 }
 
 fn repro(switches: Vec<Switch>) -> Repro {
-    let origin = Origin { case: name("unready"), engine: Engine::Fiber, strategy: StrategyName::Random, seed: 1 };
+    let origin = Origin { case: name("unready"), engine: Engine::Fiber, strategy: StrategyName::RANDOM, seed: 1 };
     let violation = Violation {
         kind: ViolationKind::Property,
         property: "it is ready".to_owned(),
@@ -103,7 +103,7 @@ fn tried(limits: ShrinkLimits) -> u32 {
             always("every update counts", count.load(Ordering::SeqCst) == 3 * steps);
         },
     );
-    let run = |seed| run_one(&case, Engine::Fiber, StrategyName::Random, seed).failure().cloned();
+    let run = |seed| run_one(&case, Engine::Fiber, StrategyName::RANDOM, seed).failure().cloned();
     let failure = (0..20).find_map(run).expect("updates are lost");
     shrink(&case, &failure, limits).expect("it violates again").tried
 }

@@ -176,7 +176,7 @@ mod tests {
             scenario: "a_scenario".to_owned(),
             variant: "fixed".to_owned(),
         };
-        Token::new(Origin { case, engine: Engine::Fiber, strategy: StrategyName::Pct(3), seed: 0xfeed })
+        Token::new(Origin { case, engine: Engine::Fiber, strategy: StrategyName::pct(3), seed: 0xfeed })
     }
 
     #[test]

@@ -6,23 +6,18 @@
 
 mod eagerness;
 mod forced;
-mod pct;
-mod random;
-mod urw;
+mod list;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
 pub use forced::{Forced, Switch};
-pub use pct::Pct;
-pub use random::Random;
-use serde::{Deserialize, Serialize};
-pub use urw::Urw;
+pub use list::{StrategyName, UnknownStrategy};
 
 use crate::engine::sched::{Task, TaskSet};
 use crate::op::{Op, TaskId, TaskKey};
-use crate::seed::{Purpose, Stream};
+
+list::strategies! { mix, pct, pos, random, urw }
 
 /// A task that could run next.
 #[derive(Clone, Copy, Debug)]
@@ -145,109 +140,5 @@ pub trait Strategy: fmt::Debug {
     /// Whether to call it at steps with one candidate too, for a strategy that counts the steps of tasks.
     fn watches(&self) -> bool {
         false
-    }
-}
-
-/// The strategies by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum StrategyName {
-    /// Each run uses one of the others, chosen by its seed.
-    Mix,
-    /// Every runnable task is equally likely.
-    Random,
-    /// Probabilistic concurrency testing of this depth.
-    Pct(u32),
-    /// Uniform random walk over the remaining events.
-    Urw,
-}
-
-impl StrategyName {
-    /// The names to list.
-    pub const ALL: [StrategyName; 4] =
-        [StrategyName::Mix, StrategyName::Random, StrategyName::Pct(3), StrategyName::Urw];
-
-    /// The strategy, ready for the run with `seed`.
-    pub fn build(self, seed: u64, profile: &Profile) -> Box<dyn Strategy> {
-        let stream = Stream::new(seed, Purpose::Schedule);
-        match self {
-            StrategyName::Mix => {
-                // No single strategy is best everywhere, and the best one is unknown in advance: a third each.
-                let parts = [StrategyName::Random, StrategyName::Pct(3), StrategyName::Urw];
-                let nth = Stream::new(seed, Purpose::Portfolio).below(parts.len() as u64);
-                parts[nth as usize].build(seed, profile)
-            }
-            StrategyName::Random => Box::new(Random::new(stream)),
-            StrategyName::Pct(depth) => Box::new(Pct::new(stream, depth, profile)),
-            StrategyName::Urw => Box::new(Urw::new(stream, profile)),
-        }
-    }
-
-    /// Whether it needs the case's profile.
-    pub(crate) fn learns(self) -> bool {
-        !matches!(self, StrategyName::Random)
-    }
-}
-
-impl fmt::Display for StrategyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StrategyName::Mix => f.pad("mix"),
-            StrategyName::Random => f.pad("random"),
-            StrategyName::Pct(depth) => f.pad(&format!("pct{depth}")),
-            StrategyName::Urw => f.pad("urw"),
-        }
-    }
-}
-
-/// A word that names no strategy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no strategy: one of mix, random, urw, pct1 to pct99")]
-pub struct UnknownStrategy(pub String);
-
-impl FromStr for StrategyName {
-    type Err = UnknownStrategy;
-
-    fn from_str(word: &str) -> Result<StrategyName, UnknownStrategy> {
-        match word {
-            "mix" => Ok(StrategyName::Mix),
-            "random" => Ok(StrategyName::Random),
-            "urw" => Ok(StrategyName::Urw),
-            _ => {
-                let depth = word.strip_prefix("pct").filter(|digits| !digits.starts_with(['0', '+']));
-                match depth.and_then(|digits| digits.parse().ok()) {
-                    Some(depth @ 1..=99) => Ok(StrategyName::Pct(depth)),
-                    _ => Err(UnknownStrategy(word.to_owned())),
-                }
-            }
-        }
-    }
-}
-
-impl Serialize for StrategyName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for StrategyName {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<StrategyName, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        word.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_strategy_reads_back_from_its_name() {
-        for name in StrategyName::ALL.into_iter().chain([StrategyName::Pct(1), StrategyName::Pct(99)]) {
-            assert_eq!(name.to_string().parse(), Ok(name));
-        }
-        for word in ["", "pct", "pct0", "pct100", "pct03", "pct+3", "Random", "surw"] {
-            assert_eq!(word.parse::<StrategyName>(), Err(UnknownStrategy(word.to_owned())));
-        }
     }
 }

@@ -9,13 +9,28 @@
 //! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
 //! task that yields drops below all others, so that a spin loop ends.
 
-use super::{Profile, Strategy, View};
+use super::list::Row;
+use super::{Profile, Strategy, StrategyName, View};
 use crate::op::TaskId;
-use crate::seed::Stream;
+use crate::seed::{Purpose, Stream};
+
+pub(super) const ROW: Row = Row {
+    word: "pct",
+    parameter: Some((1..=99, 3)),
+    learns: true,
+    build: |seed, depth, profile| Box::new(Pct::new(Stream::new(seed, Purpose::Schedule), depth, profile)),
+};
+
+impl StrategyName {
+    /// Probabilistic concurrency testing of this depth, 1 to 99.
+    pub const fn pct(depth: u32) -> StrategyName {
+        StrategyName::with("pct", depth)
+    }
+}
 
 /// PCT of one depth.
 #[derive(Debug)]
-pub struct Pct {
+struct Pct {
     stream: Stream,
     /// By task number; the higher priority runs first.
     priorities: Vec<u64>,
@@ -27,7 +42,7 @@ pub struct Pct {
 
 impl Pct {
     /// PCT with `depth - 1` change points over the profile's length.
-    pub fn new(mut stream: Stream, depth: u32, profile: &Profile) -> Pct {
+    fn new(mut stream: Stream, depth: u32, profile: &Profile) -> Pct {
         let choices = profile.choices.max(8);
         let points = (depth.max(1) - 1).min(choices / 4);
         let mut change_points: Vec<u32> = Vec::new();

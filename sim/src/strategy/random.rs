@@ -1,19 +1,32 @@
 //! Every runnable task is equally likely, at every step.
 
 use super::eagerness::Eagerness;
-use super::{Strategy, View};
-use crate::seed::Stream;
+use super::list::Row;
+use super::{Strategy, StrategyName, View};
+use crate::seed::{Purpose, Stream};
+
+pub(super) const ROW: Row = Row {
+    word: "random",
+    parameter: None,
+    learns: false,
+    build: |seed, _, _| Box::new(Random::new(Stream::new(seed, Purpose::Schedule))),
+};
+
+impl StrategyName {
+    /// Every runnable task is as likely as every other.
+    pub const RANDOM: StrategyName = StrategyName::plain("random");
+}
 
 /// The random walk.
 #[derive(Debug)]
-pub struct Random {
+struct Random {
     stream: Stream,
     eagerness: Eagerness,
 }
 
 impl Random {
     /// A walk that draws from `stream`.
-    pub fn new(mut stream: Stream) -> Random {
+    fn new(mut stream: Stream) -> Random {
         let eagerness = Eagerness::draw(&mut stream);
         Random { stream, eagerness }
     }

@@ -9,13 +9,26 @@
 //! alone; a task that no reference run had gets the fewest events; sleepers follow the run's eagerness.
 
 use super::eagerness::Eagerness;
-use super::{Profile, Strategy, View};
+use super::list::Row;
+use super::{Profile, Strategy, StrategyName, View};
 use crate::op::{TaskId, TaskKey};
-use crate::seed::Stream;
+use crate::seed::{Purpose, Stream};
+
+pub(super) const ROW: Row = Row {
+    word: "urw",
+    parameter: None,
+    learns: true,
+    build: |seed, _, profile| Box::new(Urw::new(Stream::new(seed, Purpose::Schedule), profile)),
+};
+
+impl StrategyName {
+    /// The uniform random walk over the remaining events.
+    pub const URW: StrategyName = StrategyName::plain("urw");
+}
 
 /// The weighted walk.
 #[derive(Debug)]
-pub struct Urw {
+struct Urw {
     stream: Stream,
     eagerness: Eagerness,
     events: Vec<(TaskKey, u32)>,
@@ -26,7 +39,7 @@ pub struct Urw {
 
 impl Urw {
     /// A walk weighted by the profile's counts.
-    pub fn new(mut stream: Stream, profile: &Profile) -> Urw {
+    fn new(mut stream: Stream, profile: &Profile) -> Urw {
         let eagerness = Eagerness::draw(&mut stream);
         let events: Vec<(TaskKey, u32)> = profile.events.iter().map(|(key, count)| (*key, *count)).collect();
         let fewest = events.iter().map(|(_, count)| *count).min().unwrap_or(1).max(1);

@@ -97,7 +97,7 @@ pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -
     };
     let budget = Budget::exactly(S::SCHEDULES);
     let hunt = Hunt {
-        cells: vec![Cell { case, engine: Engine::Fiber, strategy: StrategyName::Random, budget }],
+        cells: vec![Cell { case, engine: Engine::Fiber, strategy: StrategyName::RANDOM, budget }],
         seed: 0,
         loom: LoomBudget::at_most(1),
         recheck_percent: 0,

@@ -98,7 +98,7 @@ impl Corpus {
     /// A valid token.
     pub(super) fn token(&self, dice: &mut Dice) -> Token {
         let (case, engine) = self.case(dice, None);
-        let strategy = *dice.pick(&[StrategyName::Mix, StrategyName::Random, StrategyName::Urw, StrategyName::Pct(3)]);
+        let strategy = *dice.pick(&[StrategyName::MIX, StrategyName::RANDOM, StrategyName::URW, StrategyName::pct(3)]);
         let seed = if dice.once_in(2) { dice.below(100) as u64 } else { dice.any() };
         Token::new(Origin { case: case.name().clone(), engine, strategy, seed })
     }
