@@ -137,6 +137,11 @@ impl Run {
         self.resumes(TaskId::MAIN, 0, 0);
     }
 
+    /// Gives back what was allocated for runs.
+    pub(crate) fn free(&mut self) {
+        (self.tasks, self.objects, self.ledger) = (Vec::new(), Vec::new(), Ledger::default());
+    }
+
     /// Registers a child of the current task.
     pub(crate) fn spawned(&mut self, name: Option<String>) -> (TaskId, TaskKey) {
         let id = TaskId(self.tasks.len() as u32);

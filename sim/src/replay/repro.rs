@@ -5,7 +5,7 @@
 //! Everything in it is checked before use: its form here, its plan by the plan's type, its claims by the run.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ use crate::run::Record;
 use crate::seed::{fold_str, mix};
 use crate::strategy::{Forced, Switch};
 use crate::violation::{Violation, ViolationKind};
+
+/// The most bytes that a repro file has. The path may name a device that never ends.
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 const FORMAT: &str = "lastref-repro";
 const VERSION: u32 = 3;
@@ -204,7 +207,10 @@ impl Repro {
     /// If it cannot be read, is truncated, has another version, or is not a repro file.
     pub fn load(path: &Path) -> Result<Repro, ReproError> {
         let name = || path.display().to_string();
-        let bytes = fs::read(path).map_err(|error| ReproError::Read { path: name(), error })?;
+        let bytes = read(path).map_err(|error| ReproError::Read { path: name(), error })?;
+        if bytes.len() as u64 > BYTES_MAX {
+            return Err(ReproError::Foreign { path: name(), reason: format!("it has more than {BYTES_MAX} bytes") });
+        }
         let value = strict::from_slice(&bytes).map_err(|error| {
             if error.is_eof() {
                 ReproError::Truncated { path: name(), reason: error.to_string() }
@@ -260,6 +266,13 @@ impl Repro {
         }
         Ok(path)
     }
+}
+
+/// The file's content; of a file that is larger than any repro file, its beginning.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Repeats the execution of a repro file.

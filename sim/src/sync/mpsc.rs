@@ -73,7 +73,8 @@ impl<T> Channel<T> {
     /// cannot wait for the lock. If another task holds it, the end is counted beside the lock, and who waits next is woken.
     #[track_caller]
     fn leave(&self, at_once: impl FnOnce(MutexGuard<'_, State<T>>), late: impl FnOnce()) {
-        if !std::thread::panicking() {
+        // On real threads it can wait: whoever holds the lock goes on meanwhile.
+        if !std::thread::panicking() || self.state.is_std() {
             return at_once(self.state.lock());
         }
         match self.state.try_lock() {

@@ -140,6 +140,11 @@ impl<T> Mutex<T> {
         }
     }
 
+    /// Whether it is a lock of std, for which a task waits without the engine.
+    pub(super) fn is_std(&self) -> bool {
+        matches!(self.imp, Imp::Std(_))
+    }
+
     fn storage<'a>(&self, mutex: &'a std::sync::Mutex<T>) -> std::sync::MutexGuard<'a, T> {
         match mutex.try_lock() {
             Ok(guard) => guard,

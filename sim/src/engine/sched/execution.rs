@@ -56,8 +56,25 @@ pub(crate) struct Ended {
 
 thread_local! {
     static BODY: RefCell<Option<Arc<dyn Fn() + Send + Sync>>> = const { RefCell::new(None) };
-    /// The kernel of this OS thread, kept from its first run on, since an OS thread that makes runs makes many.
-    static KEPT: OnceCell<&'static RefCell<Kernel>> = const { OnceCell::new() };
+    static KEPT: Kept = const { Kept(OnceCell::new()) };
+}
+
+/// The kernel of this OS thread, kept from its first run on, since an OS thread that makes runs makes many. The kernel
+/// itself is leaked once for each thread, so that it is reached without a check; what it has allocated goes with the thread.
+struct Kept(OnceCell<&'static RefCell<Kernel>>);
+
+impl Kept {
+    fn kernel(&self) -> &'static RefCell<Kernel> {
+        self.0.get_or_init(|| Box::leak(Box::new(RefCell::new(Kernel::idle()))))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(kernel) = self.0.get() {
+            kernel.borrow_mut().free();
+        }
+    }
 }
 
 /// Makes one run on this OS thread.
@@ -69,7 +86,7 @@ pub(crate) fn execute(setup: Setup) -> Ended {
     panics::install();
     overflow::install(stack_bytes);
     let coroutines = begin.coroutines;
-    let kernel = KEPT.with(|kept| *kept.get_or_init(|| Box::leak(Box::new(RefCell::new(Kernel::idle())))));
+    let kernel = KEPT.with(Kept::kernel);
     let arm = engine::enter(Arm::Sched);
     kernel.borrow_mut().begin(begin);
     KERNEL.set(Some(kernel));

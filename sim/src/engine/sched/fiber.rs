@@ -29,8 +29,10 @@ struct Fibers {
 }
 
 thread_local! {
-    /// The fibers of this OS thread, kept forever like its kernel.
+    /// The fibers of this OS thread. The list itself is leaked once for each thread, so that it is reached without a check;
+    /// the stacks go with the thread.
     static FIBERS: Cell<Option<&'static RefCell<Fibers>>> = const { Cell::new(None) };
+    static AT_END: AtEnd = const { AtEnd };
     /// The yielder of the fiber that runs.
     static YIELDER: Cell<*const Yielder<(), Option<Next>>> = const { Cell::new(ptr::null()) };
 }
@@ -41,7 +43,19 @@ fn fibers() -> &'static RefCell<Fibers> {
     }
     let fibers = Box::leak(Box::new(RefCell::new(Fibers { stack_bytes: 0, live: Vec::new(), idle: Vec::new() })));
     FIBERS.set(Some(fibers));
+    AT_END.with(|_| ());
     fibers
+}
+
+/// Gives the stacks back to the system when their OS thread ends.
+struct AtEnd;
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        if let Some(fibers) = FIBERS.get() {
+            fibers.borrow_mut().idle = Vec::new();
+        }
+    }
 }
 
 /// Runs the tasks as the kernel decides, until it says that the run is over.

@@ -195,6 +195,12 @@ impl Kernel {
         Ended { outcome, switches: switches.unwrap_or_default(), tasks, choices: self.choices }
     }
 
+    /// Gives back what was allocated for runs: its OS thread makes no more.
+    pub(super) fn free(&mut self) {
+        (self.tasks, self.sleepers, self.objects) = (Vec::new(), Vec::new(), Objects::default());
+        self.run.free();
+    }
+
     /// A new task, ready to start. Its parent's earlier operations happened before it; the alarm has no parent.
     pub(super) fn add_task(&mut self, id: TaskId, key: TaskKey, parent: Option<TaskId>) {
         assert_eq!(id.index(), self.tasks.len(), "invariant: tasks are numbered in the order of creation");
