@@ -51,11 +51,12 @@ pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    everything is decided, and as expected
   1    a finding, or a verdict that is not as expected
-  2    bad usage or input
+  2    bad usage or input, or an answer that cannot be written
   3    not deterministic: the same execution gave two results
   4    undecided cells are left
   101  a bug of the harness
-  130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed";
+  130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed, unless a
+       second signal comes before";
 
 /// The output and the exit code of a command, files aside.
 #[derive(Clone, Debug)]

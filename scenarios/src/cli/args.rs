@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use scenarios::{Unknown, defaults, parse_seed};
-use sim::explore::{Engine, RECHECK_PERCENT, StrategyName};
+use sim::explore::{Engine, RECHECK_PERCENT, StrategyName, UnknownStrategy};
 
 use super::Ceiling;
 use super::answer::EXIT_CODES;
@@ -63,7 +63,7 @@ impl Command {
 pub(super) struct HuntArguments {
     /// Searches for this long, as in `20s`, `2m` or `500ms`, and as widely as possible; cells that the time does not
     /// suffice for are undecided. Without it each cell is searched until it is decided, however long that takes.
-    #[arg(long = "for", value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(super) time: Option<Duration>,
     /// Only this component.
     #[arg(long, value_name = "NAME")]
@@ -113,7 +113,7 @@ pub(super) struct SearchArguments {
     #[arg(long, value_name = "N", value_parser = parse_seed, allow_hyphen_values = true, default_value_t = defaults::SEED)]
     pub(super) seed: u64,
     /// Percentage of runs that are repeated to check determinism (exit code 3 if a repeated run differs); 0 is none.
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100), allow_negative_numbers = true, default_value_t = RECHECK_PERCENT)]
+    #[arg(long, value_name = "PERCENT", value_parser = percentage, allow_negative_numbers = true, default_value_t = RECHECK_PERCENT)]
     pub(super) recheck: u8,
     #[command(flatten)]
     pub(super) folder: FolderArgument,
@@ -171,6 +171,12 @@ pub(super) enum BadValue {
     NoTime,
     #[error("the shortest time is 1ms")]
     NoTimeAtAll,
+    #[error("the time is too long")]
+    TooLong,
+    #[error("a percentage is a whole number from 0 to 100")]
+    NoPercentage,
+    #[error("{0}")]
+    UnknownStrategy(#[from] UnknownStrategy),
     #[error("{0}")]
     Unknown(#[from] Unknown),
 }
@@ -181,6 +187,10 @@ fn schedules(text: &str) -> Result<u64, BadValue> {
         Ok(number) => Ok(number),
         Err(_) => Err(BadValue::NoNumber(u64::MAX)),
     }
+}
+
+fn percentage(text: &str) -> Result<u8, BadValue> {
+    text.parse().ok().filter(|percent| *percent <= 100).ok_or(BadValue::NoPercentage)
 }
 
 fn jobs(text: &str) -> Result<usize, BadValue> {
@@ -194,7 +204,10 @@ fn jobs(text: &str) -> Result<usize, BadValue> {
 }
 
 fn time(text: &str) -> Result<Duration, BadValue> {
-    let time = humantime::parse_duration(text).map_err(|_| BadValue::NoTime)?;
+    let time = humantime::parse_duration(text).map_err(|error| match error {
+        humantime::DurationError::NumberOverflow => BadValue::TooLong,
+        _ => BadValue::NoTime,
+    })?;
     if time.as_millis() == 0 { Err(BadValue::NoTimeAtAll) } else { Ok(time) }
 }
 
@@ -206,9 +219,12 @@ fn engine(text: &str) -> Result<Engine, BadValue> {
 }
 
 fn strategy(text: &str) -> Result<StrategyName, BadValue> {
-    text.parse().map_err(|_| {
+    text.parse().map_err(|error: UnknownStrategy| {
         let names: Vec<String> = StrategyName::all().map(|name| name.to_string()).collect();
-        Unknown::new("strategy", text, names.iter().map(String::as_str)).into()
+        let unknown = Unknown::new("strategy", text, names.iter().map(String::as_str));
+        // Where no name is near, or only a parameter is out of bounds, the list says more.
+        let has_digits = text.contains(|letter: char| letter.is_ascii_digit());
+        if unknown.hint.is_none() || has_digits { error.into() } else { unknown.into() }
     })
 }
 

@@ -35,7 +35,9 @@ fn summary(explored: &Explored, time: Option<Duration>) -> String {
     if unexpected > 0 {
         let _ = write!(line, ", {unexpected} not as expected");
     }
-    let _ = write!(line, ", {} schedules in {:.1} s", explored.schedules(), explored.seconds);
+    let schedules = explored.schedules();
+    let noun = if schedules == 1 { "schedule" } else { "schedules" };
+    let _ = write!(line, ", {schedules} {noun} in {:.1} s", explored.seconds);
     let rechecked: u64 = explored.outcomes.iter().map(|outcome| outcome.report.rechecked).sum();
     if rechecked > 0 {
         let _ = write!(line, ", {rechecked} made again");
@@ -48,7 +50,7 @@ fn summary(explored: &Explored, time: Option<Duration>) -> String {
         undecided if explored.stopped.is_some() => {
             let _ = write!(line, ", {undecided} undecided");
         }
-        undecided if time.is_some() => {
+        undecided if time.is_some_and(|time| explored.seconds >= time.as_secs_f64()) => {
             let _ = write!(line, "; {undecided} undecided: give it --for {}", longer(explored, time));
         }
         undecided => {

@@ -78,6 +78,7 @@ impl Source {
                 {
                     // No saved file has the content that its token names.
                     failure.replay = format!("lastref replay {}", path.display());
+                    failure.shrink = format!("lastref shrink {}", path.display());
                 }
                 Ok(report)
             }

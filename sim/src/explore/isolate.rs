@@ -58,9 +58,12 @@ pub fn serve_child(find: impl Fn(&CaseName) -> Option<Case>) {
     // A host that has been registered stays registered; a second call changes nothing.
     let _ = SERVES.set(());
     let Some(errand) = variable() else { return };
-    let report = serde_json::from_str::<Errand>(&errand)
-        .ok()
-        .and_then(|errand| Some((find(&errand.origin.case)?, errand)))
+    let Ok(errand) = serde_json::from_str::<Errand>(&errand) else {
+        eprintln!("lastref: {VARIABLE} is set, and is for processes that lastref starts itself: unset it");
+        std::process::exit(2);
+    };
+    let report = find(&errand.origin.case)
+        .map(|case| (case, errand))
         .map(|(case, errand)| in_process(&case, &errand.origin, errand.budget));
     let told = report.and_then(|report| serde_json::to_vec(&report).ok());
     let mut out = std::io::stdout().lock();

@@ -33,4 +33,4 @@ pub(crate) use single::report_of;
 pub use single::{Digest, Recording, digest, drive, run_one, transitions};
 
 pub use crate::engine::Engine;
-pub use crate::strategy::StrategyName;
+pub use crate::strategy::{StrategyName, UnknownStrategy};

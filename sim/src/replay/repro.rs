@@ -5,7 +5,7 @@
 //! Everything in it is checked before use: its form here, its plan by the plan's type, its claims by the run.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -20,9 +20,6 @@ use crate::run::Record;
 use crate::seed::{fold_str, mix};
 use crate::strategy::{Forced, Switch};
 use crate::violation::{Violation, ViolationKind};
-
-/// The most bytes that a repro file has. The path may name a device that never ends.
-const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 const FORMAT: &str = "lastref-repro";
 const VERSION: u32 = 3;
@@ -208,9 +205,6 @@ impl Repro {
     pub fn load(path: &Path) -> Result<Repro, ReproError> {
         let name = || path.display().to_string();
         let bytes = read(path).map_err(|error| ReproError::Read { path: name(), error })?;
-        if bytes.len() as u64 > BYTES_MAX {
-            return Err(ReproError::Foreign { path: name(), reason: format!("it has more than {BYTES_MAX} bytes") });
-        }
         let value = strict::from_slice(&bytes).map_err(|error| {
             if error.is_eof() {
                 ReproError::Truncated { path: name(), reason: error.to_string() }
@@ -268,11 +262,13 @@ impl Repro {
     }
 }
 
-/// The file's content; of a file that is larger than any repro file, its beginning.
+/// The content of a file. A device or a pipe may never end, so it is not read.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let file = fs::metadata(path)?;
+    if !file.is_file() && !file.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    fs::read(path)
 }
 
 /// Repeats the execution of a repro file.
@@ -287,6 +283,7 @@ pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
     let mut report = report_of(repro.origin.clone(), &ended.outcome);
     if let Verdict::Violation(failure) = &mut report.verdict {
         failure.replay = format!("lastref replay {}", repro.token());
+        failure.shrink = format!("lastref shrink {}", repro.token());
     }
     Ok(report)
 }

@@ -228,6 +228,7 @@ impl Shrinker<'_> {
         let mut report = report_of(self.origin.clone(), &ended.outcome);
         if let Verdict::Violation(failure) = &mut report.verdict {
             failure.replay = format!("lastref replay {}", repro.token());
+            failure.shrink = format!("lastref shrink {}", repro.token());
         }
         Some(Shrunk { preemptions, repro, report, tried: self.tried })
     }
