@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use assert_cmd::cargo::cargo_bin_cmd;
 use sim::Engine;
 
-use super::{lastref, lastref_in, planted, planted_token};
+use super::{given, lastref, lastref_in, planted, planted_token};
 
 #[track_caller]
 fn check(arguments: &[&str], said: &[&str]) {
@@ -89,10 +90,13 @@ fn numbers_that_are_none() {
     check(&["hunt", "--schedules", "many"], &["'many'", "--schedules"]);
     check(&["hunt", "--schedules", "-1"], &["'-1'"]);
     check(&["hunt", "--jobs", "0"], &["'0'", "--jobs", "least is 1"]);
-    check(&["hunt", "--recheck", "101"], &["'101'", "--recheck", "0..=100"]);
+    check(&["hunt", "--recheck", "101"], &["'101'", "--recheck", "from 0 to 100"]);
     check(&["hunt", "--recheck", "some"], &["'some'", "--recheck"]);
     check(&["hunt", "--for", "0s"], &["'0s'", "--for"]);
     check(&["hunt", "--for", "20"], &["'20'", "20s"]);
+    check(&["hunt", "--for", "-1s"], &["'-1s'", "--for", "20s"]);
+    check(&["hunt", "--for", "99999999999999999999s"], &["--for", "too long"]);
+    check(&["hunt", "--strategy", "pct100"], &["`pct100`", "pct1 to pct99"]);
     check(&["hunt", "--seed", "-1"], &["`-1` is not a seed", "from 0 to 2^64 - 1"]);
     check(&["hunt", "--seed", "-0x1"], &["`-0x1` is not a seed"]);
     check(&["hunt", "--jobs", "-1"], &["'-1'", "--jobs"]);
@@ -124,6 +128,7 @@ fn tokens_that_are_none() {
     check(&["replay", &token.replacen(scenario, "elsewhere", 1)], &["elsewhere"]);
     check(&["replay", &token.replacen(variant, "fixed", 1)], &["fixed"]);
     check(&["replay", ""], &[]);
+    check(&["replay", "/dev/zero"], &["/dev/zero", "not a regular file"]);
 }
 
 #[test]
@@ -164,4 +169,11 @@ fn a_folder_that_cannot_be_written() {
     let sentence = lastref_in(folder.path(), &["shrink", &planted_token(), "--dir", below]).refusal();
     assert!(sentence.contains(below), "{sentence}");
     assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"kept");
+}
+
+#[test]
+fn the_variable_of_our_own_processes() {
+    let output = cargo_bin_cmd!("lastref").env("LASTREF_LOOM_CELL", "bananas").arg("list").output();
+    let sentence = given(output.expect("the binary runs")).refusal();
+    assert!(sentence.contains("LASTREF_LOOM_CELL") && sentence.contains("unset it"), "{sentence}");
 }
