@@ -312,3 +312,34 @@ fn a_verdict_that_goes_by_what_ran_before_is_told() {
     let message = diverged(case, 100).expect("its verdict changes");
     assert!(message.contains("verdict `clean` first and `the run is not one of the last`"), "{message}");
 }
+
+/// The run that is made again violates the same property, by another trace.
+#[test]
+fn a_finding_that_has_another_trace_when_its_run_is_made_again_is_told() {
+    let case = leaky(|runs| {
+        let counter = AtomicUsize::new(0);
+        (0..=runs).for_each(|_| _ = counter.fetch_add(1, Ordering::Relaxed));
+        sim::property::always("no run is right", false);
+    });
+    let message = diverged(case, 0).expect("each run is longer than the one before");
+    assert!(message.contains(" first and ") && message.contains(" when made again"), "{message}");
+}
+
+#[test]
+fn the_steps_of_every_execution_under_loom_are_counted() {
+    let small = Plan { workers: 2, rounds: vec![1], early: false };
+    let cell =
+        Cell { case: case("fixed").small(small), engine: Engine::Loom, strategy: StrategyName::Random, budget: ONE };
+    let report = hunt(vec![cell], 1, 1).remove(0);
+    assert!(report.steps > report.schedules, "{} steps in {} executions", report.steps, report.schedules);
+}
+
+#[test]
+fn a_plan_is_checked_against_the_bounds_of_its_case() {
+    let check = |workers: u32| {
+        case("fixed").check_plan(&serde_json::json!({ "workers": workers, "rounds": [1], "early": true }))
+    };
+    assert_eq!(check(8), Ok(()));
+    let bad = check(9).expect_err("there are 8 at most").to_string();
+    assert!(bad.contains("workers"), "{bad}");
+}

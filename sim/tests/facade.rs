@@ -567,3 +567,44 @@ fn outside_any_run_the_facade_is_plain_std() {
     assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(1));
     assert!(Instant::now().elapsed() < Duration::from_secs(60));
 }
+
+#[test]
+fn a_send_on_a_channel_without_a_buffer_ends_after_the_value_is_taken() {
+    clean(&[Engine::Fiber], || {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let returned = Arc::new(AtomicBool::new(false));
+        let other = {
+            let returned = Arc::clone(&returned);
+            thread::spawn(move || {
+                sender.send(1).expect("the receiver is there");
+                returned.store(true, Ordering::SeqCst);
+            })
+        };
+        thread::yield_now();
+        assert!(!returned.load(Ordering::SeqCst), "nothing is received yet");
+        assert_eq!(receiver.recv(), Ok(1));
+        other.join();
+    });
+}
+
+/// Reads its cell when it is dropped.
+struct ReadAtLast(RaceCell<u32>);
+
+impl Drop for ReadAtLast {
+    fn drop(&mut self) {
+        self.0.get();
+    }
+}
+
+#[test]
+fn a_drop_of_the_last_reference_happens_after_the_drops_of_the_others() {
+    clean(&SCHEDULED, || {
+        let held = Arc::new(ReadAtLast(RaceCell::new(0)));
+        let other = {
+            let held = Arc::clone(&held);
+            thread::spawn(move || held.0.set(1))
+        };
+        drop(held);
+        other.join();
+    });
+}

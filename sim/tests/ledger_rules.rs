@@ -227,3 +227,18 @@ fn ledger_calls_are_tried_in_both_orders_by_loom() {
     let found = Check::new("probe").engine(sim::Engine::Loom).search(unsynchronised_use_and_release);
     assert_eq!(found.expect_err("use after release").kind, ViolationKind::UseAfterRelease);
 }
+
+#[test]
+fn a_slot_is_pending_from_its_begin_to_its_completion() {
+    let result = Check::new("slot").search(|| {
+        let slot = Slot::new("recv", ALICE);
+        assert!(!slot.is_pending());
+        slot.begin(ALICE);
+        assert!(slot.is_pending());
+        slot.complete(ALICE);
+        assert!(!slot.is_pending());
+    });
+    if let Err(failure) = result {
+        panic!("{failure}");
+    }
+}
