@@ -329,7 +329,7 @@ fn a_finding_that_has_another_trace_when_its_run_is_made_again_is_told() {
 fn the_steps_of_every_execution_under_loom_are_counted() {
     let small = Plan { workers: 2, rounds: vec![1], early: false };
     let cell =
-        Cell { case: case("fixed").small(small), engine: Engine::Loom, strategy: StrategyName::Random, budget: ONE };
+        Cell { case: case("fixed").small(small), engine: Engine::Loom, strategy: StrategyName::RANDOM, budget: ONE };
     let report = hunt(vec![cell], 1, 1).remove(0);
     assert!(report.steps > report.schedules, "{} steps in {} executions", report.steps, report.schedules);
 }

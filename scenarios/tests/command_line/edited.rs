@@ -47,7 +47,8 @@ fn a_case_that_is_only_formatted_otherwise_is_as_it_was_saved() {
     let given = replayed(folder.path(), &case, |_| {}).code(1);
     assert_eq!(given.stderr, "");
     // What it offers to shrink is this case, not the execution that it was shrunk from.
-    let shrink = given.stdout.lines().find(|line| line.starts_with("shrink: ")).expect("a finding says how to shrink it");
+    let shrink =
+        given.stdout.lines().find(|line| line.starts_with("shrink: ")).expect("a finding says how to shrink it");
     assert!(shrink.contains(":shrunk:"), "{shrink}");
 }
 
