@@ -393,53 +393,6 @@ fn a_cycle_of_references_is_a_leak() {
 }
 
 #[test]
-fn channels_deliver_in_order_and_tell_the_end() {
-    clean(&ALL, || {
-        let (sender, receiver) = mpsc::channel();
-        let other = thread::spawn(move || {
-            for number in 0..2 {
-                sender.send(number).expect("the receiver is there");
-            }
-        });
-        assert_eq!(receiver.recv(), Ok(0));
-        assert_eq!(receiver.recv(), Ok(1));
-        assert_eq!(receiver.recv(), Err(mpsc::RecvError));
-        other.join();
-    });
-    clean(&ALL, || {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let other = thread::spawn(move || sender.send(1).is_ok() && sender.send(2).is_ok());
-        assert_eq!(receiver.recv(), Ok(1));
-        drop(receiver);
-        other.join();
-    });
-    clean(&[Engine::Fiber, Engine::Threads], || {
-        let (sender, receiver) = mpsc::sync_channel(0);
-        let other = thread::spawn(move || sender.send(1));
-        assert_eq!(receiver.recv(), Ok(1));
-        assert_eq!(other.join(), Ok(()));
-    });
-}
-
-#[test]
-fn a_receive_may_time_out_before_the_value_comes_or_not() {
-    fn race() -> bool {
-        let (sender, receiver) = mpsc::channel();
-        let other = thread::spawn(move || {
-            thread::sleep(Duration::from_secs(1));
-            // The receiver may have given up.
-            let _ = sender.send(());
-        });
-        let came = receiver.recv_timeout(Duration::from_secs(1)).is_ok();
-        drop(receiver);
-        other.join();
-        came
-    }
-    found(&[Engine::Fiber], ViolationKind::Property, || property::always("it comes", race()));
-    found(&[Engine::Fiber], ViolationKind::Property, || property::always("it never comes", !race()));
-}
-
-#[test]
 fn time_passes_only_by_sleeping_and_never_backwards() {
     clean(&[Engine::Fiber], || {
         let start = Instant::now();
@@ -566,25 +519,6 @@ fn outside_any_run_the_facade_is_plain_std() {
     sender.send(*count.lock()).expect("the receiver is there");
     assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(1));
     assert!(Instant::now().elapsed() < Duration::from_secs(60));
-}
-
-#[test]
-fn a_send_on_a_channel_without_a_buffer_ends_after_the_value_is_taken() {
-    clean(&[Engine::Fiber], || {
-        let (sender, receiver) = mpsc::sync_channel(0);
-        let returned = Arc::new(AtomicBool::new(false));
-        let other = {
-            let returned = Arc::clone(&returned);
-            thread::spawn(move || {
-                sender.send(1).expect("the receiver is there");
-                returned.store(true, Ordering::SeqCst);
-            })
-        };
-        thread::yield_now();
-        assert!(!returned.load(Ordering::SeqCst), "nothing is received yet");
-        assert_eq!(receiver.recv(), Ok(1));
-        other.join();
-    });
 }
 
 /// Reads its cell when it is dropped.

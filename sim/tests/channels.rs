@@ -1,0 +1,104 @@
+//! Channels behave as std's do, under every engine that can run them.
+
+use std::time::Duration;
+
+use sim::sync::atomic::{AtomicBool, Ordering};
+use sim::sync::{Arc, mpsc};
+use sim::{Check, Engine, property, thread};
+
+const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
+
+#[track_caller]
+fn clean(engines: &[Engine], body: fn()) {
+    for engine in engines {
+        let schedules = if *engine == Engine::Threads { 20 } else { 500 };
+        Check::new("clean").engine(*engine).schedules(schedules).run(body);
+    }
+}
+
+#[test]
+fn channels_deliver_in_order_and_tell_the_end() {
+    clean(&ALL, || {
+        let (sender, receiver) = mpsc::channel();
+        let other = thread::spawn(move || {
+            for number in 0..2 {
+                sender.send(number).expect("the receiver is there");
+            }
+        });
+        assert_eq!(receiver.recv(), Ok(0));
+        assert_eq!(receiver.recv(), Ok(1));
+        assert_eq!(receiver.recv(), Err(mpsc::RecvError));
+        other.join();
+    });
+    clean(&ALL, || {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let other = thread::spawn(move || sender.send(1).is_ok() && sender.send(2).is_ok());
+        assert_eq!(receiver.recv(), Ok(1));
+        drop(receiver);
+        other.join();
+    });
+    clean(&[Engine::Fiber, Engine::Threads], || {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let other = thread::spawn(move || sender.send(1));
+        assert_eq!(receiver.recv(), Ok(1));
+        assert_eq!(other.join(), Ok(()));
+    });
+}
+
+#[test]
+fn a_receive_may_time_out_before_the_value_comes_or_not() {
+    fn race() -> bool {
+        let (sender, receiver) = mpsc::channel();
+        let other = thread::spawn(move || {
+            thread::sleep(Duration::from_secs(1));
+            // The receiver may have given up.
+            let _ = sender.send(());
+        });
+        let came = receiver.recv_timeout(Duration::from_secs(1)).is_ok();
+        drop(receiver);
+        other.join();
+        came
+    }
+    for sentence in ["it comes", "it never comes"] {
+        let search = move || property::always(sentence, race() == (sentence == "it comes"));
+        let failure = Check::new("race").search(search).expect_err("either may happen");
+        assert_eq!(failure.property, sentence);
+    }
+}
+
+#[test]
+fn a_send_on_a_channel_without_a_buffer_ends_after_the_value_is_taken() {
+    clean(&[Engine::Fiber], || {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let returned = Arc::new(AtomicBool::new(false));
+        let other = {
+            let returned = Arc::clone(&returned);
+            thread::spawn(move || {
+                sender.send(1).expect("the receiver is there");
+                returned.store(true, Ordering::SeqCst);
+            })
+        };
+        thread::yield_now();
+        assert!(!returned.load(Ordering::SeqCst), "nothing is received yet");
+        assert_eq!(receiver.recv(), Ok(1));
+        other.join();
+    });
+}
+
+/// Each value that is taken wakes one sender: none is left waiting while there is room.
+#[test]
+fn every_sender_that_waits_for_room_gets_it() {
+    clean(&[Engine::Fiber, Engine::Threads], || {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let senders: Vec<_> = (0..5)
+            .map(|number| {
+                let sender = sender.clone();
+                thread::spawn(move || sender.send(number))
+            })
+            .collect();
+        let mut received: Vec<u32> = (0..5).map(|_| receiver.recv().expect("five are sent")).collect();
+        received.sort_unstable();
+        assert_eq!(received, [0, 1, 2, 3, 4]);
+        assert!(senders.into_iter().all(|sender| sender.join().is_ok()));
+    });
+}
