@@ -97,7 +97,7 @@ fn sound_on_threads(canary: &Canary) -> Result<(), Failed> {
 /// Once more under the same engine, or on shuttle's coroutines in place of ours.
 fn same_twice(cell: &SuiteCell) -> Result<(), Failed> {
     let Cell { case, engine, strategy, .. } = &cell.cell;
-    for seed in 0..if is_thorough() { 100 } else { 20 } {
+    for seed in 0..if is_thorough() { 60 } else { 20 } {
         let again = if seed % 2 == 0 { *engine } else { Engine::Shuttle };
         let run = |engine| digest(case, engine, *strategy, seed);
         assert_eq!(run(*engine), run(again), "seed {seed}, first under {engine}, then {again}");
@@ -118,7 +118,7 @@ fn seeds_matter() -> Result<(), Failed> {
 
 fn jobs_do_not_matter() -> Result<(), Failed> {
     let cells: Vec<Cell> = scheduled_cells().into_iter().map(|cell| cell.cell).collect();
-    let schedules = if is_thorough() { SCHEDULES } else { SCHEDULES_BY_JOBS };
+    let schedules = if is_thorough() { 2 * SCHEDULES_BY_JOBS } else { SCHEDULES_BY_JOBS };
     let run = |jobs| -> Vec<String> { hunt(cells.clone(), defaults::SEED, schedules, jobs).iter().map(gist).collect() };
     assert_eq!(run(1), run(4));
     Ok(())

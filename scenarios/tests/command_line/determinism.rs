@@ -28,8 +28,10 @@ fn two_processes_and_any_number_of_jobs_give_the_same_results() {
 #[test]
 fn every_token_that_a_hunt_prints_replays_in_a_new_process() {
     // Of one component, unless the tests are to be thorough: a hunt through all takes minutes without optimisation.
-    let filter: &[&str] = if is_thorough() { &[] } else { &["--component", "image"] };
-    let results = results(&[&["hunt", "--json"], filter].concat());
+    let filters: &[[&str; 2]] =
+        if is_thorough() { &[["--engine", "fiber"], ["--engine", "turmoil"]] } else { &[["--component", "image"]] };
+    let results: Vec<Value> =
+        filters.iter().flat_map(|[flag, value]| results(&["hunt", "--json", flag, value])).collect();
     let found: Vec<&Value> = results.iter().filter(|result| result["verdict"] == "violation").collect();
     assert!(!found.is_empty());
     for result in found {
