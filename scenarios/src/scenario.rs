@@ -190,9 +190,7 @@ impl Scenario {
 
     /// The engines it runs on.
     pub fn engines(&self) -> Vec<Engine> {
-        let mut engines = Engine::running(self.is_network);
-        engines.retain(|engine| *engine != Engine::Loom || self.small.is_some());
-        engines
+        Engine::running(self.is_network, self.small.is_some())
     }
 
     /// The case that explores `variant`, or none if the scenario says nothing about such a variant.
@@ -238,7 +236,7 @@ impl Scenario {
         match expect {
             Expect::Clean => Expectation { rare_states: self.sometimes, ..Expectation::clean(variant) },
             Expect::Violation { .. } => {
-                let scheduled = Engine::running(self.is_network).into_iter().filter(|engine| engine.is_scheduled());
+                let scheduled = self.engines().into_iter().filter(|engine| engine.is_scheduled());
                 let loom = self.loom_finds.contains(&variant).then_some(Engine::Loom);
                 Expectation { variant, expect, found_by: scheduled.chain(loom).collect(), rare_states: &[] }
             }

@@ -87,11 +87,13 @@ impl Engine {
         self.properties().is_default
     }
 
-    /// The engines that run a case with or without a network, the preferred one first. loom also needs a small plan.
-    pub fn running(is_network: bool) -> Vec<Engine> {
+    /// The engines that run a case with or without a network, the preferred one first; loom only if it has a small
+    /// plan.
+    pub fn running(is_network: bool, has_small_plan: bool) -> Vec<Engine> {
         let runs = |engine: &Engine| {
             let Properties { runs_tasks, runs_networks, .. } = engine.properties();
-            if is_network { runs_networks } else { runs_tasks }
+            let runs = if is_network { runs_networks } else { runs_tasks };
+            runs && (has_small_plan || *engine != Engine::Loom)
         };
         Engine::ALL.into_iter().filter(runs).collect()
     }

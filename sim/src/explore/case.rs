@@ -188,9 +188,7 @@ impl Case {
 
     /// The engines that can run it.
     pub fn engines(&self) -> Vec<Engine> {
-        let mut engines = Engine::running(self.0.is_network);
-        engines.retain(|engine| *engine != Engine::Loom || self.0.small.is_some());
-        engines
+        Engine::running(self.0.is_network, self.0.small.is_some())
     }
 
     pub(crate) fn small_plan(&self) -> Option<&AnyPlan> {

@@ -1,8 +1,9 @@
 //! Partial order sampling (Yuan, Yang and Gu, CAV 2018).
 //!
-//! Each operation that a task has announced gets a random priority; the highest runs. The operations that conflict with it
-//! (on the same object, one of the two writing) get new priorities. So what is sampled is the order of operations that
-//! conflict, and orders of independent operations, which make no difference, take no part of the chance.
+//! Each operation that a task has announced gets a random priority; the highest runs. The operations that conflict
+//! with it (on the same object, one of the two writing) get new priorities. So what is sampled is the order of
+//! operations that conflict, and orders of independent operations, which make no difference, take no part of the
+//! chance.
 //!
 //! Deviations from the paper: sleepers follow the run's eagerness; a task that yields has the lowest priority until its
 //! next operation, so that a spin loop ends.

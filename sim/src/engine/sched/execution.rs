@@ -60,7 +60,8 @@ thread_local! {
 }
 
 /// The kernel of this OS thread, kept from its first run on, since an OS thread that makes runs makes many. The kernel
-/// itself is leaked once for each thread, so that it is reached without a check; what it has allocated goes with the thread.
+/// itself is leaked once for each thread, so that it is reached without a check; its allocations and the stacks go with
+/// the thread.
 struct Kept(OnceCell<&'static RefCell<Kernel>>);
 
 impl Kept {
@@ -74,6 +75,7 @@ impl Drop for Kept {
         if let Some(kernel) = self.0.get() {
             kernel.borrow_mut().free();
         }
+        fiber::free();
     }
 }
 

@@ -29,10 +29,9 @@ struct Fibers {
 }
 
 thread_local! {
-    /// The fibers of this OS thread. The list itself is leaked once for each thread, so that it is reached without a check;
-    /// the stacks go with the thread.
+    /// The fibers of this OS thread. The list itself is leaked once for each thread, so that it is reached without a
+    /// check.
     static FIBERS: Cell<Option<&'static RefCell<Fibers>>> = const { Cell::new(None) };
-    static AT_END: AtEnd = const { AtEnd };
     /// The yielder of the fiber that runs.
     static YIELDER: Cell<*const Yielder<(), Option<Next>>> = const { Cell::new(ptr::null()) };
 }
@@ -43,18 +42,13 @@ fn fibers() -> &'static RefCell<Fibers> {
     }
     let fibers = Box::leak(Box::new(RefCell::new(Fibers { stack_bytes: 0, live: Vec::new(), idle: Vec::new() })));
     FIBERS.set(Some(fibers));
-    AT_END.with(|_| ());
     fibers
 }
 
-/// Gives the stacks back to the system when their OS thread ends.
-struct AtEnd;
-
-impl Drop for AtEnd {
-    fn drop(&mut self) {
-        if let Some(fibers) = FIBERS.get() {
-            fibers.borrow_mut().idle = Vec::new();
-        }
+/// Gives the stacks back to the system: their OS thread makes no more runs.
+pub(super) fn free() {
+    if let Some(fibers) = FIBERS.get() {
+        fibers.borrow_mut().idle = Vec::new();
     }
 }
 
