@@ -1,13 +1,13 @@
 //! What a scenario says must happen, as data, and whether it did.
 //!
-//! An expectation is about a variant: it stays clean, or it violates one named property. For a defect it also says which
-//! engines *must* find it. Every scheduled engine that runs the scenario must; loom must only where the scenario says so,
-//! since its small plan may not hold the defect at all. On any other engine a defect may be found or
-//! not (real threads prove nothing), but if something is found there it must still be that property: a defect that
-//! breaks another rule than the one it is named for is a finding of its own.
+//! An expectation is about a variant: it stays clean, or it violates one named property. For a defect it also says
+//! which engines *must* find it. Every scheduled engine that runs the scenario must; loom must only where the
+//! scenario says so, since its small plan may not hold the defect at all. On any other engine a defect may be found
+//! or not (real threads prove nothing), but if something is found there it must still be that property: a defect
+//! that breaks another rule than the one it is named for is a finding of its own.
 //!
-//! A search answers in one of three ways, and the third is *undecided*: it found nothing, and has not looked long enough
-//! for that to mean anything.
+//! A search answers in one of three ways, and the third is *undecided*: it found nothing, and has not looked long
+//! enough for that to mean anything.
 
 use sim::explore::{Budget, Cell, Engine, Report, Verdict};
 

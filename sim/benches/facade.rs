@@ -1,9 +1,9 @@
 //! What a schedule costs: small programs on the facade under the engine `fiber` and on bare shuttle, both choosing at
 //! random, as ratios of schedules per CPU second; and the facade outside any run beside std.
 //!
-//! The two are timed in turn, in one process, so a machine that slows down slows both; a row is the median over the pairs.
-//! Every row is printed, and a row that misses its bound fails the benchmark. With `LASTREF_UPDATE=1` the rows are also
-//! written to docs/performance.md.
+//! The two are timed in turn, in one process, so a machine that slows down slows both; a row is the median over the
+//! pairs. Every row is printed, and a row that misses its bound fails the benchmark. With `LASTREF_UPDATE=1` the
+//! rows are also written to docs/performance.md.
 
 use std::hint::black_box;
 

@@ -73,8 +73,8 @@ impl Knobs {
     }
 }
 
-/// Whether tests are to be as thorough as they can (`LASTREF_THOROUGH`), as before a change lands, and not only as thorough
-/// as every `cargo test` has to be.
+/// Whether tests are to be as thorough as they can (`LASTREF_THOROUGH`), as before a change lands, and not only as
+/// thorough as every `cargo test` has to be.
 pub fn is_thorough() -> bool {
     read("LASTREF_THOROUGH").is_some()
 }
