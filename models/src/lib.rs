@@ -5,7 +5,7 @@
 //! each of which differs from the fixed one at the line that upstream had wrong.
 //!
 //! What is absent: a model knows neither engine, seed nor strategy, reads no clock, draws from nothing but
-//! [`sim::random`], and depends on `sim` only. A model that needed a second engine-specific line would be a model of the
+//! [`lastref::random`], and depends on `lastref` only. A model that needed a second engine-specific line would be a model of the
 //! engine.
 
 pub mod buffer_pool;

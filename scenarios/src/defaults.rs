@@ -5,7 +5,7 @@
 //! One place, because the command line and the suite must mean the same thing by "the default": a verdict of one is only
 //! comparable with a verdict of the other if seed, strategy and budget are the same.
 
-use sim::explore::{LoomBudget, StrategyName};
+use lastref::explore::{LoomBudget, StrategyName};
 
 /// How the next task is chosen, where the engine leaves a choice.
 ///

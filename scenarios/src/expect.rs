@@ -9,7 +9,7 @@
 //! A search answers in one of three ways, and the third is *undecided*: it found nothing, and has not looked long
 //! enough for that to mean anything.
 
-use sim::explore::{Budget, Cell, Engine, Report, Verdict};
+use lastref::explore::{Budget, Cell, Engine, Report, Verdict};
 
 use crate::defaults;
 
@@ -104,7 +104,7 @@ impl Expectation {
             Verdict::Clean => {
                 self.is_met_by_finding(cell.engine, None) && self.never_reached(cell.engine, report).is_empty()
             }
-            Verdict::Violation(failure) => self.is_met_by_finding(cell.engine, Some(&failure.property)),
+            Verdict::Violation(failure) => self.is_met_by_finding(cell.engine, Some(&failure.violation.property)),
             Verdict::Diverged { .. } | Verdict::Broken { .. } | Verdict::Misused { .. } => false,
         };
         if is_met { Judgement::AsExpected } else { Judgement::NotAsExpected }
@@ -143,9 +143,9 @@ fn is_spent(cell: &Cell, report: &Report) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
+    use lastref::explore::{Case, CaseName, Failure, Origin, Replay};
+    use lastref::{Violation, explore::StrategyName};
     use proptest::strategy::Just;
-    use sim::explore::{Case, CaseName, Failure, Origin};
-    use sim::{ViolationKind, explore::StrategyName};
 
     use super::*;
 
@@ -165,18 +165,14 @@ mod tests {
     /// The report of `schedules` runs of the cell, the last of which violates `found`.
     fn report(cell: &Cell, schedules: u64, found: Option<&str>) -> Report {
         let failure = |property: &str| Failure {
-            kind: ViolationKind::Property,
-            property: property.to_owned(),
-            message: String::new(),
-            facts: Vec::new(),
+            violation: Violation::of_property(property, String::new()),
             origin: Origin { case: cell.case.name().clone(), engine: cell.engine, strategy: cell.strategy, seed: 0 },
             step: 1,
             schedule: None,
-            shrink: String::new(),
             trace_hash: 0,
             table: String::new(),
             full_table: String::new(),
-            replay: String::new(),
+            replay: Replay::Test(String::new()),
         };
         Report {
             schedules,

@@ -6,8 +6,8 @@
 
 use std::fmt::Write;
 
-use sim::explore::{Case, Failure};
-use sim::replay::{ShrinkLimits, Shrunk, shrink};
+use lastref::explore::{Case, Failure, Replay};
+use lastref::replay::{ShrinkLimits, Shrunk, shrink};
 
 /// The smallest case that violates the failure's property; none if the schedule is not ours to change, as under loom and
 /// on real threads.
@@ -15,15 +15,37 @@ pub fn shortest(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<
     failure.origin.engine.is_scheduled().then(|| shrink(case, failure, limits)).flatten()
 }
 
+/// The argument of `lastref replay` and `lastref shrink` for an execution.
+pub fn argument(replay: &Replay) -> String {
+    match replay {
+        Replay::Token(token) => token.to_string(),
+        Replay::File(path) => path.display().to_string(),
+        Replay::Test(name) => name.clone(),
+    }
+}
+
+/// The text of a failure above its table: what happened, and the lines that replay and shrink it.
+pub fn head(failure: &Failure) -> String {
+    let argument = argument(&failure.replay);
+    let mut text = failure.head();
+    // A write to a text cannot fail.
+    let _ = writeln!(text, "replay: lastref replay {argument}");
+    if failure.origin.engine.is_scheduled() {
+        let _ = writeln!(text, "shrink: lastref shrink {argument}");
+    }
+    text
+}
+
 /// The whole text of a failure, with the table of the shortest case in place of its own where there is one; ends without
 /// a line break. An empty table is left out.
 pub fn text(failure: &Failure, shortest: Option<&str>) -> String {
-    let Some(table) = shortest else { return failure.to_string().trim_end().to_owned() };
-    let head = Failure { table: String::new(), ..failure.clone() };
-    let mut text = head.to_string();
-    if !table.is_empty() {
-        // A write to a text cannot fail.
-        let _ = write!(text, "the shortest interleaving found:\n{table}");
+    let mut text = head(failure);
+    match shortest {
+        None => text.push_str(&failure.table),
+        Some("") => {}
+        Some(table) => {
+            let _ = write!(text, "the shortest interleaving found:\n{table}");
+        }
     }
     text.truncate(text.trim_end().len());
     text

@@ -3,7 +3,7 @@
 //! Link-time registries lose a scenario silently when a file is left out of the build. A list cannot: a name without its
 //! file does not compile, a name out of order does not compile, and a test finds a file without its name.
 
-use sim::explore::{Case, CaseName};
+use lastref::explore::{Case, CaseName};
 
 use crate::nearest::Unknown;
 use crate::scenario::Scenario;

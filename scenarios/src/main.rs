@@ -10,6 +10,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // A loom abort takes its process down, so loom cells run in a child: this very binary, which must answer before it
     // looks at its arguments.
-    sim::explore::serve_child(scenarios::case);
+    lastref::explore::serve_child(scenarios::case);
     scenarios::cli::main()
 }

@@ -15,16 +15,16 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
+use lastref::explore::{Case, CaseName, Engine, Limits};
+use lastref::plan::Plan;
+use lastref::time::Duration;
 use models::Variant;
 use proptest::strategy::Strategy;
-use sim::explore::{Case, CaseName, Engine, Limits};
-use sim::plan::Plan;
-use sim::time::Duration;
 
 use crate::expect::{Expect, Expectation};
 
 /// A few turns of the wire, and less than any timeout: a connection's delay does not overtake a task that is ready.
-const NETWORK_DRIFT: Duration = Duration::from_millis(5);
+const NETWORK_TIMER_SLACK: Duration = Duration::from_millis(5);
 
 /// One experiment: a plan's generator, a body that runs a plan, and what each variant must do under it.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl Scenario {
     }
 
     /// An experiment whose runs are on a simulated network: turmoil runs it, and no other engine. The clock may run ahead
-    /// of ready tasks by no more than 5 ms, unless [`Scenario::drift`] says otherwise. The arguments are those of
+    /// of ready tasks by no more than 5 ms, unless [`Scenario::timer_slack`] says otherwise. The arguments are those of
     /// [`Scenario::new`].
     pub fn on_network<V, P, S>(
         name: &'static str,
@@ -104,7 +104,7 @@ impl Scenario {
         S: Strategy<Value = P> + 'static,
     {
         let scenario = Scenario::new(name, about, upstream, plan, run);
-        Scenario { is_network: true, ..scenario }.drift(NETWORK_DRIFT)
+        Scenario { is_network: true, ..scenario }.timer_slack(NETWORK_TIMER_SLACK)
     }
 
     /// `variant` stays clean, on every engine.
@@ -152,8 +152,8 @@ impl Scenario {
     }
 
     /// How far the clock may run ahead of ready tasks in all of a run, where the default does not fit.
-    pub fn drift(mut self, drift: Duration) -> Scenario {
-        self.limits.drift = drift;
+    pub fn timer_slack(mut self, timer_slack: Duration) -> Scenario {
+        self.limits.timer_slack = timer_slack;
         self
     }
 
@@ -297,7 +297,7 @@ mod tests {
         let limited = on_network().steps_max(7).violates(Nng::FreeAfterSendOk, PROPERTY);
         check(&limited, "free_after_send_ok", &[Engine::Turmoil, Engine::Shuttle]);
         let bounds = limited.case("free_after_send_ok").expect("it has a case").bounds();
-        assert_eq!((bounds.steps_max, bounds.drift), (7, NETWORK_DRIFT));
+        assert_eq!((bounds.steps_max, bounds.timer_slack), (7, NETWORK_TIMER_SLACK));
     }
 
     #[test]

@@ -7,10 +7,10 @@
 
 use std::hint::black_box;
 
+use lastref::explore::{Engine, Recording, drive};
+use lastref::{Case, CaseName, StrategyName};
 use proptest::prelude::Just;
 use rustix::time::{ClockId, clock_gettime};
-use sim::explore::{Engine, Recording, drive};
-use sim::{Case, CaseName, StrategyName};
 
 /// Pairs of timed batches.
 const PAIRS: usize = 21;
@@ -63,7 +63,7 @@ macro_rules! programs {
 
 mod on_facade {
     programs! {
-        sim,
+        lastref,
         fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> { mutex.lock() }
         fn join<T>(task: JoinHandle<T>) { _ = task.join(); }
     }
@@ -206,7 +206,7 @@ fn main() {
 
     page.line("\n| outside any run | ns on the facade | ns on std | ratio | at most |");
     page.line("| --- | --: | --: | --: | --: |");
-    let (ours, theirs) = (sim::sync::Mutex::new(0_u64), std::sync::Mutex::new(0_u64));
+    let (ours, theirs) = (lastref::sync::Mutex::new(0_u64), std::sync::Mutex::new(0_u64));
     kept.push(page.outside(
         "mutex: lock and unlock",
         1.2,
@@ -214,18 +214,18 @@ fn main() {
         |times| (0..times).for_each(|_| *black_box(&theirs).lock().expect("no thread panics") += 1),
     ));
     use std::sync::atomic::Ordering::Relaxed;
-    let (ours, theirs) = (sim::sync::atomic::AtomicU64::new(0), std::sync::atomic::AtomicU64::new(0));
+    let (ours, theirs) = (lastref::sync::atomic::AtomicU64::new(0), std::sync::atomic::AtomicU64::new(0));
     kept.push(page.outside(
         "atomic: relaxed load",
         2.0,
         |times| (0..times).for_each(|_| _ = black_box(black_box(&ours).load(Relaxed))),
         |times| (0..times).for_each(|_| _ = black_box(black_box(&theirs).load(Relaxed))),
     ));
-    let (ours, theirs) = (sim::sync::Arc::new(0_u64), std::sync::Arc::new(0_u64));
+    let (ours, theirs) = (lastref::sync::Arc::new(0_u64), std::sync::Arc::new(0_u64));
     kept.push(page.outside(
         "Arc: clone and drop",
         1.3,
-        |times| (0..times).for_each(|_| drop(black_box(sim::sync::Arc::clone(black_box(&ours))))),
+        |times| (0..times).for_each(|_| drop(black_box(lastref::sync::Arc::clone(black_box(&ours))))),
         |times| (0..times).for_each(|_| drop(black_box(std::sync::Arc::clone(black_box(&theirs))))),
     ));
     page.write();

@@ -1,6 +1,6 @@
 //! What the network costs: the same h2 exchange on it and on bare turmoil, in one run, as ratios.
 //!
-//! `cargo bench -p lastref-sim --bench network` pairs both round by round, so that a machine that slows down slows both,
+//! `cargo bench -p lastref --bench network` pairs both round by round, so that a machine that slows down slows both,
 //! and asserts the median of the ratios: at least 0.8 of bare turmoil's runs per second. How it grows with hosts,
 //! connections, bytes and idle time is printed.
 
@@ -10,10 +10,10 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use lastref::explore::{Engine, Recording, drive};
+use lastref::net::{Config, Network, TcpListener, TcpStream, block_on, simulate, sleep};
+use lastref::{Case, CaseName, Limits, StrategyName};
 use proptest::prelude::Just;
-use sim::explore::{Engine, Recording, drive};
-use sim::net::{Config, Network, TcpListener, TcpStream, block_on, simulate, sleep};
-use sim::{Case, CaseName, Limits, StrategyName};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Runs in one timed batch.
@@ -74,8 +74,8 @@ fn ours(load: Load) -> Case {
             simulate(config, |network| exchange(network, load));
         },
     );
-    let drift = Duration::from_millis(5);
-    case.limits(Limits { drift, steps_max: 1_000_000, ..Limits::default() })
+    let timer_slack = Duration::from_millis(5);
+    case.limits(Limits { timer_slack, steps_max: 1_000_000, ..Limits::default() })
 }
 
 fn exchange(network: &Network, load: Load) {
@@ -102,11 +102,11 @@ fn exchange(network: &Network, load: Load) {
                     // Joined below, and not awaited here: the thread that has called waits for it.
                     Some(connection)
                 });
-                connection.map(sim::net::Task::join);
+                connection.map(lastref::net::Task::join);
             })
         })
         .collect();
-    calling.into_iter().for_each(sim::thread::JoinHandle::join);
+    calling.into_iter().for_each(lastref::thread::JoinHandle::join);
     accepting.join().expect("not aborted").into_iter().for_each(|task| task.join().unwrap_or_default());
 }
 

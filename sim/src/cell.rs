@@ -5,13 +5,11 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kernel::record::{OpKind, TaskId, Violation, ViolationKind, Void};
 use parking_lot::ReentrantMutex;
 
-use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
-use crate::op::{OpKind, TaskId};
-use crate::run;
-use crate::violation::{Violation, ViolationKind};
-use crate::void::Void;
+use crate::engine::{self, Arm, Object, loom as loom_engine};
+use crate::session::{arm, current_task, with_log};
 
 /// Memory that nothing guards: what in C is a field, written and read without a lock.
 ///
@@ -48,7 +46,7 @@ impl<T> RaceCell<T> {
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> RaceCell<T> {
         let object = Object::new(name);
-        if engine::arm() == Arm::Loom {
+        if arm() == Arm::Loom {
             loom_engine::new_cell(object.id());
         }
         RaceCell { object, name, value: ReentrantMutex::new(RefCell::new(value)), inside: Mutex::new(Vec::new()) }
@@ -93,19 +91,19 @@ impl<T> RaceCell<T> {
 
     /// Has the engine check the access.
     fn check(&self, kind: OpKind, location: &'static Location<'static>) {
-        if self.object.admits(location) {
-            match engine::arm() {
-                Arm::Sched => sched::cell_access(self.object.id(), kind, location),
-                Arm::Loom => loom_engine::cell_access(self.object.id(), kind),
-                Arm::Std | Arm::Threads => {}
+        if let Some(kernel) = self.object.kernel_if_current() {
+            if let Some(race) = kernel.cell_access(self.object.id(), kind, location) {
+                engine::fail(race);
             }
+        } else if self.object.admits(location) && arm() == Arm::Loom {
+            loom_engine::cell_access(self.object.id(), kind);
         }
         engine::after(kind, self.object.id(), location);
     }
 
     /// Says of the access that it is under way, until the result is dropped.
     fn under_way(&self, location: &'static Location<'static>) -> Inside<'_> {
-        let access = Access { task: engine::current_task(), location };
+        let access = Access { task: current_task(), location };
         self.inside().push(access);
         Inside { inside: &self.inside, access }
     }
@@ -117,7 +115,7 @@ impl<T> RaceCell<T> {
     /// The access cannot begin, since another is under way that excludes it: the run ends here.
     #[cold]
     fn overlap(&self, kind: OpKind, location: &'static Location<'static>) -> ! {
-        let me = engine::current_task();
+        let me = current_task();
         let others = self.inside().clone();
         let other = others.iter().find(|access| access.task != me).or(others.first());
         let place = other.map_or_else(|| String::from("another place"), |access| access.location.to_string());
@@ -135,7 +133,7 @@ impl<T> RaceCell<T> {
         engine::fail(
             Violation::about(ViolationKind::DataRace, name, message.clone())
                 .fact("under way", place)
-                .fact("here", run::with(|run| run.here(location)).unwrap_or_default()),
+                .fact("here", with_log(|log| log.here(location)).unwrap_or_default()),
         );
         panic!("{message}");
     }

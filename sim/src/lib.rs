@@ -7,7 +7,7 @@
 //! shrinks it to the few switches that matter.
 //!
 //! ```
-//! use sim::{Check, ledger::{Owner, Resource}, thread};
+//! use lastref::{Check, ledger::{Owner, Resource}, thread};
 //!
 //! // Two tasks and one buffer: nobody says who releases it.
 //! let failure = Check::new("two_releasers")
@@ -19,37 +19,37 @@
 //!         other.join();
 //!     })
 //!     .expect_err("two releases of one buffer");
-//! assert_eq!(failure.property, "buffer is released once");
+//! assert_eq!(failure.violation.property, "buffer is released once");
 //! ```
 
 pub mod cell;
 mod engine;
 pub mod explore;
 pub mod ledger;
-mod name;
+mod loom_or_std;
+#[cfg(feature = "net")]
 pub mod net;
-pub mod op;
 mod panics;
 pub mod plan;
 pub mod property;
 pub mod random;
 pub mod replay;
-mod run;
-pub mod seed;
-pub mod strategy;
+mod session;
 pub mod sync;
+mod table;
+pub mod task;
 pub mod thread;
 pub mod time;
 pub mod trace;
-mod violation;
 mod void;
 mod watch;
 
 pub use engine::{Engine, UnknownEngine};
 pub use explore::{Case, CaseName, Check, Failure, Limits, Origin, Report, Verdict};
-pub use strategy::StrategyName;
+pub use kernel::record::{Violation, ViolationKind, op};
+pub use kernel::seed;
+pub use kernel::strategy::{self, StrategyName};
 pub use trace::Detail;
-pub use violation::{Violation, ViolationKind};
 #[doc(hidden)]
 pub use void::report_bug;
 pub use watch::Stalled;

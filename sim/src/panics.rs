@@ -1,18 +1,18 @@
 //! A panic in a task is a finding, not a crash: it is caught, reported as a finding, and not printed on the terminal.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Once;
 
+use kernel::record::{Violation, ViolationKind, Void};
+
 use crate::engine::{self, Arm};
-use crate::run;
-use crate::violation::{Violation, ViolationKind};
-use crate::void::{self, Bug, Void};
+use crate::session::{self, with_log};
+use crate::void::{self, Bug};
 
 /// A panic as the hook saw it.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// `file:line`.
     place: String,
     text: String,
@@ -31,23 +31,13 @@ enum Whose {
     Loom,
 }
 
-thread_local! {
-    /// A run is executing on this OS thread: its panics are findings. One flag for all its tasks, since a task that a
-    /// finding leaves suspended never resumes to lower a count.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
-}
-
-/// Puts our hook in front of the host's, once per process. shuttle installs its own hook at its first execution, which
-/// would print every panic of the host too; so one execution is made here, and its hook is dropped.
+/// Puts our hook in front of the host's, once per process. Panics within a session are findings.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let host = panic::take_hook();
-        shuttle::check_random(|| {}, 1);
-        drop(panic::take_hook());
         panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
+            if session::with(|session| session.is_none()) {
                 host(info);
                 return;
             }
@@ -56,12 +46,12 @@ pub(crate) fn install() {
                 text: text_of(info.payload()),
                 whose: info.location().map(whose).unwrap_or_default(),
             };
-            if engine::arm() == Arm::Loom && seen.whose == Whose::Loom {
+            if session::arm() == Arm::Loom && seen.whose == Whose::Loom {
                 // Noted at once: after a panic of loom's own none of its operations can be trusted, so the first
                 // operation that a destructor requests reports the note.
                 note(evidence(&seen));
             }
-            SEEN.set(Some(seen));
+            session::with(|session| session.map(|session| session.panic.replace(Some(seen))));
         }));
     });
 }
@@ -76,9 +66,9 @@ fn whose(location: &Location<'_>) -> Whose {
     }
 }
 
-/// Sets whether panics on this OS thread are findings from now on.
-pub(crate) fn guard(on: bool) {
-    GUARDED.set(on);
+/// Takes the last panic of this session.
+fn take_seen() -> Option<Seen> {
+    session::with(|session| session?.panic.take())
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> String {
@@ -97,9 +87,9 @@ enum Evidence {
 }
 
 fn note(evidence: Evidence) {
-    run::with(|run| match evidence {
-        Evidence::Violation(violation) => run.note_violation(violation),
-        Evidence::Void(void) => run.note_void(void),
+    with_log(|log| match evidence {
+        Evidence::Violation(violation) => log.note_violation(violation),
+        Evidence::Void(void) => log.note_void(void),
     });
 }
 
@@ -112,10 +102,10 @@ fn evidence(seen: &Seen) -> Evidence {
             let mut lines = text.lines();
             let first = lines.next().unwrap_or_default().to_owned();
             // The two sides of an assertion are in the lines after the first.
-            let more = lines.map(|line| ("panic".to_owned(), line.trim().to_owned()));
-            let facts = more.chain([("panicked at".to_owned(), place.clone())]).collect();
-            let kind = ViolationKind::Panic;
-            Evidence::Violation(Violation { kind, property: kind.rule().to_owned(), message: first, facts })
+            let more = lines.map(str::trim);
+            let violation = Violation::of_run(ViolationKind::Panic, first);
+            let violation = more.fold(violation, |violation, line| violation.fact("panic", line));
+            Evidence::Violation(violation.fact("panicked at", place))
         }
     }
 }
@@ -126,28 +116,25 @@ fn of_loom(text: &str, place: &str) -> Evidence {
     Evidence::Violation(if text.starts_with("deadlock; threads") {
         engine::loom::deadlock()
     } else if text.contains("Causality violation") {
-        let kind = ViolationKind::DataRace;
-        let property = format!("{} {}", engine::loom::touched(), kind.rule());
-        let facts = vec![("panicked at".to_owned(), place.to_owned())];
-        Violation { kind, property, message: first, facts }
+        Violation::about(ViolationKind::DataRace, engine::loom::touched(), first).fact("panicked at", place)
     } else if text.contains("Model exceeded maximum number of branches") {
         Violation::of_run(ViolationKind::Stall, first)
             .fact("usual cause", "a loop that spins without yielding, or a configuration too large for loom")
             .fact("knob", "Limits::branches_max")
     } else {
-        return Evidence::Void(Void::of_loom(text, place));
+        return Evidence::Void(void::of_loom(text, place));
     })
 }
 
 /// A panic of the harness's own code, outside of any task.
 pub(crate) fn bug_of(payload: &(dyn Any + Send)) -> Void {
-    let place = SEEN.take().map(|seen| seen.place).unwrap_or_default();
+    let place = take_seen().map(|seen| seen.place).unwrap_or_default();
     Void::Harness(format!("{}, at {place}", text_of(payload)))
 }
 
 /// Notes the panic that unwinds the current task; the task does not continue.
 pub(crate) fn note_unwinding() {
-    if let Some(seen) = SEEN.take() {
+    if let Some(seen) = take_seen() {
         note(evidence(&seen));
     }
 }
@@ -161,7 +148,7 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
             let is_bug = payload.downcast_ref::<Bug>().is_some();
             // `resume_unwind` with another payload runs no hook: the last recorded panic is then a different one.
             let text = text_of(payload.as_ref());
-            let seen = SEEN.take().filter(|seen| seen.text == text).unwrap_or(Seen { text, ..Seen::default() });
+            let seen = take_seen().filter(|seen| seen.text == text).unwrap_or(Seen { text, ..Seen::default() });
             let found = match seen {
                 seen if is_bug => Evidence::Void(Void::Harness(format!("{}, at {}", seen.text, seen.place))),
                 seen => evidence(&seen),
@@ -180,8 +167,8 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
 /// printed, and the process aborts.
 #[cold]
 pub(crate) fn stuck_while_unwinding(what: &str) -> ! {
-    let seed = run::with(|run| run.seed).unwrap_or_default();
-    let Seen { text, place, .. } = SEEN.take().unwrap_or_default();
+    let seed = with_log(|log| log.seed).unwrap_or_default();
+    let Seen { text, place, .. } = take_seen().unwrap_or_default();
     eprintln!("a destructor {what} while its own task panics, and can neither wait nor go on (seed {seed:#x})");
     eprintln!("the panic, at {place}: {text}");
     std::process::abort()

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::panic::Location;
 
+use kernel::record::{Item, Violation};
+
 use crate::engine;
-use crate::run;
-use crate::trace::Item;
-use crate::violation::{Violation, ViolationKind};
+use crate::session::{with_log, with_run};
 
 #[derive(Debug, Default)]
 pub(crate) struct Properties {
@@ -20,16 +20,12 @@ pub(crate) struct Properties {
 impl Properties {
     pub(crate) fn at_quiescence(&self) -> Option<Violation> {
         let (sentence, _) = self.eventually.iter().find(|(_, reached)| !reached)?;
-        Some(broken(sentence, format!("the run ended and `{sentence}` never came true")))
+        Some(Violation::of_property(sentence, format!("the run ended and `{sentence}` never came true")))
     }
 
     pub(crate) fn reached(self) -> BTreeMap<&'static str, u64> {
         self.sometimes
     }
-}
-
-fn broken(sentence: &str, message: String) -> Violation {
-    Violation { kind: ViolationKind::Property, property: sentence.to_owned(), message, facts: Vec::new() }
 }
 
 /// The sentence must hold whenever this is reached; if it does not, the run ends here with that finding.
@@ -45,13 +41,13 @@ pub fn always_with(sentence: &'static str, holds: bool, facts: impl FnOnce() -> 
         return;
     }
     let location = Location::caller();
-    let mut violation = broken(sentence, format!("`{sentence}` does not hold"));
+    let mut violation = Violation::of_property(sentence, format!("`{sentence}` does not hold"));
     for (label, value) in facts() {
         violation = violation.fact(label, value);
     }
-    let here = run::with(|run| {
-        run.record(Item::Note(format!("BROKEN: {sentence}").into_boxed_str()), location);
-        run.here(location)
+    let here = with_log(|log| {
+        log.record(Item::Note(format!("BROKEN: {sentence}").into_boxed_str()), location);
+        log.here(location)
     });
     engine::fail(violation.fact("here", here.unwrap_or_default()));
 }
@@ -59,8 +55,8 @@ pub fn always_with(sentence: &'static str, holds: bool, facts: impl FnOnce() -> 
 /// Counts the run as one that reached the state, if it did.
 pub fn sometimes(sentence: &'static str, reached: bool) {
     if reached {
-        run::with(|run| {
-            *run.properties.sometimes.entry(sentence).or_insert(0) = 1;
+        with_run(|run| {
+            *run.checks.properties.sometimes.entry(sentence).or_insert(0) = 1;
         });
     }
 }
@@ -74,9 +70,10 @@ pub struct Eventually {
 
 /// Obliges the run to call [`Eventually::reached`] before its end.
 pub fn eventually(sentence: &'static str) -> Eventually {
-    let index = run::with(|run| {
-        run.properties.eventually.push((sentence, false));
-        run.properties.eventually.len() - 1
+    let index = with_run(|run| {
+        let eventually = &mut run.checks.properties.eventually;
+        eventually.push((sentence, false));
+        eventually.len() - 1
     });
     Eventually { index }
 }
@@ -85,7 +82,7 @@ impl Eventually {
     /// It has come true.
     pub fn reached(self) {
         if let Some(index) = self.index {
-            run::with(|run| run.properties.eventually[index].1 = true);
+            with_run(|run| run.checks.properties.eventually[index].1 = true);
         }
     }
 }

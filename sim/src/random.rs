@@ -7,13 +7,14 @@
 //! since a schedule decides how many of them a task makes. It is keyed by what is chosen, so that the same packet has
 //! the same latency under another schedule, and a replay needs no record of it.
 
-use crate::engine;
-use crate::run;
-use crate::seed::{Purpose, fold, mix, scale};
+use kernel::record::TaskKey;
+use kernel::seed::{Choice, Purpose, mix, scale};
+
+use crate::session::with_log;
 
 /// A number.
 pub fn u64() -> u64 {
-    let (seed, key, nth) = engine::draw_key();
+    let (seed, key, nth) = with_log(|log| log.draw_key()).unwrap_or((0, TaskKey::MAIN, 0));
     mix(Purpose::Model.of(seed).wrapping_add(mix(key.0 ^ u64::from(nth))))
 }
 
@@ -27,63 +28,8 @@ pub fn chance(numerator: u64, denominator: u64) -> bool {
     below(denominator) < numerator
 }
 
-/// A choice of the environment, and what names it within its run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Choice {
-    /// Which waiter the n-th `notify_one` of a task wakes.
-    Waiter {
-        /// The key of the task that notifies.
-        task: u64,
-        /// Its own count of notifications.
-        nth: u32,
-    },
-    /// The latency of the n-th packet of one end of a connection.
-    Latency {
-        /// The connection's number.
-        connection: u32,
-        /// The end that sends.
-        end: usize,
-        /// That end's own count of packets.
-        nth: u32,
-    },
-    /// How many bytes of a stream a read transfers from this position on.
-    Read {
-        /// The connection's number.
-        connection: u32,
-        /// The end that reads.
-        end: usize,
-        /// Bytes read before.
-        position: u64,
-    },
-    /// How many bytes of a stream a write transfers from this position on.
-    Write {
-        /// The connection's number.
-        connection: u32,
-        /// The end that writes.
-        end: usize,
-        /// Bytes written before.
-        position: u64,
-    },
-}
-
-impl Choice {
-    fn key(self) -> [u64; 4] {
-        match self {
-            Choice::Waiter { task, nth } => [0, task, 0, u64::from(nth)],
-            Choice::Latency { connection, end, nth } => [1, u64::from(connection), end as u64, u64::from(nth)],
-            Choice::Read { connection, end, position } => [2, u64::from(connection), end as u64, position],
-            Choice::Write { connection, end, position } => [3, u64::from(connection), end as u64, position],
-        }
-    }
-
-    /// One of `0..bound`; 0 when `bound` is 0.
-    pub(crate) fn below(self, bound: u64) -> u64 {
-        self.below_in(run::with(|run| run.seed).unwrap_or(0), bound)
-    }
-
-    /// The same in the run of this seed.
-    pub(crate) fn below_in(self, seed: u64, bound: u64) -> u64 {
-        let key = self.key().into_iter().fold(0, fold);
-        scale(mix(Purpose::Environment.of(seed).wrapping_add(mix(key))), bound)
-    }
+/// The choice of the environment in the run of this OS thread: one of `0..bound`; 0 when `bound` is 0.
+#[cfg_attr(not(feature = "net"), expect(dead_code, reason = "for the network"))]
+pub(crate) fn chosen(choice: Choice, bound: u64) -> u64 {
+    choice.below(with_log(|log| log.seed).unwrap_or(0), bound)
 }

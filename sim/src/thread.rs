@@ -5,14 +5,16 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::engine::{self, Arm, Stamp, loom as loom_engine, sched, threads};
-use crate::op::{ObjectId, Op, OpKind, TaskId};
+use kernel::record::{ObjectId, Op, OpKind, TaskId};
+
+use crate::engine::{self, Arm, Object, Stamp, loom as loom_engine, threads};
+use crate::loom_or_std as loom;
 use crate::panics;
-use crate::run::{self, RunNumber};
-use crate::sync::{Condvar, Mutex};
+use crate::session::{self, arm};
+use crate::sync::Storage;
 use crate::time::Instant;
 
 pub use crate::time::sleep;
@@ -23,17 +25,18 @@ pub fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Jo
     Builder::new().spawn(body)
 }
 
-/// Lets other tasks go first.
+/// Lets other tasks run first.
 #[track_caller]
 pub fn yield_now() {
     let location = Location::caller();
-    match engine::arm() {
-        Arm::Std | Arm::Threads => std::thread::yield_now(),
-        Arm::Loom => {
-            loom_engine::may_wait();
-            loom::thread::yield_now();
-        }
-        Arm::Sched => sched::yield_now(location),
+    if let Some(kernel) = session::kernel() {
+        return kernel.yield_now(location);
+    }
+    if arm() == Arm::Loom {
+        loom_engine::may_wait();
+        loom::thread::yield_now();
+    } else {
+        std::thread::yield_now();
     }
     engine::after(OpKind::Yield, ObjectId::NONE, location);
 }
@@ -58,42 +61,98 @@ impl Builder {
     }
 
     /// Starts the task.
+    ///
+    /// # Panics
+    /// Outside any run, if the system does not start a thread.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(self, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let location = Location::caller();
-        let name = self.name;
-        let result = Arc::new(std::sync::Mutex::new(None));
-        let store = Arc::clone(&result);
-        let thread = Thread::new(name.clone());
-        let own = thread.clone();
-        let task = move || {
-            let outcome = panics::guarded(move || CURRENT.with_own(own, body));
-            *store.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
-        };
-        let os = match engine::arm() {
-            Arm::Sched => Os::Sched(sched::spawn(name, Box::new(task), location)),
+        if let Some(kernel) = session::kernel() {
+            let slot = Arc::new(Slot::Kernel(Storage::new(None)));
+            let (own, parker) = (Arc::clone(&slot), Object::new("park"));
+            let task = move || own.put(panics::guarded(body));
+            let id = kernel.spawn(self.name.as_deref(), task, location);
+            let name = self.name.is_some().then(|| kernel.log(|log| log.task_name(id)));
+            let thread = Parked { parker, name };
+            register(id, Thread(Repr::Kernel(thread)));
+            return JoinHandle {
+                os: Os::Kernel(id),
+                slot,
+                thread: Thread(Repr::Kernel(thread)),
+                stamp: Stamp::new("thread"),
+            };
+        }
+        let slot = Arc::new(Slot::Os(Mutex::new(None)));
+        let own = Arc::clone(&slot);
+        let name = self.name.as_deref();
+        let (os, thread) = match arm() {
             Arm::Loom => {
+                let task = move || own.put(panics::guarded(body));
                 let (id, handle) = loom_engine::spawn(name, Box::new(task), location);
-                Os::Loom(id, Some(handle))
+                let thread = Thread(Repr::Loom(handle.thread().clone(), self.name.map(Arc::from)));
+                register(id, thread.clone());
+                (Os::Loom(id, Some(handle)), thread)
             }
-            Arm::Threads => Os::Std(threads::spawn(name, Box::new(task), location).1, Arm::Threads),
-            Arm::Std => Os::Std(Some(std::thread::spawn(task)), Arm::Std),
+            Arm::Threads => {
+                let task = move || own.put(panics::guarded(body));
+                let (_, handle) = threads::spawn(name, Box::new(task), location);
+                let thread = handle.as_ref().map_or_else(std::thread::current, |handle| handle.thread().clone());
+                (Os::Threads(handle), Thread(Repr::Os(thread)))
+            }
+            Arm::Std | Arm::Sched => {
+                let handle = match named(name).spawn(move || own.put(panics::guarded(body))) {
+                    Ok(handle) => handle,
+                    Err(error) => panic!("the system does not start a thread: {error}"),
+                };
+                let thread = Thread(Repr::Os(handle.thread().clone()));
+                (Os::Std(Some(handle)), thread)
+            }
         };
         engine::after(OpKind::Spawn, ObjectId::NONE, location);
-        JoinHandle { os, result, thread, stamp: Stamp::new("thread") }
+        JoinHandle { os, slot, thread, stamp: Stamp::new("thread") }
     }
 }
 
+/// A thread of the system with this name.
+pub(crate) fn named(name: Option<&str>) -> std::thread::Builder {
+    let builder = std::thread::Builder::new();
+    match name {
+        Some(name) => builder.name(name.to_owned()),
+        None => builder,
+    }
+}
+
+/// Where a task leaves its result.
+enum Slot<T> {
+    /// A task of the kernel, on the OS thread of its run.
+    Kernel(Storage<Option<T>>),
+    Os(Mutex<Option<T>>),
+}
+
+impl<T> Slot<T> {
+    fn put(&self, result: Option<T>) {
+        match self {
+            Slot::Kernel(storage) => *storage.write().get_mut() = result,
+            Slot::Os(mutex) => *locked(mutex) = result,
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 enum Os {
-    Sched(TaskId),
+    Kernel(TaskId),
     Loom(TaskId, Option<loom::thread::JoinHandle<()>>),
-    Std(Option<std::thread::JoinHandle<()>>, Arm),
+    Threads(Option<std::thread::JoinHandle<()>>),
+    Std(Option<std::thread::JoinHandle<()>>),
 }
 
 /// Waits for a task and has its result.
 pub struct JoinHandle<T> {
     os: Os,
-    result: Arc<std::sync::Mutex<Option<T>>>,
+    slot: Arc<Slot<T>>,
     thread: Thread,
     stamp: Stamp,
 }
@@ -108,8 +167,11 @@ impl<T> JoinHandle<T> {
         let location = Location::caller();
         let admitted = self.stamp.admits(location);
         match &mut self.os {
-            Os::Sched(task) if admitted => sched::join(*task, location),
-            Os::Sched(_) => {}
+            Os::Kernel(task) => {
+                if let Some(kernel) = session::kernel().filter(|_| admitted) {
+                    kernel.join(*task, location);
+                }
+            }
             Os::Loom(task, handle) => {
                 loom_engine::may_wait();
                 let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
@@ -119,7 +181,7 @@ impl<T> JoinHandle<T> {
                     let _ = handle.join();
                 }
             }
-            Os::Std(handle, _) => {
+            Os::Threads(handle) | Os::Std(handle) => {
                 if let Some(handle) = handle.take() {
                     // The thread caught its own panic.
                     let _ = handle.join();
@@ -127,7 +189,12 @@ impl<T> JoinHandle<T> {
             }
         }
         engine::after(OpKind::Join, ObjectId::NONE, location);
-        let result = self.result.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let result = match &*self.slot {
+            // A handle of another run is not one of this OS thread's: its result is not touched.
+            Slot::Kernel(storage) if admitted => storage.write().get_mut().take(),
+            Slot::Kernel(_) => None,
+            Slot::Os(mutex) => locked(mutex).take(),
+        };
         match result {
             Some(result) => result,
             None if std::thread::panicking() => panics::stuck_while_unwinding("joins a task"),
@@ -138,8 +205,13 @@ impl<T> JoinHandle<T> {
     /// Whether the task has finished; no scheduling point.
     pub fn is_finished(&self) -> bool {
         match &self.os {
-            Os::Sched(task) => !self.stamp.is_current() || sched::is_finished(*task),
-            Os::Loom(..) | Os::Std(..) => self.result.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
+            Os::Kernel(task) => {
+                let kernel = session::kernel().filter(|_| self.stamp.is_current());
+                kernel.is_none_or(|kernel| kernel.is_finished(*task))
+            }
+            Os::Loom(..) | Os::Threads(_) | Os::Std(_) => {
+                matches!(&*self.slot, Slot::Os(mutex) if locked(mutex).is_some())
+            }
         }
     }
 
@@ -152,13 +224,13 @@ impl<T> JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         match &mut self.os {
-            Os::Sched(_) | Os::Std(None, _) | Os::Loom(_, None) | Os::Std(_, Arm::Std) => {}
+            Os::Kernel(_) | Os::Std(_) => {}
             Os::Loom(_, handle) => {
                 if let Some(handle) = handle.take() {
                     loom_engine::leave(handle);
                 }
             }
-            Os::Std(handle, _) => {
+            Os::Threads(handle) => {
                 if let Some(handle) = handle.take() {
                     threads::leave(handle);
                 }
@@ -173,39 +245,54 @@ impl<T> fmt::Debug for JoinHandle<T> {
     }
 }
 
-/// The permit of a task: one unpark is kept until the next park.
-struct Park {
-    permit: Mutex<bool>,
-    given: Condvar,
-}
-
 /// A handle to a task.
 #[derive(Clone)]
-pub struct Thread(Arc<Handle>);
+pub struct Thread(Repr);
 
-struct Handle {
-    name: Option<String>,
-    /// Made with the task, so that whoever asks first changes nothing.
-    park: Park,
+#[derive(Clone)]
+enum Repr {
+    Kernel(Parked),
+    Loom(loom::thread::Thread, Option<Arc<str>>),
+    /// A thread of the system.
+    Os(std::thread::Thread),
+}
+
+/// A task of the kernel.
+#[derive(Clone, Copy)]
+struct Parked {
+    /// Made with the task, so that the first use changes nothing.
+    parker: Object,
+    name: Option<&'static str>,
 }
 
 impl Thread {
-    #[track_caller]
-    fn new(name: Option<String>) -> Thread {
-        let park = Park { permit: Mutex::named("park", false), given: Condvar::named("park.given") };
-        Thread(Arc::new(Handle { name, park }))
-    }
-
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.0.name.as_deref()
+        match &self.0 {
+            Repr::Kernel(task) => task.name,
+            Repr::Loom(_, name) => name.as_deref(),
+            Repr::Os(thread) => thread.name(),
+        }
     }
 
-    /// Lets the task's next, or present, [`park`] return.
+    /// Gives the task its permit, which lets its next, or present, [`park`] return. A second permit changes nothing.
     #[track_caller]
     pub fn unpark(&self) {
-        *self.0.park.permit.lock() = true;
-        self.0.park.given.notify_one();
+        let location = Location::caller();
+        match &self.0 {
+            Repr::Kernel(Parked { parker, .. }) => {
+                if let Some(kernel) = parker.kernel(location) {
+                    kernel.unpark(parker.id(), location);
+                }
+                return;
+            }
+            Repr::Loom(thread, _) => {
+                let _quiet = loom_engine::quiet();
+                thread.unpark();
+            }
+            Repr::Os(thread) => thread.unpark(),
+        }
+        engine::after(OpKind::Unpark, ObjectId::NONE, location);
     }
 }
 
@@ -215,52 +302,40 @@ impl fmt::Debug for Thread {
     }
 }
 
-/// The handle of the task that asks, kept by task, since the tasks of a run may share one OS thread.
-struct Current;
+/// The handles of the tasks of a run, by task: the tasks of a run may share one OS thread.
+#[derive(Default)]
+pub(crate) struct Handles(Vec<Option<Thread>>);
 
-const CURRENT: Current = Current;
-
-type Known = Vec<((RunNumber, TaskId), Thread)>;
-
-thread_local! {
-    static KNOWN: std::cell::RefCell<Known> = const { std::cell::RefCell::new(Vec::new()) };
+fn register(task: TaskId, thread: Thread) {
+    session::with(|session| {
+        let Some(session) = session else { return };
+        let handles = &mut session.handles.borrow_mut().0;
+        if handles.len() <= task.index() {
+            handles.resize(task.index() + 1, None);
+        }
+        handles[task.index()] = Some(thread);
+    });
 }
 
-impl Current {
-    fn id(self) -> (RunNumber, TaskId) {
-        let task = match engine::arm() {
-            Arm::Std | Arm::Threads => TaskId::MAIN,
-            Arm::Sched | Arm::Loom => engine::current_task(),
-        };
-        (run::number(), task)
-    }
-
-    fn with_own<R>(self, own: Thread, body: impl FnOnce() -> R) -> R {
-        let id = self.id();
-        KNOWN.with_borrow_mut(|known| known.push((id, own)));
-        let result = body();
-        KNOWN.with_borrow_mut(|known| {
-            if let Some(place) = known.iter().rposition(|(task, _)| *task == id) {
-                known.swap_remove(place);
-            }
-        });
-        result
-    }
+fn registered(task: TaskId) -> Option<Thread> {
+    session::with(|session| session?.handles.borrow().0.get(task.index()).cloned().flatten())
 }
 
-/// Forgets the handles of a run that is over.
-pub(crate) fn forget_handles() {
-    KNOWN.take();
-}
-
-/// The task that asks.
+/// The current task.
+#[track_caller]
 pub fn current() -> Thread {
-    let id = CURRENT.id();
-    let known = KNOWN.with_borrow(|known| known.iter().find(|(task, _)| *task == id).map(|(_, own)| own.clone()));
-    known.unwrap_or_else(|| {
-        // The body of the run has no builder that made its handle: it is made when first asked for.
-        let own = Thread::new(Some("main".to_owned()));
-        KNOWN.with_borrow_mut(|known| known.push((id, own.clone())));
+    if matches!(arm(), Arm::Std | Arm::Threads) {
+        return Thread(Repr::Os(std::thread::current()));
+    }
+    let task = session::current_task();
+    registered(task).unwrap_or_else(|| {
+        // No builder has made the handle of the first task: it is made when first asked for.
+        let own = match arm() {
+            Arm::Loom => Repr::Loom(loom::thread::current(), Some(Arc::from("main"))),
+            _ => Repr::Kernel(Parked { parker: Object::new("park"), name: Some("main") }),
+        };
+        let own = Thread(own);
+        register(task, own.clone());
         own
     })
 }
@@ -268,28 +343,43 @@ pub fn current() -> Thread {
 /// Waits for this task's permit, and takes it.
 #[track_caller]
 pub fn park() {
-    let current = current();
-    let park = &current.0.park;
-    let mut permit = park.permit.lock();
-    while !*permit {
-        permit = park.given.wait(permit);
-    }
-    *permit = false;
+    park_until(None, Location::caller());
 }
 
 /// Waits for this task's permit for at most `timeout` of virtual time.
 #[track_caller]
 pub fn park_timeout(timeout: Duration) {
-    let current = current();
-    let park = &current.0.park;
-    let deadline = Instant::now() + timeout;
-    let mut permit = park.permit.lock();
-    while !*permit {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
+    park_until(Some(timeout), Location::caller());
+}
+
+#[track_caller]
+fn park_until(timeout: Option<Duration>, location: &'static Location<'static>) {
+    if let Repr::Kernel(Parked { parker, .. }) = current().0 {
+        let deadline = timeout.map(|timeout| (Instant::now() + timeout).as_ns());
+        if let Some(kernel) = parker.kernel(location) {
+            kernel.park(parker.id(), OpKind::Park, deadline, location);
         }
-        permit = park.given.wait_timeout(permit, left).0;
+        return;
     }
-    *permit = false;
+    match arm() {
+        Arm::Loom => match timeout {
+            Some(timeout) => loom_engine::pass_time(timeout),
+            None => {
+                loom_engine::may_wait();
+                let op = Op { kind: OpKind::Park, object: ObjectId::NONE, location };
+                loom_engine::asks(op, loom_engine::Need::Permit);
+                loom::thread::park();
+            }
+        },
+        Arm::Threads => really_park(timeout.map(threads::wall)),
+        Arm::Std | Arm::Sched => really_park(timeout),
+    }
+    engine::after(OpKind::Park, ObjectId::NONE, location);
+}
+
+fn really_park(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => std::thread::park_timeout(timeout),
+        None => std::thread::park(),
+    }
 }

@@ -1,15 +1,16 @@
 //! Virtual time: it stands still while tasks run, and moves when a sleeper is chosen.
 //!
 //! The strategy may choose the sleeper with the earliest deadline before tasks that are ready, and so advance the clock,
-//! by no more in all of a run than its drift ([`crate::explore::Limits::drift`]); when nothing else is ready it must.
+//! by no more in all of a run than its timer slack ([`crate::explore::Limits::timer_slack`]); when nothing else is ready it must.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::panic::Location;
 pub use std::time::Duration;
 
-use crate::engine::{self, Arm, loom as loom_engine, sched, threads};
-use crate::op::{ObjectId, OpKind};
-use crate::run;
+use kernel::record::{ObjectId, OpKind};
+
+use crate::engine::{self, Arm, loom as loom_engine, threads};
+use crate::session::{self, arm, with_log};
 
 /// A moment of the run's virtual time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,10 +19,9 @@ pub struct Instant(Duration);
 impl Instant {
     /// This moment. Not a scheduling point: reading the clock changes nothing.
     pub fn now() -> Instant {
-        let ns = match engine::arm() {
-            Arm::Sched => sched::now_ns(),
+        let ns = match arm() {
+            Arm::Sched | Arm::Loom => with_log(|log| log.now_ns).unwrap_or(0),
             Arm::Threads => threads::now_ns(),
-            Arm::Loom => run::with(|run| run.now_ns).unwrap_or(0),
             Arm::Std => return Instant(outside()),
         };
         Instant(Duration::from_nanos(ns))
@@ -29,7 +29,7 @@ impl Instant {
 
     /// In nanoseconds of virtual time since the run began.
     pub(crate) fn as_ns(self) -> u64 {
-        u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
+        as_ns(self.0)
     }
 
     /// How long ago it was; zero if it is yet to come.
@@ -60,6 +60,11 @@ fn outside() -> Duration {
     START.get_or_init(std::time::Instant::now).elapsed()
 }
 
+/// In nanoseconds; saturates after some five hundred years.
+pub(crate) fn as_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Add<Duration> for Instant {
     type Output = Instant;
 
@@ -88,11 +93,13 @@ impl Sub for Instant {
 #[track_caller]
 pub fn sleep(duration: Duration) {
     let location = Location::caller();
-    match engine::arm() {
-        Arm::Sched => sched::sleep_ns(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), location),
+    if let Some(kernel) = session::kernel() {
+        return kernel.sleep(as_ns(duration), location);
+    }
+    match arm() {
         Arm::Loom => loom_engine::pass_time(duration),
         Arm::Threads => threads::sleep(duration),
-        Arm::Std => really_sleep(duration),
+        Arm::Std | Arm::Sched => really_sleep(duration),
     }
     engine::after(OpKind::Sleep, ObjectId::NONE, location);
 }

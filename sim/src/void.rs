@@ -1,18 +1,12 @@
-//! A run that is invalid: it gives no verdict on the component, and the harness, a model or the body must be fixed.
-//!
-//! A violation is evidence about the component. A bug of the harness or a misuse of it is not: the two must never be
-//! reported as a finding, and a finding never as one of them.
+//! The causes of an invalid run. A violation is evidence about the component. A bug of the harness or a misuse of it is
+//! not: the two must never be reported as a finding, and a finding never as one of them.
 
 use std::panic::Location;
 
-/// Why a run is invalid.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Void {
-    /// A bug of the harness or of a model.
-    Harness(String),
-    /// The body uses the harness in a way that is not supported.
-    Misuse(String),
-}
+use kernel::record::{RunNumber, Void};
+
+use crate::loom_or_std as loom;
+use crate::session;
 
 /// The payload of a panic that reports a bug of the harness or of a model: see [`crate::bug!`].
 #[derive(Debug)]
@@ -35,7 +29,7 @@ macro_rules! bug {
 #[doc(hidden)]
 #[track_caller]
 pub fn report_bug(text: String) -> ! {
-    if crate::run::number() == crate::run::RunNumber::NONE {
+    if session::number() == RunNumber::NONE {
         panic!("invariant: {text}");
     }
     std::panic::panic_any(Bug(text))
@@ -50,7 +44,7 @@ fn own_sources() -> &'static str {
 /// Whether a panic at this location comes from the harness's own code. A function with `#[track_caller]`
 /// reports its caller's location.
 pub(crate) fn is_own(location: &Location<'_>) -> bool {
-    location.file().starts_with(own_sources())
+    [own_sources(), kernel::sources()].iter().any(|sources| location.file().starts_with(sources))
 }
 
 /// Whether the location is in loom.
@@ -58,28 +52,26 @@ pub(crate) fn is_of_loom(location: &Location<'_>) -> bool {
     location.file().contains("/loom-0.7") || location.file().contains("\\loom-0.7")
 }
 
-impl Void {
-    /// Classifies a panic raised by loom itself.
-    pub(crate) fn of_loom(text: &str, place: &str) -> Void {
-        if text.contains("self.threads.len() < self.max_threads") {
-            let most = loom::MAX_THREADS;
-            return Void::Misuse(format!(
-                "loom explores at most {most} threads, the body's own included, and the body starts more: search it under \
-                 fiber, or with fewer threads"
-            ));
-        }
-        if text.contains("invalid internal loom state") {
-            return Void::Misuse(format!(
-                "loom gives up at a read lock that its holder takes a second time beside a writer (\"{text}\" at {place}): \
-                 search it under fiber"
-            ));
-        }
-        if text.contains("Is the model fully deterministic") {
-            return Void::Misuse(format!(
-                "the body is not deterministic, and loom has lost its way (\"{text}\"): its usual causes are the wall \
-                 clock, an address, the order of a std HashMap, and a static that one execution leaves to the next"
-            ));
-        }
-        Void::Harness(format!("loom gave up at {place}: {text}"))
+/// Classifies a panic raised by loom itself.
+pub(crate) fn of_loom(text: &str, place: &str) -> Void {
+    if text.contains("self.threads.len() < self.max_threads") {
+        let most = loom::MAX_THREADS;
+        return Void::Misuse(format!(
+            "loom explores at most {most} threads, the body's own included, and the body starts more: search it under \
+             fiber, or with fewer threads"
+        ));
     }
+    if text.contains("invalid internal loom state") {
+        return Void::Misuse(format!(
+            "loom gives up at a read lock that its holder takes a second time beside a writer (\"{text}\" at {place}): \
+             search it under fiber"
+        ));
+    }
+    if text.contains("Is the model fully deterministic") {
+        return Void::Misuse(format!(
+            "the body is not deterministic, and loom has lost its way (\"{text}\"): its usual causes are the wall \
+             clock, an address, the order of a std HashMap, and a static that one execution leaves to the next"
+        ));
+    }
+    Void::Harness(format!("loom gave up at {place}: {text}"))
 }

@@ -7,43 +7,38 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
+use kernel::record::{OpKind, Progress, RunNumber};
+
 use crate::explore::CaseName;
-use crate::name::{self, Name};
-use crate::op::{Op, OpKind};
-use crate::run::RunNumber;
 
 /// Interval between two checks of the watch.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Progress of the run that one OS thread makes.
+/// The runs that one OS thread makes.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
-    /// The number of the run, 0 between runs.
-    run: AtomicU64,
-    /// Operations performed.
-    beats: AtomicU64,
-    /// The number of the name of the task that runs.
-    task: AtomicU32,
-    kind: AtomicU32,
-    place: AtomicPtr<Location<'static>>,
+    /// Their progress.
+    pub(crate) progress: Arc<Progress>,
+    /// Index in the list of workers, which is part of the numbers of its runs.
+    index: u64,
+    /// The number of its runs; only its own OS thread changes it.
+    made: AtomicU64,
+    /// The seed of its last run.
+    seed: AtomicU64,
     has_stray: AtomicBool,
     told: Mutex<Told>,
 }
 
 #[derive(Debug, Default)]
 struct Told {
-    /// Index in the list of workers, which is part of the numbers of its runs.
-    index: u64,
-    made: u64,
-    case: Option<Arc<CaseName>>,
-    seed: u64,
-    patience: Duration,
+    watched: Option<Watched>,
+    /// Its last run hangs, and was reported.
+    is_reported: bool,
     stray: Option<String>,
     listener: Option<Sender<Heard>>,
 }
@@ -93,7 +88,7 @@ struct Lease(Arc<Worker>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.run.store(0, Ordering::Release);
+        self.0.progress.end();
         locked(&self.0.told).listener = None;
         locked(&FREE).push(Arc::clone(&self.0));
     }
@@ -117,8 +112,7 @@ fn lease_one() -> Arc<Worker> {
         return worker;
     }
     let mut workers = locked(&WORKERS);
-    let told = Told { index: workers.len() as u64, ..Told::default() };
-    let worker = Arc::new(Worker { told: Mutex::new(told), ..Worker::default() });
+    let worker = Arc::new(Worker { index: workers.len() as u64, ..Worker::default() });
     workers.push(Arc::clone(&worker));
     worker
 }
@@ -132,40 +126,30 @@ pub(crate) struct Watched {
     pub(crate) patience: Duration,
 }
 
+impl Watched {
+    fn is(&self, other: &Watched) -> bool {
+        Arc::ptr_eq(&self.case, &other.case) && self.patience == other.patience
+    }
+}
+
 impl Worker {
-    /// A run begins on this worker's OS thread; returns its number.
+    /// A run begins on this worker's OS thread; returns its number. Without `watched` it may take any time.
     pub(crate) fn begin(&self, seed: u64, watched: Option<&Watched>) -> RunNumber {
-        let mut told = locked(&self.told);
-        told.made += 1;
-        let number = (told.index << COUNT_BITS) | told.made;
-        told.seed = seed;
-        told.case = watched.map(|watched| Arc::clone(&watched.case));
-        told.patience = watched.map_or(Duration::MAX, |watched| watched.patience);
-        told.stray = None;
-        drop(told);
+        let made = self.made.load(Ordering::Relaxed) + 1;
+        self.made.store(made, Ordering::Relaxed);
+        self.seed.store(seed, Ordering::Relaxed);
         self.has_stray.store(false, Ordering::Relaxed);
-        self.place.store(std::ptr::null_mut(), Ordering::Relaxed);
-        self.run.store(number, Ordering::Release);
-        RunNumber(number)
-    }
-
-    /// The run is over.
-    pub(crate) fn end(&self) {
-        self.run.store(0, Ordering::Release);
-    }
-
-    /// The task's code continues.
-    #[inline]
-    pub(crate) fn lets_run(&self, task: Name) {
-        self.task.store(task.number, Ordering::Relaxed);
-    }
-
-    /// The running task performs this operation now.
-    #[inline]
-    pub(crate) fn beat(&self, op: Op) {
-        self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        self.kind.store(op.kind as u32, Ordering::Relaxed);
-        self.place.store(std::ptr::from_ref(op.location).cast_mut(), Ordering::Relaxed);
+        let mut told = locked(&self.told);
+        let is_same = match (&told.watched, watched) {
+            (Some(before), Some(watched)) => before.is(watched),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_same {
+            told.watched = watched.cloned();
+        }
+        (told.is_reported, told.stray) = (false, None);
+        RunNumber((self.index << COUNT_BITS) | made)
     }
 
     /// The misuse by an OS thread that touched an object of the run without being one of its tasks.
@@ -177,13 +161,18 @@ impl Worker {
     }
 }
 
+/// The same for a run that may be another OS thread's.
+pub(crate) fn take_stray(run: RunNumber) -> Option<String> {
+    worker_of(run)?.take_stray()
+}
+
 /// Calls `with` with the name of the task that runs on this OS thread. It does not allocate or wait for a lock, since
 /// it is called from a signal handler.
 pub(crate) fn with_current_task(with: impl FnOnce(&str)) {
     LEASE.with(|lease| {
         let lease = lease.try_borrow().ok();
         let worker = lease.as_ref().and_then(|lease| lease.as_ref()).map(|lease| &lease.0);
-        with(worker.and_then(|worker| name::text(worker.task.load(Ordering::Relaxed))).unwrap_or("-"));
+        with(worker.and_then(|worker| worker.progress.task()).unwrap_or("-"));
     });
 }
 
@@ -197,7 +186,7 @@ pub(crate) fn tell_of_stray(run: RunNumber, text: &str) {
 
 /// Whether that run is not over yet.
 pub(crate) fn is_under_way(run: RunNumber) -> bool {
-    worker_of(run).is_some_and(|worker| worker.run.load(Ordering::Acquire) == run.0)
+    worker_of(run).is_some_and(|worker| worker.progress.run() == run)
 }
 
 fn worker_of(run: RunNumber) -> Option<Arc<Worker>> {
@@ -236,7 +225,7 @@ fn start_watching() {
 
 #[derive(Clone, Copy, Default)]
 struct Seen {
-    run: u64,
+    run: RunNumber,
     beats: u64,
     looks: u32,
 }
@@ -248,8 +237,8 @@ fn watch() {
         let workers = locked(&WORKERS).clone();
         seen.resize(workers.len(), Seen::default());
         for (worker, seen) in workers.iter().zip(&mut seen) {
-            let (run, beats) = (worker.run.load(Ordering::Acquire), worker.beats.load(Ordering::Relaxed));
-            let goes_on = run == 0 || (run, beats) != (seen.run, seen.beats);
+            let (run, beats) = (worker.progress.run(), worker.progress.beats());
+            let goes_on = run == RunNumber::NONE || (run, beats) != (seen.run, seen.beats);
             *seen = Seen { run, beats, looks: if goes_on { 0 } else { seen.looks + 1 } };
             worker.judge(LOOK * seen.looks);
         }
@@ -264,12 +253,13 @@ fn look_later() {
 impl Worker {
     fn judge(&self, silent: Duration) {
         let mut told = locked(&self.told);
-        if silent <= told.patience {
+        let patience = told.watched.as_ref().map_or(Duration::MAX, |watched| watched.patience);
+        if silent <= patience || told.is_reported {
             return;
         }
         let stalled = self.stalled(&told, silent);
         // Reported once: the thread that makes the run is lost.
-        told.patience = Duration::MAX;
+        told.is_reported = true;
         let heard = told.listener.take().is_some_and(|listener| listener.send(Heard::Stalled(stalled.clone())).is_ok());
         drop(told);
         if !heard {
@@ -279,29 +269,25 @@ impl Worker {
     }
 
     fn stalled(&self, told: &Told, silent: Duration) -> Stalled {
-        let case = told.case.as_ref().map_or_else(|| String::from("a run"), |case| case.to_string());
-        let task = name::text(self.task.load(Ordering::Relaxed)).unwrap_or("main");
-        let last = match self.place() {
-            Some(place) => {
-                let kind = OpKind::from_index(self.kind.load(Ordering::Relaxed)).map_or("an operation", OpKind::word);
+        let case = told.watched.as_ref().map_or_else(|| String::from("a run"), |watched| watched.case.to_string());
+        let task = self.progress.task().unwrap_or("main");
+        let last = match self.progress.last() {
+            Some((kind, place)) => {
+                let kind = kind.map_or("an operation", OpKind::word);
                 format!("{task}, {kind} at {}:{}", place.file(), place.line())
             }
             None => format!("{task}, before its first operation"),
         };
-        Stalled { run: format!("{case}, seed {:#x}", told.seed), last, silent }
-    }
-
-    #[expect(unsafe_code, reason = "a source line is published as one word; see the argument at the block")]
-    fn place(&self) -> Option<&'static Location<'static>> {
-        let place = self.place.load(Ordering::Relaxed);
-        // SAFETY: the word is null or was made from a `&'static Location` by `beat`, the only place that writes one; such
-        // a reference is valid forever and its target never changes.
-        unsafe { place.as_ref() }
+        Stalled { run: format!("{case}, seed {:#x}", self.seed.load(Ordering::Relaxed)), last, silent }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::Location;
+
+    use kernel::record::{Name, ObjectId, Op};
+
     use super::*;
 
     #[test]
@@ -309,16 +295,12 @@ mod tests {
         let worker = Worker::default();
         let (listener, heard) = std::sync::mpsc::channel();
         let case = CaseName { component: String::from("c"), scenario: String::from("s"), variant: String::from("v") };
-        *locked(&worker.told) = Told {
-            case: Some(Arc::new(case)),
-            seed: 7,
-            patience: Duration::from_secs(2),
-            listener: Some(listener),
-            ..Told::default()
-        };
+        let watched = Watched { case: Arc::new(case), patience: Duration::from_secs(2) };
+        worker.begin(7, Some(&watched));
+        locked(&worker.told).listener = Some(listener);
         let location = Location::caller();
-        worker.lets_run(Name::of("worker.1"));
-        worker.beat(Op { kind: OpKind::Lock, object: crate::op::ObjectId::NONE, location });
+        worker.progress.lets_run(Name::of("worker.1"));
+        worker.progress.beat(Op { kind: OpKind::Lock, object: ObjectId::NONE, location });
         worker.judge(Duration::from_secs(2));
         assert!(heard.try_recv().is_err(), "not before");
         worker.judge(Duration::from_secs(3));

@@ -1,14 +1,14 @@
 //! A finding points at the line that did it: through helpers, out of destructors, and in a deadlock for each task.
 
-use sim::ledger::{Owner, Resource};
-use sim::sync::{Arc, Condvar, Mutex, RwLock};
-use sim::{Check, Engine, Failure, ViolationKind, thread};
+use lastref::ledger::{Owner, Resource};
+use lastref::sync::{Arc, Condvar, Mutex, RwLock};
+use lastref::{Check, Engine, Failure, ViolationKind, thread};
 
 const OWNER: Owner = Owner::new("owner", 0);
 
 #[track_caller]
 fn fact<'a>(failure: &'a Failure, label: &str) -> &'a str {
-    let found = failure.facts.iter().find(|(other, _)| other == label);
+    let found = failure.violation.facts.iter().find(|(other, _)| other == label);
     found.map_or_else(|| panic!("no fact `{label}` in {failure}"), |(_, value)| value)
 }
 
@@ -45,7 +45,7 @@ fn dropped_twice<T: Send + 'static>(make: fn(Resource) -> T) -> (Box<Failure>, [
         drop(other);
     });
     let failure = failure.expect_err("a buffer is released twice");
-    assert_eq!(failure.kind, ViolationKind::DoubleRelease, "{failure}");
+    assert_eq!(failure.violation.kind, ViolationKind::DoubleRelease, "{failure}");
     (failure, [FIRST, FIRST + 2])
 }
 
@@ -79,15 +79,19 @@ fn a_drop_without_the_attribute_names_its_own_line() {
 fn deadlocks(expected: &[(&str, &str)], body: fn()) {
     for engine in [Engine::Fiber, Engine::Loom] {
         let failure = Check::new("deadlock").engine(engine).search(body).expect_err("no task can go on");
-        assert_eq!(failure.kind, ViolationKind::Deadlock, "{engine}: {failure}");
+        assert_eq!(failure.violation.kind, ViolationKind::Deadlock, "{engine}: {failure}");
         let told: Vec<(&str, &str)> = failure
+            .violation
             .facts
             .iter()
             .filter_map(|(task, wait)| Some((task.as_str(), wait.split_once(", at sim/tests/blame.rs:")?.0)))
             .collect();
         assert_eq!(told, expected, "{engine}: {failure}");
         let names: Vec<&str> = expected.iter().map(|(task, _)| *task).collect();
-        assert!(failure.message.starts_with(&format!("no task can go on: {} ", names.join(", "))), "{failure}");
+        assert!(
+            failure.violation.message.starts_with(&format!("no task can go on: {} ", names.join(", "))),
+            "{failure}"
+        );
     }
 }
 

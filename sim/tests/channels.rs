@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sim::sync::atomic::{AtomicBool, Ordering};
-use sim::sync::{Arc, mpsc};
-use sim::{Check, Engine, property, thread};
+use lastref::sync::atomic::{AtomicBool, Ordering};
+use lastref::sync::{Arc, mpsc};
+use lastref::{Check, Engine, property, thread};
 
 const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
 
@@ -62,7 +62,7 @@ fn a_receive_may_time_out_before_the_value_comes_or_not() {
     for sentence in ["it comes", "it never comes"] {
         let search = move || property::always(sentence, race() == (sentence == "it comes"));
         let failure = Check::new("race").search(search).expect_err("either may happen");
-        assert_eq!(failure.property, sentence);
+        assert_eq!(failure.violation.property, sentence);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use lastref::explore::{Engine, run_one};
+use lastref::sync::atomic::{AtomicU64, Ordering};
+use lastref::sync::{Arc, Condvar, Mutex, RwLock, mpsc};
+use lastref::{Case, CaseName, Limits, StrategyName};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
-use sim::explore::{Engine, run_one};
-use sim::sync::atomic::{AtomicU64, Ordering};
-use sim::sync::{Arc, Condvar, Mutex, RwLock, mpsc};
-use sim::{Case, CaseName, Limits, StrategyName};
 
 /// One step of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ enum Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Program(Vec<Vec<Step>>);
 
-impl sim::plan::Plan for Program {}
+impl lastref::plan::Plan for Program {}
 
 struct Shared {
     counts: [AtomicU64; 2],
@@ -85,11 +85,11 @@ fn run(steps: &[Step], shared: &Arc<Shared>) {
             }
             Step::Send => drop(shared.sender.send(1)),
             Step::Receive => drop(shared.receiver.lock().try_recv()),
-            Step::Sleep(milliseconds) => sim::thread::sleep(Duration::from_millis(*milliseconds)),
-            Step::Yield => sim::thread::yield_now(),
+            Step::Sleep(milliseconds) => lastref::thread::sleep(Duration::from_millis(*milliseconds)),
+            Step::Yield => lastref::thread::yield_now(),
             Step::Child(steps) => {
                 let (steps, shared) = (steps.clone(), Arc::clone(shared));
-                sim::thread::spawn(move || run(&steps, &shared)).join();
+                lastref::thread::spawn(move || run(&steps, &shared)).join();
             }
             Step::Panic => assert!(shared.counts[0].load(Ordering::Relaxed) < 3, "the count is small"),
         }
@@ -110,10 +110,10 @@ fn program(Program(tasks): &Program) {
         .iter()
         .map(|steps| {
             let (steps, shared) = (steps.clone(), Arc::clone(&shared));
-            sim::thread::spawn(move || run(&steps, &shared))
+            lastref::thread::spawn(move || run(&steps, &shared))
         })
         .collect();
-    tasks.into_iter().for_each(sim::thread::JoinHandle::join);
+    tasks.into_iter().for_each(lastref::thread::JoinHandle::join);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn one_seed_has_one_trace_under_both_sources_of_coroutines() {
             [Engine::Fiber, Engine::Shuttle].map(|engine| run_one(&case, engine, StrategyName::MIX, seed));
         assert_eq!(ours.full_table, theirs.full_table, "seed {seed}");
         assert_eq!((ours.trace_hash, ours.steps), (theirs.trace_hash, theirs.steps), "seed {seed}");
-        let kind = |report: &sim::explore::Report| report.failure().map(|failure| failure.kind);
+        let kind = |report: &lastref::explore::Report| report.failure().map(|failure| failure.violation.kind);
         assert_eq!(kind(&ours), kind(&theirs), "seed {seed}");
         kinds.insert(kind(&ours));
     }

@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use lastref::net::{Config, TcpStream, simulate};
+use lastref::time::Duration;
+use lastref::{StrategyName, random, thread};
 use network::{ask, check, echo_once, ends, listener};
-use sim::net::{Config, TcpStream, simulate};
-use sim::time::Duration;
-use sim::{StrategyName, random, thread};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The numbers that the body gives, by the first number of its run, which tells the runs of one seed from those of
@@ -38,7 +38,7 @@ fn check_numbers(body: impl Fn() -> Vec<u64> + Clone + Send + Sync + 'static) {
 #[test]
 fn a_notification_takes_no_number_of_the_model() {
     check_numbers(|| {
-        let state = Arc::new((sim::sync::Mutex::new(0), sim::sync::Condvar::new()));
+        let state = Arc::new((lastref::sync::Mutex::new(0), lastref::sync::Condvar::new()));
         let waiters: Vec<_> = (0..3)
             .map(|_| {
                 let state = Arc::clone(&state);
@@ -125,7 +125,7 @@ fn packets_that_a_link_has_held_take_no_number_of_the_task_that_releases_them() 
             network.release(client, server);
             let number = random::u64();
             echo.join();
-            asks.iter().for_each(sim::net::Task::abort);
+            asks.iter().for_each(lastref::net::Task::abort);
             vec![number]
         })
     });

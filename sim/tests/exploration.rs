@@ -2,16 +2,16 @@
 
 use std::sync::atomic::AtomicBool;
 
+use lastref::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, run_one};
+use lastref::ledger::{Owner, Resource};
+use lastref::plan::{List, Part};
+use lastref::replay::{Repro, ReproError, ShrinkLimits, Token, replay_repro, shrink, shrink_repro};
+use lastref::sync::atomic::{AtomicUsize, Ordering};
+use lastref::sync::{Arc, Mutex};
+use lastref::{Case, CaseName, Engine, Report, StrategyName, Verdict, thread};
 use proptest::prelude::*;
 use proptest::strategy::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, run_one};
-use sim::ledger::{Owner, Resource};
-use sim::plan::{List, Part};
-use sim::replay::{Repro, ReproError, ShrinkLimits, Token, replay_repro, shrink, shrink_repro};
-use sim::sync::atomic::{AtomicUsize, Ordering};
-use sim::sync::{Arc, Mutex};
-use sim::{Case, CaseName, Engine, Report, StrategyName, Verdict, thread};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Plan {
@@ -20,7 +20,7 @@ struct Plan {
     early: bool,
 }
 
-sim::bounds!(Plan { workers: 1..=8, rounds: List(0..=16, 0..=u8::MAX), early: Part });
+lastref::bounds!(Plan { workers: 1..=8, rounds: List(0..=16, 0..=u8::MAX), early: Part });
 
 fn plans() -> impl Strategy<Value = Plan> {
     (1_usize..5, prop::collection::vec(0_u8..4, 1..6), any::<bool>()).prop_map(|(workers, rounds, early)| Plan {
@@ -158,7 +158,7 @@ fn a_failure_shrinks_to_the_least_plan_and_the_least_schedule() {
     let plan: Plan = serde_json::from_value(shrunk.repro.plan.clone()).expect("the plan is of its type");
     assert_eq!(plan, Plan { workers: 2, rounds: vec![0], early: true });
     assert_eq!(shrunk.preemptions, 0, "running each task to its end suffices: {}", shrunk.report.table);
-    assert_eq!(shrunk.repro.property, failure.property);
+    assert_eq!(shrunk.repro.property, failure.violation.property);
     let again = replay_repro(&case, &shrunk.repro).expect("the plan is of its case");
     assert_eq!(again.trace_hash, shrunk.repro.trace_hash);
     assert_eq!(again.table, shrunk.report.table);
@@ -183,7 +183,7 @@ fn a_lost_update_shrinks_to_one_switch() {
                 })
                 .collect();
             tasks.into_iter().for_each(thread::JoinHandle::join);
-            sim::property::always("every update counts", count.load(Ordering::SeqCst) == 3);
+            lastref::property::always("every update counts", count.load(Ordering::SeqCst) == 3);
         },
     );
     let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::RANDOM, budget: ONE };
@@ -196,7 +196,7 @@ fn a_lost_update_shrinks_to_one_switch() {
 #[test]
 fn shrinking_stays_within_its_budget_of_runs() {
     let name = CaseName { component: "test".to_owned(), scenario: "large".to_owned(), variant: "fixed".to_owned() };
-    let case = Case::new(name, || 0..=2_000_u32, |size: &u32| sim::property::always("it fits", *size < 1_000));
+    let case = Case::new(name, || 0..=2_000_u32, |size: &u32| lastref::property::always("it fits", *size < 1_000));
     let cell = Cell { case: case.clone(), engine: Engine::Fiber, strategy: StrategyName::RANDOM, budget: ONE };
     let report = hunt(vec![cell], 100, 1).remove(0);
     let limits = ShrinkLimits { runs_max: 5, ..ShrinkLimits::default() };
@@ -223,7 +223,7 @@ fn a_repro_file_reads_back_and_tells_what_is_wrong_with_it() {
         assert!(matches!(load(&text[..length]), ReproError::Truncated { .. }), "cut at {length}");
     }
     assert!(matches!(
-        load(&text.replacen("\"version\": 3,", "\"version\": 9,", 1)),
+        load(&text.replacen("\"version\": 4,", "\"version\": 9,", 1)),
         ReproError::OtherVersion { version: 9, .. }
     ));
     assert!(matches!(load("[1, 2]"), ReproError::Foreign { .. }));
@@ -307,7 +307,7 @@ fn a_run_that_goes_by_what_ran_before_it_is_told_by_its_first_event() {
 fn a_verdict_that_goes_by_what_ran_before_is_told() {
     // The first 40 runs: those of the chunk, and some of those that are made again.
     let case = leaky(|runs| {
-        sim::property::always("the run is not one of the last", runs < 40);
+        lastref::property::always("the run is not one of the last", runs < 40);
     });
     let message = diverged(case, 100).expect("its verdict changes");
     assert!(message.contains("verdict `clean` first and `the run is not one of the last`"), "{message}");
@@ -319,7 +319,7 @@ fn a_finding_that_has_another_trace_when_its_run_is_made_again_is_told() {
     let case = leaky(|runs| {
         let counter = AtomicUsize::new(0);
         (0..=runs).for_each(|_| _ = counter.fetch_add(1, Ordering::Relaxed));
-        sim::property::always("no run is right", false);
+        lastref::property::always("no run is right", false);
     });
     let message = diverged(case, 0).expect("each run is longer than the one before");
     assert!(message.contains(" first and ") && message.contains(" when made again"), "{message}");

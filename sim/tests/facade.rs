@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sim::cell::RaceCell;
-use sim::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-use sim::sync::{Arc, Condvar, Mutex, Once, OnceLock, RwLock, Weak, mpsc};
-use sim::time::Instant;
-use sim::{Check, Engine, Failure, ViolationKind, property, thread};
+use lastref::cell::RaceCell;
+use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use lastref::sync::{Arc, Condvar, Mutex, Once, OnceLock, RwLock, Weak, mpsc};
+use lastref::time::Instant;
+use lastref::{Check, Engine, Failure, ViolationKind, property, thread};
 
 const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
 const SCHEDULED: [Engine; 2] = [Engine::Fiber, Engine::Loom];
@@ -29,7 +29,7 @@ fn found(engines: &[Engine], kind: ViolationKind, body: fn()) -> Box<Failure> {
         match Check::new("found").engine(*engine).schedules(2_000).search(body) {
             Ok(report) => panic!("under {engine}: clean in {} schedules", report.schedules),
             Err(failure) => {
-                assert_eq!(failure.kind, kind, "under {engine}: {failure}");
+                assert_eq!(failure.violation.kind, kind, "under {engine}: {failure}");
                 last = Some(failure);
             }
         }
@@ -97,7 +97,7 @@ fn two_locks_in_two_orders_deadlock_and_each_holder_is_named() {
         }
         other.join();
     });
-    let facts: Vec<String> = failure.facts.iter().map(|(who, what)| format!("{who}: {what}")).collect();
+    let facts: Vec<String> = failure.violation.facts.iter().map(|(who, what)| format!("{who}: {what}")).collect();
     assert!(facts.iter().any(|fact| fact.starts_with("main: lock a#0, held by other,")), "{facts:?}");
     assert!(facts.iter().any(|fact| fact.starts_with("other: lock b#0, held by main,")), "{facts:?}");
 }
@@ -202,7 +202,7 @@ fn an_upgrade_that_loses_against_the_last_drop_is_no_leak_on_real_threads() {
 #[test]
 fn a_failed_assertion_tells_both_sides() {
     let failure = found(&[Engine::Fiber], ViolationKind::Panic, || assert_eq!(1 + 1, 3));
-    assert!(failure.facts.iter().any(|(_, value)| value == "left: 2"), "{failure}");
+    assert!(failure.violation.facts.iter().any(|(_, value)| value == "left: 2"), "{failure}");
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn an_unguarded_cell_is_a_race_in_every_engine_that_orders() {
         cell.set(2);
         other.join();
     });
-    assert_eq!(failure.property, "field is accessed in order");
+    assert_eq!(failure.violation.property, "field is accessed in order");
     assert_eq!(failure.table.matches("write field#0").count(), 2, "both accesses have a row:\n{}", failure.table);
     clean(&ALL, || {
         let cell = std::sync::Arc::new((Mutex::new(()), RaceCell::new(0)));
@@ -389,7 +389,7 @@ fn a_cycle_of_references_is_a_leak() {
         let node = Arc::named("Node", Node { next: Mutex::new(None), _back: Weak::new() });
         *node.next.lock() = Some(Arc::clone(&node));
     });
-    assert_eq!(failure.property, "Node is released by quiescence");
+    assert_eq!(failure.violation.property, "Node is released by quiescence");
 }
 
 #[test]
@@ -408,17 +408,17 @@ fn time_passes_only_by_sleeping_and_never_backwards() {
 }
 
 #[test]
-fn sleepers_overtake_ready_tasks_by_no_more_than_the_drift() {
-    let limits = sim::Limits { drift: Duration::from_secs(10), ..sim::Limits::default() };
-    let result = Check::new("drift").limits(limits).schedules(2_000).search(|| {
+fn sleepers_overtake_ready_tasks_by_no_more_than_the_timer_slack() {
+    let limits = lastref::Limits { timer_slack: Duration::from_secs(10), ..lastref::Limits::default() };
+    let result = Check::new("slack").limits(limits).schedules(2_000).search(|| {
         let ticker = thread::spawn(|| (0..40).for_each(|_| thread::sleep(Duration::from_secs(1))));
         let start = Instant::now();
         thread::yield_now();
-        property::always("a step takes no longer than the drift", start.elapsed() <= Duration::from_secs(10));
+        property::always("a step takes no longer than the timer slack", start.elapsed() <= Duration::from_secs(10));
         property::sometimes("time passed over a ready task", start.elapsed() > Duration::ZERO);
         ticker.join();
     });
-    let report = result.expect("within the drift");
+    let report = result.expect("within the timer slack");
     assert!(report.reached.contains_key("time passed over a ready task"), "{report:?}");
 }
 
@@ -485,7 +485,7 @@ fn a_loop_that_waits_without_yielding_is_a_stall() {
 }
 
 #[test]
-fn a_stall_by_a_timer_that_overtakes_names_the_drift() {
+fn a_stall_by_a_timer_that_overtakes_names_the_timer_slack() {
     let failure = found(&[Engine::Fiber], ViolationKind::Stall, || {
         let done = Arc::new(AtomicBool::new(false));
         let other = Arc::clone(&done);
@@ -495,7 +495,7 @@ fn a_stall_by_a_timer_that_overtakes_names_the_drift() {
         }
         setter.join();
     });
-    assert!(failure.to_string().contains("Limits::drift"), "{failure}");
+    assert!(failure.to_string().contains("Limits::timer_slack"), "{failure}");
 }
 
 #[test]
@@ -503,8 +503,11 @@ fn a_panic_in_any_task_is_told_with_its_place() {
     let failure = found(&ALL, ViolationKind::Panic, || {
         thread::spawn(|| panic!("the text of the panic")).join();
     });
-    assert_eq!(failure.message, "the text of the panic");
-    assert!(failure.facts.iter().any(|(label, at)| label == "panicked at" && at.contains("facade.rs:")), "{failure}");
+    assert_eq!(failure.violation.message, "the text of the panic");
+    assert!(
+        failure.violation.facts.iter().any(|(label, at)| label == "panicked at" && at.contains("facade.rs:")),
+        "{failure}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Every rule of the ledger, tripped and told with provenance.
 
-use sim::ledger::{Counted, Owner, Resource, Slot, Tag, deliver};
-use sim::{Check, Failure, ViolationKind, thread};
+use lastref::ledger::{Counted, Owner, Resource, Slot, Tag, deliver};
+use lastref::{Check, Failure, ViolationKind, thread};
 
 const ALICE: Owner = Owner::new("alice", 1);
 const BOB: Owner = Owner::new("bob", 2);
@@ -9,12 +9,12 @@ const BOB: Owner = Owner::new("bob", 2);
 #[track_caller]
 fn check(kind: ViolationKind, property: &str, body: impl Fn() + Send + Sync + 'static) -> Box<Failure> {
     let failure = Check::new("rule").search(body).expect_err(property);
-    assert_eq!((failure.kind, failure.property.as_str()), (kind, property), "{failure}");
+    assert_eq!((failure.violation.kind, failure.violation.property.as_str()), (kind, property), "{failure}");
     failure
 }
 
 fn fact<'a>(failure: &'a Failure, label: &str) -> &'a str {
-    let found = failure.facts.iter().find(|(other, _)| other == label);
+    let found = failure.violation.facts.iter().find(|(other, _)| other == label);
     found.map_or_else(|| panic!("no fact `{label}` in {failure}"), |(_, value)| value)
 }
 
@@ -123,7 +123,7 @@ fn a_count_that_reaches_zero_before_its_holders_let_go_is_an_underrun() {
         msg.release(Owner::new("caller", 0));
         msg.release(ALICE);
     });
-    assert!(failure.message.contains("which bob#2 still holds"), "{failure}");
+    assert!(failure.violation.message.contains("which bob#2 still holds"), "{failure}");
 }
 
 #[test]
@@ -224,8 +224,8 @@ fn ledger_calls_are_tried_in_both_orders_by_search() {
 
 #[test]
 fn ledger_calls_are_tried_in_both_orders_by_loom() {
-    let found = Check::new("probe").engine(sim::Engine::Loom).search(unsynchronised_use_and_release);
-    assert_eq!(found.expect_err("use after release").kind, ViolationKind::UseAfterRelease);
+    let found = Check::new("probe").engine(lastref::Engine::Loom).search(unsynchronised_use_and_release);
+    assert_eq!(found.expect_err("use after release").violation.kind, ViolationKind::UseAfterRelease);
 }
 
 #[test]

@@ -4,15 +4,15 @@ mod network;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 
+use lastref::net::{Config, Decoder, TcpListener, TcpStream, simulate, sleep, timeout};
+use lastref::time::Duration;
 use network::{ask, check, echo_once, ends, explore, listener};
-use sim::net::{Config, Frames, TcpListener, TcpStream, simulate, sleep, timeout};
-use sim::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 #[test]
 fn what_is_sent_arrives_in_order_whatever_the_split() {
     explore(300, || {
-        simulate(Config { short: true, frames: Frames::Bytes, ..Config::default() }, |network| {
+        simulate(Config { short: true, decoder: Decoder::Bytes, ..Config::default() }, |network| {
             let (client, server) = ends(network);
             let echo = server.spawn("echo", echo_once(listener(server)));
             let answer = client.spawn("ask", async move { ask(server, b"one two three").await }).join();
@@ -125,7 +125,7 @@ fn a_socket_that_is_left_is_a_leak_with_its_address() {
         });
     });
     let leak = leak.expect_err("a listener is left");
-    assert_eq!(leak.property, "every socket is closed at quiescence");
+    assert_eq!(leak.violation.property, "every socket is closed at quiescence");
     assert!(format!("{leak}").contains("10.0.0.2:80"), "{leak}");
 }
 
@@ -151,7 +151,7 @@ fn what_is_forgotten_is_a_leak() {
                 drop(accepted);
             });
         });
-        let property = found.expect_err("nobody closes it").property;
+        let property = found.expect_err("nobody closes it").violation.property;
         assert_eq!(property, "every socket is closed at quiescence", "{is_attempt}");
     }
 }
@@ -182,7 +182,7 @@ fn any_order_of_ready_futures_is_reachable() {
 #[test]
 fn a_task_that_is_switched_away_in_the_middle_of_a_poll_keeps_its_deadline() {
     explore(300, || {
-        let lock = std::sync::Arc::new(sim::sync::Mutex::new(0));
+        let lock = std::sync::Arc::new(lastref::sync::Mutex::new(0));
         simulate(Config::default(), |network| {
             let (client, _) = ends(network);
             let tasks = [1, 2].map(|nth| {
@@ -231,7 +231,7 @@ fn a_table_has_a_column_for_each_host() {
             let echo = server.spawn("echo", echo_once(listener(server)));
             let answer = client.spawn("ask", async move {
                 let answer = ask(server, b"1234").await;
-                sim::note!("answered");
+                lastref::note!("answered");
                 answer
             });
             assert!(answer.join().is_none(), "it is answered");
@@ -253,7 +253,7 @@ fn a_panic_in_a_task_of_a_host_is_the_runs_failure_with_its_text() {
             client.spawn("panics", async { panic!("nobody has looked at me") });
         });
     });
-    assert!(failure.expect_err("it panics").message.contains("nobody has looked at me"));
+    assert!(failure.expect_err("it panics").violation.message.contains("nobody has looked at me"));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_task_that_never_ends_is_named() {
         });
     });
     let failure = failure.expect_err("nobody connects");
-    assert_eq!(failure.property, "every task of a host has ended at quiescence");
+    assert_eq!(failure.violation.property, "every task of a host has ended at quiescence");
     assert!(format!("{failure}").contains("server/accepts"), "{failure}");
 }
 

@@ -3,9 +3,9 @@ mod network;
 
 use std::io::ErrorKind;
 
+use lastref::net::{Config, Decoder, End, Fault, FaultKind, Phase, TcpStream, simulate, sleep, timeout};
+use lastref::time::{Duration, Instant};
 use network::{ask, check, echo_once, ends, explore, listener};
-use sim::net::{Config, End, Fault, FaultKind, Frames, Phase, TcpStream, simulate, sleep, timeout};
-use sim::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn fault(from: End, after_bytes: u64, kind: FaultKind) -> Fault {
@@ -66,17 +66,17 @@ fn read_of_one_segment(
 #[test]
 fn two_faults_in_one_segment_both_hit_at_their_bytes() {
     let stall = fault(End::Client, 20, FaultKind::Stall { ms: 100 });
-    let cut = fault(End::Client, 60, FaultKind::Cut);
-    let read = read_of_one_segment(vec![cut, stall], |took| took >= ms(500));
+    let blackhole = fault(End::Client, 60, FaultKind::Blackhole);
+    let read = read_of_one_segment(vec![blackhole, stall], |took| took >= ms(500));
     assert_eq!(read, (60, Some(ErrorKind::TimedOut)));
 }
 
-/// A cut at byte 30 behind a hold at byte 10: what lies before each is not touched by it.
+/// A blackhole at byte 30 behind a hold at byte 10: what lies before each is not touched by it.
 #[test]
 fn a_segment_is_cut_at_each_fault() {
     let hold = fault(End::Client, 10, FaultKind::Hold { ms: 50 });
-    let cut = fault(End::Client, 30, FaultKind::Cut);
-    assert_eq!(read_of_one_segment(vec![hold, cut], |_| true), (30, Some(ErrorKind::TimedOut)));
+    let blackhole = fault(End::Client, 30, FaultKind::Blackhole);
+    assert_eq!(read_of_one_segment(vec![hold, blackhole], |_| true), (30, Some(ErrorKind::TimedOut)));
 }
 
 /// The longer one is shorter than retransmission lasts.
@@ -111,9 +111,9 @@ fn a_second_shorter_stall_does_not_shorten_the_first() {
 /// The end whose byte is reached writes nothing more: its write side is shut all the same.
 #[test]
 fn a_finish_hits_at_its_byte_though_its_end_writes_no_more() {
-    let finish = fault(End::Client, 100, FaultKind::Finish);
-    assert_eq!(read_of_one_segment(vec![finish], |took| took < ms(100)), (100, None));
-    let late = Fault { after_ms: 100, ..fault(End::Client, 40, FaultKind::Finish) };
+    let half_close = fault(End::Client, 100, FaultKind::HalfClose);
+    assert_eq!(read_of_one_segment(vec![half_close], |took| took < ms(100)), (100, None));
+    let late = Fault { after_ms: 100, ..fault(End::Client, 40, FaultKind::HalfClose) };
     assert_eq!(read_of_one_segment(vec![late], |took| took >= ms(100)), (100, None));
 }
 
@@ -121,16 +121,16 @@ fn a_finish_hits_at_its_byte_though_its_end_writes_no_more() {
 #[test]
 fn two_late_faults_of_one_moment_both_hit() {
     let late = |kind| Fault { after_ms: 100, ..fault(End::Client, 100, kind) };
-    let both = vec![late(FaultKind::Stall { ms: 100 }), late(FaultKind::Finish)];
+    let both = vec![late(FaultKind::Stall { ms: 100 }), late(FaultKind::HalfClose)];
     assert_eq!(read_of_one_segment(both, |took| took >= ms(200)), (100, None));
 }
 
-/// A write beyond the byte of the finish triggers the finish at once. The stall, at a lower byte, still happens.
+/// A write beyond the byte of a half-close triggers it at once. The stall, at a lower byte, still happens.
 #[test]
 fn a_finish_does_not_use_up_the_fault_before_it() {
     let stall = fault(End::Client, 20, FaultKind::Stall { ms: 100 });
-    let finish = fault(End::Client, 60, FaultKind::Finish);
-    assert_eq!(read_of_one_segment(vec![stall, finish], |took| took >= ms(100)), (60, None));
+    let half_close = fault(End::Client, 60, FaultKind::HalfClose);
+    assert_eq!(read_of_one_segment(vec![stall, half_close], |took| took >= ms(100)), (60, None));
 }
 
 /// Each fault is counted once, in its phase, by its name: also those of the attempt, and a FIN.
@@ -139,13 +139,13 @@ fn a_fault_of_any_kind_is_counted_and_told_of() {
     let cases = [
         (fault(End::Client, 0, FaultKind::Refuse), Phase::Connecting, "SYN, refuse"),
         (fault(End::Client, 0, FaultKind::Hang), Phase::Connecting, "SYN, hang"),
-        (fault(End::Client, 4, FaultKind::Finish), Phase::Request, "finish after 4 bytes"),
+        (fault(End::Client, 4, FaultKind::HalfClose), Phase::Request, "half-close after 4 bytes"),
         (fault(End::Client, 4, FaultKind::Stall { ms: 5 }), Phase::Request, "stall for 5 ms after 4 bytes"),
         (fault(End::Server, 0, FaultKind::Reset), Phase::Connecting, "reset after 0 bytes"),
     ];
     for (fault, phase, told) in cases {
         let body = move || {
-            simulate(Config { frames: Frames::Lines, faults: vec![fault], ..Config::default() }, |network| {
+            simulate(Config { decoder: Decoder::Lines, faults: vec![fault], ..Config::default() }, |network| {
                 let (client, server) = ends(network);
                 let echo = server.spawn("echo", echo_once(listener(server)));
                 let ask = client.spawn("ask", async move { timeout(ms(900), ask(server, b"ping\r\n")).await });
@@ -174,7 +174,7 @@ fn ends_after_the_body(fault: Fault, leave_at: Duration, within: Duration) {
             server.spawn("echo", echo_once(listener(server)));
             client.spawn("ask", async move {
                 let before = Instant::now();
-                // Later than any drift lets it begin before the body is done.
+                // Later than any timer slack lets it begin before the body is done.
                 sleep(ms(20)).await;
                 assert_eq!(ask(server, &[7; 100]).await.expect("no fault after the body"), [7; 100]);
                 assert!(before.elapsed() < within, "{:?}", before.elapsed());
@@ -190,12 +190,12 @@ fn no_fault_happens_after_the_body() {
     // Its byte is reached after the body.
     ends_after_the_body(fault(End::Client, 40, FaultKind::Reset), ms(1), ms(500));
     ends_after_the_body(fault(End::Client, 0, FaultKind::Refuse), ms(1), ms(500));
-    ends_after_the_body(fault(End::Server, 10, FaultKind::Finish), ms(1), ms(500));
+    ends_after_the_body(fault(End::Server, 10, FaultKind::HalfClose), ms(1), ms(500));
 }
 
 #[test]
 fn a_fault_that_is_to_happen_later_does_not_after_the_body() {
-    let late = Fault { after_ms: 200, ..fault(End::Client, 0, FaultKind::Cut) };
+    let late = Fault { after_ms: 200, ..fault(End::Client, 0, FaultKind::Blackhole) };
     explore(100, move || {
         simulate(Config { faults: vec![late], ..Config::default() }, |network| {
             let (client, server) = ends(network);

@@ -3,13 +3,13 @@ mod network;
 
 use std::io::ErrorKind;
 
+use lastref::Limits;
+use lastref::explore::{Case, CaseName, Engine, StrategyName, run_one};
+use lastref::net::{Config, Decoder, End, Fault, FaultKind, Phase, TcpStream, simulate, sleep, timeout};
+use lastref::replay::{ShrinkLimits, shrink};
+use lastref::time::{Duration, Instant};
 use network::{ask, check, echo_once, ends, explore, listener};
 use proptest::prelude::*;
-use sim::Limits;
-use sim::explore::{Case, CaseName, Engine, StrategyName, run_one};
-use sim::net::{Config, End, Fault, FaultKind, Frames, Phase, TcpStream, simulate, sleep, timeout};
-use sim::replay::{ShrinkLimits, shrink};
-use sim::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The error kinds that the two ends of a connection see, under one fault.
@@ -42,9 +42,10 @@ fn a_reset_at_a_byte_fails_both_ends_with_connection_reset() {
 
 #[test]
 fn a_finished_write_side_is_a_broken_pipe_to_its_writer_and_an_end_to_its_reader() {
-    let finish = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Finish };
+    let half_close =
+        Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::HalfClose };
     explore(200, move || {
-        simulate(Config { faults: vec![finish], ..Config::default() }, |network| {
+        simulate(Config { faults: vec![half_close], ..Config::default() }, |network| {
             let (client, server) = ends(network);
             let echo = server.spawn("echo", echo_once(listener(server)));
             let ask = client.spawn("ask", async move {
@@ -63,7 +64,7 @@ fn a_finished_write_side_is_a_broken_pipe_to_its_writer_and_an_end_to_its_reader
 
 #[test]
 fn a_cut_connection_times_out_where_something_was_to_be_acknowledged() {
-    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Cut };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 40, after_ms: 0, kind: FaultKind::Blackhole };
     assert_eq!(errors(fault).0, Some(ErrorKind::TimedOut));
 }
 
@@ -147,7 +148,7 @@ fn a_fault_is_counted_in_the_phase_in_which_it_hits() {
     for (from, after_bytes, after_ms, phase) in cases {
         let fault = Fault { connection: 0, from, after_bytes, after_ms, kind: FaultKind::Reset };
         let report = check().schedules(50).search(move || {
-            let config = Config { frames: Frames::Lines, faults: vec![fault], ..Config::default() };
+            let config = Config { decoder: Decoder::Lines, faults: vec![fault], ..Config::default() };
             let (asked, answered) = simulate(config, |network| {
                 let (client, server) = ends(network);
                 let listener = listener(server);
@@ -219,9 +220,9 @@ fn a_partition_that_heals_loses_nothing() {
             let (client, server) = ends(network);
             let echo = server.spawn("echo", echo_once(listener(server)));
             let answer = client.spawn("ask", async move { ask(server, &[7; 100]).await });
-            sim::thread::sleep(Duration::from_millis(3));
+            lastref::thread::sleep(Duration::from_millis(3));
             network.partition(client, server);
-            sim::thread::sleep(Duration::from_millis(40));
+            lastref::thread::sleep(Duration::from_millis(40));
             network.heal();
             assert_eq!(answer.join().expect("not aborted").expect("healed"), [7; 100]);
             echo.join().expect("not aborted").expect("healed");
@@ -308,8 +309,9 @@ fn a_host_that_comes_back_knows_of_no_connection() {
 /// Its window is closed when its peer goes, so that nothing is under way that could time out.
 #[test]
 fn a_writer_that_waits_for_room_at_a_peer_that_is_gone_times_out() {
-    let cut = Fault { connection: 0, from: End::Client, after_bytes: 64, after_ms: 20, kind: FaultKind::Cut };
-    for (faults, crashes) in [(vec![cut], false), (Vec::new(), true)] {
+    let blackhole =
+        Fault { connection: 0, from: End::Client, after_bytes: 64, after_ms: 20, kind: FaultKind::Blackhole };
+    for (faults, crashes) in [(vec![blackhole], false), (Vec::new(), true)] {
         explore(100, move || {
             simulate(Config { window: 64, faults: faults.clone(), ..Config::default() }, |network| {
                 let (client, server) = ends(network);
@@ -369,7 +371,7 @@ struct Plan {
     faults: Vec<Fault>,
 }
 
-sim::bounds!(Plan { faults: sim::plan::List(0..=8, sim::plan::Part) });
+lastref::bounds!(Plan { faults: lastref::plan::List(0..=8, lastref::plan::Part) });
 
 /// Two faults at least, and one of them is enough.
 #[test]
@@ -395,9 +397,9 @@ fn a_shrunk_plan_has_no_fault_that_is_not_needed() {
             echo.abort();
             answer.expect("not aborted")
         });
-        sim::property::always("the question is answered", answer.is_ok());
+        lastref::property::always("the question is answered", answer.is_ok());
     })
-    .limits(Limits { drift: Duration::from_millis(5), ..Limits::default() })
+    .limits(Limits { timer_slack: Duration::from_millis(5), ..Limits::default() })
     .network();
     let failure = (0..100).find_map(|seed| run_one(&case, Engine::Turmoil, StrategyName::MIX, seed).failure().cloned());
     let shrunk =

@@ -8,11 +8,11 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all, select_all};
 use futures_util::stream::{FuturesUnordered, StreamExt, iter};
+use lastref::cell::RaceCell;
+use lastref::net::{Config, TcpStream, block_on, simulate, sleep, timeout};
+use lastref::sync::atomic::AtomicUsize;
+use lastref::time::{Duration, Instant};
 use network::{check, ends, explore, listener};
-use sim::cell::RaceCell;
-use sim::net::{Config, TcpStream, block_on, simulate, sleep, timeout};
-use sim::sync::atomic::AtomicUsize;
-use sim::time::{Duration, Instant};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -106,7 +106,7 @@ fn a_deadlock_report_does_not_list_the_alarm() {
             poll_fn(|_| Poll::<()>::Pending).await;
         });
     });
-    let message = found.expect_err("it is never woken").message;
+    let message = found.expect_err("it is never woken").violation.message;
     assert_eq!(message, "no task can go on: main is blocked");
 }
 
@@ -231,6 +231,6 @@ fn grace_is_what_the_configuration_says() {
         })
     };
     let found = late(Config::default().grace).expect_err("it is late");
-    assert_eq!(found.property, "every task of a host has ended at quiescence");
+    assert_eq!(found.violation.property, "every task of a host has ended at quiescence");
     assert!(late(Duration::from_secs(20)).is_ok());
 }

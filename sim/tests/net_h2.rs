@@ -1,8 +1,8 @@
 //! h2, unchanged, over the simulated network.
 use bytes::Bytes;
-use sim::net::{Config, Frames, Host, TcpListener, TcpStream, block_on, simulate};
-use sim::time::Duration;
-use sim::{Check, Engine, Limits};
+use lastref::net::{Config, Decoder, Host, TcpListener, TcpStream, block_on, simulate};
+use lastref::time::Duration;
+use lastref::{Check, Engine, Limits};
 
 /// One connection: takes so many requests, then says GOAWAY and lets what is in flight finish. Each is answered by a task
 /// of its own, since the connection has to be polled while its body comes.
@@ -54,7 +54,7 @@ async fn call(client: Host, server: Host, requests: usize) -> usize {
 }
 
 fn exchange(graceful_after: usize) -> usize {
-    let config = Config { frames: Frames::Http2, short: true, ..Config::default() };
+    let config = Config { decoder: Decoder::Http2, short: true, ..Config::default() };
     simulate(config, |network| {
         let (client, server) = (network.host("client"), network.host("server"));
         let listener = server.block_on(TcpListener::bind(server.address(80))).expect("the port is free");
@@ -67,7 +67,7 @@ fn exchange(graceful_after: usize) -> usize {
 }
 
 fn check() -> Check {
-    Check::new("h2").limits(Limits { drift: Duration::from_millis(5), ..Limits::default() })
+    Check::new("h2").limits(Limits { timer_slack: Duration::from_millis(5), ..Limits::default() })
 }
 
 #[test]

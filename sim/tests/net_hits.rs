@@ -1,9 +1,9 @@
 //! Which fault has hit, in which phase: once for each run that it hits, and not at all where it cannot.
 
-use sim::net::{Config, End, Fault, FaultKind, Frames, HitCounts, Phase};
-use sim::net::{TcpListener, TcpStream, simulate, sleep, timeout};
-use sim::time::Duration;
-use sim::{Check, Limits};
+use lastref::net::{Config, Decoder, End, Fault, FaultKind, HitCounts, Phase};
+use lastref::net::{TcpListener, TcpStream, simulate, sleep, timeout};
+use lastref::time::Duration;
+use lastref::{Check, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const RUNS: u64 = 20;
@@ -11,9 +11,9 @@ const RUNS: u64 = 20;
 /// What is counted over some runs of one request, one answer and an orderly end; ends that are broken give up.
 fn hits(backlog: usize, attempts: u32, faults: Vec<Fault>) -> HitCounts {
     // No further ahead of what is ready than a turn of the wire or two.
-    let limits = Limits { drift: Duration::from_millis(5), ..Limits::default() };
+    let limits = Limits { timer_slack: Duration::from_millis(5), ..Limits::default() };
     let report = Check::new("hits").limits(limits).schedules(RUNS).search(move || {
-        let config = Config { frames: Frames::Lines, backlog, faults: faults.clone(), ..Config::default() };
+        let config = Config { decoder: Decoder::Lines, backlog, faults: faults.clone(), ..Config::default() };
         simulate(config, |network| {
             let (client, server) = (network.host("client"), network.host("server"));
             let listener = server.block_on(TcpListener::bind(server.address(80))).expect("the port is free");
@@ -64,7 +64,7 @@ fn check_hits(faults: &[Fault], expected: &[(&str, Phase)]) {
 fn every_fault_of_the_wire_hits_once_in_the_phase_of_its_byte() {
     let kinds = [
         FaultKind::Reset,
-        FaultKind::Cut,
+        FaultKind::Blackhole,
         FaultKind::Stall { ms: 20 },
         FaultKind::Partition { ms: 20 },
         FaultKind::Hold { ms: 20 },

@@ -3,10 +3,10 @@ mod network;
 
 use std::sync::Arc;
 
+use lastref::net::{Config, ConfigError, Host, TcpListener, TcpStream, simulate, sleep, timeout};
+use lastref::time::{Duration, Instant};
+use lastref::{Check, thread};
 use network::{check, ends, explore, listener};
-use sim::net::{Config, ConfigError, Host, TcpListener, TcpStream, simulate, sleep, timeout};
-use sim::time::{Duration, Instant};
-use sim::{Check, thread};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// 256 names of hosts.
@@ -28,7 +28,7 @@ fn a_configuration_that_makes_no_sense_is_an_error_with_field_and_value() {
         assert_eq!(config.check(), Err(error));
         let failed = std::panic::catch_unwind(move || {
             let search = check().schedules(1).search(move || simulate(config.clone(), |_| ()));
-            search.map(drop).map_err(|failure| failure.message.clone())
+            search.map(drop).map_err(|failure| failure.violation.message.clone())
         });
         let told = match failed {
             Ok(found) => found.expect_err("it makes no sense"),
@@ -54,8 +54,8 @@ fn the_last_of_255_hosts_is_reached() {
 
 /// By `Check`'s own limits the clock may run ahead by 100 s.
 #[test]
-fn a_network_has_a_drift_of_its_own() {
-    Check::new("drift").schedules(300).run(|| {
+fn a_network_has_a_timer_slack_of_its_own() {
+    Check::new("slack").schedules(300).run(|| {
         let before = Instant::now();
         simulate(Config::default(), |network| {
             let (client, server) = ends(network);
@@ -64,7 +64,7 @@ fn a_network_has_a_drift_of_its_own() {
             let ask = client.spawn("ask", async move {
                 timeout(Duration::from_millis(500), TcpStream::connect(server.address(80))).await.is_ok()
             });
-            sim::property::always("a connection takes less than 500 ms", ask.join() == Some(true));
+            lastref::property::always("a connection takes less than 500 ms", ask.join() == Some(true));
             let _ = accept.join();
         });
         assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
@@ -77,7 +77,7 @@ fn a_task_with_a_slash_in_its_name_has_a_column_of_its_own() {
     let failure = check().search(|| {
         let pool = [7, 8].map(|nth| {
             thread::Builder::new().name(format!("io/{nth}")).spawn(move || {
-                sim::note!("worker {nth} is here");
+                lastref::note!("worker {nth} is here");
             })
         });
         pool.into_iter().for_each(thread::JoinHandle::join);
@@ -169,7 +169,7 @@ fn a_stream_that_is_forgotten_after_its_connection_has_ended_is_a_leak() {
             });
         });
         let leak = found.expect_err("its stream is not dropped");
-        assert_eq!(leak.property, "every socket is closed at quiescence", "{is_reset}");
+        assert_eq!(leak.violation.property, "every socket is closed at quiescence", "{is_reset}");
         assert!(format!("{leak}").contains("with 10.0.0.2:80, ended, and its stream is not dropped"), "{leak}");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use lastref::explore::{run_one, transitions};
+use lastref::property::always;
+use lastref::sync::atomic::{AtomicUsize, Ordering};
+use lastref::sync::{Arc, Mutex};
+use lastref::{Case, CaseName, Engine, Report, StrategyName, random, thread};
 use proptest::strategy::Just;
-use sim::explore::{run_one, transitions};
-use sim::property::always;
-use sim::sync::atomic::{AtomicUsize, Ordering};
-use sim::sync::{Arc, Mutex};
-use sim::{Case, CaseName, Engine, Report, StrategyName, random, thread};
 
 fn case(body: impl Fn() + Send + Sync + 'static) -> Case {
     let name = CaseName { component: "test".to_owned(), scenario: "record".to_owned(), variant: "fixed".to_owned() };
@@ -69,10 +69,10 @@ fn the_hash_of_a_run_says_what_it_came_to() {
 #[test]
 fn the_transitions_of_a_run_are_the_state_changes_that_its_model_recorded() {
     let case = case(|| {
-        sim::trace::transition("pipe", 0, "Idle", "Busy");
-        sim::note!("the pipe is busy");
-        sim::trace::transition("pipe", 1, "Idle", "Busy");
-        sim::trace::transition("pipe", 0, "Busy", "Idle");
+        lastref::trace::transition("pipe", 0, "Idle", "Busy");
+        lastref::note!("the pipe is busy");
+        lastref::trace::transition("pipe", 1, "Idle", "Busy");
+        lastref::trace::transition("pipe", 0, "Busy", "Idle");
     });
     let expected = ["pipe Busy -> Idle", "pipe Idle -> Busy"].map(str::to_owned);
     assert_eq!(transitions(&case, StrategyName::RANDOM, 1), BTreeSet::from(expected));
@@ -88,7 +88,7 @@ fn real_threads_record_each_operation_with_its_task_its_step_and_its_time() {
             thread::Builder::new().name("child").spawn(move || *lock.lock() += 1)
         };
         child.join();
-        sim::time::sleep(sim::time::Duration::from_millis(1));
+        lastref::time::sleep(lastref::time::Duration::from_millis(1));
         count.store(*lock.lock(), Ordering::SeqCst);
     });
     assert!(report.failure().is_none(), "{report:?}");

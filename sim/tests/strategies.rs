@@ -3,11 +3,11 @@
 
 use std::sync::atomic::AtomicBool;
 
+use lastref::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT};
+use lastref::sync::atomic::{self, AtomicI64, Ordering::SeqCst};
+use lastref::sync::{Arc, Mutex};
+use lastref::{Case, CaseName, Engine, StrategyName, property, thread};
 use proptest::prelude::Just;
-use sim::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT};
-use sim::sync::atomic::{self, AtomicI64, Ordering::SeqCst};
-use sim::sync::{Arc, Mutex};
-use sim::{Case, CaseName, Engine, StrategyName, property, thread};
 
 /// The mean of the schedules to the first finding, over 20 seeds; every seed must find it within 10,000.
 #[track_caller]

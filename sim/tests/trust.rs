@@ -7,11 +7,11 @@ use std::sync::{Arc as Shared, LazyLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use sim::cell::RaceCell;
-use sim::explore::Preemptions;
-use sim::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use sim::sync::{Arc, Mutex, RwLock, mpsc};
-use sim::{Check, Engine, Limits, ViolationKind, property, thread};
+use lastref::cell::RaceCell;
+use lastref::explore::Preemptions;
+use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use lastref::sync::{Arc, Mutex, RwLock, mpsc};
+use lastref::{Check, Engine, Limits, ViolationKind, property, thread};
 
 const SCHEDULED: [Engine; 2] = [Engine::Fiber, Engine::Loom];
 const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
@@ -89,7 +89,7 @@ fn a_static_of_an_earlier_run_is_an_error_and_no_other_object_of_this_run() {
 
 #[test]
 fn a_resource_of_another_run_is_an_error() {
-    use sim::ledger::{Owner, Resource};
+    use lastref::ledger::{Owner, Resource};
     static KEPT: std::sync::OnceLock<Resource> = std::sync::OnceLock::new();
     check_told(&[Engine::Fiber], &["`buffer`", "another run"], || {
         let owner = Owner::new("task", 0);
@@ -100,7 +100,7 @@ fn a_resource_of_another_run_is_an_error() {
 
 #[test]
 fn a_thread_of_the_system_inside_a_run_is_told_as_that() {
-    check_told(&[Engine::Fiber], &["std::thread::spawn", "sim::thread::spawn"], || {
+    check_told(&[Engine::Fiber], &["std::thread::spawn", "lastref::thread::spawn"], || {
         let lock = Shared::new(Mutex::new(0));
         let own = Shared::clone(&lock);
         let stranger = std::thread::spawn(move || *own.lock() += 1);
@@ -111,8 +111,8 @@ fn a_thread_of_the_system_inside_a_run_is_told_as_that() {
 
 #[test]
 fn a_waker_used_by_a_thread_of_the_system_is_told_as_that() {
-    check_told(&[Engine::Shuttle], &["std::thread::spawn", "sim::thread::spawn"], || {
-        sim::net::block_on(std::future::poll_fn(|context| {
+    check_told(&[Engine::Shuttle], &["std::thread::spawn", "lastref::thread::spawn"], || {
+        lastref::net::block_on(std::future::poll_fn(|context| {
             let waker = context.waker().clone();
             let _ = std::thread::spawn(move || waker.wake()).join();
             Poll::Ready(())
@@ -159,19 +159,19 @@ fn a_bug_of_a_model_is_no_finding() {
     check_told(&ALL, &["a bug of the harness or of a model", "seed 0x", "please report it"], || {
         let state = 3;
         if state > 2 {
-            sim::bug!("there is no state {state}");
+            lastref::bug!("there is no state {state}");
         }
     });
     let failure =
         Check::new("own").search(|| panic!("invariant: a word of the component's own")).expect_err("it panics");
-    assert_eq!(failure.kind, ViolationKind::Panic, "{failure}");
+    assert_eq!(failure.violation.kind, ViolationKind::Panic, "{failure}");
 }
 
 #[test]
 fn a_run_that_makes_no_step_is_given_up_with_its_last_operation() {
     let limits = Limits { patience: Duration::from_millis(300), ..Limits::default() };
     let line = line!() + 6;
-    let random = Check::new("silent").strategy(sim::StrategyName::RANDOM);
+    let random = Check::new("silent").strategy(lastref::StrategyName::RANDOM);
     let text = told(&random.seed(7).limits(limits), || {
         static FLAG: Plain = Plain::new(0);
         let lock = Mutex::new(0);
@@ -229,15 +229,15 @@ fn told_by_child(test: &str) -> String {
 #[test]
 fn a_run_that_hangs_outside_a_check_ends_the_process_with_its_report() {
     if goes_down() {
-        let name = sim::CaseName { scenario: String::from("hangs"), ..sim::CaseName::default() };
+        let name = lastref::CaseName { scenario: String::from("hangs"), ..lastref::CaseName::default() };
         let limits = Limits { patience: Duration::from_millis(300), ..Limits::default() };
         let body = |(): &()| {
             let lock = Mutex::named("held", 0);
             let _held = lock.lock();
             std::thread::park();
         };
-        let case = sim::Case::new(name, || proptest::strategy::Just(()), body).limits(limits);
-        sim::explore::run_one(&case, Engine::Fiber, sim::StrategyName::RANDOM, 7);
+        let case = lastref::Case::new(name, || proptest::strategy::Just(()), body).limits(limits);
+        lastref::explore::run_one(&case, Engine::Fiber, lastref::StrategyName::RANDOM, 7);
     }
     let told = told_by_child("a_run_that_hangs_outside_a_check_ends_the_process_with_its_report");
     assert!(told.contains("hangs, seed 0x7") && told.contains("main, lock at"), "{told}");
@@ -302,7 +302,7 @@ fn a_write_over_another_tasks_access_is_a_race_and_inside_its_own_a_mistake() {
             task.join();
         })
         .expect_err("the write comes while the read is under way");
-    assert_eq!(failure.kind, ViolationKind::DataRace, "{failure}");
+    assert_eq!(failure.violation.kind, ViolationKind::DataRace, "{failure}");
     check_told(&[Engine::Fiber], &["`field`", "same task's access"], || {
         let cell = RaceCell::named("field", 1);
         cell.with(|_| cell.set(2));
@@ -312,7 +312,7 @@ fn a_write_over_another_tasks_access_is_a_race_and_inside_its_own_a_mistake() {
 #[test]
 fn a_loop_on_one_value_lets_the_other_task_run() {
     for engine in SCHEDULED {
-        for strategy in [sim::StrategyName::RANDOM, sim::StrategyName::pct(1), sim::StrategyName::pct(3)] {
+        for strategy in [lastref::StrategyName::RANDOM, lastref::StrategyName::pct(1), lastref::StrategyName::pct(3)] {
             Check::new("spin").engine(engine).strategy(strategy).schedules(200).run(|| {
                 let flag = Shared::new(AtomicBool::new(false));
                 let own = Shared::clone(&flag);
@@ -386,7 +386,11 @@ fn a_panic_that_nobody_catches_is_still_a_finding_under_every_engine() {
                 panic!("not caught");
             })
             .expect_err("it panics");
-        assert_eq!((failure.kind, failure.message.as_str()), (ViolationKind::Panic, "not caught"), "under {engine}");
+        assert_eq!(
+            (failure.violation.kind, failure.violation.message.as_str()),
+            (ViolationKind::Panic, "not caught"),
+            "under {engine}"
+        );
     }
 }
 
@@ -457,7 +461,7 @@ fn a_search_under_loom_makes_no_more_executions_than_it_is_told() {
 
 #[test]
 fn the_body_is_called_as_often_as_the_documentation_says() {
-    for (strategy, learning) in [(sim::StrategyName::MIX, 4), (sim::StrategyName::RANDOM, 0)] {
+    for (strategy, learning) in [(lastref::StrategyName::MIX, 4), (lastref::StrategyName::RANDOM, 0)] {
         let calls = Shared::new(AtomicU64::new(0));
         let counted = Shared::clone(&calls);
         let report = Check::new("calls").strategy(strategy).schedules(3_000).search(move || {

@@ -4,15 +4,15 @@
 //! has a pair that differs in one step: the broken one must be found, with this kind and this property, and the sound one
 //! must stay clean. The pairs are as small as they can be: what they prove is the harness, not any component.
 
+use lastref::ViolationKind;
+use lastref::cell::RaceCell;
+use lastref::explore::{Case, CaseName, Limits};
+use lastref::ledger::{Counted, Owner, Resource, Slot, Tag, deliver};
+use lastref::property::always;
+use lastref::sync::atomic::{AtomicBool, Ordering};
+use lastref::sync::{Arc, Mutex};
+use lastref::thread;
 use proptest::strategy::Just;
-use sim::ViolationKind;
-use sim::cell::RaceCell;
-use sim::explore::{Case, CaseName, Limits};
-use sim::ledger::{Counted, Owner, Resource, Slot, Tag, deliver};
-use sim::property::always;
-use sim::sync::atomic::{AtomicBool, Ordering};
-use sim::sync::{Arc, Mutex};
-use sim::thread;
 
 /// A pair of programs about one kind of violation.
 #[derive(Clone, Copy, Debug)]

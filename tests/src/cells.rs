@@ -1,7 +1,7 @@
 //! The cells of the suite: scenario x variant x engine, as a hunt takes them.
 
+use lastref::explore::{Cell, Engine};
 use scenarios::{Expectation, Scenario, defaults};
-use sim::explore::{Cell, Engine};
 
 use crate::canaries::{BROKEN, CANARIES};
 

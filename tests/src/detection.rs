@@ -5,8 +5,8 @@
 
 use std::fmt::Write;
 
+use lastref::explore::{Cell, Engine, Report};
 use scenarios::{Expect, defaults};
-use sim::explore::{Cell, Engine, Report};
 
 use crate::cells::{self, SuiteCell};
 use crate::search::hunt;
@@ -98,8 +98,11 @@ fn rows(cells: &[SuiteCell]) -> Vec<Row> {
 
 /// A defect over all seeds. One that a seed does not find is said to be missed, not left out.
 fn over_seeds(reports: &[&Report]) -> String {
-    let mut properties: Vec<&str> =
-        reports.iter().filter_map(|report| report.failure()).map(|failure| failure.property.as_str()).collect();
+    let mut properties: Vec<&str> = reports
+        .iter()
+        .filter_map(|report| report.failure())
+        .map(|failure| failure.violation.property.as_str())
+        .collect();
     let missed = reports.len() - properties.len();
     properties.sort_unstable();
     properties.dedup();
@@ -111,7 +114,7 @@ fn over_seeds(reports: &[&Report]) -> String {
 
 fn of_one(report: &Report) -> String {
     match report.failure() {
-        Some(failure) => format!("{} | {} | {}", failure.property, report.schedules, report.schedules),
+        Some(failure) => format!("{} | {} | {}", failure.violation.property, report.schedules, report.schedules),
         None if report.complete => {
             let bound = report.preemptions.map_or_else(String::new, |bound| format!(", {bound}"));
             format!("clean in {}{bound} | | ", report.schedules)

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use lastref::explore::{Cell, Engine};
+use lastref::net::{HitCounts, Phase, add_hits};
 use scenarios::defaults;
-use sim::explore::{Cell, Engine};
-use sim::net::{HitCounts, Phase, add_hits};
 
 use crate::cells;
 use crate::search::hunt;
@@ -25,8 +25,8 @@ const FAULTS: [&str; 12] = [
     "hang",
     "full backlog",
     "reset",
-    "finish",
-    "cut",
+    "half-close",
+    "blackhole",
     "stall",
     "partition",
     "hold",
@@ -47,9 +47,9 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
         // They are what becomes of an attempt.
         "refuse" | "hang" | "full backlog" => phase == Phase::Connecting,
         // They happen at a byte, and no byte comes after the end.
-        "reset" | "cut" | "stall" => phase != Phase::Closed,
+        "reset" | "blackhole" | "stall" => phase != Phase::Closed,
         // An end writes when it is connected, and its acknowledgement has left by then.
-        "finish" => !matches!(phase, Phase::Connecting | Phase::Closed),
+        "half-close" => !matches!(phase, Phase::Connecting | Phase::Closed),
         // A frame of HTTP/2, and a message that is none of SP's, on a connection that is made.
         "GOAWAY" => component == "subchannel" && !matches!(phase, Phase::Connecting | Phase::Closed),
         "MALFORMED" => component == "context_pool" && !matches!(phase, Phase::Connecting | Phase::Closed),
@@ -142,10 +142,13 @@ mod tests {
         }
         let mut counts = BTreeMap::from([("image".to_owned(), of)]);
         assert_eq!(contradictions(&counts), [""; 0]);
-        let phases = counts.get_mut("image").and_then(|of| of.get_mut("cut")).expect("it was put in");
+        let phases = counts.get_mut("image").and_then(|of| of.get_mut("blackhole")).expect("it was put in");
         phases.insert(Phase::Closed, 3);
         phases.remove(&Phase::Idle);
-        assert_eq!(contradictions(&counts), ["image: no cut while idle", "image: 3 runs with cut while closed"]);
+        assert_eq!(
+            contradictions(&counts),
+            ["image: no blackhole while idle", "image: 3 runs with blackhole while closed"]
+        );
     }
 
     #[test]

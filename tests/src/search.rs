@@ -2,8 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use lastref::explore::{Budget, Cell, Hunt, Quiet, RECHECK_PERCENT, Report};
 use scenarios::defaults;
-use sim::explore::{Budget, Cell, Hunt, Quiet, RECHECK_PERCENT, Report};
 
 /// What a hunt through these cells gives, with that many jobs; no clock ends it. The budget of `schedules` replaces the
 /// cells' own; loom has its own.

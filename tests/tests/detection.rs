@@ -11,7 +11,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::Expect;
 
 fn main() -> ExitCode {
-    sim::explore::serve_child(scenarios::case);
+    lastref::explore::serve_child(scenarios::case);
     let trials = vec![Trial::test("detection.md_is_current", is_current)];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

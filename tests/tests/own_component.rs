@@ -7,7 +7,7 @@
 
 use std::process::Command;
 
-use sim::{Check, Engine};
+use lastref::{Check, Engine};
 
 /// Tells a child to test the broken cache.
 const BROKEN: &str = "LASTREF_BROKEN_CACHE";
@@ -18,9 +18,9 @@ const SOURCE: &str = include_str!("own_component.rs");
 mod broken {
     use std::collections::BTreeMap;
 
-    use sim::ledger::{Owner, Resource};
-    use sim::sync::atomic::{AtomicUsize, Ordering};
-    use sim::sync::{Arc, Mutex};
+    use lastref::ledger::{Owner, Resource};
+    use lastref::sync::atomic::{AtomicUsize, Ordering};
+    use lastref::sync::{Arc, Mutex};
 
     const CACHE: Owner = Owner::new("cache", 0);
 
@@ -61,7 +61,7 @@ mod broken {
     }
 
     pub fn two_users() {
-        use sim::thread::Builder;
+        use lastref::thread::Builder;
 
         let cache = Arc::new(Cache::default());
         let users = [0, 1].map(|number| {
@@ -79,10 +79,10 @@ mod broken {
 mod fixed {
     use std::collections::BTreeMap;
 
-    use sim::ledger::{Owner, Resource};
-    use sim::property::sometimes;
-    use sim::sync::atomic::{AtomicUsize, Ordering};
-    use sim::sync::{Arc, Mutex};
+    use lastref::ledger::{Owner, Resource};
+    use lastref::property::sometimes;
+    use lastref::sync::atomic::{AtomicUsize, Ordering};
+    use lastref::sync::{Arc, Mutex};
 
     const CACHE: Owner = Owner::new("cache", 0);
 
@@ -123,7 +123,7 @@ mod fixed {
     }
 
     pub fn two_users() {
-        use sim::thread::Builder;
+        use lastref::thread::Builder;
 
         let cache = Arc::new(Cache::default());
         let users = [0, 1].map(|number| {
@@ -149,14 +149,14 @@ fn a_connection_is_closed_by_its_last_user() {
 }
 
 #[test]
-fn the_cache_is_sound_in_every_interleaving() -> Result<(), Box<sim::Failure>> {
+fn the_cache_is_sound_in_every_interleaving() -> Result<(), Box<lastref::Failure>> {
     let report = Check::new("the_cache_is_sound_in_every_interleaving").engine(Engine::Loom).search(two_users)?;
     assert!(report.complete, "{} executions were not enough", report.schedules);
     Ok(())
 }
 
 #[test]
-fn the_two_users_do_share_a_connection() -> Result<(), Box<sim::Failure>> {
+fn the_two_users_do_share_a_connection() -> Result<(), Box<lastref::Failure>> {
     let report = Check::new("the_two_users_do_share_a_connection").search(two_users)?;
     assert!(report.reached.contains_key("a connection is shared"));
     Ok(())

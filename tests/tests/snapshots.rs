@@ -10,6 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
+use lastref::explore::{Engine, run_one, transitions};
+use lastref::replay::{ShrinkLimits, shrink};
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -17,8 +19,6 @@ use models::context_pool::req_state;
 use models::image::image_state;
 use models::subchannel::state;
 use scenarios::{Expect, defaults};
-use sim::explore::{Engine, run_one, transitions};
-use sim::replay::{ShrinkLimits, shrink};
 
 /// Runs of each scenario whose transitions are gathered; another tenfold adds none.
 const GATHERED: u64 = 100;
@@ -73,7 +73,7 @@ fn table(cell: &SuiteCell) -> Result<String, Failed> {
             let failure = report.failure().ok_or("the defect was not found")?;
             let shrunk = shrink(case, failure, ShrinkLimits::default()).ok_or("the failure does not replay")?;
             let smallest = shrunk.report.failure().ok_or("the shrunk case violates nothing")?;
-            assert_eq!(smallest.property, property, "a case is shrunk within its property");
+            assert_eq!(smallest.violation.property, property, "a case is shrunk within its property");
             smallest.table.clone()
         }
     };

@@ -7,19 +7,19 @@
 
 use std::process::{Command, ExitCode, Output};
 
+use lastref::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
+use lastref::replay::{ShrinkLimits, Token};
 use lastref_tests::canaries::CANARIES;
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::environment::{CANARY, Knobs, has_canary};
 use lastref_tests::search::{search, search_within_budget};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, Judgement, defaults, finding};
-use sim::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
-use sim::replay::{ShrinkLimits, Token};
 
 const REGRESSIONS: &str = include_str!("../regressions.txt");
 
 fn main() -> ExitCode {
-    sim::explore::serve_child(scenarios::case);
+    lastref::explore::serve_child(scenarios::case);
     let (knobs, regressions) = match (Knobs::of_environment(), regressions()) {
         (Ok(knobs), Ok(regressions)) => (knobs, regressions),
         (Err(error), _) => return refuse(&error.to_string()),

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lastref::explore::run_one;
+use lastref::replay::Token;
 use scenarios::Scenario;
-use sim::explore::run_one;
-use sim::replay::Token;
 
 /// A file may have this many lines, unit tests not counted.
 const FILE_LINES_MAX: usize = 600;
@@ -160,7 +160,7 @@ fn an_owner_that_is_passed_on_is_seen_and_a_branch_is_left_alone() {
 }
 
 #[test]
-fn dependencies_point_from_scenarios_to_models_to_sim() {
+fn dependencies_point_one_way() {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
@@ -171,17 +171,18 @@ fn dependencies_point_from_scenarios_to_models_to_sim() {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in metadata["packages"].as_array().unwrap() {
         let own = package["dependencies"].as_array().unwrap().iter();
-        let own = own.filter_map(|dependency| dependency["name"].as_str()).filter(|name| name.starts_with("lastref-"));
+        let own = own.filter_map(|dependency| dependency["name"].as_str()).filter(|name| name.starts_with("lastref"));
         let mut own: Vec<String> = own.map(str::to_owned).collect();
         own.sort();
         own.dedup();
         found.insert(package["name"].as_str().unwrap().to_owned(), own);
     }
     let expected = [
-        ("lastref-models", vec!["lastref-sim"]),
-        ("lastref-scenarios", vec!["lastref-models", "lastref-sim"]),
-        ("lastref-sim", vec![]),
-        ("lastref-tests", vec!["lastref-models", "lastref-scenarios", "lastref-sim"]),
+        ("lastref-kernel", vec![]),
+        ("lastref", vec!["lastref-kernel"]),
+        ("lastref-models", vec!["lastref"]),
+        ("lastref-scenarios", vec!["lastref", "lastref-models"]),
+        ("lastref-tests", vec!["lastref", "lastref-models", "lastref-scenarios"]),
     ];
     let expected = expected.map(|(name, own)| (name.to_owned(), own.into_iter().map(str::to_owned).collect()));
     assert_eq!(found, BTreeMap::from(expected));

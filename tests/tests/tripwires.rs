@@ -6,15 +6,15 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use lastref::ViolationKind;
+use lastref::explore::{Budget, Case, CaseName, Cell, Engine, Report, Verdict, digest, run_one};
+use lastref::replay::{Repro, ShrinkLimits, Token, replay_repro, shrink};
 use lastref_tests::canaries::{BROKEN, CANARIES, Canary, SOUND};
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::environment::is_thorough;
 use lastref_tests::search::{hunt, search};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, defaults};
-use sim::ViolationKind;
-use sim::explore::{Budget, Case, CaseName, Cell, Engine, Report, Verdict, digest, run_one};
-use sim::replay::{Repro, ShrinkLimits, Token, replay_repro, shrink};
 
 /// Every canary is found in far fewer.
 const SCHEDULES: u64 = 300;
@@ -24,7 +24,7 @@ const SCHEDULES_BY_JOBS: u64 = 64;
 const SCHEDULES_ON_THREADS: u64 = 20;
 
 fn main() -> ExitCode {
-    sim::explore::serve_child(case);
+    lastref::explore::serve_child(case);
     let mut trials = vec![
         Trial::test("every_kind_of_violation_has_a_canary", every_kind_has_a_canary),
         Trial::test("the_number_of_jobs_does_not_change_a_hunt", jobs_do_not_matter),
@@ -58,7 +58,8 @@ fn scheduled_cells() -> Vec<SuiteCell> {
 /// All of a report that does not depend on the clock.
 fn gist(report: &Report) -> String {
     let Report { schedules, steps, trace_hash, complete, reached, .. } = report;
-    let found = report.failure().map(|failure| (&failure.property, failure.token().to_string(), failure.trace_hash));
+    let found =
+        report.failure().map(|failure| (&failure.violation.property, failure.token().to_string(), failure.trace_hash));
     format!("{schedules} schedules, {steps} steps, {trace_hash:x}, {complete}, {reached:?}, {found:?}")
 }
 
@@ -76,7 +77,11 @@ fn canary_sings(canary: &Canary, engine: Engine) -> Result<(), Failed> {
     };
     let broken = explore(BROKEN)?;
     let failure = broken.failure().ok_or("the canary does not sing")?;
-    assert_eq!((failure.kind, failure.property.as_str()), (canary.kind, canary.property), "{failure}");
+    assert_eq!(
+        (failure.violation.kind, failure.violation.property.as_str()),
+        (canary.kind, canary.property),
+        "{failure}"
+    );
     let sound = explore(SOUND)?;
     assert!(matches!(sound.verdict, Verdict::Clean), "the sound twin is accused: {}", gist(&sound));
     assert!(sound.schedules > 0 && sound.complete);
@@ -145,7 +150,7 @@ fn replays(cell: &SuiteCell) -> Result<(), Failed> {
     let saved = Repro::load(&shrunk.repro.save(folder.path())?)?;
     let replayed = replay_repro(case, &saved)?;
     let replayed = replayed.failure().ok_or("the saved case replays clean")?;
-    assert_eq!(replayed.property, failure.property);
+    assert_eq!(replayed.violation.property, failure.violation.property);
     assert_eq!(Some(replayed.to_string()), shrunk.report.failure().map(ToString::to_string));
     Ok(())
 }

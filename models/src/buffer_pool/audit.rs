@@ -11,9 +11,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use lastref::cell::RaceCell;
+use lastref::ledger::{Owner, Resource};
 use serde::{Deserialize, Serialize};
-use sim::cell::RaceCell;
-use sim::ledger::{Owner, Resource};
 
 /// What the ledger follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use sim::thread::{Builder, JoinHandle};
-use sim::time::{Duration, sleep};
+use lastref::thread::{Builder, JoinHandle};
+use lastref::time::{Duration, sleep};
 
 use super::client;
 use super::engine::Engine;

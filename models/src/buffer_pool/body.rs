@@ -10,9 +10,9 @@
 
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::sometimes;
-use sim::sync::Mutex;
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
+use lastref::sync::Mutex;
 
 use super::body_reader::{BodyRef, Read};
 use super::engine::Engine;

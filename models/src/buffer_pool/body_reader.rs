@@ -23,9 +23,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
 use serde::{Deserialize, Serialize};
-use sim::ledger::Owner;
-use sim::property::sometimes;
 
 use super::audit::{Fields, Loan};
 use super::engine::Engine;
@@ -256,6 +256,6 @@ impl BodyRef {
 #[track_caller]
 fn tell(engine: &Engine, text: fmt::Arguments<'_>) {
     if !engine.plan.audit.objects() {
-        sim::trace::note(text);
+        lastref::trace::note(text);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Tag, deliver};
-use sim::property::{always, sometimes};
+use lastref::ledger::{Tag, deliver};
+use lastref::property::{always, sometimes};
 
 use super::engine::Engine;
 use super::kernel::Received;

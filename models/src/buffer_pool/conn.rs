@@ -20,11 +20,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sim::ledger::Owner;
-use sim::property::{always, sometimes};
-use sim::sync::Mutex;
-use sim::time::Instant;
-use sim::trace::transition;
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::Mutex;
+use lastref::time::Instant;
+use lastref::trace::transition;
 
 use super::audit::Fields;
 use super::engine::Engine;
@@ -311,7 +311,7 @@ impl Conn {
             let (mut job, mut done) = (Some(head), 0);
             while let Some(next) = job.take() {
                 if let Err(panic) = next() {
-                    sim::note!("conn#{} execute failed: {panic:?}", conn.id);
+                    lastref::note!("conn#{} execute failed: {panic:?}", conn.id);
                 }
                 let mut state = conn.mux.lock();
                 done += 1;

@@ -7,11 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sim::net::{Host, thread_on};
-use sim::property::{always, sometimes};
-use sim::sync::{Condvar, Mutex};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, Instant};
+use lastref::net::{Host, thread_on};
+use lastref::property::{always, sometimes};
+use lastref::sync::{Condvar, Mutex};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, Instant};
 
 use super::body_reader::BodyReader;
 use super::conn::{Conn, Deadline};

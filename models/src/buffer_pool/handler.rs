@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Tag, deliver};
-use sim::property::{always, sometimes};
-use sim::sync::{Condvar, Mutex};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, sleep};
+use lastref::ledger::{Owner, Tag, deliver};
+use lastref::property::{always, sometimes};
+use lastref::sync::{Condvar, Mutex};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
 
 use super::body::Body;
 use super::body_reader::Read;

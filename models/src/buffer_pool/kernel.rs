@@ -13,9 +13,9 @@
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 
-use sim::net::Task;
-use sim::random;
-use sim::sync::{Condvar, Mutex, MutexGuard};
+use lastref::net::Task;
+use lastref::random;
+use lastref::sync::{Condvar, Mutex, MutexGuard};
 
 use super::error::Errno;
 use super::octet::Octet;

@@ -16,9 +16,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lastref::ledger::{Owner, Resource};
+use lastref::property::sometimes;
 use serde::{Deserialize, Serialize};
-use sim::ledger::{Owner, Resource};
-use sim::property::sometimes;
 
 use super::audit::{Audit, Loan};
 use super::octet::Octet;

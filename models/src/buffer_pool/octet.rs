@@ -5,7 +5,7 @@
 //! so that the first wrong delivery is seen at the byte. Header lines are one octet each: their text is no part of any
 //! bug here.
 
-use sim::ledger::Tag;
+use lastref::ledger::Tag;
 
 /// One unit of a request, of a response, or of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,9 +17,9 @@
 
 use std::sync::Arc;
 
-use sim::property::sometimes;
-use sim::sync::Mutex;
-use sim::trace::transition;
+use lastref::property::sometimes;
+use lastref::sync::Mutex;
+use lastref::trace::transition;
 
 use super::conn::Conn;
 use super::error::NbError;

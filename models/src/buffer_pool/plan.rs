@@ -3,10 +3,10 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one client with
 //! one request whose handler reads it to the end.
 
+use lastref::plan::{BadPlan, List, Maybe, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::audit::Audit;
 use super::body_reader::CloseStyle;
@@ -165,10 +165,16 @@ const OCTETS_MAX: u32 = 256;
 const PAUSE_MS_MAX: u64 = 1_000;
 const DEADLINE_MS_MAX: u64 = 200_000;
 
-sim::bounds!(Threads { pollers: 1..=4, workers: 1..=4, listener: Part, timer: Part });
-sim::bounds!(Ask { body: Part, close: Part, steps: List(0..=8, Part) });
-sim::bounds!(Client { visits: 1..=4, asks: List(0..=8, Part), pipelined: Part, segment: 1..=OCTETS_MAX, ending: Part });
-sim::bounds!(Plan {
+lastref::bounds!(Threads { pollers: 1..=4, workers: 1..=4, listener: Part, timer: Part });
+lastref::bounds!(Ask { body: Part, close: Part, steps: List(0..=8, Part) });
+lastref::bounds!(Client {
+    visits: 1..=4,
+    asks: List(0..=8, Part),
+    pipelined: Part,
+    segment: 1..=OCTETS_MAX,
+    ending: Part
+});
+lastref::bounds!(Plan {
     threads: Part,
     audit: Part,
     pick: Part,
@@ -188,12 +194,12 @@ sim::bounds!(Plan {
     faults: List(0..=8, Part),
 });
 
-impl sim::plan::Plan for Audit {}
-impl sim::plan::Plan for Pick {}
-impl sim::plan::Plan for Allocator {}
-impl sim::plan::Plan for CloseStyle {}
+impl lastref::plan::Plan for Audit {}
+impl lastref::plan::Plan for Pick {}
+impl lastref::plan::Plan for Allocator {}
+impl lastref::plan::Plan for CloseStyle {}
 
-impl sim::plan::Plan for Framing {
+impl lastref::plan::Plan for Framing {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Framing::Length(octets) => field("Length", octets, &(0..=OCTETS_MAX)),
@@ -202,7 +208,7 @@ impl sim::plan::Plan for Framing {
     }
 }
 
-impl sim::plan::Plan for Step {
+impl lastref::plan::Plan for Step {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Step::Read(octets) => field("Read", octets, &(0..=OCTETS_MAX)),
@@ -211,7 +217,7 @@ impl sim::plan::Plan for Step {
     }
 }
 
-impl sim::plan::Plan for Ending {
+impl lastref::plan::Plan for Ending {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Ending::Reset(octets) => field("Reset", octets, &(0..=OCTETS_MAX)),
@@ -221,7 +227,7 @@ impl sim::plan::Plan for Ending {
     }
 }
 
-impl sim::plan::Plan for Fault {
+impl lastref::plan::Plan for Fault {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),

@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Tag, deliver};
-use sim::property::sometimes;
+use lastref::ledger::{Tag, deliver};
+use lastref::property::sometimes;
 
 use super::conn::Conn;
 use super::engine::Engine;
@@ -74,7 +74,7 @@ fn on_data(conn: &Arc<Conn>, octets: &[Octet]) {
     match conn.parser.parse(conn, octets) {
         Ok(()) => {}
         // Recovered and logged: the connection goes on, with a parser that stopped where it was.
-        Err(NbError::Panic(panic)) => sim::note!("conn#{} execute ParserCloser failed: {panic:?}", conn.id),
+        Err(NbError::Panic(panic)) => lastref::note!("conn#{} execute ParserCloser failed: {panic:?}", conn.id),
         Err(error) => conn.close_with_error(error),
     }
 }

@@ -14,9 +14,9 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Tag};
-use sim::property::sometimes;
-use sim::time::{Duration, Instant};
+use lastref::ledger::{Owner, Tag};
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant};
 
 use super::conn::{Conn, Deadline};
 use super::error::{GoPanic, NbError};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Tag};
-use sim::property::sometimes;
+use lastref::ledger::{Owner, Tag};
+use lastref::property::sometimes;
 
 use super::audit::{Fields, Loan};
 use super::body::Body;

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 use super::audit::{Fields, Loan};
 use super::conn::Conn;

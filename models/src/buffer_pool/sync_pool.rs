@@ -7,9 +7,9 @@
 
 use std::fmt;
 
+use lastref::random;
+use lastref::sync::Mutex;
 use serde::{Deserialize, Serialize};
-use sim::random;
-use sim::sync::Mutex;
 
 /// Which item a Get returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

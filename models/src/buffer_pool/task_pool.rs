@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use sim::sync::{Condvar, Mutex};
+use lastref::sync::{Condvar, Mutex};
 
 /// What the pool runs.
 pub(super) type Task = Box<dyn FnOnce() + Send>;

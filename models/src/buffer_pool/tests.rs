@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 use super::body_reader::{BodyRef, Read};
 use super::engine::Engine;

@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::sync::{Condvar, Mutex};
-use sim::time::Instant;
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::Instant;
 
 use super::conn::{Conn, Deadline};
 use super::task_pool::Task;

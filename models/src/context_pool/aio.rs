@@ -22,10 +22,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sim::cell::RaceCell;
-use sim::ledger::{Owner, Resource, Slot};
-use sim::property::{always, sometimes};
-use sim::time::Duration;
+use lastref::cell::RaceCell;
+use lastref::ledger::{Owner, Resource, Slot};
+use lastref::property::{always, sometimes};
+use lastref::time::Duration;
 
 use super::cancel::{Cancel, Taken};
 use super::errno::{Errno, Outcome, from_code, to_code};

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Tag};
-use sim::net::thread_on;
-use sim::property::always;
-use sim::sync::{Condvar, Mutex};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, sleep};
+use lastref::ledger::{Owner, Tag};
+use lastref::net::thread_on;
+use lastref::property::always;
+use lastref::sync::{Condvar, Mutex};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
 
 use super::aio::Timeout;
 use super::caller::{Forgotten, Wrapper};

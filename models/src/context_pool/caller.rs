@@ -19,9 +19,9 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{self, Owner, Resource, Tag};
-use sim::property::{always, sometimes};
-use sim::sync::{Condvar, Mutex, MutexGuard};
+use lastref::ledger::{self, Owner, Resource, Tag};
+use lastref::property::{always, sometimes};
+use lastref::sync::{Condvar, Mutex, MutexGuard};
 
 use super::aio::{Aio, Timeout};
 use super::context::Ctx;

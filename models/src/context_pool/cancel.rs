@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use sim::sync::{Condvar, Mutex};
+use lastref::sync::{Condvar, Mutex};
 
 use super::aio::Aio;
 use super::errno::Outcome;

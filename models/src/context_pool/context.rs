@@ -15,9 +15,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Resource};
-use sim::property::{always, sometimes};
-use sim::time::Duration;
+use lastref::ledger::{Owner, Resource};
+use lastref::property::{always, sometimes};
+use lastref::time::Duration;
 
 use super::aio::{Aio, Timeout};
 use super::cancel::Pins;

@@ -11,11 +11,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::net::{Host, thread_on};
-use sim::sync::{Condvar, Mutex, MutexGuard};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, Instant};
+use lastref::ledger::Owner;
+use lastref::net::{Host, thread_on};
+use lastref::sync::{Condvar, Mutex, MutexGuard};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, Instant};
 
 use super::aio::Aio;
 use super::cancel::Cancel;

@@ -9,10 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use lastref::net::Host;
+use lastref::property::always;
+use lastref::sync::Mutex;
 use serde::{Deserialize, Serialize};
-use sim::net::Host;
-use sim::property::always;
-use sim::sync::Mutex;
 
 use super::context::Context;
 use super::expire::ExpireQueue;

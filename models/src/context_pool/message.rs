@@ -20,8 +20,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::{Counted, Owner, Tag};
+use lastref::cell::RaceCell;
+use lastref::ledger::{Counted, Owner, Tag};
 
 /// A `nng_msg *`. Copying it copies the pointer: it adds no reference and may dangle.
 #[derive(Clone)]

@@ -14,10 +14,10 @@
 
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{Owner, Resource};
-use sim::property::sometimes;
-use sim::sync::atomic::{AtomicBool, Ordering};
-use sim::sync::{Condvar, Mutex};
+use lastref::ledger::{Owner, Resource};
+use lastref::property::sometimes;
+use lastref::sync::atomic::{AtomicBool, Ordering};
+use lastref::sync::{Condvar, Mutex};
 
 use super::reap::Reaper;
 use super::socket::Socket;

@@ -3,10 +3,10 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one caller with
 //! one request that is waited for, and no fault.
 
+use lastref::plan::{BadPlan, List, Maybe, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::library::Threads;
 
@@ -81,7 +81,7 @@ const PAUSE_MS_MAX: u64 = 1_000;
 /// A resend interval below the least of the scenarios would fill a run with resends.
 pub(super) const RESEND_MS: std::ops::RangeInclusive<u64> = 5..=60_000;
 
-impl sim::plan::Plan for Plan {
+impl lastref::plan::Plan for Plan {
     fn check(&self) -> Result<(), BadPlan> {
         let Plan { threads, pipes, capacity, server_contexts, resend_ms, style, callers, faults } = self;
         field("threads", threads, &Part)?;
@@ -98,13 +98,26 @@ impl sim::plan::Plan for Plan {
                 .inside("timers")
                 .inside("threads"));
         }
+        // A request that is waited for, and never answered, ends only with its socket.
+        let is_awaited = |request: &Request| matches!(request, Request::Wait | Request::Chain(_) | Request::Forget);
+        if callers.iter().flatten().any(is_awaited) && !faults.contains(&Fault::CloseReq) {
+            for (name, count) in [("pipes", pipes), ("server_contexts", server_contexts)] {
+                if *count == 0 {
+                    return Err(BadPlan::new("is 0; a request that is waited for needs one").inside(name));
+                }
+            }
+            if faults.contains(&Fault::CloseRep) {
+                let bad = BadPlan::new("has CloseRep and no CloseReq; a request that is waited for needs an answer");
+                return Err(bad.inside("faults"));
+            }
+        }
         Ok(())
     }
 }
 
-sim::bounds!(Threads { workers: 1..=4, timers: Part, reaper: Part });
+lastref::bounds!(Threads { workers: 1..=4, timers: Part, reaper: Part });
 
-impl sim::plan::Plan for Style {
+impl lastref::plan::Plan for Style {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Style::ContextPerRequest => Ok(()),
@@ -113,7 +126,7 @@ impl sim::plan::Plan for Style {
     }
 }
 
-impl sim::plan::Plan for Request {
+impl lastref::plan::Plan for Request {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Request::Chain(requests) => field("Chain", requests, &(0..=4)),
@@ -124,7 +137,7 @@ impl sim::plan::Plan for Request {
     }
 }
 
-impl sim::plan::Plan for Fault {
+impl lastref::plan::Plan for Fault {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),

@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sim::net::{Host, thread_on};
-use sim::sync::{Condvar, Mutex};
-use sim::thread::JoinHandle;
+use lastref::net::{Host, thread_on};
+use lastref::sync::{Condvar, Mutex};
+use lastref::thread::JoinHandle;
 
 type Work = Box<dyn FnOnce() + Send>;
 

@@ -12,9 +12,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{Owner, Resource};
-use sim::property::{always, sometimes};
-use sim::sync::{Mutex, MutexGuard};
+use lastref::ledger::{Owner, Resource};
+use lastref::property::{always, sometimes};
+use lastref::sync::{Mutex, MutexGuard};
 
 use super::aio::Aio;
 use super::library::Nng;

@@ -11,8 +11,8 @@
 
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{Owner, Resource};
-use sim::property::{always, sometimes};
+use lastref::ledger::{Owner, Resource};
+use lastref::property::{always, sometimes};
 
 use super::aio::Aio;
 use super::cancel::{Cancel, Pins};

@@ -13,10 +13,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{Owner, Resource};
-use sim::property::{always, sometimes};
-use sim::sync::{Mutex, MutexGuard};
-use sim::time::{Duration, Instant};
+use lastref::ledger::{Owner, Resource};
+use lastref::property::{always, sometimes};
+use lastref::sync::{Mutex, MutexGuard};
+use lastref::time::{Duration, Instant};
 
 use super::aio::{Aio, Completions};
 use super::library::Nng;

@@ -9,10 +9,10 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Resource};
-use sim::property::{always, always_with, sometimes};
-use sim::time::{Duration, Instant};
-use sim::trace::transition;
+use lastref::ledger::{Owner, Resource};
+use lastref::property::{always, always_with, sometimes};
+use lastref::time::{Duration, Instant};
+use lastref::trace::transition;
 
 use super::aio::Aio;
 use super::cancel::{Cancel, Pins};

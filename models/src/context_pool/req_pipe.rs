@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{Owner, Resource};
-use sim::property::sometimes;
+use lastref::ledger::{Owner, Resource};
+use lastref::property::sometimes;
 
 use super::aio::{Aio, Completions};
 use super::errno::Errno;

@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use sim::ledger::Owner;
+use lastref::ledger::Owner;
 
 use super::errno::Errno;
 

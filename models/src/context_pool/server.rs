@@ -7,10 +7,10 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use sim::ledger::Owner;
-use sim::property::{always, sometimes};
-use sim::sync::{Mutex, MutexGuard};
-use sim::time::Duration;
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::{Mutex, MutexGuard};
+use lastref::time::Duration;
 
 use super::aio::Aio;
 use super::context::Ctx;

@@ -19,10 +19,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Resource};
-use sim::property::{always, sometimes};
-use sim::sync::{Condvar, Mutex};
-use sim::time::Duration;
+use lastref::ledger::{Owner, Resource};
+use lastref::property::{always, sometimes};
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::Duration;
 
 use super::context::Context;
 use super::errno::{Errno, Outcome};

@@ -17,11 +17,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Resource};
-use sim::net::{Host, thread_on};
-use sim::property::always;
-use sim::sync::{Condvar, Mutex};
-use sim::thread::JoinHandle;
+use lastref::ledger::{Owner, Resource};
+use lastref::net::{Host, thread_on};
+use lastref::property::always;
+use lastref::sync::{Condvar, Mutex};
+use lastref::thread::JoinHandle;
 
 /// A callback with its argument.
 pub(super) type Callback = Box<dyn Fn() + Send + Sync>;

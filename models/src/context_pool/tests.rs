@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Tag};
-use sim::time::Duration;
+use lastref::ledger::{Owner, Tag};
+use lastref::time::Duration;
 
 use super::{
     Aio, Ctx, Errno, Frame, Message, Nng, Outcome, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo,
@@ -314,7 +314,7 @@ fn a_resend_time_is_an_option_of_req_sockets_and_their_contexts() {
 /// Two connections, a request over each, and a reply made of the other request's message.
 #[test]
 fn a_reply_may_be_made_of_another_request() {
-    sim::Check::new("a_reply_may_be_made_of_another_request").schedules(200).run(|| {
+    lastref::Check::new("a_reply_may_be_made_of_another_request").schedules(200).run(|| {
         let nng = Nng::init(Variant::Fixed, Threads::NNG);
         let (req, rep) = (nng.req0_open(ReqOptions::ONCE), nng.rep0_open());
         let link = [Socket::connect(&req, &rep, 1), Socket::connect(&req, &rep, 1)];

@@ -26,9 +26,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{Owner, Resource};
-use sim::sync::atomic::{AtomicUsize, Ordering};
-use sim::sync::{Mutex, MutexGuard};
+use lastref::ledger::{Owner, Resource};
+use lastref::sync::atomic::{AtomicUsize, Ordering};
+use lastref::sync::{Mutex, MutexGuard};
 
 use super::aio::Aio;
 use super::cancel::Cancel;

@@ -8,11 +8,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::{Counted, Owner, Resource, Slot};
-use sim::property::always_with;
-use sim::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use sim::trace::transition;
+use lastref::cell::RaceCell;
+use lastref::ledger::{Counted, Owner, Resource, Slot};
+use lastref::property::always_with;
+use lastref::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use lastref::trace::transition;
 
 use super::conductor::CONDUCTOR;
 use super::counters::Position;

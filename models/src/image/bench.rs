@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::net::{Host, thread_on};
-use sim::property::{always, sometimes};
-use sim::sync::atomic::Ordering;
-use sim::thread::JoinHandle;
-use sim::time::{Duration, sleep};
+use lastref::ledger::Owner;
+use lastref::net::{Host, thread_on};
+use lastref::property::{always, sometimes};
+use lastref::sync::atomic::Ordering;
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
 
 use super::client::Client;
 use super::conductor::Conductor;
@@ -215,7 +215,7 @@ impl World for Publishers {
         match (self.driver.take(), self.task.take()) {
             (Some(driver), _) => driver,
             (None, Some(task)) => task.join(),
-            (None, None) => sim::bug!("a world is stopped that was never started"),
+            (None, None) => lastref::bug!("a world is stopped that was never started"),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::sometimes;
-use sim::sync::Mutex;
-use sim::sync::atomic::{AtomicBool, Ordering};
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
+use lastref::sync::Mutex;
+use lastref::sync::atomic::{AtomicBool, Ordering};
 
 use super::aeron_image::ImageKey;
 use super::counters::Position;

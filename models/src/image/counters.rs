@@ -14,9 +14,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering as Plain};
 
-use sim::ledger::{Owner, Resource};
-use sim::property::sometimes;
-use sim::sync::atomic::{AtomicI64, Ordering};
+use lastref::ledger::{Owner, Resource};
+use lastref::property::sometimes;
+use lastref::sync::atomic::{AtomicI64, Ordering};
 
 use super::driver::DRIVER;
 use super::variant::Variant;

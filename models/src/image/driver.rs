@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::{always, sometimes};
-use sim::sync::atomic::Ordering;
-use sim::time::{Duration, sleep};
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::atomic::Ordering;
+use lastref::time::{Duration, sleep};
 
 use super::aeron_image::ImageKey;
 use super::client::{Client, Response};

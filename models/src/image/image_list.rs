@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::{Owner, Resource};
-use sim::property::always;
+use lastref::cell::RaceCell;
+use lastref::ledger::{Owner, Resource};
+use lastref::property::always;
 
 use super::aeron_image::Image;
 use super::conductor::CONDUCTOR;

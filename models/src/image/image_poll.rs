@@ -4,9 +4,9 @@
 //! `is_closed` before each fragment (35cda530) and before it stores its position (a5892881): what is closed is not read
 //! on, and its counter may be somebody else's.
 
+use lastref::ledger::{self, Owner, Tag};
+use lastref::property::{always, always_with, sometimes};
 use serde::{Deserialize, Serialize};
-use sim::ledger::{self, Owner, Tag};
-use sim::property::{always, always_with, sometimes};
 
 use super::aeron_image::Image;
 use super::shm::{FRAME_LENGTH, FRAMES_MAX};

@@ -12,7 +12,7 @@
 
 use std::fmt;
 
-use sim::ledger::Owner;
+use lastref::ledger::Owner;
 
 /// Where an image is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

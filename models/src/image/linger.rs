@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use sim::property::{always, always_with, sometimes};
-use sim::sync::atomic::Ordering;
+use lastref::property::{always, always_with, sometimes};
+use lastref::sync::atomic::Ordering;
 
 use super::aeron_image::{BASE_DROPPED, Image};
 use super::conductor::{CONDUCTOR, Conductor};

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sim::ledger::{Counted, Owner, Tag};
-use sim::property::sometimes;
+use lastref::ledger::{Counted, Owner, Tag};
+use lastref::property::sometimes;
 
 use super::errno::Errno;
 use super::shm::{RawLog, Shm};

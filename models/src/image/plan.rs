@@ -3,10 +3,10 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Publishers are named by their number, which
 //! is the session id of their streams.
 
+use lastref::plan::{BadPlan, List, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::plan::{BadPlan, List, Part, field};
 
 use super::image_poll::{Action, Poll};
 
@@ -191,7 +191,7 @@ const FRAMES: std::ops::RangeInclusive<u32> = 0..=6;
 const FRAGMENTS: std::ops::RangeInclusive<u32> = 0..=16;
 pub(super) const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=1_000;
 
-sim::bounds!(Plan {
+lastref::bounds!(Plan {
     conductor: Part,
     command_capacity: 0..=16,
     shm_capacity: 1..=64,
@@ -202,23 +202,23 @@ sim::bounds!(Plan {
     clearings: 0..=8,
     closer: Part,
 });
-sim::bounds!(Subscriber {
+lastref::bounds!(Subscriber {
     callback: Part,
     handler: Part,
     handles: List(0..=4, PUBLISHER),
     ops: List(0..=256, Part),
     after: Part,
 });
-sim::bounds!(Handler { pause_ms: PAUSE_MS, ask: Part, poll: Part, action: Part });
+lastref::bounds!(Handler { pause_ms: PAUSE_MS, ask: Part, poll: Part, action: Part });
 
-impl sim::plan::Plan for Callback {}
-impl sim::plan::Plan for Ask {}
-impl sim::plan::Plan for Poll {}
-impl sim::plan::Plan for Action {}
-impl sim::plan::Plan for After {}
-impl sim::plan::Plan for Closer {}
+impl lastref::plan::Plan for Callback {}
+impl lastref::plan::Plan for Ask {}
+impl lastref::plan::Plan for Poll {}
+impl lastref::plan::Plan for Action {}
+impl lastref::plan::Plan for After {}
+impl lastref::plan::Plan for Closer {}
 
-impl sim::plan::Plan for Conductor {
+impl lastref::plan::Plan for Conductor {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Conductor::Agent => Ok(()),
@@ -227,7 +227,7 @@ impl sim::plan::Plan for Conductor {
     }
 }
 
-impl sim::plan::Plan for Op {
+impl lastref::plan::Plan for Op {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Op::Poll(limit) => field("Poll", limit, &FRAGMENTS),
@@ -241,7 +241,7 @@ impl sim::plan::Plan for Op {
     }
 }
 
-impl sim::plan::Plan for DriverOp {
+impl lastref::plan::Plan for DriverOp {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             DriverOp::Publish(publisher) => field("Publish", publisher, &PUBLISHER),

@@ -8,11 +8,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::Tag;
-use sim::sync::Mutex;
-use sim::sync::atomic::{AtomicI64, Ordering};
+use lastref::ledger::Tag;
+use lastref::sync::Mutex;
+use lastref::sync::atomic::{AtomicI64, Ordering};
 
-use sim::cell::RaceCell;
+use lastref::cell::RaceCell;
 
 use super::errno::Errno;
 

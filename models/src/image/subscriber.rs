@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::{always, sometimes};
-use sim::sync::atomic::{AtomicBool, Ordering};
-use sim::sync::{Condvar, Mutex};
-use sim::time::{Duration, sleep};
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::atomic::{AtomicBool, Ordering};
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::{Duration, sleep};
 
 use super::client::Client;
 use super::errno::Errno;

@@ -11,10 +11,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sim::cell::RaceCell;
-use sim::ledger::{Owner, Resource};
-use sim::property::sometimes;
-use sim::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use lastref::cell::RaceCell;
+use lastref::ledger::{Owner, Resource};
+use lastref::property::sometimes;
+use lastref::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use super::aeron_image::Image;
 use super::conductor::CONDUCTOR;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sim::property::sometimes;
-use sim::sync::atomic::Ordering;
+use lastref::property::sometimes;
+use lastref::sync::atomic::Ordering;
 
 use super::aeron_image::Image;
 use super::conductor::CONDUCTOR;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
+use lastref::ledger::Owner;
 
 use super::client::Client;
 use super::conductor::{CONDUCTOR, Conductor};
@@ -216,13 +216,13 @@ fn a_controlled_poll_commits_breaks_and_aborts() {
 
 #[test]
 fn an_image_that_is_listed_but_not_in_the_map_is_found() {
-    let found = sim::Check::new("maps").schedules(1).search(|| {
+    let found = lastref::Check::new("maps").schedules(1).search(|| {
         let mut machine = Machine::start(Variant::Fixed, 8);
         machine.happens(DriverOp::Publish(0));
         machine.conductor.image_by_key_map.clear();
         machine.happens(DriverOp::Publish(1));
     });
-    let property = found.expect_err("the map lacks an image").property;
+    let property = found.expect_err("the map lacks an image").violation.property;
     assert_eq!(property, "image_by_key_map has the images of the newest lists");
 }
 

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sim::ledger::Owner;
-use sim::property::sometimes;
-use sim::sync::Mutex;
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
+use lastref::sync::Mutex;
 
 use super::aeron_image::{Constants, Image};
 use super::conductor::CONDUCTOR;

@@ -1,9 +1,9 @@
 //! A server, as one of its connections sees it: a script, and after it an ordinary server.
 
+use lastref::ledger::Tag;
+use lastref::note;
+use lastref::time::{Duration, sleep};
 use serde::{Deserialize, Serialize};
-use sim::ledger::Tag;
-use sim::note;
-use sim::time::{Duration, sleep};
 
 use super::connection::Connection;
 use super::frame::{ClientFrame, Goaway, ServerFrame};

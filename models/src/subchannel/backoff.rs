@@ -3,8 +3,8 @@
 //! Upstream (backoff.cc, doc/connection-backoff.md): 1 s first, then 1.6 times more each time up to 120 s, each with a
 //! jitter of a fifth either way; an attempt is given 20 s at least.
 
-use sim::random;
-use sim::time::{Duration, Instant};
+use lastref::random;
+use lastref::time::{Duration, Instant};
 
 const INITIAL_MS: u64 = 1_000;
 const MAX_MS: u64 = 120_000;

@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sim::ledger::Tag;
-use sim::net::thread_on;
-use sim::property::{always, sometimes};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, Instant, sleep};
+use lastref::ledger::Tag;
+use lastref::net::thread_on;
+use lastref::property::{always, sometimes};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, Instant, sleep};
 
 use super::client_channel::ClientChannel;
 use super::exec_ctx::ExecCtx;

@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
+use lastref::ledger::{Owner, Tag};
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant, sleep};
+use lastref::trace::transition;
 use serde::{Deserialize, Serialize};
-use sim::ledger::{Owner, Tag};
-use sim::property::sometimes;
-use sim::time::{Duration, Instant, sleep};
-use sim::trace::transition;
 
 use super::client_channel::ClientChannel;
 use super::connected_subchannel::ConnectedSubchannel;

@@ -17,8 +17,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-use sim::random;
-use sim::sync::{Mutex, MutexGuard};
+use lastref::random;
+use lastref::sync::{Mutex, MutexGuard};
 
 use super::fd::GrpcFd;
 use super::frame::{ClientFrame, ServerFrame};

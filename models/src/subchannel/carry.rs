@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use sim::net::TcpStream;
+use lastref::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::carrier::{Carrier, Stage};
@@ -22,7 +22,7 @@ fn cause(error: &io::Error) -> Error {
         io::ErrorKind::ConnectionReset => Error::ConnectionReset,
         io::ErrorKind::TimedOut => Error::TimedOut,
         io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => Error::BrokenPipe,
-        other => sim::bug!("a socket of the network failed by {other}, which it does not simulate"),
+        other => lastref::bug!("a socket of the network failed by {other}, which it does not simulate"),
     }
 }
 

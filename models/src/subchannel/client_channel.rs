@@ -11,13 +11,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::Owner;
-use sim::note;
-use sim::property::{always, sometimes};
-use sim::sync::{Condvar, Mutex};
-use sim::time::{Duration, Instant};
-use sim::trace::transition;
+use lastref::cell::RaceCell;
+use lastref::ledger::Owner;
+use lastref::note;
+use lastref::property::{always, sometimes};
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::{Duration, Instant};
+use lastref::trace::transition;
 
 use super::combiner::Guarded;
 use super::exec_ctx::ExecCtx;

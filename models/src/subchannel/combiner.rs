@@ -12,10 +12,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::property::always;
-use sim::sync::Mutex;
-use sim::sync::atomic::{AtomicU64, Ordering};
+use lastref::cell::RaceCell;
+use lastref::property::always;
+use lastref::sync::Mutex;
+use lastref::sync::atomic::{AtomicU64, Ordering};
 
 use super::exec_ctx::{ExecCtx, Job};
 

@@ -8,8 +8,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::sometimes;
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
 
 use super::exec_ctx::ExecCtx;
 use super::library::Grpc;

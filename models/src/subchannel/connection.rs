@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::random;
-use sim::sync::{Condvar, Mutex, MutexGuard};
+use lastref::random;
+use lastref::sync::{Condvar, Mutex, MutexGuard};
 
 use super::fd::GrpcFd;
 use super::frame::{ClientFrame, ServerFrame};

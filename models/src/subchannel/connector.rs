@@ -17,11 +17,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::Owner;
-use sim::property::{always, sometimes};
-use sim::sync::Mutex;
-use sim::time::{Duration, Instant};
+use lastref::cell::RaceCell;
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::Mutex;
+use lastref::time::{Duration, Instant};
 
 use super::exec_ctx::ExecCtx;
 use super::handshake::HandshakeManager;

@@ -11,8 +11,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Resource};
-use sim::note;
+use lastref::ledger::{Owner, Resource};
+use lastref::note;
 
 use super::exec_ctx::ExecCtx;
 use super::iomgr::Edge;

@@ -1,7 +1,7 @@
 //! What is said on a connection: HTTP/2 frames, as far as a client's life depends on them.
 
+use lastref::ledger::Tag;
 use serde::{Deserialize, Serialize};
-use sim::ledger::Tag;
 
 /// A frame of the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::{always, sometimes};
-use sim::sync::Mutex;
-use sim::time::Duration;
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::Mutex;
+use lastref::time::Duration;
 
 use super::exec_ctx::ExecCtx;
 use super::fd::Fd;

@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use sim::ledger::Tag;
-use sim::property::always;
+use lastref::ledger::Tag;
+use lastref::property::always;
 
 use super::frame::{ClientFrame, Goaway, ServerFrame};
 

@@ -12,10 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sim::net::{Host, thread_on};
-use sim::sync::{Condvar, Mutex, MutexGuard};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, Instant};
+use lastref::net::{Host, thread_on};
+use lastref::sync::{Condvar, Mutex, MutexGuard};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, Instant};
 
 use super::exec_ctx::{ExecCtx, Job};
 use super::fd::GrpcFd;

@@ -14,8 +14,8 @@
 
 use std::sync::Arc;
 
-use sim::property::sometimes;
-use sim::time::Duration;
+use lastref::property::sometimes;
+use lastref::time::Duration;
 
 use super::exec_ctx::ExecCtx;
 use super::frame::ClientFrame;

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use lastref::net::Host;
+use lastref::thread::sleep;
+use lastref::time::Duration;
 use serde::{Deserialize, Serialize};
-use sim::net::Host;
-use sim::thread::sleep;
-use sim::time::Duration;
 
 use super::iomgr::Iomgr;
 use super::network::{Backends, Network, Peers};

@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sim::cell::RaceCell;
-use sim::ledger::{Owner, Slot};
-use sim::property::always;
-use sim::sync::atomic::{AtomicU64, Ordering};
+use lastref::cell::RaceCell;
+use lastref::ledger::{Owner, Slot};
+use lastref::property::always;
+use lastref::sync::atomic::{AtomicU64, Ordering};
 
 use super::exec_ctx::ExecCtx;
 use super::status::{Error, Outcome};

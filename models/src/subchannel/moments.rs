@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use sim::property::sometimes;
+use lastref::property::sometimes;
 
 use super::frame::Goaway;
 use super::pool::SubchannelKey;

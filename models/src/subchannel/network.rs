@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use sim::net::{self, Host};
-use sim::sync::Mutex;
-use sim::thread::{Builder, JoinHandle};
+use lastref::net::{self, Host};
+use lastref::sync::Mutex;
+use lastref::thread::{Builder, JoinHandle};
 
 use super::backend::{self, Step};
 use super::carrier::Carrier;

@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use sim::property::{always, sometimes};
+use lastref::property::{always, sometimes};
 
 use super::client_channel::ClientChannel;
 use super::exec_ctx::ExecCtx;

@@ -7,9 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::sometimes;
-use sim::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
+use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::client_channel::ClientChannel;
 use super::connected_subchannel::ConnectedSubchannel;

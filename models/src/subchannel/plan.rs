@@ -3,10 +3,10 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one channel with
 //! one address and one call that is waited for, a server that does nothing special, and no fault.
 
+use lastref::plan::{BadPlan, List, Maybe, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::backend::Step;
 use super::call::Call;
@@ -88,7 +88,7 @@ const ADDRESS: std::ops::RangeInclusive<u32> = 0..=3;
 const CHANNELS_MAX: usize = 4;
 const PAUSE_MS_MAX: u64 = 60_000;
 
-sim::bounds!(Plan {
+lastref::bounds!(Plan {
     threads: Part,
     backends: List(0..=ADDRESSES_MAX, List(0..=4, List(0..=8, Part))),
     room: 1..=16,
@@ -97,17 +97,17 @@ sim::bounds!(Plan {
     faults: List(0..=8, Part),
     teardown: Part,
 });
-sim::bounds!(Threads { pollers: 0..=4, timers: Part });
-sim::bounds!(ChannelPlan {
+lastref::bounds!(Threads { pollers: 0..=4, timers: Part });
+lastref::bounds!(ChannelPlan {
     policy: Part,
     addresses: List(0..=ADDRESSES_MAX, ADDRESS),
     callers: List(0..=4, List(0..=4, Part)),
 });
 
-impl sim::plan::Plan for Teardown {}
-impl sim::plan::Plan for PolicyName {}
+impl lastref::plan::Plan for Teardown {}
+impl lastref::plan::Plan for PolicyName {}
 
-impl sim::plan::Plan for Fault {
+impl lastref::plan::Plan for Fault {
     fn check(&self) -> Result<(), BadPlan> {
         const CHANNEL: std::ops::RangeInclusive<usize> = 0..=CHANNELS_MAX - 1;
         match self {
@@ -126,7 +126,7 @@ impl sim::plan::Plan for Fault {
     }
 }
 
-impl sim::plan::Plan for Step {
+impl lastref::plan::Plan for Step {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Step::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
@@ -136,7 +136,7 @@ impl sim::plan::Plan for Step {
     }
 }
 
-impl sim::plan::Plan for Call {
+impl lastref::plan::Plan for Call {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Call::After(ms) => field("After", ms, &(0..=PAUSE_MS_MAX)),

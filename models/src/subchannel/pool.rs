@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::{always, sometimes};
-use sim::sync::Mutex;
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::Mutex;
 
 use super::subchannel::Subchannel;
 use super::variant::Variant;

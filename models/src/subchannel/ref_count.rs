@@ -9,9 +9,9 @@
 //! before it is taken and struck out after it is given up: the ledger's count is never below the real one, so that what
 //! it calls freed is freed.
 
-use sim::ledger::{Counted, Owner};
-use sim::property::always;
-use sim::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use lastref::ledger::{Counted, Owner};
+use lastref::property::always;
+use lastref::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 const STRONG: u64 = 1 << 32;
 const WEAK: u64 = 1;

@@ -12,7 +12,7 @@
 //! | `Fin`, `Rst`, `Refuse`, `Ignore` | the socket is closed | the socket is closed, whatever is under way |
 //!
 //! A reset, a connection that is refused or not answered, and all that comes at a certain byte are faults of the
-//! network (`sim::net::Fault`). An answer is the body that was asked with, and trailers. A server that ends drops its
+//! network (`lastref::net::Fault`). An answer is the body that was asked with, and trailers. A server that ends drops its
 //! sockets at whatever point it is.
 
 use std::collections::VecDeque;
@@ -27,10 +27,10 @@ use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Response};
-use sim::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
-use sim::note;
-use sim::property::sometimes;
-use sim::time::Duration;
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::note;
+use lastref::property::sometimes;
+use lastref::time::Duration;
 
 use super::backend::Step;
 use super::frame::Goaway;
@@ -104,7 +104,7 @@ impl Server {
         for address in 0..self.scripts.len() {
             let at = self.address(address as u32);
             let bound = self.host.spawn("bind", TcpListener::bind(at)).join();
-            let Some(Ok(listener)) = bound else { sim::bug!("another socket has the port of {at}") };
+            let Some(Ok(listener)) = bound else { lastref::bug!("another socket has the port of {at}") };
             let accepting = accept(Arc::clone(self), listener, address);
             let task = self.host.spawn(&format!("accept.{address}"), accepting);
             if let Ok(mut listeners) = self.listeners.lock() {

@@ -2,17 +2,17 @@
 //!
 //! Everything from the channel down to the fd is the same code; only what a descriptor's socket is differs (`socket`).
 //! Faults are of three kinds, each plain data: what the application and the servers do ([`Plan`]), what happens to one
-//! connection at a byte ([`sim::net::Fault`]), and what happens to the link or to the servers' host ([`Outage`]).
+//! connection at a byte ([`lastref::net::Fault`]), and what happens to the link or to the servers' host ([`Outage`]).
 
 use std::sync::Arc;
 
+use lastref::net::{Config, Decoder, Fault, FaultKind, Host, Network, simulate};
+use lastref::plan::{BadPlan, List, Part, field};
+use lastref::thread::{JoinHandle, sleep};
+use lastref::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::net::{Config, Fault, FaultKind, Frames, Host, Network, simulate};
-use sim::plan::{BadPlan, List, Part, field};
-use sim::thread::{JoinHandle, sleep};
-use sim::time::Duration;
 
 use super::backend::Step;
 use super::bench::{Bench, Expected};
@@ -65,7 +65,7 @@ pub enum OutageKind {
     Crash,
 }
 
-impl sim::plan::Plan for NetworkPlan {
+impl lastref::plan::Plan for NetworkPlan {
     fn check(&self) -> Result<(), BadPlan> {
         let NetworkPlan { plan, resolvers, network, outages, latency_ms, short, backlog, accept_ms } = self;
         field("plan", plan, &Part)?;
@@ -85,9 +85,9 @@ impl sim::plan::Plan for NetworkPlan {
     }
 }
 
-sim::bounds!(Outage { after_ms: 0..=60_000, kind: Part, ms: 0..=60_000 });
+lastref::bounds!(Outage { after_ms: 0..=60_000, kind: Part, ms: 0..=60_000 });
 
-impl sim::plan::Plan for OutageKind {}
+impl lastref::plan::Plan for OutageKind {}
 
 impl NetworkPlan {
     /// On a network on which nothing goes wrong.
@@ -139,7 +139,7 @@ pub fn run(variant: Variant, plan: &NetworkPlan) {
         latency_ms: plan.latency_ms,
         short: plan.short,
         backlog: plan.backlog,
-        frames: Frames::Http2,
+        decoder: Decoder::Http2,
         faults: plan.network.clone(),
         ..Config::default()
     };

@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use sim::ledger::Owner;
+use lastref::ledger::Owner;
 
 /// `grpc_connectivity_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

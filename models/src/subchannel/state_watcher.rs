@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
+use lastref::ledger::Owner;
 
 use super::connected_subchannel::ConnectedSubchannel;
 use super::exec_ctx::ExecCtx;

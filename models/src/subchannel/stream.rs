@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Slot, Tag};
-use sim::sync::{Condvar, Mutex};
-use sim::time::Instant;
+use lastref::ledger::{Owner, Slot, Tag};
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::Instant;
 
 use super::status::Status;
 

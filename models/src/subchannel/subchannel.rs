@@ -13,12 +13,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::Owner;
-use sim::property::{always, always_with, sometimes};
-use sim::sync::{Mutex, MutexGuard};
-use sim::time::{Duration, Instant};
-use sim::trace::transition;
+use lastref::cell::RaceCell;
+use lastref::ledger::Owner;
+use lastref::property::{always, always_with, sometimes};
+use lastref::sync::{Mutex, MutexGuard};
+use lastref::time::{Duration, Instant};
+use lastref::trace::transition;
 
 use super::backoff::{BackOff, MIN_CONNECT_TIMEOUT};
 use super::connected_subchannel::ConnectedSubchannel;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use sim::ledger::Owner;
+use lastref::ledger::Owner;
 
 use super::client_channel::ClientChannel;
 use super::exec_ctx::ExecCtx;

@@ -10,9 +10,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::Owner;
-use sim::property::always;
+use lastref::cell::RaceCell;
+use lastref::ledger::Owner;
+use lastref::property::always;
 
 use super::client_channel::ClientChannel;
 use super::exec_ctx::ExecCtx;

@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Slot};
-use sim::note;
-use sim::sync::atomic::{AtomicBool, Ordering};
+use lastref::ledger::{Owner, Slot};
+use lastref::note;
+use lastref::sync::atomic::{AtomicBool, Ordering};
 
 use super::exec_ctx::ExecCtx;
 use super::fd::Fd;

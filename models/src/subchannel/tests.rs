@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sim::ledger::{Owner, Tag};
-use sim::plan::Plan as _;
-use sim::property::always;
-use sim::time::Duration;
-use sim::{Check, Limits};
+use lastref::ledger::{Owner, Tag};
+use lastref::plan::Plan as _;
+use lastref::property::always;
+use lastref::time::Duration;
+use lastref::{Check, Limits};
 
 use super::iomgr::Iomgr;
 use super::plan::{ChannelPlan, Fault, Plan, Teardown};
@@ -158,7 +158,7 @@ fn a_call_may_fail_where_a_server_ends_its_connection() {
         teardown: Teardown::AtRest,
         ..Plan::smallest()
     });
-    let limits = Limits { drift: std::time::Duration::from_millis(5), ..Limits::default() };
+    let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let check = Check::new("fin").limits(limits).schedules(20);
     check.run(move || simulation::run(Variant::Fixed, &plan));
 }

@@ -11,10 +11,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::note;
-use sim::property::always;
-use sim::time::Duration;
-use sim::trace::transition;
+use lastref::note;
+use lastref::property::always;
+use lastref::time::Duration;
+use lastref::trace::transition;
 
 use super::exec_ctx::ExecCtx;
 use super::state::State;

@@ -16,11 +16,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::{self, Owner};
-use sim::note;
-use sim::property::{Eventually, always, eventually, sometimes};
-use sim::time::Duration;
-use sim::trace::transition;
+use lastref::ledger::{self, Owner};
+use lastref::note;
+use lastref::property::{Eventually, always, eventually, sometimes};
+use lastref::time::Duration;
+use lastref::trace::transition;
 
 use super::combiner::{Combiner, Guarded};
 use super::exec_ctx::ExecCtx;

@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::Owner;
-use sim::property::always;
-use sim::sync::Mutex;
+use lastref::ledger::Owner;
+use lastref::property::always;
+use lastref::sync::Mutex;
 
 use super::exec_ctx::ExecCtx;
 use super::ref_count::RefCount;

@@ -11,9 +11,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use sim::property::sometimes;
-use sim::sync::atomic::{AtomicU64, Ordering};
-use sim::sync::{Condvar, Mutex};
+use lastref::property::sometimes;
+use lastref::sync::atomic::{AtomicU64, Ordering};
+use lastref::sync::{Condvar, Mutex};
 
 use super::exec_ctx::{ExecCtx, Job};
 

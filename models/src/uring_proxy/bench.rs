@@ -7,9 +7,9 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use sim::property::always_with;
-use sim::thread::Builder;
-use sim::time::{Duration, sleep};
+use lastref::property::always_with;
+use lastref::thread::Builder;
+use lastref::time::{Duration, sleep};
 
 use super::client::{Client, Manner, Score, Scores};
 use super::kernel::Kernel;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sim::property::{always, sometimes};
+use lastref::property::{always, sometimes};
 
 use super::kernel::abi::{ListenerId, Octet};
 use super::kernel::net::{Net, Progress, Read, Socket};

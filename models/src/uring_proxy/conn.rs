@@ -9,10 +9,10 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use sim::ledger::Owner;
-use sim::sync::Mutex;
-use sim::sync::atomic::{AtomicU32, Ordering};
-use sim::trace::transition;
+use lastref::ledger::Owner;
+use lastref::sync::Mutex;
+use lastref::sync::atomic::{AtomicU32, Ordering};
+use lastref::trace::transition;
 
 use super::conn_dir::{ConnDir, SharedDir};
 use super::kernel::Uring;
@@ -166,7 +166,7 @@ impl Conn {
             self.ring.submit_and_wait();
             let mut seen = 0;
             while let Some(cqe) = self.ring.peek(seen) {
-                sim::note!("conn#{}: {cqe}", self.tid);
+                lastref::note!("conn#{}: {cqe}", self.tid);
                 if self.handle_cqe(&cqe).is_err() {
                     return;
                 }
@@ -189,7 +189,7 @@ impl Conn {
             return;
         }
         let queued = self.cd[0].out_buffers + self.cd[1].out_buffers;
-        sim::property::always_with(
+        lastref::property::always_with(
             "every provided buffer is accounted for",
             self.rings.in_ring() + queued == self.options.nr_bufs,
             || vec![("in the ring", self.rings.in_ring().to_string()), ("queued or in flight", queued.to_string())],

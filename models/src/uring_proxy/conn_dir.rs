@@ -4,9 +4,9 @@
 //! and sent on that one's descriptor. The counters that the parent's house keeping reads are in [`SharedDir`]; upstream
 //! they are plain integers that two threads use without a lock.
 
-use sim::ledger::{Owner, Resource, Slot};
-use sim::property::always;
-use sim::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use lastref::ledger::{Owner, Resource, Slot};
+use lastref::property::always;
+use lastref::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::kernel::abi::{Bid, Fd, Iov};
 use super::variant::Variant;

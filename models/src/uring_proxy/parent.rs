@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sim::property::always;
-use sim::sync::Mutex;
-use sim::thread::JoinHandle;
+use lastref::property::always;
+use lastref::sync::Mutex;
+use lastref::thread::JoinHandle;
 
 use super::conn::{Conn, DISCONNECTED, DISCONNECTING, OPEN, Setup, Shared};
 use super::kernel::abi::{Cqe, Fd, ListenerId, Op, RingId, Sqe, UserData, UserOp};

@@ -5,10 +5,10 @@
 
 use std::ops::RangeInclusive;
 
+use lastref::plan::{BadPlan, Bound, List, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::plan::{BadPlan, Bound, List, Part, field};
 
 /// The command line of the proxy: the letters are proxy.c's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ pub struct Plan {
 // The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
 const REQUESTS: RangeInclusive<u32> = 1..=32;
 
-sim::bounds!(Options {
+lastref::bounds!(Options {
     recv_mshot: Part,
     bidi: Part,
     send_ring: Part,
@@ -154,7 +154,7 @@ sim::bounds!(Options {
     ring_size: 2..=256,
     cq_entries: 1..=1024,
 });
-sim::bounds!(Plan {
+lastref::bounds!(Plan {
     options: Part,
     window: 1..=256,
     clients: List(1..=4, List(0..=8, Part)),
@@ -178,7 +178,7 @@ impl Bound<u32> for PowerOfTwo {
     }
 }
 
-impl sim::plan::Plan for Step {
+impl lastref::plan::Plan for Step {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Step::Ping(requests) => field("Ping", requests, &REQUESTS),
@@ -188,7 +188,7 @@ impl sim::plan::Plan for Step {
     }
 }
 
-impl sim::plan::Plan for ServerFault {
+impl lastref::plan::Plan for ServerFault {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             ServerFault::FinAfter(requests) => field("FinAfter", requests, &REQUESTS),
@@ -198,7 +198,7 @@ impl sim::plan::Plan for ServerFault {
     }
 }
 
-impl sim::plan::Plan for Fault {
+impl lastref::plan::Plan for Fault {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Fault::Pause(ms) => field("Pause", ms, &(0..=1_000)),

@@ -1,7 +1,7 @@
 //! Receives: arming, what was received, the end, and -ENOBUFS.
 
-use sim::property::{always, sometimes};
-use sim::sync::atomic::Ordering;
+use lastref::property::{always, sometimes};
+use lastref::sync::atomic::Ordering;
 
 use super::conn::{Conn, Fatal, Handled};
 use super::conn_dir::count;

@@ -4,8 +4,8 @@
 //! bytes. Each byte carries its stream, its request and its place, so that a byte that comes to the wrong peer, twice,
 //! or out of order is seen at that byte.
 
-use sim::ledger::{Tag, deliver};
-use sim::property::always_with;
+use lastref::ledger::{Tag, deliver};
+use lastref::property::always_with;
 
 use super::kernel::abi::Octet;
 

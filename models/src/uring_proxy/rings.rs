@@ -13,8 +13,8 @@
 //! has one `out_br` for both directions, whose bytes then go wherever the next send goes ([`Variant::SharedOutRing`]).
 //! And with incremental buffers it forwards nothing but full ones ([`Variant::IncWholeBuffer`]).
 
-use sim::ledger::{Owner, Resource};
-use sim::property::always;
+use lastref::ledger::{Owner, Resource};
+use lastref::property::always;
 
 use super::kernel::abi::{Address, Bid, GroupId, Iov, held_by_conn, held_by_group};
 use super::kernel::{Buf, BufRing, Uring};

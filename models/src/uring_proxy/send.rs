@@ -1,6 +1,6 @@
 //! Sends: one at a time in each direction, and the way of the buffers back to the receives.
 
-use sim::property::{always, sometimes};
+use lastref::property::{always, sometimes};
 
 use super::conn::{Conn, Fatal, Handled};
 use super::conn_dir::count;

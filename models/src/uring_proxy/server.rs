@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use sim::property::always_with;
+use lastref::property::always_with;
 
 use super::client::{Manner, Scores};
 use super::kernel::abi::{ListenerId, Octet};

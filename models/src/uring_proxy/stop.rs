@@ -1,8 +1,8 @@
 //! The end of a connection: stop, cancel, shut down, close, free.
 
-use sim::property::{always, sometimes};
-use sim::sync::atomic::Ordering;
-use sim::trace::transition;
+use lastref::property::{always, sometimes};
+use lastref::sync::atomic::Ordering;
+use lastref::trace::transition;
 
 use super::conn::{Conn, DISCONNECTED, DISCONNECTING, Shared};
 use super::kernel::abi::{Cqe, Errno, Fd, Op, Sqe, Target, UserOp};
@@ -18,7 +18,7 @@ pub(super) fn should_shutdown(variant: Variant, options: &Options, conn: &Shared
         return false;
     }
     let [cd0, cd1] = &conn.cd;
-    let equal = |one: &sim::sync::atomic::AtomicU32, other: &sim::sync::atomic::AtomicU32| {
+    let equal = |one: &lastref::sync::atomic::AtomicU32, other: &lastref::sync::atomic::AtomicU32| {
         one.load(Ordering::Relaxed) == other.load(Ordering::Relaxed)
     };
     if !options.bidi {

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use lastref::explore::Failure;
+use lastref::net::{Fault, FaultKind};
+use lastref::{Check, Limits};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use sim::explore::Failure;
-use sim::net::{Fault, FaultKind};
-use sim::{Check, Limits};
 
 use super::net::{self, Ending, Go, NetPlan, Visit};
 use super::{Options, Plan, Step, Variant, bench};
@@ -23,7 +23,7 @@ fn search(variant: Variant, options: Options) -> Result<u64, Box<Failure>> {
 fn check(variant: Variant, asserts: bool) {
     for nr_bufs in [2, 8, 64, 1024] {
         let outcome = search(variant, Options { nr_bufs, ..Options::REPORTED });
-        let property = outcome.err().map(|failure| failure.property);
+        let property = outcome.err().map(|failure| failure.violation.property);
         let expected = asserts.then(|| "pending_recv has one operation pending".to_owned());
         assert_eq!(property, expected, "{nr_bufs} buffers");
     }
@@ -42,7 +42,7 @@ fn after_the_fix_it_never_does() {
 #[test]
 fn with_multishot_receives_the_reported_bug_does_not_show() {
     let outcome = search(Variant::RearmCd0, Options { recv_mshot: true, ..Options::REPORTED });
-    assert_eq!(outcome.map_err(|failure| failure.property), Ok(100));
+    assert_eq!(outcome.map_err(|failure| failure.violation.property), Ok(100));
 }
 
 /// Whether one client that sends `pings` requests at once, all answered, reaches the rare state.
@@ -50,7 +50,7 @@ fn has_many_in_flight(pings: u32) -> bool {
     let go = Go { pings, is_get: false, bytes: 8, idle_ms: 0 };
     let visit = Visit { wait_ms: 0, goes: vec![go], ending: Ending::Finish };
     let plan = NetPlan::of(Options { nr_bufs: 64, ..Options::NETWORK }, vec![vec![visit]]);
-    let limits = Limits { drift: std::time::Duration::from_millis(5), ..Limits::default() };
+    let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let report = Check::new("pings").limits(limits).schedules(5).search(move || net::run(Variant::Fixed, &plan));
     let reached = report.unwrap_or_else(|failure| panic!("{failure}")).reached;
     reached.contains_key("ten and more requests are in flight and answered")

@@ -10,7 +10,7 @@ pub fn scenario() -> Scenario {
     let about = "Connections run into their limits and deadlines";
     Scenario::new("limits_and_deadlines", about, "lesismal/nbio@v1.5.12", plans, bench::run)
         .clean(Variant::Fixed)
-        .drift(Duration::from_millis(500))
+        .timer_slack(Duration::from_millis(500))
         .sometimes(&[
             "a connection times out",
             "a write overflows its connection",

@@ -5,7 +5,7 @@
 //! Size: 3 clients with up to 2 requests each; up to 2 resets or FINs at a byte; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, NetPlan, Plan, Step, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -32,6 +32,6 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         Just(vec![Step::Read(1), Step::ReadLate]),
     ];
     let clients = plan::clients((3, 3), plan::asks(2, steps), Just(Ending::Finish));
-    let faults = net::faults([FaultKind::Reset, FaultKind::Finish], 2, 300);
+    let faults = net::faults([FaultKind::Reset, FaultKind::HalfClose], 2, 300);
     (clients, faults).prop_map(|(clients, faults)| NetPlan { faults, ..NetPlan::of(Plan::of(clients)) })
 }

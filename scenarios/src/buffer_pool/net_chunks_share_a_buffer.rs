@@ -5,7 +5,7 @@
 //! pools; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Audit, Ending, NetPlan, Plan, Step, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -8,7 +8,7 @@
 use crate::prelude::*;
 use models::buffer_pool::net::Event;
 use models::buffer_pool::{Ending, NetPlan, Plan, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

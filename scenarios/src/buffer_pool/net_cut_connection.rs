@@ -6,7 +6,7 @@
 //! 5 seconds; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, NetPlan, Plan, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -24,7 +24,7 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Linger)];
     let clients = plan::clients((3, 3), plan::asks(3, plan::any_steps()), ending);
-    let kinds = [FaultKind::Cut, FaultKind::Cut, FaultKind::Hang, FaultKind::Stall { ms: 50 }];
+    let kinds = [FaultKind::Blackhole, FaultKind::Blackhole, FaultKind::Hang, FaultKind::Stall { ms: 50 }];
     let idle_ms = prop_oneof![Just(0), 1..=50_u64, 1000..=3000_u64];
     (clients, 1000..=5000_u64, idle_ms, net::faults(kinds, 3, 400)).prop_map(
         |(clients, keepalive_ms, idle_ms, faults)| NetPlan {

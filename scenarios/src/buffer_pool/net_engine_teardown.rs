@@ -6,7 +6,7 @@
 //! 2 pollers, 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, Fault, NetPlan, Plan, Step, Threads, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -6,7 +6,7 @@
 //! requests each, some of which say close, on up to 2 connections; up to 4 resets; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Ending, NetPlan, Plan, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

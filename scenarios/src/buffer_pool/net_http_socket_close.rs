@@ -6,7 +6,7 @@
 //! a byte; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, NetPlan, Pick, Plan, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -26,7 +26,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Abandon), (1..30_u32).prop_map(Ending::Reset)];
     let pick = prop_oneof![Just(Pick::Lifo), Just(Pick::Any)];
     let clients = plan::clients((3, 4), plan::asks(3, plan::any_steps()), ending);
-    (clients, pick, net::faults([FaultKind::Finish], 2, 300)).prop_map(|(clients, pick, faults)| NetPlan {
+    (clients, pick, net::faults([FaultKind::HalfClose], 2, 300)).prop_map(|(clients, pick, faults)| NetPlan {
         faults,
         ..NetPlan::of(Plan { pick, short: true, ..Plan::of(clients) })
     })

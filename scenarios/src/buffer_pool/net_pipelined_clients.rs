@@ -6,7 +6,7 @@
 //! stalls and short partitions; every pooled object is followed; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Allocator, Ending, NetPlan, Pick, Plan, Step, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

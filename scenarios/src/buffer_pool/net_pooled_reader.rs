@@ -6,7 +6,7 @@
 //! watched, the readers are not.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -22,7 +22,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let steps = vec![Step::ReadAll, Step::CloseLate];
     let client =
         plan::any_framing(6).prop_map(move |body| Client::of(vec![Ask { body, close: false, steps: steps.clone() }]));
-    let faults = net::faults([FaultKind::Stall { ms: 30 }, FaultKind::Finish], 1, 200);
+    let faults = net::faults([FaultKind::Stall { ms: 30 }, FaultKind::HalfClose], 1, 200);
     (prop::collection::vec(client, 3..=3), faults).prop_map(|(clients, faults)| NetPlan {
         faults,
         ..NetPlan::of(Plan { audit: Audit::Buffers, in_turn: true, ..Plan::of(clients) })

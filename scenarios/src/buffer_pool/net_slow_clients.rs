@@ -6,7 +6,7 @@
 //! stalls; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Allocator, Ending, NetPlan, Plan, Step, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

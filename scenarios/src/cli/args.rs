@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use lastref::explore::{Engine, RECHECK_PERCENT, StrategyName, UnknownStrategy};
 use scenarios::{Unknown, defaults, parse_seed};
-use sim::explore::{Engine, RECHECK_PERCENT, StrategyName, UnknownStrategy};
 
 use super::Ceiling;
 use super::answer::EXIT_CODES;

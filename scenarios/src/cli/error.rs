@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use lastref::explore::Engine;
+use lastref::replay::{ReproError, TokenError};
 use scenarios::Unknown;
-use sim::explore::Engine;
-use sim::replay::{ReproError, TokenError};
 
 /// Bad usage or input: exit code 2.
 #[derive(Debug, thiserror::Error)]

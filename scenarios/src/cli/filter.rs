@@ -3,8 +3,8 @@
 //! A hunt selects the cells that test something: clean variants on every engine that runs the scenario, defects on
 //! those that must find them. `shuttle` and `threads` take part only on request. `run` selects any one cell.
 
+use lastref::explore::{Cell, Engine, StrategyName};
 use scenarios::{Expectation, Scenario, Unknown};
-use sim::explore::{Cell, Engine, StrategyName};
 
 use super::args::{HuntArguments, RunArguments};
 use super::error::Error;

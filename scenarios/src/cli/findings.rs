@@ -7,8 +7,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use lastref::replay::{ShrinkLimits, Shrunk};
 use scenarios::{Judgement, finding};
-use sim::replay::{ShrinkLimits, Shrunk};
 
 use super::error::Error;
 use super::outcome::Outcome;
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(text.matches("the shortest interleaving found").count(), SHOWN, "{text}");
         let (_, others) = text.split_once("3 more findings; `lastref shrink TOKEN`").expect("the others are announced");
         let token = outcomes[0].token().expect("a finding has a token");
-        assert_eq!(others.matches(token).count(), 3, "{others}");
+        assert_eq!(others.matches(&token).count(), 3, "{others}");
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! null). `seed` is the value for `--seed` that gives the same result again; for a replay it is the execution's own.
 //! Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
 
+use lastref::ViolationKind;
+use lastref::explore::{Preemptions, Verdict};
+use lastref::net::HitCounts;
 use scenarios::{Expect, Expectation, Judgement, Scenario};
 use serde::Serialize;
-use sim::ViolationKind;
-use sim::explore::{Preemptions, Verdict};
-use sim::net::HitCounts;
 
 use super::outcome::Outcome;
 use super::search::Explored;
@@ -42,7 +42,7 @@ pub(super) struct Result<'a> {
     message: Option<&'a str>,
     /// The rare states that no run reached, if the cell is not as expected because of them.
     never_reached: Vec<&'static str>,
-    replay: Option<&'a str>,
+    replay: Option<String>,
     repro: Option<String>,
     trace_hash: String,
     /// The number of runs in which each fault of the network hit a connection in each phase.
@@ -82,9 +82,9 @@ impl<'a> Result<'a> {
             }),
             expected: judgement == Judgement::AsExpected,
             judgement: judgement.name(),
-            kind: failure.map(|failure| failure.kind),
-            property: failure.map(|failure| failure.property.as_str()),
-            message: failure.map(|failure| failure.message.as_str()),
+            kind: failure.map(|failure| failure.violation.kind),
+            property: failure.map(|failure| failure.violation.property.as_str()),
+            message: failure.map(|failure| failure.violation.message.as_str()),
             never_reached: outcome.never_reached(),
             replay: outcome.token(),
             repro: outcome.repro.as_ref().map(|path| path.display().to_string()),

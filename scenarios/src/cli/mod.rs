@@ -1,6 +1,6 @@
 //! The command line: from arguments to an answer and an exit code.
 //!
-//! It only reads the list: it parses, asks `sim` to explore, and returns an answer. One command, one file. Each
+//! It only reads the list: it parses, asks `lastref` to explore, and returns an answer. One command, one file. Each
 //! command returns an [`Answer`]; only [`main`] prints it, so that stdout gets one piece, and a closed pipe ends the
 //! program quietly. It is part of the library so that tests and the fuzzer can call it without a process.
 
@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use sim::replay::ShrinkLimits;
+use lastref::replay::ShrinkLimits;
 
 pub use answer::{Answer, Exit};
 use args::{Arguments, Command};

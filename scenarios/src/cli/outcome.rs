@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use scenarios::{Expect, Judgement};
-use sim::explore::{Engine, Failure, Report, Verdict};
+use lastref::explore::{Engine, Failure, Report, Verdict};
+use scenarios::{Expect, Judgement, finding};
 
 use super::answer::Exit;
 use super::filter::Chosen;
@@ -29,8 +29,8 @@ impl Outcome {
 
     /// The argument of `lastref replay` that replays the finding. A seed's token does not suffice here, since a saved
     /// case has another token, and an edited one has only its path.
-    pub(super) fn token(&self) -> Option<&str> {
-        self.failure().map(|failure| failure.replay.trim_start_matches("lastref replay "))
+    pub(super) fn token(&self) -> Option<String> {
+        self.failure().map(|failure| finding::argument(&failure.replay))
     }
 
     /// Why the verdict is invalid, in a sentence, and the exit code for it: a run that is not deterministic, or a
@@ -98,7 +98,7 @@ pub(super) fn verdict(chosen: &Chosen, report: &Report) -> String {
 /// The verdict of a report in words. An exploration by loom proves the absence of a finding only if it was complete.
 fn words(engine: Engine, report: &Report) -> String {
     match &report.verdict {
-        Verdict::Violation(failure) => format!("violation: {}", failure.property),
+        Verdict::Violation(failure) => format!("violation: {}", failure.violation.property),
         Verdict::Diverged { .. } => String::from("not deterministic"),
         Verdict::Broken { .. } => String::from("not explored: the harness failed"),
         Verdict::Misused { .. } => String::from("cannot be explored"),
@@ -115,8 +115,8 @@ fn words(engine: Engine, report: &Report) -> String {
 pub(super) mod samples {
     use std::collections::BTreeMap;
 
+    use lastref::explore::run_one;
     use scenarios::Expectation;
-    use sim::explore::run_one;
 
     use super::*;
 

@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use lastref::explore::{Observer, Report};
 use scenarios::{Expect, Judgement};
-use sim::explore::{Observer, Report};
 
 use super::filter::Chosen;
 use super::terminal::stderr_is_terminal;

@@ -5,7 +5,8 @@
 
 use std::fmt::Write;
 
-use sim::explore::{Engine, Failure, Verdict};
+use lastref::explore::{Engine, Verdict};
+use scenarios::finding;
 
 use super::answer::{Answer, Exit};
 use super::args::ReplayArguments;
@@ -57,11 +58,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
 pub(super) fn text(outcome: &Outcome, full: bool) -> String {
     let report = &outcome.report;
     let mut text = match outcome.failure() {
-        Some(failure) if full => {
-            let table = failure.full_table.clone();
-            Failure { table, ..failure.clone() }.to_string()
-        }
-        Some(failure) => failure.to_string(),
+        Some(failure) => finding::head(failure) + if full { &failure.full_table } else { &failure.table },
         None => format!(
             "{}: clean, {} steps\n{}",
             outcome.name(),

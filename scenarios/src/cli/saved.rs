@@ -7,8 +7,8 @@
 
 use std::path::Path;
 
-use sim::explore::Report;
-use sim::replay::Repro;
+use lastref::explore::Report;
+use lastref::replay::Repro;
 
 use super::error::Error;
 
@@ -24,11 +24,15 @@ pub(super) fn remark(repro: &Repro, path: &Path, report: &Report) -> Result<Opti
         return Ok((!is_same_run).then(|| format!("lastref: `{file}` was saved with other code, {saved_for}")));
     }
     let shown = report.failure();
-    let is_claim_true = shown.is_some_and(|it| it.kind == repro.kind && it.property == repro.property);
+    let is_claim_true =
+        shown.is_some_and(|it| it.violation.kind == repro.kind && it.violation.property == repro.property);
     match (is_same_run, is_claim_true) {
         (true, false) => {
             let claimed = format!("`{}` ({})", repro.property, repro.kind);
-            let shown = shown.map_or_else(|| String::from("nothing"), |it| format!("`{}` ({})", it.property, it.kind));
+            let shown = shown.map_or_else(
+                || String::from("nothing"),
+                |it| format!("`{}` ({})", it.violation.property, it.violation.kind),
+            );
             Err(Error::Edited { path: path.to_owned(), claimed, shown })
         }
         (true, true) => {

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use lastref::explore::{Budget, Cell, Engine, Hunt, LoomBudget};
 use scenarios::{Judgement, defaults};
-use sim::explore::{Budget, Cell, Engine, Hunt, LoomBudget};
 
 use super::answer::{Answer, Exit};
 use super::args::SearchArguments;

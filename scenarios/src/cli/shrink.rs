@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sim::replay::ShrinkLimits;
+use lastref::replay::ShrinkLimits;
 
 use super::answer::{Answer, Exit};
 use super::args::ShrinkArguments;

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use sim::explore::{CaseName, Origin, Report, Verdict, run_one};
-use sim::replay::{Repro, ShrinkLimits, Shrunk, Token, replay_repro, shrink, shrink_repro};
+use lastref::explore::{CaseName, Origin, Replay, Report, Verdict, run_one};
+use lastref::replay::{Repro, ShrinkLimits, Shrunk, Token, replay_repro, shrink, shrink_repro};
 
 use super::error::Error;
 use super::filter::Chosen;
@@ -77,8 +77,7 @@ impl Source {
                     && repro.is_edited()
                 {
                     // No saved file has the content that its token names.
-                    failure.replay = format!("lastref replay {}", path.display());
-                    failure.shrink = format!("lastref shrink {}", path.display());
+                    failure.replay = Replay::File(path.clone());
                 }
                 Ok(report)
             }
@@ -110,7 +109,7 @@ impl Source {
             Execution::Saved { repro, .. } => {
                 // With other code, or an edited plan, the run may violate another property than when it was saved.
                 let mut repro = repro.clone();
-                (repro.kind, repro.property) = (failure.kind, failure.property.clone());
+                (repro.kind, repro.property) = (failure.violation.kind, failure.violation.property.clone());
                 shrink_repro(case, &repro, limits)?
             }
         };

@@ -121,7 +121,7 @@ mod tests {
         for width in [None, Some(400)] {
             let text = render(&outcomes, look(width));
             let row = text.lines().find(|line| line.contains("violation")).unwrap();
-            assert!(row.contains(token) && row.contains("expected: clean"), "{text}");
+            assert!(row.contains(&token) && row.contains("expected: clean"), "{text}");
         }
     }
 
@@ -131,7 +131,7 @@ mod tests {
         let token = outcomes[1].token().unwrap();
         for width in 0..300 {
             let text = render(&outcomes, look(Some(width)));
-            assert!(text.contains(token), "at {width}:\n{text}");
+            assert!(text.contains(&token), "at {width}:\n{text}");
             let table: String = text.lines().filter(|line| line.starts_with(['│', '┌'])).collect::<Vec<_>>().join("\n");
             assert!(widest_line(&table) <= usize::from(width), "at {width}:\n{text}");
         }

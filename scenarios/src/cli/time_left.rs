@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use sim::explore::{Cell, Engine};
+use lastref::explore::{Cell, Engine};
 
 /// Initial estimate of the runs until a defect is found.
 const RUNS_OF_DEFECT: u64 = 32;

@@ -5,7 +5,7 @@
 //! Size: a caller with an echoing peer, another thread that aborts the receive, 1 or 2 workers. Small: 1 worker.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Workers of the task queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! Size: a caller, and another thread that aborts up to 3 times; no peer, no worker. Small: one abort.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// How often the operation is aborted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! Size: a caller that closes its context, another thread that cancels the send; no peer, no worker. Small: the same.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Contexts, opened and closed one after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

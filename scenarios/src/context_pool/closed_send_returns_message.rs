@@ -4,7 +4,7 @@
 //! Size: up to 3 contexts with a queued send each, closed by other threads; no peer, no worker. Small: one.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Errno, Message, Nng, ReqOptions, Threads, Variant};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Contexts with a queued send.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,14 +6,14 @@ use crate::prelude::*;
 use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
 
 /// How far the clock may run ahead of tasks that are ready: some forty resends at most, so that a run ends.
-const DRIFT: Duration = Duration::from_millis(200);
+const TIMER_SLACK: Duration = Duration::from_millis(200);
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Sockets are closed under callers with requests in flight";
     Scenario::new("context_teardown", about, "nanomsg/nng req_test.c", plans, bench::run)
         .clean(Variant::Fixed)
-        .drift(DRIFT)
+        .timer_slack(TIMER_SLACK)
         .sometimes(&[
             "a request is answered",
             "a context is refused because its socket is closing",

@@ -5,7 +5,7 @@
 //! Size: up to 2 callers with a request each, closed at once; an echoing peer, 1 or 2 workers. Small: 1 caller, 1 worker.
 use crate::prelude::*;
 use models::context_pool::{Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Callers, and the library's workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! Size: up to 3 callers with 3 requests each, 2 echoing peers, 1 or 2 workers. Small: 1 caller, 1 request, 1 worker.
 use crate::prelude::*;
 use models::context_pool::{Errno, Link, Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Who asks how often, and who carries it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

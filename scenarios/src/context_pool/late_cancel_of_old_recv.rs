@@ -5,7 +5,7 @@
 //! Size: a caller that replaces its request, another thread that cancels the first receive; no peer, no worker. Small: same.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Requests that replace one another, after the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! Size: one caller whose request is lost with the pipe, a scripted peer, 2 workers, the reaper.
 use crate::prelude::*;
 use models::context_pool::{Frame, Nng, ReqOptions, Script, Socket, Threads, Timeout, Variant, Wrapper};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// What the peer says to a request: nothing, too little, or an id that nobody has asked with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

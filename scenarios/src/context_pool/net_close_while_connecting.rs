@@ -5,7 +5,7 @@
 //! to 1 fault of a greeting.
 use crate::prelude::*;
 use models::context_pool::{Event, NetPlan, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let callers = plan::callers(1, 1, plan::any_request());
-    let faults = net::faults(&[FaultKind::Reset, FaultKind::Cut, FaultKind::Stall { ms: 3 }, FaultKind::Finish], 1, 8);
+    let faults = net::faults(&[FaultKind::Reset, FaultKind::Blackhole, FaultKind::Stall { ms: 3 }, FaultKind::HalfClose], 1, 8);
     let closes = prop::collection::vec((0..=4_u64).prop_map(|ms| [Event::Pause(ms), Event::ClosePipes]), 2..=6);
     (callers, 2..=4_u32, closes, faults).prop_map(|(callers, dialers, closes, faults)| NetPlan {
         latency_ms: (1, 1),

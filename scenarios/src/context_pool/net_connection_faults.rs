@@ -5,7 +5,7 @@
 //! Size: up to 3 callers with 3 requests each; up to 3 faults of 4 connections; 2 workers at each end.
 use crate::prelude::*;
 use models::context_pool::{NetPlan, Replier, Style, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;

@@ -6,7 +6,7 @@
 //! workers at each end.
 use crate::prelude::*;
 use models::context_pool::{Attempt, Event, NetPlan, Replier, Request, Style, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

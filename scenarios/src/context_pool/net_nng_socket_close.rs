@@ -5,7 +5,7 @@
 //! Size: up to 3 callers with 3 requests each; up to 2 connections half closed at a byte; 2 workers.
 use crate::prelude::*;
 use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
@@ -33,7 +33,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let callers = plan::callers(3, 3, plan::waited());
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
     let resend = prop_oneof![Just(None), Just(Some(60_000))];
-    let finishes = net::faults(&[FaultKind::Finish], 2, 120);
+    let finishes = net::faults(&[FaultKind::HalfClose], 2, 120);
     (callers, style, resend, habits, finishes).prop_map(|(callers, style, resend_ms, habits, faults)| NetPlan {
         short: true,
         faults,

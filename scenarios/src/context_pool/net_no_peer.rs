@@ -7,10 +7,10 @@
 //! each end.
 use crate::prelude::*;
 use models::context_pool::{Attempt, Greeting, Habit, NetPlan, Replier, Request, Style, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// How attempts to connect fail; a greeting is eight bytes.
-const KINDS: [FaultKind; 4] = [FaultKind::Refuse, FaultKind::Hang, FaultKind::Cut, FaultKind::Reset];
+const KINDS: [FaultKind; 4] = [FaultKind::Refuse, FaultKind::Hang, FaultKind::Blackhole, FaultKind::Reset];
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

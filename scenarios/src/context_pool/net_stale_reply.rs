@@ -6,7 +6,7 @@
 //! another; 2 workers.
 use crate::prelude::*;
 use models::context_pool::{Attempt, Habit, NetPlan, Replier, Variant, net};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;

@@ -4,7 +4,7 @@
 //! Size: a caller, a server context that starts late, 2 workers, the reaper.
 use crate::prelude::*;
 use models::context_pool::{Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Contexts that start to receive once the pipes are gone, and how long the request has to get to its pipe before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

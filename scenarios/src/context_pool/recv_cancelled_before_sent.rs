@@ -4,7 +4,7 @@
 //! Size: a caller, and another thread that cancels the receive; no peer, no worker. Small: the same.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// Requests, one after the other; each is cancelled in its turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

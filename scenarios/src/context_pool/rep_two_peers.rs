@@ -4,7 +4,7 @@
 //! Size: 2 req sockets with 2 callers each, 2 requests a caller; up to 3 breaks; 2 server contexts; 2 workers.
 use crate::prelude::*;
 use models::context_pool::{Link, Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// How long a reply takes, and whose connection breaks after which pause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use crate::prelude::*;
 use models::context_pool::{Plan, Style, Threads, Variant, bench, plan};
 
 /// How far the clock may run ahead of tasks that are ready: some forty resends at most, so that a run ends.
-const DRIFT: Duration = Duration::from_millis(200);
+const TIMER_SLACK: Duration = Duration::from_millis(200);
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("resend_duplicate_reply", about, "nanomsg/nng nng_req(7)", plans, bench::run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
-        .drift(DRIFT)
+        .timer_slack(TIMER_SLACK)
         .sometimes(&["a request is sent again because its resend time is over", "a reply finds no request"])
 }
 

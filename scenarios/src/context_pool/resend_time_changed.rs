@@ -4,7 +4,7 @@
 //! told by the resend time. Size: 1 or 2 requests, a silent and an echoing peer; 2 workers, the timers.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Errno, Link, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 const CALLER: Owner = Owner::new("caller", 0);
 
@@ -21,7 +21,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("resend_time_changed", about, "nanomsg/nng#2106", plan, run)
         .clean(Variant::Fixed)
         // The clock may run ahead of tasks that are ready, but not to the next resend.
-        .drift(Duration::from_secs(2))
+        .timer_slack(Duration::from_secs(2))
         .sometimes(&["a request is sent again because its pipe was lost", "a request is lost with its pipe"])
 }
 

@@ -6,7 +6,7 @@
 //! Small: 2 requests, 1 worker.
 use crate::prelude::*;
 use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
-use sim::ledger::{self, Owner, Tag};
+use lastref::ledger::{self, Owner, Tag};
 
 /// Requests on one context, and who carries them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! Size: a caller whose sends time out, and the expiration thread; no peer, no worker.
 use crate::prelude::*;
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Timeout, Variant};
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// The timeout of each send, one after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::PruneWhileLingering, "aeron_image_list_t is not used after its release")
         .loom_finds(&[Variant::ProposeFromConductor, Variant::PruneWhileLingering])
         .sometimes(&["an image is closed under a poll", "an image lingers because its subscriber has not moved on"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],
             subscribers: vec![Subscriber { handles: vec![0], ..reader(Handler::QUICK, vec![Op::Poll(1)]) }],

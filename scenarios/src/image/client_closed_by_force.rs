@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
             "a subscription is destroyed after it was closed by force",
             "an image is closed under a poll",
         ])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::CloseDuringPoll, "aeron_image_list_t is not used after its release")
         .sometimes(&["a subscription is closed while a handle to its image is left"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

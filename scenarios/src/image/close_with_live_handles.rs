@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
             "a subscription is closed while a handle to its image is left",
             "a close waits for room in the command ring",
         ])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
         .small(Plan {
             subscribers: vec![Subscriber { handles: vec![0], ..Subscriber::doing(vec![Op::Close, Op::Drop]) }],
             ..Plan::smallest(2)

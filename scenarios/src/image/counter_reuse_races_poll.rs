@@ -12,7 +12,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::ReuseIgnoresStalls, "subscriber_position is not used after its release")
         .sometimes(&["a position counter is reused"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

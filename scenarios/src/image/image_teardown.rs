@@ -17,7 +17,7 @@ pub fn scenario() -> Scenario {
             "a close waits for room in the command ring",
             "a position counter is reused",
         ])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -12,7 +12,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::ProposeInHandler, "aeron_image_list_t is not used after its release")
         .sometimes(&["a lookup inside a poll proposes nothing"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

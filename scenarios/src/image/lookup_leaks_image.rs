@@ -17,7 +17,7 @@ pub fn scenario() -> Scenario {
             "a handle outlives its stream",
             "an image lingers because a handle is left",
         ])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],
             subscribers: vec![Subscriber::doing(vec![Op::Lookup(0), Op::Drop])],

@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::LookupReleaseRequiresMembership, "an image that nobody holds is reclaimed")
         .loom_finds(&[Variant::LookupReleaseRequiresMembership])
         .sometimes(&["a lookup finds no image"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],
             subscribers: vec![Subscriber::doing(vec![Op::Lookup(0), Op::Drop])],

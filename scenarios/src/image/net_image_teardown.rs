@@ -6,7 +6,7 @@
 //! connections of any kind; room for one attempt or two at a time.
 use crate::prelude::*;
 use models::image::{Event, NetPlan, Op, Plan, Variant, net, plan};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -5,7 +5,7 @@
 //! up to 2 stalls and resets, or none: then everything must be read to its end.
 use crate::prelude::*;
 use models::image::{After, Ending, Handler, NetPlan, Op, Subscriber, Variant, net};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -5,7 +5,7 @@
 //! Size: 2 publishers with up to 2 lives, 1 subscriber with image handlers; up to 4 FINs, resets and cuts.
 use crate::prelude::*;
 use models::image::{After, Callback, NetPlan, Op, Subscriber, Variant, net};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -26,7 +26,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let callback = prop_oneof![Just(Callback::Wrapper), Just(Callback::Counting)];
-    let kinds = [FaultKind::Finish, FaultKind::Reset, FaultKind::Cut];
+    let kinds = [FaultKind::HalfClose, FaultKind::Reset, FaultKind::Blackhole];
     let publishers = net::publishers(2, 2, net::any_ending());
     (publishers, callback, net::faults(kinds, 4, 500), 30..120_u64).prop_map(
         |(publishers, callback, faults, liveness_ms)| {

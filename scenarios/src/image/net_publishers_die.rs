@@ -5,7 +5,7 @@
 //! Size: 2 or 3 publishers with up to 3 lives each; 1 subscriber with up to 8 lookups and drops; up to 1 reset.
 use crate::prelude::*;
 use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

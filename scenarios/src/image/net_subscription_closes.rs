@@ -5,7 +5,7 @@
 //! Size: 2 publishers with up to 2 lives; 2 subscriptions, one or both of which close with up to 3 handles.
 use crate::prelude::*;
 use models::image::{After, NetPlan, Op, Plan, Subscriber, Variant, net};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let faults = net::faults([FaultKind::Finish, FaultKind::Stall { ms: 60 }], 2, 300);
+    let faults = net::faults([FaultKind::HalfClose, FaultKind::Stall { ms: 60 }], 2, 300);
     let publishers = net::publishers(2, 2, net::any_ending());
     (publishers, 30..120_u64, 0..60_u64, 0..2_u32, any::<bool>(), faults).prop_map(
         |(publishers, before_ms, pause_ms, command_capacity, both, faults)| {

@@ -12,7 +12,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("never_polling_subscriber", about, "aeron_subscription_test.cpp", plans, bench::run)
         .clean(Variant::Fixed)
         .sometimes(&["an image lingers because its subscriber has not moved on", "two images share a log buffer"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
             "an image lingers because a handle is left",
             "a handle outlives its stream",
         ])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],
             subscribers: vec![Subscriber {

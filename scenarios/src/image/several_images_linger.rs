@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")
         .sometimes(&["two images are freed in one lingering check", "two image lists are pruned at once"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

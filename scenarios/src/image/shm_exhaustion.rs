@@ -15,7 +15,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, "a new stream finds room in shared memory")
         .sometimes(&["a publisher waits for room in shared memory"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

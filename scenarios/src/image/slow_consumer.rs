@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::PositionStoreAfterClose, "subscriber_position is not used after its release")
         .violates(Variant::PollIgnoresClose, "a poll does not read on in an image that it can see closed")
         .sometimes(&["a position counter is reused", "a poll does not store the position of a closed image"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

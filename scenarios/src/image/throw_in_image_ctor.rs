@@ -12,7 +12,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::ThrowKeepsLookup, "an image that nobody holds is reclaimed")
         .sometimes(&["a wrapper throws between a lookup and its own reference", "a lookup finds no image"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

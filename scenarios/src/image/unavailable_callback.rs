@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
         .loom_finds(&[Variant::RetainRequiresMembership])
         .sometimes(&["a callback asks for the image count"])
-        .drift(Duration::from_millis(200))
+        .timer_slack(Duration::from_millis(200))
         .small(Plan {
             unnoticed: vec![DriverOp::Vanish(0)],
             subscribers: vec![reader(Callback::Wrapper, vec![Op::Poll(1)])],

@@ -4,7 +4,7 @@
 //! Size: up to 3 threads, each with up to 2 refs at a time, up to 2 times over; no connection. Small: 2 threads, once.
 use crate::prelude::*;
 use models::subchannel::{ExecCtx, Grpc, Subchannel, SubchannelKey, Threads, Variant};
-use sim::ledger::Owner;
+use lastref::ledger::Owner;
 
 /// Who takes how many refs, how often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use crate::prelude::*;
 use models::subchannel::{
     ChannelPlan, Fault, NetworkPlan, Plan, PolicyName, Teardown, Threads, Variant, plan, simulation,
 };
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -7,7 +7,7 @@ use crate::prelude::*;
 use models::subchannel::{
     Call, ChannelPlan, Fault, NetworkPlan, OutageKind, Plan, PolicyName, Step, Teardown, Threads, Variant, simulation,
 };
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -6,10 +6,10 @@ use crate::prelude::*;
 use models::subchannel::{
     ChannelPlan, Fault, NetworkPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, simulation,
 };
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 const KINDS: &[FaultKind] =
-    &[FaultKind::Reset, FaultKind::Reset, FaultKind::Cut, FaultKind::Finish, FaultKind::Stall { ms: 50 }];
+    &[FaultKind::Reset, FaultKind::Reset, FaultKind::Blackhole, FaultKind::HalfClose, FaultKind::Stall { ms: 50 }];
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -30,7 +30,7 @@ fn plans() -> impl Strategy<Value = NetworkPlan> {
     let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
     let any = prop::collection::vec(simulation::any_fault(3, KINDS), 1..=3);
     // Both ends of one connection are half closed, one after the other.
-    let halves = prop::collection::vec(simulation::any_fault(1, &[FaultKind::Finish]), 4);
+    let halves = prop::collection::vec(simulation::any_fault(1, &[FaultKind::HalfClose]), 4);
     let network = prop_oneof![3 => any, 1 => halves];
     let answers = prop_oneof![Just(Vec::new()), Just(vec![vec![Step::Settings, Step::Take(2), Step::Answer]])];
     let about = (policy, plan::callers(3, 3), network, answers, 1..=4_u32, prop::bool::ANY);

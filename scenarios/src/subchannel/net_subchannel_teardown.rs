@@ -7,7 +7,7 @@ use models::subchannel::{
     ChannelPlan, Fault, Goaway, NetworkPlan, OutageKind, Plan, PolicyName, Step, Teardown, Threads, Variant, plan,
     simulation,
 };
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 const OUTAGES: &[OutageKind] = &[OutageKind::Hold, OutageKind::Partition, OutageKind::Crash];
 

@@ -6,7 +6,7 @@
 use crate::prelude::*;
 use models::uring_proxy::net::{self, Ending, Link, NetPlan, World};
 use models::uring_proxy::{Options, Variant};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -35,7 +35,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Drop), Just(Ending::Linger)];
     let clients = net::clients((1, 3), 5, 8, ending);
     let world = prop::collection::vec(event, 1..=5);
-    let cuts = net::faults([FaultKind::Cut], 2, 300);
+    let cuts = net::faults([FaultKind::Blackhole], 2, 300);
     (clients, world, cuts, any::<[bool; 2]>()).prop_map(|(clients, world, faults, [recv_mshot, snd_zc])| NetPlan {
         faults,
         world,

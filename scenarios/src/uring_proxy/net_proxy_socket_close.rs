@@ -7,7 +7,7 @@
 use crate::prelude::*;
 use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -29,7 +29,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![2 => Just(Ending::Finish), 1 => Just(Ending::Drop)];
     let leaves =
         prop_oneof![Just(Leaves::WhenIdle), (1..=6_u32).prop_map(Leaves::Fin), (1..=6_u32).prop_map(Leaves::Drop),];
-    let fins = net::faults([FaultKind::Finish], 2, 200);
+    let fins = net::faults([FaultKind::HalfClose], 2, 200);
     let clients = net::clients((1, 3), 6, 8, ending);
     (clients, leaves, fins, any::<bool>()).prop_map(|(clients, leaves, faults, recv_mshot)| {
         let plan = NetPlan::of(Options { ext_stat: true, recv_mshot, ..Options::NETWORK }, clients);

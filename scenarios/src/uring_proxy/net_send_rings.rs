@@ -7,7 +7,7 @@
 use crate::prelude::*;
 use models::uring_proxy::net::{self, Ending, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

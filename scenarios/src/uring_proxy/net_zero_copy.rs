@@ -8,7 +8,7 @@
 use crate::prelude::*;
 use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use sim::net::FaultKind;
+use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -24,7 +24,7 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let leaves = prop_oneof![2 => Just(Leaves::WhenIdle), 1 => (1..=4_u32).prop_map(Leaves::Fin)];
     let sizes = (prop_oneof![Just(48_u32), Just(256)], 0..=2_u32);
-    let fins = net::faults([FaultKind::Finish, FaultKind::Stall { ms: 30 }], 2, 200);
+    let fins = net::faults([FaultKind::HalfClose, FaultKind::Stall { ms: 30 }], 2, 200);
     let clients = net::clients((1, 2), 4, 8, prop_oneof![Just(Ending::Finish), Just(Ending::Drop)]);
     (clients, leaves, sizes, fins, any::<[bool; 2]>()).prop_map(
         |(clients, leaves, (socket_bytes, lag_ms), faults, [recv_mshot, snd_msg])| NetPlan {

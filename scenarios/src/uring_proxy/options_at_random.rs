@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     let about = "Any options, any faults";
     Scenario::new("options_at_random", about, "axboe/liburing proxy.c", plans, bench::run)
         .clean(Variant::Fixed)
-        .drift(Duration::from_millis(50))
+        .timer_slack(Duration::from_millis(50))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

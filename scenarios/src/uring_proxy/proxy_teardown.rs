@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
             two_tasks: true,
             ..Plan::smallest()
         })
-        .drift(Duration::from_millis(50))
+        .timer_slack(Duration::from_millis(50))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

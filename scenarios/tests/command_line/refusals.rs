@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use sim::Engine;
+use lastref::Engine;
 
 use super::{given, lastref, lastref_in, planted, planted_token};
 
@@ -151,7 +151,7 @@ fn files_that_are_no_saved_case() {
     refuse("truncated.repro", &text.as_bytes()[..text.len() / 2]);
     refuse("foreign.repro", b"{\"some\": \"other\"}");
     refuse("binary.repro", &[0xff, 0xfe, 0x00, 0x80]);
-    let other_version = text.replacen("\"version\": 3", "\"version\": 999", 1);
+    let other_version = text.replacen("\"version\": 4", "\"version\": 999", 1);
     assert_ne!(text, other_version);
     refuse("version.repro", other_version.as_bytes());
 

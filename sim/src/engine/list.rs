@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Arm;
-use super::sched::Coroutines;
+use super::scheduled::Stacks;
 
 /// Properties of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -16,13 +16,15 @@ struct Properties {
     /// Implementation that the facade's types select.
     arm: Arm,
     /// Source of its tasks' stacks, if our kernel schedules them.
-    coroutines: Coroutines,
+    stacks: Stacks,
     /// Whether it runs cases without a network.
     runs_tasks: bool,
     /// Whether it runs cases on a simulated network.
     runs_networks: bool,
     /// Whether a hunt includes it by default.
     is_default: bool,
+    /// Whether the features of this build include it.
+    is_built: bool,
 }
 
 macro_rules! engines {
@@ -50,29 +52,29 @@ macro_rules! engines {
 engines! {
     /// Seeded schedules of any size, by one of our own strategies on our own coroutines.
     Fiber {
-        word: "fiber", arm: Arm::Sched, coroutines: Coroutines::Fiber,
-        runs_tasks: true, runs_networks: false, is_default: true,
+        word: "fiber", arm: Arm::Sched, stacks: Stacks::Fiber,
+        runs_tasks: true, runs_networks: false, is_default: true, is_built: true,
     }
     /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled like those of `fiber`.
     Turmoil {
-        word: "turmoil", arm: Arm::Sched, coroutines: Coroutines::Fiber,
-        runs_tasks: false, runs_networks: true, is_default: true,
+        word: "turmoil", arm: Arm::Sched, stacks: Stacks::Fiber,
+        runs_tasks: false, runs_networks: true, is_default: true, is_built: cfg!(feature = "net"),
     }
     /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours: a run of one seed
     /// has the same trace under both.
     Shuttle {
-        word: "shuttle", arm: Arm::Sched, coroutines: Coroutines::Shuttle,
-        runs_tasks: true, runs_networks: true, is_default: false,
+        word: "shuttle", arm: Arm::Sched, stacks: Stacks::Shuttle,
+        runs_tasks: true, runs_networks: true, is_default: false, is_built: cfg!(feature = "shuttle"),
     }
     /// Every interleaving and C11 weak memory of a small configuration, within a preemption bound.
     Loom {
-        word: "loom", arm: Arm::Loom, coroutines: Coroutines::Fiber,
-        runs_tasks: true, runs_networks: false, is_default: true,
+        word: "loom", arm: Arm::Loom, stacks: Stacks::Fiber,
+        runs_tasks: true, runs_networks: false, is_default: true, is_built: cfg!(feature = "loom"),
     }
     /// Real OS threads: sanity and conformance, no replay.
     Threads {
-        word: "threads", arm: Arm::Threads, coroutines: Coroutines::Fiber,
-        runs_tasks: true, runs_networks: false, is_default: false,
+        word: "threads", arm: Arm::Threads, stacks: Stacks::Fiber,
+        runs_tasks: true, runs_networks: false, is_default: false, is_built: true,
     }
 }
 
@@ -80,6 +82,11 @@ impl Engine {
     /// Whether our kernel decides each step: by a strategy, from a seed, with replay and shrinking.
     pub fn is_scheduled(self) -> bool {
         self.arm() == Arm::Sched
+    }
+
+    /// Whether the features of this build include it.
+    pub fn is_built(self) -> bool {
+        self.properties().is_built
     }
 
     /// Whether a hunt includes it by default.
@@ -107,8 +114,8 @@ impl Engine {
         self.properties().arm
     }
 
-    pub(crate) fn coroutines(self) -> Coroutines {
-        self.properties().coroutines
+    pub(crate) fn stacks(self) -> Stacks {
+        self.properties().stacks
     }
 }
 

@@ -1,24 +1,24 @@
-//! Which engine runs this OS thread, and the few calls by which the facade reaches it.
+//! The engines below the facade, and the few calls by which the facade reaches them.
 //!
-//! The facade types select their arm when they are constructed, from the engine current on this thread. Outside any run
-//! there is none, and the facade is plain std: a component written against it works in production unchanged.
+//! A facade type selects its implementation when it is created, by the session that is current on the OS thread.
+//! Outside any session the facade is plain std: a component written against it works in production unchanged.
 
-pub(crate) mod blocked;
 mod list;
 pub(crate) mod loom;
 mod object;
 pub(crate) mod overflow;
-pub(crate) mod sched;
-pub(crate) mod spin;
+pub(crate) mod scheduled;
+#[cfg(feature = "shuttle")]
+mod shuttle;
+#[cfg(test)]
+mod tests;
 pub(crate) mod threads;
 
-use std::cell::Cell;
 use std::panic::Location;
 
-use crate::op::{ObjectId, Op, OpKind, TaskId, TaskKey};
-use crate::run;
-use crate::violation::Violation;
-use crate::void::Void;
+use kernel::record::{ObjectId, Op, OpKind, Violation, Void};
+
+use crate::session::{self, arm, with_log};
 
 pub use list::{Engine, UnknownEngine};
 pub(crate) use object::{Object, Stamp};
@@ -36,38 +36,6 @@ pub(crate) enum Arm {
     Threads,
 }
 
-thread_local! {
-    static ARM: Cell<Arm> = const { Cell::new(Arm::Std) };
-}
-
-pub(crate) fn arm() -> Arm {
-    ARM.get()
-}
-
-/// Makes `arm` current on this OS thread until the guard is dropped.
-pub(crate) fn enter(arm: Arm) -> Entered {
-    Entered(ARM.replace(arm))
-}
-
-#[derive(Debug)]
-pub(crate) struct Entered(Arm);
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        ARM.set(self.0);
-    }
-}
-
-/// A scheduling point of an operation that never blocks, announced before and recorded as it happens.
-pub(crate) fn point(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
-    match arm() {
-        Arm::Std => {}
-        Arm::Sched => sched::point(Op { kind, object, location }),
-        // loom branches inside its own operation, which follows; `after` records it.
-        Arm::Loom | Arm::Threads => {}
-    }
-}
-
 /// Records an operation of the engines with primitives of their own, once it has happened.
 pub(crate) fn after(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
     match arm() {
@@ -79,11 +47,14 @@ pub(crate) fn after(kind: OpKind, object: ObjectId, location: &'static Location<
 
 /// The scheduling point of a ledger call. It adds no ordering: no clock is joined, no lock is taken.
 pub(crate) fn custody_point(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
-    match arm() {
-        Arm::Std => {}
-        Arm::Sched => sched::point(Op { kind, object, location }),
-        Arm::Loom => loom::probe(Op { kind, object, location }),
-        Arm::Threads => threads::observe(Op { kind, object, location }),
+    let op = Op { kind, object, location };
+    match session::kernel() {
+        Some(kernel) => kernel.point(op),
+        None => match arm() {
+            Arm::Loom => loom::probe(op),
+            Arm::Threads => threads::observe(op),
+            Arm::Std | Arm::Sched => {}
+        },
     }
 }
 
@@ -94,38 +65,33 @@ pub(crate) fn custody_form(object: ObjectId) {
     }
 }
 
-/// The task whose code runs on this OS thread.
-pub(crate) fn current_task() -> TaskId {
-    run::with(|run| run.task).unwrap_or(TaskId::MAIN)
-}
-
-/// Seed, task and the task's own count of draws, for [`crate::random`].
-pub(crate) fn draw_key() -> (u64, TaskKey, u32) {
-    run::with(|run| run.draw_key()).unwrap_or((0, TaskKey::MAIN, 0))
-}
-
 /// Ends the run with this finding. In a task of a run it does not return, except while a panic already unwinds the
 /// task: then the panic continues and the first finding stands.
 pub(crate) fn fail(violation: Violation) {
-    if run::with(|run| run.note_violation(violation)).is_some() {
+    if with_log(|log| log.note_violation(violation)).is_some() {
         stop();
     }
 }
 
 /// Ends the run as invalid. It returns where [`fail`] does.
 pub(crate) fn void(void: Void) {
-    if run::with(|run| run.note_void(void)).is_some() {
+    if with_log(|log| log.note_void(void)).is_some() {
         stop();
     }
+}
+
+/// Ends the run as a misuse by the user.
+pub(crate) fn misused(text: &str) -> ! {
+    void(Void::Misuse(text.to_owned()));
+    panic!("{text}")
 }
 
 fn stop() {
     if std::thread::panicking() {
         return;
     }
-    match arm() {
-        Arm::Std => {}
-        Arm::Sched => sched::stop_here(),
-        Arm::Loom | Arm::Threads => run::report_and_park(),
+    match session::kernel() {
+        Some(kernel) => kernel.stop_here(),
+        None => session::report_and_park(),
     }
 }

@@ -8,10 +8,11 @@
 
 use std::panic::Location;
 
-use super::{Arm, arm, custody_form, sched, void};
-use crate::op::ObjectId;
-use crate::run::{self, RunNumber};
-use crate::void::Void;
+use kernel::Kernel;
+use kernel::record::{ObjectId, RunNumber, Void};
+
+use super::{custody_form, void};
+use crate::session::{self, with_log};
 use crate::watch;
 
 /// The run in which an object was created, and its source line.
@@ -33,14 +34,14 @@ impl Stamp {
     /// A stamp of the current run and the caller's source line.
     #[track_caller]
     pub(crate) fn new(label: &'static str) -> Stamp {
-        Stamp { label, run: run::number(), made: Location::caller() }
+        Stamp { label, run: session::number(), made: Location::caller() }
     }
 
     /// Whether it was created in the run of this OS thread, or both are outside any run. Reports nothing if not: for
     /// destructors, which may run after their run is over.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
-        self.run == run::number()
+        self.run == session::number()
     }
 
     /// Whether the operation at `location` may proceed in the current run. If not, the run ends here as a misuse; this
@@ -56,7 +57,7 @@ impl Stamp {
     #[cold]
     fn is_stray(&self, location: &'static Location<'static>) -> bool {
         let Stamp { label, run, made } = *self;
-        let here = run::number();
+        let here = session::number();
         if here == RunNumber::NONE {
             if std::thread::panicking() {
                 return false;
@@ -64,7 +65,7 @@ impl Stamp {
             let text = if watch::is_under_way(run) {
                 format!(
                     "`{label}` of a run is used at {location} by an OS thread that is not one of its tasks: start \
-                     threads of the body with `sim::thread::spawn`, not with `std::thread::spawn` (made at {made})"
+                     threads of the body with `lastref::thread::spawn`, not with `std::thread::spawn` (made at {made})"
                 )
             } else {
                 format!("`{label}` is used at {location} after its run, in which it was made at {made}")
@@ -96,12 +97,11 @@ impl Object {
     }
 
     fn new_at(label: &'static str, made: &'static Location<'static>) -> Object {
-        let id = match arm() {
-            Arm::Std => ObjectId::NONE,
-            Arm::Sched => sched::new_object(label),
-            Arm::Loom | Arm::Threads => run::object(label),
+        let id = match session::kernel() {
+            Some(kernel) => kernel.new_object(label),
+            None => with_log(|log| log.add_object(label)).unwrap_or(ObjectId::NONE),
         };
-        Object { id, stamp: Stamp { label, run: run::number(), made } }
+        Object { id, stamp: Stamp { label, run: session::number(), made } }
     }
 
     /// Registers a resource of the ledger.
@@ -120,18 +120,35 @@ impl Object {
     /// Whether it was made outside any run and is used outside any: then it is its std twin and nothing else.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.stamp.run == RunNumber::NONE && run::number() == RunNumber::NONE
+        self.stamp.run == RunNumber::NONE && session::number() == RunNumber::NONE
     }
 
     /// Whether its run is in progress, and this OS thread is not part of it.
     pub(crate) fn is_used_by_stranger(&self) -> bool {
-        run::number() == RunNumber::NONE && watch::is_under_way(self.stamp.run)
+        session::number() == RunNumber::NONE && watch::is_under_way(self.stamp.run)
     }
 
     /// See [`Stamp::is_current`].
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
         self.stamp.is_current()
+    }
+
+    /// The kernel that schedules the operation at `location`. If the object is not of the current run, the run ends here
+    /// as a misuse; `None` where it cannot end, during an unwinding panic.
+    #[inline]
+    pub(crate) fn kernel(&self, location: &'static Location<'static>) -> Option<&'static Kernel> {
+        let kernel = session::kernel_of(self.stamp.run);
+        if kernel.is_none() {
+            self.stamp.is_stray(location);
+        }
+        kernel
+    }
+
+    /// The kernel of the object's run, if it is the current run. For destructors, which may run after their run is over.
+    #[inline]
+    pub(crate) fn kernel_if_current(&self) -> Option<&'static Kernel> {
+        session::kernel_of(self.stamp.run)
     }
 
     /// See [`Stamp::admits`].

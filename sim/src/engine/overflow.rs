@@ -6,29 +6,24 @@
 //! any other fault is passed on to the previous handler. Ours runs on the alternate stack that std gives each of its
 //! threads, and does not allocate.
 
-use std::cell::Cell;
 use std::sync::Once;
 
-use crate::run::{self, RunNumber};
+use crate::session;
+use crate::watch;
 
-thread_local! {
-    static STACK_BYTES: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Enables the report for overflows of a stack of this size on this OS thread.
-pub(crate) fn install(stack_bytes: usize) {
+/// Enables the report.
+pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
-    STACK_BYTES.set(stack_bytes);
     INSTALLED.call_once(handler::install);
 }
 
 /// The report, in pieces that need no allocation.
-fn report(write: &mut dyn FnMut(&[u8])) {
+fn report(stack_bytes: usize, write: &mut dyn FnMut(&[u8])) {
     write(b"lastref: stack overflow in task ");
-    crate::watch::with_current_task(|name| write(name.as_bytes()));
+    watch::with_current_task(|name| write(name.as_bytes()));
     write(b": its stack has ");
     let mut digits = [0; 20];
-    write(decimal(STACK_BYTES.get(), &mut digits));
+    write(decimal(stack_bytes, &mut digits));
     write(b" bytes\n  usual causes   deep recursion, or large arrays on the stack\n");
     write(b"  knob           Limits::stack_bytes\n");
 }
@@ -45,8 +40,9 @@ fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-fn is_making_a_run() -> bool {
-    run::number() != RunNumber::NONE
+/// The size of a task's stack in the run that this OS thread makes; `None` if it makes none.
+fn stack_bytes() -> Option<usize> {
+    session::with(|session| session.map(|session| session.stack_bytes.get()))
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -86,8 +82,10 @@ mod handler {
             let context = &*context.cast::<libc::ucontext_t>();
             ((*info).si_addr() as usize, context.uc_mcontext.gregs[libc::REG_RSP as usize] as usize)
         };
-        if super::is_making_a_run() && fault.abs_diff(stack_pointer) < NEAR {
-            super::report(&mut |bytes| {
+        if let Some(stack_bytes) = super::stack_bytes()
+            && fault.abs_diff(stack_pointer) < NEAR
+        {
+            super::report(stack_bytes, &mut |bytes| {
                 // SAFETY: the slice is valid for its length; `write` may be called in a handler.
                 unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
             });
@@ -116,9 +114,8 @@ mod tests {
 
     #[test]
     fn the_report_names_size_and_knob() {
-        STACK_BYTES.set(262_144);
         let mut text = Vec::new();
-        report(&mut |bytes| text.extend_from_slice(bytes));
+        report(262_144, &mut |bytes| text.extend_from_slice(bytes));
         let text = String::from_utf8(text).expect("text");
         assert!(text.contains("has 262144 bytes\n") && text.contains("Limits::stack_bytes"), "{text}");
     }

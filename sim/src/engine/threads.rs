@@ -3,20 +3,18 @@
 //!
 //! Virtual time runs a thousand times faster than the wall clock, so that a model's minute takes 60 ms.
 
-use std::cell::RefCell;
 use std::panic::Location;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Arm;
-use crate::engine;
-use crate::op::{Op, TaskId};
+use kernel::record::{Item, Keep, Op, RunNumber, TaskId, Violation, ViolationKind};
+
 use crate::panics;
-use crate::run::{self, Outcome, Record, Run};
-use crate::trace::Item;
-use crate::violation::{Violation, ViolationKind};
+use crate::session::{self, Outcome, Own, Place, Run, Session, with_log};
+use crate::thread::named;
+use crate::watch;
 
 /// Virtual nanoseconds per wall nanosecond.
 const SPEED: u32 = 1_000;
@@ -24,26 +22,80 @@ const SPEED: u32 = 1_000;
 /// A run that has not ended after this much wall time is reported as stalled: real threads cannot detect a deadlock.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A run, shared by its threads; `None` once it is over and reported.
+type Shared = Arc<Mutex<Option<Own>>>;
+
+/// Threads whose handles the component dropped: the run waits for every task.
 type Left = Arc<Mutex<Vec<JoinHandle<()>>>>;
 
-thread_local! {
-    static LEFT: RefCell<Option<(Left, std::time::Instant)>> = const { RefCell::new(None) };
+/// One thread of a run.
+pub(crate) struct Member {
+    shared: Shared,
+    task: TaskId,
+    left: Left,
+    start: Instant,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while the lock is held leaves a record that is still worth reporting.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Member {
+    /// Calls `f` with the results of the run. A thread that is left over from a run that is over parks for good.
+    pub(crate) fn run<R>(&self, f: impl FnOnce(Run<'_>) -> R) -> R {
+        let mut own = locked(&self.shared);
+        match &mut *own {
+            Some(own) => {
+                own.log.task = self.task;
+                f(own.run())
+            }
+            None => {
+                drop(own);
+                session::park_forever()
+            }
+        }
+    }
+
+    /// Ends the run with its finding.
+    pub(crate) fn report(&self) {
+        let own = locked(&self.shared).take();
+        if let Some(own) = own {
+            own.report(false);
+        }
+    }
+
+    /// Another thread of the same run.
+    fn beside(&self, task: TaskId) -> Member {
+        Member { shared: Arc::clone(&self.shared), task, left: Arc::clone(&self.left), start: self.start }
+    }
+
+    fn enter(self, number: RunNumber, body: impl FnOnce()) {
+        Session::new(Place::Threads(self)).enter(number, body);
+    }
+}
+
+fn with_member<R>(f: impl FnOnce(&Member) -> R) -> Option<R> {
+    session::with(|session| match session.map(Session::place) {
+        Some(Place::Threads(member)) => Some(f(member)),
+        _ => None,
+    })
 }
 
 /// Records an operation of this thread.
 pub(crate) fn observe(op: Op) {
     let now_ns = now_ns();
-    run::with(|run| {
-        run.step += 1;
-        run.now_ns = now_ns;
-        run.operated(op);
+    with_log(|log| {
+        log.step += 1;
+        log.now_ns = now_ns;
+        log.operated(op);
     });
 }
 
 /// Virtual time since the run began.
 pub(crate) fn now_ns() -> u64 {
-    let elapsed = LEFT.with_borrow(|left| left.as_ref().map(|(_, start)| start.elapsed()));
-    let ns = elapsed.unwrap_or_default().as_nanos().saturating_mul(u128::from(SPEED));
+    let elapsed = with_member(|member| member.start.elapsed()).unwrap_or_default();
+    let ns = elapsed.as_nanos().saturating_mul(u128::from(SPEED));
     u64::try_from(ns).unwrap_or(u64::MAX)
 }
 
@@ -59,73 +111,76 @@ pub(crate) fn sleep(duration: Duration) {
 
 /// Starts a thread of the run.
 pub(crate) fn spawn(
-    name: Option<String>,
+    name: Option<&str>,
     body: Box<dyn FnOnce() + Send>,
     location: &'static Location<'static>,
 ) -> (TaskId, Option<JoinHandle<()>>) {
-    let Some(id) = run::with(|run| run.spawned(name).0) else { return (TaskId::MAIN, None) };
-    let Some(shared) = run::shared() else { return (id, None) };
-    let left = LEFT.with_borrow(Clone::clone);
-    let handle = std::thread::spawn(move || {
-        let _arm = engine::enter(Arm::Threads);
-        LEFT.set(left);
-        panics::guard(true);
-        run::share(shared, id);
-        run::with(|run| run.record(Item::Began, location));
-        body();
-        run::with(|run| run.record(Item::Ended, location));
-    });
-    (id, Some(handle))
-}
-
-/// Keeps a handle that the component dropped: the run waits for every task.
-pub(crate) fn leave(handle: JoinHandle<()>) {
-    LEFT.with_borrow(|left| {
-        if let Some((left, _)) = left {
-            left.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+    let id = with_log(|log| log.spawned(name).0).unwrap_or(TaskId::MAIN);
+    let number = session::number();
+    let child = with_member(|member| member.beside(id));
+    let handle = child.map(|child| {
+        let spawned = named(name).spawn(move || {
+            child.enter(number, || {
+                with_log(|log| log.record(Item::Began, location));
+                body();
+                with_log(|log| log.record(Item::Ended, location));
+            });
+        });
+        match spawned {
+            Ok(handle) => handle,
+            Err(error) => panic!("the system does not start a thread: {error}"),
         }
     });
+    (id, handle)
+}
+
+/// Keeps a handle that the component dropped.
+pub(crate) fn leave(handle: JoinHandle<()>) {
+    with_member(|member| locked(&member.left).push(handle));
 }
 
 /// Runs the body once.
 #[expect(clippy::disallowed_methods, reason = "the threads engine is the one that runs in real time")]
-pub(crate) fn run_once(seed: u64, record: Record, body: Arc<dyn Fn() + Send + Sync>) -> Outcome {
+pub(crate) fn run_once(seed: u64, keep: Keep, body: Arc<dyn Fn() + Send + Sync>) -> Outcome {
     panics::install();
     let (sender, receiver) = channel();
-    let shared = Arc::new(Mutex::new(Some(Run::new(seed, record, None, Some(sender.clone())))));
-    let for_main = Arc::clone(&shared);
+    let own = Own::begin(&watch::worker(), seed, keep, None, sender);
+    let number = own.log.number();
+    let shared = Arc::new(Mutex::new(Some(own)));
+    let left = Left::default();
+    let main =
+        Member { shared: Arc::clone(&shared), task: TaskId::MAIN, left: Arc::clone(&left), start: Instant::now() };
     std::thread::spawn(move || {
-        let _arm = engine::enter(Arm::Threads);
-        let left: Left = Arc::default();
-        LEFT.set(Some((Arc::clone(&left), std::time::Instant::now())));
-        panics::guard(true);
-        run::share(for_main, TaskId::MAIN);
-        panics::guarded(|| body());
-        // Before the outcome is sent: the captures of the body are dropped with the run.
-        drop(body);
-        loop {
-            let handle = left.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            match handle.map(JoinHandle::join) {
-                Some(_) => {}
-                None => break,
+        let shared = Arc::clone(&main.shared);
+        main.enter(number, || {
+            panics::guarded(|| body());
+            // Before the outcome is sent: the captures of the body are dropped with the run.
+            drop(body);
+            loop {
+                // A statement of its own, so that the list is not locked during the wait.
+                let handle = locked(&left).pop();
+                let Some(handle) = handle else { break };
+                // The thread caught its own panic.
+                let _ = handle.join();
             }
-        }
-        if let Some(mut run) = run::end() {
-            // Sending fails only if a finding was reported first.
-            let _ = sender.send(run.finish(true));
+        });
+        let own = locked(&shared).take();
+        if let Some(own) = own {
+            own.report(true);
         }
     });
     match receiver.recv_timeout(PATIENCE) {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            let run = shared.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let mut run = run.unwrap_or_else(|| Run::new(seed, record, None, None));
+            let own = locked(&shared).take();
+            let (unread, _) = channel();
+            let mut own = own.unwrap_or_else(|| Own::begin(&watch::worker(), seed, keep, None, unread));
             let message = format!("real threads have not ended after {} s of wall time", PATIENCE.as_secs());
-            run.note_violation(
+            own.log.note_violation(
                 Violation::of_run(ViolationKind::Stall, message)
                     .fact("usual cause", "a deadlock: the engine `fiber` names who holds what"),
             );
-            run.finish(false)
+            own.finish(false)
         }
     }
 }

@@ -4,15 +4,17 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use kernel::Bounds;
+use kernel::record::Keep;
+use kernel::strategy::{Profile, Strategy};
 use proptest::strategy::Strategy as PlanStrategy;
 use serde::{Deserialize, Serialize};
 
 use super::reference;
 use crate::engine::Engine;
-use crate::engine::sched::{Begin, Bounds, Setup};
+use crate::engine::scheduled::Setup;
 use crate::plan::{self, AnyPlan, BadPlan, Generator, Plan};
-use crate::run::Record;
-use crate::strategy::{Profile, Strategy};
+use crate::time::as_ns;
 use crate::watch::Watched;
 
 /// Names a case: component, scenario, variant.
@@ -40,9 +42,9 @@ impl fmt::Display for CaseName {
 pub struct Limits {
     /// Decisions after which a run counts as stalled.
     pub steps_max: u32,
-    /// How far, in all of a run, sleepers may advance the clock while other tasks are ready: many times the timeouts
-    /// that are to race, or races are rare; few times the period of a timer that re-arms, or runs grow long.
-    pub drift: Duration,
+    /// The total virtual time by which sleepers may overtake ready tasks in a run. Many times the timeouts that are to
+    /// race, or races are rare; few times the period of a timer that re-arms, or runs grow long.
+    pub timer_slack: Duration,
     /// loom: how many times an execution may preempt a task that could continue. The bound begins at
     /// [`Limits::PREEMPTIONS_FIRST`] and is raised, up to this value, while the budget of executions lasts; `None`:
     /// until the exploration has no bound.
@@ -56,11 +58,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 20,000 steps, 100 s of drift, any number of preemptions, 5,000 branches, stacks of 256 KiB, 10 s of patience.
+    /// 20,000 steps, 100 s of timer slack, any number of preemptions, 5,000 branches, stacks of 256 KiB, 10 s of patience.
     fn default() -> Limits {
         Limits {
             steps_max: 20_000,
-            drift: Duration::from_secs(100),
+            timer_slack: Duration::from_secs(100),
             preemptions_max: None,
             branches_max: 5_000,
             stack_bytes: 256 * 1024,
@@ -74,7 +76,7 @@ impl Limits {
     pub const PREEMPTIONS_FIRST: u8 = 2;
 
     pub(crate) fn bounds(&self) -> Bounds {
-        Bounds { steps_max: self.steps_max, drift_ns: u64::try_from(self.drift.as_nanos()).unwrap_or(u64::MAX) }
+        Bounds { steps_max: self.steps_max, slack_ns: as_ns(self.timer_slack) }
     }
 }
 
@@ -217,25 +219,16 @@ impl Case {
     }
 
     /// The body of one run with this plan.
-    pub(crate) fn body(&self, plan: AnyPlan) -> Arc<dyn Fn() + Send + Sync> {
+    pub(crate) fn body(&self, plan: AnyPlan) -> impl Fn() + Send + Sync + 'static + use<> {
         let experiment = Arc::clone(&self.0.experiment);
-        Arc::new(move || experiment.run(&plan))
+        move || experiment.run(&plan)
     }
 
-    /// The run of `plan` with `seed` by `strategy`.
-    pub(crate) fn setup(
-        &self,
-        plan: AnyPlan,
-        seed: u64,
-        strategy: Box<dyn Strategy>,
-        record: Record,
-        engine: Engine,
-    ) -> Setup {
-        let coroutines = engine.coroutines();
+    /// The run with `seed` by `strategy`.
+    pub(crate) fn setup(&self, seed: u64, strategy: Box<dyn Strategy>, keep: Keep, engine: Engine) -> Setup {
         let Limits { stack_bytes, .. } = self.bounds();
-        let (bounds, watched) = (self.bounds().bounds(), self.watched());
-        let begin = Begin { seed, strategy, bounds, record, watched, coroutines };
-        Setup { begin, stack_bytes, body: self.body(plan) }
+        let (bounds, watched, stacks) = (self.bounds().bounds(), self.watched(), engine.stacks());
+        Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks }
     }
 
     /// What the watch must know about its runs.

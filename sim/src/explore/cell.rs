@@ -1,9 +1,10 @@
 //! A cell: one case on one engine, and the length of its search.
 
+use kernel::seed::run_seed;
+use kernel::strategy::StrategyName;
+
 use super::case::Case;
 use crate::engine::Engine;
-use crate::seed::run_seed;
-use crate::strategy::StrategyName;
 
 /// One line of a hunt's table.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel};
 
+use kernel::strategy::StrategyName;
 use proptest::strategy::{Just, Strategy};
 
 use super::case::{Case, CaseName, Limits};
@@ -12,12 +13,11 @@ use super::hunt::Hunt;
 use super::isolate::LoomBudget;
 use super::observer::Quiet;
 use super::recheck::RECHECK_PERCENT;
-use super::report::{Failure, Report, Verdict};
+use super::report::{Failure, Replay, Report, Verdict};
 use super::single::run_one;
 use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::replay::{ShrinkLimits, shrink};
-use crate::strategy::StrategyName;
 use crate::watch::{self, Heard};
 
 /// A search over one body, for use in a test.
@@ -156,11 +156,7 @@ impl Check {
     fn judge(&self, report: Report) -> Result<Report, Box<Failure>> {
         match report.verdict {
             Verdict::Violation(mut failure) => {
-                let again = format!("LASTREF_SEED={:#x} cargo test {}", failure.origin.seed, self.name);
-                if self.engine.is_scheduled() {
-                    failure.shrink = format!("LASTREF_SHRINK=1 {again}");
-                }
-                failure.replay = again;
+                failure.replay = Replay::Test(self.name.clone());
                 // A single run of a seed is not a search.
                 failure.schedule = Knobs::of_environment().seed.is_none().then_some(report.schedules);
                 Err(failure)

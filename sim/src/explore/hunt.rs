@@ -3,10 +3,11 @@
 //! Runs are handed out in chunks; [`queue`] chooses the cell. A cell's result is its finding with the lowest run
 //! number, on whichever core it was found; so neither verdicts nor counts depend on the number of jobs.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use kernel::record::Violation;
 
 use super::cell::Cell;
 use super::isolate::{self, LoomBudget};
@@ -14,10 +15,10 @@ use super::observer::Observer;
 use super::part::{self, Found, Part};
 use super::queue::{self, CellState, Work};
 use super::recheck::USUAL_CAUSES;
-use super::report::{Failure, Origin, Report, Verdict};
+use super::report::{Failure, Origin, Replay, Report, Verdict};
 use super::single::run_one;
 use crate::engine::Engine;
-use crate::violation::Violation;
+use crate::replay::Token;
 use crate::watch::Listening;
 
 /// The cells to explore, and the bounds.
@@ -48,7 +49,7 @@ impl std::fmt::Debug for Hunt<'_> {
 
 /// The state of a cell from which its report is made.
 struct Closing {
-    parts: BTreeMap<u64, Part>,
+    whole: Part,
     started: Option<Instant>,
 }
 
@@ -77,7 +78,7 @@ impl Hunt<'_> {
             .enumerate()
             .map(|(cell, state)| match state.report {
                 Some(report) => report,
-                None => self.close(cell, Closing { parts: state.parts, started: state.started }),
+                None => self.close(cell, Closing { whole: state.whole, started: state.started }),
             })
             .collect()
     }
@@ -97,6 +98,12 @@ impl Hunt<'_> {
 
     fn make(&self, work: &Work, states: &Mutex<Vec<CellState>>) {
         let cell = &self.cells[work.cell];
+        if !cell.engine.is_built() {
+            let report = Report::not_built(cell.engine);
+            self.observer.finished(work.cell, &report);
+            lock(states)[work.cell].report = Some(report);
+            return;
+        }
         if cell.engine == Engine::Loom {
             self.make_loom(work.cell, states);
             return;
@@ -109,8 +116,8 @@ impl Hunt<'_> {
         self.observer.progress(work.cell, part.runs, seconds);
         let mut guard = lock(states);
         let state = &mut guard[work.cell];
-        if state.done(cell, work.from, part) {
-            let closing = Closing { parts: std::mem::take(&mut state.parts), started: state.started };
+        if state.done(cell, work, part) {
+            let closing = Closing { whole: std::mem::take(&mut state.whole), started: state.started };
             drop(guard);
             // The violating run is repeated outside the lock.
             let report = self.close(work.cell, closing);
@@ -139,15 +146,9 @@ impl Hunt<'_> {
         Origin { case: cell.case.name().clone(), engine: cell.engine, strategy: cell.strategy, seed }
     }
 
-    /// Adds up the parts, to the first finding if there is one, and repeats that run for its table.
+    /// Reports a cell, and repeats the run of its finding for its table.
     fn close(&self, cell: usize, closing: Closing) -> Report {
-        let mut whole = Part::default();
-        for (_, part) in closing.parts {
-            whole.absorb(part);
-            if whole.found.is_some() {
-                break;
-            }
-        }
+        let Closing { whole, started } = closing;
         let cell = &self.cells[cell];
         let complete = whole.found.is_some() || whole.runs >= cell.budget.enough;
         let (trace_hash, verdict) = match &whole.found {
@@ -156,7 +157,7 @@ impl Hunt<'_> {
             Some(Found::Void { index, void }) => (whole.hash, Verdict::of_void(&self.origin(cell, *index), void)),
             Some(Found::Violation { index, violation, hash }) => (*hash, self.verdict(cell, *index, violation, *hash)),
         };
-        let seconds = closing.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+        let seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
         Report {
             schedules: whole.runs,
             preemptions: None,
@@ -176,20 +177,17 @@ impl Hunt<'_> {
     fn verdict(&self, cell: &Cell, index: u64, violation: &Violation, hash: u64) -> Verdict {
         let origin = self.origin(cell, index);
         if cell.engine == Engine::Threads {
-            let replay = format!("lastref replay {}", crate::replay::Token::new(origin.clone()));
+            // Real threads have no second run to record.
+            let replay = Replay::Token(Token::new(origin.clone()));
             return Verdict::Violation(Box::new(Failure {
-                kind: violation.kind,
-                property: violation.property.clone(),
-                message: violation.message.clone(),
-                facts: violation.facts.clone(),
-                replay,
-                shrink: String::new(),
+                violation: violation.clone(),
                 origin,
                 step: 0,
                 schedule: None,
                 trace_hash: hash,
                 table: String::new(),
                 full_table: String::new(),
+                replay,
             }));
         }
         let again = run_one(&cell.case, cell.engine, cell.strategy, origin.seed);

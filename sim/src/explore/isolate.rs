@@ -6,17 +6,17 @@
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use kernel::record::Keep;
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, CaseName, Limits};
 use super::report::{Origin, Preemptions, Report, Verdict};
 use super::single::words;
 use crate::engine::loom;
-use crate::run::Record;
 
 /// The environment variable that makes a process a child, with the cell to explore.
 const VARIABLE: &str = "LASTREF_LOOM_CELL";
@@ -115,7 +115,7 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
                 // Killing a child that has just ended fails, which does no harm.
                 let _ = child.kill();
                 let _ = child.wait();
-                return unfinished();
+                return Report::empty();
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -123,8 +123,8 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
     let status = child.wait();
     match serde_json::from_slice(&told) {
         Ok(report) => report,
-        // Ctrl-C reaches the child too.
-        Err(_) if over() => unfinished(),
+        // Ctrl-C reaches the child too. The exploration was cut short, and its progress is unknown.
+        Err(_) if over() => Report::empty(),
         Err(_) => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             broken(format!("loom's process ended without a report: {status}"))
@@ -132,26 +132,8 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
     }
 }
 
-/// The exploration was cut short, and its progress is unknown.
-fn unfinished() -> Report {
-    Report {
-        schedules: 0,
-        steps: 0,
-        preemptions: None,
-        verdict: Verdict::Clean,
-        trace_hash: 0,
-        complete: false,
-        reached: Default::default(),
-        faults: Default::default(),
-        rechecked: 0,
-        seconds: 0.0,
-        table: String::new(),
-        full_table: String::new(),
-    }
-}
-
 fn broken(message: String) -> Report {
-    Report { verdict: Verdict::Broken { message }, ..unfinished() }
+    Report { verdict: Verdict::Broken { message }, ..Report::empty() }
 }
 
 /// Explores within the first bound on preemptions, then within higher ones while the budget lasts. When one more
@@ -164,18 +146,18 @@ fn in_process(case: &Case, origin: &Origin, budget: LoomBudget) -> Report {
     let most = limits.preemptions_max;
     let first = Limits::PREEMPTIONS_FIRST;
     let mut bound = Some(most.map_or(first, |most| most.min(first)));
-    let mut report = unfinished();
+    let mut report = Report::empty();
     let mut before = 0;
     loop {
         let all = if report.complete { budget.raise } else { budget.executions };
         let explored = loom::explore(loom::Setup {
             seed: origin.seed,
-            record: Record::Events,
+            keep: Keep::Events,
             watched: case.watched(),
             preemptions_max: bound,
             branches_max: limits.branches_max,
             executions_max: all.saturating_sub(report.schedules),
-            body: case.body(plan.clone()),
+            body: Arc::new(case.body(plan.clone())),
         });
         report.schedules += explored.executions;
         report.steps += explored.steps;

@@ -27,7 +27,7 @@ pub use hunt::Hunt;
 pub use isolate::{LoomBudget, serve_child};
 pub use observer::{Observer, Quiet};
 pub use recheck::RECHECK_PERCENT;
-pub use report::{Failure, Origin, Preemptions, Report, Verdict};
+pub use report::{Failure, Origin, Preemptions, Replay, Report, Verdict};
 pub(crate) use runs::{Exact, build, run_exact};
 pub(crate) use single::report_of;
 pub use single::{Digest, Recording, digest, drive, run_one, transitions};

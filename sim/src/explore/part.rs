@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
+
+use kernel::record::{HitCounts, Keep, Violation, Void, add_hits};
+use kernel::seed::fold;
 
 use super::cell::Cell;
 use super::recheck::{self, Made};
 use super::runs::Runs;
 use super::single::words;
 use crate::engine::threads;
-use crate::net::{HitCounts, add_hits};
-use crate::run::{Outcome, Record};
-use crate::seed::fold;
-use crate::violation::Violation;
-use crate::void::Void;
+use crate::session::Outcome;
 
 /// The run at which a cell ends.
 pub(super) enum Found {
@@ -89,7 +89,7 @@ pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percen
     let from = runs.start;
     for index in runs {
         let seed = cell.run_seed(hunt, index);
-        part.add(index, seed, made.make(seed, Record::Hash).outcome, recheck_percent);
+        part.add(index, seed, made.make(seed, Keep::Hash).outcome, recheck_percent);
         if part.found.is_some() {
             break;
         }
@@ -107,7 +107,7 @@ pub(super) fn on_threads(cell: &Cell, hunt: u64, runs: Range<u64>, over: impl Fn
             break;
         }
         let seed = cell.run_seed(hunt, index);
-        part.add(index, seed, threads::run_once(seed, Record::Hash, cell.case.body(generator.plan(seed))), 0);
+        part.add(index, seed, threads::run_once(seed, Keep::Hash, Arc::new(cell.case.body(generator.plan(seed)))), 0);
     }
     part
 }

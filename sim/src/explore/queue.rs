@@ -26,7 +26,12 @@ pub(super) struct CellState {
     /// Runs and steps of the chunks that are done.
     runs: u64,
     steps: u64,
-    pub(super) parts: BTreeMap<u64, Part>,
+    /// The parts of the first chunks, added up, up to the first finding.
+    pub(super) whole: Part,
+    /// The first run that is not in `whole`.
+    absorbed: u64,
+    /// Chunks that are done before an earlier one, by their first run: where each ends, and its part.
+    ahead: BTreeMap<u64, (u64, Part)>,
     pub(super) report: Option<Report>,
     pub(super) started: Option<Instant>,
 }
@@ -39,20 +44,29 @@ impl CellState {
             out: 0,
             runs: 0,
             steps: 0,
-            parts: BTreeMap::new(),
+            whole: Part::default(),
+            absorbed: 0,
+            ahead: BTreeMap::new(),
             report: None,
             started: None,
         }
     }
 
-    /// Takes the part of the chunk that begins at `from`. True if the cell has ended with it.
-    pub(super) fn done(&mut self, cell: &Cell, from: u64, part: Part) -> bool {
+    /// Takes the part of a chunk. True if the cell has ended with it.
+    pub(super) fn done(&mut self, cell: &Cell, work: &Work, part: Part) -> bool {
         if part.found.is_some() {
-            self.bound = self.bound.min(from);
+            self.bound = self.bound.min(work.from);
         }
         self.runs += part.runs;
         self.steps += part.steps;
-        self.parts.insert(from, part);
+        self.ahead.insert(work.from, (work.to, part));
+        // A part is kept no longer than the parts before it need: a long hunt would keep thousands.
+        while let Some((to, part)) = self.ahead.remove(&self.absorbed) {
+            self.absorbed = to;
+            if self.whole.found.is_none() {
+                self.whole.absorb(part);
+            }
+        }
         self.out -= 1;
         self.out == 0 && !self.is_open(cell)
     }
@@ -141,7 +155,7 @@ mod tests {
             order.push(work.cell);
             let runs = if work.to == u64::MAX { 1 } else { work.to - work.from };
             let part = Part { runs, steps: runs * steps[work.cell], ..Part::default() };
-            states[work.cell].done(&cells[work.cell], work.from, part);
+            states[work.cell].done(&cells[work.cell], &work, part);
         }
         order
     }

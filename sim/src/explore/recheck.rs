@@ -5,11 +5,13 @@
 //! the seed. To report the first differing event, the run is repeated twice more with recording on: alone, and after
 //! the runs that it had followed.
 
+use kernel::record::Keep;
+use kernel::seed::mix;
+
 use super::cell::Cell;
 use super::runs::Runs;
-use crate::run::{Outcome, Record};
-use crate::seed::mix;
-use crate::trace::describe;
+use crate::session::Outcome;
+use crate::table::describe;
 
 /// Default percentage of runs that are repeated.
 pub const RECHECK_PERCENT: u8 = 5;
@@ -45,7 +47,7 @@ pub(super) fn is_chosen(seed: u64, percent: u8) -> bool {
 /// seeds of the chunk's runs up to and including a given run, in the order in which they were run.
 pub(super) fn first_that_differs(cell: &Cell, made: &[Made], seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
     let again: Vec<u64> = made.iter().rev().map(|made| made.seed).collect();
-    let outcomes = run(cell, &again, |_| Record::Hash);
+    let outcomes = run(cell, &again, |_| Keep::Hash);
     made.iter().zip(outcomes.iter().rev()).find_map(|(first, second)| difference(cell, first, second, &seeds))
 }
 
@@ -55,9 +57,9 @@ fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: impl Fn(u64) -
         return None;
     }
     let in_place = seeds(first.index);
-    let alone = run(cell, &[first.seed], |_| Record::Events).pop();
+    let alone = run(cell, &[first.seed], |_| Keep::Events).pop();
     let last = in_place.len() - 1;
-    let after = run(cell, &in_place, |nth| if nth == last { Record::Events } else { Record::Hash }).pop();
+    let after = run(cell, &in_place, |nth| if nth == last { Keep::Events } else { Keep::Hash }).pop();
     let told = alone.zip(after).and_then(|(alone, after)| first_event(&alone, &after));
     let verdict = |property: &Option<String>| property.clone().unwrap_or_else(|| String::from("clean"));
     let verdicts = if again.property == first.property {
@@ -93,7 +95,7 @@ fn first_event(one: &Outcome, other: &Outcome) -> Option<String> {
 }
 
 /// Makes the runs of these seeds, one after the other.
-fn run(cell: &Cell, seeds: &[u64], record: impl Fn(usize) -> Record) -> Vec<Outcome> {
+fn run(cell: &Cell, seeds: &[u64], keep: impl Fn(usize) -> Keep) -> Vec<Outcome> {
     let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
-    seeds.iter().enumerate().map(|(nth, seed)| made.make(*seed, record(nth)).outcome).collect()
+    seeds.iter().enumerate().map(|(nth, seed)| made.make(*seed, keep(nth)).outcome).collect()
 }

@@ -3,13 +3,14 @@
 //! PCT needs the length of a run and URW the events of each task. If they came from the hunt's first run, every later
 //! run would depend on it; so they come from a few runs of fixed seeds, the same for a hunt and for a replay.
 
+use kernel::record::Keep;
+use kernel::seed::run_seed;
+use kernel::strategy::{Profile, StrategyName};
+
 use super::case::Case;
 use super::runs::Runs;
 use crate::engine::Engine;
-use crate::engine::sched::Ended;
-use crate::run::Record;
-use crate::seed::run_seed;
-use crate::strategy::{Profile, StrategyName};
+use crate::engine::scheduled::Ended;
 
 /// The number of reference runs: enough that one odd plan does not set the length alone.
 const RUNS: u64 = 4;
@@ -18,7 +19,7 @@ pub(super) fn profile(case: &Case) -> Profile {
     let mut profile = Profile::default();
     let mut runs = Runs::new(case, Engine::Fiber, StrategyName::RANDOM);
     for nth in 0..RUNS {
-        add(&mut profile, &runs.make(run_seed(0, "reference", nth), Record::Switches));
+        add(&mut profile, &runs.make(run_seed(0, "reference", nth), Keep::Switches));
     }
     profile
 }

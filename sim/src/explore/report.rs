@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
+use kernel::record::{HitCounts, Violation, Void};
+use kernel::strategy::StrategyName;
 use serde::{Deserialize, Serialize};
 
 use super::case::CaseName;
 use crate::engine::Engine;
-use crate::net::HitCounts;
 use crate::replay::Token;
-use crate::run::Outcome;
-use crate::strategy::StrategyName;
-use crate::trace::{Detail, render};
-use crate::violation::ViolationKind;
-use crate::void::Void;
+use crate::session::Outcome;
+use crate::table::{Detail, render};
 
 /// Names an execution: with the case, all that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +130,30 @@ impl Verdict {
 }
 
 impl Report {
+    /// No runs yet.
+    pub(crate) fn empty() -> Report {
+        Report {
+            schedules: 0,
+            rechecked: 0,
+            steps: 0,
+            verdict: Verdict::Clean,
+            trace_hash: 0,
+            complete: false,
+            preemptions: None,
+            reached: BTreeMap::new(),
+            faults: HitCounts::new(),
+            seconds: 0.0,
+            table: String::new(),
+            full_table: String::new(),
+        }
+    }
+
+    /// The engine is not part of this program.
+    pub(crate) fn not_built(engine: Engine) -> Report {
+        let message = format!("the engine `{engine}` is not part of this program: build lastref with its feature");
+        Report { verdict: Verdict::Misused { message }, ..Report::empty() }
+    }
+
     /// The failure, if there is one.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.verdict {
@@ -143,14 +166,8 @@ impl Report {
 /// A finding, complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The kind of rule.
-    pub kind: ViolationKind,
-    /// The property that does not hold.
-    pub property: String,
-    /// One sentence: the actor and its operation.
-    pub message: String,
-    /// Label and value.
-    pub facts: Vec<(String, String)>,
+    /// The broken rule, the actor and its operation, and the facts.
+    pub violation: Violation,
     /// The execution.
     pub origin: Origin,
     /// The step at which it was found.
@@ -164,68 +181,74 @@ pub struct Failure {
     pub table: String,
     /// The run as a table with every operation and its source line.
     pub full_table: String,
-    /// The line that replays it.
-    pub replay: String,
-    /// The line that shrinks it; empty under the engines whose schedule we do not control.
-    pub shrink: String,
+    /// What replays it.
+    pub replay: Replay,
+}
+
+/// What replays an execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Replay {
+    /// Its token.
+    Token(Token),
+    /// The file of a saved case that was edited: no token names its content.
+    File(PathBuf),
+    /// The test of this name, which searches by [`Check`](super::Check).
+    Test(String),
 }
 
 impl Failure {
     pub(crate) fn new(origin: Origin, outcome: &Outcome) -> Option<Failure> {
         let violation = outcome.violation.clone()?;
         let (table, full_table) = tables(outcome);
-        let token = Token::new(origin.clone());
-        let shrink = if origin.engine.is_scheduled() { format!("lastref shrink {token}") } else { String::new() };
-        Some(Failure {
-            replay: format!("lastref replay {token}"),
-            shrink,
-            schedule: None,
-            kind: violation.kind,
-            property: violation.property,
-            message: violation.message,
-            facts: violation.facts,
-            origin,
-            step: outcome.steps,
-            trace_hash: outcome.trace.hash(),
-            table,
-            full_table,
-        })
+        let (step, trace_hash) = (outcome.steps, outcome.trace.hash());
+        let replay = Replay::Token(Token::new(origin.clone()));
+        Some(Failure { violation, origin, step, schedule: None, trace_hash, table, full_table, replay })
     }
 
-    /// The token that replays it.
+    /// The token of its execution.
     pub fn token(&self) -> Token {
         Token::new(self.origin.clone())
+    }
+
+    /// Everything but its tables and the lines that replay it; ends with a line break.
+    pub fn head(&self) -> String {
+        let Origin { case, engine, strategy, seed } = &self.origin;
+        let Violation { kind, property, message, facts, .. } = &self.violation;
+        let mut text = format!("{case}: `{property}` does not hold ({kind})\n  {message}\n");
+        let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+        for (label, value) in facts {
+            text.push_str(&format!("  {label:width$}  {value}\n"));
+        }
+        text.push_str(&format!("seed {seed:#x}, engine {engine}, strategy {strategy}, step {}", self.step));
+        if let Some(schedule) = self.schedule {
+            text.push_str(&format!(", found in schedule {schedule}"));
+        }
+        text.push('\n');
+        text
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin { case, engine, strategy, seed } = &self.origin;
-        writeln!(f, "{case}: `{}` does not hold ({})", self.property, self.kind)?;
-        writeln!(f, "  {}", self.message)?;
-        let width = self.facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
-        for (label, value) in &self.facts {
-            writeln!(f, "  {label:width$}  {value}")?;
+        f.write_str(&self.head())?;
+        match &self.replay {
+            Replay::Token(token) => writeln!(f, "token: {token}")?,
+            Replay::File(path) => writeln!(f, "file: {}", path.display())?,
+            Replay::Test(name) => {
+                let again = format!("LASTREF_SEED={:#x} cargo test {name}", self.origin.seed);
+                writeln!(f, "replay: {again}")?;
+                if self.origin.engine.is_scheduled() {
+                    writeln!(f, "shrink: LASTREF_SHRINK=1 {again}")?;
+                }
+            }
         }
-        write!(f, "seed {seed:#x}, engine {engine}, strategy {strategy}, step {}", self.step)?;
-        match self.schedule {
-            Some(schedule) => writeln!(f, ", found in schedule {schedule}")?,
-            None => writeln!(f)?,
-        }
-        writeln!(f, "replay: {}", self.replay)?;
-        if !self.shrink.is_empty() {
-            writeln!(f, "shrink: {}", self.shrink)?;
-        }
-        if !self.table.is_empty() {
-            write!(f, "{}", self.table)?;
-        }
-        Ok(())
+        f.write_str(&self.table)
     }
 }
 
 /// A recorded run as tables; empty for a run that was not recorded.
 pub(crate) fn tables(outcome: &Outcome) -> (String, String) {
-    if outcome.trace.recording() {
+    if outcome.trace.is_recording() {
         (render(outcome, Detail::Custody), render(outcome, Detail::Full))
     } else {
         (String::new(), String::new())

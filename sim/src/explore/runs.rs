@@ -1,11 +1,12 @@
 //! The runs of one case under the scheduled engines: each from its seed alone, one after the other.
 
+use kernel::record::Keep;
+use kernel::strategy::{Profile, Strategy, StrategyName};
+
 use super::case::Case;
 use crate::engine::Engine;
-use crate::engine::sched::{self, Ended};
+use crate::engine::scheduled::{self, Ended};
 use crate::plan::{AnyPlan, Generator};
-use crate::run::Record;
-use crate::strategy::{Profile, Strategy, StrategyName};
 
 /// Makes runs of a case.
 pub(crate) struct Runs<'a> {
@@ -21,10 +22,10 @@ impl<'a> Runs<'a> {
     }
 
     /// Makes the run of `seed`.
-    pub(crate) fn make(&mut self, seed: u64, record: Record) -> Ended {
+    pub(crate) fn make(&mut self, seed: u64, keep: Keep) -> Ended {
         let plan = self.generator.plan(seed);
         let strategy = build(self.case, self.strategy, seed);
-        run_exact(self.case, self.engine, Exact { plan, seed, strategy, record })
+        run_exact(self.case, self.engine, Exact { plan, seed, strategy, keep })
     }
 }
 
@@ -33,13 +34,13 @@ pub(crate) struct Exact {
     pub(crate) plan: AnyPlan,
     pub(crate) seed: u64,
     pub(crate) strategy: Box<dyn Strategy>,
-    pub(crate) record: Record,
+    pub(crate) keep: Keep,
 }
 
 /// Makes that run.
 pub(crate) fn run_exact(case: &Case, engine: Engine, exact: Exact) -> Ended {
-    let Exact { plan, seed, strategy, record } = exact;
-    sched::execute(case.setup(plan, seed, strategy, record, engine))
+    let Exact { plan, seed, strategy, keep } = exact;
+    scheduled::execute(case.setup(seed, strategy, keep, engine), case.body(plan))
 }
 
 /// The strategy for the run of `seed`.

@@ -1,6 +1,10 @@
 //! One exact run: of a seed, or of a given plan and schedule.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kernel::record::{HitCounts, Hits, Item, Keep};
+use kernel::strategy::StrategyName;
 
 use super::case::Case;
 use super::isolate::LoomBudget;
@@ -8,10 +12,7 @@ use super::report::{Origin, Report, Verdict, tables};
 use super::runs::Runs;
 use super::{hunt, isolate};
 use crate::engine::{Arm, Engine, threads};
-use crate::net::{HitCounts, Hits};
-use crate::run::{Outcome, Record};
-use crate::strategy::StrategyName;
-use crate::trace::Item;
+use crate::session::Outcome;
 
 /// Makes the run of `seed`, recorded: the same execution each time.
 ///
@@ -20,10 +21,11 @@ use crate::trace::Item;
 pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Report {
     let origin = Origin { case: case.name().clone(), engine, strategy, seed };
     let (report, seconds) = hunt::timed(|| match engine.arm() {
-        Arm::Sched => report_of(origin, &Runs::new(case, engine, strategy).make(seed, Record::Events).outcome),
+        _ if !engine.is_built() => Report::not_built(engine),
+        Arm::Sched => report_of(origin, &Runs::new(case, engine, strategy).make(seed, Keep::Events).outcome),
         Arm::Threads | Arm::Std => {
             let plan = case.generator().plan(seed);
-            report_of(origin, &threads::run_once(seed, Record::Events, case.body(plan)))
+            report_of(origin, &threads::run_once(seed, Keep::Events, Arc::new(case.body(plan))))
         }
         Arm::Loom => isolate::explore_loom(case, &origin, LoomBudget::UNBOUNDED, &|| false),
     });
@@ -45,7 +47,7 @@ pub struct Digest {
 
 /// Makes the run of `seed` under `engine`, a scheduled one, without recording it.
 pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Digest {
-    let outcome = Runs::new(case, engine, strategy).make(seed, Record::Hash).outcome;
+    let outcome = Runs::new(case, engine, strategy).make(seed, Keep::Hash).outcome;
     Digest {
         trace_hash: outcome.trace.hash(),
         steps: outcome.steps,
@@ -58,7 +60,7 @@ pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) ->
 ///
 /// Many runs together pin the state machines of a model, regardless of the object and the time.
 pub fn transitions(case: &Case, strategy: StrategyName, seed: u64) -> BTreeSet<String> {
-    let ended = Runs::new(case, Engine::Fiber, strategy).make(seed, Record::Events);
+    let ended = Runs::new(case, Engine::Fiber, strategy).make(seed, Keep::Events);
     let items = ended.outcome.trace.events.iter().map(|event| &event.item);
     items
         .filter_map(|item| match item {
@@ -107,10 +109,10 @@ pub enum Recording {
 
 /// Makes `runs` runs under a scheduled `engine` without verdicts, and returns their steps, for benchmarks.
 pub fn drive(case: &Case, engine: Engine, strategy: StrategyName, runs: u64, recording: Recording) -> u64 {
-    let record = match recording {
-        Recording::Hash => Record::Hash,
-        Recording::Events => Record::Events,
+    let keep = match recording {
+        Recording::Hash => Keep::Hash,
+        Recording::Events => Keep::Events,
     };
     let mut made = Runs::new(case, engine, strategy);
-    (0..runs).rev().map(|seed| u64::from(made.make(seed, record).outcome.steps)).sum()
+    (0..runs).rev().map(|seed| u64::from(made.make(seed, keep).outcome.steps)).sum()
 }

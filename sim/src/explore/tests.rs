@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use kernel::record::TaskKey;
 use proptest::prelude::any;
 use proptest::strategy::Just;
 
 use super::reference::profile;
 use super::{Budget, Case, CaseName, Cell, Engine, Hunt, LoomBudget, Observer, Report, StrategyName, run_one};
-use crate::op::TaskKey;
 use crate::property::sometimes;
 use crate::sync::atomic::AtomicUsize;
 use crate::thread;

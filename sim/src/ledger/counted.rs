@@ -4,11 +4,10 @@ use std::panic::Location;
 
 use smallvec::smallvec;
 
-use super::custody::{Action, Custody, Owner};
+use kernel::record::{Action, Custody, OpKind, Owner, ViolationKind};
+
 use super::entry::{Entry, Holding};
 use super::{Handle, act, adjust, open, peek};
-use crate::op::OpKind;
-use crate::violation::ViolationKind;
 
 /// A thing that is freed when its count reaches zero. Beside the count, the ledger knows who is meant to hold each
 /// reference; a release by somebody who holds none still takes one off the count, as it would in C.

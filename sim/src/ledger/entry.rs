@@ -1,10 +1,7 @@
 //! One resource's life: how it is held, and the marks from which a failure tells its provenance.
 
+use kernel::record::{Mark, Owner, Subject, TaskInfo, Violation, ViolationKind};
 use smallvec::SmallVec;
-
-use super::custody::{Mark, Owner};
-use crate::run::TaskInfo;
-use crate::violation::{Violation, ViolationKind};
 
 /// How a resource is held.
 #[derive(Clone, Debug)]
@@ -62,6 +59,7 @@ impl Entry {
 
     /// Adds who acquired, took over, used and released it.
     pub(crate) fn provenance(&self, violation: Violation, tasks: &[TaskInfo]) -> Violation {
+        let violation = violation.concerning(Subject::Resource(self.class, self.nth));
         let mut violation = violation.fact("resource", self.name()).fact("acquired by", self.acquired.describe(tasks));
         match &self.holding {
             Holding::Exclusive { owner: Some(owner) } => violation = violation.fact("owner", owner),

@@ -20,7 +20,6 @@
 //! | [`Tag`] | what a payload is for | cross-delivery |
 
 mod counted;
-mod custody;
 mod entry;
 mod resource;
 mod slot;
@@ -28,19 +27,17 @@ mod tag;
 
 use std::panic::Location;
 
+use kernel::record::{Action, Custody, Item, Mark, OpKind, RunNumber, TaskInfo, Violation, ViolationKind};
+
 pub use counted::Counted;
-pub use custody::Owner;
-pub(crate) use custody::{Action, Custody, Mark};
 pub(crate) use entry::{Entry, Holding};
+pub use kernel::record::Owner;
 pub use resource::Resource;
 pub use slot::Slot;
 pub use tag::{Tag, deliver};
 
 use crate::engine::{self, Object};
-use crate::op::OpKind;
-use crate::run::{self, RunNumber, TaskInfo};
-use crate::trace::Item;
-use crate::violation::{Violation, ViolationKind};
+use crate::session::{self, with_run};
 
 /// Indexes the ledger of one run.
 pub(crate) type EntryId = u32;
@@ -100,10 +97,10 @@ impl Ledger {
 
 /// The facade made an `Arc`: alive until its last strong reference goes.
 pub(crate) fn arc_opened(object: Object, class: &'static str, location: &'static Location<'static>) -> Handle {
-    let entry = run::with(|run| {
-        let by = Owner::new("task", run.task.0);
-        let mark = Mark::here(run, by, location);
-        run.ledger.open(class, Holding::Exclusive { owner: None }, mark).0
+    let entry = with_run(|run| {
+        let by = Owner::new("task", run.log.task.0);
+        let mark = Mark::here(run.log, by, location);
+        run.checks.ledger.open(class, Holding::Exclusive { owner: None }, mark).0
     });
     Handle { entry: entry.unwrap_or(EntryId::MAX), object }
 }
@@ -124,10 +121,10 @@ fn open(
     location: &'static Location<'static>,
 ) -> Handle {
     let object = Object::of_custody(class, location);
-    let id = run::with(|run| {
-        let mark = Mark::here(run, holder, location);
-        let (id, nth) = run.ledger.open(class, holding(), mark);
-        run.record(Item::Custody(Custody::new(Action::Acquired, class, nth, holder)), location);
+    let id = with_run(|run| {
+        let mark = Mark::here(run.log, holder, location);
+        let (id, nth) = run.checks.ledger.open(class, holding(), mark);
+        run.log.record(Item::Custody(Custody::new(Action::Acquired, class, nth, holder)), location);
         id
     });
     Handle { entry: id.unwrap_or(EntryId::MAX), object }
@@ -142,23 +139,24 @@ fn act(
     rule: impl FnOnce(&mut Entry, Mark) -> Ruling,
 ) {
     // Outside any run nothing is observed: a destructor may act on what is left of one.
-    if run::number() == RunNumber::NONE || !object.admits(location) {
+    if session::number() == RunNumber::NONE || !object.admits(location) {
         return;
     }
     engine::custody_point(kind, object.id(), location);
-    let finding = run::with(|run| {
-        let mark = Mark::here(run, by, location);
-        let entry = run.ledger.entries.get_mut(id as usize)?;
+    let finding = with_run(|run| {
+        let log = run.log;
+        let mark = Mark::here(log, by, location);
+        let entry = run.checks.ledger.entries.get_mut(id as usize)?;
         match rule(entry, mark) {
             Ok(custody) => {
-                run.record(Item::Custody(custody), location);
+                log.record(Item::Custody(custody), location);
                 None
             }
             Err((kind, message)) => {
-                let entry = &run.ledger.entries[id as usize];
+                let entry = &run.checks.ledger.entries[id as usize];
                 let violation = Violation::about(kind, entry.class, message);
-                let violation = entry.provenance(violation, &run.tasks).fact("here", mark.describe(&run.tasks));
-                run.record(Item::Custody(Custody::new(Action::Broken, entry.class, entry.nth, by)), location);
+                let violation = entry.provenance(violation, &log.tasks).fact("here", mark.describe(&log.tasks));
+                log.record(Item::Custody(Custody::new(Action::Broken, entry.class, entry.nth, by)), location);
                 Some(violation)
             }
         }
@@ -171,11 +169,11 @@ fn act(
 /// Reads an entry without a scheduling point.
 fn peek<R>(Handle { entry, object }: Handle, read: impl FnOnce(&Entry) -> R) -> Option<R> {
     let known = object.is_current();
-    run::with(|run| run.ledger.entries.get(entry as usize).filter(|_| known).map(read)).flatten()
+    with_run(|run| run.checks.ledger.entries.get(entry as usize).filter(|_| known).map(read)).flatten()
 }
 
 /// Changes an entry without a scheduling point.
 fn adjust(Handle { entry, object }: Handle, change: impl FnOnce(&mut Entry)) {
     let known = object.is_current();
-    run::with(|run| run.ledger.entries.get_mut(entry as usize).filter(|_| known).map(change));
+    with_run(|run| run.checks.ledger.entries.get_mut(entry as usize).filter(|_| known).map(change));
 }

@@ -2,11 +2,10 @@
 
 use std::panic::Location;
 
-use super::custody::{Action, Custody, Owner};
+use kernel::record::{Action, Custody, OpKind, Owner, ViolationKind};
+
 use super::entry::Holding;
 use super::{Handle, act, adjust, open, peek};
-use crate::op::OpKind;
-use crate::violation::ViolationKind;
 
 /// One thing with exactly one owner: an allocation, a buffer, a descriptor.
 ///

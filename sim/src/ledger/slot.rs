@@ -2,11 +2,10 @@
 
 use std::panic::Location;
 
-use super::custody::{Action, Custody, Owner};
+use kernel::record::{Action, Custody, OpKind, Owner, ViolationKind};
+
 use super::entry::{Entry, Holding};
 use super::{Handle, act, open, peek};
-use crate::op::OpKind;
-use crate::violation::ViolationKind;
 
 /// Where operations begin and complete: an aio, a registration, an armed receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

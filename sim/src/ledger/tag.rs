@@ -5,10 +5,10 @@ use std::panic::Location;
 
 use serde::{Deserialize, Serialize};
 
+use kernel::record::{Item, Violation, ViolationKind};
+
 use crate::engine;
-use crate::run;
-use crate::trace::Item;
-use crate::violation::{Violation, ViolationKind};
+use crate::session::with_log;
 
 /// Names the peer and the request that a payload belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,9 +33,9 @@ pub fn deliver(payload: Tag, to: Tag) {
         return;
     }
     let message = format!("the payload of {payload} is delivered to {to}");
-    let here = run::with(|run| {
-        run.record(Item::Note(format!("BROKEN: {message}").into_boxed_str()), location);
-        run.here(location)
+    let here = with_log(|log| {
+        log.record(Item::Note(format!("BROKEN: {message}").into_boxed_str()), location);
+        log.here(location)
     });
     let violation = Violation::of_run(ViolationKind::CrossDelivery, message)
         .fact("payload", payload)

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::decoder::Decoder;
 use super::fault::Fault;
-use super::frames::Frames;
 use crate::plan::Span;
 use crate::time::Duration;
 
@@ -22,15 +22,15 @@ pub struct Config {
     /// Send and receive buffer size in bytes, at least 1.
     pub window: usize,
     /// How tables read the bytes of connections.
-    pub frames: Frames,
+    pub decoder: Decoder,
     /// The faults of connections.
     pub faults: Vec<Fault>,
     /// Virtual time within which tasks must end after the body: longer than the timeout of a connection that is cut.
     pub grace: Duration,
     /// How far, in all of the network's life, sleepers may advance the clock while other tasks are ready. The smaller
-    /// of this and [`crate::Limits::drift`] applies. A few turns of the wire: a larger value lets timeouts expire
+    /// of this and [`crate::Limits::timer_slack`] applies. A few turns of the wire: a larger value lets timeouts expire
     /// while their responses are in transit.
-    pub drift: Duration,
+    pub timer_slack: Duration,
 }
 
 impl Default for Config {
@@ -41,10 +41,10 @@ impl Default for Config {
             short: false,
             backlog: 128,
             window: 64 * 1024,
-            frames: Frames::Bytes,
+            decoder: Decoder::Bytes,
             faults: Vec::new(),
             grace: Duration::from_secs(10),
-            drift: Duration::from_millis(5),
+            timer_slack: Duration::from_millis(5),
         }
     }
 }

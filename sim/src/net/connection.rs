@@ -9,16 +9,17 @@
 
 use std::net::SocketAddr;
 
+use kernel::record::Phase;
+use kernel::seed::Choice;
 use turmoil_net::{Packet, TcpSegment, Transport};
 
-use super::dialogue::{Dialogue, Phase};
-use super::fault::{End, Fault, FaultKind};
-use super::frames::Frames;
-use super::link::Link;
+use super::decoder::Decoder;
+use super::dialogue::Dialogue;
+use super::fault::{End, Fault};
+use super::faults::Strike;
 use super::passed::{Passed, Step};
 use super::segment::{bare_ack, piece, reset_from};
 use super::side::{Range, Side};
-use crate::random::Choice;
 use crate::time::{Duration, Instant};
 
 /// The addresses of both ends.
@@ -53,7 +54,7 @@ pub(super) struct Connection {
     sent: [u32; 2],
     pub(super) sides: [Side; 2],
     /// All its packets are dropped.
-    pub(super) is_cut: bool,
+    pub(super) is_blackhole: bool,
     dialogue: Dialogue,
     /// The attempt is pending: its listener has neither accepted it, nor was it reset.
     pub(super) is_waiting: bool,
@@ -65,8 +66,8 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A connection with the plan's faults for it.
-    pub(super) fn new(number: u32, pair: Pair, frames: Frames, faults: &[Fault]) -> Connection {
-        let sides = [Side::new(frames, End::Client), Side::new(frames, End::Server)];
+    pub(super) fn new(number: u32, pair: Pair, decoder: Decoder, faults: &[Fault]) -> Connection {
+        let sides = [Side::new(decoder, End::Client), Side::new(decoder, End::Server)];
         let has_handshake = sides.iter().any(Side::has_handshake);
         Connection {
             number,
@@ -75,7 +76,7 @@ impl Connection {
             last: [None; 2],
             sent: [0; 2],
             sides,
-            is_cut: false,
+            is_blackhole: false,
             dialogue: Dialogue::new(has_handshake),
             is_waiting: false,
             waited: 0,
@@ -127,7 +128,7 @@ impl Connection {
     /// A packet of this end leaves its host. `is_full`: it is a connection attempt, and its listener's backlog is
     /// full.
     pub(super) fn pass(&mut self, mut packet: Packet, from: End, is_full: bool, now: Instant) -> Passed {
-        if self.is_cut {
+        if self.is_blackhole {
             return Passed::default();
         }
         self.acknowledge(&packet, from);
@@ -190,14 +191,14 @@ impl Connection {
         let mut cursor = start;
         // Faults cannot hit a connection that is closed.
         while before != Phase::Closed
-            && !self.is_cut
+            && !self.is_blackhole
             && let Some(fault) = self.due(from, reached)
         {
             let at = fault.after_bytes.clamp(cursor, end);
             self.count(passing, at);
             // A fault that comes later, or that the socket carries out, does not split the segment.
-            let cuts = fault.after_ms == 0 && fault.kind != FaultKind::Finish;
-            if cuts && (at > cursor || fault.kind.ends_traffic()) {
+            let splits = fault.after_ms == 0 && !fault.kind.is_of_socket();
+            if splits && (at > cursor || fault.kind.rule().ends_traffic()) {
                 passing.send_piece(cursor, at, false);
                 cursor = at;
             }
@@ -205,13 +206,13 @@ impl Connection {
             let phase = if fault.after_bytes == 0 { before } else { self.phase() };
             self.strike(fault, phase, now, &mut passing.passed);
         }
-        if !self.is_cut {
+        if !self.is_blackhole {
             self.pass_rest(passing, cursor);
         }
         // The client's acknowledgement establishes the connection: byte 0 of the server's end is reached as
         // well.
         while is_made
-            && !self.is_cut
+            && !self.is_blackhole
             && let Some(fault) = self.due(End::Server, 0)
         {
             self.strike(fault, before, now, &mut passing.passed);
@@ -227,12 +228,12 @@ impl Connection {
         // The phase after its bytes, and before the FIN that may follow them.
         let reached = self.phase();
         if flags.fin {
-            let finish = self.sides[from.index()].finished_by.take();
-            if let Some(fault) = finish.filter(|_| before != Phase::Closed) {
+            let by = self.sides[from.index()].half_closed_by.take();
+            if let Some(fault) = by.filter(|_| before != Phase::Closed) {
                 passing.passed.say(|| fault.to_string());
                 passing.passed.hit(fault.kind.name(), reached);
             }
-            self.dialogue.finish(from);
+            self.dialogue.half_close(from);
             passing.passed.say(|| String::from("FIN"));
         }
         if flags.rst {
@@ -281,38 +282,38 @@ impl Connection {
 
     /// A fault happens.
     fn happen(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut Passed) {
-        // A FIN is counted and reported when it passes: the socket first sends its remaining data.
-        if fault.kind != FaultKind::Finish {
+        if !fault.kind.is_of_socket() {
             passed.say(|| fault.to_string());
             passed.hit(fault.kind.name(), phase);
         }
-        match fault.kind {
-            FaultKind::Reset => {
-                (self.is_cut, self.is_waiting) = (true, false);
-                self.dialogue.end();
-                passed.send(self.pair.resets(fault.from));
-            }
-            FaultKind::Cut => {
-                self.is_cut = true;
-                self.dialogue.end();
-            }
-            FaultKind::Finish => {
-                self.sides[fault.from.index()].to_finish = Some(fault);
-                passed.steps.push(Step::Shut(fault.from));
-            }
-            FaultKind::Stall { ms } => {
-                passed.steps.push(Step::Stall(now + Duration::from_millis(u64::from(ms))));
-            }
-            FaultKind::Partition { ms } => passed.steps.push(Step::Break(Link::Partitioned, ms)),
-            FaultKind::Hold { ms } => passed.steps.push(Step::Break(Link::Held, ms)),
-            FaultKind::Refuse => self.refuse(passed),
-            // The client's host keeps trying; all its packets are dropped.
-            FaultKind::Hang => self.is_cut = true,
-        }
+        fault.kind.rule().happen(&mut Strike { connection: self, fault, now, passed });
+    }
+
+    /// The connection ends: RST from this end to the other, and in the opposite direction.
+    pub(super) fn reset(&mut self, from: End) -> [Packet; 2] {
+        (self.is_blackhole, self.is_waiting) = (true, false);
+        self.dialogue.end();
+        self.pair.resets(from)
+    }
+
+    /// All its packets are lost from here on.
+    pub(super) fn drop_packets(&mut self) {
+        self.is_blackhole = true;
+    }
+
+    /// All its packets are lost from here on, and it counts as closed.
+    pub(super) fn end_in_blackhole(&mut self) {
+        self.drop_packets();
+        self.dialogue.end();
+    }
+
+    /// The socket of the fault's end is to shut its write side down.
+    pub(super) fn half_close_by(&mut self, fault: Fault) {
+        self.sides[fault.from.index()].to_half_close = Some(fault);
     }
 
     /// The attempt is answered by RST.
-    fn refuse(&mut self, passed: &mut Passed) {
+    pub(super) fn refuse(&mut self, passed: &mut Passed) {
         self.dialogue.end();
         let [_, back] = self.pair.resets(End::Client);
         passed.send([back]);
@@ -342,27 +343,26 @@ impl Connection {
     }
 
     /// How many bytes this end may write before a fault shuts its write side.
-    pub(super) fn finishes_after(&self, end: End) -> Option<u64> {
-        let finishes = |fault: &&Fault| fault.from == end && fault.kind == FaultKind::Finish && fault.after_ms == 0;
-        self.faults.iter().filter(finishes).map(|fault| fault.after_bytes).min()
+    pub(super) fn half_closes_after(&self, end: End) -> Option<u64> {
+        let half_closes = |fault: &&Fault| fault.from == end && fault.kind.is_of_socket() && fault.after_ms == 0;
+        self.faults.iter().filter(half_closes).map(|fault| fault.after_bytes).min()
     }
 
     /// This end writes beyond the byte at which a fault shuts its write side down: the fault happens once the socket
     /// has the bytes before it, even if they have not passed yet.
-    pub(super) fn finish_before(&mut self, end: End) {
-        let taken =
-            self.take_fault(|fault| fault.from == end && fault.kind == FaultKind::Finish && fault.after_ms == 0);
+    pub(super) fn half_close_before(&mut self, end: End) {
+        let taken = self.take_fault(|fault| fault.from == end && fault.kind.is_of_socket() && fault.after_ms == 0);
         let side = &mut self.sides[end.index()];
-        side.to_finish = side.to_finish.or(taken);
+        side.to_half_close = side.to_half_close.or(taken);
     }
 
     /// Whether a fault shuts down this end's write side, which happens now. A write side that is already shut down is
     /// not attributed to the fault.
-    pub(super) fn take_finish(&mut self, end: End) -> bool {
+    pub(super) fn take_half_close(&mut self, end: End) -> bool {
         let side = &mut self.sides[end.index()];
         let is_open = !side.is_shut && !side.is_dropped;
-        let Some(fault) = side.to_finish.take().filter(|_| is_open) else { return false };
-        (side.finished_by, side.is_shut) = (Some(fault), true);
+        let Some(fault) = side.to_half_close.take().filter(|_| is_open) else { return false };
+        (side.half_closed_by, side.is_shut) = (Some(fault), true);
         true
     }
 

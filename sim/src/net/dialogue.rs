@@ -1,63 +1,9 @@
 //! The dialogue of a connection's two ends, as far as the wire follows it, which determines the connection's phase.
 
-use std::fmt;
+use kernel::record::Phase;
 
-use serde::{Deserialize, Serialize};
-
+use super::decoder::Role;
 use super::fault::End;
-use super::frames::Role;
-
-/// The phase of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The attempt is made, and the client has not acknowledged the SYN-ACK.
-    Connecting,
-    /// The connection is established; both ends have not completed the handshake. A protocol may have no handshake.
-    Handshake,
-    /// Every request is answered.
-    Idle,
-    /// A request has begun to leave, and no part of its response has.
-    Request,
-    /// A response has begun to leave, and has not arrived completely.
-    Response,
-    /// One end has sent FIN.
-    Closing,
-    /// Both ends have sent FIN, or the connection was reset or cut.
-    Closed,
-}
-
-impl Phase {
-    /// Every phase, in the order of a connection's life.
-    pub const ALL: [Phase; 7] = [
-        Phase::Connecting,
-        Phase::Handshake,
-        Phase::Idle,
-        Phase::Request,
-        Phase::Response,
-        Phase::Closing,
-        Phase::Closed,
-    ];
-
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Connecting => "connecting",
-            Phase::Handshake => "handshake",
-            Phase::Idle => "idle",
-            Phase::Request => "request in flight",
-            Phase::Response => "response in flight",
-            Phase::Closing => "closing",
-            Phase::Closed => "closed",
-        }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// The dialogue so far.
 #[derive(Debug, Default)]
@@ -69,7 +15,7 @@ pub(super) struct Dialogue {
     /// The ends that have completed their part of the handshake.
     greeted: [bool; 2],
     /// The ends that have sent FIN.
-    finished: [bool; 2],
+    half_closed: [bool; 2],
     /// Requests that have begun and have no complete response.
     unanswered: u32,
     /// Position in the server's stream at the end of the last response.
@@ -90,8 +36,8 @@ impl Dialogue {
     }
 
     /// This end sends FIN.
-    pub(super) fn finish(&mut self, end: End) {
-        self.finished[end.index()] = true;
+    pub(super) fn half_close(&mut self, end: End) {
+        self.half_closed[end.index()] = true;
     }
 
     /// The dialogue is over.
@@ -119,9 +65,9 @@ impl Dialogue {
 
     /// The phase, given the ends that are within a frame, and the number of the server's bytes that have arrived.
     pub(super) fn phase(&self, client_is_within: bool, server_is_within: bool, arrived: u64) -> Phase {
-        if self.is_over || self.finished == [true; 2] {
+        if self.is_over || self.half_closed == [true; 2] {
             Phase::Closed
-        } else if self.finished.contains(&true) {
+        } else if self.half_closed.contains(&true) {
             Phase::Closing
         } else if !self.is_established {
             Phase::Connecting
@@ -160,9 +106,9 @@ mod tests {
         assert_eq!(phase(&dialogue, 20), Phase::Idle);
         assert_eq!(dialogue.phase(true, false, 20), Phase::Request, "a request has begun");
         assert_eq!(dialogue.phase(false, true, 20), Phase::Response, "a response has begun");
-        dialogue.finish(End::Server);
+        dialogue.half_close(End::Server);
         assert_eq!(phase(&dialogue, 20), Phase::Closing);
-        dialogue.finish(End::Client);
+        dialogue.half_close(End::Client);
         assert_eq!(phase(&dialogue, 20), Phase::Closed);
     }
 }

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use turmoil_net::{Packet, Transport};
 
 use super::connection::{Connection, Pair};
+use super::decoder::Decoder;
 use super::fault::{End, Fault};
-use super::frames::Frames;
 
 /// The index of a connection in the directory, and one of its ends.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +36,12 @@ impl Directory {
     }
 
     /// The same for an attempt, which adds a connection if it is new.
-    pub(super) fn of_attempt(&mut self, packet: &Packet, frames: Frames, faults: &[Fault]) -> Option<Place> {
+    pub(super) fn of_attempt(&mut self, packet: &Packet, decoder: Decoder, faults: &[Fault]) -> Option<Place> {
         let (client, server) = addresses(packet)?;
         if !self.places.contains_key(&(client, server)) {
             let nth = self.connections.len();
             let number = u32::try_from(nth).unwrap_or(u32::MAX);
-            self.connections.push(Connection::new(number, Pair { client, server }, frames, faults));
+            self.connections.push(Connection::new(number, Pair { client, server }, decoder, faults));
             self.places.insert((client, server), Place { nth, end: End::Client });
             self.places.insert((server, client), Place { nth, end: End::Server });
         }

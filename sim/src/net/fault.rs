@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde::{Deserialize, Serialize};
 
-use super::link::Link;
+use super::faults::FaultKind;
 use crate::plan::{BadPlan, Plan, field};
 
 /// One fault of one connection. It happens once, and no fault happens after the body of [`super::simulate`]. `Refuse`
@@ -35,13 +35,9 @@ impl Plan for Fault {
         // A fault of a connection or a byte that never occurs has no effect, regardless of its number.
         let Fault { connection: _, from: _, after_bytes: _, after_ms, kind } = self;
         field("after_ms", after_ms, &(0..=FAULT_MS_MAX))?;
-        match kind {
-            FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => {
-                let checked = field("ms", ms, &(0..=FAULT_MS_MAX)).map_err(|bad| bad.inside(kind.variant()));
-                checked.map_err(|bad| bad.inside("kind"))
-            }
-            FaultKind::Reset | FaultKind::Finish | FaultKind::Cut | FaultKind::Refuse | FaultKind::Hang => Ok(()),
-        }
+        let Some(ms) = kind.ms() else { return Ok(()) };
+        let checked = field("ms", &ms, &(0..=FAULT_MS_MAX)).map_err(|bad| bad.inside(kind.variant()));
+        checked.map_err(|bad| bad.inside("kind"))
     }
 }
 
@@ -81,87 +77,6 @@ pub enum End {
     Server,
 }
 
-/// The kind of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum FaultKind {
-    /// RST to both ends: each fails with `ConnectionReset` after the link's latency. Data sent before it arrives.
-    Reset,
-    /// The end whose bytes are counted shuts its write side down: FIN, and its later writes fail with `BrokenPipe`.
-    Finish,
-    /// A blackhole in both directions, without notice: writes fail when they have been unacknowledged for too
-    /// long.
-    Cut,
-    /// The connection delivers no packet, in either direction, for this many milliseconds; then it delivers all.
-    Stall {
-        /// Duration in milliseconds.
-        ms: u32,
-    },
-    /// The link between the two hosts is cut for this many milliseconds: packets of all its connections are lost.
-    Partition {
-        /// Duration in milliseconds.
-        ms: u32,
-    },
-    /// The link between the two hosts holds the packets of all its connections for this many milliseconds.
-    Hold {
-        /// Duration in milliseconds.
-        ms: u32,
-    },
-    /// RST answers the attempt: `ConnectionRefused`.
-    Refuse,
-    /// The attempt gets no answer: it fails with `TimedOut` in the end.
-    Hang,
-}
-
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [FaultKind; 8] = [
-        FaultKind::Reset,
-        FaultKind::Finish,
-        FaultKind::Cut,
-        FaultKind::Stall { ms: 50 },
-        FaultKind::Partition { ms: 50 },
-        FaultKind::Hold { ms: 50 },
-        FaultKind::Refuse,
-        FaultKind::Hang,
-    ];
-}
-
-impl FaultKind {
-    /// The kind's name in one word.
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultKind::Reset => "reset",
-            FaultKind::Finish => "finish",
-            FaultKind::Cut => "cut",
-            FaultKind::Stall { .. } => "stall",
-            FaultKind::Partition { .. } => Link::Partitioned.fault(),
-            FaultKind::Hold { .. } => Link::Held.fault(),
-            FaultKind::Refuse => "refuse",
-            FaultKind::Hang => "hang",
-        }
-    }
-
-    /// The kind's name in JSON.
-    fn variant(self) -> &'static str {
-        match self {
-            FaultKind::Stall { .. } => "Stall",
-            FaultKind::Partition { .. } => "Partition",
-            FaultKind::Hold { .. } => "Hold",
-            other => other.name(),
-        }
-    }
-
-    /// Whether no packet passes after it.
-    pub(super) fn ends_traffic(self) -> bool {
-        matches!(self, FaultKind::Reset | FaultKind::Cut)
-    }
-
-    /// Whether it applies to the attempt, so that no bytes are counted.
-    pub(super) fn is_of_attempt(self) -> bool {
-        matches!(self, FaultKind::Refuse | FaultKind::Hang)
-    }
-}
-
 impl End {
     pub(super) fn index(self) -> usize {
         usize::from(self == End::Server)
@@ -173,17 +88,6 @@ impl End {
         match self {
             End::Client => End::Server,
             End::Server => End::Client,
-        }
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => {
-                write!(f, "{} for {ms} ms", self.name())
-            }
-            kind => f.pad(kind.name()),
         }
     }
 }

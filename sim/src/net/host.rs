@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::task::{Body, Kind, Life, Task};
-use super::{poll, wire};
-use crate::run;
+use super::wire;
+use crate::session::with_log;
+use crate::task;
+use crate::task::{Body, Kind, Life, Task};
 use crate::thread::{self, JoinHandle};
 
 /// A host of the network.
@@ -100,7 +101,7 @@ impl Host {
     pub fn block_on<F: Future>(self, future: F) -> F::Output {
         let task = wire::task();
         let before = wire::with(|wire| wire.host_of_task.insert(task, self.0));
-        let output = poll::block_on(future);
+        let output = task::block_on(future);
         wire::with(|wire| match before {
             Some(host) => wire.host_of_task.insert(task, host),
             None => wire.host_of_task.remove(&task),
@@ -109,14 +110,14 @@ impl Host {
     }
 
     /// Runs a closure on this host, on a task of its own, whose name in tables is `host/name`: blocking model code,
-    /// which may use [`super::block_on`] for futures.
+    /// which may use [`task::block_on`] for futures.
     #[track_caller]
     pub fn thread<T: Send + 'static>(self, name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let host = self.name();
         thread::Builder::new().name(format!("{host}/{name}")).spawn(move || {
             let task = wire::task();
             wire::with(|wire| wire.host_of_task.insert(task, self.0));
-            run::with(|run| run.settle(host));
+            with_log(|log| log.settle(host));
             body()
         })
     }

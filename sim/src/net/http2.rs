@@ -1,7 +1,7 @@
 //! HTTP/2's frames (RFC 9113) by their registered names.
 
+use super::decoder::{Protocol, Role};
 use super::fault::End;
-use super::frames::{Protocol, Role};
 
 /// Parses the bytes that one end of an HTTP/2 connection sends.
 #[derive(Debug)]
@@ -116,12 +116,12 @@ fn error_code(code: u32) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frames::{Frames, Reader};
+    use super::super::decoder::{Decoder, Reader};
     use super::*;
 
     #[test]
     fn frames_are_read_across_pieces_and_named() {
-        let mut reader = Reader::of(Frames::Http2, End::Client).expect("http2 is read");
+        let mut reader = Reader::of(Decoder::Http2, End::Client).expect("http2 is read");
         let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 11];
         assert!(reader.read(&PREFACE[..10], true).names.is_empty());
         assert_eq!(reader.read(&PREFACE[10..], true).names, ["preface"]);

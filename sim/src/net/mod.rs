@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! future ─► TcpStream ─► host's kernel (turmoil-net) ─► wire: link, faults, latency ─► the other host's kernel
-//!    ▲ token ◄──────────────────── waker ◄─────────────────────────────────────────────────────┘
+//!    ▲ parker ◄──────────────────── waker ◄─────────────────────────────────────────────────────┘
 //! ```
 //!
 //! turmoil-net's socket kernels implement the streams: FIN, RST, windows, retransmission. Between two kernels is the
@@ -22,49 +22,36 @@
 
 mod config;
 mod connection;
+mod decoder;
 mod dialogue;
 mod directory;
 mod fault;
-mod frames;
-mod hits;
+mod faults;
 mod host;
 mod http2;
 mod link;
 mod network;
 mod passed;
-mod poll;
 mod segment;
 mod side;
 mod sockets;
 mod stream;
-mod task;
 #[cfg(test)]
 mod tests;
-mod timer;
 mod traffic;
 mod window;
 mod wire;
 
 pub use config::{Config, ConfigError};
-pub use dialogue::Phase;
-pub use fault::{End, Fault, FaultKind};
-pub use frames::{Frames, Protocol, Role};
-pub(crate) use hits::Hits;
-pub use hits::{HitCounts, add_hits};
+pub use decoder::{Decoder, Protocol, Role};
+pub use fault::{End, Fault};
+pub use faults::FaultKind;
 pub use host::{Host, thread_on};
+pub use kernel::record::{HitCounts, Phase, add_hits};
 pub use network::{Network, is_quiet, simulate};
-pub use poll::block_on;
 pub use stream::{TcpListener, TcpStream};
-pub use task::Task;
-pub(crate) use timer::Timers;
-pub use timer::{Sleep, sleep, timeout};
 pub use wire::TICK;
 
-use crate::engine;
-use crate::void::Void;
+pub use crate::task::{Sleep, Task, block_on, sleep, timeout};
 
-/// Ends the run as a misuse by the user.
-fn misused(text: &str) -> ! {
-    engine::void(Void::Misuse(text.to_owned()));
-    panic!("{text}")
-}
+use crate::engine::misused;

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use super::config::Config;
 use super::host::Host;
 use super::link::{Ends, Link};
-use super::task::Life;
 use super::wire;
-use crate::engine::{self, Arm, sched};
 use crate::property::always_with;
+use crate::session;
+use crate::task::Life;
 use crate::thread;
-use crate::time::{Duration, Instant, sleep};
+use crate::time::{Duration, Instant, as_ns, sleep};
 
 /// The network of this run.
 #[derive(Debug)]
@@ -28,12 +28,14 @@ pub struct Network(());
 /// # Panics
 /// Under an engine that cannot park tasks.
 pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
-    assert!(engine::arm() == Arm::Sched, "a network is simulated within a run of a scheduled engine: turmoil or fiber");
+    let Some(kernel) = session::kernel() else {
+        panic!("a network is simulated within a run of a scheduled engine: turmoil or fiber")
+    };
     if let Err(error) = config.check() {
-        super::misused(&format!("sim::net::Config: {error}"));
+        super::misused(&format!("lastref::net::Config: {error}"));
     }
     let grace = config.grace;
-    let drift_ns = sched::bound_drift(u64::try_from(config.drift.as_nanos()).unwrap_or(u64::MAX));
+    let slack_ns = kernel.bound_slack(as_ns(config.timer_slack));
     wire::install(config);
     let wire = thread::Builder::new().name("wire").spawn(wire::run);
     let network = Network(());
@@ -43,13 +45,13 @@ pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
     network.await_tasks(grace);
     wire::with(|wire| {
         wire.is_closing = true;
-        wire.token.give();
+        wire.parker.unpark();
     });
     wire.join();
     wire::with(|wire| wire.give_up_orphans());
     network.check_closed();
     wire::remove();
-    sched::restore_drift(drift_ns);
+    kernel.restore_slack(slack_ns);
     result
 }
 

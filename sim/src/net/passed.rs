@@ -1,11 +1,11 @@
 //! The fate of a packet that leaves its host: the steps that the wire performs.
 
+use kernel::record::Phase;
 use turmoil_net::Packet;
 
-use super::dialogue::Phase;
 use super::fault::{End, Fault};
 use super::link::Link;
-use crate::run;
+use crate::session::with_log;
 use crate::time::Instant;
 
 /// The result of passing a packet, or of a fault between two packets.
@@ -46,7 +46,7 @@ pub(super) struct Hit {
 impl Passed {
     /// No steps yet.
     pub(super) fn new() -> Passed {
-        Passed { is_recorded: run::with(|run| run.trace.recording()).unwrap_or(false), ..Passed::default() }
+        Passed { is_recorded: with_log(|log| log.is_recording()).unwrap_or(false), ..Passed::default() }
     }
 
     /// The packet is sent, without a row in a table.

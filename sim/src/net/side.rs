@@ -2,8 +2,8 @@
 
 use turmoil_net::{Packet, TcpSegment};
 
+use super::decoder::{Decoder, Reader, Role};
 use super::fault::{End, Fault};
-use super::frames::{Frames, Reader, Role};
 use super::passed::Passed;
 
 /// One direction: the bytes of one end.
@@ -20,9 +20,9 @@ pub(super) struct Side {
     pub(super) last_ack: Option<Packet>,
     reader: Option<Reader>,
     /// The fault that will shut down its write side, once the component has its stream.
-    pub(super) to_finish: Option<Fault>,
+    pub(super) to_half_close: Option<Fault>,
     /// The fault that has shut down its write side, until the FIN passes.
-    pub(super) finished_by: Option<Fault>,
+    pub(super) half_closed_by: Option<Fault>,
     /// Its write side is shut down.
     pub(super) is_shut: bool,
     /// Its stream was dropped: data for it has no reader.
@@ -37,8 +37,8 @@ pub(super) struct Range {
 }
 
 impl Side {
-    pub(super) fn new(frames: Frames, end: End) -> Side {
-        let reader = Reader::of(frames, end);
+    pub(super) fn new(decoder: Decoder, end: End) -> Side {
+        let reader = Reader::of(decoder, end);
         Side {
             end,
             first: None,
@@ -46,8 +46,8 @@ impl Side {
             acknowledged: None,
             last_ack: None,
             reader,
-            to_finish: None,
-            finished_by: None,
+            to_half_close: None,
+            half_closed_by: None,
             is_shut: false,
             is_dropped: false,
         }

@@ -62,7 +62,7 @@ impl Wire {
         else {
             return;
         };
-        if connection.take_finish(place.end) {
+        if connection.take_half_close(place.end) {
             turmoil_net::set_current(host.id);
             // It queues a FIN and never waits. An error means that the connection has ended.
             let _ = locked(socket, |socket| {
@@ -154,7 +154,7 @@ impl Wire {
             }
             let is_broken = self.is_broken(client.ip(), server.ip());
             let connection = self.connections.get_mut(place);
-            let packets = match connection.is_cut || is_broken {
+            let packets = match connection.is_blackhole || is_broken {
                 true => connection.probes(window),
                 false => connection.open_windows(window, filled),
             };

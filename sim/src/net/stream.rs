@@ -12,10 +12,12 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil_net::shim::tokio::net as shim;
 
+use kernel::seed::Choice;
+
 use super::directory::Place;
 use super::sockets::{Socket, locked};
 use super::{host, wire};
-use crate::random::Choice;
+use crate::random;
 
 /// A socket that accepts connections.
 #[derive(Debug)]
@@ -175,7 +177,7 @@ impl TcpStream {
 
 fn part(choice: Option<Choice>, most: usize) -> usize {
     match choice {
-        Some(choice) if most > 1 => 1 + choice.below(most as u64) as usize,
+        Some(choice) if most > 1 => 1 + random::chosen(choice, most as u64) as usize,
         _ => most,
     }
 }
@@ -223,11 +225,11 @@ impl AsyncWrite for TcpStream {
         let mut most = self.part_to_write(buf.len());
         // The socket accepts no byte beyond the one at which a fault shuts down its write side: it
         // would send the byte before the FIN.
-        let limit = self.place.and_then(|place| wire::with(|wire| wire.finishes_after(place)));
+        let limit = self.place.and_then(|place| wire::with(|wire| wire.half_closes_after(place)));
         if let Some((place, limit)) = self.place.zip(limit) {
             let left = limit.saturating_sub(self.written);
             if left == 0 && !buf.is_empty() {
-                wire::with(|wire| wire.finish_before(place));
+                wire::with(|wire| wire.half_close_before(place));
             } else {
                 most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
             }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use turmoil_net::{Packet, Transport};
 
+use super::decoder::{Decoder, Reader, Role};
 use super::fault::End;
-use super::frames::{Frames, Reader, Role};
 use super::link::{Ends, Link, Links};
 use super::segment::reset_from;
 use crate::time::{Duration, Instant};
@@ -90,7 +90,7 @@ fn each_frame_of_http2_does_what_its_type_its_flags_and_its_sender_say() {
         (End::Server, GOAWAY, 0, Role::Fault("GOAWAY")),
     ];
     for (end, kind, flags, role) in cases {
-        let mut reader = Reader::of(Frames::Http2, end).expect("http2 is read");
+        let mut reader = Reader::of(Decoder::Http2, end).expect("http2 is read");
         assert!(reader.has_handshake(), "SETTINGS come before anything else");
         if end == End::Client {
             assert_eq!(reader.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", false).roles, [Role::Other]);
@@ -103,7 +103,7 @@ fn each_frame_of_http2_does_what_its_type_its_flags_and_its_sender_say() {
 
 #[test]
 fn frames_of_http2_are_told_apart_by_their_lengths() {
-    let mut reader = Reader::of(Frames::Http2, End::Server).expect("http2 is read");
+    let mut reader = Reader::of(Decoder::Http2, End::Server).expect("http2 is read");
     let mut bytes = Vec::from([0, 1, 2, 0, 1, 0x80, 0, 0, 3]);
     bytes.resize(9 + 258, 7);
     let length = bytes.len();
@@ -116,7 +116,7 @@ fn frames_of_http2_are_told_apart_by_their_lengths() {
         ["DATA stream=3 258 bytes END_STREAM", "PING ACK"],
         "the reserved bit is no part of a stream"
     );
-    let mut client = Reader::of(Frames::Http2, End::Client).expect("http2 is read");
+    let mut client = Reader::of(Decoder::Http2, End::Client).expect("http2 is read");
     assert_eq!(
         client.read(&frame(4, 0), true).names,
         ["SETTINGS"],

@@ -16,7 +16,7 @@ impl Wire {
         let Transport::Tcp(segment) = &packet.payload else { return };
         let is_attempt = segment.flags.syn && !segment.flags.ack;
         let place = match is_attempt {
-            true => self.connections.of_attempt(&packet, self.config.frames, &self.config.faults),
+            true => self.connections.of_attempt(&packet, self.config.decoder, &self.config.faults),
             false => self.connections.of(&packet),
         };
         let Some(place) = place else { return };
@@ -71,13 +71,13 @@ impl Wire {
     }
 
     /// How many bytes an end may write before a fault shuts down its write side, if there is such a fault.
-    pub(super) fn finishes_after(&self, place: Place) -> Option<u64> {
-        self.connections.get(place).finishes_after(place.end)
+    pub(super) fn half_closes_after(&self, place: Place) -> Option<u64> {
+        self.connections.get(place).half_closes_after(place.end)
     }
 
     /// An end writes beyond that byte.
-    pub(super) fn finish_before(&mut self, place: Place) {
-        self.connections.get_mut(place).finish_before(place.end);
+    pub(super) fn half_close_before(&mut self, place: Place) {
+        self.connections.get_mut(place).half_close_before(place.end);
         self.shut_if_due(place);
     }
 

@@ -13,6 +13,7 @@ use std::mem::ManuallyDrop;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use kernel::record::TaskId;
 use turmoil_net::{EnterGuard, HostId, Packet};
 
 use super::config::Config;
@@ -22,11 +23,11 @@ use super::fault::Fault;
 use super::host::Software;
 use super::link::{Ends, Link, Links};
 use super::passed::Hit;
-use super::poll::Token;
 use super::sockets::Streams;
-use super::task::Life;
-use crate::op::TaskId;
-use crate::run;
+use crate::random;
+use crate::session::{current_task, with_run};
+use crate::task::Life;
+use crate::task::Parker;
 use crate::time::{Duration, Instant};
 
 /// The interval between turns of the wire.
@@ -65,7 +66,7 @@ pub(super) struct Wire {
     last_turn: Instant,
     /// A task has used a socket since the last turn.
     has_news: bool,
-    pub(super) token: Arc<Token>,
+    pub(super) parker: Arc<Parker>,
     pub(super) is_closing: bool,
     pub(super) host_of_task: BTreeMap<TaskId, usize>,
     pub(super) tasks: Vec<(usize, Arc<Life>)>,
@@ -103,7 +104,7 @@ pub(super) fn install(config: Config) {
         quiet: u32::MAX,
         last_turn: Instant::now(),
         has_news: false,
-        token: Token::new("wire"),
+        parker: Parker::new("wire"),
         is_closing: false,
         host_of_task: BTreeMap::new(),
         tasks: Vec::new(),
@@ -127,7 +128,7 @@ pub(super) fn remove() {
 pub(super) fn with<R>(f: impl FnOnce(&mut Wire) -> R) -> R {
     match WIRE.with_borrow_mut(|wire| wire.as_mut().map(f)) {
         Some(result) => result,
-        None => super::misused("sockets exist only within sim::net::simulate"),
+        None => super::misused("sockets exist only within lastref::net::simulate"),
     }
 }
 
@@ -138,23 +139,23 @@ pub(super) fn exists() -> bool {
 
 /// The calling task.
 pub(super) fn task() -> TaskId {
-    run::with(|run| run.task).unwrap_or(TaskId::MAIN)
+    current_task()
 }
 
 /// The wire's task: takes turns while packets are in transit; then waits to be woken.
 pub(super) fn run() {
     loop {
-        let (token, is_quiet, is_over) = with(|wire| (Arc::clone(&wire.token), wire.is_quiet(), wire.is_closing));
+        let (parker, is_quiet, is_over) = with(|wire| (Arc::clone(&wire.parker), wire.is_quiet(), wire.is_closing));
         if is_quiet {
             if is_over {
                 return;
             }
-            token.take(None);
+            parker.park(None);
             continue;
         }
-        // Until a packet or fault is due; a task that sends in the meantime gives the token.
+        // Until a packet or fault is due; a task that sends in the meantime unparks it.
         while let Some(next) = with(|wire| wire.next_turn()) {
-            token.take(Some(next));
+            parker.park(Some(next));
         }
         for note in with(Wire::turn) {
             crate::note!("{note}");
@@ -164,12 +165,12 @@ pub(super) fn run() {
 
 /// A task uses a socket of this host: `f` sees the sockets of that host, and the wire checks for packets to send.
 pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
-    let (id, token) = with(|wire| {
+    let (id, parker) = with(|wire| {
         wire.has_news();
-        (wire.hosts[host].id, Arc::clone(&wire.token))
+        (wire.hosts[host].id, Arc::clone(&wire.parker))
     });
     turmoil_net::set_current(id);
-    token.give();
+    parker.unpark();
     f()
 }
 
@@ -202,7 +203,7 @@ impl Wire {
     pub(super) fn set_link(&mut self, ends: Ends, link: Link) {
         self.has_news();
         self.links.set(ends, link).into_iter().for_each(|packet| self.send(packet));
-        self.token.give();
+        self.parker.unpark();
     }
 
     fn host_of(&self, address: IpAddr) -> Option<usize> {
@@ -268,7 +269,7 @@ impl Wire {
     pub(super) fn reap(&mut self) {
         self.guard.egress_all(&mut self.egress);
         self.has_news();
-        self.token.give();
+        self.parker.unpark();
     }
 
     fn arrive(&mut self, packet: Packet) {
@@ -318,7 +319,7 @@ impl Wire {
         }
         let (least, most) = self.config.latency_ms;
         let connection = self.connections.get_mut(place);
-        let ms = least + connection.latency(place.end).below(u64::from(most - least) + 1) as u32;
+        let ms = least + random::chosen(connection.latency(place.end), u64::from(most - least) + 1) as u32;
         let at = connection.arrival(place.end, Instant::now() + Duration::from_millis(u64::from(ms)));
         self.sent += 1;
         self.under_way.insert((at, self.sent), packet);
@@ -354,11 +355,11 @@ impl Wire {
             self.under_way.insert((soon, nth), packet);
         }
         self.has_news();
-        self.token.give();
+        self.parker.unpark();
     }
 }
 
 /// A fault hits a connection.
 pub(super) fn hit(hit: Hit) {
-    run::with(|run| run.faults.hit(hit.fault, hit.phase));
+    with_run(|run| run.checks.hits.hit(hit.fault, hit.phase));
 }

@@ -139,15 +139,15 @@ pub fn field<T: ?Sized>(name: &str, value: &T, bound: &impl Bound<T>) -> Result<
 /// # Examples
 /// ```
 /// use serde::{Deserialize, Serialize};
-/// use sim::plan::{List, Maybe, Part, Plan};
+/// use lastref::plan::{List, Maybe, Part, Plan};
 ///
 /// #[derive(Clone, Debug, Serialize, Deserialize)]
 /// struct Request { bytes: u32 }
-/// sim::bounds!(Request { bytes: 0..=65_536 });
+/// lastref::bounds!(Request { bytes: 0..=65_536 });
 ///
 /// #[derive(Clone, Debug, Serialize, Deserialize)]
 /// struct Workload { requests: Vec<Request>, timeout_ms: Option<u64>, short: bool }
-/// sim::bounds!(Workload { requests: List(0..=8, Part), timeout_ms: Maybe(1..=1_000), short: Part });
+/// lastref::bounds!(Workload { requests: List(0..=8, Part), timeout_ms: Maybe(1..=1_000), short: Part });
 ///
 /// let plan = Workload { requests: vec![Request { bytes: 1 << 31 }], timeout_ms: None, short: false };
 /// let bad = plan.check().expect_err("out of bounds");

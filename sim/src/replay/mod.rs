@@ -3,6 +3,7 @@
 //! A [`Token`] names an execution by its seed. A [`Repro`] file holds an execution that no seed gives any more, since
 //! its plan and its schedule were shrunk: the plan itself and the forced switches.
 
+#[cfg(feature = "net")]
 mod faults;
 mod repro;
 mod shrink;

@@ -8,21 +8,21 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use kernel::record::{Keep, Violation, ViolationKind};
+use kernel::seed::{fold_str, mix};
+use kernel::strategy::{Forced, Switch};
 use serde::{Deserialize, Serialize};
 
 use super::strict;
 use super::token::Token;
 use crate::engine::Engine;
 use crate::explore::report_of;
-use crate::explore::{Case, CaseName, Exact, Origin, Report, Verdict, run_exact};
+use crate::explore::{Case, CaseName, Exact, Origin, Replay, Report, Verdict, run_exact};
 use crate::plan::{AnyPlan, BadPlan};
-use crate::run::Record;
-use crate::seed::{fold_str, mix};
-use crate::strategy::{Forced, Switch};
-use crate::violation::{Violation, ViolationKind};
 
 const FORMAT: &str = "lastref-repro";
-const VERSION: u32 = 3;
+/// Version 3 had other names of faults.
+const VERSION: u32 = 4;
 
 /// An execution given by its plan and its forced switches. JSON, versioned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -278,12 +278,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
     let plan = repro.plan_of(case)?;
     let strategy = Box::new(Forced::new(&repro.switches));
-    let ended =
-        run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, record: Record::Events });
+    let ended = run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, keep: Keep::Events });
     let mut report = report_of(repro.origin.clone(), &ended.outcome);
     if let Verdict::Violation(failure) = &mut report.verdict {
-        failure.replay = format!("lastref replay {}", repro.token());
-        failure.shrink = format!("lastref shrink {}", repro.token());
+        failure.replay = Replay::Token(repro.token());
     }
     Ok(report)
 }

@@ -6,13 +6,16 @@
 //! halves, quarters and finally one by one; if more than one is left, all schedules with a single switch are tried. Of
 //! these three results the one with the shortest table is kept.
 
+use kernel::record::Keep;
+use kernel::seed::run_seed;
+use kernel::strategy::{Forced, Switch};
+
+#[cfg(feature = "net")]
 use super::faults;
 use super::repro::{Repro, ReproError, Saved};
-use crate::explore::{Case, Exact, Failure, Origin, Report, Verdict, build, report_of, run_exact};
+use crate::explore::{Case, Exact, Failure, Origin, Replay, Report, Verdict, build, report_of, run_exact};
 use crate::plan::{AnyPlan, Tree};
-use crate::run::{Outcome, Record};
-use crate::seed::run_seed;
-use crate::strategy::{Forced, Switch};
+use crate::session::Outcome;
 
 /// The budget of shrinking.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +80,7 @@ impl Shrinker<'_> {
     fn searched(&mut self, plan: &AnyPlan, seed: u64) -> Option<Candidate> {
         self.tried += 1;
         let strategy = build(self.case, self.origin.strategy, seed);
-        let exact = Exact { plan: plan.clone(), seed, strategy, record: Record::Switches };
+        let exact = Exact { plan: plan.clone(), seed, strategy, keep: Keep::Switches };
         let ended = run_exact(self.case, self.origin.engine, exact);
         self.steps += u64::from(ended.outcome.steps);
         self.violates(&ended.outcome).then(|| Candidate { plan: plan.clone(), seed, switches: ended.switches })
@@ -86,7 +89,7 @@ impl Shrinker<'_> {
     fn forced(&mut self, candidate: &Candidate, switches: &[Switch]) -> Option<Candidate> {
         self.tried += 1;
         let strategy = Box::new(Forced::new(switches));
-        let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, record: Record::Switches };
+        let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, keep: Keep::Switches };
         let ended = run_exact(self.case, self.origin.engine, exact);
         self.steps += u64::from(ended.outcome.steps);
         // The switches that the run performed: forced switches that were skipped are dropped.
@@ -111,7 +114,15 @@ impl Shrinker<'_> {
         best
     }
 
+    /// Without a network there are no faults.
+    #[cfg(not(feature = "net"))]
+    #[expect(clippy::unused_self, reason = "the twin of the method below")]
+    fn faults(&mut self, best: Candidate) -> Candidate {
+        best
+    }
+
     /// Removes faults of the network until each remaining one is needed.
+    #[cfg(feature = "net")]
     fn faults(&mut self, mut best: Candidate) -> Candidate {
         loop {
             let simpler = faults::with_one_less(&best.plan.json()).into_iter().find_map(|plan| {
@@ -171,7 +182,7 @@ impl Shrinker<'_> {
             return best;
         }
         let strategy = Box::new(Forced::new(&[]));
-        let exact = Exact { plan: best.plan.clone(), seed: best.seed, strategy, record: Record::Switches };
+        let exact = Exact { plan: best.plan.clone(), seed: best.seed, strategy, keep: Keep::Switches };
         let tasks = run_exact(self.case, self.origin.engine, exact).tasks;
         for from in &tasks {
             for turn in 0..from.turns {
@@ -213,7 +224,7 @@ impl Shrinker<'_> {
         let ended = run_exact(
             self.case,
             self.origin.engine,
-            Exact { plan: best.plan, seed: best.seed, strategy, record: Record::Events },
+            Exact { plan: best.plan, seed: best.seed, strategy, keep: Keep::Events },
         );
         let violation = ended.outcome.violation.as_ref().filter(|violation| violation.property == self.property)?;
         let preemptions = best.switches.len();
@@ -227,8 +238,7 @@ impl Shrinker<'_> {
         });
         let mut report = report_of(self.origin.clone(), &ended.outcome);
         if let Verdict::Violation(failure) = &mut report.verdict {
-            failure.replay = format!("lastref replay {}", repro.token());
-            failure.shrink = format!("lastref shrink {}", repro.token());
+            failure.replay = Replay::Token(repro.token());
         }
         Some(Shrunk { preemptions, repro, report, tried: self.tried })
     }
@@ -238,7 +248,7 @@ impl Shrinker<'_> {
 /// engine whose schedule we do not control.
 pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
     let origin = &failure.origin;
-    let mut shrinker = Shrinker { case, property: &failure.property, origin, limits, tried: 0, steps: 0 };
+    let mut shrinker = Shrinker { case, property: &failure.violation.property, origin, limits, tried: 0, steps: 0 };
     let mut generator = case.generator();
     let tree = generator.tree(origin.seed);
     let first = shrinker.searched(&tree.current(), origin.seed)?;

@@ -1,18 +1,17 @@
 //! Shrinking keeps to its budget, and finds the single switch that replaces two elsewhere.
 
+use kernel::record::{TaskKey, Violation};
+use kernel::strategy::{StrategyName, Switch};
 use proptest::strategy::Just;
 
 use super::repro::Saved;
 use super::{Repro, ShrinkLimits, replay_repro, shrink, shrink_repro};
 use crate::engine::Engine;
 use crate::explore::{Case, CaseName, Origin, run_one};
-use crate::op::TaskKey;
 use crate::property::always;
-use crate::strategy::{StrategyName, Switch};
 use crate::sync::Arc;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::thread;
-use crate::violation::{Violation, ViolationKind};
 
 fn name(scenario: &str) -> CaseName {
     CaseName { component: "test".to_owned(), scenario: scenario.to_owned(), variant: "fixed".to_owned() }
@@ -42,12 +41,7 @@ fn unready() -> Case {
 
 fn repro(switches: Vec<Switch>) -> Repro {
     let origin = Origin { case: name("unready"), engine: Engine::Fiber, strategy: StrategyName::RANDOM, seed: 1 };
-    let violation = Violation {
-        kind: ViolationKind::Property,
-        property: "it is ready".to_owned(),
-        message: String::new(),
-        facts: Vec::new(),
-    };
+    let violation = Violation::of_property("it is ready", String::new());
     let (plan, violation) = (serde_json::Value::Null, &violation);
     Repro::new(Saved { origin: &origin, violation, plan, seed: 1, switches, trace_hash: 0 })
 }

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::Engine;
 use crate::explore::{CaseName, Origin, parse_seed};
 
@@ -19,7 +21,8 @@ const FIELDS: usize = 7;
 const SHRUNK: &str = "shrunk";
 
 /// Names one execution.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Token {
     /// The execution of a seed.
     Seed(Origin),
@@ -119,6 +122,20 @@ impl fmt::Display for Token {
         };
         let text = format!("{MARK}:{component}/{scenario}:{variant}:{engine}:{strategy}:{seed:#x}");
         write!(f, "{text}:{:08x}", crc32fast::hash(text.as_bytes()))
+    }
+}
+
+impl From<Token> for String {
+    fn from(token: Token) -> String {
+        token.to_string()
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = TokenError;
+
+    fn try_from(text: String) -> Result<Token, TokenError> {
+        text.parse()
     }
 }
 

@@ -10,9 +10,13 @@ use std::panic::Location;
 use std::sync::Arc as Shared;
 use std::sync::atomic::Ordering;
 
-use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
+use kernel::Kernel;
+use kernel::record::{Op, OpKind};
+
+use crate::engine::{self, Arm, Object, loom as loom_engine};
 use crate::ledger;
-use crate::op::OpKind;
+use crate::loom_or_std as loom;
+use crate::session::arm;
 
 /// A counted reference, as [`std::sync::Arc`], to a sized value. One that is alive when its run has ended is a leak: a
 /// cycle, as a rule.
@@ -43,9 +47,9 @@ enum Count {
 }
 
 impl Header {
-    /// Of the run of this OS thread, and of the scheduled engine. What is left of a run that is over is plain std.
-    fn scheduled(&self) -> bool {
-        self.object.is_current() && engine::arm() == Arm::Sched
+    /// The kernel of its run, if it is the current run. A reference that is left of a run that is over is plain std.
+    fn kernel(&self) -> Option<&'static Kernel> {
+        self.object.kernel_if_current()
     }
 
     fn up(&self, kind: OpKind, location: &'static Location<'static>) {
@@ -56,8 +60,8 @@ impl Header {
                 count.write(|count| count.fetch_add(1, Ordering::Relaxed));
             }
             Count::Std(count) => {
-                if self.scheduled() {
-                    sched::atomic_rmw(self.object.id(), kind, Ordering::Relaxed, location);
+                if let Some(kernel) = self.kernel() {
+                    kernel.atomic_rmw(self.object.id(), kind, Ordering::Relaxed, location);
                 }
                 count.fetch_add(1, Ordering::Relaxed);
             }
@@ -79,8 +83,8 @@ impl Header {
                 last
             }
             Count::Std(count) => {
-                if self.scheduled() {
-                    sched::count_down(self.object.id(), location, || count.load(Ordering::Relaxed) == 1);
+                if let Some(kernel) = self.kernel() {
+                    kernel.count_down(self.object.id(), location, || count.load(Ordering::Relaxed) == 1);
                 }
                 count.fetch_sub(1, Ordering::AcqRel) == 1
             }
@@ -97,8 +101,11 @@ impl Header {
                 let _quiet = loom_engine::quiet();
                 count.read(|count| count.load(Ordering::Relaxed));
             }
-            Count::Std(_) if self.scheduled() => engine::point(kind, self.object.id(), location),
-            Count::Std(_) => {}
+            Count::Std(_) => {
+                if let Some(kernel) = self.kernel() {
+                    kernel.point(Op { kind, object: self.object.id(), location });
+                }
+            }
         }
         engine::after(kind, self.object.id(), location);
     }
@@ -120,8 +127,8 @@ impl Header {
                 }
             }
             Count::Std(count) => {
-                if self.scheduled() {
-                    sched::atomic_exchange(self.object.id(), OpKind::Upgrade, location, || {
+                if let Some(kernel) = self.kernel() {
+                    kernel.atomic_exchange(self.object.id(), OpKind::Upgrade, location, || {
                         let alive = count.load(Ordering::Relaxed) > 0;
                         if alive { Ok(Ordering::Acquire) } else { Err(Ordering::Relaxed) }
                     });
@@ -154,7 +161,7 @@ impl<T> Arc<T> {
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> Arc<T> {
         let object = Object::new(name);
-        let count = match engine::arm() {
+        let count = match arm() {
             Arm::Loom => Count::Loom(loom_engine::Probed::new(loom::sync::atomic::AtomicUsize::new(1))),
             Arm::Std | Arm::Sched | Arm::Threads => Count::Std(std::sync::atomic::AtomicUsize::new(1)),
         };
@@ -188,8 +195,8 @@ impl<T> Arc<T> {
         let count = match &header.count {
             Count::Loom(count) => count.read(|count| count.load(Ordering::Relaxed)),
             Count::Std(count) => {
-                if header.scheduled() {
-                    sched::atomic_load(header.object.id(), Ordering::Relaxed, location);
+                if let Some(kernel) = header.kernel() {
+                    kernel.atomic_load(header.object.id(), Ordering::Relaxed, location);
                 }
                 count.load(Ordering::Relaxed)
             }

@@ -9,20 +9,25 @@ use std::ops::{BitAnd, BitOr, BitXor};
 use std::panic::Location;
 pub use std::sync::atomic::Ordering;
 
-use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
-use crate::op::{ObjectId, OpKind};
+use kernel::record::{ObjectId, OpKind};
+
+use crate::engine::{self, Arm, Object, loom as loom_engine};
+use crate::loom_or_std as loom;
+use crate::session::{self, arm};
 
 /// Orders the operations around it, as [`std::sync::atomic::fence`].
 #[track_caller]
 pub fn fence(order: Ordering) {
     let location = Location::caller();
-    match engine::arm() {
-        Arm::Std | Arm::Threads => std::sync::atomic::fence(order),
+    if let Some(kernel) = session::kernel() {
+        return kernel.fence(order, location);
+    }
+    match arm() {
+        Arm::Std | Arm::Threads | Arm::Sched => std::sync::atomic::fence(order),
         Arm::Loom => {
             let _quiet = loom_engine::quiet();
             loom::sync::atomic::fence(order);
         }
-        Arm::Sched => sched::fence(order, location),
     }
     engine::after(OpKind::Fence, ObjectId::NONE, location);
 }
@@ -49,7 +54,7 @@ macro_rules! atomic {
             #[track_caller]
             pub fn named(name: &'static str, value: $value) -> $name {
                 let std = || std::sync::atomic::$name::new(value);
-                let imp = match engine::arm() {
+                let imp = match arm() {
                     Arm::Std | Arm::Threads => imp::$name::Std(std()),
                     Arm::Sched => imp::$name::Sched(std()),
                     Arm::Loom => imp::$name::Loom(loom_engine::Probed::new(loom::sync::atomic::$name::new(value))),
@@ -68,18 +73,18 @@ macro_rules! atomic {
             }
 
             fn load_at(&self, order: Ordering, location: &'static Location<'static>) -> $value {
-                let admitted = self.object.admits(location);
+                if let imp::$name::Sched(atomic) = &self.imp {
+                    if let Some(kernel) = self.object.kernel(location) {
+                        kernel.atomic_load(self.object.id(), order, location);
+                    }
+                    return atomic.load(STORED);
+                }
+                self.object.admits(location);
                 let value = match &self.imp {
-                    imp::$name::Std(atomic) => atomic.load(order),
+                    imp::$name::Std(atomic) | imp::$name::Sched(atomic) => atomic.load(order),
                     imp::$name::Loom(atomic) => {
                         let _quiet = loom_engine::quiet();
                         atomic.read(|atomic| atomic.load(order))
-                    }
-                    imp::$name::Sched(atomic) => {
-                        if admitted {
-                            sched::atomic_load(self.object.id(), order, location);
-                        }
-                        atomic.load(STORED)
                     }
                 };
                 engine::after(OpKind::Load, self.object.id(), location);
@@ -97,18 +102,18 @@ macro_rules! atomic {
             }
 
             fn store_at(&self, value: $value, order: Ordering, location: &'static Location<'static>) {
-                let admitted = self.object.admits(location);
+                if let imp::$name::Sched(atomic) = &self.imp {
+                    if let Some(kernel) = self.object.kernel(location) {
+                        kernel.atomic_store(self.object.id(), order, location);
+                    }
+                    return atomic.store(value, STORED);
+                }
+                self.object.admits(location);
                 match &self.imp {
-                    imp::$name::Std(atomic) => atomic.store(value, order),
+                    imp::$name::Std(atomic) | imp::$name::Sched(atomic) => atomic.store(value, order),
                     imp::$name::Loom(atomic) => {
                         let _quiet = loom_engine::quiet();
                         atomic.write(|atomic| atomic.store(value, order));
-                    }
-                    imp::$name::Sched(atomic) => {
-                        if admitted {
-                            sched::atomic_store(self.object.id(), order, location);
-                        }
-                        atomic.store(value, STORED);
                     }
                 }
                 engine::after(OpKind::Store, self.object.id(), location);
@@ -140,9 +145,20 @@ macro_rules! atomic {
                 failure: Ordering,
             ) -> Result<$value, $value> {
                 let location = Location::caller();
-                let admitted = self.object.admits(location);
+                if let imp::$name::Sched(atomic) = &self.imp {
+                    if let Some(kernel) = self.object.kernel(location) {
+                        kernel.atomic_exchange(self.object.id(), OpKind::Rmw, location, || {
+                            let written = atomic.load(STORED) == current;
+                            if written { Ok(success) } else { Err(failure) }
+                        });
+                    }
+                    return atomic.compare_exchange(current, new, STORED, STORED);
+                }
+                self.object.admits(location);
                 let result = match &self.imp {
-                    imp::$name::Std(atomic) => atomic.compare_exchange(current, new, success, failure),
+                    imp::$name::Std(atomic) | imp::$name::Sched(atomic) => {
+                        atomic.compare_exchange(current, new, success, failure)
+                    }
                     imp::$name::Loom(atomic) => {
                         let _quiet = loom_engine::quiet();
                         let result = atomic.write(|atomic| atomic.compare_exchange(current, new, success, failure));
@@ -150,15 +166,6 @@ macro_rules! atomic {
                             loom_engine::has_changed_something();
                         }
                         result
-                    }
-                    imp::$name::Sched(atomic) => {
-                        if admitted {
-                            sched::atomic_exchange(self.object.id(), OpKind::Rmw, location, || {
-                                let written = atomic.load(STORED) == current;
-                                if written { Ok(success) } else { Err(failure) }
-                            });
-                        }
-                        atomic.compare_exchange(current, new, STORED, STORED)
                     }
                 };
                 engine::after(OpKind::Rmw, self.object.id(), location);
@@ -203,21 +210,21 @@ macro_rules! atomic {
                 std: impl Fn(&std::sync::atomic::$name, Ordering) -> $value,
                 loom: impl Fn(&loom::sync::atomic::$name, Ordering) -> $value,
             ) -> $value {
-                let admitted = self.object.admits(location);
+                if let imp::$name::Sched(atomic) = &self.imp {
+                    if let Some(kernel) = self.object.kernel(location) {
+                        kernel.atomic_rmw(self.object.id(), OpKind::Rmw, order, location);
+                    }
+                    let before = atomic.load(STORED);
+                    atomic.store(plain(before), STORED);
+                    return before;
+                }
+                self.object.admits(location);
                 let value = match &self.imp {
-                    imp::$name::Std(atomic) => std(atomic, order),
+                    imp::$name::Std(atomic) | imp::$name::Sched(atomic) => std(atomic, order),
                     imp::$name::Loom(atomic) => {
                         let _quiet = loom_engine::quiet();
                         loom_engine::has_changed_something();
                         atomic.write(|atomic| loom(atomic, order))
-                    }
-                    imp::$name::Sched(atomic) => {
-                        if admitted {
-                            sched::atomic_rmw(self.object.id(), OpKind::Rmw, order, location);
-                        }
-                        let before = atomic.load(STORED);
-                        atomic.store(plain(before), STORED);
-                        before
                     }
                 };
                 engine::after(OpKind::Rmw, self.object.id(), location);
@@ -292,7 +299,7 @@ mod imp {
                 pub(super) enum $name {
                     Std(std::sync::atomic::$name),
                     Sched(std::sync::atomic::$name),
-                    Loom(Probed<loom::sync::atomic::$name>),
+                    Loom(Probed<crate::loom_or_std::sync::atomic::$name>),
                 }
             )+
         };

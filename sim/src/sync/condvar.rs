@@ -4,11 +4,15 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
+use kernel::record::{Op, OpKind};
+use kernel::sync::condvar::{Notify, Waited};
+
 use super::clean;
 use super::mutex::{Inner, MutexGuard};
-use crate::engine::sched::{Notify, Waited};
-use crate::engine::{self, Arm, Object, loom as loom_engine, sched, threads};
-use crate::op::{Op, OpKind};
+use crate::engine::{self, Arm, Object, loom as loom_engine, threads};
+use crate::loom_or_std as loom;
+use crate::session::arm;
+use crate::time::as_ns;
 
 /// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
 /// scheduled engine draws it, loom takes the one that has waited longest. Neither wakes without cause.
@@ -57,7 +61,7 @@ impl Condvar {
     /// Nobody waits; tables and deadlock reports call it `name`.
     #[track_caller]
     pub fn named(name: &'static str) -> Condvar {
-        let imp = match engine::arm() {
+        let imp = match arm() {
             Arm::Std | Arm::Threads => Imp::Std(std::sync::Condvar::new()),
             Arm::Sched => Imp::Sched,
             Arm::Loom => Imp::Loom(loom::sync::Condvar::new()),
@@ -74,7 +78,9 @@ impl Condvar {
             (Imp::Sched, storage) => {
                 never_while_unwinding();
                 drop(storage);
-                sched::wait(self.object.id(), guard.mutex.object.id(), location);
+                if let Some(kernel) = self.object.kernel_if_current() {
+                    kernel.wait(self.object.id(), guard.mutex.object.id(), None, location);
+                }
                 guard.mutex.retake()
             }
             (Imp::Std(condvar), Inner::Std(inner)) => Inner::Std(clean(condvar.wait(inner))),
@@ -117,13 +123,16 @@ impl Condvar {
             (Imp::Sched, storage) => {
                 never_while_unwinding();
                 drop(storage);
-                let timeout_ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-                let waited = sched::wait_until(self.object.id(), guard.mutex.object.id(), Some(timeout_ns), location);
+                let timeout_ns = as_ns(timeout);
+                let waited = self
+                    .object
+                    .kernel_if_current()
+                    .map(|kernel| kernel.wait(self.object.id(), guard.mutex.object.id(), Some(timeout_ns), location));
                 guard.inner = guard.mutex.retake();
-                waited != Waited::Notified
+                waited != Some(Waited::Notified)
             }
             (Imp::Std(condvar), Inner::Std(inner)) => {
-                let timeout = if engine::arm() == Arm::Threads { threads::wall(timeout) } else { timeout };
+                let timeout = if arm() == Arm::Threads { threads::wall(timeout) } else { timeout };
                 let (inner, result) = clean(condvar.wait_timeout(inner, timeout));
                 guard.inner = Inner::Std(inner);
                 result.timed_out()
@@ -144,8 +153,14 @@ impl Condvar {
     /// a panic unwinds its task, under the scheduled engine.
     #[track_caller]
     pub(super) fn notify_late(&self) {
-        if self.object.is_current() && matches!(self.imp, Imp::Sched) {
-            sched::notify_late(self.object.id(), Location::caller());
+        if let Some(kernel) = self.object.kernel_if_current() {
+            kernel.notify_late(self.object.id(), Location::caller());
+        }
+    }
+
+    fn notify(&self, how: Notify, location: &'static Location<'static>) {
+        if let Some(kernel) = self.object.kernel_if_current() {
+            kernel.notify(self.object.id(), how, location);
         }
     }
 
@@ -153,11 +168,10 @@ impl Condvar {
     #[track_caller]
     pub fn notify_one(&self) {
         let location = Location::caller();
-        let admitted = self.object.admits(location);
+        self.object.admits(location);
         match &self.imp {
             Imp::Std(condvar) => condvar.notify_one(),
-            Imp::Sched if admitted => sched::notify(self.object.id(), Notify::One, location),
-            Imp::Sched => {}
+            Imp::Sched => self.notify(Notify::One, location),
             Imp::Loom(condvar) => {
                 let _quiet = loom_engine::quiet();
                 condvar.notify_one();
@@ -170,11 +184,10 @@ impl Condvar {
     #[track_caller]
     pub fn notify_all(&self) {
         let location = Location::caller();
-        let admitted = self.object.admits(location);
+        self.object.admits(location);
         match &self.imp {
             Imp::Std(condvar) => condvar.notify_all(),
-            Imp::Sched if admitted => sched::notify(self.object.id(), Notify::All, location),
-            Imp::Sched => {}
+            Imp::Sched => self.notify(Notify::All, location),
             Imp::Loom(condvar) => {
                 let _quiet = loom_engine::quiet();
                 condvar.notify_all();

@@ -13,12 +13,14 @@ pub mod mpsc;
 mod mutex;
 mod once;
 mod rwlock;
+mod storage;
 
 pub use arc::{Arc, Weak};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::{Once, OnceLock};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub(crate) use storage::Storage;
 
 /// A lock of std, poisoned or not: a panic in a task is a finding and ends the run.
 fn clean<G>(result: Result<G, std::sync::PoisonError<G>>) -> G {

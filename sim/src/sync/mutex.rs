@@ -4,11 +4,15 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
+use kernel::record::{Op, OpKind};
+use kernel::sync::lock::Mode;
+
+use super::storage::{Storage, Writing};
 use super::{clean, locked_while_unwinding};
 use crate::engine::loom::Poison;
-use crate::engine::sched::LockMode;
-use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
-use crate::op::{Op, OpKind};
+use crate::engine::{self, Arm, Object, loom as loom_engine};
+use crate::loom_or_std as loom;
+use crate::session::arm;
 
 /// Mutual exclusion, as [`std::sync::Mutex`], never poisoned.
 pub struct Mutex<T> {
@@ -17,9 +21,8 @@ pub struct Mutex<T> {
 }
 
 enum Imp<T> {
-    /// Plain std, and the storage of the scheduled engine, which is never contended.
     Std(std::sync::Mutex<T>),
-    Sched(std::sync::Mutex<T>),
+    Sched(Storage<T>),
     Loom(loom::sync::Mutex<T>, Poison),
 }
 
@@ -33,7 +36,7 @@ pub struct MutexGuard<'a, T> {
 
 pub(super) enum Inner<'a, T> {
     Std(std::sync::MutexGuard<'a, T>),
-    Sched(std::sync::MutexGuard<'a, T>),
+    Sched(Writing<'a, T>),
     Loom(loom::sync::MutexGuard<'a, T>),
     /// Given back already, or by a condition variable for the time of a wait.
     Released,
@@ -49,9 +52,9 @@ impl<T> Mutex<T> {
     /// A free lock that tables and deadlock reports call `name`.
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> Mutex<T> {
-        let imp = match engine::arm() {
+        let imp = match arm() {
             Arm::Std | Arm::Threads => Imp::Std(std::sync::Mutex::new(value)),
-            Arm::Sched => Imp::Sched(std::sync::Mutex::new(value)),
+            Arm::Sched => Imp::Sched(Storage::new(value)),
             Arm::Loom => Imp::Loom(loom::sync::Mutex::new(value), Poison::default()),
         };
         Mutex { object: Object::new(name), imp }
@@ -66,12 +69,26 @@ impl<T> Mutex<T> {
             Imp::Std(mutex) if self.object.is_plain() => {
                 MutexGuard { mutex: self, inner: Inner::Std(clean(mutex.lock())), location }
             }
+            Imp::Sched(storage) => self.lock_scheduled(storage, location),
             _ => self.lock_at(location),
         }
     }
 
+    fn lock_scheduled<'a>(
+        &'a self,
+        storage: &'a Storage<T>,
+        location: &'static Location<'static>,
+    ) -> MutexGuard<'a, T> {
+        if let Some(kernel) = self.object.kernel(location) {
+            kernel.lock(self.object.id(), Mode::Exclusive, OpKind::Lock, location);
+        } else {
+            locked_while_unwinding();
+        }
+        MutexGuard { mutex: self, inner: Inner::Sched(storage.write()), location }
+    }
+
     fn lock_at(&self, location: &'static Location<'static>) -> MutexGuard<'_, T> {
-        let admitted = self.object.admits(location);
+        self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(mutex) => Inner::Std(clean(mutex.lock())),
             Imp::Loom(mutex, poison) => {
@@ -80,12 +97,7 @@ impl<T> Mutex<T> {
                 loom_engine::asks(op, loom_engine::Need::Lock);
                 Inner::Loom(lock_of_loom(mutex))
             }
-            Imp::Sched(mutex) => {
-                if admitted {
-                    sched::lock(self.object.id(), LockMode::Exclusive, OpKind::Lock, location);
-                }
-                Inner::Sched(self.storage(mutex))
-            }
+            Imp::Sched(storage) => return self.lock_scheduled(storage, location),
         };
         engine::after(OpKind::Lock, self.object.id(), location);
         MutexGuard { mutex: self, inner, location }
@@ -95,7 +107,10 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let location = Location::caller();
-        let admitted = self.object.admits(location);
+        let kernel = self.object.kernel_if_current();
+        if kernel.is_none() {
+            self.object.admits(location);
+        }
         let inner = match &self.imp {
             Imp::Std(mutex) => match mutex.try_lock() {
                 Ok(guard) => Some(Inner::Std(guard)),
@@ -111,12 +126,12 @@ impl<T> Mutex<T> {
                 }
                 taken
             }
-            Imp::Sched(mutex) => {
-                let tried = || sched::try_lock(self.object.id(), LockMode::Exclusive, OpKind::TryLock, location);
-                match admitted.then(tried).flatten() {
+            Imp::Sched(storage) => {
+                let kernel = kernel?;
+                match kernel.try_lock(self.object.id(), Mode::Exclusive, OpKind::TryLock, location) {
                     Some(false) => None,
-                    Some(true) => Some(Inner::Sched(self.storage(mutex))),
-                    None => mutex.try_lock().ok().map(Inner::Sched),
+                    Some(true) => Some(Inner::Sched(storage.write())),
+                    None => storage.try_write().map(Inner::Sched),
                 }
             }
         };
@@ -127,7 +142,8 @@ impl<T> Mutex<T> {
     /// The value, without locking: a mutable borrow proves that nobody holds the lock.
     pub fn get_mut(&mut self) -> &mut T {
         match &mut self.imp {
-            Imp::Std(mutex) | Imp::Sched(mutex) => clean(mutex.get_mut()),
+            Imp::Std(mutex) => clean(mutex.get_mut()),
+            Imp::Sched(storage) => storage.get_mut(),
             Imp::Loom(mutex, _) => clean(mutex.get_mut()),
         }
     }
@@ -135,7 +151,8 @@ impl<T> Mutex<T> {
     /// The value.
     pub fn into_inner(self) -> T {
         match self.imp {
-            Imp::Std(mutex) | Imp::Sched(mutex) => clean(mutex.into_inner()),
+            Imp::Std(mutex) => clean(mutex.into_inner()),
+            Imp::Sched(storage) => storage.into_inner(),
             Imp::Loom(mutex, _) => clean(mutex.into_inner()),
         }
     }
@@ -145,18 +162,10 @@ impl<T> Mutex<T> {
         matches!(self.imp, Imp::Std(_))
     }
 
-    fn storage<'a>(&self, mutex: &'a std::sync::Mutex<T>) -> std::sync::MutexGuard<'a, T> {
-        match mutex.try_lock() {
-            Ok(guard) => guard,
-            Err(std::sync::TryLockError::Poisoned(guard)) => guard.into_inner(),
-            Err(std::sync::TryLockError::WouldBlock) => locked_while_unwinding(),
-        }
-    }
-
     /// Takes the storage again after a condition variable has given the lock back to this task.
     pub(super) fn retake(&self) -> Inner<'_, T> {
         match &self.imp {
-            Imp::Sched(mutex) => Inner::Sched(self.storage(mutex)),
+            Imp::Sched(storage) => Inner::Sched(storage.write()),
             Imp::Std(mutex) => Inner::Std(clean(mutex.lock())),
             Imp::Loom(mutex, _) => Inner::Loom(lock_of_loom(mutex)),
         }
@@ -203,7 +212,8 @@ impl<T> Deref for MutexGuard<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         match &self.inner {
-            Inner::Std(guard) | Inner::Sched(guard) => guard,
+            Inner::Std(guard) => guard,
+            Inner::Sched(guard) => guard.get(),
             Inner::Loom(guard) => guard,
             Inner::Released => unreachable!("invariant: a guard is released only by its drop or a wait"),
         }
@@ -214,7 +224,8 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.inner {
-            Inner::Std(guard) | Inner::Sched(guard) => guard,
+            Inner::Std(guard) => guard,
+            Inner::Sched(guard) => guard.get_mut(),
             Inner::Loom(guard) => guard,
             Inner::Released => unreachable!("invariant: a guard is released only by its drop or a wait"),
         }
@@ -244,8 +255,8 @@ impl<T> MutexGuard<'_, T> {
                 // The storage goes first: the kernel may let the next holder run at once. A point before the lock is
                 // given back lets a `try_lock` see it held.
                 drop(guard);
-                if self.mutex.object.is_current() {
-                    sched::unlock(self.mutex.object.id(), OpKind::Unlock, self.location);
+                if let Some(kernel) = self.mutex.object.kernel_if_current() {
+                    kernel.unlock(self.mutex.object.id(), OpKind::Unlock, self.location);
                 }
             }
             Inner::Std(guard) => {

@@ -4,11 +4,15 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
+use kernel::record::{Op, OpKind};
+use kernel::sync::lock::Mode;
+
+use super::storage::{Reading, Storage, Writing};
 use super::{clean, locked_while_unwinding};
 use crate::engine::loom::Poison;
-use crate::engine::sched::LockMode;
-use crate::engine::{self, Arm, Object, loom as loom_engine, sched};
-use crate::op::{Op, OpKind};
+use crate::engine::{self, Arm, Object, loom as loom_engine};
+use crate::loom_or_std as loom;
+use crate::session::arm;
 
 /// Many readers or one writer, as [`std::sync::RwLock`], never poisoned.
 pub struct RwLock<T> {
@@ -18,7 +22,7 @@ pub struct RwLock<T> {
 
 enum Imp<T> {
     Std(std::sync::RwLock<T>),
-    Sched(std::sync::RwLock<T>),
+    Sched(Storage<T>),
     Loom(loom::sync::RwLock<T>, Poison),
 }
 
@@ -32,6 +36,7 @@ pub struct RwLockReadGuard<'a, T> {
 
 enum Read<'a, T> {
     Std(std::sync::RwLockReadGuard<'a, T>),
+    Sched(Reading<'a, T>),
     Loom(loom::sync::RwLockReadGuard<'a, T>),
     Released,
 }
@@ -46,6 +51,7 @@ pub struct RwLockWriteGuard<'a, T> {
 
 enum Write<'a, T> {
     Std(std::sync::RwLockWriteGuard<'a, T>),
+    Sched(Writing<'a, T>),
     Loom(loom::sync::RwLockWriteGuard<'a, T>, &'a Poison),
     Released,
 }
@@ -60,9 +66,9 @@ impl<T> RwLock<T> {
     /// A free lock that tables and deadlock reports call `name`.
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> RwLock<T> {
-        let imp = match engine::arm() {
+        let imp = match arm() {
             Arm::Std | Arm::Threads => Imp::Std(std::sync::RwLock::new(value)),
-            Arm::Sched => Imp::Sched(std::sync::RwLock::new(value)),
+            Arm::Sched => Imp::Sched(Storage::new(value)),
             Arm::Loom => Imp::Loom(loom::sync::RwLock::new(value), Poison::default()),
         };
         RwLock { object: Object::new(name), imp }
@@ -72,7 +78,7 @@ impl<T> RwLock<T> {
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         let location = Location::caller();
-        let admitted = self.object.admits(location);
+        self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(lock) => Read::Std(clean(lock.read())),
             Imp::Loom(lock, poison) => {
@@ -81,15 +87,10 @@ impl<T> RwLock<T> {
                 loom_engine::asks(op, loom_engine::Need::Lock);
                 Read::Loom(of_loom(lock, loom::sync::RwLock::try_read, loom::sync::RwLock::read))
             }
-            Imp::Sched(lock) => {
-                if admitted {
-                    sched::lock(self.object.id(), LockMode::Shared, OpKind::ReadLock, location);
-                }
-                match lock.try_read() {
-                    Ok(guard) => Read::Std(guard),
-                    Err(std::sync::TryLockError::Poisoned(guard)) => Read::Std(guard.into_inner()),
-                    Err(std::sync::TryLockError::WouldBlock) => locked_while_unwinding(),
-                }
+            Imp::Sched(storage) => {
+                let Some(kernel) = self.object.kernel_if_current() else { locked_while_unwinding() };
+                kernel.lock(self.object.id(), Mode::Shared, OpKind::ReadLock, location);
+                Read::Sched(storage.read())
             }
         };
         engine::after(OpKind::ReadLock, self.object.id(), location);
@@ -100,7 +101,7 @@ impl<T> RwLock<T> {
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         let location = Location::caller();
-        let admitted = self.object.admits(location);
+        self.object.admits(location);
         let inner = match &self.imp {
             Imp::Std(lock) => Write::Std(clean(lock.write())),
             Imp::Loom(lock, poison) => {
@@ -109,15 +110,10 @@ impl<T> RwLock<T> {
                 loom_engine::asks(op, loom_engine::Need::Lock);
                 Write::Loom(of_loom(lock, loom::sync::RwLock::try_write, loom::sync::RwLock::write), poison)
             }
-            Imp::Sched(lock) => {
-                if admitted {
-                    sched::lock(self.object.id(), LockMode::Exclusive, OpKind::WriteLock, location);
-                }
-                match lock.try_write() {
-                    Ok(guard) => Write::Std(guard),
-                    Err(std::sync::TryLockError::Poisoned(guard)) => Write::Std(guard.into_inner()),
-                    Err(std::sync::TryLockError::WouldBlock) => locked_while_unwinding(),
-                }
+            Imp::Sched(storage) => {
+                let Some(kernel) = self.object.kernel_if_current() else { locked_while_unwinding() };
+                kernel.lock(self.object.id(), Mode::Exclusive, OpKind::WriteLock, location);
+                Write::Sched(storage.write())
             }
         };
         engine::after(OpKind::WriteLock, self.object.id(), location);
@@ -144,6 +140,7 @@ impl<T> Deref for RwLockReadGuard<'_, T> {
     fn deref(&self) -> &T {
         match &self.inner {
             Read::Std(guard) => guard,
+            Read::Sched(guard) => guard.get(),
             Read::Loom(guard) => guard,
             Read::Released => unreachable!("invariant: a guard is released only by its drop"),
         }
@@ -156,6 +153,7 @@ impl<T> Deref for RwLockWriteGuard<'_, T> {
     fn deref(&self) -> &T {
         match &self.inner {
             Write::Std(guard) => guard,
+            Write::Sched(guard) => guard.get(),
             Write::Loom(guard, _) => guard,
             Write::Released => unreachable!("invariant: a guard is released only by its drop"),
         }
@@ -166,6 +164,7 @@ impl<T> DerefMut for RwLockWriteGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         match &mut self.inner {
             Write::Std(guard) => guard,
+            Write::Sched(guard) => guard.get_mut(),
             Write::Loom(guard, _) => guard,
             Write::Released => unreachable!("invariant: a guard is released only by its drop"),
         }
@@ -190,8 +189,8 @@ fn of_loom<'a, T, G, E>(
 }
 
 fn gave_back(object: Object, location: &'static Location<'static>) {
-    if object.is_current() && engine::arm() == Arm::Sched {
-        sched::unlock(object.id(), OpKind::RwUnlock, location);
+    if let Some(kernel) = object.kernel_if_current() {
+        kernel.unlock(object.id(), OpKind::RwUnlock, location);
     }
     engine::after(OpKind::RwUnlock, object.id(), location);
 }

@@ -1,14 +1,14 @@
 //! What the tests of the simulated network share: a search, two hosts, and a program for each.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use sim::net::{Host, Network, TcpListener, TcpStream};
-use sim::time::Duration;
-use sim::{Check, Limits};
+use lastref::net::{Host, Network, TcpListener, TcpStream};
+use lastref::time::Duration;
+use lastref::{Check, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The clock of a network runs no further ahead of what is ready than a turn of the wire or two.
 pub(crate) fn check() -> Check {
-    Check::new("net").limits(Limits { drift: Duration::from_millis(5), ..Limits::default() })
+    Check::new("net").limits(Limits { timer_slack: Duration::from_millis(5), ..Limits::default() })
 }
 
 pub(crate) fn explore(schedules: u64, body: impl Fn() + Send + Sync + 'static) {

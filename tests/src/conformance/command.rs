@@ -4,9 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use lastref::seed::{Purpose, Stream};
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use sim::seed::{Purpose, Stream};
 
 use super::deviation::{self, Comparison, Deviation, Difference, Verdict, difference, is_listed};
 use super::recorded::{self, Recorded};

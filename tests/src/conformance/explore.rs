@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lastref::explore::{Budget, Case, CaseName, Cell, Engine, Hunt, LoomBudget, Quiet, StrategyName, Verdict};
 use proptest::strategy::Just;
-use sim::explore::{Budget, Case, CaseName, Cell, Engine, Hunt, LoomBudget, Quiet, StrategyName, Verdict};
 
 use super::{Error, FIXED, Outcome, Subject};
 
@@ -111,7 +111,7 @@ pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -
             Verdict::Clean => {}
             Verdict::Violation(failure) if variant != FIXED => {
                 let outcome = agreed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                return Ok(Closest { agrees: false, outcome, broken: Some(failure.property) });
+                return Ok(Closest { agrees: false, outcome, broken: Some(failure.violation.property) });
             }
             Verdict::Violation(failure) => return Err(Error::Model(failure.to_string())),
             other => return Err(Error::Model(format!("{other:?}"))),

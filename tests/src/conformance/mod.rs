@@ -25,10 +25,10 @@ use std::fmt::{Debug, Display};
 use std::path::Path;
 use std::str::FromStr;
 
+use lastref::Limits;
 use proptest::strategy::BoxedStrategy;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sim::Limits;
 
 pub use explore::Seen;
 

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use lastref::explore::{Case, Engine, Origin, StrategyName};
+use lastref::replay::Token;
 use scenarios::{Expect, Scenario, cli};
 use serde_json::Value;
-use sim::explore::{Case, Engine, Origin, StrategyName};
-use sim::replay::Token;
 
 use super::CEILING;
 use super::dice::Dice;

@@ -7,10 +7,10 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use lastref::explore::Engine;
+use lastref::replay::Token;
 use scenarios::cli::{self, Answer, Exit};
 use serde_json::Value;
-use sim::explore::Engine;
-use sim::replay::Token;
 
 use super::CEILING;
 use super::corpus::words;

@@ -14,8 +14,8 @@ mod mutate;
 
 use std::time::Duration;
 
+use lastref::replay::ShrinkLimits;
 use scenarios::cli::Ceiling;
-use sim::replay::ShrinkLimits;
 
 pub use corpus::{Corpus, CorpusError};
 pub use input::{Input, Kind};

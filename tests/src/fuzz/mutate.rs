@@ -96,7 +96,8 @@ fn list(dice: &mut Dice, items: &mut Vec<Value>, other: Value) {
         0 if !items.is_empty() => drop(items.remove(at)),
         1 if !items.is_empty() => items.insert(at, items[at].clone()),
         2 if !items.is_empty() => {
-            let times = *dice.pick(&[3, 20, 5_000]);
+            // A list of long lists of long lists would take all memory before it is an input.
+            let times = (*dice.pick(&[3, 20, 5_000])).min(VALUES_MAX / count(&items[at])).max(1);
             *items = std::iter::repeat_n(items[at].clone(), times).collect();
         }
         3 => items.reverse(),
@@ -116,6 +117,18 @@ fn keys(dice: &mut Dice, fields: &mut Map<String, Value>, other: Value) {
             fields.insert(name.to_uppercase(), moved);
         }
         _ => drop(fields.insert(name, deep(dice.below(300)))),
+    }
+}
+
+/// The most values that one mutation makes.
+const VALUES_MAX: usize = 100_000;
+
+/// The number of values in a value, itself included.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        _ => 0,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sim::net::{Config, Frames, Host, Network, Task, TcpListener, simulate};
-use sim::property::sometimes;
-use sim::time::{Duration, sleep};
+use lastref::net::{Config, Decoder, Host, Network, Task, TcpListener, simulate};
+use lastref::property::sometimes;
+use lastref::time::{Duration, sleep};
 
 use super::carrier::Carrier;
 use super::client;
@@ -25,7 +25,7 @@ pub(super) const CLIENTS: [&str; 6] = ["client.0", "client.1", "client.2", "clie
 /// If the plan has more clients than there are hosts for.
 pub fn run(variant: Variant, plan: &NetPlan) {
     let Some(names) = CLIENTS.get(..plan.base.clients.len()) else {
-        sim::bug!("a plan has more than {} clients", CLIENTS.len())
+        lastref::bug!("a plan has more than {} clients", CLIENTS.len())
     };
     let config = Config {
         hosts: std::iter::once("server").chain(names.iter().copied()).collect(),
@@ -33,7 +33,7 @@ pub fn run(variant: Variant, plan: &NetPlan) {
         short: plan.base.short,
         backlog: plan.backlog as usize,
         window: plan.socket_bytes as usize,
-        frames: Frames::Own(Http::of),
+        decoder: Decoder::Own(Http::of),
         faults: plan.faults.clone(),
         ..Config::default()
     };

@@ -12,9 +12,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sim::net::{Host, Task, TcpListener, TcpStream, block_on};
-use sim::property::sometimes;
-use sim::thread::JoinHandle;
+use lastref::net::{Host, Task, TcpListener, TcpStream, block_on};
+use lastref::property::sometimes;
+use lastref::thread::JoinHandle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
 use super::text::{self, Decoder};

@@ -6,10 +6,10 @@
 
 use std::net::SocketAddr;
 
-use sim::ledger::{Tag, deliver};
-use sim::net::{TcpStream, sleep, timeout};
-use sim::property::{always, sometimes};
-use sim::time::Duration;
+use lastref::ledger::{Tag, deliver};
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::property::{always, sometimes};
+use lastref::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::carrier::visit;

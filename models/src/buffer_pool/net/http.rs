@@ -3,7 +3,7 @@
 //! A frame is a head, a whole body, or a chunk with its line. A request begins with its head; an answer ends with its
 //! body, or with its head if that promises none. What is no HTTP is one frame up to the last byte that is there.
 
-use sim::net::{End, Protocol, Role};
+use lastref::net::{End, Protocol, Role};
 
 use super::text::HEADERS;
 
@@ -34,7 +34,7 @@ enum Found {
 }
 
 impl Http {
-    /// For [`sim::net::Frames::Own`].
+    /// For [`lastref::net::Decoder::Own`].
     pub(super) fn of(end: End) -> Box<dyn Protocol> {
         Box::new(Http { end, expects: Expects::Head, found: Found::Nothing })
     }

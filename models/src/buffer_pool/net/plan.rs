@@ -1,10 +1,10 @@
 //! What a network does to an engine and its clients in one run, as plain data.
 
+use lastref::net::{Config, Fault, FaultKind};
+use lastref::plan::{BadPlan, List, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::net::{Config, Fault, FaultKind};
-use sim::plan::{BadPlan, List, Part, field};
 
 use crate::buffer_pool::plan::Plan;
 
@@ -42,7 +42,7 @@ pub enum Event {
 /// As many clients as there are hosts for them.
 const CLIENTS_MAX: usize = super::bench::CLIENTS.len();
 
-sim::bounds!(NetPlan {
+lastref::bounds!(NetPlan {
     base: Base,
     latency_ms: Config::LATENCY_MS,
     socket_bytes: Config::SOCKET_BYTES,
@@ -55,14 +55,14 @@ sim::bounds!(NetPlan {
 /// The bounds of a plan whose clients have hosts of their own.
 struct Base;
 
-impl sim::plan::Bound<Plan> for Base {
+impl lastref::plan::Bound<Plan> for Base {
     fn check(&self, base: &Plan) -> Result<(), BadPlan> {
-        sim::plan::Plan::check(base)?;
+        lastref::plan::Plan::check(base)?;
         field("clients", &base.clients, &List(1..=CLIENTS_MAX, Part))
     }
 }
 
-impl sim::plan::Plan for Event {
+impl lastref::plan::Plan for Event {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Event::Pause(ms) => field("Pause", ms, &(0..=1_000)),
@@ -93,7 +93,9 @@ impl NetPlan {
     pub(super) fn is_calm(&self) -> bool {
         let silence = self.faults.iter().try_fold(0_u32, |silence, fault| match fault.kind {
             FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => silence.checked_add(ms),
-            FaultKind::Reset | FaultKind::Finish | FaultKind::Cut | FaultKind::Refuse | FaultKind::Hang => None,
+            FaultKind::Reset | FaultKind::HalfClose | FaultKind::Blackhole | FaultKind::Refuse | FaultKind::Hang => {
+                None
+            }
         });
         let is_up = self.events.iter().all(|event| matches!(event, Event::Pause(_)));
         silence.is_some_and(|ms| ms <= CALM_MS) && is_up && self.backlog as usize >= self.base.clients.len()

@@ -8,7 +8,7 @@
 //! Lengths on the wire are lengths in records times [`RECORD`]. Whoever reads a record knows whose it is without
 //! knowing where it came from, which a single byte could not tell.
 
-use sim::ledger::Tag;
+use lastref::ledger::Tag;
 
 use crate::buffer_pool::octet::{Octet, Part};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sim::net::{Config, Frames, Host, Network, Task, TcpListener, simulate, thread_on};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, sleep};
+use lastref::net::{Config, Decoder, Host, Network, Task, TcpListener, simulate, thread_on};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
 
 use super::client;
 use super::dialer::Endpoint;
@@ -35,7 +35,7 @@ pub fn run(variant: Variant, plan: &NetPlan) {
         short: plan.short,
         backlog: plan.backlog as usize,
         window: plan.window as usize,
-        frames: Frames::Own(wire::Sp::of),
+        decoder: Decoder::Own(wire::Sp::of),
         faults: plan.faults.clone(),
         ..Config::default()
     };
@@ -139,7 +139,7 @@ impl Serving {
                 let endpoint = Arc::new(Endpoint { nng: Arc::clone(&nng), sock, host, protocols });
                 let listener = match bind(host) {
                     Some(listener) => endpoint.listen(listener),
-                    None => sim::bug!("the port of a new host is taken"),
+                    None => lastref::bug!("the port of a new host is taken"),
                 };
                 Serving::Rep { nng, rep, server, listener }
             }

@@ -6,11 +6,11 @@
 
 use std::net::SocketAddr;
 
+use lastref::ledger::{Tag, deliver};
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::property::{always, sometimes};
+use lastref::time::Duration;
 use serde::{Deserialize, Serialize};
-use sim::ledger::{Tag, deliver};
-use sim::net::{TcpStream, sleep, timeout};
-use sim::property::{always, sometimes};
-use sim::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialer::connect;

@@ -23,10 +23,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use sim::ledger::{Owner, Resource};
-use sim::net::{Host, TcpStream};
-use sim::property::sometimes;
-use sim::sync::{Condvar, Mutex, MutexGuard};
+use lastref::ledger::{Owner, Resource};
+use lastref::net::{Host, TcpStream};
+use lastref::property::sometimes;
+use lastref::sync::{Condvar, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::wire;

@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-use sim::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
-use sim::property::sometimes;
-use sim::random;
-use sim::time::Duration;
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::random;
+use lastref::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::conn::Conn;

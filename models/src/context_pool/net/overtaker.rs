@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
+use lastref::ledger::{self, Owner, Tag};
+use lastref::net::thread_on;
+use lastref::property::{always, sometimes};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
 use serde::{Deserialize, Serialize};
-use sim::ledger::{self, Owner, Tag};
-use sim::net::thread_on;
-use sim::property::{always, sometimes};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, sleep};
 
 use crate::context_pool::aio::{Aio, Timeout};
 use crate::context_pool::context::Ctx;

@@ -6,10 +6,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
-use sim::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
-use sim::property::sometimes;
-use sim::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialer::greet;

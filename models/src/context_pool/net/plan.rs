@@ -1,10 +1,10 @@
 //! What clients, servers and the world do on a network, and what happens to connections: plain data.
 
+use lastref::net::{Config, Fault, FaultKind};
+use lastref::plan::{BadPlan, List, Maybe, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::Strategy;
 use serde::{Deserialize, Serialize};
-use sim::net::{Config, Fault, FaultKind};
-use sim::plan::{BadPlan, List, Maybe, Part, field};
 
 use super::client::Step;
 use super::overtaker::Attempt;
@@ -100,7 +100,7 @@ pub struct NetPlan {
 
 const PAUSE_MS_MAX: u64 = 1_000;
 
-sim::bounds!(NetPlan {
+lastref::bounds!(NetPlan {
     latency_ms: Config::LATENCY_MS,
     short: Part,
     window: Config::SOCKET_BYTES,
@@ -118,7 +118,7 @@ sim::bounds!(NetPlan {
     hurried: Part,
 });
 
-impl sim::plan::Plan for Replier {
+impl lastref::plan::Plan for Replier {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Replier::Rep { contexts, works_ms } => {
@@ -133,7 +133,7 @@ impl sim::plan::Plan for Replier {
     }
 }
 
-impl sim::plan::Plan for Event {
+impl lastref::plan::Plan for Event {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Event::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
@@ -142,9 +142,9 @@ impl sim::plan::Plan for Event {
     }
 }
 
-impl sim::plan::Plan for Greeting {}
+impl lastref::plan::Plan for Greeting {}
 
-impl sim::plan::Plan for Habit {
+impl lastref::plan::Plan for Habit {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Habit::Again(times) => field("Again", times, &(0..=4)),
@@ -155,7 +155,7 @@ impl sim::plan::Plan for Habit {
     }
 }
 
-impl sim::plan::Plan for Step {
+impl lastref::plan::Plan for Step {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Step::Ask { requests, hops } => {
@@ -168,7 +168,7 @@ impl sim::plan::Plan for Step {
     }
 }
 
-sim::bounds!(Attempt {
+lastref::bounds!(Attempt {
     send: 0..=PAUSE_MS_MAX,
     recv: 0..=PAUSE_MS_MAX,
     cancel: Maybe(0..=PAUSE_MS_MAX),

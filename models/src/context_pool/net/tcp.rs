@@ -14,9 +14,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use sim::ledger::{Owner, Resource};
-use sim::property::sometimes;
-use sim::sync::{Mutex, MutexGuard};
+use lastref::ledger::{Owner, Resource};
+use lastref::property::sometimes;
+use lastref::sync::{Mutex, MutexGuard};
 
 use super::conn::{Conn, Iov};
 use super::wire;

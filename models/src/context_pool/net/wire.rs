@@ -9,8 +9,8 @@
 //! All numbers are big-endian. Upstream (v1.10.1): `tcptran_pipe_start`, `tcptran_pipe_nego_cb` and
 //! `tcptran_pipe_send_start` in tcp.c; the header is req.c's and rep.c's. The body here is a tag of three words.
 
-use sim::ledger::Tag;
-use sim::net::{End, Protocol, Role};
+use lastref::ledger::Tag;
+use lastref::net::{End, Protocol, Role};
 
 /// Bytes of the greeting, and of the length before a message.
 pub(super) const HEADER: usize = 8;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use sim::net::{Config, Frames, Host, Network, Task, TcpListener, simulate};
-use sim::property::{always_with, sometimes};
-use sim::sync::atomic::Ordering;
-use sim::thread::JoinHandle;
-use sim::time::{Duration, Instant, sleep};
+use lastref::net::{Config, Decoder, Host, Network, Task, TcpListener, simulate};
+use lastref::property::{always_with, sometimes};
+use lastref::sync::atomic::Ordering;
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, Instant, sleep};
 
 use super::frame;
 use super::media_driver::{Desk, MediaDriver};
@@ -39,21 +39,21 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// If the plan has more publishers than there are hosts for, or a window or a stream longer than a term allows.
 pub fn run(variant: Variant, plan: &NetPlan) {
     let Some(publishers) = PUBLISHERS.get(..plan.publishers.len()) else {
-        sim::bug!("a plan has more than {} publishers", PUBLISHERS.len())
+        lastref::bug!("a plan has more than {} publishers", PUBLISHERS.len())
     };
     let mut lives = plan.publishers.iter().flat_map(|publisher| &publisher.lives);
     if lives.any(|life| i64::from(life.frames) > FRAMES_MAX) {
-        sim::bug!("a stream is longer than its term");
+        lastref::bug!("a stream is longer than its term");
     }
     if i64::from(plan.window) * 2 > FRAMES_MAX {
-        sim::bug!("a window is larger than half a term");
+        lastref::bug!("a window is larger than half a term");
     }
     let config = Config {
         hosts: std::iter::once(SUBSCRIBER).chain(publishers.iter().copied()).collect(),
         latency_ms: plan.latency_ms,
         short: true,
         backlog: plan.backlog,
-        frames: Frames::Own(frame::protocol),
+        decoder: Decoder::Own(frame::protocol),
         faults: plan.faults.clone(),
         ..Config::default()
     };
@@ -92,7 +92,7 @@ impl World for Machines<'_> {
     fn start(&mut self, driver: Driver, signals: &Arc<Signals>) {
         let address = self.host.address(PORT);
         let Ok(listener) = self.host.block_on(TcpListener::bind(address)) else {
-            sim::bug!("another socket listens on the channel's port")
+            lastref::bug!("another socket listens on the channel's port")
         };
         let sockets = Sockets::open(self.host, listener);
         let context = Context {
@@ -124,7 +124,7 @@ impl World for Machines<'_> {
 
     fn stop(&mut self) -> Driver {
         self.desk.notes().stop = true;
-        let Some(driver) = self.driver.take() else { sim::bug!("a world is stopped that was never started") };
+        let Some(driver) = self.driver.take() else { lastref::bug!("a world is stopped that was never started") };
         let driver = driver.join();
         self.check_read();
         driver

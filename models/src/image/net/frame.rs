@@ -9,8 +9,8 @@
 
 use std::fmt;
 
-use sim::ledger::Tag;
-use sim::net::{End, Protocol, Role};
+use lastref::ledger::Tag;
+use lastref::net::{End, Protocol, Role};
 
 use crate::image::shm::FRAME_LENGTH;
 

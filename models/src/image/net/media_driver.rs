@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sim::property::{always, sometimes};
-use sim::time::{Duration, Instant, sleep};
+use lastref::property::{always, sometimes};
+use lastref::time::{Duration, Instant, sleep};
 
 use super::frame::{Asks, Frame, Standing};
 use super::publication_image::{Context, PublicationImage, State};

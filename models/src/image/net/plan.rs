@@ -1,10 +1,10 @@
 //! What publishers, their hosts and their connections do in one run, as plain data.
 
+use lastref::net::{Config, Fault, FaultKind};
+use lastref::plan::{BadPlan, List, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::net::{Config, Fault, FaultKind};
-use sim::plan::{BadPlan, List, Part, field};
 
 use crate::image::image_poll::{Action, Poll};
 use crate::image::plan::{After, Handler, Op, PAUSE_MS, Plan, Subscriber};
@@ -91,7 +91,7 @@ pub struct NetPlan {
     pub window: u32,
 }
 
-sim::bounds!(NetPlan {
+lastref::bounds!(NetPlan {
     base: Part,
     publishers: List(1..=PUBLISHERS.len(), Part),
     events: List(0..=16, Part),
@@ -101,8 +101,8 @@ sim::bounds!(NetPlan {
     liveness_ms: 10..=1_000,
     window: 1..=4,
 });
-sim::bounds!(Publisher { lives: List(0..=8, Part) });
-sim::bounds!(Life {
+lastref::bounds!(Publisher { lives: List(0..=8, Part) });
+lastref::bounds!(Life {
     session_id: 0..=63,
     pause_ms: PAUSE_MS,
     frames: 0..=6,
@@ -111,9 +111,9 @@ sim::bounds!(Life {
     ending: Part,
 });
 
-impl sim::plan::Plan for Ending {}
+impl lastref::plan::Plan for Ending {}
 
-impl sim::plan::Plan for Event {
+impl lastref::plan::Plan for Event {
     fn check(&self) -> Result<(), BadPlan> {
         let publisher = 0..=PUBLISHERS.len() - 1;
         match self {

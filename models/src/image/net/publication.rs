@@ -9,9 +9,9 @@
 //! Upstream's times are 100 ms between heartbeats and between SETUPs, 5 s of linger; here a run lasts about a second,
 //! and they are shorter by the same factor.
 
-use sim::ledger::Tag;
-use sim::property::sometimes;
-use sim::time::{Duration, Instant};
+use lastref::ledger::Tag;
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant};
 
 use super::frame::{Asks, Frame, Standing};
 use super::plan::{Ending, Life};

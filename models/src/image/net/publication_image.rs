@@ -10,9 +10,9 @@
 //! upstream: aeron_publication_image.c of 63c11a69, `insert_packet`, `track_rebuild`, `send_pending_status_message` and
 //! `on_time_event`. Times are shorter than upstream's, as in `publication`.
 
-use sim::ledger;
-use sim::property::sometimes;
-use sim::time::{Duration, Instant};
+use lastref::ledger;
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant};
 
 use super::frame::{Asks, Frame, Standing, TERM_LENGTH};
 use super::publication::{offset, payload};

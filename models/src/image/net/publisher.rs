@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sim::net::{TcpStream, sleep, timeout};
-use sim::property::sometimes;
-use sim::time::{Duration, Instant};
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::frame::Frame;

@@ -16,9 +16,9 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use sim::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
-use sim::property::sometimes;
-use sim::time::Duration;
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
 use super::frame::{Asks, Frame};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use sim::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 
 /// A slot of a ring's table of direct descriptors; -1 for none.
 pub type Fd = i32;

@@ -10,9 +10,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::ledger::{Owner, Resource};
-use sim::sync::atomic::{AtomicU32, Ordering};
+use lastref::cell::RaceCell;
+use lastref::ledger::{Owner, Resource};
+use lastref::sync::atomic::{AtomicU32, Ordering};
 
 use super::abi::{Address, Bid, GroupId, KERNEL};
 

@@ -8,7 +8,7 @@
 //!
 //! Closing a descriptor cancels nothing: a request keeps the socket, and completes as if nothing had happened.
 
-use sim::random;
+use lastref::random;
 
 use super::abi::{Cqe, Errno, Fd, RingId, Target, UserData};
 use super::request::{Attempt, Request, Work};

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use sim::cell::RaceCell;
-use sim::sync::atomic::{AtomicU32, Ordering};
+use lastref::cell::RaceCell;
+use lastref::sync::atomic::{AtomicU32, Ordering};
 
 use super::abi::Cqe;
 

@@ -6,7 +6,7 @@
 //! (task work). So the newest takes what there is; the others find what it left, no buffer (-ENOBUFS), or nothing: then
 //! they wait again, a multishot at its place, a single shot as the newest.
 
-use sim::random;
+use lastref::random;
 
 use super::abi::{Cqe, Errno, held_by_send};
 use super::request::{Attempt, Request, Work};

@@ -4,7 +4,7 @@
 //! resource of the ledger: it is in a buffer ring, in the hands of the connection, or being sent from, and passes to
 //! the connection at the moment at which the kernel posts the completion that says so.
 
-use sim::ledger::{Owner, Resource};
+use lastref::ledger::{Owner, Resource};
 
 use super::abi::{Address, Bid, Iov, KERNEL, Octet, RingId, held_by_conn};
 

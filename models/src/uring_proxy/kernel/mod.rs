@@ -59,9 +59,9 @@ mod uring;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::net::{Host, thread_on};
-use sim::sync::{Condvar, Mutex, MutexGuard};
-use sim::thread::JoinHandle;
+use lastref::net::{Host, thread_on};
+use lastref::sync::{Condvar, Mutex, MutexGuard};
+use lastref::thread::JoinHandle;
 
 pub use buf_ring::{Buf, BufRing};
 use state::State;

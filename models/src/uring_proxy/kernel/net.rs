@@ -12,9 +12,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sim::net::TcpListener;
-use sim::property::always;
-use sim::random;
+use lastref::net::TcpListener;
+use lastref::property::always;
+use lastref::random;
 
 use super::Kernel;
 use super::abi::{Errno, ListenerId, Octet, RingId};

@@ -8,9 +8,9 @@
 //! these are full and more than one byte is left, it maps once more, what that takes, and both are one completion. One
 //! that has mapped the last buffer, if only when it was armed, ends with its next completion, multishot or not.
 
-use sim::ledger::Owner;
-use sim::property::sometimes;
-use sim::random;
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
+use lastref::random;
 
 use super::abi::{Cqe, Errno, GroupId, RingId, held_by_group};
 use super::request::{Attempt, Request, Work};
@@ -37,7 +37,7 @@ struct Filled {
 impl State {
     pub(super) fn receive(&mut self, request: &mut Request) -> Attempt {
         let Work::Recv { group, multishot, bundle, .. } = request.work else {
-            sim::bug!("a request that receives is not a receive");
+            lastref::bug!("a request that receives is not a receive");
         };
         // How much is left, as the receive before has told: more than one byte, or nothing.
         let mut left = None;
@@ -107,7 +107,7 @@ impl State {
             Some(_) => u32::MAX,
         };
         let Some(group) = self.rings[ring].group(group) else {
-            sim::bug!("a buffer was taken from a group that is gone")
+            lastref::bug!("a buffer was taken from a group that is gone")
         };
         let available = group.available();
         let mut mapped = Mapped { lens: Vec::new(), is_partial: false, is_last: false };
@@ -133,7 +133,9 @@ impl State {
 
     fn fill_one(&mut self, request: &Request, id: GroupId, unread: u32) -> Filled {
         let (ring, holder) = (request.ring, held_by_group(id));
-        let Some(group) = self.rings[ring].group(id) else { sim::bug!("a buffer was taken from a group that is gone") };
+        let Some(group) = self.rings[ring].group(id) else {
+            lastref::bug!("a buffer was taken from a group that is gone")
+        };
         let mut buf = group.peek(0);
         let res = buf.len.min(unread);
         let mut flags = Cqe::with_buffer(buf.bid);

@@ -14,7 +14,7 @@ use super::state::State;
 impl State {
     pub(super) fn send(&mut self, request: &mut Request) -> Attempt {
         let Request { ring, fd, endpoint, work: Work::Send(send), .. } = request else {
-            sim::bug!("a request that sends is not a send");
+            lastref::bug!("a request that sends is not a send");
         };
         if let Some((id, bundle)) = send.select.take() {
             let Some(group) = self.rings[*ring].group(id) else { return Attempt::Over(Errno::Noent.res(), 0) };
@@ -68,7 +68,7 @@ impl State {
     /// Ends a send with this result: a cancelled one too.
     pub(super) fn send_over(&mut self, request: &mut Request, res: i32) -> Attempt {
         let Request { ring, fd, work: Work::Send(send), .. } = request else {
-            sim::bug!("a request that sends is not a send");
+            lastref::bug!("a request that sends is not a send");
         };
         let mut flags = match send.held.first() {
             Some(first) if send.is_selected => Cqe::with_buffer(*first),

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sim::ledger::Resource;
-use sim::property::sometimes;
-use sim::sync::Condvar;
+use lastref::ledger::Resource;
+use lastref::property::sometimes;
+use lastref::sync::Condvar;
 
 use super::abi::{Cqe, Errno, Fd, GroupId, KERNEL, ListenerId, Octet, RingId, Sqe, UserData};
 use super::buf_ring::Group;

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use sim::Check;
-use sim::ledger::{Resource, Tag};
+use lastref::Check;
+use lastref::ledger::{Resource, Tag};
 
 use super::abi::{
     Address, Cqe, Errno, Fd, GroupId, Iov, Octet, Op, Source, Sqe, Target, UserData, UserOp, held_by_conn,

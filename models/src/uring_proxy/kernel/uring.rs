@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use sim::ledger::{Owner, Resource};
-use sim::sync::{Condvar, MutexGuard};
+use lastref::ledger::{Owner, Resource};
+use lastref::sync::{Condvar, MutexGuard};
 
 use super::Kernel;
 use super::abi::{Cqe, Errno, GroupId, KERNEL, Op, RingId, Source, Sqe, Target};

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sim::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
-use sim::property::sometimes;
-use sim::time::Duration;
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::time::Duration;
 
 use super::client::Score;
 use super::duplex::{Duplex, Step};

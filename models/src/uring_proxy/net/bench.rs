@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sim::net::{Config, Frames, Host, Network, Task, TcpListener, simulate};
-use sim::property::{always, sometimes};
-use sim::thread::JoinHandle;
-use sim::time::{Duration, sleep};
+use lastref::net::{Config, Decoder, Host, Network, Task, TcpListener, simulate};
+use lastref::property::{always, sometimes};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
 
 use super::backend;
 use super::client::{self, Score};
@@ -34,14 +34,14 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// If the plan has more clients than there are hosts for.
 pub fn run(variant: Variant, plan: &NetPlan) {
     let clients = CLIENTS.get(..plan.clients.len());
-    let Some(clients) = clients else { sim::bug!("a plan has more than {} clients", CLIENTS.len()) };
+    let Some(clients) = clients else { lastref::bug!("a plan has more than {} clients", CLIENTS.len()) };
     let config = Config {
         hosts: clients.iter().copied().chain(["proxy", "backend"]).collect(),
         latency_ms: plan.latency_ms,
         short: plan.short,
         backlog: plan.backlog as usize,
         window: plan.socket_bytes as usize,
-        frames: Frames::Own(|_| Box::new(Resp)),
+        decoder: Decoder::Own(|_| Box::new(Resp)),
         faults: plan.faults.clone(),
         ..Config::default()
     };

@@ -8,9 +8,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sim::net::{TcpStream, sleep, timeout};
-use sim::property::{always, always_with, sometimes};
-use sim::time::Duration;
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::property::{always, always_with, sometimes};
+use lastref::time::Duration;
 
 use super::duplex::{Duplex, Step};
 use super::plan::{Ending, Go, NetPlan, Visit};
@@ -232,7 +232,7 @@ impl Session<'_> {
 
 #[cfg(test)]
 mod tests {
-    use sim::Check;
+    use lastref::Check;
 
     use super::*;
 
@@ -247,7 +247,7 @@ mod tests {
             score.arrived(1, arrived);
             score.check();
         });
-        assert_eq!(found.as_ref().err().map(|failure| failure.property.as_str()), property, "{found:?}");
+        assert_eq!(found.as_ref().err().map(|failure| failure.violation.property.as_str()), property, "{found:?}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What happens in one run on the network, as plain data.
 
+use lastref::net::{Config, Fault, FaultKind};
+use lastref::plan::{BadPlan, List, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
-use sim::net::{Config, Fault, FaultKind};
-use sim::plan::{BadPlan, List, Part, field};
 
 use crate::uring_proxy::plan::Options;
 
@@ -122,7 +122,7 @@ pub enum Link {
 const CLIENTS_MAX: usize = 4;
 const PAUSE_MS_MAX: u32 = 1_000;
 
-sim::bounds!(NetPlan {
+lastref::bounds!(NetPlan {
     options: Part,
     clients: List(1..=CLIENTS_MAX, List(0..=4, Part)),
     backend: Part,
@@ -133,13 +133,13 @@ sim::bounds!(NetPlan {
     faults: List(0..=8, Part),
     world: List(0..=8, Part),
 });
-sim::bounds!(Visit { wait_ms: 0..=PAUSE_MS_MAX, goes: List(0..=4, Part), ending: Part });
-sim::bounds!(Go { pings: 1..=16, is_get: Part, bytes: 0..=256, idle_ms: 0..=PAUSE_MS_MAX });
-sim::bounds!(Backend { lag_ms: 0..=PAUSE_MS_MAX, piece: 1..=4096, leaves: Part });
+lastref::bounds!(Visit { wait_ms: 0..=PAUSE_MS_MAX, goes: List(0..=4, Part), ending: Part });
+lastref::bounds!(Go { pings: 1..=16, is_get: Part, bytes: 0..=256, idle_ms: 0..=PAUSE_MS_MAX });
+lastref::bounds!(Backend { lag_ms: 0..=PAUSE_MS_MAX, piece: 1..=4096, leaves: Part });
 
-impl sim::plan::Plan for Ending {}
+impl lastref::plan::Plan for Ending {}
 
-impl sim::plan::Plan for Leaves {
+impl lastref::plan::Plan for Leaves {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Leaves::WhenIdle => Ok(()),
@@ -149,7 +149,7 @@ impl sim::plan::Plan for Leaves {
     }
 }
 
-impl sim::plan::Plan for World {
+impl lastref::plan::Plan for World {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             World::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
@@ -163,7 +163,7 @@ impl sim::plan::Plan for World {
 
 const CLIENT: std::ops::RangeInclusive<u32> = 0..=CLIENTS_MAX as u32 - 1;
 
-impl sim::plan::Plan for Link {
+impl lastref::plan::Plan for Link {
     fn check(&self) -> Result<(), BadPlan> {
         match self {
             Link::Client(client) => field("Client", client, &CLIENT),
@@ -208,7 +208,7 @@ impl NetPlan {
     pub fn is_silent(&self) -> bool {
         let is_told = |world: &World| matches!(world, World::Pause(_) | World::StopAll);
         // An RST that gets lost is not sent again.
-        let loses = |fault: &Fault| matches!(fault.kind, FaultKind::Cut | FaultKind::Partition { .. });
+        let loses = |fault: &Fault| matches!(fault.kind, FaultKind::Blackhole | FaultKind::Partition { .. });
         self.faults.iter().any(loses) || !self.world.iter().all(is_told)
     }
 }

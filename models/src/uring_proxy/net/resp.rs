@@ -6,11 +6,11 @@
 
 use std::collections::VecDeque;
 
+use lastref::ledger::{Tag, deliver};
+use lastref::net::{End, Protocol, Role};
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::encode::encode;
 use redis_protocol::resp2::types::{OwnedFrame, Resp2Frame};
-use sim::ledger::{Tag, deliver};
-use sim::net::{End, Protocol, Role};
 
 /// What begins each request.
 const REQUESTS: [&[u8]; 2] = [b"*2\r\n$4\r\nPING\r\n$", b"*2\r\n$3\r\nGET\r\n$"];
@@ -45,7 +45,7 @@ fn bytes(frame: &OwnedFrame) -> Vec<u8> {
     let mut bytes = vec![0; frame.encode_len(false)];
     let encoded = encode(&mut bytes, frame, false);
     if encoded.is_err() {
-        sim::bug!("a frame does not fit into as many bytes as it says that it has");
+        lastref::bug!("a frame does not fit into as many bytes as it says that it has");
     }
     bytes
 }
@@ -220,7 +220,7 @@ impl Protocol for Resp {
 
 #[cfg(test)]
 mod tests {
-    use sim::net::{Protocol, Role};
+    use lastref::net::{Protocol, Role};
 
     use super::{Replies, Requests, Resp, get, payload, ping, reply};
 

@@ -5,11 +5,16 @@
 //! every ledger call touches: loom prunes interleavings by the objects that threads touch, so without the probe it
 //! would never try a use and a release of one resource in both orders. A relaxed access orders nothing.
 //!
-//! After a finding nothing is unwound: the finding is sent and the OS thread parks for good (`run::report_and_park`).
+//! After a finding nothing is unwound: the finding is sent and the OS thread parks for good (`session::report_and_park`).
 //! loom reports its own findings by panicking, and a destructor that calls into loom while that panic unwinds may
 //! panic again and abort the process. The panic hook therefore only records the finding. The first facade operation of
 //! a destructor, or else the end of the task's own code, reports it and parks ([`quiet`]). The hook itself must not
 //! park: a thread that stays in the hook would block a thread that changes the hook, as test runners do.
+
+#![cfg_attr(
+    not(feature = "loom"),
+    expect(clippy::missing_const_for_thread_local, reason = "loom's macro knows no const initializers")
+)]
 
 mod poison;
 mod probed;
@@ -19,21 +24,18 @@ use std::collections::BTreeMap;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Arm;
-use super::blocked::{self, Awaits, Blocked};
+use kernel::record::{Item, Keep, ObjectId, Op, OpKind, RunNumber, TaskId, Violation, Void, label};
+use kernel::seed::fold;
+use kernel::{Awaits, Blocked, Spin};
+
 use crate::engine;
-use crate::engine::spin::Spin;
-use crate::op::{ObjectId, Op, OpKind, TaskId};
+use crate::loom_or_std as loom;
 use crate::panics;
-use crate::run::{self, Outcome, Record, Run};
-use crate::seed::fold;
-use crate::trace::Item;
-use crate::violation::Violation;
-use crate::void::Void;
-use crate::watch::{Listening, Watched};
+use crate::session::{self, Outcome, Own, Place, Run, Session, with_log, with_loom, with_run};
+use crate::watch::{self, Listening, Watched, Worker};
 
 pub(crate) use poison::Poison;
 pub(crate) use probed::Probed;
@@ -43,15 +45,50 @@ loom::thread_local! {
     static SPIN: RefCell<Spin> = RefCell::new(Spin::default());
 }
 
-thread_local! {
-    static PROBES: RefCell<Vec<(ObjectId, Rc<loom::sync::atomic::AtomicUsize>)>> = const { RefCell::new(Vec::new()) };
+/// The state of an exploration, and of its present execution.
+pub(crate) struct Exploration {
+    /// The present execution; `None` between two.
+    own: RefCell<Option<Own>>,
+    probes: RefCell<Vec<(ObjectId, Rc<loom::sync::atomic::AtomicUsize>)>>,
     /// loom's cells are not `Sync`, so the facade's cells cannot contain them.
-    static CELLS: RefCell<Vec<(ObjectId, Rc<loom::cell::UnsafeCell<()>>)>> = const { RefCell::new(Vec::new()) };
+    cells: RefCell<Vec<(ObjectId, Rc<loom::cell::UnsafeCell<()>>)>>,
     /// The cell being accessed, for the report should loom find a race.
-    static TOUCHED: Cell<ObjectId> = const { Cell::new(ObjectId::NONE) };
-    static LOCKS: RefCell<Locks> = const { RefCell::new(Locks { waits: BTreeMap::new(), holders: Vec::new() }) };
+    touched: Cell<ObjectId>,
+    locks: RefCell<Locks>,
     /// Threads whose handles were dropped: the body also waits for them, since every task must end.
-    static LEFT: RefCell<Vec<loom::thread::JoinHandle<()>>> = const { RefCell::new(Vec::new()) };
+    left: RefCell<Vec<loom::thread::JoinHandle<()>>>,
+}
+
+impl Exploration {
+    fn new() -> Exploration {
+        Exploration {
+            own: RefCell::new(None),
+            probes: RefCell::new(Vec::new()),
+            cells: RefCell::new(Vec::new()),
+            touched: Cell::new(ObjectId::NONE),
+            locks: RefCell::new(Locks::default()),
+            left: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Calls `f` with the results of the present execution.
+    pub(crate) fn run<R>(&self, f: impl FnOnce(Run<'_>) -> R) -> Option<R> {
+        self.own.borrow_mut().as_mut().map(|own| f(own.run()))
+    }
+
+    /// Ends the exploration with the finding of the present execution.
+    pub(crate) fn report(&self) {
+        if let Some(own) = self.own.take() {
+            own.report(false);
+        }
+    }
+
+    /// Drops the objects of loom, at the end of an execution.
+    fn clear(&self) {
+        self.locks.take();
+        self.probes.take();
+        self.cells.take();
+    }
 }
 
 /// What each task waits for, and the holder of each lock. loom's own report of a deadlock contains neither.
@@ -72,6 +109,8 @@ pub(crate) enum Need {
     Again(ObjectId),
     /// The end of that task.
     End(TaskId),
+    /// Its permit.
+    Permit,
 }
 
 impl Locks {
@@ -122,11 +161,11 @@ fn me() -> TaskId {
 /// Records an operation that loom has just carried out.
 pub(crate) fn observe(op: Op) {
     let task = me();
-    LOCKS.with_borrow_mut(|locks| locks.done(task, op));
-    run::with(|run| {
-        run.task = task;
-        run.step += 1;
-        run.operated(op);
+    with_loom(|loom| loom.locks.borrow_mut().done(task, op));
+    with_log(|log| {
+        log.task = task;
+        log.step += 1;
+        log.operated(op);
     });
     // loom lets a task that never yields run forever.
     if SPIN.with(|spin| spin.borrow_mut().announce(op)) && !std::thread::panicking() {
@@ -146,8 +185,8 @@ pub(crate) fn has_changed_something() {
 pub(crate) fn quiet() -> Quiet {
     let unwinding = std::thread::panicking();
     if unwinding {
-        if run::with(|run| run.is_broken()).unwrap_or(false) {
-            run::report_and_park();
+        if with_log(|log| log.is_broken()).unwrap_or(false) {
+            session::report_and_park();
         }
         loom::stop_exploring();
     }
@@ -173,15 +212,17 @@ impl Drop for Quiet {
 pub(crate) fn may_wait() {
     if std::thread::panicking() {
         panics::note_unwinding();
-        run::report_and_park();
+        session::report_and_park();
     }
 }
 
 /// Records what the task is about to wait for in loom, in case it blocks.
 pub(crate) fn asks(op: Op, need: Need) {
     settle();
-    let (task, op) = (me(), Op { location: run::with(|run| run.placed(op.location)).unwrap_or(op.location), ..op });
-    LOCKS.with_borrow_mut(|locks| {
+    let location = with_log(|log| log.place(op.location)).unwrap_or(op.location);
+    let (task, op) = (me(), Op { location, ..op });
+    with_loom(|loom| {
+        let mut locks = loom.locks.borrow_mut();
         locks.waits.insert(task, (op, need));
         if let Need::Notification(mutex) = need {
             locks.give(mutex, task);
@@ -194,14 +235,17 @@ pub(crate) fn deadlock() -> Violation {
     let blocked = |locks: &Locks, (task, (op, need)): (&TaskId, &(Op, Need))| {
         let awaits = match need {
             Need::Lock => Awaits::Lock(locks.holders(op.object)),
-            Need::Notification(_) => Awaits::Notification,
+            Need::Notification(_) | Need::Permit => Awaits::Notification,
             Need::Again(mutex) => Awaits::LockAgain(*mutex, locks.holders(*mutex)),
             Need::End(other) => Awaits::End(*other),
         };
         Blocked { task: *task, op: Some(*op), awaits }
     };
-    let all = LOCKS.with_borrow(|locks| locks.waits.iter().map(|wait| blocked(locks, wait)).collect::<Vec<_>>());
-    match run::with(|run| blocked::deadlock(run, &all)) {
+    let all: Vec<Blocked> = with_loom(|loom| {
+        let locks = loom.locks.borrow();
+        locks.waits.iter().map(|wait| blocked(&locks, wait)).collect()
+    });
+    match with_log(|log| kernel::deadlock(log, &all)) {
         Some(violation) => violation,
         None => unreachable!("invariant: loom finds a deadlock inside an execution"),
     }
@@ -210,48 +254,50 @@ pub(crate) fn deadlock() -> Violation {
 /// Tells the run which task's code continues: loom may have switched inside the last operation.
 pub(crate) fn settle() {
     let task = me();
-    run::with(|run| run.resumes(task, run.step, run.now_ns));
+    with_log(|log| log.resume(task));
 }
 
 pub(crate) fn new_probe(object: ObjectId) {
-    PROBES.with_borrow_mut(|probes| probes.push((object, Rc::new(loom::sync::atomic::AtomicUsize::new(0)))));
+    let probe = Rc::new(loom::sync::atomic::AtomicUsize::new(0));
+    with_loom(|loom| loom.probes.borrow_mut().push((object, probe)));
 }
 
 pub(crate) fn new_cell(object: ObjectId) {
-    CELLS.with_borrow_mut(|cells| cells.push((object, Rc::new(loom::cell::UnsafeCell::new(())))));
+    let cell = Rc::new(loom::cell::UnsafeCell::new(()));
+    with_loom(|loom| loom.cells.borrow_mut().push((object, cell)));
 }
 
 /// Lets loom check an access to a plain cell.
 pub(crate) fn cell_access(object: ObjectId, kind: OpKind) {
     let _quiet = quiet();
-    let cell = find(&CELLS, object);
-    TOUCHED.set(object);
+    let cell = with_loom(|loom| {
+        loom.touched.set(object);
+        find(&loom.cells, object)
+    });
     match cell {
         Some(cell) if kind == OpKind::CellWrite => cell.with_mut(|_| ()),
         Some(cell) => cell.with(|_| ()),
         None => {}
     }
-    TOUCHED.set(ObjectId::NONE);
+    with_loom(|loom| loom.touched.set(ObjectId::NONE));
 }
 
 /// The name of the cell whose access loom is checking.
 pub(crate) fn touched() -> &'static str {
-    run::with(|run| run.objects.get(TOUCHED.get().0 as usize).copied()).flatten().unwrap_or("cell")
+    let touched = with_loom(|loom| loom.touched.get());
+    with_log(|log| label(&log.objects, touched)).flatten().map_or("cell", |(class, _)| class)
 }
 
-type Registry<T> = std::thread::LocalKey<RefCell<Vec<(ObjectId, Rc<T>)>>>;
-
-fn find<T>(registry: &'static Registry<T>, object: ObjectId) -> Option<Rc<T>> {
-    registry.with_borrow(|known| {
-        let place = known.binary_search_by_key(&object, |(object, _)| *object).ok()?;
-        Some(Rc::clone(&known[place].1))
-    })
+fn find<T>(registry: &RefCell<Vec<(ObjectId, Rc<T>)>>, object: ObjectId) -> Option<Rc<T>> {
+    let known = registry.borrow();
+    let place = known.binary_search_by_key(&object, |(object, _)| *object).ok()?;
+    Some(Rc::clone(&known[place].1))
 }
 
 /// A ledger call, made visible to loom's partial-order reduction.
 pub(crate) fn probe(op: Op) {
     let quiet = quiet();
-    if let Some(probe) = find(&PROBES, op.object) {
+    if let Some(probe) = with_loom(|loom| find(&loom.probes, op.object)) {
         // A use counts too: loom keeps one last access per atomic, so after two loads a write by the second reader is
         // not tried before the first reader's load. Found by a defect that a complete exploration missed.
         probe.fetch_add(1, loom::sync::atomic::Ordering::Relaxed);
@@ -262,13 +308,13 @@ pub(crate) fn probe(op: Op) {
 
 /// Starts a thread of the model.
 pub(crate) fn spawn(
-    name: Option<String>,
-    body: Box<dyn FnOnce()>,
+    name: Option<&str>,
+    body: Box<dyn FnOnce() + Send>,
     location: &'static Location<'static>,
 ) -> (TaskId, loom::thread::JoinHandle<()>) {
     may_wait();
     settle();
-    let id = run::with(|run| run.spawned(name).0).unwrap_or(TaskId::MAIN);
+    let id = with_log(|log| log.spawned(name).0).unwrap_or(TaskId::MAIN);
     if id.index() >= loom::MAX_THREADS {
         // loom's own assertion names neither the limit nor the source line.
         let most = loom::MAX_THREADS;
@@ -280,10 +326,10 @@ pub(crate) fn spawn(
     let handle = loom::thread::spawn(move || {
         TASK.with(|task| task.set(id.0));
         settle();
-        run::with(|run| run.record(Item::Began, location));
+        with_log(|log| log.record(Item::Began, location));
         body();
         settle();
-        run::with(|run| run.record(Item::Ended, location));
+        with_log(|log| log.record(Item::Ended, location));
     });
     settle();
     (id, handle)
@@ -291,13 +337,13 @@ pub(crate) fn spawn(
 
 /// Keeps a handle that the component dropped.
 pub(crate) fn leave(handle: loom::thread::JoinHandle<()>) {
-    LEFT.with_borrow_mut(|left| left.push(handle));
+    with_loom(|loom| loom.left.borrow_mut().push(handle));
 }
 
 /// What to explore.
 pub(crate) struct Setup {
     pub(crate) seed: u64,
-    pub(crate) record: Record,
+    pub(crate) keep: Keep,
     pub(crate) watched: Watched,
     /// How many times an execution may preempt a task that could continue; `None` means no bound.
     pub(crate) preemptions_max: Option<u8>,
@@ -338,6 +384,28 @@ impl Tally {
     }
 }
 
+/// Explores the executions of `body`, within bounds on preemptions, branches and executions.
+#[cfg(feature = "loom")]
+fn check(bounds: (Option<u8>, usize, u64), body: impl Fn() + Sync + Send + 'static) {
+    let (preemptions_max, branches_max, executions_max) = bounds;
+    let mut builder = ::loom::model::Builder::new();
+    builder.max_threads = loom::MAX_THREADS;
+    builder.max_branches = branches_max;
+    builder.preemption_bound = preemptions_max.map(usize::from);
+    builder.max_permutations = usize::try_from(executions_max).ok().and_then(|most| most.checked_add(1));
+    builder.checkpoint_interval = 1;
+    builder.max_duration = None;
+    builder.checkpoint_file = None;
+    builder.location = false;
+    builder.log = false;
+    builder.check(body);
+}
+
+#[cfg(not(feature = "loom"))]
+fn check(_: (Option<u8>, usize, u64), _: impl Fn() + Sync + Send + 'static) {
+    unreachable!("invariant: an engine that is not built in explores nothing");
+}
+
 /// Explores on an OS thread of its own, so that a finding can leave that thread parked.
 pub(crate) fn explore(setup: Setup) -> Explored {
     panics::install();
@@ -348,27 +416,19 @@ pub(crate) fn explore(setup: Setup) -> Explored {
     let listening = Listening::of_this_thread();
     let thread = std::thread::spawn(move || {
         listening.take_over();
-        let _arm = engine::enter(Arm::Loom);
-        panics::guard(true);
-        let mut builder = loom::model::Builder::new();
-        builder.max_threads = loom::MAX_THREADS;
-        builder.max_branches = setup.branches_max;
-        builder.preemption_bound = setup.preemptions_max.map(usize::from);
-        builder.max_permutations = usize::try_from(executions_max).ok().and_then(|most| most.checked_add(1));
-        builder.checkpoint_interval = 1;
-        builder.max_duration = None;
-        builder.checkpoint_file = None;
-        builder.location = false;
-        builder.log = false;
+        let worker = watch::worker();
         let sender = Mutex::new(sender);
-        let checked = panics::guarded(|| {
-            builder.check(move || {
-                let reporter = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                for_thread.executions.fetch_add(1, Ordering::Relaxed);
-                one(&setup, reporter, &for_thread);
-            });
+        let bounds = (setup.preemptions_max, setup.branches_max, executions_max);
+        let session = Session::new(Place::Loom(Box::new(Exploration::new())));
+        let checked = session.enter(RunNumber::NONE, || {
+            panics::guarded(|| {
+                check(bounds, move || {
+                    let reporter = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    for_thread.executions.fetch_add(1, Ordering::Relaxed);
+                    one(&setup, &worker, reporter, &for_thread);
+                });
+            })
         });
-        panics::guard(false);
         assert!(checked.is_some(), "invariant: a failed exploration does not return");
     });
     // The thread owns the sender: this loop ends with a finding, or when the thread ends.
@@ -393,22 +453,24 @@ pub(crate) fn explore(setup: Setup) -> Explored {
     }
 }
 
-fn one(setup: &Setup, reporter: std::sync::mpsc::Sender<Outcome>, tally: &Tally) {
-    run::begin(Run::new(setup.seed, setup.record, Some(&setup.watched), Some(reporter)));
+fn one(setup: &Setup, worker: &Worker, reporter: Sender<Outcome>, tally: &Tally) {
+    let own = Own::begin(worker, setup.seed, setup.keep, Some(&setup.watched), reporter);
+    session::renumber(own.log.number());
+    with_loom(|loom| loom.own.replace(Some(own)));
     panics::guarded(|| (setup.body)());
-    while let Some(handle) = LEFT.with_borrow_mut(Vec::pop) {
+    while let Some(handle) = with_loom(|loom| loom.left.borrow_mut().pop()) {
         let _ = handle.join();
     }
-    crate::thread::forget_handles();
-    LOCKS.take();
-    PROBES.take();
-    CELLS.take();
+    session::forget_handles();
+    with_loom(Exploration::clear);
     settle();
-    if let Some(violation) = run::with(|run| run.check_quiescence()).flatten() {
+    if let Some(violation) = with_run(|run| run.at_quiescence()).flatten() {
         engine::fail(violation);
     }
-    if let Some(mut run) = run::end() {
-        tally.add(&run.finish(false));
+    let own = with_loom(|loom| loom.own.take());
+    session::renumber(RunNumber::NONE);
+    if let Some(own) = own {
+        tally.add(&own.finish(false));
     }
 }
 
@@ -418,5 +480,5 @@ pub(crate) fn pass_time(duration: std::time::Duration) {
     loom::thread::yield_now();
     settle();
     let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    run::with(|run| run.now_ns = run.now_ns.saturating_add(ns));
+    with_log(|log| log.now_ns = log.now_ns.saturating_add(ns));
 }

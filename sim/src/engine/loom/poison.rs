@@ -6,8 +6,9 @@
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use kernel::record::Void;
+
 use crate::engine;
-use crate::void::Void;
 
 /// Whether the lock was released during such a panic.
 #[derive(Debug, Default)]

@@ -9,9 +9,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use loom::sync::atomic::{AtomicUsize, Ordering};
+use crate::loom_or_std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::me;
+use crate::loom_or_std as loom;
 
 const TASKS: usize = loom::MAX_THREADS;
 

@@ -47,7 +47,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    sim::explore::serve_child(scenarios::case);
+    lastref::explore::serve_child(scenarios::case);
     let arguments = Arguments::parse();
     let done = match (&arguments.child, arguments.only) {
         (Some(folder), _) => child(folder, &arguments),

@@ -15,8 +15,8 @@ mod settle;
 
 use std::path::Path;
 
+use lastref::Limits;
 use proptest::strategy::BoxedStrategy;
-use sim::Limits;
 
 #[cfg(target_os = "linux")]
 pub use ffi::LoadError;

@@ -1,16 +1,16 @@
 //! The model of NNG as a [`Library`], and what a script does to it over many schedules.
 //!
-//! The application is the main task of a run under the scheduled engine. It settles by sleeping: the run's drift is
+//! The application is the main task of a run under the scheduled engine. It settles by sleeping: the run's timer slack is
 //! zero, so that the clock moves only when every other task waits. Which of the orders that the library's threads can
 //! take is the schedule's; so the model gives a set of outcomes, and the real library's must be in it.
 
 use std::sync::{Arc, OnceLock, Weak};
 
+use lastref::Limits;
+use lastref::ledger::{Owner, Tag};
+use lastref::sync::Mutex;
+use lastref::time::{Duration, sleep};
 use models::context_pool::{Aio, Ctx, Errno, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant};
-use sim::Limits;
-use sim::ledger::{Owner, Tag};
-use sim::sync::Mutex;
-use sim::time::{Duration, sleep};
 use strum::VariantArray;
 
 use super::super::Seen;
@@ -31,7 +31,7 @@ const APPLICATION: Owner = Owner::new("application", 0);
 
 /// The bounds of a run.
 pub(super) fn limits() -> Limits {
-    Limits { steps_max: STEPS_MAX, drift: Duration::ZERO, ..Limits::default() }
+    Limits { steps_max: STEPS_MAX, timer_slack: Duration::ZERO, ..Limits::default() }
 }
 
 /// Plays a script on a variant of the model.

@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use lastref::ledger::{Owner, Resource, Tag};
+use lastref::random;
 use models::uring_proxy::kernel::abi::{
     Address, Cqe, Fd, GroupId, Iov, Octet, Op as Request, Source, Sqe, Target, UserData, held_by_conn, held_by_group,
     held_by_send,
 };
 use models::uring_proxy::kernel::net::{Net, Progress, Read, Socket};
 use models::uring_proxy::kernel::{Buf, BufRing, Kernel, Uring};
-use sim::ledger::{Owner, Resource, Tag};
-use sim::random;
 
 use super::super::Seen;
 use super::application::{Application, BUF_SIZE, BUFS, Completion, End, Machine, Op};

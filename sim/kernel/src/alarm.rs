@@ -1,0 +1,88 @@
+//! The alarm: one task of the run that sleeps on behalf of all timers of futures.
+//!
+//! A timer belongs to a waker, not to the task that polled it last: when it expires, that task may have ended, or may
+//! wait for a lock. A separate task therefore sleeps until the earliest deadline and wakes the wakers.
+//!
+//! The alarm is not part of the component. The run ends without it, and a deadlock report does not list it. Its key is
+//! a constant and not that of a child of its starter: the schedule decides which task starts it, which must not shift
+//! another task's draws. Its clock starts empty, so that it does not order accesses to plain memory.
+
+use std::panic::Location;
+
+use crate::kernel::Kernel;
+use crate::record::{ObjectId, TaskId};
+use crate::state::State;
+
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    task: TaskId,
+    /// Every other task has finished, so the alarm must end.
+    is_closing: bool,
+}
+
+impl Kernel {
+    /// Starts the alarm's task. Not a scheduling point.
+    pub fn start_alarm(&'static self, body: impl FnOnce() + 'static, location: &'static Location<'static>) {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.halted {
+                return;
+            }
+            let (id, key) = state.log.alarm_started();
+            state.add_task(id, key, None);
+            state.alarm = Some(Alarm { task: id, is_closing: false });
+            state.unfinished -= 1;
+        }
+        self.start(body, location);
+    }
+
+    /// Sets the time at which the alarm wakes. Not a scheduling point.
+    pub fn set_alarm(&self, deadline_ns: Option<u64>) {
+        self.state.borrow_mut().set_alarm(deadline_ns);
+    }
+
+    /// The alarm's task waits for that time. False: it must end.
+    pub fn await_alarm(&self, deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.halted || state.alarm.as_ref().is_none_or(|alarm| alarm.is_closing) {
+                return false;
+            }
+            let me = state.log.task;
+            state.make_blocked(me);
+            state.set_alarm(deadline_ns);
+        }
+        self.give_way(ObjectId::NONE, location);
+        let mut state = self.state.borrow_mut();
+        state.me().timed_out = false;
+        state.alarm.as_ref().is_some_and(|alarm| !alarm.is_closing)
+    }
+}
+
+impl State {
+    fn set_alarm(&mut self, deadline_ns: Option<u64>) {
+        let Some(task) = self.alarm.as_ref().map(|alarm| alarm.task) else { return };
+        // An alarm that is ready asks for the earliest deadline before it sleeps again.
+        if !self.is_ready(task) && !self.is_finished(task) {
+            self.unsleep(task);
+            if let Some(deadline_ns) = deadline_ns {
+                self.put_to_sleep(task, deadline_ns);
+            }
+        }
+    }
+
+    /// Lets the alarm end once every other task has.
+    pub(crate) fn close_alarm(&mut self) {
+        let Some(alarm) = self.alarm.as_mut().filter(|alarm| !alarm.is_closing) else { return };
+        alarm.is_closing = true;
+        let task = alarm.task;
+        if !self.is_ready(task) && !self.is_finished(task) {
+            self.unsleep(task);
+            self.make_ready(task);
+        }
+    }
+
+    pub(crate) fn is_alarm(&self, task: TaskId) -> bool {
+        self.alarm.as_ref().is_some_and(|alarm| alarm.task == task)
+    }
+}

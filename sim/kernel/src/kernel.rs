@@ -1,0 +1,255 @@
+//! The kernel of an OS thread: a run from its setup to its end, and the path of an operation.
+//!
+//! The next task is chosen before a switch is requested: if the current task continues, there is no switch.
+
+use std::any::Any;
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+
+use crate::coroutines::Coroutines;
+use crate::fiber::Fibers;
+use crate::record::{Item, Keep, Log, ObjectId, Op, Progress, RunNumber, TaskId, Void};
+use crate::state::{Bounds, Go, State};
+use crate::strategy::{Strategy, Switch};
+use crate::task::{Need, TaskTurns};
+
+/// The outcome of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// This task runs.
+    Task(TaskId),
+    /// Every task has finished.
+    Finished,
+    /// The run ends here.
+    Halt,
+}
+
+/// A run to be made.
+pub struct Setup {
+    /// The number of the run in its process.
+    pub number: RunNumber,
+    /// The seed of the run.
+    pub seed: u64,
+    /// Chooses the tasks.
+    pub strategy: Box<dyn Strategy>,
+    /// The bounds of the run.
+    pub bounds: Bounds,
+    /// How much of the run is kept.
+    pub keep: Keep,
+    /// Size of each task's stack in bytes.
+    pub stack_bytes: usize,
+    /// A second source of coroutines; `None` selects the kernel's own.
+    pub coroutines: Option<&'static dyn Coroutines>,
+    /// The caller's treatment of panics.
+    pub panics: Panics,
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("seed", &self.seed).field("strategy", &self.strategy).finish_non_exhaustive()
+    }
+}
+
+/// The caller's treatment of panics that a task cannot report by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Panics {
+    /// Describes a panic of the kernel or of the strategy.
+    pub bug_of: fn(&(dyn Any + Send)) -> Void,
+    /// A destructor would have to wait while a panic unwinds its task. It cannot: the process ends here. The argument
+    /// completes "a destructor ...".
+    pub stuck: fn(&str) -> !,
+}
+
+/// The scheduling results of a run. Its record is in the kernel's [log](Kernel::log).
+#[derive(Debug)]
+pub struct Ended {
+    /// Every task has finished.
+    pub is_quiescent: bool,
+    /// The forced switches of a run of which more than the hash is kept.
+    pub switches: Vec<Switch>,
+    /// The tasks of such a run, in the order of creation.
+    pub tasks: Vec<TaskTurns>,
+    /// Decisions among more than one candidate.
+    pub choices: u32,
+}
+
+/// Makes runs on one OS thread, one after the other, and keeps allocations and stacks between them.
+pub struct Kernel {
+    pub(crate) state: RefCell<State>,
+    pub(crate) fibers: Fibers,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    /// A kernel for this OS thread, whose runs publish their progress.
+    pub fn new(progress: Arc<Progress>) -> Kernel {
+        Kernel { state: RefCell::new(State::idle(Log::new(progress))), fibers: Fibers::default() }
+    }
+
+    /// Makes one run, whose first task is `body`. A panic in a task must not leave the task: `body`, and the bodies of
+    /// the tasks that it spawns, catch it.
+    ///
+    /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs
+    /// in a half-finished run, and the values on the stacks are leaked.
+    pub fn run(&'static self, setup: Setup, body: impl FnOnce() + 'static) -> Ended {
+        let (stack_bytes, coroutines) = (setup.stack_bytes, setup.coroutines);
+        self.state.borrow_mut().begin(setup);
+        match coroutines {
+            None => self.run_fibers(stack_bytes, move || self.first_task(body)),
+            Some(other) => {
+                self.state.borrow_mut().main = Some(Box::new(body));
+                other.execute(self, stack_bytes);
+            }
+        }
+        self.state.borrow_mut().end()
+    }
+
+    /// The code of the first task, for another source of coroutines.
+    pub fn main_task(&'static self) {
+        let body = self.state.borrow_mut().main.take();
+        if let Some(body) = body {
+            self.first_task(body);
+        }
+    }
+
+    fn first_task(&'static self, body: impl FnOnce()) {
+        body();
+        self.finish(Location::caller());
+    }
+
+    /// The decision that was taken before the last switch, or a new one. For another source of coroutines.
+    pub fn next(&self) -> Next {
+        self.decided(|state| match state.pending.take() {
+            Some(next) => next,
+            None => state.decide(),
+        })
+    }
+
+    /// The current task continues after the next call of [`Kernel::next`]. For a source of coroutines whose spawn
+    /// switches.
+    pub fn stay(&self) {
+        let mut state = self.state.borrow_mut();
+        state.pending = Some(Next::Task(state.log.task));
+    }
+
+    /// Takes a decision outside of any task, where a panic of the kernel's own would unwind the run: such a panic ends
+    /// the run as a bug of the harness.
+    pub(crate) fn decided(&self, decide: impl FnOnce(&mut State) -> Next) -> Next {
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(&mut self.state.borrow_mut())));
+        decided.unwrap_or_else(|panic| self.give_up(panic.as_ref()))
+    }
+
+    pub(crate) fn give_up(&self, panic: &(dyn Any + Send)) -> Next {
+        let mut state = self.state.borrow_mut();
+        let void = (state.panics.bug_of)(panic);
+        state.give_up(void)
+    }
+
+    /// Gives back what was allocated for runs, and the stacks: their OS thread makes no more runs.
+    pub fn free(&self) {
+        self.state.borrow_mut().free();
+        self.fibers.free();
+    }
+
+    /// The log of the run.
+    ///
+    /// # Panics
+    /// If it is called from within itself.
+    #[inline]
+    pub fn log<R>(&self, with: impl FnOnce(&mut Log) -> R) -> R {
+        with(&mut self.state.borrow_mut().log)
+    }
+
+    /// Registers an object.
+    #[inline]
+    pub fn new_object(&self, label: &'static str) -> ObjectId {
+        let mut state = self.state.borrow_mut();
+        state.objects.add();
+        state.log.add_object(label)
+    }
+
+    /// Announces `op`, lets the strategy decide, and returns the result of `effect` when the task may perform it.
+    /// `None`: the run is over, and nothing was done.
+    ///
+    /// A destructor that runs while a panic unwinds must not switch, since every task would see the panic: its
+    /// operation happens at once, as part of the previous step. A destructor that would have to wait cannot continue.
+    #[inline]
+    pub(crate) fn enter<R>(&self, mut op: Op, need: Need, effect: impl FnOnce(&mut State) -> R) -> Option<R> {
+        let mut state = self.state.borrow_mut();
+        op.location = state.log.place(op.location);
+        let go = if std::thread::panicking() { state.pass(op, need) } else { state.arrive(op, need) };
+        if go != Go::Stay {
+            let Go::Switch(next) = go else { return refuse(state, go, op) };
+            state = self.leave(state, next);
+        }
+        state.log.operated_at(op);
+        Some(effect(&mut state))
+    }
+
+    /// The current task suspends, and `next` is carried out. Returns when this task is chosen again.
+    #[inline]
+    fn leave<'a>(&'a self, mut state: RefMut<'a, State>, next: Next) -> RefMut<'a, State> {
+        match state.coroutines {
+            None => {
+                drop(state);
+                self.fibers.switch(next);
+            }
+            Some(other) => {
+                state.pending = Some(next);
+                drop(state);
+                other.switch();
+            }
+        }
+        self.state.borrow_mut()
+    }
+
+    /// The current task must wait: another task runs, until this one is chosen again.
+    pub(crate) fn give_way(&self, on: ObjectId, location: &'static Location<'static>) {
+        let mut state = self.state.borrow_mut();
+        if std::thread::panicking() {
+            stuck(state, "waits");
+        }
+        state.log.record(Item::Blocked { on }, location);
+        if let Go::Switch(next) = state.go() {
+            let _state = self.leave(state, next);
+        }
+    }
+
+    /// A scheduling point of an operation that never blocks.
+    #[inline]
+    pub fn point(&self, op: Op) {
+        self.enter(op, Need::Nothing, |_| ());
+    }
+
+    /// Ends the run at this place; the task is not resumed. Returns only if the run was already over.
+    pub fn stop_here(&self) {
+        let mut state = self.state.borrow_mut();
+        if !std::mem::replace(&mut state.halted, true) {
+            let _state = self.leave(state, Next::Halt);
+        }
+    }
+}
+
+/// The operation of a task that cannot continue.
+#[cold]
+fn refuse<R>(state: RefMut<'_, State>, go: Go, op: Op) -> Option<R> {
+    if go == Go::Stuck {
+        stuck(state, &format!("waits ({})", op.kind));
+    }
+    None
+}
+
+#[cold]
+fn stuck(state: RefMut<'_, State>, what: &str) -> ! {
+    let panics = state.panics;
+    // The report reads the log.
+    drop(state);
+    (panics.stuck)(what)
+}

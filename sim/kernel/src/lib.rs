@@ -1,0 +1,42 @@
+//! The scheduler below lastref. It runs the tasks of a simulated program on one OS thread, each on a stack of its own,
+//! and decides at every operation which task continues.
+//!
+//! A [`Kernel`] makes runs one after the other. A task announces each operation ([`Kernel::point`] and the calls in
+//! [`sync`]) before it performs it; a [`Strategy`](strategy::Strategy) then chooses the next task. What a task can
+//! wait for is a lock, a condition variable, a [parker](sync::parker), the end of another task, or a point in virtual
+//! time. The kernel keeps the [`record`] of the run: the hash of its trace, happens-before clocks, and the first
+//! finding, such as a deadlock.
+//!
+//! Nothing here knows of std's types, of ledgers or of a network: those are built on top. The kernel has no global
+//! state and no thread-local; its callers keep the reference to it.
+
+mod alarm;
+mod blocked;
+mod clock;
+mod coroutines;
+mod fiber;
+mod findings;
+mod kernel;
+mod objects;
+pub mod record;
+pub mod seed;
+mod spin;
+mod state;
+pub mod strategy;
+pub mod sync;
+mod task;
+mod tasks;
+mod thread;
+
+pub use blocked::{Awaits, Blocked, deadlock};
+pub use coroutines::Coroutines;
+pub use kernel::{Ended, Kernel, Next, Panics, Setup};
+pub use spin::Spin;
+pub use state::Bounds;
+pub use task::TaskTurns;
+
+/// The folder of this crate's sources, as the locations of its panics name it.
+pub fn sources() -> &'static str {
+    let own: &'static str = file!();
+    own.strip_suffix("lib.rs").unwrap_or(own)
+}

@@ -1,0 +1,168 @@
+//! The state of each object of a run, by kind: locks, condition variables, atomics, cells, parkers.
+
+use crate::clock::Clock;
+use crate::record::{ObjectId, TaskId};
+use crate::sync::cell::CellState;
+use crate::sync::condvar::CondvarState;
+use crate::sync::lock::{LockState, Mode};
+use crate::sync::parker::ParkerState;
+
+/// The state of one kind of object, which the next run reuses.
+pub(crate) trait Reset: Default {
+    /// Becomes the state of a new object, and keeps its allocations.
+    fn reset(&mut self);
+}
+
+#[derive(Debug)]
+struct Pool<T> {
+    items: Vec<T>,
+    used: usize,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Pool<T> {
+        Pool { items: Vec::new(), used: 0 }
+    }
+}
+
+impl<T: Reset> Pool<T> {
+    fn take(&mut self) -> u32 {
+        match self.items.get_mut(self.used) {
+            Some(item) => item.reset(),
+            None => self.items.push(T::default()),
+        }
+        self.used += 1;
+        self.used as u32 - 1
+    }
+}
+
+/// An object gets its state at its first use, which determines its kind, and keeps that kind: a use as another kind is
+/// a bug of the caller. The number is an index in the pool of the kind.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Fresh,
+    Lock(u32),
+    Condvar(u32),
+    Atomic(u32),
+    Cell(u32),
+    Parker(u32),
+}
+
+/// The objects of a run, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    kinds: Vec<Kind>,
+    locks: Pool<LockState>,
+    condvars: Pool<CondvarState>,
+    /// The clock of an atomic's release sequence, or of a count's.
+    atomics: Pool<Clock>,
+    cells: Pool<CellState>,
+    parkers: Pool<ParkerState>,
+}
+
+macro_rules! access {
+    ($($name:ident, $pool:ident, $kind:ident, $state:ty, $what:literal;)*) => {
+        $(
+            #[inline]
+            pub(crate) fn $name(&mut self, object: ObjectId) -> &mut $state {
+                let kind = &mut self.kinds[object.0 as usize];
+                if let Kind::Fresh = kind {
+                    *kind = Kind::$kind(self.$pool.take());
+                }
+                match kind {
+                    Kind::$kind(index) => &mut self.$pool.items[*index as usize],
+                    other => other.is_no($what),
+                }
+            }
+        )*
+    };
+}
+
+impl Objects {
+    pub(crate) fn add(&mut self) {
+        self.kinds.push(Kind::Fresh);
+    }
+
+    access! {
+        lock, locks, Lock, LockState, "lock";
+        condvar, condvars, Condvar, CondvarState, "condition variable";
+        atomic, atomics, Atomic, Clock, "atomic";
+        cell, cells, Cell, CellState, "cell";
+        parker, parkers, Parker, ParkerState, "parker";
+    }
+
+    /// The state of an object that has been used as a lock.
+    fn used_lock(&self, object: ObjectId) -> Option<&LockState> {
+        match self.kinds[object.0 as usize] {
+            Kind::Lock(index) => Some(&self.locks.items[index as usize]),
+            _ => None,
+        }
+    }
+
+    /// Whether a lock in this mode could be taken now.
+    pub(crate) fn admits(&self, object: ObjectId, mode: Mode) -> bool {
+        self.used_lock(object).is_none_or(|lock| lock.admits(mode))
+    }
+
+    /// The holders of the lock, for a deadlock report: the writer, or the readers.
+    pub(crate) fn holders(&self, object: ObjectId) -> Vec<TaskId> {
+        self.used_lock(object).map_or_else(Vec::new, |lock| lock.holders())
+    }
+
+    /// The lock that the task contends for, for a deadlock report.
+    pub(crate) fn wanted_by(&self, task: TaskId) -> Option<ObjectId> {
+        let objects = (0..self.kinds.len() as u32).map(ObjectId);
+        objects.into_iter().find(|object| self.used_lock(*object).is_some_and(|lock| lock.is_wanted_by(task)))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.kinds.clear();
+        self.locks.used = 0;
+        self.condvars.used = 0;
+        self.atomics.used = 0;
+        self.cells.used = 0;
+        self.parkers.used = 0;
+    }
+}
+
+impl Kind {
+    #[cold]
+    fn is_no(self, wanted: &str) -> ! {
+        let found = match self {
+            Kind::Fresh => "nothing yet",
+            Kind::Lock(_) => "a lock",
+            Kind::Condvar(_) => "a condition variable",
+            Kind::Atomic(_) => "an atomic",
+            Kind::Cell(_) => "a cell",
+            Kind::Parker(_) => "a parker",
+        };
+        panic!("invariant: an object is used as a {wanted} and is {found}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_used_as_another_is_a_bug_of_the_caller() {
+        let mut objects = Objects::default();
+        objects.add();
+        objects.atomic(ObjectId(0));
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            objects.lock(ObjectId(0));
+        }));
+        let text = panic.expect_err("an atomic is not a lock").downcast::<String>().expect("a text");
+        assert!(text.contains("used as a lock and is an atomic"), "{text}");
+    }
+
+    #[test]
+    fn the_next_run_finds_its_objects_new() {
+        let mut objects = Objects::default();
+        objects.add();
+        objects.lock(ObjectId(0)).holder = Some(TaskId(1));
+        objects.clear();
+        objects.add();
+        assert!(objects.lock(ObjectId(0)).admits(Mode::Exclusive));
+    }
+}

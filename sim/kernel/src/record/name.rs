@@ -1,0 +1,63 @@
+//! Names of tasks. Runs repeat the same few names, so a process keeps each name once and never frees it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::op::TaskId;
+
+/// The name of a task, and its number in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The text.
+    pub text: &'static str,
+    /// Its number, by which a signal handler finds the text.
+    pub number: u32,
+}
+
+#[derive(Default)]
+struct Names {
+    numbers: BTreeMap<&'static str, u32>,
+    all: Vec<&'static str>,
+}
+
+static NAMES: Mutex<Names> = Mutex::new(Names { numbers: BTreeMap::new(), all: Vec::new() });
+
+fn names() -> MutexGuard<'static, Names> {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Name {
+    /// The name of this text.
+    pub fn of(text: &str) -> Name {
+        let mut names = names();
+        if let Some((text, number)) = names.numbers.get_key_value(text) {
+            return Name { text, number: *number };
+        }
+        let (text, number): (&'static str, _) = (String::from(text).leak(), names.all.len() as u32);
+        names.numbers.insert(text, number);
+        names.all.push(text);
+        Name { text, number }
+    }
+
+    /// The name of a task that was given none: `main`, `task.1` and so on.
+    pub fn default_of(task: TaskId) -> Name {
+        thread_local! {
+            static KNOWN: RefCell<Vec<Name>> = const { RefCell::new(Vec::new()) };
+        }
+        KNOWN.with_borrow_mut(|known| {
+            while known.len() <= task.index() {
+                known.push(match known.len() {
+                    0 => Name::of("main"),
+                    number => Name::of(&format!("task.{number}")),
+                });
+            }
+            known[task.index()]
+        })
+    }
+}
+
+/// The text of the name of this number. Waits for no lock, as a handler of signals may not: `None` if it would have to.
+pub(crate) fn text(number: u32) -> Option<&'static str> {
+    NAMES.try_lock().ok()?.all.get(number as usize).copied()
+}

@@ -1,0 +1,77 @@
+//! The progress of a run, published for other OS threads: a run cannot report its own hang.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use super::log::RunNumber;
+use super::name::{self, Name};
+use super::op::{Op, OpKind};
+
+/// What the runs of one OS thread publish. Another thread may read the fields of two different operations.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The number of the run, 0 between runs.
+    run: AtomicU64,
+    /// Counts the operations performed; wraps.
+    beats: AtomicU64,
+    /// The number of the name of the task that runs.
+    task: AtomicU32,
+    kind: AtomicU32,
+    place: AtomicPtr<Location<'static>>,
+}
+
+impl Progress {
+    /// A run begins.
+    pub fn begin(&self, run: RunNumber) {
+        self.place.store(std::ptr::null_mut(), Ordering::Relaxed);
+        self.run.store(run.0, Ordering::Release);
+    }
+
+    /// The run is over.
+    pub fn end(&self) {
+        self.run.store(RunNumber::NONE.0, Ordering::Release);
+    }
+
+    /// The run that is under way, [`RunNumber::NONE`] between runs.
+    pub fn run(&self) -> RunNumber {
+        RunNumber(self.run.load(Ordering::Acquire))
+    }
+
+    /// Changes with each operation.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// The code of this task continues.
+    #[inline]
+    pub fn lets_run(&self, task: Name) {
+        self.task.store(task.number, Ordering::Relaxed);
+    }
+
+    /// The running task performs this operation.
+    #[inline]
+    pub fn beat(&self, op: Op) {
+        self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.kind.store(op.kind as u32, Ordering::Relaxed);
+        self.place.store(std::ptr::from_ref(op.location).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The name of the task that runs. Waits for no lock, as a signal handler may not: `None` if it would have to.
+    pub fn task(&self) -> Option<&'static str> {
+        name::text(self.task.load(Ordering::Relaxed))
+    }
+
+    /// The last operation, if there was one: its kind and its source line.
+    pub fn last(&self) -> Option<(Option<OpKind>, &'static Location<'static>)> {
+        let place = self.place()?;
+        Some((OpKind::from_index(self.kind.load(Ordering::Relaxed)), place))
+    }
+
+    #[expect(unsafe_code, reason = "a source line is published as one word; see the argument at the block")]
+    fn place(&self) -> Option<&'static Location<'static>> {
+        let place = self.place.load(Ordering::Relaxed);
+        // SAFETY: the word is null or was made from a `&'static Location` by `beat`, the only place that writes one; such
+        // a reference is valid forever and its target never changes.
+        unsafe { place.as_ref() }
+    }
+}

@@ -1,0 +1,194 @@
+//! The kinds of finding, and one finding before it has a case, a seed and a table.
+
+use std::fmt;
+
+/// What rule was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum ViolationKind {
+    /// Released a second time.
+    DoubleRelease,
+    /// Used after it was released.
+    UseAfterRelease,
+    /// Still held when nothing is left that could release it.
+    Leak,
+    /// Two exclusive owners at once.
+    Aliased,
+    /// Touched by somebody who does not own it.
+    WrongOwner,
+    /// A count went below its holders, or rose again from zero.
+    RefcountUnderrun,
+    /// A count that is not the number of its named holders.
+    RefcountMismatch,
+    /// A payload reached another peer or request than it is tagged for.
+    CrossDelivery,
+    /// A second operation where one may be pending.
+    SecondPending,
+    /// An operation completed twice, or never.
+    CompletionCount,
+    /// A callback ran after what it was given had been torn down.
+    CallbackAfterTeardown,
+    /// Two unordered accesses, one of them a write.
+    DataRace,
+    /// Tasks are left and none can ever run.
+    Deadlock,
+    /// The run goes on and on.
+    Stall,
+    /// A named property of the model does not hold.
+    Property,
+    /// A task panicked.
+    Panic,
+}
+
+impl ViolationKind {
+    /// Every kind.
+    pub const ALL: [ViolationKind; 16] = [
+        ViolationKind::DoubleRelease,
+        ViolationKind::UseAfterRelease,
+        ViolationKind::Leak,
+        ViolationKind::Aliased,
+        ViolationKind::WrongOwner,
+        ViolationKind::RefcountUnderrun,
+        ViolationKind::RefcountMismatch,
+        ViolationKind::CrossDelivery,
+        ViolationKind::SecondPending,
+        ViolationKind::CompletionCount,
+        ViolationKind::CallbackAfterTeardown,
+        ViolationKind::DataRace,
+        ViolationKind::Deadlock,
+        ViolationKind::Stall,
+        ViolationKind::Property,
+        ViolationKind::Panic,
+    ];
+
+    /// The name in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            ViolationKind::DoubleRelease => "double_release",
+            ViolationKind::UseAfterRelease => "use_after_release",
+            ViolationKind::Leak => "leak",
+            ViolationKind::Aliased => "aliased",
+            ViolationKind::WrongOwner => "wrong_owner",
+            ViolationKind::RefcountUnderrun => "refcount_underrun",
+            ViolationKind::RefcountMismatch => "refcount_mismatch",
+            ViolationKind::CrossDelivery => "cross_delivery",
+            ViolationKind::SecondPending => "second_pending",
+            ViolationKind::CompletionCount => "completion_count",
+            ViolationKind::CallbackAfterTeardown => "callback_after_teardown",
+            ViolationKind::DataRace => "data_race",
+            ViolationKind::Deadlock => "deadlock",
+            ViolationKind::Stall => "stall",
+            ViolationKind::Property => "property",
+            ViolationKind::Panic => "panic",
+        }
+    }
+
+    /// The rule that a finding of this kind broke. With the class of the resource before it, it is the name of the
+    /// property: "nng_msg is released once".
+    pub fn rule(self) -> &'static str {
+        match self {
+            ViolationKind::DoubleRelease => "is released once",
+            ViolationKind::UseAfterRelease => "is not used after its release",
+            ViolationKind::Leak => "is released by quiescence",
+            ViolationKind::Aliased => "has one exclusive owner",
+            ViolationKind::WrongOwner => "is touched only by its owner",
+            ViolationKind::RefcountUnderrun => "reaches count zero only without holders",
+            ViolationKind::RefcountMismatch => "count equals its named holders",
+            ViolationKind::CrossDelivery => "a payload reaches only the request it is tagged for",
+            ViolationKind::SecondPending => "has one operation pending",
+            ViolationKind::CompletionCount => "completes exactly once",
+            ViolationKind::CallbackAfterTeardown => "outlives its callback",
+            ViolationKind::DataRace => "is accessed in order",
+            ViolationKind::Deadlock => "no task waits forever",
+            ViolationKind::Stall => "the run makes progress",
+            ViolationKind::Property => "holds",
+            ViolationKind::Panic => "no task panics",
+        }
+    }
+}
+
+impl fmt::Display for ViolationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What a finding is about: its class, and its number in its class. A resource and a cell may have one class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A resource of the ledger.
+    Resource(&'static str, u32),
+    /// A plain cell.
+    Cell(&'static str, u32),
+}
+
+/// One finding: which property, what happened, and the facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Violation {
+    /// The kind of rule.
+    pub kind: ViolationKind,
+    /// The property's name.
+    pub property: String,
+    /// One sentence: who did what to which resource.
+    pub message: String,
+    /// The resource or the cell that the finding is about.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub subject: Option<Subject>,
+    /// Label and value, in the order in which a reader wants them.
+    pub facts: Vec<(String, String)>,
+}
+
+impl Violation {
+    /// A finding about a resource of `class`.
+    pub fn about(kind: ViolationKind, class: &str, message: String) -> Violation {
+        Violation { kind, property: format!("{class} {}", kind.rule()), message, subject: None, facts: Vec::new() }
+    }
+
+    /// A finding about the run as a whole.
+    pub fn of_run(kind: ViolationKind, message: String) -> Violation {
+        Violation { kind, property: kind.rule().to_owned(), message, subject: None, facts: Vec::new() }
+    }
+
+    /// A finding that the property of this sentence does not hold.
+    pub fn of_property(sentence: &str, message: String) -> Violation {
+        let kind = ViolationKind::Property;
+        Violation { kind, property: sentence.to_owned(), message, subject: None, facts: Vec::new() }
+    }
+
+    /// Names the resource or the cell that the finding is about.
+    #[must_use]
+    pub fn concerning(self, subject: Subject) -> Violation {
+        Violation { subject: Some(subject), ..self }
+    }
+
+    /// Whether the finding is about this resource or cell.
+    pub fn concerns(&self, subject: Subject) -> bool {
+        self.subject == Some(subject)
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn fact(mut self, label: &str, value: impl fmt::Display) -> Violation {
+        self.facts.push((label.to_owned(), value.to_string()));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed_and_has_its_own_word() {
+        let mut words: Vec<&str> = ViolationKind::ALL.iter().map(|kind| kind.word()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), ViolationKind::ALL.len());
+        #[cfg(feature = "serde")]
+        for kind in ViolationKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("a unit variant serialises"), kind.word());
+        }
+    }
+}

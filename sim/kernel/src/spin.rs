@@ -1,0 +1,94 @@
+//! Loops that wait for another task without yielding: `while flag.load(Acquire) == 0 { spin_loop() }`.
+//!
+//! A scheduler that lets such a task continue as long as it can would never run the other one. A task that repeats the
+//! same operation again and again, and changes nothing in between, therefore counts as spinning: each further round is
+//! a yield, which strategies treat like `yield_now`.
+
+use crate::record::{Op, OpKind};
+
+/// Rounds after which a loop counts as spinning. Fewer would match a few retries; more would lengthen each wait.
+const ROUNDS: u32 = 8;
+
+/// A task's operations since it last changed anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spin {
+    /// The first operation since then, which marks the start of a round.
+    first: Option<Op>,
+    rounds: u32,
+}
+
+impl Spin {
+    /// The task announces `op`; true if that begins another round of a spinning loop.
+    #[inline]
+    pub fn announce(&mut self, op: Op) -> bool {
+        match self.first {
+            _ if !may_change_nothing(op.kind) => {
+                self.end();
+                false
+            }
+            None => {
+                *self = Spin { first: Some(op), rounds: 0 };
+                false
+            }
+            Some(first) if is_same(first, op) => {
+                self.rounds += 1;
+                self.rounds >= ROUNDS
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// The task has changed something.
+    pub fn end(&mut self) {
+        self.first = None;
+    }
+}
+
+/// Reads, and operations that may fail; [`Spin::end`] is called after one that succeeds.
+fn may_change_nothing(kind: OpKind) -> bool {
+    matches!(kind, OpKind::Load | OpKind::Rmw | OpKind::TryLock)
+}
+
+fn is_same(one: Op, other: Op) -> bool {
+    one.kind == other.kind && one.object == other.object && std::ptr::eq(one.location, other.location)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use super::*;
+    use crate::record::ObjectId;
+
+    fn op(kind: OpKind, object: u32, location: &'static Location<'static>) -> Op {
+        Op { kind, object: ObjectId(object), location }
+    }
+
+    #[test]
+    fn a_loop_over_two_loads_spins_after_its_rounds_and_a_scan_of_many_does_not() {
+        let (here, there) = (Location::caller(), Location::caller());
+        let mut spin = Spin::default();
+        let rounds = (0..20).map(|_| {
+            let first = spin.announce(op(OpKind::Load, 0, here));
+            assert!(!spin.announce(op(OpKind::Load, 1, there)), "a round is counted once");
+            first
+        });
+        assert_eq!(rounds.filter(|spins| *spins).count(), 20 - ROUNDS as usize);
+        let mut scan = Spin::default();
+        assert!((0..100).all(|object| !scan.announce(op(OpKind::Load, object, here))));
+    }
+
+    #[test]
+    fn what_changes_something_ends_the_spin() {
+        let here = Location::caller();
+        let mut spin = Spin::default();
+        for _ in 0..20 {
+            assert!(!spin.announce(op(OpKind::Rmw, 0, here)));
+            spin.end();
+        }
+        for _ in 0..20 {
+            assert!(!spin.announce(op(OpKind::Load, 0, here)));
+            assert!(!spin.announce(op(OpKind::Store, 1, here)));
+        }
+    }
+}

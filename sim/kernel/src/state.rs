@@ -1,0 +1,450 @@
+//! The state of a run: tasks that are ready, asleep or blocked, and the choice of the next one.
+//!
+//! A task whose announced operation cannot proceed, such as a lock that is held, is not ready and is never offered to
+//! the strategy; it becomes ready as soon as the operation can proceed. No step is spent on a failed attempt.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::alarm::Alarm;
+use crate::clock::Clocks;
+use crate::coroutines::Coroutines;
+use crate::kernel::{Ended, Next, Panics, Setup};
+use crate::objects::Objects;
+use crate::record::{Keep, Log, ObjectId, Op, TaskId, TaskKey, Violation, Void};
+use crate::strategy::{Asleep, Forced, Strategy, Switch, View};
+use crate::sync::lock::Mode;
+use crate::task::{Need, Task};
+use crate::tasks::TaskSet;
+
+/// Whether the current task continues by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Go {
+    Stay,
+    Switch(Next),
+    /// The run has ended: nothing is scheduled any more, every operation succeeds at once.
+    Over,
+    /// The task cannot continue, and no other task can run.
+    Stuck,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sleeper {
+    deadline_ns: u64,
+    order: u32,
+    task: TaskId,
+}
+
+impl Sleeper {
+    fn asleep(self) -> Asleep {
+        Asleep { task: self.task, deadline_ns: self.deadline_ns }
+    }
+}
+
+/// The bounds of one run.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Decisions after which the run counts as stalled.
+    pub steps_max: u32,
+    /// The total time in nanoseconds by which sleepers that overtake ready tasks may advance the clock.
+    pub slack_ns: u64,
+}
+
+/// One run. An OS thread keeps one object and reuses it for each run.
+pub(crate) struct State {
+    /// Its task, step and time are those of the last decision.
+    pub(crate) log: Log,
+    pub(crate) tasks: Vec<Task>,
+    ready: TaskSet,
+    sleepers: Vec<Sleeper>,
+    slept: u32,
+    /// The total time by which sleepers that overtook ready tasks have advanced the clock.
+    pub(crate) early_ns: u64,
+    pub(crate) objects: Objects,
+    pub(crate) clocks: Clocks,
+    /// The body of the first task, until another source of coroutines asks for it.
+    pub(crate) main: Option<Box<dyn FnOnce()>>,
+    pub(crate) pending: Option<Next>,
+    strategy: Box<dyn Strategy>,
+    /// The strategy also wants to see steps without a choice.
+    watches: bool,
+    pub(crate) coroutines: Option<&'static dyn Coroutines>,
+    pub(crate) panics: Panics,
+    /// Decisions among more than one candidate.
+    choices: u32,
+    pub(crate) halted: bool,
+    yielding: bool,
+    /// Tasks that have not finished; the alarm is not counted.
+    pub(crate) unfinished: u32,
+    pub(crate) alarm: Option<Alarm>,
+    pub(crate) bounds: Bounds,
+    /// The forced switches of this run, if it is recorded.
+    switches: Option<Vec<Switch>>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("log", &self.log).field("ready", &self.ready).finish_non_exhaustive()
+    }
+}
+
+/// Outside any run no panic is the kernel's to treat.
+const NO_RUN: Panics = {
+    fn bug_of(_: &(dyn Any + Send)) -> Void {
+        Void::Harness("a panic outside any run".to_owned())
+    }
+    fn stuck(what: &str) -> ! {
+        unreachable!("invariant: outside any run no destructor {what}")
+    }
+    Panics { bug_of, stuck }
+};
+
+impl State {
+    /// Before the first run.
+    pub(crate) fn idle(log: Log) -> State {
+        State {
+            log,
+            tasks: Vec::new(),
+            ready: TaskSet::default(),
+            sleepers: Vec::new(),
+            slept: 0,
+            early_ns: 0,
+            objects: Objects::default(),
+            clocks: Clocks::default(),
+            main: None,
+            pending: None,
+            strategy: Box::new(Forced::new(&[])),
+            watches: false,
+            coroutines: None,
+            panics: NO_RUN,
+            choices: 0,
+            halted: true,
+            yielding: false,
+            unfinished: 0,
+            alarm: None,
+            bounds: Bounds { steps_max: 0, slack_ns: 0 },
+            switches: None,
+        }
+    }
+
+    /// Begins a run. It reuses the allocations of the previous run.
+    pub(crate) fn begin(&mut self, setup: Setup) {
+        let Setup { number, seed, strategy, bounds, keep, coroutines, panics, stack_bytes: _ } = setup;
+        self.log.begin(number, seed, keep);
+        self.tasks.clear();
+        self.ready.clear();
+        self.sleepers.clear();
+        self.objects.clear();
+        self.clocks.clear();
+        (self.slept, self.early_ns) = (0, 0);
+        (self.choices, self.unfinished) = (0, 0);
+        (self.halted, self.yielding) = (false, false);
+        (self.pending, self.alarm) = (None, None);
+        self.watches = strategy.watches();
+        (self.strategy, self.coroutines, self.bounds, self.panics) = (strategy, coroutines, bounds, panics);
+        self.switches = (keep != Keep::Hash).then(Vec::new);
+        self.add_task(TaskId::MAIN, TaskKey::MAIN, None);
+    }
+
+    /// The scheduling results of the run.
+    pub(crate) fn end(&mut self) -> Ended {
+        let switches = self.switches.take();
+        let tasks = if switches.is_some() { self.tasks.iter().map(Task::turns).collect() } else { Vec::new() };
+        let is_quiescent = !std::mem::replace(&mut self.halted, true);
+        self.panics = NO_RUN;
+        Ended { is_quiescent, switches: switches.unwrap_or_default(), tasks, choices: self.choices }
+    }
+
+    /// Gives back what was allocated for runs.
+    pub(crate) fn free(&mut self) {
+        (self.tasks, self.sleepers) = (Vec::new(), Vec::new());
+        (self.objects, self.clocks) = (Objects::default(), Clocks::default());
+        self.log.free();
+    }
+
+    /// A new task, ready to start. Its parent's earlier operations happened before it; the alarm has no parent.
+    pub(crate) fn add_task(&mut self, id: TaskId, key: TaskKey, parent: Option<TaskId>) {
+        assert_eq!(id.index(), self.tasks.len(), "invariant: tasks are numbered in the order of creation");
+        self.clocks.spawn(id, parent);
+        self.tasks.push(Task::new(key, parent));
+        self.unfinished += 1;
+        self.make_ready(id);
+    }
+
+    #[inline]
+    pub(crate) fn me(&mut self) -> &mut Task {
+        &mut self.tasks[self.log.task.index()]
+    }
+
+    pub(crate) fn make_ready(&mut self, id: TaskId) {
+        self.ready.insert(id);
+    }
+
+    pub(crate) fn make_blocked(&mut self, id: TaskId) {
+        self.ready.remove(id);
+    }
+
+    pub(crate) fn is_ready(&self, id: TaskId) -> bool {
+        self.ready.contains(id)
+    }
+
+    pub(crate) fn is_finished(&self, id: TaskId) -> bool {
+        self.tasks[id.index()].is_finished
+    }
+
+    /// The current task announces `op`; the decision is taken.
+    #[inline]
+    pub(crate) fn arrive(&mut self, op: Op, need: Need) -> Go {
+        if self.halted {
+            return Go::Over;
+        }
+        let me = self.log.task;
+        let task = &mut self.tasks[me.index()];
+        self.yielding |= task.spin.announce(op);
+        (task.op, task.need) = (Some(op), need);
+        if need == Need::Nothing {
+            return self.go();
+        }
+        if !self.available(need) {
+            self.make_blocked(me);
+        }
+        let go = self.go();
+        if go != Go::Stay {
+            self.enlist(me, need);
+        }
+        go
+    }
+
+    /// The current task performs `op` while a panic unwinds it: without a decision.
+    pub(crate) fn pass(&mut self, op: Op, need: Need) -> Go {
+        if self.halted {
+            return Go::Over;
+        }
+        let me = self.me();
+        (me.op, me.need) = (Some(op), need);
+        if self.available(need) { Go::Stay } else { Go::Stuck }
+    }
+
+    /// Takes a decision, and returns whether the current task continues.
+    #[inline]
+    pub(crate) fn go(&mut self) -> Go {
+        let me = self.log.task;
+        match self.decide() {
+            Next::Task(task) if task == me => Go::Stay,
+            next => Go::Switch(next),
+        }
+    }
+
+    fn available(&self, need: Need) -> bool {
+        match need {
+            Need::Nothing => true,
+            Need::Lock(object, mode) => self.objects.admits(object, mode),
+            Need::End(task) => self.is_finished(task),
+        }
+    }
+
+    /// Records what the task waits for, so that a change of it makes the task ready, or no longer ready.
+    fn enlist(&mut self, task: TaskId, need: Need) {
+        match need {
+            Need::Nothing => {}
+            Need::Lock(object, mode) => self.contend(task, object, mode),
+            Need::End(other) => {
+                if !self.available(need) {
+                    self.tasks[other.index()].joiners.push(task);
+                }
+            }
+        }
+    }
+
+    /// Adds the task to the lock's contenders; it is ready exactly while the lock would admit it.
+    pub(crate) fn contend(&mut self, task: TaskId, object: ObjectId, mode: Mode) {
+        let lock = self.objects.lock(object);
+        lock.contenders(mode).insert(task);
+        if lock.admits(mode) {
+            self.ready.insert(task);
+        } else {
+            self.ready.remove(task);
+        }
+    }
+
+    /// Makes each contender of a lock ready or not, by the lock's present state.
+    pub(crate) fn refresh(&mut self, object: ObjectId) {
+        let lock = self.objects.lock(object);
+        for mode in [Mode::Exclusive, Mode::Shared] {
+            let admits = lock.admits(mode);
+            let contenders = lock.contenders(mode);
+            if admits {
+                self.ready.add_all(contenders);
+            } else {
+                self.ready.remove_all(contenders);
+            }
+        }
+    }
+
+    /// Puts the current task to sleep until `deadline_ns`; it is blocked until chosen as a sleeper or woken.
+    pub(crate) fn sleep_until(&mut self, deadline_ns: u64) {
+        let me = self.log.task;
+        self.make_blocked(me);
+        self.put_to_sleep(me, deadline_ns);
+    }
+
+    /// A blocked task sleeps until `deadline_ns`.
+    pub(crate) fn put_to_sleep(&mut self, task: TaskId, deadline_ns: u64) {
+        self.slept += 1;
+        self.sleepers.push(Sleeper { deadline_ns, order: self.slept, task });
+    }
+
+    /// The sleeper is woken before its deadline.
+    pub(crate) fn unsleep(&mut self, task: TaskId) {
+        self.sleepers.retain(|sleeper| sleeper.task != task);
+    }
+
+    pub(crate) fn yields(&mut self) {
+        self.yielding = true;
+    }
+
+    /// The current task has ended.
+    pub(crate) fn finish_current(&mut self) {
+        let me = self.log.task;
+        self.make_blocked(me);
+        self.unfinished -= u32::from(!self.is_alarm(me));
+        let task = &mut self.tasks[me.index()];
+        task.is_finished = true;
+        for joiner in std::mem::take(&mut task.joiners) {
+            self.make_ready(joiner);
+        }
+    }
+
+    /// Takes the next decision.
+    #[inline]
+    pub(crate) fn decide(&mut self) -> Next {
+        let is_simple = !self.halted && self.unfinished > 0 && self.sleepers.is_empty();
+        let ready = self.ready.len();
+        if !is_simple || ready == 0 || self.log.step >= self.bounds.steps_max {
+            return self.decide_seldom();
+        }
+        self.choose(None, ready)
+    }
+
+    /// The decision where a task sleeps, where no task is ready, and at the end of the run.
+    #[cold]
+    fn decide_seldom(&mut self) -> Next {
+        if self.halted {
+            return Next::Halt;
+        }
+        if self.unfinished == 0 {
+            self.close_alarm();
+        }
+        let sleeper = self.eligible_sleeper();
+        let ready = self.ready.len();
+        if ready == 0 && sleeper.is_none() {
+            return self.nothing_can_run();
+        }
+        if self.log.step >= self.bounds.steps_max {
+            self.log.step += 1;
+            return self.halt(self.stalled());
+        }
+        self.choose(sleeper, ready)
+    }
+
+    /// Chooses among the ready tasks and the sleeper; there is at least one of them.
+    #[inline]
+    fn choose(&mut self, sleeper: Option<Sleeper>, ready: usize) -> Next {
+        self.log.step += 1;
+        let yielding = std::mem::take(&mut self.yielding);
+        let count = ready + usize::from(sleeper.is_some());
+        let me = self.log.task;
+        let mut place = 0;
+        // Without a choice, only a strategy that counts steps is called.
+        if count > 1 || self.watches {
+            self.choices += u32::from(count > 1);
+            let asleep = sleeper.map(Sleeper::asleep);
+            let view = View { ready: &self.ready, tasks: &self.tasks, asleep, current: me, yielding };
+            place = self.strategy.choose(&view);
+            if place >= count {
+                return self.chose_none(place, count);
+            }
+            if let Some(switches) = &mut self.switches
+                && place != view.unforced()
+            {
+                let (from, turn) = (view.current_key(), view.current_turn());
+                switches.push(Switch { from, turn, to: view.candidate(place).key });
+            }
+        }
+        self.tasks[me.index()].turn += 1;
+        let chosen = match (self.ready.nth(place), sleeper) {
+            (Some(task), _) => task,
+            (None, Some(sleeper)) => {
+                self.log.task = sleeper.task;
+                self.wake_sleeper(sleeper.task, sleeper.deadline_ns);
+                sleeper.task
+            }
+            (None, None) => unreachable!("invariant: the place is one of a candidate"),
+        };
+        self.log.resume(chosen);
+        Next::Task(chosen)
+    }
+
+    #[cold]
+    fn chose_none(&mut self, place: usize, count: usize) -> Next {
+        let (strategy, most) = (&self.strategy, count - 1);
+        self.give_up(Void::Harness(format!(
+            "the strategy {strategy:?} chose candidate {place}, and the last is {most}"
+        )))
+    }
+
+    /// The sleeper with the earliest deadline, if it may run now: when no task is ready, or within the run's timer
+    /// slack. The slack is a budget of the run and not of each step: otherwise a timer that re-arms could starve a task
+    /// forever.
+    fn eligible_sleeper(&self) -> Option<Sleeper> {
+        let sleeper = self.sleepers.iter().min_by_key(|sleeper| (sleeper.deadline_ns, sleeper.order)).copied()?;
+        let ahead_ns = sleeper.deadline_ns.saturating_sub(self.log.now_ns);
+        let lasts = self.early_ns.saturating_add(ahead_ns) <= self.bounds.slack_ns;
+        (self.ready.is_empty() || lasts).then_some(sleeper)
+    }
+
+    fn wake_sleeper(&mut self, id: TaskId, deadline_ns: u64) {
+        if !self.ready.is_empty() {
+            self.early_ns = self.early_ns.saturating_add(deadline_ns.saturating_sub(self.log.now_ns));
+        }
+        self.log.now_ns = self.log.now_ns.max(deadline_ns);
+        self.unsleep(id);
+        let task = &mut self.tasks[id.index()];
+        task.timed_out = true;
+        if let Some(condvar) = task.waits_on.take() {
+            self.objects.condvar(condvar).waiters.retain(|(waiter, _)| *waiter != id);
+        }
+        self.make_ready(id);
+    }
+
+    fn nothing_can_run(&mut self) -> Next {
+        if self.unfinished == 0 {
+            return Next::Finished;
+        }
+        let violation = self.deadlocked();
+        self.halt(violation)
+    }
+
+    /// Limits the further timer slack to this much; returns the previous bound.
+    pub(crate) fn bound_slack(&mut self, slack_ns: u64) -> u64 {
+        let bound = self.early_ns.saturating_add(slack_ns).min(self.bounds.slack_ns);
+        std::mem::replace(&mut self.bounds.slack_ns, bound)
+    }
+
+    /// Restores the bound that [`State::bound_slack`] returned.
+    pub(crate) fn restore_slack(&mut self, slack_ns: u64) {
+        self.bounds.slack_ns = slack_ns;
+    }
+
+    pub(crate) fn give_up(&mut self, void: Void) -> Next {
+        self.log.note_void(void);
+        self.halted = true;
+        Next::Halt
+    }
+
+    pub(crate) fn halt(&mut self, violation: Violation) -> Next {
+        self.log.note_violation(violation);
+        self.halted = true;
+        Next::Halt
+    }
+}

@@ -1,0 +1,105 @@
+//! A uniform random walk over the remaining events, after the URW of Zhao, Wolff, Mathur and Roychoudhury (ASPLOS 2025),
+//! as shuttle also has it.
+//!
+//! A task is chosen with a weight: the number of events that it, and the children that it has yet to spawn, have still
+//! to run. If the counts are right, every interleaving is equally likely; the plain random walk favours interleavings
+//! in which short tasks finish early.
+//!
+//! Deviations: the counts come from the case's reference runs, not from the hunt's first run, so that each run replays
+//! alone; a task that no reference run had gets the fewest events; sleepers follow the run's eagerness.
+
+use super::eagerness::Eagerness;
+use super::list::Row;
+use super::{Profile, Strategy, StrategyName, View};
+use crate::record::{TaskId, TaskKey};
+use crate::seed::{Purpose, Stream};
+
+pub(super) const ROW: Row = Row {
+    word: "urw",
+    parameter: None,
+    learns: true,
+    build: |seed, _, profile| Box::new(Urw::new(Stream::new(seed, Purpose::Schedule), profile)),
+};
+
+impl StrategyName {
+    /// The uniform random walk over the remaining events.
+    pub const URW: StrategyName = StrategyName::plain("urw");
+}
+
+/// The weighted walk.
+#[derive(Debug)]
+struct Urw {
+    stream: Stream,
+    eagerness: Eagerness,
+    events: Vec<(TaskKey, u32)>,
+    fewest: u32,
+    /// By task number: the remaining events.
+    remaining: Vec<Option<u32>>,
+}
+
+impl Urw {
+    /// A walk weighted by the profile's counts.
+    fn new(mut stream: Stream, profile: &Profile) -> Urw {
+        let eagerness = Eagerness::draw(&mut stream);
+        let events: Vec<(TaskKey, u32)> = profile.events.iter().map(|(key, count)| (*key, *count)).collect();
+        let fewest = events.iter().map(|(_, count)| *count).min().unwrap_or(1).max(1);
+        Urw { stream, eagerness, events, fewest, remaining: Vec::new() }
+    }
+
+    fn expected(&self, key: TaskKey) -> u32 {
+        match self.events.binary_search_by_key(&key, |(key, _)| *key) {
+            Ok(place) => self.events[place].1.max(1),
+            Err(_) => self.fewest,
+        }
+    }
+
+    fn meet(&mut self, view: &View<'_>) {
+        for id in view.tasks() {
+            let task = id.index();
+            if self.remaining.len() <= task {
+                self.remaining.resize(task + 1, None);
+            }
+            if self.remaining[task].is_none() {
+                let expected = self.expected(view.key(id));
+                self.remaining[task] = Some(expected);
+                // It was spawned by the task that ran last, whose count included it so far.
+                if let Some(Some(parent)) = self.remaining.get_mut(view.current.index())
+                    && id != view.current
+                {
+                    *parent = parent.saturating_sub(expected).max(1);
+                }
+            }
+        }
+    }
+}
+
+impl Strategy for Urw {
+    fn watches(&self) -> bool {
+        true
+    }
+
+    fn choose(&mut self, view: &View<'_>) -> usize {
+        self.meet(view);
+        let ready = match self.eagerness.split(view, &mut self.stream) {
+            Ok(ready) => ready,
+            Err(sleeper) => return sleeper,
+        };
+        let weight = |task: TaskId| u64::from(self.remaining[task.index()].unwrap_or(1));
+        let total: u64 = view.tasks().take(ready).map(weight).sum();
+        let mut drawn = self.stream.below(total);
+        let (mut chosen, mut next) = (ready - 1, None);
+        for (place, task) in view.tasks().take(ready).enumerate() {
+            next = Some(task);
+            let weight = weight(task);
+            if drawn < weight {
+                chosen = place;
+                break;
+            }
+            drawn -= weight;
+        }
+        if let Some(Some(remaining)) = next.and_then(|task| self.remaining.get_mut(task.index())) {
+            *remaining = remaining.saturating_sub(1).max(1);
+        }
+        chosen
+    }
+}

@@ -1,0 +1,108 @@
+//! Parkers: one task parks, any task may unpark it, as threads do and as wakers do for futures.
+
+use std::panic::Location;
+
+use crate::clock::Clock;
+use crate::kernel::Kernel;
+use crate::objects::Reset;
+use crate::record::{ObjectId, Op, OpKind, TaskId};
+use crate::state::State;
+use crate::task::Need;
+
+/// A permit is kept until it is taken; a second one changes nothing.
+#[derive(Debug, Default)]
+pub(crate) struct ParkerState {
+    has_permit: bool,
+    parked: Option<TaskId>,
+    /// The clock of the tasks that gave the permit.
+    clock: Clock,
+}
+
+impl Reset for ParkerState {
+    fn reset(&mut self) {
+        (self.has_permit, self.parked) = (false, None);
+        self.clock.reset();
+    }
+}
+
+impl Kernel {
+    /// Takes the permit; waits for it, until `deadline_ns` of virtual time at the latest. False: it was not given in
+    /// time, or the run is over.
+    pub fn park(
+        &self,
+        parker: ObjectId,
+        kind: OpKind,
+        deadline_ns: Option<u64>,
+        location: &'static Location<'static>,
+    ) -> bool {
+        let op = Op { kind, object: parker, location };
+        let taken = self.enter(op, Need::Nothing, |state| {
+            let taken = state.take_permit(parker);
+            if !taken {
+                let me = state.log.task;
+                state.objects.parker(parker).parked = Some(me);
+                state.me().timed_out = false;
+                match deadline_ns {
+                    Some(deadline_ns) => state.sleep_until(deadline_ns),
+                    None => state.make_blocked(me),
+                }
+            }
+            taken
+        });
+        match taken {
+            None => return false,
+            Some(true) => return true,
+            Some(false) => self.give_way(parker, location),
+        }
+        let mut state = self.state.borrow_mut();
+        state.me().timed_out = false;
+        state.objects.parker(parker).parked = None;
+        state.take_permit(parker)
+    }
+
+    /// Takes the permit if it was given. Not a scheduling point.
+    pub fn try_take_permit(&self, parker: ObjectId) -> bool {
+        self.state.borrow_mut().take_permit(parker)
+    }
+
+    /// Gives the permit.
+    pub fn unpark(&self, parker: ObjectId, location: &'static Location<'static>) {
+        let op = Op { kind: OpKind::Unpark, object: parker, location };
+        self.enter(op, Need::Nothing, |state| state.give_permit(parker));
+    }
+
+    /// Gives the permit, but not as a scheduling point: a waker is called from inside foreign code, which may hold a std
+    /// lock or be in the middle of a poll, and a switch there could leave that lock held by a suspended task.
+    pub fn wake(&self, parker: ObjectId) {
+        let mut state = self.state.borrow_mut();
+        if !state.halted {
+            state.give_permit(parker);
+        }
+    }
+}
+
+impl State {
+    fn give_permit(&mut self, parker: ObjectId) {
+        let me = self.log.task;
+        let own = self.objects.parker(parker);
+        own.has_permit = true;
+        if self.clocks.are_kept() {
+            let clock = &mut self.clocks.of(me).own;
+            own.clock.join(clock);
+            clock.tick(me);
+        }
+        if let Some(parked) = own.parked.take() {
+            self.unsleep(parked);
+            self.make_ready(parked);
+        }
+    }
+
+    fn take_permit(&mut self, parker: ObjectId) -> bool {
+        let own = self.objects.parker(parker);
+        let given = std::mem::take(&mut own.has_permit);
+        if given && self.clocks.are_kept() {
+            self.clocks.of(self.log.task).own.join(&own.clock);
+        }
+        given
+    }
+}

@@ -1,0 +1,120 @@
+//! Tasks: spawn, join, yield, and sleep in virtual time.
+
+use std::panic::Location;
+
+use crate::kernel::Kernel;
+use crate::record::{Item, ObjectId, Op, OpKind, TaskId};
+use crate::task::Need;
+
+impl Kernel {
+    /// Starts a task. A scheduling point, except within a poll: a poll may hold std locks, which its executor takes
+    /// around a spawn, and a switch would leave them held by a suspended task.
+    pub fn spawn(
+        &'static self,
+        name: Option<&str>,
+        body: impl FnOnce() + 'static,
+        location: &'static Location<'static>,
+    ) -> TaskId {
+        let op = Op { kind: OpKind::Spawn, object: ObjectId::NONE, location };
+        let is_polling = self.log(|log| {
+            let is_polling = log.is_polling();
+            if is_polling {
+                log.operated(op);
+            }
+            is_polling
+        });
+        if !is_polling {
+            self.point(op);
+        }
+        let (id, is_over) = {
+            let mut state = self.state.borrow_mut();
+            let (id, key) = state.log.spawned(name);
+            if !state.halted {
+                let parent = state.log.task;
+                state.add_task(id, key, Some(parent));
+            }
+            (id, state.halted)
+        };
+        if !is_over {
+            self.start(body, location);
+        }
+        id
+    }
+
+    /// Gives the newest task its coroutine.
+    pub(crate) fn start(&'static self, body: impl FnOnce() + 'static, location: &'static Location<'static>) {
+        let coroutines = self.state.borrow().coroutines;
+        let task = move || {
+            self.log(|log| log.record(Item::Began, location));
+            body();
+            self.finish(location);
+        };
+        match coroutines {
+            None => self.start_fiber(task),
+            Some(other) => other.spawn(Box::new(task), location),
+        }
+    }
+
+    /// The current task has ended.
+    pub(crate) fn finish(&self, location: &'static Location<'static>) {
+        let mut state = self.state.borrow_mut();
+        state.log.record(Item::Ended, location);
+        state.finish_current();
+    }
+
+    /// Returns when the task has finished; the task's operations happened before.
+    pub fn join(&self, task: TaskId, location: &'static Location<'static>) {
+        let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
+        self.enter(op, Need::End(task), |state| {
+            if state.clocks.are_kept() {
+                state.clocks.join(state.log.task, task);
+            }
+        });
+    }
+
+    /// Whether the task has finished. Not a scheduling point.
+    pub fn is_finished(&self, task: TaskId) -> bool {
+        let state = self.state.borrow();
+        state.halted || state.is_finished(task)
+    }
+
+    /// Lets other tasks run first.
+    pub fn yield_now(&self, location: &'static Location<'static>) {
+        self.state.borrow_mut().yields();
+        self.point(Op { kind: OpKind::Yield, object: ObjectId::NONE, location });
+    }
+
+    /// Sleeps for this long in virtual time.
+    pub fn sleep(&self, duration_ns: u64, location: &'static Location<'static>) {
+        // A destructor does not sleep while a panic unwinds its task: no other task could run meanwhile.
+        if std::thread::panicking() {
+            return;
+        }
+        let op = Op { kind: OpKind::Sleep, object: ObjectId::NONE, location };
+        let asleep = self.enter(op, Need::Nothing, |state| {
+            state.sleep_until(state.log.now_ns.saturating_add(duration_ns));
+        });
+        if asleep.is_none() {
+            return;
+        }
+        self.give_way(ObjectId::NONE, location);
+        let mut state = self.state.borrow_mut();
+        state.me().timed_out = false;
+        state.log.record(Item::TimedOut, location);
+    }
+
+    /// Virtual time in nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.state.borrow().log.now_ns
+    }
+
+    /// Limits the timer slack to `slack_ns` from here on, until [`Kernel::restore_slack`] gets the returned bound back.
+    pub fn bound_slack(&self, slack_ns: u64) -> u64 {
+        self.state.borrow_mut().bound_slack(slack_ns)
+    }
+
+    /// Restores the bound that [`Kernel::bound_slack`] returned.
+    pub fn restore_slack(&self, slack_ns: u64) {
+        self.state.borrow_mut().restore_slack(slack_ns);
+    }
+}

@@ -1,0 +1,206 @@
+//! The kernel by itself: runs that end, runs that are abandoned, and the stacks that the next run gets.
+//!
+//! `valgrind --error-exitcode=1` on this test's program checks the unsafe code of `fiber.rs`.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use lastref_kernel::record::{Finished, Keep, Name, ObjectId, Op, OpKind, Progress, RunNumber, ViolationKind, Void};
+use lastref_kernel::strategy::{Profile, StrategyName};
+use lastref_kernel::sync::lock::Mode;
+use lastref_kernel::{Bounds, Ended, Kernel, Panics, Setup};
+
+const STACK_BYTES: usize = 64 * 1024;
+
+fn kernel() -> &'static Kernel {
+    Box::leak(Box::new(Kernel::new(Arc::new(Progress::default()))))
+}
+
+fn setup(seed: u64, keep: Keep) -> Setup {
+    fn bug_of(panic: &(dyn Any + Send)) -> Void {
+        Void::Harness(panic.downcast_ref::<String>().cloned().unwrap_or_default())
+    }
+    fn stuck(what: &str) -> ! {
+        panic!("a destructor {what}")
+    }
+    Setup {
+        number: RunNumber(1),
+        seed,
+        strategy: StrategyName::RANDOM.build(seed, &Profile::default()),
+        bounds: Bounds { steps_max: 1_000, slack_ns: 0 },
+        keep,
+        stack_bytes: STACK_BYTES,
+        coroutines: None,
+        panics: Panics { bug_of, stuck },
+    }
+}
+
+fn run(kernel: &'static Kernel, seed: u64, body: impl FnOnce() + 'static) -> (Ended, Finished) {
+    let ended = kernel.run(setup(seed, Keep::Events), body);
+    let finished = kernel.log(|log| log.finish(None, |_| None));
+    (ended, finished)
+}
+
+fn here() -> &'static Location<'static> {
+    Location::caller()
+}
+
+/// Tasks that add to a count under a lock, in two steps.
+fn counted(kernel: &'static Kernel, tasks: u32, counts: Rc<RefCell<Vec<u32>>>) {
+    let lock = kernel.new_object("lock");
+    let spawned: Vec<_> = (0..tasks)
+        .map(|_| {
+            let counts = Rc::clone(&counts);
+            let add = move || {
+                for _ in 0..3 {
+                    assert!(kernel.lock(lock, Mode::Exclusive, OpKind::Lock, here()));
+                    let before = counts.borrow().len() as u32;
+                    kernel.point(Op { kind: OpKind::Yield, object: ObjectId::NONE, location: here() });
+                    counts.borrow_mut().push(before);
+                    kernel.unlock(lock, OpKind::Unlock, here());
+                }
+            };
+            kernel.spawn(None, add, here())
+        })
+        .collect();
+    spawned.into_iter().for_each(|task| kernel.join(task, here()));
+}
+
+#[test]
+fn a_lock_excludes_in_every_schedule_and_a_seed_has_one_trace() {
+    let kernel = kernel();
+    let mut hashes = Vec::new();
+    for seed in (0..100).chain(0..100) {
+        let counts = Rc::new(RefCell::new(Vec::new()));
+        let own = Rc::clone(&counts);
+        let (ended, finished) = run(kernel, seed, move || counted(kernel, 4, own));
+        assert!(ended.is_quiescent && finished.violation.is_none() && finished.void.is_none());
+        assert_eq!(*counts.borrow(), (0..12).collect::<Vec<u32>>());
+        assert_eq!(Rc::strong_count(&counts), 1, "what the tasks owned is dropped");
+        hashes.push(finished.trace.hash());
+    }
+    let (first, second) = hashes.split_at(100);
+    assert_eq!(first, second);
+}
+
+#[test]
+fn a_deadlock_is_found_and_its_stacks_serve_the_next_run() {
+    let kernel = kernel();
+    let mut found = 0;
+    for seed in 0..200 {
+        let (ended, finished) = run(kernel, seed, move || {
+            let locks = [kernel.new_object("lock"), kernel.new_object("lock")];
+            let both = move |first: usize| {
+                // On the stack when the run is abandoned.
+                let kept = [first; 100];
+                kernel.lock(locks[first], Mode::Exclusive, OpKind::Lock, here());
+                kernel.lock(locks[1 - first], Mode::Exclusive, OpKind::Lock, here());
+                kernel.unlock(locks[1 - first], OpKind::Unlock, here());
+                kernel.unlock(locks[kept[99]], OpKind::Unlock, here());
+            };
+            let other = kernel.spawn(Some("other"), move || both(1), here());
+            both(0);
+            kernel.join(other, here());
+        });
+        match finished.violation {
+            Some(violation) => {
+                assert_eq!(violation.kind, ViolationKind::Deadlock);
+                assert!(!ended.is_quiescent);
+                assert!(violation.facts.iter().any(|(who, _)| who == "other"), "{violation:?}");
+                found += 1;
+            }
+            None => assert!(ended.is_quiescent),
+        }
+    }
+    assert!((1..200).contains(&found), "some schedules deadlock, and some do not: {found}");
+}
+
+#[test]
+fn a_body_of_any_size_runs() {
+    let kernel = kernel();
+    let large = [7_u8; 16 * 1024];
+    let sum = Rc::new(Cell::new(0));
+    let own = Rc::clone(&sum);
+    let (ended, _) = run(kernel, 1, move || {
+        let small = kernel.spawn(None, move || own.set(large.iter().map(|byte| u32::from(*byte)).sum()), here());
+        kernel.join(small, here());
+    });
+    assert!(ended.is_quiescent);
+    assert_eq!(sum.get(), 7 * 16 * 1024);
+}
+
+#[test]
+fn a_panic_of_a_task_stays_on_its_stack() {
+    let kernel = kernel();
+    let text = Rc::new(RefCell::new(String::new()));
+    let own = Rc::clone(&text);
+    let (ended, _) = run(kernel, 1, move || {
+        let task = kernel.spawn(
+            None,
+            move || {
+                let caught =
+                    catch_unwind(AssertUnwindSafe(|| std::panic::resume_unwind(Box::new(String::from("gone")))));
+                let payload: Box<dyn Any + Send> = caught.err().unwrap_or_else(|| Box::new(()));
+                *own.borrow_mut() = payload.downcast::<String>().map(|text| *text).unwrap_or_default();
+            },
+            here(),
+        );
+        kernel.join(task, here());
+    });
+    assert!(ended.is_quiescent);
+    assert_eq!(*text.borrow(), "gone");
+}
+
+#[test]
+fn a_run_that_does_not_end_stalls_at_its_bound() {
+    let kernel = kernel();
+    let (_, finished) = run(kernel, 1, move || {
+        loop {
+            kernel.yield_now(here());
+        }
+    });
+    let violation = finished.violation.expect("it does not end");
+    assert_eq!((violation.kind, finished.steps), (ViolationKind::Stall, 1_001));
+}
+
+#[test]
+fn sleepers_wake_in_the_order_of_their_deadlines() {
+    let kernel = kernel();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let own = Rc::clone(&order);
+    run(kernel, 3, move || {
+        let tasks: Vec<_> = [30, 10, 20]
+            .map(|ns| {
+                let order = Rc::clone(&own);
+                let sleep = move || {
+                    kernel.sleep(ns, here());
+                    order.borrow_mut().push((ns, kernel.now_ns()));
+                };
+                kernel.spawn(None, sleep, here())
+            })
+            .into();
+        tasks.into_iter().for_each(|task| kernel.join(task, here()));
+    });
+    assert_eq!(*order.borrow(), [(10, 10), (20, 20), (30, 30)]);
+}
+
+#[test]
+fn a_parker_keeps_one_permit() {
+    let kernel = kernel();
+    let taken = Rc::new(RefCell::new(Vec::new()));
+    let own = Rc::clone(&taken);
+    run(kernel, 5, move || {
+        let parker = kernel.new_object("parker");
+        kernel.unpark(parker, here());
+        kernel.unpark(parker, here());
+        let until = |ns| kernel.park(parker, OpKind::Park, Some(ns), here());
+        own.borrow_mut().extend([until(5), until(7), kernel.try_take_permit(parker)]);
+        kernel.wake(parker);
+        own.borrow_mut().push(kernel.try_take_permit(parker));
+    });
+    assert_eq!(*taken.borrow(), [true, false, false, true]);
+    assert_eq!(Name::of("parker").text, "parker");
+}

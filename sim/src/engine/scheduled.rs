@@ -1,0 +1,109 @@
+//! The scheduled engines: the kernel of this OS thread makes a run.
+
+use std::sync::Arc;
+
+use kernel::record::Keep;
+use kernel::strategy::{Strategy, Switch};
+use kernel::{Bounds, Kernel, Panics, TaskTurns};
+
+use super::overflow;
+use crate::panics;
+use crate::session::{Checks, Outcome, Place, Session};
+use crate::watch::{self, Watched, Worker};
+
+/// The source of the tasks' stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stacks {
+    /// The kernel's own.
+    Fiber,
+    /// shuttle's, to check ours.
+    Shuttle,
+}
+
+/// A run to be made.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    pub(crate) strategy: Box<dyn Strategy>,
+    pub(crate) bounds: Bounds,
+    pub(crate) keep: Keep,
+    pub(crate) watched: Watched,
+    /// Size of each task's stack.
+    pub(crate) stack_bytes: usize,
+    pub(crate) stacks: Stacks,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    /// The forced switches of a recorded run.
+    pub(crate) switches: Vec<Switch>,
+    /// The tasks of a recorded run, in the order of creation.
+    pub(crate) tasks: Vec<TaskTurns>,
+    /// Decisions among more than one candidate.
+    pub(crate) choices: u32,
+}
+
+const PANICS: Panics = Panics { bug_of: panics::bug_of, stuck: panics::stuck_while_unwinding };
+
+thread_local! {
+    static KEPT: Kept = Kept::new();
+}
+
+/// What this OS thread keeps from run to run, since an OS thread that makes runs makes many. The kernel itself is leaked
+/// once for each thread, since its fibers refer to it; its allocations and stacks are freed with the thread.
+struct Kept {
+    worker: Arc<Worker>,
+    kernel: &'static Kernel,
+    session: Session,
+}
+
+impl Kept {
+    fn new() -> Kept {
+        let worker = watch::worker();
+        let kernel: &'static Kernel = Box::leak(Box::new(Kernel::new(Arc::clone(&worker.progress))));
+        let session = Session::new(Place::Kernel(kernel, Checks::default().into()));
+        Kept { worker, kernel, session }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.kernel.free();
+    }
+}
+
+/// Makes one run on this OS thread.
+///
+/// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs in a
+/// half-finished run, and what the stacks owned is leaked.
+pub(crate) fn execute(setup: Setup, body: impl FnOnce() + 'static) -> Ended {
+    let Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks } = setup;
+    panics::install();
+    overflow::install();
+    KEPT.with(|kept| {
+        let Kept { worker, kernel, session } = kept;
+        let coroutines = match stacks {
+            Stacks::Fiber => None,
+            #[cfg(feature = "shuttle")]
+            Stacks::Shuttle => Some(super::shuttle::coroutines()),
+            #[cfg(not(feature = "shuttle"))]
+            Stacks::Shuttle => unreachable!("invariant: an engine that is not built in makes no run"),
+        };
+        session.stack_bytes.set(stack_bytes);
+        let number = worker.begin(seed, Some(&watched));
+        let setup = kernel::Setup { number, seed, strategy, bounds, keep, stack_bytes, coroutines, panics: PANICS };
+        let ended = session.enter(number, || {
+            let ended = kernel.run(setup, move || {
+                panics::guarded(body);
+            });
+            session.handles.take();
+            ended
+        });
+        let outcome = session.run(|run| run.finish(ended.is_quiescent, worker.take_stray()));
+        let Some(outcome) = outcome else { unreachable!("invariant: a kernel always has a log") };
+        let kernel::Ended { switches, tasks, choices, .. } = ended;
+        Ended { outcome, switches, tasks, choices }
+    })
+}

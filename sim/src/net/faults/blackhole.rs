@@ -1,0 +1,20 @@
+//! A blackhole: packets are lost, and neither end is told.
+
+use super::{FaultRule, Strike};
+
+#[derive(Debug)]
+pub(super) struct Rule;
+
+impl FaultRule for Rule {
+    fn name(&self) -> &'static str {
+        "blackhole"
+    }
+
+    fn ends_traffic(&self) -> bool {
+        true
+    }
+
+    fn happen(&self, strike: &mut Strike<'_>) {
+        strike.connection.end_in_blackhole();
+    }
+}

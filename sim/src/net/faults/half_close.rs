@@ -1,0 +1,22 @@
+//! A half-close: the socket sends FIN behind its data, as after `shutdown`.
+
+use super::{FaultRule, Strike, Strikes};
+use crate::net::passed::Step;
+
+#[derive(Debug)]
+pub(super) struct Rule;
+
+impl FaultRule for Rule {
+    fn name(&self) -> &'static str {
+        "half-close"
+    }
+
+    fn strikes(&self) -> Strikes {
+        Strikes::Socket
+    }
+
+    fn happen(&self, strike: &mut Strike<'_>) {
+        strike.connection.half_close_by(strike.fault);
+        strike.passed.steps.push(Step::Shut(strike.fault.from));
+    }
+}

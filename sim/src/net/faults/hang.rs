@@ -1,0 +1,20 @@
+//! An attempt without an answer. The client's host keeps trying, and all its packets are lost.
+
+use super::{FaultRule, Strike, Strikes};
+
+#[derive(Debug)]
+pub(super) struct Rule;
+
+impl FaultRule for Rule {
+    fn name(&self) -> &'static str {
+        "hang"
+    }
+
+    fn strikes(&self) -> Strikes {
+        Strikes::Attempt
+    }
+
+    fn happen(&self, strike: &mut Strike<'_>) {
+        strike.connection.drop_packets();
+    }
+}

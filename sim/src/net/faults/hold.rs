@@ -1,0 +1,18 @@
+//! A hold: packets between two hosts are late.
+
+use super::{FaultRule, Strike};
+use crate::net::link::Link;
+use crate::net::passed::Step;
+
+#[derive(Debug)]
+pub(super) struct Rule;
+
+impl FaultRule for Rule {
+    fn name(&self) -> &'static str {
+        "hold"
+    }
+
+    fn happen(&self, strike: &mut Strike<'_>) {
+        strike.passed.steps.push(Step::Break(Link::Held, strike.ms()));
+    }
+}

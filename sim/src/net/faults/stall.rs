@@ -1,0 +1,17 @@
+//! A stall: packets of one connection are late.
+
+use super::{FaultRule, Strike};
+use crate::net::passed::Step;
+
+#[derive(Debug)]
+pub(super) struct Rule;
+
+impl FaultRule for Rule {
+    fn name(&self) -> &'static str {
+        "stall"
+    }
+
+    fn happen(&self, strike: &mut Strike<'_>) {
+        strike.passed.steps.push(Step::Stall(strike.until()));
+    }
+}

@@ -1,0 +1,290 @@
+//! The session of a run: everything that the run's code reaches from its OS thread.
+//!
+//! A session is entered for a run, or for one exploration of loom, and left at its end. Outside any session the facade
+//! is plain std. No call here is a scheduling point or orders anything inside the simulation.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use kernel::Kernel;
+use kernel::record::{Finished, Hits, Keep, Log, RunNumber, TaskId, TaskInfo, Trace, Violation, Void};
+
+use crate::engine::{Arm, loom, threads};
+use crate::ledger::Ledger;
+use crate::panics::Seen;
+use crate::property::Properties;
+use crate::task::Timers;
+use crate::thread::Handles;
+use crate::watch::{self, Watched, Worker};
+
+/// What a run is checked against, beside its log.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    pub(crate) ledger: Ledger,
+    pub(crate) properties: Properties,
+    pub(crate) hits: Hits,
+    pub(crate) timers: Timers,
+}
+
+/// The results of a run so far.
+pub(crate) struct Run<'a> {
+    pub(crate) log: &'a mut Log,
+    pub(crate) checks: &'a mut Checks,
+}
+
+/// A run that is over, as exploration sees it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) violation: Option<Violation>,
+    pub(crate) void: Option<Void>,
+    pub(crate) steps: u32,
+    /// The task that ran last.
+    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "for the table"))]
+    pub(crate) task: TaskId,
+    pub(crate) trace: Trace,
+    pub(crate) tasks: Vec<TaskInfo>,
+    pub(crate) objects: Vec<&'static str>,
+    pub(crate) reached: BTreeMap<&'static str, u64>,
+    pub(crate) faults: Hits,
+}
+
+impl Run<'_> {
+    /// The first rule of quiescence that does not hold.
+    pub(crate) fn at_quiescence(&self) -> Option<Violation> {
+        at_quiescence(self.log, self.checks)
+    }
+
+    /// Closes the run, and checks the rules of quiescence unless it has a violation or was cut short. `misuse` invalidates
+    /// it. The checks are then those of the next run.
+    pub(crate) fn finish(self, is_quiescent: bool, misuse: Option<String>) -> Outcome {
+        let Run { log, checks } = self;
+        let finished = log.finish(misuse, |log| if is_quiescent { at_quiescence(log, checks) } else { None });
+        checks.ledger.clear();
+        // The destructor of a waker's data may need the run, and so may abandoned stacks.
+        std::mem::forget(std::mem::take(&mut checks.timers));
+        let Finished { violation, void, steps, task, trace, tasks, objects } = finished;
+        let (reached, faults) = (std::mem::take(&mut checks.properties).reached(), std::mem::take(&mut checks.hits));
+        Outcome { violation, void, steps, task, trace, tasks, objects, reached, faults }
+    }
+}
+
+fn at_quiescence(log: &Log, checks: &Checks) -> Option<Violation> {
+    checks.ledger.at_quiescence(&log.tasks).or_else(|| checks.properties.at_quiescence())
+}
+
+/// The results of a run without a kernel.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) log: Log,
+    checks: Checks,
+    /// Takes the outcome of a run that does not return.
+    reporter: Sender<Outcome>,
+}
+
+impl Own {
+    /// A run that begins.
+    pub(crate) fn begin(
+        worker: &Worker,
+        seed: u64,
+        keep: Keep,
+        watched: Option<&Watched>,
+        reporter: Sender<Outcome>,
+    ) -> Own {
+        let mut log = Log::new(Arc::clone(&worker.progress));
+        log.begin(worker.begin(seed, watched), seed, keep);
+        Own { log, checks: Checks::default(), reporter }
+    }
+
+    pub(crate) fn run(&mut self) -> Run<'_> {
+        Run { log: &mut self.log, checks: &mut self.checks }
+    }
+
+    /// Closes the run.
+    pub(crate) fn finish(mut self, is_quiescent: bool) -> Outcome {
+        let misuse = watch::take_stray(self.log.number());
+        self.run().finish(is_quiescent, misuse)
+    }
+
+    /// Closes the run, and sends its outcome. Sending fails only if a finding was reported first.
+    pub(crate) fn report(self, is_quiescent: bool) {
+        let reporter = self.reporter.clone();
+        let _ = reporter.send(self.finish(is_quiescent));
+    }
+}
+
+/// Sends the failed run to the exploring thread, and never returns: under loom and real threads nothing is unwound
+/// after a finding.
+pub(crate) fn report_and_park() -> ! {
+    with(|session| match session.map(Session::place) {
+        Some(Place::Loom(exploration)) => exploration.report(),
+        Some(Place::Threads(member)) => member.report(),
+        _ => {}
+    });
+    park_forever()
+}
+
+/// The OS thread of a run that is over and reported.
+pub(crate) fn park_forever() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The engine of a session, with the results of its run.
+pub(crate) enum Place {
+    /// Our kernel, which has the log.
+    Kernel(&'static Kernel, RefCell<Checks>),
+    /// An exploration of loom.
+    Loom(Box<loom::Exploration>),
+    /// One thread of a run on real threads.
+    Threads(threads::Member),
+}
+
+/// Everything that the code of one run reaches from its OS thread.
+pub(crate) struct Session {
+    place: Place,
+    /// [`RunNumber::NONE`] between the executions of an exploration.
+    number: Cell<RunNumber>,
+    /// Size of each task's stack in bytes, for the report of an overflow.
+    pub(crate) stack_bytes: Cell<usize>,
+    /// The last panic of the run.
+    pub(crate) panic: RefCell<Option<Seen>>,
+    /// The handles of the run's tasks.
+    pub(crate) handles: RefCell<Handles>,
+}
+
+thread_local! {
+    static SESSION: Cell<*const Session> = const { Cell::new(ptr::null()) };
+}
+
+/// Restores the session that was current before.
+struct Entered(*const Session);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        SESSION.set(self.0);
+    }
+}
+
+impl Session {
+    pub(crate) fn new(place: Place) -> Session {
+        Session {
+            place,
+            number: Cell::new(RunNumber::NONE),
+            stack_bytes: Cell::new(0),
+            panic: RefCell::new(None),
+            handles: RefCell::new(Handles::default()),
+        }
+    }
+
+    /// Makes the session current on this OS thread for the duration of `body`.
+    pub(crate) fn enter<R>(&self, number: RunNumber, body: impl FnOnce() -> R) -> R {
+        self.number.set(number);
+        let _entered = Entered(SESSION.replace(self));
+        body()
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Calls `f` with the results of the run so far; `None` between executions.
+    pub(crate) fn run<R>(&self, f: impl FnOnce(Run<'_>) -> R) -> Option<R> {
+        match &self.place {
+            Place::Kernel(kernel, checks) => {
+                let mut checks = checks.borrow_mut();
+                Some(kernel.log(|log| f(Run { log, checks: &mut checks })))
+            }
+            Place::Loom(exploration) => exploration.run(f),
+            Place::Threads(member) => Some(member.run(f)),
+        }
+    }
+}
+
+/// Calls `f` with the session of this OS thread; `None` outside any run.
+#[inline]
+#[expect(unsafe_code, reason = "the current session is kept as a pointer; see the argument at the block")]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Session>) -> R) -> R {
+    let session = SESSION.get();
+    // SAFETY: the pointer is null, or `enter` has set it from a reference that outlives `enter`, and resets it before
+    // `enter` returns or unwinds. `f` cannot keep the reference, whose lifetime it does not know. If `f` is a task that
+    // a run abandons, it never runs again.
+    f(unsafe { session.as_ref() })
+}
+
+/// Calls `f` with the results of the run of this OS thread so far; `None` outside any run. `f` must not call back into
+/// the facade.
+#[inline]
+pub(crate) fn with_run<R>(f: impl FnOnce(Run<'_>) -> R) -> Option<R> {
+    with(|session| session?.run(f))
+}
+
+/// Like [`with_run`], with the log only.
+#[inline]
+pub(crate) fn with_log<R>(f: impl FnOnce(&mut Log) -> R) -> Option<R> {
+    with(|session| match &session?.place {
+        Place::Kernel(kernel, _) => Some(kernel.log(f)),
+        _ => session?.run(|run| f(run.log)),
+    })
+}
+
+/// The number of the run of this OS thread.
+#[inline]
+pub(crate) fn number() -> RunNumber {
+    with(|session| session.map_or(RunNumber::NONE, |session| session.number.get()))
+}
+
+/// The implementation that facade types select.
+#[inline]
+pub(crate) fn arm() -> Arm {
+    with(|session| match session.map(Session::place) {
+        None => Arm::Std,
+        Some(Place::Kernel(..)) => Arm::Sched,
+        Some(Place::Loom(_)) => Arm::Loom,
+        Some(Place::Threads(_)) => Arm::Threads,
+    })
+}
+
+/// The next execution of an exploration begins, or one is over.
+pub(crate) fn renumber(number: RunNumber) {
+    with(|session| session.map(|session| session.number.set(number)));
+}
+
+/// Forgets the handles of the tasks of a run that is over.
+pub(crate) fn forget_handles() {
+    with(|session| session.map(|session| session.handles.take()));
+}
+
+/// The kernel that schedules this OS thread.
+#[inline]
+pub(crate) fn kernel() -> Option<&'static Kernel> {
+    with(|session| match session?.place {
+        Place::Kernel(kernel, _) => Some(kernel),
+        _ => None,
+    })
+}
+
+/// The kernel of the run with this number, if it is the run of this OS thread.
+#[inline]
+pub(crate) fn kernel_of(run: RunNumber) -> Option<&'static Kernel> {
+    with(|session| match session?.place {
+        Place::Kernel(kernel, _) if session?.number.get() == run => Some(kernel),
+        _ => None,
+    })
+}
+
+/// The exploration of loom on this OS thread.
+pub(crate) fn with_loom<R>(f: impl FnOnce(&loom::Exploration) -> R) -> R {
+    with(|session| match session.map(Session::place) {
+        Some(Place::Loom(exploration)) => f(exploration),
+        _ => unreachable!("invariant: loom's arm is selected within an exploration only"),
+    })
+}
+
+/// The task whose code runs on this OS thread.
+pub(crate) fn current_task() -> TaskId {
+    with_log(|log| log.task).unwrap_or(TaskId::MAIN)
+}

@@ -1,0 +1,168 @@
+//! The table of a run: one column per task, one row per event. It is the text that snapshots hold.
+
+#[cfg(feature = "table")]
+use std::fmt::Write as _;
+
+#[cfg(feature = "table")]
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+
+use kernel::record::{Event, Item, ObjectId, OpKind, Subject, label};
+#[cfg(feature = "table")]
+use kernel::record::{TaskInfo, ViolationKind};
+
+use crate::session::Outcome;
+
+/// How much of a trace a table shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Custody, state changes and notes: what a reviewer reads. Mere uses, operations that begin and complete, and
+    /// accesses to cells are shown of the resource, or the cell, that the finding is about only. No source lines, so
+    /// that an edit above does not change a snapshot.
+    Custody,
+    /// Every operation, with its source line.
+    Full,
+}
+
+/// Without the feature `table` there are no tables.
+#[cfg(not(feature = "table"))]
+pub(crate) fn render(_: &Outcome, _: Detail) -> String {
+    String::new()
+}
+
+/// Draws the recorded events.
+#[cfg(feature = "table")]
+pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
+    let rows: Vec<(&Event, String)> = outcome
+        .trace
+        .events
+        .iter()
+        .filter_map(|event| text(event, outcome, detail).map(|text| (event, text)))
+        .collect();
+    let shown = columns(&rows, outcome);
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
+    let mut header = vec!["time".to_owned()];
+    if detail == Detail::Full {
+        header.push("step".to_owned());
+    }
+    header.extend(shown.iter().map(|column| column.name.to_owned()));
+    if detail == Detail::Full {
+        header.push("source".to_owned());
+    }
+    table.set_header(header);
+    for (event, text) in &rows {
+        let mut row = vec![Cell::new(clock(event.now_ns))];
+        if detail == Detail::Full {
+            row.push(Cell::new(event.step));
+        }
+        let task = event.task.index();
+        let told = told(outcome, task, text);
+        row.extend(shown.iter().map(|column| Cell::new(if column.tasks.contains(&task) { told.as_str() } else { "" })));
+        if detail == Detail::Full {
+            row.push(Cell::new(format!("{}:{}", event.location.file(), event.location.line())));
+        }
+        table.add_row(row);
+    }
+    let mut drawn: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    if let Some(violation) = &outcome.violation {
+        let _ = write!(drawn, "{}: {}", violation.property, violation.message);
+        // A deadlock, a stall and a leak are nobody's: who ran last has no part in them.
+        let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
+        match outcome.tasks.get(outcome.task.index()).filter(|_| !of_all) {
+            Some(task) => drawn.push_str(&format!(" ({})\n", task.name.text)),
+            None => drawn.push('\n'),
+        }
+    }
+    drawn
+}
+
+/// A column: a task, or a host with all of its tasks.
+#[cfg(feature = "table")]
+struct Column<'a> {
+    name: &'a str,
+    host: Option<&'static str>,
+    tasks: Vec<usize>,
+}
+
+/// The columns of the tasks that have rows, in the order of creation.
+#[cfg(feature = "table")]
+fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a>> {
+    let mut tasks: Vec<usize> = rows.iter().map(|(event, _)| event.task.index()).collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    let mut columns: Vec<Column> = Vec::new();
+    for task in tasks {
+        let host = outcome.tasks[task].host;
+        match columns.iter_mut().find(|column| host.is_some() && column.host == host) {
+            Some(column) => column.tasks.push(task),
+            None => {
+                columns.push(Column { name: host.unwrap_or(outcome.tasks[task].name.text), host, tasks: vec![task] })
+            }
+        }
+    }
+    columns
+}
+
+/// What stands in the row of a task. The name of a task of a host is part of the text, without its host's
+/// (`net::Host::spawn`).
+#[cfg(feature = "table")]
+fn told(outcome: &Outcome, task: usize, text: &str) -> String {
+    let TaskInfo { name, host, .. } = &outcome.tasks[task];
+    let name = name.text;
+    let on_host = host.and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
+    on_host.map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
+}
+
+fn clock(now_ns: u64) -> String {
+    match now_ns {
+        0 => "0".to_owned(),
+        ns if ns % 1_000_000_000 == 0 => format!("{}s", ns / 1_000_000_000),
+        ns if ns % 1_000_000 == 0 => format!("{}ms", ns / 1_000_000),
+        ns if ns % 1_000 == 0 => format!("{}us", ns / 1_000),
+        ns => format!("{ns}ns"),
+    }
+}
+
+/// One event as a reader may look it up: who, when, what, where.
+pub(crate) fn describe(event: &Event, outcome: &Outcome) -> String {
+    let task = outcome.tasks.get(event.task.index()).map_or("-", |task| task.name.text);
+    let what = match &event.item {
+        Item::Op { kind, object } => format!("{kind} {}", object_name(outcome, *object)),
+        _ => text(event, outcome, Detail::Full).unwrap_or_default(),
+    };
+    let (file, line) = (event.location.file(), event.location.line());
+    format!("{task}, step {}, {}: {what} ({file}:{line})", event.step, clock(event.now_ns))
+}
+
+fn object_name(outcome: &Outcome, object: ObjectId) -> String {
+    label(&outcome.objects, object).map_or_else(|| "-".to_owned(), |(class, nth)| format!("{class}#{nth}"))
+}
+
+fn text(event: &Event, outcome: &Outcome, detail: Detail) -> Option<String> {
+    match &event.item {
+        Item::Custody(custody) if detail == Detail::Custody && custody.is_routine() => {
+            let (class, nth) = custody.resource();
+            let concerns =
+                outcome.violation.as_ref().is_some_and(|violation| violation.concerns(Subject::Resource(class, nth)));
+            concerns.then(|| custody.to_string())
+        }
+        Item::Custody(custody) => Some(custody.to_string()),
+        Item::Transition { machine, index, from, to } => Some(format!("{machine}#{index} {from} -> {to}")),
+        Item::Note(text) => Some(text.to_string()),
+        Item::TimedOut => Some("timed out".to_owned()),
+        Item::Began | Item::Ended if detail == Detail::Custody => None,
+        Item::Began => Some("begins".to_owned()),
+        Item::Ended => Some("ends".to_owned()),
+        Item::Op { kind: kind @ (OpKind::CellRead | OpKind::CellWrite), object } if detail == Detail::Custody => {
+            let (class, nth) = label(&outcome.objects, *object)?;
+            let violation = outcome.violation.as_ref();
+            let concerns = violation.is_some_and(|violation| violation.concerns(Subject::Cell(class, nth)));
+            concerns.then(|| format!("{kind} {class}#{nth}"))
+        }
+        Item::Op { .. } | Item::Blocked { .. } if detail == Detail::Custody => None,
+        Item::Blocked { on } => Some(format!("blocks on {}", object_name(outcome, *on))),
+        // The ledger's own row follows and says more.
+        Item::Op { kind: OpKind::Use | OpKind::Transfer | OpKind::Release, .. } => None,
+        Item::Op { kind, object } => Some(format!("{kind} {}", object_name(outcome, *object))),
+    }
+}

@@ -1,0 +1,193 @@
+//! A task that runs a future, which can be joined, awaited and ended from outside.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::poll::{self, Parker};
+use crate::engine;
+use crate::thread::JoinHandle;
+
+/// A task that runs a future. Awaiting it returns its output, as joining does; dropping the handle lets the task continue.
+pub struct Task<T> {
+    handle: JoinHandle<()>,
+    life: Arc<Life>,
+    output: Output<T>,
+}
+
+/// A task's result: its output, or none if it was ended early; empty after the result was taken.
+type Output<T> = Arc<Mutex<Option<Option<T>>>>;
+
+/// The shared state of a task, and the means to end it: its future is dropped the next time it is polled.
+pub(crate) struct Life {
+    /// `host/name`, or `future` for a task without a host; for reports.
+    pub(crate) name: String,
+    /// The network ends it instead of waiting for its end.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "for the network"))]
+    pub(crate) is_daemon: bool,
+    is_killed: AtomicBool,
+    has_ended: AtomicBool,
+    /// Wakes the task itself, so that it sees that it was killed.
+    waker: Mutex<Option<Waker>>,
+    /// Wakers of the tasks that wait for its end.
+    waiters: Mutex<Vec<Waker>>,
+    /// Given at its end, so that its operations happened before those of a task that has awaited it.
+    end: Arc<Parker>,
+}
+
+/// Whether the network waits for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ordinary,
+    Daemon,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Life {
+    pub(crate) fn new(name: String, kind: Kind) -> Arc<Life> {
+        Arc::new(Life {
+            name,
+            is_daemon: kind == Kind::Daemon,
+            is_killed: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            waker: Mutex::default(),
+            waiters: Mutex::default(),
+            end: Parker::new("end"),
+        })
+    }
+
+    /// Its future is dropped the next time the task runs.
+    pub(crate) fn kill(&self) {
+        self.is_killed.store(true, Ordering::SeqCst);
+        // Taken first: a waker is foreign code, which must not run under the lock.
+        let waker = locked(&self.waker).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.is_killed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
+    }
+
+    fn ends(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.end.unpark();
+        let waiters = std::mem::take(&mut *locked(&self.waiters));
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.has_ended() {
+            return Poll::Ready(());
+        }
+        let mut waiters = locked(&self.waiters);
+        if !waiters.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiters.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Completes when the task has ended and its future is dropped.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "for the network"))]
+    pub(crate) async fn end(&self) {
+        poll_fn(|context| self.poll_end(context)).await;
+    }
+}
+
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Life").field("name", &self.name).field("has_ended", &self.has_ended()).finish_non_exhaustive()
+    }
+}
+
+/// A task's body with its shared state: runs the future until it is done or killed.
+pub(crate) struct Body<T> {
+    life: Arc<Life>,
+    output: Output<T>,
+}
+
+impl<T> Body<T> {
+    pub(crate) fn new(life: &Arc<Life>) -> Body<T> {
+        Body { life: Arc::clone(life), output: Arc::default() }
+    }
+
+    pub(crate) fn output(&self) -> Output<T> {
+        Arc::clone(&self.output)
+    }
+
+    #[track_caller]
+    pub(crate) fn run(self, future: impl Future<Output = T>) {
+        // The future is dropped here: its sockets are closed before other tasks see the end.
+        let output = poll::block_on(unless_killed(future, &self.life));
+        *locked(&self.output) = Some(output);
+        self.life.ends();
+    }
+}
+
+async fn unless_killed<F: Future>(future: F, life: &Life) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if life.is_killed() {
+            return Poll::Ready(None);
+        }
+        *locked(&life.waker) = Some(context.waker().clone());
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+impl<T> Task<T> {
+    pub(crate) fn new(handle: JoinHandle<()>, life: Arc<Life>, output: Output<T>) -> Task<T> {
+        Task { handle, life, output }
+    }
+
+    /// Waits until it has ended. None: it was ended before its future was done.
+    #[track_caller]
+    pub fn join(self) -> Option<T> {
+        self.handle.join();
+        locked(&self.output).take().flatten()
+    }
+
+    /// Ends it: its future is dropped at the point where it waits. The task may still be joined.
+    pub fn abort(&self) {
+        self.life.kill();
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.life.has_ended()
+    }
+}
+
+/// Like [`Task::join`], without blocking: a task awaits another.
+impl<T> Future for Task<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        if self.life.poll_end(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.life.end.try_take();
+        match locked(&self.output).take() {
+            Some(output) => Poll::Ready(output),
+            None => engine::misused(&format!("`{}` was awaited again after it had given its output", self.life.name)),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("life", &self.life).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,59 @@
+//! Futures as tasks of a run: each runs on a task of its own, so that the strategy orders futures as it orders threads.
+//!
+//! Under the scheduled engines, with a network or without. Outside any run [`spawn`] starts a thread of the system, and
+//! [`block_on`] polls on the calling one. Under loom and real threads [`block_on`] works, and [`spawn`] and [`sleep`] do
+//! not.
+
+mod handle;
+mod poll;
+mod set;
+mod timer;
+
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+pub use handle::Task;
+pub(crate) use handle::{Body, Kind, Life};
+#[cfg(feature = "net")]
+pub(crate) use poll::Parker;
+pub use poll::block_on;
+pub use set::JoinSet;
+pub(crate) use timer::Timers;
+pub use timer::{Sleep, sleep, timeout};
+
+use crate::engine::Arm;
+use crate::session::arm;
+use crate::thread::Builder;
+
+/// Runs a future on a task of its own.
+///
+/// A scheduling point, except within a poll: there the new task is only enqueued, so that code that holds a std lock may
+/// spawn.
+///
+/// # Panics
+/// Under loom and real threads.
+#[track_caller]
+pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
+    assert!(
+        matches!(arm(), Arm::Std | Arm::Sched),
+        "a future is spawned within a run of a scheduled engine, fiber or turmoil, or outside any run"
+    );
+    let life = Life::new(String::from("future"), Kind::Ordinary);
+    let body = Body::new(&life);
+    let output = body.output();
+    let handle = Builder::new().spawn(move || body.run(future));
+    Task::new(handle, life, output)
+}
+
+/// Lets other tasks run first.
+pub async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
