@@ -37,7 +37,7 @@ pub(crate) fn install() {
     INSTALLED.call_once(|| {
         let host = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if session::with(|session| session.is_none()) {
+            if session::is_outside() {
                 host(info);
                 return;
             }

@@ -17,7 +17,6 @@ use crate::ledger::Ledger;
 use crate::panics::Seen;
 use crate::property::Properties;
 use crate::task::Timers;
-use crate::thread::Handles;
 use crate::watch::{self, Watched, Worker};
 
 /// What a run is checked against, beside its log.
@@ -152,8 +151,6 @@ pub(crate) struct Session {
     pub(crate) stack_bytes: Cell<usize>,
     /// The last panic of the run.
     pub(crate) panic: RefCell<Option<Seen>>,
-    /// The handles of the run's tasks.
-    pub(crate) handles: RefCell<Handles>,
 }
 
 thread_local! {
@@ -171,13 +168,7 @@ impl Drop for Entered {
 
 impl Session {
     pub(crate) fn new(place: Place) -> Session {
-        Session {
-            place,
-            number: Cell::new(RunNumber::NONE),
-            stack_bytes: Cell::new(0),
-            panic: RefCell::new(None),
-            handles: RefCell::new(Handles::default()),
-        }
+        Session { place, number: Cell::new(RunNumber::NONE), stack_bytes: Cell::new(0), panic: RefCell::new(None) }
     }
 
     /// Makes the session current on this OS thread for the duration of `body`.
@@ -231,6 +222,12 @@ pub(crate) fn with_log<R>(f: impl FnOnce(&mut Log) -> R) -> Option<R> {
     })
 }
 
+/// Whether this OS thread is outside any session.
+#[inline]
+pub(crate) fn is_outside() -> bool {
+    SESSION.get().is_null()
+}
+
 /// The number of the run of this OS thread.
 #[inline]
 pub(crate) fn number() -> RunNumber {
@@ -251,11 +248,6 @@ pub(crate) fn arm() -> Arm {
 /// The next execution of an exploration begins, or one is over.
 pub(crate) fn renumber(number: RunNumber) {
     with(|session| session.map(|session| session.number.set(number)));
-}
-
-/// Forgets the handles of the tasks of a run that is over.
-pub(crate) fn forget_handles() {
-    with(|session| session.map(|session| session.handles.take()));
 }
 
 /// The kernel that schedules this OS thread.

@@ -72,15 +72,14 @@ impl Builder {
             let (own, parker) = (Arc::clone(&slot), Object::new("park"));
             let task = move || own.put(panics::guarded(body));
             let id = kernel.spawn(self.name.as_deref(), task, location);
-            let name = self.name.is_some().then(|| kernel.log(|log| log.task_name(id)));
-            let thread = Parked { parker, name };
-            register(id, Thread(Repr::Kernel(thread)));
-            return JoinHandle {
-                os: Os::Kernel(id),
-                slot,
-                thread: Thread(Repr::Kernel(thread)),
-                stamp: Stamp::new("thread"),
-            };
+            let name = kernel.log(|log| {
+                // A run that is over has no such task.
+                let task = log.tasks.get_mut(id.index())?;
+                task.parker = parker.id();
+                task.is_named.then_some(task.name.text)
+            });
+            let thread = Thread(Repr::Kernel(Parked { parker, name }));
+            return JoinHandle { os: Os::Kernel(id), slot, thread, stamp: Stamp::new("thread") };
         }
         let slot = Arc::new(Slot::Os(Mutex::new(None)));
         let own = Arc::clone(&slot);
@@ -90,7 +89,7 @@ impl Builder {
                 let task = move || own.put(panics::guarded(body));
                 let (id, handle) = loom_engine::spawn(name, Box::new(task), location);
                 let thread = Thread(Repr::Loom(handle.thread().clone(), self.name.map(Arc::from)));
-                register(id, thread.clone());
+                loom_engine::register(id, thread.clone());
                 (Os::Loom(id, Some(handle)), thread)
             }
             Arm::Threads => {
@@ -302,42 +301,27 @@ impl fmt::Debug for Thread {
     }
 }
 
-/// The handles of the tasks of a run, by task: the tasks of a run may share one OS thread.
-#[derive(Default)]
-pub(crate) struct Handles(Vec<Option<Thread>>);
-
-fn register(task: TaskId, thread: Thread) {
-    session::with(|session| {
-        let Some(session) = session else { return };
-        let handles = &mut session.handles.borrow_mut().0;
-        if handles.len() <= task.index() {
-            handles.resize(task.index() + 1, None);
-        }
-        handles[task.index()] = Some(thread);
-    });
-}
-
-fn registered(task: TaskId) -> Option<Thread> {
-    session::with(|session| session?.handles.borrow().0.get(task.index()).cloned().flatten())
-}
-
 /// The current task.
 #[track_caller]
 pub fn current() -> Thread {
-    if matches!(arm(), Arm::Std | Arm::Threads) {
-        return Thread(Repr::Os(std::thread::current()));
+    if let Some(kernel) = session::kernel() {
+        let (id, name) = kernel.log(|log| {
+            let task = log.current();
+            (task.parker, task.is_named.then_some(task.name.text))
+        });
+        if id != ObjectId::NONE {
+            return Thread(Repr::Kernel(Parked { parker: Object::again(id, "park"), name }));
+        }
+        // No builder has made the parker of the first task: it is made when first asked for.
+        let parker = Object::new("park");
+        kernel.log(|log| log.current().parker = parker.id());
+        return Thread(Repr::Kernel(Parked { parker, name }));
     }
-    let task = session::current_task();
-    registered(task).unwrap_or_else(|| {
-        // No builder has made the handle of the first task: it is made when first asked for.
-        let own = match arm() {
-            Arm::Loom => Repr::Loom(loom::thread::current(), Some(Arc::from("main"))),
-            _ => Repr::Kernel(Parked { parker: Object::new("park"), name: Some("main") }),
-        };
-        let own = Thread(own);
-        register(task, own.clone());
-        own
-    })
+    if arm() == Arm::Loom {
+        let main = || Thread(Repr::Loom(loom::thread::current(), Some(Arc::from("main"))));
+        return loom_engine::registered(main);
+    }
+    Thread(Repr::Os(std::thread::current()))
 }
 
 /// Waits for this task's permit, and takes it.

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use kernel::record::{OpKind, Progress, RunNumber};
 
 use crate::explore::CaseName;
+use crate::time::as_ns;
 
 /// Interval between two checks of the watch.
 const LOOK: Duration = Duration::from_millis(100);
@@ -30,6 +31,8 @@ pub(crate) struct Worker {
     made: AtomicU64,
     /// The seed of its last run.
     seed: AtomicU64,
+    /// The case of its last run, by the address of its name, which `told` keeps, and the patience in nanoseconds.
+    watched: (AtomicUsize, AtomicU64),
     has_stray: AtomicBool,
     told: Mutex<Told>,
 }
@@ -127,8 +130,8 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    fn is(&self, other: &Watched) -> bool {
-        Arc::ptr_eq(&self.case, &other.case) && self.patience == other.patience
+    fn key(watched: Option<&Watched>) -> (usize, u64) {
+        watched.map_or((0, 0), |watched| (Arc::as_ptr(&watched.case).addr(), as_ns(watched.patience)))
     }
 }
 
@@ -138,17 +141,18 @@ impl Worker {
         let made = self.made.load(Ordering::Relaxed) + 1;
         self.made.store(made, Ordering::Relaxed);
         self.seed.store(seed, Ordering::Relaxed);
-        self.has_stray.store(false, Ordering::Relaxed);
-        let mut told = locked(&self.told);
-        let is_same = match (&told.watched, watched) {
-            (Some(before), Some(watched)) => before.is(watched),
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_same {
+        let (case, patience) = Watched::key(watched);
+        // A search makes thousands of runs of one case: only the first one takes the lock.
+        let is_same =
+            (self.watched.0.load(Ordering::Relaxed), self.watched.1.load(Ordering::Relaxed)) == (case, patience);
+        if !is_same || self.has_stray.load(Ordering::Relaxed) {
+            self.watched.0.store(case, Ordering::Relaxed);
+            self.watched.1.store(patience, Ordering::Relaxed);
+            self.has_stray.store(false, Ordering::Relaxed);
+            let mut told = locked(&self.told);
             told.watched = watched.cloned();
+            (told.is_reported, told.stray) = (false, None);
         }
-        (told.is_reported, told.stray) = (false, None);
         RunNumber((self.index << COUNT_BITS) | made)
     }
 

@@ -181,10 +181,21 @@ impl Kernel {
     /// A destructor that runs while a panic unwinds must not switch, since every task would see the panic: its
     /// operation happens at once, as part of the previous step. A destructor that would have to wait cannot continue.
     #[inline]
-    pub(crate) fn enter<R>(&self, mut op: Op, need: Need, effect: impl FnOnce(&mut State) -> R) -> Option<R> {
+    pub(crate) fn enter<R>(&self, op: Op, need: Need, effect: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.enter_as(op, need, false, effect)
+    }
+
+    /// Like [`Kernel::enter`], for an operation that changes what other tasks see, whatever happens.
+    #[inline]
+    pub(crate) fn enter_writing<R>(&self, op: Op, effect: impl FnOnce(&mut State) -> R) -> Option<R> {
+        self.enter_as(op, Need::Nothing, true, effect)
+    }
+
+    #[inline]
+    fn enter_as<R>(&self, mut op: Op, need: Need, changes: bool, effect: impl FnOnce(&mut State) -> R) -> Option<R> {
         let mut state = self.state.borrow_mut();
         op.location = state.log.place(op.location);
-        let go = if std::thread::panicking() { state.pass(op, need) } else { state.arrive(op, need) };
+        let go = if std::thread::panicking() { state.pass(op, need) } else { state.arrive(op, need, changes) };
         if go != Go::Stay {
             let Go::Switch(next) = go else { return refuse(state, go, op) };
             state = self.leave(state, next);

@@ -192,15 +192,20 @@ impl State {
         self.tasks[id.index()].is_finished
     }
 
-    /// The current task announces `op`; the decision is taken.
+    /// The current task announces `op`; the decision is taken. `changes`: the operation changes what other tasks see,
+    /// so the task does not spin.
     #[inline]
-    pub(crate) fn arrive(&mut self, op: Op, need: Need) -> Go {
+    pub(crate) fn arrive(&mut self, op: Op, need: Need, changes: bool) -> Go {
         if self.halted {
             return Go::Over;
         }
         let me = self.log.task;
         let task = &mut self.tasks[me.index()];
-        self.yielding |= task.spin.announce(op);
+        if changes {
+            task.spin.end();
+        } else {
+            self.yielding |= task.spin.announce(op);
+        }
         (task.op, task.need) = (Some(op), need);
         if need == Need::Nothing {
             return self.go();

@@ -104,6 +104,12 @@ impl Object {
         Object { id, stamp: Stamp { label, run: session::number(), made } }
     }
 
+    /// The object of this number in the current run, used by the caller.
+    #[track_caller]
+    pub(crate) fn again(id: ObjectId, label: &'static str) -> Object {
+        Object { id, stamp: Stamp::new(label) }
+    }
+
     /// Registers a resource of the ledger.
     pub(crate) fn of_custody(label: &'static str, made: &'static Location<'static>) -> Object {
         let object = Object::new_at(label, made);
@@ -120,7 +126,7 @@ impl Object {
     /// Whether it was made outside any run and is used outside any: then it is its std twin and nothing else.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
-        self.stamp.run == RunNumber::NONE && session::number() == RunNumber::NONE
+        self.stamp.run == RunNumber::NONE && session::is_outside()
     }
 
     /// Whether its run is in progress, and this OS thread is not part of it.

@@ -95,11 +95,9 @@ pub(crate) fn execute(setup: Setup, body: impl FnOnce() + 'static) -> Ended {
         let number = worker.begin(seed, Some(&watched));
         let setup = kernel::Setup { number, seed, strategy, bounds, keep, stack_bytes, coroutines, panics: PANICS };
         let ended = session.enter(number, || {
-            let ended = kernel.run(setup, move || {
+            kernel.run(setup, move || {
                 panics::guarded(body);
-            });
-            session.handles.take();
-            ended
+            })
         });
         let outcome = session.run(|run| run.finish(ended.is_quiescent, worker.take_stray()));
         let Some(outcome) = outcome else { unreachable!("invariant: a kernel always has a log") };

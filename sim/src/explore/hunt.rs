@@ -160,7 +160,6 @@ impl Hunt<'_> {
         let seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
         Report {
             schedules: whole.runs,
-            preemptions: None,
             rechecked: whole.rechecked,
             steps: whole.steps,
             verdict,
@@ -169,8 +168,7 @@ impl Hunt<'_> {
             reached: whole.reached,
             faults: whole.faults,
             seconds,
-            table: String::new(),
-            full_table: String::new(),
+            ..Report::empty()
         }
     }
 

@@ -14,8 +14,7 @@ use kernel::record::Keep;
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, CaseName, Limits};
-use super::report::{Origin, Preemptions, Report, Verdict};
-use super::single::words;
+use super::report::{Origin, Preemptions, Report, Verdict, words};
 use crate::engine::loom;
 
 /// The environment variable that makes a process a child, with the cell to explore.

@@ -6,6 +6,7 @@
 mod case;
 mod cell;
 mod check;
+mod examine;
 mod hunt;
 mod isolate;
 mod observer;
@@ -23,14 +24,14 @@ pub use case::{Case, CaseName, Limits};
 pub use cell::{Budget, Cell};
 pub use check::Check;
 pub(crate) use check::parse_seed;
+pub use examine::{Digest, Recording, digest, drive, transitions};
 pub use hunt::Hunt;
 pub use isolate::{LoomBudget, serve_child};
 pub use observer::{Observer, Quiet};
 pub use recheck::RECHECK_PERCENT;
 pub use report::{Failure, Origin, Preemptions, Replay, Report, Verdict};
 pub(crate) use runs::{Exact, build, run_exact};
-pub(crate) use single::report_of;
-pub use single::{Digest, Recording, digest, drive, run_one, transitions};
+pub use single::run_one;
 
 pub use crate::engine::Engine;
 pub use crate::strategy::{StrategyName, UnknownStrategy};

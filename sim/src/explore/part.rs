@@ -9,8 +9,8 @@ use kernel::seed::fold;
 
 use super::cell::Cell;
 use super::recheck::{self, Made};
+use super::report::words;
 use super::runs::Runs;
-use super::single::words;
 use crate::engine::threads;
 use crate::session::Outcome;
 

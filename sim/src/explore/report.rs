@@ -148,6 +148,25 @@ impl Report {
         }
     }
 
+    /// The report of one run.
+    pub(crate) fn of_run(origin: Origin, outcome: &Outcome) -> Report {
+        let (table, full_table) = tables(outcome);
+        let mut faults = HitCounts::new();
+        outcome.faults.count(&mut faults);
+        Report {
+            schedules: 1,
+            steps: u64::from(outcome.steps),
+            verdict: Verdict::of(origin, outcome),
+            trace_hash: outcome.trace.hash(),
+            complete: true,
+            reached: words(&outcome.reached),
+            faults,
+            table,
+            full_table,
+            ..Report::empty()
+        }
+    }
+
     /// The engine is not part of this program.
     pub(crate) fn not_built(engine: Engine) -> Report {
         let message = format!("the engine `{engine}` is not part of this program: build lastref with its feature");
@@ -246,8 +265,13 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The rare states of a run, or of several, and the number of runs that reached each.
+pub(crate) fn words(reached: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    reached.iter().map(|(sentence, count)| ((*sentence).to_owned(), *count)).collect()
+}
+
 /// A recorded run as tables; empty for a run that was not recorded.
-pub(crate) fn tables(outcome: &Outcome) -> (String, String) {
+fn tables(outcome: &Outcome) -> (String, String) {
     if outcome.trace.is_recording() {
         (render(outcome, Detail::Custody), render(outcome, Detail::Full))
     } else {

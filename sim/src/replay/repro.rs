@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use super::strict;
 use super::token::Token;
 use crate::engine::Engine;
-use crate::explore::report_of;
 use crate::explore::{Case, CaseName, Exact, Origin, Replay, Report, Verdict, run_exact};
 use crate::plan::{AnyPlan, BadPlan};
 
@@ -279,7 +278,7 @@ pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
     let plan = repro.plan_of(case)?;
     let strategy = Box::new(Forced::new(&repro.switches));
     let ended = run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, keep: Keep::Events });
-    let mut report = report_of(repro.origin.clone(), &ended.outcome);
+    let mut report = Report::of_run(repro.origin.clone(), &ended.outcome);
     if let Verdict::Violation(failure) = &mut report.verdict {
         failure.replay = Replay::Token(repro.token());
     }

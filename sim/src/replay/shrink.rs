@@ -13,7 +13,7 @@ use kernel::strategy::{Forced, Switch};
 #[cfg(feature = "net")]
 use super::faults;
 use super::repro::{Repro, ReproError, Saved};
-use crate::explore::{Case, Exact, Failure, Origin, Replay, Report, Verdict, build, report_of, run_exact};
+use crate::explore::{Case, Exact, Failure, Origin, Replay, Report, Verdict, build, run_exact};
 use crate::plan::{AnyPlan, Tree};
 use crate::session::Outcome;
 
@@ -236,7 +236,7 @@ impl Shrinker<'_> {
             switches: best.switches,
             trace_hash: ended.outcome.trace.hash(),
         });
-        let mut report = report_of(self.origin.clone(), &ended.outcome);
+        let mut report = Report::of_run(self.origin.clone(), &ended.outcome);
         if let Verdict::Violation(failure) = &mut report.verdict {
             failure.replay = Replay::Token(repro.token());
         }

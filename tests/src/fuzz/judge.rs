@@ -162,11 +162,12 @@ fn as_the_file_says(kind: Kind, file: &File, remarks: &str) -> Result<(), String
     }
 }
 
-/// A fixed variant must not fail because a plan is out of reason.
+/// A fixed variant must not panic because a plan is out of reason. A plan may ask for work that never ends, such as a
+/// request that nobody answers: such a run ends at its bound of steps or as a deadlock, and is told to be edited.
 fn in_reason(answer: &Answer) -> Result<(), String> {
     let Ok(said) = serde_json::from_str::<Value>(&answer.stdout) else { return Ok(()) };
     match said["kind"].as_str() {
-        Some("panic" | "stall") => Err(format!("the fixed variant fails by a plan: {}", said["message"])),
+        Some("panic") => Err(format!("the fixed variant fails by a plan: {}", said["message"])),
         _ => Ok(()),
     }
 }

@@ -38,8 +38,12 @@ pub struct TaskInfo {
     pub key: TaskKey,
     /// Its name.
     pub name: Name,
+    /// Whether the name was given to it; else it is called by its number.
+    pub is_named: bool,
     /// The host that it belongs to.
     pub host: Option<&'static str>,
+    /// The object by which it is parked and unparked, as threads are; [`ObjectId::NONE`] if it has none.
+    pub parker: ObjectId,
     /// Where in the source it was last.
     at: Option<&'static Location<'static>>,
     children: u32,
@@ -50,8 +54,19 @@ pub struct TaskInfo {
 }
 
 impl TaskInfo {
-    fn new(key: TaskKey, name: Name) -> TaskInfo {
-        TaskInfo { key, name, host: None, at: None, children: 0, draws: 0, notifications: 0, polls: 0 }
+    fn new(key: TaskKey, name: Name, is_named: bool) -> TaskInfo {
+        TaskInfo {
+            key,
+            name,
+            is_named,
+            host: None,
+            parker: ObjectId::NONE,
+            at: None,
+            children: 0,
+            draws: 0,
+            notifications: 0,
+            polls: 0,
+        }
     }
 }
 
@@ -125,7 +140,7 @@ impl Log {
         self.objects.clear();
         self.trace = Trace::new(keep);
         let main = Name::default_of(TaskId::MAIN);
-        self.tasks.push(TaskInfo::new(TaskKey::MAIN, main));
+        self.tasks.push(TaskInfo::new(TaskKey::MAIN, main, true));
         self.progress.begin(number);
         self.progress.lets_run(main);
     }
@@ -151,14 +166,15 @@ impl Log {
         let parent = &mut self.tasks[self.task.index()];
         let key = parent.key.child(parent.children);
         parent.children += 1;
-        self.tasks.push(TaskInfo::new(key, name.map_or_else(|| Name::default_of(id), Name::of)));
+        let is_named = name.is_some();
+        self.tasks.push(TaskInfo::new(key, name.map_or_else(|| Name::default_of(id), Name::of), is_named));
         (id, key)
     }
 
     /// Registers the alarm, which is not a child of the task that starts it.
     pub fn alarm_started(&mut self) -> (TaskId, TaskKey) {
         let id = TaskId(self.tasks.len() as u32);
-        self.tasks.push(TaskInfo::new(TaskKey::ALARM, Name::of("alarm")));
+        self.tasks.push(TaskInfo::new(TaskKey::ALARM, Name::of("alarm"), true));
         (id, TaskKey::ALARM)
     }
 
@@ -242,6 +258,10 @@ impl Log {
     #[inline]
     pub fn place(&mut self, location: &'static Location<'static>) -> &'static Location<'static> {
         let Some(task) = self.tasks.get_mut(self.task.index()) else { return location };
+        // A loop repeats its line.
+        if task.at.is_some_and(|at| std::ptr::eq(at, location)) {
+            return location;
+        }
         if is_glue(location) {
             return task.at.unwrap_or(location);
         }

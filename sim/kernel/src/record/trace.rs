@@ -98,6 +98,7 @@ impl Trace {
     }
 
     /// Adds an event.
+    #[inline]
     pub fn push(&mut self, event: Event) {
         self.fold(event.task, event.now_ns, event.item.digest(), event.location);
         if self.is_recording() {
@@ -129,6 +130,7 @@ fn operation_digest(kind: OpKind, object: ObjectId) -> u64 {
 }
 
 impl Item {
+    #[inline]
     fn digest(&self) -> u64 {
         match self {
             Item::Op { kind, object } => operation_digest(*kind, *object),

@@ -40,12 +40,12 @@ impl Kernel {
     /// A read-modify-write of this order is about to happen.
     #[inline]
     pub fn atomic_rmw(&self, object: ObjectId, kind: OpKind, order: Ordering, location: &'static Location<'static>) {
-        self.enter(Op { kind, object, location }, Need::Nothing, |state| state.writes_atomic(object, order, order));
+        self.enter_writing(Op { kind, object, location }, |state| state.writes_atomic(object, order, order));
     }
 
     /// A reference is about to be given up. std's last drop acquires the others' releases; the rest acquire nothing.
     pub fn count_down(&self, object: ObjectId, location: &'static Location<'static>, is_last: impl FnOnce() -> bool) {
-        self.enter(Op { kind: OpKind::ArcDrop, object, location }, Need::Nothing, |state| {
+        self.enter_writing(Op { kind: OpKind::ArcDrop, object, location }, |state| {
             let acquired = if is_last() { Ordering::Acquire } else { Ordering::Relaxed };
             state.writes_atomic(object, acquired, Ordering::Release);
         });
@@ -61,7 +61,10 @@ impl Kernel {
         outcome: impl FnOnce() -> Result<Ordering, Ordering>,
     ) {
         self.enter(Op { kind, object, location }, Need::Nothing, |state| match outcome() {
-            Ok(order) => state.writes_atomic(object, order, order),
+            Ok(order) => {
+                state.me().spin.end();
+                state.writes_atomic(object, order, order);
+            }
             Err(order) if state.clocks.are_kept() => state.acquire_from(object, order),
             Err(_) => {}
         });
@@ -91,7 +94,6 @@ impl State {
     /// A read-modify-write that acquires by one order and releases by another.
     #[inline]
     fn writes_atomic(&mut self, object: ObjectId, acquired: Ordering, released: Ordering) {
-        self.me().spin.end();
         if self.clocks.are_kept() {
             self.acquire_from(object, acquired);
             self.release_to(object, released, true);

@@ -35,6 +35,7 @@ use crate::engine;
 use crate::loom_or_std as loom;
 use crate::panics;
 use crate::session::{self, Outcome, Own, Place, Run, Session, with_log, with_loom, with_run};
+use crate::thread::Thread;
 use crate::watch::{self, Listening, Watched, Worker};
 
 pub(crate) use poison::Poison;
@@ -55,6 +56,8 @@ pub(crate) struct Exploration {
     /// The cell being accessed, for the report should loom find a race.
     touched: Cell<ObjectId>,
     locks: RefCell<Locks>,
+    /// The handles of the tasks, by task, since all of them share one OS thread.
+    handles: RefCell<Vec<Option<Thread>>>,
     /// Threads whose handles were dropped: the body also waits for them, since every task must end.
     left: RefCell<Vec<loom::thread::JoinHandle<()>>>,
 }
@@ -67,6 +70,7 @@ impl Exploration {
             cells: RefCell::new(Vec::new()),
             touched: Cell::new(ObjectId::NONE),
             locks: RefCell::new(Locks::default()),
+            handles: RefCell::new(Vec::new()),
             left: RefCell::new(Vec::new()),
         }
     }
@@ -85,6 +89,7 @@ impl Exploration {
 
     /// Drops the objects of loom, at the end of an execution.
     fn clear(&self) {
+        self.handles.take();
         self.locks.take();
         self.probes.take();
         self.cells.take();
@@ -335,6 +340,27 @@ pub(crate) fn spawn(
     (id, handle)
 }
 
+/// Keeps the handle of a task, for the task itself.
+pub(crate) fn register(task: TaskId, thread: Thread) {
+    with_loom(|loom| {
+        let handles = &mut *loom.handles.borrow_mut();
+        if handles.len() <= task.index() {
+            handles.resize(task.index() + 1, None);
+        }
+        handles[task.index()] = Some(thread);
+    });
+}
+
+/// The handle of the current task. The first task has none before it asks: `make` makes it.
+pub(crate) fn registered(make: impl FnOnce() -> Thread) -> Thread {
+    let known = with_loom(|loom| loom.handles.borrow().get(me().index()).cloned().flatten());
+    known.unwrap_or_else(|| {
+        let thread = make();
+        register(me(), thread.clone());
+        thread
+    })
+}
+
 /// Keeps a handle that the component dropped.
 pub(crate) fn leave(handle: loom::thread::JoinHandle<()>) {
     with_loom(|loom| loom.left.borrow_mut().push(handle));
@@ -461,7 +487,6 @@ fn one(setup: &Setup, worker: &Worker, reporter: Sender<Outcome>, tally: &Tally)
     while let Some(handle) = with_loom(|loom| loom.left.borrow_mut().pop()) {
         let _ = handle.join();
     }
-    session::forget_handles();
     with_loom(Exploration::clear);
     settle();
     if let Some(violation) = with_run(|run| run.at_quiescence()).flatten() {
