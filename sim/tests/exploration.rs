@@ -302,6 +302,9 @@ fn a_run_that_goes_by_what_ran_before_it_is_told_by_its_first_event() {
     };
     let message = diverged(of(), 100).expect("it depends on the runs before it");
     assert!(message.contains("event ") && message.contains("exploration.rs:"), "{message}");
+    let (_, differs) = message.split_once(" differs: `").expect("the event is told");
+    let (one, other) = differs.split_once("`, and `").expect("in both versions");
+    assert!(!other.starts_with(one), "{message}");
     for cause in ["`select!` without `biased`", "HashMap", "Instant"] {
         assert!(message.contains(cause), "{message}");
     }

@@ -136,28 +136,6 @@ fn readers_share_and_a_writer_excludes() {
     });
 }
 
-/// The writer holds its lock while the others run, so that both of them wait for it.
-#[test]
-fn readers_that_have_waited_for_a_writer_go_on_after_it() {
-    clean(&ALL, || {
-        let lock = Arc::new(RwLock::new(0));
-        let of = |reads: bool| {
-            let lock = Arc::clone(&lock);
-            thread::spawn(move || match reads {
-                true => assert_ne!(*lock.read(), 1, "a writer is in between"),
-                false => {
-                    let mut held = lock.write();
-                    *held = 1;
-                    thread::yield_now();
-                    *held = 2;
-                }
-            })
-        };
-        [false, true, true].map(of).into_iter().for_each(thread::JoinHandle::join);
-        assert_eq!(*lock.read(), 2);
-    });
-}
-
 #[test]
 fn readers_order_nothing_among_themselves() {
     found(&[Engine::Fiber], ViolationKind::DataRace, || {
