@@ -12,6 +12,8 @@ pub mod buffer_pool;
 pub mod context_pool;
 pub mod image;
 pub mod subchannel;
+#[cfg(test)]
+mod tests;
 pub mod uring_proxy;
 mod variant;
 

@@ -33,3 +33,32 @@ pub fn chance(numerator: u64, denominator: u64) -> bool {
 pub(crate) fn chosen(choice: Choice, bound: u64) -> u64 {
     choice.below(with_log(|log| log.seed).unwrap_or(0), bound)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn choices_that_differ_are_drawn_apart_and_the_same_choice_is_the_same() {
+        let choices = [
+            Choice::Waiter { task: 1, nth: 1 },
+            Choice::Waiter { task: 2, nth: 1 },
+            Choice::Waiter { task: 1, nth: 2 },
+            Choice::Latency { connection: 1, end: 0, nth: 1 },
+            Choice::Latency { connection: 1, end: 1, nth: 1 },
+            Choice::Latency { connection: 2, end: 0, nth: 1 },
+            Choice::Latency { connection: 1, end: 0, nth: 2 },
+            Choice::Read { connection: 1, end: 0, position: 1 },
+            Choice::Read { connection: 1, end: 1, position: 1 },
+            Choice::Write { connection: 1, end: 0, position: 1 },
+            Choice::Write { connection: 1, end: 0, position: 2 },
+        ];
+        let draws = |seed| choices.map(|choice| choice.below(seed, u64::MAX));
+        assert_eq!(draws(7), draws(7));
+        let all: BTreeSet<u64> = draws(7).into_iter().chain(draws(8)).collect();
+        assert_eq!(all.len(), 2 * choices.len());
+        assert_eq!(choices[0].below(7, 0), 0);
+    }
+}

@@ -166,3 +166,24 @@ fn text(event: &Event, outcome: &Outcome, detail: Detail) -> Option<String> {
         Item::Op { kind, object } => Some(format!("{kind} {}", object_name(outcome, *object))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_in_the_largest_unit_that_divides_it() {
+        for (ns, told) in [
+            (0, "0"),
+            (7, "7ns"),
+            (1_500, "1500ns"),
+            (2_000, "2us"),
+            (2_500_000, "2500us"),
+            (3_000_000, "3ms"),
+            (1_500_000_000, "1500ms"),
+            (60_000_000_000, "60s"),
+        ] {
+            assert_eq!(clock(ns), told);
+        }
+    }
+}

@@ -165,3 +165,23 @@ fn a_deadlock_of_two_locks_names_both_holders() {
         other.join();
     });
 }
+
+/// The short table shows where each resource comes from and goes to, and the uses of the one that the finding is about.
+#[test]
+fn a_table_shows_the_uses_of_the_resource_of_the_finding_only() {
+    let failure = Check::new("uses").search(|| {
+        let [kept, freed] = ["kept", "freed"].map(|class| Resource::acquire(class, OWNER));
+        kept.access(OWNER);
+        freed.access(OWNER);
+        kept.release(OWNER);
+        freed.release(OWNER);
+        freed.release(OWNER);
+    });
+    let failure = failure.expect_err("a buffer is released twice");
+    let both = ["kept#0 acquired by owner#0", "kept#0 released by owner#0", "freed#0 used by owner#0"];
+    for words in both {
+        assert!(failure.table.contains(words), "{}", failure.table);
+    }
+    assert!(!failure.table.contains("kept#0 used"), "{}", failure.table);
+    assert!(failure.full_table.contains("kept#0 used by owner#0"), "{}", failure.full_table);
+}

@@ -102,3 +102,34 @@ fn every_sender_that_waits_for_room_gets_it() {
         assert!(senders.into_iter().all(|sender| sender.join().is_ok()));
     });
 }
+
+#[test]
+fn a_try_send_says_why_the_value_is_not_sent() {
+    fn tries() {
+        let (sender, receiver) = mpsc::sync_channel(2);
+        assert_eq!((sender.try_send(1), sender.try_send(2)), (Ok(()), Ok(())));
+        assert_eq!(sender.try_send(3), Err(mpsc::TrySendError::Full(3)));
+        assert_eq!((receiver.recv(), receiver.try_recv()), (Ok(1), Ok(2)));
+        assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Empty));
+        assert_eq!(sender.try_send(4), Ok(()));
+        drop(receiver);
+        assert_eq!(sender.try_send(5), Err(mpsc::TrySendError::Disconnected(5)));
+        // Nothing waits in a channel of bound 0.
+        let (sender, receiver) = mpsc::sync_channel(0);
+        assert_eq!(sender.try_send(1), Err(mpsc::TrySendError::Full(1)));
+        drop(sender);
+        assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+    }
+    clean(&ALL, tries);
+    tries();
+}
+
+#[test]
+fn a_try_send_wakes_the_receiver() {
+    clean(&ALL, || {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let other = thread::spawn(move || receiver.recv());
+        assert_eq!(sender.try_send(7), Ok(()));
+        assert_eq!(other.join(), Ok(7));
+    });
+}

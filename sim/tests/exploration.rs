@@ -213,6 +213,10 @@ fn a_repro_file_reads_back_and_tells_what_is_wrong_with_it() {
     let path = shrunk.repro.save(&dir).expect("the folder can be written");
     assert_eq!(shrunk.repro.save(&dir).expect("the same content again"), path);
     assert_eq!(Repro::load(&path).expect("what was saved"), shrunk.repro);
+    assert!(!shrunk.repro.is_edited() && path.ends_with(shrunk.repro.file_name()));
+    let mut edited = shrunk.repro.clone();
+    edited.seed ^= 1;
+    assert!(edited.is_edited() && edited.file_name() != shrunk.repro.file_name());
     let text = std::fs::read_to_string(&path).expect("just written");
     let other = dir.join("other.repro");
     let load = |text: &str| {
@@ -222,10 +226,11 @@ fn a_repro_file_reads_back_and_tells_what_is_wrong_with_it() {
     for length in (0..text.trim_end().len()).step_by(7) {
         assert!(matches!(load(&text[..length]), ReproError::Truncated { .. }), "cut at {length}");
     }
-    assert!(matches!(
-        load(&text.replacen("\"version\": 4,", "\"version\": 9,", 1)),
-        ReproError::OtherVersion { version: 9, .. }
-    ));
+    for (version, age) in [(9, "newer"), (1, "older")] {
+        let other = load(&text.replacen("\"version\": 4,", &format!("\"version\": {version},"), 1));
+        assert!(matches!(other, ReproError::OtherVersion { version: told, .. } if told == version), "{other}");
+        assert!(other.to_string().contains(&format!("version {version}, which is {age}")), "{other}");
+    }
     assert!(matches!(load("[1, 2]"), ReproError::Foreign { .. }));
     let endless = Repro::load(std::path::Path::new("/dev/zero")).expect_err("it never ends");
     assert!(endless.to_string().contains("not a regular file"), "{endless}");
@@ -297,6 +302,9 @@ fn a_run_that_goes_by_what_ran_before_it_is_told_by_its_first_event() {
     };
     let message = diverged(of(), 100).expect("it depends on the runs before it");
     assert!(message.contains("event ") && message.contains("exploration.rs:"), "{message}");
+    let (_, differs) = message.split_once(" differs: `").expect("the event is told");
+    let (one, other) = differs.split_once("`, and `").expect("in both versions");
+    assert!(!other.starts_with(one), "{message}");
     for cause in ["`select!` without `biased`", "HashMap", "Instant"] {
         assert!(message.contains(cause), "{message}");
     }

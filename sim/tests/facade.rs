@@ -380,6 +380,21 @@ fn a_weak_reference_rises_only_while_the_value_lives() {
 }
 
 #[test]
+fn a_count_of_references_is_of_those_that_there_are() {
+    clean(&ALL, || {
+        let held = Arc::new(1);
+        let (one, other) = (Arc::clone(&held), Arc::clone(&held));
+        assert_eq!(Arc::strong_count(&held), 3);
+        let task = thread::spawn(move || drop(one));
+        task.join();
+        assert_eq!(Arc::strong_count(&held), 2);
+        assert!(Arc::ptr_eq(&held, &other) && !Arc::ptr_eq(&held, &Arc::new(1)));
+        drop(other);
+        assert_eq!(Arc::strong_count(&held), 1);
+    });
+}
+
+#[test]
 fn a_cycle_of_references_is_a_leak() {
     struct Node {
         next: Mutex<Option<Arc<Node>>>,
@@ -522,6 +537,14 @@ fn outside_any_run_the_facade_is_plain_std() {
     sender.send(*count.lock()).expect("the receiver is there");
     assert_eq!(receiver.recv_timeout(Duration::from_secs(5)), Ok(1));
     assert!(Instant::now().elapsed() < Duration::from_secs(60));
+    let before = Instant::now();
+    thread::sleep(Duration::from_millis(20));
+    assert!(before.elapsed() >= Duration::from_millis(20), "{:?}", before.elapsed());
+    let counted = Arc::new(());
+    let again = Arc::clone(&counted);
+    assert_eq!(Arc::strong_count(&counted), 2);
+    drop(again);
+    assert_eq!(Arc::strong_count(&counted), 1);
 }
 
 /// Reads its cell when it is dropped.

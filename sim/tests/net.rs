@@ -93,6 +93,28 @@ fn a_dropped_attempt_leaves_no_socket() {
     });
 }
 
+/// The other host uses sockets of its own when the attempt is given up.
+#[test]
+fn a_dropped_attempt_is_closed_on_its_own_host() {
+    explore(300, || {
+        simulate(Config::default(), |network| {
+            let (client, server) = ends(network);
+            network.hold(client, server);
+            let busy = server.spawn("busy", async move {
+                for _ in 0..10 {
+                    let listener = TcpListener::bind(server.address(80)).await.expect("the port is free");
+                    sleep(Duration::from_millis(1)).await;
+                    drop(listener);
+                }
+            });
+            let given_up = client.spawn("connect", async move {
+                timeout(Duration::from_millis(5), TcpStream::connect(server.address(80))).await.is_err()
+            });
+            assert_eq!((given_up.join(), busy.join()), (Some(true), Some(())));
+        });
+    });
+}
+
 /// Both ends, ended at any await point that a millisecond falls into: where they connect, accept, read, write or shut
 /// down. That nothing is left is for `simulate` to say.
 #[test]

@@ -218,6 +218,12 @@ fn a_stall_ends_with_the_body() {
     ends_after_the_body(fault(End::Client, 40, FaultKind::Stall { ms: 60_000 }), ms(50), ms(500));
 }
 
+#[test]
+fn a_broken_link_is_restored_with_the_end_of_the_body_and_not_again() {
+    ends_after_the_body(fault(End::Client, 40, FaultKind::Partition { ms: 60_000 }), ms(50), ms(500));
+    ends_after_the_body(fault(End::Client, 40, FaultKind::Hold { ms: 60_000 }), ms(50), ms(500));
+}
+
 /// The client's acknowledgement of the SYN-ACK is lost, and the client waits for the server to speak first.
 #[test]
 fn a_repeated_syn_ack_is_answered() {

@@ -203,6 +203,20 @@ fn what_a_task_did_happened_before_what_follows_its_await() {
 }
 
 #[test]
+fn a_task_is_finished_once_its_future_is_done() {
+    network::explore(50, || {
+        simulate(Config::default(), |network| {
+            let client = network.host("client");
+            let task = client.spawn("sleeps", sleep(ms(20)));
+            assert!(!task.is_finished());
+            client.block_on(sleep(ms(50)));
+            assert!(task.is_finished());
+            assert_eq!(task.join(), Some(()));
+        });
+    });
+}
+
+#[test]
 fn a_daemon_is_ended_by_the_network() {
     explore(100, || {
         simulate(Config::default(), |network| {

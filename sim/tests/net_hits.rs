@@ -106,3 +106,38 @@ fn an_attempt_that_finds_the_backlog_full_is_counted_while_it_is_connecting() {
     assert!(full.keys().all(|phase| *phase == Phase::Connecting) && !full.is_empty(), "{counts:?}");
     assert_eq!(counts.len(), 1, "{counts:?}");
 }
+
+/// A link is broken by a fault of one connection, and hits every connection over it.
+#[test]
+fn a_broken_link_hits_each_connection_over_it() {
+    let config = Config {
+        decoder: Decoder::Lines,
+        faults: vec![fault(FaultKind::Hold { ms: 20 }, End::Client, 3)],
+        ..Config::default()
+    };
+    let limits = Limits { timer_slack: Duration::from_millis(5), ..Limits::default() };
+    let report = Check::new("link").limits(limits).schedules(RUNS).search(move || {
+        simulate(config.clone(), |network| {
+            let (client, server) = (network.host("client"), network.host("server"));
+            let listener = server.block_on(TcpListener::bind(server.address(80))).expect("the port is free");
+            let serve = server.spawn("serve", async move {
+                let mut streams = Vec::new();
+                for _ in 0..3 {
+                    streams.push(listener.accept().await.expect("no fault of the attempt").0);
+                }
+                for mut stream in streams {
+                    stream.read_to_end(&mut Vec::new()).await.expect("nothing is lost");
+                }
+            });
+            let connect = || async move { TcpStream::connect(server.address(80)).await.expect("no fault of it") };
+            let mut asks = client.block_on(connect());
+            let idle = [client.block_on(connect()), client.block_on(connect())];
+            client.block_on(async { asks.write_all(b"ping\r\n").await.expect("it is only held up") });
+            drop((asks, idle));
+            assert_eq!(serve.join(), Some(()));
+        });
+    });
+    let faults = report.unwrap_or_else(|failure| panic!("{failure}")).faults;
+    let each = [(Phase::Request, RUNS), (Phase::Idle, RUNS)];
+    assert_eq!(faults, [("hold".to_owned(), each.into())].into(), "that of the fault, and those that are idle");
+}

@@ -124,3 +124,37 @@ fn pct_with_more_change_points_than_steps_still_searches() {
     // shuttle's own PCT finds nothing here: every step of so short a program becomes a change point.
     assert!(mean(StrategyName::pct(50), bluetooth) < 2_000.0);
 }
+
+/// A timer fires while the task that would have come first is ready.
+fn overtaken() {
+    let done = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&done);
+    let task = thread::spawn(move || {
+        (0..3).for_each(|_| thread::yield_now());
+        own.store(true, SeqCst);
+    });
+    thread::sleep(std::time::Duration::from_millis(1));
+    property::always("a millisecond is long enough", done.load(SeqCst));
+    task.join();
+}
+
+#[test]
+fn every_strategy_lets_a_timer_overtake_a_ready_task() {
+    for strategy in StrategyName::all() {
+        assert!(mean(strategy, overtaken) < 150.0, "{strategy}");
+    }
+}
+
+/// The loop reads no value that could tell the engine that it spins.
+#[test]
+fn under_every_strategy_a_task_that_yields_lets_the_others_end() {
+    for strategy in StrategyName::all() {
+        lastref::Check::new("yields").strategy(strategy).schedules(200).run(|| {
+            let tasks = [(); 2].map(|()| thread::spawn(|| (0..3).for_each(|_| thread::yield_now())));
+            while !tasks.iter().all(thread::JoinHandle::is_finished) {
+                thread::yield_now();
+            }
+            tasks.into_iter().for_each(thread::JoinHandle::join);
+        });
+    }
+}

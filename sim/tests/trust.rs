@@ -513,3 +513,63 @@ fn no_schedules_are_no_search() {
     let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
     assert!(text.contains("the least is 1"), "{text}");
 }
+
+/// The thread that made a run is outside it again: it uses objects of its own as std's, and one that the run has left
+/// behind is told.
+#[test]
+fn a_run_is_over_for_the_thread_that_made_it() {
+    let name = lastref::CaseName { scenario: String::from("over"), ..lastref::CaseName::default() };
+    let left = Shared::new(std::sync::Mutex::new(None));
+    let store = Shared::clone(&left);
+    let body = move |(): &()| *store.lock().expect("not poisoned") = Some(Mutex::named("left", 0));
+    let case = lastref::Case::new(name, || proptest::strategy::Just(()), body);
+    lastref::explore::run_one(&case, Engine::Fiber, lastref::StrategyName::RANDOM, 7);
+    let own = Mutex::new(1);
+    *own.lock() += 1;
+    assert_eq!(*own.lock(), 2);
+    let left = left.lock().expect("not poisoned").take().expect("the body was run");
+    let used = catch_unwind(AssertUnwindSafe(|| *left.lock() += 1)).expect_err("its run is over");
+    let text = used.downcast::<String>().map(|text| *text).unwrap_or_default();
+    assert!(text.contains("`left` is used at") && text.contains("after its run"), "{text}");
+}
+
+#[test]
+fn a_waker_that_has_outlived_its_run_wakes_nothing() {
+    static LEFT: std::sync::Mutex<Option<std::task::Waker>> = std::sync::Mutex::new(None);
+    let wake = || LEFT.lock().expect("no panic").take().map(std::task::Waker::wake);
+    let search = move |is_next: bool| {
+        Check::new("waker").schedules(1).run(move || {
+            assert_eq!(wake().is_some(), is_next, "of the run before");
+            lastref::net::block_on(std::future::poll_fn(|context| {
+                *LEFT.lock().expect("no panic") = Some(context.waker().clone());
+                Poll::Ready(())
+            }));
+        });
+    };
+    search(false);
+    search(true);
+    assert_eq!(wake(), Some(()), "outside any run");
+}
+
+#[test]
+fn loom_raises_its_bound_by_one_preemption_at_a_time() {
+    let body = || {
+        let x = Shared::new(AtomicUsize::new(0));
+        let tasks = (0..2).map(|_| {
+            let own = Shared::clone(&x);
+            thread::spawn(move || (0..3).for_each(|_| _ = own.fetch_add(1, Ordering::SeqCst)))
+        });
+        tasks.collect::<Vec<_>>().into_iter().for_each(thread::JoinHandle::join);
+    };
+    let explored = |most: Option<u8>, schedules: u64| {
+        let limits = Limits { preemptions_max: most, ..Limits::default() };
+        let check = Check::new("raise").engine(Engine::Loom).limits(limits).schedules(schedules);
+        check.search(body).expect("nothing is checked")
+    };
+    let [first, second] = [2, 3].map(|most| explored(Some(most), 100_000));
+    assert_eq!(first.preemptions, Some(Preemptions::AtMost(2)));
+    assert_eq!(second.preemptions, Some(Preemptions::AtMost(3)));
+    assert!(second.schedules > first.schedules, "the second bound adds executions to the first exploration's");
+    // The budget is that of the first two explorations, and has no room for a third.
+    assert_eq!(explored(None, second.schedules + 1).preemptions, Some(Preemptions::AtMost(3)));
+}

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use lastref::explore::run_one;
 use lastref::replay::Token;
-use scenarios::Scenario;
+use scenarios::{Scenario, finding};
 
 /// A file may have this many lines, unit tests not counted.
 const FILE_LINES_MAX: usize = 600;
@@ -266,7 +266,7 @@ fn the_failing_run_of_the_readme_is_what_it_prints() {
     let Ok(Token::Seed(origin)) = token.parse() else { panic!("`{token}` is no token of a seed") };
     let case = scenarios::case(&origin.case).expect("the token is of a case of the list");
     let report = run_one(&case, origin.engine, origin.strategy, origin.seed);
-    let failure = report.failure().expect("the run of the README fails").to_string();
+    let failure = finding::head(report.failure().expect("the run of the README fails"));
     let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let head = readme.split("the shortest interleaving found:").next().unwrap_or_default();
     let head = head.rsplit("$ cargo run").next().and_then(|shown| shown.split_once('\n'));

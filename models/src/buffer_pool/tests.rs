@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use lastref::ledger::{Owner, Tag};
+use lastref::{Check, Limits};
 
 use super::body_reader::{BodyRef, Read};
 use super::engine::Engine;
 use super::error::{Errno, NbError};
 use super::kernel::{Accepted, Received};
+use super::mempool::Mempool;
 use super::octet::{Octet, Part};
-use super::{Allocator, Ask, Client, Plan, Step, Threads, Variant, bench};
+use super::{Allocator, Ask, Audit, Client, Ending, NetPlan, Pick, Plan, Step, Threads, Variant, bench, net};
 
 const BY: Owner = Owner::new("test", 0);
 const TAG: Tag = Tag { peer: 0, request: 0 };
@@ -202,4 +204,114 @@ fn a_cache_beyond_the_read_limit_is_too_long() {
 fn clients_are_answered_on_real_threads() {
     let asks = vec![Ask::of(5, vec![Step::ReadAll, Step::Close]), Ask::chunked(vec![3, 1, 4], vec![Step::ReadAll])];
     bench::run(Variant::Fixed, &Plan::of(vec![Client::of(asks); 4]));
+}
+
+fn pool(allocator: Allocator) -> Mempool {
+    Mempool::new(allocator, Audit::Objects, Variant::Fixed, Pick::Lifo)
+}
+
+/// How many arrays are pooled; afterwards none is. Go's collector takes what it finds at its second visit.
+fn pooled(pool: &Mempool) -> usize {
+    pool.collect() + pool.collect()
+}
+
+/// The capacities of fresh buffers of these sizes.
+#[track_caller]
+fn check_capacities(allocator: Allocator, expected: &[(usize, usize)]) {
+    for (size, cap) in expected {
+        let buffer = pool(allocator).malloc(*size, BY);
+        assert_eq!((buffer.len(), buffer.cap()), (*size, *cap), "{allocator:?}, {size} octets");
+    }
+}
+
+#[test]
+fn a_fresh_buffer_has_the_capacity_of_its_allocator() {
+    check_capacities(Allocator::MemPool, &[(0, 4), (4, 4), (5, 5), (24, 24), (25, 25)]);
+    check_capacities(Allocator::Aligned, &[(0, 2), (2, 2), (3, 4), (8, 8), (9, 16), (16, 16), (17, 17)]);
+}
+
+#[test]
+fn a_freed_buffer_is_handed_out_again_unless_it_is_too_large() {
+    for (allocator, size, is_pooled) in [
+        (Allocator::MemPool, 24, true),
+        (Allocator::MemPool, 25, false),
+        (Allocator::Aligned, 16, true),
+        (Allocator::Aligned, 17, false),
+    ] {
+        let pool = pool(allocator);
+        let buffer = pool.malloc_copy(&body(0, size), BY);
+        pool.free(&buffer, BY);
+        let again = pool.malloc(size as usize, BY);
+        // The octets of the last owner are still in it.
+        assert_eq!(again.read(0, 1, BY) == body(0, 1), is_pooled, "{allocator:?}, {size} octets");
+        assert!(!pool.has_duplicates());
+        pool.free(&again, BY);
+        assert_eq!(pooled(&pool), usize::from(is_pooled));
+        assert_eq!(pooled(&pool), 0);
+    }
+}
+
+#[test]
+fn a_pooled_buffer_that_is_too_small_is_replaced() {
+    let pool = pool(Allocator::MemPool);
+    pool.free(&pool.malloc(4, BY), BY);
+    assert_eq!(pool.malloc(9, BY).cap(), 9);
+    assert_eq!(pooled(&pool), 0, "the smaller one is garbage");
+}
+
+#[test]
+fn a_buffer_that_is_freed_twice_is_in_its_pool_twice() {
+    for allocator in [Allocator::MemPool, Allocator::Aligned] {
+        let pool = pool(allocator);
+        let buffer = pool.malloc(4, BY);
+        pool.free(&buffer, BY);
+        assert!(!pool.has_duplicates());
+        pool.free(&buffer, BY);
+        assert!(pool.has_duplicates(), "{allocator:?}");
+    }
+}
+
+/// Go's append makes room for twice as much, or for what is there if that is more.
+#[test]
+fn an_append_beyond_the_capacity_keeps_the_octets_and_makes_room() {
+    for (allocator, more, cap) in [
+        (Allocator::MemPool, 1, 4),
+        (Allocator::MemPool, 2, 8),
+        (Allocator::MemPool, 5, 8),
+        (Allocator::MemPool, 6, 9),
+        (Allocator::Aligned, 1, 4),
+        (Allocator::Aligned, 2, 8),
+        (Allocator::Aligned, 6, 16),
+    ] {
+        let pool = pool(allocator);
+        let buffer = pool.malloc_copy(&body(0, 3), BY);
+        let grown = pool.append(buffer, &body(3, more), BY);
+        assert_eq!((grown.len(), grown.cap()), (3 + more as usize, cap), "{allocator:?}, {more} octets");
+        assert_eq!(grown.read(0, 99, BY), body(0, 3 + more));
+        // Go's collector takes the old array; the other allocator has it in a pool.
+        let is_freed = allocator == Allocator::Aligned && more > 1;
+        assert_eq!(pooled(&pool), usize::from(is_freed), "{allocator:?}, {more} octets");
+    }
+}
+
+/// The runs in which a client on the network, which ends like this, has got an answer to its end.
+fn answered(ending: Ending) -> u64 {
+    let asks = vec![Ask::of(2, vec![Step::ReadAll])];
+    let client = Client { ending, ..Client::of(asks) };
+    let plan = NetPlan::of(Plan::of(vec![client]));
+    let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
+    let check = Check::new("answered").limits(limits).schedules(10);
+    let report = check.search(move || net::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+    report.reached.get("a request is answered").copied().unwrap_or_default()
+}
+
+#[test]
+fn a_client_that_resets_reads_no_further() {
+    assert_eq!(answered(Ending::Finish), 10);
+    for octets in [0, 1, 2] {
+        assert_eq!(answered(Ending::ResetReceived(octets)), 0, "{octets}");
+        assert_eq!(answered(Ending::Reset(octets)), 0, "{octets}");
+    }
+    assert_eq!(answered(Ending::Abandon), 0);
+    assert_eq!(answered(Ending::ResetReceived(200)), 10, "the answer is shorter");
 }

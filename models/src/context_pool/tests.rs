@@ -1,12 +1,16 @@
 //! The result codes of upstream's own tests (req_test.c, rep_test.c of v1.10.1), on plain threads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lastref::ledger::{Owner, Tag};
 use lastref::time::Duration;
+use lastref::{Check, thread};
 
+use super::reap::Reaper;
 use super::{
-    Aio, Ctx, Errno, Frame, Message, Nng, Outcome, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo,
+    Aio, Ctx, Errno, Frame, Message, NetPlan, Nng, Outcome, ReqOptions, Request, Socket, Threads, Timeout, Variant,
+    Wrapper, echo, net,
 };
 
 const CALLER: Owner = Owner::new("caller", 0);
@@ -335,4 +339,36 @@ fn a_reply_may_be_made_of_another_request() {
         nng.fini();
         drop(link);
     });
+}
+
+#[test]
+fn draining_a_reaper_waits_for_what_is_queued_and_for_what_is_under_way() {
+    Check::new("drain").schedules(200).run(|| {
+        let reaper = Reaper::start(true, None);
+        let freed = Arc::new(AtomicUsize::new(0));
+        for _ in 0..2 {
+            let freed = Arc::clone(&freed);
+            reaper.reap(move || {
+                thread::yield_now();
+                freed.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        reaper.drain();
+        assert_eq!(freed.load(Ordering::SeqCst), 2);
+        reaper.fini();
+    });
+}
+
+/// The wire reads the bytes as SP: the first ones are the greeting, before any request.
+#[test]
+fn a_fault_within_the_greeting_hits_in_the_handshake() {
+    let kind = lastref::net::FaultKind::Stall { ms: 5 };
+    let fault =
+        lastref::net::Fault { connection: 0, from: lastref::net::End::Client, after_bytes: 4, after_ms: 0, kind };
+    let plan = NetPlan { faults: vec![fault], callers: vec![vec![Request::Wait]], ..NetPlan::quiet() };
+    let limits = lastref::Limits { timer_slack: std::time::Duration::from_millis(5), ..lastref::Limits::default() };
+    let check = Check::new("greeting").limits(limits).schedules(5);
+    let report = check.search(move || net::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+    let stalls = report.faults.get("stall").cloned().unwrap_or_default();
+    assert_eq!(stalls, [(lastref::net::Phase::Handshake, 5)].into());
 }

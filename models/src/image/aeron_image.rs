@@ -118,12 +118,13 @@ impl Image {
         Owner::new("image", self.number)
     }
 
-    /// `aeron_image_incr_refcnt`, for `holder`, called by `by`. Returns what it counts now.
+    /// `aeron_image_incr_refcnt`, for `holder`, called by `by`. Deviates: upstream returns the count, which nobody asks
+    /// for.
     #[track_caller]
-    pub(super) fn incr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
+    pub(super) fn incr_refcnt(&self, by: Owner, holder: Owner) {
         self.memory.touch(by);
         self.references.retain(holder);
-        self.refcnt.fetch_add(1, Ordering::SeqCst) + 1
+        self.refcnt.fetch_add(1, Ordering::SeqCst);
     }
 
     /// `aeron_image_decr_refcnt`. Returns what is left. Nothing of the image may be used after it.

@@ -162,3 +162,25 @@ fn a_call_may_fail_where_a_server_ends_its_connection() {
     let check = Check::new("fin").limits(limits).schedules(20);
     check.run(move || simulation::run(Variant::Fixed, &plan));
 }
+
+/// The wire reads the bytes as HTTP/2: the first ones are the preface, before any request.
+#[test]
+fn a_fault_within_the_preface_hits_in_the_handshake() {
+    let kind = lastref::net::FaultKind::Stall { ms: 5 };
+    let fault =
+        lastref::net::Fault { connection: 0, from: lastref::net::End::Client, after_bytes: 10, after_ms: 0, kind };
+    let channel = ChannelPlan { policy: PolicyName::PickFirst, addresses: vec![0], callers: vec![vec![Call::Wait]] };
+    let plan = NetworkPlan::of(Plan {
+        threads: Threads { pollers: 1, timers: true },
+        channels: vec![channel],
+        teardown: Teardown::AtRest,
+        ..Plan::smallest()
+    });
+    let plan = NetworkPlan { network: vec![fault], ..plan };
+    let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
+    let check = Check::new("preface").limits(limits).schedules(5);
+    let report =
+        check.search(move || simulation::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+    let stalls = report.faults.get("stall").cloned().unwrap_or_default();
+    assert_eq!(stalls, [(lastref::net::Phase::Handshake, 5)].into());
+}

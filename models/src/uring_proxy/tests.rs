@@ -1,13 +1,8 @@
 //! The reported sequence, step by step: the first reply asserts before the fix, whatever the pool's size, and never
 //! after.
 
-use std::collections::BTreeSet;
-
 use lastref::explore::Failure;
-use lastref::net::{Fault, FaultKind};
 use lastref::{Check, Limits};
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
 
 use super::net::{self, Ending, Go, NetPlan, Visit};
 use super::{Options, Plan, Step, Variant, bench};
@@ -62,14 +57,16 @@ fn the_rare_state_of_ten_requests_in_flight_takes_ten() {
     assert!(has_many_in_flight(10));
 }
 
+/// The client ends its stream when it has its reply, so that nothing is queued any more.
 #[test]
-fn faults_are_drawn_up_to_the_last_byte_and_not_beyond_it() {
-    let mut runner = TestRunner::deterministic();
-    let faults = net::faults([FaultKind::Reset], 3, 2);
-    let mut drawn: BTreeSet<u64> = BTreeSet::new();
-    for _ in 0..500 {
-        let plan: Vec<Fault> = faults.new_tree(&mut runner).expect("nothing is filtered").current();
-        drawn.extend(plan.iter().map(|fault| fault.after_bytes));
-    }
-    assert_eq!(drawn, BTreeSet::from([0, 1, 2]));
+fn bytes_are_queued_at_a_peers_end_only_if_they_are() {
+    let queued = |steps: Vec<Step>| {
+        let plan = Plan { clients: vec![steps], ..Plan::smallest() };
+        let check = Check::new("end").schedules(100);
+        let report =
+            check.search(move || bench::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+        report.reached.get("a peer's end comes while bytes are queued").copied().unwrap_or_default()
+    };
+    assert_eq!(queued(vec![Step::Ping(1), Step::Await]), 0);
+    assert!(queued(vec![Step::Ping(4), Step::Fin]) > 0);
 }

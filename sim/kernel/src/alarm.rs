@@ -13,11 +13,22 @@ use crate::kernel::Kernel;
 use crate::record::{ObjectId, TaskId};
 use crate::state::State;
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Alarm {
+    /// [`Alarm::ABSENT`]'s before the alarm starts. Not an `Option`, whose check valgrind would report: the compiler may
+    /// compare the task before it asks whether there is one.
     task: TaskId,
     /// Every other task has finished, so the alarm must end.
     is_closing: bool,
+}
+
+impl Alarm {
+    /// No alarm has started.
+    pub(crate) const ABSENT: Alarm = Alarm { task: TaskId(u32::MAX), is_closing: false };
+
+    fn is_started(self) -> bool {
+        self.task != Alarm::ABSENT.task
+    }
 }
 
 impl Kernel {
@@ -30,7 +41,7 @@ impl Kernel {
             }
             let (id, key) = state.log.alarm_started();
             state.add_task(id, key, None);
-            state.alarm = Some(Alarm { task: id, is_closing: false });
+            state.alarm = Alarm { task: id, is_closing: false };
             state.unfinished -= 1;
         }
         self.start(body, location);
@@ -45,7 +56,7 @@ impl Kernel {
     pub fn await_alarm(&self, deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
         {
             let mut state = self.state.borrow_mut();
-            if state.halted || state.alarm.as_ref().is_none_or(|alarm| alarm.is_closing) {
+            if state.halted || !state.alarm.is_started() || state.alarm.is_closing {
                 return false;
             }
             let me = state.log.task;
@@ -55,13 +66,16 @@ impl Kernel {
         self.give_way(ObjectId::NONE, location);
         let mut state = self.state.borrow_mut();
         state.me().timed_out = false;
-        state.alarm.as_ref().is_some_and(|alarm| !alarm.is_closing)
+        state.alarm.is_started() && !state.alarm.is_closing
     }
 }
 
 impl State {
     fn set_alarm(&mut self, deadline_ns: Option<u64>) {
-        let Some(task) = self.alarm.as_ref().map(|alarm| alarm.task) else { return };
+        let Alarm { task, .. } = self.alarm;
+        if !self.alarm.is_started() {
+            return;
+        }
         // An alarm that is ready asks for the earliest deadline before it sleeps again.
         if !self.is_ready(task) && !self.is_finished(task) {
             self.unsleep(task);
@@ -73,9 +87,11 @@ impl State {
 
     /// Lets the alarm end once every other task has.
     pub(crate) fn close_alarm(&mut self) {
-        let Some(alarm) = self.alarm.as_mut().filter(|alarm| !alarm.is_closing) else { return };
-        alarm.is_closing = true;
-        let task = alarm.task;
+        let Alarm { task, is_closing } = self.alarm;
+        if !self.alarm.is_started() || is_closing {
+            return;
+        }
+        self.alarm.is_closing = true;
         if !self.is_ready(task) && !self.is_finished(task) {
             self.unsleep(task);
             self.make_ready(task);
@@ -83,6 +99,6 @@ impl State {
     }
 
     pub(crate) fn is_alarm(&self, task: TaskId) -> bool {
-        self.alarm.as_ref().is_some_and(|alarm| alarm.task == task)
+        self.alarm.task == task
     }
 }

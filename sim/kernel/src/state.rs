@@ -76,7 +76,7 @@ pub(crate) struct State {
     yielding: bool,
     /// Tasks that have not finished; the alarm is not counted.
     pub(crate) unfinished: u32,
-    pub(crate) alarm: Option<Alarm>,
+    pub(crate) alarm: Alarm,
     pub(crate) bounds: Bounds,
     /// The forced switches of this run, if it is recorded.
     switches: Option<Vec<Switch>>,
@@ -121,7 +121,7 @@ impl State {
             halted: true,
             yielding: false,
             unfinished: 0,
-            alarm: None,
+            alarm: Alarm::ABSENT,
             bounds: Bounds { steps_max: 0, slack_ns: 0 },
             switches: None,
         }
@@ -139,7 +139,7 @@ impl State {
         (self.slept, self.early_ns) = (0, 0);
         (self.choices, self.unfinished) = (0, 0);
         (self.halted, self.yielding) = (false, false);
-        (self.pending, self.alarm) = (None, None);
+        (self.pending, self.alarm) = (None, Alarm::ABSENT);
         self.watches = strategy.watches();
         (self.strategy, self.coroutines, self.bounds, self.panics) = (strategy, coroutines, bounds, panics);
         self.switches = (keep != Keep::Hash).then(Vec::new);

@@ -1,6 +1,6 @@
 //! The kernel by itself: runs that end, runs that are abandoned, and the stacks that the next run gets.
 //!
-//! `valgrind --error-exitcode=1` on this test's program checks the unsafe code of `fiber.rs`.
+//! `valgrind --error-exitcode=9` on this test's program, with `--test-threads=1`, checks the unsafe code of `fiber.rs`.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -13,7 +13,7 @@ use lastref_kernel::strategy::{Profile, StrategyName};
 use lastref_kernel::sync::lock::Mode;
 use lastref_kernel::{Bounds, Ended, Kernel, Panics, Setup};
 
-const STACK_BYTES: usize = 64 * 1024;
+const STACK_BYTES: usize = 256 * 1024;
 
 fn kernel() -> &'static Kernel {
     Box::leak(Box::new(Kernel::new(Arc::new(Progress::default()))))

@@ -137,3 +137,35 @@ impl FromStr for Engine {
         Engine::ALL.into_iter().find(|engine| engine.word() == word).ok_or_else(|| UnknownEngine(word.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(engines: impl IntoIterator<Item = Engine>) -> Vec<&'static str> {
+        engines.into_iter().map(Engine::word).collect()
+    }
+
+    #[test]
+    fn a_hunt_runs_the_engines_whose_runs_replay_and_loom() {
+        assert_eq!(words(Engine::ALL.into_iter().filter(|engine| engine.is_default())), ["fiber", "turmoil", "loom"]);
+    }
+
+    #[test]
+    fn a_case_runs_under_the_engines_that_can_run_it() {
+        assert_eq!(words(Engine::running(false, true)), ["fiber", "shuttle", "loom", "threads"]);
+        assert_eq!(words(Engine::running(false, false)), ["fiber", "shuttle", "threads"]);
+        assert_eq!(words(Engine::running(true, false)), ["turmoil", "shuttle"]);
+        assert_eq!(words(Engine::running(true, true)), ["turmoil", "shuttle"]);
+    }
+
+    #[test]
+    fn a_word_names_an_engine_or_is_refused_with_the_list() {
+        for engine in Engine::ALL {
+            assert_eq!(engine.word().parse(), Ok(engine));
+            assert_eq!(format!("{engine:>8}"), format!("{:>8}", engine.word()));
+        }
+        let refused = "tokio".parse::<Engine>().expect_err("it is none");
+        assert_eq!(refused.to_string(), "`tokio` is no engine: one of fiber, turmoil, shuttle, loom, threads");
+    }
+}

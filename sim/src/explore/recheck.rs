@@ -99,3 +99,21 @@ fn run(cell: &Cell, seeds: &[u64], keep: impl Fn(usize) -> Keep) -> Vec<Outcome>
     let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
     seeds.iter().enumerate().map(|(nth, seed)| made.make(*seed, keep(nth)).outcome).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also of seeds that follow each other, as those of `LASTREF_SEED=0` and its neighbours do.
+    #[test]
+    fn the_percentage_of_seeds_that_is_asked_for_is_chosen() {
+        for first in [0, 1 << 40, u64::MAX - 10_000] {
+            for percent in [1, 5, 25, 50, 75] {
+                let chosen = (first..first + 10_000).filter(|seed| is_chosen(*seed, percent)).count();
+                let expected = usize::from(percent) * 100;
+                assert!(chosen.abs_diff(expected) <= 150, "{chosen} of 10,000 at {percent} %");
+            }
+            assert!((first..first + 100).all(|seed| is_chosen(seed, 100) && !is_chosen(seed, 0)));
+        }
+    }
+}

@@ -417,3 +417,248 @@ impl Passing {
         self.passed.send([piece]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use turmoil_net::TcpFlags;
+
+    use super::*;
+    use crate::net::faults::FaultKind;
+    use crate::net::passed::Hit;
+    use crate::net::segment::packet_of;
+
+    const SYN: TcpFlags = TcpFlags { syn: true, ack: false, fin: false, rst: false, psh: false, urg: false };
+    const ACK: TcpFlags = TcpFlags { syn: false, ack: true, ..SYN };
+    const SYN_ACK: TcpFlags = TcpFlags { ack: true, ..SYN };
+    const FIN: TcpFlags = TcpFlags { fin: true, ..ACK };
+
+    fn fault(from: End, after_bytes: u64, kind: FaultKind) -> Fault {
+        Fault { connection: 3, from, after_bytes, after_ms: 0, kind }
+    }
+
+    fn attempt(faults: &[Fault]) -> Connection {
+        let client = SocketAddr::from(([10, 0, 0, 1], 4000));
+        let server = SocketAddr::from(([10, 0, 0, 2], 80));
+        Connection::new(3, Pair { client, server }, Decoder::Lines, faults)
+    }
+
+    /// What the wire does for a packet, as text: a segment by its end, flags, offset and bytes.
+    fn steps(passed: Passed) -> Vec<String> {
+        let words = |step| match step {
+            Step::Send(packet) => sent(&packet),
+            Step::Hit(Hit { fault, phase }) => format!("{fault} hits in {phase:?}"),
+            Step::Stall(_) => String::from("stall"),
+            Step::Break(link, ms) => format!("{} for {ms} ms", link.fault()),
+            Step::Shut(end) => format!("shut {end:?}"),
+            Step::Later(_, fault) => format!("later {}", fault.kind),
+        };
+        passed.steps.into_iter().map(words).collect()
+    }
+
+    /// The first byte of the client has the number 100, that of the server 500.
+    fn sent(packet: &Packet) -> String {
+        let Transport::Tcp(segment) = &packet.payload else { panic!("not a segment: {packet:?}") };
+        let (end, first) = if segment.src_port == 80 { ("server", 500) } else { ("client", 100) };
+        if segment.flags.rst {
+            return format!("{end} RST");
+        }
+        let syn = if segment.flags.syn { " SYN" } else { "" };
+        let fin = if segment.flags.fin { " FIN" } else { "" };
+        let text = String::from_utf8_lossy(&segment.payload).replace("\r\n", "/");
+        format!("{end}{syn} {}:{text}{fin}", i64::from(segment.seq) - first)
+    }
+
+    fn pass(connection: &mut Connection, from: End, numbers: (u32, u32), flags: TcpFlags, text: &[u8]) -> Vec<String> {
+        steps(connection.pass(packet_of(from, numbers, flags, text), from, false, Instant::now()))
+    }
+
+    fn established(faults: &[Fault]) -> Connection {
+        let mut connection = attempt(faults);
+        assert_eq!(pass(&mut connection, End::Client, (99, 0), SYN, b""), ["client SYN -1:"]);
+        assert!(!connection.is_answered() && connection.is_waiting);
+        assert_eq!(pass(&mut connection, End::Server, (499, 100), SYN_ACK, b""), ["server SYN -1:"]);
+        assert!(connection.is_answered());
+        assert_eq!(connection.phase(), Phase::Connecting);
+        let acknowledged = pass(&mut connection, End::Client, (100, 500), ACK, b"");
+        assert_eq!(acknowledged[0], "client 0:");
+        connection
+    }
+
+    #[test]
+    fn a_segment_passes_as_it_is_without_a_fault_for_it() {
+        let mut connection = established(&[Fault { connection: 2, ..fault(End::Client, 0, FaultKind::Reset) }]);
+        assert_eq!(connection.phase(), Phase::Idle);
+        assert_eq!(pass(&mut connection, End::Client, (100, 500), ACK, b"ping\r\n"), ["client 0:ping/"]);
+        assert_eq!(connection.phase(), Phase::Request);
+        assert_eq!(pass(&mut connection, End::Client, (106, 500), ACK, b""), ["client 6:"]);
+        assert_eq!(pass(&mut connection, End::Server, (500, 106), FIN, b"pong\r\n"), ["server 0:pong/ FIN"]);
+    }
+
+    #[test]
+    fn a_segment_is_split_at_a_fault_and_the_rest_of_it_follows() {
+        let faults = [
+            fault(End::Client, 4, FaultKind::Stall { ms: 20 }),
+            fault(End::Client, 2, FaultKind::Hold { ms: 30 }),
+            fault(End::Client, 12, FaultKind::Reset),
+        ];
+        let passed = pass(&mut established(&faults), End::Client, (100, 500), FIN, b"ping\r\n");
+        let expected = [
+            "client 0:pi",
+            "hold hits in Request",
+            "hold for 30 ms",
+            "client 2:ng",
+            "stall hits in Request",
+            "stall",
+            "client 4:/ FIN",
+        ];
+        assert_eq!(passed, expected);
+    }
+
+    #[test]
+    fn a_fault_between_two_segments_splits_neither() {
+        let faults = [fault(End::Client, 6, FaultKind::Stall { ms: 20 })];
+        let mut connection = established(&faults);
+        let passed = pass(&mut connection, End::Client, (100, 500), ACK, b"ping\r\n");
+        assert_eq!(passed, ["client 0:ping/", "stall hits in Request", "stall"]);
+        assert_eq!(pass(&mut connection, End::Client, (106, 500), ACK, b"ping\r\n"), ["client 6:ping/"]);
+    }
+
+    #[test]
+    fn a_reset_ends_both_ends_after_the_bytes_before_it() {
+        let mut connection = established(&[fault(End::Server, 2, FaultKind::Reset)]);
+        let passed = pass(&mut connection, End::Server, (500, 100), ACK, b"pong\r\n");
+        assert_eq!(passed[0], "server 0:po");
+        assert!(passed[1].starts_with("reset hits in "), "{passed:?}");
+        assert_eq!(passed[2..], ["server RST", "client RST"]);
+        assert!(pass(&mut connection, End::Client, (100, 502), ACK, b"ping").is_empty(), "nothing passes after it");
+        assert_eq!((connection.phase(), connection.is_waiting), (Phase::Closed, false));
+    }
+
+    #[test]
+    fn byte_0_is_reached_with_the_acknowledgement_of_the_client_by_both_ends() {
+        for from in [End::Client, End::Server] {
+            let mut connection = attempt(&[fault(from, 0, FaultKind::Stall { ms: 9 })]);
+            pass(&mut connection, End::Client, (99, 0), SYN, b"");
+            assert_eq!(pass(&mut connection, End::Server, (499, 100), SYN_ACK, b"").len(), 1, "{from:?}");
+            let passed = pass(&mut connection, End::Client, (100, 500), ACK, b"");
+            assert!(passed.contains(&"stall hits in Connecting".to_owned()), "{from:?}: {passed:?}");
+            assert!(passed.contains(&"client 0:".to_owned()), "{from:?}: {passed:?}");
+        }
+    }
+
+    #[test]
+    fn a_late_fault_splits_nothing_and_happens_to_a_connection_that_is_open() {
+        let late = Fault { after_ms: 40, ..fault(End::Client, 2, FaultKind::Blackhole) };
+        let mut connection = established(&[late]);
+        let passed = pass(&mut connection, End::Client, (100, 500), ACK, b"ping\r\n");
+        assert_eq!(passed, ["later blackhole", "client 0:ping/"]);
+        let happened = connection.happen_late(late, Instant::now()).expect("it is open");
+        assert_eq!(steps(happened), ["blackhole hits in Request"]);
+        assert!(connection.happen_late(late, Instant::now()).is_none(), "it is closed");
+    }
+
+    #[test]
+    fn a_repeated_fin_is_acknowledged_again_and_bytes_that_have_arrived_are_not_sent_again() {
+        let mut connection = established(&[]);
+        pass(&mut connection, End::Client, (100, 500), ACK, b"ping\r\n");
+        pass(&mut connection, End::Server, (500, 106), ACK, b"pong\r\n");
+        assert_eq!(pass(&mut connection, End::Client, (103, 500), ACK, b"g\r\nPING"), ["client 6:PING"]);
+        pass(&mut connection, End::Client, (110, 506), FIN, b"\r\n");
+        pass(&mut connection, End::Server, (506, 113), ACK, b"");
+        assert_eq!(pass(&mut connection, End::Client, (110, 506), FIN, b"\r\n"), ["server 6:"]);
+    }
+
+    #[test]
+    fn an_attempt_is_refused_or_hangs_or_finds_the_backlog_full() {
+        let of = |kind| pass(&mut attempt(&[fault(End::Client, 7, kind)]), End::Client, (99, 0), SYN, b"");
+        assert_eq!(of(FaultKind::Refuse), ["refuse hits in Connecting", "server RST"]);
+        assert_eq!(of(FaultKind::Hang), ["hang hits in Connecting"]);
+        let mut full = attempt(&[]);
+        let syn = || packet_of(End::Client, (99, 0), SYN, b"");
+        let passed = full.pass(syn(), End::Client, true, Instant::now());
+        assert_eq!(steps(passed), ["full backlog hits in Connecting", "server RST"]);
+        // A repeated SYN waits in the backlog already.
+        let mut waiting = attempt(&[]);
+        waiting.pass(syn(), End::Client, false, Instant::now());
+        assert_eq!(steps(waiting.pass(syn(), End::Client, true, Instant::now())), ["client SYN -1:"]);
+    }
+
+    #[test]
+    fn a_write_side_is_shut_down_once_by_a_fault_and_not_if_the_component_did() {
+        let later = Fault { after_ms: 9, ..fault(End::Client, 1, FaultKind::HalfClose) };
+        let faults = [
+            later,
+            fault(End::Client, 8, FaultKind::HalfClose),
+            fault(End::Client, 5, FaultKind::HalfClose),
+            fault(End::Client, 2, FaultKind::Stall { ms: 9 }),
+            fault(End::Server, 3, FaultKind::HalfClose),
+        ];
+        let mut connection = established(&faults);
+        assert_eq!(
+            (connection.half_closes_after(End::Client), connection.half_closes_after(End::Server)),
+            (Some(5), Some(3))
+        );
+        assert!(!connection.take_half_close(End::Client), "its byte is not reached");
+        connection.half_close_before(End::Client);
+        assert_eq!(connection.half_closes_after(End::Client), Some(8));
+        assert!(connection.take_half_close(End::Client) && !connection.take_half_close(End::Client));
+        let passed = pass(&mut connection, End::Client, (100, 500), FIN, b"");
+        assert_eq!(passed, ["half-close hits in Idle", "client 0: FIN"]);
+        connection.shut(End::Server);
+        connection.half_close_before(End::Server);
+        assert!(!connection.take_half_close(End::Server), "the component was first");
+        let mut dropped = established(&faults);
+        dropped.drop_end(End::Client);
+        dropped.half_close_before(End::Client);
+        assert!(!dropped.take_half_close(End::Client), "its stream is gone");
+    }
+
+    #[test]
+    fn new_bytes_for_a_dropped_stream_are_unwanted() {
+        let mut connection = established(&[]);
+        let unwanted = |connection: &Connection, seq, text: &[u8]| {
+            let packet = packet_of(End::Server, (seq, 100), ACK, text);
+            let Transport::Tcp(segment) = &packet.payload else { panic!("not a segment") };
+            connection.is_unwanted(segment, End::Server)
+        };
+        assert!(!unwanted(&connection, 500, b"pong"), "its stream is there");
+        connection.drop_end(End::Client);
+        assert!(unwanted(&connection, 500, b"p") && !unwanted(&connection, 500, b""));
+        pass(&mut connection, End::Client, (100, 504), ACK, b"");
+        assert!(!unwanted(&connection, 500, b"pong") && unwanted(&connection, 500, b"pong!"));
+        let [first, second] = connection.refuse_data(End::Server);
+        assert_eq!([sent(&first), sent(&second)], ["server RST", "client RST"]);
+        assert_eq!(connection.phase(), Phase::Closed);
+    }
+
+    #[test]
+    fn packets_keep_their_order_and_wait_while_the_connection_is_stalled() {
+        let now = Instant::now();
+        let after = |ms| now + Duration::from_millis(ms);
+        let mut connection = established(&[]);
+        assert_eq!(connection.arrival(End::Client, after(5)), after(5));
+        assert_eq!(connection.arrival(End::Client, after(3)), after(5), "no earlier than the one before it");
+        assert_eq!(connection.arrival(End::Server, after(3)), after(3), "each end has its own order");
+        connection.stall(after(40));
+        connection.stall(after(20));
+        assert_eq!(connection.arrival(End::Server, after(6)), after(40));
+        assert_eq!(connection.arrival(End::Client, after(50)), after(50));
+        connection.end_faults(after(30));
+        assert_eq!(connection.arrival(End::Server, after(6)), after(30));
+        assert_eq!(connection.arrival(End::Client, after(6)), after(30));
+    }
+
+    #[test]
+    fn each_packet_of_an_end_has_a_latency_of_its_own() {
+        let mut connection = attempt(&[]);
+        let choices: Vec<String> =
+            [End::Client, End::Client, End::Server].map(|end| format!("{:?}", connection.latency(end))).into();
+        assert!(choices[0] != choices[1] && choices[0] != choices[2] && choices[1] != choices[2], "{choices:?}");
+    }
+
+    #[test]
+    fn a_fin_waits_for_its_stream_for_some_turns() {
+        let mut connection = attempt(&[]);
+        assert_eq!([(); 4].map(|()| connection.waits_for_stream(3)), [true, true, true, false]);
+    }
+}

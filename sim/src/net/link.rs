@@ -93,3 +93,62 @@ impl Links {
         mended
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use turmoil_net::{TcpFlags, Transport};
+
+    use super::*;
+    use crate::net::fault::End;
+    use crate::net::segment::packet_of;
+    use crate::time::Duration;
+
+    fn packet(seq: u32) -> Packet {
+        packet_of(End::Client, (seq, 0), TcpFlags::default(), b"")
+    }
+
+    fn numbers(packets: Vec<Packet>) -> Vec<u32> {
+        let number = |packet: Packet| match packet.payload {
+            Transport::Tcp(segment) => segment.seq,
+            other => panic!("not a segment: {other:?}"),
+        };
+        packets.into_iter().map(number).collect()
+    }
+
+    #[test]
+    fn a_link_releases_its_own_packets_in_order() {
+        let (one, other) = (Ends::new(2, 1), Ends::new(1, 3));
+        assert_eq!(one, Ends::new(1, 2), "a link has no direction");
+        let mut links = Links::default();
+        assert_eq!(links.state(one), Link::Up);
+        assert!(links.set(one, Link::Held).is_empty() && links.set(other, Link::Held).is_empty());
+        for (nth, link) in [one, other, one, other].into_iter().zip(1..).map(|(link, nth)| (nth, link)) {
+            links.hold(link, packet(nth));
+        }
+        assert!(links.set(one, Link::Held).is_empty(), "it is still held");
+        assert_eq!(numbers(links.set(one, Link::Up)), [1, 3]);
+        assert_eq!((links.state(one), links.state(other)), (Link::Up, Link::Held));
+        assert!(links.set(one, Link::Up).is_empty(), "they were released once");
+        // They are lost later, on their way.
+        assert_eq!(numbers(links.set(other, Link::Partitioned)), [2, 4]);
+    }
+
+    #[test]
+    fn links_are_restored_when_they_are_due_unless_that_is_forgotten() {
+        let (one, other) = (Ends::new(0, 1), Ends::new(0, 2));
+        let now = Instant::now();
+        let after = |ms| now + Duration::from_millis(ms);
+        let mut links = Links::default();
+        assert_eq!(links.next_mending(), None);
+        for (ends, ms) in [(one, 30), (other, 10), (one, 10), (other, 20)] {
+            links.mend_at(ends, after(ms));
+        }
+        assert_eq!(links.next_mending(), Some(after(10)));
+        assert!(links.mended(after(9)).is_empty());
+        assert_eq!(links.mended(after(20)), [other, one, other]);
+        assert_eq!(links.next_mending(), Some(after(30)));
+        links.forget_mending();
+        assert_eq!(links.next_mending(), None);
+        assert!(links.mended(after(60)).is_empty());
+    }
+}

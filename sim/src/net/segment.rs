@@ -31,3 +31,50 @@ pub(super) fn piece(packet: &Packet, segment: &TcpSegment, from: usize, to: usiz
     piece.flags.fin = segment.flags.fin && is_last;
     Packet { payload: Transport::Tcp(piece), ..packet.clone() }
 }
+
+/// A packet of a test, between the client `10.0.0.1:4000` and the server `10.0.0.2:80`.
+#[cfg(test)]
+pub(super) fn packet_of(from: super::fault::End, (seq, ack): (u32, u32), flags: TcpFlags, payload: &[u8]) -> Packet {
+    let client = SocketAddr::from(([10, 0, 0, 1], 4000));
+    let server = SocketAddr::from(([10, 0, 0, 2], 80));
+    let (own, other) = match from {
+        super::fault::End::Client => (client, server),
+        super::fault::End::Server => (server, client),
+    };
+    let (src_port, dst_port, payload) = (own.port(), other.port(), Bytes::copy_from_slice(payload));
+    let segment = TcpSegment { src_port, dst_port, seq, ack, flags, window: 1_024, payload };
+    Packet { src: own.ip(), dst: other.ip(), ttl: TTL, payload: Transport::Tcp(segment) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::fault::End;
+
+    #[test]
+    fn a_reset_comes_from_the_other_end_and_acknowledges() {
+        let [own, other] = [(1, 4000), (2, 80)].map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port)));
+        let reset = reset_from(own, other);
+        let Transport::Tcp(segment) = &reset.payload else { panic!("not a segment: {reset:?}") };
+        assert_eq!((reset.src, segment.src_port), (own.ip(), own.port()));
+        assert_eq!((reset.dst, segment.dst_port), (other.ip(), other.port()));
+        let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
+        assert!(segment.flags == flags && segment.payload.is_empty(), "{segment:?}");
+    }
+
+    #[test]
+    fn a_piece_has_its_bytes_their_number_and_the_fin_only_at_the_end() {
+        let flags = TcpFlags { ack: true, fin: true, ..TcpFlags::default() };
+        let packet = packet_of(End::Client, (100, 7), flags, b"ping");
+        let Transport::Tcp(segment) = &packet.payload else { panic!("not a segment: {packet:?}") };
+        for (from, to, is_last) in [(0, 1, false), (1, 4, true)] {
+            let piece = piece(&packet, segment, from, to, is_last);
+            let Transport::Tcp(piece) = &piece.payload else { panic!("not a segment: {piece:?}") };
+            assert_eq!((piece.seq, &piece.payload[..]), (100 + from as u32, &b"ping"[from..to]));
+            assert_eq!((piece.ack, piece.flags.fin), (7, is_last));
+        }
+        let Transport::Tcp(ack) = bare_ack(&packet, segment).payload else { panic!("not a segment") };
+        assert!(ack.payload.is_empty() && ack.flags == TcpFlags { ack: true, ..TcpFlags::default() }, "{ack:?}");
+        assert_eq!((ack.seq, ack.ack), (100, 7));
+    }
+}

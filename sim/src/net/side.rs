@@ -115,3 +115,93 @@ impl Side {
         read.map_or_else(|| vec![whole], |read| read.roles)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use turmoil_net::{TcpFlags, Transport};
+
+    use super::*;
+    use crate::net::segment::packet_of;
+
+    /// Bytes of the client, whose first byte has the number 100.
+    fn segment(seq: u32, payload: &[u8], fin: bool) -> TcpSegment {
+        match packet_of(End::Client, (seq, 0), TcpFlags { ack: true, fin, ..TcpFlags::default() }, payload).payload {
+            Transport::Tcp(segment) => segment,
+            other => panic!("not a segment: {other:?}"),
+        }
+    }
+
+    fn side(acknowledged: Option<u32>) -> Side {
+        Side { first: Some(100), acknowledged, ..Side::new(Decoder::Lines, End::Client) }
+    }
+
+    #[test]
+    fn a_segment_is_repeated_if_all_of_it_is_acknowledged() {
+        let side = side(Some(104));
+        assert!(side.is_repeated(&segment(100, b"ping", false)) && side.is_repeated(&segment(98, b"ping", false)));
+        assert!(!side.is_repeated(&segment(100, b"pings", false)), "a byte is new");
+        assert!(!side.is_repeated(&segment(104, b"more", false)), "all is new");
+        // A FIN counts as one byte; an acknowledgement alone is none.
+        assert!(!side.is_repeated(&segment(100, b"ping", true)) && side.is_repeated(&segment(100, b"pin", true)));
+        assert!(side.is_repeated(&segment(103, b"", true)) && !side.is_repeated(&segment(104, b"", true)));
+        assert!(!side.is_repeated(&segment(100, b"", false)));
+        assert!(!super::tests::side(None).is_repeated(&segment(100, b"ping", false)), "nothing is acknowledged");
+    }
+
+    #[test]
+    fn the_bytes_that_the_other_end_has_are_cut_off() {
+        let trimmed = |acknowledged, seq, payload: &[u8]| {
+            let mut segment = segment(seq, payload, false);
+            side(acknowledged).trim(&mut segment);
+            (segment.seq, String::from_utf8_lossy(&segment.payload).into_owned())
+        };
+        assert_eq!(trimmed(Some(102), 100, b"ping"), (102, "ng".to_owned()));
+        assert_eq!(trimmed(Some(104), 100, b"ping"), (104, String::new()));
+        assert_eq!(trimmed(Some(100), 100, b"ping"), (100, "ping".to_owned()));
+        // It lies before or beyond what is acknowledged.
+        assert_eq!(trimmed(Some(110), 100, b"ping"), (100, "ping".to_owned()));
+        assert_eq!(trimmed(Some(98), 100, b"ping"), (100, "ping".to_owned()));
+        assert_eq!(trimmed(None, 100, b"ping"), (100, "ping".to_owned()));
+    }
+
+    #[test]
+    fn what_has_arrived_is_what_is_acknowledged() {
+        assert_eq!(side(Some(107)).arrived(), 7);
+        assert_eq!(side(None).arrived(), 0);
+        assert_eq!(Side { first: None, ..side(Some(107)) }.arrived(), 0);
+    }
+
+    /// Numbers of segments wrap at 2^32.
+    #[test]
+    fn sequence_numbers_wrap() {
+        let side = Side { first: Some(u32::MAX - 1), ..side(Some(2)) };
+        assert_eq!(side.arrived(), 4);
+        assert_eq!(side.ahead(&segment(u32::MAX, b"ping", false)), Some(3));
+        assert_eq!(side.ahead(&segment(3, b"ping", false)), None);
+    }
+
+    #[test]
+    fn each_byte_is_counted_once_and_each_request_once() {
+        let mut side = side(None);
+        let mut passed = Passed::new();
+        let mut count = |payload: &[u8], start: u64, passes: u64| {
+            let roles = side.count(&segment(100 + start as u32, payload, false), Range { start, passes }, &mut passed);
+            (roles.len(), side.bytes, side.is_within_a_frame())
+        };
+        assert_eq!(count(b"ping\r\nPI", 0, 4), (0, 4, true));
+        assert_eq!(count(b"ping\r\nPI", 0, 8), (1, 8, true));
+        assert_eq!(count(b"ping\r\nPI", 0, 8), (0, 8, true), "they are repeated");
+        assert_eq!(count(b"PING\r\n", 6, 12), (1, 12, false));
+        assert_eq!(count(b"", 12, 12), (0, 12, false));
+    }
+
+    #[test]
+    fn bytes_without_a_protocol_are_requests_of_the_client_and_answers_of_the_server() {
+        let roles = |end| {
+            let mut side = Side { first: Some(100), ..Side::new(Decoder::Bytes, end) };
+            side.count(&segment(100, b"ping", false), Range { start: 0, passes: 4 }, &mut Passed::new())
+        };
+        assert!(matches!(roles(End::Client)[..], [Role::Request]));
+        assert!(matches!(roles(End::Server)[..], [Role::Response { answers: u32::MAX }]));
+    }
+}

@@ -53,8 +53,8 @@ impl Wire {
                 }
                 Step::Shut(end) => self.shut_if_due(Place { end, ..place }),
                 Step::Later(at, fault) => {
-                    self.sent += 1;
-                    self.late.insert((at, self.sent), (Place { end: fault.from, ..place }, fault));
+                    let turn = self.turn_at(at);
+                    self.late.insert(turn, (Place { end: fault.from, ..place }, fault));
                 }
             }
         }

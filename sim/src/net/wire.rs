@@ -61,7 +61,8 @@ pub(super) struct Wire {
     /// The component's streams.
     pub(super) streams: Streams,
     under_way: BTreeMap<(Instant, u64), Packet>,
-    pub(super) sent: u64,
+    /// Packets and late faults so far, in their order.
+    sent: u64,
     quiet: u32,
     last_turn: Instant,
     /// A task has used a socket since the last turn.
@@ -276,8 +277,8 @@ impl Wire {
         if self.vanishes(&packet) {
             self.lose(&packet);
         } else if self.comes_before_its_stream(&packet) {
-            self.sent += 1;
-            self.under_way.insert((Instant::now() + TICK, self.sent), packet);
+            let turn = self.turn_at(Instant::now() + TICK);
+            self.under_way.insert(turn, packet);
         } else if !self.refuses(&packet) {
             self.guard.deliver(packet);
         }
@@ -321,8 +322,14 @@ impl Wire {
         let connection = self.connections.get_mut(place);
         let ms = least + random::chosen(connection.latency(place.end), u64::from(most - least) + 1) as u32;
         let at = connection.arrival(place.end, Instant::now() + Duration::from_millis(u64::from(ms)));
+        let turn = self.turn_at(at);
+        self.under_way.insert(turn, packet);
+    }
+
+    /// The key of a packet or fault that is due at `at`: after everything that is due then already.
+    pub(super) fn turn_at(&mut self, at: Instant) -> (Instant, u64) {
         self.sent += 1;
-        self.under_way.insert((at, self.sent), packet);
+        (at, self.sent)
     }
 
     /// A link is broken, and with it every connection over it is hit.

@@ -207,9 +207,36 @@ mod tests {
     }
 
     #[test]
+    fn each_member_of_a_tuple_has_a_bound() {
+        let pair = (1..=2_u32, 5..=6_u64);
+        check(&pair, &(1, 6), "");
+        check(&pair, &(0, 6), "plan.field[0] is 0; at least 1");
+        check(&pair, &(2, 7), "plan.field[1] is 7; at most 6");
+        let triple = (1..=2_u32, 5..=6_u64, Maybe(0..=1_u8));
+        check(&triple, &(1, 5, Some(1)), "");
+        check(&triple, &(3, 5, None), "plan.field[0] is 3; at most 2");
+        check(&triple, &(1, 4, None), "plan.field[1] is 4; at least 5");
+        check(&triple, &(1, 5, Some(2)), "plan.field[2] is 2; at most 1");
+    }
+
+    #[test]
+    fn a_pair_of_plans_is_a_plan_within_the_bounds_of_both() {
+        #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+        struct Request {
+            bytes: u32,
+        }
+        crate::bounds!(Request { bytes: 1..=9 });
+        let of = |one, other| (Request { bytes: one }, Request { bytes: other });
+        check(&Part, &of(1, 9), "");
+        check(&Part, &of(0, 9), "plan.field[0].bytes is 0; at least 1");
+        check(&Part, &of(1, 10), "plan.field[1].bytes is 10; at most 9");
+    }
+
+    #[test]
     fn the_ends_of_a_span_are_in_order() {
         check(&Span(0..=9_u32), &(2, 2), "");
         check(&Span(0..=9_u32), &(3, 2), "plan.field is [3,2]; the least comes first");
         check(&Span(0..=9_u32), &(2, 10), "plan.field[1] is 10; at most 9");
+        check(&Span(1..=9_u32), &(0, 2), "plan.field[0] is 0; at least 1");
     }
 }

@@ -297,6 +297,17 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_another_length_than_its_type_has_is_none_of_ours() {
+        for mut octets in frames().into_iter().map(Frame::encode).filter(|octets| int(octets, 0) > 0) {
+            let length = octets.len() + 4;
+            octets[0] = u8::try_from(length).expect("a frame is short");
+            octets.resize(length, 0);
+            let decoded = Frame::decode(&octets);
+            assert!(matches!(decoded, Some((long, None)) if long == length), "{decoded:?}");
+        }
+    }
+
+    #[test]
     fn lengths_and_types_are_upstreams() {
         let encoded: Vec<(usize, i32, u8)> = frames()
             .into_iter()

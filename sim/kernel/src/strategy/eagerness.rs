@@ -30,3 +30,25 @@ impl Eagerness {
         if fires { Err(last) } else { Ok(last) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Purpose;
+
+    #[test]
+    fn in_half_of_the_runs_a_sleeper_overtakes_with_a_chance_from_a_half_to_one_in_256() {
+        let mut stream = Stream::new(1, Purpose::Schedule);
+        let mut drawn = [0_u32; 16];
+        let mut never = 0;
+        for _ in 0..16_000 {
+            match Eagerness::draw(&mut stream).exponent {
+                Some(exponent) => drawn[exponent as usize] += 1,
+                None => never += 1,
+            }
+        }
+        assert!((7_500..8_500).contains(&never), "{never} of 16,000");
+        assert!(drawn[1..=8].iter().all(|count| (850..1_150).contains(count)), "{drawn:?}");
+        assert_eq!(drawn[0] + drawn[9..].iter().sum::<u32>(), 0, "{drawn:?}");
+    }
+}

@@ -1,0 +1,78 @@
+//! Destructors that wait while a panic unwinds their task: what they do is told, and the panic is not lost.
+
+use lastref::sync::Mutex;
+use lastref::{Check, Engine, ViolationKind, thread};
+
+const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
+
+/// Says to this test's own program that it is the child that goes down.
+const GOES_DOWN: &str = "LASTREF_TEST_GOES_DOWN";
+
+#[expect(clippy::disallowed_methods, reason = "how the child is told its part; no run sees it")]
+fn goes_down() -> bool {
+    std::env::var_os(GOES_DOWN).is_some()
+}
+
+/// Joins its task when it is dropped.
+struct JoinsAtLast(Option<thread::JoinHandle<()>>);
+
+impl Drop for JoinsAtLast {
+    fn drop(&mut self) {
+        self.0.take().expect("dropped once").join();
+    }
+}
+
+/// No task can switch while a panic unwinds it, and the process ends: it says what the destructor does.
+#[track_caller]
+fn check_stuck(test: &str, does: &str, body: fn()) {
+    if goes_down() {
+        body();
+    }
+    let own = std::env::current_exe().expect("a test has a program");
+    let mut child = std::process::Command::new(own);
+    let output = child.args(["--exact", test, "--nocapture"]).env(GOES_DOWN, "1").output().expect("the child starts");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{told}");
+    assert!(told.contains(&format!("a destructor {does} while its own task panics")), "{told}");
+}
+
+#[test]
+fn a_destructor_that_would_wait_while_its_task_panics_is_told() {
+    check_stuck("a_destructor_that_would_wait_while_its_task_panics_is_told", "waits (join)", || {
+        Check::new("stuck").schedules(1).run(|| {
+            let _joins = JoinsAtLast(Some(thread::spawn(|| ())));
+            panic!("the first panic");
+        });
+    });
+}
+
+#[test]
+fn a_destructor_that_joins_a_panicked_thread_while_its_own_panics_is_told() {
+    check_stuck("a_destructor_that_joins_a_panicked_thread_while_its_own_panics_is_told", "joins a task", || {
+        let _joins = JoinsAtLast(Some(thread::spawn(|| panic!("another panic"))));
+        panic!("the first panic");
+    });
+}
+
+/// loom cannot lock while a panic unwinds: the panic is reported before the destructor does.
+#[test]
+fn a_panic_whose_destructors_lock_is_a_finding_under_every_engine() {
+    struct LocksAtLast(Mutex<u32>);
+    impl Drop for LocksAtLast {
+        fn drop(&mut self) {
+            *self.0.lock() += 1;
+        }
+    }
+    for engine in ALL {
+        let failure = Check::new("locks").engine(engine).search(|| {
+            let _locks = LocksAtLast(Mutex::new(0));
+            panic!("the first panic");
+        });
+        let failure = failure.expect_err("it panics");
+        assert_eq!(
+            (failure.violation.kind, failure.violation.message.as_str()),
+            (ViolationKind::Panic, "the first panic"),
+            "under {engine}"
+        );
+    }
+}

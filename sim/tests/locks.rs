@@ -1,0 +1,63 @@
+//! Locks and condition variables whose tasks wait: for a writer that is switched away, and no longer than a timeout.
+
+use std::time::Duration;
+
+use lastref::sync::{Arc, Condvar, Mutex, RwLock};
+use lastref::{Check, Engine, thread};
+
+const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
+
+#[track_caller]
+fn clean(engines: &[Engine], body: fn()) {
+    for engine in engines {
+        let schedules = if *engine == Engine::Threads { 20 } else { 500 };
+        Check::new("clean").engine(*engine).schedules(schedules).run(body);
+    }
+}
+
+/// The writer holds its lock while the others run, so that both of them wait for it.
+#[test]
+fn readers_that_have_waited_for_a_writer_go_on_after_it() {
+    clean(&ALL, || {
+        let lock = Arc::new(RwLock::new(0));
+        let of = |reads: bool| {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || match reads {
+                true => assert_ne!(*lock.read(), 1, "a writer is in between"),
+                false => {
+                    let mut held = lock.write();
+                    *held = 1;
+                    thread::yield_now();
+                    *held = 2;
+                }
+            })
+        };
+        [false, true, true].map(of).into_iter().for_each(thread::JoinHandle::join);
+        assert_eq!(*lock.read(), 2);
+    });
+}
+
+#[test]
+fn a_wait_with_a_timeout_says_how_it_ended() {
+    clean(&[Engine::Fiber, Engine::Threads], || {
+        let pair = Arc::new((Mutex::new(false), Condvar::new()));
+        let (held, ended) = pair.1.wait_timeout(pair.0.lock(), Duration::from_millis(1));
+        assert!(ended.timed_out(), "nobody notifies it");
+        drop(held);
+        let other = {
+            let pair = Arc::clone(&pair);
+            thread::spawn(move || {
+                *pair.0.lock() = true;
+                pair.1.notify_one();
+            })
+        };
+        let mut held = pair.0.lock();
+        while !*held {
+            let (again, ended) = pair.1.wait_timeout(held, Duration::from_secs(3_600));
+            assert!(!ended.timed_out(), "no clock runs ahead by an hour");
+            held = again;
+        }
+        drop(held);
+        other.join();
+    });
+}
