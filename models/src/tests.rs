@@ -1,5 +1,5 @@
-//! The bounds of plans: an edited plan is refused with the place of what is beyond its bound, and accepted at it; and a
-//! plan that is drawn has faults at each byte up to the last one.
+//! The bounds of plans: an edited plan is accepted at each bound, and refused beyond it, with the place of the value;
+//! the faults of a generated plan are at each byte up to the last one.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{buffer_pool, context_pool, image, subchannel, uring_proxy};
 
-/// Puts each value in its place in the plan, by a JSON pointer, and holds the result against its bounds.
+/// Writes each value to its place in the plan, given by a JSON pointer, and checks the result against its bounds.
 #[track_caller]
 fn check<P: Plan>(plan: &P, edits: &[(&str, Value, &str)]) {
     for (pointer, value, said) in edits {

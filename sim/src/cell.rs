@@ -14,12 +14,12 @@ use crate::session::{arm, current_task, with_log};
 /// Memory that nothing guards: what in C is a field, written and read without a lock.
 ///
 /// Two accesses of which one writes and which nothing orders are a data race: under loom by loom's own cell, under the
-/// scheduled engine by vector clocks, so that the race is found in every schedule in which both happen and not only
+/// scheduled engines by vector clocks, so that the race is found in every schedule in which both happen and not only
 /// where a value comes out wrong. Under `threads` no race is reported.
 ///
-/// The closure of an access may use the facade: reads nest, and other tasks may read while it runs. A write that overlaps
-/// another task's access is a data race. A write inside the same task's own access is a mistake of the body, and ends the
-/// run as one: in Rust no two such references exist.
+/// The closure of an access may use the facade: reads nest, and other tasks may read while it runs. A write that
+/// overlaps another task's access is a data race. A write inside the same task's own access is a mistake of the body,
+/// and ends the run as one: in Rust no two such references exist.
 pub struct RaceCell<T> {
     object: Object,
     name: &'static str,

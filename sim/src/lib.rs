@@ -1,9 +1,9 @@
 //! Deterministic simulation of concurrent components, with a ledger of the owner of each resource.
 //!
-//! A component is written once against [`sync`], [`thread`], [`cell`] and [`time`], whose names are std's. A [`Case`] runs
-//! it under an [`Engine`]: seeded schedules by our own strategies, loom exhaustively, or real threads. The [`ledger`]
-//! reports at once when a resource is released twice, used after its release, handed to the wrong peer or leaked;
-//! [`property`] checks any other rule. A finding is a [`Failure`] with a token that replays it, and [`replay`]
+//! A component is written once against [`sync`], [`thread`], [`cell`] and [`time`], whose names are std's. A [`Case`]
+//! runs it under an [`Engine`]: seeded schedules by our own strategies, loom exhaustively, or real threads. The
+//! [`ledger`] reports at once when a resource is released twice, used after its release, handed to the wrong peer or
+//! leaked; [`property`] checks any other rule. A finding is a [`Failure`] with a token that replays it, and [`replay`]
 //! shrinks it to the few switches that matter.
 //!
 //! ```

@@ -1,5 +1,5 @@
-//! loom's types for the facade. Without the feature `loom` they are std's: the facade's arms for loom then hold what no
-//! run makes, since no exploration begins.
+//! loom's types for the facade. Without the feature `loom` they are std's, so that the facade's arms for loom compile;
+//! no run uses those arms, since no exploration begins.
 
 #[cfg(feature = "loom")]
 pub(crate) use ::loom::{MAX_THREADS, cell, explore, stop_exploring, sync, thread, thread_local};

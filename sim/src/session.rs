@@ -19,7 +19,7 @@ use crate::property::Properties;
 use crate::task::Timers;
 use crate::watch::{self, Watched, Worker};
 
-/// What a run is checked against, beside its log.
+/// The state of a run beside its log: ledger, properties, faults that hit connections, timers.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
     pub(crate) ledger: Ledger,
@@ -56,8 +56,8 @@ impl Run<'_> {
         at_quiescence(self.log, self.checks)
     }
 
-    /// Closes the run, and checks the rules of quiescence unless it has a violation or was cut short. `misuse` invalidates
-    /// it. The checks are then those of the next run.
+    /// Closes the run, and checks the rules of quiescence unless it has a violation or was cut short. `misuse`
+    /// invalidates it. The checks are empty afterwards, for the next run.
     pub(crate) fn finish(self, is_quiescent: bool, misuse: Option<String>) -> Outcome {
         let Run { log, checks } = self;
         let finished = log.finish(misuse, |log| if is_quiescent { at_quiescence(log, checks) } else { None });
@@ -125,7 +125,7 @@ pub(crate) fn report_and_park() -> ! {
     park_forever()
 }
 
-/// The OS thread of a run that is over and reported.
+/// Parks the OS thread of a run that is over and reported, for good.
 pub(crate) fn park_forever() -> ! {
     loop {
         std::thread::park();
@@ -245,7 +245,7 @@ pub(crate) fn arm() -> Arm {
     })
 }
 
-/// The next execution of an exploration begins, or one is over.
+/// Sets the run's number when an execution of an exploration begins or is over.
 pub(crate) fn renumber(number: RunNumber) {
     with(|session| session.map(|session| session.number.set(number)));
 }

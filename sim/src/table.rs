@@ -66,7 +66,7 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
     let mut drawn: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
     if let Some(violation) = &outcome.violation {
         let _ = write!(drawn, "{}: {}", violation.property, violation.message);
-        // A deadlock, a stall and a leak are nobody's: who ran last has no part in them.
+        // A deadlock, a stall and a leak have no actor: the task that ran last did not cause them.
         let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
         match outcome.tasks.get(outcome.task.index()).filter(|_| !of_all) {
             Some(task) => drawn.push_str(&format!(" ({})\n", task.name.text)),

@@ -1,7 +1,7 @@
 //! Threads of the component: spawn, join, yield, park, sleep.
 //!
-//! A run ends when every task has finished, joined or not: a task that is left waiting is a finding, not something that
-//! the end of the program sweeps away.
+//! A run ends when every task has finished, joined or not. A task that waits forever is a finding, even if no other
+//! task joins it.
 
 use std::fmt;
 use std::panic::Location;
@@ -41,7 +41,7 @@ pub fn yield_now() {
     engine::after(OpKind::Yield, ObjectId::NONE, location);
 }
 
-/// Makes a task with a name.
+/// Starts a task with a name.
 #[derive(Debug, Default)]
 pub struct Builder {
     name: Option<String>,
@@ -148,7 +148,7 @@ enum Os {
     Std(Option<std::thread::JoinHandle<()>>),
 }
 
-/// Waits for a task and has its result.
+/// A handle to a task that waits for its end and returns its result.
 pub struct JoinHandle<T> {
     os: Os,
     slot: Arc<Slot<T>>,
@@ -189,7 +189,7 @@ impl<T> JoinHandle<T> {
         }
         engine::after(OpKind::Join, ObjectId::NONE, location);
         let result = match &*self.slot {
-            // A handle of another run is not one of this OS thread's: its result is not touched.
+            // A handle of another run may belong to another OS thread, so its result is not touched.
             Slot::Kernel(storage) if admitted => storage.write().get_mut().take(),
             Slot::Kernel(_) => None,
             Slot::Os(mutex) => locked(mutex).take(),
@@ -201,7 +201,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Whether the task has finished; no scheduling point.
+    /// Whether the task has finished. Not a scheduling point.
     pub fn is_finished(&self) -> bool {
         match &self.os {
             Os::Kernel(task) => {

@@ -1,7 +1,7 @@
 //! Virtual time: it stands still while tasks run, and moves when a sleeper is chosen.
 //!
-//! The strategy may choose the sleeper with the earliest deadline before tasks that are ready, and so advance the clock,
-//! by no more in all of a run than its timer slack ([`crate::explore::Limits::timer_slack`]); when nothing else is ready it must.
+//! The strategy may choose the sleeper with the earliest deadline before ready tasks, which advances the clock: in all
+//! of a run by at most its timer slack ([`crate::explore::Limits::timer_slack`]). When no task is ready, it must.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::panic::Location;

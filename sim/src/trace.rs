@@ -14,7 +14,7 @@ pub use crate::table::Detail;
 #[track_caller]
 pub fn note(text: fmt::Arguments<'_>) {
     let location = Location::caller();
-    // Formatted outside the call: what is formatted may be anybody's.
+    // Formatted outside the call: the formatting may run code of the component.
     let recording = with_log(|log| log.is_recording()).unwrap_or(false);
     let text = if recording { text.to_string().into_boxed_str() } else { Box::default() };
     with_log(|log| log.record(Item::Note(text), location));

@@ -31,7 +31,7 @@ pub(crate) struct Worker {
     made: AtomicU64,
     /// The seed of its last run.
     seed: AtomicU64,
-    /// The case of its last run, by the address of its name, which `told` keeps, and the patience in nanoseconds.
+    /// The case of its last run, by the address of its name, which `told` keeps alive, and its patience in nanoseconds.
     watched: (AtomicUsize, AtomicU64),
     has_stray: AtomicBool,
     told: Mutex<Told>,
@@ -120,7 +120,7 @@ fn lease_one() -> Arc<Worker> {
     worker
 }
 
-/// What the watch must know before a run begins.
+/// The case and the patience of a run, as the watch needs them.
 #[derive(Clone, Debug)]
 pub(crate) struct Watched {
     /// The case, for the report.
@@ -165,7 +165,7 @@ impl Worker {
     }
 }
 
-/// The same for a run that may be another OS thread's.
+/// Like [`Worker::take_stray`], for a run that another OS thread may have made.
 pub(crate) fn take_stray(run: RunNumber) -> Option<String> {
     worker_of(run)?.take_stray()
 }

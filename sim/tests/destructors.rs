@@ -1,14 +1,14 @@
-//! Destructors that wait while a panic unwinds their task: what they do is told, and the panic is not lost.
+//! Destructors that wait while a panic unwinds their task: the report names their operation, and the panic is not lost.
 
 use lastref::sync::Mutex;
 use lastref::{Check, Engine, ViolationKind, thread};
 
 const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
 
-/// Says to this test's own program that it is the child that goes down.
+/// Tells this test's own program that it is the child whose process ends.
 const GOES_DOWN: &str = "LASTREF_TEST_GOES_DOWN";
 
-#[expect(clippy::disallowed_methods, reason = "how the child is told its part; no run sees it")]
+#[expect(clippy::disallowed_methods, reason = "selects the part of the child process; no run reads it")]
 fn goes_down() -> bool {
     std::env::var_os(GOES_DOWN).is_some()
 }
@@ -22,7 +22,8 @@ impl Drop for JoinsAtLast {
     }
 }
 
-/// No task can switch while a panic unwinds it, and the process ends: it says what the destructor does.
+/// No task can switch while a panic unwinds it, so the process ends, with a message that names the destructor's
+/// operation.
 #[track_caller]
 fn check_stuck(test: &str, does: &str, body: fn()) {
     if goes_down() {
@@ -54,7 +55,7 @@ fn a_destructor_that_joins_a_panicked_thread_while_its_own_panics_is_told() {
     });
 }
 
-/// loom cannot lock while a panic unwinds: the panic is reported before the destructor does.
+/// loom cannot lock while a panic unwinds: the panic is reported before the destructor locks.
 #[test]
 fn a_panic_whose_destructors_lock_is_a_finding_under_every_engine() {
     struct LocksAtLast(Mutex<u32>);

@@ -1,4 +1,4 @@
-//! Locks and condition variables whose tasks wait: for a writer that is switched away, and no longer than a timeout.
+//! Tasks that wait for locks and condition variables: for a writer that is suspended, and for at most a timeout.
 
 use std::time::Duration;
 

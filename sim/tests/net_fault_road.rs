@@ -71,7 +71,7 @@ fn two_faults_in_one_segment_both_hit_at_their_bytes() {
     assert_eq!(read, (60, Some(ErrorKind::TimedOut)));
 }
 
-/// A blackhole at byte 30 behind a hold at byte 10: what lies before each is not touched by it.
+/// A blackhole at byte 30 behind a hold at byte 10: the bytes before each fault pass unaffected.
 #[test]
 fn a_segment_is_cut_at_each_fault() {
     let hold = fault(End::Client, 10, FaultKind::Hold { ms: 50 });

@@ -4,8 +4,8 @@ use lastref::net::{Config, Decoder, Host, TcpListener, TcpStream, block_on, simu
 use lastref::time::Duration;
 use lastref::{Check, Engine, Limits};
 
-/// One connection: takes so many requests, then says GOAWAY and lets what is in flight finish. Each is answered by a task
-/// of its own, since the connection has to be polled while its body comes.
+/// Serves one connection: after `graceful_after` requests it sends GOAWAY, and the requests in flight complete. A task
+/// of its own answers each request, since the connection has to be polled while the body arrives.
 async fn serve(server: Host, listener: TcpListener, graceful_after: usize) {
     let Ok((stream, _)) = listener.accept().await else { return };
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };

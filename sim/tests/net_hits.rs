@@ -107,7 +107,7 @@ fn an_attempt_that_finds_the_backlog_full_is_counted_while_it_is_connecting() {
     assert_eq!(counts.len(), 1, "{counts:?}");
 }
 
-/// A link is broken by a fault of one connection, and hits every connection over it.
+/// A fault of one connection breaks the link, which hits every connection over it.
 #[test]
 fn a_broken_link_hits_each_connection_over_it() {
     let config = Config {

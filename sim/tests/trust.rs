@@ -1,5 +1,5 @@
-//! What a search says is so: a bug of the harness is no finding, what its user did wrong is told as that, nothing hangs
-//! in silence, and "complete" says within which bound.
+//! Verdicts can be trusted: a bug of the harness is not a finding, a misuse is reported as a misuse, no run hangs in
+//! silence, and "complete" names its bound.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize as Plain, Ordering::SeqCst};
@@ -514,8 +514,8 @@ fn no_schedules_are_no_search() {
     assert!(text.contains("the least is 1"), "{text}");
 }
 
-/// The thread that made a run is outside it again: it uses objects of its own as std's, and one that the run has left
-/// behind is told.
+/// After a run, its OS thread is outside any run again: its own objects are std's, and the use of an object left by the
+/// run is reported.
 #[test]
 fn a_run_is_over_for_the_thread_that_made_it() {
     let name = lastref::CaseName { scenario: String::from("over"), ..lastref::CaseName::default() };

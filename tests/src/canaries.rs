@@ -1,8 +1,8 @@
 //! For each kind of violation a program that commits it, and its sound twin.
 //!
 //! A checker that nothing trips is not known to work, and one that everything trips is not known to check. So each kind
-//! has a pair that differs in one step: the broken one must be found, with this kind and this property, and the sound one
-//! must stay clean. The pairs are as small as they can be: what they prove is the harness, not any component.
+//! has a pair that differs in one step: the broken one must be found, with this kind and this property, and the sound
+//! one must stay clean. The pairs are as small as they can be: what they prove is the harness, not any component.
 
 use lastref::ViolationKind;
 use lastref::cell::RaceCell;

@@ -1,7 +1,7 @@
 //! docs/detection.md: what finds what, in how many schedules. Generated, so that no figure in it is anybody's memory.
 //!
-//! Every figure is a function of the tree: the seeds are fixed, and a hunt does not depend on the number of jobs. So the
-//! document can be compared with what the tree gives now.
+//! Every figure is a function of the tree: the seeds are fixed, and a hunt does not depend on the number of jobs. So
+//! the document can be compared with what the tree gives now.
 
 use std::fmt::Write;
 

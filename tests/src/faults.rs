@@ -1,8 +1,8 @@
 //! The fault matrix of docs/network.md: which fault of the network hits a connection in which phase of its life, in the
 //! runs of each component's fixed variant. Generated, like docs/detection.md, and as much a function of the tree.
 //!
-//! A matrix without holes is what random faults are for: a phase that no fault ever hits is one of which nothing is known.
-//! So what cannot be is said here, with its reason, and everything else must have been.
+//! Nothing is known of a phase that no fault ever hits, so random faults must leave no hole in the matrix. This file
+//! lists the impossible pairs of fault and phase, with their reasons; every other pair must have occurred.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -35,7 +35,7 @@ const FAULTS: [&str; 12] = [
     "MALFORMED",
 ];
 
-/// Components whose protocol begins with something that both ends say.
+/// Components whose protocol begins with a handshake of both ends.
 const WITH_HANDSHAKE: [&str; 3] = ["context_pool", "image", "subchannel"];
 
 /// Whether the fault can hit a connection of the component in that phase.
@@ -44,7 +44,7 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
         return false;
     }
     match fault {
-        // They are what becomes of an attempt.
+        // They are outcomes of an attempt.
         "refuse" | "hang" | "full backlog" => phase == Phase::Connecting,
         // They happen at a byte, and no byte comes after the end.
         "reset" | "blackhole" | "stall" => phase != Phase::Closed,

@@ -20,7 +20,8 @@ pub fn search(cell: &Cell, seed: u64, schedules: u64) -> Report {
     one(hunt(vec![cell.clone()], seed, schedules, 1))
 }
 
-/// What searching one cell within its own budget gives. One job, since the test runner spreads the tests over the cores.
+/// What searching one cell within its own budget gives. One job, since the test runner spreads the tests over the
+/// cores.
 ///
 /// # Panics
 /// If the hunt has no report of its cell, which is a bug of the harness.

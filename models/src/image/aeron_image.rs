@@ -118,8 +118,8 @@ impl Image {
         Owner::new("image", self.number)
     }
 
-    /// `aeron_image_incr_refcnt`, for `holder`, called by `by`. Deviates: upstream returns the count, which nobody asks
-    /// for.
+    /// `aeron_image_incr_refcnt`, for `holder`, called by `by`. Deviates: upstream returns the count, which no caller
+    /// uses.
     #[track_caller]
     pub(super) fn incr_refcnt(&self, by: Owner, holder: Owner) {
         self.memory.touch(by);

@@ -4,8 +4,8 @@
 //! wait for a lock. A separate task therefore sleeps until the earliest deadline and wakes the wakers.
 //!
 //! The alarm is not part of the component. The run ends without it, and a deadlock report does not list it. Its key is
-//! a constant and not that of a child of its starter: the schedule decides which task starts it, which must not shift
-//! another task's draws. Its clock starts empty, so that it does not order accesses to plain memory.
+//! a constant, not the key of a child: the schedule decides which task starts it, and that must not shift the draws of
+//! another task. Its clock starts empty, so that it does not order accesses to plain memory.
 
 use std::panic::Location;
 
@@ -15,8 +15,8 @@ use crate::state::State;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alarm {
-    /// [`Alarm::ABSENT`]'s before the alarm starts. Not an `Option`, whose check valgrind would report: the compiler may
-    /// compare the task before it asks whether there is one.
+    /// The task of [`Alarm::ABSENT`] before the alarm starts. Not an `Option`: the compiler may compare the task before
+    /// it tests whether there is one, which valgrind would report.
     task: TaskId,
     /// Every other task has finished, so the alarm must end.
     is_closing: bool,
@@ -52,7 +52,7 @@ impl Kernel {
         self.state.borrow_mut().set_alarm(deadline_ns);
     }
 
-    /// The alarm's task waits for that time. False: it must end.
+    /// The alarm's task waits for that time. False: the alarm must end.
     pub fn await_alarm(&self, deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
         {
             let mut state = self.state.borrow_mut();

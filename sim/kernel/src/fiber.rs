@@ -3,7 +3,7 @@
 //! corosensei performs the switch, a few instructions in either direction. The stacks are kept from run to run: pages
 //! are committed once, when they are touched, and below each stack is a guard page.
 //!
-//! All unsafe code on the path of an operation is in this file.
+//! All unsafe code of the kernel on the path of an operation is in this file.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::record::TaskId;
 /// Size in bytes of the largest body that is moved to its stack.
 const MOVED_BYTES_MAX: usize = 512;
 
-/// It yields the kernel's decision, for the loop below to carry out.
+/// A coroutine that yields the kernel's decisions to the loop of [`Kernel::run_fibers`].
 type Fiber = Coroutine<(), Next, (), DefaultStack>;
 
 /// A stack, and the fiber that runs on it. It is boxed, since it moves between lists at every switch.
@@ -117,12 +117,12 @@ impl Fibers {
 
     /// Switches to the task that was chosen; returns when this task is chosen again.
     #[inline]
-    #[expect(unsafe_code, reason = "the fiber's way out is kept as a pointer; see the argument at the block")]
+    #[expect(unsafe_code, reason = "the yielder of the fiber is kept as a pointer; see the argument at the block")]
     pub(crate) fn switch(&self, next: Next) {
         let Some(yielder) = self.yielder.get() else { unreachable!("invariant: only a fiber's own code switches") };
-        // SAFETY: only the code of a running fiber comes here. Each fiber sets `yielder` to its own yielder when it begins
-        // and again whenever it resumes, so the pointer is that of this very fiber; the yielder lies at the base of its
-        // stack, and lives as long as the fiber has not ended.
+        // SAFETY: only the code of a running fiber comes here. Each fiber sets `yielder` to its own yielder when it
+        // begins and again whenever it resumes, so the pointer is that of this very fiber; the yielder lies at the base
+        // of its stack, and lives as long as the fiber has not ended.
         unsafe { yielder.as_ref().suspend(next) };
         self.yielder.set(Some(yielder));
     }
@@ -146,7 +146,7 @@ impl Places {
             Some(place) => place,
             None => match DefaultStack::new(self.stack_bytes) {
                 Ok(stack) => Box::new(Place { fiber: None, stack: Some(stack) }),
-                Err(error) => panic!("a stack of {} bytes cannot be had: {error}", self.stack_bytes),
+                Err(error) => panic!("a stack of {} bytes cannot be allocated: {error}", self.stack_bytes),
             },
         }
     }

@@ -57,7 +57,7 @@ impl fmt::Debug for Setup {
 pub struct Panics {
     /// Describes a panic of the kernel or of the strategy.
     pub bug_of: fn(&(dyn Any + Send)) -> Void,
-    /// A destructor would have to wait while a panic unwinds its task. It cannot: the process ends here. The argument
+    /// Ends the process when a destructor would have to wait while a panic unwinds its task: it cannot. The argument
     /// completes "a destructor ...".
     pub stuck: fn(&str) -> !,
 }
@@ -93,8 +93,8 @@ impl Kernel {
         Kernel { state: RefCell::new(State::idle(Log::new(progress))), fibers: Fibers::default() }
     }
 
-    /// Makes one run, whose first task is `body`. A panic in a task must not leave the task: `body`, and the bodies of
-    /// the tasks that it spawns, catch it.
+    /// Makes one run, whose first task is `body`. `body`, and the bodies of the tasks that it spawns, must catch their
+    /// own panics.
     ///
     /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs
     /// in a half-finished run, and the values on the stacks are leaked.
@@ -132,7 +132,7 @@ impl Kernel {
         })
     }
 
-    /// The current task continues after the next call of [`Kernel::next`]. For a source of coroutines whose spawn
+    /// Makes the next call of [`Kernel::next`] return the current task, for a source of coroutines whose spawn
     /// switches.
     pub fn stay(&self) {
         let mut state = self.state.borrow_mut();
@@ -152,7 +152,7 @@ impl Kernel {
         state.give_up(void)
     }
 
-    /// Gives back what was allocated for runs, and the stacks: their OS thread makes no more runs.
+    /// Frees the memory that runs have allocated, and the stacks: the OS thread makes no more runs.
     pub fn free(&self) {
         self.state.borrow_mut().free();
         self.fibers.free();
@@ -185,7 +185,7 @@ impl Kernel {
         self.enter_as(op, need, false, effect)
     }
 
-    /// Like [`Kernel::enter`], for an operation that changes what other tasks see, whatever happens.
+    /// Like [`Kernel::enter`], for an operation that always changes what other tasks see.
     #[inline]
     pub(crate) fn enter_writing<R>(&self, op: Op, effect: impl FnOnce(&mut State) -> R) -> Option<R> {
         self.enter_as(op, Need::Nothing, true, effect)
@@ -248,7 +248,7 @@ impl Kernel {
     }
 }
 
-/// The operation of a task that cannot continue.
+/// Refuses the operation of a task that cannot continue.
 #[cold]
 fn refuse<R>(state: RefMut<'_, State>, go: Go, op: Op) -> Option<R> {
     if go == Go::Stuck {

@@ -2,13 +2,14 @@
 //! and decides at every operation which task continues.
 //!
 //! A [`Kernel`] makes runs one after the other. A task announces each operation ([`Kernel::point`] and the calls in
-//! [`sync`]) before it performs it; a [`Strategy`](strategy::Strategy) then chooses the next task. What a task can
-//! wait for is a lock, a condition variable, a [parker](sync::parker), the end of another task, or a point in virtual
-//! time. The kernel keeps the [`record`] of the run: the hash of its trace, happens-before clocks, and the first
-//! finding, such as a deadlock.
+//! [`sync`]) before it performs it; a [`Strategy`](strategy::Strategy) then chooses the next task. A task can wait for
+//! a lock, a condition variable, a [parker](sync::parker), the end of another task, or a point in virtual time. The
+//! kernel keeps the [`record`] of the run: the hash of its trace, happens-before clocks, and the first finding, such as
+//! a deadlock.
 //!
 //! Nothing here knows of std's types, of ledgers or of a network: those are built on top. The kernel has no global
-//! state and no thread-local; its callers keep the reference to it.
+//! state and no thread-local, except for the table of [names of tasks](record::Name); its callers keep the reference
+//! to it.
 
 mod alarm;
 mod blocked;

@@ -54,7 +54,7 @@ pub(crate) struct Objects {
     kinds: Vec<Kind>,
     locks: Pool<LockState>,
     condvars: Pool<CondvarState>,
-    /// The clock of an atomic's release sequence, or of a count's.
+    /// The clock of the release sequence of an atomic or a reference count.
     atomics: Pool<Clock>,
     cells: Pool<CellState>,
     parkers: Pool<ParkerState>,

@@ -16,8 +16,8 @@ pub enum Purpose {
     Plan,
     /// Draws that a model makes, keyed by task.
     Model,
-    /// Choices of the engine that std or a network leaves open: which waiter a notification wakes, how long a packet
-    /// takes, how much a read transfers.
+    /// Choices that std or a network leaves open, and the engine makes: which waiter a notification wakes, how long a
+    /// packet takes, how much a read transfers.
     Environment,
     /// The seeds of the runs of one hunt.
     Hunt,

@@ -17,7 +17,7 @@ use crate::sync::lock::Mode;
 use crate::task::{Need, Task};
 use crate::tasks::TaskSet;
 
-/// Whether the current task continues by itself.
+/// The effect of a decision on the current task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Go {
     Stay,
@@ -62,11 +62,11 @@ pub(crate) struct State {
     pub(crate) early_ns: u64,
     pub(crate) objects: Objects,
     pub(crate) clocks: Clocks,
-    /// The body of the first task, until another source of coroutines asks for it.
+    /// The body of the first task, until another source of coroutines takes it.
     pub(crate) main: Option<Box<dyn FnOnce()>>,
     pub(crate) pending: Option<Next>,
     strategy: Box<dyn Strategy>,
-    /// The strategy also wants to see steps without a choice.
+    /// The strategy is also called at steps with one candidate.
     watches: bool,
     pub(crate) coroutines: Option<&'static dyn Coroutines>,
     pub(crate) panics: Panics,
@@ -88,7 +88,7 @@ impl fmt::Debug for State {
     }
 }
 
-/// Outside any run no panic is the kernel's to treat.
+/// The treatment of panics outside any run, where none is expected.
 const NO_RUN: Panics = {
     fn bug_of(_: &(dyn Any + Send)) -> Void {
         Void::Harness("a panic outside any run".to_owned())
@@ -100,7 +100,7 @@ const NO_RUN: Panics = {
 };
 
 impl State {
-    /// Before the first run.
+    /// The state before the first run.
     pub(crate) fn idle(log: Log) -> State {
         State {
             log,
@@ -155,7 +155,7 @@ impl State {
         Ended { is_quiescent, switches: switches.unwrap_or_default(), tasks, choices: self.choices }
     }
 
-    /// Gives back what was allocated for runs.
+    /// Frees the memory that runs have allocated.
     pub(crate) fn free(&mut self) {
         (self.tasks, self.sleepers) = (Vec::new(), Vec::new());
         (self.objects, self.clocks) = (Objects::default(), Clocks::default());
@@ -248,7 +248,7 @@ impl State {
         }
     }
 
-    /// Records what the task waits for, so that a change of it makes the task ready, or no longer ready.
+    /// Registers the task with the lock or the task that it needs, whose changes make it ready, or no longer ready.
     fn enlist(&mut self, task: TaskId, need: Need) {
         match need {
             Need::Nothing => {}
@@ -272,7 +272,7 @@ impl State {
         }
     }
 
-    /// Makes each contender of a lock ready or not, by the lock's present state.
+    /// Makes each contender of a lock ready or not, according to the lock's state.
     pub(crate) fn refresh(&mut self, object: ObjectId) {
         let lock = self.objects.lock(object);
         for mode in [Mode::Exclusive, Mode::Shared] {
@@ -331,7 +331,7 @@ impl State {
         self.choose(None, ready)
     }
 
-    /// The decision where a task sleeps, where no task is ready, and at the end of the run.
+    /// The decision when a task sleeps, when no task is ready, at the bound on steps, and at the end of the run.
     #[cold]
     fn decide_seldom(&mut self) -> Next {
         if self.halted {

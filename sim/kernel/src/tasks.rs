@@ -89,8 +89,8 @@ impl TaskSet {
             }
         }
         let mut word = self.words[index];
-        // Clears the lowest bit `nth` times. The first three without a branch: which task is next is random, and a branch
-        // on it would be predicted wrongly half of the time.
+        // Clears the lowest bit `nth` times. The first three without a branch: which task is next is random, and a
+        // branch on it would be predicted wrongly half of the time.
         for step in 0..3 {
             word &= word.wrapping_sub(u64::from(nth > step));
         }

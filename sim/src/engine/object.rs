@@ -123,7 +123,7 @@ impl Object {
         self.id
     }
 
-    /// Whether it was made outside any run and is used outside any: then it is its std twin and nothing else.
+    /// Whether it was made outside any run and is used outside any: it then behaves like std's type.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.stamp.run == RunNumber::NONE && session::is_outside()
@@ -140,8 +140,8 @@ impl Object {
         self.stamp.is_current()
     }
 
-    /// The kernel that schedules the operation at `location`. If the object is not of the current run, the run ends here
-    /// as a misuse; `None` where it cannot end, during an unwinding panic.
+    /// The kernel that schedules the operation at `location`. If the object is not of the current run, the run ends
+    /// here as a misuse; `None` where it cannot end, during an unwinding panic.
     #[inline]
     pub(crate) fn kernel(&self, location: &'static Location<'static>) -> Option<&'static Kernel> {
         let kernel = session::kernel_of(self.stamp.run);
@@ -151,7 +151,8 @@ impl Object {
         kernel
     }
 
-    /// The kernel of the object's run, if it is the current run. For destructors, which may run after their run is over.
+    /// The kernel of the object's run, if it is the current run. For destructors, which may run after their run is
+    /// over.
     #[inline]
     pub(crate) fn kernel_if_current(&self) -> Option<&'static Kernel> {
         session::kernel_of(self.stamp.run)

@@ -46,7 +46,7 @@ fn stack_bytes() -> Option<usize> {
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#[expect(unsafe_code, reason = "a handler of SIGSEGV cannot be installed, nor read what the system tells it, without")]
+#[expect(unsafe_code, reason = "only unsafe code can install a handler of SIGSEGV and read its arguments")]
 mod handler {
     use std::mem::MaybeUninit;
     use std::ptr;
@@ -61,8 +61,9 @@ mod handler {
 
     pub(super) fn install() {
         let mut before = MaybeUninit::<libc::sigaction>::zeroed();
-        // SAFETY: the new action is fully initialised (all-zero bytes are a valid `sigaction` of libc, and the fields that
-        // matter are set), `handle` has the signature that SA_SIGINFO asks for, and `before` is room for one value.
+        // SAFETY: the new action is fully initialised (all-zero bytes are a valid `sigaction` of libc, and the fields
+        // that matter are set), `handle` has the signature that SA_SIGINFO asks for, and `before` is room for one
+        // value.
         unsafe {
             let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
             action.sa_sigaction = handle as *const () as usize;
@@ -76,8 +77,8 @@ mod handler {
     }
 
     extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-        // SAFETY: the system passes valid pointers to a handler installed with SA_SIGINFO; on x86_64 Linux the context is
-        // a `ucontext_t`.
+        // SAFETY: the system passes valid pointers to a handler installed with SA_SIGINFO; on x86_64 Linux the context
+        // is a `ucontext_t`.
         let (fault, stack_pointer) = unsafe {
             let context = &*context.cast::<libc::ucontext_t>();
             ((*info).si_addr() as usize, context.uc_mcontext.gregs[libc::REG_RSP as usize] as usize)

@@ -51,8 +51,8 @@ thread_local! {
     static KEPT: Kept = Kept::new();
 }
 
-/// What this OS thread keeps from run to run, since an OS thread that makes runs makes many. The kernel itself is leaked
-/// once for each thread, since its fibers refer to it; its allocations and stacks are freed with the thread.
+/// The state that an OS thread keeps from run to run. The kernel itself is leaked once for each thread, since its
+/// fibers refer to it; its allocations and stacks are freed with the thread.
 struct Kept {
     worker: Arc<Worker>,
     kernel: &'static Kernel,
@@ -77,7 +77,7 @@ impl Drop for Kept {
 /// Makes one run on this OS thread.
 ///
 /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs in a
-/// half-finished run, and what the stacks owned is leaked.
+/// half-finished run, and the values on the stacks are leaked.
 pub(crate) fn execute(setup: Setup, body: impl FnOnce() + 'static) -> Ended {
     let Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks } = setup;
     panics::install();

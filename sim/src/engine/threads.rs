@@ -65,7 +65,7 @@ impl Member {
         }
     }
 
-    /// Another thread of the same run.
+    /// The member for another thread of the same run.
     fn beside(&self, task: TaskId) -> Member {
         Member { shared: Arc::clone(&self.shared), task, left: Arc::clone(&self.left), start: self.start }
     }
@@ -178,7 +178,7 @@ pub(crate) fn run_once(seed: u64, keep: Keep, body: Arc<dyn Fn() + Send + Sync>)
             let message = format!("real threads have not ended after {} s of wall time", PATIENCE.as_secs());
             own.log.note_violation(
                 Violation::of_run(ViolationKind::Stall, message)
-                    .fact("usual cause", "a deadlock: the engine `fiber` names who holds what"),
+                    .fact("usual cause", "a deadlock: the engine `fiber` names the holders"),
             );
             own.finish(false)
         }

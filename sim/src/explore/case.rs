@@ -42,8 +42,9 @@ impl fmt::Display for CaseName {
 pub struct Limits {
     /// Decisions after which a run counts as stalled.
     pub steps_max: u32,
-    /// The total virtual time by which sleepers may overtake ready tasks in a run. Many times the timeouts that are to
-    /// race, or races are rare; few times the period of a timer that re-arms, or runs grow long.
+    /// The total virtual time by which sleepers may overtake ready tasks in a run. Set it to many times the timeouts
+    /// that are to race, since races are rare otherwise, and to a few periods of a timer that re-arms, since runs grow
+    /// long otherwise.
     pub timer_slack: Duration,
     /// loom: how many times an execution may preempt a task that could continue. The bound begins at
     /// [`Limits::PREEMPTIONS_FIRST`] and is raised, up to this value, while the budget of executions lasts; `None`:
@@ -58,7 +59,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 20,000 steps, 100 s of timer slack, any number of preemptions, 5,000 branches, stacks of 256 KiB, 10 s of patience.
+    /// 20,000 steps, 100 s of timer slack, any number of preemptions, 5,000 branches, stacks of 256 KiB, 10 s of
+    /// patience.
     fn default() -> Limits {
         Limits {
             steps_max: 20_000,

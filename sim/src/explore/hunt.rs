@@ -209,7 +209,7 @@ fn lock(states: &Mutex<Vec<CellState>>) -> MutexGuard<'_, Vec<CellState>> {
     states.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a hunt takes is told to its user and decides nothing in a run")]
+#[expect(clippy::disallowed_methods, reason = "the duration of a hunt is reported, and does not influence a run")]
 pub(super) fn now() -> Instant {
     Instant::now()
 }

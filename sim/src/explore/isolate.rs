@@ -31,7 +31,8 @@ struct Errand {
 /// loom's budget of executions for one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoomBudget {
-    /// Within the first bound on preemptions ([`Limits::PREEMPTIONS_FIRST`]): an exploration that needs more is cut short.
+    /// Within the first bound on preemptions ([`Limits::PREEMPTIONS_FIRST`]): an exploration that needs more is cut
+    /// short.
     pub executions: u64,
     /// The bound is raised while all executions together are fewer than this.
     pub raise: u64,

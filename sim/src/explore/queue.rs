@@ -60,7 +60,7 @@ impl CellState {
         self.runs += part.runs;
         self.steps += part.steps;
         self.ahead.insert(work.from, (work.to, part));
-        // A part is kept no longer than the parts before it need: a long hunt would keep thousands.
+        // A part is kept only until all earlier parts are done: a long hunt would otherwise keep thousands.
         while let Some((to, part)) = self.ahead.remove(&self.absorbed) {
             self.absorbed = to;
             if self.whole.found.is_none() {

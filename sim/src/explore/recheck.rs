@@ -1,7 +1,7 @@
 //! Repeating runs of a hunt: a deterministic run takes the same course, regardless of earlier and concurrent runs.
 //!
 //! Some runs of each chunk, chosen by their seeds, are repeated after it, in the opposite order. A repeated run with
-//! another trace or another verdict is a fault of the harness or the model: the run depends on something other than
+//! another trace or another verdict is a bug of the harness or the model: the run depends on something other than
 //! the seed. To report the first differing event, the run is repeated twice more with recording on: alone, and after
 //! the runs that it had followed.
 
@@ -104,7 +104,7 @@ fn run(cell: &Cell, seeds: &[u64], keep: impl Fn(usize) -> Keep) -> Vec<Outcome>
 mod tests {
     use super::*;
 
-    /// Also of seeds that follow each other, as those of `LASTREF_SEED=0` and its neighbours do.
+    /// It also holds for consecutive seeds, such as those around `LASTREF_SEED=0`.
     #[test]
     fn the_percentage_of_seeds_that_is_asked_for_is_chosen() {
         for first in [0, 1 << 40, u64::MAX - 10_000] {

@@ -35,7 +35,7 @@ pub struct Report {
     pub schedules: u64,
     /// The number of runs that were repeated and took the same course.
     pub rechecked: u64,
-    /// Decisions in those runs.
+    /// Decisions in the runs that [`Report::schedules`] counts.
     pub steps: u64,
     /// Clean, or the finding.
     pub verdict: Verdict,
@@ -90,10 +90,10 @@ pub enum Verdict {
         /// The run, and its first difference.
         message: String,
     },
-    /// No verdict, because of a fault of the harness, of a model or of the machine: an invariant of theirs does not
-    /// hold, or loom's process did not start, or died.
+    /// No verdict, because of a bug of the harness or of a model, or a failure of the machine: an invariant does not
+    /// hold, or loom's process did not start or died.
     Broken {
-        /// A description of the fault.
+        /// A description of it.
         message: String,
     },
     /// No verdict, since the body uses the harness in a way that is not supported.
@@ -167,7 +167,7 @@ impl Report {
         }
     }
 
-    /// The engine is not part of this program.
+    /// The report on an engine that is not part of this program.
     pub(crate) fn not_built(engine: Engine) -> Report {
         let message = format!("the engine `{engine}` is not part of this program: build lastref with its feature");
         Report { verdict: Verdict::Misused { message }, ..Report::empty() }

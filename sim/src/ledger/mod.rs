@@ -8,9 +8,9 @@
 //! where no lock stands between them. No call orders anything: no clock is joined, no lock is taken. (Under the
 //! `threads` engine a lock of the harness guards the record itself.)
 //!
-//! A finding names the line of the call. A helper that acts for its caller is `#[track_caller]`, so that the finding names
-//! the caller's line instead of its own. On `Drop::drop`, which nobody calls, the attribute makes it name the operation of
-//! the task before the drop.
+//! A finding names the line of the call. A helper that acts for its caller is `#[track_caller]`, so that the finding
+//! names the caller's line instead of its own. On `Drop::drop`, which has no call in the source, the attribute makes it
+//! name the operation of the task before the drop.
 //!
 //! | handle | what it is | broken by |
 //! | --- | --- | --- |

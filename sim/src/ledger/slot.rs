@@ -59,8 +59,8 @@ impl Slot {
         });
     }
 
-    /// The place is gone. Completion count if an operation is still pending: it can never complete. Double release if it
-    /// was gone before.
+    /// The place is gone. Completion count if an operation is still pending: it can never complete. Double release if
+    /// it was gone before.
     #[track_caller]
     pub fn retire(self, by: Owner) {
         act(self.0, OpKind::Release, by, Location::caller(), |entry, mark| {

@@ -25,7 +25,7 @@ pub struct Config {
     pub decoder: Decoder,
     /// The faults of connections.
     pub faults: Vec<Fault>,
-    /// Virtual time within which tasks must end after the body: longer than the timeout of a connection that is cut.
+    /// Virtual time within which tasks must end after the body: longer than the timeout of a connection in a blackhole.
     pub grace: Duration,
     /// How far, in all of the network's life, sleepers may advance the clock while other tasks are ready. The smaller
     /// of this and [`crate::Limits::timer_slack`] applies. A few turns of the wire: a larger value lets timeouts expire

@@ -171,7 +171,7 @@ impl Connection {
                 return passed;
             }
             if is_full && !self.is_waiting {
-                // The kernel would drop the attempt, which would then time out.
+                // turmoil-net's kernel would drop the attempt, which would then time out.
                 passed.hit("full backlog", Phase::Connecting);
                 self.refuse(&mut passed);
                 return passed;
@@ -342,7 +342,7 @@ impl Connection {
         self.last.iter_mut().flatten().for_each(|last| *last = by.min(*last));
     }
 
-    /// How many bytes this end may write before a fault shuts its write side.
+    /// How many bytes this end may write before a fault shuts its write side down.
     pub(super) fn half_closes_after(&self, end: End) -> Option<u64> {
         let half_closes = |fault: &&Fault| fault.from == end && fault.kind.is_of_socket() && fault.after_ms == 0;
         self.faults.iter().filter(half_closes).map(|fault| fault.after_bytes).min()
@@ -376,7 +376,7 @@ impl Connection {
         self.sides[end.index()].is_dropped = true;
     }
 
-    /// Whether these are new bytes of `from` for a stream that was dropped, and that will never be read.
+    /// Whether the segment has new bytes of `from` for a stream that was dropped, which will never be read.
     pub(super) fn is_unwanted(&self, segment: &TcpSegment, from: End) -> bool {
         let to = &self.sides[from.other().index()];
         let end = segment.seq.wrapping_add(u32::try_from(segment.payload.len()).unwrap_or(u32::MAX));

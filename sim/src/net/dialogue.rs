@@ -10,7 +10,7 @@ use super::fault::End;
 pub(super) struct Dialogue {
     /// The client has acknowledged the SYN-ACK.
     is_established: bool,
-    /// It was reset or cut.
+    /// It was reset, or is in a blackhole.
     is_over: bool,
     /// The ends that have completed their part of the handshake.
     greeted: [bool; 2],

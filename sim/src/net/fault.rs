@@ -17,7 +17,7 @@ pub struct Fault {
     pub connection: u32,
     /// The end whose bytes are counted.
     pub from: End,
-    /// It happens when this many of them have left the host, and before the next one; with 0, as soon as the
+    /// It happens when this many bytes of that end have left its host, and before the next one; with 0, as soon as the
     /// connection is established. Faults at one byte happen in the order of the plan.
     pub after_bytes: u64,
     /// An additional delay in milliseconds.

@@ -11,14 +11,14 @@
 //! ```
 //!
 //! turmoil-net's socket kernels implement the streams: FIN, RST, windows, retransmission. Between two kernels is the
-//! wire, a task of its own: it moves packets by virtual time, cuts and restores links, and applies each [`Fault`] of
+//! wire, a task of its own: it moves packets by virtual time, breaks and restores links, and applies each [`Fault`] of
 //! the plan to its connection, at its byte. Retransmission is counted in turns of the wire, one for each [`TICK`]; a
 //! network without packets in transit takes no turns, and so costs nothing.
 //!
 //! Absent by intent: loss of single packets (a fault drops all packets of a link), reordering on a link, UDP, and any
 //! clock except the run's.
 //!
-//! It needs tasks that can be parked, which only the scheduled engine has; under the others [`simulate`] panics.
+//! It needs the kernel's parkers, which only the scheduled engines have; under the others [`simulate`] panics.
 
 mod config;
 mod connection;

@@ -141,7 +141,7 @@ mod tests {
         assert!(side.is_repeated(&segment(100, b"ping", false)) && side.is_repeated(&segment(98, b"ping", false)));
         assert!(!side.is_repeated(&segment(100, b"pings", false)), "a byte is new");
         assert!(!side.is_repeated(&segment(104, b"more", false)), "all is new");
-        // A FIN counts as one byte; an acknowledgement alone is none.
+        // A FIN counts as one byte; an acknowledgement alone has none.
         assert!(!side.is_repeated(&segment(100, b"ping", true)) && side.is_repeated(&segment(100, b"pin", true)));
         assert!(side.is_repeated(&segment(103, b"", true)) && !side.is_repeated(&segment(104, b"", true)));
         assert!(!side.is_repeated(&segment(100, b"", false)));
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(Side { first: None, ..side(Some(107)) }.arrived(), 0);
     }
 
-    /// Numbers of segments wrap at 2^32.
+    /// Sequence numbers wrap at 2^32.
     #[test]
     fn sequence_numbers_wrap() {
         let side = Side { first: Some(u32::MAX - 1), ..side(Some(2)) };

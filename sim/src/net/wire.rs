@@ -81,7 +81,7 @@ pub(super) fn install(config: Config) {
     remove();
     let mut net = turmoil_net::Net::with_config(
         turmoil_net::KernelConfig::default()
-            // The wire counts the backlog; the kernel would also count connections that have ended.
+            // The wire counts the backlog; turmoil-net's kernel would also count connections that have ended.
             .default_backlog(usize::MAX)
             .recv_buf_cap(config.window)
             .send_buf_cap(config.window)
@@ -238,8 +238,8 @@ impl Wire {
         (next > Instant::now()).then_some(next)
     }
 
-    /// One turn: due packets arrive, queued packets are sent. The kernels count turns for their retransmissions, so
-    /// skipped turns are made up for.
+    /// One turn: due packets arrive, queued packets are sent. The hosts' kernels count turns for their retransmissions,
+    /// so skipped turns are made up for.
     fn turn(&mut self) -> Vec<String> {
         let now = Instant::now();
         // After a rest no turns need to be made up for.
@@ -265,8 +265,8 @@ impl Wire {
         std::mem::take(&mut self.notes)
     }
 
-    /// Lets the kernels remove closed sockets, whose ports are in use until then. Their last packets are sent in the
-    /// next turn.
+    /// Lets the hosts' kernels remove closed sockets, whose ports are in use until then. Their last packets are sent in
+    /// the next turn.
     pub(super) fn reap(&mut self) {
         self.guard.egress_all(&mut self.egress);
         self.has_news();

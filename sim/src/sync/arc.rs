@@ -47,7 +47,7 @@ enum Count {
 }
 
 impl Header {
-    /// The kernel of its run, if it is the current run. A reference that is left of a run that is over is plain std.
+    /// The kernel of its run, if it is the current run. A reference that has outlived its run is plain std.
     fn kernel(&self) -> Option<&'static Kernel> {
         self.object.kernel_if_current()
     }

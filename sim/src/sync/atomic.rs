@@ -1,8 +1,8 @@
 //! Atomics and fences.
 //!
-//! Under loom they have C11's weak memory. Under the scheduled engine the values are those of a sequentially consistent
-//! execution, while the orderings are honoured in what they synchronise: a cell guarded by a relaxed flag is a data race
-//! there too, though a stale value is never read. What needs a stale value to go wrong is found by loom alone.
+//! Under loom they have C11's weak memory. Under the scheduled engines the values are those of a sequentially
+//! consistent execution, while the orderings are honoured in what they synchronise: a cell guarded by a relaxed flag is
+//! a data race there too, though a stale value is never read. Only loom finds bugs that need a stale value.
 
 use std::fmt;
 use std::ops::{BitAnd, BitOr, BitXor};
@@ -325,8 +325,8 @@ integer!(
     AtomicU32, u32
 );
 integer!(
-    /// An atomic `u64`, as [`std::sync::atomic::AtomicU64`]: a counter, two counters in one word, or an index where C has a
-    /// pointer.
+    /// An atomic `u64`, as [`std::sync::atomic::AtomicU64`]: a counter, two counters in one word, or an index where C
+    /// has a pointer.
     AtomicU64, u64
 );
 integer!(

@@ -15,7 +15,7 @@ use crate::session::arm;
 use crate::time::as_ns;
 
 /// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
-/// scheduled engine draws it, loom takes the one that has waited longest. Neither wakes without cause.
+/// scheduled engines draw it, loom takes the one that has waited longest. None of them wakes without cause.
 pub struct Condvar {
     object: Object,
     imp: Imp,
@@ -52,13 +52,13 @@ impl fmt::Debug for Condvar {
 }
 
 impl Condvar {
-    /// Nobody waits.
+    /// A condition variable without waiters.
     #[track_caller]
     pub fn new() -> Condvar {
         Condvar::named("condvar")
     }
 
-    /// Nobody waits; tables and deadlock reports call it `name`.
+    /// A condition variable that tables and deadlock reports call `name`.
     #[track_caller]
     pub fn named(name: &'static str) -> Condvar {
         let imp = match arm() {
@@ -149,8 +149,8 @@ impl Condvar {
         (guard, WaitTimeoutResult(timed_out))
     }
 
-    /// Wakes every waiter, present or about to wait, where the mutex cannot be taken first: for a destructor that runs while
-    /// a panic unwinds its task, under the scheduled engine.
+    /// Wakes every waiter, present or about to wait, where the mutex cannot be taken first: for a destructor that runs
+    /// while a panic unwinds its task, under the scheduled engines.
     #[track_caller]
     pub(super) fn notify_late(&self) {
         if let Some(kernel) = self.object.kernel_if_current() {

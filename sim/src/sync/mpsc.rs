@@ -1,7 +1,7 @@
 //! Channels with many senders and one receiver, as [`std::sync::mpsc`].
 //!
-//! They are built on the facade's own lock and condition variable, so that every engine explores the same operations. One
-//! deviation: `try_send` on a channel of bound 0 fails even while a receiver waits.
+//! They are built on the facade's own lock and condition variable, so that every engine explores the same operations.
+//! One deviation: `try_send` on a channel of bound 0 fails even while a receiver waits.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -70,10 +70,11 @@ impl<T> Channel<T> {
     }
 
     /// An end goes. A panic that unwinds this task may be caught, so the other end has to learn of it; but such a task
-    /// cannot wait for the lock. If another task holds it, the end is counted beside the lock, and who waits next is woken.
+    /// cannot wait for the lock. If another task holds it, the end is counted beside the lock, and the next
+    /// waiting task is woken.
     #[track_caller]
     fn leave(&self, at_once: impl FnOnce(MutexGuard<'_, State<T>>), late: impl FnOnce()) {
-        // On real threads it can wait: whoever holds the lock goes on meanwhile.
+        // On real threads it can wait: the holder of the lock continues meanwhile.
         if !std::thread::panicking() || self.state.is_std() {
             return at_once(self.state.lock());
         }

@@ -103,7 +103,7 @@ impl<T> Mutex<T> {
         MutexGuard { mutex: self, inner, location }
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Takes the lock if it is free.
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let location = Location::caller();
@@ -139,7 +139,7 @@ impl<T> Mutex<T> {
         inner.map(|inner| MutexGuard { mutex: self, inner, location })
     }
 
-    /// The value, without locking: a mutable borrow proves that nobody holds the lock.
+    /// The value, without locking: a mutable borrow proves that the lock is free.
     pub fn get_mut(&mut self) -> &mut T {
         match &mut self.imp {
             Imp::Std(mutex) => clean(mutex.get_mut()),
@@ -241,7 +241,7 @@ impl<T: fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 impl<T> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // The guard of a plain lock goes as the field that it is.
+        // The guard of a plain lock is dropped as a field.
         if !(matches!(self.inner, Inner::Std(_)) && self.mutex.object.is_plain()) {
             self.give_back();
         }
@@ -252,8 +252,8 @@ impl<T> MutexGuard<'_, T> {
     fn give_back(&mut self) {
         match std::mem::replace(&mut self.inner, Inner::Released) {
             Inner::Sched(guard) => {
-                // The storage goes first: the kernel may let the next holder run at once. A point before the lock is
-                // given back lets a `try_lock` see it held.
+                // The guard of the value is dropped first: the kernel may let the next holder run at once. The
+                // scheduling point is before the release, so that a `try_lock` can see the lock held.
                 drop(guard);
                 if let Some(kernel) = self.mutex.object.kernel_if_current() {
                     kernel.unlock(self.mutex.object.id(), OpKind::Unlock, self.location);

@@ -97,7 +97,7 @@ impl<T> RwLock<T> {
         RwLockReadGuard { object: self.object, inner, location }
     }
 
-    /// Takes the lock for writing; waits while anybody holds it.
+    /// Takes the lock for writing; waits while any other task holds it.
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         let location = Location::caller();

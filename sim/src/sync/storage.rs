@@ -1,5 +1,5 @@
-//! The value of a lock under the kernel. The kernel knows who holds the lock, and its tasks share one OS thread, so the
-//! value needs no lock of std's: a count of guards is enough to check that the kernel is right.
+//! The value of a lock under the kernel. The kernel knows the holder of the lock, and its tasks share one OS thread, so
+//! the value needs no lock of std's: a count of guards is enough to check that the kernel is right.
 //!
 //! All unsafe code of the facade's locks is in this file.
 
@@ -20,8 +20,8 @@ pub(crate) struct Storage<T> {
 const WRITER: i32 = -1;
 
 // SAFETY: `read` and `write` are called only by a task of the run in which the lock was created (`Object::kernel` has
-// returned its kernel), and the tasks of a run share one OS thread. Only that thread therefore refers to the value, until
-// the lock is owned again; moving the value to another thread is what `T: Send` allows.
+// returned its kernel), and the tasks of a run share one OS thread. Only that thread therefore refers to the value,
+// until the lock is owned again; moving the value to another thread is what `T: Send` allows.
 #[expect(unsafe_code, reason = "the kernel's tasks share one OS thread; see the argument above")]
 unsafe impl<T: Send> Sync for Storage<T> {}
 
@@ -30,8 +30,9 @@ impl<T> Storage<T> {
         Storage { value: UnsafeCell::new(value), guards: AtomicI32::new(0) }
     }
 
-    /// The value, for the task that the kernel has given the lock. A conflict with another guard is possible only where
-    /// the run is over and a destructor takes a lock that an abandoned task holds: it cannot.
+    /// The value, for the task that the kernel has given the lock. Another guard can exist only if the run is over and
+    /// a destructor takes a lock that an abandoned task holds: it can neither wait nor continue, and the process
+    /// aborts.
     #[inline]
     pub(crate) fn write(&self) -> Writing<'_, T> {
         match self.try_write() {
@@ -78,7 +79,7 @@ impl<T> fmt::Debug for Storage<T> {
 /// The only reference to the value.
 pub(crate) struct Writing<'a, T> {
     storage: &'a Storage<T>,
-    /// Neither sent nor shared.
+    /// Makes the guard neither `Send` nor `Sync`.
     of_one_thread: PhantomData<*mut T>,
 }
 
@@ -86,8 +87,8 @@ pub(crate) struct Writing<'a, T> {
 impl<T> Writing<'_, T> {
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: `try_write` makes a guard only where there is none, and marks it; `read` and `try_write` make no other
-        // while the mark stands, which this guard's drop removes. `Sync` above says why one OS thread is enough.
+        // SAFETY: `try_write` makes a guard only where there is none, and marks it; `read` and `try_write` make no
+        // other while the mark stands, which this guard's drop removes. `Sync` above says why one OS thread is enough.
         unsafe { &*self.storage.value.get() }
     }
 
@@ -108,7 +109,7 @@ impl<T> Drop for Writing<'_, T> {
 /// One of the references to the value for reading.
 pub(crate) struct Reading<'a, T> {
     storage: &'a Storage<T>,
-    /// Neither sent nor shared.
+    /// Makes the guard neither `Send` nor `Sync`.
     of_one_thread: PhantomData<*const T>,
 }
 

@@ -11,7 +11,8 @@ use super::poll::{self, Parker};
 use crate::engine;
 use crate::thread::JoinHandle;
 
-/// A task that runs a future. Awaiting it returns its output, as joining does; dropping the handle lets the task continue.
+/// A task that runs a future. Awaiting it returns its output, as joining does; dropping the handle lets the task
+/// continue.
 pub struct Task<T> {
     handle: JoinHandle<()>,
     life: Arc<Life>,
@@ -34,7 +35,8 @@ pub(crate) struct Life {
     waker: Mutex<Option<Waker>>,
     /// Wakers of the tasks that wait for its end.
     waiters: Mutex<Vec<Waker>>,
-    /// Given at its end, so that its operations happened before those of a task that has awaited it.
+    /// Its permit is given at the task's end, so that the task's operations happened before those of a task that
+    /// awaited it.
     end: Arc<Parker>,
 }
 
@@ -152,7 +154,7 @@ impl<T> Task<T> {
         Task { handle, life, output }
     }
 
-    /// Waits until it has ended. None: it was ended before its future was done.
+    /// Waits until it has ended. `None`: it was ended before its future was done.
     #[track_caller]
     pub fn join(self) -> Option<T> {
         self.handle.join();

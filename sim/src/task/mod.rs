@@ -1,8 +1,8 @@
 //! Futures as tasks of a run: each runs on a task of its own, so that the strategy orders futures as it orders threads.
 //!
-//! Under the scheduled engines, with a network or without. Outside any run [`spawn`] starts a thread of the system, and
-//! [`block_on`] polls on the calling one. Under loom and real threads [`block_on`] works, and [`spawn`] and [`sleep`] do
-//! not.
+//! All of it works under the scheduled engines, with or without a network. Outside any run [`spawn`] starts a thread of
+//! the system, and [`block_on`] polls on the calling one. Under loom and real threads [`block_on`] works, and [`spawn`]
+//! does not. [`sleep`] and [`timeout`] need a scheduled engine.
 
 mod handle;
 mod poll;
@@ -27,8 +27,8 @@ use crate::thread::Builder;
 
 /// Runs a future on a task of its own.
 ///
-/// A scheduling point, except within a poll: there the new task is only enqueued, so that code that holds a std lock may
-/// spawn.
+/// A scheduling point, except within a poll: there the new task is only enqueued, so that code that holds a std lock
+/// may spawn.
 ///
 /// # Panics
 /// Under loom and real threads.

@@ -1,8 +1,8 @@
 //! Polling a future on a task of its own.
 //!
-//! Under the kernel a future is polled on its own coroutine, which waits in a parker between two polls; its waker unparks
-//! it. Any order of ready futures is therefore reachable, a future that is never woken is named in the deadlock report, and
-//! a panic in one ends the run with its text. Elsewhere the future's thread is parked and unparked.
+//! Under the kernel a future is polled on its own coroutine, which waits in a parker between two polls; its waker
+//! unparks it. Any order of ready futures is therefore reachable, a future that is never woken is named in the deadlock
+//! report, and a panic in one ends the run with its text. Elsewhere the future's thread is parked and unparked.
 
 use std::future::Future;
 use std::panic::Location;
@@ -22,7 +22,7 @@ use crate::time::Instant;
 pub(crate) enum Parker {
     /// A parker of the kernel.
     Kernel(Object),
-    /// The thread that has made the parker.
+    /// The thread that created the parker.
     Thread(Thread),
 }
 
@@ -51,8 +51,8 @@ impl Parker {
         // A waker that has outlived its run has no future to wake.
     }
 
-    /// Takes the permit, or waits for it, until `deadline` at the latest; returns whether it was given. A thread may also
-    /// return without a permit.
+    /// Takes the permit, or waits for it, until `deadline` at the latest; returns whether it was given. A thread may
+    /// also return without a permit.
     #[track_caller]
     pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
         let location = Location::caller();

@@ -45,8 +45,8 @@ impl<T: Send + 'static> JoinSet<T> {
         self.tasks.iter().for_each(Task::abort);
     }
 
-    /// Waits until a task has ended, removes it, and returns its output: `Some(None)` if it was aborted. `None` if the set
-    /// is empty. Of several tasks that have ended, the one that was added first is removed.
+    /// Waits until a task has ended, removes it, and returns its output: `Some(None)` if it was aborted. `None` if the
+    /// set is empty. Of several tasks that have ended, the one that was added first is removed.
     pub async fn join_next(&mut self) -> Option<Option<T>> {
         if self.tasks.is_empty() {
             return None;

@@ -125,7 +125,7 @@ impl Drop for Sleep {
 /// Returns the future's output, unless `duration` of virtual time passes first.
 ///
 /// # Errors
-/// [`Elapsed`] if it does.
+/// [`Elapsed`] if that time passes first.
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
     let mut sleep = pin!(sleep(duration));

@@ -58,7 +58,8 @@ impl<T> std::fmt::Debug for Seen<'_, T> {
     }
 }
 
-/// Looks for an outcome of the model that is the real one. A variant may break a rule on its way, which ends the search.
+/// Looks for an outcome of the model that is the real one. A variant may break a rule on its way, which ends the
+/// search.
 ///
 /// # Errors
 /// A rule that the fixed model broke on its way.

@@ -2,7 +2,8 @@
 
 use super::Step;
 
-/// A shrink ends after this many tries, each of which runs the real thing and a model that differs under every schedule.
+/// A shrink ends after this many tries, each of which runs the real thing and a model that differs under every
+/// schedule.
 const TRIES_MAX: usize = 400;
 
 /// Shrinks a script as long as `differs` holds.

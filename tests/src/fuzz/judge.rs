@@ -162,8 +162,9 @@ fn as_the_file_says(kind: Kind, file: &File, remarks: &str) -> Result<(), String
     }
 }
 
-/// A fixed variant must not panic because a plan is out of reason. A plan may ask for work that never ends, such as a
-/// request that nobody answers: such a run ends at its bound of steps or as a deadlock, and is told to be edited.
+/// A fixed variant must not panic, however unreasonable its plan is. A plan may ask for work that never ends, such as a
+/// request without an answer: its run ends at the bound on steps or as a deadlock, and the answer says that the case
+/// was edited.
 fn in_reason(answer: &Answer) -> Result<(), String> {
     let Ok(said) = serde_json::from_str::<Value>(&answer.stdout) else { return Ok(()) };
     match said["kind"].as_str() {

@@ -96,7 +96,7 @@ fn list(dice: &mut Dice, items: &mut Vec<Value>, other: Value) {
         0 if !items.is_empty() => drop(items.remove(at)),
         1 if !items.is_empty() => items.insert(at, items[at].clone()),
         2 if !items.is_empty() => {
-            // A list of long lists of long lists would take all memory before it is an input.
+            // Long lists of long lists would exhaust the memory before they form an input.
             let times = (*dice.pick(&[3, 20, 5_000])).min(VALUES_MAX / count(&items[at])).max(1);
             *items = std::iter::repeat_n(items[at].clone(), times).collect();
         }

@@ -44,12 +44,12 @@ pub struct Mark {
     task: TaskId,
     step: u32,
     location: &'static Location<'static>,
-    /// A destructor did it, which has no place of its own: the location is of the task's operation before it.
+    /// A destructor did it. It has no source line of its own: the location is that of the task's previous operation.
     in_drop: bool,
 }
 
 impl Mark {
-    /// What the run's current task does, called from `location`.
+    /// The mark of an action of the run's current task, called from `location`.
     pub fn here(log: &mut Log, by: Owner, location: &'static Location<'static>) -> Mark {
         let (task, step, in_drop) = (log.task, log.step, is_glue(location));
         Mark { by, task, step, location: log.place(location), in_drop }
@@ -73,7 +73,7 @@ pub enum Action {
     Used,
     /// It was passed to this owner.
     Passed(Owner),
-    /// It was claimed without an owner before.
+    /// It had no owner, and was claimed.
     Claimed,
     /// Its owner gave it up without releasing it.
     Unclaimed,
@@ -110,7 +110,7 @@ impl Custody {
         Custody { action, class, nth, by }
     }
 
-    /// Whether the owner stays the same: a use, or an operation that begins or completes.
+    /// Whether the owner stays the same: a use, an operation that begins or completes, or a retired place.
     pub fn is_routine(&self) -> bool {
         matches!(self.action, Action::Used | Action::Begun | Action::Completed | Action::Retired)
     }

@@ -19,7 +19,7 @@ pub enum Phase {
     Response,
     /// One end has sent FIN.
     Closing,
-    /// Both ends have sent FIN, or the connection was reset or cut.
+    /// Both ends have sent FIN, or the connection was reset or is in a blackhole.
     Closed,
 }
 

@@ -145,7 +145,7 @@ impl Log {
         self.progress.lets_run(main);
     }
 
-    /// Gives back what was allocated for runs.
+    /// Frees the memory that runs have allocated.
     pub fn free(&mut self) {
         (self.tasks, self.objects) = (Vec::new(), Vec::new());
     }
@@ -301,8 +301,8 @@ impl Log {
         self.violation.is_some() || self.void.is_some()
     }
 
-    /// Closes the run. `misuse` invalidates it; `at_quiescence` is asked for a violation of the rules that hold at the
-    /// end, unless the run has a violation.
+    /// Closes the run. `misuse` invalidates it. Unless the run has a violation, `at_quiescence` checks the rules that
+    /// must hold at the end.
     pub fn finish(
         &mut self,
         misuse: Option<String>,

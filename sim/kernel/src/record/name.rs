@@ -57,7 +57,8 @@ impl Name {
     }
 }
 
-/// The text of the name of this number. Waits for no lock, as a handler of signals may not: `None` if it would have to.
+/// The text of the name of this number. It does not wait for the lock, since a signal handler may call it: `None` if
+/// the lock is held.
 pub(crate) fn text(number: u32) -> Option<&'static str> {
     NAMES.try_lock().ok()?.all.get(number as usize).copied()
 }

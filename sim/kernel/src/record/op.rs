@@ -55,15 +55,15 @@ pub enum OpKind {
     Start,
     /// A mutex is locked.
     Lock,
-    /// A mutex is tried.
+    /// A mutex is locked if it is free.
     TryLock,
-    /// A mutex is given back.
+    /// A mutex is unlocked.
     Unlock,
     /// A read lock is taken.
     ReadLock,
     /// A write lock is taken.
     WriteLock,
-    /// A read or write lock is given back.
+    /// A read or write lock is released.
     RwUnlock,
     /// A condition variable is waited on.
     Wait,
@@ -188,8 +188,8 @@ impl OpKind {
         }
     }
 
-    /// Whether the operation may change what others see of its object. Two operations on one object of which neither
-    /// writes commute.
+    /// Whether the operation may change what other tasks see of its object. Two operations on one object commute if
+    /// neither writes.
     pub fn writes(self) -> bool {
         !matches!(
             self,
@@ -207,10 +207,10 @@ impl fmt::Display for OpKind {
 /// An announced operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op {
-    /// What is done.
+    /// Its kind.
     pub kind: OpKind,
-    /// To which object; [`ObjectId::NONE`] if to none.
+    /// Its object; [`ObjectId::NONE`] if it has none.
     pub object: ObjectId,
-    /// Where the component's source says so.
+    /// Its source line in the component.
     pub location: &'static Location<'static>,
 }

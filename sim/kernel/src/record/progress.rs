@@ -7,7 +7,8 @@ use super::log::RunNumber;
 use super::name::{self, Name};
 use super::op::{Op, OpKind};
 
-/// What the runs of one OS thread publish. Another thread may read the fields of two different operations.
+/// What the runs of one OS thread publish. The fields are not read at one moment: another thread may get those of two
+/// different operations.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// The number of the run, 0 between runs.
@@ -56,7 +57,8 @@ impl Progress {
         self.place.store(std::ptr::from_ref(op.location).cast_mut(), Ordering::Relaxed);
     }
 
-    /// The name of the task that runs. Waits for no lock, as a signal handler may not: `None` if it would have to.
+    /// The name of the task that runs. It does not wait for a lock, since a signal handler may call it: `None` if the
+    /// lock is held.
     pub fn task(&self) -> Option<&'static str> {
         name::text(self.task.load(Ordering::Relaxed))
     }
@@ -70,8 +72,8 @@ impl Progress {
     #[expect(unsafe_code, reason = "a source line is published as one word; see the argument at the block")]
     fn place(&self) -> Option<&'static Location<'static>> {
         let place = self.place.load(Ordering::Relaxed);
-        // SAFETY: the word is null or was made from a `&'static Location` by `beat`, the only place that writes one; such
-        // a reference is valid forever and its target never changes.
+        // SAFETY: the word is null or was made from a `&'static Location` by `beat`, the only place that writes one;
+        // such a reference is valid forever and its target never changes.
         unsafe { place.as_ref() }
     }
 }

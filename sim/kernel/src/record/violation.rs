@@ -1,8 +1,8 @@
-//! The kinds of finding, and one finding before it has a case, a seed and a table.
+//! The kinds of findings, and a finding by itself: without a case, a seed or a table.
 
 use std::fmt;
 
-/// What rule was broken.
+/// The kind of a broken rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -11,29 +11,29 @@ pub enum ViolationKind {
     DoubleRelease,
     /// Used after it was released.
     UseAfterRelease,
-    /// Still held when nothing is left that could release it.
+    /// Not released by quiescence.
     Leak,
     /// Two exclusive owners at once.
     Aliased,
-    /// Touched by somebody who does not own it.
+    /// Touched by an actor that does not own it.
     WrongOwner,
     /// A count went below its holders, or rose again from zero.
     RefcountUnderrun,
-    /// A count that is not the number of its named holders.
+    /// A count that differs from the number of its named holders.
     RefcountMismatch,
     /// A payload reached another peer or request than it is tagged for.
     CrossDelivery,
-    /// A second operation where one may be pending.
+    /// A second operation began where only one may be pending.
     SecondPending,
     /// An operation completed twice, or never.
     CompletionCount,
-    /// A callback ran after what it was given had been torn down.
+    /// A callback ran after its argument was torn down.
     CallbackAfterTeardown,
     /// Two unordered accesses, one of them a write.
     DataRace,
-    /// Tasks are left and none can ever run.
+    /// Unfinished tasks remain, and none can ever run.
     Deadlock,
-    /// The run goes on and on.
+    /// The run does not end within its bound on steps.
     Stall,
     /// A named property of the model does not hold.
     Property,
@@ -131,12 +131,12 @@ pub struct Violation {
     pub kind: ViolationKind,
     /// The property's name.
     pub property: String,
-    /// One sentence: who did what to which resource.
+    /// One sentence: the actor, its operation and the resource.
     pub message: String,
     /// The resource or the cell that the finding is about.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub subject: Option<Subject>,
-    /// Label and value, in the order in which a reader wants them.
+    /// Label and value, in the order of the report.
     pub facts: Vec<(String, String)>,
 }
 

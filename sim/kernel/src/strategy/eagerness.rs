@@ -20,7 +20,7 @@ impl Eagerness {
         Eagerness { exponent: (drawn < 8).then_some(drawn + 1) }
     }
 
-    /// The number of candidates in the draw, and whether the sleeper is chosen outright.
+    /// `Ok`: the number of ready candidates, to choose from. `Err`: the index of the sleeper, which is chosen.
     pub(super) fn split(self, view: &View<'_>, stream: &mut Stream) -> Result<usize, usize> {
         let last = view.ready();
         if view.len() == last {

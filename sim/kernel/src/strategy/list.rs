@@ -8,7 +8,7 @@ use super::{Profile, ROWS, Strategy};
 
 /// What is known of a strategy before a run.
 pub(super) struct Row {
-    /// On the command line and in tokens; the parameter follows it at once.
+    /// The word on the command line and in tokens; the parameter follows it without a space.
     pub(super) word: &'static str,
     /// The bounds of its parameter, and the one that a list shows.
     pub(super) parameter: Option<(RangeInclusive<u32>, u32)>,
@@ -47,7 +47,7 @@ impl StrategyName {
         StrategyName { word, parameter }
     }
 
-    /// Every strategy, each that has a parameter with one of them.
+    /// Every strategy; one that has a parameter has the value that lists show.
     pub fn all() -> impl Iterator<Item = StrategyName> {
         ROWS.iter().map(|row| StrategyName::with(row.word, row.parameter.as_ref().map_or(0, |(_, shown)| *shown)))
     }

@@ -1,6 +1,6 @@
 //! A portfolio: each run uses one of three strategies, drawn from its seed.
 //!
-//! None of them is the best for every bug, and the best one is unknown before the bug is.
+//! None of them is the best for every bug, and the best one for a bug is unknown until the bug is found.
 
 use super::StrategyName;
 use super::list::Row;

@@ -1,9 +1,9 @@
 //! Partial order sampling (Yuan, Yang and Gu, CAV 2018).
 //!
 //! Each operation that a task has announced gets a random priority; the highest runs. The operations that conflict
-//! with it (on the same object, one of the two writing) get new priorities. So what is sampled is the order of
-//! operations that conflict, and orders of independent operations, which make no difference, take no part of the
-//! chance.
+//! with it (on the same object, one of the two writing) get new priorities. The sample is therefore one of the orders
+//! of conflicting operations: the orders of independent operations make no difference, and take no share of the
+//! probability.
 //!
 //! Deviations from the paper: sleepers follow the run's eagerness; a task that yields has the lowest priority until its
 //! next operation, so that a spin loop ends.
@@ -56,7 +56,7 @@ impl Pos {
         match self.priorities[task] {
             Some(priority) if priority.turn == candidate.turn => priority.value,
             _ => {
-                // 0 is left for a task that yields.
+                // 0 is reserved for a task that yields.
                 let value = self.stream.next_u64().max(1);
                 self.priorities[task] = Some(Priority { turn: candidate.turn, value });
                 value

@@ -1,5 +1,5 @@
-//! A uniform random walk over the remaining events, after the URW of Zhao, Wolff, Mathur and Roychoudhury (ASPLOS 2025),
-//! as shuttle also has it.
+//! A uniform random walk over the remaining events, after the URW of Zhao, Wolff, Mathur and Roychoudhury (ASPLOS
+//! 2025), as shuttle also has it.
 //!
 //! A task is chosen with a weight: the number of events that it, and the children that it has yet to spawn, have still
 //! to run. If the counts are right, every interleaving is equally likely; the plain random walk favours interleavings

@@ -8,7 +8,7 @@ use crate::kernel::Kernel;
 use crate::objects::Reset;
 use crate::record::{ObjectId, Op, OpKind, Subject, TaskId, Violation, ViolationKind, label};
 
-/// An access to a plain cell: which task, and that task's clock at the time.
+/// An access to a plain cell: the task, its clock at that time, and the source line.
 #[derive(Clone, Copy, Debug)]
 struct Epoch {
     task: TaskId,

@@ -75,7 +75,7 @@ impl LockState {
 }
 
 impl Kernel {
-    /// Takes the lock; when this returns true, the lock is free for this mode. False: the run is over.
+    /// Waits until the lock admits this mode, and takes it. False: the run is over, and the lock was not taken.
     #[inline]
     pub fn lock(&self, object: ObjectId, mode: Mode, kind: OpKind, location: &'static Location<'static>) -> bool {
         let need = Need::Lock(object, mode);

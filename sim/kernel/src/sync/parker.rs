@@ -71,8 +71,8 @@ impl Kernel {
         self.enter(op, Need::Nothing, |state| state.give_permit(parker));
     }
 
-    /// Gives the permit, but not as a scheduling point: a waker is called from inside foreign code, which may hold a std
-    /// lock or be in the middle of a poll, and a switch there could leave that lock held by a suspended task.
+    /// Gives the permit, but not as a scheduling point: a waker is called from inside foreign code, which may hold a
+    /// std lock or be in the middle of a poll, and a switch there could leave that lock held by a suspended task.
     pub fn wake(&self, parker: ObjectId) {
         let mut state = self.state.borrow_mut();
         if !state.halted {

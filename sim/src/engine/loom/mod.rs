@@ -5,11 +5,12 @@
 //! every ledger call touches: loom prunes interleavings by the objects that threads touch, so without the probe it
 //! would never try a use and a release of one resource in both orders. A relaxed access orders nothing.
 //!
-//! After a finding nothing is unwound: the finding is sent and the OS thread parks for good (`session::report_and_park`).
-//! loom reports its own findings by panicking, and a destructor that calls into loom while that panic unwinds may
-//! panic again and abort the process. The panic hook therefore only records the finding. The first facade operation of
-//! a destructor, or else the end of the task's own code, reports it and parks ([`quiet`]). The hook itself must not
-//! park: a thread that stays in the hook would block a thread that changes the hook, as test runners do.
+//! After a finding nothing is unwound: the finding is sent and the OS thread parks for good
+//! (`session::report_and_park`). loom reports its own findings by panicking, and a destructor that calls into loom
+//! while that panic unwinds may panic again and abort the process. The panic hook therefore only records the finding.
+//! The first facade operation of a destructor, or else the end of the task's own code, reports it and parks
+//! ([`quiet`]). The hook itself must not park: a thread that stays in the hook would block a thread that changes the
+//! hook, as test runners do.
 
 #![cfg_attr(
     not(feature = "loom"),
@@ -48,7 +49,7 @@ loom::thread_local! {
 
 /// The state of an exploration, and of its present execution.
 pub(crate) struct Exploration {
-    /// The present execution; `None` between two.
+    /// The present execution; `None` between two executions.
     own: RefCell<Option<Own>>,
     probes: RefCell<Vec<(ObjectId, Rc<loom::sync::atomic::AtomicUsize>)>>,
     /// loom's cells are not `Sync`, so the facade's cells cannot contain them.
@@ -129,7 +130,8 @@ impl Locks {
         }
     }
 
-    /// loom does not report which of several waiters is notified.
+    /// Marks the notified waiters. `notify_one` with several waiters marks none: loom does not report which one it
+    /// wakes.
     fn notified(&mut self, op: Op) {
         let waiters = self.waits.values_mut().filter(|(wait, _)| wait.kind == OpKind::Wait && wait.object == op.object);
         let waiters: Vec<&mut (Op, Need)> = waiters.collect();
@@ -351,7 +353,7 @@ pub(crate) fn register(task: TaskId, thread: Thread) {
     });
 }
 
-/// The handle of the current task. The first task has none before it asks: `make` makes it.
+/// The handle of the current task. The first task has none until it asks for it: then `make` creates it.
 pub(crate) fn registered(make: impl FnOnce() -> Thread) -> Thread {
     let known = with_loom(|loom| loom.handles.borrow().get(me().index()).cloned().flatten());
     known.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! A blackhole: packets are lost, and neither end is told.
+//! A blackhole: packets are lost, and neither end is notified.
 
 use super::{FaultRule, Strike};
 

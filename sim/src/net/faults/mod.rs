@@ -14,7 +14,7 @@ pub(super) trait FaultRule {
     /// Its name in reports.
     fn name(&self) -> &'static str;
 
-    /// What it happens to.
+    /// The target of the fault.
     fn strikes(&self) -> Strikes {
         Strikes::Connection
     }
@@ -24,11 +24,11 @@ pub(super) trait FaultRule {
         false
     }
 
-    /// It happens.
+    /// Carries the fault out.
     fn happen(&self, strike: &mut Strike<'_>);
 }
 
-/// What a fault happens to.
+/// The target of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Strikes {
     /// The connection attempt: no bytes are counted.
@@ -45,12 +45,12 @@ pub(super) struct Strike<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) fault: Fault,
     pub(super) now: Instant,
-    /// Gets the steps of the wire.
+    /// Receives the steps that the wire performs.
     pub(super) passed: &'a mut Passed,
 }
 
 impl Strike<'_> {
-    /// The end of a fault that lasts.
+    /// The time at which a lasting fault ends.
     pub(super) fn until(&self) -> Instant {
         self.now + Duration::from_millis(u64::from(self.ms()))
     }
@@ -119,7 +119,7 @@ faults! {
     blackhole => Blackhole,
     /// The connection delivers no packet, in either direction, for this long; then it delivers all.
     stall => Stall { ms },
-    /// The link between the two hosts is cut for this long: packets of all its connections are lost.
+    /// The link between the two hosts loses the packets of all its connections for this long.
     partition => Partition { ms },
     /// The link between the two hosts holds the packets of all its connections for this long.
     hold => Hold { ms },

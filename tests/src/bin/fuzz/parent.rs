@@ -74,7 +74,7 @@ fn count(inputs: u64, receiver: &Receiver<Result<Done, Error>>) -> Result<(Count
         bar.inc(1);
         *counts.entry((done.kind.clone(), done.outcome.clone())).or_default() += 1;
         if let Some(fault) = &done.fault {
-            // At once: an interrupted run has then told what it found.
+            // Printed at once, so that an interrupted run has reported what it found.
             bar.suspend(|| eprintln!("input {}, {}: {fault}", done.number, done.kind));
             faults.push(done);
             bar.set_message(faults.len().to_string());

@@ -1,8 +1,8 @@
 //! The model of NNG as a [`Library`], and what a script does to it over many schedules.
 //!
-//! The application is the main task of a run under the scheduled engine. It settles by sleeping: the run's timer slack is
-//! zero, so that the clock moves only when every other task waits. Which of the orders that the library's threads can
-//! take is the schedule's; so the model gives a set of outcomes, and the real library's must be in it.
+//! The application is the main task of a run under a scheduled engine. It settles by sleeping: the run's timer slack is
+//! zero, so that the clock moves only when every other task waits. The schedule chooses the order of the library's
+//! threads, so the model has a set of outcomes, and the outcome of the real library must be in it.
 
 use std::sync::{Arc, OnceLock, Weak};
 

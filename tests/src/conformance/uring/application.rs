@@ -1,7 +1,7 @@
 //! The application of a script: what it knows of its buffers, and what it makes of completions.
 //!
-//! It is the same for the model and for the real thing, which differ behind [`Machine`]. There are eight buffers of four
-//! bytes. Each is free, provided, received, in the send group, or being sent.
+//! It is the same for the model and for the real thing, which differ behind [`Machine`]. There are eight buffers of
+//! four bytes. Each is free, provided, received, in the send group, or being sent.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;

@@ -159,8 +159,8 @@ impl Machine for Simulated {
         let is_late = |completion: &Completion| completion.flags & Cqe::F_NOTIF != 0;
         let (late, mut seen): (Vec<_>, Vec<_>) = drain(&mut self.ring).into_iter().partition(is_late);
         self.late.extend(late);
-        // The kernel gives no bound for a notification: over TCP it waits for an acknowledgement, which may be delayed by
-        // more than a step takes to settle.
+        // The kernel gives no bound for a notification: over TCP it waits for an acknowledgement, which may be delayed
+        // by more than a step takes to settle.
         if random::chance(1, 2) {
             for late in std::mem::take(&mut self.late) {
                 seen.insert(random::below(seen.len() as u64 + 1) as usize, late);

@@ -91,8 +91,8 @@ impl Ring {
     /// Provides so many bytes of a buffer to a group.
     pub(super) fn add(&mut self, group: u16, bid: u16, len: u32) {
         let base = self.memory.group(group);
-        // SAFETY: the group's page starts with its entries, the first of which holds the tail. The kernel reads the tail
-        // with acquire, and does not write it.
+        // SAFETY: the group's page starts with its entries, the first of which holds the tail. The kernel reads the
+        // tail with acquire, and does not write it.
         let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(base).cast_mut()) };
         let at = tail.load(Ordering::Relaxed);
         // SAFETY: the ring has `BUFS` entries. The kernel has given this one back: no more than `BUFS` buffers exist.

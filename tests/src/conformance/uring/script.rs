@@ -220,8 +220,8 @@ impl FromStr for Step {
     }
 }
 
-/// Makes scripts: whether incremental, nearly always some buffers, then up to 21 steps. Most are on the first socket, so
-/// that they meet. An incremental group has no bundles, and nothing is sent from its buffers.
+/// Makes scripts: whether incremental, nearly always some buffers, then up to 21 steps. Most are on the first socket,
+/// so that they meet. An incremental group has no bundles, and nothing is sent from its buffers.
 pub fn scripts() -> BoxedStrategy<Vec<Step>> {
     let start = (proptest::bool::weighted(0.2), proptest::option::weighted(0.85, 1..=5_u8));
     let script = start.prop_flat_map(|(incremental, provided)| {
