@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kernel::record::{OpKind, TaskId, Violation, ViolationKind, Void};
 use parking_lot::ReentrantMutex;
 
-use crate::engine::{self, Arm, Object, loom as loom_engine};
-use crate::session::{arm, current_task, with_log};
+use crate::engine::{self, Object, loom as loom_engine};
+use crate::session::{self, Arm, arm, current_task, with_log};
 
 /// Memory that nothing guards: what in C is a field, written and read without a lock.
 ///
@@ -93,7 +93,7 @@ impl<T> RaceCell<T> {
     fn check(&self, kind: OpKind, location: &'static Location<'static>) {
         if let Some(kernel) = self.object.kernel_if_current() {
             if let Some(race) = kernel.cell_access(self.object.id(), kind, location) {
-                engine::fail(race);
+                session::fail(race);
             }
         } else if self.object.admits(location) && arm() == Arm::Loom {
             loom_engine::cell_access(self.object.id(), kind);
@@ -125,12 +125,12 @@ impl<T> RaceCell<T> {
                 "{kind} of `{name}` at {location} inside the closure of the same task's access at {place}: take what is \
                  needed out of the closure first"
             );
-            engine::void(Void::Misuse(text.clone()));
+            session::void(Void::Misuse(text.clone()));
             // Outside any run, or in one that cannot end since a panic unwinds this task.
             panic!("{text}");
         }
         let message = format!("{kind} of {name} while an access of another task is under way");
-        engine::fail(
+        session::fail(
             Violation::about(ViolationKind::DataRace, name, message.clone())
                 .fact("under way", place)
                 .fact("here", with_log(|log| log.here(location)).unwrap_or_default()),

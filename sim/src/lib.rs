@@ -23,6 +23,7 @@
 //! ```
 
 pub mod cell;
+mod checks;
 mod engine;
 pub mod explore;
 pub mod ledger;

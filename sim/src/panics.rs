@@ -6,36 +6,18 @@ use std::sync::Once;
 
 use kernel::record::{Violation, ViolationKind, Void};
 
-use crate::engine::{self, Arm};
-use crate::session::{self, with_log};
+use crate::session::{self, Arm, Evidence, Seen, Whose, with_log};
 use crate::void::{self, Bug};
-
-/// A panic as the hook saw it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
-    /// `file:line`.
-    place: String,
-    text: String,
-    whose: Whose,
-}
-
-/// Whose code panicked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Whose {
-    /// The component, its model, or a library that it uses.
-    #[default]
-    Component,
-    /// The harness's own.
-    Harness,
-    /// loom, which reports its findings by panicking.
-    Loom,
-}
 
 /// Puts our hook in front of the host's, once per process. Panics within a session are findings.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let host = panic::take_hook();
+        // shuttle installs a hook at its first execution, which would print every panic of the host too. One execution
+        // is made here, before any run, and its hook is replaced by ours.
+        #[cfg(feature = "shuttle")]
+        shuttle::check_random(|| {}, 1);
         panic::set_hook(Box::new(move |info| {
             if session::is_outside() {
                 host(info);
@@ -80,12 +62,6 @@ fn text_of(payload: &(dyn Any + Send)) -> String {
         .unwrap_or_else(|| "a payload that is not text".to_owned())
 }
 
-/// The meaning of a panic: a violation, or an invalid run.
-enum Evidence {
-    Violation(Violation),
-    Void(Void),
-}
-
 fn note(evidence: Evidence) {
     with_log(|log| match evidence {
         Evidence::Violation(violation) => log.note_violation(violation),
@@ -97,7 +73,10 @@ fn evidence(seen: &Seen) -> Evidence {
     let Seen { place, text, whose } = seen;
     match whose {
         Whose::Harness => Evidence::Void(Void::Harness(format!("{text}, at {place}"))),
-        Whose::Loom => of_loom(text, place),
+        Whose::Loom => match session::with_foreign(|engine| engine.explain(text, place)) {
+            Some(evidence) => evidence,
+            None => Evidence::Void(Void::Harness(format!("{text}, at {place}, outside any exploration"))),
+        },
         Whose::Component => {
             let mut lines = text.lines();
             let first = lines.next().unwrap_or_default().to_owned();
@@ -108,22 +87,6 @@ fn evidence(seen: &Seen) -> Evidence {
             Evidence::Violation(violation.fact("panicked at", place))
         }
     }
-}
-
-/// Translates a finding that loom reports by panicking.
-fn of_loom(text: &str, place: &str) -> Evidence {
-    let first = text.lines().next().unwrap_or_default().to_owned();
-    Evidence::Violation(if text.starts_with("deadlock; threads") {
-        engine::loom::deadlock()
-    } else if text.contains("Causality violation") {
-        Violation::about(ViolationKind::DataRace, engine::loom::touched(), first).fact("panicked at", place)
-    } else if text.contains("Model exceeded maximum number of branches") {
-        Violation::of_run(ViolationKind::Stall, first)
-            .fact("usual cause", "a loop that spins without yielding, or a configuration too large for loom")
-            .fact("knob", "Limits::branches_max")
-    } else {
-        return Evidence::Void(void::of_loom(text, place));
-    })
 }
 
 /// A panic of the harness's own code, outside of any task.
@@ -154,8 +117,8 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
                 seen => evidence(&seen),
             };
             match found {
-                Evidence::Violation(violation) => engine::fail(violation),
-                Evidence::Void(void) => engine::void(void),
+                Evidence::Violation(violation) => session::fail(violation),
+                Evidence::Void(void) => session::void(void),
             }
             None
         }

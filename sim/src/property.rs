@@ -3,30 +3,11 @@
 //! A property is a sentence. `always` is broken at the moment it does not hold; `eventually` at quiescence; `sometimes`
 //! is a rare state that an experiment has to reach in some run, or it has proven nothing.
 
-use std::collections::BTreeMap;
 use std::panic::Location;
 
 use kernel::record::{Item, Violation};
 
-use crate::engine;
-use crate::session::{with_log, with_run};
-
-#[derive(Debug, Default)]
-pub(crate) struct Properties {
-    sometimes: BTreeMap<&'static str, u64>,
-    eventually: Vec<(&'static str, bool)>,
-}
-
-impl Properties {
-    pub(crate) fn at_quiescence(&self) -> Option<Violation> {
-        let (sentence, _) = self.eventually.iter().find(|(_, reached)| !reached)?;
-        Some(Violation::of_property(sentence, format!("the run ended and `{sentence}` never came true")))
-    }
-
-    pub(crate) fn reached(self) -> BTreeMap<&'static str, u64> {
-        self.sometimes
-    }
-}
+use crate::session::{self, with_log, with_run};
 
 /// The sentence must hold whenever this is reached; if it does not, the run ends here with that finding.
 #[track_caller]
@@ -49,7 +30,7 @@ pub fn always_with(sentence: &'static str, holds: bool, facts: impl FnOnce() -> 
         log.record(Item::Note(format!("BROKEN: {sentence}").into_boxed_str()), location);
         log.here(location)
     });
-    engine::fail(violation.fact("here", here.unwrap_or_default()));
+    session::fail(violation.fact("here", here.unwrap_or_default()));
 }
 
 /// Counts the run as one that reached the state, if it did.

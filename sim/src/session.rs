@@ -3,6 +3,7 @@
 //! A session is entered for a run, or for one exploration of loom, and left at its end. Outside any session the facade
 //! is plain std. No call here is a scheduling point or orders anything inside the simulation.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ptr;
@@ -12,20 +13,20 @@ use std::sync::mpsc::Sender;
 use kernel::Kernel;
 use kernel::record::{Finished, Hits, Keep, Log, RunNumber, TaskId, TaskInfo, Trace, Violation, Void};
 
-use crate::engine::{Arm, loom, threads};
-use crate::ledger::Ledger;
-use crate::panics::Seen;
-use crate::property::Properties;
-use crate::task::Timers;
+use crate::checks::Checks;
 use crate::watch::{self, Watched, Worker};
 
-/// The state of a run beside its log: ledger, properties, faults that hit connections, timers.
-#[derive(Debug, Default)]
-pub(crate) struct Checks {
-    pub(crate) ledger: Ledger,
-    pub(crate) properties: Properties,
-    pub(crate) hits: Hits,
-    pub(crate) timers: Timers,
+/// The implementation that facade types select.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arm {
+    /// No run: plain std, nothing observed.
+    Std,
+    /// Our kernel schedules; coroutines switch.
+    Sched,
+    /// loom schedules.
+    Loom,
+    /// The operating system schedules; calls are observed.
+    Threads,
 }
 
 /// The results of a run so far.
@@ -117,11 +118,7 @@ impl Own {
 /// Sends the failed run to the exploring thread, and never returns: under loom and real threads nothing is unwound
 /// after a finding.
 pub(crate) fn report_and_park() -> ! {
-    with(|session| match session.map(Session::place) {
-        Some(Place::Loom(exploration)) => exploration.report(),
-        Some(Place::Threads(member)) => member.report(),
-        _ => {}
-    });
+    with_foreign(|engine| engine.report());
     park_forever()
 }
 
@@ -132,14 +129,51 @@ pub(crate) fn park_forever() -> ! {
     }
 }
 
+/// An engine without our kernel: it keeps the results of its run itself.
+pub(crate) trait Foreign: Any {
+    /// Calls `f` with the results of the run so far; not at all between executions.
+    fn run(&self, f: &mut dyn FnMut(Run<'_>));
+
+    /// Ends the run with its finding.
+    fn report(&self);
+
+    /// The meaning of a panic of the engine's own, by which it reports a finding.
+    fn explain(&self, text: &str, place: &str) -> Evidence;
+}
+
+/// The meaning of a panic: a violation, or an invalid run.
+pub(crate) enum Evidence {
+    Violation(Violation),
+    Void(Void),
+}
+
+/// A panic as the hook saw it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// `file:line`.
+    pub(crate) place: String,
+    pub(crate) text: String,
+    pub(crate) whose: Whose,
+}
+
+/// Whose code panicked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// The component, its model, or a library that it uses.
+    #[default]
+    Component,
+    /// The harness's own.
+    Harness,
+    /// loom, which reports its findings by panicking.
+    Loom,
+}
+
 /// The engine of a session, with the results of its run.
 pub(crate) enum Place {
     /// Our kernel, which has the log.
     Kernel(&'static Kernel, RefCell<Checks>),
-    /// An exploration of loom.
-    Loom(Box<loom::Exploration>),
-    /// One thread of a run on real threads.
-    Threads(threads::Member),
+    /// Another engine.
+    Foreign(Arm, Box<dyn Foreign>),
 }
 
 /// Everything that the code of one run reaches from its OS thread.
@@ -189,8 +223,11 @@ impl Session {
                 let mut checks = checks.borrow_mut();
                 Some(kernel.log(|log| f(Run { log, checks: &mut checks })))
             }
-            Place::Loom(exploration) => exploration.run(f),
-            Place::Threads(member) => Some(member.run(f)),
+            Place::Foreign(_, engine) => {
+                let (mut f, mut result) = (Some(f), None);
+                engine.run(&mut |run| result = f.take().map(|f| f(run)));
+                result
+            }
         }
     }
 }
@@ -240,8 +277,7 @@ pub(crate) fn arm() -> Arm {
     with(|session| match session.map(Session::place) {
         None => Arm::Std,
         Some(Place::Kernel(..)) => Arm::Sched,
-        Some(Place::Loom(_)) => Arm::Loom,
-        Some(Place::Threads(_)) => Arm::Threads,
+        Some(Place::Foreign(arm, _)) => *arm,
     })
 }
 
@@ -268,15 +304,46 @@ pub(crate) fn kernel_of(run: RunNumber) -> Option<&'static Kernel> {
     })
 }
 
-/// The exploration of loom on this OS thread.
-pub(crate) fn with_loom<R>(f: impl FnOnce(&loom::Exploration) -> R) -> R {
+/// Calls `f` with the engine of this OS thread, if it is not our kernel.
+pub(crate) fn with_foreign<R>(f: impl FnOnce(&dyn Foreign) -> R) -> Option<R> {
     with(|session| match session.map(Session::place) {
-        Some(Place::Loom(exploration)) => f(exploration),
-        _ => unreachable!("invariant: loom's arm is selected within an exploration only"),
+        Some(Place::Foreign(_, engine)) => Some(f(&**engine)),
+        _ => None,
     })
 }
 
 /// The task whose code runs on this OS thread.
 pub(crate) fn current_task() -> TaskId {
     with_log(|log| log.task).unwrap_or(TaskId::MAIN)
+}
+
+/// Ends the run with this finding. In a task of a run it does not return, except while a panic already unwinds the
+/// task: then the panic continues and the first finding stands.
+pub(crate) fn fail(violation: Violation) {
+    if with_log(|log| log.note_violation(violation)).is_some() {
+        stop();
+    }
+}
+
+/// Ends the run as invalid. It returns where [`fail`] does.
+pub(crate) fn void(void: Void) {
+    if with_log(|log| log.note_void(void)).is_some() {
+        stop();
+    }
+}
+
+/// Ends the run as a misuse by the user.
+pub(crate) fn misused(text: &str) -> ! {
+    void(Void::Misuse(text.to_owned()));
+    panic!("{text}")
+}
+
+fn stop() {
+    if std::thread::panicking() {
+        return;
+    }
+    match kernel() {
+        Some(kernel) => kernel.stop_here(),
+        None => report_and_park(),
+    }
 }

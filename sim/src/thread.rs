@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use kernel::record::{ObjectId, Op, OpKind, TaskId};
 
-use crate::engine::{self, Arm, Object, Stamp, loom as loom_engine, threads};
+use crate::engine::loom::Handle;
+use crate::engine::{self, Object, Stamp, loom as loom_engine, threads};
 use crate::loom_or_std as loom;
 use crate::panics;
-use crate::session::{self, arm};
+use crate::session::{self, Arm, arm};
 use crate::sync::Storage;
 use crate::time::Instant;
 
@@ -70,8 +71,7 @@ impl Builder {
         if let Some(kernel) = session::kernel() {
             let slot = Arc::new(Slot::Kernel(Storage::new(None)));
             let (own, parker) = (Arc::clone(&slot), Object::new("park"));
-            let task = move || own.put(panics::guarded(body));
-            let id = kernel.spawn(self.name.as_deref(), task, location);
+            let id = kernel.spawn(self.name.as_deref(), leaving(own, body), location);
             let name = kernel.log(|log| {
                 // A run that is over has no such task.
                 let task = log.tasks.get_mut(id.index())?;
@@ -86,38 +86,28 @@ impl Builder {
         let name = self.name.as_deref();
         let (os, thread) = match arm() {
             Arm::Loom => {
-                let task = move || own.put(panics::guarded(body));
-                let (id, handle) = loom_engine::spawn(name, Box::new(task), location);
-                let thread = Thread(Repr::Loom(handle.thread().clone(), self.name.map(Arc::from)));
-                loom_engine::register(id, thread.clone());
+                let (id, handle) = loom_engine::spawn(name, Box::new(leaving(own, body)), location);
+                let own = Handle::new(self.name.map(Arc::from));
+                loom_engine::register(id, own.clone());
+                let thread = Thread(Repr::Loom(own, Stamp::new("thread")));
                 (Os::Loom(id, Some(handle)), thread)
             }
             Arm::Threads => {
-                let task = move || own.put(panics::guarded(body));
-                let (_, handle) = threads::spawn(name, Box::new(task), location);
+                let (_, handle) = threads::spawn(name, Box::new(leaving(own, body)), location);
                 let thread = handle.as_ref().map_or_else(std::thread::current, |handle| handle.thread().clone());
-                (Os::Threads(handle), Thread(Repr::Os(thread)))
+                (Os::Threads(handle), Thread(Repr::Os(thread, Stamp::new("thread"))))
             }
             Arm::Std | Arm::Sched => {
-                let handle = match named(name).spawn(move || own.put(panics::guarded(body))) {
+                let handle = match threads::named(name).spawn(leaving(own, body)) {
                     Ok(handle) => handle,
                     Err(error) => panic!("the system does not start a thread: {error}"),
                 };
-                let thread = Thread(Repr::Os(handle.thread().clone()));
+                let thread = Thread(Repr::Os(handle.thread().clone(), Stamp::new("thread")));
                 (Os::Std(Some(handle)), thread)
             }
         };
         engine::after(OpKind::Spawn, ObjectId::NONE, location);
         JoinHandle { os, slot, thread, stamp: Stamp::new("thread") }
-    }
-}
-
-/// A thread of the system with this name.
-pub(crate) fn named(name: Option<&str>) -> std::thread::Builder {
-    let builder = std::thread::Builder::new();
-    match name {
-        Some(name) => builder.name(name.to_owned()),
-        None => builder,
     }
 }
 
@@ -134,6 +124,17 @@ impl<T> Slot<T> {
             Slot::Kernel(storage) => *storage.write().get_mut() = result,
             Slot::Os(mutex) => *locked(mutex) = result,
         }
+    }
+}
+
+/// Runs a task's body and leaves its result. If the handle is gone, the result's destructor runs here: code of the
+/// task's too, whose panic is a finding.
+fn leaving<T: Send + 'static>(slot: Arc<Slot<T>>, body: impl FnOnce() -> T + Send) -> impl FnOnce() + Send {
+    move || {
+        panics::guarded(move || {
+            slot.put(Some(body()));
+            drop(slot);
+        });
     }
 }
 
@@ -175,7 +176,7 @@ impl<T> JoinHandle<T> {
                 loom_engine::may_wait();
                 let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
                 loom_engine::asks(op, loom_engine::Need::End(*task));
-                if let Some(handle) = handle.take() {
+                if let Some(handle) = handle.take().filter(|_| admitted) {
                     // The thread's own panic ended the exploration.
                     let _ = handle.join();
                 }
@@ -225,7 +226,8 @@ impl<T> Drop for JoinHandle<T> {
         match &mut self.os {
             Os::Kernel(_) | Os::Std(_) => {}
             Os::Loom(_, handle) => {
-                if let Some(handle) = handle.take() {
+                // An execution that is over waits for no thread.
+                if let Some(handle) = handle.take().filter(|_| self.stamp.is_current()) {
                     loom_engine::leave(handle);
                 }
             }
@@ -251,9 +253,9 @@ pub struct Thread(Repr);
 #[derive(Clone)]
 enum Repr {
     Kernel(Parked),
-    Loom(loom::thread::Thread, Option<Arc<str>>),
+    Loom(Handle, Stamp),
     /// A thread of the system.
-    Os(std::thread::Thread),
+    Os(std::thread::Thread, Stamp),
 }
 
 /// A task of the kernel.
@@ -269,8 +271,8 @@ impl Thread {
     pub fn name(&self) -> Option<&str> {
         match &self.0 {
             Repr::Kernel(task) => task.name,
-            Repr::Loom(_, name) => name.as_deref(),
-            Repr::Os(thread) => thread.name(),
+            Repr::Loom(handle, _) => handle.name.as_deref(),
+            Repr::Os(thread, _) => thread.name(),
         }
     }
 
@@ -285,13 +287,30 @@ impl Thread {
                 }
                 return;
             }
-            Repr::Loom(thread, _) => {
-                let _quiet = loom_engine::quiet();
-                thread.unpark();
+            Repr::Loom(handle, stamp) => {
+                if stamp.admits(location) {
+                    handle.unpark();
+                }
             }
-            Repr::Os(thread) => thread.unpark(),
+            Repr::Os(thread, stamp) => {
+                if stamp.admits(location) {
+                    thread.unpark();
+                }
+            }
         }
         engine::after(OpKind::Unpark, ObjectId::NONE, location);
+    }
+
+    /// Like [`Thread::unpark`], for the waker of a future, which may outlive its run: it then has nobody to wake.
+    #[track_caller]
+    pub(crate) fn wake(&self) {
+        match &self.0 {
+            // A thread outside any run may wait for what a run does.
+            Repr::Os(thread, stamp) if !stamp.is_current() => thread.unpark(),
+            Repr::Kernel(Parked { parker, .. }) if !parker.is_current() && !parker.is_used_by_stranger() => {}
+            Repr::Loom(_, stamp) if !stamp.is_current() && !stamp.is_used_by_stranger() => {}
+            _ => self.unpark(),
+        }
     }
 }
 
@@ -318,10 +337,9 @@ pub fn current() -> Thread {
         return Thread(Repr::Kernel(Parked { parker, name }));
     }
     if arm() == Arm::Loom {
-        let main = || Thread(Repr::Loom(loom::thread::current(), Some(Arc::from("main"))));
-        return loom_engine::registered(main);
+        return Thread(Repr::Loom(loom_engine::current(), Stamp::new("thread")));
     }
-    Thread(Repr::Os(std::thread::current()))
+    Thread(Repr::Os(std::thread::current(), Stamp::new("thread")))
 }
 
 /// Waits for this task's permit, and takes it.
@@ -346,15 +364,7 @@ fn park_until(timeout: Option<Duration>, location: &'static Location<'static>) {
         return;
     }
     match arm() {
-        Arm::Loom => match timeout {
-            Some(timeout) => loom_engine::pass_time(timeout),
-            None => {
-                loom_engine::may_wait();
-                let op = Op { kind: OpKind::Park, object: ObjectId::NONE, location };
-                loom_engine::asks(op, loom_engine::Need::Permit);
-                loom::thread::park();
-            }
-        },
+        Arm::Loom => loom_engine::current().park(timeout, location),
         Arm::Threads => really_park(timeout.map(threads::wall)),
         Arm::Std | Arm::Sched => really_park(timeout),
     }

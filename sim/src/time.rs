@@ -9,8 +9,8 @@ pub use std::time::Duration;
 
 use kernel::record::{ObjectId, OpKind};
 
-use crate::engine::{self, Arm, loom as loom_engine, threads};
-use crate::session::{self, arm, with_log};
+use crate::engine::{self, loom as loom_engine, threads};
+use crate::session::{self, Arm, arm, with_log};
 
 /// A moment of the run's virtual time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +29,7 @@ impl Instant {
 
     /// In nanoseconds of virtual time since the run began.
     pub(crate) fn as_ns(self) -> u64 {
-        as_ns(self.0)
+        kernel::as_ns(self.0)
     }
 
     /// How long ago it was; zero if it is yet to come.
@@ -58,11 +58,6 @@ fn outside() -> Duration {
     use std::sync::OnceLock;
     static START: OnceLock<std::time::Instant> = OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()
-}
-
-/// In nanoseconds; saturates after some five hundred years.
-pub(crate) fn as_ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Add<Duration> for Instant {
@@ -94,7 +89,7 @@ impl Sub for Instant {
 pub fn sleep(duration: Duration) {
     let location = Location::caller();
     if let Some(kernel) = session::kernel() {
-        return kernel.sleep(as_ns(duration), location);
+        return kernel.sleep(kernel::as_ns(duration), location);
     }
     match arm() {
         Arm::Loom => loom_engine::pass_time(duration),

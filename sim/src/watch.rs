@@ -15,7 +15,6 @@ use std::time::Duration;
 use kernel::record::{OpKind, Progress, RunNumber};
 
 use crate::explore::CaseName;
-use crate::time::as_ns;
 
 /// Interval between two checks of the watch.
 const LOOK: Duration = Duration::from_millis(100);
@@ -131,7 +130,7 @@ pub(crate) struct Watched {
 
 impl Watched {
     fn key(watched: Option<&Watched>) -> (usize, u64) {
-        watched.map_or((0, 0), |watched| (Arc::as_ptr(&watched.case).addr(), as_ns(watched.patience)))
+        watched.map_or((0, 0), |watched| (Arc::as_ptr(&watched.case).addr(), kernel::as_ns(watched.patience)))
     }
 }
 

@@ -77,3 +77,18 @@ fn a_panic_whose_destructors_lock_is_a_finding_under_every_engine() {
         );
     }
 }
+
+/// The handle is gone, so the task drops its result itself.
+#[test]
+fn a_result_whose_destructor_panics_is_a_finding_under_every_engine() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("bomb");
+        }
+    }
+    for engine in ALL {
+        let failure = Check::new("bomb").engine(engine).search(|| drop(thread::spawn(|| Bomb))).expect_err("it panics");
+        assert_eq!(failure.violation.message, "bomb", "under {engine}: {failure}");
+    }
+}

@@ -438,21 +438,6 @@ fn sleepers_overtake_ready_tasks_by_no_more_than_the_timer_slack() {
 }
 
 #[test]
-fn park_keeps_one_token() {
-    clean(&ALL, || {
-        let main = thread::current();
-        let other = thread::spawn(move || main.unpark());
-        thread::park();
-        other.join();
-    });
-    clean(&[Engine::Fiber, Engine::Threads], || {
-        let start = Instant::now();
-        thread::park_timeout(Duration::from_millis(500));
-        assert!(start.elapsed() >= Duration::from_millis(500));
-    });
-}
-
-#[test]
 fn once_runs_once_and_a_lock_is_written_once() {
     clean(&ALL, || {
         let shared = Arc::new((Once::new(), OnceLock::new(), AtomicUsize::new(0)));

@@ -573,3 +573,41 @@ fn loom_raises_its_bound_by_one_preemption_at_a_time() {
     // The budget is that of the first two explorations, and has no room for a third.
     assert_eq!(explored(None, second.schedules + 1).preemptions, Some(Preemptions::AtMost(3)));
 }
+
+#[test]
+fn what_a_task_asks_of_an_engine_that_cannot_do_it_is_told() {
+    let others = [Engine::Loom, Engine::Threads];
+    check_told(&others, &["lastref::task::spawn", "scheduled engine"], || drop(lastref::task::spawn(async {})));
+    check_told(&others, &["lastref::task::sleep", "scheduled engine"], || {
+        lastref::task::block_on(lastref::task::sleep(Duration::from_secs(1)));
+    });
+    check_told(&others, &["network", "scheduled engine"], || {
+        lastref::net::simulate(lastref::net::Config::default(), |_| ());
+    });
+}
+
+#[test]
+fn a_run_within_a_run_is_told_as_that() {
+    check_told(&[Engine::Fiber, Engine::Shuttle], &["within a task of another run"], || {
+        let name = lastref::CaseName::default();
+        let case = lastref::Case::new(name, || proptest::strategy::Just(()), |(): &()| {});
+        lastref::explore::run_one(&case, Engine::Fiber, lastref::StrategyName::MIX, 1);
+    });
+}
+
+#[test]
+fn a_waker_that_panics_at_its_deadline_is_a_finding() {
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: Shared<Self>) {
+            panic!("bomb");
+        }
+    }
+    let failure = Check::new("waker").search(|| {
+        let waker = std::task::Waker::from(Shared::new(Bomb));
+        let mut sleep = Box::pin(lastref::task::sleep(Duration::from_secs(1)));
+        let _ = std::future::Future::poll(sleep.as_mut(), &mut std::task::Context::from_waker(&waker));
+        thread::sleep(Duration::from_secs(2));
+    });
+    assert_eq!(failure.expect_err("it panics").violation.message, "bomb");
+}

@@ -3,7 +3,7 @@
 //! corosensei performs the switch, a few instructions in either direction. The stacks are kept from run to run: pages
 //! are committed once, when they are touched, and below each stack is a guard page.
 //!
-//! All unsafe code of the kernel on the path of an operation is in this file.
+//! All unsafe code that switches stacks is in this file.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -158,8 +158,9 @@ impl Places {
             let Some(mut fiber) = place.fiber.take() else { continue };
             // SAFETY: the fiber is never resumed, so its own code uses nothing on its stack any more. The values there
             // are leaked, not dropped; they belong to a run that is over, whose code does not run again, and its
-            // facade objects refuse to be used in another run. A pointer into the stack that other safe code kept in a
-            // static is left dangling, which shuttle accepts too for executions that fail.
+            // facade objects refuse to be used in another run. What outlives the run with a pointer into the stack is
+            // left dangling: a static, a scoped thread of std's, a list outside the body. docs/limits.md names them;
+            // shuttle accepts the same for executions that fail.
             unsafe { fiber.force_reset() };
             place.stack = Some(fiber.into_stack());
             self.idle.push(place);

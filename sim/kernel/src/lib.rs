@@ -8,8 +8,8 @@
 //! a deadlock.
 //!
 //! Nothing here knows of std's types, of ledgers or of a network: those are built on top. The kernel has no global
-//! state and no thread-local, except for the table of [names of tasks](record::Name); its callers keep the reference
-//! to it.
+//! state and no thread-local, except for the table of [names of tasks](record::Name) and each thread's copy of it; its
+//! callers keep the reference to the kernel.
 
 mod alarm;
 mod blocked;
@@ -28,6 +28,7 @@ pub mod sync;
 mod task;
 mod tasks;
 mod thread;
+mod time;
 
 pub use blocked::{Awaits, Blocked, deadlock};
 pub use coroutines::Coroutines;
@@ -35,6 +36,7 @@ pub use kernel::{Ended, Kernel, Next, Panics, Setup};
 pub use spin::Spin;
 pub use state::Bounds;
 pub use task::TaskTurns;
+pub use time::as_ns;
 
 /// The folder of this crate's sources, as the locations of its panics name it.
 pub fn sources() -> &'static str {

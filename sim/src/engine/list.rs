@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Arm;
 use super::scheduled::Stacks;
+use crate::session::Arm;
 
 /// Properties of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +127,7 @@ impl fmt::Display for Engine {
 
 /// A word that names no engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no engine: one of {names}", names = Engine::ALL.map(Engine::word).join(", "))]
+#[error("`{0}` is not an engine: one of {names}", names = Engine::ALL.map(Engine::word).join(", "))]
 pub struct UnknownEngine(pub String);
 
 impl FromStr for Engine {
@@ -166,6 +166,6 @@ mod tests {
             assert_eq!(format!("{engine:>8}"), format!("{:>8}", engine.word()));
         }
         let refused = "tokio".parse::<Engine>().expect_err("it is none");
-        assert_eq!(refused.to_string(), "`tokio` is no engine: one of fiber, turmoil, shuttle, loom, threads");
+        assert_eq!(refused.to_string(), "`tokio` is not an engine: one of fiber, turmoil, shuttle, loom, threads");
     }
 }

@@ -11,7 +11,7 @@ use std::panic::Location;
 use kernel::Kernel;
 use kernel::record::{ObjectId, RunNumber, Void};
 
-use super::{custody_form, void};
+use super::custody_form;
 use crate::session::{self, with_log};
 use crate::watch;
 
@@ -42,6 +42,11 @@ impl Stamp {
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
         self.run == session::number()
+    }
+
+    /// Whether its run is in progress, and this OS thread is not part of it.
+    pub(crate) fn is_used_by_stranger(&self) -> bool {
+        session::number() == RunNumber::NONE && watch::is_under_way(self.run)
     }
 
     /// Whether the operation at `location` may proceed in the current run. If not, the run ends here as a misuse; this
@@ -84,7 +89,7 @@ impl Stamp {
                  it inside the body"
             )
         };
-        void(Void::Misuse(text));
+        session::void(Void::Misuse(text));
         false
     }
 }
@@ -129,9 +134,9 @@ impl Object {
         self.stamp.run == RunNumber::NONE && session::is_outside()
     }
 
-    /// Whether its run is in progress, and this OS thread is not part of it.
+    /// See [`Stamp::is_used_by_stranger`].
     pub(crate) fn is_used_by_stranger(&self) -> bool {
-        session::number() == RunNumber::NONE && watch::is_under_way(self.stamp.run)
+        self.stamp.is_used_by_stranger()
     }
 
     /// See [`Stamp::is_current`].

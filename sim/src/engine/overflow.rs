@@ -42,7 +42,7 @@ fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
 
 /// The size of a task's stack in the run that this OS thread makes; `None` if it makes none.
 fn stack_bytes() -> Option<usize> {
-    session::with(|session| session.map(|session| session.stack_bytes.get()))
+    session::with(|session| session.map(|session| session.stack_bytes.get())).filter(|bytes| *bytes > 0)
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -7,8 +7,9 @@ use kernel::strategy::{Strategy, Switch};
 use kernel::{Bounds, Kernel, Panics, TaskTurns};
 
 use super::overflow;
+use crate::checks::Checks;
 use crate::panics;
-use crate::session::{Checks, Outcome, Place, Session};
+use crate::session::{self, Outcome, Place, Session};
 use crate::watch::{self, Watched, Worker};
 
 /// The source of the tasks' stacks.
@@ -80,6 +81,9 @@ impl Drop for Kept {
 /// half-finished run, and the values on the stacks are leaked.
 pub(crate) fn execute(setup: Setup, body: impl FnOnce() + 'static) -> Ended {
     let Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks } = setup;
+    if session::kernel().is_some() {
+        session::misused("a run is made within a task of another run: make it on an OS thread of its own");
+    }
     panics::install();
     overflow::install();
     KEPT.with(|kept| {

@@ -4,7 +4,6 @@
 //! task: it abandons the execution without unwinding any stack.
 
 use std::panic::Location;
-use std::sync::Once;
 
 use kernel::{Coroutines, Kernel, Next};
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId as ShuttleTaskId};
@@ -13,16 +12,8 @@ use shuttle_engine::runtime::execution::ExecutionState;
 
 use crate::session;
 
-/// shuttle's coroutines, ready for use. shuttle installs its own panic hook at its first execution, which would print
-/// every panic of the host too; so one execution is made here, and its hook is dropped.
+/// shuttle's coroutines.
 pub(super) fn coroutines() -> &'static dyn Coroutines {
-    static PREPARED: Once = Once::new();
-    PREPARED.call_once(|| {
-        let ours = std::panic::take_hook();
-        shuttle::check_random(|| {}, 1);
-        drop(std::panic::take_hook());
-        std::panic::set_hook(ours);
-    });
     &Stacks
 }
 

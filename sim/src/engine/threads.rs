@@ -3,17 +3,17 @@
 //!
 //! Virtual time runs a thousand times faster than the wall clock, so that a model's minute takes 60 ms.
 
+use std::any::Any;
 use std::panic::Location;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use kernel::record::{Item, Keep, Op, RunNumber, TaskId, Violation, ViolationKind};
+use kernel::record::{Item, Keep, Op, RunNumber, TaskId, Violation, ViolationKind, Void};
 
 use crate::panics;
-use crate::session::{self, Outcome, Own, Place, Run, Session, with_log};
-use crate::thread::named;
+use crate::session::{self, Arm, Evidence, Foreign, Outcome, Own, Place, Run, Session, with_log};
 use crate::watch;
 
 /// Virtual nanoseconds per wall nanosecond.
@@ -42,13 +42,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Member {
-    /// Calls `f` with the results of the run. A thread that is left over from a run that is over parks for good.
-    pub(crate) fn run<R>(&self, f: impl FnOnce(Run<'_>) -> R) -> R {
+    /// The member for another thread of the same run.
+    fn beside(&self, task: TaskId) -> Member {
+        Member { shared: Arc::clone(&self.shared), task, left: Arc::clone(&self.left), start: self.start }
+    }
+
+    fn enter(self, number: RunNumber, body: impl FnOnce()) {
+        Session::new(Place::Foreign(Arm::Threads, Box::new(self))).enter(number, body);
+    }
+}
+
+impl Foreign for Member {
+    /// A thread that is left over from a run that is over parks for good.
+    fn run(&self, f: &mut dyn FnMut(Run<'_>)) {
         let mut own = locked(&self.shared);
         match &mut *own {
             Some(own) => {
                 own.log.task = self.task;
-                f(own.run())
+                f(own.run());
             }
             None => {
                 drop(own);
@@ -57,29 +68,20 @@ impl Member {
         }
     }
 
-    /// Ends the run with its finding.
-    pub(crate) fn report(&self) {
+    fn report(&self) {
         let own = locked(&self.shared).take();
         if let Some(own) = own {
             own.report(false);
         }
     }
 
-    /// The member for another thread of the same run.
-    fn beside(&self, task: TaskId) -> Member {
-        Member { shared: Arc::clone(&self.shared), task, left: Arc::clone(&self.left), start: self.start }
-    }
-
-    fn enter(self, number: RunNumber, body: impl FnOnce()) {
-        Session::new(Place::Threads(self)).enter(number, body);
+    fn explain(&self, text: &str, place: &str) -> Evidence {
+        Evidence::Void(Void::Harness(format!("{text}, at {place}, on real threads")))
     }
 }
 
 fn with_member<R>(f: impl FnOnce(&Member) -> R) -> Option<R> {
-    session::with(|session| match session.map(Session::place) {
-        Some(Place::Threads(member)) => Some(f(member)),
-        _ => None,
-    })
+    session::with_foreign(|engine| (engine as &dyn Any).downcast_ref::<Member>().map(f)).flatten()
 }
 
 /// Records an operation of this thread.
@@ -107,6 +109,15 @@ pub(crate) fn wall(duration: Duration) -> Duration {
 #[expect(clippy::disallowed_methods, reason = "the threads engine is the one that runs in real time")]
 pub(crate) fn sleep(duration: Duration) {
     std::thread::sleep(wall(duration));
+}
+
+/// A thread of the system with this name.
+pub(crate) fn named(name: Option<&str>) -> std::thread::Builder {
+    let builder = std::thread::Builder::new();
+    match name {
+        Some(name) => builder.name(name.to_owned()),
+        None => builder,
+    }
 }
 
 /// Starts a thread of the run.

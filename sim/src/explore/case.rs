@@ -8,34 +8,13 @@ use kernel::Bounds;
 use kernel::record::Keep;
 use kernel::strategy::{Profile, Strategy};
 use proptest::strategy::Strategy as PlanStrategy;
-use serde::{Deserialize, Serialize};
 
+use super::name::CaseName;
 use super::reference;
 use crate::engine::Engine;
 use crate::engine::scheduled::Setup;
 use crate::plan::{self, AnyPlan, BadPlan, Generator, Plan};
-use crate::time::as_ns;
 use crate::watch::Watched;
-
-/// Names a case: component, scenario, variant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CaseName {
-    /// The component, as `context_pool`; empty for a search of [`Check`](super::Check), which has none.
-    pub component: String,
-    /// The scenario.
-    pub scenario: String,
-    /// `fixed`, or the name of a defect; empty for a search of [`Check`](super::Check), which has one variant.
-    pub variant: String,
-}
-
-impl fmt::Display for CaseName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [&self.component, &self.scenario, &self.variant];
-        let said: Vec<&str> = parts.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        f.write_str(&said.join("/"))
-    }
-}
 
 /// The bounds of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +57,7 @@ impl Limits {
     pub const PREEMPTIONS_FIRST: u8 = 2;
 
     pub(crate) fn bounds(&self) -> Bounds {
-        Bounds { steps_max: self.steps_max, slack_ns: as_ns(self.timer_slack) }
+        Bounds { steps_max: self.steps_max, slack_ns: kernel::as_ns(self.timer_slack) }
     }
 }
 

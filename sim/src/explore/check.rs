@@ -7,10 +7,11 @@ use std::sync::mpsc::{Sender, channel};
 use kernel::strategy::StrategyName;
 use proptest::strategy::{Just, Strategy};
 
-use super::case::{Case, CaseName, Limits};
+use super::case::{Case, Limits};
 use super::cell::{Budget, Cell};
 use super::hunt::Hunt;
 use super::isolate::LoomBudget;
+use super::name::CaseName;
 use super::observer::Quiet;
 use super::recheck::RECHECK_PERCENT;
 use super::report::{Failure, Replay, Report, Verdict};
@@ -25,8 +26,8 @@ use crate::watch::{self, Heard};
 /// `LASTREF_SEED` replaces the search by one run of that seed, and `LASTREF_SHRINK=1` with it shrinks the finding;
 /// `LASTREF_SCHEDULES` sets the number of runs of a search. An invalid value makes the search panic.
 ///
-/// The search runs on OS threads of its own. After it returns, the body and its captures are dropped, with one
-/// exception: a finding under loom or real threads leaves threads parked for good, with the body.
+/// The search runs on OS threads of its own. After a clean search the body and its captures are dropped. A finding
+/// leaks them: its run is abandoned where it stands, and under loom and real threads its OS threads stay parked.
 #[derive(Clone, Debug)]
 pub struct Check {
     name: String,

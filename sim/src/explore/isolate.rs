@@ -13,7 +13,8 @@ use std::time::Duration;
 use kernel::record::Keep;
 use serde::{Deserialize, Serialize};
 
-use super::case::{Case, CaseName, Limits};
+use super::case::{Case, Limits};
+use super::name::CaseName;
 use super::report::{Origin, Preemptions, Report, Verdict, words};
 use crate::engine::loom;
 

@@ -9,6 +9,7 @@ mod check;
 mod examine;
 mod hunt;
 mod isolate;
+mod name;
 mod observer;
 mod part;
 mod queue;
@@ -20,13 +21,14 @@ mod single;
 #[cfg(test)]
 mod tests;
 
-pub use case::{Case, CaseName, Limits};
+pub use case::{Case, Limits};
 pub use cell::{Budget, Cell};
 pub use check::Check;
 pub(crate) use check::parse_seed;
 pub use examine::{Digest, Recording, digest, drive, transitions};
 pub use hunt::Hunt;
 pub use isolate::{LoomBudget, serve_child};
+pub use name::CaseName;
 pub use observer::{Observer, Quiet};
 pub use recheck::RECHECK_PERCENT;
 pub use report::{Failure, Origin, Preemptions, Replay, Report, Verdict};

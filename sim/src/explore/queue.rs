@@ -136,8 +136,9 @@ pub(super) fn take(cells: &[Cell], states: &mut [CellState], has_deadline: bool)
 mod tests {
     use proptest::strategy::Just;
 
-    use super::super::case::{Case, CaseName};
+    use super::super::case::Case;
     use super::super::cell::Budget;
+    use super::super::name::CaseName;
     use super::*;
     use crate::strategy::StrategyName;
 

@@ -8,7 +8,7 @@ use kernel::record::{HitCounts, Violation, Void};
 use kernel::strategy::StrategyName;
 use serde::{Deserialize, Serialize};
 
-use super::case::CaseName;
+use super::name::CaseName;
 use crate::engine::Engine;
 use crate::replay::Token;
 use crate::session::Outcome;

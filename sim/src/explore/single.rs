@@ -10,7 +10,8 @@ use super::isolate::LoomBudget;
 use super::report::{Origin, Report};
 use super::runs::Runs;
 use super::{hunt, isolate};
-use crate::engine::{Arm, Engine, threads};
+use crate::engine::{Engine, threads};
+use crate::session::Arm;
 
 /// Makes the run of `seed`, recorded: the same execution each time.
 ///

@@ -19,6 +19,7 @@
 //! | [`Slot`] | a place for one pending operation | second pending, completed twice or never |
 //! | [`Tag`] | what a payload is for | cross-delivery |
 
+pub(crate) mod book;
 mod counted;
 mod entry;
 mod resource;
@@ -27,8 +28,9 @@ mod tag;
 
 use std::panic::Location;
 
-use kernel::record::{Action, Custody, Item, Mark, OpKind, RunNumber, TaskInfo, Violation, ViolationKind};
+use kernel::record::{Action, Custody, Item, Mark, OpKind, RunNumber, Violation, ViolationKind};
 
+pub(crate) use book::EntryId;
 pub use counted::Counted;
 pub(crate) use entry::{Entry, Holding};
 pub use kernel::record::Owner;
@@ -39,60 +41,11 @@ pub use tag::{Tag, deliver};
 use crate::engine::{self, Object};
 use crate::session::{self, with_run};
 
-/// Indexes the ledger of one run.
-pub(crate) type EntryId = u32;
-
 /// What the handles are made of: an entry, and what the engine knows of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Handle {
     entry: EntryId,
     object: Object,
-}
-
-/// All custody of one run.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    entries: Vec<Entry>,
-    /// How many entries of each class there were.
-    classes: Vec<(&'static str, u32)>,
-}
-
-impl Ledger {
-    fn open(&mut self, class: &'static str, holding: Holding, mark: Mark) -> (EntryId, u32) {
-        let nth = match self.classes.iter_mut().find(|(known, _)| std::ptr::eq(*known, class) || *known == class) {
-            Some((_, count)) => {
-                *count += 1;
-                *count - 1
-            }
-            None => {
-                self.classes.push((class, 1));
-                0
-            }
-        };
-        self.entries.push(Entry::new(class, nth, holding, mark));
-        (self.entries.len() as EntryId - 1, nth)
-    }
-
-    /// Forgets everything, for the next run.
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-        self.classes.clear();
-    }
-
-    /// What is still held, or still pending, though nothing is left that could give it up or complete it.
-    pub(crate) fn at_quiescence(&self, tasks: &[TaskInfo]) -> Option<Violation> {
-        let mut left = self.entries.iter().filter_map(|entry| entry.left_over().map(|kind| (entry, kind)));
-        let (first, kind) = left.next()?;
-        let message = match kind {
-            ViolationKind::CompletionCount => format!("{} was begun and never completed", first.name()),
-            _ => format!("{} is still held at quiescence", first.name()),
-        };
-        let mut violation = first.provenance(Violation::about(kind, first.class, message), tasks);
-        for (entry, _) in left {
-            violation = violation.fact("also left", entry.name());
-        }
-        Some(violation)
-    }
 }
 
 /// The facade made an `Arc`: alive until its last strong reference goes.
@@ -162,7 +115,7 @@ fn act(
         }
     });
     if let Some(Some(violation)) = finding {
-        engine::fail(violation);
+        session::fail(violation);
     }
 }
 

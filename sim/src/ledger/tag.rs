@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use kernel::record::{Item, Violation, ViolationKind};
 
-use crate::engine;
-use crate::session::with_log;
+use crate::session::{self, with_log};
 
 /// Names the peer and the request that a payload belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,5 +40,5 @@ pub fn deliver(payload: Tag, to: Tag) {
         .fact("payload", payload)
         .fact("delivered to", to)
         .fact("here", here.unwrap_or_default());
-    engine::fail(violation);
+    session::fail(violation);
 }

@@ -54,4 +54,4 @@ pub use wire::TICK;
 
 pub use crate::task::{Sleep, Task, block_on, sleep, timeout};
 
-use crate::engine::misused;
+use crate::session::misused;

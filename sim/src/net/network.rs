@@ -10,7 +10,7 @@ use crate::property::always_with;
 use crate::session;
 use crate::task::Life;
 use crate::thread;
-use crate::time::{Duration, Instant, as_ns, sleep};
+use crate::time::{Duration, Instant, sleep};
 
 /// The network of this run.
 #[derive(Debug)]
@@ -29,13 +29,13 @@ pub struct Network(());
 /// Under an engine that cannot park tasks.
 pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
     let Some(kernel) = session::kernel() else {
-        panic!("a network is simulated within a run of a scheduled engine: turmoil or fiber")
+        session::misused("a network is simulated within a run of a scheduled engine: turmoil or fiber")
     };
     if let Err(error) = config.check() {
         super::misused(&format!("lastref::net::Config: {error}"));
     }
     let grace = config.grace;
-    let slack_ns = kernel.bound_slack(as_ns(config.timer_slack));
+    let slack_ns = kernel.bound_slack(kernel::as_ns(config.timer_slack));
     wire::install(config);
     let wire = thread::Builder::new().name("wire").spawn(wire::run);
     let network = Network(());

@@ -13,10 +13,10 @@ use std::sync::atomic::Ordering;
 use kernel::Kernel;
 use kernel::record::{Op, OpKind};
 
-use crate::engine::{self, Arm, Object, loom as loom_engine};
+use crate::engine::{self, Object, loom as loom_engine};
 use crate::ledger;
 use crate::loom_or_std as loom;
-use crate::session::arm;
+use crate::session::{Arm, arm};
 
 /// A counted reference, as [`std::sync::Arc`], to a sized value. One that is alive when its run has ended is a leak: a
 /// cycle, as a rule.

@@ -11,9 +11,9 @@ pub use std::sync::atomic::Ordering;
 
 use kernel::record::{ObjectId, OpKind};
 
-use crate::engine::{self, Arm, Object, loom as loom_engine};
+use crate::engine::{self, Object, loom as loom_engine};
 use crate::loom_or_std as loom;
-use crate::session::{self, arm};
+use crate::session::{self, Arm, arm};
 
 /// Orders the operations around it, as [`std::sync::atomic::fence`].
 #[track_caller]

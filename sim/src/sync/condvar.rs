@@ -9,10 +9,9 @@ use kernel::sync::condvar::{Notify, Waited};
 
 use super::clean;
 use super::mutex::{Inner, MutexGuard};
-use crate::engine::{self, Arm, Object, loom as loom_engine, threads};
+use crate::engine::{self, Object, loom as loom_engine, threads};
 use crate::loom_or_std as loom;
-use crate::session::arm;
-use crate::time::as_ns;
+use crate::session::{Arm, arm};
 
 /// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
 /// scheduled engines draw it, loom takes the one that has waited longest. None of them wakes without cause.
@@ -74,6 +73,7 @@ impl Condvar {
     pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let location = Location::caller();
         self.object.admits(location);
+        guard.mutex.object.admits(location);
         guard.inner = match (&self.imp, guard.suspend()) {
             (Imp::Sched, storage) => {
                 never_while_unwinding();
@@ -119,11 +119,12 @@ impl Condvar {
     ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
         let location = Location::caller();
         self.object.admits(location);
+        guard.mutex.object.admits(location);
         let timed_out = match (&self.imp, guard.suspend()) {
             (Imp::Sched, storage) => {
                 never_while_unwinding();
                 drop(storage);
-                let timeout_ns = as_ns(timeout);
+                let timeout_ns = kernel::as_ns(timeout);
                 let waited = self
                     .object
                     .kernel_if_current()

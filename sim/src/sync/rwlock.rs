@@ -10,9 +10,9 @@ use kernel::sync::lock::Mode;
 use super::storage::{Reading, Storage, Writing};
 use super::{clean, locked_while_unwinding};
 use crate::engine::loom::Poison;
-use crate::engine::{self, Arm, Object, loom as loom_engine};
+use crate::engine::{self, Object, loom as loom_engine};
 use crate::loom_or_std as loom;
-use crate::session::arm;
+use crate::session::{Arm, arm};
 
 /// Many readers or one writer, as [`std::sync::RwLock`], never poisoned.
 pub struct RwLock<T> {

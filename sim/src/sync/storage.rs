@@ -19,8 +19,9 @@ pub(crate) struct Storage<T> {
 
 const WRITER: i32 = -1;
 
-// SAFETY: `read` and `write` are called only by a task of the run in which the lock was created (`Object::kernel` has
-// returned its kernel), and the tasks of a run share one OS thread. Only that thread therefore refers to the value,
+// SAFETY: `read`, `write` and `try_write` are called only by a task of the run in which the lock was created
+// (`Object::kernel` or `kernel_if_current` has returned its kernel; for the result of a task, `Stamp::admits` its handle),
+// and the tasks of a run share one OS thread. Only that thread therefore refers to the value,
 // until the lock is owned again; moving the value to another thread is what `T: Send` allows.
 #[expect(unsafe_code, reason = "the kernel's tasks share one OS thread; see the argument above")]
 unsafe impl<T: Send> Sync for Storage<T> {}
@@ -30,7 +31,7 @@ impl<T> Storage<T> {
         Storage { value: UnsafeCell::new(value), guards: AtomicI32::new(0) }
     }
 
-    /// The value, for the task that the kernel has given the lock. Another guard can exist only if the run is over and
+    /// The value, for the task that the kernel has given the lock. Another guard can exist only if the run is over, and
     /// a destructor takes a lock that an abandoned task holds: it can neither wait nor continue, and the process
     /// aborts.
     #[inline]

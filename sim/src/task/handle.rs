@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::poll::{self, Parker};
-use crate::engine;
+use crate::session;
 use crate::thread::JoinHandle;
 
 /// A task that runs a future. Awaiting it returns its output, as joining does; dropping the handle lets the task
@@ -93,10 +93,21 @@ impl Life {
         if self.has_ended() {
             return Poll::Ready(());
         }
-        let mut waiters = locked(&self.waiters);
-        if !waiters.iter().any(|waker| waker.will_wake(context.waker())) {
-            waiters.push(context.waker().clone());
+        // Cloned first: see `kill`.
+        let waker = context.waker().clone();
+        if self.has_ended() {
+            return Poll::Ready(());
         }
+        let mut waiters = locked(&self.waiters);
+        let known = waiters.iter().any(|known| known.will_wake(&waker));
+        let spare = if known {
+            Some(waker)
+        } else {
+            waiters.push(waker);
+            None
+        };
+        drop(waiters);
+        drop(spare);
         Poll::Pending
     }
 
@@ -183,7 +194,7 @@ impl<T> Future for Task<T> {
         self.life.end.try_take();
         match locked(&self.output).take() {
             Some(output) => Poll::Ready(output),
-            None => engine::misused(&format!("`{}` was awaited again after it had given its output", self.life.name)),
+            None => session::misused(&format!("`{}` was awaited again after it had given its output", self.life.name)),
         }
     }
 }

@@ -18,11 +18,9 @@ pub(crate) use handle::{Body, Kind, Life};
 pub(crate) use poll::Parker;
 pub use poll::block_on;
 pub use set::JoinSet;
-pub(crate) use timer::Timers;
 pub use timer::{Sleep, sleep, timeout};
 
-use crate::engine::Arm;
-use crate::session::arm;
+use crate::session::{self, Arm, arm};
 use crate::thread::Builder;
 
 /// Runs a future on a task of its own.
@@ -30,14 +28,14 @@ use crate::thread::Builder;
 /// A scheduling point, except within a poll: there the new task is only enqueued, so that code that holds a std lock
 /// may spawn.
 ///
-/// # Panics
-/// Under loom and real threads.
+/// Under loom and real threads the run ends as a misuse.
 #[track_caller]
 pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> Task<T> {
-    assert!(
-        matches!(arm(), Arm::Std | Arm::Sched),
-        "a future is spawned within a run of a scheduled engine, fiber or turmoil, or outside any run"
-    );
+    if matches!(arm(), Arm::Loom | Arm::Threads) {
+        session::misused(
+            "`lastref::task::spawn` works within a run of a scheduled engine, fiber or turmoil, and outside any run",
+        );
+    }
     let life = Life::new(String::from("future"), Kind::Ordinary);
     let body = Body::new(&life);
     let output = body.output();

@@ -41,7 +41,7 @@ impl Parker {
     pub(crate) fn unpark(&self) {
         let parker = match self {
             Parker::Kernel(parker) => parker,
-            Parker::Thread(thread) => return thread.unpark(),
+            Parker::Thread(thread) => return thread.wake(),
         };
         if let Some(kernel) = parker.kernel_if_current() {
             kernel.wake(parker.id());

@@ -4,7 +4,6 @@
 //! a set of futures, polls only the futures whose wakers were woken, so a deadline of the whole task would not
 //! suffice.
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -13,32 +12,10 @@ use std::task::{Context, Poll, Waker};
 
 use kernel::Kernel;
 
+use crate::checks::{TimerKey, Timers};
+use crate::panics;
 use crate::session::{self, with_run};
 use crate::time::{Duration, Elapsed, Instant};
-
-/// The timers of one run that have not expired.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    pending: BTreeMap<Key, Waker>,
-    is_served: bool,
-}
-
-/// A timer by its deadline and its number.
-type Key = (Instant, u64);
-
-impl Timers {
-    fn earliest(&self) -> Option<Instant> {
-        self.pending.first_key_value().map(|((deadline, _), _)| *deadline)
-    }
-
-    fn take_due(&mut self, now: Instant) -> Vec<Waker> {
-        let mut due = Vec::new();
-        while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now) {
-            due.push(entry.remove());
-        }
-        due
-    }
-}
 
 /// Changes the timers, and moves the alarm if the earliest deadline changes.
 fn change(change: impl FnOnce(&mut Timers) -> Option<Waker>) {
@@ -55,18 +32,18 @@ fn change(change: impl FnOnce(&mut Timers) -> Option<Waker>) {
     if !is_served {
         kernel.start_alarm(move || serve(kernel), Location::caller());
     } else if before != earliest {
-        kernel.set_alarm(earliest.map(Instant::as_ns));
+        kernel.set_alarm(earliest);
     }
 }
 
 /// The alarm task: wakes the wakers whose deadlines have come, until the run ends.
 fn serve(kernel: &Kernel) {
     loop {
-        let now = Instant::now();
+        let now = Instant::now().as_ns();
         let due = with_run(|run| run.checks.timers.take_due(now)).unwrap_or_default();
-        due.into_iter().for_each(Waker::wake);
+        panics::guarded(|| due.into_iter().for_each(Waker::wake));
         let earliest = with_run(|run| run.checks.timers.earliest()).flatten();
-        if !kernel.await_alarm(earliest.map(Instant::as_ns), Location::caller()) {
+        if !kernel.await_alarm(earliest, Location::caller()) {
             return;
         }
     }
@@ -83,17 +60,18 @@ pub fn sleep(duration: Duration) -> Sleep {
 pub struct Sleep {
     until: Instant,
     /// Its timer, after the first poll.
-    key: Option<Key>,
+    key: Option<TimerKey>,
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        assert!(
-            session::kernel().is_some(),
-            "`lastref::task::sleep` completes only within a run of a scheduled engine: fiber or turmoil"
-        );
+        if session::kernel().is_none() {
+            session::misused(
+                "`lastref::task::sleep` completes only within a run of a scheduled engine: fiber or turmoil",
+            );
+        }
         if Instant::now() >= self.until {
             self.cancel();
             return Poll::Ready(());
@@ -101,7 +79,7 @@ impl Future for Sleep {
         // Unique in the process, since a sleep may outlive its run. Within a run only their order counts.
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let until = self.until;
-        let key = *self.key.get_or_insert_with(|| (until, NUMBERS.fetch_add(1, Ordering::Relaxed)));
+        let key = *self.key.get_or_insert_with(|| (until.as_ns(), NUMBERS.fetch_add(1, Ordering::Relaxed)));
         let waker = context.waker().clone();
         change(|timers| timers.pending.insert(key, waker));
         Poll::Pending

@@ -94,7 +94,7 @@ pub struct UnknownStrategy(pub String);
 
 impl fmt::Display for UnknownStrategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no strategy: one of {}", self.0, StrategyName::words())
+        write!(f, "`{}` is not a strategy: one of {}", self.0, StrategyName::words())
     }
 }
 

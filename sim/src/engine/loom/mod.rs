@@ -20,6 +20,7 @@
 mod poison;
 mod probed;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::panic::Location;
@@ -27,16 +28,16 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use kernel::record::{Item, Keep, ObjectId, Op, OpKind, RunNumber, TaskId, Violation, Void, label};
+use kernel::record::{Item, Keep, ObjectId, Op, OpKind, RunNumber, TaskId, Violation, ViolationKind, Void, label};
 use kernel::seed::fold;
 use kernel::{Awaits, Blocked, Spin};
 
-use crate::engine;
 use crate::loom_or_std as loom;
 use crate::panics;
-use crate::session::{self, Outcome, Own, Place, Run, Session, with_log, with_loom, with_run};
-use crate::thread::Thread;
+use crate::session::{self, Arm, Evidence, Foreign, Outcome, Own, Place, Run, Session, with_log, with_run};
+use crate::void;
 use crate::watch::{self, Listening, Watched, Worker};
 
 pub(crate) use poison::Poison;
@@ -45,6 +46,48 @@ pub(crate) use probed::Probed;
 loom::thread_local! {
     static TASK: Cell<u32> = Cell::new(0);
     static SPIN: RefCell<Spin> = RefCell::new(Spin::default());
+}
+
+/// A task: its name and its permit.
+///
+/// The permit is a lock and a condition variable. loom's own `park` and `unpark` (0.7.2) would not do: an unpark is no
+/// branch, orders the two tasks even if nobody parks, wakes a task from any wait, and is lost when the task yields.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    pub(crate) name: Option<Arc<str>>,
+    permit: Arc<(loom::sync::Mutex<bool>, loom::sync::Condvar)>,
+}
+
+impl Handle {
+    pub(crate) fn new(name: Option<Arc<str>>) -> Handle {
+        Handle { name, permit: Arc::new((loom::sync::Mutex::new(false), loom::sync::Condvar::new())) }
+    }
+
+    /// Gives the permit.
+    pub(crate) fn unpark(&self) {
+        let _quiet = quiet();
+        let (permit, given) = &*self.permit;
+        if std::thread::panicking() && permit.try_lock().is_err() {
+            may_wait();
+        }
+        *permit.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        given.notify_one();
+    }
+
+    /// Takes the permit once it is given, or, with `timeout`, if it is given once other tasks have run.
+    pub(crate) fn park(&self, timeout: Option<Duration>, location: &'static Location<'static>) {
+        may_wait();
+        if let Some(timeout) = timeout {
+            pass_time(timeout);
+        }
+        asks(Op { kind: OpKind::Park, object: ObjectId::NONE, location }, Need::Permit);
+        let (permit, given) = &*self.permit;
+        let mut is_given = permit.lock().unwrap_or_else(PoisonError::into_inner);
+        while timeout.is_none() && !*is_given {
+            is_given = given.wait(is_given).unwrap_or_else(PoisonError::into_inner);
+        }
+        *is_given = false;
+    }
 }
 
 /// The state of an exploration, and of its present execution.
@@ -58,7 +101,7 @@ pub(crate) struct Exploration {
     touched: Cell<ObjectId>,
     locks: RefCell<Locks>,
     /// The handles of the tasks, by task, since all of them share one OS thread.
-    handles: RefCell<Vec<Option<Thread>>>,
+    handles: RefCell<Vec<Option<Handle>>>,
     /// Threads whose handles were dropped: the body also waits for them, since every task must end.
     left: RefCell<Vec<loom::thread::JoinHandle<()>>>,
 }
@@ -76,24 +119,55 @@ impl Exploration {
         }
     }
 
-    /// Calls `f` with the results of the present execution.
-    pub(crate) fn run<R>(&self, f: impl FnOnce(Run<'_>) -> R) -> Option<R> {
-        self.own.borrow_mut().as_mut().map(|own| f(own.run()))
-    }
-
-    /// Ends the exploration with the finding of the present execution.
-    pub(crate) fn report(&self) {
-        if let Some(own) = self.own.take() {
-            own.report(false);
-        }
-    }
-
     /// Drops the objects of loom, at the end of an execution.
     fn clear(&self) {
         self.handles.take();
         self.locks.take();
         self.probes.take();
         self.cells.take();
+    }
+}
+
+impl Foreign for Exploration {
+    fn run(&self, f: &mut dyn FnMut(Run<'_>)) {
+        if let Some(own) = self.own.borrow_mut().as_mut() {
+            f(own.run());
+        }
+    }
+
+    fn report(&self) {
+        if let Some(own) = self.own.take() {
+            own.report(false);
+        }
+    }
+
+    fn explain(&self, text: &str, place: &str) -> Evidence {
+        of_loom(text, place)
+    }
+}
+
+/// Translates a finding that loom reports by panicking.
+fn of_loom(text: &str, place: &str) -> Evidence {
+    let first = text.lines().next().unwrap_or_default().to_owned();
+    Evidence::Violation(if text.starts_with("deadlock; threads") {
+        deadlock()
+    } else if text.contains("Causality violation") {
+        Violation::about(ViolationKind::DataRace, touched(), first).fact("panicked at", place)
+    } else if text.contains("Model exceeded maximum number of branches") {
+        Violation::of_run(ViolationKind::Stall, first)
+            .fact("usual cause", "a loop that spins without yielding, or a configuration too large for loom")
+            .fact("knob", "Limits::branches_max")
+    } else {
+        return Evidence::Void(void::of_loom(text, place));
+    })
+}
+
+/// Calls `f` with the exploration of this OS thread.
+fn with_loom<R>(f: impl FnOnce(&Exploration) -> R) -> R {
+    let exploration = |engine: &dyn Foreign| (engine as &dyn Any).downcast_ref::<Exploration>().map(f);
+    match session::with_foreign(exploration).flatten() {
+        Some(result) => result,
+        None => unreachable!("invariant: loom's arm is selected within an exploration only"),
     }
 }
 
@@ -325,7 +399,7 @@ pub(crate) fn spawn(
     if id.index() >= loom::MAX_THREADS {
         // loom's own assertion names neither the limit nor the source line.
         let most = loom::MAX_THREADS;
-        engine::void(Void::Misuse(format!(
+        session::void(Void::Misuse(format!(
             "loom explores at most {most} threads, the body's own included, and the one that is started at {location} is \
              one more: search it under fiber, or with fewer threads"
         )));
@@ -343,27 +417,27 @@ pub(crate) fn spawn(
 }
 
 /// Keeps the handle of a task, for the task itself.
-pub(crate) fn register(task: TaskId, thread: Thread) {
+pub(crate) fn register(task: TaskId, handle: Handle) {
     with_loom(|loom| {
         let handles = &mut *loom.handles.borrow_mut();
         if handles.len() <= task.index() {
             handles.resize(task.index() + 1, None);
         }
-        handles[task.index()] = Some(thread);
+        handles[task.index()] = Some(handle);
     });
 }
 
-/// The handle of the current task. The first task has none until it asks for it: then `make` creates it.
-pub(crate) fn registered(make: impl FnOnce() -> Thread) -> Thread {
+/// The handle of the current task. That of the first task is made when first asked for.
+pub(crate) fn current() -> Handle {
     let known = with_loom(|loom| loom.handles.borrow().get(me().index()).cloned().flatten());
     known.unwrap_or_else(|| {
-        let thread = make();
-        register(me(), thread.clone());
-        thread
+        let handle = Handle::new(Some(Arc::from("main")));
+        register(me(), handle.clone());
+        handle
     })
 }
 
-/// Keeps a handle that the component dropped.
+/// Keeps a handle that the component dropped in its execution.
 pub(crate) fn leave(handle: loom::thread::JoinHandle<()>) {
     with_loom(|loom| loom.left.borrow_mut().push(handle));
 }
@@ -447,7 +521,7 @@ pub(crate) fn explore(setup: Setup) -> Explored {
         let worker = watch::worker();
         let sender = Mutex::new(sender);
         let bounds = (setup.preemptions_max, setup.branches_max, executions_max);
-        let session = Session::new(Place::Loom(Box::new(Exploration::new())));
+        let session = Session::new(Place::Foreign(Arm::Loom, Box::new(Exploration::new())));
         let checked = session.enter(RunNumber::NONE, || {
             panics::guarded(|| {
                 check(bounds, move || {
@@ -492,7 +566,7 @@ fn one(setup: &Setup, worker: &Worker, reporter: Sender<Outcome>, tally: &Tally)
     with_loom(Exploration::clear);
     settle();
     if let Some(violation) = with_run(|run| run.at_quiescence()).flatten() {
-        engine::fail(violation);
+        session::fail(violation);
     }
     let own = with_loom(|loom| loom.own.take());
     session::renumber(RunNumber::NONE);
@@ -502,10 +576,9 @@ fn one(setup: &Setup, worker: &Worker, reporter: Sender<Outcome>, tally: &Tally)
 }
 
 /// loom has no time: a timed wait lets other tasks run once, then times out.
-pub(crate) fn pass_time(duration: std::time::Duration) {
+pub(crate) fn pass_time(duration: Duration) {
     may_wait();
     loom::thread::yield_now();
     settle();
-    let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    with_log(|log| log.now_ns = log.now_ns.saturating_add(ns));
+    with_log(|log| log.now_ns = log.now_ns.saturating_add(kernel::as_ns(duration)));
 }

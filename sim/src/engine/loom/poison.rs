@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use kernel::record::Void;
 
-use crate::engine;
+use crate::session;
 
 /// Whether the lock was released during such a panic.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Poison {
     /// The lock is about to be taken.
     pub(crate) fn refuse(&self, location: &'static Location<'static>) {
         if self.0.load(Ordering::Relaxed) {
-            engine::void(Void::Misuse(format!(
+            session::void(Void::Misuse(format!(
                 "the lock taken at {location} was held by a task that panicked, and the panic was caught: loom cannot go \
                  on from there; search it under fiber"
             )));

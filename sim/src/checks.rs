@@ -1,0 +1,59 @@
+//! What a run is checked against beside its log, as data: custody, properties, connection faults, timers.
+
+use std::collections::BTreeMap;
+use std::task::Waker;
+
+use kernel::record::{Hits, Violation};
+
+use crate::ledger::book::Ledger;
+
+/// The checks of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    pub(crate) ledger: Ledger,
+    pub(crate) properties: Properties,
+    pub(crate) hits: Hits,
+    pub(crate) timers: Timers,
+}
+
+/// The sentences that a run has to reach.
+#[derive(Debug, Default)]
+pub(crate) struct Properties {
+    pub(crate) sometimes: BTreeMap<&'static str, u64>,
+    pub(crate) eventually: Vec<(&'static str, bool)>,
+}
+
+impl Properties {
+    pub(crate) fn at_quiescence(&self) -> Option<Violation> {
+        let (sentence, _) = self.eventually.iter().find(|(_, reached)| !reached)?;
+        Some(Violation::of_property(sentence, format!("the run ended and `{sentence}` never came true")))
+    }
+
+    pub(crate) fn reached(self) -> BTreeMap<&'static str, u64> {
+        self.sometimes
+    }
+}
+
+/// The timers of one run that have not expired.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    pub(crate) pending: BTreeMap<TimerKey, Waker>,
+    pub(crate) is_served: bool,
+}
+
+/// A timer by its deadline in nanoseconds of virtual time, and its number.
+pub(crate) type TimerKey = (u64, u64);
+
+impl Timers {
+    pub(crate) fn earliest(&self) -> Option<u64> {
+        self.pending.first_key_value().map(|((deadline, _), _)| *deadline)
+    }
+
+    pub(crate) fn take_due(&mut self, now_ns: u64) -> Vec<Waker> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now_ns) {
+            due.push(entry.remove());
+        }
+        due
+    }
+}
