@@ -217,7 +217,7 @@ fn main() {
     let (ours, theirs) = (lastref::sync::atomic::AtomicU64::new(0), std::sync::atomic::AtomicU64::new(0));
     kept.push(page.outside(
         "atomic: relaxed load",
-        2.0,
+        2.3,
         |times| (0..times).for_each(|_| _ = black_box(black_box(&ours).load(Relaxed))),
         |times| (0..times).for_each(|_| _ = black_box(black_box(&theirs).load(Relaxed))),
     ));
