@@ -17,7 +17,9 @@ use super::Error;
 
 /// An input that is not answered in this time hangs. Most are within milliseconds; a busy machine may be a thousand
 /// times slower.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How many inputs one child is given. A run that ends early leaks what its tasks own, so a child grows.
+const INPUTS_OF_A_CHILD_MAX: u64 = 10_000;
 /// How many faults are shown in full.
 const SHOWN_MAX: usize = 20;
 /// How much of an input is shown.
@@ -89,7 +91,8 @@ fn count(inputs: u64, receiver: &Receiver<Result<Done, Error>>) -> Result<(Count
 fn watch(folder: &Path, seed: u64, range: std::ops::Range<u64>, job: u64, sender: &Sender<Result<Done, Error>>) {
     let mut from = range.start;
     while from < range.end {
-        match one_child(folder, seed, from..range.end, job, sender) {
+        let end = range.end.min(from + INPUTS_OF_A_CHILD_MAX);
+        match one_child(folder, seed, from..end, job, sender) {
             Ok(next) => from = next,
             Err(error) => {
                 // Nobody counts any more if this fails.
