@@ -142,3 +142,20 @@ fn a_future_is_polled_under_loom_on_real_threads_and_outside_any_run() {
     assert_eq!(woken_by_a_thread(), 7);
     assert_eq!(task::spawn(async { 3 }).join(), Some(3));
 }
+
+#[test]
+fn a_waker_that_panics_at_its_deadline_is_a_finding() {
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: StdArc<Self>) {
+            panic!("bomb");
+        }
+    }
+    let failure = Check::new("waker").search(|| {
+        let waker = Waker::from(StdArc::new(Bomb));
+        let mut sleep = Box::pin(task::sleep(Duration::from_secs(1)));
+        let _ = Future::poll(sleep.as_mut(), &mut std::task::Context::from_waker(&waker));
+        thread::sleep(Duration::from_secs(2));
+    });
+    assert_eq!(failure.expect_err("it panics").violation.message, "bomb");
+}

@@ -594,20 +594,3 @@ fn a_run_within_a_run_is_told_as_that() {
         lastref::explore::run_one(&case, Engine::Fiber, lastref::StrategyName::MIX, 1);
     });
 }
-
-#[test]
-fn a_waker_that_panics_at_its_deadline_is_a_finding() {
-    struct Bomb;
-    impl std::task::Wake for Bomb {
-        fn wake(self: Shared<Self>) {
-            panic!("bomb");
-        }
-    }
-    let failure = Check::new("waker").search(|| {
-        let waker = std::task::Waker::from(Shared::new(Bomb));
-        let mut sleep = Box::pin(lastref::task::sleep(Duration::from_secs(1)));
-        let _ = std::future::Future::poll(sleep.as_mut(), &mut std::task::Context::from_waker(&waker));
-        thread::sleep(Duration::from_secs(2));
-    });
-    assert_eq!(failure.expect_err("it panics").violation.message, "bomb");
-}
