@@ -4,8 +4,8 @@
 //! Upstream: lesismal/nbio#502, before 00a897c; the rest follows from body.go of every version.
 //! Size: 3 clients with up to 2 requests each; up to 2 resets or FINs at a byte; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ending, NetPlan, Plan, Step, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Ending, NetPlan, Plan, Step, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

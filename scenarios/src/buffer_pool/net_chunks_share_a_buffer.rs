@@ -4,8 +4,8 @@
 //! Size: 3 clients with up to 3 chunked requests each; no fault, or one connection of any fate; nobody watches the
 //! pools; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Ending, NetPlan, Plan, Step, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Ask, Audit, Ending, NetPlan, Plan, Step, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

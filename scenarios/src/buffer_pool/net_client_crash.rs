@@ -6,9 +6,9 @@
 //! and 2 of links;
 //! keep-alive of 0.1 to 1 second; 2 workers.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::buffer_pool::net::Event;
 use models::buffer_pool::{Ending, NetPlan, Plan, Variant, net, plan};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

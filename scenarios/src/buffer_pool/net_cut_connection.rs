@@ -5,8 +5,8 @@
 //! Size: 3 clients with up to 3 requests each, idle for up to 3 seconds before each; up to 3 faults; keep-alive of 1 to
 //! 5 seconds; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ending, NetPlan, Plan, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Ending, NetPlan, Plan, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

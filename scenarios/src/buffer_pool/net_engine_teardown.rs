@@ -5,8 +5,8 @@
 //! Size: 3 or 4 clients with up to 2 requests each, half of them lingering; up to 2 faults of connections; collections;
 //! 2 pollers, 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ending, Fault, NetPlan, Plan, Step, Threads, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Ending, Fault, NetPlan, Plan, Step, Threads, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

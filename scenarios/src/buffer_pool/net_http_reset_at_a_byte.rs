@@ -5,8 +5,8 @@
 //! of a refused request is dropped follows from OnComplete; not reported. Size: 3 or 4 clients with up to 4 pipelined
 //! requests each, some of which say close, on up to 2 connections; up to 4 resets; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Ending, NetPlan, Plan, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Ask, Ending, NetPlan, Plan, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -5,8 +5,8 @@
 //! Size: 3 or 4 clients with up to 3 requests each, most of them abandoned; up to 2 connections half closed by a FIN at
 //! a byte; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ending, NetPlan, Pick, Plan, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Ending, NetPlan, Pick, Plan, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

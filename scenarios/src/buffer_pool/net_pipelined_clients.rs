@@ -5,8 +5,8 @@
 //! Size: 3 or 4 clients with up to 4 pipelined requests each, on up to 2 connections; no fault, or up to 2
 //! stalls and short partitions; every pooled object is followed; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Allocator, Ending, NetPlan, Pick, Plan, Step, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Allocator, Ending, NetPlan, Pick, Plan, Step, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

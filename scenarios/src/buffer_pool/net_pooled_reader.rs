@@ -5,8 +5,8 @@
 //! Size: 3 clients in turn, with a goroutine left behind by each request; up to 1 stall or FIN; the buffers are
 //! watched, the readers are not.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -5,8 +5,8 @@
 //! Size: 3 clients with up to 3 requests each; a window of 1 to 4 octets before sockets of 32 to 64 bytes; up to 3
 //! stalls; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Allocator, Ending, NetPlan, Plan, Step, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::buffer_pool::{Allocator, Ending, NetPlan, Plan, Step, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,8 +4,8 @@
 //! the main branch; not reported.
 //! Size: a caller with an echoing peer, another thread that aborts the receive, 1 or 2 workers. Small: 1 worker.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 
 /// Workers of the task queue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! Upstream: nanomsg/nng commit 3ca7bcc0 ("task_abort was a mistake"), of which v1.10.1 has the mistake.
 //! Size: a caller, and another thread that aborts up to 3 times; no peer, no worker. Small: one abort.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 
 /// How often the operation is aborted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! Upstream: follows from nni_aio_abort and nni_ctx_destroy of v1.10.1 and is so still in the main branch; not reported.
 //! Size: a caller that closes its context, another thread that cancels the send; no peer, no worker. Small: the same.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 
 /// Contexts, opened and closed one after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! Upstream: nng_ctx_send(3), nng_ctx_close(3); upstream's test is test_req_ctx_send_close. A negative control.
 //! Size: up to 3 contexts with a queued send each, closed by other threads; no peer, no worker. Small: one.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Errno, Message, Nng, ReqOptions, Threads, Variant};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Errno, Message, Nng, ReqOptions, Threads, Variant};
 
 /// Contexts with a queued send.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@
 //! still in the main branch; not reported.
 //! Size: up to 2 callers with a request each, closed at once; an echoing peer, 1 or 2 workers. Small: 1 caller, 1 worker.
 use crate::prelude::*;
-use models::context_pool::{Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};
 
 /// Callers, and the library's workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! Upstream: req0_pipe_close and req0_ctx_recv of v1.10.1 (conn_reset); nanomsg/nng#2111 for contexts that are kept.
 //! Size: up to 3 callers with 3 requests each, 2 echoing peers, 1 or 2 workers. Small: 1 caller, 1 request, 1 worker.
 use crate::prelude::*;
-use models::context_pool::{Errno, Link, Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Errno, Link, Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};
 
 /// Who asks how often, and who carries it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

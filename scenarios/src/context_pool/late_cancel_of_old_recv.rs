@@ -4,8 +4,8 @@
 //! not reported.
 //! Size: a caller that replaces its request, another thread that cancels the first receive; no peer, no worker. Small: same.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 
 /// Requests that replace one another, after the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! Upstream: req0_recv_cb of v1.10.1.
 //! Size: one caller whose request is lost with the pipe, a scripted peer, 2 workers, the reaper.
 use crate::prelude::*;
-use models::context_pool::{Frame, Nng, ReqOptions, Script, Socket, Threads, Timeout, Variant, Wrapper};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Frame, Nng, ReqOptions, Script, Socket, Threads, Timeout, Variant, Wrapper};
 
 /// What the peer says to a request: nothing, too little, or an id that nobody has asked with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@
 //! not reported. Size: 2 to 4 dialers, 1 caller with a request, up to 7 closes at about the time that pipes start; up
 //! to 1 fault of a greeting.
 use crate::prelude::*;
-use models::context_pool::{Event, NetPlan, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::context_pool::{Event, NetPlan, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -18,7 +18,8 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let callers = plan::callers(1, 1, plan::any_request());
-    let faults = net::faults(&[FaultKind::Reset, FaultKind::Blackhole, FaultKind::Stall { ms: 3 }, FaultKind::HalfClose], 1, 8);
+    let faults =
+        net::faults(&[FaultKind::Reset, FaultKind::Blackhole, FaultKind::Stall { ms: 3 }, FaultKind::HalfClose], 1, 8);
     let closes = prop::collection::vec((0..=4_u64).prop_map(|ms| [Event::Pause(ms), Event::ClosePipes]), 2..=6);
     (callers, 2..=4_u32, closes, faults).prop_map(|(callers, dialers, closes, faults)| NetPlan {
         latency_ms: (1, 1),

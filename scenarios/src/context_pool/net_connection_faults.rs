@@ -4,8 +4,8 @@
 //! Upstream: req0_pipe_close and nni_pipe_remove of v1.10.1; upstream's test is reconnect_stress_test.c.
 //! Size: up to 3 callers with 3 requests each; up to 3 faults of 4 connections; 2 workers at each end.
 use crate::prelude::*;
-use models::context_pool::{NetPlan, Replier, Style, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::context_pool::{NetPlan, Replier, Style, Variant, net, plan};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;

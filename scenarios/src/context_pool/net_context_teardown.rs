@@ -5,8 +5,8 @@
 //! Size: up to 4 callers with 3 requests each, 2 contexts whose requests overtake one another; up to 3 closes; 2
 //! workers at each end.
 use crate::prelude::*;
-use models::context_pool::{Attempt, Event, NetPlan, Replier, Request, Style, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::context_pool::{Attempt, Event, NetPlan, Replier, Request, Style, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

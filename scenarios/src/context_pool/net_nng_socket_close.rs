@@ -4,8 +4,8 @@
 //! Upstream: req0_pipe_close of v1.10.1; upstream's tests are test_req_resend_disconnect and _disconnect_no_retry.
 //! Size: up to 3 callers with 3 requests each; up to 2 connections half closed at a byte; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, net, plan};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;

@@ -6,8 +6,8 @@
 //! Size: up to 3 callers with 2 requests each, 2 contexts with up to 3 requests; up to 4 attempts fail; 2 workers at
 //! each end.
 use crate::prelude::*;
-use models::context_pool::{Attempt, Greeting, Habit, NetPlan, Replier, Request, Style, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::context_pool::{Attempt, Greeting, Habit, NetPlan, Replier, Request, Style, Variant, net, plan};
 
 /// How attempts to connect fail; a greeting is eight bytes.
 const KINDS: [FaultKind; 4] = [FaultKind::Refuse, FaultKind::Hang, FaultKind::Blackhole, FaultKind::Reset];

@@ -4,14 +4,15 @@
 //! Upstream: nanomsg/nng#1959 (respond.c), commit 513f9d1b; rep0_pipe_close of v1.10.1.
 //! Size: up to 4 clients with up to 6 steps each; 1 or 2 contexts that reply; up to 4 faults; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Event, NetPlan, Replier, Step, Variant, net};
 use lastref::net::FaultKind;
+use models::context_pool::{Event, NetPlan, Replier, Step, Variant, net};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
 
 /// Attempts to connect are other scenarios'.
-const KINDS: [FaultKind; 4] = [FaultKind::Reset, FaultKind::HalfClose, FaultKind::Blackhole, FaultKind::Stall { ms: 20 }];
+const KINDS: [FaultKind; 4] =
+    [FaultKind::Reset, FaultKind::HalfClose, FaultKind::Blackhole, FaultKind::Stall { ms: 20 }];
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

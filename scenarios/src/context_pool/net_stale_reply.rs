@@ -5,8 +5,8 @@
 //! Size: up to 3 contexts with 3 requests each, whose sends, receives and cancels end within milliseconds of one
 //! another; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Attempt, Habit, NetPlan, Replier, Variant, net};
 use lastref::net::FaultKind;
+use models::context_pool::{Attempt, Habit, NetPlan, Replier, Variant, net};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;

@@ -4,8 +4,8 @@
 //! message into the variable. A negative control.
 //! Size: up to 3 callers with a context each, an echoing peer, 2 workers. Small: 1 caller, 1 worker.
 use crate::prelude::*;
-use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 use lastref::ledger::{self, Owner, Tag};
+use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 
 /// Callers, and the library's workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

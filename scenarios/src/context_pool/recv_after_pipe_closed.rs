@@ -3,8 +3,8 @@
 //! Upstream: nanomsg/nng#1959 (segmentation fault in respond.c), commit 513f9d1b; rep.c has had the line all along.
 //! Size: a caller, a server context that starts late, 2 workers, the reaper.
 use crate::prelude::*;
-use models::context_pool::{Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
 
 /// Contexts that start to receive once the pipes are gone, and how long the request has to get to its pipe before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

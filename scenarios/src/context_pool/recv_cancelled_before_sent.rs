@@ -3,8 +3,8 @@
 //! Upstream: nanomsg/nng#1702 (segmentation fault), commit fe692071; upstream's test is test_req_ctx_send_recv_abort.
 //! Size: a caller, and another thread that cancels the receive; no peer, no worker. Small: the same.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 
 /// Requests, one after the other; each is cancelled in its turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

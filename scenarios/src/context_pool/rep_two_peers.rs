@@ -3,8 +3,8 @@
 //! Upstream: rep0_ctx_send of v1.10.1, which finds the pipe of a reply by the id that came with the request.
 //! Size: 2 req sockets with 2 callers each, 2 requests a caller; up to 3 breaks; 2 server contexts; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Link, Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Link, Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
 
 /// How long a reply takes, and whose connection breaks after which pause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! Upstream: req0_ctx_set_resend_time and req0_pipe_close of v1.10.1; nanomsg/nng#2106 for a message whose owner was
 //! told by the resend time. Size: 1 or 2 requests, a silent and an echoing peer; 2 workers, the timers.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Errno, Link, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Errno, Link, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 
 const CALLER: Owner = Owner::new("caller", 0);
 

@@ -4,8 +4,8 @@
 //! the main branch; not reported.
 //! Size: a caller, another thread that cancels the send; no peer, no worker. Small: the same.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 
 /// Requests, one after the other; each is cancelled in its turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,8 @@
 //! Size: one context with up to 3 requests in a row of which the last is received, an echoing peer, 1 or 2 workers.
 //! Small: 2 requests, 1 worker.
 use crate::prelude::*;
-use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 use lastref::ledger::{self, Owner, Tag};
+use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 
 /// Requests on one context, and who carries them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

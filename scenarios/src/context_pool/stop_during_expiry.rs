@@ -3,8 +3,8 @@
 //! Upstream: nanomsg/nng commit 784bfd66 ("stop has to wait for expirations to finish").
 //! Size: a caller whose sends time out, and the expiration thread; no peer, no worker.
 use crate::prelude::*;
-use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Timeout, Variant};
 use lastref::ledger::{Owner, Tag};
+use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Timeout, Variant};
 
 /// The timeout of each send, one after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,12 +3,12 @@
 //! Upstream: nni_aio_schedule and nni_aio_expire_loop of v1.10.1.
 //! Size: up to 4 callers with 2 operations each, of up to 200 ms, on a peer that is silent or not there; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant};
 use lastref::ledger::{Owner, Tag};
 use lastref::time::Instant;
+use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant};
 
 /// By how much, in all of a run, the clock may run ahead of tasks that are ready: of the expiration's too.
-const TIMER_SLACK: Duration = Duration::from_millis(5);
+const SLACK: Duration = Duration::from_millis(5);
 
 /// The callers' timeouts in milliseconds, and whether there is a peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub fn scenario() -> Scenario {
     let about = "Operations with a timeout end when their time is over";
     Scenario::new("timeout_is_kept", about, "nanomsg/nng aio.c", plan, run)
         .clean(Variant::Fixed)
-        .timer_slack(TIMER_SLACK)
+        .timer_slack(SLACK)
         .sometimes(&["a send is over its time", "a receive is over its time"])
 }
 
@@ -56,5 +56,5 @@ fn call(ctx: &Ctx, time: Duration, peer: u32) {
         sometimes("a receive is over its time", received.is_err());
     }
     always("an operation does not time out before its time is over", begun.elapsed() >= time);
-    always("an operation with a timeout ends within its time and the timer slack", begun.elapsed() <= time + TIMER_SLACK);
+    always("an operation with a timeout ends within its time and the timer slack", begun.elapsed() <= time + SLACK);
 }

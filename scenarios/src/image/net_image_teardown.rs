@@ -5,8 +5,8 @@
 //! Size: up to 4 publishers with up to 2 lives, up to 2 subscribers, which close in the midst of it; up to 4 faults of
 //! connections of any kind; room for one attempt or two at a time.
 use crate::prelude::*;
-use models::image::{Event, NetPlan, Op, Plan, Variant, net, plan};
 use lastref::net::FaultKind;
+use models::image::{Event, NetPlan, Op, Plan, Variant, net, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,8 +4,8 @@
 //! Size: 2 or 3 publishers with up to 6 frames in each of up to 2 lives, 1 or 2 subscribers; windows of 1 to 4 frames;
 //! up to 2 stalls and resets, or none: then everything must be read to its end.
 use crate::prelude::*;
-use models::image::{After, Ending, Handler, NetPlan, Op, Subscriber, Variant, net};
 use lastref::net::FaultKind;
+use models::image::{After, Ending, Handler, NetPlan, Op, Subscriber, Variant, net};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,8 +4,8 @@
 //! Upstream: c54c263d and 3c1984b6 together (derived): a wrapper made for an unavailable image.
 //! Size: 2 publishers with up to 2 lives, 1 subscriber with image handlers; up to 4 FINs, resets and cuts.
 use crate::prelude::*;
-use models::image::{After, Callback, NetPlan, Op, Subscriber, Variant, net};
 use lastref::net::FaultKind;
+use models::image::{After, Callback, NetPlan, Op, Subscriber, Variant, net};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,8 +4,8 @@
 //! Upstream: aeron-io/aeron#1735 (2593db3e), #1874 (933d7aff); what 2593db3e forgets is derived.
 //! Size: 2 or 3 publishers with up to 3 lives each; 1 subscriber with up to 8 lookups and drops; up to 1 reset.
 use crate::prelude::*;
-use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
 use lastref::net::FaultKind;
+use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,8 +4,8 @@
 //! Upstream: aeron_client_conductor_linger_or_delete_all_images of 63c11a69 (derived).
 //! Size: 2 publishers with up to 2 lives; 2 subscriptions, one or both of which close with up to 3 handles.
 use crate::prelude::*;
-use models::image::{After, NetPlan, Op, Plan, Subscriber, Variant, net};
 use lastref::net::FaultKind;
+use models::image::{After, NetPlan, Op, Plan, Subscriber, Variant, net};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

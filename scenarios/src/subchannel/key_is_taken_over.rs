@@ -3,8 +3,8 @@
 //! Upstream: grpc/grpc#18043, global_subchannel_pool.cc of 1.53.0.
 //! Size: up to 3 threads, each with up to 2 refs at a time, up to 2 times over; no connection. Small: 2 threads, once.
 use crate::prelude::*;
-use models::subchannel::{ExecCtx, Grpc, Subchannel, SubchannelKey, Threads, Variant};
 use lastref::ledger::Owner;
+use models::subchannel::{ExecCtx, Grpc, Subchannel, SubchannelKey, Threads, Variant};
 
 /// Who takes how many refs, how often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

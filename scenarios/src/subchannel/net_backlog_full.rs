@@ -3,10 +3,10 @@
 //! Upstream: grpc/grpc#18043, global_subchannel_pool.cc of 1.53.0; tcp_client_posix.cc.
 //! Size: up to 3 channels to one address, a resolver each with up to 4 results, 2 callers each; a real h2 server.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::subchannel::{
     ChannelPlan, Fault, NetworkPlan, Plan, PolicyName, Teardown, Threads, Variant, plan, simulation,
 };
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,10 +4,10 @@
 //! Size: up to 2 channels to 2 addresses of one host, up to 3 callers with 3 calls each, idle times between; a real h2
 //! server; 2 pollers and timers.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::subchannel::{
     Call, ChannelPlan, Fault, NetworkPlan, OutageKind, Plan, PolicyName, Step, Teardown, Threads, Variant, simulation,
 };
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

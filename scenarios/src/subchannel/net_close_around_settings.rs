@@ -4,10 +4,10 @@
 //! Size: up to 2 channels, 2 addresses of one host, up to 3 connections each that break, 2 callers, an update, 2
 //! faults.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::subchannel::{
     Call, ChannelPlan, Fault, Goaway, NetworkPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, simulation,
 };
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -3,10 +3,10 @@
 //! Upstream: chttp2_transport.cc, tcp_posix.cc of 1.53.0; a close while a write is under way has to be put off.
 //! Size: one channel, 2 addresses of one host, up to 3 callers with up to 3 calls, 1 to 4 faults; a real h2 server.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::subchannel::{
     ChannelPlan, Fault, NetworkPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, simulation,
 };
-use lastref::net::FaultKind;
 
 const KINDS: &[FaultKind] =
     &[FaultKind::Reset, FaultKind::Reset, FaultKind::Blackhole, FaultKind::HalfClose, FaultKind::Stall { ms: 50 }];

@@ -3,11 +3,11 @@
 //! Upstream: grpc_channel_destroy and grpc_shutdown of 1.53.0; concurrent_connectivity_test.cc asks the same question.
 //! Size: up to 2 channels with 2 addresses of one host, up to 2 callers with 2 calls each, up to 3 doings, 2 faults.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::subchannel::{
     ChannelPlan, Fault, Goaway, NetworkPlan, OutageKind, Plan, PolicyName, Step, Teardown, Threads, Variant, plan,
     simulation,
 };
-use lastref::net::FaultKind;
 
 const OUTAGES: &[OutageKind] = &[OutageKind::Hold, OutageKind::Partition, OutageKind::Crash];
 

@@ -5,9 +5,9 @@
 //! Size: 1 client with 1 connection and up to 12 requests; one fault of the proxy's connection, before
 //! the first reply.
 use crate::prelude::*;
+use lastref::net::{End, Fault, FaultKind};
 use models::uring_proxy::net::{self, Ending, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::{End, Fault, FaultKind};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -5,9 +5,9 @@
 //! follows from recv_bids; not reported. Size: 1 or 2 clients with up to 2 connections and 16 requests each, 4 or 8
 //! buffers of 16 bytes; sockets of 64 bytes.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Ending, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,9 +4,9 @@
 //! Upstream: proxy.c has no timeouts of its own: a connection ends with its peers, or with the process.
 //! Size: 1 to 3 clients with up to 2 connections and 10 requests each; up to 5 events; up to 2 cuts.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Ending, Link, NetPlan, World};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

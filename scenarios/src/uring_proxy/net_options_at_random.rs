@@ -5,9 +5,9 @@
 //! Size: 1 to 3 clients with up to 2 connections and 12 requests each; up to 3 faults of any kind; 1 to 8 buffers; a
 //! backlog of 1 or more.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan, World};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

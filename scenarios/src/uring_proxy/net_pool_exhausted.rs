@@ -4,9 +4,9 @@
 //! Upstream: commits 4e642958 and c18c8fbc: a receive that hit -ENOBUFS was armed again by a send only.
 //! Size: 1 or 2 clients with up to 2 connections and 12 requests each, 1 to 4 buffers, sockets of 48 to 256 bytes.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Backend, Ending, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -5,9 +5,9 @@
 //! reported.
 //! Size: 1 to 3 clients with up to 2 connections and 16 requests each; up to 3 resets or refusals.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Ending, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -5,9 +5,9 @@
 //! change without a lock follow from the source, not reported.
 //! Size: 1 to 3 clients with up to 2 connections and 12 requests each; the server leaves after up to 6; up to 2 FINs.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

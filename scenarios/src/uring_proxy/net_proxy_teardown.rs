@@ -5,9 +5,9 @@
 //! requests of a descriptor is left, follows from the source; not reported.
 //! Size: 1 to 4 clients with up to 2 connections and 12 requests each; a stop after up to 60 ms; up to 2 faults.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Ending, NetPlan, World};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,9 +4,9 @@
 //! Upstream: axboe/liburing#1338: `proxy -m0 -B1` asserts `!cd->pending_recv` at the first reply (fixed by 7f008999).
 //! Size: 1 to 3 clients with up to 2 connections and 20 requests each, 8 or 16 buffers; connections may stall.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Ending, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

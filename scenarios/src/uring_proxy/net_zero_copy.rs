@@ -6,9 +6,9 @@
 //! Size: 1 or 2 clients with up to 2 connections and 8 requests each, 4 buffers, sockets of 48 to 256 bytes; up to 2
 //! FINs.
 use crate::prelude::*;
+use lastref::net::FaultKind;
 use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan};
 use models::uring_proxy::{Options, Variant};
-use lastref::net::FaultKind;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
