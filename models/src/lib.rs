@@ -5,8 +5,8 @@
 //! each of which differs from the fixed one at the line that upstream had wrong.
 //!
 //! What is absent: a model knows neither engine, seed nor strategy, reads no clock, draws from nothing but
-//! [`lastref::random`], and depends on `lastref` only. A model that needed a second engine-specific line would be a model of the
-//! engine.
+//! [`lastref::random`], and depends on `lastref` only. A model that needed a second engine-specific line would be a
+//! model of the engine.
 
 pub mod buffer_pool;
 pub mod context_pool;

@@ -2,8 +2,8 @@
 //!
 //! A scenario is one file of at most 60 lines in the folder of its component. It says as data what each variant of the
 //! model must do (stay clean, or violate one named property), how its plan is generated, and how a plan is run. This
-//! crate turns that into [`lastref::explore::Case`]s and judges what exploring them gave. The command line ([`cli`]) and the
-//! suite are two readers of the same list; the binary `lastref` only starts the command line.
+//! crate turns that into [`lastref::explore::Case`]s and judges what exploring them gave. The command line ([`cli`])
+//! and the suite are two readers of the same list; the binary `lastref` only starts the command line.
 //!
 //! To add a scenario: write the file, add its name to the list below. The list is sorted (the compiler checks it), and
 //! a test compares it with the folders both ways.

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use kernel::record::{OpKind, TaskId, Violation, ViolationKind, Void};
 use parking_lot::ReentrantMutex;
 
 use crate::engine::{self, Object, loom as loom_engine};
 use crate::session::{self, Arm, arm, current_task, with_log};
+use crate::unpoisoned::locked;
 
 /// Memory that nothing guards: what in C is a field, written and read without a lock.
 ///
@@ -109,7 +110,7 @@ impl<T> RaceCell<T> {
     }
 
     fn inside(&self) -> MutexGuard<'_, Vec<Access>> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.inside)
     }
 
     /// The access cannot begin, since another is under way that excludes it: the run ends here.
@@ -147,7 +148,7 @@ struct Inside<'a> {
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inside = locked(self.inside);
         if let Some(place) = inside.iter().rposition(|access| *access == self.access) {
             inside.remove(place);
         }

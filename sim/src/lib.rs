@@ -42,6 +42,7 @@ pub mod task;
 pub mod thread;
 pub mod time;
 pub mod trace;
+mod unpoisoned;
 mod void;
 mod watch;
 

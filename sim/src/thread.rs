@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kernel::record::{ObjectId, Op, OpKind, TaskId};
@@ -17,6 +17,7 @@ use crate::panics;
 use crate::session::{self, Arm, arm};
 use crate::sync::Storage;
 use crate::time::Instant;
+use crate::unpoisoned::locked;
 
 pub use crate::time::sleep;
 
@@ -93,15 +94,12 @@ impl Builder {
                 (Os::Loom(id, Some(handle)), thread)
             }
             Arm::Threads => {
-                let (_, handle) = threads::spawn(name, Box::new(leaving(own, body)), location);
+                let handle = threads::spawn(name, Box::new(leaving(own, body)), location);
                 let thread = handle.as_ref().map_or_else(std::thread::current, |handle| handle.thread().clone());
                 (Os::Threads(handle), Thread(Repr::Os(thread, Stamp::new("thread"))))
             }
             Arm::Std | Arm::Sched => {
-                let handle = match threads::named(name).spawn(leaving(own, body)) {
-                    Ok(handle) => handle,
-                    Err(error) => panic!("the system does not start a thread: {error}"),
-                };
+                let handle = threads::start(name, leaving(own, body));
                 let thread = Thread(Repr::Os(handle.thread().clone(), Stamp::new("thread")));
                 (Os::Std(Some(handle)), thread)
             }
@@ -119,10 +117,10 @@ enum Slot<T> {
 }
 
 impl<T> Slot<T> {
-    fn put(&self, result: Option<T>) {
+    fn put(&self, result: T) {
         match self {
-            Slot::Kernel(storage) => *storage.write().get_mut() = result,
-            Slot::Os(mutex) => *locked(mutex) = result,
+            Slot::Kernel(storage) => *storage.write().get_mut() = Some(result),
+            Slot::Os(mutex) => *locked(mutex) = Some(result),
         }
     }
 }
@@ -132,14 +130,10 @@ impl<T> Slot<T> {
 fn leaving<T: Send + 'static>(slot: Arc<Slot<T>>, body: impl FnOnce() -> T + Send) -> impl FnOnce() + Send {
     move || {
         panics::guarded(move || {
-            slot.put(Some(body()));
+            slot.put(body());
             drop(slot);
         });
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 enum Os {
@@ -301,13 +295,12 @@ impl Thread {
         engine::after(OpKind::Unpark, ObjectId::NONE, location);
     }
 
-    /// Like [`Thread::unpark`], for the waker of a future, which may outlive its run: it then has nobody to wake.
+    /// Like [`Thread::unpark`], for the waker of a future, which may outlive its run: it then does nothing.
     #[track_caller]
     pub(crate) fn wake(&self) {
         match &self.0 {
             // A thread outside any run may wait for what a run does.
             Repr::Os(thread, stamp) if !stamp.is_current() => thread.unpark(),
-            Repr::Kernel(Parked { parker, .. }) if !parker.is_current() && !parker.is_used_by_stranger() => {}
             Repr::Loom(_, stamp) if !stamp.is_current() && !stamp.is_used_by_stranger() => {}
             _ => self.unpark(),
         }

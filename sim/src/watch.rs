@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use kernel::record::{OpKind, Progress, RunNumber};
 
 use crate::explore::CaseName;
+use crate::unpoisoned::locked;
 
 /// Interval between two checks of the watch.
 const LOOK: Duration = Duration::from_millis(100);
@@ -80,10 +81,6 @@ pub(crate) enum Heard {
 
 static WORKERS: Mutex<Vec<Arc<Worker>>> = Mutex::new(Vec::new());
 static FREE: Mutex<Vec<Arc<Worker>>> = Mutex::new(Vec::new());
-
-fn locked<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// This OS thread's worker, returned to the free list when the thread ends.
 struct Lease(Arc<Worker>);

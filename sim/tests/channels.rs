@@ -1,20 +1,12 @@
 //! Channels behave as std's do, under every engine that can run them.
+mod searches;
 
 use std::time::Duration;
 
 use lastref::sync::atomic::{AtomicBool, Ordering};
 use lastref::sync::{Arc, mpsc};
 use lastref::{Check, Engine, property, thread};
-
-const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
-
-#[track_caller]
-fn clean(engines: &[Engine], body: fn()) {
-    for engine in engines {
-        let schedules = if *engine == Engine::Threads { 20 } else { 500 };
-        Check::new("clean").engine(*engine).schedules(schedules).run(body);
-    }
-}
+use searches::{ALL, clean};
 
 #[test]
 fn channels_deliver_in_order_and_tell_the_end() {

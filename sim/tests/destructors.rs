@@ -1,9 +1,9 @@
 //! Destructors that wait while a panic unwinds their task: the report names their operation, and the panic is not lost.
+mod searches;
 
 use lastref::sync::Mutex;
-use lastref::{Check, Engine, ViolationKind, thread};
-
-const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
+use lastref::{Check, ViolationKind, thread};
+use searches::ALL;
 
 /// Tells this test's own program that it is the child whose process ends.
 const GOES_DOWN: &str = "LASTREF_TEST_GOES_DOWN";

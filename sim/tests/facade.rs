@@ -1,4 +1,5 @@
 //! The facade behaves the same under every engine, and each engine finds what it is for.
+mod searches;
 
 use std::time::Duration;
 
@@ -6,36 +7,8 @@ use lastref::cell::RaceCell;
 use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use lastref::sync::{Arc, Condvar, Mutex, Once, OnceLock, RwLock, Weak, mpsc};
 use lastref::time::Instant;
-use lastref::{Check, Engine, Failure, ViolationKind, property, thread};
-
-const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
-const SCHEDULED: [Engine; 2] = [Engine::Fiber, Engine::Loom];
-
-#[track_caller]
-fn clean(engines: &[Engine], body: fn()) {
-    for engine in engines {
-        let schedules = if *engine == Engine::Threads { 20 } else { 500 };
-        let result = Check::new("clean").engine(*engine).schedules(schedules).search(body);
-        if let Err(failure) = result {
-            panic!("under {engine}: {failure}{}", failure.full_table);
-        }
-    }
-}
-
-#[track_caller]
-fn found(engines: &[Engine], kind: ViolationKind, body: fn()) -> Box<Failure> {
-    let mut last = None;
-    for engine in engines {
-        match Check::new("found").engine(*engine).schedules(2_000).search(body) {
-            Ok(report) => panic!("under {engine}: clean in {} schedules", report.schedules),
-            Err(failure) => {
-                assert_eq!(failure.violation.kind, kind, "under {engine}: {failure}");
-                last = Some(failure);
-            }
-        }
-    }
-    last.expect("at least one engine")
-}
+use lastref::{Check, Engine, ViolationKind, property, thread};
+use searches::{ALL, SCHEDULED, clean, found};
 
 #[test]
 fn a_mutex_excludes() {

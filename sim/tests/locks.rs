@@ -1,19 +1,11 @@
 //! Tasks that wait for locks and condition variables: for a writer that is suspended, and for at most a timeout.
+mod searches;
 
 use std::time::Duration;
 
 use lastref::sync::{Arc, Condvar, Mutex, RwLock};
-use lastref::{Check, Engine, thread};
-
-const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
-
-#[track_caller]
-fn clean(engines: &[Engine], body: fn()) {
-    for engine in engines {
-        let schedules = if *engine == Engine::Threads { 20 } else { 500 };
-        Check::new("clean").engine(*engine).schedules(schedules).run(body);
-    }
-}
+use lastref::{Engine, thread};
+use searches::{ALL, clean};
 
 /// The writer holds its lock while the others run, so that both of them wait for it.
 #[test]

@@ -1,4 +1,5 @@
 //! `park` and `unpark` are std's under every engine: one permit, which no other operation takes or gives.
+mod searches;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -8,27 +9,7 @@ use lastref::sync::atomic::{AtomicUsize, Ordering};
 use lastref::sync::{Arc, Condvar, Mutex};
 use lastref::time::Instant;
 use lastref::{Check, Engine, ViolationKind, property, thread};
-
-const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
-const SCHEDULED: [Engine; 2] = [Engine::Fiber, Engine::Loom];
-
-#[track_caller]
-fn clean(engines: &[Engine], body: fn()) {
-    for engine in engines {
-        let schedules = if *engine == Engine::Threads { 20 } else { 500 };
-        if let Err(failure) = Check::new("park").engine(*engine).schedules(schedules).search(body) {
-            panic!("under {engine}: {failure}{}", failure.full_table);
-        }
-    }
-}
-
-#[track_caller]
-fn found(kind: ViolationKind, body: fn()) {
-    for engine in SCHEDULED {
-        let failure = Check::new("park").engine(engine).schedules(500).search(body).expect_err("a finding");
-        assert_eq!(failure.violation.kind, kind, "under {engine}: {failure}");
-    }
-}
+use searches::{ALL, SCHEDULED, clean, found};
 
 #[test]
 fn a_join_ends_with_the_task_and_not_with_an_unpark() {
@@ -61,7 +42,7 @@ fn a_permit_outlasts_a_yield_and_a_wait_for_a_lock() {
 
 #[test]
 fn two_permits_are_one() {
-    found(ViolationKind::Deadlock, || {
+    found(&SCHEDULED, ViolationKind::Deadlock, || {
         for _ in 0..2 {
             let main = thread::current();
             drop(thread::spawn(move || main.unpark()));
@@ -73,7 +54,7 @@ fn two_permits_are_one() {
 
 #[test]
 fn an_unpark_orders_only_what_parks() {
-    found(ViolationKind::DataRace, || {
+    found(&SCHEDULED, ViolationKind::DataRace, || {
         let (main, shared) = (thread::current(), Arc::new((RaceCell::new(0), AtomicUsize::new(0))));
         let own = Arc::clone(&shared);
         let other = thread::spawn(move || {
@@ -116,7 +97,7 @@ fn a_timed_park_lasts_its_time_and_takes_the_permit() {
         thread::park_timeout(Duration::from_millis(500));
         assert!(start.elapsed() >= Duration::from_millis(500));
     });
-    found(ViolationKind::Deadlock, || {
+    found(&SCHEDULED, ViolationKind::Deadlock, || {
         thread::current().unpark();
         thread::park_timeout(Duration::from_secs(1));
         thread::park();

@@ -1,5 +1,6 @@
 //! Verdicts can be trusted: a bug of the harness is not a finding, a misuse is reported as a misuse, no run hangs in
 //! silence, and "complete" names its bound.
+mod searches;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize as Plain, Ordering::SeqCst};
@@ -12,9 +13,7 @@ use lastref::explore::Preemptions;
 use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use lastref::sync::{Arc, Mutex, RwLock, mpsc};
 use lastref::{Check, Engine, Limits, ViolationKind, property, thread};
-
-const SCHEDULED: [Engine; 2] = [Engine::Fiber, Engine::Loom];
-const ALL: [Engine; 3] = [Engine::Fiber, Engine::Loom, Engine::Threads];
+use searches::{ALL, SCHEDULED};
 
 /// The search tells nothing about the body, and says this instead.
 #[track_caller]

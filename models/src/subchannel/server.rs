@@ -12,8 +12,8 @@
 //! | `Fin`, `Rst`, `Refuse`, `Ignore` | the socket is closed | the socket is closed, whatever is under way |
 //!
 //! A reset, a connection that is refused or not answered, and all that comes at a certain byte are faults of the
-//! network (`lastref::net::Fault`). An answer is the body that was asked with, and trailers. A server that ends drops its
-//! sockets at whatever point it is.
+//! network (`lastref::net::Fault`). An answer is the body that was asked with, and trailers. A server that ends drops
+//! its sockets at whatever point it is.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -67,9 +67,9 @@ pub struct Panics {
 pub struct Ended {
     /// Every task has finished.
     pub is_quiescent: bool,
-    /// The forced switches of a run of which more than the hash is kept.
+    /// The forced switches of a recorded run; empty if only its hash is kept.
     pub switches: Vec<Switch>,
-    /// The tasks of such a run, in the order of creation.
+    /// The tasks of a recorded run, in the order of creation.
     pub tasks: Vec<TaskTurns>,
     /// Decisions among more than one candidate.
     pub choices: u32,

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::panic::Location;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use kernel::record::{Item, Keep, Op, RunNumber, TaskId, Violation, ViolationKind
 
 use crate::panics;
 use crate::session::{self, Arm, Evidence, Foreign, Outcome, Own, Place, Run, Session, with_log};
+use crate::unpoisoned::locked;
 use crate::watch;
 
 /// Virtual nanoseconds per wall nanosecond.
@@ -34,11 +35,6 @@ pub(crate) struct Member {
     task: TaskId,
     left: Left,
     start: Instant,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while the lock is held leaves a record that is still worth reporting.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Member {
@@ -97,8 +93,7 @@ pub(crate) fn observe(op: Op) {
 /// Virtual time since the run began.
 pub(crate) fn now_ns() -> u64 {
     let elapsed = with_member(|member| member.start.elapsed()).unwrap_or_default();
-    let ns = elapsed.as_nanos().saturating_mul(u128::from(SPEED));
-    u64::try_from(ns).unwrap_or(u64::MAX)
+    kernel::as_ns(elapsed.saturating_mul(SPEED))
 }
 
 /// Wall time of a virtual duration.
@@ -111,12 +106,16 @@ pub(crate) fn sleep(duration: Duration) {
     std::thread::sleep(wall(duration));
 }
 
-/// A thread of the system with this name.
-pub(crate) fn named(name: Option<&str>) -> std::thread::Builder {
+/// Starts a thread of the system.
+pub(crate) fn start(name: Option<&str>, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     let builder = std::thread::Builder::new();
-    match name {
+    let builder = match name {
         Some(name) => builder.name(name.to_owned()),
         None => builder,
+    };
+    match builder.spawn(body) {
+        Ok(handle) => handle,
+        Err(error) => panic!("the system does not start a thread: {error}"),
     }
 }
 
@@ -125,24 +124,17 @@ pub(crate) fn spawn(
     name: Option<&str>,
     body: Box<dyn FnOnce() + Send>,
     location: &'static Location<'static>,
-) -> (TaskId, Option<JoinHandle<()>>) {
+) -> Option<JoinHandle<()>> {
     let id = with_log(|log| log.spawned(name).0).unwrap_or(TaskId::MAIN);
     let number = session::number();
-    let child = with_member(|member| member.beside(id));
-    let handle = child.map(|child| {
-        let spawned = named(name).spawn(move || {
-            child.enter(number, || {
-                with_log(|log| log.record(Item::Began, location));
-                body();
-                with_log(|log| log.record(Item::Ended, location));
-            });
+    let child = with_member(|member| member.beside(id))?;
+    Some(start(name, move || {
+        child.enter(number, || {
+            with_log(|log| log.record(Item::Began, location));
+            body();
+            with_log(|log| log.record(Item::Ended, location));
         });
-        match spawned {
-            Ok(handle) => handle,
-            Err(error) => panic!("the system does not start a thread: {error}"),
-        }
-    });
-    (id, handle)
+    }))
 }
 
 /// Keeps a handle that the component dropped.

@@ -3,8 +3,8 @@
 //! Runs are handed out in chunks; [`queue`] chooses the cell. A cell's result is its finding with the lowest run
 //! number, on whichever core it was found; so neither verdicts nor counts depend on the number of jobs.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use kernel::record::Violation;
@@ -19,6 +19,7 @@ use super::report::{Failure, Origin, Replay, Report, Verdict};
 use super::single::run_one;
 use crate::engine::Engine;
 use crate::replay::Token;
+use crate::unpoisoned::{clean, locked};
 use crate::watch::Listening;
 
 /// The cells to explore, and the bounds.
@@ -65,14 +66,14 @@ impl Hunt<'_> {
                     listening.clone().take_over();
                     loop {
                         // A statement of its own, so that the lock is not held during the work.
-                        let work = self.take(&mut lock(&states));
+                        let work = self.take(&mut locked(&states));
                         let Some(work) = work else { break };
                         self.make(&work, &states);
                     }
                 });
             }
         });
-        let states = states.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let states = clean(states.into_inner());
         states
             .into_iter()
             .enumerate()
@@ -101,7 +102,7 @@ impl Hunt<'_> {
         if !cell.engine.is_built() {
             let report = Report::not_built(cell.engine);
             self.observer.finished(work.cell, &report);
-            lock(states)[work.cell].report = Some(report);
+            locked(states)[work.cell].report = Some(report);
             return;
         }
         if cell.engine == Engine::Loom {
@@ -114,7 +115,7 @@ impl Hunt<'_> {
             _ => part::on_threads(cell, self.seed, runs, || self.over()),
         });
         self.observer.progress(work.cell, part.runs, seconds);
-        let mut guard = lock(states);
+        let mut guard = locked(states);
         let state = &mut guard[work.cell];
         if state.done(cell, work, part) {
             let closing = Closing { whole: std::mem::take(&mut state.whole), started: state.started };
@@ -122,7 +123,7 @@ impl Hunt<'_> {
             // The violating run is repeated outside the lock.
             let report = self.close(work.cell, closing);
             self.observer.finished(work.cell, &report);
-            lock(states)[work.cell].report = Some(report);
+            locked(states)[work.cell].report = Some(report);
         }
     }
 
@@ -138,7 +139,7 @@ impl Hunt<'_> {
             self.observer.progress(index, report.schedules, seconds);
             self.observer.finished(index, &report);
         }
-        lock(states)[index].report = Some(report);
+        locked(states)[index].report = Some(report);
     }
 
     fn origin(&self, cell: &Cell, index: u64) -> Origin {
@@ -203,10 +204,6 @@ impl Hunt<'_> {
             },
         }
     }
-}
-
-fn lock(states: &Mutex<Vec<CellState>>) -> MutexGuard<'_, Vec<CellState>> {
-    states.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the duration of a hunt is reported, and does not influence a run")]

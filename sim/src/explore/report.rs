@@ -150,13 +150,17 @@ impl Report {
 
     /// The report of one run.
     pub(crate) fn of_run(origin: Origin, outcome: &Outcome) -> Report {
-        let (table, full_table) = tables(outcome);
+        let verdict = Verdict::of(origin, outcome);
+        let (table, full_table) = match &verdict {
+            Verdict::Violation(failure) => (failure.table.clone(), failure.full_table.clone()),
+            _ => tables(outcome),
+        };
         let mut faults = HitCounts::new();
         outcome.faults.count(&mut faults);
         Report {
             schedules: 1,
             steps: u64::from(outcome.steps),
-            verdict: Verdict::of(origin, outcome),
+            verdict,
             trace_hash: outcome.trace.hash(),
             complete: true,
             reached: words(&outcome.reached),

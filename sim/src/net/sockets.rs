@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use tokio::io::AsyncWrite;
@@ -14,6 +14,7 @@ use super::directory::Place;
 use super::fault::End;
 use super::segment::reset_from;
 use super::wire::Wire;
+use crate::unpoisoned;
 
 /// A socket of turmoil-net, shared by the component's stream and by the wire, which shuts down its write side.
 pub(super) type Socket = Arc<Mutex<shim::TcpStream>>;
@@ -23,7 +24,7 @@ pub(super) type Streams = BTreeMap<(SocketAddr, SocketAddr), Socket>;
 
 /// Accesses a socket.
 pub(super) fn locked<R>(socket: &Mutex<shim::TcpStream>, f: impl FnOnce(&mut shim::TcpStream) -> R) -> R {
-    f(&mut socket.lock().unwrap_or_else(PoisonError::into_inner))
+    f(&mut unpoisoned::locked(socket))
 }
 
 impl Wire {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use kernel::record::{Op, OpKind};
 use kernel::sync::condvar::{Notify, Waited};
 
-use super::clean;
 use super::mutex::{Inner, MutexGuard};
 use crate::engine::{self, Object, loom as loom_engine, threads};
 use crate::loom_or_std as loom;
 use crate::session::{Arm, arm};
+use crate::unpoisoned::clean;
 
 /// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
 /// scheduled engines draw it, loom takes the one that has waited longest. None of them wakes without cause.

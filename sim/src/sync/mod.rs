@@ -22,11 +22,6 @@ pub use once::{Once, OnceLock};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use storage::Storage;
 
-/// A lock of std, poisoned or not: a panic in a task is a finding and ends the run.
-fn clean<G>(result: Result<G, std::sync::PoisonError<G>>) -> G {
-    result.unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 #[cold]
 fn locked_while_unwinding() -> ! {
     crate::panics::stuck_while_unwinding("waits for a lock that another task holds")

@@ -7,12 +7,13 @@ use std::panic::Location;
 use kernel::record::{Op, OpKind};
 use kernel::sync::lock::Mode;
 
+use super::locked_while_unwinding;
 use super::storage::{Storage, Writing};
-use super::{clean, locked_while_unwinding};
 use crate::engine::loom::Poison;
 use crate::engine::{self, Object, loom as loom_engine};
 use crate::loom_or_std as loom;
 use crate::session::{Arm, arm};
+use crate::unpoisoned::clean;
 
 /// Mutual exclusion, as [`std::sync::Mutex`], never poisoned.
 pub struct Mutex<T> {

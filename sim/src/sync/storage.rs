@@ -20,8 +20,8 @@ pub(crate) struct Storage<T> {
 const WRITER: i32 = -1;
 
 // SAFETY: `read`, `write` and `try_write` are called only by a task of the run in which the lock was created
-// (`Object::kernel` or `kernel_if_current` has returned its kernel; for the result of a task, `Stamp::admits` its handle),
-// and the tasks of a run share one OS thread. Only that thread therefore refers to the value,
+// (`Object::kernel` or `kernel_if_current` has returned its kernel; for the result of a task, `Stamp::admits` has
+// admitted its handle), and the tasks of a run share one OS thread. Only that thread therefore refers to the value,
 // until the lock is owned again; moving the value to another thread is what `T: Send` allows.
 #[expect(unsafe_code, reason = "the kernel's tasks share one OS thread; see the argument above")]
 unsafe impl<T: Send> Sync for Storage<T> {}

@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use super::poll::{self, Parker};
 use crate::session;
 use crate::thread::JoinHandle;
+use crate::unpoisoned::locked;
 
 /// A task that runs a future. Awaiting it returns its output, as joining does; dropping the handle lets the task
 /// continue.
@@ -45,10 +46,6 @@ pub(crate) struct Life {
 pub(crate) enum Kind {
     Ordinary,
     Daemon,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Life {
@@ -99,15 +96,9 @@ impl Life {
             return Poll::Ready(());
         }
         let mut waiters = locked(&self.waiters);
-        let known = waiters.iter().any(|known| known.will_wake(&waker));
-        let spare = if known {
-            Some(waker)
-        } else {
+        if !waiters.iter().any(|known| known.will_wake(&waker)) {
             waiters.push(waker);
-            None
-        };
-        drop(waiters);
-        drop(spare);
+        }
         Poll::Pending
     }
 

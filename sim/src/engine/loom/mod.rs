@@ -27,7 +27,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kernel::record::{Item, Keep, ObjectId, Op, OpKind, RunNumber, TaskId, Violation, ViolationKind, Void, label};
@@ -37,6 +37,7 @@ use kernel::{Awaits, Blocked, Spin};
 use crate::loom_or_std as loom;
 use crate::panics;
 use crate::session::{self, Arm, Evidence, Foreign, Outcome, Own, Place, Run, Session, with_log, with_run};
+use crate::unpoisoned::clean;
 use crate::void;
 use crate::watch::{self, Listening, Watched, Worker};
 
@@ -51,7 +52,7 @@ loom::thread_local! {
 /// A task: its name and its permit.
 ///
 /// The permit is a lock and a condition variable. loom's own `park` and `unpark` (0.7.2) would not do: an unpark is no
-/// branch, orders the two tasks even if nobody parks, wakes a task from any wait, and is lost when the task yields.
+/// branch, orders the two tasks even if neither parks, wakes a task from any wait, and is lost when the task yields.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) name: Option<Arc<str>>,
@@ -70,7 +71,7 @@ impl Handle {
         if std::thread::panicking() && permit.try_lock().is_err() {
             may_wait();
         }
-        *permit.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *clean(permit.lock()) = true;
         given.notify_one();
     }
 
@@ -82,9 +83,9 @@ impl Handle {
         }
         asks(Op { kind: OpKind::Park, object: ObjectId::NONE, location }, Need::Permit);
         let (permit, given) = &*self.permit;
-        let mut is_given = permit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_given = clean(permit.lock());
         while timeout.is_none() && !*is_given {
-            is_given = given.wait(is_given).unwrap_or_else(PoisonError::into_inner);
+            is_given = clean(given.wait(is_given));
         }
         *is_given = false;
     }
@@ -479,7 +480,7 @@ impl Tally {
         self.steps.fetch_add(u64::from(outcome.steps), Ordering::Relaxed);
         let hash = fold(self.hash.load(Ordering::Relaxed), outcome.trace.hash());
         self.hash.store(hash, Ordering::Relaxed);
-        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reached = clean(self.reached.lock());
         for (sentence, count) in &outcome.reached {
             *reached.entry(sentence).or_insert(0) += count;
         }
@@ -525,7 +526,7 @@ pub(crate) fn explore(setup: Setup) -> Explored {
         let checked = session.enter(RunNumber::NONE, || {
             panics::guarded(|| {
                 check(bounds, move || {
-                    let reporter = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let reporter = clean(sender.lock()).clone();
                     for_thread.executions.fetch_add(1, Ordering::Relaxed);
                     one(&setup, &worker, reporter, &for_thread);
                 });
@@ -544,7 +545,7 @@ pub(crate) fn explore(setup: Setup) -> Explored {
         tally.add(outcome);
     }
     let executions = tally.executions.load(Ordering::Relaxed);
-    let reached = tally.reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let reached = clean(tally.reached.lock()).clone();
     Explored {
         executions,
         steps: tally.steps.load(Ordering::Relaxed),

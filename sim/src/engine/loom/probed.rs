@@ -7,12 +7,13 @@
 //! since the previous write. Only those writes access a task's probe, so it costs one branch per load and adds few
 //! executions. Probes are relaxed and order nothing.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::loom_or_std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::me;
 use crate::loom_or_std as loom;
+use crate::unpoisoned::locked;
 
 const TASKS: usize = loom::MAX_THREADS;
 
@@ -63,6 +64,6 @@ impl<A> Probed<A> {
     }
 
     fn readers(&self) -> MutexGuard<'_, [bool; TASKS]> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.readers)
     }
 }
