@@ -23,21 +23,31 @@ pub enum Detail {
     Full,
 }
 
+/// A table keeps the first rows of a long run, for its setup, and the last ones, which end in the finding.
+#[cfg(feature = "table")]
+const FIRST_ROWS: usize = 200;
+#[cfg(feature = "table")]
+const LAST_ROWS: usize = 800;
+
 /// Without the feature `table` there are no tables.
 #[cfg(not(feature = "table"))]
 pub(crate) fn render(_: &Outcome, _: Detail) -> String {
     String::new()
 }
 
-/// Draws the recorded events.
+/// Draws the recorded events, at most [`FIRST_ROWS`] and [`LAST_ROWS`] of them.
 #[cfg(feature = "table")]
 pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
-    let rows: Vec<(&Event, String)> = outcome
+    let mut rows: Vec<(&Event, String)> = outcome
         .trace
         .events
         .iter()
         .filter_map(|event| text(event, outcome, detail).map(|text| (event, text)))
         .collect();
+    // A run of tens of thousands of steps and some thirty tasks has a million cells, most of them empty: a table of
+    // all of them takes seconds and a gigabyte to draw.
+    let left_out = rows.len().saturating_sub(FIRST_ROWS + LAST_ROWS);
+    rows.drain(rows.len().min(FIRST_ROWS)..rows.len().min(FIRST_ROWS) + left_out);
     let shown = columns(&rows, outcome);
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
@@ -50,7 +60,10 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
         header.push("source".to_owned());
     }
     table.set_header(header);
-    for (event, text) in &rows {
+    for (nth, (event, text)) in rows.iter().enumerate() {
+        if nth == FIRST_ROWS && left_out > 0 {
+            table.add_row(vec!["...".to_owned()]);
+        }
         let mut row = vec![Cell::new(clock(event.now_ns))];
         if detail == Detail::Full {
             row.push(Cell::new(event.step));
@@ -64,16 +77,22 @@ pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
         table.add_row(row);
     }
     let mut drawn: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-    if let Some(violation) = &outcome.violation {
-        let _ = write!(drawn, "{}: {}", violation.property, violation.message);
-        // A deadlock, a stall and a leak have no actor: the task that ran last did not cause them.
-        let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
-        match outcome.tasks.get(outcome.task.index()).filter(|_| !of_all) {
-            Some(task) => drawn.push_str(&format!(" ({})\n", task.name.text)),
-            None => drawn.push('\n'),
-        }
+    if left_out > 0 {
+        let _ = writeln!(drawn, "(...: {left_out} rows are left out; a table has {} at most)", FIRST_ROWS + LAST_ROWS);
     }
+    drawn.push_str(&last_line(outcome));
     drawn
+}
+
+/// The finding, and the task that it blames; empty for a clean run.
+#[cfg(feature = "table")]
+fn last_line(outcome: &Outcome) -> String {
+    let Some(violation) = &outcome.violation else { return String::new() };
+    // A deadlock, a stall and a leak have no actor: the task that ran last did not cause them.
+    let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
+    let blamed = outcome.tasks.get(outcome.task.index()).filter(|_| !of_all);
+    let blamed = blamed.map_or_else(String::new, |task| format!(" ({})", task.name.text));
+    format!("{}: {}{blamed}\n", violation.property, violation.message)
 }
 
 /// A column: a task, or a host with all of its tasks.

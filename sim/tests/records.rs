@@ -105,3 +105,25 @@ fn real_threads_record_each_operation_with_its_task_its_step_and_its_time() {
     let time = |row: &str| row.split('|').nth(1).unwrap_or_default().trim().to_owned();
     assert_ne!(time(rows[place("store count#0")]), "0", "a millisecond has passed: {rows:#?}");
 }
+
+#[test]
+fn the_table_of_a_long_run_leaves_out_its_middle_and_says_so() {
+    let report = run(Engine::Fiber, 1, || {
+        for nth in 0..3_000 {
+            lastref::note!("note {nth} of many");
+        }
+    });
+    for table in [&report.table, &report.full_table] {
+        // The full table also has rows for the task's begin and end.
+        let rows = table.lines().filter(|row| row.contains("of many")).count();
+        assert!((990..=1_000).contains(&rows), "{rows} rows in\n{table}");
+        for kept in ["note 0 of many", "note 190 of many", "note 2210 of many", "note 2999 of many"] {
+            assert!(table.contains(kept), "{kept} is not in\n{table}");
+        }
+        assert!(!table.contains("note 200 of many") && !table.contains("note 2190 of many"), "{table}");
+        assert_eq!(table.lines().filter(|row| row.starts_with("| ...")).count(), 1, "{table}");
+    }
+    assert!(report.table.contains("(...: 2000 rows are left out"), "{}", report.table);
+    let short = run(Engine::Fiber, 1, || lastref::note!("one of many"));
+    assert!(!short.table.contains("left out"), "{}", short.table);
+}
