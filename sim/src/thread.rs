@@ -71,14 +71,13 @@ impl Builder {
         let location = Location::caller();
         if let Some(kernel) = session::kernel() {
             let slot = Arc::new(Slot::Kernel(Storage::new(None)));
-            let (own, parker) = (Arc::clone(&slot), Object::new("park"));
+            let own = Arc::clone(&slot);
             let id = kernel.spawn(self.name.as_deref(), leaving(own, body), location);
-            let name = kernel.log(|log| {
-                // A run that is over has no such task.
-                let task = log.tasks.get_mut(id.index())?;
-                task.parker = parker.id();
-                task.is_named.then_some(task.name.text)
+            let (parker, name) = kernel.log(|log| {
+                let task = &log.tasks[id.index()];
+                (task.parker, task.is_named.then_some(task.name.text))
             });
+            let parker = Object::again(parker, "park");
             let thread = Thread(Repr::Kernel(Parked { parker, name }));
             return JoinHandle { os: Os::Kernel(id), slot, thread, stamp: Stamp::new("thread") };
         }

@@ -104,13 +104,24 @@ pub fn fold_str(state: u64, text: &str) -> u64 {
     text.bytes().fold(fold(state, text.len() as u64), |state, byte| fold(state, u64::from(byte)))
 }
 
-/// The seed of run number `index` of a hunt with seed `hunt` in the cell named `cell`. Number 0 has the hunt's seed
-/// itself, so that a hunt from a failing run's seed begins with that very run.
-pub fn run_seed(hunt: u64, cell: &str, index: u64) -> u64 {
-    if index == 0 {
-        return hunt;
+/// The seeds of the runs of one hunt in one cell.
+#[derive(Clone, Copy, Debug)]
+pub struct RunSeeds {
+    hunt: u64,
+    cell: u64,
+}
+
+impl RunSeeds {
+    /// The seeds of a hunt with seed `hunt` in the cell named `cell`.
+    pub fn new(hunt: u64, cell: &str) -> RunSeeds {
+        RunSeeds { hunt, cell: mix(fold_str(mix(hunt ^ Purpose::Hunt.constant()), cell)) }
     }
-    mix(mix(fold_str(mix(hunt ^ Purpose::Hunt.constant()), cell)).wrapping_add(index))
+
+    /// The seed of run number `index`. Number 0 has the hunt's seed itself, so that a hunt from a failing run's seed
+    /// begins with that very run.
+    pub fn of_run(self, index: u64) -> u64 {
+        if index == 0 { self.hunt } else { mix(self.cell.wrapping_add(index)) }
+    }
 }
 
 /// A choice of the environment, and what names it within its run.
@@ -199,11 +210,12 @@ mod tests {
 
     #[test]
     fn runs_of_a_hunt_have_distinct_seeds() {
-        let mut seeds: Vec<u64> = (0..10_000).map(|index| run_seed(0, "cell", index)).collect();
+        let of_cell = RunSeeds::new(0, "cell");
+        let mut seeds: Vec<u64> = (0..10_000).map(|index| of_cell.of_run(index)).collect();
         seeds.sort_unstable();
         seeds.dedup();
         assert_eq!(seeds.len(), 10_000);
-        assert_ne!(run_seed(0, "a", 1), run_seed(0, "b", 1));
-        assert_eq!(run_seed(7, "a", 0), 7);
+        assert_ne!(RunSeeds::new(0, "a").of_run(1), RunSeeds::new(0, "b").of_run(1));
+        assert_eq!(RunSeeds::new(7, "a").of_run(0), 7);
     }
 }

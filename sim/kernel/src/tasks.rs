@@ -1,7 +1,5 @@
 //! Sets of tasks, as bits: the ready tasks, and the contenders of a lock.
 
-use smallvec::SmallVec;
-
 use crate::record::TaskId;
 
 const BITS: usize = u64::BITS as usize;
@@ -9,7 +7,10 @@ const BITS: usize = u64::BITS as usize;
 /// A set of tasks, in the order of their numbers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskSet {
-    words: SmallVec<[u64; 2]>,
+    /// Tasks 0 to 63. Few runs have others, so each operation is short for these.
+    first: u64,
+    /// The others, in words of 64.
+    rest: Vec<u64>,
     /// The number of tasks: counting bits is slow where the processor's own instruction may not be used.
     len: usize,
 }
@@ -17,47 +18,74 @@ pub(crate) struct TaskSet {
 impl TaskSet {
     #[inline]
     pub(crate) fn insert(&mut self, task: TaskId) {
-        let (word, bit) = (task.index() / BITS, 1 << (task.index() % BITS));
-        if self.words.len() <= word {
-            self.words.resize(word + 1, 0);
-        }
-        self.len += usize::from(self.words[word] & bit == 0);
-        self.words[word] |= bit;
+        let (word, bit) = (self.word_mut(task.index() / BITS), 1 << (task.index() % BITS));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        self.len += usize::from(is_new);
     }
 
     #[inline]
     pub(crate) fn remove(&mut self, task: TaskId) {
-        let (word, bit) = (task.index() / BITS, 1 << (task.index() % BITS));
-        if let Some(word) = self.words.get_mut(word) {
-            self.len -= usize::from(*word & bit != 0);
-            *word &= !bit;
-        }
+        let (word, bit) = (self.word_mut(task.index() / BITS), 1 << (task.index() % BITS));
+        let is_there = *word & bit != 0;
+        *word &= !bit;
+        self.len -= usize::from(is_there);
     }
 
     #[inline]
     pub(crate) fn contains(&self, task: TaskId) -> bool {
-        self.words.get(task.index() / BITS).is_some_and(|word| word & (1 << (task.index() % BITS)) != 0)
+        let word = match task.index() / BITS {
+            0 => self.first,
+            index => self.rest.get(index - 1).copied().unwrap_or(0),
+        };
+        word & (1 << (task.index() % BITS)) != 0
+    }
+
+    #[inline]
+    fn word_mut(&mut self, index: usize) -> &mut u64 {
+        if index == 0 { &mut self.first } else { self.later_word_mut(index - 1) }
+    }
+
+    #[inline(never)]
+    fn later_word_mut(&mut self, index: usize) -> &mut u64 {
+        if self.rest.len() <= index {
+            self.rest.resize(index + 1, 0);
+        }
+        &mut self.rest[index]
     }
 
     pub(crate) fn add_all(&mut self, others: &TaskSet) {
-        if self.words.len() < others.words.len() {
-            self.words.resize(others.words.len(), 0);
+        if self.rest.len() < others.rest.len() {
+            self.rest.resize(others.rest.len(), 0);
         }
-        for (word, other) in self.words.iter_mut().zip(&others.words) {
-            self.len += (other & !*word).count_ones() as usize;
+        for (word, other) in self.words_mut().zip(others.words()) {
             *word |= other;
         }
+        self.count();
     }
 
     pub(crate) fn remove_all(&mut self, others: &TaskSet) {
-        for (word, other) in self.words.iter_mut().zip(&others.words) {
-            self.len -= (*word & other).count_ones() as usize;
+        for (word, other) in self.words_mut().zip(others.words()) {
             *word &= !other;
         }
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.len = self.words().map(|word| word.count_ones() as usize).sum();
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        std::iter::once(self.first).chain(self.rest.iter().copied())
+    }
+
+    fn words_mut(&mut self) -> impl Iterator<Item = &mut u64> {
+        std::iter::once(&mut self.first).chain(&mut self.rest)
     }
 
     pub(crate) fn clear(&mut self) {
-        self.words.clear();
+        self.first = 0;
+        self.rest.clear();
         self.len = 0;
     }
 
@@ -73,31 +101,23 @@ impl TaskSet {
 
     /// The `nth` task, counted from 0.
     #[inline]
-    pub(crate) fn nth(&self, mut nth: usize) -> Option<TaskId> {
+    pub(crate) fn nth(&self, nth: usize) -> Option<TaskId> {
         if nth >= self.len {
             return None;
         }
-        let mut index = 0;
-        if self.words.len() > 1 {
-            loop {
-                let count = self.words[index].count_ones() as usize;
-                if nth < count {
-                    break;
-                }
-                nth -= count;
-                index += 1;
+        if self.rest.is_empty() { Some(TaskId(nth_bit(self.first, nth))) } else { self.nth_of_many(nth) }
+    }
+
+    #[inline(never)]
+    fn nth_of_many(&self, mut nth: usize) -> Option<TaskId> {
+        for (index, word) in self.words().enumerate() {
+            let count = word.count_ones() as usize;
+            if nth < count {
+                return Some(TaskId((index * BITS) as u32 + nth_bit(word, nth)));
             }
+            nth -= count;
         }
-        let mut word = self.words[index];
-        // Clears the lowest bit `nth` times. The first three without a branch: which task is next is random, and a
-        // branch on it would be predicted wrongly half of the time.
-        for step in 0..3 {
-            word &= word.wrapping_sub(u64::from(nth > step));
-        }
-        for _ in 3..nth {
-            word &= word - 1;
-        }
-        Some(TaskId((index * BITS) as u32 + word.trailing_zeros()))
+        None
     }
 
     /// The number of tasks before `task`, if it is in the set.
@@ -105,14 +125,15 @@ impl TaskSet {
         if !self.contains(task) {
             return None;
         }
-        let (word, bit) = (task.index() / BITS, task.index() % BITS);
-        let before: usize = self.words[..word].iter().map(|word| word.count_ones() as usize).sum();
-        Some(before + (self.words[word] & ((1 << bit) - 1)).count_ones() as usize)
+        let (index, bit) = (task.index() / BITS, task.index() % BITS);
+        let count = |word: u64| word.count_ones() as usize;
+        let before: usize = self.words().take(index).map(count).sum();
+        self.words().nth(index).map(|word| before + count(word & ((1 << bit) - 1)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = TaskId> + '_ {
-        self.words.iter().enumerate().flat_map(|(index, word)| {
-            let mut left = *word;
+        self.words().enumerate().flat_map(|(index, word)| {
+            let mut left = word;
             std::iter::from_fn(move || {
                 let bit = (left != 0).then(|| left.trailing_zeros())?;
                 left &= left - 1;
@@ -120,6 +141,20 @@ impl TaskSet {
             })
         })
     }
+}
+
+/// The place of the `nth` bit that is set, counted from 0; there must be one.
+#[inline]
+fn nth_bit(mut word: u64, nth: usize) -> u32 {
+    // Clears the lowest bit `nth` times. The first three without a branch: which task is next is random, and a branch
+    // on it would be predicted wrongly half of the time.
+    for step in 0..3 {
+        word &= word.wrapping_sub(u64::from(nth > step));
+    }
+    for _ in 3..nth {
+        word &= word - 1;
+    }
+    word.trailing_zeros()
 }
 
 impl FromIterator<TaskId> for TaskSet {

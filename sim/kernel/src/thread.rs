@@ -7,8 +7,8 @@ use crate::record::{Item, ObjectId, Op, OpKind, TaskId};
 use crate::task::Need;
 
 impl Kernel {
-    /// Starts a task. A scheduling point, except within a poll: a poll may hold std locks, which its executor takes
-    /// around a spawn, and a switch would leave them held by a suspended task.
+    /// Starts a task, with its parker. A scheduling point, except within a poll: a poll may hold std locks, which its
+    /// executor takes around a spawn, and a switch would leave them held by a suspended task.
     pub fn spawn(
         &'static self,
         name: Option<&str>,
@@ -29,6 +29,8 @@ impl Kernel {
         let (id, is_over) = {
             let mut state = self.state.borrow_mut();
             let (id, key) = state.log.spawned(name);
+            state.objects.add();
+            state.log.tasks[id.index()].parker = state.log.add_object("park");
             if !state.halted {
                 let parent = state.log.task;
                 state.add_task(id, key, Some(parent));

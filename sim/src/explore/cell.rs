@@ -1,6 +1,6 @@
 //! A cell: one case on one engine, and the length of its search.
 
-use kernel::seed::run_seed;
+use kernel::seed::RunSeeds;
 use kernel::strategy::StrategyName;
 
 use super::case::Case;
@@ -20,10 +20,10 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// The seed of run number `index` in a hunt with this seed.
-    pub(super) fn run_seed(&self, hunt: u64, index: u64) -> u64 {
+    /// The seeds of its runs in a hunt with this seed.
+    pub(super) fn seeds(&self, hunt: u64) -> RunSeeds {
         // Independent of the engine: `shuttle` makes the same runs as `fiber`, and their traces can be compared.
-        run_seed(hunt, &format!("{}/{}", self.case.name(), self.strategy), index)
+        RunSeeds::new(hunt, &format!("{}/{}", self.case.name(), self.strategy))
     }
 }
 

@@ -143,7 +143,7 @@ impl Hunt<'_> {
     }
 
     fn origin(&self, cell: &Cell, index: u64) -> Origin {
-        let seed = cell.run_seed(self.seed, index);
+        let seed = cell.seeds(self.seed).of_run(index);
         Origin { case: cell.case.name().clone(), engine: cell.engine, strategy: cell.strategy, seed }
     }
 

@@ -86,27 +86,27 @@ impl Part {
 pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percent: u8) -> Part {
     let mut part = Part::default();
     let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
-    let from = runs.start;
+    let (from, seeds) = (runs.start, cell.seeds(hunt));
     for index in runs {
-        let seed = cell.run_seed(hunt, index);
+        let seed = seeds.of_run(index);
         part.add(index, seed, made.make(seed, Keep::Hash).outcome, recheck_percent);
         if part.found.is_some() {
             break;
         }
     }
-    part.recheck(cell, |last| (from..=last).map(|index| cell.run_seed(hunt, index)).collect());
+    part.recheck(cell, |last| (from..=last).map(|index| seeds.of_run(index)).collect());
     part
 }
 
 /// Makes these runs on real threads, up to the first finding or until `over` says to stop.
 pub(super) fn on_threads(cell: &Cell, hunt: u64, runs: Range<u64>, over: impl Fn() -> bool) -> Part {
     let mut part = Part::default();
-    let mut generator = cell.case.generator();
+    let (mut generator, seeds) = (cell.case.generator(), cell.seeds(hunt));
     for index in runs {
         if part.found.is_some() || over() {
             break;
         }
-        let seed = cell.run_seed(hunt, index);
+        let seed = seeds.of_run(index);
         part.add(index, seed, threads::run_once(seed, Keep::Hash, Arc::new(cell.case.body(generator.plan(seed)))), 0);
     }
     part

@@ -4,7 +4,7 @@
 //! run would depend on it; so they come from a few runs of fixed seeds, the same for a hunt and for a replay.
 
 use kernel::record::Keep;
-use kernel::seed::run_seed;
+use kernel::seed::RunSeeds;
 use kernel::strategy::{Profile, StrategyName};
 
 use super::case::Case;
@@ -18,8 +18,9 @@ const RUNS: u64 = 4;
 pub(super) fn profile(case: &Case) -> Profile {
     let mut profile = Profile::default();
     let mut runs = Runs::new(case, Engine::Fiber, StrategyName::RANDOM);
+    let seeds = RunSeeds::new(0, "reference");
     for nth in 0..RUNS {
-        add(&mut profile, &runs.make(run_seed(0, "reference", nth), Keep::Switches));
+        add(&mut profile, &runs.make(seeds.of_run(nth), Keep::Switches));
     }
     profile
 }

@@ -72,7 +72,8 @@ fn the_counts_of_a_hunt_are_the_sums_of_its_runs() {
         observer: &told,
     };
     let report = hunt.run().remove(0);
-    let runs = (0..RUNS).map(|index| run_one(&cell.case, cell.engine, cell.strategy, cell.run_seed(3, index)));
+    let seeds = cell.seeds(3);
+    let runs = (0..RUNS).map(|index| run_one(&cell.case, cell.engine, cell.strategy, seeds.of_run(index)));
     let (mut steps, mut reached) = (0, BTreeMap::<String, u64>::new());
     for run in runs {
         steps += run.steps;

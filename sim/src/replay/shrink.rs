@@ -7,7 +7,7 @@
 //! these three results the one with the shortest table is kept.
 
 use kernel::record::Keep;
-use kernel::seed::run_seed;
+use kernel::seed::RunSeeds;
 use kernel::strategy::{Forced, Switch};
 
 #[cfg(feature = "net")]
@@ -138,7 +138,8 @@ impl Shrinker<'_> {
 
     /// The plan in place of `best`'s, with a schedule that violates the property, if one is found.
     fn found_again(&mut self, best: &Candidate, plan: &AnyPlan) -> Option<Candidate> {
-        let seeds = (0..self.limits.seeds_per_plan).map(|nth| run_seed(best.seed, "shrink", nth));
+        let more = RunSeeds::new(best.seed, "shrink");
+        let seeds = (0..self.limits.seeds_per_plan).map(|nth| more.of_run(nth));
         for seed in std::iter::once(best.seed).chain(seeds) {
             // The budget is checked within a plan too: sixty runs that stall have millions of steps.
             if self.spent() {

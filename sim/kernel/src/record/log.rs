@@ -246,8 +246,8 @@ impl Log {
         self.trace.operated(self.task, self.step, self.now_ns, op);
     }
 
-    /// Records anything else that the current task did.
-    #[inline]
+    /// Records anything else that the current task did. Inlined, since the item is then a constant at most places.
+    #[inline(always)]
     pub fn record(&mut self, item: Item, location: &'static Location<'static>) {
         let location = self.place(location);
         self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });

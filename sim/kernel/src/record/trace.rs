@@ -98,12 +98,17 @@ impl Trace {
     }
 
     /// Adds an event.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, event: Event) {
         self.fold(event.task, event.now_ns, event.item.digest(), event.location);
         if self.is_recording() {
-            self.events.push(event);
+            self.store(event);
         }
+    }
+
+    #[cold]
+    fn store(&mut self, event: Event) {
+        self.events.push(event);
     }
 
     /// Adds an operation, the most frequent event.
@@ -112,7 +117,7 @@ impl Trace {
         let Op { kind, object, location } = op;
         self.fold(task, now_ns, operation_digest(kind, object), location);
         if self.is_recording() {
-            self.events.push(Event { task, step, now_ns, item: Item::Op { kind, object }, location });
+            self.store(Event { task, step, now_ns, item: Item::Op { kind, object }, location });
         }
     }
 
@@ -130,7 +135,7 @@ fn operation_digest(kind: OpKind, object: ObjectId) -> u64 {
 }
 
 impl Item {
-    #[inline]
+    #[inline(always)]
     fn digest(&self) -> u64 {
         match self {
             Item::Op { kind, object } => operation_digest(*kind, *object),
