@@ -2,15 +2,15 @@
 //!
 //! It is bounded in schedules and not in time, so that it decides every cell on any machine.
 //!
-//! One place, because the command line and the suite must mean the same thing by "the default": a verdict of one is only
-//! comparable with a verdict of the other if seed, strategy and budget are the same.
+//! One place, because the command line and the suite must mean the same thing by "the default": a verdict of one is
+//! only comparable with a verdict of the other if seed, strategy and budget are the same.
 
 use lastref::explore::{LoomBudget, StrategyName};
 
 /// How the next task is chosen, where the engine leaves a choice.
 ///
-/// Each run goes to one of several strategies by its seed: none of them wins everywhere, and which one wins is not known
-/// before the bug is.
+/// Each run goes to one of several strategies by its seed: none of them wins everywhere, and which one wins is not
+/// known before the bug is.
 pub const STRATEGY: StrategyName = StrategyName::MIX;
 
 /// The seed of a hunt. A constant, so that two people who type the same command see the same run.
@@ -25,6 +25,9 @@ pub const SCHEDULES_OF_DEFECT: u64 = 10_000;
 
 /// Executions for each loom cell. The small plans stay far below it, so that their exploration is complete.
 pub const LOOM: LoomBudget = LoomBudget::DEFAULT;
+
+/// The scenario and the planted defect of the finding that a hunt shows in full: those of the README.
+pub const EXAMPLE: (&str, &str) = ("free_after_send", "free_after_send_ok");
 
 /// The folder of saved cases, below the working directory.
 pub const REPRO_DIR: &str = ".lastref";

@@ -46,6 +46,21 @@ impl Exit {
     }
 }
 
+/// Commands to begin with, as shown by `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  lastref                                                every scenario, about a minute
+  lastref hunt --component image --for 5m --verbose      one component, for five minutes
+  lastref run free_after_send --variant free_after_send_ok
+                                                         one planted defect, in full
+  lastref list --engine turmoil                          the scenarios on the network
+  lastref replay TOKEN --full                            a finding, with every operation";
+
+/// What `--help` says after the flags.
+pub(super) fn help() -> String {
+    format!("{EXAMPLES}\n\n{EXIT_CODES}")
+}
+
 /// The exit codes, as shown by `--help`.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:

@@ -11,12 +11,12 @@ use lastref::explore::{Engine, RECHECK_PERCENT, StrategyName, UnknownStrategy};
 use scenarios::{Unknown, defaults, parse_seed};
 
 use super::Ceiling;
-use super::answer::EXIT_CODES;
+use super::answer::{EXIT_CODES, help};
 
 /// Finds the schedules, or the faults, under which a component frees a resource twice, uses it after its release,
 /// delivers it to the wrong peer, or leaks it; and prints one line that replays each.
 #[derive(Debug, Parser)]
-#[command(name = "lastref", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "lastref", version, args_conflicts_with_subcommands = true, after_help = help())]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -36,7 +36,7 @@ pub(super) enum Command {
     /// Explores every matching scenario, variant and engine (the default of `lastref` without a command).
     #[command(after_help = EXIT_CODES)]
     Hunt(HuntArguments),
-    /// Lists the scenarios, and the verdict each expects of each variant.
+    /// Lists the scenarios, a line each; of one scenario, the verdict that it expects of each variant.
     List(ListArguments),
     /// Explores one scenario with one variant on one engine.
     #[command(after_help = EXIT_CODES)]
@@ -80,6 +80,9 @@ pub(super) struct HuntArguments {
     /// Number of threads that explore (one per core by default); the results do not depend on it.
     #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(super) jobs: Option<usize>,
+    /// Prints a line for each cell that ends, and a row for each cell.
+    #[arg(long)]
+    pub(super) verbose: bool,
     #[command(flatten)]
     pub(super) search: SearchArguments,
 }
@@ -124,6 +127,20 @@ pub(super) struct SearchArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
+    /// Only this scenario, as `name` or `component/name`, with what it expects of each variant.
+    pub(super) scenario: Option<String>,
+    /// Only this component.
+    #[arg(long, value_name = "NAME")]
+    pub(super) component: Option<String>,
+    /// Only scenarios that run this variant.
+    #[arg(long, value_name = "NAME")]
+    pub(super) variant: Option<String>,
+    /// Only scenarios that this engine can run.
+    #[arg(long, value_name = "NAME", value_parser = engine)]
+    pub(super) engine: Option<Engine>,
+    /// What each scenario expects of each variant.
+    #[arg(long)]
+    pub(super) verbose: bool,
     /// Prints one JSON array on stdout, and no other text.
     #[arg(long)]
     pub(super) json: bool,

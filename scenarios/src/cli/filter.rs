@@ -6,7 +6,7 @@
 use lastref::explore::{Cell, Engine, StrategyName};
 use scenarios::{Expectation, Scenario, Unknown};
 
-use super::args::{HuntArguments, RunArguments};
+use super::args::{HuntArguments, ListArguments, RunArguments};
 use super::error::Error;
 
 /// A cell, and the verdict that is expected of it.
@@ -50,41 +50,64 @@ pub(super) fn of_run(arguments: &RunArguments) -> Result<Chosen, Error> {
     Chosen::new(&scenario, &arguments.variant, engine, arguments.search.strategy)
 }
 
+/// The names that a command was given.
+#[derive(Clone, Copy, Debug)]
+struct Names<'a> {
+    component: Option<&'a str>,
+    scenario: Option<&'a str>,
+    variant: Option<&'a str>,
+    engine: Option<Engine>,
+}
+
 /// The cells of a hunt, in the order of the list; at least one.
 pub(super) fn of_hunt(arguments: &HuntArguments) -> Result<Vec<Chosen>, Error> {
-    let scenarios = matching_scenarios(arguments)?;
+    let HuntArguments { component, scenario, variant, engine, .. } = arguments;
+    let [component, scenario, variant] = [component, scenario, variant].map(Option::as_deref);
+    let asked = Names { component, scenario, variant, engine: *engine };
+    let scenarios = matching_scenarios(asked)?;
     let mut chosen = Vec::new();
     for scenario in &scenarios {
-        for said in scenario.expectations().iter().filter(|said| is_wanted(arguments, said)) {
+        for said in scenario.expectations().iter().filter(|said| is_wanted(asked, said)) {
             for engine in scenario.engines() {
-                if takes_part(said, engine, arguments.engine) {
+                if takes_part(said, engine, asked.engine) {
                     chosen.push(Chosen::new(scenario, said.variant, engine, arguments.search.strategy)?);
                 }
             }
         }
     }
-    if chosen.is_empty() { Err(no_cell(arguments, &scenarios)) } else { Ok(chosen) }
+    if chosen.is_empty() { Err(no_cell(asked, &scenarios)) } else { Ok(chosen) }
 }
 
-fn matching_scenarios(arguments: &HuntArguments) -> Result<Vec<Scenario>, Error> {
-    let mut scenarios = match &arguments.scenario {
+/// The scenarios that `lastref list` shows; at least one.
+pub(super) fn of_list(arguments: &ListArguments) -> Result<Vec<Scenario>, Error> {
+    let ListArguments { component, scenario, variant, engine, .. } = arguments;
+    let [component, scenario, variant] = [component, scenario, variant].map(Option::as_deref);
+    let asked = Names { component, scenario, variant, engine: *engine };
+    let found = matching_scenarios(asked)?;
+    let runs = |scenario: &&Scenario| engine.is_none_or(|engine| scenario.engines().contains(&engine));
+    let listed: Vec<Scenario> = found.iter().filter(runs).cloned().collect();
+    if listed.is_empty() { Err(no_cell(asked, &found)) } else { Ok(listed) }
+}
+
+fn matching_scenarios(asked: Names<'_>) -> Result<Vec<Scenario>, Error> {
+    let mut scenarios = match asked.scenario {
         Some(name) => vec![scenarios::find(name)?],
         None => scenarios::all(),
     };
-    if let Some(component) = &arguments.component {
+    if let Some(component) = asked.component {
         let all = scenarios::all();
         if !all.iter().any(|scenario| scenario.component() == component) {
             return Err(Unknown::new("component", component, all.iter().map(Scenario::component)).into());
         }
         if let Some(other) = scenarios.iter().find(|scenario| scenario.component() != component)
-            && arguments.scenario.is_some()
+            && asked.scenario.is_some()
         {
             let input = format!("{component}/{}", other.name());
             return Err(Unknown::of_component("scenario", &input, other.component()).into());
         }
         scenarios.retain(|scenario| scenario.component() == component);
     }
-    if let Some(variant) = &arguments.variant {
+    if let Some(variant) = asked.variant {
         if !scenarios.is_empty() && !scenarios.iter().flat_map(variants).any(|name| name == variant) {
             return Err(unknown_variant(variant, &scenarios).into());
         }
@@ -93,8 +116,8 @@ fn matching_scenarios(arguments: &HuntArguments) -> Result<Vec<Scenario>, Error>
     Ok(scenarios)
 }
 
-fn is_wanted(arguments: &HuntArguments, said: &Expectation) -> bool {
-    arguments.variant.as_deref().is_none_or(|variant| variant == said.variant)
+fn is_wanted(asked: Names<'_>, said: &Expectation) -> bool {
+    asked.variant.is_none_or(|variant| variant == said.variant)
 }
 
 fn takes_part(said: &Expectation, engine: Engine, asked: Option<Engine>) -> bool {
@@ -123,31 +146,31 @@ fn unknown_variant(variant: &str, scenarios: &[Scenario]) -> Unknown {
 }
 
 /// Names that are each valid, but select no cell together.
-fn no_cell(arguments: &HuntArguments, scenarios: &[Scenario]) -> Error {
+fn no_cell(asked: Names<'_>, scenarios: &[Scenario]) -> Error {
     let filters = [
-        ("--component", arguments.component.clone()),
-        ("--scenario", arguments.scenario.clone()),
-        ("--variant", arguments.variant.clone()),
-        ("--engine", arguments.engine.map(|engine| engine.to_string())),
+        ("--component", asked.component.map(str::to_owned)),
+        ("--scenario", asked.scenario.map(str::to_owned)),
+        ("--variant", asked.variant.map(str::to_owned)),
+        ("--engine", asked.engine.map(|engine| engine.to_string())),
     ];
-    let asked: Vec<String> =
+    let flags: Vec<String> =
         filters.into_iter().filter_map(|(flag, value)| value.map(|value| format!("`{flag} {value}`"))).collect();
     let engines: Vec<Engine> = Engine::ALL
         .into_iter()
         .filter(|engine| {
             let mut running = scenarios.iter().filter(|scenario| scenario.engines().contains(engine));
             running.any(|scenario| {
-                let mut said = scenario.expectations().into_iter().filter(|said| is_wanted(arguments, said));
+                let mut said = scenario.expectations().into_iter().filter(|said| is_wanted(asked, said));
                 said.any(|said| takes_part(&said, *engine, None))
             })
         })
         .collect();
-    let instead = match (engines.is_empty(), &arguments.scenario) {
+    let instead = match (engines.is_empty(), asked.scenario) {
         (false, _) => format!("without the engine there are cells on {}", names(&engines)),
         (true, Some(scenario)) => format!("`lastref list` shows the component and the variants of `{scenario}`"),
         (true, None) => String::from("`lastref list` shows what there is"),
     };
-    Error::NoCell { asked: asked.join(" with "), instead }
+    Error::NoCell { asked: flags.join(" with "), instead }
 }
 
 fn variants(scenario: &Scenario) -> Vec<&'static str> {

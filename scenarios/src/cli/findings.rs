@@ -12,6 +12,7 @@ use scenarios::{Judgement, finding};
 
 use super::error::Error;
 use super::outcome::Outcome;
+use super::terminal::Look;
 
 /// How many findings of a hunt are shrunk, saved, and shown in full.
 pub(super) const SHOWN: usize = 5;
@@ -63,11 +64,22 @@ pub(super) fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// Everything in a hunt that is not as expected: the first findings in full, and one line for each of the others.
-pub(super) fn unexpected(outcomes: &[Outcome]) -> String {
-    let found: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_unexpected(outcome)).collect();
+/// Everything in a hunt that is not as expected: what was not found, the first findings in full, and one line for each
+/// of the others. Empty if there is nothing.
+pub(super) fn unexpected(outcomes: &[Outcome], look: Look) -> String {
+    let (found, missed): (Vec<&Outcome>, Vec<&Outcome>) = outcomes
+        .iter()
+        .filter(|outcome| outcome.judgement() == Judgement::NotAsExpected)
+        .partition(|outcome| outcome.failure().is_some());
+    let mut text = String::new();
+    if found.len() + missed.len() > 0 {
+        let _ = writeln!(text, "\n{}\n", look.alarm("Not as expected:"));
+    }
+    for outcome in missed {
+        let _ = writeln!(text, "{}: {}, {}", outcome.name(), look.alarm(&outcome.verdict()), outcome.schedules());
+    }
     let (shown, others) = found.split_at(found.len().min(SHOWN));
-    let mut text: String = shown.iter().map(|outcome| self::text(outcome)).collect();
+    text.extend(shown.iter().map(|outcome| self::text(outcome)));
     if !others.is_empty() {
         let _ =
             writeln!(text, "{} more findings; `lastref shrink TOKEN` shows and saves the smallest case:", others.len());
@@ -93,7 +105,7 @@ mod tests {
         save_the_unexpected(&mut outcomes, folder.path(), || false).expect("the folder can be written");
         let saved = outcomes.iter().filter(|outcome| outcome.repro.is_some() && outcome.shortest.is_some()).count();
         assert_eq!(saved, SHOWN);
-        let text = unexpected(&outcomes);
+        let text = unexpected(&outcomes, Look::OF_FILE);
         assert_eq!(text.matches("the shortest interleaving found").count(), SHOWN, "{text}");
         let (_, others) = text.split_once("3 more findings; `lastref shrink TOKEN`").expect("the others are announced");
         let token = outcomes[0].token().expect("a finding has a token");
@@ -106,7 +118,7 @@ mod tests {
         let mut outcomes = vec![violation()];
         save_the_unexpected(&mut outcomes, folder.path(), || true).expect("nothing is written");
         assert_eq!(outcomes[0].repro, None);
-        let text = unexpected(&outcomes);
+        let text = unexpected(&outcomes, Look::OF_FILE);
         let token = outcomes[0].token().expect("a finding has a token");
         assert!(text.contains("does not hold") && text.contains(&format!("lastref shrink {token}")), "{text}");
         assert!(text.lines().count() < 30, "without the table of a run that is not small:\n{text}");
@@ -114,6 +126,6 @@ mod tests {
 
     #[test]
     fn what_is_as_expected_is_not_told() {
-        assert_eq!(unexpected(&[clean(2_000), clean(5)]), "");
+        assert_eq!(unexpected(&[clean(2_000), clean(5)], Look::OF_FILE), "");
     }
 }

@@ -1,6 +1,8 @@
 //! `lastref hunt`: every matching cell, and a table at the end.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use scenarios::Judgement;
@@ -10,21 +12,47 @@ use super::args::HuntArguments;
 use super::error::Error;
 use super::search::{self, Explored};
 use super::terminal::Look;
-use super::{filter, findings, json, table, time_left};
+use super::{filter, findings, json, overview, table, time_left};
+
+/// The file of a row for each cell, in the folder of saved cases.
+const CELLS_FILE: &str = "hunt.txt";
 
 /// Explores every matching cell, and reports for each whether its verdict is as expected.
+///
+/// What is not as expected comes last, since it matters most.
 pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
     let chosen = filter::of_hunt(arguments)?;
-    let explored = search::explore(chosen, &arguments.search, arguments.time, search::jobs(arguments.jobs));
-    let stdout = if arguments.search.json {
-        json::hunt(&explored)
+    let in_rows = arguments.verbose || chosen.len() <= search::ROWS_MAX;
+    let explored = search::explore(chosen, &arguments.search, arguments.time, search::jobs(arguments.jobs), in_rows);
+    if arguments.search.json {
+        let stdout = json::hunt(&explored);
+        return Ok(explored.into_answer(stdout));
+    }
+    let (summary, look) = (summary(&explored, arguments.time), Look::of_stdout());
+    let mut saved = Ok(None);
+    let mut text = if in_rows {
+        format!("{}{summary}\n", table::render(&explored.outcomes, look))
     } else {
-        let mut text = findings::unexpected(&explored.outcomes);
-        text.push_str(&table::render(&explored.outcomes, Look::of_stdout()));
-        let _ = writeln!(text, "{}", summary(&explored, arguments.time));
-        text
+        saved = save_cells(&explored, &arguments.search.folder.dir).map(Some);
+        let file = saved.as_ref().ok().and_then(Option::as_deref).map(|path| path.display().to_string());
+        overview::render(&explored.outcomes, &summary, file.as_deref(), look)
     };
-    Ok(explored.into_answer(stdout))
+    text.push_str(&findings::unexpected(&explored.outcomes, look));
+    let mut answer = explored.into_answer(text);
+    if let Err(error) = saved {
+        // The verdicts are printed all the same, so the exit code stays.
+        answer.remarks.push(format!("lastref: the rows of the cells are not saved: {error}; --verbose prints them"));
+    }
+    Ok(answer)
+}
+
+/// Writes a row for each cell.
+fn save_cells(explored: &Explored, folder: &Path) -> Result<PathBuf, Error> {
+    let refused = |source| Error::Folder { folder: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(refused)?;
+    let path = folder.join(CELLS_FILE);
+    fs::write(&path, table::render(&explored.outcomes, Look::OF_FILE)).map_err(refused)?;
+    Ok(path)
 }
 
 /// A summary in one line.

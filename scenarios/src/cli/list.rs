@@ -1,4 +1,4 @@
-//! `lastref list`: the scenarios, and the verdict that each expects of each variant.
+//! `lastref list`: the scenarios, a line each; and the verdict that each expects of each variant.
 
 use std::fmt::Write;
 
@@ -7,16 +7,38 @@ use scenarios::{Expect, Scenario};
 use super::answer::{Answer, Exit};
 use super::args::ListArguments;
 use super::error::Error;
-use super::json;
+use super::{filter, json};
 
-/// Lists all scenarios; explores none.
+/// Lists the matching scenarios; explores none.
 pub(super) fn list(arguments: &ListArguments) -> Result<Answer, Error> {
-    let scenarios = scenarios::all();
-    let stdout = if arguments.json { json::list(&scenarios) } else { scenarios.iter().map(text).collect() };
+    let listed = filter::of_list(arguments)?;
+    let in_full = arguments.verbose || arguments.scenario.is_some();
+    let stdout = match arguments.json {
+        true => json::list(&listed),
+        false if in_full => listed.iter().map(in_detail).collect(),
+        false => lines(&listed),
+    };
     Ok(Answer::new(stdout, Exit::AsExpected))
 }
 
-fn text(scenario: &Scenario) -> String {
+/// A line for each scenario, under its component.
+fn lines(scenarios: &[Scenario]) -> String {
+    let width = scenarios.iter().map(|scenario| scenario.name().len()).max().unwrap_or(0);
+    let mut text = String::new();
+    let mut component = "";
+    for scenario in scenarios {
+        if scenario.component() != component {
+            component = scenario.component();
+            let count = scenarios.iter().filter(|other| other.component() == component).count();
+            let noun = if count == 1 { "scenario" } else { "scenarios" };
+            let _ = writeln!(text, "{component}, {count} {noun}");
+        }
+        let _ = writeln!(text, "  {:width$}  {}", scenario.name(), scenario.about());
+    }
+    text
+}
+
+fn in_detail(scenario: &Scenario) -> String {
     let engines: Vec<String> = scenario.engines().iter().map(ToString::to_string).collect();
     let width = scenario.expectations().iter().map(|said| said.variant.len()).max().unwrap_or(0);
     let mut text = format!("{}/{}\n", scenario.component(), scenario.name());

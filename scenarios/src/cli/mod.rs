@@ -16,6 +16,7 @@ mod hunt;
 mod json;
 mod list;
 mod outcome;
+mod overview;
 mod progress;
 mod replay;
 mod run;

@@ -54,7 +54,8 @@ impl Outcome {
         self.chosen.expectation.judge(&self.chosen.cell, &self.report)
     }
 
-    /// The rare states that count against it: see [`Expectation::never_reached`](scenarios::Expectation::never_reached).
+    /// The rare states that count against it: see
+    /// [`Expectation::never_reached`](scenarios::Expectation::never_reached).
     pub(super) fn never_reached(&self) -> Vec<&'static str> {
         self.chosen.expectation.never_reached(self.chosen.cell.engine, &self.report)
     }
@@ -157,12 +158,18 @@ pub(super) mod samples {
         outcome(chosen, report)
     }
 
-    /// A planted defect that was found, in a scenario that is made to expect the variant clean.
-    pub(in crate::cli) fn violation() -> Outcome {
-        let mut chosen = chosen(|said| said.expect != Expect::Clean);
+    /// A planted defect that was found.
+    pub(in crate::cli) fn planted() -> Outcome {
+        let chosen = chosen(|said| said.expect != Expect::Clean);
         let run = |seed| run_one(&chosen.cell.case, Engine::Fiber, chosen.cell.strategy, seed);
         let report = (0..).map(run).find(|report| report.failure().is_some()).expect("some seed shows the defect");
-        chosen.expectation = Expectation::clean(chosen.expectation.variant);
         outcome(chosen, report)
+    }
+
+    /// The same, in a scenario that is made to expect the variant clean.
+    pub(in crate::cli) fn violation() -> Outcome {
+        let mut planted = planted();
+        planted.chosen.expectation = Expectation::clean(planted.chosen.expectation.variant);
+        planted
     }
 }

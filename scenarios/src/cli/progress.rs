@@ -1,16 +1,19 @@
-//! Progress of a running hunt: on a terminal a bar for each component and the time left, elsewhere
-//! a line for each finished cell.
+//! Progress of a running search: on a terminal a bar for each component and the time left, elsewhere lines.
 //!
 //! All output here goes to stderr, and it affects no result. A bar counts cells, not schedules: a cell that finds its
-//! violation at once leaves most of its budget unspent, so a bar of schedules would jump and mislead.
+//! violation at once leaves most of its budget unspent, so a bar of schedules would jump and mislead. Only the bar of a
+//! single cell counts schedules, since it would not move otherwise.
+//!
+//! Elsewhere a search through a few cells prints a line for each; one through many prints what is not as expected, and
+//! ten lines of progress, so that a log stays short.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use lastref::explore::{Observer, Report};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
+use lastref::explore::{Engine, Observer, Report};
 use scenarios::{Expect, Judgement};
 
 use super::filter::Chosen;
@@ -29,7 +32,16 @@ pub(super) struct Progress<'a> {
     deadline: Option<Instant>,
     /// None if stderr is not a terminal.
     screen: Option<Screen>,
+    /// A line for each cell, where there is no screen.
+    in_rows: bool,
+    done: AtomicUsize,
 }
+
+/// Lines of progress of a search through many cells.
+const LINES: usize = 10;
+
+/// Interval of a spinner's turns.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The bars on a terminal.
 #[derive(Debug)]
@@ -42,14 +54,16 @@ struct Screen {
 #[derive(Debug)]
 struct Bar {
     bar: ProgressBar,
+    counts_schedules: bool,
     schedules: AtomicU64,
-    findings: AtomicU64,
+    /// The planted defects that were found.
+    planted: AtomicU64,
     unexpected: AtomicU64,
 }
 
 impl Progress<'_> {
-    /// The progress of a hunt through these cells.
-    pub(super) fn new(chosen: &[Chosen], jobs: usize, deadline: Option<Instant>) -> Progress<'_> {
+    /// The progress of a search through these cells. `in_rows`: a line for each cell where there is no terminal.
+    pub(super) fn new(chosen: &[Chosen], jobs: usize, deadline: Option<Instant>, in_rows: bool) -> Progress<'_> {
         let mut names: Vec<(&str, u64)> = Vec::new();
         let mut components = Vec::with_capacity(chosen.len());
         for Chosen { cell, .. } in chosen {
@@ -64,8 +78,11 @@ impl Progress<'_> {
         }
         let cells = chosen.iter().map(|chosen| (&chosen.cell, chosen.expectation.expect != Expect::Clean));
         let time_left = Mutex::new(TimeLeft::new(cells, jobs));
-        let screen = stderr_is_terminal().then(|| Screen::new(&names));
-        Progress { chosen, components, time_left, deadline, screen }
+        let screen = stderr_is_terminal().then(|| match chosen {
+            [one] => Screen::of_one(one),
+            _ => Screen::new(&names),
+        });
+        Progress { chosen, components, time_left, deadline, screen, in_rows, done: AtomicUsize::new(0) }
     }
 
     /// Removes the bars, to make room for the table.
@@ -81,6 +98,14 @@ impl Progress<'_> {
         self.lock().estimate()
     }
 
+    /// The line for a search through many cells, at every tenth part of them.
+    fn tenth(&self) -> Option<String> {
+        let (done, all) = (self.done.fetch_add(1, Ordering::Relaxed) + 1, self.chosen.len());
+        let tenths = |done: usize| done * LINES / all;
+        let is_next = tenths(done) > tenths(done - 1);
+        is_next.then(|| format!("{done} of {all} cells, {}", time_left::words(self.time_left())))
+    }
+
     fn lock(&self) -> MutexGuard<'_, TimeLeft> {
         self.time_left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +117,11 @@ impl Observer for Progress<'_> {
         if let Some(screen) = &self.screen {
             let bar = &screen.bars[self.components[cell]];
             bar.schedules.fetch_add(schedules, Ordering::Relaxed);
-            bar.tell();
+            if bar.counts_schedules {
+                bar.bar.inc(schedules);
+            } else {
+                bar.tell();
+            }
             // A hunt with a time limit takes that time.
             let left = match self.deadline {
                 Some(deadline) => Some(clock::until(deadline)),
@@ -105,18 +134,29 @@ impl Observer for Progress<'_> {
     fn finished(&self, cell: usize, report: &Report) {
         self.lock().end(cell);
         let chosen = &self.chosen[cell];
+        let judgement = chosen.expectation.judge(&chosen.cell, report);
         if let Some(screen) = &self.screen {
             let bar = &screen.bars[self.components[cell]];
-            let unexpected = chosen.expectation.judge(&chosen.cell, report) == Judgement::NotAsExpected;
-            bar.findings.fetch_add(u64::from(report.failure().is_some()), Ordering::Relaxed);
-            bar.unexpected.fetch_add(u64::from(unexpected), Ordering::Relaxed);
-            bar.tell();
-            bar.bar.inc(1);
+            let is_unexpected = judgement == Judgement::NotAsExpected;
+            let is_planted = report.failure().is_some() && judgement == Judgement::AsExpected;
+            bar.planted.fetch_add(u64::from(is_planted), Ordering::Relaxed);
+            bar.unexpected.fetch_add(u64::from(is_unexpected), Ordering::Relaxed);
+            if !bar.counts_schedules {
+                bar.tell();
+                bar.bar.inc(1);
+            }
             return;
         }
-        let (name, verdict) = (chosen.name(), outcome::verdict(chosen, report));
         // An error in writing progress must not end a hunt.
-        let _ = writeln!(io::stderr(), "{name}: {verdict} (schedules: {})", report.schedules);
+        if self.in_rows || judgement == Judgement::NotAsExpected {
+            let (name, verdict) = (chosen.name(), outcome::verdict(chosen, report));
+            let _ = writeln!(io::stderr(), "{name}: {verdict} (schedules: {})", report.schedules);
+        }
+        if !self.in_rows
+            && let Some(line) = self.tenth()
+        {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
     }
 }
 
@@ -125,10 +165,25 @@ impl Screen {
         let all = MultiProgress::new();
         let new = |(component, cells): &(&str, u64)| {
             let bar = ProgressBar::new(*cells).with_style(style("{prefix} {bar:24} {pos}/{len} cells, {msg}"));
-            let bar = all.add(bar.with_prefix((*component).to_owned()));
-            Bar { bar, schedules: AtomicU64::new(0), findings: AtomicU64::new(0), unexpected: AtomicU64::new(0) }
+            Bar::new(all.add(bar.with_prefix((*component).to_owned())), false)
         };
         let bars = components.iter().map(new).collect();
+        Screen { bars, left: all.add(ProgressBar::new_spinner().with_style(style("{msg}"))) }
+    }
+
+    /// The bar of a single cell.
+    fn of_one(chosen: &Chosen) -> Screen {
+        let all = MultiProgress::new();
+        let bar = if chosen.cell.engine == Engine::Loom {
+            // The number of executions is not known before the exploration ends.
+            let bar = ProgressBar::new_spinner().with_style(style("{prefix} {spinner} explores, {elapsed}"));
+            bar.enable_steady_tick(TICK);
+            bar
+        } else {
+            let template = "{prefix} {bar:24} {human_pos} of {human_len} schedules";
+            ProgressBar::new(chosen.cell.budget.enough).with_style(style(template))
+        };
+        let bars = vec![Bar::new(all.add(bar.with_prefix(chosen.name())), true)];
         Screen { bars, left: all.add(ProgressBar::new_spinner().with_style(style("{msg}"))) }
     }
 }
@@ -139,10 +194,16 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Bar {
+    fn new(bar: ProgressBar, counts_schedules: bool) -> Bar {
+        let [schedules, planted, unexpected] = [const { AtomicU64::new(0) }; 3];
+        Bar { bar, counts_schedules, schedules, planted, unexpected }
+    }
+
     fn tell(&self) {
-        let [schedules, findings, unexpected] =
-            [&self.schedules, &self.findings, &self.unexpected].map(|count| count.load(Ordering::Relaxed));
+        let [schedules, planted, unexpected] =
+            [&self.schedules, &self.planted, &self.unexpected].map(|count| count.load(Ordering::Relaxed));
         let unexpected = if unexpected > 0 { format!(", {unexpected} not as expected") } else { String::new() };
-        self.bar.set_message(format!("{schedules} schedules, {findings} findings{unexpected}"));
+        let schedules = HumanCount(schedules);
+        self.bar.set_message(format!("{schedules} schedules, {planted} planted defects found{unexpected}"));
     }
 }

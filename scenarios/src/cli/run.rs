@@ -14,7 +14,7 @@ use super::{filter, findings, json, search};
 pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
     let chosen = filter::of_run(arguments)?;
     // One cell is a single unit of work to the job count; the search spreads its seeds.
-    let mut explored = search::explore(vec![chosen], &arguments.search, None, search::jobs(None));
+    let mut explored = search::explore(vec![chosen], &arguments.search, None, search::jobs(None), true);
     let stdout = match explored.outcomes.first_mut() {
         None => String::new(),
         Some(outcome) if arguments.search.json => json::line(&json::Result::of(outcome)),

@@ -66,17 +66,22 @@ impl Explored {
     }
 }
 
+/// The most cells for which a hunt prints a row each without being asked to.
+pub(super) const ROWS_MAX: usize = 20;
+
 /// The number of jobs: as requested, else one for each core.
 pub(super) fn jobs(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
 }
 
-/// Explores `chosen` within the budget of schedules for each cell, and of `time` for all if it is given.
+/// Explores `chosen` within the budget of schedules for each cell, and of `time` for all if it is given. `in_rows`: a
+/// line of progress for each cell where there is no terminal.
 pub(super) fn explore(
     mut chosen: Vec<Chosen>,
     arguments: &SearchArguments,
     time: Option<Duration>,
     jobs: usize,
+    in_rows: bool,
 ) -> Explored {
     let clock = Clock::start();
     for Chosen { cell, expectation } in &mut chosen {
@@ -85,7 +90,7 @@ pub(super) fn explore(
     }
     let deadline = time.and_then(|time| clock.deadline(time));
     let stop = Stop::on_signals();
-    let progress = Progress::new(&chosen, jobs, deadline);
+    let progress = Progress::new(&chosen, jobs, deadline, in_rows);
     let hunt = Hunt {
         cells: chosen.iter().map(|chosen| chosen.cell.clone()).collect(),
         seed: arguments.seed,
@@ -147,7 +152,7 @@ mod tests {
             folder,
             json: false,
         };
-        let explored = explore(chosen, &arguments, None, 2);
+        let explored = explore(chosen, &arguments, None, 2, false);
         assert!(explored.count(Judgement::NotAsExpected) > 3 * findings::SHOWN);
         assert_eq!(explored.outcomes.iter().filter(|outcome| outcome.repro.is_some()).count(), findings::SHOWN);
         assert_eq!(explored.exit(), Exit::Finding);

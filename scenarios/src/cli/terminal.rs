@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr, stdout};
 
 use anstream::{AutoStream, ColorChoice};
+use anstyle::AnsiColor;
 
 /// How to draw on stdout.
 #[derive(Clone, Copy, Debug)]
@@ -14,11 +15,20 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// The look of a file.
+    pub(super) const OF_FILE: Look = Look { width: None, colour: false };
+
+    /// The text in the colour of what needs attention.
+    pub(super) fn alarm(self, text: &str) -> String {
+        let red = AnsiColor::Red.on_default().bold();
+        if self.colour { format!("{red}{text}{red:#}") } else { text.to_owned() }
+    }
+
     /// The destination of the present stdout: a pipe or a file never gets colours, regardless of other settings, and a
     /// terminal gets none if `NO_COLOR` is set.
     pub(super) fn of_stdout() -> Look {
         if !stdout().is_terminal() {
-            return Look { width: None, colour: false };
+            return Look::OF_FILE;
         }
         Look { width: comfy_table::Table::new().width(), colour: AutoStream::choice(&stdout()) != ColorChoice::Never }
     }

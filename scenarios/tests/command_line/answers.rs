@@ -57,6 +57,44 @@ fn a_hunt_ends_with_a_table_and_exit_code_0_when_all_is_as_expected() {
 }
 
 #[test]
+fn a_hunt_through_many_cells_ends_with_one_screen_and_a_file_of_all_cells() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["hunt", "--component", "context_pool", "--engine", "fiber", "--schedules", "100"];
+    let given = lastref_in(folder.path(), &arguments);
+    let screen: Vec<&str> = given.stdout.lines().collect();
+    assert!(screen.len() <= 45, "{} lines:\n{}", screen.len(), given.stdout);
+    // A token is never broken.
+    let wide = screen.iter().find(|line| line.chars().count() > 100 && !line.contains("lr2:"));
+    assert_eq!(wide, None, "{}", given.stdout);
+    let (scenario, variant) = scenarios::defaults::EXAMPLE;
+    for part in ["planted defects found", scenario, variant, "lastref replay lr2:", ".lastref/hunt.txt"] {
+        assert!(given.stdout.contains(part), "no `{part}` in\n{}", given.stdout);
+    }
+    assert!(given.stderr.lines().count() <= 12, "{}", given.stderr);
+    let cells = fs::read_to_string(folder.path().join(".lastref/hunt.txt")).unwrap();
+    let fiber =
+        |it: &&scenarios::Scenario| it.component() == "context_pool" && it.engines().contains(&lastref::Engine::Fiber);
+    let all = scenarios::all();
+    let expected: usize = all.iter().filter(fiber).map(|it| it.expectations().len()).sum();
+    assert_eq!(cells.lines().filter(|line| line.contains(" ┆ fiber ")).count(), expected, "{cells}");
+
+    let verbose = lastref_in(folder.path(), &[&arguments[..], &["--verbose"]].concat());
+    assert_eq!(verbose.stdout.lines().filter(|line| line.contains(" ┆ fiber ")).count(), expected);
+    assert_eq!(verbose.stderr.lines().count(), expected, "a line for each cell:\n{}", verbose.stderr);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_costs_the_file_of_all_cells_and_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), b"kept").unwrap();
+    let arguments = ["hunt", "--component", "context_pool", "--engine", "fiber", "--schedules", "1", "--dir", "file"];
+    let given = lastref_in(folder.path(), &arguments).code(4);
+    assert!(given.stderr.contains("not saved") && given.stderr.contains("--verbose"), "{}", given.stderr);
+    assert!(given.stdout.contains("planted defects found"), "{}", given.stdout);
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"kept");
+}
+
+#[test]
 fn the_shapes_of_json_are_as_documented() {
     let (scenario, variant, property) = planted();
     let hunted = lastref(&["--scenario", scenario, "--json"]).code(0).json();
@@ -98,8 +136,10 @@ fn a_hunt_on_the_network_says_which_faults_hit_when_and_how_many_runs_were_made_
 #[test]
 fn the_list_says_what_each_variant_must_do() {
     let (scenario, variant, property) = planted();
-    let text = lastref(&["list"]).code(0).stdout;
-    assert!(text.contains(scenario) && text.contains(variant) && text.contains(property), "{text}");
+    for arguments in [&["list", scenario][..], &["list", "--verbose"]] {
+        let text = lastref(arguments).code(0).stdout;
+        assert!(text.contains(scenario) && text.contains(variant) && text.contains(property), "{text}");
+    }
     let listed = lastref(&["list", "--json"]).code(0).json();
     let listed = listed.as_array().unwrap();
     assert_eq!(listed.len(), scenarios::all().len());
@@ -110,6 +150,20 @@ fn the_list_says_what_each_variant_must_do() {
             assert_eq!(variant["expect"] == "clean", variant["property"].is_null());
         }
     }
+}
+
+#[test]
+fn the_list_has_a_line_for_each_scenario_that_the_filters_leave() {
+    let all = scenarios::all();
+    let components = 5;
+    let lines = |arguments: &[&str]| lastref(&[&["list"], arguments].concat()).code(0).stdout.lines().count();
+    assert_eq!(lines(&[]), all.len() + components);
+    let on_network = all.iter().filter(|it| it.engines().contains(&lastref::Engine::Turmoil)).count();
+    assert_eq!(lines(&["--engine", "turmoil"]), on_network + components);
+    let with = all.iter().filter(|it| it.component() == "image" && it.expectation("lookup_double_retain").is_some());
+    assert_eq!(lines(&["--component", "image", "--variant", "lookup_double_retain"]), with.count() + 1);
+    let sentence = lastref(&["list", "--component", "imag"]).refusal();
+    assert!(sentence.contains("nearest is `image`"), "{sentence}");
 }
 
 #[test]

@@ -110,7 +110,8 @@ fn flags_and_commands_that_do_not_exist() {
     check(&["lst"], &["'lst'", "'list'"]);
     check(&["run"], &["<SCENARIO>"]);
     check(&["replay"], &["<TOKEN-or-FILE>"]);
-    check(&["list", "extra"], &["'extra'"]);
+    check(&["list", "extra"], &["`extra`"]);
+    check(&["list", "a", "b"], &["'b'"]);
 }
 
 #[test]

@@ -37,8 +37,7 @@ fn a_defect_that_a_narrow_hunt_misses_is_undecided() {
     assert!(judgements.iter().any(|judgement| judgement == "undecided"), "one schedule shows every defect");
     assert!(judgements.iter().all(|judgement| judgement != "not_as_expected"), "{judgements:?}");
     let text = lastref(&arguments).code(4).stdout;
-    let summary = text.lines().last().unwrap();
-    assert!(text.contains("undecided, not found so far") && summary.contains("undecided: give it more"), "{summary}");
+    assert!(text.contains("undecided, not found so far") && text.contains(" undecided: give it more"), "{text}");
 }
 
 #[test]
@@ -46,10 +45,9 @@ fn a_hunt_that_is_out_of_time_says_what_is_undecided_and_how_long_it_needs() {
     let judged = judgements(&lastref(&["hunt", "--for", "1s", "--json"]));
     assert!(judged.iter().all(|judgement| judgement != "not_as_expected"), "{judged:?}");
     let given = lastref(&["hunt", "--for", "1s"]).code(4);
-    let summary = given.stdout.lines().last().unwrap();
-    assert!(summary.contains(" undecided: give it --for "), "{summary}");
+    assert!(given.stdout.contains(" undecided: give it --for "), "{}", given.stdout);
     assert!(given.stdout.contains("undecided, clean so far"), "{}", given.stdout);
-    assert!(!given.stdout.contains("expected: "), "nothing undecided is called wrong:\n{}", given.stdout);
+    assert!(!given.stdout.contains("xpected: "), "nothing undecided is called wrong:\n{}", given.stdout);
 }
 
 #[test]

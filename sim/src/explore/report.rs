@@ -237,7 +237,7 @@ impl Failure {
     pub fn head(&self) -> String {
         let Origin { case, engine, strategy, seed } = &self.origin;
         let Violation { kind, property, message, facts, .. } = &self.violation;
-        let mut text = format!("{case}: `{property}` does not hold ({kind})\n  {message}\n");
+        let mut text = format!("{case}:\n  `{property}` does not hold ({kind})\n  {message}\n");
         let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
         for (label, value) in facts {
             text.push_str(&format!("  {label:width$}  {value}\n"));

@@ -1,0 +1,197 @@
+//! The end of a hunt through many cells: a row for each component, what the rows mean, one finding in full, and what
+//! to type next. It fits a screen of 45 lines and 100 columns. A row for each cell would not: it is in a file, in
+//! `--json`, and in the output with `--verbose`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use indicatif::HumanCount;
+use scenarios::{Expect, Judgement, defaults, finding};
+
+use super::outcome::Outcome;
+use super::terminal::Look;
+
+/// The undecided cells that are named; the file has all of them.
+const UNDECIDED_SHOWN: usize = 5;
+
+const HEADER: [&str; 6] =
+    ["component", "scenarios", "schedules", "planted defects found", "slowest to find", "cells kept clean"];
+
+/// A component's row.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Row<'a> {
+    scenarios: usize,
+    schedules: u64,
+    /// By the defect's name: whether some cell has found it.
+    defects: BTreeMap<&'a str, bool>,
+    /// The schedule of the latest first finding of a planted defect.
+    slowest: Option<u64>,
+    /// The cells that must stay clean and are, and all that must.
+    clean: (usize, usize),
+}
+
+/// One row for each component, the undecided cells, one finding and the next commands; ends with a line break.
+/// `summary` is the hunt's own sentence, and `file` names the place of a row for each cell.
+pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, look: Look) -> String {
+    let rows = rows(outcomes);
+    let mut text = table(&rows, look) + "\n";
+    let _ = writeln!(text, "{summary}");
+    if let Some(slowest) = slowest(outcomes) {
+        let (name, schedule) = (slowest.name(), HumanCount(slowest.report.schedules));
+        let _ = writeln!(text, "The slowest to find was {name}, in schedule {schedule}.");
+    }
+    text.push_str(
+        "A planted defect is a bug in one variant of a model, most of them upstream's own. `fixed` is the model\n\
+         without it. A cell is one scenario with one variant on one engine.\n",
+    );
+    let undecided: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| outcome.judgement() == Judgement::Undecided).collect();
+    for outcome in undecided.iter().take(UNDECIDED_SHOWN) {
+        let _ = writeln!(text, "{}:\n  {}, {}", outcome.name(), outcome.verdict(), outcome.schedules());
+    }
+    if undecided.len() > UNDECIDED_SHOWN {
+        let _ = writeln!(text, "and {} more that are undecided", undecided.len() - UNDECIDED_SHOWN);
+    }
+    let example = example(outcomes);
+    if let Some(failure) = example.and_then(Outcome::failure) {
+        let _ = write!(text, "\nOne of the findings:\n\n{}", finding::head(failure));
+    }
+    text.push('\n');
+    text.push_str(&next(example, file));
+    text
+}
+
+fn rows(outcomes: &[Outcome]) -> BTreeMap<&str, Row<'_>> {
+    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+    let mut last = None;
+    for outcome in outcomes {
+        let name = outcome.chosen.cell.case.name();
+        let row = rows.entry(&name.component).or_default();
+        // The cells of a scenario stand side by side.
+        row.scenarios += usize::from(last != Some((&name.component, &name.scenario)));
+        last = Some((&name.component, &name.scenario));
+        row.schedules += outcome.report.schedules;
+        let is_met = outcome.judgement() == Judgement::AsExpected;
+        match outcome.chosen.expectation.expect {
+            Expect::Clean => {
+                row.clean.0 += usize::from(is_met);
+                row.clean.1 += 1;
+            }
+            Expect::Violation { .. } => {
+                *row.defects.entry(outcome.chosen.expectation.variant).or_default() |= is_met;
+                if is_met {
+                    row.slowest = row.slowest.max(Some(outcome.report.schedules));
+                }
+            }
+        }
+    }
+    rows
+}
+
+fn table(rows: &BTreeMap<&str, Row<'_>>, look: Look) -> String {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).force_no_tty();
+    if look.colour {
+        table.enforce_styling();
+    }
+    if let Some(width) = look.width {
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(width);
+    }
+    table.set_header(HEADER.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    for (component, row) in rows {
+        let found = row.defects.values().filter(|found| **found).count();
+        table.add_row([
+            (*component).to_owned(),
+            row.scenarios.to_string(),
+            HumanCount(row.schedules).to_string(),
+            format!("{found} of {}", row.defects.len()),
+            row.slowest.map(|schedule| HumanCount(schedule).to_string()).unwrap_or_default(),
+            format!("{} of {}", row.clean.0, row.clean.1),
+        ]);
+    }
+    for index in 1..HEADER.len() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string()
+}
+
+/// The planted defect whose first finding took the most schedules.
+fn slowest(outcomes: &[Outcome]) -> Option<&Outcome> {
+    outcomes.iter().filter(|outcome| is_found_defect(outcome)).max_by_key(|outcome| outcome.report.schedules)
+}
+
+fn is_found_defect(outcome: &Outcome) -> bool {
+    outcome.failure().is_some() && outcome.judgement() == Judgement::AsExpected
+}
+
+/// The finding that is shown in full: the one of the README if the hunt has it, else its first.
+fn example(outcomes: &[Outcome]) -> Option<&Outcome> {
+    let is_the_known_one = |outcome: &&Outcome| {
+        let name = outcome.chosen.cell.case.name();
+        (name.scenario.as_str(), name.variant.as_str()) == defaults::EXAMPLE
+    };
+    let found = || outcomes.iter().filter(|outcome| is_found_defect(outcome));
+    found().find(is_the_known_one).or_else(|| found().next())
+}
+
+fn next(example: Option<&Outcome>, file: Option<&str>) -> String {
+    let mut lines: Vec<(String, &str)> = Vec::new();
+    if let Some(token) = example.and_then(Outcome::token) {
+        lines.push((format!("lastref replay {token}"), "shows its interleaving"));
+    }
+    lines.push(("lastref list".to_owned(), "shows the scenarios"));
+    lines.push(("lastref run SCENARIO --variant V".to_owned(), "explores one of them"));
+    if let Some(file) = file {
+        lines.push((file.to_owned(), "has a row and a token for each cell"));
+    }
+    let mut text = String::from("Next:\n");
+    for (command, purpose) in lines {
+        let _ = writeln!(text, "  {command}\n      {purpose}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::outcome::samples::{clean, deserted, planted, violation};
+
+    #[test]
+    fn a_row_counts_what_was_found_of_what_was_planted_and_what_stayed_clean_of_what_must() {
+        let mut late = planted();
+        late.report.schedules = 40;
+        // A variant that must stay clean and does not, one that is undecided, and one that is clean.
+        let outcomes = [late, violation(), deserted(20), clean(2_000)];
+        let rows = rows(&outcomes);
+        let found: usize = rows.values().flat_map(|row| row.defects.values()).filter(|found| **found).count();
+        assert_eq!((found, rows.values().map(|row| row.defects.len()).sum::<usize>()), (1, 1));
+        let clean = rows.values().fold((0, 0), |sum, row| (sum.0 + row.clean.0, sum.1 + row.clean.1));
+        assert_eq!(clean, (1, 3));
+        assert_eq!(rows.values().filter_map(|row| row.slowest).collect::<Vec<_>>(), [40]);
+        assert_eq!(rows.values().map(|row| row.schedules).sum::<u64>(), 2_060 + outcomes[1].report.schedules);
+    }
+
+    #[test]
+    fn a_screen_shows_an_expected_finding_in_full_and_never_an_unexpected_one() {
+        let planted = planted();
+        let token = planted.token().expect("a finding has a token");
+        let screen = render(&[planted, clean(2_000)], "2 of 2 as expected", Some("x/hunt.txt"), Look::OF_FILE);
+        for part in [&format!("replay: lastref replay {token}"), "2 of 2 as expected", "x/hunt.txt", "does not hold"] {
+            assert!(screen.contains(part), "no `{part}` in\n{screen}");
+        }
+        let screen = render(&[violation(), deserted(20)], "", None, Look::OF_FILE);
+        assert!(!screen.contains("does not hold") && screen.contains("undecided, clean so far"), "{screen}");
+    }
+
+    #[test]
+    fn undecided_cells_beyond_the_first_are_counted() {
+        let outcomes = vec![deserted(20); UNDECIDED_SHOWN + 3];
+        let screen = render(&outcomes, "", None, Look::OF_FILE);
+        assert_eq!(screen.matches("undecided, clean so far").count(), UNDECIDED_SHOWN, "{screen}");
+        assert!(screen.contains("and 3 more that are undecided"), "{screen}");
+    }
+}
