@@ -1,8 +1,8 @@
 //! What every model's list of variants has in common.
 //!
-//! The command line, the suite and the scenarios name variants by word. A model's own enumeration implements this trait, so
-//! that none of them knows which components exist. Words and order come from the enumeration by strum's derives: a new
-//! defect is one line there, and the `if` where upstream was wrong.
+//! The command line, the suite and the scenarios name variants by word. A model's own enumeration implements this
+//! trait, so that none of them knows which components exist. Words and order come from the enumeration by strum's
+//! derives: a new defect is one line there, and the `if` where upstream was wrong.
 
 /// The variants of one component: the fixed one, and one per defect.
 ///

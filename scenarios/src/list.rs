@@ -1,7 +1,7 @@
 //! The list of scenarios: explicit, sorted, in one place.
 //!
-//! Link-time registries lose a scenario silently when a file is left out of the build. A list cannot: a name without its
-//! file does not compile, a name out of order does not compile, and a test finds a file without its name.
+//! Link-time registries lose a scenario silently when a file is left out of the build. A list cannot: a name without
+//! its file does not compile, a name out of order does not compile, and a test finds a file without its name.
 
 use lastref::explore::{Case, CaseName};
 

@@ -8,8 +8,8 @@
 //! when it is asked for. So the order of the methods cannot matter.
 //!
 //! What would break it: a name that differs from its file (a test compares them), expectations about a variant of
-//! another component, which [`Scenario::clean`] and [`Scenario::violates`] refuse at once, and expectations that no hunt
-//! checks, which [`Scenario::unchecked`] lists and a test refuses.
+//! another component, which [`Scenario::clean`] and [`Scenario::violates`] refuse at once, and expectations that no
+//! hunt checks, which [`Scenario::unchecked`] lists and a test refuses.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -51,7 +51,8 @@ impl Scenario {
     /// [small plan](Scenario::small).
     ///
     /// `about` is one sentence: the bug or the guarantee, in the reader's words. `upstream` is where it comes from, as
-    /// `project#number` or a commit. `plan` gives the strategy that plans are drawn from, `run` one execution of a plan.
+    /// `project#number` or a commit. `plan` gives the strategy that plans are drawn from, `run` one execution of a
+    /// plan.
     pub fn new<V, P, S>(
         name: &'static str,
         about: &'static str,
@@ -88,9 +89,9 @@ impl Scenario {
         }
     }
 
-    /// An experiment whose runs are on a simulated network: turmoil runs it, and no other engine. The clock may run ahead
-    /// of ready tasks by no more than 5 ms, unless [`Scenario::timer_slack`] says otherwise. The arguments are those of
-    /// [`Scenario::new`].
+    /// An experiment whose runs are on a simulated network: turmoil runs it, and no other engine. The clock may run
+    /// ahead of ready tasks by no more than 5 ms, unless [`Scenario::timer_slack`] says otherwise. The arguments are
+    /// those of [`Scenario::new`].
     pub fn on_network<V, P, S>(
         name: &'static str,
         about: &'static str,

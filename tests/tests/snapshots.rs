@@ -2,10 +2,10 @@
 //! component one clean trace, and the transitions of the models: the table of a machine that is written as one, and for
 //! every component those that its fixed variant made in a number of runs of every scenario.
 //!
-//! Several scenarios may find one defect; the snapshot is of the one whose shrunk table is the shortest, among those that
-//! find it by the property that the first of them names. A snapshot holds
-//! no seed, address or source line, so that it changes when behaviour does and not otherwise. The search behind it uses
-//! the defaults of a hunt whatever the environment says, for the same reason.
+//! Several scenarios may find one defect; the snapshot is of the one whose shrunk table is the shortest, among those
+//! that find it by the property that the first of them names. A snapshot holds no seed, address or source line, so that
+//! it changes when behaviour does and not otherwise. The search behind it uses the defaults of a hunt whatever the
+//! environment says, for the same reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! The shape of the source, as far as a reader can rely on it: lists and folders agree, dependencies point one way, files
-//! stay small and say why they exist, links lead somewhere.
+//! The shape of the source, as far as a reader can rely on it: lists and folders agree, dependencies point one way,
+//! files stay small and say why they exist, links lead somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,6 +12,8 @@ use scenarios::{Scenario, finding};
 
 /// A file may have this many lines, unit tests not counted.
 const FILE_LINES_MAX: usize = 600;
+/// Columns of a comment.
+const COLUMNS_MAX: usize = 120;
 /// A scenario may have this many lines.
 const SCENARIO_LINES_MAX: usize = 60;
 
@@ -106,6 +108,30 @@ fn a_file_holds_one_concept_and_says_which() {
         }
     }
     check_none("files that are too long or do not say why they exist", offenders);
+}
+
+/// rustfmt wraps code, and leaves comments alone. A row of a table cannot be wrapped.
+#[test]
+fn a_comment_fits_its_columns() {
+    let mut offenders = Vec::new();
+    for path in sources() {
+        for (nth, line) in read(&path).lines().enumerate() {
+            let text = line.trim_start();
+            let is_row = text.starts_with("//! |") || text.starts_with("/// |");
+            if text.starts_with("//") && !is_row && line.chars().count() > COLUMNS_MAX {
+                offenders.push(format!("{}:{}", path.display(), nth + 1));
+            }
+        }
+    }
+    check_none("comments that are too wide", offenders);
+}
+
+#[test]
+fn the_glossary_is_sorted_and_has_a_line_for_each_word() {
+    let glossary = read(&root().join("docs/glossary.md"));
+    let row = |line: &str| line.strip_prefix("| ")?.split_once(" | ").map(|(word, _)| word.to_lowercase());
+    let words: Vec<String> = glossary.lines().filter_map(row).filter(|word| word != "word" && word != "---").collect();
+    assert!(words.len() >= 40 && words.is_sorted_by(|one, next| one < next), "{words:#?}");
 }
 
 /// A short function that is told who acts, and does nothing but act for it, has no line of its own to blame: what is
@@ -274,8 +300,8 @@ fn the_failing_run_of_the_readme_is_what_it_prints() {
     assert!(flat(&failure).starts_with(&flat(head)), "the README shows\n{head}\nand the command prints\n{failure}");
 }
 
-/// What grpc/grpc#38871 shows of its log: the read's reference goes from 2 to 1 when the endpoint has failed, and nothing
-/// closes the descriptor.
+/// What grpc/grpc#38871 shows of its log: the read's reference goes from 2 to 1 when the endpoint has failed, and
+/// nothing closes the descriptor.
 #[test]
 fn the_log_of_the_reported_socket_leak_is_in_its_snapshot() {
     let snapshot = read(&root().join("tests/tests/snapshots/subchannel.connect_result_dropped_on_shutdown.snap"));

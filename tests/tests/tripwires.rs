@@ -1,7 +1,7 @@
 //! Proofs about the harness itself: what it finds it finds again, and it finds what is there and nothing else.
 //!
-//! They rest on the canaries, which know no component, and on the cells of the suite. If one of these fails, no verdict of
-//! the suite means anything.
+//! They rest on the canaries, which know no component, and on the cells of the suite. If one of these fails, no verdict
+//! of the suite means anything.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;

@@ -11,12 +11,12 @@
 //! refused         finish (no wait needed)
 //! ```
 //!
-//! The provider (protocol or transport) finishes each begun operation exactly once. The consumer keeps the aio until it has
-//! been stopped. `close` forbids new operations and cancels; `stop` waits for the callback as well; `free` does both and
-//! releases the memory.
+//! The provider (protocol or transport) finishes each begun operation exactly once. The consumer keeps the aio until it
+//! has been stopped. `close` forbids new operations and cancels; `stop` waits for the callback as well; `free` does
+//! both and releases the memory.
 //!
-//! Left out: inputs, outputs and scatter lists; `nni_aio_set_expire`; the choice among several expiration queues (there is
-//! one). A scenario cannot observe a lost count of bytes.
+//! Left out: inputs, outputs and scatter lists; `nni_aio_set_expire`; the choice among several expiration queues (there
+//! is one). A scenario cannot observe a lost count of bytes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -162,8 +162,8 @@ impl Aio {
     ///
     /// # Errors
     ///
-    /// `NNG_ETIMEDOUT` if it may not wait, `NNG_ECLOSED` if the aio was stopped, the abort's code if it was aborted since
-    /// it began. The provider then finishes it with that error.
+    /// `NNG_ETIMEDOUT` if it may not wait, `NNG_ECLOSED` if the aio was stopped, the abort's code if it was aborted
+    /// since it began. The provider then finishes it with that error.
     pub(super) fn schedule(self: &Arc<Self>, cancel: Cancel) -> Outcome {
         let expire = match self.a_timeout.get() {
             Timeout::Zero => return Err(Errno::TimedOut),
@@ -215,9 +215,9 @@ impl Aio {
 
     /// The provider has let go of the aio and is going to finish it without its lock.
     ///
-    /// Deviates: upstream leaves the cancel function in place until `nni_aio_finish`. In between the context can be closed
-    /// and freed, since the aio is no longer its own to finish; who stops the aio then calls the function with the freed
-    /// context (still so in upstream's main branch).
+    /// Deviates: upstream leaves the cancel function in place until `nni_aio_finish`. In between the context can be
+    /// closed and freed, since the aio is no longer its own to finish; who stops the aio then calls the function with
+    /// the freed context (still so in upstream's main branch).
     pub(super) fn detach(&self) {
         if self.variant != Variant::DetachedAioKeepsCancelFn {
             let mut eq = self.a_expire_q.lock();
@@ -258,8 +258,8 @@ impl Aio {
         if taken.is_none() && self.variant != Variant::DoubleFinishAbortWindow {
             // upstream: 3ca7bcc0. Not scheduled yet, so that schedule has to refuse.
             eq.of(self.id).a_abort = Some(rv);
-            // Deviates: upstream keeps the code in a_result. But the aio may be finished and its callback still to come,
-            // which then takes a success for a failure and leaves the message that came with it.
+            // Deviates: upstream keeps the code in a_result. But the aio may be finished and its callback still to
+            // come, which then takes a success for a failure and leaves the message that came with it.
             if self.variant == Variant::AbortOverwritesResult {
                 self.set_result(Err(rv));
             }
@@ -323,8 +323,8 @@ impl Aio {
         self.memory.touch(self.owner);
         let mut eq = self.a_expire_q.lock();
         eq.of(self.id).a_stop = true;
-        // upstream: nni_aio_fini, and since 784bfd66 nni_aio_stop. Deviates: the variant leaves out both waits, because in
-        // this model whoever stops an aio goes on to free it.
+        // upstream: nni_aio_fini, and since 784bfd66 nni_aio_stop. Deviates: the variant leaves out both waits, because
+        // in this model whoever stops an aio goes on to free it.
         if self.variant != Variant::StopIgnoresExpiring {
             while eq.of(self.id).a_expiring {
                 sometimes("an aio is stopped while it expires", true);

@@ -1,13 +1,13 @@
 //! A cancel function with its argument, and what keeps that argument alive while the function is on its way.
 //!
-//! Upstream (v1.10.1, aio.c): whoever wants an operation to end takes the pair of function and argument out of the aio under
-//! `eq_mtx`, unlocks, and then calls it. The aio is pinned meanwhile (its consumer promises to keep it, the expiration
-//! thread marks it `a_expiring`); the argument, a context, is not, and may be freed between the two. That is still so in
-//! upstream's main branch.
+//! Upstream (v1.10.1, aio.c): whoever wants an operation to end takes the pair of function and argument out of the aio
+//! under `eq_mtx`, unlocks, and then calls it. The aio is pinned meanwhile (its consumer promises to keep it, the
+//! expiration thread marks it `a_expiring`); the argument, a context, is not, and may be freed between the two. That is
+//! still so in upstream's main branch.
 //!
-//! Deviates: taking the pair out pins the argument's context, and `nni_ctx_destroy` waits for the pins. A waiting destroyer
-//! is safe: a cancel function takes the protocol's lock and finishes aios through the task queue, it never waits for a
-//! destroyer.
+//! Deviates: taking the pair out pins the argument's context, and `nni_ctx_destroy` waits for the pins. A waiting
+//! destroyer is safe: a cancel function takes the protocol's lock and finishes aios through the task queue, it never
+//! waits for a destroyer.
 
 use std::sync::Arc;
 

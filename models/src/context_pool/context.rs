@@ -1,8 +1,9 @@
 //! `nni_ctx`: a context as the core has it, and the functions by which an application uses one.
 //!
-//! Upstream (v1.10.1, core/socket.c and nng.c). Everything here is under the global `sock_lk`: `ctx_ids` finds a context as
-//! long as it is not being destroyed; `c_ref` counts the calls that are using it, *not* the operations pending on it;
-//! `c_closed` refuses new calls. Whoever drops the last reference of a closed context destroys it, on its own thread:
+//! Upstream (v1.10.1, core/socket.c and nng.c). Everything here is under the global `sock_lk`: `ctx_ids` finds a
+//! context as long as it is not being destroyed; `c_ref` counts the calls that are using it, *not* the operations
+//! pending on it; `c_closed` refuses new calls. Whoever drops the last reference of a closed context destroys it, on
+//! its own thread:
 //!
 //! ```text
 //! nng_ctx_open:   c_ref 1 ─► listed ─► (socket closing? refused) ─► c_ref 0, alive
@@ -74,8 +75,8 @@ impl Context {
             return;
         }
         tables.ctx_ids.remove(&self.c_id);
-        // Deviates: upstream takes the context off its socket's list here and then destroys it with no lock held, so that
-        // nng_close, which waits for that list, can free the socket while ctx_fini locks the socket's mutex.
+        // Deviates: upstream takes the context off its socket's list here and then destroys it with no lock held, so
+        // that nng_close, which waits for that list, can free the socket while ctx_fini locks the socket's mutex.
         if nng.variant == Variant::CtxLeavesListBeforeFini {
             self.sock.forget_ctx(&mut tables, self.c_id);
             drop(tables);
@@ -120,8 +121,8 @@ impl Ctx {
         drop(tables);
         if sock.is_closing() {
             sometimes("a context is refused because its socket is closing", true);
-            // Deviates: upstream only releases. The context is not closed, so it stays on the list, and since its id was
-            // given to nobody, nng_close waits for it for ever.
+            // Deviates: upstream only releases. The context is not closed, so it stays on the list, and since its id
+            // was given to nobody, nng_close waits for it for ever.
             if nng.variant != Variant::RefusedCtxStaysListed
                 && let Some(entry) = nng.sock_lk.lock().ctx_ids.get_mut(&ctx.c_id)
             {

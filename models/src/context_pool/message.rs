@@ -13,9 +13,10 @@
 //! A message is measured in words of four bytes, as the protocols read it: a request id, a backtrace, and behind them
 //! the caller's tag, which goes to the peer and back unchanged.
 //!
-//! Left out: `m_pipe`, by which an application can ask where a message came from (a reply may be made of any message, so
-//! it says nothing about where the reply goes); growing, trimming and appending beyond whole words; `nni_msg_unique` and `nni_msg_pull_up`, which copy a
-//! message that is shared (the transport modelled here copies bytes, not pointers, see `transport`).
+//! Left out: `m_pipe`, by which an application can ask where a message came from (a reply may be made of any message,
+//! so it says nothing about where the reply goes); growing, trimming and appending beyond whole words; `nni_msg_unique`
+//! and `nni_msg_pull_up`, which copy a message that is shared (the transport modelled here copies bytes, not pointers,
+//! see `transport`).
 
 use std::fmt;
 use std::sync::Arc;

@@ -11,8 +11,8 @@
 //!
 //! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Nine of these
 //! concern what follows from the source and nobody reported; all are so still in upstream's main branch at 2ab9b45b
-//! (July 2026). One of them, `send_cancel_strands_recv`, was seen on the real library as well: 1.10.1 leaves the receive
-//! pending for ever.
+//! (July 2026). One of them, `send_cancel_strands_recv`, was seen on the real library as well: 1.10.1 leaves the
+//! receive pending for ever.
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |

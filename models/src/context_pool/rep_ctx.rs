@@ -6,8 +6,8 @@
 //!   └────── pipe took it, or is gone ◄── Replying (saio, on the pipe's sendq: the pipe is busy)
 //! ```
 //!
-//! A reply goes to the pipe whose id the request came with. If that pipe is gone the reply is freed and the send succeeds.
-//! Sending without a request is `NNG_ESTATE`, a second receive while one is pending too.
+//! A reply goes to the pipe whose id the request came with. If that pipe is gone the reply is freed and the send
+//! succeeds. Sending without a request is `NNG_ESTATE`, a second receive while one is pending too.
 
 use std::sync::{Arc, Weak};
 

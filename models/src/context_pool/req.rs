@@ -1,14 +1,14 @@
 //! `req0_sock`: what the contexts of a req socket share.
 //!
-//! Upstream (v1.10.1, req.c): one mutex guards the socket, its pipes and all its contexts. A request waits on `send_queue`
-//! until a pipe is on `ready_pipes`; the pipe is then on `busy_pipes` until it has written it; a closed pipe is on
-//! `stop_pipes` until it is stopped. `requests` finds a context by the id in a reply. `retry_queue` holds the contexts with a
-//! resend time, which one timer looks through tick by tick.
+//! Upstream (v1.10.1, req.c): one mutex guards the socket, its pipes and all its contexts. A request waits on
+//! `send_queue` until a pipe is on `ready_pipes`; the pipe is then on `busy_pipes` until it has written it; a closed
+//! pipe is on `stop_pipes` until it is stopped. `requests` finds a context by the id in a reply. `retry_queue` holds
+//! the contexts with a resend time, which one timer looks through tick by tick.
 //!
 //! Deviates: ids start at 0x80000001 and not at a random number above it.
 //!
-//! Left out: pollable descriptors; the socket's own context (`nng_sendmsg`), which is a context like any other; `ttl`, which
-//! a req socket does not read.
+//! Left out: pollable descriptors; the socket's own context (`nng_sendmsg`), which is a context like any other; `ttl`,
+//! which a req socket does not read.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};

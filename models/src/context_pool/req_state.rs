@@ -1,8 +1,8 @@
 //! The states of a `req0_ctx`, and what each event makes of them: a pure function, and the model's own oracle.
 //!
 //! Upstream has no variable for the state; it is what `send_aio`, `recv_aio`, `req_msg`, `rep_msg` and `conn_reset` say
-//! together (v1.10.1, req.c). The model computes the state from those fields before and after each event and compares the
-//! second with what this table makes of the first.
+//! together (v1.10.1, req.c). The model computes the state from those fields before and after each event and compares
+//! the second with what this table makes of the first.
 //!
 //! ```text
 //!            send               a pipe takes it          reply                 recv
@@ -217,7 +217,8 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
         // The operation ended while its cancel function was on its way.
         (Event::CancelSend | Event::CancelRecv, _) => stay,
         (Event::PipeLost, Receiving) => received(Idle, Ending::Code(Errno::ConnReset)),
-        // A context stays on its pipe's list after the reply, so that the pipe's end takes a reply that nobody received.
+        // A context stays on its pipe's list after the reply, so that the pipe's end takes a reply that nobody
+        // received.
         (Event::PipeLost, Idle | Sent | Replied | ConnReset) => Step { to: ConnReset, ..stay },
         (Event::PipeLostRetry, Idle | Sent | Receiving | Replied | ConnReset) => stay,
         (Event::PipeLost | Event::PipeLostRetry, SendQueued | SendQueuedReceiving) => return illegal,

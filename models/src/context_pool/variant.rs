@@ -17,7 +17,8 @@ pub enum Variant {
     NoFreeOnSendFail,
     /// The caller takes `nng_ctx_close` for the end of the callbacks and frees their argument (nng #2111).
     CloseWithoutAioWait,
-    /// `nni_aio_abort` between begin and schedule withdraws the task, which the provider finishes again (before 3ca7bcc0).
+    /// `nni_aio_abort` between begin and schedule withdraws the task, which the provider finishes again (before
+    /// 3ca7bcc0).
     DoubleFinishAbortWindow,
     /// Stopping an aio does not wait for an expiration in progress (before 784bfd66).
     StopIgnoresExpiring,

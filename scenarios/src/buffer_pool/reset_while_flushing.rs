@@ -1,7 +1,8 @@
 //! A connection breaks while a flush writes what was cached for it: each buffer of the write list is freed once.
 //!
 //! Upstream: conn_unix.go flush and closeWithErrorWithoutLock of v1.5.12.
-//! Size: up to 2 clients with 2 to 4 requests, most of them gone after 1 to 30 octets received; one write in 12 may fail.
+//! Size: up to 2 clients with 2 to 4 requests, most of them gone after 1 to 30 octets received; one write in 12 may
+//! fail.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, bench};
 

@@ -1,8 +1,8 @@
 //! An abort of an operation that is done already changes nothing: who received a message is told so.
 //!
-//! Upstream: follows from nni_aio_abort since commit 3ca7bcc0, which puts the abort's code into a_result, and is so still in
-//! the main branch; not reported.
-//! Size: a caller with an echoing peer, another thread that aborts the receive, 1 or 2 workers. Small: 1 worker.
+//! Upstream: follows from nni_aio_abort since commit 3ca7bcc0, which puts the abort's code into a_result, and is so
+//! still in the main branch; not reported. Size: a caller with an echoing peer, another thread that aborts the receive,
+//! 1 or 2 workers. Small: 1 worker.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};

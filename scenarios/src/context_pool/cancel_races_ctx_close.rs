@@ -1,7 +1,8 @@
 //! A cancel function that is on its way keeps its context from being freed.
 //!
-//! Upstream: follows from nni_aio_abort and nni_ctx_destroy of v1.10.1 and is so still in the main branch; not reported.
-//! Size: a caller that closes its context, another thread that cancels the send; no peer, no worker. Small: the same.
+//! Upstream: follows from nni_aio_abort and nni_ctx_destroy of v1.10.1 and is so still in the main branch; not
+//! reported. Size: a caller that closes its context, another thread that cancels the send; no peer, no worker. Small:
+//! the same.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};

@@ -1,4 +1,5 @@
-//! A context is closed: the send that was queued ends with NNG_ECLOSED, and its message is fetched from the aio and freed.
+//! A context is closed: the send that was queued ends with NNG_ECLOSED, and its message is fetched from the aio and
+//! freed.
 //!
 //! Upstream: nng_ctx_send(3), nng_ctx_close(3); upstream's test is test_req_ctx_send_close. A negative control.
 //! Size: up to 3 contexts with a queued send each, closed by other threads; no peer, no worker. Small: one.

@@ -1,8 +1,8 @@
 //! A message whose send failed is the caller's again, and the caller frees it.
 //!
-//! Upstream: nanomsg/nng#2140 and the manual page of nng_ctx_send: on failure the message is on the aio, for the caller to
-//! dispose of. The fixed variant is a negative control: freeing after a failed send is right.
-//! Size: up to 3 callers with 2 requests each, 2 workers; no peer, so that every send fails in its own way.
+//! Upstream: nanomsg/nng#2140 and the manual page of nng_ctx_send: on failure the message is on the aio, for the caller
+//! to dispose of. The fixed variant is a negative control: freeing after a failed send is right. Size: up to 3 callers
+//! with 2 requests each, 2 workers; no peer, so that every send fails in its own way.
 use crate::prelude::*;
 use models::context_pool::{Plan, Request, Style, Threads, Variant, bench, plan};
 

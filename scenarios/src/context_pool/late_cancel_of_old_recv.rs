@@ -1,8 +1,8 @@
 //! A cancel function that comes late, its receive having been superseded, leaves the new request alone.
 //!
-//! Upstream: follows from req0_ctx_cancel_recv since commit fe692071 (the fix of #1702), and is so still in the main branch;
-//! not reported.
-//! Size: a caller that replaces its request, another thread that cancels the first receive; no peer, no worker. Small: same.
+//! Upstream: follows from req0_ctx_cancel_recv since commit fe692071 (the fix of #1702), and is so still in the main
+//! branch; not reported. Size: a caller that replaces its request, another thread that cancels the first receive; no
+//! peer, no worker. Small: same.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};

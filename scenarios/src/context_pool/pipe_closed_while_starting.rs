@@ -2,8 +2,8 @@
 //!
 //! Upstream: nanomsg/nng commit 979d88e8 (a pipe rejected while it starts). The variant follows from req0_pipe_start of
 //! v1.10.1, which does not ask whether the pipe was closed, and is so still in the main branch; not reported.
-//! Size: up to 3 connections made in a row, another thread that closes the socket's pipes as often; a scripted peer, 1 worker,
-//! the reaper. Small: one of each.
+//! Size: up to 3 connections made in a row, another thread that closes the socket's pipes as often; a scripted peer, 1
+//! worker, the reaper. Small: one of each.
 use crate::prelude::*;
 use models::context_pool::{Nng, ReqOptions, Socket, Threads, Variant, echo};
 

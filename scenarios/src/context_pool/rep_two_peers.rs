@@ -1,4 +1,5 @@
-//! Two peers ask one rep socket, and connections break while replies are worked on: a reply reaches the peer that asked.
+//! Two peers ask one rep socket, and connections break while replies are worked on: a reply reaches the peer that
+//! asked.
 //!
 //! Upstream: rep0_ctx_send of v1.10.1, which finds the pipe of a reply by the id that came with the request.
 //! Size: 2 req sockets with 2 callers each, 2 requests a caller; up to 3 breaks; 2 server contexts; 2 workers.

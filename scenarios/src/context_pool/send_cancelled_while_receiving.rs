@@ -1,8 +1,8 @@
 //! A queued send is cancelled while a receive waits already: the receive ends too, it has nothing to wait for.
 //!
-//! Upstream: follows from req0_ctx_cancel_send of v1.10.1, which asserts that there is no such receive, and is so still in
-//! the main branch; not reported.
-//! Size: a caller, another thread that cancels the send; no peer, no worker. Small: the same.
+//! Upstream: follows from req0_ctx_cancel_send of v1.10.1, which asserts that there is no such receive, and is so still
+//! in the main branch; not reported. Size: a caller, another thread that cancels the send; no peer, no worker. Small:
+//! the same.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};

@@ -1,7 +1,8 @@
 //! A peer that reads slowly: replies wait until their pipe is free, and go to the peer that asked.
 //!
-//! Upstream: rep0_ctx_send and rep0_pipe_send_cb of v1.10.1 (sendq); upstream's test is test_rep_close_pipe_during_send.
-//! Size: up to 4 callers with 2 requests each over connections with room for one message, 3 server contexts; up to 3 breaks.
+//! Upstream: rep0_ctx_send and rep0_pipe_send_cb of v1.10.1 (sendq); upstream's test is
+//! test_rep_close_pipe_during_send. Size: up to 4 callers with 2 requests each over connections with room for one
+//! message, 3 server contexts; up to 3 breaks.
 use crate::prelude::*;
 use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
 

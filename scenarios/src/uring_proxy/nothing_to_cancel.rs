@@ -1,9 +1,9 @@
 //! A cancellation that finds nothing, and a receive of no bytes that has no buffer: both are lawful.
 //!
-//! Upstream: io_uring_prep_cancel(3), -ENOENT, or a count of 0 with IORING_ASYNC_CANCEL_ALL, which proxy.c does not look
-//! at; and __handle_recv, for which a completion without IORING_CQE_F_BUFFER is the peer's end if its result is 0, and
-//! an error otherwise. A negative control.
-//! Size: up to 3 clients with up to 3 requests each, or none; small pools and the report's, every way to receive.
+//! Upstream: io_uring_prep_cancel(3), -ENOENT, or a count of 0 with IORING_ASYNC_CANCEL_ALL, which proxy.c does not
+//! look at; and __handle_recv, for which a completion without IORING_CQE_F_BUFFER is the peer's end if its result is 0,
+//! and an error otherwise. A negative control. Size: up to 3 clients with up to 3 requests each, or none; small pools
+//! and the report's, every way to receive.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Step, Variant, bench};
 

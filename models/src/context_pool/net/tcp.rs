@@ -205,7 +205,8 @@ impl TcpPipe {
         Ok(msg)
     }
 
-    /// `tcptran_pipe_send_cancel`, `tcptran_pipe_recv_cancel`: what is under way is aborted, and its callback ends the aio too.
+    /// `tcptran_pipe_send_cancel`, `tcptran_pipe_recv_cancel`: what is under way is aborted, and its callback ends the
+    /// aio too.
     fn cancel(
         &self,
         aio: &Arc<Aio>,

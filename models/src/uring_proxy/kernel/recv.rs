@@ -99,8 +99,8 @@ impl State {
         mapped
     }
 
-    /// upstream: io_ring_buffers_peek. As many buffers as `bytes` take; if it is not known how many bytes there are, one,
-    /// or what room there is for in vectors that are kept.
+    /// upstream: io_ring_buffers_peek. As many buffers as `bytes` take; if it is not known how many bytes there are,
+    /// one, or what room there is for in vectors that are kept.
     fn map(&mut self, ring: RingId, group: GroupId, bytes: Option<u32>) -> Mapped {
         let most = match bytes {
             None => 1 + random::below(u64::from(self.rings[ring].mapped_max)) as u32,

@@ -1,9 +1,9 @@
 //! Sends: from vectors or from a group of provided buffers, copied or zero copy.
 //!
 //! With `MSG_WAITALL` a send that got part of the way stays armed; it is short only if the connection breaks or the
-//! send is cancelled. Buffers of a group are taken when the send is issued, before the socket is looked at, and are used
-//! up whatever comes of it: a bundle takes all that its group has and is one completion with the id of the first. A
-//! zero-copy send completes with `F_MORE` when its bytes are on the wire, failed or not, and once more when none of
+//! send is cancelled. Buffers of a group are taken when the send is issued, before the socket is looked at, and are
+//! used up whatever comes of it: a bundle takes all that its group has and is one completion with the id of the first.
+//! A zero-copy send completes with `F_MORE` when its bytes are on the wire, failed or not, and once more when none of
 //! them is read from the sender's memory any longer.
 
 use super::abi::{Address, Cqe, Errno, Iov, RingId, held_by_group, held_by_send};

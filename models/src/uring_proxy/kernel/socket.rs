@@ -8,9 +8,10 @@
 //!
 //! A connection is over (`TCP_CLOSE`) when it was reset, or when both ends have FIN of the other and an acknowledgement
 //! of their own. As measured: bytes that came before an RST are read first; then -ECONNRESET, once; from then on a read
-//! gives 0 and a write -EPIPE. Behind a FIN a read gives 0 even if RST follows; then the error is -EPIPE, and a write's.
-//! Bytes that arrive behind a shutdown are answered by RST, and the socket that was shut is told -ECONNRESET itself. As
-//! in Linux's inet_shutdown: shutting a socket that was never connected, or whose connection is over, is -ENOTCONN.
+//! gives 0 and a write -EPIPE. Behind a FIN a read gives 0 even if RST follows; then the error is -EPIPE, and a
+//! write's. Bytes that arrive behind a shutdown are answered by RST, and the socket that was shut is told -ECONNRESET
+//! itself. As in Linux's inet_shutdown: shutting a socket that was never connected, or whose connection is over, is
+//! -ENOTCONN.
 //!
 //! Left out: the handshake, retransmission, urgent data, and lingering. A connection is made at once or refused.
 //!
@@ -122,8 +123,8 @@ impl Endpoint {
         }
     }
 
-    /// How many bytes are left behind a read, and one more for FIN (upstream: tcp_inq_hint). Of the network no more than
-    /// `most` are asked for.
+    /// How many bytes are left behind a read, and one more for FIN (upstream: tcp_inq_hint). Of the network no more
+    /// than `most` are asked for.
     pub(super) fn left(&mut self, most: usize) -> usize {
         self.look();
         if self.stream.as_ref().is_some_and(Stream::has_bytes) {

@@ -184,7 +184,8 @@ impl State {
         self.next_stamp
     }
 
-    /// Something is to be read, or has gone wrong: wakes the receives that wait for it, the one first that was armed last.
+    /// Something is to be read, or has gone wrong: wakes the receives that wait for it, the one first that was armed
+    /// last.
     pub(super) fn wake_receives(&mut self, endpoint: EndpointId) {
         let is_waiting = |request: &Request| {
             request.endpoint == endpoint && request.woken.is_none() && matches!(request.work, Work::Recv { .. })
