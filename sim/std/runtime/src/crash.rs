@@ -1,0 +1,103 @@
+//! Signals of a crash: a task's bad access, its overflow of the stack, an illegal instruction.
+//!
+//! The handler ends the run with a finding, as if the task had called the runtime: it switches to the host's stack and
+//! never returns to the place of the crash. This is sound only since the task's own code was executing. A crash in the
+//! runtime, in glibc on behalf of the runtime, or outside a run ends the process as it would without the handler.
+
+use std::ptr;
+
+use lastref_kernel::record::TaskId;
+
+use crate::finding::{Finding, FindingKind};
+use crate::run::{Run, current};
+
+const SIGNALS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
+/// The handler's own stack: a task that has overflowed its stack cannot run it. Unwinding needs some space.
+const STACK_BYTES: usize = 1 << 20;
+/// How far from the stack pointer an access is one to the stack.
+const STACK_REACH: usize = 1 << 16;
+/// A word of poison, as the registers have it after a read of freed memory.
+const POISON_WORD: u64 = 0xdede_dede_dede_dede;
+
+/// Installs the handler for this process, and its stack for this OS thread.
+pub(crate) fn install() {
+    // SAFETY: the stack is mapped here and never unmapped; the handler has the form that `SA_SIGINFO` asks for.
+    unsafe {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let stack = libc::mmap(ptr::null_mut(), STACK_BYTES, protection, flags, -1, 0);
+        if stack == libc::MAP_FAILED {
+            return;
+        }
+        libc::sigaltstack(&libc::stack_t { ss_sp: stack, ss_flags: 0, ss_size: STACK_BYTES }, ptr::null_mut());
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_signal as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as usize;
+        // The signal stays unblocked, since the handler does not return.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
+        for signal in SIGNALS {
+            libc::sigaction(signal, &action, ptr::null_mut());
+        }
+    }
+}
+
+extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    match current() {
+        Some(run) => {
+            run.leave();
+            // SAFETY: the system passes valid structures to the handler.
+            let (address, registers) = unsafe {
+                let context = &*context.cast::<libc::ucontext_t>();
+                ((*info).si_addr().addr(), context.uc_mcontext.gregs)
+            };
+            let finding = run.crashed(signal, address, &registers);
+            run.fail(finding)
+        }
+        None => {
+            // The instruction is repeated, and now ends the process.
+            // SAFETY: the default action is always valid.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+    }
+}
+
+impl Run {
+    fn crashed(&'static self, signal: i32, address: usize, registers: &[i64]) -> Finding {
+        let stack_pointer = registers[libc::REG_RSP as usize] as usize;
+        let is_of_stack = signal == libc::SIGSEGV && address.abs_diff(stack_pointer) < STACK_REACH;
+        if let Some(finding) = self.explains(address) {
+            let stack = self.stack();
+            return self.with_life_at(finding.stack("the access", stack), address);
+        }
+        let name = match signal {
+            libc::SIGSEGV => "SIGSEGV",
+            libc::SIGBUS => "SIGBUS",
+            libc::SIGILL => "SIGILL",
+            libc::SIGFPE => "SIGFPE",
+            _ => "SIGTRAP",
+        };
+        let is_poison = |value: &i64| (*value as u64).wrapping_sub(POISON_WORD).wrapping_add(1 << 16) < 1 << 17;
+        let (kind, message) = if is_of_stack {
+            (FindingKind::Crash, "the task overflows its stack".to_owned())
+        } else if registers.iter().any(is_poison) {
+            (FindingKind::UseAfterFree, "a pointer that was read from freed memory is followed".to_owned())
+        } else if address < 4096 {
+            (FindingKind::Crash, format!("{name}: an access to address {address:#x}, near null"))
+        } else {
+            (FindingKind::Crash, format!("{name}: an access to an address that is not mapped"))
+        };
+        let finding = Finding::new(kind, message).facts(self.here());
+        // The stack that overflowed is too long to be told.
+        if is_of_stack { finding } else { finding.stack("the access", self.stack()) }
+    }
+}
+
+/// The fact of a deadlock: where each task waits, from its stack.
+pub(crate) fn with_waits(run: &Run, mut finding: Finding) -> Finding {
+    let mut tasks = run.tasks.borrow_mut();
+    let count = tasks.iter().count() as u32;
+    for task in (0..count).map(TaskId) {
+        let name = run.kernel.log(|log| log.task_name(task));
+        finding = finding.stack(&format!("{name}, which waits"), tasks.of(task).waits_at.take());
+    }
+    finding
+}
