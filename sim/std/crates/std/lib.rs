@@ -75,9 +75,7 @@ pub mod sync {
     pub mod mpsc {
         pub use __real::sync::mpsc::*;
 
-        pub use lastref_runtime::mpsc::{
-            IntoIter, Iter, Receiver, Sender, SyncSender, TryIter, channel, sync_channel,
-        };
+        pub use lastref_runtime::mpsc::{IntoIter, Iter, Receiver, Sender, SyncSender, TryIter, channel, sync_channel};
     }
 }
 

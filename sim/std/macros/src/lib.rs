@@ -29,11 +29,13 @@ fn wrap(tokens: &[TokenTree]) -> Option<TokenStream> {
     if body.delimiter() != Delimiter::Brace {
         return None;
     }
-    let keyword = before.iter().position(|token| matches!(token, TokenTree::Ident(word) if word.to_string() == "fn"))?;
+    let keyword =
+        before.iter().position(|token| matches!(token, TokenTree::Ident(word) if word.to_string() == "fn"))?;
     let [TokenTree::Ident(name), TokenTree::Group(_), result @ ..] = before.get(keyword + 1..)? else { return None };
     let signature = before.get(..keyword + 3)?;
 
-    let path = format!("::std::concat!(::std::module_path!(), \"::\", \"{}\")", name.to_string().trim_start_matches("r#"));
+    let path =
+        format!("::std::concat!(::std::module_path!(), \"::\", \"{}\")", name.to_string().trim_start_matches("r#"));
     let call = match expected_panic(signature.get(..keyword)?) {
         None => format!("::std::__lastref::testing::test({path}, __body)"),
         Some(text) => format!("::std::__lastref::testing::test_should_panic({path}, __body, {text})"),

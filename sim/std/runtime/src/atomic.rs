@@ -31,13 +31,7 @@ fn operate<R>(
 }
 
 #[inline(never)]
-fn arrive(
-    run: &'static Run,
-    kind: OpKind,
-    address: usize,
-    label: &'static str,
-    location: &'static Location<'static>,
-) {
+fn arrive(run: &'static Run, kind: OpKind, address: usize, label: &'static str, location: &'static Location<'static>) {
     run.host(|| {
         let object = run.object(address, label);
         match kind {

@@ -6,8 +6,6 @@
 
 use std::ptr;
 
-use lastref_kernel::record::TaskId;
-
 use crate::finding::{Finding, FindingKind};
 use crate::run::{Run, current};
 
@@ -89,15 +87,4 @@ impl Run {
         // The stack that overflowed is too long to be told.
         if is_of_stack { finding } else { finding.stack("the access", self.stack()) }
     }
-}
-
-/// The fact of a deadlock: where each task waits, from its stack.
-pub(crate) fn with_waits(run: &Run, mut finding: Finding) -> Finding {
-    let mut tasks = run.tasks.borrow_mut();
-    let count = tasks.iter().count() as u32;
-    for task in (0..count).map(TaskId) {
-        let name = run.kernel.log(|log| log.task_name(task));
-        finding = finding.stack(&format!("{name}, which waits"), tasks.of(task).waits_at.take());
-    }
-    finding
 }

@@ -13,12 +13,13 @@
 //! | --- | --- |
 //! | the facade | `atomic`, `thread`, `sync`, `mpsc` |
 //! | calls of libc | `libc_layer` |
-//! | the heap and its findings | `heap`, `memory`, `crash`, `panics` |
+//! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `deadlock` |
 //! | a run, and a search | `run`, `make`, `search`, `told`, `explorer` |
 //! | what a search is told and tells | `settings`, `token`, `report`, `progress`, `testing` |
 
 pub mod atomic;
 mod crash;
+mod deadlock;
 mod explorer;
 mod finding;
 pub mod heap;

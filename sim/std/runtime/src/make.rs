@@ -11,10 +11,10 @@ use lastref_kernel::{Bounds, Ended, Panics, Setup};
 use crate::finding::{Finding, FindingKind};
 use crate::memory::Memory;
 use crate::objects::Objects;
-use crate::run::Run;
+use crate::run::{Doing, Run};
 use crate::settings::Settings;
 use crate::testing::Body;
-use crate::{crash, libc_layer, progress, thread};
+use crate::{libc_layer, progress, thread};
 
 /// The stack of a task in bytes: that of a thread of std.
 const STACK_BYTES: usize = 2 << 20;
@@ -57,6 +57,8 @@ impl Run {
         self.objects.borrow_mut().clear();
         self.tasks.borrow_mut().clear();
         self.panics.borrow_mut().clear();
+        self.lockers.borrow_mut().clear();
+        self.doing.set(Doing::nothing());
         self.expected.borrow_mut().take();
         self.ledger().begin(plan.settings.guard);
         progress::begins(plan.number, plan.seed);
@@ -73,11 +75,10 @@ impl Run {
         let ended = self.kernel.run(setup, move || self.first_task(body));
         let is_complete = ended.is_quiescent && self.kernel.unfinished() == 0;
         let finding = self.judge(is_complete, plan.settings, memory);
+        // The names of the tasks go with the log.
+        let waits = if is_told { self.waits() } else { Vec::new() };
         let finished = self.kernel.log(|log| log.finish(None, |_| None));
-        let finding = finding.or_else(|| {
-            let finding = Finding::of(finished.violation.clone()?);
-            Some(if finding.kind == FindingKind::Deadlock { crash::with_waits(self, finding) } else { finding })
-        });
+        let finding = finding.or_else(|| Some(self.finding_of(finished.violation.clone()?, waits)));
         self.ledger().end();
         libc_layer::descriptor::close_left();
         memory.restore();

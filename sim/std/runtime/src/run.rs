@@ -14,6 +14,7 @@ use lastref_kernel::Kernel;
 use lastref_kernel::record::{ObjectId, Op, OpKind, TaskId};
 use lastref_kernel::seed::mix;
 
+use crate::deadlock::Locker;
 use crate::finding::Finding;
 use crate::heap::Ledger;
 use crate::objects::Objects;
@@ -34,6 +35,13 @@ pub(crate) struct Doing {
     pub(crate) location: &'static Location<'static>,
 }
 
+impl Doing {
+    /// No operation of real std is under way.
+    pub(crate) fn nothing() -> Doing {
+        Doing { kind: OpKind::Wait, object: ObjectId::NONE, location: Location::caller() }
+    }
+}
+
 /// The runs of one OS thread, made one after the other.
 pub(crate) struct Run {
     pub(crate) kernel: &'static Kernel,
@@ -51,6 +59,8 @@ pub(crate) struct Run {
     pub(crate) panics: RefCell<Vec<Panicked>>,
     /// The text of a panic that the test is expected to have.
     pub(crate) expected: RefCell<Option<String>>,
+    /// The tasks that took locks last, in a run that is told.
+    pub(crate) lockers: RefCell<Vec<Locker>>,
     /// Whether what the tasks print reaches the terminal.
     pub(crate) prints: Cell<bool>,
     /// Backtraces are captured, since the run is told.
@@ -172,14 +182,6 @@ impl Run {
     /// Notes a finding, if it is the first.
     pub(crate) fn note(&self, finding: Finding) {
         self.finding.borrow_mut().get_or_insert(finding);
-    }
-}
-
-/// An operation of the current task, if there is one, on the object at `address`.
-#[inline]
-pub(crate) fn announce(kind: OpKind, address: usize, label: &'static str, location: &'static Location<'static>) {
-    if let Some(run) = current() {
-        run.announce(kind, address, label, location);
     }
 }
 

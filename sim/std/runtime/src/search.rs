@@ -1,13 +1,13 @@
 //! A search: runs of one test under many schedules, up to the first finding, which is then made again and told.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::path::Path;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lastref_kernel::Kernel;
-use lastref_kernel::record::{Keep, Name, ObjectId, OpKind, Progress, TaskId, Void, name};
+use lastref_kernel::record::{Keep, Name, Progress, TaskId, Void, name};
 use lastref_kernel::seed::run_seed;
 use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
 
@@ -79,6 +79,9 @@ pub(crate) fn test(body: Body) {
         && let Err(error) = report.append(&path)
     {
         refuse(&format!("LASTREF_REPORT={}: {error}", path.display()));
+    }
+    if let Some(bound) = report.skipped {
+        eprintln!("lastref: {}: skipped, the first run does not end ({bound})", report.test);
     }
     // Not a new panic: the hook would print its own text and the stack of this function.
     match (report.verdict, expected) {
@@ -209,7 +212,6 @@ impl Run {
         }
         let mut ledger = Ledger::new();
         ledger.map()?;
-        let location = std::panic::Location::caller();
         Ok(Box::leak(Box::new(Run {
             kernel: Box::leak(Box::new(kernel)),
             settings: Cell::new(Settings::OFF),
@@ -217,12 +219,13 @@ impl Run {
             tasks: RefCell::new(Tasks::default()),
             ledger: UnsafeCell::new(ledger),
             finding: RefCell::new(None),
-            doing: Cell::new(Doing { kind: OpKind::Start, object: ObjectId::NONE, location }),
+            doing: Cell::new(Doing::nothing()),
             idle_reads: Cell::new(0),
             prints: Cell::new(true),
             has_stacks: Cell::new(false),
             panics: RefCell::new(Vec::new()),
             expected: RefCell::new(None),
+            lockers: RefCell::new(Vec::new()),
         })))
     }
 }

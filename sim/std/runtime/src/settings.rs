@@ -80,15 +80,6 @@ impl fmt::Display for Settings {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pins(Vec<(String, bool)>);
 
-impl Pins {
-    /// Every setting as given.
-    pub(crate) fn all(settings: Settings) -> Pins {
-        let mut settings = settings;
-        let value = |name: &str| settings.field(name).is_some_and(|field| *field);
-        Pins(Settings::NAMES.into_iter().map(String::from).zip(Settings::NAMES.map(value)).collect())
-    }
-}
-
 impl FromStr for Pins {
     type Err = String;
 
@@ -217,7 +208,6 @@ mod tests {
         assert!((120..180).contains(&count(|settings| settings.after)));
         assert!((4..25).contains(&count(|settings| settings.guard)));
         let first = drawn[0];
-        assert_eq!(Settings::drawn(99, &Pins::all(first)), first);
         assert_eq!(Pins::from_str(&first.to_string()).map(|pins| Settings::drawn(5, &pins)), Ok(first));
     }
 

@@ -8,7 +8,7 @@ const FRAMES_MAX: usize = 16;
 
 /// Parts of the names of functions that say nothing about the program: those of the runtime, of the allocator, and of
 /// the standard library's glue.
-const UNINTERESTING: [&str; 20] = [
+const UNINTERESTING: [&str; 24] = [
     "lastref_runtime::",
     "lastref_kernel::",
     "corosensei::",
@@ -29,6 +29,11 @@ const UNINTERESTING: [&str; 20] = [
     "alloc::boxed::",
     "alloc::raw_vec::",
     "GlobalAlloc",
+    // The start of a task, and of the OS thread below it.
+    "stack_init_trampoline",
+    "start_thread",
+    "clone3",
+    "<unknown>",
 ];
 
 /// The current stack. Called by host code, so that its memory is the system's.
@@ -46,8 +51,10 @@ pub(crate) fn shown(stack: &Backtrace) -> String {
     while let Some(line) = lines.next() {
         let name = line.split_once(": ").map_or(line, |(_, name)| name);
         let place = lines.next_if(|line| line.starts_with("at ")).map(|line| &line[3..]);
-        let is_own = place.is_some_and(|place| place.contains("/sim/std/runtime/src/"));
-        if is_own || UNINTERESTING.iter().any(|part| name.contains(part)) {
+        // The standard library's own sources, and calls of libc.
+        let is_foreign = place.is_some_and(|place| place.starts_with("/rustc/"));
+        let is_call = place.is_none() && !name.contains("::");
+        if is_foreign || is_call || UNINTERESTING.iter().any(|part| name.contains(part)) {
             continue;
         }
         if frames == FRAMES_MAX {

@@ -13,7 +13,9 @@ pub extern "C" fn abort() -> ! {
     if let Some(run) = current() {
         run.leave();
         let stack = run.stack();
-        run.fail(Finding::new(FindingKind::Crash, "the process aborts".to_owned()).facts(run.here()).stack("abort", stack));
+        run.fail(
+            Finding::new(FindingKind::Crash, "the process aborts".to_owned()).facts(run.here()).stack("abort", stack),
+        );
     }
     // SAFETY: the calls have plain arguments. The handler of the signal may have been changed; the second call ends the
     // process in any case.

@@ -35,8 +35,10 @@ pub(crate) fn operate<O: ?Sized, R>(
     operation: impl FnOnce() -> R,
 ) -> R {
     let Some(run) = current() else { return operation() };
-    run.announce(kind, std::ptr::from_ref(object).addr(), label, location);
+    let address = std::ptr::from_ref(object).addr();
+    run.announce(kind, address, label, location);
     let result = operation();
+    run.notes_locker(kind, address, location);
     run.has_done(location);
     run.after(location);
     result

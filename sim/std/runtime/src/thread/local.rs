@@ -75,9 +75,7 @@ impl<T: 'static> LocalKey<T> {
     {
         match self.try_with(with) {
             Ok(result) => result,
-            Err(error) => panic!(
-                "cannot access a Thread Local Storage value during or after destruction: {error:?}"
-            ),
+            Err(error) => panic!("cannot access a Thread Local Storage value during or after destruction: {error:?}"),
         }
     }
 
