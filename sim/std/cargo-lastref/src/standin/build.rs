@@ -1,0 +1,175 @@
+//! Builds the stand-in: cargo compiles the runtime, and rustc the crates named `std` and `core`.
+//!
+//! It is built in a folder of its own, which is renamed when it is complete. A process that dies on the way leaves no
+//! half of a stand-in. The messages are kept if the build fails.
+
+use std::fs;
+use std::io::{self, Cursor};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use cargo_metadata::Message;
+
+use crate::clock::Clock;
+use crate::environment;
+use crate::error::Error;
+use crate::progress::Progress;
+use crate::terminal::{GOOD, styled};
+use crate::toolchain::{HOST, Toolchain};
+
+use super::sources;
+
+/// The packages that cargo builds.
+const PACKAGES: [&str; 2] = ["lastref-runtime", "lastref-macros"];
+/// The crates that rustc builds: cargo could not tell a package named `std` from the real one.
+const CRATES: [&str; 2] = ["std", "core"];
+/// The profile. Line tables name the frames of the runtime in a stack.
+const PROFILE: &str = "\n[profile.release]\nopt-level = 3\ndebug = \"line-tables-only\"\ncodegen-units = 1\n";
+/// Makes our copies of crates from the registry differ from the user's: two crates of one name, version and settings
+/// would have one identity, and rustc refuses to link them.
+const IDENTITY: &str = "-Cmetadata=lastref";
+/// Variables that change how cargo builds the user's crate, and must not change how it builds the stand-in.
+const PREFIXES: [&str; 5] = ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_", "RUSTC_"];
+const NAMES: [&str; 5] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "RUSTC", "CARGO_MAKEFLAGS"];
+
+/// Builds the stand-in in `folder`, which does not exist yet. The cache is locked.
+pub(super) fn build(toolchain: &Toolchain, cache: &Path, folder: &Path) -> Result<(), Error> {
+    let clock = Clock::start();
+    let progress = Progress::new(0);
+    let version = &toolchain.version;
+    progress.say(&format!("{} std of lastref for rustc {version}, once", styled(GOOD, &format!("{:>12}", "Building"))));
+    let written = |source| Error::Write { path: cache.to_owned(), source };
+    let scratch = tempfile::Builder::new().prefix("build-").tempdir_in(cache).map_err(written)?;
+    let root = scratch.path();
+    write_sources(root).map_err(written)?;
+    let result = root.join("result");
+    fs::create_dir(&result).map_err(written)?;
+    let mut log = String::new();
+    let built = Build { toolchain, root, result: &result, log: &mut log }.all();
+    if let Err(reason) = built {
+        let path = cache.join("failed.log");
+        fs::write(&path, &log).map_err(written)?;
+        return Err(Error::StandIn { version: version.clone(), reason, log: path });
+    }
+    fs::rename(&result, folder).map_err(written)?;
+    let seconds = clock.seconds();
+    progress.say(&format!("{} in {seconds:.1} s: {}", styled(GOOD, &format!("{:>12}", "Built")), folder.display()));
+    Ok(())
+}
+
+/// Writes the embedded files.
+fn write_sources(root: &Path) -> io::Result<()> {
+    for (path, text) in sources::FILES {
+        let path = root.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, text)?;
+    }
+    let manifest = root.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest)?;
+    fs::write(manifest, text + PROFILE)
+}
+
+/// A build in progress. Its errors are reasons in a few words; the log has the rest.
+struct Build<'a> {
+    toolchain: &'a Toolchain,
+    root: &'a Path,
+    result: &'a Path,
+    log: &'a mut String,
+}
+
+impl Build<'_> {
+    fn all(&mut self) -> Result<(), String> {
+        let mut runtime = None;
+        let mut macros = None;
+        for file in self.packages()? {
+            let Some(name) = file.file_name() else { continue };
+            let target = self.result.join(name);
+            fs::copy(&file, &target).map_err(|error| format!("`{}`: {error}", target.display()))?;
+            let name = name.to_string_lossy();
+            if name.starts_with("liblastref_runtime") {
+                runtime = Some(target);
+            } else if name.starts_with("liblastref_macros") {
+                macros = Some(target);
+            }
+        }
+        let (Some(runtime), Some(macros)) = (runtime, macros) else {
+            return Err(String::from("cargo built neither runtime nor macros"));
+        };
+        for name in CRATES {
+            self.named(name, &runtime, &macros)?;
+        }
+        Ok(())
+    }
+
+    /// The libraries of the packages and of their dependencies.
+    fn packages(&mut self) -> Result<Vec<PathBuf>, String> {
+        // Without the network first: what this program was built from is nearly always what is needed.
+        let mut output = self.cargo(&["--offline"])?;
+        if !output.status.success() {
+            output = self.cargo(&[])?;
+        }
+        if !output.status.success() {
+            return Err(first_error(&String::from_utf8_lossy(&output.stderr)));
+        }
+        let mut files = Vec::new();
+        for message in Message::parse_stream(Cursor::new(output.stdout)) {
+            let Ok(Message::CompilerArtifact(artifact)) = message else { continue };
+            files.extend(artifact.filenames.into_iter().map(PathBuf::from).filter(|path| is_library(path)));
+        }
+        Ok(files)
+    }
+
+    fn cargo(&mut self, flags: &[&str]) -> Result<Output, String> {
+        let mut command = Command::new(&self.toolchain.cargo);
+        command.args(["build", "--release", "--target", HOST, "--message-format=json-render-diagnostics"]).args(flags);
+        command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+        command.arg("--target-dir").arg(self.root.join("target"));
+        self.clean(&mut command).env("RUSTC", &self.toolchain.rustc).env("CARGO_ENCODED_RUSTFLAGS", IDENTITY);
+        // An empty wrapper hides one of cargo's configuration.
+        command.env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
+        self.output(command)
+    }
+
+    /// Compiles a crate that stands in for one of the compiler's own.
+    fn named(&mut self, name: &str, runtime: &Path, macros: &Path) -> Result<(), String> {
+        let mut command = Command::new(&self.toolchain.rustc);
+        command.args(["--crate-name", name, "--crate-type", "rlib", "--edition", "2024", "--target", HOST]);
+        command.args(["-Copt-level=3", "-Cdebuginfo=line-tables-only", "-Ccodegen-units=1", "-Awarnings", IDENTITY]);
+        for (library, path) in [("lastref_runtime", runtime), ("lastref_macros", macros)] {
+            command.arg("--extern").arg(format!("{library}={}", path.display()));
+        }
+        command.arg(format!("-Ldependency={}", self.result.display())).arg("--out-dir").arg(self.result);
+        command.arg(self.root.join("sim/std/crates").join(name).join("lib.rs"));
+        self.clean(&mut command);
+        let output = self.output(command)?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(first_error(&String::from_utf8_lossy(&output.stderr))),
+        }
+    }
+
+    fn clean<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        for name in environment::names(&PREFIXES).chain(NAMES.map(String::from)) {
+            command.env_remove(name);
+        }
+        command.current_dir(self.root).stdin(Stdio::null())
+    }
+
+    fn output(&mut self, mut command: Command) -> Result<Output, String> {
+        let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+        self.log.push_str(&format!("{command:?}\n"));
+        self.log.push_str(&String::from_utf8_lossy(&output.stderr));
+        Ok(output)
+    }
+}
+
+fn is_library(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rlib" || extension == "so")
+}
+
+/// The first error of a compiler or of cargo.
+fn first_error(text: &str) -> String {
+    text.lines().find(|line| line.starts_with("error")).unwrap_or("it stopped without an error").to_owned()
+}
