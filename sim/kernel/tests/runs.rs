@@ -221,7 +221,7 @@ fn a_word_holds_its_waiters_until_they_are_woken_or_their_time_is_over() {
             let waits = |number: u32| {
                 let woken = Rc::clone(&own);
                 let wait = move || {
-                    assert_eq!(kernel.wait_on_word(op(OpKind::Wait), None, || true), Some(Waited::Notified));
+                    assert_eq!(kernel.wait_on_word(word, op(OpKind::Wait), None, || true), Some(Waited::Notified));
                     woken.borrow_mut().push(number);
                 };
                 kernel.spawn(None, wait, here())
@@ -229,15 +229,15 @@ fn a_word_holds_its_waiters_until_they_are_woken_or_their_time_is_over() {
             let tasks: Vec<_> = (0..3).map(waits).collect();
             // Time passes only when every task waits.
             kernel.sleep(10, here());
-            assert_eq!(kernel.wait_on_word(op(OpKind::Wait), None, || false), None);
-            assert_eq!(kernel.wait_on_word(op(OpKind::Wait), Some(15), || true), Some(Waited::TimedOut));
+            assert_eq!(kernel.wait_on_word(word, op(OpKind::Wait), None, || false), None);
+            assert_eq!(kernel.wait_on_word(word, op(OpKind::Wait), Some(15), || true), Some(Waited::TimedOut));
             assert_eq!((kernel.now_ns(), own.borrow().len()), (15, 0));
-            assert_eq!(kernel.wake_word(op(OpKind::NotifyOne), 1), 1);
+            assert_eq!(kernel.wake_word(word, op(OpKind::NotifyOne), 1), 1);
             kernel.sleep(10, here());
             assert_eq!(own.borrow().len(), 1);
-            assert_eq!(kernel.wake_word(op(OpKind::NotifyAll), u32::MAX), 2);
+            assert_eq!(kernel.wake_word(word, op(OpKind::NotifyAll), u32::MAX), 2);
             tasks.into_iter().for_each(|task| kernel.join(task, here()));
-            assert_eq!(kernel.wake_word(op(OpKind::NotifyAll), u32::MAX), 0);
+            assert_eq!(kernel.wake_word(word, op(OpKind::NotifyAll), u32::MAX), 0);
         });
         assert!(ended.is_quiescent);
         orders.insert(woken.borrow().clone());
@@ -256,7 +256,7 @@ fn a_task_that_nobody_wakes_is_a_deadlock_unless_the_run_ends_with_its_first_tas
             let word = kernel.new_object("word");
             let wait = move || {
                 let op = Op { kind: OpKind::Wait, object: word, location: here() };
-                kernel.wait_on_word(op, None, || true);
+                kernel.wait_on_word(word, op, None, || true);
             };
             kernel.spawn(None, wait, here());
         });

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::condvar::Waited;
 use crate::kernel::Kernel;
 use crate::objects::Reset;
-use crate::record::{Item, Op, TaskId};
+use crate::record::{Item, ObjectId, Op, TaskId};
 use crate::seed::Choice;
 use crate::task::Need;
 
@@ -25,10 +25,16 @@ impl Reset for WordState {
 }
 
 impl Kernel {
-    /// Waits on the object of `op` until it is woken, or until `deadline_ns` of virtual time. `None`: the word no longer
-    /// held the expected value (`holds` returned false), and the task did not wait.
-    pub fn wait_on_word(&self, op: Op, deadline_ns: Option<u64>, holds: impl FnOnce() -> bool) -> Option<Waited> {
-        let word = op.object;
+    /// Waits on the word until it is woken, or until `deadline_ns` of virtual time. `None`: the word no longer held the
+    /// expected value (`holds` returned false), and the task did not wait. The object of `op` is the one that reports
+    /// name: a lock may have several words.
+    pub fn wait_on_word(
+        &self,
+        word: ObjectId,
+        op: Op,
+        deadline_ns: Option<u64>,
+        holds: impl FnOnce() -> bool,
+    ) -> Option<Waited> {
         let waits = self.enter(op, Need::Nothing, |state| {
             if !holds() {
                 return false;
@@ -45,7 +51,7 @@ impl Kernel {
         match waits {
             None => return Some(Waited::Over),
             Some(false) => return None,
-            Some(true) => self.give_way(word, op.location),
+            Some(true) => self.give_way(op.object, op.location),
         }
         let mut state = self.state.borrow_mut();
         let me = state.log.task;
@@ -57,16 +63,16 @@ impl Kernel {
         Some(Waited::TimedOut)
     }
 
-    /// Wakes at most `most` tasks that wait on the object of `op`, each drawn at random, since a futex promises no
+    /// Wakes at most `most` tasks that wait on the word, each drawn at random, since a futex promises no
     /// order. Returns how many.
-    pub fn wake_word(&self, op: Op, most: u32) -> u32 {
+    pub fn wake_word(&self, word: ObjectId, op: Op, most: u32) -> u32 {
         let woken = self.enter(op, Need::Nothing, |state| {
             let mut woken = 0;
             while woken < most {
                 // Each wake-up is counted, even without a choice: the schedule decides how many waiters there are.
                 let (task, nth) = state.log.notifies();
                 let seed = state.log.seed;
-                let waiters = &mut state.objects.word(op.object).waiters;
+                let waiters = &mut state.objects.word(word).waiters;
                 if waiters.is_empty() {
                     break;
                 }

@@ -55,6 +55,8 @@ impl Run {
         self.prints.set(plan.prints);
         self.idle_reads.set(0);
         self.objects.borrow_mut().clear();
+        self.words.borrow_mut().clear();
+        self.owners.borrow_mut().clear();
         self.tasks.borrow_mut().clear();
         self.panics.borrow_mut().clear();
         self.lockers.borrow_mut().clear();

@@ -48,6 +48,10 @@ pub(crate) struct Run {
     /// Those of the run that is under way.
     pub(crate) settings: Cell<Settings>,
     pub(crate) objects: RefCell<Objects>,
+    /// The words on which tasks wait.
+    pub(crate) words: RefCell<Objects>,
+    /// The objects that words belong to, where their addresses do not tell.
+    pub(crate) owners: RefCell<Objects>,
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) ledger: UnsafeCell<Ledger>,
     /// The first finding of the runtime's own; those of the kernel are in its log.

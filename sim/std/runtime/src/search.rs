@@ -216,6 +216,8 @@ impl Run {
             kernel: Box::leak(Box::new(kernel)),
             settings: Cell::new(Settings::OFF),
             objects: RefCell::new(Objects::new()),
+            words: RefCell::new(Objects::new()),
+            owners: RefCell::new(Objects::new()),
             tasks: RefCell::new(Tasks::default()),
             ledger: UnsafeCell::new(ledger),
             finding: RefCell::new(None),

@@ -57,7 +57,8 @@ impl Run {
 
     /// Another task may find that its descriptor is ready. Called by host code.
     pub(super) fn wake_waiters(&self) {
-        self.kernel.wake_word(self.any(OpKind::NotifyAll), u32::MAX);
+        let op = self.any(OpKind::NotifyAll);
+        self.kernel.wake_word(op.object, op, u32::MAX);
     }
 
     /// Waits until `is_ready`, and the deadline at the latest; true if it is. Called by host code.
@@ -71,7 +72,8 @@ impl Run {
                 return false;
             }
             self.notes_wait();
-            self.kernel.wait_on_word(self.any(OpKind::Wait), deadline_ns, || !is_ready());
+            let op = self.any(OpKind::Wait);
+            self.kernel.wait_on_word(op.object, op, deadline_ns, || !is_ready());
             self.waited();
         }
     }

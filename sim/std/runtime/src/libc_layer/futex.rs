@@ -46,13 +46,15 @@ impl Run {
         let doing = self.doing.get();
         let waited = self.host(|| {
             self.notes_wait();
-            let (kind, object) = match self.known_word(word) {
+            let id = self.word(word);
+            let (kind, object) = match self.owner_of(word) {
                 Some(object) if object == doing.object => (doing.kind, object),
-                // A condition variable that takes its mutex again, or a word of other code.
+                // A condition variable that takes its mutex again.
                 Some(object) => (OpKind::Lock, object),
-                // A word inside of a cell or a channel, or a futex of the program's own.
-                None if doing.object == ObjectId::NONE => (doing.kind, self.object(word, "futex")),
-                None => (doing.kind, self.objects.borrow_mut().at(word, || doing.object)),
+                // A futex of the program's own.
+                None if doing.object == ObjectId::NONE => (OpKind::Wait, id),
+                // A word inside of a cell or a channel.
+                None => (doing.kind, self.owners.borrow_mut().at(word, || doing.object)),
             };
             let op = Op { kind, object, location: doing.location };
             let holds = || {
@@ -60,7 +62,7 @@ impl Run {
                 // SAFETY: the caller of the system call passes a valid word. Every task of the run is on this thread.
                 unsafe { ptr::read_volatile(word) == value }
             };
-            let waited = self.kernel.wait_on_word(op, deadline_ns, holds);
+            let waited = self.kernel.wait_on_word(id, op, deadline_ns, holds);
             self.waited();
             waited
         });
@@ -77,28 +79,32 @@ impl Run {
     fn wake(&'static self, word: usize, most: u32) -> isize {
         let Doing { kind, object: does, location } = self.doing.get();
         let woken = self.host(|| {
-            let object = self.known_word(word).unwrap_or_else(|| self.object(word, "futex"));
+            let id = self.word(word);
+            let object = self.owner_of(word).unwrap_or(id);
             // Otherwise it is a guard that is dropped, of which nothing was announced.
-            let kind = if object == does && kind == OpKind::NotifyOne || kind == OpKind::NotifyAll {
-                kind
-            } else {
-                OpKind::Unlock
-            };
-            self.kernel.wake_word(Op { kind, object, location }, most)
+            let notifies = object == does && matches!(kind, OpKind::NotifyOne | OpKind::NotifyAll);
+            let kind = if notifies { kind } else { OpKind::Unlock };
+            self.kernel.wake_word(id, Op { kind, object, location }, most)
         });
         self.doing.set(Doing { kind, object: does, location });
         woken as isize
     }
 
-    /// The object that this word belongs to. The word of a mutex, a condition variable and a once is their first; a
-    /// reader-writer lock has two.
-    fn known_word(&self, word: usize) -> Option<ObjectId> {
+    /// The kernel's object for a word. Each word has one of its own: to wake on one word of a lock must not wake what
+    /// waits on another.
+    fn word(&self, word: usize) -> ObjectId {
+        self.words.borrow_mut().at(word, || self.kernel.new_object("futex"))
+    }
+
+    /// The object that this word belongs to, if it is known. The word of a mutex, a condition variable and a once is
+    /// their first; a reader-writer lock has two.
+    fn owner_of(&self, word: usize) -> Option<ObjectId> {
         let objects = self.objects.borrow();
         let second = || {
             let lock = objects.known(word.wrapping_sub(4))?;
             let is_lock = self.kernel.log(|log| log.objects.get(lock.0 as usize) == Some(&"RwLock"));
             is_lock.then_some(lock)
         };
-        objects.known(word).or_else(second)
+        objects.known(word).or_else(second).or_else(|| self.owners.borrow().known(word))
     }
 }
