@@ -25,7 +25,7 @@ const MEMBERS: &str =
     "[workspace]\nresolver = \"3\"\nmembers = [\"sim/kernel\", \"sim/std/macros\", \"sim/std/runtime\"]\n";
 
 fn main() {
-    let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let here = variable("CARGO_MANIFEST_DIR");
     let root = here.ancestors().nth(3).expect("the package is three folders below the root of the repository");
     let mut files: Vec<PathBuf> = Vec::new();
     for source in SOURCES {
@@ -46,13 +46,19 @@ fn main() {
         digest.add(text);
         writeln!(list, "    ({path:?}, {text:?}),").expect("a text can be written");
     }
+    // How they are built is part of what comes out.
+    digest.add(&read(&here.join("src/standin/build.rs")));
     let digest = digest.0;
     let code = format!(
         "/// Paths and texts of the embedded files.\npub(super) static FILES: &[(&str, &str)] = &[\n{list}];\n\n\
          /// Names exactly these texts.\npub(super) const DIGEST: &str = \"{digest:016x}\";\n"
     );
-    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("sources.rs"), code).expect("the folder for generated code can be written");
+    fs::write(variable("OUT_DIR").join("sources.rs"), code).expect("the folder for generated code can be written");
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is how cargo speaks to a build script")]
+fn variable(name: &str) -> PathBuf {
+    PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}")))
 }
 
 /// Adds a file, or all files of a folder.

@@ -372,8 +372,8 @@ mod tests {
         );
         check(
             &["test", "--settings", "after"],
-            "cargo lastref: invalid value 'after' for '--settings <KEY=VALUE,…>': settings are `key=number`, separated \
-             by commas; the keys are after, weak, guard, heap and leaks",
+            "cargo lastref: invalid value 'after' for '--settings <KEY=VALUE,…>': settings are `key=0` or `key=1`, \
+             separated by commas; the keys are after, weak, guard, heap and leaks",
         );
         check(&["tst"], "cargo lastref: unrecognized subcommand 'tst'; a similar subcommand exists: 'test'");
         check(&["replay"], "cargo lastref: the following required arguments were not provided: <TOKEN>");

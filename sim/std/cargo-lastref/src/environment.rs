@@ -23,7 +23,6 @@ pub(crate) fn path(name: &str) -> Option<PathBuf> {
 }
 
 /// The names of all variables that begin with one of these.
-#[expect(clippy::disallowed_methods, reason = "flags for the user's crate are not for the stand-in")]
 pub(crate) fn names(prefixes: &[&str]) -> impl Iterator<Item = String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     names.filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))

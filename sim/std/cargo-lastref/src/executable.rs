@@ -211,12 +211,12 @@ fn variables(
         all.push((String::from("OUT_DIR"), script.out_dir.as_os_str().to_owned()));
         all.extend(script.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
     }
-    all.push((String::from("LD_LIBRARY_PATH"), library_path(path, scripts)));
+    all.push((String::from("LD_LIBRARY_PATH"), library_path(project, path, scripts)));
     all
 }
 
-/// Where the loader looks for shared libraries: those of build scripts, those of the build, and the user's own.
-fn library_path(executable: &Path, scripts: &BTreeMap<PackageId, BuildScript>) -> OsString {
+/// Where the loader looks for shared libraries: those of build scripts, of the build, of the compiler, and the user's own.
+fn library_path(project: &Project, executable: &Path, scripts: &BTreeMap<PackageId, BuildScript>) -> OsString {
     let linked = scripts.values().flat_map(|script| &script.linked_paths);
     let mut folders: Vec<PathBuf> = linked
         .map(|path| path.as_str())
@@ -227,6 +227,7 @@ fn library_path(executable: &Path, scripts: &BTreeMap<PackageId, BuildScript>) -
     folders.sort();
     folders.dedup();
     folders.extend(executable.parent().map(Path::to_owned));
+    folders.extend_from_slice(project.compiler_libraries());
     let own = environment::variable("LD_LIBRARY_PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&own));
     // A folder with a colon in its name cannot be told to the loader; the user's own value stays then.

@@ -163,17 +163,22 @@ fn judge(finished: &Finished) -> (Status, String) {
         Verdict::Clean => {}
     }
     match &finished.ending {
-        Ending::Exited(0) => match report {
+        Ending::Exited(0) if report.is_some() || finished.place.is_none() => match report {
             None => (Status::PassedPlain, String::from("ran once, outside the simulator")),
             Some(report) => match &report.skipped {
                 Some(why) => (Status::Skipped, why.clone()),
                 None => (Status::Passed, String::new()),
             },
         },
-        // A malformed variable; the runtime says which.
-        Ending::Exited(2) if report.is_none() => (Status::Misused, last_line(&finished.output)),
+        // The runtime refuses, and says why.
+        Ending::Exited(2) if refusal(&finished.output).is_some() => {
+            (Status::Misused, refusal(&finished.output).unwrap_or_default().to_owned())
+        }
         Ending::Exited(_) if report.is_some() => {
             (Status::Failed, String::from("the harness of the test failed it, and every schedule passed"))
+        }
+        Ending::Exited(code) if finished.place.is_some() => {
+            (Status::Failed, format!("the test ended its process with exit code {code}"))
         }
         Ending::Exited(code) => (Status::Failed, format!("exit code {code}, ran outside the simulator")),
         Ending::Signal(signal) => (Status::Died, format!("died by {}", signal_name(*signal))),
@@ -194,8 +199,9 @@ fn finding(report: Option<&Report>) -> String {
     }
 }
 
-fn last_line(text: &str) -> String {
-    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned()
+/// The sentence of the runtime in the output of a process that it has ended.
+fn refusal(output: &str) -> Option<&str> {
+    output.lines().rev().find_map(|line| line.strip_prefix("lastref: "))
 }
 
 /// The name of a signal that ends processes.
@@ -247,12 +253,25 @@ mod tests {
 
     #[test]
     fn without_a_report_the_end_of_the_process_decides() {
-        check(Ending::Exited(0), "", Status::PassedPlain, "ran once, outside the simulator");
-        check(Ending::Exited(101), "", Status::Failed, "exit code 101, ran outside the simulator");
-        check(Ending::Exited(2), "", Status::Misused, "last words");
+        let plain = |ending| judge(&Finished { place: None, ..finished(ending, "") });
+        assert_eq!(plain(Ending::Exited(0)), (Status::PassedPlain, String::from("ran once, outside the simulator")));
+        assert_eq!(plain(Ending::Exited(101)).1, "exit code 101, ran outside the simulator");
+        assert_eq!(plain(Ending::Exited(2)).0, Status::Failed);
+        let output = String::from("running 1 test\nlastref: LASTREF_SEED=x: not a number\n");
+        let refused = Finished { output, ..finished(Ending::Exited(2), "") };
+        assert_eq!(judge(&refused), (Status::Misused, String::from("LASTREF_SEED=x: not a number")));
         check(Ending::Signal(11), "", Status::Died, "died by SIGSEGV");
         check(Ending::Hung, "", Status::Hung, "made no step");
         check(Ending::Stopped, "", Status::NotRun, "stopped");
+    }
+
+    #[test]
+    fn a_process_that_exits_within_a_run_was_in_the_simulator() {
+        let mut exited = finished(Ending::Exited(7), "");
+        let told = |finished: &Finished| judge(finished).1;
+        assert_eq!(told(&exited), "the test ended its process with exit code 7");
+        exited.ending = Ending::Exited(0);
+        assert_eq!(judge(&exited), (Status::Failed, String::from("the test ended its process with exit code 0")));
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn watch(
     // A group of its own: Ctrl-C on the terminal reaches this program only, which then ends the group, so that the
     // processes of a test end with it.
     command.process_group(0);
+    fix_addresses();
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     // The command holds the writing end, and the reader would never see the end of the output.
     drop(command);
@@ -138,6 +139,20 @@ fn watch(
     // Reaps it; if that failed before, it fails again, and there is nothing to add.
     let _ = child.wait();
     Ok((ending, output.text()))
+}
+
+/// Takes the randomness out of addresses, for the processes that this thread starts: a program that hashes the address of
+/// a static would otherwise take another course in every process. A container may forbid it; then most programs replay
+/// all the same, since the heap of a run has fixed addresses anyway.
+#[expect(unsafe_code, reason = "no safe wrapper of this call is among the dependencies")]
+fn fix_addresses() {
+    // SAFETY: the call takes and returns a number, and changes a flag of this thread that only an `exec` reads.
+    unsafe {
+        let now = libc::personality(0xffff_ffff);
+        if now >= 0 {
+            libc::personality(now as libc::c_ulong | libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
+        }
+    }
 }
 
 fn wait(child: &mut Child, limits: Limits, stop: &Stop, progress: &Path, closed: &Receiver<()>) -> Ending {

@@ -82,7 +82,12 @@ fn said(outcome: &Outcome) -> String {
     }
 }
 
-/// `1 test`, `2 tests`.
+/// `1 test`, `2 tests`, `2 switches`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    let ending = match noun {
+        _ if number == 1 => "",
+        noun if noun.ends_with("ch") => "es",
+        _ => "s",
+    };
+    format!("{number} {noun}{ending}")
 }

@@ -59,6 +59,11 @@ impl Project {
         Ok(command)
     }
 
+    /// Where the libraries of the compiler are.
+    pub(crate) fn compiler_libraries(&self) -> &[PathBuf] {
+        &self.toolchain.libraries
+    }
+
     /// The program of cargo, which tests find in their environment.
     pub(crate) fn cargo_program(&self) -> &Path {
         &self.toolchain.cargo

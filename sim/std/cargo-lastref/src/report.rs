@@ -10,7 +10,7 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Report {
-    version: u32,
+    pub(crate) version: u32,
     pub(crate) schedules: u64,
     /// The number of different schedules among them.
     pub(crate) distinct: u64,
@@ -70,6 +70,12 @@ pub(crate) struct Event {
 }
 
 impl Report {
+    /// The length of an interleaving as a reader feels it: switches between tasks first, then rows.
+    pub(crate) fn length(&self) -> (usize, usize) {
+        let switches = self.events.windows(2).filter(|pair| pair[0].task != pair[1].task).count();
+        (switches, self.events.len())
+    }
+
     /// The last report of a file. One process runs one test; if it reports twice, the later report knows more: a signal
     /// may arrive after the search has ended.
     ///
@@ -98,6 +104,16 @@ mod tests {
         assert_eq!(report.verdict, Verdict::Finding);
         assert_eq!(report.facts, [(String::from("a"), String::from("b\nc"))]);
         assert!(Report::last("\n").unwrap().is_none());
+    }
+
+    #[test]
+    fn fewer_switches_are_shorter_than_fewer_rows() {
+        let of = |tasks: &[usize]| {
+            let event = |task: &usize| Event { task: *task, ..Event::default() };
+            Report { events: tasks.iter().map(event).collect(), ..Report::default() }.length()
+        };
+        assert!(of(&[0, 0, 0, 0, 1]) < of(&[0, 1, 0]));
+        assert!(of(&[0, 1]) < of(&[0, 0, 1]));
     }
 
     #[test]

@@ -98,17 +98,23 @@ fn time(now_ns: u64) -> String {
     }
 }
 
-/// A source line without the folders that say only where cargo and rustup keep sources.
-pub(crate) fn short(source: &str) -> String {
-    let after = |mark: &str| source.split_once(mark).map(|(_, rest)| rest);
-    // `…/registry/src/INDEX/crate-1.0.0/src/lib.rs:1` and `/rustc/HASH/library/std/src/…`.
-    if let Some((_, rest)) = after("/registry/src/").and_then(|rest| rest.split_once('/')) {
-        return rest.to_owned();
+/// A source line, or a frame of a stack (`name at path`), without the folders that say only where cargo and rustup keep
+/// sources.
+pub(crate) fn short(text: &str) -> String {
+    match text.rsplit_once(" at ") {
+        Some((name, path)) => format!("{name} at {}", short_path(path)),
+        None => short_path(text).to_owned(),
     }
-    if let Some(rest) = source.strip_prefix("/rustc/").and_then(|rest| rest.split_once("/library/")) {
-        return rest.1.to_owned();
+}
+
+fn short_path(path: &str) -> &str {
+    // `…/registry/src/INDEX/crate-1.0.0/src/lib.rs:1`
+    if let Some((_, rest)) = path.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/')) {
+        return rest;
     }
-    source.to_owned()
+    // `/rustc/HASH/library/std/src/…`, and the same files where rustup has put them.
+    let library = ["/rustc/", "/rustlib/src/rust/"].into_iter().find_map(|mark| path.split_once(mark));
+    library.and_then(|(_, rest)| rest.split_once("library/")).map_or(path, |(_, rest)| rest)
 }
 
 #[cfg(test)]
@@ -163,5 +169,7 @@ mod tests {
         assert_eq!(short(registry), "tokio-1.54.1/src/sync/oneshot.rs:1");
         assert_eq!(short("/rustc/5980/library/std/src/sync/mutex.rs:9"), "std/src/sync/mutex.rs:9");
         assert_eq!(short("src/lib.rs:12"), "src/lib.rs:12");
+        assert_eq!(short(&format!("send at {registry}")), "send at tokio-1.54.1/src/sync/oneshot.rs:1");
+        assert_eq!(short("look at that"), "look at that");
     }
 }

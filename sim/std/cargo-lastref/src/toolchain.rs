@@ -25,6 +25,8 @@ pub(crate) struct Toolchain {
     pub(crate) version: String,
     /// Names the compiler exactly; a compiler built from a tarball has none, and its version stands in.
     pub(crate) commit: String,
+    /// Where the libraries of the compiler are, which the tests of a proc macro load.
+    pub(crate) libraries: Vec<PathBuf>,
 }
 
 impl Toolchain {
@@ -35,7 +37,9 @@ impl Toolchain {
         let cargo = environment::path("CARGO").unwrap_or_else(|| PathBuf::from("cargo"));
         let mut toolchain = Toolchain::read(&told, rustc, cargo)?;
         let sysroot = output(&toolchain.rustc, &["--print", "sysroot"])?;
-        let itself = Path::new(sysroot.trim()).join("bin/rustc");
+        let sysroot = Path::new(sysroot.trim());
+        toolchain.libraries = vec![sysroot.join("lib/rustlib").join(HOST).join("lib"), sysroot.join("lib")];
+        let itself = sysroot.join("bin/rustc");
         if itself.is_file() {
             toolchain.rustc = itself;
         }
@@ -58,7 +62,7 @@ impl Toolchain {
             return Err(Error::Old { rustc, version, needed: MINOR_MIN });
         }
         let commit = field("commit-hash").filter(|hash| hash != "unknown").unwrap_or_else(|| version.clone());
-        Ok(Toolchain { cargo, rustc, version, commit })
+        Ok(Toolchain { cargo, rustc, version, commit, libraries: Vec::new() })
     }
 }
 

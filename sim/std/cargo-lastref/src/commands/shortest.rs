@@ -23,7 +23,7 @@ pub(crate) fn add(outcome: &mut Outcome, executable: &Executable, settings: &Set
     }
     let Some(run) = outcome.report.token.clone() else { return };
     outcome.shorter = find(executable, &outcome.test, settings, &run, TIME, stop)
-        .filter(|shorter| shorter.kind == outcome.report.kind && shorter.events.len() < outcome.report.events.len());
+        .filter(|shorter| shorter.kind == outcome.report.kind && shorter.length() < outcome.report.length());
 }
 
 /// The report of a shorter run with a finding. Its token is one of this program's.

@@ -14,6 +14,7 @@ use crate::finding::{self, Replay};
 use crate::json;
 use crate::outcome::{Outcome, Status};
 use crate::process::{self, Ending, Limits};
+use crate::progress::count;
 use crate::project::Project;
 use crate::search;
 use crate::stop::Stop;
@@ -70,10 +71,10 @@ pub(crate) fn shrink(arguments: &TokenArguments) -> Result<Answer, Error> {
         let settings = &arguments.search;
         let Token { test, run, .. } = &case.token;
         let shorter = shortest::find(&case.executable, test, settings, run, SHRINK_TIME, case.stop);
-        match shorter.filter(|shorter| shorter.kind == outcome.report.kind) {
+        match shorter.filter(|it| it.kind == outcome.report.kind && it.length() < outcome.report.length()) {
             Some(shorter) => {
-                let [before, after] = [&outcome.report, &shorter].map(|report| report.events.len());
-                remarks.push(format!("cargo lastref: {after} rows, and {before} before"));
+                let [before, after] = [&outcome.report, &shorter].map(|report| report.length().0);
+                remarks.push(format!("cargo lastref: {} between tasks, from {before}", count(after as u64, "switch")));
                 outcome.shorter = Some(shorter);
             }
             None => remarks.push(String::from("cargo lastref: no shorter run was found")),

@@ -23,8 +23,9 @@ use super::sources;
 const PACKAGES: [&str; 2] = ["lastref-runtime", "lastref-macros"];
 /// The crates that rustc builds: cargo could not tell a package named `std` from the real one.
 const CRATES: [&str; 2] = ["std", "core"];
-/// The profile. Line tables name the frames of the runtime in a stack.
-const PROFILE: &str = "\n[profile.release]\nopt-level = 3\ndebug = \"line-tables-only\"\ncodegen-units = 1\n";
+/// The profile. Without debug information a frame of the runtime has its whole name, by which stacks leave it out. One
+/// unit each: the path of an operation crosses a dozen modules, and is worth inlining whole.
+const PROFILE: &str = "\n[profile.release]\nopt-level = 3\ndebug = false\ncodegen-units = 1\npanic = \"unwind\"\n";
 /// Makes our copies of crates from the registry differ from the user's: two crates of one name, version and settings
 /// would have one identity, and rustc refuses to link them.
 const IDENTITY: &str = "-Cmetadata=lastref";
@@ -136,7 +137,7 @@ impl Build<'_> {
     fn named(&mut self, name: &str, runtime: &Path, macros: &Path) -> Result<(), String> {
         let mut command = Command::new(&self.toolchain.rustc);
         command.args(["--crate-name", name, "--crate-type", "rlib", "--edition", "2024", "--target", HOST]);
-        command.args(["-Copt-level=3", "-Cdebuginfo=line-tables-only", "-Ccodegen-units=1", "-Awarnings", IDENTITY]);
+        command.args(["-Copt-level=3", "-Awarnings", IDENTITY]);
         for (library, path) in [("lastref_runtime", runtime), ("lastref_macros", macros)] {
             command.arg("--extern").arg(format!("{library}={}", path.display()));
         }
