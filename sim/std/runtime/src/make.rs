@@ -76,7 +76,8 @@ impl Run {
         };
         let ended = self.kernel.run(setup, move || self.first_task(body));
         let is_complete = ended.is_quiescent && self.kernel.unfinished() == 0;
-        let finding = self.judge(is_complete, plan.settings, memory);
+        let scans = is_told || plan.number.is_power_of_two();
+        let finding = self.judge(is_complete, scans, plan.settings, memory);
         // The names of the tasks go with the log.
         let waits = if is_told { self.waits() } else { Vec::new() };
         let finished = self.kernel.log(|log| log.finish(None, |_| None));
@@ -119,15 +120,21 @@ impl Run {
         });
     }
 
-    /// The finding of a run that has ended, if it is not the kernel's.
-    fn judge(&'static self, is_complete: bool, settings: Settings, memory: &Memory) -> Option<Finding> {
+    /// The finding of a run that has ended, if it is not the kernel's. `scans`: looks for state that escapes, too.
+    fn judge(&'static self, is_complete: bool, scans: bool, settings: Settings, memory: &Memory) -> Option<Finding> {
         let own = self.finding.borrow_mut().take();
+        if own.is_some() || !settings.heap {
+            return own;
+        }
+        if let Some(finding) = self.judge_heap() {
+            return Some(finding);
+        }
         let is_broken = self.kernel.log(|log| log.is_broken());
-        let unexpected = self.expected.borrow().is_none();
-        own.or_else(|| if settings.heap { self.judge_heap() } else { None }).or_else(|| {
-            let judges = settings.heap && settings.leaks && is_complete && !is_broken && unexpected;
-            if judges { self.judge_leaks(memory) } else { None }
-        })
+        let judges = settings.leaks && is_complete && !is_broken && self.expected.borrow().is_none();
+        let leak = if judges { self.judge_leaks(memory) } else { None };
+        // What only memory from before the run refers to looks like a leak.
+        let escape = if scans || leak.is_some() { self.judge_escape() } else { None };
+        escape.or(leak)
     }
 }
 

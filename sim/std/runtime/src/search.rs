@@ -13,7 +13,7 @@ use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
 
 use crate::explorer;
 use crate::finding::FindingKind;
-use crate::heap::Ledger;
+use crate::heap::{Ledger, escape};
 use crate::libc_layer::clock::{cpu_ns, real_monotonic_ns};
 use crate::make::{Made, Plan, Seen};
 use crate::memory::Memory;
@@ -139,6 +139,7 @@ fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Optio
 }
 
 fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
+    escape::is_search();
     crash::install();
     let run = match Run::of_process() {
         Ok(run) => run,
@@ -148,7 +149,8 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     for task in 0..NAMES {
         let _ = Name::default_of(TaskId(task));
     }
-    let kept = name::kept();
+    let one = (std::ptr::from_ref(&ONE).addr(), size_of_val(&ONE));
+    let kept: Vec<(usize, usize)> = name::kept().into_iter().chain(escape::kept()).chain([one]).collect();
     let memory = Memory::note(&kept);
     let cpu_ns_before = cpu_ns();
     let mut search = Search {

@@ -16,17 +16,22 @@ const SHRINKS: usize = 2_000;
 /// Fills the report with the finding.
 pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
     let Found { token, made, schedule } = found;
-    let Some(finding) = &made.finding else { return };
-    let kind = finding.kind;
-    let mut told = search.make_run(&token, Keep::Events, true);
-    if kind_of(&told) != Some(kind) || told.hash != made.hash {
-        report.verdict = Verdict::NotDeterministic;
-        let message = &finding.message;
-        report.message = format!("the run of a finding was made again and was another run; the finding: {message}");
-        return;
+    let Some(kind) = kind_of(&made) else { return };
+    // A run whose state has escaped is another run now: memory from before it has changed.
+    let is_again = kind != FindingKind::EscapedState;
+    let mut told = made;
+    if is_again {
+        let first = told;
+        told = search.make_run(&token, Keep::Events, true);
+        if kind_of(&told) != Some(kind) || told.hash != first.hash {
+            report.verdict = Verdict::NotDeterministic;
+            let message = first.finding.map(|finding| finding.message).unwrap_or_default();
+            report.message = format!("the run of a finding was made again and was another run; the finding: {message}");
+            return;
+        }
     }
     let mut token = token;
-    if search.config.shrinks {
+    if search.config.shrinks && is_again {
         token = shrunk(search, token, kind, told.ended.switches.clone());
         told = search.make_run(&token, Keep::Events, false);
     }

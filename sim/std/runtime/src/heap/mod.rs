@@ -8,6 +8,7 @@
 //! run, and the next run may free it again.
 
 mod blocks;
+pub(crate) mod escape;
 mod leaks;
 mod verdicts;
 
@@ -46,7 +47,7 @@ unsafe impl GlobalAlloc for Heap {
         match current() {
             Some(run) if run.settings.get().heap => run.allocate(layout),
             // SAFETY: the caller's promise.
-            _ => unsafe { System.alloc(layout) },
+            _ => escape::add(unsafe { System.alloc(layout) }, layout),
         }
     }
 
@@ -62,7 +63,7 @@ unsafe impl GlobalAlloc for Heap {
                 block
             }
             // SAFETY: the caller's promise.
-            _ => unsafe { System.alloc_zeroed(layout) },
+            _ => escape::add(unsafe { System.alloc_zeroed(layout) }, layout),
         }
     }
 
@@ -74,16 +75,22 @@ unsafe impl GlobalAlloc for Heap {
             (true, None) => {}
             // It was there before the run; see above.
             (false, Some(run)) if run.settings.get().heap => {}
-            // SAFETY: the caller's promise.
-            (false, _) => unsafe { System.dealloc(block, layout) },
+            (false, _) => {
+                escape::remove(block, layout);
+                // SAFETY: the caller's promise.
+                unsafe { System.dealloc(block, layout) }
+            }
         }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let is_ledgers = current().is_some_and(|run| run.settings.get().heap);
-        if !is_ledgers && !is_in_arena(block.addr()) {
-            // SAFETY: the caller's promise.
-            return unsafe { System.realloc(block, layout, size) };
+        if !is_in_arena(block.addr()) && current().is_none_or(|run| !run.settings.get().heap) {
+            escape::remove(block, layout);
+            // SAFETY: the caller's promise, and that the size, rounded up to the alignment, is valid.
+            unsafe {
+                let wanted = Layout::from_size_align_unchecked(size, layout.align());
+                return escape::add(System.realloc(block, layout, size), wanted);
+            }
         }
         // SAFETY: the caller promises that the size, rounded up to the alignment, is valid.
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
