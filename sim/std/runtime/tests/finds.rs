@@ -33,7 +33,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 13] = [
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 7] = [
+const CLEAN: [(&str, Code); 8] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -41,6 +41,7 @@ const CLEAN: [(&str, Code); 7] = [
     ("time", clean::time),
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),
+    ("a run that uses much memory", heap::much),
 ];
 
 fn check(name: &str, kind: Option<&str>, settings: &[(&str, &str)], code: Code) -> Result<Explored, Failed> {
@@ -151,7 +152,10 @@ fn main() {
         trials.push(Trial::test(format!("{} is found", twin.0), move || twins(twin)));
     }
     for (name, code) in CLEAN {
-        trials.push(Trial::test(format!("{name}: nothing is found"), move || check(name, None, &[], code).map(drop)));
+        let schedules = if name.contains("memory") { "5" } else { "1000" };
+        let settings = [("LASTREF_SCHEDULES", schedules)];
+        let clean = move || check(name, None, &settings, code).map(drop);
+        trials.push(Trial::test(format!("{name}: nothing is found"), clean));
     }
     let others: [(&str, fn() -> Result<(), Failed>); 6] = [
         ("a run is shrunk", shrinks),

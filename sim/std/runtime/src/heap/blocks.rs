@@ -2,6 +2,7 @@
 
 use std::alloc::Layout;
 use std::backtrace::Backtrace;
+use std::collections::{BTreeMap, VecDeque};
 use std::slice;
 
 use lastref_kernel::record::TaskId;
@@ -19,6 +20,11 @@ const FENCE_BYTES: usize = 8;
 const PAGE: usize = 4096;
 /// A freed block of this size gives its memory back at once: its addresses are not used again in the run.
 const LARGE: usize = 256 * 1024;
+/// A run that has used this much, or has had this many blocks, gets freed blocks again.
+const FRESH_BYTES_MAX: usize = 256 << 20;
+const FRESH_BLOCKS_MAX: usize = 1 << 20;
+/// Blocks of a run that have guard pages. The system bounds the number of mappings, and each takes a page at least.
+const GUARDED_MAX: usize = 20_000;
 /// Memory of the arena that the next run inherits. More is given back to the system.
 const KEPT_BYTES: usize = 32 << 20;
 
@@ -37,6 +43,7 @@ pub(super) struct Block {
     pub(super) start: usize,
     pub(super) size: usize,
     align: usize,
+    is_guarded: bool,
     pub(super) allocated: Moment,
     pub(super) freed: Option<Moment>,
 }
@@ -46,8 +53,9 @@ impl Block {
         self.freed.is_none()
     }
 
+    /// Its first bytes, which are poison while it is free.
     fn poisoned(&self) -> usize {
-        if self.size >= LARGE { 0 } else { self.size.min(POISONED_MAX) }
+        if self.size >= LARGE || self.is_guarded { 0 } else { self.size.min(POISONED_MAX) }
     }
 }
 
@@ -71,6 +79,8 @@ pub(crate) struct Ledger {
     pub(super) stacks: Vec<Backtrace>,
     /// Where the next block begins.
     next: usize,
+    /// Freed blocks by size and alignment, the oldest first, once the run gets them again.
+    free: Option<BTreeMap<(usize, usize), VecDeque<u32>>>,
     /// The highest address that a run with guard pages has reached.
     guarded_to: usize,
     has_guards: bool,
@@ -83,6 +93,7 @@ impl Ledger {
             blocks: Vec::with_capacity(1 << 12),
             stacks: Vec::new(),
             next: BASE,
+            free: None,
             guarded_to: BASE,
             has_guards: false,
             is_mapped: false,
@@ -110,7 +121,7 @@ impl Ledger {
     pub(crate) fn begin(&mut self, has_guards: bool) {
         self.blocks.clear();
         self.stacks.clear();
-        (self.next, self.has_guards) = (BASE, has_guards);
+        (self.next, self.free, self.has_guards) = (BASE, None, has_guards);
     }
 
     /// Ends a run: what it has protected is accessible again.
@@ -131,7 +142,13 @@ impl Ledger {
         if size > BYTES / 4 || self.next + size + 2 * PAGE + align > BASE + BYTES {
             return std::ptr::null_mut();
         }
-        let start = if self.has_guards {
+        if self.next - BASE > FRESH_BYTES_MAX || self.blocks.len() > FRESH_BLOCKS_MAX {
+            if let Some(start) = self.again(layout, now) {
+                return std::ptr::with_exposed_provenance_mut(start);
+            }
+        }
+        let is_guarded = self.has_guards && self.blocks.len() < GUARDED_MAX;
+        let start = if is_guarded {
             // The block ends where a protected page begins.
             let pages = (size + align).next_multiple_of(PAGE);
             let guard = self.next.next_multiple_of(PAGE) + pages;
@@ -146,8 +163,23 @@ impl Ledger {
             unsafe { std::ptr::with_exposed_provenance_mut::<u8>(start + size).write_bytes(FENCE, FENCE_BYTES) };
             start
         };
-        self.blocks.push(Block { start, size, align: layout.align(), allocated: now, freed: None });
+        self.blocks.push(Block { start, size, align: layout.align(), is_guarded, allocated: now, freed: None });
         std::ptr::with_exposed_provenance_mut(start)
+    }
+
+    /// A freed block of this layout. What was written to it since is not seen any more.
+    fn again(&mut self, layout: Layout, now: Moment) -> Option<usize> {
+        let blocks = &self.blocks;
+        let free = self.free.get_or_insert_with(|| {
+            let mut free: BTreeMap<(usize, usize), VecDeque<u32>> = BTreeMap::new();
+            let freed = (0..).zip(blocks).filter(|(_, block)| !block.is_live() && !block.is_guarded);
+            freed.for_each(|(nth, block)| free.entry((block.size, block.align)).or_default().push_back(nth));
+            free
+        });
+        let nth = free.get_mut(&(layout.size(), layout.align()))?.pop_front()?;
+        let block = &mut self.blocks[nth as usize];
+        (block.allocated, block.freed) = (now, None);
+        Some(block.start)
     }
 
     /// Frees the block at `start`, at `now`.
@@ -162,11 +194,14 @@ impl Ledger {
         if (block.size, block.align) != (layout.size(), layout.align()) {
             return Err(Wrong::Layout(block));
         }
-        if !self.has_guards && !fence(&block).iter().all(|byte| *byte == FENCE) {
+        if !block.is_guarded && !fence(&block).iter().all(|byte| *byte == FENCE) {
             return Err(Wrong::Overrun(block));
         }
         self.blocks[place].freed = Some(now);
-        if self.has_guards {
+        if let (Some(free), false) = (&mut self.free, block.is_guarded) {
+            free.entry((block.size, block.align)).or_default().push_back(place as u32);
+        }
+        if block.is_guarded {
             let first = start & !(PAGE - 1);
             let end = (start + block.size).next_multiple_of(PAGE);
             protect(first, end - first, libc::PROT_NONE);
@@ -181,13 +216,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// The first block that was written where nothing may write. Not in a run with guard pages, where such a write ends
-    /// the run at once.
+    /// The first block that was written where nothing may write. Not one with guard pages, where such a write ends the
+    /// run at once.
     pub(super) fn written(&self) -> Option<Wrong> {
-        if self.has_guards {
-            return None;
-        }
-        self.blocks.iter().find_map(|block| {
+        self.blocks.iter().filter(|block| !block.is_guarded).find_map(|block| {
             if !block.is_live() {
                 let bytes = std::ptr::with_exposed_provenance::<u8>(block.start);
                 // SAFETY: the block has at least this many bytes, and they are accessible.

@@ -140,3 +140,13 @@ pub(crate) fn deep() {
 pub(crate) fn flat() {
     black_box(descends(500));
 }
+
+/// Allocates and frees more than the arena gives out only once.
+pub(crate) fn much() {
+    let kept: Vec<Box<u64>> = (0..100).map(Box::new).collect();
+    for round in 0..200_u64 {
+        let blocks: Vec<Box<[u64; 2_000]>> = (0..100).map(|_| Box::new([round; 2_000])).collect();
+        assert!(blocks.iter().all(|block| block[1_999] == round));
+    }
+    assert!(kept.into_iter().zip(0..).all(|(number, nth)| *number == nth));
+}
