@@ -91,7 +91,8 @@ fn workspace(manifest: &str) -> String {
 
 /// The manifest without what only tests and benchmarks need, so that none of it is ever resolved.
 fn without_tests(manifest: &str) -> String {
-    sections(manifest, |header| !header.starts_with("[dev-dependencies") && !header.starts_with("[[bench]]"))
+    const LEFT_OUT: [&str; 4] = ["[dev-dependencies", "[[bench]]", "[[example]]", "[[test]]"];
+    sections(manifest, |header| !LEFT_OUT.iter().any(|start| header.starts_with(start)))
 }
 
 /// The sections whose header is kept.

@@ -54,14 +54,7 @@ pub(crate) fn text(outcome: &Outcome, replay: &Replay, rows: Rows) -> String {
 pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     let report = &outcome.report;
     let mut text = format!("{}:\n  {}\n", outcome.name(), headline(outcome));
-    let width = report.facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-    for (label, value) in &report.facts {
-        let mut lines = value.lines();
-        let _ = writeln!(text, "  {label:width$}  {}", table::short(lines.next().unwrap_or_default()));
-        for line in lines {
-            let _ = writeln!(text, "  {:width$}  {}", "", table::short(line));
-        }
-    }
+    text.push_str(&facts(&report.facts));
     if report.early_timer_needed {
         text.push_str("  it appears only if a timer fires while tasks can run (--explore-time)\n");
     }
@@ -86,6 +79,24 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     let shows_output = matches!(outcome.status, Status::Failed | Status::Died | Status::TimedOut | Status::Hung);
     if shows_output {
         text.push_str(&output(&outcome.output));
+    }
+    text
+}
+
+/// Labels and values: a value of one line stands beside its label, a longer one below it.
+fn facts(facts: &[(String, String)]) -> String {
+    let short = facts.iter().filter(|(_, value)| !value.contains('\n'));
+    let width = short.map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (label, value) in facts {
+        if value.contains('\n') {
+            let _ = writeln!(text, "  {label}");
+            for line in value.lines() {
+                let _ = writeln!(text, "    {}", table::short(line));
+            }
+        } else {
+            let _ = writeln!(text, "  {label:width$}  {}", table::short(value));
+        }
     }
     text
 }
@@ -130,6 +141,15 @@ mod tests {
         let line = replay.line("replay", "lrs1/a/lib/tests::b/mix:after=1,weak=0:0x2a/0011aabb");
         assert_eq!(line, "cargo lastref replay --features 'a b' lrs1/a/lib/tests::b/mix:after=1,weak=0:0x2a/0011aabb");
         assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn a_stack_stands_below_its_label_and_widens_no_column() {
+        let fact = |label: &str, value: &str| (label.to_owned(), value.to_owned());
+        let given =
+            [fact("task", "main"), fact("stack of the allocation", "a at src/a.rs:1\nb"), fact("allocated by", "x")];
+        let said = "  task          main\n  stack of the allocation\n    a at src/a.rs:1\n    b\n  allocated by  x\n";
+        assert_eq!(facts(&given), said);
     }
 
     #[test]

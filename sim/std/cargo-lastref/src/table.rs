@@ -3,7 +3,7 @@
 //! A table is at most [`WIDTH`] columns wide. A run of many tasks has one column for the task's name instead. A long
 //! table is folded in its middle: its end shows what broke, and its beginning who takes part.
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::report::{Event, Report};
 
@@ -14,7 +14,10 @@ const ROWS_MAX: usize = 40;
 /// Rows at the beginning of a table that is folded.
 const HEAD: usize = 8;
 /// Tasks up to which each has a column.
-const COLUMNS_MAX: usize = 4;
+const COLUMNS_MAX: usize = 3;
+
+/// Characters of a place in the source up to which it is shown whole.
+const SOURCE_MAX: usize = 30;
 
 /// The rows of a table that are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,12 @@ pub(crate) fn render(report: &Report, rows: Rows) -> String {
     for event in &events[events.len() - tail..] {
         table.add_row(row(report, event, columns.as_deref()));
     }
+    // These columns are narrow; a place in the source that is broken over lines is hard to read.
+    for column in [0, 1, width - 1] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
@@ -78,7 +87,7 @@ fn row(report: &Report, event: &Event, columns: Option<&[usize]>) -> Vec<Cell> {
         }
         None => row.extend([Cell::new(name(report, event.task)), Cell::new(&event.text)]),
     }
-    row.push(Cell::new(short(&event.source)));
+    row.push(Cell::new(brief(&event.source)));
     row
 }
 
@@ -87,15 +96,32 @@ fn name(report: &Report, task: usize) -> String {
     report.tasks.get(task).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("task {task}"))
 }
 
-/// A time in the largest unit that divides it.
+/// A time in its largest unit, with three digits after the point.
 fn time(now_ns: u64) -> String {
-    match now_ns {
-        0 => "0".to_owned(),
-        ns if ns % 1_000_000_000 == 0 => format!("{}s", ns / 1_000_000_000),
-        ns if ns % 1_000_000 == 0 => format!("{}ms", ns / 1_000_000),
-        ns if ns % 1_000 == 0 => format!("{}us", ns / 1_000),
-        ns => format!("{ns}ns"),
+    let (unit_ns, unit) = match now_ns {
+        0..1_000 => (1, "ns"),
+        1_000..1_000_000 => (1_000, "us"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    if now_ns == 0 {
+        return String::from("0");
     }
+    match now_ns % unit_ns * 1_000 / unit_ns {
+        0 => format!("{}{unit}", now_ns / unit_ns),
+        rest => format!("{}.{rest:03}{unit}", now_ns / unit_ns),
+    }
+}
+
+/// A place in a source, narrow enough for a column: the folders between the first and the file are left out, and then
+/// the first.
+fn brief(source: &str) -> String {
+    let place = short_path(source);
+    let parts: Vec<&str> = place.split('/').collect();
+    let &[first, .., last] = parts.as_slice() else { return place.to_owned() };
+    let candidates = [place.to_owned(), format!("{first}/../{last}")];
+    let fitting = candidates.into_iter().find(|candidate| candidate.len() <= SOURCE_MAX);
+    fitting.unwrap_or_else(|| format!("../{last}"))
 }
 
 /// A source line, or a frame of a stack (`name at path`), without the folders that say only where cargo and rustup keep
@@ -160,6 +186,16 @@ mod tests {
         let mut report = report(1, 1);
         report.tasks.clear();
         assert!(render(&report, Rows::All).contains("task 0"));
+    }
+
+    #[test]
+    fn a_time_and_a_place_are_short() {
+        let times = [0, 7, 1_500, 2_000, 3_000_000, 1_000_001_000_038].map(time);
+        assert_eq!(times, ["0", "7ns", "1.500us", "2us", "3ms", "1000.001s"]);
+        let place = "/h/.cargo/registry/src/i/parking_lot_core-0.9.12/src/thread_parker/linux.rs:65";
+        assert_eq!(brief(place), "../linux.rs:65");
+        assert_eq!(brief(&place.replace("parking_lot_core", "tokio")), "tokio-0.9.12/../linux.rs:65");
+        assert_eq!(brief("tests/some/thing.rs:1"), "tests/some/thing.rs:1");
     }
 
     #[test]

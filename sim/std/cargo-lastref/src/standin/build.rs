@@ -170,7 +170,24 @@ fn is_library(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rlib" || extension == "so")
 }
 
-/// The first error of a compiler or of cargo.
+/// The first error of a compiler or of cargo, with its first cause.
 fn first_error(text: &str) -> String {
-    text.lines().find(|line| line.starts_with("error")).unwrap_or("it stopped without an error").to_owned()
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("error"));
+    let Some(error) = lines.next() else { return String::from("it stopped without an error") };
+    let mut rest = lines.take_while(|line| !line.starts_with("error"));
+    let cause = rest.find(|line| line.starts_with("Caused by")).and_then(|_| rest.next());
+    cause.map_or_else(|| error.to_owned(), |cause| format!("{error}: {}", cause.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_its_cause() {
+        let text = "   Compiling a\nerror: failed to parse\n\nCaused by:\n  no such file\nerror: other\n";
+        assert_eq!(first_error(text), "error: failed to parse: no such file");
+        assert_eq!(first_error("error[E0425]: no x\n --> a.rs\nerror: b\n\nCaused by:\n  c"), "error[E0425]: no x");
+        assert_eq!(first_error(""), "it stopped without an error");
+    }
 }
