@@ -70,6 +70,8 @@ pub(crate) struct Report {
     pub(crate) distinct: u64,
     pub(crate) choices: u64,
     pub(crate) steps: u64,
+    /// Of the traces of all runs, in their order: the same in every process.
+    pub(crate) traces_hash: u64,
     pub(crate) cpu_ns: u64,
     pub(crate) verdict: Verdict,
     pub(crate) message: String,
@@ -129,6 +131,7 @@ impl Report {
         let _ = write!(json, ",\"distinct\":{},\"choices\":{}", self.distinct, self.choices);
         let seconds = self.cpu_ns as f64 / 1e9;
         let _ = write!(json, ",\"steps\":{},\"cpu_seconds\":{seconds:.3}", self.steps);
+        let _ = write!(json, ",\"traces_hash\":\"{:#018x}\"", self.traces_hash);
         let _ = write!(json, ",\"verdict\":\"{}\"", self.verdict.word());
         if !self.message.is_empty() {
             let _ = write!(json, ",\"message\":{}", quoted(&self.message));
@@ -219,6 +222,7 @@ mod tests {
             distinct: 3,
             choices: 40,
             steps: 100,
+            traces_hash: 7,
             cpu_ns: 1_500_000,
             verdict: Verdict::Clean,
             message: String::new(),
@@ -226,7 +230,7 @@ mod tests {
             skipped: None,
         };
         let expected = "{\"version\":1,\"test\":\"tests::a\",\"schedules\":10,\"distinct\":3,\"choices\":40,\"steps\":100,\
-                        \"cpu_seconds\":0.002,\"verdict\":\"clean\"}";
+                        \"cpu_seconds\":0.002,\"traces_hash\":\"0x0000000000000007\",\"verdict\":\"clean\"}";
         assert_eq!(report.json(), expected);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastref_kernel::Kernel;
 use lastref_kernel::record::{Keep, Name, Progress, TaskId, Void, name};
-use lastref_kernel::seed::run_seed;
+use lastref_kernel::seed::{fold, run_seed};
 use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
 
 use crate::explorer;
@@ -50,6 +50,7 @@ pub(crate) struct Search {
     runs: u64,
     choices: u64,
     steps: u64,
+    traces_hash: u64,
 }
 
 /// The first run that is not clean.
@@ -163,6 +164,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         runs: 0,
         choices: 0,
         steps: 0,
+        traces_hash: 0,
     };
     let (found, expected, is_same) = search.find();
     let mut report = search.report(cpu_ns_before);
@@ -185,6 +187,7 @@ fn broken(body: &Body, error: String) -> Report {
         distinct: 0,
         choices: 0,
         steps: 0,
+        traces_hash: 0,
         cpu_ns: 0,
         verdict: Verdict::Broken,
         message: error,
@@ -334,6 +337,7 @@ impl Search {
         self.runs += 1;
         let made = self.make_run(token, keep, prints);
         self.seen.insert(made.hash);
+        self.traces_hash = fold(self.traces_hash, made.hash);
         self.choices += u64::from(made.ended.choices);
         self.steps += u64::from(made.finished.steps);
         made
@@ -369,6 +373,7 @@ impl Search {
             distinct: self.seen.len() as u64,
             choices: self.choices,
             steps: self.steps,
+            traces_hash: self.traces_hash,
             cpu_ns: cpu_ns() - cpu_ns_before,
             verdict: Verdict::Clean,
             message: String::new(),
