@@ -31,6 +31,8 @@ pub(crate) struct Test<'a> {
     settings: Option<&'a str>,
     early_timer_needed: bool,
     token: Option<&'a str>,
+    /// The token of the shortest run found, if it is another.
+    shortest_token: Option<&'a str>,
     trace_hash: Option<&'a str>,
     tasks: &'a [String],
     /// The events of the shortest run found.
@@ -64,6 +66,7 @@ impl Test<'_> {
             settings: settings.as_deref(),
             early_timer_needed: report.early_timer_needed,
             token: outcome.token.as_deref(),
+            shortest_token: outcome.shorter.as_ref().and_then(|shorter| shorter.token.as_deref()),
             trace_hash: trace_hash.as_deref(),
             tasks: &shown.tasks,
             events: &shown.events,

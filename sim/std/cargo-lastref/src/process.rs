@@ -133,7 +133,14 @@ fn watch(
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     // The command holds the writing end, and the reader would never see the end of the output.
     drop(command);
-    let output = Output::read(reader);
+    let output = match Output::read(reader) {
+        Ok(output) => output,
+        Err(error) => {
+            kill(&child);
+            let _ = child.wait();
+            return Err(format!("no thread can be started: {error}"));
+        }
+    };
     let ending = wait(&mut child, limits, stop, progress, &output.closed);
     kill(&child);
     // Reaps it; if that failed before, it fails again, and there is nothing to add.
@@ -224,11 +231,11 @@ struct Output {
 }
 
 impl Output {
-    fn read(mut reader: PipeReader) -> Output {
+    fn read(mut reader: PipeReader) -> std::io::Result<Output> {
         let kept: Arc<Mutex<VecDeque<u8>>> = Arc::default();
         let (sender, closed) = mpsc::channel();
         let ours = Arc::clone(&kept);
-        std::thread::spawn(move || {
+        std::thread::Builder::new().spawn(move || {
             let mut part = [0; 8 * 1024];
             while let Ok(count @ 1..) = reader.read(&mut part) {
                 let mut kept = ours.lock().unwrap_or_else(PoisonError::into_inner);
@@ -238,8 +245,8 @@ impl Output {
             }
             // The receiver is gone if the process ended first.
             let _ = sender.send(());
-        });
-        Output { kept, closed }
+        })?;
+        Ok(Output { kept, closed })
     }
 
     fn text(self) -> String {

@@ -3,11 +3,15 @@
 //! All of it goes to stderr as it happens, and affects no result.
 
 use std::io::Write;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::outcome::{Outcome, Status};
 use crate::terminal::{self, BAD, GOOD, WEAK, styled};
+
+/// How often the time on the bar moves.
+const TICK: Duration = Duration::from_millis(250);
 
 /// Progress through a number of tests.
 #[derive(Debug)]
@@ -26,6 +30,9 @@ impl Progress {
         // A template is a constant, so this cannot fail; if it did, the plain style would do.
         let style = ProgressStyle::with_template("{elapsed:>8} {bar:24} {pos}/{len} tests, {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        if terminal::stderr_is_terminal() {
+            bar.enable_steady_tick(TICK);
+        }
         Progress { bar }
     }
 

@@ -51,7 +51,7 @@ impl Plan<'_> {
             for _ in 0..self.jobs.min(items.len()) {
                 let sender = sender.clone();
                 let (next, failed) = (&next, &failed);
-                scope.spawn(move || {
+                let worker = move || {
                     while let Some(index) = take(next) {
                         let item = &items[index];
                         let is_over = self.fail_fast && item.executable > failed.load(Ordering::SeqCst);
@@ -62,7 +62,11 @@ impl Plan<'_> {
                         // The receiver outlives the scope's threads.
                         let _ = sender.send((index, outcome));
                     }
-                });
+                };
+                // With fewer threads the search takes longer; without any, nothing is run, which is told below.
+                if std::thread::Builder::new().spawn_scoped(scope, worker).is_err() {
+                    break;
+                }
             }
             drop(sender);
             let tell = |(index, outcome): (usize, Outcome)| {
@@ -71,6 +75,12 @@ impl Plan<'_> {
             };
             receiver.into_iter().map(tell).collect()
         });
+        for (index, item) in items.iter().enumerate().skip(outcomes.len()) {
+            let name = item.test.as_deref().unwrap_or(WHOLE);
+            let mut broken = Outcome::without(&self.executables[item.executable], name, Status::Broken);
+            broken.reason = String::from("no thread can be started");
+            outcomes.push((index, broken));
+        }
         outcomes.sort_by_key(|(index, _)| *index);
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }

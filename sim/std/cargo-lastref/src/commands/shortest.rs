@@ -13,16 +13,19 @@ use crate::search;
 use crate::stop::Stop;
 use crate::token::Token;
 
-/// The longest search for a shorter run, so that a search of tests ends soon after its last test.
-const TIME: Duration = Duration::from_secs(10);
-
-/// Adds the shortest run found to a finding.
-pub(crate) fn add(outcome: &mut Outcome, executable: &Executable, settings: &SettingArguments, stop: &Stop) {
+/// Adds the shortest run found within this time to a finding.
+pub(crate) fn add(
+    outcome: &mut Outcome,
+    executable: &Executable,
+    settings: &SettingArguments,
+    time: Duration,
+    stop: &Stop,
+) {
     if outcome.status != Status::Finding {
         return;
     }
     let Some(run) = outcome.report.token.clone() else { return };
-    outcome.shorter = find(executable, &outcome.test, settings, &run, TIME, stop)
+    outcome.shorter = find(executable, &outcome.test, settings, &run, time, stop)
         .filter(|shorter| shorter.kind == outcome.report.kind && shorter.length() < outcome.report.length());
 }
 

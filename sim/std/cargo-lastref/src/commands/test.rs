@@ -1,6 +1,7 @@
 //! `cargo lastref test`: builds the tests, runs each in a process of its own, and tells what they found.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -27,6 +28,8 @@ use super::{doc_tests, shortest};
 
 /// How many findings are shown in full, and shortened. The others have a line and a token.
 const SHOWN: usize = 5;
+/// The time in which these are shortened, all together: a search ends soon after its last test, however many it found.
+const SHRINK_TIME: Duration = Duration::from_secs(10);
 
 /// Builds the tests and runs them.
 pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
@@ -38,9 +41,11 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
     let stop = Stop::on_signals();
     let flags = &arguments.cargo.given;
     let project = Project::open(flags, Kind::Test)?;
+    let clock = Clock::start();
     if flags.has("doc") {
-        let passed = doc_tests::run(&project, flags, &[], &harness)?;
-        return Ok(Answer::new(String::new(), if passed { Exit::Clean } else { Exit::Finding }));
+        let doc_tests = Some(doc_tests::run(&project, flags, &[], &harness)?);
+        let tested = All { outcomes: Vec::new(), doc_tests, stopped: stop.exit(), seconds: clock.seconds() };
+        return Ok(tested.answer(arguments));
     }
     let mut cargo = flags.arguments();
     cargo.extend(arguments.jobs.iter().flat_map(|jobs| [String::from("--jobs"), jobs.to_string()]));
@@ -64,8 +69,7 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
         false => None,
     };
     let tested = All { outcomes, doc_tests, stopped: stop.exit(), seconds: clock.seconds() };
-    let stdout = if arguments.json { tested.json() } else { tested.text(&replay(arguments)) };
-    Ok(Answer::new(stdout, tested.exit()))
+    Ok(tested.answer(arguments))
 }
 
 /// What a replay of a finding must be given again.
@@ -156,9 +160,11 @@ fn shorten(
     stop: &Stop,
 ) {
     let findings = outcomes.iter_mut().zip(items).filter(|(outcome, _)| outcome.status == Status::Finding);
-    for (outcome, item) in findings.take(SHOWN) {
+    let findings: Vec<_> = findings.take(SHOWN).collect();
+    let time = SHRINK_TIME / u32::try_from(findings.len()).unwrap_or(1).max(1);
+    for (outcome, item) in findings {
         if !stop.is_asked() {
-            shortest::add(outcome, &executables[item.executable], &arguments.search.settings, stop);
+            shortest::add(outcome, &executables[item.executable], &arguments.search.settings, time, stop);
         }
     }
 }
@@ -172,6 +178,11 @@ struct All {
 }
 
 impl All {
+    fn answer(&self, arguments: &TestArguments) -> Answer {
+        let stdout = if arguments.json { self.json() } else { self.text(&replay(arguments)) };
+        Answer::new(stdout, self.exit())
+    }
+
     fn exit(&self) -> Exit {
         let of_tests = self.outcomes.iter().map(|outcome| outcome.status.exit());
         let of_doc_tests = (self.doc_tests == Some(false)).then_some(Exit::Finding);

@@ -14,11 +14,14 @@ use crate::clock::Clock;
 use crate::environment;
 use crate::error::Error;
 use crate::progress::Progress;
+use crate::stop::Stop;
 use crate::terminal::{GOOD, styled};
 use crate::toolchain::{HOST, Toolchain};
 
 use super::sources;
 
+/// The start of the name of a folder in which a build is in progress.
+const SCRATCH: &str = "build-";
 /// The packages that cargo builds.
 const PACKAGES: [&str; 2] = ["lastref-runtime", "lastref-macros"];
 /// The crates that rustc builds: cargo could not tell a package named `std` from the real one.
@@ -40,13 +43,17 @@ pub(super) fn build(toolchain: &Toolchain, cache: &Path, folder: &Path) -> Resul
     let version = &toolchain.version;
     progress.say(&format!("{} std of lastref for rustc {version}, once", styled(GOOD, &format!("{:>12}", "Building"))));
     let written = |source| Error::Write { path: cache.to_owned(), source };
-    let scratch = tempfile::Builder::new().prefix("build-").tempdir_in(cache).map_err(written)?;
+    remove_remains(cache);
+    let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(cache).map_err(written)?;
     let root = scratch.path();
     write_sources(root).map_err(written)?;
     let result = root.join("result");
     fs::create_dir(&result).map_err(written)?;
     let mut log = String::new();
     let built = Build { toolchain, root, result: &result, log: &mut log }.all();
+    if let (Err(_), Some(exit)) = (&built, Stop::on_signals().exit()) {
+        return Err(Error::Stopped(exit));
+    }
     if let Err(reason) = built {
         let path = cache.join("failed.log");
         fs::write(&path, &log).map_err(written)?;
@@ -56,6 +63,15 @@ pub(super) fn build(toolchain: &Toolchain, cache: &Path, folder: &Path) -> Resul
     let seconds = clock.seconds();
     progress.say(&format!("{} in {seconds:.1} s: {}", styled(GOOD, &format!("{:>12}", "Built")), folder.display()));
     Ok(())
+}
+
+/// Removes what a build left that was killed. The cache is locked, so no build is in progress.
+fn remove_remains(cache: &Path) {
+    let entries = fs::read_dir(cache).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(SCRATCH)) {
+        // It costs space only; the next build tries again.
+        let _ = fs::remove_dir_all(entry.path());
+    }
 }
 
 /// Writes the embedded files.
