@@ -50,6 +50,11 @@ pub(crate) fn text(outcome: &Outcome, replay: &Replay, rows: Rows) -> String {
     text
 }
 
+/// The text of a run without a finding, which was replayed.
+pub(crate) fn clean(outcome: &Outcome, rows: Rows) -> String {
+    format!("{}: no finding\n{}", outcome.name(), table::render(&outcome.report, rows))
+}
+
 /// The text above the table.
 pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     let report = &outcome.report;
@@ -72,7 +77,7 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     }
     if let Some(token) = &outcome.token {
         let _ = writeln!(text, "replay: {}", replay.line("replay", token));
-        if outcome.status == Status::Finding {
+        if outcome.status == Status::Finding && outcome.shorter.is_none() {
             let _ = writeln!(text, "shrink: {}", replay.line("shrink", token));
         }
     }
@@ -83,13 +88,14 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     text
 }
 
-/// Labels and values: a value of one line stands beside its label, a longer one below it.
+/// Labels and values: a value of one line stands beside its label, a stack below it.
 fn facts(facts: &[(String, String)]) -> String {
-    let short = facts.iter().filter(|(_, value)| !value.contains('\n'));
+    let is_long = |label: &str, value: &str| label.starts_with("stack") || value.contains('\n');
+    let short = facts.iter().filter(|(label, value)| !is_long(label, value));
     let width = short.map(|(label, _)| label.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for (label, value) in facts {
-        if value.contains('\n') {
+        if is_long(label, value) {
             let _ = writeln!(text, "  {label}");
             for line in value.lines() {
                 let _ = writeln!(text, "    {}", table::short(line));

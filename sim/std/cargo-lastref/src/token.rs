@@ -1,7 +1,8 @@
 //! The token of a run: one word that names the package, the executable, the test and the run.
 //!
 //! `lrs1/PACKAGE/TARGET/TEST/RUN/CHECK`: the target is `lib`, `bin=NAME`, `test=NAME`, `example=NAME` or `bench=NAME`; the
-//! run is the token of the runtime, or a seed, with `+` for its semicolons, which a shell would take. The check digits are the CRC-32 of everything before them, so that a
+//! run is the token of the runtime, or a seed. In it `+` stands for a semicolon, which a shell would take, and `@` for the
+//! name of the test, which would stand there a second time. The check digits are the CRC-32 of everything before them, so that a
 //! token which lost a character on its way is refused, and not replayed as another run.
 
 use std::fmt;
@@ -10,6 +11,8 @@ use std::str::FromStr;
 /// The prefix by which a token is recognised.
 const MARK: &str = "lrs1";
 const FIELDS: usize = 6;
+/// Stands for the name of the test among the runtime's fields.
+const OWN_TEST: &str = ",@,";
 
 /// Names one run of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +79,7 @@ impl Target {
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Token { package, target, test, run } = self;
-        let run = run.replace(';', "+");
+        let run = run.replace(';', "+").replace(&format!(",{test},"), OWN_TEST);
         let text = format!("{MARK}/{package}/{target}/{test}/{run}");
         write!(f, "{text}/{:08x}", crc32fast::hash(text.as_bytes()))
     }
@@ -128,7 +131,8 @@ impl FromStr for Token {
         let Some(read) = Target::read(target) else {
             return Err(TokenError::Field { text: text.to_owned(), field: target.to_owned() });
         };
-        let (package, test, run) = (package.to_owned(), test.to_owned(), run.replace('+', ";"));
+        let run = run.replace('+', ";").replace(OWN_TEST, &format!(",{test},"));
+        let (package, test) = (package.to_owned(), test.to_owned());
         Ok(Token { package, target: read, test, run })
     }
 }
@@ -138,7 +142,7 @@ mod tests {
     use super::*;
 
     fn sample(target: Target) -> Token {
-        let run = String::from("ls1,mix,0x2a,after=1;weak=0,0011aabb");
+        let run = String::from("ls1,mix,0x2a,after=1;weak=0,tests::lost_update,,0011aabb");
         Token { package: String::from("my-crate"), target, test: String::from("tests::lost_update"), run }
     }
 
@@ -155,8 +159,9 @@ mod tests {
         for target in targets {
             let token = sample(target);
             let text = token.to_string();
-            let takes_no_quotes = |letter: char| letter.is_ascii_alphanumeric() || "-_=/:.,+".contains(letter);
+            let takes_no_quotes = |letter: char| letter.is_ascii_alphanumeric() || "-_=/:.,+@".contains(letter);
             assert!(text.chars().all(takes_no_quotes), "{text}");
+            assert_eq!(text.matches("lost_update").count(), 1, "{text}");
             assert_eq!(text.parse(), Ok(token.clone()));
             assert_eq!(format!(" '{text}'\n").parse(), Ok(token));
         }

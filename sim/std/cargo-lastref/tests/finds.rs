@@ -82,7 +82,7 @@ fn a_bug_that_is_mended_no_longer_replays() {
     let scratch = racy();
     let token = scratch.run(&["test"]).token().to_owned();
     scratch.write("src/lib.rs", &counter("counter.fetch_add(1, SeqCst);"));
-    scratch.run(&["replay", &token]).check(0, &["this run has no finding"]);
+    scratch.run(&["replay", &token]).check(0, &["scratch tests::both_count: no finding"]);
     scratch.write("src/lib.rs", "#[cfg(test)]\nmod tests {\n    #[test]\n    fn another() {}\n}\n");
     scratch.run(&["replay", &token]).check(2, &["is of test `tests::both_count`, which this project does not have"]);
 }

@@ -36,12 +36,10 @@ pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
         answer.remarks.push(String::from("cargo lastref: this is not deterministic: run twice, it gives two traces"));
         answer.exit = Exit::NotDeterministic;
     }
-    if outcome.status == Status::Passed {
-        answer.remarks.push(String::from("cargo lastref: this run has no finding"));
-    }
-    answer.stdout = match arguments.json {
-        true => json::line(&json::Test::of(&outcome)),
-        false => finding::text(&outcome, &case.replay, Rows::Folded),
+    answer.stdout = match (arguments.json, outcome.status) {
+        (true, _) => json::line(&json::Test::of(&outcome)),
+        (false, Status::Passed) => finding::clean(&outcome, Rows::Folded),
+        (false, _) => finding::text(&outcome, &case.replay, Rows::Folded),
     };
     Ok(answer)
 }
@@ -82,9 +80,10 @@ pub(crate) fn shrink(arguments: &TokenArguments) -> Result<Answer, Error> {
     } else {
         remarks.push(String::from("cargo lastref: this run has no finding, so there is nothing to shrink"));
     }
-    let stdout = match arguments.json {
-        true => json::line(&json::Test::of(&outcome)),
-        false => finding::text(&outcome, &case.replay, Rows::Folded),
+    let stdout = match (arguments.json, outcome.status) {
+        (true, _) => json::line(&json::Test::of(&outcome)),
+        (false, Status::Passed) => finding::clean(&outcome, Rows::Folded),
+        (false, _) => finding::text(&outcome, &case.replay, Rows::Folded),
     };
     Ok(Answer { stdout, remarks, exit: outcome.status.exit() })
 }
