@@ -10,11 +10,12 @@ use std::sync::atomic as real;
 
 pub use std::sync::atomic::Ordering;
 
-use lastref_kernel::record::{ObjectId, Op, OpKind};
+use lastref_kernel::record::{Op, OpKind};
 
+use crate::objects::Objects;
 use crate::run::{Run, current};
 
-/// Loads, stores and read-modify-writes: the point, the operation, and the point after it.
+/// A load or a store: the point, the operation, and the point after it.
 #[inline]
 fn operate<R>(
     kind: OpKind,
@@ -36,8 +37,7 @@ fn arrive(run: &'static Run, kind: OpKind, address: usize, label: &'static str, 
         let object = run.object(address, label);
         match kind {
             OpKind::Load => run.kernel.atomic_load(object, Ordering::SeqCst, location),
-            OpKind::Store => run.kernel.atomic_store(object, Ordering::SeqCst, location),
-            _ => run.kernel.atomic_rmw(object, kind, Ordering::SeqCst, location),
+            _ => run.kernel.atomic_store(object, Ordering::SeqCst, location),
         }
         run.has_done(location);
         crate::progress::steps(run.kernel.log(|log| log.step));
@@ -52,18 +52,33 @@ fn exchange<T>(
     location: &'static Location<'static>,
     mut effect: impl FnMut() -> Result<T, T>,
 ) -> Result<T, T> {
-    let Some(run) = current() else { return effect() };
+    modify(address, label, location, || {
+        let outcome = effect();
+        let changes = outcome.is_ok();
+        (outcome, changes)
+    })
+}
+
+/// A read-modify-write. `effect` also returns whether the value changed: a lock that is taken by `swap(true)` is a loop
+/// that waits, and the kernel must see that it changes nothing.
+#[inline]
+fn modify<R>(
+    address: usize,
+    label: &'static str,
+    location: &'static Location<'static>,
+    mut effect: impl FnMut() -> (R, bool),
+) -> R {
+    let Some(run) = current() else { return effect().0 };
     let mut result = None;
     exchange_in(run, address, label, location, &mut || {
-        let outcome = effect();
-        let wrote = outcome.is_ok();
+        let (outcome, changes) = effect();
         result = Some(outcome);
-        if wrote { Ok(Ordering::SeqCst) } else { Err(Ordering::SeqCst) }
+        if changes { Ok(Ordering::SeqCst) } else { Err(Ordering::SeqCst) }
     });
     let result = match result {
         Some(result) => result,
         // The run is over: no task sees the effect any more.
-        None => effect(),
+        None => effect().0,
     };
     run.after(location);
     result
@@ -80,6 +95,7 @@ fn exchange_in(
     run.host(|| {
         let object = run.object(address, label);
         run.kernel.atomic_exchange(object, OpKind::Rmw, location, outcome);
+        crate::progress::steps(run.kernel.log(|log| log.step));
         run.has_done(location);
     });
 }
@@ -143,7 +159,10 @@ macro_rules! common {
             #[track_caller]
             pub fn swap(&self, value: $value, order: Ordering) -> $value {
                 let location = Location::caller();
-                operate(OpKind::Rmw, self.address(), stringify!($name), location, || self.0.swap(value, order))
+                modify(self.address(), stringify!($name), location, || {
+                    let before = self.0.swap(value, order);
+                    (before, before != value)
+                })
             }
 
             #[inline]
@@ -263,8 +282,10 @@ macro_rules! fetches {
                 #[track_caller]
                 pub fn $operation(&self, value: $value, order: Ordering) -> $value {
                     let location = Location::caller();
-                    let effect = || self.0.$operation(value, order);
-                    operate(OpKind::Rmw, self.address(), stringify!($name), location, effect)
+                    modify(self.address(), stringify!($name), location, || {
+                        let before = self.0.$operation(value, order);
+                        (before, before != self.0.load(Ordering::Relaxed))
+                    })
                 }
             )*
         }
@@ -335,7 +356,10 @@ macro_rules! pointer_fetches {
                 #[track_caller]
                 pub fn $operation(&self, value: usize, order: Ordering) -> *mut T {
                     let location = Location::caller();
-                    operate(OpKind::Rmw, self.address(), "AtomicPtr", location, || self.0.$operation(value, order))
+                    modify(self.address(), "AtomicPtr", location, || {
+                        let before = self.0.$operation(value, order);
+                        (before, before != self.0.load(Ordering::Relaxed))
+                    })
                 }
             )*
         }
@@ -369,7 +393,10 @@ impl<T> fmt::Pointer for AtomicPtr<T> {
 pub fn fence(order: Ordering) {
     if let Some(run) = current() {
         let location = Location::caller();
-        run.host(|| run.kernel.point(Op { kind: OpKind::Fence, object: ObjectId::NONE, location }));
+        // A load for the kernel, not a fence: a fence would end what it takes for a loop that waits, and such loops have
+        // fences.
+        let op = Op { kind: OpKind::Load, object: Objects::FENCE, location };
+        run.host(|| run.kernel.point(op));
     }
     real::fence(order);
 }

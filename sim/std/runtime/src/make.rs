@@ -92,8 +92,9 @@ impl Run {
 
     fn first_task(&'static self, body: &'static Body) {
         self.kernel.end_with_main();
-        let after = self.kernel.new_object(Objects::AFTER_LABEL);
-        assert_eq!(after, Objects::AFTER, "invariant: the first object of a run is the one of points after operations");
+        for (object, label) in Objects::FIRST {
+            assert_eq!(self.kernel.new_object(label), object, "invariant: objects are numbered from 0 in each run");
+        }
         thread::run_first_task(self, &body.name, || self.run_body(body));
     }
 

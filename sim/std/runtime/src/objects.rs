@@ -12,10 +12,12 @@ pub(crate) struct Objects {
 const PLACES: usize = 256;
 
 impl Objects {
-    /// The object of points that lie after an operation; the first that a run registers.
+    /// The object of points that lie after an operation.
     pub(crate) const AFTER: ObjectId = ObjectId(0);
-    /// Its label.
-    pub(crate) const AFTER_LABEL: &'static str = "after";
+    /// The object of fences.
+    pub(crate) const FENCE: ObjectId = ObjectId(1);
+    /// Labels of the objects that a run registers first.
+    pub(crate) const FIRST: [(ObjectId, &'static str); 2] = [(Objects::AFTER, "after"), (Objects::FENCE, "fence")];
 
     pub(crate) fn new() -> Objects {
         Objects { places: vec![(0, ObjectId::NONE); PLACES], used: 0 }

@@ -99,6 +99,7 @@ pub(crate) fn rows_of(finished: &Finished) -> Vec<Row> {
     let text = |event: &Event| {
         Some(match &event.item {
             Item::Op { object, .. } if *object == Objects::AFTER => return None,
+            Item::Op { object, .. } if *object == Objects::FENCE => "fence".to_owned(),
             Item::Op { kind, object } => format!("{kind}{}", named(*object)),
             Item::Began => "begins".to_owned(),
             Item::Ended => "ends".to_owned(),

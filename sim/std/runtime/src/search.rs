@@ -26,8 +26,12 @@ use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
 use crate::{crash, panics, progress, told};
 
+/// Why a test was not judged, or not by all of its runs.
+const STEP_LIMIT: &str = "step limit";
 /// Runs that come before a strategy that learns, and tell it how long a run is and how many events a task has.
 const REFERENCES: u64 = 4;
+/// A run that reaches its bound is a finding if every run that ended needed fewer steps by this factor.
+const STALL_FACTOR: u32 = 10;
 /// One in so many runs is made twice, to see whether it is the same.
 const REPEATED: u64 = 64;
 /// Names of tasks that exist before the first run, so that most runs add none.
@@ -51,6 +55,10 @@ pub(crate) struct Search {
     choices: u64,
     steps: u64,
     traces_hash: u64,
+    /// The most steps of a run that ended.
+    steps_max: u32,
+    /// A run did not end within the bound, and was not taken for a finding.
+    is_cut: bool,
 }
 
 /// The first run that is not clean.
@@ -82,7 +90,7 @@ pub(crate) fn test(body: Body) {
         refuse(&format!("LASTREF_REPORT={}: {error}", path.display()));
     }
     if let Some(bound) = report.skipped {
-        eprintln!("lastref: {}: skipped, the first run does not end ({bound})", report.test);
+        eprintln!("lastref: {}: a run did not end and was skipped: {bound}", report.test);
     }
     // Not a new panic: the hook would print its own text and the stack of this function.
     match (report.verdict, expected) {
@@ -165,6 +173,8 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         choices: 0,
         steps: 0,
         traces_hash: 0,
+        steps_max: 0,
+        is_cut: false,
     };
     let (found, expected, is_same) = search.find();
     let mut report = search.report(cpu_ns_before);
@@ -259,6 +269,10 @@ impl Search {
             }
             let token = self.token(run_seed(self.config.seed, &self.body.name, nth));
             let made = self.make(&token, Keep::Hash, nth == 0);
+            if self.is_merely_long(&made) {
+                self.is_cut = true;
+                continue;
+            }
             if made.finding.is_some() || made.void.is_some() {
                 return (Some(Found { token, made, schedule: self.runs }), None, is_same);
             }
@@ -306,13 +320,23 @@ impl Search {
             let settings = Settings::drawn(seed, &Pins::default());
             let token = Token { explores_time, steps, settings, ..self.token_by(seed, StrategyName::RANDOM) };
             let made = self.make(&token, Keep::Switches, false);
-            let is_found = made.finding.is_some() || made.void.is_some();
             self.add(&made);
+            if nth > 0 && self.is_merely_long(&made) {
+                self.is_cut = true;
+                continue;
+            }
+            let is_found = made.finding.is_some() || made.void.is_some();
             if is_found && self.config.replay.is_none() {
                 return Some(Found { token, made, schedule: self.runs });
             }
         }
         None
+    }
+
+    /// Whether the run reached its bound, but other runs needed nearly as many steps: it need not be stuck.
+    fn is_merely_long(&self, made: &Made) -> bool {
+        let is_stall = made.finding.as_ref().is_some_and(|finding| finding.kind == FindingKind::Stall);
+        is_stall && made.finished.steps / STALL_FACTOR < self.steps_max
     }
 
     /// Adds what a reference run tells of the test.
@@ -340,6 +364,9 @@ impl Search {
         self.traces_hash = fold(self.traces_hash, made.hash);
         self.choices += u64::from(made.ended.choices);
         self.steps += u64::from(made.finished.steps);
+        if made.finding.is_none() {
+            self.steps_max = self.steps_max.max(made.finished.steps);
+        }
         made
     }
 
@@ -378,7 +405,7 @@ impl Search {
             verdict: Verdict::Clean,
             message: String::new(),
             told: None,
-            skipped: None,
+            skipped: self.is_cut.then_some(STEP_LIMIT),
         }
     }
 
@@ -395,7 +422,7 @@ impl Search {
         let is_stall = |made: &Made| made.finding.as_ref().is_some_and(|own| own.kind == FindingKind::Stall);
         // The very first run does not end within the bound: the test is too long for it. Later it is a finding.
         if found.schedule == 1 && is_stall(&found.made) && self.config.replay.is_none() {
-            report.skipped = Some("step limit");
+            report.skipped = Some(STEP_LIMIT);
             return;
         }
         told::tell(self, found, report);
