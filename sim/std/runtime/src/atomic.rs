@@ -2,7 +2,7 @@
 //!
 //! A weak compare-and-exchange may fail without a reason, as it does on other processors. Values are sequentially
 //! consistent: a weaker order has no effect here.
-#![expect(missing_docs, reason = "the names and their contracts are std's")]
+#![expect(missing_docs, clippy::missing_errors_doc, reason = "the names and their contracts are std's")]
 
 use std::fmt;
 use std::panic::Location;
@@ -167,7 +167,6 @@ macro_rules! common {
 
             #[inline]
             #[track_caller]
-            #[expect(clippy::missing_errors_doc, reason = "std's contract")]
             pub fn compare_exchange(
                 &self,
                 expected: $value,
@@ -182,7 +181,6 @@ macro_rules! common {
 
             #[inline]
             #[track_caller]
-            #[expect(clippy::missing_errors_doc, reason = "std's contract")]
             pub fn compare_exchange_weak(
                 &self,
                 expected: $value,
@@ -213,7 +211,6 @@ macro_rules! common {
 
             #[inline]
             #[track_caller]
-            #[expect(clippy::missing_errors_doc, reason = "std's contract")]
             pub fn fetch_update<F: FnMut($value) -> Option<$value>>(
                 &self,
                 set: Ordering,
@@ -232,7 +229,6 @@ macro_rules! common {
 
             #[inline]
             #[track_caller]
-            #[expect(clippy::missing_errors_doc, reason = "std's contract")]
             pub fn try_update(
                 &self,
                 set: Ordering,

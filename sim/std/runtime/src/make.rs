@@ -140,7 +140,7 @@ impl Run {
 }
 
 /// The text of a panic.
-pub(crate) fn text_of<'a>(panic: &'a (dyn Any + Send)) -> Option<&'a str> {
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> Option<&str> {
     panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))
 }
 

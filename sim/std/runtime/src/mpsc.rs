@@ -2,7 +2,7 @@
 //!
 //! The semantics are std's: messages arrive in the order of sending, a channel of capacity 0 is a rendezvous, messages
 //! that are queued when the receiver goes are dropped, and a sender that waits then gets its message back.
-#![expect(missing_docs, reason = "the names and their contracts are std's")]
+#![expect(missing_docs, clippy::missing_errors_doc, reason = "the names and their contracts are std's")]
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -203,7 +203,6 @@ macro_rules! sender {
     ($name:ident) => {
         impl<T> $name<T> {
             #[track_caller]
-            #[expect(clippy::missing_errors_doc, reason = "std's contract")]
             pub fn send(&self, message: T) -> Result<(), SendError<T>> {
                 let channel = &*self.0;
                 operate(OpKind::Transfer, channel, "Channel", Location::caller(), || channel.send(message))
@@ -238,14 +237,12 @@ sender!(SyncSender);
 
 impl<T> SyncSender<T> {
     #[track_caller]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let channel = &*self.0;
         operate(OpKind::Transfer, channel, "Channel", Location::caller(), || channel.try_send(message))
     }
 }
 
-#[expect(clippy::missing_errors_doc, reason = "std's contract")]
 impl<T> Receiver<T> {
     #[track_caller]
     fn receive(&self, patience: Patience) -> Result<T, RecvTimeoutError> {

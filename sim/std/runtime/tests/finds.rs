@@ -14,6 +14,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use programs::{clean, heap, waiting};
 
 type Code = fn();
+type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
 const TWINS: [(&str, &str, &str, Code, Code); 13] = [
@@ -157,7 +158,7 @@ fn main() {
         let clean = move || check(name, None, &settings, code).map(drop);
         trials.push(Trial::test(format!("{name}: nothing is found"), clean));
     }
-    let others: [(&str, fn() -> Result<(), Failed>); 6] = [
+    let others: [(&str, Check); 6] = [
         ("a run is shrunk", shrinks),
         ("timers overtake on request", early_timers),
         ("a search with nothing to choose says so", nothing_to_choose),

@@ -142,10 +142,9 @@ impl Ledger {
         if size > BYTES / 4 || self.next + size + 2 * PAGE + align > BASE + BYTES {
             return std::ptr::null_mut();
         }
-        if self.next - BASE > FRESH_BYTES_MAX || self.blocks.len() > FRESH_BLOCKS_MAX {
-            if let Some(start) = self.again(layout, now) {
-                return std::ptr::with_exposed_provenance_mut(start);
-            }
+        let is_large = self.next - BASE > FRESH_BYTES_MAX || self.blocks.len() > FRESH_BLOCKS_MAX;
+        if is_large && let Some(start) = self.again(layout, now) {
+            return std::ptr::with_exposed_provenance_mut(start);
         }
         let is_guarded = self.has_guards && self.blocks.len() < GUARDED_MAX;
         let start = if is_guarded {

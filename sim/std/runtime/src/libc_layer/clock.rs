@@ -111,10 +111,11 @@ pub unsafe extern "C" fn clock_nanosleep(
             run.sleeps_until(deadline_ns);
             0
         }
-        // SAFETY: the arguments are the caller's. This call returns its error.
         None => {
             let args = [clock as usize, flags as usize, time.addr(), left.addr(), 0, 0];
-            (-unsafe { raw(libc::SYS_clock_nanosleep, args) }) as i32
+            // SAFETY: the arguments are the caller's. This call returns its error.
+            let error = unsafe { raw(libc::SYS_clock_nanosleep, args) };
+            -error as i32
         }
     }
 }

@@ -13,7 +13,6 @@ use super::operate;
 #[derive(Default)]
 pub struct Condvar(real::Condvar);
 
-#[expect(clippy::missing_errors_doc, reason = "std's contract")]
 impl Condvar {
     #[inline]
     pub const fn new() -> Self {

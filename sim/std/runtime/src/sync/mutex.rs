@@ -11,7 +11,6 @@ use super::operate;
 
 pub struct Mutex<T: ?Sized>(real::Mutex<T>);
 
-#[expect(clippy::missing_errors_doc, reason = "std's contract")]
 impl<T> Mutex<T> {
     #[inline]
     pub const fn new(value: T) -> Self {
@@ -23,7 +22,6 @@ impl<T> Mutex<T> {
     }
 }
 
-#[expect(clippy::missing_errors_doc, reason = "std's contract")]
 impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {

@@ -72,7 +72,6 @@ impl<T> OnceLock<T> {
     }
 
     #[track_caller]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub fn set(&self, value: T) -> Result<(), T> {
         operate(OpKind::Rmw, self, "OnceLock", Location::caller(), || self.0.set(value))
     }

@@ -11,7 +11,6 @@ use super::operate;
 
 pub struct RwLock<T: ?Sized>(real::RwLock<T>);
 
-#[expect(clippy::missing_errors_doc, reason = "std's contract")]
 impl<T> RwLock<T> {
     #[inline]
     pub const fn new(value: T) -> Self {
@@ -23,7 +22,6 @@ impl<T> RwLock<T> {
     }
 }
 
-#[expect(clippy::missing_errors_doc, reason = "std's contract")]
 impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {

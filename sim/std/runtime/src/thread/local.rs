@@ -80,7 +80,6 @@ impl<T: 'static> LocalKey<T> {
     }
 
     #[inline]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub fn try_with<F, R>(&'static self, with: F) -> result::Result<R, AccessError>
     where
         F: FnOnce(&T) -> R,

@@ -1,7 +1,12 @@
 //! `std::thread` on tasks: inside a run a thread is a task of the kernel, outside a run it is the real thing.
 //!
 //! Each type therefore has two forms. A handle that was made outside a run is real everywhere.
-#![expect(missing_docs, reason = "the names and their contracts are std's")]
+#![expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    reason = "the names and their contracts are std's"
+)]
 
 pub(crate) mod handle;
 pub mod local;

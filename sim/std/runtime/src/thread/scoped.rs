@@ -130,7 +130,6 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
     }
 
     #[track_caller]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub fn join(self) -> real::Result<T> {
         match self.0 {
             HandleKind::Real(handle, _) => handle.join(),

@@ -85,7 +85,6 @@ unsafe impl<T> Sync for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     #[track_caller]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub fn join(self) -> real::Result<T> {
         match self.0 {
             Kind::Real(handle, _) => handle.join(),
@@ -176,7 +175,6 @@ impl Builder {
     }
 
     #[track_caller]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub fn spawn<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -189,7 +187,6 @@ impl Builder {
     /// # Safety
     /// As for std's: what the thread borrows must outlive it.
     #[track_caller]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub unsafe fn spawn_unchecked<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send,
@@ -210,7 +207,6 @@ impl Builder {
     }
 
     #[track_caller]
-    #[expect(clippy::missing_errors_doc, reason = "std's contract")]
     pub fn spawn_scoped<'scope, 'env, F, T>(
         self,
         scope: &'scope Scope<'scope, 'env>,

@@ -86,7 +86,6 @@ pub fn sleep_ms(ms: u32) {
     sleep(Duration::from_millis(u64::from(ms)));
 }
 
-#[expect(clippy::missing_errors_doc, reason = "std's contract")]
 pub fn available_parallelism() -> io::Result<NonZero<usize>> {
     match NonZero::new(PROCESSORS) {
         Some(processors) if current_run().is_some() => Ok(processors),

@@ -32,8 +32,8 @@ fn release(value: *mut u64) {
 
 /// Reads a value that the other task may have freed.
 pub(crate) fn use_after_free() {
-    // SAFETY: none, since the other task may have freed the value. This is the planted bug.
     races(|value| {
+        // SAFETY: none, since the other task may have freed the value. This is the planted bug.
         black_box(unsafe { value.read_volatile() });
     });
 }
@@ -98,8 +98,8 @@ pub(crate) fn leak() {
 
 /// Frees no block, but a static refers to it.
 pub(crate) fn reachable() {
-    static KEPT: Mutex<Vec<Box<[u64; 5]>>> = Mutex::new(Vec::new());
-    KEPT.lock().expect("not poisoned").push(Box::new([7; 5]));
+    static KEPT: Mutex<Vec<[u64; 5]>> = Mutex::new(Vec::new());
+    KEPT.lock().expect("not poisoned").push([7; 5]);
 }
 
 fn writes(at: usize) {
