@@ -4,9 +4,12 @@
 //! never returns to the place of the crash. This is sound only since the task's own code was executing. A crash in the
 //! runtime, in glibc on behalf of the runtime, or outside a run ends the process as it would without the handler.
 
+use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::finding::{Finding, FindingKind};
+use crate::report::Report;
 use crate::run::{Run, current};
 
 const SIGNALS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
@@ -17,8 +20,21 @@ const STACK_REACH: usize = 1 << 16;
 /// A word of poison, as the registers have it after a read of freed memory.
 const POISON_WORD: u64 = 0xdede_dede_dede_dede;
 
+/// Where a crash is reported that is not one of a task.
+struct Told {
+    test: String,
+    report: PathBuf,
+}
+
+/// Of the search that is under way; null if there is none, or no report is asked for.
+static TOLD: AtomicPtr<Told> = AtomicPtr::new(ptr::null_mut());
+
 /// Installs the handler for this process, and its stack for this OS thread.
-pub(crate) fn install() {
+pub(crate) fn install(test: &str, report: Option<&Path>) {
+    if let Some(report) = report {
+        let told = Box::new(Told { test: test.to_owned(), report: report.to_owned() });
+        TOLD.store(Box::into_raw(told), Ordering::Release);
+    }
     // SAFETY: the stack is mapped here and never unmapped; the handler has the form that `SA_SIGINFO` asks for.
     unsafe {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -51,10 +67,34 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
             run.fail(finding)
         }
         None => {
+            tell(signal);
             // The instruction is repeated, and now ends the process.
             // SAFETY: the default action is always valid.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
+    }
+}
+
+/// Appends a report of a crash outside the code of a task. What crashed may hold a lock of the allocator: the process
+/// then ends by the alarm.
+fn tell(signal: i32) {
+    let told = TOLD.swap(ptr::null_mut(), Ordering::AcqRel);
+    // SAFETY: the pointer is null or came from a box that is not freed.
+    let Some(told) = (unsafe { told.as_ref() }) else { return };
+    // SAFETY: the call has a plain argument.
+    unsafe { libc::alarm(5) };
+    let message = format!("{}: a crash outside the code of a task: in the runtime, or on another thread", name(signal));
+    // Nothing more can be done.
+    let _ = Report::broken(&told.test, message).append(&told.report);
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGILL => "SIGILL",
+        libc::SIGFPE => "SIGFPE",
+        _ => "SIGTRAP",
     }
 }
 
@@ -66,13 +106,7 @@ impl Run {
             let stack = self.stack();
             return self.with_life_at(finding.stack("the access", stack), address);
         }
-        let name = match signal {
-            libc::SIGSEGV => "SIGSEGV",
-            libc::SIGBUS => "SIGBUS",
-            libc::SIGILL => "SIGILL",
-            libc::SIGFPE => "SIGFPE",
-            _ => "SIGTRAP",
-        };
+        let name = name(signal);
         let is_poison = |value: &i64| (*value as u64).wrapping_sub(POISON_WORD).wrapping_add(1 << 16) < 1 << 17;
         let (kind, message) = if is_of_stack {
             (FindingKind::Crash, "the task overflows its stack".to_owned())

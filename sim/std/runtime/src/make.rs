@@ -44,6 +44,8 @@ pub(crate) struct Made {
     pub(crate) hash: u64,
     /// The text of a panic that the test is expected to have.
     pub(crate) expected: Option<String>,
+    /// Weak compare-and-exchanges that failed without a reason.
+    pub(crate) spurious: u32,
 }
 
 impl Run {
@@ -54,6 +56,7 @@ impl Run {
         self.has_stacks.set(is_told);
         self.prints.set(plan.prints);
         self.idle_reads.set(0);
+        self.spurious.set(0);
         self.objects.borrow_mut().clear();
         self.words.borrow_mut().clear();
         self.owners.borrow_mut().clear();
@@ -87,7 +90,8 @@ impl Run {
         memory.restore();
         let hash = finished.trace.hash();
         let expected = self.expected.borrow_mut().take();
-        Made { finding, void: finished.void.clone(), ended, finished, hash, expected }
+        let spurious = self.spurious.get();
+        Made { finding, void: finished.void.clone(), ended, finished, hash, expected, spurious }
     }
 
     fn first_task(&'static self, body: &'static Body) {

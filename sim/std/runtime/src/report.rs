@@ -41,6 +41,7 @@ impl Verdict {
 pub(crate) struct Told {
     pub(crate) kind: &'static str,
     pub(crate) facts: Vec<(String, String)>,
+    pub(crate) strategy: String,
     pub(crate) seed: u64,
     pub(crate) schedule: u64,
     pub(crate) step: u32,
@@ -118,6 +119,23 @@ pub(crate) fn rows_of(finished: &Finished) -> Vec<Row> {
 }
 
 impl Report {
+    /// The report that the runtime could not do its work.
+    pub(crate) fn broken(test: &str, message: String) -> Report {
+        Report {
+            test: test.to_owned(),
+            schedules: 0,
+            distinct: 0,
+            choices: 0,
+            steps: 0,
+            traces_hash: 0,
+            cpu_ns: 0,
+            verdict: Verdict::Broken,
+            message,
+            told: None,
+            skipped: None,
+        }
+    }
+
     /// Appends the report to the file.
     pub(crate) fn append(&self, path: &Path) -> std::io::Result<()> {
         let mut line = self.json();
@@ -169,6 +187,7 @@ impl Told {
         let list = |items: Vec<String>| items.join(",");
         let pair = |(label, value): &(String, String)| format!("[{},{}]", quoted(label), quoted(value));
         let _ = write!(json, ",\"kind\":\"{}\"", self.kind);
+        let _ = write!(json, ",\"strategy\":{}", quoted(&self.strategy));
         let _ = write!(json, ",\"facts\":[{}]", list(self.facts.iter().map(pair).collect()));
         let _ = write!(json, ",\"seed\":\"{:#x}\",\"schedule\":{},\"step\":{}", self.seed, self.schedule, self.step);
         let _ = write!(json, ",\"token\":{},\"trace_hash\":\"{:#018x}\"", quoted(&self.token), self.trace_hash);

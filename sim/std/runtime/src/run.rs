@@ -65,6 +65,8 @@ pub(crate) struct Run {
     pub(crate) expected: RefCell<Option<String>>,
     /// The tasks that took locks last, in a run that is told.
     pub(crate) lockers: RefCell<Vec<Locker>>,
+    /// Weak compare-and-exchanges of this run that failed without a reason.
+    pub(crate) spurious: Cell<u32>,
     /// Whether what the tasks print reaches the terminal.
     pub(crate) prints: Cell<bool>,
     /// Backtraces are captured, since the run is told.

@@ -24,7 +24,7 @@ use crate::settings::{Config, Pins, Settings};
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
-use crate::{crash, panics, progress, told};
+use crate::{crash, panics, progress, stacks, told};
 
 /// Why a test was not judged, or not by all of its runs.
 const STEP_LIMIT: &str = "step limit";
@@ -140,6 +140,7 @@ fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Optio
         progress::open(Path::new(path)).unwrap_or_else(|error| refuse(&error));
     }
     panics::install_hook();
+    stacks::disable_in_errors();
     let path = config.report.clone();
     // The tasks refer to it, also those of runs that are abandoned.
     let body: &'static Body = Box::leak(Box::new(body));
@@ -149,10 +150,10 @@ fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Optio
 
 fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     escape::is_search();
-    crash::install();
+    crash::install(&body.name, config.report.as_deref());
     let run = match Run::of_process() {
         Ok(run) => run,
-        Err(error) => return (broken(body, error), None),
+        Err(error) => return (Report::broken(&body.name, error), None),
     };
     // Before the memory is noted, so that both exist in every run.
     for task in 0..NAMES {
@@ -188,22 +189,6 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     }
     report.cpu_ns = cpu_ns() - cpu_ns_before;
     (report, expected)
-}
-
-fn broken(body: &Body, error: String) -> Report {
-    Report {
-        test: body.name.clone(),
-        schedules: 0,
-        distinct: 0,
-        choices: 0,
-        steps: 0,
-        traces_hash: 0,
-        cpu_ns: 0,
-        verdict: Verdict::Broken,
-        message: error,
-        told: None,
-        skipped: None,
-    }
 }
 
 impl Run {
@@ -243,6 +228,7 @@ impl Run {
             panics: RefCell::new(Vec::new()),
             expected: RefCell::new(None),
             lockers: RefCell::new(Vec::new()),
+            spurious: Cell::new(0),
         })))
     }
 }

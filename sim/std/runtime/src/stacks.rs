@@ -36,6 +36,13 @@ const UNINTERESTING: [&str; 24] = [
     "<unknown>",
 ];
 
+/// Makes errors that carry a backtrace, such as anyhow's, carry none. std captures one stack at a time, with a lock; an
+/// error that allocates while it captures one would have the ledger capture another. Called before a search.
+pub(crate) fn disable_in_errors() {
+    // SAFETY: the other threads of the process wait for the search: libtest's, and the one that runs the test.
+    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
+}
+
 /// The current stack. Called by host code, so that its memory is the system's.
 pub(crate) fn capture() -> Option<Backtrace> {
     // A task that panics may hold the lock of std's backtraces, which is not taken twice.

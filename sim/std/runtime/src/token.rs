@@ -36,11 +36,22 @@ pub(crate) struct Token {
     pub(crate) test: String,
 }
 
+impl Token {
+    /// The name of the strategy.
+    pub(crate) fn strategy(&self) -> String {
+        match &self.choices {
+            Choices::Strategy(strategy) => strategy.to_string(),
+            Choices::Switches(_) => SHRUNK.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (strategy, switches) = match &self.choices {
-            Choices::Strategy(strategy) => (strategy.to_string(), String::new()),
-            Choices::Switches(switches) => (SHRUNK.to_owned(), written(switches)),
+        let strategy = self.strategy();
+        let switches = match &self.choices {
+            Choices::Strategy(_) => String::new(),
+            Choices::Switches(switches) => written(switches),
         };
         let Token { seed, steps, test, .. } = self;
         let time = u8::from(self.explores_time);

@@ -39,12 +39,17 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
         (token, told) = (guarded, precise);
     }
     let early_timer_needed = needs_early_timer(search, &token, kind);
-    let Some(finding) = told.finding.take() else { return };
+    let Some(mut finding) = told.finding.take() else { return };
+    if told.spurious > 0 {
+        let text = format!("{} of compare_exchange_weak, as other processors have them", told.spurious);
+        finding = finding.fact("failures without a reason", text);
+    }
     report.verdict = Verdict::Finding;
     report.message = finding.message.clone();
     report.told = Some(Told {
         kind: finding.kind.word(),
         facts: facts_of(&finding),
+        strategy: token.strategy(),
         seed: token.seed,
         schedule,
         step: told.finished.steps,
