@@ -52,6 +52,41 @@ fn a_planted_bug_is_found_replayed_shown_and_shrunk() {
     scratch.run(&["shrink", token]).check(1, &["assertion `left == right` failed"]);
 }
 
+/// A lost wake-up, which no search finds in its first run.
+const GATE: &str = "use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+
+#[test]
+fn opens() {
+    let gate = Arc::new((AtomicBool::new(false), Mutex::new(()), Condvar::new()));
+    let theirs = Arc::clone(&gate);
+    let waiter = std::thread::spawn(move || {
+        while !theirs.0.load(SeqCst) {
+            let guard = theirs.1.lock().unwrap();
+            drop(theirs.2.wait(guard).unwrap());
+        }
+    });
+    gate.0.store(true, SeqCst);
+    gate.2.notify_all();
+    waiter.join().unwrap();
+}
+";
+
+#[test]
+fn a_replay_is_the_run_of_its_token_and_no_search() {
+    let scratch = Scratch::new(&[("tests/gate.rs", GATE)]);
+    let found = scratch.run(&["test", "--seed", "0xfeed", "--strategy", "random", "--no-shrink", "--json"]);
+    assert_eq!(found.code, Some(1), "{}{}", found.stdout, found.stderr);
+    let found = found.json()["tests"][0].clone();
+    assert!(found["schedule"].as_u64() > Some(4), "a search whose first runs find it shows nothing: {found}");
+    // Without the flags: the token has the strategy, the seed and the settings.
+    let replayed = scratch.run(&["replay", "--json", found["token"].as_str().expect("a finding has a token")]).json();
+    for field in ["seed", "trace_hash", "kind", "message", "token", "settings", "events"] {
+        assert_eq!(replayed[field], found[field], "{field}");
+    }
+    assert!(replayed["schedules"].as_u64() <= Some(1), "{replayed}");
+}
+
 #[test]
 fn a_replay_does_not_depend_on_the_profile_of_the_build() {
     let scratch = racy();
