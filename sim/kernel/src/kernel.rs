@@ -14,6 +14,7 @@ use crate::record::{Item, Keep, Log, ObjectId, Op, Progress, RunNumber, TaskId, 
 use crate::state::{Bounds, Go, State};
 use crate::strategy::{Strategy, Switch};
 use crate::task::{Need, TaskTurns};
+use crate::unwinding::PanicCount;
 
 /// The outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub struct Ended {
 pub struct Kernel {
     pub(crate) state: RefCell<State>,
     pub(crate) fibers: Fibers,
+    /// Each task has a panic count of its own, by this access to the OS thread's.
+    pub(crate) panic_count: Option<PanicCount>,
 }
 
 impl fmt::Debug for Kernel {
@@ -90,7 +93,7 @@ impl fmt::Debug for Kernel {
 impl Kernel {
     /// A kernel for this OS thread, whose runs publish their progress.
     pub fn new(progress: Arc<Progress>) -> Kernel {
-        Kernel { state: RefCell::new(State::idle(Log::new(progress))), fibers: Fibers::default() }
+        Kernel { state: RefCell::new(State::idle(Log::new(progress))), fibers: Fibers::default(), panic_count: None }
     }
 
     /// Makes one run, whose first task is `body`. `body`, and the bodies of the tasks that it spawns, must catch their
@@ -195,7 +198,7 @@ impl Kernel {
     fn enter_as<R>(&self, mut op: Op, need: Need, changes: bool, effect: impl FnOnce(&mut State) -> R) -> Option<R> {
         let mut state = self.state.borrow_mut();
         op.location = state.log.place(op.location);
-        let go = if std::thread::panicking() { state.pass(op, need) } else { state.arrive(op, need, changes) };
+        let go = if self.is_unwinding() { state.pass(op, need) } else { state.arrive(op, need, changes) };
         if go != Go::Stay {
             let Go::Switch(next) = go else { return refuse(state, go, op) };
             state = self.leave(state, next);
@@ -210,7 +213,7 @@ impl Kernel {
         match state.coroutines {
             None => {
                 drop(state);
-                self.fibers.switch(next);
+                self.set_panics_aside(|| self.fibers.switch(next));
             }
             Some(other) => {
                 state.pending = Some(next);
@@ -224,7 +227,7 @@ impl Kernel {
     /// The current task must wait: another task runs, until this one is chosen again.
     pub(crate) fn give_way(&self, on: ObjectId, location: &'static Location<'static>) {
         let mut state = self.state.borrow_mut();
-        if std::thread::panicking() {
+        if self.is_unwinding() {
             stuck(state, "waits");
         }
         state.log.record(Item::Blocked { on }, location);

@@ -18,6 +18,7 @@ mod coroutines;
 mod fiber;
 mod findings;
 mod kernel;
+mod leftover;
 mod objects;
 pub mod record;
 pub mod seed;
@@ -29,6 +30,7 @@ mod task;
 mod tasks;
 mod thread;
 mod time;
+mod unwinding;
 
 pub use blocked::{Awaits, Blocked, deadlock};
 pub use coroutines::Coroutines;
@@ -37,6 +39,7 @@ pub use spin::Spin;
 pub use state::Bounds;
 pub use task::TaskTurns;
 pub use time::as_ns;
+pub use unwinding::PanicCount;
 
 /// The folder of this crate's sources, as the locations of its panics name it.
 pub fn sources() -> &'static str {

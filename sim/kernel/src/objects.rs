@@ -1,11 +1,11 @@
-//! The state of each object of a run, by kind: locks, condition variables, atomics, cells, parkers.
-
+//! The state of each object of a run, by kind: locks, condition variables, atomics, cells, parkers, words.
 use crate::clock::Clock;
 use crate::record::{ObjectId, TaskId};
 use crate::sync::cell::CellState;
 use crate::sync::condvar::CondvarState;
 use crate::sync::lock::{LockState, Mode};
 use crate::sync::parker::ParkerState;
+use crate::sync::word::WordState;
 
 /// The state of one kind of object, which the next run reuses.
 pub(crate) trait Reset: Default {
@@ -46,6 +46,7 @@ enum Kind {
     Atomic(u32),
     Cell(u32),
     Parker(u32),
+    Word(u32),
 }
 
 /// The objects of a run, by number.
@@ -58,6 +59,7 @@ pub(crate) struct Objects {
     atomics: Pool<Clock>,
     cells: Pool<CellState>,
     parkers: Pool<ParkerState>,
+    words: Pool<WordState>,
 }
 
 macro_rules! access {
@@ -89,6 +91,7 @@ impl Objects {
         atomic, atomics, Atomic, Clock, "atomic";
         cell, cells, Cell, CellState, "cell";
         parker, parkers, Parker, ParkerState, "parker";
+        word, words, Word, WordState, "word";
     }
 
     /// The state of an object that has been used as a lock.
@@ -122,6 +125,7 @@ impl Objects {
         self.atomics.used = 0;
         self.cells.used = 0;
         self.parkers.used = 0;
+        self.words.used = 0;
     }
 }
 
@@ -135,6 +139,7 @@ impl Kind {
             Kind::Atomic(_) => "an atomic",
             Kind::Cell(_) => "a cell",
             Kind::Parker(_) => "a parker",
+            Kind::Word(_) => "a word",
         };
         panic!("invariant: an object is used as a {wanted} and is {found}")
     }

@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) unfinished: u32,
     pub(crate) alarm: Alarm,
     pub(crate) bounds: Bounds,
+    /// The run ends with its first task; see `leftover`.
+    pub(crate) ends_with_main: bool,
     /// The forced switches of this run, if it is recorded.
     switches: Option<Vec<Switch>>,
 }
@@ -123,6 +125,7 @@ impl State {
             unfinished: 0,
             alarm: Alarm::ABSENT,
             bounds: Bounds { steps_max: 0, slack_ns: 0 },
+            ends_with_main: false,
             switches: None,
         }
     }
@@ -138,7 +141,7 @@ impl State {
         self.clocks.clear();
         (self.slept, self.early_ns) = (0, 0);
         (self.choices, self.unfinished) = (0, 0);
-        (self.halted, self.yielding) = (false, false);
+        (self.halted, self.yielding, self.ends_with_main) = (false, false, false);
         (self.pending, self.alarm) = (None, Alarm::ABSENT);
         self.watches = strategy.watches();
         (self.strategy, self.coroutines, self.bounds, self.panics) = (strategy, coroutines, bounds, panics);
@@ -340,8 +343,11 @@ impl State {
         if self.unfinished == 0 {
             self.close_alarm();
         }
-        let sleeper = self.eligible_sleeper();
         let ready = self.ready.len();
+        if let Some(end) = self.leaves_the_rest(ready) {
+            return end;
+        }
+        let sleeper = self.eligible_sleeper();
         if ready == 0 && sleeper.is_none() {
             return self.nothing_can_run();
         }
@@ -408,7 +414,13 @@ impl State {
         (self.ready.is_empty() || lasts).then_some(sleeper)
     }
 
-    fn wake_sleeper(&mut self, id: TaskId, deadline_ns: u64) {
+    /// A task whose deadline is reached.
+    pub(crate) fn due_sleeper(&self) -> Option<(TaskId, u64)> {
+        let is_due = |sleeper: &&Sleeper| sleeper.deadline_ns <= self.log.now_ns;
+        self.sleepers.iter().filter(is_due).map(|sleeper| (sleeper.task, sleeper.deadline_ns)).next()
+    }
+
+    pub(crate) fn wake_sleeper(&mut self, id: TaskId, deadline_ns: u64) {
         if !self.ready.is_empty() {
             self.early_ns = self.early_ns.saturating_add(deadline_ns.saturating_sub(self.log.now_ns));
         }

@@ -89,7 +89,7 @@ impl Kernel {
     /// Sleeps for this long in virtual time.
     pub fn sleep(&self, duration_ns: u64, location: &'static Location<'static>) {
         // A destructor does not sleep while a panic unwinds its task: no other task could run meanwhile.
-        if std::thread::panicking() {
+        if self.is_unwinding() {
             return;
         }
         let op = Op { kind: OpKind::Sleep, object: ObjectId::NONE, location };
@@ -108,6 +108,16 @@ impl Kernel {
     /// Virtual time in nanoseconds.
     pub fn now_ns(&self) -> u64 {
         self.state.borrow().log.now_ns
+    }
+
+    /// Lets virtual time pass, as it does while a task computes. A task whose deadline is reached becomes ready. Not a
+    /// scheduling point.
+    pub fn pass_time(&self, duration_ns: u64) {
+        let mut state = self.state.borrow_mut();
+        state.log.now_ns = state.log.now_ns.saturating_add(duration_ns);
+        while let Some((task, deadline_ns)) = state.due_sleeper() {
+            state.wake_sleeper(task, deadline_ns);
+        }
     }
 
     /// Limits the timer slack to `slack_ns` from here on, until [`Kernel::restore_slack`] gets the returned bound back.

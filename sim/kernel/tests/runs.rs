@@ -8,10 +8,13 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use lastref_kernel::record::{Finished, Keep, Name, ObjectId, Op, OpKind, Progress, RunNumber, ViolationKind, Void};
+use lastref_kernel::record::{
+    Finished, Keep, Name, ObjectId, Op, OpKind, Progress, RunNumber, TaskId, ViolationKind, Void,
+};
 use lastref_kernel::strategy::{Profile, StrategyName};
+use lastref_kernel::sync::condvar::Waited;
 use lastref_kernel::sync::lock::Mode;
-use lastref_kernel::{Bounds, Ended, Kernel, Panics, Setup};
+use lastref_kernel::{Bounds, Ended, Kernel, PanicCount, Panics, Setup};
 
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -203,4 +206,116 @@ fn a_parker_keeps_one_permit() {
     });
     assert_eq!(*taken.borrow(), [true, false, false, true]);
     assert_eq!(Name::of("parker").text, "parker");
+}
+
+#[test]
+fn a_word_holds_its_waiters_until_they_are_woken_or_their_time_is_over() {
+    let kernel = kernel();
+    let mut orders = std::collections::BTreeSet::new();
+    for seed in 0..50 {
+        let woken = Rc::new(RefCell::new(Vec::new()));
+        let own = Rc::clone(&woken);
+        let (ended, _) = run(kernel, seed, move || {
+            let word = kernel.new_object("word");
+            let op = move |kind| Op { kind, object: word, location: here() };
+            let waits = |number: u32| {
+                let woken = Rc::clone(&own);
+                let wait = move || {
+                    assert_eq!(kernel.wait_on_word(word, op(OpKind::Wait), None, || true), Some(Waited::Notified));
+                    woken.borrow_mut().push(number);
+                };
+                kernel.spawn(None, wait, here())
+            };
+            let tasks: Vec<_> = (0..3).map(waits).collect();
+            // Time passes only when every task waits.
+            kernel.sleep(10, here());
+            assert_eq!(kernel.wait_on_word(word, op(OpKind::Wait), None, || false), None);
+            assert_eq!(kernel.wait_on_word(word, op(OpKind::Wait), Some(15), || true), Some(Waited::TimedOut));
+            assert_eq!((kernel.now_ns(), own.borrow().len()), (15, 0));
+            assert_eq!(kernel.wake_word(word, op(OpKind::NotifyOne), 1), 1);
+            kernel.sleep(10, here());
+            assert_eq!(own.borrow().len(), 1);
+            assert_eq!(kernel.wake_word(word, op(OpKind::NotifyAll), u32::MAX), 2);
+            tasks.into_iter().for_each(|task| kernel.join(task, here()));
+            assert_eq!(kernel.wake_word(word, op(OpKind::NotifyAll), u32::MAX), 0);
+        });
+        assert!(ended.is_quiescent);
+        orders.insert(woken.borrow().clone());
+    }
+    assert_eq!(orders.len(), 6, "every order of waking occurs: {orders:?}");
+}
+
+#[test]
+fn a_task_that_nobody_wakes_is_a_deadlock_unless_the_run_ends_with_its_first_task() {
+    let kernel = kernel();
+    for ends_with_main in [false, true] {
+        let (ended, finished) = run(kernel, 1, move || {
+            if ends_with_main {
+                kernel.end_with_main();
+            }
+            let word = kernel.new_object("word");
+            let wait = move || {
+                let op = Op { kind: OpKind::Wait, object: word, location: here() };
+                kernel.wait_on_word(word, op, None, || true);
+            };
+            kernel.spawn(None, wait, here());
+        });
+        assert_eq!(finished.violation.is_some(), !ends_with_main);
+        assert_eq!((ended.is_quiescent, kernel.unfinished()), (ends_with_main, 1));
+    }
+}
+
+#[test]
+fn a_timer_that_is_due_may_fire_while_tasks_can_run() {
+    let kernel = kernel();
+    let fired = Rc::new(Cell::new(false));
+    let own = Rc::clone(&fired);
+    let (ended, _) = run(kernel, 1, move || {
+        let flag = Rc::clone(&own);
+        let sleep = move || {
+            kernel.sleep(100, here());
+            flag.set(true);
+        };
+        let task = kernel.spawn(None, sleep, here());
+        while !own.get() {
+            kernel.pass_time(1);
+            kernel.yield_now(here());
+        }
+        kernel.join(task, here());
+    });
+    assert!(ended.is_quiescent && fired.get());
+}
+
+#[test]
+fn with_a_panic_count_of_its_own_a_task_waits_while_it_unwinds() {
+    // Stands for std's count, which a test cannot reach.
+    thread_local! {
+        static COUNT: Cell<[usize; 2]> = const { Cell::new([0; 2]) };
+    }
+    let count = PanicCount { take: || COUNT.take(), set: |count| COUNT.set(count) };
+    let own = Kernel::new(Arc::new(Progress::default())).with_panic_count(count);
+    let kernel: &'static Kernel = Box::leak(Box::new(own));
+    let (ended, _) = run(kernel, 1, move || {
+        let other = kernel.spawn(None, || assert_eq!(COUNT.get(), [0; 2]), here());
+        COUNT.set([1, 0]);
+        struct Waits(TaskId);
+        impl Drop for Waits {
+            fn drop(&mut self) {
+                KERNEL.with(|kernel| kernel.get().expect("set below").join(self.0, here()));
+            }
+        }
+        thread_local! {
+            static KERNEL: Cell<Option<&'static Kernel>> = const { Cell::new(None) };
+        }
+        KERNEL.set(Some(kernel));
+        let waits = Waits(other);
+        // The panic of this unwinding is real: without its own count the task could not wait in the destructor.
+        let caught = catch_unwind(AssertUnwindSafe(move || {
+            let _waits = waits;
+            std::panic::resume_unwind(Box::new(0_u8))
+        }));
+        assert!(caught.is_err());
+        assert_eq!(COUNT.get(), [1, 0]);
+    });
+    assert!(ended.is_quiescent);
 }

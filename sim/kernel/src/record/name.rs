@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::op::TaskId;
@@ -27,6 +28,10 @@ fn names() -> MutexGuard<'static, Names> {
     NAMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+thread_local! {
+    static KNOWN: RefCell<Vec<Name>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Name {
     /// The name of this text.
     pub fn of(text: &str) -> Name {
@@ -42,9 +47,6 @@ impl Name {
 
     /// The name of a task that was given none: `main`, `task.1` and so on.
     pub fn default_of(task: TaskId) -> Name {
-        thread_local! {
-            static KNOWN: RefCell<Vec<Name>> = const { RefCell::new(Vec::new()) };
-        }
         KNOWN.with_borrow_mut(|known| {
             while known.len() <= task.index() {
                 known.push(match known.len() {
@@ -55,6 +57,14 @@ impl Name {
             known[task.index()]
         })
     }
+}
+
+/// Where the process keeps its table of names and this OS thread its copy, as addresses and lengths in bytes. A caller
+/// that restores writable memory between runs must leave them as they are: the table refers to memory that it does not
+/// restore.
+pub fn kept() -> [(usize, usize); 2] {
+    let own = KNOWN.with(|known| (ptr::from_ref(known).addr(), size_of_val(known)));
+    [(ptr::from_ref(&NAMES).addr(), size_of_val(&NAMES)), own]
 }
 
 /// The text of the name of this number. It does not wait for the lock, since a signal handler may call it: `None` if

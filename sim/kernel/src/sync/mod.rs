@@ -6,3 +6,4 @@ pub mod cell;
 pub mod condvar;
 pub mod lock;
 pub mod parker;
+pub mod word;

@@ -1,0 +1,91 @@
+//! Words on which tasks wait, as threads wait on a futex: a task sleeps while the word holds the value that it
+//! expects, and another task wakes some of those that sleep.
+//!
+//! The caller owns the word. The kernel keeps the waiting tasks, and compares through the caller's function when it is
+//! the task's turn, so that no wake-up is lost between the comparison and the wait.
+
+use smallvec::SmallVec;
+
+use super::condvar::Waited;
+use crate::kernel::Kernel;
+use crate::objects::Reset;
+use crate::record::{Item, ObjectId, Op, TaskId};
+use crate::seed::Choice;
+use crate::task::Need;
+
+#[derive(Debug, Default)]
+pub(crate) struct WordState {
+    waiters: SmallVec<[TaskId; 4]>,
+}
+
+impl Reset for WordState {
+    fn reset(&mut self) {
+        self.waiters.clear();
+    }
+}
+
+impl Kernel {
+    /// Waits on the word until it is woken, or until `deadline_ns` of virtual time. `None`: the word no longer held the
+    /// expected value (`holds` returned false), and the task did not wait. The object of `op` is the one that reports
+    /// name: a lock may have several words.
+    pub fn wait_on_word(
+        &self,
+        word: ObjectId,
+        op: Op,
+        deadline_ns: Option<u64>,
+        holds: impl FnOnce() -> bool,
+    ) -> Option<Waited> {
+        let waits = self.enter(op, Need::Nothing, |state| {
+            if !holds() {
+                return false;
+            }
+            let me = state.log.task;
+            state.objects.word(word).waiters.push(me);
+            state.me().timed_out = false;
+            match deadline_ns {
+                Some(deadline_ns) => state.sleep_until(deadline_ns),
+                None => state.make_blocked(me),
+            }
+            true
+        });
+        match waits {
+            None => return Some(Waited::Over),
+            Some(false) => return None,
+            Some(true) => self.give_way(op.object, op.location),
+        }
+        let mut state = self.state.borrow_mut();
+        let me = state.log.task;
+        if !std::mem::take(&mut state.me().timed_out) {
+            return Some(Waited::Notified);
+        }
+        state.objects.word(word).waiters.retain(|waiter| *waiter != me);
+        state.log.record(Item::TimedOut, op.location);
+        Some(Waited::TimedOut)
+    }
+
+    /// Wakes at most `most` tasks that wait on the word, each drawn at random, since a futex promises no
+    /// order. Returns how many.
+    pub fn wake_word(&self, word: ObjectId, op: Op, most: u32) -> u32 {
+        let woken = self.enter(op, Need::Nothing, |state| {
+            let mut woken = 0;
+            while woken < most {
+                // Each wake-up is counted, even without a choice: the schedule decides how many waiters there are.
+                let (task, nth) = state.log.notifies();
+                let seed = state.log.seed;
+                let waiters = &mut state.objects.word(word).waiters;
+                if waiters.is_empty() {
+                    break;
+                }
+                let chosen = Choice::Waiter { task: task.0, nth }.below(seed, waiters.len() as u64) as usize;
+                let waiter = waiters.remove(chosen);
+                state.unsleep(waiter);
+                // Its time may be over since it last ran: it took the wake-up, so it must not report a timeout.
+                state.tasks[waiter.index()].timed_out = false;
+                state.make_ready(waiter);
+                woken += 1;
+            }
+            woken
+        });
+        woken.unwrap_or(0)
+    }
+}

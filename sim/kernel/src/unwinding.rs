@@ -1,0 +1,39 @@
+//! Panics of tasks that wait while a panic unwinds them.
+//!
+//! std counts the panics of an OS thread, and the tasks of a run share one. By default a task therefore does not switch
+//! while it unwinds: every other task would seem to panic. A caller that can read and write std's count carries it from
+//! task to task instead; a destructor may then wait like any other code.
+
+use crate::kernel::Kernel;
+
+/// Access to the panic count of this OS thread.
+#[derive(Clone, Copy, Debug)]
+pub struct PanicCount {
+    /// Returns the count, and sets it to that of a thread that does not panic.
+    pub take: fn() -> [usize; 2],
+    /// Sets the count.
+    pub set: fn([usize; 2]),
+}
+
+impl Kernel {
+    /// Gives each task a panic count of its own.
+    #[must_use]
+    pub fn with_panic_count(self, count: PanicCount) -> Kernel {
+        Kernel { panic_count: Some(count), ..self }
+    }
+
+    /// Whether the current task must not switch, since a panic unwinds it.
+    #[inline]
+    pub(crate) fn is_unwinding(&self) -> bool {
+        self.panic_count.is_none() && std::thread::panicking()
+    }
+
+    /// Calls `switch`, which returns when the current task is chosen again, with the panic count of no task.
+    #[inline]
+    pub(crate) fn set_panics_aside(&self, switch: impl FnOnce()) {
+        let Some(PanicCount { take, set }) = self.panic_count else { return switch() };
+        let own = take();
+        switch();
+        set(own);
+    }
+}

@@ -1,0 +1,154 @@
+//! The result of a command: text for stdout, remarks for stderr, an exit code.
+//!
+//! It is printed in one place and only at the end. With `--json`, stdout therefore holds one JSON value or nothing, and
+//! a reader that closes the pipe early causes no panic. Progress goes to stderr as it happens.
+
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use crate::error::Error;
+
+/// How the process ends; where several apply, the last one in this order. A panic ends the process with 101 too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// No finding, and no failed test.
+    Clean,
+    /// A finding, or a test that failed, died, hung or took too long.
+    Finding,
+    /// Bad usage or input, or a crate that does not build.
+    Refused,
+    /// The same run gave two results.
+    NotDeterministic,
+    /// The harness failed: it has a bug.
+    Broken,
+    /// Ctrl-C ended a search.
+    Interrupted,
+    /// SIGTERM ended a search.
+    Terminated,
+    /// The exit code of the program that `cargo lastref run`, `build` or `check` started.
+    Passed(u8),
+}
+
+impl Exit {
+    /// The exit code; for a signal it is the one that shells expect of a process that the signal ended.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Exit::Clean => 0,
+            Exit::Finding => 1,
+            Exit::Refused => 2,
+            Exit::NotDeterministic => 3,
+            Exit::Broken => 101,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
+            Exit::Passed(code) => code,
+        }
+    }
+}
+
+/// The exit codes, as shown by `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    clean: no finding, and no failed test
+  1    a finding, or a test that failed, died, hung or took too long
+  2    bad usage or input, or a crate that does not build
+  3    not deterministic: the same run gave two results
+  101  a bug of the harness
+  130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed, unless a
+       second signal comes before";
+
+/// The output and the exit code of a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// For stdout; empty, or complete lines.
+    pub(crate) stdout: String,
+    /// For stderr, one line each.
+    pub(crate) remarks: Vec<String>,
+    pub(crate) exit: Exit,
+}
+
+impl Answer {
+    /// Text and an exit code, without remarks.
+    pub(crate) fn new(stdout: String, exit: Exit) -> Answer {
+        Answer { stdout, remarks: Vec::new(), exit }
+    }
+
+    /// One sentence that describes the error in the input.
+    pub(crate) fn refusal(error: &Error) -> Answer {
+        let exit = error.exit();
+        Answer { stdout: String::new(), remarks: vec![one_line(&format!("cargo lastref: {error}"))], exit }
+    }
+
+    /// Prints the answer, and returns the exit code.
+    ///
+    /// A closed pipe is the reader's choice and changes nothing. Any other write error (a full disk) is reported on
+    /// stderr and changes the exit code, since the reader does not have the answer.
+    pub(crate) fn print(&self) -> ExitCode {
+        let written = write_to(anstream::stdout(), &self.stdout);
+        let mut stderr = io::stderr().lock();
+        for remark in &self.remarks {
+            // If stderr cannot be written, the error cannot be reported.
+            let _ = writeln!(stderr, "{remark}");
+        }
+        match written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let _ = writeln!(stderr, "cargo lastref: the answer cannot be written: {error}");
+                ExitCode::from(self.exit.max(Exit::Refused).code())
+            }
+            _ => ExitCode::from(self.exit.code()),
+        }
+    }
+}
+
+fn write_to(mut out: impl Write, text: &str) -> io::Result<()> {
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// The text with its line breaks replaced by blanks.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// clap's output if it returns no arguments: the help and the version on stdout, an error as one sentence.
+pub(crate) fn clap_answer(error: &clap::Error) -> Answer {
+    use clap::error::ErrorKind as Kind;
+    let text = error.render().to_string();
+    match error.kind() {
+        Kind::DisplayHelp | Kind::DisplayVersion => Answer::new(text, Exit::Clean),
+        Kind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Answer { stdout: String::new(), remarks: vec![text], exit: Exit::Refused }
+        }
+        _ => Answer { stdout: String::new(), remarks: vec![one_sentence(&text)], exit: Exit::Refused },
+    }
+}
+
+/// Everything before the usage, on one line: clap explains over several, with usage and tips.
+fn one_sentence(text: &str) -> String {
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let mut sentence = String::from("cargo lastref:");
+    // That a flag could be a value is true of any flag, and never what was meant.
+    let is_noise = |line: &str| ["For more information", "tip: to pass"].iter().any(|start| line.starts_with(start));
+    for line in said.filter(|line| !line.is_empty() && !is_noise(line)) {
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        let (separator, line) = line.strip_prefix("tip: ").map_or((" ", line), |tip| ("; ", tip));
+        sentence.push_str(separator);
+        sentence.push_str(line);
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_of_several_lines_is_one_line() {
+        assert_eq!(one_line("a\n  b\n\nc"), "a b c");
+    }
+
+    #[test]
+    fn the_worst_exit_wins() {
+        assert!(Exit::Clean < Exit::Finding && Exit::Finding < Exit::Refused && Exit::NotDeterministic < Exit::Broken);
+        assert_eq!(Exit::Finding.max(Exit::NotDeterministic).code(), 3);
+    }
+}

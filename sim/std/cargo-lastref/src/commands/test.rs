@@ -1,0 +1,277 @@
+//! `cargo lastref test`: builds the tests, runs each in a process of its own, and tells what they found.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::answer::{Answer, Exit, clap_answer};
+use crate::args::TestArguments;
+use crate::cargo_flags::Kind;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::executable::{self, Executable, Listing};
+use crate::finding::{self, Replay};
+use crate::harness_flags::HarnessFlags;
+use crate::json::{self, Tested};
+use crate::outcome::{Outcome, Status};
+use crate::process::Limits;
+use crate::progress::{self, Progress, count};
+use crate::project::Project;
+use crate::queue::{Item, Plan};
+use crate::search;
+use crate::stop::Stop;
+use crate::table::Rows;
+use crate::terminal::{BAD, GOOD, styled};
+
+use super::{doc_tests, shortest};
+
+/// How many findings are shown in full, and shortened. The others have a line and a token.
+const SHOWN: usize = 5;
+/// The time in which these are shortened, all together: a search ends soon after its last test, however many it found.
+const SHRINK_TIME: Duration = Duration::from_secs(10);
+
+/// Builds the tests and runs them.
+pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
+    let mut harness = match HarnessFlags::try_parse_from(&arguments.rest) {
+        Ok(harness) => harness,
+        Err(error) => return Ok(clap_answer(&error)),
+    };
+    harness.filters.splice(0..0, arguments.filter.clone());
+    let stop = Stop::on_signals();
+    let flags = &arguments.cargo.given;
+    let project = Project::open(flags, Kind::Test)?;
+    let clock = Clock::start();
+    if flags.has("doc") {
+        let doc_tests = Some(doc_tests::run(&project, flags, &[], &harness)?);
+        let tested = All { outcomes: Vec::new(), doc_tests, stopped: stop.exit(), seconds: clock.seconds() };
+        return Ok(tested.answer(arguments));
+    }
+    let mut cargo = flags.arguments();
+    cargo.extend(arguments.jobs.iter().flat_map(|jobs| [String::from("--jobs"), jobs.to_string()]));
+    let built = executable::build(&project, &cargo, stop)?;
+    if arguments.no_run {
+        return Ok(Answer::new(String::new(), Exit::Clean));
+    }
+    let items = items(&built.executables, &harness)?;
+    if harness.list {
+        return Ok(Answer::new(list(&built.executables, &items), Exit::Clean));
+    }
+    let clock = Clock::start();
+    let mut outcomes = search(arguments, &built.executables, &items, &harness, stop);
+    if !arguments.no_shrink {
+        shorten(&mut outcomes, &built.executables, &items, arguments, stop);
+    }
+    let has_failed = outcomes.iter().any(|outcome| outcome.status.is_bad());
+    let wants_doc_tests = !flags.selects_targets() && !built.with_doc_tests.is_empty() && !stop.is_asked();
+    let doc_tests = match wants_doc_tests && (arguments.no_fail_fast || !has_failed) {
+        true => Some(doc_tests::run(&project, flags, &built.with_doc_tests, &harness)?),
+        false => None,
+    };
+    let tested = All { outcomes, doc_tests, stopped: stop.exit(), seconds: clock.seconds() };
+    Ok(tested.answer(arguments))
+}
+
+/// What a replay of a finding must be given again.
+fn replay(arguments: &TestArguments) -> Replay {
+    let mut flags = arguments.cargo.given.of_code();
+    flags.extend(search::flags(&arguments.search.settings));
+    Replay { flags }
+}
+
+/// The tests that are chosen, in the order of the executables.
+fn items(executables: &[Executable], harness: &HarnessFlags) -> Result<Vec<Item>, Error> {
+    let mut items = Vec::new();
+    for (executable, it) in executables.iter().enumerate() {
+        match it.list(harness)? {
+            Listing::Tests(tests) => items.extend(tests.into_iter().map(|test| Item {
+                executable,
+                test: Some(test.name),
+                is_ignored: test.is_ignored,
+            })),
+            Listing::OwnHarness => items.push(Item { executable, test: None, is_ignored: false }),
+        }
+    }
+    Ok(items)
+}
+
+/// The names of the tests, one a line.
+fn list(executables: &[Executable], items: &[Item]) -> String {
+    let line = |item: &Item| {
+        let id = executables[item.executable].id();
+        let name = item.test.as_deref().unwrap_or(crate::queue::WHOLE);
+        format!("{id} {name}{}\n", if item.is_ignored { " (ignored)" } else { "" })
+    };
+    items.iter().map(line).collect()
+}
+
+/// Runs the tests, and prints a line for each as it ends.
+fn search(
+    arguments: &TestArguments,
+    executables: &[Executable],
+    items: &[Item],
+    harness: &HarnessFlags,
+    stop: &Stop,
+) -> Vec<Outcome> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let plan = Plan {
+        executables,
+        variables: search::of_search(&arguments.search),
+        limits: Limits { timeout: arguments.timeout, hang: arguments.hang.hang },
+        jobs: arguments.jobs.or(harness.test_threads).unwrap_or_else(cores),
+        fail_fast: !arguments.no_fail_fast,
+        harness,
+    };
+    let wanted = items.iter().filter(|item| !item.is_ignored).count();
+    let progress = Progress::new(items.len());
+    progress.say(&format!(
+        "{} {} in {}: {}, seed {}, strategy {}",
+        styled(GOOD, &format!("{:>12}", "Searching")),
+        count(wanted as u64, "test"),
+        count(executables.len() as u64, "executable"),
+        extent(arguments),
+        arguments.search.seed,
+        arguments.search.settings.strategy
+    ));
+    let outcomes = plan.run(items, &progress, stop);
+    progress.clear();
+    if harness.nocapture {
+        for outcome in outcomes.iter().filter(|outcome| !outcome.output.is_empty()) {
+            progress.say(&format!("--- output of {}\n{}", outcome.name(), outcome.output.trim_end()));
+        }
+    }
+    outcomes
+}
+
+/// `1000 schedules each`, `5s each`.
+fn extent(arguments: &TestArguments) -> String {
+    let time = arguments.search.time.map(|time| humantime::format_duration(time).to_string());
+    let schedules = (arguments.search.schedules() < u64::MAX).then(|| count(arguments.search.schedules(), "schedule"));
+    let parts: Vec<String> = schedules.into_iter().chain(time).collect();
+    format!("{} each", parts.join(" or "))
+}
+
+/// Looks for a shorter run of each of the first findings.
+fn shorten(
+    outcomes: &mut [Outcome],
+    executables: &[Executable],
+    items: &[Item],
+    arguments: &TestArguments,
+    stop: &Stop,
+) {
+    let findings = outcomes.iter_mut().zip(items).filter(|(outcome, _)| outcome.status == Status::Finding);
+    let findings: Vec<_> = findings.take(SHOWN).collect();
+    let time = SHRINK_TIME / u32::try_from(findings.len()).unwrap_or(1).max(1);
+    for (outcome, item) in findings {
+        if !stop.is_asked() {
+            shortest::add(outcome, &executables[item.executable], &arguments.search.settings, time, stop);
+        }
+    }
+}
+
+/// All outcomes of a search.
+struct All {
+    outcomes: Vec<Outcome>,
+    doc_tests: Option<bool>,
+    stopped: Option<Exit>,
+    seconds: f64,
+}
+
+impl All {
+    fn answer(&self, arguments: &TestArguments) -> Answer {
+        let stdout = if arguments.json { self.json() } else { self.text(&replay(arguments)) };
+        Answer::new(stdout, self.exit())
+    }
+
+    fn exit(&self) -> Exit {
+        let of_tests = self.outcomes.iter().map(|outcome| outcome.status.exit());
+        let of_doc_tests = (self.doc_tests == Some(false)).then_some(Exit::Finding);
+        of_tests.chain(of_doc_tests).chain(self.stopped).max().unwrap_or(Exit::Clean)
+    }
+
+    fn json(&self) -> String {
+        json::line(&Tested {
+            tests: self.outcomes.iter().map(json::Test::of).collect(),
+            doc_tests: self.doc_tests,
+            stopped: self.stopped.is_some(),
+            exit_code: self.exit().code(),
+            seconds: self.seconds,
+        })
+    }
+
+    /// The findings in full, a line for each test that is not clean, and a summary.
+    fn text(&self, replay: &Replay) -> String {
+        let bad: Vec<&Outcome> = self.outcomes.iter().filter(|outcome| outcome.status.is_bad()).collect();
+        let mut text = String::new();
+        for outcome in bad.iter().take(SHOWN) {
+            text.push_str(&finding::text(outcome, replay, Rows::Folded));
+            text.push('\n');
+        }
+        if bad.len() > SHOWN {
+            let _ = writeln!(text, "{} more:", bad.len() - SHOWN);
+            for outcome in &bad[SHOWN..] {
+                let _ = writeln!(text, "{}: {}", outcome.name(), finding::headline(outcome));
+                if let Some(token) = &outcome.token {
+                    let _ = writeln!(text, "  {}", replay.line("replay", token));
+                }
+            }
+            text.push('\n');
+        }
+        for outcome in bad {
+            let _ = writeln!(text, "{}", progress::line(outcome));
+        }
+        let _ = writeln!(text, "{}", self.summary());
+        text
+    }
+
+    fn summary(&self) -> String {
+        let number =
+            |wanted: &[Status]| self.outcomes.iter().filter(|outcome| wanted.contains(&outcome.status)).count() as u64;
+        let mut parts = vec![format!("{} passed", number(&[Status::Passed, Status::PassedPlain]))];
+        let mut add = |count: u64, what: &str| {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        };
+        add(number(&[Status::Finding]), "with a finding");
+        add(number(&[Status::Failed]), "failed");
+        add(number(&[Status::Died]), "died");
+        add(number(&[Status::TimedOut]), "timed out");
+        add(number(&[Status::Hung]), "hung");
+        add(number(&[Status::NotDeterministic]), "not deterministic");
+        add(number(&[Status::Misused]), "cannot be simulated");
+        add(number(&[Status::Broken]), "broken");
+        add(number(&[Status::Skipped]), "skipped");
+        add(number(&[Status::Ignored]), "ignored");
+        add(number(&[Status::NotRun]), "not run");
+        let style = if self.exit() == Exit::Clean { GOOD } else { BAD };
+        let schedules: u64 = self.outcomes.iter().map(|outcome| outcome.report.schedules).sum();
+        let mut line = format!(
+            "{} [{:>8.3}s] {}: {}; {}",
+            styled(style, &format!("{:>12}", "Summary")),
+            self.seconds,
+            count(self.outcomes.len() as u64, "test"),
+            parts.join(", "),
+            count(schedules, "schedule")
+        );
+        let plain = number(&[Status::PassedPlain]);
+        if plain > 0 {
+            let _ = write!(line, "; {plain} ran outside the simulator");
+        }
+        let no_choice = self.outcomes.iter().filter(|outcome| outcome.had_no_choice()).count() as u64;
+        if no_choice > 0 {
+            let _ = write!(line, "; {no_choice} had nothing to choose");
+        }
+        match self.doc_tests {
+            None => {}
+            Some(true) => line.push_str("; doc tests passed"),
+            Some(false) => line.push_str("; doc tests failed"),
+        }
+        if self.stopped.is_some() {
+            line.push_str("; stopped");
+        } else if number(&[Status::NotRun]) > 0 {
+            line.push_str("; an earlier executable failed (--no-fail-fast runs the later ones)");
+        }
+        line
+    }
+}

@@ -1,0 +1,143 @@
+//! `cargo lastref replay`, `shrink` and `show`: one run, as a token names it.
+//!
+//! A replay is made twice. The two runs must be equal: a replay that shows another run than it names would send its reader
+//! after the wrong bug.
+
+use std::time::Duration;
+
+use crate::answer::{Answer, Exit};
+use crate::args::{ShowArguments, TokenArguments};
+use crate::cargo_flags::Kind;
+use crate::error::Error;
+use crate::executable::{self, Executable};
+use crate::finding::{self, Replay};
+use crate::json;
+use crate::outcome::{Outcome, Status};
+use crate::process::{self, Ending, Limits};
+use crate::progress::count;
+use crate::project::Project;
+use crate::search;
+use crate::stop::Stop;
+use crate::table::{self, Rows};
+use crate::token::Token;
+
+use super::shortest;
+
+/// The longest search for a shorter run.
+const SHRINK_TIME: Duration = Duration::from_secs(120);
+
+/// Makes the run, and shows it; exit code 1 if it has a finding.
+pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
+    let case = Case::open(arguments)?;
+    let outcome = case.run(arguments)?;
+    let mut answer = Answer::new(String::new(), outcome.status.exit());
+    let again = case.run(arguments)?;
+    if again.report.trace_hash != outcome.report.trace_hash {
+        answer.remarks.push(String::from("cargo lastref: this is not deterministic: run twice, it gives two traces"));
+        answer.exit = Exit::NotDeterministic;
+    }
+    answer.stdout = match (arguments.json, outcome.status) {
+        (true, _) => json::line(&json::Test::of(&outcome)),
+        (false, Status::Passed) => finding::clean(&outcome, Rows::Folded),
+        (false, _) => finding::text(&outcome, &case.replay, Rows::Folded),
+    };
+    Ok(answer)
+}
+
+/// Makes the run, and shows its table.
+pub(crate) fn show(arguments: &ShowArguments) -> Result<Answer, Error> {
+    let case = Case::open(&arguments.token)?;
+    let outcome = case.run(&arguments.token)?;
+    let rows = if arguments.full { Rows::All } else { Rows::Folded };
+    let stdout = match arguments.token.json {
+        true => json::line(&json::Test::of(&outcome)),
+        false => table::render(&outcome.report, rows),
+    };
+    let mut answer = Answer::new(stdout, outcome.status.exit());
+    if outcome.report.events.is_empty() {
+        answer.remarks.push(String::from("cargo lastref: this run has no recorded events"));
+    }
+    Ok(answer)
+}
+
+/// Searches for a shorter run with the same finding.
+pub(crate) fn shrink(arguments: &TokenArguments) -> Result<Answer, Error> {
+    let case = Case::open(arguments)?;
+    let mut outcome = case.run(arguments)?;
+    let mut remarks = Vec::new();
+    if outcome.status == Status::Finding {
+        let settings = &arguments.search;
+        let Token { test, run, .. } = &case.token;
+        let shorter = shortest::find(&case.executable, test, settings, run, SHRINK_TIME, case.stop);
+        match shorter.filter(|it| it.kind == outcome.report.kind && it.length() < outcome.report.length()) {
+            Some(shorter) => {
+                let [before, after] = [&outcome.report, &shorter].map(|report| report.length().0);
+                remarks.push(format!("cargo lastref: {} between tasks, from {before}", count(after as u64, "switch")));
+                outcome.shorter = Some(shorter);
+            }
+            None => remarks.push(String::from("cargo lastref: no shorter run was found")),
+        }
+    } else {
+        remarks.push(String::from("cargo lastref: this run has no finding, so there is nothing to shrink"));
+    }
+    let stdout = match (arguments.json, outcome.status) {
+        (true, _) => json::line(&json::Test::of(&outcome)),
+        (false, Status::Passed) => finding::clean(&outcome, Rows::Folded),
+        (false, _) => finding::text(&outcome, &case.replay, Rows::Folded),
+    };
+    Ok(Answer { stdout, remarks, exit: outcome.status.exit() })
+}
+
+/// The run of a token, and what makes it.
+struct Case {
+    text: String,
+    token: Token,
+    executable: Executable,
+    replay: Replay,
+    stop: &'static Stop,
+}
+
+impl Case {
+    /// Reads the token, and builds its executable.
+    fn open(arguments: &TokenArguments) -> Result<Case, Error> {
+        let token: Token = arguments.token.parse()?;
+        let text = arguments.token.trim().to_owned();
+        let stop = Stop::on_signals();
+        let flags = &arguments.cargo.given;
+        let project = Project::open(flags, Kind::Token)?;
+        let gone = |what: String| Error::Gone { token: text.clone(), what };
+        if !project.metadata.workspace_packages().iter().any(|package| package.name.as_str() == token.package) {
+            return Err(gone(format!("package `{}`", token.package)));
+        }
+        let mut cargo = flags.arguments();
+        cargo.extend([String::from("--package"), token.package.clone()]);
+        cargo.extend(token.target.flags());
+        let built = executable::build(&project, &cargo, stop)?;
+        let is_named = |it: &Executable| it.package == token.package && it.target == token.target;
+        let executable = built.executables.into_iter().find(is_named);
+        let executable = executable.ok_or_else(|| gone(format!("target `{}`", token.target)))?;
+        let mut code = flags.of_code();
+        code.extend(search::flags(&arguments.search));
+        Ok(Case { text, token, executable, replay: Replay { flags: code }, stop })
+    }
+
+    /// Makes the run.
+    fn run(&self, arguments: &TokenArguments) -> Result<Outcome, Error> {
+        let variables = search::of_replay(&arguments.search, &self.token.run);
+        let limits = Limits { timeout: None, hang: arguments.hang.hang };
+        let finished = process::run(&self.executable, &self.token.test, &variables, limits, self.stop);
+        if let Some(exit) = self.stop.exit() {
+            return Err(Error::Stopped(exit));
+        }
+        // libtest passes if no test has the name.
+        let ran_none = finished.output.contains("running 0 tests");
+        if matches!(finished.report, Ok(None)) && matches!(finished.ending, Ending::Exited(_)) {
+            let token = self.text.clone();
+            return Err(match ran_none {
+                true => Error::Gone { token, what: format!("test `{}`", self.token.test) },
+                false => Error::NoReport { token, reason: String::from("the test ran outside the simulator") },
+            });
+        }
+        Ok(Outcome::of(&self.executable, &self.token.test, finished))
+    }
+}

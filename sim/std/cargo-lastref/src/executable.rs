@@ -1,0 +1,248 @@
+//! The executables of a build that hold tests, and the environment in which cargo would run them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Artifact, BuildScript, Message, Package, PackageId, TargetKind};
+
+use crate::environment;
+use crate::error::Error;
+use crate::harness_flags::HarnessFlags;
+use crate::project::Project;
+use crate::stop::Stop;
+use crate::token::Target;
+
+/// An executable with tests.
+#[derive(Clone, Debug)]
+pub(crate) struct Executable {
+    pub(crate) package: String,
+    pub(crate) target: Target,
+    path: PathBuf,
+    /// The folder of the package's manifest, where cargo runs tests.
+    folder: PathBuf,
+    variables: Vec<(String, OsString)>,
+}
+
+/// A test of an executable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    /// It has `#[ignore]`, and nobody asked for it.
+    pub(crate) is_ignored: bool,
+}
+
+/// What an executable said when it was asked for its tests.
+#[derive(Clone, Debug)]
+pub(crate) enum Listing {
+    Tests(Vec<Listed>),
+    /// It does not answer as libtest does: `harness = false`.
+    OwnHarness,
+}
+
+impl Executable {
+    /// `package` for the library's own tests, else `package::name`, `package::bin/name` and so on.
+    pub(crate) fn id(&self) -> String {
+        let package = &self.package;
+        match &self.target {
+            Target::Lib => package.clone(),
+            Target::Test(name) => format!("{package}::{name}"),
+            Target::Bin(name) => format!("{package}::bin/{name}"),
+            Target::Example(name) => format!("{package}::example/{name}"),
+            Target::Bench(name) => format!("{package}::bench/{name}"),
+        }
+    }
+
+    /// A command that starts it as cargo would.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.folder).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Asks for the tests that these flags choose.
+    pub(crate) fn list(&self, flags: &HarnessFlags) -> Result<Listing, Error> {
+        let Some(all) = self.names(&flags.choice_with_ignored())? else { return Ok(Listing::OwnHarness) };
+        let mut ignored = Vec::new();
+        if !flags.ignored && !flags.include_ignored {
+            let mut choice = flags.choice();
+            choice.push(String::from("--ignored"));
+            ignored = self.names(&choice)?.unwrap_or_default();
+        }
+        let listed = all.into_iter().map(|name| Listed { is_ignored: ignored.contains(&name), name });
+        Ok(Listing::Tests(listed.collect()))
+    }
+
+    /// The names of tests; none if the executable does not answer as libtest does.
+    fn names(&self, choice: &[String]) -> Result<Option<Vec<String>>, Error> {
+        let mut command = self.command();
+        command.args(choice).args(["--list", "--format", "terse"]).stderr(Stdio::null());
+        let output = command.output().map_err(|source| Error::Start { program: self.path.clone(), source })?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(output.status.success().then(|| names(&text)).flatten())
+    }
+}
+
+/// The names in a listing of libtest: `name: test` a line. Benchmarks are left out.
+fn names(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let (name, kind) = line.rsplit_once(": ")?;
+        match kind {
+            "test" => names.push(name.to_owned()),
+            "benchmark" => {}
+            _ => return None,
+        }
+    }
+    Some(names)
+}
+
+/// What a build of tests left.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Built {
+    pub(crate) executables: Vec<Executable>,
+    /// The names of the packages whose library may have doc tests, of those that were selected.
+    pub(crate) with_doc_tests: Vec<String>,
+}
+
+/// Builds tests by `cargo test --no-run`, with those flags of cargo's. cargo's messages go to stderr.
+pub(crate) fn build(project: &Project, flags: &[String], stop: &Stop) -> Result<Built, Error> {
+    let mut command = project.cargo("test", flags)?;
+    command.args(["--no-run", "--message-format=json-render-diagnostics"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let program = project.cargo_program().to_owned();
+    let start = |source| Error::Start { program: program.clone(), source };
+    let mut child = command.spawn().map_err(start)?;
+    let mut artifacts: Vec<Artifact> = Vec::new();
+    let mut scripts: BTreeMap<PackageId, BuildScript> = BTreeMap::new();
+    if let Some(stdout) = child.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(stdout)) {
+            match message {
+                Ok(Message::CompilerArtifact(artifact)) => artifacts.push(artifact),
+                Ok(Message::BuildScriptExecuted(script)) => {
+                    scripts.insert(script.package_id.clone(), script);
+                }
+                _ => {}
+            }
+        }
+    }
+    let status = child.wait().map_err(start)?;
+    if let Some(exit) = stop.exit() {
+        return Err(Error::Stopped(exit));
+    }
+    if !status.success() {
+        return Err(Error::NotBuilt);
+    }
+    let mut built = Built::default();
+    for artifact in artifacts.iter().filter(|artifact| artifact.profile.test) {
+        let Some(package) = project.metadata.packages.iter().find(|package| package.id == artifact.package_id) else {
+            continue;
+        };
+        let (Some(path), Some(target)) = (&artifact.executable, target(artifact)) else { continue };
+        let variables = variables(project, package, path.as_std_path(), &scripts);
+        let folder = package.manifest_path.parent().map_or_else(PathBuf::new, |folder| folder.as_std_path().to_owned());
+        let name = package.name.to_string();
+        let has_doc_tests = package.targets.iter().any(|target| target.doctest && is_lib(&target.kind));
+        if has_doc_tests && !built.with_doc_tests.contains(&name) {
+            built.with_doc_tests.push(name.clone());
+        }
+        let path = path.as_std_path().to_owned();
+        built.executables.push(Executable { package: name, target, path, folder, variables });
+    }
+    // The order of cargo's messages is that in which compilers finish.
+    built.executables.sort_by(|a, b| (&a.package, &a.target).cmp(&(&b.package, &b.target)));
+    built.with_doc_tests.sort();
+    Ok(built)
+}
+
+fn is_lib(kinds: &[TargetKind]) -> bool {
+    kinds.iter().any(|kind| {
+        matches!(kind, TargetKind::Lib | TargetKind::RLib | TargetKind::DyLib | TargetKind::ProcMacro)
+            || matches!(kind, TargetKind::CDyLib | TargetKind::StaticLib)
+    })
+}
+
+fn target(artifact: &Artifact) -> Option<Target> {
+    let name = artifact.target.name.clone();
+    match artifact.target.kind.first()? {
+        TargetKind::Bin => Some(Target::Bin(name)),
+        TargetKind::Test => Some(Target::Test(name)),
+        TargetKind::Example => Some(Target::Example(name)),
+        TargetKind::Bench => Some(Target::Bench(name)),
+        _ => is_lib(&artifact.target.kind).then_some(Target::Lib),
+    }
+}
+
+/// The variables that cargo sets for a test, as its reference lists them.
+fn variables(
+    project: &Project,
+    package: &Package,
+    path: &Path,
+    scripts: &BTreeMap<PackageId, BuildScript>,
+) -> Vec<(String, OsString)> {
+    let version = &package.version;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let folder = package.manifest_path.parent().map(ToString::to_string).unwrap_or_default();
+    let file = |path: &Option<cargo_metadata::camino::Utf8PathBuf>| path.as_ref().map(ToString::to_string);
+    let mut all: Vec<(String, OsString)> = [
+        ("CARGO_MANIFEST_DIR", folder),
+        ("CARGO_MANIFEST_PATH", package.manifest_path.to_string()),
+        ("CARGO_PKG_NAME", package.name.to_string()),
+        ("CARGO_PKG_VERSION", version.to_string()),
+        ("CARGO_PKG_VERSION_MAJOR", version.major.to_string()),
+        ("CARGO_PKG_VERSION_MINOR", version.minor.to_string()),
+        ("CARGO_PKG_VERSION_PATCH", version.patch.to_string()),
+        ("CARGO_PKG_VERSION_PRE", version.pre.to_string()),
+        ("CARGO_PKG_AUTHORS", package.authors.join(":")),
+        ("CARGO_PKG_DESCRIPTION", text(&package.description)),
+        ("CARGO_PKG_HOMEPAGE", text(&package.homepage)),
+        ("CARGO_PKG_REPOSITORY", text(&package.repository)),
+        ("CARGO_PKG_LICENSE", text(&package.license)),
+        ("CARGO_PKG_LICENSE_FILE", file(&package.license_file).unwrap_or_default()),
+        ("CARGO_PKG_README", file(&package.readme).unwrap_or_default()),
+        ("CARGO_PKG_RUST_VERSION", package.rust_version.as_ref().map(ToString::to_string).unwrap_or_default()),
+    ]
+    .map(|(name, value)| (name.to_owned(), OsString::from(value)))
+    .into();
+    all.push((String::from("CARGO"), project.cargo_program().as_os_str().to_owned()));
+    if let Some(script) = scripts.get(&package.id) {
+        all.push((String::from("OUT_DIR"), script.out_dir.as_os_str().to_owned()));
+        all.extend(script.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
+    }
+    all.push((String::from("LD_LIBRARY_PATH"), library_path(project, path, scripts)));
+    all
+}
+
+/// Where the loader looks for shared libraries: those of build scripts, of the build, of the compiler, and the user's own.
+fn library_path(project: &Project, executable: &Path, scripts: &BTreeMap<PackageId, BuildScript>) -> OsString {
+    let linked = scripts.values().flat_map(|script| &script.linked_paths);
+    let mut folders: Vec<PathBuf> = linked
+        .map(|path| path.as_str())
+        .map(|path| path.split_once('=').map_or(path, |(_, path)| path))
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect();
+    folders.sort();
+    folders.dedup();
+    folders.extend(executable.parent().map(Path::to_owned));
+    folders.extend_from_slice(project.compiler_libraries());
+    let own = environment::variable("LD_LIBRARY_PATH").unwrap_or_default();
+    folders.extend(std::env::split_paths(&own));
+    // A folder with a colon in its name cannot be told to the loader; the user's own value stays then.
+    std::env::join_paths(folders).unwrap_or(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_of_libtest_is_read_and_another_is_not() {
+        assert_eq!(names("a::b: test\nc: benchmark\nd: test\n"), Some(vec!["a::b".to_owned(), "d".to_owned()]));
+        assert_eq!(names(""), Some(vec![]));
+        assert_eq!(names("running 3 things\n"), None);
+        assert_eq!(names("done: all\n"), None);
+    }
+}

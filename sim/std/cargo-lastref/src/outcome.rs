@@ -1,0 +1,289 @@
+//! The outcome of one test: the report of its process and the process's own end, judged together.
+
+use crate::answer::Exit;
+use crate::executable::Executable;
+use crate::process::{Ending, Finished, Place};
+use crate::report::{Report, Verdict};
+use crate::token::Token;
+
+/// Schedules from which on a search with at most [`FEW`] different ones had nothing to choose.
+const MANY: u64 = 100;
+/// At most so many different schedules mean that the test makes no choice worth a search.
+const FEW: u64 = 2;
+
+/// What a test came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Status {
+    /// Every schedule passed.
+    Passed,
+    /// It passed, and no schedule was explored: the test is not under the simulator.
+    PassedPlain,
+    /// The runtime gave it up, as at the bound on steps.
+    Skipped,
+    /// It has `#[ignore]`.
+    Ignored,
+    /// A signal came first, or a test of an earlier executable failed.
+    NotRun,
+    /// A run has a finding.
+    Finding,
+    /// The test failed without one.
+    Failed,
+    TimedOut,
+    Hung,
+    /// A signal ended the process.
+    Died,
+    /// The test, or the machine, does what the runtime does not support.
+    Misused,
+    NotDeterministic,
+    Broken,
+}
+
+impl Status {
+    /// The word at the start of a line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Status::Passed => "PASS",
+            Status::PassedPlain => "PLAIN",
+            Status::Skipped => "SKIP",
+            Status::Ignored => "IGNORED",
+            Status::NotRun => "NOT RUN",
+            Status::Finding => "FINDING",
+            Status::Failed => "FAIL",
+            Status::TimedOut => "TIMEOUT",
+            Status::Hung => "HANG",
+            Status::Died => "DIED",
+            Status::Misused => "MISUSED",
+            Status::NotDeterministic => "DIFFERS",
+            Status::Broken => "BROKEN",
+        }
+    }
+
+    /// What it means for the exit code.
+    pub(crate) fn exit(self) -> Exit {
+        match self {
+            Status::Passed | Status::PassedPlain | Status::Skipped | Status::Ignored | Status::NotRun => Exit::Clean,
+            Status::Finding | Status::Failed | Status::TimedOut | Status::Hung | Status::Died => Exit::Finding,
+            Status::Misused => Exit::Refused,
+            Status::NotDeterministic => Exit::NotDeterministic,
+            Status::Broken => Exit::Broken,
+        }
+    }
+
+    /// Whether it ends a search that stops at the first failure.
+    pub(crate) fn is_bad(self) -> bool {
+        self.exit() != Exit::Clean
+    }
+}
+
+/// One test and what it came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// The name of the executable, as it is shown.
+    pub(crate) id: String,
+    pub(crate) test: String,
+    pub(crate) status: Status,
+    /// What is to be said beside the status, in a few words.
+    pub(crate) reason: String,
+    pub(crate) report: Report,
+    /// The token of the finding, or of the run in which the process was.
+    pub(crate) token: Option<String>,
+    pub(crate) place: Option<Place>,
+    /// What the process printed, at its end.
+    pub(crate) output: String,
+    pub(crate) seconds: f64,
+    /// The report of a shorter run with the same finding.
+    pub(crate) shorter: Option<Report>,
+}
+
+impl Outcome {
+    /// An outcome without a process.
+    pub(crate) fn without(executable: &Executable, test: &str, status: Status) -> Outcome {
+        Outcome {
+            id: executable.id(),
+            test: test.to_owned(),
+            status,
+            reason: String::new(),
+            report: Report::default(),
+            token: None,
+            place: None,
+            output: String::new(),
+            seconds: 0.0,
+            shorter: None,
+        }
+    }
+
+    /// Judges a process that has ended.
+    pub(crate) fn of(executable: &Executable, test: &str, finished: Finished) -> Outcome {
+        let (status, reason) = judge(&finished);
+        let report = finished.report.ok().flatten().unwrap_or_default();
+        // A process that left no report names its run by the seed; the settings of the search complete it.
+        let at_place = finished.place.filter(|_| matches!(status, Status::TimedOut | Status::Hung | Status::Died));
+        let run = report.token.clone().or_else(|| at_place.map(|place| format!("{:#x}", place.seed)));
+        let token = run.map(|run| {
+            let (package, target) = (executable.package.clone(), executable.target.clone());
+            Token { package, target, test: test.to_owned(), run }.to_string()
+        });
+        Outcome {
+            reason,
+            report,
+            token,
+            place: finished.place,
+            output: finished.output,
+            seconds: finished.seconds,
+            ..Outcome::without(executable, test, status)
+        }
+    }
+
+    /// `executable test`, as it is shown.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.id, self.test)
+    }
+
+    /// Whether the search of a test that passed had nothing to choose.
+    pub(crate) fn had_no_choice(&self) -> bool {
+        let Report { schedules, distinct, .. } = self.report;
+        self.status == Status::Passed && schedules >= MANY && distinct <= FEW
+    }
+}
+
+/// The status of a process that has ended, and the reason in a few words.
+fn judge(finished: &Finished) -> (Status, String) {
+    let report = match &finished.report {
+        Ok(report) => report.as_ref(),
+        Err(why) => return (Status::Broken, why.clone()),
+    };
+    let told = report.map_or(Verdict::Clean, |report| report.verdict);
+    let message = || report.and_then(|report| report.message.clone()).unwrap_or_default();
+    // A report of a finding stands, however the process ended afterwards.
+    match told {
+        Verdict::Finding => return (Status::Finding, finding(report)),
+        Verdict::NotDeterministic => return (Status::NotDeterministic, message()),
+        Verdict::Broken => return (Status::Broken, message()),
+        Verdict::Misused => return (Status::Misused, message()),
+        Verdict::Clean => {}
+    }
+    match &finished.ending {
+        Ending::Exited(0) if report.is_some() || finished.place.is_none() => match report {
+            None => (Status::PassedPlain, String::from("ran once, outside the simulator")),
+            Some(report) => match &report.skipped {
+                Some(why) => (Status::Skipped, why.clone()),
+                None => (Status::Passed, String::new()),
+            },
+        },
+        // The runtime refuses, and says why.
+        Ending::Exited(2) if refusal(&finished.output).is_some() => {
+            (Status::Misused, refusal(&finished.output).unwrap_or_default().to_owned())
+        }
+        Ending::Exited(_) if report.is_some() => {
+            (Status::Failed, String::from("the harness of the test failed it, and every schedule passed"))
+        }
+        Ending::Exited(code) if finished.place.is_some() => {
+            (Status::Failed, format!("the test ended its process with exit code {code}"))
+        }
+        Ending::Exited(code) => (Status::Failed, format!("exit code {code}, ran outside the simulator")),
+        Ending::Signal(signal) => (Status::Died, format!("died by {}", signal_name(*signal))),
+        Ending::TimedOut => (Status::TimedOut, String::from("ended after its time")),
+        Ending::Hung => (Status::Hung, String::from("made no step")),
+        Ending::Stopped => (Status::NotRun, String::from("stopped")),
+        Ending::Failed(why) => (Status::Broken, why.clone()),
+    }
+}
+
+/// `deadlock in schedule 52`.
+fn finding(report: Option<&Report>) -> String {
+    let Some(report) = report else { return String::new() };
+    let kind = report.kind.as_deref().unwrap_or("finding").replace('_', " ");
+    match report.schedule {
+        Some(schedule) => format!("{kind} in schedule {schedule}"),
+        None => kind,
+    }
+}
+
+/// The sentence of the runtime in the output of a process that it has ended.
+fn refusal(output: &str) -> Option<&str> {
+    output.lines().rev().find_map(|line| line.strip_prefix("lastref: "))
+}
+
+/// The name of a signal that ends processes.
+fn signal_name(signal: i32) -> String {
+    use signal_hook::low_level::signal_name;
+    signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned)
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+
+    /// A process that ended so, and wrote this.
+    pub(crate) fn finished(ending: Ending, report: &str) -> Finished {
+        let report = Report::last(report);
+        let place = Some(Place { run: 4, seed: 7, step: 9 });
+        Finished { ending, report, place, output: String::from("one\nlast words\n"), seconds: 0.5 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::finished;
+    use super::*;
+
+    #[track_caller]
+    fn check(ending: Ending, report: &str, status: Status, reason: &str) {
+        assert_eq!(judge(&finished(ending, report)), (status, reason.to_owned()));
+    }
+
+    const CLEAN: &str = r#"{"version":1,"verdict":"clean","schedules":1000,"distinct":3}"#;
+    const FOUND: &str = r#"{"version":1,"verdict":"finding","kind":"use_after_free","schedule":3}"#;
+
+    #[test]
+    fn a_report_of_a_finding_stands_however_the_process_ended() {
+        for ending in [Ending::Exited(0), Ending::Exited(101), Ending::Signal(11), Ending::Hung] {
+            check(ending, FOUND, Status::Finding, "use after free in schedule 3");
+        }
+    }
+
+    #[test]
+    fn a_clean_report_does_not_hide_a_bad_end() {
+        check(Ending::Exited(0), CLEAN, Status::Passed, "");
+        let failed = "the harness of the test failed it, and every schedule passed";
+        check(Ending::Exited(101), CLEAN, Status::Failed, failed);
+        check(Ending::Signal(6), CLEAN, Status::Died, "died by SIGABRT");
+        check(Ending::TimedOut, CLEAN, Status::TimedOut, "ended after its time");
+    }
+
+    #[test]
+    fn without_a_report_the_end_of_the_process_decides() {
+        let plain = |ending| judge(&Finished { place: None, ..finished(ending, "") });
+        assert_eq!(plain(Ending::Exited(0)), (Status::PassedPlain, String::from("ran once, outside the simulator")));
+        assert_eq!(plain(Ending::Exited(101)).1, "exit code 101, ran outside the simulator");
+        assert_eq!(plain(Ending::Exited(2)).0, Status::Failed);
+        let output = String::from("running 1 test\nlastref: LASTREF_SEED=x: not a number\n");
+        let refused = Finished { output, ..finished(Ending::Exited(2), "") };
+        assert_eq!(judge(&refused), (Status::Misused, String::from("LASTREF_SEED=x: not a number")));
+        check(Ending::Signal(11), "", Status::Died, "died by SIGSEGV");
+        check(Ending::Hung, "", Status::Hung, "made no step");
+        check(Ending::Stopped, "", Status::NotRun, "stopped");
+    }
+
+    #[test]
+    fn a_process_that_exits_within_a_run_was_in_the_simulator() {
+        let mut exited = finished(Ending::Exited(7), "");
+        let told = |finished: &Finished| judge(finished).1;
+        assert_eq!(told(&exited), "the test ended its process with exit code 7");
+        exited.ending = Ending::Exited(0);
+        assert_eq!(judge(&exited), (Status::Failed, String::from("the test ended its process with exit code 0")));
+    }
+
+    #[test]
+    fn a_report_that_is_cut_is_a_bug_of_the_harness() {
+        assert_eq!(judge(&finished(Ending::Exited(0), "{\"version\":1")).0, Status::Broken);
+        assert_eq!(judge(&finished(Ending::Exited(0), "{\"version\":1}")).0, Status::Broken);
+    }
+
+    #[test]
+    fn the_worst_status_has_its_own_exit_code() {
+        let codes = [Status::Skipped, Status::Hung, Status::Misused, Status::NotDeterministic, Status::Broken]
+            .map(|status| status.exit().code());
+        assert_eq!(codes, [0, 1, 2, 3, 101]);
+    }
+}

@@ -1,0 +1,281 @@
+//! The process of one test: started, watched, ended, and read.
+//!
+//! A process may die before it can report: by a signal, by a watch of ours, or by the user's. So it keeps the number and
+//! the seed of its current run in a small shared file, from which this side tells where it was.
+
+use std::collections::VecDeque;
+use std::io::{PipeReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::clock::Clock;
+use crate::executable::Executable;
+use crate::report::Report;
+use crate::search::{self, Variables};
+use crate::stop::Stop;
+
+/// Bytes of the shared file.
+const PROGRESS_BYTES: usize = 64;
+/// Output is kept up to this size, from its end: a test prints once in every run.
+const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// The longest time between two looks at the clock and the signals.
+const LOOK: Duration = Duration::from_millis(20);
+/// A process of the test's own may hold the output open after the test has ended; it is not waited for.
+const OUTPUT_WAIT: Duration = Duration::from_millis(200);
+
+/// When a process is ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// After this time.
+    pub(crate) timeout: Option<Duration>,
+    /// After this time without a step of a run.
+    pub(crate) hang: Duration,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// By itself, with this code.
+    Exited(i32),
+    /// By a signal that is not ours.
+    Signal(i32),
+    TimedOut,
+    Hung,
+    /// A signal to this program.
+    Stopped,
+    /// It could not be started, or not be waited for.
+    Failed(String),
+}
+
+/// Where a run was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The number of the run within its search.
+    pub(crate) run: u64,
+    pub(crate) seed: u64,
+    pub(crate) step: u64,
+}
+
+/// All that is known of a process that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) ending: Ending,
+    /// None if it wrote no report; an error if what it wrote is not one.
+    pub(crate) report: Result<Option<Report>, String>,
+    /// None if no run had begun.
+    pub(crate) place: Option<Place>,
+    /// The end of stdout and stderr.
+    pub(crate) output: String,
+    pub(crate) seconds: f64,
+}
+
+/// Runs one test by its name, whether or not it has `#[ignore]`.
+pub(crate) fn run(executable: &Executable, test: &str, variables: &Variables, limits: Limits, stop: &Stop) -> Finished {
+    let clock = Clock::start();
+    let arguments = ["--exact", test, "--include-ignored", "--nocapture", "--test-threads=1"];
+    let ended = tempfile::tempdir().map_err(|error| error.to_string()).and_then(|folder| {
+        let [report, progress] = [folder.path().join("report"), folder.path().join("progress")];
+        std::fs::write(&progress, [0; PROGRESS_BYTES]).map_err(|error| error.to_string())?;
+        let files = search::of_files(&report, &progress);
+        let (ending, output) =
+            watch(executable, &arguments, &[variables.as_slice(), &files].concat(), limits, stop, &progress)?;
+        let text = match std::fs::read(&report) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => String::new(),
+        };
+        Ok((ending, Report::last(&text), place(&progress), output))
+    });
+    let seconds = clock.seconds();
+    match ended {
+        Ok((ending, report, place, output)) => Finished { ending, report, place, output, seconds },
+        Err(why) => {
+            Finished { ending: Ending::Failed(why), report: Ok(None), place: None, output: String::new(), seconds }
+        }
+    }
+}
+
+/// Runs an executable that has a harness of its own, outside the simulator.
+pub(crate) fn run_whole(executable: &Executable, arguments: &[String], limits: Limits, stop: &Stop) -> Finished {
+    let clock = Clock::start();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = watch(executable, &arguments, &[], limits, stop, Path::new(""));
+    let seconds = clock.seconds();
+    let (ending, output) = ended.unwrap_or_else(|why| (Ending::Failed(why), String::new()));
+    Finished { ending, report: Ok(None), place: None, output, seconds }
+}
+
+/// Starts the process, and waits for its end or ends it.
+fn watch(
+    executable: &Executable,
+    arguments: &[&str],
+    variables: &[(&'static str, String)],
+    limits: Limits,
+    stop: &Stop,
+    progress: &Path,
+) -> Result<(Ending, String), String> {
+    let (reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
+    let mut command = executable.command();
+    command.args(arguments).stdout(writer.try_clone().map_err(|error| error.to_string())?).stderr(writer);
+    for name in search::ALL {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    // A group of its own: Ctrl-C on the terminal reaches this program only, which then ends the group, so that the
+    // processes of a test end with it.
+    command.process_group(0);
+    fix_addresses();
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    // The command holds the writing end, and the reader would never see the end of the output.
+    drop(command);
+    let output = match Output::read(reader) {
+        Ok(output) => output,
+        Err(error) => {
+            kill(&child);
+            let _ = child.wait();
+            return Err(format!("no thread can be started: {error}"));
+        }
+    };
+    let ending = wait(&mut child, limits, stop, progress, &output.closed);
+    kill(&child);
+    // Reaps it; if that failed before, it fails again, and there is nothing to add.
+    let _ = child.wait();
+    Ok((ending, output.text()))
+}
+
+/// Takes the randomness out of addresses, for the processes that this thread starts: a program that hashes the address of
+/// a static would otherwise take another course in every process. A container may forbid it; then most programs replay
+/// all the same, since the heap of a run has fixed addresses anyway.
+#[expect(unsafe_code, reason = "no safe wrapper of this call is among the dependencies")]
+fn fix_addresses() {
+    // SAFETY: the call takes and returns a number, and changes a flag of this thread that only an `exec` reads.
+    unsafe {
+        let now = libc::personality(0xffff_ffff);
+        if now >= 0 {
+            libc::personality(now as libc::c_ulong | libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
+        }
+    }
+}
+
+fn wait(child: &mut Child, limits: Limits, stop: &Stop, progress: &Path, closed: &Receiver<()>) -> Ending {
+    let clock = Clock::start();
+    let mut last = (place(progress), clock);
+    let mut is_closed = false;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return ending(status),
+            Ok(None) => {}
+            Err(error) => return Ending::Failed(error.to_string()),
+        }
+        if stop.is_asked() {
+            return Ending::Stopped;
+        }
+        if limits.timeout.is_some_and(|timeout| clock.elapsed() >= timeout) {
+            return Ending::TimedOut;
+        }
+        let here = place(progress);
+        if here != last.0 {
+            last = (here, Clock::start());
+        } else if here.is_some() && last.1.elapsed() >= limits.hang {
+            return Ending::Hung;
+        }
+        // The end of the output is nearly always the end of the process, and known at once.
+        match closed.recv_timeout(if is_closed { Duration::from_millis(1) } else { LOOK }) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) => is_closed = true,
+            Err(RecvTimeoutError::Disconnected) => {
+                is_closed = true;
+                pause(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a process of the system is waited for in the system's time")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exited(code),
+        (None, Some(signal)) => Ending::Signal(signal),
+        (None, None) => Ending::Failed(status.to_string()),
+    }
+}
+
+/// Ends the process and those that it started; that there is none left is no error.
+fn kill(child: &Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// Reads the shared file: three numbers of 64 bits. All of them are zero before the first run.
+fn place(path: &Path) -> Option<Place> {
+    let bytes = std::fs::read(path).ok()?;
+    let number = |place: usize| bytes.get(place..place + 8)?.try_into().ok().map(u64::from_le_bytes);
+    let place = Place { run: number(0)?, seed: number(8)?, step: number(16)? };
+    (place != Place { run: 0, seed: 0, step: 0 }).then_some(place)
+}
+
+/// The output of a process, read by a thread so that a full pipe does not stop the process.
+struct Output {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    closed: Receiver<()>,
+}
+
+impl Output {
+    fn read(mut reader: PipeReader) -> std::io::Result<Output> {
+        let kept: Arc<Mutex<VecDeque<u8>>> = Arc::default();
+        let (sender, closed) = mpsc::channel();
+        let ours = Arc::clone(&kept);
+        std::thread::Builder::new().spawn(move || {
+            let mut part = [0; 8 * 1024];
+            while let Ok(count @ 1..) = reader.read(&mut part) {
+                let mut kept = ours.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(&part[..count]);
+                let surplus = kept.len().saturating_sub(OUTPUT_BYTES_MAX);
+                kept.drain(..surplus);
+            }
+            // The receiver is gone if the process ended first.
+            let _ = sender.send(());
+        })?;
+        Ok(Output { kept, closed })
+    }
+
+    fn text(self) -> String {
+        // Already closed, and told, or closing.
+        let _ = self.closed.recv_timeout(OUTPUT_WAIT);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: Vec<u8> = kept.iter().copied().collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_three_numbers_and_none_before_the_first_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("progress");
+        assert_eq!(place(&path), None);
+        let mut bytes = [0; PROGRESS_BYTES];
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(place(&path), None);
+        bytes[0] = 3;
+        bytes[9] = 1;
+        bytes[16] = 7;
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(place(&path), Some(Place { run: 3, seed: 256, step: 7 }));
+        std::fs::write(&path, &bytes[..20]).unwrap();
+        assert_eq!(place(&path), None);
+    }
+}

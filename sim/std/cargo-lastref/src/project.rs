@@ -1,0 +1,95 @@
+//! The project that a command works on: cargo's description of it, and cargo's commands under the stand-in.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Metadata, MetadataCommand};
+
+use crate::answer::one_line;
+use crate::cargo_flags::{CargoFlags, Kind};
+use crate::error::Error;
+use crate::profile;
+use crate::rustc_flags::{self, Configuration};
+use crate::standin::StandIn;
+use crate::toolchain::{HOST, Toolchain};
+
+/// The folder below the target folder of the project: the artifacts of plain cargo stay as they are.
+const TARGET: &str = "lastref";
+
+/// A project, and what it takes to build it under the stand-in.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) metadata: Metadata,
+    toolchain: Toolchain,
+    configuration: Configuration,
+    flags: CargoFlags,
+    stand_in: StandIn,
+}
+
+impl Project {
+    /// Checks compiler and project, and builds the stand-in if it is not there yet.
+    pub(crate) fn open(flags: &CargoFlags, kind: Kind) -> Result<Project, Error> {
+        let toolchain = Toolchain::find()?;
+        if let Some(target) = flags.value("target").filter(|target| *target != HOST) {
+            return Err(Error::Target { target: target.to_owned() });
+        }
+        let metadata = metadata(&toolchain.cargo, flags)?;
+        let folder = std::env::current_dir().map_err(|source| Error::Start { program: PathBuf::from("."), source })?;
+        let configuration = Configuration::read(&folder)?;
+        if matches!(kind, Kind::Run | Kind::BuildOrCheck) {
+            profile::refuse_abort(flags, &configuration, metadata.workspace_root.as_std_path())?;
+        }
+        // A flag that is refused is told before the stand-in is built.
+        rustc_flags::add_to(&mut Command::new(&toolchain.cargo), &configuration, Path::new(""))?;
+        let stand_in = StandIn::for_compiler(&toolchain)?;
+        Ok(Project { metadata, toolchain, configuration, flags: flags.clone(), stand_in })
+    }
+
+    /// A command of cargo's under the stand-in, with those flags of cargo's.
+    pub(crate) fn cargo(&self, subcommand: &str, flags: &[String]) -> Result<Command, Error> {
+        let mut command = Command::new(&self.toolchain.cargo);
+        command.arg(subcommand).args(flags);
+        if !self.flags.has("target") {
+            command.args(["--target", HOST]);
+        }
+        if !self.flags.has("target-dir") {
+            command.arg("--target-dir").arg(self.metadata.target_directory.join(TARGET));
+        }
+        rustc_flags::add_to(&mut command, &self.configuration, self.stand_in.folder())?;
+        Ok(command)
+    }
+
+    /// Where the libraries of the compiler are.
+    pub(crate) fn compiler_libraries(&self) -> &[PathBuf] {
+        &self.toolchain.libraries
+    }
+
+    /// The program of cargo, which tests find in their environment.
+    pub(crate) fn cargo_program(&self) -> &Path {
+        &self.toolchain.cargo
+    }
+}
+
+/// cargo's description of the workspace.
+fn metadata(cargo: &Path, flags: &CargoFlags) -> Result<Metadata, Error> {
+    let mut command = Command::new(cargo);
+    command.args(["metadata", "--format-version", "1", "--no-deps"]).stdin(Stdio::null());
+    if let Some(path) = flags.value("manifest-path") {
+        command.args(["--manifest-path", path]);
+    }
+    for flag in ["locked", "offline", "frozen"] {
+        if flags.has(flag) {
+            command.arg(format!("--{flag}"));
+        }
+    }
+    let output = command.output().map_err(|source| Error::Start { program: cargo.to_owned(), source })?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        // rustup's lines about a toolchain come before cargo's own error, and that one has its causes below it.
+        let error = said.split_once("error: ").map_or(&*said, |(_, error)| error);
+        return Err(Error::Project(one_line(error)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.starts_with('{')).unwrap_or_default();
+    MetadataCommand::parse(line).map_err(|error| Error::Project(format!("`cargo metadata` cannot be read: {error}")))
+}

@@ -1,0 +1,81 @@
+//! The variables by which a process with a test learns what to explore: the interface to the runtime.
+
+use std::path::Path;
+
+use crate::args::{SearchArguments, SettingArguments};
+
+/// The file to which the report of each test is appended, one JSON object a line.
+const REPORT: &str = "LASTREF_REPORT";
+/// The file in which the current run is kept, for a process that cannot report any more.
+const PROGRESS: &str = "LASTREF_PROGRESS";
+
+/// Variables, without those that name a file.
+pub(crate) type Variables = Vec<(&'static str, String)>;
+
+/// Every variable of the interface. A process gets those that are given and none that this program inherited.
+pub(crate) const ALL: [&str; 11] = [
+    "LASTREF_SCHEDULES",
+    "LASTREF_FOR_MS",
+    "LASTREF_SEED",
+    "LASTREF_STRATEGY",
+    "LASTREF_STEPS",
+    "LASTREF_EXPLORE_TIME",
+    "LASTREF_REPLAY",
+    "LASTREF_SHRINK",
+    "LASTREF_SETTINGS",
+    REPORT,
+    PROGRESS,
+];
+
+/// A search of many schedules.
+pub(crate) fn of_search(search: &SearchArguments) -> Variables {
+    let mut variables = of_settings(&search.settings);
+    variables.push(("LASTREF_SCHEDULES", search.schedules().to_string()));
+    variables.push(("LASTREF_SEED", search.seed.to_string()));
+    if let Some(time) = search.time {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        variables.push(("LASTREF_FOR_MS", milliseconds.to_string()));
+    }
+    variables
+}
+
+/// One run, as the runtime's token names it.
+pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
+    let mut variables = of_settings(settings);
+    variables.push(("LASTREF_REPLAY", run.to_owned()));
+    variables
+}
+
+/// A search for a run with the same finding and fewer switches.
+pub(crate) fn of_shrink(settings: &SettingArguments, run: &str) -> Variables {
+    let mut variables = of_replay(settings, run);
+    variables.push(("LASTREF_SHRINK", String::from("1")));
+    variables
+}
+
+/// The files of one process.
+pub(crate) fn of_files(report: &Path, progress: &Path) -> [(&'static str, String); 2] {
+    [(REPORT, report.display().to_string()), (PROGRESS, progress.display().to_string())]
+}
+
+fn of_settings(settings: &SettingArguments) -> Variables {
+    let mut variables = vec![
+        ("LASTREF_STRATEGY", settings.strategy.to_string()),
+        ("LASTREF_EXPLORE_TIME", u8::from(settings.explore_time).to_string()),
+    ];
+    variables.extend(settings.steps.map(|steps| ("LASTREF_STEPS", steps.to_string())));
+    variables.extend(settings.settings.clone().map(|text| ("LASTREF_SETTINGS", text)));
+    variables
+}
+
+/// The flags that give the same settings again.
+pub(crate) fn flags(settings: &SettingArguments) -> Vec<String> {
+    let mut flags = Vec::new();
+    if settings.strategy.to_string() != "mix" {
+        flags.extend([String::from("--strategy"), settings.strategy.to_string()]);
+    }
+    flags.extend(settings.explore_time.then(|| String::from("--explore-time")));
+    flags.extend(settings.steps.iter().flat_map(|steps| [String::from("--steps"), steps.to_string()]));
+    flags.extend(settings.settings.iter().flat_map(|text| [String::from("--settings"), text.clone()]));
+    flags
+}

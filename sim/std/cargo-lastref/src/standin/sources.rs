@@ -1,0 +1,3 @@
+//! The embedded sources; `build.rs` gathers them.
+
+include!(concat!(env!("OUT_DIR"), "/sources.rs"));

@@ -1,0 +1,150 @@
+//! The whole way: a test of a plain crate has a planted bug that is found, replayed and shown; its twin is clean.
+
+mod scratch;
+
+use scratch::{Run, Scratch};
+
+/// Two threads add to a counter: with a load and a store, or with one operation.
+fn counter(add: &str) -> String {
+    format!(
+        "use std::sync::atomic::{{AtomicUsize, Ordering::SeqCst}};\n\
+         pub fn add(counter: &AtomicUsize) {{\n    {add}\n}}\n\
+         #[cfg(test)]\nmod tests {{\n    use super::*;\n    use std::sync::Arc;\n\n    #[test]\n    fn both_count() {{\n        \
+         let ours = Arc::new(AtomicUsize::new(0));\n        let theirs = Arc::clone(&ours);\n        \
+         let other = std::thread::spawn(move || add(&theirs));\n        add(&ours);\n        other.join().unwrap();\n        \
+         assert_eq!(ours.load(SeqCst), 2);\n    }}\n}}\n"
+    )
+}
+
+fn racy() -> Scratch {
+    Scratch::new(&[("src/lib.rs", &counter("let now = counter.load(SeqCst);\n    counter.store(now + 1, SeqCst);"))])
+}
+
+#[test]
+fn a_planted_bug_is_found_replayed_shown_and_shrunk() {
+    let scratch = racy();
+    let found = scratch.run(&["test"]);
+    found.check(
+        1,
+        &[
+            "FINDING",
+            "scratch tests::both_count:\n  panic in schedule ",
+            "assertion `left == right` failed",
+            "src/lib.rs:18",
+            "\nseed 0x",
+            "store AtomicUsize#0",
+            "1 test: 0 passed, 1 with a finding",
+        ],
+    );
+    let widest = found.stdout.lines().filter(|line| line.starts_with(['|', '+'])).map(str::len).max();
+    assert!(widest.is_some_and(|width| width <= 100), "{}", found.stdout);
+
+    let token = found.token();
+    let replayed = scratch.run(&["replay", token]);
+    replayed.check(1, &["assertion `left == right` failed", "store AtomicUsize#0"]);
+    // The whole answer, so also its steps, stacks and table.
+    assert_eq!(scratch.run(&["replay", token]).stdout, replayed.stdout);
+    assert_eq!(replayed.token(), token);
+
+    let shown = scratch.run(&["show", "--full", token]);
+    shown.check(1, &["store AtomicUsize#0"]);
+    assert!(shown.stdout.starts_with('+'), "{}", shown.stdout);
+    scratch.run(&["shrink", token]).check(1, &["assertion `left == right` failed"]);
+}
+
+/// A lost wake-up, which no search finds in its first run.
+const GATE: &str = "use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+
+#[test]
+fn opens() {
+    let gate = Arc::new((AtomicBool::new(false), Mutex::new(()), Condvar::new()));
+    let theirs = Arc::clone(&gate);
+    let waiter = std::thread::spawn(move || {
+        while !theirs.0.load(SeqCst) {
+            let guard = theirs.1.lock().unwrap();
+            drop(theirs.2.wait(guard).unwrap());
+        }
+    });
+    gate.0.store(true, SeqCst);
+    gate.2.notify_all();
+    waiter.join().unwrap();
+}
+";
+
+#[test]
+fn a_replay_is_the_run_of_its_token_and_no_search() {
+    let scratch = Scratch::new(&[("tests/gate.rs", GATE)]);
+    let found = scratch.run(&["test", "--seed", "0xfeed", "--strategy", "random", "--no-shrink", "--json"]);
+    assert_eq!(found.code, Some(1), "{}{}", found.stdout, found.stderr);
+    let found = found.json()["tests"][0].clone();
+    assert!(found["schedule"].as_u64() > Some(4), "a search whose first runs find it shows nothing: {found}");
+    // Without the flags: the token has the strategy, the seed and the settings.
+    let replayed = scratch.run(&["replay", "--json", found["token"].as_str().expect("a finding has a token")]).json();
+    for field in ["seed", "trace_hash", "kind", "message", "token", "settings", "events"] {
+        assert_eq!(replayed[field], found[field], "{field}");
+    }
+    assert!(replayed["schedules"].as_u64() <= Some(1), "{replayed}");
+}
+
+#[test]
+fn a_replay_does_not_depend_on_the_profile_of_the_build() {
+    let scratch = racy();
+    let token = scratch.run(&["test"]).token().to_owned();
+    let hashes = [&["replay", "--json", &token][..], &["replay", "--json", "--release", &token]].map(|arguments| {
+        let run = scratch.run(arguments);
+        assert_eq!(run.code, Some(1), "{}", run.stderr);
+        run.json()["trace_hash"].clone()
+    });
+    assert!(hashes[0].is_string());
+    assert_eq!(hashes[0], hashes[1]);
+}
+
+#[test]
+fn the_twin_without_the_bug_is_clean() {
+    let scratch = Scratch::new(&[("src/lib.rs", &counter("counter.fetch_add(1, SeqCst);"))]);
+    let run = scratch.run(&["test", "--json"]);
+    run.check(0, &[]);
+    let json = run.json();
+    let test = &json["tests"][0];
+    assert_eq!((&test["status"], &test["no_choice"]), (&"passed".into(), &false.into()), "{test}");
+    assert!(test["schedules"].as_u64() >= Some(1_000) && test["distinct"].as_u64() > Some(2), "{test}");
+    assert_eq!(json["exit_code"], 0);
+}
+
+#[test]
+fn a_bug_that_is_mended_no_longer_replays() {
+    let scratch = racy();
+    let token = scratch.run(&["test"]).token().to_owned();
+    scratch.write("src/lib.rs", &counter("counter.fetch_add(1, SeqCst);"));
+    scratch.run(&["replay", &token]).check(0, &["scratch tests::both_count: no finding"]);
+    scratch.write("src/lib.rs", "#[cfg(test)]\nmod tests {\n    #[test]\n    fn another() {}\n}\n");
+    scratch.run(&["replay", &token]).check(2, &["is of test `tests::both_count`, which this project does not have"]);
+}
+
+#[test]
+fn a_search_without_a_choice_says_so() {
+    let scratch = Scratch::new(&[("tests/alone.rs", "#[test]\nfn alone() {}\n")]);
+    scratch.run(&["test"]).check(0, &["1 distinct: nothing to choose", "1 had nothing to choose"]);
+}
+
+#[test]
+fn a_signal_ends_a_search_with_what_is_known() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let files = [
+        ("src/lib.rs", counter("counter.fetch_add(1, SeqCst);")),
+        ("tests/alone.rs", "#[test]\nfn alone() {}\n".into()),
+    ];
+    let scratch = Scratch::new(&files.each_ref().map(|(path, text)| (*path, text.as_str())));
+    for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
+        let mut command = scratch.command(&["test", "--for", "600s"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let stderr = BufReader::new(child.stderr.take().expect("it is a pipe"));
+        let mut lines = stderr.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("Searching 2 tests")), "the search begins");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("it runs");
+        let run = Run::of(child.wait_with_output().expect("it ends"));
+        run.check(code, &["2 tests: ", "2 not run", "; stopped"]);
+    }
+}

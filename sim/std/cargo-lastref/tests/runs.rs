@@ -1,0 +1,130 @@
+//! What people expect of `cargo test`: filters, ignored tests, doc tests, flags of their own, and one clear line for a
+//! test that dies, hangs or takes too long.
+
+mod scratch;
+
+use scratch::Scratch;
+
+const SUITE: &str = "#[test]\nfn first() {}\n\n#[test]\nfn second() {}\n\n#[test]\n#[ignore]\nfn left_out() {\n    \
+                     panic!(\"it was run\");\n}\n\n#[test]\n#[should_panic]\nfn panics() {\n    panic!(\"as it should\");\n}\n";
+
+#[test]
+fn filters_choose_tests_as_in_libtest() {
+    let scratch = Scratch::new(&[("tests/suite.rs", SUITE)]);
+    let list = |arguments: &[&str]| {
+        let run = scratch.run(&[&["test"], arguments].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        run.stdout.lines().map(|line| line.trim_start_matches("scratch::suite ").to_owned()).collect::<Vec<String>>()
+    };
+    assert_eq!(list(&["--", "--list"]), ["first", "left_out (ignored)", "panics", "second"]);
+    assert_eq!(list(&["fir", "--", "--list"]), ["first"]);
+    assert_eq!(list(&["--", "--list", "--exact", "sec"]), [""; 0]);
+    assert_eq!(list(&["--", "--list", "--exact", "second"]), ["second"]);
+    assert_eq!(list(&["--", "--list", "--skip", "s", "--include-ignored"]), ["left_out"]);
+    assert_eq!(list(&["--", "--list", "--ignored"]), ["left_out"]);
+    assert_eq!(list(&["--lib", "--", "--list"]), [""; 0]);
+}
+
+#[test]
+fn an_ignored_test_runs_on_request_and_a_panic_may_be_expected() {
+    let scratch = Scratch::new(&[("tests/suite.rs", SUITE)]);
+    scratch.run(&["test", "--schedules", "20"]).check(0, &["4 tests: 3 passed, 1 ignored"]);
+    let asked = scratch.run(&["test", "--schedules", "20", "--", "--include-ignored"]);
+    asked.check(1, &["4 tests: 3 passed, 1 with a finding", "it was run"]);
+}
+
+#[test]
+fn a_test_that_dies_hangs_or_takes_too_long_has_one_clear_report() {
+    let suite = "#[test]\nfn hangs() {\n    loop {\n        std::hint::black_box(1);\n    }\n}\n\n#[test]\nfn exits() {\n    \
+                 std::process::exit(7)\n}\n\n#[test]\nfn aborts() {\n    std::process::abort()\n}\n\n#[test]\nfn is_killed() {\n    \
+                 let own = std::process::id().to_string();\n    \
+                 std::process::Command::new(\"kill\").args([\"-KILL\", &own]).status().unwrap();\n}\n";
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test", "--hang", "1s"]);
+    run.check(
+        1,
+        &[
+            "suite hangs:\n  hangs in run 1, step ",
+            "suite exits:\n  the test ended its process with exit code 7\n",
+            "suite is_killed:\n  died by SIGKILL in run 1, step ",
+            "suite aborts:\n  crash in schedule 1",
+            "4 tests: 0 passed, 1 with a finding, 1 failed, 1 died, 1 hung",
+        ],
+    );
+    scratch.run(&["test", "hangs", "--timeout", "500ms"]).check(1, &["did not end within its time", "1 timed out"]);
+}
+
+#[test]
+fn executables_after_a_failed_one_are_not_started_unless_asked_for() {
+    let files = [
+        ("tests/a.rs", "#[test]\nfn fails() {\n    panic!(\"on purpose\");\n}\n"),
+        ("tests/b.rs", "#[test]\nfn passes() {}\n"),
+    ];
+    let scratch = Scratch::new(&files);
+    scratch.run(&["test", "--jobs", "1"]).check(1, &["1 with a finding, 1 not run", "--no-fail-fast"]);
+    scratch.run(&["test", "--jobs", "1", "--no-fail-fast"]).check(1, &["1 passed, 1 with a finding"]);
+}
+
+#[test]
+fn doc_tests_run_and_their_failure_is_told() {
+    let doc = |sum: u32| {
+        format!("/// ```\n/// assert_eq!(scratch::sum(), {sum});\n/// ```\npub fn sum() -> u32 {{\n    2\n}}\n")
+    };
+    let scratch = Scratch::new(&[("src/lib.rs", &doc(2))]);
+    scratch.run(&["test"]).check(0, &["doc tests passed"]);
+    scratch.write("src/lib.rs", &doc(3));
+    let run = scratch.run(&["test", "--json"]);
+    assert_eq!((run.code, &run.json()["doc_tests"]), (Some(1), &false.into()), "{}", run.stderr);
+    assert_eq!(scratch.run(&["test", "--doc"]).code, Some(1));
+    assert_eq!(scratch.run(&["test", "--lib"]).code, Some(0));
+}
+
+#[test]
+fn flags_of_the_users_own_reach_the_compiler() {
+    let suite = "#[test]\nfn has_both() {\n    assert!(cfg!(mine) && cfg!(lastref));\n}\n";
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let arguments = ["test", "--schedules", "5"];
+    scratch.run(&arguments).check(1, &["panic in schedule 1"]);
+    let mut command = scratch.command(&arguments);
+    assert!(command.env("RUSTFLAGS", "--cfg mine").output().expect("it starts").status.success());
+    scratch.write(".cargo/config.toml", "[build]\nrustflags = ['--cfg=mine']\n");
+    scratch.run(&arguments).check(0, &["1 passed"]);
+    scratch.write(".cargo/config.toml", "[target.'cfg(unix)']\nrustflags = ['--cfg=mine']\n");
+    scratch.run(&arguments).check(0, &["1 passed"]);
+}
+
+#[test]
+fn a_test_finds_the_environment_that_cargo_gives_it() {
+    let suite = "#[test]\nfn sees() {\n    assert_eq!(std::env::var(\"CARGO_PKG_VERSION\").unwrap(), \"1.2.3\");\n    \
+                 let folder = std::env::var(\"CARGO_MANIFEST_DIR\").unwrap();\n    \
+                 assert_eq!(std::env::current_dir().unwrap(), std::path::Path::new(&folder));\n}\n";
+    Scratch::new(&[("tests/suite.rs", suite)]).run(&["test", "--schedules", "5"]).check(0, &["1 passed"]);
+}
+
+#[test]
+fn an_executable_with_its_own_harness_runs_as_a_whole() {
+    let manifest = "[package]\nname = \"scratch\"\nversion = \"1.2.3\"\nedition = \"2024\"\n[[test]]\nname = \"own\"\nharness = false\n";
+    let own = |code: u8| format!("fn main() {{\n    println!(\"my own way\");\n    std::process::exit({code})\n}}\n");
+    let scratch = Scratch::new(&[("Cargo.toml", manifest), ("tests/own.rs", &own(0))]);
+    scratch.run(&["test"]).check(0, &["own (own harness)", "1 ran outside the simulator"]);
+    scratch.write("tests/own.rs", &own(3));
+    scratch.run(&["test"]).check(1, &["exit code 3, ran outside the simulator", "| my own way"]);
+}
+
+#[test]
+fn other_commands_of_cargo_pass_through_with_their_exit_code() {
+    let main = "fn main() {\n    let word = std::env::args().nth(1).unwrap();\n    println!(\"{word} {}\", cfg!(lastref));\n    \
+                std::process::exit(5)\n}\n";
+    let scratch = Scratch::new(&[("src/main.rs", main)]);
+    let run = scratch.run(&["run", "--quiet", "--", "--hello"]);
+    assert_eq!((run.stdout.as_str(), run.code), ("--hello true\n", Some(5)), "{}", run.stderr);
+    assert_eq!(scratch.run(&["check"]).code, Some(0));
+    assert_eq!(scratch.run(&["build", "--bins"]).code, Some(0));
+    assert!(scratch.path().join("target/lastref/x86_64-unknown-linux-gnu/debug/scratch").is_file());
+}
+
+#[test]
+fn a_crate_that_does_not_build_is_bad_input() {
+    let scratch = Scratch::new(&[("src/lib.rs", "fn broken( {}\n")]);
+    scratch.run(&["test"]).check(2, &["error: ", "the crate does not build under lastref; cargo's messages are above"]);
+}

@@ -1,0 +1,127 @@
+//! The stand-in for std: the real one, with some names replaced.
+//!
+//! A name that two globs have is ambiguous, and where one of them is a prelude the real one wins in silence. Each
+//! replaced name is therefore listed: an explicit name takes precedence over a glob. `tests/paths` proves for each that
+//! it is ours. This crate and the one named `core` are no members of the workspace: cargo would have to tell two crates
+//! named `std` apart. They are compiled by rustc; see `sim/std/README.md`.
+#![no_std]
+
+#[doc(hidden)]
+pub extern crate std as __real;
+
+#[doc(hidden)]
+pub use lastref_runtime as __lastref;
+
+pub use __real::*;
+
+pub mod prelude {
+    pub mod v1 {
+        pub use __real::prelude::v1::*;
+
+        pub use crate::thread_local;
+        pub use lastref_macros::{global_allocator, test};
+    }
+
+    pub mod rust_2015 {
+        pub use __real::prelude::rust_2015::*;
+
+        pub use crate::thread_local;
+        pub use lastref_macros::{global_allocator, test};
+    }
+
+    pub mod rust_2018 {
+        pub use __real::prelude::rust_2018::*;
+
+        pub use crate::thread_local;
+        pub use lastref_macros::{global_allocator, test};
+    }
+
+    pub mod rust_2021 {
+        pub use __real::prelude::rust_2021::*;
+
+        pub use crate::thread_local;
+        pub use lastref_macros::{global_allocator, test};
+    }
+
+    pub mod rust_2024 {
+        pub use __real::prelude::rust_2024::*;
+
+        pub use crate::thread_local;
+        pub use lastref_macros::{global_allocator, test};
+    }
+}
+
+pub mod hint {
+    pub use __real::hint::*;
+
+    pub use lastref_runtime::spin_loop;
+}
+
+pub mod sync {
+    pub use __real::sync::*;
+
+    pub use lastref_runtime::sync::{Barrier, Condvar, LazyLock, Mutex, ONCE_INIT, Once, OnceLock, RwLock};
+
+    pub mod atomic {
+        pub use __real::sync::atomic::*;
+
+        pub use lastref_runtime::atomic::{
+            ATOMIC_BOOL_INIT, ATOMIC_ISIZE_INIT, ATOMIC_USIZE_INIT, AtomicBool, AtomicI8, AtomicI16, AtomicI32,
+            AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, fence,
+            spin_loop_hint,
+        };
+    }
+
+    pub mod mpsc {
+        pub use __real::sync::mpsc::*;
+
+        pub use lastref_runtime::mpsc::{IntoIter, Iter, Receiver, Sender, SyncSender, TryIter, channel, sync_channel};
+    }
+}
+
+pub mod thread {
+    pub use __real::thread::*;
+
+    pub use lastref_runtime::thread::{
+        AccessError, Builder, JoinHandle, LocalKey, Scope, ScopedJoinHandle, Thread, ThreadId, available_parallelism,
+        current, park, park_timeout, park_timeout_ms, scope, sleep, sleep_ms, spawn, yield_now,
+    };
+}
+
+/// A thread-local value: one per task inside a run, real std's outside.
+#[macro_export]
+macro_rules! thread_local {
+    () => {};
+
+    ($(#[$($attribute:tt)*])* $vis:vis static $name:ident : $type:ty = const $init:block $(; $($rest:tt)*)?) => {
+        $(#[$($attribute)*])*
+        $vis static $name: $crate::thread::LocalKey<$type> = {
+            const __INIT: $type = $init;
+            $crate::thread::LocalKey::new(
+                || __INIT,
+                || {
+                    $crate::__real::thread_local!(static KEY: $type = const { __INIT });
+                    &KEY
+                },
+            )
+        };
+        $($crate::thread_local!($($rest)*);)?
+    };
+
+    ($(#[$($attribute:tt)*])* $vis:vis static $name:ident : $type:ty = $init:expr $(; $($rest:tt)*)?) => {
+        $(#[$($attribute)*])*
+        $vis static $name: $crate::thread::LocalKey<$type> = {
+            fn __init() -> $type {
+                $init
+            }
+            $crate::thread::LocalKey::new(
+                __init,
+                || {
+                    $crate::__real::thread_local!(static KEY: $type = __init());
+                    &KEY
+                },
+            )
+        };
+        $($crate::thread_local!($($rest)*);)?
+    };
+}

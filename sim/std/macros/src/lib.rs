@@ -1,0 +1,77 @@
+//! Attributes that the stand-in for std puts into the preludes, in place of the built-in ones.
+//!
+//! `#[test]` keeps the function's attributes, its name and libtest's list, and runs its body under many schedules. The
+//! tokens are handled without a parser: a test is a plain function without parameters, and its last token is its body.
+
+use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
+
+/// The built-in attribute, which the real std has.
+const REAL_TEST: &str = "#[::std::__real::prelude::v1::test]";
+
+/// Runs a test under many schedules.
+#[proc_macro_attribute]
+pub fn test(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = item.into_iter().collect();
+    let wrapped = wrap(&tokens).unwrap_or_else(|| tokens.into_iter().collect());
+    parse(REAL_TEST).into_iter().chain(wrapped).collect()
+}
+
+/// A crate's own allocator stays a plain static: the ledger of the stand-in is the global allocator.
+#[proc_macro_attribute]
+pub fn global_allocator(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    item
+}
+
+/// The function with a body that calls the runtime; `None` if the item is not a function, which rustc then reports.
+fn wrap(tokens: &[TokenTree]) -> Option<TokenStream> {
+    let (last, before) = tokens.split_last()?;
+    let TokenTree::Group(body) = last else { return None };
+    if body.delimiter() != Delimiter::Brace {
+        return None;
+    }
+    let keyword =
+        before.iter().position(|token| matches!(token, TokenTree::Ident(word) if word.to_string() == "fn"))?;
+    let [TokenTree::Ident(name), TokenTree::Group(_), result @ ..] = before.get(keyword + 1..)? else { return None };
+    let signature = before.get(..keyword + 3)?;
+
+    let path =
+        format!("::std::concat!(::std::module_path!(), \"::\", \"{}\")", name.to_string().trim_start_matches("r#"));
+    let call = match expected_panic(signature.get(..keyword)?) {
+        None => format!("::std::__lastref::testing::test({path}, __body)"),
+        Some(text) => format!("::std::__lastref::testing::test_should_panic({path}, __body, {text})"),
+    };
+    let mut inner = parse("fn __body()");
+    inner.extend(result.iter().cloned());
+    inner.extend([last.clone()]);
+    inner.extend(parse(&call));
+    let mut outer = Group::new(Delimiter::Brace, inner);
+    outer.set_span(body.span());
+    Some(signature.iter().cloned().chain([TokenTree::Group(outer)]).collect())
+}
+
+/// The text that a panic of the test must contain, as a literal, if the test has `#[should_panic]`.
+fn expected_panic(attributes: &[TokenTree]) -> Option<String> {
+    attributes.iter().find_map(|token| {
+        let TokenTree::Group(group) = token else { return None };
+        let mut tokens = group.stream().into_iter();
+        let Some(TokenTree::Ident(name)) = tokens.next() else { return None };
+        if name.to_string() != "should_panic" {
+            return None;
+        }
+        // `should_panic`, `should_panic = "..."` or `should_panic(expected = "...")`.
+        let flat = tokens.flat_map(|token| match token {
+            TokenTree::Group(group) => group.stream().into_iter().collect(),
+            other => vec![other],
+        });
+        let literal = flat.into_iter().find(|token| matches!(token, TokenTree::Literal(_)));
+        Some(literal.map_or_else(|| "\"\"".to_owned(), |literal| literal.to_string()))
+    })
+}
+
+/// Code of this file's own.
+fn parse(code: &str) -> TokenStream {
+    match code.parse() {
+        Ok(tokens) => tokens,
+        Err(error) => panic!("invariant: `{code}` is code: {error}"),
+    }
+}

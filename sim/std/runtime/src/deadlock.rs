@@ -1,0 +1,72 @@
+//! Deadlocks: who holds the lock that a task waits for, and the stacks of the tasks that wait.
+//!
+//! The kernel knows the word that a task waits on. It does not know that the word is a lock, since the lock is real
+//! std's: the last task that took it is noted here, in runs that are told.
+
+use std::backtrace::Backtrace;
+use std::panic::Location;
+
+use lastref_kernel::record::{ObjectId, OpKind, TaskId, Violation};
+
+use crate::finding::{Fact, Finding, FindingKind, place};
+use crate::run::Run;
+
+/// The task that took a lock last, and where.
+pub(crate) struct Locker {
+    object: ObjectId,
+    /// The lock and its taker, as a report names them.
+    names: (String, String),
+    location: &'static Location<'static>,
+}
+
+/// A task that waits, and its stack.
+pub(crate) type Wait = (String, Backtrace);
+
+impl Run {
+    /// The current task has done this to the object at `address`.
+    pub(crate) fn notes_locker(&'static self, kind: OpKind, address: usize, location: &'static Location<'static>) {
+        if !self.has_stacks.get()
+            || !matches!(kind, OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::WriteLock)
+        {
+            return;
+        }
+        self.host(|| {
+            let Some(object) = self.objects.borrow().known(address) else { return };
+            let names = self.kernel.log(|log| (log.label(object), log.task_name(log.task).to_owned()));
+            let mut lockers = self.lockers.borrow_mut();
+            lockers.retain(|locker| locker.object != object);
+            lockers.push(Locker { object, names, location });
+        });
+    }
+
+    /// The stacks of the tasks that wait. Called by host code.
+    pub(crate) fn waits(&self) -> Vec<Wait> {
+        let mut tasks = self.tasks.borrow_mut();
+        let count = tasks.iter().count() as u32;
+        let wait = |task: TaskId| {
+            let stack = tasks.of(task).waits_at.take()?;
+            Some((self.kernel.log(|log| log.task_name(task).to_owned()), stack))
+        };
+        (0..count).map(TaskId).filter_map(wait).collect()
+    }
+
+    /// A finding of the kernel's, with what the runtime knows of it.
+    pub(crate) fn finding_of(&self, violation: Violation, waits: Vec<Wait>) -> Finding {
+        let mut finding = Finding::of(violation);
+        if finding.kind != FindingKind::Deadlock {
+            return finding;
+        }
+        let lockers = self.lockers.borrow();
+        for (_, fact) in &mut finding.facts {
+            let Fact::Text(text) = fact else { continue };
+            for Locker { names: (lock, task), location, .. } in lockers.iter() {
+                let waits = format!("lock {lock}, not notified");
+                *text = text.replace(&waits, &format!("lock {lock}, last taken by {task} at {}", place(location)));
+            }
+        }
+        for (name, stack) in waits {
+            finding = finding.stack(&format!("{name}, which waits"), Some(stack));
+        }
+        finding
+    }
+}

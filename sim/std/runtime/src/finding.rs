@@ -1,0 +1,117 @@
+//! A finding of the runtime's own: what is wrong, and where.
+
+use std::backtrace::Backtrace;
+use std::panic::Location;
+
+use lastref_kernel::record::{TaskId, Violation, ViolationKind};
+
+use crate::run::Run;
+
+/// What kind of finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FindingKind {
+    Deadlock,
+    Stall,
+    Panic,
+    Leak,
+    DoubleFree,
+    UseAfterFree,
+    Overrun,
+    BadFree,
+    Crash,
+    EscapedState,
+}
+
+impl FindingKind {
+    /// Its name in the report.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            FindingKind::Deadlock => "deadlock",
+            FindingKind::Stall => "stall",
+            FindingKind::Panic => "panic",
+            FindingKind::Leak => "leak",
+            FindingKind::DoubleFree => "double_free",
+            FindingKind::UseAfterFree => "use_after_free",
+            FindingKind::Overrun => "overrun",
+            FindingKind::BadFree => "bad_free",
+            FindingKind::Crash => "crash",
+            FindingKind::EscapedState => "escaped_state",
+        }
+    }
+
+    /// Whether it is told better when freed memory cannot be touched.
+    pub(crate) fn is_of_memory(self) -> bool {
+        matches!(self, FindingKind::UseAfterFree | FindingKind::Overrun | FindingKind::Crash | FindingKind::Panic)
+    }
+}
+
+/// A value of a report.
+pub(crate) enum Fact {
+    Text(String),
+    /// Its names are looked up when the report is written: that allocates, and reads files.
+    Stack(Backtrace),
+}
+
+/// One finding.
+pub(crate) struct Finding {
+    pub(crate) kind: FindingKind,
+    pub(crate) message: String,
+    pub(crate) facts: Vec<(String, Fact)>,
+}
+
+impl Finding {
+    pub(crate) fn new(kind: FindingKind, message: String) -> Finding {
+        Finding { kind, message, facts: Vec::new() }
+    }
+
+    pub(crate) fn fact(mut self, label: &str, text: String) -> Finding {
+        self.facts.push((label.to_owned(), Fact::Text(text)));
+        self
+    }
+
+    pub(crate) fn facts(mut self, facts: Vec<(&str, String)>) -> Finding {
+        self.facts.extend(facts.into_iter().map(|(label, text)| (label.to_owned(), Fact::Text(text))));
+        self
+    }
+
+    pub(crate) fn stack(mut self, label: &str, stack: Option<Backtrace>) -> Finding {
+        self.facts.extend(stack.map(|stack| (format!("stack of {label}"), Fact::Stack(stack))));
+        self
+    }
+
+    /// A finding of the kernel's.
+    pub(crate) fn of(violation: Violation) -> Finding {
+        let kind = match violation.kind {
+            ViolationKind::Deadlock => FindingKind::Deadlock,
+            ViolationKind::Stall => FindingKind::Stall,
+            _ => FindingKind::Crash,
+        };
+        // The kernel names knobs of lastref's own programs.
+        let facts = violation.facts.into_iter().filter(|(label, _)| label != "knob");
+        let facts = facts.map(|(label, text)| (label, Fact::Text(text))).collect();
+        Finding { kind, message: violation.message, facts }
+    }
+}
+
+impl Run {
+    /// Which task is where: facts of a finding. Called by host code.
+    pub(crate) fn here(&self) -> Vec<(&'static str, String)> {
+        let (task, step) = self.kernel.log(|log| (log.task_name(log.task), log.step));
+        vec![("task", task.to_owned()), ("step", step.to_string()), ("after", place(self.doing.get().location))]
+    }
+
+    /// Names a task and a step. Called by host code.
+    pub(crate) fn moment(&self, task: TaskId, step: u32) -> String {
+        format!("{}, step {step}", self.kernel.log(|log| log.task_name(task)))
+    }
+
+    /// The current stack, if the run is told. Called by host code.
+    pub(crate) fn stack(&self) -> Option<Backtrace> {
+        if self.has_stacks.get() { crate::stacks::capture() } else { None }
+    }
+}
+
+/// `src/lib.rs:12`.
+pub(crate) fn place(location: &Location<'_>) -> String {
+    format!("{}:{}", location.file(), location.line())
+}

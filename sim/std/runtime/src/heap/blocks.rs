@@ -1,0 +1,287 @@
+//! The ledger: every block of the run, who allocated it and who freed it.
+
+use std::alloc::Layout;
+use std::backtrace::Backtrace;
+use std::collections::{BTreeMap, VecDeque};
+use std::slice;
+
+use lastref_kernel::record::TaskId;
+
+use super::{BASE, BYTES};
+use crate::run::Run;
+
+/// Fills what was freed: a pointer made of it is invalid, and a write is seen at the end of the run.
+pub(super) const POISON: u8 = 0xde;
+/// Freed bytes that are filled and checked.
+const POISONED_MAX: usize = 512;
+/// Fills the bytes behind each block.
+const FENCE: u8 = 0xfd;
+const FENCE_BYTES: usize = 8;
+const PAGE: usize = 4096;
+/// A freed block of this size gives its memory back at once: its addresses are not used again in the run.
+const LARGE: usize = 256 * 1024;
+/// A run that has used this much, or has had this many blocks, gets freed blocks again.
+const FRESH_BYTES_MAX: usize = 256 << 20;
+const FRESH_BLOCKS_MAX: usize = 1 << 20;
+/// Blocks of a run that have guard pages. The system bounds the number of mappings, and each takes a page at least.
+const GUARDED_MAX: usize = 20_000;
+/// Memory of the arena that the next run inherits. More is given back to the system.
+const KEPT_BYTES: usize = 32 << 20;
+
+/// A moment of a block's life.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    pub(super) task: TaskId,
+    pub(super) step: u32,
+    /// The place in the list of stacks.
+    pub(super) stack: Option<u32>,
+}
+
+/// One block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    pub(super) start: usize,
+    pub(super) size: usize,
+    align: usize,
+    is_guarded: bool,
+    pub(super) allocated: Moment,
+    pub(super) freed: Option<Moment>,
+}
+
+impl Block {
+    pub(super) fn is_live(&self) -> bool {
+        self.freed.is_none()
+    }
+
+    /// Its first bytes, which are poison while it is free.
+    fn poisoned(&self) -> usize {
+        if self.size >= LARGE || self.is_guarded { 0 } else { self.size.min(POISONED_MAX) }
+    }
+}
+
+/// What is wrong with a block that is freed, or at the end of the run.
+pub(super) enum Wrong {
+    /// The address is not that of a block.
+    NoBlock,
+    /// It was freed before.
+    Freed(Block),
+    /// It was allocated with another layout.
+    Layout(Block),
+    /// The bytes behind it were written.
+    Overrun(Block),
+    /// It was written after it was freed.
+    WrittenAfterFree(Block),
+}
+
+/// The blocks of the run, in the order of their addresses, which is that of their allocation.
+pub(crate) struct Ledger {
+    pub(super) blocks: Vec<Block>,
+    pub(super) stacks: Vec<Backtrace>,
+    /// Where the next block begins.
+    next: usize,
+    /// Freed blocks by size and alignment, the oldest first, once the run gets them again.
+    free: Option<BTreeMap<(usize, usize), VecDeque<u32>>>,
+    /// The highest address that a run with guard pages has reached.
+    guarded_to: usize,
+    has_guards: bool,
+    is_mapped: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Ledger {
+        Ledger {
+            blocks: Vec::with_capacity(1 << 12),
+            stacks: Vec::new(),
+            next: BASE,
+            free: None,
+            guarded_to: BASE,
+            has_guards: false,
+            is_mapped: false,
+        }
+    }
+
+    /// Reserves the addresses of the arena. The error says what the system refused.
+    pub(crate) fn map(&mut self) -> Result<(), String> {
+        if self.is_mapped {
+            return Ok(());
+        }
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+        let place = std::ptr::without_provenance_mut(BASE);
+        // SAFETY: the flags refuse a range that is in use.
+        let mapped = unsafe { libc::mmap(place, BYTES, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+        if mapped.addr() != BASE {
+            let error = std::io::Error::last_os_error();
+            return Err(format!("the heap of a run needs 64 GiB of addresses at {BASE:#x}: {error}"));
+        }
+        self.is_mapped = true;
+        Ok(())
+    }
+
+    /// Begins a run.
+    pub(crate) fn begin(&mut self, has_guards: bool) {
+        self.blocks.clear();
+        self.stacks.clear();
+        (self.next, self.free, self.has_guards) = (BASE, None, has_guards);
+    }
+
+    /// Ends a run: what it has protected is accessible again.
+    pub(crate) fn end(&mut self) {
+        if self.guarded_to > BASE {
+            protect(BASE, self.guarded_to - BASE, libc::PROT_READ | libc::PROT_WRITE);
+            self.guarded_to = BASE;
+        }
+        let used = self.next - BASE;
+        if used > KEPT_BYTES {
+            give_back(BASE + KEPT_BYTES, used - KEPT_BYTES);
+        }
+    }
+
+    /// A block for this layout, allocated at `now`; null if the arena is full.
+    pub(super) fn allocate(&mut self, layout: Layout, now: Moment) -> *mut u8 {
+        let (size, align) = (layout.size(), layout.align().max(16));
+        if size > BYTES / 4 || self.next + size + 2 * PAGE + align > BASE + BYTES {
+            return std::ptr::null_mut();
+        }
+        let is_large = self.next - BASE > FRESH_BYTES_MAX || self.blocks.len() > FRESH_BLOCKS_MAX;
+        if is_large && let Some(start) = self.again(layout, now) {
+            return std::ptr::with_exposed_provenance_mut(start);
+        }
+        let is_guarded = self.has_guards && self.blocks.len() < GUARDED_MAX;
+        let start = if is_guarded {
+            // The block ends where a protected page begins.
+            let pages = (size + align).next_multiple_of(PAGE);
+            let guard = self.next.next_multiple_of(PAGE) + pages;
+            self.next = guard + PAGE;
+            self.guarded_to = self.next;
+            protect(guard, PAGE, libc::PROT_NONE);
+            (guard - size) & !(align - 1)
+        } else {
+            let start = self.next.next_multiple_of(align);
+            self.next = start + size + FENCE_BYTES;
+            // SAFETY: the bytes behind the block are the arena's, and belong to no other block.
+            unsafe { std::ptr::with_exposed_provenance_mut::<u8>(start + size).write_bytes(FENCE, FENCE_BYTES) };
+            start
+        };
+        self.blocks.push(Block { start, size, align: layout.align(), is_guarded, allocated: now, freed: None });
+        std::ptr::with_exposed_provenance_mut(start)
+    }
+
+    /// A freed block of this layout. What was written to it since is not seen any more.
+    fn again(&mut self, layout: Layout, now: Moment) -> Option<usize> {
+        let blocks = &self.blocks;
+        let free = self.free.get_or_insert_with(|| {
+            let mut free: BTreeMap<(usize, usize), VecDeque<u32>> = BTreeMap::new();
+            let freed = (0..).zip(blocks).filter(|(_, block)| !block.is_live() && !block.is_guarded);
+            freed.for_each(|(nth, block)| free.entry((block.size, block.align)).or_default().push_back(nth));
+            free
+        });
+        let nth = free.get_mut(&(layout.size(), layout.align()))?.pop_front()?;
+        let block = &mut self.blocks[nth as usize];
+        (block.allocated, block.freed) = (now, None);
+        Some(block.start)
+    }
+
+    /// Frees the block at `start`, at `now`.
+    pub(super) fn free(&mut self, start: usize, layout: Layout, now: Moment) -> Result<(), Wrong> {
+        let Ok(place) = self.blocks.binary_search_by_key(&start, |block| block.start) else {
+            return Err(Wrong::NoBlock);
+        };
+        let block = self.blocks[place];
+        if !block.is_live() {
+            return Err(Wrong::Freed(block));
+        }
+        if (block.size, block.align) != (layout.size(), layout.align()) {
+            return Err(Wrong::Layout(block));
+        }
+        if !block.is_guarded && !fence(&block).iter().all(|byte| *byte == FENCE) {
+            return Err(Wrong::Overrun(block));
+        }
+        self.blocks[place].freed = Some(now);
+        if let (Some(free), false) = (&mut self.free, block.is_guarded) {
+            free.entry((block.size, block.align)).or_default().push_back(place as u32);
+        }
+        if block.is_guarded {
+            let first = start & !(PAGE - 1);
+            let end = (start + block.size).next_multiple_of(PAGE);
+            protect(first, end - first, libc::PROT_NONE);
+        } else if block.size >= LARGE {
+            let first = start.next_multiple_of(PAGE);
+            give_back(first, (start + block.size - first) & !(PAGE - 1));
+        } else {
+            let bytes = std::ptr::with_exposed_provenance_mut::<u8>(start);
+            // SAFETY: the block has at least this many bytes, and its owner has given it up.
+            unsafe { bytes.write_bytes(POISON, block.poisoned()) };
+        }
+        Ok(())
+    }
+
+    /// The first block that was written where nothing may write. Not one with guard pages, where such a write ends the
+    /// run at once.
+    pub(super) fn written(&self) -> Option<Wrong> {
+        self.blocks.iter().filter(|block| !block.is_guarded).find_map(|block| {
+            if !block.is_live() {
+                let bytes = std::ptr::with_exposed_provenance::<u8>(block.start);
+                // SAFETY: the block has at least this many bytes, and they are accessible.
+                let bytes = unsafe { slice::from_raw_parts(bytes, block.poisoned()) };
+                if bytes.iter().any(|byte| *byte != POISON) {
+                    return Some(Wrong::WrittenAfterFree(*block));
+                }
+            }
+            fence(block).iter().any(|byte| *byte != FENCE).then_some(Wrong::Overrun(*block))
+        })
+    }
+
+    /// The block that this address is in, or behind; it may have been freed.
+    pub(super) fn near(&self, address: usize) -> Option<&Block> {
+        let after = self.blocks.partition_point(|block| block.start <= address);
+        self.blocks[..after].last()
+    }
+
+    pub(super) fn add_stack(&mut self, stack: Option<Backtrace>) -> Option<u32> {
+        self.stacks.push(stack?);
+        Some(self.stacks.len() as u32 - 1)
+    }
+}
+
+fn fence(block: &Block) -> &[u8] {
+    let end = std::ptr::with_exposed_provenance::<u8>(block.start + block.size);
+    // SAFETY: a block of a run without guard pages has this many bytes behind it, which are the arena's.
+    unsafe { slice::from_raw_parts(end, FENCE_BYTES) }
+}
+
+fn protect(start: usize, bytes: usize, protection: i32) {
+    // SAFETY: the range is in the arena, which the ledger owns. A failure leaves the memory as it was.
+    unsafe { libc::mprotect(std::ptr::with_exposed_provenance_mut(start), bytes, protection) };
+}
+
+fn give_back(start: usize, bytes: usize) {
+    // SAFETY: the range is in the arena, and no block in it is in use.
+    unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(start), bytes, libc::MADV_DONTNEED) };
+}
+
+impl Run {
+    fn now(&'static self) -> Moment {
+        let (task, step) = self.kernel.log(|log| (log.task, log.step));
+        let stack = self.stack();
+        Moment { task, step, stack: self.ledger().add_stack(stack) }
+    }
+
+    /// Allocates for the current task.
+    pub(super) fn allocate(&'static self, layout: Layout) -> *mut u8 {
+        self.host(|| {
+            let now = self.now();
+            self.ledger().allocate(layout, now)
+        })
+    }
+
+    /// Frees for the current task. What is wrong with it ends the run.
+    pub(super) fn free(&'static self, start: usize, layout: Layout) {
+        self.host(|| {
+            let now = self.now();
+            if let Err(wrong) = self.ledger().free(start, layout, now) {
+                let finding = self.verdict(&wrong, start, now.stack);
+                self.fail(finding);
+            }
+        });
+    }
+}

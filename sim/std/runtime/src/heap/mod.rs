@@ -1,0 +1,107 @@
+//! The heap: each allocation of a task comes from an arena at a fixed address, and is entered in a ledger.
+//!
+//! A block of the arena is not given out twice in one run, so the ledger knows what any address of the run was. The
+//! next run begins with the empty arena, at the same address: a run that is abandoned leaks nothing, and a replay has
+//! the same pointers. What the runtime and the kernel allocate, and what is allocated outside a run, is the system's.
+//!
+//! Memory that was allocated before the run is never freed in it: the memory that refers to it is restored after the
+//! run, and the next run may free it again.
+
+mod blocks;
+pub(crate) mod escape;
+mod leaks;
+mod verdicts;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fmt;
+
+pub(crate) use blocks::Ledger;
+
+use crate::run::current;
+
+/// The arena: 64 GiB of addresses, of which a run uses what it needs.
+pub(crate) const BASE: usize = 0x6000_0000_0000;
+pub(crate) const BYTES: usize = 1 << 36;
+
+/// The global allocator.
+pub struct Heap;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
+impl fmt::Debug for Heap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Heap")
+    }
+}
+
+#[inline]
+pub(crate) fn is_in_arena(address: usize) -> bool {
+    address.wrapping_sub(BASE) < BYTES
+}
+
+// SAFETY: a block is the system's or the ledger's, by its address; each of the two keeps the contract.
+unsafe impl GlobalAlloc for Heap {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        match current() {
+            Some(run) if run.settings.get().heap => run.allocate(layout),
+            // SAFETY: the caller's promise.
+            _ => escape::add(unsafe { System.alloc(layout) }, layout),
+        }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        match current() {
+            Some(run) if run.settings.get().heap => {
+                let block = run.allocate(layout);
+                if !block.is_null() {
+                    // SAFETY: the block has this size.
+                    unsafe { block.write_bytes(0, layout.size()) };
+                }
+                block
+            }
+            // SAFETY: the caller's promise.
+            _ => escape::add(unsafe { System.alloc_zeroed(layout) }, layout),
+        }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        match (is_in_arena(block.addr()), current()) {
+            (true, Some(run)) => run.free(block.addr(), layout),
+            // What outlives its run went with the arena.
+            (true, None) => {}
+            // It was there before the run; see above.
+            (false, Some(run)) if run.settings.get().heap => {}
+            (false, _) => {
+                escape::remove(block, layout);
+                // SAFETY: the caller's promise.
+                unsafe { System.dealloc(block, layout) }
+            }
+        }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if !is_in_arena(block.addr()) && current().is_none_or(|run| !run.settings.get().heap) {
+            escape::remove(block, layout);
+            // SAFETY: the caller's promise, and that the size, rounded up to the alignment, is valid.
+            unsafe {
+                let wanted = Layout::from_size_align_unchecked(size, layout.align());
+                return escape::add(System.realloc(block, layout, size), wanted);
+            }
+        }
+        // SAFETY: the caller promises that the size, rounded up to the alignment, is valid.
+        let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        // SAFETY: both blocks are at least as large as what is copied, and differ.
+        unsafe {
+            let new = self.alloc(wanted);
+            if !new.is_null() {
+                new.copy_from_nonoverlapping(block, layout.size().min(size));
+                self.dealloc(block, layout);
+            }
+            new
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What is told of a block: the findings of the ledger, with the moments of the block's life.
+
+use super::blocks::{Block, Moment, Wrong};
+use super::{BASE, is_in_arena};
+use crate::finding::{Fact, Finding, FindingKind};
+use crate::run::Run;
+
+/// Bytes behind a block where an access still counts as an overrun of it.
+const NEAR: usize = 4096;
+
+impl Run {
+    /// The finding that a block is freed wrongly, or that it was written.
+    pub(super) fn verdict(&'static self, wrong: &Wrong, address: usize, stack: Option<u32>) -> Finding {
+        let offset = address.wrapping_sub(BASE);
+        match wrong {
+            Wrong::NoBlock => {
+                let message = format!("memory is freed that is not a block of this run (offset {offset:#x})");
+                let finding = Finding::new(FindingKind::BadFree, message).facts(self.here());
+                self.with_stack(finding, "the free", stack)
+            }
+            Wrong::Freed(block) => {
+                let message = format!("a block of {} bytes is freed twice", block.size);
+                let finding = Finding::new(FindingKind::DoubleFree, message).facts(self.here());
+                let finding = self.with_stack(finding, "the second free", stack);
+                self.with_life(finding, block)
+            }
+            Wrong::Layout(block) => {
+                let message = format!("a block of {} bytes is freed with another layout", block.size);
+                let finding = Finding::new(FindingKind::BadFree, message).facts(self.here());
+                let finding = self.with_stack(finding, "the free", stack);
+                self.with_life(finding, block)
+            }
+            Wrong::Overrun(block) => {
+                let message = format!("the bytes behind a block of {} bytes were written", block.size);
+                self.with_life(Finding::new(FindingKind::Overrun, message), block)
+            }
+            Wrong::WrittenAfterFree(block) => {
+                let message = format!("a block of {} bytes was written after it was freed", block.size);
+                self.with_life(Finding::new(FindingKind::UseAfterFree, message), block)
+            }
+        }
+    }
+
+    /// The finding that an access to this address failed, if the ledger explains it.
+    pub(crate) fn explains(&'static self, address: usize) -> Option<Finding> {
+        if !is_in_arena(address) {
+            return None;
+        }
+        let block = self.ledger().near(address)?;
+        let offset = address - block.start;
+        let finding = if block.is_live() {
+            let beyond = offset.checked_sub(block.size).filter(|beyond| *beyond < NEAR)?;
+            let message = format!("an access {beyond} bytes behind the end of a block of {} bytes", block.size);
+            Finding::new(FindingKind::Overrun, message)
+        } else {
+            let message = format!("an access to a freed block of {} bytes, at its byte {offset}", block.size);
+            Finding::new(FindingKind::UseAfterFree, message)
+        };
+        let finding = finding.facts(self.here());
+        Some(finding)
+    }
+
+    /// Adds the life of the block at this address.
+    pub(crate) fn with_life_at(&'static self, finding: Finding, address: usize) -> Finding {
+        match self.ledger().near(address).copied() {
+            Some(block) => self.with_life(finding, &block),
+            None => finding,
+        }
+    }
+
+    /// Adds the moments of the block's life.
+    pub(super) fn with_life(&'static self, finding: Finding, block: &Block) -> Finding {
+        let told = |moment: Moment| self.moment(moment.task, moment.step);
+        let finding = finding.fact("allocated by", told(block.allocated));
+        let finding = self.with_stack(finding, "the allocation", block.allocated.stack);
+        match block.freed {
+            None => finding,
+            Some(freed) => {
+                let finding = finding.fact("freed by", told(freed));
+                self.with_stack(finding, "the first free", freed.stack)
+            }
+        }
+    }
+
+    /// Adds a stack of the ledger, which gives it away: a finding ends the run.
+    fn with_stack(&'static self, mut finding: Finding, label: &str, stack: Option<u32>) -> Finding {
+        if let Some(nth) = stack {
+            let stacks = &mut self.ledger().stacks;
+            let none = std::backtrace::Backtrace::disabled();
+            let stack = std::mem::replace(&mut stacks[nth as usize], none);
+            finding.facts.push((format!("stack of {label}"), Fact::Stack(stack)));
+        }
+        finding
+    }
+}

@@ -1,0 +1,174 @@
+//! Clocks and sleeps: virtual time.
+//!
+//! Virtual time passes when every task waits: it then jumps to the next deadline. It also passes a little with each
+//! reading of the clock and each yield, or a loop that polls the clock would never end. The more readings follow each
+//! other without a wait, the longer each lasts, so that such a loop takes a few thousand steps and not millions.
+
+use std::panic::Location;
+use std::ptr;
+
+use super::{raw, result_of};
+use crate::run::{Run, current};
+
+/// The real-time clock at the start of a run: 2023-11-14 22:13:20 UTC.
+const REALTIME_NS: u64 = 1_700_000_000_000_000_000;
+/// The monotonic clock at the start of a run: programs subtract from it.
+const MONOTONIC_NS: u64 = 1_000_000_000_000;
+/// Readings without a wait that last one nanosecond each.
+const FREE_READS: u32 = 64;
+/// The longest that one reading lasts.
+const READ_NS_MAX: u64 = 10_000;
+/// The longest that one yield lasts: a thread that yields waits for others, while one that reads the clock works.
+pub(crate) const YIELD_NS_MAX: u64 = 100_000;
+
+impl Run {
+    /// Time passes with a reading or a yield. Called by host code.
+    pub(crate) fn passes(&self, most_ns: u64) {
+        let reads = self.idle_reads.get() + 1;
+        self.idle_reads.set(reads);
+        let doublings = reads.saturating_sub(FREE_READS).min(20);
+        self.kernel.pass_time((1 << doublings).min(most_ns));
+    }
+
+    /// The current task is about to wait. Called by host code.
+    pub(crate) fn notes_wait(&self) {
+        self.idle_reads.set(0);
+        if self.has_stacks.get() {
+            let stack = crate::stacks::capture();
+            let task = self.task();
+            self.tasks.borrow_mut().of(task).waits_at = stack;
+        }
+    }
+
+    /// The current task has waited.
+    pub(crate) fn waited(&self) {
+        if self.has_stacks.get() {
+            let task = self.task();
+            self.tasks.borrow_mut().of(task).waits_at = None;
+        }
+    }
+}
+
+fn as_ns(time: &libc::timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn base(is_realtime: bool) -> u64 {
+    if is_realtime { REALTIME_NS } else { MONOTONIC_NS }
+}
+
+/// A time of a system call as a deadline of the kernel.
+pub(super) fn as_deadline(run: &'static Run, time: &libc::timespec, is_relative: bool, is_realtime: bool) -> u64 {
+    if is_relative {
+        run.host(|| run.kernel.now_ns()).saturating_add(as_ns(time))
+    } else {
+        as_ns(time).saturating_sub(base(is_realtime))
+    }
+}
+
+fn is_realtime(clock: i32) -> bool {
+    matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE)
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn clock_gettime(clock: i32, time: *mut libc::timespec) -> i32 {
+    // The clocks of the processor are real: nothing of a run should depend on them.
+    let is_real = matches!(clock, libc::CLOCK_PROCESS_CPUTIME_ID | libc::CLOCK_THREAD_CPUTIME_ID);
+    match current() {
+        Some(run) if !is_real => {
+            let now_ns = run.host(|| {
+                run.passes(READ_NS_MAX);
+                run.kernel.now_ns()
+            });
+            let now_ns = now_ns.saturating_add(base(is_realtime(clock)));
+            let (tv_sec, tv_nsec) = ((now_ns / 1_000_000_000) as i64, (now_ns % 1_000_000_000) as i64);
+            // SAFETY: the caller passes a place for the time.
+            unsafe { time.write(libc::timespec { tv_sec, tv_nsec }) };
+            0
+        }
+        // SAFETY: the arguments are the caller's.
+        _ => result_of(unsafe { raw(libc::SYS_clock_gettime, [clock as usize, time.addr(), 0, 0, 0, 0]) }) as i32,
+    }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn clock_nanosleep(
+    clock: i32,
+    flags: i32,
+    time: *const libc::timespec,
+    left: *mut libc::timespec,
+) -> i32 {
+    match current() {
+        Some(run) => {
+            // SAFETY: the caller passes a valid time.
+            let time = unsafe { &*time };
+            let deadline_ns = as_deadline(run, time, flags & libc::TIMER_ABSTIME == 0, is_realtime(clock));
+            run.sleeps_until(deadline_ns);
+            0
+        }
+        None => {
+            let args = [clock as usize, flags as usize, time.addr(), left.addr(), 0, 0];
+            // SAFETY: the arguments are the caller's. This call returns its error.
+            let error = unsafe { raw(libc::SYS_clock_nanosleep, args) };
+            -error as i32
+        }
+    }
+}
+
+impl Run {
+    fn sleeps_until(&'static self, deadline_ns: u64) {
+        let location = self.doing.get().location;
+        self.host(|| {
+            self.notes_wait();
+            self.kernel.sleep(deadline_ns.saturating_sub(self.kernel.now_ns()), location);
+            self.waited();
+        });
+    }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nanosleep(time: *const libc::timespec, left: *mut libc::timespec) -> i32 {
+    match current() {
+        // SAFETY: the arguments are the caller's; the rest of a sleep that no signal interrupts is not written.
+        Some(_) => unsafe { clock_nanosleep(libc::CLOCK_MONOTONIC, 0, time, ptr::null_mut()) },
+        // SAFETY: the arguments are the caller's.
+        None => result_of(unsafe { raw(libc::SYS_nanosleep, [time.addr(), left.addr(), 0, 0, 0, 0]) }) as i32,
+    }
+}
+
+/// Lets other threads run.
+#[unsafe(no_mangle)]
+pub extern "C" fn sched_yield() -> i32 {
+    match current() {
+        Some(run) => {
+            run.yields(Location::caller());
+            0
+        }
+        // SAFETY: the call has no arguments.
+        None => result_of(unsafe { raw(libc::SYS_sched_yield, [0; 6]) }) as i32,
+    }
+}
+
+/// CPU time of this OS thread in nanoseconds.
+pub(crate) fn cpu_ns() -> u64 {
+    real_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// The real monotonic clock in nanoseconds.
+pub(crate) fn real_monotonic_ns() -> u64 {
+    real_ns(libc::CLOCK_MONOTONIC)
+}
+
+fn real_ns(clock: i32) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place is valid.
+    unsafe { raw(libc::SYS_clock_gettime, [clock as usize, (&raw mut time).addr(), 0, 0, 0, 0]) };
+    as_ns(&time)
+}

@@ -1,0 +1,316 @@
+//! Pipes, event counters and sockets: the real ones of the system, with simulated waiting.
+//!
+//! A call that would block waits in the kernel of the run until another task has used a descriptor, and looks again.
+//! Only descriptors that the run has opened are treated so; files, and what is inherited, are the system's. A connection
+//! to another process is not simulated: a run in which every task waits for one is told as a deadlock.
+
+use std::cell::Cell;
+
+use lastref_kernel::record::{Op, OpKind};
+
+use super::{fail, raw, result_of};
+use crate::run::{Run, current};
+
+/// Descriptors that are watched.
+const WATCHED: usize = 4096;
+const BITS: usize = 64;
+
+thread_local! {
+    /// The descriptors that this run has opened and not closed. Restored with the thread's block.
+    static OPENED: Cell<[u64; WATCHED / BITS]> = const { Cell::new([0; WATCHED / BITS]) };
+}
+
+/// The object on which every task waits that waits for a descriptor. Its address is only a name.
+static ANY: u8 = 0;
+
+fn is_opened(descriptor: usize) -> bool {
+    descriptor < WATCHED && OPENED.get()[descriptor / BITS] & (1 << (descriptor % BITS)) != 0
+}
+
+fn mark(descriptor: isize, is_open: bool) {
+    if let Ok(descriptor) = usize::try_from(descriptor)
+        && descriptor < WATCHED
+    {
+        let mut opened = OPENED.get();
+        let bit = 1 << (descriptor % BITS);
+        let word = &mut opened[descriptor / BITS];
+        *word = if is_open { *word | bit } else { *word & !bit };
+        OPENED.set(opened);
+    }
+}
+
+/// Closes what the run has left open. Called by host code before the memory is restored.
+pub(crate) fn close_left() {
+    for (nth, word) in OPENED.get().iter().enumerate().filter(|(_, word)| **word != 0) {
+        for bit in (0..BITS).filter(|bit| word & (1 << bit) != 0) {
+            // SAFETY: the run opened it, and nothing of the run executes any more.
+            unsafe { raw(libc::SYS_close, [nth * BITS + bit, 0, 0, 0, 0, 0]) };
+        }
+    }
+}
+
+impl Run {
+    fn any(&self, kind: OpKind) -> Op {
+        let object = self.object((&raw const ANY).addr(), "descriptor");
+        Op { kind, object, location: self.doing.get().location }
+    }
+
+    /// Another task may find that its descriptor is ready. Called by host code.
+    pub(super) fn wake_waiters(&self) {
+        let op = self.any(OpKind::NotifyAll);
+        self.kernel.wake_word(op.object, op, u32::MAX);
+    }
+
+    /// Waits until `is_ready`, and the deadline at the latest; true if it is. Called by host code.
+    pub(super) fn wait_until(&self, deadline_ns: Option<u64>, mut is_ready: impl FnMut() -> bool) -> bool {
+        self.kernel.point(self.any(OpKind::Load));
+        loop {
+            if is_ready() {
+                return true;
+            }
+            if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= self.kernel.now_ns()) {
+                return false;
+            }
+            self.notes_wait();
+            let op = self.any(OpKind::Wait);
+            self.kernel.wait_on_word(op.object, op, deadline_ns, || !is_ready());
+            self.waited();
+        }
+    }
+}
+
+/// Whether the descriptor is ready for this, by a poll of the system that does not wait.
+fn is_ready(descriptor: usize, events: i16) -> bool {
+    let mut asked = libc::pollfd { fd: descriptor as i32, events, revents: 0 };
+    // SAFETY: the structure is valid.
+    unsafe { raw(libc::SYS_poll, [(&raw mut asked).addr(), 1, 0, 0, 0, 0]) != 0 }
+}
+
+fn blocks(descriptor: usize) -> bool {
+    // SAFETY: the arguments are plain.
+    let flags = unsafe { raw(libc::SYS_fcntl, [descriptor, libc::F_GETFL as usize, 0, 0, 0, 0]) };
+    flags >= 0 && flags as i32 & libc::O_NONBLOCK == 0
+}
+
+/// The timeout that a socket has for this option, in nanoseconds.
+fn timeout_ns(descriptor: usize, option: i32) -> Option<u64> {
+    let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let mut size = size_of::<libc::timeval>() as u32;
+    let (time_at, size_at) = ((&raw mut time).addr(), (&raw mut size).addr());
+    let args = [descriptor, libc::SOL_SOCKET as usize, option as usize, time_at, size_at, 0];
+    // SAFETY: the places are valid.
+    let result = unsafe { raw(libc::SYS_getsockopt, args) };
+    let ns = time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000;
+    (result == 0 && ns > 0).then_some(ns)
+}
+
+/// What a call does with its descriptor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Reads,
+    Writes,
+    /// Never waits.
+    Changes,
+}
+
+/// A call on a descriptor. A point comes first, and the tasks that wait look again afterwards.
+///
+/// # Safety
+/// As for the system call.
+unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
+    let descriptor = args[0];
+    let Some(run) = current().filter(|_| is_opened(descriptor)) else {
+        // SAFETY: the caller's promise.
+        return result_of(unsafe { raw(number, args) });
+    };
+    let result = run.host(|| {
+        let (events, option) = match uses {
+            Use::Reads => (libc::POLLIN, libc::SO_RCVTIMEO),
+            Use::Writes | Use::Changes => (libc::POLLOUT, libc::SO_SNDTIMEO),
+        };
+        if uses != Use::Changes && blocks(descriptor) {
+            let timeout_ns = timeout_ns(descriptor, option);
+            let deadline_ns = timeout_ns.map(|timeout_ns| run.kernel.now_ns().saturating_add(timeout_ns));
+            if !run.wait_until(deadline_ns, || is_ready(descriptor, events)) {
+                return Err(libc::EAGAIN);
+            }
+        } else {
+            run.kernel.point(run.any(OpKind::Load));
+        }
+        // SAFETY: the caller's promise.
+        let result = unsafe { raw(number, args) };
+        run.wake_waiters();
+        Ok(result)
+    });
+    match result {
+        Ok(result) => result_of(result),
+        Err(error) => fail(error),
+    }
+}
+
+macro_rules! calls {
+    ($($name:ident($first:ident: i32 $(, $argument:ident: $kind:ty)*) -> $result:ty = $number:ident, $uses:ident;)*) => {
+        $(
+            /// # Safety
+            /// As for libc's.
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn $name($first: i32 $(, $argument: $kind)*) -> $result {
+                let mut args = [0; 6];
+                let given = [$first as usize $(, $argument as usize)*];
+                args[..given.len()].copy_from_slice(&given);
+                // SAFETY: the caller's promise.
+                unsafe { call(libc::$number, args, Use::$uses) as $result }
+            }
+        )*
+    };
+}
+
+calls! {
+    read(descriptor: i32, bytes: *mut u8, count: usize) -> isize = SYS_read, Reads;
+    recvfrom(descriptor: i32, bytes: *mut u8, count: usize, flags: i32, from: *mut u8, size: *mut u32) -> isize
+        = SYS_recvfrom, Reads;
+    recvmsg(descriptor: i32, message: *mut u8, flags: i32) -> isize = SYS_recvmsg, Reads;
+    readv(descriptor: i32, parts: *const u8, count: i32) -> isize = SYS_readv, Reads;
+    sendto(descriptor: i32, bytes: *const u8, count: usize, flags: i32, to: *const u8, size: u32) -> isize
+        = SYS_sendto, Writes;
+    sendmsg(descriptor: i32, message: *const u8, flags: i32) -> isize = SYS_sendmsg, Writes;
+    connect(descriptor: i32, address: *const u8, size: u32) -> i32 = SYS_connect, Changes;
+    shutdown(descriptor: i32, how: i32) -> i32 = SYS_shutdown, Changes;
+}
+
+/// Whether the task's output is dropped: that of all runs but the first and the one that is told.
+fn is_silent(descriptor: i32) -> bool {
+    matches!(descriptor, 1 | 2) && current().is_some_and(|run| !run.prints.get())
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn write(descriptor: i32, bytes: *const u8, count: usize) -> isize {
+    if is_silent(descriptor) {
+        return count as isize;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_write, [descriptor as usize, bytes.addr(), count, 0, 0, 0], Use::Writes) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn writev(descriptor: i32, parts: *const libc::iovec, count: i32) -> isize {
+    if is_silent(descriptor) {
+        // SAFETY: the caller passes this many parts.
+        let parts = unsafe { std::slice::from_raw_parts(parts, count.max(0) as usize) };
+        return parts.iter().map(|part| part.iov_len as isize).sum();
+    }
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_writev, [descriptor as usize, parts.addr(), count as usize, 0, 0, 0], Use::Writes) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recv(descriptor: i32, bytes: *mut u8, count: usize, flags: i32) -> isize {
+    // SAFETY: the caller's promise.
+    unsafe { recvfrom(descriptor, bytes, count, flags, std::ptr::null_mut(), std::ptr::null_mut()) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn send(descriptor: i32, bytes: *const u8, count: usize, flags: i32) -> isize {
+    // SAFETY: the caller's promise.
+    unsafe { sendto(descriptor, bytes, count, flags, std::ptr::null(), 0) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    let result = unsafe { call(libc::SYS_close, [descriptor as usize, 0, 0, 0, 0, 0], Use::Changes) };
+    mark(descriptor as isize, false);
+    result as i32
+}
+
+/// A call that opens a descriptor.
+///
+/// # Safety
+/// As for the system call.
+unsafe fn open(number: i64, args: [usize; 6]) -> i32 {
+    // SAFETY: the caller's promise.
+    let opened = result_of(unsafe { raw(number, args) });
+    if current().is_some() {
+        mark(opened, true);
+    }
+    opened as i32
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { open(libc::SYS_socket, [domain as usize, kind as usize, protocol as usize, 0, 0, 0]) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn accept4(descriptor: i32, address: *mut u8, size: *mut u32, flags: i32) -> i32 {
+    let args = [descriptor as usize, address.addr(), size.addr(), flags as usize, 0, 0];
+    // SAFETY: the caller's promise.
+    let accepted = unsafe { call(libc::SYS_accept4, args, Use::Reads) };
+    if current().is_some() {
+        mark(accepted, true);
+    }
+    accepted as i32
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eventfd(count: u32, flags: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { open(libc::SYS_eventfd2, [count as usize, flags as usize, 0, 0, 0, 0]) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn epoll_create1(flags: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { open(libc::SYS_epoll_create1, [flags as usize, 0, 0, 0, 0, 0]) }
+}
+
+/// Opens two descriptors.
+///
+/// # Safety
+/// As for the system call; `pair` is a place for two numbers.
+unsafe fn open_pair(number: i64, args: [usize; 6], pair: *mut i32) -> i32 {
+    // SAFETY: the caller's promise.
+    let result = result_of(unsafe { raw(number, args) });
+    if result == 0 && current().is_some() {
+        // SAFETY: the call has written both.
+        let pair = unsafe { [pair.read(), pair.add(1).read()] };
+        pair.into_iter().for_each(|descriptor| mark(descriptor as isize, true));
+    }
+    result as i32
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pipe2(pair: *mut i32, flags: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { open_pair(libc::SYS_pipe2, [pair.addr(), flags as usize, 0, 0, 0, 0], pair) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn socketpair(domain: i32, kind: i32, protocol: i32, pair: *mut i32) -> i32 {
+    let args = [domain as usize, kind as usize, protocol as usize, pair.addr(), 0, 0];
+    // SAFETY: the caller's promise.
+    unsafe { open_pair(libc::SYS_socketpair, args, pair) }
+}

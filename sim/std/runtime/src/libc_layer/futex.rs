@@ -1,0 +1,110 @@
+//! Futexes: the calls on which real std's locks, and parking_lot's, wait and wake.
+
+use std::ptr;
+
+use lastref_kernel::record::{ObjectId, Op, OpKind};
+use lastref_kernel::sync::condvar::Waited;
+
+use super::clock::as_deadline;
+use super::fail;
+use crate::run::{Doing, Run};
+
+/// The operations, without the flags for private futexes and for the clock.
+const COMMAND: usize = 0x7f;
+const CLOCK_REALTIME: usize = libc::FUTEX_CLOCK_REALTIME as usize;
+
+/// Carries out a futex call; `None` if it is of a kind that is left to the system.
+///
+/// # Safety
+/// The arguments are those of a futex call: the word, the operation, the value, and the timeout.
+pub(super) unsafe fn call(
+    run: &'static Run,
+    word: usize,
+    operation: usize,
+    value: usize,
+    timeout: usize,
+) -> Option<isize> {
+    match (operation & COMMAND) as i32 {
+        kind @ (libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) => {
+            let timeout = ptr::with_exposed_provenance::<libc::timespec>(timeout);
+            // SAFETY: the caller of the system call passes a valid time, or none.
+            let deadline_ns = unsafe { timeout.as_ref() }.map(|time| {
+                // A plain wait gives the time that is left, the other one a moment.
+                let is_relative = kind == libc::FUTEX_WAIT;
+                as_deadline(run, time, is_relative, operation & CLOCK_REALTIME != 0)
+            });
+            Some(run.wait_on(word, value as u32, deadline_ns))
+        }
+        libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => Some(run.wake(word, value as u32)),
+        _ => None,
+    }
+}
+
+impl Run {
+    /// Waits while the word holds this value.
+    fn wait_on(&'static self, word: usize, value: u32, deadline_ns: Option<u64>) -> isize {
+        let doing = self.doing.get();
+        let waited = self.host(|| {
+            self.notes_wait();
+            let id = self.word(word);
+            let (kind, object) = match self.owner_of(word) {
+                Some(object) if object == doing.object => (doing.kind, object),
+                // A condition variable that takes its mutex again.
+                Some(object) => (OpKind::Lock, object),
+                // A futex of the program's own.
+                None if doing.object == ObjectId::NONE => (OpKind::Wait, id),
+                // A word inside of a cell or a channel.
+                None => (doing.kind, self.owners.borrow_mut().at(word, || doing.object)),
+            };
+            let op = Op { kind, object, location: doing.location };
+            let holds = || {
+                let word = ptr::with_exposed_provenance::<u32>(word);
+                // SAFETY: the caller of the system call passes a valid word. Every task of the run is on this thread.
+                unsafe { ptr::read_volatile(word) == value }
+            };
+            let waited = self.kernel.wait_on_word(id, op, deadline_ns, holds);
+            self.waited();
+            waited
+        });
+        // The primitive may wait again: it still does what it did before other tasks ran.
+        self.doing.set(doing);
+        match waited {
+            Some(Waited::Notified | Waited::Over) => 0,
+            Some(Waited::TimedOut) => fail(libc::ETIMEDOUT),
+            None => fail(libc::EAGAIN),
+        }
+    }
+
+    /// Wakes at most this many tasks.
+    fn wake(&'static self, word: usize, most: u32) -> isize {
+        let Doing { kind, object: does, location } = self.doing.get();
+        let woken = self.host(|| {
+            let id = self.word(word);
+            let object = self.owner_of(word).unwrap_or(id);
+            // Otherwise it is a guard that is dropped, of which nothing was announced.
+            let notifies = object == does && matches!(kind, OpKind::NotifyOne | OpKind::NotifyAll);
+            let kind = if notifies { kind } else { OpKind::Unlock };
+            self.kernel.wake_word(id, Op { kind, object, location }, most)
+        });
+        self.doing.set(Doing { kind, object: does, location });
+        woken as isize
+    }
+
+    /// The kernel's object for a word. Each word has one of its own: to wake on one word of a lock must not wake what
+    /// waits on another.
+    fn word(&self, word: usize) -> ObjectId {
+        self.words.borrow_mut().at(word, || self.kernel.new_object("futex"))
+    }
+
+    /// The object that this word belongs to, if it is known. The word of a mutex, a condition variable and a once is
+    /// their first; a reader-writer lock has two.
+    fn owner_of(&self, word: usize) -> Option<ObjectId> {
+        let objects = self.objects.borrow();
+        let second = || {
+            let lock = objects.known(word.wrapping_sub(4))?;
+            let is_lock = self.kernel.log(|log| log.objects.get(lock.0 as usize) == Some(&"RwLock"));
+            is_lock.then_some(lock)
+        };
+        objects.known(word).or_else(second).or_else(|| self.owners.borrow().known(word))
+    }
+}

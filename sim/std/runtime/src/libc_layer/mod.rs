@@ -1,0 +1,80 @@
+//! Calls of libc, defined in the executable: real std, and other code that is linked into it, calls these in place of
+//! glibc's. Code of a task gets the simulated call; all other code gets the real system call.
+//!
+//! glibc itself, and shared libraries, call glibc's own functions: they block for real.
+
+pub mod clock;
+pub mod descriptor;
+mod futex;
+pub mod poll;
+pub mod process;
+pub mod random;
+
+use std::arch::asm;
+
+/// The system call itself, without glibc. A failure is a negative number.
+///
+/// # Safety
+/// As for the system call.
+#[inline]
+pub(crate) unsafe fn raw(number: i64, args: [usize; 6]) -> isize {
+    let result: isize;
+    let [a, b, c, d, e, f] = args;
+    // SAFETY: the calling convention of Linux on x86-64; the effects are the caller's responsibility.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number as isize => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    result
+}
+
+/// The result of a system call in libc's form.
+fn result_of(result: isize) -> isize {
+    if result < 0 {
+        set_errno(-result as i32);
+        return -1;
+    }
+    result
+}
+
+fn set_errno(error: i32) {
+    // SAFETY: the address of this thread's errno is always valid.
+    unsafe { *libc::__errno_location() = error };
+}
+
+/// Fails in libc's form.
+fn fail(error: i32) -> isize {
+    set_errno(error);
+    -1
+}
+
+/// `syscall`, as far as it matters: futexes, random bytes and the number of the thread are simulated.
+///
+/// Stable Rust cannot define a variadic function. One with seven parameters is called alike: the caller leaves what it
+/// passes in the registers of the first six, and on the stack.
+///
+/// # Safety
+/// As for the system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syscall(number: i64, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize {
+    if let Some(run) = crate::run::current() {
+        match number {
+            libc::SYS_futex => {
+                // SAFETY: the arguments are those of a futex call.
+                if let Some(result) = unsafe { futex::call(run, a, b, c, d) } {
+                    return result;
+                }
+            }
+            // SAFETY: the arguments are those of a call for random bytes.
+            libc::SYS_getrandom => return unsafe { random::getrandom(a as *mut u8, b, c as u32) },
+            libc::SYS_gettid => return run.host(|| run.task()).0 as isize + process::FIRST_THREAD,
+            _ => {}
+        }
+    }
+    // SAFETY: the caller's promise.
+    result_of(unsafe { raw(number, [a, b, c, d, e, f]) })
+}

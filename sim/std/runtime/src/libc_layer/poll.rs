@@ -1,0 +1,47 @@
+//! `epoll` and `poll`: what is ready is the system's answer, the waiting is simulated.
+
+use super::{raw, result_of};
+use crate::run::current;
+
+/// Asks the system without waiting, and waits in the run until it has an answer other than none.
+///
+/// # Safety
+/// As for the system call, of which the argument at `timeout_at` is the timeout in milliseconds.
+unsafe fn call(number: i64, mut args: [usize; 6], timeout_at: usize, timeout_ms: i32) -> i32 {
+    let Some(run) = current() else {
+        args[timeout_at] = timeout_ms as isize as usize;
+        // SAFETY: the caller's promise.
+        return result_of(unsafe { raw(number, args) }) as i32;
+    };
+    args[timeout_at] = 0;
+    let answer = run.host(|| {
+        let wait_ns = u64::try_from(timeout_ms).ok().map(|ms| ms * 1_000_000);
+        let deadline_ns = wait_ns.map(|wait_ns| run.kernel.now_ns().saturating_add(wait_ns));
+        let mut answer = 0;
+        run.wait_until(deadline_ns, || {
+            // SAFETY: the caller's promise.
+            answer = unsafe { raw(number, args) };
+            answer != 0
+        });
+        answer
+    });
+    result_of(answer) as i32
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn epoll_wait(poller: i32, events: *mut libc::epoll_event, most: i32, timeout_ms: i32) -> i32 {
+    let args = [poller as usize, events.addr(), most as usize, 0, 0, 0];
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_epoll_wait, args, 3, timeout_ms) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn poll(asked: *mut libc::pollfd, count: u64, timeout_ms: i32) -> i32 {
+    let args = [asked.addr(), count as usize, 0, 0, 0, 0];
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_poll, args, 2, timeout_ms) }
+}

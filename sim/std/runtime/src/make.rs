@@ -1,0 +1,162 @@
+//! One run: from its settings to its finding.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lastref_kernel::record::{Finished, Keep, RunNumber, Void};
+use lastref_kernel::strategy::Strategy;
+use lastref_kernel::{Bounds, Ended, Panics, Setup};
+
+use crate::finding::{Finding, FindingKind};
+use crate::memory::Memory;
+use crate::objects::Objects;
+use crate::run::{Doing, Run};
+use crate::settings::Settings;
+use crate::testing::Body;
+use crate::{libc_layer, progress, thread};
+
+/// The stack of a task in bytes: that of a thread of std.
+const STACK_BYTES: usize = 2 << 20;
+/// The total time by which timers may overtake tasks that can run, if they may at all. A budget, or a timer that re-arms
+/// would keep the other tasks from running.
+const EARLY_NS: u64 = 60_000_000_000;
+
+/// A run to make.
+pub(crate) struct Plan {
+    pub(crate) number: u64,
+    pub(crate) seed: u64,
+    pub(crate) strategy: Box<dyn Strategy>,
+    pub(crate) settings: Settings,
+    pub(crate) steps_max: u32,
+    pub(crate) explores_time: bool,
+    pub(crate) keep: Keep,
+    /// What the tasks print reaches the terminal.
+    pub(crate) prints: bool,
+}
+
+/// A run that was made.
+pub(crate) struct Made {
+    pub(crate) finding: Option<Finding>,
+    pub(crate) void: Option<Void>,
+    pub(crate) ended: Ended,
+    pub(crate) finished: Finished,
+    pub(crate) hash: u64,
+    /// The text of a panic that the test is expected to have.
+    pub(crate) expected: Option<String>,
+    /// Weak compare-and-exchanges that failed without a reason.
+    pub(crate) spurious: u32,
+}
+
+impl Run {
+    /// Makes a run. Called by host code.
+    pub(crate) fn make(&'static self, plan: Plan, memory: &Memory, body: &'static Body) -> Made {
+        let is_told = plan.keep == Keep::Events;
+        self.settings.set(plan.settings);
+        self.has_stacks.set(is_told);
+        self.prints.set(plan.prints);
+        self.idle_reads.set(0);
+        self.spurious.set(0);
+        self.objects.borrow_mut().clear();
+        self.words.borrow_mut().clear();
+        self.owners.borrow_mut().clear();
+        self.tasks.borrow_mut().clear();
+        self.panics.borrow_mut().clear();
+        self.lockers.borrow_mut().clear();
+        self.doing.set(Doing::nothing());
+        self.expected.borrow_mut().take();
+        self.ledger().begin(plan.settings.guard);
+        progress::begins(plan.number, plan.seed);
+        let setup = Setup {
+            number: RunNumber(plan.number),
+            seed: plan.seed,
+            strategy: plan.strategy,
+            bounds: Bounds { steps_max: plan.steps_max, slack_ns: if plan.explores_time { EARLY_NS } else { 0 } },
+            keep: plan.keep,
+            stack_bytes: STACK_BYTES,
+            coroutines: None,
+            panics: Panics { bug_of, stuck },
+        };
+        let ended = self.kernel.run(setup, move || self.first_task(body));
+        let is_complete = ended.is_quiescent && self.kernel.unfinished() == 0;
+        let scans = is_told || plan.number.is_power_of_two();
+        let finding = self.judge(is_complete, scans, plan.settings, memory);
+        // The names of the tasks go with the log.
+        let waits = if is_told { self.waits() } else { Vec::new() };
+        let finished = self.kernel.log(|log| log.finish(None, |_| None));
+        let finding = finding.or_else(|| Some(self.finding_of(finished.violation.clone()?, waits)));
+        self.ledger().end();
+        libc_layer::descriptor::close_left();
+        memory.restore();
+        let hash = finished.trace.hash();
+        let expected = self.expected.borrow_mut().take();
+        let spurious = self.spurious.get();
+        Made { finding, void: finished.void.clone(), ended, finished, hash, expected, spurious }
+    }
+
+    fn first_task(&'static self, body: &'static Body) {
+        self.kernel.end_with_main();
+        for (object, label) in Objects::FIRST {
+            assert_eq!(self.kernel.new_object(label), object, "invariant: objects are numbered from 0 in each run");
+        }
+        thread::run_first_task(self, &body.name, || self.run_body(body));
+    }
+
+    /// The body of the test, as the code of a task.
+    fn run_body(&'static self, body: &'static Body) {
+        let result = catch_unwind(AssertUnwindSafe(|| (body.code)()));
+        self.host(|| match (result, &body.panics) {
+            (Ok(Ok(())), None) => {}
+            (Ok(Err(text)), None) => self.fail(Finding::new(FindingKind::Panic, text).facts(self.here())),
+            (Ok(_), Some(_)) => {
+                let message = "the test returned, and should have panicked".to_owned();
+                self.fail(Finding::new(FindingKind::Panic, message).facts(self.here()));
+            }
+            (Err(panic), None) => self.fail(self.told_panic(text_of(&*panic))),
+            (Err(panic), Some(expected)) => {
+                let text = text_of(&*panic).unwrap_or_default();
+                if !text.contains(expected.as_str()) {
+                    self.fail(self.told_panic(Some(text)));
+                }
+                *self.expected.borrow_mut() = Some(text.to_owned());
+                // Its memory is the run's.
+                std::mem::forget(panic);
+            }
+        });
+    }
+
+    /// The finding of a run that has ended, if it is not the kernel's. `scans`: looks for state that escapes, too.
+    fn judge(&'static self, is_complete: bool, scans: bool, settings: Settings, memory: &Memory) -> Option<Finding> {
+        let own = self.finding.borrow_mut().take();
+        if own.is_some() || !settings.heap {
+            return own;
+        }
+        if let Some(finding) = self.judge_heap() {
+            return Some(finding);
+        }
+        let is_broken = self.kernel.log(|log| log.is_broken());
+        let judges = settings.leaks && is_complete && !is_broken && self.expected.borrow().is_none();
+        let leak = if judges { self.judge_leaks(memory) } else { None };
+        // What only memory from before the run refers to looks like a leak.
+        let escape = if scans || leak.is_some() { self.judge_escape() } else { None };
+        escape.or(leak)
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn text_of(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+}
+
+fn bug_of(panic: &(dyn Any + Send)) -> Void {
+    Void::Harness(text_of(panic).unwrap_or("a panic of the kernel").to_owned())
+}
+
+/// Without a panic count per task, a destructor that must wait while its task unwinds cannot continue.
+fn stuck(what: &str) -> ! {
+    eprintln!("lastref: a destructor {what} while a panic unwinds its task, which this program's std does not allow");
+    std::process::exit(2)
+}
+
+/// The hashes of the traces of a search.
+pub(crate) type Seen = BTreeSet<u64>;

@@ -1,0 +1,132 @@
+//! The writable memory of the program between runs: its data, and this OS thread's own block.
+//!
+//! A run begins with the statics as they were before the first run, and with the arena empty: a `static` that a run
+//! fills is empty in the next one. The memory that other libraries have, such as glibc's, is not restored. Nor is what
+//! was allocated before the first run; `escape` looks for references from there into the arena.
+
+use std::arch::asm;
+use std::ptr;
+
+/// Compared and copied at once.
+const LINE: usize = 256;
+
+/// Ranges of memory, and their bytes before the first run.
+pub(crate) struct Memory {
+    parts: Vec<Part>,
+}
+
+struct Part {
+    start: usize,
+    bytes: Vec<u8>,
+}
+
+impl Memory {
+    /// Notes the memory as it is now, except for the ranges of `kept`, which are addresses and lengths.
+    pub(crate) fn note(kept: &[(usize, usize)]) -> Memory {
+        let mut kept = kept.to_vec();
+        kept.sort_unstable();
+        let mut parts = Vec::new();
+        for (mut start, end) in ranges_of_program() {
+            for (first, length) in &kept {
+                if (start..end).contains(first) {
+                    parts.push(Part::of(start, *first));
+                    start = first + length;
+                }
+            }
+            parts.push(Part::of(start, end));
+        }
+        Memory { parts }
+    }
+
+    /// Restores the memory. Called by host code on the thread that noted it.
+    pub(crate) fn restore(&self) {
+        for part in &self.parts {
+            for (nth, saved) in part.bytes.chunks(LINE).enumerate() {
+                let at = ptr::with_exposed_provenance_mut::<u8>(part.start + nth * LINE);
+                // SAFETY: the range is writable memory of the program. Only this thread makes runs; the others wait for
+                // it. Nothing on this thread's stack refers to a value in it: it is host code of the search.
+                unsafe {
+                    // Most lines have not changed; a line that is not written stays clean.
+                    if libc::memcmp(at.cast(), saved.as_ptr().cast(), saved.len()) != 0 {
+                        at.copy_from_nonoverlapping(saved.as_ptr(), saved.len());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The ranges, as addresses and lengths.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.parts.iter().map(|part| (part.start, part.bytes.len()))
+    }
+}
+
+impl Part {
+    fn of(start: usize, end: usize) -> Part {
+        // SAFETY: the range is readable memory of the program.
+        let bytes = unsafe { std::slice::from_raw_parts(ptr::with_exposed_provenance::<u8>(start), end - start) };
+        Part { start, bytes: bytes.to_vec() }
+    }
+}
+
+/// What the headers of the executable say.
+#[derive(Default)]
+struct Headers {
+    writable: Vec<(usize, usize)>,
+    /// Written by the dynamic linker only, and then protected.
+    protected: Vec<(usize, usize)>,
+    /// Size and alignment of a thread's block.
+    thread: (usize, usize),
+}
+
+/// Reads the headers of the first object, the executable.
+unsafe extern "C" fn read_headers(object: *mut libc::dl_phdr_info, _: usize, headers: *mut libc::c_void) -> i32 {
+    // SAFETY: the dynamic linker passes a valid object, and the caller a valid place for the result.
+    let (object, headers) = unsafe { (&*object, &mut *headers.cast::<Headers>()) };
+    // SAFETY: the object has this many headers.
+    let all = unsafe { std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
+    for header in all {
+        let start = (object.dlpi_addr + header.p_vaddr) as usize;
+        let end = start + header.p_memsz as usize;
+        match header.p_type {
+            libc::PT_LOAD if header.p_flags & libc::PF_W != 0 => headers.writable.push((start, end)),
+            libc::PT_GNU_RELRO => headers.protected.push((start, end.next_multiple_of(4096))),
+            libc::PT_TLS => headers.thread = (header.p_memsz as usize, (header.p_align as usize).max(1)),
+            _ => {}
+        }
+    }
+    1
+}
+
+fn headers() -> Headers {
+    let mut headers = Headers::default();
+    // SAFETY: the function is called with the place that is passed here.
+    unsafe { libc::dl_iterate_phdr(Some(read_headers), (&raw mut headers).cast()) };
+    headers
+}
+
+/// The block of this OS thread, from first to last address. It ends at the thread's control block, to which the register
+/// `fs` points.
+pub(crate) fn range_of_thread() -> (usize, usize) {
+    let (size, align) = headers().thread;
+    let end: usize;
+    // SAFETY: on x86-64 Linux the first word of the control block is its own address.
+    unsafe { asm!("mov {}, fs:[0]", out(reg) end, options(nostack, readonly)) };
+    (end - size.next_multiple_of(align), end)
+}
+
+/// Writable data of the executable, and this thread's block.
+fn ranges_of_program() -> Vec<(usize, usize)> {
+    let Headers { writable, protected, .. } = headers();
+    let mut ranges = Vec::new();
+    for (start, end) in writable {
+        match protected.iter().find(|(first, last)| *first < end && start < *last) {
+            None => ranges.push((start, end)),
+            Some((first, last)) => {
+                ranges.extend([(start, *first), (*last, end)].into_iter().filter(|(from, to)| from < to));
+            }
+        }
+    }
+    ranges.push(range_of_thread());
+    ranges
+}

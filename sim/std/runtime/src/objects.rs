@@ -1,0 +1,94 @@
+//! The objects of a run by their address: atomics, locks and the words of futexes have no room for a number.
+
+use lastref_kernel::record::ObjectId;
+
+/// A table with open addressing. Addresses are never removed: the heap of a run gives none to a second object.
+pub(crate) struct Objects {
+    /// Address and number; address 0 is a free place.
+    places: Vec<(usize, ObjectId)>,
+    used: usize,
+}
+
+const PLACES: usize = 256;
+
+impl Objects {
+    /// The object of points that lie after an operation.
+    pub(crate) const AFTER: ObjectId = ObjectId(0);
+    /// The object of fences.
+    pub(crate) const FENCE: ObjectId = ObjectId(1);
+    /// Labels of the objects that a run registers first.
+    pub(crate) const FIRST: [(ObjectId, &'static str); 2] = [(Objects::AFTER, "after"), (Objects::FENCE, "fence")];
+
+    pub(crate) fn new() -> Objects {
+        Objects { places: vec![(0, ObjectId::NONE); PLACES], used: 0 }
+    }
+
+    /// Forgets the objects of the previous run.
+    pub(crate) fn clear(&mut self) {
+        if self.used > 0 {
+            self.places.fill((0, ObjectId::NONE));
+            self.used = 0;
+        }
+    }
+
+    /// The number of the object at this address; `new` makes one.
+    #[inline]
+    pub(crate) fn at(&mut self, address: usize, new: impl FnOnce() -> ObjectId) -> ObjectId {
+        let place = self.place(address);
+        if self.places[place].0 == address {
+            return self.places[place].1;
+        }
+        let id = new();
+        self.places[place] = (address, id);
+        self.used += 1;
+        if self.used * 2 > self.places.len() {
+            self.grow();
+        }
+        id
+    }
+
+    /// The number of the object at this address, if it is known.
+    pub(crate) fn known(&self, address: usize) -> Option<ObjectId> {
+        let (found, id) = self.places[self.place(address)];
+        (found == address).then_some(id)
+    }
+
+    /// Where the address is, or would be.
+    #[inline]
+    fn place(&self, address: usize) -> usize {
+        let mask = self.places.len() - 1;
+        let mut place = (address >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as usize) >> 40 & mask;
+        while self.places[place].0 != address && self.places[place].0 != 0 {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![(0, ObjectId::NONE); self.places.len() * 2];
+        let known = std::mem::replace(&mut self.places, larger);
+        for (address, id) in known.into_iter().filter(|(address, _)| *address != 0) {
+            let place = self.place(address);
+            self.places[place] = (address, id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_keeps_its_number_while_the_table_grows() {
+        let mut objects = Objects::new();
+        for round in 0..2 {
+            for address in 1..2_000 {
+                let id = objects.at(address * 8, || ObjectId(address as u32));
+                assert_eq!(id, ObjectId(address as u32), "round {round}");
+            }
+        }
+        assert_eq!((objects.known(80), objects.known(81)), (Some(ObjectId(10)), None));
+        objects.clear();
+        assert_eq!(objects.known(80), None);
+    }
+}

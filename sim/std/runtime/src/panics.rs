@@ -1,0 +1,144 @@
+//! Panics: a count per task, and what is known of the panic that ends a test.
+//!
+//! std counts the panics of each OS thread in a thread-local that it does not publish. The tasks of a run share an OS
+//! thread, so the count is carried from task to task. Its place is found by looking at which word of the thread's block
+//! a panic changes.
+
+use std::backtrace::Backtrace;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook};
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lastref_kernel::PanicCount;
+use lastref_kernel::record::TaskId;
+
+use crate::finding::{Fact, Finding, FindingKind, place};
+use crate::memory::range_of_thread;
+use crate::run::{Run, current};
+
+/// How far below the end of the thread's block the count is; 0 before it was found.
+static DISTANCE: AtomicUsize = AtomicUsize::new(0);
+
+/// Access to the count, if its place was found.
+pub(crate) fn panic_count() -> Option<PanicCount> {
+    let distance = find()?;
+    DISTANCE.store(distance, Ordering::Relaxed);
+    Some(PanicCount { take, set })
+}
+
+fn count() -> *mut [usize; 2] {
+    let end: usize;
+    // SAFETY: as in `memory::range_of_thread`.
+    unsafe { std::arch::asm!("mov {}, fs:[0]", out(reg) end, options(nostack, readonly)) };
+    ptr::with_exposed_provenance_mut(end - DISTANCE.load(Ordering::Relaxed))
+}
+
+fn take() -> [usize; 2] {
+    // SAFETY: `find` has seen that std's count is there: the count, and whether the hook runs.
+    unsafe { count().replace([0; 2]) }
+}
+
+fn set(value: [usize; 2]) {
+    // SAFETY: as above.
+    unsafe { count().write(value) }
+}
+
+/// The one word of this thread's block that is 0 before a panic, 1 while it unwinds, and 0 after it.
+fn find() -> Option<usize> {
+    struct Looks<'a>(&'a mut Vec<usize>);
+    impl Drop for Looks<'_> {
+        fn drop(&mut self) {
+            read_block(self.0);
+        }
+    }
+    let (mut before, mut during, mut after) = (Vec::new(), Vec::new(), Vec::new());
+    // The first reading makes room, so that none allocates in between.
+    for words in [&mut before, &mut during, &mut after] {
+        read_block(words);
+    }
+    read_block(&mut before);
+    let unwinds = AssertUnwindSafe(|| {
+        let _looks = Looks(&mut during);
+        resume_unwind(Box::new(0_u8));
+    });
+    drop(catch_unwind(unwinds));
+    read_block(&mut after);
+    let is_count = |place: &usize| (before[*place], during[*place], after[*place]) == (0, 1, 0);
+    let mut found = (0..before.len()).filter(is_count);
+    let place = found.next()?;
+    found.next().is_none().then(|| (before.len() - place) * 8)
+}
+
+fn read_block(words: &mut Vec<usize>) {
+    let (start, end) = range_of_thread();
+    let start = start.next_multiple_of(8);
+    words.clear();
+    words.extend((start..end).step_by(8).map(|at| {
+        // SAFETY: the range is this thread's own block.
+        unsafe { ptr::with_exposed_provenance::<usize>(at).read_volatile() }
+    }));
+}
+
+/// The last panic of a task.
+pub(crate) struct Panicked {
+    pub(crate) task: TaskId,
+    pub(crate) message: String,
+    place: Option<String>,
+    stack: Option<Backtrace>,
+}
+
+/// Makes panics of tasks silent: a test may panic on purpose in each of a thousand runs. They are told if they end a
+/// run.
+pub(crate) fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = take_hook();
+        set_hook(Box::new(move |info| match current() {
+            Some(run) => run.host(|| run.notes_panic(info)),
+            None => previous(info),
+        }));
+    });
+}
+
+impl Run {
+    fn notes_panic(&'static self, info: &PanicHookInfo<'_>) {
+        let message = info.payload_as_str().unwrap_or("a value that is not a text").to_owned();
+        // This hook runs without the lock of std's backtraces.
+        let stack = self.has_stacks.get().then(Backtrace::force_capture);
+        let task = self.task();
+        let mut panics = self.panics.borrow_mut();
+        panics.retain(|panicked| panicked.task != task);
+        panics.push(Panicked { task, message, place: info.location().map(place), stack });
+    }
+
+    /// What is known of the last panic of the current task. Called by host code.
+    pub(crate) fn last_panic(&self) -> Option<Panicked> {
+        let task = self.task();
+        let mut panics = self.panics.borrow_mut();
+        let nth = panics.iter().position(|panicked| panicked.task == task)?;
+        Some(panics.swap_remove(nth))
+    }
+
+    /// The finding that the test panicked. Called by host code.
+    pub(crate) fn told_panic(&self, text: Option<&str>) -> Finding {
+        let panicked = self.last_panic();
+        // A payload that was thrown again has another text than the panic that the hook saw.
+        let message = match (text, &panicked) {
+            (Some(text), _) => text.to_owned(),
+            (None, Some(panicked)) => panicked.message.clone(),
+            (None, None) => "a value that is not a text".to_owned(),
+        };
+        let mut finding = Finding::new(FindingKind::Panic, message).facts(self.here());
+        if let Some(Panicked { place, stack, .. }) = panicked {
+            finding.facts.extend(place.map(|place| ("panicked at".to_owned(), Fact::Text(place))));
+            finding = finding.stack("the panic", stack);
+        }
+        let others = self.panics.borrow();
+        others.iter().fold(finding, |finding, other| {
+            let name = self.kernel.log(|log| log.task_name(other.task));
+            let at = other.place.as_deref().unwrap_or("an unknown place");
+            finding.fact("also panicked", format!("{name} at {at}: {}", other.message))
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! The report of a test: one JSON object on a line, and the text that a person reads.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use lastref_kernel::record::{Event, Finished, Item, ObjectId, label};
+
+use crate::finding::{Fact, Finding, place};
+use crate::objects::Objects;
+use crate::stacks::shown;
+
+/// The version of the report's form.
+const VERSION: u32 = 1;
+
+/// The result of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Clean,
+    Finding,
+    NotDeterministic,
+    Broken,
+    Misused,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Finding => "finding",
+            Verdict::NotDeterministic => "not_deterministic",
+            Verdict::Broken => "broken",
+            Verdict::Misused => "misused",
+        }
+    }
+}
+
+/// What is told of a finding's run.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) kind: &'static str,
+    pub(crate) facts: Vec<(String, String)>,
+    pub(crate) strategy: String,
+    pub(crate) seed: u64,
+    pub(crate) schedule: u64,
+    pub(crate) step: u32,
+    pub(crate) token: String,
+    pub(crate) trace_hash: u64,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) events: Vec<Row>,
+    pub(crate) settings: String,
+    pub(crate) early_timer_needed: bool,
+}
+
+/// One event.
+#[derive(Debug)]
+pub(crate) struct Row {
+    time_ns: u64,
+    step: u32,
+    task: u32,
+    text: String,
+    source: String,
+}
+
+/// The report of one test.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) test: String,
+    pub(crate) schedules: u64,
+    pub(crate) distinct: u64,
+    pub(crate) choices: u64,
+    pub(crate) steps: u64,
+    /// Of the traces of all runs, in their order: the same in every process.
+    pub(crate) traces_hash: u64,
+    pub(crate) cpu_ns: u64,
+    pub(crate) verdict: Verdict,
+    pub(crate) message: String,
+    pub(crate) told: Option<Told>,
+    pub(crate) skipped: Option<&'static str>,
+}
+
+/// The facts of a finding as text; stacks get their names.
+pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
+    let text = |fact: &Fact| match fact {
+        Fact::Text(text) => text.clone(),
+        Fact::Stack(stack) => shown(stack),
+    };
+    let facts = finding.facts.iter().map(|(label, fact)| (label.clone(), text(fact)));
+    facts.filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// The events of a recorded run.
+pub(crate) fn rows_of(finished: &Finished) -> Vec<Row> {
+    let labels = &finished.objects;
+    let named = |object: ObjectId| match label(labels, object) {
+        Some((class, nth)) => format!(" {class}#{nth}"),
+        None => String::new(),
+    };
+    let text = |event: &Event| {
+        Some(match &event.item {
+            Item::Op { object, .. } if *object == Objects::AFTER => return None,
+            Item::Op { object, .. } if *object == Objects::FENCE => "fence".to_owned(),
+            Item::Op { kind, object } => format!("{kind}{}", named(*object)),
+            Item::Began => "begins".to_owned(),
+            Item::Ended => "ends".to_owned(),
+            Item::Blocked { on } => format!("waits for{}", named(*on)),
+            Item::TimedOut => "its time is over".to_owned(),
+            Item::Note(text) => text.to_string(),
+            Item::Custody(_) | Item::Transition { .. } => return None,
+        })
+    };
+    let row = |event: &Event| {
+        let text = text(event)?;
+        let (time_ns, step, task) = (event.now_ns, event.step, event.task.0);
+        Some(Row { time_ns, step, task, text, source: place(event.location) })
+    };
+    finished.trace.events.iter().filter_map(row).collect()
+}
+
+impl Report {
+    /// The report that the runtime could not do its work.
+    pub(crate) fn broken(test: &str, message: String) -> Report {
+        Report {
+            test: test.to_owned(),
+            schedules: 0,
+            distinct: 0,
+            choices: 0,
+            steps: 0,
+            traces_hash: 0,
+            cpu_ns: 0,
+            verdict: Verdict::Broken,
+            message,
+            told: None,
+            skipped: None,
+        }
+    }
+
+    /// Appends the report to the file.
+    pub(crate) fn append(&self, path: &Path) -> std::io::Result<()> {
+        let mut line = self.json();
+        line.push('\n');
+        OpenOptions::new().create(true).append(true).open(path)?.write_all(line.as_bytes())
+    }
+
+    /// The report as JSON on one line.
+    pub(crate) fn json(&self) -> String {
+        let mut json = String::from("{");
+        let _ = write!(json, "\"version\":{VERSION},\"test\":{},\"schedules\":{}", quoted(&self.test), self.schedules);
+        let _ = write!(json, ",\"distinct\":{},\"choices\":{}", self.distinct, self.choices);
+        let seconds = self.cpu_ns as f64 / 1e9;
+        let _ = write!(json, ",\"steps\":{},\"cpu_seconds\":{seconds:.3}", self.steps);
+        let _ = write!(json, ",\"traces_hash\":\"{:#018x}\"", self.traces_hash);
+        let _ = write!(json, ",\"verdict\":\"{}\"", self.verdict.word());
+        if !self.message.is_empty() {
+            let _ = write!(json, ",\"message\":{}", quoted(&self.message));
+        }
+        if let Some(told) = &self.told {
+            told.write(&mut json);
+        }
+        if let Some(skipped) = self.skipped {
+            let _ = write!(json, ",\"skipped\":{}", quoted(skipped));
+        }
+        json.push('}');
+        json
+    }
+
+    /// The finding for a person, without its events.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("lastref: {}: {}", self.test, self.message);
+        if let Some(told) = &self.told {
+            text = format!("lastref: {}: {}: {}", self.test, told.kind, self.message);
+            for (label, value) in &told.facts {
+                let value = value.replace('\n', "\n        ");
+                let separator = if value.contains('\n') { "\n        " } else { " " };
+                let _ = write!(text, "\n    {label}:{separator}{value}");
+            }
+            let _ = write!(text, "\n    schedule {} of seed {:#x}", told.schedule, told.seed);
+            let _ = write!(text, "\n    replay: LASTREF_REPLAY='{}'", told.token);
+        }
+        text
+    }
+}
+
+impl Told {
+    fn write(&self, json: &mut String) {
+        let list = |items: Vec<String>| items.join(",");
+        let pair = |(label, value): &(String, String)| format!("[{},{}]", quoted(label), quoted(value));
+        let _ = write!(json, ",\"kind\":\"{}\"", self.kind);
+        let _ = write!(json, ",\"strategy\":{}", quoted(&self.strategy));
+        let _ = write!(json, ",\"facts\":[{}]", list(self.facts.iter().map(pair).collect()));
+        let _ = write!(json, ",\"seed\":\"{:#x}\",\"schedule\":{},\"step\":{}", self.seed, self.schedule, self.step);
+        let _ = write!(json, ",\"token\":{},\"trace_hash\":\"{:#018x}\"", quoted(&self.token), self.trace_hash);
+        let _ = write!(json, ",\"tasks\":[{}]", list(self.tasks.iter().map(|name| quoted(name)).collect()));
+        let _ = write!(json, ",\"events\":[{}]", list(self.events.iter().map(Row::json).collect()));
+        let _ = write!(json, ",\"settings\":{}", quoted(&self.settings));
+        let _ = write!(json, ",\"early_timer_needed\":{}", self.early_timer_needed);
+    }
+}
+
+impl Row {
+    fn json(&self) -> String {
+        let Row { time_ns, step, task, text, source } = self;
+        let (text, source) = (quoted(text), quoted(source));
+        format!("{{\"time_ns\":{time_ns},\"step\":{step},\"task\":{task},\"text\":{text},\"source\":{source}}}")
+    }
+}
+
+/// A text as JSON.
+fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            '\n' => json.push_str("\\n"),
+            control if (control as u32) < 0x20 => {
+                let _ = write!(json, "\\u{:04x}", control as u32);
+            }
+            other => json.push(other),
+        }
+    }
+    json.push('"');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_quotes_and_control_characters_is_escaped() {
+        assert_eq!(quoted("a \"b\"\\\n\u{1}é"), r#""a \"b\"\\\n\u0001é""#);
+    }
+
+    #[test]
+    fn a_clean_report_has_no_fields_of_a_finding() {
+        let report = Report {
+            test: "tests::a".to_owned(),
+            schedules: 10,
+            distinct: 3,
+            choices: 40,
+            steps: 100,
+            traces_hash: 7,
+            cpu_ns: 1_500_000,
+            verdict: Verdict::Clean,
+            message: String::new(),
+            told: None,
+            skipped: None,
+        };
+        let expected = "{\"version\":1,\"test\":\"tests::a\",\"schedules\":10,\"distinct\":3,\"choices\":40,\"steps\":100,\
+                        \"cpu_seconds\":0.002,\"traces_hash\":\"0x0000000000000007\",\"verdict\":\"clean\"}";
+        assert_eq!(report.json(), expected);
+    }
+}

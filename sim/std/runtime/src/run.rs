@@ -1,0 +1,212 @@
+//! The run of this OS thread: how code that believes to be on threads reaches the kernel.
+//!
+//! An OS thread that makes runs has one [`Run`], which lives as long as the process. [`current`] returns it only while
+//! the code of a task executes. The runtime and the kernel themselves execute with no current run ([`Run::host`]): what
+//! they allocate is then the system's, and the libc calls that they make are the real ones. A switch of tasks happens
+//! inside the kernel, so it always leads from host code to host code.
+
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::fmt;
+use std::panic::Location;
+use std::ptr;
+
+use lastref_kernel::Kernel;
+use lastref_kernel::record::{ObjectId, Op, OpKind, TaskId};
+use lastref_kernel::seed::mix;
+
+use crate::deadlock::Locker;
+use crate::finding::Finding;
+use crate::heap::Ledger;
+use crate::objects::Objects;
+use crate::panics::Panicked;
+use crate::settings::Settings;
+use crate::tasks::Tasks;
+
+thread_local! {
+    /// Null outside the code of a task. It has no destructor, so it is a plain word of the thread's block.
+    static CURRENT: Cell<*const Run> = const { Cell::new(ptr::null()) };
+}
+
+/// The last operation of a task that real std carries out: when it waits on a futex, this is what it waits for.
+#[derive(Clone, Copy)]
+pub(crate) struct Doing {
+    pub(crate) kind: OpKind,
+    pub(crate) object: ObjectId,
+    pub(crate) location: &'static Location<'static>,
+}
+
+impl Doing {
+    /// No operation of real std is under way.
+    pub(crate) fn nothing() -> Doing {
+        Doing { kind: OpKind::Wait, object: ObjectId::NONE, location: Location::caller() }
+    }
+}
+
+/// The runs of one OS thread, made one after the other.
+pub(crate) struct Run {
+    pub(crate) kernel: &'static Kernel,
+    /// Those of the run that is under way.
+    pub(crate) settings: Cell<Settings>,
+    pub(crate) objects: RefCell<Objects>,
+    /// The words on which tasks wait.
+    pub(crate) words: RefCell<Objects>,
+    /// The objects that words belong to, where their addresses do not tell.
+    pub(crate) owners: RefCell<Objects>,
+    pub(crate) tasks: RefCell<Tasks>,
+    pub(crate) ledger: UnsafeCell<Ledger>,
+    /// The first finding of the runtime's own; those of the kernel are in its log.
+    pub(crate) finding: RefCell<Option<Finding>>,
+    pub(crate) doing: Cell<Doing>,
+    /// Reads of the clock, and yields, since a task last waited; see `libc_layer::clock`.
+    pub(crate) idle_reads: Cell<u32>,
+    /// The last panic of each task that panicked.
+    pub(crate) panics: RefCell<Vec<Panicked>>,
+    /// The text of a panic that the test is expected to have.
+    pub(crate) expected: RefCell<Option<String>>,
+    /// The tasks that took locks last, in a run that is told.
+    pub(crate) lockers: RefCell<Vec<Locker>>,
+    /// Weak compare-and-exchanges of this run that failed without a reason.
+    pub(crate) spurious: Cell<u32>,
+    /// Whether what the tasks print reaches the terminal.
+    pub(crate) prints: Cell<bool>,
+    /// Backtraces are captured, since the run is told.
+    pub(crate) has_stacks: Cell<bool>,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").finish_non_exhaustive()
+    }
+}
+
+/// The run whose task executes this code.
+#[inline]
+pub(crate) fn current() -> Option<&'static Run> {
+    let run = CURRENT.get();
+    // SAFETY: the pointer is null or was set by `Run::enter` from a `&'static Run`.
+    unsafe { run.as_ref() }
+}
+
+/// Whether a task of a run executes this code.
+pub fn is_simulated() -> bool {
+    current().is_some()
+}
+
+impl Run {
+    /// The code of a task begins, or continues.
+    #[inline]
+    pub(crate) fn enter(&'static self) {
+        CURRENT.set(self);
+    }
+
+    /// The code of the runtime begins.
+    #[inline]
+    pub(crate) fn leave(&'static self) {
+        CURRENT.set(ptr::null());
+    }
+
+    /// Calls the kernel or other code of the host on behalf of the current task.
+    #[inline]
+    pub(crate) fn host<R>(&'static self, call: impl FnOnce() -> R) -> R {
+        self.leave();
+        let result = call();
+        self.enter();
+        result
+    }
+
+    /// The ledger of the heap.
+    #[expect(clippy::mut_from_ref, reason = "see the argument at the block")]
+    #[inline]
+    pub(crate) fn ledger(&'static self) -> &'static mut Ledger {
+        // SAFETY: only this OS thread has this run. The ledger's methods are called by the allocator and at the end of
+        // a run; they call no code of a task and do not allocate by the global allocator's ledger, since they execute
+        // as host code. So no two references are in use at once.
+        unsafe { &mut *self.ledger.get() }
+    }
+
+    /// The task whose code executes.
+    #[inline]
+    pub(crate) fn task(&self) -> TaskId {
+        self.kernel.log(|log| log.task)
+    }
+
+    /// The number that reports have for the object at `address`.
+    #[inline]
+    pub(crate) fn object(&self, address: usize, label: &'static str) -> ObjectId {
+        self.objects.borrow_mut().at(address, || self.kernel.new_object(label))
+    }
+
+    /// A random number of the current task. It depends on the task and on its own draws alone, so that another
+    /// schedule of the same program draws the same.
+    pub(crate) fn draw(&self) -> u64 {
+        let (seed, task, nth) = self.kernel.log(|log| log.draw_key());
+        mix(mix(seed ^ task.0).wrapping_add(u64::from(nth)))
+    }
+
+    /// An operation on the object at `address`, which real std or the caller performs afterwards.
+    pub(crate) fn announce(
+        &'static self,
+        kind: OpKind,
+        address: usize,
+        label: &'static str,
+        location: &'static Location<'static>,
+    ) {
+        self.host(|| {
+            let object = self.object(address, label);
+            self.kernel.point(Op { kind, object, location });
+            self.doing.set(Doing { kind, object, location });
+        });
+    }
+
+    /// The operation that was announced is over: what the task waits for next is something else.
+    #[inline]
+    pub(crate) fn has_done(&self, location: &'static Location<'static>) {
+        self.doing.set(Doing { kind: OpKind::Wait, object: ObjectId::NONE, location });
+    }
+
+    /// A scheduling point after an atomic operation, in one of four. Without it the plain accesses that follow are one
+    /// step with the operation, which hides what goes wrong between them.
+    #[inline]
+    pub(crate) fn after(&'static self, location: &'static Location<'static>) {
+        if self.settings.get().after {
+            self.host(|| {
+                if self.draw() & 3 == 0 {
+                    // A load, since a loop that spins must still look like one; see the kernel's `spin`.
+                    self.kernel.point(Op { kind: OpKind::Load, object: Objects::AFTER, location });
+                }
+            });
+        }
+    }
+
+    /// Ends the run with this finding. Never returns: the task is not resumed. Called by host code.
+    pub(crate) fn fail(&'static self, finding: Finding) -> ! {
+        self.note(finding);
+        self.kernel.stop_here();
+        unreachable!("invariant: the task of a run that has ended is not resumed")
+    }
+
+    /// Notes a finding, if it is the first.
+    pub(crate) fn note(&self, finding: Finding) {
+        self.finding.borrow_mut().get_or_insert(finding);
+    }
+}
+
+/// A hint that the current task waits for another one: the others run first. Outside a run: the real hint.
+#[track_caller]
+pub fn spin_loop() {
+    match current() {
+        Some(run) => run.yields(Location::caller()),
+        None => std::hint::spin_loop(),
+    }
+}
+
+impl Run {
+    /// The current task lets the others run first. Time passes, or a loop that yields until another task's sleep is
+    /// over would never end.
+    pub(crate) fn yields(&'static self, location: &'static Location<'static>) {
+        self.host(|| {
+            self.passes(crate::libc_layer::clock::YIELD_NS_MAX);
+            self.kernel.yield_now(location);
+        });
+    }
+}

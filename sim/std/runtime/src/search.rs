@@ -1,0 +1,416 @@
+//! A search: runs of one test under many schedules, up to the first finding, which is then made again and told.
+
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lastref_kernel::Kernel;
+use lastref_kernel::record::{Keep, Name, Progress, TaskId, Void, name};
+use lastref_kernel::seed::{fold, run_seed};
+use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
+
+use crate::explorer;
+use crate::finding::FindingKind;
+use crate::heap::{Ledger, escape};
+use crate::libc_layer::clock::{cpu_ns, real_monotonic_ns};
+use crate::make::{Made, Plan, Seen};
+use crate::memory::Memory;
+use crate::objects::Objects;
+use crate::report::{Report, Verdict};
+use crate::run::{Doing, Run};
+use crate::settings::{Config, Pins, Settings};
+use crate::tasks::Tasks;
+use crate::testing::{Body, Explored};
+use crate::token::{Choices, Token};
+use crate::{crash, panics, progress, stacks, told};
+
+/// Why a test was not judged, or not by all of its runs.
+const STEP_LIMIT: &str = "step limit";
+/// Runs that come before a strategy that learns, and tell it how long a run is and how many events a task has.
+const REFERENCES: u64 = 4;
+/// A run that reaches its bound is a finding if every run that ended needed fewer steps by this factor.
+const STALL_FACTOR: u32 = 10;
+/// One in so many runs is made twice, to see whether it is the same.
+const REPEATED: u64 = 64;
+/// Names of tasks that exist before the first run, so that most runs add none.
+const NAMES: u32 = 64;
+
+/// One search at a time: the arena and the statics are the process's.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// The run of the process; null before the first search.
+static RUN: AtomicPtr<Run> = AtomicPtr::new(std::ptr::null_mut());
+
+/// A search that is under way.
+pub(crate) struct Search {
+    pub(crate) run: &'static Run,
+    pub(crate) memory: Memory,
+    pub(crate) body: &'static Body,
+    pub(crate) config: Config,
+    pub(crate) profile: Profile,
+    seen: Seen,
+    runs: u64,
+    choices: u64,
+    steps: u64,
+    traces_hash: u64,
+    /// The most steps of a run that ended.
+    steps_max: u32,
+    /// A run did not end within the bound, and was not taken for a finding.
+    is_cut: bool,
+}
+
+/// The first run that is not clean.
+pub(crate) struct Found {
+    pub(crate) token: Token,
+    pub(crate) made: Made,
+    pub(crate) schedule: u64,
+}
+
+/// Runs a test as the environment says, and panics if it has a finding.
+pub(crate) fn test(body: Body) {
+    let config = Config::from_environment().unwrap_or_else(|error| refuse(&error));
+    if config.schedules == 0 && config.replay.is_none() {
+        if let Err(text) = (body.code)() {
+            panic!("{text}");
+        }
+        return;
+    }
+    if let Some(token) = &config.replay
+        && token.test != body.name
+    {
+        refuse(&format!("LASTREF_REPLAY: the token is of the test {}, and this is {}", token.test, body.name));
+    }
+    let should_panic = body.panics.is_some();
+    let (report, path, expected) = run(config, body);
+    if let Some(path) = path
+        && let Err(error) = report.append(&path)
+    {
+        refuse(&format!("LASTREF_REPORT={}: {error}", path.display()));
+    }
+    if let Some(bound) = report.skipped {
+        eprintln!("lastref: {}: a run did not end and was skipped: {bound}", report.test);
+    }
+    // Not a new panic: the hook would print its own text and the stack of this function.
+    match (report.verdict, expected) {
+        (Verdict::Clean | Verdict::NotDeterministic, None) => {}
+        (Verdict::Clean | Verdict::NotDeterministic, Some(text)) => resume_unwind(Box::new(text)),
+        (..) => {
+            let text = report.text();
+            eprintln!("{text}");
+            // libtest takes the return of a test that should panic as its failure.
+            if !should_panic {
+                resume_unwind(Box::new(text));
+            }
+        }
+    }
+}
+
+/// Runs a test by these settings.
+pub(crate) fn explore(config: Config, body: Body) -> Explored {
+    let (report, path, _) = run(config, body);
+    if let Some(path) = path
+        && let Err(error) = report.append(&path)
+    {
+        refuse(&format!("LASTREF_REPORT={}: {error}", path.display()));
+    }
+    let told = report.told.as_ref();
+    Explored {
+        kind: told.map(|told| told.kind.to_owned()),
+        text: if told.is_some() || !report.message.is_empty() { report.text() } else { String::new() },
+        token: told.map_or_else(String::new, |told| told.token.clone()),
+        trace_hash: told.map_or(0, |told| told.trace_hash),
+        schedules: report.schedules,
+        distinct: report.distinct,
+        json: report.json(),
+    }
+}
+
+#[cold]
+fn refuse(error: &str) -> ! {
+    eprintln!("lastref: {error}");
+    std::process::exit(2)
+}
+
+/// Makes the search on an OS thread of its own.
+fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Option<String>) {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = &config.progress {
+        progress::open(Path::new(path)).unwrap_or_else(|error| refuse(&error));
+    }
+    panics::install_hook();
+    stacks::disable_in_errors();
+    let path = config.report.clone();
+    // The tasks refer to it, also those of runs that are abandoned.
+    let body: &'static Body = Box::leak(Box::new(body));
+    let (report, expected) = explorer::on_own_thread(move || search(config, body));
+    (report, path, expected)
+}
+
+fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
+    escape::is_search();
+    crash::install(&body.name, config.report.as_deref());
+    let run = match Run::of_process() {
+        Ok(run) => run,
+        Err(error) => return (Report::broken(&body.name, error), None),
+    };
+    // Before the memory is noted, so that both exist in every run.
+    for task in 0..NAMES {
+        let _ = Name::default_of(TaskId(task));
+    }
+    let one = (std::ptr::from_ref(&ONE).addr(), size_of_val(&ONE));
+    let kept: Vec<(usize, usize)> = name::kept().into_iter().chain(escape::kept()).chain([one]).collect();
+    let memory = Memory::note(&kept);
+    let cpu_ns_before = cpu_ns();
+    let mut search = Search {
+        run,
+        memory,
+        body,
+        config,
+        profile: Profile::default(),
+        seen: Seen::new(),
+        runs: 0,
+        choices: 0,
+        steps: 0,
+        traces_hash: 0,
+        steps_max: 0,
+        is_cut: false,
+    };
+    let (found, expected, is_same) = search.find();
+    let mut report = search.report(cpu_ns_before);
+    match found {
+        Some(found) => search.tell(found, &mut report),
+        None if !is_same => {
+            report.verdict = Verdict::NotDeterministic;
+            report.message = "a run that was made twice had two traces".to_owned();
+        }
+        None => {}
+    }
+    report.cpu_ns = cpu_ns() - cpu_ns_before;
+    (report, expected)
+}
+
+impl Run {
+    /// What the runs of the process share: stacks, the arena, the kernel. One search uses it at a time, each on an OS
+    /// thread of its own.
+    fn of_process() -> Result<&'static Run, String> {
+        let known = RUN.load(Ordering::Acquire);
+        // SAFETY: the pointer is null or that of the run that is made below, and this thread has the only search.
+        if let Some(run) = unsafe { known.as_ref() } {
+            return Ok(run);
+        }
+        let run = Run::new()?;
+        RUN.store(std::ptr::from_ref(run).cast_mut(), Ordering::Release);
+        Ok(run)
+    }
+
+    fn new() -> Result<&'static Run, String> {
+        let mut kernel = Kernel::new(Arc::new(Progress::default()));
+        if let Some(count) = panics::panic_count() {
+            kernel = kernel.with_panic_count(count);
+        }
+        let mut ledger = Ledger::new();
+        ledger.map()?;
+        Ok(Box::leak(Box::new(Run {
+            kernel: Box::leak(Box::new(kernel)),
+            settings: Cell::new(Settings::OFF),
+            objects: RefCell::new(Objects::new()),
+            words: RefCell::new(Objects::new()),
+            owners: RefCell::new(Objects::new()),
+            tasks: RefCell::new(Tasks::default()),
+            ledger: UnsafeCell::new(ledger),
+            finding: RefCell::new(None),
+            doing: Cell::new(Doing::nothing()),
+            idle_reads: Cell::new(0),
+            prints: Cell::new(true),
+            has_stacks: Cell::new(false),
+            panics: RefCell::new(Vec::new()),
+            expected: RefCell::new(None),
+            lockers: RefCell::new(Vec::new()),
+            spurious: Cell::new(0),
+        })))
+    }
+}
+
+impl Search {
+    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic, and whether every run
+    /// that was made twice was the same.
+    fn find(&mut self) -> (Option<Found>, Option<String>, bool) {
+        if let Some(token) = self.config.replay.clone() {
+            self.learn();
+            let made = self.make(&token, Keep::Hash, true);
+            let expected = made.expected.clone();
+            let is_found = made.finding.is_some() || made.void.is_some();
+            return (is_found.then_some(Found { token, made, schedule: 1 }), expected, true);
+        }
+        let until = self.config.for_ms.map(|ms| real_monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
+        if let Some(found) = self.learn() {
+            return (Some(found), None, true);
+        }
+        let (mut expected, mut is_same) = (None, true);
+        for nth in 0..self.config.schedules {
+            if until.is_some_and(|until| real_monotonic_ns() >= until) {
+                break;
+            }
+            let token = self.token(run_seed(self.config.seed, &self.body.name, nth));
+            let made = self.make(&token, Keep::Hash, nth == 0);
+            if self.is_merely_long(&made) {
+                self.is_cut = true;
+                continue;
+            }
+            if made.finding.is_some() || made.void.is_some() {
+                return (Some(Found { token, made, schedule: self.runs }), None, is_same);
+            }
+            if nth % REPEATED == 0 {
+                is_same &= self.make_again(&token).hash == made.hash;
+            }
+            expected = made.expected;
+        }
+        (None, expected, is_same)
+    }
+
+    /// The token of the run of this seed.
+    fn token(&self, seed: u64) -> Token {
+        self.token_by(seed, self.config.strategy)
+    }
+
+    fn token_by(&self, seed: u64, strategy: StrategyName) -> Token {
+        Token {
+            choices: Choices::Strategy(strategy),
+            seed,
+            steps: self.config.steps,
+            explores_time: self.config.explores_time,
+            settings: Settings::drawn(seed, &self.config.pins),
+            test: self.body.name.clone(),
+        }
+    }
+
+    /// Makes the reference runs, if the strategy learns from them. A finding among them is one like any other.
+    fn learn(&mut self) -> Option<Found> {
+        let strategy = match &self.config.replay {
+            Some(Token { choices: Choices::Strategy(strategy), .. }) => *strategy,
+            Some(_) => return None,
+            None => self.config.strategy,
+        };
+        if !strategy.learns() {
+            return None;
+        }
+        let (explores_time, steps) = match &self.config.replay {
+            Some(token) => (token.explores_time, token.steps),
+            None => (self.config.explores_time, self.config.steps),
+        };
+        for nth in 0..REFERENCES {
+            let seed = run_seed(0, "reference", nth);
+            // They do not depend on what a search pins, so that a token means the same in every search.
+            let settings = Settings::drawn(seed, &Pins::default());
+            let token = Token { explores_time, steps, settings, ..self.token_by(seed, StrategyName::RANDOM) };
+            let made = self.make(&token, Keep::Switches, false);
+            self.add(&made);
+            if nth > 0 && self.is_merely_long(&made) {
+                self.is_cut = true;
+                continue;
+            }
+            let is_found = made.finding.is_some() || made.void.is_some();
+            if is_found && self.config.replay.is_none() {
+                return Some(Found { token, made, schedule: self.runs });
+            }
+        }
+        None
+    }
+
+    /// Whether the run reached its bound, but other runs needed nearly as many steps: it need not be stuck.
+    fn is_merely_long(&self, made: &Made) -> bool {
+        let is_stall = made.finding.as_ref().is_some_and(|finding| finding.kind == FindingKind::Stall);
+        is_stall && made.finished.steps / STALL_FACTOR < self.steps_max
+    }
+
+    /// Adds what a reference run tells of the test.
+    fn add(&mut self, made: &Made) {
+        let profile = &mut self.profile;
+        profile.choices = profile.choices.max(made.ended.choices);
+        let mut turns: Vec<u32> = made.ended.tasks.iter().map(|task| task.turns).collect();
+        // A child has a higher number than its parent, so from last to first each count is complete when it is added.
+        for (id, task) in made.ended.tasks.iter().enumerate().rev() {
+            if let Some(parent) = task.parent {
+                turns[parent.index()] += turns[id];
+            }
+        }
+        for (task, turns) in made.ended.tasks.iter().zip(turns) {
+            let events = profile.events.entry(task.key).or_insert(0);
+            *events = (*events).max(turns);
+        }
+    }
+
+    /// Makes the run of this token as part of the search.
+    fn make(&mut self, token: &Token, keep: Keep, prints: bool) -> Made {
+        self.runs += 1;
+        let made = self.make_run(token, keep, prints);
+        self.seen.insert(made.hash);
+        self.traces_hash = fold(self.traces_hash, made.hash);
+        self.choices += u64::from(made.ended.choices);
+        self.steps += u64::from(made.finished.steps);
+        if made.finding.is_none() {
+            self.steps_max = self.steps_max.max(made.finished.steps);
+        }
+        made
+    }
+
+    fn make_again(&self, token: &Token) -> Made {
+        self.make_run(token, Keep::Hash, false)
+    }
+
+    /// Makes the run of this token.
+    pub(crate) fn make_run(&self, token: &Token, keep: Keep, prints: bool) -> Made {
+        let strategy: Box<dyn Strategy> = match &token.choices {
+            Choices::Strategy(strategy) => strategy.build(token.seed, &self.profile),
+            Choices::Switches(switches) => Box::new(Forced::new(switches)),
+        };
+        let plan = Plan {
+            number: self.runs,
+            seed: token.seed,
+            strategy,
+            settings: token.settings,
+            steps_max: token.steps,
+            explores_time: token.explores_time,
+            keep,
+            prints,
+        };
+        self.run.make(plan, &self.memory, self.body)
+    }
+
+    fn report(&self, cpu_ns_before: u64) -> Report {
+        Report {
+            test: self.body.name.clone(),
+            schedules: self.runs,
+            distinct: self.seen.len() as u64,
+            choices: self.choices,
+            steps: self.steps,
+            traces_hash: self.traces_hash,
+            cpu_ns: cpu_ns() - cpu_ns_before,
+            verdict: Verdict::Clean,
+            message: String::new(),
+            told: None,
+            skipped: self.is_cut.then_some(STEP_LIMIT),
+        }
+    }
+
+    /// Makes the run of a finding again, recorded, and tells it.
+    fn tell(&mut self, found: Found, report: &mut Report) {
+        if let Some(void) = &found.made.void {
+            let (verdict, text) = match void {
+                Void::Harness(text) => (Verdict::Broken, text),
+                Void::Misuse(text) => (Verdict::Misused, text),
+            };
+            (report.verdict, report.message) = (verdict, text.clone());
+            return;
+        }
+        let is_stall = |made: &Made| made.finding.as_ref().is_some_and(|own| own.kind == FindingKind::Stall);
+        // The very first run does not end within the bound: the test is too long for it. Later it is a finding.
+        if found.schedule == 1 && is_stall(&found.made) && self.config.replay.is_none() {
+            report.skipped = Some(STEP_LIMIT);
+            return;
+        }
+        told::tell(self, found, report);
+    }
+}

@@ -1,0 +1,221 @@
+//! Settings: of a search, from the environment, and of each run, drawn from its seed.
+//!
+//! No setting of a run suits every bug: points after atomics show a use after free, and make a long schedule longer.
+//! Each run therefore draws its own.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use lastref_kernel::seed::mix;
+use lastref_kernel::strategy::StrategyName;
+
+use crate::token::Token;
+
+/// The settings of one run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Scheduling points after atomics.
+    pub(crate) after: bool,
+    /// Weak compare-and-exchanges may fail.
+    pub(crate) weak: bool,
+    /// Freed memory and the end of each block cannot be touched.
+    pub(crate) guard: bool,
+    /// The heap has a ledger.
+    pub(crate) heap: bool,
+    /// Blocks that nothing refers to are a finding.
+    pub(crate) leaks: bool,
+}
+
+impl Settings {
+    const NAMES: [&'static str; 5] = ["after", "weak", "guard", "heap", "leaks"];
+
+    pub(crate) const OFF: Settings = Settings { after: false, weak: false, guard: false, heap: false, leaks: false };
+
+    fn field(&mut self, name: &str) -> Option<&mut bool> {
+        Some(match name {
+            "after" => &mut self.after,
+            "weak" => &mut self.weak,
+            "guard" => &mut self.guard,
+            "heap" => &mut self.heap,
+            "leaks" => &mut self.leaks,
+            _ => return None,
+        })
+    }
+
+    /// The settings of the run of this seed, except for those that are pinned.
+    pub(crate) fn drawn(seed: u64, pins: &Pins) -> Settings {
+        let drawn = mix(seed ^ 0x5e77_1465);
+        let mut settings = Settings {
+            after: drawn & 3 != 0,
+            weak: drawn >> 8 & 1 == 0,
+            // Two calls of the system for each allocation: one run in 16.
+            guard: drawn >> 16 & 15 == 0,
+            heap: true,
+            leaks: true,
+        };
+        for (name, value) in &pins.0 {
+            if let Some(field) = settings.field(name) {
+                *field = *value;
+            }
+        }
+        settings
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut own = *self;
+        for (nth, name) in Settings::NAMES.into_iter().enumerate() {
+            let separator = if nth == 0 { "" } else { "," };
+            let value = own.field(name).is_some_and(|field| *field);
+            write!(f, "{separator}{name}={}", u8::from(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Settings that every run has, whatever it draws.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pins(Vec<(String, bool)>);
+
+impl FromStr for Pins {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Pins, String> {
+        let pin = |part: &str| {
+            let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not of the form key=value"))?;
+            if !Settings::NAMES.contains(&name) {
+                return Err(format!("`{name}` is not a setting: one of {}", Settings::NAMES.join(", ")));
+            }
+            match value {
+                "0" => Ok((name.to_owned(), false)),
+                "1" => Ok((name.to_owned(), true)),
+                _ => Err(format!("`{part}`: the value is 0 or 1")),
+            }
+        };
+        text.split(',').filter(|part| !part.is_empty()).map(pin).collect::<Result<_, _>>().map(Pins)
+    }
+}
+
+/// The settings of a search.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) schedules: u64,
+    pub(crate) for_ms: Option<u64>,
+    pub(crate) seed: u64,
+    pub(crate) strategy: StrategyName,
+    pub(crate) steps: u32,
+    /// Timers may fire while tasks can run.
+    pub(crate) explores_time: bool,
+    pub(crate) replay: Option<Token>,
+    pub(crate) shrinks: bool,
+    pub(crate) report: Option<PathBuf>,
+    pub(crate) pins: Pins,
+    pub(crate) progress: Option<PathBuf>,
+}
+
+impl Config {
+    /// The settings of a search that nothing in the environment changes.
+    pub(crate) fn standard() -> Config {
+        Config {
+            schedules: 1000,
+            for_ms: None,
+            seed: 1,
+            strategy: StrategyName::MIX,
+            steps: 200_000,
+            explores_time: false,
+            replay: None,
+            shrinks: false,
+            report: None,
+            pins: Pins::default(),
+            progress: None,
+        }
+    }
+
+    /// The settings that the environment gives; the error names the variable.
+    pub(crate) fn from_environment() -> Result<Config, String> {
+        #[expect(clippy::disallowed_methods, reason = "the settings of a search are not part of a run")]
+        Config::read(|variable| std::env::var_os(variable))
+    }
+
+    /// The settings that these pairs of variable and value give.
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Result<Config, String> {
+        Config::read(|variable| {
+            let pair = pairs.iter().find(|(name, _)| *name == variable);
+            pair.map(|(_, value)| OsString::from(*value))
+        })
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<OsString>) -> Result<Config, String> {
+        let mut config = Config::standard();
+        let value = |name: &str| variable(name).filter(|value| !value.is_empty());
+        set("LASTREF_SCHEDULES", value("LASTREF_SCHEDULES"), &mut config.schedules, str::parse::<u64>)?;
+        set("LASTREF_FOR_MS", value("LASTREF_FOR_MS"), &mut config.for_ms, |text| text.parse().map(Some))?;
+        set("LASTREF_SEED", value("LASTREF_SEED"), &mut config.seed, parse_seed)?;
+        set("LASTREF_STRATEGY", value("LASTREF_STRATEGY"), &mut config.strategy, str::parse)?;
+        set("LASTREF_STEPS", value("LASTREF_STEPS"), &mut config.steps, str::parse)?;
+        set("LASTREF_EXPLORE_TIME", value("LASTREF_EXPLORE_TIME"), &mut config.explores_time, parse_switch)?;
+        set("LASTREF_REPLAY", value("LASTREF_REPLAY"), &mut config.replay, |text| text.parse().map(Some))?;
+        set("LASTREF_SHRINK", value("LASTREF_SHRINK"), &mut config.shrinks, parse_switch)?;
+        set("LASTREF_SETTINGS", value("LASTREF_SETTINGS"), &mut config.pins, str::parse)?;
+        config.report = value("LASTREF_REPORT").map(PathBuf::from);
+        config.progress = value("LASTREF_PROGRESS").map(PathBuf::from);
+        Ok(config)
+    }
+}
+
+/// Sets a value from a variable of the environment, if it is there.
+fn set<T, E: fmt::Display>(
+    variable: &str,
+    value: Option<OsString>,
+    to: &mut T,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<(), String> {
+    let Some(text) = value else { return Ok(()) };
+    let text = text.to_str().ok_or_else(|| format!("{variable} is not UTF-8"))?;
+    *to = parse(text.trim()).map_err(|error| format!("{variable}={text}: {error}"))?;
+    Ok(())
+}
+
+fn parse_switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err("the value is 0 or 1"),
+    }
+}
+
+/// A seed, decimal or hexadecimal.
+pub(crate) fn parse_seed(text: &str) -> Result<u64, std::num::ParseIntError> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pinned_is_not_drawn_and_the_rest_differs_from_run_to_run() {
+        let pins: Pins = "weak=1,heap=0".parse().expect("two settings");
+        let drawn: Vec<Settings> = (0..200).map(|seed| Settings::drawn(seed, &pins)).collect();
+        assert!(drawn.iter().all(|settings| settings.weak && !settings.heap));
+        let count = |of: fn(&Settings) -> bool| drawn.iter().filter(|settings| of(settings)).count();
+        assert!((120..180).contains(&count(|settings| settings.after)));
+        assert!((4..25).contains(&count(|settings| settings.guard)));
+        let first = drawn[0];
+        assert_eq!(Pins::from_str(&first.to_string()).map(|pins| Settings::drawn(5, &pins)), Ok(first));
+    }
+
+    #[test]
+    fn a_setting_that_is_none_is_refused_by_name() {
+        for (text, part) in [("cold=1", "`cold`"), ("after", "key=value"), ("after=2", "0 or 1")] {
+            let error = Pins::from_str(text).expect_err(text);
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the runtime knows of each task of a run: its thread, its thread-local values, and where it waits.
+
+use std::backtrace::Backtrace;
+
+use lastref_kernel::record::TaskId;
+
+use crate::thread::local::Slot;
+
+/// One task. The pointers are to memory of the run; nothing is dropped when a run is abandoned.
+pub(crate) struct Task {
+    /// The thread that it is, as `Arc::into_raw` gave it; null once the task has ended.
+    pub(crate) thread: *const crate::thread::handle::SimulatedThread,
+    /// Its thread-local values in the order of their creation.
+    pub(crate) locals: Vec<Slot>,
+    /// The stack of its last wait, in a run with stacks.
+    pub(crate) waits_at: Option<Backtrace>,
+}
+
+/// The tasks of a run by number.
+#[derive(Default)]
+pub(crate) struct Tasks(Vec<Task>);
+
+impl Tasks {
+    /// Forgets the tasks of the previous run.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// A task that has begun to exist. Tasks are added in the order of their numbers.
+    pub(crate) fn add(&mut self, thread: *const crate::thread::handle::SimulatedThread) {
+        self.0.push(Task { thread, locals: Vec::new(), waits_at: None });
+    }
+
+    pub(crate) fn of(&mut self, task: TaskId) -> &mut Task {
+        &mut self.0[task.index()]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> {
+        (0..).map(TaskId).zip(&self.0)
+    }
+}

@@ -1,0 +1,311 @@
+//! Starting threads and waiting for their end.
+
+use std::any::Any;
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::mem;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+use std::thread as real;
+
+use lastref_kernel::record::{ObjectId, Op, OpKind, TaskId};
+
+use super::handle::{SimulatedThread, Thread};
+use super::scoped::{Scope, ScopeData, ScopedJoinHandle};
+use crate::run::{Run, current};
+
+/// Where a thread leaves its result.
+pub(crate) struct Packet<'scope, T> {
+    result: UnsafeCell<Option<real::Result<T>>>,
+    scope: Option<Arc<ScopeData>>,
+    borrows: PhantomData<&'scope ()>,
+}
+
+// SAFETY: the thread writes the result before it ends, and the one handle takes it after the end: never at once.
+unsafe impl<T: Send> Sync for Packet<'_, T> {}
+// SAFETY: as for std's packet: a result that can be sent is sent with it.
+unsafe impl<T: Send> Send for Packet<'_, T> {}
+
+impl<T> Drop for Packet<'_, T> {
+    fn drop(&mut self) {
+        let has_panicked = matches!(self.result.get_mut(), Some(Err(_)));
+        *self.result.get_mut() = None;
+        if let Some(scope) = &self.scope {
+            scope.ends(has_panicked);
+        }
+    }
+}
+
+/// A thread of a run, and its result.
+pub(crate) struct Simulated<'scope, T> {
+    pub(crate) thread: Thread,
+    task: TaskId,
+    packet: Arc<Packet<'scope, T>>,
+}
+
+impl<T> Simulated<'_, T> {
+    #[track_caller]
+    pub(crate) fn join(self) -> real::Result<T> {
+        let location = Location::caller();
+        if let Some(run) = current() {
+            run.host(|| {
+                run.notes_wait();
+                run.kernel.join(self.task, location);
+                run.waited();
+            });
+        }
+        // SAFETY: the thread has ended, so nothing else refers to the result.
+        let result = unsafe { (*self.packet.result.get()).take() };
+        result.unwrap_or_else(|| Err(Box::new("the thread was abandoned") as Box<dyn Any + Send>))
+    }
+
+    #[track_caller]
+    pub(crate) fn is_finished(&self) -> bool {
+        let location = Location::caller();
+        if let Some(run) = current() {
+            run.host(|| run.kernel.point(Op { kind: OpKind::Load, object: ObjectId::NONE, location }));
+        }
+        Arc::strong_count(&self.packet) == 1
+    }
+}
+
+enum Kind<T> {
+    Real(real::JoinHandle<T>, Thread),
+    Simulated(Simulated<'static, T>),
+}
+
+pub struct JoinHandle<T>(Kind<T>);
+
+// SAFETY: as for std's handle, whatever T is: the handle gives the result away, and not references to it.
+unsafe impl<T> Send for JoinHandle<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    #[track_caller]
+    pub fn join(self) -> real::Result<T> {
+        match self.0 {
+            Kind::Real(handle, _) => handle.join(),
+            Kind::Simulated(thread) => thread.join(),
+        }
+    }
+
+    #[track_caller]
+    pub fn is_finished(&self) -> bool {
+        match &self.0 {
+            Kind::Real(handle, _) => handle.is_finished(),
+            Kind::Simulated(thread) => thread.is_finished(),
+        }
+    }
+
+    pub fn thread(&self) -> &Thread {
+        match &self.0 {
+            Kind::Real(_, thread) => thread,
+            Kind::Simulated(simulated) => &simulated.thread,
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").finish_non_exhaustive()
+    }
+}
+
+impl<T> std::os::unix::thread::JoinHandleExt for JoinHandle<T> {
+    fn as_pthread_t(&self) -> std::os::unix::thread::RawPthread {
+        match &self.0 {
+            Kind::Real(handle, _) => handle.as_pthread_t(),
+            Kind::Simulated(thread) => thread.task.0.into(),
+        }
+    }
+
+    fn into_pthread_t(self) -> std::os::unix::thread::RawPthread {
+        match self.0 {
+            Kind::Real(handle, _) => handle.into_pthread_t(),
+            Kind::Simulated(thread) => thread.task.0.into(),
+        }
+    }
+}
+
+#[track_caller]
+pub fn spawn<F, T>(body: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    match Builder::new().spawn(body) {
+        Ok(handle) => handle,
+        Err(error) => panic!("failed to spawn thread: {error:?}"),
+    }
+}
+
+#[derive(Debug)]
+#[must_use = "must eventually spawn the thread"]
+pub struct Builder {
+    name: Option<String>,
+    stack_bytes: Option<usize>,
+}
+
+impl Builder {
+    #[expect(clippy::new_without_default, reason = "std's has none")]
+    pub fn new() -> Self {
+        Builder { name: None, stack_bytes: None }
+    }
+
+    pub fn name(self, name: String) -> Self {
+        Builder { name: Some(name), ..self }
+    }
+
+    pub fn stack_size(self, bytes: usize) -> Self {
+        Builder { stack_bytes: Some(bytes), ..self }
+    }
+
+    fn real(self) -> real::Builder {
+        let mut builder = real::Builder::new();
+        if let Some(name) = self.name {
+            builder = builder.name(name);
+        }
+        if let Some(bytes) = self.stack_bytes {
+            builder = builder.stack_size(bytes);
+        }
+        builder
+    }
+
+    #[track_caller]
+    pub fn spawn<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: the closure and its result live as long as they must.
+        unsafe { self.spawn_unchecked(body) }
+    }
+
+    /// # Safety
+    /// As for std's: what the thread borrows must outlive it.
+    #[track_caller]
+    pub unsafe fn spawn_unchecked<F, T>(self, body: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        if let Some(run) = current() {
+            // SAFETY: the caller promises that what the thread borrows outlives it.
+            let spawned = unsafe { start(run, self.name, None, body, Location::caller()) };
+            // SAFETY: only the lifetime changes, by the caller's promise.
+            let packet = unsafe { mem::transmute::<Arc<Packet<'_, T>>, Arc<Packet<'static, T>>>(spawned.packet) };
+            let (thread, task) = (spawned.thread, spawned.task);
+            return Ok(JoinHandle(Kind::Simulated(Simulated { thread, task, packet })));
+        }
+        // SAFETY: the caller's promise is std's.
+        let handle = unsafe { self.real().spawn_unchecked(body) }?;
+        let thread = Thread::real(handle.thread().clone());
+        Ok(JoinHandle(Kind::Real(handle, thread)))
+    }
+
+    #[track_caller]
+    pub fn spawn_scoped<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        body: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        if let (Some(run), Some(data)) = (current(), scope.data()) {
+            // SAFETY: the scope waits for its threads, so what they borrow outlives them.
+            let spawned = unsafe { start(run, self.name, Some(Arc::clone(data)), body, Location::caller()) };
+            return Ok(ScopedJoinHandle::simulated(spawned));
+        }
+        match scope.real() {
+            Some(scope) => self.real().spawn_scoped(scope, body).map(ScopedJoinHandle::real),
+            None => Err(io::Error::other("a scope of a run is used outside it")),
+        }
+    }
+}
+
+/// Starts a thread as a task.
+///
+/// # Safety
+/// What the body and its result borrow must outlive the task.
+unsafe fn start<'scope, F, T>(
+    run: &'static Run,
+    name: Option<String>,
+    scope: Option<Arc<ScopeData>>,
+    body: F,
+    location: &'static Location<'static>,
+) -> Simulated<'scope, T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    if let Some(scope) = &scope {
+        scope.begins();
+    }
+    let packet = Arc::new(Packet { result: UnsafeCell::new(None), scope, borrows: PhantomData });
+    let own = Arc::clone(&packet);
+    let body = move || {
+        let result = catch_unwind(AssertUnwindSafe(body));
+        // SAFETY: the handle does not look at the result before the task has ended.
+        unsafe { *own.result.get() = Some(result) };
+        drop(own);
+    };
+    let body: Box<dyn FnOnce()> = {
+        let body: Box<dyn FnOnce() + '_> = Box::new(body);
+        // SAFETY: only the lifetime changes; the caller promises that what the body borrows outlives the task.
+        unsafe { mem::transmute(body) }
+    };
+    let shown = name.clone();
+    let (task, parker) = run.host(|| {
+        let parker = run.kernel.new_object("thread");
+        let task = run.kernel.spawn(shown.as_deref(), move || run.task_body(body), location);
+        run.tasks.borrow_mut().add(std::ptr::null());
+        (task, parker)
+    });
+    let thread = Arc::new(SimulatedThread { task, name, parker });
+    let kept = Arc::into_raw(Arc::clone(&thread));
+    run.host(|| run.tasks.borrow_mut().of(task).thread = kept);
+    Simulated { thread: Thread::simulated(thread), task, packet }
+}
+
+/// Runs the first task of a run, whose thread has this name.
+pub(crate) fn run_first_task(run: &'static Run, name: &str, body: impl FnOnce()) {
+    let parker = run.kernel.new_object("thread");
+    run.tasks.borrow_mut().add(std::ptr::null());
+    run.enter();
+    let thread = Arc::new(SimulatedThread { task: TaskId::MAIN, name: Some(name.to_owned()), parker });
+    let kept = Arc::into_raw(thread);
+    run.host(|| run.tasks.borrow_mut().of(TaskId::MAIN).thread = kept);
+    body();
+    run.end_task();
+    run.leave();
+}
+
+impl Run {
+    fn task_body(&'static self, body: Box<dyn FnOnce()>) {
+        self.enter();
+        body();
+        self.end_task();
+        self.leave();
+    }
+
+    /// The last thing that a thread does: its thread-local values are dropped, then its own handle to itself.
+    fn end_task(&'static self) {
+        // A destructor that panics aborts the process in std; here the message of the panic is the finding.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| super::local::drop_all(self))) {
+            mem::forget(panic);
+        }
+        let thread = self.host(|| {
+            let task = self.task();
+            mem::replace(&mut self.tasks.borrow_mut().of(task).thread, std::ptr::null())
+        });
+        if !thread.is_null() {
+            // SAFETY: the pointer came from `Arc::into_raw` at the start, and is not used again.
+            drop(unsafe { Arc::from_raw(thread) });
+        }
+    }
+}

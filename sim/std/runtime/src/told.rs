@@ -1,0 +1,124 @@
+//! The telling of a finding: its run is made again, recorded and with stacks, and shortened on request.
+
+use lastref_kernel::record::Keep;
+use lastref_kernel::strategy::Switch;
+
+use crate::finding::{Finding, FindingKind};
+use crate::make::Made;
+use crate::report::{Report, Told, Verdict, facts_of, rows_of};
+use crate::search::{Found, Search};
+use crate::settings::Settings;
+use crate::token::{Choices, Token};
+
+/// Runs that shrinking may make.
+const SHRINKS: usize = 2_000;
+
+/// Fills the report with the finding.
+pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
+    let Found { token, made, schedule } = found;
+    let Some(kind) = kind_of(&made) else { return };
+    // A run whose state has escaped is another run now: memory from before it has changed.
+    let is_again = kind != FindingKind::EscapedState;
+    let mut told = made;
+    if is_again {
+        let first = told;
+        told = search.make_run(&token, Keep::Events, true);
+        if kind_of(&told) != Some(kind) || told.hash != first.hash {
+            report.verdict = Verdict::NotDeterministic;
+            let message = first.finding.map(|finding| finding.message).unwrap_or_default();
+            report.message = format!("the run of a finding was made again and was another run; the finding: {message}");
+            return;
+        }
+    }
+    let mut token = token;
+    if search.config.shrinks && is_again {
+        token = shrunk(search, token, kind, told.ended.switches.clone());
+        told = search.make_run(&token, Keep::Events, false);
+    }
+    if let Some((guarded, precise)) = with_guards(search, &token, kind) {
+        (token, told) = (guarded, precise);
+    }
+    let early_timer_needed = needs_early_timer(search, &token, kind);
+    let Some(mut finding) = told.finding.take() else { return };
+    if told.spurious > 0 {
+        let text = format!("{} of compare_exchange_weak, as other processors have them", told.spurious);
+        finding = finding.fact("failures without a reason", text);
+    }
+    report.verdict = Verdict::Finding;
+    report.message = finding.message.clone();
+    report.told = Some(Told {
+        kind: finding.kind.word(),
+        facts: facts_of(&finding),
+        strategy: token.strategy(),
+        seed: token.seed,
+        schedule,
+        step: told.finished.steps,
+        token: token.to_string(),
+        trace_hash: told.hash,
+        tasks: told.finished.tasks.iter().map(|task| task.name.text.to_owned()).collect(),
+        events: rows_of(&told.finished),
+        settings: token.settings.to_string(),
+        early_timer_needed,
+    });
+}
+
+fn kind_of(made: &Made) -> Option<FindingKind> {
+    made.finding.as_ref().map(|finding: &Finding| finding.kind)
+}
+
+/// The run with guard pages, if it shows the access itself: poison only shows that there was one.
+fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, Made)> {
+    if !kind.is_of_memory() || token.settings.guard || !token.settings.heap {
+        return None;
+    }
+    let settings = Settings { guard: true, ..token.settings };
+    let token = Token { settings, ..token.clone() };
+    let made = search.make_run(&token, Keep::Events, false);
+    let is_precise = matches!(kind_of(&made), Some(FindingKind::UseAfterFree | FindingKind::Overrun));
+    is_precise.then_some((token, made))
+}
+
+/// Whether the finding is lost when timers fire only while every task waits. Its run then has another schedule, so the
+/// same switches are tried.
+fn needs_early_timer(search: &Search, token: &Token, kind: FindingKind) -> bool {
+    if !token.explores_time {
+        return false;
+    }
+    let switches = match &token.choices {
+        Choices::Switches(switches) => switches.clone(),
+        Choices::Strategy(_) => search.make_run(token, Keep::Switches, false).ended.switches,
+    };
+    let late = Token { explores_time: false, choices: Choices::Switches(switches), ..token.clone() };
+    kind_of(&search.make_run(&late, Keep::Hash, false)) != Some(kind)
+}
+
+/// Removes forced switches as long as the finding stays: first many at once, then single ones.
+fn shrunk(search: &Search, token: Token, kind: FindingKind, switches: Vec<Switch>) -> Token {
+    let with = |switches: &[Switch]| Token { choices: Choices::Switches(switches.to_vec()), ..token.clone() };
+    let finds = |switches: &[Switch]| kind_of(&search.make_run(&with(switches), Keep::Hash, false)) == Some(kind);
+    let mut left = switches;
+    // The choices of a strategy and its forced switches are the same run; if not, the run cannot be shortened.
+    if !finds(&left) {
+        return token;
+    }
+    let mut tries = 0;
+    let mut chunk = left.len().div_ceil(2).max(1);
+    loop {
+        let mut at = 0;
+        let mut has_removed = false;
+        while at < left.len() && tries < SHRINKS {
+            tries += 1;
+            let end = (at + chunk).min(left.len());
+            let fewer: Vec<Switch> = left[..at].iter().chain(&left[end..]).copied().collect();
+            if finds(&fewer) {
+                (left, has_removed) = (fewer, true);
+            } else {
+                at = end;
+            }
+        }
+        if tries >= SHRINKS || (chunk == 1 && !has_removed) {
+            return with(&left);
+        }
+        chunk = (chunk / 2).max(1);
+    }
+}

@@ -1,0 +1,172 @@
+//! Programs with a planted bug and their correct twins: the bug is found, the twin stays clean.
+//!
+//! They are written against the runtime's own types. `tests/standin.rs` shows that a plain program, whose `std` is the
+//! stand-in, reaches the same types.
+
+mod programs;
+
+use std::sync::{Arc, Mutex};
+
+use lastref_runtime::atomic::{AtomicUsize, Ordering};
+use lastref_runtime::testing::{Explored, explore};
+use lastref_runtime::{is_simulated, thread};
+use libtest_mimic::{Arguments, Failed, Trial};
+use programs::{clean, heap, waiting};
+
+type Code = fn();
+type Check = fn() -> Result<(), Failed>;
+
+/// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
+const TWINS: [(&str, &str, &str, Code, Code); 13] = [
+    ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
+    ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
+    ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
+    ("a receiver whose sender stays", "deadlock", "use Channel#0", waiting::kept_sender, waiting::dropped_sender),
+    ("a flag without synchronisation", "panic", "left: 1", waiting::racy_count, waiting::atomic_count),
+    ("a use after free", "use_after_free", "a freed block of 8 bytes", heap::use_after_free, heap::use_before_free),
+    ("a write after free", "use_after_free", "freed block", heap::write_after_free, heap::use_before_free),
+    ("a double free", "double_free", "stack of the first free", heap::double_free, heap::single_free),
+    ("a leak", "leak", "a block of 40 bytes", heap::leak, heap::reachable),
+    ("an overrun", "overrun", "a block of 24 bytes", heap::overrun, heap::within),
+    ("a free with another layout", "bad_free", "another layout", heap::other_layout, heap::single_free),
+    ("an access near null", "crash", "near null", heap::null, heap::within),
+    ("a stack that overflows", "crash", "overflows its stack", heap::deep, heap::flat),
+];
+
+/// Programs without a bug, which use what the stand-in replaces.
+const CLEAN: [(&str, Code); 8] = [
+    ("locks, barriers and cells", clean::primitives),
+    ("channels", clean::channels),
+    ("scopes and handles", clean::threads),
+    ("thread-local values", clean::locals),
+    ("time", clean::time),
+    ("statics start afresh", clean::statics),
+    ("a panic in a thread", clean::panics),
+    ("a run that uses much memory", heap::much),
+];
+
+fn check(name: &str, kind: Option<&str>, settings: &[(&str, &str)], code: Code) -> Result<Explored, Failed> {
+    let explored = explore(name, settings, code)?;
+    if explored.kind.as_deref() != kind {
+        return Err(format!("expected {kind:?}, found {:?}: {}", explored.kind, explored.text).into());
+    }
+    Ok(explored)
+}
+
+/// The bug is found, its token finds it again with the same trace, and the twin is clean.
+fn twins((name, kind, part, buggy, correct): (&str, &str, &str, Code, Code)) -> Result<(), Failed> {
+    let found = check(name, Some(kind), &[], buggy)?;
+    if !found.text.contains(part) {
+        return Err(format!("`{part}` is not in {}", found.text).into());
+    }
+    let again = check(name, Some(kind), &[("LASTREF_REPLAY", &found.token)], buggy)?;
+    if (again.trace_hash, &again.token) != (found.trace_hash, &found.token) {
+        return Err(format!("the replay is another run: {found:?} and {again:?}").into());
+    }
+    let clean = check(name, None, &[("LASTREF_SCHEDULES", "300")], correct)?;
+    // The twin must have been run: reference runs come first.
+    if clean.schedules != 304 {
+        return Err(format!("the correct program made {} runs", clean.schedules).into());
+    }
+    Ok(())
+}
+
+/// A closure with state of its own: what a run puts there is told.
+fn escaped_state() -> Result<(), Failed> {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let explored = explore("escaped", &[], move || {
+        if let Ok(mut kept) = kept.lock() {
+            kept.push(1_u64);
+        }
+    })?;
+    if explored.kind.as_deref() != Some("escaped_state") {
+        return Err(format!("{explored:?}").into());
+    }
+    Ok(())
+}
+
+/// Shrinking removes switches and keeps the finding; its token is that of the shorter run.
+fn shrinks() -> Result<(), Failed> {
+    let found = check("shrinks", Some("deadlock"), &[], waiting::ab_ba)?;
+    let settings = [("LASTREF_REPLAY", found.token.as_str()), ("LASTREF_SHRINK", "1")];
+    let shrunk = check("shrinks", Some("deadlock"), &settings, waiting::ab_ba)?;
+    let switches = shrunk.token.matches('.').count() / 2;
+    if !shrunk.token.contains(",shrunk,") || switches > 3 {
+        return Err(format!("{switches} switches: {}", shrunk.token).into());
+    }
+    let again = check("shrinks", Some("deadlock"), &[("LASTREF_REPLAY", &shrunk.token)], waiting::ab_ba)?;
+    if again.trace_hash != shrunk.trace_hash {
+        return Err("the replay of the shrunk run is another run".into());
+    }
+    Ok(())
+}
+
+/// A timer that overtakes is tried only on request, and the report says that the finding needs it.
+fn early_timers() -> Result<(), Failed> {
+    check("timers", None, &[], waiting::sleeps_for_order)?;
+    let found = check("timers", Some("panic"), &[("LASTREF_EXPLORE_TIME", "1")], waiting::sleeps_for_order)?;
+    if !found.json.contains("\"early_timer_needed\":true") {
+        return Err(found.json.into());
+    }
+    Ok(())
+}
+
+/// A search with nothing to choose says so.
+fn nothing_to_choose() -> Result<(), Failed> {
+    let explored = check("alone", None, &[("LASTREF_SCHEDULES", "50")], || drop(Box::new(1)))?;
+    if explored.distinct != 1 {
+        return Err(format!("{} distinct schedules of a program without a choice", explored.distinct).into());
+    }
+    Ok(())
+}
+
+/// Outside a run the types are the real ones.
+fn real_outside() -> Result<(), Failed> {
+    let count = Arc::new(AtomicUsize::new(0));
+    let other = Arc::clone(&count);
+    let thread = thread::spawn(move || other.fetch_add(1, Ordering::SeqCst));
+    let joined = thread.join().map_err(|_| "the thread panicked")?;
+    if (joined, count.load(Ordering::SeqCst), is_simulated()) != (0, 1, false) {
+        return Err("a real thread adds one".into());
+    }
+    Ok(())
+}
+
+/// A value of a setting that is malformed is an error that names the variable.
+fn malformed() -> Result<(), Failed> {
+    let settings =
+        [("LASTREF_SCHEDULES", "many"), ("LASTREF_SEED", "0xg"), ("LASTREF_STRATEGY", "best"), ("LASTREF_REPLAY", "x")];
+    for (variable, value) in settings {
+        match explore("malformed", &[(variable, value)], || ()) {
+            Err(error) if error.starts_with(variable) && !error.contains('\n') => {}
+            other => return Err(format!("{variable}={value}: {other:?}").into()),
+        }
+    }
+    Ok(())
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let mut trials: Vec<Trial> = Vec::new();
+    for twin in TWINS {
+        trials.push(Trial::test(format!("{} is found", twin.0), move || twins(twin)));
+    }
+    for (name, code) in CLEAN {
+        let schedules = if name.contains("memory") { "5" } else { "1000" };
+        let settings = [("LASTREF_SCHEDULES", schedules)];
+        let clean = move || check(name, None, &settings, code).map(drop);
+        trials.push(Trial::test(format!("{name}: nothing is found"), clean));
+    }
+    let others: [(&str, Check); 6] = [
+        ("a run is shrunk", shrinks),
+        ("timers overtake on request", early_timers),
+        ("a search with nothing to choose says so", nothing_to_choose),
+        ("outside a run everything is real", real_outside),
+        ("malformed settings are refused by name", malformed),
+        // Last: what has escaped stays.
+        ("state that escapes is told", escaped_state),
+    ];
+    trials.extend(others.map(|(name, code)| Trial::test(name, code)));
+    libtest_mimic::run(&arguments, trials).exit();
+}

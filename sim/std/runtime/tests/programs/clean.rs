@@ -1,0 +1,162 @@
+//! Correct programs that use what the stand-in replaces.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lastref_runtime::atomic::{AtomicBool, AtomicU32, Ordering};
+use lastref_runtime::sync::{Barrier, LazyLock, Mutex, Once, OnceLock, RwLock};
+use lastref_runtime::thread::{self, LocalKey};
+use lastref_runtime::{is_simulated, mpsc, spin_loop};
+
+/// Every primitive of std, contended.
+pub(crate) fn primitives() {
+    static CELL: OnceLock<u32> = OnceLock::new();
+    static LAZY: LazyLock<u32> = LazyLock::new(|| 7);
+    static ONCE: Once = Once::new();
+    let (lock, barrier, calls) = (RwLock::new((0, 0)), Barrier::new(3), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for number in 1..=3 {
+            let (lock, barrier, calls) = (&lock, &barrier, &calls);
+            scope.spawn(move || {
+                let mut pair = lock.write().expect("not poisoned");
+                pair.0 += 1;
+                thread::yield_now();
+                pair.1 += 1;
+                drop(pair);
+                let pair = lock.read().expect("not poisoned");
+                assert_eq!(pair.0, pair.1, "a reader sees no half of a change");
+                drop(pair);
+                ONCE.call_once(|| {
+                    calls.fetch_add(1, Ordering::SeqCst);
+                });
+                assert_eq!(CELL.get_or_init(|| 5) + *LAZY, 12);
+                barrier.wait();
+                assert_eq!(lock.read().expect("not poisoned").0, 3, "number {number} passed the barrier early");
+            });
+        }
+    });
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+/// Channels without a bound, with one, and without room.
+pub(crate) fn channels() {
+    let (sender, receiver) = mpsc::channel();
+    let (bounded, taken) = mpsc::sync_channel(1);
+    let (meets, met) = mpsc::sync_channel(0);
+    let forwards = thread::spawn(move || {
+        for value in receiver {
+            bounded.send(value).expect("the receiver lives");
+        }
+        drop(bounded);
+        meets.send(Box::new(9)).expect("the receiver lives");
+    });
+    for value in 0..4 {
+        sender.send(value).expect("the receiver lives");
+    }
+    assert_eq!(met.try_recv(), Err(mpsc::TryRecvError::Empty));
+    drop(sender);
+    assert_eq!(taken.iter().collect::<Vec<u32>>(), [0, 1, 2, 3]);
+    assert_eq!(met.recv_timeout(Duration::from_secs(5)).map(|value| *value), Ok(9));
+    assert!(met.recv().is_err());
+    forwards.join().expect("it does not panic");
+    let (last, gone) = mpsc::sync_channel(0);
+    drop(gone);
+    assert_eq!(last.send(3), Err(mpsc::SendError(3)));
+}
+
+/// Names, numbers, builders, scopes, parks.
+pub(crate) fn threads() {
+    assert!(is_simulated());
+    let own = thread::current();
+    let named = thread::Builder::new().name("worker".to_owned()).spawn(move || {
+        let thread = thread::current();
+        assert_eq!(thread.name(), Some("worker"));
+        assert_ne!(thread.id(), own.id());
+        own.unpark();
+    });
+    thread::park();
+    let named = named.expect("a task starts");
+    assert_eq!(named.thread().name(), Some("worker"));
+    named.join().expect("it does not panic");
+    let mut parts = [1, 2, 3];
+    thread::scope(|scope| parts.iter_mut().for_each(|part| drop(scope.spawn(move || *part *= 2))));
+    assert_eq!(parts, [2, 4, 6]);
+    let flag = Arc::new(AtomicBool::new(false));
+    let other = Arc::clone(&flag);
+    let sets = thread::spawn(move || other.store(true, Ordering::Release));
+    while !flag.load(Ordering::Acquire) {
+        spin_loop();
+    }
+    sets.join().expect("it does not panic");
+}
+
+/// Values per task, with destructors in the order of std.
+pub(crate) fn locals() {
+    struct Notes(&'static str, Arc<Mutex<Vec<&'static str>>>);
+    impl Drop for Notes {
+        fn drop(&mut self) {
+            self.1.lock().expect("not poisoned").push(self.0);
+        }
+    }
+    static FIRST: LocalKey<RefCell<Option<Notes>>> = LocalKey::new(RefCell::default, || unreachable!("not outside"));
+    static SECOND: LocalKey<RefCell<Option<Notes>>> = LocalKey::new(RefCell::default, || unreachable!("not outside"));
+    static COUNT: LocalKey<Cell<u32>> = LocalKey::new(|| Cell::new(1), || unreachable!("not outside"));
+    let dropped = Arc::new(Mutex::new(Vec::new()));
+    COUNT.set(5);
+    let other = Arc::clone(&dropped);
+    let task = thread::spawn(move || {
+        assert_eq!(COUNT.get(), 1, "each task has its own");
+        FIRST.set(Some(Notes("first", Arc::clone(&other))));
+        SECOND.set(Some(Notes("second", other)));
+    });
+    task.join().expect("it does not panic");
+    assert_eq!((COUNT.get(), &**dropped.lock().expect("not poisoned")), (5, &["second", "first"][..]));
+}
+
+/// Virtual time: a day passes at once, and sleepers wake in order.
+#[expect(clippy::disallowed_methods, reason = "inside a run this clock is the virtual one")]
+pub(crate) fn time() {
+    let start = Instant::now();
+    let wakes = [30, 10, 20].map(|days| {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_secs(days * 86_400));
+            Instant::now()
+        })
+    });
+    let [late, early, middle] = wakes.map(|task| task.join().expect("it does not panic"));
+    assert!(early < middle && middle < late);
+    assert_eq!((late - start).as_secs() / 86_400, 30);
+    let polls = Instant::now();
+    while polls.elapsed() < Duration::from_millis(2) {}
+}
+
+/// A static that a run fills is empty in the next.
+pub(crate) fn statics() {
+    static FILLED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+    let mut filled = FILLED.lock().expect("not poisoned");
+    filled.push(1);
+    assert_eq!(filled.len(), 1);
+}
+
+/// A panic that is caught, and one that a join returns, while the other task goes on: its count is its own.
+pub(crate) fn panics() {
+    struct Joins(Option<thread::JoinHandle<bool>>);
+    impl Drop for Joins {
+        fn drop(&mut self) {
+            let other = self.0.take().map(thread::JoinHandle::join);
+            assert!(thread::panicking() && matches!(other, Some(Ok(false))), "only this task panics");
+        }
+    }
+    let other = thread::spawn(|| {
+        thread::yield_now();
+        thread::panicking()
+    });
+    let caught = catch_unwind(AssertUnwindSafe(move || {
+        let _joins = Joins(Some(other));
+        panic!("on purpose");
+    }));
+    assert!(caught.is_err() && !thread::panicking());
+    assert!(thread::spawn(|| panic!("in a thread")).join().is_err());
+}

@@ -1,0 +1,152 @@
+//! Programs that use the heap wrongly, and rightly.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::hint::black_box;
+use std::ptr;
+use std::sync::Arc;
+
+use lastref_runtime::atomic::{AtomicPtr, Ordering};
+use lastref_runtime::sync::Mutex;
+use lastref_runtime::thread;
+
+/// One task frees the value, the other uses it in between two loads of the pointer.
+fn races(uses: fn(*mut u64)) {
+    let shared = Arc::new(AtomicPtr::new(Box::into_raw(Box::new(41_u64))));
+    let own = Arc::clone(&shared);
+    let frees = thread::spawn(move || release(own.swap(ptr::null_mut(), Ordering::SeqCst)));
+    let value = shared.load(Ordering::SeqCst);
+    if !value.is_null() {
+        shared.load(Ordering::SeqCst);
+        uses(value);
+    }
+    frees.join().expect("the other does not panic");
+    release(shared.swap(ptr::null_mut(), Ordering::SeqCst));
+}
+
+fn release(value: *mut u64) {
+    if !value.is_null() {
+        // SAFETY: the pointer came from a box, and whoever swaps it out is the only one to free it.
+        drop(unsafe { Box::from_raw(value) });
+    }
+}
+
+/// Reads a value that the other task may have freed.
+pub(crate) fn use_after_free() {
+    races(|value| {
+        // SAFETY: none, since the other task may have freed the value. This is the planted bug.
+        black_box(unsafe { value.read_volatile() });
+    });
+}
+
+/// Writes a value that the other task may have freed.
+pub(crate) fn write_after_free() {
+    // SAFETY: none, as above.
+    races(|value| unsafe { value.write_volatile(1) });
+}
+
+/// Each task uses the value that it swapped out.
+pub(crate) fn use_before_free() {
+    let shared = Arc::new(AtomicPtr::new(Box::into_raw(Box::new(41_u64))));
+    let own = Arc::clone(&shared);
+    let takes = |shared: &AtomicPtr<u64>| {
+        let value = shared.swap(ptr::null_mut(), Ordering::SeqCst);
+        // SAFETY: the pointer is null or came from a box, and the swap gave it to this task alone.
+        if unsafe { value.as_ref() }.is_some_and(|value| black_box(*value) == 41) {
+            release(value);
+        }
+    };
+    let other = thread::spawn(move || takes(&own));
+    takes(&shared);
+    other.join().expect("the other does not panic");
+}
+
+const LAYOUT: Layout = Layout::new::<[u8; 40]>();
+
+fn allocated() -> *mut u8 {
+    // SAFETY: the layout is not empty.
+    black_box(unsafe { alloc(LAYOUT) })
+}
+
+/// Frees a block twice.
+pub(crate) fn double_free() {
+    let block = allocated();
+    // SAFETY: none for the second call, which is the planted bug.
+    unsafe {
+        dealloc(block, LAYOUT);
+        dealloc(block, LAYOUT);
+    }
+}
+
+/// Frees a block once.
+pub(crate) fn single_free() {
+    let block = allocated();
+    // SAFETY: the block has this layout.
+    unsafe { dealloc(block, LAYOUT) };
+}
+
+/// Frees a block with another layout than it was allocated with.
+pub(crate) fn other_layout() {
+    let block = allocated();
+    // SAFETY: none: the layout is another one. This is the planted bug.
+    unsafe { dealloc(block, Layout::new::<[u8; 41]>()) };
+}
+
+/// Frees no block, and keeps no reference to it.
+pub(crate) fn leak() {
+    black_box(allocated());
+}
+
+/// Frees no block, but a static refers to it.
+pub(crate) fn reachable() {
+    static KEPT: Mutex<Vec<[u64; 5]>> = Mutex::new(Vec::new());
+    KEPT.lock().expect("not poisoned").push([7; 5]);
+}
+
+fn writes(at: usize) {
+    let mut bytes = vec![0_u8; 24];
+    let end = bytes.as_mut_ptr();
+    // SAFETY: only if `at` is in the block; not so in the planted bug.
+    unsafe { end.add(at).write_volatile(1) };
+    black_box(&bytes);
+}
+
+/// Writes the byte behind a block.
+pub(crate) fn overrun() {
+    writes(24);
+}
+
+/// Writes the last byte of a block.
+pub(crate) fn within() {
+    writes(23);
+}
+
+/// Writes near address zero.
+pub(crate) fn null() {
+    // SAFETY: none: this is the planted bug.
+    unsafe { ptr::without_provenance_mut::<u8>(black_box(8)).write_volatile(1) };
+}
+
+fn descends(levels: u64) -> u64 {
+    let frame = black_box([levels; 64]);
+    if levels == 0 { 0 } else { descends(levels - 1) + frame[7] }
+}
+
+/// Recurses too deep for any stack.
+pub(crate) fn deep() {
+    black_box(descends(u64::MAX));
+}
+
+/// Recurses as deep as a stack allows.
+pub(crate) fn flat() {
+    black_box(descends(500));
+}
+
+/// Allocates and frees more than the arena gives out only once.
+pub(crate) fn much() {
+    let kept: Vec<Box<u64>> = (0..100).map(Box::new).collect();
+    for round in 0..200_u64 {
+        let blocks: Vec<Box<[u64; 2_000]>> = (0..100).map(|_| Box::new([round; 2_000])).collect();
+        assert!(blocks.iter().all(|block| block[1_999] == round));
+    }
+    assert!(kept.into_iter().zip(0..).all(|(number, nth)| *number == nth));
+}

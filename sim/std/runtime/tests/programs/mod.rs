@@ -1,0 +1,5 @@
+//! Programs with a planted bug, and programs without one.
+
+pub(crate) mod clean;
+pub(crate) mod heap;
+pub(crate) mod waiting;

@@ -1,0 +1,151 @@
+//! Programs that wait for each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lastref_runtime::atomic::{AtomicBool, AtomicUsize, Ordering};
+use lastref_runtime::sync::{Condvar, Mutex};
+use lastref_runtime::{mpsc, thread};
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no task panics with the lock")
+}
+
+/// A producer that sets a flag and notifies.
+fn produce(shared: &Arc<(Mutex<bool>, Condvar)>) -> thread::JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || {
+        *lock(&shared.0) = true;
+        shared.1.notify_one();
+    })
+}
+
+/// The consumer looks at the flag and locks again to wait: the notification may come in between.
+pub(crate) fn lost_wake_up() {
+    let shared = Arc::new((Mutex::new(false), Condvar::new()));
+    let producer = produce(&shared);
+    let is_set = *lock(&shared.0);
+    if !is_set {
+        drop(shared.1.wait(lock(&shared.0)).expect("not poisoned"));
+    }
+    producer.join().expect("the producer does not panic");
+}
+
+/// The consumer looks and waits under one lock.
+pub(crate) fn kept_wake_up() {
+    let shared = Arc::new((Mutex::new(false), Condvar::new()));
+    let producer = produce(&shared);
+    let mut is_set = lock(&shared.0);
+    while !*is_set {
+        is_set = shared.1.wait(is_set).expect("not poisoned");
+    }
+    drop(is_set);
+    producer.join().expect("the producer does not panic");
+}
+
+fn both(locks: &[Mutex<u32>; 2], order: [usize; 2]) {
+    let mut first = lock(&locks[order[0]]);
+    let mut second = lock(&locks[order[1]]);
+    (*first, *second) = (*first + 1, *second + 1);
+}
+
+fn two_tasks(orders: [[usize; 2]; 2]) {
+    let locks = Arc::new([Mutex::new(0), Mutex::new(0)]);
+    let own = Arc::clone(&locks);
+    let other = thread::spawn(move || both(&own, orders[1]));
+    both(&locks, orders[0]);
+    other.join().expect("the other does not panic");
+    assert_eq!(*lock(&locks[0]), 2);
+}
+
+/// Two tasks take two locks in opposite orders.
+pub(crate) fn ab_ba() {
+    two_tasks([[0, 1], [1, 0]]);
+}
+
+/// Two tasks take two locks in the same order.
+pub(crate) fn ab_ab() {
+    two_tasks([[0, 1], [0, 1]]);
+}
+
+fn parks(again: bool) {
+    let flag = Arc::new(AtomicBool::new(false));
+    let (own, waiter) = (Arc::clone(&flag), thread::current());
+    let setter = thread::spawn(move || {
+        waiter.unpark();
+        own.store(true, Ordering::SeqCst);
+        if again {
+            waiter.unpark();
+        }
+    });
+    while !flag.load(Ordering::SeqCst) {
+        thread::park();
+    }
+    setter.join().expect("the setter does not panic");
+}
+
+/// The waiter is unparked before the flag is set, and parks again.
+pub(crate) fn lost_unpark() {
+    parks(false);
+}
+
+/// The waiter is unparked once more after the flag is set.
+pub(crate) fn kept_unpark() {
+    parks(true);
+}
+
+fn receives(keeps: bool) {
+    let (sender, receiver) = mpsc::channel();
+    let own = sender.clone();
+    let sends = thread::spawn(move || own.send(1).is_ok());
+    let kept = keeps.then_some(sender);
+    assert_eq!(receiver.iter().sum::<u32>(), 1);
+    drop(kept);
+    assert!(sends.join().expect("the sender does not panic"));
+}
+
+/// The receiver waits for the end of a sender that it holds itself.
+pub(crate) fn kept_sender() {
+    receives(true);
+}
+
+/// The receiver ends when the last sender is dropped.
+pub(crate) fn dropped_sender() {
+    receives(false);
+}
+
+fn counts(adds: fn(&AtomicUsize)) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let own = Arc::clone(&count);
+    let other = thread::spawn(move || adds(&own));
+    adds(&count);
+    other.join().expect("the other does not panic");
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+/// Two tasks load, add and store.
+pub(crate) fn racy_count() {
+    counts(|count| count.store(count.load(Ordering::SeqCst) + 1, Ordering::SeqCst));
+}
+
+/// Two tasks add in one step.
+pub(crate) fn atomic_count() {
+    counts(|count| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+}
+
+/// A program whose order is that of its sleeps. It is correct as long as no timer overtakes.
+pub(crate) fn sleeps_for_order() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&flag);
+    let sets = thread::spawn(move || {
+        for _ in 0..3 {
+            thread::yield_now();
+        }
+        own.store(true, Ordering::SeqCst);
+    });
+    thread::sleep(Duration::from_millis(10));
+    assert!(flag.load(Ordering::SeqCst), "ten milliseconds are enough");
+    sets.join().expect("the other does not panic");
+}

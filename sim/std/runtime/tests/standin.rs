@@ -1,0 +1,178 @@
+//! The stand-in as a whole: `std` and `core` are built, and plain programs are compiled with them.
+//!
+//! No registry is needed, only what the workspace has built anyway.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+const EDITIONS: [&str; 4] = ["2015", "2018", "2021", "2024"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../")
+}
+
+/// A folder for what these tests build: that of cargo's other intermediate files.
+fn scratch() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The output of a command that succeeds.
+#[track_caller]
+fn succeeds(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stdout));
+    output
+}
+
+/// Builds the stand-in once.
+fn standin() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let out = scratch().join("standin");
+        // rustc finds dependencies by name in it, so it must not hold those of an older build.
+        let _ = fs::remove_dir_all(&out);
+        let mut build = Command::new(folder().join("build.sh"));
+        succeeds(build.arg(&out).env("CARGO_TARGET_DIR", scratch()).env("CARGO_NET_OFFLINE", "true"));
+        out
+    })
+}
+
+/// Compiles a suite with the stand-in.
+#[track_caller]
+fn compiled(source: &str, edition: &str, level: &str) -> PathBuf {
+    /// Those that this process has compiled.
+    static PROGRAMS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let program = scratch().join(format!("{source}-{edition}-{level}"));
+    let mut programs = PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    if programs.contains(&program) {
+        return program;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin").join(format!("{source}.rs"));
+    let lib = standin();
+    let dependency = format!("dependency={}", lib.display());
+    let [std, core] = ["std", "core"].map(|name| format!("{name}={}", lib.join(format!("lib{name}.rlib")).display()));
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--test", "--edition", edition, "-C", &format!("opt-level={level}"), "-C", "debuginfo=1"]);
+    rustc.args(["--extern", &std, "--extern", &core, "-L", &dependency, "--cfg", "lastref", "-A", "warnings"]);
+    succeeds(rustc.arg(source).arg("-o").arg(&program));
+    programs.insert(program.clone());
+    program
+}
+
+/// What a test of a suite printed, and its report.
+fn run(program: &Path, test: &str, settings: &[(&str, &str)]) -> (bool, String, String) {
+    let report = scratch().join(format!("{}-{test}.json", program.file_name().unwrap_or_default().display()));
+    let _ = fs::remove_file(&report);
+    let mut command = Command::new(program);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env("LASTREF_REPORT", &report);
+    let output = command.envs(settings.iter().copied()).output().expect("the program starts");
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.success(), text, fs::read_to_string(&report).unwrap_or_default())
+}
+
+#[track_caller]
+fn check(program: &Path, test: &str, passes: bool, parts: &[&str]) {
+    let (passed, text, report) = run(program, test, &[("LASTREF_SCHEDULES", "200")]);
+    assert_eq!(passed, passes, "{test}: {text}{report}");
+    for part in parts {
+        assert!(report.contains(part), "{test}: `{part}` is not in {report}");
+    }
+}
+
+#[test]
+fn every_replaced_name_is_ours_in_every_edition() {
+    for edition in EDITIONS {
+        let program = compiled("paths", edition, "0");
+        for test in ["names", "test_by_path", "calls"] {
+            check(&program, test, true, &["\"verdict\":\"clean\"", "\"schedules\":204"]);
+        }
+    }
+}
+
+/// A name that is replaced, and that `paths.rs` does not look at, could be the real one in silence.
+#[test]
+fn the_proof_looks_at_every_replaced_name() {
+    let paths = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/paths.rs"));
+    let paths = paths.expect("the proof is there");
+    for name in ["std", "core"] {
+        let text = fs::read_to_string(folder().join("crates").join(name).join("lib.rs")).expect("the crate is there");
+        // `pub use lastref_runtime::thread::{spawn, ...};`, over several lines.
+        let uses = text.split("pub use lastref_runtime::").skip(1).map(|rest| &rest[..rest.find(';').unwrap_or(0)]);
+        let words =
+            uses.flat_map(|list| list.split(|character: char| !character.is_alphanumeric() && character != '_'));
+        let modules = ["atomic", "mpsc", "sync", "thread", ""];
+        let names: BTreeSet<&str> = words.filter(|word| !modules.contains(word)).collect();
+        assert!(names.len() > 15, "{name}: {names:?}");
+        for replaced in names {
+            let path = |separator| format!("{name}::{separator}{replaced}");
+            let modules = ["", "sync::", "sync::atomic::", "sync::mpsc::", "thread::", "hint::"];
+            let is_named = modules.iter().any(|module| paths.contains(&path(module)));
+            assert!(is_named, "{name}: {replaced} is replaced, and paths.rs does not look at it");
+        }
+    }
+}
+
+#[test]
+fn a_plain_suite_keeps_its_meaning_under_many_schedules() {
+    let program = compiled("suite", "2021", "0");
+    check(&program, "correct", true, &["\"test\":\"correct\"", "\"verdict\":\"clean\""]);
+    check(&program, "result", true, &["clean"]);
+    check(&program, "panics", true, &["clean"]);
+    check(&program, "panics_with_text", true, &["clean"]);
+    check(&program, "lost_wake_up", false, &["\"kind\":\"deadlock\"", "wait Condvar#0", "\"events\":[{"]);
+    check(&program, "result_is_an_error", false, &["\"kind\":\"panic\"", "returned an error"]);
+    check(&program, "panics_with_another_text", false, &["\"kind\":\"panic\"", "as it should"]);
+    check(&program, "does_not_panic", false, &["should have panicked"]);
+    let (passed, text, report) = run(&program, "ignored", &[]);
+    assert!(passed && text.contains("1 ignored") && report.is_empty(), "{text}{report}");
+}
+
+#[test]
+fn without_schedules_a_suite_runs_once_on_real_threads() {
+    let program = compiled("suite", "2021", "0");
+    let (passed, text, report) = run(&program, "correct", &[("LASTREF_SCHEDULES", "0")]);
+    assert!(passed && report.is_empty(), "{text}{report}");
+}
+
+#[test]
+fn malformed_settings_are_one_line_and_exit_code_2() {
+    let program = compiled("suite", "2021", "0");
+    for (variable, value) in [("LASTREF_STEPS", "-1"), ("LASTREF_SETTINGS", "cold=1"), ("LASTREF_REPLAY", "ls1,mix")] {
+        let mut command = Command::new(&program);
+        let output = command.args(["--exact", "correct", "--nocapture"]).env(variable, value).output();
+        let output = output.expect("the program starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{variable}: {text}");
+        assert_eq!(text.lines().filter(|line| line.contains(variable)).count(), 1, "{text}");
+    }
+}
+
+/// The value of a field of a report.
+fn field<'a>(report: &'a str, name: &str) -> &'a str {
+    let start = report.find(&format!("\"{name}\":")).map_or(0, |at| at + name.len() + 3);
+    let rest = &report[start..];
+    &rest[..rest.find([',', '}']).unwrap_or(rest.len())]
+}
+
+#[test]
+fn a_seed_has_the_same_trace_in_every_process_and_at_every_level() {
+    let programs = ["0", "3"].map(|level| compiled("suite", "2021", level));
+    for test in ["correct", "lost_wake_up"] {
+        let mut traces = BTreeSet::new();
+        let mut orders = BTreeSet::new();
+        for program in programs.iter().chain(&programs) {
+            let (_, text, report) = run(program, test, &[("LASTREF_SEED", "0x2a"), ("LASTREF_SCHEDULES", "300")]);
+            traces.insert(["traces_hash", "schedules", "steps"].map(|name| field(&report, name).to_owned()));
+            orders.insert(text.lines().filter(|line| line.contains("order [")).collect::<String>());
+        }
+        assert_eq!((traces.len(), orders.len()), (1, 1), "{test}: {traces:?} {orders:?}");
+        let (_, _, other) = run(&programs[0], test, &[("LASTREF_SEED", "0x2b"), ("LASTREF_SCHEDULES", "300")]);
+        let other = field(&other, "traces_hash").to_owned();
+        // The finding of the other test may come in a reference run, which has no seed of its own.
+        assert!(test == "lost_wake_up" || traces.iter().all(|trace| trace[0] != other), "another seed, other traces");
+    }
+}
