@@ -58,29 +58,33 @@ impl TaskSet {
         if self.rest.len() < others.rest.len() {
             self.rest.resize(others.rest.len(), 0);
         }
-        for (word, other) in self.words_mut().zip(others.words()) {
-            *word |= other;
-        }
-        self.count();
+        let TaskSet { first, rest, len } = self;
+        let mut add = |word: &mut u64, other: u64| {
+            let new = other & !*word;
+            if new != 0 {
+                *word |= new;
+                *len += new.count_ones() as usize;
+            }
+        };
+        add(first, others.first);
+        rest.iter_mut().zip(&others.rest).for_each(|(word, other)| add(word, *other));
     }
 
     pub(crate) fn remove_all(&mut self, others: &TaskSet) {
-        for (word, other) in self.words_mut().zip(others.words()) {
-            *word &= !other;
-        }
-        self.count();
-    }
-
-    fn count(&mut self) {
-        self.len = self.words().map(|word| word.count_ones() as usize).sum();
+        let TaskSet { first, rest, len } = self;
+        let mut remove = |word: &mut u64, other: u64| {
+            let gone = other & *word;
+            if gone != 0 {
+                *word &= !gone;
+                *len -= gone.count_ones() as usize;
+            }
+        };
+        remove(first, others.first);
+        rest.iter_mut().zip(&others.rest).for_each(|(word, other)| remove(word, *other));
     }
 
     fn words(&self) -> impl Iterator<Item = u64> + '_ {
         std::iter::once(self.first).chain(self.rest.iter().copied())
-    }
-
-    fn words_mut(&mut self) -> impl Iterator<Item = &mut u64> {
-        std::iter::once(&mut self.first).chain(&mut self.rest)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -145,7 +149,23 @@ impl TaskSet {
 
 /// The place of the `nth` bit that is set, counted from 0; there must be one.
 #[inline]
-fn nth_bit(mut word: u64, nth: usize) -> u32 {
+fn nth_bit(word: u64, nth: usize) -> u32 {
+    if nth < FEW { nth_of_few(word, nth) } else { nth_of_half(word, nth) }
+}
+
+/// Bits that are cleared one by one; counting those of half a word costs about as much.
+const FEW: usize = 12;
+
+/// Looks in the half of the word that has the bit.
+#[inline(never)]
+fn nth_of_half(word: u64, nth: usize) -> u32 {
+    let low = word & u64::from(u32::MAX);
+    let count = low.count_ones() as usize;
+    if nth < count { nth_of_few(low, nth) } else { 32 + nth_of_few(word >> 32, nth - count) }
+}
+
+#[inline]
+fn nth_of_few(mut word: u64, nth: usize) -> u32 {
     // Clears the lowest bit `nth` times. The first three without a branch: which task is next is random, and a branch
     // on it would be predicted wrongly half of the time.
     for step in 0..3 {
