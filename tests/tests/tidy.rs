@@ -205,6 +205,9 @@ fn dependencies_point_one_way() {
     }
     let expected = [
         ("lastref-kernel", vec![]),
+        ("lastref-macros", vec![]),
+        ("lastref-runtime", vec!["lastref-kernel"]),
+        ("cargo-lastref", vec!["lastref-kernel"]),
         ("lastref", vec!["lastref-kernel"]),
         ("lastref-models", vec!["lastref"]),
         ("lastref-scenarios", vec!["lastref", "lastref-models"]),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lastref_kernel::Kernel;
 use lastref_kernel::record::{Keep, Name, Progress, TaskId, Void, name};
-use lastref_kernel::seed::{fold, run_seed};
+use lastref_kernel::seed::{RunSeeds, fold};
 use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
 
 use crate::explorer;
@@ -249,11 +249,12 @@ impl Search {
             return (Some(found), None, true);
         }
         let (mut expected, mut is_same) = (None, true);
+        let seeds = RunSeeds::new(self.config.seed, &self.body.name);
         for nth in 0..self.config.schedules {
             if until.is_some_and(|until| real_monotonic_ns() >= until) {
                 break;
             }
-            let token = self.token(run_seed(self.config.seed, &self.body.name, nth));
+            let token = self.token(seeds.of_run(nth));
             let made = self.make(&token, Keep::Hash, nth == 0);
             if self.is_merely_long(&made) {
                 self.is_cut = true;
@@ -300,8 +301,9 @@ impl Search {
             Some(token) => (token.explores_time, token.steps),
             None => (self.config.explores_time, self.config.steps),
         };
+        let seeds = RunSeeds::new(0, "reference");
         for nth in 0..REFERENCES {
-            let seed = run_seed(0, "reference", nth);
+            let seed = seeds.of_run(nth);
             // They do not depend on what a search pins, so that a token means the same in every search.
             let settings = Settings::drawn(seed, &Pins::default());
             let token = Token { explores_time, steps, settings, ..self.token_by(seed, StrategyName::RANDOM) };
