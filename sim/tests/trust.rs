@@ -500,7 +500,7 @@ fn a_finding_of_a_search_says_its_schedule_and_how_to_shrink_it() {
         })
         .expect_err("an update is lost");
     let text = failure.to_string();
-    assert!(text.starts_with("lost_update: "), "{text}");
+    assert!(text.starts_with("lost_update:\n"), "{text}");
     let schedule = failure.schedule.expect("a search counts its schedules");
     assert!(text.contains(&format!("found in schedule {schedule}\n")), "{text}");
     assert!(text.contains("shrink: LASTREF_SHRINK=1 LASTREF_SEED=0x"), "{text}");

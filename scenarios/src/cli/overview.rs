@@ -17,7 +17,7 @@ use super::terminal::Look;
 const UNDECIDED_SHOWN: usize = 5;
 
 const HEADER: [&str; 6] =
-    ["component", "scenarios", "schedules", "planted defects found", "slowest to find", "cells kept clean"];
+    ["component", "scenarios", "schedules", "defects found", "slowest to find", "cells kept clean"];
 
 /// A component's row.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -67,7 +67,7 @@ fn a_hunt_through_many_cells_ends_with_one_screen_and_a_file_of_all_cells() {
     let wide = screen.iter().find(|line| line.chars().count() > 100 && !line.contains("lr2:"));
     assert_eq!(wide, None, "{}", given.stdout);
     let (scenario, variant) = scenarios::defaults::EXAMPLE;
-    for part in ["planted defects found", scenario, variant, "lastref replay lr2:", ".lastref/hunt.txt"] {
+    for part in ["defects found", scenario, variant, "lastref replay lr2:", ".lastref/hunt.txt"] {
         assert!(given.stdout.contains(part), "no `{part}` in\n{}", given.stdout);
     }
     assert!(given.stderr.lines().count() <= 12, "{}", given.stderr);
@@ -90,7 +90,7 @@ fn a_folder_that_cannot_be_written_costs_the_file_of_all_cells_and_no_verdict() 
     let arguments = ["hunt", "--component", "context_pool", "--engine", "fiber", "--schedules", "1", "--dir", "file"];
     let given = lastref_in(folder.path(), &arguments).code(4);
     assert!(given.stderr.contains("not saved") && given.stderr.contains("--verbose"), "{}", given.stderr);
-    assert!(given.stdout.contains("planted defects found"), "{}", given.stdout);
+    assert!(given.stdout.contains("defects found"), "{}", given.stdout);
     assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"kept");
 }
 
