@@ -51,6 +51,13 @@ fn a_test_that_dies_hangs_or_takes_too_long_has_one_clear_report() {
             "4 tests: 0 passed, 1 with a finding, 1 failed, 1 died, 1 hung",
         ],
     );
+    // A token of a process that left no report leads to the same place.
+    let killed = run
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("replay: cargo lastref replay lrs1/scratch/test=suite/is_killed/"));
+    let killed = format!("lrs1/scratch/test=suite/is_killed/{}", killed.expect("it has a replay line"));
+    scratch.run(&["replay", &killed]).check(1, &["suite is_killed:\n  died by SIGKILL in run "]);
     scratch.run(&["test", "hangs", "--timeout", "500ms"]).check(1, &["did not end within its time", "1 timed out"]);
 }
 
