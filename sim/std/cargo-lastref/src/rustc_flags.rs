@@ -16,6 +16,8 @@ use crate::toolchain::HOST;
 
 /// The compiler and the documentation tool have flags of their own, by the same rules.
 const KINDS: [(&str, &str); 2] = [("RUSTFLAGS", "rustflags"), ("RUSTDOCFLAGS", "rustdocflags")];
+/// A crate may deny lints, and the stand-in sets some off, such as `unused_extern_crates` for `extern crate std`.
+const LINTS: &str = "--cap-lints=warn";
 /// Separates flags in the encoded form of the variable, so that a path may have blanks.
 const SEPARATOR: &str = "\u{1f}";
 
@@ -116,7 +118,10 @@ fn of_environment(variable: &str) -> Option<(String, Vec<String>)> {
 /// Adds the flags to a command of cargo's.
 pub(crate) fn add_to(command: &mut Command, configuration: &Configuration, stand_in: &Path) -> Result<(), Error> {
     for (variable, name) in KINDS {
-        let ours = ours(stand_in);
+        let mut ours = ours(stand_in);
+        if name == "rustflags" {
+            ours.push(LINTS.to_owned());
+        }
         if let Some((origin, mut flags)) = of_environment(variable) {
             refuse_abort(&origin, &flags)?;
             flags.extend(ours);

@@ -40,7 +40,7 @@ fn a_test_that_dies_hangs_or_takes_too_long_has_one_clear_report() {
                  let own = std::process::id().to_string();\n    \
                  std::process::Command::new(\"kill\").args([\"-KILL\", &own]).status().unwrap();\n}\n";
     let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
-    let run = scratch.run(&["test", "--hang", "1s"]);
+    let run = scratch.run(&["test", "--hang", "6s"]);
     run.check(
         1,
         &[
@@ -128,6 +128,20 @@ fn other_commands_of_cargo_pass_through_with_their_exit_code() {
     assert_eq!(scratch.run(&["check"]).code, Some(0));
     assert_eq!(scratch.run(&["build", "--bins"]).code, Some(0));
     assert!(scratch.path().join("target/lastref/x86_64-unknown-linux-gnu/debug/scratch").is_file());
+}
+
+#[test]
+fn a_lint_that_is_denied_does_not_keep_tests_from_running() {
+    let lib = "#![deny(unused_extern_crates)]\nextern crate std;\n\n#[test]\nfn passes() {}\n";
+    Scratch::new(&[("src/lib.rs", lib)]).run(&["test", "--lib", "--schedules", "5"]).check(0, &["1 passed"]);
+}
+
+#[test]
+fn a_stack_of_an_optimised_build_names_what_was_inlined() {
+    let suite = "fn inner(flag: bool) {\n    if flag {\n        panic!(\"deep\");\n    }\n}\n\n#[test]\nfn panics() {\n    \
+                 inner(std::hint::black_box(true));\n}\n";
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    scratch.run(&["test", "--release"]).check(1, &["suite::inner at tests/suite.rs:3", "panics", "tests/suite.rs:9"]);
 }
 
 #[test]
