@@ -111,7 +111,7 @@ fn sections(manifest: &str, keep: impl Fn(&str) -> bool) -> String {
     text
 }
 
-/// FNV-1a, 64 bits. It tells versions of the sources apart; nobody has a reason to forge one.
+/// FNV-1a, 64 bits. It tells versions of the sources apart, and need not resist forgery.
 struct Digest(u64);
 
 impl Digest {

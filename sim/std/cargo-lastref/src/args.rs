@@ -1,4 +1,4 @@
-//! Commands and flags of this program. cargo's own are in [`cargo_flags`](crate::cargo_flags).
+//! Commands and flags of this program. cargo's own are in [`cargo_flags`].
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub(crate) struct Executable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) name: String,
-    /// It has `#[ignore]`, and nobody asked for it.
+    /// It has `#[ignore]`, and no flag asks for it.
     pub(crate) is_ignored: bool,
 }
 

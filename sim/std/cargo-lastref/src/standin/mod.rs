@@ -32,7 +32,7 @@ impl StandIn {
             let written = |source| Error::Write { path: cache.clone(), source };
             fs::create_dir_all(&cache).map_err(written)?;
             // Another process may build it at this moment: then it is there when the lock is free. The lock goes with
-            // its process, so nobody waits for a dead one.
+            // its process, so no process waits for a dead one.
             let lock = File::create(cache.join("lock")).map_err(written)?;
             lock.lock().map_err(written)?;
             if !folder.is_dir() {
