@@ -215,7 +215,8 @@ fn variables(
     all
 }
 
-/// Where the loader looks for shared libraries: those of build scripts, of the build, of the compiler, and the user's own.
+/// Where the loader looks for shared libraries: those of build scripts, of the build, of the compiler, and the user's
+/// own.
 fn library_path(project: &Project, executable: &Path, scripts: &BTreeMap<PackageId, BuildScript>) -> OsString {
     let linked = scripts.values().flat_map(|script| &script.linked_paths);
     let mut folders: Vec<PathBuf> = linked

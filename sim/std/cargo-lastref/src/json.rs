@@ -1,7 +1,7 @@
 //! The JSON that `--json` prints.
 //!
-//! It is an interface for scripts, so a field is never renamed and never left out (a value that does not apply is null).
-//! Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
+//! It is an interface for scripts, so a field is never renamed and never left out (a value that does not apply is
+//! null). Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
 
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! The flags that put the stand-in into a build, beside the flags that the user already gives to rustc.
 //!
-//! cargo takes rustc's flags from one source only: the environment, else `target.*.rustflags`, else `build.rustflags`. A
-//! flag added at one of them hides the later ones. So ours join the source that is in use: the environment if it has
+//! cargo takes rustc's flags from one source only: the environment, else `target.*.rustflags`, else `build.rustflags`.
+//! A flag added at one of them hides the later ones. So ours join the source that is in use: the environment if it has
 //! flags; otherwise the table of the target, which cargo merges with the user's own, and into which the flags of
 //! `build` are copied if the user has no table of a target.
 

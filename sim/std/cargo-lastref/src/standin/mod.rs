@@ -1,7 +1,7 @@
 //! The stand-in: rlibs named `std` and `core`, in a folder for each compiler and each version of their sources.
 //!
-//! They are built at first use, by the user's own compiler, since rlibs of another one cannot be linked. The path of the
-//! folder is part of the flags for rustc, so cargo rebuilds a crate when either changes.
+//! They are built at first use, by the user's own compiler, since rlibs of another one cannot be linked. The path of
+//! the folder is part of the flags for rustc, so cargo rebuilds a crate when either changes.
 
 mod build;
 mod sources;
