@@ -204,10 +204,10 @@ fn dependencies_point_one_way() {
         found.insert(package["name"].as_str().unwrap().to_owned(), own);
     }
     let expected = [
+        ("cargo-lastref", vec!["lastref-kernel"]),
         ("lastref-kernel", vec![]),
         ("lastref-macros", vec![]),
         ("lastref-runtime", vec!["lastref-kernel"]),
-        ("cargo-lastref", vec!["lastref-kernel"]),
         ("lastref", vec!["lastref-kernel"]),
         ("lastref-models", vec!["lastref"]),
         ("lastref-scenarios", vec!["lastref", "lastref-models"]),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::answer::Exit;
 use crate::token::TokenError;
 
-/// Bad usage or input: exit code 2. A failure of the harness itself has code 101.
+/// Bad usage or input: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A compiler for another system.
@@ -57,19 +57,18 @@ pub(crate) enum Error {
     /// The stand-in does not build with this compiler.
     #[error("lastref's std does not build with rustc {version}: {reason} (all messages: `{log}`)")]
     StandIn { version: String, reason: String, log: PathBuf },
-    /// The process of a replay left no report.
-    #[error("the replay of `{token}` left no report: {reason}")]
-    NoReport { token: String, reason: String },
+    /// A test that is no longer simulated.
+    #[error("the test of `{token}` ran outside the simulator: its `#[test]` is not lastref's")]
+    NoReport { token: String },
     /// A signal ended the program while it still built.
     #[error("stopped by a signal before any test ran")]
     Stopped(Exit),
 }
 
 impl Error {
-    /// The exit code that goes with it.
+    /// The exit code that goes with it: that of a signal, else 2.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Error::NoReport { .. } => Exit::Broken,
             Error::Stopped(exit) => *exit,
             _ => Exit::Refused,
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::args::{SearchArguments, SettingArguments};
+use crate::args::{self, SearchArguments, SettingArguments};
 
 /// The file to which the report of each test is appended, one JSON object a line.
 const REPORT: &str = "LASTREF_REPORT";
@@ -39,10 +39,15 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
     variables
 }
 
-/// One run, as the runtime's token names it.
+/// One run, as the runtime's token names it. A seed alone is of a process that ended without a report. A search begins
+/// with the run of its own seed, after those that its strategy learns from, which do not depend on it: so a search of
+/// one schedule comes to the place where that process was, whichever of them it was in.
 pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     let mut variables = of_settings(settings);
-    variables.push(("LASTREF_REPLAY", run.to_owned()));
+    match args::seed(run) {
+        Ok(seed) => variables.extend([("LASTREF_SEED", seed.to_string()), ("LASTREF_SCHEDULES", String::from("1"))]),
+        Err(_) => variables.push(("LASTREF_REPLAY", run.to_owned())),
+    }
     variables
 }
 

@@ -11,17 +11,18 @@ use lastref_runtime::atomic::{AtomicUsize, Ordering};
 use lastref_runtime::testing::{Explored, explore};
 use lastref_runtime::{is_simulated, thread};
 use libtest_mimic::{Arguments, Failed, Trial};
-use programs::{clean, heap, waiting};
+use programs::{clean, heap, sockets, waiting};
 
 type Code = fn();
 type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
-const TWINS: [(&str, &str, &str, Code, Code); 13] = [
+const TWINS: [(&str, &str, &str, Code, Code); 15] = [
     ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
     ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
     ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
     ("a receiver whose sender stays", "deadlock", "use Channel#0", waiting::kept_sender, waiting::dropped_sender),
+    ("a read for which nobody writes", "deadlock", "wait descriptor#0", sockets::silence, sockets::pair),
     ("a flag without synchronisation", "panic", "left: 1", waiting::racy_count, waiting::atomic_count),
     ("a use after free", "use_after_free", "a freed block of 8 bytes", heap::use_after_free, heap::use_before_free),
     ("a write after free", "use_after_free", "freed block", heap::write_after_free, heap::use_before_free),
@@ -30,11 +31,12 @@ const TWINS: [(&str, &str, &str, Code, Code); 13] = [
     ("an overrun", "overrun", "a block of 24 bytes", heap::overrun, heap::within),
     ("a free with another layout", "bad_free", "another layout", heap::other_layout, heap::single_free),
     ("an access near null", "crash", "near null", heap::null, heap::within),
+    ("a jump to a wrong address", "crash", "not mapped", heap::wild_jump, heap::within),
     ("a stack that overflows", "crash", "overflows its stack", heap::deep, heap::flat),
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 8] = [
+const CLEAN: [(&str, Code); 9] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -42,6 +44,7 @@ const CLEAN: [(&str, Code); 8] = [
     ("time", clean::time),
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),
+    ("connections over loopback", sockets::loopback),
     ("a run that uses much memory", heap::much),
 ];
 

@@ -227,10 +227,21 @@ pub unsafe extern "C" fn send(descriptor: i32, bytes: *const u8, count: usize, f
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
-    // SAFETY: the caller's promise.
-    let result = unsafe { call(libc::SYS_close, [descriptor as usize, 0, 0, 0, 0, 0], Use::Changes) };
-    mark(descriptor as isize, false);
-    result as i32
+    let args = [descriptor as usize, 0, 0, 0, 0, 0];
+    let Some(run) = current().filter(|_| is_opened(descriptor as usize)) else {
+        // SAFETY: the caller's promise.
+        return result_of(unsafe { raw(libc::SYS_close, args) }) as i32;
+    };
+    let result = run.host(|| {
+        run.kernel.point(run.any(OpKind::Release));
+        // In one step: once it is closed, another task may open a descriptor of the same number.
+        mark(descriptor as isize, false);
+        // SAFETY: the caller's promise.
+        let result = unsafe { raw(libc::SYS_close, args) };
+        run.wake_waiters();
+        result
+    });
+    result_of(result) as i32
 }
 
 /// A call that opens a descriptor.

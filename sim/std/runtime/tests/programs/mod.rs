@@ -2,4 +2,5 @@
 
 pub(crate) mod clean;
 pub(crate) mod heap;
+pub(crate) mod sockets;
 pub(crate) mod waiting;

@@ -1,0 +1,61 @@
+//! Programs that talk over descriptors of the system.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use lastref_runtime::thread;
+
+/// An echo over a pair of sockets, with reads that wait.
+pub(crate) fn pair() {
+    let (mut near, mut far) = UnixStream::pair().expect("a pair");
+    let echoes = thread::spawn(move || {
+        let mut bytes = [0; 4];
+        while far.read_exact(&mut bytes).is_ok() {
+            far.write_all(&bytes).expect("the other end is open");
+        }
+    });
+    for round in 0..3_u32 {
+        near.write_all(&round.to_le_bytes()).expect("the other end is open");
+        let mut bytes = [0; 4];
+        near.read_exact(&mut bytes).expect("an answer");
+        assert_eq!(u32::from_le_bytes(bytes), round);
+    }
+    near.set_read_timeout(Some(Duration::from_secs(3))).expect("a socket has timeouts");
+    let error = near.read(&mut [0; 4]).expect_err("no more answers");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "the timeout is of virtual time");
+    drop(near);
+    echoes.join().expect("it does not panic");
+}
+
+/// A server and two clients over loopback.
+pub(crate) fn loopback() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let serves = thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut text = String::new();
+            stream.read_to_string(&mut text).expect("a text");
+            stream.write_all(text.to_uppercase().as_bytes()).expect("the client reads");
+        }
+    });
+    let clients = ["one", "two"].map(|text| {
+        thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).expect("the server listens");
+            stream.write_all(text.as_bytes()).expect("the server reads");
+            stream.shutdown(std::net::Shutdown::Write).expect("it is open");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            assert_eq!(answer, text.to_uppercase());
+        })
+    });
+    clients.into_iter().chain([serves]).for_each(|task| task.join().expect("it does not panic"));
+}
+
+/// A read for which nobody writes.
+pub(crate) fn silence() {
+    let (mut near, _far) = UnixStream::pair().expect("a pair");
+    let _ = near.read(&mut [0; 4]);
+}
