@@ -110,6 +110,12 @@ impl Kernel {
         self.state.borrow().log.now_ns
     }
 
+    /// The current task has changed something since its last operation: it does not spin. For an operation that is
+    /// announced by [`Kernel::point`] and carried out afterwards, so that only then its effect is known.
+    pub fn has_changed(&self) {
+        self.state.borrow_mut().me().spin.end();
+    }
+
     /// Lets virtual time pass, as it does while a task computes. A task whose deadline is reached becomes ready. Not a
     /// scheduling point.
     pub fn pass_time(&self, duration_ns: u64) {

@@ -69,32 +69,22 @@ fn modify<R>(
     mut effect: impl FnMut() -> (R, bool),
 ) -> R {
     let Some(run) = current() else { return effect().0 };
-    let mut result = None;
-    exchange_in(run, address, label, location, &mut || {
-        let (outcome, changes) = effect();
-        result = Some(outcome);
-        if changes { Ok(Ordering::SeqCst) } else { Err(Ordering::SeqCst) }
-    });
-    let result = match result {
-        Some(result) => result,
-        // The run is over: no task sees the effect any more.
-        None => effect().0,
-    };
+    point(run, address, label, location);
+    // As the code of the task: if the memory was freed, the access must be the task's crash.
+    let (result, changes) = effect();
+    if changes {
+        run.host(|| run.kernel.has_changed());
+    }
     run.after(location);
     result
 }
 
+/// The point before a read-modify-write.
 #[inline(never)]
-fn exchange_in(
-    run: &'static Run,
-    address: usize,
-    label: &'static str,
-    location: &'static Location<'static>,
-    outcome: &mut dyn FnMut() -> Result<Ordering, Ordering>,
-) {
+fn point(run: &'static Run, address: usize, label: &'static str, location: &'static Location<'static>) {
     run.host(|| {
         let object = run.object(address, label);
-        run.kernel.atomic_exchange(object, OpKind::Rmw, location, outcome);
+        run.kernel.point(Op { kind: OpKind::Rmw, object, location });
         crate::progress::steps(run.kernel.log(|log| log.step));
         run.has_done(location);
     });
@@ -392,8 +382,8 @@ impl<T> fmt::Pointer for AtomicPtr<T> {
 pub fn fence(order: Ordering) {
     if let Some(run) = current() {
         let location = Location::caller();
-        // A load for the kernel, not a fence: a fence would end what it takes for a loop that waits, and such loops have
-        // fences.
+        // A load for the kernel, not a fence: a fence would end what it takes for a loop that waits, and such loops
+        // have fences.
         let op = Op { kind: OpKind::Load, object: Objects::FENCE, location };
         run.host(|| run.kernel.point(op));
     }

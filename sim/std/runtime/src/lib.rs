@@ -1,13 +1,13 @@
 //! What the stand-in for std is made of.
 //!
-//! A crate that is named `std` re-exports the real one, and puts the types of this package in the place of some: atomics,
-//! threads, thread-local values, channels. Real std's locks block through `syscall`, which this package defines, so they
-//! block here. Code that knows nothing of lastref thereby runs on the tasks of lastref's kernel; see
+//! A crate that is named `std` re-exports the real one, and puts the types of this package in the place of some:
+//! atomics, threads, thread-local values, channels. Real std's locks block through `syscall`, which this package
+//! defines, so they block here. Code that knows nothing of lastref thereby runs on the tasks of lastref's kernel; see
 //! `docs/cargo-lastref.md`.
 //!
 //! Inside a run (`run`) a thread is a task of the kernel, time is virtual, and the heap has a ledger. Outside a run
-//! everything is the real thing: a program that never calls [`test`](testing::test) or [`check`](testing::check) runs as
-//! it would without this package.
+//! everything is the real thing: a program that never calls [`test`](testing::test) or [`check`](testing::check) runs
+//! as it would without this package.
 //!
 //! | what | where |
 //! | --- | --- |

@@ -18,8 +18,8 @@ use crate::{libc_layer, progress, thread};
 
 /// The stack of a task in bytes: that of a thread of std.
 const STACK_BYTES: usize = 2 << 20;
-/// The total time by which timers may overtake tasks that can run, if they may at all. A budget, or a timer that re-arms
-/// would keep the other tasks from running.
+/// The total time by which timers may overtake tasks that can run, if they may at all. A budget, or a timer that
+/// re-arms would keep the other tasks from running.
 const EARLY_NS: u64 = 60_000_000_000;
 
 /// A run to make.

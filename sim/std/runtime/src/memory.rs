@@ -105,8 +105,8 @@ fn headers() -> Headers {
     headers
 }
 
-/// The block of this OS thread, from first to last address. It ends at the thread's control block, to which the register
-/// `fs` points.
+/// The block of this OS thread, from first to last address. It ends at the thread's control block, to which the
+/// register `fs` points.
 pub(crate) fn range_of_thread() -> (usize, usize) {
     let (size, align) = headers().thread;
     let end: usize;

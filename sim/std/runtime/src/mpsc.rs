@@ -18,7 +18,8 @@ pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, 
 
 use crate::sync::operate;
 
-/// What both ends share. The lock and the conditions are the real ones: only whole operations of the channel are points.
+/// What both ends share. The lock and the conditions are the real ones: only whole operations of the channel are
+/// points.
 struct Channel<T> {
     queue: Mutex<Queue<T>>,
     /// The receiver waits for a message.

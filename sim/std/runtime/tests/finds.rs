@@ -17,7 +17,7 @@ type Code = fn();
 type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
-const TWINS: [(&str, &str, &str, Code, Code); 15] = [
+const TWINS: [(&str, &str, &str, Code, Code); 16] = [
     ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
     ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
     ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
@@ -26,6 +26,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 15] = [
     ("a flag without synchronisation", "panic", "left: 1", waiting::racy_count, waiting::atomic_count),
     ("a use after free", "use_after_free", "a freed block of 8 bytes", heap::use_after_free, heap::use_before_free),
     ("a write after free", "use_after_free", "freed block", heap::write_after_free, heap::use_before_free),
+    ("an atomic that was freed", "use_after_free", "freed block", heap::freed_atomic, heap::use_before_free),
     ("a double free", "double_free", "stack of the first free", heap::double_free, heap::single_free),
     ("a leak", "leak", "a block of 40 bytes", heap::leak, heap::reachable),
     ("an overrun", "overrun", "a block of 24 bytes", heap::overrun, heap::within),

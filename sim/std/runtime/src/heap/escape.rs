@@ -1,9 +1,9 @@
 //! State that escapes from a run: memory from before the run that refers to memory of the run.
 //!
-//! A test that only has statics starts afresh in each run. A closure that captured an `Arc<Mutex<Vec>>` does not: what a
-//! run adds to the vector is in the arena, which the next run reuses. Such a reference is a finding, or the next run
-//! would read what is not there any more. The blocks that the program allocated outside of runs are listed for this, and
-//! scanned at the end of runs 1, 2, 4, 8 and so on, and of the run that is told.
+//! A test that only has statics starts afresh in each run. A closure that captured an `Arc<Mutex<Vec>>` does not:
+//! what a run adds to the vector is in the arena, which the next run reuses. Such a reference is a finding, or the
+//! next run would read what is not there any more. The blocks that the program allocated outside of runs are listed
+//! for this, and scanned at the end of runs 1, 2, 4, 8 and so on, and of the run that is told.
 
 use std::alloc::Layout;
 use std::cell::Cell;

@@ -1,8 +1,8 @@
 //! Pipes, event counters and sockets: the real ones of the system, with simulated waiting.
 //!
 //! A call that would block waits in the kernel of the run until another task has used a descriptor, and looks again.
-//! Only descriptors that the run has opened are treated so; files, and what is inherited, are the system's. A connection
-//! to another process is not simulated: a run in which every task waits for one is told as a deadlock.
+//! Only descriptors that the run has opened are treated so; files, and what is inherited, are the system's. A
+//! connection to another process is not simulated: a run in which every task waits for one is told as a deadlock.
 
 use std::cell::Cell;
 

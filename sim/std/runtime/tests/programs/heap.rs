@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::ptr;
 use std::sync::Arc;
 
-use lastref_runtime::atomic::{AtomicPtr, Ordering};
+use lastref_runtime::atomic::{AtomicPtr, AtomicU64, Ordering};
 use lastref_runtime::sync::Mutex;
 use lastref_runtime::thread;
 
@@ -42,6 +42,14 @@ pub(crate) fn use_after_free() {
 pub(crate) fn write_after_free() {
     // SAFETY: none, as above.
     races(|value| unsafe { value.write_volatile(1) });
+}
+
+/// Adds to an atomic that the other task may have freed.
+pub(crate) fn freed_atomic() {
+    races(|value| {
+        // SAFETY: none, as above.
+        unsafe { AtomicU64::from_ptr(value) }.fetch_add(1, Ordering::SeqCst);
+    });
 }
 
 /// Each task uses the value that it swapped out.
