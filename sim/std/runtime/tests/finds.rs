@@ -37,7 +37,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 16] = [
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 9] = [
+const CLEAN: [(&str, Code); 10] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -46,6 +46,7 @@ const CLEAN: [(&str, Code); 9] = [
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),
     ("connections over loopback", sockets::loopback),
+    ("an event that is told once", sockets::edge),
     ("a run that uses much memory", heap::much),
 ];
 

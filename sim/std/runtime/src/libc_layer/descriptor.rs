@@ -73,8 +73,12 @@ impl Run {
             }
             self.notes_wait();
             let op = self.any(OpKind::Wait);
-            self.kernel.wait_on_word(op.object, op, deadline_ns, || !is_ready());
+            let waited = self.kernel.wait_on_word(op.object, op, deadline_ns, || !is_ready());
             self.waited();
+            if waited.is_none() {
+                // It has just become ready. It is not asked again: an edge is reported only once.
+                return true;
+            }
         }
     }
 }

@@ -59,3 +59,24 @@ pub(crate) fn silence() {
     let (mut near, _far) = UnixStream::pair().expect("a pair");
     let _ = near.read(&mut [0; 4]);
 }
+
+/// A poller is told once that a counter has changed, as the wakers of async runtimes are used.
+pub(crate) fn edge() {
+    let mut asked = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 7 };
+    // SAFETY: the arguments are plain, and the places valid for the calls.
+    let (poller, counter) = unsafe { (libc::epoll_create1(0), libc::eventfd(0, libc::EFD_NONBLOCK)) };
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::epoll_ctl(poller, libc::EPOLL_CTL_ADD, counter, &raw mut asked) }, 0);
+    let writer = thread::spawn(move || {
+        let one = 1_u64;
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::write(counter, (&raw const one).cast(), 8) }, 8);
+    });
+    let mut told = asked;
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::epoll_wait(poller, &raw mut told, 1, -1) }, 1);
+    assert_eq!({ told.u64 }, 7);
+    writer.join().expect("it writes");
+    // SAFETY: as above.
+    assert_eq!(unsafe { (libc::close(poller), libc::close(counter)) }, (0, 0));
+}
