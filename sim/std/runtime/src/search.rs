@@ -52,6 +52,8 @@ pub(crate) struct Search {
     pub(crate) profile: Profile,
     seen: Seen,
     runs: u64,
+    /// How many of them were reference runs. They are not counted, since they were not asked for.
+    references: u64,
     choices: u64,
     steps: u64,
     traces_hash: u64,
@@ -171,6 +173,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         profile: Profile::default(),
         seen: Seen::new(),
         runs: 0,
+        references: 0,
         choices: 0,
         steps: 0,
         traces_hash: 0,
@@ -248,6 +251,7 @@ impl Search {
         if let Some(found) = self.learn() {
             return (Some(found), None, true);
         }
+        (self.references, self.seen) = (self.runs, Seen::new());
         let (mut expected, mut is_same) = (None, true);
         let seeds = RunSeeds::new(self.config.seed, &self.body.name);
         for nth in 0..self.config.schedules {
@@ -261,7 +265,7 @@ impl Search {
                 continue;
             }
             if made.finding.is_some() || made.void.is_some() {
-                return (Some(Found { token, made, schedule: self.runs }), None, is_same);
+                return (Some(Found { token, made, schedule: self.runs - self.references }), None, is_same);
             }
             if nth % REPEATED == 0 {
                 is_same &= self.make_again(&token).hash == made.hash;
@@ -384,7 +388,7 @@ impl Search {
     fn report(&self, cpu_ns_before: u64) -> Report {
         Report {
             test: self.body.name.clone(),
-            schedules: self.runs,
+            schedules: self.runs - self.references,
             distinct: self.seen.len() as u64,
             choices: self.choices,
             steps: self.steps,
