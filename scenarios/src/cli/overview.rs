@@ -40,7 +40,7 @@ pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, lo
     let _ = writeln!(text, "{summary}");
     if let Some(slowest) = slowest(outcomes) {
         let (name, schedule) = (slowest.name(), HumanCount(slowest.report.schedules));
-        let _ = writeln!(text, "The slowest to find was {name}, in schedule {schedule}.");
+        let _ = writeln!(text, "The slowest to find took {schedule} schedules:\n  {name}");
     }
     text.push_str(
         "A planted defect is a bug in one variant of a model, most of them upstream's own. `fixed` is the model\n\
