@@ -1,7 +1,8 @@
 //! Embeds the sources of the stand-in, which the program compiles with the user's own compiler at first use.
 //!
-//! The sources are those of this repository: the kernel, the runtime, the macros, and the crates named `std` and `core`.
-//! The workspace's manifest is reduced to what they need, and its lock file says which versions of their dependencies.
+//! The sources are those of this repository: the kernel, the runtime, the macros, and the crates named `std` and
+//! `core`. The workspace's manifest is reduced to what they need, and its lock file says which versions of their
+//! dependencies.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ fn sections(manifest: &str, keep: impl Fn(&str) -> bool) -> String {
     text
 }
 
-/// FNV-1a, 64 bits. It tells versions of the sources apart; nobody has a reason to forge one.
+/// FNV-1a, 64 bits. It tells versions of the sources apart, and need not resist forgery.
 struct Digest(u64);
 
 impl Digest {

@@ -126,7 +126,7 @@ pub(crate) fn clap_answer(error: &clap::Error) -> Answer {
 fn one_sentence(text: &str) -> String {
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let mut sentence = String::from("cargo lastref:");
-    // That a flag could be a value is true of any flag, and never what was meant.
+    // clap suggests to pass an unknown flag as a value, which is hardly ever meant.
     let is_noise = |line: &str| ["For more information", "tip: to pass"].iter().any(|start| line.starts_with(start));
     for line in said.filter(|line| !line.is_empty() && !is_noise(line)) {
         let line = line.strip_prefix("error: ").unwrap_or(line);

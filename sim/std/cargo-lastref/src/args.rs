@@ -1,4 +1,4 @@
-//! Commands and flags of this program. cargo's own are in [`cargo_flags`](crate::cargo_flags).
+//! Commands and flags of this program. cargo's own are in [`cargo_flags`].
 
 use std::time::Duration;
 
@@ -46,7 +46,8 @@ pub(crate) struct TestArguments {
     /// Only tests with this text in their name.
     #[arg(value_name = "TESTNAME")]
     pub(crate) filter: Option<String>,
-    /// Arguments of libtest: more filters, `--exact`, `--skip`, `--ignored`, `--include-ignored`, `--nocapture`, `--list`.
+    /// Arguments of libtest: more filters, `--exact`, `--skip`, `--ignored`, `--include-ignored`, `--nocapture`,
+    /// `--list`.
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) rest: Vec<String>,
     #[command(flatten)]

@@ -30,7 +30,7 @@ pub(crate) struct Executable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) name: String,
-    /// It has `#[ignore]`, and nobody asked for it.
+    /// It has `#[ignore]`, and no flag asks for it.
     pub(crate) is_ignored: bool,
 }
 
@@ -215,7 +215,8 @@ fn variables(
     all
 }
 
-/// Where the loader looks for shared libraries: those of build scripts, of the build, of the compiler, and the user's own.
+/// Where the loader looks for shared libraries: those of build scripts, of the build, of the compiler, and the user's
+/// own.
 fn library_path(project: &Project, executable: &Path, scripts: &BTreeMap<PackageId, BuildScript>) -> OsString {
     let linked = scripts.values().flat_map(|script| &script.linked_paths);
     let mut folders: Vec<PathBuf> = linked

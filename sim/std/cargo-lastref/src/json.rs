@@ -1,7 +1,7 @@
 //! The JSON that `--json` prints.
 //!
-//! It is an interface for scripts, so a field is never renamed and never left out (a value that does not apply is null).
-//! Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
+//! It is an interface for scripts, so a field is never renamed and never left out (a value that does not apply is
+//! null). Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
 
 use serde::Serialize;
 
@@ -47,6 +47,7 @@ impl Test<'_> {
     pub(crate) fn of(outcome: &Outcome) -> Test<'_> {
         let Report { kind, message, seed, settings, trace_hash, .. } = &outcome.report;
         let report = &outcome.report;
+        let place = outcome.place.filter(|_| outcome.status.is_bad());
         let shown = outcome.shorter.as_ref().unwrap_or(report);
         Test {
             executable: &outcome.id,
@@ -62,8 +63,8 @@ impl Test<'_> {
             steps: report.steps,
             no_choice: outcome.had_no_choice(),
             seed: seed.as_deref(),
-            schedule: report.schedule.or(outcome.place.map(|place| place.run)),
-            step: report.step.or(outcome.place.map(|place| place.step)),
+            schedule: report.schedule.or(place.map(|place| place.run)),
+            step: report.step.or(place.map(|place| place.step)),
             strategy: report.strategy.as_deref(),
             settings: settings.as_deref(),
             early_timer_needed: report.early_timer_needed,

@@ -1,7 +1,7 @@
 //! `cargo lastref`: runs the tests of any crate, unmodified, under many schedules.
 //!
-//! cargo builds the crate with lastref's `std` and `core` in place of the real ones, by flags of stable rustc only. Each
-//! test then runs in a process of its own, which explores schedules and writes a report. This program builds that
+//! cargo builds the crate with lastref's `std` and `core` in place of the real ones, by flags of stable rustc only.
+//! Each test then runs in a process of its own, which explores schedules and writes a report. This program builds that
 //! `std` at first use, drives cargo, runs the processes, and tells what they found. It schedules nothing itself.
 //!
 //! Exit codes: 0 clean, 1 a finding or a failed test, 2 bad usage or input, 3 not deterministic, 101 a bug of the

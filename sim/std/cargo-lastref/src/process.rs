@@ -1,7 +1,7 @@
 //! The process of one test: started, watched, ended, and read.
 //!
-//! A process may die before it can report: by a signal, by a watch of ours, or by the user's. So it keeps the number and
-//! the seed of its current run in a small shared file, from which this side tells where it was.
+//! A process may die before it can report: by a signal, by a watch of ours, or by the user's. So it keeps the number
+//! and the seed of its current run in a small shared file, from which this side tells where it was.
 
 use std::collections::VecDeque;
 use std::io::{PipeReader, Read};
@@ -148,9 +148,9 @@ fn watch(
     Ok((ending, output.text()))
 }
 
-/// Takes the randomness out of addresses, for the processes that this thread starts: a program that hashes the address of
-/// a static would otherwise take another course in every process. A container may forbid it; then most programs replay
-/// all the same, since the heap of a run has fixed addresses anyway.
+/// Takes the randomness out of addresses, for the processes that this thread starts: a program that hashes the address
+/// of a static would otherwise take another course in every process. A container may forbid it; then most programs
+/// replay all the same, since the heap of a run has fixed addresses anyway.
 #[expect(unsafe_code, reason = "no safe wrapper of this call is among the dependencies")]
 fn fix_addresses() {
     // SAFETY: the call takes and returns a number, and changes a flag of this thread that only an `exec` reads.

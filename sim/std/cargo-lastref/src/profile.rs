@@ -1,7 +1,9 @@
-//! The `panic` setting of the profile in use.
+//! The profile in use: its `panic` setting, and what stacks need of it.
 //!
 //! A finding by panic is observed where it unwinds, so a program that aborts instead is refused before it is built.
 //! Tests unwind under any profile, since cargo ignores the setting for them; so this concerns `run` and `build` only.
+//!
+//! A stack in an optimised program names functions that were inlined only if there is debug information.
 
 use std::path::Path;
 
@@ -15,16 +17,30 @@ use crate::rustc_flags::{Configuration, at};
 /// Profiles may inherit; a chain longer than this is a cycle, which cargo itself refuses.
 const DEPTH_MAX: usize = 16;
 
+/// Settings that give an optimised profile line tables and the whole names of functions. `dev` has more by default.
+pub(crate) fn debug_information(flags: &CargoFlags) -> Vec<String> {
+    let name = name(flags);
+    if name == "dev" || name == "test" {
+        return Vec::new();
+    }
+    let settings = ["debug=\"limited\"", "strip=\"none\""];
+    settings.into_iter().flat_map(|it| [String::from("--config"), format!("profile.{name}.{it}")]).collect()
+}
+
+fn name(flags: &CargoFlags) -> String {
+    match flags.value("profile") {
+        Some(name) => name.to_owned(),
+        None if flags.has("release") => String::from("release"),
+        None => String::from("dev"),
+    }
+}
+
 /// Refuses a profile with `panic = "abort"`.
 pub(crate) fn refuse_abort(flags: &CargoFlags, configuration: &Configuration, root: &Path) -> Result<(), Error> {
     let path = root.join("Cargo.toml");
     // cargo has read the file already, so this cannot fail unless it changed since.
     let manifest = std::fs::read_to_string(&path).ok().and_then(|text| text.parse::<Table>().ok()).unwrap_or_default();
-    let mut name = match flags.value("profile") {
-        Some(name) => name.to_owned(),
-        None if flags.has("release") => String::from("release"),
-        None => String::from("dev"),
-    };
+    let mut name = name(flags);
     let variable = format!("CARGO_PROFILE_{}_PANIC", name.to_uppercase().replace('-', "_"));
     if let Some(value) = environment::text(&variable) {
         return if value == "abort" { Err(Error::Abort { origin: variable.clone(), variable }) } else { Ok(()) };

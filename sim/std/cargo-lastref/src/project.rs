@@ -55,6 +55,7 @@ impl Project {
         if !self.flags.has("target-dir") {
             command.arg("--target-dir").arg(self.metadata.target_directory.join(TARGET));
         }
+        command.args(profile::debug_information(&self.flags));
         rustc_flags::add_to(&mut command, &self.configuration, self.stand_in.folder())?;
         Ok(command)
     }

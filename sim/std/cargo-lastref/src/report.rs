@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// What the search of a test, or one run of it, came to. A field that does not apply is left out, and unknown fields are
-/// skipped, so that a newer runtime may say more.
+/// What the search of a test, or one run of it, came to. A field that does not apply is left out, and unknown fields
+/// are skipped, so that a newer runtime may say more.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Report {

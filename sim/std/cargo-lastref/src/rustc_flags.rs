@@ -1,7 +1,7 @@
 //! The flags that put the stand-in into a build, beside the flags that the user already gives to rustc.
 //!
-//! cargo takes rustc's flags from one source only: the environment, else `target.*.rustflags`, else `build.rustflags`. A
-//! flag added at one of them hides the later ones. So ours join the source that is in use: the environment if it has
+//! cargo takes rustc's flags from one source only: the environment, else `target.*.rustflags`, else `build.rustflags`.
+//! A flag added at one of them hides the later ones. So ours join the source that is in use: the environment if it has
 //! flags; otherwise the table of the target, which cargo merges with the user's own, and into which the flags of
 //! `build` are copied if the user has no table of a target.
 
@@ -16,6 +16,8 @@ use crate::toolchain::HOST;
 
 /// The compiler and the documentation tool have flags of their own, by the same rules.
 const KINDS: [(&str, &str); 2] = [("RUSTFLAGS", "rustflags"), ("RUSTDOCFLAGS", "rustdocflags")];
+/// A crate may deny lints, and the stand-in sets some off, such as `unused_extern_crates` for `extern crate std`.
+const LINTS: &str = "--cap-lints=warn";
 /// Separates flags in the encoded form of the variable, so that a path may have blanks.
 const SEPARATOR: &str = "\u{1f}";
 
@@ -116,7 +118,10 @@ fn of_environment(variable: &str) -> Option<(String, Vec<String>)> {
 /// Adds the flags to a command of cargo's.
 pub(crate) fn add_to(command: &mut Command, configuration: &Configuration, stand_in: &Path) -> Result<(), Error> {
     for (variable, name) in KINDS {
-        let ours = ours(stand_in);
+        let mut ours = ours(stand_in);
+        if name == "rustflags" {
+            ours.push(LINTS.to_owned());
+        }
         if let Some((origin, mut flags)) = of_environment(variable) {
             refuse_abort(&origin, &flags)?;
             flags.extend(ours);

@@ -39,9 +39,9 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
     variables
 }
 
-/// One run, as the runtime's token names it. A seed alone is of a process that ended without a report. A search begins with
-/// the run of its own seed, after those that its strategy learns from, which do not depend on it: so a search of one
-/// schedule comes to the place where that process was, whichever of them it was in.
+/// One run, as the runtime's token names it. A seed alone is of a process that ended without a report. A search begins
+/// with the run of its own seed, after those that its strategy learns from, which do not depend on it: so a search of
+/// one schedule comes to the place where that process was, whichever of them it was in.
 pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     let mut variables = of_settings(settings);
     match args::seed(run) {

@@ -1,9 +1,9 @@
 //! The token of a run: one word that names the package, the executable, the test and the run.
 //!
-//! `lrs1/PACKAGE/TARGET/TEST/RUN/CHECK`: the target is `lib`, `bin=NAME`, `test=NAME`, `example=NAME` or `bench=NAME`; the
-//! run is the token of the runtime, or a seed. In it `+` stands for a semicolon, which a shell would take, and `@` for the
-//! name of the test, which would stand there a second time. The check digits are the CRC-32 of everything before them, so that a
-//! token which lost a character on its way is refused, and not replayed as another run.
+//! `lrs1/PACKAGE/TARGET/TEST/RUN/CHECK`: the target is `lib`, `bin=NAME`, `test=NAME`, `example=NAME` or `bench=NAME`;
+//! the run is the token of the runtime, or a seed. In it `+` stands for a semicolon, which a shell would take, and `@`
+//! for the name of the test, which would stand there a second time. The check digits are the CRC-32 of everything
+//! before them, so that a token which lost a character on its way is refused, and not replayed as another run.
 
 use std::fmt;
 use std::str::FromStr;

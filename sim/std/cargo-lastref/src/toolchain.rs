@@ -1,7 +1,7 @@
 //! The user's own compiler: which one, and whether lastref works with it.
 //!
-//! The stand-in is built by the same compiler as the crate, since rlibs of another one cannot be linked. So the compiler
-//! is asked before anything is built, and a wrong one is refused in one sentence.
+//! The stand-in is built by the same compiler as the crate, since rlibs of another one cannot be linked. So the
+//! compiler is asked before anything is built, and a wrong one is refused in one sentence.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,12 +7,26 @@ use scratch::{Run, Scratch};
 /// Two threads add to a counter: with a load and a store, or with one operation.
 fn counter(add: &str) -> String {
     format!(
-        "use std::sync::atomic::{{AtomicUsize, Ordering::SeqCst}};\n\
-         pub fn add(counter: &AtomicUsize) {{\n    {add}\n}}\n\
-         #[cfg(test)]\nmod tests {{\n    use super::*;\n    use std::sync::Arc;\n\n    #[test]\n    fn both_count() {{\n        \
-         let ours = Arc::new(AtomicUsize::new(0));\n        let theirs = Arc::clone(&ours);\n        \
-         let other = std::thread::spawn(move || add(&theirs));\n        add(&ours);\n        other.join().unwrap();\n        \
-         assert_eq!(ours.load(SeqCst), 2);\n    }}\n}}\n"
+        r#"use std::sync::atomic::{{AtomicUsize, Ordering::SeqCst}};
+pub fn add(counter: &AtomicUsize) {{
+    {add}
+}}
+#[cfg(test)]
+mod tests {{
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn both_count() {{
+        let ours = Arc::new(AtomicUsize::new(0));
+        let theirs = Arc::clone(&ours);
+        let other = std::thread::spawn(move || add(&theirs));
+        add(&ours);
+        other.join().unwrap();
+        assert_eq!(ours.load(SeqCst), 2);
+    }}
+}}
+"#
     )
 }
 
@@ -118,7 +132,15 @@ fn a_bug_that_is_mended_no_longer_replays() {
     let token = scratch.run(&["test"]).token().to_owned();
     scratch.write("src/lib.rs", &counter("counter.fetch_add(1, SeqCst);"));
     scratch.run(&["replay", &token]).check(0, &["scratch tests::both_count: no finding"]);
-    scratch.write("src/lib.rs", "#[cfg(test)]\nmod tests {\n    #[test]\n    fn another() {}\n}\n");
+    scratch.write(
+        "src/lib.rs",
+        r#"#[cfg(test)]
+mod tests {
+    #[test]
+    fn another() {}
+}
+"#,
+    );
     scratch.run(&["replay", &token]).check(2, &["is of test `tests::both_count`, which this project does not have"]);
 }
 

@@ -5,8 +5,24 @@ mod scratch;
 
 use scratch::Scratch;
 
-const SUITE: &str = "#[test]\nfn first() {}\n\n#[test]\nfn second() {}\n\n#[test]\n#[ignore]\nfn left_out() {\n    \
-                     panic!(\"it was run\");\n}\n\n#[test]\n#[should_panic]\nfn panics() {\n    panic!(\"as it should\");\n}\n";
+const SUITE: &str = r#"#[test]
+fn first() {}
+
+#[test]
+fn second() {}
+
+#[test]
+#[ignore]
+fn left_out() {
+    panic!("it was run");
+}
+
+#[test]
+#[should_panic]
+fn panics() {
+    panic!("as it should");
+}
+"#;
 
 #[test]
 fn filters_choose_tests_as_in_libtest() {
@@ -35,12 +51,31 @@ fn an_ignored_test_runs_on_request_and_a_panic_may_be_expected() {
 
 #[test]
 fn a_test_that_dies_hangs_or_takes_too_long_has_one_clear_report() {
-    let suite = "#[test]\nfn hangs() {\n    loop {\n        std::hint::black_box(1);\n    }\n}\n\n#[test]\nfn exits() {\n    \
-                 std::process::exit(7)\n}\n\n#[test]\nfn aborts() {\n    std::process::abort()\n}\n\n#[test]\nfn is_killed() {\n    \
-                 let own = std::process::id().to_string();\n    \
-                 std::process::Command::new(\"kill\").args([\"-KILL\", &own]).status().unwrap();\n}\n";
+    let suite = r#"#[test]
+fn hangs() {
+    loop {
+        std::hint::black_box(1);
+    }
+}
+
+#[test]
+fn exits() {
+    std::process::exit(7)
+}
+
+#[test]
+fn aborts() {
+    std::process::abort()
+}
+
+#[test]
+fn is_killed() {
+    let own = std::process::id().to_string();
+    std::process::Command::new("kill").args(["-KILL", &own]).status().unwrap();
+}
+"#;
     let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
-    let run = scratch.run(&["test", "--hang", "1s"]);
+    let run = scratch.run(&["test", "--hang", "6s"]);
     run.check(
         1,
         &[
@@ -64,7 +99,14 @@ fn a_test_that_dies_hangs_or_takes_too_long_has_one_clear_report() {
 #[test]
 fn executables_after_a_failed_one_are_not_started_unless_asked_for() {
     let files = [
-        ("tests/a.rs", "#[test]\nfn fails() {\n    panic!(\"on purpose\");\n}\n"),
+        (
+            "tests/a.rs",
+            r#"#[test]
+fn fails() {
+    panic!("on purpose");
+}
+"#,
+        ),
         ("tests/b.rs", "#[test]\nfn passes() {}\n"),
     ];
     let scratch = Scratch::new(&files);
@@ -75,7 +117,15 @@ fn executables_after_a_failed_one_are_not_started_unless_asked_for() {
 #[test]
 fn doc_tests_run_and_their_failure_is_told() {
     let doc = |sum: u32| {
-        format!("/// ```\n/// assert_eq!(scratch::sum(), {sum});\n/// ```\npub fn sum() -> u32 {{\n    2\n}}\n")
+        format!(
+            r#"/// ```
+/// assert_eq!(scratch::sum(), {sum});
+/// ```
+pub fn sum() -> u32 {{
+    2
+}}
+"#
+        )
     };
     let scratch = Scratch::new(&[("src/lib.rs", &doc(2))]);
     scratch.run(&["test"]).check(0, &["doc tests passed"]);
@@ -88,7 +138,11 @@ fn doc_tests_run_and_their_failure_is_told() {
 
 #[test]
 fn flags_of_the_users_own_reach_the_compiler() {
-    let suite = "#[test]\nfn has_both() {\n    assert!(cfg!(mine) && cfg!(lastref));\n}\n";
+    let suite = r#"#[test]
+fn has_both() {
+    assert!(cfg!(mine) && cfg!(lastref));
+}
+"#;
     let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
     let arguments = ["test", "--schedules", "5"];
     scratch.run(&arguments).check(1, &["panic in schedule 1"]);
@@ -102,16 +156,35 @@ fn flags_of_the_users_own_reach_the_compiler() {
 
 #[test]
 fn a_test_finds_the_environment_that_cargo_gives_it() {
-    let suite = "#[test]\nfn sees() {\n    assert_eq!(std::env::var(\"CARGO_PKG_VERSION\").unwrap(), \"1.2.3\");\n    \
-                 let folder = std::env::var(\"CARGO_MANIFEST_DIR\").unwrap();\n    \
-                 assert_eq!(std::env::current_dir().unwrap(), std::path::Path::new(&folder));\n}\n";
+    let suite = r#"#[test]
+fn sees() {
+    assert_eq!(std::env::var("CARGO_PKG_VERSION").unwrap(), "1.2.3");
+    let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    assert_eq!(std::env::current_dir().unwrap(), std::path::Path::new(&folder));
+}
+"#;
     Scratch::new(&[("tests/suite.rs", suite)]).run(&["test", "--schedules", "5"]).check(0, &["1 passed"]);
 }
 
 #[test]
 fn an_executable_with_its_own_harness_runs_as_a_whole() {
-    let manifest = "[package]\nname = \"scratch\"\nversion = \"1.2.3\"\nedition = \"2024\"\n[[test]]\nname = \"own\"\nharness = false\n";
-    let own = |code: u8| format!("fn main() {{\n    println!(\"my own way\");\n    std::process::exit({code})\n}}\n");
+    let manifest = r#"[package]
+name = "scratch"
+version = "1.2.3"
+edition = "2024"
+[[test]]
+name = "own"
+harness = false
+"#;
+    let own = |code: u8| {
+        format!(
+            r#"fn main() {{
+    println!("my own way");
+    std::process::exit({code})
+}}
+"#
+        )
+    };
     let scratch = Scratch::new(&[("Cargo.toml", manifest), ("tests/own.rs", &own(0))]);
     scratch.run(&["test"]).check(0, &["own (own harness)", "1 ran outside the simulator"]);
     scratch.write("tests/own.rs", &own(3));
@@ -120,14 +193,46 @@ fn an_executable_with_its_own_harness_runs_as_a_whole() {
 
 #[test]
 fn other_commands_of_cargo_pass_through_with_their_exit_code() {
-    let main = "fn main() {\n    let word = std::env::args().nth(1).unwrap();\n    println!(\"{word} {}\", cfg!(lastref));\n    \
-                std::process::exit(5)\n}\n";
+    let main = r#"fn main() {
+    let word = std::env::args().nth(1).unwrap();
+    println!("{word} {}", cfg!(lastref));
+    std::process::exit(5)
+}
+"#;
     let scratch = Scratch::new(&[("src/main.rs", main)]);
     let run = scratch.run(&["run", "--quiet", "--", "--hello"]);
     assert_eq!((run.stdout.as_str(), run.code), ("--hello true\n", Some(5)), "{}", run.stderr);
     assert_eq!(scratch.run(&["check"]).code, Some(0));
     assert_eq!(scratch.run(&["build", "--bins"]).code, Some(0));
     assert!(scratch.path().join("target/lastref/x86_64-unknown-linux-gnu/debug/scratch").is_file());
+}
+
+#[test]
+fn a_lint_that_is_denied_does_not_keep_tests_from_running() {
+    let lib = r#"#![deny(unused_extern_crates)]
+extern crate std;
+
+#[test]
+fn passes() {}
+"#;
+    Scratch::new(&[("src/lib.rs", lib)]).run(&["test", "--lib", "--schedules", "5"]).check(0, &["1 passed"]);
+}
+
+#[test]
+fn a_stack_of_an_optimised_build_names_what_was_inlined() {
+    let suite = r#"fn inner(flag: bool) {
+    if flag {
+        panic!("deep");
+    }
+}
+
+#[test]
+fn panics() {
+    inner(std::hint::black_box(true));
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    scratch.run(&["test", "--release"]).check(1, &["suite::inner at tests/suite.rs:3", "panics", "tests/suite.rs:9"]);
 }
 
 #[test]

@@ -26,6 +26,9 @@ struct Told {
     report: PathBuf,
 }
 
+/// The run whose crash is being described: to unwind a damaged stack may crash again. Null otherwise.
+static HANDLING: AtomicPtr<Run> = AtomicPtr::new(ptr::null_mut());
+
 /// Of the search that is under way; null if there is none, or no report is asked for.
 static TOLD: AtomicPtr<Told> = AtomicPtr::new(ptr::null_mut());
 
@@ -63,10 +66,17 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
                 let context = &*context.cast::<libc::ucontext_t>();
                 ((*info).si_addr().addr(), context.uc_mcontext.gregs)
             };
+            HANDLING.store(std::ptr::from_ref(run).cast_mut(), Ordering::Relaxed);
             let finding = run.crashed(signal, address, &registers);
+            HANDLING.store(ptr::null_mut(), Ordering::Relaxed);
             run.fail(finding)
         }
         None => {
+            // SAFETY: the pointer is null or that of the run, which lasts as long as the process.
+            if let Some(run) = unsafe { HANDLING.swap(ptr::null_mut(), Ordering::Relaxed).as_ref() } {
+                let message = format!("{}: a crash that has damaged the task's stack", name(signal));
+                run.fail(Finding::new(FindingKind::Crash, message).facts(run.here()));
+            }
             tell(signal);
             // The instruction is repeated, and now ends the process.
             // SAFETY: the default action is always valid.
@@ -88,6 +98,15 @@ fn tell(signal: i32) {
     let _ = Report::broken(&told.test, message).append(&told.report);
 }
 
+/// Whether there is memory at this address, by a call of the system that fails if there is none.
+fn is_readable(address: usize) -> bool {
+    let mut byte = 0_u8;
+    let near = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    let far = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(address), iov_len: 1 };
+    // SAFETY: the process reads its own memory; the system checks the address.
+    unsafe { libc::process_vm_readv(libc::getpid(), &near, 1, &far, 1, 0) == 1 }
+}
+
 fn name(signal: i32) -> &'static str {
     match signal {
         libc::SIGSEGV => "SIGSEGV",
@@ -102,8 +121,10 @@ impl Run {
     fn crashed(&'static self, signal: i32, address: usize, registers: &[i64]) -> Finding {
         let stack_pointer = registers[libc::REG_RSP as usize] as usize;
         let is_of_stack = signal == libc::SIGSEGV && address.abs_diff(stack_pointer) < STACK_REACH;
+        // The unwinder reads the code at the place of the crash: there is none if the task jumped to a wrong address.
+        let code = registers[libc::REG_RIP as usize] as usize;
+        let stack = if !is_of_stack && is_readable(code) { self.stack() } else { None };
         if let Some(finding) = self.explains(address) {
-            let stack = self.stack();
             return self.with_life_at(finding.stack("the access", stack), address);
         }
         let name = name(signal);
@@ -117,8 +138,6 @@ impl Run {
         } else {
             (FindingKind::Crash, format!("{name}: an access to an address that is not mapped"))
         };
-        let finding = Finding::new(kind, message).facts(self.here());
-        // The stack that overflowed is too long to be told.
-        if is_of_stack { finding } else { finding.stack("the access", self.stack()) }
+        Finding::new(kind, message).facts(self.here()).stack("the access", stack)
     }
 }

@@ -17,7 +17,7 @@ type Code = fn();
 type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
-const TWINS: [(&str, &str, &str, Code, Code); 14] = [
+const TWINS: [(&str, &str, &str, Code, Code); 15] = [
     ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
     ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
     ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
@@ -31,6 +31,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 14] = [
     ("an overrun", "overrun", "a block of 24 bytes", heap::overrun, heap::within),
     ("a free with another layout", "bad_free", "another layout", heap::other_layout, heap::single_free),
     ("an access near null", "crash", "near null", heap::null, heap::within),
+    ("a jump to a wrong address", "crash", "not mapped", heap::wild_jump, heap::within),
     ("a stack that overflows", "crash", "overflows its stack", heap::deep, heap::flat),
 ];
 

@@ -1,7 +1,7 @@
 //! `cargo lastref replay`, `shrink` and `show`: one run, as a token names it.
 //!
-//! A replay is made twice. The two runs must be equal: a replay that shows another run than it names would send its reader
-//! after the wrong bug.
+//! A replay is made twice. The two runs must be equal: a replay that shows another run than it names would send its
+//! reader after the wrong bug.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The stand-in: rlibs named `std` and `core`, in a folder for each compiler and each version of their sources.
 //!
-//! They are built at first use, by the user's own compiler, since rlibs of another one cannot be linked. The path of the
-//! folder is part of the flags for rustc, so cargo rebuilds a crate when either changes.
+//! They are built at first use, by the user's own compiler, since rlibs of another one cannot be linked. The path of
+//! the folder is part of the flags for rustc, so cargo rebuilds a crate when either changes.
 
 mod build;
 mod sources;
@@ -32,7 +32,7 @@ impl StandIn {
             let written = |source| Error::Write { path: cache.clone(), source };
             fs::create_dir_all(&cache).map_err(written)?;
             // Another process may build it at this moment: then it is there when the lock is free. The lock goes with
-            // its process, so nobody waits for a dead one.
+            // its process, so no process waits for a dead one.
             let lock = File::create(cache.join("lock")).map_err(written)?;
             lock.lock().map_err(written)?;
             if !folder.is_dir() {

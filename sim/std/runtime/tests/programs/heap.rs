@@ -150,3 +150,10 @@ pub(crate) fn much() {
     }
     assert!(kept.into_iter().zip(0..).all(|(number, nth)| *number == nth));
 }
+
+/// Calls a function at an address where nothing is.
+pub(crate) fn wild_jump() {
+    // SAFETY: none: this is the planted bug.
+    let wild: fn() = unsafe { std::mem::transmute(black_box(0x1234_5678_0000_usize)) };
+    wild();
+}
