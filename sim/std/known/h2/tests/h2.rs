@@ -12,7 +12,8 @@ const BODY: usize = 3 * CHUNK;
 
 /// Answers one request, after it has read the whole body and released its capacity.
 async fn serve<T: AsyncRead + AsyncWrite + Unpin>(io: T, window: u32) {
-    let mut connection = h2::server::Builder::new().initial_window_size(window).handshake::<_, Bytes>(io).await.unwrap();
+    let mut connection =
+        h2::server::Builder::new().initial_window_size(window).handshake::<_, Bytes>(io).await.unwrap();
     let (request, mut respond) = connection.accept().await.unwrap().unwrap();
     let answer = tokio::spawn(async move {
         let mut body = request.into_body();
@@ -37,7 +38,8 @@ async fn request<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(io: T) {
     let (client, connection) = h2::client::handshake(io).await.unwrap();
     let connection = tokio::spawn(connection);
     let mut client = client.ready().await.unwrap();
-    let (response, mut body) = client.send_request(Request::post("http://localhost/").body(()).unwrap(), false).unwrap();
+    let (response, mut body) =
+        client.send_request(Request::post("http://localhost/").body(()).unwrap(), false).unwrap();
     for sent in 1..=BODY / CHUNK {
         body.send_data(Bytes::from(vec![0; CHUNK]), sent == BODY / CHUNK).unwrap();
         tokio::task::yield_now().await;
