@@ -1,0 +1,125 @@
+//! Bugs of released crates: `cargo lastref test` finds each with a plain test of a user, in the crate as it was released,
+//! and the same test is clean with the fixed version, where there is one.
+//!
+//! The packages are in `sim/std/known`, with exact versions. Those that build in seconds run always, the others if
+//! `LASTREF_THOROUGH` is set.
+
+mod scratch;
+
+use std::path::Path;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
+use scratch::Run;
+use serde_json::Value;
+
+/// What a test must come to.
+#[derive(Debug, Clone, Copy)]
+enum Expected {
+    /// A finding of this kind, with this text.
+    Found(&'static str, &'static str),
+    /// Every schedule passes, and the schedules differ.
+    Clean,
+    /// The search crashes, and the report says this.
+    Crashes(&'static str),
+}
+
+use Expected::{Clean, Crashes, Found};
+
+fn search(package: &str, arguments: &[&str]) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../known").join(package);
+    let mut command = Command::new(cargo_bin("cargo-lastref"));
+    command.args(["lastref", "test", "--json", "--no-fail-fast", "--no-shrink", "--tests"]).args(arguments);
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUST_BACKTRACE"] {
+        command.env_remove(name);
+    }
+    command.env("LASTREF_CACHE", scratch::cache());
+    // One folder for all packages: they share most dependencies, and the sources stay clean.
+    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("known"));
+    Run::of(command.current_dir(folder).output().expect("the program starts")).json()
+}
+
+/// Checks the tests of a package one by one, and that it has no others.
+#[track_caller]
+fn check(package: &str, arguments: &[&str], expected: &[(&str, Expected)]) {
+    let answer = search(package, arguments);
+    let tests = answer["tests"].as_array().expect("the answer lists tests");
+    for (name, finding) in expected {
+        let test = tests.iter().find(|test| test["test"] == *name);
+        let test = test.unwrap_or_else(|| panic!("{package} has no test `{name}`: {answer}"));
+        let told = format!("{}\n{}\n{}", test["message"], test["facts"], test["reason"]);
+        let (status, text) = match finding {
+            Found(kind, text) => {
+                assert_eq!(test["kind"], *kind, "{name}: {test}");
+                ("finding", *text)
+            }
+            Crashes(text) => ("broken", *text),
+            Clean => {
+                assert_eq!(test["no_choice"], false, "{name}: {test}");
+                ("passed", "")
+            }
+        };
+        assert_eq!(test["status"], status, "{name}: {test}");
+        assert!(told.contains(text), "{name}: `{text}` is missing in {test}");
+    }
+    assert_eq!(tests.len(), expected.len(), "{package} has other tests: {answer}");
+}
+
+fn is_thorough() -> bool {
+    std::env::var_os("LASTREF_THOROUGH").is_some()
+}
+
+#[test]
+fn small_crates_are_found() {
+    let unwrap = Found("panic", "called `Option::unwrap()` on a `None` value");
+    check(
+        "small",
+        &["--schedules", "20000"],
+        &[
+            ("receiver_is_dropped_during_the_first_sends", Found("double_free", "a block of 504 bytes is freed twice")),
+            ("close_against_get", unwrap),
+            ("close_against_try_get", unwrap),
+            ("each_of_two_receivers_gets_one_of_two_messages", Found("deadlock", "no task can go on: main, task.")),
+            // A use after free. The sender's atomic operation on the freed channel crashes inside the runtime, which
+            // reports its own fault instead of the user's.
+            (
+                "receiver_is_polled_once_and_dropped_during_the_send",
+                Crashes("SIGSEGV: a crash outside the code of a task"),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_fixed_small_crates_are_clean() {
+    check("small-fixed", &["--schedules", "20000"], &[("receiver_is_dropped_during_the_first_sends", Clean)]);
+}
+
+#[test]
+fn tokio_is_found() {
+    // It builds tokio and its macros.
+    if !is_thorough() {
+        return;
+    }
+    // The thread that panics is joined, so the text of its panic is among the facts.
+    let closed = Found("panic", "called `Option::unwrap()` on a `None` value");
+    check(
+        "tokio",
+        &["--schedules", "20000"],
+        &[
+            ("two_receivers_clone_one_value", Found("panic", "two threads clone a value that is not Sync")),
+            ("send_against_await_after_close", closed),
+            ("send_against_try_recv_after_close", closed),
+        ],
+    );
+}
+
+#[test]
+fn an_absent_finding_fails_this_check() {
+    let name = "receiver_is_dropped_during_the_first_sends";
+    let finding = Found("double_free", "a block of 504 bytes is freed twice");
+    let checked = std::panic::catch_unwind(|| check("small-fixed", &["--schedules", "100"], &[(name, finding)]));
+    let message = checked.expect_err("the fixed version has no finding");
+    let message = message.downcast_ref::<String>().expect("an assertion has a text");
+    assert!(message.contains(name) && message.contains("passed"), "{message}");
+}
