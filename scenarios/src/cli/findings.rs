@@ -1,8 +1,8 @@
-//! The part of an answer that shows findings in full, and the shrinking and saving of findings.
+//! Shows findings in full, and shrinks and saves them.
 //!
-//! An unexpected finding is shrunk and saved at once, because it may not be found again. A hunt does so for the first
-//! few only: a model with a fundamental bug fails in hundreds of cells, for one reason, and each takes as long to
-//! shrink as to find. The others have a token for `lastref shrink`.
+//! An unexpected finding is shrunk and saved at once, because it may not be found again. A hunt does so only for the
+//! first few: a model with a fundamental bug fails in hundreds of cells for one reason, and shrinking a finding takes
+//! as long as the search for it. The others have a token for `lastref shrink`.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::error::Error;
 use super::outcome::Outcome;
 use super::terminal::Look;
 
-/// How many findings of a hunt are shrunk, saved, and shown in full.
+/// The number of findings of a hunt that are shrunk, saved, and shown in full.
 pub(super) const SHOWN: usize = 5;
 
 /// The smallest case of an outcome's finding, if it can be shrunk within these limits.
@@ -24,7 +24,7 @@ pub(super) fn shortest(outcome: &Outcome, limits: ShrinkLimits) -> Option<Shrunk
 
 /// Shrinks the first unexpected findings, and saves them in `folder`. Stops when `stop` returns true.
 ///
-/// Together they get the budget of one finding, so that a hunt ends soon after its last run, however many it found.
+/// All findings share the budget of one, so that a hunt ends soon after its last run, however many findings it has.
 pub(super) fn save_the_unexpected(
     outcomes: &mut [Outcome],
     folder: &Path,
@@ -64,8 +64,8 @@ pub(super) fn text(outcome: &Outcome) -> String {
     text
 }
 
-/// Everything in a hunt that is not as expected: what was not found, the first findings in full, and one line for each
-/// of the others. Empty if there is nothing.
+/// The unexpected results of a hunt: the defects that were not found, the first findings in full, and two lines for
+/// each other finding. Empty if there are none.
 pub(super) fn unexpected(outcomes: &[Outcome], look: Look) -> String {
     let (found, missed): (Vec<&Outcome>, Vec<&Outcome>) = outcomes
         .iter()

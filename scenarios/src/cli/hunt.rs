@@ -14,12 +14,12 @@ use super::search::{self, Explored};
 use super::terminal::Look;
 use super::{filter, findings, json, overview, table, time_left};
 
-/// The file of a row for each cell, in the folder of saved cases.
+/// The file with a row for each cell, in the folder of saved cases.
 const CELLS_FILE: &str = "hunt.txt";
 
 /// Explores every matching cell, and reports for each whether its verdict is as expected.
 ///
-/// What is not as expected comes last, since it matters most.
+/// Unexpected verdicts are printed last, since they matter most.
 pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
     let chosen = filter::of_hunt(arguments)?;
     let in_rows = arguments.verbose || chosen.len() <= search::ROWS_MAX;
@@ -40,8 +40,8 @@ pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
     text.push_str(&findings::unexpected(&explored.outcomes, look));
     let mut answer = explored.into_answer(text);
     if let Err(error) = saved {
-        // The verdicts are printed all the same, so the exit code stays.
-        answer.remarks.push(format!("lastref: the rows of the cells are not saved: {error}; --verbose prints them"));
+        // The verdicts are still printed, so the exit code does not change.
+        answer.remarks.push(format!("lastref: the rows of the cells cannot be saved: {error}; --verbose prints them"));
     }
     Ok(answer)
 }
@@ -68,7 +68,7 @@ fn summary(explored: &Explored, time: Option<Duration>) -> String {
     let _ = write!(line, ", {schedules} {noun} in {:.1} s", explored.seconds);
     let rechecked: u64 = explored.outcomes.iter().map(|outcome| outcome.report.rechecked).sum();
     if rechecked > 0 {
-        let _ = write!(line, ", {rechecked} made again");
+        let _ = write!(line, ", {rechecked} repeated");
     }
     if explored.stopped.is_some() {
         line.push_str("; stopped");
@@ -88,7 +88,7 @@ fn summary(explored: &Explored, time: Option<Duration>) -> String {
     line
 }
 
-/// A time that should suffice: the search's own estimate and a quarter more, and more than it had.
+/// A sufficient time: the search's estimate and a quarter more, but at least twice the time that it had.
 fn longer(explored: &Explored, time: Option<Duration>) -> String {
     const UNKNOWN: Duration = Duration::from_secs(300);
     let had = time.unwrap_or_default().saturating_mul(2);

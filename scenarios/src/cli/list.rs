@@ -1,4 +1,4 @@
-//! `lastref list`: the scenarios, a line each; and the verdict that each expects of each variant.
+//! `lastref list`: the scenarios, a line each, and the expected verdict of each variant.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::args::ListArguments;
 use super::error::Error;
 use super::{filter, json};
 
-/// Lists the matching scenarios; explores none.
+/// Lists the matching scenarios without exploring them.
 pub(super) fn list(arguments: &ListArguments) -> Result<Answer, Error> {
     let listed = filter::of_list(arguments)?;
     let in_full = arguments.verbose || arguments.scenario.is_some();

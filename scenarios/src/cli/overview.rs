@@ -1,6 +1,6 @@
-//! The end of a hunt through many cells: a row for each component, what the rows mean, one finding in full, and what
-//! to type next. It fits a screen of 45 lines and 100 columns. A row for each cell would not: it is in a file, in
-//! `--json`, and in the output with `--verbose`.
+//! The end of a hunt through many cells: a row for each component, an explanation of the rows, one finding in full, and
+//! the next commands. It fits a screen of 45 lines and 100 columns. A row for each cell would not fit: these rows are
+//! in a file, in `--json`, and in the output with `--verbose`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use scenarios::{Expect, Judgement, defaults, finding};
 use super::outcome::Outcome;
 use super::terminal::Look;
 
-/// The undecided cells that are named; the file has all of them.
+/// At most this many undecided cells are named; the file has all of them.
 const UNDECIDED_SHOWN: usize = 5;
 
 const HEADER: [&str; 6] =
@@ -24,16 +24,16 @@ const HEADER: [&str; 6] =
 struct Row<'a> {
     scenarios: usize,
     schedules: u64,
-    /// By the defect's name: whether some cell has found it.
+    /// For each defect's name, whether a cell has found it.
     defects: BTreeMap<&'a str, bool>,
     /// The schedule of the latest first finding of a planted defect.
     slowest: Option<u64>,
-    /// The cells that must stay clean and are, and all that must.
+    /// Of the cells that must stay clean: the number that are clean, and the number of all.
     clean: (usize, usize),
 }
 
 /// One row for each component, the undecided cells, one finding and the next commands; ends with a line break.
-/// `summary` is the hunt's own sentence, and `file` names the place of a row for each cell.
+/// `summary` is the hunt's summary line, and `file` is the file with a row for each cell.
 pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, look: Look) -> String {
     let rows = rows(outcomes);
     let mut text = table(&rows, look) + "\n";
@@ -43,8 +43,8 @@ pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, lo
         let _ = writeln!(text, "The slowest to find took {schedule} schedules:\n  {name}");
     }
     text.push_str(
-        "A planted defect is a bug in one variant of a model, most of them upstream's own. `fixed` is the model\n\
-         without it. A cell is one scenario with one variant on one engine.\n",
+        "A planted defect is a bug in one variant of a model; most were upstream's own. The variant `fixed`\n\
+         has none. A cell is one scenario with one variant on one engine.\n",
     );
     let undecided: Vec<&Outcome> =
         outcomes.iter().filter(|outcome| outcome.judgement() == Judgement::Undecided).collect();
@@ -52,7 +52,7 @@ pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, lo
         let _ = writeln!(text, "{}:\n  {}, {}", outcome.name(), outcome.verdict(), outcome.schedules());
     }
     if undecided.len() > UNDECIDED_SHOWN {
-        let _ = writeln!(text, "and {} more that are undecided", undecided.len() - UNDECIDED_SHOWN);
+        let _ = writeln!(text, "and {} more undecided cells", undecided.len() - UNDECIDED_SHOWN);
     }
     let example = example(outcomes);
     if let Some(failure) = example.and_then(Outcome::failure) {
@@ -128,7 +128,7 @@ fn is_found_defect(outcome: &Outcome) -> bool {
     outcome.failure().is_some() && outcome.judgement() == Judgement::AsExpected
 }
 
-/// The finding that is shown in full: the one of the README if the hunt has it, else its first.
+/// The finding that is shown in full: the README's example if the hunt has it, or else the first finding.
 fn example(outcomes: &[Outcome]) -> Option<&Outcome> {
     let is_the_known_one = |outcome: &&Outcome| {
         let name = outcome.chosen.cell.case.name();
@@ -164,7 +164,7 @@ mod tests {
     fn a_row_counts_what_was_found_of_what_was_planted_and_what_stayed_clean_of_what_must() {
         let mut late = planted();
         late.report.schedules = 40;
-        // A variant that must stay clean and does not, one that is undecided, and one that is clean.
+        // Three variants that must stay clean: one with a finding, one undecided, and one clean.
         let outcomes = [late, violation(), deserted(20), clean(2_000)];
         let rows = rows(&outcomes);
         let found: usize = rows.values().flat_map(|row| row.defects.values()).filter(|found| **found).count();
@@ -192,6 +192,6 @@ mod tests {
         let outcomes = vec![deserted(20); UNDECIDED_SHOWN + 3];
         let screen = render(&outcomes, "", None, Look::OF_FILE);
         assert_eq!(screen.matches("undecided, clean so far").count(), UNDECIDED_SHOWN, "{screen}");
-        assert!(screen.contains("and 3 more that are undecided"), "{screen}");
+        assert!(screen.contains("and 3 more undecided cells"), "{screen}");
     }
 }

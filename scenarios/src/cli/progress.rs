@@ -1,11 +1,11 @@
-//! Progress of a running search: on a terminal a bar for each component and the time left, elsewhere lines.
+//! Progress of a running search: bars for the components and the time left on a terminal, and lines elsewhere.
 //!
 //! All output here goes to stderr, and it affects no result. A bar counts cells, not schedules: a cell that finds its
 //! violation at once leaves most of its budget unspent, so a bar of schedules would jump and mislead. Only the bar of a
-//! single cell counts schedules, since it would not move otherwise.
+//! single cell counts schedules, since a count of cells would not move.
 //!
-//! Elsewhere a search through a few cells prints a line for each; one through many prints what is not as expected, and
-//! ten lines of progress, so that a log stays short.
+//! Without a terminal, a search of a few cells prints a line for each. A search of many prints the unexpected verdicts
+//! and ten lines of progress, so that a log stays short.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,12 +32,12 @@ pub(super) struct Progress<'a> {
     deadline: Option<Instant>,
     /// None if stderr is not a terminal.
     screen: Option<Screen>,
-    /// A line for each cell, where there is no screen.
+    /// Whether to print a line for each cell if there is no screen.
     in_rows: bool,
     done: AtomicUsize,
 }
 
-/// Lines of progress of a search through many cells.
+/// The number of progress lines in a search through many cells.
 const LINES: usize = 10;
 
 /// Interval of a spinner's turns.
@@ -56,13 +56,14 @@ struct Bar {
     bar: ProgressBar,
     counts_schedules: bool,
     schedules: AtomicU64,
-    /// The planted defects that were found.
+    /// The number of planted defects found.
     planted: AtomicU64,
     unexpected: AtomicU64,
 }
 
 impl Progress<'_> {
-    /// The progress of a search through these cells. `in_rows`: a line for each cell where there is no terminal.
+    /// The progress of a search through these cells. `in_rows`: prints a line for each cell if stderr is not a
+    /// terminal.
     pub(super) fn new(chosen: &[Chosen], jobs: usize, deadline: Option<Instant>, in_rows: bool) -> Progress<'_> {
         let mut names: Vec<(&str, u64)> = Vec::new();
         let mut components = Vec::with_capacity(chosen.len());
@@ -122,7 +123,7 @@ impl Observer for Progress<'_> {
             } else {
                 bar.tell();
             }
-            // A hunt with a time limit takes that time.
+            // A hunt with a time limit uses all of that time.
             let left = match self.deadline {
                 Some(deadline) => Some(clock::until(deadline)),
                 None => self.time_left(),

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::error::Error;
 
-/// How the process ends; where several apply, the last one in this order. A panic ends the process with 101 too.
+/// The exit of the process. If several apply, the last in this order counts. A panic also ends the process with 101.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// No finding, and no failed test.
@@ -30,7 +30,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// The exit code; for a signal it is the one that shells expect of a process that the signal ended.
+    /// The exit code. After a signal it is 128 and the signal's number, as shells expect.
     pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Clean => 0,
@@ -109,7 +109,7 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// clap's output if it returns no arguments: the help and the version on stdout, an error as one sentence.
+/// The answer if clap returns no arguments: help and version on stdout, or an error as one sentence.
 pub(crate) fn clap_answer(error: &clap::Error) -> Answer {
     use clap::error::ErrorKind as Kind;
     let text = error.render().to_string();
@@ -122,11 +122,11 @@ pub(crate) fn clap_answer(error: &clap::Error) -> Answer {
     }
 }
 
-/// Everything before the usage, on one line: clap explains over several, with usage and tips.
+/// The part of clap's message before the usage, on one line. clap prints several lines, with usage and tips.
 fn one_sentence(text: &str) -> String {
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let mut sentence = String::from("cargo lastref:");
-    // clap suggests to pass an unknown flag as a value, which is hardly ever meant.
+    // clap suggests passing an unknown flag as a value, which the user rarely intends.
     let is_noise = |line: &str| ["For more information", "tip: to pass"].iter().any(|start| line.starts_with(start));
     for line in said.filter(|line| !line.is_empty() && !is_noise(line)) {
         let line = line.strip_prefix("error: ").unwrap_or(line);

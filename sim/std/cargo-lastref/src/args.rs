@@ -55,18 +55,18 @@ pub(crate) struct TestArguments {
     /// Number of tests that run at once, and of cargo's jobs (one per core by default).
     #[arg(short, long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(crate) jobs: Option<usize>,
-    /// Ends a test after this time, as in `30s`, and tells where it was.
+    /// Ends a test after this time, as in `30s`, and reports the run that it was in.
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
     pub(crate) hang: HangArgument,
-    /// Builds the tests, and runs none.
+    /// Builds the tests, but does not run them.
     #[arg(long)]
     pub(crate) no_run: bool,
     /// Runs the later executables too if a test of an earlier one fails.
     #[arg(long)]
     pub(crate) no_fail_fast: bool,
-    /// Shows the table of a finding as it was found, without a search for a shorter one.
+    /// Shows the table of a finding's first run, without a search for a shorter run.
     #[arg(long)]
     pub(crate) no_shrink: bool,
     /// Prints one JSON object on stdout, and no other text.
@@ -131,12 +131,12 @@ pub(crate) struct ShowArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct HangArgument {
-    /// Ends a test that makes no step in a run for this long.
+    /// Ends a test whose run makes no step for this long.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "60s", allow_hyphen_values = true)]
     pub(crate) hang: Duration,
 }
 
-/// How widely each test is searched.
+/// The extent of the search of each test.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SearchArguments {
     /// Schedules of each test: 1,000 by default, and without a bound if `--for` is given alone.
@@ -153,13 +153,13 @@ pub(crate) struct SearchArguments {
 }
 
 impl SearchArguments {
-    /// The bound on schedules; with a time alone there is none.
+    /// The bound on schedules; there is none if only a time is given.
     pub(crate) fn schedules(&self) -> u64 {
         self.schedules.unwrap_or(if self.time.is_some() { u64::MAX } else { SCHEDULES })
     }
 }
 
-/// What a run does, apart from its seed.
+/// The settings of a run other than its seed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SettingArguments {
     #[arg(long, value_name = "NAME", value_parser = strategy, default_value = "mix")]
@@ -176,7 +176,7 @@ pub(crate) struct SettingArguments {
     pub(crate) settings: Option<String>,
 }
 
-/// cargo's flags of one kind of command, as clap's derive wants them.
+/// cargo's flags of one kind of command, in the form that clap's derive needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Flags<K> {
     pub(crate) given: CargoFlags,
@@ -222,7 +222,7 @@ impl<K: HasKind> Args for Flags<K> {
     }
 }
 
-/// Why a flag's value is invalid. clap adds the sentence around it, with the flag and the value.
+/// The reason why a flag's value is invalid. clap adds the sentence around it, with the flag and the value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadValue {
     #[error("the least is 1")]

@@ -1,23 +1,24 @@
 //! cargo's own flags, which `cargo lastref` passes through.
 //!
-//! They are a table, not a "pass everything that is unknown": a typing error is then refused in one sentence, and the
-//! value of a flag is not mistaken for the filter of a test. A new flag of cargo's is one row.
+//! The flags are listed in a table. If every unknown flag were passed through, a typing error would not be refused in
+//! one sentence, and the value of a flag could be mistaken for a test filter. A new flag of cargo is one row.
 
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// What a flag is about. A replay repeats only what decides which code is built: the token names package and target.
+/// The subject of a flag. A replay repeats only the flags that decide how the code is built: the token names package
+/// and target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum About {
-    /// Which packages and targets.
+    /// Selects packages and targets.
     Selection,
-    /// How they are compiled.
+    /// Decides how they are compiled.
     Code,
-    /// Where files are, what is printed, what is fetched.
+    /// Concerns folders, output or the network.
     Manner,
 }
 
-/// How many values a flag has.
+/// The number of values of a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Takes {
     Nothing,
@@ -86,7 +87,7 @@ const ROWS: &[Row] = {
     ]
 };
 
-/// The commands, as far as their flags of cargo's differ.
+/// The kinds of command; all commands of a kind accept the same flags of cargo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Test,
@@ -129,14 +130,14 @@ pub(crate) fn add_to(command: Command, kind: Kind) -> Command {
     })
 }
 
-/// The flags of cargo's that a command line has.
+/// The cargo flags on a command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CargoFlags {
     given: Vec<(&'static str, Option<String>)>,
 }
 
 impl CargoFlags {
-    /// Reads them, in the order of the table.
+    /// Reads the flags, in the order of the table.
     pub(crate) fn read(matches: &ArgMatches, kind: Kind) -> CargoFlags {
         let mut given = Vec::new();
         for Row(name, _, takes, ..) in ROWS.iter().filter(|row| row.4.has(kind)) {
@@ -150,24 +151,24 @@ impl CargoFlags {
         CargoFlags { given }
     }
 
-    /// All of them, as arguments of cargo.
+    /// All flags, as arguments for cargo.
     pub(crate) fn arguments(&self) -> Vec<String> {
         self.given.iter().flat_map(|(name, value)| words(name, value.as_deref())).collect()
     }
 
-    /// Those that decide which code is built, for the line that replays a finding.
+    /// The flags that decide how the code is built, for the line that replays a finding.
     pub(crate) fn of_code(&self) -> Vec<String> {
         let code = self.given.iter().filter(|(name, _)| about(name) == About::Code);
         code.flat_map(|(name, value)| words(name, value.as_deref())).collect()
     }
 
-    /// Those that do not select packages or targets.
+    /// The flags that do not select packages or targets.
     pub(crate) fn without_selection(&self) -> Vec<String> {
         let others = self.given.iter().filter(|(name, _)| about(name) != About::Selection);
         others.flat_map(|(name, value)| words(name, value.as_deref())).collect()
     }
 
-    /// Whether a flag is there.
+    /// Whether a flag is given.
     pub(crate) fn has(&self, flag: &str) -> bool {
         self.given.iter().any(|(name, _)| *name == flag)
     }

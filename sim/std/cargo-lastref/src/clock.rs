@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-/// When something started.
+/// The time of a start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start: Instant,

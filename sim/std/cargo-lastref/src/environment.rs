@@ -1,7 +1,6 @@
 //! Variables of the environment: only this file reads them.
 //!
-//! A run depends on none of them. They say where the compiler and the cache are, and which flags the user already gives
-//! to rustc.
+//! No run depends on them. They name the compiler, the cache folder and the flags that the user already gives to rustc.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -21,10 +21,10 @@ pub(crate) enum Error {
     /// A program that cannot be started.
     #[error("`{program}` cannot be started: {source}")]
     Start { program: PathBuf, source: io::Error },
-    /// A compiler whose description is not one.
+    /// A compiler whose description does not parse.
     #[error("`{rustc} -vV` does not print what rustc prints")]
     NotRustc { rustc: PathBuf },
-    /// cargo's own complaint about the project.
+    /// cargo's own error about the project.
     #[error("{0}")]
     Project(String),
     /// A panic that does not unwind.
@@ -36,14 +36,14 @@ pub(crate) enum Error {
     /// The same in a flag of rustc.
     #[error("{origin} has `panic=abort`, and lastref observes panics as they unwind; remove that flag")]
     AbortFlag { origin: String },
-    /// A configuration file of cargo's that does not parse; cargo would say more, but it would say it later.
+    /// A configuration file of cargo that does not parse. cargo's own message has more detail, but would come later.
     #[error("`{path}` cannot be read: {reason}")]
     Config { path: PathBuf, reason: String },
     /// cargo's exit, after it printed its errors.
     #[error("the crate does not build under lastref; cargo's messages are above")]
     NotBuilt,
     /// A name in a token that the project no longer has.
-    #[error("`{token}` is of {what}, which this project does not have")]
+    #[error("`{token}` names {what}, which this project does not have")]
     Gone { token: String, what: String },
     /// An argument that is not a token.
     #[error("{0}")]
@@ -66,7 +66,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The exit code that goes with it: that of a signal, else 2.
+    /// The exit code of the error: that of the signal, or 2.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Error::Stopped(exit) => *exit,

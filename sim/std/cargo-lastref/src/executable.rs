@@ -30,11 +30,11 @@ pub(crate) struct Executable {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) name: String,
-    /// It has `#[ignore]`, and no flag asks for it.
+    /// The test has `#[ignore]`, and no flag includes it.
     pub(crate) is_ignored: bool,
 }
 
-/// What an executable said when it was asked for its tests.
+/// The answer of an executable to `--list`.
 #[derive(Clone, Debug)]
 pub(crate) enum Listing {
     Tests(Vec<Listed>),
@@ -63,7 +63,7 @@ impl Executable {
         command
     }
 
-    /// Asks for the tests that these flags choose.
+    /// Lists the tests that these flags choose.
     pub(crate) fn list(&self, flags: &HarnessFlags) -> Result<Listing, Error> {
         let Some(all) = self.names(&flags.choice_with_ignored())? else { return Ok(Listing::OwnHarness) };
         let mut ignored = Vec::new();
@@ -100,11 +100,11 @@ fn names(text: &str) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// What a build of tests left.
+/// The results of a build of tests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Built {
     pub(crate) executables: Vec<Executable>,
-    /// The names of the packages whose library may have doc tests, of those that were selected.
+    /// The names of the selected packages whose library may have doc tests.
     pub(crate) with_doc_tests: Vec<String>,
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn build(project: &Project, flags: &[String], stop: &Stop) -> Result<
         let path = path.as_std_path().to_owned();
         built.executables.push(Executable { package: name, target, path, folder, variables });
     }
-    // The order of cargo's messages is that in which compilers finish.
+    // cargo's messages come in the order in which compilers finish, which varies.
     built.executables.sort_by(|a, b| (&a.package, &a.target).cmp(&(&b.package, &b.target)));
     built.with_doc_tests.sort();
     Ok(built)
@@ -215,8 +215,8 @@ fn variables(
     all
 }
 
-/// Where the loader looks for shared libraries: those of build scripts, of the build, of the compiler, and the user's
-/// own.
+/// The loader's search path for shared libraries: the folders of build scripts, of the build, of the compiler, and the
+/// user's own.
 fn library_path(project: &Project, executable: &Path, scripts: &BTreeMap<PackageId, BuildScript>) -> OsString {
     let linked = scripts.values().flat_map(|script| &script.linked_paths);
     let mut folders: Vec<PathBuf> = linked
@@ -231,7 +231,7 @@ fn library_path(project: &Project, executable: &Path, scripts: &BTreeMap<Package
     folders.extend_from_slice(project.compiler_libraries());
     let own = environment::variable("LD_LIBRARY_PATH").unwrap_or_default();
     folders.extend(std::env::split_paths(&own));
-    // A folder with a colon in its name cannot be told to the loader; the user's own value stays then.
+    // The list cannot hold a folder with a colon in its name; the user's own value is then used.
     std::env::join_paths(folders).unwrap_or(own)
 }
 

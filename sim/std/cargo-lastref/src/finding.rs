@@ -1,14 +1,14 @@
-//! A finding as it is told to a person: what broke, the facts, the line that replays it, and the shortest interleaving.
+//! The text of a finding for people: the broken rule, the facts, the replay line, and the shortest interleaving.
 
 use std::fmt::Write;
 
 use crate::outcome::{Outcome, Status};
 use crate::table::{self, Rows};
 
-/// Lines of a test's own output that are shown.
+/// The maximum number of lines that are shown of a test's own output.
 const OUTPUT_LINES_MAX: usize = 40;
 
-/// How a replay line is completed: the flags of cargo's and of ours that decide what is built and run.
+/// The part of a replay line besides the token: the flags, cargo's and ours, that decide what is built and run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
     pub(crate) flags: Vec<String>,
@@ -24,7 +24,7 @@ impl Replay {
     }
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_=/:.,@+%".contains(letter);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -50,7 +50,7 @@ pub(crate) fn text(outcome: &Outcome, replay: &Replay, rows: Rows) -> String {
     text
 }
 
-/// The text of a run without a finding, which was replayed.
+/// The text of a replay without a finding.
 pub(crate) fn clean(outcome: &Outcome, rows: Rows) -> String {
     format!("{}: no finding\n{}", outcome.name(), table::render(&outcome.report, rows))
 }
@@ -107,7 +107,7 @@ fn facts(facts: &[(String, String)]) -> String {
     text
 }
 
-/// What broke, in a line.
+/// The broken rule, on one line.
 pub(crate) fn headline(outcome: &Outcome) -> String {
     let report = &outcome.report;
     let message = report.message.as_deref().unwrap_or_default().trim();
@@ -126,7 +126,7 @@ pub(crate) fn headline(outcome: &Outcome) -> String {
     }
 }
 
-/// The end of what a test printed.
+/// The end of a test's output.
 fn output(printed: &str) -> String {
     let lines: Vec<&str> = printed.lines().collect();
     let shown = &lines[lines.len().saturating_sub(OUTPUT_LINES_MAX)..];

@@ -1,7 +1,7 @@
-//! The arguments after `--`: the flags of libtest, which people know from `cargo test`.
+//! The arguments after `--`: the flags of libtest, known from `cargo test`.
 //!
-//! Those that choose tests go to the executables when they list their tests. Those that concern the output or the
-//! number of threads are read here, since each test has a process of its own. The others of libtest are refused.
+//! Flags that choose tests are passed to the executables when they list their tests. Flags for the output or the number
+//! of threads are read here, since each test has its own process. libtest's other flags are refused.
 
 use clap::Parser;
 
@@ -9,7 +9,7 @@ use clap::Parser;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Parser)]
 #[command(name = "--", no_binary_name = true, disable_help_flag = true, disable_version_flag = true)]
 pub(crate) struct HarnessFlags {
-    /// Names, or parts of them.
+    /// Names of tests, or parts of names.
     pub(crate) filters: Vec<String>,
     /// The filters are whole names.
     #[arg(long)]
@@ -26,19 +26,19 @@ pub(crate) struct HarnessFlags {
     /// Prints the output of every test.
     #[arg(long, alias = "no-capture")]
     pub(crate) nocapture: bool,
-    /// Prints the names of the tests, and runs none.
+    /// Prints the names of the tests, but does not run them.
     #[arg(long)]
     pub(crate) list: bool,
     /// The number of tests at once.
     #[arg(long, value_name = "N", value_parser = crate::args::jobs)]
     pub(crate) test_threads: Option<usize>,
-    /// Of libtest, without a meaning here: the output of a failed test is shown.
+    /// A flag of libtest without effect here: the output of a failed test is always shown.
     #[arg(long, hide = true)]
     show_output: bool,
-    /// Of libtest, without a meaning here.
+    /// A flag of libtest without effect here.
     #[arg(short, long, hide = true)]
     quiet: bool,
-    /// Of libtest: `NO_COLOR` decides here.
+    /// A flag of libtest without effect here: `NO_COLOR` decides.
     #[arg(long, hide = true)]
     color: Option<String>,
 }
@@ -52,7 +52,7 @@ impl HarnessFlags {
         arguments
     }
 
-    /// The same for a command that does not list: with the tests that are ignored, if they are wanted.
+    /// The same for a command that does not list. It includes the ignored tests if the flags select them.
     pub(crate) fn choice_with_ignored(&self) -> Vec<String> {
         let mut arguments = self.choice();
         arguments.extend(self.ignored.then(|| String::from("--ignored")));

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::outcome::{Outcome, Status};
 use crate::report::{Event, Report};
 
-/// A test and what it came to.
+/// A test and its result.
 #[derive(Debug, Serialize)]
 pub(crate) struct Test<'a> {
     executable: &'a str,
@@ -32,7 +32,7 @@ pub(crate) struct Test<'a> {
     settings: Option<&'a str>,
     early_timer_needed: bool,
     token: Option<&'a str>,
-    /// The token of the shortest run found, if it is another.
+    /// The token of the shortest run found, if it is not the first.
     shortest_token: Option<&'a str>,
     trace_hash: Option<&'a str>,
     tasks: &'a [String],

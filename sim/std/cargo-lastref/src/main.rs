@@ -2,7 +2,7 @@
 //!
 //! cargo builds the crate with lastref's `std` and `core` in place of the real ones, by flags of stable rustc only.
 //! Each test then runs in a process of its own, which explores schedules and writes a report. This program builds that
-//! `std` at first use, drives cargo, runs the processes, and tells what they found. It schedules nothing itself.
+//! `std` at first use, drives cargo, runs the processes, and reports their findings. It schedules nothing itself.
 //!
 //! Exit codes: 0 clean, 1 a finding or a failed test, 2 bad usage or input, 3 not deterministic, 101 a bug of the
 //! harness, 130 and 143 when a signal ended a search.

@@ -6,27 +6,27 @@ use crate::process::{Ending, Finished, Place};
 use crate::report::{Report, Verdict};
 use crate::token::Token;
 
-/// Schedules from which on a search with at most [`FEW`] different ones had nothing to choose.
+/// A search of at least this many schedules had nothing to choose if at most [`FEW`] of them differ.
 const MANY: u64 = 100;
-/// At most so many different schedules mean that the test makes no choice worth a search.
+/// With at most this many different schedules a test has no choice worth a search.
 const FEW: u64 = 2;
 
-/// What a test came to.
+/// The result of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Status {
     /// Every schedule passed.
     Passed,
     /// It passed, and no schedule was explored: the test is not under the simulator.
     PassedPlain,
-    /// The runtime gave it up, as at the bound on steps.
+    /// The runtime gave the test up, for example at the bound on steps.
     Skipped,
     /// It has `#[ignore]`.
     Ignored,
-    /// A signal came first, or a test of an earlier executable failed.
+    /// A signal ended the search first, or a test of an earlier executable failed.
     NotRun,
     /// A run has a finding.
     Finding,
-    /// The test failed without one.
+    /// The test failed without a finding.
     Failed,
     TimedOut,
     Hung,
@@ -58,7 +58,7 @@ impl Status {
         }
     }
 
-    /// What it means for the exit code.
+    /// Its exit code.
     pub(crate) fn exit(self) -> Exit {
         match self {
             Status::Passed | Status::PassedPlain | Status::Skipped | Status::Ignored | Status::NotRun => Exit::Clean,
@@ -75,20 +75,20 @@ impl Status {
     }
 }
 
-/// One test and what it came to.
+/// One test and its result.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     /// The name of the executable, as it is shown.
     pub(crate) id: String,
     pub(crate) test: String,
     pub(crate) status: Status,
-    /// What is to be said beside the status, in a few words.
+    /// The reason for the status, in a few words.
     pub(crate) reason: String,
     pub(crate) report: Report,
     /// The token of the finding, or of the run in which the process was.
     pub(crate) token: Option<String>,
     pub(crate) place: Option<Place>,
-    /// What the process printed, at its end.
+    /// The end of the process's output.
     pub(crate) output: String,
     pub(crate) seconds: f64,
     /// The report of a shorter run with the same finding.
@@ -170,7 +170,7 @@ fn judge(finished: &Finished) -> (Status, String) {
                 None => (Status::Passed, String::new()),
             },
         },
-        // The runtime refuses, and says why.
+        // The runtime refuses, and its output has the reason.
         Ending::Exited(2) if refusal(&finished.output).is_some() => {
             (Status::Misused, refusal(&finished.output).unwrap_or_default().to_owned())
         }

@@ -1,7 +1,7 @@
 //! The process of one test: started, watched, ended, and read.
 //!
-//! A process may die before it can report: by a signal, by a watch of ours, or by the user's. So it keeps the number
-//! and the seed of its current run in a small shared file, from which this side tells where it was.
+//! A process may die before it can report: by a signal, by a time limit of ours, or by the user's. So it keeps the
+//! number and the seed of its current run in a small shared file, from which this program reads where the process was.
 
 use std::collections::VecDeque;
 use std::io::{PipeReader, Read};
@@ -22,14 +22,14 @@ use crate::stop::Stop;
 
 /// Bytes of the shared file.
 const PROGRESS_BYTES: usize = 64;
-/// Output is kept up to this size, from its end: a test prints once in every run.
+/// Only this much of the output's end is kept, since a test may print without bound.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
-/// The longest time between two looks at the clock and the signals.
+/// The longest time between two checks of the clock and the signals.
 const LOOK: Duration = Duration::from_millis(20);
-/// A process of the test's own may hold the output open after the test has ended; it is not waited for.
+/// The time to wait for the output after the test has ended: a child process of the test may hold the output open.
 const OUTPUT_WAIT: Duration = Duration::from_millis(200);
 
-/// When a process is ended.
+/// The time limits of a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// After this time.
@@ -53,7 +53,7 @@ pub(crate) enum Ending {
     Failed(String),
 }
 
-/// Where a run was.
+/// The place that a run had reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The number of the run within its search.
@@ -62,7 +62,7 @@ pub(crate) struct Place {
     pub(crate) step: u64,
 }
 
-/// All that is known of a process that has ended.
+/// The results of a process that has ended.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) ending: Ending,
@@ -100,7 +100,7 @@ pub(crate) fn run(executable: &Executable, test: &str, variables: &Variables, li
     }
 }
 
-/// Runs an executable that has a harness of its own, outside the simulator.
+/// Runs an executable with its own harness, outside the simulator.
 pub(crate) fn run_whole(executable: &Executable, arguments: &[String], limits: Limits, stop: &Stop) -> Finished {
     let clock = Clock::start();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -126,8 +126,8 @@ fn watch(
         command.env_remove(name);
     }
     command.envs(variables.iter().map(|(name, value)| (name, value)));
-    // A group of its own: Ctrl-C on the terminal reaches this program only, which then ends the group, so that the
-    // processes of a test end with it.
+    // The process gets its own group. Ctrl-C on the terminal then reaches only this program, which ends the group, so
+    // that the children of a test end too.
     command.process_group(0);
     fix_addresses();
     let mut child = command.spawn().map_err(|error| error.to_string())?;
@@ -143,14 +143,14 @@ fn watch(
     };
     let ending = wait(&mut child, limits, stop, progress, &output.closed);
     kill(&child);
-    // Reaps it; if that failed before, it fails again, and there is nothing to add.
+    // Reaps the process. An earlier failure of this call was already reported, so a second one is ignored.
     let _ = child.wait();
     Ok((ending, output.text()))
 }
 
-/// Takes the randomness out of addresses, for the processes that this thread starts: a program that hashes the address
-/// of a static would otherwise take another course in every process. A container may forbid it; then most programs
-/// replay all the same, since the heap of a run has fixed addresses anyway.
+/// Disables address randomisation for the processes that this thread starts: a program that hashes the address of a
+/// static would otherwise behave differently in every process. A container may forbid the call. Most programs then
+/// still replay, since the heap of a run has fixed addresses in any case.
 #[expect(unsafe_code, reason = "no safe wrapper of this call is among the dependencies")]
 fn fix_addresses() {
     // SAFETY: the call takes and returns a number, and changes a flag of this thread that only an `exec` reads.
@@ -184,7 +184,7 @@ fn wait(child: &mut Child, limits: Limits, stop: &Stop, progress: &Path, closed:
         } else if here.is_some() && last.1.elapsed() >= limits.hang {
             return Ending::Hung;
         }
-        // The end of the output is nearly always the end of the process, and known at once.
+        // The output nearly always closes at the end of the process, and this wait notices it at once.
         match closed.recv_timeout(if is_closed { Duration::from_millis(1) } else { LOOK }) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) => is_closed = true,
@@ -209,7 +209,7 @@ fn ending(status: ExitStatus) -> Ending {
     }
 }
 
-/// Ends the process and those that it started; that there is none left is no error.
+/// Ends the process and its children. It is not an error if none is left.
 fn kill(child: &Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
@@ -243,14 +243,14 @@ impl Output {
                 let surplus = kept.len().saturating_sub(OUTPUT_BYTES_MAX);
                 kept.drain(..surplus);
             }
-            // The receiver is gone if the process ended first.
+            // The receiver no longer exists if the process ended first.
             let _ = sender.send(());
         })?;
         Ok(Output { kept, closed })
     }
 
     fn text(self) -> String {
-        // Already closed, and told, or closing.
+        // It is closed, about to close, or held open by a child of the test; so the wait is bounded.
         let _ = self.closed.recv_timeout(OUTPUT_WAIT);
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = kept.iter().copied().collect();

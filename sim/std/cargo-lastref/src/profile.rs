@@ -1,7 +1,7 @@
-//! The profile in use: its `panic` setting, and what stacks need of it.
+//! The profile in use: its `panic` setting, and the debug information that stacks need.
 //!
-//! A finding by panic is observed where it unwinds, so a program that aborts instead is refused before it is built.
-//! Tests unwind under any profile, since cargo ignores the setting for them; so this concerns `run` and `build` only.
+//! lastref observes a panic as it unwinds, so a program that aborts instead is refused before the build. Tests unwind
+//! under any profile, since cargo ignores the setting for them, so the check concerns only `run` and `build`.
 //!
 //! A stack in an optimised program names functions that were inlined only if there is debug information.
 
@@ -38,7 +38,7 @@ fn name(flags: &CargoFlags) -> String {
 /// Refuses a profile with `panic = "abort"`.
 pub(crate) fn refuse_abort(flags: &CargoFlags, configuration: &Configuration, root: &Path) -> Result<(), Error> {
     let path = root.join("Cargo.toml");
-    // cargo has read the file already, so this cannot fail unless it changed since.
+    // cargo has read the file already, so this fails only if the file has changed since.
     let manifest = std::fs::read_to_string(&path).ok().and_then(|text| text.parse::<Table>().ok()).unwrap_or_default();
     let mut name = name(flags);
     let variable = format!("CARGO_PROFILE_{}_PANIC", name.to_uppercase().replace('-', "_"));

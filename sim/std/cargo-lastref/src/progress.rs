@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::outcome::{Outcome, Status};
 use crate::terminal::{self, BAD, GOOD, WEAK, styled};
 
-/// How often the time on the bar moves.
+/// The interval at which the bar's time is updated.
 const TICK: Duration = Duration::from_millis(250);
 
 /// Progress through a number of tests.
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of so many tests.
+    /// For this number of tests.
     pub(crate) fn new(tests: usize) -> Progress {
         let target = match terminal::stderr_is_terminal() {
             true => ProgressDrawTarget::stderr(),
@@ -36,13 +36,13 @@ impl Progress {
         Progress { bar }
     }
 
-    /// A test starts.
+    /// Notes the start of a test.
     pub(crate) fn started(&self, name: &str) {
         self.bar.set_message(name.to_owned());
         self.bar.tick();
     }
 
-    /// A test has ended.
+    /// Notes the end of a test.
     pub(crate) fn finished(&self, outcome: &Outcome) {
         self.bar.inc(1);
         if !matches!(outcome.status, Status::Ignored | Status::NotRun) {
@@ -64,7 +64,7 @@ impl Progress {
     }
 }
 
-/// One line for a test: status, seconds, name, and what is to be said.
+/// One line for a test: status, seconds, name, and the reason for the status.
 pub(crate) fn line(outcome: &Outcome) -> String {
     let style = match outcome.status {
         Status::Passed => GOOD,

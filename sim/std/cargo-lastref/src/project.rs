@@ -16,7 +16,7 @@ use crate::toolchain::{HOST, Toolchain};
 /// The folder below the target folder of the project: the artifacts of plain cargo stay as they are.
 const TARGET: &str = "lastref";
 
-/// A project, and what it takes to build it under the stand-in.
+/// A project, with the compiler, stand-in and flags for building it.
 #[derive(Debug)]
 pub(crate) struct Project {
     pub(crate) metadata: Metadata,
@@ -39,13 +39,13 @@ impl Project {
         if matches!(kind, Kind::Run | Kind::BuildOrCheck) {
             profile::refuse_abort(flags, &configuration, metadata.workspace_root.as_std_path())?;
         }
-        // A flag that is refused is told before the stand-in is built.
+        // Reported before the long build of the stand-in.
         rustc_flags::add_to(&mut Command::new(&toolchain.cargo), &configuration, Path::new(""))?;
         let stand_in = StandIn::for_compiler(&toolchain)?;
         Ok(Project { metadata, toolchain, configuration, flags: flags.clone(), stand_in })
     }
 
-    /// A command of cargo's under the stand-in, with those flags of cargo's.
+    /// A cargo command under the stand-in, with these flags of cargo.
     pub(crate) fn cargo(&self, subcommand: &str, flags: &[String]) -> Result<Command, Error> {
         let mut command = Command::new(&self.toolchain.cargo);
         command.arg(subcommand).args(flags);
@@ -86,7 +86,7 @@ fn metadata(cargo: &Path, flags: &CargoFlags) -> Result<Metadata, Error> {
     let output = command.output().map_err(|source| Error::Start { program: cargo.to_owned(), source })?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        // rustup's lines about a toolchain come before cargo's own error, and that one has its causes below it.
+        // rustup's lines about a toolchain precede cargo's own error, and the causes of that error follow it.
         let error = said.split_once("error: ").map_or(&*said, |(_, error)| error);
         return Err(Error::Project(one_line(error)));
     }

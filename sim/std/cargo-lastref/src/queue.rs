@@ -1,7 +1,7 @@
 //! The tests of a search, spread over processes.
 //!
 //! As with `cargo test`, executables are started in order, and none is started after one that had a failure, unless
-//! `--no-fail-fast` is given. Several may be in progress at once, since no core should wait for the last test of one.
+//! `--no-fail-fast` is given. Several may run at once, so that no core is idle during the last test of one.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -16,15 +16,15 @@ use crate::progress::Progress;
 use crate::search::Variables;
 use crate::stop::Stop;
 
-/// The name of what stands for all tests of an executable with a harness of its own.
+/// The name of the item for an executable with its own harness, which stands for all its tests.
 pub(crate) const WHOLE: &str = "(own harness)";
 
-/// One thing to run.
+/// One item of the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     /// An index into the executables.
     pub(crate) executable: usize,
-    /// The test; none for an executable with a harness of its own, which runs as a whole.
+    /// The test; `None` for an executable with its own harness, which runs as a whole.
     pub(crate) test: Option<String>,
     pub(crate) is_ignored: bool,
 }
@@ -59,11 +59,12 @@ impl Plan<'_> {
                         if outcome.status.is_bad() {
                             failed.fetch_min(item.executable, Ordering::SeqCst);
                         }
-                        // The receiver outlives the scope's threads.
+                        // Sending cannot fail: the receiver outlives the scope's threads.
                         let _ = sender.send((index, outcome));
                     }
                 };
-                // With fewer threads the search takes longer; without any, nothing is run, which is told below.
+                // With fewer threads the search takes longer. If no thread starts, nothing runs, which is reported
+                // below.
                 if std::thread::Builder::new().spawn_scoped(scope, worker).is_err() {
                     break;
                 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// What the search of a test, or one run of it, came to. A field that does not apply is left out, and unknown fields
-/// are skipped, so that a newer runtime may say more.
+/// The result of a test's search, or of one run. A field that does not apply is left out. Unknown fields are skipped,
+/// so that a newer runtime may add some.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Report {
@@ -36,7 +36,7 @@ pub(crate) struct Report {
     pub(crate) settings: Option<String>,
     /// The finding appears only if a timer fires while tasks can run.
     pub(crate) early_timer_needed: bool,
-    /// Why the test was not judged, such as a bound on steps.
+    /// The reason if the test was not judged, such as a bound on steps.
     pub(crate) skipped: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Report {
 pub(crate) enum Verdict {
     /// No run had a finding.
     Clean,
-    /// A run had one.
+    /// A run had a finding.
     Finding,
     /// The same run gave two results.
     NotDeterministic,
@@ -70,7 +70,7 @@ pub(crate) struct Event {
 }
 
 impl Report {
-    /// The length of an interleaving as a reader feels it: switches between tasks first, then rows.
+    /// The length of an interleaving for comparison: the number of switches between tasks, then the number of rows.
     pub(crate) fn length(&self) -> (usize, usize) {
         let switches = self.events.windows(2).filter(|pair| pair[0].task != pair[1].task).count();
         (switches, self.events.len())
@@ -81,7 +81,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// A sentence, if a line is there and is not a report of this version.
+    /// One sentence, if the last line is not a report of this version.
     pub(crate) fn last(text: &str) -> Result<Option<Report>, String> {
         let Some(line) = text.lines().rfind(|line| !line.trim().is_empty()) else { return Ok(None) };
         let report: Report = serde_json::from_str(line).map_err(|error| format!("the report is not one: {error}"))?;

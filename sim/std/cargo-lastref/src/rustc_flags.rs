@@ -1,9 +1,9 @@
 //! The flags that put the stand-in into a build, beside the flags that the user already gives to rustc.
 //!
 //! cargo takes rustc's flags from one source only: the environment, else `target.*.rustflags`, else `build.rustflags`.
-//! A flag added at one of them hides the later ones. So ours join the source that is in use: the environment if it has
-//! flags; otherwise the table of the target, which cargo merges with the user's own, and into which the flags of
-//! `build` are copied if the user has no table of a target.
+//! A flag added to one source hides the later sources. So ours join the source in use. This is the environment if it
+//! has flags, and otherwise the table of the target, which cargo merges with the user's own. If the user has no table
+//! of a target, the flags of `build` are copied into ours.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +16,8 @@ use crate::toolchain::HOST;
 
 /// The compiler and the documentation tool have flags of their own, by the same rules.
 const KINDS: [(&str, &str); 2] = [("RUSTFLAGS", "rustflags"), ("RUSTDOCFLAGS", "rustdocflags")];
-/// A crate may deny lints, and the stand-in sets some off, such as `unused_extern_crates` for `extern crate std`.
+/// Caps lints: a crate may deny lints that the stand-in triggers, such as `unused_extern_crates` for `extern crate
+/// std`.
 const LINTS: &str = "--cap-lints=warn";
 /// Separates flags in the encoded form of the variable, so that a path may have blanks.
 const SEPARATOR: &str = "\u{1f}";
@@ -36,7 +37,7 @@ impl Configuration {
         let folders = folder.ancestors().map(|folder| folder.join(".cargo")).chain(home);
         let mut files: Vec<(PathBuf, Table)> = Vec::new();
         for folder in folders {
-            // The name without an extension is older, and wins where both exist.
+            // The name without an extension is older, and takes precedence if both exist.
             let Some(path) =
                 ["config", "config.toml"].map(|name| folder.join(name)).into_iter().find(|it| it.is_file())
             else {
@@ -53,12 +54,12 @@ impl Configuration {
         Ok(Configuration { files })
     }
 
-    /// The value at a path of keys, of the nearest file that has one, and that file.
+    /// The value at a path of keys in the nearest file that has one, and that file.
     pub(crate) fn value(&self, keys: &[&str]) -> Option<(&Path, &Value)> {
         self.files.iter().find_map(|(path, table)| Some((path.as_path(), at(table, keys)?)))
     }
 
-    /// The flags of `build`, which files farther away come first in, as cargo joins them.
+    /// The flags of `build`, those of farther files first, in the order in which cargo joins them.
     fn of_build(&self, name: &str) -> Vec<String> {
         let lists = self.files.iter().rev().filter_map(|(_, table)| at(table, &["build", name]));
         let mut flags: Vec<String> = lists.flat_map(list).collect();
@@ -67,8 +68,8 @@ impl Configuration {
         flags
     }
 
-    /// Whether any table of a target has flags; a table for another target counts, which loses flags of `build` only
-    /// for a user who has both.
+    /// Whether any table of a target has flags. A table for another target counts too: a user with such a table and
+    /// flags of `build` loses the latter.
     fn has_target(&self, name: &str) -> bool {
         let tables = self.files.iter().filter_map(|(_, table)| at(table, &["target"])?.as_table());
         let in_file = tables.flat_map(Table::values).any(|target| target.get(name).is_some());
@@ -83,7 +84,7 @@ pub(crate) fn at<'a>(table: &'a Table, keys: &[&str]) -> Option<&'a Value> {
     rest.iter().try_fold(table.get(*first)?, |value, key| value.get(key))
 }
 
-/// Flags as cargo writes them: a list, or words in a text.
+/// Flags in cargo's two forms: a list, or words in a text.
 fn list(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => text.split_whitespace().map(str::to_owned).collect(),
@@ -100,12 +101,12 @@ fn ours(stand_in: &Path) -> Vec<String> {
         format!("--extern=core={folder}/libcore.rlib"),
         format!("-Ldependency={folder}"),
         String::from("--cfg=lastref"),
-        // Otherwise `#[cfg(lastref)]` in a crate is a warning: it names a condition that cargo does not know.
+        // Without it `#[cfg(lastref)]` in a crate causes a warning, since cargo does not know the condition.
         String::from("--check-cfg=cfg(lastref)"),
     ]
 }
 
-/// The flags of the environment, and what has them.
+/// The flags of the environment, and the variable that has them.
 fn of_environment(variable: &str) -> Option<(String, Vec<String>)> {
     let encoded = format!("CARGO_ENCODED_{variable}");
     if let Some(text) = environment::text(&encoded) {
@@ -155,7 +156,7 @@ mod tests {
         Configuration { files }
     }
 
-    /// The arguments that cargo gets, where the environment has no flags.
+    /// The arguments for cargo if the environment has no flags.
     fn arguments(configuration: &Configuration) -> Vec<String> {
         let mut command = Command::new("cargo");
         add_to(&mut command, configuration, Path::new("/a b")).unwrap();

@@ -1,4 +1,4 @@
-//! The variables by which a process with a test learns what to explore: the interface to the runtime.
+//! The environment variables that configure the runtime in the process of a test.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use crate::args::{self, SearchArguments, SettingArguments};
 
 /// The file to which the report of each test is appended, one JSON object a line.
 const REPORT: &str = "LASTREF_REPORT";
-/// The file in which the current run is kept, for a process that cannot report any more.
+/// The file that holds the current run, for a process that dies before it can report.
 const PROGRESS: &str = "LASTREF_PROGRESS";
 
 /// Variables, without those that name a file.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
-/// Every variable of the interface. A process gets those that are given and none that this program inherited.
+/// All variables of the interface. A process gets only the variables set here, and none that this program inherited.
 pub(crate) const ALL: [&str; 11] = [
     "LASTREF_SCHEDULES",
     "LASTREF_FOR_MS",
@@ -39,9 +39,9 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
     variables
 }
 
-/// One run, as the runtime's token names it. A seed alone is of a process that ended without a report. A search begins
-/// with the run of its own seed, after those that its strategy learns from, which do not depend on it: so a search of
-/// one schedule comes to the place where that process was, whichever of them it was in.
+/// One run, named by the runtime's token, or by a seed alone if its process ended without a report. A search makes the
+/// reference runs of its strategy, which do not depend on the seed, and then the run of its own seed. So a search of
+/// one schedule reaches the place where that process was, whether in a reference run or in the run of the seed.
 pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     let mut variables = of_settings(settings);
     match args::seed(run) {
@@ -73,7 +73,7 @@ fn of_settings(settings: &SettingArguments) -> Variables {
     variables
 }
 
-/// The flags that give the same settings again.
+/// The flags that reproduce the settings.
 pub(crate) fn flags(settings: &SettingArguments) -> Vec<String> {
     let mut flags = Vec::new();
     if settings.strategy.to_string() != "mix" {

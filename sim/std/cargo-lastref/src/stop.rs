@@ -8,7 +8,7 @@ use signal_hook::flag;
 
 use crate::answer::Exit;
 
-/// Whether a signal asked to stop, and its number.
+/// Whether a signal has arrived, and its number.
 #[derive(Debug)]
 pub(crate) struct Stop {
     flag: Arc<AtomicBool>,

@@ -1,28 +1,28 @@
 //! The table of a run: one column per task, one row per event.
 //!
 //! A table is at most [`WIDTH`] columns wide. A run of many tasks has one column for the task's name instead. A long
-//! table is folded in its middle: its end shows what broke, and its beginning who takes part.
+//! table is folded in its middle: its beginning shows the tasks, and its end shows the failure.
 
 use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::report::{Event, Report};
 
-/// Columns of a table.
+/// The maximum width of a table in characters.
 const WIDTH: u16 = 100;
-/// Rows up to which a table is shown whole.
+/// A table of at most this many rows is shown whole.
 const ROWS_MAX: usize = 40;
-/// Rows at the beginning of a table that is folded.
+/// The number of rows shown at the beginning of a folded table.
 const HEAD: usize = 8;
-/// Tasks up to which each has a column.
+/// Up to this number of tasks, each task has a column.
 const COLUMNS_MAX: usize = 3;
 
-/// Characters of a place in the source up to which it is shown whole.
+/// A source location of at most this many characters is shown whole.
 const SOURCE_MAX: usize = 30;
 
 /// The rows of a table that are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// Those at both ends, if there are many.
+    /// The rows at both ends, if there are many.
     Folded,
     All,
 }
@@ -113,8 +113,8 @@ fn time(now_ns: u64) -> String {
     }
 }
 
-/// A place in a source, narrow enough for a column: the folders between the first and the file are left out, and then
-/// the first.
+/// A source location, narrow enough for a column. The folders between the first and the file are left out, and if that
+/// is not enough, the first as well.
 fn brief(source: &str) -> String {
     let place = short_path(source);
     let parts: Vec<&str> = place.split('/').collect();
@@ -124,7 +124,7 @@ fn brief(source: &str) -> String {
     fitting.unwrap_or_else(|| format!("../{last}"))
 }
 
-/// A source line, or a frame of a stack (`name at path`), without the folders that say only where cargo and rustup keep
+/// A source location, or a frame of a stack (`name at path`), without the folders in which cargo and rustup keep
 /// sources.
 pub(crate) fn short(text: &str) -> String {
     match text.rsplit_once(" at ") {

@@ -1,9 +1,9 @@
 //! The token of a run: one word that names the package, the executable, the test and the run.
 //!
 //! `lrs1/PACKAGE/TARGET/TEST/RUN/CHECK`: the target is `lib`, `bin=NAME`, `test=NAME`, `example=NAME` or `bench=NAME`;
-//! the run is the token of the runtime, or a seed. In it `+` stands for a semicolon, which a shell would take, and `@`
-//! for the name of the test, which would stand there a second time. The check digits are the CRC-32 of everything
-//! before them, so that a token which lost a character on its way is refused, and not replayed as another run.
+//! the run is the token of the runtime, or a seed. In it `+` stands for a semicolon, which is special in a shell, and
+//! `@` for the name of the test, which the token already has. The check digits are the CRC-32 of everything before
+//! them, so that a token that has lost a character is refused, and not replayed as another run.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub(crate) struct Token {
     pub(crate) run: String,
 }
 
-/// The target of cargo's that has the test.
+/// The cargo target that has the test.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     Lib,
@@ -85,7 +85,7 @@ impl fmt::Display for Token {
     }
 }
 
-/// Why a text is not a token.
+/// The reason why a text is not a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
     /// It does not look like a token.

@@ -1,7 +1,7 @@
-//! The user's own compiler: which one, and whether lastref works with it.
+//! The user's own compiler: its identity, and the check that lastref works with it.
 //!
 //! The stand-in is built by the same compiler as the crate, since rlibs of another one cannot be linked. So the
-//! compiler is asked before anything is built, and a wrong one is refused in one sentence.
+//! compiler is checked before the build, and a wrong one is refused in one sentence.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::error::Error;
 
 /// The one system that the runtime is written for.
 pub(crate) const HOST: &str = "x86_64-unknown-linux-gnu";
-/// The least minor version of rustc 1, which the kernel's `rust-version` names too.
+/// The lowest supported minor version of rustc 1, the same as in the kernel's `rust-version`.
 const MINOR_MIN: u64 = 95;
 
 /// A compiler and its cargo.
@@ -23,14 +23,15 @@ pub(crate) struct Toolchain {
     pub(crate) rustc: PathBuf,
     /// As in `1.95.0`.
     pub(crate) version: String,
-    /// Names the compiler exactly; a compiler built from a tarball has none, and its version stands in.
+    /// The commit hash, which identifies the compiler. A compiler built from a tarball has none, and its version is
+    /// used.
     pub(crate) commit: String,
     /// Where the libraries of the compiler are, which the tests of a proc macro load.
     pub(crate) libraries: Vec<PathBuf>,
 }
 
 impl Toolchain {
-    /// Asks the compiler that cargo would use in this folder.
+    /// Queries the compiler that cargo would use in this folder.
     pub(crate) fn find() -> Result<Toolchain, Error> {
         let rustc = environment::path("RUSTC").unwrap_or_else(|| PathBuf::from("rustc"));
         let told = output(&rustc, &["-vV"])?;
@@ -73,7 +74,7 @@ fn output(program: &Path, arguments: &[&str]) -> Result<String, Error> {
         .output()
         .map_err(|source| Error::Start { program: program.to_owned(), source })?;
     if !output.status.success() {
-        // rustup's own complaint, such as a toolchain that is not installed.
+        // rustup's own error, such as a toolchain that is not installed.
         return Err(Error::Project(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

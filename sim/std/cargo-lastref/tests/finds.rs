@@ -141,7 +141,7 @@ mod tests {
 }
 "#,
     );
-    scratch.run(&["replay", &token]).check(2, &["is of test `tests::both_count`, which this project does not have"]);
+    scratch.run(&["replay", &token]).check(2, &["names test `tests::both_count`, which this project does not have"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The stand-in for core: the real one, with the same names replaced as in the one for std.
+//! The stand-in for core: re-exports the real core, and replaces the same names as the stand-in for std.
 #![no_std]
 
 extern crate core as real;

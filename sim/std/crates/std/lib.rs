@@ -1,9 +1,9 @@
-//! The stand-in for std: the real one, with some names replaced.
+//! The stand-in for std: re-exports the real std, with some names replaced.
 //!
-//! A name that two globs have is ambiguous, and where one of them is a prelude the real one wins in silence. Each
-//! replaced name is therefore listed: an explicit name takes precedence over a glob. `tests/paths` proves for each that
-//! it is ours. This crate and the one named `core` are no members of the workspace: cargo would have to tell two crates
-//! named `std` apart. They are compiled by rustc; see `sim/std/README.md`.
+//! A name in two globs is ambiguous, and if one of the globs is a prelude, the real name silently wins. Each replaced
+//! name is therefore listed, since an explicit name takes precedence over a glob. `runtime/tests/standin/paths.rs`
+//! proves that each is ours. This crate and the one named `core` are not members of the workspace, since cargo cannot
+//! distinguish two crates named `std`. rustc compiles them; see `sim/std/README.md`.
 #![no_std]
 
 #[doc(hidden)]
@@ -88,7 +88,7 @@ pub mod thread {
     };
 }
 
-/// A thread-local value: one per task inside a run, real std's outside.
+/// A thread-local value: one per task inside a run, and real std's outside a run.
 #[macro_export]
 macro_rules! thread_local {
     () => {};

@@ -5,7 +5,7 @@
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
-/// The built-in attribute, which the real std has.
+/// The built-in attribute, from the real std.
 const REAL_TEST: &str = "#[::std::__real::prelude::v1::test]";
 
 /// Runs a test under many schedules.
@@ -68,7 +68,7 @@ fn expected_panic(attributes: &[TokenTree]) -> Option<String> {
     })
 }
 
-/// Code of this file's own.
+/// Parses code that this file generates.
 fn parse(code: &str) -> TokenStream {
     match code.parse() {
         Ok(tokens) => tokens,

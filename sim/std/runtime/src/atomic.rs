@@ -1,7 +1,7 @@
-//! `std::sync::atomic`: the real atomics, with a scheduling point before each operation and, by chance, after it.
+//! `std::sync::atomic`: the real atomics, with a scheduling point before each operation and, at random, after it.
 //!
-//! A weak compare-and-exchange may fail without a reason, as it does on other processors. Values are sequentially
-//! consistent: a weaker order has no effect here.
+//! A weak compare-and-exchange may fail spuriously, as on other processors. Values are sequentially consistent: a
+//! weaker order has no effect here.
 #![expect(missing_docs, clippy::missing_errors_doc, reason = "the names and their contracts are std's")]
 
 use std::fmt;
@@ -59,8 +59,8 @@ fn exchange<T>(
     })
 }
 
-/// A read-modify-write. `effect` also returns whether the value changed: a lock that is taken by `swap(true)` is a loop
-/// that waits, and the kernel must see that it changes nothing.
+/// A read-modify-write. `effect` also returns whether the value changed: a spinlock that calls `swap(true)` in a loop
+/// only waits, and the kernel must see that its operations change nothing.
 #[inline]
 fn modify<R>(
     address: usize,
@@ -70,7 +70,7 @@ fn modify<R>(
 ) -> R {
     let Some(run) = current() else { return effect().0 };
     point(run, address, label, location);
-    // As the code of the task: if the memory was freed, the access must be the task's crash.
+    // Runs as the code of the task: if the memory was freed, the access must count as the task's crash.
     let (result, changes) = effect();
     if changes {
         run.host(|| run.kernel.has_changed());
@@ -90,7 +90,7 @@ fn point(run: &'static Run, address: usize, label: &'static str, location: &'sta
     });
 }
 
-/// Whether a weak compare-and-exchange fails although the value is as expected: one in 16, in runs that have it so.
+/// Whether a weak compare-and-exchange fails although the value is as expected: one in 16, in runs with `weak` set.
 #[inline]
 fn fails_spuriously() -> bool {
     let fails = |run: &&'static Run| run.settings.get().weak && run.host(|| run.draw()) & 15 == 0;
@@ -382,8 +382,8 @@ impl<T> fmt::Pointer for AtomicPtr<T> {
 pub fn fence(order: Ordering) {
     if let Some(run) = current() {
         let location = Location::caller();
-        // A load for the kernel, not a fence: a fence would end what it takes for a loop that waits, and such loops
-        // have fences.
+        // The kernel sees a load, not a fence: a fence would count as progress, and loops that wait may contain
+        // fences.
         let op = Op { kind: OpKind::Load, object: Objects::FENCE, location };
         run.host(|| run.kernel.point(op));
     }

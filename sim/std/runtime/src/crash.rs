@@ -1,8 +1,8 @@
 //! Signals of a crash: a task's bad access, its overflow of the stack, an illegal instruction.
 //!
 //! The handler ends the run with a finding, as if the task had called the runtime: it switches to the host's stack and
-//! never returns to the place of the crash. This is sound only since the task's own code was executing. A crash in the
-//! runtime, in glibc on behalf of the runtime, or outside a run ends the process as it would without the handler.
+//! never returns to the place of the crash. This is sound only because the task's own code was executing. A crash in
+//! the runtime, in glibc on behalf of the runtime, or outside a run ends the process as it would without the handler.
 
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -15,21 +15,21 @@ use crate::run::{Run, current};
 const SIGNALS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
 /// The handler's own stack: a task that has overflowed its stack cannot run it. Unwinding needs some space.
 const STACK_BYTES: usize = 1 << 20;
-/// How far from the stack pointer an access is one to the stack.
+/// An access within this distance of the stack pointer is an access to the stack.
 const STACK_REACH: usize = 1 << 16;
-/// A word of poison, as the registers have it after a read of freed memory.
+/// A word of poison: the value of a register after a read of freed memory.
 const POISON_WORD: u64 = 0xdede_dede_dede_dede;
 
-/// Where a crash is reported that is not one of a task.
+/// The report for a crash outside the code of a task.
 struct Told {
     test: String,
     report: PathBuf,
 }
 
-/// The run whose crash is being described: to unwind a damaged stack may crash again. Null otherwise.
+/// The run whose crash the handler describes, null otherwise: unwinding a damaged stack may crash again.
 static HANDLING: AtomicPtr<Run> = AtomicPtr::new(ptr::null_mut());
 
-/// Of the search that is under way; null if there is none, or no report is asked for.
+/// The report of the current search; null if there is no search, or if it writes no report.
 static TOLD: AtomicPtr<Told> = AtomicPtr::new(ptr::null_mut());
 
 /// Installs the handler for this process, and its stack for this OS thread.
@@ -38,7 +38,7 @@ pub(crate) fn install(test: &str, report: Option<&Path>) {
         let told = Box::new(Told { test: test.to_owned(), report: report.to_owned() });
         TOLD.store(Box::into_raw(told), Ordering::Release);
     }
-    // SAFETY: the stack is mapped here and never unmapped; the handler has the form that `SA_SIGINFO` asks for.
+    // SAFETY: the stack is mapped here and never unmapped; the handler has the signature that `SA_SIGINFO` requires.
     unsafe {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -78,15 +78,15 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
                 run.fail(Finding::new(FindingKind::Crash, message).facts(run.here()));
             }
             tell(signal);
-            // The instruction is repeated, and now ends the process.
+            // The instruction executes again, and its signal now ends the process.
             // SAFETY: the default action is always valid.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
     }
 }
 
-/// Appends a report of a crash outside the code of a task. What crashed may hold a lock of the allocator: the process
-/// then ends by the alarm.
+/// Appends a report of a crash outside the code of a task. The crashed code may hold a lock of the allocator; the alarm
+/// then ends the process.
 fn tell(signal: i32) {
     let told = TOLD.swap(ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: the pointer is null or came from a box that is not freed.
@@ -94,11 +94,11 @@ fn tell(signal: i32) {
     // SAFETY: the call has a plain argument.
     unsafe { libc::alarm(5) };
     let message = format!("{}: a crash outside the code of a task: in the runtime, or on another thread", name(signal));
-    // Nothing more can be done.
+    // A report that cannot be written is lost: a signal handler has no other place for it.
     let _ = Report::broken(&told.test, message).append(&told.report);
 }
 
-/// Whether there is memory at this address, by a call of the system that fails if there is none.
+/// Whether this address is mapped: the system call fails if it is not.
 fn is_readable(address: usize) -> bool {
     let mut byte = 0_u8;
     let near = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
@@ -121,7 +121,7 @@ impl Run {
     fn crashed(&'static self, signal: i32, address: usize, registers: &[i64]) -> Finding {
         let stack_pointer = registers[libc::REG_RSP as usize] as usize;
         let is_of_stack = signal == libc::SIGSEGV && address.abs_diff(stack_pointer) < STACK_REACH;
-        // The unwinder reads the code at the place of the crash: there is none if the task jumped to a wrong address.
+        // The unwinder reads the code at the address of the crash; after a jump to a wrong address there is no code.
         let code = registers[libc::REG_RIP as usize] as usize;
         let stack = if !is_of_stack && is_readable(code) { self.stack() } else { None };
         if let Some(finding) = self.explains(address) {

@@ -1,7 +1,7 @@
-//! Deadlocks: who holds the lock that a task waits for, and the stacks of the tasks that wait.
+//! Deadlocks: the holder of the lock that a task waits for, and the stacks of the waiting tasks.
 //!
 //! The kernel knows the word that a task waits on. It does not know that the word is a lock, since the lock is real
-//! std's: the last task that took it is noted here, in runs that are told.
+//! std's. So the recorded run of a finding notes here the last task that took each lock.
 
 use std::backtrace::Backtrace;
 use std::panic::Location;
@@ -11,7 +11,7 @@ use lastref_kernel::record::{ObjectId, OpKind, TaskId, Violation};
 use crate::finding::{Fact, Finding, FindingKind, place};
 use crate::run::Run;
 
-/// The task that took a lock last, and where.
+/// The last task that took a lock, and the place where it did.
 pub(crate) struct Locker {
     object: ObjectId,
     /// The lock and its taker, as a report names them.
@@ -19,11 +19,11 @@ pub(crate) struct Locker {
     location: &'static Location<'static>,
 }
 
-/// A task that waits, and its stack.
+/// The name of a waiting task, and its stack.
 pub(crate) type Wait = (String, Backtrace);
 
 impl Run {
-    /// The current task has done this to the object at `address`.
+    /// Notes that the current task has done this operation on the object at `address`.
     pub(crate) fn notes_locker(&'static self, kind: OpKind, address: usize, location: &'static Location<'static>) {
         if !self.has_stacks.get()
             || !matches!(kind, OpKind::Lock | OpKind::TryLock | OpKind::ReadLock | OpKind::WriteLock)
@@ -39,7 +39,7 @@ impl Run {
         });
     }
 
-    /// The stacks of the tasks that wait. Called by host code.
+    /// The stacks of the waiting tasks. Called by host code.
     pub(crate) fn waits(&self) -> Vec<Wait> {
         let mut tasks = self.tasks.borrow_mut();
         let count = tasks.iter().count() as u32;
@@ -50,7 +50,7 @@ impl Run {
         (0..count).map(TaskId).filter_map(wait).collect()
     }
 
-    /// A finding of the kernel's, with what the runtime knows of it.
+    /// A finding of the kernel; for a deadlock, with the lock holders and stacks that the runtime knows.
     pub(crate) fn finding_of(&self, violation: Violation, waits: Vec<Wait>) -> Finding {
         let mut finding = Finding::of(violation);
         if finding.kind != FindingKind::Deadlock {

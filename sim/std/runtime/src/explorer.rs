@@ -1,7 +1,7 @@
-//! The OS thread of a search: one that std knows nothing of.
+//! The OS thread of a search, started without std.
 //!
-//! A thread of std inherits libtest's capture of the output, which grows in memory of a run, and its block already has
-//! the keys of `HashMap`, which would then not be drawn in each run. A thread of the system has neither.
+//! A thread of std inherits libtest's capture of the output, whose buffer would grow in the memory of a run. Its block
+//! also has the keys of `HashMap` already, so a run would not draw its own. A thread of the system has neither.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;

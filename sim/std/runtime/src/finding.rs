@@ -1,4 +1,4 @@
-//! A finding of the runtime's own: what is wrong, and where.
+//! A finding of the runtime: its kind, message, facts and stacks.
 
 use std::backtrace::Backtrace;
 use std::panic::Location;
@@ -7,7 +7,7 @@ use lastref_kernel::record::{TaskId, Violation, ViolationKind};
 
 use crate::run::Run;
 
-/// What kind of finding.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FindingKind {
     Deadlock,
@@ -39,7 +39,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether it is told better when freed memory cannot be touched.
+    /// Whether a run with guard pages may show the bad access itself.
     pub(crate) fn is_of_memory(self) -> bool {
         matches!(self, FindingKind::UseAfterFree | FindingKind::Overrun | FindingKind::Crash | FindingKind::Panic)
     }
@@ -48,7 +48,7 @@ impl FindingKind {
 /// A value of a report.
 pub(crate) enum Fact {
     Text(String),
-    /// Its names are looked up when the report is written: that allocates, and reads files.
+    /// The report looks up the names of its functions, since the lookup allocates and reads files.
     Stack(Backtrace),
 }
 
@@ -94,7 +94,7 @@ impl Finding {
 }
 
 impl Run {
-    /// Which task is where: facts of a finding. Called by host code.
+    /// Task, step and last source line, as facts of a finding. Called by host code.
     pub(crate) fn here(&self) -> Vec<(&'static str, String)> {
         let (task, step) = self.kernel.log(|log| (log.task_name(log.task), log.step));
         vec![("task", task.to_owned()), ("step", step.to_string()), ("after", place(self.doing.get().location))]
@@ -105,7 +105,7 @@ impl Run {
         format!("{}, step {step}", self.kernel.log(|log| log.task_name(task)))
     }
 
-    /// The current stack, if the run is told. Called by host code.
+    /// The current stack, in the recorded run of a finding. Called by host code.
     pub(crate) fn stack(&self) -> Option<Backtrace> {
         if self.has_stacks.get() { crate::stacks::capture() } else { None }
     }

@@ -1,21 +1,21 @@
-//! What the stand-in for std is made of.
+//! The runtime of the stand-in for std.
 //!
-//! A crate that is named `std` re-exports the real one, and puts the types of this package in the place of some:
-//! atomics, threads, thread-local values, channels. Real std's locks block through `syscall`, which this package
-//! defines, so they block here. Code that knows nothing of lastref thereby runs on the tasks of lastref's kernel; see
+//! The crate named `std` re-exports the real std, and replaces some of its types by the types of this package: atomics,
+//! threads, thread-local values, channels. Real std's locks block through `syscall`, which this package
+//! defines, so they block here. Unmodified code thereby runs on the tasks of lastref's kernel; see
 //! `docs/cargo-lastref.md`.
 //!
 //! Inside a run (`run`) a thread is a task of the kernel, time is virtual, and the heap has a ledger. Outside a run
-//! everything is the real thing: a program that never calls [`test`](testing::test) or [`check`](testing::check) runs
-//! as it would without this package.
+//! everything is real: a program that never calls [`test`](testing::test) or [`check`](testing::check) runs as it would
+//! without this package.
 //!
-//! | what | where |
+//! | part | modules |
 //! | --- | --- |
 //! | the facade | `atomic`, `thread`, `sync`, `mpsc` |
 //! | calls of libc | `libc_layer` |
 //! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `deadlock` |
 //! | a run, and a search | `run`, `make`, `search`, `told`, `explorer` |
-//! | what a search is told and tells | `settings`, `token`, `report`, `progress`, `testing` |
+//! | input and output of a search | `settings`, `token`, `report`, `progress`, `testing` |
 
 pub mod atomic;
 mod crash;

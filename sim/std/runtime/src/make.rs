@@ -18,8 +18,8 @@ use crate::{libc_layer, progress, thread};
 
 /// The stack of a task in bytes: that of a thread of std.
 const STACK_BYTES: usize = 2 << 20;
-/// The total time by which timers may overtake tasks that can run, if they may at all. A budget, or a timer that
-/// re-arms would keep the other tasks from running.
+/// The total time by which timers may overtake runnable tasks in a run that explores time. It is limited, since a timer
+/// that re-arms itself would otherwise starve the other tasks.
 const EARLY_NS: u64 = 60_000_000_000;
 
 /// A run to make.
@@ -31,20 +31,20 @@ pub(crate) struct Plan {
     pub(crate) steps_max: u32,
     pub(crate) explores_time: bool,
     pub(crate) keep: Keep,
-    /// What the tasks print reaches the terminal.
+    /// The output of the tasks reaches the terminal.
     pub(crate) prints: bool,
 }
 
-/// A run that was made.
+/// The results of a run.
 pub(crate) struct Made {
     pub(crate) finding: Option<Finding>,
     pub(crate) void: Option<Void>,
     pub(crate) ended: Ended,
     pub(crate) finished: Finished,
     pub(crate) hash: u64,
-    /// The text of a panic that the test is expected to have.
+    /// The text of the panic that the test expects.
     pub(crate) expected: Option<String>,
-    /// Weak compare-and-exchanges that failed without a reason.
+    /// The number of weak compare-and-exchanges that failed spuriously.
     pub(crate) spurious: u32,
 }
 
@@ -81,7 +81,7 @@ impl Run {
         let is_complete = ended.is_quiescent && self.kernel.unfinished() == 0;
         let scans = is_told || plan.number.is_power_of_two();
         let finding = self.judge(is_complete, scans, plan.settings, memory);
-        // The names of the tasks go with the log.
+        // The names of the tasks are released with the log.
         let waits = if is_told { self.waits() } else { Vec::new() };
         let finished = self.kernel.log(|log| log.finish(None, |_| None));
         let finding = finding.or_else(|| Some(self.finding_of(finished.violation.clone()?, waits)));
@@ -119,13 +119,13 @@ impl Run {
                     self.fail(self.told_panic(Some(text)));
                 }
                 *self.expected.borrow_mut() = Some(text.to_owned());
-                // Its memory is the run's.
+                // Not dropped, since its memory belongs to the run.
                 std::mem::forget(panic);
             }
         });
     }
 
-    /// The finding of a run that has ended, if it is not the kernel's. `scans`: looks for state that escapes, too.
+    /// The runtime's own finding in a run that has ended. `scans`: also looks for state that escapes.
     fn judge(&'static self, is_complete: bool, scans: bool, settings: Settings, memory: &Memory) -> Option<Finding> {
         let own = self.finding.borrow_mut().take();
         if own.is_some() || !settings.heap {
@@ -137,7 +137,7 @@ impl Run {
         let is_broken = self.kernel.log(|log| log.is_broken());
         let judges = settings.leaks && is_complete && !is_broken && self.expected.borrow().is_none();
         let leak = if judges { self.judge_leaks(memory) } else { None };
-        // What only memory from before the run refers to looks like a leak.
+        // A block whose only reference is in memory from before the run looks like a leak.
         let escape = if scans || leak.is_some() { self.judge_escape() } else { None };
         escape.or(leak)
     }
@@ -152,7 +152,8 @@ fn bug_of(panic: &(dyn Any + Send)) -> Void {
     Void::Harness(text_of(panic).unwrap_or("a panic of the kernel").to_owned())
 }
 
-/// Without a panic count per task, a destructor that must wait while its task unwinds cannot continue.
+/// Ends the process: without a panic count per task, a destructor that must wait while its task unwinds cannot
+/// continue.
 fn stuck(what: &str) -> ! {
     eprintln!("lastref: a destructor {what} while a panic unwinds its task, which this program's std does not allow");
     std::process::exit(2)

@@ -1,13 +1,13 @@
 //! The writable memory of the program between runs: its data, and this OS thread's own block.
 //!
 //! A run begins with the statics as they were before the first run, and with the arena empty: a `static` that a run
-//! fills is empty in the next one. The memory that other libraries have, such as glibc's, is not restored. Nor is what
-//! was allocated before the first run; `escape` looks for references from there into the arena.
+//! fills is empty in the next one. The memory of other libraries, such as glibc, is not restored. Blocks
+//! allocated before the first run are not restored either; `escape` looks for references from them into the arena.
 
 use std::arch::asm;
 use std::ptr;
 
-/// Compared and copied at once.
+/// The unit of comparison and copying.
 const LINE: usize = 256;
 
 /// Ranges of memory, and their bytes before the first run.
@@ -21,7 +21,7 @@ struct Part {
 }
 
 impl Memory {
-    /// Notes the memory as it is now, except for the ranges of `kept`, which are addresses and lengths.
+    /// Saves the present content of the memory, except for the ranges `kept`, which are addresses and lengths.
     pub(crate) fn note(kept: &[(usize, usize)]) -> Memory {
         let mut kept = kept.to_vec();
         kept.sort_unstable();
@@ -69,7 +69,7 @@ impl Part {
     }
 }
 
-/// What the headers of the executable say.
+/// The ranges that the headers of the executable state.
 #[derive(Default)]
 struct Headers {
     writable: Vec<(usize, usize)>,
@@ -105,8 +105,7 @@ fn headers() -> Headers {
     headers
 }
 
-/// The block of this OS thread, from first to last address. It ends at the thread's control block, to which the
-/// register `fs` points.
+/// The addresses of this OS thread's block. It ends at the thread's control block, to which the register `fs` points.
 pub(crate) fn range_of_thread() -> (usize, usize) {
     let (size, align) = headers().thread;
     let end: usize;

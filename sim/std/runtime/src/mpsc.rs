@@ -1,7 +1,7 @@
 //! `std::sync::mpsc`, written anew: real std's channels keep state per OS thread, which all tasks of a run would share.
 //!
-//! The semantics are std's: messages arrive in the order of sending, a channel of capacity 0 is a rendezvous, messages
-//! that are queued when the receiver goes are dropped, and a sender that waits then gets its message back.
+//! The semantics are std's: messages arrive in the order of sending, and a channel of capacity 0 is a rendezvous. When
+//! the receiver is dropped, queued messages are dropped, and a waiting sender gets its message back.
 #![expect(missing_docs, clippy::missing_errors_doc, reason = "the names and their contracts are std's")]
 
 use std::cell::Cell;
@@ -18,20 +18,20 @@ pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, 
 
 use crate::sync::operate;
 
-/// What both ends share. The lock and the conditions are the real ones: only whole operations of the channel are
-/// points.
+/// The state that both ends share. The lock and the conditions are real std's, since only whole operations of the
+/// channel are scheduling points.
 struct Channel<T> {
     queue: Mutex<Queue<T>>,
-    /// The receiver waits for a message.
+    /// Here the receiver waits for a message.
     filled: Condvar,
-    /// Senders wait for room, or for the receiver to take a message.
+    /// Here senders wait for space, or for the receiver to take a message.
     taken: Condvar,
 }
 
 struct Queue<T> {
     /// Each message with its number.
     messages: VecDeque<(u64, T)>,
-    /// `None`: without a bound.
+    /// `None` if the channel is unbounded.
     capacity: Option<usize>,
     senders: usize,
     has_receiver: bool,
@@ -74,7 +74,7 @@ impl<T> Channel<T> {
             if !queue.has_receiver {
                 return Err(SendError(message));
             }
-            // A rendezvous takes each message at once, and waits below.
+            // A rendezvous channel accepts each message at once, and its sender waits below.
             if queue.capacity.is_none_or(|capacity| capacity == 0 || queue.messages.len() < capacity) {
                 break;
             }
@@ -157,11 +157,11 @@ impl<T> Channel<T> {
     fn remove_receiver(&self) {
         let mut queue = self.queue();
         queue.has_receiver = false;
-        // The senders of a rendezvous take their messages back.
+        // The waiting senders of a rendezvous channel take their messages back.
         let dropped = if queue.capacity == Some(0) { VecDeque::new() } else { std::mem::take(&mut queue.messages) };
         self.taken.notify_all();
         drop(queue);
-        // A message may hold an end of this very channel.
+        // Dropped without the lock: a message may hold an end of this channel.
         drop(dropped);
     }
 }
@@ -187,7 +187,7 @@ pub struct Sender<T>(Arc<Channel<T>>);
 
 pub struct SyncSender<T>(Arc<Channel<T>>);
 
-/// Not `Sync`, as std's is not.
+/// Not `Sync`, like std's.
 pub struct Receiver<T>(Arc<Channel<T>>, PhantomData<Cell<()>>);
 
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
@@ -268,7 +268,7 @@ impl<T> Receiver<T> {
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         #[expect(clippy::disallowed_methods, reason = "inside a run this clock is the virtual one")]
         let deadline = Instant::now().checked_add(timeout);
-        // A deadline that no clock can show never comes.
+        // A deadline beyond the range of the clock never comes.
         self.receive(deadline.map_or(Patience::Forever, Patience::Until))
     }
 

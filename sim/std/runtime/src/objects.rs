@@ -1,10 +1,11 @@
-//! The objects of a run by their address: atomics, locks and the words of futexes have no room for a number.
+//! The objects of a run by their address: atomics, locks and futex words have no space to store an object number.
 
 use lastref_kernel::record::ObjectId;
 
-/// A table with open addressing. Addresses are never removed: the heap of a run gives none to a second object.
+/// A hash table with open addressing. Addresses are never removed, since a run of ordinary size does not reuse those of
+/// its heap. A second object at the same address, as on a stack, has the number of the first.
 pub(crate) struct Objects {
-    /// Address and number; address 0 is a free place.
+    /// Address and number; address 0 marks an empty slot.
     places: Vec<(usize, ObjectId)>,
     used: usize,
 }
@@ -12,7 +13,7 @@ pub(crate) struct Objects {
 const PLACES: usize = 256;
 
 impl Objects {
-    /// The object of points that lie after an operation.
+    /// The object of the scheduling points after an operation.
     pub(crate) const AFTER: ObjectId = ObjectId(0);
     /// The object of fences.
     pub(crate) const FENCE: ObjectId = ObjectId(1);
@@ -31,7 +32,7 @@ impl Objects {
         }
     }
 
-    /// The number of the object at this address; `new` makes one.
+    /// The number of the object at this address; a new address gets the number that `new` returns.
     #[inline]
     pub(crate) fn at(&mut self, address: usize, new: impl FnOnce() -> ObjectId) -> ObjectId {
         let place = self.place(address);
@@ -53,7 +54,7 @@ impl Objects {
         (found == address).then_some(id)
     }
 
-    /// Where the address is, or would be.
+    /// The index at which the address is, or would be.
     #[inline]
     fn place(&self, address: usize) -> usize {
         let mask = self.places.len() - 1;

@@ -1,8 +1,8 @@
-//! Panics: a count per task, and what is known of the panic that ends a test.
+//! Panics: a count per task, and the text, place and stack of the panic that ends a test.
 //!
 //! std counts the panics of each OS thread in a thread-local that it does not publish. The tasks of a run share an OS
-//! thread, so the count is carried from task to task. Its place is found by looking at which word of the thread's block
-//! a panic changes.
+//! thread, so the runtime saves and restores the count at each switch. It finds the count's address by the word of
+//! the thread's block that a panic changes.
 
 use std::backtrace::Backtrace;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook};
@@ -17,10 +17,10 @@ use crate::finding::{Fact, Finding, FindingKind, place};
 use crate::memory::range_of_thread;
 use crate::run::{Run, current};
 
-/// How far below the end of the thread's block the count is; 0 before it was found.
+/// The distance of the count below the end of the thread's block; 0 before it was found.
 static DISTANCE: AtomicUsize = AtomicUsize::new(0);
 
-/// Access to the count, if its place was found.
+/// Access to the count, if its address was found.
 pub(crate) fn panic_count() -> Option<PanicCount> {
     let distance = find()?;
     DISTANCE.store(distance, Ordering::Relaxed);
@@ -53,7 +53,7 @@ fn find() -> Option<usize> {
         }
     }
     let (mut before, mut during, mut after) = (Vec::new(), Vec::new(), Vec::new());
-    // The first reading makes room, so that none allocates in between.
+    // The first reading allocates the buffers, so the later ones do not allocate.
     for words in [&mut before, &mut during, &mut after] {
         read_block(words);
     }
@@ -88,8 +88,8 @@ pub(crate) struct Panicked {
     stack: Option<Backtrace>,
 }
 
-/// Makes panics of tasks silent: a test may panic on purpose in each of a thousand runs. They are told if they end a
-/// run.
+/// Makes panics of tasks silent, since a test may panic on purpose in each of a thousand runs. A panic that ends a run
+/// is reported.
 pub(crate) fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -112,7 +112,7 @@ impl Run {
         panics.push(Panicked { task, message, place: info.location().map(place), stack });
     }
 
-    /// What is known of the last panic of the current task. Called by host code.
+    /// Text, place and stack of the current task's last panic. Called by host code.
     pub(crate) fn last_panic(&self) -> Option<Panicked> {
         let task = self.task();
         let mut panics = self.panics.borrow_mut();
@@ -123,7 +123,7 @@ impl Run {
     /// The finding that the test panicked. Called by host code.
     pub(crate) fn told_panic(&self, text: Option<&str>) -> Finding {
         let panicked = self.last_panic();
-        // A payload that was thrown again has another text than the panic that the hook saw.
+        // After `resume_unwind` the payload may differ from the panic that the hook saw.
         let message = match (text, &panicked) {
             (Some(text), _) => text.to_owned(),
             (None, Some(panicked)) => panicked.message.clone(),

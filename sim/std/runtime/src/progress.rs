@@ -35,14 +35,14 @@ fn set(nth: usize, value: u64) {
     }
 }
 
-/// A run begins.
+/// Stores the number and the seed of a run that begins.
 pub(crate) fn begins(number: u64, seed: u64) {
     set(0, number);
     set(1, seed);
     set(2, 0);
 }
 
-/// The run has come to this step.
+/// Stores the step that the run has reached.
 #[inline]
 pub(crate) fn steps(step: u32) {
     set(2, step.into());

@@ -1,4 +1,4 @@
-//! The report of a test: one JSON object on a line, and the text that a person reads.
+//! The report of a test: one JSON object on a line, and a text for people.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -11,7 +11,7 @@ use crate::finding::{Fact, Finding, place};
 use crate::objects::Objects;
 use crate::stacks::shown;
 
-/// The version of the report's form.
+/// The version of the report's format.
 const VERSION: u32 = 1;
 
 /// The result of a search.
@@ -36,7 +36,7 @@ impl Verdict {
     }
 }
 
-/// What is told of a finding's run.
+/// The part of a report that describes the run of a finding.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) kind: &'static str,
@@ -71,7 +71,7 @@ pub(crate) struct Report {
     pub(crate) distinct: u64,
     pub(crate) choices: u64,
     pub(crate) steps: u64,
-    /// Of the traces of all runs, in their order: the same in every process.
+    /// The hash of the traces of all runs, in their order: the same in every process.
     pub(crate) traces_hash: u64,
     pub(crate) cpu_ns: u64,
     pub(crate) verdict: Verdict,
@@ -80,7 +80,7 @@ pub(crate) struct Report {
     pub(crate) skipped: Option<&'static str>,
 }
 
-/// The facts of a finding as text; stacks get their names.
+/// The facts of a finding as text; the frames of stacks get their names.
 pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
     let text = |fact: &Fact| match fact {
         Fact::Text(text) => text.clone(),

@@ -1,9 +1,9 @@
-//! The run of this OS thread: how code that believes to be on threads reaches the kernel.
+//! The run of this OS thread: the path from the program's code, which expects OS threads, to the kernel.
 //!
 //! An OS thread that makes runs has one [`Run`], which lives as long as the process. [`current`] returns it only while
-//! the code of a task executes. The runtime and the kernel themselves execute with no current run ([`Run::host`]): what
-//! they allocate is then the system's, and the libc calls that they make are the real ones. A switch of tasks happens
-//! inside the kernel, so it always leads from host code to host code.
+//! the code of a task executes. The runtime and the kernel execute without a current run ([`Run::host`]), so they
+//! allocate from the system and make real libc calls. A switch of tasks happens inside the kernel, so it always leads
+//! from host code to host code.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::fmt;
@@ -23,11 +23,11 @@ use crate::settings::Settings;
 use crate::tasks::Tasks;
 
 thread_local! {
-    /// Null outside the code of a task. It has no destructor, so it is a plain word of the thread's block.
+    /// Null outside the code of a task. The type has no destructor, so it is a plain word of the thread's block.
     static CURRENT: Cell<*const Run> = const { Cell::new(ptr::null()) };
 }
 
-/// The last operation of a task that real std carries out: when it waits on a futex, this is what it waits for.
+/// The last operation that real std carries out for the task. If real std waits on a futex, the task waits in it.
 #[derive(Clone, Copy)]
 pub(crate) struct Doing {
     pub(crate) kind: OpKind,
@@ -36,7 +36,7 @@ pub(crate) struct Doing {
 }
 
 impl Doing {
-    /// No operation of real std is under way.
+    /// Real std carries out no operation.
     pub(crate) fn nothing() -> Doing {
         Doing { kind: OpKind::Wait, object: ObjectId::NONE, location: Location::caller() }
     }
@@ -45,31 +45,31 @@ impl Doing {
 /// The runs of one OS thread, made one after the other.
 pub(crate) struct Run {
     pub(crate) kernel: &'static Kernel,
-    /// Those of the run that is under way.
+    /// The settings of the current run.
     pub(crate) settings: Cell<Settings>,
     pub(crate) objects: RefCell<Objects>,
     /// The words on which tasks wait.
     pub(crate) words: RefCell<Objects>,
-    /// The objects that words belong to, where their addresses do not tell.
+    /// The objects to which words belong, for words whose addresses do not show it.
     pub(crate) owners: RefCell<Objects>,
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) ledger: UnsafeCell<Ledger>,
-    /// The first finding of the runtime's own; those of the kernel are in its log.
+    /// The runtime's first finding; the kernel's findings are in its log.
     pub(crate) finding: RefCell<Option<Finding>>,
     pub(crate) doing: Cell<Doing>,
     /// Reads of the clock, and yields, since a task last waited; see `libc_layer::clock`.
     pub(crate) idle_reads: Cell<u32>,
     /// The last panic of each task that panicked.
     pub(crate) panics: RefCell<Vec<Panicked>>,
-    /// The text of a panic that the test is expected to have.
+    /// The text of the panic that the test expects.
     pub(crate) expected: RefCell<Option<String>>,
-    /// The tasks that took locks last, in a run that is told.
+    /// The last task that took each lock, in the recorded run of a finding.
     pub(crate) lockers: RefCell<Vec<Locker>>,
-    /// Weak compare-and-exchanges of this run that failed without a reason.
+    /// The number of weak compare-and-exchanges of this run that failed spuriously.
     pub(crate) spurious: Cell<u32>,
-    /// Whether what the tasks print reaches the terminal.
+    /// Whether the output of the tasks reaches the terminal.
     pub(crate) prints: Cell<bool>,
-    /// Backtraces are captured, since the run is told.
+    /// Whether backtraces are captured: in the recorded run of a finding.
     pub(crate) has_stacks: Cell<bool>,
 }
 
@@ -93,13 +93,13 @@ pub fn is_simulated() -> bool {
 }
 
 impl Run {
-    /// The code of a task begins, or continues.
+    /// Enters the code of a task, at its beginning or after a wait.
     #[inline]
     pub(crate) fn enter(&'static self) {
         CURRENT.set(self);
     }
 
-    /// The code of the runtime begins.
+    /// Leaves the code of the task for the code of the runtime.
     #[inline]
     pub(crate) fn leave(&'static self) {
         CURRENT.set(ptr::null());
@@ -119,8 +119,8 @@ impl Run {
     #[inline]
     pub(crate) fn ledger(&'static self) -> &'static mut Ledger {
         // SAFETY: only this OS thread has this run. The ledger's methods are called by the allocator and at the end of
-        // a run; they call no code of a task and do not allocate by the global allocator's ledger, since they execute
-        // as host code. So no two references are in use at once.
+        // a run. They execute as host code, so they call no code of a task and do not allocate from the ledger. So two
+        // references are never in use at once.
         unsafe { &mut *self.ledger.get() }
     }
 
@@ -130,20 +130,20 @@ impl Run {
         self.kernel.log(|log| log.task)
     }
 
-    /// The number that reports have for the object at `address`.
+    /// The object at `address`; a new one gets the next number.
     #[inline]
     pub(crate) fn object(&self, address: usize, label: &'static str) -> ObjectId {
         self.objects.borrow_mut().at(address, || self.kernel.new_object(label))
     }
 
-    /// A random number of the current task. It depends on the task and on its own draws alone, so that another
-    /// schedule of the same program draws the same.
+    /// A random number of the current task. It depends only on the run's seed, the task and the number of its earlier
+    /// draws, so another schedule of the same program draws the same numbers.
     pub(crate) fn draw(&self) -> u64 {
         let (seed, task, nth) = self.kernel.log(|log| log.draw_key());
         mix(mix(seed ^ task.0).wrapping_add(u64::from(nth)))
     }
 
-    /// An operation on the object at `address`, which real std or the caller performs afterwards.
+    /// Announces an operation on the object at `address`, which real std or the caller performs afterwards.
     pub(crate) fn announce(
         &'static self,
         kind: OpKind,
@@ -158,20 +158,20 @@ impl Run {
         });
     }
 
-    /// The operation that was announced is over: what the task waits for next is something else.
+    /// Notes that the announced operation is over, so that the task's next wait is not attributed to it.
     #[inline]
     pub(crate) fn has_done(&self, location: &'static Location<'static>) {
         self.doing.set(Doing { kind: OpKind::Wait, object: ObjectId::NONE, location });
     }
 
-    /// A scheduling point after an atomic operation, in one of four. Without it the plain accesses that follow are one
-    /// step with the operation, which hides what goes wrong between them.
+    /// A scheduling point after one atomic operation in four. Without it the operation and the plain accesses after it
+    /// are one step, which hides the races between them.
     #[inline]
     pub(crate) fn after(&'static self, location: &'static Location<'static>) {
         if self.settings.get().after {
             self.host(|| {
                 if self.draw() & 3 == 0 {
-                    // A load, since a loop that spins must still look like one; see the kernel's `spin`.
+                    // A load, so that the kernel still recognises a spin loop; see the kernel's `spin`.
                     self.kernel.point(Op { kind: OpKind::Load, object: Objects::AFTER, location });
                 }
             });
@@ -191,7 +191,7 @@ impl Run {
     }
 }
 
-/// A hint that the current task waits for another one: the others run first. Outside a run: the real hint.
+/// A hint that the current task waits for another: the others run first. Outside a run it is the real hint.
 #[track_caller]
 pub fn spin_loop() {
     match current() {
@@ -201,8 +201,8 @@ pub fn spin_loop() {
 }
 
 impl Run {
-    /// The current task lets the others run first. Time passes, or a loop that yields until another task's sleep is
-    /// over would never end.
+    /// Lets the other tasks run first. Time passes too: otherwise a loop that yields until another task's sleep is over
+    /// would never end.
     pub(crate) fn yields(&'static self, location: &'static Location<'static>) {
         self.host(|| {
             self.passes(crate::libc_layer::clock::YIELD_NS_MAX);

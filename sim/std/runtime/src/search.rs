@@ -1,4 +1,4 @@
-//! A search: runs of one test under many schedules, up to the first finding, which is then made again and told.
+//! A search: runs one test under many schedules up to the first finding, whose run is then repeated and reported.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::panic::resume_unwind;
@@ -26,24 +26,25 @@ use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
 use crate::{crash, panics, progress, stacks, told};
 
-/// Why a test was not judged, or not by all of its runs.
+/// The reason in the report if runs of the test did not end and were not judged.
 const STEP_LIMIT: &str = "step limit";
-/// Runs that come before a strategy that learns, and tell it how long a run is and how many events a task has.
+/// Reference runs for a strategy that learns the length of a run and the number of events of each task.
 const REFERENCES: u64 = 4;
-/// A run that reaches its bound is a finding if every run that ended needed fewer steps by this factor.
+/// A run that reaches its bound on steps is a finding if its steps are this many times those of the longest run that
+/// ended.
 const STALL_FACTOR: u32 = 10;
-/// One in so many runs is made twice, to see whether it is the same.
+/// One run in this many is repeated, to check that it is deterministic.
 const REPEATED: u64 = 64;
-/// Names of tasks that exist before the first run, so that most runs add none.
+/// Names for this many tasks are made before the first run, so that most runs add none.
 const NAMES: u32 = 64;
 
-/// One search at a time: the arena and the statics are the process's.
+/// Allows one search at a time, since all searches share the arena and the statics of the process.
 static ONE: Mutex<()> = Mutex::new(());
 
 /// The run of the process; null before the first search.
 static RUN: AtomicPtr<Run> = AtomicPtr::new(std::ptr::null_mut());
 
-/// A search that is under way.
+/// The state of a search.
 pub(crate) struct Search {
     pub(crate) run: &'static Run,
     pub(crate) memory: Memory,
@@ -52,14 +53,14 @@ pub(crate) struct Search {
     pub(crate) profile: Profile,
     seen: Seen,
     runs: u64,
-    /// How many of them were reference runs. They are not counted, since they were not asked for.
+    /// The number of reference runs among them. A report leaves them out, since the user did not request them.
     references: u64,
     choices: u64,
     steps: u64,
     traces_hash: u64,
-    /// The most steps of a run that ended.
+    /// The largest number of steps of a run that ended.
     steps_max: u32,
-    /// A run did not end within the bound, and was not taken for a finding.
+    /// Whether a run did not end within the bound and did not count as a finding.
     is_cut: bool,
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn test(body: Body) {
         (..) => {
             let text = report.text();
             eprintln!("{text}");
-            // libtest takes the return of a test that should panic as its failure.
+            // libtest fails a `should_panic` test that returns.
             if !should_panic {
                 resume_unwind(Box::new(text));
             }
@@ -109,7 +110,7 @@ pub(crate) fn test(body: Body) {
     }
 }
 
-/// Runs a test by these settings.
+/// Runs a test with these settings.
 pub(crate) fn explore(config: Config, body: Body) -> Explored {
     let (report, path, _) = run(config, body);
     if let Some(path) = path
@@ -135,7 +136,7 @@ fn refuse(error: &str) -> ! {
     std::process::exit(2)
 }
 
-/// Makes the search on an OS thread of its own.
+/// Makes the search on its own OS thread.
 fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Option<String>) {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &config.progress {
@@ -144,7 +145,7 @@ fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Optio
     panics::install_hook();
     stacks::disable_in_errors();
     let path = config.report.clone();
-    // The tasks refer to it, also those of runs that are abandoned.
+    // Leaked, since the tasks refer to it, even those of abandoned runs.
     let body: &'static Body = Box::leak(Box::new(body));
     let (report, expected) = explorer::on_own_thread(move || search(config, body));
     (report, path, expected)
@@ -157,7 +158,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         Ok(run) => run,
         Err(error) => return (Report::broken(&body.name, error), None),
     };
-    // Before the memory is noted, so that both exist in every run.
+    // Done before the memory is saved, so that both exist in every run.
     for task in 0..NAMES {
         let _ = Name::default_of(TaskId(task));
     }
@@ -186,7 +187,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         Some(found) => search.tell(found, &mut report),
         None if !is_same => {
             report.verdict = Verdict::NotDeterministic;
-            report.message = "a run that was made twice had two traces".to_owned();
+            report.message = "a run had another trace when repeated".to_owned();
         }
         None => {}
     }
@@ -195,8 +196,8 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
 }
 
 impl Run {
-    /// What the runs of the process share: stacks, the arena, the kernel. One search uses it at a time, each on an OS
-    /// thread of its own.
+    /// The stacks, the arena and the kernel that all runs of the process share. One search uses them at a time, each on
+    /// its own OS thread.
     fn of_process() -> Result<&'static Run, String> {
         let known = RUN.load(Ordering::Acquire);
         // SAFETY: the pointer is null or that of the run that is made below, and this thread has the only search.
@@ -237,8 +238,8 @@ impl Run {
 }
 
 impl Search {
-    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic, and whether every run
-    /// that was made twice was the same.
+    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic, and whether every
+    /// repeated run gave the same trace.
     fn find(&mut self) -> (Option<Found>, Option<String>, bool) {
         if let Some(token) = self.config.replay.clone() {
             self.learn();
@@ -291,7 +292,7 @@ impl Search {
         }
     }
 
-    /// Makes the reference runs, if the strategy learns from them. A finding among them is one like any other.
+    /// Makes the reference runs, if the strategy learns from them. A finding among them ends the search.
     fn learn(&mut self) -> Option<Found> {
         let strategy = match &self.config.replay {
             Some(Token { choices: Choices::Strategy(strategy), .. }) => *strategy,
@@ -308,7 +309,7 @@ impl Search {
         let seeds = RunSeeds::new(0, "reference");
         for nth in 0..REFERENCES {
             let seed = seeds.of_run(nth);
-            // They do not depend on what a search pins, so that a token means the same in every search.
+            // They do not depend on the settings that a search pins, so a token means the same in every search.
             let settings = Settings::drawn(seed, &Pins::default());
             let token = Token { explores_time, steps, settings, ..self.token_by(seed, StrategyName::RANDOM) };
             let made = self.make(&token, Keep::Switches, false);
@@ -325,13 +326,13 @@ impl Search {
         None
     }
 
-    /// Whether the run reached its bound, but other runs needed nearly as many steps: it need not be stuck.
+    /// Whether the run reached its bound while other runs needed nearly as many steps, so that it may not be stuck.
     fn is_merely_long(&self, made: &Made) -> bool {
         let is_stall = made.finding.as_ref().is_some_and(|finding| finding.kind == FindingKind::Stall);
         is_stall && made.finished.steps / STALL_FACTOR < self.steps_max
     }
 
-    /// Adds what a reference run tells of the test.
+    /// Adds the choices and events of a reference run to the profile.
     fn add(&mut self, made: &Made) {
         let profile = &mut self.profile;
         profile.choices = profile.choices.max(made.ended.choices);
@@ -401,7 +402,7 @@ impl Search {
         }
     }
 
-    /// Makes the run of a finding again, recorded, and tells it.
+    /// Repeats the run of a finding with recording on, and reports it.
     fn tell(&mut self, found: Found, report: &mut Report) {
         if let Some(void) = &found.made.void {
             let (verdict, text) = match void {
@@ -412,7 +413,7 @@ impl Search {
             return;
         }
         let is_stall = |made: &Made| made.finding.as_ref().is_some_and(|own| own.kind == FindingKind::Stall);
-        // The very first run does not end within the bound: the test is too long for it. Later it is a finding.
+        // If the first run does not end within the bound, the test is too long for it. A later stall is a finding.
         if found.schedule == 1 && is_stall(&found.made) && self.config.replay.is_none() {
             report.skipped = Some(STEP_LIMIT);
             return;

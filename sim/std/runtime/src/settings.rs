@@ -16,15 +16,15 @@ use crate::token::Token;
 /// The settings of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// Scheduling points after atomics.
+    /// Whether there are scheduling points after atomics too.
     pub(crate) after: bool,
-    /// Weak compare-and-exchanges may fail.
+    /// Whether weak compare-and-exchanges may fail.
     pub(crate) weak: bool,
-    /// Freed memory and the end of each block cannot be touched.
+    /// Whether guard pages protect freed memory and the end of each block.
     pub(crate) guard: bool,
-    /// The heap has a ledger.
+    /// Whether the heap has a ledger.
     pub(crate) heap: bool,
-    /// Blocks that nothing refers to are a finding.
+    /// Whether an unreachable block is a finding.
     pub(crate) leaks: bool,
 }
 
@@ -50,7 +50,7 @@ impl Settings {
         let mut settings = Settings {
             after: drawn & 3 != 0,
             weak: drawn >> 8 & 1 == 0,
-            // Two calls of the system for each allocation: one run in 16.
+            // Guard pages cost two system calls for each allocation, so only one run in 16 has them.
             guard: drawn >> 16 & 15 == 0,
             heap: true,
             leaks: true,
@@ -76,7 +76,7 @@ impl fmt::Display for Settings {
     }
 }
 
-/// Settings that every run has, whatever it draws.
+/// Settings that are fixed for every run of a search.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pins(Vec<(String, bool)>);
 
@@ -117,7 +117,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The settings of a search that nothing in the environment changes.
+    /// The settings of a search for which no variable is set.
     pub(crate) fn standard() -> Config {
         Config {
             schedules: 1000,

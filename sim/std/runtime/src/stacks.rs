@@ -1,13 +1,13 @@
-//! Backtraces: captured cheaply while a run is told, and given names afterwards.
+//! Backtraces: captured cheaply in the recorded run of a finding, and given names afterwards.
 
 use std::backtrace::Backtrace;
 use std::fmt::Write;
 
-/// Frames that a report shows of a stack.
+/// A report shows at most this many frames of a stack.
 const FRAMES_MAX: usize = 16;
 
-/// Parts of the names of functions that say nothing about the program: those of the runtime, of the allocator, and of
-/// the standard library's glue.
+/// Parts of the names of functions that a report leaves out: those of the runtime, of the allocator, and of the
+/// standard library's glue.
 const UNINTERESTING: [&str; 24] = [
     "lastref_runtime::",
     "lastref_kernel::",
@@ -36,16 +36,16 @@ const UNINTERESTING: [&str; 24] = [
     "<unknown>",
 ];
 
-/// Makes errors that carry a backtrace, such as anyhow's, carry none. std captures one stack at a time, with a lock; an
-/// error that allocates while it captures one would have the ledger capture another. Called before a search.
+/// Disables the backtraces in errors such as anyhow's. std captures one stack at a time, with a lock; an error that
+/// allocates during its capture would make the ledger capture another. Called before a search.
 pub(crate) fn disable_in_errors() {
-    // SAFETY: the other threads of the process wait for the search: libtest's, and the one that runs the test.
+    // SAFETY: the other threads of the process, libtest's and the test's, wait for the search.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
 }
 
 /// The current stack. Called by host code, so that its memory is the system's.
 pub(crate) fn capture() -> Option<Backtrace> {
-    // A task that panics may hold the lock of std's backtraces, which is not taken twice.
+    // A task that panics may hold the lock of std's backtraces, which is not reentrant.
     (!std::thread::panicking()).then(Backtrace::force_capture)
 }
 

@@ -1,4 +1,4 @@
-//! What the runtime knows of each task of a run: its thread, its thread-local values, and where it waits.
+//! The runtime's state of each task of a run: its thread, its thread-local values, and the stack of its last wait.
 
 use std::backtrace::Backtrace;
 
@@ -8,7 +8,7 @@ use crate::thread::local::Slot;
 
 /// One task. The pointers are to memory of the run; nothing is dropped when a run is abandoned.
 pub(crate) struct Task {
-    /// The thread that it is, as `Arc::into_raw` gave it; null once the task has ended.
+    /// The task's thread, from `Arc::into_raw`; null after the task has ended.
     pub(crate) thread: *const crate::thread::handle::SimulatedThread,
     /// Its thread-local values in the order of their creation.
     pub(crate) locals: Vec<Slot>,
@@ -26,7 +26,7 @@ impl Tasks {
         self.0.clear();
     }
 
-    /// A task that has begun to exist. Tasks are added in the order of their numbers.
+    /// Adds a new task. Tasks are added in the order of their numbers.
     pub(crate) fn add(&mut self, thread: *const crate::thread::handle::SimulatedThread) {
         self.0.push(Task { thread, locals: Vec::new(), waits_at: None });
     }

@@ -1,4 +1,4 @@
-//! Tests: what `#[test]` calls under the stand-in.
+//! Tests: the functions that `#[test]` calls under the stand-in.
 
 use std::fmt;
 use std::process::{ExitCode, Termination};
@@ -9,10 +9,10 @@ use crate::settings::Config;
 
 /// A test, to be run under many schedules.
 pub(crate) struct Body {
-    /// As libtest lists it.
+    /// The name in libtest's list.
     pub(crate) name: String,
     pub(crate) code: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
-    /// It must panic with a text that contains this.
+    /// The text that its panic must contain, if the test must panic.
     pub(crate) panics: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub fn test_should_panic<T: Termination + 'static>(path: &str, code: fn() -> T, 
 }
 
 fn body_of<T: Termination + 'static>(path: &str, code: fn() -> T, panics: Option<String>) -> Body {
-    // libtest's names are without the crate's.
+    // libtest's names do not contain the crate's name.
     let name = path.split_once("::").map_or(path, |(_, name)| name).to_owned();
     let code = Box::new(move || {
         if code().report() == ExitCode::SUCCESS { Ok(()) } else { Err("the test returned an error".to_owned()) }
@@ -67,9 +67,9 @@ pub struct Explored {
     pub token: String,
     /// The hash of the trace of its run.
     pub trace_hash: u64,
-    /// The runs that were made.
+    /// The number of runs.
     pub schedules: u64,
-    /// Different schedules among them.
+    /// The number of different schedules among them.
     pub distinct: u64,
     /// The report as JSON.
     pub json: String,

@@ -1,7 +1,7 @@
-//! The token: one word that names a run, so that it can be made again.
+//! The token: one word that names a run, so that it can be repeated.
 //!
-//! `ls1,strategy,seed,steps,time,settings,test,switches,check`. The strategy `shrunk` follows the list of switches. The
-//! last field is a check sum of all before it, so that a token that was cut or changed is not taken for another run's.
+//! `ls1,strategy,seed,steps,time,settings,test,switches,check`. The strategy `shrunk` follows the list of switches.
+//! The last field is a checksum of the fields before it, so a truncated or changed token is refused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,12 +12,12 @@ use lastref_kernel::strategy::{StrategyName, Switch};
 
 use crate::settings::{Pins, Settings, parse_seed};
 
-/// The version of the form.
+/// The version of the format.
 const MARK: &str = "ls1";
 const SHRUNK: &str = "shrunk";
 const FIELDS: usize = 9;
 
-/// How a run chooses its tasks.
+/// The rule by which a run chooses its tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Choices {
     Strategy(StrategyName),

@@ -1,4 +1,4 @@
-//! The telling of a finding: its run is made again, recorded and with stacks, and shortened on request.
+//! The report of a finding: its run is repeated with events and stacks recorded, and shrunk on request.
 
 use lastref_kernel::record::Keep;
 use lastref_kernel::strategy::Switch;
@@ -10,14 +10,14 @@ use crate::search::{Found, Search};
 use crate::settings::Settings;
 use crate::token::{Choices, Token};
 
-/// Runs that shrinking may make.
+/// The maximum number of runs in shrinking.
 const SHRINKS: usize = 2_000;
 
 /// Fills the report with the finding.
 pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
     let Found { token, made, schedule } = found;
     let Some(kind) = kind_of(&made) else { return };
-    // A run whose state has escaped is another run now: memory from before it has changed.
+    // A run whose state has escaped cannot be repeated, since memory from before it has changed.
     let is_again = kind != FindingKind::EscapedState;
     let mut told = made;
     if is_again {
@@ -26,7 +26,7 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
         if kind_of(&told) != Some(kind) || told.hash != first.hash {
             report.verdict = Verdict::NotDeterministic;
             let message = first.finding.map(|finding| finding.message).unwrap_or_default();
-            report.message = format!("the run of a finding was made again and was another run; the finding: {message}");
+            report.message = format!("the run of a finding had another trace when repeated; the finding: {message}");
             return;
         }
     }
@@ -41,8 +41,8 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
     let early_timer_needed = needs_early_timer(search, &token, kind);
     let Some(mut finding) = told.finding.take() else { return };
     if told.spurious > 0 {
-        let text = format!("{} of compare_exchange_weak, as other processors have them", told.spurious);
-        finding = finding.fact("failures without a reason", text);
+        let text = format!("{} of compare_exchange_weak, as may occur on other processors", told.spurious);
+        finding = finding.fact("spurious failures", text);
     }
     report.verdict = Verdict::Finding;
     report.message = finding.message.clone();
@@ -66,7 +66,7 @@ fn kind_of(made: &Made) -> Option<FindingKind> {
     made.finding.as_ref().map(|finding: &Finding| finding.kind)
 }
 
-/// The run with guard pages, if it shows the access itself: poison only shows that there was one.
+/// The run with guard pages, if it shows the access itself. Poison shows only that an access happened.
 fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, Made)> {
     if !kind.is_of_memory() || token.settings.guard || !token.settings.heap {
         return None;
@@ -78,8 +78,8 @@ fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Tok
     is_precise.then_some((token, made))
 }
 
-/// Whether the finding is lost when timers fire only while every task waits. Its run then has another schedule, so the
-/// same switches are tried.
+/// Whether the finding disappears if timers fire only while every task waits. The schedule of such a run differs, so it
+/// is made with the same switches.
 fn needs_early_timer(search: &Search, token: &Token, kind: FindingKind) -> bool {
     if !token.explores_time {
         return false;
@@ -97,7 +97,7 @@ fn shrunk(search: &Search, token: Token, kind: FindingKind, switches: Vec<Switch
     let with = |switches: &[Switch]| Token { choices: Choices::Switches(switches.to_vec()), ..token.clone() };
     let finds = |switches: &[Switch]| kind_of(&search.make_run(&with(switches), Keep::Hash, false)) == Some(kind);
     let mut left = switches;
-    // The choices of a strategy and its forced switches are the same run; if not, the run cannot be shortened.
+    // A strategy's choices and the forced switches should give the same run. If they do not, it cannot be shrunk.
     if !finds(&left) {
         return token;
     }

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
     exit(&project, &mut command)
 }
 
-/// Passes a command on.
+/// Passes a command to cargo.
 pub(crate) fn pass(subcommand: &str, arguments: &Passed) -> Result<Answer, Error> {
     let project = Project::open(&arguments.cargo.given, Kind::BuildOrCheck)?;
     let mut flags = arguments.cargo.given.arguments();
@@ -37,7 +37,7 @@ fn jobs(build: &BuildJobs) -> Vec<String> {
 fn exit(project: &Project, command: &mut Command) -> Result<Answer, Error> {
     let start = |source| Error::Start { program: project.cargo_program().to_owned(), source };
     let status = command.status().map_err(start)?;
-    // Shells tell a signal by 128 and its number.
+    // Shells report a signal as 128 and its number.
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(Answer::new(String::new(), Exit::Passed(u8::try_from(code).unwrap_or(1))))
 }

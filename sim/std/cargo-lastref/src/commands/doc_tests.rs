@@ -25,7 +25,7 @@ pub(crate) fn run(
     all.extend(packages.iter().flat_map(|package| [String::from("--package"), package.clone()]));
     let mut command: Command = project.cargo("test", &all)?;
     command.arg("--").args(harness.choice_with_ignored()).stdin(Stdio::null());
-    // With `--json`, stdout is for one JSON value only.
+    // With `--json`, stdout holds only one JSON value.
     command.stdout(io::stderr());
     let start = |source| Error::Start { program: project.cargo_program().to_owned(), source };
     Ok(command.status().map_err(start)?.success())

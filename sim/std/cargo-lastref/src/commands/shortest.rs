@@ -1,6 +1,6 @@
 //! The shortest interleaving of a finding, for the first findings of a search.
 //!
-//! The run that a search stumbles on is long, and most of it has nothing to do with the finding.
+//! The first run with a finding is long, and most of it is unrelated to the finding.
 
 use std::time::Duration;
 

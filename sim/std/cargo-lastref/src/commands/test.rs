@@ -1,4 +1,4 @@
-//! `cargo lastref test`: builds the tests, runs each in a process of its own, and tells what they found.
+//! `cargo lastref test`: builds the tests, runs each in its own process, and reports the findings.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -26,9 +26,9 @@ use crate::terminal::{BAD, GOOD, styled};
 
 use super::{doc_tests, shortest};
 
-/// How many findings are shown in full, and shortened. The others have a line and a token.
+/// The number of findings that are shrunk and shown in full. The others have a line and a token.
 const SHOWN: usize = 5;
-/// The time in which these are shortened, all together: a search ends soon after its last test, however many it found.
+/// The total time for shrinking these: a search ends soon after its last test, however many findings it has.
 const SHRINK_TIME: Duration = Duration::from_secs(10);
 
 /// Builds the tests and runs them.
@@ -72,7 +72,7 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
     Ok(tested.answer(arguments))
 }
 
-/// What a replay of a finding must be given again.
+/// The flags that a replay of a finding must repeat.
 fn replay(arguments: &TestArguments) -> Replay {
     let mut flags = arguments.cargo.given.of_code();
     flags.extend(search::flags(&arguments.search.settings));

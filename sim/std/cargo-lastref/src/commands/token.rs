@@ -1,7 +1,7 @@
-//! `cargo lastref replay`, `shrink` and `show`: one run, as a token names it.
+//! `cargo lastref replay`, `shrink` and `show`: the one run that a token names.
 //!
-//! A replay is made twice. The two runs must be equal: a replay that shows another run than it names would send its
-//! reader after the wrong bug.
+//! A replay makes the run twice, and the two traces must be equal: a replay that shows another run would mislead its
+//! reader.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::token::Token;
 
 use super::shortest;
 
-/// The longest search for a shorter run.
+/// The time limit of a search for a shorter run.
 const SHRINK_TIME: Duration = Duration::from_secs(120);
 
 /// Makes the run, and shows it; exit code 1 if it has a finding.
@@ -89,7 +89,7 @@ pub(crate) fn shrink(arguments: &TokenArguments) -> Result<Answer, Error> {
     Ok(Answer { stdout, remarks, exit: outcome.status.exit() })
 }
 
-/// The run of a token, and what makes it.
+/// The run of a token, with the executable and the settings that repeat it.
 struct Case {
     text: String,
     token: Token,

@@ -1,7 +1,7 @@
 //! Builds the stand-in: cargo compiles the runtime, and rustc the crates named `std` and `core`.
 //!
-//! It is built in a folder of its own, which is renamed when it is complete. A process that dies on the way leaves no
-//! half of a stand-in. The messages are kept if the build fails.
+//! The build uses a temporary folder, which is renamed when the build is complete. So a process that dies during a
+//! build does not leave an incomplete stand-in. The messages are kept if the build fails.
 
 use std::fs;
 use std::io::{self, Cursor};
@@ -26,13 +26,14 @@ const SCRATCH: &str = "build-";
 const PACKAGES: [&str; 2] = ["lastref-runtime", "lastref-macros"];
 /// The crates that rustc builds: cargo could not tell a package named `std` from the real one.
 const CRATES: [&str; 2] = ["std", "core"];
-/// The profile. Without debug information a frame of the runtime has its whole name, by which stacks leave it out. One
-/// unit each: the path of an operation crosses a dozen modules, and is worth inlining whole.
+/// The profile. Without debug information a frame of the runtime has its whole name, by which a stack's report leaves
+/// it out. Each crate is one codegen unit, since the path of an operation crosses a dozen modules and should be
+/// inlined.
 const PROFILE: &str = "\n[profile.release]\nopt-level = 3\ndebug = false\ncodegen-units = 1\npanic = \"unwind\"\n";
 /// Makes our copies of crates from the registry differ from the user's: two crates of one name, version and settings
 /// would have one identity, and rustc refuses to link them.
 const IDENTITY: &str = "-Cmetadata=lastref";
-/// Variables that change how cargo builds the user's crate, and must not change how it builds the stand-in.
+/// Variables for the build of the user's crate, which must not affect the build of the stand-in.
 const PREFIXES: [&str; 5] = ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_", "RUSTC_"];
 const NAMES: [&str; 5] = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "RUSTC", "CARGO_MAKEFLAGS"];
 
@@ -65,11 +66,11 @@ pub(super) fn build(toolchain: &Toolchain, cache: &Path, folder: &Path) -> Resul
     Ok(())
 }
 
-/// Removes what a build left that was killed. The cache is locked, so no build is in progress.
+/// Removes the folders of killed builds. The cache is locked, so no build is in progress.
 fn remove_remains(cache: &Path) {
     let entries = fs::read_dir(cache).into_iter().flatten().filter_map(Result::ok);
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(SCRATCH)) {
-        // It costs space only; the next build tries again.
+        // A folder that remains costs only space; the next build tries again.
         let _ = fs::remove_dir_all(entry.path());
     }
 }
@@ -122,7 +123,7 @@ impl Build<'_> {
 
     /// The libraries of the packages and of their dependencies.
     fn packages(&mut self) -> Result<Vec<PathBuf>, String> {
-        // Without the network first: what this program was built from is nearly always what is needed.
+        // The first attempt is offline: the crates from the build of this program are nearly always sufficient.
         let mut output = self.cargo(&["--offline"])?;
         if !output.status.success() {
             output = self.cargo(&[])?;
@@ -144,7 +145,7 @@ impl Build<'_> {
         command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
         command.arg("--target-dir").arg(self.root.join("target"));
         self.clean(&mut command).env("RUSTC", &self.toolchain.rustc).env("CARGO_ENCODED_RUSTFLAGS", IDENTITY);
-        // An empty wrapper hides one of cargo's configuration.
+        // An empty wrapper overrides a wrapper in cargo's configuration.
         command.env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
         self.output(command)
     }

@@ -23,7 +23,7 @@ pub(crate) struct StandIn {
 }
 
 impl StandIn {
-    /// The stand-in for this compiler; built if it is not there.
+    /// The stand-in for this compiler, which is built if it does not exist.
     pub(crate) fn for_compiler(toolchain: &Toolchain) -> Result<StandIn, Error> {
         let cache = cache()?;
         let commit: String = toolchain.commit.chars().take(COMMIT_CHARACTERS).collect();
@@ -31,8 +31,8 @@ impl StandIn {
         if !folder.is_dir() {
             let written = |source| Error::Write { path: cache.clone(), source };
             fs::create_dir_all(&cache).map_err(written)?;
-            // Another process may build it at this moment: then it is there when the lock is free. The lock goes with
-            // its process, so no process waits for a dead one.
+            // Another process may be building it; then it exists when the lock is free. The system releases the lock
+            // of a dead process, so no process waits for one.
             let lock = File::create(cache.join("lock")).map_err(written)?;
             lock.lock().map_err(written)?;
             if !folder.is_dir() {
@@ -42,7 +42,7 @@ impl StandIn {
         Ok(StandIn { folder })
     }
 
-    /// Where the rlibs are.
+    /// The folder of the rlibs.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -56,6 +56,6 @@ fn cache() -> Result<PathBuf, Error> {
         folder.map(|folder| folder.join("lastref"))
     };
     let cache = environment::path("LASTREF_CACHE").or_else(user).ok_or(Error::NoCache)?;
-    // The flags for rustc are read in other folders.
+    // The path must be absolute, since rustc reads the flags in other folders.
     std::path::absolute(&cache).map_err(|source| Error::Write { path: cache, source })
 }

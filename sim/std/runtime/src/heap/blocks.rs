@@ -1,4 +1,4 @@
-//! The ledger: every block of the run, who allocated it and who freed it.
+//! The ledger: every block of the run, with its allocation and its release.
 
 use std::alloc::Layout;
 use std::backtrace::Backtrace;
@@ -10,7 +10,7 @@ use lastref_kernel::record::TaskId;
 use super::{BASE, BYTES};
 use crate::run::Run;
 
-/// Fills what was freed: a pointer made of it is invalid, and a write is seen at the end of the run.
+/// Fills freed memory: a pointer read from it is invalid, and the check at the end of the run notices a write.
 pub(super) const POISON: u8 = 0xde;
 /// Freed bytes that are filled and checked.
 const POISONED_MAX: usize = 512;
@@ -20,12 +20,13 @@ const FENCE_BYTES: usize = 8;
 const PAGE: usize = 4096;
 /// A freed block of this size gives its memory back at once: its addresses are not used again in the run.
 const LARGE: usize = 256 * 1024;
-/// A run that has used this much, or has had this many blocks, gets freed blocks again.
+/// Above this size, or this number of blocks, the heap of a run reuses freed blocks.
 const FRESH_BYTES_MAX: usize = 256 << 20;
 const FRESH_BLOCKS_MAX: usize = 1 << 20;
-/// Blocks of a run that have guard pages. The system bounds the number of mappings, and each takes a page at least.
+/// At most this many blocks of a run have guard pages: the system bounds the number of mappings, and each takes at
+/// least a page.
 const GUARDED_MAX: usize = 20_000;
-/// Memory of the arena that the next run inherits. More is given back to the system.
+/// Memory of the arena that the next run reuses. The rest is returned to the system.
 const KEPT_BYTES: usize = 32 << 20;
 
 /// A moment of a block's life.
@@ -33,7 +34,7 @@ const KEPT_BYTES: usize = 32 << 20;
 pub(super) struct Moment {
     pub(super) task: TaskId,
     pub(super) step: u32,
-    /// The place in the list of stacks.
+    /// An index into the list of stacks.
     pub(super) stack: Option<u32>,
 }
 
@@ -53,13 +54,13 @@ impl Block {
         self.freed.is_none()
     }
 
-    /// Its first bytes, which are poison while it is free.
+    /// The number of its first bytes that hold poison while it is free.
     fn poisoned(&self) -> usize {
         if self.size >= LARGE || self.is_guarded { 0 } else { self.size.min(POISONED_MAX) }
     }
 }
 
-/// What is wrong with a block that is freed, or at the end of the run.
+/// A fault that the ledger notices at the release of a block, or at the end of the run.
 pub(super) enum Wrong {
     /// The address is not that of a block.
     NoBlock,
@@ -73,13 +74,13 @@ pub(super) enum Wrong {
     WrittenAfterFree(Block),
 }
 
-/// The blocks of the run, in the order of their addresses, which is that of their allocation.
+/// The blocks of the run, in the order of their addresses, which is the order of their allocation.
 pub(crate) struct Ledger {
     pub(super) blocks: Vec<Block>,
     pub(super) stacks: Vec<Backtrace>,
     /// Where the next block begins.
     next: usize,
-    /// Freed blocks by size and alignment, the oldest first, once the run gets them again.
+    /// Freed blocks by size and alignment, the oldest first, once the run reuses them.
     free: Option<BTreeMap<(usize, usize), VecDeque<u32>>>,
     /// The highest address that a run with guard pages has reached.
     guarded_to: usize,
@@ -100,7 +101,7 @@ impl Ledger {
         }
     }
 
-    /// Reserves the addresses of the arena. The error says what the system refused.
+    /// Reserves the addresses of the arena. The error names the range and the system's error.
     pub(crate) fn map(&mut self) -> Result<(), String> {
         if self.is_mapped {
             return Ok(());
@@ -124,7 +125,7 @@ impl Ledger {
         (self.next, self.free, self.has_guards) = (BASE, None, has_guards);
     }
 
-    /// Ends a run: what it has protected is accessible again.
+    /// Ends a run, and makes its guard pages accessible again.
     pub(crate) fn end(&mut self) {
         if self.guarded_to > BASE {
             protect(BASE, self.guarded_to - BASE, libc::PROT_READ | libc::PROT_WRITE);
@@ -166,7 +167,7 @@ impl Ledger {
         std::ptr::with_exposed_provenance_mut(start)
     }
 
-    /// A freed block of this layout. What was written to it since is not seen any more.
+    /// Reuses a freed block of this layout. A write to it since its release goes unnoticed from here on.
     fn again(&mut self, layout: Layout, now: Moment) -> Option<usize> {
         let blocks = &self.blocks;
         let free = self.free.get_or_insert_with(|| {
@@ -209,14 +210,14 @@ impl Ledger {
             give_back(first, (start + block.size - first) & !(PAGE - 1));
         } else {
             let bytes = std::ptr::with_exposed_provenance_mut::<u8>(start);
-            // SAFETY: the block has at least this many bytes, and its owner has given it up.
+            // SAFETY: the block has at least this many bytes, and its owner has released it.
             unsafe { bytes.write_bytes(POISON, block.poisoned()) };
         }
         Ok(())
     }
 
-    /// The first block that was written where nothing may write. Not one with guard pages, where such a write ends the
-    /// run at once.
+    /// The first block with a write to its poison or fence. Blocks with guard pages are left out: a bad write to them
+    /// ends the run at once.
     pub(super) fn written(&self) -> Option<Wrong> {
         self.blocks.iter().filter(|block| !block.is_guarded).find_map(|block| {
             if !block.is_live() {
@@ -231,7 +232,7 @@ impl Ledger {
         })
     }
 
-    /// The block that this address is in, or behind; it may have been freed.
+    /// The last block that begins at or below this address; it may have been freed.
     pub(super) fn near(&self, address: usize) -> Option<&Block> {
         let after = self.blocks.partition_point(|block| block.start <= address);
         self.blocks[..after].last()
@@ -274,7 +275,7 @@ impl Run {
         })
     }
 
-    /// Frees for the current task. What is wrong with it ends the run.
+    /// Frees for the current task. A wrong release ends the run with a finding.
     pub(super) fn free(&'static self, start: usize, layout: Layout) {
         self.host(|| {
             let now = self.now();

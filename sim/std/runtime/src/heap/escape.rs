@@ -1,9 +1,10 @@
 //! State that escapes from a run: memory from before the run that refers to memory of the run.
 //!
-//! A test that only has statics starts afresh in each run. A closure that captured an `Arc<Mutex<Vec>>` does not:
-//! what a run adds to the vector is in the arena, which the next run reuses. Such a reference is a finding, or the
-//! next run would read what is not there any more. The blocks that the program allocated outside of runs are listed
-//! for this, and scanned at the end of runs 1, 2, 4, 8 and so on, and of the run that is told.
+//! A test whose only state is in statics starts afresh in each run. A closure that captured an `Arc<Mutex<Vec>>` does
+//! not: the elements that a run adds to the vector are in the arena, which the next run reuses. Such a reference is a
+//! finding, since the next run would read memory that no longer exists. This file lists the blocks that the program
+//! allocated outside of runs. It scans them at the end of runs 1, 2, 4, 8 and so on, and of the recorded run of a
+//! finding.
 
 use std::alloc::Layout;
 use std::cell::Cell;
@@ -16,7 +17,7 @@ use crate::finding::{Finding, FindingKind};
 use crate::run::Run;
 
 thread_local! {
-    /// This thread's allocations are not listed: it is the search's, or it is about to change the list.
+    /// True if this thread's allocations are not listed: it is the search's thread, or it is changing the list.
     static IS_OWN: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -27,14 +28,14 @@ type Blocks = BTreeMap<usize, usize>;
 static BLOCKS: AtomicPtr<Blocks> = AtomicPtr::new(ptr::null_mut());
 static IS_LOCKED: AtomicBool = AtomicBool::new(false);
 
-/// The allocations of this OS thread are the search's from now on.
+/// From now on the allocations of this OS thread belong to the search, and are not listed.
 pub(crate) fn is_search() {
     IS_OWN.set(true);
 }
 
 /// Calls `change` with the list, unless this thread's allocations are not listed.
 fn with_list(change: impl FnOnce(&mut Blocks)) {
-    // A thread that ends has no such value any more: what it frees then stays listed, which is harmless.
+    // A thread that ends has already lost this value; the blocks that it then frees stay listed, which is harmless.
     if IS_OWN.try_with(|is_own| is_own.replace(true)) != Ok(false) {
         return;
     }

@@ -1,4 +1,4 @@
-//! The end of a run: blocks that were written after they were freed, and blocks that nothing refers to.
+//! The end of a run: blocks that were written after they were freed, and unreachable blocks.
 //!
 //! A block is reachable if a word in the writable data of the program, in the thread's own block, or in another
 //! reachable block points into it. The scan is conservative: a number that looks like an address hides a leak.
@@ -65,7 +65,7 @@ impl Ledger {
             let after = self.blocks.partition_point(|block| block.start <= word);
             let Some(place) = after.checked_sub(1) else { continue };
             let block = &self.blocks[place];
-            // One past the end, too: an iterator may be all that refers to a block.
+            // An address one past the end counts too: the only reference to a block may be an iterator.
             if block.is_live() && word <= block.start + block.size && !reached[place] {
                 reached[place] = true;
                 todo.push(place);

@@ -1,11 +1,11 @@
 //! The heap: each allocation of a task comes from an arena at a fixed address, and is entered in a ledger.
 //!
-//! A block of the arena is not given out twice in one run, so the ledger knows what any address of the run was. The
-//! next run begins with the empty arena, at the same address: a run that is abandoned leaks nothing, and a replay has
-//! the same pointers. What the runtime and the kernel allocate, and what is allocated outside a run, is the system's.
+//! A run reuses freed blocks only beyond 256 MiB or a million blocks, so until then the ledger knows the block of any
+//! address. The next run begins with an empty arena at the same address: an abandoned run leaks nothing, and a replay
+//! has the same pointers. The runtime and the kernel, and all code outside a run, allocate from the system.
 //!
-//! Memory that was allocated before the run is never freed in it: the memory that refers to it is restored after the
-//! run, and the next run may free it again.
+//! Memory that was allocated before the run is never freed in it: the references to it are restored after the run, and
+//! the next run may free it again.
 
 mod blocks;
 pub(crate) mod escape;
@@ -19,7 +19,7 @@ pub(crate) use blocks::Ledger;
 
 use crate::run::current;
 
-/// The arena: 64 GiB of addresses, of which a run uses what it needs.
+/// The arena: 64 GiB of reserved addresses.
 pub(crate) const BASE: usize = 0x6000_0000_0000;
 pub(crate) const BYTES: usize = 1 << 36;
 
@@ -71,9 +71,9 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         match (is_in_arena(block.addr()), current()) {
             (true, Some(run)) => run.free(block.addr(), layout),
-            // What outlives its run went with the arena.
+            // A block that outlives its run was released with the arena.
             (true, None) => {}
-            // It was there before the run; see above.
+            // The block was allocated before the run, so it is not freed; see the head of this file.
             (false, Some(run)) if run.settings.get().heap => {}
             (false, _) => {
                 escape::remove(block, layout);

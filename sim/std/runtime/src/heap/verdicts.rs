@@ -1,20 +1,20 @@
-//! What is told of a block: the findings of the ledger, with the moments of the block's life.
+//! The findings of the ledger, with the moments of the block's life.
 
 use super::blocks::{Block, Moment, Wrong};
 use super::{BASE, is_in_arena};
 use crate::finding::{Fact, Finding, FindingKind};
 use crate::run::Run;
 
-/// Bytes behind a block where an access still counts as an overrun of it.
+/// An access up to this many bytes behind a block counts as an overrun of it.
 const NEAR: usize = 4096;
 
 impl Run {
-    /// The finding that a block is freed wrongly, or that it was written.
+    /// The finding of a wrong release, or of a write to freed memory or behind a block.
     pub(super) fn verdict(&'static self, wrong: &Wrong, address: usize, stack: Option<u32>) -> Finding {
         let offset = address.wrapping_sub(BASE);
         match wrong {
             Wrong::NoBlock => {
-                let message = format!("memory is freed that is not a block of this run (offset {offset:#x})");
+                let message = format!("the freed address is not a block of this run (offset {offset:#x})");
                 let finding = Finding::new(FindingKind::BadFree, message).facts(self.here());
                 self.with_stack(finding, "the free", stack)
             }
@@ -41,7 +41,7 @@ impl Run {
         }
     }
 
-    /// The finding that an access to this address failed, if the ledger explains it.
+    /// The finding for a failed access to this address, if the ledger explains it.
     pub(crate) fn explains(&'static self, address: usize) -> Option<Finding> {
         if !is_in_arena(address) {
             return None;
@@ -60,7 +60,7 @@ impl Run {
         Some(finding)
     }
 
-    /// Adds the life of the block at this address.
+    /// Adds the allocation and the release of the block at this address.
     pub(crate) fn with_life_at(&'static self, finding: Finding, address: usize) -> Finding {
         match self.ledger().near(address).copied() {
             Some(block) => self.with_life(finding, &block),
@@ -68,7 +68,7 @@ impl Run {
         }
     }
 
-    /// Adds the moments of the block's life.
+    /// Adds the block's allocation and its release.
     pub(super) fn with_life(&'static self, finding: Finding, block: &Block) -> Finding {
         let told = |moment: Moment| self.moment(moment.task, moment.step);
         let finding = finding.fact("allocated by", told(block.allocated));
@@ -82,7 +82,7 @@ impl Run {
         }
     }
 
-    /// Adds a stack of the ledger, which gives it away: a finding ends the run.
+    /// Moves a stack from the ledger into the finding. The ledger does not need it again: a finding ends the run.
     fn with_stack(&'static self, mut finding: Finding, label: &str, stack: Option<u32>) -> Finding {
         if let Some(nth) = stack {
             let stacks = &mut self.ledger().stacks;

@@ -1,8 +1,8 @@
 //! Clocks and sleeps: virtual time.
 //!
 //! Virtual time passes when every task waits: it then jumps to the next deadline. It also passes a little with each
-//! reading of the clock and each yield, or a loop that polls the clock would never end. The more readings follow each
-//! other without a wait, the longer each lasts, so that such a loop takes a few thousand steps and not millions.
+//! reading of the clock and each yield, or a loop that polls the clock would never end. The duration of a reading grows
+//! with the number of readings since the last wait, so such a loop takes thousands of steps, not millions.
 
 use std::panic::Location;
 use std::ptr;
@@ -12,17 +12,18 @@ use crate::run::{Run, current};
 
 /// The real-time clock at the start of a run: 2023-11-14 22:13:20 UTC.
 const REALTIME_NS: u64 = 1_700_000_000_000_000_000;
-/// The monotonic clock at the start of a run: programs subtract from it.
+/// The monotonic clock at the start of a run. It is not 0, since programs subtract from it.
 const MONOTONIC_NS: u64 = 1_000_000_000_000;
-/// Readings without a wait that last one nanosecond each.
+/// After a wait, this many readings last one nanosecond each.
 const FREE_READS: u32 = 64;
-/// The longest that one reading lasts.
+/// The maximum duration of a reading.
 const READ_NS_MAX: u64 = 10_000;
-/// The longest that one yield lasts: a thread that yields waits for others, while one that reads the clock works.
+/// The maximum duration of a yield. It is longer than that of a reading: a thread that yields waits for others, while a
+/// thread that reads the clock works.
 pub(crate) const YIELD_NS_MAX: u64 = 100_000;
 
 impl Run {
-    /// Time passes with a reading or a yield. Called by host code.
+    /// Advances the time for a reading or a yield. Called by host code.
     pub(crate) fn passes(&self, most_ns: u64) {
         let reads = self.idle_reads.get() + 1;
         self.idle_reads.set(reads);
@@ -30,7 +31,7 @@ impl Run {
         self.kernel.pass_time((1 << doublings).min(most_ns));
     }
 
-    /// The current task is about to wait. Called by host code.
+    /// Notes that the current task is about to wait. Called by host code.
     pub(crate) fn notes_wait(&self) {
         self.idle_reads.set(0);
         if self.has_stacks.get() {
@@ -40,7 +41,7 @@ impl Run {
         }
     }
 
-    /// The current task has waited.
+    /// Notes that the wait of the current task is over.
     pub(crate) fn waited(&self) {
         if self.has_stacks.get() {
             let task = self.task();
@@ -58,7 +59,7 @@ fn base(is_realtime: bool) -> u64 {
     if is_realtime { REALTIME_NS } else { MONOTONIC_NS }
 }
 
-/// A time of a system call as a deadline of the kernel.
+/// Converts the time argument of a system call to a deadline of the kernel.
 pub(super) fn as_deadline(run: &'static Run, time: &libc::timespec, is_relative: bool, is_realtime: bool) -> u64 {
     if is_relative {
         run.host(|| run.kernel.now_ns()).saturating_add(as_ns(time))
@@ -75,7 +76,7 @@ fn is_realtime(clock: i32) -> bool {
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: i32, time: *mut libc::timespec) -> i32 {
-    // The clocks of the processor are real: nothing of a run should depend on them.
+    // CPU-time clocks are real: a run should not depend on them.
     let is_real = matches!(clock, libc::CLOCK_PROCESS_CPUTIME_ID | libc::CLOCK_THREAD_CPUTIME_ID);
     match current() {
         Some(run) if !is_real => {

@@ -1,8 +1,8 @@
 //! Pipes, event counters and sockets: the real ones of the system, with simulated waiting.
 //!
-//! A call that would block waits in the kernel of the run until another task has used a descriptor, and looks again.
-//! Only descriptors that the run has opened are treated so; files, and what is inherited, are the system's. A
-//! connection to another process is not simulated: a run in which every task waits for one is told as a deadlock.
+//! A call that would block waits in the kernel until another task has used a descriptor, and then tries again. This
+//! holds only for descriptors that the run has opened. Files, and inherited descriptors, are the system's. A connection
+//! to another process is not simulated: if every task waits for one, the run is reported as a deadlock.
 
 use std::cell::Cell;
 
@@ -11,7 +11,7 @@ use lastref_kernel::record::{Op, OpKind};
 use super::{fail, raw, result_of};
 use crate::run::{Run, current};
 
-/// Descriptors that are watched.
+/// Only descriptors below this number are watched.
 const WATCHED: usize = 4096;
 const BITS: usize = 64;
 
@@ -20,7 +20,7 @@ thread_local! {
     static OPENED: Cell<[u64; WATCHED / BITS]> = const { Cell::new([0; WATCHED / BITS]) };
 }
 
-/// The object on which every task waits that waits for a descriptor. Its address is only a name.
+/// The object of all waits for descriptors. Only its address is used, as a name.
 static ANY: u8 = 0;
 
 fn is_opened(descriptor: usize) -> bool {
@@ -39,11 +39,11 @@ fn mark(descriptor: isize, is_open: bool) {
     }
 }
 
-/// Closes what the run has left open. Called by host code before the memory is restored.
+/// Closes the descriptors that the run has left open. Called by host code before the memory is restored.
 pub(crate) fn close_left() {
     for (nth, word) in OPENED.get().iter().enumerate().filter(|(_, word)| **word != 0) {
         for bit in (0..BITS).filter(|bit| word & (1 << bit) != 0) {
-            // SAFETY: the run opened it, and nothing of the run executes any more.
+            // SAFETY: the run opened it, and no code of the run executes any more.
             unsafe { raw(libc::SYS_close, [nth * BITS + bit, 0, 0, 0, 0, 0]) };
         }
     }
@@ -55,13 +55,13 @@ impl Run {
         Op { kind, object, location: self.doing.get().location }
     }
 
-    /// Another task may find that its descriptor is ready. Called by host code.
+    /// Wakes the tasks that wait for descriptors, since one may be ready now. Called by host code.
     pub(super) fn wake_waiters(&self) {
         let op = self.any(OpKind::NotifyAll);
         self.kernel.wake_word(op.object, op, u32::MAX);
     }
 
-    /// Waits until `is_ready`, and the deadline at the latest; true if it is. Called by host code.
+    /// Waits until `is_ready` returns true, or until the deadline; returns whether it is ready. Called by host code.
     pub(super) fn wait_until(&self, deadline_ns: Option<u64>, mut is_ready: impl FnMut() -> bool) -> bool {
         self.kernel.point(self.any(OpKind::Load));
         loop {
@@ -76,14 +76,14 @@ impl Run {
             let waited = self.kernel.wait_on_word(op.object, op, deadline_ns, || !is_ready());
             self.waited();
             if waited.is_none() {
-                // It has just become ready. It is not asked again: an edge is reported only once.
+                // `is_ready` has just returned true. It is not called again: epoll reports an edge only once.
                 return true;
             }
         }
     }
 }
 
-/// Whether the descriptor is ready for this, by a poll of the system that does not wait.
+/// Whether the descriptor is ready for these events, from a system poll with timeout 0.
 fn is_ready(descriptor: usize, events: i16) -> bool {
     let mut asked = libc::pollfd { fd: descriptor as i32, events, revents: 0 };
     // SAFETY: the structure is valid.
@@ -96,7 +96,7 @@ fn blocks(descriptor: usize) -> bool {
     flags >= 0 && flags as i32 & libc::O_NONBLOCK == 0
 }
 
-/// The timeout that a socket has for this option, in nanoseconds.
+/// The value of this timeout option of a socket, in nanoseconds.
 fn timeout_ns(descriptor: usize, option: i32) -> Option<u64> {
     let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let mut size = size_of::<libc::timeval>() as u32;
@@ -108,7 +108,7 @@ fn timeout_ns(descriptor: usize, option: i32) -> Option<u64> {
     (result == 0 && ns > 0).then_some(ns)
 }
 
-/// What a call does with its descriptor.
+/// The effect of a call on its descriptor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Reads,
@@ -117,7 +117,8 @@ enum Use {
     Changes,
 }
 
-/// A call on a descriptor. A point comes first, and the tasks that wait look again afterwards.
+/// A call on a descriptor. A scheduling point precedes it, and afterwards the waiting tasks check their descriptors
+/// again.
 ///
 /// # Safety
 /// As for the system call.
@@ -182,7 +183,7 @@ calls! {
     shutdown(descriptor: i32, how: i32) -> i32 = SYS_shutdown, Changes;
 }
 
-/// Whether the task's output is dropped: that of all runs but the first and the one that is told.
+/// Whether the task's output is dropped: only the first run and the recorded run of a finding print.
 fn is_silent(descriptor: i32) -> bool {
     matches!(descriptor, 1 | 2) && current().is_some_and(|run| !run.prints.get())
 }
@@ -238,7 +239,7 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
     };
     let result = run.host(|| {
         run.kernel.point(run.any(OpKind::Release));
-        // In one step: once it is closed, another task may open a descriptor of the same number.
+        // Both happen in one step: after the close another task may open a descriptor of the same number.
         mark(descriptor as isize, false);
         // SAFETY: the caller's promise.
         let result = unsafe { raw(libc::SYS_close, args) };

@@ -1,4 +1,4 @@
-//! Futexes: the calls on which real std's locks, and parking_lot's, wait and wake.
+//! Futexes: the calls by which real std's locks, and parking_lot's, wait and wake.
 
 use std::ptr;
 
@@ -13,7 +13,7 @@ use crate::run::{Doing, Run};
 const COMMAND: usize = 0x7f;
 const CLOCK_REALTIME: usize = libc::FUTEX_CLOCK_REALTIME as usize;
 
-/// Carries out a futex call; `None` if it is of a kind that is left to the system.
+/// Carries out a futex call; `None` for an operation that is left to the system.
 ///
 /// # Safety
 /// The arguments are those of a futex call: the word, the operation, the value, and the timeout.
@@ -29,7 +29,7 @@ pub(super) unsafe fn call(
             let timeout = ptr::with_exposed_provenance::<libc::timespec>(timeout);
             // SAFETY: the caller of the system call passes a valid time, or none.
             let deadline_ns = unsafe { timeout.as_ref() }.map(|time| {
-                // A plain wait gives the time that is left, the other one a moment.
+                // A plain wait passes a duration, the other one a point in time.
                 let is_relative = kind == libc::FUTEX_WAIT;
                 as_deadline(run, time, is_relative, operation & CLOCK_REALTIME != 0)
             });
@@ -49,11 +49,11 @@ impl Run {
             let id = self.word(word);
             let (kind, object) = match self.owner_of(word) {
                 Some(object) if object == doing.object => (doing.kind, object),
-                // A condition variable that takes its mutex again.
+                // A condition variable relocks its mutex.
                 Some(object) => (OpKind::Lock, object),
-                // A futex of the program's own.
+                // The program's own futex.
                 None if doing.object == ObjectId::NONE => (OpKind::Wait, id),
-                // A word inside of a cell or a channel.
+                // A word inside a cell or a channel.
                 None => (doing.kind, self.owners.borrow_mut().at(word, || doing.object)),
             };
             let op = Op { kind, object, location: doing.location };
@@ -66,7 +66,7 @@ impl Run {
             self.waited();
             waited
         });
-        // The primitive may wait again: it still does what it did before other tasks ran.
+        // The primitive may wait again, and its operation is still the one before other tasks ran.
         self.doing.set(doing);
         match waited {
             Some(Waited::Notified | Waited::Over) => 0,
@@ -81,7 +81,7 @@ impl Run {
         let woken = self.host(|| {
             let id = self.word(word);
             let object = self.owner_of(word).unwrap_or(id);
-            // Otherwise it is a guard that is dropped, of which nothing was announced.
+            // Otherwise the wake comes from the drop of a guard, which announces no operation.
             let notifies = object == does && matches!(kind, OpKind::NotifyOne | OpKind::NotifyAll);
             let kind = if notifies { kind } else { OpKind::Unlock };
             self.kernel.wake_word(id, Op { kind, object, location }, most)
@@ -90,14 +90,14 @@ impl Run {
         woken as isize
     }
 
-    /// The kernel's object for a word. Each word has one of its own: to wake on one word of a lock must not wake what
-    /// waits on another.
+    /// The kernel's object for a word. Each word has its own: a wake on one word of a lock must not wake a waiter on
+    /// another.
     fn word(&self, word: usize) -> ObjectId {
         self.words.borrow_mut().at(word, || self.kernel.new_object("futex"))
     }
 
-    /// The object that this word belongs to, if it is known. The word of a mutex, a condition variable and a once is
-    /// their first; a reader-writer lock has two.
+    /// The object that this word belongs to, if it is known. In a mutex, a condition variable and a once it is the
+    /// first word; a reader-writer lock has two such words.
     fn owner_of(&self, word: usize) -> Option<ObjectId> {
         let objects = self.objects.borrow();
         let second = || {

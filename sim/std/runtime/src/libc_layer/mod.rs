@@ -1,5 +1,5 @@
-//! Calls of libc, defined in the executable: real std, and other code that is linked into it, calls these in place of
-//! glibc's. Code of a task gets the simulated call; all other code gets the real system call.
+//! Calls of libc, defined in the executable. Real std, and other code linked into the executable, calls them in place
+//! of glibc's. For code of a task a call is simulated; for all other code it is the real system call.
 //!
 //! glibc itself, and shared libraries, call glibc's own functions: they block for real.
 
@@ -52,10 +52,10 @@ fn fail(error: i32) -> isize {
     -1
 }
 
-/// `syscall`, as far as it matters: futexes, random bytes and the number of the thread are simulated.
+/// `syscall`: futexes, random bytes and the thread's number are simulated; all other calls go to the system.
 ///
-/// Stable Rust cannot define a variadic function. One with seven parameters is called alike: the caller leaves what it
-/// passes in the registers of the first six, and on the stack.
+/// Stable Rust cannot define a variadic function. A function with seven parameters has the same calling
+/// convention: the first six arguments are in registers, the seventh is on the stack.
 ///
 /// # Safety
 /// As for the system call.

@@ -1,12 +1,12 @@
-//! `epoll` and `poll`: what is ready is the system's answer, the waiting is simulated.
+//! `epoll` and `poll`: the system says what is ready, and the waiting is simulated.
 
 use super::{raw, result_of};
 use crate::run::current;
 
-/// Asks the system without waiting, and waits in the run until it has an answer other than none.
+/// Polls the system with timeout 0, and waits in the run until a poll returns an event or an error.
 ///
 /// # Safety
-/// As for the system call, of which the argument at `timeout_at` is the timeout in milliseconds.
+/// As for the system call. Its argument at index `timeout_at` is the timeout in milliseconds.
 unsafe fn call(number: i64, mut args: [usize; 6], timeout_at: usize, timeout_ms: i32) -> i32 {
     let Some(run) = current() else {
         args[timeout_at] = timeout_ms as isize as usize;

@@ -4,7 +4,7 @@ use super::raw;
 use crate::finding::{Finding, FindingKind};
 use crate::run::current;
 
-/// The number that `gettid` returns in the first task of a run.
+/// The thread number that `gettid` returns in the first task of a run.
 pub(super) const FIRST_THREAD: isize = 1000;
 
 /// Ends the run of a task with a finding; ends the process otherwise. std aborts when a panic must not unwind.
@@ -17,8 +17,8 @@ pub extern "C" fn abort() -> ! {
             Finding::new(FindingKind::Crash, "the process aborts".to_owned()).facts(run.here()).stack("abort", stack),
         );
     }
-    // SAFETY: the calls have plain arguments. The handler of the signal may have been changed; the second call ends the
-    // process in any case.
+    // SAFETY: the calls have plain arguments. The program may have changed the signal's handler; the second call ends
+    // the process in any case.
     unsafe {
         let process = raw(libc::SYS_getpid, [0; 6]) as usize;
         let thread = raw(libc::SYS_gettid, [0; 6]) as usize;

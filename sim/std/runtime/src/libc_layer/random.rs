@@ -1,4 +1,4 @@
-//! Random bytes: those of the run, so that the order of a `HashMap` is the same in every replay.
+//! Random bytes: drawn from the run's seed, so that the order of a `HashMap` is the same in every replay.
 
 use super::{raw, result_of};
 use crate::run::current;

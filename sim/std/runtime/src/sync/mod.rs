@@ -1,9 +1,9 @@
 //! `std::sync`: newtypes around the real primitives, which only add scheduling points.
 //!
 //! The primitives of real std block and wake by `syscall(SYS_futex)`, which this package defines; so they block in the
-//! simulator, with their own code and their own bugs. A point before each operation is still needed: an uncontended
-//! lock makes no call, and without a point no other task could come first, so no lock would ever be contended. Guards
-//! are the real types. Dropping one is a point only if a task waits for the lock.
+//! simulator, with their own code and their own bugs. A scheduling point before each operation is still needed: an
+//! uncontended lock makes no call. Without a point another task could not run first, so no lock would be contended.
+//! Guards are the real types. Dropping one is a point only if a task waits for the lock.
 #![expect(missing_docs, clippy::missing_errors_doc, reason = "the names and their contracts are std's")]
 
 mod barrier;
@@ -24,8 +24,8 @@ pub use rwlock::RwLock;
 
 use crate::run::current;
 
-/// An operation of a real primitive: the point, the operation, and by chance a point after it, at which other tasks
-/// see a lock held.
+/// An operation of a real primitive: a scheduling point, the operation, and at random a second point, at which other
+/// tasks may run while the lock is held.
 #[inline]
 pub(crate) fn operate<O: ?Sized, R>(
     kind: OpKind,

@@ -1,4 +1,4 @@
-//! `std::sync::Once`, and the cells that are made with it: `OnceLock` and `LazyLock`.
+//! `std::sync::Once`, and the cells built on it: `OnceLock` and `LazyLock`.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};

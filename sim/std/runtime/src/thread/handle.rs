@@ -13,7 +13,7 @@ use crate::run::{Run, current as current_run};
 pub(crate) struct SimulatedThread {
     pub(crate) task: TaskId,
     pub(crate) name: Option<String>,
-    /// The kernel's object by which it parks.
+    /// The kernel's object on which it parks.
     pub(crate) parker: ObjectId,
 }
 

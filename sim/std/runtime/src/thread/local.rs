@@ -42,8 +42,8 @@ impl<T: 'static> LocalKey<T> {
         LocalKey { init, real }
     }
 
-    /// The value of the current task; made from `given`, or by the key's own function, if there is none yet. `None`:
-    /// it was destroyed. Returns `given` if it was not used.
+    /// The value of the current task, or `None` if it was destroyed. A new value is made from `given`, or else by the
+    /// key's own function. Also returns `given` if it was not used.
     fn value(&'static self, run: &'static Run, given: Option<T>) -> (Option<&'static T>, Option<T>) {
         let key = std::ptr::from_ref(self).addr();
         let known = run.host(|| {

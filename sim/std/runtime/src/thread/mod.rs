@@ -1,4 +1,4 @@
-//! `std::thread` on tasks: inside a run a thread is a task of the kernel, outside a run it is the real thing.
+//! `std::thread` on tasks: inside a run a thread is a task of the kernel, outside a run it is an OS thread.
 //!
 //! Each type therefore has two forms. A handle that was made outside a run is real everywhere.
 #![expect(

@@ -12,7 +12,7 @@ use super::spawn::{Builder, Simulated};
 use super::wait::park;
 use crate::run::is_simulated;
 
-/// What the scope and its threads share. These atomics are the real ones: they are no operations of the program.
+/// The state that the scope and its threads share. Its atomics are real: they are not operations of the program.
 pub(crate) struct ScopeData {
     running: AtomicUsize,
     has_panicked: AtomicBool,
@@ -87,8 +87,8 @@ where
     if !is_simulated() {
         return real::scope(|inner| {
             let scope = Scope { kind: Kind::Real(inner), scope: PhantomData, env: PhantomData };
-            // SAFETY: real std's scope lives until this closure has returned and its threads have ended. Our scope only
-            // holds a reference to it; threads get that reference, and not one to our scope.
+            // SAFETY: real std's scope lives until this closure has returned and its threads have ended. Our scope
+            // holds only a reference to it; threads get that reference, and not a reference to our scope.
             let scope: &Scope<'_, 'env> = unsafe { &*std::ptr::from_ref(&scope) };
             body(scope)
         });

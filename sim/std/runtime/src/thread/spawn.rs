@@ -16,7 +16,7 @@ use super::handle::{SimulatedThread, Thread};
 use super::scoped::{Scope, ScopeData, ScopedJoinHandle};
 use crate::run::{Run, current};
 
-/// Where a thread leaves its result.
+/// The place for a thread's result.
 pub(crate) struct Packet<'scope, T> {
     result: UnsafeCell<Option<real::Result<T>>>,
     scope: Option<Arc<ScopeData>>,
@@ -293,9 +293,9 @@ impl Run {
         self.leave();
     }
 
-    /// The last thing that a thread does: its thread-local values are dropped, then its own handle to itself.
+    /// The last step of a thread: drops its thread-local values, then its handle to itself.
     fn end_task(&'static self) {
-        // A destructor that panics aborts the process in std; here the message of the panic is the finding.
+        // In std a destructor that panics aborts the process; here the panic's message becomes the finding.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| super::local::drop_all(self))) {
             mem::forget(panic);
         }

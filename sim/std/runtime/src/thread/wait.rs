@@ -12,7 +12,7 @@ use lastref_kernel::record::OpKind;
 use super::handle::current;
 use crate::run::{Run, current as current_run};
 
-/// The processors that a simulated machine has. Two: pools of threads stay small, and their threads still race.
+/// The number of processors of a simulated machine. With two, thread pools stay small and their threads still race.
 const PROCESSORS: usize = 2;
 
 impl Run {
