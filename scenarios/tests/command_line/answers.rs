@@ -89,7 +89,7 @@ fn a_folder_that_cannot_be_written_costs_the_file_of_all_cells_and_no_verdict() 
     fs::write(folder.path().join("file"), b"kept").unwrap();
     let arguments = ["hunt", "--component", "context_pool", "--engine", "fiber", "--schedules", "1", "--dir", "file"];
     let given = lastref_in(folder.path(), &arguments).code(4);
-    assert!(given.stderr.contains("not saved") && given.stderr.contains("--verbose"), "{}", given.stderr);
+    assert!(given.stderr.contains("cannot be saved") && given.stderr.contains("--verbose"), "{}", given.stderr);
     assert!(given.stdout.contains("defects found"), "{}", given.stdout);
     assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"kept");
 }

@@ -1,0 +1,1 @@
+//! Tests of moka 0.12.16: see `tests`.

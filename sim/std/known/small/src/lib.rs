@@ -1,0 +1,1 @@
+//! Tests of small crates with known bugs: see `tests`.

@@ -1,0 +1,1 @@
+//! Tests of tokio 1.13.0: see `tests`.
