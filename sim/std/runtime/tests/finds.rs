@@ -37,7 +37,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 16] = [
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 10] = [
+const CLEAN: [(&str, Code); 12] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -47,6 +47,8 @@ const CLEAN: [(&str, Code); 10] = [
     ("a panic in a thread", clean::panics),
     ("connections over loopback", sockets::loopback),
     ("an event that is told once", sockets::edge),
+    ("small writes in a row", sockets::small_writes),
+    ("copies of a descriptor", sockets::copies),
     ("a run that uses much memory", heap::much),
 ];
 

@@ -262,12 +262,59 @@ unsafe fn open(number: i64, args: [usize; 6]) -> i32 {
     opened as i32
 }
 
+/// Makes a copy of a descriptor, or another change of one. The copy belongs to the run if the original does: a read from
+/// the copy must wait in the run as well.
+///
+/// # Safety
+/// As for libc's, whose third argument is optional: a caller that passes none leaves the register as it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fcntl(descriptor: i32, command: i32, argument: usize) -> i32 {
+    // SAFETY: the caller's promise.
+    let result = unsafe { raw(libc::SYS_fcntl, [descriptor as usize, command as usize, argument, 0, 0, 0]) };
+    let copies = matches!(command, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC);
+    if copies && current().is_some() && is_opened(descriptor as usize) {
+        mark(result, true);
+    }
+    result_of(result) as i32
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fcntl64(descriptor: i32, command: i32, argument: usize) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { fcntl(descriptor, command, argument) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dup(descriptor: i32) -> i32 {
+    // SAFETY: the arguments are plain.
+    unsafe { fcntl(descriptor, libc::F_DUPFD, 0) }
+}
+
+/// A connection of the run sends each write at once. By Nagle's algorithm the system would hold a small write back until
+/// the last one is acknowledged, which takes up to 40 ms of real time: every task would then wait without a cause in the
+/// run, and the run would end as a deadlock.
+fn sends_at_once(descriptor: i32) {
+    let is_on = 1_i32;
+    let (level, option) = (libc::IPPROTO_TCP as usize, libc::TCP_NODELAY as usize);
+    let args = [descriptor as usize, level, option, (&raw const is_on).addr(), size_of::<i32>(), 0];
+    // SAFETY: the place of the value is valid. For a socket that is not of TCP the call changes nothing.
+    unsafe { raw(libc::SYS_setsockopt, args) };
+}
+
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { open(libc::SYS_socket, [domain as usize, kind as usize, protocol as usize, 0, 0, 0]) }
+    let opened = unsafe { open(libc::SYS_socket, [domain as usize, kind as usize, protocol as usize, 0, 0, 0]) };
+    if current().is_some() {
+        sends_at_once(opened);
+    }
+    opened
 }
 
 /// # Safety
@@ -279,6 +326,7 @@ pub unsafe extern "C" fn accept4(descriptor: i32, address: *mut u8, size: *mut u
     let accepted = unsafe { call(libc::SYS_accept4, args, Use::Reads) };
     if current().is_some() {
         mark(accepted, true);
+        sends_at_once(accepted as i32);
     }
     accepted as i32
 }

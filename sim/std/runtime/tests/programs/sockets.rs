@@ -80,3 +80,46 @@ pub(crate) fn edge() {
     // SAFETY: as above.
     assert_eq!(unsafe { (libc::close(poller), libc::close(counter)) }, (0, 0));
 }
+
+/// A server that reads from a copy of its stream.
+pub(crate) fn copies() {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let answers = thread::spawn(move || {
+        let mut copy = far.try_clone().expect("a copy");
+        let mut byte = [0];
+        copy.read_exact(&mut byte).expect("a question");
+        (&far).write_all(&byte).expect("the other end is open");
+    });
+    thread::yield_now();
+    (&near).write_all(&[5]).expect("the other end is open");
+    let mut byte = [0];
+    (&near).read_exact(&mut byte).expect("an answer");
+    answers.join().expect("it does not panic");
+}
+
+/// A conversation, then two small writes in a row. The system holds the second back until the first is acknowledged, and
+/// in a conversation it delays acknowledgements: no task is ready for 40 ms of real time.
+pub(crate) fn small_writes() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let answers = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut byte = [0];
+        for _ in 0..20 {
+            stream.read_exact(&mut byte).expect("a question");
+            stream.write_all(&byte).expect("the client is there");
+        }
+        let mut both = [0; 2];
+        stream.read_exact(&mut both).expect("two bytes");
+        assert_eq!(both, [1, 2]);
+    });
+    let mut stream = TcpStream::connect(address).expect("a server");
+    let mut byte = [0];
+    for _ in 0..20 {
+        stream.write_all(&[7]).expect("the server is there");
+        stream.read_exact(&mut byte).expect("an answer");
+    }
+    stream.write_all(&[1]).expect("the server is there");
+    stream.write_all(&[2]).expect("the server is there");
+    answers.join().expect("it does not panic");
+}
