@@ -75,7 +75,7 @@ pub struct Explored {
     pub json: String,
 }
 
-/// Runs `code` under many schedules, as [`test`] does, and returns the result. `settings` are pairs of a variable of
+/// Runs `code` under many schedules, as [`test()`] does, and returns the result. `settings` are pairs of a variable of
 /// the environment and its value, in place of the environment.
 ///
 /// # Errors
