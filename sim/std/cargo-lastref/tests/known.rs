@@ -111,6 +111,27 @@ fn tokio_is_found() {
 }
 
 #[test]
+fn the_stall_of_h2_is_found_and_its_control_is_clean() {
+    // It builds tokio and h2.
+    if !is_thorough() {
+        return;
+    }
+    let stalls = Found("deadlock", "no task can go on: main is blocked");
+    check(
+        "h2",
+        &["--schedules", "200"],
+        &[
+            ("a_body_arrives_over_loopback_with_window_16_384", stalls),
+            ("a_body_arrives_over_loopback_with_window_100_000", Clean),
+            ("a_body_arrives_over_duplex_with_window_16_384", Clean),
+            ("a_body_arrives_over_duplex_with_window_100_000", Clean),
+            ("a_body_arrives_over_duplex_with_window_16_384_on_two_threads", Clean),
+            ("a_body_arrives_over_duplex_with_window_100_000_on_two_threads", Clean),
+        ],
+    );
+}
+
+#[test]
 fn an_absent_finding_fails_this_check() {
     let name = "receiver_is_dropped_during_the_first_sends";
     let finding = Found("double_free", "a block of 504 bytes is freed twice");
