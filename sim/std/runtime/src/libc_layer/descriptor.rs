@@ -262,8 +262,8 @@ unsafe fn open(number: i64, args: [usize; 6]) -> i32 {
     opened as i32
 }
 
-/// Makes a copy of a descriptor, or another change of one. The copy belongs to the run if the original does: a read from
-/// the copy must wait in the run as well.
+/// Makes a copy of a descriptor, or another change of one. The copy belongs to the run if the original does: a read
+/// from the copy must wait in the run as well.
 ///
 /// # Safety
 /// As for libc's, whose third argument is optional: a caller that passes none leaves the register as it is.
@@ -294,9 +294,9 @@ pub unsafe extern "C" fn dup(descriptor: i32) -> i32 {
     unsafe { fcntl(descriptor, libc::F_DUPFD, 0) }
 }
 
-/// A connection of the run sends each write at once. By Nagle's algorithm the system would hold a small write back until
-/// the last one is acknowledged, which takes up to 40 ms of real time: every task would then wait without a cause in the
-/// run, and the run would end as a deadlock.
+/// A connection of the run sends each write at once. By Nagle's algorithm the system would hold a small write back
+/// until the last one is acknowledged, which takes up to 40 ms of real time: every task would then wait without a cause
+/// in the run, and the run would end as a deadlock.
 fn sends_at_once(descriptor: i32) {
     let is_on = 1_i32;
     let (level, option) = (libc::IPPROTO_TCP as usize, libc::TCP_NODELAY as usize);

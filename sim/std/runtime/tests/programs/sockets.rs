@@ -97,8 +97,8 @@ pub(crate) fn copies() {
     answers.join().expect("it does not panic");
 }
 
-/// A conversation, then two small writes in a row. The system holds the second back until the first is acknowledged, and
-/// in a conversation it delays acknowledgements: no task is ready for 40 ms of real time.
+/// A conversation, then two small writes in a row. The system holds the second back until the first is acknowledged,
+/// and in a conversation it delays acknowledgements: no task is ready for 40 ms of real time.
 pub(crate) fn small_writes() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
