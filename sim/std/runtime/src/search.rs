@@ -414,7 +414,7 @@ impl Search {
         }
         let is_stall = |made: &Made| made.finding.as_ref().is_some_and(|own| own.kind == FindingKind::Stall);
         // If the first run does not end within the bound, the test is too long for it. A later stall is a finding.
-        if found.schedule == 1 && is_stall(&found.made) && self.config.replay.is_none() {
+        if self.runs == 1 && is_stall(&found.made) && self.config.replay.is_none() {
             report.skipped = Some(STEP_LIMIT);
             return;
         }

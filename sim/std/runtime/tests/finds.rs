@@ -118,6 +118,23 @@ fn early_timers() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Every run stalls but the reference runs: a test that can end, and does not.
+fn late_stall() -> Result<(), Failed> {
+    // A real counter, which no run restores.
+    let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let explored = explore("late stall", &[("LASTREF_STEPS", "20000")], move || {
+        if runs.fetch_add(1, Ordering::SeqCst) >= 4 {
+            loop {
+                thread::yield_now();
+            }
+        }
+    })?;
+    if explored.kind.as_deref() != Some("stall") || explored.schedules != 1 {
+        return Err(format!("{explored:?}").into());
+    }
+    Ok(())
+}
+
 /// A search with nothing to choose says so.
 fn nothing_to_choose() -> Result<(), Failed> {
     let explored = check("alone", None, &[("LASTREF_SCHEDULES", "50")], || drop(Box::new(1)))?;
@@ -165,9 +182,10 @@ fn main() {
         let clean = move || check(name, None, &settings, code).map(drop);
         trials.push(Trial::test(format!("{name}: nothing is found"), clean));
     }
-    let others: [(&str, Check); 6] = [
+    let others: [(&str, Check); 7] = [
         ("a run is shrunk", shrinks),
         ("timers overtake on request", early_timers),
+        ("a stall after runs that ended is found", late_stall),
         ("a search with nothing to choose says so", nothing_to_choose),
         ("outside a run everything is real", real_outside),
         ("malformed settings are refused by name", malformed),
