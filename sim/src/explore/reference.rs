@@ -10,7 +10,6 @@ use kernel::strategy::{Profile, StrategyName};
 use super::case::Case;
 use super::runs::Runs;
 use crate::engine::Engine;
-use crate::engine::scheduled::Ended;
 
 /// The number of reference runs: enough that one odd plan does not set the length alone.
 const RUNS: u64 = 4;
@@ -20,22 +19,8 @@ pub(super) fn profile(case: &Case) -> Profile {
     let mut runs = Runs::new(case, Engine::Fiber, StrategyName::RANDOM);
     let seeds = RunSeeds::new(0, "reference");
     for nth in 0..RUNS {
-        add(&mut profile, &runs.make(seeds.of_run(nth), Keep::Switches));
+        let ended = runs.make(seeds.of_run(nth), Keep::Switches);
+        profile.add(ended.choices, &ended.tasks);
     }
     profile
-}
-
-fn add(profile: &mut Profile, ended: &Ended) {
-    profile.choices = profile.choices.max(ended.choices);
-    let mut turns: Vec<u32> = ended.tasks.iter().map(|task| task.turns).collect();
-    // A child has a higher number than its parent, so from last to first each count is complete when it is added.
-    for (id, task) in ended.tasks.iter().enumerate().rev() {
-        if let Some(parent) = task.parent {
-            turns[parent.index()] += turns[id];
-        }
-    }
-    for (task, turns) in ended.tasks.iter().zip(turns) {
-        let events = profile.events.entry(task.key).or_insert(0);
-        *events = (*events).max(turns);
-    }
 }

@@ -15,7 +15,7 @@ pub use forced::{Forced, Switch};
 pub use list::{StrategyName, UnknownStrategy};
 
 use crate::record::{Op, TaskId, TaskKey};
-use crate::task::Task;
+use crate::task::{Task, TaskTurns};
 use crate::tasks::TaskSet;
 
 list::strategies! { mix, pct, pos, random, urw }
@@ -137,6 +137,24 @@ pub struct Profile {
     pub choices: u32,
     /// Decisions per task, including its children, the most of any reference run.
     pub events: BTreeMap<TaskKey, u32>,
+}
+
+impl Profile {
+    /// Adds a reference run: its [choices](crate::Ended::choices), and its [tasks](crate::Ended::tasks).
+    pub fn add(&mut self, choices: u32, tasks: &[TaskTurns]) {
+        self.choices = self.choices.max(choices);
+        let mut turns: Vec<u32> = tasks.iter().map(|task| task.turns).collect();
+        // A child has a higher number than its parent, so from last to first each count is complete when it is added.
+        for (id, task) in tasks.iter().enumerate().rev() {
+            if let Some(parent) = task.parent {
+                turns[parent.index()] += turns[id];
+            }
+        }
+        for (task, turns) in tasks.iter().zip(turns) {
+            let events = self.events.entry(task.key).or_insert(0);
+            *events = (*events).max(turns);
+        }
+    }
 }
 
 /// Chooses, step by step, the task of one run that takes the step.

@@ -313,7 +313,7 @@ impl Search {
             let settings = Settings::drawn(seed, &Pins::default());
             let token = Token { explores_time, steps, settings, ..self.token_by(seed, StrategyName::RANDOM) };
             let made = self.make(&token, Keep::Switches, false);
-            self.add(&made);
+            self.profile.add(made.ended.choices, &made.ended.tasks);
             if nth > 0 && self.is_merely_long(&made) {
                 self.is_cut = true;
                 continue;
@@ -330,23 +330,6 @@ impl Search {
     fn is_merely_long(&self, made: &Made) -> bool {
         let is_stall = made.finding.as_ref().is_some_and(|finding| finding.kind == FindingKind::Stall);
         is_stall && made.finished.steps / STALL_FACTOR < self.steps_max
-    }
-
-    /// Adds the choices and events of a reference run to the profile.
-    fn add(&mut self, made: &Made) {
-        let profile = &mut self.profile;
-        profile.choices = profile.choices.max(made.ended.choices);
-        let mut turns: Vec<u32> = made.ended.tasks.iter().map(|task| task.turns).collect();
-        // A child has a higher number than its parent, so from last to first each count is complete when it is added.
-        for (id, task) in made.ended.tasks.iter().enumerate().rev() {
-            if let Some(parent) = task.parent {
-                turns[parent.index()] += turns[id];
-            }
-        }
-        for (task, turns) in made.ended.tasks.iter().zip(turns) {
-            let events = profile.events.entry(task.key).or_insert(0);
-            *events = (*events).max(turns);
-        }
     }
 
     /// Makes the run of this token as part of the search.
