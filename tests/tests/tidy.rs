@@ -204,13 +204,14 @@ fn dependencies_point_one_way() {
         found.insert(package["name"].as_str().unwrap().to_owned(), own);
     }
     let expected = [
-        ("cargo-lastref", vec!["lastref-kernel"]),
+        ("cargo-lastref", vec!["lastref-cli", "lastref-kernel"]),
+        ("lastref-cli", vec![]),
         ("lastref-kernel", vec![]),
         ("lastref-macros", vec![]),
         ("lastref-runtime", vec!["lastref-kernel"]),
         ("lastref", vec!["lastref-kernel"]),
         ("lastref-models", vec!["lastref"]),
-        ("lastref-scenarios", vec!["lastref", "lastref-models"]),
+        ("lastref-scenarios", vec!["lastref", "lastref-cli", "lastref-models"]),
         ("lastref-tests", vec!["lastref", "lastref-models", "lastref-scenarios"]),
     ];
     let expected = expected.map(|(name, own)| (name.to_owned(), own.into_iter().map(str::to_owned).collect()));

@@ -6,6 +6,8 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use lastref_cli::Signal;
+
 use super::error::Error;
 
 /// How the process ends; where several apply, the last one in this order. A panic ends the process with 101 too.
@@ -40,8 +42,17 @@ impl Exit {
             Exit::NotDeterministic => 3,
             Exit::Undecided => 4,
             Exit::Broken => 101,
-            Exit::Interrupted => 130,
-            Exit::Terminated => 143,
+            Exit::Interrupted => Signal::Interrupt.code(),
+            Exit::Terminated => Signal::Terminate.code(),
+        }
+    }
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Exit {
+        match signal {
+            Signal::Interrupt => Exit::Interrupted,
+            Signal::Terminate => Exit::Terminated,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use lastref::explore::{Engine, RECHECK_PERCENT, StrategyName, UnknownStrategy};
+use lastref_cli::{jobs, schedules, time};
 use scenarios::{Unknown, defaults, parse_seed};
 
 use super::Ceiling;
@@ -180,16 +181,6 @@ pub(super) struct FolderArgument {
 /// Why a flag's value is invalid. clap adds the sentence around it, with the flag and the value.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadValue {
-    #[error("the least is 1")]
-    Zero,
-    #[error("the value must be a whole number from 1 to {0}, such as 1000")]
-    NoNumber(u64),
-    #[error("a time is a number and its unit, such as 20s, 2m or 500ms")]
-    NoTime,
-    #[error("the shortest time is 1ms")]
-    NoTimeAtAll,
-    #[error("the time is too long")]
-    TooLong,
     #[error("a percentage is a whole number from 0 to 100")]
     NoPercentage,
     #[error("{0}")]
@@ -198,34 +189,8 @@ pub(super) enum BadValue {
     Unknown(#[from] Unknown),
 }
 
-fn schedules(text: &str) -> Result<u64, BadValue> {
-    match text.parse() {
-        Ok(0) => Err(BadValue::Zero),
-        Ok(number) => Ok(number),
-        Err(_) => Err(BadValue::NoNumber(u64::MAX)),
-    }
-}
-
 fn percentage(text: &str) -> Result<u8, BadValue> {
     text.parse().ok().filter(|percent| *percent <= 100).ok_or(BadValue::NoPercentage)
-}
-
-fn jobs(text: &str) -> Result<usize, BadValue> {
-    // A bound, so that a typing error does not start a million threads.
-    const JOBS_MAX: usize = 1_024;
-    match text.parse() {
-        Ok(0) => Err(BadValue::Zero),
-        Ok(number) if number <= JOBS_MAX => Ok(number),
-        _ => Err(BadValue::NoNumber(JOBS_MAX as u64)),
-    }
-}
-
-fn time(text: &str) -> Result<Duration, BadValue> {
-    let time = humantime::parse_duration(text).map_err(|error| match error {
-        humantime::DurationError::NumberOverflow => BadValue::TooLong,
-        _ => BadValue::NoTime,
-    })?;
-    if time.as_millis() == 0 { Err(BadValue::NoTimeAtAll) } else { Ok(time) }
 }
 
 fn engine(text: &str) -> Result<Engine, BadValue> {

@@ -5,28 +5,24 @@
 
 use clap::error::ErrorKind;
 
+use lastref_cli::one_sentence;
+
 use super::answer::{Answer, Exit, one_line};
+
+/// Lines of clap that are left out.
+const NOISE: [&str; 1] = ["For more information"];
 
 /// clap's output if it returns no arguments: the help and the version on stdout, an error as one sentence.
 pub(super) fn clap_answer(error: &clap::Error) -> Answer {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::new(text, Exit::AsExpected),
-        _ => Answer { stdout: String::new(), remarks: vec![one_line(&one_sentence(&text))], exit: Exit::Refused },
+        _ => Answer {
+            stdout: String::new(),
+            remarks: vec![one_line(&one_sentence("lastref", &text, &NOISE))],
+            exit: Exit::Refused,
+        },
     }
-}
-
-/// Everything before the usage, on one line.
-fn one_sentence(text: &str) -> String {
-    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let mut sentence = String::from("lastref:");
-    for line in said.filter(|line| !line.is_empty() && !line.starts_with("For more information")) {
-        let line = line.strip_prefix("error: ").unwrap_or(line);
-        let (separator, line) = line.strip_prefix("tip: ").map_or((" ", line), |tip| ("; ", tip));
-        sentence.push_str(separator);
-        sentence.push_str(line);
-    }
-    sentence
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ mod saved;
 mod search;
 mod shrink;
 mod source;
-mod stop;
 mod table;
 mod terminal;
 mod time_left;

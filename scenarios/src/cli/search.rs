@@ -1,10 +1,10 @@
 //! Exploring cells, and handling findings: shared by `hunt` and `run`.
 
-use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use lastref::explore::{Budget, Cell, Engine, Hunt, LoomBudget};
+use lastref_cli::Stop;
 use scenarios::{Judgement, defaults};
 
 use super::answer::{Answer, Exit};
@@ -15,7 +15,6 @@ use super::filter::Chosen;
 use super::findings;
 use super::outcome::Outcome;
 use super::progress::Progress;
-use super::stop::Stop;
 
 /// The results of all cells.
 #[derive(Debug)]
@@ -105,7 +104,7 @@ pub(super) fn explore(
     };
     let reports = hunt.run();
     progress.clear();
-    let stopped = stop.exit();
+    let stopped = stop.signal().map(Exit::from);
     let seconds = clock.seconds();
     let time_left = progress.time_left();
     let time_needed = time_left.and_then(|left| left.checked_add(Duration::try_from_secs_f64(seconds).ok()?));
@@ -114,7 +113,7 @@ pub(super) fn explore(
     let mut outcomes: Vec<Outcome> = outcomes
         .map(|(chosen, report)| Outcome { chosen: chosen.clone(), seed, report, shortest: None, repro: None })
         .collect();
-    let is_stopped = || stop.flag().load(Ordering::SeqCst);
+    let is_stopped = || stop.is_asked();
     let not_saved = findings::save_the_unexpected(&mut outcomes, &arguments.folder.dir, is_stopped).err();
     Explored { outcomes, stopped, seconds, time_needed, not_saved }
 }

@@ -148,7 +148,7 @@ mod tests {
     fn a_time_is_rounded_up_to_what_a_flag_takes() {
         for (seconds, rounded) in [(1, "5s"), (31, "1m"), (121, "5m"), (7_201, "3h")] {
             assert_eq!(rounded_up(Duration::from_secs(seconds)), rounded);
-            let read = humantime::parse_duration(rounded).expect("a flag takes it");
+            let read = lastref_cli::time(rounded).expect("a flag takes it");
             assert!(read >= Duration::from_secs(seconds));
         }
     }

@@ -6,6 +6,8 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use lastref_cli::{Signal, one_sentence};
+
 use crate::error::Error;
 
 /// The exit of the process. If several apply, the last in this order counts. A panic also ends the process with 101.
@@ -38,9 +40,18 @@ impl Exit {
             Exit::Refused => 2,
             Exit::NotDeterministic => 3,
             Exit::Broken => 101,
-            Exit::Interrupted => 130,
-            Exit::Terminated => 143,
+            Exit::Interrupted => Signal::Interrupt.code(),
+            Exit::Terminated => Signal::Terminate.code(),
             Exit::Passed(code) => code,
+        }
+    }
+}
+
+impl From<Signal> for Exit {
+    fn from(signal: Signal) -> Exit {
+        match signal {
+            Signal::Interrupt => Exit::Interrupted,
+            Signal::Terminate => Exit::Terminated,
         }
     }
 }
@@ -109,6 +120,9 @@ pub(crate) fn one_line(text: &str) -> String {
     text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// Lines of clap that are left out. It suggests passing an unknown flag as a value, which the user rarely intends.
+const NOISE: [&str; 2] = ["For more information", "tip: to pass"];
+
 /// The answer if clap returns no arguments: help and version on stdout, or an error as one sentence.
 pub(crate) fn clap_answer(error: &clap::Error) -> Answer {
     use clap::error::ErrorKind as Kind;
@@ -118,23 +132,12 @@ pub(crate) fn clap_answer(error: &clap::Error) -> Answer {
         Kind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Answer { stdout: String::new(), remarks: vec![text], exit: Exit::Refused }
         }
-        _ => Answer { stdout: String::new(), remarks: vec![one_sentence(&text)], exit: Exit::Refused },
+        _ => Answer {
+            stdout: String::new(),
+            remarks: vec![one_sentence("cargo lastref", &text, &NOISE)],
+            exit: Exit::Refused,
+        },
     }
-}
-
-/// The part of clap's message before the usage, on one line. clap prints several lines, with usage and tips.
-fn one_sentence(text: &str) -> String {
-    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let mut sentence = String::from("cargo lastref:");
-    // clap suggests passing an unknown flag as a value, which the user rarely intends.
-    let is_noise = |line: &str| ["For more information", "tip: to pass"].iter().any(|start| line.starts_with(start));
-    for line in said.filter(|line| !line.is_empty() && !is_noise(line)) {
-        let line = line.strip_prefix("error: ").unwrap_or(line);
-        let (separator, line) = line.strip_prefix("tip: ").map_or((" ", line), |tip| ("; ", tip));
-        sentence.push_str(separator);
-        sentence.push_str(line);
-    }
-    sentence
 }
 
 #[cfg(test)]

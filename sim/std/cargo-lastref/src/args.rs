@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+use lastref_cli::{jobs, schedules, steps, time};
 use lastref_kernel::strategy::{StrategyName, UnknownStrategy};
 
 use crate::answer::EXIT_CODES;
@@ -225,57 +226,12 @@ impl<K: HasKind> Args for Flags<K> {
 /// The reason why a flag's value is invalid. clap adds the sentence around it, with the flag and the value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadValue {
-    #[error("the least is 1")]
-    Zero,
-    #[error("the value must be a whole number from 1 to {0}, such as 1000")]
-    NoNumber(u64),
-    #[error("a time is a number and its unit, such as 20s, 2m or 500ms")]
-    NoTime,
-    #[error("the shortest time is 1ms")]
-    NoTimeAtAll,
-    #[error("the time is too long")]
-    TooLong,
     #[error("a seed is a number of 64 bits, decimal or hexadecimal with 0x")]
     NoSeed,
     #[error("settings are `key=0` or `key=1`, separated by commas; the keys are after, weak, guard, heap and leaks")]
     NoSetting,
     #[error("{0}")]
     UnknownStrategy(#[from] UnknownStrategy),
-}
-
-fn steps(text: &str) -> Result<u32, BadValue> {
-    match text.parse() {
-        Ok(0) => Err(BadValue::Zero),
-        Ok(number) => Ok(number),
-        Err(_) => Err(BadValue::NoNumber(u32::MAX.into())),
-    }
-}
-
-fn schedules(text: &str) -> Result<u64, BadValue> {
-    match text.parse() {
-        Ok(0) => Err(BadValue::Zero),
-        Ok(number) => Ok(number),
-        Err(_) => Err(BadValue::NoNumber(u64::MAX)),
-    }
-}
-
-/// A number of processes.
-pub(crate) fn jobs(text: &str) -> Result<usize, BadValue> {
-    // A bound, so that a typing error does not start a million processes.
-    const JOBS_MAX: usize = 1_024;
-    match text.parse() {
-        Ok(0) => Err(BadValue::Zero),
-        Ok(number) if number <= JOBS_MAX => Ok(number),
-        _ => Err(BadValue::NoNumber(JOBS_MAX as u64)),
-    }
-}
-
-fn time(text: &str) -> Result<Duration, BadValue> {
-    let time = humantime::parse_duration(text).map_err(|error| match error {
-        humantime::DurationError::NumberOverflow => BadValue::TooLong,
-        _ => BadValue::NoTime,
-    })?;
-    if time.as_millis() == 0 { Err(BadValue::NoTimeAtAll) } else { Ok(time) }
 }
 
 /// A seed, decimal or hexadecimal.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use lastref_cli::Signal;
+
 use crate::answer::Exit;
 use crate::token::TokenError;
 
@@ -62,14 +64,14 @@ pub(crate) enum Error {
     NoReport { token: String },
     /// A signal ended the program while it still built.
     #[error("stopped by a signal before any test ran")]
-    Stopped(Exit),
+    Stopped(Signal),
 }
 
 impl Error {
     /// The exit code of the error: that of the signal, or 2.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Error::Stopped(exit) => *exit,
+            Error::Stopped(signal) => Exit::from(*signal),
             _ => Exit::Refused,
         }
     }

@@ -12,8 +12,8 @@ use crate::environment;
 use crate::error::Error;
 use crate::harness_flags::HarnessFlags;
 use crate::project::Project;
-use crate::stop::Stop;
 use crate::token::Target;
+use lastref_cli::Stop;
 
 /// An executable with tests.
 #[derive(Clone, Debug)]
@@ -129,8 +129,8 @@ pub(crate) fn build(project: &Project, flags: &[String], stop: &Stop) -> Result<
         }
     }
     let status = child.wait().map_err(start)?;
-    if let Some(exit) = stop.exit() {
-        return Err(Error::Stopped(exit));
+    if let Some(signal) = stop.signal() {
+        return Err(Error::Stopped(signal));
     }
     if !status.success() {
         return Err(Error::NotBuilt);

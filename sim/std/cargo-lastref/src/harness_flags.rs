@@ -30,7 +30,7 @@ pub(crate) struct HarnessFlags {
     #[arg(long)]
     pub(crate) list: bool,
     /// The number of tests at once.
-    #[arg(long, value_name = "N", value_parser = crate::args::jobs)]
+    #[arg(long, value_name = "N", value_parser = lastref_cli::jobs)]
     pub(crate) test_threads: Option<usize>,
     /// A flag of libtest without effect here: the output of a failed test is always shown.
     #[arg(long, hide = true)]

@@ -28,7 +28,6 @@ mod report;
 mod rustc_flags;
 mod search;
 mod standin;
-mod stop;
 mod table;
 mod terminal;
 mod token;

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::executable::Executable;
 use crate::report::Report;
 use crate::search::{self, Variables};
-use crate::stop::Stop;
+use lastref_cli::Stop;
 
 /// Bytes of the shared file.
 const PROGRESS_BYTES: usize = 64;

@@ -14,7 +14,7 @@ use crate::outcome::{Outcome, Status};
 use crate::process::{self, Limits};
 use crate::progress::Progress;
 use crate::search::Variables;
-use crate::stop::Stop;
+use lastref_cli::Stop;
 
 /// The name of the item for an executable with its own harness, which stands for all its tests.
 pub(crate) const WHOLE: &str = "(own harness)";

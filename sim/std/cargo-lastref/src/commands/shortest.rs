@@ -10,8 +10,8 @@ use crate::outcome::{Outcome, Status};
 use crate::process::{self, Limits};
 use crate::report::{Report, Verdict};
 use crate::search;
-use crate::stop::Stop;
 use crate::token::Token;
+use lastref_cli::Stop;
 
 /// Adds the shortest run found within this time to a finding.
 pub(crate) fn add(

@@ -20,9 +20,9 @@ use crate::progress::{self, Progress, count};
 use crate::project::Project;
 use crate::queue::{Item, Plan};
 use crate::search;
-use crate::stop::Stop;
 use crate::table::Rows;
 use crate::terminal::{BAD, GOOD, styled};
+use lastref_cli::Stop;
 
 use super::{doc_tests, shortest};
 
@@ -44,7 +44,8 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
     let clock = Clock::start();
     if flags.has("doc") {
         let doc_tests = Some(doc_tests::run(&project, flags, &[], &harness)?);
-        let tested = All { outcomes: Vec::new(), doc_tests, stopped: stop.exit(), seconds: clock.seconds() };
+        let tested =
+            All { outcomes: Vec::new(), doc_tests, stopped: stop.signal().map(Exit::from), seconds: clock.seconds() };
         return Ok(tested.answer(arguments));
     }
     let mut cargo = flags.arguments();
@@ -68,7 +69,7 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
         true => Some(doc_tests::run(&project, flags, &built.with_doc_tests, &harness)?),
         false => None,
     };
-    let tested = All { outcomes, doc_tests, stopped: stop.exit(), seconds: clock.seconds() };
+    let tested = All { outcomes, doc_tests, stopped: stop.signal().map(Exit::from), seconds: clock.seconds() };
     Ok(tested.answer(arguments))
 }
 

@@ -17,9 +17,9 @@ use crate::process::{self, Ending, Limits};
 use crate::progress::count;
 use crate::project::Project;
 use crate::search;
-use crate::stop::Stop;
 use crate::table::{self, Rows};
 use crate::token::Token;
+use lastref_cli::Stop;
 
 use super::shortest;
 
@@ -127,8 +127,8 @@ impl Case {
         let variables = search::of_replay(&arguments.search, &self.token.run);
         let limits = Limits { timeout: None, hang: arguments.hang.hang };
         let finished = process::run(&self.executable, &self.token.test, &variables, limits, self.stop);
-        if let Some(exit) = self.stop.exit() {
-            return Err(Error::Stopped(exit));
+        if let Some(signal) = self.stop.signal() {
+            return Err(Error::Stopped(signal));
         }
         // libtest passes if no test has the name.
         let ran_none = matches!(finished.ending, Ending::Exited(0)) && finished.output.contains("running 0 tests");

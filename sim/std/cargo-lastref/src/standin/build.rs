@@ -14,9 +14,9 @@ use crate::clock::Clock;
 use crate::environment;
 use crate::error::Error;
 use crate::progress::Progress;
-use crate::stop::Stop;
 use crate::terminal::{GOOD, styled};
 use crate::toolchain::{HOST, Toolchain};
+use lastref_cli::Stop;
 
 use super::sources;
 
@@ -52,8 +52,8 @@ pub(super) fn build(toolchain: &Toolchain, cache: &Path, folder: &Path) -> Resul
     fs::create_dir(&result).map_err(written)?;
     let mut log = String::new();
     let built = Build { toolchain, root, result: &result, log: &mut log }.all();
-    if let (Err(_), Some(exit)) = (&built, Stop::on_signals().exit()) {
-        return Err(Error::Stopped(exit));
+    if let (Err(_), Some(signal)) = (&built, Stop::on_signals().signal()) {
+        return Err(Error::Stopped(signal));
     }
     if let Err(reason) = built {
         let path = cache.join("failed.log");
