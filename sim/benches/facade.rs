@@ -129,6 +129,7 @@ fn profiled(name: &str) -> Option<fn()> {
     Some(match name {
         "atomic" => f::atomic::<2, 20>,
         "small" => f::atomic::<2, 1>,
+        "many" => f::atomic::<10, 10>,
         "mutex" => f::mutex::<3, 100>,
         "senders" => f::senders::<200>,
         _ => return None,
@@ -173,7 +174,7 @@ impl Page {
 
 fn main() {
     if let Some(program) = std::env::args().nth(1).and_then(|name| profiled(&name)) {
-        return ours(program, 500_000);
+        return ours(program, 200_000);
     }
     let mut page = Page::default();
     page.line(

@@ -38,7 +38,7 @@ pub(crate) struct Run<'a> {
 /// A run that is over, as exploration sees it.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    pub(crate) violation: Option<Violation>,
+    pub(crate) violation: Option<Box<Violation>>,
     pub(crate) void: Option<Void>,
     pub(crate) steps: u32,
     /// The task that ran last.

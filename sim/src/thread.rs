@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kernel::record::{ObjectId, Op, OpKind, TaskId};
+use kernel::{Kernel, Turn};
 
 use crate::engine::loom::Handle;
 use crate::engine::{self, Object, Stamp, loom as loom_engine, threads};
@@ -71,15 +72,8 @@ impl Builder {
         let location = Location::caller();
         if let Some(kernel) = session::kernel() {
             let slot = Arc::new(Slot::Kernel(Storage::new(None)));
-            let own = Arc::clone(&slot);
-            let id = kernel.spawn(self.name.as_deref(), leaving(own, body), location);
-            let (parker, name) = kernel.log(|log| {
-                let task = &log.tasks[id.index()];
-                (task.parker, task.is_named.then_some(task.name.text))
-            });
-            let parker = Object::again(parker, "park");
-            let thread = Thread(Repr::Kernel(Parked { parker, name }));
-            return JoinHandle { os: Os::Kernel(id), slot, thread, stamp: Stamp::new("thread") };
+            let id = kernel.spawn(self.name.as_deref(), leaving(Arc::clone(&slot), body), location);
+            return JoinHandle::of_kernel(kernel, id, slot);
         }
         let slot = Arc::new(Slot::Os(Mutex::new(None)));
         let own = Arc::clone(&slot);
@@ -90,21 +84,42 @@ impl Builder {
                 let own = Handle::new(self.name.map(Arc::from));
                 loom_engine::register(id, own.clone());
                 let thread = Thread(Repr::Loom(own, Stamp::new("thread")));
-                (Os::Loom(id, Some(handle)), thread)
+                (Os::Loom(id, Some(Box::new(handle))), thread)
             }
             Arm::Threads => {
                 let handle = threads::spawn(name, Box::new(leaving(own, body)), location);
                 let thread = handle.as_ref().map_or_else(std::thread::current, |handle| handle.thread().clone());
-                (Os::Threads(handle), Thread(Repr::Os(thread, Stamp::new("thread"))))
+                (Os::Threads(handle.map(Box::new)), Thread(Repr::Os(thread, Stamp::new("thread"))))
             }
             Arm::Std | Arm::Sched => {
                 let handle = threads::start(name, leaving(own, body));
                 let thread = Thread(Repr::Os(handle.thread().clone(), Stamp::new("thread")));
-                (Os::Std(Some(handle)), thread)
+                (Os::Std(Some(Box::new(handle))), thread)
             }
         };
         engine::after(OpKind::Spawn, ObjectId::NONE, location);
-        JoinHandle { os, slot, thread, stamp: Stamp::new("thread") }
+        JoinHandle { os, slot, thread }
+    }
+
+    /// Starts a task of the kernel that waits only between its turns.
+    #[track_caller]
+    pub(crate) fn spawn_turns(
+        self,
+        kernel: &'static Kernel,
+        mut turn: impl FnMut() -> Turn + Send + 'static,
+    ) -> JoinHandle<()> {
+        let slot = Arc::new(Slot::Kernel(Storage::new(None)));
+        let own = Arc::clone(&slot);
+        // A panic ends the run, or the task if the run is over.
+        let turns = move || {
+            let turn = panics::guarded(&mut turn).unwrap_or(Turn::Ends);
+            if turn == Turn::Ends {
+                own.put(());
+            }
+            turn
+        };
+        let id = kernel.spawn_turns(self.name.as_deref(), turns, Location::caller());
+        JoinHandle::of_kernel(kernel, id, slot)
     }
 }
 
@@ -135,11 +150,12 @@ fn leaving<T: Send + 'static>(slot: Arc<Slot<T>>, body: impl FnOnce() -> T + Sen
     }
 }
 
+/// The task of a handle. Handles of the kernel's tasks are moved in every run, and are small; the others are boxed.
 enum Os {
     Kernel(TaskId),
-    Loom(TaskId, Option<loom::thread::JoinHandle<()>>),
-    Threads(Option<std::thread::JoinHandle<()>>),
-    Std(Option<std::thread::JoinHandle<()>>),
+    Loom(TaskId, Option<Box<loom::thread::JoinHandle<()>>>),
+    Threads(Option<Box<std::thread::JoinHandle<()>>>),
+    Std(Option<Box<std::thread::JoinHandle<()>>>),
 }
 
 /// A handle to a task that waits for its end and returns its result.
@@ -147,10 +163,19 @@ pub struct JoinHandle<T> {
     os: Os,
     slot: Arc<Slot<T>>,
     thread: Thread,
-    stamp: Stamp,
 }
 
 impl<T> JoinHandle<T> {
+    #[track_caller]
+    fn of_kernel(kernel: &'static Kernel, id: TaskId, slot: Arc<Slot<T>>) -> JoinHandle<T> {
+        let (parker, name) = kernel.log(|log| {
+            let task = &log.tasks[id.index()];
+            (task.parker, task.is_named.then_some(task.name.text))
+        });
+        let parker = Object::again(parker, "thread");
+        JoinHandle { os: Os::Kernel(id), slot, thread: Thread(Repr::Kernel(Parked { parker, name })) }
+    }
+
     /// Waits until the task has finished. There is no `Result`: a panic in a task ends the run.
     ///
     /// # Panics
@@ -158,7 +183,7 @@ impl<T> JoinHandle<T> {
     #[track_caller]
     pub fn join(mut self) -> T {
         let location = Location::caller();
-        let admitted = self.stamp.admits(location);
+        let admitted = self.thread.stamp().admits(location);
         match &mut self.os {
             Os::Kernel(task) => {
                 if let Some(kernel) = session::kernel().filter(|_| admitted) {
@@ -199,7 +224,7 @@ impl<T> JoinHandle<T> {
     pub fn is_finished(&self) -> bool {
         match &self.os {
             Os::Kernel(task) => {
-                let kernel = session::kernel().filter(|_| self.stamp.is_current());
+                let kernel = session::kernel().filter(|_| self.thread.stamp().is_current());
                 kernel.is_none_or(|kernel| kernel.is_finished(*task))
             }
             Os::Loom(..) | Os::Threads(_) | Os::Std(_) => {
@@ -220,13 +245,13 @@ impl<T> Drop for JoinHandle<T> {
             Os::Kernel(_) | Os::Std(_) => {}
             Os::Loom(_, handle) => {
                 // An execution that is over waits for no thread.
-                if let Some(handle) = handle.take().filter(|_| self.stamp.is_current()) {
-                    loom_engine::leave(handle);
+                if let Some(handle) = handle.take().filter(|_| self.thread.stamp().is_current()) {
+                    loom_engine::leave(*handle);
                 }
             }
             Os::Threads(handle) => {
                 if let Some(handle) = handle.take() {
-                    threads::leave(handle);
+                    threads::leave(*handle);
                 }
             }
         }
@@ -260,6 +285,13 @@ struct Parked {
 }
 
 impl Thread {
+    fn stamp(&self) -> &Stamp {
+        match &self.0 {
+            Repr::Kernel(Parked { parker, .. }) => parker.stamp(),
+            Repr::Loom(_, stamp) | Repr::Os(_, stamp) => stamp,
+        }
+    }
+
     /// Its name, if it was given one.
     pub fn name(&self) -> Option<&str> {
         match &self.0 {
@@ -321,7 +353,7 @@ pub fn current() -> Thread {
             (task.parker, task.is_named.then_some(task.name.text))
         });
         if id != ObjectId::NONE {
-            return Thread(Repr::Kernel(Parked { parker: Object::again(id, "park"), name }));
+            return Thread(Repr::Kernel(Parked { parker: Object::again(id, "thread"), name }));
         }
         // No builder has made the parker of the first task: it is made when first asked for.
         let parker = Object::new("park");

@@ -27,6 +27,8 @@ enum Step {
     Yield,
     /// Starts a task with these steps, and joins it.
     Child(Vec<Step>),
+    /// Starts a future that yields, sleeps and adds, and joins it; or lets it run.
+    Future(u64, bool),
     Panic,
 }
 
@@ -49,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     let leaf = prop_oneof![
         8 => (0..2_usize).prop_map(Step::Add),
         8 => (0..2_usize).prop_map(Step::Lock),
-        4 => (0..2_usize).prop_map(Step::Both),
+        8 => (0..2_usize).prop_map(Step::Both),
         2 => Just(Step::Read),
         2 => Just(Step::Write),
         2 => Just(Step::Notify),
@@ -59,6 +61,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..20_u64).prop_map(Step::Sleep),
         2 => Just(Step::Yield),
         1 => Just(Step::Panic),
+        3 => (1..20_u64, any::<bool>()).prop_map(|(sleeps, joins)| Step::Future(sleeps, joins)),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| vec(inner, 0..3).prop_map(Step::Child))
 }
@@ -90,6 +93,17 @@ fn run(steps: &[Step], shared: &Arc<Shared>) {
             Step::Child(steps) => {
                 let (steps, shared) = (steps.clone(), Arc::clone(shared));
                 lastref::thread::spawn(move || run(&steps, &shared)).join();
+            }
+            Step::Future(milliseconds, joins) => {
+                let (sleeps, shared) = (Duration::from_millis(*milliseconds), Arc::clone(shared));
+                let task = lastref::task::spawn(async move {
+                    lastref::task::yield_now().await;
+                    lastref::task::sleep(sleeps).await;
+                    *shared.locks[0].lock() += 1;
+                });
+                if *joins {
+                    task.join();
+                }
             }
             Step::Panic => assert!(shared.counts[0].load(Ordering::Relaxed) < 3, "the count is small"),
         }

@@ -7,10 +7,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use crate::kernel::{Kernel, Next};
@@ -19,13 +20,59 @@ use crate::record::TaskId;
 /// Size in bytes of the largest body that is moved to its stack.
 const MOVED_BYTES_MAX: usize = 512;
 
-/// A coroutine that yields the kernel's decisions to the loop of [`Kernel::run_fibers`].
-type Fiber = Coroutine<(), Next, (), DefaultStack>;
+/// A coroutine that yields the kernel's decisions to the loop of [`Kernel::run_fibers`]. It returns the task that rests,
+/// and none at the end of a task.
+type Fiber = Coroutine<(), Next, Option<Resting>, Shifted>;
+
+/// A task that has no stack between its turns: makes one turn, and returns whether the task waits for the next.
+type Resting = Box<dyn FnMut() -> bool>;
+
+/// A stack that begins below the end of its memory.
+///
+/// Stacks are aligned to pages. If all began at the same place of a page, the frames in which tasks wait would lie in the
+/// same few sets of the processor's first cache, and many tasks would evict each other's at every switch.
+struct Shifted {
+    stack: DefaultStack,
+    base: StackPointer,
+}
+
+/// The memory that shifts use; a page.
+const SHIFTS_BYTES: usize = 4096;
+
+/// The distance from one stack's shift to the next one's: a kilobyte, about the size of the frames of a waiting task,
+/// and a cache line, so that the first lines of many stacks share no set.
+const SHIFT_BYTES: usize = 1024 + 64;
+
+impl Shifted {
+    /// A stack of this size, whose shift depends on its number.
+    fn new(bytes: usize, number: usize) -> io::Result<Shifted> {
+        let stack = DefaultStack::new(bytes + SHIFTS_BYTES)?;
+        let shift = number * SHIFT_BYTES % SHIFTS_BYTES;
+        let Some(base) = StackPointer::new(stack.base().get() - shift) else {
+            unreachable!("invariant: a stack is larger than its shift")
+        };
+        Ok(Shifted { stack, base })
+    }
+}
+
+// SAFETY: the memory and its guard page are those of corosensei's stack. The base lies less than `SHIFTS_BYTES` below
+// its end, by a multiple of 64, so it stays aligned, and the part below it has at least the size that was asked for.
+#[expect(unsafe_code, reason = "a stack's place is a promise to the code that switches; see the argument above")]
+unsafe impl Stack for Shifted {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.stack.limit()
+    }
+}
 
 /// A stack, and the fiber that runs on it. It is boxed, since it moves between lists at every switch.
 struct Place {
     fiber: Option<Fiber>,
-    stack: Option<DefaultStack>,
+    stack: Option<Shifted>,
 }
 
 /// The fibers of the run, and the free stacks for the next one.
@@ -39,10 +86,14 @@ pub(crate) struct Fibers {
 #[derive(Default)]
 struct Places {
     stack_bytes: usize,
-    /// By task; none while the fiber runs, and none for a task that has ended.
+    /// Stacks of that size made so far.
+    made: usize,
+    /// By task; none while the fiber runs, and none for a task that rests or has ended.
     live: Vec<Option<Box<Place>>>,
     #[expect(clippy::vec_box, reason = "a place moves between the lists, as one word")]
     idle: Vec<Box<Place>>,
+    /// By task, as far as there are any: those that rest.
+    resting: Vec<Option<Resting>>,
 }
 
 impl fmt::Debug for Fibers {
@@ -58,12 +109,10 @@ impl Kernel {
         self.start_fiber(main);
         // A task's panic is caught on its own stack; a panic that arrives here is the harness's own.
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let mut next = self.next();
+            let decide = || self.state.borrow_mut().decide();
+            let mut next = decide();
             while let Next::Task(task) = next {
-                next = match self.fibers.resume(task) {
-                    Some(next) => next,
-                    None => self.next(),
-                };
+                next = self.resume(task).unwrap_or_else(decide);
             }
         }));
         if let Err(panic) = ran {
@@ -83,38 +132,65 @@ impl Kernel {
     }
 
     fn place_fiber(&'static self, body: impl FnOnce() + 'static) {
-        let mut places = self.fibers.places.borrow_mut();
-        let mut place = places.free();
+        let place = self.on_stack(move || {
+            body();
+            None
+        });
+        self.fibers.places.borrow_mut().live.push(Some(place));
+    }
+
+    fn on_stack(&'static self, body: impl FnOnce() -> Option<Resting> + 'static) -> Box<Place> {
+        let mut place = self.fibers.places.borrow_mut().free();
         let Some(stack) = place.stack.take() else { unreachable!("invariant: a free place has its stack") };
         place.fiber = Some(Fiber::with_stack(stack, move |yielder, ()| {
             self.fibers.yielder.set(Some(ptr::NonNull::from(yielder)));
-            body();
+            body()
         }));
-        places.live.push(Some(place));
+        place
     }
-}
 
-impl Fibers {
-    /// Lets the task run, and returns the decision with which it suspends; `None` if it has ended.
+    /// Lets the task run, and returns the decision with which it suspends; `None` if it rests or has ended.
     #[inline]
-    fn resume(&self, task: TaskId) -> Option<Next> {
+    fn resume(&'static self, task: TaskId) -> Option<Next> {
+        let fibers = &self.fibers;
         // Removed from the list while it runs, since it may start other fibers.
-        let place = self.places.borrow_mut().live.get_mut(task.index()).and_then(Option::take);
-        let Some(mut place) = place else { unreachable!("invariant: a task that is chosen is suspended") };
+        let place = fibers.places.borrow_mut().live.get_mut(task.index()).and_then(Option::take);
+        let mut place = place.unwrap_or_else(|| self.rouse(task));
         let Some(fiber) = &mut place.fiber else { unreachable!("invariant: the place of a task has its fiber") };
         match fiber.resume(()) {
             CoroutineResult::Yield(next) => {
-                self.places.borrow_mut().live[task.index()] = Some(place);
+                fibers.places.borrow_mut().live[task.index()] = Some(place);
                 Some(next)
             }
-            CoroutineResult::Return(()) => {
+            CoroutineResult::Return(rests) => {
                 place.stack = place.fiber.take().map(Fiber::into_stack);
-                self.places.borrow_mut().idle.push(place);
+                let mut places = fibers.places.borrow_mut();
+                places.idle.push(place);
+                if let Some(turn) = rests {
+                    places.rest(task, turn);
+                }
                 None
             }
         }
     }
 
+    /// Makes the newest task one that rests before its first turn; the kernel decides when it runs.
+    pub(crate) fn start_resting(&self, task: TaskId, turn: Resting) {
+        let mut places = self.fibers.places.borrow_mut();
+        places.live.push(None);
+        places.rest(task, turn);
+    }
+
+    /// Gives a task that rests a stack for its next turn.
+    #[inline(never)]
+    fn rouse(&'static self, task: TaskId) -> Box<Place> {
+        let turn = self.fibers.places.borrow_mut().resting.get_mut(task.index()).and_then(Option::take);
+        let Some(mut turn) = turn else { unreachable!("invariant: a task that is chosen is suspended") };
+        self.on_stack(move || turn().then_some(turn))
+    }
+}
+
+impl Fibers {
     /// Switches to the task that was chosen; returns when this task is chosen again.
     #[inline]
     #[expect(unsafe_code, reason = "the yielder of the fiber is kept as a pointer; see the argument at the block")]
@@ -137,23 +213,35 @@ impl Places {
     fn take_stacks_of(&mut self, bytes: usize) {
         if self.stack_bytes != bytes {
             self.idle.clear();
-            self.stack_bytes = bytes;
+            (self.stack_bytes, self.made) = (bytes, 0);
         }
     }
 
     fn free(&mut self) -> Box<Place> {
         match self.idle.pop() {
             Some(place) => place,
-            None => match DefaultStack::new(self.stack_bytes) {
-                Ok(stack) => Box::new(Place { fiber: None, stack: Some(stack) }),
+            None => match Shifted::new(self.stack_bytes, self.made) {
+                Ok(stack) => {
+                    self.made += 1;
+                    Box::new(Place { fiber: None, stack: Some(stack) })
+                }
                 Err(error) => panic!("a stack of {} bytes cannot be allocated: {error}", self.stack_bytes),
             },
         }
     }
 
+    fn rest(&mut self, task: TaskId, turn: Resting) {
+        if self.resting.len() <= task.index() {
+            self.resting.resize_with(task.index() + 1, || None);
+        }
+        self.resting[task.index()] = Some(turn);
+    }
+
     /// Recovers the stacks of the tasks that the run leaves unfinished.
     #[expect(unsafe_code, reason = "a task is left in the middle of its code; see the argument at the block")]
     fn abandon(&mut self) {
+        // Not dropped either: see below.
+        self.resting.drain(..).for_each(std::mem::forget);
         for mut place in self.live.drain(..).flatten() {
             let Some(mut fiber) = place.fiber.take() else { continue };
             // SAFETY: the fiber is never resumed, so its own code uses nothing on its stack any more. The values there

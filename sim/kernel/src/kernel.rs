@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::coroutines::Coroutines;
 use crate::fiber::Fibers;
-use crate::record::{Item, Keep, Log, ObjectId, Op, Progress, RunNumber, TaskId, Void};
+use crate::record::{Item, Keep, Log, ObjectId, Op, OpKind, Progress, RunNumber, TaskId, Void};
 use crate::state::{Bounds, Go, State};
 use crate::strategy::{Strategy, Switch};
 use crate::task::{Need, TaskTurns};
@@ -200,7 +200,7 @@ impl Kernel {
         op.location = state.log.place(op.location);
         let go = if self.is_unwinding() { state.pass(op, need) } else { state.arrive(op, need, changes) };
         if go != Go::Stay {
-            let Go::Switch(next) = go else { return refuse(state, go, op) };
+            let Go::Switch(next) = go else { return refuse(state, go, op.kind) };
             state = self.leave(state, next);
         }
         state.log.operated_at(op);
@@ -226,14 +226,24 @@ impl Kernel {
 
     /// The current task must wait: another task runs, until this one is chosen again.
     pub(crate) fn give_way(&self, on: ObjectId, location: &'static Location<'static>) {
+        let mut state = self.blocked(on, location);
+        if let Go::Switch(next) = state.go() {
+            let _state = self.leave(state, next);
+        }
+    }
+
+    /// The current task must wait, and has left its stack before the next decision.
+    pub(crate) fn rests(&self, on: ObjectId, location: &'static Location<'static>) {
+        let _state = self.blocked(on, location);
+    }
+
+    fn blocked(&self, on: ObjectId, location: &'static Location<'static>) -> RefMut<'_, State> {
         let mut state = self.state.borrow_mut();
         if self.is_unwinding() {
             stuck(state, "waits");
         }
         state.log.record(Item::Blocked { on }, location);
-        if let Go::Switch(next) = state.go() {
-            let _state = self.leave(state, next);
-        }
+        state
     }
 
     /// A scheduling point of an operation that never blocks.
@@ -253,9 +263,9 @@ impl Kernel {
 
 /// Refuses the operation of a task that cannot continue.
 #[cold]
-fn refuse<R>(state: RefMut<'_, State>, go: Go, op: Op) -> Option<R> {
+fn refuse<R>(state: RefMut<'_, State>, go: Go, kind: OpKind) -> Option<R> {
     if go == Go::Stuck {
-        stuck(state, &format!("waits ({})", op.kind));
+        stuck(state, &format!("waits ({kind})"));
     }
     None
 }

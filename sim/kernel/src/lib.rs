@@ -38,6 +38,7 @@ pub use kernel::{Ended, Kernel, Next, Panics, Setup};
 pub use spin::Spin;
 pub use state::Bounds;
 pub use task::TaskTurns;
+pub use thread::Turn;
 pub use time::as_ns;
 pub use unwinding::PanicCount;
 

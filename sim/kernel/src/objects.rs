@@ -95,6 +95,7 @@ impl Objects {
     }
 
     /// The state of an object that has been used as a lock.
+    #[inline]
     fn used_lock(&self, object: ObjectId) -> Option<&LockState> {
         match self.kinds[object.0 as usize] {
             Kind::Lock(index) => Some(&self.locks.items[index as usize]),
@@ -103,6 +104,7 @@ impl Objects {
     }
 
     /// Whether a lock in this mode could be taken now.
+    #[inline]
     pub(crate) fn admits(&self, object: ObjectId, mode: Mode) -> bool {
         self.used_lock(object).is_none_or(|lock| lock.admits(mode))
     }

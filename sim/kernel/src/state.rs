@@ -55,7 +55,7 @@ pub(crate) struct State {
     /// Its task, step and time are those of the last decision.
     pub(crate) log: Log,
     pub(crate) tasks: Vec<Task>,
-    ready: TaskSet,
+    pub(crate) ready: TaskSet,
     sleepers: Vec<Sleeper>,
     slept: u32,
     /// The total time by which sleepers that overtook ready tasks have advanced the clock.
@@ -223,7 +223,9 @@ impl State {
         go
     }
 
-    /// The current task performs `op` while a panic unwinds it: without a decision.
+    /// The current task performs `op` while a panic unwinds it: without a decision. Inlined, so that no address of `op` is
+    /// taken and it stays in registers.
+    #[inline]
     pub(crate) fn pass(&mut self, op: Op, need: Need) -> Go {
         if self.halted {
             return Go::Over;
@@ -243,6 +245,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn available(&self, need: Need) -> bool {
         match need {
             Need::Nothing => true,
@@ -275,20 +278,6 @@ impl State {
         }
     }
 
-    /// Makes each contender of a lock ready or not, according to the lock's state.
-    pub(crate) fn refresh(&mut self, object: ObjectId) {
-        let lock = self.objects.lock(object);
-        for mode in [Mode::Exclusive, Mode::Shared] {
-            let admits = lock.admits(mode);
-            let contenders = lock.contenders(mode);
-            if admits {
-                self.ready.add_all(contenders);
-            } else {
-                self.ready.remove_all(contenders);
-            }
-        }
-    }
-
     /// Puts the current task to sleep until `deadline_ns`; it is blocked until chosen as a sleeper or woken.
     pub(crate) fn sleep_until(&mut self, deadline_ns: u64) {
         let me = self.log.task;
@@ -318,8 +307,8 @@ impl State {
         self.unfinished -= u32::from(!self.is_alarm(me));
         let task = &mut self.tasks[me.index()];
         task.is_finished = true;
-        for joiner in std::mem::take(&mut task.joiners) {
-            self.make_ready(joiner);
+        if !task.joiners.is_empty() {
+            std::mem::take(&mut task.joiners).into_iter().for_each(|joiner| self.make_ready(joiner));
         }
     }
 

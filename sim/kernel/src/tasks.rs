@@ -54,33 +54,33 @@ impl TaskSet {
         &mut self.rest[index]
     }
 
+    #[inline]
     pub(crate) fn add_all(&mut self, others: &TaskSet) {
+        add(&mut self.first, others.first, &mut self.len);
+        if !others.rest.is_empty() {
+            self.add_rest(others);
+        }
+    }
+
+    #[inline(never)]
+    fn add_rest(&mut self, others: &TaskSet) {
         if self.rest.len() < others.rest.len() {
             self.rest.resize(others.rest.len(), 0);
         }
-        let TaskSet { first, rest, len } = self;
-        let mut add = |word: &mut u64, other: u64| {
-            let new = other & !*word;
-            if new != 0 {
-                *word |= new;
-                *len += new.count_ones() as usize;
-            }
-        };
-        add(first, others.first);
-        rest.iter_mut().zip(&others.rest).for_each(|(word, other)| add(word, *other));
+        self.rest.iter_mut().zip(&others.rest).for_each(|(word, other)| add(word, *other, &mut self.len));
     }
 
+    #[inline]
     pub(crate) fn remove_all(&mut self, others: &TaskSet) {
-        let TaskSet { first, rest, len } = self;
-        let mut remove = |word: &mut u64, other: u64| {
-            let gone = other & *word;
-            if gone != 0 {
-                *word &= !gone;
-                *len -= gone.count_ones() as usize;
-            }
-        };
-        remove(first, others.first);
-        rest.iter_mut().zip(&others.rest).for_each(|(word, other)| remove(word, *other));
+        remove(&mut self.first, others.first, &mut self.len);
+        if !others.rest.is_empty() {
+            self.remove_rest(others);
+        }
+    }
+
+    #[inline(never)]
+    fn remove_rest(&mut self, others: &TaskSet) {
+        self.rest.iter_mut().zip(&others.rest).for_each(|(word, other)| remove(word, *other, &mut self.len));
     }
 
     fn words(&self) -> impl Iterator<Item = u64> + '_ {
@@ -109,15 +109,15 @@ impl TaskSet {
         if nth >= self.len {
             return None;
         }
-        if self.rest.is_empty() { Some(TaskId(nth_bit(self.first, nth))) } else { self.nth_of_many(nth) }
+        if self.rest.is_empty() { Some(TaskId(nth_bit(self.first, nth, self.len))) } else { self.nth_of_words(nth) }
     }
 
     #[inline(never)]
-    fn nth_of_many(&self, mut nth: usize) -> Option<TaskId> {
+    fn nth_of_words(&self, mut nth: usize) -> Option<TaskId> {
         for (index, word) in self.words().enumerate() {
             let count = word.count_ones() as usize;
             if nth < count {
-                return Some(TaskId((index * BITS) as u32 + nth_bit(word, nth)));
+                return Some(TaskId((index * BITS) as u32 + nth_of_many(word, nth)));
             }
             nth -= count;
         }
@@ -147,34 +147,81 @@ impl TaskSet {
     }
 }
 
-/// The place of the `nth` bit that is set, counted from 0; there must be one.
+/// Adds the bits of `other`, and counts them in `len`.
 #[inline]
-fn nth_bit(word: u64, nth: usize) -> u32 {
-    if nth < FEW { nth_of_few(word, nth) } else { nth_of_half(word, nth) }
+fn add(word: &mut u64, other: u64, len: &mut usize) {
+    let new = other & !*word;
+    if new != 0 {
+        *word |= new;
+        *len += new.count_ones() as usize;
+    }
 }
 
-/// Bits that are cleared one by one; counting those of half a word costs about as much.
-const FEW: usize = 12;
-
-/// Looks in the half of the word that has the bit.
-#[inline(never)]
-fn nth_of_half(word: u64, nth: usize) -> u32 {
-    let low = word & u64::from(u32::MAX);
-    let count = low.count_ones() as usize;
-    if nth < count { nth_of_few(low, nth) } else { 32 + nth_of_few(word >> 32, nth - count) }
+/// Removes the bits of `other`, and takes them off `len`.
+#[inline]
+fn remove(word: &mut u64, other: u64, len: &mut usize) {
+    let gone = other & *word;
+    if gone != 0 {
+        *word &= !gone;
+        *len -= gone.count_ones() as usize;
+    }
 }
+
+/// The place of the `nth` bit that is set, counted from 0; there must be one.
+///
+/// Which task is next is random, and a branch on it would be predicted wrongly half of the time: no branch depends on
+/// `nth`.
+#[inline]
+fn nth_bit(word: u64, nth: usize, of: usize) -> u32 {
+    if of <= FEW { nth_of_few(word, nth) } else { nth_of_many(word, nth) }
+}
+
+/// Bits that are cleared one by one.
+const FEW: usize = 4;
 
 #[inline]
 fn nth_of_few(mut word: u64, nth: usize) -> u32 {
-    // Clears the lowest bit `nth` times. The first three without a branch: which task is next is random, and a branch
-    // on it would be predicted wrongly half of the time.
-    for step in 0..3 {
+    for step in 0..FEW - 1 {
         word &= word.wrapping_sub(u64::from(nth > step));
     }
-    for _ in 3..nth {
-        word &= word - 1;
-    }
     word.trailing_zeros()
+}
+
+/// Finds the byte by the number of bits up to its end, which one multiplication sums for all bytes at once, and the bit
+/// in a table (Vigna, Broadword implementation of rank/select queries, WEA 2008, algorithm 2).
+#[inline(never)]
+fn nth_of_many(word: u64, nth: usize) -> u32 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    let pairs = word - ((word >> 1) & (0x55 * EACH));
+    let fours = (pairs & (0x33 * EACH)) + ((pairs >> 2) & (0x33 * EACH));
+    let sums = ((fours + (fours >> 4)) & (0x0f * EACH)).wrapping_mul(EACH);
+    // A byte's high bit stays set where its sum is at most `nth`: the bit lies after that byte.
+    let before = (((nth as u64 * EACH) | HIGH) - sums) & HIGH;
+    let byte = ((before >> 7).wrapping_mul(EACH) >> 56) * 8;
+    let rank = nth as u64 - (((sums << 8) >> byte) & 0xff);
+    let value = (word >> byte) & 0xff;
+    byte as u32 + u32::from(NTH_OF_BYTE[(rank as usize & 7) << 8 | value as usize])
+}
+
+/// By number and byte: the place of that bit.
+static NTH_OF_BYTE: [u8; 8 * 256] = nth_of_bytes();
+
+const fn nth_of_bytes() -> [u8; 8 * 256] {
+    let mut table = [0; 8 * 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut nth) = (0, 0);
+        while bit < 8 {
+            if byte & (1 << bit) != 0 {
+                table[nth << 8 | byte] = bit as u8;
+                nth += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
 }
 
 impl FromIterator<TaskId> for TaskSet {

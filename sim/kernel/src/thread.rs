@@ -6,6 +6,15 @@ use crate::kernel::Kernel;
 use crate::record::{Item, ObjectId, Op, OpKind, TaskId};
 use crate::task::Need;
 
+/// The end of a turn of a task that was started by [`Kernel::spawn_turns`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The task has ended.
+    Ends,
+    /// The task waits for the permit of this parker.
+    Waits(ObjectId),
+}
+
 impl Kernel {
     /// Starts a task, with its parker. A scheduling point, except within a poll: a poll may hold std locks, which its
     /// executor takes around a spawn, and a switch would leave them held by a suspended task.
@@ -15,6 +24,30 @@ impl Kernel {
         body: impl FnOnce() + 'static,
         location: &'static Location<'static>,
     ) -> TaskId {
+        let (id, is_over) = self.add_child(name, location);
+        if !is_over {
+            self.start(body, location);
+        }
+        id
+    }
+
+    /// Like [`Kernel::spawn`], for a task that waits only between its turns, as the task of a future does: it has a stack
+    /// while it makes a turn, and none while it waits. Each call of `turn` is one. `turn` must catch its own panics.
+    pub fn spawn_turns(
+        &'static self,
+        name: Option<&str>,
+        turn: impl FnMut() -> Turn + 'static,
+        location: &'static Location<'static>,
+    ) -> TaskId {
+        let (id, is_over) = self.add_child(name, location);
+        if !is_over {
+            self.start_turns(id, turn, location);
+        }
+        id
+    }
+
+    /// Announces a spawn, and adds the task; true if the run is over.
+    fn add_child(&self, name: Option<&str>, location: &'static Location<'static>) -> (TaskId, bool) {
         let op = Op { kind: OpKind::Spawn, object: ObjectId::NONE, location };
         let is_polling = self.log(|log| {
             let is_polling = log.is_polling();
@@ -26,21 +59,53 @@ impl Kernel {
         if !is_polling {
             self.point(op);
         }
-        let (id, is_over) = {
-            let mut state = self.state.borrow_mut();
-            let (id, key) = state.log.spawned(name);
-            state.objects.add();
-            state.log.tasks[id.index()].parker = state.log.add_object("park");
-            if !state.halted {
-                let parent = state.log.task;
-                state.add_task(id, key, Some(parent));
-            }
-            (id, state.halted)
-        };
-        if !is_over {
-            self.start(body, location);
+        let mut state = self.state.borrow_mut();
+        let (id, key) = state.log.spawned(name);
+        state.objects.add();
+        state.log.tasks[id.index()].parker = state.log.add_object("park");
+        if !state.halted {
+            let parent = state.log.task;
+            state.add_task(id, key, Some(parent));
         }
-        id
+        (id, state.halted)
+    }
+
+    fn start_turns(
+        &'static self,
+        id: TaskId,
+        mut turn: impl FnMut() -> Turn + 'static,
+        location: &'static Location<'static>,
+    ) {
+        let coroutines = self.state.borrow().coroutines;
+        if let Some(other) = coroutines {
+            let task = move || {
+                self.log(|log| log.record(Item::Began, location));
+                while let Turn::Waits(parker) = turn() {
+                    self.park(parker, OpKind::Wait, None, location);
+                }
+                self.finish(location);
+            };
+            return other.spawn(Box::new(task), location);
+        }
+        let (mut has_begun, mut parked) = (false, None);
+        let turns = move || {
+            if !std::mem::replace(&mut has_begun, true) {
+                self.log(|log| log.record(Item::Began, location));
+            }
+            if let Some(parker) = parked.take() {
+                self.unparked(parker);
+            }
+            while let Turn::Waits(parker) = turn() {
+                if self.parks(parker, OpKind::Wait, None, location) == Some(false) {
+                    self.rests(parker, location);
+                    parked = Some(parker);
+                    return true;
+                }
+            }
+            self.finish(location);
+            false
+        };
+        self.start_resting(id, Box::new(turns));
     }
 
     /// Gives the newest task its coroutine.

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use lastref_kernel::record::{
     Finished, Keep, Name, ObjectId, Op, OpKind, Progress, RunNumber, TaskId, ViolationKind, Void,
 };
-use lastref_kernel::strategy::{Profile, StrategyName};
+use lastref_kernel::strategy::{Forced, Profile, StrategyName};
 use lastref_kernel::sync::condvar::Waited;
 use lastref_kernel::sync::lock::Mode;
-use lastref_kernel::{Bounds, Ended, Kernel, PanicCount, Panics, Setup};
+use lastref_kernel::{Bounds, Ended, Kernel, PanicCount, Panics, Setup, Turn};
 
 const STACK_BYTES: usize = 256 * 1024;
 
@@ -318,4 +318,41 @@ fn with_a_panic_count_of_its_own_a_task_waits_while_it_unwinds() {
         assert_eq!(COUNT.get(), [1, 0]);
     });
     assert!(ended.is_quiescent);
+}
+
+/// Twenty tasks wait at once between their turns, and one stack serves all turns, since no turn is preempted.
+#[test]
+fn a_task_that_waits_between_its_turns_has_no_stack() {
+    let kernel = kernel();
+    let places: Rc<RefCell<Vec<usize>>> = Rc::default();
+    let seen = Rc::clone(&places);
+    let setup = Setup { strategy: Box::new(Forced::new(&[])), ..setup(3, Keep::Events) };
+    let ended = kernel.run(setup, move || {
+        let parkers: Vec<_> = (0..20).map(|_| kernel.new_object("park")).collect();
+        let tasks: Vec<_> = parkers
+            .iter()
+            .map(|parker| {
+                let (parker, seen, mut turns) = (*parker, Rc::clone(&seen), 0);
+                let turn = move || {
+                    let on_the_stack = 0_u8;
+                    seen.borrow_mut().push(std::ptr::from_ref(&on_the_stack).addr());
+                    turns += 1;
+                    if turns == 3 { Turn::Ends } else { Turn::Waits(parker) }
+                };
+                kernel.spawn_turns(None, turn, here())
+            })
+            .collect();
+        for _ in 0..2 {
+            (0..100).for_each(|_| kernel.yield_now(here()));
+            parkers.iter().for_each(|parker| kernel.wake(*parker));
+        }
+        tasks.into_iter().for_each(|task| kernel.join(task, here()));
+    });
+    let finished = kernel.log(|log| log.finish(None, |_| None));
+    assert_eq!((ended.is_quiescent, finished.violation), (true, None));
+    let mut places = places.take();
+    assert_eq!(places.len(), 60);
+    places.sort_unstable();
+    let stacks = 1 + places.windows(2).filter(|pair| pair[1] - pair[0] > STACK_BYTES / 2).count();
+    assert_eq!(stacks, 1);
 }

@@ -122,6 +122,12 @@ impl Object {
         object
     }
 
+    /// Its stamp.
+    #[inline]
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.stamp
+    }
+
     /// Its number in its run.
     #[inline]
     pub(crate) fn id(&self) -> ObjectId {

@@ -23,12 +23,12 @@ pub(crate) enum Stacks {
 
 /// A run to be made.
 #[derive(Debug)]
-pub(crate) struct Setup {
+pub(crate) struct Setup<'a> {
     pub(crate) seed: u64,
     pub(crate) strategy: Box<dyn Strategy>,
     pub(crate) bounds: Bounds,
     pub(crate) keep: Keep,
-    pub(crate) watched: Watched,
+    pub(crate) watched: &'a Watched,
     /// Size of each task's stack.
     pub(crate) stack_bytes: usize,
     pub(crate) stacks: Stacks,
@@ -79,7 +79,7 @@ impl Drop for Kept {
 ///
 /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs in a
 /// half-finished run, and the values on the stacks are leaked.
-pub(crate) fn execute(setup: Setup, body: impl FnOnce() + 'static) -> Ended {
+pub(crate) fn execute(setup: Setup<'_>, body: impl FnOnce() + 'static) -> Ended {
     let Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks } = setup;
     if session::kernel().is_some() {
         session::misused("a run is made within a task of another run: make it on an OS thread of its own");
@@ -96,7 +96,7 @@ pub(crate) fn execute(setup: Setup, body: impl FnOnce() + 'static) -> Ended {
             Stacks::Shuttle => unreachable!("invariant: an engine that is not built in makes no run"),
         };
         session.stack_bytes.set(stack_bytes);
-        let number = worker.begin(seed, Some(&watched));
+        let number = worker.begin(seed, Some(watched));
         let setup = kernel::Setup { number, seed, strategy, bounds, keep, stack_bytes, coroutines, panics: PANICS };
         let ended = session.enter(number, || {
             kernel.run(setup, move || {

@@ -1,6 +1,6 @@
 //! A strategy sees the announced operations, and only tasks that can run.
 
-use std::sync::Arc as StdArc;
+use std::sync::{Arc as StdArc, LazyLock};
 use std::time::Duration;
 
 use kernel::Bounds;
@@ -34,13 +34,16 @@ impl Strategy for Spy {
     }
 }
 
-fn setup(strategy: Box<dyn Strategy>) -> Setup {
+static WATCHED: LazyLock<Watched> =
+    LazyLock::new(|| Watched { case: StdArc::new(CaseName::default()), patience: Duration::from_secs(10) });
+
+fn setup(strategy: Box<dyn Strategy>) -> Setup<'static> {
     Setup {
         seed: 1,
         strategy,
         bounds: Bounds { steps_max: 1_000, slack_ns: 1_000_000_000 },
         keep: Keep::Hash,
-        watched: Watched { case: StdArc::new(CaseName::default()), patience: Duration::from_secs(10) },
+        watched: &WATCHED,
         stack_bytes: 256 * 1024,
         stacks: Stacks::Fiber,
     }

@@ -68,6 +68,7 @@ pub struct Case(Arc<Inner>);
 struct Inner {
     name: Arc<CaseName>,
     limits: Limits,
+    watched: Watched,
     small: Option<AnyPlan>,
     is_network: bool,
     experiment: Arc<dyn Experiment>,
@@ -118,9 +119,11 @@ impl Case {
         S: PlanStrategy<Value = P> + 'static,
     {
         let experiment = Typed { strategy: plan, run, plan: std::marker::PhantomData };
+        let (name, limits) = (Arc::new(name), Limits::default());
         Case(Arc::new(Inner {
-            name: Arc::new(name),
-            limits: Limits::default(),
+            watched: Watched { case: Arc::clone(&name), patience: limits.patience },
+            name,
+            limits,
             small: None,
             is_network: false,
             experiment: Arc::new(experiment),
@@ -132,12 +135,14 @@ impl Case {
         let mut inner = Inner {
             name: Arc::clone(&self.0.name),
             limits: self.0.limits,
+            watched: self.0.watched.clone(),
             small: self.0.small.clone(),
             is_network: self.0.is_network,
             experiment: Arc::clone(&self.0.experiment),
             profile: OnceLock::new(),
         };
         change(&mut inner);
+        inner.watched.patience = inner.limits.patience;
         Case(Arc::new(inner))
     }
 
@@ -206,15 +211,15 @@ impl Case {
     }
 
     /// The run with `seed` by `strategy`.
-    pub(crate) fn setup(&self, seed: u64, strategy: Box<dyn Strategy>, keep: Keep, engine: Engine) -> Setup {
+    pub(crate) fn setup(&self, seed: u64, strategy: Box<dyn Strategy>, keep: Keep, engine: Engine) -> Setup<'_> {
         let Limits { stack_bytes, .. } = self.bounds();
         let (bounds, watched, stacks) = (self.bounds().bounds(), self.watched(), engine.stacks());
         Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks }
     }
 
     /// What the watch must know about its runs.
-    pub(crate) fn watched(&self) -> Watched {
-        Watched { case: Arc::clone(&self.0.name), patience: self.0.limits.patience }
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.0.watched
     }
 
     /// The strategies' advance knowledge of the case.

@@ -154,7 +154,7 @@ fn in_process(case: &Case, origin: &Origin, budget: LoomBudget) -> Report {
         let explored = loom::explore(loom::Setup {
             seed: origin.seed,
             keep: Keep::Events,
-            watched: case.watched(),
+            watched: case.watched().clone(),
             preemptions_max: bound,
             branches_max: limits.branches_max,
             executions_max: all.saturating_sub(report.schedules),

@@ -55,7 +55,7 @@ impl Part {
         if let Some(void) = outcome.void {
             self.found = Some(Found::Void { index, void });
         } else if let Some(violation) = outcome.violation {
-            self.found = Some(Found::Violation { index, violation, hash });
+            self.found = Some(Found::Violation { index, violation: *violation, hash });
         }
     }
 

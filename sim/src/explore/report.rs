@@ -221,7 +221,7 @@ pub enum Replay {
 
 impl Failure {
     pub(crate) fn new(origin: Origin, outcome: &Outcome) -> Option<Failure> {
-        let violation = outcome.violation.clone()?;
+        let violation = *outcome.violation.clone()?;
         let (table, full_table) = tables(outcome);
         let (step, trace_hash) = (outcome.steps, outcome.trace.hash());
         let replay = Replay::Token(Token::new(origin.clone()));

@@ -92,7 +92,7 @@ impl Host {
         wire::with(|wire| wire.tasks.push((self.0, Arc::clone(&life))));
         let body = Body::new(&life);
         let output = body.output();
-        let handle = self.thread(name, move || body.run(future));
+        let handle = body.start(self.builder(name), move || self.settle(), future);
         Task::new(handle, life, output)
     }
 
@@ -113,13 +113,22 @@ impl Host {
     /// which may use [`task::block_on`] for futures.
     #[track_caller]
     pub fn thread<T: Send + 'static>(self, name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-        let host = self.name();
-        thread::Builder::new().name(format!("{host}/{name}")).spawn(move || {
-            let task = wire::task();
-            wire::with(|wire| wire.host_of_task.insert(task, self.0));
-            with_log(|log| log.settle(host));
+        self.builder(name).spawn(move || {
+            self.settle();
             body()
         })
+    }
+
+    fn builder(self, name: &str) -> thread::Builder {
+        thread::Builder::new().name(format!("{}/{name}", self.name()))
+    }
+
+    /// The current task is on this host.
+    fn settle(self) {
+        let task = wire::task();
+        wire::with(|wire| wire.host_of_task.insert(task, self.0));
+        let host = self.name();
+        with_log(|log| log.settle(host));
     }
 
     /// Crashes the host: its packets are lost from now on, in both directions, and its tasks end: their futures are

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::poll::{self, Parker};
 use crate::session;
-use crate::thread::JoinHandle;
+use crate::thread::{Builder, JoinHandle};
 use crate::unpoisoned::locked;
 
 /// A task that runs a future. Awaiting it returns its output, as joining does; dropping the handle lets the task
@@ -130,16 +130,36 @@ impl<T> Body<T> {
         Arc::clone(&self.output)
     }
 
+    /// Starts the task, which calls `first` before it polls.
     #[track_caller]
-    pub(crate) fn run(self, future: impl Future<Output = T>) {
-        // The future is dropped here: its sockets are closed before other tasks see the end.
-        let output = poll::block_on(unless_killed(future, &self.life));
-        *locked(&self.output) = Some(output);
-        self.life.ends();
+    pub(crate) fn start<F>(self, builder: Builder, first: impl FnOnce() + Send + 'static, future: F) -> JoinHandle<()>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let future = unless_killed(future, Arc::clone(&self.life));
+        // The future is dropped before: its sockets are closed before other tasks see the end.
+        let end = move |output| {
+            *locked(&self.output) = Some(output);
+            self.life.ends();
+        };
+        if let Some(kernel) = session::kernel() {
+            let (mut first, mut turns) = (Some(first), poll::turns(future, end));
+            return builder.spawn_turns(kernel, move || {
+                if let Some(first) = first.take() {
+                    first();
+                }
+                turns()
+            });
+        }
+        builder.spawn(move || {
+            first();
+            end(poll::block_on(future));
+        })
     }
 }
 
-async fn unless_killed<F: Future>(future: F, life: &Life) -> Option<F::Output> {
+async fn unless_killed<F: Future>(future: F, life: Arc<Life>) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {
         if life.is_killed() {

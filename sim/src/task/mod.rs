@@ -39,7 +39,7 @@ pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static
     let life = Life::new(String::from("future"), Kind::Ordinary);
     let body = Body::new(&life);
     let output = body.output();
-    let handle = Builder::new().spawn(move || body.run(future));
+    let handle = body.start(Builder::new(), || (), future);
     Task::new(handle, life, output)
 }
 

@@ -1,15 +1,16 @@
 //! Polling a future on a task of its own.
 //!
-//! Under the kernel a future is polled on its own coroutine, which waits in a parker between two polls; its waker
-//! unparks it. Any order of ready futures is therefore reachable, a future that is never woken is named in the deadlock
+//! Under the kernel a future is polled on a coroutine, and its task waits in a parker between two polls; its waker
+//! unparks it. The task of a future that was spawned has no stack while it waits. Any order of ready futures is therefore reachable, a future that is never woken is named in the deadlock
 //! report, and a panic in one ends the run with its text. Elsewhere the future's thread is parked and unparked.
 
 use std::future::Future;
 use std::panic::Location;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use kernel::Turn;
 use kernel::record::{Log, OpKind};
 
 use crate::engine::Object;
@@ -95,14 +96,35 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
-        let polled = {
-            let _polling = Polling::begin();
-            future.as_mut().poll(&mut context)
-        };
-        match polled {
+        match once(future.as_mut(), &mut context) {
             Poll::Ready(output) => return output,
             Poll::Pending => parker.park(None),
         };
+    }
+}
+
+fn once<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    let _polling = Polling::begin();
+    future.poll(context)
+}
+
+/// The turns of a kernel's task that runs a future: each polls once, and the last one passes the output to `end`, after
+/// the future is dropped.
+pub(crate) fn turns<F: Future>(future: F, end: impl FnOnce(F::Output)) -> impl FnMut() -> Turn {
+    let (mut running, mut parker) = (Some((Box::pin(future), end)), None);
+    move || {
+        let parker = parker.get_or_insert_with(|| Parker::new("future"));
+        let Parker::Kernel(object) = &**parker else { unreachable!("invariant: a task of the kernel runs in its run") };
+        let waker = Waker::from(Arc::clone(parker));
+        let Some((future, _)) = &mut running else { unreachable!("invariant: the last turn ends the task") };
+        let Poll::Ready(output) = once(future.as_mut(), &mut Context::from_waker(&waker)) else {
+            return Turn::Waits(object.id());
+        };
+        if let Some((future, end)) = running.take() {
+            drop(future);
+            end(output);
+        }
+        Turn::Ends
     }
 }
 

@@ -88,7 +88,8 @@ pub struct Log {
     pub objects: Vec<&'static str>,
     /// Its events.
     pub trace: Trace,
-    violation: Option<Violation>,
+    /// Boxed, since nearly every run has none, and its place is moved in each.
+    violation: Option<Box<Violation>>,
     /// Why the run is invalid; takes precedence over any violation.
     void: Option<Void>,
     progress: Arc<Progress>,
@@ -98,7 +99,7 @@ pub struct Log {
 #[derive(Debug)]
 pub struct Finished {
     /// The first violation, unless the run is invalid.
-    pub violation: Option<Violation>,
+    pub violation: Option<Box<Violation>>,
     /// Why the run is invalid.
     pub void: Option<Void>,
     /// The number of decisions.
@@ -287,7 +288,7 @@ impl Log {
     /// Notes a violation. Only the first one is kept: a later one may be its consequence.
     pub fn note_violation(&mut self, violation: Violation) {
         if self.violation.is_none() {
-            self.violation = Some(violation);
+            self.violation = Some(Box::new(violation));
         }
     }
 
@@ -313,7 +314,7 @@ impl Log {
         if let Some(text) = misuse {
             void = Some(Void::Misuse(text));
         }
-        let violation = self.violation.take().or_else(|| at_quiescence(self));
+        let violation = self.violation.take().or_else(|| at_quiescence(self).map(Box::new));
         let mut trace = mem::replace(&mut self.trace, Trace::new(Keep::Hash));
         if let Some(violation) = &violation {
             trace.seal(violation);

@@ -59,6 +59,18 @@ impl LockState {
         }
     }
 
+    /// Makes each contender ready or not, according to the lock's state.
+    #[inline]
+    fn refresh(&self, ready: &mut TaskSet) {
+        for (mode, contenders) in [(Mode::Exclusive, &self.writing), (Mode::Shared, &self.reading)] {
+            match (contenders.is_empty(), self.admits(mode)) {
+                (true, _) => {}
+                (false, true) => ready.add_all(contenders),
+                (false, false) => ready.remove_all(contenders),
+            }
+        }
+    }
+
     #[inline]
     fn is_contended(&self) -> bool {
         !self.writing.is_empty() || !self.reading.is_empty()
@@ -128,7 +140,7 @@ impl State {
         }
         if lock.is_contended() {
             lock.contenders(mode).remove(me);
-            self.refresh(object);
+            lock.refresh(&mut self.ready);
         }
     }
 
@@ -153,7 +165,7 @@ impl State {
             clock.tick(me);
         }
         if lock.is_contended() {
-            self.refresh(object);
+            lock.refresh(&mut self.ready);
         }
     }
 }

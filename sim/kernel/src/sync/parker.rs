@@ -35,8 +35,23 @@ impl Kernel {
         deadline_ns: Option<u64>,
         location: &'static Location<'static>,
     ) -> bool {
-        let op = Op { kind, object: parker, location };
-        let taken = self.enter(op, Need::Nothing, |state| {
+        match self.parks(parker, kind, deadline_ns, location) {
+            None => return false,
+            Some(true) => return true,
+            Some(false) => self.give_way(parker, location),
+        }
+        self.unparked(parker)
+    }
+
+    /// Takes the permit, or prepares the task to wait for it: false. `None`: the run is over.
+    pub(crate) fn parks(
+        &self,
+        parker: ObjectId,
+        kind: OpKind,
+        deadline_ns: Option<u64>,
+        location: &'static Location<'static>,
+    ) -> Option<bool> {
+        self.enter(Op { kind, object: parker, location }, Need::Nothing, |state| {
             let taken = state.take_permit(parker);
             if !taken {
                 let me = state.log.task;
@@ -48,12 +63,11 @@ impl Kernel {
                 }
             }
             taken
-        });
-        match taken {
-            None => return false,
-            Some(true) => return true,
-            Some(false) => self.give_way(parker, location),
-        }
+        })
+    }
+
+    /// The wait is over: takes the permit if it was given.
+    pub(crate) fn unparked(&self, parker: ObjectId) -> bool {
         let mut state = self.state.borrow_mut();
         state.me().timed_out = false;
         state.objects.parker(parker).parked = None;

@@ -84,7 +84,7 @@ impl Run {
         // The names of the tasks are released with the log.
         let waits = if is_told { self.waits() } else { Vec::new() };
         let finished = self.kernel.log(|log| log.finish(None, |_| None));
-        let finding = finding.or_else(|| Some(self.finding_of(finished.violation.clone()?, waits)));
+        let finding = finding.or_else(|| Some(self.finding_of(*finished.violation.clone()?, waits)));
         self.ledger().end();
         libc_layer::descriptor::close_left();
         memory.restore();
