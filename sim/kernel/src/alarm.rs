@@ -11,25 +11,7 @@ use std::panic::Location;
 
 use crate::kernel::Kernel;
 use crate::record::{ObjectId, TaskId};
-use crate::state::State;
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alarm {
-    /// The task of [`Alarm::ABSENT`] before the alarm starts. Not an `Option`: the compiler may compare the task before
-    /// it tests whether there is one, which valgrind would report.
-    task: TaskId,
-    /// Every other task has finished, so the alarm must end.
-    is_closing: bool,
-}
-
-impl Alarm {
-    /// No alarm has started.
-    pub(crate) const ABSENT: Alarm = Alarm { task: TaskId(u32::MAX), is_closing: false };
-
-    fn is_started(self) -> bool {
-        self.task != Alarm::ABSENT.task
-    }
-}
+use crate::state::{Alarm, State};
 
 impl Kernel {
     /// Starts the alarm's task. Not a scheduling point.

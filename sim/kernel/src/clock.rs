@@ -7,8 +7,8 @@
 
 use smallvec::SmallVec;
 
-use crate::objects::Reset;
 use crate::record::TaskId;
+use crate::reset::Reset;
 
 /// One counter per task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //!
 //! All unsafe code that switches stacks is in this file.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
@@ -14,13 +15,13 @@ use std::ptr;
 use corosensei::stack::{DefaultStack, Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
-use crate::kernel::{Kernel, Next};
 use crate::record::TaskId;
+use crate::run::Next;
 
 /// Size in bytes of the largest body that is moved to its stack.
 const MOVED_BYTES_MAX: usize = 512;
 
-/// A coroutine that yields the kernel's decisions to the loop of [`Kernel::run_fibers`]. It returns the task that rests,
+/// A coroutine that yields the kernel's decisions to the loop of [`Fibers::run`]. It returns the task that rests,
 /// and none at the end of a task.
 type Fiber = Coroutine<(), Next, Option<Resting>, Shifted>;
 
@@ -29,8 +30,8 @@ type Resting = Box<dyn FnMut() -> bool>;
 
 /// A stack that begins below the end of its memory.
 ///
-/// Stacks are aligned to pages. If all began at the same place of a page, the frames in which tasks wait would lie in the
-/// same few sets of the processor's first cache, and many tasks would evict each other's at every switch.
+/// Stacks are aligned to pages. If all began at the same place of a page, the frames in which tasks wait would lie in
+/// the same few sets of the processor's first cache, and many tasks would evict each other's at every switch.
 struct Shifted {
     stack: DefaultStack,
     base: StackPointer,
@@ -102,27 +103,33 @@ impl fmt::Debug for Fibers {
     }
 }
 
-impl Kernel {
-    /// Runs the tasks as decided, until the run is over.
-    pub(crate) fn run_fibers(&'static self, stack_bytes: usize, main: impl FnOnce() + 'static) {
-        self.fibers.places.borrow_mut().take_stacks_of(stack_bytes);
-        self.start_fiber(main);
+impl Fibers {
+    /// Runs the tasks as `decide` says, from `main` on, until the run is over. `give_up` gets a panic of the harness's
+    /// own.
+    pub(crate) fn run(
+        &'static self,
+        stack_bytes: usize,
+        main: impl FnOnce() + 'static,
+        decide: impl Fn() -> Next,
+        give_up: impl FnOnce(&(dyn Any + Send)),
+    ) {
+        self.places.borrow_mut().take_stacks_of(stack_bytes);
+        self.start(main);
         // A task's panic is caught on its own stack; a panic that arrives here is the harness's own.
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            let decide = || self.state.borrow_mut().decide();
             let mut next = decide();
             while let Next::Task(task) = next {
-                next = self.resume(task).unwrap_or_else(decide);
+                next = self.resume(task).unwrap_or_else(&decide);
             }
         }));
         if let Err(panic) = ran {
-            self.give_up(panic.as_ref());
+            give_up(panic.as_ref());
         }
-        self.fibers.places.borrow_mut().abandon();
+        self.places.borrow_mut().abandon();
     }
 
     /// Makes the fiber of the newest task; the kernel decides when it runs.
-    pub(crate) fn start_fiber<F: FnOnce() + 'static>(&'static self, body: F) {
+    pub(crate) fn start<F: FnOnce() + 'static>(&'static self, body: F) {
         // corosensei moves the body to the new stack, if it is small.
         if size_of::<F>() <= MOVED_BYTES_MAX {
             self.place_fiber(body);
@@ -136,14 +143,14 @@ impl Kernel {
             body();
             None
         });
-        self.fibers.places.borrow_mut().live.push(Some(place));
+        self.places.borrow_mut().live.push(Some(place));
     }
 
     fn on_stack(&'static self, body: impl FnOnce() -> Option<Resting> + 'static) -> Box<Place> {
-        let mut place = self.fibers.places.borrow_mut().free();
+        let mut place = self.places.borrow_mut().free();
         let Some(stack) = place.stack.take() else { unreachable!("invariant: a free place has its stack") };
         place.fiber = Some(Fiber::with_stack(stack, move |yielder, ()| {
-            self.fibers.yielder.set(Some(ptr::NonNull::from(yielder)));
+            self.yielder.set(Some(ptr::NonNull::from(yielder)));
             body()
         }));
         place
@@ -152,19 +159,18 @@ impl Kernel {
     /// Lets the task run, and returns the decision with which it suspends; `None` if it rests or has ended.
     #[inline]
     fn resume(&'static self, task: TaskId) -> Option<Next> {
-        let fibers = &self.fibers;
         // Removed from the list while it runs, since it may start other fibers.
-        let place = fibers.places.borrow_mut().live.get_mut(task.index()).and_then(Option::take);
+        let place = self.places.borrow_mut().live.get_mut(task.index()).and_then(Option::take);
         let mut place = place.unwrap_or_else(|| self.rouse(task));
         let Some(fiber) = &mut place.fiber else { unreachable!("invariant: the place of a task has its fiber") };
         match fiber.resume(()) {
             CoroutineResult::Yield(next) => {
-                fibers.places.borrow_mut().live[task.index()] = Some(place);
+                self.places.borrow_mut().live[task.index()] = Some(place);
                 Some(next)
             }
             CoroutineResult::Return(rests) => {
                 place.stack = place.fiber.take().map(Fiber::into_stack);
-                let mut places = fibers.places.borrow_mut();
+                let mut places = self.places.borrow_mut();
                 places.idle.push(place);
                 if let Some(turn) = rests {
                     places.rest(task, turn);
@@ -176,7 +182,7 @@ impl Kernel {
 
     /// Makes the newest task one that rests before its first turn; the kernel decides when it runs.
     pub(crate) fn start_resting(&self, task: TaskId, turn: Resting) {
-        let mut places = self.fibers.places.borrow_mut();
+        let mut places = self.places.borrow_mut();
         places.live.push(None);
         places.rest(task, turn);
     }
@@ -184,13 +190,11 @@ impl Kernel {
     /// Gives a task that rests a stack for its next turn.
     #[inline(never)]
     fn rouse(&'static self, task: TaskId) -> Box<Place> {
-        let turn = self.fibers.places.borrow_mut().resting.get_mut(task.index()).and_then(Option::take);
+        let turn = self.places.borrow_mut().resting.get_mut(task.index()).and_then(Option::take);
         let Some(mut turn) = turn else { unreachable!("invariant: a task that is chosen is suspended") };
         self.on_stack(move || turn().then_some(turn))
     }
-}
 
-impl Fibers {
     /// Switches to the task that was chosen; returns when this task is chosen again.
     #[inline]
     #[expect(unsafe_code, reason = "the yielder of the fiber is kept as a pointer; see the argument at the block")]

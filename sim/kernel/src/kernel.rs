@@ -3,83 +3,37 @@
 //! The next task is chosen before a switch is requested: if the current task continues, there is no switch.
 
 use std::any::Any;
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
-use crate::coroutines::Coroutines;
 use crate::fiber::Fibers;
-use crate::record::{Item, Keep, Log, ObjectId, Op, OpKind, Progress, RunNumber, TaskId, Void};
-use crate::state::{Bounds, Go, State};
-use crate::strategy::{Strategy, Switch};
-use crate::task::{Need, TaskTurns};
-use crate::unwinding::PanicCount;
+use crate::record::{Item, Log, ObjectId, Op, OpKind, Progress};
+use crate::run::{Ended, Next, PanicCount, Setup};
+use crate::state::{Go, State};
+use crate::task::Need;
 
-/// The outcome of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// This task runs.
-    Task(TaskId),
-    /// Every task has finished.
-    Finished,
-    /// The run ends here.
-    Halt,
-}
+/// A second source of coroutines, to check the kernel's own: stacks, and switches between them. The kernel's own are
+/// those of `fiber`; another source must follow the same decisions, so that a run has the same trace on both.
+pub trait Coroutines: fmt::Debug + Sync {
+    /// Runs [`Kernel::main_task`] on a stack of this size, and each task as [`Kernel::next`] decides, until it returns
+    /// no task.
+    fn execute(&self, kernel: &'static Kernel, stack_bytes: usize);
 
-/// A run to be made.
-pub struct Setup {
-    /// The number of the run in its process.
-    pub number: RunNumber,
-    /// The seed of the run.
-    pub seed: u64,
-    /// Chooses the tasks.
-    pub strategy: Box<dyn Strategy>,
-    /// The bounds of the run.
-    pub bounds: Bounds,
-    /// How much of the run is kept.
-    pub keep: Keep,
-    /// Size of each task's stack in bytes.
-    pub stack_bytes: usize,
-    /// A second source of coroutines; `None` selects the kernel's own.
-    pub coroutines: Option<&'static dyn Coroutines>,
-    /// The caller's treatment of panics.
-    pub panics: Panics,
-}
+    /// Makes a stack for the newest task. The current task continues.
+    fn spawn(&self, body: Box<dyn FnOnce()>, location: &'static Location<'static>);
 
-impl fmt::Debug for Setup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("seed", &self.seed).field("strategy", &self.strategy).finish_non_exhaustive()
-    }
-}
-
-/// The caller's treatment of panics that a task cannot report by itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Panics {
-    /// Describes a panic of the kernel or of the strategy.
-    pub bug_of: fn(&(dyn Any + Send)) -> Void,
-    /// Ends the process when a destructor would have to wait while a panic unwinds its task: it cannot. The argument
-    /// completes "a destructor ...".
-    pub stuck: fn(&str) -> !,
-}
-
-/// The scheduling results of a run. Its record is in the kernel's [log](Kernel::log).
-#[derive(Debug)]
-pub struct Ended {
-    /// Every task has finished.
-    pub is_quiescent: bool,
-    /// The forced switches of a recorded run; empty if only its hash is kept.
-    pub switches: Vec<Switch>,
-    /// The tasks of a recorded run, in the order of creation.
-    pub tasks: Vec<TaskTurns>,
-    /// Decisions among more than one candidate.
-    pub choices: u32,
+    /// Switches to the task that [`Kernel::next`] returns. Returns when the current task is chosen again.
+    fn switch(&self);
 }
 
 /// Makes runs on one OS thread, one after the other, and keeps allocations and stacks between them.
 pub struct Kernel {
     pub(crate) state: RefCell<State>,
     pub(crate) fibers: Fibers,
+    /// The source of coroutines of this run; `None`: the kernel's own.
+    pub(crate) coroutines: Cell<Option<&'static dyn Coroutines>>,
     /// Each task has a panic count of its own, by this access to the OS thread's.
     pub(crate) panic_count: Option<PanicCount>,
 }
@@ -93,7 +47,12 @@ impl fmt::Debug for Kernel {
 impl Kernel {
     /// A kernel for this OS thread, whose runs publish their progress.
     pub fn new(progress: Arc<Progress>) -> Kernel {
-        Kernel { state: RefCell::new(State::idle(Log::new(progress))), fibers: Fibers::default(), panic_count: None }
+        Kernel {
+            state: RefCell::new(State::idle(Log::new(progress))),
+            fibers: Fibers::default(),
+            coroutines: Cell::new(None),
+            panic_count: None,
+        }
     }
 
     /// Makes one run, whose first task is `body`. `body`, and the bodies of the tasks that it spawns, must catch their
@@ -102,15 +61,32 @@ impl Kernel {
     /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs
     /// in a half-finished run, and the values on the stacks are leaked.
     pub fn run(&'static self, setup: Setup, body: impl FnOnce() + 'static) -> Ended {
-        let (stack_bytes, coroutines) = (setup.stack_bytes, setup.coroutines);
+        let stack_bytes = setup.stack_bytes;
+        self.coroutines.set(None);
         self.state.borrow_mut().begin(setup);
-        match coroutines {
-            None => self.run_fibers(stack_bytes, move || self.first_task(body)),
-            Some(other) => {
-                self.state.borrow_mut().main = Some(Box::new(body));
-                other.execute(self, stack_bytes);
-            }
-        }
+        self.fibers.run(
+            stack_bytes,
+            move || self.first_task(body),
+            || self.state.borrow_mut().decide(),
+            |panic| {
+                self.give_up(panic);
+            },
+        );
+        self.state.borrow_mut().end()
+    }
+
+    /// Like [`Kernel::run`], on another source of coroutines.
+    pub fn run_on(
+        &'static self,
+        coroutines: &'static dyn Coroutines,
+        setup: Setup,
+        body: impl FnOnce() + 'static,
+    ) -> Ended {
+        let stack_bytes = setup.stack_bytes;
+        self.coroutines.set(Some(coroutines));
+        self.state.borrow_mut().begin(setup);
+        self.state.borrow_mut().main = Some(Box::new(body));
+        coroutines.execute(self, stack_bytes);
         self.state.borrow_mut().end()
     }
 
@@ -210,7 +186,7 @@ impl Kernel {
     /// The current task suspends, and `next` is carried out. Returns when this task is chosen again.
     #[inline]
     fn leave<'a>(&'a self, mut state: RefMut<'a, State>, next: Next) -> RefMut<'a, State> {
-        match state.coroutines {
+        match self.coroutines.get() {
             None => {
                 drop(state);
                 self.set_panics_aside(|| self.fibers.switch(next));

@@ -5,8 +5,9 @@
 //! simulates a process lets the run end with its first task: the other tasks continue as long as one of them is ready,
 //! but no timer fires any more, and what then waits is left.
 
-use crate::kernel::{Kernel, Next};
+use crate::kernel::Kernel;
 use crate::record::TaskId;
+use crate::run::Next;
 use crate::state::State;
 
 impl Kernel {

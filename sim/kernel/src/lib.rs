@@ -14,13 +14,14 @@
 mod alarm;
 mod blocked;
 mod clock;
-mod coroutines;
 mod fiber;
 mod findings;
 mod kernel;
 mod leftover;
 mod objects;
 pub mod record;
+mod reset;
+mod run;
 pub mod seed;
 mod spin;
 mod state;
@@ -33,14 +34,12 @@ mod time;
 mod unwinding;
 
 pub use blocked::{Awaits, Blocked, deadlock};
-pub use coroutines::Coroutines;
-pub use kernel::{Ended, Kernel, Next, Panics, Setup};
+pub use kernel::{Coroutines, Kernel};
+pub use run::{Bounds, Ended, Next, PanicCount, Panics, Setup};
 pub use spin::Spin;
-pub use state::Bounds;
 pub use task::TaskTurns;
 pub use thread::Turn;
 pub use time::as_ns;
-pub use unwinding::PanicCount;
 
 /// The folder of this crate's sources, as the locations of its panics name it.
 pub fn sources() -> &'static str {

@@ -6,14 +6,11 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::alarm::Alarm;
 use crate::clock::Clocks;
-use crate::coroutines::Coroutines;
-use crate::kernel::{Ended, Next, Panics, Setup};
-use crate::objects::Objects;
+use crate::objects::{Mode, Objects};
 use crate::record::{Keep, Log, ObjectId, Op, TaskId, TaskKey, Violation, Void};
+use crate::run::{Bounds, Ended, Next, Panics, Setup};
 use crate::strategy::{Asleep, Forced, Strategy, Switch, View};
-use crate::sync::lock::Mode;
 use crate::task::{Need, Task};
 use crate::tasks::TaskSet;
 
@@ -41,13 +38,23 @@ impl Sleeper {
     }
 }
 
-/// The bounds of one run.
+/// The run's alarm; see `alarm`.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Decisions after which the run counts as stalled.
-    pub steps_max: u32,
-    /// The total time in nanoseconds by which sleepers that overtake ready tasks may advance the clock.
-    pub slack_ns: u64,
+pub(crate) struct Alarm {
+    /// The task of [`Alarm::ABSENT`] before the alarm starts. Not an `Option`: the compiler may compare the task before
+    /// it tests whether there is one, which valgrind would report.
+    pub(crate) task: TaskId,
+    /// Every other task has finished, so the alarm must end.
+    pub(crate) is_closing: bool,
+}
+
+impl Alarm {
+    /// No alarm has started.
+    pub(crate) const ABSENT: Alarm = Alarm { task: TaskId(u32::MAX), is_closing: false };
+
+    pub(crate) fn is_started(self) -> bool {
+        self.task != Alarm::ABSENT.task
+    }
 }
 
 /// One run. An OS thread keeps one object and reuses it for each run.
@@ -68,7 +75,6 @@ pub(crate) struct State {
     strategy: Box<dyn Strategy>,
     /// The strategy is also called at steps with one candidate.
     watches: bool,
-    pub(crate) coroutines: Option<&'static dyn Coroutines>,
     pub(crate) panics: Panics,
     /// Decisions among more than one candidate.
     choices: u32,
@@ -117,7 +123,6 @@ impl State {
             pending: None,
             strategy: Box::new(Forced::new(&[])),
             watches: false,
-            coroutines: None,
             panics: NO_RUN,
             choices: 0,
             halted: true,
@@ -132,7 +137,7 @@ impl State {
 
     /// Begins a run. It reuses the allocations of the previous run.
     pub(crate) fn begin(&mut self, setup: Setup) {
-        let Setup { number, seed, strategy, bounds, keep, coroutines, panics, stack_bytes: _ } = setup;
+        let Setup { number, seed, strategy, bounds, keep, panics, stack_bytes: _ } = setup;
         self.log.begin(number, seed, keep);
         self.tasks.clear();
         self.ready.clear();
@@ -144,7 +149,7 @@ impl State {
         (self.halted, self.yielding, self.ends_with_main) = (false, false, false);
         (self.pending, self.alarm) = (None, Alarm::ABSENT);
         self.watches = strategy.watches();
-        (self.strategy, self.coroutines, self.bounds, self.panics) = (strategy, coroutines, bounds, panics);
+        (self.strategy, self.bounds, self.panics) = (strategy, bounds, panics);
         self.switches = (keep != Keep::Hash).then(Vec::new);
         self.add_task(TaskId::MAIN, TaskKey::MAIN, None);
     }
@@ -223,8 +228,8 @@ impl State {
         go
     }
 
-    /// The current task performs `op` while a panic unwinds it: without a decision. Inlined, so that no address of `op` is
-    /// taken and it stays in registers.
+    /// The current task performs `op` while a panic unwinds it: without a decision. Inlined, so that no address of `op`
+    /// is taken and it stays in registers.
     #[inline]
     pub(crate) fn pass(&mut self, op: Op, need: Need) -> Go {
         if self.halted {

@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
+use crate::objects::Mode;
 use crate::record::{ObjectId, Op, TaskId, TaskKey};
 use crate::spin::Spin;
-use crate::sync::lock::Mode;
 
 /// What a task needs before its announced operation can proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,8 +31,9 @@ impl Kernel {
         id
     }
 
-    /// Like [`Kernel::spawn`], for a task that waits only between its turns, as the task of a future does: it has a stack
-    /// while it makes a turn, and none while it waits. Each call of `turn` is one. `turn` must catch its own panics.
+    /// Like [`Kernel::spawn`], for a task that waits only between its turns, as the task of a future does: it has a
+    /// stack while it makes a turn, and none while it waits. Each call of `turn` is one. `turn` must catch its own
+    /// panics.
     pub fn spawn_turns(
         &'static self,
         name: Option<&str>,
@@ -76,7 +77,7 @@ impl Kernel {
         mut turn: impl FnMut() -> Turn + 'static,
         location: &'static Location<'static>,
     ) {
-        let coroutines = self.state.borrow().coroutines;
+        let coroutines = self.coroutines.get();
         if let Some(other) = coroutines {
             let task = move || {
                 self.log(|log| log.record(Item::Began, location));
@@ -105,19 +106,19 @@ impl Kernel {
             self.finish(location);
             false
         };
-        self.start_resting(id, Box::new(turns));
+        self.fibers.start_resting(id, Box::new(turns));
     }
 
     /// Gives the newest task its coroutine.
     pub(crate) fn start(&'static self, body: impl FnOnce() + 'static, location: &'static Location<'static>) {
-        let coroutines = self.state.borrow().coroutines;
+        let coroutines = self.coroutines.get();
         let task = move || {
             self.log(|log| log.record(Item::Began, location));
             body();
             self.finish(location);
         };
         match coroutines {
-            None => self.start_fiber(task),
+            None => self.fibers.start(task),
             Some(other) => other.spawn(Box::new(task), location),
         }
     }

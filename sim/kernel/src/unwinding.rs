@@ -5,15 +5,7 @@
 //! task to task instead; a destructor may then wait like any other code.
 
 use crate::kernel::Kernel;
-
-/// Access to the panic count of this OS thread.
-#[derive(Clone, Copy, Debug)]
-pub struct PanicCount {
-    /// Returns the count, and sets it to that of a thread that does not panic.
-    pub take: fn() -> [usize; 2],
-    /// Sets the count.
-    pub set: fn([usize; 2]),
-}
+use crate::run::PanicCount;
 
 impl Kernel {
     /// Gives each task a panic count of its own.

@@ -36,7 +36,6 @@ fn setup(seed: u64, keep: Keep) -> Setup {
         bounds: Bounds { steps_max: 1_000, slack_ns: 0 },
         keep,
         stack_bytes: STACK_BYTES,
-        coroutines: None,
         panics: Panics { bug_of, stuck },
     }
 }

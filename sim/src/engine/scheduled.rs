@@ -88,20 +88,18 @@ pub(crate) fn execute(setup: Setup<'_>, body: impl FnOnce() + 'static) -> Ended 
     overflow::install();
     KEPT.with(|kept| {
         let Kept { worker, kernel, session } = kept;
-        let coroutines = match stacks {
-            Stacks::Fiber => None,
-            #[cfg(feature = "shuttle")]
-            Stacks::Shuttle => Some(super::shuttle::coroutines()),
-            #[cfg(not(feature = "shuttle"))]
-            Stacks::Shuttle => unreachable!("invariant: an engine that is not built in makes no run"),
-        };
         session.stack_bytes.set(stack_bytes);
         let number = worker.begin(seed, Some(watched));
-        let setup = kernel::Setup { number, seed, strategy, bounds, keep, stack_bytes, coroutines, panics: PANICS };
-        let ended = session.enter(number, || {
-            kernel.run(setup, move || {
-                panics::guarded(body);
-            })
+        let setup = kernel::Setup { number, seed, strategy, bounds, keep, stack_bytes, panics: PANICS };
+        let body = move || {
+            panics::guarded(body);
+        };
+        let ended = session.enter(number, || match stacks {
+            Stacks::Fiber => kernel.run(setup, body),
+            #[cfg(feature = "shuttle")]
+            Stacks::Shuttle => kernel.run_on(super::shuttle::coroutines(), setup, body),
+            #[cfg(not(feature = "shuttle"))]
+            Stacks::Shuttle => unreachable!("invariant: an engine that is not built in makes no run"),
         });
         let outcome = session.run(|run| run.finish(ended.is_quiescent, worker.take_stray()));
         let Some(outcome) = outcome else { unreachable!("invariant: a kernel always has a log") };

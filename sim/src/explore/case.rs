@@ -10,7 +10,6 @@ use kernel::strategy::{Profile, Strategy};
 use proptest::strategy::Strategy as PlanStrategy;
 
 use super::name::CaseName;
-use super::reference;
 use crate::engine::Engine;
 use crate::engine::scheduled::Setup;
 use crate::plan::{self, AnyPlan, BadPlan, Generator, Plan};
@@ -63,16 +62,16 @@ impl Limits {
 
 /// A scenario with a variant: the unit of exploration. Cloning is cheap.
 #[derive(Clone)]
-pub struct Case(Arc<Inner>);
+pub struct Case(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     name: Arc<CaseName>,
     limits: Limits,
     watched: Watched,
     small: Option<AnyPlan>,
     is_network: bool,
     experiment: Arc<dyn Experiment>,
-    profile: OnceLock<Profile>,
+    pub(super) profile: OnceLock<Profile>,
 }
 
 trait Experiment: Send + Sync {
@@ -220,11 +219,6 @@ impl Case {
     /// What the watch must know about its runs.
     pub(crate) fn watched(&self) -> &Watched {
         &self.0.watched
-    }
-
-    /// The strategies' advance knowledge of the case.
-    pub(crate) fn profile(&self) -> &Profile {
-        self.0.profile.get_or_init(|| reference::profile(self))
     }
 }
 

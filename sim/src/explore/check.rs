@@ -13,6 +13,7 @@ use super::hunt::Hunt;
 use super::isolate::LoomBudget;
 use super::name::CaseName;
 use super::observer::Quiet;
+use super::origin::parse_seed;
 use super::recheck::RECHECK_PERCENT;
 use super::report::{Failure, Replay, Report, Verdict};
 use super::single::run_one;
@@ -257,14 +258,4 @@ fn knob<T>(name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option
 #[expect(clippy::disallowed_methods, reason = "how a test is told which run to replay; a run itself does not see it")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-/// Reads a seed, decimal or 0x hexadecimal.
-pub(crate) fn parse_seed(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
-        Some(_) => None,
-        None if text.starts_with('+') => None,
-        None => text.parse().ok(),
-    }
 }

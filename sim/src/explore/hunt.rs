@@ -10,12 +10,14 @@ use std::time::Instant;
 use kernel::record::Violation;
 
 use super::cell::Cell;
+use super::clock::{now, timed};
 use super::isolate::{self, LoomBudget};
 use super::observer::Observer;
+use super::origin::Origin;
 use super::part::{self, Found, Part};
 use super::queue::{self, CellState, Work};
 use super::recheck::USUAL_CAUSES;
-use super::report::{Failure, Origin, Replay, Report, Verdict};
+use super::report::{Failure, Replay, Report, Verdict};
 use super::single::run_one;
 use crate::engine::Engine;
 use crate::replay::Token;
@@ -204,15 +206,4 @@ impl Hunt<'_> {
             },
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the duration of a hunt is reported, and does not influence a run")]
-pub(super) fn now() -> Instant {
-    Instant::now()
-}
-
-pub(super) fn timed<R>(work: impl FnOnce() -> R) -> (R, f64) {
-    let start = now();
-    let result = work();
-    (result, start.elapsed().as_secs_f64())
 }

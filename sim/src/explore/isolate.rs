@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Limits};
 use super::name::CaseName;
-use super::report::{Origin, Preemptions, Report, Verdict, words};
+use super::origin::Origin;
+use super::report::{Preemptions, Report, Verdict, words};
 use crate::engine::loom;
 
 /// The environment variable that makes a process a child, with the cell to explore.

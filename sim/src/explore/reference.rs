@@ -14,7 +14,14 @@ use crate::engine::Engine;
 /// The number of reference runs: enough that one odd plan does not set the length alone.
 const RUNS: u64 = 4;
 
-pub(super) fn profile(case: &Case) -> Profile {
+impl Case {
+    /// The strategies' advance knowledge of the case.
+    pub(crate) fn profile(&self) -> &Profile {
+        self.0.profile.get_or_init(|| profile(self))
+    }
+}
+
+fn profile(case: &Case) -> Profile {
     let mut profile = Profile::default();
     let mut runs = Runs::new(case, Engine::Fiber, StrategyName::RANDOM);
     let seeds = RunSeeds::new(0, "reference");

@@ -5,28 +5,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 use kernel::record::{HitCounts, Violation, Void};
-use kernel::strategy::StrategyName;
 use serde::{Deserialize, Serialize};
 
-use super::name::CaseName;
+use super::origin::Origin;
 use crate::engine::Engine;
 use crate::replay::Token;
 use crate::session::Outcome;
 use crate::table::{Detail, render};
-
-/// Names an execution: with the case, all that a replay needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Origin {
-    /// The case.
-    pub case: CaseName,
-    /// The engine.
-    pub engine: Engine,
-    /// The strategy; loom and threads use none of ours, and record the one that was requested.
-    pub strategy: StrategyName,
-    /// The seed of this very run.
-    pub seed: u64,
-}
 
 /// The result of one cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,10 +6,12 @@ use kernel::record::Keep;
 use kernel::strategy::StrategyName;
 
 use super::case::Case;
+use super::clock::timed;
+use super::isolate;
 use super::isolate::LoomBudget;
-use super::report::{Origin, Report};
+use super::origin::Origin;
+use super::report::Report;
 use super::runs::Runs;
-use super::{hunt, isolate};
 use crate::engine::{Engine, threads};
 use crate::session::Arm;
 
@@ -19,7 +21,7 @@ use crate::session::Arm;
 /// run of the same plan; what the operating system does is not repeated.
 pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Report {
     let origin = Origin { case: case.name().clone(), engine, strategy, seed };
-    let (report, seconds) = hunt::timed(|| match engine.arm() {
+    let (report, seconds) = timed(|| match engine.arm() {
         _ if !engine.is_built() => Report::not_built(engine),
         Arm::Sched => Report::of_run(origin, &Runs::new(case, engine, strategy).make(seed, Keep::Events).outcome),
         Arm::Threads | Arm::Std => {

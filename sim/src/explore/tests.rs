@@ -7,7 +7,6 @@ use kernel::record::TaskKey;
 use proptest::prelude::any;
 use proptest::strategy::Just;
 
-use super::reference::profile;
 use super::{Budget, Case, CaseName, Cell, Engine, Hunt, LoomBudget, Observer, Report, StrategyName, run_one};
 use crate::property::sometimes;
 use crate::sync::atomic::AtomicUsize;
@@ -103,7 +102,7 @@ fn reference_runs_are_four_and_count_children_with_their_parents() {
             child.join();
         },
     );
-    let profile = profile(&case);
+    let profile = case.profile();
     assert_eq!(RUNS.load(Ordering::SeqCst), 4);
     let child = TaskKey::MAIN.child(0);
     let events = [TaskKey::MAIN, child, child.child(0)].map(|key| profile.events[&key]);
@@ -128,7 +127,7 @@ fn a_profile_has_the_most_that_any_reference_run_did() {
             step(*steps);
         },
     );
-    let profile = profile(&case);
+    let profile = case.profile();
     let lengths = lengths.lock().expect("not poisoned").clone();
     let most = lengths.iter().copied().max().expect("there were runs");
     assert!(lengths.iter().any(|steps| *steps != most), "the runs differ: {lengths:?}");

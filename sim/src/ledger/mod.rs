@@ -52,7 +52,7 @@ pub(crate) struct Handle {
 pub(crate) fn arc_opened(object: Object, class: &'static str, location: &'static Location<'static>) -> Handle {
     let entry = with_run(|run| {
         let by = Owner::new("task", run.log.task.0);
-        let mark = Mark::here(run.log, by, location);
+        let mark = run.log.mark(by, location);
         run.checks.ledger.open(class, Holding::Exclusive { owner: None }, mark).0
     });
     Handle { entry: entry.unwrap_or(EntryId::MAX), object }
@@ -75,7 +75,7 @@ fn open(
 ) -> Handle {
     let object = Object::of_custody(class, location);
     let id = with_run(|run| {
-        let mark = Mark::here(run.log, holder, location);
+        let mark = run.log.mark(holder, location);
         let (id, nth) = run.checks.ledger.open(class, holding(), mark);
         run.log.record(Item::Custody(Custody::new(Action::Acquired, class, nth, holder)), location);
         id
@@ -98,7 +98,7 @@ fn act(
     engine::custody_point(kind, object.id(), location);
     let finding = with_run(|run| {
         let log = run.log;
-        let mark = Mark::here(log, by, location);
+        let mark = log.mark(by, location);
         let entry = run.checks.ledger.entries.get_mut(id as usize)?;
         match rule(entry, mark) {
             Ok(custody) => {

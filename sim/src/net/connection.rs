@@ -15,7 +15,8 @@ use turmoil_net::{Packet, TcpSegment, Transport};
 
 use super::decoder::Decoder;
 use super::dialogue::Dialogue;
-use super::fault::{End, Fault};
+use super::end::End;
+use super::fault::Fault;
 use super::faults::Strike;
 use super::passed::{Passed, Step};
 use super::segment::{bare_ack, piece, reset_from};

@@ -2,8 +2,9 @@
 //!
 //! Tables show the frames, and the wire derives from them the phase of a connection when a fault hits it.
 
-use super::fault::End;
+use super::end::End;
 use super::http2::Http2;
+use super::protocol::{Protocol, Role};
 
 /// The protocol by which connections are parsed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,38 +19,6 @@ pub enum Decoder {
     Lines,
     /// A protocol of the component's own: returns the parser of this end's bytes.
     Own(fn(End) -> Box<dyn Protocol>),
-}
-
-/// Parses the bytes that one end of a connection sends.
-pub trait Protocol: std::fmt::Debug {
-    /// The length of the first frame of `unread`, and its role; none while the frame is incomplete.
-    fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)>;
-
-    /// The frame's text in tables.
-    fn name(&self, frame: &[u8]) -> String;
-
-    /// Whether both ends must send a handshake before a request.
-    fn has_handshake(&self) -> bool {
-        false
-    }
-}
-
-/// The role of a frame in its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It is this end's part of the handshake.
-    Handshake,
-    /// It begins a request.
-    Request,
-    /// It belongs to a response; this many requests end with it.
-    Response {
-        /// Number of requests: 0 for a part of a response that is not the last.
-        answers: u32,
-    },
-    /// It is a fault of the protocol's own, with this name: a GOAWAY.
-    Fault(&'static str),
-    /// None of these.
-    Other,
 }
 
 impl Decoder {

@@ -2,8 +2,8 @@
 
 use kernel::record::Phase;
 
-use super::decoder::Role;
-use super::fault::End;
+use super::end::End;
+use super::protocol::Role;
 
 /// The dialogue so far.
 #[derive(Debug, Default)]

@@ -1,11 +1,10 @@
 //! Hosts, and the code that runs on them: tasks, threads, and software that a restart runs again.
 
-use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
+use super::software::{Running, Software};
 use super::wire;
 use crate::session::with_log;
 use crate::task;
@@ -15,21 +14,6 @@ use crate::thread::{self, JoinHandle};
 /// A host of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Host(usize);
-
-/// Software that a host runs from its start, and again after each restart.
-#[derive(Clone)]
-pub(super) struct Software {
-    name: String,
-    make: Arc<dyn Fn() -> Running + Send + Sync>,
-}
-
-type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-impl fmt::Debug for Software {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Software").field("name", &self.name).finish_non_exhaustive()
-    }
-}
 
 impl Host {
     pub(super) fn named(name: &str) -> Option<Host> {

@@ -99,7 +99,7 @@ mod tests {
     use turmoil_net::{TcpFlags, Transport};
 
     use super::*;
-    use crate::net::fault::End;
+    use crate::net::end::End;
     use crate::net::segment::packet_of;
     use crate::time::Duration;
 

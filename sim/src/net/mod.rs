@@ -25,6 +25,7 @@ mod connection;
 mod decoder;
 mod dialogue;
 mod directory;
+mod end;
 mod fault;
 mod faults;
 mod host;
@@ -32,9 +33,12 @@ mod http2;
 mod link;
 mod network;
 mod passed;
+mod protocol;
 mod segment;
 mod side;
+mod socket;
 mod sockets;
+mod software;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -43,12 +47,14 @@ mod window;
 mod wire;
 
 pub use config::{Config, ConfigError};
-pub use decoder::{Decoder, Protocol, Role};
-pub use fault::{End, Fault};
+pub use decoder::Decoder;
+pub use end::End;
+pub use fault::Fault;
 pub use faults::FaultKind;
 pub use host::{Host, thread_on};
 pub use kernel::record::{HitCounts, Phase, add_hits};
 pub use network::{Network, is_quiet, simulate};
+pub use protocol::{Protocol, Role};
 pub use stream::{TcpListener, TcpStream};
 pub use wire::TICK;
 

@@ -3,7 +3,8 @@
 use kernel::record::Phase;
 use turmoil_net::Packet;
 
-use super::fault::{End, Fault};
+use super::end::End;
+use super::fault::Fault;
 use super::link::Link;
 use crate::session::with_log;
 use crate::time::Instant;

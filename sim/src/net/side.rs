@@ -2,9 +2,11 @@
 
 use turmoil_net::{Packet, TcpSegment};
 
-use super::decoder::{Decoder, Reader, Role};
-use super::fault::{End, Fault};
+use super::decoder::{Decoder, Reader};
+use super::end::End;
+use super::fault::Fault;
 use super::passed::Passed;
+use super::protocol::Role;
 
 /// One direction: the bytes of one end.
 #[derive(Debug)]

@@ -1,31 +1,18 @@
 //! The sockets of the hosts, and the component's streams over them.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use tokio::io::AsyncWrite;
-use turmoil_net::shim::tokio::net as shim;
 use turmoil_net::{NetstatEntry, NetstatState, Packet, Transport};
 
 use super::connection::Pair;
 use super::directory::Place;
-use super::fault::End;
+use super::end::End;
 use super::segment::reset_from;
+use super::socket::{Socket, locked};
 use super::wire::Wire;
-use crate::unpoisoned;
-
-/// A socket of turmoil-net, shared by the component's stream and by the wire, which shuts down its write side.
-pub(super) type Socket = Arc<Mutex<shim::TcpStream>>;
-
-/// The component's streams, by their own and their peers' addresses.
-pub(super) type Streams = BTreeMap<(SocketAddr, SocketAddr), Socket>;
-
-/// Accesses a socket.
-pub(super) fn locked<R>(socket: &Mutex<shim::TcpStream>, f: impl FnOnce(&mut shim::TcpStream) -> R) -> R {
-    f(&mut unpoisoned::locked(socket))
-}
 
 impl Wire {
     /// The component has a stream, from its attempt or from an accept. Returns its connection and end.

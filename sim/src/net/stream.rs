@@ -15,7 +15,7 @@ use turmoil_net::shim::tokio::net as shim;
 use kernel::seed::Choice;
 
 use super::directory::Place;
-use super::sockets::{Socket, locked};
+use super::socket::{Socket, locked};
 use super::{host, wire};
 use crate::random;
 

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use turmoil_net::{Packet, Transport};
 
-use super::decoder::{Decoder, Reader, Role};
-use super::fault::End;
+use super::decoder::{Decoder, Reader};
+use super::end::End;
 use super::link::{Ends, Link, Links};
+use super::protocol::Role;
 use super::segment::reset_from;
 use crate::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@ use turmoil_net::{Packet, Transport};
 
 use super::connection::Connection;
 use super::directory::Place;
-use super::fault::End;
+use super::end::End;
 use super::link::Ends;
 use super::passed::{Passed, Step};
 use super::wire::{self, Wire};

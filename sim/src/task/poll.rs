@@ -1,8 +1,9 @@
 //! Polling a future on a task of its own.
 //!
 //! Under the kernel a future is polled on a coroutine, and its task waits in a parker between two polls; its waker
-//! unparks it. The task of a future that was spawned has no stack while it waits. Any order of ready futures is therefore reachable, a future that is never woken is named in the deadlock
-//! report, and a panic in one ends the run with its text. Elsewhere the future's thread is parked and unparked.
+//! unparks it. Any order of ready futures is therefore reachable, a future that is never woken is named in the deadlock
+//! report, and a panic in one ends the run with its text. The task of a future that was spawned has no stack while it
+//! waits. Elsewhere the future's thread is parked and unparked.
 
 use std::future::Future;
 use std::panic::Location;

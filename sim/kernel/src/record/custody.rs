@@ -3,8 +3,8 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::log::{Log, TaskInfo, is_glue};
 use super::op::TaskId;
+use super::task::TaskInfo;
 use crate::seed::{fold, fold_name};
 
 /// An owner or holder of resources: a role and a number, `caller#3`.
@@ -40,21 +40,15 @@ impl fmt::Display for Owner {
 /// A moment of a resource's life.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
-    by: Owner,
-    task: TaskId,
-    step: u32,
-    location: &'static Location<'static>,
+    pub(super) by: Owner,
+    pub(super) task: TaskId,
+    pub(super) step: u32,
+    pub(super) location: &'static Location<'static>,
     /// A destructor did it. It has no source line of its own: the location is that of the task's previous operation.
-    in_drop: bool,
+    pub(super) in_drop: bool,
 }
 
 impl Mark {
-    /// The mark of an action of the run's current task, called from `location`.
-    pub fn here(log: &mut Log, by: Owner, location: &'static Location<'static>) -> Mark {
-        let (task, step, in_drop) = (log.task, log.step, is_glue(location));
-        Mark { by, task, step, location: log.place(location), in_drop }
-    }
-
     /// `caller#1 in worker.0, step 12, models/src/x.rs:40`.
     pub fn describe(&self, tasks: &[TaskInfo]) -> String {
         let task = tasks.get(self.task.index()).map_or("-", |task| task.name.text);

@@ -4,71 +4,15 @@ use std::mem;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::custody::{Mark, Owner};
 use super::name::Name;
-use super::op::{ObjectId, Op, TaskId, TaskKey};
+use super::op::{ObjectId, Op, TaskId, TaskKey, is_glue};
 use super::progress::Progress;
+use super::run::{Keep, RunNumber};
+use super::task::TaskInfo;
 use super::trace::{Event, Item, Trace};
 use super::violation::Violation;
 use super::void::Void;
-
-/// Names a run within its process, to distinguish objects of different runs. It is not part of a trace.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunNumber(pub u64);
-
-impl RunNumber {
-    /// Outside any run.
-    pub const NONE: RunNumber = RunNumber(0);
-}
-
-/// How much of a run is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// The hash only.
-    Hash,
-    /// The hash and the forced switches, so that its schedule can be varied.
-    Switches,
-    /// Every event, so that a table can be drawn.
-    Events,
-}
-
-/// One task as reports name it.
-#[derive(Clone, Debug)]
-pub struct TaskInfo {
-    /// Its place in the tree of spawns.
-    pub key: TaskKey,
-    /// Its name.
-    pub name: Name,
-    /// Whether the name was given to it; else it is called by its number.
-    pub is_named: bool,
-    /// The host that it belongs to.
-    pub host: Option<&'static str>,
-    /// The object by which it is parked and unparked, as threads are; [`ObjectId::NONE`] if it has none.
-    pub parker: ObjectId,
-    /// Where in the source it was last.
-    at: Option<&'static Location<'static>>,
-    children: u32,
-    draws: u32,
-    notifications: u32,
-    /// Nesting depth of the futures that it polls.
-    polls: u32,
-}
-
-impl TaskInfo {
-    fn new(key: TaskKey, name: Name, is_named: bool) -> TaskInfo {
-        TaskInfo {
-            key,
-            name,
-            is_named,
-            host: None,
-            parker: ObjectId::NONE,
-            at: None,
-            children: 0,
-            draws: 0,
-            notifications: 0,
-            polls: 0,
-        }
-    }
-}
 
 /// Everything recorded in one run.
 #[derive(Debug)]
@@ -270,6 +214,12 @@ impl Log {
         location
     }
 
+    /// The mark of an action of the current task, called from `location`.
+    pub fn mark(&mut self, by: Owner, location: &'static Location<'static>) -> Mark {
+        let (task, step, in_drop) = (self.task, self.step, is_glue(location));
+        Mark { by, task, step, location: self.place(location), in_drop }
+    }
+
     /// `worker.0, step 12, models/src/x.rs:40`.
     pub fn here(&self, location: &Location<'_>) -> String {
         format!("{}, step {}, {}:{}", self.task_name(self.task), self.step, location.file(), location.line())
@@ -331,14 +281,6 @@ impl Log {
             objects: if is_told { mem::take(&mut self.objects) } else { Vec::new() },
         }
     }
-}
-
-/// Whether the caller is `drop_in_place`, which is what `#[track_caller]` on a `Drop` gives as the caller.
-#[inline]
-pub fn is_glue(location: &Location<'_>) -> bool {
-    let file = location.file();
-    // One comparison of eight bytes excludes nearly every other file.
-    file.as_bytes().last_chunk() == Some(b"r/mod.rs") && file.ends_with("core/src/ptr/mod.rs")
 }
 
 /// The label of an object, and its number among the objects of that label.

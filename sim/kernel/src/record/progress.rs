@@ -3,9 +3,9 @@
 use std::panic::Location;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use super::log::RunNumber;
 use super::name::{self, Name};
 use super::op::{Op, OpKind};
+use super::run::RunNumber;
 
 /// What the runs of one OS thread publish. The fields are not read at one moment: another thread may get those of two
 /// different operations.

@@ -5,8 +5,8 @@
 use std::panic::Location;
 
 use super::custody::Custody;
-use super::log::Keep;
 use super::op::{ObjectId, Op, OpKind, TaskId};
+use super::run::Keep;
 use super::violation::Violation;
 use crate::seed::{fold, fold_name, fold_str, mix};
 

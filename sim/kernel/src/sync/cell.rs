@@ -2,32 +2,9 @@
 
 use std::panic::Location;
 
-use smallvec::SmallVec;
-
 use crate::kernel::Kernel;
-use crate::objects::Reset;
+use crate::objects::Epoch;
 use crate::record::{ObjectId, Op, OpKind, Subject, TaskId, Violation, ViolationKind, label};
-
-/// An access to a plain cell: the task, its clock at that time, and the source line.
-#[derive(Clone, Copy, Debug)]
-struct Epoch {
-    task: TaskId,
-    tick: u32,
-    location: &'static Location<'static>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct CellState {
-    write: Option<Epoch>,
-    reads: SmallVec<[Epoch; 2]>,
-}
-
-impl Reset for CellState {
-    fn reset(&mut self) {
-        self.write = None;
-        self.reads.clear();
-    }
-}
 
 impl Kernel {
     /// Checks an access to a plain cell against earlier ones (FastTrack; Flanagan and Freund, PLDI 2009), and returns

@@ -4,27 +4,11 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
-use super::lock::Mode;
 use crate::kernel::Kernel;
-use crate::objects::Reset;
+use crate::objects::Mode;
 use crate::record::{Item, ObjectId, Op, OpKind, TaskId};
 use crate::seed::Choice;
 use crate::task::Need;
-
-#[derive(Debug, Default)]
-pub(crate) struct CondvarState {
-    /// Waiting tasks, each with the mutex that it must take again.
-    pub(crate) waiters: SmallVec<[(TaskId, ObjectId); 4]>,
-    /// The next wait returns at once: see [`Kernel::notify_late`].
-    is_late: bool,
-}
-
-impl Reset for CondvarState {
-    fn reset(&mut self) {
-        self.waiters.clear();
-        self.is_late = false;
-    }
-}
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,28 +2,10 @@
 
 use std::panic::Location;
 
-use crate::clock::Clock;
 use crate::kernel::Kernel;
-use crate::objects::Reset;
-use crate::record::{ObjectId, Op, OpKind, TaskId};
+use crate::record::{ObjectId, Op, OpKind};
 use crate::state::State;
 use crate::task::Need;
-
-/// A permit is kept until it is taken; a second one changes nothing.
-#[derive(Debug, Default)]
-pub(crate) struct ParkerState {
-    has_permit: bool,
-    parked: Option<TaskId>,
-    /// The clock of the tasks that gave the permit.
-    clock: Clock,
-}
-
-impl Reset for ParkerState {
-    fn reset(&mut self) {
-        (self.has_permit, self.parked) = (false, None);
-        self.clock.reset();
-    }
-}
 
 impl Kernel {
     /// Takes the permit; waits for it, until `deadline_ns` of virtual time at the latest. False: it was not given in

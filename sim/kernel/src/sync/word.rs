@@ -4,25 +4,11 @@
 //! The caller owns the word. The kernel keeps the waiting tasks, and compares through the caller's function when it is
 //! the task's turn, so that no wake-up is lost between the comparison and the wait.
 
-use smallvec::SmallVec;
-
 use super::condvar::Waited;
 use crate::kernel::Kernel;
-use crate::objects::Reset;
-use crate::record::{Item, ObjectId, Op, TaskId};
+use crate::record::{Item, ObjectId, Op};
 use crate::seed::Choice;
 use crate::task::Need;
-
-#[derive(Debug, Default)]
-pub(crate) struct WordState {
-    waiters: SmallVec<[TaskId; 4]>,
-}
-
-impl Reset for WordState {
-    fn reset(&mut self) {
-        self.waiters.clear();
-    }
-}
 
 impl Kernel {
     /// Waits on the word until it is woken, or until `deadline_ns` of virtual time. `None`: the word no longer held the

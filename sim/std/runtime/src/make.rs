@@ -74,7 +74,6 @@ impl Run {
             bounds: Bounds { steps_max: plan.steps_max, slack_ns: if plan.explores_time { EARLY_NS } else { 0 } },
             keep: plan.keep,
             stack_bytes: STACK_BYTES,
-            coroutines: None,
             panics: Panics { bug_of, stuck },
         };
         let ended = self.kernel.run(setup, move || self.first_task(body));

@@ -1,17 +1,21 @@
 //! The state of each object of a run, by kind: locks, condition variables, atomics, cells, parkers, words.
+
+mod cell;
+mod condvar;
+mod lock;
+mod parker;
+mod word;
+
+pub(crate) use cell::{CellState, Epoch};
+pub(crate) use condvar::CondvarState;
+pub(crate) use lock::LockState;
+pub use lock::Mode;
+pub(crate) use parker::ParkerState;
+pub(crate) use word::WordState;
+
 use crate::clock::Clock;
 use crate::record::{ObjectId, TaskId};
-use crate::sync::cell::CellState;
-use crate::sync::condvar::CondvarState;
-use crate::sync::lock::{LockState, Mode};
-use crate::sync::parker::ParkerState;
-use crate::sync::word::WordState;
-
-/// The state of one kind of object, which the next run reuses.
-pub(crate) trait Reset: Default {
-    /// Becomes the state of a new object, and keeps its allocations.
-    fn reset(&mut self);
-}
+use crate::reset::Reset;
 
 #[derive(Debug)]
 struct Pool<T> {

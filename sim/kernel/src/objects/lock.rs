@@ -1,0 +1,82 @@
+//! The state of a lock.
+
+use smallvec::SmallVec;
+
+use crate::clock::Clock;
+use crate::record::TaskId;
+use crate::reset::Reset;
+use crate::tasks::TaskSet;
+
+/// The mode in which a lock is requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// By one writer.
+    Exclusive,
+    /// By readers.
+    Shared,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct LockState {
+    pub(crate) holder: Option<TaskId>,
+    pub(crate) readers: SmallVec<[TaskId; 2]>,
+    /// Tasks that have announced the lock and do not hold it, by the requested mode.
+    writing: TaskSet,
+    reading: TaskSet,
+    /// Clock of the writers' releases: readers and writers join it.
+    pub(crate) clock: Clock,
+    /// Clock of the readers' releases: only writers join it, since readers are not ordered among themselves.
+    pub(crate) readers_clock: Clock,
+}
+
+impl Reset for LockState {
+    fn reset(&mut self) {
+        self.holder = None;
+        self.readers.clear();
+        self.writing.clear();
+        self.reading.clear();
+        self.clock.reset();
+        self.readers_clock.reset();
+    }
+}
+
+impl LockState {
+    /// Whether it could be taken in this mode now.
+    #[inline]
+    pub(crate) fn admits(&self, mode: Mode) -> bool {
+        self.holder.is_none() && (mode == Mode::Shared || self.readers.is_empty())
+    }
+
+    pub(crate) fn contenders(&mut self, mode: Mode) -> &mut TaskSet {
+        match mode {
+            Mode::Exclusive => &mut self.writing,
+            Mode::Shared => &mut self.reading,
+        }
+    }
+
+    /// Makes each contender ready or not, according to the lock's state.
+    #[inline]
+    pub(crate) fn refresh(&self, ready: &mut TaskSet) {
+        for (mode, contenders) in [(Mode::Exclusive, &self.writing), (Mode::Shared, &self.reading)] {
+            match (contenders.is_empty(), self.admits(mode)) {
+                (true, _) => {}
+                (false, true) => ready.add_all(contenders),
+                (false, false) => ready.remove_all(contenders),
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_contended(&self) -> bool {
+        !self.writing.is_empty() || !self.reading.is_empty()
+    }
+
+    /// The writer, or the readers.
+    pub(crate) fn holders(&self) -> Vec<TaskId> {
+        self.holder.iter().chain(&self.readers).copied().collect()
+    }
+
+    pub(crate) fn is_wanted_by(&self, task: TaskId) -> bool {
+        self.writing.contains(task) || self.reading.contains(task)
+    }
+}

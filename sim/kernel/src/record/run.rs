@@ -1,0 +1,21 @@
+//! Which run it is, and how much of it is kept.
+
+/// Names a run within its process, to distinguish objects of different runs. It is not part of a trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunNumber(pub u64);
+
+impl RunNumber {
+    /// Outside any run.
+    pub const NONE: RunNumber = RunNumber(0);
+}
+
+/// How much of a run is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The hash only.
+    Hash,
+    /// The hash and the forced switches, so that its schedule can be varied.
+    Switches,
+    /// Every event, so that a table can be drawn.
+    Events,
+}

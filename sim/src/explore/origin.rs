@@ -1,0 +1,31 @@
+//! What names an execution: its case, engine, strategy and seed.
+
+use kernel::strategy::StrategyName;
+use serde::{Deserialize, Serialize};
+
+use super::name::CaseName;
+use crate::engine::Engine;
+
+/// Names an execution: with the case, all that a replay needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The case.
+    pub case: CaseName,
+    /// The engine.
+    pub engine: Engine,
+    /// The strategy; loom and threads use none of ours, and record the one that was requested.
+    pub strategy: StrategyName,
+    /// The seed of this very run.
+    pub seed: u64,
+}
+
+/// Reads a seed, decimal or 0x hexadecimal.
+pub(crate) fn parse_seed(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None if text.starts_with('+') => None,
+        None => text.parse().ok(),
+    }
+}
