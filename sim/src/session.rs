@@ -45,6 +45,8 @@ pub(crate) struct Outcome {
     #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "for the table"))]
     pub(crate) task: TaskId,
     pub(crate) trace: Trace,
+    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "for the table"))]
+    pub(crate) forced: Vec<(u32, TaskId)>,
     pub(crate) tasks: Vec<TaskInfo>,
     pub(crate) objects: Vec<&'static str>,
     pub(crate) reached: BTreeMap<&'static str, u64>,
@@ -65,9 +67,9 @@ impl Run<'_> {
         checks.ledger.clear();
         // The destructor of a waker's data may need the run, and so may abandoned stacks.
         std::mem::forget(std::mem::take(&mut checks.timers));
-        let Finished { violation, void, steps, task, trace, tasks, objects } = finished;
+        let Finished { violation, void, steps, task, trace, forced, tasks, objects } = finished;
         let (reached, faults) = (std::mem::take(&mut checks.properties).reached(), std::mem::take(&mut checks.hits));
-        Outcome { violation, void, steps, task, trace, tasks, objects, reached, faults }
+        Outcome { violation, void, steps, task, trace, forced, tasks, objects, reached, faults }
     }
 }
 

@@ -2,13 +2,16 @@
 //! component one clean trace, and the transitions of the models: the table of a machine that is written as one, and for
 //! every component those that its fixed variant made in a number of runs of every scenario.
 //!
-//! Several scenarios may find one defect; the snapshot is of the one whose shrunk table is the shortest, among those
-//! that find it by the property that the first of them names. A snapshot holds no seed, address or source line, so that
-//! it changes when behaviour does and not otherwise. The search behind it uses the defaults of a hunt whatever the
-//! environment says, for the same reason.
+//! Several scenarios may find one defect; `shown.txt` names the one whose finding is the snapshot, so that a further
+//! scenario changes no snapshot. With `LASTREF_UPDATE=1` a variant without a line gets one: the scenario whose shrunk run
+//! has the fewest operations. A snapshot holds no seed, address or source line, so that it changes when behaviour does and
+//! not otherwise. The search behind it uses the defaults of a hunt whatever the environment says, for the same reason.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use lastref::explore::{Engine, run_one, transitions};
 use lastref::replay::{ShrinkLimits, shrink};
@@ -33,18 +36,70 @@ fn main() -> ExitCode {
         let name = format!("{component}.transitions");
         trials.push(Trial::test(name.clone(), move || compare(&name, &gathered(&cells))));
     }
-    for (name, cells) in by_variant() {
+    let shown = Shown::read();
+    let variants = by_variant();
+    let names: Vec<String> = variants.iter().map(|(name, _)| name.clone()).collect();
+    trials.push(Trial::test("shown", {
+        let shown = shown.clone();
+        move || shown.is_complete(&names)
+    }));
+    for (name, cells) in variants {
+        let scenario = shown.0.get(&name).cloned();
         trials.push(Trial::test(name.clone(), move || {
-            let mut said = cells.iter().map(|cell| cell.expectation.expect);
-            let first = said.find(|expect| *expect != Expect::Clean).or(Some(Expect::Clean));
-            let alike = cells.iter().filter(|cell| Some(cell.expectation.expect) == first);
-            let tables: Result<Vec<String>, Failed> = alike.map(table).collect();
-            // The order of the list decides between tables of equal length.
-            let shortest = tables?.into_iter().min_by_key(|table| table.lines().count());
-            compare(&name, &shortest.ok_or("invariant: a variant is in the list because of a cell")?)
+            let cell = match &scenario {
+                Some(scenario) => cells.iter().find(|cell| cell.cell.case.name().scenario == *scenario),
+                None => return choose(&name, &cells),
+            };
+            let cell = cell.ok_or_else(|| format!("{SHOWN} names a scenario without this variant"))?;
+            compare(&name, &table(cell)?.1)
         }));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Which scenario is shown of each variant, a line each: `component.variant scenario`.
+#[derive(Clone)]
+struct Shown(BTreeMap<String, String>);
+
+const SHOWN: &str = "tests/tests/shown.txt";
+
+fn path() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/shown.txt")
+}
+
+impl Shown {
+    fn read() -> Shown {
+        let text = fs::read_to_string(path()).unwrap_or_default();
+        let pairs = text.lines().filter_map(|line| line.split_once(' '));
+        Shown(pairs.map(|(variant, scenario)| (variant.to_owned(), scenario.to_owned())).collect())
+    }
+
+    /// Every line is about a variant that there is, and every variant has one.
+    fn is_complete(&self, variants: &[String]) -> Result<(), Failed> {
+        let unknown = self.0.keys().filter(|variant| !variants.contains(variant));
+        let missing = variants.iter().filter(|variant| !self.0.contains_key(*variant));
+        let unknown = unknown.map(|variant| format!("{SHOWN} has a line for {variant}, which no scenario has"));
+        let missing = missing.map(|variant| format!("{SHOWN} has no line for {variant}; LASTREF_UPDATE=1 adds one"));
+        unknown.chain(missing).next().map_or(Ok(()), |wrong| Err(wrong.into()))
+    }
+}
+
+/// Finds the scenario whose finding is the shortest, and adds it to the list if the environment says so.
+#[expect(clippy::disallowed_methods, reason = "how a test is told to write its file")]
+fn choose(variant: &str, cells: &[SuiteCell]) -> Result<(), Failed> {
+    static FILE: Mutex<()> = Mutex::new(());
+    if std::env::var_os("LASTREF_UPDATE").is_none() {
+        return Err(format!("{SHOWN} has no line for it; LASTREF_UPDATE=1 adds one").into());
+    }
+    let tables: Result<Vec<(usize, String)>, Failed> = cells.iter().map(table).collect();
+    let shortest = cells.iter().zip(tables?).min_by_key(|(_, (operations, _))| *operations);
+    let (cell, (_, table)) = shortest.ok_or("invariant: a variant is in the list because of a cell")?;
+    let _file = FILE.lock();
+    let Shown(mut shown) = Shown::read();
+    shown.insert(variant.to_owned(), cell.cell.case.name().scenario.clone());
+    let lines: String = shown.iter().map(|(variant, scenario)| format!("{variant} {scenario}\n")).collect();
+    fs::write(path(), lines)?;
+    compare(variant, &table)
 }
 
 /// The cells of each variant, as `component.variant` under fiber and `component.network.variant` on the network, in the
@@ -63,24 +118,28 @@ fn by_variant() -> Vec<(String, Vec<SuiteCell>)> {
     variants
 }
 
-/// The table of a cell, under the name of its scenario: of a clean run, or of the shortest failing interleaving.
-fn table(cell: &SuiteCell) -> Result<String, Failed> {
+/// The number of operations and the table of a cell's run, under the name of its scenario: a clean run, or the shortest
+/// failing interleaving.
+fn table(cell: &SuiteCell) -> Result<(usize, String), Failed> {
     let case = &cell.cell.case;
-    let table = match cell.expectation.expect {
-        Expect::Clean => run_one(case, cell.cell.engine, cell.cell.strategy, defaults::SEED).table,
+    let (full, table) = match cell.expectation.expect {
+        Expect::Clean => {
+            let report = run_one(case, cell.cell.engine, cell.cell.strategy, defaults::SEED);
+            (report.full_table, report.table)
+        }
         Expect::Violation { property } => {
             let report = search(&cell.cell, defaults::SEED, SCHEDULES);
             let failure = report.failure().ok_or("the defect was not found")?;
             let shrunk = shrink(case, failure, ShrinkLimits::default()).ok_or("the failure does not replay")?;
             let smallest = shrunk.report.failure().ok_or("the shrunk case violates nothing")?;
             assert_eq!(smallest.violation.property, property, "a case is shrunk within its property");
-            smallest.table.clone()
+            (smallest.full_table.clone(), smallest.table.clone())
         }
     };
     if table.is_empty() {
         return Err("a recorded run has no table".into());
     }
-    Ok(format!("{}\n{table}", case.name()))
+    Ok((full.lines().count(), format!("{}\n{table}", case.name())))
 }
 
 /// The cells of each component's fixed variant, on one task set and on the network alike.

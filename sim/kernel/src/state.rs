@@ -373,7 +373,9 @@ impl State {
                 && place != view.unforced()
             {
                 let (from, turn) = (view.current_key(), view.current_turn());
-                switches.push(Switch { from, turn, to: view.candidate(place).key });
+                let to = view.candidate(place);
+                switches.push(Switch { from, turn, to: to.key });
+                self.log.forced.push((self.log.step, to.task));
             }
         }
         self.tasks[me.index()].turn += 1;

@@ -3,8 +3,7 @@
 //! The plan shrinks as proptest shrinks any value; then each unnecessary fault of the network is removed. A simpler
 //! plan needs another schedule, so each candidate is tried with a number of seeds. The schedule is written as the
 //! steps at which it departs from running each task as long as it can continue. Unnecessary switches are removed, in
-//! halves, quarters and finally one by one; if more than one is left, all schedules with a single switch are tried. Of
-//! these three results the one with the shortest table is kept.
+//! halves, quarters and finally one by one; if more than one is left, all schedules with a single switch are tried.
 
 use kernel::record::Keep;
 use kernel::seed::RunSeeds;
@@ -203,23 +202,13 @@ impl Shrinker<'_> {
 
     /// From here on the plan is fixed and its schedule shrinks.
     fn finish(mut self, start: Candidate) -> Option<Shrunk> {
-        let fewest = self.schedule(start.clone());
-        let single = self.single(fewest.clone());
-        self.shortest([single, fewest, start])
-    }
-
-    /// The schedule with the shortest table, of schedules of one plan; of two equal ones the first. Few switches
-    /// usually make a short table, but not always: a task that continues as long as it can may have long waits.
-    fn shortest(mut self, candidates: [Candidate; 3]) -> Option<Shrunk> {
-        let tried = candidates.len() as u32;
-        let done = candidates.into_iter().filter_map(|candidate| self.done(candidate));
-        let shortest =
-            done.min_by_key(|shrunk| shrunk.report.failure().map_or(0, |failure| failure.table.lines().count()));
-        shortest.map(|shrunk| Shrunk { tried: shrunk.tried + tried, ..shrunk })
+        let fewest = self.schedule(start);
+        let best = self.single(fewest);
+        self.done(best)
     }
 
     /// The last run, whose case is saved: it must still violate the same property.
-    fn done(&mut self, best: Candidate) -> Option<Shrunk> {
+    fn done(self, best: Candidate) -> Option<Shrunk> {
         let json = best.plan.json();
         let strategy = Box::new(Forced::new(&best.switches));
         let ended = run_exact(

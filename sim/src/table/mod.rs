@@ -1,10 +1,12 @@
-//! The table of a run: one column per task, one row per event. It is the text that snapshots hold.
+//! The table of a run: one row per event, in one column per task where that fits. It is the text that snapshots hold.
+
+#[cfg(feature = "table")]
+mod choice;
+#[cfg(feature = "table")]
+mod layout;
 
 #[cfg(feature = "table")]
 use std::fmt::Write as _;
-
-#[cfg(feature = "table")]
-use comfy_table::{Cell, ContentArrangement, Table, presets};
 
 use kernel::record::{Event, Item, ObjectId, OpKind, Subject, label};
 #[cfg(feature = "table")]
@@ -15,15 +17,19 @@ use crate::session::Outcome;
 /// How much of a trace a table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Custody, state changes and notes: what a reviewer reads. Mere uses, operations that begin and complete, and
-    /// accesses to cells are shown of the resource, or the cell, that the finding is about only. No source lines, so
-    /// that an edit above does not change a snapshot.
+    /// What led to the finding: at most [`ROWS`] rows of custody, state changes and notes, and the switches that the
+    /// schedule forces. Mere uses, operations that begin and complete, and accesses to cells are shown of the resource,
+    /// or the cell, that the finding is about only. No source lines, so that an edit above does not change a snapshot.
     Custody,
     /// Every operation, with its source line.
     Full,
 }
 
-/// A table keeps the first rows of a long run, for its setup, and the last ones, which end in the finding.
+/// The rows of a table that is not full, those included that stand for others.
+#[cfg(feature = "table")]
+const ROWS: usize = 25;
+
+/// A full table keeps the first rows of a long run, for its setup, and the last ones, which end in the finding.
 #[cfg(feature = "table")]
 const FIRST_ROWS: usize = 200;
 #[cfg(feature = "table")]
@@ -35,53 +41,47 @@ pub(crate) fn render(_: &Outcome, _: Detail) -> String {
     String::new()
 }
 
-/// Draws the recorded events, at most [`FIRST_ROWS`] and [`LAST_ROWS`] of them.
+/// A row of a table.
+#[cfg(feature = "table")]
+struct Row<'a> {
+    event: &'a Event,
+    text: String,
+    /// The schedule forces the switch to its task.
+    is_forced: bool,
+}
+
+/// Draws the recorded events.
 #[cfg(feature = "table")]
 pub(crate) fn render(outcome: &Outcome, detail: Detail) -> String {
-    let mut rows: Vec<(&Event, String)> = outcome
-        .trace
-        .events
-        .iter()
-        .filter_map(|event| text(event, outcome, detail).map(|text| (event, text)))
-        .collect();
-    // A run of tens of thousands of steps and some thirty tasks has a million cells, most of them empty: a table of
-    // all of them takes seconds and a gigabyte to draw.
-    let left_out = rows.len().saturating_sub(FIRST_ROWS + LAST_ROWS);
-    rows.drain(rows.len().min(FIRST_ROWS)..rows.len().min(FIRST_ROWS) + left_out);
-    let shown = columns(&rows, outcome);
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
-    let mut header = vec!["time".to_owned()];
-    if detail == Detail::Full {
-        header.push("step".to_owned());
-    }
-    header.extend(shown.iter().map(|column| column.name.to_owned()));
-    if detail == Detail::Full {
-        header.push("source".to_owned());
-    }
-    table.set_header(header);
-    for (nth, (event, text)) in rows.iter().enumerate() {
-        if nth == FIRST_ROWS && left_out > 0 {
-            table.add_row(vec!["...".to_owned()]);
-        }
-        let mut row = vec![Cell::new(clock(event.now_ns))];
-        if detail == Detail::Full {
-            row.push(Cell::new(event.step));
-        }
-        let task = event.task.index();
-        let told = told(outcome, task, text);
-        row.extend(shown.iter().map(|column| Cell::new(if column.tasks.contains(&task) { told.as_str() } else { "" })));
-        if detail == Detail::Full {
-            row.push(Cell::new(format!("{}:{}", event.location.file(), event.location.line())));
-        }
-        table.add_row(row);
-    }
-    let mut drawn: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-    if left_out > 0 {
+    let rows = rows(outcome, detail);
+    let shown = match detail {
+        Detail::Custody => choice::what_led_to_it(&rows, outcome),
+        // A run of tens of thousands of steps and some thirty tasks has a million cells, most of them empty: a table of
+        // all of them takes seconds and a gigabyte to draw.
+        Detail::Full => choice::ends(rows.len(), FIRST_ROWS, LAST_ROWS),
+    };
+    let mut drawn = layout::draw(&rows, &shown, outcome, detail);
+    if detail == Detail::Full && shown.len() < rows.len() {
+        let left_out = rows.len() - shown.len();
         let _ = writeln!(drawn, "(...: {left_out} rows are left out; a table has {} at most)", FIRST_ROWS + LAST_ROWS);
     }
     drawn.push_str(&last_line(outcome));
     drawn
+}
+
+#[cfg(feature = "table")]
+fn rows(outcome: &Outcome, detail: Detail) -> Vec<Row<'_>> {
+    let told = outcome.trace.events.iter().filter_map(|event| text(event, outcome, detail).map(|text| (event, text)));
+    let mut rows: Vec<Row> = told.map(|(event, text)| Row { event, text, is_forced: false }).collect();
+    if outcome.forced.len() <= choice::SWITCHES_MAX {
+        for (step, task) in &outcome.forced {
+            let is_next = |row: &&mut Row| row.event.step >= *step && row.event.task == *task;
+            if let Some(row) = rows.iter_mut().find(is_next) {
+                row.is_forced = true;
+            }
+        }
+    }
+    rows
 }
 
 /// The finding, and the task that it blames; empty for a clean run.
@@ -92,44 +92,7 @@ fn last_line(outcome: &Outcome) -> String {
     let of_all = matches!(violation.kind, ViolationKind::Deadlock | ViolationKind::Stall | ViolationKind::Leak);
     let blamed = outcome.tasks.get(outcome.task.index()).filter(|_| !of_all);
     let blamed = blamed.map_or_else(String::new, |task| format!(" ({})", task.name.text));
-    format!("{}: {}{blamed}\n", violation.property, violation.message)
-}
-
-/// A column: a task, or a host with all of its tasks.
-#[cfg(feature = "table")]
-struct Column<'a> {
-    name: &'a str,
-    host: Option<&'static str>,
-    tasks: Vec<usize>,
-}
-
-/// The columns of the tasks that have rows, in the order of creation.
-#[cfg(feature = "table")]
-fn columns<'a>(rows: &[(&Event, String)], outcome: &'a Outcome) -> Vec<Column<'a>> {
-    let mut tasks: Vec<usize> = rows.iter().map(|(event, _)| event.task.index()).collect();
-    tasks.sort_unstable();
-    tasks.dedup();
-    let mut columns: Vec<Column> = Vec::new();
-    for task in tasks {
-        let host = outcome.tasks[task].host;
-        match columns.iter_mut().find(|column| host.is_some() && column.host == host) {
-            Some(column) => column.tasks.push(task),
-            None => {
-                columns.push(Column { name: host.unwrap_or(outcome.tasks[task].name.text), host, tasks: vec![task] })
-            }
-        }
-    }
-    columns
-}
-
-/// What stands in the row of a task. The name of a task of a host is part of the text, without its host's
-/// (`net::Host::spawn`).
-#[cfg(feature = "table")]
-fn told(outcome: &Outcome, task: usize, text: &str) -> String {
-    let TaskInfo { name, host, .. } = &outcome.tasks[task];
-    let name = name.text;
-    let on_host = host.and_then(|host| name.strip_prefix(host)?.strip_prefix('/'));
-    on_host.map_or_else(|| text.to_owned(), |name| format!("{name}: {text}"))
+    layout::wrapped(&format!("{}: {}{blamed}", violation.property, violation.message))
 }
 
 fn clock(now_ns: u64) -> String {

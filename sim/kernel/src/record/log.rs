@@ -32,6 +32,8 @@ pub struct Log {
     pub objects: Vec<&'static str>,
     /// Its events.
     pub trace: Trace,
+    /// The forced decisions of a recorded run: the step, and the task that was chosen.
+    pub forced: Vec<(u32, TaskId)>,
     /// Boxed, since nearly every run has none, and its place is moved in each.
     violation: Option<Box<Violation>>,
     /// Why the run is invalid; takes precedence over any violation.
@@ -52,6 +54,8 @@ pub struct Finished {
     pub task: TaskId,
     /// Its trace.
     pub trace: Trace,
+    /// Its forced decisions, if it was recorded: the step, and the task that was chosen.
+    pub forced: Vec<(u32, TaskId)>,
     /// Its tasks, if events were recorded.
     pub tasks: Vec<TaskInfo>,
     /// The labels of its objects, if events were recorded.
@@ -70,6 +74,7 @@ impl Log {
             tasks: Vec::new(),
             objects: Vec::new(),
             trace: Trace::new(Keep::Hash),
+            forced: Vec::new(),
             violation: None,
             void: None,
             progress,
@@ -277,6 +282,7 @@ impl Log {
             steps: self.step,
             task: self.task,
             trace,
+            forced: mem::take(&mut self.forced),
             tasks: if is_told { mem::take(&mut self.tasks) } else { Vec::new() },
             objects: if is_told { mem::take(&mut self.objects) } else { Vec::new() },
         }

@@ -1,0 +1,91 @@
+//! The rows that a reader needs: those of the objects that the finding is about, and the switches that it needs.
+
+use std::collections::BTreeSet;
+
+use super::{ROWS, Row};
+use crate::session::Outcome;
+use kernel::record::Subject;
+
+/// Switches that are marked. A schedule that is not shrunk forces dozens, most of which do not matter.
+pub(super) const SWITCHES_MAX: usize = 8;
+
+/// Rows of the end that are always shown.
+const LAST: usize = 3;
+
+/// The rows to show: the first and the last of a table.
+pub(super) fn ends(rows: usize, first: usize, last: usize) -> BTreeSet<usize> {
+    if rows <= first + last { (0..rows).collect() } else { (0..first).chain(rows - last..rows).collect() }
+}
+
+/// The rows to show of a run: of a finding those that led to it, of a clean run its ends.
+///
+/// A row is about an object if its text names it. The objects of a finding are those that its sentence names, or else
+/// those of the last row before it; the next in rank are the objects that share a row with these.
+pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<usize> {
+    let Some(violation) = &outcome.violation else { return ends(rows.len(), ROWS / 2, ROWS - 1 - ROWS / 2) };
+    let mut seeds: BTreeSet<&str> = names(&violation.message).collect();
+    let subject = match violation.subject {
+        Some(Subject::Resource(class, nth) | Subject::Cell(class, nth)) => Some(format!("{class}#{nth}")),
+        None => None,
+    };
+    seeds.extend(subject.as_deref());
+    let named: Vec<BTreeSet<&str>> = rows.iter().map(|row| names(&row.text).collect()).collect();
+    if seeds.is_empty()
+        && let Some(last) = named.iter().rev().find(|names| !names.is_empty())
+    {
+        seeds.extend(last);
+    }
+    let is_about = |names: &BTreeSet<&str>, objects: &BTreeSet<&str>| !names.is_disjoint(objects);
+    let near: BTreeSet<&str> = named.iter().filter(|names| is_about(names, &seeds)).flatten().copied().collect();
+
+    let backwards = || (0..rows.len()).rev();
+    let last = backwards().take(LAST);
+    let switches = backwards().filter(|row| rows[*row].is_forced).flat_map(|row| [Some(row), row.checked_sub(1)]);
+    let about = backwards().filter(|row| is_about(&named[*row], &seeds));
+    let near = backwards().filter(|row| is_about(&named[*row], &near));
+    let mut shown = BTreeSet::new();
+    for row in last.chain(switches.flatten()).chain(about).chain(near).chain(backwards()) {
+        shown.insert(row);
+        if shown.len() + gaps(&shown, rows.len()) > ROWS {
+            shown.remove(&row);
+        }
+    }
+    shown
+}
+
+/// The number of places where rows are left out.
+fn gaps(shown: &BTreeSet<usize>, rows: usize) -> usize {
+    let after = shown.iter().filter(|row| **row + 1 < rows && !shown.contains(&(**row + 1))).count();
+    after + usize::from(!shown.contains(&0) && rows > 0)
+}
+
+/// The objects that a text names, such as `nng_msg#2`.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|letter: char| !(letter.is_alphanumeric() || "_#.:".contains(letter)));
+    words.map(|word| word.trim_matches([':', '.'])).filter(|word| {
+        word.split_once('#').is_some_and(|(class, nth)| {
+            !class.is_empty() && !nth.is_empty() && nth.bytes().all(|digit| digit.is_ascii_digit())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_objects_are_found_in_a_text() {
+        let found: Vec<&str> = names("nng_msg#2 tran#3 -> nni_aio#12: it is #4, 1#, io:x#7.").collect();
+        assert_eq!(found, ["nng_msg#2", "tran#3", "nni_aio#12", "io:x#7"]);
+    }
+
+    #[test]
+    fn gaps_are_counted_at_the_start_in_the_middle_and_at_the_end() {
+        let gaps = |shown: &[usize], rows| gaps(&shown.iter().copied().collect(), rows);
+        assert_eq!(gaps(&[], 0), 0);
+        assert_eq!(gaps(&[0, 1, 2], 3), 0);
+        assert_eq!(gaps(&[1, 4], 6), 3);
+        assert_eq!(ends(5, 2, 3).len(), 5);
+        assert_eq!(ends(9, 2, 3), BTreeSet::from([0, 1, 6, 7, 8]));
+    }
+}
