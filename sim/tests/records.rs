@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use lastref::explore::{run_one, transitions};
 use lastref::property::always;
-use lastref::sync::atomic::{AtomicUsize, Ordering};
+use lastref::replay::{ShrinkLimits, shrink};
+use lastref::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use lastref::sync::{Arc, Mutex};
 use lastref::{Case, CaseName, Engine, Report, StrategyName, random, thread};
 use proptest::strategy::Just;
@@ -113,17 +114,51 @@ fn the_table_of_a_long_run_leaves_out_its_middle_and_says_so() {
             lastref::note!("note {nth} of many");
         }
     });
-    for table in [&report.table, &report.full_table] {
-        // The full table also has rows for the task's begin and end.
-        let rows = table.lines().filter(|row| row.contains("of many")).count();
-        assert!((990..=1_000).contains(&rows), "{rows} rows in\n{table}");
-        for kept in ["note 0 of many", "note 190 of many", "note 2210 of many", "note 2999 of many"] {
-            assert!(table.contains(kept), "{kept} is not in\n{table}");
-        }
-        assert!(!table.contains("note 200 of many") && !table.contains("note 2190 of many"), "{table}");
-        assert_eq!(table.lines().filter(|row| row.starts_with("| ...")).count(), 1, "{table}");
+    let rows = |table: &str| table.lines().filter(|row| row.contains("of many")).count();
+    // It also has rows for the task's begin and end.
+    let full = &report.full_table;
+    assert!((990..=1_000).contains(&rows(full)), "{full}");
+    for kept in ["note 0 of many", "note 190 of many", "note 2210 of many", "note 2999 of many"] {
+        assert!(full.contains(kept), "{kept} is not in\n{full}");
     }
-    assert!(report.table.contains("(...: 2000 rows are left out"), "{}", report.table);
+    assert!(!full.contains("note 200 of many") && !full.contains("note 2190 of many"), "{full}");
+    assert_eq!(full.lines().filter(|row| row.starts_with("| ...")).count(), 1, "{full}");
+    assert!(full.contains("rows are left out"), "{full}");
+    // The ends of a clean run, and how many rows are between them.
+    let table = &report.table;
+    assert_eq!(rows(table), 24, "{table}");
+    assert!(table.contains("note 0 of many") && table.contains("note 2999 of many"), "{table}");
+    assert!(table.contains("| 2976 rows |"), "{table}");
     let short = run(Engine::Fiber, 1, || lastref::note!("one of many"));
-    assert!(!short.table.contains("left out"), "{}", short.table);
+    assert!(!short.full_table.contains("left out") && !short.table.contains("rows |"), "{}", short.table);
+}
+
+/// The finding's object, from its first row on, with what shares a row with it; the setup before it is counted, and the
+/// switch that the schedule forces is marked.
+#[test]
+fn the_table_of_a_finding_has_the_rows_that_led_to_it() {
+    let case = case(|| {
+        for nth in 0..40 {
+            lastref::note!("setup {nth}");
+        }
+        let flag = Arc::new(AtomicU64::new(0));
+        let other = Arc::clone(&flag);
+        lastref::note!("thing#1 is made by owner#7");
+        let task = thread::spawn(move || {
+            lastref::note!("owner#7 leaves");
+            other.store(1, Ordering::SeqCst);
+        });
+        assert_eq!(flag.load(Ordering::SeqCst), 0, "thing#1 is gone");
+        task.join();
+    });
+    let mut reports = (0..100).map(|seed| run_one(&case, Engine::Fiber, StrategyName::RANDOM, seed));
+    let report = reports.find(|report| report.failure().is_some()).expect("the store may come first");
+    let shrunk = shrink(&case, report.failure().expect("it failed"), ShrinkLimits::default());
+    let shrunk = shrunk.expect("it replays").report;
+    let table = &shrunk.failure().expect("it fails").table;
+    let rows: Vec<&str> = table.lines().filter(|row| row.starts_with('|')).skip(1).collect();
+    assert!(rows[0].contains("40 rows") && rows[1].contains("thing#1 is made"), "{table}");
+    assert!(rows[2].starts_with("| > |") && rows[2].contains("owner#7 leaves"), "{table}");
+    assert!(!table.contains("setup") && table.contains("(>: the schedule forces a switch to this task)"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
 }

@@ -19,16 +19,19 @@ pub(super) fn ends(rows: usize, first: usize, last: usize) -> BTreeSet<usize> {
 
 /// The rows to show of a run: of a finding those that led to it, of a clean run its ends.
 ///
-/// A row is about an object if its text names it. The objects of a finding are those that its sentence names, or else
-/// those of the last row before it; the next in rank are the objects that share a row with these.
+/// A row is about an object if its text names it. The object of a finding is its subject; without one, its objects are
+/// those that its sentence names, or else those of the last row. The next in rank are the objects that share a row with
+/// these. What came before the first row about them is setup, and is left out.
 pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<usize> {
     let Some(violation) = &outcome.violation else { return ends(rows.len(), ROWS / 2, ROWS - 1 - ROWS / 2) };
-    let mut seeds: BTreeSet<&str> = names(&violation.message).collect();
     let subject = match violation.subject {
         Some(Subject::Resource(class, nth) | Subject::Cell(class, nth)) => Some(format!("{class}#{nth}")),
         None => None,
     };
-    seeds.extend(subject.as_deref());
+    let mut seeds: BTreeSet<&str> = match &subject {
+        Some(subject) => BTreeSet::from([subject.as_str()]),
+        None => names(&violation.message).collect(),
+    };
     let named: Vec<BTreeSet<&str>> = rows.iter().map(|row| names(&row.text).collect()).collect();
     if seeds.is_empty()
         && let Some(last) = named.iter().rev().find(|names| !names.is_empty())
@@ -38,13 +41,15 @@ pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<us
     let is_about = |names: &BTreeSet<&str>, objects: &BTreeSet<&str>| !names.is_disjoint(objects);
     let near: BTreeSet<&str> = named.iter().filter(|names| is_about(names, &seeds)).flatten().copied().collect();
 
+    let first = named.iter().position(|names| is_about(names, &seeds)).unwrap_or(0);
     let backwards = || (0..rows.len()).rev();
-    let last = backwards().take(LAST);
     let switches = backwards().filter(|row| rows[*row].is_forced).flat_map(|row| [Some(row), row.checked_sub(1)]);
     let about = backwards().filter(|row| is_about(&named[*row], &seeds));
-    let near = backwards().filter(|row| is_about(&named[*row], &near));
+    let after_setup = || (first..rows.len()).rev();
+    let last = after_setup().take(LAST);
+    let near = after_setup().filter(|row| is_about(&named[*row], &near));
     let mut shown = BTreeSet::new();
-    for row in last.chain(switches.flatten()).chain(about).chain(near).chain(backwards()) {
+    for row in last.chain(switches.flatten()).chain(about).chain(near).chain(after_setup()) {
         shown.insert(row);
         if shown.len() + gaps(&shown, rows.len()) > ROWS {
             shown.remove(&row);

@@ -56,7 +56,7 @@ fn lines(
         if until > next {
             let count = until - next;
             let mut row: Vec<String> = marks.then(String::new).into_iter().collect();
-            row.push(if is_full { "...".to_owned() } else { format!("{count} more") });
+            row.push(if is_full { "...".to_owned() } else { format!("{count} rows") });
             table.add_row(row);
         }
         next = until + 1;

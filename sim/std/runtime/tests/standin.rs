@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 const EDITIONS: [&str; 4] = ["2015", "2018", "2021", "2024"];
@@ -65,7 +66,10 @@ fn compiled(source: &str, edition: &str, level: &str) -> PathBuf {
 
 /// What a test of a suite printed, and its report.
 fn run(program: &Path, test: &str, settings: &[(&str, &str)]) -> (bool, String, String) {
-    let report = scratch().join(format!("{}-{test}.json", program.file_name().unwrap_or_default().display()));
+    // Tests run side by side, and several run one program.
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let nth = RUNS.fetch_add(1, Ordering::Relaxed);
+    let report = scratch().join(format!("{}-{test}-{nth}.json", program.file_name().unwrap_or_default().display()));
     let _ = fs::remove_file(&report);
     let mut command = Command::new(program);
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env("LASTREF_REPORT", &report);
