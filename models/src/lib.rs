@@ -11,6 +11,7 @@
 pub mod buffer_pool;
 pub mod context_pool;
 pub mod image;
+pub mod kit;
 pub mod subchannel;
 #[cfg(test)]
 mod tests;
