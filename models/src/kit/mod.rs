@@ -2,7 +2,11 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `http1` | HTTP/1.1 as the wire's tables read it |
+//! | `http2` | HTTP/2's frames as a client uses them |
 //! | `machine` | states and events as a table, and the error for an event that a state does not allow |
+//! | `server` | a server of HTTP/2 on a host of the network, with a script for each connection |
+//! | `stream` | one connection of the network as a pair of buffers, for a model that does not block |
 //!
 //! A component is what differs. It names its entities and transitions as upstream does, and takes from here what every
 //! model needs whatever its upstream is. The kit knows no component and no variant.
@@ -10,4 +14,8 @@
 //! What would break it: a lock, an atomic operation or a ledger call of `lastref` in the kit. Each is a scheduling
 //! point, so it would change the runs of every component and enlarge what loom explores.
 
+pub(crate) mod http1;
+pub mod http2;
 pub mod machine;
+pub mod server;
+pub(crate) mod stream;

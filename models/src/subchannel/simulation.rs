@@ -14,13 +14,12 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
 
-use super::backend::Step;
 use super::bench::{Bench, Expected};
 use super::call::Call;
 use super::library::Grpc;
 use super::plan::{self, Plan};
-use super::server::Server;
 use super::variant::Variant;
+use crate::kit::server::{Server, Step};
 
 /// One run of the workbench on a network: see [`run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

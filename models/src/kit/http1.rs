@@ -3,13 +3,20 @@
 //! A frame is a head, a whole body, or a chunk with its line. A request begins with its head; an answer ends with its
 //! body, or with its head if that promises none. What is no HTTP is one frame up to the last byte that is there.
 
+use lastref::ledger::Tag;
 use lastref::net::{End, Protocol, Role};
 
-use super::text::HEADERS;
+/// More headers than any head here has.
+pub(crate) const HEADERS: usize = 8;
+/// A tag as paths and headers write it.
+pub(crate) fn tag(text: &str) -> Option<Tag> {
+    let (peer, request) = text.trim_start_matches('/').split_once('/')?;
+    Some(Tag { peer: peer.parse().ok()?, request: request.parse().ok()? })
+}
 
 /// One direction of a connection.
 #[derive(Debug)]
-pub(super) struct Http {
+pub(crate) struct Http {
     end: End,
     expects: Expects,
     /// What the last frame was, for its name.
@@ -35,7 +42,7 @@ enum Found {
 
 impl Http {
     /// For [`lastref::net::Decoder::Own`].
-    pub(super) fn of(end: End) -> Box<dyn Protocol> {
+    pub(crate) fn of(end: End) -> Box<dyn Protocol> {
         Box::new(Http { end, expects: Expects::Head, found: Found::Nothing })
     }
 
