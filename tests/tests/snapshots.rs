@@ -16,6 +16,7 @@ use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
 use models::context_pool::req_state;
+use models::http_pool;
 use models::image::image_state;
 use models::kit::machine::table as table_of;
 use models::subchannel::state;
@@ -104,9 +105,10 @@ fn gathered(cells: &[SuiteCell]) -> String {
 }
 
 /// The machines that are written as tables.
-fn tables() -> [(&'static str, String); 3] {
+fn tables() -> [(&'static str, String); 4] {
     [
         ("context_pool.req_state", table_of(req_state::next)),
+        ("http_pool.state", table_of(http_pool::state::next)),
         ("image.image_state", table_of(image_state::next)),
         ("subchannel.state", table_of(state::next)),
     ]

@@ -2,11 +2,12 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `http1` | HTTP/1.1 as the wire's tables read it |
+//! | `http1` | HTTP/1.1 as the wire's tables read it, and whole requests and answers with their tags |
 //! | `http2` | HTTP/2's frames as a client uses them |
 //! | `machine` | states and events as a table, and the error for an event that a state does not allow |
-//! | `server` | a server of HTTP/2 on a host of the network, with a script for each connection |
+//! | `server` | a server of HTTP/1.1 or HTTP/2 on a host of the network, with a script for each connection |
 //! | `stream` | one connection of the network as a pair of buffers, for a model that does not block |
+//! | `weather` | latency, sizes, faults and events of the network between a client and its server |
 //!
 //! A component is what differs. It names its entities and transitions as upstream does, and takes from here what every
 //! model needs whatever its upstream is. The kit knows no component and no variant.
@@ -19,3 +20,4 @@ pub mod http2;
 pub mod machine;
 pub mod server;
 pub(crate) mod stream;
+pub mod weather;

@@ -1,4 +1,4 @@
-//! The server of a client's model: a host that plays a script on each connection, over HTTP/2.
+//! The server of a client's model: a host that plays a script on each connection, over HTTP/2 or HTTP/1.1.
 //!
 //! Address n is port 50051 + n of the one host, so that a client with two addresses has two connections to one server.
 //! What a step does over HTTP/2 is what the server of the crate h2 can do:
@@ -11,7 +11,7 @@
 //! | `Goaway(TooManyPings)` | nothing | `abrupt_shutdown(ENHANCE_YOUR_CALM)`: GOAWAY, the end |
 //! | `Fin`, `Rst`, `Refuse`, `Ignore` | the socket is closed | the socket is closed, whatever is under way |
 //!
-//! A reset, a connection that is refused or not answered, and
+//! Over HTTP/1.1 `Settings` and `Goaway` do nothing. A reset, a connection that is refused or not answered, and
 //! whatever happens at a certain byte are faults of the network (`lastref::net::Fault`). An answer carries the tag of
 //! its request. A server that ends drops its sockets at whatever point it is.
 
@@ -25,6 +25,7 @@ use lastref::net::{Host, Task, TcpListener, sleep};
 use lastref::property::sometimes;
 use lastref::time::Duration;
 
+mod http1;
 mod http2;
 mod script;
 
@@ -34,9 +35,17 @@ const FIRST_PORT: u16 = 50051;
 /// Ports of one process.
 const PORTS: u32 = 100;
 
+/// What the server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
 /// The process that serves every address.
 pub(crate) struct Server {
     host: Host,
+    protocol: Protocol,
     /// What is still to be done on connections to each address.
     scripts: Vec<Mutex<VecDeque<Vec<Step>>>>,
     /// How long it takes to accept a connection.
@@ -77,9 +86,10 @@ fn end(tasks: &Mutex<Vec<Task<()>>>) {
 
 impl Server {
     /// Listens at every address before it returns.
-    pub(crate) fn start(host: Host, backends: Backends, accept_takes: Duration) -> Arc<Server> {
+    pub(crate) fn start(host: Host, protocol: Protocol, backends: Backends, accept_takes: Duration) -> Arc<Server> {
         let server = Arc::new(Server {
             host,
+            protocol,
             scripts: backends.into_iter().map(|scripts| Mutex::new(VecDeque::from(scripts))).collect(),
             accept_takes,
             begun: AtomicU32::new(0),
@@ -142,7 +152,10 @@ async fn accept(server: Arc<Server>, listener: TcpListener, address: usize) {
     while let Ok((stream, peer)) = listener.accept().await {
         let counted = Counted::new(&server.sockets);
         let (script, port) = (server.script(address), peer.port());
-        let task = server.host.spawn(&format!("h2.{port}"), http2::serve(stream, counted, script));
+        let task = match server.protocol {
+            Protocol::Http1 => server.host.spawn(&format!("http1.{port}"), http1::serve(stream, counted, script)),
+            Protocol::Http2 => server.host.spawn(&format!("h2.{port}"), http2::serve(stream, counted, script)),
+        };
         if let Ok(mut connections) = server.connections.lock() {
             connections.push(task);
         }
