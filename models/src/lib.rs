@@ -10,7 +10,9 @@
 
 pub mod buffer_pool;
 pub mod context_pool;
+pub mod http_pool;
 pub mod image;
+pub mod kit;
 pub mod subchannel;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::{buffer_pool, context_pool, image, subchannel, uring_proxy};
+use crate::{buffer_pool, context_pool, http_pool, image, subchannel, uring_proxy};
 
 /// Writes each value to its place in the plan, given by a JSON pointer, and checks the result against its bounds.
 #[track_caller]
@@ -198,6 +198,38 @@ fn a_plan_of_context_pool_on_the_network_has_bounds() {
                 json!([[{"send": 0, "recv": 1_001, "cancel": null, "next": 0}]]),
                 "plan.overtakers[0][0].recv is 1001; at most 1000",
             ),
+        ],
+    );
+}
+
+#[test]
+fn a_plan_of_http_pool_has_bounds() {
+    use http_pool::{Ask, NetPlan, Plan, Ver};
+    let ask = |address: u32, after_ms: u64, ending: &Value| json!([[{"address": address, "after_ms": after_ms, "ending": ending}]]);
+    let (wait, ask_is) = (json!("Wait"), "plan.plan.callers[0][0]");
+    check(
+        &NetPlan::of(Plan::of(Ver::Http2, vec![Vec::new()], vec![vec![Ask::WAIT]])),
+        &[
+            ("/plan/backends", json!([]), "plan.plan.backends has 0 entries; at least 1"),
+            ("/plan/backends", json!([[["Settings", {"Pause": 60_000}, {"Take": 16}]]]), ""),
+            ("/plan/backends", json!([[[{"Take": 17}]]]), "plan.plan.backends[0][0][0].Take is 17; at most 16"),
+            ("/plan/max_idle", json!(0), "plan.plan.max_idle is 0; at least 1"),
+            ("/plan/idle_timeout_ms", json!(0), "plan.plan.idle_timeout_ms is 0; at least 1"),
+            ("/plan/callers", json!([]), "plan.plan.callers has 0 entries; at least 1"),
+            ("/plan/callers", ask(2, 60_000, &json!({"Timeout": 60_000})), ""),
+            ("/plan/callers", ask(3, 0, &wait), &format!("{ask_is}.address is 3; at most 2")),
+            ("/plan/callers", ask(0, 60_001, &wait), &format!("{ask_is}.after_ms is 60001; at most 60000")),
+            (
+                "/plan/callers",
+                ask(0, 0, &json!({"Timeout": 60_001})),
+                &format!("{ask_is}.ending.Timeout is 60001; at most 60000"),
+            ),
+            ("/weather/latency_ms", json!([3, 1]), "plan.weather.latency_ms is [3,1]; the least comes first"),
+            ("/weather/window", json!(0), "plan.weather.window is 0; at least 1"),
+            ("/weather/backlog", json!(0), "plan.weather.backlog is 0; at least 1"),
+            ("/weather/events", json!([{"Pause": 60_000}, "Partition", "Hold", "Heal", "Crash", "Restart"]), ""),
+            ("/weather/events", json!([{"Pause": 60_001}]), "plan.weather.events[0].Pause is 60001; at most 60000"),
+            ("/accept_ms", json!(1_001), "plan.accept_ms is 1001; at most 1000"),
         ],
     );
 }

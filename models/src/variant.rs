@@ -40,6 +40,7 @@ mod tests {
     fn the_fixed_variant_is_first_and_every_name_is_a_word() {
         check::<crate::buffer_pool::Variant>();
         check::<crate::context_pool::Variant>();
+        check::<crate::http_pool::Variant>();
         check::<crate::image::Variant>();
         check::<crate::subchannel::Variant>();
         check::<crate::uring_proxy::Variant>();

@@ -35,8 +35,8 @@ const FAULTS: [&str; 12] = [
     "MALFORMED",
 ];
 
-/// Components whose protocol begins with a handshake of both ends.
-const WITH_HANDSHAKE: [&str; 3] = ["context_pool", "image", "subchannel"];
+/// Components with a protocol that begins with a handshake of both ends; of http_pool it is HTTP/2.
+const WITH_HANDSHAKE: [&str; 4] = ["context_pool", "http_pool", "image", "subchannel"];
 
 /// Whether the fault can hit a connection of the component in that phase.
 fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
@@ -51,7 +51,9 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
         // An end writes when it is connected, and its acknowledgement has left by then.
         "half-close" => !matches!(phase, Phase::Connecting | Phase::Closed),
         // A frame of HTTP/2, and a message that is none of SP's, on a connection that is made.
-        "GOAWAY" => component == "subchannel" && !matches!(phase, Phase::Connecting | Phase::Closed),
+        "GOAWAY" => {
+            ["http_pool", "subchannel"].contains(&component) && !matches!(phase, Phase::Connecting | Phase::Closed)
+        }
         "MALFORMED" => component == "context_pool" && !matches!(phase, Phase::Connecting | Phase::Closed),
         _ => true,
     }

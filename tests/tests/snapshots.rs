@@ -19,7 +19,9 @@ use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
 use models::context_pool::req_state;
+use models::http_pool;
 use models::image::image_state;
+use models::kit::machine::table as table_of;
 use models::subchannel::state;
 use scenarios::{Expect, defaults};
 
@@ -162,16 +164,13 @@ fn gathered(cells: &[SuiteCell]) -> String {
 }
 
 /// The machines that are written as tables.
-fn tables() -> [(&'static str, String); 3] {
+fn tables() -> [(&'static str, String); 4] {
     [
-        ("context_pool.req_state", lines(&req_state::transitions())),
-        ("image.image_state", image_state::table()),
-        ("subchannel.state", lines(&state::transitions())),
+        ("context_pool.req_state", table_of(req_state::next)),
+        ("http_pool.state", table_of(http_pool::state::next)),
+        ("image.image_state", table_of(image_state::next)),
+        ("subchannel.state", table_of(state::next)),
     ]
-}
-
-fn lines(transitions: &[impl ToString]) -> String {
-    transitions.iter().map(|transition| format!("{}\n", transition.to_string().trim_end())).collect()
 }
 
 fn compare(snapshot: &str, text: &str) -> Result<(), Failed> {

@@ -21,6 +21,7 @@ use super::message::Message;
 use super::req::{CtxIndex, Req0, Req0Sock};
 use super::req_state::{Ending, Event, State, Step, next};
 use super::variant::Variant;
+use crate::kit::machine::Symbol;
 
 /// `req0_ctx`. Every field is guarded by the socket's `mtx`.
 pub(super) struct Req0Ctx {

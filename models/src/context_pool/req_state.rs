@@ -17,55 +17,58 @@ use std::fmt;
 use lastref::ledger::Owner;
 
 use super::errno::Errno;
+use crate::kit::machine::{Symbol, machine};
 
-/// What a context is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// No request.
-    Idle,
-    /// The request waits for a pipe.
-    SendQueued,
-    /// The request waits for a pipe, and a receive waits for the reply already.
-    SendQueuedReceiving,
-    /// A pipe has the request; the context keeps a clone for sending it again.
-    Sent,
-    /// The same, and a receive waits for the reply.
-    Receiving,
-    /// The reply waits for a receive.
-    Replied,
-    /// The pipe was lost with the request, which is not to be sent again; the next receive is told so.
-    ConnReset,
-    /// Torn down.
-    Closed,
-}
+machine! {
+    "a req0_ctx"
 
-/// What can happen to a context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Event {
-    /// `req0_ctx_send` takes a request.
-    Send,
-    /// `req0_ctx_send` cannot: no pipe is ready, and the aio must not wait.
-    SendRefused,
-    /// `req0_run_send_queue` hands the request to a pipe, for the first time or again.
-    PipeTakes,
-    /// `req0_ctx_recv`.
-    Recv,
-    /// `req0_ctx_recv` would have to wait, and the aio must not.
-    RecvRefused,
-    /// `req0_recv_cb` found the context by the reply's id.
-    Reply,
-    /// `req0_ctx_cancel_send`.
-    CancelSend,
-    /// `req0_ctx_cancel_recv`.
-    CancelRecv,
-    /// `req0_pipe_close`, the context not being allowed to send again.
-    PipeLost,
-    /// `req0_pipe_close`, the context sending again.
-    PipeLostRetry,
-    /// `req0_retry_cb`: the resend time is over.
-    Resend,
-    /// `req0_ctx_fini`.
-    Fini,
+    /// What a context is doing.
+    pub enum State {
+        /// No request.
+        Idle,
+        /// The request waits for a pipe.
+        SendQueued,
+        /// The request waits for a pipe, and a receive waits for the reply already.
+        SendQueuedReceiving,
+        /// A pipe has the request; the context keeps a clone for sending it again.
+        Sent,
+        /// The same, and a receive waits for the reply.
+        Receiving,
+        /// The reply waits for a receive.
+        Replied,
+        /// The pipe was lost with the request, which is not to be sent again; the next receive is told so.
+        ConnReset,
+        /// Torn down.
+        Closed,
+    }
+
+    /// What can happen to a context.
+    pub enum Event {
+        /// `req0_ctx_send` takes a request.
+        Send,
+        /// `req0_ctx_send` cannot: no pipe is ready, and the aio must not wait.
+        SendRefused,
+        /// `req0_run_send_queue` hands the request to a pipe, for the first time or again.
+        PipeTakes,
+        /// `req0_ctx_recv`.
+        Recv,
+        /// `req0_ctx_recv` would have to wait, and the aio must not.
+        RecvRefused,
+        /// `req0_recv_cb` found the context by the reply's id.
+        Reply,
+        /// `req0_ctx_cancel_send`.
+        CancelSend,
+        /// `req0_ctx_cancel_recv`.
+        CancelRecv,
+        /// `req0_pipe_close`, the context not being allowed to send again.
+        PipeLost,
+        /// `req0_pipe_close`, the context sending again.
+        PipeLostRetry,
+        /// `req0_retry_cb`: the resend time is over.
+        Resend,
+        /// `req0_ctx_fini`.
+        Fini,
+    }
 }
 
 /// How the event ends an operation.
@@ -90,50 +93,7 @@ pub struct Step {
     pub recv: Option<Ending>,
 }
 
-/// An event that the state does not allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Illegal {
-    /// The state before it.
-    pub state: State,
-    /// The event.
-    pub event: Event,
-    /// Whose event it was.
-    pub actor: Owner,
-}
-
-impl fmt::Display for Illegal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} brings {:?} to a req0_ctx that is {:?}", self.actor, self.event, self.state)
-    }
-}
-
 impl State {
-    /// Every state.
-    pub const ALL: [State; 8] = [
-        State::Idle,
-        State::SendQueued,
-        State::SendQueuedReceiving,
-        State::Sent,
-        State::Receiving,
-        State::Replied,
-        State::ConnReset,
-        State::Closed,
-    ];
-
-    /// The name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Idle => "Idle",
-            State::SendQueued => "SendQueued",
-            State::SendQueuedReceiving => "SendQueuedReceiving",
-            State::Sent => "Sent",
-            State::Receiving => "Receiving",
-            State::Replied => "Replied",
-            State::ConnReset => "ConnReset",
-            State::Closed => "Closed",
-        }
-    }
-
     /// Whether a send is pending.
     pub fn sending(self) -> bool {
         matches!(self, State::SendQueued | State::SendQueuedReceiving)
@@ -150,24 +110,6 @@ impl State {
     }
 }
 
-impl Event {
-    /// Every event.
-    pub const ALL: [Event; 12] = [
-        Event::Send,
-        Event::SendRefused,
-        Event::PipeTakes,
-        Event::Recv,
-        Event::RecvRefused,
-        Event::Reply,
-        Event::CancelSend,
-        Event::CancelRecv,
-        Event::PipeLost,
-        Event::PipeLostRetry,
-        Event::Resend,
-        Event::Fini,
-    ];
-}
-
 /// What `event` makes of `state`.
 ///
 /// # Errors
@@ -176,7 +118,7 @@ impl Event {
 pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
     use State::{Closed, ConnReset, Idle, Receiving, Replied, SendQueued, SendQueuedReceiving, Sent};
     let stay = Step { to: state, send: None, recv: None };
-    let illegal = Err(Illegal { state, event, actor });
+    let illegal = Err(illegal(state, event, actor));
     // How the operations that are pending end, if the event ends them all with one code.
     let all =
         |to, ending| Step { to, send: state.sending().then_some(ending), recv: state.receiving().then_some(ending) };
@@ -228,24 +170,10 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
     })
 }
 
-/// One row of the transition table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// The state before.
-    pub state: State,
-    /// The event.
-    pub event: Event,
-    /// What it makes of the state; nothing where the state does not allow it.
-    pub step: Option<Step>,
-}
-
-impl fmt::Display for Transition {
+impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Transition { state, event, step } = self;
-        write!(f, "{:<20}{:<15}", state.name(), format!("{event:?}"))?;
-        let Some(step) = step else { return write!(f, "illegal") };
-        write!(f, "{:<20}", step.to.name())?;
-        for (operation, ending) in [("send", step.send), ("recv", step.recv)] {
+        write!(f, "{:<20}", self.to.name())?;
+        for (operation, ending) in [("send", self.send), ("recv", self.recv)] {
             match ending {
                 None => {}
                 Some(Ending::Success) => write!(f, " {operation} ends with 0")?,
@@ -257,36 +185,21 @@ impl fmt::Display for Transition {
     }
 }
 
-/// The whole table, state by state.
-pub fn transitions() -> Vec<Transition> {
-    let actor = Owner::new("table", 0);
-    let rows = State::ALL.iter().flat_map(|&state| Event::ALL.iter().map(move |&event| (state, event)));
-    rows.map(|(state, event)| Transition { state, event, step: next(state, event, actor).ok() }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ACTOR: Owner = Owner::new("test", 0);
+    use crate::kit::machine::reached;
 
     #[test]
-    fn every_state_but_idle_is_reached_from_idle() {
-        let mut reached = vec![State::Idle];
-        while let Some(found) = reached.iter().copied().find_map(|state| {
-            let steps = Event::ALL.iter().filter_map(|&event| next(state, event, ACTOR).ok());
-            steps.map(|step| step.to).find(|to| !reached.contains(to))
-        }) {
-            reached.push(found);
-        }
-        reached.sort_unstable();
-        assert_eq!(reached, State::ALL);
+    fn every_state_is_reached_from_idle() {
+        assert_eq!(reached(State::Idle, |state, event, actor| Some(next(state, event, actor).ok()?.to)), State::ALL);
     }
 
     #[test]
     fn a_pending_operation_ends_where_the_state_stops_having_one() {
-        for Transition { state, event, step } in transitions() {
-            let Some(step) = step else { continue };
+        let rows = State::ALL.iter().flat_map(|&state| Event::ALL.iter().map(move |&event| (state, event)));
+        for (state, event) in rows {
+            let Ok(step) = next(state, event, Owner::new("test", 0)) else { continue };
             // A send that replaces another ends the older one and is pending itself.
             if state.sending() && (!step.to.sending() || event == Event::Send) {
                 assert!(step.send.is_some(), "{state:?} {event:?}");
@@ -298,12 +211,5 @@ mod tests {
                 assert_eq!(step.send, None, "{state:?} {event:?}");
             }
         }
-    }
-
-    #[test]
-    fn an_illegal_event_is_an_error_that_names_state_event_and_actor() {
-        let illegal =
-            next(State::Idle, Event::Reply, Owner::new("req0_pipe", 3)).map_err(|illegal| illegal.to_string());
-        assert_eq!(illegal, Err("req0_pipe#3 brings Reply to a req0_ctx that is Idle".to_owned()));
     }
 }

@@ -19,6 +19,7 @@ use super::counters::Position;
 use super::image_state::{Event, State, next};
 use super::log_buffer::LogBuffer;
 use super::variant::Variant;
+use crate::kit::machine::Symbol;
 
 /// `removal_change_number` of an image that is listed.
 pub(super) const NOT_REMOVED: i64 = i64::MAX;

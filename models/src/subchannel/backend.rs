@@ -3,35 +3,10 @@
 use lastref::ledger::Tag;
 use lastref::note;
 use lastref::time::{Duration, sleep};
-use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
-use super::frame::{ClientFrame, Goaway, ServerFrame};
-
-/// What the server does on a connection. After its last step it answers whatever it is asked until the client goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
-    /// Refuses the connection; only as the first step.
-    Refuse,
-    /// Never answers the connection, nor does anything else; only as the first step.
-    Ignore,
-    /// Sends SETTINGS.
-    Settings,
-    /// Does nothing for so many milliseconds.
-    Pause(u64),
-    /// Reads on until it has so many requests, and answers none.
-    Take(u32),
-    /// Answers what it has taken.
-    Answer,
-    /// Sends GOAWAY; the last stream is the highest that it has read.
-    Goaway(Goaway),
-    /// Sends FIN, and goes on reading.
-    Fin,
-    /// Sends RST.
-    Rst,
-    /// Does nothing until the client goes.
-    Stall,
-}
+use crate::kit::http2::{ClientFrame, ServerFrame};
+use crate::kit::server::Step;
 
 struct Session<'a> {
     connection: &'a Connection,

@@ -14,6 +14,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -21,22 +22,11 @@ use lastref::random;
 use lastref::sync::{Mutex, MutexGuard};
 
 use super::fd::GrpcFd;
-use super::frame::{ClientFrame, ServerFrame};
-use super::http2;
 use super::iomgr::{BOTH, Edge, Iomgr, READABLE, WRITABLE};
 use super::socket::{Read, Socket, Written};
 use super::status::{Error, Outcome};
-
-/// How far a descriptor is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The client reads and writes.
-    Open,
-    /// The client has closed it.
-    Closed,
-    /// The run is at its end.
-    Over,
-}
+use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
+use crate::kit::stream::{self, Stage};
 
 /// What the kernel has for a descriptor.
 #[derive(Debug, Default)]
@@ -94,16 +84,23 @@ impl Carrier {
             self.iomgr.report(watcher, edge);
         }
     }
+}
 
-    /// The attempt has ended.
-    pub(super) fn answer(&self, result: Outcome) {
-        let mut buffers = self.buffers.lock();
-        buffers.connected = Some(result);
-        self.report(buffers, WRITABLE);
+/// What upstream calls it.
+fn cause(error: io::ErrorKind) -> Error {
+    match error {
+        io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        io::ErrorKind::ConnectionReset => Error::ConnectionReset,
+        io::ErrorKind::TimedOut => Error::TimedOut,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => Error::BrokenPipe,
+        other => lastref::bug!("a socket of the network failed by {other}, which it does not simulate"),
     }
+}
 
-    /// How far the descriptor is; whoever asks is called when the client has done something.
-    pub(super) fn stage(&self, context: &Context<'_>) -> Stage {
+impl stream::Buffers for Carrier {
+    type Reader = Decoder;
+
+    fn stage(&self, context: &Context<'_>) -> Stage {
         let mut buffers = self.buffers.lock();
         buffers.carrier = Some(context.waker().clone());
         match (buffers.hang_up, buffers.closed) {
@@ -113,29 +110,28 @@ impl Carrier {
         }
     }
 
-    /// The task does nothing more.
-    pub(super) fn end(&self) {
-        self.buffers.lock().ended = true;
-    }
-
-    /// Whether the client has closed its descriptor.
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.buffers.lock().closed
     }
 
-    /// Appends what is to be sent, as bytes; whether the client sends nothing after it.
-    pub(super) fn take(&self, octets: &mut Vec<u8>) -> bool {
+    fn connected(self: &Arc<Self>, result: Result<(), io::ErrorKind>) {
+        let mut buffers = self.buffers.lock();
+        buffers.connected = Some(result.map_err(cause));
+        self.report(buffers, WRITABLE);
+    }
+
+    fn take(&self, octets: &mut Vec<u8>) -> bool {
         let mut buffers = self.buffers.lock();
         let is_last = buffers.client_fin;
-        buffers.to_server.drain(..).for_each(|frame| http2::encode(frame, octets));
+        buffers.to_server.drain(..).for_each(|frame| encode(frame, octets));
         if std::mem::take(&mut buffers.blocked) {
             self.report(buffers, WRITABLE);
         }
         is_last
     }
 
-    /// These have arrived.
-    pub(super) fn received(&self, frames: Vec<ServerFrame>) {
+    fn received(&self, decoder: &mut Decoder, bytes: &[u8]) {
+        let frames = decoder.decode(bytes);
         if !frames.is_empty() {
             let mut buffers = self.buffers.lock();
             buffers.to_client.extend(frames);
@@ -143,15 +139,14 @@ impl Carrier {
         }
     }
 
-    /// The server has sent all that it will.
-    pub(super) fn fin(&self) {
+    fn fin(&self) {
         let mut buffers = self.buffers.lock();
         buffers.server_fin = true;
         self.report(buffers, READABLE);
     }
 
-    /// The socket has failed: for writing, and but for a broken pipe for reading too.
-    pub(super) fn fail(&self, error: Error) {
+    fn fail(&self, error: io::ErrorKind) {
+        let error = cause(error);
         let mut buffers = self.buffers.lock();
         buffers.broken_pipe = true;
         buffers.to_server.clear();
@@ -159,6 +154,10 @@ impl Carrier {
             buffers.error.get_or_insert(error);
         }
         self.report(buffers, BOTH);
+    }
+
+    fn end(&self) {
+        self.buffers.lock().ended = true;
     }
 }
 

@@ -31,6 +31,7 @@ use super::state::State;
 use super::subchannel_list::Place;
 use super::subchannel_wrapper::SubchannelWrapper;
 use super::work_serializer::WorkSerializer;
+use crate::kit::machine::Symbol;
 
 /// `ClientChannel`.
 pub struct ClientChannel {

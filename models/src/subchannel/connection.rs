@@ -13,10 +13,10 @@ use lastref::random;
 use lastref::sync::{Condvar, Mutex, MutexGuard};
 
 use super::fd::GrpcFd;
-use super::frame::{ClientFrame, ServerFrame};
 use super::iomgr::{BOTH, Edge, Iomgr, READABLE, WRITABLE};
 use super::socket::{Read, Socket, Written};
 use super::status::{Error, Outcome};
+use crate::kit::http2::{ClientFrame, ServerFrame};
 
 /// What the server's task does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

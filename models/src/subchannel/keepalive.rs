@@ -18,10 +18,10 @@ use lastref::property::sometimes;
 use lastref::time::Duration;
 
 use super::exec_ctx::ExecCtx;
-use super::frame::ClientFrame;
 use super::iomgr::TaskHandle;
 use super::status::{Error, Outcome};
 use super::transport::{Locked, Transport};
+use crate::kit::http2::ClientFrame;
 
 /// `keepalive_timeout`.
 const TIMEOUT: Duration = Duration::from_secs(20);

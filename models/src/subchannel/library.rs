@@ -10,10 +10,10 @@ use lastref::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::iomgr::Iomgr;
-use super::network::{Backends, Network, Peers};
+use super::network::{Network, Peers};
 use super::pool::GlobalSubchannelPool;
-use super::server::Server;
 use super::variant::Variant;
+use crate::kit::server::{Backends, Server};
 
 /// Which threads the library runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

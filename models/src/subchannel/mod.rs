@@ -35,7 +35,7 @@
 //! | `ExecCtx`, `Combiner`, `WorkSerializer` | `exec_ctx`, `combiner`, `work_serializer` | what runs where, and never under a lock |
 //! | pollers, EventEngine timers | `iomgr` | one loop that can be waited for |
 //! | TCP, a server | `connection`, `network`, `backend` | FIN, RST, full buffers; a script per connection |
-//! | a server's host, on a simulated network | `socket`, `carrier`, `carry`, `http2`, `server` | bytes; what the network does |
+//! | a server's host, on a simulated network | `socket`, `carrier`; `kit`: `stream`, `http2`, `server` | bytes; what the network does |
 //!
 //! What is one allocation in C++ is one entry of the ledger, held by the names that upstream's debug logs give to refs;
 //! each use through a pointer that could dangle is a `touch`. Lock order: `Subchannel::mu_`, `Chttp2Connector::mu_`,
@@ -57,7 +57,6 @@ mod backoff;
 pub mod bench;
 pub mod call;
 mod carrier;
-mod carry;
 pub mod client_channel;
 mod combiner;
 mod connected_subchannel;
@@ -65,9 +64,7 @@ mod connection;
 mod connector;
 pub mod exec_ctx;
 mod fd;
-mod frame;
 mod handshake;
-mod http2;
 mod iomgr;
 mod keepalive;
 pub mod library;
@@ -81,7 +78,6 @@ pub mod policy;
 pub mod pool;
 mod ref_count;
 mod round_robin;
-mod server;
 pub mod simulation;
 mod socket;
 pub mod state;
@@ -101,14 +97,11 @@ mod variant;
 mod watcher_wrapper;
 mod work_serializer;
 
-pub use backend::Step;
 pub use bench::Bench;
 pub use call::Call;
 pub use client_channel::ClientChannel;
 pub use exec_ctx::ExecCtx;
-pub use frame::Goaway;
 pub use library::{Grpc, Threads};
-pub use network::Backends;
 pub use plan::{ChannelPlan, Fault, Plan, Teardown};
 pub use policy::PolicyName;
 pub use pool::SubchannelKey;
@@ -116,3 +109,6 @@ pub use simulation::{NetworkPlan, Outage, OutageKind};
 pub use status::Status;
 pub use subchannel::Subchannel;
 pub use variant::Variant;
+
+pub use crate::kit::http2::Goaway;
+pub use crate::kit::server::{Backends, Step};

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use lastref::property::sometimes;
 
-use super::frame::Goaway;
 use super::pool::SubchannelKey;
 use super::status::Error;
+use crate::kit::http2::Goaway;
 
 /// How far a connection attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

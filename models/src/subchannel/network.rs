@@ -8,18 +8,15 @@ use lastref::net::{self, Host};
 use lastref::sync::Mutex;
 use lastref::thread::{Builder, JoinHandle};
 
-use super::backend::{self, Step};
+use super::backend;
 use super::carrier::Carrier;
-use super::carry;
 use super::connection::Connection;
 use super::fd::{Fd, GrpcFd};
 use super::iomgr::Iomgr;
-use super::server::Server;
 use super::socket::Socket;
 use super::status::Error;
-
-/// For each address: what is done on its first connection, on its second, and so on.
-pub type Backends = Vec<Vec<Vec<Step>>>;
+use crate::kit::server::{Backends, Server, Step};
+use crate::kit::stream::carry;
 
 /// Who is at the other end.
 #[derive(Debug)]
@@ -87,7 +84,7 @@ impl Network {
                 let socket = Carrier::new(&self.iomgr, self.room);
                 let (fd, attempt) = self.create(address, Arc::clone(&socket) as Arc<dyn Socket>);
                 let name = format!("socket.{}", attempt.connection);
-                let task = client.spawn(&name, carry::carry(socket, server.address(address)));
+                let task = client.spawn(&name, carry(socket, server.address(address)));
                 if let Ok(mut carriers) = self.carriers.lock() {
                     carriers.push(task);
                 }

@@ -8,11 +8,10 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
 
-use super::backend::Step;
 use super::call::Call;
 use super::library::Threads;
-use super::network::Backends;
 use super::policy::PolicyName;
+use crate::kit::server::{Backends, Step};
 
 /// One channel, and who calls on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,16 +121,6 @@ impl lastref::plan::Plan for Fault {
                 checked.map_err(|bad| bad.inside("Update"))
             }
             Fault::HangUp => Ok(()),
-        }
-    }
-}
-
-impl lastref::plan::Plan for Step {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Step::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
-            Step::Take(requests) => field("Take", requests, &(0..=16)),
-            _ => Ok(()),
         }
     }
 }

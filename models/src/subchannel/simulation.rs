@@ -14,13 +14,12 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
 
-use super::backend::Step;
 use super::bench::{Bench, Expected};
 use super::call::Call;
 use super::library::Grpc;
 use super::plan::{self, Plan};
-use super::server::Server;
 use super::variant::Variant;
+use crate::kit::server::{Protocol, Server, Step};
 
 /// One run of the workbench on a network: see [`run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,7 +144,8 @@ pub fn run(variant: Variant, plan: &NetworkPlan) {
     };
     simulate(config, |network| {
         let (client, backend) = (network.host("client"), network.host("backend"));
-        let server = Server::start(backend, plan.plan.backends.clone(), Duration::from_millis(plan.accept_ms));
+        let server =
+            Server::start(backend, Protocol::Http2, plan.plan.backends.clone(), Duration::from_millis(plan.accept_ms));
         let grpc = Grpc::on_host(variant, plan.plan.threads, client, &server, plan.plan.room);
         let bench = Arc::new(Bench::with(&grpc, &plan.plan, plan.expected()));
         let callers = bench.start_callers();

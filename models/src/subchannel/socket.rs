@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::fd::GrpcFd;
-use super::frame::{ClientFrame, ServerFrame};
 use super::status::{Error, Outcome};
+use crate::kit::http2::{ClientFrame, ServerFrame};
 
 /// What a read of the client's gives.
 #[derive(Clone, Debug, PartialEq, Eq)]

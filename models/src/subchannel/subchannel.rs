@@ -35,6 +35,7 @@ use super::status::Outcome;
 use super::tracker::Change;
 use super::variant::Variant;
 use super::watcher_wrapper::WatcherWrapper;
+use crate::kit::machine::Symbol;
 
 /// `Subchannel`.
 pub struct Subchannel {

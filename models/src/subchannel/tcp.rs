@@ -16,11 +16,11 @@ use lastref::sync::atomic::{AtomicBool, Ordering};
 
 use super::exec_ctx::ExecCtx;
 use super::fd::Fd;
-use super::frame::{ClientFrame, ServerFrame};
 use super::lockfree_event::Closure;
 use super::ref_count::RefCount;
 use super::socket::{Read, Written};
 use super::status::{Error, Outcome};
+use crate::kit::http2::{ClientFrame, ServerFrame};
 
 /// What a read ends with.
 pub(super) type ReadCb = Box<dyn FnOnce(&mut ExecCtx, Result<Vec<ServerFrame>, Error>) + Send>;

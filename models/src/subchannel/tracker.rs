@@ -18,6 +18,7 @@ use lastref::trace::transition;
 
 use super::exec_ctx::ExecCtx;
 use super::state::State;
+use crate::kit::machine::Symbol;
 
 /// What a watcher is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,6 @@ use lastref::trace::transition;
 
 use super::combiner::{Combiner, Guarded};
 use super::exec_ctx::ExecCtx;
-use super::frame::{ClientFrame, Goaway, ServerFrame};
 use super::keepalive::Keepalive;
 use super::library::Grpc;
 use super::lockfree_event::Closure;
@@ -36,6 +35,7 @@ use super::stream::Stream;
 use super::tcp::Tcp;
 use super::tracker::{Change, ConnectivityStateTracker, Watcher};
 use super::variant::Variant;
+use crate::kit::http2::{ClientFrame, Goaway, ServerFrame};
 
 /// `grpc_chttp2_write_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use lastref::time::{Duration, sleep};
 
 use super::carrier::Carrier;
 use super::client;
-use super::http::Http;
 use super::plan::{Event, NetPlan};
 use crate::buffer_pool::engine::Engine;
 use crate::buffer_pool::plan;
 use crate::buffer_pool::variant::Variant;
+use crate::kit::http1::Http;
 
 /// As many as a plan may have.
 pub(super) const CLIENTS: [&str; 6] = ["client.0", "client.1", "client.2", "client.3", "client.4", "client.5"];

@@ -14,10 +14,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::carrier::visit;
 use super::plan::NetPlan;
-use super::text::{self, END_OF, HEADERS, LENGTH_OF, RECORD, TAG};
+use super::text::{self, END_OF, LENGTH_OF, RECORD, TAG};
 use crate::buffer_pool::client::wire;
 use crate::buffer_pool::octet::{Octet, Part};
 use crate::buffer_pool::plan::{Ask, Client, Ending, Step};
+use crate::kit::http1::{self, HEADERS};
 
 /// How long a client waits for what it expects: longer than anything takes that comes at all.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -178,7 +179,7 @@ impl Session<'_> {
             let header = response.headers.iter().find(|header| header.name == name)?;
             std::str::from_utf8(header.value).ok()
         };
-        let tags = [TAG, LENGTH_OF, END_OF].map(|of| value(of).and_then(text::tag));
+        let tags = [TAG, LENGTH_OF, END_OF].map(|of| value(of).and_then(http1::tag));
         tags.iter().flatten().for_each(|of| deliver(*of, tag));
         let tags = tags.iter().all(Option::is_some);
         let length = value("Content-Length").and_then(|length| text::records(length.parse().ok()?));

@@ -21,7 +21,6 @@
 mod bench;
 mod carrier;
 mod client;
-mod http;
 mod plan;
 mod text;
 

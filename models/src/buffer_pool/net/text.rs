@@ -11,11 +11,10 @@
 use lastref::ledger::Tag;
 
 use crate::buffer_pool::octet::{Octet, Part};
+use crate::kit::http1::{HEADERS, tag};
 
 /// Bytes of a record: `0003.001.004;`.
 pub(super) const RECORD: usize = 13;
-/// More headers than any head here has.
-pub(super) const HEADERS: usize = 8;
 /// Whose answer it is.
 pub(super) const TAG: &str = "X-Tag";
 /// Whose answer has that length: lines of a head are octets of their own, and may go astray alone.
@@ -61,12 +60,6 @@ pub(super) fn record(bytes: &[u8]) -> Option<Octet> {
     let mut numbers = text.split('.');
     let tag = Tag { peer: numbers.next()?.parse().ok()?, request: numbers.next()?.parse().ok()? };
     Some(Octet::new(tag, Part::Body(numbers.next()?.parse().ok()?)))
-}
-
-/// A tag as paths and headers tell it.
-pub(super) fn tag(text: &str) -> Option<Tag> {
-    let (peer, request) = text.trim_start_matches('/').split_once('/')?;
-    Some(Tag { peer: peer.parse().ok()?, request: request.parse().ok()? })
 }
 
 /// Reads what a client sends, line by line and record by record, so that half a head reaches the parser as half a head.

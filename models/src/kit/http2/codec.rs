@@ -40,7 +40,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 const REQUEST: &[u8] = b"\x83\x86\x84\x01\x07backend\x0f\x10\x10application/grpc\x00\x02te\x08trailers";
 
 /// Appends the bytes of a frame.
-pub(super) fn encode(frame: ClientFrame, octets: &mut Vec<u8>) {
+pub(crate) fn encode(frame: ClientFrame, octets: &mut Vec<u8>) {
     match frame {
         ClientFrame::Preface => {
             octets.extend_from_slice(PREFACE);
@@ -83,14 +83,14 @@ fn number(octets: &[u8]) -> u64 {
 
 /// Reads what a server sends, in whatever pieces it comes.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     unread: Vec<u8>,
     bodies: BTreeMap<u32, Vec<u8>>,
 }
 
 impl Decoder {
     /// The frames that have become complete with these bytes.
-    pub(super) fn decode(&mut self, octets: &[u8]) -> Vec<ServerFrame> {
+    pub(crate) fn decode(&mut self, octets: &[u8]) -> Vec<ServerFrame> {
         self.unread.extend_from_slice(octets);
         let mut frames = Vec::new();
         while let Some(header) = self.unread.first_chunk::<HEADER>() {
@@ -137,8 +137,7 @@ impl Decoder {
                     "a server finds no fault with the client's frames",
                     [NO_ERROR, ENHANCE_YOUR_CALM].contains(&code),
                 );
-                // Deviates: upstream doubles its keepalive time only if the debug data say `too_many_pings`; h2's
-                // server sends none.
+                // gRPC doubles its keepalive time only if the debug data say `too_many_pings`; h2's server sends none.
                 let code = if code == ENHANCE_YOUR_CALM { Goaway::TooManyPings } else { Goaway::NoError };
                 Some(ServerFrame::Goaway { last_stream, code })
             }

@@ -3,13 +3,59 @@
 //! A frame is a head, a whole body, or a chunk with its line. A request begins with its head; an answer ends with its
 //! body, or with its head if that promises none. What is no HTTP is one frame up to the last byte that is there.
 
+use lastref::ledger::Tag;
 use lastref::net::{End, Protocol, Role};
+use lastref::property::always;
 
-use super::text::HEADERS;
+/// More headers than any head here has.
+pub(crate) const HEADERS: usize = 8;
+/// The header with the tag of the request that is answered.
+const TAG: &str = "X-Tag";
+
+/// A request without a body, for this tag.
+pub(crate) fn request(tag: Tag) -> Vec<u8> {
+    format!("POST /{}/{} HTTP/1.1\r\nHost: server\r\nContent-Length: 0\r\n\r\n", tag.peer, tag.request).into_bytes()
+}
+
+/// The answer to the request of this tag.
+pub(crate) fn answer(tag: Tag) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\n{TAG}: {}/{}\r\nContent-Length: 0\r\n\r\n", tag.peer, tag.request).into_bytes()
+}
+
+/// Takes the first request of these bytes, if all of it is there.
+pub(crate) fn take_request(unread: &mut Vec<u8>) -> Option<Tag> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let parsed = request.parse(unread);
+    always("what a server receives is HTTP/1.1", parsed.is_ok());
+    let httparse::Status::Complete(end) = parsed.ok()? else { return None };
+    let tag = request.path.and_then(tag);
+    unread.drain(..end);
+    tag
+}
+
+/// Takes the first answer of these bytes, if all of it is there: the tag of the request that it answers.
+pub(crate) fn take_answer(unread: &mut Vec<u8>) -> Option<Tag> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let parsed = response.parse(unread);
+    always("what a client receives is HTTP/1.1", parsed.is_ok());
+    let httparse::Status::Complete(end) = parsed.ok()? else { return None };
+    let header = response.headers.iter().find(|header| header.name == TAG);
+    let tag = header.and_then(|header| tag(std::str::from_utf8(header.value).ok()?));
+    unread.drain(..end);
+    tag
+}
+
+/// A tag as paths and headers write it.
+pub(crate) fn tag(text: &str) -> Option<Tag> {
+    let (peer, request) = text.trim_start_matches('/').split_once('/')?;
+    Some(Tag { peer: peer.parse().ok()?, request: request.parse().ok()? })
+}
 
 /// One direction of a connection.
 #[derive(Debug)]
-pub(super) struct Http {
+pub(crate) struct Http {
     end: End,
     expects: Expects,
     /// What the last frame was, for its name.
@@ -35,7 +81,7 @@ enum Found {
 
 impl Http {
     /// For [`lastref::net::Decoder::Own`].
-    pub(super) fn of(end: End) -> Box<dyn Protocol> {
+    pub(crate) fn of(end: End) -> Box<dyn Protocol> {
         Box::new(Http { end, expects: Expects::Head, found: Found::Nothing })
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A frame of the client's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientFrame {
+pub(crate) enum ClientFrame {
     /// The preface with the client's own SETTINGS.
     Preface,
     /// The acknowledgement of the server's SETTINGS.
@@ -22,7 +22,7 @@ pub(super) enum ClientFrame {
 
 /// A frame of the server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ServerFrame {
+pub(crate) enum ServerFrame {
     /// SETTINGS.
     Settings,
     /// A whole response: HEADERS, DATA and trailers. The payload is tagged for the request.

@@ -1,0 +1,135 @@
+//! The application: a client, callers with requests, and the end of all of them.
+//!
+//! A request that is cancelled at a moment of the schedule's choice is cancelled by the main task. Without one, and
+//! without a network, the main task is the first caller: exhaustive exploration has few threads.
+
+use std::sync::Arc;
+
+use lastref::ledger::Tag;
+use lastref::net::{Decoder, Host, simulate, thread_on};
+use lastref::property::{always, sometimes};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, Instant, sleep};
+
+use super::client::{Client, Outcome};
+use super::conn::Ver;
+use super::mailbox::Mailbox;
+use super::network::{Net, Peers};
+use super::plan::{Ask, Ending, NetPlan, Plan};
+use super::pool::Pool;
+use super::variant::Variant;
+use crate::kit::http1::Http;
+use crate::kit::server::{self, Server};
+
+/// How long a network may be silent without keeping a request from its answer.
+const CALM_MS: u32 = 50;
+/// How long a caller on a network waits for a request without a time of its own: longer than a blackhole ends a write.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Carries the plan out, with servers in memory.
+pub fn run(variant: Variant, plan: &Plan) {
+    let application = Application::open(variant, plan, Peers::Scripts(plan.backends.clone()), plan.is_sound());
+    application.work(None, || ());
+    application.close();
+}
+
+/// Carries the plan out on a simulated network, with the client and its server on a host each.
+pub fn run_on_network(variant: Variant, NetPlan { plan, weather, accept_ms }: &NetPlan) {
+    let (protocol, decoder) = match plan.ver {
+        Ver::Http1 => (server::Protocol::Http1, Decoder::Own(Http::of)),
+        Ver::Http2 => (server::Protocol::Http2, Decoder::Http2),
+    };
+    simulate(weather.config(vec!["client", "server"], decoder), |network| {
+        let hosts = (network.host("client"), network.host("server"));
+        let accept_takes = Duration::from_millis(*accept_ms);
+        let server = Server::start(hosts.1, protocol, plan.backends.clone(), accept_takes);
+        let is_fair = weather.is_fair(CALM_MS) && weather.backlog as usize > plan.callers.len() && *accept_ms == 0;
+        let peers = Peers::Server(hosts.0, Arc::clone(&server));
+        let application = Application::open(variant, plan, peers, plan.is_sound() && is_fair);
+        application.work(Some(hosts.0), || weather.pass(network, hosts, || server.listen()));
+        network.heal();
+        application.close();
+        server.hang_up();
+    });
+}
+
+struct Application {
+    client: Arc<Client>,
+    /// The requests of each caller.
+    callers: Vec<Vec<(Ask, Arc<Mailbox>)>>,
+    is_sound: bool,
+}
+
+impl Application {
+    fn open(variant: Variant, plan: &Plan, peers: Peers, is_sound: bool) -> Application {
+        let pool = Pool::new(variant, plan.max_idle, plan.idle_timeout_ms.map(Duration::from_millis));
+        let client = Arc::new(Client { variant, ver: plan.ver, pool, net: Net::new(peers) });
+        let mut numbers = 0..;
+        let mut request = |ask: &Ask| (*ask, Arc::new(Mailbox::new(numbers.next().unwrap_or(u32::MAX))));
+        let callers = plan.callers.iter().map(|asks| asks.iter().map(&mut request).collect());
+        Application { client, callers: callers.collect(), is_sound }
+    }
+
+    /// Every request, from the first to the end of the last, and `meanwhile` on the main task.
+    fn work(&self, host: Option<Host>, meanwhile: impl FnOnce()) {
+        let asks = || self.callers.iter().flatten();
+        let is_free = host.is_none() && asks().all(|(ask, _)| ask.ending != Ending::Cancel);
+        let callers: Vec<Caller> =
+            self.callers.iter().zip(0..).map(|(asks, peer)| self.caller(peer, asks, host)).collect();
+        let mut callers = callers.into_iter();
+        let own = if is_free { callers.next() } else { None };
+        let others: Vec<JoinHandle<()>> = callers.map(Caller::start).collect();
+        own.into_iter().for_each(Caller::make);
+        asks().filter(|(ask, _)| ask.ending == Ending::Cancel).for_each(|(_, mailbox)| mailbox.cancel());
+        meanwhile();
+        others.into_iter().for_each(JoinHandle::join);
+    }
+
+    fn caller(&self, peer: u32, asks: &[(Ask, Arc<Mailbox>)], host: Option<Host>) -> Caller {
+        Caller { client: Arc::clone(&self.client), asks: asks.to_vec(), peer, host, is_sound: self.is_sound }
+    }
+
+    fn close(self) {
+        self.client.pool.check_at_rest();
+        self.client.pool.close();
+        self.client.net.end();
+    }
+}
+
+/// A thread of the application.
+struct Caller {
+    client: Arc<Client>,
+    asks: Vec<(Ask, Arc<Mailbox>)>,
+    peer: u32,
+    host: Option<Host>,
+    is_sound: bool,
+}
+
+impl Caller {
+    fn start(self) -> JoinHandle<()> {
+        thread_on(self.host, &format!("caller.{}", self.peer), move || self.make())
+    }
+
+    fn make(self) {
+        for ((ask, mailbox), request) in self.asks.iter().zip(0..) {
+            if ask.after_ms > 0 {
+                sleep(Duration::from_millis(ask.after_ms));
+            }
+            let patience = match ask.ending {
+                Ending::Timeout(ms) => Some(Duration::from_millis(ms)),
+                Ending::Wait | Ending::Cancel => self.host.map(|_| PATIENCE),
+            };
+            let deadline = patience.map(|patience| Instant::now() + patience);
+            let outcome = self.client.send_request(ask.address, Tag { peer: self.peer, request }, mailbox, deadline);
+            self.judge(*ask, outcome);
+        }
+    }
+
+    fn judge(&self, ask: Ask, outcome: Outcome) {
+        sometimes("a request is answered", outcome == Outcome::Answered);
+        sometimes("a request fails because its connection has ended", outcome == Outcome::Incomplete);
+        if self.is_sound && ask.ending == Ending::Wait {
+            always("a request is answered where nothing goes wrong", outcome == Outcome::Answered);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The client: a request, from the pool to its answer.
+//!
+//! Upstream (hyper-util, client/legacy/client.rs): `send_request`, `try_send_request`, `connection_for`,
+//! `one_connection_for`. A request races a checkout against a connect of its own. A request that comes back unsent from
+//! a connection that had been used before is tried again; one that was sent is not, since the server may have carried
+//! it out.
+
+use std::sync::Arc;
+
+use lastref::ledger::{Tag, deliver};
+use lastref::property::{always, sometimes};
+use lastref::time::Instant;
+
+use super::conn::{Conn, Handle, Ver};
+use super::mailbox::{Failure, Mailbox, News, Why};
+use super::network::Net;
+use super::pool::{Key, Pool};
+use super::variant::Variant;
+
+/// How a request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With its answer.
+    Answered,
+    /// There is no connection.
+    ConnectFailed,
+    /// The connection ended before the request was sent, and is not tried again.
+    Canceled,
+    /// The connection ended before the answer: `IncompleteMessage`.
+    Incomplete,
+    /// The connect that it waited for ended without a connection.
+    NotWanted,
+    /// Its caller dropped it.
+    Dropped,
+}
+
+/// The client.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) variant: Variant,
+    pub(super) ver: Ver,
+    pub(super) pool: Arc<Pool>,
+    pub(super) net: Arc<Net>,
+}
+
+/// A connection for a request.
+struct Pooled {
+    handle: Handle,
+    is_reused: bool,
+}
+
+/// What an attempt to get a connection, or to use it, ends with, other than success.
+enum Ended {
+    /// The request is to be tried from the start.
+    Again,
+    With(Outcome),
+}
+
+impl Client {
+    /// `Client::send_request`, to its end.
+    pub(super) fn send_request(&self, key: Key, tag: Tag, to: &Arc<Mailbox>, deadline: Option<Instant>) -> Outcome {
+        loop {
+            let tried = self.connection_for(key, to, deadline);
+            match tried.and_then(|pooled| self.exchange(key, pooled, tag, to, deadline)) {
+                Ok(()) => return Outcome::Answered,
+                Err(Ended::Again) => sometimes("a request is tried again", true),
+                Err(Ended::With(outcome)) => return outcome,
+            }
+        }
+    }
+
+    /// `one_connection_for`.
+    fn connection_for(&self, key: Key, to: &Arc<Mailbox>, deadline: Option<Instant>) -> Result<Pooled, Ended> {
+        if let Some(handle) = self.pool.checkout(key, to) {
+            sometimes("a request reuses a connection", true);
+            return Ok(Pooled { handle, is_reused: true });
+        }
+        let connecting = self.pool.connecting(key, self.ver);
+        sometimes("a request waits for another's connect", connecting.is_none());
+        let own: Option<Arc<Conn>> = connecting.map(|connecting| self.net.connect(self.variant, connecting, to));
+        // Deviates: upstream waits for its own connect after other errors of a checkout, and drops it after
+        // `CheckoutNoLongerWanted`.
+        let news = loop {
+            match to.wait(deadline) {
+                Some(News::NotWanted(_)) if own.is_some() => {}
+                news => break news,
+            }
+        };
+        match news {
+            Some(News::Handed(handle)) => {
+                if let Some(own) = own {
+                    own.continue_in_background(to);
+                }
+                if handle.is_open() {
+                    return Ok(Pooled { handle, is_reused: true });
+                }
+                // `CheckedOutClosedValue`
+                sometimes("a connection is closed on its way to a waiter", true);
+                handle.release();
+                Err(Ended::Again)
+            }
+            Some(News::Connected(connecting, handle)) => {
+                let handle = self.pool.pooled(connecting, handle, to.owner);
+                self.pool.drop_checkout(key, to);
+                Ok(Pooled { handle, is_reused: false })
+            }
+            Some(News::NotWanted(why)) => Err(self.not_wanted(why)),
+            Some(News::ConnectFailed) => {
+                self.pool.drop_checkout(key, to);
+                Err(Ended::With(Outcome::ConnectFailed))
+            }
+            Some(News::Answer(_) | News::Failed(_)) => lastref::bug!("a request without a connection is answered"),
+            None => {
+                if let Some(own) = own {
+                    sometimes("a request is cancelled while it connects", true);
+                    own.abandon();
+                }
+                self.pool.drop_checkout(key, to);
+                Err(Ended::With(Outcome::Dropped))
+            }
+        }
+    }
+
+    /// The connect that the request waited for is over, and the pool has nothing for it.
+    fn not_wanted(&self, why: Why) -> Ended {
+        // Deviates: upstream fails the request whatever the reason. Go tries again after another's cancel, in
+        // `shouldRetryDial`.
+        if why == Why::Failed {
+            return Ended::With(Outcome::NotWanted);
+        }
+        sometimes("a request waits for a connect that is cancelled", why == Why::Cancelled);
+        let is_tried_again = self.variant != Variant::WaitersLostWithConnect;
+        always("a request does not fail because another one is cancelled", is_tried_again);
+        Ended::Again
+    }
+
+    /// `try_send_request`, and the answer.
+    fn exchange(
+        &self,
+        key: Key,
+        Pooled { handle, is_reused }: Pooled,
+        tag: Tag,
+        to: &Arc<Mailbox>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Ended> {
+        let news = match handle.conn.try_send(tag, to) {
+            Ok(()) => to.wait(deadline),
+            Err(failure) => Some(News::Failed(failure)),
+        };
+        let ended = match news {
+            Some(News::Answer(payload)) => {
+                deliver(payload, tag);
+                Ok(())
+            }
+            Some(News::Failed(failure)) => Err(self.failed(failure, is_reused)),
+            Some(_) => lastref::bug!("a request with a connection gets another one"),
+            None => {
+                handle.conn.cancel(tag);
+                // The answer may have come at the same time.
+                drop(to.take_rest());
+                Err(Ended::With(Outcome::Dropped))
+            }
+        };
+        self.pool.drop_pooled(key, handle);
+        ended
+    }
+
+    fn failed(&self, failure: Failure, is_reused: bool) -> Ended {
+        match failure {
+            Failure::Unsent if is_reused => {
+                sometimes("a request finds its pooled connection closed before it is sent", true);
+                // upstream: hyperium/hyper#2136, which `retry_canceled_requests` answers as far as it can
+                let is_tried_again = self.variant != Variant::UnsentNotRetried;
+                always("a request that was not sent over a pooled connection is tried again", is_tried_again);
+                Ended::Again
+            }
+            // Deviates: hyper fails it; Go tries a stream above the last stream of a GOAWAY again.
+            Failure::Unsent if self.ver == Ver::Http2 => Ended::Again,
+            Failure::Unsent => Ended::With(Outcome::Canceled),
+            Failure::Incomplete if self.variant == Variant::SentIsRetried => Ended::Again,
+            Failure::Incomplete => Ended::With(Outcome::Incomplete),
+        }
+    }
+}

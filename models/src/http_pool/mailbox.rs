@@ -1,0 +1,144 @@
+//! What one request waits for: a connection from the pool, a connection of its own, or the answer, whichever is first.
+//!
+//! Upstream each is a oneshot channel, and `Client::one_connection_for` selects over two futures. Here a request is a
+//! thread, so that its channels share one lock and one condition variable. What stays upstream's is the order: the
+//! sender looks whether the receiver is gone, and learns by the send itself if it went between the two.
+
+use std::collections::VecDeque;
+
+use lastref::ledger::{Owner, Tag};
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::Instant;
+
+use super::conn::Handle;
+use super::pool::Connecting;
+
+/// What comes for a request.
+#[derive(Debug)]
+pub(super) enum News {
+    /// The pool has an idle connection.
+    Handed(Handle),
+    /// The pool has none and will have none: the connect that the request waited for is over.
+    NotWanted(Why),
+    /// The request's own connect has succeeded.
+    Connected(Connecting, Handle),
+    /// The request's own connect has failed.
+    ConnectFailed,
+    /// The answer, with the tag that the server gave it.
+    Answer(Tag),
+    /// There will be no answer.
+    Failed(Failure),
+}
+
+/// Why a connect is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It has succeeded.
+    Connected,
+    /// It has failed.
+    Failed,
+    /// Its request was cancelled.
+    Cancelled,
+}
+
+/// How far a request was when its connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It was not sent, or by a GOAWAY the server says that it did not look at it: upstream gives the message back.
+    Unsent,
+    /// It was sent, and the answer is missing: `IncompleteMessage`.
+    Incomplete,
+}
+
+/// The mailbox of one request.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) owner: Owner,
+    mu: Mutex<Mail>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    news: VecDeque<News>,
+    /// The receiver of the pool's channel is alive.
+    waits_for_pool: bool,
+    is_cancelled: bool,
+}
+
+impl Mailbox {
+    /// The mailbox of the request of that number.
+    pub(super) fn new(number: u32) -> Mailbox {
+        let owner = Owner::new("request", number);
+        Mailbox { owner, mu: Mutex::named("request", Mail::default()), changed: Condvar::named("request") }
+    }
+
+    /// From now on the pool may hand a connection over.
+    pub(super) fn wait_for_pool(&self) {
+        self.mu.lock().waits_for_pool = true;
+    }
+
+    /// Drops the receiver of the pool's channel.
+    pub(super) fn leave_pool(&self) {
+        self.mu.lock().waits_for_pool = false;
+    }
+
+    /// `!Sender::is_canceled`.
+    pub(super) fn is_waiting(&self) -> bool {
+        let mail = self.mu.lock();
+        mail.waits_for_pool && !mail.is_cancelled
+    }
+
+    /// `Sender::send` of the pool's channel: what could not be sent comes back.
+    pub(super) fn send(&self, news: News) -> Result<(), News> {
+        let mut mail = self.mu.lock();
+        if !mail.waits_for_pool || mail.is_cancelled {
+            return Err(news);
+        }
+        mail.waits_for_pool = false;
+        mail.news.push_back(news);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// A message of the request's own connect or of its connection.
+    pub(super) fn push(&self, news: News) {
+        self.mu.lock().news.push_back(news);
+        self.changed.notify_all();
+    }
+
+    /// The application drops the future of the request.
+    pub(super) fn cancel(&self) {
+        self.mu.lock().is_cancelled = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for news; none if the request was cancelled, or is not over by the deadline.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<News> {
+        let mut mail = self.mu.lock();
+        loop {
+            if mail.is_cancelled {
+                return None;
+            }
+            if let Some(news) = mail.news.pop_front() {
+                return Some(news);
+            }
+            mail = match deadline {
+                None => self.changed.wait(mail),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        mail.is_cancelled = true;
+                        return None;
+                    }
+                    self.changed.wait_timeout(mail, left).0
+                }
+            };
+        }
+    }
+
+    /// What came and was not waited for any more.
+    pub(super) fn take_rest(&self) -> VecDeque<News> {
+        std::mem::take(&mut self.mu.lock().news)
+    }
+}

@@ -1,0 +1,236 @@
+//! What connections lead to: scripts in memory, or a server on another host of the simulated network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
+
+use lastref::ledger::Tag;
+use lastref::net::{Host, Task};
+use lastref::note;
+use lastref::property::always;
+use lastref::thread::{Builder, JoinHandle};
+use lastref::time::{Duration, sleep};
+
+use super::conn::{Conn, Ver};
+use super::mailbox::Mailbox;
+use super::pool::Connecting;
+use super::variant::Variant;
+use crate::kit::http1;
+use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
+use crate::kit::server::{Backends, Server, Step};
+use crate::kit::stream::{Buffers, Stage, carry};
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(super) enum Peers {
+    /// A script for each connection, by address and number.
+    Scripts(Backends),
+    /// The client's host, and a server on another host.
+    Server(Host, Arc<Server>),
+}
+
+/// The network of one run. Its locks are harness state, which orders nothing in the component.
+pub(super) struct Net {
+    peers: Peers,
+    opened: Mutex<Opened>,
+    carried_out: Mutex<BTreeSet<Tag>>,
+}
+
+#[derive(Default)]
+struct Opened {
+    by_address: BTreeMap<u32, usize>,
+    conns: Vec<Arc<Conn>>,
+    threads: Vec<JoinHandle<()>>,
+    tasks: Vec<Task<()>>,
+}
+
+impl Net {
+    pub(super) fn new(peers: Peers) -> Arc<Net> {
+        Arc::new(Net { peers, opened: Mutex::default(), carried_out: Mutex::default() })
+    }
+
+    fn with_opened<R>(&self, use_it: impl FnOnce(&mut Opened) -> R) -> R {
+        use_it(&mut self.opened.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Begins to connect, for this request.
+    pub(super) fn connect(self: &Arc<Self>, variant: Variant, connecting: Connecting, to: &Arc<Mailbox>) -> Arc<Conn> {
+        let key = connecting.key;
+        let (number, nth) = self.with_opened(|opened| {
+            let nth = opened.by_address.entry(key).or_insert(0);
+            *nth += 1;
+            let nth = *nth - 1;
+            (opened.by_address.values().sum::<usize>() as u32, nth)
+        });
+        let conn = Conn::new(variant, number, connecting, to);
+        self.with_opened(|opened| opened.conns.push(Arc::clone(&conn)));
+        match &self.peers {
+            Peers::Scripts(backends) => {
+                let script = backends.get(key as usize).and_then(|scripts| scripts.get(nth)).cloned();
+                let script = script.unwrap_or_else(|| vec![Step::Settings]);
+                let (net, served) = (Arc::clone(self), Arc::clone(&conn));
+                let name = format!("backend.{number}");
+                let thread = Builder::new().name(name).spawn(move || Session::serve(&net, &served, &script));
+                self.with_opened(|opened| opened.threads.push(thread));
+            }
+            Peers::Server(client, server) => {
+                let carrying = carry(Arc::clone(&conn), server.address(key));
+                let task = client.spawn(&format!("conn.{number}"), carrying);
+                self.with_opened(|opened| opened.tasks.push(task));
+            }
+        }
+        conn
+    }
+
+    /// The client is gone: connects that are under way are dropped, and then scripts and carriers end, and leave open
+    /// what the client has not closed.
+    pub(super) fn end(&self) {
+        self.with_opened(|opened| opened.conns.clone()).iter().for_each(Conn::abandon);
+        loop {
+            let (conns, threads, tasks) = self.with_opened(|opened| {
+                let Opened { conns, threads, tasks, .. } = opened;
+                (std::mem::take(conns), std::mem::take(threads), std::mem::take(tasks))
+            });
+            if conns.is_empty() {
+                return;
+            }
+            conns.iter().for_each(|conn| conn.hang_up());
+            threads.into_iter().for_each(JoinHandle::join);
+            tasks.into_iter().for_each(|task| task.join().unwrap_or_default());
+        }
+    }
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net").field("peers", &self.peers).finish_non_exhaustive()
+    }
+}
+
+/// A server in memory, as one of its connections sees it; the thread is the connection's dispatcher too.
+struct Session<'a> {
+    net: &'a Net,
+    conn: &'a Arc<Conn>,
+    taken: Vec<(u32, Tag)>,
+    highest: u32,
+    /// The last stream of a GOAWAY that was sent.
+    last_stream: Option<u32>,
+}
+
+impl Session<'_> {
+    /// Plays the script, and then answers every request until the client closes.
+    fn serve(net: &Net, conn: &Arc<Conn>, steps: &[Step]) {
+        match steps.first() {
+            Some(Step::Refuse) => return conn.refused(),
+            Some(Step::Ignore) => return conn.wait_closed(),
+            _ => conn.established(),
+        }
+        let mut session = Session { net, conn, taken: Vec::new(), highest: 0, last_stream: None };
+        for step in steps {
+            note!("backend: {step:?}");
+            match *step {
+                Step::Refuse | Step::Ignore | Step::Settings => {}
+                Step::Pause(ms) => sleep(Duration::from_millis(ms)),
+                Step::Take(requests) => while session.taken.len() < requests as usize && session.read() {},
+                Step::Answer => session.answer(),
+                Step::Goaway(code) => {
+                    session.last_stream = Some(session.highest);
+                    conn.arrived(ServerFrame::Goaway { last_stream: session.highest, code });
+                }
+                Step::Fin | Step::Rst => return conn.fin(),
+                Step::Stall => return conn.wait_closed(),
+            }
+        }
+        session.answer();
+        while session.read() {
+            session.answer();
+        }
+    }
+
+    /// Reads one frame; false if there will be none.
+    fn read(&mut self) -> bool {
+        match self.conn.receive() {
+            None => return false,
+            Some(ClientFrame::Request { stream, tag }) => {
+                self.highest = self.highest.max(stream);
+                // A stream above the last one of a GOAWAY is ignored.
+                if self.last_stream.is_none_or(|last| stream <= last) {
+                    let mut carried_out = self.net.carried_out.lock().unwrap_or_else(PoisonError::into_inner);
+                    always("a request is carried out at most once", carried_out.insert(tag));
+                    self.taken.push((stream, tag));
+                }
+            }
+            Some(ClientFrame::RstStream { stream }) => self.taken.retain(|(taken, _)| *taken != stream),
+            Some(_) => {}
+        }
+        true
+    }
+
+    fn answer(&mut self) {
+        for (stream, payload) in std::mem::take(&mut self.taken) {
+            self.conn.arrived(ServerFrame::Response { stream, payload });
+        }
+    }
+}
+
+/// Reads the server's bytes, by the version of the connection.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    http1: Vec<u8>,
+    http2: Decoder,
+}
+
+impl Buffers for Conn {
+    type Reader = Reader;
+
+    fn stage(&self, context: &Context<'_>) -> Stage {
+        Conn::stage(self, context)
+    }
+
+    fn is_closed(&self) -> bool {
+        Conn::is_closed(self)
+    }
+
+    fn connected(self: &Arc<Self>, result: Result<(), io::ErrorKind>) {
+        match result {
+            Ok(()) => self.established(),
+            Err(_) => self.refused(),
+        }
+    }
+
+    fn take(&self, bytes: &mut Vec<u8>) -> bool {
+        let (frames, is_last) = Conn::take(self);
+        for frame in frames {
+            match (self.ver, frame) {
+                (Ver::Http1, ClientFrame::Request { tag, .. }) => bytes.extend(http1::request(tag)),
+                (Ver::Http1, _) => {}
+                (Ver::Http2, frame) => encode(frame, bytes),
+            }
+        }
+        is_last
+    }
+
+    fn received(&self, reader: &mut Reader, bytes: &[u8]) {
+        let frames = match self.ver {
+            Ver::Http1 => {
+                reader.http1.extend_from_slice(bytes);
+                let answers = std::iter::from_fn(|| http1::take_answer(&mut reader.http1));
+                answers.map(|payload| ServerFrame::Response { stream: 0, payload }).collect()
+            }
+            Ver::Http2 => reader.http2.decode(bytes),
+        };
+        frames.into_iter().for_each(|frame| self.arrived(frame));
+    }
+
+    fn fin(&self) {
+        Conn::fin(self);
+    }
+
+    fn fail(&self, _: io::ErrorKind) {
+        Conn::fin(self);
+    }
+
+    fn end(&self) {}
+}

@@ -1,0 +1,136 @@
+//! What callers and servers do in one run, as plain data.
+
+use lastref::plan::{BadPlan, List, Maybe, Part, field};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, prop_oneof};
+use serde::{Deserialize, Serialize};
+
+use super::conn::Ver;
+use crate::kit::server::{Backends, Step};
+use crate::kit::weather::Weather;
+
+/// How a caller leaves a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// It waits.
+    Wait,
+    /// It drops the request at a moment that the schedule chooses.
+    Cancel,
+    /// It drops the request after this many milliseconds.
+    Timeout(u64),
+}
+
+/// One request of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The address.
+    pub address: u32,
+    /// How long the caller waits before it, in milliseconds.
+    pub after_ms: u64,
+    /// How it leaves it.
+    pub ending: Ending,
+}
+
+/// One run in memory: see [`super::run`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The version of every connection.
+    pub ver: Ver,
+    /// A script for each connection, by address and number. After it, and without one, a server answers every request.
+    pub backends: Backends,
+    /// `pool_max_idle_per_host`.
+    pub max_idle: usize,
+    /// `pool_idle_timeout` in milliseconds.
+    pub idle_timeout_ms: Option<u64>,
+    /// The requests of each caller, one after the other.
+    pub callers: Vec<Vec<Ask>>,
+}
+
+/// One run on a network: see [`super::run_on_network`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetPlan {
+    /// What callers and the server do.
+    pub plan: Plan,
+    /// What the network does.
+    pub weather: Weather,
+    /// How long the server takes to accept a connection, in milliseconds.
+    pub accept_ms: u64,
+}
+
+const ADDRESSES_MAX: usize = 3;
+const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=60_000;
+
+lastref::bounds!(Plan {
+    ver: Part,
+    backends: List(1..=ADDRESSES_MAX, List(0..=4, List(0..=8, Part))),
+    max_idle: 1..=16,
+    idle_timeout_ms: Maybe(1..=60_000),
+    callers: List(1..=4, List(0..=4, Part)),
+});
+lastref::bounds!(Ask { address: 0..=ADDRESSES_MAX as u32 - 1, after_ms: PAUSE_MS, ending: Part });
+lastref::bounds!(NetPlan { plan: Part, weather: Part, accept_ms: 0..=1_000 });
+
+impl lastref::plan::Plan for Ver {}
+
+impl lastref::plan::Plan for Ending {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Ending::Timeout(ms) => field("Timeout", ms, &PAUSE_MS),
+            Ending::Wait | Ending::Cancel => Ok(()),
+        }
+    }
+}
+
+impl Ask {
+    /// A request to the first address that is waited for.
+    pub const WAIT: Ask = Ask { address: 0, after_ms: 0, ending: Ending::Wait };
+    /// One that is cancelled at any moment.
+    pub const CANCEL: Ask = Ask { ending: Ending::Cancel, ..Ask::WAIT };
+
+    /// The same, but for a request without an end of its own, which times out after a second.
+    #[must_use]
+    pub fn within_a_second(self) -> Ask {
+        match self.ending {
+            Ending::Wait => Ask { ending: Ending::Timeout(1_000), ..self },
+            Ending::Cancel | Ending::Timeout(_) => self,
+        }
+    }
+}
+
+impl Plan {
+    /// These callers, to one server with these scripts.
+    pub fn of(ver: Ver, scripts: Vec<Vec<Step>>, callers: Vec<Vec<Ask>>) -> Plan {
+        Plan { ver, backends: vec![scripts], max_idle: 8, idle_timeout_ms: None, callers }
+    }
+
+    /// Whether every request that is waited for is answered, if the network is fair: no server ends a connection.
+    pub(super) fn is_sound(&self) -> bool {
+        let steps = || self.backends.iter().flatten().flatten();
+        let asks = || self.callers.iter().flatten();
+        steps().all(|step| matches!(step, Step::Settings | Step::Pause(_) | Step::Answer))
+            && asks().all(|ask| (ask.address as usize) < self.backends.len())
+    }
+}
+
+impl NetPlan {
+    /// This plan on a network without faults.
+    pub fn of(plan: Plan) -> NetPlan {
+        NetPlan { plan, weather: Weather::FAIR, accept_ms: 0 }
+    }
+}
+
+/// Requests that are waited for, and among them some that are cancelled or time out after up to `timeout_ms`.
+pub fn any_ask(addresses: u32, timeout_ms: u64) -> impl Strategy<Value = Ask> {
+    let ending = prop_oneof![
+        4 => Just(Ending::Wait),
+        1 => Just(Ending::Cancel),
+        1 => (1..=timeout_ms).prop_map(Ending::Timeout),
+    ];
+    let after = prop_oneof![2 => Just(0_u64), 1 => 1..60_u64];
+    (0..addresses, after, ending).prop_map(|(address, after_ms, ending)| Ask { address, after_ms, ending })
+}
+
+/// Between one and `callers` callers with between one and `asks` requests each.
+pub fn callers(callers: usize, asks: usize, ask: impl Strategy<Value = Ask>) -> impl Strategy<Value = Vec<Vec<Ask>>> {
+    vec(vec(ask, 1..=asks), 1..=callers)
+}

@@ -1,0 +1,38 @@
+//! The fixed pool, and the lines that were wrong.
+//!
+//! The fixed variant is hyper-util's pool with two repairs, each of which is marked `Deviates:` at its place and has a
+//! variant that takes it back: the cancel of a connect does not fail other requests, and a connection that drains is
+//! closed after its last stream whatever the server does.
+
+/// The defect, if any. The comment says where it comes from: reported upstream, or planted here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Variant {
+    /// None.
+    Fixed,
+    /// A request that is cancelled between send and answer returns its connection to the pool with the answer unread
+    /// (redis/redis-py#2624, CVE-2023-28858).
+    CancelReturnsDirty,
+    /// The cancel of a connect fails every request that waits for the connection (hyperium/hyper#3199).
+    WaitersLostWithConnect,
+    /// A connection that got GOAWAY is taken out of the pool, and not closed when its last stream is over
+    /// (golang/go#39752).
+    GoawayForgetsConnection,
+    /// The pool hands out an idle connection without looking whether the peer has closed it (hyperium/hyper#1429).
+    ClosedHandedOut,
+    /// A request whose pooled connection was closed before it was sent fails, and is not sent again
+    /// (hyperium/hyper#2136).
+    UnsentNotRetried,
+    /// A request whose connection was closed after it was sent is sent again. Planted.
+    SentIsRetried,
+    /// A connect that is cancelled stays listed, so that every later request waits for it. Planted.
+    ConnectingKept,
+    /// A GOAWAY does not end the streams above its last stream. Planted.
+    GoawayStrandsStreams,
+    /// A connection that is handed to a request that was cancelled meanwhile is lost. Planted.
+    HandedToCancelled,
+}
+
+impl crate::Variant for Variant {
+    const COMPONENT: &'static str = "http_pool";
+}

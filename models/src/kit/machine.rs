@@ -1,0 +1,166 @@
+//! A machine as a table: states, events, and what each event makes of each state.
+//!
+//! A component declares its two enumerations with [`machine!`] and writes `next`, a pure function with one `match`. The
+//! rest is here: the words of states and events, the error that names state, event and actor, the table that a snapshot
+//! pins, and the states that can be reached.
+//!
+//! A table decides nothing in a model. Where upstream keeps its state in several fields, the model computes the state
+//! from them before and after each event, and compares the second with what the table makes of the first.
+
+use std::fmt;
+
+use lastref::ledger::Owner;
+
+/// A state or an event: one of a finite set, each with a word.
+pub trait Symbol: Copy + Eq + fmt::Debug + Into<&'static str> + strum::VariantArray {
+    /// Every one, in the order of the declaration.
+    const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The word in tables.
+    fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl<T: Copy + Eq + fmt::Debug + Into<&'static str> + strum::VariantArray> Symbol for T {}
+
+/// An event that the state does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Illegal<S, E> {
+    /// The kind of object, as upstream calls it, with its article.
+    pub object: &'static str,
+    /// The state before the event.
+    pub state: S,
+    /// The event.
+    pub event: E,
+    /// The holder or task that caused it.
+    pub actor: Owner,
+}
+
+impl<S: Symbol, E: Symbol> fmt::Display for Illegal<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Illegal { object, state, event, actor } = self;
+        write!(f, "{actor} brings {} to {object} that is {}", event.name(), state.name())
+    }
+}
+
+/// What an event makes of a state.
+pub type Next<S, E, T> = fn(S, E, Owner) -> Result<T, Illegal<S, E>>;
+
+/// The whole table, a line for each state and event.
+pub fn table<S: Symbol, E: Symbol, T: fmt::Display>(next: Next<S, E, T>) -> String {
+    let (states, events) = (width::<S>(), width::<E>());
+    let mut lines = String::new();
+    for (state, event) in S::ALL.iter().flat_map(|state| E::ALL.iter().map(move |event| (*state, *event))) {
+        let step = next(state, event, TABLE).map_or_else(|_| "illegal".to_owned(), |step| step.to_string());
+        let line = format!("{:<states$} {:<events$} {step}", state.name(), event.name());
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+    }
+    lines
+}
+
+const TABLE: Owner = Owner::new("table", 0);
+
+fn width<S: Symbol>() -> usize {
+    S::ALL.iter().map(|symbol| symbol.name().len()).max().unwrap_or(0)
+}
+
+/// The states that some sequence of events reaches from `first`, in the order of the declaration.
+pub fn reached<S: Symbol, E: Symbol>(first: S, next: impl Fn(S, E, Owner) -> Option<S>) -> Vec<S> {
+    let mut reached = vec![first];
+    let mut looked_at = 0;
+    while let Some(state) = reached.get(looked_at).copied() {
+        looked_at += 1;
+        for to in E::ALL.iter().filter_map(|event| next(state, *event, TABLE)) {
+            if !reached.contains(&to) {
+                reached.push(to);
+            }
+        }
+    }
+    S::ALL.iter().copied().filter(|state| reached.contains(state)).collect()
+}
+
+/// Declares the states and the events of a machine, and its error `Illegal`, for a `next` in the same file.
+///
+/// `object` is the kind of object as upstream calls it, with its article. The words are the names of the variants, or
+/// what a `#[strum(serialize_all = …)]` on the enumeration makes of them.
+macro_rules! machine {
+    (
+        $object:literal
+        $(#[$state_attribute:meta])* $state_visibility:vis enum State { $($states:tt)* }
+        $(#[$event_attribute:meta])* $event_visibility:vis enum Event { $($events:tt)* }
+    ) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray)]
+        $(#[$state_attribute])*
+        $state_visibility enum State { $($states)* }
+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray)]
+        $(#[$event_attribute])*
+        $event_visibility enum Event { $($events)* }
+
+        impl std::fmt::Display for State {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str($crate::kit::machine::Symbol::name(*self))
+            }
+        }
+
+        /// An event that the state does not allow.
+        $state_visibility type Illegal = $crate::kit::machine::Illegal<State, Event>;
+
+        fn illegal(state: State, event: Event, actor: lastref::ledger::Owner) -> Illegal {
+            Illegal { object: $object, state, event, actor }
+        }
+    };
+}
+pub(crate) use machine;
+
+#[cfg(test)]
+mod tests {
+    use lastref::ledger::Owner;
+
+    use super::{Symbol, reached, table};
+
+    machine! {
+        "a door"
+        #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+        enum State { Open, Shut, LockedUp }
+        enum Event { Push, Turn }
+    }
+
+    fn next(state: State, event: Event, actor: Owner) -> Result<&'static str, Illegal> {
+        match (state, event) {
+            (State::Open, Event::Push) => Ok(State::Shut.name()),
+            (State::Shut, Event::Push) => Ok(State::Open.name()),
+            (State::Open, Event::Turn) => Err(illegal(state, event, actor)),
+            (State::Shut | State::LockedUp, _) => Ok(""),
+        }
+    }
+
+    #[test]
+    fn a_table_has_a_line_for_each_state_and_event() {
+        let expected = "\
+            OPEN      Push SHUT\n\
+            OPEN      Turn illegal\n\
+            SHUT      Push OPEN\n\
+            SHUT      Turn\n\
+            LOCKED_UP Push\n\
+            LOCKED_UP Turn\n";
+        assert_eq!(table(next), expected);
+    }
+
+    #[test]
+    fn an_illegal_event_is_an_error_that_names_state_event_and_actor() {
+        let refused = next(State::Open, Event::Turn, Owner::new("guest", 3)).map_err(|illegal| illegal.to_string());
+        assert_eq!(refused, Err("guest#3 brings Turn to a door that is OPEN".to_owned()));
+    }
+
+    #[test]
+    fn a_state_is_reached_only_by_events() {
+        let swing = |state, event, _| match (state, event) {
+            (State::Open, Event::Push) => Some(State::Shut),
+            _ => None,
+        };
+        assert_eq!(reached(State::Open, swing), [State::Open, State::Shut]);
+    }
+}

@@ -1,0 +1,148 @@
+//! One connection of the server over HTTP/2, by the crate h2.
+
+use std::collections::VecDeque;
+use std::future::{pending, poll_fn};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{HeaderMap, HeaderValue, Response};
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::note;
+use lastref::property::sometimes;
+use lastref::time::Duration;
+
+use super::{Counted, Step};
+use crate::kit::http2::Goaway;
+
+/// Serves one connection to its end.
+pub(super) async fn serve(stream: TcpStream, counted: Counted, steps: Vec<Step>) {
+    let mut steps = VecDeque::from(steps);
+    loop {
+        match steps.pop_front() {
+            Some(Step::Settings) => break,
+            Some(Step::Pause(ms)) => sleep(Duration::from_millis(ms)).await,
+            Some(Step::Take(_) | Step::Answer | Step::Goaway(_)) => {}
+            Some(Step::Fin | Step::Rst | Step::Refuse | Step::Ignore) => return,
+            Some(Step::Stall) | None => pending().await,
+        }
+    }
+    let Ok(connection) = h2::server::handshake(stream).await else { return };
+    let mut session = Session { connection, taken: Vec::new(), is_over: false };
+    for step in steps {
+        note!("backend: {step:?}");
+        match step {
+            Step::Settings => {}
+            Step::Pause(ms) => drop(timeout(Duration::from_millis(ms), session.until(|_| false)).await),
+            Step::Take(requests) => session.until(|taken| taken.len() >= requests as usize).await,
+            Step::Answer => session.answer().await,
+            Step::Goaway(code) => session.goaway(code).await,
+            Step::Stall => pending().await,
+            Step::Fin | Step::Rst | Step::Refuse | Step::Ignore => return,
+        }
+    }
+    while !session.is_over {
+        session.answer().await;
+        session.until(|taken| !taken.is_empty()).await;
+    }
+    drop(session);
+    drop(counted);
+}
+
+/// An ordinary server of one connection.
+struct Session {
+    connection: Connection<TcpStream, Bytes>,
+    taken: Vec<Request>,
+    /// There will be no more requests.
+    is_over: bool,
+}
+
+struct Request {
+    body: RecvStream,
+    respond: SendResponse<Bytes>,
+    octets: Vec<u8>,
+    is_whole: bool,
+    is_reset: bool,
+}
+
+impl Request {
+    fn read(&mut self, context: &mut Context<'_>) {
+        while !self.is_whole && !self.is_reset {
+            match self.body.poll_data(context) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.is_whole = true,
+                Poll::Ready(Some(Err(_))) => self.is_reset = true,
+                Poll::Ready(Some(Ok(part))) => {
+                    self.octets.extend_from_slice(&part);
+                    self.is_reset = self.body.flow_control().release_capacity(part.len()).is_err();
+                }
+            }
+        }
+    }
+
+    /// Fails if the stream is over already, which is the client's affair.
+    fn answer(mut self) -> Result<(), h2::Error> {
+        let mut stream = self.respond.send_response(Response::new(()), false)?;
+        stream.send_data(Bytes::from(self.octets), false)?;
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        stream.send_trailers(trailers)
+    }
+}
+
+impl Session {
+    /// Moves the connection on as far as it goes now.
+    fn turn(&mut self, context: &mut Context<'_>) {
+        while !self.is_over {
+            match self.connection.poll_accept(context) {
+                Poll::Pending => break,
+                Poll::Ready(None | Some(Err(_))) => self.is_over = true,
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    let body = request.into_body();
+                    let octets = Vec::new();
+                    self.taken.push(Request { body, respond, octets, is_whole: false, is_reset: false });
+                }
+            }
+        }
+        self.taken.iter_mut().for_each(|request| request.read(context));
+        self.taken.retain(|request| !request.is_reset);
+    }
+
+    /// Serves until it has enough, or there will be no more.
+    async fn until(&mut self, enough: impl Fn(&[Request]) -> bool) {
+        poll_fn(|context| {
+            self.turn(context);
+            if self.is_over || enough(&self.taken) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Answers what it has taken, when it has all of it.
+    async fn answer(&mut self) {
+        self.until(|taken| taken.iter().all(|request| request.is_whole)).await;
+        for request in std::mem::take(&mut self.taken) {
+            if request.answer().is_err() {
+                sometimes("a server's answer finds its stream gone", true);
+            }
+        }
+        self.flush().await;
+    }
+
+    async fn goaway(&mut self, code: Goaway) {
+        match code {
+            Goaway::NoError => self.connection.graceful_shutdown(),
+            Goaway::TooManyPings => self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+        }
+        self.flush().await;
+    }
+
+    /// Says now what it has to say, and not when the next request is waited for.
+    async fn flush(&mut self) {
+        poll_fn(|context| {
+            self.turn(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}

@@ -1,0 +1,166 @@
+//! The server of a client's model: a host that plays a script on each connection, over HTTP/2 or HTTP/1.1.
+//!
+//! Address n is port 50051 + n of the one host, so that a client with two addresses has two connections to one server.
+//! What a step does over HTTP/2 is what the server of the crate h2 can do:
+//!
+//! | step | before SETTINGS | after |
+//! | --- | --- | --- |
+//! | `Settings` | the handshake, which begins with SETTINGS | nothing |
+//! | `Take`, `Answer` | nothing | requests are accepted; answered, once they are whole |
+//! | `Goaway(NoError)` | nothing | `graceful_shutdown`: GOAWAY, PING, GOAWAY with the last stream, the end |
+//! | `Goaway(TooManyPings)` | nothing | `abrupt_shutdown(ENHANCE_YOUR_CALM)`: GOAWAY, the end |
+//! | `Fin`, `Rst`, `Refuse`, `Ignore` | the socket is closed | the socket is closed, whatever is under way |
+//!
+//! Over HTTP/1.1 `Settings` and `Goaway` do nothing. A reset, a connection that is refused or not answered, and
+//! whatever happens at a certain byte are faults of the network (`lastref::net::Fault`). An answer carries the tag of
+//! its request. A server that ends drops its sockets at whatever point it is.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use lastref::net::{Host, Task, TcpListener, sleep};
+use lastref::property::sometimes;
+use lastref::time::Duration;
+
+mod http1;
+mod http2;
+mod script;
+
+pub use script::{Backends, Step};
+
+const FIRST_PORT: u16 = 50051;
+/// Ports of one process.
+const PORTS: u32 = 100;
+
+/// What the server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// The process that serves every address.
+pub(crate) struct Server {
+    host: Host,
+    protocol: Protocol,
+    /// What is still to be done on connections to each address.
+    scripts: Vec<Mutex<VecDeque<Vec<Step>>>>,
+    /// How long it takes to accept a connection.
+    accept_takes: Duration,
+    /// How often its process has begun: harness state, which orders nothing.
+    begun: AtomicU32,
+    listeners: Mutex<Vec<Task<()>>>,
+    connections: Mutex<Vec<Task<()>>>,
+    /// Sockets that it has: harness state, which orders nothing.
+    sockets: Arc<AtomicU32>,
+}
+
+/// One socket in the count.
+struct Counted(Arc<AtomicU32>);
+
+impl Counted {
+    fn new(sockets: &Arc<AtomicU32>) -> Counted {
+        let others = sockets.fetch_add(1, Ordering::SeqCst);
+        sometimes("a backend has two sockets of one client", others > 0);
+        Counted(Arc::clone(sockets))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Ends tasks and waits for their ends.
+fn end(tasks: &Mutex<Vec<Task<()>>>) {
+    let tasks = tasks.lock().map(|mut tasks| std::mem::take(&mut *tasks)).unwrap_or_default();
+    tasks.iter().for_each(Task::abort);
+    for task in tasks {
+        task.join();
+    }
+}
+
+impl Server {
+    /// Listens at every address before it returns.
+    pub(crate) fn start(host: Host, protocol: Protocol, backends: Backends, accept_takes: Duration) -> Arc<Server> {
+        let server = Arc::new(Server {
+            host,
+            protocol,
+            scripts: backends.into_iter().map(|scripts| Mutex::new(VecDeque::from(scripts))).collect(),
+            accept_takes,
+            begun: AtomicU32::new(0),
+            listeners: Mutex::default(),
+            connections: Mutex::default(),
+            sockets: Arc::new(AtomicU32::new(0)),
+        });
+        server.listen();
+        server
+    }
+
+    /// The process begins, at first or after its host was down; what is left of the one before it is nothing.
+    pub(crate) fn listen(self: &Arc<Self>) {
+        self.hang_up();
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        for address in 0..self.scripts.len() {
+            let at = self.address(address as u32);
+            let bound = self.host.spawn("bind", TcpListener::bind(at)).join();
+            let Some(Ok(listener)) = bound else { lastref::bug!("another socket has the port of {at}") };
+            let accepting = accept(Arc::clone(self), listener, address);
+            let task = self.host.spawn(&format!("accept.{address}"), accepting);
+            if let Ok(mut listeners) = self.listeners.lock() {
+                listeners.push(task);
+            }
+        }
+    }
+
+    /// What is done on the next connection to an address.
+    fn script(&self, address: usize) -> Vec<Step> {
+        let scripts = self.scripts.get(address).and_then(|scripts| scripts.lock().ok());
+        scripts.and_then(|mut scripts| scripts.pop_front()).unwrap_or_else(|| vec![Step::Settings])
+    }
+
+    /// How many sockets it has that it has accepted.
+    pub(crate) fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::SeqCst) as usize
+    }
+
+    /// Where an address of the channel's is. Another process has other ports: what is left in the kernel of connections
+    /// to the one before it may keep theirs.
+    pub(crate) fn address(&self, address: u32) -> SocketAddr {
+        let before = self.begun.load(Ordering::SeqCst).saturating_sub(1);
+        self.host.address(FIRST_PORT + (PORTS * before + address) as u16)
+    }
+
+    /// The process ends: nobody listens, every socket is closed.
+    pub(crate) fn hang_up(&self) {
+        end(&self.listeners);
+        end(&self.connections);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+async fn accept(server: Arc<Server>, listener: TcpListener, address: usize) {
+    while let Ok((stream, peer)) = listener.accept().await {
+        let counted = Counted::new(&server.sockets);
+        let (script, port) = (server.script(address), peer.port());
+        let task = match server.protocol {
+            Protocol::Http1 => server.host.spawn(&format!("http1.{port}"), http1::serve(stream, counted, script)),
+            Protocol::Http2 => server.host.spawn(&format!("h2.{port}"), http2::serve(stream, counted, script)),
+        };
+        if let Ok(mut connections) = server.connections.lock() {
+            connections.push(task);
+        }
+        if !server.accept_takes.is_zero() {
+            sleep(server.accept_takes).await;
+        }
+    }
+}

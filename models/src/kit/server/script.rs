@@ -1,0 +1,47 @@
+//! What a server does on its connections, as plain data.
+
+use lastref::plan::{BadPlan, field};
+use serde::{Deserialize, Serialize};
+
+use crate::kit::http2::Goaway;
+
+/// For each address: what is done on its first connection, on its second, and so on.
+pub type Backends = Vec<Vec<Vec<Step>>>;
+
+/// What the server does on a connection. After its last step it answers whatever it is asked until the client goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Refuses the connection; only as the first step.
+    Refuse,
+    /// Never answers the connection, nor does anything else; only as the first step.
+    Ignore,
+    /// Sends SETTINGS.
+    Settings,
+    /// Does nothing for so many milliseconds.
+    Pause(u64),
+    /// Reads on until it has so many requests, and answers none.
+    Take(u32),
+    /// Answers what it has taken.
+    Answer,
+    /// Sends GOAWAY; the last stream is the highest that it has read.
+    Goaway(Goaway),
+    /// Sends FIN, and goes on reading.
+    Fin,
+    /// Sends RST.
+    Rst,
+    /// Does nothing until the client goes.
+    Stall,
+}
+
+/// Longer than any timeout of a client.
+const PAUSE_MS_MAX: u64 = 60_000;
+
+impl lastref::plan::Plan for Step {
+    fn check(&self) -> Result<(), BadPlan> {
+        match self {
+            Step::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
+            Step::Take(requests) => field("Take", requests, &(0..=16)),
+            _ => Ok(()),
+        }
+    }
+}
