@@ -26,6 +26,8 @@ type Fiber = Coroutine<(), Next, (), DefaultStack>;
 struct Place {
     fiber: Option<Fiber>,
     stack: Option<DefaultStack>,
+    /// The size of the stack in bytes.
+    bytes: usize,
 }
 
 /// The fibers of the run, and the free stacks for the next one.
@@ -43,6 +45,9 @@ struct Places {
     live: Vec<Option<Box<Place>>>,
     #[expect(clippy::vec_box, reason = "a place moves between the lists, as one word")]
     idle: Vec<Box<Place>>,
+    /// Idle places with larger stacks, for tasks that ask for one.
+    #[expect(clippy::vec_box, reason = "as above")]
+    large: Vec<Box<Place>>,
 }
 
 impl fmt::Debug for Fibers {
@@ -55,7 +60,7 @@ impl Kernel {
     /// Runs the tasks as decided, until the run is over.
     pub(crate) fn run_fibers(&'static self, stack_bytes: usize, main: impl FnOnce() + 'static) {
         self.fibers.places.borrow_mut().take_stacks_of(stack_bytes);
-        self.start_fiber(main);
+        self.start_fiber(stack_bytes, main);
         // A task's panic is caught on its own stack; a panic that arrives here is the harness's own.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut next = self.next();
@@ -72,19 +77,19 @@ impl Kernel {
         self.fibers.places.borrow_mut().abandon();
     }
 
-    /// Makes the fiber of the newest task; the kernel decides when it runs.
-    pub(crate) fn start_fiber<F: FnOnce() + 'static>(&'static self, body: F) {
+    /// Makes the fiber of the newest task, with a stack of at least this size; the kernel decides when it runs.
+    pub(crate) fn start_fiber<F: FnOnce() + 'static>(&'static self, stack_bytes: usize, body: F) {
         // corosensei moves the body to the new stack, if it is small.
         if size_of::<F>() <= MOVED_BYTES_MAX {
-            self.place_fiber(body);
+            self.place_fiber(stack_bytes, body);
         } else {
-            self.place_fiber(Box::new(body));
+            self.place_fiber(stack_bytes, Box::new(body));
         }
     }
 
-    fn place_fiber(&'static self, body: impl FnOnce() + 'static) {
+    fn place_fiber(&'static self, stack_bytes: usize, body: impl FnOnce() + 'static) {
         let mut places = self.fibers.places.borrow_mut();
-        let mut place = places.free();
+        let mut place = places.free(stack_bytes);
         let Some(stack) = place.stack.take() else { unreachable!("invariant: a free place has its stack") };
         place.fiber = Some(Fiber::with_stack(stack, move |yielder, ()| {
             self.fibers.yielder.set(Some(ptr::NonNull::from(yielder)));
@@ -109,7 +114,7 @@ impl Fibers {
             }
             CoroutineResult::Return(()) => {
                 place.stack = place.fiber.take().map(Fiber::into_stack);
-                self.places.borrow_mut().idle.push(place);
+                self.places.borrow_mut().rest(place);
                 None
             }
         }
@@ -129,7 +134,8 @@ impl Fibers {
 
     /// Gives the stacks back to the system.
     pub(crate) fn free(&self) {
-        self.places.borrow_mut().idle = Vec::new();
+        let mut places = self.places.borrow_mut();
+        (places.idle, places.large) = (Vec::new(), Vec::new());
     }
 }
 
@@ -137,24 +143,37 @@ impl Places {
     fn take_stacks_of(&mut self, bytes: usize) {
         if self.stack_bytes != bytes {
             self.idle.clear();
+            self.large.clear();
             self.stack_bytes = bytes;
         }
     }
 
-    fn free(&mut self) -> Box<Place> {
-        match self.idle.pop() {
+    fn free(&mut self, bytes: usize) -> Box<Place> {
+        let bytes = bytes.max(self.stack_bytes);
+        let known = match bytes == self.stack_bytes {
+            true => self.idle.pop(),
+            false => self.large.iter().position(|place| place.bytes == bytes).map(|nth| self.large.swap_remove(nth)),
+        };
+        match known {
             Some(place) => place,
-            None => match DefaultStack::new(self.stack_bytes) {
-                Ok(stack) => Box::new(Place { fiber: None, stack: Some(stack) }),
-                Err(error) => panic!("a stack of {} bytes cannot be allocated: {error}", self.stack_bytes),
+            None => match DefaultStack::new(bytes) {
+                Ok(stack) => Box::new(Place { fiber: None, stack: Some(stack), bytes }),
+                Err(error) => panic!("a stack of {bytes} bytes cannot be allocated: {error}"),
             },
         }
+    }
+
+    /// Keeps a place for another task.
+    fn rest(&mut self, place: Box<Place>) {
+        let list = if place.bytes == self.stack_bytes { &mut self.idle } else { &mut self.large };
+        list.push(place);
     }
 
     /// Recovers the stacks of the tasks that the run leaves unfinished.
     #[expect(unsafe_code, reason = "a task is left in the middle of its code; see the argument at the block")]
     fn abandon(&mut self) {
-        for mut place in self.live.drain(..).flatten() {
+        let mut live = std::mem::take(&mut self.live);
+        for mut place in live.drain(..).flatten() {
             let Some(mut fiber) = place.fiber.take() else { continue };
             // SAFETY: the fiber is never resumed, so its own code uses nothing on its stack any more. The values there
             // are leaked, not dropped; they belong to a run that is over, whose code does not run again, and its
@@ -163,7 +182,8 @@ impl Places {
             // shuttle accepts the same for executions that fail.
             unsafe { fiber.force_reset() };
             place.stack = Some(fiber.into_stack());
-            self.idle.push(place);
+            self.rest(place);
         }
+        self.live = live;
     }
 }

@@ -15,6 +15,17 @@ impl Kernel {
         body: impl FnOnce() + 'static,
         location: &'static Location<'static>,
     ) -> TaskId {
+        self.spawn_on(name, 0, body, location)
+    }
+
+    /// Like [`Kernel::spawn`], with a stack of at least this size. Another source of coroutines ignores the size.
+    pub fn spawn_on(
+        &'static self,
+        name: Option<&str>,
+        stack_bytes: usize,
+        body: impl FnOnce() + 'static,
+        location: &'static Location<'static>,
+    ) -> TaskId {
         let op = Op { kind: OpKind::Spawn, object: ObjectId::NONE, location };
         let is_polling = self.log(|log| {
             let is_polling = log.is_polling();
@@ -38,13 +49,18 @@ impl Kernel {
             (id, state.halted)
         };
         if !is_over {
-            self.start(body, location);
+            self.start(stack_bytes, body, location);
         }
         id
     }
 
     /// Gives the newest task its coroutine.
-    pub(crate) fn start(&'static self, body: impl FnOnce() + 'static, location: &'static Location<'static>) {
+    pub(crate) fn start(
+        &'static self,
+        stack_bytes: usize,
+        body: impl FnOnce() + 'static,
+        location: &'static Location<'static>,
+    ) {
         let coroutines = self.state.borrow().coroutines;
         let task = move || {
             self.log(|log| log.record(Item::Began, location));
@@ -52,7 +68,7 @@ impl Kernel {
             self.finish(location);
         };
         match coroutines {
-            None => self.start_fiber(task),
+            None => self.start_fiber(stack_bytes, task),
             Some(other) => other.spawn(Box::new(task), location),
         }
     }

@@ -15,7 +15,7 @@ use crate::task::Need;
 
 #[derive(Debug, Default)]
 pub(crate) struct WordState {
-    waiters: SmallVec<[TaskId; 4]>,
+    pub(crate) waiters: SmallVec<[TaskId; 4]>,
 }
 
 impl Reset for WordState {
@@ -61,6 +61,11 @@ impl Kernel {
         state.objects.word(word).waiters.retain(|waiter| *waiter != me);
         state.log.record(Item::TimedOut, op.location);
         Some(Waited::TimedOut)
+    }
+
+    /// Whether a task waits on the word. Not a scheduling point.
+    pub fn has_waiters(&self, word: ObjectId) -> bool {
+        !self.state.borrow_mut().objects.word(word).waiters.is_empty()
     }
 
     /// Wakes at most `most` tasks that wait on the word, each drawn at random, since a futex promises no

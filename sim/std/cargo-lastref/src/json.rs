@@ -98,6 +98,7 @@ fn word(status: Status) -> &'static str {
         Status::Skipped => "skipped",
         Status::Ignored => "ignored",
         Status::NotRun => "not_run",
+        Status::Interrupted => "interrupted",
         Status::Finding => "finding",
         Status::Failed => "failed",
         Status::TimedOut => "timed_out",

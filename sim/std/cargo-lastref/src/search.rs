@@ -13,7 +13,7 @@ const PROGRESS: &str = "LASTREF_PROGRESS";
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
 /// All variables of the interface. A process gets only the variables set here, and none that this program inherited.
-pub(crate) const ALL: [&str; 11] = [
+pub(crate) const ALL: [&str; 12] = [
     "LASTREF_SCHEDULES",
     "LASTREF_FOR_MS",
     "LASTREF_SEED",
@@ -21,6 +21,7 @@ pub(crate) const ALL: [&str; 11] = [
     "LASTREF_STEPS",
     "LASTREF_EXPLORE_TIME",
     "LASTREF_REPLAY",
+    "LASTREF_RUN",
     "LASTREF_SHRINK",
     "LASTREF_SETTINGS",
     REPORT,
@@ -39,13 +40,13 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
     variables
 }
 
-/// One run, named by the runtime's token, or by a seed alone if its process ended without a report. A search makes the
-/// reference runs of its strategy, which do not depend on the seed, and then the run of its own seed. So a search of
-/// one schedule reaches the place where that process was, whether in a reference run or in the run of the seed.
+/// One run, named by the runtime's token, or by its seed alone if its process ended without a report. The runtime first
+/// makes the reference runs of its strategy. So it reaches the place where that process was, whether that was in a
+/// reference run or in the run of the seed.
 pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     let mut variables = of_settings(settings);
     match args::seed(run) {
-        Ok(seed) => variables.extend([("LASTREF_SEED", seed.to_string()), ("LASTREF_SCHEDULES", String::from("1"))]),
+        Ok(seed) => variables.push(("LASTREF_RUN", seed.to_string())),
         Err(_) => variables.push(("LASTREF_REPLAY", run.to_owned())),
     }
     variables

@@ -20,6 +20,7 @@
 pub mod atomic;
 mod crash;
 mod deadlock;
+mod environment;
 mod explorer;
 mod finding;
 pub mod heap;

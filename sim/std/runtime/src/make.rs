@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::testing::Body;
 use crate::{libc_layer, progress, thread};
 
-/// The stack of a task in bytes: that of a thread of std.
+/// The stack of a task in bytes: that of a thread of std that asks for no other size.
 const STACK_BYTES: usize = 2 << 20;
 /// The total time by which timers may overtake runnable tasks in a run that explores time. It is limited, since a timer
 /// that re-arms itself would otherwise starve the other tasks.
@@ -57,6 +57,9 @@ impl Run {
         self.prints.set(plan.prints);
         self.idle_reads.set(0);
         self.spurious.set(0);
+        self.printed.borrow_mut().take();
+        self.awaited.borrow_mut().clear();
+        self.has_given_up.set(false);
         self.objects.borrow_mut().clear();
         self.words.borrow_mut().clear();
         self.owners.borrow_mut().clear();

@@ -54,12 +54,12 @@ pub(crate) struct Told {
 }
 
 /// One event.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     time_ns: u64,
-    step: u32,
+    pub(crate) step: u32,
     task: u32,
-    text: String,
+    pub(crate) text: String,
     source: String,
 }
 

@@ -71,6 +71,12 @@ pub(crate) struct Run {
     pub(crate) prints: Cell<bool>,
     /// Whether backtraces are captured: in the recorded run of a finding.
     pub(crate) has_stacks: Cell<bool>,
+    /// The real descriptors for which tasks wait, once for each waiting task.
+    pub(crate) awaited: RefCell<Vec<libc::pollfd>>,
+    /// Whether a real wait of this run ended without an event, and none has occurred since.
+    pub(crate) has_given_up: Cell<bool>,
+    /// What the test prints while its result is read; `None` at other times.
+    pub(crate) printed: RefCell<Option<Vec<u8>>>,
 }
 
 impl fmt::Debug for Run {
@@ -110,6 +116,7 @@ impl Run {
     pub(crate) fn host<R>(&'static self, call: impl FnOnce() -> R) -> R {
         self.leave();
         let result = call();
+        crate::progress::steps(self.kernel.log(|log| log.step));
         self.enter();
         result
     }

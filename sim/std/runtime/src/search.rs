@@ -6,15 +6,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lastref_kernel::Kernel;
 use lastref_kernel::record::{Keep, Name, Progress, TaskId, Void, name};
 use lastref_kernel::seed::{RunSeeds, fold};
 use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
+use lastref_kernel::{Kernel, Outside};
 
 use crate::explorer;
 use crate::finding::FindingKind;
 use crate::heap::{Ledger, escape};
 use crate::libc_layer::clock::{cpu_ns, real_monotonic_ns};
+use crate::libc_layer::outside;
 use crate::make::{Made, Plan, Seen};
 use crate::memory::Memory;
 use crate::objects::Objects;
@@ -62,6 +63,8 @@ pub(crate) struct Search {
     steps_max: u32,
     /// Whether a run did not end within the bound and did not count as a finding.
     is_cut: bool,
+    /// The first run that had another trace when it was repeated, and its number.
+    differs: Option<(Token, u64)>,
 }
 
 /// The first run that is not clean.
@@ -74,7 +77,7 @@ pub(crate) struct Found {
 /// Runs a test as the environment says, and panics if it has a finding.
 pub(crate) fn test(body: Body) {
     let config = Config::from_environment().unwrap_or_else(|error| refuse(&error));
-    if config.schedules == 0 && config.replay.is_none() {
+    if config.schedules == 0 && config.replay.is_none() && config.run.is_none() {
         if let Err(text) = (body.code)() {
             panic!("{text}");
         }
@@ -180,28 +183,30 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         traces_hash: 0,
         steps_max: 0,
         is_cut: false,
+        differs: None,
     };
-    let (found, expected, is_same) = search.find();
+    let (found, expected) = search.find();
     let mut report = search.report(cpu_ns_before);
-    match found {
-        Some(found) => search.tell(found, &mut report),
-        None if !is_same => {
-            report.verdict = Verdict::NotDeterministic;
-            report.message = "a run had another trace when repeated".to_owned();
-        }
-        None => {}
+    match (found, search.differs.take()) {
+        (Some(found), _) => search.tell(found, &mut report),
+        (None, Some((token, schedule))) => told::tell_difference(&search, &token, schedule, &mut report),
+        (None, None) => {}
     }
     report.cpu_ns = cpu_ns() - cpu_ns_before;
     (report, expected)
+}
+
+/// The run of the process, if there was a search.
+pub(crate) fn run_of_process() -> Option<&'static Run> {
+    // SAFETY: the pointer is null or that of a run that is never freed. Only the OS thread of the search asks.
+    unsafe { RUN.load(Ordering::Acquire).as_ref() }
 }
 
 impl Run {
     /// The stacks, the arena and the kernel that all runs of the process share. One search uses them at a time, each on
     /// its own OS thread.
     fn of_process() -> Result<&'static Run, String> {
-        let known = RUN.load(Ordering::Acquire);
-        // SAFETY: the pointer is null or that of the run that is made below, and this thread has the only search.
-        if let Some(run) = unsafe { known.as_ref() } {
+        if let Some(run) = run_of_process() {
             return Ok(run);
         }
         let run = Run::new()?;
@@ -214,6 +219,7 @@ impl Run {
         if let Some(count) = panics::panic_count() {
             kernel = kernel.with_panic_count(count);
         }
+        kernel = kernel.with_outside(Outside { word: Objects::DESCRIPTORS, wait: outside::waits });
         let mut ledger = Ledger::new();
         ledger.map()?;
         Ok(Box::leak(Box::new(Run {
@@ -233,27 +239,29 @@ impl Run {
             expected: RefCell::new(None),
             lockers: RefCell::new(Vec::new()),
             spurious: Cell::new(0),
+            awaited: RefCell::new(Vec::new()),
+            has_given_up: Cell::new(false),
+            printed: RefCell::new(None),
         })))
     }
 }
 
 impl Search {
-    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic, and whether every
-    /// repeated run gave the same trace.
-    fn find(&mut self) -> (Option<Found>, Option<String>, bool) {
+    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic.
+    fn find(&mut self) -> (Option<Found>, Option<String>) {
         if let Some(token) = self.config.replay.clone() {
             self.learn();
-            let made = self.make(&token, Keep::Hash, true);
-            let expected = made.expected.clone();
-            let is_found = made.finding.is_some() || made.void.is_some();
-            return (is_found.then_some(Found { token, made, schedule: 1 }), expected, true);
+            return self.make_only(token);
         }
         let until = self.config.for_ms.map(|ms| real_monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
         if let Some(found) = self.learn() {
-            return (Some(found), None, true);
+            return (Some(found), None);
+        }
+        if let Some(seed) = self.config.run {
+            return self.make_only(self.token(seed));
         }
         (self.references, self.seen) = (self.runs, Seen::new());
-        let (mut expected, mut is_same) = (None, true);
+        let mut expected = None;
         let seeds = RunSeeds::new(self.config.seed, &self.body.name);
         for nth in 0..self.config.schedules {
             if until.is_some_and(|until| real_monotonic_ns() >= until) {
@@ -266,14 +274,25 @@ impl Search {
                 continue;
             }
             if made.finding.is_some() || made.void.is_some() {
-                return (Some(Found { token, made, schedule: self.runs - self.references }), None, is_same);
+                return (Some(Found { token, made, schedule: self.runs - self.references }), None);
             }
             if nth % REPEATED == 0 {
-                is_same &= self.make_again(&token).hash == made.hash;
+                self.repeat(&token, &made, self.runs - self.references);
             }
             expected = made.expected;
         }
-        (None, expected, is_same)
+        (None, expected)
+    }
+
+    /// Makes the run that a replay names, and repeats it if it has no finding.
+    fn make_only(&mut self, token: Token) -> (Option<Found>, Option<String>) {
+        let made = self.make(&token, Keep::Hash, true);
+        let expected = made.expected.clone();
+        if made.finding.is_some() || made.void.is_some() {
+            return (Some(Found { token, made, schedule: 1 }), expected);
+        }
+        self.repeat(&token, &made, 1);
+        (None, expected)
     }
 
     /// The token of the run of this seed.
@@ -346,8 +365,12 @@ impl Search {
         made
     }
 
-    fn make_again(&self, token: &Token) -> Made {
-        self.make_run(token, Keep::Hash, false)
+    /// Makes a run again, and notes whether it differs.
+    fn repeat(&mut self, token: &Token, made: &Made, schedule: u64) {
+        let is_same = self.make_run(token, Keep::Hash, false).hash == made.hash;
+        if !is_same && self.differs.is_none() {
+            self.differs = Some((token.clone(), schedule));
+        }
     }
 
     /// Makes the run of this token.

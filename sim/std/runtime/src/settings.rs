@@ -110,6 +110,8 @@ pub(crate) struct Config {
     /// Timers may fire while tasks can run.
     pub(crate) explores_time: bool,
     pub(crate) replay: Option<Token>,
+    /// The seed of the one run to make, for a run without a token: its process ended before it could report.
+    pub(crate) run: Option<u64>,
     pub(crate) shrinks: bool,
     pub(crate) report: Option<PathBuf>,
     pub(crate) pins: Pins,
@@ -127,6 +129,7 @@ impl Config {
             steps: 200_000,
             explores_time: false,
             replay: None,
+            run: None,
             shrinks: false,
             report: None,
             pins: Pins::default(),
@@ -158,6 +161,7 @@ impl Config {
         set("LASTREF_STEPS", value("LASTREF_STEPS"), &mut config.steps, str::parse)?;
         set("LASTREF_EXPLORE_TIME", value("LASTREF_EXPLORE_TIME"), &mut config.explores_time, parse_switch)?;
         set("LASTREF_REPLAY", value("LASTREF_REPLAY"), &mut config.replay, |text| text.parse().map(Some))?;
+        set("LASTREF_RUN", value("LASTREF_RUN"), &mut config.run, |text| parse_seed(text).map(Some))?;
         set("LASTREF_SHRINK", value("LASTREF_SHRINK"), &mut config.shrinks, parse_switch)?;
         set("LASTREF_SETTINGS", value("LASTREF_SETTINGS"), &mut config.pins, str::parse)?;
         config.report = value("LASTREF_REPORT").map(PathBuf::from);

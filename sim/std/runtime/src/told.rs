@@ -1,5 +1,7 @@
 //! The report of a finding: its run is repeated with events and stacks recorded, and shrunk on request.
 
+use std::fmt::Write as _;
+
 use lastref_kernel::record::Keep;
 use lastref_kernel::strategy::Switch;
 
@@ -24,9 +26,9 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
         let first = told;
         told = search.make_run(&token, Keep::Events, true);
         if kind_of(&told) != Some(kind) || told.hash != first.hash {
-            report.verdict = Verdict::NotDeterministic;
             let message = first.finding.map(|finding| finding.message).unwrap_or_default();
-            report.message = format!("the run of a finding had another trace when repeated; the finding: {message}");
+            tell_difference(search, &token, schedule, report);
+            let _ = write!(report.message, "; its first finding: {message}");
             return;
         }
     }
@@ -46,20 +48,49 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
     }
     report.verdict = Verdict::Finding;
     report.message = finding.message.clone();
-    report.told = Some(Told {
-        kind: finding.kind.word(),
-        facts: facts_of(&finding),
-        strategy: token.strategy(),
-        seed: token.seed,
-        schedule,
-        step: told.finished.steps,
-        token: token.to_string(),
-        trace_hash: told.hash,
-        tasks: told.finished.tasks.iter().map(|task| task.name.text.to_owned()).collect(),
-        events: rows_of(&told.finished),
-        settings: token.settings.to_string(),
-        early_timer_needed,
-    });
+    let facts = facts_of(&finding);
+    report.told =
+        Some(Told { kind: finding.kind.word(), facts, early_timer_needed, ..Told::of(&token, schedule, &told) });
+}
+
+/// Fills the report with a run that has another trace when it is repeated: with the first event that differs.
+pub(crate) fn tell_difference(search: &Search, token: &Token, schedule: u64, report: &mut Report) {
+    let [first, second] = [(); 2].map(|()| search.make_run(token, Keep::Events, false));
+    let rows = [&first, &second].map(|made| rows_of(&made.finished));
+    let same = rows[0].iter().zip(&rows[1]).take_while(|(one, other)| one == other).count();
+    let steps = rows.each_ref().map(|rows| rows.get(same).map(|row| row.step));
+    let texts = rows.each_ref().map(|rows| rows.get(same).map_or("the run ends", |row| row.text.as_str()));
+    let step = steps.into_iter().flatten().min();
+    report.verdict = Verdict::NotDeterministic;
+    report.message = match step {
+        Some(step) => {
+            format!("schedule {schedule}, repeated, differs at step {step}: `{}`, then `{}`", texts[0], texts[1])
+        }
+        None => format!("schedule {schedule} had another trace when it was repeated, and not when repeated again"),
+    };
+    let mut told = Told::of(token, schedule, &first);
+    (told.kind, told.step) = ("difference", step.unwrap_or(first.finished.steps));
+    report.told = Some(told);
+}
+
+impl Told {
+    /// What is known of a run without its finding.
+    fn of(token: &Token, schedule: u64, made: &Made) -> Told {
+        Told {
+            kind: "",
+            facts: Vec::new(),
+            strategy: token.strategy(),
+            seed: token.seed,
+            schedule,
+            step: made.finished.steps,
+            token: token.to_string(),
+            trace_hash: made.hash,
+            tasks: made.finished.tasks.iter().map(|task| task.name.text.to_owned()).collect(),
+            events: rows_of(&made.finished),
+            settings: token.settings.to_string(),
+            early_timer_needed: false,
+        }
+    }
 }
 
 fn kind_of(made: &Made) -> Option<FindingKind> {

@@ -8,7 +8,9 @@ use std::cell::Cell;
 
 use lastref_kernel::record::{Op, OpKind};
 
+use super::outside::{has_children, is_pipe};
 use super::{fail, raw, result_of};
+use crate::objects::Objects;
 use crate::run::{Run, current};
 
 /// Only descriptors below this number are watched.
@@ -19,9 +21,6 @@ thread_local! {
     /// The descriptors that this run has opened and not closed. Restored with the thread's block.
     static OPENED: Cell<[u64; WATCHED / BITS]> = const { Cell::new([0; WATCHED / BITS]) };
 }
-
-/// The object of all waits for descriptors. Only its address is used, as a name.
-static ANY: u8 = 0;
 
 fn is_opened(descriptor: usize) -> bool {
     descriptor < WATCHED && OPENED.get()[descriptor / BITS] & (1 << (descriptor % BITS)) != 0
@@ -51,33 +50,71 @@ pub(crate) fn close_left() {
 
 impl Run {
     fn any(&self, kind: OpKind) -> Op {
-        let object = self.object((&raw const ANY).addr(), "descriptor");
-        Op { kind, object, location: self.doing.get().location }
+        Op { kind, object: Objects::DESCRIPTORS, location: self.doing.get().location }
     }
 
     /// Wakes the tasks that wait for descriptors, since one may be ready now. Called by host code.
     pub(super) fn wake_waiters(&self) {
         let op = self.any(OpKind::NotifyAll);
-        self.kernel.wake_word(op.object, op, u32::MAX);
+        if self.kernel.has_waiters(op.object) {
+            self.kernel.wake_word(op.object, op, u32::MAX);
+        }
     }
 
-    /// Waits until `is_ready` returns true, or until the deadline; returns whether it is ready. Called by host code.
-    pub(super) fn wait_until(&self, deadline_ns: Option<u64>, mut is_ready: impl FnMut() -> bool) -> bool {
+    /// A scheduling point, and then [`Run::waits_quietly`]. Called by host code.
+    pub(super) fn wait_until(
+        &self,
+        awaited: &[libc::pollfd],
+        deadline_ns: Option<u64>,
+        is_ready: impl FnMut() -> bool,
+    ) -> bool {
         self.kernel.point(self.any(OpKind::Load));
+        self.waits_quietly(awaited, deadline_ns, is_ready)
+    }
+
+    /// Waits until `is_ready` returns true, which happens by these descriptors or by another task, or until the
+    /// deadline. Returns whether it is ready. Called by host code.
+    pub(super) fn waits_quietly(
+        &self,
+        awaited: &[libc::pollfd],
+        deadline_ns: Option<u64>,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> bool {
         loop {
             if is_ready() {
                 return true;
+            }
+            if let Some(next_in_ns) = self.kernel.is_alone() {
+                let own_in_ns = deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(self.kernel.now_ns()));
+                let until_ns = [next_in_ns, own_in_ns].into_iter().flatten().min();
+                if until_ns != Some(0) && self.waits_really(&mut awaited.to_vec(), until_ns) {
+                    continue;
+                }
             }
             if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= self.kernel.now_ns()) {
                 return false;
             }
             self.notes_wait();
             let op = self.any(OpKind::Wait);
+            self.awaited.borrow_mut().extend_from_slice(awaited);
             let waited = self.kernel.wait_on_word(op.object, op, deadline_ns, || !is_ready());
+            self.forgets_awaited(awaited);
             self.waited();
             if waited.is_none() {
                 // `is_ready` has just returned true. It is not called again: epoll reports an edge only once.
                 return true;
+            }
+        }
+    }
+}
+
+impl Run {
+    /// The current task no longer waits for these.
+    fn forgets_awaited(&self, awaited: &[libc::pollfd]) {
+        let mut all = self.awaited.borrow_mut();
+        for one in awaited {
+            if let Some(nth) = all.iter().position(|other| (other.fd, other.events) == (one.fd, one.events)) {
+                all.swap_remove(nth);
             }
         }
     }
@@ -133,14 +170,16 @@ unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
             Use::Reads => (libc::POLLIN, libc::SO_RCVTIMEO),
             Use::Writes | Use::Changes => (libc::POLLOUT, libc::SO_SNDTIMEO),
         };
+        if !(is_pipe(descriptor) && has_children()) {
+            run.kernel.point(run.any(OpKind::Load));
+        }
         if uses != Use::Changes && blocks(descriptor) {
             let timeout_ns = timeout_ns(descriptor, option);
             let deadline_ns = timeout_ns.map(|timeout_ns| run.kernel.now_ns().saturating_add(timeout_ns));
-            if !run.wait_until(deadline_ns, || is_ready(descriptor, events)) {
+            let awaited = libc::pollfd { fd: descriptor as i32, events, revents: 0 };
+            if !run.waits_quietly(&[awaited], deadline_ns, || is_ready(descriptor, events)) {
                 return Err(libc::EAGAIN);
             }
-        } else {
-            run.kernel.point(run.any(OpKind::Load));
         }
         // SAFETY: the caller's promise.
         let result = unsafe { raw(number, args) };
@@ -188,11 +227,18 @@ fn is_silent(descriptor: i32) -> bool {
     matches!(descriptor, 1 | 2) && current().is_some_and(|run| !run.prints.get())
 }
 
+/// Keeps what the test prints on stderr while its result is read.
+fn keeps(descriptor: i32, bytes: &[u8]) -> bool {
+    let Some(run) = current().filter(|_| descriptor == 2) else { return false };
+    run.host(|| run.printed.borrow_mut().as_mut().map(|printed| printed.extend_from_slice(bytes)).is_some())
+}
+
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(descriptor: i32, bytes: *const u8, count: usize) -> isize {
-    if is_silent(descriptor) {
+    // SAFETY: the caller passes this many bytes.
+    if keeps(descriptor, unsafe { std::slice::from_raw_parts(bytes, count) }) || is_silent(descriptor) {
         return count as isize;
     }
     // SAFETY: the caller's promise.

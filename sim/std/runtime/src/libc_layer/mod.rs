@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod descriptor;
 mod futex;
+pub(crate) mod outside;
 pub mod poll;
 pub mod process;
 pub mod random;
