@@ -15,6 +15,7 @@ mod alarm;
 mod blocked;
 mod clock;
 mod coroutines;
+pub mod faults;
 mod fiber;
 mod findings;
 mod kernel;

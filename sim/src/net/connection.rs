@@ -16,7 +16,7 @@ use turmoil_net::{Packet, TcpSegment, Transport};
 use super::decoder::Decoder;
 use super::dialogue::Dialogue;
 use super::fault::{End, Fault};
-use super::faults::Strike;
+use super::faults::{Ruled, Strike};
 use super::passed::{Passed, Step};
 use super::segment::{bare_ack, piece, reset_from};
 use super::side::{Range, Side};
@@ -423,7 +423,7 @@ mod tests {
     use turmoil_net::TcpFlags;
 
     use super::*;
-    use crate::net::faults::FaultKind;
+    use crate::net::fault::FaultKind;
     use crate::net::passed::Hit;
     use crate::net::segment::packet_of;
 

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde::{Deserialize, Serialize};
 
-use super::faults::FaultKind;
+pub use kernel::record::{End, FaultKind};
+
 use crate::plan::{BadPlan, Plan, field};
 
 /// One fault of one connection. It happens once, and no fault happens after the body of [`super::simulate`]. `Refuse`
@@ -64,30 +65,6 @@ impl fmt::Display for Fault {
             _ if kind.is_of_attempt() => write!(f, "{kind}"),
             0 => write!(f, "{kind} after {after_bytes} bytes"),
             ms => write!(f, "{kind} {ms} ms after {after_bytes} bytes"),
-        }
-    }
-}
-
-/// One end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum End {
-    /// The end that connected.
-    Client,
-    /// The end that accepted.
-    Server,
-}
-
-impl End {
-    pub(super) fn index(self) -> usize {
-        usize::from(self == End::Server)
-    }
-
-    /// The opposite end.
-    #[must_use]
-    pub fn other(self) -> End {
-        match self {
-            End::Client => End::Server,
-            End::Server => End::Client,
         }
     }
 }

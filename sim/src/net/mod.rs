@@ -44,8 +44,7 @@ mod wire;
 
 pub use config::{Config, ConfigError};
 pub use decoder::{Decoder, Protocol, Role};
-pub use fault::{End, Fault};
-pub use faults::FaultKind;
+pub use fault::{End, Fault, FaultKind};
 pub use host::{Host, thread_on};
 pub use kernel::record::{HitCounts, Phase, add_hits};
 pub use network::{Network, is_quiet, simulate};

@@ -65,7 +65,7 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
         text.push_str("  it appears only if a timer fires while tasks can run (--explore-time)\n");
     }
     // The place of a process is that of its last run, which says nothing of a search that took too long.
-    let place = outcome.place.filter(|_| outcome.token.is_some());
+    let place = outcome.place.as_ref().filter(|_| outcome.token.is_some());
     let seed = report.seed.clone().or_else(|| place.map(|place| format!("{:#x}", place.seed)));
     let step = report.step.or_else(|| place.map(|place| place.step));
     let place = [
@@ -114,7 +114,7 @@ fn facts(facts: &[(String, String)]) -> String {
 pub(crate) fn headline(outcome: &Outcome) -> String {
     let report = &outcome.report;
     let message = report.message.as_deref().unwrap_or_default().trim();
-    let run = outcome.place.map(|place| format!("in run {}, step {}", place.run, place.step));
+    let run = outcome.place.as_ref().map(|place| format!("in run {}, step {}", place.run, place.step));
     let run = run.unwrap_or_else(|| String::from("before its first run"));
     match outcome.status {
         Status::Finding if message.is_empty() => outcome.reason.clone(),
@@ -132,7 +132,7 @@ pub(crate) fn headline(outcome: &Outcome) -> String {
 /// A search that took too long, or one of its runs.
 fn too_long(outcome: &Outcome) -> String {
     let seconds = outcome.seconds;
-    match outcome.place {
+    match &outcome.place {
         Some(place) if outcome.is_stuck => {
             format!(
                 "did not end within its time; run {} was stuck, at step {}, after {seconds:.1} s",

@@ -131,8 +131,8 @@ impl Outcome {
             Status::Hung | Status::Died => true,
             _ => false,
         };
-        let at_place = finished.place.filter(|_| is_of_run);
-        let run = report.token.clone().or_else(|| at_place.map(|place| format!("{:#x}", place.seed)));
+        let at_place = finished.place.as_ref().filter(|_| is_of_run);
+        let run = report.token.clone().or_else(|| at_place.map(Place::token));
         let token = run.map(|run| {
             let (package, target) = (executable.package.clone(), executable.target.clone());
             Token { package, target, test: test.to_owned(), run }.to_string()
@@ -206,7 +206,7 @@ fn judge(finished: &Finished) -> (Status, String) {
 
 /// `interrupted in run 52`.
 fn made(finished: &Finished) -> String {
-    match finished.place {
+    match &finished.place {
         Some(place) => format!("interrupted in run {}", place.run),
         None => String::from("interrupted before its first run"),
     }
@@ -240,7 +240,7 @@ pub(crate) mod samples {
     /// A process that ended so, and wrote this.
     pub(crate) fn finished(ending: Ending, report: &str) -> Finished {
         let report = Report::last(report);
-        let place = Some(Place { run: 4, seed: 7, step: 9 });
+        let place = Some(Place { run: 4, seed: 7, step: 9, faults: String::new() });
         let output = String::from("one\nlast words\n");
         Finished { ending, report, place, is_stuck: false, output, seconds: 0.5 }
     }

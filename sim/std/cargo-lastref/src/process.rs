@@ -21,7 +21,7 @@ use crate::search::{self, Variables};
 use lastref_cli::Stop;
 
 /// Bytes of the shared file.
-const PROGRESS_BYTES: usize = 64;
+const PROGRESS_BYTES: usize = 4096;
 /// Only this much of the output's end is kept, since a test may print without bound.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// The longest time between two checks of the clock and the signals.
@@ -54,12 +54,22 @@ pub(crate) enum Ending {
 }
 
 /// The place that a run had reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The number of the run within its search.
     pub(crate) run: u64,
     pub(crate) seed: u64,
     pub(crate) step: u64,
+    /// The faults of the run, as a token has them.
+    pub(crate) faults: String,
+}
+
+impl Place {
+    /// The run, in place of the runtime's token.
+    pub(crate) fn token(&self) -> String {
+        let separator = if self.faults.is_empty() { "" } else { ";" };
+        format!("{:#x}{separator}{}", self.seed, self.faults)
+    }
 }
 
 /// The results of a process that has ended.
@@ -169,7 +179,7 @@ fn fix_addresses() {
 fn wait(child: &mut Child, limits: Limits, stop: &Stop, progress: &Path, closed: &Receiver<()>) -> (Ending, bool) {
     let clock = Clock::start();
     let mut last = (place(progress), clock);
-    let mut run = (last.0.map(|place| place.run), clock);
+    let mut run = (last.0.as_ref().map(|place| place.run), clock);
     let mut is_closed = false;
     loop {
         let is_stuck = run.0.is_some() && run.1.elapsed() * 2 > clock.elapsed();
@@ -185,8 +195,9 @@ fn wait(child: &mut Child, limits: Limits, stop: &Stop, progress: &Path, closed:
             return (Ending::TimedOut, is_stuck);
         }
         let here = place(progress);
-        if here.map(|place| place.run) != run.0 {
-            run = (here.map(|place| place.run), Clock::start());
+        let number = here.as_ref().map(|place| place.run);
+        if number != run.0 {
+            run = (number, Clock::start());
         }
         if here != last.0 {
             last = (here, Clock::start());
@@ -225,12 +236,15 @@ fn kill(child: &Child) {
     }
 }
 
-/// Reads the shared file: three numbers of 64 bits. All of them are zero before the first run.
+/// Reads the shared file: three numbers of 64 bits, then the length of a text and the text. All are zero before the
+/// first run.
 fn place(path: &Path) -> Option<Place> {
     let bytes = std::fs::read(path).ok()?;
     let number = |place: usize| bytes.get(place..place + 8)?.try_into().ok().map(u64::from_le_bytes);
-    let place = Place { run: number(0)?, seed: number(8)?, step: number(16)? };
-    (place != Place { run: 0, seed: 0, step: 0 }).then_some(place)
+    let length = usize::try_from(number(24)?).ok()?;
+    let faults = bytes.get(32..32 + length).map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
+    let place = Place { run: number(0)?, seed: number(8)?, step: number(16)?, faults };
+    ((place.run, place.seed, place.step) != (0, 0, 0)).then_some(place)
 }
 
 /// The output of a process, read by a thread so that a full pipe does not stop the process.
@@ -283,7 +297,12 @@ mod tests {
         bytes[9] = 1;
         bytes[16] = 7;
         std::fs::write(&path, bytes).unwrap();
-        assert_eq!(place(&path), Some(Place { run: 3, seed: 256, step: 7 }));
+        let faults = String::new();
+        assert_eq!(place(&path), Some(Place { run: 3, seed: 256, step: 7, faults }));
+        bytes[24] = 11;
+        bytes[32..43].copy_from_slice(b"reset@0.c.1");
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(place(&path).map(|place| place.token()).as_deref(), Some("0x100;reset@0.c.1"));
         std::fs::write(&path, &bytes[..20]).unwrap();
         assert_eq!(place(&path), None);
     }

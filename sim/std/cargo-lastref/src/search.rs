@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::args::{self, SearchArguments, SettingArguments};
+use crate::args::{self, Outside, SearchArguments, SettingArguments};
 
 /// The file to which the report of each test is appended, one JSON object a line.
 const REPORT: &str = "LASTREF_REPORT";
@@ -13,7 +13,7 @@ const PROGRESS: &str = "LASTREF_PROGRESS";
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
 /// All variables of the interface. A process gets only the variables set here, and none that this program inherited.
-pub(crate) const ALL: [&str; 12] = [
+pub(crate) const ALL: [&str; 14] = [
     "LASTREF_SCHEDULES",
     "LASTREF_FOR_MS",
     "LASTREF_SEED",
@@ -22,6 +22,8 @@ pub(crate) const ALL: [&str; 12] = [
     "LASTREF_EXPLORE_TIME",
     "LASTREF_REPLAY",
     "LASTREF_RUN",
+    "LASTREF_FAULTS",
+    "LASTREF_OUTSIDE",
     "LASTREF_SHRINK",
     "LASTREF_SETTINGS",
     REPORT,
@@ -37,6 +39,7 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         variables.push(("LASTREF_FOR_MS", milliseconds.to_string()));
     }
+    variables.extend(search.faults.clone().map(|plan| ("LASTREF_FAULTS", plan)));
     variables
 }
 
@@ -45,8 +48,13 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
 /// reference run or in the run of the seed.
 pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     let mut variables = of_settings(settings);
-    match args::seed(run) {
-        Ok(seed) => variables.push(("LASTREF_RUN", seed.to_string())),
+    // `0x2a` or `0x2a;reset@0.c.12`.
+    let (seed, faults) = run.split_once(';').unwrap_or((run, ""));
+    match args::seed(seed) {
+        Ok(seed) => {
+            variables.push(("LASTREF_RUN", seed.to_string()));
+            variables.push(("LASTREF_FAULTS", faults.replace(':', ",")));
+        }
         Err(_) => variables.push(("LASTREF_REPLAY", run.to_owned())),
     }
     variables
@@ -67,6 +75,7 @@ pub(crate) fn of_files(report: &Path, progress: &Path) -> [(&'static str, String
 fn of_settings(settings: &SettingArguments) -> Variables {
     let mut variables = vec![
         ("LASTREF_STRATEGY", settings.strategy.to_string()),
+        ("LASTREF_OUTSIDE", settings.outside.word().to_owned()),
         ("LASTREF_EXPLORE_TIME", u8::from(settings.explore_time).to_string()),
     ];
     variables.extend(settings.steps.map(|steps| ("LASTREF_STEPS", steps.to_string())));
@@ -82,6 +91,9 @@ pub(crate) fn flags(settings: &SettingArguments) -> Vec<String> {
     }
     flags.extend(settings.explore_time.then(|| String::from("--explore-time")));
     flags.extend(settings.steps.iter().flat_map(|steps| [String::from("--steps"), steps.to_string()]));
+    if settings.outside != Outside::Warn {
+        flags.extend([String::from("--outside"), settings.outside.word().to_owned()]);
+    }
     flags.extend(settings.settings.iter().flat_map(|text| [String::from("--settings"), text.clone()]));
     flags
 }

@@ -28,6 +28,7 @@ pub mod libc_layer;
 mod make;
 mod memory;
 pub mod mpsc;
+mod net;
 mod objects;
 mod panics;
 mod progress;

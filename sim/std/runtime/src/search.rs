@@ -1,6 +1,7 @@
 //! A search: runs one test under many schedules up to the first finding, whose run is then repeated and reported.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -18,14 +19,16 @@ use crate::libc_layer::clock::{cpu_ns, real_monotonic_ns};
 use crate::libc_layer::outside;
 use crate::make::{Made, Plan, Seen};
 use crate::memory::Memory;
+use crate::net::Network;
 use crate::objects::Objects;
 use crate::report::{Report, Verdict};
 use crate::run::{Doing, Run};
-use crate::settings::{Config, Pins, Settings};
+use crate::settings::{Config, Outside as Warned, Pins, Settings};
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
 use crate::{crash, panics, progress, stacks, told};
+use lastref_kernel::faults::Faults;
 
 /// The reason in the report if runs of the test did not end and were not judged.
 const STEP_LIMIT: &str = "step limit";
@@ -169,6 +172,8 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     let kept: Vec<(usize, usize)> = name::kept().into_iter().chain(escape::kept()).chain([one]).collect();
     let memory = Memory::note(&kept);
     let cpu_ns_before = cpu_ns();
+    run.outside_mode.set(config.outside);
+    run.outside.borrow_mut().clear();
     let mut search = Search {
         run,
         memory,
@@ -239,6 +244,9 @@ impl Run {
             expected: RefCell::new(None),
             lockers: RefCell::new(Vec::new()),
             spurious: Cell::new(0),
+            network: RefCell::new(Network::new()),
+            outside: RefCell::new(BTreeSet::new()),
+            outside_mode: Cell::new(Warned::Allow),
             awaited: RefCell::new(Vec::new()),
             has_given_up: Cell::new(false),
             printed: RefCell::new(None),
@@ -307,6 +315,7 @@ impl Search {
             steps: self.config.steps,
             explores_time: self.config.explores_time,
             settings: Settings::drawn(seed, &self.config.pins),
+            faults: self.config.faults.drawn(seed, self.run.network.borrow().extent()),
             test: self.body.name.clone(),
         }
     }
@@ -330,7 +339,8 @@ impl Search {
             let seed = seeds.of_run(nth);
             // They do not depend on the settings that a search pins, so a token means the same in every search.
             let settings = Settings::drawn(seed, &Pins::default());
-            let token = Token { explores_time, steps, settings, ..self.token_by(seed, StrategyName::RANDOM) };
+            let faults = Faults::default();
+            let token = Token { explores_time, steps, settings, faults, ..self.token_by(seed, StrategyName::RANDOM) };
             let made = self.make(&token, Keep::Switches, false);
             self.profile.add(made.ended.choices, &made.ended.tasks);
             if nth > 0 && self.is_merely_long(&made) {
@@ -386,6 +396,7 @@ impl Search {
             settings: token.settings,
             steps_max: token.steps,
             explores_time: token.explores_time,
+            faults: token.faults.clone(),
             keep,
             prints,
         };
@@ -405,6 +416,15 @@ impl Search {
             message: String::new(),
             told: None,
             skipped: self.is_cut.then_some(STEP_LIMIT),
+            outside: self.outside(),
+        }
+    }
+
+    /// What the report names as not simulated.
+    fn outside(&self) -> Vec<&'static str> {
+        match self.config.outside {
+            Warned::Warn => self.run.outside.borrow().iter().copied().collect(),
+            Warned::Allow | Warned::Refuse => Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ use lastref_kernel::seed::mix;
 use lastref_kernel::strategy::StrategyName;
 
 use crate::token::Token;
+use lastref_kernel::faults::FaultPlan;
 
 /// The settings of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +27,15 @@ pub(crate) struct Settings {
     pub(crate) heap: bool,
     /// Whether an unreachable block is a finding.
     pub(crate) leaks: bool,
+    /// Whether connections have latency.
+    pub(crate) latency: bool,
 }
 
 impl Settings {
-    const NAMES: [&'static str; 5] = ["after", "weak", "guard", "heap", "leaks"];
+    const NAMES: [&'static str; 6] = ["after", "weak", "guard", "heap", "leaks", "latency"];
 
-    pub(crate) const OFF: Settings = Settings { after: false, weak: false, guard: false, heap: false, leaks: false };
+    pub(crate) const OFF: Settings =
+        Settings { after: false, weak: false, guard: false, heap: false, leaks: false, latency: false };
 
     fn field(&mut self, name: &str) -> Option<&mut bool> {
         Some(match name {
@@ -40,6 +44,7 @@ impl Settings {
             "guard" => &mut self.guard,
             "heap" => &mut self.heap,
             "leaks" => &mut self.leaks,
+            "latency" => &mut self.latency,
             _ => return None,
         })
     }
@@ -54,6 +59,7 @@ impl Settings {
             guard: drawn >> 16 & 15 == 0,
             heap: true,
             leaks: true,
+            latency: drawn >> 24 & 1 == 0,
         };
         for (name, value) in &pins.0 {
             if let Some(field) = settings.field(name) {
@@ -116,6 +122,32 @@ pub(crate) struct Config {
     pub(crate) report: Option<PathBuf>,
     pub(crate) pins: Pins,
     pub(crate) progress: Option<PathBuf>,
+    /// The faults of connections.
+    pub(crate) faults: FaultPlan,
+    pub(crate) outside: Outside,
+}
+
+/// What happens if a test uses what is not simulated: files, child processes, other machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outside {
+    Allow,
+    /// The report names it.
+    Warn,
+    /// The test is given up as misused.
+    Refuse,
+}
+
+impl FromStr for Outside {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Outside, &'static str> {
+        match text {
+            "allow" => Ok(Outside::Allow),
+            "warn" => Ok(Outside::Warn),
+            "refuse" => Ok(Outside::Refuse),
+            _ => Err("the value is allow, warn or refuse"),
+        }
+    }
 }
 
 impl Config {
@@ -134,6 +166,8 @@ impl Config {
             report: None,
             pins: Pins::default(),
             progress: None,
+            faults: FaultPlan::default(),
+            outside: Outside::Warn,
         }
     }
 
@@ -163,6 +197,8 @@ impl Config {
         set("LASTREF_REPLAY", value("LASTREF_REPLAY"), &mut config.replay, |text| text.parse().map(Some))?;
         set("LASTREF_RUN", value("LASTREF_RUN"), &mut config.run, |text| parse_seed(text).map(Some))?;
         set("LASTREF_SHRINK", value("LASTREF_SHRINK"), &mut config.shrinks, parse_switch)?;
+        set("LASTREF_FAULTS", value("LASTREF_FAULTS"), &mut config.faults, str::parse)?;
+        set("LASTREF_OUTSIDE", value("LASTREF_OUTSIDE"), &mut config.outside, str::parse)?;
         set("LASTREF_SETTINGS", value("LASTREF_SETTINGS"), &mut config.pins, str::parse)?;
         config.report = value("LASTREF_REPORT").map(PathBuf::from);
         config.progress = value("LASTREF_PROGRESS").map(PathBuf::from);

@@ -40,11 +40,17 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
     if let Some((guarded, precise)) = with_guards(search, &token, kind) {
         (token, told) = (guarded, precise);
     }
+    if let Some((fewer, made)) = with_fewer_faults(search, &token, kind) {
+        (token, told) = (fewer, made);
+    }
     let early_timer_needed = needs_early_timer(search, &token, kind);
     let Some(mut finding) = told.finding.take() else { return };
     if told.spurious > 0 {
         let text = format!("{} of compare_exchange_weak, as may occur on other processors", told.spurious);
         finding = finding.fact("spurious failures", text);
+    }
+    for fault in std::mem::take(&mut told.struck) {
+        finding = finding.fact("fault", fault);
     }
     report.verdict = Verdict::Finding;
     report.message = finding.message.clone();
@@ -107,6 +113,29 @@ fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Tok
     let made = search.make_run(&token, Keep::Events, false);
     let is_precise = matches!(kind_of(&made), Some(FindingKind::UseAfterFree | FindingKind::Overrun));
     is_precise.then_some((token, made))
+}
+
+/// The run of the same seed without the faults that the finding does not need. A fault that did not happen is dropped as
+/// well.
+fn with_fewer_faults(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, Made)> {
+    let mut fewest = token.clone();
+    let finds = |token: &Token| kind_of(&search.make_run(token, Keep::Hash, false)) == Some(kind);
+    for nth in (0..token.faults.exact.len()).rev() {
+        let mut fewer = fewest.clone();
+        fewer.faults.exact.remove(nth);
+        if finds(&fewer) {
+            fewest = fewer;
+        }
+    }
+    let mut whole = fewest.clone();
+    whole.faults.short = false;
+    if whole != fewest && finds(&whole) {
+        fewest = whole;
+    }
+    (fewest != *token).then(|| {
+        let made = search.make_run(&fewest, Keep::Events, false);
+        (fewest, made)
+    })
 }
 
 /// Whether the finding disappears if timers fire only while every task waits. The schedule of such a run differs, so it

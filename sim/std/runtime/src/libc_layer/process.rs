@@ -34,6 +34,9 @@ pub extern "C" fn abort() -> ! {
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fork() -> i32 {
+    if let Some(run) = current() {
+        run.goes_outside("child processes", "fork");
+    }
     // SAFETY: this is the type of glibc's function.
     let fork: unsafe extern "C" fn() -> i32 = unsafe { std::mem::transmute(outside::glibc(c"fork")) };
     // SAFETY: the caller's promise.
