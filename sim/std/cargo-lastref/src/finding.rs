@@ -80,11 +80,13 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     }
     if let Some(token) = &outcome.token {
         let _ = writeln!(text, "replay: {}", replay.line("replay", token));
-        if outcome.status == Status::Finding && outcome.shorter.is_none() {
+        if outcome.status == Status::Finding && outcome.report.token.is_some() && outcome.shorter.is_none() {
             let _ = writeln!(text, "shrink: {}", replay.line("shrink", token));
         }
     }
-    let shows_output = matches!(outcome.status, Status::Failed | Status::Died | Status::TimedOut | Status::Hung);
+    let has_no_report = outcome.status == Status::Finding && outcome.report.kind.is_none();
+    let shows_output =
+        has_no_report || matches!(outcome.status, Status::Failed | Status::Died | Status::TimedOut | Status::Hung);
     if shows_output {
         text.push_str(&output(&outcome.output));
     }
@@ -117,7 +119,7 @@ pub(crate) fn headline(outcome: &Outcome) -> String {
     let run = outcome.place.as_ref().map(|place| format!("in run {}, step {}", place.run, place.step));
     let run = run.unwrap_or_else(|| String::from("before its first run"));
     match outcome.status {
-        Status::Finding if message.is_empty() => outcome.reason.clone(),
+        Status::Finding if message.is_empty() || report.kind.is_none() => outcome.reason.clone(),
         Status::Finding => format!("{}: {}", outcome.reason, message.replace('\n', "\n  ")),
         Status::Died => format!("{} {run}", outcome.reason),
         Status::TimedOut => too_long(outcome),

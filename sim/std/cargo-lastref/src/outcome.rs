@@ -128,7 +128,7 @@ impl Outcome {
         // is too long is not the fault of the run in which it ended.
         let is_of_run = match status {
             Status::TimedOut => finished.is_stuck,
-            Status::Hung | Status::Died => true,
+            Status::Hung | Status::Died | Status::Finding => true,
             _ => false,
         };
         let at_place = finished.place.as_ref().filter(|_| is_of_run);
@@ -168,6 +168,9 @@ fn judge(finished: &Finished) -> (Status, String) {
         Err(why) => return (Status::Broken, why.clone()),
     };
     let told = report.map_or(Verdict::Clean, |report| report.verdict);
+    if let Some(crash) = crash(finished).filter(|_| matches!(told, Verdict::Clean | Verdict::Broken)) {
+        return (Status::Finding, crash);
+    }
     let message = || report.and_then(|report| report.message.clone()).unwrap_or_default();
     // A report of a finding stands, however the process ended afterwards.
     match told {
@@ -202,6 +205,15 @@ fn judge(finished: &Finished) -> (Status, String) {
         Ending::Stopped => (Status::Interrupted, made(finished)),
         Ending::Failed(why) => (Status::Broken, why.clone()),
     }
+}
+
+/// `crash in run 52: SIGSEGV`, if a signal of a crash has ended the process within a run.
+pub(crate) fn crash(finished: &Finished) -> Option<String> {
+    use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    let Ending::Signal(signal) = finished.ending else { return None };
+    let is_crash = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP].contains(&signal);
+    let place = finished.place.as_ref().filter(|_| is_crash)?;
+    Some(format!("crash in run {}: {}", place.run, signal_name(signal)))
 }
 
 /// `interrupted in run 52`.
@@ -271,7 +283,8 @@ mod tests {
         check(Ending::Exited(0), CLEAN, Status::Passed, "");
         let failed = "the harness of the test failed it, and every schedule passed";
         check(Ending::Exited(101), CLEAN, Status::Failed, failed);
-        check(Ending::Signal(6), CLEAN, Status::Died, "died by SIGABRT");
+        check(Ending::Signal(6), CLEAN, Status::Finding, "crash in run 4: SIGABRT");
+        check(Ending::Signal(9), CLEAN, Status::Died, "died by SIGKILL");
         check(Ending::TimedOut, CLEAN, Status::TimedOut, "ended after its time");
     }
 
@@ -284,7 +297,7 @@ mod tests {
         let output = String::from("running 1 test\nlastref: LASTREF_SEED=x: not a number\n");
         let refused = Finished { output, ..finished(Ending::Exited(2), "") };
         assert_eq!(judge(&refused), (Status::Misused, String::from("LASTREF_SEED=x: not a number")));
-        check(Ending::Signal(11), "", Status::Died, "died by SIGSEGV");
+        check(Ending::Signal(11), "", Status::Finding, "crash in run 4: SIGSEGV");
         check(Ending::Hung, "", Status::Hung, "made no step");
         check(Ending::Stopped, "", Status::Interrupted, "interrupted in run 4");
     }

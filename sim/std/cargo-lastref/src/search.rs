@@ -9,13 +9,19 @@ const REPORT: &str = "LASTREF_REPORT";
 /// The file that holds the current run, for a process that dies before it can report.
 const PROGRESS: &str = "LASTREF_PROGRESS";
 
+/// The time of a search in milliseconds.
+pub(crate) const FOR_MS: &str = "LASTREF_FOR_MS";
+/// The number of the run after which a search goes on in a new process.
+pub(crate) const AFTER: &str = "LASTREF_AFTER";
+
 /// Variables, without those that name a file.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
 /// All variables of the interface. A process gets only the variables set here, and none that this program inherited.
-pub(crate) const ALL: [&str; 14] = [
+pub(crate) const ALL: [&str; 15] = [
     "LASTREF_SCHEDULES",
-    "LASTREF_FOR_MS",
+    FOR_MS,
+    AFTER,
     "LASTREF_SEED",
     "LASTREF_STRATEGY",
     "LASTREF_STEPS",
@@ -37,7 +43,7 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
     variables.push(("LASTREF_SEED", search.seed.to_string()));
     if let Some(time) = search.time {
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        variables.push(("LASTREF_FOR_MS", milliseconds.to_string()));
+        variables.push((FOR_MS, milliseconds.to_string()));
     }
     variables.extend(search.faults.clone().map(|plan| ("LASTREF_FAULTS", plan)));
     variables

@@ -215,3 +215,41 @@ fn a_flag_of_libtest_without_the_two_dashes_gets_a_tip() {
     let scratch = Scratch::new(&[("tests/suite.rs", "#[test]\nfn a() {}\n")]);
     scratch.run(&["test", "--exact", "a"]).check(2, &["unexpected argument '--exact' found", "after `--`"]);
 }
+
+#[test]
+fn a_crash_is_a_finding_and_the_search_goes_on_in_a_new_process() {
+    let suite = r#"use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+unsafe extern "C" {
+    fn raise(signal: i32) -> i32;
+}
+
+/// A lost update ends the process, by a signal that no handler sees.
+#[test]
+fn crashes() {
+    let ours = Arc::new(AtomicUsize::new(0));
+    let theirs = Arc::clone(&ours);
+    let add = |counter: &AtomicUsize| counter.store(counter.load(SeqCst) + 1, SeqCst);
+    let other = std::thread::spawn(move || add(&theirs));
+    add(&ours);
+    other.join().unwrap();
+    if ours.load(SeqCst) != 2 {
+        unsafe { raise(6) };
+    }
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test", "--json"]);
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    let test = run.json()["tests"][0].clone();
+    let reason = test["reason"].as_str().unwrap_or_default().to_owned();
+    assert!(
+        test["status"] == "finding" && reason.starts_with("crash in run ") && reason.ends_with("SIGABRT"),
+        "{test}"
+    );
+    let first: u64 = reason.split([' ', ':']).nth(3).and_then(|word| word.parse().ok()).expect("a number");
+    assert!(test["schedules"].as_u64() > Some(first), "the search goes on: {test}");
+    let replayed = scratch.run(&["replay", test["token"].as_str().expect("a token")]);
+    replayed.check(1, &["suite crashes:\n  crash in run "]);
+}

@@ -59,6 +59,8 @@ pub(crate) struct Search {
     runs: u64,
     /// The number of reference runs among them. A report leaves them out, since the user did not request them.
     references: u64,
+    /// The number of runs that an earlier process made.
+    made_before: u64,
     choices: u64,
     steps: u64,
     traces_hash: u64,
@@ -183,6 +185,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         seen: Seen::new(),
         runs: 0,
         references: 0,
+        made_before: 0,
         choices: 0,
         steps: 0,
         traces_hash: 0,
@@ -271,7 +274,10 @@ impl Search {
         (self.references, self.seen) = (self.runs, Seen::new());
         let mut expected = None;
         let seeds = RunSeeds::new(self.config.seed, &self.body.name);
-        for nth in 0..self.config.schedules {
+        let first = self.config.after.saturating_sub(self.references).min(self.config.schedules);
+        self.runs += first;
+        self.made_before = first;
+        for nth in first..self.config.schedules {
             if until.is_some_and(|until| real_monotonic_ns() >= until) {
                 break;
             }
@@ -406,7 +412,7 @@ impl Search {
     fn report(&self, cpu_ns_before: u64) -> Report {
         Report {
             test: self.body.name.clone(),
-            schedules: self.runs - self.references,
+            schedules: self.runs - self.references - self.made_before,
             distinct: self.seen.len() as u64,
             choices: self.choices,
             steps: self.steps,

@@ -109,6 +109,8 @@ impl FromStr for Pins {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) schedules: u64,
+    /// The number of the run after which the search begins: an earlier process made that run and the ones before it.
+    pub(crate) after: u64,
     pub(crate) for_ms: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) strategy: StrategyName,
@@ -155,6 +157,7 @@ impl Config {
     pub(crate) fn standard() -> Config {
         Config {
             schedules: 1000,
+            after: 0,
             for_ms: None,
             seed: 1,
             strategy: StrategyName::MIX,
@@ -189,6 +192,7 @@ impl Config {
         let mut config = Config::standard();
         let value = |name: &str| variable(name).filter(|value| !value.is_empty());
         set("LASTREF_SCHEDULES", value("LASTREF_SCHEDULES"), &mut config.schedules, str::parse::<u64>)?;
+        set("LASTREF_AFTER", value("LASTREF_AFTER"), &mut config.after, str::parse::<u64>)?;
         set("LASTREF_FOR_MS", value("LASTREF_FOR_MS"), &mut config.for_ms, |text| text.parse().map(Some))?;
         set("LASTREF_SEED", value("LASTREF_SEED"), &mut config.seed, parse_seed)?;
         set("LASTREF_STRATEGY", value("LASTREF_STRATEGY"), &mut config.strategy, str::parse)?;
