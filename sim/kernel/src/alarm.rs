@@ -26,7 +26,7 @@ impl Kernel {
             state.alarm = Alarm { task: id, is_closing: false };
             state.unfinished -= 1;
         }
-        self.start(body, location);
+        self.start(0, body, location);
     }
 
     /// Sets the time at which the alarm wakes. Not a scheduling point.

@@ -74,6 +74,8 @@ unsafe impl Stack for Shifted {
 struct Place {
     fiber: Option<Fiber>,
     stack: Option<Shifted>,
+    /// The size of the stack in bytes.
+    bytes: usize,
 }
 
 /// The fibers of the run, and the free stacks for the next one.
@@ -87,12 +89,15 @@ pub(crate) struct Fibers {
 #[derive(Default)]
 struct Places {
     stack_bytes: usize,
-    /// Stacks of that size made so far.
+    /// Stacks made so far.
     made: usize,
     /// By task; none while the fiber runs, and none for a task that rests or has ended.
     live: Vec<Option<Box<Place>>>,
     #[expect(clippy::vec_box, reason = "a place moves between the lists, as one word")]
     idle: Vec<Box<Place>>,
+    /// Idle places with larger stacks, for tasks that ask for one.
+    #[expect(clippy::vec_box, reason = "as above")]
+    large: Vec<Box<Place>>,
     /// By task, as far as there are any: those that rest.
     resting: Vec<Option<Resting>>,
 }
@@ -114,7 +119,7 @@ impl Fibers {
         give_up: impl FnOnce(&(dyn Any + Send)),
     ) {
         self.places.borrow_mut().take_stacks_of(stack_bytes);
-        self.start(main);
+        self.start(stack_bytes, main);
         // A task's panic is caught on its own stack; a panic that arrives here is the harness's own.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut next = decide();
@@ -128,26 +133,26 @@ impl Fibers {
         self.places.borrow_mut().abandon();
     }
 
-    /// Makes the fiber of the newest task; the kernel decides when it runs.
-    pub(crate) fn start<F: FnOnce() + 'static>(&'static self, body: F) {
+    /// Makes the fiber of the newest task, with a stack of at least this size; the kernel decides when it runs.
+    pub(crate) fn start<F: FnOnce() + 'static>(&'static self, stack_bytes: usize, body: F) {
         // corosensei moves the body to the new stack, if it is small.
         if size_of::<F>() <= MOVED_BYTES_MAX {
-            self.place_fiber(body);
+            self.place_fiber(stack_bytes, body);
         } else {
-            self.place_fiber(Box::new(body));
+            self.place_fiber(stack_bytes, Box::new(body));
         }
     }
 
-    fn place_fiber(&'static self, body: impl FnOnce() + 'static) {
-        let place = self.on_stack(move || {
+    fn place_fiber(&'static self, stack_bytes: usize, body: impl FnOnce() + 'static) {
+        let place = self.on_stack(stack_bytes, move || {
             body();
             None
         });
         self.places.borrow_mut().live.push(Some(place));
     }
 
-    fn on_stack(&'static self, body: impl FnOnce() -> Option<Resting> + 'static) -> Box<Place> {
-        let mut place = self.places.borrow_mut().free();
+    fn on_stack(&'static self, bytes: usize, body: impl FnOnce() -> Option<Resting> + 'static) -> Box<Place> {
+        let mut place = self.places.borrow_mut().free(bytes);
         let Some(stack) = place.stack.take() else { unreachable!("invariant: a free place has its stack") };
         place.fiber = Some(Fiber::with_stack(stack, move |yielder, ()| {
             self.yielder.set(Some(ptr::NonNull::from(yielder)));
@@ -171,7 +176,7 @@ impl Fibers {
             CoroutineResult::Return(rests) => {
                 place.stack = place.fiber.take().map(Fiber::into_stack);
                 let mut places = self.places.borrow_mut();
-                places.idle.push(place);
+                places.keep(place);
                 if let Some(turn) = rests {
                     places.rest(task, turn);
                 }
@@ -192,7 +197,7 @@ impl Fibers {
     fn rouse(&'static self, task: TaskId) -> Box<Place> {
         let turn = self.places.borrow_mut().resting.get_mut(task.index()).and_then(Option::take);
         let Some(mut turn) = turn else { unreachable!("invariant: a task that is chosen is suspended") };
-        self.on_stack(move || turn().then_some(turn))
+        self.on_stack(0, move || turn().then_some(turn))
     }
 
     /// Switches to the task that was chosen; returns when this task is chosen again.
@@ -209,7 +214,8 @@ impl Fibers {
 
     /// Gives the stacks back to the system.
     pub(crate) fn free(&self) {
-        self.places.borrow_mut().idle = Vec::new();
+        let mut places = self.places.borrow_mut();
+        (places.idle, places.large) = (Vec::new(), Vec::new());
     }
 }
 
@@ -217,21 +223,34 @@ impl Places {
     fn take_stacks_of(&mut self, bytes: usize) {
         if self.stack_bytes != bytes {
             self.idle.clear();
+            self.large.clear();
             (self.stack_bytes, self.made) = (bytes, 0);
         }
     }
 
-    fn free(&mut self) -> Box<Place> {
-        match self.idle.pop() {
+    fn free(&mut self, bytes: usize) -> Box<Place> {
+        let bytes = bytes.max(self.stack_bytes);
+        let known = if bytes == self.stack_bytes {
+            self.idle.pop()
+        } else {
+            self.large.iter().position(|place| place.bytes == bytes).map(|nth| self.large.swap_remove(nth))
+        };
+        match known {
             Some(place) => place,
-            None => match Shifted::new(self.stack_bytes, self.made) {
+            None => match Shifted::new(bytes, self.made) {
                 Ok(stack) => {
                     self.made += 1;
-                    Box::new(Place { fiber: None, stack: Some(stack) })
+                    Box::new(Place { fiber: None, stack: Some(stack), bytes })
                 }
-                Err(error) => panic!("a stack of {} bytes cannot be allocated: {error}", self.stack_bytes),
+                Err(error) => panic!("a stack of {bytes} bytes cannot be allocated: {error}"),
             },
         }
+    }
+
+    /// Keeps a place for another task.
+    fn keep(&mut self, place: Box<Place>) {
+        let list = if place.bytes == self.stack_bytes { &mut self.idle } else { &mut self.large };
+        list.push(place);
     }
 
     fn rest(&mut self, task: TaskId, turn: Resting) {
@@ -246,7 +265,8 @@ impl Places {
     fn abandon(&mut self) {
         // Not dropped either: see below.
         self.resting.drain(..).for_each(std::mem::forget);
-        for mut place in self.live.drain(..).flatten() {
+        let mut live = std::mem::take(&mut self.live);
+        for mut place in live.drain(..).flatten() {
             let Some(mut fiber) = place.fiber.take() else { continue };
             // SAFETY: the fiber is never resumed, so its own code uses nothing on its stack any more. The values there
             // are leaked, not dropped; they belong to a run that is over, whose code does not run again, and its
@@ -255,7 +275,8 @@ impl Places {
             // shuttle accepts the same for executions that fail.
             unsafe { fiber.force_reset() };
             place.stack = Some(fiber.into_stack());
-            self.idle.push(place);
+            self.keep(place);
         }
+        self.live = live;
     }
 }

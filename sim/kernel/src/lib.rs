@@ -14,11 +14,13 @@
 mod alarm;
 mod blocked;
 mod clock;
+pub mod faults;
 mod fiber;
 mod findings;
 mod kernel;
 mod leftover;
 mod objects;
+mod outside;
 pub mod record;
 mod reset;
 mod run;
@@ -35,7 +37,7 @@ mod unwinding;
 
 pub use blocked::{Awaits, Blocked, deadlock};
 pub use kernel::{Coroutines, Kernel};
-pub use run::{Bounds, Ended, Next, PanicCount, Panics, Setup};
+pub use run::{Bounds, Ended, Next, Outside, PanicCount, Panics, Setup};
 pub use spin::Spin;
 pub use task::TaskTurns;
 pub use thread::Turn;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::record::{Keep, RunNumber, TaskId, Void};
+use crate::record::{Keep, ObjectId, RunNumber, TaskId, Void};
 use crate::strategy::{Strategy, Switch};
 use crate::task::TaskTurns;
 
@@ -81,4 +81,21 @@ pub struct PanicCount {
     pub take: fn() -> [usize; 2],
     /// Sets the count.
     pub set: fn([usize; 2]),
+}
+
+/// The caller's wait for events outside the run.
+#[derive(Clone, Copy)]
+pub struct Outside {
+    /// The word on which tasks wait for such events; see [`crate::Kernel::wait_on_word`].
+    pub word: ObjectId,
+    /// Called when no task is ready and some wait on the word, with the time in nanoseconds to the next deadline of a
+    /// sleeping task. Waits in real time, and returns whether an event has occurred; the waiting tasks then check again.
+    /// It must not call the kernel.
+    pub wait: fn(Option<u64>) -> bool,
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside").field("word", &self.word).finish_non_exhaustive()
+    }
 }

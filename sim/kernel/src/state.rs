@@ -9,7 +9,7 @@ use std::fmt;
 use crate::clock::Clocks;
 use crate::objects::{Mode, Objects};
 use crate::record::{Keep, Log, ObjectId, Op, TaskId, TaskKey, Violation, Void};
-use crate::run::{Bounds, Ended, Next, Panics, Setup};
+use crate::run::{Bounds, Ended, Next, Outside, Panics, Setup};
 use crate::strategy::{Asleep, Forced, Strategy, Switch, View};
 use crate::task::{Need, Task};
 use crate::tasks::TaskSet;
@@ -88,6 +88,7 @@ pub(crate) struct State {
     pub(crate) ends_with_main: bool,
     /// The forced switches of this run, if it is recorded.
     switches: Option<Vec<Switch>>,
+    pub(crate) outside: Option<Outside>,
 }
 
 impl fmt::Debug for State {
@@ -132,6 +133,7 @@ impl State {
             bounds: Bounds { steps_max: 0, slack_ns: 0 },
             ends_with_main: false,
             switches: None,
+            outside: None,
         }
     }
 
@@ -194,6 +196,16 @@ impl State {
 
     pub(crate) fn is_ready(&self, id: TaskId) -> bool {
         self.ready.contains(id)
+    }
+
+    pub(crate) fn ready_count(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// The time to the next deadline of a sleeper.
+    pub(crate) fn next_deadline_in_ns(&self) -> Option<u64> {
+        let deadlines = self.sleepers.iter().map(|sleeper| sleeper.deadline_ns);
+        deadlines.min().map(|deadline_ns| deadline_ns.saturating_sub(self.log.now_ns))
     }
 
     pub(crate) fn is_finished(&self, id: TaskId) -> bool {
@@ -341,6 +353,7 @@ impl State {
         if let Some(end) = self.leaves_the_rest(ready) {
             return end;
         }
+        let ready = if ready == 0 && self.unfinished > 0 && self.waits_outside() { self.ready.len() } else { ready };
         let sleeper = self.eligible_sleeper();
         if ready == 0 && sleeper.is_none() {
             return self.nothing_can_run();

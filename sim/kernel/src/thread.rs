@@ -24,9 +24,20 @@ impl Kernel {
         body: impl FnOnce() + 'static,
         location: &'static Location<'static>,
     ) -> TaskId {
+        self.spawn_on(name, 0, body, location)
+    }
+
+    /// Like [`Kernel::spawn`], with a stack of at least this size. Another source of coroutines ignores the size.
+    pub fn spawn_on(
+        &'static self,
+        name: Option<&str>,
+        stack_bytes: usize,
+        body: impl FnOnce() + 'static,
+        location: &'static Location<'static>,
+    ) -> TaskId {
         let (id, is_over) = self.add_child(name, location);
         if !is_over {
-            self.start(body, location);
+            self.start(stack_bytes, body, location);
         }
         id
     }
@@ -110,7 +121,12 @@ impl Kernel {
     }
 
     /// Gives the newest task its coroutine.
-    pub(crate) fn start(&'static self, body: impl FnOnce() + 'static, location: &'static Location<'static>) {
+    pub(crate) fn start(
+        &'static self,
+        stack_bytes: usize,
+        body: impl FnOnce() + 'static,
+        location: &'static Location<'static>,
+    ) {
         let coroutines = self.coroutines.get();
         let task = move || {
             self.log(|log| log.record(Item::Began, location));
@@ -118,7 +134,7 @@ impl Kernel {
             self.finish(location);
         };
         match coroutines {
-            None => self.fibers.start(task),
+            None => self.fibers.start(stack_bytes, task),
             Some(other) => other.spawn(Box::new(task), location),
         }
     }

@@ -15,13 +15,13 @@ use turmoil_net::{Packet, TcpSegment, Transport};
 
 use super::decoder::Decoder;
 use super::dialogue::Dialogue;
-use super::end::End;
 use super::fault::Fault;
-use super::faults::Strike;
+use super::faults::{Ruled, Strike};
 use super::passed::{Passed, Step};
 use super::segment::{bare_ack, piece, reset_from};
 use super::side::{Range, Side};
 use crate::time::{Duration, Instant};
+use kernel::record::End;
 
 /// The addresses of both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -424,9 +424,9 @@ mod tests {
     use turmoil_net::TcpFlags;
 
     use super::*;
-    use crate::net::faults::FaultKind;
     use crate::net::passed::Hit;
     use crate::net::segment::packet_of;
+    use kernel::record::FaultKind;
 
     const SYN: TcpFlags = TcpFlags { syn: true, ack: false, fin: false, rst: false, psh: false, urg: false };
     const ACK: TcpFlags = TcpFlags { syn: false, ack: true, ..SYN };

@@ -2,8 +2,8 @@
 
 use kernel::record::Phase;
 
-use super::end::End;
 use super::protocol::Role;
+use kernel::record::End;
 
 /// The dialogue so far.
 #[derive(Debug, Default)]

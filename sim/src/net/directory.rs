@@ -7,8 +7,8 @@ use turmoil_net::{Packet, Transport};
 
 use super::connection::{Connection, Pair};
 use super::decoder::Decoder;
-use super::end::End;
 use super::fault::Fault;
+use kernel::record::End;
 
 /// The index of a connection in the directory, and one of its ends.
 #[derive(Clone, Copy, Debug)]

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde::{Deserialize, Serialize};
 
-use super::end::End;
-use super::faults::FaultKind;
 use crate::plan::{BadPlan, Plan, field};
+use kernel::record::End;
+use kernel::record::FaultKind;
 
 /// One fault of one connection. It happens once, and no fault happens after the body of [`super::simulate`]. `Refuse`
 /// and `Hang` apply to the attempt, and ignore the counts.

@@ -1,7 +1,7 @@
 //! HTTP/2's frames (RFC 9113) by their registered names.
 
-use super::end::End;
 use super::protocol::{Protocol, Role};
+use kernel::record::End;
 
 /// Parses the bytes that one end of an HTTP/2 connection sends.
 #[derive(Debug)]

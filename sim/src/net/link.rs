@@ -99,9 +99,9 @@ mod tests {
     use turmoil_net::{TcpFlags, Transport};
 
     use super::*;
-    use crate::net::end::End;
     use crate::net::segment::packet_of;
     use crate::time::Duration;
+    use kernel::record::End;
 
     fn packet(seq: u32) -> Packet {
         packet_of(End::Client, (seq, 0), TcpFlags::default(), b"")

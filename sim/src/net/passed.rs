@@ -3,11 +3,11 @@
 use kernel::record::Phase;
 use turmoil_net::Packet;
 
-use super::end::End;
 use super::fault::Fault;
 use super::link::Link;
 use crate::session::with_log;
 use crate::time::Instant;
+use kernel::record::End;
 
 /// The result of passing a packet, or of a fault between two packets.
 #[derive(Debug, Default)]

@@ -34,12 +34,12 @@ pub(super) fn piece(packet: &Packet, segment: &TcpSegment, from: usize, to: usiz
 
 /// A packet of a test, between the client `10.0.0.1:4000` and the server `10.0.0.2:80`.
 #[cfg(test)]
-pub(super) fn packet_of(from: super::end::End, (seq, ack): (u32, u32), flags: TcpFlags, payload: &[u8]) -> Packet {
+pub(super) fn packet_of(from: kernel::record::End, (seq, ack): (u32, u32), flags: TcpFlags, payload: &[u8]) -> Packet {
     let client = SocketAddr::from(([10, 0, 0, 1], 4000));
     let server = SocketAddr::from(([10, 0, 0, 2], 80));
     let (own, other) = match from {
-        super::end::End::Client => (client, server),
-        super::end::End::Server => (server, client),
+        kernel::record::End::Client => (client, server),
+        kernel::record::End::Server => (server, client),
     };
     let (src_port, dst_port, payload) = (own.port(), other.port(), Bytes::copy_from_slice(payload));
     let segment = TcpSegment { src_port, dst_port, seq, ack, flags, window: 1_024, payload };
@@ -49,7 +49,7 @@ pub(super) fn packet_of(from: super::end::End, (seq, ack): (u32, u32), flags: Tc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::end::End;
+    use kernel::record::End;
 
     #[test]
     fn a_reset_comes_from_the_other_end_and_acknowledges() {

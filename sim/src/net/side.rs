@@ -3,10 +3,10 @@
 use turmoil_net::{Packet, TcpSegment};
 
 use super::decoder::{Decoder, Reader};
-use super::end::End;
 use super::fault::Fault;
 use super::passed::Passed;
 use super::protocol::Role;
+use kernel::record::End;
 
 /// One direction: the bytes of one end.
 #[derive(Debug)]

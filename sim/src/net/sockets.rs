@@ -9,10 +9,10 @@ use turmoil_net::{NetstatEntry, NetstatState, Packet, Transport};
 
 use super::connection::Pair;
 use super::directory::Place;
-use super::end::End;
 use super::segment::reset_from;
 use super::socket::{Socket, locked};
 use super::wire::Wire;
+use kernel::record::End;
 
 impl Wire {
     /// The component has a stream, from its attempt or from an accept. Returns its connection and end.

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use turmoil_net::{Packet, Transport};
 
 use super::decoder::{Decoder, Reader};
-use super::end::End;
 use super::link::{Ends, Link, Links};
 use super::protocol::Role;
 use super::segment::reset_from;
 use crate::time::{Duration, Instant};
+use kernel::record::End;
 
 /// A packet, identified by its port.
 fn packet(port: u16) -> Packet {

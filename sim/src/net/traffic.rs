@@ -4,11 +4,11 @@ use turmoil_net::{Packet, Transport};
 
 use super::connection::Connection;
 use super::directory::Place;
-use super::end::End;
 use super::link::Ends;
 use super::passed::{Passed, Step};
 use super::wire::{self, Wire};
 use crate::time::{Duration, Instant};
+use kernel::record::End;
 
 impl Wire {
     /// A packet leaves its host.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use turmoil_net::{Packet, Transport};
 
 use super::connection::Connection;
-use super::end::End;
+use kernel::record::End;
 
 impl Connection {
     /// A packet of this end is lost.

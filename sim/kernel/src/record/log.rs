@@ -203,6 +203,15 @@ impl Log {
         self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
     }
 
+    /// Adds a note to the events, if they are kept. It repeats what other events determine, so it is not part of the hash.
+    pub fn remark(&mut self, text: impl FnOnce() -> String, location: &'static Location<'static>) {
+        if self.is_recording() {
+            let location = self.place(location);
+            let item = Item::Note(text().into());
+            self.trace.events.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
+        }
+    }
+
     /// Where the current task is. A call from the glue of a destructor has a location in core; the location of the
     /// task's last operation is used instead, which precedes the drop.
     #[inline]

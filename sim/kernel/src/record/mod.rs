@@ -2,6 +2,7 @@
 //! else in this package but the hash functions of [`seed`](crate::seed).
 
 pub mod custody;
+pub mod fault;
 pub mod hits;
 pub mod log;
 pub mod name;
@@ -14,6 +15,7 @@ pub mod violation;
 pub mod void;
 
 pub use custody::{Action, Custody, Mark, Owner};
+pub use fault::{End, FaultKind, UnknownFault};
 pub use hits::{HitCounts, Hits, Phase, add_hits};
 pub use log::{Finished, Log, label};
 pub use name::Name;

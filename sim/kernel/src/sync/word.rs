@@ -49,6 +49,11 @@ impl Kernel {
         Some(Waited::TimedOut)
     }
 
+    /// Whether a task waits on the word. Not a scheduling point.
+    pub fn has_waiters(&self, word: ObjectId) -> bool {
+        !self.state.borrow_mut().objects.word(word).waiters.is_empty()
+    }
+
     /// Wakes at most `most` tasks that wait on the word, each drawn at random, since a futex promises no
     /// order. Returns how many.
     pub fn wake_word(&self, word: ObjectId, op: Op, most: u32) -> u32 {

@@ -7,10 +7,6 @@ use crate::net::passed::Step;
 pub(super) struct Rule;
 
 impl FaultRule for Rule {
-    fn name(&self) -> &'static str {
-        "half-close"
-    }
-
     fn strikes(&self) -> Strikes {
         Strikes::Socket
     }

@@ -6,10 +6,6 @@ use super::{FaultRule, Strike, Strikes};
 pub(super) struct Rule;
 
 impl FaultRule for Rule {
-    fn name(&self) -> &'static str {
-        "hang"
-    }
-
     fn strikes(&self) -> Strikes {
         Strikes::Attempt
     }

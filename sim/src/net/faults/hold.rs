@@ -8,10 +8,6 @@ use crate::net::passed::Step;
 pub(super) struct Rule;
 
 impl FaultRule for Rule {
-    fn name(&self) -> &'static str {
-        "hold"
-    }
-
     fn happen(&self, strike: &mut Strike<'_>) {
         strike.passed.steps.push(Step::Break(Link::Held, strike.ms()));
     }

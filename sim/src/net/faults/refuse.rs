@@ -6,10 +6,6 @@ use super::{FaultRule, Strike, Strikes};
 pub(super) struct Rule;
 
 impl FaultRule for Rule {
-    fn name(&self) -> &'static str {
-        "refuse"
-    }
-
     fn strikes(&self) -> Strikes {
         Strikes::Attempt
     }

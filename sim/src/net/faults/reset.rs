@@ -6,10 +6,6 @@ use super::{FaultRule, Strike};
 pub(super) struct Rule;
 
 impl FaultRule for Rule {
-    fn name(&self) -> &'static str {
-        "reset"
-    }
-
     fn ends_traffic(&self) -> bool {
         true
     }

@@ -7,10 +7,6 @@ use crate::net::passed::Step;
 pub(super) struct Rule;
 
 impl FaultRule for Rule {
-    fn name(&self) -> &'static str {
-        "stall"
-    }
-
     fn happen(&self, strike: &mut Strike<'_>) {
         strike.passed.steps.push(Step::Stall(strike.until()));
     }

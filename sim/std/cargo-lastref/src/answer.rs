@@ -123,20 +123,38 @@ pub(crate) fn one_line(text: &str) -> String {
 /// Lines of clap that are left out. It suggests passing an unknown flag as a value, which the user rarely intends.
 const NOISE: [&str; 2] = ["For more information", "tip: to pass"];
 
+/// Flags of libtest, which people expect before `--`.
+const OF_LIBTEST: [&str; 9] = [
+    "--exact",
+    "--skip",
+    "--ignored",
+    "--include-ignored",
+    "--nocapture",
+    "--no-capture",
+    "--test-threads",
+    "--list",
+    "--show-output",
+];
+
 /// The answer if clap returns no arguments: help and version on stdout, or an error as one sentence.
 pub(crate) fn clap_answer(error: &clap::Error) -> Answer {
-    use clap::error::ErrorKind as Kind;
+    use clap::error::{ContextKind, ErrorKind as Kind};
     let text = error.render().to_string();
     match error.kind() {
         Kind::DisplayHelp | Kind::DisplayVersion => Answer::new(text, Exit::Clean),
         Kind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Answer { stdout: String::new(), remarks: vec![text], exit: Exit::Refused }
         }
-        _ => Answer {
-            stdout: String::new(),
-            remarks: vec![one_sentence("cargo lastref", &text, &NOISE)],
-            exit: Exit::Refused,
-        },
+        kind => {
+            let mut sentence = one_sentence("cargo lastref", &text, &NOISE);
+            let flag = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+            if kind == Kind::UnknownArgument && flag.is_some_and(|flag| OF_LIBTEST.contains(&flag.as_str())) {
+                sentence.push_str(
+                    "; a flag of the test harness belongs after `--`, as in `cargo lastref test -- --exact NAME`",
+                );
+            }
+            Answer { stdout: String::new(), remarks: vec![sentence], exit: Exit::Refused }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 use lastref_cli::{jobs, schedules, steps, time};
+use lastref_kernel::faults::FaultPlan;
 use lastref_kernel::strategy::{StrategyName, UnknownStrategy};
 
 use crate::answer::EXIT_CODES;
@@ -149,6 +150,10 @@ pub(crate) struct SearchArguments {
     /// The seed of the search: decimal, or hexadecimal with 0x.
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Faults of TCP connections in a run: kinds to draw from (`reset`, `half-close`, `blackhole`, `stall`, `hold`,
+    /// `partition`, `refuse`, `hang`, `short`, `all`), or exact ones, as in `reset@2.c.120`.
+    #[arg(long, value_name = "PLAN", value_parser = faults)]
+    pub(crate) faults: Option<String>,
     #[command(flatten)]
     pub(crate) settings: SettingArguments,
 }
@@ -172,9 +177,33 @@ pub(crate) struct SettingArguments {
     /// Bound on the steps of a run (200,000 by default).
     #[arg(long, value_name = "N", value_parser = steps, allow_negative_numbers = true)]
     pub(crate) steps: Option<u32>,
-    /// Pins what each run otherwise draws for itself, as in `after=1,weak=0,guard=0,heap=0,leaks=0`.
+    /// What happens if a test uses what is not simulated: files, child processes, other machines.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Outside::Warn)]
+    pub(crate) outside: Outside,
+    /// Pins what each run otherwise draws for itself, as in `after=1,weak=0,guard=0,heap=0,leaks=0,latency=0`.
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = settings)]
     pub(crate) settings: Option<String>,
+}
+
+/// The treatment of what is not simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Outside {
+    /// It is the system's.
+    Allow,
+    /// It is the system's, and the test's line names it.
+    Warn,
+    /// The test is given up.
+    Refuse,
+}
+
+impl Outside {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Outside::Allow => "allow",
+            Outside::Warn => "warn",
+            Outside::Refuse => "refuse",
+        }
+    }
 }
 
 /// cargo's flags of one kind of command, in the form that clap's derive needs.
@@ -228,8 +257,12 @@ impl<K: HasKind> Args for Flags<K> {
 pub(crate) enum BadValue {
     #[error("a seed is a number of 64 bits, decimal or hexadecimal with 0x")]
     NoSeed,
-    #[error("settings are `key=0` or `key=1`, separated by commas; the keys are after, weak, guard, heap and leaks")]
+    #[error(
+        "settings are `key=0` or `key=1`, separated by commas; the keys are after, weak, guard, heap, leaks and latency"
+    )]
     NoSetting,
+    #[error("{0}")]
+    NoFaults(String),
     #[error("{0}")]
     UnknownStrategy(#[from] UnknownStrategy),
 }
@@ -249,8 +282,12 @@ fn strategy(text: &str) -> Result<StrategyName, BadValue> {
     Ok(text.parse::<StrategyName>()?)
 }
 
+fn faults(text: &str) -> Result<String, BadValue> {
+    text.parse::<FaultPlan>().map(|_| text.to_owned()).map_err(BadValue::NoFaults)
+}
+
 fn settings(text: &str) -> Result<String, BadValue> {
-    const KEYS: [&str; 5] = ["after", "weak", "guard", "heap", "leaks"];
+    const KEYS: [&str; 6] = ["after", "weak", "guard", "heap", "leaks", "latency"];
     let is_setting =
         |part: &str| part.split_once('=').is_some_and(|(key, value)| KEYS.contains(&key) && matches!(value, "0" | "1"));
     if text.split(',').all(is_setting) { Ok(text.to_owned()) } else { Err(BadValue::NoSetting) }
@@ -330,7 +367,12 @@ mod tests {
         check(
             &["test", "--settings", "after"],
             "cargo lastref: invalid value 'after' for '--settings <KEY=VALUE,…>': settings are `key=0` or `key=1`, \
-             separated by commas; the keys are after, weak, guard, heap and leaks",
+             separated by commas; the keys are after, weak, guard, heap, leaks and latency",
+        );
+        check(
+            &["test", "--faults", "reset@1"],
+            "cargo lastref: invalid value 'reset@1' for '--faults <PLAN>': `reset@1` is not of the form \
+             KIND@CONNECTION.END.BYTES, as in reset@2.c.120",
         );
         check(&["tst"], "cargo lastref: unrecognized subcommand 'tst'; a similar subcommand exists: 'test'");
         check(&["replay"], "cargo lastref: the following required arguments were not provided: <TOKEN>");

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::outcome::{Outcome, Status};
+use crate::progress::count;
 use crate::table::{self, Rows};
 
 /// The maximum number of lines that are shown of a test's own output.
@@ -63,8 +64,10 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     if report.early_timer_needed {
         text.push_str("  it appears only if a timer fires while tasks can run (--explore-time)\n");
     }
-    let seed = report.seed.clone().or_else(|| outcome.place.map(|place| format!("{:#x}", place.seed)));
-    let step = report.step.or_else(|| outcome.place.map(|place| place.step));
+    // The place of a process is that of its last run, which says nothing of a search that took too long.
+    let place = outcome.place.as_ref().filter(|_| outcome.token.is_some());
+    let seed = report.seed.clone().or_else(|| place.map(|place| format!("{:#x}", place.seed)));
+    let step = report.step.or_else(|| place.map(|place| place.step));
     let place = [
         seed.map(|seed| format!("seed {seed}")),
         report.strategy.as_ref().map(|strategy| format!("strategy {strategy}")),
@@ -77,11 +80,13 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     }
     if let Some(token) = &outcome.token {
         let _ = writeln!(text, "replay: {}", replay.line("replay", token));
-        if outcome.status == Status::Finding && outcome.shorter.is_none() {
+        if outcome.status == Status::Finding && outcome.report.token.is_some() && outcome.shorter.is_none() {
             let _ = writeln!(text, "shrink: {}", replay.line("shrink", token));
         }
     }
-    let shows_output = matches!(outcome.status, Status::Failed | Status::Died | Status::TimedOut | Status::Hung);
+    let has_no_report = outcome.status == Status::Finding && outcome.report.kind.is_none();
+    let shows_output =
+        has_no_report || matches!(outcome.status, Status::Failed | Status::Died | Status::TimedOut | Status::Hung);
     if shows_output {
         text.push_str(&output(&outcome.output));
     }
@@ -111,18 +116,36 @@ fn facts(facts: &[(String, String)]) -> String {
 pub(crate) fn headline(outcome: &Outcome) -> String {
     let report = &outcome.report;
     let message = report.message.as_deref().unwrap_or_default().trim();
-    let run = outcome.place.map(|place| format!("in run {}, step {}", place.run, place.step));
+    let run = outcome.place.as_ref().map(|place| format!("in run {}, step {}", place.run, place.step));
     let run = run.unwrap_or_else(|| String::from("before its first run"));
     match outcome.status {
-        Status::Finding if message.is_empty() => outcome.reason.clone(),
+        Status::Finding if message.is_empty() || report.kind.is_none() => outcome.reason.clone(),
         Status::Finding => format!("{}: {}", outcome.reason, message.replace('\n', "\n  ")),
         Status::Died => format!("{} {run}", outcome.reason),
-        Status::TimedOut => format!("did not end within its time; it was {run}, and ran for {:.1} s", outcome.seconds),
+        Status::TimedOut => too_long(outcome),
         Status::Hung => format!("hangs {run}: no step for the time that --hang allows"),
         Status::NotDeterministic => format!("not deterministic: {}", outcome.reason),
         Status::Broken => format!("the harness failed: {}", outcome.reason),
         Status::Misused => format!("cannot be simulated: {}", outcome.reason),
         _ => outcome.reason.clone(),
+    }
+}
+
+/// A search that took too long, or one of its runs.
+fn too_long(outcome: &Outcome) -> String {
+    let seconds = outcome.seconds;
+    match &outcome.place {
+        Some(place) if outcome.is_stuck => {
+            format!(
+                "did not end within its time; run {} was stuck, at step {}, after {seconds:.1} s",
+                place.run, place.step
+            )
+        }
+        Some(place) => {
+            let made = count(place.run.saturating_sub(1), "run");
+            format!("did not end within its time; no run was stuck: it had made {made} in {seconds:.1} s")
+        }
+        None => format!("did not end within its time, and made no run in {seconds:.1} s"),
     }
 }
 

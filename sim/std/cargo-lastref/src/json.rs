@@ -31,6 +31,8 @@ pub(crate) struct Test<'a> {
     strategy: Option<&'a str>,
     settings: Option<&'a str>,
     early_timer_needed: bool,
+    /// What the test uses that is not simulated.
+    outside: &'a [String],
     token: Option<&'a str>,
     /// The token of the shortest run found, if it is not the first.
     shortest_token: Option<&'a str>,
@@ -47,7 +49,7 @@ impl Test<'_> {
     pub(crate) fn of(outcome: &Outcome) -> Test<'_> {
         let Report { kind, message, seed, settings, trace_hash, .. } = &outcome.report;
         let report = &outcome.report;
-        let place = outcome.place.filter(|_| outcome.status.is_bad());
+        let place = outcome.place.as_ref().filter(|_| outcome.status.is_bad());
         let shown = outcome.shorter.as_ref().unwrap_or(report);
         Test {
             executable: &outcome.id,
@@ -68,6 +70,7 @@ impl Test<'_> {
             strategy: report.strategy.as_deref(),
             settings: settings.as_deref(),
             early_timer_needed: report.early_timer_needed,
+            outside: &report.outside,
             token: outcome.token.as_deref(),
             shortest_token: outcome.shorter.as_ref().and_then(|shorter| shorter.token.as_deref()),
             trace_hash: trace_hash.as_deref(),
@@ -98,6 +101,7 @@ fn word(status: Status) -> &'static str {
         Status::Skipped => "skipped",
         Status::Ignored => "ignored",
         Status::NotRun => "not_run",
+        Status::Interrupted => "interrupted",
         Status::Finding => "finding",
         Status::Failed => "failed",
         Status::TimedOut => "timed_out",

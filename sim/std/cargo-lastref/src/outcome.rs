@@ -22,8 +22,10 @@ pub(crate) enum Status {
     Skipped,
     /// It has `#[ignore]`.
     Ignored,
-    /// A signal ended the search first, or a test of an earlier executable failed.
+    /// A signal ended the search before the test began, or a test of an earlier executable failed.
     NotRun,
+    /// A signal ended the search while the test ran.
+    Interrupted,
     /// A run has a finding.
     Finding,
     /// The test failed without a finding.
@@ -47,6 +49,7 @@ impl Status {
             Status::Skipped => "SKIP",
             Status::Ignored => "IGNORED",
             Status::NotRun => "NOT RUN",
+            Status::Interrupted => "STOPPED",
             Status::Finding => "FINDING",
             Status::Failed => "FAIL",
             Status::TimedOut => "TIMEOUT",
@@ -61,7 +64,9 @@ impl Status {
     /// Its exit code.
     pub(crate) fn exit(self) -> Exit {
         match self {
-            Status::Passed | Status::PassedPlain | Status::Skipped | Status::Ignored | Status::NotRun => Exit::Clean,
+            Status::Passed | Status::PassedPlain | Status::Skipped | Status::Ignored => Exit::Clean,
+            // The signal gives the whole search its own exit code.
+            Status::NotRun | Status::Interrupted => Exit::Clean,
             Status::Finding | Status::Failed | Status::TimedOut | Status::Hung | Status::Died => Exit::Finding,
             Status::Misused => Exit::Refused,
             Status::NotDeterministic => Exit::NotDeterministic,
@@ -88,6 +93,8 @@ pub(crate) struct Outcome {
     /// The token of the finding, or of the run in which the process was.
     pub(crate) token: Option<String>,
     pub(crate) place: Option<Place>,
+    /// It was in one run for most of its time.
+    pub(crate) is_stuck: bool,
     /// The end of the process's output.
     pub(crate) output: String,
     pub(crate) seconds: f64,
@@ -106,6 +113,7 @@ impl Outcome {
             report: Report::default(),
             token: None,
             place: None,
+            is_stuck: false,
             output: String::new(),
             seconds: 0.0,
             shorter: None,
@@ -116,9 +124,15 @@ impl Outcome {
     pub(crate) fn of(executable: &Executable, test: &str, finished: Finished) -> Outcome {
         let (status, reason) = judge(&finished);
         let report = finished.report.ok().flatten().unwrap_or_default();
-        // A process that left no report names its run by the seed; the settings of the search complete it.
-        let at_place = finished.place.filter(|_| matches!(status, Status::TimedOut | Status::Hung | Status::Died));
-        let run = report.token.clone().or_else(|| at_place.map(|place| format!("{:#x}", place.seed)));
+        // A process that left no report names its run by the seed; the settings of the search complete it. A search that
+        // is too long is not the fault of the run in which it ended.
+        let is_of_run = match status {
+            Status::TimedOut => finished.is_stuck,
+            Status::Hung | Status::Died | Status::Finding => true,
+            _ => false,
+        };
+        let at_place = finished.place.as_ref().filter(|_| is_of_run);
+        let run = report.token.clone().or_else(|| at_place.map(Place::token));
         let token = run.map(|run| {
             let (package, target) = (executable.package.clone(), executable.target.clone());
             Token { package, target, test: test.to_owned(), run }.to_string()
@@ -128,6 +142,7 @@ impl Outcome {
             report,
             token,
             place: finished.place,
+            is_stuck: finished.is_stuck,
             output: finished.output,
             seconds: finished.seconds,
             ..Outcome::without(executable, test, status)
@@ -153,6 +168,9 @@ fn judge(finished: &Finished) -> (Status, String) {
         Err(why) => return (Status::Broken, why.clone()),
     };
     let told = report.map_or(Verdict::Clean, |report| report.verdict);
+    if let Some(crash) = crash(finished).filter(|_| matches!(told, Verdict::Clean | Verdict::Broken)) {
+        return (Status::Finding, crash);
+    }
     let message = || report.and_then(|report| report.message.clone()).unwrap_or_default();
     // A report of a finding stands, however the process ended afterwards.
     match told {
@@ -184,8 +202,25 @@ fn judge(finished: &Finished) -> (Status, String) {
         Ending::Signal(signal) => (Status::Died, format!("died by {}", signal_name(*signal))),
         Ending::TimedOut => (Status::TimedOut, String::from("ended after its time")),
         Ending::Hung => (Status::Hung, String::from("made no step")),
-        Ending::Stopped => (Status::NotRun, String::from("stopped")),
+        Ending::Stopped => (Status::Interrupted, made(finished)),
         Ending::Failed(why) => (Status::Broken, why.clone()),
+    }
+}
+
+/// `crash in run 52: SIGSEGV`, if a signal of a crash has ended the process within a run.
+pub(crate) fn crash(finished: &Finished) -> Option<String> {
+    use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    let Ending::Signal(signal) = finished.ending else { return None };
+    let is_crash = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP].contains(&signal);
+    let place = finished.place.as_ref().filter(|_| is_crash)?;
+    Some(format!("crash in run {}: {}", place.run, signal_name(signal)))
+}
+
+/// `interrupted in run 52`.
+fn made(finished: &Finished) -> String {
+    match &finished.place {
+        Some(place) => format!("interrupted in run {}", place.run),
+        None => String::from("interrupted before its first run"),
     }
 }
 
@@ -217,8 +252,9 @@ pub(crate) mod samples {
     /// A process that ended so, and wrote this.
     pub(crate) fn finished(ending: Ending, report: &str) -> Finished {
         let report = Report::last(report);
-        let place = Some(Place { run: 4, seed: 7, step: 9 });
-        Finished { ending, report, place, output: String::from("one\nlast words\n"), seconds: 0.5 }
+        let place = Some(Place { run: 4, seed: 7, step: 9, faults: String::new() });
+        let output = String::from("one\nlast words\n");
+        Finished { ending, report, place, is_stuck: false, output, seconds: 0.5 }
     }
 }
 
@@ -247,7 +283,8 @@ mod tests {
         check(Ending::Exited(0), CLEAN, Status::Passed, "");
         let failed = "the harness of the test failed it, and every schedule passed";
         check(Ending::Exited(101), CLEAN, Status::Failed, failed);
-        check(Ending::Signal(6), CLEAN, Status::Died, "died by SIGABRT");
+        check(Ending::Signal(6), CLEAN, Status::Finding, "crash in run 4: SIGABRT");
+        check(Ending::Signal(9), CLEAN, Status::Died, "died by SIGKILL");
         check(Ending::TimedOut, CLEAN, Status::TimedOut, "ended after its time");
     }
 
@@ -260,9 +297,9 @@ mod tests {
         let output = String::from("running 1 test\nlastref: LASTREF_SEED=x: not a number\n");
         let refused = Finished { output, ..finished(Ending::Exited(2), "") };
         assert_eq!(judge(&refused), (Status::Misused, String::from("LASTREF_SEED=x: not a number")));
-        check(Ending::Signal(11), "", Status::Died, "died by SIGSEGV");
+        check(Ending::Signal(11), "", Status::Finding, "crash in run 4: SIGSEGV");
         check(Ending::Hung, "", Status::Hung, "made no step");
-        check(Ending::Stopped, "", Status::NotRun, "stopped");
+        check(Ending::Stopped, "", Status::Interrupted, "interrupted in run 4");
     }
 
     #[test]

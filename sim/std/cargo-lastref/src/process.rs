@@ -21,7 +21,7 @@ use crate::search::{self, Variables};
 use lastref_cli::Stop;
 
 /// Bytes of the shared file.
-const PROGRESS_BYTES: usize = 64;
+const PROGRESS_BYTES: usize = 4096;
 /// Only this much of the output's end is kept, since a test may print without bound.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// The longest time between two checks of the clock and the signals.
@@ -54,12 +54,22 @@ pub(crate) enum Ending {
 }
 
 /// The place that a run had reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The number of the run within its search.
     pub(crate) run: u64,
     pub(crate) seed: u64,
     pub(crate) step: u64,
+    /// The faults of the run, as a token has them.
+    pub(crate) faults: String,
+}
+
+impl Place {
+    /// The run, in place of the runtime's token.
+    pub(crate) fn token(&self) -> String {
+        let separator = if self.faults.is_empty() { "" } else { ";" };
+        format!("{:#x}{separator}{}", self.seed, self.faults)
+    }
 }
 
 /// The results of a process that has ended.
@@ -70,6 +80,8 @@ pub(crate) struct Finished {
     pub(crate) report: Result<Option<Report>, String>,
     /// None if no run had begun.
     pub(crate) place: Option<Place>,
+    /// It was in the run of this place for most of its time.
+    pub(crate) is_stuck: bool,
     /// The end of stdout and stderr.
     pub(crate) output: String,
     pub(crate) seconds: f64,
@@ -83,19 +95,20 @@ pub(crate) fn run(executable: &Executable, test: &str, variables: &Variables, li
         let [report, progress] = [folder.path().join("report"), folder.path().join("progress")];
         std::fs::write(&progress, [0; PROGRESS_BYTES]).map_err(|error| error.to_string())?;
         let files = search::of_files(&report, &progress);
-        let (ending, output) =
+        let (ending, is_stuck, output) =
             watch(executable, &arguments, &[variables.as_slice(), &files].concat(), limits, stop, &progress)?;
         let text = match std::fs::read(&report) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(_) => String::new(),
         };
-        Ok((ending, Report::last(&text), place(&progress), output))
+        Ok((ending, is_stuck, Report::last(&text), place(&progress), output))
     });
     let seconds = clock.seconds();
     match ended {
-        Ok((ending, report, place, output)) => Finished { ending, report, place, output, seconds },
+        Ok((ending, is_stuck, report, place, output)) => Finished { ending, report, place, is_stuck, output, seconds },
         Err(why) => {
-            Finished { ending: Ending::Failed(why), report: Ok(None), place: None, output: String::new(), seconds }
+            let (ending, output) = (Ending::Failed(why), String::new());
+            Finished { ending, report: Ok(None), place: None, is_stuck: false, output, seconds }
         }
     }
 }
@@ -106,8 +119,8 @@ pub(crate) fn run_whole(executable: &Executable, arguments: &[String], limits: L
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = watch(executable, &arguments, &[], limits, stop, Path::new(""));
     let seconds = clock.seconds();
-    let (ending, output) = ended.unwrap_or_else(|why| (Ending::Failed(why), String::new()));
-    Finished { ending, report: Ok(None), place: None, output, seconds }
+    let (ending, _, output) = ended.unwrap_or_else(|why| (Ending::Failed(why), false, String::new()));
+    Finished { ending, report: Ok(None), place: None, is_stuck: false, output, seconds }
 }
 
 /// Starts the process, and waits for its end or ends it.
@@ -118,7 +131,7 @@ fn watch(
     limits: Limits,
     stop: &Stop,
     progress: &Path,
-) -> Result<(Ending, String), String> {
+) -> Result<(Ending, bool, String), String> {
     let (reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
     let mut command = executable.command();
     command.args(arguments).stdout(writer.try_clone().map_err(|error| error.to_string())?).stderr(writer);
@@ -141,11 +154,11 @@ fn watch(
             return Err(format!("no thread can be started: {error}"));
         }
     };
-    let ending = wait(&mut child, limits, stop, progress, &output.closed);
+    let (ending, is_stuck) = wait(&mut child, limits, stop, progress, &output.closed);
     kill(&child);
     // Reaps the process. An earlier failure of this call was already reported, so a second one is ignored.
     let _ = child.wait();
-    Ok((ending, output.text()))
+    Ok((ending, is_stuck, output.text()))
 }
 
 /// Disables address randomisation for the processes that this thread starts: a program that hashes the address of a
@@ -162,27 +175,34 @@ fn fix_addresses() {
     }
 }
 
-fn wait(child: &mut Child, limits: Limits, stop: &Stop, progress: &Path, closed: &Receiver<()>) -> Ending {
+/// Also returns whether the process was in one run for more than half of its time.
+fn wait(child: &mut Child, limits: Limits, stop: &Stop, progress: &Path, closed: &Receiver<()>) -> (Ending, bool) {
     let clock = Clock::start();
     let mut last = (place(progress), clock);
+    let mut run = (last.0.as_ref().map(|place| place.run), clock);
     let mut is_closed = false;
     loop {
+        let is_stuck = run.0.is_some() && run.1.elapsed() * 2 > clock.elapsed();
         match child.try_wait() {
-            Ok(Some(status)) => return ending(status),
+            Ok(Some(status)) => return (ending(status), is_stuck),
             Ok(None) => {}
-            Err(error) => return Ending::Failed(error.to_string()),
+            Err(error) => return (Ending::Failed(error.to_string()), is_stuck),
         }
         if stop.is_asked() {
-            return Ending::Stopped;
+            return (Ending::Stopped, is_stuck);
         }
         if limits.timeout.is_some_and(|timeout| clock.elapsed() >= timeout) {
-            return Ending::TimedOut;
+            return (Ending::TimedOut, is_stuck);
         }
         let here = place(progress);
+        let number = here.as_ref().map(|place| place.run);
+        if number != run.0 {
+            run = (number, Clock::start());
+        }
         if here != last.0 {
             last = (here, Clock::start());
         } else if here.is_some() && last.1.elapsed() >= limits.hang {
-            return Ending::Hung;
+            return (Ending::Hung, true);
         }
         // The output nearly always closes at the end of the process, and this wait notices it at once.
         match closed.recv_timeout(if is_closed { Duration::from_millis(1) } else { LOOK }) {
@@ -216,12 +236,15 @@ fn kill(child: &Child) {
     }
 }
 
-/// Reads the shared file: three numbers of 64 bits. All of them are zero before the first run.
+/// Reads the shared file: three numbers of 64 bits, then the length of a text and the text. All are zero before the
+/// first run.
 fn place(path: &Path) -> Option<Place> {
     let bytes = std::fs::read(path).ok()?;
     let number = |place: usize| bytes.get(place..place + 8)?.try_into().ok().map(u64::from_le_bytes);
-    let place = Place { run: number(0)?, seed: number(8)?, step: number(16)? };
-    (place != Place { run: 0, seed: 0, step: 0 }).then_some(place)
+    let length = usize::try_from(number(24)?).ok()?;
+    let faults = bytes.get(32..32 + length).map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
+    let place = Place { run: number(0)?, seed: number(8)?, step: number(16)?, faults };
+    ((place.run, place.seed, place.step) != (0, 0, 0)).then_some(place)
 }
 
 /// The output of a process, read by a thread so that a full pipe does not stop the process.
@@ -274,7 +297,12 @@ mod tests {
         bytes[9] = 1;
         bytes[16] = 7;
         std::fs::write(&path, bytes).unwrap();
-        assert_eq!(place(&path), Some(Place { run: 3, seed: 256, step: 7 }));
+        let faults = String::new();
+        assert_eq!(place(&path), Some(Place { run: 3, seed: 256, step: 7, faults }));
+        bytes[24] = 11;
+        bytes[32..43].copy_from_slice(b"reset@0.c.1");
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(place(&path).map(|place| place.token()).as_deref(), Some("0x100;reset@0.c.1"));
         std::fs::write(&path, &bytes[..20]).unwrap();
         assert_eq!(place(&path), None);
     }

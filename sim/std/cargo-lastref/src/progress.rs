@@ -83,10 +83,14 @@ fn said(outcome: &Outcome) -> String {
         return outcome.reason.clone();
     }
     let schedules = count(outcome.report.schedules, "schedule");
-    match outcome.had_no_choice() {
-        true => format!("{schedules}, {} distinct: nothing to choose", outcome.report.distinct),
-        false => format!("{schedules}, {} distinct", outcome.report.distinct),
+    let mut said = format!("{schedules}, {} distinct", outcome.report.distinct);
+    if outcome.had_no_choice() {
+        said.push_str(": nothing to choose");
     }
+    if !outcome.report.outside.is_empty() {
+        said.push_str(&format!("; not simulated: {}", outcome.report.outside.join(", ")));
+    }
+    said
 }
 
 /// `1 test`, `2 tests`, `2 switches`.

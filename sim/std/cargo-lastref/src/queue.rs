@@ -10,14 +10,17 @@ use std::sync::mpsc;
 
 use crate::executable::Executable;
 use crate::harness_flags::HarnessFlags;
-use crate::outcome::{Outcome, Status};
+use crate::outcome::{Outcome, Status, crash};
 use crate::process::{self, Limits};
 use crate::progress::Progress;
-use crate::search::Variables;
+use crate::search::{self, Variables};
 use lastref_cli::Stop;
 
 /// The name of the item for an executable with its own harness, which stands for all its tests.
 pub(crate) const WHOLE: &str = "(own harness)";
+
+/// The most processes for one test: one more for each crash.
+const PROCESSES_MAX: u32 = 5;
 
 /// One item of the queue.
 #[derive(Clone, Debug)]
@@ -96,12 +99,68 @@ impl Plan<'_> {
             return Outcome::without(executable, name, Status::NotRun);
         }
         progress.started(&format!("{} {name}", executable.id()));
-        let finished = match &item.test {
-            Some(test) => process::run(executable, test, &self.variables, self.limits, stop),
-            None => process::run_whole(executable, &self.harness.choice_with_ignored(), self.limits, stop),
-        };
-        Outcome::of(executable, name, finished)
+        match &item.test {
+            Some(test) => self.search(executable, test, stop),
+            None => {
+                let finished = process::run_whole(executable, &self.harness.choice_with_ignored(), self.limits, stop);
+                Outcome::of(executable, name, finished)
+            }
+        }
     }
+
+    /// Searches one test. A crash that ends its process is a finding, and the search goes on in a new process after the
+    /// run that crashed: another run may have a finding that can report itself.
+    fn search(&self, executable: &Executable, test: &str, stop: &Stop) -> Outcome {
+        let mut variables = self.variables.clone();
+        let mut crashed: Option<Outcome> = None;
+        let mut schedules = 0;
+        for _ in 0..PROCESSES_MAX {
+            let finished = process::run(executable, test, &variables, self.limits, stop);
+            let run = finished.place.as_ref().map_or(0, |place| place.run);
+            let is_crash = crash(&finished).is_some();
+            let seconds = finished.seconds;
+            let mut outcome = Outcome::of(executable, test, finished);
+            outcome.seconds += crashed.as_ref().map_or(0.0, |crashed| crashed.seconds);
+            schedules += if is_crash { 1 } else { outcome.report.schedules };
+            // The runs that the process made before it crashed; a report would count them.
+            let last = self.after(&variables);
+            let is_further = is_crash && run > last;
+            if is_further {
+                schedules += run - last - 1;
+            }
+            let has_report = outcome.report.kind.is_some();
+            let mut kept = match crashed.take() {
+                // The first crash stands, unless a later run reports itself.
+                Some(first) if !(outcome.status == Status::Finding && has_report) => {
+                    Outcome { seconds: outcome.seconds, ..first }
+                }
+                Some(first) => Outcome { reason: format!("{}; also a {}", outcome.reason, first.reason), ..outcome },
+                None => outcome,
+            };
+            kept.report.schedules = schedules;
+            if !is_further || stop.is_asked() || !go_on(&mut variables, run, seconds) {
+                return kept;
+            }
+            crashed = Some(kept);
+        }
+        crashed.unwrap_or_else(|| unreachable!("invariant: a search begins with a process"))
+    }
+
+    /// The number of the run after which a process begins.
+    fn after(&self, variables: &Variables) -> u64 {
+        let value = variables.iter().find(|(name, _)| *name == search::AFTER);
+        value.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// Sets the variables for the rest of a search; false if it has no time left.
+fn go_on(variables: &mut Variables, run: u64, seconds: f64) -> bool {
+    variables.retain(|(name, _)| *name != search::AFTER);
+    variables.push((search::AFTER, run.to_string()));
+    let Some((_, time)) = variables.iter_mut().find(|(name, _)| *name == search::FOR_MS) else { return true };
+    let left = time.parse().unwrap_or(0_u64).saturating_sub((seconds * 1_000.0) as u64);
+    *time = left.to_string();
+    left > 0
 }
 
 fn take(next: &Mutex<std::ops::Range<usize>>) -> Option<usize> {

@@ -38,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) early_timer_needed: bool,
     /// The reason if the test was not judged, such as a bound on steps.
     pub(crate) skipped: Option<String>,
+    /// What the test uses that is not simulated.
+    pub(crate) outside: Vec<String>,
 }
 
 /// The verdict of the runtime.

@@ -103,6 +103,8 @@ fn ours(stand_in: &Path) -> Vec<String> {
         String::from("--cfg=lastref"),
         // Without it `#[cfg(lastref)]` in a crate causes a warning, since cargo does not know the condition.
         String::from("--check-cfg=cfg(lastref)"),
+        // rustix then calls libc. By itself it makes system calls, which are not simulated.
+        String::from("--cfg=rustix_use_libc"),
     ]
 }
 

@@ -2,25 +2,34 @@
 
 use std::path::Path;
 
-use crate::args::{self, SearchArguments, SettingArguments};
+use crate::args::{self, Outside, SearchArguments, SettingArguments};
 
 /// The file to which the report of each test is appended, one JSON object a line.
 const REPORT: &str = "LASTREF_REPORT";
 /// The file that holds the current run, for a process that dies before it can report.
 const PROGRESS: &str = "LASTREF_PROGRESS";
 
+/// The time of a search in milliseconds.
+pub(crate) const FOR_MS: &str = "LASTREF_FOR_MS";
+/// The number of the run after which a search goes on in a new process.
+pub(crate) const AFTER: &str = "LASTREF_AFTER";
+
 /// Variables, without those that name a file.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
 /// All variables of the interface. A process gets only the variables set here, and none that this program inherited.
-pub(crate) const ALL: [&str; 11] = [
+pub(crate) const ALL: [&str; 15] = [
     "LASTREF_SCHEDULES",
-    "LASTREF_FOR_MS",
+    FOR_MS,
+    AFTER,
     "LASTREF_SEED",
     "LASTREF_STRATEGY",
     "LASTREF_STEPS",
     "LASTREF_EXPLORE_TIME",
     "LASTREF_REPLAY",
+    "LASTREF_RUN",
+    "LASTREF_FAULTS",
+    "LASTREF_OUTSIDE",
     "LASTREF_SHRINK",
     "LASTREF_SETTINGS",
     REPORT,
@@ -34,18 +43,24 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
     variables.push(("LASTREF_SEED", search.seed.to_string()));
     if let Some(time) = search.time {
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        variables.push(("LASTREF_FOR_MS", milliseconds.to_string()));
+        variables.push((FOR_MS, milliseconds.to_string()));
     }
+    variables.extend(search.faults.clone().map(|plan| ("LASTREF_FAULTS", plan)));
     variables
 }
 
-/// One run, named by the runtime's token, or by a seed alone if its process ended without a report. A search makes the
-/// reference runs of its strategy, which do not depend on the seed, and then the run of its own seed. So a search of
-/// one schedule reaches the place where that process was, whether in a reference run or in the run of the seed.
+/// One run, named by the runtime's token, or by its seed alone if its process ended without a report. The runtime first
+/// makes the reference runs of its strategy. So it reaches the place where that process was, whether that was in a
+/// reference run or in the run of the seed.
 pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     let mut variables = of_settings(settings);
-    match args::seed(run) {
-        Ok(seed) => variables.extend([("LASTREF_SEED", seed.to_string()), ("LASTREF_SCHEDULES", String::from("1"))]),
+    // `0x2a` or `0x2a;reset@0.c.12`.
+    let (seed, faults) = run.split_once(';').unwrap_or((run, ""));
+    match args::seed(seed) {
+        Ok(seed) => {
+            variables.push(("LASTREF_RUN", seed.to_string()));
+            variables.push(("LASTREF_FAULTS", faults.replace(':', ",")));
+        }
         Err(_) => variables.push(("LASTREF_REPLAY", run.to_owned())),
     }
     variables
@@ -66,6 +81,7 @@ pub(crate) fn of_files(report: &Path, progress: &Path) -> [(&'static str, String
 fn of_settings(settings: &SettingArguments) -> Variables {
     let mut variables = vec![
         ("LASTREF_STRATEGY", settings.strategy.to_string()),
+        ("LASTREF_OUTSIDE", settings.outside.word().to_owned()),
         ("LASTREF_EXPLORE_TIME", u8::from(settings.explore_time).to_string()),
     ];
     variables.extend(settings.steps.map(|steps| ("LASTREF_STEPS", steps.to_string())));
@@ -81,6 +97,9 @@ pub(crate) fn flags(settings: &SettingArguments) -> Vec<String> {
     }
     flags.extend(settings.explore_time.then(|| String::from("--explore-time")));
     flags.extend(settings.steps.iter().flat_map(|steps| [String::from("--steps"), steps.to_string()]));
+    if settings.outside != Outside::Warn {
+        flags.extend([String::from("--outside"), settings.outside.word().to_owned()]);
+    }
     flags.extend(settings.settings.iter().flat_map(|text| [String::from("--settings"), text.clone()]));
     flags
 }

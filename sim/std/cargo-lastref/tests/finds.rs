@@ -62,7 +62,11 @@ fn a_planted_bug_is_found_replayed_shown_and_shrunk() {
 
     let shown = scratch.run(&["show", "--full", token]);
     shown.check(1, &["store AtomicUsize#0"]);
-    assert!(shown.stdout.starts_with('+'), "{}", shown.stdout);
+    assert!(
+        shown.stdout.starts_with("scratch tests::both_count:\n  panic in schedule 1: assertion"),
+        "{}",
+        shown.stdout
+    );
     scratch.run(&["shrink", token]).check(1, &["assertion `left == right` failed"]);
 }
 
@@ -153,20 +157,22 @@ fn a_search_without_a_choice_says_so() {
 #[test]
 fn a_signal_ends_a_search_with_what_is_known() {
     use std::io::{BufRead, BufReader};
-    use std::process::Stdio;
+    use std::process::{Command, Stdio};
     let files = [
         ("src/lib.rs", counter("counter.fetch_add(1, SeqCst);")),
         ("tests/alone.rs", "#[test]\nfn alone() {}\n".into()),
     ];
     let scratch = Scratch::new(&files.each_ref().map(|(path, text)| (*path, text.as_str())));
     for (signal, code) in [(rustix::process::Signal::INT, 130), (rustix::process::Signal::TERM, 143)] {
-        let mut command = scratch.command(&["test", "--for", "600s"]);
+        let mut command = scratch.command(&["test", "--for", "600s", "--jobs", "2"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let stderr = BufReader::new(child.stderr.take().expect("it is a pipe"));
         let mut lines = stderr.lines().map_while(Result::ok);
         assert!(lines.any(|line| line.contains("Searching 2 tests")), "the search begins");
+        // Both tests have begun after this time.
+        assert!(Command::new("sleep").arg("4").status().is_ok_and(|status| status.success()));
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("it runs");
         let run = Run::of(child.wait_with_output().expect("it ends"));
-        run.check(code, &["2 tests: ", "2 not run", "; stopped"]);
+        run.check(code, &["2 tests: ", "2 interrupted", "; stopped"]);
     }
 }

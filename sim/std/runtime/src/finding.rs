@@ -87,8 +87,9 @@ impl Finding {
             _ => FindingKind::Crash,
         };
         // The kernel names knobs of lastref's own programs.
-        let facts = violation.facts.into_iter().filter(|(label, _)| label != "knob");
-        let facts = facts.map(|(label, text)| (label, Fact::Text(text))).collect();
+        let is_own = |text: &str| text.starts_with(own_folder());
+        let facts = violation.facts.into_iter().filter(|(label, text)| label != "knob" && !is_own(text));
+        let facts = facts.map(|(label, text)| (label, Fact::Text(without_own_place(text)))).collect();
         Finding { kind, message: violation.message, facts }
     }
 }
@@ -97,7 +98,12 @@ impl Run {
     /// Task, step and last source line, as facts of a finding. Called by host code.
     pub(crate) fn here(&self) -> Vec<(&'static str, String)> {
         let (task, step) = self.kernel.log(|log| (log.task_name(log.task), log.step));
-        vec![("task", task.to_owned()), ("step", step.to_string()), ("after", place(self.doing.get().location))]
+        let mut facts = vec![("task", task.to_owned()), ("step", step.to_string())];
+        let after = place(self.doing.get().location);
+        if !after.is_empty() {
+            facts.push(("after", after));
+        }
+        facts
     }
 
     /// Names a task and a step. Called by host code.
@@ -111,7 +117,22 @@ impl Run {
     }
 }
 
-/// `src/lib.rs:12`.
+/// `src/lib.rs:12`; empty for a place in the runtime itself, which tells the reader nothing.
 pub(crate) fn place(location: &Location<'_>) -> String {
-    format!("{}:{}", location.file(), location.line())
+    let is_own = location.file().starts_with(own_folder());
+    if is_own { String::new() } else { format!("{}:{}", location.file(), location.line()) }
+}
+
+/// The folder of this package's sources, as locations name it.
+fn own_folder() -> &'static str {
+    let own: &'static str = file!();
+    own.strip_suffix("finding.rs").unwrap_or(own)
+}
+
+/// The text without its end `, at FILE:LINE`, if the file is one of the runtime.
+fn without_own_place(text: String) -> String {
+    match text.rsplit_once(", at ") {
+        Some((before, place)) if place.starts_with(own_folder()) => before.to_owned(),
+        _ => text,
+    }
 }

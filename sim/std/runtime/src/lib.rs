@@ -20,6 +20,7 @@
 pub mod atomic;
 mod crash;
 mod deadlock;
+mod environment;
 mod explorer;
 mod finding;
 pub mod heap;
@@ -27,6 +28,7 @@ pub mod libc_layer;
 mod make;
 mod memory;
 pub mod mpsc;
+mod net;
 mod objects;
 mod panics;
 mod progress;

@@ -15,8 +15,9 @@ use crate::run::{Doing, Run};
 use crate::settings::Settings;
 use crate::testing::Body;
 use crate::{libc_layer, progress, thread};
+use lastref_kernel::faults::Faults;
 
-/// The stack of a task in bytes: that of a thread of std.
+/// The stack of a task in bytes: that of a thread of std that asks for no other size.
 const STACK_BYTES: usize = 2 << 20;
 /// The total time by which timers may overtake runnable tasks in a run that explores time. It is limited, since a timer
 /// that re-arms itself would otherwise starve the other tasks.
@@ -30,6 +31,7 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) steps_max: u32,
     pub(crate) explores_time: bool,
+    pub(crate) faults: Faults,
     pub(crate) keep: Keep,
     /// The output of the tasks reaches the terminal.
     pub(crate) prints: bool,
@@ -46,6 +48,8 @@ pub(crate) struct Made {
     pub(crate) expected: Option<String>,
     /// The number of weak compare-and-exchanges that failed spuriously.
     pub(crate) spurious: u32,
+    /// The faults that happened, in words.
+    pub(crate) struck: Vec<String>,
 }
 
 impl Run {
@@ -57,6 +61,9 @@ impl Run {
         self.prints.set(plan.prints);
         self.idle_reads.set(0);
         self.spurious.set(0);
+        self.printed.borrow_mut().take();
+        self.awaited.borrow_mut().clear();
+        self.has_given_up.set(false);
         self.objects.borrow_mut().clear();
         self.words.borrow_mut().clear();
         self.owners.borrow_mut().clear();
@@ -65,8 +72,9 @@ impl Run {
         self.lockers.borrow_mut().clear();
         self.doing.set(Doing::nothing());
         self.expected.borrow_mut().take();
+        self.network.borrow_mut().begin(plan.seed, plan.settings.latency, &plan.faults);
         self.ledger().begin(plan.settings.guard);
-        progress::begins(plan.number, plan.seed);
+        progress::begins(plan.number, plan.seed, &plan.faults);
         let setup = Setup {
             number: RunNumber(plan.number),
             seed: plan.seed,
@@ -85,12 +93,14 @@ impl Run {
         let finished = self.kernel.log(|log| log.finish(None, |_| None));
         let finding = finding.or_else(|| Some(self.finding_of(*finished.violation.clone()?, waits)));
         self.ledger().end();
+        let struck = self.network.borrow().struck().to_vec();
+        self.network.borrow_mut().end();
         libc_layer::descriptor::close_left();
         memory.restore();
         let hash = finished.trace.hash();
         let expected = self.expected.borrow_mut().take();
         let spurious = self.spurious.get();
-        Made { finding, void: finished.void.clone(), ended, finished, hash, expected, spurious }
+        Made { finding, void: finished.void.clone(), ended, finished, hash, expected, spurious, struck }
     }
 
     fn first_task(&'static self, body: &'static Body) {

@@ -5,7 +5,10 @@
 //! allocated before the first run are not restored either; `escape` looks for references from them into the arena.
 
 use std::arch::asm;
+use std::cell::RefCell;
 use std::ptr;
+
+use crate::environment::Environment;
 
 /// The unit of comparison and copying.
 const LINE: usize = 256;
@@ -13,6 +16,7 @@ const LINE: usize = 256;
 /// Ranges of memory, and their bytes before the first run.
 pub(crate) struct Memory {
     parts: Vec<Part>,
+    environment: RefCell<Environment>,
 }
 
 struct Part {
@@ -23,6 +27,7 @@ struct Part {
 impl Memory {
     /// Saves the present content of the memory, except for the ranges `kept`, which are addresses and lengths.
     pub(crate) fn note(kept: &[(usize, usize)]) -> Memory {
+        let environment = Environment::note();
         let mut kept = kept.to_vec();
         kept.sort_unstable();
         let mut parts = Vec::new();
@@ -35,11 +40,12 @@ impl Memory {
             }
             parts.push(Part::of(start, end));
         }
-        Memory { parts }
+        Memory { parts, environment: RefCell::new(environment) }
     }
 
     /// Restores the memory. Called by host code on the thread that noted it.
     pub(crate) fn restore(&self) {
+        self.environment.borrow_mut().restore();
         for part in &self.parts {
             for (nth, saved) in part.bytes.chunks(LINE).enumerate() {
                 let at = ptr::with_exposed_provenance_mut::<u8>(part.start + nth * LINE);

@@ -17,8 +17,11 @@ impl Objects {
     pub(crate) const AFTER: ObjectId = ObjectId(0);
     /// The object of fences.
     pub(crate) const FENCE: ObjectId = ObjectId(1);
+    /// The word on which tasks wait for descriptors.
+    pub(crate) const DESCRIPTORS: ObjectId = ObjectId(2);
     /// Labels of the objects that a run registers first.
-    pub(crate) const FIRST: [(ObjectId, &'static str); 2] = [(Objects::AFTER, "after"), (Objects::FENCE, "fence")];
+    pub(crate) const FIRST: [(ObjectId, &'static str); 3] =
+        [(Objects::AFTER, "after"), (Objects::FENCE, "fence"), (Objects::DESCRIPTORS, "descriptor")];
 
     pub(crate) fn new() -> Objects {
         Objects { places: vec![(0, ObjectId::NONE); PLACES], used: 0 }

@@ -6,10 +6,14 @@ use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// The size of the file.
-const BYTES: usize = 64;
+use lastref_kernel::faults::Faults;
 
-/// Three words: the number of the run, its seed, and its step.
+/// The size of the file.
+const BYTES: usize = 4096;
+/// The longest text of faults: the file without its four words.
+const TEXT_BYTES_MAX: usize = BYTES - 32;
+
+/// Four words: the number of the run, its seed, its step, and the length of the text of its faults, which follows.
 static WORDS: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 
 /// Maps the file. The error is one line.
@@ -30,13 +34,23 @@ pub(crate) fn open(path: &Path) -> Result<(), String> {
 fn set(nth: usize, value: u64) {
     let words = WORDS.load(Ordering::Relaxed);
     if !words.is_null() {
-        // SAFETY: the mapping has eight words, and lasts as long as the process.
+        // SAFETY: the mapping has 512 words, and lasts as long as the process.
         unsafe { (*words.add(nth)).store(value.to_le(), Ordering::Relaxed) };
     }
 }
 
-/// Stores the number and the seed of a run that begins.
-pub(crate) fn begins(number: u64, seed: u64) {
+/// Stores the number, the seed and the faults of a run that begins.
+pub(crate) fn begins(number: u64, seed: u64, faults: &Faults) {
+    set(3, 0);
+    if *faults != Faults::default() {
+        let text = faults.to_string();
+        let words = WORDS.load(Ordering::Relaxed);
+        if !words.is_null() && text.len() <= TEXT_BYTES_MAX {
+            // SAFETY: the text fits behind the four words.
+            unsafe { words.add(4).cast::<u8>().copy_from_nonoverlapping(text.as_ptr(), text.len()) };
+            set(3, text.len() as u64);
+        }
+    }
     set(0, number);
     set(1, seed);
     set(2, 0);

@@ -54,12 +54,12 @@ pub(crate) struct Told {
 }
 
 /// One event.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     time_ns: u64,
-    step: u32,
+    pub(crate) step: u32,
     task: u32,
-    text: String,
+    pub(crate) text: String,
     source: String,
 }
 
@@ -78,6 +78,8 @@ pub(crate) struct Report {
     pub(crate) message: String,
     pub(crate) told: Option<Told>,
     pub(crate) skipped: Option<&'static str>,
+    /// What the test uses that is not simulated.
+    pub(crate) outside: Vec<&'static str>,
 }
 
 /// The facts of a finding as text; the frames of stacks get their names.
@@ -133,6 +135,7 @@ impl Report {
             message,
             told: None,
             skipped: None,
+            outside: Vec::new(),
         }
     }
 
@@ -160,6 +163,10 @@ impl Report {
         }
         if let Some(skipped) = self.skipped {
             let _ = write!(json, ",\"skipped\":{}", quoted(skipped));
+        }
+        if !self.outside.is_empty() {
+            let outside: Vec<String> = self.outside.iter().map(|kind| quoted(kind)).collect();
+            let _ = write!(json, ",\"outside\":[{}]", outside.join(","));
         }
         json.push('}');
         json
@@ -248,6 +255,7 @@ mod tests {
             message: String::new(),
             told: None,
             skipped: None,
+            outside: Vec::new(),
         };
         let expected = "{\"version\":1,\"test\":\"tests::a\",\"schedules\":10,\"distinct\":3,\"choices\":40,\"steps\":100,\
                         \"cpu_seconds\":0.002,\"traces_hash\":\"0x0000000000000007\",\"verdict\":\"clean\"}";

@@ -6,6 +6,7 @@
 //! from host code to host code.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::Location;
 use std::ptr;
@@ -17,9 +18,10 @@ use lastref_kernel::seed::mix;
 use crate::deadlock::Locker;
 use crate::finding::Finding;
 use crate::heap::Ledger;
+use crate::net::Network;
 use crate::objects::Objects;
 use crate::panics::Panicked;
-use crate::settings::Settings;
+use crate::settings::{Outside, Settings};
 use crate::tasks::Tasks;
 
 thread_local! {
@@ -71,6 +73,16 @@ pub(crate) struct Run {
     pub(crate) prints: Cell<bool>,
     /// Whether backtraces are captured: in the recorded run of a finding.
     pub(crate) has_stacks: Cell<bool>,
+    pub(crate) network: RefCell<Network>,
+    /// What the runs of the search have used that is not simulated.
+    pub(crate) outside: RefCell<BTreeSet<&'static str>>,
+    pub(crate) outside_mode: Cell<Outside>,
+    /// The real descriptors for which tasks wait, once for each waiting task.
+    pub(crate) awaited: RefCell<Vec<libc::pollfd>>,
+    /// Whether a real wait of this run ended without an event, and none has occurred since.
+    pub(crate) has_given_up: Cell<bool>,
+    /// What the test prints while its result is read; `None` at other times.
+    pub(crate) printed: RefCell<Option<Vec<u8>>>,
 }
 
 impl fmt::Debug for Run {
@@ -110,6 +122,7 @@ impl Run {
     pub(crate) fn host<R>(&'static self, call: impl FnOnce() -> R) -> R {
         self.leave();
         let result = call();
+        crate::progress::steps(self.kernel.log(|log| log.step));
         self.enter();
         result
     }

@@ -1,30 +1,34 @@
 //! A search: runs one test under many schedules up to the first finding, whose run is then repeated and reported.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lastref_kernel::Kernel;
 use lastref_kernel::record::{Keep, Name, Progress, TaskId, Void, name};
 use lastref_kernel::seed::{RunSeeds, fold};
 use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
+use lastref_kernel::{Kernel, Outside};
 
 use crate::explorer;
 use crate::finding::FindingKind;
 use crate::heap::{Ledger, escape};
 use crate::libc_layer::clock::{cpu_ns, real_monotonic_ns};
+use crate::libc_layer::outside;
 use crate::make::{Made, Plan, Seen};
 use crate::memory::Memory;
+use crate::net::Network;
 use crate::objects::Objects;
 use crate::report::{Report, Verdict};
 use crate::run::{Doing, Run};
-use crate::settings::{Config, Pins, Settings};
+use crate::settings::{Config, Outside as Warned, Pins, Settings};
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
 use crate::{crash, panics, progress, stacks, told};
+use lastref_kernel::faults::Faults;
 
 /// The reason in the report if runs of the test did not end and were not judged.
 const STEP_LIMIT: &str = "step limit";
@@ -55,6 +59,8 @@ pub(crate) struct Search {
     runs: u64,
     /// The number of reference runs among them. A report leaves them out, since the user did not request them.
     references: u64,
+    /// The number of runs that an earlier process made.
+    made_before: u64,
     choices: u64,
     steps: u64,
     traces_hash: u64,
@@ -62,6 +68,8 @@ pub(crate) struct Search {
     steps_max: u32,
     /// Whether a run did not end within the bound and did not count as a finding.
     is_cut: bool,
+    /// The first run that had another trace when it was repeated, and its number.
+    differs: Option<(Token, u64)>,
 }
 
 /// The first run that is not clean.
@@ -74,7 +82,7 @@ pub(crate) struct Found {
 /// Runs a test as the environment says, and panics if it has a finding.
 pub(crate) fn test(body: Body) {
     let config = Config::from_environment().unwrap_or_else(|error| refuse(&error));
-    if config.schedules == 0 && config.replay.is_none() {
+    if config.schedules == 0 && config.replay.is_none() && config.run.is_none() {
         if let Err(text) = (body.code)() {
             panic!("{text}");
         }
@@ -166,6 +174,8 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     let kept: Vec<(usize, usize)> = name::kept().into_iter().chain(escape::kept()).chain([one]).collect();
     let memory = Memory::note(&kept);
     let cpu_ns_before = cpu_ns();
+    run.outside_mode.set(config.outside);
+    run.outside.borrow_mut().clear();
     let mut search = Search {
         run,
         memory,
@@ -175,33 +185,36 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         seen: Seen::new(),
         runs: 0,
         references: 0,
+        made_before: 0,
         choices: 0,
         steps: 0,
         traces_hash: 0,
         steps_max: 0,
         is_cut: false,
+        differs: None,
     };
-    let (found, expected, is_same) = search.find();
+    let (found, expected) = search.find();
     let mut report = search.report(cpu_ns_before);
-    match found {
-        Some(found) => search.tell(found, &mut report),
-        None if !is_same => {
-            report.verdict = Verdict::NotDeterministic;
-            report.message = "a run had another trace when repeated".to_owned();
-        }
-        None => {}
+    match (found, search.differs.take()) {
+        (Some(found), _) => search.tell(found, &mut report),
+        (None, Some((token, schedule))) => told::tell_difference(&search, &token, schedule, &mut report),
+        (None, None) => {}
     }
     report.cpu_ns = cpu_ns() - cpu_ns_before;
     (report, expected)
+}
+
+/// The run of the process, if there was a search.
+pub(crate) fn run_of_process() -> Option<&'static Run> {
+    // SAFETY: the pointer is null or that of a run that is never freed. Only the OS thread of the search asks.
+    unsafe { RUN.load(Ordering::Acquire).as_ref() }
 }
 
 impl Run {
     /// The stacks, the arena and the kernel that all runs of the process share. One search uses them at a time, each on
     /// its own OS thread.
     fn of_process() -> Result<&'static Run, String> {
-        let known = RUN.load(Ordering::Acquire);
-        // SAFETY: the pointer is null or that of the run that is made below, and this thread has the only search.
-        if let Some(run) = unsafe { known.as_ref() } {
+        if let Some(run) = run_of_process() {
             return Ok(run);
         }
         let run = Run::new()?;
@@ -214,6 +227,7 @@ impl Run {
         if let Some(count) = panics::panic_count() {
             kernel = kernel.with_panic_count(count);
         }
+        kernel = kernel.with_outside(Outside { word: Objects::DESCRIPTORS, wait: outside::waits });
         let mut ledger = Ledger::new();
         ledger.map()?;
         Ok(Box::leak(Box::new(Run {
@@ -233,29 +247,37 @@ impl Run {
             expected: RefCell::new(None),
             lockers: RefCell::new(Vec::new()),
             spurious: Cell::new(0),
+            network: RefCell::new(Network::new()),
+            outside: RefCell::new(BTreeSet::new()),
+            outside_mode: Cell::new(Warned::Allow),
+            awaited: RefCell::new(Vec::new()),
+            has_given_up: Cell::new(false),
+            printed: RefCell::new(None),
         })))
     }
 }
 
 impl Search {
-    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic, and whether every
-    /// repeated run gave the same trace.
-    fn find(&mut self) -> (Option<Found>, Option<String>, bool) {
+    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic.
+    fn find(&mut self) -> (Option<Found>, Option<String>) {
         if let Some(token) = self.config.replay.clone() {
             self.learn();
-            let made = self.make(&token, Keep::Hash, true);
-            let expected = made.expected.clone();
-            let is_found = made.finding.is_some() || made.void.is_some();
-            return (is_found.then_some(Found { token, made, schedule: 1 }), expected, true);
+            return self.make_only(token);
         }
         let until = self.config.for_ms.map(|ms| real_monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
         if let Some(found) = self.learn() {
-            return (Some(found), None, true);
+            return (Some(found), None);
+        }
+        if let Some(seed) = self.config.run {
+            return self.make_only(self.token(seed));
         }
         (self.references, self.seen) = (self.runs, Seen::new());
-        let (mut expected, mut is_same) = (None, true);
+        let mut expected = None;
         let seeds = RunSeeds::new(self.config.seed, &self.body.name);
-        for nth in 0..self.config.schedules {
+        let first = self.config.after.saturating_sub(self.references).min(self.config.schedules);
+        self.runs += first;
+        self.made_before = first;
+        for nth in first..self.config.schedules {
             if until.is_some_and(|until| real_monotonic_ns() >= until) {
                 break;
             }
@@ -266,14 +288,25 @@ impl Search {
                 continue;
             }
             if made.finding.is_some() || made.void.is_some() {
-                return (Some(Found { token, made, schedule: self.runs - self.references }), None, is_same);
+                return (Some(Found { token, made, schedule: self.runs - self.references }), None);
             }
             if nth % REPEATED == 0 {
-                is_same &= self.make_again(&token).hash == made.hash;
+                self.repeat(&token, &made, self.runs - self.references);
             }
             expected = made.expected;
         }
-        (None, expected, is_same)
+        (None, expected)
+    }
+
+    /// Makes the run that a replay names, and repeats it if it has no finding.
+    fn make_only(&mut self, token: Token) -> (Option<Found>, Option<String>) {
+        let made = self.make(&token, Keep::Hash, true);
+        let expected = made.expected.clone();
+        if made.finding.is_some() || made.void.is_some() {
+            return (Some(Found { token, made, schedule: 1 }), expected);
+        }
+        self.repeat(&token, &made, 1);
+        (None, expected)
     }
 
     /// The token of the run of this seed.
@@ -288,6 +321,7 @@ impl Search {
             steps: self.config.steps,
             explores_time: self.config.explores_time,
             settings: Settings::drawn(seed, &self.config.pins),
+            faults: self.config.faults.drawn(seed, self.run.network.borrow().extent()),
             test: self.body.name.clone(),
         }
     }
@@ -311,7 +345,8 @@ impl Search {
             let seed = seeds.of_run(nth);
             // They do not depend on the settings that a search pins, so a token means the same in every search.
             let settings = Settings::drawn(seed, &Pins::default());
-            let token = Token { explores_time, steps, settings, ..self.token_by(seed, StrategyName::RANDOM) };
+            let faults = Faults::default();
+            let token = Token { explores_time, steps, settings, faults, ..self.token_by(seed, StrategyName::RANDOM) };
             let made = self.make(&token, Keep::Switches, false);
             self.profile.add(made.ended.choices, &made.ended.tasks);
             if nth > 0 && self.is_merely_long(&made) {
@@ -346,8 +381,12 @@ impl Search {
         made
     }
 
-    fn make_again(&self, token: &Token) -> Made {
-        self.make_run(token, Keep::Hash, false)
+    /// Makes a run again, and notes whether it differs.
+    fn repeat(&mut self, token: &Token, made: &Made, schedule: u64) {
+        let is_same = self.make_run(token, Keep::Hash, false).hash == made.hash;
+        if !is_same && self.differs.is_none() {
+            self.differs = Some((token.clone(), schedule));
+        }
     }
 
     /// Makes the run of this token.
@@ -363,6 +402,7 @@ impl Search {
             settings: token.settings,
             steps_max: token.steps,
             explores_time: token.explores_time,
+            faults: token.faults.clone(),
             keep,
             prints,
         };
@@ -372,7 +412,7 @@ impl Search {
     fn report(&self, cpu_ns_before: u64) -> Report {
         Report {
             test: self.body.name.clone(),
-            schedules: self.runs - self.references,
+            schedules: self.runs - self.references - self.made_before,
             distinct: self.seen.len() as u64,
             choices: self.choices,
             steps: self.steps,
@@ -382,6 +422,15 @@ impl Search {
             message: String::new(),
             told: None,
             skipped: self.is_cut.then_some(STEP_LIMIT),
+            outside: self.outside(),
+        }
+    }
+
+    /// What the report names as not simulated.
+    fn outside(&self) -> Vec<&'static str> {
+        match self.config.outside {
+            Warned::Warn => self.run.outside.borrow().iter().copied().collect(),
+            Warned::Allow | Warned::Refuse => Vec::new(),
         }
     }
 

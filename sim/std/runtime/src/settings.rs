@@ -12,6 +12,7 @@ use lastref_kernel::seed::mix;
 use lastref_kernel::strategy::StrategyName;
 
 use crate::token::Token;
+use lastref_kernel::faults::FaultPlan;
 
 /// The settings of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +27,15 @@ pub(crate) struct Settings {
     pub(crate) heap: bool,
     /// Whether an unreachable block is a finding.
     pub(crate) leaks: bool,
+    /// Whether connections have latency.
+    pub(crate) latency: bool,
 }
 
 impl Settings {
-    const NAMES: [&'static str; 5] = ["after", "weak", "guard", "heap", "leaks"];
+    const NAMES: [&'static str; 6] = ["after", "weak", "guard", "heap", "leaks", "latency"];
 
-    pub(crate) const OFF: Settings = Settings { after: false, weak: false, guard: false, heap: false, leaks: false };
+    pub(crate) const OFF: Settings =
+        Settings { after: false, weak: false, guard: false, heap: false, leaks: false, latency: false };
 
     fn field(&mut self, name: &str) -> Option<&mut bool> {
         Some(match name {
@@ -40,6 +44,7 @@ impl Settings {
             "guard" => &mut self.guard,
             "heap" => &mut self.heap,
             "leaks" => &mut self.leaks,
+            "latency" => &mut self.latency,
             _ => return None,
         })
     }
@@ -54,6 +59,7 @@ impl Settings {
             guard: drawn >> 16 & 15 == 0,
             heap: true,
             leaks: true,
+            latency: drawn >> 24 & 1 == 0,
         };
         for (name, value) in &pins.0 {
             if let Some(field) = settings.field(name) {
@@ -103,6 +109,8 @@ impl FromStr for Pins {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) schedules: u64,
+    /// The number of the run after which the search begins: an earlier process made that run and the ones before it.
+    pub(crate) after: u64,
     pub(crate) for_ms: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) strategy: StrategyName,
@@ -110,10 +118,38 @@ pub(crate) struct Config {
     /// Timers may fire while tasks can run.
     pub(crate) explores_time: bool,
     pub(crate) replay: Option<Token>,
+    /// The seed of the one run to make, for a run without a token: its process ended before it could report.
+    pub(crate) run: Option<u64>,
     pub(crate) shrinks: bool,
     pub(crate) report: Option<PathBuf>,
     pub(crate) pins: Pins,
     pub(crate) progress: Option<PathBuf>,
+    /// The faults of connections.
+    pub(crate) faults: FaultPlan,
+    pub(crate) outside: Outside,
+}
+
+/// What happens if a test uses what is not simulated: files, child processes, other machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outside {
+    Allow,
+    /// The report names it.
+    Warn,
+    /// The test is given up as misused.
+    Refuse,
+}
+
+impl FromStr for Outside {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Outside, &'static str> {
+        match text {
+            "allow" => Ok(Outside::Allow),
+            "warn" => Ok(Outside::Warn),
+            "refuse" => Ok(Outside::Refuse),
+            _ => Err("the value is allow, warn or refuse"),
+        }
+    }
 }
 
 impl Config {
@@ -121,16 +157,20 @@ impl Config {
     pub(crate) fn standard() -> Config {
         Config {
             schedules: 1000,
+            after: 0,
             for_ms: None,
             seed: 1,
             strategy: StrategyName::MIX,
             steps: 200_000,
             explores_time: false,
             replay: None,
+            run: None,
             shrinks: false,
             report: None,
             pins: Pins::default(),
             progress: None,
+            faults: FaultPlan::default(),
+            outside: Outside::Warn,
         }
     }
 
@@ -152,13 +192,17 @@ impl Config {
         let mut config = Config::standard();
         let value = |name: &str| variable(name).filter(|value| !value.is_empty());
         set("LASTREF_SCHEDULES", value("LASTREF_SCHEDULES"), &mut config.schedules, str::parse::<u64>)?;
+        set("LASTREF_AFTER", value("LASTREF_AFTER"), &mut config.after, str::parse::<u64>)?;
         set("LASTREF_FOR_MS", value("LASTREF_FOR_MS"), &mut config.for_ms, |text| text.parse().map(Some))?;
         set("LASTREF_SEED", value("LASTREF_SEED"), &mut config.seed, parse_seed)?;
         set("LASTREF_STRATEGY", value("LASTREF_STRATEGY"), &mut config.strategy, str::parse)?;
         set("LASTREF_STEPS", value("LASTREF_STEPS"), &mut config.steps, str::parse)?;
         set("LASTREF_EXPLORE_TIME", value("LASTREF_EXPLORE_TIME"), &mut config.explores_time, parse_switch)?;
         set("LASTREF_REPLAY", value("LASTREF_REPLAY"), &mut config.replay, |text| text.parse().map(Some))?;
+        set("LASTREF_RUN", value("LASTREF_RUN"), &mut config.run, |text| parse_seed(text).map(Some))?;
         set("LASTREF_SHRINK", value("LASTREF_SHRINK"), &mut config.shrinks, parse_switch)?;
+        set("LASTREF_FAULTS", value("LASTREF_FAULTS"), &mut config.faults, str::parse)?;
+        set("LASTREF_OUTSIDE", value("LASTREF_OUTSIDE"), &mut config.outside, str::parse)?;
         set("LASTREF_SETTINGS", value("LASTREF_SETTINGS"), &mut config.pins, str::parse)?;
         config.report = value("LASTREF_REPORT").map(PathBuf::from);
         config.progress = value("LASTREF_PROGRESS").map(PathBuf::from);

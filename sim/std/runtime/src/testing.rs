@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
-use crate::run::is_simulated;
+use crate::run::{self, is_simulated};
 use crate::search;
 use crate::settings::Config;
 
@@ -49,10 +49,30 @@ pub fn test_should_panic<T: Termination + 'static>(path: &str, code: fn() -> T, 
 fn body_of<T: Termination + 'static>(path: &str, code: fn() -> T, panics: Option<String>) -> Body {
     // libtest's names do not contain the crate's name.
     let name = path.split_once("::").map_or(path, |(_, name)| name).to_owned();
-    let code = Box::new(move || {
-        if code().report() == ExitCode::SUCCESS { Ok(()) } else { Err("the test returned an error".to_owned()) }
-    });
-    Body { name, code, panics }
+    Body { name, code: Box::new(move || result_of(code())), panics }
+}
+
+/// The result of a test as libtest judges it. The error is the text that std prints for it: `report` does not return it.
+fn result_of(returned: impl Termination) -> Result<(), String> {
+    let Some(run) = run::current() else {
+        let is_success = returned.report() == ExitCode::SUCCESS;
+        return if is_success { Ok(()) } else { Err("the test returned an error".to_owned()) };
+    };
+    run.host(|| *run.printed.borrow_mut() = Some(Vec::new()));
+    let code = returned.report();
+    let printed = run.host(|| run.printed.borrow_mut().take()).unwrap_or_default();
+    if code == ExitCode::SUCCESS {
+        // Its memory is the host's.
+        run.host(|| drop(printed));
+        return Ok(());
+    }
+    run.host(|| {
+        let printed = String::from_utf8_lossy(&printed);
+        Err(match printed.trim() {
+            "" => "the test returned an exit code other than that of success".to_owned(),
+            text => format!("the test returned {text}"),
+        })
+    })
 }
 
 /// The result of [`explore`].

@@ -1,6 +1,6 @@
 //! The token: one word that names a run, so that it can be repeated.
 //!
-//! `ls1,strategy,seed,steps,time,settings,test,switches,check`. The strategy `shrunk` follows the list of switches.
+//! `ls2,strategy,seed,steps,time,settings,faults,test,switches,check`. The strategy `shrunk` follows the list of switches.
 //! The last field is a checksum of the fields before it, so a truncated or changed token is refused.
 
 use std::fmt;
@@ -11,11 +11,12 @@ use lastref_kernel::seed::fold_str;
 use lastref_kernel::strategy::{StrategyName, Switch};
 
 use crate::settings::{Pins, Settings, parse_seed};
+use lastref_kernel::faults::Faults;
 
 /// The version of the format.
-const MARK: &str = "ls1";
+const MARK: &str = "ls2";
 const SHRUNK: &str = "shrunk";
-const FIELDS: usize = 9;
+const FIELDS: usize = 10;
 
 /// The rule by which a run chooses its tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub(crate) struct Token {
     pub(crate) steps: u32,
     pub(crate) explores_time: bool,
     pub(crate) settings: Settings,
+    pub(crate) faults: Faults,
     pub(crate) test: String,
 }
 
@@ -53,11 +55,11 @@ impl fmt::Display for Token {
             Choices::Strategy(_) => String::new(),
             Choices::Switches(switches) => written(switches),
         };
-        let Token { seed, steps, test, .. } = self;
+        let Token { seed, steps, faults, test, .. } = self;
         let time = u8::from(self.explores_time);
         // Commas separate the fields.
         let settings = self.settings.to_string().replace(',', ";");
-        let text = format!("{MARK},{strategy},{seed:#x},{steps},{time},{settings},{test},{switches}");
+        let text = format!("{MARK},{strategy},{seed:#x},{steps},{time},{settings},{faults},{test},{switches}");
         write!(f, "{text},{:08x}", check(&text))
     }
 }
@@ -90,7 +92,7 @@ impl FromStr for Token {
         if fields.first() != Some(&MARK) {
             return Err(format!("not a token of this version: one begins with `{MARK},`"));
         }
-        let &[_, strategy, seed, steps, time, settings, test, switches, digits] = fields.as_slice() else {
+        let &[_, strategy, seed, steps, time, settings, faults, test, switches, digits] = fields.as_slice() else {
             return Err(format!("the token is cut: it has {} of {FIELDS} fields", fields.len()));
         };
         let whole = &text[..text.len() - digits.len() - 1];
@@ -108,6 +110,7 @@ impl FromStr for Token {
             steps: steps.parse().map_err(|error| format!("steps: {error}"))?,
             explores_time: time == "1",
             settings: Settings::drawn(0, &pins),
+            faults: faults.parse()?,
             test: test.to_owned(),
         })
     }
@@ -118,8 +121,17 @@ mod tests {
     use super::*;
 
     fn token(choices: Choices) -> Token {
-        let settings = Settings { after: true, weak: false, guard: true, heap: true, leaks: false };
-        Token { choices, seed: 0xfeed, steps: 500, explores_time: true, settings, test: "tests::a_b".to_owned() }
+        let settings = Settings { after: true, weak: false, guard: true, heap: true, leaks: false, latency: true };
+        let faults = "short:reset@1.c.20".parse().expect("faults");
+        Token {
+            choices,
+            seed: 0xfeed,
+            steps: 500,
+            explores_time: true,
+            settings,
+            faults,
+            test: "tests::a_b".to_owned(),
+        }
     }
 
     #[test]

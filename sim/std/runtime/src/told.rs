@@ -1,5 +1,7 @@
 //! The report of a finding: its run is repeated with events and stacks recorded, and shrunk on request.
 
+use std::fmt::Write as _;
+
 use lastref_kernel::record::Keep;
 use lastref_kernel::strategy::Switch;
 
@@ -24,9 +26,9 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
         let first = told;
         told = search.make_run(&token, Keep::Events, true);
         if kind_of(&told) != Some(kind) || told.hash != first.hash {
-            report.verdict = Verdict::NotDeterministic;
             let message = first.finding.map(|finding| finding.message).unwrap_or_default();
-            report.message = format!("the run of a finding had another trace when repeated; the finding: {message}");
+            tell_difference(search, &token, schedule, report);
+            let _ = write!(report.message, "; its first finding: {message}");
             return;
         }
     }
@@ -38,28 +40,63 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
     if let Some((guarded, precise)) = with_guards(search, &token, kind) {
         (token, told) = (guarded, precise);
     }
+    if let Some((fewer, made)) = with_fewer_faults(search, &token, kind) {
+        (token, told) = (fewer, made);
+    }
     let early_timer_needed = needs_early_timer(search, &token, kind);
     let Some(mut finding) = told.finding.take() else { return };
     if told.spurious > 0 {
         let text = format!("{} of compare_exchange_weak, as may occur on other processors", told.spurious);
         finding = finding.fact("spurious failures", text);
     }
+    for fault in std::mem::take(&mut told.struck) {
+        finding = finding.fact("fault", fault);
+    }
     report.verdict = Verdict::Finding;
     report.message = finding.message.clone();
-    report.told = Some(Told {
-        kind: finding.kind.word(),
-        facts: facts_of(&finding),
-        strategy: token.strategy(),
-        seed: token.seed,
-        schedule,
-        step: told.finished.steps,
-        token: token.to_string(),
-        trace_hash: told.hash,
-        tasks: told.finished.tasks.iter().map(|task| task.name.text.to_owned()).collect(),
-        events: rows_of(&told.finished),
-        settings: token.settings.to_string(),
-        early_timer_needed,
-    });
+    let facts = facts_of(&finding);
+    report.told =
+        Some(Told { kind: finding.kind.word(), facts, early_timer_needed, ..Told::of(&token, schedule, &told) });
+}
+
+/// Fills the report with a run that has another trace when it is repeated: with the first event that differs.
+pub(crate) fn tell_difference(search: &Search, token: &Token, schedule: u64, report: &mut Report) {
+    let [first, second] = [(); 2].map(|()| search.make_run(token, Keep::Events, false));
+    let rows = [&first, &second].map(|made| rows_of(&made.finished));
+    let same = rows[0].iter().zip(&rows[1]).take_while(|(one, other)| one == other).count();
+    let steps = rows.each_ref().map(|rows| rows.get(same).map(|row| row.step));
+    let texts = rows.each_ref().map(|rows| rows.get(same).map_or("the run ends", |row| row.text.as_str()));
+    let step = steps.into_iter().flatten().min();
+    report.verdict = Verdict::NotDeterministic;
+    report.message = match step {
+        Some(step) => {
+            format!("schedule {schedule}, repeated, differs at step {step}: `{}`, then `{}`", texts[0], texts[1])
+        }
+        None => format!("schedule {schedule} had another trace when it was repeated, and not when repeated again"),
+    };
+    let mut told = Told::of(token, schedule, &first);
+    (told.kind, told.step) = ("difference", step.unwrap_or(first.finished.steps));
+    report.told = Some(told);
+}
+
+impl Told {
+    /// What is known of a run without its finding.
+    fn of(token: &Token, schedule: u64, made: &Made) -> Told {
+        Told {
+            kind: "",
+            facts: Vec::new(),
+            strategy: token.strategy(),
+            seed: token.seed,
+            schedule,
+            step: made.finished.steps,
+            token: token.to_string(),
+            trace_hash: made.hash,
+            tasks: made.finished.tasks.iter().map(|task| task.name.text.to_owned()).collect(),
+            events: rows_of(&made.finished),
+            settings: token.settings.to_string(),
+            early_timer_needed: false,
+        }
+    }
 }
 
 fn kind_of(made: &Made) -> Option<FindingKind> {
@@ -76,6 +113,29 @@ fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Tok
     let made = search.make_run(&token, Keep::Events, false);
     let is_precise = matches!(kind_of(&made), Some(FindingKind::UseAfterFree | FindingKind::Overrun));
     is_precise.then_some((token, made))
+}
+
+/// The run of the same seed without the faults that the finding does not need. A fault that did not happen is dropped as
+/// well.
+fn with_fewer_faults(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, Made)> {
+    let mut fewest = token.clone();
+    let finds = |token: &Token| kind_of(&search.make_run(token, Keep::Hash, false)) == Some(kind);
+    for nth in (0..token.faults.exact.len()).rev() {
+        let mut fewer = fewest.clone();
+        fewer.faults.exact.remove(nth);
+        if finds(&fewer) {
+            fewest = fewer;
+        }
+    }
+    let mut whole = fewest.clone();
+    whole.faults.short = false;
+    if whole != fewest && finds(&whole) {
+        fewest = whole;
+    }
+    (fewest != *token).then(|| {
+        let made = search.make_run(&fewest, Keep::Events, false);
+        (fewest, made)
+    })
 }
 
 /// Whether the finding disappears if timers fire only while every task waits. The schedule of such a run differs, so it

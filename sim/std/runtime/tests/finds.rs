@@ -135,6 +135,23 @@ fn late_stall() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Without faults the program is clean. A fault is found, told with its place, and part of the token.
+fn faults() -> Result<(), Failed> {
+    check("faults", None, &[("LASTREF_SCHEDULES", "300")], sockets::loopback)?;
+    for (plan, part) in [("reset", "reset of connection "), ("refuse", "refuse of connection ")] {
+        let found = check("faults", Some("panic"), &[("LASTREF_FAULTS", plan)], sockets::loopback)?;
+        if !found.text.contains(part) || !found.token.contains(&format!(",{plan}@")) {
+            return Err(found.text.into());
+        }
+        let again = check("faults", Some("panic"), &[("LASTREF_REPLAY", &found.token)], sockets::loopback)?;
+        if again.trace_hash != found.trace_hash {
+            return Err(format!("the replay is another run: {}", again.text).into());
+        }
+    }
+    // Every byte arrives by itself, and the program is written for it.
+    check("faults", None, &[("LASTREF_FAULTS", "short")], sockets::loopback).map(drop)
+}
+
 /// A search with nothing to choose says so.
 fn nothing_to_choose() -> Result<(), Failed> {
     let explored = check("alone", None, &[("LASTREF_SCHEDULES", "50")], || drop(Box::new(1)))?;
@@ -182,9 +199,10 @@ fn main() {
         let clean = move || check(name, None, &settings, code).map(drop);
         trials.push(Trial::test(format!("{name}: nothing is found"), clean));
     }
-    let others: [(&str, Check); 7] = [
+    let others: [(&str, Check); 8] = [
         ("a run is shrunk", shrinks),
         ("timers overtake on request", early_timers),
+        ("faults of connections are found", faults),
         ("a stall after runs that ended is found", late_stall),
         ("a search with nothing to choose says so", nothing_to_choose),
         ("outside a run everything is real", real_outside),

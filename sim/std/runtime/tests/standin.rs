@@ -128,7 +128,7 @@ fn a_plain_suite_keeps_its_meaning_under_many_schedules() {
     check(&program, "panics", true, &["clean"]);
     check(&program, "panics_with_text", true, &["clean"]);
     check(&program, "lost_wake_up", false, &["\"kind\":\"deadlock\"", "wait Condvar#0", "\"events\":[{"]);
-    check(&program, "result_is_an_error", false, &["\"kind\":\"panic\"", "returned an error"]);
+    check(&program, "result_is_an_error", false, &["\"kind\":\"panic\"", "returned Error: ParseIntError"]);
     check(&program, "panics_with_another_text", false, &["\"kind\":\"panic\"", "as it should"]);
     check(&program, "does_not_panic", false, &["should have panicked"]);
     let (passed, text, report) = run(&program, "ignored", &[]);

@@ -244,6 +244,7 @@ impl All {
         add(number(&[Status::Broken]), "broken");
         add(number(&[Status::Skipped]), "skipped");
         add(number(&[Status::Ignored]), "ignored");
+        add(number(&[Status::Interrupted]), "interrupted");
         add(number(&[Status::NotRun]), "not run");
         let style = if self.exit() == Exit::Clean { GOOD } else { BAD };
         let schedules: u64 = self.outcomes.iter().map(|outcome| outcome.report.schedules).sum();

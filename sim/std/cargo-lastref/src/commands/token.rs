@@ -45,20 +45,28 @@ pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
     Ok(answer)
 }
 
-/// Makes the run, and shows its table.
+/// Makes the run, and shows its finding on one line and its table.
 pub(crate) fn show(arguments: &ShowArguments) -> Result<Answer, Error> {
     let case = Case::open(&arguments.token)?;
     let outcome = case.run(&arguments.token)?;
     let rows = if arguments.full { Rows::All } else { Rows::Folded };
     let stdout = match arguments.token.json {
         true => json::line(&json::Test::of(&outcome)),
-        false => table::render(&outcome.report, rows),
+        false => format!("{}:\n  {}\n{}", outcome.name(), shown(&outcome), table::render(&outcome.report, rows)),
     };
     let mut answer = Answer::new(stdout, outcome.status.exit());
     if outcome.report.events.is_empty() {
         answer.remarks.push(String::from("cargo lastref: this run has no recorded events"));
     }
     Ok(answer)
+}
+
+/// The finding of a run on one line.
+fn shown(outcome: &Outcome) -> String {
+    match outcome.status {
+        Status::Passed => String::from("no finding"),
+        _ => finding::headline(outcome),
+    }
 }
 
 /// Searches for a shorter run with the same finding.

@@ -42,7 +42,8 @@ pub(super) fn build(toolchain: &Toolchain, cache: &Path, folder: &Path) -> Resul
     let clock = Clock::start();
     let progress = Progress::new(0);
     let version = &toolchain.version;
-    progress.say(&format!("{} std of lastref for rustc {version}, once", styled(GOOD, &format!("{:>12}", "Building"))));
+    let building = styled(GOOD, &format!("{:>12}", "Building"));
+    progress.say(&format!("{building} the stand-in for std with rustc {version} (once for this compiler)"));
     let written = |source| Error::Write { path: cache.to_owned(), source };
     remove_remains(cache);
     let scratch = tempfile::Builder::new().prefix(SCRATCH).tempdir_in(cache).map_err(written)?;

@@ -1,14 +1,18 @@
-//! Pipes, event counters and sockets: the real ones of the system, with simulated waiting.
+//! Pipes, event counters and Unix sockets: the real ones of the system, with simulated waiting. TCP sockets are
+//! simulated; see `socket`.
 //!
 //! A call that would block waits in the kernel until another task has used a descriptor, and then tries again. This
-//! holds only for descriptors that the run has opened. Files, and inherited descriptors, are the system's. A connection
-//! to another process is not simulated: if every task waits for one, the run is reported as a deadlock.
+//! holds only for descriptors that the run has opened. Files, and inherited descriptors, are the system's.
 
 use std::cell::Cell;
 
-use lastref_kernel::record::{Op, OpKind};
+use lastref_kernel::record::{ObjectId, Op, OpKind};
 
+use super::outside::{has_children, is_pipe};
+use super::socket::{Place, place, receives, sends};
 use super::{fail, raw, result_of};
+use crate::net::FIRST_DESCRIPTOR;
+use crate::objects::Objects;
 use crate::run::{Run, current};
 
 /// Only descriptors below this number are watched.
@@ -20,14 +24,11 @@ thread_local! {
     static OPENED: Cell<[u64; WATCHED / BITS]> = const { Cell::new([0; WATCHED / BITS]) };
 }
 
-/// The object of all waits for descriptors. Only its address is used, as a name.
-static ANY: u8 = 0;
-
 fn is_opened(descriptor: usize) -> bool {
     descriptor < WATCHED && OPENED.get()[descriptor / BITS] & (1 << (descriptor % BITS)) != 0
 }
 
-fn mark(descriptor: isize, is_open: bool) {
+pub(super) fn mark(descriptor: isize, is_open: bool) {
     if let Ok(descriptor) = usize::try_from(descriptor)
         && descriptor < WATCHED
     {
@@ -51,33 +52,114 @@ pub(crate) fn close_left() {
 
 impl Run {
     fn any(&self, kind: OpKind) -> Op {
-        let object = self.object((&raw const ANY).addr(), "descriptor");
-        Op { kind, object, location: self.doing.get().location }
+        Op { kind, object: Objects::DESCRIPTORS, location: self.doing.get().location }
     }
 
     /// Wakes the tasks that wait for descriptors, since one may be ready now. Called by host code.
     pub(super) fn wake_waiters(&self) {
         let op = self.any(OpKind::NotifyAll);
-        self.kernel.wake_word(op.object, op, u32::MAX);
+        if self.kernel.has_waiters(op.object) {
+            self.kernel.wake_word(op.object, op, u32::MAX);
+        }
     }
 
-    /// Waits until `is_ready` returns true, or until the deadline; returns whether it is ready. Called by host code.
-    pub(super) fn wait_until(&self, deadline_ns: Option<u64>, mut is_ready: impl FnMut() -> bool) -> bool {
-        self.kernel.point(self.any(OpKind::Load));
+    /// Delivers what has arrived on the network by now. The tasks that wait for it become ready, even those whose own
+    /// deadline is this arrival: sleeping tasks wake only one at a time. Called by host code.
+    pub(super) fn advances(&self) {
+        if self.network.borrow_mut().advance(self.kernel.now_ns()) {
+            self.wake_waiters();
+        }
+    }
+
+    /// Waits until an attempt succeeds (`is_ready` returns true), or until the deadline; returns whether it has. An attempt
+    /// may change the network without success. Called by host code.
+    pub(super) fn waits_on(
+        &self,
+        object: ObjectId,
+        deadline_ns: Option<u64>,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> bool {
         loop {
+            self.advances();
+            let before = self.network.borrow().state();
             if is_ready() {
                 return true;
+            }
+            let state = self.network.borrow().state();
+            if state != before {
+                self.wake_waiters();
+                continue;
+            }
+            if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= self.kernel.now_ns()) {
+                return false;
+            }
+            let until_ns = [deadline_ns, state.1].into_iter().flatten().min();
+            self.notes_wait();
+            let op = Op { object, ..self.any(OpKind::Wait) };
+            // Not a new attempt: it could change the network, and then no task would be woken.
+            let is_same = || self.network.borrow().state() == state;
+            self.kernel.wait_on_word(Objects::DESCRIPTORS, op, until_ns, is_same);
+            self.waited();
+        }
+    }
+
+    /// A scheduling point, and then [`Run::waits_quietly`]. Called by host code.
+    pub(super) fn wait_until(
+        &self,
+        awaited: &[libc::pollfd],
+        deadline_ns: Option<u64>,
+        is_ready: impl FnMut() -> bool,
+    ) -> bool {
+        self.kernel.point(self.any(OpKind::Load));
+        self.waits_quietly(awaited, deadline_ns, is_ready)
+    }
+
+    /// Waits until `is_ready` returns true, which happens by these descriptors or by another task, or until the
+    /// deadline. Returns whether it is ready. Called by host code.
+    pub(super) fn waits_quietly(
+        &self,
+        awaited: &[libc::pollfd],
+        deadline_ns: Option<u64>,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> bool {
+        loop {
+            self.advances();
+            if is_ready() {
+                return true;
+            }
+            let arrival_ns = self.network.borrow().next_ns();
+            let until_ns = [deadline_ns, arrival_ns].into_iter().flatten().min();
+            if let Some(next_in_ns) = self.kernel.is_alone() {
+                let own_in_ns = until_ns.map(|until_ns| until_ns.saturating_sub(self.kernel.now_ns()));
+                let wait_ns = [next_in_ns, own_in_ns].into_iter().flatten().min();
+                if wait_ns != Some(0) && self.waits_really(&mut awaited.to_vec(), wait_ns) {
+                    continue;
+                }
             }
             if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= self.kernel.now_ns()) {
                 return false;
             }
             self.notes_wait();
             let op = self.any(OpKind::Wait);
-            let waited = self.kernel.wait_on_word(op.object, op, deadline_ns, || !is_ready());
+            self.awaited.borrow_mut().extend_from_slice(awaited);
+            let waited = self.kernel.wait_on_word(op.object, op, until_ns, || !is_ready());
+            self.forgets_awaited(awaited);
             self.waited();
             if waited.is_none() {
                 // `is_ready` has just returned true. It is not called again: epoll reports an edge only once.
                 return true;
+            }
+        }
+    }
+}
+
+impl Run {
+    /// The current task no longer waits for these.
+    fn forgets_awaited(&self, awaited: &[libc::pollfd]) {
+        let mut all = self.awaited.borrow_mut();
+        for one in awaited {
+            if let Some(nth) = all.iter().position(|other| (other.fd, other.events) == (one.fd, one.events)) {
+                all.swap_remove(nth);
             }
         }
     }
@@ -110,7 +192,7 @@ fn timeout_ns(descriptor: usize, option: i32) -> Option<u64> {
 
 /// The effect of a call on its descriptor.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
+pub(super) enum Use {
     Reads,
     Writes,
     /// Never waits.
@@ -122,7 +204,7 @@ enum Use {
 ///
 /// # Safety
 /// As for the system call.
-unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
+pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
     let descriptor = args[0];
     let Some(run) = current().filter(|_| is_opened(descriptor)) else {
         // SAFETY: the caller's promise.
@@ -133,14 +215,16 @@ unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
             Use::Reads => (libc::POLLIN, libc::SO_RCVTIMEO),
             Use::Writes | Use::Changes => (libc::POLLOUT, libc::SO_SNDTIMEO),
         };
+        if !(is_pipe(descriptor) && has_children()) {
+            run.kernel.point(run.any(OpKind::Load));
+        }
         if uses != Use::Changes && blocks(descriptor) {
             let timeout_ns = timeout_ns(descriptor, option);
             let deadline_ns = timeout_ns.map(|timeout_ns| run.kernel.now_ns().saturating_add(timeout_ns));
-            if !run.wait_until(deadline_ns, || is_ready(descriptor, events)) {
+            let awaited = libc::pollfd { fd: descriptor as i32, events, revents: 0 };
+            if !run.waits_quietly(&[awaited], deadline_ns, || is_ready(descriptor, events)) {
                 return Err(libc::EAGAIN);
             }
-        } else {
-            run.kernel.point(run.any(OpKind::Load));
         }
         // SAFETY: the caller's promise.
         let result = unsafe { raw(number, args) };
@@ -153,50 +237,67 @@ unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
     }
 }
 
-macro_rules! calls {
-    ($($name:ident($first:ident: i32 $(, $argument:ident: $kind:ty)*) -> $result:ty = $number:ident, $uses:ident;)*) => {
-        $(
-            /// # Safety
-            /// As for libc's.
-            #[unsafe(no_mangle)]
-            pub unsafe extern "C" fn $name($first: i32 $(, $argument: $kind)*) -> $result {
-                let mut args = [0; 6];
-                let given = [$first as usize $(, $argument as usize)*];
-                args[..given.len()].copy_from_slice(&given);
-                // SAFETY: the caller's promise.
-                unsafe { call(libc::$number, args, Use::$uses) as $result }
-            }
-        )*
-    };
-}
-
-calls! {
-    read(descriptor: i32, bytes: *mut u8, count: usize) -> isize = SYS_read, Reads;
-    recvfrom(descriptor: i32, bytes: *mut u8, count: usize, flags: i32, from: *mut u8, size: *mut u32) -> isize
-        = SYS_recvfrom, Reads;
-    recvmsg(descriptor: i32, message: *mut u8, flags: i32) -> isize = SYS_recvmsg, Reads;
-    readv(descriptor: i32, parts: *const u8, count: i32) -> isize = SYS_readv, Reads;
-    sendto(descriptor: i32, bytes: *const u8, count: usize, flags: i32, to: *const u8, size: u32) -> isize
-        = SYS_sendto, Writes;
-    sendmsg(descriptor: i32, message: *const u8, flags: i32) -> isize = SYS_sendmsg, Writes;
-    connect(descriptor: i32, address: *const u8, size: u32) -> i32 = SYS_connect, Changes;
-    shutdown(descriptor: i32, how: i32) -> i32 = SYS_shutdown, Changes;
-}
-
 /// Whether the task's output is dropped: only the first run and the recorded run of a finding print.
 fn is_silent(descriptor: i32) -> bool {
     matches!(descriptor, 1 | 2) && current().is_some_and(|run| !run.prints.get())
+}
+
+/// Keeps what the test prints on stderr while its result is read.
+fn keeps(descriptor: i32, bytes: &[u8]) -> bool {
+    let Some(run) = current().filter(|_| descriptor == 2) else { return false };
+    run.host(|| run.printed.borrow_mut().as_mut().map(|printed| printed.extend_from_slice(bytes)).is_some())
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn read(descriptor: i32, bytes: *mut u8, count: usize) -> isize {
+    match place(descriptor) {
+        Place::Simulated(run) => {
+            let part = libc::iovec { iov_base: bytes.cast(), iov_len: count };
+            // SAFETY: the caller's promise.
+            unsafe { receives(run, descriptor, &[part], 0) }
+        }
+        // SAFETY: the caller's promise.
+        Place::Real(real) => unsafe { call(libc::SYS_read, [real as usize, bytes.addr(), count, 0, 0, 0], Use::Reads) },
+    }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn readv(descriptor: i32, parts: *const libc::iovec, count: i32) -> isize {
+    match place(descriptor) {
+        // SAFETY: the caller passes this many parts.
+        Place::Simulated(run) => unsafe {
+            receives(run, descriptor, std::slice::from_raw_parts(parts, count.max(0) as usize), 0)
+        },
+        Place::Real(real) => {
+            // SAFETY: the caller's promise.
+            unsafe { call(libc::SYS_readv, [real as usize, parts.addr(), count as usize, 0, 0, 0], Use::Reads) }
+        }
+    }
 }
 
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(descriptor: i32, bytes: *const u8, count: usize) -> isize {
-    if is_silent(descriptor) {
+    // SAFETY: the caller passes this many bytes.
+    if keeps(descriptor, unsafe { std::slice::from_raw_parts(bytes, count) }) || is_silent(descriptor) {
         return count as isize;
     }
-    // SAFETY: the caller's promise.
-    unsafe { call(libc::SYS_write, [descriptor as usize, bytes.addr(), count, 0, 0, 0], Use::Writes) }
+    match place(descriptor) {
+        Place::Simulated(run) => {
+            let part = libc::iovec { iov_base: bytes.cast_mut().cast(), iov_len: count };
+            // SAFETY: the caller's promise.
+            unsafe { sends(run, descriptor, &[part], 0) }
+        }
+        Place::Real(real) => {
+            // SAFETY: the caller's promise.
+            unsafe { call(libc::SYS_write, [real as usize, bytes.addr(), count, 0, 0, 0], Use::Writes) }
+        }
+    }
 }
 
 /// # Safety
@@ -208,30 +309,31 @@ pub unsafe extern "C" fn writev(descriptor: i32, parts: *const libc::iovec, coun
         let parts = unsafe { std::slice::from_raw_parts(parts, count.max(0) as usize) };
         return parts.iter().map(|part| part.iov_len as isize).sum();
     }
-    // SAFETY: the caller's promise.
-    unsafe { call(libc::SYS_writev, [descriptor as usize, parts.addr(), count as usize, 0, 0, 0], Use::Writes) }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn recv(descriptor: i32, bytes: *mut u8, count: usize, flags: i32) -> isize {
-    // SAFETY: the caller's promise.
-    unsafe { recvfrom(descriptor, bytes, count, flags, std::ptr::null_mut(), std::ptr::null_mut()) }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn send(descriptor: i32, bytes: *const u8, count: usize, flags: i32) -> isize {
-    // SAFETY: the caller's promise.
-    unsafe { sendto(descriptor, bytes, count, flags, std::ptr::null(), 0) }
+    match place(descriptor) {
+        // SAFETY: the caller passes this many parts.
+        Place::Simulated(run) => unsafe {
+            sends(run, descriptor, std::slice::from_raw_parts(parts, count.max(0) as usize), 0)
+        },
+        Place::Real(real) => {
+            // SAFETY: the caller's promise.
+            unsafe { call(libc::SYS_writev, [real as usize, parts.addr(), count as usize, 0, 0, 0], Use::Writes) }
+        }
+    }
 }
 
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
+    let descriptor = match (descriptor >= FIRST_DESCRIPTOR, current()) {
+        (true, Some(run)) => match run.closes_socket(descriptor) {
+            Ok(None) => return 0,
+            // The connection outside the run that the socket stood for.
+            Ok(Some(real)) => real,
+            Err(error) => return fail(error) as i32,
+        },
+        _ => descriptor,
+    };
     let args = [descriptor as usize, 0, 0, 0, 0, 0];
     let Some(run) = current().filter(|_| is_opened(descriptor as usize)) else {
         // SAFETY: the caller's promise.
@@ -241,6 +343,7 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
         run.kernel.point(run.any(OpKind::Release));
         // Both happen in one step: after the close another task may open a descriptor of the same number.
         mark(descriptor as isize, false);
+        run.network.borrow_mut().forgets_poller(descriptor);
         // SAFETY: the caller's promise.
         let result = unsafe { raw(libc::SYS_close, args) };
         run.wake_waiters();
@@ -249,11 +352,38 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
     result_of(result) as i32
 }
 
+impl Run {
+    fn closes_socket(&'static self, descriptor: i32) -> Result<Option<i32>, i32> {
+        self.host(|| {
+            let object = self.network.borrow().object(descriptor).unwrap_or(Objects::DESCRIPTORS);
+            self.kernel.point(Op { object, ..self.any(OpKind::Release) });
+            self.advances();
+            let closed = self.network.borrow_mut().close(descriptor, self.kernel.now_ns());
+            self.wake_waiters();
+            closed
+        })
+    }
+
+    /// `fcntl` of a simulated socket. Called by host code.
+    fn controls_socket(&self, descriptor: i32, command: i32, argument: usize, copies: bool) -> Result<i32, i32> {
+        let mut network = self.network.borrow_mut();
+        match command {
+            _ if copies => network.copy(descriptor),
+            libc::F_GETFL if network.is_nonblocking(descriptor) => Ok(libc::O_RDWR | libc::O_NONBLOCK),
+            libc::F_GETFL => Ok(libc::O_RDWR),
+            libc::F_SETFL => network.set_nonblocking(descriptor, argument as i32 & libc::O_NONBLOCK != 0).map(|()| 0),
+            libc::F_GETFD => Ok(libc::FD_CLOEXEC),
+            libc::F_SETFD => Ok(0),
+            _ => Err(libc::EINVAL),
+        }
+    }
+}
+
 /// A call that opens a descriptor.
 ///
 /// # Safety
 /// As for the system call.
-unsafe fn open(number: i64, args: [usize; 6]) -> i32 {
+pub(super) unsafe fn open(number: i64, args: [usize; 6]) -> i32 {
     // SAFETY: the caller's promise.
     let opened = result_of(unsafe { raw(number, args) });
     if current().is_some() {
@@ -269,11 +399,19 @@ unsafe fn open(number: i64, args: [usize; 6]) -> i32 {
 /// As for libc's, whose third argument is optional: a caller that passes none leaves the register as it is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fcntl(descriptor: i32, command: i32, argument: usize) -> i32 {
+    let copies = matches!(command, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC);
+    let descriptor = match place(descriptor) {
+        Place::Simulated(run) => {
+            let result = run.host(|| run.controls_socket(descriptor, command, argument, copies));
+            return result.unwrap_or_else(|error| fail(error) as i32);
+        }
+        Place::Real(real) => real,
+    };
     // SAFETY: the caller's promise.
     let result = unsafe { raw(libc::SYS_fcntl, [descriptor as usize, command as usize, argument, 0, 0, 0]) };
-    let copies = matches!(command, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC);
-    if copies && current().is_some() && is_opened(descriptor as usize) {
+    if let Some(run) = current().filter(|_| copies && result >= 0 && is_opened(descriptor as usize)) {
         mark(result, true);
+        run.host(|| run.network.borrow_mut().copies_poller(descriptor, result as i32));
     }
     result_of(result) as i32
 }
@@ -294,43 +432,6 @@ pub unsafe extern "C" fn dup(descriptor: i32) -> i32 {
     unsafe { fcntl(descriptor, libc::F_DUPFD, 0) }
 }
 
-/// A connection of the run sends each write at once. By Nagle's algorithm the system would hold a small write back
-/// until the last one is acknowledged, which takes up to 40 ms of real time: every task would then wait without a cause
-/// in the run, and the run would end as a deadlock.
-fn sends_at_once(descriptor: i32) {
-    let is_on = 1_i32;
-    let (level, option) = (libc::IPPROTO_TCP as usize, libc::TCP_NODELAY as usize);
-    let args = [descriptor as usize, level, option, (&raw const is_on).addr(), size_of::<i32>(), 0];
-    // SAFETY: the place of the value is valid. For a socket that is not of TCP the call changes nothing.
-    unsafe { raw(libc::SYS_setsockopt, args) };
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
-    // SAFETY: the caller's promise.
-    let opened = unsafe { open(libc::SYS_socket, [domain as usize, kind as usize, protocol as usize, 0, 0, 0]) };
-    if current().is_some() {
-        sends_at_once(opened);
-    }
-    opened
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn accept4(descriptor: i32, address: *mut u8, size: *mut u32, flags: i32) -> i32 {
-    let args = [descriptor as usize, address.addr(), size.addr(), flags as usize, 0, 0];
-    // SAFETY: the caller's promise.
-    let accepted = unsafe { call(libc::SYS_accept4, args, Use::Reads) };
-    if current().is_some() {
-        mark(accepted, true);
-        sends_at_once(accepted as i32);
-    }
-    accepted as i32
-}
-
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
@@ -344,14 +445,18 @@ pub unsafe extern "C" fn eventfd(count: u32, flags: i32) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn epoll_create1(flags: i32) -> i32 {
     // SAFETY: the caller's promise.
-    unsafe { open(libc::SYS_epoll_create1, [flags as usize, 0, 0, 0, 0, 0]) }
+    let opened = unsafe { open(libc::SYS_epoll_create1, [flags as usize, 0, 0, 0, 0, 0]) };
+    if let Some(run) = current().filter(|_| opened >= 0) {
+        run.host(|| run.network.borrow_mut().adds_poller(opened));
+    }
+    opened
 }
 
 /// Opens two descriptors.
 ///
 /// # Safety
 /// As for the system call; `pair` is a place for two numbers.
-unsafe fn open_pair(number: i64, args: [usize; 6], pair: *mut i32) -> i32 {
+pub(super) unsafe fn open_pair(number: i64, args: [usize; 6], pair: *mut i32) -> i32 {
     // SAFETY: the caller's promise.
     let result = result_of(unsafe { raw(number, args) });
     if result == 0 && current().is_some() {
@@ -368,13 +473,4 @@ unsafe fn open_pair(number: i64, args: [usize; 6], pair: *mut i32) -> i32 {
 pub unsafe extern "C" fn pipe2(pair: *mut i32, flags: i32) -> i32 {
     // SAFETY: the caller's promise.
     unsafe { open_pair(libc::SYS_pipe2, [pair.addr(), flags as usize, 0, 0, 0, 0], pair) }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn socketpair(domain: i32, kind: i32, protocol: i32, pair: *mut i32) -> i32 {
-    let args = [domain as usize, kind as usize, protocol as usize, pair.addr(), 0, 0];
-    // SAFETY: the caller's promise.
-    unsafe { open_pair(libc::SYS_socketpair, args, pair) }
 }

@@ -6,9 +6,12 @@
 pub mod clock;
 pub mod descriptor;
 mod futex;
+pub mod names;
+pub(crate) mod outside;
 pub mod poll;
 pub mod process;
 pub mod random;
+pub mod socket;
 
 use std::arch::asm;
 

@@ -1,6 +1,6 @@
-//! The end of the process, and the number of a thread.
+//! Processes: the end of this one, its children, and the number of a thread.
 
-use super::raw;
+use super::{outside, raw, result_of};
 use crate::finding::{Finding, FindingKind};
 use crate::run::current;
 
@@ -26,4 +26,39 @@ pub extern "C" fn abort() -> ! {
         raw(libc::SYS_exit_group, [134, 0, 0, 0, 0, 0]);
     }
     std::process::exit(134)
+}
+
+/// In the child, nothing is simulated: it has the stack of one task, and no other task may run in it.
+///
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fork() -> i32 {
+    if let Some(run) = current() {
+        run.goes_outside("child processes", "fork");
+    }
+    // SAFETY: this is the type of glibc's function.
+    let fork: unsafe extern "C" fn() -> i32 = unsafe { std::mem::transmute(outside::glibc(c"fork")) };
+    // SAFETY: the caller's promise.
+    let child = unsafe { fork() };
+    if child == 0
+        && let Some(run) = current()
+    {
+        run.leave();
+    }
+    child
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn waitpid(child: i32, status: *mut i32, options: i32) -> i32 {
+    let waits = child > 0 && options & libc::WNOHANG == 0;
+    let result = match current().filter(|_| waits) {
+        // SAFETY: the caller's promise.
+        Some(run) => run.host(|| unsafe { run.waits_for_child(child, status, options) }),
+        // SAFETY: the caller's promise.
+        None => unsafe { raw(libc::SYS_wait4, [child as usize, status.addr(), options as usize, 0, 0, 0]) },
+    };
+    result_of(result) as i32
 }

@@ -194,7 +194,7 @@ impl Builder {
     {
         if let Some(run) = current() {
             // SAFETY: the caller promises that what the thread borrows outlives it.
-            let spawned = unsafe { start(run, self.name, None, body, Location::caller()) };
+            let spawned = unsafe { start(run, self, None, body, Location::caller()) };
             // SAFETY: only the lifetime changes, by the caller's promise.
             let packet = unsafe { mem::transmute::<Arc<Packet<'_, T>>, Arc<Packet<'static, T>>>(spawned.packet) };
             let (thread, task) = (spawned.thread, spawned.task);
@@ -218,7 +218,7 @@ impl Builder {
     {
         if let (Some(run), Some(data)) = (current(), scope.data()) {
             // SAFETY: the scope waits for its threads, so what they borrow outlives them.
-            let spawned = unsafe { start(run, self.name, Some(Arc::clone(data)), body, Location::caller()) };
+            let spawned = unsafe { start(run, self, Some(Arc::clone(data)), body, Location::caller()) };
             return Ok(ScopedJoinHandle::simulated(spawned));
         }
         match scope.real() {
@@ -234,7 +234,7 @@ impl Builder {
 /// What the body and its result borrow must outlive the task.
 unsafe fn start<'scope, F, T>(
     run: &'static Run,
-    name: Option<String>,
+    builder: Builder,
     scope: Option<Arc<ScopeData>>,
     body: F,
     location: &'static Location<'static>,
@@ -243,6 +243,7 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    let Builder { name, stack_bytes } = builder;
     if let Some(scope) = &scope {
         scope.begins();
     }
@@ -262,7 +263,9 @@ where
     let shown = name.clone();
     let (task, parker) = run.host(|| {
         let parker = run.kernel.new_object("thread");
-        let task = run.kernel.spawn(shown.as_deref(), move || run.task_body(body), location);
+        // A size below the standard one is not honoured: the frames of the runtime need their share.
+        let stack_bytes = stack_bytes.unwrap_or(0);
+        let task = run.kernel.spawn_on(shown.as_deref(), stack_bytes, move || run.task_body(body), location);
         run.tasks.borrow_mut().add(std::ptr::null());
         (task, parker)
     });

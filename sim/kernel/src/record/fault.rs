@@ -1,0 +1,198 @@
+//! Faults of connections as plain data: their kinds, and the end of a connection whose bytes are counted.
+//!
+//! `lastref` carries them out on its network, and the stand-in for std on its streams. The list of kinds is here, so
+//! that a kind has one name and one meaning for both.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The duration that [`FaultKind::ALL`] shows, in milliseconds.
+const SHOWN_MS: u32 = 50;
+
+/// Calls a macro with the list of kinds: `file => Variant` or `file => Variant { ms }`, and the name in reports.
+#[macro_export]
+macro_rules! fault_kinds {
+    ($receive:ident) => {
+        $receive! {
+            /// RST to both ends: each fails with `ConnectionReset` after the link's latency. Data sent before it
+            /// arrives.
+            reset => Reset, "reset";
+            /// The end whose bytes are counted shuts its write side down: FIN, and its later writes fail with
+            /// `BrokenPipe`.
+            half_close => HalfClose, "half-close";
+            /// All packets are lost from here on, in both directions and without notice: writes fail when they have
+            /// been unacknowledged for too long.
+            blackhole => Blackhole, "blackhole";
+            /// The connection delivers no packet, in either direction, for this long; then it delivers all.
+            stall => Stall { ms }, "stall";
+            /// The link between the two hosts loses the packets of all its connections for this long.
+            partition => Partition { ms }, "partition";
+            /// The link between the two hosts holds the packets of all its connections for this long.
+            hold => Hold { ms }, "hold";
+            /// RST answers the attempt: `ConnectionRefused`.
+            refuse => Refuse, "refuse";
+            /// The attempt gets no answer: it fails with `TimedOut` in the end.
+            hang => Hang, "hang";
+        }
+    };
+}
+
+macro_rules! kinds {
+    ($( $(#[doc = $doc:literal])* $file:ident => $name:ident $( { $ms:ident } )?, $shown:literal; )*) => {
+        /// The kind of a fault.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        pub enum FaultKind {
+            $(
+                $(#[doc = $doc])*
+                $name $( {
+                    /// Duration in milliseconds.
+                    $ms: u32,
+                } )?,
+            )*
+        }
+
+        impl FaultKind {
+            /// Every kind.
+            pub const ALL: [FaultKind; [$( stringify!($file) ),*].len()] =
+                [$( FaultKind::$name $( { $ms: SHOWN_MS } )? ),*];
+
+            /// The kind's name in reports.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $( FaultKind::$name { .. } => $shown, )*
+                }
+            }
+
+            /// The kind's name in JSON.
+            pub fn variant(self) -> &'static str {
+                match self {
+                    $( FaultKind::$name { .. } => stringify!($name), )*
+                }
+            }
+
+            /// Its duration in milliseconds, if it lasts.
+            pub fn ms(self) -> Option<u32> {
+                match self {
+                    $( $( FaultKind::$name { $ms } => Some($ms), )? )*
+                    _ => None,
+                }
+            }
+
+            /// The same kind with this duration, if it lasts.
+            #[must_use]
+            pub fn lasting(self, duration_ms: u32) -> FaultKind {
+                match self {
+                    $( $( FaultKind::$name { .. } => FaultKind::$name { $ms: duration_ms }, )? )*
+                    other => other,
+                }
+            }
+        }
+    };
+}
+fault_kinds!(kinds);
+
+impl FaultKind {
+    /// Whether it applies to the connection attempt, so that no bytes are counted.
+    pub fn is_of_attempt(self) -> bool {
+        matches!(self, FaultKind::Refuse | FaultKind::Hang)
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ms() {
+            Some(ms) => write!(f, "{} for {ms} ms", self.name()),
+            None => f.pad(self.name()),
+        }
+    }
+}
+
+/// Reads the name in reports; a kind that lasts may be followed by its milliseconds, as in `stall=50`.
+impl FromStr for FaultKind {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<FaultKind, UnknownFault> {
+        let (name, ms) = text.split_once('=').map_or((text, None), |(name, ms)| (name, Some(ms)));
+        let kind = FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
+        let kind = kind.ok_or_else(|| UnknownFault(text.to_owned()))?;
+        match ms {
+            None => Ok(kind),
+            Some(ms) if kind.ms().is_some() => {
+                ms.parse().map(|ms| kind.lasting(ms)).map_err(|_| UnknownFault(text.to_owned()))
+            }
+            Some(_) => Err(UnknownFault(text.to_owned())),
+        }
+    }
+}
+
+/// A text that names no kind of fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownFault(String);
+
+impl fmt::Display for UnknownFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = FaultKind::ALL.into_iter().map(FaultKind::name).collect();
+        let UnknownFault(text) = self;
+        write!(
+            f,
+            "`{text}` is not a fault: one of {}; one that lasts may have its milliseconds, as in stall=50",
+            names.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for UnknownFault {}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum End {
+    /// The end that connected.
+    Client,
+    /// The end that accepted.
+    Server,
+}
+
+impl End {
+    /// 0 for the client, 1 for the server.
+    pub fn index(self) -> usize {
+        usize::from(self == End::Server)
+    }
+
+    /// The opposite end.
+    #[must_use]
+    pub fn other(self) -> End {
+        match self {
+            End::Client => End::Server,
+            End::Server => End::Client,
+        }
+    }
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            End::Client => "client",
+            End::Server => "server",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_reads_back_by_its_name() {
+        for kind in FaultKind::ALL {
+            let text = kind.ms().map_or_else(|| kind.name().to_owned(), |ms| format!("{}={ms}", kind.name()));
+            assert_eq!(text.parse(), Ok(kind));
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        assert_eq!("stall=7".parse(), Ok(FaultKind::Stall { ms: 7 }));
+        for wrong in ["", "stal", "stall=", "stall=x", "reset=5"] {
+            let error = wrong.parse::<FaultKind>().expect_err(wrong);
+            assert!(error.to_string().starts_with(&format!("`{wrong}` is not a fault: one of reset, half-close")));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Verdicts and texts: what a test does outside the simulator is no false finding, and a report names its run, its step
+//! and its cause.
+
+mod scratch;
+
+use scratch::Scratch;
+
+#[track_caller]
+fn clean(suite: &str) {
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test", "--schedules", "50"]);
+    run.check(0, &[" passed"]);
+}
+
+#[test]
+fn the_output_of_a_child_process_is_no_deadlock() {
+    clean(
+        r#"use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+#[test]
+fn output() {
+    let output = Command::new("sh").args(["-c", "sleep 0.1; echo later"]).output().unwrap();
+    assert_eq!(output.stdout, b"later\n");
+}
+
+#[test]
+fn both_ways() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writes = std::thread::spawn(move || stdin.write_all(b"question").unwrap());
+    let mut answer = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut answer).unwrap();
+    writes.join().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(answer, "question");
+}
+
+#[test]
+fn a_child_is_faster_than_a_long_sleep() {
+    let sleeps = std::thread::spawn(|| std::thread::sleep(Duration::from_secs(60)));
+    let before = std::time::Instant::now();
+    let output = Command::new("sh").args(["-c", "sleep 0.05; echo x"]).output().unwrap();
+    assert_eq!(output.stdout, b"x\n");
+    assert!(before.elapsed() < Duration::from_secs(60), "{:?}", before.elapsed());
+    sleeps.join().unwrap();
+}
+
+#[test]
+fn a_thread_waits_for_a_child_that_another_feeds() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take().unwrap();
+    let waits = std::thread::spawn(move || child.wait().unwrap().success());
+    std::thread::yield_now();
+    drop(stdin);
+    assert!(waits.join().unwrap());
+}
+"#,
+    );
+}
+
+#[test]
+fn a_thread_has_the_stack_that_it_asks_for() {
+    clean(
+        r#"fn deep(left: u32) -> u32 {
+    let bytes = std::hint::black_box([left as u8; 4096]);
+    if left == 0 { bytes[0].into() } else { deep(left - 1) + u32::from(bytes[9] == 77) }
+}
+
+#[test]
+fn large() {
+    for _ in 0..2 {
+        let thread = std::thread::Builder::new().stack_size(32 << 20).spawn(|| deep(2_000)).unwrap();
+        assert_eq!(thread.join().unwrap(), 8);
+    }
+}
+"#,
+    );
+}
+
+#[test]
+fn a_variable_that_a_schedule_sets_is_not_set_in_the_next() {
+    clean(
+        r#"#[test]
+fn sets() {
+    assert!(std::env::var("LR_NEW").is_err() && std::env::var("HOME").is_ok());
+    assert_ne!(std::env::var("PATH").unwrap(), "changed");
+    unsafe {
+        std::env::set_var("LR_NEW", "1");
+        std::env::set_var("PATH", "changed");
+        std::env::remove_var("HOME");
+    }
+    assert_eq!(std::env::var("LR_NEW").unwrap(), "1");
+}
+"#,
+    );
+}
+
+#[test]
+fn the_error_that_a_test_returns_is_in_the_report() {
+    let suite = r#"#[test]
+fn fails() -> Result<(), std::num::ParseIntError> {
+    "x".parse::<u8>()?;
+    Ok(())
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    scratch
+        .run(&["test"])
+        .check(1, &["panic in schedule 1: the test returned Error: ParseIntError { kind: InvalidDigit"]);
+}
+
+#[test]
+fn a_hang_and_a_run_that_differs_have_their_step_and_a_token_that_repeats_them() {
+    let suite = r#"use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::Mutex;
+
+#[test]
+fn hangs() {
+    let lock = Mutex::new(0);
+    for _ in 0..5 {
+        *lock.lock().unwrap() += 1;
+    }
+    loop {
+        std::hint::black_box(&lock);
+    }
+}
+
+#[test]
+fn differs() {
+    let made = AtomicUsize::new(0);
+    let now = std::fs::read_to_string("count").unwrap_or_default().len();
+    std::fs::write("count", "x".repeat(now + 1)).unwrap();
+    for _ in 0..3 + now {
+        made.fetch_add(1, SeqCst);
+    }
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test", "--hang", "3s", "--steps", "5000", "--", "--exact", "hangs"]);
+    run.check(1, &["hangs in run 1, step "]);
+    assert!(!run.stdout.contains("step 0"), "{}", run.stdout);
+    let token = run.token().rsplit(' ').next().expect("a word");
+    let replayed = scratch.run(&["replay", "--hang", "3s", "--steps", "5000", token]);
+    replayed.check(1, &["suite hangs:\n  hangs in run "]);
+
+    let run = scratch.run(&["test", "--", "--exact", "differs"]);
+    run.check(3, &["not deterministic: schedule 1, repeated, differs at step ", "\nseed 0x"]);
+    assert!(!run.stdout.contains("step 0"), "{}", run.stdout);
+    scratch.run(&["replay", run.token()]).check(3, &["not deterministic"]);
+}
+
+#[test]
+fn a_search_that_takes_too_long_names_no_run_as_the_cause() {
+    let suite = r#"#[test]
+fn is_slow() {
+    std::process::Command::new("true").status().unwrap();
+}
+
+#[test]
+fn gets_stuck() {
+    let runs = std::fs::read_to_string("count").unwrap_or_default().len();
+    std::fs::write("count", "x".repeat(runs + 1)).unwrap();
+    drop(std::sync::Mutex::new(0).lock());
+    while runs == 0 {
+        std::hint::black_box(runs);
+    }
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test", "--timeout", "2s", "--for", "60s", "--no-fail-fast"]);
+    run.check(
+        1,
+        &[
+            "is_slow:\n  did not end within its time; no run was stuck: ",
+            "gets_stuck:\n  did not end within its time; run 1 ",
+        ],
+    );
+    let tokens = run.stdout.matches("replay: ").count();
+    assert_eq!(tokens, 1, "{}", run.stdout);
+}
+
+#[test]
+fn a_run_that_is_shown_has_its_finding_and_no_internal_places() {
+    let suite = r#"use std::io::Read;
+use std::os::unix::net::UnixStream;
+
+#[test]
+fn after_free() {
+    let value = Box::new(7_u64);
+    let place = &raw const *value;
+    drop(value);
+    assert_ne!(unsafe { place.read_volatile() }, 7);
+}
+
+#[test]
+fn silence() {
+    let (mut near, _far) = UnixStream::pair().unwrap();
+    let _ = near.read(&mut [0; 4]);
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test"]);
+    run.check(1, &["use after free", "deadlock", "tests/suite.rs:15"]);
+    assert!(!run.stdout.contains("runtime/src"), "{}", run.stdout);
+    let tokens: Vec<&str> =
+        run.stdout.lines().filter_map(|line| line.strip_prefix("replay: cargo lastref replay ")).collect();
+    let shown = scratch.run(&["show", tokens[0]]);
+    shown.check(1, &["use after free in schedule 1: an access to a freed block of 8 bytes"]);
+}
+
+#[test]
+fn a_flag_of_libtest_without_the_two_dashes_gets_a_tip() {
+    let scratch = Scratch::new(&[("tests/suite.rs", "#[test]\nfn a() {}\n")]);
+    scratch.run(&["test", "--exact", "a"]).check(2, &["unexpected argument '--exact' found", "after `--`"]);
+}
+
+#[test]
+fn a_crash_is_a_finding_and_the_search_goes_on_in_a_new_process() {
+    let suite = r#"use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+unsafe extern "C" {
+    fn raise(signal: i32) -> i32;
+}
+
+/// A lost update ends the process, by a signal that no handler sees.
+#[test]
+fn crashes() {
+    let ours = Arc::new(AtomicUsize::new(0));
+    let theirs = Arc::clone(&ours);
+    let add = |counter: &AtomicUsize| counter.store(counter.load(SeqCst) + 1, SeqCst);
+    let other = std::thread::spawn(move || add(&theirs));
+    add(&ours);
+    other.join().unwrap();
+    if ours.load(SeqCst) != 2 {
+        unsafe { raise(6) };
+    }
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test", "--json"]);
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    let test = run.json()["tests"][0].clone();
+    let reason = test["reason"].as_str().unwrap_or_default().to_owned();
+    assert!(
+        test["status"] == "finding" && reason.starts_with("crash in run ") && reason.ends_with("SIGABRT"),
+        "{test}"
+    );
+    let first: u64 = reason.split([' ', ':']).nth(3).and_then(|word| word.parse().ok()).expect("a number");
+    assert!(test["schedules"].as_u64() > Some(first), "the search goes on: {test}");
+    let replayed = scratch.run(&["replay", test["token"].as_str().expect("a token")]);
+    replayed.check(1, &["suite crashes:\n  crash in run "]);
+}

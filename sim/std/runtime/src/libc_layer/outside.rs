@@ -1,0 +1,94 @@
+//! Events from outside the process: a child process writes to a pipe, or ends.
+//!
+//! The kernel knows only the tasks of its run. If all of them wait, a child process may still wake one: the run then
+//! waits for real, for a limited time, before virtual time passes or the run ends as a deadlock.
+//!
+//! The time at which a child acts is not determined by the seed. While a child exists, calls on pipes are therefore not
+//! recorded and are not scheduling points, like calls on files.
+
+use std::ptr;
+
+use super::raw;
+use crate::run::Run;
+use crate::search::run_of_process;
+
+/// The longest real wait without an event.
+const REAL_WAIT_NS_MAX: u64 = 10_000_000_000;
+
+/// Whether this process has a child that it has not reaped.
+pub(super) fn has_children() -> bool {
+    let mut about = [0_u64; 16];
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    let args = [libc::P_ALL as usize, 0, (&raw mut about).addr(), options as usize, 0, 0];
+    // SAFETY: the place is large enough for the description of a child, and the call reaps none.
+    unsafe { raw(libc::SYS_waitid, args) == 0 }
+}
+
+/// Whether the descriptor is a pipe, which a child process may share.
+pub(super) fn is_pipe(descriptor: usize) -> bool {
+    // SAFETY: the structure is plain data, and valid for the call.
+    unsafe {
+        let mut about: libc::stat = std::mem::zeroed();
+        let result = raw(libc::SYS_fstat, [descriptor, (&raw mut about).addr(), 0, 0, 0, 0]);
+        result == 0 && about.st_mode & libc::S_IFMT == libc::S_IFIFO
+    }
+}
+
+/// Waits for real until one of the awaited descriptors is ready; see [`lastref_kernel::Outside`].
+pub(crate) fn waits(until_ns: Option<u64>) -> bool {
+    run_of_process().is_some_and(|run| {
+        let mut awaited = run.awaited.borrow().clone();
+        run.waits_really(&mut awaited, until_ns)
+    })
+}
+
+impl Run {
+    /// Waits for real until one of these descriptors is ready, at most until virtual time would have to pass. Returns
+    /// whether one is ready. Called by host code.
+    pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], until_ns: Option<u64>) -> bool {
+        if awaited.is_empty() || self.has_given_up.get() || !has_children() {
+            return false;
+        }
+        let wait_ns = until_ns.unwrap_or(REAL_WAIT_NS_MAX).min(REAL_WAIT_NS_MAX);
+        let time =
+            libc::timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 };
+        let args = [awaited.as_mut_ptr().addr(), awaited.len(), (&raw const time).addr(), 0, 8, 0];
+        // SAFETY: the descriptors and the time are valid for the call.
+        let is_ready = unsafe { raw(libc::SYS_ppoll, args) } > 0;
+        // Otherwise each later wait of a run that cannot continue would take as long.
+        self.has_given_up.set(!is_ready && wait_ns == REAL_WAIT_NS_MAX);
+        is_ready
+    }
+
+    /// Waits for the end of a child process while other tasks run.
+    ///
+    /// # Safety
+    /// As for `waitpid`.
+    pub(super) unsafe fn waits_for_child(&'static self, child: i32, status: *mut i32, options: i32) -> isize {
+        // SAFETY: the arguments are plain.
+        let descriptor = unsafe { raw(libc::SYS_pidfd_open, [child as usize, 0, 0, 0, 0, 0]) };
+        let args = |options: i32| [child as usize, status.addr(), options as usize, 0, 0, 0];
+        if descriptor < 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { raw(libc::SYS_wait4, args(options)) };
+        }
+        let awaited = libc::pollfd { fd: descriptor as i32, events: libc::POLLIN, revents: 0 };
+        let mut result = 0;
+        self.waits_quietly(&[awaited], None, || {
+            // SAFETY: the caller's promise.
+            result = unsafe { raw(libc::SYS_wait4, args(options | libc::WNOHANG)) };
+            result != 0
+        });
+        // SAFETY: the descriptor was opened above, and is not used again.
+        unsafe { raw(libc::SYS_close, [descriptor as usize, 0, 0, 0, 0, 0]) };
+        result
+    }
+}
+
+/// The function of this name in glibc.
+pub(super) fn glibc(name: &std::ffi::CStr) -> *mut libc::c_void {
+    // SAFETY: the name is a valid text. The loader looks behind this executable, whose function has the same name.
+    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+    assert_ne!(found, ptr::null_mut(), "invariant: glibc has {name:?}");
+    found
+}

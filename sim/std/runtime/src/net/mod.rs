@@ -1,0 +1,166 @@
+//! The network of a run: TCP over the loopback of one machine, with latency in virtual time and faults.
+//!
+//! The calls of libc (`libc_layer::socket`) come here for descriptors that the run has opened as TCP sockets. All state
+//! is memory of the host, and is forgotten at the end of the run: no socket of the system is used, so a run has any
+//! number of connections, and its reads and writes transfer the same bytes in every repetition.
+//!
+//! | part | file |
+//! | --- | --- |
+//! | descriptors and sockets: bind, listen, connect, accept | `sockets.rs` |
+//! | a connection: bytes, FIN, RST, buffers | `stream.rs` |
+//! | faults, carried out at their byte | `strike.rs` |
+//! | `epoll` | `poller.rs` |
+//! | addresses, options of sockets | `address.rs`, `options.rs` |
+//!
+//! The network changes in two ways: by a call of a task, and by the passing of time. There is no task of its own: a task
+//! that waits has the next arrival as a deadline.
+//!
+//! Left out: UDP and Unix sockets, which are the system's; raw sockets; more than one network interface.
+
+pub(crate) mod address;
+mod options;
+mod poller;
+pub(crate) mod sockets;
+mod stream;
+mod strike;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use lastref_kernel::record::{End, ObjectId};
+use lastref_kernel::seed::{Purpose, Stream};
+
+use lastref_kernel::faults::{Extent, Fault, Faults};
+use poller::Poller;
+use sockets::File;
+use stream::Connection;
+
+/// The first descriptor of a simulated socket: above every number that the system gives.
+pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
+/// The first port that a socket gets if it asks for none.
+const FIRST_PORT: u16 = 32_768;
+/// The latencies of connections in a run with latency, in nanoseconds.
+const LATENCIES_NS: [u64; 4] = [20_000, 100_000, 300_000, 1_000_000];
+
+/// The network of a run.
+#[derive(Debug)]
+pub(crate) struct Network {
+    /// By descriptor, from [`FIRST_DESCRIPTOR`]: an index into `files`.
+    descriptors: Vec<Option<usize>>,
+    /// Sockets, each with one descriptor or more; a closed one leaves its place empty.
+    files: Vec<Option<File>>,
+    connections: Vec<Connection>,
+    /// The simulated parts of epolls, and those of which each descriptor is one.
+    pollers: Vec<Poller>,
+    poller_ids: BTreeMap<i32, usize>,
+    /// The edges of closed listeners, so that the sum of all edges never decreases.
+    past_edges: u64,
+    next_port: u16,
+    has_latency: bool,
+    draws: Stream,
+    faults: Vec<Fault>,
+    is_short: bool,
+    /// The faults that have happened, in words.
+    struck: Vec<String>,
+    /// The traffic of all runs of the search.
+    extent: Extent,
+}
+
+impl Network {
+    pub(crate) fn new() -> Network {
+        Network {
+            descriptors: Vec::new(),
+            files: Vec::new(),
+            connections: Vec::new(),
+            pollers: Vec::new(),
+            poller_ids: BTreeMap::new(),
+            past_edges: 0,
+            next_port: FIRST_PORT,
+            has_latency: false,
+            draws: Stream::new(0, Purpose::Environment),
+            faults: Vec::new(),
+            is_short: false,
+            struck: Vec::new(),
+            extent: Extent::default(),
+        }
+    }
+
+    /// Begins a run.
+    pub(crate) fn begin(&mut self, seed: u64, has_latency: bool, faults: &Faults) {
+        self.end();
+        (self.next_port, self.has_latency) = (FIRST_PORT, has_latency);
+        self.draws = Stream::new(seed, Purpose::Environment);
+        self.faults.clone_from(&faults.exact);
+        self.is_short = faults.short;
+        self.struck.clear();
+    }
+
+    /// Forgets the sockets of a run.
+    pub(crate) fn end(&mut self) {
+        let sent = |connection: &Connection| [End::Client, End::Server].map(|end| connection.side(end).sent);
+        let bytes = self.connections.iter().flat_map(sent).max().unwrap_or(0);
+        self.extent.bytes = self.extent.bytes.max(bytes);
+        self.extent.connections = self.extent.connections.max(self.connections.len() as u32);
+        self.descriptors.clear();
+        self.files.clear();
+        self.connections.clear();
+        self.pollers.clear();
+        self.poller_ids.clear();
+    }
+
+    /// The traffic of all runs so far.
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// The faults that have happened in this run, in words.
+    pub(crate) fn struck(&self) -> &[String] {
+        &self.struck
+    }
+
+    /// Delivers what has arrived by now; returns whether anything changed.
+    pub(crate) fn advance(&mut self, now_ns: u64) -> bool {
+        let mut has_changed = false;
+        for connection in &mut self.connections {
+            has_changed |= connection.advance(now_ns);
+        }
+        has_changed
+    }
+
+    /// The next time at which something changes by itself.
+    pub(crate) fn next_ns(&self) -> Option<u64> {
+        self.connections.iter().filter_map(Connection::next_ns).min()
+    }
+
+    /// Changes whenever a waiting task may have to look again.
+    pub(crate) fn state(&self) -> (u64, Option<u64>) {
+        let edges = |connection: &Connection| {
+            [End::Client, End::Server].map(|end| connection.side(end).edges).into_iter().sum::<u64>()
+        };
+        let streams: u64 = self.connections.iter().map(edges).sum();
+        (self.past_edges + streams + self.files.iter().flatten().map(File::own_edges).sum::<u64>(), self.next_ns())
+    }
+
+    /// The object of this socket in traces; `None` before it has one.
+    pub(crate) fn object(&self, descriptor: i32) -> Option<ObjectId> {
+        self.file_of(descriptor).and_then(|file| self.object_of(file))
+    }
+
+    /// Whether reads and writes may transfer fewer bytes than they could.
+    pub(crate) fn is_short(&self) -> bool {
+        self.is_short
+    }
+
+    /// How many of `most` bytes a call transfers.
+    fn transfers(&mut self, most: usize) -> usize {
+        if !self.is_short || most < 2 || self.draws.below(2) == 0 {
+            return most;
+        }
+        1 + self.draws.below(most as u64 - 1) as usize
+    }
+
+    fn latency_ns(&mut self) -> u64 {
+        if self.has_latency { LATENCIES_NS[self.draws.below(LATENCIES_NS.len() as u64) as usize] } else { 0 }
+    }
+}

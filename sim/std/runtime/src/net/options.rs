@@ -1,0 +1,67 @@
+//! Options of sockets: kept as they are set. Those with an effect here are the timeouts, `SO_LINGER` with 0 seconds, and
+//! the sizes of buffers.
+
+use std::collections::BTreeMap;
+
+/// The options that were set, by level and name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Options(BTreeMap<(i32, i32), Vec<u8>>);
+
+/// An option has at most this many bytes.
+const BYTES_MAX: usize = 64;
+
+impl Options {
+    pub(super) fn set(&mut self, level: i32, name: i32, value: &[u8]) -> Result<(), i32> {
+        if value.len() > BYTES_MAX {
+            return Err(libc::EINVAL);
+        }
+        self.0.insert((level, name), value.to_vec());
+        Ok(())
+    }
+
+    /// The value; an option that was not set has the number 0.
+    pub(super) fn get(&self, level: i32, name: i32) -> Vec<u8> {
+        match (self.0.get(&(level, name)), level, name) {
+            (Some(value), ..) => value.clone(),
+            (None, libc::SOL_SOCKET, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => vec![0; 16],
+            (None, libc::SOL_SOCKET, libc::SO_LINGER) => vec![0; 8],
+            (None, libc::IPPROTO_IP, libc::IP_TTL) => 64_i32.to_ne_bytes().to_vec(),
+            (None, libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_SNDBUF) => {
+                (super::stream::BUFFER_BYTES as i32 / 2).to_ne_bytes().to_vec()
+            }
+            _ => 0_i32.to_ne_bytes().to_vec(),
+        }
+    }
+
+    fn number(&self, level: i32, name: i32) -> Option<i32> {
+        let value = self.0.get(&(level, name))?;
+        value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
+    }
+
+    pub(super) fn is_on(&self, level: i32, name: i32) -> bool {
+        self.number(level, name).is_some_and(|value| value != 0)
+    }
+
+    /// A timeout in nanoseconds; `None` if there is none.
+    pub(super) fn timeout_ns(&self, name: i32) -> Option<u64> {
+        let value = self.0.get(&(libc::SOL_SOCKET, name))?;
+        let word = |nth: usize| value.get(nth * 8..nth * 8 + 8)?.try_into().ok().map(u64::from_ne_bytes);
+        let ns = word(0)?.saturating_mul(1_000_000_000).saturating_add(word(1)?.saturating_mul(1_000));
+        (ns > 0).then_some(ns)
+    }
+
+    /// Whether a close sends RST, as `SO_LINGER` with 0 seconds demands.
+    pub(super) fn resets(&self) -> bool {
+        let linger = self.0.get(&(libc::SOL_SOCKET, libc::SO_LINGER));
+        linger.is_some_and(|value| {
+            value.first().is_some_and(|is_on| *is_on != 0) && value[4..].iter().all(|byte| *byte == 0)
+        })
+    }
+
+    /// The size of a buffer that was asked for.
+    pub(super) fn buffer_bytes(&self, name: i32) -> Option<usize> {
+        // As in Linux, the system doubles it, and has a least one.
+        let bytes = self.number(libc::SOL_SOCKET, name)?;
+        Some(usize::try_from(bytes).unwrap_or(0).saturating_mul(2).max(4_608))
+    }
+}

@@ -1,0 +1,524 @@
+//! Descriptors and sockets: from `socket` to `close`.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use lastref_kernel::record::{End, FaultKind, ObjectId};
+
+use super::address::is_simulated;
+use super::options::Options;
+use super::stream::{Connection, Phase, Segment};
+use super::{FIRST_DESCRIPTOR, FIRST_PORT, Network};
+
+/// The most connections that wait in a listener.
+const BACKLOG_MAX: usize = 4_096;
+
+/// A socket. Copies of its descriptor share it.
+#[derive(Debug)]
+pub(super) struct File {
+    descriptors: u32,
+    pub(super) is_v6: bool,
+    pub(super) is_nonblocking: bool,
+    pub(super) options: Options,
+    local: Option<SocketAddr>,
+    state: State,
+    /// The edges of a listener; those of a stream are counted by its connection.
+    edges: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Fresh,
+    Listens {
+        object: ObjectId,
+        backlog: usize,
+        queue: VecDeque<usize>,
+    },
+    Stream {
+        connection: usize,
+        end: End,
+    },
+    /// An address outside the run: this descriptor of the system has the connection.
+    Outside(i32),
+}
+
+impl File {
+    /// The edges of a listener.
+    pub(super) fn own_edges(&self) -> u64 {
+        self.edges
+    }
+}
+
+/// What a descriptor of a simulated socket leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Simulated,
+    /// A descriptor of the system.
+    Real(i32),
+}
+
+/// What `connect` has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// The attempt is under way.
+    Begun,
+    /// The address is not in the run.
+    Outside,
+}
+
+impl Network {
+    pub(super) fn file_of(&self, descriptor: i32) -> Option<usize> {
+        let place = usize::try_from(descriptor.checked_sub(FIRST_DESCRIPTOR)?).ok()?;
+        *self.descriptors.get(place)?
+    }
+
+    fn file(&self, descriptor: i32) -> Result<&File, i32> {
+        self.file_of(descriptor).and_then(|file| self.files[file].as_ref()).ok_or(libc::EBADF)
+    }
+
+    fn file_mut(&mut self, descriptor: i32) -> Result<&mut File, i32> {
+        let file = self.file_of(descriptor).ok_or(libc::EBADF)?;
+        self.files[file].as_mut().ok_or(libc::EBADF)
+    }
+
+    /// What the descriptor leads to; `None` if it is closed.
+    pub(crate) fn target(&self, descriptor: i32) -> Option<Target> {
+        match self.file(descriptor).ok()?.state {
+            State::Outside(real) => Some(Target::Real(real)),
+            _ => Some(Target::Simulated),
+        }
+    }
+
+    pub(super) fn object_of(&self, file: usize) -> Option<ObjectId> {
+        match self.files[file].as_ref()?.state {
+            State::Stream { connection, .. } => Some(self.connections[connection].object),
+            State::Listens { object, .. } => Some(object),
+            State::Fresh | State::Outside(_) => None,
+        }
+    }
+
+    fn add(&mut self, file: File) -> i32 {
+        let place = self.files.iter().position(Option::is_none).unwrap_or(self.files.len());
+        if place == self.files.len() {
+            self.files.push(None);
+        }
+        self.files[place] = Some(file);
+        self.describe(place)
+    }
+
+    /// The lowest free descriptor.
+    fn describe(&mut self, file: usize) -> i32 {
+        let place = self.descriptors.iter().position(Option::is_none).unwrap_or(self.descriptors.len());
+        if place == self.descriptors.len() {
+            self.descriptors.push(None);
+        }
+        self.descriptors[place] = Some(file);
+        FIRST_DESCRIPTOR + place as i32
+    }
+
+    /// A new TCP socket.
+    pub(crate) fn socket(&mut self, is_v6: bool, is_nonblocking: bool) -> i32 {
+        let (options, state) = (Options::default(), State::Fresh);
+        self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local: None, state, edges: 0 })
+    }
+
+    /// A copy of a descriptor.
+    pub(crate) fn copy(&mut self, descriptor: i32) -> Result<i32, i32> {
+        let file = self.file_of(descriptor).ok_or(libc::EBADF)?;
+        self.file_mut(descriptor)?.descriptors += 1;
+        Ok(self.describe(file))
+    }
+
+    pub(crate) fn is_nonblocking(&self, descriptor: i32) -> bool {
+        self.file(descriptor).is_ok_and(|file| file.is_nonblocking)
+    }
+
+    pub(crate) fn set_nonblocking(&mut self, descriptor: i32, is_on: bool) -> Result<(), i32> {
+        self.file_mut(descriptor)?.is_nonblocking = is_on;
+        Ok(())
+    }
+
+    pub(crate) fn is_v6(&self, descriptor: i32) -> bool {
+        self.file(descriptor).is_ok_and(|file| file.is_v6)
+    }
+
+    /// The timeout of reads or writes in nanoseconds, by the name of its option.
+    pub(crate) fn timeout_ns(&self, descriptor: i32, name: i32) -> Option<u64> {
+        self.file(descriptor).ok()?.options.timeout_ns(name)
+    }
+
+    /// Closes a descriptor. Returns the real one that is closed with it.
+    pub(crate) fn close(&mut self, descriptor: i32, now_ns: u64) -> Result<Option<i32>, i32> {
+        let nth = self.file_of(descriptor).ok_or(libc::EBADF)?;
+        self.descriptors[(descriptor - FIRST_DESCRIPTOR) as usize] = None;
+        let file = self.file_by(nth);
+        file.descriptors -= 1;
+        if file.descriptors > 0 {
+            return Ok(None);
+        }
+        self.forgets_interests(nth);
+        let Some(File { state, options, edges, .. }) = self.files[nth].take() else { return Ok(None) };
+        self.past_edges += edges;
+        match state {
+            State::Fresh => {}
+            State::Outside(real) => return Ok(Some(real)),
+            State::Stream { connection, end } => self.connections[connection].closes(end, !options.resets(), now_ns),
+            // Connections that were not accepted are reset.
+            State::Listens { queue, .. } => {
+                for connection in queue {
+                    self.connections[connection].closes(End::Server, false, now_ns);
+                }
+            }
+        }
+        self.advance(now_ns);
+        Ok(None)
+    }
+
+    fn file_by(&mut self, nth: usize) -> &mut File {
+        self.files[nth].as_mut().unwrap_or_else(|| unreachable!("invariant: a descriptor leads to an open socket"))
+    }
+
+    /// `bind`.
+    pub(crate) fn bind(&mut self, descriptor: i32, address: SocketAddr) -> Result<(), i32> {
+        let file = self.file(descriptor)?;
+        if !matches!(file.state, State::Fresh) || file.local.is_some() {
+            return Err(libc::EINVAL);
+        }
+        if !is_simulated(address) {
+            return Err(libc::EADDRNOTAVAIL);
+        }
+        let mut address = address;
+        if address.port() == 0 {
+            address.set_port(self.port(address.ip())?);
+        } else if self.is_taken(address, file.options.is_on(libc::SOL_SOCKET, libc::SO_REUSEPORT)) {
+            return Err(libc::EADDRINUSE);
+        }
+        self.file_mut(descriptor)?.local = Some(address);
+        Ok(())
+    }
+
+    /// Whether another socket is bound to this address and is not a connection. `shares`: both may share a port.
+    fn is_taken(&self, address: SocketAddr, shares: bool) -> bool {
+        let overlap = |own: IpAddr, other: IpAddr| own == other || own.is_unspecified() || other.is_unspecified();
+        self.files.iter().flatten().any(|file| {
+            let shares = shares && file.options.is_on(libc::SOL_SOCKET, libc::SO_REUSEPORT);
+            let is_bound = matches!(file.state, State::Fresh | State::Listens { .. }) && !shares;
+            let local = file.local.filter(|_| is_bound);
+            local.is_some_and(|local| local.port() == address.port() && overlap(local.ip(), address.ip()))
+        })
+    }
+
+    fn port(&mut self, ip: IpAddr) -> Result<u16, i32> {
+        for _ in FIRST_PORT..u16::MAX {
+            let port = self.next_port;
+            self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
+            let is_used = |file: &File| file.local.is_some_and(|local| local.port() == port);
+            if !self.is_taken(SocketAddr::new(ip, port), false) && !self.files.iter().flatten().any(is_used) {
+                return Ok(port);
+            }
+        }
+        Err(libc::EADDRNOTAVAIL)
+    }
+
+    /// `listen`.
+    pub(crate) fn listen(
+        &mut self,
+        descriptor: i32,
+        backlog: i32,
+        new_object: impl FnOnce() -> ObjectId,
+    ) -> Result<(), i32> {
+        // Linux admits one more than the number that is given.
+        let backlog = usize::try_from(backlog).map_or(BACKLOG_MAX, |backlog| (backlog + 1).min(BACKLOG_MAX));
+        let file = self.file(descriptor)?;
+        let ip = if file.is_v6 { IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
+        let local = match file.local {
+            Some(local) => local,
+            None => SocketAddr::new(ip, self.port(ip)?),
+        };
+        let file = self.file_mut(descriptor)?;
+        file.local = Some(local);
+        match &mut file.state {
+            State::Fresh => {
+                file.state = State::Listens { object: new_object(), backlog, queue: VecDeque::new() };
+                Ok(())
+            }
+            State::Listens { backlog: old, .. } => {
+                *old = backlog;
+                Ok(())
+            }
+            _ => Err(libc::EINVAL),
+        }
+    }
+
+    /// The listener that answers at this address.
+    fn listener(&self, address: SocketAddr) -> Option<usize> {
+        let answers = |file: &File| {
+            let Some(local) = file.local.filter(|_| matches!(file.state, State::Listens { .. })) else { return false };
+            let admits = match (local.ip(), address.ip()) {
+                (own, other) if own == other => true,
+                (IpAddr::V4(own), IpAddr::V4(_)) => own.is_unspecified(),
+                (IpAddr::V6(own), IpAddr::V6(_)) => own.is_unspecified(),
+                (IpAddr::V6(own), IpAddr::V4(_)) => {
+                    own.is_unspecified() && !file.options.is_on(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)
+                }
+                (IpAddr::V4(_), IpAddr::V6(_)) => false,
+            };
+            local.port() == address.port() && admits
+        };
+        self.files.iter().position(|file| file.as_ref().is_some_and(answers))
+    }
+
+    /// `connect`: begins the attempt.
+    pub(crate) fn connect(
+        &mut self,
+        descriptor: i32,
+        address: SocketAddr,
+        now_ns: u64,
+        new_object: impl FnOnce() -> ObjectId,
+    ) -> Result<Attempt, i32> {
+        let file = self.file(descriptor)?;
+        let mut local = file.local;
+        match file.state {
+            State::Fresh if !is_simulated(address) => return Ok(Attempt::Outside),
+            State::Fresh => {}
+            State::Stream { connection, end } => {
+                let side = self.connections[connection].side_mut(end);
+                return Err(match side.phase {
+                    Phase::Connecting => libc::EALREADY,
+                    Phase::Established => libc::EISCONN,
+                    Phase::Dead => side.error.take().unwrap_or(libc::ECONNABORTED),
+                });
+            }
+            State::Listens { .. } | State::Outside(_) => return Err(libc::EISCONN),
+        }
+        // The unspecified address leads to this machine.
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        let address = SocketAddr::new(ip, address.port());
+        if local.is_none_or(|local| local.ip().is_unspecified()) {
+            let own = if ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { ip };
+            let port = local.map_or_else(|| self.port(own), |local| Ok(local.port()))?;
+            local = Some(SocketAddr::new(own, port));
+        }
+        let latency_ns = self.latency_ns();
+        let client = local.unwrap_or(address);
+        let nth = self.connections.len();
+        self.connections.push(Connection::new(new_object(), client, address, latency_ns));
+        let file = self.file_mut(descriptor)?;
+        (file.local, file.state) = (local, State::Stream { connection: nth, end: End::Client });
+        self.attempts(nth, address, now_ns);
+        Ok(Attempt::Begun)
+    }
+
+    /// The listener's answer to an attempt. The attempt takes a place in its queue at once, so that no other task can
+    /// take it; the answer arrives after a round trip.
+    fn attempts(&mut self, nth: usize, address: SocketAddr, now_ns: u64) {
+        let fault = self.fault_of_attempt(nth, now_ns);
+        let listener = self.listener(address);
+        let (client_bytes, latency_ns) = (self.buffer_of_client(nth), self.connections[nth].latency_ns());
+        let answered_ns = now_ns.saturating_add(latency_ns);
+        match (fault, listener) {
+            (Some(FaultKind::Hang), _) => self.connections[nth].hangs(now_ns),
+            (Some(_), _) | (None, None) => self.connections[nth].send(End::Client, Segment::Refused, answered_ns),
+            (None, Some(listener)) => {
+                let Some(File { state: State::Listens { queue, backlog, .. }, options, edges, .. }) =
+                    &mut self.files[listener]
+                else {
+                    return;
+                };
+                // Linux drops the attempt, and the client's later attempts too, while the queue is full.
+                if queue.len() >= *backlog {
+                    self.connections[nth].hangs(now_ns);
+                    return;
+                }
+                queue.push_back(nth);
+                *edges += 1;
+                let server_bytes = options.buffer_bytes(libc::SO_RCVBUF);
+                let connection = &mut self.connections[nth];
+                connection.side_mut(End::Server).phase = Phase::Established;
+                if let Some(bytes) = client_bytes {
+                    connection.side_mut(End::Client).buffer_bytes = bytes;
+                }
+                if let Some(bytes) = server_bytes {
+                    connection.side_mut(End::Server).buffer_bytes = bytes;
+                }
+                connection.send(End::Client, Segment::SynAck, answered_ns);
+                connection.advance(now_ns);
+                for end in [End::Client, End::Server] {
+                    self.strikes(nth, end, now_ns);
+                }
+            }
+        }
+        self.advance(now_ns);
+    }
+
+    /// The receive buffer that the client's socket has asked for.
+    fn buffer_of_client(&self, nth: usize) -> Option<usize> {
+        let is_own = |file: &&File| matches!(file.state, State::Stream { connection, .. } if connection == nth);
+        self.files.iter().flatten().find(is_own)?.options.buffer_bytes(libc::SO_RCVBUF)
+    }
+
+    /// The result of an attempt: `EAGAIN` while there is none.
+    pub(crate) fn connected(&mut self, descriptor: i32) -> Result<(), i32> {
+        let State::Stream { connection, end } = self.file(descriptor)?.state else { return Err(libc::ENOTCONN) };
+        let side = self.connections[connection].side_mut(end);
+        match side.phase {
+            Phase::Connecting => Err(libc::EAGAIN),
+            Phase::Established => Ok(()),
+            Phase::Dead => Err(side.error.take().unwrap_or(libc::ECONNABORTED)),
+        }
+    }
+
+    /// The address has a connection outside the run, on this descriptor of the system.
+    pub(crate) fn leads_outside(&mut self, descriptor: i32, real: i32) -> Result<(), i32> {
+        self.file_mut(descriptor)?.state = State::Outside(real);
+        Ok(())
+    }
+
+    /// `accept`: `EAGAIN` if no connection waits.
+    pub(crate) fn accept(&mut self, descriptor: i32, is_nonblocking: bool) -> Result<(i32, SocketAddr), i32> {
+        let file = self.file_mut(descriptor)?;
+        let (is_v6, options) = (file.is_v6, file.options.clone());
+        let State::Listens { queue, .. } = &mut file.state else { return Err(libc::EINVAL) };
+        let connection = queue.pop_front().ok_or(libc::EAGAIN)?;
+        let sides = &self.connections[connection];
+        let (local, peer) = (sides.side(End::Server).address, sides.side(End::Client).address);
+        let (local, state) = (Some(local), State::Stream { connection, end: End::Server });
+        Ok((self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local, state, edges: 0 }), peer))
+    }
+
+    pub(crate) fn local(&self, descriptor: i32) -> Result<SocketAddr, i32> {
+        let file = self.file(descriptor)?;
+        let any = if file.is_v6 { IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
+        Ok(file.local.unwrap_or(SocketAddr::new(any, 0)))
+    }
+
+    pub(crate) fn peer(&self, descriptor: i32) -> Result<SocketAddr, i32> {
+        let State::Stream { connection, end } = self.file(descriptor)?.state else { return Err(libc::ENOTCONN) };
+        let connection = &self.connections[connection];
+        match connection.side(end).phase {
+            Phase::Established => Ok(connection.side(end.other()).address),
+            Phase::Connecting | Phase::Dead => Err(libc::ENOTCONN),
+        }
+    }
+
+    fn stream(&self, descriptor: i32) -> Result<(usize, End), i32> {
+        match self.file(descriptor)?.state {
+            State::Stream { connection, end } => Ok((connection, end)),
+            _ => Err(libc::ENOTCONN),
+        }
+    }
+
+    /// Reads up to this many bytes; `EAGAIN` if the call would wait.
+    pub(crate) fn read(&mut self, descriptor: i32, most: usize, peeks: bool) -> Result<Vec<u8>, i32> {
+        let (connection, end) = self.stream(descriptor)?;
+        let most = self.transfers(most);
+        self.connections[connection].read(end, most, peeks)
+    }
+
+    /// Writes some of these bytes; returns how many. `EAGAIN` if the call would wait.
+    pub(crate) fn write(&mut self, descriptor: i32, bytes: &[u8], now_ns: u64) -> Result<usize, i32> {
+        let (nth, end) = self.stream(descriptor)?;
+        self.strikes(nth, end, now_ns);
+        self.advance(now_ns);
+        self.connections[nth].may_write(end)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let most = self.transfers(bytes.len().min(self.connections[nth].space(end)));
+        // A fault in the middle of the bytes cuts the write.
+        let left = self.bytes_to_fault(nth, end).unwrap_or(u64::MAX);
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(most);
+        let connection = &mut self.connections[nth];
+        connection.side_mut(end).sent += count as u64;
+        connection.send(end.other(), Segment::Data(bytes[..count].to_vec()), now_ns);
+        self.strikes(nth, end, now_ns);
+        self.advance(now_ns);
+        Ok(count)
+    }
+
+    /// `shutdown`.
+    pub(crate) fn shutdown(&mut self, descriptor: i32, how: i32, now_ns: u64) -> Result<(), i32> {
+        let (nth, end) = self.stream(descriptor)?;
+        let connection = &mut self.connections[nth];
+        if connection.side(end).phase != Phase::Established {
+            return Err(libc::ENOTCONN);
+        }
+        if how != libc::SHUT_WR {
+            let side = connection.side_mut(end);
+            side.reads_shut = true;
+            side.edges += 1;
+        }
+        if how != libc::SHUT_RD {
+            connection.shuts_writes(end, now_ns);
+        }
+        self.advance(now_ns);
+        Ok(())
+    }
+
+    /// `setsockopt`.
+    pub(crate) fn set_option(&mut self, descriptor: i32, level: i32, name: i32, value: &[u8]) -> Result<(), i32> {
+        let file = self.file_mut(descriptor)?;
+        file.options.set(level, name, value)?;
+        let bytes = file.options.buffer_bytes(name).filter(|_| level == libc::SOL_SOCKET && name == libc::SO_RCVBUF);
+        if let (Some(bytes), State::Stream { connection, end }) = (bytes, &file.state) {
+            let (connection, end) = (*connection, *end);
+            self.connections[connection].side_mut(end).buffer_bytes = bytes;
+        }
+        Ok(())
+    }
+
+    /// `getsockopt`.
+    pub(crate) fn option(&mut self, descriptor: i32, level: i32, name: i32) -> Result<Vec<u8>, i32> {
+        let file = self.file(descriptor)?;
+        let number = match (level, name) {
+            (libc::SOL_SOCKET, libc::SO_ERROR) => match file.state {
+                State::Stream { connection, end } => {
+                    self.connections[connection].side_mut(end).error.take().unwrap_or(0)
+                }
+                _ => 0,
+            },
+            (libc::SOL_SOCKET, libc::SO_TYPE) => libc::SOCK_STREAM,
+            (libc::SOL_SOCKET, libc::SO_DOMAIN) if file.is_v6 => libc::AF_INET6,
+            (libc::SOL_SOCKET, libc::SO_DOMAIN) => libc::AF_INET,
+            (libc::SOL_SOCKET, libc::SO_PROTOCOL) => libc::IPPROTO_TCP,
+            (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => i32::from(matches!(file.state, State::Listens { .. })),
+            (libc::IPPROTO_TCP, libc::TCP_INFO) => return Err(libc::ENOPROTOOPT),
+            _ => return Ok(file.options.get(level, name)),
+        };
+        Ok(number.to_ne_bytes().to_vec())
+    }
+
+    /// The number of bytes that can be read.
+    pub(crate) fn readable(&self, descriptor: i32) -> Result<usize, i32> {
+        let (connection, end) = self.stream(descriptor)?;
+        Ok(self.connections[connection].side(end).inbox.len())
+    }
+
+    /// The events of `epoll` that a descriptor has.
+    pub(crate) fn ready_of(&self, descriptor: i32) -> Option<u32> {
+        self.file_of(descriptor).map(|file| self.ready(file))
+    }
+
+    pub(super) fn ready(&self, file: usize) -> u32 {
+        let Some(file) = &self.files[file] else { return 0 };
+        match &file.state {
+            State::Fresh => (libc::EPOLLOUT | libc::EPOLLHUP) as u32,
+            State::Listens { queue, .. } if queue.is_empty() => 0,
+            State::Listens { .. } => libc::EPOLLIN as u32,
+            State::Stream { connection, end } => self.connections[*connection].ready(*end),
+            State::Outside(_) => 0,
+        }
+    }
+
+    pub(super) fn edges(&self, file: usize) -> u64 {
+        let Some(file) = &self.files[file] else { return 0 };
+        match &file.state {
+            State::Stream { connection, end } => self.connections[*connection].side(*end).edges,
+            _ => file.edges,
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! One connection: two directions, each with bytes in flight and bytes that have arrived.
+//!
+//! A write passes when it is made, and arrives after the connection's latency. The receiver's buffer bounds the bytes
+//! that are in flight or unread. FIN and RST follow the data that was sent before them, as in Linux:
+//!
+//! | event | effect |
+//! | --- | --- |
+//! | `shutdown(Write)`, or a close without unread data | FIN: the peer reads to the end, then 0 bytes |
+//! | a close with unread data, or data for a closed end | RST |
+//! | RST | unread data can still be read; then `ECONNRESET`, or `EPIPE` if FIN has arrived before |
+//!
+//! Left out: retransmission, Nagle's algorithm, TIME_WAIT, urgent data. No segment is lost, except in a blackhole.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use lastref_kernel::record::{End, ObjectId};
+
+/// Receive and send buffer together, in bytes: about what a connection over the loopback of Linux takes before a write
+/// waits.
+pub(super) const BUFFER_BYTES: usize = 2 << 20;
+/// The time after which unacknowledged data ends a connection: Linux's `tcp_retries2`.
+const RETRANSMISSION_NS: u64 = 924_600_000_000;
+/// The time after which an unanswered attempt ends: Linux's `tcp_syn_retries`.
+pub(super) const ATTEMPT_NS: u64 = 127_000_000_000;
+
+/// What travels to an end.
+#[derive(Debug)]
+pub(super) enum Segment {
+    Data(Vec<u8>),
+    Fin,
+    Rst,
+    /// The answer to a connection attempt.
+    SynAck,
+    /// The refusal of an attempt.
+    Refused,
+}
+
+/// How far an end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Connecting,
+    Established,
+    /// RST, a refusal or a timeout has ended it.
+    Dead,
+}
+
+/// One end of a connection: what it has received.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) address: SocketAddr,
+    pub(super) phase: Phase,
+    pub(super) inbox: VecDeque<u8>,
+    flight: VecDeque<(u64, Segment)>,
+    /// Bytes of data in `flight`, and bytes lost in a blackhole.
+    flying: usize,
+    pub(super) has_fin: bool,
+    /// The pending error of the socket.
+    pub(super) error: Option<i32>,
+    pub(super) reads_shut: bool,
+    pub(super) writes_shut: bool,
+    pub(super) is_closed: bool,
+    /// The bytes that this end has sent.
+    pub(super) sent: u64,
+    pub(super) buffer_bytes: usize,
+    /// The peer's buffer was full when this end wrote.
+    pub(super) lacks_space: bool,
+    /// Counts changes of readiness, for pollers that report an edge once.
+    pub(super) edges: u64,
+    /// The time at which unacknowledged data ends the connection.
+    times_out_ns: Option<u64>,
+}
+
+impl Side {
+    fn new(address: SocketAddr, phase: Phase, buffer_bytes: usize) -> Side {
+        Side {
+            address,
+            phase,
+            inbox: VecDeque::new(),
+            flight: VecDeque::new(),
+            flying: 0,
+            has_fin: false,
+            error: None,
+            reads_shut: false,
+            writes_shut: false,
+            is_closed: false,
+            sent: 0,
+            buffer_bytes,
+            lacks_space: false,
+            edges: 0,
+            times_out_ns: None,
+        }
+    }
+
+    fn space(&self) -> usize {
+        self.buffer_bytes.saturating_sub(self.inbox.len() + self.flying)
+    }
+
+    fn dies(&mut self, error: i32) {
+        (self.phase, self.error) = (Phase::Dead, Some(error));
+        self.flight.clear();
+        self.flying = 0;
+        self.edges += 1;
+    }
+}
+
+/// A connection between two sockets of the run.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) object: ObjectId,
+    sides: [Side; 2],
+    latency_ns: u64,
+    /// Nothing arrives before this time.
+    held_until_ns: u64,
+    pub(super) is_black: bool,
+}
+
+impl Connection {
+    /// An attempt, without a listener's answer yet.
+    pub(super) fn new(object: ObjectId, client: SocketAddr, server: SocketAddr, latency_ns: u64) -> Connection {
+        let side = |address| Side::new(address, Phase::Connecting, BUFFER_BYTES);
+        Connection { object, sides: [side(client), side(server)], latency_ns, held_until_ns: 0, is_black: false }
+    }
+
+    pub(super) fn latency_ns(&self) -> u64 {
+        self.latency_ns
+    }
+
+    pub(super) fn side(&self, end: End) -> &Side {
+        &self.sides[end.index()]
+    }
+
+    pub(super) fn side_mut(&mut self, end: End) -> &mut Side {
+        &mut self.sides[end.index()]
+    }
+
+    /// Sends a segment to this end.
+    pub(super) fn send(&mut self, to: End, segment: Segment, now_ns: u64) {
+        let bytes = if let Segment::Data(bytes) = &segment { bytes.len() } else { 0 };
+        let arrives_ns = now_ns.saturating_add(self.latency_ns).max(self.held_until_ns);
+        let is_black = self.is_black;
+        if is_black {
+            // The sender's own timer: it has unacknowledged data.
+            let from = self.side_mut(to.other());
+            from.times_out_ns.get_or_insert(now_ns.saturating_add(RETRANSMISSION_NS));
+        }
+        let side = self.side_mut(to);
+        side.flying += bytes;
+        if !is_black {
+            let last_ns = side.flight.back().map_or(0, |(last_ns, _)| *last_ns);
+            side.flight.push_back((arrives_ns.max(last_ns), segment));
+        }
+    }
+
+    /// Sends RST to this end now, past everything else.
+    pub(super) fn reset(&mut self, to: End, now_ns: u64) {
+        let arrives_ns = now_ns.saturating_add(self.latency_ns);
+        if !self.is_black {
+            self.side_mut(to).flight.push_back((arrives_ns, Segment::Rst));
+        }
+    }
+
+    /// The client's attempt gets no answer.
+    pub(super) fn hangs(&mut self, now_ns: u64) {
+        self.side_mut(End::Client).times_out_ns = Some(now_ns.saturating_add(ATTEMPT_NS));
+    }
+
+    /// All segments are lost from now on, also those in flight.
+    pub(super) fn blackens(&mut self, now_ns: u64) {
+        self.is_black = true;
+        for end in [End::Client, End::Server] {
+            let had_data = !self.side(end).flight.is_empty();
+            self.side_mut(end).flight.clear();
+            if had_data {
+                let from = self.side_mut(end.other());
+                from.times_out_ns.get_or_insert(now_ns.saturating_add(RETRANSMISSION_NS));
+            }
+        }
+    }
+
+    /// Nothing arrives before this time.
+    pub(super) fn holds(&mut self, until_ns: u64) {
+        self.held_until_ns = self.held_until_ns.max(until_ns);
+        for side in &mut self.sides {
+            side.flight.iter_mut().for_each(|(arrives_ns, _)| *arrives_ns = (*arrives_ns).max(until_ns));
+        }
+    }
+
+    /// The next time at which something changes by itself.
+    pub(super) fn next_ns(&self) -> Option<u64> {
+        let of =
+            |side: &Side| side.flight.front().map(|(arrives_ns, _)| *arrives_ns).into_iter().chain(side.times_out_ns);
+        self.sides.iter().flat_map(of).min()
+    }
+
+    /// Delivers what has arrived by now; returns whether anything changed.
+    pub(super) fn advance(&mut self, now_ns: u64) -> bool {
+        let mut has_changed = false;
+        for end in [End::Client, End::Server] {
+            while self.side(end).flight.front().is_some_and(|(arrives_ns, _)| *arrives_ns <= now_ns) {
+                let Some((_, segment)) = self.side_mut(end).flight.pop_front() else { break };
+                self.arrives(end, segment, now_ns);
+                has_changed = true;
+            }
+            let side = self.side_mut(end);
+            if side.times_out_ns.is_some_and(|times_out_ns| times_out_ns <= now_ns) {
+                side.times_out_ns = None;
+                if side.phase != Phase::Dead {
+                    side.dies(libc::ETIMEDOUT);
+                    has_changed = true;
+                }
+            }
+        }
+        has_changed
+    }
+
+    fn arrives(&mut self, end: End, segment: Segment, now_ns: u64) {
+        let side = self.side_mut(end);
+        if let Segment::Data(bytes) = &segment {
+            side.flying -= bytes.len().min(side.flying);
+        }
+        match segment {
+            Segment::Data(bytes) if side.is_closed || side.phase == Phase::Dead => {
+                if !bytes.is_empty() {
+                    self.reset(end.other(), now_ns);
+                }
+            }
+            Segment::Data(bytes) => {
+                side.inbox.extend(bytes);
+                side.edges += 1;
+            }
+            Segment::Fin => {
+                side.has_fin = true;
+                side.edges += 1;
+            }
+            Segment::Rst if side.phase == Phase::Dead => {}
+            Segment::Rst => {
+                let error = if side.has_fin { libc::EPIPE } else { libc::ECONNRESET };
+                side.dies(error);
+            }
+            Segment::SynAck => {
+                side.phase = Phase::Established;
+                side.edges += 1;
+            }
+            Segment::Refused => side.dies(libc::ECONNREFUSED),
+        }
+    }
+
+    /// The number of bytes that this end could send now.
+    pub(super) fn space(&self, from: End) -> usize {
+        self.side(from.other()).space()
+    }
+
+    /// Reads up to this many bytes; `Err(EAGAIN)` if the call would wait.
+    pub(super) fn read(&mut self, end: End, most: usize, peeks: bool) -> Result<Vec<u8>, i32> {
+        let side = self.side_mut(end);
+        if side.phase == Phase::Connecting {
+            return Err(libc::EAGAIN);
+        }
+        if !side.inbox.is_empty() || most == 0 {
+            let count = most.min(side.inbox.len());
+            if peeks {
+                return Ok(side.inbox.iter().take(count).copied().collect());
+            }
+            let bytes: Vec<u8> = side.inbox.drain(..count).collect();
+            self.frees_space(end);
+            return Ok(bytes);
+        }
+        if side.has_fin {
+            return Ok(Vec::new());
+        }
+        if let Some(error) = side.error.take() {
+            return Err(error);
+        }
+        if side.reads_shut || side.phase == Phase::Dead { Ok(Vec::new()) } else { Err(libc::EAGAIN) }
+    }
+
+    /// This end has read: a peer that lacked space may write again. As in Linux, only once a third is free.
+    fn frees_space(&mut self, end: End) {
+        let side = self.side(end);
+        let is_enough = side.space() * 3 >= side.buffer_bytes;
+        let peer = self.side_mut(end.other());
+        if peer.lacks_space && is_enough {
+            peer.lacks_space = false;
+            peer.edges += 1;
+        }
+    }
+
+    /// Whether this end may write; the error if not. `EAGAIN`: it has to wait.
+    pub(super) fn may_write(&mut self, end: End) -> Result<(), i32> {
+        let has_space = self.space(end) > 0;
+        let side = self.side_mut(end);
+        if let Some(error) = side.error.take() {
+            return Err(error);
+        }
+        if side.writes_shut || side.phase == Phase::Dead {
+            return Err(libc::EPIPE);
+        }
+        if side.phase == Phase::Connecting {
+            return Err(libc::EAGAIN);
+        }
+        side.lacks_space = !has_space;
+        if has_space { Ok(()) } else { Err(libc::EAGAIN) }
+    }
+
+    /// Sends FIN, once.
+    pub(super) fn shuts_writes(&mut self, end: End, now_ns: u64) {
+        if !std::mem::replace(&mut self.side_mut(end).writes_shut, true) {
+            self.side_mut(end).edges += 1;
+            self.send(end.other(), Segment::Fin, now_ns);
+        }
+    }
+
+    /// The last descriptor of this end is closed.
+    pub(super) fn closes(&mut self, end: End, lingers: bool, now_ns: u64) {
+        let side = self.side_mut(end);
+        side.is_closed = true;
+        if side.phase == Phase::Dead {
+            return;
+        }
+        if side.inbox.is_empty() && lingers {
+            self.shuts_writes(end, now_ns);
+        } else {
+            side.phase = Phase::Dead;
+            self.reset(end.other(), now_ns);
+        }
+    }
+
+    /// The events of `poll` that this end has.
+    pub(super) fn ready(&self, end: End) -> u32 {
+        let side = self.side(end);
+        if side.phase == Phase::Connecting {
+            return 0;
+        }
+        let is_dead = side.phase == Phase::Dead;
+        let peer = self.side(end.other());
+        let is_over = side.has_fin || side.reads_shut || is_dead;
+        let mut events = 0;
+        let mut add = |has: bool, event: i32| events |= if has { event as u32 } else { 0 };
+        add(!side.inbox.is_empty() || is_over, libc::EPOLLIN);
+        add(is_over, libc::EPOLLRDHUP);
+        add(is_dead || side.writes_shut || peer.space() * 3 >= peer.buffer_bytes, libc::EPOLLOUT);
+        add(is_dead || (side.has_fin && side.writes_shut), libc::EPOLLHUP);
+        add(side.error.is_some(), libc::EPOLLERR);
+        events
+    }
+}

@@ -1,0 +1,123 @@
+//! The network by itself, without a run.
+
+use std::net::SocketAddr;
+
+use super::*;
+
+fn address(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// A network with a listener at port 80.
+fn network(faults: &str) -> (Network, i32) {
+    let mut network = Network::new();
+    network.begin(1, false, &faults.parse().expect("faults"));
+    let listener = network.socket(false, true);
+    network.bind(listener, address(80)).expect("the port is free");
+    network.listen(listener, 8, || ObjectId(1)).expect("it is bound");
+    (network, listener)
+}
+
+fn connect(network: &mut Network, listener: i32) -> (i32, i32) {
+    let client = network.socket(false, true);
+    network.connect(client, address(80), 0, || ObjectId(2)).expect("an attempt");
+    network.connected(client).expect("there is no latency");
+    let (server, _) = network.accept(listener, true).expect("it waits");
+    (client, server)
+}
+
+#[test]
+fn a_close_is_read_to_the_end_and_answers_later_data_with_a_reset() {
+    let (mut network, listener) = network("");
+    let (client, server) = connect(&mut network, listener);
+    assert_eq!(network.read(server, 9, false), Err(libc::EAGAIN));
+    assert_eq!(network.write(client, b"last", 0), Ok(4));
+    network.close(client, 0).expect("it is open");
+    assert_eq!(network.read(server, 3, true).as_deref(), Ok(&b"las"[..]));
+    assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b"last"[..]));
+    assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b""[..]));
+    assert_eq!(network.write(server, b"x", 0), Ok(1), "the peer's reset comes after the first write");
+    assert_eq!(network.write(server, b"x", 0), Err(libc::EPIPE));
+    assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b""[..]));
+}
+
+#[test]
+fn a_close_with_unread_data_resets() {
+    let (mut network, listener) = network("");
+    let (client, server) = connect(&mut network, listener);
+    assert_eq!(network.write(client, b"unread", 0), Ok(6));
+    network.close(server, 0).expect("it is open");
+    assert_eq!(network.ready_of(client).map(|ready| ready & libc::EPOLLERR as u32 != 0), Some(true));
+    assert_eq!(network.read(client, 9, false), Err(libc::ECONNRESET));
+    assert_eq!(network.write(client, b"x", 0), Err(libc::EPIPE));
+}
+
+#[test]
+fn a_writer_waits_for_space() {
+    let (mut network, listener) = network("");
+    let (client, server) = connect(&mut network, listener);
+    let bytes = vec![7; stream::BUFFER_BYTES + 5];
+    assert_eq!(network.write(client, &bytes, 0), Ok(stream::BUFFER_BYTES));
+    assert_eq!(network.write(client, &bytes, 0), Err(libc::EAGAIN));
+    let edges = network.state().0;
+    network.read(server, stream::BUFFER_BYTES / 2, false).expect("there are bytes");
+    assert_eq!(network.state().0, edges + 1, "the writer is told once");
+    assert_eq!(network.write(client, b"x", 0), Ok(1));
+}
+
+#[test]
+fn an_attempt_is_refused_without_a_listener_and_unanswered_if_its_queue_is_full() {
+    let (mut network, listener) = network("");
+    let client = network.socket(false, true);
+    network.connect(client, address(81), 0, || ObjectId(2)).expect("an attempt");
+    assert_eq!(network.connected(client), Err(libc::ECONNREFUSED));
+    network.listen(listener, 0, || ObjectId(1)).expect("the backlog may change");
+    let clients: Vec<i32> = (0..2)
+        .map(|_| {
+            let client = network.socket(false, true);
+            network.connect(client, address(80), 0, || ObjectId(2)).expect("an attempt");
+            client
+        })
+        .collect();
+    assert_eq!((network.connected(clients[0]), network.connected(clients[1])), (Ok(()), Err(libc::EAGAIN)));
+    let end_ns = network.next_ns().expect("the attempt ends");
+    network.advance(end_ns);
+    assert_eq!(network.connected(clients[1]), Err(libc::ETIMEDOUT));
+    let other = network.socket(false, true);
+    assert_eq!(network.bind(other, address(80)), Err(libc::EADDRINUSE));
+}
+
+#[test]
+fn a_fault_happens_at_its_byte() {
+    let (mut network, listener) = network("reset@0.c.3:refuse@1.c.0:stall=5@2.s.0:half-close@3.c.1:blackhole@4.c.0");
+    let (client, server) = connect(&mut network, listener);
+    assert_eq!(network.write(client, b"abcdef", 0), Ok(3));
+    assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b"abc"[..]), "data before the reset arrives");
+    assert_eq!(network.read(server, 9, false), Err(libc::ECONNRESET));
+    assert_eq!(network.write(client, b"x", 0), Err(libc::ECONNRESET));
+    let refused = network.socket(false, true);
+    network.connect(refused, address(80), 0, || ObjectId(2)).expect("an attempt");
+    assert_eq!(network.connected(refused), Err(libc::ECONNREFUSED));
+    let stalled = network.socket(false, true);
+    network.connect(stalled, address(80), 0, || ObjectId(2)).expect("an attempt");
+    let (server, _) = network.accept(listener, true).expect("it waits");
+    assert_eq!(network.write(server, b"late", 0), Ok(4));
+    assert_eq!(network.read(stalled, 9, false), Err(libc::EAGAIN));
+    network.advance(5_000_000);
+    assert_eq!(network.read(stalled, 9, false).as_deref(), Ok(&b"late"[..]));
+    let (client, server) = connect(&mut network, listener);
+    assert_eq!(network.write(client, b"ab", 0), Ok(1));
+    assert_eq!(network.write(client, b"b", 0), Err(libc::EPIPE));
+    assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b"a"[..]));
+    assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b""[..]));
+    let (client, server) = connect(&mut network, listener);
+    assert_eq!(network.write(client, b"lost", 0), Ok(4));
+    assert_eq!(network.read(server, 9, false), Err(libc::EAGAIN));
+    network.advance(network.next_ns().expect("it ends"));
+    assert_eq!(network.write(client, b"x", 0), Err(libc::ETIMEDOUT));
+    assert_eq!(network.struck().len(), 5);
+    assert!(
+        network.struck()[0]
+            .contains("reset of connection 0 (127.0.0.1:32768 to 127.0.0.1:80) after 3 bytes of the client")
+    );
+}
