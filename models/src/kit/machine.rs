@@ -1,6 +1,6 @@
 //! A machine as a table: states, events, and what each event makes of each state.
 //!
-//! A component declares its two enumerations with [`machine!`] and writes `next`, a pure function with one `match`. The
+//! A component declares its two enumerations with `machine!` and writes `next`, a pure function with one `match`. The
 //! rest is here: the words of states and events, the error that names state, event and actor, the table that a snapshot
 //! pins, and the states that can be reached.
 //!

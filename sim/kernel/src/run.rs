@@ -41,7 +41,7 @@ pub struct Panics {
     pub stuck: fn(&str) -> !,
 }
 
-/// The scheduling results of a run. Its record is in the kernel's [log](Kernel::log).
+/// The scheduling results of a run. Its record is in the kernel's [log](crate::Kernel::log).
 #[derive(Debug)]
 pub struct Ended {
     /// Every task has finished.
@@ -89,8 +89,8 @@ pub struct Outside {
     /// The word on which tasks wait for such events; see [`crate::Kernel::wait_on_word`].
     pub word: ObjectId,
     /// Called when no task is ready and some wait on the word, with the time in nanoseconds to the next deadline of a
-    /// sleeping task. Waits in real time, and returns whether an event has occurred; the waiting tasks then check again.
-    /// It must not call the kernel.
+    /// sleeping task. Waits in real time, and returns whether an event has occurred; the waiting tasks then check
+    /// again. It must not call the kernel.
     pub wait: fn(Option<u64>) -> bool,
 }
 

@@ -17,7 +17,7 @@ use crate::session::Outcome;
 /// How much of a trace a table shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// What led to the finding: at most [`ROWS`] rows of custody, state changes and notes, and the switches that the
+    /// What led to the finding: at most 25 rows of custody, state changes and notes, and the switches that the
     /// schedule forces. Mere uses, operations that begin and complete, and accesses to cells are shown of the resource,
     /// or the cell, that the finding is about only. No source lines, so that an edit above does not change a snapshot.
     Custody,

@@ -203,7 +203,8 @@ impl Log {
         self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
     }
 
-    /// Adds a note to the events, if they are kept. It repeats what other events determine, so it is not part of the hash.
+    /// Adds a note to the events, if they are kept. It repeats what other events determine, so it is not part of the
+    /// hash.
     pub fn remark(&mut self, text: impl FnOnce() -> String, location: &'static Location<'static>) {
         if self.is_recording() {
             let location = self.place(location);

@@ -61,7 +61,7 @@ macro_rules! rules {
         $( mod $file; )*
 
         impl Ruled for FaultKind {
-            fn rule(self) -> &'static dyn FaultRule {
+            fn rule(&self) -> &'static dyn FaultRule {
                 match self {
                     $( FaultKind::$name { .. } => &$file::Rule, )*
                 }
@@ -73,13 +73,10 @@ kernel::fault_kinds!(rules);
 
 /// A kind of fault, with its rule.
 pub(super) trait Ruled {
-    fn rule(self) -> &'static dyn FaultRule;
+    fn rule(&self) -> &'static dyn FaultRule;
 
     /// Whether the socket of an end carries it out.
-    fn is_of_socket(self) -> bool
-    where
-        Self: Sized,
-    {
+    fn is_of_socket(&self) -> bool {
         self.rule().strikes() == Strikes::Socket
     }
 }

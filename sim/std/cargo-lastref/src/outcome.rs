@@ -124,8 +124,8 @@ impl Outcome {
     pub(crate) fn of(executable: &Executable, test: &str, finished: Finished) -> Outcome {
         let (status, reason) = judge(&finished);
         let report = finished.report.ok().flatten().unwrap_or_default();
-        // A process that left no report names its run by the seed; the settings of the search complete it. A search that
-        // is too long is not the fault of the run in which it ended.
+        // A process that left no report names its run by the seed; the settings of the search complete it. A search
+        // that is too long is not the fault of the run in which it ended.
         let is_of_run = match status {
             Status::TimedOut => finished.is_stuck,
             Status::Hung | Status::Died | Status::Finding => true,

@@ -24,7 +24,8 @@ impl Environment {
     /// Saves the present variables.
     pub(crate) fn note() -> Environment {
         let mut saved = Vec::new();
-        // SAFETY: the list is valid, and ends with a null pointer. The other threads of the process wait for the search.
+        // SAFETY: the list is valid, and ends with a null pointer. The other threads of the process wait for the
+        // search.
         unsafe {
             let mut at = environ;
             while !at.is_null() && !(*at).is_null() {

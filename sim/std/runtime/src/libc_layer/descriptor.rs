@@ -71,8 +71,8 @@ impl Run {
         }
     }
 
-    /// Waits until an attempt succeeds (`is_ready` returns true), or until the deadline; returns whether it has. An attempt
-    /// may change the network without success. Called by host code.
+    /// Waits until an attempt succeeds (`is_ready` returns true), or until the deadline; returns whether it has. An
+    /// attempt may change the network without success. Called by host code.
     pub(super) fn waits_on(
         &self,
         object: ObjectId,

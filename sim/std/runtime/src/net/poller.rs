@@ -18,8 +18,6 @@ struct Interest {
 #[derive(Debug, Default)]
 pub(super) struct Poller {
     interests: Vec<Interest>,
-    /// Where the next report begins: a socket that is always ready must not hide others.
-    next: usize,
 }
 
 impl Network {
@@ -54,8 +52,12 @@ impl Network {
         let id = self.poller_of(poller);
         let mut own = std::mem::take(&mut self.pollers[id]);
         let (mut events, count) = (Vec::new(), own.interests.len());
-        let begin = own.next;
-        for nth in (0..count).map(|nth| (begin + nth) % count) {
+        // The system promises no order, and the order decides which task an async runtime polls first.
+        let mut order: Vec<usize> = (0..count).collect();
+        for left in (2..=count).rev() {
+            order.swap(left - 1, self.draws.below(left as u64) as usize);
+        }
+        for nth in order {
             let interest = &mut own.interests[nth];
             let asked = { interest.event.events };
             let has = |flag: i32| asked & flag as u32 != 0;
@@ -71,7 +73,6 @@ impl Network {
             events.push(libc::epoll_event { events: ready, u64: interest.event.u64 });
             interest.seen = edges;
             interest.is_armed = !has(libc::EPOLLONESHOT);
-            own.next = (nth + 1) % count;
         }
         self.pollers[id] = own;
         events
@@ -109,7 +110,6 @@ impl Network {
     pub(super) fn forgets_interests(&mut self, file: usize) {
         for poller in &mut self.pollers {
             poller.interests.retain(|interest| interest.file != file);
-            poller.next = 0;
         }
     }
 }

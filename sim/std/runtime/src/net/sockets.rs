@@ -415,8 +415,15 @@ impl Network {
     /// Reads up to this many bytes; `EAGAIN` if the call would wait.
     pub(crate) fn read(&mut self, descriptor: i32, most: usize, peeks: bool) -> Result<Vec<u8>, i32> {
         let (connection, end) = self.stream(descriptor)?;
-        let most = self.transfers(most);
-        self.connections[connection].read(end, most, peeks)
+        let asked = most;
+        let most = self.transfers(asked);
+        let connection = &mut self.connections[connection];
+        let bytes = connection.read(end, most, peeks)?;
+        // A caller that gets fewer bytes than it asked for, as tokio does, waits for the next edge: there must be one.
+        if most < asked && !peeks && !connection.side(end).inbox.is_empty() {
+            connection.side_mut(end).edges += 1;
+        }
+        Ok(bytes)
     }
 
     /// Writes some of these bytes; returns how many. `EAGAIN` if the call would wait.
@@ -435,6 +442,10 @@ impl Network {
         let connection = &mut self.connections[nth];
         connection.side_mut(end).sent += count as u64;
         connection.send(end.other(), Segment::Data(bytes[..count].to_vec()), now_ns);
+        // As for reads: a write that was cut, and not by a full buffer, is followed by an edge.
+        if count < bytes.len() && connection.space(end) > 0 {
+            connection.side_mut(end).edges += 1;
+        }
         self.strikes(nth, end, now_ns);
         self.advance(now_ns);
         Ok(count)

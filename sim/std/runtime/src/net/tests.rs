@@ -88,6 +88,30 @@ fn an_attempt_is_refused_without_a_listener_and_unanswered_if_its_queue_is_full(
 }
 
 #[test]
+fn a_short_transfer_is_followed_by_an_edge() {
+    let (mut network, listener) = network("stall=5@0.c.3");
+    let (client, server) = connect(&mut network, listener);
+    let poller = 5;
+    let both = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLET) as u32;
+    for socket in [client, server] {
+        let asked = libc::epoll_event { events: both, u64: socket as u64 };
+        network.control(poller, libc::EPOLL_CTL_ADD, socket, Some(asked)).expect("it is new");
+    }
+    let told = |network: &mut Network| network.events(poller, 9).iter().map(|event| event.u64).collect::<Vec<_>>();
+    assert_eq!(told(&mut network).len(), 2, "both are writable");
+    assert_eq!(network.write(client, b"abcdef", 0), Ok(3));
+    assert_eq!(told(&mut network), [client as u64], "the rest can be written");
+    assert_eq!(network.write(client, b"def", 0), Ok(3));
+    network.advance(5_000_000);
+    assert_eq!(told(&mut network), [server as u64]);
+    network.is_short = true;
+    while network.read(server, 6, false).is_ok_and(|bytes| bytes.len() < 6) {
+        let is_left = network.readable(server) > Ok(0);
+        assert_eq!(told(&mut network).len(), usize::from(is_left));
+    }
+}
+
+#[test]
 fn a_fault_happens_at_its_byte() {
     let (mut network, listener) = network("reset@0.c.3:refuse@1.c.0:stall=5@2.s.0:half-close@3.c.1:blackhole@4.c.0");
     let (client, server) = connect(&mut network, listener);
