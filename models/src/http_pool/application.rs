@@ -1,7 +1,7 @@
 //! The application: a client, callers with requests, and the end of all of them.
 //!
-//! A request that is cancelled at a moment of the schedule's choice is cancelled by the main task. Without one, and
-//! without a network, the main task is the first caller: exhaustive exploration has few threads.
+//! The main task cancels requests, at a time that the schedule chooses. In a run without cancels and without a network,
+//! the main task is the first caller, since exhaustive exploration allows few threads.
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ use super::variant::Variant;
 use crate::kit::http1::Http;
 use crate::kit::server::{self, Server};
 
-/// How long a network may be silent without keeping a request from its answer.
+/// The longest stall, in milliseconds, of a network that still counts as fair.
 const CALM_MS: u32 = 50;
-/// How long a caller on a network waits for a request without a time of its own: longer than a blackhole ends a write.
+/// On a network, the timeout of a request without its own: longer than a write takes to fail in a blackhole.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Carries the plan out, with servers in memory.

@@ -233,7 +233,7 @@ impl Conn {
         Ok(())
     }
 
-    /// The future of the request is dropped, whatever has become of it.
+    /// The future of the request is dropped. No effect if the request has ended.
     pub(super) fn cancel(&self, tag: Tag) {
         let mut inner = self.mu.lock();
         let Some(place) = inner.open.iter().position(|exchange| exchange.tag == tag) else { return };

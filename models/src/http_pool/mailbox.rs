@@ -1,8 +1,8 @@
 //! What one request waits for: a connection from the pool, a connection of its own, or the answer, whichever is first.
 //!
-//! Upstream each is a oneshot channel, and `Client::one_connection_for` selects over two futures. Here a request is a
-//! thread, so that its channels share one lock and one condition variable. What stays upstream's is the order: the
-//! sender looks whether the receiver is gone, and learns by the send itself if it went between the two.
+//! Upstream each is a oneshot channel, and `Client::one_connection_for` selects over two futures. Here a request runs
+//! on one thread, so its channels share one lock and one condition variable. The order is upstream's: the
+//! sender checks whether the receiver is gone, and the send itself fails if the receiver leaves after that check.
 
 use std::collections::VecDeque;
 
@@ -44,7 +44,7 @@ pub(super) enum Why {
 /// How far a request was when its connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// It was not sent, or by a GOAWAY the server says that it did not look at it: upstream gives the message back.
+    /// It was not sent, or its stream is above the last one of a GOAWAY: upstream returns the message.
     Unsent,
     /// It was sent, and the answer is missing: `IncompleteMessage`.
     Incomplete,
@@ -137,7 +137,7 @@ impl Mailbox {
         }
     }
 
-    /// What came and was not waited for any more.
+    /// Takes the messages that are left.
     pub(super) fn take_rest(&self) -> VecDeque<News> {
         std::mem::take(&mut self.mu.lock().news)
     }

@@ -1,4 +1,4 @@
-//! What connections lead to: scripts in memory, or a server on another host of the simulated network.
+//! The peers of connections: scripts in memory, or a server on another host of the simulated network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
 use crate::kit::server::{Backends, Server, Step};
 use crate::kit::stream::{Buffers, Stage, carry};
 
-/// Who is at the other end.
+/// The peers of the client's connections.
 #[derive(Debug)]
 pub(super) enum Peers {
     /// A script for each connection, by address and number.

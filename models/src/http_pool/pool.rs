@@ -164,7 +164,7 @@ impl Pool {
         idle.push(Idle { idle_at: self.now(), value });
     }
 
-    /// Gives a connection to a waiter; what it leaves for the next.
+    /// Gives a connection to a waiter; returns the handle that is left for the next waiter, if any.
     fn hand(&self, value: Handle, waiter: &Arc<Mailbox>) -> Option<Handle> {
         let (kept, sent) = match value.can_share() {
             true => (Some(value.share(IDLE)), value),

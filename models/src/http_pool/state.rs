@@ -1,7 +1,7 @@
 //! The states of a client's connection, and what each event makes of them.
 //!
 //! ```text
-//!                Connected           Send                Goaway              Complete, Close
+//!                Connected           Send                Goaway              Close
 //!  Connecting ─────────────► Idle ─────────► Busy ──────────────► Draining ─────────────────► Closed
 //!       │                     ▲ │             │                                                 ▲
 //!       │                     └─┼─────────────┘ Complete                                        │
@@ -9,8 +9,8 @@
 //!         ConnectFailed, Close
 //! ```
 //!
-//! Upstream has no variable for it. In hyper it follows from the dispatcher's future and the `want` channel between it
-//! and the senders; in Go from `closed`, `closing`, `goAway` and `streams` of a `ClientConn`.
+//! `Goaway` also leads from Idle to Draining, `Close` from Busy to Closed. Upstream has no such variable: in hyper the
+//! state follows from the dispatcher's future and its `want` channel, in Go from four fields of a `ClientConn`.
 
 use lastref::ledger::Owner;
 

@@ -4,8 +4,8 @@
 //! rest is here: the words of states and events, the error that names state, event and actor, the table that a snapshot
 //! pins, and the states that can be reached.
 //!
-//! A table decides nothing in a model. Where upstream keeps its state in several fields, the model computes the state
-//! from them before and after each event, and compares the second with what the table makes of the first.
+//! Most models store the state and take the next one from the table. A model that keeps upstream's fields computes the
+//! state from them before and after each event, and compares the later state with the table's.
 
 use std::fmt;
 

@@ -9,8 +9,8 @@
 //! | `stream` | one connection of the network as a pair of buffers, for a model that does not block |
 //! | `weather` | latency, sizes, faults and events of the network between a client and its server |
 //!
-//! A component is what differs. It names its entities and transitions as upstream does, and takes from here what every
-//! model needs whatever its upstream is. The kit knows no component and no variant.
+//! A component names its entities and transitions as upstream does, and takes from here the parts that do not depend on
+//! its upstream. The kit does not depend on any component or variant.
 //!
 //! What would break it: a lock, an atomic operation or a ledger call of `lastref` in the kit. Each is a scheduling
 //! point, so it would change the runs of every component and enlarge what loom explores.

@@ -155,7 +155,7 @@ fn the_list_says_what_each_variant_must_do() {
 #[test]
 fn the_list_has_a_line_for_each_scenario_that_the_filters_leave() {
     let all = scenarios::all();
-    let components = 5;
+    let components = all.iter().map(|it| it.component()).collect::<std::collections::BTreeSet<_>>().len();
     let lines = |arguments: &[&str]| lastref(&[&["list"], arguments].concat()).code(0).stdout.lines().count();
     assert_eq!(lines(&[]), all.len() + components);
     let on_network = all.iter().filter(|it| it.engines().contains(&lastref::Engine::Turmoil)).count();

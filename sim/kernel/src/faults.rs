@@ -1,4 +1,4 @@
-//! Faults of connections: what a search asks for, what a run gets, and what has happened.
+//! Faults of connections: the plan of a search, and the faults that a run draws from it.
 //!
 //! A plan is a list of items, separated by commas. `reset` is drawn for each run: which connection, which end, which
 //! byte. `reset@2.c.120` is exact: connection 2, after 120 bytes of the client. `short` makes reads and writes transfer

@@ -55,6 +55,15 @@ pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<us
             shown.remove(&row);
         }
     }
+    with_lone_rows(shown, rows.len())
+}
+
+/// Adds each row that is left out alone: the row that counts it would take the same place.
+fn with_lone_rows(mut shown: BTreeSet<usize>, rows: usize) -> BTreeSet<usize> {
+    let is_shown = |row: Option<usize>| row.is_none_or(|row| row >= rows || shown.contains(&row));
+    let is_lone = |row: &usize| !shown.contains(row) && is_shown(row.checked_sub(1)) && is_shown(Some(row + 1));
+    let lone: Vec<usize> = (0..rows).filter(is_lone).collect();
+    shown.extend(lone);
     shown
 }
 
@@ -92,5 +101,6 @@ mod tests {
         assert_eq!(gaps(&[1, 4], 6), 3);
         assert_eq!(ends(5, 2, 3).len(), 5);
         assert_eq!(ends(9, 2, 3), BTreeSet::from([0, 1, 6, 7, 8]));
+        assert_eq!(with_lone_rows(BTreeSet::from([1, 3, 6]), 8), BTreeSet::from([0, 1, 2, 3, 6, 7]));
     }
 }

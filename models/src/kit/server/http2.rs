@@ -137,7 +137,7 @@ impl Session {
         self.flush().await;
     }
 
-    /// Says now what it has to say, and not when the next request is waited for.
+    /// Sends pending frames now; otherwise they would be sent when the server next waits for a request.
     async fn flush(&mut self) {
         poll_fn(|context| {
             self.turn(context);

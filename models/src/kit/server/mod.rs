@@ -101,7 +101,7 @@ impl Server {
         server
     }
 
-    /// The process begins, at first or after its host was down; what is left of the one before it is nothing.
+    /// Starts the process, at first or after a crash of its host. Ends the tasks of the process before it.
     pub(crate) fn listen(self: &Arc<Self>) {
         self.hang_up();
         self.begun.fetch_add(1, Ordering::SeqCst);
@@ -128,8 +128,8 @@ impl Server {
         self.sockets.load(Ordering::SeqCst) as usize
     }
 
-    /// Where an address of the channel's is. Another process has other ports: what is left in the kernel of connections
-    /// to the one before it may keep theirs.
+    /// The socket address of a plan's address. Each process has its own ports, since connections to the process before
+    /// it may still hold theirs in the kernel.
     pub(crate) fn address(&self, address: u32) -> SocketAddr {
         let before = self.begun.load(Ordering::SeqCst).saturating_sub(1);
         self.host.address(FIRST_PORT + (PORTS * before + address) as u16)

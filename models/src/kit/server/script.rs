@@ -25,7 +25,7 @@ pub enum Step {
     Answer,
     /// Sends GOAWAY; the last stream is the highest that it has read.
     Goaway(Goaway),
-    /// Sends FIN, and goes on reading.
+    /// Sends FIN. A server on a host closes its socket; a server in memory may go on reading.
     Fin,
     /// Sends RST.
     Rst,

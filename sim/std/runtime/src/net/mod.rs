@@ -51,7 +51,7 @@ pub(crate) struct Network {
     /// Sockets, each with one descriptor or more; a closed one leaves its place empty.
     files: Vec<Option<File>>,
     connections: Vec<Connection>,
-    /// The simulated parts of epolls, and those of which each descriptor is one.
+    /// The simulated parts of epolls; `poller_ids` maps a descriptor to its part.
     pollers: Vec<Poller>,
     poller_ids: BTreeMap<i32, usize>,
     /// The edges of closed listeners, so that the sum of all edges never decreases.

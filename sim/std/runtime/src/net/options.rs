@@ -1,5 +1,5 @@
-//! Options of sockets: kept as they are set. Those with an effect here are the timeouts, `SO_LINGER` with 0 seconds, and
-//! the sizes of buffers.
+//! Socket options, stored as they are set. Those with an effect: the timeouts, `SO_LINGER` with 0 seconds, `SO_RCVBUF`,
+//! `SO_REUSEPORT` and `IPV6_V6ONLY`.
 
 use std::collections::BTreeMap;
 

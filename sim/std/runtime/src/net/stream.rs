@@ -152,7 +152,7 @@ impl Connection {
         }
     }
 
-    /// Sends RST to this end now, past everything else.
+    /// Sends RST to this end, behind the segments in flight. If none is in flight, an earlier hold does not delay it.
     pub(super) fn reset(&mut self, to: End, now_ns: u64) {
         let arrives_ns = now_ns.saturating_add(self.latency_ns);
         if !self.is_black {
