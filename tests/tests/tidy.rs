@@ -310,7 +310,7 @@ fn the_failing_run_of_the_readme_is_what_it_prints() {
 fn the_log_of_the_reported_socket_leak_is_in_its_snapshot() {
     let snapshot = read(&root().join("tests/tests/snapshots/subchannel.connect_result_dropped_on_shutdown.snap"));
     let place = |words: &str| snapshot.rfind(words).unwrap_or_else(|| panic!("no `{words}` in:\n{snapshot}"));
-    let (unref, failed, shut) = (place("unref 2->1 -read"), place("Endpoint read failed"), place("SetShutdown"));
+    let (unref, failed, shut) = (place("unref 2->1 -read#"), place("Endpoint read failed"), place("SetShutdown"));
     assert!(unref < failed && failed < shut, "{snapshot}");
     assert!(!snapshot.contains("fd_orphan"), "{snapshot}");
 }

@@ -52,7 +52,8 @@ fn body_of<T: Termination + 'static>(path: &str, code: fn() -> T, panics: Option
     Body { name, code: Box::new(move || result_of(code())), panics }
 }
 
-/// The result of a test as libtest judges it. The error is the text that std prints for it: `report` does not return it.
+/// The result of a test as libtest judges it. The error is the text that std prints for it: `report` does not return
+/// it.
 fn result_of(returned: impl Termination) -> Result<(), String> {
     let Some(run) = run::current() else {
         let is_success = returned.report() == ExitCode::SUCCESS;

@@ -1,7 +1,7 @@
 //! The token: one word that names a run, so that it can be repeated.
 //!
-//! `ls2,strategy,seed,steps,time,settings,faults,test,switches,check`. The strategy `shrunk` follows the list of switches.
-//! The last field is a checksum of the fields before it, so a truncated or changed token is refused.
+//! `ls2,strategy,seed,steps,time,settings,faults,test,switches,check`. The strategy `shrunk` follows the list of
+//! switches. The last field is a checksum of the fields before it, so a truncated or changed token is refused.
 
 use std::fmt;
 use std::str::FromStr;

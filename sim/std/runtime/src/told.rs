@@ -115,8 +115,8 @@ fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Tok
     is_precise.then_some((token, made))
 }
 
-/// The run of the same seed without the faults that the finding does not need. A fault that did not happen is dropped as
-/// well.
+/// The run of the same seed without the faults that the finding does not need. A fault that did not happen is dropped
+/// as well.
 fn with_fewer_faults(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, Made)> {
     let mut fewest = token.clone();
     let finds = |token: &Token| kind_of(&search.make_run(token, Keep::Hash, false)) == Some(kind);

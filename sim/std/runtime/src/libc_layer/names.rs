@@ -1,8 +1,8 @@
 //! Names of hosts, and files and programs: what leads out of the run.
 //!
-//! `localhost` and every name below it are addresses of the loopback, without a lookup: `localhost` itself is 127.0.0.1,
-//! and each other name has its own address, on which a listener of the run may be bound. Everything else here is the
-//! system's, and the setting `--outside` decides.
+//! `localhost` and every name below it are addresses of the loopback, without a lookup: `localhost` itself is
+//! 127.0.0.1, and each other name has its own address, on which a listener of the run may be bound. Everything else
+//! here is the system's, and the setting `--outside` decides.
 
 use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

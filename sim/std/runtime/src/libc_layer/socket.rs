@@ -19,8 +19,8 @@ pub(super) enum Place {
     Real(i32),
 }
 
-/// Where a call on this descriptor goes. A number of a simulated socket that is closed goes to the system, which refuses
-/// it.
+/// Where a call on this descriptor goes. A number of a simulated socket that is closed goes to the system, which
+/// refuses it.
 #[inline]
 pub(super) fn place(descriptor: i32) -> Place {
     if descriptor < FIRST_DESCRIPTOR {

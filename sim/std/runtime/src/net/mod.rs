@@ -12,8 +12,8 @@
 //! | `epoll` | `poller.rs` |
 //! | addresses, options of sockets | `address.rs`, `options.rs` |
 //!
-//! The network changes in two ways: by a call of a task, and by the passing of time. There is no task of its own: a task
-//! that waits has the next arrival as a deadline.
+//! The network changes in two ways: by a call of a task, and by the passing of time. There is no task of its own: a
+//! task that waits has the next arrival as a deadline.
 //!
 //! Left out: UDP and Unix sockets, which are the system's; raw sockets; more than one network interface.
 
