@@ -263,6 +263,8 @@ pub(crate) enum BadValue {
     NoSetting,
     #[error("{0}")]
     NoFaults(String),
+    #[error("a plan names at least one fault, such as reset, all or reset@2.c.120")]
+    EmptyPlan,
     #[error("{0}")]
     UnknownStrategy(#[from] UnknownStrategy),
 }
@@ -283,7 +285,8 @@ fn strategy(text: &str) -> Result<StrategyName, BadValue> {
 }
 
 fn faults(text: &str) -> Result<String, BadValue> {
-    text.parse::<FaultPlan>().map(|_| text.to_owned()).map_err(BadValue::NoFaults)
+    let plan: FaultPlan = text.parse().map_err(BadValue::NoFaults)?;
+    if plan.is_empty() { Err(BadValue::EmptyPlan) } else { Ok(text.to_owned()) }
 }
 
 fn settings(text: &str) -> Result<String, BadValue> {
@@ -373,6 +376,11 @@ mod tests {
             &["test", "--faults", "reset@1"],
             "cargo lastref: invalid value 'reset@1' for '--faults <PLAN>': `reset@1` is not of the form \
              KIND@CONNECTION.END.BYTES, as in reset@2.c.120",
+        );
+        check(
+            &["test", "--faults", ","],
+            "cargo lastref: invalid value ',' for '--faults <PLAN>': a plan names at least one fault, such as reset, all \
+             or reset@2.c.120",
         );
         check(&["tst"], "cargo lastref: unrecognized subcommand 'tst'; a similar subcommand exists: 'test'");
         check(&["replay"], "cargo lastref: the following required arguments were not provided: <TOKEN>");

@@ -37,7 +37,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 16] = [
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 12] = [
+const CLEAN: [(&str, Code); 13] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -49,6 +49,7 @@ const CLEAN: [(&str, Code); 12] = [
     ("an event that is told once", sockets::edge),
     ("small writes in a row", sockets::small_writes),
     ("copies of a descriptor", sockets::copies),
+    ("writes larger than a buffer", sockets::large_writes),
     ("a run that uses much memory", heap::much),
 ];
 

@@ -226,7 +226,8 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
                 return Err(libc::EAGAIN);
             }
         }
-        // SAFETY: the caller's promise.
+        let args = if uses == Use::Writes { short_enough(number, args) } else { args };
+        // SAFETY: the caller's promise; a shorter write is one too.
         let result = unsafe { raw(number, args) };
         run.wake_waiters();
         Ok(result)
@@ -235,6 +236,26 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
         Ok(result) => result_of(result),
         Err(error) => fail(error),
     }
+}
+
+/// A stream that is ready has room for some bytes, and the system's own write would wait for the rest, which only another
+/// task of the same OS thread can read: a blocking write takes what surely fits, and the caller writes again.
+fn short_enough(number: i64, mut args: [usize; 6]) -> [usize; 6] {
+    let is_one_buffer = matches!(number, libc::SYS_write | libc::SYS_sendto);
+    if is_one_buffer && args[2] > libc::PIPE_BUF && blocks(args[0]) && is_stream(args[0]) {
+        args[2] = libc::PIPE_BUF;
+    }
+    args
+}
+
+/// Whether it is a pipe, or a socket that keeps no boundaries between writes.
+fn is_stream(descriptor: usize) -> bool {
+    let (mut kind, mut bytes) = (0_i32, size_of::<i32>() as u32);
+    let option = [descriptor, libc::SOL_SOCKET as usize, libc::SO_TYPE as usize];
+    let place = [(&raw mut kind).addr(), (&raw mut bytes).addr(), 0];
+    // SAFETY: both places are valid for the call.
+    let result = unsafe { raw(libc::SYS_getsockopt, [option[0], option[1], option[2], place[0], place[1], place[2]]) };
+    is_pipe(descriptor) || (result == 0 && kind == libc::SOCK_STREAM)
 }
 
 /// Whether the task's output is dropped: only the first run and the recorded run of a finding print.

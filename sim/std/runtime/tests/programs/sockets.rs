@@ -54,6 +54,24 @@ pub(crate) fn loopback() {
     clients.into_iter().chain([serves]).for_each(|task| task.join().expect("it does not panic"));
 }
 
+/// Writes that are larger than the buffers of a pair and of a pipe: another task reads.
+pub(crate) fn large_writes() {
+    const BYTES: usize = 400_000;
+    fn through(mut near: impl Write, mut far: impl Read + Send + 'static) {
+        let reads = thread::spawn(move || {
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).map(|_| all.len())
+        });
+        near.write_all(&[7; BYTES]).expect("the other end reads");
+        drop(near);
+        assert_eq!(reads.join().expect("it does not panic").expect("the bytes"), BYTES);
+    }
+    let (near, far) = UnixStream::pair().expect("a pair");
+    through(near, far);
+    let (far, near) = std::io::pipe().expect("a pipe");
+    through(near, far);
+}
+
 /// A read for which nobody writes.
 pub(crate) fn silence() {
     let (mut near, _far) = UnixStream::pair().expect("a pair");
