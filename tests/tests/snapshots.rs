@@ -3,9 +3,10 @@
 //! every component those that its fixed variant made in a number of runs of every scenario.
 //!
 //! Several scenarios may find one defect; `shown.txt` names the one whose finding is the snapshot, so that a further
-//! scenario changes no snapshot. With `LASTREF_UPDATE=1` a variant without a line gets one: the scenario whose shrunk run
-//! has the fewest operations. A snapshot holds no seed, address or source line, so that it changes when behaviour does and
-//! not otherwise. The search behind it uses the defaults of a hunt whatever the environment says, for the same reason.
+//! scenario changes no snapshot. With `LASTREF_UPDATE=1` a variant without a line gets one: the scenario whose shrunk
+//! run has the fewest operations. A snapshot holds no seed, address or source line, so that it changes when behaviour
+//! does and not otherwise. The search behind it uses the defaults of a hunt whatever the environment says, for the same
+//! reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -238,8 +238,8 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
     }
 }
 
-/// A stream that is ready has room for some bytes, and the system's own write would wait for the rest, which only another
-/// task of the same OS thread can read: a blocking write takes what surely fits, and the caller writes again.
+/// A stream that is ready has room for some bytes, and the system's own write would wait for the rest, which only
+/// another task of the same OS thread can read: a blocking write takes what surely fits, and the caller writes again.
 fn short_enough(number: i64, mut args: [usize; 6]) -> [usize; 6] {
     let is_one_buffer = matches!(number, libc::SYS_write | libc::SYS_sendto);
     if is_one_buffer && args[2] > libc::PIPE_BUF && blocks(args[0]) && is_stream(args[0]) {
