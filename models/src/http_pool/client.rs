@@ -22,7 +22,7 @@ use super::variant::Variant;
 pub enum Outcome {
     /// With its answer.
     Answered,
-    /// There is no connection.
+    /// No connection could be made.
     ConnectFailed,
     /// The connection ended before the request was sent, and is not tried again.
     Canceled,

@@ -29,7 +29,7 @@
 //! - the task that evicts idle connections: one that is too old is found at the next checkout;
 //! - ALPN, and with it `Connecting::alpn_h2`: the version of a connection is known before it is made;
 //! - the limit of streams of one connection, flow control, PINGs of the client;
-//! - between the end of an answer and the moment when its connection takes another request there is no time.
+//! - the end of an answer and the readiness of its connection for another request are one step.
 
 mod application;
 mod client;

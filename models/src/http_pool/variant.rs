@@ -1,6 +1,6 @@
 //! The fixed pool, and the lines that were wrong.
 //!
-//! The fixed variant is hyper-util's pool with two repairs, each of which is marked `Deviates:` at its place and has a
+//! The fixed variant is hyper-util's pool with two repairs; each is marked `Deviates:` at its place and has a
 //! variant that takes it back: the cancel of a connect does not fail other requests, and a connection that drains is
 //! closed after its last stream whatever the server does.
 

@@ -41,7 +41,7 @@ struct Shifted {
 const SHIFTS_BYTES: usize = 4096;
 
 /// The distance from one stack's shift to the next one's: a kilobyte, about the size of the frames of a waiting task,
-/// and a cache line, so that the first lines of many stacks share no set.
+/// and a cache line, so that many stacks begin in different sets.
 const SHIFT_BYTES: usize = 1024 + 64;
 
 impl Shifted {

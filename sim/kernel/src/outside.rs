@@ -17,7 +17,7 @@ impl Kernel {
     /// ready; `None` if others are. The inner value is `None` if no task sleeps.
     pub fn is_alone(&self) -> Option<Option<u64>> {
         let state = self.state.borrow();
-        (state.ready_count() == 1).then(|| state.next_deadline_in_ns())
+        (state.ready.len() == 1).then(|| state.next_deadline_in_ns())
     }
 }
 
@@ -30,9 +30,7 @@ impl State {
             return false;
         }
         for task in std::mem::take(&mut self.objects.word(word).waiters) {
-            self.unsleep(task);
-            self.tasks[task.index()].timed_out = false;
-            self.make_ready(task);
+            self.end_wait(task);
         }
         true
     }

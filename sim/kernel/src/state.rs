@@ -198,10 +198,6 @@ impl State {
         self.ready.contains(id)
     }
 
-    pub(crate) fn ready_count(&self) -> usize {
-        self.ready.len()
-    }
-
     /// The time to the next deadline of a sleeper.
     pub(crate) fn next_deadline_in_ns(&self) -> Option<u64> {
         let deadlines = self.sleepers.iter().map(|sleeper| sleeper.deadline_ns);

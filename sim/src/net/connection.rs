@@ -9,7 +9,7 @@
 
 use std::net::SocketAddr;
 
-use kernel::record::Phase;
+use kernel::record::{End, Phase};
 use kernel::seed::Choice;
 use turmoil_net::{Packet, TcpSegment, Transport};
 
@@ -21,7 +21,6 @@ use super::passed::{Passed, Step};
 use super::segment::{bare_ack, piece, reset_from};
 use super::side::{Range, Side};
 use crate::time::{Duration, Instant};
-use kernel::record::End;
 
 /// The addresses of both ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

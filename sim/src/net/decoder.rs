@@ -2,9 +2,10 @@
 //!
 //! Tables show the frames, and the wire derives from them the phase of a connection when a fault hits it.
 
+use kernel::record::End;
+
 use super::http2::Http2;
 use super::protocol::{Protocol, Role};
-use kernel::record::End;
 
 /// The protocol by which connections are parsed.
 #[derive(Clone, Copy, Debug, Default)]

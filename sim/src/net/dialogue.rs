@@ -1,9 +1,8 @@
 //! The dialogue of a connection's two ends, as far as the wire follows it, which determines the connection's phase.
 
-use kernel::record::Phase;
+use kernel::record::{End, Phase};
 
 use super::protocol::Role;
-use kernel::record::End;
 
 /// The dialogue so far.
 #[derive(Debug, Default)]

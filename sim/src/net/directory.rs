@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use kernel::record::End;
 use turmoil_net::{Packet, Transport};
 
 use super::connection::{Connection, Pair};
 use super::decoder::Decoder;
 use super::fault::Fault;
-use kernel::record::End;
 
 /// The index of a connection in the directory, and one of its ends.
 #[derive(Clone, Copy, Debug)]

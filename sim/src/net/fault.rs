@@ -2,13 +2,12 @@
 
 use std::fmt;
 
+use kernel::record::{End, FaultKind};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{BadPlan, Plan, field};
-use kernel::record::End;
-use kernel::record::FaultKind;
 
 /// One fault of one connection. It happens once, and no fault happens after the body of [`super::simulate`]. `Refuse`
 /// and `Hang` apply to the attempt, and ignore the counts.

@@ -1,7 +1,8 @@
 //! HTTP/2's frames (RFC 9113) by their registered names.
 
-use super::protocol::{Protocol, Role};
 use kernel::record::End;
+
+use super::protocol::{Protocol, Role};
 
 /// Parses the bytes that one end of an HTTP/2 connection sends.
 #[derive(Debug)]

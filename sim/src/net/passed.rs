@@ -1,13 +1,12 @@
 //! The fate of a packet that leaves its host: the steps that the wire performs.
 
-use kernel::record::Phase;
+use kernel::record::{End, Phase};
 use turmoil_net::Packet;
 
 use super::fault::Fault;
 use super::link::Link;
 use crate::session::with_log;
 use crate::time::Instant;
-use kernel::record::End;
 
 /// The result of passing a packet, or of a fault between two packets.
 #[derive(Debug, Default)]

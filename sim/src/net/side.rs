@@ -1,12 +1,12 @@
 //! One direction of a connection as the wire sees it: the bytes of one end, each counted once and parsed into frames.
 
+use kernel::record::End;
 use turmoil_net::{Packet, TcpSegment};
 
 use super::decoder::{Decoder, Reader};
 use super::fault::Fault;
 use super::passed::Passed;
 use super::protocol::Role;
-use kernel::record::End;
 
 /// One direction: the bytes of one end.
 #[derive(Debug)]

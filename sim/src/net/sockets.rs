@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
+use kernel::record::End;
 use tokio::io::AsyncWrite;
 use turmoil_net::{NetstatEntry, NetstatState, Packet, Transport};
 
@@ -12,7 +13,6 @@ use super::directory::Place;
 use super::segment::reset_from;
 use super::socket::{Socket, locked};
 use super::wire::Wire;
-use kernel::record::End;
 
 impl Wire {
     /// The component has a stream, from its attempt or from an accept. Returns its connection and end.

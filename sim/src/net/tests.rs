@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use kernel::record::End;
 use turmoil_net::{Packet, Transport};
 
 use super::decoder::{Decoder, Reader};
@@ -9,7 +10,6 @@ use super::link::{Ends, Link, Links};
 use super::protocol::Role;
 use super::segment::reset_from;
 use crate::time::{Duration, Instant};
-use kernel::record::End;
 
 /// A packet, identified by its port.
 fn packet(port: u16) -> Packet {

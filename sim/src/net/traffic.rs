@@ -1,5 +1,6 @@
 //! Applying faults to the traffic: each packet passes the faults of its connection before it is put on its link.
 
+use kernel::record::End;
 use turmoil_net::{Packet, Transport};
 
 use super::connection::Connection;
@@ -8,7 +9,6 @@ use super::link::Ends;
 use super::passed::{Passed, Step};
 use super::wire::{self, Wire};
 use crate::time::{Duration, Instant};
-use kernel::record::End;
 
 impl Wire {
     /// A packet leaves its host.

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
+use kernel::record::End;
 use turmoil_net::{Packet, Transport};
 
 use super::connection::Connection;
-use kernel::record::End;
 
 impl Connection {
     /// A packet of this end is lost.

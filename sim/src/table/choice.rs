@@ -1,12 +1,14 @@
 //! The rows that a reader needs: those of the objects that the finding is about, and the switches that it needs.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
+
+use kernel::record::Subject;
 
 use super::{ROWS, Row};
 use crate::session::Outcome;
-use kernel::record::Subject;
 
-/// Switches that are marked. A schedule that is not shrunk forces dozens, most of which do not matter.
+/// The most switches that are marked: a schedule that is not shrunk forces dozens, and few of them matter.
 pub(super) const SWITCHES_MAX: usize = 8;
 
 /// Rows of the end that are always shown.
@@ -51,8 +53,11 @@ pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<us
     let mut shown = BTreeSet::new();
     for row in last.chain(switches.flatten()).chain(about).chain(near).chain(after_setup()) {
         shown.insert(row);
-        if shown.len() + gaps(&shown, rows.len()) > ROWS {
-            shown.remove(&row);
+        match (shown.len() + gaps(&shown, rows.len())).cmp(&ROWS) {
+            Ordering::Less => {}
+            // Only a row that is left out alone still fits.
+            Ordering::Equal => break,
+            Ordering::Greater => _ = shown.remove(&row),
         }
     }
     with_lone_rows(shown, rows.len())

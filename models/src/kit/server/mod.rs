@@ -135,7 +135,7 @@ impl Server {
         self.host.address(FIRST_PORT + (PORTS * before + address) as u16)
     }
 
-    /// The process ends: nobody listens, every socket is closed.
+    /// The process ends: its listeners and its sockets are closed.
     pub(crate) fn hang_up(&self) {
         end(&self.listeners);
         end(&self.connections);

@@ -17,9 +17,9 @@ pub enum Step {
     Ignore,
     /// Sends SETTINGS.
     Settings,
-    /// Does nothing for so many milliseconds.
+    /// Pauses for this many milliseconds.
     Pause(u64),
-    /// Reads on until it has so many requests, and answers none.
+    /// Reads until it has this many requests, without an answer to any.
     Take(u32),
     /// Answers what it has taken.
     Answer,

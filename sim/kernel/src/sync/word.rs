@@ -6,8 +6,9 @@
 
 use super::condvar::Waited;
 use crate::kernel::Kernel;
-use crate::record::{Item, ObjectId, Op};
+use crate::record::{Item, ObjectId, Op, TaskId};
 use crate::seed::Choice;
+use crate::state::State;
 use crate::task::Need;
 
 impl Kernel {
@@ -69,14 +70,21 @@ impl Kernel {
                 }
                 let chosen = Choice::Waiter { task: task.0, nth }.below(seed, waiters.len() as u64) as usize;
                 let waiter = waiters.remove(chosen);
-                state.unsleep(waiter);
-                // Its time may be over since it last ran: it took the wake-up, so it must not report a timeout.
-                state.tasks[waiter.index()].timed_out = false;
-                state.make_ready(waiter);
+                state.end_wait(waiter);
                 woken += 1;
             }
             woken
         });
         woken.unwrap_or(0)
+    }
+}
+
+impl State {
+    /// A task that has left the waiters of a word continues.
+    pub(crate) fn end_wait(&mut self, waiter: TaskId) {
+        self.unsleep(waiter);
+        // Its time may be over since it last ran: it took the wake-up, so it must not report a timeout.
+        self.tasks[waiter.index()].timed_out = false;
+        self.make_ready(waiter);
     }
 }

@@ -1,11 +1,12 @@
 //! The faults of connections, one file each. A fault is a file with its [`FaultRule`], and a line of the kernel's list
 //! of kinds.
 
+use kernel::record::FaultKind;
+
 use super::connection::Connection;
 use super::fault::Fault;
 use super::passed::Passed;
 use crate::time::{Duration, Instant};
-use kernel::record::FaultKind;
 
 /// The rule of one kind of fault.
 pub(super) trait FaultRule {

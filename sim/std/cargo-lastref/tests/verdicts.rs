@@ -1,5 +1,5 @@
-//! Verdicts and texts: what a test does outside the simulator is no false finding, and a report names its run, its step
-//! and its cause.
+//! Verdicts and texts: a test's use of the system outside the simulator gives no false finding, and a report names its
+//! run, its step and its cause.
 
 mod scratch;
 

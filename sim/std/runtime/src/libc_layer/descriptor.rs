@@ -180,14 +180,23 @@ fn blocks(descriptor: usize) -> bool {
 
 /// The value of this timeout option of a socket, in nanoseconds.
 fn timeout_ns(descriptor: usize, option: i32) -> Option<u64> {
-    let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
-    let mut size = size_of::<libc::timeval>() as u32;
-    let (time_at, size_at) = ((&raw mut time).addr(), (&raw mut size).addr());
-    let args = [descriptor, libc::SOL_SOCKET as usize, option as usize, time_at, size_at, 0];
-    // SAFETY: the places are valid.
-    let result = unsafe { raw(libc::SYS_getsockopt, args) };
+    // SAFETY: the structure is two numbers.
+    let time = unsafe { socket_option(descriptor, option, libc::timeval { tv_sec: 0, tv_usec: 0 }) }?;
     let ns = time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1_000;
-    (result == 0 && ns > 0).then_some(ns)
+    (ns > 0).then_some(ns)
+}
+
+/// The value of an option of a socket of the system; `None` if it is no socket.
+///
+/// # Safety
+/// Any bytes are a `T`.
+unsafe fn socket_option<T>(descriptor: usize, option: i32, mut value: T) -> Option<T> {
+    let mut size = size_of::<T>() as u32;
+    let (value_at, size_at) = ((&raw mut value).addr(), (&raw mut size).addr());
+    let args = [descriptor, libc::SOL_SOCKET as usize, option as usize, value_at, size_at, 0];
+    // SAFETY: both places are valid for the call, which writes at most `size` bytes.
+    let result = unsafe { raw(libc::SYS_getsockopt, args) };
+    (result == 0).then_some(value)
 }
 
 /// The effect of a call on its descriptor.
@@ -250,12 +259,9 @@ fn short_enough(number: i64, mut args: [usize; 6]) -> [usize; 6] {
 
 /// Whether it is a pipe, or a socket that keeps no boundaries between writes.
 fn is_stream(descriptor: usize) -> bool {
-    let (mut kind, mut bytes) = (0_i32, size_of::<i32>() as u32);
-    let option = [descriptor, libc::SOL_SOCKET as usize, libc::SO_TYPE as usize];
-    let place = [(&raw mut kind).addr(), (&raw mut bytes).addr(), 0];
-    // SAFETY: both places are valid for the call.
-    let result = unsafe { raw(libc::SYS_getsockopt, [option[0], option[1], option[2], place[0], place[1], place[2]]) };
-    is_pipe(descriptor) || (result == 0 && kind == libc::SOCK_STREAM)
+    // SAFETY: the value is a number.
+    let kind = unsafe { socket_option(descriptor, libc::SO_TYPE, 0_i32) };
+    is_pipe(descriptor) || kind == Some(libc::SOCK_STREAM)
 }
 
 /// Whether the task's output is dropped: only the first run and the recorded run of a finding print.
