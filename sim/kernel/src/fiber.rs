@@ -1,89 +1,74 @@
 //! The kernel's own coroutines: each task runs on a stack of its own, and all of them on one OS thread.
 //!
-//! corosensei performs the switch, a few instructions in either direction. The stacks are kept from run to run: pages
-//! are committed once, when they are touched, and below each stack is a guard page.
-//!
-//! All unsafe code that switches stacks is in this file.
+//! A task that suspends jumps to the next one. The stacks are kept from run to run: pages are committed once, when they
+//! are touched, and below each stack is a guard page. A task that rests between its turns, as the task of a future
+//! does, has no stack meanwhile.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
-
-use corosensei::stack::{DefaultStack, Stack, StackPointer};
-use corosensei::{Coroutine, CoroutineResult, Yielder};
+use std::ptr::NonNull;
 
 use crate::record::TaskId;
 use crate::run::Next;
+use crate::switch::{Code, Home, Memory};
 
 /// Size in bytes of the largest body that is moved to its stack.
 const MOVED_BYTES_MAX: usize = 512;
 
-/// A coroutine that yields the kernel's decisions to the loop of [`Fibers::run`]. It returns the task that rests,
-/// and none at the end of a task.
-type Fiber = Coroutine<(), Next, Option<Resting>, Shifted>;
+/// A task that has no stack between its turns: makes one turn. It must not unwind.
+type Resting = Box<dyn FnMut() -> Turned>;
 
-/// A task that has no stack between its turns: makes one turn, and returns whether the task waits for the next.
-type Resting = Box<dyn FnMut() -> bool>;
-
-/// A stack that begins below the end of its memory.
-///
-/// Stacks are aligned to pages. If all began at the same place of a page, the frames in which tasks wait would lie in
-/// the same few sets of the processor's first cache, and many tasks would evict each other's at every switch.
-struct Shifted {
-    stack: DefaultStack,
-    base: StackPointer,
+/// The end of a turn.
+pub(crate) struct Turned {
+    /// The task waits for its next turn.
+    pub(crate) rests: bool,
+    /// The decision after it.
+    pub(crate) next: Next,
 }
 
-/// The memory that shifts use; a page.
-const SHIFTS_BYTES: usize = 4096;
+/// A stack, at a fixed place, since suspended code and the code that suspends point to it.
+#[derive(Clone, Copy)]
+struct Place(NonNull<Code>);
 
-/// The distance from one stack's shift to the next one's: a kilobyte, about the size of the frames of a waiting task,
-/// and a cache line, so that many stacks begin in different sets.
-const SHIFT_BYTES: usize = 1024 + 64;
-
-impl Shifted {
-    /// A stack of this size, whose shift depends on its number.
-    fn new(bytes: usize, number: usize) -> io::Result<Shifted> {
-        let stack = DefaultStack::new(bytes + SHIFTS_BYTES)?;
-        let shift = number * SHIFT_BYTES % SHIFTS_BYTES;
-        let Some(base) = StackPointer::new(stack.base().get() - shift) else {
-            unreachable!("invariant: a stack is larger than its shift")
-        };
-        Ok(Shifted { stack, base })
+impl Place {
+    fn new(code: Code) -> Place {
+        Place(NonNull::from(Box::leak(Box::new(code))))
     }
-}
 
-// SAFETY: the memory and its guard page are those of corosensei's stack. The base lies less than `SHIFTS_BYTES` below
-// its end, by a multiple of 64, so it stays aligned, and the part below it has at least the size that was asked for.
-#[expect(unsafe_code, reason = "a stack's place is a promise to the code that switches; see the argument above")]
-unsafe impl Stack for Shifted {
     #[inline]
-    fn base(&self) -> StackPointer {
-        self.base
+    #[expect(unsafe_code, reason = "see the argument at the block")]
+    fn code<'a>(self) -> &'a Code {
+        // SAFETY: a place is freed by `free` only, which takes it from the list of idle ones, where it is once; no
+        // other copy of an idle place is used.
+        unsafe { self.0.as_ref() }
     }
 
-    fn limit(&self) -> StackPointer {
-        self.stack.limit()
+    #[expect(unsafe_code, reason = "see the argument at the block")]
+    fn free(self) {
+        // SAFETY: the pointer is that of the box in `new`. The place was idle, so no code runs or is suspended on it.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
-}
-
-/// A stack, and the fiber that runs on it. It is boxed, since it moves between lists at every switch.
-struct Place {
-    fiber: Option<Fiber>,
-    stack: Option<Shifted>,
-    /// The size of the stack in bytes.
-    bytes: usize,
 }
 
 /// The fibers of the run, and the free stacks for the next one.
-#[derive(Default)]
 pub(crate) struct Fibers {
     places: RefCell<Places>,
-    /// The yielder of the fiber that runs.
-    yielder: Cell<Option<ptr::NonNull<Yielder<(), Next>>>>,
+    /// The task whose code runs.
+    running: Cell<TaskId>,
+    home: Home,
+    /// This object itself, for the code at the base of each stack.
+    this: Cell<Option<&'static Fibers>>,
+}
+
+impl Default for Fibers {
+    fn default() -> Fibers {
+        Fibers {
+            places: RefCell::default(),
+            running: Cell::new(TaskId::MAIN),
+            home: Home::default(),
+            this: Cell::new(None),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -91,13 +76,11 @@ struct Places {
     stack_bytes: usize,
     /// Stacks made so far.
     made: usize,
-    /// By task; none while the fiber runs, and none for a task that rests or has ended.
-    live: Vec<Option<Box<Place>>>,
-    #[expect(clippy::vec_box, reason = "a place moves between the lists, as one word")]
-    idle: Vec<Box<Place>>,
+    /// By task; none for a task that rests or has ended.
+    live: Vec<Option<Place>>,
+    idle: Vec<Place>,
     /// Idle places with larger stacks, for tasks that ask for one.
-    #[expect(clippy::vec_box, reason = "as above")]
-    large: Vec<Box<Place>>,
+    large: Vec<Place>,
     /// By task, as far as there are any: those that rest.
     resting: Vec<Option<Resting>>,
 }
@@ -109,174 +92,198 @@ impl fmt::Debug for Fibers {
 }
 
 impl Fibers {
-    /// Runs the tasks as `decide` says, from `main` on, until the run is over. `give_up` gets a panic of the harness's
-    /// own.
-    pub(crate) fn run(
-        &'static self,
-        stack_bytes: usize,
-        main: impl FnOnce() + 'static,
-        decide: impl Fn() -> Next,
-        give_up: impl FnOnce(&(dyn Any + Send)),
-    ) {
+    /// Runs the tasks until the run is over: `main`, and from it on those that are decided on. `main` returns the
+    /// decision after its end, and must not unwind.
+    #[expect(unsafe_code, reason = "leaves the OS thread's own stack; see the argument at the block")]
+    pub(crate) fn run(&'static self, stack_bytes: usize, main: impl FnOnce() -> Next + 'static) {
+        self.this.set(Some(self));
+        self.running.set(TaskId::MAIN);
         self.places.borrow_mut().take_stacks_of(stack_bytes);
         self.start(stack_bytes, main);
-        // A task's panic is caught on its own stack; a panic that arrives here is the harness's own.
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            let mut next = decide();
-            while let Next::Task(task) = next {
-                next = self.resume(task).unwrap_or_else(&decide);
-            }
-        }));
-        if let Err(panic) = ran {
-            give_up(panic.as_ref());
-        }
+        let main = self.places.borrow().live[TaskId::MAIN.index()];
+        let Some(main) = main else { unreachable!("invariant: the first task has been started") };
+        // SAFETY: this is the OS thread's own code, and the task was started in the line above.
+        unsafe { self.home.leave(main.code()) };
         self.places.borrow_mut().abandon();
     }
 
-    /// Makes the fiber of the newest task, with a stack of at least this size; the kernel decides when it runs.
-    pub(crate) fn start<F: FnOnce() + 'static>(&'static self, stack_bytes: usize, body: F) {
-        // corosensei moves the body to the new stack, if it is small.
-        if size_of::<F>() <= MOVED_BYTES_MAX {
-            self.place_fiber(stack_bytes, body);
+    /// Makes the fiber of the newest task, with a stack of at least this size; the kernel decides when it runs. `body`
+    /// returns the decision after its end, and must not unwind.
+    pub(crate) fn start<F: FnOnce() -> Next + 'static>(&self, stack_bytes: usize, body: F) {
+        let place = if size_of::<F>() <= MOVED_BYTES_MAX {
+            self.on_stack(stack_bytes, move || (None, body()))
         } else {
-            self.place_fiber(stack_bytes, Box::new(body));
-        }
-    }
-
-    fn place_fiber(&'static self, stack_bytes: usize, body: impl FnOnce() + 'static) {
-        let place = self.on_stack(stack_bytes, move || {
-            body();
-            None
-        });
+            let body = Box::new(body);
+            self.on_stack(stack_bytes, move || (None, body()))
+        };
         self.places.borrow_mut().live.push(Some(place));
     }
 
-    fn on_stack(&'static self, bytes: usize, body: impl FnOnce() -> Option<Resting> + 'static) -> Box<Place> {
-        let mut place = self.places.borrow_mut().free(bytes);
-        let Some(stack) = place.stack.take() else { unreachable!("invariant: a free place has its stack") };
-        place.fiber = Some(Fiber::with_stack(stack, move |yielder, ()| {
-            self.yielder.set(Some(ptr::NonNull::from(yielder)));
-            body()
-        }));
+    /// Puts `body` on a free stack. It returns the task's further turns, if it rests, and the decision.
+    #[expect(unsafe_code, reason = "gives a stack to new code; see the argument at the block")]
+    fn on_stack(&self, bytes: usize, body: impl FnOnce() -> (Option<Resting>, Next) + 'static) -> Place {
+        let place = self.places.borrow_mut().free(bytes);
+        let Some(this) = self.this.get() else { unreachable!("invariant: only a run has fibers") };
+        // SAFETY: the place was free: its code has ended, or belongs to a run that was abandoned. The bodies of tasks
+        // do not unwind, and `ends` does not return.
+        unsafe {
+            place.code().begin(move || {
+                let (turns, next) = body();
+                this.ends(turns, next);
+            });
+        }
         place
     }
 
-    /// Lets the task run, and returns the decision with which it suspends; `None` if it rests or has ended.
-    #[inline]
-    fn resume(&'static self, task: TaskId) -> Option<Next> {
-        // Removed from the list while it runs, since it may start other fibers.
-        let place = self.places.borrow_mut().live.get_mut(task.index()).and_then(Option::take);
-        let mut place = place.unwrap_or_else(|| self.rouse(task));
-        let Some(fiber) = &mut place.fiber else { unreachable!("invariant: the place of a task has its fiber") };
-        match fiber.resume(()) {
-            CoroutineResult::Yield(next) => {
-                self.places.borrow_mut().live[task.index()] = Some(place);
-                Some(next)
+    /// The code of the running task has come to its end on this stack, and `next` is carried out. Does not return.
+    #[expect(unsafe_code, reason = "leaves a stack for the last time; see the argument at the block")]
+    fn ends(&self, mut turns: Option<Resting>, mut next: Next) -> ! {
+        loop {
+            let mut places = self.places.borrow_mut();
+            let me = self.running.get();
+            if let Some(turns) = turns.take() {
+                places.rest(me, turns);
             }
-            CoroutineResult::Return(rests) => {
-                place.stack = place.fiber.take().map(Fiber::into_stack);
-                let mut places = self.places.borrow_mut();
-                places.keep(place);
-                if let Some(turn) = rests {
-                    places.rest(task, turn);
-                }
-                None
+            let Some(place) = places.live[me.index()].take() else {
+                unreachable!("invariant: a task that runs has a stack")
+            };
+            if let Next::Task(task) = next
+                && let Some(mut turn) = places.rouse(task)
+            {
+                // The stack is free, so the turn is made here.
+                places.live[task.index()] = Some(place);
+                drop(places);
+                self.running.set(task);
+                let turned = turn();
+                (turns, next) = (turned.rests.then_some(turn), turned.next);
+                continue;
             }
+            // Nothing is put on this stack before it is left: no code runs in between.
+            places.keep(place);
+            drop(places);
+            // SAFETY: the code of `place` runs; `carry_out` has the same contract.
+            unsafe { self.carry_out(place.code(), next) };
+            unreachable!("invariant: nothing switches to a stack that was left for the last time");
         }
     }
 
+    /// Leaves the stack of the running code for the task that was chosen, or for the OS thread's own.
+    ///
+    /// # Safety
+    /// `from` must be the code that runs.
+    #[inline]
+    #[expect(unsafe_code, reason = "switches; see the arguments at the blocks")]
+    unsafe fn carry_out(&self, from: &Code, next: Next) {
+        let Next::Task(task) = next else {
+            // SAFETY: `from` runs, says the caller, and a run begins by leaving home.
+            return unsafe { from.go_home(&self.home) };
+        };
+        let to = self.places.borrow().live[task.index()];
+        let to = to.unwrap_or_else(|| self.on_new_stack(task));
+        self.running.set(task);
+        // SAFETY: `from` runs, says the caller. A live place other than that of the running task holds code that has
+        // not begun, or that was suspended below.
+        unsafe { from.switch(to.code()) };
+    }
+
     /// Makes the newest task one that rests before its first turn; the kernel decides when it runs.
-    pub(crate) fn start_resting(&self, task: TaskId, turn: Resting) {
+    pub(crate) fn start_resting(&self, task: TaskId, turns: Resting) {
         let mut places = self.places.borrow_mut();
         places.live.push(None);
-        places.rest(task, turn);
+        places.rest(task, turns);
     }
 
     /// Gives a task that rests a stack for its next turn.
     #[inline(never)]
-    fn rouse(&'static self, task: TaskId) -> Box<Place> {
-        let turn = self.places.borrow_mut().resting.get_mut(task.index()).and_then(Option::take);
+    fn on_new_stack(&self, task: TaskId) -> Place {
+        let turn = self.places.borrow_mut().rouse(task);
         let Some(mut turn) = turn else { unreachable!("invariant: a task that is chosen is suspended") };
-        self.on_stack(0, move || turn().then_some(turn))
+        let place = self.on_stack(0, move || {
+            let Turned { rests, next } = turn();
+            (rests.then_some(turn), next)
+        });
+        self.places.borrow_mut().live[task.index()] = Some(place);
+        place
     }
 
     /// Switches to the task that was chosen; returns when this task is chosen again.
     #[inline]
-    #[expect(unsafe_code, reason = "the yielder of the fiber is kept as a pointer; see the argument at the block")]
+    #[expect(unsafe_code, reason = "switches; see the argument at the block")]
     pub(crate) fn switch(&self, next: Next) {
-        let Some(yielder) = self.yielder.get() else { unreachable!("invariant: only a fiber's own code switches") };
-        // SAFETY: only the code of a running fiber comes here. Each fiber sets `yielder` to its own yielder when it
-        // begins and again whenever it resumes, so the pointer is that of this very fiber; the yielder lies at the base
-        // of its stack, and lives as long as the fiber has not ended.
-        unsafe { yielder.as_ref().suspend(next) };
-        self.yielder.set(Some(yielder));
+        let me = self.places.borrow().live[self.running.get().index()];
+        let Some(me) = me else { unreachable!("invariant: a task that runs has a stack") };
+        // SAFETY: only a task's own code switches, and it is the running one.
+        unsafe { self.carry_out(me.code(), next) };
     }
 
     /// Gives the stacks back to the system.
     pub(crate) fn free(&self) {
-        let mut places = self.places.borrow_mut();
-        (places.idle, places.large) = (Vec::new(), Vec::new());
+        self.places.borrow_mut().free_idle();
     }
 }
 
 impl Places {
     fn take_stacks_of(&mut self, bytes: usize) {
         if self.stack_bytes != bytes {
-            self.idle.clear();
-            self.large.clear();
+            self.free_idle();
             (self.stack_bytes, self.made) = (bytes, 0);
         }
     }
 
-    fn free(&mut self, bytes: usize) -> Box<Place> {
+    fn free_idle(&mut self) {
+        self.idle.drain(..).chain(self.large.drain(..)).for_each(Place::free);
+    }
+
+    fn free(&mut self, bytes: usize) -> Place {
         let bytes = bytes.max(self.stack_bytes);
         let known = if bytes == self.stack_bytes {
             self.idle.pop()
         } else {
-            self.large.iter().position(|place| place.bytes == bytes).map(|nth| self.large.swap_remove(nth))
+            self.large.iter().position(|place| place.code().bytes() == bytes).map(|nth| self.large.swap_remove(nth))
         };
-        match known {
-            Some(place) => place,
-            None => match Shifted::new(bytes, self.made) {
-                Ok(stack) => {
-                    self.made += 1;
-                    Box::new(Place { fiber: None, stack: Some(stack), bytes })
-                }
-                Err(error) => panic!("a stack of {bytes} bytes cannot be allocated: {error}"),
-            },
+        known.unwrap_or_else(|| self.make(bytes))
+    }
+
+    #[cold]
+    fn make(&mut self, bytes: usize) -> Place {
+        match Memory::new(bytes, self.made) {
+            Ok(memory) => {
+                self.made += 1;
+                Place::new(Code::new(memory))
+            }
+            Err(error) => panic!("a stack of {bytes} bytes cannot be allocated: {error}"),
         }
     }
 
     /// Keeps a place for another task.
-    fn keep(&mut self, place: Box<Place>) {
-        let list = if place.bytes == self.stack_bytes { &mut self.idle } else { &mut self.large };
+    fn keep(&mut self, place: Place) {
+        let list = if place.code().bytes() == self.stack_bytes { &mut self.idle } else { &mut self.large };
         list.push(place);
     }
 
-    fn rest(&mut self, task: TaskId, turn: Resting) {
+    fn rest(&mut self, task: TaskId, turns: Resting) {
         if self.resting.len() <= task.index() {
             self.resting.resize_with(task.index() + 1, || None);
         }
-        self.resting[task.index()] = Some(turn);
+        self.resting[task.index()] = Some(turns);
+    }
+
+    /// The task, if it rests. It rests no more.
+    fn rouse(&mut self, task: TaskId) -> Option<Resting> {
+        self.resting.get_mut(task.index()).and_then(Option::take)
     }
 
     /// Recovers the stacks of the tasks that the run leaves unfinished.
-    #[expect(unsafe_code, reason = "a task is left in the middle of its code; see the argument at the block")]
+    ///
+    /// Their code never runs again, so the values on the stacks are leaked, not dropped; they belong to a run that is
+    /// over, and its facade objects refuse to be used in another run. What outlives the run with a pointer into a stack
+    /// is left dangling: a static, a scoped thread of std's, a list outside the body. docs/limits.md names them; shuttle
+    /// accepts the same for executions that fail.
     fn abandon(&mut self) {
-        // Not dropped either: see below.
+        // Leaked as well.
         self.resting.drain(..).for_each(std::mem::forget);
         let mut live = std::mem::take(&mut self.live);
-        for mut place in live.drain(..).flatten() {
-            let Some(mut fiber) = place.fiber.take() else { continue };
-            // SAFETY: the fiber is never resumed, so its own code uses nothing on its stack any more. The values there
-            // are leaked, not dropped; they belong to a run that is over, whose code does not run again, and its
-            // facade objects refuse to be used in another run. What outlives the run with a pointer into the stack is
-            // left dangling: a static, a scoped thread of std's, a list outside the body. docs/limits.md names them;
-            // shuttle accepts the same for executions that fail.
-            unsafe { fiber.force_reset() };
-            place.stack = Some(fiber.into_stack());
-            self.keep(place);
-        }
+        live.drain(..).flatten().for_each(|place| self.keep(place));
         self.live = live;
     }
 }

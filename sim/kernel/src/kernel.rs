@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
 use crate::fiber::Fibers;
-use crate::record::{Item, Log, ObjectId, Op, OpKind, Progress};
+use crate::record::{Item, Log, ObjectId, Op, OpKind, Progress, TaskId};
 use crate::run::{Ended, Next, PanicCount, Setup};
 use crate::state::{Go, State};
 use crate::task::Need;
@@ -64,14 +64,10 @@ impl Kernel {
         let stack_bytes = setup.stack_bytes;
         self.coroutines.set(None);
         self.state.borrow_mut().begin(setup);
-        self.fibers.run(
-            stack_bytes,
-            move || self.first_task(body),
-            || self.state.borrow_mut().decide(),
-            |panic| {
-                self.give_up(panic);
-            },
-        );
+        // The first decision is that the only task runs.
+        if self.decided(State::decide) == Next::Task(TaskId::MAIN) {
+            self.fibers.run(stack_bytes, move || self.after(|| self.first_task(body)));
+        }
         self.state.borrow_mut().end()
     }
 
@@ -125,7 +121,17 @@ impl Kernel {
         decided.unwrap_or_else(|panic| self.give_up(panic.as_ref()))
     }
 
-    pub(crate) fn give_up(&self, panic: &(dyn Any + Send)) -> Next {
+    /// The decision after this code, the last of a task or of its turn. A panic that arrives here is the kernel's own,
+    /// since a task's is caught before, and ends the run as a bug of the harness.
+    pub(crate) fn after(&self, code: impl FnOnce()) -> Next {
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            code();
+            self.state.borrow_mut().decide()
+        }));
+        decided.unwrap_or_else(|panic| self.give_up(panic.as_ref()))
+    }
+
+    fn give_up(&self, panic: &(dyn Any + Send)) -> Next {
         let mut state = self.state.borrow_mut();
         let void = (state.panics.bug_of)(panic);
         state.give_up(void)

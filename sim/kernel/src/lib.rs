@@ -28,6 +28,7 @@ pub mod seed;
 mod spin;
 mod state;
 pub mod strategy;
+mod switch;
 pub mod sync;
 mod task;
 mod tasks;

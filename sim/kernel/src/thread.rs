@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 
+use crate::fiber::Turned;
 use crate::kernel::Kernel;
 use crate::record::{Item, ObjectId, Op, OpKind, TaskId};
 use crate::task::Need;
@@ -100,7 +101,7 @@ impl Kernel {
             return other.spawn(Box::new(task), location);
         }
         let (mut has_begun, mut parked) = (false, None);
-        let turns = move || {
+        let mut turns = move || {
             if !std::mem::replace(&mut has_begun, true) {
                 self.log(|log| log.record(Item::Began, location));
             }
@@ -116,6 +117,11 @@ impl Kernel {
             }
             self.finish(location);
             false
+        };
+        let turns = move || {
+            let mut rests = false;
+            let next = self.after(|| rests = turns());
+            Turned { rests, next }
         };
         self.fibers.start_resting(id, Box::new(turns));
     }
@@ -134,7 +140,7 @@ impl Kernel {
             self.finish(location);
         };
         match coroutines {
-            None => self.fibers.start(stack_bytes, task),
+            None => self.fibers.start(stack_bytes, move || self.after(task)),
             Some(other) => other.spawn(Box::new(task), location),
         }
     }
