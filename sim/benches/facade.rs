@@ -213,7 +213,8 @@ impl Page {
 
 fn main() {
     if let Some(program) = std::env::args().nth(1).and_then(|name| profiled(&name)) {
-        return ours(program, 200_000);
+        let count = std::env::args().nth(2).and_then(|n| n.parse().ok());
+        return ours(program, count.unwrap_or(200_000));
     }
     let mut page = Page::default();
     page.line(

@@ -210,7 +210,7 @@ impl State {
 
     /// The current task announces `op`; the decision is taken. `changes`: the operation changes what other tasks see,
     /// so the task does not spin.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn arrive(&mut self, op: Op, need: Need, changes: bool) -> Go {
         if self.halted {
             return Go::Over;
@@ -249,7 +249,7 @@ impl State {
     }
 
     /// Takes a decision, and returns whether the current task continues.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn go(&mut self) -> Go {
         let me = self.log.task;
         match self.decide() {

@@ -1,6 +1,7 @@
 //! The kernel by itself: runs that end, runs that are abandoned, and the stacks that the next run gets.
 //!
-//! `valgrind --error-exitcode=9` on this test's program, with `--test-threads=1`, checks the unsafe code of `fiber.rs`.
+//! `valgrind --error-exitcode=9` on this test's program, with `--test-threads=1`, checks the unsafe code of `fiber.rs`
+//! and of `switch`.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

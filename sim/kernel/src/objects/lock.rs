@@ -47,6 +47,7 @@ impl LockState {
         self.holder.is_none() && (mode == Mode::Shared || self.readers.is_empty())
     }
 
+    #[inline]
     pub(crate) fn contenders(&mut self, mode: Mode) -> &mut TaskSet {
         match mode {
             Mode::Exclusive => &mut self.writing,
@@ -57,12 +58,16 @@ impl LockState {
     /// Makes each contender ready or not, according to the lock's state.
     #[inline]
     pub(crate) fn refresh(&self, ready: &mut TaskSet) {
-        for (mode, contenders) in [(Mode::Exclusive, &self.writing), (Mode::Shared, &self.reading)] {
-            match (contenders.is_empty(), self.admits(mode)) {
-                (true, _) => {}
-                (false, true) => ready.add_all(contenders),
-                (false, false) => ready.remove_all(contenders),
-            }
+        self.refresh_of(Mode::Exclusive, &self.writing, ready);
+        self.refresh_of(Mode::Shared, &self.reading, ready);
+    }
+
+    #[inline(always)]
+    fn refresh_of(&self, mode: Mode, contenders: &TaskSet, ready: &mut TaskSet) {
+        match (contenders.is_empty(), self.admits(mode)) {
+            (true, _) => {}
+            (false, true) => ready.add_all(contenders),
+            (false, false) => ready.remove_all(contenders),
         }
     }
 

@@ -69,16 +69,13 @@ pub(crate) struct Objects {
 macro_rules! access {
     ($($name:ident, $pool:ident, $kind:ident, $state:ty, $what:literal;)*) => {
         $(
-            #[inline]
+            #[inline(always)]
             pub(crate) fn $name(&mut self, object: ObjectId) -> &mut $state {
-                let kind = &mut self.kinds[object.0 as usize];
-                if let Kind::Fresh = kind {
-                    *kind = Kind::$kind(self.$pool.take());
-                }
-                match kind {
-                    Kind::$kind(index) => &mut self.$pool.items[*index as usize],
-                    other => other.is_no($what),
-                }
+                let index = match self.kinds[object.0 as usize] {
+                    Kind::$kind(index) => index,
+                    _ => self.first_use(object, Kind::$kind, |objects| objects.$pool.take(), $what),
+                };
+                &mut self.$pool.items[index as usize]
             }
         )*
     };
@@ -96,6 +93,18 @@ impl Objects {
         cell, cells, Cell, CellState, "cell";
         parker, parkers, Parker, ParkerState, "parker";
         word, words, Word, WordState, "word";
+    }
+
+    /// Gives a fresh object its kind, and returns the place of its state.
+    #[inline(never)]
+    fn first_use(&mut self, object: ObjectId, kind: fn(u32) -> Kind, take: fn(&mut Objects) -> u32, what: &str) -> u32 {
+        let found = self.kinds[object.0 as usize];
+        if !matches!(found, Kind::Fresh) {
+            found.is_no(what);
+        }
+        let index = take(self);
+        self.kinds[object.0 as usize] = kind(index);
+        index
     }
 
     /// The state of an object that has been used as a lock.

@@ -8,10 +8,9 @@ const FRAMES_MAX: usize = 16;
 
 /// Parts of the names of functions that a report leaves out: those of the runtime, of the allocator, and of the
 /// standard library's glue.
-const UNINTERESTING: [&str; 24] = [
+const UNINTERESTING: [&str; 22] = [
     "lastref_runtime::",
     "lastref_kernel::",
-    "corosensei::",
     "__rust_",
     "__rustc::",
     "rust_begin_unwind",
@@ -30,7 +29,6 @@ const UNINTERESTING: [&str; 24] = [
     "alloc::raw_vec::",
     "GlobalAlloc",
     // The start of a task, and of the OS thread below it.
-    "stack_init_trampoline",
     "start_thread",
     "clone3",
     "<unknown>",
