@@ -277,8 +277,8 @@ impl Places {
     ///
     /// Their code never runs again, so the values on the stacks are leaked, not dropped; they belong to a run that is
     /// over, and its facade objects refuse to be used in another run. What outlives the run with a pointer into a stack
-    /// is left dangling: a static, a scoped thread of std's, a list outside the body. docs/limits.md names them; shuttle
-    /// accepts the same for executions that fail.
+    /// is left dangling: a static, a scoped thread of std's, a list outside the body. docs/limits.md names them;
+    /// shuttle accepts the same for executions that fail.
     fn abandon(&mut self) {
         // Leaked as well.
         self.resting.drain(..).for_each(std::mem::forget);

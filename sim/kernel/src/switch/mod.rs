@@ -2,8 +2,8 @@
 //!
 //! Code that is suspended keeps its registers on its own stack, and a switch is a jump from the place where one task
 //! suspends to the place where the next was suspended. On x86-64 the jump is ours, a dozen instructions. Elsewhere, and
-//! with the feature `portable-switch`, corosensei makes it: its coroutines return to the code that resumed them, so each
-//! switch is a return and a resumption.
+//! with the feature `portable-switch`, corosensei makes it: its coroutines return to the code that resumed them, so
+//! each switch is a return and a resumption.
 //!
 //! All unsafe code that switches stacks is in this folder and in `fiber.rs`.
 
