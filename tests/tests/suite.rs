@@ -11,12 +11,15 @@ use lastref::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
 use lastref::replay::{ShrinkLimits, Token};
 use lastref_tests::canaries::CANARIES;
 use lastref_tests::cells::{self, SuiteCell};
-use lastref_tests::environment::{CANARY, Knobs, has_canary};
+use lastref_tests::environment::{CANARY, Knobs, has_canary, is_thorough};
 use lastref_tests::search::{search, search_within_budget};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, Judgement, defaults, finding};
 
 const REGRESSIONS: &str = include_str!("../regressions.txt");
+
+/// Schedules for the cell of a clean variant, unless the run is thorough.
+const SCHEDULES_QUICK: u64 = defaults::SCHEDULES / 4;
 
 fn main() -> ExitCode {
     lastref::explore::serve_child(scenarios::case);
@@ -36,7 +39,7 @@ fn main() -> ExitCode {
         let origins: Vec<Origin> = regressions.iter().filter(|origin| is_of(origin, &cell)).cloned().collect();
         let name = cell.name();
         Trial::test(name.clone(), move || {
-            let line = |again: Knobs| again.line("suite", &name, cell.cell.budget.most);
+            let line = |again: Knobs| again.line("suite", &name, default_of(&cell));
             check(&cell, knobs, &origins).map_err(|bad| format!("{}\n{}", bad.text, line(bad.again)).into())
         })
     });
@@ -88,12 +91,19 @@ fn check(cell: &SuiteCell, knobs: Knobs, regressions: &[Origin]) -> Result<(), B
         Knobs::Search { seed, schedules } => {
             regressions.iter().try_for_each(|origin| once(cell, origin))?;
             // Loom is through or proves nothing: it is not narrowed.
-            let asked = schedules.filter(|_| cell.cell.engine != Engine::Loom);
+            let asked = schedules.unwrap_or(default_of(cell));
+            let asked = Some(asked).filter(|_| cell.cell.engine != Engine::Loom);
             let budget = cell.expectation.budget(cell.cell.engine, asked);
             let within = Cell { budget, ..cell.cell.clone() };
             judge(cell, &within, &search_within_budget(&within, seed), knobs)
         }
     }
+}
+
+/// The schedules of a cell if the environment does not say.
+fn default_of(cell: &SuiteCell) -> u64 {
+    let most = cell.cell.budget.most;
+    if cell.expectation.expect == Expect::Clean && !is_thorough() { most.min(SCHEDULES_QUICK) } else { most }
 }
 
 fn once(cell: &SuiteCell, origin: &Origin) -> Result<(), Bad> {
