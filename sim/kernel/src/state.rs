@@ -326,7 +326,7 @@ impl State {
     }
 
     /// Takes the next decision.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decide(&mut self) -> Next {
         let is_simple = !self.halted && self.unfinished > 0 && self.sleepers.is_empty();
         let ready = self.ready.len();
@@ -362,7 +362,7 @@ impl State {
     }
 
     /// Chooses among the ready tasks and the sleeper; there is at least one of them.
-    #[inline]
+    #[inline(always)]
     fn choose(&mut self, sleeper: Option<Sleeper>, ready: usize) -> Next {
         self.log.step += 1;
         let yielding = std::mem::take(&mut self.yielding);
@@ -397,7 +397,9 @@ impl State {
             }
             (None, None) => unreachable!("invariant: the place is one of a candidate"),
         };
-        self.log.resume(chosen);
+        if chosen != me {
+            self.log.resume(chosen);
+        }
         Next::Task(chosen)
     }
 
