@@ -75,6 +75,8 @@ impl<T> Mutex<T> {
         }
     }
 
+    /// Not inlined, so that a plain lock stays short at each of its calls.
+    #[inline(never)]
     fn lock_scheduled<'a>(
         &'a self,
         storage: &'a Storage<T>,
@@ -88,6 +90,7 @@ impl<T> Mutex<T> {
         MutexGuard { mutex: self, inner: Inner::Sched(storage.write()), location }
     }
 
+    #[inline(never)]
     fn lock_at(&self, location: &'static Location<'static>) -> MutexGuard<'_, T> {
         self.object.admits(location);
         let inner = match &self.imp {
@@ -250,6 +253,7 @@ impl<T> Drop for MutexGuard<'_, T> {
 }
 
 impl<T> MutexGuard<'_, T> {
+    #[inline(never)]
     fn give_back(&mut self) {
         match std::mem::replace(&mut self.inner, Inner::Released) {
             Inner::Sched(guard) => {
