@@ -5,7 +5,7 @@
 
 use lastref::explore::{Case, CaseName};
 
-use crate::nearest::Unknown;
+use crate::nearest::{Hint, Unknown};
 use crate::scenario::Scenario;
 
 /// Declares the modules of the scenarios and `all()`, which builds them in the order of the list.
@@ -44,8 +44,13 @@ pub fn find(name: &str) -> Result<Scenario, Unknown> {
         None => scenario.name() == name,
         Some((component, name)) => scenario.component() == component && scenario.name() == name,
     };
+    let component = || all.iter().map(Scenario::component).find(|component| *component == name);
     match all.iter().find(wanted) {
         Some(scenario) => Ok(scenario.clone()),
+        None if let Some(component) = component() => {
+            let hint = Some(Hint::IsComponent(component));
+            Err(Unknown { what: "scenario", input: name.to_owned(), hint })
+        }
         None => {
             let bare = name.rsplit_once('/').map_or(name, |(_, bare)| bare);
             Err(match all.iter().find(|scenario| scenario.name() == bare) {

@@ -25,6 +25,9 @@ pub enum Hint {
     /// The name exists in another component.
     #[error("; component `{0}` has one of this name")]
     OfComponent(&'static str),
+    /// The name is that of a component.
+    #[error("; `{0}` is a component, and `lastref list --component {0}` shows its scenarios")]
+    IsComponent(&'static str),
 }
 
 impl Unknown {

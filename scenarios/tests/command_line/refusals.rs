@@ -60,6 +60,15 @@ fn a_name_that_is_far_from_every_name_gets_no_suggestion() {
 }
 
 #[test]
+fn a_component_in_place_of_a_scenario_is_told_with_the_command_that_lists_it() {
+    let component = scenarios::all()[0].component();
+    let remedy = format!("`{component}` is a component, and `lastref list --component {component}` shows");
+    for arguments in [&["list", component][..], &["run", component], &["hunt", "--scenario", component]] {
+        check(arguments, &[&remedy]);
+    }
+}
+
+#[test]
 fn names_of_another_component_are_named_with_it() {
     let all = scenarios::all();
     let (first, last) = (&all[0], &all[all.len() - 1]);
