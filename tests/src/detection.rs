@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use lastref::explore::{Cell, Engine, Report};
+use lastref::explore::{Cell, Engine, Report, Verdict};
 use scenarios::{Expect, defaults};
 
 use crate::cells::{self, SuiteCell};
@@ -23,7 +23,7 @@ const JOBS: usize = 2;
 /// The document as the tree gives it.
 ///
 /// # Panics
-/// If a hunt has no report of one of its cells, which is a bug of the harness.
+/// If a hunt has no report of one of its cells, or no verdict on one.
 pub fn document() -> String {
     let cells = cells::all();
     let rows = rows(&cells);
@@ -103,6 +103,7 @@ fn over_seeds(reports: &[&Report]) -> String {
         .filter_map(|report| report.failure())
         .map(|failure| failure.violation.property.as_str())
         .collect();
+    reports.iter().for_each(|report| demand_verdict(report));
     let missed = reports.len() - properties.len();
     properties.sort_unstable();
     properties.dedup();
@@ -113,6 +114,7 @@ fn over_seeds(reports: &[&Report]) -> String {
 }
 
 fn of_one(report: &Report) -> String {
+    demand_verdict(report);
     match report.failure() {
         Some(failure) => format!("{} | {} | {}", failure.violation.property, report.schedules, report.schedules),
         None if report.complete => {
@@ -120,5 +122,31 @@ fn of_one(report: &Report) -> String {
             format!("clean in {}{bound} | | ", report.schedules)
         }
         None => format!("clean in {}, not complete | | ", report.schedules),
+    }
+}
+
+/// A search that failed is neither clean nor a search that missed a defect.
+fn demand_verdict(report: &Report) {
+    if let Verdict::Diverged { message } | Verdict::Broken { message } | Verdict::Misused { message } = &report.verdict
+    {
+        panic!("a cell has no verdict, so there is no document: {message}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use lastref::explore::run_one;
+
+    use super::*;
+
+    #[test]
+    fn a_search_without_a_verdict_has_no_row() {
+        let cell = &cells::all()[0].cell;
+        let judged = run_one(&cell.case, cell.engine, cell.strategy, 0);
+        assert!(catch_unwind(|| of_one(&judged)).is_ok());
+        let failed = Report { verdict: Verdict::Broken { message: "it did not start".to_owned() }, ..judged };
+        assert!(catch_unwind(|| of_one(&failed)).is_err() && catch_unwind(|| over_seeds(&[&failed])).is_err());
     }
 }

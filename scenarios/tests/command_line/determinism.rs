@@ -1,8 +1,11 @@
 //! The same command in two processes gives the same answer, and every token it prints replays in a third.
 
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
 use serde_json::Value;
 
-use super::{lastref, planted};
+use super::{given, lastref, planted};
 
 /// All of a result that does not depend on the clock.
 fn gist(result: &Value) -> Value {
@@ -41,6 +44,26 @@ fn every_token_that_a_hunt_prints_replays_in_a_new_process() {
             assert_eq!(replayed[key], result[key], "{key} of {token}");
         }
     }
+}
+
+/// A rebuild removes the program's file, or puts another in its place. loom's cells run in child processes of the program
+/// that runs.
+#[test]
+fn a_search_under_loom_ends_as_any_other_although_the_file_of_its_program_is_gone() {
+    let (scenario, ..) = planted();
+    let arguments = ["hunt", "--scenario", scenario, "--engine", "loom", "--json"];
+    let expected = lastref(&arguments).code(0).json();
+    let folder = tempfile::tempdir().expect("a folder for a copy of the program");
+    let copy = folder.path().join("lastref");
+    fs::copy(assert_cmd::cargo::cargo_bin!("lastref"), &copy).expect("a copy of the program");
+    let mut command = Command::new(&copy);
+    let child = command.current_dir(&folder).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    fs::write(folder.path().join("other"), "#!/bin/sh\nexit 0\n").expect("another program");
+    // The other program takes the place of the first in one step, as a build does it.
+    fs::rename(folder.path().join("other"), &copy).expect("it is replaced");
+    let given = given(child.and_then(Child::wait_with_output).expect("it runs")).code(0).json();
+    let gists = |answer: &Value| answer["results"].as_array().expect("a list").iter().map(gist).collect::<Vec<_>>();
+    assert_eq!(gists(&given), gists(&expected));
 }
 
 #[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]

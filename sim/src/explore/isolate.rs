@@ -5,6 +5,7 @@
 //! for good after a finding.
 
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
@@ -91,12 +92,23 @@ pub(super) fn explore_loom(case: &Case, origin: &Origin, budget: LoomBudget, ove
 
 fn start(errand: &Errand) -> std::io::Result<Child> {
     let errand = serde_json::to_string(errand).map_err(std::io::Error::other)?;
-    Command::new(std::env::current_exe()?)
+    Command::new(own_program()?)
         .env(VARIABLE, errand)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
+}
+
+/// The program of this process. A rebuild may replace its file during a long search. The path would then lead to the new
+/// program or to none; Linux's link leads to the program that runs.
+fn own_program() -> std::io::Result<PathBuf> {
+    const LINK: &str = "/proc/self/exe";
+    if cfg!(target_os = "linux") && Path::new(LINK).exists() {
+        Ok(PathBuf::from(LINK))
+    } else {
+        std::env::current_exe()
+    }
 }
 
 fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
