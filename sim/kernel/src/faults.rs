@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::record::{End, FaultKind};
+use crate::record::{BadFault, End, FaultKind};
 use crate::seed::{Purpose, Stream};
 
 /// The durations of faults that are drawn, in milliseconds.
@@ -103,7 +103,10 @@ impl FromStr for FaultPlan {
                 }
                 "short" => plan.draws_short = true,
                 _ if item.contains('@') => plan.exact.push(item.parse()?),
-                _ => plan.kinds.push(item.parse().map_err(|error| format!("{error}, short, all"))?),
+                _ => plan.kinds.push(item.parse().map_err(|error| match error {
+                    BadFault::Unknown(_) => format!("{error}, short, all"),
+                    BadFault::Duration(_) | BadFault::LastsNot { .. } => error.to_string(),
+                })?),
             }
         }
         Ok(plan)
@@ -116,7 +119,7 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Fault, String> {
         let wrong = || format!("`{text}` is not of the form KIND@CONNECTION.END.BYTES, as in reset@2.c.120");
         let (kind, place) = text.split_once('@').ok_or_else(wrong)?;
-        let kind = kind.parse().map_err(|error| format!("{error}"))?;
+        let kind = kind.parse().map_err(|error: BadFault| error.to_string())?;
         let &[connection, from, after_bytes] = place.split('.').collect::<Vec<&str>>().as_slice() else {
             return Err(wrong());
         };
@@ -186,9 +189,12 @@ mod tests {
 
     #[test]
     fn a_plan_that_is_malformed_is_refused_with_its_item() {
-        for (text, part) in [("cold", "`cold` is not a fault"), ("reset@1", "KIND@"), ("reset@1.x.2", "reset@1.x.2")] {
-            let error = text.parse::<FaultPlan>().expect_err(text);
-            assert!(error.contains(part), "{error}");
+        let told = |text: &str| text.parse::<FaultPlan>().expect_err(text);
+        for (text, part) in [("reset@1", "KIND@"), ("reset@1.x.2", "reset@1.x.2"), ("cold@1.c.2", "`cold` is not a")] {
+            assert!(told(text).contains(part), "{}", told(text));
         }
+        assert!(told("reset,cold").starts_with("`cold` is not a fault: one of reset, "));
+        assert!(told("reset,cold").ends_with("refuse, hang, short, all"));
+        assert!(told("stall=99999999999").ends_with("at most 4294967295"));
     }
 }

@@ -110,39 +110,54 @@ impl fmt::Display for FaultKind {
 
 /// Reads the name in reports; a kind that lasts may be followed by its milliseconds, as in `stall=50`.
 impl FromStr for FaultKind {
-    type Err = UnknownFault;
+    type Err = BadFault;
 
-    fn from_str(text: &str) -> Result<FaultKind, UnknownFault> {
+    fn from_str(text: &str) -> Result<FaultKind, BadFault> {
         let (name, ms) = text.split_once('=').map_or((text, None), |(name, ms)| (name, Some(ms)));
         let kind = FaultKind::ALL.into_iter().find(|kind| kind.name() == name);
-        let kind = kind.ok_or_else(|| UnknownFault(text.to_owned()))?;
+        let kind = kind.ok_or_else(|| BadFault::Unknown(text.to_owned()))?;
         match ms {
             None => Ok(kind),
             Some(ms) if kind.ms().is_some() => {
-                ms.parse().map(|ms| kind.lasting(ms)).map_err(|_| UnknownFault(text.to_owned()))
+                ms.parse().map(|ms| kind.lasting(ms)).map_err(|_| BadFault::Duration(text.to_owned()))
             }
-            Some(_) => Err(UnknownFault(text.to_owned())),
+            Some(_) => Err(BadFault::LastsNot { text: text.to_owned(), kind: kind.name() }),
         }
     }
 }
 
-/// A text that names no kind of fault.
+/// A text that is not a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownFault(String);
+pub enum BadFault {
+    /// It names no kind.
+    Unknown(String),
+    /// Its duration is malformed, or too large.
+    Duration(String),
+    /// It has a duration, and its kind has none.
+    LastsNot {
+        /// The text.
+        text: String,
+        /// The kind.
+        kind: &'static str,
+    },
+}
 
-impl fmt::Display for UnknownFault {
+impl fmt::Display for BadFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = FaultKind::ALL.into_iter().map(FaultKind::name).collect();
-        let UnknownFault(text) = self;
-        write!(
-            f,
-            "`{text}` is not a fault: one of {}; one that lasts may have its milliseconds, as in stall=50",
-            names.join(", ")
-        )
+        match self {
+            BadFault::Unknown(text) => {
+                let names: Vec<&str> = FaultKind::ALL.into_iter().map(FaultKind::name).collect();
+                write!(f, "`{text}` is not a fault: one of {}", names.join(", "))
+            }
+            BadFault::Duration(text) => {
+                write!(f, "`{text}`: a duration is a whole number of milliseconds, at most {}", u32::MAX)
+            }
+            BadFault::LastsNot { text, kind } => write!(f, "`{text}`: a {kind} has no duration"),
+        }
     }
 }
 
-impl std::error::Error for UnknownFault {}
+impl std::error::Error for BadFault {}
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,9 +205,15 @@ mod tests {
             assert_eq!(kind.name().parse(), Ok(kind));
         }
         assert_eq!("stall=7".parse(), Ok(FaultKind::Stall { ms: 7 }));
-        for wrong in ["", "stal", "stall=", "stall=x", "reset=5"] {
-            let error = wrong.parse::<FaultKind>().expect_err(wrong);
-            assert!(error.to_string().starts_with(&format!("`{wrong}` is not a fault: one of reset, half-close")));
+        let told = |text: &str| text.parse::<FaultKind>().expect_err(text).to_string();
+        for wrong in ["", "stal", "stal=5", "RESET"] {
+            let kinds = "reset, half-close, blackhole, stall, partition, hold, refuse, hang";
+            assert_eq!(told(wrong), format!("`{wrong}` is not a fault: one of {kinds}"));
         }
+        for wrong in ["stall=", "stall=x", "stall=-1", "stall=4294967296"] {
+            let said = "a duration is a whole number of milliseconds, at most 4294967295";
+            assert_eq!(told(wrong), format!("`{wrong}`: {said}"));
+        }
+        assert_eq!(told("reset=5"), "`reset=5`: a reset has no duration");
     }
 }

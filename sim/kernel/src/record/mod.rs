@@ -15,7 +15,7 @@ pub mod violation;
 pub mod void;
 
 pub use custody::{Action, Custody, Mark, Owner};
-pub use fault::{End, FaultKind, UnknownFault};
+pub use fault::{BadFault, End, FaultKind};
 pub use hits::{HitCounts, Hits, Phase, add_hits};
 pub use log::{Finished, Log, label};
 pub use name::Name;
