@@ -2,6 +2,9 @@
 //!
 //! No registry is needed, only what the workspace has built anyway.
 
+#[path = "standin/documented.rs"]
+mod documented;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,19 +100,23 @@ fn every_replaced_name_is_ours_in_every_edition() {
     }
 }
 
+/// The names that the crate `std` or `core` takes from the runtime, without their modules.
+fn replaced(name: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(folder().join("crates").join(name).join("lib.rs")).expect("the crate is there");
+    // `pub use lastref_runtime::thread::{spawn, ...};`, over several lines.
+    let uses = text.split("pub use lastref_runtime::").skip(1).map(|rest| &rest[..rest.find(';').unwrap_or(0)]);
+    let words = uses.flat_map(|list| list.split(|character: char| !character.is_alphanumeric() && character != '_'));
+    let modules = ["atomic", "mpsc", "sync", "thread", ""];
+    words.filter(|word| !modules.contains(word)).map(str::to_owned).collect()
+}
+
 /// A name that is replaced, and that `paths.rs` does not look at, could be the real one in silence.
 #[test]
 fn the_proof_looks_at_every_replaced_name() {
     let paths = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/paths.rs"));
     let paths = paths.expect("the proof is there");
     for name in ["std", "core"] {
-        let text = fs::read_to_string(folder().join("crates").join(name).join("lib.rs")).expect("the crate is there");
-        // `pub use lastref_runtime::thread::{spawn, ...};`, over several lines.
-        let uses = text.split("pub use lastref_runtime::").skip(1).map(|rest| &rest[..rest.find(';').unwrap_or(0)]);
-        let words =
-            uses.flat_map(|list| list.split(|character: char| !character.is_alphanumeric() && character != '_'));
-        let modules = ["atomic", "mpsc", "sync", "thread", ""];
-        let names: BTreeSet<&str> = words.filter(|word| !modules.contains(word)).collect();
+        let names = replaced(name);
         assert!(names.len() > 15, "{name}: {names:?}");
         for replaced in names {
             let path = |separator| format!("{name}::{separator}{replaced}");
@@ -118,6 +125,114 @@ fn the_proof_looks_at_every_replaced_name() {
             assert!(is_named, "{name}: {replaced} is replaced, and paths.rs does not look at it");
         }
     }
+}
+
+/// The stable items that stay the real ones, by module, although the stand-in replaces others beside them. An item that
+/// is neither here nor replaced is new: it blocks, schedules or counts, or it does not, and then it belongs here.
+const REAL: [(&str, &str); 9] = [
+    // Each module of std whose items may block or be shared, and those that cannot.
+    (
+        "std",
+        "alloc any arch array ascii backtrace borrow boxed char clone cmp collections cell convert default env error f32 \
+         f64 ffi fmt fs future hash hint i128 i16 i32 i64 i8 io isize iter marker mem net num ops option os panic path pin \
+         prelude primitive process ptr rc result slice str string sync task thread time u128 u16 u32 u64 u8 usize vec",
+    ),
+    // Guards and errors of our locks are real std's, and so are the locks inside. Arc cannot be replaced.
+    (
+        "std::sync",
+        "Arc BarrierWaitResult LockResult MutexGuard OnceState PoisonError RwLockReadGuard RwLockWriteGuard TryLockError \
+         TryLockResult WaitTimeoutResult Weak atomic mpsc",
+    ),
+    ("std::sync::atomic", "Ordering compiler_fence"),
+    ("std::sync::mpsc", "RecvError RecvTimeoutError SendError TryRecvError TrySendError"),
+    ("std::thread", "Result panicking"),
+    ("std::hint", "assert_unchecked black_box cold_path select_unpredictable unreachable_unchecked"),
+    ("core::sync", "atomic"),
+    ("core::sync::atomic", "Ordering compiler_fence"),
+    ("core::hint", "assert_unchecked black_box cold_path select_unpredictable unreachable_unchecked"),
+];
+
+/// What the documents of the installed compiler list of a replaced type, and the stand-in's does not have.
+const MISSING: [&str; 0] = [];
+
+#[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]
+fn is_thorough() -> bool {
+    std::env::var_os("LASTREF_THOROUGH").is_some()
+}
+
+/// The folder of the compiler's documents, which a minimal installation lacks.
+fn documents() -> Option<PathBuf> {
+    let found = documented::folder();
+    assert!(found.is_some() || !is_thorough(), "rust-docs is not installed: rustup component add rust-docs");
+    if found.is_none() {
+        eprintln!("rust-docs is not installed, so nothing is compared: rustup component add rust-docs");
+    }
+    found
+}
+
+#[test]
+fn every_stable_item_of_the_installed_compiler_is_replaced_or_known_to_stay_real() {
+    let Some(folder) = documents() else { return };
+    let mut differences = Vec::new();
+    for (module, real) in REAL {
+        let name = module.split("::").next().unwrap_or(module);
+        let replaced = replaced(name);
+        let real: BTreeSet<&str> = real.split_whitespace().collect();
+        let listed = documented::items(&folder, module);
+        // Of the root only its modules: its macros and primitive types hold no state.
+        let listed: Vec<_> = listed.iter().filter(|item| module != "std" || item.kind == "mod").collect();
+        assert!(!listed.is_empty(), "{module}");
+        let names: BTreeSet<&str> = listed.iter().map(|item| item.name.as_str()).collect();
+        let new = names.iter().filter(|name| !real.contains(**name) && !replaced.contains(**name));
+        differences.extend(new.map(|name| format!("{module}::{name} is new")));
+        differences.extend(real.difference(&names).map(|name| format!("{module}::{name} is gone")));
+    }
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+/// The names of the probes that do not compile with these arguments of rustc.
+fn failing(probes: &[documented::Probe], arguments: &[String]) -> BTreeSet<String> {
+    // A probe a line: the number of a line in an error is the number of the probe.
+    let in_function = |code: &str| match code.starts_with("fn ") {
+        true => code.to_owned(),
+        false => format!("fn probe() {{ {code} }}"),
+    };
+    let code =
+        probes.iter().zip(0..).map(|(probe, nth)| format!("mod probe{nth} {{ {} }}\n", in_function(&probe.code)));
+    let file = scratch().join(format!("probes-{}.rs", arguments.len()));
+    let text = format!("#![allow(warnings)] extern crate alloc;\n{}", code.collect::<String>());
+    fs::write(&file, text).expect("the folder can be written");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--error-format", "short"]);
+    let output = rustc.args(arguments).arg(&file).arg("--out-dir").arg(scratch()).output().expect("rustc starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    let errors = text.lines().filter(|line| line.contains(": error"));
+    let line_of = |line: &str| line.split(':').nth(1)?.parse::<usize>().ok();
+    errors.filter_map(|line| probes.get(line_of(line)?.checked_sub(2)?)).map(|probe| probe.name.clone()).collect()
+}
+
+#[test]
+fn the_replaced_types_have_the_methods_and_traits_that_the_installed_compiler_documents() {
+    let Some(folder) = documents() else { return };
+    let replaced = replaced("std");
+    let is_type = |item: &&documented::Item| item.kind == "struct" && replaced.contains(&item.name);
+    let mut probes = Vec::new();
+    for (module, _) in REAL.iter().filter(|(module, _)| module.starts_with("std::")) {
+        let items = documented::items(&folder, module);
+        probes.extend(items.iter().filter(is_type).flat_map(|item| documented::probes(module, item)));
+    }
+    for known in ["std::sync::Mutex::lock", "std::sync::atomic::AtomicI8::MAX", "std::thread::Builder::spawn_scoped"] {
+        assert!(known.ends_with("MAX") || probes.iter().any(|probe| probe.name == known), "no probe for {known}");
+    }
+    let lib = standin();
+    let [std, core] =
+        ["std", "core"].map(|name| format!("--extern={name}={}", lib.join(format!("lib{name}.rlib")).display()));
+    let with_standin = failing(&probes, &[std, core, format!("-Ldependency={}", lib.display())]);
+    let with_real = failing(&probes, &[]);
+    // Those that rustc cannot judge without a type that only a caller gives, and those of unstable traits.
+    assert!(with_real.len() * 5 < probes.len(), "{} of {} probes: {with_real:#?}", with_real.len(), probes.len());
+    let missing: Vec<&str> = with_standin.difference(&with_real).map(String::as_str).collect();
+    assert_eq!(missing, MISSING, "{} probes", probes.len());
 }
 
 #[test]
