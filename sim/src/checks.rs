@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use kernel::record::{Hits, Violation};
+use kernel::record::Hits;
 
 use crate::ledger::book::Ledger;
+use crate::property::Properties;
 
 /// The checks of one run.
 #[derive(Debug, Default)]
@@ -14,24 +15,6 @@ pub(crate) struct Checks {
     pub(crate) properties: Properties,
     pub(crate) hits: Hits,
     pub(crate) timers: Timers,
-}
-
-/// The sentences that a run has to reach.
-#[derive(Debug, Default)]
-pub(crate) struct Properties {
-    pub(crate) sometimes: BTreeMap<&'static str, u64>,
-    pub(crate) eventually: Vec<(&'static str, bool)>,
-}
-
-impl Properties {
-    pub(crate) fn at_quiescence(&self) -> Option<Violation> {
-        let (sentence, _) = self.eventually.iter().find(|(_, reached)| !reached)?;
-        Some(Violation::of_property(sentence, format!("the run ended and `{sentence}` never came true")))
-    }
-
-    pub(crate) fn reached(self) -> BTreeMap<&'static str, u64> {
-        self.sometimes
-    }
 }
 
 /// The timers of one run that have not expired.

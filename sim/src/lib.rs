@@ -21,37 +21,77 @@
 //!     .expect_err("two releases of one buffer");
 //! assert_eq!(failure.violation.property, "buffer is released once");
 //! ```
+//!
+//! Under `cargo lastref test` (`cfg(lastref)`) a crate that depends on this one is part of a run already. This crate then
+//! has nothing of its own: it passes on the [`ledger`], the properties and [`simulate()`] of the stand-in for std, which
+//! has the kernel. A second kernel would know nothing of the tasks of the run.
 
+#[cfg(lastref)]
+pub use std::__lastref::{Network, ledger, property, simulate};
+
+#[cfg(not(lastref))]
 pub mod cell;
+#[cfg(not(lastref))]
 mod checks;
+#[cfg(not(lastref))]
 mod engine;
+#[cfg(not(lastref))]
 pub mod explore;
+#[cfg(not(lastref))]
 pub mod ledger;
+#[cfg(not(lastref))]
 mod loom_or_std;
-#[cfg(feature = "net")]
+#[cfg(all(not(lastref), feature = "net"))]
 pub mod net;
+#[cfg(not(lastref))]
 mod panics;
+#[cfg(not(lastref))]
 pub mod plan;
+#[cfg(not(lastref))]
 pub mod property;
+#[cfg(not(lastref))]
 pub mod random;
+#[cfg(not(lastref))]
 pub mod replay;
+#[cfg(not(lastref))]
 mod session;
+#[cfg(not(lastref))]
+mod simulate;
+#[cfg(not(lastref))]
 pub mod sync;
+#[cfg(not(lastref))]
 mod table;
+#[cfg(not(lastref))]
 pub mod task;
+#[cfg(not(lastref))]
 pub mod thread;
+#[cfg(not(lastref))]
 pub mod time;
+#[cfg(not(lastref))]
 pub mod trace;
+#[cfg(not(lastref))]
 mod unpoisoned;
+#[cfg(not(lastref))]
 mod void;
+#[cfg(not(lastref))]
 mod watch;
 
+#[cfg(not(lastref))]
 pub use engine::{Engine, UnknownEngine};
+#[cfg(not(lastref))]
 pub use explore::{Case, CaseName, Check, Failure, Limits, Origin, Report, Verdict};
+#[cfg(not(lastref))]
 pub use kernel::record::{Violation, ViolationKind, op};
+#[cfg(not(lastref))]
 pub use kernel::seed;
+#[cfg(not(lastref))]
 pub use kernel::strategy::{self, StrategyName};
+#[cfg(not(lastref))]
+pub use simulate::{Network, simulate};
+#[cfg(not(lastref))]
 pub use trace::Detail;
 #[doc(hidden)]
+#[cfg(not(lastref))]
 pub use void::report_bug;
+#[cfg(not(lastref))]
 pub use watch::Stalled;

@@ -3,11 +3,30 @@
 //! A property is a sentence. `always` is broken at the moment it does not hold; `eventually` at quiescence; `sometimes`
 //! is a rare state that an experiment has to reach in some run, or it has proven nothing.
 
+use std::collections::BTreeMap;
 use std::panic::Location;
 
 use kernel::record::{Item, Violation};
 
 use crate::session::{self, with_log, with_run};
+
+/// The sentences that a run has to reach.
+#[derive(Debug, Default)]
+pub(crate) struct Properties {
+    sometimes: BTreeMap<&'static str, u64>,
+    eventually: Vec<(&'static str, bool)>,
+}
+
+impl Properties {
+    pub(crate) fn at_quiescence(&self) -> Option<Violation> {
+        let (sentence, _) = self.eventually.iter().find(|(_, reached)| !reached)?;
+        Some(Violation::of_property(sentence, format!("the run ended and `{sentence}` never came true")))
+    }
+
+    pub(crate) fn reached(self) -> BTreeMap<&'static str, u64> {
+        self.sometimes
+    }
+}
 
 /// The sentence must hold whenever this is reached; if it does not, the run ends here with that finding.
 #[track_caller]
@@ -39,6 +58,8 @@ pub fn sometimes(sentence: &'static str, reached: bool) {
         with_run(|run| {
             *run.checks.properties.sometimes.entry(sentence).or_insert(0) = 1;
         });
+    } else {
+        session::asks(sentence);
     }
 }
 

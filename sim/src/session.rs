@@ -319,6 +319,17 @@ pub(crate) fn current_task() -> TaskId {
     with_log(|log| log.task).unwrap_or(TaskId::MAIN)
 }
 
+/// A `sometimes` that was not true. A search of a [`Case`](crate::Case) knows its sentences by its scenario.
+#[inline]
+pub(crate) fn asks(_sentence: &'static str) {}
+
+/// The network for which a body is meant. Here it has no effect, since the body runs on the system's; see
+/// [`crate::simulate()`].
+#[inline]
+pub(crate) fn meets(network: &crate::Network) {
+    let _ = &network.faults;
+}
+
 /// Ends the run with this finding. In a task of a run it does not return, except while a panic already unwinds the
 /// task: then the panic continues and the first finding stands.
 pub(crate) fn fail(violation: Violation) {

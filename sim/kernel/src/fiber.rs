@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io;
 use std::ptr::NonNull;
 
 use crate::record::TaskId;
@@ -119,10 +120,23 @@ impl Fibers {
         self.places.borrow_mut().live.push(Some(place));
     }
 
+    /// Makes sure that the next fiber with a stack of this size has one.
+    pub(crate) fn reserve(&self, stack_bytes: usize) -> io::Result<()> {
+        let mut places = self.places.borrow_mut();
+        if !places.has_free(stack_bytes) {
+            let place = places.free(stack_bytes)?;
+            places.keep(place);
+        }
+        Ok(())
+    }
+
     /// Puts `body` on a free stack. It returns the task's further turns, if it rests, and the decision.
     #[expect(unsafe_code, reason = "gives a stack to new code; see the argument at the block")]
     fn on_stack(&self, bytes: usize, body: impl FnOnce() -> (Option<Resting>, Next) + 'static) -> Place {
-        let place = self.places.borrow_mut().free(bytes);
+        let place = match self.places.borrow_mut().free(bytes) {
+            Ok(place) => place,
+            Err(error) => panic!("a stack of {bytes} bytes cannot be allocated: {error}"),
+        };
         let Some(this) = self.this.get() else { unreachable!("invariant: only a run has fibers") };
         // SAFETY: the place was free: its code has ended, or belongs to a run that was abandoned. The bodies of tasks
         // do not unwind, and `ends` does not return.
@@ -234,25 +248,30 @@ impl Places {
         self.idle.drain(..).chain(self.large.drain(..)).for_each(Place::free);
     }
 
-    fn free(&mut self, bytes: usize) -> Place {
+    fn has_free(&self, bytes: usize) -> bool {
+        let bytes = bytes.max(self.stack_bytes);
+        if bytes == self.stack_bytes {
+            !self.idle.is_empty()
+        } else {
+            self.large.iter().any(|place| place.code().bytes() == bytes)
+        }
+    }
+
+    fn free(&mut self, bytes: usize) -> io::Result<Place> {
         let bytes = bytes.max(self.stack_bytes);
         let known = if bytes == self.stack_bytes {
             self.idle.pop()
         } else {
             self.large.iter().position(|place| place.code().bytes() == bytes).map(|nth| self.large.swap_remove(nth))
         };
-        known.unwrap_or_else(|| self.make(bytes))
+        known.map_or_else(|| self.make(bytes), Ok)
     }
 
     #[cold]
-    fn make(&mut self, bytes: usize) -> Place {
-        match Memory::new(bytes, self.made) {
-            Ok(memory) => {
-                self.made += 1;
-                Place::new(Code::new(memory))
-            }
-            Err(error) => panic!("a stack of {bytes} bytes cannot be allocated: {error}"),
-        }
+    fn make(&mut self, bytes: usize) -> io::Result<Place> {
+        let memory = Memory::new(bytes, self.made)?;
+        self.made += 1;
+        Ok(Place::new(Code::new(memory)))
     }
 
     /// Keeps a place for another task.

@@ -41,7 +41,7 @@ pub use kernel::{Coroutines, Kernel};
 pub use run::{Bounds, Ended, Next, Outside, PanicCount, Panics, Setup};
 pub use spin::Spin;
 pub use task::TaskTurns;
-pub use thread::Turn;
+pub use thread::{NoStack, Turn};
 pub use time::as_ns;
 
 /// The folder of this crate's sources, as the locations of its panics name it.

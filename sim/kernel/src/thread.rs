@@ -1,11 +1,21 @@
 //! Tasks: spawn, join, yield, and sleep in virtual time.
 
+use std::io;
 use std::panic::Location;
 
 use crate::fiber::Turned;
 use crate::kernel::Kernel;
 use crate::record::{Item, ObjectId, Op, OpKind, TaskId};
 use crate::task::Need;
+
+/// A task that was not started: there is no memory for its stack.
+#[derive(Debug)]
+pub struct NoStack<F> {
+    /// The system's reason.
+    pub error: io::Error,
+    /// The body that did not run.
+    pub body: F,
+}
 
 /// The end of a turn of a task that was started by [`Kernel::spawn_turns`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,28 +29,44 @@ pub enum Turn {
 impl Kernel {
     /// Starts a task, with its parker. A scheduling point, except within a poll: a poll may hold std locks, which its
     /// executor takes around a spawn, and a switch would leave them held by a suspended task.
+    ///
+    /// # Panics
+    /// If the system has no memory for the stack of the task.
     pub fn spawn(
         &'static self,
         name: Option<&str>,
         body: impl FnOnce() + 'static,
         location: &'static Location<'static>,
     ) -> TaskId {
-        self.spawn_on(name, 0, body, location)
+        match self.spawn_on(name, 0, body, location) {
+            Ok(task) => task,
+            Err(NoStack { error, .. }) => panic!("the stack of a task cannot be allocated: {error}"),
+        }
     }
 
     /// Like [`Kernel::spawn`], with a stack of at least this size. Another source of coroutines ignores the size.
-    pub fn spawn_on(
+    ///
+    /// # Errors
+    /// If the system has no memory for the stack. The scheduling point has then passed, and there is no task.
+    pub fn spawn_on<F: FnOnce() + 'static>(
         &'static self,
         name: Option<&str>,
         stack_bytes: usize,
-        body: impl FnOnce() + 'static,
+        body: F,
         location: &'static Location<'static>,
-    ) -> TaskId {
-        let (id, is_over) = self.add_child(name, location);
+    ) -> Result<TaskId, NoStack<F>> {
+        self.announce_spawn(location);
+        // After the scheduling point: until the task is started, no other can take the stack.
+        if self.coroutines.get().is_none()
+            && let Err(error) = self.fibers.reserve(stack_bytes)
+        {
+            return Err(NoStack { error, body });
+        }
+        let (id, is_over) = self.add_child(name);
         if !is_over {
             self.start(stack_bytes, body, location);
         }
-        id
+        Ok(id)
     }
 
     /// Like [`Kernel::spawn`], for a task that waits only between its turns, as the task of a future does: it has a
@@ -52,15 +78,16 @@ impl Kernel {
         turn: impl FnMut() -> Turn + 'static,
         location: &'static Location<'static>,
     ) -> TaskId {
-        let (id, is_over) = self.add_child(name, location);
+        self.announce_spawn(location);
+        let (id, is_over) = self.add_child(name);
         if !is_over {
             self.start_turns(id, turn, location);
         }
         id
     }
 
-    /// Announces a spawn, and adds the task; true if the run is over.
-    fn add_child(&self, name: Option<&str>, location: &'static Location<'static>) -> (TaskId, bool) {
+    /// Announces a spawn.
+    fn announce_spawn(&self, location: &'static Location<'static>) {
         let op = Op { kind: OpKind::Spawn, object: ObjectId::NONE, location };
         let is_polling = self.log(|log| {
             let is_polling = log.is_polling();
@@ -72,6 +99,10 @@ impl Kernel {
         if !is_polling {
             self.point(op);
         }
+    }
+
+    /// Adds a task; true if the run is over.
+    fn add_child(&self, name: Option<&str>) -> (TaskId, bool) {
         let mut state = self.state.borrow_mut();
         let (id, key) = state.log.spawned(name);
         state.objects.add();

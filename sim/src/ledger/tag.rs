@@ -3,14 +3,12 @@
 use std::fmt;
 use std::panic::Location;
 
-use serde::{Deserialize, Serialize};
-
 use kernel::record::{Item, Violation, ViolationKind};
 
 use crate::session::{self, with_log};
 
 /// Names the peer and the request that a payload belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag {
     /// Who it is for.
     pub peer: u32,

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod decode;
+mod tag;
 
 use std::any::Any;
 use std::fmt;

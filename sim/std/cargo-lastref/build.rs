@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What is embedded, as paths in the repository: files, and folders with everything in them.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 12] = [
     "Cargo.lock",
     "sim/kernel/Cargo.toml",
     "sim/kernel/src",
+    "sim/src/ledger",
+    "sim/src/property.rs",
+    "sim/src/simulate.rs",
     "sim/std/crates/core",
     "sim/std/crates/std",
     "sim/std/macros/Cargo.toml",

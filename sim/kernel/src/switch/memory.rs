@@ -24,8 +24,11 @@ const SHIFT_BYTES: usize = 1024 + 64;
 impl Memory {
     /// Memory for a stack of this size, whose shift depends on its number.
     pub(crate) fn new(bytes: usize, number: usize) -> io::Result<Memory> {
-        let Some(with_shifts) = bytes.checked_add(SHIFTS_BYTES) else { return Err(io::ErrorKind::OutOfMemory.into()) };
-        let stack = DefaultStack::new(with_shifts)?;
+        // Half of the address space: corosensei panics if its own additions overflow.
+        if bytes > usize::MAX / 2 {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        let stack = DefaultStack::new(bytes + SHIFTS_BYTES)?;
         let shift = number * SHIFT_BYTES % SHIFTS_BYTES;
         let Some(base) = StackPointer::new(stack.base().get() - shift) else {
             unreachable!("invariant: a stack is larger than its shift")

@@ -10,17 +10,19 @@ use lastref_cli::{Signal, one_sentence};
 
 use crate::error::Error;
 
-/// The exit of the process. If several apply, the last in this order counts. A panic also ends the process with 101.
+/// The exit of the process. If several apply, the last in this order counts: a finding stands, even if another test could
+/// not be simulated or is not deterministic; no result of a harness that failed is trusted. A panic also ends the process
+/// with 101.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// No finding, and no failed test.
     Clean,
-    /// A finding, or a test that failed, died, hung or took too long.
-    Finding,
-    /// Bad usage or input, or a crate that does not build.
+    /// Bad usage or input, a crate that does not build, or a test that cannot be simulated.
     Refused,
     /// The same run gave two results.
     NotDeterministic,
+    /// A finding, or a test that failed, died, hung or took too long.
+    Finding,
     /// The harness failed: it has a bug.
     Broken,
     /// Ctrl-C ended a search.
@@ -61,11 +63,12 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    clean: no finding, and no failed test
   1    a finding, or a test that failed, died, hung or took too long
-  2    bad usage or input, or a crate that does not build
+  2    bad usage or input, a crate that does not build, or a test that cannot be simulated
   3    not deterministic: the same run gave two results
   101  a bug of the harness
   130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed, unless a
-       second signal comes before";
+       second signal comes before
+If several apply, the first of these counts: 130 or 143, 101, 1, 3, 2.";
 
 /// The output and the exit code of a command.
 #[derive(Clone, Debug)]
@@ -103,7 +106,8 @@ impl Answer {
         match written {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 let _ = writeln!(stderr, "cargo lastref: the answer cannot be written: {error}");
-                ExitCode::from(self.exit.max(Exit::Refused).code())
+                let is_own = matches!(self.exit, Exit::Broken | Exit::Interrupted | Exit::Terminated);
+                ExitCode::from(if is_own { self.exit } else { Exit::Refused }.code())
             }
             _ => ExitCode::from(self.exit.code()),
         }
@@ -168,8 +172,17 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_exit_wins() {
-        assert!(Exit::Clean < Exit::Finding && Exit::Finding < Exit::Refused && Exit::NotDeterministic < Exit::Broken);
-        assert_eq!(Exit::Finding.max(Exit::NotDeterministic).code(), 3);
+    fn a_finding_stands_beside_tests_that_differ_or_cannot_be_simulated() {
+        let mut all = [
+            Exit::Broken,
+            Exit::Finding,
+            Exit::Terminated,
+            Exit::Clean,
+            Exit::NotDeterministic,
+            Exit::Interrupted,
+            Exit::Refused,
+        ];
+        all.sort_unstable();
+        assert_eq!(all.map(Exit::code), [0, 2, 3, 1, 101, 130, 143]);
     }
 }

@@ -116,7 +116,10 @@ fn facts(facts: &[(String, String)]) -> String {
 pub(crate) fn headline(outcome: &Outcome) -> String {
     let report = &outcome.report;
     let message = report.message.as_deref().unwrap_or_default().trim();
-    let run = outcome.place.as_ref().map(|place| format!("in run {}, step {}", place.run, place.step));
+    let run = outcome.place.as_ref().map(|place| match place.run {
+        Some(run) => format!("in run {run}, step {}", place.step),
+        None => format!("at step {}", place.step),
+    });
     let run = run.unwrap_or_else(|| String::from("before its first run"));
     match outcome.status {
         Status::Finding if message.is_empty() || report.kind.is_none() => outcome.reason.clone(),
@@ -138,11 +141,12 @@ fn too_long(outcome: &Outcome) -> String {
         Some(place) if outcome.is_stuck => {
             format!(
                 "did not end within its time; run {} was stuck, at step {}, after {seconds:.1} s",
-                place.run, place.step
+                place.run.unwrap_or(1),
+                place.step
             )
         }
         Some(place) => {
-            let made = count(place.run.saturating_sub(1), "run");
+            let made = count(place.run.unwrap_or(1).saturating_sub(1), "run");
             format!("did not end within its time; no run was stuck: it had made {made} in {seconds:.1} s")
         }
         None => format!("did not end within its time, and made no run in {seconds:.1} s"),

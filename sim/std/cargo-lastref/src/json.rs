@@ -3,10 +3,12 @@
 //! It is an interface for scripts, so a field is never renamed and never left out (a value that does not apply is
 //! null). Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::outcome::{Outcome, Status};
-use crate::report::{Event, Report};
+use crate::report::{Event, FaultRuns, Report};
 
 /// A test and its result.
 #[derive(Debug, Serialize)]
@@ -33,6 +35,12 @@ pub(crate) struct Test<'a> {
     early_timer_needed: bool,
     /// What the test uses that is not simulated.
     outside: &'a [String],
+    /// The runs in which faults happened; null if no fault was asked for.
+    faults: Option<&'a FaultRuns>,
+    /// The sentences of `sometimes`, and the number of runs that reached each.
+    reached: &'a BTreeMap<String, u64>,
+    /// Whether faults were asked for, and none happened in any run.
+    no_fault: bool,
     token: Option<&'a str>,
     /// The token of the shortest run found, if it is not the first.
     shortest_token: Option<&'a str>,
@@ -65,12 +73,15 @@ impl Test<'_> {
             steps: report.steps,
             no_choice: outcome.had_no_choice(),
             seed: seed.as_deref(),
-            schedule: report.schedule.or(place.map(|place| place.run)),
+            schedule: report.schedule.or(place.and_then(|place| place.run)),
             step: report.step.or(place.map(|place| place.step)),
             strategy: report.strategy.as_deref(),
             settings: settings.as_deref(),
             early_timer_needed: report.early_timer_needed,
             outside: &report.outside,
+            faults: report.faults.as_ref(),
+            reached: &report.reached,
+            no_fault: outcome.had_no_fault(),
             token: outcome.token.as_deref(),
             shortest_token: outcome.shorter.as_ref().and_then(|shorter| shorter.token.as_deref()),
             trace_hash: trace_hash.as_deref(),

@@ -8,6 +8,9 @@ use crate::token::Token;
 
 /// A search of at least this many schedules had nothing to choose if at most [`FEW`] of them differ.
 const MANY: u64 = 100;
+/// A search of at least this many schedules that never reaches a `sometimes` fails: it proves nothing of that state. A
+/// shorter one says so, and passes.
+const REACHING: u64 = 1_000;
 /// With at most this many different schedules a test has no choice worth a search.
 const FEW: u64 = 2;
 
@@ -159,6 +162,11 @@ impl Outcome {
         let Report { schedules, distinct, .. } = self.report;
         self.status == Status::Passed && schedules >= MANY && distinct <= FEW
     }
+
+    /// Whether a test passed although faults were asked for, and none happened in any run.
+    pub(crate) fn had_no_fault(&self) -> bool {
+        self.status == Status::Passed && self.report.faults.as_ref().is_some_and(|faults| faults.runs == 0)
+    }
 }
 
 /// The status of a process that has ended, and the reason in a few words.
@@ -183,9 +191,10 @@ fn judge(finished: &Finished) -> (Status, String) {
     match &finished.ending {
         Ending::Exited(0) if report.is_some() || finished.place.is_none() => match report {
             None => (Status::PassedPlain, String::from("ran once, outside the simulator")),
-            Some(report) => match &report.skipped {
-                Some(why) => (Status::Skipped, why.clone()),
-                None => (Status::Passed, String::new()),
+            Some(report) => match (&report.skipped, report.unreached()) {
+                (Some(why), _) => (Status::Skipped, why.clone()),
+                (None, Some(missed)) if report.schedules >= REACHING => (Status::Failed, missed),
+                (None, _) => (Status::Passed, String::new()),
             },
         },
         // The runtime refuses, and its output has the reason.
@@ -207,19 +216,19 @@ fn judge(finished: &Finished) -> (Status, String) {
     }
 }
 
-/// `crash in run 52: SIGSEGV`, if a signal of a crash has ended the process within a run.
+/// `crash in run 52: SIGSEGV`, and `crash: SIGSEGV` in a replay, if a signal of a crash has ended the process within a run.
 pub(crate) fn crash(finished: &Finished) -> Option<String> {
     use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
     let Ending::Signal(signal) = finished.ending else { return None };
     let is_crash = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP].contains(&signal);
     let place = finished.place.as_ref().filter(|_| is_crash)?;
-    Some(format!("crash in run {}: {}", place.run, signal_name(signal)))
+    Some(format!("crash{}: {}", place.in_run(), signal_name(signal)))
 }
 
 /// `interrupted in run 52`.
 fn made(finished: &Finished) -> String {
     match &finished.place {
-        Some(place) => format!("interrupted in run {}", place.run),
+        Some(place) => format!("interrupted{}", place.in_run()),
         None => String::from("interrupted before its first run"),
     }
 }
@@ -252,7 +261,7 @@ pub(crate) mod samples {
     /// A process that ended so, and wrote this.
     pub(crate) fn finished(ending: Ending, report: &str) -> Finished {
         let report = Report::last(report);
-        let place = Some(Place { run: 4, seed: 7, step: 9, faults: String::new() });
+        let place = Some(Place { run: Some(4), seed: 7, step: 9, faults: String::new() });
         let output = String::from("one\nlast words\n");
         Finished { ending, report, place, is_stuck: false, output, seconds: 0.5 }
     }
@@ -309,6 +318,16 @@ mod tests {
         assert_eq!(told(&exited), "the test ended its process with exit code 7");
         exited.ending = Ending::Exited(0);
         assert_eq!(judge(&exited), (Status::Failed, String::from("the test ended its process with exit code 0")));
+    }
+
+    #[test]
+    fn a_long_search_must_reach_each_rare_state() {
+        let report = |schedules: u64, runs: u64| {
+            format!(r#"{{"version":1,"verdict":"clean","schedules":{schedules},"reached":{{"it is rare":{runs}}}}}"#)
+        };
+        check(Ending::Exited(0), &report(1_000, 1), Status::Passed, "");
+        check(Ending::Exited(0), &report(999, 0), Status::Passed, "");
+        check(Ending::Exited(0), &report(1_000, 0), Status::Failed, "no run reached `it is rare`");
     }
 
     #[test]

@@ -56,8 +56,8 @@ pub(crate) enum Ending {
 /// The place that a run had reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The number of the run within its search.
-    pub(crate) run: u64,
+    /// The number of the run within its search; none in a replay, which makes one run.
+    pub(crate) run: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) step: u64,
     /// The faults of the run, as a token has them.
@@ -69,6 +69,11 @@ impl Place {
     pub(crate) fn token(&self) -> String {
         let separator = if self.faults.is_empty() { "" } else { ";" };
         format!("{:#x}{separator}{}", self.seed, self.faults)
+    }
+
+    /// ` in run 52`; empty in a replay.
+    pub(crate) fn in_run(&self) -> String {
+        self.run.map_or_else(String::new, |run| format!(" in run {run}"))
     }
 }
 
@@ -243,8 +248,8 @@ fn place(path: &Path) -> Option<Place> {
     let number = |place: usize| bytes.get(place..place + 8)?.try_into().ok().map(u64::from_le_bytes);
     let length = usize::try_from(number(24)?).ok()?;
     let faults = bytes.get(32..32 + length).map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default();
-    let place = Place { run: number(0)?, seed: number(8)?, step: number(16)?, faults };
-    ((place.run, place.seed, place.step) != (0, 0, 0)).then_some(place)
+    let place = Place { run: Some(number(0)?), seed: number(8)?, step: number(16)?, faults };
+    ((place.run, place.seed, place.step) != (Some(0), 0, 0)).then_some(place)
 }
 
 /// The output of a process, read by a thread so that a full pipe does not stop the process.
@@ -298,7 +303,7 @@ mod tests {
         bytes[16] = 7;
         std::fs::write(&path, bytes).unwrap();
         let faults = String::new();
-        assert_eq!(place(&path), Some(Place { run: 3, seed: 256, step: 7, faults }));
+        assert_eq!(place(&path), Some(Place { run: Some(3), seed: 256, step: 7, faults }));
         bytes[24] = 11;
         bytes[32..43].copy_from_slice(b"reset@0.c.1");
         std::fs::write(&path, bytes).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::outcome::{Outcome, Status};
+use crate::report::FaultRuns;
 use crate::terminal::{self, BAD, GOOD, WEAK, styled};
 
 /// The interval at which the bar's time is updated.
@@ -87,10 +88,25 @@ fn said(outcome: &Outcome) -> String {
     if outcome.had_no_choice() {
         said.push_str(": nothing to choose");
     }
+    if let Some(faults) = &outcome.report.faults {
+        said.push_str(&said_of(faults));
+    }
+    if let Some(missed) = outcome.report.unreached() {
+        said.push_str(&format!("; {missed}"));
+    }
     if !outcome.report.outside.is_empty() {
         said.push_str(&format!("; not simulated: {}", outcome.report.outside.join(", ")));
     }
     said
+}
+
+/// `; faults in 870 runs: reset 502, stall 399`.
+fn said_of(faults: &FaultRuns) -> String {
+    if faults.runs == 0 {
+        return String::from("; no fault happened");
+    }
+    let kinds: Vec<String> = faults.kinds.iter().map(|(kind, runs)| format!("{kind} {runs}")).collect();
+    format!("; faults in {}: {}", count(faults.runs, "run"), kinds.join(", "))
 }
 
 /// `1 test`, `2 tests`, `2 switches`.

@@ -116,7 +116,7 @@ impl Plan<'_> {
         let mut schedules = 0;
         for _ in 0..PROCESSES_MAX {
             let finished = process::run(executable, test, &variables, self.limits, stop);
-            let run = finished.place.as_ref().map_or(0, |place| place.run);
+            let run = finished.place.as_ref().and_then(|place| place.run).unwrap_or(0);
             let is_crash = crash(&finished).is_some();
             let seconds = finished.seconds;
             let mut outcome = Outcome::of(executable, test, finished);

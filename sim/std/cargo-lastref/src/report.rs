@@ -1,5 +1,7 @@
 //! The report of a test, which the runtime writes in the test's own process, one JSON object a line.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The version of the format.
@@ -40,6 +42,19 @@ pub(crate) struct Report {
     pub(crate) skipped: Option<String>,
     /// What the test uses that is not simulated.
     pub(crate) outside: Vec<String>,
+    /// The runs with a fault; none if the search asks for no fault.
+    pub(crate) faults: Option<FaultRuns>,
+    /// The sentences of `lastref::property::sometimes`, and the number of runs that reached each.
+    pub(crate) reached: BTreeMap<String, u64>,
+}
+
+/// The number of runs in which faults happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct FaultRuns {
+    /// The runs with at least one fault.
+    pub(crate) runs: u64,
+    /// The runs with each kind.
+    pub(crate) kinds: BTreeMap<String, u64>,
 }
 
 /// The verdict of the runtime.
@@ -72,6 +87,13 @@ pub(crate) struct Event {
 }
 
 impl Report {
+    /// The sentences that no run reached, for a line; `None` if there are none.
+    pub(crate) fn unreached(&self) -> Option<String> {
+        let missed = self.reached.iter().filter(|(_, runs)| **runs == 0);
+        let missed: Vec<String> = missed.map(|(sentence, _)| format!("`{sentence}`")).collect();
+        (!missed.is_empty()).then(|| format!("no run reached {}", missed.join(", ")))
+    }
+
     /// The length of an interleaving for comparison: the number of switches between tasks, then the number of rows.
     pub(crate) fn length(&self) -> (usize, usize) {
         let switches = self.events.windows(2).filter(|pair| pair[0].task != pair[1].task).count();

@@ -87,6 +87,21 @@ fn careful() {
 }
 
 #[test]
+fn silent_server() {
+    let lock = std::sync::Mutex::new(());
+    drop(lock.lock());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let client = thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let _ = stream.read(&mut [0; 4]);
+    });
+    let (_stream, _) = listener.accept().unwrap();
+    let _ = listener.accept();
+    client.join().unwrap();
+}
+
+#[test]
 fn file() {
     let _ = std::fs::read("Cargo.toml").unwrap();
 }
@@ -99,10 +114,34 @@ fn suite() -> Scratch {
 #[test]
 fn without_faults_the_network_delivers_everything_and_runs_repeat() {
     let scratch = suite();
-    scratch.run(&["test", "--schedules", "20"]).check(0, &["5 passed", "not simulated: files"]);
+    scratch
+        .run(&["test", "--schedules", "20", "--", "--skip", "silent_server"])
+        .check(0, &["5 passed", "not simulated: files"]);
     scratch
         .run(&["test", "file", "--schedules", "5", "--outside", "refuse"])
         .check(2, &["the test uses files (`Cargo.toml`), which are not simulated (--outside refuse)"]);
+}
+
+#[test]
+fn operations_of_the_network_are_told_with_their_line() {
+    let scratch = suite();
+    let line = |code: &str| {
+        let from = SUITE.find("fn silent_server").expect("the test");
+        let at = from + SUITE[from..].find(code).expect("the code is in the test");
+        format!("tests/suite.rs:{}", SUITE[..at].lines().count())
+    };
+    let (connects, reads) = (line("TcpStream::connect"), line("stream.read"));
+    let waits = line("listener.accept();");
+    let found = scratch.run(&["test", "--no-shrink", "--", "--exact", "silent_server"]);
+    let blocked = [format!("not notified, at {waits}"), format!("wait connection#0, not notified, at {reads}")];
+    found.check(1, &["deadlock", &blocked[0], &blocked[1]]);
+    let shown = scratch.run(&["show", "--full", found.token()]).stdout;
+    let rows: Vec<&str> = shown.lines().filter(|line| line.starts_with("| 0 ")).collect();
+    assert!(rows.len() > 8 && rows.iter().all(|row| row.contains("| tests/suite.rs:")), "{shown}");
+    for (text, place) in [("rmw listener#0", &waits), ("store descriptor", &connects), ("load connection#0", &connects)]
+    {
+        assert!(rows.iter().any(|row| row.contains(text) && row.contains(place.as_str())), "{text} {place}\n{shown}");
+    }
 }
 
 #[test]
@@ -124,5 +163,36 @@ fn a_fault_is_found_reported_with_its_place_and_replayed() {
     }
     let exact = scratch.run(&["test", "--faults", "reset@0.s.4", "--no-shrink", "--", "--exact", "request"]);
     exact.check(1, &["after 4 bytes of the server"]);
-    scratch.run(&["test", "--faults", "all", "--", "--exact", "careful"]).check(0, &["1 passed"]);
+}
+
+#[test]
+fn a_passing_test_tells_in_how_many_runs_faults_happened_and_of_which_kinds() {
+    let scratch = suite();
+    let passed = scratch.run(&["test", "--faults", "all", "--", "--exact", "careful"]);
+    passed.check(0, &["1 passed", "; faults in "]);
+    assert!(!passed.stderr.contains("warning"), "{}", passed.stderr);
+    let json = scratch.run(&["test", "--faults", "all", "--json", "--", "--exact", "careful"]).json();
+    let test = &json["tests"][0];
+    let runs = |kind: &str| test["faults"]["kinds"][kind].as_u64().unwrap_or(0);
+    for kind in ["reset", "half-close", "blackhole", "stall", "hold", "partition", "refuse", "hang", "short"] {
+        assert!((1..1_000).contains(&runs(kind)), "{kind}: {test}");
+    }
+    assert!((500..1_000).contains(&test["faults"]["runs"].as_u64().expect("a number")), "{test}");
+    assert_eq!(test["no_fault"], false);
+    let without = scratch.run(&["test", "--json", "--schedules", "9", "--", "--exact", "careful"]).json();
+    assert_eq!(without["tests"][0]["faults"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_search_that_meets_no_fault_warns() {
+    let scratch = suite();
+    // The test has no connection; the test has one, and not ten.
+    for (plan, test) in [("reset", "file"), ("reset@9.c.0", "careful")] {
+        let arguments = ["test", "--schedules", "50", "--faults", plan, "--", "--exact", test];
+        let warning = format!("warning: --faults {plan}: no fault happened in any run");
+        scratch.run(&arguments).check(0, &["; no fault happened", "; 1 had no fault", &warning]);
+    }
+    let both = scratch.run(&["test", "--faults", "all", "--schedules", "50", "--", "--exact", "careful", "file"]);
+    both.check(0, &["; 1 had no fault"]);
+    assert!(!both.stderr.contains("warning"), "{}", both.stderr);
 }

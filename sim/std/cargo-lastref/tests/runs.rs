@@ -92,7 +92,7 @@ fn is_killed() {
         .lines()
         .find_map(|line| line.strip_prefix("replay: cargo lastref replay lrs1/scratch/test=suite/is_killed/"));
     let killed = format!("lrs1/scratch/test=suite/is_killed/{}", killed.expect("it has a replay line"));
-    scratch.run(&["replay", &killed]).check(1, &["suite is_killed:\n  died by SIGKILL in run "]);
+    scratch.run(&["replay", &killed]).check(1, &["suite is_killed:\n  died by SIGKILL at step "]);
     scratch.run(&["test", "hangs", "--timeout", "500ms"]).check(1, &["did not end within its time", "1 timed out"]);
 }
 

@@ -143,7 +143,7 @@ fn differs() {
     assert!(!run.stdout.contains("step 0"), "{}", run.stdout);
     let token = run.token().rsplit(' ').next().expect("a word");
     let replayed = scratch.run(&["replay", "--hang", "3s", "--steps", "5000", token]);
-    replayed.check(1, &["suite hangs:\n  hangs in run "]);
+    replayed.check(1, &["suite hangs:\n  hangs at step "]);
 
     let run = scratch.run(&["test", "--", "--exact", "differs"]);
     run.check(3, &["not deterministic: schedule 1, repeated, differs at step ", "\nseed 0x"]);
@@ -207,7 +207,7 @@ fn silence() {
     let tokens: Vec<&str> =
         run.stdout.lines().filter_map(|line| line.strip_prefix("replay: cargo lastref replay ")).collect();
     let shown = scratch.run(&["show", tokens[0]]);
-    shown.check(1, &["use after free in schedule 1: an access to a freed block of 8 bytes"]);
+    shown.check(1, &["use after free: an access to a freed block of 8 bytes"]);
 }
 
 #[test]
@@ -251,5 +251,42 @@ fn crashes() {
     let first: u64 = reason.split([' ', ':']).nth(3).and_then(|word| word.parse().ok()).expect("a number");
     assert!(test["schedules"].as_u64() > Some(first), "the search goes on: {test}");
     let replayed = scratch.run(&["replay", test["token"].as_str().expect("a token")]);
-    replayed.check(1, &["suite crashes:\n  crash in run "]);
+    replayed.check(1, &["suite crashes:\n  crash: SIGABRT"]);
+}
+
+#[test]
+fn a_finding_decides_the_exit_code_beside_tests_that_differ_or_cannot_be_simulated() {
+    let suite = r#"#[test]
+fn uses_a_file() {
+    std::fs::write("count", "x").unwrap();
+}
+
+#[test]
+fn differs() {
+    let now = std::fs::read_to_string("count").unwrap_or_default().len();
+    std::fs::write("count", "x".repeat(now + 1)).unwrap();
+    let made = std::sync::atomic::AtomicUsize::new(0);
+    for _ in 0..3 + now {
+        made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn fails() {
+    panic!("as planned");
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let code = |arguments: &[&str]| {
+        let run = scratch.run(&[&["test", "--schedules", "5", "--json", "--no-shrink"], arguments].concat());
+        let json = run.json();
+        let statuses = json["tests"].as_array().expect("a list").iter().map(|test| test["status"].clone());
+        assert_eq!(run.code.map(i64::from), json["exit_code"].as_i64());
+        (statuses.filter_map(|status| status.as_str().map(str::to_owned)).collect::<Vec<_>>(), run.code)
+    };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    assert_eq!(code(&["--", "--exact", "differs", "fails"]), (words(&["not_deterministic", "finding"]), Some(1)));
+    let refuse = ["--outside", "refuse", "--", "--exact", "uses_a_file"];
+    assert_eq!(code(&refuse), (words(&["misused"]), Some(2)));
+    assert_eq!(code(&[&refuse[..], &["fails"]].concat()), (words(&["finding", "misused"]), Some(1)));
 }

@@ -10,6 +10,7 @@ use lastref_kernel::record::{ObjectId, OpKind, TaskId, Violation};
 
 use crate::finding::{Fact, Finding, FindingKind, place};
 use crate::run::Run;
+use crate::stacks::first_place;
 
 /// The last task that took a lock, and the place where it did.
 pub(crate) struct Locker {
@@ -62,6 +63,20 @@ impl Run {
             for Locker { names: (lock, task), location, .. } in lockers.iter() {
                 let waits = format!("lock {lock}, not notified");
                 *text = text.replace(&waits, &format!("lock {lock}, last taken by {task} at {}", place(location)));
+            }
+        }
+        // Both are in the order of the tasks, of which several may have one name.
+        let mut first = 0;
+        for (label, fact) in &mut finding.facts {
+            let Fact::Text(text) = fact else { continue };
+            let Some(nth) = waits[first..].iter().position(|(name, _)| name == label) else { continue };
+            let (_, stack) = &waits[first + nth];
+            first += nth + 1;
+            // A wait in a call of libc has no place of its own.
+            if !text.contains(", at ")
+                && let Some(place) = first_place(stack)
+            {
+                text.push_str(&format!(", at {place}"));
             }
         }
         for (name, stack) in waits {

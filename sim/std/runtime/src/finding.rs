@@ -20,6 +20,8 @@ pub(crate) enum FindingKind {
     BadFree,
     Crash,
     EscapedState,
+    /// Of the ledger of custody, or of a named property.
+    Rule(ViolationKind),
 }
 
 impl FindingKind {
@@ -36,6 +38,7 @@ impl FindingKind {
             FindingKind::BadFree => "bad_free",
             FindingKind::Crash => "crash",
             FindingKind::EscapedState => "escaped_state",
+            FindingKind::Rule(kind) => kind.word(),
         }
     }
 
@@ -84,7 +87,7 @@ impl Finding {
         let kind = match violation.kind {
             ViolationKind::Deadlock => FindingKind::Deadlock,
             ViolationKind::Stall => FindingKind::Stall,
-            _ => FindingKind::Crash,
+            kind => FindingKind::Rule(kind),
         };
         // The kernel names knobs of lastref's own programs.
         let is_own = |text: &str| text.starts_with(own_folder());

@@ -15,15 +15,24 @@
 //! | calls of libc | `libc_layer` |
 //! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `deadlock` |
 //! | a run, and a search | `run`, `make`, `search`, `told`, `explorer` |
+//! | custody, properties, `simulate`: shared with the package `lastref` | `ledger`, `property`, `session`, `engine` |
 //! | input and output of a search | `settings`, `token`, `report`, `progress`, `testing` |
 
+// The files that are shared with the package `lastref` call it so.
+extern crate lastref_kernel as kernel;
+
 pub mod atomic;
+mod bytes;
 mod crash;
 mod deadlock;
+mod engine;
 mod environment;
 mod explorer;
 mod finding;
 pub mod heap;
+#[expect(dead_code, reason = "the package's own `Arc` uses the rest")]
+#[path = "../../../src/ledger/mod.rs"]
+pub mod ledger;
 pub mod libc_layer;
 mod make;
 mod memory;
@@ -31,11 +40,17 @@ pub mod mpsc;
 mod net;
 mod objects;
 mod panics;
+mod places;
 mod progress;
+#[path = "../../../src/property.rs"]
+pub mod property;
 mod report;
 mod run;
 mod search;
+mod session;
 mod settings;
+#[path = "../../../src/simulate.rs"]
+mod simulate;
 mod stacks;
 pub mod sync;
 mod tasks;
@@ -45,3 +60,4 @@ mod token;
 mod told;
 
 pub use run::{is_simulated, spin_loop};
+pub use simulate::{Network, simulate};

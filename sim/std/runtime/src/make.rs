@@ -11,7 +11,9 @@ use lastref_kernel::{Bounds, Ended, Panics, Setup};
 use crate::finding::{Finding, FindingKind};
 use crate::memory::Memory;
 use crate::objects::Objects;
+use crate::places::NamedPlaces;
 use crate::run::{Doing, Run};
+use crate::session::Checked;
 use crate::settings::Settings;
 use crate::testing::Body;
 use crate::{libc_layer, progress, thread};
@@ -48,8 +50,13 @@ pub(crate) struct Made {
     pub(crate) expected: Option<String>,
     /// The number of weak compare-and-exchanges that failed spuriously.
     pub(crate) spurious: u32,
+    /// The places of its calls of libc, in a run whose events are recorded.
+    pub(crate) places: NamedPlaces,
+    pub(crate) checked: Checked,
     /// The faults that happened, in words.
     pub(crate) struck: Vec<String>,
+    /// The names of their kinds.
+    pub(crate) struck_kinds: BTreeSet<&'static str>,
 }
 
 impl Run {
@@ -69,6 +76,7 @@ impl Run {
         self.owners.borrow_mut().clear();
         self.tasks.borrow_mut().clear();
         self.panics.borrow_mut().clear();
+        self.places.take();
         self.lockers.borrow_mut().clear();
         self.doing.set(Doing::nothing());
         self.expected.borrow_mut().take();
@@ -88,19 +96,25 @@ impl Run {
         let is_complete = ended.is_quiescent && self.kernel.unfinished() == 0;
         let scans = is_told || plan.number.is_power_of_two();
         let finding = self.judge(is_complete, scans, plan.settings, memory);
+        let checked = self.checks.borrow_mut().finish();
         // The names of the tasks are released with the log.
         let waits = if is_told { self.waits() } else { Vec::new() };
         let finished = self.kernel.log(|log| log.finish(None, |_| None));
         let finding = finding.or_else(|| Some(self.finding_of(*finished.violation.clone()?, waits)));
         self.ledger().end();
-        let struck = self.network.borrow().struck().to_vec();
-        self.network.borrow_mut().end();
+        let (struck, struck_kinds) = {
+            let mut network = self.network.borrow_mut();
+            let struck = (network.struck(), network.struck_kinds());
+            network.end();
+            struck
+        };
         libc_layer::descriptor::close_left();
         memory.restore();
         let hash = finished.trace.hash();
         let expected = self.expected.borrow_mut().take();
         let spurious = self.spurious.get();
-        Made { finding, void: finished.void.clone(), ended, finished, hash, expected, spurious, struck }
+        let (places, void) = (self.places.take().named(), finished.void.clone());
+        Made { finding, void, ended, finished, hash, expected, spurious, places, checked, struck, struck_kinds }
     }
 
     fn first_task(&'static self, body: &'static Body) {
@@ -137,6 +151,8 @@ impl Run {
     /// The runtime's own finding in a run that has ended. `scans`: also looks for state that escapes.
     fn judge(&'static self, is_complete: bool, scans: bool, settings: Settings, memory: &Memory) -> Option<Finding> {
         let own = self.finding.borrow_mut().take();
+        let is_judged = own.is_some() || !is_complete || self.kernel.log(|log| log.is_broken());
+        let own = if is_judged { own } else { self.judge_custody() };
         if own.is_some() || !settings.heap {
             return own;
         }

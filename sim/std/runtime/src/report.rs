@@ -1,13 +1,15 @@
 //! The report of a test: one JSON object on a line, and a text for people.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use lastref_kernel::record::{Event, Finished, Item, ObjectId, label};
+use lastref_kernel::record::{Event, Item, ObjectId, label};
 
 use crate::finding::{Fact, Finding, place};
+use crate::make::Made;
 use crate::objects::Objects;
 use crate::stacks::shown;
 
@@ -43,7 +45,8 @@ pub(crate) struct Told {
     pub(crate) facts: Vec<(String, String)>,
     pub(crate) strategy: String,
     pub(crate) seed: u64,
-    pub(crate) schedule: u64,
+    /// The number of the run in its search; none in a replay, which makes only this run.
+    pub(crate) schedule: Option<u64>,
     pub(crate) step: u32,
     pub(crate) token: String,
     pub(crate) trace_hash: u64,
@@ -80,6 +83,34 @@ pub(crate) struct Report {
     pub(crate) skipped: Option<&'static str>,
     /// What the test uses that is not simulated.
     pub(crate) outside: Vec<&'static str>,
+    /// The runs with a fault, if the search asks for faults.
+    pub(crate) faults: Option<FaultRuns>,
+    /// The sentences of `sometimes`, and how many runs reached each.
+    pub(crate) reached: BTreeMap<&'static str, u64>,
+}
+
+/// The number of runs in which faults happened. A plan alone does not say so: a run may end before its fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FaultRuns {
+    /// The runs with at least one fault.
+    runs: u64,
+    /// The runs with each kind.
+    kinds: BTreeMap<&'static str, u64>,
+}
+
+impl FaultRuns {
+    /// Counts a run with faults of these kinds.
+    pub(crate) fn add(&mut self, kinds: &BTreeSet<&'static str>) {
+        self.runs += u64::from(!kinds.is_empty());
+        for kind in kinds {
+            *self.kinds.entry(kind).or_insert(0) += 1;
+        }
+    }
+
+    fn json(&self) -> String {
+        let kinds: Vec<String> = self.kinds.iter().map(|(kind, runs)| format!("{}:{runs}", quoted(kind))).collect();
+        format!("{{\"runs\":{},\"kinds\":{{{}}}}}", self.runs, kinds.join(","))
+    }
 }
 
 /// The facts of a finding as text; the frames of stacks get their names.
@@ -93,7 +124,8 @@ pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
 }
 
 /// The events of a recorded run.
-pub(crate) fn rows_of(finished: &Finished) -> Vec<Row> {
+pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
+    let finished = &made.finished;
     let labels = &finished.objects;
     let named = |object: ObjectId| match label(labels, object) {
         Some((class, nth)) => format!(" {class}#{nth}"),
@@ -109,15 +141,26 @@ pub(crate) fn rows_of(finished: &Finished) -> Vec<Row> {
             Item::Blocked { on } => format!("waits for{}", named(*on)),
             Item::TimedOut => "its time is over".to_owned(),
             Item::Note(text) => text.to_string(),
-            Item::Custody(_) | Item::Transition { .. } => return None,
+            Item::Custody(custody) => custody.to_string(),
+            Item::Transition { machine, index, from, to } => format!("{machine}#{index} {from} -> {to}"),
         })
     };
-    let row = |event: &Event| {
+    // The row of the ledger, which follows at the same step, says more than the operation.
+    let is_repeated = |event: &Event, next: Option<&Event>| {
+        let is_custody = |next: &Event| matches!(next.item, Item::Custody(_)) && next.step == event.step;
+        matches!(event.item, Item::Op { .. }) && next.is_some_and(is_custody)
+    };
+    let row = |(nth, event): (usize, &Event)| {
+        if is_repeated(event, finished.trace.events.get(nth + 1)) {
+            return None;
+        }
         let text = text(event)?;
         let (time_ns, step, task) = (event.now_ns, event.step, event.task.0);
-        Some(Row { time_ns, step, task, text, source: place(event.location) })
+        let own = place(event.location);
+        let source = if own.is_empty() { made.places.of(event.task, step).to_owned() } else { own };
+        Some(Row { time_ns, step, task, text, source })
     };
-    finished.trace.events.iter().filter_map(row).collect()
+    finished.trace.events.iter().enumerate().filter_map(row).collect()
 }
 
 impl Report {
@@ -136,6 +179,8 @@ impl Report {
             told: None,
             skipped: None,
             outside: Vec::new(),
+            faults: None,
+            reached: BTreeMap::new(),
         }
     }
 
@@ -168,6 +213,13 @@ impl Report {
             let outside: Vec<String> = self.outside.iter().map(|kind| quoted(kind)).collect();
             let _ = write!(json, ",\"outside\":[{}]", outside.join(","));
         }
+        if let Some(faults) = &self.faults {
+            let _ = write!(json, ",\"faults\":{}", faults.json());
+        }
+        if !self.reached.is_empty() {
+            let runs = self.reached.iter().map(|(sentence, runs)| format!("{}:{runs}", quoted(sentence)));
+            let _ = write!(json, ",\"reached\":{{{}}}", runs.collect::<Vec<_>>().join(","));
+        }
         json.push('}');
         json
     }
@@ -182,7 +234,8 @@ impl Report {
                 let separator = if value.contains('\n') { "\n        " } else { " " };
                 let _ = write!(text, "\n    {label}:{separator}{value}");
             }
-            let _ = write!(text, "\n    schedule {} of seed {:#x}", told.schedule, told.seed);
+            let schedule = told.schedule.map_or_else(String::new, |schedule| format!("schedule {schedule} of "));
+            let _ = write!(text, "\n    {schedule}seed {:#x}", told.seed);
             let _ = write!(text, "\n    replay: LASTREF_REPLAY='{}'", told.token);
         }
         text
@@ -196,7 +249,10 @@ impl Told {
         let _ = write!(json, ",\"kind\":\"{}\"", self.kind);
         let _ = write!(json, ",\"strategy\":{}", quoted(&self.strategy));
         let _ = write!(json, ",\"facts\":[{}]", list(self.facts.iter().map(pair).collect()));
-        let _ = write!(json, ",\"seed\":\"{:#x}\",\"schedule\":{},\"step\":{}", self.seed, self.schedule, self.step);
+        let _ = write!(json, ",\"seed\":\"{:#x}\",\"step\":{}", self.seed, self.step);
+        if let Some(schedule) = self.schedule {
+            let _ = write!(json, ",\"schedule\":{schedule}");
+        }
         let _ = write!(json, ",\"token\":{},\"trace_hash\":\"{:#018x}\"", quoted(&self.token), self.trace_hash);
         let _ = write!(json, ",\"tasks\":[{}]", list(self.tasks.iter().map(|name| quoted(name)).collect()));
         let _ = write!(json, ",\"events\":[{}]", list(self.events.iter().map(Row::json).collect()));
@@ -256,9 +312,20 @@ mod tests {
             told: None,
             skipped: None,
             outside: Vec::new(),
+            faults: None,
+            reached: BTreeMap::new(),
         };
         let expected = "{\"version\":1,\"test\":\"tests::a\",\"schedules\":10,\"distinct\":3,\"choices\":40,\"steps\":100,\
                         \"cpu_seconds\":0.002,\"traces_hash\":\"0x0000000000000007\",\"verdict\":\"clean\"}";
         assert_eq!(report.json(), expected);
+    }
+
+    #[test]
+    fn a_run_with_two_kinds_of_faults_counts_once_for_each_and_once_in_all() {
+        let mut faults = FaultRuns::default();
+        for kinds in [&["reset", "short"][..], &[], &["reset"]] {
+            faults.add(&kinds.iter().copied().collect());
+        }
+        assert_eq!(faults.json(), r#"{"runs":2,"kinds":{"reset":2,"short":1}}"#);
     }
 }

@@ -21,6 +21,8 @@ use crate::heap::Ledger;
 use crate::net::Network;
 use crate::objects::Objects;
 use crate::panics::Panicked;
+use crate::places::Places;
+use crate::session::Checks;
 use crate::settings::{Outside, Settings};
 use crate::tasks::Tasks;
 
@@ -65,6 +67,8 @@ pub(crate) struct Run {
     pub(crate) panics: RefCell<Vec<Panicked>>,
     /// The text of the panic that the test expects.
     pub(crate) expected: RefCell<Option<String>>,
+    /// The places of calls of libc, in the recorded run of a finding.
+    pub(crate) places: RefCell<Places>,
     /// The last task that took each lock, in the recorded run of a finding.
     pub(crate) lockers: RefCell<Vec<Locker>>,
     /// The number of weak compare-and-exchanges of this run that failed spuriously.
@@ -74,6 +78,8 @@ pub(crate) struct Run {
     /// Whether backtraces are captured: in the recorded run of a finding.
     pub(crate) has_stacks: Cell<bool>,
     pub(crate) network: RefCell<Network>,
+    /// What the package `lastref` checks.
+    pub(crate) checks: RefCell<Checks>,
     /// What the runs of the search have used that is not simulated.
     pub(crate) outside: RefCell<BTreeSet<&'static str>>,
     pub(crate) outside_mode: Cell<Outside>,

@@ -1,7 +1,7 @@
 //! A search: runs one test under many schedules up to the first finding, whose run is then repeated and reported.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -21,14 +21,16 @@ use crate::make::{Made, Plan, Seen};
 use crate::memory::Memory;
 use crate::net::Network;
 use crate::objects::Objects;
-use crate::report::{Report, Verdict};
+use crate::places::Places;
+use crate::report::{FaultRuns, Report, Verdict};
 use crate::run::{Doing, Run};
+use crate::session::{Checked, Checks};
 use crate::settings::{Config, Outside as Warned, Pins, Settings};
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
 use crate::{crash, panics, progress, stacks, told};
-use lastref_kernel::faults::Faults;
+use lastref_kernel::faults::{FaultPlan, Faults};
 
 /// The reason in the report if runs of the test did not end and were not judged.
 const STEP_LIMIT: &str = "step limit";
@@ -64,19 +66,26 @@ pub(crate) struct Search {
     choices: u64,
     steps: u64,
     traces_hash: u64,
+    /// The runs with a fault.
+    fault_runs: FaultRuns,
+    /// The faults that the body asks for, as its last run did.
+    asked: FaultPlan,
+    /// The sentences of `sometimes`, and how many runs reached each.
+    reached: BTreeMap<&'static str, u64>,
     /// The largest number of steps of a run that ended.
     steps_max: u32,
     /// Whether a run did not end within the bound and did not count as a finding.
     is_cut: bool,
     /// The first run that had another trace when it was repeated, and its number.
-    differs: Option<(Token, u64)>,
+    differs: Option<(Token, Option<u64>)>,
 }
 
 /// The first run that is not clean.
 pub(crate) struct Found {
     pub(crate) token: Token,
     pub(crate) made: Made,
-    pub(crate) schedule: u64,
+    /// The number of the run; none in a replay, which makes only this run.
+    pub(crate) schedule: Option<u64>,
 }
 
 /// Runs a test as the environment says, and panics if it has a finding.
@@ -189,6 +198,9 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         choices: 0,
         steps: 0,
         traces_hash: 0,
+        fault_runs: FaultRuns::default(),
+        asked: FaultPlan::default(),
+        reached: BTreeMap::new(),
         steps_max: 0,
         is_cut: false,
         differs: None,
@@ -245,9 +257,11 @@ impl Run {
             has_stacks: Cell::new(false),
             panics: RefCell::new(Vec::new()),
             expected: RefCell::new(None),
+            places: RefCell::new(Places::default()),
             lockers: RefCell::new(Vec::new()),
             spurious: Cell::new(0),
             network: RefCell::new(Network::new()),
+            checks: RefCell::new(Checks::default()),
             outside: RefCell::new(BTreeSet::new()),
             outside_mode: Cell::new(Warned::Allow),
             awaited: RefCell::new(Vec::new()),
@@ -288,10 +302,10 @@ impl Search {
                 continue;
             }
             if made.finding.is_some() || made.void.is_some() {
-                return (Some(Found { token, made, schedule: self.runs - self.references }), None);
+                return (Some(Found { token, made, schedule: Some(self.runs - self.references) }), None);
             }
             if nth % REPEATED == 0 {
-                self.repeat(&token, &made, self.runs - self.references);
+                self.repeat(&token, &made, Some(self.runs - self.references));
             }
             expected = made.expected;
         }
@@ -303,10 +317,15 @@ impl Search {
         let made = self.make(&token, Keep::Hash, true);
         let expected = made.expected.clone();
         if made.finding.is_some() || made.void.is_some() {
-            return (Some(Found { token, made, schedule: 1 }), expected);
+            return (Some(Found { token, made, schedule: None }), expected);
         }
-        self.repeat(&token, &made, 1);
+        self.repeat(&token, &made, None);
         (None, expected)
+    }
+
+    /// The faults that the user asks for, or else those that the body does.
+    fn faults(&self) -> &FaultPlan {
+        if self.config.faults.is_empty() { &self.asked } else { &self.config.faults }
     }
 
     /// The token of the run of this seed.
@@ -321,7 +340,7 @@ impl Search {
             steps: self.config.steps,
             explores_time: self.config.explores_time,
             settings: Settings::drawn(seed, &self.config.pins),
-            faults: self.config.faults.drawn(seed, self.run.network.borrow().extent()),
+            faults: self.faults().drawn(seed, self.run.network.borrow().extent()),
             test: self.body.name.clone(),
         }
     }
@@ -355,7 +374,7 @@ impl Search {
             }
             let is_found = made.finding.is_some() || made.void.is_some();
             if is_found && self.config.replay.is_none() {
-                return Some(Found { token, made, schedule: self.runs });
+                return Some(Found { token, made, schedule: Some(self.runs) });
             }
         }
         None
@@ -375,6 +394,12 @@ impl Search {
         self.traces_hash = fold(self.traces_hash, made.hash);
         self.choices += u64::from(made.ended.choices);
         self.steps += u64::from(made.finished.steps);
+        self.fault_runs.add(&made.struck_kinds);
+        let Checked { sometimes, faults } = &made.checked;
+        self.asked.clone_from(faults);
+        for (sentence, is_reached) in sometimes {
+            *self.reached.entry(sentence).or_insert(0) += u64::from(*is_reached);
+        }
         if made.finding.is_none() {
             self.steps_max = self.steps_max.max(made.finished.steps);
         }
@@ -382,7 +407,7 @@ impl Search {
     }
 
     /// Makes a run again, and notes whether it differs.
-    fn repeat(&mut self, token: &Token, made: &Made, schedule: u64) {
+    fn repeat(&mut self, token: &Token, made: &Made, schedule: Option<u64>) {
         let is_same = self.make_run(token, Keep::Hash, false).hash == made.hash;
         if !is_same && self.differs.is_none() {
             self.differs = Some((token.clone(), schedule));
@@ -423,6 +448,8 @@ impl Search {
             told: None,
             skipped: self.is_cut.then_some(STEP_LIMIT),
             outside: self.outside(),
+            faults: (!self.faults().is_empty()).then(|| self.fault_runs.clone()),
+            reached: self.reached.clone(),
         }
     }
 

@@ -77,6 +77,13 @@ pub(crate) fn shown(stack: &Backtrace) -> String {
     shown
 }
 
+/// The place of the innermost frame of the program.
+pub(crate) fn first_place(stack: &Backtrace) -> Option<String> {
+    let shown = shown(stack);
+    let (_, place) = shown.lines().next()?.rsplit_once(" at ")?;
+    Some(place.to_owned())
+}
+
 /// `src/lib.rs:12:5` as `src/lib.rs:12`, without the current folder.
 fn without_column(place: &str) -> &str {
     let place = place.strip_prefix("./").unwrap_or(place);

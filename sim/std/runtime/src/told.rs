@@ -60,19 +60,18 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
 }
 
 /// Fills the report with a run that has another trace when it is repeated: with the first event that differs.
-pub(crate) fn tell_difference(search: &Search, token: &Token, schedule: u64, report: &mut Report) {
+pub(crate) fn tell_difference(search: &Search, token: &Token, schedule: Option<u64>, report: &mut Report) {
     let [first, second] = [(); 2].map(|()| search.make_run(token, Keep::Events, false));
-    let rows = [&first, &second].map(|made| rows_of(&made.finished));
+    let rows = [&first, &second].map(rows_of);
     let same = rows[0].iter().zip(&rows[1]).take_while(|(one, other)| one == other).count();
     let steps = rows.each_ref().map(|rows| rows.get(same).map(|row| row.step));
     let texts = rows.each_ref().map(|rows| rows.get(same).map_or("the run ends", |row| row.text.as_str()));
     let step = steps.into_iter().flatten().min();
     report.verdict = Verdict::NotDeterministic;
+    let run = schedule.map_or_else(|| "the run".to_owned(), |schedule| format!("schedule {schedule}"));
     report.message = match step {
-        Some(step) => {
-            format!("schedule {schedule}, repeated, differs at step {step}: `{}`, then `{}`", texts[0], texts[1])
-        }
-        None => format!("schedule {schedule} had another trace when it was repeated, and not when repeated again"),
+        Some(step) => format!("{run}, repeated, differs at step {step}: `{}`, then `{}`", texts[0], texts[1]),
+        None => format!("{run} had another trace when it was repeated, and not when repeated again"),
     };
     let mut told = Told::of(token, schedule, &first);
     (told.kind, told.step) = ("difference", step.unwrap_or(first.finished.steps));
@@ -81,7 +80,7 @@ pub(crate) fn tell_difference(search: &Search, token: &Token, schedule: u64, rep
 
 impl Told {
     /// What is known of a run without its finding.
-    fn of(token: &Token, schedule: u64, made: &Made) -> Told {
+    fn of(token: &Token, schedule: Option<u64>, made: &Made) -> Told {
         Told {
             kind: "",
             facts: Vec::new(),
@@ -92,7 +91,7 @@ impl Told {
             token: token.to_string(),
             trace_hash: made.hash,
             tasks: made.finished.tasks.iter().map(|task| task.name.text.to_owned()).collect(),
-            events: rows_of(&made.finished),
+            events: rows_of(made),
             settings: token.settings.to_string(),
             early_timer_needed: false,
         }

@@ -37,10 +37,11 @@ const TWINS: [(&str, &str, &str, Code, Code); 16] = [
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 13] = [
+const CLEAN: [(&str, Code); 15] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
+    ("threads without memory for their stacks", clean::stacks_without_memory),
     ("thread-local values", clean::locals),
     ("time", clean::time),
     ("statics start afresh", clean::statics),
@@ -50,6 +51,7 @@ const CLEAN: [(&str, Code); 13] = [
     ("small writes in a row", sockets::small_writes),
     ("copies of a descriptor", sockets::copies),
     ("writes larger than a buffer", sockets::large_writes),
+    ("writes of several parts larger than a buffer", sockets::large_vectored_writes),
     ("a run that uses much memory", heap::much),
 ];
 

@@ -181,7 +181,21 @@ struct All {
 impl All {
     fn answer(&self, arguments: &TestArguments) -> Answer {
         let stdout = if arguments.json { self.json() } else { self.text(&replay(arguments)) };
-        Answer::new(stdout, self.exit())
+        let remarks = self.warning(arguments).into_iter().collect();
+        Answer { remarks, ..Answer::new(stdout, self.exit()) }
+    }
+
+    /// A search for faults that met none looks as good as any other, and could not have failed by one.
+    fn warning(&self, arguments: &TestArguments) -> Option<String> {
+        let plan = arguments.search.faults.as_ref()?;
+        let mut with_faults = self.outcomes.iter().filter_map(|outcome| outcome.report.faults.as_ref()).peekable();
+        let has_none = with_faults.peek().is_some() && with_faults.all(|faults| faults.runs == 0);
+        has_none.then(|| {
+            format!(
+                "cargo lastref: warning: --faults {plan}: no fault happened in any run, so this search shows no more than \
+                 one without faults"
+            )
+        })
     }
 
     fn exit(&self) -> Exit {
@@ -263,6 +277,10 @@ impl All {
         let no_choice = self.outcomes.iter().filter(|outcome| outcome.had_no_choice()).count() as u64;
         if no_choice > 0 {
             let _ = write!(line, "; {no_choice} had nothing to choose");
+        }
+        let no_fault = self.outcomes.iter().filter(|outcome| outcome.had_no_fault()).count() as u64;
+        if no_fault > 0 {
+            let _ = write!(line, "; {no_fault} had no fault");
         }
         match self.doc_tests {
             None => {}

@@ -134,9 +134,13 @@ impl Case {
     fn run(&self, arguments: &TokenArguments) -> Result<Outcome, Error> {
         let variables = search::of_replay(&arguments.search, &self.token.run);
         let limits = Limits { timeout: None, hang: arguments.hang.hang };
-        let finished = process::run(&self.executable, &self.token.test, &variables, limits, self.stop);
+        let mut finished = process::run(&self.executable, &self.token.test, &variables, limits, self.stop);
         if let Some(signal) = self.stop.signal() {
             return Err(Error::Stopped(signal));
+        }
+        // The number counts the reference runs before it, which the user did not ask for.
+        if let Some(place) = &mut finished.place {
+            place.run = None;
         }
         // libtest passes if no test has the name.
         let ran_none = matches!(finished.ending, Ending::Exited(0)) && finished.output.contains("running 0 tests");

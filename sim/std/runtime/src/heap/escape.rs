@@ -13,6 +13,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use super::is_in_arena;
+use crate::bytes::Bytes;
 use crate::finding::{Finding, FindingKind};
 use crate::run::Run;
 
@@ -93,9 +94,9 @@ impl Run {
                     return None;
                 }
                 let message = format!(
-                    "a block of {size} bytes from before the run refers to a block of {} bytes of the run: state that \
-                     the runs share",
-                    block.size
+                    "a block of {} from before the run refers to a block of {} of the run: state that the runs share",
+                    Bytes(*size),
+                    Bytes(block.size)
                 );
                 Some(self.with_life(Finding::new(FindingKind::EscapedState, message), &block))
             })

@@ -5,6 +5,7 @@
 
 use super::blocks::{Block, Ledger};
 use super::is_in_arena;
+use crate::bytes::Bytes;
 use crate::finding::{Finding, FindingKind};
 use crate::memory::Memory;
 use crate::run::Run;
@@ -22,11 +23,11 @@ impl Run {
         let first = *lost.first()?;
         let bytes: usize = lost.iter().map(|block| block.size).sum();
         let message = match lost.len() {
-            1 => format!("a block of {bytes} bytes was never freed, and nothing refers to it"),
-            count => format!("{count} blocks of {bytes} bytes were never freed, and nothing refers to them"),
+            1 => format!("a block of {} was never freed, and nothing refers to it", Bytes(bytes)),
+            count => format!("{count} blocks of {} were never freed, and nothing refers to them", Bytes(bytes)),
         };
         let finding = Finding::new(FindingKind::Leak, message);
-        let finding = finding.fact("first block", format!("{} bytes", first.size));
+        let finding = finding.fact("first block", Bytes(first.size).to_string());
         Some(self.with_life(finding, &first))
     }
 }

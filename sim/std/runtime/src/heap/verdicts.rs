@@ -2,6 +2,7 @@
 
 use super::blocks::{Block, Moment, Wrong};
 use super::{BASE, is_in_arena};
+use crate::bytes::Bytes;
 use crate::finding::{Fact, Finding, FindingKind};
 use crate::run::Run;
 
@@ -19,23 +20,23 @@ impl Run {
                 self.with_stack(finding, "the free", stack)
             }
             Wrong::Freed(block) => {
-                let message = format!("a block of {} bytes is freed twice", block.size);
+                let message = format!("a block of {} is freed twice", Bytes(block.size));
                 let finding = Finding::new(FindingKind::DoubleFree, message).facts(self.here());
                 let finding = self.with_stack(finding, "the second free", stack);
                 self.with_life(finding, block)
             }
             Wrong::Layout(block) => {
-                let message = format!("a block of {} bytes is freed with another layout", block.size);
+                let message = format!("a block of {} is freed with another layout", Bytes(block.size));
                 let finding = Finding::new(FindingKind::BadFree, message).facts(self.here());
                 let finding = self.with_stack(finding, "the free", stack);
                 self.with_life(finding, block)
             }
             Wrong::Overrun(block) => {
-                let message = format!("the bytes behind a block of {} bytes were written", block.size);
+                let message = format!("the bytes behind a block of {} were written", Bytes(block.size));
                 self.with_life(Finding::new(FindingKind::Overrun, message), block)
             }
             Wrong::WrittenAfterFree(block) => {
-                let message = format!("a block of {} bytes was written after it was freed", block.size);
+                let message = format!("a block of {} was written after it was freed", Bytes(block.size));
                 self.with_life(Finding::new(FindingKind::UseAfterFree, message), block)
             }
         }
@@ -50,10 +51,10 @@ impl Run {
         let offset = address - block.start;
         let finding = if block.is_live() {
             let beyond = offset.checked_sub(block.size).filter(|beyond| *beyond < NEAR)?;
-            let message = format!("an access {beyond} bytes behind the end of a block of {} bytes", block.size);
+            let message = format!("an access {} behind the end of a block of {}", Bytes(beyond), Bytes(block.size));
             Finding::new(FindingKind::Overrun, message)
         } else {
-            let message = format!("an access to a freed block of {} bytes, at its byte {offset}", block.size);
+            let message = format!("an access to a freed block of {}, at its byte {offset}", Bytes(block.size));
             Finding::new(FindingKind::UseAfterFree, message)
         };
         let finding = finding.facts(self.here());

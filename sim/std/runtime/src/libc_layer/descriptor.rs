@@ -5,12 +5,14 @@
 //! holds only for descriptors that the run has opened. Files, and inherited descriptors, are the system's.
 
 use std::cell::Cell;
+use std::panic::Location;
 
 use lastref_kernel::record::{ObjectId, Op, OpKind};
 
 use super::outside::{has_children, is_pipe};
-use super::socket::{Place, place, receives, sends};
-use super::{fail, raw, result_of};
+use super::socket::{Place, place};
+use super::transfer::{receives, sends};
+use super::{fail, raw, result_of, short_write};
 use crate::net::FIRST_DESCRIPTOR;
 use crate::objects::Objects;
 use crate::run::{Run, current};
@@ -52,7 +54,8 @@ pub(crate) fn close_left() {
 
 impl Run {
     fn any(&self, kind: OpKind) -> Op {
-        Op { kind, object: Objects::DESCRIPTORS, location: self.doing.get().location }
+        // The place of the call in the program is noted in the recorded run of a finding; see `places`.
+        Op { kind, object: Objects::DESCRIPTORS, location: Location::caller() }
     }
 
     /// Wakes the tasks that wait for descriptors, since one may be ready now. Called by host code.
@@ -172,7 +175,7 @@ fn is_ready(descriptor: usize, events: i16) -> bool {
     unsafe { raw(libc::SYS_poll, [(&raw mut asked).addr(), 1, 0, 0, 0, 0]) != 0 }
 }
 
-fn blocks(descriptor: usize) -> bool {
+pub(super) fn blocks(descriptor: usize) -> bool {
     // SAFETY: the arguments are plain.
     let flags = unsafe { raw(libc::SYS_fcntl, [descriptor, libc::F_GETFL as usize, 0, 0, 0, 0]) };
     flags >= 0 && flags as i32 & libc::O_NONBLOCK == 0
@@ -190,7 +193,7 @@ fn timeout_ns(descriptor: usize, option: i32) -> Option<u64> {
 ///
 /// # Safety
 /// Any bytes are a `T`.
-unsafe fn socket_option<T>(descriptor: usize, option: i32, mut value: T) -> Option<T> {
+pub(super) unsafe fn socket_option<T>(descriptor: usize, option: i32, mut value: T) -> Option<T> {
     let mut size = size_of::<T>() as u32;
     let (value_at, size_at) = ((&raw mut value).addr(), (&raw mut size).addr());
     let args = [descriptor, libc::SOL_SOCKET as usize, option as usize, value_at, size_at, 0];
@@ -220,6 +223,7 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
         return result_of(unsafe { raw(number, args) });
     };
     let result = run.host(|| {
+        run.notes_call();
         let (events, option) = match uses {
             Use::Reads => (libc::POLLIN, libc::SO_RCVTIMEO),
             Use::Writes | Use::Changes => (libc::POLLOUT, libc::SO_SNDTIMEO),
@@ -235,9 +239,8 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
                 return Err(libc::EAGAIN);
             }
         }
-        let args = if uses == Use::Writes { short_enough(number, args) } else { args };
-        // SAFETY: the caller's promise; a shorter write is one too.
-        let result = unsafe { raw(number, args) };
+        // SAFETY: the caller's promise.
+        let result = unsafe { if uses == Use::Writes { short_write::write(number, args) } else { raw(number, args) } };
         run.wake_waiters();
         Ok(result)
     });
@@ -245,23 +248,6 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
         Ok(result) => result_of(result),
         Err(error) => fail(error),
     }
-}
-
-/// A stream that is ready has room for some bytes, and the system's own write would wait for the rest, which only
-/// another task of the same OS thread can read: a blocking write takes what surely fits, and the caller writes again.
-fn short_enough(number: i64, mut args: [usize; 6]) -> [usize; 6] {
-    let is_one_buffer = matches!(number, libc::SYS_write | libc::SYS_sendto);
-    if is_one_buffer && args[2] > libc::PIPE_BUF && blocks(args[0]) && is_stream(args[0]) {
-        args[2] = libc::PIPE_BUF;
-    }
-    args
-}
-
-/// Whether it is a pipe, or a socket that keeps no boundaries between writes.
-fn is_stream(descriptor: usize) -> bool {
-    // SAFETY: the value is a number.
-    let kind = unsafe { socket_option(descriptor, libc::SO_TYPE, 0_i32) };
-    is_pipe(descriptor) || kind == Some(libc::SOCK_STREAM)
 }
 
 /// Whether the task's output is dropped: only the first run and the recorded run of a finding print.
@@ -367,6 +353,7 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
         return result_of(unsafe { raw(libc::SYS_close, args) }) as i32;
     };
     let result = run.host(|| {
+        run.notes_call();
         run.kernel.point(run.any(OpKind::Release));
         // Both happen in one step: after the close another task may open a descriptor of the same number.
         mark(descriptor as isize, false);
@@ -383,6 +370,7 @@ impl Run {
     fn closes_socket(&'static self, descriptor: i32) -> Result<Option<i32>, i32> {
         self.host(|| {
             let object = self.network.borrow().object(descriptor).unwrap_or(Objects::DESCRIPTORS);
+            self.notes_call();
             self.kernel.point(Op { object, ..self.any(OpKind::Release) });
             self.advances();
             let closed = self.network.borrow_mut().close(descriptor, self.kernel.now_ns());

@@ -11,7 +11,9 @@ pub(crate) mod outside;
 pub mod poll;
 pub mod process;
 pub mod random;
+mod short_write;
 pub mod socket;
+pub mod transfer;
 
 use std::arch::asm;
 

@@ -1,6 +1,6 @@
 //! Calls on sockets: TCP is simulated (`net`), other kinds are the system's.
 
-use std::ptr;
+use std::panic::Location;
 
 use lastref_kernel::record::{Op, OpKind};
 
@@ -36,7 +36,7 @@ pub(super) fn place(descriptor: i32) -> Place {
 
 /// Whether a call may wait, and how long.
 #[derive(Clone, Copy)]
-enum Waits {
+pub(super) enum Waits {
     No,
     /// If the socket is not in nonblocking mode; the timeout is the value of this option.
     Blocking(i32),
@@ -44,7 +44,7 @@ enum Waits {
 
 impl Run {
     /// Makes a call on a simulated socket: a scheduling point, then attempts until one does not have to wait.
-    fn on_socket<R>(
+    pub(super) fn on_socket<R>(
         &'static self,
         descriptor: i32,
         kind: OpKind,
@@ -53,7 +53,8 @@ impl Run {
     ) -> Result<R, i32> {
         self.host(|| {
             let object = self.network.borrow().object(descriptor).unwrap_or(Objects::DESCRIPTORS);
-            self.kernel.point(Op { kind, object, location: self.doing.get().location });
+            self.notes_call();
+            self.kernel.point(Op { kind, object, location: Location::caller() });
             self.advances();
             let before = self.network.borrow().state();
             let mut result = attempt(&mut self.network.borrow_mut(), self.kernel.now_ns());
@@ -85,13 +86,12 @@ impl Run {
     }
 
     /// Adds a note to the table of a recorded run.
-    fn remarks(&self, text: impl FnOnce() -> String) {
-        let location = self.doing.get().location;
-        self.kernel.log(|log| log.remark(text, location));
+    pub(super) fn remarks(&self, text: impl FnOnce() -> String) {
+        self.kernel.log(|log| log.remark(text, Location::caller()));
     }
 }
 
-fn number(result: Result<isize, i32>) -> isize {
+pub(super) fn number(result: Result<isize, i32>) -> isize {
     result.unwrap_or_else(fail)
 }
 
@@ -370,170 +370,6 @@ pub unsafe extern "C" fn shutdown(descriptor: i32, how: i32) -> i32 {
         Place::Real(real) => unsafe {
             call(libc::SYS_shutdown, [real as usize, how as usize, 0, 0, 0, 0], Use::Changes) as i32
         },
-    }
-}
-
-/// Reads from a simulated socket into these places.
-///
-/// # Safety
-/// They are valid for writes.
-pub(super) unsafe fn receives(run: &'static Run, descriptor: i32, parts: &[libc::iovec], flags: i32) -> isize {
-    let most = parts.iter().map(|part| part.iov_len).sum();
-    let peeks = flags & libc::MSG_PEEK != 0;
-    let waits = if flags & libc::MSG_DONTWAIT != 0 { Waits::No } else { Waits::Blocking(libc::SO_RCVTIMEO) };
-    let read = run.on_socket(descriptor, OpKind::Load, waits, |network, _| {
-        let bytes = network.read(descriptor, most, peeks)?;
-        let mut left = bytes.as_slice();
-        for part in parts {
-            let count = left.len().min(part.iov_len);
-            // SAFETY: the caller's promise.
-            unsafe { part.iov_base.cast::<u8>().copy_from_nonoverlapping(left.as_ptr(), count) };
-            left = &left[count..];
-        }
-        run.remarks(|| format!("receives {} bytes", bytes.len()));
-        Ok(bytes.len() as isize)
-    });
-    number(read)
-}
-
-/// Writes these places to a simulated socket. A blocking write ends when everything is sent.
-///
-/// # Safety
-/// They are valid for reads.
-pub(super) unsafe fn sends(run: &'static Run, descriptor: i32, parts: &[libc::iovec], flags: i32) -> isize {
-    let waits = if flags & libc::MSG_DONTWAIT != 0 { Waits::No } else { Waits::Blocking(libc::SO_SNDTIMEO) };
-    let bytes = run.host(|| {
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.iov_len).sum());
-        for part in parts.iter().filter(|part| part.iov_len > 0) {
-            // SAFETY: the caller's promise.
-            bytes.extend_from_slice(unsafe { std::slice::from_raw_parts(part.iov_base.cast::<u8>(), part.iov_len) });
-        }
-        bytes
-    });
-    let mut sent = 0;
-    let written = run.on_socket(descriptor, OpKind::Store, waits, |network, now_ns| {
-        let is_blocking = flags & libc::MSG_DONTWAIT == 0 && !network.is_nonblocking(descriptor);
-        loop {
-            match network.write(descriptor, &bytes[sent..], now_ns) {
-                Ok(count) => {
-                    run.remarks(|| format!("sends {count} bytes"));
-                    sent += count;
-                    // A blocking write returns when everything is sent, unless the run has short writes.
-                    if sent == bytes.len() || !is_blocking || network.is_short() {
-                        return Ok(());
-                    }
-                }
-                Err(libc::EAGAIN) if is_blocking => return Err(libc::EAGAIN),
-                Err(_) if sent > 0 => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-    });
-    run.host(|| drop(bytes));
-    match written {
-        Err(error) if sent == 0 => fail(error),
-        _ => sent as isize,
-    }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn recvfrom(
-    descriptor: i32,
-    bytes: *mut u8,
-    count: usize,
-    flags: i32,
-    from: *mut u8,
-    size: *mut u32,
-) -> isize {
-    match place(descriptor) {
-        Place::Simulated(run) => {
-            let part = libc::iovec { iov_base: bytes.cast(), iov_len: count };
-            // SAFETY: the caller's promise.
-            unsafe { receives(run, descriptor, &[part], flags) }
-        }
-        Place::Real(real) => {
-            let args = [real as usize, bytes.addr(), count, flags as usize, from.addr(), size.addr()];
-            // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_recvfrom, args, Use::Reads) }
-        }
-    }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn sendto(
-    descriptor: i32,
-    bytes: *const u8,
-    count: usize,
-    flags: i32,
-    to: *const u8,
-    size: u32,
-) -> isize {
-    match place(descriptor) {
-        Place::Simulated(run) => {
-            let part = libc::iovec { iov_base: bytes.cast_mut().cast(), iov_len: count };
-            // SAFETY: the caller's promise.
-            unsafe { sends(run, descriptor, &[part], flags) }
-        }
-        Place::Real(real) => {
-            let args = [real as usize, bytes.addr(), count, flags as usize, to.addr(), size as usize];
-            // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_sendto, args, Use::Writes) }
-        }
-    }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn recv(descriptor: i32, bytes: *mut u8, count: usize, flags: i32) -> isize {
-    // SAFETY: the caller's promise.
-    unsafe { recvfrom(descriptor, bytes, count, flags, ptr::null_mut(), ptr::null_mut()) }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn send(descriptor: i32, bytes: *const u8, count: usize, flags: i32) -> isize {
-    // SAFETY: the caller's promise.
-    unsafe { sendto(descriptor, bytes, count, flags, ptr::null(), 0) }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn recvmsg(descriptor: i32, message: *mut libc::msghdr, flags: i32) -> isize {
-    match place(descriptor) {
-        // SAFETY: the caller passes a valid message.
-        Place::Simulated(run) => unsafe {
-            let message = &mut *message;
-            (message.msg_namelen, message.msg_controllen, message.msg_flags) = (0, 0, 0);
-            receives(run, descriptor, std::slice::from_raw_parts(message.msg_iov, message.msg_iovlen), flags)
-        },
-        Place::Real(real) => {
-            // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_recvmsg, [real as usize, message.addr(), flags as usize, 0, 0, 0], Use::Reads) }
-        }
-    }
-}
-
-/// # Safety
-/// As for libc's.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn sendmsg(descriptor: i32, message: *const libc::msghdr, flags: i32) -> isize {
-    match place(descriptor) {
-        // SAFETY: the caller passes a valid message.
-        Place::Simulated(run) => unsafe {
-            let message = &*message;
-            sends(run, descriptor, std::slice::from_raw_parts(message.msg_iov, message.msg_iovlen), flags)
-        },
-        Place::Real(real) => {
-            // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_sendmsg, [real as usize, message.addr(), flags as usize, 0, 0, 0], Use::Writes) }
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! | part | file |
 //! | --- | --- |
 //! | descriptors and sockets: bind, listen, connect, accept | `sockets.rs` |
-//! | a connection: bytes, FIN, RST, buffers | `stream.rs` |
+//! | a connection: bytes, FIN, RST, buffers | `stream.rs`, `inbox.rs` |
 //! | faults, carried out at their byte | `strike.rs` |
 //! | `epoll` | `poller.rs` |
 //! | addresses, options of sockets | `address.rs`, `options.rs` |
@@ -18,6 +18,7 @@
 //! Left out: UDP and Unix sockets, which are the system's; raw sockets; more than one network interface.
 
 pub(crate) mod address;
+mod inbox;
 mod options;
 mod poller;
 pub(crate) mod sockets;
@@ -26,9 +27,9 @@ mod strike;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use lastref_kernel::record::{End, ObjectId};
+use lastref_kernel::record::{End, FaultKind, ObjectId};
 use lastref_kernel::seed::{Purpose, Stream};
 
 use lastref_kernel::faults::{Extent, Fault, Faults};
@@ -42,6 +43,16 @@ pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
 const FIRST_PORT: u16 = 32_768;
 /// The latencies of connections in a run with latency, in nanoseconds.
 const LATENCIES_NS: [u64; 4] = [20_000, 100_000, 300_000, 1_000_000];
+
+/// The name of short reads and writes in a plan and in reports.
+const SHORT: &str = "short";
+
+/// A fault that has happened.
+#[derive(Debug)]
+struct Struck {
+    kind: FaultKind,
+    text: String,
+}
 
 /// The network of a run.
 #[derive(Debug)]
@@ -61,8 +72,10 @@ pub(crate) struct Network {
     draws: Stream,
     faults: Vec<Fault>,
     is_short: bool,
-    /// The faults that have happened, in words.
-    struck: Vec<String>,
+    /// The faults that have happened.
+    struck: Vec<Struck>,
+    /// Whether a read or a write has transferred fewer bytes than it could.
+    was_short: bool,
     /// The traffic of all runs of the search.
     extent: Extent,
 }
@@ -82,6 +95,7 @@ impl Network {
             faults: Vec::new(),
             is_short: false,
             struck: Vec::new(),
+            was_short: false,
             extent: Extent::default(),
         }
     }
@@ -94,6 +108,7 @@ impl Network {
         self.faults.clone_from(&faults.exact);
         self.is_short = faults.short;
         self.struck.clear();
+        self.was_short = false;
     }
 
     /// Forgets the sockets of a run.
@@ -115,8 +130,14 @@ impl Network {
     }
 
     /// The faults that have happened in this run, in words.
-    pub(crate) fn struck(&self) -> &[String] {
-        &self.struck
+    pub(crate) fn struck(&self) -> Vec<String> {
+        self.struck.iter().map(|struck| struck.text.clone()).collect()
+    }
+
+    /// The names of the kinds of faults that have happened in this run.
+    pub(crate) fn struck_kinds(&self) -> BTreeSet<&'static str> {
+        let short = self.was_short.then_some(SHORT);
+        self.struck.iter().map(|struck| struck.kind.name()).chain(short).collect()
     }
 
     /// Delivers what has arrived by now; returns whether anything changed.
@@ -157,6 +178,7 @@ impl Network {
         if !self.is_short || most < 2 || self.draws.below(2) == 0 {
             return most;
         }
+        self.was_short = true;
         1 + self.draws.below(most as u64 - 1) as usize
     }
 

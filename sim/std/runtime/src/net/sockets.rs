@@ -412,38 +412,51 @@ impl Network {
         }
     }
 
-    /// Reads up to this many bytes; `EAGAIN` if the call would wait.
-    pub(crate) fn read(&mut self, descriptor: i32, most: usize, peeks: bool) -> Result<Vec<u8>, i32> {
+    /// Passes up to this many bytes to `to`, and returns how many; `EAGAIN` if the call would wait.
+    pub(crate) fn reads(
+        &mut self,
+        descriptor: i32,
+        most: usize,
+        peeks: bool,
+        to: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, i32> {
         let (connection, end) = self.stream(descriptor)?;
         let asked = most;
         let most = self.transfers(asked);
         let connection = &mut self.connections[connection];
-        let bytes = connection.read(end, most, peeks)?;
+        let count = connection.read(end, most, peeks, to)?;
         // A caller that gets fewer bytes than it asked for, as tokio does, waits for the next edge: there must be one.
         if most < asked && !peeks && !connection.side(end).inbox.is_empty() {
             connection.side_mut(end).edges += 1;
         }
-        Ok(bytes)
+        Ok(count)
     }
 
-    /// Writes some of these bytes; returns how many. `EAGAIN` if the call would wait.
-    pub(crate) fn write(&mut self, descriptor: i32, bytes: &[u8], now_ns: u64) -> Result<usize, i32> {
+    /// Writes some of this many bytes, and returns how many; `take` returns that many of the first ones. `EAGAIN` if the
+    /// call would wait.
+    pub(crate) fn writes(
+        &mut self,
+        descriptor: i32,
+        all: usize,
+        now_ns: u64,
+        take: impl FnOnce(usize) -> Vec<u8>,
+    ) -> Result<usize, i32> {
         let (nth, end) = self.stream(descriptor)?;
         self.strikes(nth, end, now_ns);
         self.advance(now_ns);
         self.connections[nth].may_write(end)?;
-        if bytes.is_empty() {
+        if all == 0 {
             return Ok(0);
         }
-        let most = self.transfers(bytes.len().min(self.connections[nth].space(end)));
+        let most = self.transfers(all.min(self.connections[nth].space(end)));
         // A fault in the middle of the bytes cuts the write.
         let left = self.bytes_to_fault(nth, end).unwrap_or(u64::MAX);
         let count = usize::try_from(left).unwrap_or(usize::MAX).min(most);
         let connection = &mut self.connections[nth];
         connection.side_mut(end).sent += count as u64;
-        connection.send(end.other(), Segment::Data(bytes[..count].to_vec()), now_ns);
+        connection.send(end.other(), Segment::Data(take(count)), now_ns);
         // As for reads: a write that was cut, and not by a full buffer, is followed by an edge.
-        if count < bytes.len() && connection.space(end) > 0 {
+        if count < all && connection.space(end) > 0 {
             connection.side_mut(end).edges += 1;
         }
         self.strikes(nth, end, now_ns);

@@ -16,6 +16,8 @@ use std::net::SocketAddr;
 
 use lastref_kernel::record::{End, ObjectId};
 
+use super::inbox::Inbox;
+
 /// Receive and send buffer together, in bytes: about what a connection over the loopback of Linux takes before a write
 /// waits.
 pub(super) const BUFFER_BYTES: usize = 2 << 20;
@@ -50,7 +52,7 @@ pub(super) enum Phase {
 pub(super) struct Side {
     pub(super) address: SocketAddr,
     pub(super) phase: Phase,
-    pub(super) inbox: VecDeque<u8>,
+    pub(super) inbox: Inbox,
     flight: VecDeque<(u64, Segment)>,
     /// Bytes of data in `flight`, and bytes lost in a blackhole.
     flying: usize,
@@ -76,7 +78,7 @@ impl Side {
         Side {
             address,
             phase,
-            inbox: VecDeque::new(),
+            inbox: Inbox::default(),
             flight: VecDeque::new(),
             flying: 0,
             has_fin: false,
@@ -152,11 +154,10 @@ impl Connection {
         }
     }
 
-    /// Sends RST to this end, behind the segments in flight. If none is in flight, an earlier hold does not delay it.
+    /// Sends RST to this end, behind the segments in flight. A blackhole loses it without a consequence for the sender.
     pub(super) fn reset(&mut self, to: End, now_ns: u64) {
-        let arrives_ns = now_ns.saturating_add(self.latency_ns);
         if !self.is_black {
-            self.side_mut(to).flight.push_back((arrives_ns, Segment::Rst));
+            self.send(to, Segment::Rst, now_ns);
         }
     }
 
@@ -226,7 +227,7 @@ impl Connection {
                 }
             }
             Segment::Data(bytes) => {
-                side.inbox.extend(bytes);
+                side.inbox.push(bytes);
                 side.edges += 1;
             }
             Segment::Fin => {
@@ -251,28 +252,27 @@ impl Connection {
         self.side(from.other()).space()
     }
 
-    /// Reads up to this many bytes; `Err(EAGAIN)` if the call would wait.
-    pub(super) fn read(&mut self, end: End, most: usize, peeks: bool) -> Result<Vec<u8>, i32> {
+    /// Passes up to this many bytes to `to`, and returns how many; `Err(EAGAIN)` if the call would wait.
+    pub(super) fn read(&mut self, end: End, most: usize, peeks: bool, to: &mut dyn FnMut(&[u8])) -> Result<usize, i32> {
         let side = self.side_mut(end);
         if side.phase == Phase::Connecting {
             return Err(libc::EAGAIN);
         }
         if !side.inbox.is_empty() || most == 0 {
-            let count = most.min(side.inbox.len());
             if peeks {
-                return Ok(side.inbox.iter().take(count).copied().collect());
+                return Ok(side.inbox.peek(most, to));
             }
-            let bytes: Vec<u8> = side.inbox.drain(..count).collect();
+            let count = side.inbox.read(most, to);
             self.frees_space(end);
-            return Ok(bytes);
+            return Ok(count);
         }
         if side.has_fin {
-            return Ok(Vec::new());
+            return Ok(0);
         }
         if let Some(error) = side.error.take() {
             return Err(error);
         }
-        if side.reads_shut || side.phase == Phase::Dead { Ok(Vec::new()) } else { Err(libc::EAGAIN) }
+        if side.reads_shut || side.phase == Phase::Dead { Ok(0) } else { Err(libc::EAGAIN) }
     }
 
     /// This end has read: a peer that lacked space may write again. As in Linux, only once a third is free.

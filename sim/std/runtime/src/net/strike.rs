@@ -2,8 +2,9 @@
 
 use lastref_kernel::record::{End, FaultKind};
 
-use super::Network;
 use super::stream::Segment;
+use super::{Network, Struck};
+use crate::bytes::Bytes;
 use lastref_kernel::faults::Fault;
 
 /// After a partition, data is sent again this much later: Linux's least retransmission timeout.
@@ -66,10 +67,11 @@ impl Network {
         let [client, server] = [End::Client, End::Server].map(|end| connection.side(end).address);
         let when = match kind.is_of_attempt() {
             true => String::new(),
-            false => format!(" after {after_bytes} bytes of the {}", from.name()),
+            false => format!(" after {} of the {}", Bytes(after_bytes), from.name()),
         };
         let ms = now_ns as f64 / 1e6;
-        self.struck.push(format!("{kind} of connection {nth} ({client} to {server}){when}, at {ms} ms"));
+        let text = format!("{kind} of connection {nth} ({client} to {server}){when}, at {ms} ms");
+        self.struck.push(Struck { kind, text });
     }
 }
 

@@ -26,6 +26,19 @@ fn connect(network: &mut Network, listener: i32) -> (i32, i32) {
     (client, server)
 }
 
+impl Network {
+    fn read(&mut self, descriptor: i32, most: usize, peeks: bool) -> Result<Vec<u8>, i32> {
+        let mut bytes = Vec::new();
+        let count = self.reads(descriptor, most, peeks, &mut |part| bytes.extend_from_slice(part))?;
+        assert_eq!(count, bytes.len());
+        Ok(bytes)
+    }
+
+    fn write(&mut self, descriptor: i32, bytes: &[u8], now_ns: u64) -> Result<usize, i32> {
+        self.writes(descriptor, bytes.len(), now_ns, |count| bytes[..count].to_vec())
+    }
+}
+
 #[test]
 fn a_close_is_read_to_the_end_and_answers_later_data_with_a_reset() {
     let (mut network, listener) = network("");
@@ -144,4 +157,16 @@ fn a_fault_happens_at_its_byte() {
         network.struck()[0]
             .contains("reset of connection 0 (127.0.0.1:32768 to 127.0.0.1:80) after 3 bytes of the client")
     );
+}
+
+#[test]
+fn a_hold_delays_a_reset_as_it_delays_data() {
+    let (mut network, listener) = network("hold=5@0.s.0:reset@0.c.3");
+    let (client, server) = connect(&mut network, listener);
+    assert_eq!(network.write(client, b"abc", 0), Ok(3));
+    assert_eq!(network.write(client, b"d", 4_999_999), Ok(1), "the reset is on its way to this end, too");
+    network.advance(5_000_000);
+    assert_eq!(network.write(client, b"e", 5_000_000), Err(libc::ECONNRESET));
+    assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b"abc"[..]));
+    assert_eq!(network.read(server, 9, false), Err(libc::ECONNRESET));
 }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::thread as real;
 
+use lastref_kernel::NoStack;
 use lastref_kernel::record::{ObjectId, Op, OpKind, TaskId};
 
 use super::handle::{SimulatedThread, Thread};
@@ -194,7 +195,7 @@ impl Builder {
     {
         if let Some(run) = current() {
             // SAFETY: the caller promises that what the thread borrows outlives it.
-            let spawned = unsafe { start(run, self, None, body, Location::caller()) };
+            let spawned = unsafe { start(run, self, None, body, Location::caller()) }?;
             // SAFETY: only the lifetime changes, by the caller's promise.
             let packet = unsafe { mem::transmute::<Arc<Packet<'_, T>>, Arc<Packet<'static, T>>>(spawned.packet) };
             let (thread, task) = (spawned.thread, spawned.task);
@@ -218,7 +219,7 @@ impl Builder {
     {
         if let (Some(run), Some(data)) = (current(), scope.data()) {
             // SAFETY: the scope waits for its threads, so what they borrow outlives them.
-            let spawned = unsafe { start(run, self, Some(Arc::clone(data)), body, Location::caller()) };
+            let spawned = unsafe { start(run, self, Some(Arc::clone(data)), body, Location::caller()) }?;
             return Ok(ScopedJoinHandle::simulated(spawned));
         }
         match scope.real() {
@@ -228,7 +229,7 @@ impl Builder {
     }
 }
 
-/// Starts a thread as a task.
+/// Starts a thread as a task. Without memory for its stack it fails as pthread_create does, and nothing of it is left.
 ///
 /// # Safety
 /// What the body and its result borrow must outlive the task.
@@ -238,7 +239,7 @@ unsafe fn start<'scope, F, T>(
     scope: Option<Arc<ScopeData>>,
     body: F,
     location: &'static Location<'static>,
-) -> Simulated<'scope, T>
+) -> io::Result<Simulated<'scope, T>>
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -261,18 +262,26 @@ where
         unsafe { mem::transmute(body) }
     };
     let shown = name.clone();
-    let (task, parker) = run.host(|| {
+    let started = run.host(|| {
         let parker = run.kernel.new_object("thread");
         // A size below the standard one is not honoured: the frames of the runtime need their share.
         let stack_bytes = stack_bytes.unwrap_or(0);
-        let task = run.kernel.spawn_on(shown.as_deref(), stack_bytes, move || run.task_body(body), location);
+        let task = run.kernel.spawn_on(shown.as_deref(), stack_bytes, move || run.task_body(body), location)?;
         run.tasks.borrow_mut().add(std::ptr::null());
-        (task, parker)
+        Ok((task, parker))
     });
+    let (task, parker) = match started {
+        Ok(started) => started,
+        Err(NoStack { body, .. }) => {
+            // Here, as code of the task: the values that it captured have destructors of the program.
+            drop(body);
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        }
+    };
     let thread = Arc::new(SimulatedThread { task, name, parker });
     let kept = Arc::into_raw(Arc::clone(&thread));
     run.host(|| run.tasks.borrow_mut().of(task).thread = kept);
-    Simulated { thread: Thread::simulated(thread), task, packet }
+    Ok(Simulated { thread: Thread::simulated(thread), task, packet })
 }
 
 /// Runs the first task of a run, whose thread has this name.

@@ -66,6 +66,23 @@ pub(crate) fn channels() {
     assert_eq!(last.send(3), Err(mpsc::SendError(3)));
 }
 
+/// A thread whose stack no machine has room for is an error for the program, and a later thread starts.
+pub(crate) fn stacks_without_memory() {
+    for bytes in [1 << 47, usize::MAX / 2, usize::MAX] {
+        let (captured, other) = (Arc::new(5), Arc::new(5));
+        let (own, scoped) = (Arc::clone(&captured), Arc::clone(&other));
+        let refused = thread::Builder::new().stack_size(bytes).spawn(move || *own);
+        assert_eq!(refused.map(drop).map_err(|error| error.raw_os_error()), Err(Some(libc::EAGAIN)));
+        thread::scope(|scope| {
+            let refused = thread::Builder::new().stack_size(bytes).spawn_scoped(scope, move || *scoped);
+            assert_eq!(refused.map(drop).map_err(|error| error.raw_os_error()), Err(Some(libc::EAGAIN)));
+        });
+        assert_eq!((Arc::strong_count(&captured), Arc::strong_count(&other)), (1, 1), "the bodies are dropped");
+        let later = thread::Builder::new().stack_size(3 << 20).spawn(move || *captured).expect("there is memory");
+        assert_eq!(later.join().expect("it does not panic"), 5);
+    }
+}
+
 /// Names, numbers, builders, scopes, parks.
 pub(crate) fn threads() {
     assert!(is_simulated());

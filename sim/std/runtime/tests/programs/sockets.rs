@@ -1,7 +1,8 @@
 //! Programs that talk over descriptors of the system.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -70,6 +71,46 @@ pub(crate) fn large_writes() {
     through(near, far);
     let (far, near) = std::io::pipe().expect("a pipe");
     through(near, far);
+}
+
+/// The same with writes of several parts.
+pub(crate) fn large_vectored_writes() {
+    const BYTES: usize = 100_000;
+    /// The parts begin in the middle of a write that was cut before.
+    fn parts(bytes: &[u8]) -> [IoSlice<'_>; 3] {
+        let (head, rest) = bytes.split_at(bytes.len().min(1_000));
+        let (middle, tail) = rest.split_at(rest.len() / 3);
+        [head, middle, tail].map(IoSlice::new)
+    }
+    fn through(mut write: impl FnMut(&[IoSlice<'_>]) -> std::io::Result<usize>, mut far: impl Read + Send + 'static) {
+        let all: Vec<u8> = (0..BYTES).map(|nth| (nth % 251) as u8).collect();
+        let expected = all.clone();
+        let reads = thread::spawn(move || {
+            let mut got = vec![0; BYTES];
+            far.read_exact(&mut got).expect("the bytes");
+            assert!(got == expected, "the bytes arrive in their order");
+        });
+        let mut sent = 0;
+        while sent < BYTES {
+            sent += write(&parts(&all[sent..])).expect("the other end reads");
+        }
+        reads.join().expect("it does not panic");
+    }
+    let (mut near, far) = UnixStream::pair().expect("a pair");
+    through(|parts| near.write_vectored(parts), far);
+    let (far, mut near) = std::io::pipe().expect("a pipe");
+    through(|parts| near.write_vectored(parts), far);
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let send = |parts: &[IoSlice<'_>]| {
+        // SAFETY: a message without an address and without control data; a part of it is laid out as libc's.
+        let sent = unsafe {
+            let mut message: libc::msghdr = std::mem::zeroed();
+            (message.msg_iov, message.msg_iovlen) = (parts.as_ptr().cast_mut().cast(), parts.len());
+            libc::sendmsg(near.as_raw_fd(), &raw const message, 0)
+        };
+        usize::try_from(sent).map_err(|_| std::io::Error::last_os_error())
+    };
+    through(send, far);
 }
 
 /// A read for which nobody writes.

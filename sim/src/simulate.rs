@@ -1,0 +1,57 @@
+//! `simulate`: a test of a plain crate names the network that it is meant for.
+//!
+//! Both doors to the kernel compile this file. Under `cargo lastref test` the body is part of a run, whose network is
+//! simulated, and the faults are drawn for each run. Without it the network is the system's: the body runs once.
+
+use kernel::faults::FaultPlan;
+
+use crate::session;
+
+/// A network: the connections of a test, and what happens to them.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    pub(crate) faults: FaultPlan,
+}
+
+impl Network {
+    /// A network that delivers every byte.
+    pub fn reliable() -> Network {
+        Network::default()
+    }
+
+    /// A network that breaks connections: the plan is in the form of `cargo lastref test --faults`, as in
+    /// `reset,stall` or `reset@2.c.120`. That flag takes the place of this plan.
+    ///
+    /// # Panics
+    /// If the plan is malformed, or names no fault.
+    #[track_caller]
+    pub fn with_faults(plan: &str) -> Network {
+        match plan.parse::<FaultPlan>() {
+            Ok(faults) if !faults.is_empty() => Network { faults },
+            Ok(_) => panic!("`{plan}` names no fault: a plan is a list such as reset,stall, or reset@2.c.120"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Runs the body, on this network if it is simulated.
+///
+/// # Examples
+/// ```
+/// use lastref::{Network, simulate};
+/// use std::io::{Read, Write};
+/// use std::net::{TcpListener, TcpStream};
+///
+/// simulate(Network::with_faults("reset,half-close"), || {
+///     let server = TcpListener::bind("127.0.0.1:0")?;
+///     let mut client = TcpStream::connect(server.local_addr()?)?;
+///     client.write_all(b"ping")?;
+///     let (mut accepted, _) = server.accept()?;
+///     accepted.read_exact(&mut [0; 4])
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn simulate<T>(network: Network, body: impl FnOnce() -> T) -> T {
+    session::meets(&network);
+    body()
+}

@@ -1,0 +1,98 @@
+//! The places in the program's source from which it makes calls of libc, in the recorded run of a finding.
+//!
+//! An operation of the facade knows its caller. A call of libc comes from real std, whose sources are not the program's,
+//! so its place is the innermost frame of the program on its stack. Most calls of a run are made from few places: a stack
+//! is captured with its names only if no earlier call had the same.
+
+use std::backtrace::Backtrace;
+use std::collections::BTreeMap;
+use std::ffi::{c_int, c_void};
+
+use lastref_kernel::record::TaskId;
+
+use crate::run::Run;
+use crate::stacks;
+
+/// Stacks are told apart by this many frames.
+const FRAMES_MAX: usize = 64;
+
+/// The calls of a run, in their order.
+#[derive(Default)]
+pub(crate) struct Places {
+    /// By the addresses of their frames.
+    known: BTreeMap<Vec<usize>, usize>,
+    stacks: Vec<Backtrace>,
+    /// For each task: the steps before its calls, and the stack of each.
+    calls: BTreeMap<u32, Vec<(u32, usize)>>,
+}
+
+impl Places {
+    fn note(&mut self, task: TaskId, step: u32) {
+        let frames = frames();
+        let nth = match self.known.get(&frames) {
+            Some(nth) => *nth,
+            None => {
+                let Some(stack) = stacks::capture() else { return };
+                self.stacks.push(stack);
+                self.known.insert(frames, self.stacks.len() - 1);
+                self.stacks.len() - 1
+            }
+        };
+        self.calls.entry(task.0).or_default().push((step, nth));
+    }
+
+    /// Names the places: the lookup of names allocates and reads files, so it is made after the run.
+    pub(crate) fn named(self) -> NamedPlaces {
+        let places = self.stacks.iter().map(|stack| stacks::first_place(stack).unwrap_or_default()).collect();
+        NamedPlaces { places, calls: self.calls }
+    }
+}
+
+/// The places of the calls of a run, as a report shows them.
+#[derive(Debug, Default)]
+pub(crate) struct NamedPlaces {
+    places: Vec<String>,
+    calls: BTreeMap<u32, Vec<(u32, usize)>>,
+}
+
+impl NamedPlaces {
+    /// The place of the task's call that made this step; empty if it is not known.
+    pub(crate) fn of(&self, task: TaskId, step: u32) -> &str {
+        let calls = self.calls.get(&task.0).map_or(&[][..], Vec::as_slice);
+        // The step before a call may be the last one of the call before it.
+        let before = calls.partition_point(|(noted, _)| *noted < step);
+        before.checked_sub(1).map_or("", |nth| &self.places[calls[nth].1])
+    }
+}
+
+impl Run {
+    /// Notes the place of a call that is about to make steps. Called by host code.
+    pub(crate) fn notes_call(&self) {
+        if self.has_stacks.get() {
+            let (task, step) = self.kernel.log(|log| (log.task, log.step));
+            self.places.borrow_mut().note(task, step);
+        }
+    }
+}
+
+unsafe extern "C" {
+    // Of the unwinder that std itself links.
+    fn _Unwind_Backtrace(visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int, argument: *mut c_void) -> c_int;
+    fn _Unwind_GetIP(frame: *mut c_void) -> usize;
+}
+
+/// The addresses of the current stack's frames.
+fn frames() -> Vec<usize> {
+    const GO_ON: c_int = 0;
+    const END_OF_STACK: c_int = 5;
+    extern "C" fn visit(frame: *mut c_void, frames: *mut c_void) -> c_int {
+        // SAFETY: the argument is the list below, and the unwinder passes a valid frame.
+        let (frames, address) = unsafe { (&mut *frames.cast::<Vec<usize>>(), _Unwind_GetIP(frame)) };
+        frames.push(address);
+        if frames.len() < FRAMES_MAX { GO_ON } else { END_OF_STACK }
+    }
+    let mut frames: Vec<usize> = Vec::with_capacity(FRAMES_MAX);
+    // SAFETY: the function does not unwind, and the list outlives the call.
+    unsafe { _Unwind_Backtrace(visit, (&raw mut frames).cast()) };
+    frames
+}

@@ -1,0 +1,108 @@
+//! The run, as the files that the runtime shares with the package `lastref` reach it: the ledger of custody, the named
+//! properties, and `simulate`.
+//!
+//! They are compiled here a second time, in place of the package, so that their state is that of the run whose kernel
+//! schedules the tasks: one ledger, one trace. The package itself re-exports them under the stand-in. A function here has
+//! the name and the meaning of the package's own.
+
+use std::collections::BTreeMap;
+
+use lastref_kernel::faults::FaultPlan;
+use lastref_kernel::record::{Log, RunNumber, Violation};
+
+use crate::Network;
+use crate::finding::Finding;
+use crate::ledger::book::Ledger;
+use crate::property::Properties;
+use crate::run::{self, current};
+
+/// What a run is checked against beside its log.
+#[derive(Debug, Default)]
+pub(crate) struct Checks {
+    pub(crate) ledger: Ledger,
+    pub(crate) properties: Properties,
+    /// The sentences of `sometimes` that were not true when they were reached.
+    asked: Vec<&'static str>,
+    /// The faults that the body asks for.
+    faults: FaultPlan,
+}
+
+/// The results of a run so far.
+pub(crate) struct Run<'a> {
+    pub(crate) log: &'a mut Log,
+    pub(crate) checks: &'a mut Checks,
+}
+
+/// Calls `f` with the results of the run so far, as host code; `None` outside any run.
+pub(crate) fn with_run<R>(f: impl FnOnce(Run<'_>) -> R) -> Option<R> {
+    let run = current()?;
+    Some(run.host(|| {
+        let mut checks = run.checks.borrow_mut();
+        run.kernel.log(|log| f(Run { log, checks: &mut checks }))
+    }))
+}
+
+/// Like [`with_run`], with the log only.
+pub(crate) fn with_log<R>(f: impl FnOnce(&mut Log) -> R) -> Option<R> {
+    with_run(|run| f(run.log))
+}
+
+/// The number of the run whose task executes this code.
+pub(crate) fn number() -> RunNumber {
+    with_log(|log| log.number()).unwrap_or(RunNumber::NONE)
+}
+
+/// Ends the run with this finding. In a task of a run it does not return, except while a panic already unwinds the
+/// task: then the panic continues and the first finding stands.
+pub(crate) fn fail(violation: Violation) {
+    let Some(run) = current() else { return };
+    run.host(|| {
+        // A copy in memory of the host: that of the run is gone when the finding is read.
+        run.note(Finding::of(violation.clone()).stack("the violation", run.stack()));
+        if !std::thread::panicking() {
+            run.kernel.stop_here();
+        }
+    });
+}
+
+/// Notes a `sometimes` that was not true.
+pub(crate) fn asks(sentence: &'static str) {
+    with_run(|run| {
+        if !run.checks.asked.contains(&sentence) {
+            run.checks.asked.push(sentence);
+        }
+    });
+}
+
+/// Notes the network for which the body is meant: its faults are drawn from the next run on.
+pub(crate) fn meets(network: &Network) {
+    with_run(|run| run.checks.faults.clone_from(&network.faults));
+}
+
+impl run::Run {
+    /// The first rule that does not hold at the end of a run in which every task has ended. Called by host code.
+    pub(crate) fn judge_custody(&self) -> Option<Finding> {
+        let checks = self.checks.borrow();
+        let left = self.kernel.log(|log| checks.ledger.at_quiescence(&log.tasks));
+        left.or_else(|| checks.properties.at_quiescence()).map(Finding::of)
+    }
+}
+
+/// The results of the checks of a run, for its search.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    /// The sentences of `sometimes`, and whether the run reached each.
+    pub(crate) sometimes: BTreeMap<&'static str, bool>,
+    /// The faults that the body asks for.
+    pub(crate) faults: FaultPlan,
+}
+
+impl Checks {
+    /// The results of the run. The checks are empty afterwards, for the next run.
+    pub(crate) fn finish(&mut self) -> Checked {
+        let Checks { properties, asked, faults, .. } = std::mem::take(self);
+        let mut sometimes: BTreeMap<&'static str, bool> = asked.into_iter().map(|sentence| (sentence, false)).collect();
+        sometimes.extend(properties.reached().into_keys().map(|sentence| (sentence, true)));
+        Checked { sometimes, faults }
+    }
+}
