@@ -174,7 +174,8 @@ fn the_ledger_and_the_kernel_of_a_run_are_one() {
         tests.iter().find(|test| test["test"] == name).unwrap_or_else(|| panic!("no {name} in {answer}"))
     };
     let aliased = test("two_users");
-    assert_eq!(aliased["kind"], "wrong_owner", "{aliased}");
+    // Both users have the connection: one of them gives back what it does not own, or the pool frees it twice.
+    assert!(aliased["kind"] == "wrong_owner" || aliased["kind"] == "double_release", "{aliased}");
     assert!(aliased["message"].as_str().is_some_and(|text| text.contains("connection#0")), "{aliased}");
     // Operations of real std's locks, of threads and of the ledger, in one trace.
     let texts: Vec<&str> =

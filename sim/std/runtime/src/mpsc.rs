@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -189,6 +189,9 @@ pub struct SyncSender<T>(Arc<Channel<T>>);
 
 /// Not `Sync`, like std's.
 pub struct Receiver<T>(Arc<Channel<T>>, PhantomData<Cell<()>>);
+
+// As for std's: the mark that the receiver is not `Sync` says nothing of panics.
+impl<T> RefUnwindSafe for Receiver<T> {}
 
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let channel = Channel::new(None);
