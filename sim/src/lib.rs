@@ -22,9 +22,9 @@
 //! assert_eq!(failure.violation.property, "buffer is released once");
 //! ```
 //!
-//! Under `cargo lastref test` (`cfg(lastref)`) a crate that depends on this one is part of a run already. This crate then
-//! has nothing of its own: it passes on the [`ledger`], the properties and [`simulate()`] of the stand-in for std, which
-//! has the kernel. A second kernel would know nothing of the tasks of the run.
+//! Under `cargo lastref test` (`cfg(lastref)`) a crate that depends on this one is part of a run already. This crate
+//! then has nothing of its own: it passes on the [`ledger`], the properties and [`simulate()`] of the stand-in for std,
+//! which has the kernel. A second kernel would know nothing of the tasks of the run.
 
 #[cfg(lastref)]
 pub use std::__lastref::{Network, ledger, property, simulate};

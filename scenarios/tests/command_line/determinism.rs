@@ -46,8 +46,8 @@ fn every_token_that_a_hunt_prints_replays_in_a_new_process() {
     }
 }
 
-/// A rebuild removes the program's file, or puts another in its place. loom's cells run in child processes of the program
-/// that runs.
+/// A rebuild removes the program's file, or puts another in its place. loom's cells run in child processes of the
+/// program that runs.
 #[test]
 fn a_search_under_loom_ends_as_any_other_although_the_file_of_its_program_is_gone() {
     let (scenario, ..) = planted();

@@ -100,8 +100,8 @@ fn start(errand: &Errand) -> std::io::Result<Child> {
         .spawn()
 }
 
-/// The program of this process. A rebuild may replace its file during a long search. The path would then lead to the new
-/// program or to none; Linux's link leads to the program that runs.
+/// The program of this process. A rebuild may replace its file during a long search. The path would then lead to the
+/// new program or to none; Linux's link leads to the program that runs.
 fn own_program() -> std::io::Result<PathBuf> {
     const LINK: &str = "/proc/self/exe";
     if cfg!(target_os = "linux") && Path::new(LINK).exists() {

@@ -10,9 +10,9 @@ use lastref_cli::{Signal, one_sentence};
 
 use crate::error::Error;
 
-/// The exit of the process. If several apply, the last in this order counts: a finding stands, even if another test could
-/// not be simulated or is not deterministic; no result of a harness that failed is trusted. A panic also ends the process
-/// with 101.
+/// The exit of the process. If several apply, the last in this order counts: a finding stands, even if another test
+/// could not be simulated or is not deterministic; no result of a harness that failed is trusted. A panic also ends the
+/// process with 101.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// No finding, and no failed test.

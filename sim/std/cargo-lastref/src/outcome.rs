@@ -216,7 +216,8 @@ fn judge(finished: &Finished) -> (Status, String) {
     }
 }
 
-/// `crash in run 52: SIGSEGV`, and `crash: SIGSEGV` in a replay, if a signal of a crash has ended the process within a run.
+/// `crash in run 52: SIGSEGV`, and `crash: SIGSEGV` in a replay, if a signal of a crash has ended the process within a
+/// run.
 pub(crate) fn crash(finished: &Finished) -> Option<String> {
     use signal_hook::consts::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
     let Ending::Signal(signal) = finished.ending else { return None };

@@ -1,8 +1,8 @@
 //! The places in the program's source from which it makes calls of libc, in the recorded run of a finding.
 //!
-//! An operation of the facade knows its caller. A call of libc comes from real std, whose sources are not the program's,
-//! so its place is the innermost frame of the program on its stack. Most calls of a run are made from few places: a stack
-//! is captured with its names only if no earlier call had the same.
+//! An operation of the facade knows its caller. A call of libc comes from real std, whose sources are not the
+//! program's, so its place is the innermost frame of the program on its stack. Most calls of a run are made from few
+//! places: a stack is captured with its names only if no earlier call had the same.
 
 use std::backtrace::Backtrace;
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 //! properties, and `simulate`.
 //!
 //! They are compiled here a second time, in place of the package, so that their state is that of the run whose kernel
-//! schedules the tasks: one ledger, one trace. The package itself re-exports them under the stand-in. A function here has
-//! the name and the meaning of the package's own.
+//! schedules the tasks: one ledger, one trace. The package itself re-exports them under the stand-in. A function here
+//! has the name and the meaning of the package's own.
 
 use std::collections::BTreeMap;
 

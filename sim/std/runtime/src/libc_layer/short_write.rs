@@ -1,8 +1,8 @@
 //! Blocking writes to streams of the system: each takes at most the bytes that surely fit.
 //!
-//! A stream that is ready has room for some bytes. The system's own blocking write would wait for room for the rest, and
-//! only another task of the same OS thread could make that room. A stream may accept fewer bytes than it was given, so a
-//! write is cut, and the caller writes the rest again.
+//! A stream that is ready has room for some bytes. The system's own blocking write would wait for room for the rest,
+//! and only another task of the same OS thread could make that room. A stream may accept fewer bytes than it was given,
+//! so a write is cut, and the caller writes the rest again.
 
 use std::ptr;
 
@@ -10,8 +10,8 @@ use super::descriptor::{blocks, socket_option};
 use super::outside::is_pipe;
 use super::raw;
 
-/// A stream that is ready for writing takes this many bytes: POSIX promises it for a pipe, and the buffer of a socket has
-/// more room.
+/// A stream that is ready for writing takes this many bytes: POSIX promises it for a pipe, and the buffer of a socket
+/// has more room.
 const BYTES_MAX: usize = libc::PIPE_BUF;
 
 /// Makes a writing call on a descriptor that is ready; a blocking write to a stream is cut.

@@ -432,8 +432,8 @@ impl Network {
         Ok(count)
     }
 
-    /// Writes some of this many bytes, and returns how many; `take` returns that many of the first ones. `EAGAIN` if the
-    /// call would wait.
+    /// Writes some of this many bytes, and returns how many; `take` returns that many of the first ones. `EAGAIN` if
+    /// the call would wait.
     pub(crate) fn writes(
         &mut self,
         descriptor: i32,
