@@ -3,44 +3,61 @@
 //! A scheduler that lets such a task continue as long as it can would never run the other one. A task that repeats the
 //! same operation again and again, and changes nothing in between, therefore counts as spinning: each further round is
 //! a yield, which strategies treat like `yield_now`.
+//!
+//! The operation that marks a round need not be the first one: a task may read other things before it enters its loop.
+//! As in Brent's search for a cycle (BIT 20, 1980), a mark that does not come again within a window is replaced by the
+//! current operation, and the next window is twice as long. So a loop of any length is found after any prefix.
 
 use crate::record::{Op, OpKind};
 
 /// Rounds after which a loop counts as spinning. Fewer would match a few retries; more would lengthen each wait.
 const ROUNDS: u32 = 8;
+/// The first window: longer than a round of most loops.
+const WINDOW: u32 = 16;
 
 /// A task's operations since it last changed anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spin {
-    /// The first operation since then, which marks the start of a round.
-    first: Option<Op>,
+    /// The operation that marks the start of a round.
+    mark: Option<Op>,
     rounds: u32,
+    /// Operations since the mark.
+    since: u32,
+    /// The mark is replaced after this many operations without it.
+    window: u32,
 }
 
 impl Spin {
     /// The task announces `op`; true if that begins another round of a spinning loop.
     #[inline]
     pub fn announce(&mut self, op: Op) -> bool {
-        match self.first {
+        match self.mark {
             _ if !may_change_nothing(op.kind) => {
                 self.end();
                 false
             }
             None => {
-                *self = Spin { first: Some(op), rounds: 0 };
+                *self = Spin { mark: Some(op), rounds: 0, since: 0, window: WINDOW };
                 false
             }
-            Some(first) if is_same(first, op) => {
+            Some(mark) if is_same(mark, op) => {
                 self.rounds += 1;
+                self.since = 0;
                 self.rounds >= ROUNDS
             }
-            Some(_) => false,
+            Some(_) => {
+                self.since += 1;
+                if self.since == self.window {
+                    *self = Spin { mark: Some(op), rounds: 0, since: 0, window: self.window.saturating_mul(2) };
+                }
+                false
+            }
         }
     }
 
     /// The task has changed something.
     pub fn end(&mut self) {
-        self.first = None;
+        self.mark = None;
     }
 }
 
@@ -89,6 +106,23 @@ mod tests {
         for _ in 0..20 {
             assert!(!spin.announce(op(OpKind::Load, 0, here)));
             assert!(!spin.announce(op(OpKind::Store, 1, here)));
+        }
+    }
+
+    #[test]
+    fn a_loop_spins_after_reads_that_do_not_come_again_however_long_it_is() {
+        let places = [(); 200].map(|()| &*Box::leak(Box::new(*Location::caller())));
+        let nth = |nth: usize, place: usize| op(OpKind::Load, nth as u32, places[place]);
+        for (before, round) in [(1, 3), (5, 16), (40, 17), (3, 100)] {
+            let mut spin = Spin::default();
+            for read in 0..before {
+                assert!(!spin.announce(nth(read, 0)));
+            }
+            let mut yields = 0;
+            for _ in 0..40 {
+                yields += (0..round).filter(|place| spin.announce(nth(before + place, 1 + place))).count();
+            }
+            assert!(yields >= 20, "{yields} rounds of {round} operations after {before} yield");
         }
     }
 }

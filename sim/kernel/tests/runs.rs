@@ -170,6 +170,38 @@ fn a_run_that_does_not_end_stalls_at_its_bound() {
 }
 
 #[test]
+fn a_loop_that_waits_ends_although_it_changes_something_in_each_round() {
+    // A task of a high priority must not keep the task for which it waits from running: by its operations it makes
+    // progress, so it does not count as spinning.
+    let kernel = kernel();
+    for (seed, strategy) in (0..20).zip(["pct1", "pct3", "urw", "random"].into_iter().cycle()) {
+        let strategy: StrategyName = strategy.parse().expect("a strategy");
+        let strategy = strategy.build(seed, &Profile::default());
+        let bounds = Bounds { steps_max: 50_000, slack_ns: 0 };
+        let ended = kernel.run(Setup { strategy, bounds, ..setup(seed, Keep::Hash) }, move || {
+            let count = kernel.new_object("count");
+            let change = move || kernel.point(Op { kind: OpKind::Store, object: count, location: here() });
+            let is_set = Rc::new(Cell::new(false));
+            let other = Rc::clone(&is_set);
+            let setter = kernel.spawn(
+                None,
+                move || {
+                    change();
+                    other.set(true);
+                },
+                here(),
+            );
+            while !is_set.get() {
+                change();
+            }
+            kernel.join(setter, here());
+        });
+        assert!(ended.is_quiescent, "seed {seed}");
+        kernel.log(|log| log.finish(None, |_| None));
+    }
+}
+
+#[test]
 fn sleepers_wake_in_the_order_of_their_deadlines() {
     let kernel = kernel();
     let order = Rc::new(RefCell::new(Vec::new()));

@@ -7,7 +7,9 @@
 //! Deviations from the paper: the length k is that of the case's reference runs, not of this run; a step with one
 //! candidate is not counted (section 4.1: change points in sequential execution are useless); at most one change point
 //! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
-//! task that yields drops below all others, so that a spin loop ends.
+//! task that yields drops below all others, so that a spin loop ends; so does a task that was chosen many times in a row
+//! while another could run, since a loop that waits may also change things, as in `while queue.push(x).is_err() { failed
+//! += 1 }`.
 
 use super::list::Row;
 use super::{Profile, Strategy, StrategyName, View};
@@ -20,6 +22,9 @@ pub(super) const ROW: Row = Row {
     learns: true,
     build: |seed, depth, profile| Box::new(Pct::new(Stream::new(seed, Purpose::Schedule), depth, profile)),
 };
+
+/// A task that is chosen this many times in a row drops below all others. A run of most tests is shorter.
+const IN_A_ROW: u32 = 10_000;
 
 impl StrategyName {
     /// Probabilistic concurrency testing of this depth, 1 to 99.
@@ -36,6 +41,8 @@ struct Pct {
     priorities: Vec<u64>,
     change_points: Vec<u32>,
     choices: u32,
+    /// The choices since another task was chosen.
+    in_a_row: u32,
     /// The next priority below all that were assigned.
     lowest: u64,
 }
@@ -52,7 +59,7 @@ impl Pct {
                 change_points.push(point);
             }
         }
-        Pct { stream, priorities: Vec::new(), change_points, choices: 0, lowest: 1 << 32 }
+        Pct { stream, priorities: Vec::new(), change_points, choices: 0, in_a_row: 0, lowest: 1 << 32 }
     }
 
     fn drop_below_all(&mut self, task: usize) {
@@ -70,11 +77,17 @@ impl Strategy for Pct {
         }
         if view.len() > 1 {
             self.choices += 1;
-            if view.yielding || self.change_points.contains(&self.choices) {
+            self.in_a_row += 1;
+            let is_long = self.in_a_row == IN_A_ROW;
+            if is_long || view.yielding || self.change_points.contains(&self.choices) {
                 self.drop_below_all(view.current.index());
             }
         }
         let priority = |(_, task): &(usize, TaskId)| self.priorities[task.index()];
-        view.tasks().enumerate().max_by_key(priority).map_or(0, |(place, _)| place)
+        let (place, task) = view.tasks().enumerate().max_by_key(priority).unwrap_or((0, view.current));
+        if task != view.current {
+            self.in_a_row = 0;
+        }
+        place
     }
 }
