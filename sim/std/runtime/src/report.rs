@@ -123,6 +123,10 @@ pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
     facts.filter(|(_, text)| !text.is_empty()).collect()
 }
 
+/// The events that a report holds: the last ones. A run that reaches a large bound on steps has millions, and a table of
+/// them takes minutes and gigabytes.
+const ROWS_MAX: usize = 100_000;
+
 /// The events of a recorded run.
 pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
     let finished = &made.finished;
@@ -160,7 +164,8 @@ pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
         let source = if own.is_empty() { made.places.of(event.task, step).to_owned() } else { own };
         Some(Row { time_ns, step, task, text, source })
     };
-    finished.trace.events.iter().enumerate().filter_map(row).collect()
+    let first = finished.trace.events.len().saturating_sub(ROWS_MAX);
+    finished.trace.events.iter().enumerate().skip(first).filter_map(row).collect()
 }
 
 impl Report {

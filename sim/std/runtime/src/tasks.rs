@@ -35,6 +35,11 @@ impl Tasks {
         &mut self.0[task.index()]
     }
 
+    /// Whether more than one task has not ended.
+    pub(crate) fn are_many(&self) -> bool {
+        self.0.iter().filter(|task| !task.thread.is_null()).nth(1).is_some()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TaskId, &Task)> {
         (0..).map(TaskId).zip(&self.0)
     }

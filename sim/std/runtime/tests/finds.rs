@@ -17,13 +17,14 @@ type Code = fn();
 type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
-const TWINS: [(&str, &str, &str, Code, Code); 16] = [
+const TWINS: [(&str, &str, &str, Code, Code); 17] = [
     ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
     ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
     ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
     ("a receiver whose sender stays", "deadlock", "use Channel#0", waiting::kept_sender, waiting::dropped_sender),
     ("a read for which nobody writes", "deadlock", "wait descriptor#0", sockets::silence, sockets::pair),
     ("a flag without synchronisation", "panic", "left: 1", waiting::racy_count, waiting::atomic_count),
+    ("a weak exchange that fails", "panic", "spurious failures", waiting::weak_once, waiting::weak_alone),
     ("a use after free", "use_after_free", "a freed block of 8 bytes", heap::use_after_free, heap::use_before_free),
     ("a write after free", "use_after_free", "freed block", heap::write_after_free, heap::use_before_free),
     ("an atomic that was freed", "use_after_free", "freed block", heap::freed_atomic, heap::use_before_free),
@@ -125,7 +126,7 @@ fn early_timers() -> Result<(), Failed> {
 fn late_stall() -> Result<(), Failed> {
     // A real counter, which no run restores.
     let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let explored = explore("late stall", &[("LASTREF_STEPS", "20000")], move || {
+    let explored = explore("late stall", &[("LASTREF_STEPS", "250000")], move || {
         if runs.fetch_add(1, Ordering::SeqCst) >= 4 {
             loop {
                 thread::yield_now();
@@ -134,6 +135,11 @@ fn late_stall() -> Result<(), Failed> {
     })?;
     if explored.kind.as_deref() != Some("stall") || explored.schedules != 1 {
         return Err(format!("{explored:?}").into());
+    }
+    // The report holds the end of the run. With each of millions of events it would take longer than `--hang` allows.
+    let rows = explored.json.matches("\"source\":").count();
+    if rows != 100_000 {
+        return Err(format!("{rows} rows of a run of 250,000 steps").into());
     }
     Ok(())
 }
@@ -153,6 +159,15 @@ fn faults() -> Result<(), Failed> {
     }
     // Every byte arrives by itself, and the program is written for it.
     check("faults", None, &[("LASTREF_FAULTS", "short")], sockets::loopback).map(drop)
+}
+
+/// A time that is over after the reference runs still leaves one run: a search of no schedule must not pass.
+fn one_schedule_at_least() -> Result<(), Failed> {
+    let explored = check("brief", None, &[("LASTREF_FOR_MS", "0")], clean::primitives)?;
+    if explored.schedules != 1 {
+        return Err(format!("{} schedules in no time", explored.schedules).into());
+    }
+    Ok(())
 }
 
 /// A search with nothing to choose says so.
@@ -202,12 +217,13 @@ fn main() {
         let clean = move || check(name, None, &settings, code).map(drop);
         trials.push(Trial::test(format!("{name}: nothing is found"), clean));
     }
-    let others: [(&str, Check); 8] = [
+    let others: [(&str, Check); 9] = [
         ("a run is shrunk", shrinks),
         ("timers overtake on request", early_timers),
         ("faults of connections are found", faults),
         ("a stall after runs that ended is found", late_stall),
         ("a search with nothing to choose says so", nothing_to_choose),
+        ("a search has one schedule at least", one_schedule_at_least),
         ("outside a run everything is real", real_outside),
         ("malformed settings are refused by name", malformed),
         // Last: what has escaped stays.

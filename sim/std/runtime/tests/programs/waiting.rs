@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lastref_runtime::atomic::{AtomicBool, AtomicUsize, Ordering};
+use lastref_runtime::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use lastref_runtime::sync::{Condvar, Mutex};
 use lastref_runtime::{mpsc, thread};
 
@@ -148,4 +148,30 @@ pub(crate) fn sleeps_for_order() {
     thread::sleep(Duration::from_millis(10));
     assert!(flag.load(Ordering::SeqCst), "ten milliseconds are enough");
     sets.join().expect("the other does not panic");
+}
+
+/// A weak exchange that is not repeated: it may fail although the value is as expected.
+pub(crate) fn weak_once() {
+    let count = AtomicU32::new(0);
+    thread::scope(|scope| {
+        scope.spawn(thread::yield_now);
+        exchange_weak(&count);
+    });
+}
+
+/// The same without another thread: a test of a single thread may rely on the success, as crossbeam-deque's do.
+pub(crate) fn weak_alone() {
+    let count = AtomicU32::new(0);
+    thread::scope(|scope| {
+        scope.spawn(thread::yield_now).join().expect("it does not panic");
+    });
+    for _ in 0..20 {
+        exchange_weak(&count);
+    }
+}
+
+fn exchange_weak(count: &AtomicU32) {
+    let before = count.load(Ordering::SeqCst);
+    let exchanged = count.compare_exchange_weak(before, before + 1, Ordering::SeqCst, Ordering::SeqCst);
+    assert!(exchanged.is_ok(), "the weak exchange failed");
 }
