@@ -111,6 +111,16 @@ fn tokio_is_found() {
 }
 
 #[test]
+fn the_leak_of_moka_is_found() {
+    // It builds moka.
+    if !is_thorough() {
+        return;
+    }
+    let leak = Found("leak", "a block of 40 bytes was never freed");
+    check("moka", &["--schedules", "20000"], &[("two_threads_get_the_same_key", leak)]);
+}
+
+#[test]
 fn the_stall_of_h2_is_found_and_its_control_is_clean() {
     // It builds tokio and h2.
     if !is_thorough() {
