@@ -14,7 +14,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network that delivers every byte.
+    /// A network without faults, unless `cargo lastref test --faults` adds some.
     pub fn reliable() -> Network {
         Network::default()
     }
@@ -34,7 +34,8 @@ impl Network {
     }
 }
 
-/// Runs the body, on this network if it is simulated.
+/// Runs the body once. Under `cargo lastref test` each run after the first draws the faults of `network`; if a test
+/// calls this several times in one run, the last call counts. Otherwise `network` has no effect.
 ///
 /// # Examples
 /// ```

@@ -102,7 +102,7 @@ pub fn impossible(counts: &BTreeMap<String, HitCounts>) -> Vec<String> {
     for (component, of) in counts {
         for (fault, phases) in of {
             if !FAULTS.contains(&fault.as_str()) {
-                found.push(format!("{component}: `{fault}` is no row of the matrix"));
+                found.push(format!("{component}: `{fault}` has no row in the matrix"));
                 continue;
             }
             let hits = phases.iter().filter(|(phase, runs)| **runs > 0 && !is_possible(component, fault, **phase));

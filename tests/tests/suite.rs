@@ -1,7 +1,9 @@
 //! The suite: one test per scenario, variant and engine, named `component/scenario/variant/engine`.
 //!
-//! A test replays the committed tokens of its cell first (`regressions.txt`), then searches as a hunt does. It fails if
-//! the verdict is not what the scenario says, if a clean variant never reached a rare state that its scenario names, or
+//! A test first replays the committed tokens of its cell (`regressions.txt`), then searches with a hunt's budget, or a
+//! quarter of it for a clean variant unless `LASTREF_THOROUGH` is set. It fails if
+//! the verdict is not what the scenario says, if a clean variant never reached a rare state that its scenario names
+//! (checked only if it gets the whole hunt's schedules, as with `LASTREF_THOROUGH`), or
 //! if the search was too narrow to decide. What it prints then is the failure as `lastref` prints it, and a line that,
 //! pasted, fails the same way. `LASTREF_SEED` makes it one execution, `LASTREF_SCHEDULES` widens the search.
 

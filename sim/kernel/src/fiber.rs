@@ -16,7 +16,7 @@ use crate::switch::{Code, Home, Memory};
 /// Size in bytes of the largest body that is moved to its stack.
 const MOVED_BYTES_MAX: usize = 512;
 
-/// A task that has no stack between its turns: makes one turn. It must not unwind.
+/// Makes the next turn of a task that has no stack between its turns. Must not unwind.
 type Resting = Box<dyn FnMut() -> Turned>;
 
 /// The end of a turn.

@@ -121,7 +121,8 @@ impl Kernel {
         decided.unwrap_or_else(|panic| self.give_up(panic.as_ref()))
     }
 
-    /// The decision after this code, the last of a task or of its turn. A panic that arrives here is the kernel's own,
+    /// Runs the last code of a task or of a turn, and returns the next decision. A panic that arrives here is the
+    /// kernel's own,
     /// since a task's is caught before, and ends the run as a bug of the harness.
     pub(crate) fn after(&self, code: impl FnOnce()) -> Next {
         let decided = catch_unwind(AssertUnwindSafe(|| {

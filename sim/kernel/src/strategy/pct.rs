@@ -7,8 +7,9 @@
 //! Deviations from the paper: the length k is that of the case's reference runs, not of this run; a step with one
 //! candidate is not counted (section 4.1: change points in sequential execution are useless); at most one change point
 //! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
-//! task that yields drops below all others, so that a spin loop ends; so does a task that was chosen many times in a row
-//! while another could run, since a loop that waits may also change things, as in `while queue.push(x).is_err() { failed
+//! task that yields drops below all others, so that a spin loop ends; so does a task that was chosen `IN_A_ROW` times
+//! in a row while another could run, since a waiting loop may also write, as in
+//! `while queue.push(x).is_err() { failed
 //! += 1 }`.
 
 use super::list::Row;

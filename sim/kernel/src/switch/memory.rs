@@ -7,7 +7,7 @@ use corosensei::stack::{DefaultStack, Stack, StackPointer};
 /// The memory of a stack, with a guard page below it. The stack begins below the end of its memory.
 ///
 /// Memory is aligned to pages. If all stacks began at the same place of a page, the frames in which tasks wait would
-/// lie in the same few sets of the processor's first cache, and many tasks would evict each other's at every switch.
+/// share the same few sets of the L1 data cache, and many tasks would evict each other's frames at every switch.
 pub(crate) struct Memory {
     stack: DefaultStack,
     base: StackPointer,

@@ -136,8 +136,8 @@ unsafe extern "sysv64" fn enter<F: FnOnce()>(body: *mut F) -> ! {
 unsafe fn switch(from: &Place, to: &Place) {
     // SAFETY: the two registers that no operand and no clobber can name are pushed; all others are declared as lost, so
     // the compiler keeps nothing there. The direction flag is clear, and the control words of the floating-point units
-    // are the thread's, as every call leaves them. The jump needs no return address on the processor's own stack of
-    // them, which a `ret` would take from the wrong task.
+    // are the thread's, as every call leaves them. A `jmp` replaces `ret`: the processor's return address predictor
+    // would predict the return address of another task.
     unsafe {
         asm!(
             "push rbx",

@@ -2,7 +2,7 @@
 //!
 //! An operation of the facade knows its caller. A call of libc comes from real std, whose sources are not the
 //! program's, so its place is the innermost frame of the program on its stack. Most calls of a run are made from few
-//! places: a stack is captured with its names only if no earlier call had the same.
+//! places, so a backtrace is captured only for a stack that no earlier call had.
 
 use std::backtrace::Backtrace;
 use std::collections::BTreeMap;

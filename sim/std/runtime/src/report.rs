@@ -123,7 +123,8 @@ pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
     facts.filter(|(_, text)| !text.is_empty()).collect()
 }
 
-/// The events that a report holds: the last ones. A run that reaches a large bound on steps has millions, and a table of
+/// Maximum number of events in a report; the last ones are kept. A run up to a large step bound has millions, and a
+/// table of
 /// them takes minutes and gigabytes.
 const ROWS_MAX: usize = 100_000;
 

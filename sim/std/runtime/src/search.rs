@@ -68,7 +68,7 @@ pub(crate) struct Search {
     traces_hash: u64,
     /// The runs with a fault.
     fault_runs: FaultRuns,
-    /// The faults that the body asks for, as its last run did.
+    /// The faults that the body passed to `simulate` in the last run.
     asked: FaultPlan,
     /// The sentences of `sometimes`, and how many runs reached each.
     reached: BTreeMap<&'static str, u64>,

@@ -128,7 +128,7 @@ fn the_proof_looks_at_every_replaced_name() {
 }
 
 /// The stable items that stay the real ones, by module, although the stand-in replaces others beside them. An item that
-/// is neither here nor replaced is new: it blocks, schedules or counts, or it does not, and then it belongs here.
+/// is neither here nor replaced is new: replace it if it blocks, schedules or counts; otherwise add it here.
 const REAL: [(&str, &str); 9] = [
     // Each module of std whose items may block or be shared, and those that cannot.
     (

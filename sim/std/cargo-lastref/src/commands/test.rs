@@ -185,7 +185,7 @@ impl All {
         Answer { remarks, ..Answer::new(stdout, self.exit()) }
     }
 
-    /// A search for faults that met none looks as good as any other, and could not have failed by one.
+    /// A warning if `--faults` was given and no run had a fault: such a search tested no fault.
     fn warning(&self, arguments: &TestArguments) -> Option<String> {
         let plan = arguments.search.faults.as_ref()?;
         let mut with_faults = self.outcomes.iter().filter_map(|outcome| outcome.report.faults.as_ref()).peekable();

@@ -138,7 +138,7 @@ impl Case {
         if let Some(signal) = self.stop.signal() {
             return Err(Error::Stopped(signal));
         }
-        // The number counts the reference runs before it, which the user did not ask for.
+        // The number includes the reference runs that precede it, so it means nothing for a replay.
         if let Some(place) = &mut finished.place {
             place.run = None;
         }

@@ -27,7 +27,7 @@ pub(crate) fn of(suite: &Suite, folder: &Path) -> Vec<Tested> {
         command.env_remove(name);
     }
     command.env("LASTREF_CACHE", scratch::cache()).current_dir(folder);
-    // The suites of a debug build are several times slower, and differ in nothing that is measured here.
+    // Optimised, since a debug build needs several times the CPU time.
     command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
     let answer = Run::of(command.output().expect("the program starts")).json();
     let tests = answer["tests"].as_array().expect("the answer lists tests");

@@ -1,4 +1,4 @@
-//! Bytes that have arrived and are not read: the segments as they came.
+//! Receive queue of one end of a connection: the segments that have arrived and are not yet read.
 //!
 //! A transfer copies each byte twice: from the sender's memory into a segment, and from there into the reader's. Bytes
 //! that move one by one, or through a further list, would be most of the time of a run that transfers megabytes.

@@ -432,7 +432,7 @@ impl Network {
         Ok(count)
     }
 
-    /// Writes some of this many bytes, and returns how many; `take` returns that many of the first ones. `EAGAIN` if
+    /// Writes at most `all` bytes and returns the count; `take(count)` supplies the first `count` bytes. `EAGAIN` if
     /// the call would wait.
     pub(crate) fn writes(
         &mut self,

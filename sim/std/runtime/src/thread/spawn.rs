@@ -273,7 +273,7 @@ where
     let (task, parker) = match started {
         Ok(started) => started,
         Err(NoStack { body, .. }) => {
-            // Here, as code of the task: the values that it captured have destructors of the program.
+            // Dropped here, as code of the task and not of the host: destructors of captured values may use the facade.
             drop(body);
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
