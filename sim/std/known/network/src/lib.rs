@@ -1,0 +1,1 @@
+//! Programs of a server and a client: see `tests`.
