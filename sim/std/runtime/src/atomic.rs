@@ -1,7 +1,7 @@
 //! `std::sync::atomic`: the real atomics, with a scheduling point before each operation and, at random, after it.
 //!
-//! A weak compare-and-exchange may fail spuriously, as on other processors, while there are several tasks. Values are sequentially consistent: a
-//! weaker order has no effect here.
+//! A weak compare-and-exchange may fail spuriously, as on other processors, while another task has not ended. Values are
+//! sequentially consistent: a weaker order has no effect here.
 #![expect(missing_docs, clippy::missing_errors_doc, reason = "the names and their contracts are std's")]
 
 use std::fmt;
@@ -77,8 +77,9 @@ fn modify<R>(
     result
 }
 
-/// Whether a weak compare-and-exchange fails although the value is as expected: one in 16, in runs with `weak` set, while
-/// there is another task. A test of a single thread often expects success, and a failure there shows no race.
+/// Whether a weak compare-and-exchange fails although the value is as expected: one in 16, in runs with `weak` set and
+/// while another task has not ended. A test of a single thread often expects success, and a failure there shows no
+/// race.
 #[inline]
 fn fails_spuriously() -> bool {
     let fails = |run: &&'static Run| {
