@@ -7,7 +7,7 @@ use lastref::cell::RaceCell;
 use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use lastref::sync::{Arc, Condvar, Mutex, Once, OnceLock, RwLock, Weak, mpsc};
 use lastref::time::Instant;
-use lastref::{Check, Engine, ViolationKind, property, thread};
+use lastref::{Check, Engine, Limits, ViolationKind, property, thread};
 use searches::{ALL, SCHEDULED, clean, found};
 
 #[test]
@@ -459,7 +459,9 @@ fn a_loop_that_waits_without_yielding_is_a_stall() {
 
 #[test]
 fn a_stall_by_a_timer_that_overtakes_names_the_timer_slack() {
-    let failure = found(&[Engine::Fiber], ViolationKind::Stall, || {
+    // Below the 10,000 choices after which pct lets another task run.
+    let limits = Limits { steps_max: 5_000, ..Limits::default() };
+    let search = Check::new("stall").engine(Engine::Fiber).schedules(2_000).limits(limits).search(|| {
         let done = Arc::new(AtomicBool::new(false));
         let other = Arc::clone(&done);
         let setter = thread::spawn(move || other.store(true, Ordering::SeqCst));
@@ -468,6 +470,8 @@ fn a_stall_by_a_timer_that_overtakes_names_the_timer_slack() {
         }
         setter.join();
     });
+    let failure = search.expect_err("a run in which the sleeper always overtakes");
+    assert_eq!(failure.violation.kind, ViolationKind::Stall, "{failure}");
     assert!(failure.to_string().contains("Limits::timer_slack"), "{failure}");
 }
 

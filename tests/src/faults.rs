@@ -160,7 +160,7 @@ mod tests {
         phases.remove(&Phase::Idle);
         assert_eq!(
             contradictions(&counts),
-            ["image: no blackhole while idle", "image: 3 runs with blackhole while closed"]
+            ["image: 3 runs with blackhole while closed", "image: no blackhole while idle"]
         );
     }
 

@@ -1,7 +1,7 @@
 //! `std::sync::atomic`: the real atomics, with a scheduling point before each operation and, at random, after it.
 //!
-//! A weak compare-and-exchange may fail spuriously, as on other processors, while another task has not ended. Values are
-//! sequentially consistent: a weaker order has no effect here.
+//! A weak compare-and-exchange may fail spuriously, as on other processors, while another task has not ended. Values
+//! are sequentially consistent: a weaker order has no effect here.
 #![expect(missing_docs, clippy::missing_errors_doc, reason = "the names and their contracts are std's")]
 
 use std::fmt;
