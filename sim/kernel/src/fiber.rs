@@ -123,10 +123,8 @@ impl Fibers {
     /// Makes sure that the next fiber with a stack of this size has one.
     pub(crate) fn reserve(&self, stack_bytes: usize) -> io::Result<()> {
         let mut places = self.places.borrow_mut();
-        if !places.has_free(stack_bytes) {
-            let place = places.free(stack_bytes)?;
-            places.keep(place);
-        }
+        let place = places.free(stack_bytes)?;
+        places.keep(place);
         Ok(())
     }
 
@@ -246,15 +244,6 @@ impl Places {
 
     fn free_idle(&mut self) {
         self.idle.drain(..).chain(self.large.drain(..)).for_each(Place::free);
-    }
-
-    fn has_free(&self, bytes: usize) -> bool {
-        let bytes = bytes.max(self.stack_bytes);
-        if bytes == self.stack_bytes {
-            !self.idle.is_empty()
-        } else {
-            self.large.iter().any(|place| place.code().bytes() == bytes)
-        }
     }
 
     fn free(&mut self, bytes: usize) -> io::Result<Place> {

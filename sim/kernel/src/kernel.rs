@@ -65,7 +65,7 @@ impl Kernel {
         self.coroutines.set(None);
         self.state.borrow_mut().begin(setup);
         // The first decision is that the only task runs.
-        if self.decided(State::decide) == Next::Task(TaskId::MAIN) {
+        if self.decided(|| self.state.borrow_mut().decide()) == Next::Task(TaskId::MAIN) {
             self.fibers.run(stack_bytes, move || self.after(|| self.first_task(body)));
         }
         self.state.borrow_mut().end()
@@ -101,9 +101,12 @@ impl Kernel {
 
     /// The decision that was taken before the last switch, or a new one. For another source of coroutines.
     pub fn next(&self) -> Next {
-        self.decided(|state| match state.pending.take() {
-            Some(next) => next,
-            None => state.decide(),
+        self.decided(|| {
+            let mut state = self.state.borrow_mut();
+            match state.pending.take() {
+                Some(next) => next,
+                None => state.decide(),
+            }
         })
     }
 
@@ -114,22 +117,18 @@ impl Kernel {
         state.pending = Some(Next::Task(state.log.task));
     }
 
-    /// Takes a decision outside of any task, where a panic of the kernel's own would unwind the run: such a panic ends
-    /// the run as a bug of the harness.
-    pub(crate) fn decided(&self, decide: impl FnOnce(&mut State) -> Next) -> Next {
-        let decided = catch_unwind(AssertUnwindSafe(|| decide(&mut self.state.borrow_mut())));
-        decided.unwrap_or_else(|panic| self.give_up(panic.as_ref()))
+    /// Takes a decision where a panic of the kernel's own would unwind the run: outside of any task, or after a task's
+    /// last code. Such a panic ends the run as a bug of the harness.
+    fn decided(&self, decide: impl FnOnce() -> Next) -> Next {
+        catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|panic| self.give_up(panic.as_ref()))
     }
 
-    /// Runs the last code of a task or of a turn, and returns the next decision. A panic that arrives here is the
-    /// kernel's own,
-    /// since a task's is caught before, and ends the run as a bug of the harness.
+    /// Runs the last code of a task or of a turn, and returns the next decision. A task's own panic is caught before.
     pub(crate) fn after(&self, code: impl FnOnce()) -> Next {
-        let decided = catch_unwind(AssertUnwindSafe(|| {
+        self.decided(|| {
             code();
             self.state.borrow_mut().decide()
-        }));
-        decided.unwrap_or_else(|panic| self.give_up(panic.as_ref()))
+        })
     }
 
     fn give_up(&self, panic: &(dyn Any + Send)) -> Next {

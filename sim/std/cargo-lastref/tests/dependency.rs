@@ -227,15 +227,10 @@ fn rare_states_and_the_faults_of_a_test_are_counted() {
     assert!(first(&other)["faults"]["kinds"].get("reset").is_none(), "{}", other.stdout);
 }
 
-#[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]
-fn is_thorough() -> bool {
-    std::env::var_os("LASTREF_THOROUGH").is_some()
-}
-
 /// Compiles the facade for a minute, so only a thorough run makes it.
 #[test]
 fn without_the_stand_in_a_body_runs_once() {
-    if !is_thorough() {
+    if !scratch::is_thorough() {
         return;
     }
     let scratch = user(false);

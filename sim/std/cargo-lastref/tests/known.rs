@@ -62,11 +62,6 @@ fn check(package: &str, arguments: &[&str], expected: &[(&str, Expected)]) {
     assert_eq!(tests.len(), expected.len(), "{package} has other tests: {answer}");
 }
 
-#[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]
-fn is_thorough() -> bool {
-    std::env::var_os("LASTREF_THOROUGH").is_some()
-}
-
 #[test]
 fn small_crates_are_found() {
     let unwrap = Found("panic", "called `Option::unwrap()` on a `None` value");
@@ -94,7 +89,7 @@ fn the_fixed_small_crates_are_clean() {
 #[test]
 fn tokio_is_found() {
     // It builds tokio and its macros.
-    if !is_thorough() {
+    if !scratch::is_thorough() {
         return;
     }
     // The thread that panics is joined, so the text of its panic is among the facts.
@@ -113,7 +108,7 @@ fn tokio_is_found() {
 #[test]
 fn the_leak_of_moka_is_found() {
     // It builds moka.
-    if !is_thorough() {
+    if !scratch::is_thorough() {
         return;
     }
     let leak = Found("leak", "a block of 40 bytes was never freed");
@@ -123,7 +118,7 @@ fn the_leak_of_moka_is_found() {
 #[test]
 fn the_stall_of_h2_is_found_and_its_control_is_clean() {
     // It builds tokio and h2.
-    if !is_thorough() {
+    if !scratch::is_thorough() {
         return;
     }
     let stalls = Found("deadlock", "no task can go on: main is blocked");

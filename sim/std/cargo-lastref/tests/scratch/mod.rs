@@ -56,6 +56,12 @@ impl Scratch {
     }
 }
 
+/// Whether tests are to be as thorough as they can (`LASTREF_THOROUGH`).
+#[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]
+pub(crate) fn is_thorough() -> bool {
+    std::env::var_os("LASTREF_THOROUGH").is_some()
+}
+
 /// The cache of all tests.
 pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")

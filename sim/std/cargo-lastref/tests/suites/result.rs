@@ -59,7 +59,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub(crate) fn of(_: &Suite, results: &[Tested]) -> Totals {
+    pub(crate) fn of(results: &[Tested]) -> Totals {
         let number = |status: &str| results.iter().filter(|test| test.status == status).count();
         let tests = results.len() - number("ignored");
         let (passed, limit) = (number("passed"), number("skipped"));
