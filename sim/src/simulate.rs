@@ -1,7 +1,8 @@
 //! `simulate`: a test of a plain crate names the network that it is meant for.
 //!
-//! Both doors to the kernel compile this file. Under `cargo lastref test` the body is part of a run, whose network is
-//! simulated, and the faults are drawn for each run. Without it the network is the system's: the body runs once.
+//! Both packages on the kernel, `lastref` and `lastref-runtime`, compile this file. Under `cargo lastref test` the body
+//! is part of a run, whose network is simulated, and the faults are drawn for each run. Without it the network is the
+//! system's: the body runs once.
 
 use kernel::faults::FaultPlan;
 
@@ -34,8 +35,12 @@ impl Network {
     }
 }
 
-/// Runs the body once. Under `cargo lastref test` each run after the first draws the faults of `network`; if a test
-/// calls this several times in one run, the last call counts. Otherwise `network` has no effect.
+/// Runs the body once. Under `cargo lastref test` each run after the first draws the faults of `network`. Otherwise
+/// `network` has no effect.
+///
+/// # Panics
+/// Under `cargo lastref test`, if the test has called this with another network in the same run: the faults of a run
+/// are drawn from one plan, before the run begins.
 ///
 /// # Examples
 /// ```
@@ -52,7 +57,8 @@ impl Network {
 /// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[track_caller]
 pub fn simulate<T>(network: Network, body: impl FnOnce() -> T) -> T {
-    session::meets(&network);
+    session::is_meant_for(&network);
     body()
 }

@@ -141,6 +141,17 @@ fn careless() {
 fn reliable() {
     simulate(Network::reliable(), || request(false));
 }
+
+#[test]
+fn without_traffic() {
+    simulate(Network::with_faults("reset"), || ());
+}
+
+#[test]
+fn two_networks() {
+    simulate(Network::with_faults("reset"), || ());
+    simulate(Network::reliable(), || ());
+}
 "#;
 
 fn repository() -> PathBuf {
@@ -222,6 +233,11 @@ fn rare_states_and_the_faults_of_a_test_are_counted() {
     let token = careless["token"].as_str().expect("a token");
     assert!(token.contains("reset@0.") || token.contains("half-close@0."), "{token}");
     assert_eq!(scratch.run(&["replay", "--json", token]).json()["trace_hash"], careless["trace_hash"]);
+    let untouched = run("without_traffic");
+    untouched.check(0, &[]);
+    assert!(untouched.stderr.contains("own plan happened in any run: uses without_traffic"), "{}", untouched.stderr);
+    let two = first(&run("two_networks"));
+    assert!(two["message"].as_str().is_some_and(|text| text.contains("two different networks in one run")), "{two}");
     // The flag takes the place of the test's own plan.
     let other = scratch.run(&["test", "--json", "--faults", "short", "--test", "uses", "--", "--exact", "careful"]);
     assert!(first(&other)["faults"]["kinds"].get("reset").is_none(), "{}", other.stdout);
@@ -241,5 +257,5 @@ fn without_the_stand_in_a_body_runs_once() {
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
-    Run::of(command.output().expect("cargo starts")).check(0, &["7 passed"]);
+    Run::of(command.output().expect("cargo starts")).check(0, &["9 passed"]);
 }

@@ -23,8 +23,8 @@ pub(crate) struct Checks {
     pub(crate) properties: Properties,
     /// The sentences of `sometimes` that were not true when they were reached.
     asked: Vec<&'static str>,
-    /// The faults that the body asks for.
-    faults: FaultPlan,
+    /// The faults of the network for which the body is meant; none before it names one.
+    faults: Option<FaultPlan>,
 }
 
 /// The results of a run so far.
@@ -66,7 +66,7 @@ pub(crate) fn fail(violation: Violation) {
 }
 
 /// Notes a `sometimes` that was not true.
-pub(crate) fn asks(sentence: &'static str) {
+pub(crate) fn note_unreached(sentence: &'static str) {
     with_run(|run| {
         if !run.checks.asked.contains(&sentence) {
             run.checks.asked.push(sentence);
@@ -75,8 +75,14 @@ pub(crate) fn asks(sentence: &'static str) {
 }
 
 /// Notes the network for which the body is meant: its faults are drawn from the next run on.
-pub(crate) fn meets(network: &Network) {
-    with_run(|run| run.checks.faults.clone_from(&network.faults));
+///
+/// # Panics
+/// If the body has named another one in this run: the faults of a run are drawn before it, from one plan.
+#[track_caller]
+pub(crate) fn is_meant_for(network: &Network) {
+    let is_one = with_run(|run| *run.checks.faults.get_or_insert_with(|| network.faults.clone()) == network.faults);
+    // Outside the closure, which has borrowed the run that the panic hook looks at.
+    assert!(is_one != Some(false), "`simulate` was called with two different networks in one run");
 }
 
 impl run::Run {
@@ -103,6 +109,6 @@ impl Checks {
         let Checks { properties, asked, faults, .. } = std::mem::take(self);
         let mut sometimes: BTreeMap<&'static str, bool> = asked.into_iter().map(|sentence| (sentence, false)).collect();
         sometimes.extend(properties.reached().into_keys().map(|sentence| (sentence, true)));
-        Checked { sometimes, faults }
+        Checked { sometimes, faults: faults.unwrap_or_default() }
     }
 }

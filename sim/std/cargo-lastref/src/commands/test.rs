@@ -185,9 +185,19 @@ impl All {
         Answer { remarks, ..Answer::new(stdout, self.exit()) }
     }
 
-    /// A warning if `--faults` was given and no run had a fault: such a search tested no fault.
+    /// A warning if faults were requested and no run had one: such a search tested no fault. With `--faults` it covers
+    /// the whole search, otherwise the tests that name faults themselves.
     fn warning(&self, arguments: &TestArguments) -> Option<String> {
-        let plan = arguments.search.faults.as_ref()?;
+        let Some(plan) = &arguments.search.faults else {
+            let without: Vec<String> =
+                self.outcomes.iter().filter(|outcome| outcome.had_no_fault()).map(Outcome::name).collect();
+            return (!without.is_empty()).then(|| {
+                format!(
+                    "cargo lastref: warning: no fault of the test's own plan happened in any run: {}",
+                    without.join(", ")
+                )
+            });
+        };
         let mut with_faults = self.outcomes.iter().filter_map(|outcome| outcome.report.faults.as_ref()).peekable();
         let has_none = with_faults.peek().is_some() && with_faults.all(|faults| faults.runs == 0);
         has_none.then(|| {
