@@ -1,6 +1,6 @@
-//! What the tests of the workspace share: the cells of the suite, the canaries, and how a cell is searched.
+//! Code that the tests of the workspace share: the cells of the suite, the canaries, and how a cell is searched.
 //!
-//! How models are compared with the real thing is here too, with the command that does so (`conformance`).
+//! The comparison of models with the real library or kernel is here too, with its command (`conformance`).
 //!
 //! The tests themselves are in `tests/`: `suite` (one test per scenario, variant and engine), `tripwires` (determinism,
 //! replay, canaries), `snapshots` (the interleavings and tables that people review), `conformance`, `detection` and
@@ -15,4 +15,5 @@ pub mod detection;
 pub mod environment;
 pub mod faults;
 pub mod fuzz;
+pub mod moved;
 pub mod search;

@@ -17,6 +17,7 @@ use std::sync::Mutex;
 use lastref::explore::{Engine, run_one, transitions};
 use lastref::replay::{ShrinkLimits, shrink};
 use lastref_tests::cells::{self, SuiteCell};
+use lastref_tests::moved::moved;
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
 use models::context_pool::req_state;
@@ -174,8 +175,18 @@ fn tables() -> [(&'static str, String); 4] {
     ]
 }
 
+/// Compares, and heads a changed snapshot with the sentences of [`moved`], for the reviewer of its diff.
 fn compare(snapshot: &str, text: &str) -> Result<(), Failed> {
     let mut settings = insta::Settings::clone_current();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots");
+    // A missing file is a new snapshot, which insta reports.
+    let file = fs::read_to_string(folder.join(format!("{snapshot}.snap"))).unwrap_or_default();
+    if let Some((_, old)) = file.split_once("\n---\n") {
+        let change = moved(old.trim_end(), text.trim_end());
+        if !change.is_empty() {
+            settings.set_description(format!("last change:\n{change}"));
+        }
+    }
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(snapshot, text));
