@@ -2,14 +2,14 @@
 
 use std::sync::atomic::AtomicBool;
 
-use lastref::explore::{Budget, Cell, Hunt, Quiet, RECHECK_PERCENT, Report};
+use lastref::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, Report};
 use scenarios::defaults;
 
 /// What a hunt through these cells gives, with that many jobs; no clock ends it. The budget of `schedules` replaces the
 /// cells' own; loom has its own.
 pub fn hunt(cells: Vec<Cell>, seed: u64, schedules: u64, jobs: usize) -> Vec<Report> {
     let budget = Budget::exactly(schedules);
-    run(cells.into_iter().map(|cell| Cell { budget, ..cell }).collect(), seed, jobs)
+    run(cells.into_iter().map(|cell| Cell { budget, ..cell }).collect(), seed, jobs, defaults::LOOM)
 }
 
 /// What searching one cell gives, within a budget of that many schedules.
@@ -20,22 +20,21 @@ pub fn search(cell: &Cell, seed: u64, schedules: u64) -> Report {
     one(hunt(vec![cell.clone()], seed, schedules, 1))
 }
 
-/// What searching one cell within its own budget gives. One job, since the test runner spreads the tests over the
-/// cores.
+/// What searching one cell within its own budget gives; under loom that is the number of executions. One job, since the
+/// test runner spreads the tests over the cores.
 ///
 /// # Panics
 /// If the hunt has no report of its cell, which is a bug of the harness.
 pub fn search_within_budget(cell: &Cell, seed: u64) -> Report {
-    one(run(vec![cell.clone()], seed, 1))
+    one(run(vec![cell.clone()], seed, 1, LoomBudget { executions: cell.budget.most, ..defaults::LOOM }))
 }
 
 fn one(mut reports: Vec<Report>) -> Report {
     reports.pop().expect("invariant: a hunt reports on each of its cells")
 }
 
-fn run(cells: Vec<Cell>, seed: u64, jobs: usize) -> Vec<Report> {
+fn run(cells: Vec<Cell>, seed: u64, jobs: usize, loom: LoomBudget) -> Vec<Report> {
     let never = AtomicBool::new(false);
-    let loom = defaults::LOOM;
     Hunt { cells, seed, loom, recheck_percent: RECHECK_PERCENT, deadline: None, jobs, stop: &never, observer: &Quiet }
         .run()
 }

@@ -1,7 +1,7 @@
 //! The suite: one test per scenario, variant and engine, named `component/scenario/variant/engine`.
 //!
 //! A test first replays the committed tokens of its cell (`regressions.txt`), then searches with a hunt's budget, or a
-//! quarter of it for a clean variant unless `LASTREF_THOROUGH` is set. It fails if
+//! part of it for a clean variant unless `LASTREF_THOROUGH` is set. It fails if
 //! the verdict is not what the scenario says, if a clean variant never reached a rare state that its scenario names
 //! (checked only if it gets the whole hunt's schedules, as with `LASTREF_THOROUGH`), or
 //! if the search was too narrow to decide. What it prints then is the failure as `lastref` prints it, and a line that,
@@ -13,7 +13,7 @@ use lastref::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
 use lastref::replay::{ShrinkLimits, Token};
 use lastref_tests::canaries::CANARIES;
 use lastref_tests::cells::{self, SuiteCell};
-use lastref_tests::environment::{CANARY, Knobs, has_canary, is_thorough};
+use lastref_tests::environment::{CANARY, SuiteSettings, has_canary, is_thorough};
 use lastref_tests::search::{search, search_within_budget};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, Judgement, defaults, finding};
@@ -22,10 +22,13 @@ const REGRESSIONS: &str = include_str!("../regressions.txt");
 
 /// Schedules for the cell of a clean variant, unless the run is thorough.
 const SCHEDULES_QUICK: u64 = defaults::SCHEDULES / 4;
+/// Executions of loom for the cell of a clean variant, unless the run is thorough: most of the small plans are explored
+/// completely, and the larger ones no longer take two thirds of the suite's time.
+const EXECUTIONS_QUICK: u64 = 4_000;
 
 fn main() -> ExitCode {
     lastref::explore::serve_child(scenarios::case);
-    let (knobs, regressions) = match (Knobs::of_environment(), regressions()) {
+    let (knobs, regressions) = match (SuiteSettings::of_environment(), regressions()) {
         (Ok(knobs), Ok(regressions)) => (knobs, regressions),
         (Err(error), _) => return refuse(&error.to_string()),
         (_, Err(error)) => return refuse(&error),
@@ -41,7 +44,7 @@ fn main() -> ExitCode {
         let origins: Vec<Origin> = regressions.iter().filter(|origin| is_of(origin, &cell)).cloned().collect();
         let name = cell.name();
         Trial::test(name.clone(), move || {
-            let line = |again: Knobs| again.line("suite", &name, default_of(&cell));
+            let line = |again: SuiteSettings| again.line("suite", &name, default_of(&cell));
             check(&cell, knobs, &origins).map_err(|bad| format!("{}\n{}", bad.text, line(bad.again)).into())
         })
     });
@@ -76,12 +79,12 @@ fn is_of(origin: &Origin, cell: &SuiteCell) -> bool {
 /// A verdict that is not as expected, and what to do to get it again.
 struct Bad {
     text: String,
-    again: Knobs,
+    again: SuiteSettings,
 }
 
-fn check(cell: &SuiteCell, knobs: Knobs, regressions: &[Origin]) -> Result<(), Bad> {
+fn check(cell: &SuiteCell, knobs: SuiteSettings, regressions: &[Origin]) -> Result<(), Bad> {
     match knobs {
-        Knobs::Once { seed } => {
+        SuiteSettings::Once { seed } => {
             let origin = Origin {
                 case: cell.cell.case.name().clone(),
                 engine: cell.cell.engine,
@@ -90,12 +93,11 @@ fn check(cell: &SuiteCell, knobs: Knobs, regressions: &[Origin]) -> Result<(), B
             };
             once(cell, &origin)
         }
-        Knobs::Search { seed, schedules } => {
+        SuiteSettings::Search { seed, schedules } => {
             regressions.iter().try_for_each(|origin| once(cell, origin))?;
-            // Loom is through or proves nothing: it is not narrowed.
-            let asked = schedules.unwrap_or(default_of(cell));
-            let asked = Some(asked).filter(|_| cell.cell.engine != Engine::Loom);
-            let budget = cell.expectation.budget(cell.cell.engine, asked);
+            // loom proves something only if its exploration is complete, so the setting does not narrow it.
+            let asked = schedules.filter(|_| cell.cell.engine != Engine::Loom).unwrap_or(default_of(cell));
+            let budget = cell.expectation.budget(cell.cell.engine, Some(asked));
             let within = Cell { budget, ..cell.cell.clone() };
             judge(cell, &within, &search_within_budget(&within, seed), knobs)
         }
@@ -105,16 +107,17 @@ fn check(cell: &SuiteCell, knobs: Knobs, regressions: &[Origin]) -> Result<(), B
 /// The schedules of a cell if the environment does not say.
 fn default_of(cell: &SuiteCell) -> u64 {
     let most = cell.cell.budget.most;
-    if cell.expectation.expect == Expect::Clean && !is_thorough() { most.min(SCHEDULES_QUICK) } else { most }
+    let quick = if cell.cell.engine == Engine::Loom { EXECUTIONS_QUICK } else { SCHEDULES_QUICK };
+    if cell.expectation.expect == Expect::Clean && !is_thorough() { most.min(quick) } else { most }
 }
 
 fn once(cell: &SuiteCell, origin: &Origin) -> Result<(), Bad> {
     let report = run_one(&cell.cell.case, origin.engine, origin.strategy, origin.seed);
-    judge(cell, &cell.cell, &report, Knobs::Once { seed: origin.seed })
+    judge(cell, &cell.cell, &report, SuiteSettings::Once { seed: origin.seed })
 }
 
 /// `searched` is the suite's cell with the budget that its search had.
-fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: Knobs) -> Result<(), Bad> {
+fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: SuiteSettings) -> Result<(), Bad> {
     let judgement = cell.expectation.judge(searched, report);
     if judgement == Judgement::AsExpected {
         return Ok(());
@@ -128,7 +131,7 @@ fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: Knobs) -> Re
         Verdict::Violation(failure) => {
             let shortest =
                 finding::shortest(&searched.case, failure, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
-            (finding::text(failure, shortest.as_deref()), Knobs::Once { seed: failure.origin.seed })
+            (finding::text(failure, shortest.as_deref()), SuiteSettings::Once { seed: failure.origin.seed })
         }
         Verdict::Diverged { message } => (format!("not deterministic: {message}"), knobs),
         Verdict::Broken { message } | Verdict::Misused { message } => (message.clone(), knobs),
