@@ -12,15 +12,15 @@ use crate::engine::{self, Object, loom as loom_engine};
 use crate::session::{self, Arm, arm, current_task, with_log};
 use crate::unpoisoned::locked;
 
-/// Memory that nothing guards: what in C is a field, written and read without a lock.
+/// Plain memory without synchronisation of its own, such as a field of a C struct.
 ///
-/// Two accesses of which one writes and which nothing orders are a data race: under loom by loom's own cell, under the
-/// scheduled engines by vector clocks, so that the race is found in every schedule in which both happen and not only
-/// where a value comes out wrong. Under `threads` no race is reported.
+/// Two accesses are a data race if at least one of them writes and happens-before does not order them. The scheduled
+/// engines detect it by vector clocks, in every schedule that has both accesses, whatever the values. loom detects it
+/// by its own cell. The engine `threads` reports no races.
 ///
 /// The closure of an access may use the facade: reads nest, and other tasks may read while it runs. A write that
-/// overlaps another task's access is a data race. A write inside the same task's own access is a mistake of the body,
-/// and ends the run as one: in Rust no two such references exist.
+/// overlaps another task's access is a data race. A write inside an access of the same task ends the run as a misuse,
+/// since Rust allows no such pair of references.
 pub struct RaceCell<T> {
     object: Object,
     name: &'static str,
@@ -37,13 +37,13 @@ struct Access {
 }
 
 impl<T> RaceCell<T> {
-    /// Holds `value`.
+    /// A cell that contains `value`.
     #[track_caller]
     pub fn new(value: T) -> RaceCell<T> {
         RaceCell::named("cell", value)
     }
 
-    /// Holds `value`; a race on it is called by `name`.
+    /// A cell that contains `value`; reports and tables call it `name`.
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> RaceCell<T> {
         let object = Object::new(name);
@@ -53,7 +53,7 @@ impl<T> RaceCell<T> {
         RaceCell { object, name, value: ReentrantMutex::new(RefCell::new(value)), inside: Mutex::new(Vec::new()) }
     }
 
-    /// Reads.
+    /// Calls `read` with the value. Not a scheduling point.
     #[track_caller]
     pub fn with<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         let location = Location::caller();
@@ -64,7 +64,7 @@ impl<T> RaceCell<T> {
         read(&value)
     }
 
-    /// Writes.
+    /// Calls `write` with the value. Not a scheduling point.
     #[track_caller]
     pub fn with_mut<R>(&self, write: impl FnOnce(&mut T) -> R) -> R {
         let location = Location::caller();
@@ -113,7 +113,7 @@ impl<T> RaceCell<T> {
         locked(&self.inside)
     }
 
-    /// The access cannot begin, since another is under way that excludes it: the run ends here.
+    /// Ends the run: the access is excluded by another one that is in progress.
     #[cold]
     fn overlap(&self, kind: OpKind, location: &'static Location<'static>) -> ! {
         let me = current_task();

@@ -9,7 +9,7 @@
 //! ```
 //! use lastref::{Check, ledger::{Owner, Resource}, thread};
 //!
-//! // Two tasks and one buffer: nobody says who releases it.
+//! // Two tasks release the same buffer.
 //! let failure = Check::new("two_releasers")
 //!     .search(|| {
 //!         let owner = Owner::new("task", 0);
@@ -22,9 +22,9 @@
 //! assert_eq!(failure.violation.property, "buffer is released once");
 //! ```
 //!
-//! Under `cargo lastref test` (`cfg(lastref)`) a crate that depends on this one is part of a run already. This crate
-//! then has nothing of its own: it passes on the [`ledger`], the properties and [`simulate()`] of the stand-in for std,
-//! which has the kernel. A second kernel would know nothing of the tasks of the run.
+//! Under `cargo lastref test` (`cfg(lastref)`) a crate that depends on this one is part of a run already. It then only
+//! re-exports the [`ledger`], the properties and [`simulate()`] of the stand-in for std. A second kernel would not know
+//! the tasks of the run.
 
 #[cfg(lastref)]
 pub use std::__lastref::{Network, ledger, property, simulate};

@@ -6,7 +6,7 @@ use std::sync::Once;
 
 use kernel::record::{Violation, ViolationKind, Void};
 
-use crate::session::{self, Arm, Evidence, Seen, Whose, with_log};
+use crate::session::{self, Arm, Evidence, PanicOrigin, Seen, with_log};
 use crate::void::{self, Bug};
 
 /// Puts our hook in front of the host's, once per process. Panics within a session are findings.
@@ -28,7 +28,7 @@ pub(crate) fn install() {
                 text: text_of(info.payload()),
                 whose: info.location().map(whose).unwrap_or_default(),
             };
-            if session::arm() == Arm::Loom && seen.whose == Whose::Loom {
+            if session::arm() == Arm::Loom && seen.whose == PanicOrigin::Loom {
                 // Noted at once: after a panic of loom's own none of its operations can be trusted, so the first
                 // operation that a destructor requests reports the note.
                 note(evidence(&seen));
@@ -38,13 +38,13 @@ pub(crate) fn install() {
     });
 }
 
-fn whose(location: &Location<'_>) -> Whose {
+fn whose(location: &Location<'_>) -> PanicOrigin {
     if void::is_own(location) {
-        Whose::Harness
+        PanicOrigin::Harness
     } else if void::is_of_loom(location) {
-        Whose::Loom
+        PanicOrigin::Loom
     } else {
-        Whose::Component
+        PanicOrigin::Component
     }
 }
 
@@ -72,12 +72,12 @@ fn note(evidence: Evidence) {
 fn evidence(seen: &Seen) -> Evidence {
     let Seen { place, text, whose } = seen;
     match whose {
-        Whose::Harness => Evidence::Void(Void::Harness(format!("{text}, at {place}"))),
-        Whose::Loom => match session::with_foreign(|engine| engine.explain(text, place)) {
+        PanicOrigin::Harness => Evidence::Void(Void::Harness(format!("{text}, at {place}"))),
+        PanicOrigin::Loom => match session::with_foreign(|engine| engine.explain(text, place)) {
             Some(evidence) => evidence,
             None => Evidence::Void(Void::Harness(format!("{text}, at {place}, outside any exploration"))),
         },
-        Whose::Component => {
+        PanicOrigin::Component => {
             let mut lines = text.lines();
             let first = lines.next().unwrap_or_default().to_owned();
             // The two sides of an assertion are in the lines after the first.

@@ -1,7 +1,7 @@
 //! Named properties of a run: `always`, `sometimes`, `eventually`.
 //!
-//! A property is a sentence. `always` is broken at the moment it does not hold; `eventually` at quiescence; `sometimes`
-//! is a rare state that an experiment has to reach in some run, or it has proven nothing.
+//! A property is a sentence. `always` is checked where it is called, `eventually` at quiescence. `sometimes` names a
+//! rare state that at least one run of a search must reach: a search that never reaches it has not tested that state.
 
 use std::collections::BTreeMap;
 use std::panic::Location;
@@ -10,7 +10,7 @@ use kernel::record::{Item, Violation};
 
 use crate::session::{self, with_log, with_run};
 
-/// The sentences that a run has to reach.
+/// The `sometimes` and `eventually` of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Properties {
     sometimes: BTreeMap<&'static str, u64>,
@@ -28,13 +28,14 @@ impl Properties {
     }
 }
 
-/// The sentence must hold whenever this is reached; if it does not, the run ends here with that finding.
+/// Checks a property: if `holds` is false, the run ends here with a finding named by `sentence`.
 #[track_caller]
 pub fn always(sentence: &'static str, holds: bool) {
     always_with(sentence, holds, Vec::new);
 }
 
-/// Like [`always`], with facts that are gathered only when the sentence does not hold.
+/// Like [`always`]; `facts` is called only if the property does not hold, and its labels and values are added to the
+/// finding.
 #[track_caller]
 pub fn always_with(sentence: &'static str, holds: bool, facts: impl FnOnce() -> Vec<(&'static str, String)>) {
     if holds {
@@ -52,25 +53,25 @@ pub fn always_with(sentence: &'static str, holds: bool, facts: impl FnOnce() -> 
     session::fail(violation.fact("here", here.unwrap_or_default()));
 }
 
-/// Counts the run as one that reached the state, if it did.
+/// Counts this run among those that reached the state `sentence`, if `reached` is true.
 pub fn sometimes(sentence: &'static str, reached: bool) {
     if reached {
         with_run(|run| {
             *run.checks.properties.sometimes.entry(sentence).or_insert(0) = 1;
         });
     } else {
-        session::asks(sentence);
+        session::note_unreached(sentence);
     }
 }
 
-/// Something that must have come true by quiescence.
+/// A property that must become true before quiescence.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "an obligation that nobody can fulfil fails every run"]
+#[must_use = "without a call of `reached` the property fails at quiescence"]
 pub struct Eventually {
     index: Option<usize>,
 }
 
-/// Obliges the run to call [`Eventually::reached`] before its end.
+/// Requires a call of [`Eventually::reached`] before quiescence; without it the run has a finding named by `sentence`.
 pub fn eventually(sentence: &'static str) -> Eventually {
     let index = with_run(|run| {
         let eventually = &mut run.checks.properties.eventually;
@@ -81,7 +82,7 @@ pub fn eventually(sentence: &'static str) -> Eventually {
 }
 
 impl Eventually {
-    /// It has come true.
+    /// Marks the property as true.
     pub fn reached(self) {
         if let Some(index) = self.index {
             with_run(|run| run.checks.properties.eventually[index].1 = true);

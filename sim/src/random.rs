@@ -1,18 +1,18 @@
 //! Draws of the model and of its environment, from two substreams of the run's seed.
 //!
-//! A model's draw is keyed by the task and that task's own count of draws, not by the order in which tasks happen to
-//! draw: another schedule of the same seed gives each task the same numbers, which is what lets a schedule shrink.
+//! A model's draw is keyed by the task and the number of its earlier draws, not by the order in which tasks draw.
+//! Another schedule of the same seed therefore gives each task the same numbers, and shrinking a schedule keeps them.
 //!
-//! The engine draws too, where std or a network leaves a choice open. Such a draw never comes from the model's stream,
-//! since a schedule decides how many of them a task makes. It is keyed by what is chosen, so that the same packet has
-//! the same latency under another schedule, and a replay needs no record of it.
+//! The engine draws where std or a network leaves a choice open. These draws have their own stream, since the schedule
+//! decides how many of them a task makes. Each is keyed by the object of the choice: the same packet has the same
+//! latency under another schedule, and a replay needs no record of it.
 
 use kernel::record::TaskKey;
 use kernel::seed::{Choice, Purpose, mix, scale};
 
 use crate::session::with_log;
 
-/// A number.
+/// A uniformly distributed number of 64 bits, drawn by the current task.
 pub fn u64() -> u64 {
     let (seed, key, nth) = with_log(|log| log.draw_key()).unwrap_or((0, TaskKey::MAIN, 0));
     mix(Purpose::Model.of(seed).wrapping_add(mix(key.0 ^ u64::from(nth))))
@@ -23,7 +23,7 @@ pub fn below(bound: u64) -> u64 {
     scale(u64(), bound)
 }
 
-/// True in `numerator` of `denominator` draws.
+/// True with probability `numerator / denominator`.
 pub fn chance(numerator: u64, denominator: u64) -> bool {
     below(denominator) < numerator
 }

@@ -155,12 +155,12 @@ pub(crate) struct Seen {
     /// `file:line`.
     pub(crate) place: String,
     pub(crate) text: String,
-    pub(crate) whose: Whose,
+    pub(crate) whose: PanicOrigin,
 }
 
-/// Whose code panicked.
+/// PanicOrigin code panicked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum PanicOrigin {
     /// The component, its model, or a library that it uses.
     #[default]
     Component,
@@ -321,12 +321,12 @@ pub(crate) fn current_task() -> TaskId {
 
 /// A `sometimes` that was not true. A search of a [`Case`](crate::Case) knows its sentences by its scenario.
 #[inline]
-pub(crate) fn asks(_sentence: &'static str) {}
+pub(crate) fn note_unreached(_sentence: &'static str) {}
 
 /// The network for which a body is meant. Here it has no effect, since the body runs on the system's; see
 /// [`crate::simulate()`].
 #[inline]
-pub(crate) fn meets(network: &crate::Network) {
+pub(crate) fn is_meant_for(network: &crate::Network) {
     let _ = &network.faults;
 }
 

@@ -193,7 +193,7 @@ impl<T> JoinHandle<T> {
             Os::Loom(task, handle) => {
                 loom_engine::may_wait();
                 let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
-                loom_engine::asks(op, loom_engine::Need::End(*task));
+                loom_engine::record_wait(op, loom_engine::Need::End(*task));
                 if let Some(handle) = handle.take().filter(|_| admitted) {
                     // The thread's own panic ended the exploration.
                     let _ = handle.join();

@@ -1,7 +1,8 @@
 //! Virtual time: it stands still while tasks run, and moves when a sleeper is chosen.
 //!
-//! The strategy may choose the sleeper with the earliest deadline before ready tasks, which advances the clock: in all
-//! of a run by at most its timer slack ([`crate::explore::Limits::timer_slack`]). When no task is ready, it must.
+//! If no task is ready, the sleeper with the earliest deadline is chosen, which advances the clock. The strategy may
+//! also choose that sleeper before ready tasks, by at most the timer slack ([`crate::explore::Limits::timer_slack`]) in
+//! all of a run.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::panic::Location;
@@ -32,22 +33,22 @@ impl Instant {
         kernel::as_ns(self.0)
     }
 
-    /// How long ago it was; zero if it is yet to come.
+    /// The time since this moment; zero if it is in the future.
     pub fn elapsed(self) -> Duration {
         Instant::now().saturating_duration_since(self)
     }
 
-    /// How long after `earlier` it is; zero if it is not.
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
     pub fn saturating_duration_since(self, earlier: Instant) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// How long after `earlier` it is; `None` if it is not.
+    /// The time from `earlier` to this moment; `None` if `earlier` is later.
     pub fn checked_duration_since(self, earlier: Instant) -> Option<Duration> {
         self.0.checked_sub(earlier.0)
     }
 
-    /// This much later, if that can be told.
+    /// The moment `duration` later; `None` if it cannot be represented.
     pub fn checked_add(self, duration: Duration) -> Option<Instant> {
         self.0.checked_add(duration).map(Instant)
     }
@@ -104,19 +105,20 @@ fn really_sleep(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// The time is over.
+/// The error of a [`timeout`] that has elapsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the time is over")]
+#[error("the timeout has elapsed")]
 pub struct Elapsed;
 
-/// Asks `poll` again and again, letting others run between, until it has a value or `duration` of virtual time is over.
+/// Calls `poll` repeatedly, and lets other tasks run between the calls, until it returns a value or `duration` of
+/// virtual time has passed.
 ///
 /// # Errors
-/// [`Elapsed`] if the time is over first.
+/// [`Elapsed`] if `duration` passes first.
 #[track_caller]
 pub fn timeout<T>(duration: Duration, mut poll: impl FnMut() -> Option<T>) -> Result<T, Elapsed> {
-    /// How far the clock moves before the second question, when nothing else moves it; twice as far before each next,
-    /// so that a long timeout costs few steps.
+    /// The pause before the second call of `poll`. Each later pause is twice as long, so that a long timeout costs few
+    /// steps.
     const FIRST_PAUSE: Duration = Duration::from_millis(1);
     let mut pause = FIRST_PAUSE;
     let deadline = Instant::now() + duration;

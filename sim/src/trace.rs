@@ -9,8 +9,8 @@ use crate::session::with_log;
 
 pub use crate::table::Detail;
 
-/// Puts a row into the table of this run. The text is formatted only when the run is recorded; [`crate::note!`] is the
-/// usual way to call it.
+/// Adds a row to the table of this run. The text is formatted only if the run is recorded. Usually called through
+/// [`crate::note!`].
 #[track_caller]
 pub fn note(text: fmt::Arguments<'_>) {
     let location = Location::caller();

@@ -63,13 +63,13 @@ pub(crate) fn of_loom(text: &str, place: &str) -> Void {
     }
     if text.contains("invalid internal loom state") {
         return Void::Misuse(format!(
-            "loom gives up at a read lock that its holder takes a second time beside a writer (\"{text}\" at {place}): \
+            "loom does not support a second read lock by one task while a writer waits (\"{text}\" at {place}): \
              search it under fiber"
         ));
     }
     if text.contains("Is the model fully deterministic") {
         return Void::Misuse(format!(
-            "the body is not deterministic, and loom has lost its way (\"{text}\"): its usual causes are the wall \
+            "the body is not deterministic, so loom cannot continue (\"{text}\"): its usual causes are the wall \
              clock, an address, the order of a std HashMap, and a static that one execution leaves to the next"
         ));
     }

@@ -34,16 +34,16 @@ pub(crate) struct Worker {
     /// The case of its last run, by the address of its name, which `told` keeps alive, and its patience in nanoseconds.
     watched: (AtomicUsize, AtomicU64),
     has_stray: AtomicBool,
-    told: Mutex<Told>,
+    told: Mutex<WatchedRun>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct WatchedRun {
     watched: Option<Watched>,
     /// Its last run hangs, and was reported.
     is_reported: bool,
     stray: Option<String>,
-    listener: Option<Sender<Heard>>,
+    listener: Option<Sender<WatchMessage>>,
 }
 
 /// A run that makes no more steps.
@@ -72,7 +72,7 @@ impl fmt::Display for Stalled {
 
 /// A message to a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum WatchMessage {
     /// A run hangs.
     Stalled(Stalled),
     /// The listener's work is over; sent by the thread that does the work.
@@ -196,13 +196,13 @@ fn worker_of(run: RunNumber) -> Option<Arc<Worker>> {
 
 /// Sends hangs of this OS thread's runs to `listener` instead of the terminal. Threads that make runs for this one
 /// inherit it by [`Listening::take_over`].
-pub(crate) fn listen(listener: Sender<Heard>) {
+pub(crate) fn listen(listener: Sender<WatchMessage>) {
     locked(&worker().told).listener = Some(listener);
 }
 
 /// A thread's listener, for a thread that makes runs in its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Listening(Option<Sender<Heard>>);
+pub(crate) struct Listening(Option<Sender<WatchMessage>>);
 
 impl Listening {
     pub(crate) fn of_this_thread() -> Listening {
@@ -260,7 +260,8 @@ impl Worker {
         let stalled = self.stalled(&told, silent);
         // Reported once: the thread that makes the run is lost.
         told.is_reported = true;
-        let heard = told.listener.take().is_some_and(|listener| listener.send(Heard::Stalled(stalled.clone())).is_ok());
+        let heard =
+            told.listener.take().is_some_and(|listener| listener.send(WatchMessage::Stalled(stalled.clone())).is_ok());
         drop(told);
         if !heard {
             eprintln!("lastref: {stalled}");
@@ -268,7 +269,7 @@ impl Worker {
         }
     }
 
-    fn stalled(&self, told: &Told, silent: Duration) -> Stalled {
+    fn stalled(&self, told: &WatchedRun, silent: Duration) -> Stalled {
         let case = told.watched.as_ref().map_or_else(|| String::from("a run"), |watched| watched.case.to_string());
         let task = self.progress.task().unwrap_or("main");
         let last = match self.progress.last() {
@@ -305,7 +306,7 @@ mod tests {
         assert!(heard.try_recv().is_err(), "not before");
         worker.judge(Duration::from_secs(3));
         worker.judge(Duration::from_secs(30));
-        let Ok(Heard::Stalled(told)) = heard.try_recv() else { panic!("it is told") };
+        let Ok(WatchMessage::Stalled(told)) = heard.try_recv() else { panic!("it is told") };
         assert_eq!((told.run.as_str(), told.silent), ("c/s/v, seed 0x7", Duration::from_secs(3)));
         assert_eq!(told.last, format!("worker.1, lock at {}:{}", location.file(), location.line()));
         assert!(heard.try_recv().is_err(), "told once");

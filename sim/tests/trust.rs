@@ -510,7 +510,7 @@ fn a_finding_of_a_search_says_its_schedule_and_how_to_shrink_it() {
 fn no_schedules_are_no_search() {
     let panic = catch_unwind(|| Check::new("none").schedules(0)).expect_err("0 is refused");
     let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
-    assert!(text.contains("the least is 1"), "{text}");
+    assert!(text.contains("the minimum is 1"), "{text}");
 }
 
 /// After a run, its OS thread is outside any run again: its own objects are std's, and the use of an object left by the

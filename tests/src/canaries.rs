@@ -1,8 +1,8 @@
-//! For each kind of violation a program that commits it, and its sound twin.
+//! For each kind of violation, a program that has it and a correct twin.
 //!
-//! A checker that nothing trips is not known to work, and one that everything trips is not known to check. So each kind
-//! has a pair that differs in one step: the broken one must be found, with this kind and this property, and the sound
-//! one must stay clean. The pairs are as small as they can be: what they prove is the harness, not any component.
+//! A checker that never reports may be broken, and so may one that always reports. Each kind therefore has two programs
+//! that differ in one step: the search must report the broken one, with this kind and this property, and find nothing
+//! in the correct one. The programs are minimal, since they test the harness and not a component.
 
 use lastref::ViolationKind;
 use lastref::cell::RaceCell;

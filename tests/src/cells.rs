@@ -41,7 +41,7 @@ pub fn canary() -> SuiteCell {
     SuiteCell { cell, expectation }
 }
 
-/// Every cell of which a scenario says what must come, in the order of the list.
+/// Every cell for which a scenario declares an expectation, in the order of the list.
 pub fn all() -> Vec<SuiteCell> {
     let mut cells = Vec::new();
     for scenario in scenarios::all() {

@@ -1,4 +1,4 @@
-//! docs/detection.md: what finds what, in how many schedules. Generated, so that no figure in it is anybody's memory.
+//! Generates docs/detection.md: the scenarios that find each defect, and the number of schedules that each needs.
 //!
 //! Every figure is a function of the tree: the seeds are fixed, and a hunt does not depend on the number of jobs. So
 //! the document can be compared with what the tree gives now.

@@ -1,17 +1,17 @@
 //! The knobs of the suite: `LASTREF_SEED`, `LASTREF_SCHEDULES` and `LASTREF_THOROUGH`.
 //!
-//! Tests are run by `cargo test`, which leaves no room for flags of our own; and a failing test's line must be one that
-//! can be pasted. `LASTREF_SEED` alone is one execution, that of the seed, which is how a failure is shown again.
-//! `LASTREF_SCHEDULES` is a search, as wide as it says, and starts at `LASTREF_SEED` if both are set.
+//! `cargo test` cannot pass flags of our own, so the suite reads variables, and a failing test prints a line that can
+//! be pasted. `LASTREF_SEED` alone repeats the one execution of that seed. `LASTREF_SCHEDULES` sets the number of
+//! schedules of a search, which begins at `LASTREF_SEED` if both are set.
 //!
-//! A value that is no number ends the test run at once: a search with a seed that nobody asked for would pass for the
-//! wrong reason.
+//! A malformed value ends the test run at once: a search with a default seed in its place could pass for the wrong
+//! reason.
 
 use scenarios::{BadSeed, defaults, parse_seed};
 
 /// What a test of the suite does with its cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knobs {
+pub enum SuiteSettings {
     /// One execution, by its own seed.
     Once {
         /// `LASTREF_SEED`.
@@ -26,55 +26,55 @@ pub enum Knobs {
     },
 }
 
-/// A knob whose value is none.
+/// A variable with an invalid value.
 #[derive(Debug, thiserror::Error)]
-pub enum BadKnob {
+pub enum BadSetting {
     /// Not a seed.
     #[error("LASTREF_SEED: {0}")]
     Seed(#[from] BadSeed),
     /// Not a budget.
-    #[error("LASTREF_SCHEDULES is `{0}`; a whole number from 1 is wanted")]
+    #[error("LASTREF_SCHEDULES is `{0}`, but must be a whole number from 1")]
     Schedules(String),
 }
 
-impl Knobs {
+impl SuiteSettings {
     /// What a hunt does.
-    pub const DEFAULT: Knobs = Knobs::Search { seed: defaults::SEED, schedules: None };
+    pub const DEFAULT: SuiteSettings = SuiteSettings::Search { seed: defaults::SEED, schedules: None };
 
     /// As the environment has them.
     ///
     /// # Errors
-    /// If one is set to what is no value of it.
-    pub fn of_environment() -> Result<Knobs, BadKnob> {
-        Knobs::of(read("LASTREF_SEED").as_deref(), read("LASTREF_SCHEDULES").as_deref())
+    /// If a variable has an invalid value.
+    pub fn of_environment() -> Result<SuiteSettings, BadSetting> {
+        SuiteSettings::of(read("LASTREF_SEED").as_deref(), read("LASTREF_SCHEDULES").as_deref())
     }
 
-    /// The line that makes one test of `binary` do the same again. `default` is how far a hunt goes in its cell.
+    /// The command line that repeats one test of `binary`. `default` is the number of schedules that a hunt spends on
+    /// its cell.
     pub fn line(self, binary: &str, test: &str, default: u64) -> String {
         let knobs = match self {
-            Knobs::Once { seed } => format!("LASTREF_SEED={seed:#x}"),
-            Knobs::Search { seed, schedules } => {
+            SuiteSettings::Once { seed } => format!("LASTREF_SEED={seed:#x}"),
+            SuiteSettings::Search { seed, schedules } => {
                 format!("LASTREF_SEED={seed:#x} LASTREF_SCHEDULES={}", schedules.unwrap_or(default))
             }
         };
         format!("{knobs} cargo test -p lastref-tests --test {binary} -- --exact {test}")
     }
 
-    fn of(seed: Option<&str>, schedules: Option<&str>) -> Result<Knobs, BadKnob> {
+    fn of(seed: Option<&str>, schedules: Option<&str>) -> Result<SuiteSettings, BadSetting> {
         let seed = seed.map(parse_seed).transpose()?;
         let schedules = schedules.map(|text| match text.parse() {
             Ok(schedules @ 1..) => Ok(schedules),
-            _ => Err(BadKnob::Schedules(text.to_owned())),
+            _ => Err(BadSetting::Schedules(text.to_owned())),
         });
         Ok(match (seed, schedules.transpose()?) {
-            (Some(seed), None) => Knobs::Once { seed },
-            (seed, schedules) => Knobs::Search { seed: seed.unwrap_or(defaults::SEED), schedules },
+            (Some(seed), None) => SuiteSettings::Once { seed },
+            (seed, schedules) => SuiteSettings::Search { seed: seed.unwrap_or(defaults::SEED), schedules },
         })
     }
 }
 
-/// Whether tests are to be as thorough as they can (`LASTREF_THOROUGH`), as before a change lands, and not only as
-/// thorough as every `cargo test` has to be.
+/// Whether `LASTREF_THOROUGH` is set: the tests then run the longer checks that precede a merge.
 pub fn is_thorough() -> bool {
     read("LASTREF_THOROUGH").is_some()
 }
@@ -103,34 +103,40 @@ mod tests {
 
     #[test]
     fn knobs_that_are_not_set_are_those_of_a_hunt() {
-        assert_eq!(Knobs::of(None, None).unwrap(), Knobs::DEFAULT);
+        assert_eq!(SuiteSettings::of(None, None).unwrap(), SuiteSettings::DEFAULT);
     }
 
     #[test]
     fn a_seed_alone_is_one_execution_and_with_a_budget_the_start_of_a_search() {
-        assert_eq!(Knobs::of(Some("0x11"), None).unwrap(), Knobs::Once { seed: 17 });
-        assert_eq!(Knobs::of(Some("17"), Some("5")).unwrap(), Knobs::Search { seed: 17, schedules: Some(5) });
-        assert_eq!(Knobs::of(None, Some("5")).unwrap(), Knobs::Search { seed: defaults::SEED, schedules: Some(5) });
+        assert_eq!(SuiteSettings::of(Some("0x11"), None).unwrap(), SuiteSettings::Once { seed: 17 });
+        assert_eq!(
+            SuiteSettings::of(Some("17"), Some("5")).unwrap(),
+            SuiteSettings::Search { seed: 17, schedules: Some(5) }
+        );
+        assert_eq!(
+            SuiteSettings::of(None, Some("5")).unwrap(),
+            SuiteSettings::Search { seed: defaults::SEED, schedules: Some(5) }
+        );
     }
 
     #[test]
     fn a_bad_knob_is_refused_with_its_name_and_value() {
-        let error = Knobs::of(None, Some("many")).unwrap_err().to_string();
+        let error = SuiteSettings::of(None, Some("many")).unwrap_err().to_string();
         assert!(error.starts_with("LASTREF_SCHEDULES is `many`"), "{error}");
-        let error = Knobs::of(Some("0xq"), None).unwrap_err().to_string();
+        let error = SuiteSettings::of(Some("0xq"), None).unwrap_err().to_string();
         assert!(error.starts_with("LASTREF_SEED: `0xq`"), "{error}");
-        assert!(Knobs::of(None, Some("0")).is_err());
+        assert!(SuiteSettings::of(None, Some("0")).is_err());
     }
 
     #[test]
     fn the_line_repeats_what_was_done() {
         let test = "context_pool/crowd/fixed/fiber";
         assert_eq!(
-            Knobs::Once { seed: 17 }.line("suite", test, 1_000),
+            SuiteSettings::Once { seed: 17 }.line("suite", test, 1_000),
             "LASTREF_SEED=0x11 cargo test -p lastref-tests --test suite -- --exact context_pool/crowd/fixed/fiber"
         );
         for (schedules, line) in [(Some(20), "LASTREF_SCHEDULES=20"), (None, "LASTREF_SCHEDULES=1000")] {
-            let searched = Knobs::Search { seed: 0, schedules }.line("suite", test, 1_000);
+            let searched = SuiteSettings::Search { seed: 0, schedules }.line("suite", test, 1_000);
             assert!(searched.starts_with(&format!("LASTREF_SEED=0x0 {line} cargo test")), "{searched}");
         }
     }

@@ -83,7 +83,7 @@ fn a_listed_deviation_that_no_longer_occurs_is_told() {
     other.steps[1].2 = "(1 -9)".to_owned();
     assert_eq!(stale(WRONG, other), ["inc 0; canceluser 1: the model does something else now"]);
     let repaired = Deviation { verdict: Verdict::Repaired, ..listed("(1 0)") };
-    assert_eq!(stale(WRONG, repaired), ["inc 0; canceluser 1: it names no variant that does as the real thing does"]);
+    assert_eq!(stale(WRONG, repaired), ["inc 0; canceluser 1: it names no variant that behaves like the original"]);
 }
 
 #[test]

@@ -24,13 +24,13 @@ mod broken {
 
     const CACHE: Owner = Owner::new("cache", 0);
 
-    /// A connection, and how many use it.
+    /// A connection and the number of its users.
     pub struct Connection {
         fd: Resource,
         users: AtomicUsize,
     }
 
-    /// Connections by peer. One is opened by its first user and closed by its last.
+    /// Connections by peer. The first user opens a connection, and the last user closes it.
     #[derive(Default)]
     pub struct Cache {
         open: Mutex<BTreeMap<u32, Arc<Connection>>>,

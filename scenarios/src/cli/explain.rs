@@ -46,7 +46,7 @@ mod tests {
         );
         check(
             &["lastref", "hunt", "--schedules", "0"],
-            "lastref: invalid value '0' for '--schedules <N>': the least is 1",
+            "lastref: invalid value '0' for '--schedules <N>': the minimum is 1",
         );
         check(&["lastref", "lst"], "lastref: unrecognized subcommand 'lst'; a similar subcommand exists: 'list'");
         check(&["lastref", "run"], "lastref: the following required arguments were not provided: <SCENARIO>");

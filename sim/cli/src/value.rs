@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum BadValue {
     /// A number that must be at least 1.
-    #[error("the least is 1")]
+    #[error("the minimum is 1")]
     Zero,
     /// A text that is not a number, or a number that is too large.
     #[error("the value must be a whole number from 1 to {0}, such as 1000")]

@@ -105,7 +105,7 @@ impl FromStr for FaultPlan {
                 _ if item.contains('@') => plan.exact.push(item.parse()?),
                 _ => plan.kinds.push(item.parse().map_err(|error| match error {
                     BadFault::Unknown(_) => format!("{error}, short, all"),
-                    BadFault::Duration(_) | BadFault::LastsNot { .. } => error.to_string(),
+                    BadFault::Duration(_) | BadFault::NoDuration { .. } => error.to_string(),
                 })?),
             }
         }

@@ -27,33 +27,33 @@ pub(crate) struct Turned {
     pub(crate) next: Next,
 }
 
-/// A stack, at a fixed place, since suspended code and the code that suspends point to it.
+/// A stack with its code, at a fixed address, since suspended code and the code that suspends point to it.
 #[derive(Clone, Copy)]
-struct Place(NonNull<Code>);
+struct Stack(NonNull<Code>);
 
-impl Place {
-    fn new(code: Code) -> Place {
-        Place(NonNull::from(Box::leak(Box::new(code))))
+impl Stack {
+    fn new(code: Code) -> Stack {
+        Stack(NonNull::from(Box::leak(Box::new(code))))
     }
 
     #[inline]
     #[expect(unsafe_code, reason = "see the argument at the block")]
     fn code<'a>(self) -> &'a Code {
-        // SAFETY: a place is freed by `free` only, which takes it from the list of idle ones, where it is once; no
-        // other copy of an idle place is used.
+        // SAFETY: a stack is freed by `free` only, which takes it from the list of idle ones, where it is once; no
+        // other copy of an idle stack is used.
         unsafe { self.0.as_ref() }
     }
 
     #[expect(unsafe_code, reason = "see the argument at the block")]
     fn free(self) {
-        // SAFETY: the pointer is that of the box in `new`. The place was idle, so no code runs or is suspended on it.
+        // SAFETY: the pointer is that of the box in `new`. The stack was idle, so no code runs or is suspended on it.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 
 /// The fibers of the run, and the free stacks for the next one.
 pub(crate) struct Fibers {
-    places: RefCell<Places>,
+    stacks: RefCell<Stacks>,
     /// The task whose code runs.
     running: Cell<TaskId>,
     home: Home,
@@ -64,7 +64,7 @@ pub(crate) struct Fibers {
 impl Default for Fibers {
     fn default() -> Fibers {
         Fibers {
-            places: RefCell::default(),
+            stacks: RefCell::default(),
             running: Cell::new(TaskId::MAIN),
             home: Home::default(),
             this: Cell::new(None),
@@ -73,15 +73,15 @@ impl Default for Fibers {
 }
 
 #[derive(Default)]
-struct Places {
+struct Stacks {
     stack_bytes: usize,
     /// Stacks made so far.
     made: usize,
     /// By task; none for a task that rests or has ended.
-    live: Vec<Option<Place>>,
-    idle: Vec<Place>,
-    /// Idle places with larger stacks, for tasks that ask for one.
-    large: Vec<Place>,
+    live: Vec<Option<Stack>>,
+    idle: Vec<Stack>,
+    /// Larger idle stacks, for tasks that ask for one.
+    large: Vec<Stack>,
     /// By task, as far as there are any: those that rest.
     resting: Vec<Option<Resting>>,
 }
@@ -99,82 +99,82 @@ impl Fibers {
     pub(crate) fn run(&'static self, stack_bytes: usize, main: impl FnOnce() -> Next + 'static) {
         self.this.set(Some(self));
         self.running.set(TaskId::MAIN);
-        self.places.borrow_mut().take_stacks_of(stack_bytes);
+        self.stacks.borrow_mut().take_stacks_of(stack_bytes);
         self.start(stack_bytes, main);
-        let main = self.places.borrow().live[TaskId::MAIN.index()];
+        let main = self.stacks.borrow().live[TaskId::MAIN.index()];
         let Some(main) = main else { unreachable!("invariant: the first task has been started") };
         // SAFETY: this is the OS thread's own code, and the task was started in the line above.
         unsafe { self.home.leave(main.code()) };
-        self.places.borrow_mut().abandon();
+        self.stacks.borrow_mut().abandon();
     }
 
     /// Makes the fiber of the newest task, with a stack of at least this size; the kernel decides when it runs. `body`
     /// returns the decision after its end, and must not unwind.
     pub(crate) fn start<F: FnOnce() -> Next + 'static>(&self, stack_bytes: usize, body: F) {
-        let place = if size_of::<F>() <= MOVED_BYTES_MAX {
+        let stack = if size_of::<F>() <= MOVED_BYTES_MAX {
             self.on_stack(stack_bytes, move || (None, body()))
         } else {
             let body = Box::new(body);
             self.on_stack(stack_bytes, move || (None, body()))
         };
-        self.places.borrow_mut().live.push(Some(place));
+        self.stacks.borrow_mut().live.push(Some(stack));
     }
 
     /// Makes sure that the next fiber with a stack of this size has one.
     pub(crate) fn reserve(&self, stack_bytes: usize) -> io::Result<()> {
-        let mut places = self.places.borrow_mut();
-        let place = places.free(stack_bytes)?;
-        places.keep(place);
+        let mut stacks = self.stacks.borrow_mut();
+        let stack = stacks.free(stack_bytes)?;
+        stacks.keep(stack);
         Ok(())
     }
 
     /// Puts `body` on a free stack. It returns the task's further turns, if it rests, and the decision.
     #[expect(unsafe_code, reason = "gives a stack to new code; see the argument at the block")]
-    fn on_stack(&self, bytes: usize, body: impl FnOnce() -> (Option<Resting>, Next) + 'static) -> Place {
-        let place = match self.places.borrow_mut().free(bytes) {
-            Ok(place) => place,
+    fn on_stack(&self, bytes: usize, body: impl FnOnce() -> (Option<Resting>, Next) + 'static) -> Stack {
+        let stack = match self.stacks.borrow_mut().free(bytes) {
+            Ok(stack) => stack,
             Err(error) => panic!("a stack of {bytes} bytes cannot be allocated: {error}"),
         };
         let Some(this) = self.this.get() else { unreachable!("invariant: only a run has fibers") };
-        // SAFETY: the place was free: its code has ended, or belongs to a run that was abandoned. The bodies of tasks
+        // SAFETY: the stack was free: its code has ended, or belongs to a run that was abandoned. The bodies of tasks
         // do not unwind, and `ends` does not return.
         unsafe {
-            place.code().begin(move || {
+            stack.code().begin(move || {
                 let (turns, next) = body();
                 this.ends(turns, next);
             });
         }
-        place
+        stack
     }
 
     /// The code of the running task has come to its end on this stack, and `next` is carried out. Does not return.
     #[expect(unsafe_code, reason = "leaves a stack for the last time; see the argument at the block")]
     fn ends(&self, mut turns: Option<Resting>, mut next: Next) -> ! {
         loop {
-            let mut places = self.places.borrow_mut();
+            let mut stacks = self.stacks.borrow_mut();
             let me = self.running.get();
             if let Some(turns) = turns.take() {
-                places.rest(me, turns);
+                stacks.rest(me, turns);
             }
-            let Some(place) = places.live[me.index()].take() else {
+            let Some(stack) = stacks.live[me.index()].take() else {
                 unreachable!("invariant: a task that runs has a stack")
             };
             if let Next::Task(task) = next
-                && let Some(mut turn) = places.rouse(task)
+                && let Some(mut turn) = stacks.rouse(task)
             {
                 // The stack is free, so the turn is made here.
-                places.live[task.index()] = Some(place);
-                drop(places);
+                stacks.live[task.index()] = Some(stack);
+                drop(stacks);
                 self.running.set(task);
                 let turned = turn();
                 (turns, next) = (turned.rests.then_some(turn), turned.next);
                 continue;
             }
             // Nothing is put on this stack before it is left: no code runs in between.
-            places.keep(place);
-            drop(places);
-            // SAFETY: the code of `place` runs; `carry_out` has the same contract.
-            unsafe { self.carry_out(place.code(), next) };
+            stacks.keep(stack);
+            drop(stacks);
+            // SAFETY: the code of `stack` runs; `carry_out` has the same contract.
+            unsafe { self.carry_out(stack.code(), next) };
             unreachable!("invariant: nothing switches to a stack that was left for the last time");
         }
     }
@@ -190,39 +190,39 @@ impl Fibers {
             // SAFETY: `from` runs, says the caller, and a run begins by leaving home.
             return unsafe { from.go_home(&self.home) };
         };
-        let to = self.places.borrow().live[task.index()];
+        let to = self.stacks.borrow().live[task.index()];
         let to = to.unwrap_or_else(|| self.on_new_stack(task));
         self.running.set(task);
-        // SAFETY: `from` runs, says the caller. A live place other than that of the running task holds code that has
+        // SAFETY: `from` runs, says the caller. A live stack other than that of the running task holds code that has
         // not begun, or that was suspended below.
         unsafe { from.switch(to.code()) };
     }
 
     /// Makes the newest task one that rests before its first turn; the kernel decides when it runs.
     pub(crate) fn start_resting(&self, task: TaskId, turns: Resting) {
-        let mut places = self.places.borrow_mut();
-        places.live.push(None);
-        places.rest(task, turns);
+        let mut stacks = self.stacks.borrow_mut();
+        stacks.live.push(None);
+        stacks.rest(task, turns);
     }
 
     /// Gives a task that rests a stack for its next turn.
     #[inline(never)]
-    fn on_new_stack(&self, task: TaskId) -> Place {
-        let turn = self.places.borrow_mut().rouse(task);
+    fn on_new_stack(&self, task: TaskId) -> Stack {
+        let turn = self.stacks.borrow_mut().rouse(task);
         let Some(mut turn) = turn else { unreachable!("invariant: a task that is chosen is suspended") };
-        let place = self.on_stack(0, move || {
+        let stack = self.on_stack(0, move || {
             let Turned { rests, next } = turn();
             (rests.then_some(turn), next)
         });
-        self.places.borrow_mut().live[task.index()] = Some(place);
-        place
+        self.stacks.borrow_mut().live[task.index()] = Some(stack);
+        stack
     }
 
     /// Switches to the task that was chosen; returns when this task is chosen again.
     #[inline]
     #[expect(unsafe_code, reason = "switches; see the argument at the block")]
     pub(crate) fn switch(&self, next: Next) {
-        let me = self.places.borrow().live[self.running.get().index()];
+        let me = self.stacks.borrow().live[self.running.get().index()];
         let Some(me) = me else { unreachable!("invariant: a task that runs has a stack") };
         // SAFETY: only a task's own code switches, and it is the running one.
         unsafe { self.carry_out(me.code(), next) };
@@ -230,11 +230,11 @@ impl Fibers {
 
     /// Gives the stacks back to the system.
     pub(crate) fn free(&self) {
-        self.places.borrow_mut().free_idle();
+        self.stacks.borrow_mut().free_idle();
     }
 }
 
-impl Places {
+impl Stacks {
     fn take_stacks_of(&mut self, bytes: usize) {
         if self.stack_bytes != bytes {
             self.free_idle();
@@ -243,30 +243,30 @@ impl Places {
     }
 
     fn free_idle(&mut self) {
-        self.idle.drain(..).chain(self.large.drain(..)).for_each(Place::free);
+        self.idle.drain(..).chain(self.large.drain(..)).for_each(Stack::free);
     }
 
-    fn free(&mut self, bytes: usize) -> io::Result<Place> {
+    fn free(&mut self, bytes: usize) -> io::Result<Stack> {
         let bytes = bytes.max(self.stack_bytes);
         let known = if bytes == self.stack_bytes {
             self.idle.pop()
         } else {
-            self.large.iter().position(|place| place.code().bytes() == bytes).map(|nth| self.large.swap_remove(nth))
+            self.large.iter().position(|stack| stack.code().bytes() == bytes).map(|nth| self.large.swap_remove(nth))
         };
         known.map_or_else(|| self.make(bytes), Ok)
     }
 
     #[cold]
-    fn make(&mut self, bytes: usize) -> io::Result<Place> {
+    fn make(&mut self, bytes: usize) -> io::Result<Stack> {
         let memory = Memory::new(bytes, self.made)?;
         self.made += 1;
-        Ok(Place::new(Code::new(memory)))
+        Ok(Stack::new(Code::new(memory)))
     }
 
-    /// Keeps a place for another task.
-    fn keep(&mut self, place: Place) {
-        let list = if place.code().bytes() == self.stack_bytes { &mut self.idle } else { &mut self.large };
-        list.push(place);
+    /// Keeps a stack for another task.
+    fn keep(&mut self, stack: Stack) {
+        let list = if stack.code().bytes() == self.stack_bytes { &mut self.idle } else { &mut self.large };
+        list.push(stack);
     }
 
     fn rest(&mut self, task: TaskId, turns: Resting) {
@@ -276,7 +276,7 @@ impl Places {
         self.resting[task.index()] = Some(turns);
     }
 
-    /// The task, if it rests. It rests no more.
+    /// The task, if it rests. It no longer rests then.
     fn rouse(&mut self, task: TaskId) -> Option<Resting> {
         self.resting.get_mut(task.index()).and_then(Option::take)
     }
@@ -291,7 +291,7 @@ impl Places {
         // Leaked as well.
         self.resting.drain(..).for_each(std::mem::forget);
         let mut live = std::mem::take(&mut self.live);
-        live.drain(..).flatten().for_each(|place| self.keep(place));
+        live.drain(..).flatten().for_each(|stack| self.keep(stack));
         self.live = live;
     }
 }

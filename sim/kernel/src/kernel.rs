@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::fiber::Fibers;
 use crate::record::{Item, Log, ObjectId, Op, OpKind, Progress, TaskId};
 use crate::run::{Ended, Next, PanicCount, Setup};
-use crate::state::{Go, State};
+use crate::state::{Permission, State};
 use crate::task::Need;
 
 /// A second source of coroutines, to check the kernel's own: stacks, and switches between them. The kernel's own are
@@ -181,8 +181,8 @@ impl Kernel {
         let mut state = self.state.borrow_mut();
         op.location = state.log.place(op.location);
         let go = if self.is_unwinding() { state.pass(op, need) } else { state.arrive(op, need, changes) };
-        if go != Go::Stay {
-            let Go::Switch(next) = go else { return refuse(state, go, op.kind) };
+        if go != Permission::Stay {
+            let Permission::Switch(next) = go else { return refuse(state, go, op.kind) };
             state = self.leave(state, next);
         }
         state.log.operated_at(op);
@@ -195,7 +195,7 @@ impl Kernel {
         match self.coroutines.get() {
             None => {
                 drop(state);
-                self.set_panics_aside(|| self.fibers.switch(next));
+                self.with_cleared_panic_count(|| self.fibers.switch(next));
             }
             Some(other) => {
                 state.pending = Some(next);
@@ -209,7 +209,7 @@ impl Kernel {
     /// The current task must wait: another task runs, until this one is chosen again.
     pub(crate) fn give_way(&self, on: ObjectId, location: &'static Location<'static>) {
         let mut state = self.blocked(on, location);
-        if let Go::Switch(next) = state.go() {
+        if let Permission::Switch(next) = state.go() {
             let _state = self.leave(state, next);
         }
     }
@@ -245,8 +245,8 @@ impl Kernel {
 
 /// Refuses the operation of a task that cannot continue.
 #[cold]
-fn refuse<R>(state: RefMut<'_, State>, go: Go, kind: OpKind) -> Option<R> {
-    if go == Go::Stuck {
+fn refuse<R>(state: RefMut<'_, State>, go: Permission, kind: OpKind) -> Option<R> {
+    if go == Permission::Stuck {
         stuck(state, &format!("waits ({kind})"));
     }
     None

@@ -24,7 +24,7 @@ impl Kernel {
 
 impl State {
     /// The end of the run, if its first task has ended and only tasks are left that wait, or that do not end in time.
-    pub(crate) fn leaves_the_rest(&self, ready: usize) -> Option<Next> {
+    pub(crate) fn ends_with_waiting_tasks(&self, ready: usize) -> Option<Next> {
         let is_due = self.ends_with_main && self.is_finished(TaskId::MAIN);
         (is_due && (ready == 0 || self.log.step >= self.bounds.steps_max)).then_some(Next::Finished)
     }

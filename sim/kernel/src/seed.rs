@@ -1,8 +1,8 @@
 //! One seed per run, and named substreams of it.
 //!
 //! Every choice of a run (schedule, plan, the model's own draws) comes from a substream named for its purpose, so that
-//! one more draw in one of them shifts no other. Numbers are PCG-64 (MCG), whose stream is part of its definition, so
-//! that a token means the same on every platform.
+//! an additional draw in one substream does not change the others. The generator is PCG-64 (MCG), whose definition
+//! fixes its output: a token names the same run on every platform.
 
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
@@ -16,8 +16,8 @@ pub enum Purpose {
     Plan,
     /// Draws that a model makes, keyed by task.
     Model,
-    /// Choices that std or a network leaves open, and the engine makes: which waiter a notification wakes, how long a
-    /// packet takes, how much a read transfers.
+    /// The engine's choices where std or a network leaves them open: the waiter that a notification wakes, the latency
+    /// of a packet, the number of bytes that a read transfers.
     Environment,
     /// The seeds of the runs of one hunt.
     Hunt,
@@ -61,8 +61,8 @@ impl Stream {
         self.0.next_u64()
     }
 
-    /// A number below `bound`; 0 when `bound` is 0. The bias of the multiplication is below 2^-32 for every bound that
-    /// fits 32 bits, which no search here can tell from none.
+    /// A number below `bound`; 0 when `bound` is 0. The bias of the multiplication is below 2^-32 for every bound of at
+    /// most 32 bits, too small to affect a search.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
         scale(self.next_u64(), bound)

@@ -16,7 +16,7 @@ use crate::tasks::TaskSet;
 
 /// The effect of a decision on the current task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Go {
+pub(crate) enum Permission {
     Stay,
     Switch(Next),
     /// The run has ended: nothing is scheduled any more, every operation succeeds at once.
@@ -211,9 +211,9 @@ impl State {
     /// The current task announces `op`; the decision is taken. `changes`: the operation changes what other tasks see,
     /// so the task does not spin.
     #[inline(always)]
-    pub(crate) fn arrive(&mut self, op: Op, need: Need, changes: bool) -> Go {
+    pub(crate) fn arrive(&mut self, op: Op, need: Need, changes: bool) -> Permission {
         if self.halted {
-            return Go::Over;
+            return Permission::Over;
         }
         let me = self.log.task;
         let task = &mut self.tasks[me.index()];
@@ -230,7 +230,7 @@ impl State {
             self.make_blocked(me);
         }
         let go = self.go();
-        if go != Go::Stay {
+        if go != Permission::Stay {
             self.enlist(me, need);
         }
         go
@@ -239,22 +239,22 @@ impl State {
     /// The current task performs `op` while a panic unwinds it: without a decision. Inlined, so that no address of `op`
     /// is taken and it stays in registers.
     #[inline]
-    pub(crate) fn pass(&mut self, op: Op, need: Need) -> Go {
+    pub(crate) fn pass(&mut self, op: Op, need: Need) -> Permission {
         if self.halted {
-            return Go::Over;
+            return Permission::Over;
         }
         let me = self.me();
         (me.op, me.need) = (Some(op), need);
-        if self.available(need) { Go::Stay } else { Go::Stuck }
+        if self.available(need) { Permission::Stay } else { Permission::Stuck }
     }
 
     /// Takes a decision, and returns whether the current task continues.
     #[inline(always)]
-    pub(crate) fn go(&mut self) -> Go {
+    pub(crate) fn go(&mut self) -> Permission {
         let me = self.log.task;
         match self.decide() {
-            Next::Task(task) if task == me => Go::Stay,
-            next => Go::Switch(next),
+            Next::Task(task) if task == me => Permission::Stay,
+            next => Permission::Switch(next),
         }
     }
 
@@ -346,7 +346,7 @@ impl State {
             self.close_alarm();
         }
         let ready = self.ready.len();
-        if let Some(end) = self.leaves_the_rest(ready) {
+        if let Some(end) = self.ends_with_waiting_tasks(ready) {
             return end;
         }
         let ready = if ready == 0 && self.unfinished > 0 && self.waits_outside() { self.ready.len() } else { ready };
@@ -368,34 +368,34 @@ impl State {
         let yielding = std::mem::take(&mut self.yielding);
         let count = ready + usize::from(sleeper.is_some());
         let me = self.log.task;
-        let mut place = 0;
+        let mut nth = 0;
         // Without a choice, only a strategy that counts steps is called.
         if count > 1 || self.watches {
             self.choices += u32::from(count > 1);
             let asleep = sleeper.map(Sleeper::asleep);
             let view = View { ready: &self.ready, tasks: &self.tasks, asleep, current: me, yielding };
-            place = self.strategy.choose(&view);
-            if place >= count {
-                return self.chose_none(place, count);
+            nth = self.strategy.choose(&view);
+            if nth >= count {
+                return self.chose_none(nth, count);
             }
             if let Some(switches) = &mut self.switches
-                && place != view.unforced()
+                && nth != view.unforced()
             {
                 let (from, turn) = (view.current_key(), view.current_turn());
-                let to = view.candidate(place);
+                let to = view.candidate(nth);
                 switches.push(Switch { from, turn, to: to.key });
                 self.log.forced.push((self.log.step, to.task));
             }
         }
         self.tasks[me.index()].turn += 1;
-        let chosen = match (self.ready.nth(place), sleeper) {
+        let chosen = match (self.ready.nth(nth), sleeper) {
             (Some(task), _) => task,
             (None, Some(sleeper)) => {
                 self.log.task = sleeper.task;
                 self.wake_sleeper(sleeper.task, sleeper.deadline_ns);
                 sleeper.task
             }
-            (None, None) => unreachable!("invariant: the place is one of a candidate"),
+            (None, None) => unreachable!("invariant: nth is less than count"),
         };
         if chosen != me {
             self.log.resume(chosen);
@@ -404,11 +404,9 @@ impl State {
     }
 
     #[cold]
-    fn chose_none(&mut self, place: usize, count: usize) -> Next {
+    fn chose_none(&mut self, nth: usize, count: usize) -> Next {
         let (strategy, most) = (&self.strategy, count - 1);
-        self.give_up(Void::Harness(format!(
-            "the strategy {strategy:?} chose candidate {place}, and the last is {most}"
-        )))
+        self.give_up(Void::Harness(format!("the strategy {strategy:?} chose candidate {nth}, and the last is {most}")))
     }
 
     /// The sleeper with the earliest deadline, if it may run now: when no task is ready, or within the run's timer

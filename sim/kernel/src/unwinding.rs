@@ -22,7 +22,7 @@ impl Kernel {
 
     /// Calls `switch`, which returns when the current task is chosen again, with the panic count of no task.
     #[inline]
-    pub(crate) fn set_panics_aside(&self, switch: impl FnOnce()) {
+    pub(crate) fn with_cleared_panic_count(&self, switch: impl FnOnce()) {
         let Some(PanicCount { take, set }) = self.panic_count else { return switch() };
         let own = take();
         switch();

@@ -20,7 +20,7 @@ use super::single::run_one;
 use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::replay::{ShrinkLimits, shrink};
-use crate::watch::{self, Heard};
+use crate::watch::{self, WatchMessage};
 
 /// A search over one body, for use in a test.
 ///
@@ -84,7 +84,7 @@ impl Check {
     /// With 0: a search without runs cannot find anything.
     #[must_use]
     pub fn schedules(mut self, schedules: u64) -> Check {
-        assert!(schedules > 0, "a search of 0 schedules looks at nothing: the least is 1");
+        assert!(schedules > 0, "a search of 0 schedules checks nothing: the minimum is 1");
         self.schedules = Some(schedules);
         self
     }
@@ -116,7 +116,7 @@ impl Check {
             watch::listen(listener);
             check.explore_here(&case, knobs)
         });
-        if let Ok(Heard::Stalled(stalled)) = heard.recv() {
+        if let Ok(WatchMessage::Stalled(stalled)) = heard.recv() {
             panic!("{stalled}");
         }
         match thread.join() {
@@ -211,12 +211,12 @@ impl Check {
 }
 
 /// Announces the end of the search.
-struct Over(Sender<Heard>);
+struct Over(Sender<WatchMessage>);
 
 impl Drop for Over {
     fn drop(&mut self) {
         // Fails only if the search was already reported as hanging.
-        let _ = self.0.send(Heard::Over);
+        let _ = self.0.send(WatchMessage::Over);
     }
 }
 
@@ -251,7 +251,7 @@ fn knob<T>(name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option
     let text = variable(name)?;
     match read(&text) {
         Some(value) => Some(value),
-        None => panic!("{name} is `{text}`; {wanted} is wanted"),
+        None => panic!("{name} is `{text}`, but must be {wanted}"),
     }
 }
 

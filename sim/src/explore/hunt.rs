@@ -10,11 +10,11 @@ use std::time::Instant;
 use kernel::record::Violation;
 
 use super::cell::Cell;
+use super::chunk::{self, ChunkResult, Found};
 use super::clock::{now, timed};
 use super::isolate::{self, LoomBudget};
 use super::observer::Observer;
 use super::origin::Origin;
-use super::part::{self, Found, Part};
 use super::queue::{self, CellState, Work};
 use super::recheck::USUAL_CAUSES;
 use super::report::{Failure, Replay, Report, Verdict};
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Hunt<'_> {
 
 /// The state of a cell from which its report is made.
 struct Closing {
-    whole: Part,
+    whole: ChunkResult,
     started: Option<Instant>,
 }
 
@@ -113,8 +113,8 @@ impl Hunt<'_> {
         }
         let runs = work.from..work.to;
         let (part, seconds) = timed(|| match cell.engine {
-            engine if engine.is_scheduled() => part::scheduled(cell, self.seed, runs, self.recheck_percent),
-            _ => part::on_threads(cell, self.seed, runs, || self.over()),
+            engine if engine.is_scheduled() => chunk::scheduled(cell, self.seed, runs, self.recheck_percent),
+            _ => chunk::on_threads(cell, self.seed, runs, || self.over()),
         });
         self.observer.progress(work.cell, part.runs, seconds);
         let mut guard = locked(states);

@@ -6,6 +6,7 @@
 mod case;
 mod cell;
 mod check;
+mod chunk;
 mod clock;
 mod examine;
 mod hunt;
@@ -13,7 +14,6 @@ mod isolate;
 mod name;
 mod observer;
 mod origin;
-mod part;
 mod queue;
 mod recheck;
 mod reference;

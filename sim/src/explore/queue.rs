@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::cell::Cell;
-use super::part::Part;
+use super::chunk::ChunkResult;
 use super::report::Report;
 use crate::engine::Engine;
 
@@ -27,11 +27,11 @@ pub(super) struct CellState {
     runs: u64,
     steps: u64,
     /// The parts of the first chunks, added up, up to the first finding.
-    pub(super) whole: Part,
+    pub(super) whole: ChunkResult,
     /// The first run that is not in `whole`.
     absorbed: u64,
     /// Chunks that are done before an earlier one, by their first run: where each ends, and its part.
-    ahead: BTreeMap<u64, (u64, Part)>,
+    ahead: BTreeMap<u64, (u64, ChunkResult)>,
     pub(super) report: Option<Report>,
     pub(super) started: Option<Instant>,
 }
@@ -44,7 +44,7 @@ impl CellState {
             out: 0,
             runs: 0,
             steps: 0,
-            whole: Part::default(),
+            whole: ChunkResult::default(),
             absorbed: 0,
             ahead: BTreeMap::new(),
             report: None,
@@ -53,7 +53,7 @@ impl CellState {
     }
 
     /// Takes the part of a chunk. True if the cell has ended with it.
-    pub(super) fn done(&mut self, cell: &Cell, work: &Work, part: Part) -> bool {
+    pub(super) fn done(&mut self, cell: &Cell, work: &Work, part: ChunkResult) -> bool {
         if part.found.is_some() {
             self.bound = self.bound.min(work.from);
         }
@@ -155,7 +155,7 @@ mod tests {
         while let Some(work) = take(cells, &mut states, has_deadline).filter(|_| order.len() < chunks) {
             order.push(work.cell);
             let runs = if work.to == u64::MAX { 1 } else { work.to - work.from };
-            let part = Part { runs, steps: runs * steps[work.cell], ..Part::default() };
+            let part = ChunkResult { runs, steps: runs * steps[work.cell], ..ChunkResult::default() };
             states[work.cell].done(&cells[work.cell], &work, part);
         }
         order

@@ -37,7 +37,8 @@ impl Ledger {
         self.classes.clear();
     }
 
-    /// What is still held, or still pending, though nothing is left that could give it up or complete it.
+    /// A violation if a resource is still held, or an operation is still pending, at quiescence. Further ones are
+    /// facts.
     pub(crate) fn at_quiescence(&self, tasks: &[TaskInfo]) -> Option<Violation> {
         let mut left = self.entries.iter().filter_map(|entry| entry.left_over().map(|kind| (entry, kind)));
         let (first, kind) = left.next()?;

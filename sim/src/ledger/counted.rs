@@ -9,8 +9,8 @@ use kernel::record::{Action, Custody, OpKind, Owner, ViolationKind};
 use super::entry::{Entry, Holding};
 use super::{Handle, act, adjust, open, peek};
 
-/// A thing that is freed when its count reaches zero. Beside the count, the ledger knows who is meant to hold each
-/// reference; a release by somebody who holds none still takes one off the count, as it would in C.
+/// A reference-counted resource, freed when its count reaches zero. In addition to the count, the ledger records a
+/// named holder for each reference. A release by an owner without a reference still lowers the count, as in C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Counted(Handle);
 
@@ -29,7 +29,7 @@ impl Counted {
         Counted(open(class, holder, holding, Location::caller()))
     }
 
-    /// One more reference, held by `holder`. Refcount under-run if the count was zero: what is freed cannot rise again.
+    /// Adds a reference, held by `holder`. Finding: refcount under-run, if the count was zero.
     #[track_caller]
     pub fn retain(self, holder: Owner) {
         act(self.0, OpKind::Transfer, holder, Location::caller(), |entry, mark| {
@@ -67,8 +67,8 @@ impl Counted {
         });
     }
 
-    /// One reference less; returns the count that remains. Refcount under-run if the count was zero, or becomes zero
-    /// while others are still named as holders.
+    /// Releases a reference of `holder`, and returns the remaining count. Finding: refcount under-run, if the count was
+    /// zero, or becomes zero while the ledger still has a named holder.
     #[track_caller]
     pub fn release(self, holder: Owner) -> u32 {
         act(self.0, OpKind::Release, holder, Location::caller(), |entry, mark| {
@@ -111,8 +111,8 @@ impl Counted {
         });
     }
 
-    /// The model's own count says `counted`. Refcount mismatch if the ledger's count, or the number of named holders,
-    /// differs.
+    /// Compares the model's own count, `counted`, with the ledger. Finding: refcount mismatch, if the ledger's count or
+    /// the number of named holders differs.
     #[track_caller]
     pub fn expect_count(self, counted: u32) {
         let by = Owner::new("check", 0);
@@ -153,7 +153,7 @@ impl Counted {
         peek(self.0, |entry| entry.live).unwrap_or(true)
     }
 
-    /// It may lawfully be held at quiescence.
+    /// Exempts the resource from the leak check at quiescence. `reason` documents why.
     pub fn keep(self, reason: &'static str) {
         adjust(self.0, |entry| entry.kept = Some(reason));
     }

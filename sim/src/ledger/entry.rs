@@ -1,4 +1,4 @@
-//! One resource's life: how it is held, and the marks from which a failure tells its provenance.
+//! The entry of one resource: its holders, and the marks that a failure shows as its provenance.
 
 use kernel::record::{Mark, Owner, Subject, TaskInfo, Violation, ViolationKind};
 use smallvec::SmallVec;
@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 /// How a resource is held.
 #[derive(Clone, Debug)]
 pub(crate) enum Holding {
-    /// By one owner, or by nobody for the moment.
+    /// By one owner, or at the moment by none.
     Exclusive { owner: Option<Owner> },
     /// By a count, with the holders that are known by name.
     Counted { count: u32, holders: SmallVec<[Owner; 4]> },
@@ -38,7 +38,7 @@ impl Entry {
         format!("{}#{}", self.class, self.nth)
     }
 
-    /// The rule this entry breaks by what it is when the run has ended, if any.
+    /// The rule that this entry breaks if the run ends now, if any.
     pub(crate) fn left_over(&self) -> Option<ViolationKind> {
         if !self.live || self.kept.is_some() {
             return None;
@@ -49,7 +49,7 @@ impl Entry {
         }
     }
 
-    /// A used-after-release ruling, if it is one.
+    /// An error (use after release) if the resource was released.
     pub(crate) fn must_live(&self, by: Owner) -> Result<(), (ViolationKind, String)> {
         if self.live {
             return Ok(());
@@ -63,7 +63,7 @@ impl Entry {
         let mut violation = violation.fact("resource", self.name()).fact("acquired by", self.acquired.describe(tasks));
         match &self.holding {
             Holding::Exclusive { owner: Some(owner) } => violation = violation.fact("owner", owner),
-            Holding::Exclusive { owner: None } => violation = violation.fact("owner", "nobody"),
+            Holding::Exclusive { owner: None } => violation = violation.fact("owner", "none"),
             Holding::Counted { count, holders } => {
                 let names: Vec<String> = holders.iter().map(Owner::to_string).collect();
                 violation = violation.fact("count", count).fact("holders", format!("[{}]", names.join(", ")));

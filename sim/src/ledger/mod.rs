@@ -1,12 +1,13 @@
-//! The ledger: a simulated heap and a record of custody in one.
+//! The ledger: the record of each resource's owner, uses, transfers and release.
 //!
-//! Models written in safe Rust cannot commit a real use after free; they commit it against the ledger, which answers at
-//! once and with provenance: who acquired, who took over, who released, who used it after, each with task, step and
-//! source line. Handles are `Copy` ids, like C pointers: they can dangle, and that is the point.
+//! A model in safe Rust cannot have a real use after free. It reports each acquisition, transfer, use and release to
+//! the ledger, which checks the rules of ownership at every call. A finding lists these steps with owner, task, step
+//! and source line. Handles are `Copy` ids that can dangle, like C pointers, so that a model can use a released
+//! resource.
 //!
-//! Each call but those that create is a scheduling point, so that a use and a release are tried in both orders even
-//! where no lock stands between them. No call orders anything: no clock is joined, no lock is taken. (Under the
-//! `threads` engine a lock of the harness guards the record itself.)
+//! Each call except a creation is a scheduling point, so that a use and a release run in both orders even without a
+//! lock between them. No call adds an ordering: it joins no clock and takes no lock. (Under the `threads` engine the
+//! record itself is guarded by a lock of the harness.)
 //!
 //! A finding names the line of the call. A helper that acts for its caller is `#[track_caller]`, so that the finding
 //! names the caller's line instead of its own. On `Drop::drop`, which has no call in the source, the attribute makes it
@@ -41,7 +42,7 @@ pub use tag::{Tag, deliver};
 use crate::engine::{self, Object};
 use crate::session::{self, with_run};
 
-/// What the handles are made of: an entry, and what the engine knows of it.
+/// The content of every handle: the index of its entry, and its object in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Handle {
     entry: EntryId,
@@ -63,7 +64,7 @@ pub(crate) fn arc_closed(handle: Handle) {
     adjust(handle, |entry| entry.live = false);
 }
 
-/// What a rule says of an action: the row for the table, or the finding.
+/// The result of a rule for an action: the row for the table, or the kind and the message of a finding.
 pub(crate) type Ruling = Result<Custody, (ViolationKind, String)>;
 
 /// Opens an entry and records it.

@@ -9,7 +9,7 @@ use super::{Handle, act, adjust, open, peek};
 
 /// One thing with exactly one owner: an allocation, a buffer, a descriptor.
 ///
-/// The handle stays valid as a value after the release, as a C pointer does; what is done with it then is a finding.
+/// The handle is a `Copy` id, like a C pointer: it can still be used after the release, and each such use is a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource(Handle);
 
@@ -21,7 +21,7 @@ impl Resource {
         Resource(open(class, owner, holding, Location::caller()))
     }
 
-    /// `by` uses the resource, whoever owns it. Use after release if it was released.
+    /// Records a use by `by`, whether or not `by` owns the resource. Finding: use after release.
     #[track_caller]
     pub fn touch(self, by: Owner) {
         act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
@@ -31,7 +31,7 @@ impl Resource {
         });
     }
 
-    /// Its owner uses the resource. Use after release, or wrong owner.
+    /// Records a use by the owner. Findings: use after release; wrong owner, if `by` does not own the resource.
     #[track_caller]
     pub fn access(self, by: Owner) {
         act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
@@ -49,7 +49,8 @@ impl Resource {
         });
     }
 
-    /// `from` hands the resource to `to`. Wrong owner if `from` does not own it; use after release.
+    /// Passes ownership from `from` to `to`. Findings: use after release; wrong owner, if `from` does not own the
+    /// resource.
     #[track_caller]
     pub fn transfer(self, from: Owner, to: Owner) {
         act(self.0, OpKind::Transfer, from, Location::caller(), |entry, mark| {
@@ -66,8 +67,8 @@ impl Resource {
         });
     }
 
-    /// `by` takes exclusive ownership of what nobody should own now, as of a buffer just taken from a pool. Aliased if
-    /// another owns it.
+    /// Gives `by` exclusive ownership of a resource without an owner, such as a buffer taken from a pool. Findings: use
+    /// after release; aliased, if the resource has an owner.
     #[track_caller]
     pub fn claim(self, by: Owner) {
         act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
@@ -83,8 +84,8 @@ impl Resource {
         });
     }
 
-    /// `by` gives ownership up without releasing, as of a buffer put back into a pool. Double release if nobody owns
-    /// it any more, wrong owner if another does.
+    /// Ends the ownership of `by` without releasing the resource, as when a buffer returns to a pool. Findings: use
+    /// after release; double release, if the resource has no owner; wrong owner, if it has another one.
     #[track_caller]
     pub fn unclaim(self, by: Owner) {
         act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
@@ -106,8 +107,7 @@ impl Resource {
         });
     }
 
-    /// `by` releases the resource. Double release if it was released before. Who owns it is not asked, as a C `free`
-    /// does not ask.
+    /// Releases the resource. Finding: double release. Like C's `free`, the call does not check the owner.
     #[track_caller]
     pub fn release(self, by: Owner) {
         act(self.0, OpKind::Release, by, Location::caller(), |entry, mark| {
@@ -120,7 +120,8 @@ impl Resource {
         });
     }
 
-    /// A callback begins whose argument this is. Callback after teardown if the argument was released.
+    /// Records the start of a callback whose argument is this resource. Finding: callback after teardown, if it was
+    /// released.
     #[track_caller]
     pub fn callback(self, by: Owner) {
         act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
@@ -149,7 +150,7 @@ impl Resource {
         .flatten()
     }
 
-    /// It may lawfully be held at quiescence.
+    /// Exempts the resource from the leak check at quiescence. `reason` documents why.
     pub fn keep(self, reason: &'static str) {
         adjust(self.0, |entry| entry.kept = Some(reason));
     }

@@ -1,4 +1,4 @@
-//! A place where at most one operation is pending, and which completes each exactly once.
+//! A slot for one pending operation at a time; each operation must complete exactly once.
 
 use std::panic::Location;
 
@@ -25,7 +25,7 @@ impl Slot {
         Slot(open(class, owner, || Holding::Operation { pending: false }, Location::caller()))
     }
 
-    /// An operation begins. Second pending if one is under way; use after release if the place is gone.
+    /// Begins an operation. Findings: second pending, if one is pending; use after release, if the slot was retired.
     #[track_caller]
     pub fn begin(self, by: Owner) {
         act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
@@ -42,7 +42,8 @@ impl Slot {
         });
     }
 
-    /// The pending operation completes. Completion count if none is pending; use after release if the place is gone.
+    /// Completes the pending operation. Findings: completion count, if none is pending; use after release, if the slot
+    /// was retired.
     #[track_caller]
     pub fn complete(self, by: Owner) {
         act(self.0, OpKind::Transfer, by, Location::caller(), |entry, mark| {
@@ -59,8 +60,8 @@ impl Slot {
         });
     }
 
-    /// The place is gone. Completion count if an operation is still pending: it can never complete. Double release if
-    /// it was gone before.
+    /// Retires the slot: no further operation may use it. Findings: completion count, if an operation is still pending
+    /// and thus can never complete; double release, if the slot was retired before.
     #[track_caller]
     pub fn retire(self, by: Owner) {
         act(self.0, OpKind::Release, by, Location::caller(), |entry, mark| {

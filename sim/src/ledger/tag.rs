@@ -1,4 +1,4 @@
-//! What a payload is for.
+//! The peer and the request that a payload belongs to, and the check of a delivery.
 
 use std::fmt;
 use std::panic::Location;
@@ -10,9 +10,9 @@ use crate::session::{self, with_log};
 /// Names the peer and the request that a payload belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag {
-    /// Who it is for.
+    /// The peer.
     pub peer: u32,
-    /// Which of that peer's requests.
+    /// The number of the request among the peer's requests.
     pub request: u64,
 }
 
@@ -22,7 +22,8 @@ impl fmt::Display for Tag {
     }
 }
 
-/// A payload tagged `payload` is handed to the one who waits for `to`. Cross-delivery if they differ.
+/// Records that a payload tagged `payload` is delivered to the receiver that waits for `to`. Finding: cross-delivery,
+/// if the two tags differ.
 #[track_caller]
 pub fn deliver(payload: Tag, to: Tag) {
     let location = Location::caller();

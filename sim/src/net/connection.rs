@@ -17,9 +17,9 @@ use super::decoder::Decoder;
 use super::dialogue::Dialogue;
 use super::fault::Fault;
 use super::faults::{Ruled, Strike};
-use super::passed::{Passed, Step};
+use super::packet_steps::{PacketSteps, Step};
 use super::segment::{bare_ack, piece, reset_from};
-use super::side::{Range, Side};
+use super::side::{Side, StreamRange};
 use crate::time::{Duration, Instant};
 
 /// The addresses of both ends.
@@ -127,12 +127,12 @@ impl Connection {
 
     /// A packet of this end leaves its host. `is_full`: it is a connection attempt, and its listener's backlog is
     /// full.
-    pub(super) fn pass(&mut self, mut packet: Packet, from: End, is_full: bool, now: Instant) -> Passed {
+    pub(super) fn pass(&mut self, mut packet: Packet, from: End, is_full: bool, now: Instant) -> PacketSteps {
         if self.is_blackhole {
-            return Passed::default();
+            return PacketSteps::default();
         }
         self.acknowledge(&packet, from);
-        let Transport::Tcp(segment) = &mut packet.payload else { return Passed::of(packet) };
+        let Transport::Tcp(segment) = &mut packet.payload else { return PacketSteps::of(packet) };
         if segment.flags.syn {
             return self.pass_syn(packet, from, is_full, now);
         }
@@ -141,27 +141,28 @@ impl Connection {
         // turmoil-net does not acknowledge a retransmitted segment that it has: a lost acknowledgement would end the
         // connection.
         if side.is_repeated(segment) {
-            return other.last_ack.clone().map_or_else(Passed::default, Passed::of);
+            return other.last_ack.clone().map_or_else(PacketSteps::default, PacketSteps::of);
         }
         let start = u64::from(segment.seq.wrapping_sub(side.first.unwrap_or(segment.seq)));
         let segment = segment.clone();
-        let mut passing = Passing { packet, segment, from, start, before: self.phase(), now, passed: Passed::new() };
+        let mut passing =
+            Passing { packet, segment, from, start, before: self.phase(), now, passed: PacketSteps::new() };
         self.pass_segment(&mut passing);
         passing.passed
     }
 
     /// The SYN or the SYN-ACK.
-    fn pass_syn(&mut self, packet: Packet, from: End, is_full: bool, now: Instant) -> Passed {
-        let Transport::Tcp(segment) = &packet.payload else { return Passed::of(packet) };
+    fn pass_syn(&mut self, packet: Packet, from: End, is_full: bool, now: Instant) -> PacketSteps {
+        let Transport::Tcp(segment) = &packet.payload else { return PacketSteps::of(packet) };
         // turmoil-net does not answer a repeated SYN-ACK: if its first acknowledgement was lost, the server's host
         // would give the connection up, and the client would never notice.
         if from == End::Server
             && let Some(ack) = &self.sides[End::Client.index()].last_ack
         {
-            return Passed::of(ack.clone());
+            return PacketSteps::of(ack.clone());
         }
         let is_first = self.sides[from.index()].first.replace(segment.seq.wrapping_add(1)).is_none();
-        let mut passed = Passed::new();
+        let mut passed = PacketSteps::new();
         if is_first {
             passed.say(|| String::from("SYN"));
         }
@@ -250,7 +251,7 @@ impl Connection {
     fn count(&mut self, passing: &mut Passing, passes: u64) {
         let Passing { from, start, before, ref segment, ref mut passed, .. } = *passing;
         let side = &mut self.sides[from.index()];
-        let roles = side.count(segment, Range { start, passes }, passed);
+        let roles = side.count(segment, StreamRange { start, passes }, passed);
         let bytes = side.bytes;
         for fault in roles.into_iter().filter_map(|role| self.dialogue.play(from, role, bytes)) {
             if before != Phase::Closed {
@@ -272,7 +273,7 @@ impl Connection {
     }
 
     /// A fault whose byte is reached happens now or is scheduled.
-    fn strike(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut Passed) {
+    fn strike(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut PacketSteps) {
         if fault.after_ms > 0 && !fault.kind.is_of_attempt() {
             passed.steps.push(Step::Later(now + Duration::from_millis(u64::from(fault.after_ms)), fault));
             return;
@@ -281,7 +282,7 @@ impl Connection {
     }
 
     /// A fault happens.
-    fn happen(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut Passed) {
+    fn happen(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut PacketSteps) {
         if !fault.kind.is_of_socket() {
             passed.say(|| fault.to_string());
             passed.hit(fault.kind.name(), phase);
@@ -313,19 +314,19 @@ impl Connection {
     }
 
     /// The attempt is answered by RST.
-    pub(super) fn refuse(&mut self, passed: &mut Passed) {
+    pub(super) fn refuse(&mut self, passed: &mut PacketSteps) {
         self.dialogue.end();
         let [_, back] = self.pair.resets(End::Client);
         passed.send([back]);
     }
 
     /// The fault happens between two packets. None if the connection is already closed.
-    pub(super) fn happen_late(&mut self, fault: Fault, now: Instant) -> Option<Passed> {
+    pub(super) fn happen_late(&mut self, fault: Fault, now: Instant) -> Option<PacketSteps> {
         let phase = self.phase();
         if phase == Phase::Closed {
             return None;
         }
-        let mut passed = Passed::new();
+        let mut passed = PacketSteps::new();
         self.happen(fault, phase, now, &mut passed);
         Some(passed)
     }
@@ -406,7 +407,7 @@ struct Passing {
     /// The phase of the connection before it.
     before: Phase,
     now: Instant,
-    passed: Passed,
+    passed: PacketSteps,
 }
 
 impl Passing {
@@ -423,7 +424,7 @@ mod tests {
     use turmoil_net::TcpFlags;
 
     use super::*;
-    use crate::net::passed::Hit;
+    use crate::net::packet_steps::Hit;
     use crate::net::segment::packet_of;
     use kernel::record::FaultKind;
 
@@ -443,7 +444,7 @@ mod tests {
     }
 
     /// What the wire does for a packet, as text: a segment by its end, flags, offset and bytes.
-    fn steps(passed: Passed) -> Vec<String> {
+    fn steps(passed: PacketSteps) -> Vec<String> {
         let words = |step| match step {
             Step::Send(packet) => sent(&packet),
             Step::Hit(Hit { fault, phase }) => format!("{fault} hits in {phase:?}"),

@@ -172,6 +172,6 @@ pub(super) fn current() -> usize {
     let task = wire::task();
     match wire::with(|wire| wire.host_of_task.get(&task).copied()) {
         Some(host) => host,
-        None => super::misused("a socket is made by a task that was spawned on a host"),
+        None => super::misused("only a task that was spawned on a host can create a socket"),
     }
 }

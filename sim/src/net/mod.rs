@@ -31,7 +31,7 @@ mod host;
 mod http2;
 mod link;
 mod network;
-mod passed;
+mod packet_steps;
 mod protocol;
 mod segment;
 mod side;

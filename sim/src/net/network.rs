@@ -29,7 +29,7 @@ pub struct Network(());
 /// Under an engine that cannot park tasks.
 pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
     let Some(kernel) = session::kernel() else {
-        session::misused("a network is simulated within a run of a scheduled engine: turmoil or fiber")
+        session::misused("`lastref::net::simulate` works only within a run of turmoil or fiber")
     };
     if let Err(error) = config.check() {
         super::misused(&format!("lastref::net::Config: {error}"));
@@ -126,7 +126,7 @@ impl Network {
         for (name, address) in hosts {
             let left = turmoil_net::netstat(address).entries;
             let socket = |entry: &turmoil_net::NetstatEntry| {
-                let peer = entry.peer.map_or_else(|| String::from("nobody"), |peer| peer.to_string());
+                let peer = entry.peer.map_or_else(|| String::from("no peer"), |peer| peer.to_string());
                 format!("{} with {peer}, {:?}", entry.local, entry.state)
             };
             let mut sockets: Vec<String> = left.iter().map(socket).collect();

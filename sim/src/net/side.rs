@@ -5,7 +5,7 @@ use turmoil_net::{Packet, TcpSegment};
 
 use super::decoder::{Decoder, Reader};
 use super::fault::Fault;
-use super::passed::Passed;
+use super::packet_steps::PacketSteps;
 use super::protocol::Role;
 
 /// One direction: the bytes of one end.
@@ -33,7 +33,7 @@ pub(super) struct Side {
 
 /// The position of a segment's bytes in its side's stream, and the position up to which they pass.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
+pub(super) struct StreamRange {
     pub(super) start: u64,
     pub(super) passes: u64,
 }
@@ -93,7 +93,7 @@ impl Side {
     }
 
     /// Counts the new bytes of a segment; returns the roles of its frames.
-    pub(super) fn count(&mut self, segment: &TcpSegment, range: Range, passed: &mut Passed) -> Vec<Role> {
+    pub(super) fn count(&mut self, segment: &TcpSegment, range: StreamRange, passed: &mut PacketSteps) -> Vec<Role> {
         if range.passes <= self.bytes {
             return Vec::new();
         }
@@ -185,9 +185,10 @@ mod tests {
     #[test]
     fn each_byte_is_counted_once_and_each_request_once() {
         let mut side = side(None);
-        let mut passed = Passed::new();
+        let mut passed = PacketSteps::new();
         let mut count = |payload: &[u8], start: u64, passes: u64| {
-            let roles = side.count(&segment(100 + start as u32, payload, false), Range { start, passes }, &mut passed);
+            let roles =
+                side.count(&segment(100 + start as u32, payload, false), StreamRange { start, passes }, &mut passed);
             (roles.len(), side.bytes, side.is_within_a_frame())
         };
         assert_eq!(count(b"ping\r\nPI", 0, 4), (0, 4, true));
@@ -201,7 +202,7 @@ mod tests {
     fn bytes_without_a_protocol_are_requests_of_the_client_and_answers_of_the_server() {
         let roles = |end| {
             let mut side = Side { first: Some(100), ..Side::new(Decoder::Bytes, end) };
-            side.count(&segment(100, b"ping", false), Range { start: 0, passes: 4 }, &mut Passed::new())
+            side.count(&segment(100, b"ping", false), StreamRange { start: 0, passes: 4 }, &mut PacketSteps::new())
         };
         assert!(matches!(roles(End::Client)[..], [Role::Request]));
         assert!(matches!(roles(End::Server)[..], [Role::Response { answers: u32::MAX }]));

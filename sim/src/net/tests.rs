@@ -115,7 +115,7 @@ fn frames_of_http2_are_told_apart_by_their_lengths() {
     assert_eq!(
         read.names,
         ["DATA stream=3 258 bytes END_STREAM", "PING ACK"],
-        "the reserved bit is no part of a stream"
+        "the reserved bit is not part of the stream number"
     );
     let mut client = Reader::of(Decoder::Http2, End::Client).expect("http2 is read");
     assert_eq!(

@@ -6,7 +6,7 @@ use turmoil_net::{Packet, Transport};
 use super::connection::Connection;
 use super::directory::Place;
 use super::link::Ends;
-use super::passed::{Passed, Step};
+use super::packet_steps::{PacketSteps, Step};
 use super::wire::{self, Wire};
 use crate::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ impl Wire {
     }
 
     /// Performs the steps for a packet, or for a fault between two packets.
-    fn follow(&mut self, place: Place, passed: Passed, now: Instant) {
+    fn follow(&mut self, place: Place, passed: PacketSteps, now: Instant) {
         if let Some(told) = passed.told {
             let words = if told.is_empty() { told } else { format!("{} {told}", self.words(place)) };
             self.notes.push(words);

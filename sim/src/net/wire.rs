@@ -21,7 +21,7 @@ use super::connection::Pair;
 use super::directory::{Directory, Place};
 use super::fault::Fault;
 use super::link::{Ends, Link, Links};
-use super::passed::Hit;
+use super::packet_steps::Hit;
 use super::socket::Streams;
 use super::software::Software;
 use crate::random;

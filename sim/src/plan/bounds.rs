@@ -1,17 +1,17 @@
-//! What a plan may hold: a bound for each field, stated beside the plan's type.
+//! The valid values of a plan: a bound for each field, declared beside the plan's type.
 //!
-//! A plan may come from a file that a person, or a broken disk, has changed. A length of 2^31 would abort the process
-//! in an allocation, or keep it busy for hours, and a list index without its list would panic inside a model and look
-//! like a finding. So each plan states its bounds, and every plan is held against them: one from a file is refused with
-//! a sentence, one that a strategy generates outside of them is a bug of its scenario and panics. The ranges of a
-//! strategy and of a check can therefore not part.
+//! A plan may come from an edited or damaged file. A length of 2^31 would abort the process in an allocation, or keep
+//! it busy for hours; an index beyond the end of a list would panic inside a model and look like a finding. Each plan
+//! type therefore declares its bounds, and every plan is checked against them. A plan from a file that is out of bounds
+//! is refused with an error. A strategy that generates such a plan is a bug of its scenario, and panics; so the ranges
+//! of the strategy cannot exceed the bounds unnoticed.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use super::Plan;
 
-/// Why a value is not a plan of its case: the place in it, and what is wrong there.
+/// The reason why a value is not a valid plan: the path of a field, and its problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("plan{path} {problem}")]
 pub struct BadPlan {
@@ -20,7 +20,7 @@ pub struct BadPlan {
 }
 
 impl BadPlan {
-    /// What is wrong, as the rest of a sentence whose subject is the place: `is 7; at most 4`.
+    /// An error with this problem: the predicate of a sentence whose subject is the path, such as `is 7; at most 4`.
     pub fn new(problem: impl Into<String>) -> BadPlan {
         BadPlan { path: String::new(), problem: problem.into() }
     }
@@ -38,12 +38,12 @@ impl BadPlan {
     }
 }
 
-/// What a field may hold.
+/// The valid values of a field.
 pub trait Bound<T: ?Sized> {
-    /// Holds `value` against the bound.
+    /// Checks `value` against the bound.
     ///
     /// # Errors
-    /// What is wrong with `value`.
+    /// If `value` is out of bounds.
     fn check(&self, value: &T) -> Result<(), BadPlan>;
 }
 
@@ -57,7 +57,7 @@ impl<T: PartialOrd + Display> Bound<T> for RangeInclusive<T> {
     }
 }
 
-/// A part of a plan, which states its own bounds.
+/// The bound of a field whose type implements [`Plan`] and thus declares its own bounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Part;
 
@@ -67,7 +67,7 @@ impl<T: Plan> Bound<T> for Part {
     }
 }
 
-/// A list: how many elements it may have, and what each may be.
+/// The bound of a list: the range of its length, and the bound of each element.
 #[derive(Clone, Debug)]
 pub struct List<B>(pub RangeInclusive<usize>, pub B);
 
@@ -110,7 +110,7 @@ impl<A, B, C, P: Bound<A>, Q: Bound<B>, R: Bound<C>> Bound<(A, B, C)> for (P, Q,
     }
 }
 
-/// The least and the most of something, in this order, both in a range.
+/// The bound of a pair `(minimum, maximum)`: both are within the range, and the minimum is not above the maximum.
 #[derive(Clone, Debug)]
 pub struct Span<T>(pub RangeInclusive<T>);
 
@@ -128,7 +128,7 @@ impl<T: PartialOrd + Display> Bound<(T, T)> for Span<T> {
 /// Holds one field, or what a variant holds, against its bound.
 ///
 /// # Errors
-/// What is wrong with `value`, and in which field.
+/// If `value` is out of bounds; the error names the field.
 pub fn field<T: ?Sized>(name: &str, value: &T, bound: &impl Bound<T>) -> Result<(), BadPlan> {
     bound.check(value).map_err(|bad| bad.inside(name))
 }

@@ -1,13 +1,13 @@
-//! From JSON to a plan, without losing a word of it.
+//! Reads a plan from JSON, and refuses keys and values that the plan does not keep.
 //!
-//! serde passes over keys that it does not know, unless each type forbids it. A person who misspells a key would then
-//! see another run than the one asked for. So the plan is written again, and what does not come back is an error.
+//! By default serde ignores unknown keys: a misspelt key in an edited plan would silently have no effect. The plan is
+//! therefore serialised again, and a key or value that is missing from the result is an error.
 
 use serde_json::Value;
 
 use super::{BadPlan, Plan};
 
-/// Reads a plan; whether it is within bounds is for its type to say.
+/// Reads a plan. It does not check the bounds.
 pub(super) fn decode<P: Plan>(json: &Value) -> Result<P, BadPlan> {
     let plan: P = serde_path_to_error::deserialize(json).map_err(|error| {
         let path = error.path().to_string();

@@ -1,7 +1,7 @@
 //! The plan of a run: workload and faults as plain data, made by a proptest strategy from the run's seed.
 //!
 //! A plan is an explicit value before anything runs: it is printed, saved, edited and shrunk like any proptest value.
-//! Its type states what it may hold ([`Plan::check`]), so a plan that was edited cannot hurt.
+//! Its type declares its valid values ([`Plan::check`]), so that an edited plan cannot exhaust memory or run for hours.
 
 mod bounds;
 mod decode;
@@ -22,10 +22,10 @@ pub use bounds::{BadPlan, Bound, List, Maybe, Part, Span, field};
 
 /// What a plan, or a part of one, has to be: plain data within bounds.
 ///
-/// [`bounds!`](crate::bounds) states them for a struct.
+/// [`bounds!`](crate::bounds) implements it for a struct.
 pub trait Plan: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Whether a run with it is within reason: it allocates little, it ends, and nothing in the body panics for what
-    /// the plan says. Without bounds of its own every value is.
+    /// Checks that the plan is within bounds: a run with it allocates little, it ends, and the body does not panic
+    /// because of the plan. The default accepts every value.
     ///
     /// # Errors
     /// The first field that is out of its bound.
@@ -42,7 +42,7 @@ pub struct AnyPlan {
 }
 
 impl AnyPlan {
-    /// A plan of its own strategy, or one that a scenario states.
+    /// A plan from the case's own strategy or scenario. Panics if it is out of bounds, which is a bug of the scenario.
     pub(crate) fn new<P: Plan>(plan: P) -> AnyPlan {
         match AnyPlan::checked(plan) {
             Ok(plan) => plan,
@@ -50,7 +50,7 @@ impl AnyPlan {
         }
     }
 
-    /// A plan that comes from elsewhere.
+    /// A plan from outside, such as a saved case: an error if it is malformed or out of bounds.
     pub(crate) fn decode<P: Plan>(json: &serde_json::Value) -> Result<AnyPlan, BadPlan> {
         AnyPlan::checked(decode::decode::<P>(json)?)
     }

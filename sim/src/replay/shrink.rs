@@ -60,7 +60,7 @@ struct Shrinker<'a> {
 
 /// A plan, a seed and a schedule that violate the property.
 #[derive(Clone)]
-struct Candidate {
+struct ShrinkCandidate {
     plan: AnyPlan,
     seed: u64,
     switches: Vec<Switch>,
@@ -76,26 +76,26 @@ impl Shrinker<'_> {
     }
 
     /// Runs the plan by the strategy with `seed`; returns its schedule if it violates the property.
-    fn searched(&mut self, plan: &AnyPlan, seed: u64) -> Option<Candidate> {
+    fn searched(&mut self, plan: &AnyPlan, seed: u64) -> Option<ShrinkCandidate> {
         self.tried += 1;
         let strategy = build(self.case, self.origin.strategy, seed);
         let exact = Exact { plan: plan.clone(), seed, strategy, keep: Keep::Switches };
         let ended = run_exact(self.case, self.origin.engine, exact);
         self.steps += u64::from(ended.outcome.steps);
-        self.violates(&ended.outcome).then(|| Candidate { plan: plan.clone(), seed, switches: ended.switches })
+        self.violates(&ended.outcome).then(|| ShrinkCandidate { plan: plan.clone(), seed, switches: ended.switches })
     }
 
-    fn forced(&mut self, candidate: &Candidate, switches: &[Switch]) -> Option<Candidate> {
+    fn forced(&mut self, candidate: &ShrinkCandidate, switches: &[Switch]) -> Option<ShrinkCandidate> {
         self.tried += 1;
         let strategy = Box::new(Forced::new(switches));
         let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, keep: Keep::Switches };
         let ended = run_exact(self.case, self.origin.engine, exact);
         self.steps += u64::from(ended.outcome.steps);
         // The switches that the run performed: forced switches that were skipped are dropped.
-        self.violates(&ended.outcome).then(|| Candidate { switches: ended.switches, ..candidate.clone() })
+        self.violates(&ended.outcome).then(|| ShrinkCandidate { switches: ended.switches, ..candidate.clone() })
     }
 
-    fn plan(&mut self, mut best: Candidate, mut tree: Box<dyn Tree>) -> Candidate {
+    fn plan(&mut self, mut best: ShrinkCandidate, mut tree: Box<dyn Tree>) -> ShrinkCandidate {
         let mut going = tree.simplify();
         for _ in 0..self.limits.plans_max {
             if !going || self.spent() {
@@ -116,13 +116,13 @@ impl Shrinker<'_> {
     /// Without a network there are no faults.
     #[cfg(not(feature = "net"))]
     #[expect(clippy::unused_self, reason = "the twin of the method below")]
-    fn faults(&mut self, best: Candidate) -> Candidate {
+    fn faults(&mut self, best: ShrinkCandidate) -> ShrinkCandidate {
         best
     }
 
     /// Removes faults of the network until each remaining one is needed.
     #[cfg(feature = "net")]
-    fn faults(&mut self, mut best: Candidate) -> Candidate {
+    fn faults(&mut self, mut best: ShrinkCandidate) -> ShrinkCandidate {
         loop {
             let simpler = faults::with_one_less(&best.plan.json()).into_iter().find_map(|plan| {
                 let plan = self.case.decode(&plan).ok().filter(|_| !self.spent())?;
@@ -136,7 +136,7 @@ impl Shrinker<'_> {
     }
 
     /// The plan in place of `best`'s, with a schedule that violates the property, if one is found.
-    fn found_again(&mut self, best: &Candidate, plan: &AnyPlan) -> Option<Candidate> {
+    fn found_again(&mut self, best: &ShrinkCandidate, plan: &AnyPlan) -> Option<ShrinkCandidate> {
         let more = RunSeeds::new(best.seed, "shrink");
         let seeds = (0..self.limits.seeds_per_plan).map(|nth| more.of_run(nth));
         for seed in std::iter::once(best.seed).chain(seeds) {
@@ -151,7 +151,7 @@ impl Shrinker<'_> {
         None
     }
 
-    fn schedule(&mut self, mut best: Candidate) -> Candidate {
+    fn schedule(&mut self, mut best: ShrinkCandidate) -> ShrinkCandidate {
         let mut size = best.switches.len();
         while size > 0 && !self.spent() {
             let mut from = 0;
@@ -177,7 +177,7 @@ impl Shrinker<'_> {
 
     /// Removal gets stuck where one switch at another step would do the work of two. If more than one is left, every
     /// schedule with a single switch is therefore tried: each turn of each task, to each other task.
-    fn single(&mut self, best: Candidate) -> Candidate {
+    fn single(&mut self, best: ShrinkCandidate) -> ShrinkCandidate {
         if best.switches.len() < 2 {
             return best;
         }
@@ -201,14 +201,14 @@ impl Shrinker<'_> {
     }
 
     /// From here on the plan is fixed and its schedule shrinks.
-    fn finish(mut self, start: Candidate) -> Option<Shrunk> {
+    fn finish(mut self, start: ShrinkCandidate) -> Option<Shrunk> {
         let fewest = self.schedule(start);
         let best = self.single(fewest);
         self.done(best)
     }
 
     /// The last run, whose case is saved: it must still violate the same property.
-    fn done(self, best: Candidate) -> Option<Shrunk> {
+    fn done(self, best: ShrinkCandidate) -> Option<Shrunk> {
         let json = best.plan.json();
         let strategy = Box::new(Forced::new(&best.switches));
         let ended = run_exact(
@@ -254,7 +254,7 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
 pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<Option<Shrunk>, ReproError> {
     let plan = repro.plan_of(case)?;
     let mut shrinker = Shrinker { case, property: &repro.property, origin: &repro.origin, limits, tried: 0, steps: 0 };
-    let start = Candidate { plan, seed: repro.seed, switches: repro.switches.clone() };
+    let start = ShrinkCandidate { plan, seed: repro.seed, switches: repro.switches.clone() };
     let Some(first) = shrinker.forced(&start, &repro.switches) else { return Ok(None) };
     Ok(shrinker.finish(first))
 }

@@ -1,8 +1,8 @@
 //! `Arc` and `Weak`, whose clones, upgrades and drops are scheduling points and are seen by the ledger.
 //!
-//! std's own count keeps the value alive; the facade's count is what the engine sees. Under loom that count is a loom
-//! atomic with the orderings of std's source (relaxed up, release down, an acquire fence before the value goes), which
-//! also gives loom the `Weak` that it lacks.
+//! std's own count keeps the value alive; the engine observes a second count, the facade's. Under loom the second count
+//! is a loom atomic with the orderings of std's source: relaxed increments, release decrements, and an acquire fence
+//! before the value is dropped. It also provides `Weak`, which loom lacks.
 
 use std::fmt;
 use std::ops::Deref;
@@ -18,8 +18,8 @@ use crate::ledger;
 use crate::loom_or_std as loom;
 use crate::session::{Arm, arm};
 
-/// A counted reference, as [`std::sync::Arc`], to a sized value. One that is alive when its run has ended is a leak: a
-/// cycle, as a rule.
+/// A counted reference to a sized value, like [`std::sync::Arc`]. A value that is alive at quiescence is a leak,
+/// usually a cycle.
 pub struct Arc<T>(Shared<Inner<T>>);
 
 /// A reference that does not keep the value alive, as [`std::sync::Weak`].
@@ -40,7 +40,7 @@ struct Header {
     count: Count,
 }
 
-/// What the engine sees. Outside any run nothing does, and it stays as it was.
+/// The count that the engine observes.
 enum Count {
     Std(std::sync::atomic::AtomicUsize),
     Loom(loom_engine::Probed<loom::sync::atomic::AtomicUsize>),
@@ -56,7 +56,7 @@ impl Header {
         self.object.admits(location);
         match &self.count {
             Count::Loom(count) => {
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 count.write(|count| count.fetch_add(1, Ordering::Relaxed));
             }
             Count::Std(count) => {
@@ -69,13 +69,13 @@ impl Header {
         engine::after(kind, self.object.id(), location);
     }
 
-    /// One less; true if it was the last.
+    /// Removes a strong reference; true if it was the last.
     fn down(&self, location: &'static Location<'static>) -> bool {
         let last = match &self.count {
             // What is left of an execution that is over: loom knows nothing of it any more.
             Count::Loom(_) if !self.object.is_current() => return false,
             Count::Loom(count) => {
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 let last = count.write(|count| count.fetch_sub(1, Ordering::Release)) == 1;
                 if last {
                     loom::sync::atomic::fence(Ordering::Acquire);
@@ -98,7 +98,7 @@ impl Header {
         match &self.count {
             Count::Loom(_) if !self.object.is_current() => {}
             Count::Loom(count) => {
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 count.read(|count| count.load(Ordering::Relaxed));
             }
             Count::Std(_) => {
@@ -110,13 +110,13 @@ impl Header {
         engine::after(kind, self.object.id(), location);
     }
 
-    /// One more unless there is none, as std's `Weak::upgrade` does; false if there was none.
-    fn rise(&self, location: &'static Location<'static>) -> bool {
+    /// Adds a strong reference if there is at least one, like std's `Weak::upgrade`; returns whether it did.
+    fn try_add_strong(&self, location: &'static Location<'static>) -> bool {
         self.object.admits(location);
         let mut risen = false;
         match &self.count {
             Count::Loom(count) => {
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 let mut seen = count.read(|count| count.load(Ordering::Relaxed));
                 while seen != 0 && !risen {
                     let (more, acquired, relaxed) = (seen + 1, Ordering::Acquire, Ordering::Relaxed);
@@ -141,8 +141,9 @@ impl Header {
         risen
     }
 
-    /// Takes back what [`Header::rise`] added; true if nothing is left. No step: no reference was ever handed out.
-    fn sink(&self) -> bool {
+    /// Removes the reference that [`Header::try_add_strong`] added; true if none is left. Not a scheduling point, since
+    /// the reference was never used.
+    fn undo_add_strong(&self) -> bool {
         match &self.count {
             Count::Loom(count) => count.write(|count| count.fetch_sub(1, Ordering::AcqRel)) == 1,
             Count::Std(count) => count.fetch_sub(1, Ordering::AcqRel) == 1,
@@ -269,13 +270,13 @@ impl<T> Weak<T> {
         if header.object.is_plain() {
             return self.inner.upgrade().map(Arc);
         }
-        if !header.rise(Location::caller()) {
+        if !header.try_add_strong(Location::caller()) {
             return None;
         }
         let Some(inner) = self.inner.upgrade() else {
-            // On real threads the last strong reference may go between the two counts. The value is gone then, and the
-            // reference that the first count has for this one is none.
-            if header.sink() {
+            // On real threads the last strong reference may be dropped between the changes of the two counts. The value
+            // is then gone, so the facade's count takes this reference back.
+            if header.undo_add_strong() {
                 ledger::arc_closed(header.custody);
             }
             return None;

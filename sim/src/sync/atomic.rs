@@ -1,8 +1,8 @@
 //! Atomics and fences.
 //!
-//! Under loom they have C11's weak memory. Under the scheduled engines the values are those of a sequentially
-//! consistent execution, while the orderings are honoured in what they synchronise: a cell guarded by a relaxed flag is
-//! a data race there too, though a stale value is never read. Only loom finds bugs that need a stale value.
+//! Under loom atomics have C11's weak memory. Under the scheduled engines a load returns the latest value, whatever its
+//! ordering; the orderings determine only what happens before what. A cell guarded by a relaxed flag is therefore a
+//! data race there too, but only loom finds a bug that needs a stale value.
 
 use std::fmt;
 use std::ops::{BitAnd, BitOr, BitXor};
@@ -25,7 +25,7 @@ pub fn fence(order: Ordering) {
     match arm() {
         Arm::Std | Arm::Threads | Arm::Sched => std::sync::atomic::fence(order),
         Arm::Loom => {
-            let _quiet = loom_engine::quiet();
+            let _quiet = loom_engine::before_nonblocking_op();
             loom::sync::atomic::fence(order);
         }
     }
@@ -83,7 +83,7 @@ macro_rules! atomic {
                 let value = match &self.imp {
                     imp::$name::Std(atomic) | imp::$name::Sched(atomic) => atomic.load(order),
                     imp::$name::Loom(atomic) => {
-                        let _quiet = loom_engine::quiet();
+                        let _quiet = loom_engine::before_nonblocking_op();
                         atomic.read(|atomic| atomic.load(order))
                     }
                 };
@@ -112,7 +112,7 @@ macro_rules! atomic {
                 match &self.imp {
                     imp::$name::Std(atomic) | imp::$name::Sched(atomic) => atomic.store(value, order),
                     imp::$name::Loom(atomic) => {
-                        let _quiet = loom_engine::quiet();
+                        let _quiet = loom_engine::before_nonblocking_op();
                         atomic.write(|atomic| atomic.store(value, order));
                     }
                 }
@@ -132,7 +132,7 @@ macro_rules! atomic {
                 )
             }
 
-            /// Writes `new` if the value is `current`. Returns the value before: `Ok` if it was written.
+            /// Writes `new` if the value is `current`, and returns the previous value.
             ///
             /// # Errors
             /// The value that was found, if it is not `current`.
@@ -160,10 +160,10 @@ macro_rules! atomic {
                         atomic.compare_exchange(current, new, success, failure)
                     }
                     imp::$name::Loom(atomic) => {
-                        let _quiet = loom_engine::quiet();
+                        let _quiet = loom_engine::before_nonblocking_op();
                         let result = atomic.write(|atomic| atomic.compare_exchange(current, new, success, failure));
                         if result.is_ok() {
-                            loom_engine::has_changed_something();
+                            loom_engine::note_change();
                         }
                         result
                     }
@@ -172,7 +172,7 @@ macro_rules! atomic {
                 result
             }
 
-            /// Like [`Self::compare_exchange`]; it does not fail without cause here.
+            /// Like [`Self::compare_exchange`]: it has no spurious failures here.
             ///
             /// # Errors
             /// The value that was found, if it is not `current`.
@@ -222,8 +222,8 @@ macro_rules! atomic {
                 let value = match &self.imp {
                     imp::$name::Std(atomic) | imp::$name::Sched(atomic) => std(atomic, order),
                     imp::$name::Loom(atomic) => {
-                        let _quiet = loom_engine::quiet();
-                        loom_engine::has_changed_something();
+                        let _quiet = loom_engine::before_nonblocking_op();
+                        loom_engine::note_change();
                         atomic.write(|atomic| loom(atomic, order))
                     }
                 };

@@ -13,8 +13,8 @@ use crate::loom_or_std as loom;
 use crate::session::{Arm, arm};
 use crate::unpoisoned::clean;
 
-/// A condition variable, as [`std::sync::Condvar`]. Which of several waiters `notify_one` wakes is not specified: the
-/// scheduled engines draw it, loom takes the one that has waited longest. None of them wakes without cause.
+/// A condition variable like [`std::sync::Condvar`]. The waiter that `notify_one` wakes is unspecified: the scheduled
+/// engines draw one, loom wakes the one that has waited longest. There are no spurious wake-ups.
 pub struct Condvar {
     object: Object,
     imp: Imp,
@@ -31,7 +31,7 @@ enum Imp {
 pub struct WaitTimeoutResult(bool);
 
 impl WaitTimeoutResult {
-    /// The wait ended because its time was over.
+    /// Whether the wait ended by its timeout.
     pub fn timed_out(self) -> bool {
         self.0
     }
@@ -68,7 +68,7 @@ impl Condvar {
         Condvar { object: Object::new(name), imp }
     }
 
-    /// Gives the lock back, waits to be notified, takes the lock again.
+    /// Releases the lock, waits for a notification, and takes the lock again.
     #[track_caller]
     pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let location = Location::caller();
@@ -87,7 +87,7 @@ impl Condvar {
             (Imp::Loom(condvar), Inner::Loom(inner)) => {
                 loom_engine::may_wait();
                 let op = Op { kind: OpKind::Wait, object: self.object.id(), location };
-                loom_engine::asks(op, loom_engine::Need::Notification(guard.mutex.object.id()));
+                loom_engine::record_wait(op, loom_engine::Need::Notification(guard.mutex.object.id()));
                 Inner::Loom(clean(condvar.wait(inner)))
             }
             _ => mixed_engines(),
@@ -109,8 +109,8 @@ impl Condvar {
         guard
     }
 
-    /// Like [`Condvar::wait`], for at most `timeout` of virtual time. Under loom, which knows no time, the wait gives
-    /// the lock back, lets others run once, and has timed out.
+    /// Like [`Condvar::wait`], for at most `timeout` of virtual time. loom has no clock: there the wait releases the
+    /// lock, lets other tasks run once, and times out.
     #[track_caller]
     pub fn wait_timeout<'a, T>(
         &self,
@@ -174,7 +174,7 @@ impl Condvar {
             Imp::Std(condvar) => condvar.notify_one(),
             Imp::Sched => self.notify(Notify::One, location),
             Imp::Loom(condvar) => {
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 condvar.notify_one();
             }
         }
@@ -190,7 +190,7 @@ impl Condvar {
             Imp::Std(condvar) => condvar.notify_all(),
             Imp::Sched => self.notify(Notify::All, location),
             Imp::Loom(condvar) => {
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 condvar.notify_all();
             }
         }

@@ -1,7 +1,7 @@
 //! std's synchronisation types, over whichever engine runs.
 //!
-//! Names and shapes are std's, with one deviation that keeps models free of error paths that cannot happen: locks are
-//! never poisoned, since a panic in a task ends the run, so `lock` returns the guard itself.
+//! Names and signatures are std's, with one deviation: `lock` returns the guard itself. Locks are never poisoned, since
+//! a panic in a task ends the run, and models need no code for an error that cannot occur.
 //!
 //! Each type is an enum over the engines and picks its arm when it is constructed. `named` constructors give the name
 //! that tables and deadlock reports show.

@@ -52,8 +52,8 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     (Sender(Handle(Arc::clone(&channel))), Receiver(channel))
 }
 
-/// A channel that holds at most `bound` values; a send waits for room. With a bound of 0 it waits until its value has
-/// been taken.
+/// A channel with a capacity of `bound` values; a send waits for free capacity. With a bound of 0 it waits until the
+/// receiver has taken its value.
 #[track_caller]
 pub fn sync_channel<T>(bound: usize) -> (SyncSender<T>, Receiver<T>) {
     let channel = open(Some(bound));
@@ -69,9 +69,9 @@ impl<T> Channel<T> {
         state.receiving && !self.receiver_gone.load(Ordering::Relaxed)
     }
 
-    /// An end goes. A panic that unwinds this task may be caught, so the other end has to learn of it; but such a task
-    /// cannot wait for the lock. If another task holds it, the end is counted beside the lock, and the next
-    /// waiting task is woken.
+    /// Drops an end. If a panic unwinds this task, the other end must still be notified, since the panic may be caught;
+    /// but an unwinding task cannot wait for the lock. If another task holds the lock, `late` counts the end outside
+    /// the lock, and wakes a waiting task.
     #[track_caller]
     fn leave(&self, at_once: impl FnOnce(MutexGuard<'_, State<T>>), late: impl FnOnce()) {
         // On real threads it can wait: the holder of the lock continues meanwhile.
@@ -109,7 +109,8 @@ impl<T> Handle<T> {
                 state = channel.drained.wait(state);
             }
             if state.taken < mine {
-                // The receiver went without taking it: the value that is left is this one, as later sends waited.
+                // The receiver was dropped before it took the value. Later sends waited, so the last value in the queue
+                // is this one.
                 return state.queue.pop_back().map_or(Ok(()), |value| Err(SendError(value)));
             }
         }
@@ -249,7 +250,7 @@ impl<T> Receiver<T> {
     /// Takes a value if there is one.
     ///
     /// # Errors
-    /// The channel is empty, with senders left or without.
+    /// `Empty` if the channel is empty, and `Disconnected` if in addition every sender was dropped.
     #[track_caller]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let mut state = self.0.state.lock();
@@ -267,7 +268,7 @@ impl<T> Receiver<T> {
             None => {}
             // Each rendezvous waits for its own value.
             Some(0) => self.0.drained.notify_all(),
-            // Room for one more: one sender can use it, and one that it wakes in vain waits for the next.
+            // There is space for one value, so one sender is woken. A sender that finds the space taken waits again.
             Some(_) => self.0.drained.notify_one(),
         }
         Some(value)
@@ -284,7 +285,7 @@ impl<T> Drop for Receiver<T> {
                 channel.drained.notify_all();
             }
             if state.bound != Some(0) {
-                // Values that nobody will take go now, and outside the lock, since their destructors may be anything.
+                // The remaining values are dropped now, and outside the lock: their destructors may use this channel.
                 let left = std::mem::take(&mut state.queue);
                 drop(state);
                 drop(left);

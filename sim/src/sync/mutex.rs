@@ -39,7 +39,7 @@ pub(super) enum Inner<'a, T> {
     Std(std::sync::MutexGuard<'a, T>),
     Sched(Writing<'a, T>),
     Loom(loom::sync::MutexGuard<'a, T>),
-    /// Given back already, or by a condition variable for the time of a wait.
+    /// The lock was released, or a condition variable has released it for the duration of a wait.
     Released,
 }
 
@@ -98,7 +98,7 @@ impl<T> Mutex<T> {
             Imp::Loom(mutex, poison) => {
                 poison.refuse(location);
                 let op = Op { kind: OpKind::Lock, object: self.object.id(), location };
-                loom_engine::asks(op, loom_engine::Need::Lock);
+                loom_engine::record_wait(op, loom_engine::Need::Lock);
                 Inner::Loom(lock_of_loom(mutex))
             }
             Imp::Sched(storage) => return self.lock_scheduled(storage, location),
@@ -123,10 +123,10 @@ impl<T> Mutex<T> {
             },
             Imp::Loom(mutex, poison) => {
                 poison.refuse(location);
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 let taken = mutex.try_lock().ok().map(Inner::Loom);
                 if taken.is_some() {
-                    loom_engine::has_changed_something();
+                    loom_engine::note_change();
                 }
                 taken
             }
@@ -178,7 +178,7 @@ impl<T> Mutex<T> {
 
 /// A destructor that runs while a panic unwinds takes the lock if it is free, and cannot wait for it.
 fn lock_of_loom<T>(mutex: &loom::sync::Mutex<T>) -> loom::sync::MutexGuard<'_, T> {
-    let quiet = loom_engine::quiet();
+    let quiet = loom_engine::before_nonblocking_op();
     if std::thread::panicking()
         && let Ok(guard) = mutex.try_lock()
     {
@@ -272,7 +272,7 @@ impl<T> MutexGuard<'_, T> {
                 if let Imp::Loom(_, poison) = &self.mutex.imp {
                     poison.note();
                 }
-                let _quiet = loom_engine::quiet();
+                let _quiet = loom_engine::before_nonblocking_op();
                 drop(guard);
                 engine::after(OpKind::Unlock, self.mutex.object.id(), self.location);
             }

@@ -11,7 +11,7 @@ enum Stage {
     Done,
 }
 
-/// Runs a closure once, as [`std::sync::Once`]: whoever comes second waits until it has run.
+/// Runs a closure once, like [`std::sync::Once`]: a second caller waits until the closure has run.
 pub struct Once {
     stage: Mutex<Stage>,
     done: Condvar,
@@ -49,7 +49,7 @@ impl Once {
     }
 }
 
-/// Says how a call came out, also if its closure panicked: then the next caller tries, where std would panic too.
+/// Records the outcome of a call when dropped. If the closure panicked, the next caller tries again; std would panic.
 struct Attempt<'a> {
     once: &'a Once,
     reached: Stage,
@@ -98,7 +98,7 @@ impl<T> OnceLock<T> {
     /// Writes the value if none is there.
     ///
     /// # Errors
-    /// The value given, if one was there.
+    /// `value`, if the cell already has a value.
     #[track_caller]
     pub fn set(&self, value: T) -> Result<(), T> {
         let mut value = Some(value);

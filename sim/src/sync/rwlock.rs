@@ -85,7 +85,7 @@ impl<T> RwLock<T> {
             Imp::Loom(lock, poison) => {
                 poison.refuse(location);
                 let op = Op { kind: OpKind::ReadLock, object: self.object.id(), location };
-                loom_engine::asks(op, loom_engine::Need::Lock);
+                loom_engine::record_wait(op, loom_engine::Need::Lock);
                 Read::Loom(of_loom(lock, loom::sync::RwLock::try_read, loom::sync::RwLock::read))
             }
             Imp::Sched(storage) => {
@@ -108,7 +108,7 @@ impl<T> RwLock<T> {
             Imp::Loom(lock, poison) => {
                 poison.refuse(location);
                 let op = Op { kind: OpKind::WriteLock, object: self.object.id(), location };
-                loom_engine::asks(op, loom_engine::Need::Lock);
+                loom_engine::record_wait(op, loom_engine::Need::Lock);
                 Write::Loom(of_loom(lock, loom::sync::RwLock::try_write, loom::sync::RwLock::write), poison)
             }
             Imp::Sched(storage) => {
@@ -178,7 +178,7 @@ fn of_loom<'a, T, G, E>(
     attempt: impl FnOnce(&'a loom::sync::RwLock<T>) -> Result<G, E>,
     take: impl FnOnce(&'a loom::sync::RwLock<T>) -> std::sync::LockResult<G>,
 ) -> G {
-    let quiet = loom_engine::quiet();
+    let quiet = loom_engine::before_nonblocking_op();
     if std::thread::panicking()
         && let Ok(guard) = attempt(lock)
     {
@@ -198,7 +198,7 @@ fn gave_back(object: Object, location: &'static Location<'static>) {
 
 impl<T> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
-        let quiet = matches!(self.inner, Read::Loom(_)).then(loom_engine::quiet);
+        let quiet = matches!(self.inner, Read::Loom(_)).then(loom_engine::before_nonblocking_op);
         self.inner = Read::Released;
         drop(quiet);
         gave_back(self.object, self.location);
@@ -210,7 +210,7 @@ impl<T> Drop for RwLockWriteGuard<'_, T> {
         if let Write::Loom(_, poison) = &self.inner {
             poison.note();
         }
-        let quiet = matches!(self.inner, Write::Loom(..)).then(loom_engine::quiet);
+        let quiet = matches!(self.inner, Write::Loom(..)).then(loom_engine::before_nonblocking_op);
         self.inner = Write::Released;
         drop(quiet);
         gave_back(self.object, self.location);

@@ -1,4 +1,4 @@
-//! Compares a model with the real thing: `conformance uring --scripts 1000 --seed 7`.
+//! Compares a model with the original, a real library or kernel: `conformance uring --scripts 1000 --seed 7`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use lastref_tests::conformance::command::{Order, run};
 use lastref_tests::conformance::nng::{self, Nng};
 use lastref_tests::conformance::uring::Uring;
 
-/// Runs fresh scripts on the real thing, compares it with the model, shrinks what differs.
+/// Runs fresh scripts on the original and on the model, compares the outcomes, and shrinks each script that differs.
 ///
-/// Exit codes: 0 all agree or are listed, or the real thing is not on this machine; 1 a difference that is not listed;
-/// 2 bad input.
+/// Exit codes: 0 all scripts agree or differ as listed, or this machine lacks the original; 1 a difference that is not
+/// listed; 2 bad input.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Which model.
+    /// The model to compare.
     subject: Name,
-    /// How many fresh scripts.
+    /// Number of fresh scripts.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     scripts: u64,
     /// The seed of the first script; the others follow.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The shared library that is the real thing, as `libnng.so`; by default the one that the system finds.
+    /// The shared library to compare with, such as `libnng.so`; by default the one that the system finds.
     #[arg(long, value_name = "FILE")]
     lib: Option<PathBuf>,
-    /// Record the fresh scripts behind what this file holds.
+    /// Append the fresh scripts, with the original's outcomes, to this file.
     #[arg(long, value_name = "FILE", conflicts_with = "compare")]
     record: Option<PathBuf>,
-    /// Compare this recorded file with the model, and run nothing fresh.
+    /// Compare this recorded file with the model, in place of fresh scripts.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scripts", "seed"])]
     compare: Option<PathBuf>,
 }

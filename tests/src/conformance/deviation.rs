@@ -14,7 +14,7 @@ use super::{Error, FIXED, Outcome, Step, Subject};
 pub enum Verdict {
     /// The model leaves it out.
     LeftOut,
-    /// The fixed model repairs what is wrong in the real thing; its variant does as the real thing does.
+    /// The fixed model repairs a bug of the original; a variant of the model behaves like the original.
     Repaired,
 }
 
@@ -76,9 +76,9 @@ impl Deviation {
         }
         let variant = self.variant.as_deref().filter(|_| self.verdict == Verdict::Repaired);
         match (variant, self.verdict) {
-            (None, Verdict::Repaired) => Ok(Some(String::from("it names no variant that does as the real thing does"))),
+            (None, Verdict::Repaired) => Ok(Some(String::from("it names no variant that behaves like the original"))),
             (Some(_), _) if !self.explains::<S>(&script, &real, self.steps.len())? => {
-                Ok(Some(String::from("its variant does not do as the real thing does")))
+                Ok(Some(String::from("its variant does not behave like the original")))
             }
             _ => Ok(None),
         }

@@ -1,7 +1,7 @@
 //! Whether a model gives an outcome under one of N schedules.
 //!
-//! A schedule ends at the first step whose outcome is not the one that is looked for, so that most of them are short.
-//! The one that went furthest is kept: it is what a report shows.
+//! A run ends at the first step whose outcome differs from the original's, so most runs are short. The run with the
+//! most matching steps is kept for the report.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

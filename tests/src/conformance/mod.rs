@@ -1,7 +1,8 @@
 //! Conformance: a model's outcomes compared with what the real library or kernel did with the same script.
 //!
-//! A script is a list of steps. The real thing runs it one step at a time and settles before the next; what it showed
-//! at each step is its outcome. A model agrees if it gives that outcome under one of N schedules.
+//! A script is a list of steps. The original, a real library or kernel, runs it one step at a time and settles before
+//! the next; its outcome is the list of observations, one for each step. A model agrees if it gives that outcome under
+//! one of N schedules.
 //!
 //! ```text
 //! strategy ──► script ──► real thing ──► outcome ──► tests/conformance/NAME.txt
@@ -9,9 +10,9 @@
 //!                 └──► model, N schedules ──┴──► agrees, or differs ──► shrunk, looked up in NAME.deviations.json
 //! ```
 //!
-//! `cargo test` compares the recorded scripts. The binary `conformance` runs fresh ones where the real thing is there.
-//! A difference is allowed if it is listed; one that is listed and no longer occurs is an error too, as are a script
-//! that breaks a rule of the ledger in the model and a model that panics.
+//! `cargo test` compares the recorded scripts. The binary `conformance` runs fresh ones on a machine that has the
+//! original. A difference is allowed if it is listed. A listed difference that no longer occurs is an error, and so are
+//! a script that breaks a rule of the ledger in the model and a panic of the model.
 
 pub mod command;
 pub mod deviation;
@@ -35,7 +36,7 @@ pub use explore::Seen;
 /// The model without a defect.
 pub const FIXED: &str = "fixed";
 
-/// What the real thing or a model showed, one text a step.
+/// The observations of the original or of a model, one text for each step.
 pub type Outcome = Vec<String>;
 
 /// One step of a script. Its text form is that of the recorded files.
@@ -62,11 +63,11 @@ pub trait Subject: 'static {
     /// Makes scripts.
     fn scripts() -> BoxedStrategy<Vec<Self::Step>>;
 
-    /// Runs a script on a variant of the model, as the first task of a simulated run. It tells each step's outcome to
-    /// `seen`; as soon as that wants no more, the model clears up and returns.
+    /// Runs a script on a variant of the model, as the first task of a simulated run. It pushes the outcome of each
+    /// step to `seen`; when `push` returns false, the model cleans up and returns.
     fn model(variant: &str, script: &[Self::Step], seen: &mut Seen<'_, Self::Step>);
 
-    /// Whether two outcomes of a step are the same. Order does not matter where the real thing fixes none.
+    /// Whether two outcomes of a step agree. Order is ignored where the original guarantees none.
     fn agrees(step: &Self::Step, real: &str, model: &str) -> bool {
         let _ = step;
         real == model
@@ -77,7 +78,7 @@ pub trait Subject: 'static {
         Limits::default()
     }
 
-    /// Opens the real thing. `lib` is the library that it is, if one was named.
+    /// Opens the original; `lib` is the path of its library, if the command line has one.
     ///
     /// # Errors
     /// Why it is not there.
@@ -121,7 +122,7 @@ pub enum Error {
         error: std::io::Error,
     },
     /// The real thing could not be driven.
-    #[error("the real thing: {0}")]
+    #[error("the original: {0}")]
     Real(String),
     /// The model broke a rule of its own, or panicked.
     #[error("the model: {0}")]

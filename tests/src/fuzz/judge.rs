@@ -1,8 +1,8 @@
 //! What came of an input, and whether that is a fault of the program.
 //!
-//! A lie is an answer that its reader cannot rely on: a replay that gives two answers, a token that is accepted and is
-//! not the token of what was run, a case that was edited and passes for the one that was saved, a plan that is out of
-//! reason and passes for a bug of the component.
+//! A lie is an answer that misleads its reader: two replays with different answers, an accepted token that names
+//! another run than the one that was made, an edited case that is reported as unedited, an unreasonable plan that is
+//! reported as a bug of the component.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,8 +1,8 @@
-//! Input that cannot hurt: wild tokens, saved cases, plans and command lines, each judged by what came of it.
+//! The fuzzer's inputs (mutated tokens, saved cases, plans and command lines) and the judgement of each answer.
 //!
 //! An input is made from a seed and a number alone, so that one number names it ([`Input::new`]). It goes through the
-//! same code as the command line. It is at fault, not the fuzzer's, if the program panics, aborts, hangs or lies
-//! ([`judge`]); the program `fuzz` runs inputs in processes of their own, to see the first three.
+//! same code as the command line. lastref has a bug if it panics, aborts, hangs or gives a wrong answer ([`judge`]).
+//! The program `fuzz` runs the inputs in child processes, to detect the first three.
 //!
 //! Absent by intent: coverage feedback. The formats are small and known, so the mutations speak of their fields.
 

@@ -95,12 +95,12 @@ impl Objects {
         word, words, Word, WordState, "word";
     }
 
-    /// Gives a fresh object its kind, and returns the place of its state.
+    /// Gives a fresh object its kind, and returns the index of its state.
     #[inline(never)]
     fn first_use(&mut self, object: ObjectId, kind: fn(u32) -> Kind, take: fn(&mut Objects) -> u32, what: &str) -> u32 {
         let found = self.kinds[object.0 as usize];
         if !matches!(found, Kind::Fresh) {
-            found.is_no(what);
+            found.refuse(what);
         }
         let index = take(self);
         self.kinds[object.0 as usize] = kind(index);
@@ -146,7 +146,7 @@ impl Objects {
 
 impl Kind {
     #[cold]
-    fn is_no(self, wanted: &str) -> ! {
+    fn refuse(self, wanted: &str) -> ! {
         let found = match self {
             Kind::Fresh => "nothing yet",
             Kind::Lock(_) => "a lock",

@@ -121,7 +121,7 @@ impl FromStr for FaultKind {
             Some(ms) if kind.ms().is_some() => {
                 ms.parse().map(|ms| kind.lasting(ms)).map_err(|_| BadFault::Duration(text.to_owned()))
             }
-            Some(_) => Err(BadFault::LastsNot { text: text.to_owned(), kind: kind.name() }),
+            Some(_) => Err(BadFault::NoDuration { text: text.to_owned(), kind: kind.name() }),
         }
     }
 }
@@ -134,7 +134,7 @@ pub enum BadFault {
     /// Its duration is malformed, or too large.
     Duration(String),
     /// It has a duration, and its kind has none.
-    LastsNot {
+    NoDuration {
         /// The text.
         text: String,
         /// The kind.
@@ -152,7 +152,7 @@ impl fmt::Display for BadFault {
             BadFault::Duration(text) => {
                 write!(f, "`{text}`: a duration is a whole number of milliseconds, at most {}", u32::MAX)
             }
-            BadFault::LastsNot { text, kind } => write!(f, "`{text}`: a {kind} has no duration"),
+            BadFault::NoDuration { text, kind } => write!(f, "`{text}`: a {kind} has no duration"),
         }
     }
 }

@@ -9,8 +9,7 @@
 //! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
 //! task that yields drops below all others, so that a spin loop ends; so does a task that was chosen `IN_A_ROW` times
 //! in a row while another could run, since a waiting loop may also write, as in
-//! `while queue.push(x).is_err() { failed
-//! += 1 }`.
+//! `while queue.push(x).is_err() { failed += 1 }`.
 
 use super::list::Row;
 use super::{Profile, Strategy, StrategyName, View};

@@ -14,24 +14,24 @@ pub(crate) struct Memory {
     bytes: usize,
 }
 
-/// The memory that shifts use; a page.
-const SHIFTS_BYTES: usize = 4096;
+/// The bytes among which stacks begin; a page.
+const OFFSETS_END_BYTES: usize = 4096;
 
-/// The distance from one stack's shift to the next one's: a kilobyte, about the size of the frames of a waiting task,
+/// The distance from one stack's offset to the next one's: a kilobyte, about the size of the frames of a waiting task,
 /// and a cache line, so that many stacks begin in different sets.
-const SHIFT_BYTES: usize = 1024 + 64;
+const OFFSET_STEP_BYTES: usize = 1024 + 64;
 
 impl Memory {
-    /// Memory for a stack of this size, whose shift depends on its number.
+    /// Memory for a stack of this size, whose offset depends on its number.
     pub(crate) fn new(bytes: usize, number: usize) -> io::Result<Memory> {
         // Half of the address space: corosensei panics if its own additions overflow.
         if bytes > usize::MAX / 2 {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
-        let stack = DefaultStack::new(bytes + SHIFTS_BYTES)?;
-        let shift = number * SHIFT_BYTES % SHIFTS_BYTES;
-        let Some(base) = StackPointer::new(stack.base().get() - shift) else {
-            unreachable!("invariant: a stack is larger than its shift")
+        let stack = DefaultStack::new(bytes + OFFSETS_END_BYTES)?;
+        let offset = number * OFFSET_STEP_BYTES % OFFSETS_END_BYTES;
+        let Some(base) = StackPointer::new(stack.base().get() - offset) else {
+            unreachable!("invariant: a stack is larger than its offset")
         };
         Ok(Memory { stack, base, bytes })
     }
@@ -42,8 +42,8 @@ impl Memory {
     }
 }
 
-// SAFETY: the memory and its guard page are those of corosensei's stack. The base lies less than `SHIFTS_BYTES` below
-// its end, by a multiple of 64, so it stays aligned, and the part below it has at least the size that was asked for.
+// SAFETY: the memory and its guard page are those of corosensei's stack. The base lies less than `OFFSETS_END_BYTES`
+// below its end, by a multiple of 64, so it stays aligned, and the part below it has at least the requested size.
 #[expect(unsafe_code, reason = "a stack's place is a promise to the code that switches; see the argument above")]
 unsafe impl Stack for Memory {
     #[inline]

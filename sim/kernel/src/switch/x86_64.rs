@@ -10,17 +10,17 @@ use super::Memory;
 
 /// Where suspended code continues: its stack pointer. On top of its stack lie the address of its next instruction, and
 /// the registers that the switch saves.
-type Place = Cell<*mut usize>;
+type SavedPointer = Cell<*mut usize>;
 
 /// A stack, and the code on it.
 pub(crate) struct Code {
     memory: Memory,
-    at: Place,
+    at: SavedPointer,
 }
 
 /// The stack of the OS thread, while other code runs.
 pub(crate) struct Home {
-    at: Place,
+    at: SavedPointer,
 }
 
 impl Default for Home {
@@ -133,7 +133,7 @@ unsafe extern "sysv64" fn enter<F: FnOnce()>(body: *mut F) -> ! {
 /// `to` must hold the place of suspended code.
 #[inline(always)]
 #[expect(unsafe_code, reason = "changes the stack; see the argument at the block")]
-unsafe fn switch(from: &Place, to: &Place) {
+unsafe fn switch(from: &SavedPointer, to: &SavedPointer) {
     // SAFETY: the two registers that no operand and no clobber can name are pushed; all others are declared as lost, so
     // the compiler keeps nothing there. The direction flag is clear, and the control words of the floating-point units
     // are the thread's, as every call leaves them. A `jmp` replaces `ret`: the processor's return address predictor

@@ -9,8 +9,8 @@
 //! (`session::report_and_park`). loom reports its own findings by panicking, and a destructor that calls into loom
 //! while that panic unwinds may panic again and abort the process. The panic hook therefore only records the finding.
 //! The first facade operation of a destructor, or else the end of the task's own code, reports it and parks
-//! ([`quiet`]). The hook itself must not park: a thread that stays in the hook would block a thread that changes the
-//! hook, as test runners do.
+//! ([`before_nonblocking_op`]). The hook itself must not park: a thread that stays in the hook would block a thread
+//! that changes the hook, as test runners do.
 
 #![cfg_attr(
     not(feature = "loom"),
@@ -51,8 +51,9 @@ loom::thread_local! {
 
 /// A task: its name and its permit.
 ///
-/// The permit is a lock and a condition variable. loom's own `park` and `unpark` (0.7.2) would not do: an unpark is no
-/// branch, orders the two tasks even if neither parks, wakes a task from any wait, and is lost when the task yields.
+/// The permit is a lock and a condition variable. loom's own `park` and `unpark` (0.7.2) are unsuitable: an unpark is
+/// not a branch, orders the two tasks even if neither parks, wakes a task from any wait, and is lost when the task
+/// yields.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) name: Option<Arc<str>>,
@@ -66,7 +67,7 @@ impl Handle {
 
     /// Gives the permit.
     pub(crate) fn unpark(&self) {
-        let _quiet = quiet();
+        let _quiet = before_nonblocking_op();
         let (permit, given) = &*self.permit;
         if std::thread::panicking() && permit.try_lock().is_err() {
             may_wait();
@@ -81,7 +82,7 @@ impl Handle {
         if let Some(timeout) = timeout {
             pass_time(timeout);
         }
-        asks(Op { kind: OpKind::Park, object: ObjectId::NONE, location }, Need::Permit);
+        record_wait(Op { kind: OpKind::Park, object: ObjectId::NONE, location }, Need::Permit);
         let (permit, given) = &*self.permit;
         let mut is_given = clean(permit.lock());
         while timeout.is_none() && !*is_given {
@@ -252,19 +253,19 @@ pub(crate) fn observe(op: Op) {
     // loom lets a task that never yields run forever.
     if SPIN.with(|spin| spin.borrow_mut().announce(op)) && !std::thread::panicking() {
         loom::thread::yield_now();
-        settle();
+        sync_current_task();
     }
 }
 
 /// The operation about to be observed has changed something, although its kind may change nothing.
-pub(crate) fn has_changed_something() {
+pub(crate) fn note_change() {
     SPIN.with(|spin| spin.borrow_mut().end());
 }
 
 /// Called before an operation of loom that never waits. After a panic of loom's own none of its operations can be
 /// trusted: the finding that the hook recorded is reported, and the thread parks here. While another panic unwinds the
 /// task, the operation happens at once: a switch would let other tasks see the panic.
-pub(crate) fn quiet() -> Quiet {
+pub(crate) fn before_nonblocking_op() -> Quiet {
     let unwinding = std::thread::panicking();
     if unwinding {
         if with_log(|log| log.is_broken()).unwrap_or(false) {
@@ -299,8 +300,8 @@ pub(crate) fn may_wait() {
 }
 
 /// Records what the task is about to wait for in loom, in case it blocks.
-pub(crate) fn asks(op: Op, need: Need) {
-    settle();
+pub(crate) fn record_wait(op: Op, need: Need) {
+    sync_current_task();
     let location = with_log(|log| log.place(op.location)).unwrap_or(op.location);
     let (task, op) = (me(), Op { location, ..op });
     with_loom(|loom| {
@@ -334,7 +335,7 @@ pub(crate) fn deadlock() -> Violation {
 }
 
 /// Tells the run which task's code continues: loom may have switched inside the last operation.
-pub(crate) fn settle() {
+pub(crate) fn sync_current_task() {
     let task = me();
     with_log(|log| log.resume(task));
 }
@@ -351,7 +352,7 @@ pub(crate) fn new_cell(object: ObjectId) {
 
 /// Lets loom check an access to a plain cell.
 pub(crate) fn cell_access(object: ObjectId, kind: OpKind) {
-    let _quiet = quiet();
+    let _quiet = before_nonblocking_op();
     let cell = with_loom(|loom| {
         loom.touched.set(object);
         find(&loom.cells, object)
@@ -378,7 +379,7 @@ fn find<T>(registry: &RefCell<Vec<(ObjectId, Rc<T>)>>, object: ObjectId) -> Opti
 
 /// A ledger call, made visible to loom's partial-order reduction.
 pub(crate) fn probe(op: Op) {
-    let quiet = quiet();
+    let quiet = before_nonblocking_op();
     if let Some(probe) = with_loom(|loom| find(&loom.probes, op.object)) {
         // A use counts too: loom keeps one last access per atomic, so after two loads a write by the second reader is
         // not tried before the first reader's load. Found by a defect that a complete exploration missed.
@@ -395,7 +396,7 @@ pub(crate) fn spawn(
     location: &'static Location<'static>,
 ) -> (TaskId, loom::thread::JoinHandle<()>) {
     may_wait();
-    settle();
+    sync_current_task();
     let id = with_log(|log| log.spawned(name).0).unwrap_or(TaskId::MAIN);
     if id.index() >= loom::MAX_THREADS {
         // loom's own assertion names neither the limit nor the source line.
@@ -407,13 +408,13 @@ pub(crate) fn spawn(
     }
     let handle = loom::thread::spawn(move || {
         TASK.with(|task| task.set(id.0));
-        settle();
+        sync_current_task();
         with_log(|log| log.record(Item::Began, location));
         body();
-        settle();
+        sync_current_task();
         with_log(|log| log.record(Item::Ended, location));
     });
-    settle();
+    sync_current_task();
     (id, handle)
 }
 
@@ -565,7 +566,7 @@ fn one(setup: &Setup, worker: &Worker, reporter: Sender<Outcome>, tally: &Tally)
         let _ = handle.join();
     }
     with_loom(Exploration::clear);
-    settle();
+    sync_current_task();
     if let Some(violation) = with_run(|run| run.at_quiescence()).flatten() {
         session::fail(violation);
     }
@@ -580,6 +581,6 @@ fn one(setup: &Setup, worker: &Worker, reporter: Sender<Outcome>, tally: &Tally)
 pub(crate) fn pass_time(duration: Duration) {
     may_wait();
     loom::thread::yield_now();
-    settle();
+    sync_current_task();
     with_log(|log| log.now_ns = log.now_ns.saturating_add(kernel::as_ns(duration)));
 }

@@ -1,7 +1,7 @@
 //! A half-close: the socket sends FIN behind its data, as after `shutdown`.
 
 use super::{FaultRule, Strike, Strikes};
-use crate::net::passed::Step;
+use crate::net::packet_steps::Step;
 
 #[derive(Debug)]
 pub(super) struct Rule;

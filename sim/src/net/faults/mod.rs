@@ -5,7 +5,7 @@ use kernel::record::FaultKind;
 
 use super::connection::Connection;
 use super::fault::Fault;
-use super::passed::Passed;
+use super::packet_steps::PacketSteps;
 use crate::time::{Duration, Instant};
 
 /// The rule of one kind of fault.
@@ -42,7 +42,7 @@ pub(super) struct Strike<'a> {
     pub(super) fault: Fault,
     pub(super) now: Instant,
     /// Receives the steps that the wire performs.
-    pub(super) passed: &'a mut Passed,
+    pub(super) passed: &'a mut PacketSteps,
 }
 
 impl Strike<'_> {

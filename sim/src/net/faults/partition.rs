@@ -2,7 +2,7 @@
 
 use super::{FaultRule, Strike};
 use crate::net::link::Link;
-use crate::net::passed::Step;
+use crate::net::packet_steps::Step;
 
 #[derive(Debug)]
 pub(super) struct Rule;

@@ -1,7 +1,7 @@
 //! A stall: packets of one connection are late.
 
 use super::{FaultRule, Strike};
-use crate::net::passed::Step;
+use crate::net::packet_steps::Step;
 
 #[derive(Debug)]
 pub(super) struct Rule;

@@ -66,8 +66,8 @@ Exit codes:
   2    bad usage or input, a crate that does not build, or a test that cannot be simulated
   3    not deterministic: the same run gave two results
   101  a bug of the harness
-  130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed, unless a
-       second signal comes before
+  130  interrupted by Ctrl-C, 143 by SIGTERM; the results so far are printed, unless a
+       second signal arrives first
 If several apply, the first of these counts: 130 or 143, 101, 1, 3, 2.";
 
 /// The output and the exit code of a command.

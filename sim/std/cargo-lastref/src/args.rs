@@ -57,7 +57,7 @@ pub(crate) struct TestArguments {
     /// Number of tests that run at once, and of cargo's jobs (one per core by default).
     #[arg(short, long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(crate) jobs: Option<usize>,
-    /// Ends a test after this time, as in `30s`, and reports the run that it was in.
+    /// Ends a test after this time, as in `30s`, and reports its current run.
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
@@ -177,10 +177,10 @@ pub(crate) struct SettingArguments {
     /// Bound on the steps of a run (200,000 by default).
     #[arg(long, value_name = "N", value_parser = steps, allow_negative_numbers = true)]
     pub(crate) steps: Option<u32>,
-    /// What happens if a test uses what is not simulated: files, child processes, other machines.
+    /// How to treat resources that are not simulated: files, child processes, other machines.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Outside::Warn)]
     pub(crate) outside: Outside,
-    /// Pins what each run otherwise draws for itself, as in `after=1,weak=0,guard=0,heap=0,leaks=0,latency=0`.
+    /// Pins settings that each run otherwise draws itself, as in `after=1,weak=0,guard=0,heap=0,leaks=0,latency=0`.
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = settings)]
     pub(crate) settings: Option<String>,
 }
@@ -188,11 +188,11 @@ pub(crate) struct SettingArguments {
 /// The treatment of what is not simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Outside {
-    /// It is the system's.
+    /// The test uses the real resource.
     Allow,
-    /// It is the system's, and the test's line names it.
+    /// The test uses the real resource, and its line in the report names it.
     Warn,
-    /// The test is given up.
+    /// The test ends as `MISUSED`.
     Refuse,
 }
 
@@ -349,7 +349,10 @@ mod tests {
             &["test", "--schedule", "3"],
             "cargo lastref: unexpected argument '--schedule' found; a similar argument exists: '--schedules'",
         );
-        check(&["test", "--schedules", "0"], "cargo lastref: invalid value '0' for '--schedules <N>': the least is 1");
+        check(
+            &["test", "--schedules", "0"],
+            "cargo lastref: invalid value '0' for '--schedules <N>': the minimum is 1",
+        );
         check(
             &["test", "--for", "20"],
             "cargo lastref: invalid value '20' for '--for <TIME>': a time is a number and its unit, such as 20s, 2m or \

@@ -24,7 +24,7 @@ pub(crate) enum Error {
     #[error("`{program}` cannot be started: {source}")]
     Start { program: PathBuf, source: io::Error },
     /// A compiler whose description does not parse.
-    #[error("`{rustc} -vV` does not print what rustc prints")]
+    #[error("the output of `{rustc} -vV` is not that of a Rust compiler")]
     NotRustc { rustc: PathBuf },
     /// cargo's own error about the project.
     #[error("{0}")]

@@ -140,16 +140,16 @@ fn too_long(outcome: &Outcome) -> String {
     match &outcome.place {
         Some(place) if outcome.is_stuck => {
             format!(
-                "did not end within its time; run {} was stuck, at step {}, after {seconds:.1} s",
+                "did not end within its time limit; run {} was stuck, at step {}, after {seconds:.1} s",
                 place.run.unwrap_or(1),
                 place.step
             )
         }
         Some(place) => {
             let made = count(place.run.unwrap_or(1).saturating_sub(1), "run");
-            format!("did not end within its time; no run was stuck: it had made {made} in {seconds:.1} s")
+            format!("did not end within its time limit; no run was stuck: {made} had ended in {seconds:.1} s")
         }
-        None => format!("did not end within its time, and made no run in {seconds:.1} s"),
+        None => format!("did not end within its time limit; no run had ended in {seconds:.1} s"),
     }
 }
 

@@ -202,14 +202,14 @@ fn judge(finished: &Finished) -> (Status, String) {
             (Status::Misused, refusal(&finished.output).unwrap_or_default().to_owned())
         }
         Ending::Exited(_) if report.is_some() => {
-            (Status::Failed, String::from("the harness of the test failed it, and every schedule passed"))
+            (Status::Failed, String::from("every schedule passed, but the test harness reported a failure"))
         }
         Ending::Exited(code) if finished.place.is_some() => {
             (Status::Failed, format!("the test ended its process with exit code {code}"))
         }
         Ending::Exited(code) => (Status::Failed, format!("exit code {code}, ran outside the simulator")),
-        Ending::Signal(signal) => (Status::Died, format!("died by {}", signal_name(*signal))),
-        Ending::TimedOut => (Status::TimedOut, String::from("ended after its time")),
+        Ending::Signal(signal) => (Status::Died, format!("killed by {}", signal_name(*signal))),
+        Ending::TimedOut => (Status::TimedOut, String::from("reached its time limit")),
         Ending::Hung => (Status::Hung, String::from("made no step")),
         Ending::Stopped => (Status::Interrupted, made(finished)),
         Ending::Failed(why) => (Status::Broken, why.clone()),
@@ -291,11 +291,11 @@ mod tests {
     #[test]
     fn a_clean_report_does_not_hide_a_bad_end() {
         check(Ending::Exited(0), CLEAN, Status::Passed, "");
-        let failed = "the harness of the test failed it, and every schedule passed";
+        let failed = "every schedule passed, but the test harness reported a failure";
         check(Ending::Exited(101), CLEAN, Status::Failed, failed);
         check(Ending::Signal(6), CLEAN, Status::Finding, "crash in run 4: SIGABRT");
-        check(Ending::Signal(9), CLEAN, Status::Died, "died by SIGKILL");
-        check(Ending::TimedOut, CLEAN, Status::TimedOut, "ended after its time");
+        check(Ending::Signal(9), CLEAN, Status::Died, "killed by SIGKILL");
+        check(Ending::TimedOut, CLEAN, Status::TimedOut, "reached its time limit");
     }
 
     #[test]

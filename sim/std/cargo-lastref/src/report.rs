@@ -108,7 +108,7 @@ impl Report {
     /// One sentence, if the last line is not a report of this version.
     pub(crate) fn last(text: &str) -> Result<Option<Report>, String> {
         let Some(line) = text.lines().rfind(|line| !line.trim().is_empty()) else { return Ok(None) };
-        let report: Report = serde_json::from_str(line).map_err(|error| format!("the report is not one: {error}"))?;
+        let report: Report = serde_json::from_str(line).map_err(|error| format!("the report is malformed: {error}"))?;
         match report.version {
             VERSION => Ok(Some(report)),
             other => Err(format!("the report has version {other}, and this program reads version {VERSION}")),
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_cut_or_of_another_version_is_told() {
-        assert!(Report::last("{\"version\":1,\"verd").unwrap_err().starts_with("the report is not one: EOF"));
+        assert!(Report::last("{\"version\":1,\"verd").unwrap_err().starts_with("the report is malformed: EOF"));
         let told = Report::last("{\"version\":2,\"verdict\":\"clean\"}").unwrap_err();
         assert_eq!(told, "the report has version 2, and this program reads version 1");
     }

@@ -55,7 +55,7 @@ pub(crate) fn render(report: &Report, rows: Rows) -> String {
     if is_folded {
         let left_out = events.len() - head - tail;
         let mut fold = vec![Cell::new("..."), Cell::new("...")];
-        fold.push(Cell::new(format!("{left_out} rows left out; show --full has them")));
+        fold.push(Cell::new(format!("{left_out} rows left out; `show --full` prints them")));
         fold.resize_with(width, || Cell::new(""));
         table.add_row(fold);
     }

@@ -109,7 +109,7 @@ mod tests {
             "host: x86_64-unknown-linux-gnu\nrelease: 1.94.1\n",
             "lastref needs rustc 1.95 or newer, and `rustc` is 1.94.1",
         );
-        check("gcc 12", "`rustc -vV` does not print what rustc prints");
+        check("gcc 12", "the output of `rustc -vV` is not that of a Rust compiler");
     }
 
     #[test]

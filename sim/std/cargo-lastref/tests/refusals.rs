@@ -44,7 +44,7 @@ fn a_compiler_for_another_system_an_old_one_and_none() {
     let (run, path) = with("rustc\\nhost: x86_64-unknown-linux-gnu\\nrelease: 1.80.1\\n");
     check(&run, &format!("cargo lastref: lastref needs rustc 1.95 or newer, and `{path}` is 1.80.1"));
     let (run, path) = with("hello\\n");
-    check(&run, &format!("cargo lastref: `{path} -vV` does not print what rustc prints"));
+    check(&run, &format!("cargo lastref: the output of `{path} -vV` is not that of a Rust compiler"));
     let run = Run::of(scratch.command(&["test"]).env("RUSTC", "/none").output().expect("it starts"));
     check(&run, "cargo lastref: `/none` cannot be started: No such file or directory (os error 2)");
 }
@@ -105,7 +105,7 @@ fn a_configuration_that_does_not_parse() {
 fn flags_and_tokens_that_are_none() {
     let scratch = Scratch::new(&[]);
     for (arguments, said) in [
-        (&["test", "--schedules", "0"][..], "invalid value '0' for '--schedules <N>': the least is 1"),
+        (&["test", "--schedules", "0"][..], "invalid value '0' for '--schedules <N>': the minimum is 1"),
         (&["test", "--lib", "--nope"], "unexpected argument '--nope' found"),
         (&["test", "--", "--format=json"], "unexpected argument '--format' found"),
         (&["test", "--", "--ignored", "--include-ignored"], "cannot be used with"),

@@ -81,7 +81,7 @@ fn is_killed() {
         &[
             "suite hangs:\n  hangs in run 1, step ",
             "suite exits:\n  the test ended its process with exit code 7\n",
-            "suite is_killed:\n  died by SIGKILL in run 1, step ",
+            "suite is_killed:\n  killed by SIGKILL in run 1, step ",
             "suite aborts:\n  crash in schedule 1",
             "4 tests: 0 passed, 1 with a finding, 1 failed, 1 died, 1 hung",
         ],
@@ -92,7 +92,7 @@ fn is_killed() {
         .lines()
         .find_map(|line| line.strip_prefix("replay: cargo lastref replay lrs1/scratch/test=suite/is_killed/"));
     let killed = format!("lrs1/scratch/test=suite/is_killed/{}", killed.expect("it has a replay line"));
-    scratch.run(&["replay", &killed]).check(1, &["suite is_killed:\n  died by SIGKILL at step "]);
+    scratch.run(&["replay", &killed]).check(1, &["suite is_killed:\n  killed by SIGKILL at step "]);
     scratch.run(&["test", "hangs", "--timeout", "500ms"]).check(1, &["did not end within its time", "1 timed out"]);
 }
 

@@ -173,8 +173,8 @@ fn gets_stuck() {
     run.check(
         1,
         &[
-            "is_slow:\n  did not end within its time; no run was stuck: ",
-            "gets_stuck:\n  did not end within its time; run 1 ",
+            "is_slow:\n  did not end within its time limit; no run was stuck: ",
+            "gets_stuck:\n  did not end within its time limit; run 1 ",
         ],
     );
     let tokens = run.stdout.matches("replay: ").count();

@@ -132,7 +132,7 @@ impl Run {
         let (kind, message) = if is_of_stack {
             (FindingKind::Crash, "the task overflows its stack".to_owned())
         } else if registers.iter().any(is_poison) {
-            (FindingKind::UseAfterFree, "a pointer that was read from freed memory is followed".to_owned())
+            (FindingKind::UseAfterFree, "a pointer read from freed memory is dereferenced".to_owned())
         } else if address < 4096 {
             (FindingKind::Crash, format!("{name}: an access to address {address:#x}, near null"))
         } else {

@@ -132,7 +132,7 @@ impl Run {
             (Ok(Ok(())), None) => {}
             (Ok(Err(text)), None) => self.fail(Finding::new(FindingKind::Panic, text).facts(self.here())),
             (Ok(_), Some(_)) => {
-                let message = "the test returned, and should have panicked".to_owned();
+                let message = "the test returned, but should have panicked".to_owned();
                 self.fail(Finding::new(FindingKind::Panic, message).facts(self.here()));
             }
             (Err(panic), None) => self.fail(self.told_panic(text_of(&*panic))),

@@ -67,7 +67,7 @@ impl NamedPlaces {
 
 impl Run {
     /// Notes the place of a call that is about to make steps. Called by host code.
-    pub(crate) fn notes_call(&self) {
+    pub(crate) fn note_call(&self) {
         if self.has_stacks.get() {
             let (task, step) = self.kernel.log(|log| (log.task, log.step));
             self.places.borrow_mut().note(task, step);

@@ -123,9 +123,8 @@ pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
     facts.filter(|(_, text)| !text.is_empty()).collect()
 }
 
-/// Maximum number of events in a report; the last ones are kept. A run up to a large step bound has millions, and a
-/// table of
-/// them takes minutes and gigabytes.
+/// Maximum number of events in a report; the last ones are kept. A run up to a large bound on steps has millions of
+/// events, whose table would take minutes and gigabytes.
 const ROWS_MAX: usize = 100_000;
 
 /// The events of a recorded run.
@@ -144,7 +143,7 @@ pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
             Item::Began => "begins".to_owned(),
             Item::Ended => "ends".to_owned(),
             Item::Blocked { on } => format!("waits for{}", named(*on)),
-            Item::TimedOut => "its time is over".to_owned(),
+            Item::TimedOut => "timed out".to_owned(),
             Item::Note(text) => text.to_string(),
             Item::Custody(custody) => custody.to_string(),
             Item::Transition { machine, index, from, to } => format!("{machine}#{index} {from} -> {to}"),

@@ -100,7 +100,7 @@ pub(crate) fn test(body: Body) {
     if let Some(token) = &config.replay
         && token.test != body.name
     {
-        refuse(&format!("LASTREF_REPLAY: the token is of the test {}, and this is {}", token.test, body.name));
+        refuse(&format!("LASTREF_REPLAY: the token names the test {}, but this is {}", token.test, body.name));
     }
     let should_panic = body.panics.is_some();
     let (report, path, expected) = run(config, body);

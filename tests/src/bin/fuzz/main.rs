@@ -1,9 +1,9 @@
-//! `fuzz`: wild tokens, saved cases, plans and command lines, in processes whose end is seen.
+//! `fuzz`: mutated tokens, saved cases, plans and command lines, judged in child processes.
 //!
-//! The parent gives ranges of inputs to children, which are this program again. A child says which input it begins and
-//! what came of it; one that is silent for too long is killed, and its input hangs; one that dies has an input that
-//! aborts. The next child goes on behind that input. Memory is limited, so that an allocation out of reason is seen on
-//! any machine.
+//! The parent gives ranges of inputs to children, which are this program again. A child reports the start and the
+//! outcome of each input. A child that reports nothing for too long is killed, and its input counts as a hang; if a
+//! child dies, its input counts as an abort. The next child continues after that input. Memory is limited, so that an
+//! excessive allocation fails on any machine.
 
 mod parent;
 
@@ -23,16 +23,16 @@ const MEMORY_MAX: usize = 1 << 30;
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, MEMORY_MAX);
 
-/// Feeds lastref input that nobody should, and reports panics, aborts, hangs and lies.
+/// Runs lastref on invalid input, and reports panics, aborts, hangs and wrong answers.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How many inputs.
+    /// Number of inputs.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     inputs: u64,
-    /// Where the inputs come from: the same seed gives the same inputs.
+    /// Seed of the inputs: the same seed gives the same inputs.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// How many processes.
+    /// Number of child processes at a time.
     #[arg(long, value_name = "N", default_value_t = 1)]
     jobs: u64,
     /// Shows the input of this number, and judges it in this process.
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 enum Error {
     #[error("{0}")]
     Corpus(#[from] CorpusError),
-    #[error("no folder, or no process: {0}")]
+    #[error("a folder or a process cannot be used: {0}")]
     System(#[from] io::Error),
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
     let is_over = matches!(outcome.status, Status::Hung | Status::Misused | Status::Broken);
     // A run without a report has no trace to compare.
     if !is_over && case.run(arguments)?.report.trace_hash != outcome.report.trace_hash {
-        answer.remarks.push(String::from("cargo lastref: this is not deterministic: run twice, it gives two traces"));
+        answer.remarks.push(String::from("cargo lastref: not deterministic: two runs of this token differ"));
         answer.exit = Exit::NotDeterministic;
     }
     answer.stdout = match (arguments.json, outcome.status) {

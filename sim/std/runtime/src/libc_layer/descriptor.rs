@@ -223,7 +223,7 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
         return result_of(unsafe { raw(number, args) });
     };
     let result = run.host(|| {
-        run.notes_call();
+        run.note_call();
         let (events, option) = match uses {
             Use::Reads => (libc::POLLIN, libc::SO_RCVTIMEO),
             Use::Writes | Use::Changes => (libc::POLLOUT, libc::SO_SNDTIMEO),
@@ -353,7 +353,7 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
         return result_of(unsafe { raw(libc::SYS_close, args) }) as i32;
     };
     let result = run.host(|| {
-        run.notes_call();
+        run.note_call();
         run.kernel.point(run.any(OpKind::Release));
         // Both happen in one step: after the close another task may open a descriptor of the same number.
         mark(descriptor as isize, false);
@@ -370,7 +370,7 @@ impl Run {
     fn closes_socket(&'static self, descriptor: i32) -> Result<Option<i32>, i32> {
         self.host(|| {
             let object = self.network.borrow().object(descriptor).unwrap_or(Objects::DESCRIPTORS);
-            self.notes_call();
+            self.note_call();
             self.kernel.point(Op { object, ..self.any(OpKind::Release) });
             self.advances();
             let closed = self.network.borrow_mut().close(descriptor, self.kernel.now_ns());

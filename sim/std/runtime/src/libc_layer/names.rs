@@ -80,7 +80,7 @@ pub unsafe extern "C" fn getaddrinfo(
     })
 }
 
-/// Notes that a task opens a file. Devices, and the system's description of processes, are no files of the test.
+/// Notes that a task opens a file. Devices, `/proc` and `/sys` do not count as files of the test.
 ///
 /// # Safety
 /// `path` is a text.

@@ -74,7 +74,7 @@ impl Run {
         }
         let awaited = libc::pollfd { fd: descriptor as i32, events: libc::POLLIN, revents: 0 };
         let mut result = 0;
-        self.notes_call();
+        self.note_call();
         self.waits_quietly(&[awaited], None, || {
             // SAFETY: the caller's promise.
             result = unsafe { raw(libc::SYS_wait4, args(options | libc::WNOHANG)) };

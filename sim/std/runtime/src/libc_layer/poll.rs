@@ -15,7 +15,7 @@ fn waits(
     is_quiet: bool,
     mut look: impl FnMut() -> isize,
 ) -> isize {
-    run.notes_call();
+    run.note_call();
     let wait_ns = u64::try_from(timeout_ms).ok().map(|ms| ms * 1_000_000);
     let deadline_ns = wait_ns.map(|wait_ns| run.kernel.now_ns().saturating_add(wait_ns));
     let mut answer = 0;

@@ -53,7 +53,7 @@ impl Run {
     ) -> Result<R, i32> {
         self.host(|| {
             let object = self.network.borrow().object(descriptor).unwrap_or(Objects::DESCRIPTORS);
-            self.notes_call();
+            self.note_call();
             self.kernel.point(Op { kind, object, location: Location::caller() });
             self.advances();
             let before = self.network.borrow().state();

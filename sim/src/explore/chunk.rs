@@ -26,7 +26,7 @@ pub(super) enum Found {
 
 /// The results of some runs of a cell, up to the first finding among them.
 #[derive(Default)]
-pub(super) struct Part {
+pub(super) struct ChunkResult {
     pub(super) runs: u64,
     pub(super) rechecked: u64,
     pub(super) steps: u64,
@@ -38,7 +38,7 @@ pub(super) struct Part {
     pub(super) made: Vec<Made>,
 }
 
-impl Part {
+impl ChunkResult {
     fn add(&mut self, index: u64, seed: u64, outcome: Outcome, recheck_percent: u8) {
         if recheck::is_chosen(seed, recheck_percent) {
             self.made.push(Made::new(index, seed, &outcome));
@@ -69,7 +69,7 @@ impl Part {
     }
 
     /// Adds the part with the runs that follow these.
-    pub(super) fn absorb(&mut self, later: Part) {
+    pub(super) fn absorb(&mut self, later: ChunkResult) {
         self.runs += later.runs;
         self.rechecked += later.rechecked;
         self.steps += later.steps;
@@ -83,8 +83,8 @@ impl Part {
 }
 
 /// Makes these runs under a scheduled engine, up to the first finding. `hunt` is the hunt's seed.
-pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percent: u8) -> Part {
-    let mut part = Part::default();
+pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percent: u8) -> ChunkResult {
+    let mut part = ChunkResult::default();
     let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
     let (from, seeds) = (runs.start, cell.seeds(hunt));
     for index in runs {
@@ -99,8 +99,8 @@ pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percen
 }
 
 /// Makes these runs on real threads, up to the first finding or until `over` says to stop.
-pub(super) fn on_threads(cell: &Cell, hunt: u64, runs: Range<u64>, over: impl Fn() -> bool) -> Part {
-    let mut part = Part::default();
+pub(super) fn on_threads(cell: &Cell, hunt: u64, runs: Range<u64>, over: impl Fn() -> bool) -> ChunkResult {
+    let mut part = ChunkResult::default();
     let (mut generator, seeds) = (cell.case.generator(), cell.seeds(hunt));
     for index in runs {
         if part.found.is_some() || over() {

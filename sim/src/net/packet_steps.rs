@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 /// The result of passing a packet, or of a fault between two packets.
 #[derive(Debug, Default)]
-pub(super) struct Passed {
+pub(super) struct PacketSteps {
     /// The wire's steps, in order.
     pub(super) steps: Vec<Step>,
     /// Its row in a table, if there is one; empty text if the run is not recorded: whether there is a
@@ -43,15 +43,15 @@ pub(super) struct Hit {
     pub(super) phase: Phase,
 }
 
-impl Passed {
+impl PacketSteps {
     /// No steps yet.
-    pub(super) fn new() -> Passed {
-        Passed { is_recorded: with_log(|log| log.is_recording()).unwrap_or(false), ..Passed::default() }
+    pub(super) fn new() -> PacketSteps {
+        PacketSteps { is_recorded: with_log(|log| log.is_recording()).unwrap_or(false), ..PacketSteps::default() }
     }
 
     /// The packet is sent, without a row in a table.
-    pub(super) fn of(packet: Packet) -> Passed {
-        Passed { steps: vec![Step::Send(packet)], ..Passed::default() }
+    pub(super) fn of(packet: Packet) -> PacketSteps {
+        PacketSteps { steps: vec![Step::Send(packet)], ..PacketSteps::default() }
     }
 
     /// Adds to the row in a table.
