@@ -88,16 +88,19 @@ pub mod thread {
     };
 }
 
-/// A thread-local value: one per task inside a run, and real std's outside a run.
+/// A thread-local value: one per task inside a run, and real std's outside a run. The key is a constant, as in std,
+/// since some programs copy it. So its identity is that of a static.
 #[macro_export]
 macro_rules! thread_local {
     () => {};
 
     ($(#[$($attribute:tt)*])* $vis:vis static $name:ident : $type:ty = const $init:block $(; $($rest:tt)*)?) => {
         $(#[$($attribute)*])*
-        $vis static $name: $crate::thread::LocalKey<$type> = {
+        $vis const $name: $crate::thread::LocalKey<$type> = {
             const __INIT: $type = $init;
+            static __IDENTITY: u8 = 0;
             $crate::thread::LocalKey::new(
+                &__IDENTITY,
                 || __INIT,
                 || {
                     $crate::__real::thread_local!(static KEY: $type = const { __INIT });
@@ -110,11 +113,13 @@ macro_rules! thread_local {
 
     ($(#[$($attribute:tt)*])* $vis:vis static $name:ident : $type:ty = $init:expr $(; $($rest:tt)*)?) => {
         $(#[$($attribute)*])*
-        $vis static $name: $crate::thread::LocalKey<$type> = {
+        $vis const $name: $crate::thread::LocalKey<$type> = {
             fn __init() -> $type {
                 $init
             }
+            static __IDENTITY: u8 = 0;
             $crate::thread::LocalKey::new(
+                &__IDENTITY,
                 __init,
                 || {
                     $crate::__real::thread_local!(static KEY: $type = __init());

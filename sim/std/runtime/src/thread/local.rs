@@ -1,6 +1,7 @@
 //! Thread-local values: one per task inside a run, std's own outside.
 //!
-//! A key has two parts: the function that makes a value for a task, and real std's key. The values of a task are
+//! A key has three parts: its identity, which is the address of a static, since the key itself is a constant that may
+//! have several addresses; the function that makes a value for a task; and real std's key. The values of a task are
 //! dropped when it ends, the latest first; a key whose value has a destructor cannot be used after that, as in std.
 
 use std::cell::{Cell, RefCell};
@@ -28,6 +29,7 @@ enum State {
 }
 
 pub struct LocalKey<T: 'static> {
+    identity: &'static u8,
     init: fn() -> T,
     real: fn() -> &'static real::LocalKey<T>,
 }
@@ -38,14 +40,14 @@ pub struct AccessError;
 impl<T: 'static> LocalKey<T> {
     /// For `thread_local!`.
     #[doc(hidden)]
-    pub const fn new(init: fn() -> T, real: fn() -> &'static real::LocalKey<T>) -> Self {
-        LocalKey { init, real }
+    pub const fn new(identity: &'static u8, init: fn() -> T, real: fn() -> &'static real::LocalKey<T>) -> Self {
+        LocalKey { identity, init, real }
     }
 
     /// The value of the current task, or `None` if it was destroyed. A new value is made from `given`, or else by the
     /// key's own function. Also returns `given` if it was not used.
     fn value(&'static self, run: &'static Run, given: Option<T>) -> (Option<&'static T>, Option<T>) {
-        let key = std::ptr::from_ref(self).addr();
+        let key = std::ptr::from_ref(self.identity).addr();
         let known = run.host(|| {
             let task = run.task();
             let mut tasks = run.tasks.borrow_mut();

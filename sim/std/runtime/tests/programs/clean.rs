@@ -117,9 +117,11 @@ pub(crate) fn locals() {
             self.1.lock().expect("not poisoned").push(self.0);
         }
     }
-    static FIRST: LocalKey<RefCell<Option<Notes>>> = LocalKey::new(RefCell::default, || unreachable!("not outside"));
-    static SECOND: LocalKey<RefCell<Option<Notes>>> = LocalKey::new(RefCell::default, || unreachable!("not outside"));
-    static COUNT: LocalKey<Cell<u32>> = LocalKey::new(|| Cell::new(1), || unreachable!("not outside"));
+    static FIRST: LocalKey<RefCell<Option<Notes>>> =
+        LocalKey::new(&0, RefCell::default, || unreachable!("not outside"));
+    static SECOND: LocalKey<RefCell<Option<Notes>>> =
+        LocalKey::new(&1, RefCell::default, || unreachable!("not outside"));
+    static COUNT: LocalKey<Cell<u32>> = LocalKey::new(&2, || Cell::new(1), || unreachable!("not outside"));
     let dropped = Arc::new(Mutex::new(Vec::new()));
     COUNT.set(5);
     let other = Arc::clone(&dropped);

@@ -70,9 +70,14 @@ std::thread_local! {
 
 thread_local!(static BY_PRELUDE: u8 = 3);
 
+/// A copy of a key, as tokio's `task_local!` makes one: it is the same key.
+static COPY: std::thread::LocalKey<std::cell::Cell<u8>> = CONST;
+
 fn macros() {
     functions! { BY_PATH, CONST, BY_PRELUDE }
     assert_eq!((BY_PATH.with(|value| *value), CONST.get(), BY_PRELUDE.with(|value| *value)), (1, 2, 3));
+    CONST.set(4);
+    assert_eq!(COPY.replace(2), 4, "both keys have one value");
 }
 
 fn all() {
