@@ -7,11 +7,16 @@
 //! The operation that marks a round need not be the first one: a task may read other things before it enters its loop.
 //! As in Brent's search for a cycle (BIT 20, 1980), a mark that does not come again within a window is replaced by the
 //! current operation, and the next window is twice as long. So a loop of any length is found after any prefix.
+//!
+//! After many rounds the mark moves to the next operation. A loop may also work, as in `while !done { queue.steal() }`:
+//! if it always lost its turn between the two operations of a steal, other tasks would take each item.
 
 use crate::record::{Op, OpKind};
 
 /// Rounds after which a loop counts as spinning. Fewer would match a few retries; more would lengthen each wait.
 const ROUNDS: u32 = 8;
+/// Rounds after which the mark moves.
+const ROUNDS_OF_A_MARK: u32 = 64;
 /// The first window: longer than a round of most loops.
 const WINDOW: u32 = 16;
 
@@ -43,6 +48,9 @@ impl Spin {
             Some(mark) if is_same(mark, op) => {
                 self.rounds += 1;
                 self.since = 0;
+                if self.rounds == ROUNDS_OF_A_MARK {
+                    self.mark = None;
+                }
                 self.rounds >= ROUNDS
             }
             Some(_) => {
@@ -107,6 +115,19 @@ mod tests {
             assert!(!spin.announce(op(OpKind::Load, 0, here)));
             assert!(!spin.announce(op(OpKind::Store, 1, here)));
         }
+    }
+
+    #[test]
+    fn a_loop_yields_at_each_of_its_operations_in_time() {
+        let here = Location::caller();
+        let mut spin = Spin::default();
+        let mut yields = [0; 3];
+        for _ in 0..1000 {
+            for (object, yields) in yields.iter_mut().enumerate() {
+                *yields += u32::from(spin.announce(op(OpKind::Load, object as u32, here)));
+            }
+        }
+        assert!(yields.iter().all(|yields| *yields > 200), "{yields:?}");
     }
 
     #[test]

@@ -9,7 +9,10 @@
 //! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
 //! task that yields drops below all others, so that a spin loop ends; so does a task that was chosen `IN_A_ROW` times
 //! in a row while another could run, since a waiting loop may also write, as in
-//! `while queue.push(x).is_err() { failed += 1 }`.
+//! `while queue.push(x).is_err() { failed += 1 }`. Each time this happens the number is halved, down to
+//! `IN_A_ROW_LEAST`: a test that waits so in each of a thousand rounds would take as many times 10,000 steps. The other
+//! tasks get new priorities: without them the tasks take turns in one order forever, in which the same task may find a
+//! queue empty each time.
 
 use super::list::Row;
 use super::{Profile, Strategy, StrategyName, View};
@@ -25,6 +28,8 @@ pub(super) const ROW: Row = Row {
 
 /// A task that is chosen this many times in a row drops below all others. A run of most tests is shorter.
 const IN_A_ROW: u32 = 10_000;
+/// The number after many times: longer than most loops that wait.
+const IN_A_ROW_LEAST: u32 = 32;
 
 impl StrategyName {
     /// Probabilistic concurrency testing of this depth, 1 to 99.
@@ -43,6 +48,8 @@ struct Pct {
     choices: u32,
     /// The choices since another task was chosen.
     in_a_row: u32,
+    /// The current task drops after this many.
+    in_a_row_max: u32,
     /// The next priority below all that were assigned.
     lowest: u64,
 }
@@ -59,7 +66,23 @@ impl Pct {
                 change_points.push(point);
             }
         }
-        Pct { stream, priorities: Vec::new(), change_points, choices: 0, in_a_row: 0, lowest: 1 << 32 }
+        Pct {
+            stream,
+            priorities: Vec::new(),
+            change_points,
+            choices: 0,
+            in_a_row: 0,
+            in_a_row_max: IN_A_ROW,
+            lowest: 1 << 32,
+        }
+    }
+
+    /// Gives priorities to the tasks up to this number of tasks that have none.
+    fn draw_priorities(&mut self, tasks: usize) {
+        while self.priorities.len() < tasks {
+            // Above every dropped priority; ties are broken by number, and are negligible among 2^63 values.
+            self.priorities.push((1 << 32) + (self.stream.next_u64() >> 1).saturating_sub(1 << 32));
+        }
     }
 
     fn drop_below_all(&mut self, task: usize) {
@@ -71,14 +94,17 @@ impl Pct {
 impl Strategy for Pct {
     fn choose(&mut self, view: &View<'_>) -> usize {
         let most = view.tasks().map(TaskId::index).max().unwrap_or(0);
-        while self.priorities.len() <= most.max(view.current.index()) {
-            // Above every dropped priority; ties are broken by number, and are negligible among 2^63 values.
-            self.priorities.push((1 << 32) + (self.stream.next_u64() >> 1).saturating_sub(1 << 32));
-        }
+        self.draw_priorities(most.max(view.current.index()) + 1);
         if view.len() > 1 {
             self.choices += 1;
             self.in_a_row += 1;
-            let is_long = self.in_a_row == IN_A_ROW;
+            let is_long = self.in_a_row >= self.in_a_row_max;
+            if is_long {
+                self.in_a_row_max = (self.in_a_row_max / 2).max(IN_A_ROW_LEAST);
+                let tasks = self.priorities.len();
+                self.priorities.clear();
+                self.draw_priorities(tasks);
+            }
             if is_long || view.yielding || self.change_points.contains(&self.choices) {
                 self.drop_below_all(view.current.index());
             }
