@@ -63,6 +63,8 @@ pub(crate) struct Run {
     pub(crate) doing: Cell<Doing>,
     /// Reads of the clock, and yields, since a task last waited; see `libc_layer::clock`.
     pub(crate) idle_reads: Cell<u32>,
+    /// The virtual time of the first of them.
+    pub(crate) idle_since_ns: Cell<u64>,
     /// The last panic of each task that panicked.
     pub(crate) panics: RefCell<Vec<Panicked>>,
     /// The text of the panic that the test expects.

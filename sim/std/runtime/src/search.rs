@@ -253,6 +253,7 @@ impl Run {
             finding: RefCell::new(None),
             doing: Cell::new(Doing::nothing()),
             idle_reads: Cell::new(0),
+            idle_since_ns: Cell::new(0),
             prints: Cell::new(true),
             has_stacks: Cell::new(false),
             panics: RefCell::new(Vec::new()),

@@ -151,6 +151,43 @@ pub(crate) fn time() {
     while polls.elapsed() < Duration::from_millis(2) {}
 }
 
+/// A stress test of many rounds, each of which waits in a loop that also writes.
+pub(crate) fn polls_that_write() {
+    const ROUNDS: u32 = 1000;
+    let (turn, failures) = (AtomicU32::new(0), AtomicU32::new(0));
+    let play = |first: u32| {
+        for round in 0..ROUNDS {
+            let own = round * 2 + first;
+            while turn.compare_exchange(own, own + 1, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+                failures.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| play(0));
+        scope.spawn(|| play(1));
+    });
+    assert_eq!(turn.load(Ordering::SeqCst), ROUNDS * 2);
+}
+
+/// A stress test that works for five seconds ends, under a strategy that lets the poller work as long as it can, too.
+#[expect(clippy::disallowed_methods, reason = "inside a run this clock is the virtual one")]
+pub(crate) fn work_until_a_deadline() {
+    let (is_over, rounds) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                rounds.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(5) {
+            rounds.fetch_add(1, Ordering::Relaxed);
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
 /// A static that a run fills is empty in the next.
 pub(crate) fn statics() {
     static FILLED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
