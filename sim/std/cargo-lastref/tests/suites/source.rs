@@ -38,7 +38,23 @@ pub(crate) fn unpack(suite: &Suite) -> Source {
     // this copy of it: two copies would have two runtimes.
     let _ = write!(text, "\n[workspace]\n\n[patch.crates-io]\n{} = {{ path = \".\" }}\n", suite.package);
     std::fs::write(&manifest, text).expect("the copy can be written");
+    unlock(suite.package, &folder);
     Source { version, folder }
+}
+
+/// Removes releases of the package from the lock file of its copy. If the file names an older release for the
+/// development dependencies, cargo would not use the copy for them.
+fn unlock(package: &str, folder: &Path) {
+    let Ok(text) = std::fs::read_to_string(folder.join("Cargo.lock")) else { return };
+    let start = format!("name = \"{package}\"\nversion = \"");
+    for block in text.split("[[package]]\n").filter(|block| block.contains("\nsource = ")) {
+        if let Some((version, _)) = block.strip_prefix(&start).and_then(|rest| rest.split_once('"')) {
+            let mut command = Command::new(env!("CARGO"));
+            command.args(["update", &format!("{package}@{version}")]).current_dir(folder);
+            let output = command.output().expect("cargo starts");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
 }
 
 /// The folder in which cargo keeps the sources of a package.
