@@ -95,10 +95,10 @@ fn control_characters_of_an_input_do_not_reach_the_terminal() {
 
 #[test]
 fn numbers_that_are_none() {
-    check(&["hunt", "--schedules", "0"], &["'0'", "--schedules", "least is 1"]);
+    check(&["hunt", "--schedules", "0"], &["'0'", "--schedules", "minimum is 1"]);
     check(&["hunt", "--schedules", "many"], &["'many'", "--schedules"]);
     check(&["hunt", "--schedules", "-1"], &["'-1'"]);
-    check(&["hunt", "--jobs", "0"], &["'0'", "--jobs", "least is 1"]);
+    check(&["hunt", "--jobs", "0"], &["'0'", "--jobs", "minimum is 1"]);
     check(&["hunt", "--recheck", "101"], &["'101'", "--recheck", "from 0 to 100"]);
     check(&["hunt", "--recheck", "some"], &["'some'", "--recheck"]);
     check(&["hunt", "--for", "0s"], &["'0s'", "--for"]);

@@ -29,7 +29,7 @@ pub struct Network(());
 /// Under an engine that cannot park tasks.
 pub fn simulate<T>(config: Config, body: impl FnOnce(&Network) -> T) -> T {
     let Some(kernel) = session::kernel() else {
-        session::misused("`lastref::net::simulate` works only within a run of turmoil or fiber")
+        session::misused("`lastref::net::simulate` works only within a run of a scheduled engine: turmoil or fiber")
     };
     if let Err(error) = config.check() {
         super::misused(&format!("lastref::net::Config: {error}"));

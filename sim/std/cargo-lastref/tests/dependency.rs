@@ -235,7 +235,11 @@ fn rare_states_and_the_faults_of_a_test_are_counted() {
     assert_eq!(scratch.run(&["replay", "--json", token]).json()["trace_hash"], careless["trace_hash"]);
     let untouched = run("without_traffic");
     untouched.check(0, &[]);
-    assert!(untouched.stderr.contains("own plan happened in any run: uses without_traffic"), "{}", untouched.stderr);
+    assert!(
+        untouched.stderr.contains("own plan happened in any run: pool::uses without_traffic"),
+        "{}",
+        untouched.stderr
+    );
     let two = first(&run("two_networks"));
     assert!(two["message"].as_str().is_some_and(|text| text.contains("two different networks in one run")), "{two}");
     // The flag takes the place of the test's own plan.

@@ -46,8 +46,9 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match current() {
             Some(run) if run.settings.get().heap => run.allocate(layout),
+            // Zeroed: the scan for escaped state would take what an earlier block left there for a reference.
             // SAFETY: the caller's promise.
-            _ => escape::add(unsafe { System.alloc(layout) }, layout),
+            _ => escape::add(unsafe { System.alloc_zeroed(layout) }, layout),
         }
     }
 
@@ -89,7 +90,11 @@ unsafe impl GlobalAlloc for Heap {
             // SAFETY: the caller's promise, and that the size, rounded up to the alignment, is valid.
             unsafe {
                 let wanted = Layout::from_size_align_unchecked(size, layout.align());
-                return escape::add(System.realloc(block, layout, size), wanted);
+                let new = System.realloc(block, layout, size);
+                if !new.is_null() && size > layout.size() {
+                    new.add(layout.size()).write_bytes(0, size - layout.size());
+                }
+                return escape::add(new, wanted);
             }
         }
         // SAFETY: the caller promises that the size, rounded up to the alignment, is valid.
@@ -102,6 +107,50 @@ unsafe impl GlobalAlloc for Heap {
                 self.dealloc(block, layout);
             }
             new
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZES: [usize; 3] = [24, 1_730, 70_000];
+
+    fn layout(size: usize) -> Layout {
+        Layout::array::<u8>(size).expect("a small size")
+    }
+
+    /// Leaves memory with other bytes than zero where the system's allocator takes the next block of this size from.
+    fn leave_dirt(size: usize) {
+        // SAFETY: the block has this size, and is freed once.
+        unsafe {
+            let block = System.alloc(layout(size));
+            block.write_bytes(0xA5, size);
+            System.dealloc(block, layout(size));
+        }
+    }
+
+    #[track_caller]
+    fn check_zero(block: *const u8, from: usize, to: usize) {
+        // SAFETY: the block is live and has `to` bytes.
+        let bytes = unsafe { std::slice::from_raw_parts(block, to) };
+        assert!(bytes[from..].iter().all(|byte| *byte == 0), "a block of {to} bytes");
+    }
+
+    #[test]
+    fn a_block_outside_of_a_run_holds_nothing_of_an_earlier_one() {
+        for size in SIZES {
+            leave_dirt(size);
+            // SAFETY: the block has this size, is read while it is live, and is freed once.
+            unsafe {
+                let block = Heap.alloc(layout(size));
+                check_zero(block, 0, size);
+                leave_dirt(2 * size);
+                let block = Heap.realloc(block, layout(size), 2 * size);
+                check_zero(block, size, 2 * size);
+                Heap.dealloc(block, layout(2 * size));
+            }
         }
     }
 }
