@@ -580,7 +580,7 @@ fn what_a_task_asks_of_an_engine_that_cannot_do_it_is_told() {
     check_told(&others, &["lastref::task::sleep", "scheduled engine"], || {
         lastref::task::block_on(lastref::task::sleep(Duration::from_secs(1)));
     });
-    check_told(&others, &["network", "scheduled engine"], || {
+    check_told(&others, &["lastref::net::simulate", "scheduled engine"], || {
         lastref::net::simulate(lastref::net::Config::default(), |_| ());
     });
 }
