@@ -133,8 +133,9 @@ pub fn field<T: ?Sized>(name: &str, value: &T, bound: &impl Bound<T>) -> Result<
     bound.check(value).map_err(|bad| bad.inside(name))
 }
 
-/// States the bounds of a plan, or of a part of one: a [`Bound`] for each field. A field that is left out does not
-/// compile.
+/// States the bounds of a plan, or of a part of one: a [`Bound`] for each field of a struct, and for each value that a
+/// variant of an enumeration holds. A field or a variant that is left out does not compile. `and` names a function for
+/// what concerns several fields; it is called last.
 ///
 /// # Examples
 /// ```
@@ -142,24 +143,48 @@ pub fn field<T: ?Sized>(name: &str, value: &T, bound: &impl Bound<T>) -> Result<
 /// use lastref::plan::{List, Maybe, Part, Plan};
 ///
 /// #[derive(Clone, Debug, Serialize, Deserialize)]
-/// struct Request { bytes: u32 }
-/// lastref::bounds!(Request { bytes: 0..=65_536 });
+/// struct Request { bytes: u32, ending: Ending }
+/// lastref::bounds!(Request { bytes: 0..=65_536, ending: Part });
+///
+/// #[derive(Clone, Debug, Serialize, Deserialize)]
+/// enum Ending { Wait, Timeout(u64), Retry { times: u32 } }
+/// lastref::bounds!(enum Ending { Wait, Timeout(ms: 1..=1_000), Retry { times: 1..=4 } });
 ///
 /// #[derive(Clone, Debug, Serialize, Deserialize)]
 /// struct Workload { requests: Vec<Request>, timeout_ms: Option<u64>, short: bool }
 /// lastref::bounds!(Workload { requests: List(0..=8, Part), timeout_ms: Maybe(1..=1_000), short: Part });
 ///
-/// let plan = Workload { requests: vec![Request { bytes: 1 << 31 }], timeout_ms: None, short: false };
+/// let request = Request { bytes: 1 << 31, ending: Ending::Wait };
+/// let plan = Workload { requests: vec![request], timeout_ms: None, short: false };
 /// let bad = plan.check().expect_err("out of bounds");
 /// assert_eq!(bad.to_string(), "plan.requests[0].bytes is 2147483648; at most 65536");
+/// let bad = Ending::Retry { times: 5 }.check().expect_err("out of bounds");
+/// assert_eq!(bad.to_string(), "plan.Retry.times is 5; at most 4");
 /// ```
 #[macro_export]
 macro_rules! bounds {
-    ($plan:ident { $( $field:ident: $bound:expr ),* $(,)? }) => {
+    (enum $plan:ident {
+        $( $variant:ident $(( $($value:ident: $held:expr),+ ))? $({ $($field:ident: $bound:expr),+ })? ),* $(,)?
+    }) => {
+        impl $crate::plan::Plan for $plan {
+            fn check(&self) -> ::std::result::Result<(), $crate::plan::BadPlan> {
+                match self {
+                    $( $plan::$variant $(( $($value),+ ))? $({ $($field),+ })? => {
+                        $( $( $crate::plan::field(stringify!($variant), $value, &$held)?; )+ )?
+                        $( $( $crate::plan::field(stringify!($field), $field, &$bound)
+                            .map_err(|bad| bad.inside(stringify!($variant)))?; )+ )?
+                    } )*
+                }
+                Ok(())
+            }
+        }
+    };
+    ($plan:ident { $( $field:ident: $bound:expr ),* $(,)? } $(and $also:path)?) => {
         impl $crate::plan::Plan for $plan {
             fn check(&self) -> ::std::result::Result<(), $crate::plan::BadPlan> {
                 let $plan { $( $field ),* } = self;
                 $( $crate::plan::field(stringify!($field), $field, &$bound)?; )*
+                $( $also(self)?; )?
                 Ok(())
             }
         }

@@ -22,7 +22,7 @@ pub use bounds::{BadPlan, Bound, List, Maybe, Part, Span, field};
 
 /// What a plan, or a part of one, has to be: plain data within bounds.
 ///
-/// [`bounds!`](crate::bounds) implements it for a struct.
+/// [`bounds!`](crate::bounds) implements it for a struct or an enumeration.
 pub trait Plan: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Checks that the plan is within bounds: a run with it allocates little, it ends, and the body does not panic
     /// because of the plan. The default accepts every value.
