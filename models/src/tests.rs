@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use lastref::net::{Fault, FaultKind};
+use lastref::net::{End, Fault, FaultKind};
 use lastref::plan::Plan;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
+use crate::kit::weather::{Event, Weather, faults};
 use crate::{buffer_pool, context_pool, http_pool, image, subchannel, uring_proxy};
 
 /// Writes each value to its place in the plan, given by a JSON pointer, and checks the result against its bounds.
@@ -59,25 +60,49 @@ fn a_plan_of_buffer_pool_has_bounds() {
             (&body, json!({"Chunks": [1, 0]}), &format!("{body_is}.Chunks[1] is 0; at least 1")),
             (&steps, json!([{"Read": 256}, "ReadAll"]), ""),
             (&steps, json!([{"Read": 257}]), "plan.clients[0].asks[0].steps[0].Read is 257; at most 256"),
-            ("/faults", json!(["Collect", {"Pause": 1_000}]), ""),
-            ("/faults", json!([{"Pause": 1_001}]), "plan.faults[0].Pause is 1001; at most 1000"),
+            ("/acts", json!(["Collect", {"Pause": 1_000}]), ""),
+            ("/acts", json!([{"Pause": 1_001}]), "plan.acts[0].Pause is 1001; at most 1000"),
         ],
     );
     check(
         &buffer_pool::NetPlan::of(plan),
         &[
-            ("/base/clients", json!([]), "plan.base.clients has 0 entries; at least 1"),
-            ("/base/window", json!(0), "plan.base.window is 0; at least 1"),
-            ("/latency_ms", json!([3, 1]), "plan.latency_ms is [3,1]; the least comes first"),
-            ("/socket_bytes", json!(0), "plan.socket_bytes is 0; at least 1"),
-            ("/backlog", json!(0), "plan.backlog is 0; at least 1"),
+            ("/plan/clients", json!([]), "plan.plan.clients has 0 entries; at least 1"),
+            ("/plan/window", json!(0), "plan.plan.window is 0; at least 1"),
             ("/idle_ms", json!(10_001), "plan.idle_ms is 10001; at most 10000"),
-            ("/events", json!([{"Pause": 1_000}, {"Crash": 7}, {"Restart": 7}]), ""),
-            ("/events", json!([{"Pause": 1_001}]), "plan.events[0].Pause is 1001; at most 1000"),
-            ("/events", json!([{"Crash": 8}]), "plan.events[0].Crash is 8; at most 7"),
-            ("/events", json!([{"Restart": 8}]), "plan.events[0].Restart is 8; at most 7"),
+            ("/weather/window", json!(0), "plan.weather.window is 0; at least 1"),
         ],
     );
+}
+
+#[test]
+fn the_weather_of_a_plan_has_bounds() {
+    check(
+        &Weather::FAIR,
+        &[
+            ("/latency_ms", json!([3, 1]), "plan.latency_ms is [3,1]; the least comes first"),
+            ("/window", json!(0), "plan.window is 0; at least 1"),
+            ("/backlog", json!(0), "plan.backlog is 0; at least 1"),
+            ("/events", json!([{"Pause": 60_000}, {"Crash": 7}, {"Restart": 7}]), ""),
+            ("/events", json!([{"Pause": 60_001}]), "plan.events[0].Pause is 60001; at most 60000"),
+        ],
+    );
+    for event in ["Crash", "Restart", "Partition", "Hold", "Heal"] {
+        let said = format!("plan.events[0].{event} is 8; at most 7");
+        check(&Weather::FAIR, &[("/events", json!([{event: 8}]), &said)]);
+    }
+}
+
+#[test]
+fn a_network_is_fair_if_it_only_delays_and_refuses_no_connection() {
+    let fault = |kind| Fault { connection: 0, from: End::Client, after_bytes: 0, after_ms: 0, kind };
+    let stalls = |count: usize| Weather { faults: vec![fault(FaultKind::Stall { ms: 20 }); count], ..Weather::FAIR };
+    let events = |event: Event, ms| Weather { events: event.lasting(100, ms).to_vec(), ..Weather::FAIR };
+    assert!(stalls(2).is_fair(40, 128) && !stalls(3).is_fair(40, 128) && !stalls(0).is_fair(40, 129));
+    assert!(!Weather { faults: vec![fault(FaultKind::Reset)], ..Weather::FAIR }.is_fair(40, 1));
+    assert!(events(Event::Hold(0), 40).is_fair(40, 1) && !events(Event::Hold(0), 41).is_fair(40, 1));
+    assert!(events(Event::Heal(0), 41).is_fair(40, 1));
+    assert!(!events(Event::Partition(0), 1).is_fair(40, 1) && !events(Event::Crash(0), 1).is_fair(40, 1));
 }
 
 /// A client on the network has a host of its own.
@@ -94,7 +119,7 @@ fn a_plan_of_buffer_pool_has_no_more_clients_than_hosts() {
     let more = buffer_pool::Plan { clients, ..plan };
     assert!(more.check().is_ok(), "without a network there is room");
     let bad = buffer_pool::NetPlan::of(more).check().expect_err("there are not as many hosts");
-    assert_eq!(bad.to_string(), format!("plan.base.clients has {} entries; at most {most}", most + 1));
+    assert_eq!(bad.to_string(), format!("plan.plan.clients has {} entries; at most {most}", most + 1));
 }
 
 #[test]
@@ -122,9 +147,9 @@ fn a_plan_of_context_pool_has_bounds() {
                 "plan.threads.timers is false; a timeout or a resend time needs it",
             ),
             ("/resend_ms", json!(5), "plan.threads.timers is false; a timeout or a resend time needs it"),
-            ("/faults", json!([{"Pause": 1_000}, {"Reset": 8}, "CloseReq"]), ""),
-            ("/faults", json!([{"Pause": 1_001}]), "plan.faults[0].Pause is 1001; at most 1000"),
-            ("/faults", json!([{"Reset": 9}]), "plan.faults[0].Reset is 9; at most 8"),
+            ("/acts", json!([{"Pause": 1_000}, {"Reset": 8}, "CloseReq"]), ""),
+            ("/acts", json!([{"Pause": 1_001}]), "plan.acts[0].Pause is 1001; at most 1000"),
+            ("/acts", json!([{"Reset": 9}]), "plan.acts[0].Reset is 9; at most 8"),
         ],
     );
     let timers = context_pool::Threads { timers: true, ..plan.threads };
@@ -137,14 +162,18 @@ fn a_plan_of_context_pool_on_the_network_has_bounds() {
     check(
         &context_pool::NetPlan { callers: vec![vec![context_pool::Request::Wait]], ..context_pool::NetPlan::quiet() },
         &[
-            ("/window", json!(0), "plan.window is 0; at least 1"),
-            ("/backlog", json!(0), "plan.backlog is 0; at least 1"),
             ("/dialers", json!(5), "plan.dialers is 5; at most 4"),
             ("/resend_ms", json!(60_001), "plan.resend_ms is 60001; at most 60000"),
             ("/patience_ms", json!(0), "plan.patience_ms is 0; at least 1"),
             ("/callers", json!([[{"Chain": 5}]]), "plan.callers[0][0].Chain is 5; at most 4"),
-            ("/events", json!([{"Pause": 1_000}, "Heal"]), ""),
-            ("/events", json!([{"Pause": 1_001}]), "plan.events[0].Pause is 1001; at most 1000"),
+            ("/acts", json!([{"Pause": 1_000}, "ClosePipes"]), ""),
+            ("/acts", json!([{"Pause": 1_001}]), "plan.acts[0].Pause is 1001; at most 1000"),
+            ("/acts", json!([{"Reset": 0}]), "plan.acts has Reset; on a network it is a fault"),
+            (
+                "/weather/events",
+                json!([{"Crash": 0}]),
+                "plan.weather.events has Crash; only the host of a Peer crashes",
+            ),
             ("/replier", json!({"Rep": {"contexts": 8, "works_ms": 1_000}}), ""),
             (
                 "/replier",
@@ -285,33 +314,20 @@ fn a_plan_of_image_on_the_network_has_bounds() {
         json!([{"lives": [life]}])
     };
     let publisher = image::Publisher { lives: Vec::new() };
-    let events = ["Crash", "Restart", "Partition", "Hold", "Heal"];
-    let plan = image::NetPlan::of(vec![publisher], Vec::new());
     check(
-        &plan,
+        &image::NetPlan::of(vec![publisher], Vec::new()),
         &[
-            ("/base/clearings", json!(9), "plan.base.clearings is 9; at most 8"),
+            ("/plan/clearings", json!(9), "plan.plan.clearings is 9; at most 8"),
             ("/publishers", json!([]), "plan.publishers has 0 entries; at least 1"),
             ("/publishers", json!([{"lives": [life]}]), ""),
             ("/publishers", lives("session_id", 64), "plan.publishers[0].lives[0].session_id is 64; at most 63"),
             ("/publishers", lives("frames", 7), "plan.publishers[0].lives[0].frames is 7; at most 6"),
             ("/publishers", lives("lives_ms", 1_001), "plan.publishers[0].lives[0].lives_ms is 1001; at most 1000"),
-            ("/backlog", json!(129), "plan.backlog is 129; at most 128"),
             ("/liveness_ms", json!(9), "plan.liveness_ms is 9; at least 10"),
             ("/window", json!(5), "plan.window is 5; at most 4"),
-            ("/events", json!([{"Pause": 1_000}, "Reuse"]), ""),
-            ("/events", json!([{"Pause": 1_001}]), "plan.events[0].Pause is 1001; at most 1000"),
+            ("/plan/driver", json!([{"Pause": 1_000}, "Reuse"]), ""),
         ],
     );
-    for event in events {
-        let of = |publisher: usize| json!([{event: publisher}]);
-        check(&plan, &[("/events", of(0), "")]);
-        let mut edited = serde_json::to_value(&plan).expect("a plan is data");
-        edited["events"] = of(99);
-        let edited: image::NetPlan = serde_json::from_value(edited).expect("it fits the type");
-        let bad = edited.check().expect_err("there is no such publisher").to_string();
-        assert!(bad.starts_with(&format!("plan.events[0].{event} is 99; at most ")), "{bad}");
-    }
 }
 
 #[test]
@@ -339,15 +355,14 @@ fn a_plan_of_subchannel_has_bounds() {
                 json!([[{"Deadline": 60_001}]]),
                 "plan.channels[0].callers[0][0].Deadline is 60001; at most 60000",
             ),
-            ("/faults", json!([{"Pause": 60_001}]), "plan.faults[0].Pause is 60001; at most 60000"),
+            ("/acts", json!([{"Pause": 60_001}]), "plan.acts[0].Pause is 60001; at most 60000"),
         ],
     );
     let threads = subchannel::Threads { pollers: 1, timers: true };
-    let outage = |after_ms: u64, ms: u64| json!([{"after_ms": after_ms, "kind": "Hold", "ms": ms}]);
     check(
-        &subchannel::NetworkPlan::of(subchannel::Plan { threads, ..plan }),
+        &subchannel::NetPlan::of(subchannel::Plan { threads, ..plan }),
         &[
-            ("/short", json!(true), ""),
+            ("/weather/short", json!(true), ""),
             ("/plan/room", json!(0), "plan.plan.room is 0; at least 1"),
             ("/plan/threads/pollers", json!(0), "plan.plan.threads.pollers is 0; at least 1"),
             (
@@ -356,11 +371,6 @@ fn a_plan_of_subchannel_has_bounds() {
                 "plan.plan.threads.timers is false; on a network the library needs a thread for timers",
             ),
             ("/resolvers", json!([[{"Destroy": 4}]]), "plan.resolvers[0][0].Destroy is 4; at most 3"),
-            ("/outages", outage(60_000, 60_000), ""),
-            ("/outages", outage(60_001, 0), "plan.outages[0].after_ms is 60001; at most 60000"),
-            ("/outages", outage(0, 60_001), "plan.outages[0].ms is 60001; at most 60000"),
-            ("/latency_ms", json!([2, 1]), "plan.latency_ms is [2,1]; the least comes first"),
-            ("/backlog", json!(129), "plan.backlog is 129; at most 128"),
             ("/accept_ms", json!(1_001), "plan.accept_ms is 1001; at most 1000"),
         ],
     );
@@ -385,8 +395,8 @@ fn a_plan_of_uring_proxy_has_bounds() {
             ("/server", json!({"FinAfter": 32}), ""),
             ("/server", json!({"FinAfter": 0}), "plan.server.FinAfter is 0; at least 1"),
             ("/server", json!({"ResetAfter": 33}), "plan.server.ResetAfter is 33; at most 32"),
-            ("/faults", json!([{"Pause": 1_000}, "StopAll"]), ""),
-            ("/faults", json!([{"Pause": 1_001}]), "plan.faults[0].Pause is 1001; at most 1000"),
+            ("/acts", json!([{"Pause": 1_000}, "StopAll"]), ""),
+            ("/acts", json!([{"Pause": 1_001}]), "plan.acts[0].Pause is 1001; at most 1000"),
         ],
     );
     let visit = json!({"wait_ms": 1_000, "goes": [], "ending": "Finish"});
@@ -395,7 +405,7 @@ fn a_plan_of_uring_proxy_has_bounds() {
         json!([[{"wait_ms": 0, "goes": [go], "ending": "Linger"}]])
     };
     check(
-        &uring_proxy::net::NetPlan::of(uring_proxy::Options::NETWORK, vec![Vec::new()]),
+        &uring_proxy::NetPlan::of(uring_proxy::Options::NETWORK, vec![Vec::new()]),
         &[
             ("/options/buf_size", json!(257), "plan.options.buf_size is 257; at most 256"),
             ("/clients", json!([[visit]]), ""),
@@ -409,11 +419,7 @@ fn a_plan_of_uring_proxy_has_bounds() {
             ("/backend/leaves", json!({"Fin": 17}), "plan.backend.leaves.Fin is 17; at most 16"),
             ("/backend/leaves", json!({"Drop": 0}), "plan.backend.leaves.Drop is 0; at least 1"),
             ("/backend/leaves", json!({"Drop": 16}), ""),
-            ("/world", json!([{"Pause": 1_000}, {"Hold": "Backend"}, {"CrashClient": 3}, "Mend"]), ""),
-            ("/world", json!([{"Pause": 1_001}]), "plan.world[0].Pause is 1001; at most 1000"),
-            ("/world", json!([{"Partition": {"Client": 4}}]), "plan.world[0].Partition.Client is 4; at most 3"),
-            ("/world", json!([{"Hold": {"Client": 4}}]), "plan.world[0].Hold.Client is 4; at most 3"),
-            ("/world", json!([{"CrashClient": 4}]), "plan.world[0].CrashClient is 4; at most 3"),
+            ("/acts", json!([{"Pause": 1_000}, "StopAll"]), ""),
         ],
     );
 }
@@ -433,8 +439,5 @@ fn check_drawn(faults: impl Strategy<Value = Vec<Fault>>) {
 
 #[test]
 fn faults_are_drawn_up_to_the_last_byte_and_not_beyond_it() {
-    check_drawn(buffer_pool::net::faults([FaultKind::Reset], 3, 2));
-    check_drawn(context_pool::net::faults(&[FaultKind::Reset], 3, 2));
-    check_drawn(image::net::faults([FaultKind::Reset], 3, 2));
-    check_drawn(uring_proxy::net::faults([FaultKind::Reset], 3, 2));
+    check_drawn(faults(4, &[FaultKind::Reset], 0..=3, 2));
 }

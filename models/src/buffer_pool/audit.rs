@@ -9,11 +9,11 @@
 //! which it was got, so that a pointer that has outlived its loan is told from the pointer of whoever has the object
 //! now.
 
-use std::sync::{Mutex, PoisonError};
-
 use lastref::cell::RaceCell;
 use lastref::ledger::{Owner, Resource};
 use serde::{Deserialize, Serialize};
+
+use crate::kit::harness::Unscheduled;
 
 /// What the ledger follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +92,7 @@ pub(super) enum Fields<T> {
     /// An access that nothing orders is a finding.
     Checked(RaceCell<T>),
     /// It is what it is in Go.
-    Plain(Mutex<T>),
+    Plain(Unscheduled<T>),
 }
 
 impl<T> Fields<T> {
@@ -100,7 +100,7 @@ impl<T> Fields<T> {
     pub(super) fn new(checked: bool, name: &'static str, value: T) -> Fields<T> {
         match checked {
             true => Fields::Checked(RaceCell::named(name, value)),
-            false => Fields::Plain(Mutex::new(value)),
+            false => Fields::Plain(Unscheduled::new(value)),
         }
     }
 
@@ -109,7 +109,7 @@ impl<T> Fields<T> {
     pub(super) fn with<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         match self {
             Fields::Checked(cell) => cell.with(read),
-            Fields::Plain(value) => read(&value.lock().unwrap_or_else(PoisonError::into_inner)),
+            Fields::Plain(value) => read(&value.lock()),
         }
     }
 
@@ -118,7 +118,7 @@ impl<T> Fields<T> {
     pub(super) fn with_mut<R>(&self, write: impl FnOnce(&mut T) -> R) -> R {
         match self {
             Fields::Checked(cell) => cell.with_mut(write),
-            Fields::Plain(value) => write(&mut value.lock().unwrap_or_else(PoisonError::into_inner)),
+            Fields::Plain(value) => write(&mut value.lock()),
         }
     }
 }

@@ -16,7 +16,6 @@
 //! job list since v1.5.4. Left out: UDP, dialling, `Writev`, sendfile, one-shot and edge-triggered polling.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,6 +33,7 @@ use super::octet::Octet;
 use super::parser::Parser;
 use super::timer::AlarmId;
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 
 /// `maxWriteCacheOrFlushSize`: 64 kB upstream.
 const MAX_WRITE_CACHE: usize = 12;
@@ -359,8 +359,4 @@ impl Conn {
     }
 }
 
-impl fmt::Debug for Conn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conn").field("id", &self.id).field("fd", &self.fd).finish_non_exhaustive()
-    }
-}
+impl_debug!(Conn { id, fd });

@@ -3,7 +3,6 @@
 //!
 //! The pools are variables of the package upstream; they are the engine's here, of which there is one.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,6 +25,7 @@ use super::sync_pool::SyncPool;
 use super::task_pool::{Task, TaskPool};
 use super::timer::Timer;
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 
 /// An engine that serves.
 pub(super) struct Engine {
@@ -165,7 +165,7 @@ impl Engine {
         }
     }
 
-    /// A goroutine of the application, which the workbench waits for.
+    /// A goroutine of the application, which the application waits for.
     pub(super) fn goroutine(self: &Arc<Self>, body: impl FnOnce(&Arc<Engine>) + Send + 'static) {
         let started = self.spawn("goroutine".to_owned(), body);
         self.with_threads(|threads| threads.goroutines.push(started));
@@ -235,11 +235,7 @@ impl Engine {
     }
 }
 
-impl fmt::Debug for Engine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("variant", &self.variant).finish_non_exhaustive()
-    }
-}
+impl_debug!(Engine { variant });
 
 /// `sync.WaitGroup`, with the one that `Start` adds and `Stop` takes away.
 struct WaitGroup {

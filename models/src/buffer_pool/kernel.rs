@@ -4,14 +4,13 @@
 //! through the *number*, so that a stale one reaches whatever has it now. Polling is level-triggered, as nbio's default
 //! is; to spare a poller from spinning, an event that nothing has changed since is not told again.
 //!
-//! The peers' ends are methods of the same: [`Kernel::connect`] and those below it. A client of the workbench calls
-//! them itself; on a network the tasks that carry octets between its sockets and these do (`net::carrier`).
+//! The peers' ends are methods of the same: [`Kernel::connect`] and those below it. A client in memory calls
+//! them itself; on a network the tasks that carry octets between its sockets and these do (`network`).
 //!
 //! Left out: half-closed peers, which nbio closes as a whole (`EPOLLRDHUP`); what a reset does to data in flight
 //! towards the peer beyond dropping it.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 
 use lastref::net::Task;
 use lastref::random;
@@ -20,6 +19,7 @@ use lastref::sync::{Condvar, Mutex, MutexGuard};
 use super::error::Errno;
 use super::octet::Octet;
 use super::plan::Plan;
+use crate::kit::harness::Unscheduled;
 
 /// nbio's read buffer: 64 kB upstream.
 const READ_BUFFER: usize = 8;
@@ -67,7 +67,7 @@ pub(super) struct Kernel {
     /// Whether peers are on a network, from which tasks carry their octets.
     carried: bool,
     /// The task that accepts from the network. Harness state, not the kernel's.
-    accept: std::sync::Mutex<Option<Task<()>>>,
+    accept: Unscheduled<Option<Task<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -106,13 +106,13 @@ impl Kernel {
             short: plan.short,
             failing_write_in: plan.failing_write_in,
             carried,
-            accept: std::sync::Mutex::default(),
+            accept: Unscheduled::default(),
         }
     }
 
     /// The task that accepts, and ends with the listener.
     pub(super) fn accepts_by(&self, task: Task<()>) {
-        *self.accept.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+        *self.accept.lock() = Some(task);
     }
 
     /// `accept`: waits for a connection; none when the listener is closed.
@@ -144,7 +144,7 @@ impl Kernel {
         drop(state);
         self.accepting.notify_all();
         self.peers.notify_all();
-        let accept = self.accept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let accept = self.accept.lock().take();
         accept.iter().for_each(Task::abort);
     }
 

@@ -14,7 +14,7 @@
 //! Left out: `Realloc`, which is deprecated and has no caller in the server. Upstream's debugging allocator, which
 //! panics when a buffer is freed that is not from the pool, is the ledger here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use lastref::ledger::{Owner, Resource};
 use lastref::property::sometimes;
@@ -24,6 +24,7 @@ use super::audit::{Audit, Loan};
 use super::octet::Octet;
 use super::sync_pool::{Pick, SyncPool};
 use super::variant::Variant;
+use crate::kit::harness::Unscheduled;
 
 /// `bufSize` of the default pool: 1024 upstream.
 const BUF_SIZE: usize = 4;
@@ -49,7 +50,7 @@ pub enum Allocator {
 #[derive(Debug)]
 pub(super) struct Array {
     identity: Option<Resource>,
-    octets: Mutex<Vec<Octet>>,
+    octets: Unscheduled<Vec<Octet>>,
     cap: usize,
 }
 
@@ -78,7 +79,7 @@ impl Array {
         if let Some(identity) = identity {
             identity.keep("memory of Go is the garbage collector's");
         }
-        Arc::new(Array { identity, octets: Mutex::new(vec![Octet::NOTHING; cap]), cap })
+        Arc::new(Array { identity, octets: Unscheduled::new(vec![Octet::NOTHING; cap]), cap })
     }
 
     #[track_caller]
@@ -96,7 +97,7 @@ impl Array {
     }
 
     fn write(&self, at: usize, data: &[Octet]) {
-        let mut octets = self.octets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut octets = self.octets.lock();
         octets.iter_mut().skip(at).zip(data).for_each(|(place, octet)| *place = *octet);
     }
 }
@@ -122,7 +123,7 @@ impl Buffer {
     #[track_caller]
     pub(super) fn read(&self, at: usize, count: usize, by: Owner) -> Vec<Octet> {
         self.loan.touch(by);
-        let octets = self.array.octets.lock().unwrap_or_else(PoisonError::into_inner);
+        let octets = self.array.octets.lock();
         octets.iter().take(self.len).skip(at).take(count).copied().collect()
     }
 

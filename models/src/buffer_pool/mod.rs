@@ -52,7 +52,8 @@
 //! | `TaskPool` | `task_pool` | handlers of different connections run beside each other |
 //! | `Timer` | `timer` | `Async`, `AfterFunc` |
 //! | the kernel | `kernel` | sockets, lowest free descriptor, short reads and writes, FIN, RST |
-//! | handlers, clients | `handler`, `client`, `plan`, `bench` | a list of steps; a list of requests |
+//! | handlers, clients | `handler`, `client`, `plan`, `application` | a list of steps; a list of requests |
+//! | clients on hosts, HTTP/1.1 | `network`; `kit`: `http1`, `weather` | bytes; what the network does |
 //!
 //! Each Get or Malloc is one resource of the ledger, a loan, that Put or Free ends; each pointer carries the loan by
 //! which it was got (`audit`). Every octet carries the tag of its connection and request (`octet`). Lock order:
@@ -69,8 +70,8 @@
 //! - goroutines started on demand: the task pool has its workers from the start;
 //! - text: a header line is one octet, so that no bug of parsing within a line is seen.
 
+mod application;
 pub mod audit;
-pub mod bench;
 mod body;
 pub mod body_reader;
 mod client;
@@ -80,7 +81,7 @@ pub mod error;
 mod handler;
 mod kernel;
 pub mod mempool;
-pub mod net;
+mod network;
 pub mod octet;
 mod parser;
 pub mod plan;
@@ -95,10 +96,10 @@ mod tests;
 mod timer;
 mod variant;
 
+pub use application::{run, run_on_network};
 pub use audit::Audit;
 pub use body_reader::CloseStyle;
 pub use mempool::Allocator;
-pub use net::NetPlan;
-pub use plan::{Ask, Client, Ending, Fault, Framing, Plan, Step, Threads};
+pub use plan::{Act, Ask, Client, Ending, Framing, NetPlan, Plan, Step, Threads};
 pub use sync_pool::Pick;
 pub use variant::Variant;

@@ -1,4 +1,4 @@
-//! What clients, handlers and the world do in one run, as plain data.
+//! What clients, handlers, the application and the network do in one run, as plain data.
 //!
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one client with
 //! one request whose handler reads it to the end.
@@ -12,6 +12,7 @@ use super::audit::Audit;
 use super::body_reader::CloseStyle;
 use super::mempool::Allocator;
 use super::sync_pool::Pick;
+use crate::kit::weather::{CLIENTS, Weather};
 
 /// Which threads the engine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +112,7 @@ pub struct Client {
 
 /// What is done meanwhile, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fault {
+pub enum Act {
     /// A garbage collection.
     Collect,
     /// Nothing, for so many milliseconds.
@@ -120,7 +121,7 @@ pub enum Fault {
     Stop,
 }
 
-/// One run of the workbench: see [`super::bench::run`].
+/// One run in memory: see [`super::run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The engine's threads.
@@ -155,8 +156,20 @@ pub struct Plan {
     pub clients: Vec<Client>,
     /// Whether each client begins when the one before it is done, with all that its handlers left behind.
     pub in_turn: bool,
-    /// What happens meanwhile.
-    pub faults: Vec<Fault>,
+    /// What is done meanwhile.
+    pub acts: Vec<Act>,
+}
+
+/// One run on a network: see [`super::run_on_network`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetPlan {
+    /// The engine and its clients. Threads, segments and endings are as in memory, except that a client that resets
+    /// drops its socket with whatever it has not read.
+    pub plan: Plan,
+    /// The network. Its peers are the clients.
+    pub weather: Weather,
+    /// How long a client pauses before it sends, each time, in milliseconds.
+    pub idle_ms: u64,
 }
 
 // The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
@@ -191,7 +204,7 @@ lastref::bounds!(Plan {
     write_timeout_ms: Maybe(1..=DEADLINE_MS_MAX),
     clients: List(1..=CLIENTS_MAX, Part),
     in_turn: Part,
-    faults: List(0..=8, Part),
+    acts: List(0..=8, Part),
 });
 
 impl lastref::plan::Plan for Audit {}
@@ -199,40 +212,36 @@ impl lastref::plan::Plan for Pick {}
 impl lastref::plan::Plan for Allocator {}
 impl lastref::plan::Plan for CloseStyle {}
 
-impl lastref::plan::Plan for Framing {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Framing::Length(octets) => field("Length", octets, &(0..=OCTETS_MAX)),
-            Framing::Chunks(sizes) => field("Chunks", sizes, &List(1..=8, 1..=OCTETS_MAX)),
-        }
-    }
-}
+lastref::bounds!(NetPlan { plan: OnHosts, weather: Part, idle_ms: 0..=10_000 });
+lastref::bounds!(enum Framing { Length(octets: 0..=OCTETS_MAX), Chunks(sizes: List(1..=8, 1..=OCTETS_MAX)) });
+lastref::bounds!(enum Step {
+    Read(octets: 0..=OCTETS_MAX),
+    ReadAll,
+    Close,
+    CloseElsewhere,
+    CloseLate,
+    ReadLate,
+    TakeOver,
+    Wrap,
+    ContentLength,
+    Panic,
+});
+lastref::bounds!(enum Ending {
+    Finish,
+    Linger,
+    Abandon,
+    Reset(octets: 0..=OCTETS_MAX),
+    ResetReceived(octets: 0..=OCTETS_MAX),
+});
+lastref::bounds!(enum Act { Collect, Pause(ms: 0..=PAUSE_MS_MAX), Stop });
 
-impl lastref::plan::Plan for Step {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Step::Read(octets) => field("Read", octets, &(0..=OCTETS_MAX)),
-            _ => Ok(()),
-        }
-    }
-}
+/// The bounds of a plan whose clients have hosts of their own.
+struct OnHosts;
 
-impl lastref::plan::Plan for Ending {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Ending::Reset(octets) => field("Reset", octets, &(0..=OCTETS_MAX)),
-            Ending::ResetReceived(octets) => field("ResetReceived", octets, &(0..=OCTETS_MAX)),
-            Ending::Finish | Ending::Linger | Ending::Abandon => Ok(()),
-        }
-    }
-}
-
-impl lastref::plan::Plan for Fault {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
-            Fault::Collect | Fault::Stop => Ok(()),
-        }
+impl lastref::plan::Bound<Plan> for OnHosts {
+    fn check(&self, plan: &Plan) -> Result<(), BadPlan> {
+        lastref::plan::Plan::check(plan)?;
+        field("clients", &plan.clients, &List(1..=CLIENTS.len(), Part))
     }
 }
 
@@ -256,7 +265,7 @@ impl Plan {
             write_timeout_ms: None,
             clients: vec![Client::of(vec![Ask::of(2, vec![Step::ReadAll])])],
             in_turn: false,
-            faults: Vec::new(),
+            acts: Vec::new(),
         }
     }
 
@@ -279,7 +288,23 @@ impl Plan {
     pub(super) fn is_kind(&self) -> bool {
         let no_limits = self.max_http_body_size.or(self.read_limit).or(self.max_write_buffer_size).is_none();
         let no_deadlines = self.keepalive_ms.or(self.write_timeout_ms).is_none();
-        no_limits && no_deadlines && self.failing_write_in == 0 && !self.faults.contains(&Fault::Stop)
+        no_limits && no_deadlines && self.failing_write_in == 0 && !self.acts.contains(&Act::Stop)
+    }
+}
+
+/// The longest silence of a network, in milliseconds, that makes no end give a connection up.
+const CALM_MS: u64 = 60;
+
+impl NetPlan {
+    /// This plan on a network without faults.
+    pub fn of(plan: Plan) -> NetPlan {
+        let weather = if plan.short { Weather::SHORT } else { Weather::FAIR };
+        NetPlan { plan, weather, idle_ms: 0 }
+    }
+
+    /// Whether the network costs no client an answer.
+    pub(super) fn is_calm(&self) -> bool {
+        self.weather.is_fair(CALM_MS, self.plan.clients.len())
     }
 }
 

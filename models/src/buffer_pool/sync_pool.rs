@@ -5,11 +5,11 @@
 //! when its own is empty; so the pick is [`Pick::Lifo`], or drawn. A garbage collection moves what is pooled to the
 //! victim list, and drops what it finds there: an item survives one collection unused, and not two.
 
-use std::fmt;
-
 use lastref::random;
 use lastref::sync::Mutex;
 use serde::{Deserialize, Serialize};
+
+use crate::kit::harness::impl_debug;
 
 /// Which item a Get returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,11 +80,7 @@ impl<T> SyncPool<T> {
     }
 }
 
-impl<T> fmt::Debug for SyncPool<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SyncPool").field("pick", &self.pick).finish_non_exhaustive()
-    }
-}
+impl_debug!(SyncPool<T> { pick });
 
 #[cfg(test)]
 mod tests {

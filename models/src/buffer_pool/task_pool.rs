@@ -6,9 +6,10 @@
 //! Deviates: stopping the pool lets it finish what is queued. Upstream drops it, since the process ends.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use lastref::sync::{Condvar, Mutex};
+
+use crate::kit::harness::impl_debug;
 
 /// What the pool runs.
 pub(super) type Task = Box<dyn FnOnce() + Send>;
@@ -60,8 +61,4 @@ impl TaskPool {
     }
 }
 
-impl fmt::Debug for TaskPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskPool").finish_non_exhaustive()
-    }
-}
+impl_debug!(TaskPool {});

@@ -12,7 +12,7 @@ use super::error::{Errno, NbError};
 use super::kernel::{Accepted, Received};
 use super::mempool::Mempool;
 use super::octet::{Octet, Part};
-use super::{Allocator, Ask, Audit, Client, Ending, NetPlan, Pick, Plan, Step, Threads, Variant, bench, net};
+use super::{Allocator, Ask, Audit, Client, Ending, NetPlan, Pick, Plan, Step, Threads, Variant, run, run_on_network};
 
 const BY: Owner = Owner::new("test", 0);
 const TAG: Tag = Tag { peer: 0, request: 0 };
@@ -203,7 +203,7 @@ fn a_cache_beyond_the_read_limit_is_too_long() {
 #[test]
 fn clients_are_answered_on_real_threads() {
     let asks = vec![Ask::of(5, vec![Step::ReadAll, Step::Close]), Ask::chunked(vec![3, 1, 4], vec![Step::ReadAll])];
-    bench::run(Variant::Fixed, &Plan::of(vec![Client::of(asks); 4]));
+    run(Variant::Fixed, &Plan::of(vec![Client::of(asks); 4]));
 }
 
 fn pool(allocator: Allocator) -> Mempool {
@@ -301,7 +301,8 @@ fn answered(ending: Ending) -> u64 {
     let plan = NetPlan::of(Plan::of(vec![client]));
     let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let check = Check::new("answered").limits(limits).schedules(10);
-    let report = check.search(move || net::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+    let report =
+        check.search(move || run_on_network(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
     report.reached.get("a request is answered").copied().unwrap_or_default()
 }
 

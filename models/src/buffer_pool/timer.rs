@@ -8,7 +8,6 @@
 //! task pool makes the calls of `Async`.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::sync::{Condvar, Mutex};
@@ -16,6 +15,7 @@ use lastref::time::Instant;
 
 use super::conn::{Conn, Deadline};
 use super::task_pool::Task;
+use crate::kit::harness::impl_debug;
 
 /// Names a deadline, to stop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +114,4 @@ impl Timer {
     }
 }
 
-impl fmt::Debug for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timer").field("runs", &self.runs).finish_non_exhaustive()
-    }
-}
+impl_debug!(Timer { runs });

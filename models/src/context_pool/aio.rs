@@ -18,7 +18,6 @@
 //! Left out: inputs, outputs and scatter lists; `nni_aio_set_expire`; the choice among several expiration queues (there
 //! is one). A scenario cannot observe a lost count of bytes.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -35,6 +34,7 @@ use super::message::Message;
 use super::reap::Reaper;
 use super::task::{Callback, Task};
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 
 /// `a_timeout`: how long an operation may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -360,11 +360,7 @@ fn take(locked: &mut Locked) -> Option<Taken> {
     locked.a_cancel.take().map(Cancel::taken)
 }
 
-impl fmt::Debug for Aio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aio").field("owner", &self.owner).finish_non_exhaustive()
-    }
-}
+impl_debug!(Aio { owner });
 
 /// `nni_aio_completions`: aios to be finished once the lock is dropped, last one first, as upstream links them.
 #[derive(Debug, Default)]

@@ -13,7 +13,6 @@
 //!
 //! `nng_ctx_close` returns when the pending operations are finished, not when their callbacks have run.
 
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::ledger::{Owner, Resource};
@@ -28,6 +27,7 @@ use super::message::Message;
 use super::req::CtxIndex;
 use super::socket::{Protocol, Socket};
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 
 /// `nni_ctx`. Upstream allocates it in one piece with the protocol's part, so that both are one resource here.
 pub(super) struct Context {
@@ -257,8 +257,4 @@ fn again(rv: Errno, timeout: Timeout) -> Errno {
     if rv == Errno::TimedOut && timeout == Timeout::Zero { Errno::Again } else { rv }
 }
 
-impl fmt::Debug for Ctx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ctx").field("id", &self.id).finish_non_exhaustive()
-    }
-}
+impl_debug!(Ctx { id });

@@ -5,7 +5,6 @@
 //! `sock_lk`, together with `s_ref`, `s_closed`, `s_ctxs`, `c_ref` and `c_closed`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,6 +19,7 @@ use super::reap::Reaper;
 use super::socket::Socket;
 use super::task::TaskQueue;
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 
 /// Which threads the library runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,8 +135,4 @@ impl Tables {
     }
 }
 
-impl fmt::Debug for Nng {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Nng").field("variant", &self.variant).finish_non_exhaustive()
-    }
-}
+impl_debug!(Nng { variant });

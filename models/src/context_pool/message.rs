@@ -18,11 +18,12 @@
 //! and `nni_msg_pull_up`, which copy a message that is shared (the transport modelled here copies bytes, not pointers,
 //! see `transport`).
 
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::cell::RaceCell;
 use lastref::ledger::{Counted, Owner, Tag};
+
+use crate::kit::harness::impl_debug;
 
 /// A `nng_msg *`. Copying it copies the pointer: it adds no reference and may dangle.
 #[derive(Clone)]
@@ -128,11 +129,7 @@ impl Message {
     }
 }
 
-impl fmt::Debug for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message").finish_non_exhaustive()
-    }
-}
+impl_debug!(Message {});
 
 /// A tag as the words of a body.
 pub(super) fn words(tag: Tag) -> Vec<u32> {

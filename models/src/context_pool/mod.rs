@@ -41,8 +41,8 @@
 //! | `req0_sock`, `req0_pipe`, `req0_ctx` | `req`, `req_pipe`, `req_ctx`, `req_state` | the table in `req_state` |
 //! | `rep0_sock`, `rep0_pipe`, `rep0_ctx` | `rep`, `rep_ctx` | the diagram in `rep_ctx` |
 //! | the transport | `transport` | frames of words; reset, shut; a full connection |
-//! | the add-on of #2111, and the pool that cures it | `caller`, `bench` | one wrapper per operation, or kept |
-//! | demo/async/server.c | `server` | receives and answers |
+//! | the add-on of #2111, and the pool that cures it | `application` | one wrapper per operation, or kept |
+//! | demo/async/server.c | `application::server` | receives and answers |
 //!
 //! What is one allocation in C is one resource of the ledger, and each read of it that C makes through a pointer which
 //! could dangle is a `touch`. Locks have upstream's names, order and points of release; no callback runs with a lock
@@ -50,7 +50,7 @@
 //!
 //! # What is left out, and what a scenario can therefore not observe
 //!
-//! - dialers, listeners and their reconnection timers, except on the network (`net`); elsewhere a scenario connects
+//! - dialers, listeners and their reconnection timers, except on the network (`network`); elsewhere a scenario connects
 //!   again by itself: no bug of an endpoint's life;
 //! - sockets' own contexts, raw mode, devices, options but the resend time: no bug of `nng_sendmsg` on a socket that
 //!   `nng_ctx_sendmsg` does not have;
@@ -62,15 +62,14 @@
 //!   at the use and not by what somebody else has put there since.
 
 pub mod aio;
-pub mod bench;
-pub mod caller;
+mod application;
 mod cancel;
 pub mod context;
 pub mod errno;
 mod expire;
 pub mod library;
 pub mod message;
-pub mod net;
+mod network;
 mod pipe;
 pub mod plan;
 mod reap;
@@ -80,7 +79,6 @@ pub mod req;
 mod req_ctx;
 mod req_pipe;
 pub mod req_state;
-pub mod server;
 pub mod socket;
 mod task;
 #[cfg(test)]
@@ -89,16 +87,14 @@ pub mod transport;
 mod variant;
 
 pub use aio::{Aio, Timeout};
-pub use bench::Bench;
-pub use caller::{Forgotten, Wrapper};
+pub use application::{Attempt, Forgotten, Server, Wrapper, run, run_on_network};
 pub use context::Ctx;
 pub use errno::{Errno, Outcome};
 pub use library::{Nng, Threads};
 pub use message::Message;
-pub use net::{Attempt, Event, Greeting, Habit, NetPlan, Replier, Step};
-pub use plan::{Fault, Plan, Request, Style};
+pub use network::{Greeting, Habit, Step};
+pub use plan::{Act, NetPlan, Plan, Replier, Request, Style};
 pub use req::ReqOptions;
-pub use server::Server;
 pub use socket::Socket;
 pub use transport::{Frame, Link, Script, echo};
 pub use variant::Variant;

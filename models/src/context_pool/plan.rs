@@ -3,12 +3,17 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one caller with
 //! one request that is waited for, and no fault.
 
-use lastref::plan::{BadPlan, List, Maybe, Part, field};
+use std::ops::RangeInclusive;
+
+use lastref::plan::{BadPlan, List, Maybe, Part};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
 
+use super::application::Attempt;
 use super::library::Threads;
+use super::network::{Greeting, Habit, Step};
+use crate::kit::weather::{Event, Weather};
 
 /// How callers come by a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,18 +47,20 @@ pub enum Request {
 
 /// What is done to everybody meanwhile, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fault {
-    /// Nothing, for so many milliseconds: the callers get on.
+pub enum Act {
+    /// Nothing, for this many milliseconds: the callers get on.
     Pause(u64),
-    /// The connection breaks; another one is made in its place.
+    /// This connection breaks; another one is made in its place. Not on a network, where it is a fault.
     Reset(u32),
+    /// The applications close the pipes of the sockets.
+    ClosePipes,
     /// The req socket is closed under its callers.
     CloseReq,
     /// The rep socket is closed under its server.
     CloseRep,
 }
 
-/// One run of the workbench: see [`super::bench::run`].
+/// One run in memory: see [`super::run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The library's threads.
@@ -64,88 +71,139 @@ pub struct Plan {
     pub capacity: u32,
     /// Contexts that answer.
     pub server_contexts: u32,
-    /// After how many milliseconds a request is sent again; never if nothing.
+    /// Resend interval in milliseconds; `None` disables resending.
     pub resend_ms: Option<u64>,
     /// How callers come by a context.
     pub style: Style,
     /// One list of requests per caller.
     pub callers: Vec<Vec<Request>>,
-    /// What happens meanwhile.
-    pub faults: Vec<Fault>,
+    /// What is done meanwhile.
+    pub acts: Vec<Act>,
+}
+
+/// Who replies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Replier {
+    /// NNG's rep socket.
+    Rep {
+        /// Number of contexts.
+        contexts: u32,
+        /// Delay of each reply in milliseconds; `None` replies at once.
+        works_ms: Option<u64>,
+    },
+    /// A peer that is not NNG.
+    Peer {
+        /// How it greets one connection after the other; properly at last.
+        greetings: Vec<Greeting>,
+        /// What it does with one request after the other, and from the first on again.
+        habits: Vec<Habit>,
+    },
+}
+
+impl Replier {
+    /// A rep socket with two contexts that reply at once.
+    pub const REP: Replier = Replier::Rep { contexts: 2, works_ms: None };
+
+    /// A peer that greets properly and has these habits.
+    pub fn peer(habits: Vec<Habit>) -> Replier {
+        Replier::Peer { greetings: Vec::new(), habits }
+    }
+}
+
+/// One run on a network: see [`super::run_on_network`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetPlan {
+    /// The network. Its peers are whoever replies, and then the clients that are not NNG.
+    pub weather: Weather,
+    /// What is done to everybody after the events.
+    pub acts: Vec<Act>,
+    /// Connections of the req socket.
+    pub dialers: u32,
+    /// Resend interval in milliseconds; `None` disables resending.
+    pub resend_ms: Option<u64>,
+    /// Timeout of a request without its own timeout, on a network with faults.
+    pub patience_ms: u64,
+    /// How callers come by a context.
+    pub style: Style,
+    /// One list of requests per caller.
+    pub callers: Vec<Vec<Request>>,
+    /// One list of attempts per context.
+    pub overtakers: Vec<Vec<Attempt>>,
+    /// One list of steps per client that is not NNG.
+    pub clients: Vec<Vec<Step>>,
+    /// Who replies.
+    pub replier: Replier,
+    /// At the end the req socket is closed on one thread and its contexts on another, at once.
+    pub hurried: bool,
 }
 
 // The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
-pub(super) const CALLERS_MAX: usize = 16;
-pub(super) const REQUESTS_MAX: usize = 4;
-const PAUSE_MS_MAX: u64 = 1_000;
+const CALLERS_MAX: usize = 16;
+const REQUESTS_MAX: usize = 4;
+const PAUSE_MS: RangeInclusive<u64> = 0..=1_000;
 /// A resend interval below the least of the scenarios would fill a run with resends.
-pub(super) const RESEND_MS: std::ops::RangeInclusive<u64> = 5..=60_000;
+const RESEND_MS: RangeInclusive<u64> = 5..=60_000;
 
-impl lastref::plan::Plan for Plan {
-    fn check(&self) -> Result<(), BadPlan> {
-        let Plan { threads, pipes, capacity, server_contexts, resend_ms, style, callers, faults } = self;
-        field("threads", threads, &Part)?;
-        field("pipes", pipes, &(0..=4))?;
-        field("capacity", capacity, &(0..=8))?;
-        field("server_contexts", server_contexts, &(0..=8))?;
-        field("resend_ms", resend_ms, &Maybe(RESEND_MS))?;
-        field("style", style, &Part)?;
-        field("callers", callers, &List(1..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)))?;
-        field("faults", faults, &List(0..=8, Part))?;
-        let needs_timer = |request: &Request| matches!(request, Request::Timeout(_));
-        if !threads.timers && (resend_ms.is_some() || callers.iter().flatten().any(needs_timer)) {
-            return Err(BadPlan::new("is false; a timeout or a resend time needs it")
-                .inside("timers")
-                .inside("threads"));
-        }
-        // A request that is waited for, and never answered, ends only with its socket.
-        let is_awaited = |request: &Request| matches!(request, Request::Wait | Request::Chain(_) | Request::Forget);
-        if callers.iter().flatten().any(is_awaited) && !faults.contains(&Fault::CloseReq) {
-            for (name, count) in [("pipes", pipes), ("server_contexts", server_contexts)] {
-                if *count == 0 {
-                    return Err(BadPlan::new("is 0; a request that is waited for needs one").inside(name));
-                }
-            }
-            if faults.contains(&Fault::CloseRep) {
-                let bad = BadPlan::new("has CloseRep and no CloseReq; a request that is waited for needs an answer");
-                return Err(bad.inside("faults"));
-            }
-        }
-        Ok(())
-    }
-}
-
+lastref::bounds!(Plan {
+    threads: Part,
+    pipes: 0..=4,
+    capacity: 0..=8,
+    server_contexts: 0..=8,
+    resend_ms: Maybe(RESEND_MS),
+    style: Part,
+    callers: List(1..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)),
+    acts: List(0..=8, Part),
+} and Plan::check_ends);
 lastref::bounds!(Threads { workers: 1..=4, timers: Part, reaper: Part });
-
-impl lastref::plan::Plan for Style {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Style::ContextPerRequest => Ok(()),
-            Style::ContextPool(contexts) => field("ContextPool", contexts, &(1..=8)),
-        }
-    }
-}
-
-impl lastref::plan::Plan for Request {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Request::Chain(requests) => field("Chain", requests, &(0..=4)),
-            Request::Timeout(ms) => field("Timeout", ms, &(0..=PAUSE_MS_MAX)),
-            Request::Leave(ms) => field("Leave", ms, &(0..=PAUSE_MS_MAX)),
-            Request::Wait | Request::Cancel | Request::Abandon | Request::Forget => Ok(()),
-        }
-    }
-}
-
-impl lastref::plan::Plan for Fault {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
-            Fault::Reset(pipe) => field("Reset", pipe, &(0..=8)),
-            Fault::CloseReq | Fault::CloseRep => Ok(()),
-        }
-    }
-}
+lastref::bounds!(enum Style { ContextPerRequest, ContextPool(contexts: 1..=8) });
+lastref::bounds!(enum Request {
+    Wait,
+    Chain(requests: 0..=4),
+    Cancel,
+    Timeout(ms: PAUSE_MS),
+    Leave(ms: PAUSE_MS),
+    Abandon,
+    Forget,
+});
+lastref::bounds!(enum Act { Pause(ms: PAUSE_MS), Reset(pipe: 0..=8), ClosePipes, CloseReq, CloseRep });
+lastref::bounds!(NetPlan {
+    weather: Part,
+    acts: List(0..=16, Part),
+    dialers: 0..=4,
+    resend_ms: Maybe(RESEND_MS),
+    patience_ms: 1..=10_000,
+    style: Part,
+    callers: List(0..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)),
+    overtakers: List(0..=4, List(0..=4, Part)),
+    clients: List(0..=4, List(0..=8, Part)),
+    replier: Part,
+    hurried: Part,
+} and NetPlan::check_hosts);
+lastref::bounds!(enum Replier {
+    Rep { contexts: 0..=8, works_ms: Maybe(PAUSE_MS) },
+    Peer { greetings: List(0..=4, Part), habits: List(1..=8, Part) },
+});
+impl lastref::plan::Plan for Greeting {}
+lastref::bounds!(enum Habit {
+    Reply,
+    Again(times: 0..=4),
+    Late(ms: PAUSE_MS),
+    Ignore,
+    Hangup,
+    ReplyAndHangup,
+    Stranger,
+    Malformed(bytes: 0..=3),
+    Oversize,
+});
+lastref::bounds!(enum Step {
+    Ask { requests: 0..=8, hops: 0..=16 },
+    Read,
+    Pause(ms: PAUSE_MS),
+    Malformed,
+    Finish,
+    Leave,
+});
+lastref::bounds!(Attempt { send: PAUSE_MS, recv: PAUSE_MS, cancel: Maybe(PAUSE_MS), next: PAUSE_MS });
 
 impl Plan {
     /// One caller that makes one request, without timers or faults, on a library that is as small as it gets.
@@ -158,8 +216,74 @@ impl Plan {
             resend_ms: None,
             style: Style::ContextPerRequest,
             callers: vec![vec![Request::Wait]],
-            faults: Vec::new(),
+            acts: Vec::new(),
         }
+    }
+
+    /// Every request ends that the plan waits for.
+    fn check_ends(&self) -> Result<(), BadPlan> {
+        let requests = || self.callers.iter().flatten();
+        let needs_timer = self.resend_ms.is_some() || requests().any(|request| matches!(request, Request::Timeout(_)));
+        if !self.threads.timers && needs_timer {
+            let bad = BadPlan::new("is false; a timeout or a resend time needs it");
+            return Err(bad.inside("timers").inside("threads"));
+        }
+        // A request that is waited for, and never answered, ends only with its socket.
+        let is_awaited = |request: &Request| matches!(request, Request::Wait | Request::Chain(_) | Request::Forget);
+        if requests().any(is_awaited) && !self.acts.contains(&Act::CloseReq) {
+            for (name, count) in [("pipes", self.pipes), ("server_contexts", self.server_contexts)] {
+                if count == 0 {
+                    return Err(BadPlan::new("is 0; a request that is waited for needs one").inside(name));
+                }
+            }
+            if self.acts.contains(&Act::CloseRep) {
+                let bad = BadPlan::new("has CloseRep and no CloseReq; a request that is waited for needs an answer");
+                return Err(bad.inside("acts"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl NetPlan {
+    /// A rep socket with two contexts and no application at the req socket, on a network without faults.
+    pub fn quiet() -> NetPlan {
+        NetPlan {
+            weather: Weather::FAIR,
+            acts: Vec::new(),
+            dialers: 1,
+            resend_ms: None,
+            patience_ms: 1000,
+            style: Style::ContextPerRequest,
+            callers: Vec::new(),
+            overtakers: Vec::new(),
+            clients: Vec::new(),
+            replier: Replier::REP,
+            hurried: false,
+        }
+    }
+
+    /// The host of a rep socket does not crash, and its connections are the network's.
+    fn check_hosts(&self) -> Result<(), BadPlan> {
+        let crashes = |event: &Event| matches!(event, Event::Crash(_));
+        if matches!(self.replier, Replier::Rep { .. }) && self.weather.events.iter().any(crashes) {
+            let bad = BadPlan::new("has Crash; only the host of a Peer crashes");
+            return Err(bad.inside("events").inside("weather"));
+        }
+        if self.acts.iter().any(|act| matches!(act, Act::Reset(_))) {
+            return Err(BadPlan::new("has Reset; on a network it is a fault").inside("acts"));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing keeps a request from being answered.
+    pub(super) fn is_sound(&self) -> bool {
+        let replies = match &self.replier {
+            Replier::Rep { contexts, .. } => *contexts > 0,
+            Replier::Peer { greetings, habits } => greetings.is_empty() && habits.iter().all(|habit| habit.replies()),
+        };
+        let pauses = self.acts.iter().all(|act| matches!(act, Act::Pause(_)));
+        replies && pauses && self.weather.is_fair(0, 0) && self.dialers > 0
     }
 }
 

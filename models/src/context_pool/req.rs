@@ -46,6 +46,11 @@ impl ReqOptions {
     pub fn every(time: Duration) -> ReqOptions {
         ReqOptions { resend_time: Some(time), resend_tick: time }
     }
+
+    /// Either, as a plan says it.
+    pub(super) fn of(resend_ms: Option<u64>) -> ReqOptions {
+        resend_ms.map_or(ReqOptions::ONCE, |ms| ReqOptions::every(Duration::from_millis(ms)))
+    }
 }
 
 /// The place of a context in [`Req0::ctxs`]: what is a pointer in C.

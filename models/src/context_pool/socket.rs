@@ -16,7 +16,6 @@
 //! Left out: most options, the upper queues (neither protocol uses them), dialers and listeners. A rep socket's pipes
 //! are those of one listener, and each pipe of a req socket is one dialer's.
 
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::ledger::{Owner, Resource};
@@ -32,6 +31,7 @@ use super::rep::{Rep0Pipe, Rep0Sock};
 use super::req::{Req0Sock, ReqOptions};
 use super::req_pipe::Req0Pipe;
 use super::transport::{Link, Script, TranPipe};
+use crate::kit::harness::impl_debug;
 
 /// The protocol's part of a socket.
 pub(super) enum Protocol {
@@ -348,8 +348,4 @@ impl Socket {
     }
 }
 
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("number", &self.number).finish_non_exhaustive()
-    }
-}
+impl_debug!(Socket { number });

@@ -10,8 +10,10 @@ use lastref::{Check, thread};
 use super::reap::Reaper;
 use super::{
     Aio, Ctx, Errno, Frame, Message, NetPlan, Nng, Outcome, ReqOptions, Request, Socket, Threads, Timeout, Variant,
-    Wrapper, echo, net,
+    Wrapper, echo, run_on_network,
 };
+
+use crate::kit::weather::Weather;
 
 const CALLER: Owner = Owner::new("caller", 0);
 const TAG: Tag = Tag { peer: 7, request: 0x1_0000_0002 };
@@ -365,10 +367,15 @@ fn a_fault_within_the_greeting_hits_in_the_handshake() {
     let kind = lastref::net::FaultKind::Stall { ms: 5 };
     let fault =
         lastref::net::Fault { connection: 0, from: lastref::net::End::Client, after_bytes: 4, after_ms: 0, kind };
-    let plan = NetPlan { faults: vec![fault], callers: vec![vec![Request::Wait]], ..NetPlan::quiet() };
+    let plan = NetPlan {
+        weather: Weather { faults: vec![fault], ..Weather::FAIR },
+        callers: vec![vec![Request::Wait]],
+        ..NetPlan::quiet()
+    };
     let limits = lastref::Limits { timer_slack: std::time::Duration::from_millis(5), ..lastref::Limits::default() };
     let check = Check::new("greeting").limits(limits).schedules(5);
-    let report = check.search(move || net::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+    let report =
+        check.search(move || run_on_network(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
     let stalls = report.faults.get("stall").cloned().unwrap_or_default();
     assert_eq!(stalls, [(lastref::net::Phase::Handshake, 5)].into());
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use lastref::ledger::Tag;
-use lastref::net::{Decoder, Host, simulate, thread_on};
+use lastref::net::{Decoder, Host, thread_on};
 use lastref::property::{always, sometimes};
 use lastref::thread::JoinHandle;
 use lastref::time::{Duration, Instant, sleep};
@@ -20,9 +20,10 @@ use super::pool::Pool;
 use super::variant::Variant;
 use crate::kit::http1::Http;
 use crate::kit::server::{self, Server};
+use crate::kit::weather::Change;
 
 /// The longest stall, in milliseconds, of a network that still counts as fair.
-const CALM_MS: u32 = 50;
+const CALM_MS: u64 = 50;
 /// On a network, the timeout of a request without its own: longer than a write takes to fail in a blackhole.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,15 +40,18 @@ pub fn run_on_network(variant: Variant, NetPlan { plan, weather, accept_ms }: &N
         Ver::Http1 => (server::Protocol::Http1, Decoder::Own(Http::of)),
         Ver::Http2 => (server::Protocol::Http2, Decoder::Http2),
     };
-    simulate(weather.config(vec!["client", "server"], decoder), |network| {
-        let hosts = (network.host("client"), network.host("server"));
+    weather.simulate("client", &["server"], decoder, |hosts| {
         let accept_takes = Duration::from_millis(*accept_ms);
-        let server = Server::start(hosts.1, protocol, plan.backends.clone(), accept_takes);
-        let is_fair = weather.is_fair(CALM_MS) && weather.backlog as usize > plan.callers.len() && *accept_ms == 0;
-        let peers = Peers::Server(hosts.0, Arc::clone(&server));
+        let server = Server::start(hosts.peers[0], protocol, plan.backends.clone(), accept_takes);
+        let is_fair = weather.is_fair(CALM_MS, plan.callers.len() + 1) && *accept_ms == 0;
+        let peers = Peers::Server(hosts.middle, Arc::clone(&server));
         let application = Application::open(variant, plan, peers, plan.is_sound() && is_fair);
-        application.work(Some(hosts.0), || weather.pass(network, hosts, || server.listen()));
-        network.heal();
+        let restart = |change| match change {
+            Change::Crashed(_) => {}
+            Change::Restarted(_) => server.listen(),
+        };
+        application.work(Some(hosts.middle), || hosts.pass(&weather.events, restart));
+        hosts.network.heal();
         application.close();
         server.hang_up();
     });

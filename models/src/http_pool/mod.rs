@@ -51,4 +51,3 @@ pub use variant::Variant;
 
 pub use crate::kit::http2::Goaway;
 pub use crate::kit::server::Step;
-pub use crate::kit::weather::{Event, Weather};

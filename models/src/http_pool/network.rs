@@ -1,7 +1,6 @@
 //! The peers of connections: scripts in memory, or a server on another host of the simulated network.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
@@ -17,6 +16,7 @@ use super::conn::{Conn, Ver};
 use super::mailbox::Mailbox;
 use super::pool::Connecting;
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 use crate::kit::http1;
 use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
 use crate::kit::server::{Backends, Server, Step};
@@ -103,11 +103,7 @@ impl Net {
     }
 }
 
-impl fmt::Debug for Net {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Net").field("peers", &self.peers).finish_non_exhaustive()
-    }
-}
+impl_debug!(Net { peers });
 
 /// A server in memory, as one of its connections sees it; the thread is the connection's dispatcher too.
 struct Session<'a> {

@@ -1,6 +1,6 @@
 //! What callers and servers do in one run, as plain data.
 
-use lastref::plan::{BadPlan, List, Maybe, Part, field};
+use lastref::plan::{List, Maybe, Part};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
@@ -69,17 +69,8 @@ lastref::bounds!(Plan {
 });
 lastref::bounds!(Ask { address: 0..=ADDRESSES_MAX as u32 - 1, after_ms: PAUSE_MS, ending: Part });
 lastref::bounds!(NetPlan { plan: Part, weather: Part, accept_ms: 0..=1_000 });
-
 impl lastref::plan::Plan for Ver {}
-
-impl lastref::plan::Plan for Ending {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Ending::Timeout(ms) => field("Timeout", ms, &PAUSE_MS),
-            Ending::Wait | Ending::Cancel => Ok(()),
-        }
-    }
-}
+lastref::bounds!(enum Ending { Wait, Cancel, Timeout(ms: PAUSE_MS) });
 
 impl Ask {
     /// A request to the first address that is waited for.

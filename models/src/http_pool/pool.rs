@@ -5,7 +5,6 @@
 //! methods here because a model's drop has an owner to name.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::ledger::Owner;
@@ -16,6 +15,7 @@ use lastref::time::{Duration, Instant};
 use super::conn::{Handle, Ver};
 use super::mailbox::{Mailbox, News, Why};
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 
 /// `PoolKey`: here the number of an address.
 pub(super) type Key = u32;
@@ -243,8 +243,4 @@ impl Connecting {
     }
 }
 
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("max_idle", &self.max_idle).finish_non_exhaustive()
-    }
-}
+impl_debug!(Pool { max_idle });

@@ -5,7 +5,6 @@
 //! reference frees nothing: the conductor alone does, when its lingering check sees zero. What subscriber and
 //! conductor share of an image is `refcnt` and `is_closed`, and, published by the latter, how the stream ended.
 
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::cell::RaceCell;
@@ -19,6 +18,7 @@ use super::counters::Position;
 use super::image_state::{Event, State, next};
 use super::log_buffer::LogBuffer;
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 use crate::kit::machine::Symbol;
 
 /// `removal_change_number` of an image that is listed.
@@ -274,8 +274,4 @@ pub struct Constants {
     pub session_id: i32,
 }
 
-impl fmt::Debug for Image {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Image").field("number", &self.number).finish_non_exhaustive()
-    }
-}
+impl_debug!(Image { number });

@@ -10,7 +10,6 @@
 //! takes the second as long enough: a slot is reused only when the conductor has handled the image's end, and never
 //! while a subscriber is between check and access. `reuse_ignores_stalls` does as upstream's driver does.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering as Plain};
 
@@ -20,6 +19,7 @@ use lastref::sync::atomic::{AtomicI64, Ordering};
 
 use super::driver::DRIVER;
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 
 /// One allocation of a counter: what `int64_t *subscriber_position` points at.
 pub(super) struct Position {
@@ -130,8 +130,4 @@ impl CountersManager {
     }
 }
 
-impl fmt::Debug for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Position").field("memory", &self.memory).finish_non_exhaustive()
-    }
-}
+impl_debug!(Position { memory });

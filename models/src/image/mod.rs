@@ -33,8 +33,8 @@
 //! | `aeron_client_conductor_t` | `conductor`, `linger`, `closing` | runs, is closed by force, is closed |
 //! | command ring, driver's buffers | `client` | |
 //! | `aeron::Image`, `aeron::Subscription` | `wrapper` | one reference each, from constructor to destructor |
-//! | the media driver | `driver` | streams come, write, go; on the network, by the frames of `net` |
-//! | the application | `subscriber`, `bench` | polls, looks up, keeps, hands over, drops, closes |
+//! | the media driver | `driver` | streams come, write, go; on the network, by the frames of `network` |
+//! | the application | `application` | polls, looks up, keeps, hands over, drops, closes |
 //!
 //! What is one allocation in C is one resource of the ledger, and each access of C through a pointer that could
 //! dangle is a `touch`. The references of an image are counted twice: `refcnt` is upstream's number, an atomic with
@@ -65,7 +65,7 @@
 //! - a handle that outlives `aeron_close`: it dangles in upstream too, and the application of the model has none.
 
 pub mod aeron_image;
-pub mod bench;
+mod application;
 pub mod client;
 mod closing;
 pub mod conductor;
@@ -77,11 +77,10 @@ pub mod image_poll;
 pub mod image_state;
 mod linger;
 pub mod log_buffer;
-pub mod net;
+mod network;
 mod patience;
 pub mod plan;
 pub mod shm;
-mod subscriber;
 pub mod subscription;
 mod subscription_lists;
 #[cfg(test)]
@@ -89,8 +88,9 @@ mod tests;
 mod variant;
 pub mod wrapper;
 
-pub use bench::Bench;
+pub use application::{run, run_on_network};
 pub use image_poll::{Action, Poll};
-pub use net::{Ending, Event, Life, NetPlan, Publisher};
-pub use plan::{After, Ask, Callback, Closer, Conductor, DriverOp, Handler, Op, Plan, Subscriber};
+pub use plan::{
+    After, Ask, Callback, Closer, Conductor, DriverOp, Ending, Handler, Life, NetPlan, Op, Plan, Publisher, Subscriber,
+};
 pub use variant::Variant;

@@ -3,12 +3,13 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Publishers are named by their number, which
 //! is the session id of their streams.
 
-use lastref::plan::{BadPlan, List, Part, field};
+use lastref::plan::{List, Part};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde::{Deserialize, Serialize};
 
 use super::image_poll::{Action, Poll};
+use crate::kit::weather::Weather;
 
 /// How the client conductor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +163,7 @@ pub enum Closer {
     Main,
 }
 
-/// One run of the workbench: see [`super::bench::run`].
+/// One run in memory: see [`super::run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// How the conductor runs.
@@ -185,11 +186,64 @@ pub struct Plan {
     pub closer: Closer,
 }
 
+/// As many publishers as a plan may have.
+pub(super) const PUBLISHERS: [&str; 4] = ["publisher.0", "publisher.1", "publisher.2", "publisher.3"];
+
+/// How a publisher's stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// It is closed: all is sent, and then the end of the stream.
+    Close,
+    /// It is revoked: subscribers are not to read what they have not read.
+    Revoke,
+    /// Its process dies, and nobody is told.
+    Die,
+}
+
+/// One stream of a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// Its session. The number of the publisher, or of a former life's, means that it comes back as the same.
+    pub session_id: i32,
+    /// For how many milliseconds there is no publisher before it.
+    pub pause_ms: u64,
+    /// How many frames it is long: no more than a term has.
+    pub frames: u32,
+    /// How many milliseconds the application takes for each.
+    pub between_ms: u64,
+    /// After how many milliseconds it ends.
+    pub lives_ms: u64,
+    /// And how.
+    pub ending: Ending,
+}
+
+/// A publisher: a host, and what its process sends, life after life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publisher {
+    /// Its streams in order.
+    pub lives: Vec<Life>,
+}
+
+/// One run on a network: see [`super::run_on_network`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetPlan {
+    /// The client and its subscribers, the room in shared memory, and, after the events, what happens to the driver.
+    pub plan: Plan,
+    /// The publishers.
+    pub publishers: Vec<Publisher>,
+    /// The network. Its peers are the publishers.
+    pub weather: Weather,
+    /// `image_liveness_timeout`: how long an image lives without frames, and how long it lingers, in milliseconds.
+    pub liveness_ms: u64,
+    /// How many frames a publisher may be ahead of the subscriber that lags most: half a term at the most.
+    pub window: u32,
+}
+
 // The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
 const PUBLISHER: std::ops::RangeInclusive<i32> = 0..=3;
 const FRAMES: std::ops::RangeInclusive<u32> = 0..=6;
 const FRAGMENTS: std::ops::RangeInclusive<u32> = 0..=16;
-pub(super) const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=1_000;
+const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=1_000;
 
 lastref::bounds!(Plan {
     conductor: Part,
@@ -217,44 +271,49 @@ impl lastref::plan::Plan for Poll {}
 impl lastref::plan::Plan for Action {}
 impl lastref::plan::Plan for After {}
 impl lastref::plan::Plan for Closer {}
-
-impl lastref::plan::Plan for Conductor {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Conductor::Agent => Ok(()),
-            Conductor::Cycles(cycles) => field("Cycles", cycles, &(0..=16)),
-        }
-    }
-}
-
-impl lastref::plan::Plan for Op {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Op::Poll(limit) => field("Poll", limit, &FRAGMENTS),
-            Op::PollHandle(limit) => field("PollHandle", limit, &FRAGMENTS),
-            Op::Lookup(session) => field("Lookup", session, &PUBLISHER),
-            Op::LookupThrowing(session) => field("LookupThrowing", session, &PUBLISHER),
-            Op::At(index) => field("At", index, &(0..=8)),
-            Op::Pause(ms) => field("Pause", ms, &PAUSE_MS),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl lastref::plan::Plan for DriverOp {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            DriverOp::Publish(publisher) => field("Publish", publisher, &PUBLISHER),
-            DriverOp::Vanish(publisher) => field("Vanish", publisher, &PUBLISHER),
-            DriverOp::Write(publisher, frames) => {
-                let checked = field("Write", publisher, &PUBLISHER);
-                checked.and_then(|()| field("Write", frames, &FRAMES))
-            }
-            DriverOp::Pause(ms) => field("Pause", ms, &PAUSE_MS),
-            DriverOp::Reuse | DriverOp::StallConductor | DriverOp::Die => Ok(()),
-        }
-    }
-}
+impl lastref::plan::Plan for Ending {}
+lastref::bounds!(enum Conductor { Agent, Cycles(cycles: 0..=16) });
+lastref::bounds!(enum Op {
+    Poll(limit: FRAGMENTS),
+    Lookup(session: PUBLISHER),
+    LookupThrowing(session: PUBLISHER),
+    At(index: 0..=8),
+    Copy,
+    ForEach,
+    Count,
+    Connected,
+    PollHandle(limit: FRAGMENTS),
+    Position,
+    Drop,
+    Shelve,
+    Pause(ms: PAUSE_MS),
+    Close,
+});
+lastref::bounds!(enum DriverOp {
+    Publish(publisher: PUBLISHER),
+    Write(publisher: PUBLISHER, frames: FRAMES),
+    Vanish(publisher: PUBLISHER),
+    Reuse,
+    StallConductor,
+    Die,
+    Pause(ms: PAUSE_MS),
+});
+lastref::bounds!(NetPlan {
+    plan: Part,
+    publishers: List(1..=PUBLISHERS.len(), Part),
+    weather: Part,
+    liveness_ms: 10..=1_000,
+    window: 1..=4,
+});
+lastref::bounds!(Publisher { lives: List(0..=8, Part) });
+lastref::bounds!(Life {
+    session_id: 0..=63,
+    pause_ms: PAUSE_MS,
+    frames: FRAMES,
+    between_ms: PAUSE_MS,
+    lives_ms: PAUSE_MS,
+    ending: Part,
+});
 
 impl Plan {
     /// Publishers 0 to `publishers` with `frames` fragments each, and room for everything; nobody does anything yet.
@@ -276,6 +335,37 @@ impl Plan {
     /// The same with one stream without fragments and a conductor of few cycles, for exhaustive exploration.
     pub fn smallest(cycles: u32) -> Plan {
         Plan { conductor: Conductor::Cycles(cycles), ..Plan::with(1, 0) }
+    }
+}
+
+impl NetPlan {
+    /// These publishers and subscribers, with room for everything and without faults.
+    pub fn of(publishers: Vec<Publisher>, subscribers: Vec<Subscriber>) -> NetPlan {
+        let plan = Plan { before: Vec::new(), subscribers, ..Plan::with(0, 0) };
+        NetPlan { plan, publishers, weather: Weather::SHORT, liveness_ms: 80, window: 4 }
+    }
+
+    /// The first term of a life: no two lives of a run are within reach of each other.
+    pub(super) fn initial_term_id(publisher: usize, life: usize) -> i32 {
+        i32::try_from(1_000 * (publisher + 1) + 20 * life).unwrap_or(i32::MAX)
+    }
+
+    /// Whether every subscriber reads what there is: polls until the end, takes what it is given, and is not closed by
+    /// force.
+    pub(super) fn is_read(&self) -> bool {
+        let takes = |handler: Handler| handler.poll == Poll::Plain || handler.action != Action::Abort;
+        let lives = !self.plan.driver.iter().any(|op| matches!(op, DriverOp::StallConductor | DriverOp::Die));
+        lives && self.plan.subscribers.iter().all(|it| it.after == After::Poll && takes(it.handler))
+    }
+
+    /// Whether nothing keeps a fragment from its subscribers.
+    pub(super) fn is_faultless(&self) -> bool {
+        let lives = || self.publishers.iter().flat_map(|publisher| &publisher.lives);
+        let stays = |subscriber: &Subscriber| !subscriber.ops.contains(&Op::Close);
+        self.is_read()
+            && self.weather.is_fair(0, 0)
+            && self.plan.subscribers.iter().all(stays)
+            && lives().all(|life| life.ending == Ending::Close)
     }
 }
 
@@ -345,4 +435,31 @@ pub fn any_driver(publishers: i32, steps: usize) -> impl Strategy<Value = Vec<Dr
         2 => (1_u64..40).prop_map(DriverOp::Pause),
     ];
     vec(step, 0..=steps)
+}
+
+/// A publisher of one to `lives` streams, of which any may be of the session before it.
+pub fn publisher(number: i32, lives: usize, ending: impl Strategy<Value = Ending>) -> impl Strategy<Value = Publisher> {
+    let life = (0..4_i32, 0..60_u64, 1..=6_u32, 0..20_u64, 40..140_u64, ending);
+    vec(life, 1..=lives).prop_map(move |lives| {
+        let life = |(nth, (new, pause_ms, frames, between_ms, lives_ms, ending))| {
+            // Half of the sessions are their predecessors'.
+            let session_id = if new < 2 { number } else { number + 10 * nth };
+            Life { session_id, pause_ms, frames, between_ms, lives_ms, ending }
+        };
+        Publisher { lives: (0..).zip(lives).map(life).collect() }
+    })
+}
+
+/// So many publishers.
+pub fn publishers(
+    count: usize,
+    lives: usize,
+    ending: impl Strategy<Value = Ending> + Clone + 'static,
+) -> impl Strategy<Value = Vec<Publisher>> {
+    (0..).take(count).map(|number| publisher(number, lives, ending.clone()).boxed()).collect::<Vec<_>>()
+}
+
+/// Any ending.
+pub fn any_ending() -> impl Strategy<Value = Ending> + Clone {
+    prop_oneof![Just(Ending::Close), Just(Ending::Revoke), Just(Ending::Die)]
 }

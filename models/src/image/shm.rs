@@ -5,7 +5,6 @@
 //! up its room as before: that is how a client that leaks images makes the *driver* fail, for every client of the
 //! machine.
 
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::ledger::Tag;
@@ -15,6 +14,7 @@ use lastref::sync::atomic::{AtomicI64, Ordering};
 use lastref::cell::RaceCell;
 
 use super::errno::Errno;
+use crate::kit::harness::impl_debug;
 
 /// What a frame takes of its term, header included: `AERON_LOGBUFFER_FRAME_ALIGNMENT`.
 pub const FRAME_LENGTH: i64 = 32;
@@ -154,14 +154,5 @@ impl File {
     }
 }
 
-impl fmt::Debug for RawLog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawLog").field("place", &self.place).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Shm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shm").field("capacity", &self.capacity).finish_non_exhaustive()
-    }
-}
+impl_debug!(RawLog { place });
+impl_debug!(Shm { capacity });

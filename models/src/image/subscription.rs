@@ -8,8 +8,7 @@
 //! Upstream documents that a subscription is not thread-safe, and says nothing of the conductor's callbacks, which
 //! get the subscription as an argument, nor of a handler that looks an image up.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use lastref::cell::RaceCell;
 use lastref::ledger::{Owner, Resource};
@@ -23,6 +22,7 @@ use super::image_list::ImageList;
 use super::image_poll::{Handler, Poll};
 use super::plan::Callback;
 use super::variant::Variant;
+use crate::kit::harness::{Unscheduled, impl_debug};
 
 /// `aeron_subscription_t`.
 pub struct Subscription {
@@ -41,7 +41,7 @@ pub struct Subscription {
     /// What the application does when an image comes or goes.
     pub(super) callback: Callback,
     /// Where a place leads to. Harness state: upstream has pointers.
-    lists: Mutex<Vec<Arc<ImageList>>>,
+    lists: Unscheduled<Vec<Arc<ImageList>>>,
 }
 
 impl Subscription {
@@ -59,7 +59,7 @@ impl Subscription {
             pending_close_action: AtomicBool::named("pending_close_action", false),
             reading: RaceCell::named("aeron_subscription_t.reading", 0),
             callback,
-            lists: Mutex::new(Vec::new()),
+            lists: Unscheduled::new(Vec::new()),
         };
         subscription.keep(ImageList::alloc(Vec::new()));
         Arc::new(subscription)
@@ -265,19 +265,15 @@ impl Subscription {
 
     /// The list at a place.
     pub(super) fn list(&self, place: usize) -> Arc<ImageList> {
-        Arc::clone(&self.lists.lock().unwrap_or_else(PoisonError::into_inner)[place])
+        Arc::clone(&self.lists.lock()[place])
     }
 
     /// Keeps a list; returns its place.
     pub(super) fn keep(&self, list: ImageList) -> usize {
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = self.lists.lock();
         lists.push(Arc::new(list));
         lists.len() - 1
     }
 }
 
-impl fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscription").field("registration_id", &self.registration_id).finish_non_exhaustive()
-    }
-}
+impl_debug!(Subscription { registration_id });

@@ -2,12 +2,13 @@
 //!
 //! | file | holds |
 //! | --- | --- |
+//! | `harness` | a lock that is not a scheduling point, a bound listener, `Debug` of a few fields |
 //! | `http1` | HTTP/1.1 as the wire's tables read it, and whole requests and answers with their tags |
 //! | `http2` | HTTP/2's frames as a client uses them |
 //! | `machine` | states and events as a table, and the error for an event that a state does not allow |
 //! | `server` | a server of HTTP/1.1 or HTTP/2 on a host of the network, with a script for each connection |
 //! | `stream` | one connection of the network as a pair of buffers, for a model that does not block |
-//! | `weather` | latency, sizes, faults and events of the network between a client and its server |
+//! | `weather` | the network of a run as data: latency, sizes, faults, events of links and hosts; who carries them out |
 //!
 //! A component names its entities and transitions as upstream does, and takes from here the parts that do not depend on
 //! its upstream. The kit does not depend on any component or variant.
@@ -15,6 +16,7 @@
 //! What would break it: a lock, an atomic operation or a ledger call of `lastref` in the kit. Each is a scheduling
 //! point, so it would change the runs of every component and enlarge what loom explores.
 
+pub(crate) mod harness;
 pub(crate) mod http1;
 pub mod http2;
 pub mod machine;

@@ -1,8 +1,13 @@
-//! What a network does to the two hosts of a run, as plain data: latency, sizes of reads and buffers, faults of
-//! connections, and events of the link and of the server's host.
+//! What a network does to the hosts of a run, as plain data: latency, sizes of reads and buffers, faults of
+//! connections, and events of links and hosts.
+//!
+//! A run has one host in the middle, where the component is, and peers around it, each with a link to the middle
+//! ([`Star`]). An event names its peer by number; a number beyond the last peer's begins again with the first.
 
-use lastref::net::{Config, Decoder, Fault, FaultKind, Host, Network};
-use lastref::plan::{BadPlan, List, Part, field};
+use std::ops::RangeInclusive;
+
+use lastref::net::{Config, Decoder, Fault, FaultKind, Host, Network, simulate};
+use lastref::plan::{List, Part};
 use lastref::time::{Duration, sleep};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
@@ -11,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// The network of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weather {
-    /// The latency of the link in milliseconds: least and most.
+    /// The latency of each link in milliseconds: least and most.
     pub latency_ms: (u32, u32),
     /// Whether reads and writes transfer fewer bytes than they could.
     pub short: bool,
@@ -21,26 +26,29 @@ pub struct Weather {
     pub backlog: u32,
     /// Faults of connections.
     pub faults: Vec<Fault>,
-    /// Events of the link and of the server's host, in this order.
+    /// Events of links and hosts, in this order.
     pub events: Vec<Event>,
 }
 
-/// What happens to the link between client and server, or to the server's host.
+/// What happens to a peer's host, or to its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// Nothing, for this many milliseconds.
     Pause(u64),
     /// The link loses every packet until [`Event::Heal`].
-    Partition,
+    Partition(usize),
     /// The link keeps every packet until [`Event::Heal`].
-    Hold,
+    Hold(usize),
     /// The link passes packets again; those that it kept come first.
-    Heal,
-    /// The server's host crashes.
-    Crash,
-    /// The server's host is up again, with a new server.
-    Restart,
+    Heal(usize),
+    /// The host crashes.
+    Crash(usize),
+    /// The host is up again, with a new process.
+    Restart(usize),
 }
+
+/// Peers that an event can name.
+const PEERS: RangeInclusive<usize> = 0..=7;
 
 lastref::bounds!(Weather {
     latency_ms: Config::LATENCY_MS,
@@ -50,31 +58,53 @@ lastref::bounds!(Weather {
     faults: List(0..=8, Part),
     events: List(0..=16, Part),
 });
+lastref::bounds!(enum Event {
+    Pause(ms: 0..=60_000),
+    Partition(peer: PEERS),
+    Hold(peer: PEERS),
+    Heal(peer: PEERS),
+    Crash(peer: PEERS),
+    Restart(peer: PEERS),
+});
 
-impl lastref::plan::Plan for Event {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Event::Pause(ms) => field("Pause", ms, &(0..=60_000)),
-            Event::Partition | Event::Hold | Event::Heal | Event::Crash | Event::Restart => Ok(()),
-        }
-    }
+/// The names of hosts with a client each.
+pub(crate) const CLIENTS: [&str; 6] = ["client.0", "client.1", "client.2", "client.3", "client.4", "client.5"];
+
+/// The hosts of one run.
+pub(crate) struct Star<'a> {
+    pub(crate) network: &'a Network,
+    /// The host in the middle.
+    pub(crate) middle: Host,
+    pub(crate) peers: Vec<Host>,
+}
+
+/// What happened to the host of this peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Crashed(usize),
+    Restarted(usize),
 }
 
 impl Weather {
     /// A network without faults.
-    pub const FAIR: Weather = Weather {
-        latency_ms: (1, 3),
-        short: false,
-        window: 4096,
-        backlog: 128,
-        faults: Vec::new(),
-        events: Vec::new(),
-    };
+    pub const FAIR: Weather = Weather::still(false);
+    /// A network without faults whose reads and writes are short.
+    pub const SHORT: Weather = Weather::still(true);
 
-    /// The configuration of a network of these hosts.
-    pub(crate) fn config(&self, hosts: Vec<&'static str>, decoder: Decoder) -> Config {
-        Config {
-            hosts,
+    const fn still(short: bool) -> Weather {
+        Weather { latency_ms: (1, 3), short, window: 4096, backlog: 128, faults: Vec::new(), events: Vec::new() }
+    }
+
+    /// Runs on a network of these hosts: the one in the middle, and the others.
+    pub(crate) fn simulate<T>(
+        &self,
+        middle: &'static str,
+        peers: &[&'static str],
+        decoder: Decoder,
+        body: impl FnOnce(&Star<'_>) -> T,
+    ) -> T {
+        let config = Config {
+            hosts: std::iter::once(middle).chain(peers.iter().copied()).collect(),
             latency_ms: self.latency_ms,
             short: self.short,
             backlog: self.backlog as usize,
@@ -82,55 +112,62 @@ impl Weather {
             decoder,
             faults: self.faults.clone(),
             ..Config::default()
-        }
+        };
+        simulate(config, |network| {
+            let peers = peers.iter().map(|peer| network.host(peer)).collect();
+            body(&Star { network, middle: network.host(middle), peers })
+        })
     }
 
-    /// Whether nothing but a short delay happens: a stall of at most `calm_ms` milliseconds.
-    pub(crate) fn is_fair(&self, calm_ms: u32) -> bool {
-        let delays = |fault: &Fault| matches!(fault.kind, FaultKind::Stall { ms } if ms <= calm_ms);
-        let pauses = |event: &Event| matches!(event, Event::Pause(_));
-        self.faults.iter().all(delays) && self.events.iter().all(pauses)
+    /// Whether the network only delays, for at most `calm_ms` milliseconds in all, and the backlog has room for this
+    /// many connections at a time.
+    pub(crate) fn is_fair(&self, calm_ms: u64, connections: usize) -> bool {
+        let delay = self.faults_ms().zip(self.events_ms()).map(|(faults, events)| faults + events);
+        delay.is_some_and(|ms| ms <= calm_ms) && self.backlog as usize >= connections
     }
 
-    /// Carries the events out, one after the other. `restart` starts the server again on its host, which is up.
-    pub(crate) fn pass(&self, network: &Network, (client, server): (Host, Host), mut restart: impl FnMut()) {
-        let mut is_down = false;
+    /// The delay by faults, in milliseconds in all; none if one of them ends a connection.
+    fn faults_ms(&self) -> Option<u64> {
+        let delay = |fault: &Fault| match fault.kind {
+            FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => Some(u64::from(ms)),
+            FaultKind::Reset | FaultKind::HalfClose | FaultKind::Blackhole | FaultKind::Refuse | FaultKind::Hang => {
+                None
+            }
+        };
+        self.faults.iter().map(delay).sum()
+    }
+
+    /// The delay by links that keep packets, in milliseconds in all; none if packets are lost.
+    fn events_ms(&self) -> Option<u64> {
+        let (mut held, mut delay) = (0, 0);
         for event in &self.events {
             match *event {
-                Event::Pause(ms) => sleep(Duration::from_millis(ms)),
-                Event::Partition => network.partition(client, server),
-                Event::Hold => network.hold(client, server),
-                Event::Heal => network.release(client, server),
-                Event::Crash if !is_down => {
-                    server.crash();
-                    is_down = true;
-                }
-                Event::Restart if is_down => {
-                    server.restart();
-                    restart();
-                    is_down = false;
-                }
-                Event::Crash | Event::Restart => {}
+                Event::Pause(ms) if held > 0 => delay += ms,
+                Event::Pause(_) => {}
+                Event::Hold(_) => held += 1,
+                Event::Heal(_) => held = 0.max(held - 1),
+                Event::Partition(_) | Event::Crash(_) | Event::Restart(_) => return None,
             }
         }
+        Some(delay)
+    }
+
+    /// Whether no event but a pause happens.
+    pub(crate) fn only_pauses(&self) -> bool {
+        self.events.iter().all(|event| matches!(event, Event::Pause(_)))
     }
 
     /// A network with up to `faults` faults of these kinds, among the first `bytes` bytes of one of the first
-    /// connections, and up to `outages` outages of the link or of the server's host.
+    /// connections, and up to `outages` outages of the link or of the only peer's host.
     pub fn any(
         kinds: &[FaultKind],
         faults: usize,
         bytes: u64,
         outages: usize,
     ) -> impl Strategy<Value = Weather> + use<> {
-        let faults = vec(Fault::any(4, bytes + 1, kinds), 0..=faults);
-        let down = prop_oneof![
-            Just((Event::Partition, Event::Heal)),
-            Just((Event::Hold, Event::Heal)),
-            Just((Event::Crash, Event::Restart)),
-        ];
-        let outage = (0..60_u64, down, 1..300_u64);
-        let outage = outage.prop_map(|(before, (down, up), ms)| [Event::Pause(before), down, Event::Pause(ms), up]);
+        let faults = self::faults(4, kinds, 0..=faults, bytes);
+        let outage =
+            (0..60_u64, any_outage(), 1..300_u64).prop_map(|(before_ms, down, ms)| down.lasting(before_ms, ms));
         let backlog = prop_oneof![3 => Just(128_u32), 1 => Just(1_u32)];
         // A close over a slow link takes long enough for a fault to hit it.
         let latency = prop_oneof![2 => Just((1_u32, 3_u32)), 1 => Just((5, 40))];
@@ -144,4 +181,63 @@ impl Weather {
             ..Weather::FAIR
         })
     }
+}
+
+impl Event {
+    /// This event, `before_ms` milliseconds later, and its end after `ms` milliseconds.
+    #[must_use]
+    pub fn lasting(self, before_ms: u64, ms: u64) -> [Event; 4] {
+        let end = match self {
+            Event::Crash(peer) | Event::Restart(peer) => Event::Restart(peer),
+            Event::Partition(peer) | Event::Hold(peer) | Event::Heal(peer) => Event::Heal(peer),
+            Event::Pause(ms) => Event::Pause(ms),
+        };
+        [Event::Pause(before_ms), self, Event::Pause(ms), end]
+    }
+}
+
+impl Star<'_> {
+    /// Carries the events out, one after the other; `changed` ends or starts the processes of a host.
+    pub(crate) fn pass(&self, events: &[Event], mut changed: impl FnMut(Change)) {
+        let mut is_down = vec![false; self.peers.len()];
+        for event in events {
+            let peer = |number: usize| number % self.peers.len();
+            match *event {
+                Event::Pause(ms) => sleep(Duration::from_millis(ms)),
+                Event::Partition(number) => self.network.partition(self.middle, self.peers[peer(number)]),
+                Event::Hold(number) => self.network.hold(self.middle, self.peers[peer(number)]),
+                Event::Heal(number) => self.network.release(self.middle, self.peers[peer(number)]),
+                Event::Crash(number) => {
+                    let number = peer(number);
+                    if !std::mem::replace(&mut is_down[number], true) {
+                        self.peers[number].crash();
+                        changed(Change::Crashed(number));
+                    }
+                }
+                Event::Restart(number) => {
+                    let number = peer(number);
+                    if std::mem::replace(&mut is_down[number], false) {
+                        self.peers[number].restart();
+                        changed(Change::Restarted(number));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Faults of one of the first `connections`, of these kinds, at either end, at any byte up to `bytes` or a while after
+/// it.
+pub fn faults(
+    connections: u32,
+    kinds: &[FaultKind],
+    count: RangeInclusive<usize>,
+    bytes: u64,
+) -> impl Strategy<Value = Vec<Fault>> + use<> {
+    vec(Fault::any(connections, bytes + 1, kinds), count)
+}
+
+/// The beginning of an outage of the only peer.
+pub fn any_outage() -> impl Strategy<Value = Event> + Clone {
+    prop_oneof![Just(Event::Partition(0)), Just(Event::Hold(0)), Just(Event::Crash(0))]
 }

@@ -1,6 +1,5 @@
 //! The library as a whole: the event loop, the network below it, and the pool of Subchannels.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::iomgr::Iomgr;
 use super::network::{Network, Peers};
-use super::pool::GlobalSubchannelPool;
+use super::subchannel::pool::GlobalSubchannelPool;
 use super::variant::Variant;
+use crate::kit::harness::impl_debug;
 use crate::kit::server::{Backends, Server};
 
 /// Which threads the library runs.
@@ -45,10 +45,10 @@ pub struct Grpc {
     /// What is wrong with it.
     pub variant: Variant,
     /// The host that the library's threads run on, and the application's, if there is a network.
-    pub(super) host: Option<Host>,
-    pub(super) iomgr: Arc<Iomgr>,
-    pub(super) network: Arc<Network>,
-    pub(super) pool: GlobalSubchannelPool,
+    pub(crate) host: Option<Host>,
+    pub(crate) iomgr: Arc<Iomgr>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) pool: GlobalSubchannelPool,
     made: AtomicU32,
 }
 
@@ -59,7 +59,7 @@ impl Grpc {
     }
 
     /// `grpc_init` in a process on a host of the simulated network; the server is on another one.
-    pub(super) fn on_host(
+    pub(crate) fn on_host(
         variant: Variant,
         threads: Threads,
         host: Host,
@@ -77,7 +77,7 @@ impl Grpc {
     }
 
     /// A number for an object's name in tables.
-    pub(super) fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.made.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -133,8 +133,4 @@ impl Grpc {
     }
 }
 
-impl fmt::Debug for Grpc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Grpc").field("variant", &self.variant).finish_non_exhaustive()
-    }
-}
+impl_debug!(Grpc { variant });

@@ -17,6 +17,8 @@
 //!
 //! # What is modelled
 //!
+//! Each room is a folder: `channel`, `subchannel`, `transport`, `iomgr`, `network`, and the `application` above them.
+//!
 //! | upstream | here | its life |
 //! | --- | --- | --- |
 //! | `ClientChannel`, channel stack | `client_channel` | counted; control plane in the WorkSerializer, picker under `lb_mu_` |
@@ -35,7 +37,7 @@
 //! | `ExecCtx`, `Combiner`, `WorkSerializer` | `exec_ctx`, `combiner`, `work_serializer` | what runs where, and never under a lock |
 //! | pollers, EventEngine timers | `iomgr` | one loop that can be waited for |
 //! | TCP, a server | `connection`, `network`, `backend` | FIN, RST, full buffers; a script per connection |
-//! | a server's host, on a simulated network | `socket`, `carrier`; `kit`: `stream`, `http2`, `server` | bytes; what the network does |
+//! | a server's host, on a simulated network | `network::socket`, `network::carrier`; `kit`: `stream`, `http2`, `server` | bytes; what the network does |
 //!
 //! What is one allocation in C++ is one entry of the ledger, held by the names that upstream's debug logs give to refs;
 //! each use through a pointer that could dangle is a `touch`. Lock order: `Subchannel::mu_`, `Chttp2Connector::mu_`,
@@ -52,62 +54,31 @@
 //! - who else uses a descriptor's number: one process, no foreign descriptors;
 //! - memory that is handed out again, but for fd wrappers: a use of freed memory is seen at the use.
 
-pub mod backend;
-mod backoff;
-pub mod bench;
-pub mod call;
-mod carrier;
-pub mod client_channel;
-mod combiner;
-mod connected_subchannel;
-mod connection;
-mod connector;
-pub mod exec_ctx;
-mod fd;
-mod handshake;
-mod iomgr;
-mod keepalive;
+mod application;
+pub mod channel;
+pub mod iomgr;
 pub mod library;
-mod lockfree_event;
-mod moments;
 mod network;
-mod pick_first;
-mod picker;
 pub mod plan;
-pub mod policy;
-pub mod pool;
 mod ref_count;
-mod round_robin;
-pub mod simulation;
-mod socket;
-pub mod state;
-mod state_watcher;
 pub mod status;
-mod stream;
 #[expect(clippy::module_inception, reason = "the component is named for its central object, as upstream's file is")]
 pub mod subchannel;
-mod subchannel_list;
-mod subchannel_wrapper;
-mod tcp;
 #[cfg(test)]
 mod tests;
-mod tracker;
 mod transport;
 mod variant;
-mod watcher_wrapper;
-mod work_serializer;
 
-pub use bench::Bench;
-pub use call::Call;
-pub use client_channel::ClientChannel;
-pub use exec_ctx::ExecCtx;
+pub use application::{run, run_on_network};
+pub use channel::call::Call;
+pub use channel::client_channel::ClientChannel;
+pub use channel::policy::PolicyName;
+pub use iomgr::exec_ctx::ExecCtx;
 pub use library::{Grpc, Threads};
-pub use plan::{ChannelPlan, Fault, Plan, Teardown};
-pub use policy::PolicyName;
-pub use pool::SubchannelKey;
-pub use simulation::{NetworkPlan, Outage, OutageKind};
+pub use plan::{Act, ChannelPlan, NetPlan, Plan, Teardown};
 pub use status::Status;
-pub use subchannel::Subchannel;
+pub use subchannel::pool::SubchannelKey;
+pub use subchannel::{Subchannel, state};
 pub use variant::Variant;
 
 pub use crate::kit::http2::Goaway;

@@ -3,15 +3,19 @@
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one channel with
 //! one address and one call that is waited for, a server that does nothing special, and no fault.
 
+use std::ops::RangeInclusive;
+
 use lastref::plan::{BadPlan, List, Maybe, Part, field};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
 
-use super::call::Call;
+use super::application::Expected;
+use super::channel::call::Call;
+use super::channel::policy::PolicyName;
 use super::library::Threads;
-use super::policy::PolicyName;
 use crate::kit::server::{Backends, Step};
+use crate::kit::weather::{Event, Weather};
 
 /// One channel, and who calls on it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +30,7 @@ pub struct ChannelPlan {
 
 /// What the application does meanwhile, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fault {
+pub enum Act {
     /// Nothing, for so many milliseconds.
     Pause(u64),
     /// Another resolver result for a channel. The args are part of the subchannels' keys.
@@ -48,7 +52,7 @@ pub enum Fault {
     HangUp,
 }
 
-/// How everything is torn down after the faults.
+/// How everything is torn down after the acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Teardown {
     /// When the calls are over and nothing happens any more; then the channels, then the servers.
@@ -62,7 +66,7 @@ pub enum Teardown {
     AllAtOnce,
 }
 
-/// One run of the workbench: see [`super::bench::run`].
+/// One run in memory: see [`super::run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The library's threads.
@@ -75,17 +79,31 @@ pub struct Plan {
     pub keepalive_ms: Option<u64>,
     /// The channels.
     pub channels: Vec<ChannelPlan>,
-    /// What happens meanwhile.
-    pub faults: Vec<Fault>,
+    /// What is done meanwhile.
+    pub acts: Vec<Act>,
     /// What happens after it.
     pub teardown: Teardown,
 }
 
+/// One run on a network: see [`super::run_on_network`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetPlan {
+    /// What the application and the servers do, after the events. The library needs a poller and a thread for timers.
+    pub plan: Plan,
+    /// What the resolvers do at once with it, each on a thread of its own, which ends before the teardown.
+    pub resolvers: Vec<Vec<Act>>,
+    /// The network. Its only peer is the host of the servers.
+    pub weather: Weather,
+    /// How long a server takes to accept a connection, in milliseconds.
+    pub accept_ms: u64,
+}
+
 // The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
 const ADDRESSES_MAX: usize = 4;
-const ADDRESS: std::ops::RangeInclusive<u32> = 0..=3;
+const ADDRESS: RangeInclusive<u32> = 0..=3;
 const CHANNELS_MAX: usize = 4;
-const PAUSE_MS_MAX: u64 = 60_000;
+const CHANNEL: RangeInclusive<usize> = 0..=CHANNELS_MAX - 1;
+const PAUSE_MS: RangeInclusive<u64> = 0..=60_000;
 
 lastref::bounds!(Plan {
     threads: Part,
@@ -93,7 +111,7 @@ lastref::bounds!(Plan {
     room: 1..=16,
     keepalive_ms: Maybe(10_000..=60_000),
     channels: List(1..=CHANNELS_MAX, Part),
-    faults: List(0..=8, Part),
+    acts: List(0..=8, Part),
     teardown: Part,
 });
 lastref::bounds!(Threads { pollers: 0..=4, timers: Part });
@@ -105,35 +123,21 @@ lastref::bounds!(ChannelPlan {
 
 impl lastref::plan::Plan for Teardown {}
 impl lastref::plan::Plan for PolicyName {}
-
-impl lastref::plan::Plan for Fault {
-    fn check(&self) -> Result<(), BadPlan> {
-        const CHANNEL: std::ops::RangeInclusive<usize> = 0..=CHANNELS_MAX - 1;
-        match self {
-            Fault::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
-            Fault::Calls(ms) => field("Calls", ms, &(0..=PAUSE_MS_MAX)),
-            Fault::ResetBackoff(channel) => field("ResetBackoff", channel, &CHANNEL),
-            Fault::Destroy(channel) => field("Destroy", channel, &CHANNEL),
-            Fault::Update { channel, addresses, args } => {
-                let checked = field("channel", channel, &CHANNEL)
-                    .and_then(|()| field("addresses", addresses, &List(0..=ADDRESSES_MAX, ADDRESS)))
-                    .and_then(|()| field("args", args, &(0..=3)));
-                checked.map_err(|bad| bad.inside("Update"))
-            }
-            Fault::HangUp => Ok(()),
-        }
-    }
-}
-
-impl lastref::plan::Plan for Call {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Call::After(ms) => field("After", ms, &(0..=PAUSE_MS_MAX)),
-            Call::Deadline(ms) => field("Deadline", ms, &(0..=PAUSE_MS_MAX)),
-            Call::Wait | Call::Cancel => Ok(()),
-        }
-    }
-}
+lastref::bounds!(enum Act {
+    Pause(ms: PAUSE_MS),
+    Update { channel: CHANNEL, addresses: List(0..=ADDRESSES_MAX, ADDRESS), args: 0..=3 },
+    ResetBackoff(channel: CHANNEL),
+    Destroy(channel: CHANNEL),
+    Calls(ms: PAUSE_MS),
+    HangUp,
+});
+lastref::bounds!(enum Call { Wait, After(ms: PAUSE_MS), Cancel, Deadline(ms: PAUSE_MS) });
+lastref::bounds!(NetPlan {
+    plan: Part,
+    resolvers: List(0..=4, List(0..=4, Part)),
+    weather: Part,
+    accept_ms: 0..=1_000,
+} and NetPlan::check_threads);
 
 impl Plan {
     /// One channel to one address without calls, on a library that is as small as it gets.
@@ -145,10 +149,63 @@ impl Plan {
             room: 8,
             keepalive_ms: None,
             channels: vec![channel],
-            faults: Vec::new(),
+            acts: Vec::new(),
             teardown: Teardown::InTurn,
         }
     }
+}
+
+/// The longest delay by the network, in milliseconds, that no connection takes for its end.
+const CALM_MS: u64 = 100;
+
+impl NetPlan {
+    /// This plan on a network without faults.
+    pub fn of(plan: Plan) -> NetPlan {
+        NetPlan { plan, resolvers: Vec::new(), weather: Weather::FAIR, accept_ms: 0 }
+    }
+
+    fn check_threads(&self) -> Result<(), BadPlan> {
+        let place = |bad: BadPlan| bad.inside("threads").inside("plan");
+        field("pollers", &self.plan.threads.pollers, &(1..=4)).map_err(place)?;
+        if self.plan.threads.timers {
+            return Ok(());
+        }
+        Err(place(BadPlan::new("is false; on a network the library needs a thread for timers").inside("timers")))
+    }
+
+    /// What may be expected of it.
+    pub(crate) fn expected(&self) -> Expected {
+        let steps = || self.plan.backends.iter().flatten().flatten();
+        let is_sound = self.weather.is_fair(CALM_MS, 0) && self.accept_ms == 0;
+        // A server that sleeps or does nothing does not see that its client has gone.
+        let sees = |step: &Step| match step {
+            Step::Settings | Step::Take(_) | Step::Answer | Step::Goaway(_) | Step::Fin | Step::Rst => true,
+            Step::Pause(ms) => *ms < 20,
+            Step::Refuse | Step::Ignore | Step::Stall => false,
+        };
+        let serves = |step: &Step| matches!(step, Step::Settings | Step::Answer | Step::Pause(_));
+        let calls = || self.plan.channels.iter().flat_map(|channel| &channel.callers).flatten();
+        let lets = |act: &Act| matches!(act, Act::Pause(_) | Act::Calls(_));
+        Expected {
+            same_sockets: is_sound && steps().all(sees),
+            answers: is_sound
+                && self.resolvers.is_empty()
+                && steps().all(|step| sees(step) && serves(step))
+                && calls().all(|call| matches!(call, Call::Wait | Call::After(_)))
+                && self.plan.acts.iter().all(lets)
+                && matches!(self.plan.teardown, Teardown::AtRest | Teardown::Drained),
+        }
+    }
+}
+
+/// Outages of these kinds, at most `most`, from the first attempts to connect on, for up to a few retransmissions and
+/// for longer.
+pub fn outages(most: usize, kinds: &'static [Event]) -> impl Strategy<Value = Vec<Event>> {
+    let before_ms = prop_oneof![3 => 0..40_u64, 1 => 0..3_000_u64];
+    let ms = prop_oneof![1..60_u64, 60..2_000_u64, 2_000..25_000_u64];
+    let outage = (before_ms, proptest::sample::select(kinds), ms);
+    let outage = outage.prop_map(|(before_ms, outage, ms)| outage.lasting(before_ms, ms));
+    vec(outage, 1..=most).prop_map(|outages| outages.concat())
 }
 
 /// Calls that are waited for, and now and then one that is not.

@@ -22,19 +22,19 @@ fn strong_of(refs: u64) -> u64 {
 
 /// `RefCounted`.
 #[derive(Debug)]
-pub(super) struct RefCount {
+pub(crate) struct RefCount {
     refs: AtomicU32,
     ledger: Counted,
 }
 
 impl RefCount {
     #[track_caller]
-    pub(super) fn new(class: &'static str, holder: Owner) -> RefCount {
+    pub(crate) fn new(class: &'static str, holder: Owner) -> RefCount {
         RefCount { refs: AtomicU32::named(class, 1), ledger: Counted::acquire(class, holder) }
     }
 
     #[track_caller]
-    pub(super) fn reference(&self, holder: Owner) {
+    pub(crate) fn reference(&self, holder: Owner) {
         self.ledger.retain(holder);
         let before = self.refs.fetch_add(1, Ordering::Relaxed);
         always("a ref is taken only while one is held", before > 0);
@@ -42,7 +42,7 @@ impl RefCount {
 
     /// Gives a ref up; with the last one goes the object, whose destructor is `delete`.
     #[track_caller]
-    pub(super) fn unref(&self, holder: Owner, delete: impl FnOnce()) {
+    pub(crate) fn unref(&self, holder: Owner, delete: impl FnOnce()) {
         let before = self.refs.fetch_sub(1, Ordering::AcqRel);
         if before == 1 {
             delete();
@@ -51,14 +51,14 @@ impl RefCount {
     }
 
     #[track_caller]
-    pub(super) fn touch(&self, by: Owner) {
+    pub(crate) fn touch(&self, by: Owner) {
         self.ledger.touch(by);
     }
 }
 
 /// `DualRefCounted`.
 #[derive(Debug)]
-pub(super) struct DualRefCounted {
+pub(crate) struct DualRefCounted {
     refs: AtomicU64,
     ledger: Counted,
 }
@@ -66,13 +66,13 @@ pub(super) struct DualRefCounted {
 impl DualRefCounted {
     /// One strong ref, held by `holder`.
     #[track_caller]
-    pub(super) fn new(class: &'static str, holder: Owner) -> DualRefCounted {
+    pub(crate) fn new(class: &'static str, holder: Owner) -> DualRefCounted {
         DualRefCounted { refs: AtomicU64::named(class, STRONG), ledger: Counted::acquire(class, holder) }
     }
 
     /// `Ref`.
     #[track_caller]
-    pub(super) fn strong_ref(&self, holder: Owner) {
+    pub(crate) fn strong_ref(&self, holder: Owner) {
         self.ledger.retain(holder);
         let before = self.refs.fetch_add(STRONG, Ordering::Relaxed);
         always("a strong ref is taken only while one is held", strong_of(before) > 0);
@@ -80,7 +80,7 @@ impl DualRefCounted {
 
     /// `RefIfNonZero`: a strong ref for `holder`, unless the last one is gone.
     #[track_caller]
-    pub(super) fn ref_if_non_zero(&self, holder: Owner) -> bool {
+    pub(crate) fn ref_if_non_zero(&self, holder: Owner) -> bool {
         self.ledger.retain(holder);
         let mut refs = self.refs.load(Ordering::Acquire);
         loop {
@@ -97,14 +97,14 @@ impl DualRefCounted {
 
     /// `WeakRef`.
     #[track_caller]
-    pub(super) fn weak_ref(&self, holder: Owner) {
+    pub(crate) fn weak_ref(&self, holder: Owner) {
         self.ledger.retain(holder);
         self.refs.fetch_add(WEAK, Ordering::Relaxed);
     }
 
     /// `Unref`. The last strong ref calls `orphan`, the last of both kinds `delete`; either is given `context`.
     #[track_caller]
-    pub(super) fn unref<C>(
+    pub(crate) fn unref<C>(
         &self,
         holder: Owner,
         context: &mut C,
@@ -123,7 +123,7 @@ impl DualRefCounted {
 
     /// `WeakUnref`.
     #[track_caller]
-    pub(super) fn weak_unref(&self, holder: Owner, delete: impl FnOnce()) {
+    pub(crate) fn weak_unref(&self, holder: Owner, delete: impl FnOnce()) {
         let before = self.refs.fetch_sub(WEAK, Ordering::AcqRel);
         if before == WEAK {
             delete();
@@ -133,17 +133,17 @@ impl DualRefCounted {
 
     /// `holder` hands its ref to `to`.
     #[track_caller]
-    pub(super) fn pass(&self, holder: Owner, to: Owner) {
+    pub(crate) fn pass(&self, holder: Owner, to: Owner) {
         self.ledger.pass(holder, to);
     }
 
     /// Whether a strong ref is left. For checks.
-    pub(super) fn has_strong(&self) -> bool {
+    pub(crate) fn has_strong(&self) -> bool {
         strong_of(self.refs.load(Ordering::Relaxed)) > 0
     }
 
     #[track_caller]
-    pub(super) fn touch(&self, by: Owner) {
+    pub(crate) fn touch(&self, by: Owner) {
         self.ledger.touch(by);
     }
 }

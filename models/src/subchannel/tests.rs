@@ -10,12 +10,11 @@ use lastref::time::Duration;
 use lastref::{Check, Limits};
 
 use super::iomgr::Iomgr;
-use super::plan::{ChannelPlan, Fault, Plan, Teardown};
-use super::simulation::{self, NetworkPlan};
 use super::{
-    Backends, Call, ClientChannel, ExecCtx, Goaway, Grpc, PolicyName, Status, Step, Subchannel, SubchannelKey, Threads,
-    Variant,
+    Act, Backends, Call, ChannelPlan, ClientChannel, ExecCtx, Goaway, Grpc, NetPlan, Plan, PolicyName, Status, Step,
+    Subchannel, SubchannelKey, Teardown, Threads, Variant, run_on_network,
 };
+use crate::kit::weather::Weather;
 
 const KEY: SubchannelKey = SubchannelKey { address: 0, args: 0 };
 
@@ -117,14 +116,13 @@ fn a_timer_that_is_left_runs_before_the_loop_is_drained() {
 
 #[test]
 fn a_fault_beyond_its_bounds_is_refused_with_its_place() {
-    let check =
-        |fault: Fault, said: &str| assert_eq!(fault.check().map_err(|bad| bad.to_string()), Err(said.to_owned()));
-    assert!(Fault::Destroy(3).check().is_ok() && Fault::HangUp.check().is_ok());
-    check(Fault::Pause(60_001), "plan.Pause is 60001; at most 60000");
-    check(Fault::Calls(60_001), "plan.Calls is 60001; at most 60000");
-    check(Fault::ResetBackoff(4), "plan.ResetBackoff is 4; at most 3");
-    check(Fault::Destroy(4), "plan.Destroy is 4; at most 3");
-    let update = |channel, address, args| Fault::Update { channel, addresses: vec![address], args };
+    let check = |act: Act, said: &str| assert_eq!(act.check().map_err(|bad| bad.to_string()), Err(said.to_owned()));
+    assert!(Act::Destroy(3).check().is_ok() && Act::HangUp.check().is_ok());
+    check(Act::Pause(60_001), "plan.Pause is 60001; at most 60000");
+    check(Act::Calls(60_001), "plan.Calls is 60001; at most 60000");
+    check(Act::ResetBackoff(4), "plan.ResetBackoff is 4; at most 3");
+    check(Act::Destroy(4), "plan.Destroy is 4; at most 3");
+    let update = |channel, address, args| Act::Update { channel, addresses: vec![address], args };
     assert!(update(3, 3, 3).check().is_ok());
     check(update(4, 0, 0), "plan.Update.channel is 4; at most 3");
     check(update(0, 4, 0), "plan.Update.addresses[0] is 4; at most 3");
@@ -153,7 +151,7 @@ fn round_robin_asks_for_new_addresses_when_an_address_fails_and_not_before() {
 #[test]
 fn a_call_may_fail_where_a_server_ends_its_connection() {
     let channel = ChannelPlan { policy: PolicyName::PickFirst, addresses: vec![0], callers: vec![vec![Call::Wait]] };
-    let plan = NetworkPlan::of(Plan {
+    let plan = NetPlan::of(Plan {
         threads: Threads { pollers: 1, timers: true },
         backends: vec![vec![vec![Step::Settings, Step::Take(1), Step::Fin]]],
         channels: vec![channel],
@@ -162,7 +160,7 @@ fn a_call_may_fail_where_a_server_ends_its_connection() {
     });
     let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let check = Check::new("fin").limits(limits).schedules(20);
-    check.run(move || simulation::run(Variant::Fixed, &plan));
+    check.run(move || run_on_network(Variant::Fixed, &plan));
 }
 
 /// The wire reads the bytes as HTTP/2: the first ones are the preface, before any request.
@@ -172,17 +170,17 @@ fn a_fault_within_the_preface_hits_in_the_handshake() {
     let fault =
         lastref::net::Fault { connection: 0, from: lastref::net::End::Client, after_bytes: 10, after_ms: 0, kind };
     let channel = ChannelPlan { policy: PolicyName::PickFirst, addresses: vec![0], callers: vec![vec![Call::Wait]] };
-    let plan = NetworkPlan::of(Plan {
+    let plan = NetPlan::of(Plan {
         threads: Threads { pollers: 1, timers: true },
         channels: vec![channel],
         teardown: Teardown::AtRest,
         ..Plan::smallest()
     });
-    let plan = NetworkPlan { network: vec![fault], ..plan };
+    let plan = NetPlan { weather: Weather { faults: vec![fault], ..Weather::FAIR }, ..plan };
     let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let check = Check::new("preface").limits(limits).schedules(5);
     let report =
-        check.search(move || simulation::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+        check.search(move || run_on_network(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
     let stalls = report.faults.get("stall").cloned().unwrap_or_default();
     assert_eq!(stalls, [(lastref::net::Phase::Handshake, 5)].into());
 }

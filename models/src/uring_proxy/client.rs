@@ -4,18 +4,19 @@
 //! buffers and leave none for its requests.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use lastref::property::{always, sometimes};
 
 use super::kernel::abi::{ListenerId, Octet};
-use super::kernel::net::{Net, Progress, Read, Socket};
+use super::kernel::programs::{Progress, Read, Socket, Sockets};
 use super::plan::Step;
 use super::resp::{Reader, Writer, reply_stream, request_stream};
+use crate::kit::harness::Unscheduled;
 
 /// What clients and server know of each other without the network: the experiment's own bookkeeping.
 #[derive(Debug, Default)]
-pub(super) struct Score {
+pub(super) struct Totals {
     /// Per client: bytes written; and whether that was all of it.
     sent: Vec<(u32, bool)>,
     /// Per client: bytes that arrived at the server.
@@ -23,11 +24,11 @@ pub(super) struct Score {
 }
 
 /// Shared by all peers, and read under the kernel's lock only.
-pub(super) type Scores = Arc<Mutex<Score>>;
+pub(super) type Scores = Arc<Unscheduled<Totals>>;
 
-impl Score {
+impl Totals {
     pub(super) fn new(clients: usize) -> Scores {
-        Arc::new(Mutex::new(Score { sent: vec![(0, false); clients], arrived: vec![0; clients] }))
+        Arc::new(Unscheduled::new(Totals { sent: vec![(0, false); clients], arrived: vec![0; clients] }))
     }
 
     /// The server has read this much of a client's stream.
@@ -94,7 +95,7 @@ impl Client {
     }
 
     /// Does what can be done without waiting.
-    pub(super) fn step(&mut self, net: &mut Net<'_>) -> Progress {
+    pub(super) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
         let Some(socket) = self.socket else {
             self.socket = net.connect(self.proxy);
             return if self.socket.is_some() { Progress::Some } else { Progress::Done };
@@ -117,7 +118,7 @@ impl Client {
     }
 
     /// The connection is over, by the peer's will.
-    fn end(&mut self, net: &mut Net<'_>, socket: Socket) -> Progress {
+    fn end(&mut self, net: &mut Sockets<'_>, socket: Socket) -> Progress {
         self.reader.end();
         let waits = self.bidi && self.steps.contains(&Step::Await);
         always("a client that waits gets its replies", !(self.lossless && waits));
@@ -125,7 +126,7 @@ impl Client {
         Progress::Done
     }
 
-    fn write(&mut self, net: &mut Net<'_>, socket: Socket) -> bool {
+    fn write(&mut self, net: &mut Sockets<'_>, socket: Socket) -> bool {
         if self.outgoing.is_empty() {
             return false;
         }
@@ -137,7 +138,7 @@ impl Client {
     }
 
     /// The next step of the plan, if it is its time.
-    fn advance(&mut self, net: &mut Net<'_>, socket: Socket) -> bool {
+    fn advance(&mut self, net: &mut Sockets<'_>, socket: Socket) -> bool {
         match self.steps.front().copied() {
             Some(Step::Await) => {
                 let arrived = if self.bidi { self.answered == self.asked } else { self.all_arrived() };
@@ -172,12 +173,12 @@ impl Client {
     }
 
     fn note(&self, ended: bool) {
-        let mut scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scores = self.scores.lock();
         scores.sent[self.number as usize] = (self.writer.written(), ended);
     }
 
     fn all_arrived(&self) -> bool {
-        let scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner);
+        let scores = self.scores.lock();
         scores.arrived[self.number as usize] == self.writer.written()
     }
 }

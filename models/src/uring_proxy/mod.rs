@@ -36,7 +36,7 @@
 //! | `__submit_receive`, `__handle_recv`, `recv_enobufs`, `close_cd` | `receive` | |
 //! | `prep_next_send`, `submit_send`, `__handle_send` | `send` | |
 //! | `should_shutdown`, `handle_stop` to `handle_close` | `stop` | stop, cancel, shut down and close, free |
-//! | the client and the redis of #1338 | `client`, `server`, `resp` | event loops that speak RESP, bytes tagged |
+//! | the client and the redis of #1338 | `client`, `server`, `resp`; `network`, `application` | event loops that speak RESP, bytes tagged |
 //!
 //! Custody: each allocation of upstream is one resource of the ledger (`iovec`, `conn_buf_ring`, `rcv_bucket`,
 //! `snd_bucket`), each provided buffer (`buf`) and each descriptor (`fd`) too. A buffer passes from its buffer ring to
@@ -57,12 +57,12 @@
 //!   seen to be shut down, not to be closed, by the proxy;
 //! - a house keeping that looks around although nothing has changed: the parent is called when something has.
 
-pub mod bench;
+mod application;
 mod client;
 mod conn;
 mod conn_dir;
 pub mod kernel;
-pub mod net;
+mod network;
 mod parent;
 pub mod plan;
 mod receive;
@@ -75,6 +75,7 @@ mod stop;
 mod tests;
 mod variant;
 
+pub use application::{run, run_on_network};
 pub use kernel::Kernel;
-pub use plan::{Fault, Options, Plan, ServerFault, Step};
+pub use plan::{Act, Backend, Ending, Go, Leaves, NetPlan, Options, Plan, ServerFault, Step, Visit};
 pub use variant::Variant;

@@ -5,10 +5,13 @@
 
 use std::ops::RangeInclusive;
 
-use lastref::plan::{BadPlan, Bound, List, Part, field};
+use lastref::net::{Fault, FaultKind};
+use lastref::plan::{BadPlan, Bound, List, Part};
 use proptest::collection::vec;
-use proptest::prelude::Strategy;
+use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
+
+use crate::kit::weather::Weather;
 
 /// The command line of the proxy: the letters are proxy.c's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,14 +115,87 @@ pub enum ServerFault {
 
 /// What is done to the proxy meanwhile, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fault {
-    /// Nothing, for so many milliseconds.
+pub enum Act {
+    /// Nothing, for this many milliseconds.
     Pause(u64),
     /// Every connection is told to stop, and so is each that opens later.
     StopAll,
 }
 
-/// One run of the workbench: see [`super::bench::run`].
+/// One run on a network: see [`super::run_on_network`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetPlan {
+    /// The proxy's command line.
+    pub options: Options,
+    /// The connections of each client, one after the other.
+    pub clients: Vec<Vec<Visit>>,
+    /// The server behind the proxy.
+    pub backend: Backend,
+    /// The network. Its peers are the server and then the clients; connections of clients to the proxy and of the proxy
+    /// to the server are counted alike, in the order in which they are tried.
+    pub weather: Weather,
+    /// What is done to the proxy after the events.
+    pub acts: Vec<Act>,
+}
+
+/// A connection of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// How long the client waits before it connects.
+    pub wait_ms: u32,
+    /// What it asks.
+    pub goes: Vec<Go>,
+    /// How it ends.
+    pub ending: Ending,
+}
+
+/// Requests that are sent one behind the other, and waited for together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Go {
+    /// How many.
+    pub pings: u32,
+    /// They are GETs, whose replies alone have the bytes.
+    pub is_get: bool,
+    /// Bytes of each payload behind its tag.
+    pub bytes: u32,
+    /// How long the connection is idle then.
+    pub idle_ms: u32,
+}
+
+/// How a client ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// With FIN, when it has all replies; then it waits for the other's.
+    Finish,
+    /// It closes its socket as soon as the last requests are sent, whatever there is to be read.
+    Drop,
+    /// It waits until the other side ends it.
+    Linger,
+}
+
+/// The server behind the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backend {
+    /// How long it thinks about each piece that it reads.
+    pub lag_ms: u32,
+    /// Bytes that it reads at a time.
+    pub piece: u32,
+    /// When it ends a connection.
+    pub leaves: Leaves,
+}
+
+/// When the server ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Leaves {
+    /// When it was idle for long.
+    WhenIdle,
+    /// By FIN, when it has sent so many answers.
+    Fin(u32),
+    /// By closing its socket, when it has so many requests; of the last no answer is sent.
+    Drop(u32),
+}
+
+/// One run in memory: see [`super::run`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The proxy's command line.
@@ -130,8 +206,8 @@ pub struct Plan {
     pub clients: Vec<Vec<Step>>,
     /// What the server does.
     pub server: ServerFault,
-    /// What happens meanwhile.
-    pub faults: Vec<Fault>,
+    /// What is done meanwhile.
+    pub acts: Vec<Act>,
     /// One task is kernel, network, peers and the proxy's parent; the other the connection. For exhaustive exploration.
     pub two_tasks: bool,
 }
@@ -159,7 +235,7 @@ lastref::bounds!(Plan {
     window: 1..=256,
     clients: List(1..=4, List(0..=8, Part)),
     server: Part,
-    faults: List(0..=4, Part),
+    acts: List(0..=4, Part),
     two_tasks: Part,
 });
 
@@ -178,34 +254,21 @@ impl Bound<u32> for PowerOfTwo {
     }
 }
 
-impl lastref::plan::Plan for Step {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Step::Ping(requests) => field("Ping", requests, &REQUESTS),
-            Step::Get(bytes) => field("Get", bytes, &(0..=256)),
-            Step::Await | Step::Fin | Step::Reset => Ok(()),
-        }
-    }
-}
-
-impl lastref::plan::Plan for ServerFault {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            ServerFault::FinAfter(requests) => field("FinAfter", requests, &REQUESTS),
-            ServerFault::ResetAfter(requests) => field("ResetAfter", requests, &REQUESTS),
-            ServerFault::None | ServerFault::Refuses => Ok(()),
-        }
-    }
-}
-
-impl lastref::plan::Plan for Fault {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Fault::Pause(ms) => field("Pause", ms, &(0..=1_000)),
-            Fault::StopAll => Ok(()),
-        }
-    }
-}
+lastref::bounds!(enum Step { Ping(requests: REQUESTS), Get(bytes: 0..=256), Await, Fin, Reset });
+lastref::bounds!(enum ServerFault { None, Refuses, FinAfter(requests: REQUESTS), ResetAfter(requests: REQUESTS) });
+lastref::bounds!(enum Act { Pause(ms: 0..=1_000), StopAll });
+lastref::bounds!(NetPlan {
+    options: Part,
+    clients: List(1..=4, List(0..=4, Part)),
+    backend: Part,
+    weather: Part,
+    acts: List(0..=4, Part),
+});
+lastref::bounds!(Visit { wait_ms: 0..=1_000, goes: List(0..=4, Part), ending: Part });
+lastref::bounds!(Go { pings: 1..=16, is_get: Part, bytes: 0..=256, idle_ms: 0..=1_000 });
+lastref::bounds!(Backend { lag_ms: 0..=1_000, piece: 1..=4096, leaves: Part });
+impl lastref::plan::Plan for Ending {}
+lastref::bounds!(enum Leaves { WhenIdle, Fin(answers: 1..=16), Drop(requests: 1..=16) });
 
 impl Plan {
     /// One client that sends one request, waits for the reply, and ends.
@@ -215,7 +278,7 @@ impl Plan {
             window: 64,
             clients: vec![vec![Step::Ping(1), Step::Await]],
             server: ServerFault::None,
-            faults: Vec::new(),
+            acts: Vec::new(),
             two_tasks: false,
         }
     }
@@ -229,8 +292,52 @@ impl Plan {
         let asks = |step: &&Step| matches!(step, Step::Ping(_) | Step::Get(_) | Step::Await);
         let waits = |steps: &Vec<Step>| steps.iter().rfind(asks).is_none_or(|last| *last == Step::Await);
         let waited_for = !self.options.bidi || self.clients.iter().all(waits);
-        self.server == ServerFault::None && waited_for && !resets && !self.faults.contains(&Fault::StopAll)
+        self.server == ServerFault::None && waited_for && !resets && !self.acts.contains(&Act::StopAll)
     }
+}
+
+/// The longest delay by the network, in milliseconds, that no client takes for the end of a connection.
+const CALM_MS: u64 = 500;
+
+impl NetPlan {
+    /// A server that is quick.
+    pub const BACKEND: Backend = Backend { lag_ms: 0, piece: 256, leaves: Leaves::WhenIdle };
+
+    /// These clients, on a network without faults, before a server that is quick.
+    pub fn of(options: Options, clients: Vec<Vec<Visit>>) -> NetPlan {
+        NetPlan { options, clients, backend: NetPlan::BACKEND, weather: Weather::SHORT, acts: Vec::new() }
+    }
+
+    /// Whether nothing happens on purpose that may lose bytes: whoever waits gets his replies.
+    pub(super) fn is_lossless(&self) -> bool {
+        let drops = self.clients.iter().flatten().any(|visit| visit.ending == Ending::Drop);
+        let stops = self.acts.contains(&Act::StopAll);
+        let is_fair = self.weather.is_fair(CALM_MS, self.clients.len());
+        is_fair && !drops && !stops && self.backend.leaves == Leaves::WhenIdle && !self.is_silent()
+    }
+
+    /// Whether an event goes unnotified, so that a waiter may wait in vain.
+    pub(super) fn is_silent(&self) -> bool {
+        // An RST that gets lost is not sent again.
+        let loses = |fault: &Fault| matches!(fault.kind, FaultKind::Blackhole | FaultKind::Partition { .. });
+        self.weather.faults.iter().any(loses) || !self.weather.only_pauses()
+    }
+}
+
+/// Between `least` and `most` clients with up to two connections, each with one or two goes of up to `pings` requests
+/// of up to `bytes` more than a tag.
+pub fn visits(
+    (least, most): (usize, usize),
+    pings: u32,
+    bytes: u32,
+    ending: impl Strategy<Value = Ending> + Clone,
+) -> impl Strategy<Value = Vec<Vec<Visit>>> {
+    let idle = prop_oneof![3 => Just(0_u32), 1 => 1..=80_u32];
+    let go =
+        (1..=pings, 0..=bytes, idle).prop_map(|(pings, bytes, idle_ms)| Go { pings, is_get: false, bytes, idle_ms });
+    let visit = (0..=10_u32, vec(go, 1..=2), ending);
+    let visit = visit.prop_map(|(wait_ms, goes, ending)| Visit { wait_ms, goes, ending });
+    vec(vec(visit, 1..=2), least..=most)
 }
 
 /// Between one and `clients` clients that each send between one and `requests` requests, in one or two goes, and wait.

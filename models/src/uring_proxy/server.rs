@@ -2,14 +2,14 @@
 //! cannot write yet.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use lastref::property::always_with;
 
 use super::client::{Manner, Scores};
 use super::kernel::abi::{ListenerId, Octet};
-use super::kernel::net::{Net, Progress, Read, Socket};
+use super::kernel::programs::{Progress, Read, Socket, Sockets};
 use super::plan::ServerFault;
 use super::resp::{Reader, Writer, answer, reply_stream};
 
@@ -21,7 +21,7 @@ pub(super) struct Server {
     fault: ServerFault,
     manner: Manner,
     scores: Scores,
-    /// No more connections are going to come. Set by the bench, which then calls all programs.
+    /// No more connections are going to come. Set by the application, which then calls all programs.
     closing: Arc<AtomicBool>,
 }
 
@@ -47,7 +47,7 @@ impl Server {
     }
 
     /// Does what can be done without waiting.
-    pub(super) fn step(&mut self, net: &mut Net<'_>) -> Progress {
+    pub(super) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
         let mut progress = false;
         while let Some(socket) = net.accept(self.listener) {
             self.conns.push(Conn {
@@ -73,7 +73,7 @@ impl Server {
 }
 
 impl Conn {
-    fn step(&mut self, net: &mut Net<'_>, fault: ServerFault, manner: Manner, scores: &Scores) -> bool {
+    fn step(&mut self, net: &mut Sockets<'_>, fault: ServerFault, manner: Manner, scores: &Scores) -> bool {
         let Some(socket) = self.socket else { return false };
         let mut progress = true;
         match net.read(socket) {
@@ -118,7 +118,7 @@ impl Conn {
     fn receive(&mut self, octets: &[Octet], manner: Manner, scores: &Scores) {
         let lines = self.reader.take(octets);
         let Some(stream) = self.reader.stream() else { return };
-        scores.lock().unwrap_or_else(PoisonError::into_inner).arrive(stream / 2, self.reader.read());
+        scores.lock().arrive(stream / 2, self.reader.read());
         let writer = self.writer.get_or_insert_with(|| Writer::new(reply_stream(stream)));
         for (request, line) in lines {
             self.answered += 1;
@@ -131,7 +131,7 @@ impl Conn {
     /// The proxy ended the connection by itself: whatever the client sent before its own end must have come through.
     fn check_whole(&self, manner: Manner, scores: &Scores) {
         let Some(client) = self.reader.stream().map(|stream| stream / 2) else { return };
-        let whole = scores.lock().unwrap_or_else(PoisonError::into_inner).whole(client);
+        let whole = scores.lock().whole(client);
         if let (Some(whole), true) = (whole, manner.lossless) {
             let read = self.reader.read();
             always_with("what came before the end is forwarded", read == whole, || {

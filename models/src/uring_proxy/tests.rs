@@ -4,13 +4,12 @@
 use lastref::explore::Failure;
 use lastref::{Check, Limits};
 
-use super::net::{self, Ending, Go, NetPlan, Visit};
-use super::{Options, Plan, Step, Variant, bench};
+use super::{Ending, Go, NetPlan, Options, Plan, Step, Variant, Visit, run, run_on_network};
 
 fn search(variant: Variant, options: Options) -> Result<u64, Box<Failure>> {
     let plan = Plan { options, clients: vec![vec![Step::Ping(1), Step::Await]], ..Plan::smallest() };
     let check = Check::new("uring_proxy").schedules(100);
-    check.search(move || bench::run(variant, &plan)).map(|report| report.schedules)
+    check.search(move || run(variant, &plan)).map(|report| report.schedules)
 }
 
 /// What becomes of one request through `-m0 -B1`, for pools from 2 buffers to the report's 1024.
@@ -46,7 +45,7 @@ fn has_many_in_flight(pings: u32) -> bool {
     let visit = Visit { wait_ms: 0, goes: vec![go], ending: Ending::Finish };
     let plan = NetPlan::of(Options { nr_bufs: 64, ..Options::NETWORK }, vec![vec![visit]]);
     let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
-    let report = Check::new("pings").limits(limits).schedules(5).search(move || net::run(Variant::Fixed, &plan));
+    let report = Check::new("pings").limits(limits).schedules(5).search(move || run_on_network(Variant::Fixed, &plan));
     let reached = report.unwrap_or_else(|failure| panic!("{failure}")).reached;
     reached.contains_key("ten and more requests are in flight and answered")
 }
@@ -63,8 +62,7 @@ fn bytes_are_queued_at_a_peers_end_only_if_they_are() {
     let queued = |steps: Vec<Step>| {
         let plan = Plan { clients: vec![steps], ..Plan::smallest() };
         let check = Check::new("end").schedules(100);
-        let report =
-            check.search(move || bench::run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
+        let report = check.search(move || run(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
         report.reached.get("a peer's end comes while bytes are queued").copied().unwrap_or_default()
     };
     assert_eq!(queued(vec![Step::Ping(1), Step::Await]), 0);

@@ -3,7 +3,7 @@
 //! Upstream: lesismal/nbio#453, about once a week in production; explained by #445.
 //! Size: 2 to 4 clients with up to 3 requests each, some of whose handlers close; nobody watches the pools; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Audit, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Audit, Ending, Plan, Step, Variant, plan, run};
 
 /// Longer than the clock may run ahead, so that it ends only what has no other end.
 const KEEPALIVE_MS: u64 = 200_000;
@@ -11,7 +11,7 @@ const KEEPALIVE_MS: u64 = 200_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Two clients' messages meet in one body";
-    Scenario::new("answer_of_another", about, "lesismal/nbio#453", plans, bench::run)
+    Scenario::new("answer_of_another", about, "lesismal/nbio#453", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "a payload reaches only the request it is tagged for")
         .sometimes(&["a body is echoed to its end", "a chunk goes behind another in one buffer"])

@@ -3,13 +3,13 @@
 //! Upstream: lesismal/nbio@2cb6cc2 (v1.5.4), the aligned allocator; the parser's cache and the response grow so.
 //! Size: up to 2 clients with 3 requests each, in small segments; 2 workers. Small: 1 client, 1 request in 2 segments.
 use crate::prelude::*;
-use models::buffer_pool::{Allocator, Ask, Client, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Allocator, Ask, Client, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let small = Client::of(vec![Ask::of(4, vec![Step::ReadAll])]);
     let about = "A buffer is outgrown by what is appended to it";
-    Scenario::new("append_outgrows_buffer", about, "lesismal/nbio@2cb6cc2", plans, bench::run)
+    Scenario::new("append_outgrows_buffer", about, "lesismal/nbio@2cb6cc2", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::AppendNoFreeOld, "mempool buffer is released by quiescence")
         .loom_finds(&[Variant::AppendNoFreeOld])

@@ -4,12 +4,12 @@
 //! Size: up to 3 clients with 3 requests each, closed none, one or two times; 2 workers. Small: 1 client, 1 request, 1
 //! worker.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A handler closes a body that the framework closes too";
-    Scenario::new("body_closed_twice", about, "lesismal/nbio#445", plans, bench::run)
+    Scenario::new("body_closed_twice", about, "lesismal/nbio#445", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "BodyReader is not used after its release")
         .loom_finds(&[Variant::ClosePuts])

@@ -4,12 +4,12 @@
 //! Upstream: RetainHTTPBody (#248), TakeOver (v1.2.18); the double close of the framework does not apply.
 //! Size: up to 3 clients with 3 requests each, retained and closed late, or taken over; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Ask, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The application frees a body that it has been given";
-    Scenario::new("body_retained_or_taken", about, "lesismal/nbio#248", plans, bench::run)
+    Scenario::new("body_retained_or_taken", about, "lesismal/nbio#248", plans, run)
         .clean(Variant::Fixed)
         // RetainHTTPBody is the lawful way to do what this variant's handlers do.
         .clean(Variant::LateCloseRetainedBody)

@@ -3,12 +3,12 @@
 //! Upstream: lesismal/nbio@b836026, body.go append of v1.5.4 to v1.5.7; buffers keep the octets of their last owner.
 //! Size: 2 or 3 clients with up to 3 requests each in small chunks; nobody watches the pools; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Ask, Audit, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A chunk goes behind another in a buffer with old octets";
-    Scenario::new("chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, bench::run)
+    Scenario::new("chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::AppendGrowsToCap, "a payload reaches only the request it is tagged for")
         .sometimes(&["a chunk goes behind another in one buffer", "a body is echoed to its end"])

@@ -3,12 +3,12 @@
 //! Upstream: sync.Pool's contract, on which every pool of nbio rests.
 //! Size: up to 3 clients with 3 requests each, 1 to 6 collections, either allocator; wrapped bodies (#248); 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Allocator, Ending, Fault, Pick, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Act, Allocator, Ending, Pick, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The pools are emptied between any two steps";
-    Scenario::new("collection_between_steps", about, "lesismal/nbio#248", plans, bench::run)
+    Scenario::new("collection_between_steps", about, "lesismal/nbio#248", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "BodyReader is not used after its release")
         .sometimes(&[
@@ -22,12 +22,12 @@ fn plans() -> impl Strategy<Value = Plan> {
     let wrapped = Just(vec![Step::Wrap, Step::ReadAll]);
     let steps = prop_oneof![3 => plan::any_steps(), 1 => wrapped];
     let allocator = prop_oneof![Just(Allocator::MemPool), Just(Allocator::Aligned)];
-    let faults = prop::collection::vec(Just(Fault::Collect), 1..=6);
+    let acts = prop::collection::vec(Just(Act::Collect), 1..=6);
     let clients = plan::clients((1, 3), plan::asks(3, steps), Just(Ending::Finish));
-    (clients, allocator, faults).prop_map(|(clients, allocator, faults)| Plan {
+    (clients, allocator, acts).prop_map(|(clients, allocator, acts)| Plan {
         pick: Pick::Any,
         allocator,
-        faults,
+        acts,
         ..Plan::of(clients)
     })
 }

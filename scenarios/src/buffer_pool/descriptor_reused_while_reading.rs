@@ -3,12 +3,12 @@
 //! Upstream: lesismal/nbio#189, the reason for the lock in Conn.Read; #144.
 //! Size: 2 to 4 clients with 2 requests each, closed by the server after one of them; 2 pollers, 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Ending, Plan, Step, Threads, Variant, bench, plan};
+use models::buffer_pool::{Ask, Ending, Plan, Step, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A descriptor is reused while somebody is about to read it";
-    Scenario::new("descriptor_reused_while_reading", about, "lesismal/nbio#189", plans, bench::run)
+    Scenario::new("descriptor_reused_while_reading", about, "lesismal/nbio#189", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FdReuseNoLock, "a payload reaches only the request it is tagged for")
         .sometimes(&["a read finds its connection closed", "a request is answered"])

@@ -4,12 +4,12 @@
 //! Size: up to 4 clients with 2 requests each, half of them lingering, some resetting; collections; 2 pollers, 2
 //! workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ending, Fault, Plan, Step, Threads, Variant, bench, plan};
+use models::buffer_pool::{Act, Ending, Plan, Step, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The engine is stopped under its clients";
-    Scenario::new("engine_teardown", about, "lesismal/nbio@v1.5.12", plans, bench::run)
+    Scenario::new("engine_teardown", about, "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")
         .sometimes(&[
@@ -29,10 +29,10 @@ fn plans() -> impl Strategy<Value = Plan> {
     ];
     let late = Just(vec![Step::ReadAll, Step::CloseLate]);
     let steps = prop_oneof![4 => plan::any_steps(), 1 => late];
-    let fault = prop_oneof![Just(Fault::Collect), (1..9_u64).prop_map(Fault::Pause)];
-    let faults = prop::collection::vec(fault, 0..=2);
-    (plan::clients((1, 4), plan::asks(2, steps), ending), faults).prop_map(|(clients, mut faults)| {
-        faults.push(Fault::Stop);
-        Plan { threads: Threads { pollers: 2, ..Threads::NBIO }, window: 4, short: true, faults, ..Plan::of(clients) }
+    let act = prop_oneof![Just(Act::Collect), (1..9_u64).prop_map(Act::Pause)];
+    let acts = prop::collection::vec(act, 0..=2);
+    (plan::clients((1, 4), plan::asks(2, steps), ending), acts).prop_map(|(clients, mut acts)| {
+        acts.push(Act::Stop);
+        Plan { threads: Threads { pollers: 2, ..Threads::NBIO }, window: 4, short: true, acts, ..Plan::of(clients) }
     })
 }

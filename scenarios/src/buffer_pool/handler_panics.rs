@@ -4,23 +4,17 @@
 //! Size: up to 3 clients with 3 requests each, some of whose handlers panic at one point or another; 2 workers.
 //! Small: 1 client, 1 request.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let small = Client::of(vec![Ask::of(1, vec![Step::Panic])]);
-    Scenario::new(
-        "handler_panics",
-        "A handler panics and is recovered from",
-        "lesismal/nbio@v1.5.12",
-        plans,
-        bench::run,
-    )
-    .clean(Variant::Fixed)
-    .violates(Variant::HandlerPanicKeepsRequest, "http.Request is released by quiescence")
-    .loom_finds(&[Variant::HandlerPanicKeepsRequest])
-    .sometimes(&["a handler panics", "a request is answered", "a job waits for the job before it"])
-    .small(Plan { clients: vec![small], ..Plan::smallest() })
+    Scenario::new("handler_panics", "A handler panics and is recovered from", "lesismal/nbio@v1.5.12", plans, run)
+        .clean(Variant::Fixed)
+        .violates(Variant::HandlerPanicKeepsRequest, "http.Request is released by quiescence")
+        .loom_finds(&[Variant::HandlerPanicKeepsRequest])
+        .sometimes(&["a handler panics", "a request is answered", "a job waits for the job before it"])
+        .small(Plan { clients: vec![small], ..Plan::smallest() })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -5,12 +5,12 @@
 //! Size: 2 or 3 clients in turn, with a goroutine left behind by each request; the buffers are watched, the readers are
 //! not.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Client, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Ask, Audit, Client, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A pooled body reader is closed late and used again";
-    Scenario::new("late_close_of_pooled_reader", about, "lesismal/nbio@00a897c", plans, bench::run)
+    Scenario::new("late_close_of_pooled_reader", about, "lesismal/nbio@00a897c", plans, run)
         .clean(Variant::Fixed)
         // With the reset, a late close of a reader that is in its pool does no harm.
         .clean(Variant::LateCloseRetainedBody)

@@ -3,12 +3,12 @@
 //! Upstream: errReadTimeout, errWriteTimeout, errOverflow, ErrTooLong of v1.5.12.
 //! Size: up to 3 clients with 3 requests each, of which some linger; deadlines of 5 to 50 ms, limits of 4 to 16 octets.
 use crate::prelude::*;
-use models::buffer_pool::{Ending, Plan, Variant, bench, plan};
+use models::buffer_pool::{Ending, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Connections run into their limits and deadlines";
-    Scenario::new("limits_and_deadlines", about, "lesismal/nbio@v1.5.12", plans, bench::run)
+    Scenario::new("limits_and_deadlines", about, "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .timer_slack(Duration::from_millis(500))
         .sometimes(&[

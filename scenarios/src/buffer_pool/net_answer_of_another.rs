@@ -4,12 +4,12 @@
 //! Upstream: lesismal/nbio#453, about once a week in production; explained by #445.
 //! Size: 3 or 4 clients on hosts of their own with up to 3 requests each, some of whose handlers close; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Audit, Ending, NetPlan, Plan, Step, Variant, net, plan};
+use models::buffer_pool::{Audit, Ending, NetPlan, Plan, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A client on the network receives another's message";
-    Scenario::on_network("net_answer_of_another", about, "lesismal/nbio#453", plans, net::run)
+    Scenario::on_network("net_answer_of_another", about, "lesismal/nbio#453", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "a payload reaches only the request it is tagged for")
         .sometimes(&["a body is echoed to its end", "a chunk goes behind another in one buffer"])

@@ -4,13 +4,12 @@
 //! Upstream: lesismal/nbio#502, before 00a897c; the rest follows from body.go of every version.
 //! Size: 3 clients with up to 2 requests each; up to 2 resets or FINs at a byte; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::buffer_pool::{Ending, NetPlan, Plan, Step, Variant, net, plan};
+use models::buffer_pool::{Ending, NetPlan, Plan, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Bodies are closed from elsewhere and too late, under resets";
-    Scenario::on_network("net_bodies_used_late", about, "lesismal/nbio#502", plans, net::run)
+    Scenario::on_network("net_bodies_used_late", about, "lesismal/nbio#502", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::LateCloseRetainedBody, "BodyReader is not used after its release")
         .violates(Variant::ReadAfterClose, "mempool buffer is not used after its release")
@@ -32,6 +31,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         Just(vec![Step::Read(1), Step::ReadLate]),
     ];
     let clients = plan::clients((3, 3), plan::asks(2, steps), Just(Ending::Finish));
-    let faults = net::faults([FaultKind::Reset, FaultKind::HalfClose], 2, 300);
-    (clients, faults).prop_map(|(clients, faults)| NetPlan { faults, ..NetPlan::of(Plan::of(clients)) })
+    let faults = faults(6, &[FaultKind::Reset, FaultKind::HalfClose], 0..=2, 300);
+    (clients, faults).prop_map(|(clients, faults)| NetPlan {
+        weather: Weather { faults, ..Weather::FAIR },
+        ..NetPlan::of(Plan::of(clients))
+    })
 }

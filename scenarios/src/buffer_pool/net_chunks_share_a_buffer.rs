@@ -4,13 +4,12 @@
 //! Size: 3 clients with up to 3 chunked requests each; no fault, or one connection of any fate; nobody watches the
 //! pools; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::buffer_pool::{Ask, Audit, Ending, NetPlan, Plan, Step, Variant, net, plan};
+use models::buffer_pool::{Ask, Audit, Ending, NetPlan, Plan, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A client on the network reads what was in a buffer before";
-    Scenario::on_network("net_chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, net::run)
+    Scenario::on_network("net_chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::AppendGrowsToCap, "a payload reaches only the request it is tagged for")
         .sometimes(&["a chunk goes behind another in one buffer", "a body is echoed to its end"])
@@ -20,8 +19,8 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let chunks = prop::collection::vec(1..=3_u32, 1..=4);
     let ask = chunks.prop_map(|chunks| Ask::chunked(chunks, vec![Step::ReadAll]));
     let clients = plan::clients((3, 3), prop::collection::vec(ask, 1..=3), Just(Ending::Finish));
-    (clients, net::faults(FaultKind::ALL, 1, 300)).prop_map(|(clients, faults)| NetPlan {
-        faults,
+    (clients, faults(6, &FaultKind::ALL, 0..=1, 300)).prop_map(|(clients, faults)| NetPlan {
+        weather: Weather { faults, ..Weather::FAIR },
         ..NetPlan::of(Plan { audit: Audit::Answers, ..Plan::of(clients) })
     })
 }

@@ -6,14 +6,12 @@
 //! and 2 of links;
 //! keep-alive of 0.1 to 1 second; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::buffer_pool::net::Event;
-use models::buffer_pool::{Ending, NetPlan, Plan, Variant, net, plan};
+use models::buffer_pool::{Ending, NetPlan, Plan, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Hosts of clients crash and restart, and links break";
-    Scenario::on_network("net_client_crash", about, "lesismal/nbio@v1.5.12", plans, net::run)
+    Scenario::on_network("net_client_crash", about, "lesismal/nbio@v1.5.12", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a client begins anew on a host that has crashed",
@@ -24,18 +22,17 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let event = prop_oneof![2 => (0..4_u32).prop_map(Event::Crash), 3 => (0..4_u32).prop_map(Event::Restart)];
+    let event = prop_oneof![2 => (0..4_usize).prop_map(Event::Crash), 3 => (0..4_usize).prop_map(Event::Restart)];
     let event = (1..30_u64, event).prop_map(|(ms, event)| vec![Event::Pause(ms), event]);
     let events = prop::collection::vec(event, 1..=6).prop_map(|events| events.concat());
     let links = [40, 400].map(|ms| [FaultKind::Partition { ms }, FaultKind::Hold { ms }]);
-    let faults = net::faults(links.concat(), 2, 400);
+    let faults = faults(6, &links.concat(), 0..=2, 400);
     let ending = prop_oneof![3 => Just(Ending::Finish), 1 => Just(Ending::Linger)];
     let clients = plan::clients((3, 4), plan::asks(3, plan::any_steps()), ending);
     let idle_ms = prop_oneof![Just(0), 1..=40_u64];
     (clients, events, faults, idle_ms, 100..=1000_u64).prop_map(|(clients, events, faults, idle_ms, keepalive)| {
         NetPlan {
-            events,
-            faults,
+            weather: Weather { events, faults, ..Weather::SHORT },
             idle_ms,
             ..NetPlan::of(Plan { short: true, keepalive_ms: Some(keepalive), ..Plan::of(clients) })
         }

@@ -4,12 +4,12 @@
 //! Size: 4 clients with 1 or 2 requests on each of 3 connections, closed by the server after one of them; 2 pollers,
 //! 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, NetPlan, Plan, Step, Threads, Variant, net};
+use models::buffer_pool::{Ask, Client, Ending, NetPlan, Plan, Step, Threads, Variant, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A descriptor is given to the next client on the network while somebody is about to read it";
-    Scenario::on_network("net_descriptor_reused", about, "lesismal/nbio#189", plans, net::run)
+    Scenario::on_network("net_descriptor_reused", about, "lesismal/nbio#189", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FdReuseNoLock, "a payload reaches only the request it is tagged for")
         .sometimes(&["a read finds its connection closed", "a request is answered"])
@@ -22,6 +22,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let client = client.prop_map(|(asks, ending)| Client { visits: 3, ending, ..Client::of(asks) });
     prop::collection::vec(client, 4..=4).prop_map(|clients| {
         let threads = Threads { pollers: 2, ..Threads::NBIO };
-        NetPlan { latency_ms: (1, 1), ..NetPlan::of(Plan { threads, ..Plan::of(clients) }) }
+        NetPlan {
+            weather: Weather { latency_ms: (1, 1), ..Weather::FAIR },
+            ..NetPlan::of(Plan { threads, ..Plan::of(clients) })
+        }
     })
 }

@@ -5,13 +5,12 @@
 //! of a refused request is dropped follows from OnComplete; not reported. Size: 3 or 4 clients with up to 4 pipelined
 //! requests each, some of which say close, on up to 2 connections; up to 4 resets; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::buffer_pool::{Ask, Ending, NetPlan, Plan, Variant, net, plan};
+use models::buffer_pool::{Ask, Ending, NetPlan, Plan, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A reset at any byte of requests and answers";
-    Scenario::on_network("net_http_reset_at_a_byte", about, "lesismal/nbio@84bf8b8", plans, net::run)
+    Scenario::on_network("net_http_reset_at_a_byte", about, "lesismal/nbio@84bf8b8", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")
         .violates(Variant::RefusedKeepsResponse, "Response is released by quiescence")
@@ -32,6 +31,8 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         clients.iter_mut().for_each(|client| (client.pipelined, client.segment) = (true, 24));
         clients
     });
-    (clients, net::faults([FaultKind::Reset], 4, 600))
-        .prop_map(|(clients, faults)| NetPlan { faults, ..NetPlan::of(Plan { short: true, ..Plan::of(clients) }) })
+    (clients, faults(6, &[FaultKind::Reset], 0..=4, 600)).prop_map(|(clients, faults)| NetPlan {
+        weather: Weather { faults, ..Weather::SHORT },
+        ..NetPlan::of(Plan { short: true, ..Plan::of(clients) })
+    })
 }

@@ -5,13 +5,12 @@
 //! Size: 3 or 4 clients with up to 4 pipelined requests each, on up to 2 connections; no fault, or up to 2
 //! stalls and short partitions; every pooled object is followed; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::buffer_pool::{Allocator, Ending, NetPlan, Pick, Plan, Step, Variant, net, plan};
+use models::buffer_pool::{Allocator, Ending, NetPlan, Pick, Plan, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Pipelining clients on the network are all answered, each with its own";
-    Scenario::on_network("net_pipelined_clients", about, "lesismal/nbio#445", plans, net::run)
+    Scenario::on_network("net_pipelined_clients", about, "lesismal/nbio#445", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "BodyReader is not used after its release")
         .violates(Variant::AppendNoFreeOld, "mempool buffer is released by quiescence")
@@ -35,9 +34,12 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![3 => Just(Ending::Finish), 1 => Just(Ending::Abandon)];
     let clients = plan::clients((3, 4), plan::asks(4, steps), ending);
     let silence = [FaultKind::Stall { ms: 30 }, FaultKind::Partition { ms: 30 }, FaultKind::Hold { ms: 30 }];
-    let faults = net::faults(silence, 2, 300);
+    let faults = faults(6, &silence, 0..=2, 300);
     (clients, allocator, pick, 4..=64_u32, faults).prop_map(|(mut clients, allocator, pick, window, faults)| {
         clients.iter_mut().for_each(|client| client.pipelined = true);
-        NetPlan { faults, ..NetPlan::of(Plan { allocator, pick, window, short: true, ..Plan::of(clients) }) }
+        NetPlan {
+            weather: Weather { faults, ..Weather::SHORT },
+            ..NetPlan::of(Plan { allocator, pick, window, short: true, ..Plan::of(clients) })
+        }
     })
 }

@@ -5,13 +5,12 @@
 //! Size: 3 clients in turn, with a goroutine left behind by each request; up to 1 stall or FIN; the buffers are
 //! watched, the readers are not.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, net, plan};
+use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A pooled body reader is closed late and used by the next client on the network";
-    Scenario::on_network("net_pooled_reader", about, "lesismal/nbio@00a897c", plans, net::run)
+    Scenario::on_network("net_pooled_reader", about, "lesismal/nbio@00a897c", plans, run_on_network)
         .clean(Variant::Fixed)
         .clean(Variant::LateCloseRetainedBody)
         .violates(Variant::GetWithoutResetClosed, "mempool buffer is released by quiescence")
@@ -22,9 +21,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let steps = vec![Step::ReadAll, Step::CloseLate];
     let client =
         plan::any_framing(6).prop_map(move |body| Client::of(vec![Ask { body, close: false, steps: steps.clone() }]));
-    let faults = net::faults([FaultKind::Stall { ms: 30 }, FaultKind::HalfClose], 1, 200);
+    let faults = faults(6, &[FaultKind::Stall { ms: 30 }, FaultKind::HalfClose], 0..=1, 200);
     (prop::collection::vec(client, 3..=3), faults).prop_map(|(clients, faults)| NetPlan {
-        faults,
+        weather: Weather { faults, ..Weather::FAIR },
         ..NetPlan::of(Plan { audit: Audit::Buffers, in_turn: true, ..Plan::of(clients) })
     })
 }

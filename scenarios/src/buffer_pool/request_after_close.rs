@@ -5,14 +5,14 @@
 //! Size: up to 3 clients with 4 pipelined requests each, one of which may say close, or the client resets; 2 workers.
 //! Small: 1 client, 2 requests.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let close = Ask { close: true, ..Ask::of(0, vec![]) };
     let small = Client { segment: 4, ..Client::of(vec![close, Ask::of(1, vec![])]) };
     let about = "A request is complete after its connection was closed";
-    Scenario::new("request_after_close", about, "lesismal/nbio@84bf8b8", plans, bench::run)
+    Scenario::new("request_after_close", about, "lesismal/nbio@84bf8b8", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")
         .violates(Variant::RefusedKeepsResponse, "Response is released by quiescence")

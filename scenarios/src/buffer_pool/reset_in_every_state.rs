@@ -4,12 +4,12 @@
 //! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; fuller in lesismal/nbio#419.
 //! Size: up to 4 clients with 3 requests each, most of them gone after 1 to 30 octets; short writes; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ending, Pick, Plan, Variant, bench, plan};
+use models::buffer_pool::{Ending, Pick, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Clients reset at every stage of a request";
-    Scenario::new("reset_in_every_state", about, "lesismal/nbio#419", plans, bench::run)
+    Scenario::new("reset_in_every_state", about, "lesismal/nbio#419", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")
         .sometimes(&[

@@ -4,12 +4,12 @@
 //! Size: up to 2 clients with 2 to 4 requests, most of them gone after 1 to 30 octets received; one write in 12 may
 //! fail.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, bench};
+use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection breaks between two writes of one flush";
-    Scenario::new("reset_while_flushing", about, "lesismal/nbio conn_unix.go v1.5.12", plans, bench::run)
+    Scenario::new("reset_while_flushing", about, "lesismal/nbio conn_unix.go v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a flush fails after it has written a buffer",

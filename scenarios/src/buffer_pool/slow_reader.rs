@@ -4,12 +4,12 @@
 //! Upstream: lesismal/nbio@b836026 and e9257e7 (the tail of the write cache); conn_unix.go newToWriteBuf and flush.
 //! Size: up to 3 clients with 3 requests each, a window of 1 to 4 octets, short writes; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Allocator, Ending, Plan, Step, Variant, bench, plan};
+use models::buffer_pool::{Allocator, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A client reads more slowly than the server writes";
-    Scenario::new("slow_reader", about, "lesismal/nbio@b836026", plans, bench::run)
+    Scenario::new("slow_reader", about, "lesismal/nbio@b836026", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::WriteTailNotFreed, "mempool buffer is released by quiescence")
         .sometimes(&[

@@ -5,7 +5,7 @@
 //! Size: 1 or 2 clients with 8 requests, which keep the poller busy; up to 3 that leave and are closed, and 3 that are
 //! kind, each with 3 connections; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, bench};
+use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, run};
 
 /// Reads that a handler makes before it is done, while its client leaves.
 const SLOW: usize = 6;
@@ -13,7 +13,7 @@ const SLOW: usize = 6;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "An event of a closed connection meets the next one";
-    Scenario::new("stale_event_of_old_conn", about, "lesismal/nbio@v1.5.12", plans, bench::run)
+    Scenario::new("stale_event_of_old_conn", about, "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StaleEventClosesNewConn, "a client that behaves gets its answers")
         .sometimes(&["an event is of a connection that is gone", "a request is answered"])

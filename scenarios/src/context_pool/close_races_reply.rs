@@ -3,12 +3,12 @@
 //! Upstream: nanomsg/nng#2111; nng_ctx_close returns before the callbacks have run.
 //! Size: up to 3 callers with 2 requests each, 2 workers, 2 server contexts. Small: 1 caller, 1 worker, 1 request.
 use crate::prelude::*;
-use models::context_pool::{Plan, Request, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Plan, Request, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A context is closed while its reply is on the way";
-    Scenario::new("close_races_reply", about, "nanomsg/nng#2111", plans, bench::run)
+    Scenario::new("close_races_reply", about, "nanomsg/nng#2111", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")
         .loom_finds(&[Variant::CloseWithoutAioWait])
@@ -26,6 +26,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: None,
         style: Style::ContextPerRequest,
         callers,
-        faults: Vec::new(),
+        acts: Vec::new(),
     })
 }

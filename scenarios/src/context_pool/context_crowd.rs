@@ -3,7 +3,7 @@
 //! Upstream: nanomsg/nng#2111.
 //! Size: 16 callers with 4 requests each, 64 contexts in all, over 4 connections; 8 server contexts; 4 workers.
 use crate::prelude::*;
-use models::context_pool::{Plan, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Plan, Style, Threads, Variant, plan, run};
 
 const CALLERS: usize = 16;
 const REQUESTS: usize = 4;
@@ -13,7 +13,7 @@ const STEPS_MAX: u32 = 200_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Sixteen callers open and close 64 contexts";
-    Scenario::new("context_crowd", about, "nanomsg/nng#2111", plans, bench::run)
+    Scenario::new("context_crowd", about, "nanomsg/nng#2111", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .steps_max(STEPS_MAX)
@@ -30,6 +30,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: None,
         style: Style::ContextPerRequest,
         callers,
-        faults: Vec::new(),
+        acts: Vec::new(),
     })
 }

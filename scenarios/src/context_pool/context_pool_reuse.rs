@@ -3,12 +3,12 @@
 //! Upstream: nanomsg/nng#2111, whose thread ends with the advice to reuse contexts.
 //! Size: up to 4 callers with 3 requests each on a pool of 1 or 2 contexts, some cancelled or timed out; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Plan, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Plan, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Callers share a pool of contexts that are kept";
-    Scenario::new("context_pool_reuse", about, "nanomsg/nng#2111", plans, bench::run)
+    Scenario::new("context_pool_reuse", about, "nanomsg/nng#2111", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&["a request is answered", "a reply finds no request"])
@@ -23,6 +23,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: None,
         style: Style::ContextPool(contexts),
         callers,
-        faults: Vec::new(),
+        acts: Vec::new(),
     })
 }

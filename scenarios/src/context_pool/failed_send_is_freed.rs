@@ -4,12 +4,12 @@
 //! to dispose of. The fixed variant is a negative control: freeing after a failed send is right. Size: up to 3 callers
 //! with 2 requests each, 2 workers; no peer, so that every send fails in its own way.
 use crate::prelude::*;
-use models::context_pool::{Plan, Request, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Plan, Request, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A caller keeps or forgets a message whose send failed";
-    Scenario::new("failed_send_is_freed", about, "nanomsg/nng#2140", plans, bench::run)
+    Scenario::new("failed_send_is_freed", about, "nanomsg/nng#2140", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoFreeOnSendFail, "nng_msg is released by quiescence")
         .sometimes(&["a context is closed while its send is queued"])
@@ -25,6 +25,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: None,
         style: Style::ContextPerRequest,
         callers,
-        faults: Vec::new(),
+        acts: Vec::new(),
     })
 }

@@ -3,11 +3,11 @@
 //! Upstream: nanomsg/nng#2111 (an add-on with one context per request), #2140.
 //! Size: up to 3 callers with 2 requests each, 2 workers, 2 server contexts. Small: 1 caller, 1 worker, 1 request.
 use crate::prelude::*;
-use models::context_pool::{Plan, Request, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Plan, Request, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    Scenario::new("free_after_send", "A caller frees a message that was sent", "nanomsg/nng#2111", plans, bench::run)
+    Scenario::new("free_after_send", "A caller frees a message that was sent", "nanomsg/nng#2111", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .loom_finds(&[Variant::FreeAfterSendOk])
@@ -24,6 +24,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: None,
         style: Style::ContextPerRequest,
         callers,
-        faults: Vec::new(),
+        acts: Vec::new(),
     })
 }

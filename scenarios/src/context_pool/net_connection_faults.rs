@@ -4,8 +4,7 @@
 //! Upstream: req0_pipe_close and nni_pipe_remove of v1.10.1; upstream's test is reconnect_stress_test.c.
 //! Size: up to 3 callers with 3 requests each; up to 3 faults of 4 connections; 2 workers at each end.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::context_pool::{NetPlan, Replier, Style, Variant, net, plan};
+use models::context_pool::{NetPlan, Replier, Style, Variant, plan, run_on_network};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
@@ -13,7 +12,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection fails at any byte of requests and replies";
-    Scenario::on_network("net_connection_faults", about, "nanomsg/nng reconnect_stress_test.c", plans, net::run)
+    Scenario::on_network("net_connection_faults", about, "nanomsg/nng reconnect_stress_test.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .violates(Variant::StopIgnoresExpiring, "nni_aio is not used after its release")
@@ -33,10 +32,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let callers = plan::callers(3, 3, plan::any_request());
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
     let resend = prop_oneof![Just(None), (20..200_u64).prop_map(Some)];
-    let faults = net::faults(&FaultKind::ALL, 3, 120);
+    let faults = faults(4, &FaultKind::ALL, 0..=3, 120);
     (callers, style, resend, faults, 1..=2_u32).prop_map(|(callers, style, resend_ms, faults, dialers)| NetPlan {
-        short: true,
-        faults,
+        weather: Weather { faults, ..Weather::SHORT },
         dialers,
         resend_ms,
         patience_ms: 600,

@@ -5,13 +5,12 @@
 //! Size: up to 4 callers with 3 requests each, 2 contexts whose requests overtake one another; up to 3 closes; 2
 //! workers at each end.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::context_pool::{Attempt, Event, NetPlan, Replier, Request, Style, Variant, net, plan};
+use models::context_pool::{Act, Attempt, NetPlan, Replier, Request, Style, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Concurrent teardown of contexts, pipes and sockets with requests in flight";
-    Scenario::on_network("net_context_teardown", about, "nanomsg/nng req_test.c", plans, net::run)
+    Scenario::on_network("net_context_teardown", about, "nanomsg/nng req_test.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")
         .violates(Variant::RefusedCtxStaysListed, "no task waits forever")
@@ -25,14 +24,19 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let attempt = (5..30_u64, 5..30_u64, prop::option::of(1..20_u64), 1..20_u64);
     let attempt = attempt.prop_map(|(send, recv, cancel, next)| Attempt { send, recv, cancel, next });
     let overtakers = prop::collection::vec(prop::collection::vec(attempt, 1..=3), 0..=2);
-    let event =
-        prop_oneof![3 => (1..20_u64).prop_map(Event::Pause), 1 => Just(Event::ClosePipes), 1 => Just(Event::CloseRep)];
-    let events = prop::collection::vec(event, 0..=3);
+    let act = prop_oneof![3 => (1..20_u64).prop_map(Act::Pause), 1 => Just(Act::ClosePipes), 1 => Just(Act::CloseRep)];
+    let acts = prop::collection::vec(act, 0..=3);
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
-    let faults = net::faults(&[FaultKind::Reset, FaultKind::Hang, FaultKind::Stall { ms: 20 }], 1, 100);
-    (callers, overtakers, events, style, faults).prop_map(|(callers, overtakers, mut events, style, faults)| {
-        events.push(Event::CloseReq);
-        let plan = NetPlan { short: true, faults, events, dialers: 2, patience_ms: 300, ..NetPlan::quiet() };
+    let faults = faults(4, &[FaultKind::Reset, FaultKind::Hang, FaultKind::Stall { ms: 20 }], 0..=1, 100);
+    (callers, overtakers, acts, style, faults).prop_map(|(callers, overtakers, mut acts, style, faults)| {
+        acts.push(Act::CloseReq);
+        let plan = NetPlan {
+            weather: Weather { faults, ..Weather::SHORT },
+            acts,
+            dialers: 2,
+            patience_ms: 300,
+            ..NetPlan::quiet()
+        };
         NetPlan { resend_ms: Some(25), style, callers, overtakers, replier: Replier::REP, ..plan }
     })
 }

@@ -5,7 +5,7 @@
 //! Size: up to 3 callers with 2 requests each, a resend time of some milliseconds; a peer with up to 6 habits; 2
 //! workers.
 use crate::prelude::*;
-use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, net, plan};
+use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, plan, run_on_network};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
@@ -13,7 +13,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Replies come twice, late, for nobody or broken";
-    Scenario::on_network("net_duplicate_replies", about, "nanomsg/nng nng_req(7)", plans, net::run)
+    Scenario::on_network("net_duplicate_replies", about, "nanomsg/nng nng_req(7)", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&[
@@ -42,7 +42,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let callers = plan::callers(3, 2, plan::any_request());
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
     (callers, style, 10..40_u64, habits, 1..=2_u32).prop_map(|(callers, style, resend, habits, dialers)| NetPlan {
-        short: true,
+        weather: Weather::SHORT,
         dialers,
         resend_ms: Some(resend),
         patience_ms: 150,

@@ -4,8 +4,7 @@
 //! Upstream: req0_pipe_close of v1.10.1; upstream's tests are test_req_resend_disconnect and _disconnect_no_retry.
 //! Size: up to 3 callers with 3 requests each; up to 2 connections half closed at a byte; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, net, plan};
+use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, plan, run_on_network};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
@@ -13,7 +12,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Socket close by the peer, before, within and behind a reply";
-    Scenario::on_network("net_nng_socket_close", about, "nanomsg/nng req_test.c", plans, net::run)
+    Scenario::on_network("net_nng_socket_close", about, "nanomsg/nng req_test.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&[
@@ -33,10 +32,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let callers = plan::callers(3, 3, plan::waited());
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
     let resend = prop_oneof![Just(None), Just(Some(60_000))];
-    let finishes = net::faults(&[FaultKind::HalfClose], 2, 120);
+    let finishes = faults(4, &[FaultKind::HalfClose], 0..=2, 120);
     (callers, style, resend, habits, finishes).prop_map(|(callers, style, resend_ms, habits, faults)| NetPlan {
-        short: true,
-        faults,
+        weather: Weather { faults, ..Weather::SHORT },
         resend_ms,
         patience_ms: 200,
         style,

@@ -6,8 +6,7 @@
 //! Size: up to 3 callers with 2 requests each, 2 contexts with up to 3 requests; up to 4 attempts fail; 2 workers at
 //! each end.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::context_pool::{Attempt, Greeting, Habit, NetPlan, Replier, Request, Style, Variant, net, plan};
+use models::context_pool::{Attempt, Greeting, Habit, NetPlan, Replier, Request, Style, Variant, plan, run_on_network};
 
 /// How attempts to connect fail; a greeting is eight bytes.
 const KINDS: [FaultKind; 4] = [FaultKind::Refuse, FaultKind::Hang, FaultKind::Blackhole, FaultKind::Reset];
@@ -15,7 +14,7 @@ const KINDS: [FaultKind; 4] = [FaultKind::Refuse, FaultKind::Hang, FaultKind::Bl
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Requests wait for a peer that is not there, and fail";
-    Scenario::on_network("net_no_peer", about, "nanomsg/nng#2140", plans, net::run)
+    Scenario::on_network("net_no_peer", about, "nanomsg/nng#2140", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::NoFreeOnSendFail, "nng_msg is released by quiescence")
         .sometimes(&[
@@ -38,10 +37,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let peer = prop::collection::vec(greeting, 0..=3)
         .prop_map(|greetings| Replier::Peer { greetings, habits: vec![Habit::Reply] });
     let replier = prop_oneof![Just(Replier::REP), peer];
-    (callers, overtakers, style, net::faults(&KINDS, 4, 8), replier, 1..=4_u32).prop_map(
+    (callers, overtakers, style, faults(4, &KINDS, 0..=4, 8), replier, 1..=4_u32).prop_map(
         |(callers, overtakers, style, faults, replier, dialers)| NetPlan {
-            backlog: 1,
-            faults,
+            weather: Weather { backlog: 1, faults, ..Weather::FAIR },
             dialers,
             patience_ms: 300,
             style,

@@ -4,7 +4,7 @@
 //! Upstream: dialer_timer_start_locked and req0_retry_cb of v1.10.1.
 //! Size: up to 3 callers with 3 requests each, a resend time below the time that a link is down; up to 2 disturbances.
 use crate::prelude::*;
-use models::context_pool::{Event, Habit, NetPlan, Replier, Request, Style, Variant, net, plan};
+use models::context_pool::{Habit, NetPlan, Replier, Request, Style, Variant, plan, run_on_network};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
@@ -12,7 +12,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The network is partitioned or held, or the peer's host crashes and restarts";
-    Scenario::on_network("net_partition", about, "nanomsg/nng reconnect_stress_test.c", plans, net::run)
+    Scenario::on_network("net_partition", about, "nanomsg/nng reconnect_stress_test.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&[
@@ -25,15 +25,9 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let down = prop_oneof![
-        Just((Event::Partition, Event::Heal)),
-        Just((Event::Hold, Event::Heal)),
-        Just((Event::Crash, Event::Restart)),
-    ];
-    let disturbance = (0..40_u64, down, 10..400_u64);
-    let disturbance =
-        disturbance.prop_map(|(before, (down, up), ms)| [Event::Pause(before), down, Event::Pause(ms), up]);
-    let events = prop::collection::vec(disturbance, 1..=2).prop_map(|events| events.concat());
+    let outage = (0..40_u64, any_outage(), 10..400_u64);
+    let outage = outage.prop_map(|(before_ms, outage, ms)| outage.lasting(before_ms, ms));
+    let events = prop::collection::vec(outage, 1..=2).prop_map(|events| events.concat());
     let request = prop_oneof![4 => plan::waited(), 1 => (20..100_u64).prop_map(Request::Timeout)];
     let habits = prop::collection::vec(
         prop_oneof![3 => Just(Habit::Reply), 1 => Just(Habit::Late(20)), 2 => Just(Habit::ReplyAndHangup)],
@@ -42,8 +36,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
     (plan::callers(3, 3, request), style, 20..200_u64, events, habits, 1..=2_u32).prop_map(
         |(callers, style, resend, events, habits, dialers)| NetPlan {
-            latency_ms: (1, 10),
-            events,
+            weather: Weather { latency_ms: (1, 10), events, ..Weather::FAIR },
             dialers,
             resend_ms: Some(resend),
             style,

@@ -4,8 +4,7 @@
 //! Upstream: nanomsg/nng#1959 (respond.c), commit 513f9d1b; rep0_pipe_close of v1.10.1.
 //! Size: up to 4 clients with up to 6 steps each; 1 or 2 contexts that reply; up to 4 faults; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::context_pool::{Event, NetPlan, Replier, Step, Variant, net};
+use models::context_pool::{Act, NetPlan, Replier, Step, Variant, run_on_network};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
@@ -17,7 +16,7 @@ const KINDS: [FaultKind; 4] =
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Clients of a rep socket leave with requests on their pipes";
-    Scenario::on_network("net_rep_clients", about, "nanomsg/nng#1959", plans, net::run)
+    Scenario::on_network("net_rep_clients", about, "nanomsg/nng#1959", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::PartialSendMissesClose, "no task waits forever")
         .violates(Variant::DoubleFinishAbortWindow, "nni_aio completes exactly once")
@@ -43,14 +42,12 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     ];
     let clients = prop::collection::vec(prop::collection::vec(step, 1..=6), 1..=4);
     let works = prop_oneof![Just(None), (1..10_u64).prop_map(Some)];
-    let faults = net::faults(&KINDS, 4, 200);
-    let pause = prop_oneof![Just(Vec::new()), (1..15_u64).prop_map(|ms| vec![Event::Pause(ms), Event::ClosePipes])];
+    let faults = faults(4, &KINDS, 0..=4, 200);
+    let pause = prop_oneof![Just(Vec::new()), (1..15_u64).prop_map(|ms| vec![Act::Pause(ms), Act::ClosePipes])];
     (clients, faults, pause, 1..=2_u32, works, 64..256_u32, any::<bool>()).prop_map(
-        |(clients, faults, events, contexts, works_ms, window, short)| NetPlan {
-            short,
-            window,
-            faults,
-            events,
+        |(clients, faults, acts, contexts, works_ms, window, short)| NetPlan {
+            weather: Weather { short, window, faults, ..Weather::FAIR },
+            acts,
             clients,
             replier: Replier::Rep { contexts, works_ms },
             ..NetPlan::quiet()

@@ -5,8 +5,7 @@
 //! Size: up to 3 contexts with 3 requests each, whose sends, receives and cancels end within milliseconds of one
 //! another; 2 workers.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::context_pool::{Attempt, Habit, NetPlan, Replier, Variant, net};
+use models::context_pool::{Attempt, Habit, NetPlan, Replier, Variant, run_on_network};
 
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
@@ -14,7 +13,7 @@ const STEPS_MAX: u32 = 100_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A late reply comes when its context has made another request";
-    Scenario::on_network("net_stale_reply", about, "nanomsg/nng#1702", plans, net::run)
+    Scenario::on_network("net_stale_reply", about, "nanomsg/nng#1702", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::StaleReplyAccepted, "a payload reaches only the request it is tagged for")
         .violates(Variant::RecvCancelLeavesNullReqMsg, "a req0_ctx with a send_aio has its req_msg")
@@ -39,10 +38,10 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let attempt = attempt.prop_map(|(send, recv, cancel, next)| Attempt { send, recv, cancel, next });
     let overtakers = prop::collection::vec(prop::collection::vec(attempt, 1..=3), 1..=3);
     let faults =
-        net::faults(&[FaultKind::Refuse, FaultKind::Hang, FaultKind::Reset, FaultKind::Stall { ms: 15 }], 1, 60);
+        faults(4, &[FaultKind::Refuse, FaultKind::Hang, FaultKind::Reset, FaultKind::Stall { ms: 15 }], 0..=1, 60);
     let resend = prop_oneof![Just(None), (5..20_u64).prop_map(Some)];
     (overtakers, habits, faults, resend).prop_map(|(overtakers, habits, faults, resend_ms)| NetPlan {
-        faults,
+        weather: Weather { faults, ..Weather::FAIR },
         resend_ms,
         overtakers,
         replier: Replier::peer(habits),

@@ -5,7 +5,7 @@
 //! Size: up to 4 callers with 2 requests each, 1 or 2 connections, up to 4 breaks or pauses; 2 workers, the reaper, the
 //! timers.
 use crate::prelude::*;
-use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Act, Plan, Style, Threads, Variant, plan, run};
 
 /// A minute, upstream's default: a request is sent again because of the break, not because of the time.
 const RESEND_MS: u64 = 60_000;
@@ -13,7 +13,7 @@ const RESEND_MS: u64 = 60_000;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection breaks with requests on it";
-    Scenario::new("pipe_reset_with_requests", about, "nanomsg/nng req_test.c", plans, bench::run)
+    Scenario::new("pipe_reset_with_requests", about, "nanomsg/nng req_test.c", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&["a request is sent again because its pipe was lost", "a request is answered"])
@@ -21,10 +21,10 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let resend = prop_oneof![Just(None), Just(Some(RESEND_MS))];
-    let fault = prop_oneof![(0..2_u32).prop_map(Fault::Reset), (1..10_u64).prop_map(Fault::Pause)];
-    let faults = prop::collection::vec(fault, 1..=4);
+    let fault = prop_oneof![(0..2_u32).prop_map(Act::Reset), (1..10_u64).prop_map(Act::Pause)];
+    let acts = prop::collection::vec(fault, 1..=4);
     let callers = plan::callers(4, 2, plan::waited());
-    (callers, resend, faults, 1..=2_u32).prop_map(|(callers, resend_ms, faults, pipes)| Plan {
+    (callers, resend, acts, 1..=2_u32).prop_map(|(callers, resend_ms, acts, pipes)| Plan {
         threads: Threads { timers: resend_ms.is_some(), ..Threads::NNG },
         pipes,
         capacity: 1,
@@ -32,6 +32,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms,
         style: Style::ContextPerRequest,
         callers,
-        faults,
+        acts,
     })
 }

@@ -3,12 +3,12 @@
 //! Upstream: rep0_ctx_send of v1.10.1; upstream's test is close_pipe_context_send in rep_test.c. A negative control.
 //! Size: up to 3 callers with 2 requests each, 2 server contexts; each connection breaks once. 2 workers, the reaper.
 use crate::prelude::*;
-use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Act, Plan, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A server replies to a peer that is gone";
-    Scenario::new("reply_to_vanished_pipe", about, "nanomsg/nng rep_test.c", plans, bench::run)
+    Scenario::new("reply_to_vanished_pipe", about, "nanomsg/nng rep_test.c", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["a reply to a pipe that is gone is reported as sent", "a request is answered"])
 }
@@ -22,6 +22,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: None,
         style: Style::ContextPerRequest,
         callers,
-        faults: (0..pipes).flat_map(|pipe| [Fault::Pause(1), Fault::Reset(pipe)]).collect(),
+        acts: (0..pipes).flat_map(|pipe| [Act::Pause(1), Act::Reset(pipe)]).collect(),
     })
 }

@@ -3,7 +3,7 @@
 //! Upstream: req0_retry_cb and req0_recv_cb of v1.10.1; nng_req(7): requests are resent, and a peer may reply to each.
 //! Size: up to 3 callers with 2 requests each, a resend time of some milliseconds, 2 server contexts; 2 workers.
 use crate::prelude::*;
-use models::context_pool::{Plan, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Plan, Style, Threads, Variant, plan, run};
 
 /// How far the clock may run ahead of tasks that are ready: some forty resends at most, so that a run ends.
 const TIMER_SLACK: Duration = Duration::from_millis(200);
@@ -11,7 +11,7 @@ const TIMER_SLACK: Duration = Duration::from_millis(200);
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A request is sent again and answered twice";
-    Scenario::new("resend_duplicate_reply", about, "nanomsg/nng nng_req(7)", plans, bench::run)
+    Scenario::new("resend_duplicate_reply", about, "nanomsg/nng nng_req(7)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .timer_slack(TIMER_SLACK)
@@ -28,6 +28,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: Some(resend_ms),
         style: if pooled { Style::ContextPool(2) } else { Style::ContextPerRequest },
         callers,
-        faults: Vec::new(),
+        acts: Vec::new(),
     })
 }

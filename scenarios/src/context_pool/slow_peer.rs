@@ -4,12 +4,12 @@
 //! test_rep_close_pipe_during_send. Size: up to 4 callers with 2 requests each over connections with room for one
 //! message, 3 server contexts; up to 3 breaks.
 use crate::prelude::*;
-use models::context_pool::{Fault, Plan, Style, Threads, Variant, bench, plan};
+use models::context_pool::{Act, Plan, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Replies wait for a pipe that is busy, and the pipe is lost";
-    Scenario::new("slow_peer", about, "nanomsg/nng rep_test.c", plans, bench::run)
+    Scenario::new("slow_peer", about, "nanomsg/nng rep_test.c", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["a reply waits for its pipe to be free", "a pipe is closed while a reply waits for it"])
 }
@@ -23,6 +23,6 @@ fn plans() -> impl Strategy<Value = Plan> {
         resend_ms: None,
         style: Style::ContextPerRequest,
         callers,
-        faults: [Fault::Pause(1), Fault::Reset(0)].repeat(breaks),
+        acts: [Act::Pause(1), Act::Reset(0)].repeat(breaks),
     })
 }

@@ -3,8 +3,7 @@
 //! Upstream: hyperium/hyper#3199.
 //! Size: up to 4 callers with up to 2 requests over HTTP/2, half of them with a timeout; connects that hang or fail.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::http_pool::{self, Ask, Ending, NetPlan, Plan, Step, Variant, Ver, Weather, plan};
+use models::http_pool::{self, Ask, Ending, NetPlan, Plan, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

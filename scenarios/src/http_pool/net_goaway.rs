@@ -3,8 +3,7 @@
 //! Upstream: golang/go#39752; hyper-util client/legacy/pool.rs.
 //! Size: up to 3 callers with up to 3 requests over HTTP/2; the crate h2 as server; stalls.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::http_pool::{self, Ask, Goaway, NetPlan, Plan, Step, Variant, Ver, Weather, plan};
+use models::http_pool::{self, Ask, Goaway, NetPlan, Plan, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

@@ -4,8 +4,7 @@
 //! Upstream: hyperium/hyper#2136, #1429.
 //! Size: up to 3 callers with up to 3 requests over HTTP/1.1; up to 2 faults.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::http_pool::{self, NetPlan, Plan, Step, Variant, Ver, Weather, plan};
+use models::http_pool::{self, NetPlan, Plan, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

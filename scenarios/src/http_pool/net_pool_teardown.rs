@@ -4,8 +4,7 @@
 //! Upstream: hyper-util client/legacy/pool.rs.
 //! Size: up to 3 callers with up to 3 requests; up to 3 faults; up to 2 outages.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::http_pool::{self, Ask, Goaway, NetPlan, Plan, Step, Variant, Ver, Weather, plan};
+use models::http_pool::{self, Ask, Goaway, NetPlan, Plan, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {

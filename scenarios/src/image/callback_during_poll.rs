@@ -4,12 +4,12 @@
 //! prunes).
 //! Size: 1 slow subscriber with a handle per image, 2 publishers that go. Small: 1 image, 1 fragment, 3 duty cycles.
 use crate::prelude::*;
-use models::image::{After, Callback, DriverOp, Handler, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, Callback, DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "An image handler uses the subscription while a poll is in an older list";
-    Scenario::new("callback_during_poll", about, "aeron ce89cea0, aeron#1764", plans, bench::run)
+    Scenario::new("callback_during_poll", about, "aeron ce89cea0, aeron#1764", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ProposeFromConductor, "aeron_image_list_t is not used after its release")
         .violates(Variant::PruneWhileLingering, "aeron_image_list_t is not used after its release")

@@ -3,12 +3,12 @@
 //! Upstream: aeron_client_conductor_force_close_resources, on_check_timeouts and on_close of 63c11a69.
 //! Size: 2 subscribers that read, look up, drop and close, 2 publishers, up to 4 steps before the end.
 use crate::prelude::*;
-use models::image::{DriverOp, Plan, Variant, bench, plan};
+use models::image::{DriverOp, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The client is closed by force under subscribers with handles";
-    Scenario::new("client_closed_by_force", about, "aeron_client_conductor.c", plans, bench::run)
+    Scenario::new("client_closed_by_force", about, "aeron_client_conductor.c", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a client is closed by force while images are listed",

@@ -4,12 +4,12 @@
 //! who reads it.
 //! Size: 1 slow subscriber with a handle, 1 publisher; the main task closes.
 use crate::prelude::*;
-use models::image::{Closer, DriverOp, Handler, Op, Plan, Subscriber, Variant, bench};
+use models::image::{Closer, DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The application closes a subscription that another of its threads polls";
-    Scenario::new("close_during_poll", about, "aeron@63c11a69 (derived)", plans, bench::run)
+    Scenario::new("close_during_poll", about, "aeron@63c11a69 (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseDuringPoll, "aeron_image_list_t is not used after its release")
         .sometimes(&["a subscription is closed while a handle to its image is left"])

@@ -4,12 +4,12 @@
 //! twice and does not close it; derived, nobody reported it.
 //! Size: 1 to 3 handles, 2 images. Small: 1 handle, 2 duty cycles.
 use crate::prelude::*;
-use models::image::{Callback, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{Callback, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A subscription is closed while handles to its images are left";
-    Scenario::new("close_with_live_handles", about, "aeron 63c11a69 (derived)", plans, bench::run)
+    Scenario::new("close_with_live_handles", about, "aeron 63c11a69 (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::CloseDropsBaseTwice, "aeron_image_refcnt reaches count zero only without holders")
         .violates(Variant::CloseSkipsHeldImages, "availability completes exactly once")

@@ -3,12 +3,12 @@
 //! Upstream: follows from aeron_counters_manager.c and aeron_image.c of 63c11a69; nobody reported it.
 //! Size: 1 subscriber that polls and asks for positions, 2 publishers that come and go, 3 counters asked for.
 use crate::prelude::*;
-use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Counters are freed and asked for again while a subscriber polls";
-    Scenario::new("counter_reuse_races_poll", about, "aeron 63c11a69 (derived)", plans, bench::run)
+    Scenario::new("counter_reuse_races_poll", about, "aeron 63c11a69 (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ReuseIgnoresStalls, "subscriber_position is not used after its release")
         .sometimes(&["a position counter is reused"])

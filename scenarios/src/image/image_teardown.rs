@@ -3,12 +3,12 @@
 //! Upstream: aeron-io/aeron#1313, #1548; aeron_client_conductor_on_close of 63c11a69.
 //! Size: up to 3 subscribers, which close in the midst of it, 3 publishers, up to 8 steps of theirs.
 use crate::prelude::*;
-use models::image::{Closer, DriverOp, Op, Plan, Variant, bench, plan};
+use models::image::{Closer, DriverOp, Op, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Publishers, subscriptions, handles and the client go at once";
-    Scenario::new("image_teardown", about, "aeron#1313, aeron#1548", plans, bench::run)
+    Scenario::new("image_teardown", about, "aeron#1313, aeron#1548", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a subscription is closed while a handle to its image is left",

@@ -3,12 +3,12 @@
 //! Upstream: every lookup of 63c11a69 proposes the newest list, wherever it is called; derived, nobody reported it.
 //! Size: 1 slow subscriber with a handle per image, 3 publishers, two of which go.
 use crate::prelude::*;
-use models::image::{Ask, DriverOp, Handler, Op, Plan, Subscriber, Variant, bench};
+use models::image::{Ask, DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A fragment handler looks an image up while its poll is in an older list";
-    Scenario::new("lookup_inside_handler", about, "aeron 63c11a69 (derived)", plans, bench::run)
+    Scenario::new("lookup_inside_handler", about, "aeron 63c11a69 (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ProposeInHandler, "aeron_image_list_t is not used after its release")
         .sometimes(&["a lookup inside a poll proposes nothing"])

@@ -3,12 +3,12 @@
 //! Upstream: aeron-io/aeron#1735, fixed by 2593db3e; SystemTest shouldFreeUnavailableImage.
 //! Size: 1 subscriber with up to 6 lookups and drops, 1 publisher that goes. Small: 1 lookup, 2 duty cycles.
 use crate::prelude::*;
-use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A wrapper looks an image up and drops it, and the stream ends";
-    Scenario::new("lookup_leaks_image", about, "aeron#1735", plans, bench::run)
+    Scenario::new("lookup_leaks_image", about, "aeron#1735", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, "an image that nobody holds is reclaimed")
         .loom_finds(&[Variant::LookupDoubleRetain])

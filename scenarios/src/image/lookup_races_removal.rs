@@ -4,12 +4,12 @@
 //! listed (c54c263d); derived, nobody reported it.
 //! Size: up to 8 lookups, 2 publishers. Small: 1 lookup, 2 duty cycles.
 use crate::prelude::*;
-use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "An image is removed while a lookup makes a handle of it";
-    Scenario::new("lookup_races_removal", about, "aeron c54c263d (derived)", plans, bench::run)
+    Scenario::new("lookup_races_removal", about, "aeron c54c263d (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::LookupReleaseRequiresMembership, "an image that nobody holds is reclaimed")
         .loom_finds(&[Variant::LookupReleaseRequiresMembership])

@@ -4,19 +4,19 @@
 //! who reads it.
 //! Size: 1 slow subscriber with handles, 2 publishers; the main task closes.
 use crate::prelude::*;
-use models::image::{Closer, Ending, Handler, NetPlan, Op, Plan, Subscriber, Variant, net};
+use models::image::{Closer, Ending, Handler, NetPlan, Op, Plan, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The application closes a subscription that another of its threads polls, fed by the network";
-    Scenario::on_network("net_close_during_poll", about, "aeron@63c11a69 (derived)", plans, net::run)
+    Scenario::on_network("net_close_during_poll", about, "aeron@63c11a69 (derived)", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::CloseDuringPoll, "aeron_image_list_t is not used after its release")
         .sometimes(&["a subscription is closed while a handle to its image is left"])
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let publishers = net::publishers(2, 1, Just(Ending::Close));
+    let publishers = plan::publishers(2, 1, Just(Ending::Close));
     (publishers, 60..100_u64, 1_u32..5).prop_map(|(mut publishers, before_ms, limit)| {
         for life in publishers.iter_mut().flat_map(|publisher| &mut publisher.lives) {
             (life.pause_ms, life.lives_ms) = (0, 400);
@@ -24,6 +24,6 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         // One poll: what the closed subscription was is not asked for again. The handles keep the images.
         let ops = vec![Op::Pause(before_ms), Op::Copy, Op::Poll(limit)];
         let plan = NetPlan::of(publishers, vec![Subscriber { handler: Handler::SLOW, ..Subscriber::doing(ops) }]);
-        NetPlan { base: Plan { closer: Closer::Main, ..plan.base }, ..plan }
+        NetPlan { plan: Plan { closer: Closer::Main, ..plan.plan }, ..plan }
     })
 }

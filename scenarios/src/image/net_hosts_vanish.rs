@@ -5,12 +5,12 @@
 //! Size: 4 publishers with up to 3 lives; up to 6 crashes, restarts, partitions and holds; 1 subscriber that polls
 //! seldom.
 use crate::prelude::*;
-use models::image::{After, Event, NetPlan, Op, Subscriber, Variant, net};
+use models::image::{After, NetPlan, Op, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Publishers' hosts crash, come back, and are cut off";
-    Scenario::on_network("net_hosts_vanish", about, "aeron#1728", plans, net::run)
+    Scenario::on_network("net_hosts_vanish", about, "aeron#1728", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")
         .sometimes(&[
@@ -33,11 +33,11 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         event(Event::Heal)
     ];
     let events = prop::collection::vec(((5..120_u64).prop_map(Event::Pause), event), 1..=6);
-    let publishers = net::publishers(4, 3, net::any_ending());
+    let publishers = plan::publishers(4, 3, plan::any_ending());
     (publishers, events, 60..200_u64, 1..4_u32).prop_map(|(publishers, events, pause_ms, limit)| {
         let events = events.into_iter().flat_map(|(pause, event)| [pause, event]).collect();
         let ops = [Op::Poll(8), Op::Copy, Op::Pause(pause_ms), Op::Poll(limit), Op::Drop, Op::Drop].repeat(3);
         let subscriber = Subscriber { after: After::Poll, ..Subscriber::doing(ops) };
-        NetPlan { events, ..NetPlan::of(publishers, vec![subscriber]) }
+        NetPlan { weather: Weather { events, ..Weather::SHORT }, ..NetPlan::of(publishers, vec![subscriber]) }
     })
 }

@@ -4,13 +4,12 @@
 //! Size: 2 or 3 publishers with up to 6 frames in each of up to 2 lives, 1 or 2 subscribers; windows of 1 to 4 frames;
 //! up to 2 stalls and resets, or none: then everything must be read to its end.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::image::{After, Ending, Handler, NetPlan, Op, Subscriber, Variant, net};
+use models::image::{After, Ending, Handler, NetPlan, Op, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Subscribers on the network lag behind their publishers";
-    Scenario::on_network("net_lagging_subscribers", about, "aeron_publication_image.c", plans, net::run)
+    Scenario::on_network("net_lagging_subscribers", about, "aeron_publication_image.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a publisher waits for a subscriber that lags",
@@ -28,10 +27,14 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         after: After::Poll,
         ..Subscriber::doing([Op::Poll(limit), Op::Pause(between_ms)].repeat(4))
     });
-    let publishers = (2..=3_usize).prop_flat_map(|count| net::publishers(count, 2, Just(Ending::Close)));
+    let publishers = (2..=3_usize).prop_flat_map(|count| plan::publishers(count, 2, Just(Ending::Close)));
     let kinds = [FaultKind::Stall { ms: 40 }, FaultKind::Stall { ms: 120 }, FaultKind::Reset];
-    let faults = prop_oneof![2 => net::faults(kinds, 3, 400), 1 => Just(Vec::new())];
+    let faults = prop_oneof![2 => faults(5, &kinds, 0..=3, 400), 1 => Just(Vec::new())];
     (publishers, prop::collection::vec(subscriber, 1..=2), faults, 1..=4_u32).prop_map(
-        |(publishers, subscribers, faults, window)| NetPlan { faults, window, ..NetPlan::of(publishers, subscribers) },
+        |(publishers, subscribers, faults, window)| NetPlan {
+            weather: Weather { faults, ..Weather::SHORT },
+            window,
+            ..NetPlan::of(publishers, subscribers)
+        },
     )
 }

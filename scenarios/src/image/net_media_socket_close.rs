@@ -4,13 +4,12 @@
 //! Upstream: c54c263d and 3c1984b6 together (derived): a wrapper made for an unavailable image.
 //! Size: 2 publishers with up to 2 lives, 1 subscriber with image handlers; up to 4 FINs, resets and cuts.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::image::{After, Callback, NetPlan, Op, Subscriber, Variant, net};
+use models::image::{After, Callback, NetPlan, Op, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Socket close at any octet between publishers and their receiver";
-    Scenario::on_network("net_media_socket_close", about, "aeron 3c1984b6 (derived)", plans, net::run)
+    Scenario::on_network("net_media_socket_close", about, "aeron 3c1984b6 (derived)", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
         .sometimes(&[
@@ -27,12 +26,16 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let callback = prop_oneof![Just(Callback::Wrapper), Just(Callback::Counting)];
     let kinds = [FaultKind::HalfClose, FaultKind::Reset, FaultKind::Blackhole];
-    let publishers = net::publishers(2, 2, net::any_ending());
-    (publishers, callback, net::faults(kinds, 4, 500), 30..120_u64).prop_map(
+    let publishers = plan::publishers(2, 2, plan::any_ending());
+    (publishers, callback, faults(5, &kinds, 0..=4, 500), 30..120_u64).prop_map(
         |(publishers, callback, faults, liveness_ms)| {
             let ops = [Op::Poll(2), Op::Pause(20), Op::ForEach].repeat(3);
             let subscriber = Subscriber { callback, after: After::Poll, ..Subscriber::doing(ops) };
-            NetPlan { faults, liveness_ms, ..NetPlan::of(publishers, vec![subscriber]) }
+            NetPlan {
+                weather: Weather { faults, ..Weather::SHORT },
+                liveness_ms,
+                ..NetPlan::of(publishers, vec![subscriber])
+            }
         },
     )
 }

@@ -4,14 +4,13 @@
 //! Upstream: aeron-io/aeron#1735 (2593db3e), #1874 (933d7aff); what 2593db3e forgets is derived.
 //! Size: 2 or 3 publishers with up to 3 lives each; 1 subscriber with up to 8 lookups and drops; up to 1 reset.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, net};
+use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Publishers on the network die and come back under a wrapper that looks their images up";
     let leak = "an image that nobody holds is reclaimed";
-    Scenario::on_network("net_publishers_die", about, "aeron#1735", plans, net::run)
+    Scenario::on_network("net_publishers_die", about, "aeron#1735", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, leak)
         .violates(Variant::ReleaseRequiresMembership, leak)
@@ -34,11 +33,11 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         2 => (1..4_u32).prop_map(Op::Poll),
     ];
     let ending = prop_oneof![3 => Just(Ending::Die), 1 => Just(Ending::Close)];
-    let publishers = (2..=3_usize).prop_flat_map(move |count| net::publishers(count, 3, ending.clone()));
-    (publishers, prop::collection::vec(step, 4..16), net::faults([FaultKind::Reset], 1, 400)).prop_map(
+    let publishers = (2..=3_usize).prop_flat_map(move |count| plan::publishers(count, 3, ending.clone()));
+    (publishers, prop::collection::vec(step, 4..16), faults(5, &[FaultKind::Reset], 0..=1, 400)).prop_map(
         |(publishers, ops, faults)| {
             let subscriber = Subscriber { after: After::Poll, ..Subscriber::doing(ops) };
-            NetPlan { faults, ..NetPlan::of(publishers, vec![subscriber]) }
+            NetPlan { weather: Weather { faults, ..Weather::SHORT }, ..NetPlan::of(publishers, vec![subscriber]) }
         },
     )
 }

@@ -4,13 +4,12 @@
 //! Upstream: aeron_client_conductor_linger_or_delete_all_images of 63c11a69 (derived).
 //! Size: 2 publishers with up to 2 lives; 2 subscriptions, one or both of which close with up to 3 handles.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::image::{After, NetPlan, Op, Plan, Subscriber, Variant, net};
+use models::image::{After, NetPlan, Op, Plan, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A subscription is closed with handles left while publishers on the network send";
-    Scenario::on_network("net_subscription_closes", about, "aeron 63c11a69 (derived)", plans, net::run)
+    Scenario::on_network("net_subscription_closes", about, "aeron 63c11a69 (derived)", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::CloseDropsBaseTwice, "aeron_image_refcnt reaches count zero only without holders")
         .violates(Variant::CloseSkipsHeldImages, "availability completes exactly once")
@@ -22,8 +21,8 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let faults = net::faults([FaultKind::HalfClose, FaultKind::Stall { ms: 60 }], 2, 300);
-    let publishers = net::publishers(2, 2, net::any_ending());
+    let faults = faults(5, &[FaultKind::HalfClose, FaultKind::Stall { ms: 60 }], 0..=2, 300);
+    let publishers = plan::publishers(2, 2, plan::any_ending());
     (publishers, 30..120_u64, 0..60_u64, 0..2_u32, any::<bool>(), faults).prop_map(
         |(publishers, before_ms, pause_ms, command_capacity, both, faults)| {
             let mut ops = vec![Op::Poll(1), Op::Pause(before_ms), Op::At(0), Op::Copy, Op::Poll(1), Op::Close];
@@ -32,7 +31,11 @@ fn plans() -> impl Strategy<Value = NetPlan> {
             let other = [Op::Pause(before_ms), Op::Poll(2)].into_iter().chain(closes).collect();
             let other = Subscriber { after: After::Poll, ..Subscriber::doing(other) };
             let plan = NetPlan::of(publishers, vec![Subscriber::doing(ops), other]);
-            NetPlan { base: Plan { command_capacity, ..plan.base }, faults, ..plan }
+            NetPlan {
+                weather: Weather { faults, ..Weather::SHORT },
+                plan: Plan { command_capacity, ..plan.plan },
+                ..plan
+            }
         },
     )
 }

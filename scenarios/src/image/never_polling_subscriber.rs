@@ -4,12 +4,12 @@
 //! aeron_subscription_test shouldAddAndRemoveImageWithoutPoll.
 //! Size: 2 subscribers, one of which never polls, 2 publishers that come and go.
 use crate::prelude::*;
-use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Images linger as long as their subscriber does not poll";
-    Scenario::new("never_polling_subscriber", about, "aeron_subscription_test.cpp", plans, bench::run)
+    Scenario::new("never_polling_subscriber", about, "aeron_subscription_test.cpp", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["an image lingers because its subscriber has not moved on", "two images share a log buffer"])
         .timer_slack(Duration::from_millis(200))

@@ -4,12 +4,12 @@
 //! shouldReleaseRetainedImageAfterItBecomesUnavailable.
 //! Size: 1 subscriber with 1 to 3 handles, a second thread that drops some. Small: 1 handle, 3 duty cycles.
 use crate::prelude::*;
-use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A handle is held long after its stream has ended, and dropped";
-    Scenario::new("release_after_unavailable", about, "aeron#1874, aeron#2005", plans, bench::run)
+    Scenario::new("release_after_unavailable", about, "aeron#1874, aeron#2005", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ReleaseRequiresMembership, "an image that nobody holds is reclaimed")
         .loom_finds(&[Variant::ReleaseRequiresMembership])

@@ -4,12 +4,12 @@
 //! 3, 1.
 //! Size: 1 subscriber with 2 to 5 handles, some handed to a second thread. Small: 2 handles, 2 duty cycles.
 use crate::prelude::*;
-use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Threads of the application drop their handles to one image";
-    Scenario::new("several_handles_one_image", about, "aeron_image_test.cpp", plans, bench::run)
+    Scenario::new("several_handles_one_image", about, "aeron_image_test.cpp", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a thread drops a handle that another one has made",

@@ -4,12 +4,12 @@
 //! twice.
 //! Size: 4 publishers that go, 1 subscriber with handles to some of them, dropped in any order.
 use crate::prelude::*;
-use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "One lingering check frees several images of those that linger";
-    Scenario::new("several_images_linger", about, "aeron#1728", plans, bench::run)
+    Scenario::new("several_images_linger", about, "aeron#1728", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")
         .sometimes(&["two images are freed in one lingering check", "two image lists are pruned at once"])

@@ -3,7 +3,7 @@
 //! Upstream: aeron-io/aeron#1735. The driver unlinks its files; the client's mappings keep their room.
 //! Size: room for 2 logs, 2 publishers with 5 more streams, 1 subscriber that looks them up and drops its handles.
 use crate::prelude::*;
-use models::image::{After, Callback, DriverOp, Handler, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, Callback, DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
 
 const ROOM: u32 = 2;
 const STREAMS: usize = 5;
@@ -11,7 +11,7 @@ const STREAMS: usize = 5;
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Streams come and go in shared memory with little room";
-    Scenario::new("shm_exhaustion", about, "aeron#1735", plans, bench::run)
+    Scenario::new("shm_exhaustion", about, "aeron#1735", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, "a new stream finds room in shared memory")
         .sometimes(&["a publisher waits for room in shared memory"])

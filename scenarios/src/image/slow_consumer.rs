@@ -3,12 +3,12 @@
 //! Upstream: 35cda530, 848b3593, aeron-io/aeron#1998 (a5892881), #1675; aeron_image_test ...ClosedDuringHandler.
 //! Size: 1 slow subscriber, polling its subscription and then its handle, 1 publisher that goes, 3 counters asked for.
 use crate::prelude::*;
-use models::image::{DriverOp, Handler, Op, Plan, Subscriber, Variant, bench};
+use models::image::{DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A handler blocks until its image is gone, and then the poll goes on";
-    Scenario::new("slow_consumer", about, "aeron#1998, aeron 848b3593", plans, bench::run)
+    Scenario::new("slow_consumer", about, "aeron#1998, aeron 848b3593", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoCloseOnRemove, "subscriber_position is not used after its release")
         .violates(Variant::PositionStoreAfterClose, "subscriber_position is not used after its release")

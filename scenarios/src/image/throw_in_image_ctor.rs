@@ -3,12 +3,12 @@
 //! Upstream: 2593db3e gives the lookup's reference back in the good case only; the version of 63c11a69 does in both.
 //! Size: 1 subscriber with up to 5 lookups, some of which throw, 1 publisher that goes.
 use crate::prelude::*;
-use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The constructor of a wrapper throws in the middle of a lookup";
-    Scenario::new("throw_in_image_ctor", about, "aeron 2593db3e (derived)", plans, bench::run)
+    Scenario::new("throw_in_image_ctor", about, "aeron 2593db3e (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ThrowKeepsLookup, "an image that nobody holds is reclaimed")
         .sometimes(&["a wrapper throws between a lookup and its own reference", "a lookup finds no image"])

@@ -4,12 +4,12 @@
 //! Follows from the source of 63c11a69; nobody reported it.
 //! Size: 1 subscriber, 1 publisher that comes and goes.
 use crate::prelude::*;
-use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, bench};
+use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "An unavailable handler is given a wrapper of an image that is not listed";
-    Scenario::new("unavailable_callback", about, "aeron 3c1984b6 (derived)", plans, bench::run)
+    Scenario::new("unavailable_callback", about, "aeron 3c1984b6 (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
         .loom_finds(&[Variant::RetainRequiresMembership])

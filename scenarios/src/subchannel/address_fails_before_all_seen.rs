@@ -3,12 +3,12 @@
 //! Upstream: pick_first.cc of 1.53.0, from whose source it follows; nobody reported it.
 //! Size: one or two channels to two servers of which the first refuses, an update to both; 2 pollers and timers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Fault, Plan, PolicyName, Step, Teardown, Threads, Variant, bench};
+use models::subchannel::{Act, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "An address fails before pick_first knows the states of all";
-    Scenario::new("address_fails_before_all_seen", about, "grpc/grpc pick_first.cc 1.53.0", plans, bench::run)
+    Scenario::new("address_fails_before_all_seen", about, "grpc/grpc pick_first.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::AttemptMovesPastUnseen, "pick_first asks the address whose turn it is to connect")
         .sometimes(&[
@@ -23,7 +23,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         let channel = ChannelPlan { policy: PolicyName::PickFirst, addresses: vec![0], callers: Vec::new() };
         let channels = vec![channel; 1 + others];
         let backends = vec![vec![vec![Step::Refuse]; refused], vec![vec![Step::Settings]]];
-        let faults = vec![Fault::Update { channel: 0, addresses: vec![0, 1], args: 0 }];
-        Plan { threads: Threads::GRPC, backends, channels, faults, teardown: Teardown::AtRest, ..Plan::smallest() }
+        let acts = vec![Act::Update { channel: 0, addresses: vec![0, 1], args: 0 }];
+        Plan { threads: Threads::GRPC, backends, channels, acts, teardown: Teardown::AtRest, ..Plan::smallest() }
     })
 }

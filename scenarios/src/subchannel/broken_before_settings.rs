@@ -3,12 +3,12 @@
 //! Upstream: chttp2_connector.cc of 1.53.0; settings_timeout_test.cc asks for the last of these.
 //! Size: one channel, up to 3 connections that break, up to 2 calls; 2 pollers and timers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Fault, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{Act, ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection breaks before, with or right after SETTINGS";
-    Scenario::new("broken_before_settings", about, "grpc/grpc settings_timeout_test.cc", plans, bench::run)
+    Scenario::new("broken_before_settings", about, "grpc/grpc settings_timeout_test.cc", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
         .sometimes(&[
@@ -40,14 +40,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         2 => Just(vec![Step::Settings, Step::Rst]),
         1 => (19_000..21_000_u64).prop_map(|ms| vec![Step::Pause(ms), Step::Settings]),
     ];
-    let pause = prop_oneof![Just(1), 900..1_300_u64, 19_000..21_000_u64].prop_map(Fault::Pause);
+    let pause = prop_oneof![Just(1), 900..1_300_u64, 19_000..21_000_u64].prop_map(Act::Pause);
     let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
-    let faults = prop::collection::vec(pause, 0..=2);
-    (prop::collection::vec(breaking, 1..=3), faults, policy, plan::callers(1, 2)).prop_map(
-        |(connections, faults, policy, callers)| {
+    let acts = prop::collection::vec(pause, 0..=2);
+    (prop::collection::vec(breaking, 1..=3), acts, policy, plan::callers(1, 2)).prop_map(
+        |(connections, acts, policy, callers)| {
             let channels = vec![ChannelPlan { policy, addresses: vec![0], callers }];
             let (backends, teardown) = (vec![connections], Teardown::InTurn);
-            Plan { threads: Threads::GRPC, backends, channels, faults, teardown, ..Plan::smallest() }
+            Plan { threads: Threads::GRPC, backends, channels, acts, teardown, ..Plan::smallest() }
         },
     )
 }

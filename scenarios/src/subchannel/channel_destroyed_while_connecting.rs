@@ -4,12 +4,12 @@
 //! fd_orphan.
 //! Size: up to 2 channels to one server, which closes its side in the end; 2 pollers. Small: one channel, one poller.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Threads, Variant, bench};
+use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A channel is destroyed while its connection waits for SETTINGS";
-    Scenario::new("channel_destroyed_while_connecting", about, "grpc/grpc#32071", plans, bench::run)
+    Scenario::new("channel_destroyed_while_connecting", about, "grpc/grpc#32071", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
         .loom_finds(&[Variant::ConnectResultDroppedOnShutdown])

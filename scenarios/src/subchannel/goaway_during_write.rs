@@ -3,12 +3,12 @@
 //! Upstream: chttp2_transport.cc of 1.53.0, in which a GOAWAY closes nothing.
 //! Size: one channel, up to 2 callers with 2 calls each, connections that hold up to 2 frames; 2 pollers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A server says GOAWAY while a write is in progress";
-    Scenario::new("goaway_during_write", about, "grpc/grpc chttp2_transport.cc 1.53.0", plans, bench::run)
+    Scenario::new("goaway_during_write", about, "grpc/grpc chttp2_transport.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only by a transport that is")
         .sometimes(&[

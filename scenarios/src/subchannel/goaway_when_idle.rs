@@ -3,12 +3,12 @@
 //! Upstream: doc/connectivity-semantics-and-api.md, subchannel.cc ConnectedSubchannelStateWatcher of 1.53.0.
 //! Size: one channel, up to 2 calls, GOAWAY on the first connections; 2 pollers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A server says GOAWAY while no call is open";
-    Scenario::new("goaway_when_idle", about, "grpc/grpc connectivity-semantics-and-api.md", plans, bench::run)
+    Scenario::new("goaway_when_idle", about, "grpc/grpc connectivity-semantics-and-api.md", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only by a transport that is")
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")

@@ -4,12 +4,12 @@
 //! the source and is not reported. TRANSIENT_FAILURE and then SHUTDOWN of one transport is the negative control.
 //! Size: one channel, up to 3 callers with up to 3 calls, GOAWAY after the first; 2 pollers and timers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A server says GOAWAY while calls are open";
-    Scenario::new("goaway_with_streams_open", about, "grpc/grpc subchannel.cc 1.53.0", plans, bench::run)
+    Scenario::new("goaway_with_streams_open", about, "grpc/grpc subchannel.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .violates(
             Variant::LateShutdownDropsSuccessor,

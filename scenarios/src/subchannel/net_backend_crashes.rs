@@ -4,34 +4,34 @@
 //! Size: one channel, 2 addresses of one host, up to 3 callers with 3 calls each, up to 2 outages; a real h2 server.
 use crate::prelude::*;
 use models::subchannel::{
-    Call, ChannelPlan, Fault, NetworkPlan, OutageKind, Plan, PolicyName, Step, Teardown, Threads, Variant, simulation,
+    Act, Call, ChannelPlan, NetPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run_on_network,
 };
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The host of two subchannels' backend crashes and comes back, or is out of reach";
-    Scenario::on_network("net_backend_crashes", about, "grpc/proposal A8", plans, simulation::run)
+    Scenario::on_network("net_backend_crashes", about, "grpc/proposal A8", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&["RST comes with streams open", "a call is answered", "a call fails"])
 }
 
-fn plans() -> impl Strategy<Value = NetworkPlan> {
+fn plans() -> impl Strategy<Value = NetPlan> {
     let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
     let call = prop_oneof![2 => Just(Call::Wait), 2 => (1..300_u64).prop_map(Call::After), 1 => Just(Call::Cancel)];
     let callers = prop::collection::vec(prop::collection::vec(call, 1..=3), 1..=3);
-    let outages = simulation::outages(2, &[OutageKind::Crash, OutageKind::Partition, OutageKind::Hold]);
+    let events = plan::outages(2, &[Event::Crash(0), Event::Partition(0), Event::Hold(0)]);
     let answers = prop_oneof![
         1 => Just(Vec::new()),
         1 => Just(vec![vec![Step::Settings, Step::Take(1), Step::Pause(30), Step::Answer]]),
     ];
-    let about = (policy, callers, outages, answers, 1..=4_u32, prop::bool::ANY);
-    about.prop_map(|(policy, callers, outages, answers, room, short)| {
+    let about = (policy, callers, events, answers, 1..=4_u32, prop::bool::ANY);
+    about.prop_map(|(policy, callers, events, answers, room, short)| {
         let channels = vec![ChannelPlan { policy, addresses: vec![0, 1], callers }];
         let (threads, backends) = (Threads::GRPC, vec![answers, Vec::new()]);
-        let faults = vec![Fault::Calls(60_000), Fault::HangUp];
+        let acts = vec![Act::Calls(60_000), Act::HangUp];
         // Who waits on a connection that nobody else has any more learns of it by a ping.
         let (keepalive_ms, teardown) = (Some(10_000), Teardown::AtRest);
-        let plan = Plan { threads, backends, room, keepalive_ms, channels, faults, teardown };
-        NetworkPlan { outages, short, ..NetworkPlan::of(plan) }
+        let plan = Plan { threads, backends, room, keepalive_ms, channels, acts, teardown };
+        NetPlan { weather: Weather { events, short, ..Weather::FAIR }, ..NetPlan::of(plan) }
     })
 }

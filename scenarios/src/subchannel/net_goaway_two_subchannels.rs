@@ -4,13 +4,13 @@
 //! Size: one channel, 2 addresses of one host, up to 3 callers with up to 3 calls; a real h2 server; 2 pollers, timers.
 use crate::prelude::*;
 use models::subchannel::{
-    ChannelPlan, Fault, Goaway, NetworkPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, simulation,
+    Act, ChannelPlan, Goaway, NetPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run_on_network,
 };
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A real server says GOAWAY to two subchannels with calls open";
-    Scenario::on_network("net_goaway_two_subchannels", about, "grpc/grpc subchannel.cc 1.53.0", plans, simulation::run)
+    Scenario::on_network("net_goaway_two_subchannels", about, "grpc/grpc subchannel.cc 1.53.0", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
         .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
@@ -31,7 +31,7 @@ pub fn scenario() -> Scenario {
         ])
 }
 
-fn plans() -> impl Strategy<Value = NetworkPlan> {
+fn plans() -> impl Strategy<Value = NetPlan> {
     let policy = prop_oneof![1 => Just(PolicyName::PickFirst), 3 => Just(PolicyName::RoundRobin)];
     let goaway = prop_oneof![3 => Just(Goaway::NoError), 1 => Just(Goaway::TooManyPings)].prop_map(Step::Goaway);
     let draining = (0..3_u32, goaway.clone(), 1..50_u64).prop_map(|(requests, goaway, ms)| {
@@ -42,15 +42,15 @@ fn plans() -> impl Strategy<Value = NetworkPlan> {
     let backends = |script| prop::collection::vec(prop::collection::vec(script, 1..=2), 2);
     let ends = prop_oneof![
         // A call that nobody else ends the wait for: the server waits for more requests than there are.
-        (backends(draining.boxed()), Just(vec![Fault::Calls(500), Fault::HangUp])),
+        (backends(draining.boxed()), Just(vec![Act::Calls(500), Act::HangUp])),
         // The server keeps its socket after GOAWAY; who waits for it learns by a ping that it does nothing.
-        (backends(holding.boxed()), Just(vec![Fault::Calls(60_000)])),
+        (backends(holding.boxed()), Just(vec![Act::Calls(60_000)])),
     ];
     let about = (policy, plan::callers(3, 3), ends, prop::bool::ANY);
-    about.prop_map(|(policy, callers, (backends, faults), short)| {
+    about.prop_map(|(policy, callers, (backends, acts), short)| {
         let channels = vec![ChannelPlan { policy, addresses: vec![0, 1], callers }];
         let (threads, keepalive_ms, teardown) = (Threads::GRPC, Some(10_000), Teardown::AtRest);
-        let plan = Plan { threads, backends, keepalive_ms, channels, faults, teardown, ..Plan::smallest() };
-        NetworkPlan { short, ..NetworkPlan::of(plan) }
+        let plan = Plan { threads, backends, keepalive_ms, channels, acts, teardown, ..Plan::smallest() };
+        NetPlan { weather: Weather { short, ..Weather::FAIR }, ..NetPlan::of(plan) }
     })
 }

@@ -3,9 +3,8 @@
 //! Upstream: chttp2_transport.cc, tcp_posix.cc of 1.53.0; a close while a write is under way has to be put off.
 //! Size: one channel, 2 addresses of one host, up to 3 callers with up to 3 calls, 1 to 4 faults; a real h2 server.
 use crate::prelude::*;
-use lastref::net::FaultKind;
 use models::subchannel::{
-    ChannelPlan, Fault, NetworkPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, simulation,
+    Act, ChannelPlan, NetPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run_on_network,
 };
 
 const KINDS: &[FaultKind] =
@@ -14,7 +13,7 @@ const KINDS: &[FaultKind] =
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A socket is reset, cut, stalled or half closed at a byte, with calls in flight";
-    Scenario::on_network("net_reset_at_a_byte", about, "grpc/grpc tcp_posix.cc 1.53.0", plans, simulation::run)
+    Scenario::on_network("net_reset_at_a_byte", about, "grpc/grpc tcp_posix.cc 1.53.0", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[
             "RST comes before SETTINGS",
@@ -26,11 +25,11 @@ pub fn scenario() -> Scenario {
         ])
 }
 
-fn plans() -> impl Strategy<Value = NetworkPlan> {
+fn plans() -> impl Strategy<Value = NetPlan> {
     let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
-    let any = prop::collection::vec(simulation::any_fault(3, KINDS), 1..=3);
+    let any = faults(3, KINDS, 1..=3, 499);
     // Both ends of one connection are half closed, one after the other.
-    let halves = prop::collection::vec(simulation::any_fault(1, &[FaultKind::HalfClose]), 4);
+    let halves = faults(1, &[FaultKind::HalfClose], 4..=4, 499);
     let network = prop_oneof![3 => any, 1 => halves];
     let answers = prop_oneof![Just(Vec::new()), Just(vec![vec![Step::Settings, Step::Take(2), Step::Answer]])];
     let about = (policy, plan::callers(3, 3), network, answers, 1..=4_u32, prop::bool::ANY);
@@ -39,8 +38,8 @@ fn plans() -> impl Strategy<Value = NetworkPlan> {
         let (threads, backends) = (Threads::GRPC, vec![answers, Vec::new()]);
         // Who waits on a connection that was cut learns of it by a ping.
         let (keepalive_ms, teardown) = (Some(10_000), Teardown::AtRest);
-        let faults = vec![Fault::Calls(60_000), Fault::HangUp];
-        let plan = Plan { threads, backends, room, keepalive_ms, channels, faults, teardown };
-        NetworkPlan { network, short, ..NetworkPlan::of(plan) }
+        let acts = vec![Act::Calls(60_000), Act::HangUp];
+        let plan = Plan { threads, backends, room, keepalive_ms, channels, acts, teardown };
+        NetPlan { weather: Weather { faults: network, short, ..Weather::FAIR }, ..NetPlan::of(plan) }
     })
 }

@@ -1,14 +1,14 @@
 //! Servers that never end: when the channels go their descriptors are closed soon, and not by the peer's doing.
 //!
 //! Upstream: grpc/grpc#38871, grpc/grpc#18043, and grpc-go#4751 for the same promise in another language.
-//! Size: up to 2 channels with 2 addresses, up to 2 calls, up to 3 faults; 2 pollers and timers.
+//! Size: up to 2 channels with 2 addresses, up to 2 calls, up to 3 acts; 2 pollers and timers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Fault, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{Act, ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Channels go at any moment while their servers stay";
-    Scenario::new("no_socket_without_channel", about, "grpc/grpc#38871", plans, bench::run)
+    Scenario::new("no_socket_without_channel", about, "grpc/grpc#38871", plans, run)
         .clean(Variant::Fixed)
         .violates(
             Variant::ConnectResultDroppedOnShutdown,
@@ -40,13 +40,13 @@ fn plans() -> impl Strategy<Value = Plan> {
         addresses,
         callers,
     });
-    let fault = prop_oneof![
-        1 => (0..2_usize, addresses).prop_map(|(channel, addresses)| Fault::Update { channel, addresses, args: 0 }),
-        2 => (0..2_usize).prop_map(Fault::Destroy),
+    let act = prop_oneof![
+        1 => (0..2_usize, addresses).prop_map(|(channel, addresses)| Act::Update { channel, addresses, args: 0 }),
+        2 => (0..2_usize).prop_map(Act::Destroy),
     ];
-    let faults = prop::collection::vec(fault, 0..=3);
-    (backends, prop::collection::vec(channel, 1..=2), faults).prop_map(|(backends, channels, faults)| {
+    let acts = prop::collection::vec(act, 0..=3);
+    (backends, prop::collection::vec(channel, 1..=2), acts).prop_map(|(backends, channels, acts)| {
         let teardown = Teardown::Drained;
-        Plan { threads: Threads::GRPC, backends, channels, faults, teardown, ..Plan::smallest() }
+        Plan { threads: Threads::GRPC, backends, channels, acts, teardown, ..Plan::smallest() }
     })
 }

@@ -3,12 +3,12 @@
 //! Upstream: grpc/grpc#32071, grpc/grpc#38871; the same addresses, other ones, other args, none.
 //! Size: one channel, up to 4 results of which the last is the first again, up to 2 calls; 2 pollers and timers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Fault, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{Act, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The resolver's results change while a connection is being made";
-    Scenario::new("resolver_update_while_connecting", about, "grpc/grpc#32071", plans, bench::run)
+    Scenario::new("resolver_update_while_connecting", about, "grpc/grpc#32071", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
@@ -31,13 +31,13 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let addresses = prop_oneof![Just(vec![0]), Just(vec![1]), Just(vec![0, 1]), Just(Vec::new())];
-    let update = (addresses, 0..2_u32).prop_map(|(addresses, args)| Fault::Update { channel: 0, addresses, args });
+    let update = (addresses, 0..2_u32).prop_map(|(addresses, args)| Act::Update { channel: 0, addresses, args });
     let policy = prop_oneof![2 => Just(PolicyName::PickFirst), 1 => Just(PolicyName::RoundRobin)];
-    (prop::collection::vec(update, 1..=3), policy, plan::callers(1, 2)).prop_map(|(mut faults, policy, callers)| {
+    (prop::collection::vec(update, 1..=3), policy, plan::callers(1, 2)).prop_map(|(mut acts, policy, callers)| {
         // Last, so that no call is left waiting for an address.
-        faults.push(Fault::Update { channel: 0, addresses: vec![0], args: 0 });
+        acts.push(Act::Update { channel: 0, addresses: vec![0], args: 0 });
         let channels = vec![ChannelPlan { policy, addresses: vec![0], callers }];
         let backends = vec![vec![vec![Step::Settings]], vec![vec![Step::Settings]]];
-        Plan { threads: Threads::GRPC, backends, channels, faults, teardown: Teardown::AtRest, ..Plan::smallest() }
+        Plan { threads: Threads::GRPC, backends, channels, acts, teardown: Teardown::AtRest, ..Plan::smallest() }
     })
 }

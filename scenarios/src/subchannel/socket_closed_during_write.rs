@@ -4,12 +4,12 @@
 //! Size: one channel, up to 2 calls, connections that hold few frames; 2 pollers. Small: no call, polled by the main
 //! thread.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection breaks while a write is in progress";
-    Scenario::new("socket_closed_during_write", about, "grpc/grpc chttp2_transport.cc 1.53.0", plans, bench::run)
+    Scenario::new("socket_closed_during_write", about, "grpc/grpc chttp2_transport.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
         .loom_finds(&[Variant::DeferredCloseLost])

@@ -4,12 +4,12 @@
 //! else.
 //! Size: one channel to one server, up to 2 connections that break, one that stays; 2 pollers. Small: one, no poller.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, bench};
+use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection breaks while no call is open";
-    Scenario::new("socket_closed_when_idle", about, "grpc/grpc subchannel.cc 1.53.0", plans, bench::run)
+    Scenario::new("socket_closed_when_idle", about, "grpc/grpc subchannel.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .clean(Variant::OnlyShutdownObserved)
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")

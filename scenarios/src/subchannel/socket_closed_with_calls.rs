@@ -3,12 +3,12 @@
 //! Upstream: ev_epoll1_linux.cc fd_shutdown and fd_orphan, subchannel.cc ConnectedSubchannel of 1.53.0; grpc/grpc#8782.
 //! Size: one channel to one or two servers, up to 3 callers with 2 calls each, 2 connections that break; 2 pollers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A connection breaks while calls are open";
-    Scenario::new("socket_closed_with_calls", about, "grpc/grpc#8782", plans, bench::run)
+    Scenario::new("socket_closed_with_calls", about, "grpc/grpc#8782", plans, run)
         .clean(Variant::Fixed)
         .clean(Variant::OnlyShutdownObserved)
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")

@@ -1,17 +1,17 @@
 //! Everything goes at once: channels are destroyed and servers end while calls, connections and timers are under way.
 //!
 //! Upstream: grpc_channel_destroy and grpc_shutdown of 1.53.0; concurrent_connectivity_test.cc asks the same question.
-//! Size: up to 2 channels with 2 addresses, up to 3 callers with 2 calls each, up to 3 faults; 2 pollers and timers.
+//! Size: up to 2 channels with 2 addresses, up to 3 callers with 2 calls each, up to 3 acts; 2 pollers and timers.
 //! Small: one channel with one call, polled by the main thread.
 use crate::prelude::*;
 use models::subchannel::{
-    Call, ChannelPlan, Fault, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan,
+    Act, Call, ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run,
 };
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Channels, servers, calls and timers end all at once";
-    Scenario::new("subchannel_teardown", about, "grpc/grpc concurrent_connectivity_test.cc", plans, bench::run)
+    Scenario::new("subchannel_teardown", about, "grpc/grpc concurrent_connectivity_test.cc", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["a call is answered", "a call fails", "a Subchannel is orphaned while it connects"])
         .small(small())
@@ -39,22 +39,22 @@ fn plans() -> impl Strategy<Value = Plan> {
     let addresses = prop_oneof![Just(vec![0]), Just(vec![0, 1]), Just(vec![1, 0])];
     let channel = (policy, addresses.clone(), plan::callers(2, 2))
         .prop_map(|(policy, addresses, callers)| ChannelPlan { policy, addresses, callers });
-    let fault = prop_oneof![
-        (1..30_000_u64).prop_map(Fault::Pause),
-        (0..2_usize, addresses, 0..2_u32).prop_map(|(channel, addresses, args)| Fault::Update {
+    let act = prop_oneof![
+        (1..30_000_u64).prop_map(Act::Pause),
+        (0..2_usize, addresses, 0..2_u32).prop_map(|(channel, addresses, args)| Act::Update {
             channel,
             addresses,
             args
         }),
-        (0..2_usize).prop_map(Fault::ResetBackoff),
-        (0..2_usize).prop_map(Fault::Destroy),
+        (0..2_usize).prop_map(Act::ResetBackoff),
+        (0..2_usize).prop_map(Act::Destroy),
     ];
-    let faults = prop::collection::vec(fault, 0..=3);
+    let acts = prop::collection::vec(act, 0..=3);
     let keepalive = prop_oneof![Just(None), (10_000..20_000_u64).prop_map(Some)];
-    (backends, prop::collection::vec(channel, 1..=2), faults, 1..=4_u32, keepalive).prop_map(
-        |(backends, channels, faults, room, keepalive_ms)| {
+    (backends, prop::collection::vec(channel, 1..=2), acts, 1..=4_u32, keepalive).prop_map(
+        |(backends, channels, acts, room, keepalive_ms)| {
             let (threads, teardown) = (Threads::GRPC, Teardown::AllAtOnce);
-            Plan { threads, backends, room, keepalive_ms, channels, faults, teardown }
+            Plan { threads, backends, room, keepalive_ms, channels, acts, teardown }
         },
     )
 }

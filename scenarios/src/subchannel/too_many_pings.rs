@@ -4,12 +4,12 @@
 //! time.
 //! Size: up to 2 channels that ping every 10 s, up to 2 calls each, servers that stall; 2 pollers and timers.
 use crate::prelude::*;
-use models::subchannel::{Call, ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, bench};
+use models::subchannel::{Call, ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A server calls for calm, or does not answer a keepalive ping";
-    Scenario::new("too_many_pings", about, "grpc/grpc too_many_pings_test.cc", plans, bench::run)
+    Scenario::new("too_many_pings", about, "grpc/grpc too_many_pings_test.cc", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a server's call for calm throttles the channel",

@@ -3,19 +3,19 @@
 //! Upstream: grpc/grpc#38871, whose reporter saw two; global_subchannel_pool.cc of 1.53.0. Negative control.
 //! Size: two channels, of which one goes and the other comes to the same key, up to 2 calls; 2 pollers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Fault, Plan, PolicyName, Step, Teardown, Threads, Variant, bench, plan};
+use models::subchannel::{Act, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A Subchannel is made while another one of its key is dying";
-    Scenario::new("two_subchannels_of_one_key", about, "grpc/grpc#38871", plans, bench::run)
-        .clean(Variant::Fixed)
-        .sometimes(&[
+    Scenario::new("two_subchannels_of_one_key", about, "grpc/grpc#38871", plans, run).clean(Variant::Fixed).sometimes(
+        &[
             "two Subchannels of one key are alive",
             "a connection is made for a Subchannel that was orphaned",
             "a channel is closed before SETTINGS",
             "a call is answered",
-        ])
+        ],
+    )
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
@@ -23,10 +23,9 @@ fn plans() -> impl Strategy<Value = Plan> {
     (policy, plan::callers(1, 2), 0..2_u64).prop_map(|(policy, callers, ms)| {
         let leaves = ChannelPlan { policy, addresses: vec![0], callers: Vec::new() };
         let comes = ChannelPlan { policy, addresses: Vec::new(), callers };
-        let faults =
-            vec![Fault::Pause(ms), Fault::Destroy(0), Fault::Update { channel: 1, addresses: vec![0], args: 0 }];
+        let acts = vec![Act::Pause(ms), Act::Destroy(0), Act::Update { channel: 1, addresses: vec![0], args: 0 }];
         let backends = vec![vec![vec![Step::Settings, Step::Pause(1)], vec![Step::Settings]]];
         let (channels, teardown) = (vec![leaves, comes], Teardown::Drained);
-        Plan { threads: Threads::GRPC, backends, channels, faults, teardown, ..Plan::smallest() }
+        Plan { threads: Threads::GRPC, backends, channels, acts, teardown, ..Plan::smallest() }
     })
 }

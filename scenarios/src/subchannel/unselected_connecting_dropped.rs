@@ -4,12 +4,12 @@
 //! round_robin.
 //! Size: a channel to two servers, another one to the second of them, up to 2 calls; 2 pollers.
 use crate::prelude::*;
-use models::subchannel::{Call, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, bench};
+use models::subchannel::{Call, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "pick_first finds another address READY while it connects to the first";
-    Scenario::new("unselected_connecting_dropped", about, "grpc/grpc#38871", plans, bench::run)
+    Scenario::new("unselected_connecting_dropped", about, "grpc/grpc#38871", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
         .sometimes(&[

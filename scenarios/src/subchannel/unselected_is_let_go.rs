@@ -3,12 +3,12 @@
 //! Upstream: grpc/grpc#19357.
 //! Size: a channel to two servers of which the first may refuse, perhaps another channel to it; 2 pollers and timers.
 use crate::prelude::*;
-use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, bench};
+use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "pick_first selects one of two subchannels";
-    Scenario::new("unselected_is_let_go", about, "grpc/grpc#19357", plans, bench::run)
+    Scenario::new("unselected_is_let_go", about, "grpc/grpc#19357", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::UnselectedKept, "pick_first has let go of the subchannels that it did not select")
         .sometimes(&["a retry timer finds its Subchannel orphaned", "pick_first has tried every address"])

@@ -3,12 +3,12 @@
 //! Upstream: pick_first.cc ProcessConnectivityChangeLocked of 1.53.0, a pending list of which every address has failed.
 //! Size: one channel, 1 or 2 new addresses that refuse up to twice, up to 2 calls before and 1 after; 2 pollers.
 use crate::prelude::*;
-use models::subchannel::{Call, ChannelPlan, Fault, Plan, PolicyName, Step, Teardown, Threads, Variant, bench};
+use models::subchannel::{Act, Call, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The resolver sends a READY channel to a server that refuses";
-    Scenario::new("update_to_refusing_address", about, "grpc/grpc pick_first.cc 1.53.0", plans, bench::run)
+    Scenario::new("update_to_refusing_address", about, "grpc/grpc pick_first.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::SelectedLeftBehind, "pick_first selects a READY subchannel of its present list")
         .sometimes(&[
@@ -29,11 +29,11 @@ fn plans() -> impl Strategy<Value = Plan> {
         let refuses = vec![vec![Step::Refuse]; refusals];
         let backends = vec![vec![vec![Step::Settings]], refuses.clone(), refuses];
         // Long enough for the first calls, and too short for the last one.
-        let mut faults = vec![Fault::Calls(500), Fault::Update { channel: 0, addresses, args: 0 }];
+        let mut acts = vec![Act::Calls(500), Act::Update { channel: 0, addresses, args: 0 }];
         if returns {
-            faults.extend([Fault::Pause(300), Fault::Update { channel: 0, addresses: vec![0], args: 0 }]);
+            acts.extend([Act::Pause(300), Act::Update { channel: 0, addresses: vec![0], args: 0 }]);
         }
         let (threads, teardown) = (Threads::GRPC, Teardown::AtRest);
-        Plan { threads, backends, channels: vec![channel], faults, teardown, ..Plan::smallest() }
+        Plan { threads, backends, channels: vec![channel], acts, teardown, ..Plan::smallest() }
     })
 }

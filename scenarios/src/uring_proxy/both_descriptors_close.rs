@@ -3,12 +3,12 @@
 //! Upstream: commit e4562576 (too early), e8b85a24 (statistics of one direction not freed).
 //! Size: up to 3 clients with up to 3 requests each, statistics on. Small: 1 client that ends at once, 2 tasks.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Step, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Connections are closed, both descriptors of each, and freed";
-    Scenario::new("both_descriptors_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, bench::run)
+    Scenario::new("both_descriptors_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::EarlyDisconnected, "a connection that is disconnected is counted off")
         .violates(Variant::BucketsLeak, "rcv_bucket is released by quiescence")

@@ -5,12 +5,12 @@
 //! Size: up to 2 clients with up to 3 requests; the server ends after up to 3. Small: 1 client that ends at once, 2
 //! tasks.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Both peers end, and house keeping looks on";
-    Scenario::new("both_peers_end", about, "axboe/liburing proxy.c house_keeping", plans, bench::run)
+    Scenario::new("both_peers_end", about, "axboe/liburing proxy.c house_keeping", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StopSentTwice, "a connection is stopped once")
         .small(Plan {

@@ -5,12 +5,12 @@
 //! in one.
 //! Size: up to 2 clients with 2 goes of up to 10 requests each, 4 buffers, a slow network.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Bundles of buffers that have come back out of order";
-    Scenario::new("bundles_both_ways", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, bench::run)
+    Scenario::new("bundles_both_ways", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::BucketOffByOne, "a count of packets has its place in the statistics")
         .violates(Variant::SlotByBid, "a buffer is sent from where it was filled")

@@ -4,12 +4,12 @@
 //! flag whatever the result.
 //! Size: up to 2 clients with 2 goes of up to 10 requests each, 1 to 3 places in the completion queue.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Completions find their queue full";
-    Scenario::new("completion_queue_full", about, "io_uring_prep_recv(3)", plans, bench::run)
+    Scenario::new("completion_queue_full", about, "io_uring_prep_recv(3)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")
         .sometimes(&[

@@ -4,12 +4,12 @@
 //! reported.
 //! Size: up to 3 clients with up to 3 requests each. Small: 1 client that ends at once, 2 tasks.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The proxy finds nobody to connect to";
-    Scenario::new("connect_refused", about, "axboe/liburing proxy.c default_error", plans, bench::run)
+    Scenario::new("connect_refused", about, "axboe/liburing proxy.c default_error", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "no task waits forever")
         .sometimes(&["an error stops a connection", "a shutdown fails"])

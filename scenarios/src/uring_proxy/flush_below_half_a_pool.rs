@@ -5,12 +5,12 @@
 //! send more; 8 or 16 buffers. Small: 1 client with 1 request in two pieces, 2 tasks: what house keeping sees of the
 //! counters is behind by what the weak memory allows.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Step, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Little data in one direction, and nothing behind it";
-    Scenario::new("flush_below_half_a_pool", about, "axboe/liburing@6dfe352a", plans, bench::run)
+    Scenario::new("flush_below_half_a_pool", about, "axboe/liburing@6dfe352a", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoSendWithoutMore, "no task waits forever")
         .small(Plan {

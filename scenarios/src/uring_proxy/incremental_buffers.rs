@@ -4,12 +4,12 @@
 //! forwards full buffers only, and all of a buffer to where its last byte goes, follows from recv_inc; not reported.
 //! Size: 1 or 2 clients with 2 goes of up to 6 requests each, 2 or 4 buffers of 16 bytes.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Incremental buffers, shared by both directions";
-    Scenario::new("incremental_buffers", about, "io_uring_setup_buf_ring(3)", plans, bench::run)
+    Scenario::new("incremental_buffers", about, "io_uring_setup_buf_ring(3)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::IncIgnoresBufMore, "buf is touched only by its owner")
         .sometimes(&["a client has all of its replies"])

@@ -4,12 +4,12 @@
 //! does not end with a full buffer is never forwarded whole, and its connection never ends. Not reported.
 //! Size: up to 2 clients with up to 6 requests each, one direction, buffers of 16 bytes.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Step, Variant, bench};
+use models::uring_proxy::{Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A stream that ends within an incremental buffer";
-    Scenario::new("incremental_tail", about, "axboe/liburing proxy.c recv_inc", plans, bench::run)
+    Scenario::new("incremental_tail", about, "axboe/liburing proxy.c recv_inc", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::IncWholeBuffer, "no task waits forever")
 }

@@ -5,14 +5,13 @@
 //! Size: 1 client with 1 connection and up to 12 requests; one fault of the proxy's connection, before
 //! the first reply.
 use crate::prelude::*;
-use lastref::net::{End, Fault, FaultKind};
-use models::uring_proxy::net::{self, Ending, NetPlan};
-use models::uring_proxy::{Options, Variant};
+use lastref::net::{End, Fault};
+use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The proxy cannot connect to the server, or loses it, and tells its client";
-    Scenario::on_network("net_backend_refuses", about, "axboe/liburing proxy.c default_error", plans, net::run)
+    Scenario::on_network("net_backend_refuses", about, "axboe/liburing proxy.c default_error", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "a client is answered or told that its connection is over")
         .sometimes(&["an error stops a connection", "a connection ends with requests unanswered"])
@@ -25,9 +24,12 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let fault = (kinds, from, 0..=12_u64);
     let fault =
         fault.prop_map(|(kind, from, after_bytes)| Fault { connection: 1, from, after_bytes, after_ms: 0, kind });
-    let clients = net::clients((1, 1), 6, 8, Just(Ending::Finish));
+    let clients = plan::visits((1, 1), 6, 8, Just(Ending::Finish));
     (clients, fault, any::<bool>()).prop_map(|(mut clients, fault, recv_mshot)| {
         clients.iter_mut().for_each(|visits| visits.truncate(1));
-        NetPlan { faults: vec![fault], ..NetPlan::of(Options { recv_mshot, ..Options::NETWORK }, clients) }
+        NetPlan {
+            weather: Weather { faults: vec![fault], ..Weather::SHORT },
+            ..NetPlan::of(Options { recv_mshot, ..Options::NETWORK }, clients)
+        }
     })
 }

@@ -4,14 +4,12 @@
 //! Upstream: proxy.c has no timeouts of its own: a connection ends with its peers, or with the process.
 //! Size: 1 to 3 clients with up to 2 connections and 10 requests each; up to 5 events; up to 2 cuts.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::uring_proxy::net::{self, Ending, Link, NetPlan, World};
-use models::uring_proxy::{Options, Variant};
+use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Crashes, partitions and cut connections around the proxy";
-    Scenario::on_network("net_hosts_and_links", about, "axboe/liburing proxy.c", plans, net::run)
+    Scenario::on_network("net_hosts_and_links", about, "axboe/liburing proxy.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a client waits in vain",
@@ -22,23 +20,22 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let link = || prop_oneof![Just(Link::Backend), (0..3_u32).prop_map(Link::Client)];
+    // The server is the first peer of the proxy.
+    let peer = || prop_oneof![Just(0), 1..4_usize];
     let event = prop_oneof![
-        4 => (1..=60_u32).prop_map(World::Pause),
-        1 => link().prop_map(World::Partition),
-        1 => link().prop_map(World::Hold),
-        2 => Just(World::Mend),
-        1 => Just(World::CrashBackend),
-        1 => Just(World::RestartBackend),
-        1 => (0..3_u32).prop_map(World::CrashClient),
+        4 => (1..=60_u64).prop_map(Event::Pause),
+        1 => peer().prop_map(Event::Partition),
+        1 => peer().prop_map(Event::Hold),
+        2 => peer().prop_map(Event::Heal),
+        2 => peer().prop_map(Event::Crash),
+        1 => Just(Event::Restart(0)),
     ];
     let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Drop), Just(Ending::Linger)];
-    let clients = net::clients((1, 3), 5, 8, ending);
-    let world = prop::collection::vec(event, 1..=5);
-    let cuts = net::faults([FaultKind::Blackhole], 2, 300);
-    (clients, world, cuts, any::<[bool; 2]>()).prop_map(|(clients, world, faults, [recv_mshot, snd_zc])| NetPlan {
-        faults,
-        world,
+    let clients = plan::visits((1, 3), 5, 8, ending);
+    let events = prop::collection::vec(event, 1..=5);
+    let cuts = faults(6, &[FaultKind::Blackhole], 0..=2, 300);
+    (clients, events, cuts, any::<[bool; 2]>()).prop_map(|(clients, events, faults, [recv_mshot, snd_zc])| NetPlan {
+        weather: Weather { faults, events, ..Weather::SHORT },
         ..NetPlan::of(Options { recv_mshot, snd_zc, ..Options::NETWORK }, clients)
     })
 }

@@ -5,19 +5,24 @@
 //! forwarded; not reported.
 //! Size: 1 or 2 clients with up to 2 connections and 24 requests each, sendmsg, multishot receives.
 use crate::prelude::*;
-use models::uring_proxy::net::{self, Ending, NetPlan};
-use models::uring_proxy::{Options, Variant};
+use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "One sendmsg forwards what several receives brought, and the client ends";
-    Scenario::on_network("net_many_receives_one_send", about, "axboe/liburing proxy.c should_shutdown", plans, net::run)
-        .clean(Variant::Fixed)
-        .violates(Variant::StopByCounts, "a client is answered or told that its connection is over")
-        .sometimes(&["one sendmsg sends several buffers", "ten and more requests are in flight and answered"])
+    Scenario::on_network(
+        "net_many_receives_one_send",
+        about,
+        "axboe/liburing proxy.c should_shutdown",
+        plans,
+        run_on_network,
+    )
+    .clean(Variant::Fixed)
+    .violates(Variant::StopByCounts, "a client is answered or told that its connection is over")
+    .sometimes(&["one sendmsg sends several buffers", "ten and more requests are in flight and answered"])
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    net::clients((1, 2), 12, 8, Just(Ending::Finish))
+    plan::visits((1, 2), 12, 8, Just(Ending::Finish))
         .prop_map(|clients| NetPlan::of(Options { snd_msg: true, recv_mshot: true, ..Options::NETWORK }, clients))
 }

@@ -5,14 +5,12 @@
 //! change without a lock follow from the source, not reported.
 //! Size: 1 to 3 clients with up to 2 connections and 12 requests each; the server leaves after up to 6; up to 2 FINs.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan};
-use models::uring_proxy::{Options, Variant};
+use models::uring_proxy::{Backend, Ending, Leaves, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Socket close on either side of the proxy, by FIN at any byte or with bytes unread";
-    Scenario::on_network("net_proxy_socket_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, net::run)
+    Scenario::on_network("net_proxy_socket_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::EarlyDisconnected, "a connection that is disconnected is counted off")
         .violates(Variant::BucketsLeak, "rcv_bucket is released by quiescence")
@@ -29,10 +27,10 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![2 => Just(Ending::Finish), 1 => Just(Ending::Drop)];
     let leaves =
         prop_oneof![Just(Leaves::WhenIdle), (1..=6_u32).prop_map(Leaves::Fin), (1..=6_u32).prop_map(Leaves::Drop),];
-    let fins = net::faults([FaultKind::HalfClose], 2, 200);
-    let clients = net::clients((1, 3), 6, 8, ending);
+    let fins = faults(6, &[FaultKind::HalfClose], 0..=2, 200);
+    let clients = plan::visits((1, 3), 6, 8, ending);
     (clients, leaves, fins, any::<bool>()).prop_map(|(clients, leaves, faults, recv_mshot)| {
         let plan = NetPlan::of(Options { ext_stat: true, recv_mshot, ..Options::NETWORK }, clients);
-        NetPlan { backend: Backend { leaves, ..plan.backend }, faults, ..plan }
+        NetPlan { weather: Weather { faults, ..Weather::SHORT }, backend: Backend { leaves, ..plan.backend }, ..plan }
     })
 }

@@ -5,14 +5,12 @@
 //! requests of a descriptor is left, follows from the source; not reported.
 //! Size: 1 to 4 clients with up to 2 connections and 12 requests each; a stop after up to 60 ms; up to 2 faults.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::uring_proxy::net::{self, Ending, NetPlan, World};
-use models::uring_proxy::{Options, Variant};
+use models::uring_proxy::{Act, Ending, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Concurrent teardown: the proxy stops its connections under clients and server";
-    Scenario::on_network("net_proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, net::run)
+    Scenario::on_network("net_proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ArmAfterStop, "nothing is under way when a connection is freed")
         .violates(Variant::CancelFirstMatch, "nothing is under way when a connection is freed")
@@ -26,13 +24,12 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Drop), Just(Ending::Linger)];
     let kinds = [FaultKind::Reset, FaultKind::Refuse, FaultKind::Hang];
-    let clients = net::clients((1, 4), 6, 16, ending);
+    let clients = plan::visits((1, 4), 6, 16, ending);
     let sizes = (0..=60_u32, prop_oneof![Just(24_u32), Just(4096)]);
-    (clients, net::faults(kinds, 2, 200), sizes, any::<[bool; 2]>()).prop_map(
+    (clients, faults(6, &kinds, 0..=2, 200), sizes, any::<[bool; 2]>()).prop_map(
         |(clients, faults, (pause, socket_bytes), [recv_mshot, snd_msg])| NetPlan {
-            faults,
-            socket_bytes,
-            world: vec![World::Pause(pause), World::StopAll],
+            weather: Weather { faults, window: socket_bytes, ..Weather::SHORT },
+            acts: vec![Act::Pause(u64::from(pause)), Act::StopAll],
             ..NetPlan::of(Options { recv_mshot, snd_msg, nr_bufs: 4, ..Options::NETWORK }, clients)
         },
     )

@@ -5,23 +5,21 @@
 //! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
 //! Size: 1 or 2 clients with up to 2 connections and 16 requests each, 8 buffers; sockets of 64 bytes.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::uring_proxy::net::{self, Ending, NetPlan};
-use models::uring_proxy::{Options, Variant};
+use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Send rings in both directions, every byte checked by the client that it comes to";
-    Scenario::on_network("net_send_rings", about, "axboe/liburing proxy.c send_ring", plans, net::run)
+    Scenario::on_network("net_send_rings", about, "axboe/liburing proxy.c send_ring", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&["a receive finds no provided buffer"])
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let clients = net::clients((1, 2), 8, 8, Just(Ending::Finish));
-    let stalls = net::faults([FaultKind::Stall { ms: 30 }], 1, 200);
+    let clients = plan::visits((1, 2), 8, 8, Just(Ending::Finish));
+    let stalls = faults(6, &[FaultKind::Stall { ms: 30 }], 0..=1, 200);
     (clients, stalls, any::<[bool; 2]>()).prop_map(|(clients, faults, [recv_mshot, short])| {
         let plan = NetPlan::of(Options { send_ring: true, recv_mshot, ..Options::NETWORK }, clients);
-        NetPlan { faults, short, socket_bytes: 64, ..plan }
+        NetPlan { weather: Weather { faults, short, window: 64, ..Weather::FAIR }, ..plan }
     })
 }

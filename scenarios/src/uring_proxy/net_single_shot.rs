@@ -4,14 +4,12 @@
 //! Upstream: axboe/liburing#1338: `proxy -m0 -B1` asserts `!cd->pending_recv` at the first reply (fixed by 7f008999).
 //! Size: 1 to 3 clients with up to 2 connections and 20 requests each, 8 or 16 buffers; connections may stall.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::uring_proxy::net::{self, Ending, NetPlan};
-use models::uring_proxy::{Options, Variant};
+use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "RESP pings on the network through single-shot receives, and all are answered";
-    Scenario::on_network("net_single_shot", about, "axboe/liburing#1338", plans, net::run)
+    Scenario::on_network("net_single_shot", about, "axboe/liburing#1338", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")
         .violates(Variant::BidByCount, "buf is touched only by its owner")
@@ -20,10 +18,10 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let nr_bufs = prop_oneof![Just(8_u32), Just(16)];
-    let clients = net::clients((1, 3), 10, 4, Just(Ending::Finish));
-    let stalls = net::faults([FaultKind::Stall { ms: 50 }], 2, 200);
+    let clients = plan::visits((1, 3), 10, 4, Just(Ending::Finish));
+    let stalls = faults(6, &[FaultKind::Stall { ms: 50 }], 0..=2, 200);
     (clients, nr_bufs, stalls).prop_map(|(clients, nr_bufs, faults)| NetPlan {
-        faults,
+        weather: Weather { faults, ..Weather::SHORT },
         ..NetPlan::of(Options { nr_bufs, ..Options::NETWORK }, clients)
     })
 }

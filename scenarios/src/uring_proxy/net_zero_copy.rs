@@ -6,14 +6,12 @@
 //! Size: 1 or 2 clients with up to 2 connections and 8 requests each, 4 buffers, sockets of 48 to 256 bytes; up to 2
 //! FINs.
 use crate::prelude::*;
-use lastref::net::FaultKind;
-use models::uring_proxy::net::{self, Backend, Ending, Leaves, NetPlan};
-use models::uring_proxy::{Options, Variant};
+use models::uring_proxy::{Backend, Ending, Leaves, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Zero-copy sends wait for a slow network, also behind the close";
-    Scenario::on_network("net_zero_copy", about, "axboe/liburing@a3aebee0", plans, net::run)
+    Scenario::on_network("net_zero_copy", about, "axboe/liburing@a3aebee0", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")
         .violates(Variant::CloseBeforeNotif, "buf is not used after its release")
@@ -24,12 +22,11 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let leaves = prop_oneof![2 => Just(Leaves::WhenIdle), 1 => (1..=4_u32).prop_map(Leaves::Fin)];
     let sizes = (prop_oneof![Just(48_u32), Just(256)], 0..=2_u32);
-    let fins = net::faults([FaultKind::HalfClose, FaultKind::Stall { ms: 30 }], 2, 200);
-    let clients = net::clients((1, 2), 4, 8, prop_oneof![Just(Ending::Finish), Just(Ending::Drop)]);
+    let fins = faults(6, &[FaultKind::HalfClose, FaultKind::Stall { ms: 30 }], 0..=2, 200);
+    let clients = plan::visits((1, 2), 4, 8, prop_oneof![Just(Ending::Finish), Just(Ending::Drop)]);
     (clients, leaves, sizes, fins, any::<[bool; 2]>()).prop_map(
         |(clients, leaves, (socket_bytes, lag_ms), faults, [recv_mshot, snd_msg])| NetPlan {
-            faults,
-            socket_bytes,
+            weather: Weather { faults, window: socket_bytes, ..Weather::SHORT },
             backend: Backend { lag_ms, piece: 32, leaves },
             ..NetPlan::of(Options { snd_zc: true, snd_msg, recv_mshot, nr_bufs: 4, ..Options::NETWORK }, clients)
         },

@@ -5,12 +5,12 @@
 //! and an error otherwise. A negative control. Size: up to 3 clients with up to 3 requests each, or none; small pools
 //! and the report's, every way to receive.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Step, Variant, bench};
+use models::uring_proxy::{Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "The end of a connection whose receives have ended before";
-    Scenario::new("nothing_to_cancel", about, "io_uring_prep_cancel(3)", plans, bench::run)
+    Scenario::new("nothing_to_cancel", about, "io_uring_prep_cancel(3)", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["there is nothing to cancel", "a receive ends with no bytes and no buffer"])
 }

@@ -4,12 +4,12 @@
 //! forwarded; not reported.
 //! Size: 1 client with 2 goes of up to 16 requests, sendmsg, multishot receives, a slow network.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "One sendmsg forwards what several receives brought, and the peer ends";
-    Scenario::new("one_send_for_many", about, "axboe/liburing proxy.c should_shutdown", plans, bench::run)
+    Scenario::new("one_send_for_many", about, "axboe/liburing proxy.c should_shutdown", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StopByCounts, "no task waits forever")
         .sometimes(&["one sendmsg sends several buffers", "a client has all of its replies"])

@@ -3,12 +3,12 @@
 //! Upstream: proxy.c's default, `-B0`. What is wrong with two directions is right here: a negative control.
 //! Size: up to 3 clients with up to 20 requests each and no wait, every way to receive and to send, 4 buffers.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Step, Variant, bench};
+use models::uring_proxy::{Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "One direction with every way to receive and to send";
-    Scenario::new("one_way_stream", about, "axboe/liburing proxy.c", plans, bench::run)
+    Scenario::new("one_way_stream", about, "axboe/liburing proxy.c", plans, run)
         .clean(Variant::Fixed)
         .clean(Variant::SlotByBid)
         .clean(Variant::BidByCount)

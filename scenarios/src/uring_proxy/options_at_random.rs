@@ -4,12 +4,12 @@
 //! Size: up to 2 clients with up to 4 steps, 1 to 8 buffers, 2 to 64 places in the completion queue and 2 to 8 in the
 //! other, any fault of either peer or none, and half of the time a stop.
 use crate::prelude::*;
-use models::uring_proxy::{Fault, Options, Plan, ServerFault, Step, Variant, bench};
+use models::uring_proxy::{Act, Options, Plan, ServerFault, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Any options, any faults";
-    Scenario::new("options_at_random", about, "axboe/liburing proxy.c", plans, bench::run)
+    Scenario::new("options_at_random", about, "axboe/liburing proxy.c", plans, run)
         .clean(Variant::Fixed)
         .timer_slack(Duration::from_millis(50))
 }
@@ -22,8 +22,8 @@ fn plans() -> impl Strategy<Value = Plan> {
         1 => (1..5_u32).prop_map(ServerFault::ResetAfter),
         1 => Just(ServerFault::Refuses),
     ];
-    let faults = prop_oneof![Just(Vec::new()), (1..10_u64).prop_map(|ms| vec![Fault::Pause(ms), Fault::StopAll])];
-    (any::<[bool; 9]>(), sizes, clients(), server, faults).prop_map(|(flags, sizes, mut clients, server, faults)| {
+    let acts = prop_oneof![Just(Vec::new()), (1..10_u64).prop_map(|ms| vec![Act::Pause(ms), Act::StopAll])];
+    (any::<[bool; 9]>(), sizes, clients(), server, acts).prop_map(|(flags, sizes, mut clients, server, acts)| {
         let [recv_mshot, bidi, send_ring, rcv_bundle, snd_bundle, snd_msg, snd_zc, buf_ring_inc, ext_stat] = flags;
         let (bufs, quarters, cq_entries, ring_size, window) = sizes;
         let (nr_bufs, buf_size) = (1 << bufs, 4 * quarters);
@@ -34,7 +34,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             // One direction alone is forwarded when half of the buffers are full, or at the end.
             clients.iter_mut().for_each(|steps| steps.retain(|step| *step != Step::Await));
         }
-        Plan { options, window, clients, server, faults, two_tasks: false }
+        Plan { options, window, clients, server, acts, two_tasks: false }
     })
 }
 

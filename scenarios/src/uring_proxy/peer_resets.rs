@@ -4,12 +4,12 @@
 //! which frees a second time when handle_shutdown has queued a second close; neither reported.
 //! Size: up to 2 clients with 2 goes of up to 6 requests; the server resets after up to 4, or a client does.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A peer breaks its connection with bytes under way";
-    Scenario::new("peer_resets", about, "axboe/liburing proxy.c default_error", plans, bench::run)
+    Scenario::new("peer_resets", about, "axboe/liburing proxy.c default_error", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "no task waits forever")
         .violates(Variant::SecondCloseFrees, "conn_buf_ring is released once")

@@ -4,12 +4,12 @@
 //! is lawful.
 //! Size: 1 or 2 clients with 2 goes of up to 10 requests each, 1 or 2 buffers, single-shot and multishot.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Two directions with one buffer, or two, between them";
-    Scenario::new("pool_exhausted", about, "axboe/liburing@4e642958, @c18c8fbc", plans, bench::run)
+    Scenario::new("pool_exhausted", about, "axboe/liburing@4e642958, @c18c8fbc", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoRearmOnEnobufs, "no task waits forever")
         .sometimes(&[

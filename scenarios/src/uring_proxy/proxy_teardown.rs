@@ -5,12 +5,12 @@
 //! Size: up to 3 clients with 2 goes of up to 6 requests, some of which reset; a stop after up to 2 pauses. Small: 1
 //! client with 1 request and a stop as soon as the connection is open, 2 tasks.
 use crate::prelude::*;
-use models::uring_proxy::{Fault, Options, Plan, Step, Variant, bench, plan};
+use models::uring_proxy::{Act, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Connections are stopped with bytes under way in both directions";
-    Scenario::new("proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, bench::run)
+    Scenario::new("proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ArmAfterStop, "nothing is under way when a connection is freed")
         .loom_finds(&[Variant::ArmAfterStop])
@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
         .sometimes(&["a stop comes while a send is in flight", "an error stops a connection", "a shutdown fails"])
         .small(Plan {
             options: Options { nr_bufs: 1, ..Options::REPORTED },
-            faults: vec![Fault::StopAll],
+            acts: vec![Act::StopAll],
             two_tasks: true,
             ..Plan::smallest()
         })
@@ -26,15 +26,15 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let pauses = prop::collection::vec((1..10_u64).prop_map(Fault::Pause), 0..=2);
+    let pauses = prop::collection::vec((1..10_u64).prop_map(Act::Pause), 0..=2);
     let resets = any::<bool>();
     let flags = (any::<bool>(), any::<bool>());
-    (plan::clients(3, 6), pauses, resets, flags).prop_map(|(mut clients, mut faults, resets, (recv_mshot, snd_msg))| {
-        faults.push(Fault::StopAll);
+    (plan::clients(3, 6), pauses, resets, flags).prop_map(|(mut clients, mut acts, resets, (recv_mshot, snd_msg))| {
+        acts.push(Act::StopAll);
         if let (true, Some(steps)) = (resets, clients.first_mut()) {
             steps.extend([Step::Ping(3), Step::Reset]);
         }
         let options = Options { recv_mshot, snd_msg, nr_bufs: 4, ..Options::REPORTED };
-        Plan { options, window: 16, clients, faults, ..Plan::smallest() }
+        Plan { options, window: 16, clients, acts, ..Plan::smallest() }
     })
 }

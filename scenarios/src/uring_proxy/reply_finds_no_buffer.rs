@@ -4,12 +4,12 @@
 //! Size: 1 or 2 clients that each ask for one reply of more than the pool, 16 buffers of 4 bytes, a slow network. The
 //! pool is large enough for the request however it is cut, so that it is the reply's receive that finds none.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Step, Variant, bench};
+use models::uring_proxy::{Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A reply that is larger than the pool of buffers";
-    Scenario::new("reply_finds_no_buffer", about, "axboe/liburing proxy.c recv_enobufs", plans, bench::run)
+    Scenario::new("reply_finds_no_buffer", about, "axboe/liburing proxy.c recv_enobufs", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::EnobufsWrongDir, "pending_recv has one operation pending")
         .sometimes(&["a receive finds no provided buffer", "a client has all of its replies"])

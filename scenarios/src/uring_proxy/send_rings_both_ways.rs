@@ -4,12 +4,12 @@
 //! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
 //! Size: up to 2 clients with 2 goes of up to 10 requests each, with and without bundles, 8 buffers.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Both directions send from rings of provided buffers";
-    Scenario::new("send_rings_both_ways", about, "axboe/liburing proxy.c send_ring", plans, bench::run)
+    Scenario::new("send_rings_both_ways", about, "axboe/liburing proxy.c send_ring", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::SharedOutRing, "a payload reaches only the request it is tagged for")
         .sometimes(&["a client has all of its replies"])

@@ -5,12 +5,12 @@
 //! Size: up to 3 clients with 3 to 6 requests each, one or both directions, a network of 3 bytes; the server resets
 //! after 1 or 2 requests.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, bench};
+use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A send is cut short by a broken connection";
-    Scenario::new("short_send", about, "axboe/liburing proxy.c __handle_send", plans, bench::run)
+    Scenario::new("short_send", about, "axboe/liburing proxy.c __handle_send", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ShortSendDropsTail, "no task waits forever")
         .sometimes(&["a send is short", "an error stops a connection"])

@@ -3,12 +3,12 @@
 //! Upstream: axboe/liburing#1338: `proxy -m0 -B1` asserts `!cd->pending_recv` at the first reply (fixed by 7f008999).
 //! Size: up to 2 clients with 2 goes of up to 10 requests each, 8 to 16 buffers. Small: 1 client, 1 request, 2 tasks.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Single-shot receives in both directions, each armed again by itself";
-    Scenario::new("single_shot_both_ways", about, "axboe/liburing#1338", plans, bench::run)
+    Scenario::new("single_shot_both_ways", about, "axboe/liburing#1338", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")
         .loom_finds(&[Variant::RearmCd0])

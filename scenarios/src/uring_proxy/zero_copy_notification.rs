@@ -5,12 +5,12 @@
 //! Size: 1 or 2 clients with 2 goes of up to 10 requests each, a slow network, 4 buffers, sends with one or more
 //! vectors.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Variant, bench, plan};
+use models::uring_proxy::{Options, Plan, ServerFault, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "Buffers of zero-copy sends are used again, and freed";
-    Scenario::new("zero_copy_notification", about, "axboe/liburing@a3aebee0", plans, bench::run)
+    Scenario::new("zero_copy_notification", about, "axboe/liburing@a3aebee0", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")
         .violates(Variant::CloseBeforeNotif, "buf is not used after its release")

@@ -16,7 +16,6 @@
 //! its request. A server that ends drops its sockets at whatever point it is.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,6 +23,8 @@ use std::sync::{Arc, Mutex};
 use lastref::net::{Host, Task, TcpListener, sleep};
 use lastref::property::sometimes;
 use lastref::time::Duration;
+
+use crate::kit::harness::impl_debug;
 
 mod http1;
 mod http2;
@@ -142,11 +143,7 @@ impl Server {
     }
 }
 
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("host", &self.host).finish_non_exhaustive()
-    }
-}
+impl_debug!(Server { host });
 
 async fn accept(server: Arc<Server>, listener: TcpListener, address: usize) {
     while let Ok((stream, peer)) = listener.accept().await {

@@ -1,6 +1,6 @@
 //! What a server does on its connections, as plain data.
 
-use lastref::plan::{BadPlan, field};
+use lastref::plan::Part;
 use serde::{Deserialize, Serialize};
 
 use crate::kit::http2::Goaway;
@@ -36,12 +36,17 @@ pub enum Step {
 /// Longer than any timeout of a client.
 const PAUSE_MS_MAX: u64 = 60_000;
 
-impl lastref::plan::Plan for Step {
-    fn check(&self) -> Result<(), BadPlan> {
-        match self {
-            Step::Pause(ms) => field("Pause", ms, &(0..=PAUSE_MS_MAX)),
-            Step::Take(requests) => field("Take", requests, &(0..=16)),
-            _ => Ok(()),
-        }
-    }
-}
+lastref::bounds!(enum Step {
+    Refuse,
+    Ignore,
+    Settings,
+    Pause(ms: 0..=PAUSE_MS_MAX),
+    Take(requests: 0..=16),
+    Answer,
+    Goaway(code: Part),
+    Fin,
+    Rst,
+    Stall,
+});
+
+impl lastref::plan::Plan for Goaway {}

@@ -7,7 +7,6 @@
 //!
 //! Tail and head count on without end; the place in the ring is their remainder.
 
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::cell::RaceCell;
@@ -15,6 +14,7 @@ use lastref::ledger::{Owner, Resource};
 use lastref::sync::atomic::{AtomicU32, Ordering};
 
 use super::abi::{Address, Bid, GroupId, KERNEL};
+use crate::kit::harness::impl_debug;
 
 /// `struct io_uring_buf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +87,7 @@ impl BufRing {
     }
 }
 
-impl fmt::Debug for BufRing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BufRing").field("tail", &self.tail).finish_non_exhaustive()
-    }
-}
+impl_debug!(BufRing { tail });
 
 impl Shared {
     fn place(&self, position: u32) -> &RaceCell<Buf> {

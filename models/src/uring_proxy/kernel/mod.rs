@@ -45,7 +45,7 @@ mod cancel;
 mod cq;
 mod event;
 mod memory;
-pub mod net;
+pub mod programs;
 mod recv;
 mod request;
 mod send;
@@ -56,7 +56,6 @@ mod stream;
 mod tests;
 mod uring;
 
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::net::{Host, thread_on};
@@ -66,6 +65,8 @@ use lastref::thread::JoinHandle;
 pub use buf_ring::{Buf, BufRing};
 use state::State;
 use stream::Bell;
+
+use crate::kit::harness::impl_debug;
 pub use uring::Uring;
 
 /// The kernel, and the network with it.
@@ -74,7 +75,7 @@ pub struct Kernel {
     /// Whoever runs the events waits here.
     work: Condvar,
     /// Programs with plain sockets wait here.
-    net: Condvar,
+    programs: Condvar,
     /// What calls [`Kernel::serve`].
     bell: Arc<Bell>,
     /// The host of the simulated network that it is the kernel of.
@@ -98,7 +99,7 @@ impl Kernel {
         Arc::new(Kernel {
             state: Mutex::named("kernel", State::new(window as usize, Arc::clone(&bell))),
             work: Condvar::named("kernel.work"),
-            net: Condvar::named("kernel.net"),
+            programs: Condvar::named("kernel.programs"),
             bell,
             host,
         })
@@ -173,13 +174,9 @@ impl Kernel {
         }
         if state.net_changed && state.peers_wait > 0 {
             (state.net_changed, state.peers_wait) = (false, 0);
-            self.net.notify_all();
+            self.programs.notify_all();
         }
     }
 }
 
-impl fmt::Debug for Kernel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kernel").finish_non_exhaustive()
-    }
-}
+impl_debug!(Kernel {});

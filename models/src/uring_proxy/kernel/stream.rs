@@ -12,32 +12,33 @@
 //! No thread waits in the kernel for a socket. A poll that has to wait leaves a waker which says that the socket is to
 //! be looked at again, and calls the kernel's task; as neither is a scheduling point, the wire may call it.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use lastref::net::{TcpListener, TcpStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::abi::Errno;
+use crate::kit::harness::Unscheduled;
+use crate::kit::harness::impl_debug;
 
 /// Calls the kernel's task, if it has one on the network.
 #[derive(Debug, Default)]
-pub(super) struct Bell(Mutex<Option<Waker>>);
+pub(super) struct Bell(Unscheduled<Option<Waker>>);
 
 impl Bell {
     /// From now on this is called.
     pub(super) fn hang(&self, waker: &Waker) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
+        *self.0.lock() = Some(waker.clone());
     }
 
     pub(super) fn ring(&self) {
-        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let waker = self.0.lock().clone();
         waker.iter().for_each(Waker::wake_by_ref);
     }
 }
@@ -240,11 +241,7 @@ impl Acceptor {
     }
 }
 
-impl fmt::Debug for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("found", &self.found).finish_non_exhaustive()
-    }
-}
+impl_debug!(Stream { found });
 
 fn errno(error: &io::Error) -> Errno {
     match error.kind() {

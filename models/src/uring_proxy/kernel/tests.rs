@@ -10,7 +10,7 @@ use super::abi::{
     Address, Cqe, Errno, Fd, GroupId, Iov, Octet, Op, Source, Sqe, Target, UserData, UserOp, held_by_conn,
     held_by_group, held_by_send,
 };
-use super::net::{Net, Progress, Read, Socket};
+use super::programs::{Progress, Read, Socket, Sockets};
 use super::{Buf, BufRing, Kernel, Uring};
 
 mod cancel;
@@ -104,7 +104,7 @@ impl Lab {
         self.ring.submit();
     }
 
-    fn net<R>(&mut self, act: impl FnOnce(&mut Net<'_>, Socket) -> R) -> R {
+    fn net<R>(&mut self, act: impl FnOnce(&mut Sockets<'_>, Socket) -> R) -> R {
         let (mut act, mut result, peer) = (Some(act), None, self.peer);
         self.kernel.step(&mut |net| {
             result = act.take().map(|act| act(net, peer));

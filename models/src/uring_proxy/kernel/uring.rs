@@ -1,7 +1,6 @@
 //! A ring as its application has it, and how its submissions are issued (liburing's names).
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::ledger::{Owner, Resource};
@@ -14,6 +13,7 @@ use super::cq::{Shared, Writer};
 use super::memory::Memory;
 use super::request::{Attempt, Request, Send, Work};
 use super::state::{File, Notif, Ring, State};
+use crate::kit::harness::impl_debug;
 
 /// `struct io_uring`.
 pub struct Uring {
@@ -170,11 +170,7 @@ impl Uring {
     }
 }
 
-impl fmt::Debug for Uring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Uring").field("id", &self.id).finish_non_exhaustive()
-    }
-}
+impl_debug!(Uring { id });
 
 impl State {
     /// Issues the first of a chain of linked submissions; the others follow when it has succeeded.

@@ -9,7 +9,7 @@ use models::uring_proxy::kernel::abi::{
     Address, Cqe, Fd, GroupId, Iov, Octet, Op as Request, Source, Sqe, Target, UserData, held_by_conn, held_by_group,
     held_by_send,
 };
-use models::uring_proxy::kernel::net::{Net, Progress, Read, Socket};
+use models::uring_proxy::kernel::programs::{Progress, Read, Socket, Sockets};
 use models::uring_proxy::kernel::{Buf, BufRing, Kernel, Uring};
 
 use super::super::Seen;
@@ -104,7 +104,7 @@ impl Simulated {
         }
     }
 
-    fn net<R>(&mut self, socket: u8, act: impl FnOnce(&mut Net<'_>, Socket) -> R) -> R {
+    fn net<R>(&mut self, socket: u8, act: impl FnOnce(&mut Sockets<'_>, Socket) -> R) -> R {
         let (mut act, mut result, peer) = (Some(act), None, self.peers[usize::from(socket)]);
         self.kernel.step(&mut |net| {
             result = act.take().map(|act| act(net, peer));

@@ -1,0 +1,102 @@
+//! The application: an engine with clients, in memory or each on a host of the simulated network.
+//!
+//! Both runs start the engine and the clients, act from the main task, wait for the clients and for what handlers have
+//! left behind, and stop the engine.
+
+use std::sync::Arc;
+
+use lastref::net::{Decoder, Task};
+use lastref::property::sometimes;
+use lastref::thread::{Builder, JoinHandle};
+use lastref::time::{Duration, sleep};
+
+use super::client;
+use super::engine::Engine;
+use super::network::{self, Carrier, PORT};
+use super::plan::{Act, NetPlan, Plan};
+use super::variant::Variant;
+use crate::kit::harness::bind;
+use crate::kit::http1::Http;
+use crate::kit::weather::{CLIENTS, Change};
+
+/// Carries the plan out in memory.
+pub fn run(variant: Variant, plan: &Plan) {
+    let engine = Engine::start(variant, plan);
+    let numbers = 0..u32::try_from(plan.clients.len()).unwrap_or(u32::MAX);
+    if plan.in_turn {
+        for number in numbers {
+            client::run(&engine, number);
+            engine.join_goroutines();
+        }
+        return engine.stop();
+    }
+    // The main task is the first client if it has nothing else to do: exhaustive exploration has few threads.
+    let own = plan.acts.is_empty() && !plan.clients.is_empty();
+    let others: Vec<JoinHandle<()>> = numbers.skip(usize::from(own)).map(|number| start(&engine, number)).collect();
+    if own {
+        client::run(&engine, 0);
+    }
+    act(&engine, plan);
+    others.into_iter().for_each(JoinHandle::join);
+    end(&engine, plan);
+}
+
+/// Carries the plan out on a simulated network, with the engine and each client on a host of its own.
+pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
+    let (plan, weather) = (&net_plan.plan, &net_plan.weather);
+    weather.simulate("server", &CLIENTS[..plan.clients.len()], Decoder::Own(Http::of), |hosts| {
+        let listener = bind(hosts.middle, PORT);
+        let engine = Engine::start_on(variant, plan, Some(hosts.middle));
+        let clients = hosts.peers.iter().map(|host| host.address(0).ip()).collect();
+        let carrier = Carrier::start(&engine, hosts.middle, listener, clients);
+        let start = |number: usize| {
+            let client = network::client(net_plan.clone(), number as u32, hosts.middle.address(PORT));
+            hosts.peers[number].spawn("client", client)
+        };
+        let mut clients: Vec<Task<()>> = Vec::new();
+        for number in 0..hosts.peers.len() {
+            clients.push(start(number));
+            if plan.in_turn {
+                join(&mut clients);
+                engine.join_goroutines();
+            }
+        }
+        hosts.pass(&weather.events, |change| {
+            if let Change::Restarted(number) = change {
+                sometimes("a client begins anew on a host that has crashed", true);
+                clients.push(start(number));
+            }
+        });
+        act(&engine, plan);
+        join(&mut clients);
+        end(&engine, plan);
+        carrier.join();
+    });
+}
+
+fn start(engine: &Arc<Engine>, number: u32) -> JoinHandle<()> {
+    let engine = Arc::clone(engine);
+    Builder::new().name(format!("client.{number}")).spawn(move || client::run(&engine, number))
+}
+
+fn join(clients: &mut Vec<Task<()>>) {
+    clients.drain(..).for_each(|client| client.join().unwrap_or_default());
+}
+
+fn act(engine: &Arc<Engine>, plan: &Plan) {
+    for act in &plan.acts {
+        match *act {
+            Act::Collect => engine.collect(),
+            Act::Pause(ms) => sleep(Duration::from_millis(ms)),
+            Act::Stop => engine.stop(),
+        }
+    }
+}
+
+/// The clients are gone.
+fn end(engine: &Arc<Engine>, plan: &Plan) {
+    engine.join_goroutines();
+    if !plan.acts.contains(&Act::Stop) {
+        engine.stop();
+    }
+}

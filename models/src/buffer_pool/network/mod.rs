@@ -1,0 +1,29 @@
+//! The server on a host of a simulated network, and clients on other hosts: HTTP/1.1 over real connections.
+//!
+//! ```text
+//! client's host                                  server's host
+//! client ─► text ─► TcpStream ══ wire ══► TcpStream ─► reader ─► octets ─► kernel ─► poller … handler
+//!        ◄─ text ◄─           ══ wire ══            ◄─ writer ◄─ octets ◄─        ◄─ flush
+//! ```
+//!
+//! Nothing above the kernel knows of it. Below it, where a client's thread puts octets into a socket otherwise, tasks
+//! of the server's host carry them: one accepts, and two per connection read and write (`carrier`). An octet is a line
+//! of a head, or a record of a body that says whose it is (`text`), so that the first byte in a wrong place is seen by
+//! whoever reads it: heads by httparse, records by their tags. The address of a client, by which its tags are known, is
+//! its host and its port on it.
+//!
+//! The wire, which knows nothing of octets, reads what goes by with httparse (`http`): that is what tables say, and how
+//! it is known in which phase a connection was when a fault hit it.
+//!
+//! Left out: a server's host that crashes, since the engine's threads would go on without a network; more than one
+//! engine.
+
+mod carrier;
+mod client;
+mod text;
+
+pub(super) use carrier::Carrier;
+pub(super) use client::run as client;
+
+/// The port of the server.
+pub(super) const PORT: u16 = 80;

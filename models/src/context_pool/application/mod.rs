@@ -1,0 +1,286 @@
+//! The application: callers at a req socket, and whoever replies, in memory or on a host of the simulated network.
+//!
+//! A run opens both ends, starts the callers as tasks, acts from the main task, joins, and tears down. A scenario that
+//! needs another order of things uses the parts.
+
+mod overtaker;
+mod server;
+mod wrapper;
+
+use std::sync::Arc;
+
+use lastref::ledger::{Owner, Tag};
+use lastref::net::{Decoder, Task, thread_on};
+use lastref::property::always;
+use lastref::sync::{Condvar, Mutex};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
+
+pub use self::overtaker::Attempt;
+pub(super) use self::overtaker::Overtaker;
+pub use self::server::Server;
+pub use self::wrapper::{Forgotten, Wrapper};
+use super::aio::Timeout;
+use super::errno::{Errno, Outcome};
+use super::library::Nng;
+use super::network::{Asking, PORT, Serving, Sp, client};
+use super::plan::{Act, NetPlan, Plan, Request, Style};
+use super::req::ReqOptions;
+use super::socket::Socket;
+use super::transport::Link;
+use super::variant::Variant;
+use crate::kit::weather::CLIENTS;
+
+/// Carries the plan out in memory.
+pub fn run(variant: Variant, plan: &Plan) {
+    let mut pair = Pair::open(variant, plan);
+    let callers = pair.application.start(&plan.callers);
+    plan.acts.iter().for_each(|act| pair.act(*act));
+    callers.into_iter().for_each(JoinHandle::join);
+    pair.close();
+}
+
+/// Carries the plan out on a simulated network: a req socket on one host, whoever replies on another, clients on more.
+pub fn run_on_network(variant: Variant, plan: &NetPlan) {
+    let peers: Vec<&str> = std::iter::once("rep").chain(CLIENTS).take(1 + plan.clients.len()).collect();
+    plan.weather.simulate("req", &peers, Decoder::Own(Sp::of), |hosts| {
+        let server = hosts.peers[0].address(PORT);
+        let mut serving = Serving::start(variant, plan, hosts.peers[0]);
+        let asking = Asking::start(variant, plan, hosts.middle, server);
+        let clients = hosts.peers[1..].iter().zip(&plan.clients).zip(0..).map(|((host, steps), number)| {
+            host.spawn("client", client::run(steps.clone(), number, server, plan.is_sound()))
+        });
+        let clients: Vec<Task<()>> = clients.collect();
+        hosts.pass(&plan.weather.events, |change| serving.change(change));
+        for act in &plan.acts {
+            match *act {
+                Act::Pause(ms) => sleep(Duration::from_millis(ms)),
+                act => {
+                    serving.act(act);
+                    asking.iter().for_each(|asking| asking.act(act));
+                }
+            }
+        }
+        asking.into_iter().for_each(Asking::end);
+        clients.into_iter().for_each(|client| client.join().unwrap_or_default());
+        serving.end();
+    });
+}
+
+/// Two sockets of one process, connected, with callers and a server.
+struct Pair {
+    nng: Arc<Nng>,
+    rep: Arc<Socket>,
+    server: Option<Server>,
+    links: Vec<Option<Link>>,
+    capacity: u32,
+    application: Application,
+}
+
+impl Pair {
+    fn open(variant: Variant, plan: &Plan) -> Pair {
+        let nng = Nng::init(variant, plan.threads);
+        let (req, rep) = (nng.req0_open(ReqOptions::of(plan.resend_ms)), nng.rep0_open());
+        let server = Server::start(&nng, &rep, plan.server_contexts).ok();
+        let links = (0..plan.pipes).map(|_| Socket::connect(&req, &rep, plan.capacity).ok()).collect();
+        let application = Application::new(&nng, &req, plan.style);
+        Pair { nng, rep, server, links, capacity: plan.capacity, application }
+    }
+
+    fn act(&mut self, act: Act) {
+        let req = &self.application.req;
+        match act {
+            Act::Pause(ms) => sleep(Duration::from_millis(ms)),
+            Act::Reset(place) => {
+                let Some(link) = self.links.get_mut(place as usize) else { return };
+                link.take().iter().for_each(Link::reset);
+                *link = Socket::connect(req, &self.rep, self.capacity).ok();
+            }
+            Act::ClosePipes => [&self.rep, req].into_iter().for_each(|socket| socket.close_pipes()),
+            // A socket that is closed twice says so, and nothing else happens.
+            Act::CloseReq => drop(req.close()),
+            Act::CloseRep => drop(self.rep.close()),
+        }
+    }
+
+    /// Tears everything down, in upstream's order: contexts, then the sockets, then the library.
+    fn close(self) {
+        self.application.close();
+        self.server.into_iter().for_each(Server::stop);
+        let _ = self.rep.close();
+        self.nng.fini();
+    }
+}
+
+/// The callers of a req socket, and what they share.
+#[derive(Debug)]
+pub(super) struct Application {
+    pub(super) nng: Arc<Nng>,
+    pub(super) req: Arc<Socket>,
+    /// How long a request may take that has no time of its own.
+    pub(super) patience: Timeout,
+    /// Nothing goes wrong: every request that is waited for is answered.
+    pub(super) is_sound: bool,
+    pool: Option<Arc<Pool>>,
+    forgotten: Arc<Forgotten>,
+}
+
+impl Application {
+    pub(super) fn new(nng: &Arc<Nng>, req: &Arc<Socket>, style: Style) -> Application {
+        let pool = match style {
+            Style::ContextPerRequest => None,
+            Style::ContextPool(contexts) => Some(Pool::open(nng, req, contexts)),
+        };
+        let (nng, req, forgotten) = (Arc::clone(nng), Arc::clone(req), Forgotten::none());
+        Application { nng, req, patience: Timeout::Infinite, is_sound: false, pool, forgotten }
+    }
+
+    /// One task per caller.
+    pub(super) fn start(&self, callers: &[Vec<Request>]) -> Vec<JoinHandle<()>> {
+        let callers = callers.iter().zip(0_u32..).map(|(requests, number)| {
+            let caller = Caller {
+                nng: Arc::clone(&self.nng),
+                req: Arc::clone(&self.req),
+                pool: self.pool.clone(),
+                forgotten: Arc::clone(&self.forgotten),
+                patience: self.patience,
+                is_sound: self.is_sound,
+                owner: Owner::new("caller", number),
+                number,
+            };
+            let requests = requests.clone();
+            thread_on(self.nng.host, &format!("caller.{number}"), move || caller.make(&requests))
+        });
+        callers.collect()
+    }
+
+    /// Tears contexts and the socket down.
+    pub(super) fn close(&self) {
+        if let Some(pool) = &self.pool {
+            pool.close();
+        }
+        let _ = self.req.close();
+        self.forgotten.wait();
+    }
+}
+
+/// One thread of the application.
+struct Caller {
+    nng: Arc<Nng>,
+    req: Arc<Socket>,
+    pool: Option<Arc<Pool>>,
+    forgotten: Arc<Forgotten>,
+    patience: Timeout,
+    is_sound: bool,
+    owner: Owner,
+    number: u32,
+}
+
+impl Caller {
+    fn make(&self, requests: &[Request]) {
+        for (request, nth) in requests.iter().zip(0_u64..) {
+            // Room between two requests for those of a chain.
+            let tag = Tag { peer: self.number, request: nth * 1000 };
+            let made = match &self.pool {
+                None => self.on_own_context(*request, tag),
+                Some(pool) => self.on_pooled_context(pool, *request, tag),
+            };
+            if made.is_err() {
+                // The socket is closed: so it is for the requests that are left.
+                return;
+            }
+        }
+    }
+
+    fn on_own_context(&self, request: Request, tag: Tag) -> Result<(), Errno> {
+        let wrapper = Wrapper::open(&self.nng, &self.req, self.owner)?;
+        if request == Request::Forget {
+            wrapper.forget(tag, self.patience, &self.forgotten);
+            return Ok(());
+        }
+        wrapper.chain(tag, chained(request), self.timeout(request));
+        match request {
+            Request::Wait | Request::Chain(_) | Request::Timeout(_) => self.judge(request, wrapper.wait()),
+            Request::Cancel => wrapper.cancel(),
+            Request::Leave(ms) => sleep(Duration::from_millis(ms)),
+            Request::Abandon | Request::Forget => {}
+        }
+        wrapper.retire();
+        Ok(())
+    }
+
+    fn on_pooled_context(&self, pool: &Pool, request: Request, tag: Tag) -> Result<(), Errno> {
+        let wrapper = pool.take()?;
+        wrapper.chain(tag, chained(request), self.timeout(request));
+        if let Request::Leave(ms) = request {
+            sleep(Duration::from_millis(ms));
+        }
+        if matches!(request, Request::Cancel | Request::Abandon | Request::Leave(_)) {
+            wrapper.cancel();
+        }
+        let result = wrapper.wait();
+        self.judge(request, result);
+        pool.put(wrapper);
+        match result {
+            Some(Err(Errno::Closed)) => Err(Errno::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    fn timeout(&self, request: Request) -> Timeout {
+        match request {
+            Request::Timeout(ms) => Timeout::After(Duration::from_millis(ms)),
+            _ => self.patience,
+        }
+    }
+
+    fn judge(&self, request: Request, result: Option<Outcome>) {
+        if self.is_sound && matches!(request, Request::Wait | Request::Chain(_)) {
+            always("a request is answered when nothing goes wrong", result == Some(Ok(())));
+        }
+    }
+}
+
+fn chained(request: Request) -> u32 {
+    if let Request::Chain(more) = request { more } else { 0 }
+}
+
+/// Contexts that are opened once and used in turn.
+#[derive(Debug)]
+struct Pool {
+    idle: Mutex<Vec<Arc<Wrapper>>>,
+    returned: Condvar,
+    size: usize,
+}
+
+impl Pool {
+    fn open(nng: &Arc<Nng>, req: &Arc<Socket>, contexts: u32) -> Arc<Pool> {
+        let wrappers = (0..contexts).filter_map(|number| Wrapper::open(nng, req, Owner::new("pooled", number)).ok());
+        let idle: Vec<Arc<Wrapper>> = wrappers.collect();
+        let size = idle.len();
+        Arc::new(Pool { idle: Mutex::named("pool", idle), returned: Condvar::named("pool"), size })
+    }
+
+    fn take(&self) -> Result<Arc<Wrapper>, Errno> {
+        let mut idle = self.idle.lock();
+        loop {
+            match idle.pop() {
+                Some(wrapper) => return Ok(wrapper),
+                None if self.size == 0 => return Err(Errno::Closed),
+                None => idle = self.returned.wait(idle),
+            }
+        }
+    }
+
+    fn put(&self, wrapper: Arc<Wrapper>) {
+        self.idle.lock().push(wrapper);
+        self.returned.notify_one();
+    }
+
+    fn close(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock());
+        for wrapper in idle {
+            wrapper.retire();
+        }
+    }
+}

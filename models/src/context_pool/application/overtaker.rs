@@ -1,0 +1,117 @@
+//! A caller that does not wait: on one context it starts send and receive together, each with an aio of its own, and
+//! after a while the next request, which cancels the one before it.
+//!
+//! nng_req(7): a new request cancels the one that is outstanding. Whoever receives gets the reply to his own request,
+//! or an error; whoever sent gets his message back, or has no claim to it any more.
+
+use std::sync::Arc;
+
+use lastref::ledger::{self, Owner, Tag};
+use lastref::net::thread_on;
+use lastref::property::{always, sometimes};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, sleep};
+use serde::{Deserialize, Serialize};
+
+use crate::context_pool::aio::{Aio, Timeout};
+use crate::context_pool::context::Ctx;
+use crate::context_pool::library::Nng;
+use crate::context_pool::message::Message;
+use crate::context_pool::socket::Socket;
+use crate::context_pool::variant::Variant;
+
+/// One request, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// How long the send may take.
+    pub send: u64,
+    /// How long the receive may take.
+    pub recv: u64,
+    /// When another thread cancels the receive, if one does.
+    pub cancel: Option<u64>,
+    /// When the next one starts; after the last one, when the context is closed.
+    pub next: u64,
+}
+
+/// Attempts on one context.
+pub(crate) struct Overtaker {
+    pub(crate) nng: Arc<Nng>,
+    pub(crate) req: Arc<Socket>,
+    pub(crate) number: u32,
+}
+
+struct UnderWay {
+    tag: Tag,
+    send: Arc<Aio>,
+    recv: Arc<Aio>,
+    canceller: Option<JoinHandle<()>>,
+}
+
+impl Overtaker {
+    /// Makes them on a thread of its own.
+    pub(crate) fn start(self, attempts: &[Attempt]) -> JoinHandle<()> {
+        let attempts = attempts.to_vec();
+        thread_on(self.nng.host, &format!("overtaker.{}", self.number), move || self.make(&attempts))
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::new("overtaker", self.number)
+    }
+
+    fn make(&self, attempts: &[Attempt]) {
+        let Ok(ctx) = Ctx::open(&self.req) else { return };
+        let mut under_way = Vec::new();
+        for (attempt, request) in attempts.iter().zip(0..) {
+            under_way.push(self.attempt(&ctx, attempt, Tag { peer: 1000 + self.number, request }));
+            sleep(Duration::from_millis(attempt.next));
+        }
+        // Closed already if the socket is.
+        let _ = ctx.close();
+        under_way.into_iter().for_each(|request| self.end(request));
+    }
+
+    fn attempt(&self, ctx: &Ctx, attempt: &Attempt, tag: Tag) -> UnderWay {
+        let aio = |ms| {
+            let aio = Aio::alloc(&self.nng, None);
+            aio.set_timeout(Timeout::After(Duration::from_millis(ms)));
+            aio
+        };
+        let (send, recv) = (aio(attempt.send), aio(attempt.recv));
+        send.set_msg(self.owner(), Message::tagged(self.owner(), tag));
+        ctx.send(&send);
+        ctx.recv(&recv);
+        let cancelled = Arc::clone(&recv);
+        let canceller = attempt.cancel.map(|ms| {
+            thread_on(self.nng.host, &format!("canceller.{}.{}", self.number, tag.request), move || {
+                sleep(Duration::from_millis(ms));
+                cancelled.cancel_operation();
+            })
+        });
+        UnderWay { tag, send, recv, canceller }
+    }
+
+    fn end(&self, request: UnderWay) {
+        let UnderWay { tag, send, recv, canceller } = request;
+        send.wait();
+        recv.wait();
+        if recv.result().is_ok() {
+            let reply = recv.take_msg(self.owner());
+            always("a receive that succeeds has a message", reply.is_some());
+            if let Some(reply) = reply {
+                let answers = reply.tag(self.owner());
+                always("a reply carries a tag", answers.is_some());
+                ledger::deliver(answers.unwrap_or(tag), tag);
+                reply.free(self.owner());
+                sometimes("a request that could be overtaken is answered", true);
+            }
+        }
+        canceller.into_iter().for_each(JoinHandle::join);
+        let returned = send.take_msg(self.owner());
+        always("a send that fails gives its message back", returned.is_some() == send.result().is_err());
+        if self.nng.variant != Variant::NoFreeOnSendFail {
+            returned.iter().for_each(|msg| msg.free(self.owner()));
+        }
+        send.free();
+        recv.free();
+    }
+}

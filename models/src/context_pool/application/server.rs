@@ -1,0 +1,161 @@
+//! The application at the other end: contexts that receive, answer with what they received, and receive again.
+//!
+//! As in upstream's demo/async/server.c: each context has one aio and one callback, and the message of the request is
+//! sent back as the reply, after a while if the work takes one. A callback that finds its socket closed stops; the aio
+//! is freed by whoever stops the server.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use lastref::ledger::Owner;
+use lastref::property::{always, sometimes};
+use lastref::sync::{Mutex, MutexGuard};
+use lastref::time::Duration;
+
+use crate::context_pool::aio::Aio;
+use crate::context_pool::context::Ctx;
+use crate::context_pool::errno::Errno;
+use crate::context_pool::library::Nng;
+use crate::context_pool::message::Message;
+use crate::context_pool::socket::Socket;
+
+/// Contexts that answer.
+pub struct Server {
+    works: Vec<Arc<Work>>,
+}
+
+struct Work {
+    ctx: Ctx,
+    aio: Arc<Aio>,
+    owner: Owner,
+    /// How long a reply takes; no time at all if nothing.
+    takes: Option<Duration>,
+    doing: Mutex<Doing>,
+}
+
+/// What the aio of a context is used for.
+#[derive(Debug)]
+enum Doing {
+    Receiving,
+    /// `nng_sleep_aio`, with the request kept meanwhile.
+    Working(Option<Message>),
+    Replying,
+}
+
+impl Server {
+    /// Starts to receive on so many contexts.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECLOSED` if the socket is closed.
+    pub fn start(nng: &Arc<Nng>, rep: &Arc<Socket>, contexts: u32) -> Result<Server, Errno> {
+        Server::start_working(nng, rep, contexts, None)
+    }
+
+    /// The same, with replies that take so long; the library needs its timers for that.
+    ///
+    /// # Errors
+    ///
+    /// `NNG_ECLOSED` if the socket is closed.
+    pub fn start_working(
+        nng: &Arc<Nng>,
+        rep: &Arc<Socket>,
+        contexts: u32,
+        takes: Option<Duration>,
+    ) -> Result<Server, Errno> {
+        let works = (0..contexts).map(|number| {
+            let ctx = Ctx::open(rep)?;
+            Ok(Arc::new_cyclic(|work: &Weak<Work>| {
+                let weak = Weak::clone(work);
+                let callback = move || weak.upgrade().iter().for_each(|work| work.completed());
+                let aio = Aio::alloc(nng, Some(Box::new(callback)));
+                Work {
+                    ctx,
+                    aio,
+                    owner: Owner::new("server", number),
+                    takes,
+                    doing: Mutex::named("work", Doing::Receiving),
+                }
+            }))
+        });
+        let works: Vec<Arc<Work>> = works.collect::<Result<_, Errno>>()?;
+        works.iter().for_each(|work| work.ctx.recv(&work.aio));
+        Ok(Server { works })
+    }
+
+    /// Closes the contexts, waits for their callbacks, frees their aios.
+    pub fn stop(self) {
+        for work in self.works {
+            // Closed already if the socket was closed before.
+            let _ = work.ctx.close();
+            work.aio.stop();
+            work.free_msg();
+            work.free_kept();
+            work.aio.free();
+        }
+    }
+}
+
+impl Work {
+    fn completed(&self) {
+        let mut doing = self.doing.lock();
+        let result = self.aio.result();
+        if result.is_err() {
+            // A reply that was not sent is on the aio still.
+            self.free_msg();
+        }
+        match (result, std::mem::replace(&mut *doing, Doing::Receiving)) {
+            (Ok(()), Doing::Receiving) => {
+                let request = self.aio.take_msg(self.owner);
+                always("a receive that succeeds has a message", request.is_some());
+                match self.takes {
+                    Some(takes) => {
+                        *doing = Doing::Working(request);
+                        drop(doing);
+                        self.aio.sleep(takes);
+                    }
+                    None => self.reply(doing, request),
+                }
+            }
+            (Ok(()), Doing::Working(request)) => self.reply(doing, request),
+            (Err(Errno::Closed | Errno::Canceled), doing) => {
+                sometimes("a server context finds itself closed", true);
+                if let Doing::Working(Some(request)) = doing {
+                    request.free(self.owner);
+                }
+            }
+            (Ok(()) | Err(_), _) => {
+                drop(doing);
+                self.ctx.recv(&self.aio);
+            }
+        }
+    }
+
+    fn reply(&self, mut doing: MutexGuard<'_, Doing>, request: Option<Message>) {
+        *doing = Doing::Replying;
+        drop(doing);
+        if let Some(request) = request {
+            self.aio.set_msg(self.owner, request);
+        }
+        self.ctx.send(&self.aio);
+    }
+
+    /// What is kept while the work is done, which an aio that is stopped before gives no callback for.
+    fn free_kept(&self) {
+        if let Doing::Working(Some(request)) = std::mem::replace(&mut *self.doing.lock(), Doing::Receiving) {
+            request.free(self.owner);
+        }
+    }
+
+    fn free_msg(&self) {
+        if let Some(left) = self.aio.take_msg(self.owner) {
+            left.free(self.owner);
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("contexts", &self.works.len()).finish()
+    }
+}

@@ -1,0 +1,158 @@
+//! Clients that are not NNG, of a rep socket that is: several requests at a time on one connection, with backtraces of
+//! their own, and no patience.
+//!
+//! Every reply must carry the backtrace of a request that this client has made on this connection, and the tag of that
+//! request behind it.
+
+use std::net::SocketAddr;
+
+use lastref::ledger::{Tag, deliver};
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::property::{always, sometimes};
+use lastref::time::Duration;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::dialer::connect;
+use super::wire;
+use crate::context_pool::message;
+
+/// How long it waits for a reply: longer than anything takes that comes at all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// One thing that a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Sends so many requests at once, each with so many hops before its id.
+    Ask {
+        /// How many.
+        requests: u32,
+        /// Words before the id: more than eight are dropped by the other end.
+        hops: u32,
+    },
+    /// Reads replies until none is missing.
+    Read,
+    /// Does nothing for so many milliseconds.
+    Pause(u64),
+    /// Sends a message that ends before its backtrace does.
+    Malformed,
+    /// Says FIN, and goes on reading.
+    Finish,
+    /// Drops the connection, with whatever is under way, and makes another one.
+    Leave,
+}
+
+/// Words before an id that the other end takes.
+const HOPS_MAX: u32 = 7;
+
+/// One connection of a client.
+struct Session {
+    number: u32,
+    stream: TcpStream,
+    unread: Vec<u8>,
+    /// The backtraces of requests without a reply, and their tags.
+    open: Vec<(Vec<u32>, Tag)>,
+    asked: u64,
+    /// Nothing goes wrong on this network.
+    is_sound: bool,
+}
+
+/// Carries one client out.
+pub(crate) async fn run(steps: Vec<Step>, number: u32, server: SocketAddr, is_sound: bool) {
+    let mut asked = 0;
+    for steps in steps.split_inclusive(|step| *step == Step::Leave) {
+        let Some(stream) = connect(server, (wire::REQ0, wire::REP0)).await else { continue };
+        let mut session = Session { number, stream, unread: Vec::new(), open: Vec::new(), asked, is_sound };
+        for step in steps {
+            if session.step(*step).await.is_none() {
+                sometimes("a client's connection ends before its requests do", true);
+                break;
+            }
+        }
+        asked = session.asked;
+    }
+}
+
+impl Session {
+    async fn step(&mut self, step: Step) -> Option<()> {
+        match step {
+            Step::Ask { requests, hops } => {
+                let mut octets = Vec::new();
+                for _ in 0..requests {
+                    octets.extend(self.request(hops));
+                }
+                self.write(&octets).await
+            }
+            Step::Read => {
+                while !self.open.is_empty() {
+                    let replied = self.reply().await;
+                    always("a client is answered when nothing goes wrong", replied.is_some() || !self.is_sound);
+                    replied?;
+                }
+                Some(())
+            }
+            Step::Pause(ms) => {
+                sleep(Duration::from_millis(ms)).await;
+                Some(())
+            }
+            Step::Malformed => {
+                self.is_sound = false;
+                self.write(&wire::message(&[1])).await
+            }
+            Step::Finish => {
+                self.is_sound = false;
+                timeout(PATIENCE, self.stream.shutdown()).await.ok()?.ok()
+            }
+            Step::Leave => None,
+        }
+    }
+
+    fn request(&mut self, hops: u32) -> Vec<u8> {
+        let tag = Tag { peer: self.number, request: self.asked };
+        self.asked += 1;
+        let id = wire::LAST | (self.number << 16) | u32::try_from(self.asked).unwrap_or(0);
+        let trace: Vec<u32> = (1..=hops).chain([id]).collect();
+        let words = [&trace[..], &message::words(tag)].concat();
+        if hops <= HOPS_MAX {
+            self.open.push((trace, tag));
+        }
+        wire::message(&words)
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> Option<()> {
+        timeout(PATIENCE, self.stream.write_all(octets)).await.ok()?.ok()
+    }
+
+    /// Reads one reply.
+    async fn reply(&mut self) -> Option<()> {
+        let words = loop {
+            match self.whole() {
+                Some(words) => break words,
+                None => self.more().await?,
+            }
+        };
+        let reply = wire::read(&words);
+        always("a reply to a client has a backtrace and a tag", reply.is_some());
+        let (trace, tag) = reply?;
+        let place = self.open.iter().position(|(open, _)| *open == trace);
+        always("a reply answers a request of its connection, once", place.is_some());
+        let (_, asked) = self.open.remove(place?);
+        deliver(tag, asked);
+        sometimes("a client is answered", true);
+        Some(())
+    }
+
+    fn whole(&mut self) -> Option<Vec<u32>> {
+        let end = wire::HEADER + usize::try_from(wire::length(&self.unread)?).ok()?;
+        let words = wire::words(self.unread.get(wire::HEADER..end)?);
+        self.unread.drain(..end);
+        Some(words)
+    }
+
+    async fn more(&mut self) -> Option<()> {
+        let mut octets = [0; 256];
+        let read = timeout(PATIENCE, self.stream.read(&mut octets)).await.ok()?.ok()?;
+        self.unread.extend_from_slice(&octets[..read]);
+        (read > 0).then_some(())
+    }
+}

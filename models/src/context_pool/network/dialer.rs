@@ -1,0 +1,144 @@
+//! `nni_dialer` and `nni_listener`: how a socket comes by its pipes.
+//!
+//! Upstream (v1.10.1, core/dialer.c, core/listener.c; `dialer_timer_start_locked` in core/socket.c;
+//! `tcptran_pipe_nego_cb` in tcp.c). A dialer connects, greets and makes a pipe; when that pipe is off its socket, or
+//! there is none, it does so again after a time that it draws below a limit, which doubles with each attempt and goes
+//! back with each pipe. A listener greets whoever connects.
+//!
+//! Both are futures of the network: their aios and their memory are not modelled, the pipe that they make is. A socket
+//! that is closing is told by them to nobody: its pipe is refused.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::random;
+use lastref::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::conn::Conn;
+use super::tcp::TcpPipe;
+use super::wire;
+use crate::context_pool::errno::Outcome;
+use crate::context_pool::library::Nng;
+use crate::context_pool::socket::Socket;
+use crate::kit::harness::Unscheduled;
+
+/// `NNG_OPT_RECONNMINT` and `NNG_OPT_RECONNMAXT`, as an application sets them. By default they are a second, and none.
+const RECONNMINT_MS: u64 = 10;
+const RECONNMAXT_MS: u64 = 100;
+/// How long the other end may take to greet: ten seconds upstream. Shorter, so that a run sees what comes after.
+const NEGOTIATION: Duration = Duration::from_millis(500);
+
+/// A socket with its process and its host.
+pub(super) struct Endpoint {
+    nng: Arc<Nng>,
+    sock: Arc<Socket>,
+    host: Host,
+    /// What it speaks, and what it wants to hear.
+    protocols: (u16, u16),
+}
+
+impl Endpoint {
+    pub(super) fn new(nng: &Arc<Nng>, sock: &Arc<Socket>, host: Host, protocols: (u16, u16)) -> Arc<Endpoint> {
+        Arc::new(Endpoint { nng: Arc::clone(nng), sock: Arc::clone(sock), host, protocols })
+    }
+
+    /// `nng_dial`, which goes on until it is aborted or the socket is closed.
+    pub(super) fn dial(self: &Arc<Self>, number: u32, address: SocketAddr) -> Task<()> {
+        let end = Arc::clone(self);
+        self.host.spawn(&format!("dialer.{number}"), async move {
+            let mut limit_ms = RECONNMINT_MS;
+            loop {
+                if let Some(stream) = connect(address, end.protocols).await {
+                    limit_ms = RECONNMINT_MS;
+                    let removed = Arc::new(Removed::default());
+                    let told = Arc::clone(&removed);
+                    if end.start(stream, move || told.tell()).is_err() {
+                        return;
+                    }
+                    removed.wait().await;
+                    sometimes("a dialer connects again", true);
+                }
+                sleep(Duration::from_millis(random::below(limit_ms))).await;
+                limit_ms = (2 * limit_ms).min(RECONNMAXT_MS);
+            }
+        })
+    }
+
+    /// `nng_listen`, which goes on until it is aborted.
+    pub(super) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
+        let end = Arc::clone(self);
+        self.host.spawn("listener", async move {
+            while let Ok((stream, from)) = listener.accept().await {
+                let accepting = Arc::clone(&end);
+                end.host.spawn(&format!("negotiate.{}", from.port()), async move {
+                    if let Some(stream) = greet(stream, accepting.protocols).await {
+                        // Refused if the socket is closing, and closed by that.
+                        let _ = accepting.start(stream, || ());
+                    }
+                });
+            }
+        })
+    }
+
+    /// Makes a pipe of a connection.
+    fn start(&self, stream: TcpStream, removed: impl Fn() + Send + Sync + 'static) -> Outcome {
+        self.sock.find()?;
+        let number = self.sock.next_pipe();
+        let conn = Conn::new(self.host, number, stream);
+        let added = self.sock.add_pipe(TcpPipe::new(&self.nng, number, conn, removed));
+        self.sock.rele();
+        added
+    }
+}
+
+/// Connects and greets.
+pub(super) async fn connect(address: SocketAddr, protocols: (u16, u16)) -> Option<TcpStream> {
+    match TcpStream::connect(address).await {
+        Ok(stream) => greet(stream, protocols).await,
+        Err(_) => {
+            sometimes("an attempt to connect fails", true);
+            None
+        }
+    }
+}
+
+/// Says what this end speaks, and hears what the other one does; none if that is not what this end wants.
+pub(super) async fn greet(mut stream: TcpStream, (own, wanted): (u16, u16)) -> Option<TcpStream> {
+    let exchange = async {
+        stream.write_all(&wire::greeting(own)).await?;
+        let mut greeting = [0; wire::HEADER];
+        stream.read_exact(&mut greeting).await?;
+        std::io::Result::Ok(greeting)
+    };
+    let heard = timeout(NEGOTIATION, exchange).await.ok().and_then(Result::ok);
+    let is_wanted = heard.and_then(wire::peer) == Some(wanted);
+    sometimes("two ends do not come to greet each other", !is_wanted);
+    is_wanted.then_some(stream)
+}
+
+/// Whether a pipe is off its socket. No scheduling point: the harness's.
+#[derive(Debug, Default)]
+struct Removed(Unscheduled<(bool, Option<Waker>)>);
+
+impl Removed {
+    fn tell(&self) {
+        let mut state = self.0.lock();
+        state.0 = true;
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+
+    async fn wait(&self) {
+        std::future::poll_fn(|context| {
+            let mut state = self.0.lock();
+            state.1 = Some(context.waker().clone());
+            if state.0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}

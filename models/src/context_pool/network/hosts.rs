@@ -1,0 +1,144 @@
+//! The processes of NNG on hosts of their own, and a peer that is not NNG: how they start, what happens to them, and
+//! how they end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use lastref::net::{Host, Task, thread_on};
+use lastref::thread::JoinHandle;
+use lastref::time::Duration;
+
+use super::dialer::Endpoint;
+use super::peer::Peer;
+use super::{PORT, wire};
+use crate::context_pool::aio::Timeout;
+use crate::context_pool::application::{Application, Overtaker, Server};
+use crate::context_pool::library::{Nng, Threads};
+use crate::context_pool::plan::{Act, NetPlan, Replier};
+use crate::context_pool::req::ReqOptions;
+use crate::context_pool::socket::Socket;
+use crate::context_pool::variant::Variant;
+use crate::kit::harness::{bind, bind_again};
+use crate::kit::weather::Change;
+
+/// The process that asks.
+pub(crate) struct Asking {
+    application: Application,
+    dialers: Vec<Task<()>>,
+    threads: Vec<JoinHandle<()>>,
+    hurried: bool,
+}
+
+impl Asking {
+    pub(crate) fn start(variant: Variant, plan: &NetPlan, host: Host, server: SocketAddr) -> Option<Asking> {
+        if plan.callers.is_empty() && plan.overtakers.is_empty() {
+            return None;
+        }
+        let nng = Nng::init_on(variant, Threads::NNG, Some(host));
+        let req = nng.req0_open(ReqOptions::of(plan.resend_ms));
+        let endpoint = Endpoint::new(&nng, &req, host, (wire::REQ0, wire::REP0));
+        let dialers = (0..plan.dialers).map(|number| endpoint.dial(number, server)).collect();
+        let mut application = Application::new(&nng, &req, plan.style);
+        application.is_sound = plan.is_sound();
+        if !application.is_sound {
+            application.patience = Timeout::After(Duration::from_millis(plan.patience_ms));
+        }
+        let mut threads = application.start(&plan.callers);
+        threads.extend(plan.overtakers.iter().zip(0..).map(|(attempts, number)| {
+            Overtaker { nng: Arc::clone(&nng), req: Arc::clone(&req), number }.start(attempts)
+        }));
+        Some(Asking { application, dialers, threads, hurried: plan.hurried })
+    }
+
+    pub(crate) fn act(&self, act: Act) {
+        match act {
+            Act::ClosePipes => self.application.req.close_pipes(),
+            Act::CloseReq => {
+                // `nng_close`: dialers first.
+                self.dialers.iter().for_each(Task::abort);
+                // A socket that is closed twice says so, and nothing else happens.
+                let _ = self.application.req.close();
+            }
+            Act::Pause(_) | Act::Reset(_) | Act::CloseRep => {}
+        }
+    }
+
+    pub(crate) fn end(self) {
+        self.threads.into_iter().for_each(JoinHandle::join);
+        self.dialers.iter().for_each(Task::abort);
+        let closer = self.hurried.then(|| {
+            let (nng, req) = (&self.application.nng, Arc::clone(&self.application.req));
+            thread_on(nng.host, "closer", move || req.close().unwrap_or_default())
+        });
+        self.application.close();
+        closer.into_iter().for_each(JoinHandle::join);
+        self.dialers.into_iter().for_each(|dialer| dialer.join().unwrap_or_default());
+        self.application.nng.fini();
+    }
+}
+
+/// The process that replies.
+pub(crate) enum Serving {
+    Rep { nng: Arc<Nng>, rep: Arc<Socket>, server: Option<Server>, listener: Task<()> },
+    Peer { peer: Arc<Peer>, host: Host, listener: Option<Task<()>> },
+}
+
+impl Serving {
+    pub(crate) fn start(variant: Variant, plan: &NetPlan, host: Host) -> Serving {
+        match &plan.replier {
+            Replier::Peer { greetings, habits } => {
+                let peer = Peer::new(host, greetings.clone(), habits.clone());
+                let listener = Some(peer.listen(bind(host, PORT)));
+                Serving::Peer { peer, host, listener }
+            }
+            Replier::Rep { contexts, works_ms } => {
+                let timers = works_ms.is_some();
+                let nng = Nng::init_on(variant, Threads { timers, ..Threads::NNG }, Some(host));
+                let rep = nng.rep0_open();
+                let server = Server::start_working(&nng, &rep, *contexts, works_ms.map(Duration::from_millis)).ok();
+                let endpoint = Endpoint::new(&nng, &rep, host, (wire::REP0, wire::REQ0));
+                let listener = endpoint.listen(bind(host, PORT));
+                Serving::Rep { nng, rep, server, listener }
+            }
+        }
+    }
+
+    /// What became of the host.
+    pub(crate) fn change(&mut self, change: Change) {
+        let Serving::Peer { peer, host, listener } = self else { return };
+        match change {
+            Change::Crashed(0) => {
+                listener.take().map(Task::join);
+                peer.join();
+            }
+            Change::Restarted(0) => *listener = bind_again(*host, PORT).map(|listener| peer.listen(listener)),
+            Change::Crashed(_) | Change::Restarted(_) => {}
+        }
+    }
+
+    pub(crate) fn act(&self, act: Act) {
+        match (act, self) {
+            (Act::ClosePipes, Serving::Rep { rep, .. }) => rep.close_pipes(),
+            (Act::CloseRep, Serving::Rep { rep, listener, .. }) => {
+                listener.abort();
+                let _ = rep.close();
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn end(self) {
+        match self {
+            Serving::Peer { listener, .. } => {
+                listener.iter().for_each(Task::abort);
+            }
+            Serving::Rep { nng, rep, server, listener } => {
+                listener.abort();
+                server.into_iter().for_each(Server::stop);
+                let _ = rep.close();
+                listener.join();
+                nng.fini();
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A peer that replies and is not NNG: it has its own ways, request by request.
+//!
+//! A rep socket may answer a request that was sent twice, twice; a device between may lose, hold or break off. SP
+//! promises no more than that a reply carries the id of its request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::dialer::greet;
+use super::wire;
+use crate::kit::harness::Unscheduled;
+
+/// How long it keeps a connection on which nothing comes.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// What it does with one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Habit {
+    /// Replies.
+    Reply,
+    /// Replies so many times.
+    Again(u32),
+    /// Replies so many milliseconds later, to others meanwhile.
+    Late(u64),
+    /// Does not reply.
+    Ignore,
+    /// Closes the connection in place of a reply.
+    Hangup,
+    /// Replies and closes the connection.
+    ReplyAndHangup,
+    /// Sends a reply to a request that nobody made, and then the right one.
+    Stranger,
+    /// Sends a message of so many bytes that is no reply.
+    Malformed(u32),
+    /// Says that a message of a gigabyte follows.
+    Oversize,
+}
+
+impl Habit {
+    /// Whether whoever asks gets the answer in the end, and keeps the connection.
+    pub(crate) fn replies(self) -> bool {
+        matches!(self, Habit::Reply | Habit::Again(_) | Habit::Late(_) | Habit::Stranger)
+    }
+}
+
+/// What it says first on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Greeting {
+    /// That it speaks rep0.
+    Rep,
+    /// That it speaks another protocol of SP: it publishes.
+    Pub,
+    /// What an HTTP server would say.
+    Http,
+    /// Nothing.
+    Silence,
+}
+
+impl Greeting {
+    /// `NNI_PROTO(2, 0)`.
+    const PUB0: u16 = 0x20;
+
+    /// Greets; none if this is not going to be a connection.
+    async fn greet(self, mut stream: TcpStream) -> Option<TcpStream> {
+        let greeting = match self {
+            Greeting::Rep => return greet(stream, (wire::REP0, wire::REQ0)).await,
+            Greeting::Pub => wire::greeting(Greeting::PUB0),
+            Greeting::Http => *b"HTTP/1.1",
+            Greeting::Silence => {
+                sleep(IDLE).await;
+                return None;
+            }
+        };
+        // It waits for a request, as its kind does, and hears that nobody wants it.
+        stream.write_all(&greeting).await.ok()?;
+        while timeout(IDLE, stream.read(&mut [0; 64])).await.ok()?.ok()? > 0 {}
+        None
+    }
+}
+
+/// Its process.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    host: Host,
+    greetings: Vec<Greeting>,
+    habits: Vec<Habit>,
+    /// Requests that have come, over all connections.
+    seen: AtomicUsize,
+    /// What serves a connection each. No scheduling point: the harness's.
+    tasks: Unscheduled<Vec<Task<()>>>,
+}
+
+impl Peer {
+    pub(super) fn new(host: Host, greetings: Vec<Greeting>, habits: Vec<Habit>) -> Arc<Peer> {
+        Arc::new(Peer { host, greetings, habits, seen: AtomicUsize::new(0), tasks: Unscheduled::default() })
+    }
+
+    /// Accepts connections until it is aborted.
+    pub(super) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
+        let peer = Arc::clone(self);
+        self.host.spawn("peer", async move {
+            let mut greetings = peer.greetings.clone().into_iter();
+            while let Ok((stream, from)) = listener.accept().await {
+                let greeting = greetings.next().unwrap_or(Greeting::Rep);
+                let serving = Arc::clone(&peer);
+                let task = peer.host.spawn(&format!("serve.{}", from.port()), async move {
+                    if let Some(stream) = greeting.greet(stream).await {
+                        // A connection that breaks is its end, whichever way it breaks.
+                        let _ = Service { peer: serving, stream, unread: Vec::new(), late: Vec::new() }.run().await;
+                    }
+                });
+                peer.tasks.lock().push(task);
+            }
+        })
+    }
+
+    /// Waits for the tasks of a host that has crashed: what they have is gone before it is up again.
+    pub(super) fn join(&self) {
+        self.tasks.take().into_iter().for_each(|task| task.join().unwrap_or_default());
+    }
+
+    /// The next habit; those of a plan come round again.
+    fn habit(&self) -> Habit {
+        let seen = self.seen.fetch_add(1, Ordering::Relaxed);
+        self.habits.get(seen % self.habits.len().max(1)).copied().unwrap_or(Habit::Reply)
+    }
+}
+
+/// One connection.
+struct Service {
+    peer: Arc<Peer>,
+    stream: TcpStream,
+    unread: Vec<u8>,
+    late: Vec<(Instant, Vec<u32>)>,
+}
+
+impl Service {
+    async fn run(mut self) -> std::io::Result<()> {
+        loop {
+            while let Some(request) = self.request() {
+                if !self.serve(request).await? {
+                    return Ok(());
+                }
+            }
+            let due = self.late.iter().map(|(due, _)| *due).min();
+            let wait = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+            let mut octets = [0; 256];
+            match timeout(wait, self.stream.read(&mut octets)).await {
+                Ok(read) => match read? {
+                    0 => return self.reply_late(true).await,
+                    read => self.unread.extend_from_slice(&octets[..read]),
+                },
+                Err(_) if due.is_none() => return Ok(()),
+                Err(_) => {}
+            }
+            self.reply_late(false).await?;
+        }
+    }
+
+    /// The words of a request that is there as a whole.
+    fn request(&mut self) -> Option<Vec<u32>> {
+        let end = wire::HEADER + usize::try_from(wire::length(&self.unread)?).ok()?;
+        let request = wire::words(self.unread.get(wire::HEADER..end)?);
+        self.unread.drain(..end);
+        Some(request)
+    }
+
+    /// Whether the connection goes on.
+    async fn serve(&mut self, request: Vec<u32>) -> std::io::Result<bool> {
+        let reply = wire::message(&request);
+        match self.peer.habit() {
+            Habit::Reply => self.stream.write_all(&reply).await?,
+            Habit::Again(times) => self.stream.write_all(&reply.repeat(times as usize)).await?,
+            Habit::Late(ms) => self.late.push((Instant::now() + Duration::from_millis(ms), request)),
+            Habit::Ignore => {}
+            Habit::Hangup => return Ok(false),
+            Habit::ReplyAndHangup => {
+                self.stream.write_all(&reply).await?;
+                self.stream.shutdown().await?;
+                return Ok(false);
+            }
+            Habit::Stranger => {
+                let stranger = wire::message(&[&[u32::MAX], &request[1.min(request.len())..]].concat());
+                self.stream.write_all(&[stranger, reply].concat()).await?;
+            }
+            Habit::Malformed(bytes) => {
+                let length = u64::from(bytes.min(3)).to_be_bytes();
+                self.stream.write_all(&[&length[..], &[7; 3][..bytes.min(3) as usize]].concat()).await?;
+            }
+            Habit::Oversize => self.stream.write_all(&(1_u64 << 30).to_be_bytes()).await?,
+        }
+        Ok(true)
+    }
+
+    /// Sends the replies that are due, or all.
+    async fn reply_late(&mut self, all: bool) -> std::io::Result<()> {
+        let now = Instant::now();
+        let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(due, _)| all || *due <= now);
+        self.late = late;
+        let due: Vec<(Instant, Vec<u32>)> = due;
+        for (_, request) in due {
+            sometimes("a reply is sent late", true);
+            self.stream.write_all(&wire::message(&request)).await?;
+        }
+        Ok(())
+    }
+}

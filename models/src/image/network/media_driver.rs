@@ -1,0 +1,175 @@
+//! The media driver of a subscriber's host: one thread that receives, dispatches, and looks after its images.
+//!
+//! upstream: `AERON_THREADING_MODE_SHARED`: the agents of receiver and conductor in turn (aeron_driver_receiver.c,
+//! aeron_data_packet_dispatcher.c, aeron_driver_conductor.c). Deviates: the state `ON_COOL_DOWN` of a session, which
+//! its receiver enters and its conductor ends in one duty cycle, is not there; nor is a session limit.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard};
+
+use lastref::property::{always, sometimes};
+use lastref::time::{Duration, Instant, sleep};
+
+use super::frame::{Asks, Frame, Standing};
+use super::publication_image::{Context, PublicationImage, State};
+use super::sockets::{Endpoint, Sockets};
+use crate::image::driver::Driver;
+use crate::image::patience::Patience;
+use crate::image::plan::DriverOp;
+use crate::image::shm::RawLog;
+use crate::kit::harness::Unscheduled;
+
+/// How long the driver sleeps between two duty cycles.
+const IDLE: Duration = Duration::from_millis(10);
+/// `AERON_DRIVER_RECEIVER_PENDING_SETUP_TIMEOUT_NS`.
+const PENDING_SETUP_TIMEOUT: Duration = Duration::from_millis(60);
+
+/// The driver.
+#[derive(Debug)]
+pub(super) struct MediaDriver {
+    driver: Driver,
+    context: Context,
+    sockets: Arc<Sockets>,
+    desk: Arc<Desk>,
+    images: Vec<PublicationImage>,
+    /// Sessions that were asked for a SETUP, and since when.
+    pending_setups: BTreeMap<i32, Instant>,
+    /// Sessions whose images wait for room in shared memory that clients ought to give back.
+    waiting: BTreeMap<i32, Patience>,
+}
+
+/// What the application and the driver's thread tell each other. Harness state.
+#[derive(Debug, Default)]
+pub(super) struct Desk(Unscheduled<Notes>);
+
+/// What is on it.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// What happens to the driver next.
+    pub(super) orders: Vec<DriverOp>,
+    /// The driver is to end.
+    pub(super) stop: bool,
+    /// How many images there are that clients know of.
+    pub(super) images: usize,
+    /// Up to where each stream was read that was not revoked, by its first term.
+    pub(super) read: BTreeMap<i32, i64>,
+}
+
+impl Desk {
+    pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock()
+    }
+}
+
+impl MediaDriver {
+    pub(super) fn new(driver: Driver, context: Context, sockets: Arc<Sockets>, desk: Arc<Desk>) -> MediaDriver {
+        let (images, pending_setups, waiting) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        MediaDriver { driver, context, sockets, desk, images, pending_setups, waiting }
+    }
+
+    /// The thread's function: until it is told to end, or dies.
+    pub(super) fn run(mut self) -> Driver {
+        loop {
+            let (orders, stop) = {
+                let mut notes = self.desk.notes();
+                (std::mem::take(&mut notes.orders), notes.stop)
+            };
+            self.driver.run(&orders);
+            if stop || orders.contains(&DriverOp::Die) {
+                self.desk.notes().images = 0;
+                self.sockets.close();
+                return self.driver;
+            }
+            self.do_work(Instant::now());
+            sleep(IDLE);
+        }
+    }
+
+    fn do_work(&mut self, now: Instant) {
+        self.driver.on_commands();
+        for (connection, frame) in self.sockets.receive() {
+            match frame {
+                Frame::Setup { session_id, initial_term_id, term_offset } => {
+                    self.on_setup((session_id, initial_term_id), i64::from(term_offset), connection, now);
+                }
+                Frame::Data { session_id, .. } | Frame::Heartbeat { session_id, .. } => {
+                    self.on_data(session_id, frame, connection, now);
+                }
+                Frame::Nak { .. } | Frame::StatusMessage { .. } => {}
+            }
+        }
+        self.pending_setups.retain(|_, since| now.saturating_duration_since(*since) < PENDING_SETUP_TIMEOUT);
+        for image in &mut self.images {
+            let nak = image.track_rebuild(&self.driver, now);
+            image.on_time_event(&mut self.driver, now);
+            let status_message = image.pending_status_message(now);
+            for frame in [nak, status_message].into_iter().flatten() {
+                self.sockets.send(image.connection(), frame);
+            }
+        }
+        let mut notes = self.desk.notes();
+        for image in self.images.iter().filter(|image| !image.is_dispatched() && !image.is_revoked()) {
+            notes.read.insert(image.initial_term_id, image.rcv_pos_position());
+        }
+        self.images.retain(|image| image.state() != State::Done);
+        notes.images = self.images.iter().filter(|image| image.is_dispatched()).count();
+    }
+
+    fn dispatched(&mut self, session_id: i32) -> Option<&mut PublicationImage> {
+        self.images.iter_mut().find(|image| image.session_id == session_id && image.is_dispatched())
+    }
+
+    /// `aeron_data_packet_dispatcher_on_setup`.
+    fn on_setup(&mut self, ids: (i32, i32), position: i64, connection: Endpoint, now: Instant) {
+        if let Some(image) = self.dispatched(ids.0) {
+            if image.initial_term_id == ids.1 {
+                image.add_connection_if_unknown(connection);
+            }
+            return;
+        }
+        if !self.driver.has_subscriptions() {
+            return;
+        }
+        let Some(log) = self.create_log(ids.0) else { return };
+        self.pending_setups.remove(&ids.0);
+        let is_known = self.images.iter().any(|image| image.session_id == ids.0);
+        sometimes("a session comes back while its last image lingers", is_known);
+        // upstream: aeron_driver_conductor_on_create_publication_image
+        let stream = self.driver.announce(ids.0, log, position);
+        self.images.push(PublicationImage::create(self.context, ids, (stream, position), connection, now));
+    }
+
+    /// A log, if there is room for one. If there is none upstream's driver says so in its error log, and the publisher
+    /// asks again with its next SETUP; here that is a finding once the client has had every turn that it needs to give
+    /// back what the driver has unlinked.
+    fn create_log(&mut self, session_id: i32) -> Option<Arc<RawLog>> {
+        if let Some(log) = self.driver.shm.create() {
+            let waited = self.waiting.remove(&session_id).is_some();
+            sometimes("a publisher waits for room in shared memory", waited);
+            return Some(log);
+        }
+        if !self.driver.shm.is_room_owed() {
+            self.waiting.remove(&session_id);
+            return None;
+        }
+        let progress = &self.driver.client.progress;
+        let patience = self.waiting.entry(session_id).or_insert_with(|| Patience::new(progress));
+        always("a new stream finds room in shared memory", !patience.is_over(progress));
+        None
+    }
+
+    /// `aeron_data_packet_dispatcher_on_data`.
+    fn on_data(&mut self, session_id: i32, frame: Frame, connection: Endpoint, now: Instant) {
+        if let Some(image) = self.dispatched(session_id) {
+            return image.insert_packet(frame, connection, now);
+        }
+        let is_end = matches!(frame, Frame::Heartbeat { standing, .. } if standing != Standing::Open);
+        if is_end || !self.driver.has_subscriptions() || self.pending_setups.contains_key(&session_id) {
+            return;
+        }
+        self.pending_setups.insert(session_id, now);
+        let (term_id, term_offset, receiver_window, asks) = (0, 0, 0, Asks::Setup);
+        let elicits = Frame::StatusMessage { session_id, term_id, term_offset, receiver_window, asks };
+        self.sockets.send(connection, elicits);
+    }
+}

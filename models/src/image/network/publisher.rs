@@ -1,0 +1,119 @@
+//! A publisher's process, on a host of its own: one stream after the other, each over a connection, or several.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::frame::Frame;
+use super::publication::Publication;
+use crate::image::plan::{Ending, NetPlan};
+
+/// How long a duty cycle waits for what the receiver says.
+const CYCLE: Duration = Duration::from_millis(10);
+/// How long it waits before it tries to connect again; twice as long after each attempt that came to nothing.
+const RETRY: Duration = Duration::from_millis(10);
+/// How many attempts in a row may come to nothing: nobody is there then, and the process ends.
+const ATTEMPTS_MAX: u32 = 7;
+/// How long it waits for an attempt, for a write, and for the receiver's FIN.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How long a stream may stand still, whatever is the matter with it: its process is stopped then.
+const STUCK_MAX: Duration = Duration::from_millis(800);
+/// The same where nothing goes wrong: what is waited for comes, however slowly subscribers read.
+const LAG_MAX: Duration = Duration::from_secs(5);
+
+/// How a stream came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It said all that it had to say.
+    Done,
+    /// Its process died.
+    Died,
+    /// Its connection is lost; there may be another.
+    Lost,
+    /// There was none.
+    Refused,
+}
+
+/// Carries one publisher out, from the life after `begun` on, which counts those that it has begun.
+pub(super) async fn run(plan: Arc<NetPlan>, number: usize, server: SocketAddr, begun: Arc<AtomicUsize>) {
+    let Some(publisher) = plan.publishers.get(number) else { return };
+    let patience = if plan.is_faultless() { LAG_MAX } else { STUCK_MAX };
+    while let Some(life) = publisher.lives.get(begun.load(Ordering::SeqCst)) {
+        let nth = begun.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_millis(life.pause_ms)).await;
+        let mut publication = Publication::new(NetPlan::initial_term_id(number, nth), *life, Instant::now());
+        let mut failed = 0;
+        while failed < ATTEMPTS_MAX {
+            match over_a_connection(&mut publication, server, patience).await {
+                End::Done => break,
+                End::Died => {
+                    sometimes("a publisher dies without a word", life.ending == Ending::Die);
+                    break;
+                }
+                End::Lost => failed = 0,
+                End::Refused => failed += 1,
+            }
+            sleep(RETRY * (1 << failed)).await;
+        }
+    }
+}
+
+/// Sends the stream over a connection, until one or the other ends.
+async fn over_a_connection(publication: &mut Publication, server: SocketAddr, patience: Duration) -> End {
+    let Ok(Ok(mut stream)) = timeout(PATIENCE, TcpStream::connect(server)).await else {
+        sometimes("a publisher is refused", true);
+        let now = Instant::now();
+        return if publication.stands_still(now, patience) || publication.dies(now) { End::Died } else { End::Refused };
+    };
+    publication.connected();
+    let (mut unread, mut octets) = (Vec::new(), [0; 64]);
+    loop {
+        let now = Instant::now();
+        if publication.stands_still(now, patience) || publication.dies(now) {
+            return End::Died;
+        }
+        for frame in publication.send(now) {
+            if !matches!(timeout(PATIENCE, stream.write_all(&frame.encode())).await, Ok(Ok(()))) {
+                sometimes("a publisher cannot send", true);
+                return End::Lost;
+            }
+        }
+        if publication.is_done(now) {
+            leave(stream).await;
+            return End::Done;
+        }
+        match timeout(CYCLE, stream.read(&mut octets)).await {
+            Err(_) => continue,
+            Ok(Ok(count)) if count > 0 => unread.extend_from_slice(&octets[..count]),
+            Ok(_) => {
+                sometimes("a publisher loses its connection", true);
+                return End::Lost;
+            }
+        }
+        while let Some((length, frame)) = Frame::decode(&unread) {
+            unread.drain(..length);
+            if let Some(frame) = frame {
+                publication.on_frame(frame);
+            }
+        }
+    }
+}
+
+/// FIN, and what the receiver has to say until it says so too.
+async fn leave(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut octets = [0; 64];
+    while let Ok(Ok(count)) = timeout(PATIENCE, stream.read(&mut octets)).await {
+        if count == 0 {
+            return;
+        }
+    }
+    sometimes("a publisher waits in vain for the end of its connection", true);
+}

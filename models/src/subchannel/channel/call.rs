@@ -1,0 +1,112 @@
+//! A call: picked, begun on a transport, ended once.
+//!
+//! Upstream (client_channel.cc `LoadBalancedCall`, subchannel.cc `SubchannelCall`). A pick that cannot be made is
+//! queued until there is another picker. From then on the call holds a ref to the ConnectedSubchannel, and its stream
+//! one to the transport, whatever becomes of the Subchannel. Deviates: a call has a thread, which waits where upstream
+//! returns.
+
+use std::sync::Arc;
+
+use lastref::ledger::{Owner, Tag};
+use lastref::property::sometimes;
+use lastref::time::{Duration, Instant, sleep};
+use lastref::trace::transition;
+use serde::{Deserialize, Serialize};
+
+use crate::subchannel::channel::client_channel::ClientChannel;
+use crate::subchannel::channel::picker::PickResult;
+use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::status::Status;
+use crate::subchannel::subchannel::connected_subchannel::ConnectedSubchannel;
+use crate::subchannel::transport::stream::Stream;
+
+/// How a call ends, if its server does not end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Call {
+    /// It waits.
+    Wait,
+    /// It is made when its caller has done nothing for so many milliseconds, and waits.
+    After(u64),
+    /// By its deadline, after so many milliseconds.
+    Deadline(u64),
+    /// It is cancelled as soon as it is begun.
+    Cancel,
+}
+
+impl ClientChannel {
+    /// Makes a call and waits for its end.
+    pub fn call(self: &Arc<Self>, call: Call, tag: Tag) -> Status {
+        let deadline = match call {
+            Call::Deadline(ms) => Some(Instant::now() + Duration::from_millis(ms)),
+            Call::Wait | Call::After(_) | Call::Cancel => None,
+        };
+        if let Call::After(ms) = call {
+            sleep(Duration::from_millis(ms));
+        }
+        let number = self.grpc.number();
+        let owner = Owner::new("call", number);
+        self.reference(owner);
+        let status = match self.pick_subchannel(owner, deadline) {
+            Ok(connected) => perform(&connected, number, call, deadline, tag),
+            Err(status) => status,
+        };
+        transition("call", number, "begun", status.name());
+        sometimes("a call is answered", status == Status::Ok);
+        sometimes("a call fails", status == Status::Unavailable);
+        self.unref(owner);
+        status
+    }
+
+    /// `PickSubchannel`: with a ref for the call.
+    fn pick_subchannel(
+        self: &Arc<Self>,
+        call: Owner,
+        deadline: Option<Instant>,
+    ) -> Result<Arc<ConnectedSubchannel>, Status> {
+        loop {
+            let present = self.present_picker(call);
+            if present.disconnected {
+                return Err(Status::Unavailable);
+            }
+            let picked = present.picker.map_or(PickResult::Queue, |picker| {
+                ExecCtx::scope(|exec_ctx| {
+                    let picked = picker.pick(self, exec_ctx, call);
+                    // upstream: #34307. Not in the WorkSerializer, and possibly the picker's last ref.
+                    picker.unref(exec_ctx, call);
+                    picked
+                })
+            });
+            match picked {
+                PickResult::Complete(connected) => return Ok(connected),
+                PickResult::Fail => return Err(Status::Unavailable),
+                PickResult::Queue if self.wait_for_picker(present.updates, deadline) => {}
+                PickResult::Queue => return Err(Status::DeadlineExceeded),
+            }
+        }
+    }
+}
+
+/// The call on its transport, to its end.
+fn perform(
+    connected: &Arc<ConnectedSubchannel>,
+    number: u32,
+    call: Call,
+    deadline: Option<Instant>,
+    tag: Tag,
+) -> Status {
+    let transport = &connected.transport;
+    let stream = Stream::new(number, tag);
+    transport.init_stream(&stream);
+    ExecCtx::scope(|exec_ctx| transport.perform_stream_op(exec_ctx, &stream));
+    let ended = if call == Call::Cancel { None } else { stream.wait(deadline) };
+    let status = ended.or_else(|| {
+        let status = if call == Call::Cancel { Status::Cancelled } else { Status::DeadlineExceeded };
+        ExecCtx::scope(|exec_ctx| transport.cancel_stream(exec_ctx, &stream, status));
+        stream.wait(None)
+    });
+    ExecCtx::scope(|exec_ctx| {
+        transport.destroy_stream(exec_ctx, &stream);
+        connected.unref(exec_ctx, Owner::new("call", number));
+    });
+    status.unwrap_or(Status::Unavailable)
+}

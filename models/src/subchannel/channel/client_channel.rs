@@ -1,0 +1,284 @@
+//! `ClientChannel`: a policy, in the control plane, and a picker, in the data plane.
+//!
+//! Upstream (client_channel.cc of 1.53.0, picks and SubchannelWrapper as #34321 left them). The control plane is the
+//! WorkSerializer's: resolver results, the policy, what the channel knows of its SubchannelWrappers, the keepalive
+//! time. The data plane is `lb_mu_`'s: the present picker. The channel stack is counted: the application's ref, one for
+//! each SubchannelWrapper, one for each call.
+//!
+//! Left out: the resolver itself (results are given to [`ClientChannel::update`]), service configs, retries, the
+//! channel's own connectivity state and idleness timer.
+
+use std::sync::Arc;
+
+use lastref::cell::RaceCell;
+use lastref::ledger::Owner;
+use lastref::note;
+use lastref::property::{always, sometimes};
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::{Duration, Instant};
+use lastref::trace::transition;
+
+use crate::kit::harness::impl_debug;
+use crate::kit::machine::Symbol;
+use crate::subchannel::application::moments::Doing;
+use crate::subchannel::channel::picker::Picker;
+use crate::subchannel::channel::policy::{Policy, PolicyName};
+use crate::subchannel::channel::subchannel_list::Place;
+use crate::subchannel::channel::subchannel_wrapper::SubchannelWrapper;
+use crate::subchannel::iomgr::combiner::Guarded;
+use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::iomgr::work_serializer::WorkSerializer;
+use crate::subchannel::library::Grpc;
+use crate::subchannel::ref_count::RefCount;
+use crate::subchannel::subchannel::pool::SubchannelKey;
+use crate::subchannel::subchannel::state::State;
+
+/// `ClientChannel`.
+pub struct ClientChannel {
+    pub(crate) grpc: Arc<Grpc>,
+    pub(crate) number: u32,
+    owning_stack: RefCount,
+    destroyed: Mutex<bool>,
+    destroyed_cv: Condvar,
+    pub(crate) work_serializer: WorkSerializer,
+    control: Guarded<Control>,
+    /// The WorkSerializer's.
+    pub(crate) subchannel_wrappers: RaceCell<Vec<Arc<SubchannelWrapper>>>,
+    /// The WorkSerializer's.
+    keepalive_time: RaceCell<Option<Duration>>,
+    lb_mu: Mutex<DataPlane>,
+    picker_changed: Condvar,
+}
+
+/// What the WorkSerializer guards, but for what other objects reach directly.
+struct Control {
+    lb_policy: Option<Policy>,
+    state: State,
+}
+
+/// What `lb_mu_` guards.
+struct DataPlane {
+    picker: Option<Arc<Picker>>,
+    updates: u64,
+    disconnected: bool,
+}
+
+/// The present picker, with a ref for whoever asked.
+pub(crate) struct Present {
+    pub(crate) picker: Option<Arc<Picker>>,
+    pub(crate) updates: u64,
+    pub(crate) disconnected: bool,
+}
+
+impl ClientChannel {
+    /// A channel with a policy of that name, which has no addresses yet.
+    pub fn open(grpc: &Arc<Grpc>, policy: PolicyName, keepalive_time: Option<Duration>) -> Arc<ClientChannel> {
+        let number = grpc.number();
+        Arc::new(ClientChannel {
+            grpc: Arc::clone(grpc),
+            number,
+            owning_stack: RefCount::new("grpc_channel", Owner::new("grpc_channel", number)),
+            destroyed: Mutex::named("grpc_channel", false),
+            destroyed_cv: Condvar::named("grpc_channel"),
+            work_serializer: WorkSerializer::new(),
+            control: Guarded::named(
+                "ClientChannel",
+                Control { lb_policy: Some(Policy::new(policy)), state: State::Idle },
+            ),
+            subchannel_wrappers: RaceCell::named("subchannel_wrappers_", Vec::new()),
+            keepalive_time: RaceCell::named("keepalive_time_", keepalive_time),
+            lb_mu: Mutex::named("lb_mu_", DataPlane { picker: None, updates: 0, disconnected: false }),
+            picker_changed: Condvar::named("lb_mu_"),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn reference(&self, holder: Owner) {
+        self.owning_stack.reference(holder);
+    }
+
+    #[track_caller]
+    pub(crate) fn unref(&self, holder: Owner) {
+        self.owning_stack.unref(holder, || {
+            let left = self.subchannel_wrappers.with(Vec::len);
+            always("a channel is destroyed after its SubchannelWrappers", left == 0);
+            *self.destroyed.lock() = true;
+            self.destroyed_cv.notify_all();
+        });
+    }
+
+    /// One more who may call: the channel stack stays until [`ClientChannel::drop_stub`], destroyed or not.
+    pub fn create_stub(&self, number: u32) {
+        self.reference(Owner::new("stub", number));
+    }
+
+    /// Nobody calls by it any more.
+    pub fn drop_stub(&self, number: u32) {
+        self.unref(Owner::new("stub", number));
+    }
+
+    /// Runs something with the policy, in the WorkSerializer; nothing if the policy is shut down.
+    fn with_policy(
+        self: &Arc<Self>,
+        exec_ctx: &mut ExecCtx,
+        job: impl FnOnce(&mut Policy, &Arc<ClientChannel>, &mut ExecCtx) + Send + 'static,
+    ) {
+        let chand = Arc::clone(self);
+        let holder = Owner::new("WorkSerializer", self.grpc.number());
+        self.reference(holder);
+        self.work_serializer.run(exec_ctx, move |exec_ctx| {
+            chand.control.with(|control| {
+                if let Some(policy) = &mut control.lb_policy {
+                    job(policy, &chand, exec_ctx);
+                }
+            });
+            chand.unref(holder);
+        });
+    }
+
+    /// A resolver result: `OnResolverResultChangedLocked`, down to the policy's `UpdateLocked`.
+    pub fn update(self: &Arc<Self>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
+        self.with_policy(exec_ctx, |policy, chand, exec_ctx| {
+            chand.meets(|key| Doing::update(&addresses, key));
+            policy.update(chand, exec_ctx, addresses);
+        });
+    }
+
+    /// `grpc_channel_reset_connect_backoff`.
+    pub fn reset_connect_backoff(self: &Arc<Self>, exec_ctx: &mut ExecCtx) {
+        self.with_policy(exec_ctx, |policy, _, exec_ctx| policy.reset_backoff(exec_ctx));
+    }
+
+    /// `ExitIdleLocked`, from a pick.
+    pub(crate) fn exit_idle(self: &Arc<Self>, exec_ctx: &mut ExecCtx) {
+        self.with_policy(exec_ctx, |policy, chand, exec_ctx| policy.exit_idle(chand, exec_ctx));
+    }
+
+    /// A subchannel's state changed. In the WorkSerializer.
+    pub(crate) fn on_subchannel_change(self: &Arc<Self>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+        self.control.with(|control| {
+            if let Some(policy) = &mut control.lb_policy {
+                policy.on_change(self, exec_ctx, place, state);
+            }
+        });
+    }
+
+    /// `keepalive_time_`. In the WorkSerializer.
+    pub(crate) fn keepalive_time(&self) -> Option<Duration> {
+        self.keepalive_time.get()
+    }
+
+    /// A server called one of the channel's transports to calm: all of its subchannels are. In the WorkSerializer.
+    pub(crate) fn throttle_keepalive_time(&self, keepalive_time: Duration) {
+        if self.keepalive_time.get().is_none_or(|time| time >= keepalive_time) {
+            return;
+        }
+        note!("ClientChannel#{}: throttling keepalive time to {} s", self.number, keepalive_time.as_secs());
+        sometimes("a server's call for calm throttles the channel", true);
+        self.keepalive_time.set(Some(keepalive_time));
+        let wrappers = self.subchannel_wrappers.with(Vec::clone);
+        wrappers.iter().for_each(|wrapper| wrapper.subchannel.throttle_keepalive_time(keepalive_time));
+    }
+
+    /// `ClientChannelControlHelper::UpdateState`. The picker's first ref is the channel's.
+    pub(crate) fn update_state(&self, exec_ctx: &mut ExecCtx, state: State, picker: Arc<Picker>) {
+        note!("ClientChannel#{}: {}", self.number, state.name());
+        self.replace_picker(exec_ctx, Some(picker));
+    }
+
+    fn replace_picker(&self, exec_ctx: &mut ExecCtx, picker: Option<Arc<Picker>>) {
+        let mut data_plane = self.lb_mu.lock();
+        data_plane.updates += 1;
+        data_plane.disconnected |= picker.is_none();
+        let before = std::mem::replace(&mut data_plane.picker, picker);
+        self.picker_changed.notify_all();
+        drop(data_plane);
+        // Not with the lock held: a picker takes its subchannels with it.
+        if let Some(before) = before {
+            before.unref(exec_ctx, Owner::new("ClientChannel", self.number));
+        }
+    }
+
+    /// `RequestReresolution`: the resolver is left out, a scenario gives results when it likes.
+    pub(crate) fn request_reresolution(&self) {
+        note!("ClientChannel#{}: RequestReresolution", self.number);
+    }
+
+    /// The present picker, with a ref for `call`.
+    pub(crate) fn present_picker(&self, call: Owner) -> Present {
+        let data_plane = self.lb_mu.lock();
+        if let Some(picker) = &data_plane.picker {
+            picker.reference(call);
+        }
+        Present {
+            picker: data_plane.picker.clone(),
+            updates: data_plane.updates,
+            disconnected: data_plane.disconnected,
+        }
+    }
+
+    /// Waits until there was an update after so many. False if the deadline was first.
+    pub(crate) fn wait_for_picker(&self, updates: u64, deadline: Option<Instant>) -> bool {
+        let mut data_plane = self.lb_mu.lock();
+        while data_plane.updates == updates {
+            data_plane = match deadline {
+                None => self.picker_changed.wait(data_plane),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.picker_changed.wait_timeout(data_plane, left).0
+                }
+            };
+        }
+        true
+    }
+
+    /// `grpc_channel_destroy`: disconnects, and gives the application's ref up.
+    pub fn destroy(self: &Arc<Self>, exec_ctx: &mut ExecCtx) {
+        let chand = Arc::clone(self);
+        let holder = Owner::new("WorkSerializer", self.grpc.number());
+        self.reference(holder);
+        self.work_serializer.run(exec_ctx, move |exec_ctx| {
+            // upstream: client_channel.cc DestroyResolverAndLbPolicyLocked
+            chand.meets(|_| Some(Doing::Close));
+            chand.control.with(|control| {
+                transition("ClientChannel", chand.number, control.state.name(), State::Shutdown.name());
+                control.state = State::Shutdown;
+                if let Some(mut policy) = control.lb_policy.take() {
+                    policy.shutdown(exec_ctx);
+                }
+                chand.replace_picker(exec_ctx, None);
+            });
+            chand.unref(holder);
+        });
+        self.unref(Owner::new("grpc_channel", self.number));
+    }
+
+    /// Waits until the last ref to the channel stack is gone.
+    pub fn wait_destroyed(&self) {
+        let mut destroyed = self.destroyed.lock();
+        while !*destroyed {
+            destroyed = self.destroyed_cv.wait(destroyed);
+        }
+    }
+
+    /// Names the stages at which the application's doing finds the attempts of the channel. In the WorkSerializer.
+    fn meets(&self, doing: impl Fn(SubchannelKey) -> Option<Doing>) {
+        self.subchannel_wrappers.with(|wrappers| {
+            for subchannel in wrappers.iter().map(|wrapper| &wrapper.subchannel) {
+                if let Some(doing) = doing(subchannel.key) {
+                    doing.finds(subchannel.stage());
+                }
+            }
+        });
+    }
+
+    /// What must hold when nothing is on its way.
+    pub(crate) fn check_at_rest(&self) {
+        self.control.with(|control| control.lb_policy.as_ref().map(Policy::check_at_rest));
+    }
+}
+
+impl_debug!(ClientChannel { number });

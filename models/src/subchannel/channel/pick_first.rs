@@ -1,0 +1,237 @@
+//! `PickFirst`: one connection, to the first address that has one.
+//!
+//! Upstream (1.53.0, pick_first.cc). A new list waits as `latest_pending_subchannel_list_` while a subchannel of the
+//! present one is selected, and becomes READY or fails as a whole before it takes its place; with none selected it
+//! takes it at once. Within a list one subchannel after the other is asked to connect; but the first that is found
+//! READY is selected, whoever asked for its connection, and all others of the list are let go, one that is just
+//! connecting included. When the selected one is not READY any more the policy takes the pending list, or drops
+//! everything and is idle until the next pick.
+//!
+//! In the report of #38871 the subchannel that is let go while it connects is the one whose socket leaks; round_robin,
+//! which lets go of none, is not affected.
+
+use std::sync::Arc;
+
+use lastref::property::{always, sometimes};
+
+use crate::subchannel::channel::client_channel::ClientChannel;
+use crate::subchannel::channel::picker::Picker;
+use crate::subchannel::channel::subchannel_list::{Place, SubchannelList};
+use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::subchannel::pool::SubchannelKey;
+use crate::subchannel::subchannel::state::State;
+use crate::subchannel::variant::Variant;
+
+/// `PickFirst`.
+#[derive(Debug, Default)]
+pub(crate) struct PickFirst {
+    latest_update_args: Vec<SubchannelKey>,
+    subchannel_list: Option<SubchannelList>,
+    latest_pending_subchannel_list: Option<SubchannelList>,
+    /// `selected_`: a place in `subchannel_list`.
+    selected: Option<Place>,
+    idle: bool,
+    keeps_unselected: bool,
+    asks_first: bool,
+    keeps_selected: bool,
+}
+
+impl PickFirst {
+    pub(crate) fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
+        self.keeps_unselected = chand.grpc.variant == Variant::UnselectedKept;
+        self.asks_first = chand.grpc.variant == Variant::AttemptMovesPastUnseen;
+        self.keeps_selected = chand.grpc.variant == Variant::SelectedLeftBehind;
+        self.latest_update_args = addresses;
+        if !self.idle {
+            self.attempt_to_connect_using_latest_update_args(chand, exec_ctx);
+        }
+    }
+
+    pub(crate) fn exit_idle(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
+        if std::mem::take(&mut self.idle) {
+            self.attempt_to_connect_using_latest_update_args(chand, exec_ctx);
+        }
+    }
+
+    fn attempt_to_connect_using_latest_update_args(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
+        // The new list is made before an old one goes, so that a subchannel that is in both stays.
+        let list = SubchannelList::new(chand, exec_ctx, &self.latest_update_args);
+        let is_empty = list.subchannels.is_empty();
+        if let Some(replaced) = self.latest_pending_subchannel_list.replace(list) {
+            sometimes("a pending list is replaced by a newer one", true);
+            replaced.shutdown(exec_ctx);
+        }
+        if is_empty {
+            chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
+            chand.request_reresolution();
+        }
+        if is_empty || self.selected.is_none() {
+            self.promote_pending(exec_ctx);
+        }
+        self.check_selected();
+    }
+
+    /// The pending list takes the place of the present one, of which nothing is selected any more.
+    fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
+        if !self.keeps_selected {
+            self.selected = None;
+        }
+        SubchannelList::promote(&mut self.subchannel_list, &mut self.latest_pending_subchannel_list, exec_ctx);
+    }
+
+    fn list_mut(&mut self, id: u32) -> Option<&mut SubchannelList> {
+        SubchannelList::find([&mut self.subchannel_list, &mut self.latest_pending_subchannel_list], id)
+    }
+
+    fn is_current(&self, id: u32) -> bool {
+        self.subchannel_list.as_ref().is_some_and(|list| list.id == id)
+    }
+
+    pub(crate) fn on_change(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+        self.process_connectivity_change(chand, exec_ctx, place, state);
+        self.check_selected();
+    }
+
+    /// `ProcessConnectivityChangeLocked`.
+    fn process_connectivity_change(
+        &mut self,
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        place: Place,
+        state: State,
+    ) {
+        let before = self.list_mut(place.list).and_then(|list| list.note_change(place.index, state));
+        let Some(before) = before else {
+            sometimes("a state comes for a subchannel that its policy has let go", true);
+            return;
+        };
+        always("no Subchannel reports SHUTDOWN", state != State::Shutdown);
+        if self.selected == Some(place) {
+            return self.selected_failed(chand, exec_ctx);
+        }
+        if state == State::Ready {
+            return self.process_unselected_ready(chand, exec_ctx, place);
+        }
+        let (is_current, asks_first) = (self.is_current(place.list), self.asks_first);
+        let Some(list) = self.list_mut(place.list) else { return };
+        if before.is_none() {
+            // The attempts begin when every subchannel's first state is known, lest one that is READY be overlooked.
+            // Deviates: upstream asks the first one. That one may have been connecting for somebody else and have
+            // failed meanwhile: then it is another one's turn, whose state was not known and which was therefore not
+            // asked, and nothing the first one reports counts any more. Nobody has reported it. Later versions wait
+            // until every state is known before any of them counts.
+            if list.all_seen_initial_state() {
+                sometimes("an address fails before the states of all are known", list.attempting_index != 0);
+                let turn = if asks_first { 0 } else { list.attempting_index };
+                list.request_connection(exec_ctx, turn);
+            }
+            return;
+        }
+        if place.index != list.attempting_index {
+            return;
+        }
+        match state {
+            State::TransientFailure => self.attempt_failed(chand, exec_ctx, place),
+            State::Idle => list.request_connection(exec_ctx, place.index),
+            State::Connecting if is_current && !list.in_transient_failure => {
+                chand.update_state(exec_ctx, State::Connecting, Picker::queue(chand));
+            }
+            State::Connecting | State::Ready | State::Shutdown => {}
+        }
+    }
+
+    /// The selected subchannel is not READY any more.
+    fn selected_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
+        if let Some(pending) = &self.latest_pending_subchannel_list {
+            sometimes("the selected subchannel fails while a list is pending", true);
+            let failed = pending.in_transient_failure;
+            self.promote_pending(exec_ctx);
+            if failed {
+                chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
+            } else {
+                chand.update_state(exec_ctx, State::Connecting, Picker::queue(chand));
+            }
+            return;
+        }
+        chand.request_reresolution();
+        self.idle = true;
+        self.promote_pending(exec_ctx);
+        chand.update_state(exec_ctx, State::Idle, Picker::queue(chand));
+    }
+
+    /// The subchannel whose turn it was has failed: it is the next one's.
+    fn attempt_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place) {
+        let Some(list) = self.list_mut(place.list) else { return };
+        let next = (place.index + 1) % list.subchannels.len();
+        list.attempting_index = next;
+        if let Some(data) = list.subchannels.get_mut(place.index) {
+            data.has_failed = true;
+        }
+        if next == 0 {
+            let failed = list.subchannels.iter().all(|data| data.has_failed);
+            always("pick_first fails when every address has failed", failed);
+            sometimes("pick_first has tried every address", true);
+            list.in_transient_failure = true;
+            if !self.is_current(place.list) {
+                sometimes("a connection is dropped for a list of which every address has failed", true);
+                self.promote_pending(exec_ctx);
+            }
+            chand.request_reresolution();
+            chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
+        }
+        let Some(list) = self.list_mut(place.list) else { return };
+        if list.subchannels.get(next).is_some_and(|data| data.state == Some(State::Idle)) {
+            list.request_connection(exec_ctx, next);
+        }
+    }
+
+    /// `ProcessUnselectedReadyLocked`.
+    fn process_unselected_ready(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place) {
+        if !self.is_current(place.list) {
+            self.promote_pending(exec_ctx);
+        }
+        self.selected = Some(place);
+        let keeps_unselected = self.keeps_unselected;
+        let Some(list) = &mut self.subchannel_list else { return };
+        list.in_transient_failure = false;
+        let selected = list.subchannels.get(place.index).and_then(|data| data.subchannel.clone());
+        let picker = Picker::subchannels(chand, selected.into_iter().collect());
+        chand.update_state(exec_ctx, State::Ready, picker);
+        // upstream: #19357
+        if !keeps_unselected {
+            list.shutdown_others(exec_ctx, place.index);
+        }
+    }
+
+    pub(crate) fn reset_backoff(&self, exec_ctx: &mut ExecCtx) {
+        let lists = [&self.subchannel_list, &self.latest_pending_subchannel_list];
+        lists.into_iter().flatten().for_each(|list| list.reset_backoff(exec_ctx));
+    }
+
+    pub(crate) fn shutdown(&mut self, exec_ctx: &mut ExecCtx) {
+        let lists = [self.subchannel_list.take(), self.latest_pending_subchannel_list.take()];
+        lists.into_iter().flatten().for_each(|list| list.shutdown(exec_ctx));
+    }
+
+    /// What must hold after each event: `selected_` is upstream's pointer into the present list, and dangles as soon as
+    /// that list is replaced.
+    fn check_selected(&self) {
+        let Some(place) = self.selected else { return };
+        let present = self.subchannel_list.as_ref().filter(|list| list.id == place.list);
+        let data = present.and_then(|list| list.subchannels.get(place.index));
+        let is_ready = data.is_some_and(|data| data.subchannel.is_some() && data.state == Some(State::Ready));
+        always("pick_first selects a READY subchannel of its present list", is_ready);
+    }
+
+    /// What must hold when nothing is on its way.
+    pub(crate) fn check_at_rest(&self) {
+        let Some(list) = &self.subchannel_list else { return };
+        let turn = list.subchannels.get(list.attempting_index);
+        let waits = self.selected.is_some() || turn.is_none_or(|data| data.state != Some(State::Idle));
+        always("pick_first asks the address whose turn it is to connect", waits);
+        let Some(selected) = self.selected else { return };
+        let others = list.subchannels.iter().enumerate().filter(|(index, _)| *index != selected.index);
+        let is_alone = others.into_iter().all(|(_, data)| data.subchannel.is_none());
+        always("pick_first has let go of the subchannels that it did not select", is_alone);
+    }
+}

@@ -1,0 +1,114 @@
+//! `SubchannelPicker`: what a policy leaves behind for calls to choose by.
+//!
+//! Upstream (lb_policy.h, pick_first.cc, round_robin.cc). A picker is counted: the channel has a ref to the present
+//! one, and each call takes one for the time of its pick, so that a picker that was replaced lives until the last call
+//! lets it go. With it go its refs to the subchannels, on the thread of that call.
+
+use std::sync::Arc;
+
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
+use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::kit::harness::impl_debug;
+use crate::subchannel::channel::client_channel::ClientChannel;
+use crate::subchannel::channel::subchannel_wrapper::SubchannelWrapper;
+use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::ref_count::RefCount;
+use crate::subchannel::subchannel::connected_subchannel::ConnectedSubchannel;
+
+/// What a pick gives.
+pub(crate) enum PickResult {
+    /// With a ref for the call.
+    Complete(Arc<ConnectedSubchannel>),
+    /// To be asked again when there is another picker.
+    Queue,
+    /// The call ends.
+    Fail,
+}
+
+/// How a picker chooses.
+pub(crate) enum Choice {
+    /// `QueuePicker`: nothing yet. The first pick wakes an idle policy.
+    Queue { exit_idle_called: AtomicBool },
+    /// `TransientFailurePicker`.
+    TransientFailure,
+    /// pick_first's: always this one. round_robin's: these in turn.
+    Subchannels { subchannels: Vec<Arc<SubchannelWrapper>>, last_picked: AtomicUsize },
+}
+
+/// `SubchannelPicker`.
+pub(crate) struct Picker {
+    refs: RefCount,
+    number: u32,
+    choice: Choice,
+}
+
+impl Picker {
+    fn new(chand: &ClientChannel, choice: Choice) -> Arc<Picker> {
+        let number = chand.grpc.number();
+        let refs = RefCount::new("SubchannelPicker", Owner::new("ClientChannel", chand.number));
+        Arc::new(Picker { refs, number, choice })
+    }
+
+    pub(crate) fn queue(chand: &ClientChannel) -> Arc<Picker> {
+        Picker::new(chand, Choice::Queue { exit_idle_called: AtomicBool::named("exit_idle_called_", false) })
+    }
+
+    pub(crate) fn transient_failure(chand: &ClientChannel) -> Arc<Picker> {
+        Picker::new(chand, Choice::TransientFailure)
+    }
+
+    /// Takes a ref to each of them.
+    pub(crate) fn subchannels(chand: &ClientChannel, subchannels: Vec<Arc<SubchannelWrapper>>) -> Arc<Picker> {
+        let last_picked = AtomicUsize::named("last_picked_index_", 0);
+        let picker = Picker::new(chand, Choice::Subchannels { subchannels, last_picked });
+        if let Choice::Subchannels { subchannels, .. } = &picker.choice {
+            subchannels.iter().for_each(|subchannel| subchannel.strong_ref(picker.owner()));
+        }
+        picker
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::new("SubchannelPicker", self.number)
+    }
+
+    #[track_caller]
+    pub(crate) fn reference(&self, holder: Owner) {
+        self.refs.reference(holder);
+    }
+
+    #[track_caller]
+    pub(crate) fn unref(&self, exec_ctx: &mut ExecCtx, holder: Owner) {
+        self.refs.unref(holder, || {
+            if let Choice::Subchannels { subchannels, .. } = &self.choice {
+                subchannels.iter().for_each(|subchannel| subchannel.unref(exec_ctx, self.owner()));
+            }
+        });
+    }
+
+    /// `Pick`, for `call`.
+    pub(crate) fn pick(&self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, call: Owner) -> PickResult {
+        self.refs.touch(call);
+        match &self.choice {
+            Choice::TransientFailure => PickResult::Fail,
+            Choice::Queue { exit_idle_called } => {
+                if !exit_idle_called.swap(true, Ordering::AcqRel) {
+                    chand.exit_idle(exec_ctx);
+                }
+                PickResult::Queue
+            }
+            Choice::Subchannels { subchannels, last_picked } => {
+                let index = last_picked.fetch_add(1, Ordering::Relaxed) % subchannels.len().max(1);
+                let Some(subchannel) = subchannels.get(index) else { return PickResult::Queue };
+                subchannel.touch(call);
+                let connected = subchannel.subchannel.connected_subchannel(call);
+                // The policy has not heard yet, or has not said yet, that the subchannel is not READY any more.
+                sometimes("a picked subchannel has no connection any more", connected.is_none());
+                connected.map_or(PickResult::Queue, PickResult::Complete)
+            }
+        }
+    }
+}
+
+impl_debug!(Picker { number });

@@ -1,0 +1,135 @@
+//! `SubchannelList`: the subchannels of one resolver result, as a policy has them.
+//!
+//! Upstream (1.53.0, subchannel_list.h). A list is watched from its beginning and shut down as a whole or one by one:
+//! the watch is cancelled, then the ref is let go. A change that comes after that finds no watch and is dropped.
+
+use std::sync::Arc;
+
+use lastref::ledger::Owner;
+
+use crate::subchannel::channel::client_channel::ClientChannel;
+use crate::subchannel::channel::subchannel_wrapper::SubchannelWrapper;
+use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::subchannel::pool::SubchannelKey;
+use crate::subchannel::subchannel::state::State;
+
+/// Which subchannel of which list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) list: u32,
+    pub(crate) index: usize,
+}
+
+/// `SubchannelData`.
+#[derive(Debug)]
+pub(crate) struct SubchannelData {
+    /// Nothing once it is shut down.
+    pub(crate) subchannel: Option<Arc<SubchannelWrapper>>,
+    /// `connectivity_state_`: nothing before the first notification.
+    pub(crate) state: Option<State>,
+    /// round_robin's `logical_connectivity_state_`.
+    pub(crate) logical: Option<State>,
+    /// Whether its turn came and its attempt failed. For checks.
+    pub(crate) has_failed: bool,
+}
+
+impl SubchannelData {
+    fn shutdown(&mut self, exec_ctx: &mut ExecCtx) {
+        if let Some(subchannel) = self.subchannel.take() {
+            subchannel.cancel_connectivity_state_watch(exec_ctx);
+            subchannel.unref(exec_ctx, Owner::new("SubchannelList", subchannel.number));
+        }
+    }
+
+    pub(crate) fn request_connection(&self, exec_ctx: &mut ExecCtx) {
+        if let Some(subchannel) = &self.subchannel {
+            subchannel.subchannel.request_connection(exec_ctx);
+        }
+    }
+}
+
+/// `SubchannelList`.
+#[derive(Debug)]
+pub(crate) struct SubchannelList {
+    pub(crate) id: u32,
+    pub(crate) subchannels: Vec<SubchannelData>,
+    /// pick_first's `attempting_index_`.
+    pub(crate) attempting_index: usize,
+    /// pick_first's `in_transient_failure_`.
+    pub(crate) in_transient_failure: bool,
+}
+
+impl SubchannelList {
+    /// Makes the subchannels and watches them.
+    pub(crate) fn new(
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        addresses: &[SubchannelKey],
+    ) -> SubchannelList {
+        let id = chand.grpc.number();
+        let subchannels: Vec<SubchannelData> = addresses
+            .iter()
+            .map(|key| {
+                let subchannel = Some(SubchannelWrapper::create(chand, exec_ctx, *key));
+                SubchannelData { subchannel, state: None, logical: None, has_failed: false }
+            })
+            .collect();
+        // upstream: subchannel_list.h StartWatchingLocked
+        for (index, data) in subchannels.iter().enumerate() {
+            if let Some(subchannel) = &data.subchannel {
+                subchannel.watch_connectivity_state(exec_ctx, Place { list: id, index });
+            }
+        }
+        SubchannelList { id, subchannels, attempting_index: 0, in_transient_failure: false }
+    }
+
+    /// The new state of one of them, and the one before: nothing if it is shut down.
+    pub(crate) fn note_change(&mut self, index: usize, state: State) -> Option<Option<State>> {
+        let data = self.subchannels.get_mut(index)?;
+        data.subchannel.is_some().then(|| data.state.replace(state))
+    }
+
+    /// `AllSubchannelsSeenInitialState`.
+    pub(crate) fn all_seen_initial_state(&self) -> bool {
+        self.subchannels.iter().all(|data| data.state.is_some())
+    }
+
+    pub(crate) fn request_connection(&self, exec_ctx: &mut ExecCtx, index: usize) {
+        if let Some(data) = self.subchannels.get(index) {
+            data.request_connection(exec_ctx);
+        }
+    }
+
+    pub(crate) fn reset_backoff(&self, exec_ctx: &mut ExecCtx) {
+        for subchannel in self.subchannels.iter().filter_map(|data| data.subchannel.as_ref()) {
+            subchannel.subchannel.reset_backoff(exec_ctx);
+        }
+    }
+
+    /// Lets go of all but one.
+    pub(crate) fn shutdown_others(&mut self, exec_ctx: &mut ExecCtx, kept: usize) {
+        let others = self.subchannels.iter_mut().enumerate().filter(|(index, _)| *index != kept);
+        others.for_each(|(_, data)| data.shutdown(exec_ctx));
+    }
+
+    /// The pending list, if there is one, takes the place of the present one.
+    pub(crate) fn promote(
+        present: &mut Option<SubchannelList>,
+        pending: &mut Option<SubchannelList>,
+        exec_ctx: &mut ExecCtx,
+    ) {
+        if let Some(before) = std::mem::replace(present, pending.take()) {
+            before.shutdown(exec_ctx);
+        }
+    }
+
+    /// The one of a policy's lists that has this number.
+    pub(crate) fn find(lists: [&mut Option<SubchannelList>; 2], id: u32) -> Option<&mut SubchannelList> {
+        lists.into_iter().flatten().find(|list| list.id == id)
+    }
+
+    /// `ShutdownLocked`.
+    pub(crate) fn shutdown(mut self, exec_ctx: &mut ExecCtx) {
+        self.subchannels.iter_mut().for_each(|data| data.shutdown(exec_ctx));
+    }
+}

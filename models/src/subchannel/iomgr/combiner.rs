@@ -1,0 +1,84 @@
+//! `Combiner`: what guards a transport instead of a lock.
+//!
+//! Upstream (1.53.0, combiner.cc). Who runs something under a combiner that is at rest becomes the thread that runs it,
+//! and runs it from its ExecCtx; who comes meanwhile only leaves the work behind. Left out: handing a contended
+//! combiner to an executor thread, and the list that runs when the others are done (`FinallyRun`), which batches
+//! writes.
+//!
+//! Deviates: upstream counts first and queues second, and the running thread goes round once more if it finds the queue
+//! empty between the two; here it is the other way round, which has the same orders of work and nothing to spin on.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use lastref::cell::RaceCell;
+use lastref::property::always;
+use lastref::sync::Mutex;
+use lastref::sync::atomic::{AtomicU64, Ordering};
+
+use crate::kit::harness::impl_debug;
+use crate::subchannel::iomgr::exec_ctx::{ExecCtx, Job};
+
+/// `Combiner`.
+pub(crate) struct Combiner {
+    state: AtomicU64,
+    queue: Mutex<VecDeque<Job>>,
+}
+
+impl Combiner {
+    pub(crate) fn new() -> Arc<Combiner> {
+        Arc::new(Combiner {
+            state: AtomicU64::named("combiner", 0),
+            queue: Mutex::named("combiner.queue", VecDeque::new()),
+        })
+    }
+
+    /// `Combiner::Run`.
+    pub(crate) fn run(self: &Arc<Self>, exec_ctx: &mut ExecCtx, job: impl FnOnce(&mut ExecCtx) + Send + 'static) {
+        self.queue.lock().push_back(Box::new(job));
+        if self.state.fetch_add(1, Ordering::AcqRel) == 0 {
+            exec_ctx.schedule(self);
+        }
+    }
+
+    /// `grpc_combiner_continue_exec_ctx`: runs one piece of work. Whether there is more.
+    pub(crate) fn run_next(&self, exec_ctx: &mut ExecCtx) -> bool {
+        let job = self.queue.lock().pop_front();
+        always("a combiner that runs has something to run", job.is_some());
+        if let Some(job) = job {
+            job(exec_ctx);
+        }
+        self.state.fetch_sub(1, Ordering::AcqRel) > 1
+    }
+}
+
+impl_debug!(Combiner {});
+
+/// State that a combiner or a WorkSerializer guards: one callback at a time has it, from its beginning to its end, and
+/// what orders two callbacks must order their accesses.
+pub(crate) struct Guarded<T> {
+    race: RaceCell<()>,
+    /// Empty while a callback has it: harness state, which is never waited for.
+    value: std::sync::Mutex<Option<T>>,
+}
+
+impl<T> Guarded<T> {
+    pub(crate) fn named(name: &'static str, value: T) -> Guarded<T> {
+        Guarded { race: RaceCell::named(name, ()), value: std::sync::Mutex::new(Some(value)) }
+    }
+
+    /// Lets `body` have the state.
+    #[track_caller]
+    pub(crate) fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.race.with_mut(|()| ());
+        let mut value = self.value.lock().ok().and_then(|mut value| value.take());
+        always("what a serializer guards is used by one callback at a time", value.is_some());
+        let result = value.as_mut().map(body);
+        if let Ok(mut place) = self.value.lock() {
+            *place = value;
+        }
+        result
+    }
+}
+
+impl_debug!(Guarded<T> {});

@@ -1,0 +1,63 @@
+//! `ExecCtx`: what a thread still has to run before it leaves the library.
+//!
+//! Upstream (1.53.0, exec_ctx.cc). Callbacks are not called where they come up, since locks are held there, but put on
+//! the thread's list; the list is run when the thread has nothing else to do, and with it the combiners that the thread
+//! is the one to run. Upstream finds the list through a thread-local; here it is an argument, as it was in upstream
+//! until 2017.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::subchannel::iomgr::combiner::Combiner;
+
+/// Something to run.
+pub(crate) type Job = Box<dyn FnOnce(&mut ExecCtx) + Send>;
+
+/// `ExecCtx`.
+#[derive(Default)]
+pub struct ExecCtx {
+    closures: VecDeque<Job>,
+    combiners: VecDeque<Arc<Combiner>>,
+}
+
+impl ExecCtx {
+    /// Enters the library: runs `body`, then all that came of it.
+    pub fn scope<R>(body: impl FnOnce(&mut ExecCtx) -> R) -> R {
+        let mut exec_ctx = ExecCtx::default();
+        let result = body(&mut exec_ctx);
+        exec_ctx.flush();
+        result
+    }
+
+    /// `ExecCtx::Run`.
+    pub(crate) fn run(&mut self, job: impl FnOnce(&mut ExecCtx) + Send + 'static) {
+        self.closures.push_back(Box::new(job));
+    }
+
+    /// This thread is to run that combiner.
+    pub(crate) fn schedule(&mut self, combiner: &Arc<Combiner>) {
+        self.combiners.push_back(Arc::clone(combiner));
+    }
+
+    /// `ExecCtx::Flush`.
+    fn flush(&mut self) {
+        loop {
+            if let Some(job) = self.closures.pop_front() {
+                job(self);
+            } else if let Some(combiner) = self.combiners.pop_front() {
+                if combiner.run_next(self) {
+                    self.combiners.push_front(combiner);
+                }
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ExecCtx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecCtx").field("closures", &self.closures.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+//! `grpc_fd`: a descriptor, and the wrapper that the poller knows it by.
+//!
+//! Upstream (1.53.0, ev_epoll1_linux.cc). An fd is created, shut down any number of times (the first counts; it is
+//! `shutdown(2)`, and the descriptor stays open), and orphaned exactly once, which closes the descriptor. Its wrapper
+//! goes to a free list then and is never freed, so that a poller that is late sets a stale wrapper ready and does no
+//! harm: the next user of the wrapper reads, finds nothing, and waits.
+//!
+//! One incarnation of a wrapper is one `grpc_fd` of the ledger. Descriptor numbers are used again, the lowest first.
+//! Left out: the error queue (`error_closure`), which no transport waits for.
+
+use std::sync::Arc;
+
+use lastref::ledger::{Owner, Resource};
+use lastref::note;
+
+use crate::kit::harness::impl_debug;
+use crate::subchannel::iomgr::Edge;
+use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::iomgr::lockfree_event::{Closure, LockfreeEvent};
+use crate::subchannel::network::Network;
+use crate::subchannel::network::socket::Socket;
+use crate::subchannel::status::Error;
+
+/// The wrapper: `grpc_fd` as the free list has it.
+#[derive(Debug)]
+pub(crate) struct GrpcFd {
+    read_closure: LockfreeEvent,
+    write_closure: LockfreeEvent,
+}
+
+impl GrpcFd {
+    pub(crate) fn new(number: u32) -> Arc<GrpcFd> {
+        Arc::new(GrpcFd {
+            read_closure: LockfreeEvent::new(Owner::new("read_closure", number)),
+            write_closure: LockfreeEvent::new(Owner::new("write_closure", number)),
+        })
+    }
+
+    /// The wrapper is taken from the free list.
+    pub(crate) fn init(&self) {
+        self.read_closure.init();
+        self.write_closure.init();
+    }
+
+    /// `fd_become_readable`, `fd_become_writable`. Not a use of an incarnation: the wrapper may have none any more.
+    pub(crate) fn handle(&self, exec_ctx: &mut ExecCtx, edge: Edge) {
+        if edge.readable {
+            self.read_closure.set_ready(exec_ctx);
+        }
+        if edge.writable {
+            self.write_closure.set_ready(exec_ctx);
+        }
+    }
+}
+
+/// One incarnation: what upstream's users have a pointer to.
+#[derive(Clone)]
+pub(crate) struct Fd {
+    pub(crate) number: u32,
+    pub(crate) socket: Arc<dyn Socket>,
+    memory: Resource,
+    wrapper: Arc<GrpcFd>,
+    network: Arc<Network>,
+}
+
+impl Fd {
+    /// `grpc_fd_create`.
+    pub(crate) fn create(network: &Arc<Network>, number: u32, wrapper: Arc<GrpcFd>, socket: Arc<dyn Socket>) -> Fd {
+        let memory = Resource::acquire("grpc_fd", Owner::new("fd", number));
+        socket.watch(&wrapper);
+        Fd { number, socket, memory, wrapper, network: Arc::clone(network) }
+    }
+
+    fn user(&self) -> Owner {
+        Owner::new("fd", self.number)
+    }
+
+    /// `grpc_fd_notify_on_read`.
+    pub(crate) fn notify_on_read(&self, exec_ctx: &mut ExecCtx, closure: Closure) {
+        self.memory.touch(self.user());
+        self.wrapper.read_closure.notify_on(exec_ctx, closure);
+    }
+
+    /// `grpc_fd_notify_on_write`.
+    pub(crate) fn notify_on_write(&self, exec_ctx: &mut ExecCtx, closure: Closure) {
+        self.memory.touch(self.user());
+        self.wrapper.write_closure.notify_on(exec_ctx, closure);
+    }
+
+    /// `fd_shutdown`.
+    pub(crate) fn shutdown(&self, exec_ctx: &mut ExecCtx, why: Error) {
+        self.memory.touch(self.user());
+        if self.wrapper.read_closure.set_shutdown(exec_ctx) {
+            note!("LockfreeEvent::SetShutdown fd {}: {why}", self.number);
+            self.socket.shutdown();
+            self.wrapper.write_closure.set_shutdown(exec_ctx);
+        }
+    }
+
+    /// `fd_orphan`: the one place that closes the descriptor.
+    pub(crate) fn orphan(&self, exec_ctx: &mut ExecCtx) {
+        let fd_orphan = Owner::new("fd_orphan", self.number);
+        self.memory.touch(fd_orphan);
+        if !self.wrapper.read_closure.is_shutdown() {
+            self.shutdown(exec_ctx, Error::FdShutdown);
+        }
+        self.socket.close();
+        self.wrapper.read_closure.destroy();
+        self.wrapper.write_closure.destroy();
+        self.memory.release(fd_orphan);
+        self.network.give_back(self.number, &self.wrapper);
+    }
+}
+
+impl_debug!(Fd { number });

@@ -1,0 +1,236 @@
+//! The event loop: pollers that run what fds are ready for, and a thread that runs timers.
+//!
+//! Upstream (1.53.0): ev_epoll1_linux.cc, and the timers of the EventEngine. `RunAfter` gives a handle; `Cancel` says
+//! whether the callback will never run, and says no once it has begun.
+//!
+//! Deviates: pollers and timers are kept under one lock, so that the loop as a whole can be waited for: until nothing
+//! runs and no event is left ([`Iomgr::at_rest`]), and until no timer is left either ([`Iomgr::drain`]). A library
+//! without a poller or without a timer thread has that work done by whoever drains it.
+
+pub(crate) mod combiner;
+pub mod exec_ctx;
+pub(crate) mod fd;
+pub(crate) mod lockfree_event;
+pub(crate) mod work_serializer;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lastref::net::{Host, thread_on};
+use lastref::sync::{Condvar, Mutex, MutexGuard};
+use lastref::thread::JoinHandle;
+use lastref::time::{Duration, Instant};
+
+use crate::kit::harness::impl_debug;
+use crate::subchannel::iomgr::exec_ctx::{ExecCtx, Job};
+use crate::subchannel::iomgr::fd::GrpcFd;
+use crate::subchannel::library::Threads;
+
+/// What a thread of the loop does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Role {
+    polls: bool,
+    times: bool,
+}
+
+/// Which directions of an fd changed: epoll reports edges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edge {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+pub(crate) const READABLE: Edge = Edge { readable: true, writable: false };
+pub(crate) const WRITABLE: Edge = Edge { readable: false, writable: true };
+pub(crate) const BOTH: Edge = Edge { readable: true, writable: true };
+
+/// `EventEngine::TaskHandle`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskHandle(u64);
+
+struct Timer {
+    handle: TaskHandle,
+    at: Instant,
+    job: Job,
+}
+
+#[derive(Default)]
+struct Pending {
+    events: VecDeque<(Arc<GrpcFd>, Edge)>,
+    timers: Vec<Timer>,
+    made: u64,
+    running: u32,
+    exit: bool,
+}
+
+impl Pending {
+    fn is_at_rest(&self) -> bool {
+        self.running == 0 && self.events.is_empty()
+    }
+
+    /// The timer that is due first, the older one of two.
+    fn next_timer(&self) -> Option<usize> {
+        (0..self.timers.len()).min_by_key(|&place| self.timers[place].at)
+    }
+}
+
+/// The loop.
+pub(crate) struct Iomgr {
+    mu: Mutex<Pending>,
+    cv: Condvar,
+    threads: Threads,
+    /// Whether anybody has waited in [`Iomgr::at_rest`]: harness state, which orders nothing in the component.
+    watched: AtomicBool,
+    /// Joined once, by [`Iomgr::drain`]: harness state, not the component's.
+    joins: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Iomgr {
+    pub(crate) fn start(threads: Threads, host: Option<Host>) -> Arc<Iomgr> {
+        let iomgr = Arc::new(Iomgr {
+            mu: Mutex::named("iomgr", Pending::default()),
+            cv: Condvar::named("iomgr"),
+            threads,
+            watched: AtomicBool::new(false),
+            joins: std::sync::Mutex::new(Vec::new()),
+        });
+        let pollers =
+            (0..threads.pollers).map(|poller| (format!("poller.{poller}"), Role { polls: true, times: false }));
+        let timers = threads.timers.then(|| ("timers".to_owned(), Role { polls: false, times: true }));
+        let started = pollers.chain(timers).map(|(name, role)| {
+            let iomgr = Arc::clone(&iomgr);
+            thread_on(host, &name, move || iomgr.work(role))
+        });
+        let started: Vec<JoinHandle<()>> = started.collect();
+        if let Ok(mut joins) = iomgr.joins.lock() {
+            *joins = started;
+        }
+        iomgr
+    }
+
+    /// `EventEngine::RunAfter`.
+    pub(crate) fn run_after(&self, delay: Duration, job: impl FnOnce(&mut ExecCtx) + Send + 'static) -> TaskHandle {
+        let mut pending = self.mu.lock();
+        pending.made += 1;
+        let handle = TaskHandle(pending.made);
+        pending.timers.push(Timer { handle, at: Instant::now() + delay, job: Box::new(job) });
+        self.cv.notify_all();
+        handle
+    }
+
+    /// `EventEngine::Cancel`: whether the callback will never run.
+    pub(crate) fn cancel(&self, handle: TaskHandle) -> bool {
+        let mut pending = self.mu.lock();
+        let before = pending.timers.len();
+        let cancelled: Vec<Timer> = pending.timers.extract_if(.., |timer| timer.handle == handle).collect();
+        let found = pending.timers.len() < before;
+        self.cv.notify_all();
+        drop(pending);
+        drop(cancelled);
+        found
+    }
+
+    /// The kernel reports an edge.
+    pub(crate) fn report(&self, fd: Arc<GrpcFd>, edge: Edge) {
+        self.mu.lock().events.push_back((fd, edge));
+        self.cv.notify_all();
+    }
+
+    fn work(&self, role: Role) {
+        let mut pending = self.mu.lock();
+        loop {
+            let event = if role.polls { pending.events.pop_front() } else { None };
+            if let Some((fd, edge)) = event {
+                pending = self.run(pending, |exec_ctx| fd.handle(exec_ctx, edge));
+                continue;
+            }
+            let timer = if role.times { pending.next_timer() } else { None };
+            let left = timer.map(|place| pending.timers[place].at.saturating_duration_since(Instant::now()));
+            match (timer, left) {
+                (Some(place), Some(Duration::ZERO)) => {
+                    let job = pending.timers.remove(place).job;
+                    pending = self.run(pending, job);
+                }
+                _ if pending.exit && pending.is_at_rest() && pending.timers.is_empty() => {
+                    self.cv.notify_all();
+                    return;
+                }
+                (_, Some(left)) => pending = self.cv.wait_timeout(pending, left).0,
+                _ => pending = self.cv.wait(pending),
+            }
+        }
+    }
+
+    /// Runs something with the lock given up.
+    fn run<'a>(
+        &'a self,
+        mut pending: MutexGuard<'a, Pending>,
+        job: impl FnOnce(&mut ExecCtx),
+    ) -> MutexGuard<'a, Pending> {
+        pending.running += 1;
+        drop(pending);
+        ExecCtx::scope(job);
+        let mut pending = self.mu.lock();
+        pending.running -= 1;
+        self.cv.notify_all();
+        pending
+    }
+
+    /// Waits until no thread of the loop runs anything and no event is left, and lets none begin during `check`, which
+    /// gets to say that it came too early.
+    pub(crate) fn at_rest<R>(&self, mut check: impl FnMut() -> Option<R>) -> R {
+        self.watched.store(true, Ordering::SeqCst);
+        let mut pending = self.mu.lock();
+        loop {
+            if pending.is_at_rest() {
+                if let Some(result) = check() {
+                    return result;
+                }
+                pending = self.cv.wait(pending);
+                continue;
+            }
+            let event = if self.threads.pollers == 0 { pending.events.pop_front() } else { None };
+            match event {
+                Some((fd, edge)) => pending = self.run(pending, |exec_ctx| fd.handle(exec_ctx, edge)),
+                None => pending = self.cv.wait(pending),
+            }
+        }
+    }
+
+    /// What `check` gives, if the loop is at rest now; none begins anything during it.
+    pub(crate) fn if_at_rest<R>(&self, check: impl FnOnce() -> Option<R>) -> Option<R> {
+        let pending = self.mu.lock();
+        if pending.is_at_rest() { check() } else { None }
+    }
+
+    /// Whether [`Iomgr::drain`] would end at once, if it is `idle` outside too.
+    pub(crate) fn is_drained(&self, idle: impl FnOnce() -> bool) -> bool {
+        let pending = self.mu.lock();
+        pending.is_at_rest() && pending.timers.is_empty() && idle()
+    }
+
+    /// Whoever waits in [`Iomgr::at_rest`] is to look again.
+    pub(crate) fn look_again(&self) {
+        if self.watched.load(Ordering::SeqCst) {
+            drop(self.mu.lock());
+            self.cv.notify_all();
+        }
+    }
+
+    /// Runs the loop until nothing is left, timers included, and ends it.
+    pub(crate) fn drain(&self) {
+        self.mu.lock().exit = true;
+        self.cv.notify_all();
+        let role = Role { polls: self.threads.pollers == 0, times: !self.threads.timers };
+        if role.polls || role.times {
+            self.work(role);
+        }
+        let joins = self.joins.lock().map(|mut joins| std::mem::take(&mut *joins)).unwrap_or_default();
+        for thread in joins {
+            thread.join();
+        }
+    }
+}
+
+impl_debug!(Iomgr { threads });

@@ -1,0 +1,196 @@
+//! The network: who is at the other end, descriptor numbers, and the free list of fd wrappers.
+
+pub(crate) mod backend;
+pub(crate) mod carrier;
+pub(crate) mod connection;
+pub(crate) mod socket;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lastref::net::{self, Host};
+use lastref::sync::Mutex;
+use lastref::thread::{Builder, JoinHandle};
+
+use crate::kit::harness::{Unscheduled, impl_debug};
+use crate::kit::server::{Backends, Server, Step};
+use crate::kit::stream::carry;
+use crate::subchannel::iomgr::Iomgr;
+use crate::subchannel::iomgr::fd::{Fd, GrpcFd};
+use crate::subchannel::network::carrier::Carrier;
+use crate::subchannel::network::connection::Connection;
+use crate::subchannel::network::socket::Socket;
+use crate::subchannel::status::Error;
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(crate) enum Peers {
+    /// Scripts, in memory.
+    Scripts(Backends),
+    /// The host that the client runs on, and a server on another host of the simulated network.
+    Server(Host, Arc<Server>),
+}
+
+/// The network of one run.
+pub(crate) struct Network {
+    iomgr: Arc<Iomgr>,
+    peers: Peers,
+    room: u32,
+    net: Mutex<Net>,
+    /// Joined once, by [`Network::hang_up`]: harness state, not the component's.
+    joins: Unscheduled<Vec<JoinHandle<()>>>,
+    /// Joined once, by [`Network::end`].
+    carriers: Unscheduled<Vec<net::Task<()>>>,
+}
+
+#[derive(Default)]
+struct Net {
+    made: BTreeMap<u32, usize>,
+    sockets: Vec<Arc<dyn Socket>>,
+    numbers: BTreeSet<u32>,
+    free: Vec<Arc<GrpcFd>>,
+    wrappers: u32,
+    hung_up: bool,
+}
+
+/// What is known of a connection when its descriptor is made.
+struct Attempt {
+    address: u32,
+    /// Which one it is of its address, and which one of all, from 1.
+    nth: usize,
+    connection: usize,
+    hung_up: bool,
+}
+
+impl Network {
+    /// So many frames of the client's fit into a connection.
+    pub(crate) fn new(iomgr: &Arc<Iomgr>, peers: Peers, room: u32) -> Arc<Network> {
+        Arc::new(Network {
+            iomgr: Arc::clone(iomgr),
+            peers,
+            room,
+            net: Mutex::named("network", Net::default()),
+            joins: Unscheduled::default(),
+            carriers: Unscheduled::default(),
+        })
+    }
+
+    /// `socket(2)`, `connect(2)` without waiting, `grpc_fd_create`.
+    pub(crate) fn connect(self: &Arc<Self>, address: u32) -> Fd {
+        match &self.peers {
+            Peers::Scripts(backends) => {
+                let socket = Connection::new(&self.iomgr, self.room);
+                let (fd, attempt) = self.create(address, Arc::clone(&socket) as Arc<dyn Socket>);
+                self.answer(backends, socket, &attempt);
+                fd
+            }
+            Peers::Server(client, server) => {
+                let socket = Carrier::new(&self.iomgr, self.room);
+                let (fd, attempt) = self.create(address, Arc::clone(&socket) as Arc<dyn Socket>);
+                let name = format!("socket.{}", attempt.connection);
+                let task = client.spawn(&name, carry(socket, server.address(address)));
+                self.carriers.lock().push(task);
+                fd
+            }
+        }
+    }
+
+    fn create(self: &Arc<Self>, address: u32, socket: Arc<dyn Socket>) -> (Fd, Attempt) {
+        let mut net = self.net.lock();
+        let made = net.made.entry(address).or_insert(0);
+        let nth = *made;
+        *made += 1;
+        let number = (3..).find(|number| !net.numbers.contains(number)).unwrap_or(u32::MAX);
+        net.numbers.insert(number);
+        let reused = net.free.pop();
+        let wrapper = match reused {
+            Some(wrapper) => wrapper,
+            None => {
+                net.wrappers += 1;
+                GrpcFd::new(net.wrappers)
+            }
+        };
+        net.sockets.push(Arc::clone(&socket));
+        let attempt = Attempt { address, nth, connection: net.sockets.len(), hung_up: net.hung_up };
+        drop(net);
+        wrapper.init();
+        (Fd::create(self, number, wrapper, socket), attempt)
+    }
+
+    fn answer(&self, backends: &Backends, socket: Arc<Connection>, attempt: &Attempt) {
+        let Attempt { address, nth, connection, hung_up } = *attempt;
+        let steps = backends.get(address as usize).and_then(|backend| backend.get(nth)).cloned();
+        let steps = steps.unwrap_or_else(|| vec![Step::Settings]);
+        match steps.first() {
+            Some(Step::Ignore) => socket.ignore(),
+            Some(Step::Refuse) => socket.answer(Err(Error::ConnectionRefused)),
+            _ if hung_up => socket.answer(Err(Error::ConnectionRefused)),
+            _ => {
+                let name = format!("backend.{connection}");
+                let task = Builder::new().name(name).spawn(move || backend::serve(&socket, &steps));
+                self.joins.lock().push(task);
+            }
+        }
+    }
+
+    /// `close(2)` gives the number back, the free list gets the wrapper.
+    pub(crate) fn give_back(&self, number: u32, wrapper: &Arc<GrpcFd>) {
+        let mut net = self.net.lock();
+        net.numbers.remove(&number);
+        net.free.push(Arc::clone(wrapper));
+    }
+
+    /// How many descriptors are open.
+    pub(crate) fn open(&self) -> usize {
+        self.net.lock().numbers.len()
+    }
+
+    /// How many sockets the servers have, if they are on hosts.
+    pub(crate) fn open_at_servers(&self) -> Option<usize> {
+        match &self.peers {
+            Peers::Scripts(_) => None,
+            Peers::Server(_, server) => Some(server.sockets()),
+        }
+    }
+
+    /// Whether nothing happens on any connection unless the client does something.
+    pub(crate) fn is_idle(&self) -> bool {
+        let sockets = self.net.lock().sockets.clone();
+        let is_quiet = match &self.peers {
+            Peers::Scripts(_) => true,
+            Peers::Server(..) => net::is_quiet(),
+        };
+        is_quiet && sockets.iter().all(|socket| socket.is_idle())
+    }
+
+    /// Every backend ends: the client sees FIN on whatever it still has open. Whoever connects later is refused.
+    pub(crate) fn hang_up(&self) {
+        if let Peers::Server(_, server) = &self.peers {
+            return server.hang_up();
+        }
+        let mut net = self.net.lock();
+        net.hung_up = true;
+        let sockets = net.sockets.clone();
+        drop(net);
+        sockets.iter().for_each(|socket| socket.hang_up());
+        loop {
+            // A connection that was made meanwhile may still add its task.
+            let joins = self.joins.take();
+            if joins.is_empty() {
+                return;
+            }
+            joins.into_iter().for_each(JoinHandle::join);
+        }
+    }
+
+    /// Nobody will use a descriptor any more: no task is left of the network, and no socket but those whose descriptors
+    /// nobody has closed.
+    pub(crate) fn end(&self) {
+        self.hang_up();
+        let sockets = std::mem::take(&mut self.net.lock().sockets);
+        sockets.iter().for_each(|socket| socket.hang_up());
+        self.carriers.take().into_iter().for_each(|carrier| carrier.join().unwrap_or_default());
+    }
+}
+
+impl_debug!(Network { peers });

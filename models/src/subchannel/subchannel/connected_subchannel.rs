@@ -1,0 +1,63 @@
+//! `ConnectedSubchannel`: a published transport, and the channel stack that owns it.
+//!
+//! Upstream (1.53.0, subchannel.cc, connected_channel.cc). Refs: the Subchannel's while it is READY by this transport,
+//! each call's, and one for the moment of a pick. With the last one the channel stack goes, and with that
+//! `grpc_transport_destroy` is called. So a GOAWAY or a close takes the Subchannel's ref, and the calls keep the rest
+//! alive.
+
+use std::sync::Arc;
+
+use lastref::ledger::Owner;
+use lastref::property::sometimes;
+
+use crate::kit::harness::impl_debug;
+use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::library::Grpc;
+use crate::subchannel::ref_count::RefCount;
+use crate::subchannel::transport::Transport;
+use crate::subchannel::transport::tracker::Watcher;
+
+/// `ConnectedSubchannel`.
+pub(crate) struct ConnectedSubchannel {
+    refs: RefCount,
+    channel_stack: RefCount,
+    pub(crate) number: u32,
+    pub(crate) transport: Arc<Transport>,
+}
+
+impl ConnectedSubchannel {
+    /// Builds the channel stack, which owns the transport from now on.
+    pub(crate) fn new(grpc: &Grpc, transport: Arc<Transport>) -> Arc<ConnectedSubchannel> {
+        let number = grpc.number();
+        let channel_stack = RefCount::new("grpc_channel_stack", Owner::new("ConnectedSubchannel", number));
+        let refs = RefCount::new("ConnectedSubchannel", Owner::new("Subchannel", number));
+        Arc::new(ConnectedSubchannel { refs, channel_stack, number, transport })
+    }
+
+    #[track_caller]
+    pub(crate) fn reference(&self, holder: Owner) {
+        self.refs.reference(holder);
+    }
+
+    #[track_caller]
+    pub(crate) fn unref(&self, exec_ctx: &mut ExecCtx, holder: Owner) {
+        self.refs.unref(holder, || {
+            let is_call = holder != Owner::new("Subchannel", self.number);
+            sometimes("a call is the last to let go of a connection", is_call);
+            let stack = Owner::new("ConnectedSubchannel", self.number);
+            self.channel_stack.unref(stack, || self.transport.destroy(exec_ctx));
+        });
+    }
+
+    /// The Subchannel's own ref.
+    pub(crate) fn reset(&self, exec_ctx: &mut ExecCtx) {
+        self.unref(exec_ctx, Owner::new("Subchannel", self.number));
+    }
+
+    /// `StartWatch`: takes over a ref to the watcher.
+    pub(crate) fn start_watch(&self, exec_ctx: &mut ExecCtx, watcher: Arc<dyn Watcher>) {
+        self.transport.start_connectivity_watch(exec_ctx, watcher);
+    }
+}
+
+impl_debug!(ConnectedSubchannel { number });

@@ -1,0 +1,64 @@
+//! A stream: one call on one transport.
+
+use std::sync::Arc;
+
+use lastref::ledger::{Owner, Slot, Tag};
+use lastref::sync::{Condvar, Mutex};
+use lastref::time::Instant;
+
+use crate::kit::harness::impl_debug;
+use crate::subchannel::status::Status;
+
+/// `grpc_chttp2_stream`, with the call's end of it.
+pub(crate) struct Stream {
+    pub(crate) number: u32,
+    pub(crate) tag: Tag,
+    /// The trailing metadata: given exactly once.
+    trailing: Slot,
+    status: Mutex<Option<Status>>,
+    given: Condvar,
+}
+
+impl Stream {
+    pub(crate) fn new(number: u32, tag: Tag) -> Arc<Stream> {
+        let trailing = Slot::new("recv_trailing_metadata", Owner::new("stream", number));
+        trailing.begin(Owner::new("stream", number));
+        let status = Mutex::named("call", None);
+        Arc::new(Stream { number, tag, trailing, status, given: Condvar::named("call") })
+    }
+
+    /// `grpc_chttp2_mark_stream_closed`, by the transport, which has taken the stream off its map.
+    pub(crate) fn finish(&self, status: Status) {
+        let mut place = self.status.lock();
+        *place = Some(status);
+        self.trailing.complete(Owner::new("stream", self.number));
+        self.given.notify_all();
+    }
+
+    /// Waits for the end of the call, up to `deadline` if there is one.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> Option<Status> {
+        let mut status = self.status.lock();
+        loop {
+            if status.is_some() {
+                return *status;
+            }
+            status = match deadline {
+                None => self.given.wait(status),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return None;
+                    }
+                    self.given.wait_timeout(status, left).0
+                }
+            };
+        }
+    }
+
+    /// Whether the call has ended.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.status.lock().is_some()
+    }
+}
+
+impl_debug!(Stream { number, tag });

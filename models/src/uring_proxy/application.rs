@@ -1,0 +1,220 @@
+//! The application: clients, the proxy, a server, and the network between them.
+//!
+//! Tasks of a run in memory: `kernel`, `parent`, one `conn.N` and one `client.N` per connection, `server`, and the main
+//! task, which acts. For exhaustive exploration all but the connections run in turn on the main task, which leaves two
+//! for one connection. On a simulated network each client, the proxy and the server have a host of their own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use lastref::net::{Decoder, Host, Task};
+use lastref::property::{always, always_with, sometimes};
+use lastref::thread::{Builder, JoinHandle};
+use lastref::time::{Duration, sleep};
+
+use super::client::{Client, Manner, Scores, Totals};
+use super::kernel::Kernel;
+use super::kernel::abi::RingId;
+use super::kernel::programs::Progress;
+use super::network::client::{self, Score};
+use super::network::resp::Resp;
+use super::network::{BACKEND_PORT, PROXY_PORT, backend};
+use super::parent::{Orders, Parent};
+use super::plan::{Act, NetPlan, Plan, ServerFault};
+use super::server::Server;
+use super::variant::Variant;
+use crate::kit::harness::{bind, bind_again};
+use crate::kit::weather::{CLIENTS, Change};
+
+/// How long after its clients the proxy may have connections: longer than the server lets one be idle.
+const PATIENCE: Duration = Duration::from_secs(8);
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Carries the plan out in memory.
+pub fn run(variant: Variant, plan: &Plan) {
+    let application = Application::open(variant, plan);
+    let scores = Arc::clone(&application.scores);
+    if plan.two_tasks {
+        application.run_in_turn(plan)
+    } else {
+        application.run_as_tasks(plan)
+    }
+    check_whole(plan, &scores);
+}
+
+/// Carries the plan out on a simulated network, with the proxy, its server and each client on a host of its own.
+pub fn run_on_network(variant: Variant, plan: &NetPlan) {
+    let score = Arc::new(Score::default());
+    let peers: Vec<&str> = std::iter::once("backend").chain(CLIENTS).take(1 + plan.clients.len()).collect();
+    plan.weather.simulate("proxy", &peers, Decoder::Own(|_| Box::new(Resp)), |hosts| {
+        let backend = hosts.peers[0];
+        let mut server = Some(backend::start(backend, bind(backend, BACKEND_PORT), plan, &score));
+        let proxy = Proxy::start(variant, plan, hosts.middle, backend.address(BACKEND_PORT));
+        let visit = |(client, number): (&Host, u32)| {
+            let visits = client::run(plan.clone(), number, hosts.middle.address(PROXY_PORT), Arc::clone(&score));
+            client.spawn("client", visits)
+        };
+        let visits: Vec<Task<()>> = hosts.peers[1..].iter().zip(0..).map(visit).collect();
+        hosts.pass(&plan.weather.events, |change| match change {
+            Change::Crashed(0) => server = None,
+            Change::Restarted(0) => {
+                server =
+                    bind_again(backend, BACKEND_PORT).map(|listener| backend::start(backend, listener, plan, &score));
+            }
+            // The visits of a client end with its host.
+            Change::Crashed(_) | Change::Restarted(_) => {}
+        });
+        plan.acts.iter().for_each(|act| proxy.act(*act));
+        visits.into_iter().for_each(|visit| visit.join().unwrap_or_default());
+        hosts.network.heal();
+        proxy.end(plan);
+        server.iter().for_each(Task::abort);
+    });
+    if plan.is_lossless() {
+        score.check();
+    }
+}
+
+/// Tells the proxy's parent what is asked of it.
+fn act(act: Act, kernel: &Kernel, (orders, ring): (&Orders, RingId)) {
+    match act {
+        Act::Pause(ms) => sleep(Duration::from_millis(ms)),
+        Act::StopAll => {
+            orders.stop_all.store(true, Ordering::Relaxed);
+            kernel.call(ring);
+        }
+    }
+}
+
+struct Application {
+    kernel: Arc<Kernel>,
+    parent: Parent,
+    clients: Vec<Client>,
+    server: Server,
+    scores: Scores,
+}
+
+impl Application {
+    fn open(variant: Variant, plan: &Plan) -> Application {
+        let options = plan.options.settled();
+        let kernel = Kernel::new(plan.window);
+        let (proxy, upstream) = (kernel.listen(), kernel.listen());
+        if plan.server == ServerFault::Refuses {
+            kernel.refuse(upstream);
+        }
+        let manner = Manner { lossless: plan.is_lossless(), bidi: options.bidi };
+        let scores = Totals::new(plan.clients.len());
+        let clients = plan.clients.iter().zip(0_u32..);
+        let clients = clients.map(|(steps, number)| Client::new(number, steps, proxy, manner, &scores)).collect();
+        let server = Server::new(upstream, plan.server, manner, &scores);
+        let parent = Parent::new(variant, options, &kernel, [proxy, upstream]);
+        Application { kernel, parent, clients, server, scores }
+    }
+
+    fn run_as_tasks(self, plan: &Plan) {
+        let Application { kernel, parent, clients, mut server, .. } = self;
+        let (orders, ring) = parent.orders();
+        let closing = server.closing();
+        let at = Arc::clone(&kernel);
+        let kernel_task = Builder::new().name("kernel").spawn(move || at.run());
+        let parent_task = Builder::new().name("parent").spawn(move || parent.run());
+        let at = Arc::clone(&kernel);
+        let server_task = Builder::new().name("server").spawn(move || at.drive(|net| server.step(net)));
+        let clients = clients.into_iter().zip(0..).map(|(mut client, number)| {
+            let at = Arc::clone(&kernel);
+            let name = format!("client.{number}");
+            Builder::new().name(name).spawn(move || at.drive(|net| client.step(net)))
+        });
+        let clients: Vec<_> = clients.collect();
+        plan.acts.iter().for_each(|it| act(*it, &kernel, (&orders, ring)));
+        clients.into_iter().for_each(|client| client.join());
+        orders.quit.store(true, Ordering::Relaxed);
+        kernel.call(ring);
+        parent_task.join();
+        closing.store(true, Ordering::Relaxed);
+        kernel.call_programs();
+        server_task.join();
+        kernel.stop();
+        kernel_task.join();
+    }
+
+    fn run_in_turn(self, plan: &Plan) {
+        let Application { kernel, mut parent, mut clients, mut server, .. } = self;
+        let (orders, _) = parent.orders();
+        let closing = server.closing();
+        orders.stop_all.store(plan.acts.contains(&Act::StopAll), Ordering::Relaxed);
+        loop {
+            parent.turn_once();
+            clients.retain_mut(|client| kernel.step(&mut |net| client.step(net)) != Progress::Done);
+            orders.quit.store(clients.is_empty(), Ordering::Relaxed);
+            kernel.step(&mut |net| server.step(net));
+            while kernel.pump() {}
+            if parent.is_over() {
+                break;
+            }
+            kernel.wait_for_work(parent.ring());
+        }
+        parent.exit();
+        closing.store(true, Ordering::Relaxed);
+        while kernel.pump() || kernel.step(&mut |net| server.step(net)) != Progress::Done {}
+    }
+}
+
+/// Nothing was done on purpose that loses bytes: what clients have sent has arrived.
+fn check_whole(plan: &Plan, scores: &Scores) {
+    if !plan.is_lossless() {
+        return;
+    }
+    let scores = scores.lock();
+    for client in 0..plan.clients.len() as u32 {
+        let (sent, arrived) = scores.totals(client);
+        always_with("what came before the end is forwarded", sent == arrived, || {
+            vec![("sent", sent.to_string()), ("arrived", arrived.to_string())]
+        });
+    }
+}
+
+/// The proxy on its host, which is a process: a kernel, a parent, and a way to tell it to end.
+struct Proxy {
+    kernel: Arc<Kernel>,
+    serving: Task<()>,
+    parent: JoinHandle<()>,
+    orders: Arc<Orders>,
+    ring: RingId,
+}
+
+impl Proxy {
+    fn start(variant: Variant, plan: &NetPlan, host: Host, backend: SocketAddr) -> Proxy {
+        let listener = bind(host, PROXY_PORT);
+        let kernel = Kernel::on_host(plan.weather.window, host);
+        let listeners = [kernel.listen_on(listener), kernel.remote(backend)];
+        let parent = Parent::new(variant, plan.options.settled(), &kernel, listeners);
+        let (orders, ring) = parent.orders();
+        let serving = host.spawn("kernel", Arc::clone(&kernel).serve());
+        let parent = host.thread("parent", move || parent.run());
+        Proxy { kernel, serving, parent, orders, ring }
+    }
+
+    fn act(&self, it: Act) {
+        act(it, &self.kernel, (&self.orders, self.ring));
+    }
+
+    /// Ends it. Its clients are gone.
+    fn end(self, plan: &NetPlan) {
+        self.orders.quit.store(true, Ordering::Relaxed);
+        self.kernel.call(self.ring);
+        let mut waited = Duration::ZERO;
+        while !self.parent.is_finished() && waited < PATIENCE {
+            sleep(GLANCE);
+            waited += GLANCE;
+        }
+        let is_over = self.parent.is_finished();
+        always("a connection ends when its peers have", is_over || plan.is_silent());
+        sometimes("a connection whose peers are gone is ended by hand", !is_over);
+        self.act(Act::StopAll);
+        self.parent.join();
+        self.kernel.stop();
+        self.serving.join();
+    }
+}

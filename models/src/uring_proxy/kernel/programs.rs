@@ -1,0 +1,217 @@
+//! Plain sockets, for the programs at both ends of the proxy.
+//!
+//! A program is asked for a step whenever something changed, makes what progress it can without waiting, and says
+//! whether it made any; [`Kernel::drive`] is the loop around it. So the same program runs as a task of its own, or in
+//! turn with the kernel's events on one thread.
+//!
+//! On a host of the simulated network there are none such: the programs at both ends are other hosts' then, and what is
+//! here of that is the kernel's task and its listeners.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+
+use lastref::net::TcpListener;
+use lastref::property::always;
+use lastref::random;
+
+use super::Kernel;
+use super::abi::{Errno, ListenerId, Octet, RingId};
+use super::socket::{EndpointId, Wire};
+use super::state::{Listener, State};
+use super::stream::Acceptor;
+
+/// What a program came to in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It did something.
+    Some,
+    /// It has to wait.
+    None,
+    /// It is done.
+    Done,
+}
+
+/// A program's view of the network, while it makes a step.
+pub struct Sockets<'a> {
+    state: &'a mut State,
+}
+
+/// An open socket of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Socket(EndpointId);
+
+/// What a read found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Nothing yet.
+    Nothing,
+    /// Bytes.
+    Octets(Vec<Octet>),
+    /// FIN.
+    End,
+    /// The connection is broken.
+    Broken,
+}
+
+impl Kernel {
+    /// A socket that listens.
+    pub fn listen(&self) -> ListenerId {
+        let mut state = self.lock();
+        state.listeners.push(Listener::default());
+        state.listeners.len() - 1
+    }
+
+    /// A socket that listens on the simulated network.
+    pub fn listen_on(&self, listener: TcpListener) -> ListenerId {
+        let mut state = self.lock();
+        let acceptor = Some(Acceptor::new(listener, &state.bell));
+        state.listeners.push(Listener { acceptor, ..Listener::default() });
+        state.listeners.len() - 1
+    }
+
+    /// A socket that listens on another host of the simulated network.
+    pub fn remote(&self, address: SocketAddr) -> ListenerId {
+        let mut state = self.lock();
+        state.listeners.push(Listener { remote: Some(address), ..Listener::default() });
+        state.listeners.len() - 1
+    }
+
+    /// The kernel's task on a host of the simulated network: [`Kernel::run`], called by sockets as well. Ends when the
+    /// kernel was stopped and all that was sent has been taken by the network; then nobody listens any more.
+    pub async fn serve(self: Arc<Kernel>) {
+        poll_fn(|context| {
+            self.bell.hang(context.waker());
+            let mut state = self.lock();
+            while state.run_event() {
+                self.settle(&mut state);
+                drop(state);
+                state = self.lock();
+            }
+            if !state.stopping || state.lingers() {
+                state.worker_waits = true;
+                return Poll::Pending;
+            }
+            let kept = state.endpoints.iter().filter(|end| end.keeps_stream()).count();
+            always("a socket that was closed has let its connection go", kept == 0);
+            state.listeners.iter_mut().for_each(|listener| listener.acceptor = None);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Makes one step of a program.
+    pub fn step(&self, program: &mut dyn FnMut(&mut Sockets<'_>) -> Progress) -> Progress {
+        let mut state = self.lock();
+        let progress = program(&mut Sockets { state: &mut state });
+        if progress != Progress::None {
+            state.net_changed = true;
+        }
+        self.settle(&mut state);
+        progress
+    }
+
+    /// Makes steps until the program is done, waiting between them for something to change.
+    pub fn drive(&self, mut program: impl FnMut(&mut Sockets<'_>) -> Progress) {
+        let mut state = self.lock();
+        loop {
+            match program(&mut Sockets { state: &mut state }) {
+                Progress::None => {
+                    state.peers_wait += 1;
+                    state = self.programs.wait(state);
+                }
+                progress => {
+                    state.net_changed = true;
+                    self.settle(&mut state);
+                    if progress == Progress::Done {
+                        return;
+                    }
+                    drop(state);
+                    state = self.lock();
+                }
+            }
+        }
+    }
+
+    /// Nobody listens any more: who connects is refused.
+    pub fn refuse(&self, listener: ListenerId) {
+        self.lock().listeners[listener].refuses = true;
+    }
+
+    /// Asks the thread of a ring to look around.
+    pub fn call(&self, ring: RingId) {
+        let mut state = self.lock();
+        state.rings[ring].called = true;
+        self.settle(&mut state);
+    }
+
+    /// Tells all programs to look around.
+    pub fn call_programs(&self) {
+        let mut state = self.lock();
+        state.net_changed = true;
+        self.settle(&mut state);
+    }
+}
+
+impl Sockets<'_> {
+    /// Connects; nothing if nobody listens.
+    pub fn connect(&mut self, to: ListenerId) -> Option<Socket> {
+        let socket = self.state.socket();
+        self.state.connect(socket, to).ok().map(|()| Socket(socket))
+    }
+
+    /// The next connection that waits to be accepted.
+    pub fn accept(&mut self, listener: ListenerId) -> Option<Socket> {
+        self.state.listeners[listener].backlog.pop_front().map(Socket)
+    }
+
+    /// Writes as much as there is room for and gives the count; nothing if the connection takes no more.
+    pub fn write(&mut self, socket: Socket, octets: &[Octet]) -> Option<usize> {
+        let endpoint = &mut self.state.endpoints[socket.0];
+        match endpoint.room(self.state.window) {
+            Ok(room) => {
+                let count = room.min(octets.len());
+                endpoint.out.extend(octets[..count].iter().copied().map(Wire::Octet));
+                Some(count)
+            }
+            Err(Errno::Again) => Some(0),
+            Err(_) => None,
+        }
+    }
+
+    /// Reads what is there.
+    pub fn read(&mut self, socket: Socket) -> Read {
+        let endpoint = &mut self.state.endpoints[socket.0];
+        match endpoint.unread(0) {
+            Ok(0) => Read::End,
+            Ok(count) => Read::Octets(endpoint.read(count)),
+            Err(Errno::Again) => Read::Nothing,
+            Err(_) => Read::Broken,
+        }
+    }
+
+    /// FIN behind what was written.
+    pub fn shut_write(&mut self, socket: Socket) {
+        self.state.endpoints[socket.0].shut_write();
+    }
+
+    /// RST. How much of what was written still arrives is the network's choice.
+    pub fn reset(&mut self, socket: Socket) {
+        let endpoint = &mut self.state.endpoints[socket.0];
+        let kept = random::below(endpoint.out.len() as u64 + 1) as usize;
+        let lost = endpoint.abort(kept);
+        self.state.lose(lost);
+    }
+
+    /// Closes the socket.
+    pub fn close(&mut self, socket: Socket) {
+        self.state.endpoints[socket.0].close();
+    }
+}
+
+impl std::fmt::Debug for Sockets<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sockets").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! The server: answers each request, and ends connections that are idle, as redis does with `timeout`.
+
+use std::sync::Arc;
+
+use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::property::sometimes;
+use lastref::time::Duration;
+
+use super::client::Score;
+use super::duplex::{Duplex, Step};
+use super::resp::{Requests, reply};
+use crate::uring_proxy::plan::{Leaves, NetPlan};
+
+/// How long a connection may be idle: longer than any client has patience.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// Starts the server on a host: the task that accepts.
+pub(crate) fn start(host: Host, listener: TcpListener, plan: &NetPlan, score: &Arc<Score>) -> Task<()> {
+    let (plan, score) = (plan.clone(), Arc::clone(score));
+    host.spawn("accept", async move {
+        let mut number = 0;
+        while let Ok((stream, _)) = listener.accept().await {
+            host.spawn(&format!("conn.{number}"), serve(stream, plan.clone(), Arc::clone(&score)));
+            number += 1;
+        }
+    })
+}
+
+async fn serve(stream: TcpStream, plan: NetPlan, score: Arc<Score>) {
+    let backend = plan.backend;
+    let mut duplex = Duplex::new(stream, backend.piece as usize);
+    let mut requests = Requests::default();
+    let (mut answered, mut has_left) = (0, false);
+    // Ends with the connection, or when it is idle, whoever is to blame.
+    while let Ok(Ok(step)) = timeout(IDLE, duplex.step()).await {
+        match step {
+            Step::End => break,
+            Step::Wrote => {}
+            Step::Read(bytes) => {
+                for payload in requests.take(&bytes) {
+                    answered += 1;
+                    if plan.options.bidi && !has_left && backend.leaves != Leaves::Drop(answered) {
+                        duplex.send(&reply(&payload));
+                    }
+                }
+                if let Some((stream, arrived)) = requests.arrived() {
+                    score.arrived(stream, arrived);
+                }
+                if backend.lag_ms > 0 {
+                    sleep(Duration::from_millis(u64::from(backend.lag_ms))).await;
+                }
+            }
+        }
+        match backend.leaves {
+            Leaves::Drop(requests) if answered >= requests => {
+                sometimes("the server closes its socket with requests under way", true);
+                return;
+            }
+            Leaves::Fin(requests) if answered >= requests && duplex.is_sent() && !has_left => {
+                has_left = true;
+                duplex.finish().await;
+            }
+            _ => {}
+        }
+    }
+    duplex.finish().await;
+}

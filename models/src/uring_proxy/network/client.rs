@@ -1,0 +1,259 @@
+//! A client: connections one after the other, each with bursts of requests, as memtier's pipelines.
+//!
+//! It has patience, since a connection may be cut without a word; where nothing of that kind happens it must never run
+//! out: a client is answered, or it is told.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use lastref::net::{TcpStream, sleep, timeout};
+use lastref::property::{always, always_with, sometimes};
+use lastref::time::Duration;
+
+use super::duplex::{Duplex, Step};
+use super::resp::{Replies, get, payload, ping};
+use crate::kit::harness::Unscheduled;
+use crate::uring_proxy::plan::{Ending, Go, NetPlan, Options, Visit};
+
+/// How long a client waits: longer than anything takes that comes at all, and less than the server lets a connection be
+/// idle, so that a stall is not taken for its end.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for the other side to end the connection.
+const LINGERS: Duration = Duration::from_secs(10);
+/// Bytes that it reads at a time.
+const PIECE: usize = 512;
+/// Connections of one client.
+const VISITS: u32 = 8;
+
+/// Requests by connection: sent, and arrived at the server. The experiment's own bookkeeping.
+#[derive(Debug, Default)]
+pub(crate) struct Score(Unscheduled<BTreeMap<u32, [u64; 2]>>);
+
+impl Score {
+    fn with<R>(&self, stream: u32, f: impl FnOnce(&mut [u64; 2]) -> R) -> R {
+        f(self.0.lock().entry(stream).or_default())
+    }
+
+    /// So many have been sent.
+    fn sent(&self, stream: u32, requests: u64) {
+        self.with(stream, |score| score[0] = requests);
+    }
+
+    /// So many have arrived.
+    pub(super) fn arrived(&self, stream: u32, requests: u64) {
+        self.with(stream, |score| score[1] = requests);
+    }
+
+    fn is_even(&self, stream: u32) -> bool {
+        self.with(stream, |score| score[0] == score[1])
+    }
+
+    /// Everything that was sent has arrived.
+    pub(crate) fn check(&self) {
+        for (stream, [sent, arrived]) in &*self.0.lock() {
+            always_with("what came before the end is forwarded", sent == arrived, || {
+                let facts = [("connection", u64::from(*stream)), ("sent", *sent), ("arrived", *arrived)];
+                facts.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+            });
+        }
+    }
+}
+
+/// One connection of a client.
+struct Session<'a> {
+    plan: &'a NetPlan,
+    score: &'a Score,
+    stream: u32,
+    duplex: Duplex,
+    replies: Replies,
+    asked: u64,
+}
+
+/// What came of waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Went {
+    /// All is answered.
+    Answered,
+    /// The connection is over, and the client knows.
+    Over,
+    /// Patience ran out.
+    Vain,
+}
+
+/// Carries one client out.
+pub(crate) async fn run(plan: NetPlan, number: u32, proxy: SocketAddr, score: Arc<Score>) {
+    let Some(visits) = plan.clients.get(number as usize) else { return };
+    for (visit, nth) in visits.iter().zip(number * VISITS..) {
+        sleep(Duration::from_millis(u64::from(visit.wait_ms))).await;
+        let stream = match timeout(PATIENCE, TcpStream::connect(proxy)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                sometimes("a client is refused", error.kind() == io::ErrorKind::ConnectionRefused);
+                judge(&plan, Went::Over);
+                continue;
+            }
+            Err(_) => {
+                judge(&plan, Went::Vain);
+                continue;
+            }
+        };
+        let (duplex, replies) = (Duplex::new(stream, PIECE), Replies::new(nth));
+        Session { plan: &plan, score: &score, stream: nth, duplex, replies, asked: 0 }.run(visit).await;
+    }
+}
+
+/// A client whose peers are kind gets its replies; any is at least told that it will not.
+fn judge(plan: &NetPlan, went: Went) {
+    if plan.is_lossless() {
+        always("a client that waits gets its replies", went == Went::Answered);
+    }
+    told(plan, went);
+}
+
+fn told(plan: &NetPlan, went: Went) {
+    always("a client is answered or told that its connection is over", went != Went::Vain || plan.is_silent());
+    sometimes("a client waits in vain", went == Went::Vain);
+}
+
+impl Session<'_> {
+    async fn run(mut self, visit: &Visit) {
+        for (go, nth) in visit.goes.iter().zip(1..) {
+            self.ask(go);
+            let is_last = nth == visit.goes.len();
+            let went = match (visit.ending, is_last) {
+                (Ending::Drop, true) => self.sent().await,
+                _ => self.answered().await,
+            };
+            judge(self.plan, went);
+            sometimes("ten and more requests are in flight and answered", go.pings >= 10 && went == Went::Answered);
+            if went != Went::Answered {
+                sometimes("a connection ends with requests unanswered", went == Went::Over);
+                return;
+            }
+            if !is_last || visit.ending == Ending::Finish {
+                self.idle(go.idle_ms).await;
+            }
+        }
+        match visit.ending {
+            Ending::Drop => sometimes("a client leaves with requests under way", true),
+            // Where the proxy does not read from the server it is not told of its end either.
+            Ending::Linger if self.plan.options.bidi => told(self.plan, self.end(LINGERS).await),
+            Ending::Finish | Ending::Linger => {
+                self.duplex.finish().await;
+                told(self.plan, self.end(PATIENCE).await);
+            }
+        }
+    }
+
+    fn ask(&mut self, go: &Go) {
+        for _ in 0..go.pings {
+            let payload = payload(self.stream, self.asked, go.bytes);
+            self.duplex.send(&match go.is_get {
+                true => get(self.stream, self.asked, go.bytes),
+                false => ping(&payload),
+            });
+            if self.plan.options.bidi {
+                self.replies.expect(self.asked, &payload);
+            }
+            self.asked += 1;
+        }
+        self.score.sent(self.stream, self.asked);
+    }
+
+    /// One step, with patience.
+    async fn step(&mut self, patience: Duration) -> Result<(), Went> {
+        match timeout(patience, self.duplex.step()).await {
+            Err(_) => Err(Went::Vain),
+            Ok(Ok(Step::End)) => Err(Went::Over),
+            Ok(Ok(Step::Wrote)) => Ok(()),
+            Ok(Ok(Step::Read(bytes))) => {
+                self.replies.take(&bytes);
+                Ok(())
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                // It cannot send, and may still read.
+                self.duplex.give_up();
+                Ok(())
+            }
+            Ok(Err(_)) => Err(Went::Over),
+        }
+    }
+
+    async fn sent(&mut self) -> Went {
+        while !self.duplex.is_sent() {
+            if let Err(went) = self.step(PATIENCE).await {
+                return went;
+            }
+        }
+        Went::Answered
+    }
+
+    /// Waits for the replies; where the proxy forwards one way only, for the server to have all requests, if it can be
+    /// said that it gets them: with multishot receives they may wait until half of the buffers are full, and of a
+    /// server that has gone the proxy is told nothing before it sends.
+    async fn answered(&mut self) -> Went {
+        while !(self.duplex.is_sent() && self.replies.are_complete()) {
+            if let Err(went) = self.step(PATIENCE).await {
+                return went;
+            }
+        }
+        let mut waited = Duration::ZERO;
+        let Options { bidi, recv_mshot, .. } = self.plan.options;
+        let arrives = !bidi && !recv_mshot && self.plan.is_lossless();
+        while arrives && !self.score.is_even(self.stream) {
+            let glance = Duration::from_millis(20);
+            match self.step(glance).await {
+                Err(Went::Vain) if waited < PATIENCE => waited += glance,
+                Err(went) => return went,
+                Ok(()) => {}
+            }
+        }
+        Went::Answered
+    }
+
+    /// Nothing comes while nothing is asked, unless it is the end, which the next go finds.
+    async fn idle(&mut self, ms: u32) {
+        if ms > 0 && self.step(Duration::from_millis(u64::from(ms))).await == Err(Went::Over) {
+            sometimes("a connection ends while it is idle", true);
+        }
+    }
+
+    /// Waits for the other side to end the connection.
+    async fn end(&mut self, patience: Duration) -> Went {
+        loop {
+            if let Err(went) = self.step(patience).await {
+                return went;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lastref::Check;
+
+    use super::*;
+
+    /// What is found if so many requests of a connection were sent, and so many have arrived.
+    #[track_caller]
+    fn check(sent: u64, arrived: u64, property: Option<&str>) {
+        let found = Check::new("score").schedules(1).search(move || {
+            let score = Score::default();
+            score.sent(0, 2);
+            score.arrived(0, 2);
+            score.sent(1, sent);
+            score.arrived(1, arrived);
+            score.check();
+        });
+        assert_eq!(found.as_ref().err().map(|failure| failure.violation.property.as_str()), property, "{found:?}");
+    }
+
+    #[test]
+    fn what_was_sent_and_has_not_arrived_is_found() {
+        check(3, 3, None);
+        check(3, 2, Some("what came before the end is forwarded"));
+        check(0, 1, Some("what came before the end is forwarded"));
+    }
+}
