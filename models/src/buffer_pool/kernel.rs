@@ -62,7 +62,7 @@ pub(super) struct Kernel {
     window: usize,
     /// Whether reads and writes may be cut short.
     short: bool,
-    /// One write in so many fails; none if zero.
+    /// One write in this many fails; none if zero.
     failing_write_in: u32,
     /// Whether peers are on a network, from which tasks carry their octets.
     carried: bool,
@@ -158,7 +158,7 @@ impl Kernel {
         self.with_changed(fd, |socket| socket.write_interest = write);
     }
 
-    /// `epoll_wait` of one poller of so many; none when the pollers are to end. `seen` is the poller's own.
+    /// `epoll_wait` of one poller of this many; none when the pollers are to end. `seen` is the poller's own.
     pub(super) fn epoll_wait(&self, (poller, pollers): (usize, usize), seen: &mut u64) -> Option<Vec<Event>> {
         let mut state = self.state.lock();
         loop {
@@ -320,7 +320,7 @@ impl Kernel {
         }
     }
 
-    /// The network has taken so many octets of a socket.
+    /// The network has taken this many octets of a socket.
     pub(super) fn sent(&self, socket: usize, count: usize) {
         let mut state = self.state.lock();
         let outbound = &mut state.sockets[socket].outbound;

@@ -52,7 +52,7 @@
 //! | `TaskPool` | `task_pool` | handlers of different connections run beside each other |
 //! | `Timer` | `timer` | `Async`, `AfterFunc` |
 //! | the kernel | `kernel` | sockets, lowest free descriptor, short reads and writes, FIN, RST |
-//! | handlers, clients | `handler`, `client`, `plan`, `application` | a list of steps; a list of requests |
+//! | handlers, clients | `handler`, `plan`, `application` | a list of steps; a list of requests |
 //! | clients on hosts, HTTP/1.1 | `network`; `kit`: `http1`, `weather` | bytes; what the network does |
 //!
 //! Each Get or Malloc is one resource of the ledger, a loan, that Put or Free ends; each pointer carries the loan by
@@ -74,7 +74,6 @@ mod application;
 pub mod audit;
 mod body;
 pub mod body_reader;
-mod client;
 mod conn;
 mod engine;
 pub mod error;

@@ -47,7 +47,7 @@ pub enum Framing {
 /// What a handler does, in this order. Whatever it reads it writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// Reads so many octets, or as many as there are.
+    /// Reads this many octets, or as many as there are.
     Read(u32),
     /// Reads to the end.
     ReadAll,
@@ -89,9 +89,9 @@ pub enum Ending {
     Linger,
     /// Closes when it has sent what it sends first, and reads nothing.
     Abandon,
-    /// Resets when it has sent so many octets.
+    /// Resets when it has sent this many octets.
     Reset(u32),
-    /// Resets when it has received so many octets, while the rest of its answers is on the way.
+    /// Resets when it has received this many octets, while the rest of its answers is on the way.
     ResetReceived(u32),
 }
 
@@ -115,7 +115,7 @@ pub struct Client {
 pub enum Act {
     /// A garbage collection.
     Collect,
-    /// Nothing, for so many milliseconds.
+    /// Nothing, for this many milliseconds.
     Pause(u64),
     /// The engine is stopped under its clients.
     Stop,
@@ -140,7 +140,7 @@ pub struct Plan {
     pub window: u32,
     /// Whether reads and writes may be cut short.
     pub short: bool,
-    /// One write in so many fails, since the peer's host is gone; none if zero.
+    /// One write in this many fails, since the peer's host is gone; none if zero.
     pub failing_write_in: u32,
     /// `MaxHTTPBodySize`.
     pub max_http_body_size: Option<u32>,

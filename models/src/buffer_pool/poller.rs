@@ -28,7 +28,7 @@ pub(super) fn listen(engine: &Arc<Engine>) {
     }
 }
 
-/// `readWriteLoop` of one poller of so many.
+/// `readWriteLoop` of one poller of this many.
 pub(super) fn read_write_loop(engine: &Arc<Engine>, poller: (usize, usize)) {
     let mut seen = 0;
     while let Some(events) = engine.kernel.epoll_wait(poller, &mut seen) {

@@ -1,7 +1,9 @@
 //! What a model needs of its harness, and upstream does not have: a lock that is not a scheduling point, a listener
-//! that is bound before any client connects, and `Debug` of a few fields.
+//! that is bound before any client connects, a future whose waits block, and `Debug` of a few fields.
 
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use lastref::net::{Host, TcpListener};
 
@@ -36,6 +38,14 @@ pub(crate) fn bind(host: Host, port: u16) -> TcpListener {
 /// The same on a host that has crashed; none while a connection of the process before still has the port.
 pub(crate) fn bind_again(host: Host, port: u16) -> Option<TcpListener> {
     host.block_on(TcpListener::bind(host.address(port))).ok()
+}
+
+/// Carries a future out whose waits block the thread: in memory, where nothing else would poll it again.
+pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => lastref::bug!("a future waits that nothing polls again"),
+    }
 }
 
 /// `Debug` of a type by some of its fields.

@@ -12,7 +12,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use lastref::net::{Host, Task, TcpListener, TcpStream, block_on};
+use lastref::net::{End, Host, Task, TcpListener, TcpStream, block_on};
 use lastref::property::sometimes;
 use lastref::thread::JoinHandle;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
@@ -63,7 +63,7 @@ impl Carrier {
             let client = clients.iter().zip(0..).find(|(address, _)| **address == from.ip());
             let Some((_, client)) = client else { continue };
             let Some(socket) = engine.kernel.connect(engine.plan.address(client, visit(from))) else { return };
-            let decoder = Decoder::new(engine.plan.address(client, visit(from)));
+            let decoder = Decoder::new(End::Client, engine.plan.address(client, visit(from)));
             let (read_half, write_half) = split(stream);
             let reader = host.spawn(&format!("reader.{socket}"), read(Arc::clone(&engine), socket, read_half, decoder));
             let engine = Arc::clone(&engine);

@@ -12,8 +12,8 @@
 //! whoever reads it: heads by httparse, records by their tags. The address of a client, by which its tags are known, is
 //! its host and its port on it.
 //!
-//! The wire, which knows nothing of octets, reads what goes by with httparse (`http`): that is what tables say, and how
-//! it is known in which phase a connection was when a fault hit it.
+//! The wire, which knows nothing of octets, reads what goes by with httparse (`kit::http1`): that is what tables say,
+//! and how it is known in which phase a connection was when a fault hit it.
 //!
 //! Left out: a server's host that crashes, since the engine's threads would go on without a network; more than one
 //! engine.

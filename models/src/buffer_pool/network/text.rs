@@ -9,18 +9,16 @@
 //! knowing where it came from, which a single byte could not tell.
 
 use lastref::ledger::Tag;
+use lastref::net::End;
 
 use crate::buffer_pool::octet::{Octet, Part};
 use crate::kit::http1::{HEADERS, tag};
 
 /// Bytes of a record: `0003.001.004;`.
 pub(super) const RECORD: usize = 13;
-/// Whose answer it is.
-pub(super) const TAG: &str = "X-Tag";
-/// Whose answer has that length: lines of a head are octets of their own, and may go astray alone.
-pub(super) const LENGTH_OF: &str = "X-Length-Of";
-/// Whose head ends with that line.
-pub(super) const END_OF: &str = "X-End-Of";
+/// Whose line this is: lines of a head are octets of their own, and may go astray alone. It follows a line, and comes
+/// before the empty one.
+const TAG: &str = "X-Tag";
 
 /// What is sent for these octets, behind one that was `before`.
 pub(super) fn encode(octets: &[Octet], mut before: Option<Part>) -> Vec<u8> {
@@ -35,11 +33,11 @@ pub(super) fn encode(octets: &[Octet], mut before: Option<Part>) -> Vec<u8> {
             Part::RequestLine => format!("POST /{peer}/{request} HTTP/1.1\r\nHost: server\r\n"),
             Part::StatusLine => format!("HTTP/1.1 200 OK\r\n{TAG}: {peer}/{request}\r\n"),
             Part::ContentLength(length) => {
-                format!("Content-Length: {}\r\n{LENGTH_OF}: {peer}/{request}\r\n", length as usize * RECORD)
+                format!("Content-Length: {}\r\n{TAG}: {peer}/{request}\r\n", length as usize * RECORD)
             }
             Part::Chunked => "Transfer-Encoding: chunked\r\n".to_owned(),
             Part::ConnectionClose => "Connection: close\r\n".to_owned(),
-            Part::HeaderOver => format!("{END_OF}: {peer}/{request}\r\n\r\n"),
+            Part::HeaderOver => format!("{TAG}: {peer}/{request}\r\n\r\n"),
             Part::ChunkSize(0) => "0\r\n\r\n".to_owned(),
             Part::ChunkSize(size) => format!("{:x}\r\n", size as usize * RECORD),
             Part::Body(place) => format!("{peer:04}.{request:03}.{place:03};"),
@@ -62,9 +60,11 @@ pub(super) fn record(bytes: &[u8]) -> Option<Octet> {
     Some(Octet::new(tag, Part::Body(numbers.next()?.parse().ok()?)))
 }
 
-/// Reads what a client sends, line by line and record by record, so that half a head reaches the parser as half a head.
+/// Reads what an end sends, line by line and record by record, so that half a head reaches the parser as half a head.
 #[derive(Debug)]
 pub(super) struct Decoder {
+    /// Whose bytes it reads.
+    end: End,
     unread: Vec<u8>,
     head: Vec<u8>,
     tag: Tag,
@@ -77,10 +77,10 @@ pub(super) struct Decoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     HeadLine,
-    /// So many bytes of a body with a length.
+    /// This many bytes of a body with a length.
     Body(usize),
     ChunkSize,
-    /// So many bytes of a chunk.
+    /// This many bytes of a chunk.
     Chunk(usize),
     /// The line's end behind a chunk, or behind the last one, which has no data.
     ChunkEnd {
@@ -92,9 +92,9 @@ enum Next {
 
 impl Decoder {
     /// A decoder at the start of a connection; octets of which nothing else is known belong to `peer`.
-    pub(super) fn new(peer: u32) -> Decoder {
+    pub(super) fn new(end: End, peer: u32) -> Decoder {
         let tag = Tag { peer, request: 0 };
-        Decoder { unread: Vec::new(), head: Vec::new(), tag, length: 0, chunked: false, next: Next::HeadLine }
+        Decoder { end, unread: Vec::new(), head: Vec::new(), tag, length: 0, chunked: false, next: Next::HeadLine }
     }
 
     /// The octets that have become complete with these bytes.
@@ -132,10 +132,16 @@ impl Decoder {
                 };
                 Some(octet(Part::HeaderOver))
             }
-            Next::HeadLine => self.head_line(piece),
+            Next::HeadLine if self.end == End::Client => self.request_line(piece),
+            Next::HeadLine => self.answer_line(piece),
             Next::Body(left) => {
                 self.next = if left > RECORD { Next::Body(left - RECORD) } else { Next::HeadLine };
-                record(piece).map(Some)
+                match (record(piece), self.end) {
+                    (Some(octet), _) => Some(Some(octet)),
+                    (None, End::Client) => None,
+                    // It is memory that is free, or a part of another's head.
+                    (None, End::Server) => Some(Some(Octet::NOTHING)),
+                }
             }
             Next::ChunkSize => {
                 let httparse::Status::Complete((_, size)) = httparse::parse_chunk_size(piece).ok()? else {
@@ -160,10 +166,44 @@ impl Decoder {
         }
     }
 
-    /// A line of a head. The head up to it is read as if it ended there, so that httparse judges every line.
-    fn head_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
+    /// The head with this line, as if it ended there, so that httparse judges every line.
+    fn so_far(&mut self, line: &[u8]) -> Vec<u8> {
         self.head.extend_from_slice(line);
-        let so_far = [&self.head[..], b"\r\n"].concat();
+        [&self.head[..], b"\r\n"].concat()
+    }
+
+    /// A line of an answer's head.
+    fn answer_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
+        let so_far = self.so_far(line);
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        if response.parse(&so_far).ok()?.is_partial() {
+            return None;
+        }
+        let [lines @ .., header] = &*response.headers else {
+            self.length = 0;
+            return Some(None);
+        };
+        let value = std::str::from_utf8(header.value).ok()?;
+        if header.name == "Content-Length" {
+            self.length = value.parse().ok()?;
+        }
+        if header.name != TAG {
+            return Some(None);
+        }
+        self.tag = tag(value)?;
+        let part = match lines.last() {
+            None => Part::StatusLine,
+            Some(line) if line.name == "Content-Length" => Part::ContentLength(records(self.length)?),
+            // The empty line that follows is the octet.
+            Some(_) => return Some(None),
+        };
+        Some(Some(Octet::new(self.tag, part)))
+    }
+
+    /// A line of a request's head.
+    fn request_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
+        let so_far = self.so_far(line);
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         if request.parse(&so_far).ok()?.is_partial() {
@@ -216,16 +256,37 @@ mod tests {
         let sent = octets(&[&chunked[..], &length[..], &none[..]].concat());
         let bytes = encode(&sent, None);
         for split in 1..40 {
-            let mut decoder = Decoder::new(3);
+            let mut decoder = Decoder::new(End::Client, 3);
             let read: Vec<Octet> = bytes.chunks(split).flat_map(|piece| decoder.decode(piece)).collect();
             assert_eq!(read, sent, "in pieces of {split}");
         }
     }
 
     #[test]
+    fn an_answer_is_what_it_was_whatever_the_split() {
+        let (head, body) =
+            ([Part::StatusLine, Part::ContentLength(2), Part::HeaderOver], [Part::Body(0), Part::Body(1)]);
+        let sent =
+            octets(&[&head[..], &body[..], &[Part::StatusLine, Part::ContentLength(0), Part::HeaderOver]].concat());
+        let bytes = encode(&sent, None);
+        for split in 1..40 {
+            let mut decoder = Decoder::new(End::Server, 9);
+            let read: Vec<Octet> = bytes.chunks(split).flat_map(|piece| decoder.decode(piece)).collect();
+            assert_eq!(read, sent, "in pieces of {split}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_answer_that_is_none_is_nobodys() {
+        let [status, length, over] = [Part::StatusLine, Part::ContentLength(1), Part::HeaderOver];
+        let bytes = [encode(&octets(&[status, length, over]), None), vec![b'x'; RECORD]].concat();
+        assert_eq!(Decoder::new(End::Server, 9).decode(&bytes).last(), Some(&Octet::NOTHING));
+    }
+
+    #[test]
     fn what_is_no_http_is_malformed_and_the_end() {
         for text in ["\0\r\n", "POST /3/1 HTTP/1.1\r\nContent-Length: 5\r\n", "POST /3/1 HTTP/1.1\r\nno header\r\n"] {
-            let mut decoder = Decoder::new(3);
+            let mut decoder = Decoder::new(End::Client, 3);
             let parts: Vec<Part> = decoder.decode(text.as_bytes()).iter().map(|octet| octet.part).collect();
             assert_eq!(parts.last(), Some(&Part::Malformed), "{text:?}");
             assert!(decoder.decode(b"POST /3/1 HTTP/1.1\r\n").is_empty());

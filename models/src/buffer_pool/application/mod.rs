@@ -3,6 +3,8 @@
 //! Both runs start the engine and the clients, act from the main task, wait for the clients and for what handlers have
 //! left behind, and stop the engine.
 
+pub(super) mod client;
+
 use std::sync::Arc;
 
 use lastref::net::{Decoder, Task};
@@ -10,7 +12,6 @@ use lastref::property::sometimes;
 use lastref::thread::{Builder, JoinHandle};
 use lastref::time::{Duration, sleep};
 
-use super::client;
 use super::engine::Engine;
 use super::network::{self, Carrier, PORT};
 use super::plan::{Act, NetPlan, Plan};
