@@ -14,12 +14,12 @@ use lastref::time::{Duration, Instant, sleep};
 use super::client::{Client, Outcome};
 use super::conn::Ver;
 use super::mailbox::Mailbox;
-use super::network::{Net, Peers};
+use super::network::Net;
 use super::plan::{Ask, Ending, NetPlan, Plan};
 use super::pool::Pool;
 use super::variant::Variant;
 use crate::kit::http1::Http;
-use crate::kit::server::{self, Server};
+use crate::kit::server::{self, Peers, Server};
 use crate::kit::weather::Change;
 
 /// The longest stall, in milliseconds, of a network that still counts as fair.

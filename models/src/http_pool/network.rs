@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 
 use lastref::ledger::Tag;
-use lastref::net::{Host, Task};
+use lastref::net::Task;
 use lastref::note;
 use lastref::property::always;
 use lastref::thread::{Builder, JoinHandle};
@@ -19,17 +19,8 @@ use super::variant::Variant;
 use crate::kit::harness::impl_debug;
 use crate::kit::http1;
 use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
-use crate::kit::server::{Backends, Server, Step};
+use crate::kit::server::{Peers, Step, script};
 use crate::kit::stream::{Buffers, Stage, carry};
-
-/// The peers of the client's connections.
-#[derive(Debug)]
-pub(super) enum Peers {
-    /// A script for each connection, by address and number.
-    Scripts(Backends),
-    /// The client's host, and a server on another host.
-    Server(Host, Arc<Server>),
-}
 
 /// The network of one run. Its locks are harness state, which orders nothing in the component.
 pub(super) struct Net {
@@ -68,8 +59,7 @@ impl Net {
         self.with_opened(|opened| opened.conns.push(Arc::clone(&conn)));
         match &self.peers {
             Peers::Scripts(backends) => {
-                let script = backends.get(key as usize).and_then(|scripts| scripts.get(nth)).cloned();
-                let script = script.unwrap_or_else(|| vec![Step::Settings]);
+                let script = script(backends, key, nth);
                 let (net, served) = (Arc::clone(self), Arc::clone(&conn));
                 let name = format!("backend.{number}");
                 let thread = Builder::new().name(name).spawn(move || Session::serve(&net, &served, &script));
@@ -227,6 +217,4 @@ impl Buffers for Conn {
     fn fail(&self, _: io::ErrorKind) {
         Conn::fin(self);
     }
-
-    fn end(&self) {}
 }

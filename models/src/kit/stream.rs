@@ -42,8 +42,8 @@ pub(crate) trait Buffers: Send + Sync + Sized {
     /// Whether the model has closed the connection.
     fn is_closed(&self) -> bool;
 
-    /// The attempt to connect has ended.
-    fn connected(self: &Arc<Self>, result: Result<(), io::ErrorKind>);
+    /// The attempt to connect has ended. A model that accepts makes none.
+    fn connected(self: &Arc<Self>, _: Result<(), io::ErrorKind>) {}
 
     /// Appends the bytes to be sent; whether the model sends nothing after them.
     fn take(&self, bytes: &mut Vec<u8>) -> bool;
@@ -58,7 +58,7 @@ pub(crate) trait Buffers: Send + Sync + Sized {
     fn fail(&self, error: io::ErrorKind);
 
     /// The task does nothing more.
-    fn end(&self);
+    fn end(&self) {}
 }
 
 /// The task of one connection: connects, and carries until the model has closed it.
@@ -67,14 +67,20 @@ pub(crate) async fn carry<B: Buffers>(buffers: Arc<B>, address: SocketAddr) {
         None => {}
         Some(Err(error)) => buffers.connected(Err(error.kind())),
         Some(Ok(stream)) => {
-            let mut carried = Carried::<B>::new(stream);
             buffers.connected(Ok(()));
-            poll_fn(|context| carried.turn(&*buffers, context)).await;
-            if !buffers.is_closed() {
-                // The model has not closed the connection, and never will: the socket stays, for the network to find.
-                std::mem::forget(carried);
-            }
+            return carry_accepted(buffers, stream).await;
         }
+    }
+    buffers.end();
+}
+
+/// The same for a connection that is made.
+pub(crate) async fn carry_accepted<B: Buffers>(buffers: Arc<B>, stream: TcpStream) {
+    let mut carried = Carried::<B>::new(stream);
+    poll_fn(|context| carried.turn(&*buffers, context)).await;
+    if !buffers.is_closed() {
+        // The model has not closed the connection, and never will: the socket stays, for the network to find.
+        std::mem::forget(carried);
     }
     buffers.end();
 }

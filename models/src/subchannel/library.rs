@@ -9,11 +9,11 @@ use lastref::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::iomgr::Iomgr;
-use super::network::{Network, Peers};
+use super::network::Network;
 use super::subchannel::pool::GlobalSubchannelPool;
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
-use crate::kit::server::{Backends, Server};
+use crate::kit::server::{Backends, Peers, Server};
 
 /// Which threads the library runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// `grpc_init`. So many frames of the client's fit into a connection.
+    /// `grpc_init`. This many frames of the client's fit into a connection.
     pub fn init(variant: Variant, threads: Threads, backends: Backends, room: u32) -> Arc<Grpc> {
         Grpc::among(variant, threads, None, Peers::Scripts(backends), room)
     }

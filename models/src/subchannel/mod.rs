@@ -37,7 +37,7 @@
 //! | `ExecCtx`, `Combiner`, `WorkSerializer` | `exec_ctx`, `combiner`, `work_serializer` | what runs where, and never under a lock |
 //! | pollers, EventEngine timers | `iomgr` | one loop that can be waited for |
 //! | TCP, a server | `connection`, `network`, `backend` | FIN, RST, full buffers; a script per connection |
-//! | a server's host, on a simulated network | `network::socket`, `network::carrier`; `kit`: `stream`, `http2`, `server` | bytes; what the network does |
+//! | a server's host, on a simulated network | `network::connection`; `kit`: `stream`, `http2`, `server` | bytes; what the network does |
 //!
 //! What is one allocation in C++ is one entry of the ledger, held by the names that upstream's debug logs give to refs;
 //! each use through a pointer that could dangle is a `touch`. Lock order: `Subchannel::mu_`, `Chttp2Connector::mu_`,
@@ -56,7 +56,7 @@
 
 mod application;
 pub mod channel;
-pub mod iomgr;
+mod iomgr;
 pub mod library;
 mod network;
 pub mod plan;

@@ -31,7 +31,7 @@ pub struct ChannelPlan {
 /// What the application does meanwhile, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
-    /// Nothing, for so many milliseconds.
+    /// Nothing, for this many milliseconds.
     Pause(u64),
     /// Another resolver result for a channel. The args are part of the subchannels' keys.
     Update {
@@ -46,7 +46,7 @@ pub enum Act {
     ResetBackoff(usize),
     /// A channel is destroyed, whoever still calls on it.
     Destroy(usize),
-    /// Nothing, until every call is over, or for so many milliseconds.
+    /// Nothing, until every call is over, or for this many milliseconds.
     Calls(u64),
     /// Every server ends.
     HangUp,

@@ -30,6 +30,7 @@ mod http1;
 mod http2;
 mod script;
 
+pub(crate) use script::script;
 pub use script::{Backends, Step};
 
 const FIRST_PORT: u16 = 50051;
@@ -41,6 +42,15 @@ const PORTS: u32 = 100;
 pub(crate) enum Protocol {
     Http1,
     Http2,
+}
+
+/// The peers of a client's connections.
+#[derive(Debug)]
+pub(crate) enum Peers {
+    /// A script for each connection, in memory.
+    Scripts(Backends),
+    /// The client's host, and a server on another host.
+    Server(Host, Arc<Server>),
 }
 
 /// The process that serves every address.

@@ -8,6 +8,12 @@ use crate::kit::http2::Goaway;
 /// For each address: what is done on its first connection, on its second, and so on.
 pub type Backends = Vec<Vec<Vec<Step>>>;
 
+/// The script of the connection of that number to an address.
+pub(crate) fn script(backends: &Backends, address: u32, nth: usize) -> Vec<Step> {
+    let script = backends.get(address as usize).and_then(|scripts| scripts.get(nth));
+    script.cloned().unwrap_or_else(|| vec![Step::Settings])
+}
+
 /// What the server does on a connection. After its last step it answers whatever it is asked until the client goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {

@@ -2,7 +2,7 @@
 //!
 //! A run opens the channels, starts the callers as tasks, acts from the main task, joins, and tears down. On a
 //! simulated network the client is one host and the servers are another; the code from the channel down to the fd is
-//! the same, and only the socket of a descriptor differs (`network::socket`).
+//! the same, and only the socket of a descriptor differs (`network::connection`).
 
 pub(crate) mod moments;
 

@@ -25,9 +25,9 @@ use crate::subchannel::transport::stream::Stream;
 pub enum Call {
     /// It waits.
     Wait,
-    /// It is made when its caller has done nothing for so many milliseconds, and waits.
+    /// It is made when its caller has done nothing for this many milliseconds, and waits.
     After(u64),
-    /// By its deadline, after so many milliseconds.
+    /// By its deadline, after this many milliseconds.
     Deadline(u64),
     /// It is cancelled as soon as it is begun.
     Cancel,

@@ -217,7 +217,7 @@ impl ClientChannel {
         }
     }
 
-    /// Waits until there was an update after so many. False if the deadline was first.
+    /// Waits until there was an update after this many. False if the deadline was first.
     pub(crate) fn wait_for_picker(&self, updates: u64, deadline: Option<Instant>) -> bool {
         let mut data_plane = self.lb_mu.lock();
         while data_plane.updates == updates {

@@ -18,7 +18,7 @@ use crate::subchannel::iomgr::Edge;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::iomgr::lockfree_event::{Closure, LockfreeEvent};
 use crate::subchannel::network::Network;
-use crate::subchannel::network::socket::Socket;
+use crate::subchannel::network::connection::Connection;
 use crate::subchannel::status::Error;
 
 /// The wrapper: `grpc_fd` as the free list has it.
@@ -57,7 +57,7 @@ impl GrpcFd {
 #[derive(Clone)]
 pub(crate) struct Fd {
     pub(crate) number: u32,
-    pub(crate) socket: Arc<dyn Socket>,
+    pub(crate) socket: Arc<Connection>,
     memory: Resource,
     wrapper: Arc<GrpcFd>,
     network: Arc<Network>,
@@ -65,7 +65,7 @@ pub(crate) struct Fd {
 
 impl Fd {
     /// `grpc_fd_create`.
-    pub(crate) fn create(network: &Arc<Network>, number: u32, wrapper: Arc<GrpcFd>, socket: Arc<dyn Socket>) -> Fd {
+    pub(crate) fn create(network: &Arc<Network>, number: u32, wrapper: Arc<GrpcFd>, socket: Arc<Connection>) -> Fd {
         let memory = Resource::acquire("grpc_fd", Owner::new("fd", number));
         socket.watch(&wrapper);
         Fd { number, socket, memory, wrapper, network: Arc::clone(network) }

@@ -8,7 +8,7 @@
 //! without a poller or without a timer thread has that work done by whoever drains it.
 
 pub(crate) mod combiner;
-pub mod exec_ctx;
+pub(crate) mod exec_ctx;
 pub(crate) mod fd;
 pub(crate) mod lockfree_event;
 pub(crate) mod work_serializer;

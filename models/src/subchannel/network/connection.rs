@@ -1,22 +1,58 @@
-//! One TCP connection, as the kernel has it: what either end has sent and the other not read, FIN, RST, and who waits.
+//! One TCP connection, as the client's kernel has it: what either end has sent and the other has not read, FIN, RST,
+//! and who waits.
 //!
-//! The client's end is a descriptor and reports edges to the poller that watches it; the server's end is used by one
-//! task (see `backend`), which blocks. Facts that matter here: `shutdown(2)` sends FIN and leaves the descriptor open;
-//! bytes that came before a FIN are read before it, those that came before an RST are lost; a write finds a full buffer
-//! and has to wait, or finds the other end gone and fails.
+//! The client's end is a descriptor. It does not block: edges go to the poller that watches it, as from epoll. Facts
+//! that matter here: `shutdown(2)` sends FIN and leaves the descriptor open; bytes that came before a FIN are read
+//! before it, those that came before an RST are lost in memory, and read first on the network, as Linux has it; a write
+//! finds a full buffer and has to wait, or finds the other end gone and fails. The server's end is one of two:
+//!
+//! ```text
+//!  tcp ── write ──► to_server ──► receive ──► a script's thread (`backend`), which blocks
+//!  tcp ◄── read ─── to_client ◄─── send ◄──────────┘
+//!               poller ◄── edge ────┘
+//!
+//!  tcp ── write ──► to_server ──► take ────► a task (`kit::stream`) ──► TcpStream ═══ network
+//!  tcp ◄── read ─── to_client ◄─ received ◄──────────┘
+//! ```
+//!
+//! Left out: a frame that is partly in a buffer.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use lastref::random;
 use lastref::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::kit::harness::impl_debug;
-use crate::kit::http2::{ClientFrame, ServerFrame};
+use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
+use crate::kit::stream::{Buffers, Stage};
 use crate::subchannel::iomgr::fd::GrpcFd;
 use crate::subchannel::iomgr::{BOTH, Edge, Iomgr, READABLE, WRITABLE};
-use crate::subchannel::network::socket::{Read, Socket, Written};
 use crate::subchannel::status::{Error, Outcome};
+
+/// What a read of the client's gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Some of what has come.
+    Frames(Vec<ServerFrame>),
+    /// `EAGAIN`.
+    WouldBlock,
+    /// The server's FIN, or an error.
+    Failed(Error),
+}
+
+/// What a write of the client's gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The buffer has it.
+    Done,
+    /// `EAGAIN`.
+    WouldBlock,
+    /// The other end is gone.
+    Failed(Error),
+}
 
 /// What the server's task does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +66,8 @@ enum Server {
     Stalls,
     /// It has ended, or was never there.
     Gone,
+    /// It is on the network, and a task carries its bytes.
+    Carried,
 }
 
 #[derive(Debug, Default)]
@@ -38,42 +76,77 @@ struct Wire {
     to_client: VecDeque<ServerFrame>,
     to_server: VecDeque<ClientFrame>,
     server_fin: bool,
-    server_gone: bool,
     client_fin: bool,
     client_closed: bool,
-    reset: bool,
+    /// Both directions have failed.
+    error: Option<Error>,
+    /// Nothing can be written any more.
+    broken_pipe: bool,
     /// A write found the buffer full and has to be told of room.
     blocked: bool,
-    /// The server is to come to an end.
+    /// The server's end stops; a descriptor that the client has not closed stays open.
     hang_up: bool,
     server: Server,
     watcher: Option<Arc<GrpcFd>>,
+    /// The task that carries, if it waits.
+    carrier: Option<Waker>,
+}
+
+impl Wire {
+    fn wake(&mut self) {
+        if let Some(carrier) = self.carrier.take() {
+            carrier.wake();
+        }
+    }
+
+    /// Whether the server has a reason to go on.
+    fn is_over(&self) -> bool {
+        self.hang_up || self.client_fin || self.error.is_some()
+    }
 }
 
 /// A connection.
 pub(crate) struct Connection {
     wire: Mutex<Wire>,
+    /// For a script's thread.
     changed: Condvar,
+    is_carried: bool,
     room: usize,
     iomgr: Arc<Iomgr>,
 }
 
 impl Connection {
-    /// A connection that is being made. So many frames of the client's fit into it.
+    /// A connection to a script that is being made. This many frames of the client's fit into it.
     pub(crate) fn new(iomgr: &Arc<Iomgr>, room: u32) -> Arc<Connection> {
+        Connection::with(iomgr, room, Server::Busy)
+    }
+
+    /// The same over the network.
+    pub(crate) fn carried(iomgr: &Arc<Iomgr>, room: u32) -> Arc<Connection> {
+        Connection::with(iomgr, room, Server::Carried)
+    }
+
+    fn with(iomgr: &Arc<Iomgr>, room: u32, server: Server) -> Arc<Connection> {
         Arc::new(Connection {
-            wire: Mutex::named("connection", Wire::default()),
+            wire: Mutex::named("connection", Wire { server, ..Wire::default() }),
             changed: Condvar::named("connection"),
+            is_carried: server == Server::Carried,
             room: room as usize,
             iomgr: Arc::clone(iomgr),
         })
+    }
+
+    fn notify(&self) {
+        if !self.is_carried {
+            self.changed.notify_all();
+        }
     }
 
     /// Gives the lock up and reports the edge to the poller, which may by then watch something else by the same
     /// wrapper.
     fn report(&self, wire: MutexGuard<'_, Wire>, edge: Edge) {
         let watcher = wire.watcher.clone();
-        self.changed.notify_all();
+        self.notify();
         drop(wire);
         if let Some(watcher) = watcher {
             self.iomgr.report(watcher, edge);
@@ -90,7 +163,7 @@ impl Connection {
         self.report(wire, WRITABLE);
     }
 
-    /// The server's kernel says nothing: nobody is there.
+    /// The server's kernel does not answer: no host has the address.
     pub(crate) fn ignore(&self) {
         self.wire.lock().server = Server::Gone;
     }
@@ -98,7 +171,7 @@ impl Connection {
     /// The server sends a frame; nothing happens to it if the connection is broken.
     pub(crate) fn send(&self, frame: ServerFrame) {
         let mut wire = self.wire.lock();
-        if !wire.reset && !wire.server_fin && !wire.client_closed {
+        if wire.error.is_none() && !wire.server_fin && !wire.client_closed {
             wire.to_client.push_back(frame);
             self.report(wire, READABLE);
         }
@@ -109,7 +182,7 @@ impl Connection {
     pub(crate) fn receive(&self) -> Option<ClientFrame> {
         let mut wire = self.wire.lock();
         loop {
-            if wire.hang_up || wire.reset {
+            if wire.hang_up || wire.error.is_some() {
                 return None;
             }
             if let Some(frame) = wire.to_server.pop_front() {
@@ -128,7 +201,7 @@ impl Connection {
     /// The server does nothing until it is to end or the client is gone.
     pub(crate) fn stall(&self) {
         let mut wire = self.wire.lock();
-        while !wire.hang_up && !wire.client_fin && !wire.reset {
+        while !wire.is_over() {
             wire = self.rest(wire, Server::Stalls);
         }
     }
@@ -136,12 +209,12 @@ impl Connection {
     /// Waits, and lets it be known.
     fn rest<'a>(&'a self, mut wire: MutexGuard<'a, Wire>, server: Server) -> MutexGuard<'a, Wire> {
         wire.server = server;
-        // The loop's lock comes before this one: who waits for rest is told without it.
+        // The loop's lock comes before this one, so this one is released before the loop is notified.
         drop(wire);
         self.iomgr.look_again();
         let mut wire = self.wire.lock();
         let frames = server == Server::Waits && !wire.to_server.is_empty();
-        if !frames && !wire.hang_up && !wire.client_fin && !wire.reset {
+        if !frames && !wire.is_over() {
             wire = self.changed.wait(wire);
         }
         wire.server = Server::Busy;
@@ -151,7 +224,7 @@ impl Connection {
     /// The server sends FIN, and goes on reading.
     pub(crate) fn fin(&self) {
         let mut wire = self.wire.lock();
-        if !wire.reset && !wire.server_fin {
+        if wire.error.is_none() && !wire.server_fin {
             wire.server_fin = true;
             self.report(wire, READABLE);
         }
@@ -160,7 +233,7 @@ impl Connection {
     /// The server sends RST.
     pub(crate) fn rst(&self) {
         let mut wire = self.wire.lock();
-        wire.reset = true;
+        wire.error = Some(Error::ConnectionReset);
         wire.to_client.clear();
         wire.to_server.clear();
         self.report(wire, BOTH);
@@ -170,7 +243,7 @@ impl Connection {
     pub(crate) fn gone(&self) {
         let mut wire = self.wire.lock();
         wire.server_fin = true;
-        wire.server_gone = true;
+        wire.broken_pipe = true;
         wire.server = Server::Gone;
         self.report(wire, BOTH);
         self.iomgr.look_again();
@@ -182,34 +255,39 @@ impl Connection {
     }
 }
 
-impl Socket for Connection {
-    fn watch(&self, wrapper: &Arc<GrpcFd>) {
+impl Connection {
+    /// `epoll_ctl(EPOLL_CTL_ADD)`.
+    pub(crate) fn watch(&self, wrapper: &Arc<GrpcFd>) {
         self.wire.lock().watcher = Some(Arc::clone(wrapper));
     }
 
-    fn connected(&self) -> Option<Outcome> {
+    /// `SO_ERROR`, once the descriptor is writable; nothing while the connection is still being made.
+    pub(crate) fn connected(&self) -> Option<Outcome> {
         self.wire.lock().connected
     }
 
-    fn read(&self) -> Read {
+    /// `recvmsg`.
+    pub(crate) fn read(&self) -> Read {
         let mut wire = self.wire.lock();
-        if wire.reset {
-            return Read::Failed(Error::ConnectionReset);
-        }
         if wire.to_client.is_empty() {
-            return if wire.server_fin { Read::Failed(Error::SocketClosed) } else { Read::WouldBlock };
+            return match wire.error {
+                Some(error) => Read::Failed(error),
+                None if wire.server_fin => Read::Failed(Error::SocketClosed),
+                None => Read::WouldBlock,
+            };
         }
         // TCP has no frames: a read may give any part of what has come.
         let most = 1 + random::below(wire.to_client.len() as u64) as usize;
         Read::Frames(wire.to_client.drain(..most).collect())
     }
 
-    fn write(&self, frame: ClientFrame) -> Written {
+    /// `sendmsg`.
+    pub(crate) fn write(&self, frame: ClientFrame) -> Written {
         let mut wire = self.wire.lock();
-        if wire.reset {
-            return Written::Failed(Error::ConnectionReset);
+        if let Some(error) = wire.error {
+            return Written::Failed(error);
         }
-        if wire.server_gone || wire.client_fin {
+        if wire.broken_pipe || wire.client_fin {
             return Written::Failed(Error::BrokenPipe);
         }
         if wire.to_server.len() >= self.room {
@@ -217,36 +295,122 @@ impl Socket for Connection {
             return Written::WouldBlock;
         }
         wire.to_server.push_back(frame);
-        self.changed.notify_all();
+        wire.wake();
+        self.notify();
         Written::Done
     }
 
-    fn shutdown(&self) {
-        self.wire.lock().client_fin = true;
-        self.changed.notify_all();
+    /// `shutdown(2)`.
+    pub(crate) fn shutdown(&self) {
+        let mut wire = self.wire.lock();
+        wire.client_fin = true;
+        wire.wake();
+        drop(wire);
+        self.notify();
     }
 
-    fn close(&self) {
+    /// `close(2)`.
+    pub(crate) fn close(&self) {
         let mut wire = self.wire.lock();
         wire.client_fin = true;
         wire.client_closed = true;
         wire.watcher = None;
-        self.changed.notify_all();
+        wire.wake();
+        self.notify();
     }
 
-    fn is_idle(&self) -> bool {
+    /// Whether nothing happens here unless the client does something.
+    pub(crate) fn is_idle(&self) -> bool {
         let wire = self.wire.lock();
         match wire.server {
             Server::Busy => false,
             Server::Waits => wire.to_server.is_empty() && !wire.client_fin,
             Server::Stalls => !wire.client_fin,
             Server::Gone => true,
+            // A task that was not polled yet since an attempt was begun, or since a close, has touched no socket.
+            Server::Carried if wire.hang_up => true,
+            Server::Carried => !wire.client_closed && wire.connected.is_some() && wire.to_server.is_empty(),
         }
     }
 
-    fn hang_up(&self) {
-        self.wire.lock().hang_up = true;
-        self.changed.notify_all();
+    /// The end of whatever is at work here besides the client.
+    pub(crate) fn hang_up(&self) {
+        let mut wire = self.wire.lock();
+        wire.hang_up = true;
+        wire.wake();
+        drop(wire);
+        self.notify();
+    }
+}
+
+/// What upstream calls it.
+fn cause(error: io::ErrorKind) -> Error {
+    match error {
+        io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        io::ErrorKind::ConnectionReset => Error::ConnectionReset,
+        io::ErrorKind::TimedOut => Error::TimedOut,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => Error::BrokenPipe,
+        other => lastref::bug!("a socket of the network failed by {other}, which it does not simulate"),
+    }
+}
+
+impl Buffers for Connection {
+    type Reader = Decoder;
+
+    fn stage(&self, context: &Context<'_>) -> Stage {
+        let mut wire = self.wire.lock();
+        wire.carrier = Some(context.waker().clone());
+        match (wire.hang_up, wire.client_closed) {
+            (true, _) => Stage::Over,
+            (false, true) => Stage::Closed,
+            (false, false) => Stage::Open,
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.wire.lock().client_closed
+    }
+
+    fn connected(self: &Arc<Self>, result: Result<(), io::ErrorKind>) {
+        self.answer(result.map_err(cause));
+    }
+
+    fn take(&self, bytes: &mut Vec<u8>) -> bool {
+        let mut wire = self.wire.lock();
+        let is_last = wire.client_fin;
+        wire.to_server.drain(..).for_each(|frame| encode(frame, bytes));
+        if std::mem::take(&mut wire.blocked) {
+            self.report(wire, WRITABLE);
+        }
+        is_last
+    }
+
+    fn received(&self, decoder: &mut Decoder, bytes: &[u8]) {
+        let frames = decoder.decode(bytes);
+        if !frames.is_empty() {
+            let mut wire = self.wire.lock();
+            wire.to_client.extend(frames);
+            self.report(wire, READABLE);
+        }
+    }
+
+    fn fin(&self) {
+        Connection::fin(self);
+    }
+
+    fn fail(&self, error: io::ErrorKind) {
+        let error = cause(error);
+        let mut wire = self.wire.lock();
+        wire.broken_pipe = true;
+        wire.to_server.clear();
+        if error != Error::BrokenPipe {
+            wire.error.get_or_insert(error);
+        }
+        self.report(wire, BOTH);
+    }
+
+    fn end(&self) {
+        self.wire.lock().server = Server::Gone;
     }
 }
 

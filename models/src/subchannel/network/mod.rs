@@ -1,35 +1,22 @@
 //! The network: who is at the other end, descriptor numbers, and the free list of fd wrappers.
 
 pub(crate) mod backend;
-pub(crate) mod carrier;
 pub(crate) mod connection;
-pub(crate) mod socket;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lastref::net::{self, Host};
+use lastref::net;
 use lastref::sync::Mutex;
 use lastref::thread::{Builder, JoinHandle};
 
 use crate::kit::harness::{Unscheduled, impl_debug};
-use crate::kit::server::{Backends, Server, Step};
+use crate::kit::server::{Backends, Peers, Step, script};
 use crate::kit::stream::carry;
 use crate::subchannel::iomgr::Iomgr;
 use crate::subchannel::iomgr::fd::{Fd, GrpcFd};
-use crate::subchannel::network::carrier::Carrier;
 use crate::subchannel::network::connection::Connection;
-use crate::subchannel::network::socket::Socket;
 use crate::subchannel::status::Error;
-
-/// Who is at the other end.
-#[derive(Debug)]
-pub(crate) enum Peers {
-    /// Scripts, in memory.
-    Scripts(Backends),
-    /// The host that the client runs on, and a server on another host of the simulated network.
-    Server(Host, Arc<Server>),
-}
 
 /// The network of one run.
 pub(crate) struct Network {
@@ -46,7 +33,7 @@ pub(crate) struct Network {
 #[derive(Default)]
 struct Net {
     made: BTreeMap<u32, usize>,
-    sockets: Vec<Arc<dyn Socket>>,
+    sockets: Vec<Arc<Connection>>,
     numbers: BTreeSet<u32>,
     free: Vec<Arc<GrpcFd>>,
     wrappers: u32,
@@ -63,7 +50,7 @@ struct Attempt {
 }
 
 impl Network {
-    /// So many frames of the client's fit into a connection.
+    /// This many frames of the client's fit into a connection.
     pub(crate) fn new(iomgr: &Arc<Iomgr>, peers: Peers, room: u32) -> Arc<Network> {
         Arc::new(Network {
             iomgr: Arc::clone(iomgr),
@@ -80,13 +67,13 @@ impl Network {
         match &self.peers {
             Peers::Scripts(backends) => {
                 let socket = Connection::new(&self.iomgr, self.room);
-                let (fd, attempt) = self.create(address, Arc::clone(&socket) as Arc<dyn Socket>);
+                let (fd, attempt) = self.create(address, Arc::clone(&socket));
                 self.answer(backends, socket, &attempt);
                 fd
             }
             Peers::Server(client, server) => {
-                let socket = Carrier::new(&self.iomgr, self.room);
-                let (fd, attempt) = self.create(address, Arc::clone(&socket) as Arc<dyn Socket>);
+                let socket = Connection::carried(&self.iomgr, self.room);
+                let (fd, attempt) = self.create(address, Arc::clone(&socket));
                 let name = format!("socket.{}", attempt.connection);
                 let task = client.spawn(&name, carry(socket, server.address(address)));
                 self.carriers.lock().push(task);
@@ -95,7 +82,7 @@ impl Network {
         }
     }
 
-    fn create(self: &Arc<Self>, address: u32, socket: Arc<dyn Socket>) -> (Fd, Attempt) {
+    fn create(self: &Arc<Self>, address: u32, socket: Arc<Connection>) -> (Fd, Attempt) {
         let mut net = self.net.lock();
         let made = net.made.entry(address).or_insert(0);
         let nth = *made;
@@ -119,8 +106,7 @@ impl Network {
 
     fn answer(&self, backends: &Backends, socket: Arc<Connection>, attempt: &Attempt) {
         let Attempt { address, nth, connection, hung_up } = *attempt;
-        let steps = backends.get(address as usize).and_then(|backend| backend.get(nth)).cloned();
-        let steps = steps.unwrap_or_else(|| vec![Step::Settings]);
+        let steps = script(backends, address, nth);
         match steps.first() {
             Some(Step::Ignore) => socket.ignore(),
             Some(Step::Refuse) => socket.answer(Err(Error::ConnectionRefused)),

@@ -18,7 +18,7 @@ use crate::kit::http2::{ClientFrame, ServerFrame};
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::iomgr::fd::Fd;
 use crate::subchannel::iomgr::lockfree_event::Closure;
-use crate::subchannel::network::socket::{Read, Written};
+use crate::subchannel::network::connection::{Read, Written};
 use crate::subchannel::ref_count::RefCount;
 use crate::subchannel::status::{Error, Outcome};
 
