@@ -16,8 +16,8 @@ use crate::kit::weather::Weather;
 pub enum Conductor {
     /// A thread of its own, until everybody else is done: upstream's default.
     Agent,
-    /// A thread that does so many duty cycles; for exhaustive exploration. The rest are done by the main task, as by an
-    /// invoker.
+    /// A thread that does this many duty cycles; for exhaustive exploration. The rest are done by the main task, as by
+    /// an invoker.
     Cycles(u32),
 }
 
@@ -92,7 +92,7 @@ pub enum Op {
     Drop,
     /// All handles are put on the shelf.
     Shelve,
-    /// Nothing, for so many milliseconds.
+    /// Nothing, for this many milliseconds.
     Pause(u64),
     /// The subscription is destroyed; handles stay.
     Close,
@@ -140,7 +140,7 @@ impl Subscriber {
 pub enum DriverOp {
     /// A publisher comes (back) with a new stream, which is announced to every subscription.
     Publish(i32),
-    /// It writes so many fragments.
+    /// It writes this many fragments.
     Write(i32, u32),
     /// It is gone; its stream is announced as unavailable.
     Vanish(i32),
@@ -150,7 +150,7 @@ pub enum DriverOp {
     StallConductor,
     /// The driver is gone, and the client's liveness check sees it.
     Die,
-    /// Nothing, for so many milliseconds.
+    /// Nothing, for this many milliseconds.
     Pause(u64),
 }
 
@@ -450,7 +450,7 @@ pub fn publisher(number: i32, lives: usize, ending: impl Strategy<Value = Ending
     })
 }
 
-/// So many publishers.
+/// This many publishers.
 pub fn publishers(
     count: usize,
     lives: usize,

@@ -101,7 +101,7 @@ struct File {
 }
 
 impl Shm {
-    /// With room for so many logs.
+    /// With room for this many logs.
     pub(super) fn new(capacity: u32) -> Arc<Shm> {
         Arc::new(Shm { capacity: capacity as usize, files: Mutex::named("/dev/shm", Vec::new()) })
     }

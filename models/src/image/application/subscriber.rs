@@ -39,7 +39,7 @@ impl Signals {
         })
     }
 
-    /// Waits until so many subscribers are in the middle of a poll, or done.
+    /// Waits until this many subscribers are in the middle of a poll, or done.
     pub(crate) fn await_readers(&self, subscribers: usize) {
         let mut reading = self.reading.lock();
         while *reading < subscribers {

@@ -87,7 +87,7 @@ impl MediaDriver {
 
     fn do_work(&mut self, now: Instant) {
         self.driver.on_commands();
-        for (connection, frame) in self.sockets.receive() {
+        for (connection, frame) in self.sockets.receive(now) {
             match frame {
                 Frame::Setup { session_id, initial_term_id, term_offset } => {
                     self.on_setup((session_id, initial_term_id), i64::from(term_offset), connection, now);

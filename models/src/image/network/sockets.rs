@@ -1,37 +1,30 @@
-//! The driver's sockets: what has arrived and was not read, what was sent and has not left, and the tasks that carry
-//! it.
+//! The driver's sockets: for each connection what has arrived and was not read, and what was sent and has not left. A
+//! task of the host carries both (`kit::stream`).
 //!
-//! | task | carries | ends |
-//! | --- | --- | --- |
-//! | `accept` | publishers' connections | when the driver ends |
-//! | `reader.n` | frames that arrive | with the connection, or when it was silent for too long |
-//! | `writer.n` | frames that the driver sends | after FIN: with the last that the publisher waits for, or soon |
+//! A connection ends when it was silent for too long, when it fails, and soon after its FIN: with the last frame that
+//! the publisher waits for, or a little later. The driver looks at the time when it receives.
 //!
 //! Deviates (inferred): upstream has one UDP socket per channel, which knows neither connections nor their ends. Here a
 //! publisher's frames come over a connection, which may be lost in the midst of a frame; that loses datagrams, no
 //! image.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::sync::{Arc, MutexGuard};
-use std::task::{Poll, Waker};
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Waker};
 
-use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
+use lastref::net::{Host, Task, TcpListener};
 use lastref::property::sometimes;
-use lastref::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use lastref::time::{Duration, Instant};
 
 use super::frame::{Asks, Frame};
 use crate::kit::harness::Unscheduled;
+use crate::kit::stream::{Buffers, Stage, carry_accepted};
 
-/// Octets that are read at a time.
-const READ: usize = 64;
 /// How long a connection may say nothing: longer than any pause between heartbeats, on a link that works.
 const SILENCE: Duration = Duration::from_millis(400);
 /// How long the receiver answers a publisher that has said FIN: its image may have something to say yet.
 const AFTER_FIN: Duration = Duration::from_millis(60);
-/// How long a frame may wait for its socket to take it.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Frames that wait for their socket; one more is lost, as a datagram is.
 const UNSENT_MAX: usize = 16;
 
@@ -42,25 +35,21 @@ pub(super) type Endpoint = usize;
 #[derive(Debug)]
 pub(super) struct Sockets {
     host: Host,
-    state: Unscheduled<State>,
+    connections: Unscheduled<Vec<Arc<Connection>>>,
+    tasks: Unscheduled<Vec<Task<()>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
+struct Connection(Unscheduled<State>);
+
+#[derive(Debug)]
 struct State {
-    arrived: VecDeque<(Endpoint, Frame)>,
-    outgoing: Vec<Arc<Outgoing>>,
-    tasks: Vec<Task<()>>,
-    is_closed: bool,
-}
-
-/// What one connection has to send.
-#[derive(Debug, Default)]
-struct Outgoing(Unscheduled<Unsent>);
-
-#[derive(Debug, Default)]
-struct Unsent {
-    frames: VecDeque<Frame>,
-    /// The publisher has said FIN: it waits for no more than leave to go.
+    arrived: VecDeque<Frame>,
+    unsent: VecDeque<Frame>,
+    /// When its last bytes came.
+    heard: Instant,
+    /// What came ends within a frame.
+    is_within_frame: bool,
     has_heard_fin: bool,
     is_over: bool,
     waker: Option<Waker>,
@@ -69,154 +58,121 @@ struct Unsent {
 impl Sockets {
     /// Accepts publishers from now on.
     pub(super) fn open(host: Host, listener: TcpListener) -> Arc<Sockets> {
-        let sockets = Arc::new(Sockets { host, state: Unscheduled::default() });
+        let (connections, tasks) = (Unscheduled::default(), Unscheduled::default());
+        let sockets = Arc::new(Sockets { host, connections, tasks });
         let accepting = host.spawn("accept", Arc::clone(&sockets).accept(listener));
-        sockets.state().tasks.push(accepting);
+        sockets.tasks.lock().push(accepting);
         sockets
     }
 
-    /// Takes what has arrived.
-    pub(super) fn receive(&self) -> VecDeque<(Endpoint, Frame)> {
-        std::mem::take(&mut self.state().arrived)
+    /// Takes what has arrived, and ends connections whose time is over.
+    pub(super) fn receive(&self, now: Instant) -> Vec<(Endpoint, Frame)> {
+        let connections = self.connections.lock();
+        let arrived = connections.iter().enumerate().flat_map(|(number, connection)| {
+            let mut state = connection.0.lock();
+            let silence = now.saturating_duration_since(state.heard);
+            if !state.is_over && silence > if state.has_heard_fin { AFTER_FIN } else { SILENCE } {
+                sometimes("a receiver gives a silent connection up", !state.has_heard_fin);
+                state.end();
+            }
+            state.arrived.drain(..).map(move |frame| (number, frame)).collect::<Vec<_>>()
+        });
+        arrived.collect()
     }
 
     /// Sends a frame: over the connection, if it still is one.
     pub(super) fn send(&self, endpoint: Endpoint, frame: Frame) {
-        let outgoing = self.state().outgoing.get(endpoint).map(Arc::clone);
-        if let Some(outgoing) = outgoing {
-            outgoing.push(frame);
+        if let Some(connection) = self.connections.lock().get(endpoint) {
+            connection.0.lock().push(frame);
         }
     }
 
     /// Closes all of them, and waits for their tasks.
     pub(super) fn close(&self) {
-        let (tasks, outgoing) = {
-            let mut state = self.state();
-            state.is_closed = true;
-            (std::mem::take(&mut state.tasks), std::mem::take(&mut state.outgoing))
-        };
-        outgoing.iter().for_each(|outgoing| outgoing.end());
+        let tasks = self.tasks.take();
         tasks.iter().for_each(Task::abort);
-        for task in tasks {
-            task.join();
-        }
+        tasks.into_iter().for_each(|task| task.join().unwrap_or_default());
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         while let Ok((stream, _)) = listener.accept().await {
-            let (read_half, write_half) = split(stream);
-            let outgoing = Arc::new(Outgoing::default());
-            let number = {
-                let mut state = self.state();
-                state.outgoing.push(Arc::clone(&outgoing));
-                state.outgoing.len() - 1
-            };
-            let writing = write(Arc::clone(&outgoing), write_half);
-            let reading = Arc::clone(&self).read(number, outgoing, read_half);
-            let writer = self.host.spawn(&format!("writer.{number}"), writing);
-            let reader = self.host.spawn(&format!("reader.{number}"), reading);
-            let mut state = self.state();
-            if state.is_closed {
-                writer.abort();
-                reader.abort();
-                return;
-            }
-            state.tasks.extend([writer, reader]);
+            let connection = Arc::new(Connection(Unscheduled::new(State::new(Instant::now()))));
+            let number = self.connections.lock().len();
+            self.connections.lock().push(Arc::clone(&connection));
+            let carrying = self.host.spawn(&format!("connection.{number}"), carry_accepted(connection, stream));
+            self.tasks.lock().push(carrying);
         }
-    }
-
-    async fn read(self: Arc<Self>, number: Endpoint, outgoing: Arc<Outgoing>, mut half: ReadHalf<TcpStream>) {
-        let mut unread = Vec::new();
-        let mut octets = [0; READ];
-        loop {
-            match timeout(SILENCE, half.read(&mut octets)).await {
-                Ok(Ok(0)) => {
-                    sometimes("a connection ends in the midst of a frame", !unread.is_empty());
-                    outgoing.unsent().has_heard_fin = true;
-                    sleep(AFTER_FIN).await;
-                    break;
-                }
-                Ok(Ok(count)) => unread.extend_from_slice(&octets[..count]),
-                Ok(Err(_)) => {
-                    sometimes("a receiver's connection is reset", true);
-                    break;
-                }
-                Err(_) => {
-                    sometimes("a receiver gives a silent connection up", true);
-                    break;
-                }
-            }
-            while let Some((length, frame)) = Frame::decode(&unread) {
-                unread.drain(..length);
-                self.state().arrived.extend(frame.map(|frame| (number, frame)));
-            }
-        }
-        outgoing.end();
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 }
 
-impl Outgoing {
-    fn push(&self, frame: Frame) {
-        let mut unsent = self.unsent();
-        if !unsent.is_over && unsent.frames.len() < UNSENT_MAX {
-            unsent.frames.push_back(frame);
-            unsent.wake();
+impl State {
+    fn new(heard: Instant) -> State {
+        let (arrived, unsent) = (VecDeque::new(), VecDeque::new());
+        State { arrived, unsent, heard, is_within_frame: false, has_heard_fin: false, is_over: false, waker: None }
+    }
+
+    fn push(&mut self, frame: Frame) {
+        if !self.is_over && self.unsent.len() < UNSENT_MAX {
+            self.unsent.push_back(frame);
+            self.wake();
         }
     }
 
-    /// Nothing is sent any more.
-    fn end(&self) {
-        let mut unsent = self.unsent();
-        unsent.is_over = true;
-        unsent.wake();
+    /// Nothing more is sent than what is there.
+    fn end(&mut self) {
+        self.is_over = true;
+        self.wake();
     }
 
-    /// The next frame; none if there will not be any.
-    async fn next(&self) -> Option<Frame> {
-        poll_fn(|context| {
-            let mut unsent = self.unsent();
-            match unsent.frames.pop_front() {
-                Some(frame) => Poll::Ready(Some(frame)),
-                None if unsent.is_over => Poll::Ready(None),
-                None => {
-                    unsent.waker = Some(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
-    }
-
-    fn unsent(&self) -> MutexGuard<'_, Unsent> {
-        self.0.lock()
-    }
-}
-
-impl Unsent {
     fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.waker.take().into_iter().for_each(Waker::wake);
     }
 }
 
-async fn write(outgoing: Arc<Outgoing>, mut half: WriteHalf<TcpStream>) {
-    while let Some(frame) = outgoing.next().await {
-        if !matches!(timeout(PATIENCE, half.write_all(&frame.encode())).await, Ok(Ok(()))) {
-            sometimes("a receiver cannot answer", true);
-            outgoing.end();
-            return;
-        }
-        if matches!(frame, Frame::StatusMessage { asks: Asks::Leave, .. }) && outgoing.unsent().has_heard_fin {
-            outgoing.end();
-        }
+impl Buffers for Connection {
+    type Reader = Vec<u8>;
+
+    fn stage(&self, context: &Context<'_>) -> Stage {
+        let mut state = self.0.lock();
+        state.waker = Some(context.waker().clone());
+        if state.is_over { Stage::Closed } else { Stage::Open }
     }
-    // Fails if the connection is gone already, which is what is wanted.
-    let _ = timeout(PATIENCE, half.shutdown()).await;
+
+    fn is_closed(&self) -> bool {
+        self.0.lock().is_over
+    }
+
+    fn take(&self, bytes: &mut Vec<u8>) -> bool {
+        let mut state = self.0.lock();
+        while let Some(frame) = state.unsent.pop_front() {
+            bytes.extend(frame.encode());
+            // A publisher that has said FIN waits for no more than leave to go.
+            state.is_over |= state.has_heard_fin && matches!(frame, Frame::StatusMessage { asks: Asks::Leave, .. });
+        }
+        state.is_over
+    }
+
+    fn received(&self, unread: &mut Vec<u8>, bytes: &[u8]) {
+        unread.extend_from_slice(bytes);
+        let mut state = self.0.lock();
+        state.heard = Instant::now();
+        while let Some((length, frame)) = Frame::decode(unread) {
+            unread.drain(..length);
+            state.arrived.extend(frame);
+        }
+        state.is_within_frame = !unread.is_empty();
+    }
+
+    fn fin(&self) {
+        let mut state = self.0.lock();
+        sometimes("a connection ends in the midst of a frame", state.is_within_frame);
+        (state.has_heard_fin, state.heard) = (true, Instant::now());
+    }
+
+    fn fail(&self, error: io::ErrorKind) {
+        sometimes("a receiver's connection is reset", error == io::ErrorKind::ConnectionReset);
+        self.0.lock().end();
+    }
 }
 
 #[cfg(test)]
@@ -229,13 +185,15 @@ mod tests {
 
     #[test]
     fn a_frame_that_finds_the_send_queue_full_is_lost() {
-        let outgoing = Outgoing::default();
-        let frames: Vec<Frame> = (0..).map(nak).take(UNSENT_MAX + 1).collect();
-        frames.iter().for_each(|frame| outgoing.push(*frame));
-        assert_eq!(outgoing.unsent().frames, &frames[..UNSENT_MAX]);
-        outgoing.unsent().frames.clear();
-        outgoing.end();
-        outgoing.push(nak(0));
-        assert!(outgoing.unsent().frames.is_empty(), "the connection is over");
+        lastref::Check::new("queue").schedules(1).run(|| {
+            let mut state = State::new(Instant::now());
+            let frames: Vec<Frame> = (0..).map(nak).take(UNSENT_MAX + 1).collect();
+            frames.iter().for_each(|frame| state.push(*frame));
+            assert_eq!(state.unsent, &frames[..UNSENT_MAX]);
+            state.unsent.clear();
+            state.end();
+            state.push(nak(0));
+            assert!(state.unsent.is_empty(), "the connection is over");
+        });
     }
 }
