@@ -18,8 +18,8 @@
 //! Left out: inputs, outputs and scatter lists; `nni_aio_set_expire`; the choice among several expiration queues (there
 //! is one). A scenario cannot observe a lost count of bytes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
 use lastref::cell::RaceCell;
 use lastref::ledger::{Owner, Resource, Slot};
@@ -67,6 +67,21 @@ impl Aio {
     /// `nni_aio_alloc`. The callback must not keep the aio alive by itself: it is a part of it.
     pub fn alloc(nng: &Nng, cb: Option<Box<dyn Fn() + Send + Sync>>) -> Arc<Aio> {
         Aio::init(nng, cb)
+    }
+
+    /// An aio of a pipe, whose callback is a method of that pipe and uses its memory.
+    pub(super) fn of<P: Send + Sync + 'static>(
+        nng: &Nng,
+        pipe: &Weak<P>,
+        (memory, owner): (Resource, Owner),
+        cb: fn(&P),
+    ) -> Arc<Aio> {
+        let pipe = Weak::clone(pipe);
+        let callback = move || {
+            memory.touch(owner);
+            pipe.upgrade().iter().for_each(|pipe| cb(pipe));
+        };
+        Aio::init(nng, Some(Box::new(callback)))
     }
 
     pub(super) fn init(nng: &Nng, cb: Option<Callback>) -> Arc<Aio> {

@@ -20,7 +20,7 @@ use crate::kit::weather::{Event, Weather};
 pub enum Style {
     /// Each request opens one and closes it: as reported.
     ContextPerRequest,
-    /// So many are opened once and used in turn: the recommended cure.
+    /// This many are opened once and used in turn: the recommended cure.
     ContextPool(u32),
 }
 
@@ -29,14 +29,14 @@ pub enum Style {
 pub enum Request {
     /// The caller waits for the result.
     Wait,
-    /// The same, and the callback makes so many requests more, one after the other.
+    /// The same, and the callback makes this many requests more, one after the other.
     Chain(u32),
     /// The caller cancels it and waits for the result.
     Cancel,
-    /// The caller gives send and receive so many milliseconds each, and waits for the result.
+    /// The caller gives send and receive this many milliseconds each, and waits for the result.
     Timeout(u64),
-    /// The caller waits so many milliseconds and closes the context. With a pool: it cancels it then, and waits for the
-    /// result.
+    /// The caller waits this many milliseconds and closes the context. With a pool: it cancels it then, and waits for
+    /// the result.
     Leave(u64),
     /// The caller does not wait: it closes the context at once. With a pool: as [`Request::Cancel`].
     Abandon,
@@ -113,7 +113,7 @@ impl Replier {
 /// One run on a network: see [`super::run_on_network`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetPlan {
-    /// The network. Its peers are whoever replies, and then the clients that are not NNG.
+    /// The network. Its peers: the server, then the clients that are not NNG.
     pub weather: Weather,
     /// What is done to everybody after the events.
     pub acts: Vec<Act>,

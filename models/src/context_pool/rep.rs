@@ -100,14 +100,7 @@ impl Rep0Pipe {
         (pipe, memory, owner): (&Weak<Pipe>, Resource, Owner),
     ) -> Arc<Rep0Pipe> {
         Arc::new_cyclic(|this: &Weak<Rep0Pipe>| {
-            let aio = |cb: fn(&Rep0Pipe)| {
-                let weak = Weak::clone(this);
-                let cb = move || {
-                    memory.touch(owner);
-                    weak.upgrade().iter().for_each(|pipe| cb(pipe));
-                };
-                Aio::init(nng, Some(Box::new(cb)))
-            };
+            let aio = |cb| Aio::of(nng, this, (memory, owner), cb);
             Rep0Pipe {
                 rep: Arc::clone(rep),
                 pipe: Weak::clone(pipe),

@@ -38,14 +38,7 @@ impl Req0Pipe {
         (pipe, memory, owner): (&Weak<Pipe>, Resource, Owner),
     ) -> Arc<Req0Pipe> {
         Arc::new_cyclic(|this: &Weak<Req0Pipe>| {
-            let aio = |cb: fn(&Req0Pipe)| {
-                let weak = Weak::clone(this);
-                let cb = move || {
-                    memory.touch(owner);
-                    weak.upgrade().iter().for_each(|pipe| cb(pipe));
-                };
-                Aio::init(nng, Some(Box::new(cb)))
-            };
+            let aio = |cb| Aio::of(nng, this, (memory, owner), cb);
             Req0Pipe {
                 req: Arc::clone(req),
                 pipe: Weak::clone(pipe),

@@ -48,7 +48,7 @@ pub enum Ask {
 /// A fragment handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handler {
-    /// For how many milliseconds it blocks.
+    /// How long it blocks, in milliseconds.
     pub pause_ms: u64,
     /// What it asks then.
     pub ask: Ask,
@@ -196,7 +196,7 @@ pub enum Ending {
     Close,
     /// It is revoked: subscribers are not to read what they have not read.
     Revoke,
-    /// Its process dies, and nobody is told.
+    /// Its process dies without notice.
     Die,
 }
 
@@ -205,13 +205,13 @@ pub enum Ending {
 pub struct Life {
     /// Its session. The number of the publisher, or of a former life's, means that it comes back as the same.
     pub session_id: i32,
-    /// For how many milliseconds there is no publisher before it.
+    /// How long there is no publisher before it, in milliseconds.
     pub pause_ms: u64,
     /// How many frames it is long: no more than a term has.
     pub frames: u32,
-    /// How many milliseconds the application takes for each.
+    /// How long the application takes for each, in milliseconds.
     pub between_ms: u64,
-    /// After how many milliseconds it ends.
+    /// How long it lasts, in milliseconds.
     pub lives_ms: u64,
     /// And how.
     pub ending: Ending,

@@ -65,7 +65,7 @@ pub(crate) struct Http {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expects {
     Head,
-    /// So many bytes.
+    /// This many bytes.
     Body(usize),
     Chunk,
 }

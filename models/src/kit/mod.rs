@@ -8,7 +8,7 @@
 //! | `machine` | states and events as a table, and the error for an event that a state does not allow |
 //! | `server` | a server of HTTP/1.1 or HTTP/2 on a host of the network, with a script for each connection |
 //! | `stream` | one connection of the network as a pair of buffers, for a model that does not block |
-//! | `weather` | the network of a run as data: latency, sizes, faults, events of links and hosts; who carries them out |
+//! | `weather` | the network of a run as data: latency, sizes, faults, events of links and hosts; their interpreter |
 //!
 //! A component names its entities and transitions as upstream does, and takes from here the parts that do not depend on
 //! its upstream. The kit does not depend on any component or variant.

@@ -2,7 +2,7 @@
 //! connections, and events of links and hosts.
 //!
 //! A run has one host in the middle, where the component is, and peers around it, each with a link to the middle
-//! ([`Star`]). An event names its peer by number; a number beyond the last peer's begins again with the first.
+//! (`Star`). An event names its peer by number, modulo the number of peers.
 
 use std::ops::RangeInclusive;
 

@@ -36,7 +36,7 @@
 //! | `__submit_receive`, `__handle_recv`, `recv_enobufs`, `close_cd` | `receive` | |
 //! | `prep_next_send`, `submit_send`, `__handle_send` | `send` | |
 //! | `should_shutdown`, `handle_stop` to `handle_close` | `stop` | stop, cancel, shut down and close, free |
-//! | the client and the redis of #1338 | `client`, `server`, `resp`; `network`, `application` | event loops that speak RESP, bytes tagged |
+//! | the client and the redis of #1338 | `application`; on hosts `network` | event loops that speak RESP, bytes tagged |
 //!
 //! Custody: each allocation of upstream is one resource of the ledger (`iovec`, `conn_buf_ring`, `rcv_bucket`,
 //! `snd_bucket`), each provided buffer (`buf`) and each descriptor (`fd`) too. A buffer passes from its buffer ring to
@@ -58,7 +58,6 @@
 //! - a house keeping that looks around although nothing has changed: the parent is called when something has.
 
 mod application;
-mod client;
 mod conn;
 mod conn_dir;
 pub mod kernel;
@@ -66,10 +65,8 @@ mod network;
 mod parent;
 pub mod plan;
 mod receive;
-mod resp;
 mod rings;
 mod send;
-mod server;
 mod stop;
 #[cfg(test)]
 mod tests;

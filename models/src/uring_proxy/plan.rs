@@ -88,9 +88,9 @@ impl Options {
 /// One thing that a client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// Sends so many requests one behind the other: `PING`, answered `+PONG`.
+    /// Sends this many requests one behind the other: `PING`, answered `+PONG`.
     Ping(u32),
-    /// Sends one request with an answer of so many bytes and a header.
+    /// Sends one request with an answer of this many bytes and a header.
     Get(u32),
     /// Waits until all is answered; where the proxy forwards one way only, until all has arrived.
     Await,
@@ -107,9 +107,9 @@ pub enum ServerFault {
     None,
     /// Nobody listens.
     Refuses,
-    /// It ends each connection after so many requests: FIN.
+    /// It ends each connection after this many requests: FIN.
     FinAfter(u32),
-    /// It breaks each connection after so many requests: RST.
+    /// It breaks each connection after this many requests: RST.
     ResetAfter(u32),
 }
 
@@ -189,9 +189,9 @@ pub struct Backend {
 pub enum Leaves {
     /// When it was idle for long.
     WhenIdle,
-    /// By FIN, when it has sent so many answers.
+    /// By FIN, when it has sent this many answers.
     Fin(u32),
-    /// By closing its socket, when it has so many requests; of the last no answer is sent.
+    /// By closing its socket, when it has this many requests; of the last no answer is sent.
     Drop(u32),
 }
 
@@ -308,7 +308,7 @@ impl NetPlan {
         NetPlan { options, clients, backend: NetPlan::BACKEND, weather: Weather::SHORT, acts: Vec::new() }
     }
 
-    /// Whether nothing happens on purpose that may lose bytes: whoever waits gets his replies.
+    /// Whether nothing on purpose may lose bytes: each request that is waited for is answered.
     pub(super) fn is_lossless(&self) -> bool {
         let drops = self.clients.iter().flatten().any(|visit| visit.ending == Ending::Drop);
         let stops = self.acts.contains(&Act::StopAll);
@@ -316,7 +316,7 @@ impl NetPlan {
         is_fair && !drops && !stops && self.backend.leaves == Leaves::WhenIdle && !self.is_silent()
     }
 
-    /// Whether an event goes unnotified, so that a waiter may wait in vain.
+    /// True if an event goes unnotified, so a waiter may block forever.
     pub(super) fn is_silent(&self) -> bool {
         // An RST that gets lost is not sent again.
         let loses = |fault: &Fault| matches!(fault.kind, FaultKind::Blackhole | FaultKind::Partition { .. });

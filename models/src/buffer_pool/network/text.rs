@@ -139,7 +139,7 @@ impl Decoder {
                 match (record(piece), self.end) {
                     (Some(octet), _) => Some(Some(octet)),
                     (None, End::Client) => None,
-                    // It is memory that is free, or a part of another's head.
+                    // The bytes are free memory, or part of another answer's head.
                     (None, End::Server) => Some(Some(Octet::NOTHING)),
                 }
             }
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_an_answer_that_is_none_is_nobodys() {
+    fn bytes_of_an_answer_that_are_not_a_record_belong_to_no_request() {
         let [status, length, over] = [Part::StatusLine, Part::ContentLength(1), Part::HeaderOver];
         let bytes = [encode(&octets(&[status, length, over]), None), vec![b'x'; RECORD]].concat();
         assert_eq!(Decoder::new(End::Server, 9).decode(&bytes).last(), Some(&Octet::NOTHING));

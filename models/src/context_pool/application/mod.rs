@@ -1,4 +1,4 @@
-//! The application: callers at a req socket, and whoever replies, in memory or on a host of the simulated network.
+//! The application: callers at a req socket, and a server that replies, in memory or on hosts of the simulated network.
 //!
 //! A run opens both ends, starts the callers as tasks, acts from the main task, joins, and tears down. A scenario that
 //! needs another order of things uses the parts.
@@ -40,7 +40,8 @@ pub fn run(variant: Variant, plan: &Plan) {
     pair.close();
 }
 
-/// Carries the plan out on a simulated network: a req socket on one host, whoever replies on another, clients on more.
+/// Carries the plan out on a simulated network: the req socket on one host, the server on another, clients that are not
+/// NNG on more.
 pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     let peers: Vec<&str> = std::iter::once("rep").chain(CLIENTS).take(1 + plan.clients.len()).collect();
     plan.weather.simulate("req", &peers, Decoder::Own(Sp::of), |hosts| {

@@ -43,7 +43,7 @@ enum Doing {
 }
 
 impl Server {
-    /// Starts to receive on so many contexts.
+    /// Starts to receive on this many contexts.
     ///
     /// # Errors
     ///

@@ -11,10 +11,10 @@ use lastref::net::{TcpStream, sleep, timeout};
 use lastref::property::{always, sometimes};
 use lastref::time::Duration;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 use super::dialer::connect;
-use super::wire;
+use super::wire::{self, Unread};
 use crate::context_pool::message;
 
 /// How long it waits for a reply: longer than anything takes that comes at all.
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// One thing that a client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// Sends so many requests at once, each with so many hops before its id.
+    /// Sends this many requests at once, each with this many hops before its id.
     Ask {
         /// How many.
         requests: u32,
@@ -32,7 +32,7 @@ pub enum Step {
     },
     /// Reads replies until none is missing.
     Read,
-    /// Does nothing for so many milliseconds.
+    /// Does nothing for this many milliseconds.
     Pause(u64),
     /// Sends a message that ends before its backtrace does.
     Malformed,
@@ -49,7 +49,7 @@ const HOPS_MAX: u32 = 7;
 struct Session {
     number: u32,
     stream: TcpStream,
-    unread: Vec<u8>,
+    unread: Unread,
     /// The backtraces of requests without a reply, and their tags.
     open: Vec<(Vec<u32>, Tag)>,
     asked: u64,
@@ -62,7 +62,7 @@ pub(crate) async fn run(steps: Vec<Step>, number: u32, server: SocketAddr, is_so
     let mut asked = 0;
     for steps in steps.split_inclusive(|step| *step == Step::Leave) {
         let Some(stream) = connect(server, (wire::REQ0, wire::REP0)).await else { continue };
-        let mut session = Session { number, stream, unread: Vec::new(), open: Vec::new(), asked, is_sound };
+        let mut session = Session { number, stream, unread: Unread::default(), open: Vec::new(), asked, is_sound };
         for step in steps {
             if session.step(*step).await.is_none() {
                 sometimes("a client's connection ends before its requests do", true);
@@ -126,10 +126,11 @@ impl Session {
     /// Reads one reply.
     async fn reply(&mut self) -> Option<()> {
         let words = loop {
-            match self.whole() {
-                Some(words) => break words,
-                None => self.more().await?,
+            if let Some(words) = self.unread.message() {
+                break words;
             }
+            let read = timeout(PATIENCE, self.unread.read(&mut self.stream)).await.ok()?.ok()?;
+            (read > 0).then_some(())?;
         };
         let reply = wire::read(&words);
         always("a reply to a client has a backtrace and a tag", reply.is_some());
@@ -140,19 +141,5 @@ impl Session {
         deliver(tag, asked);
         sometimes("a client is answered", true);
         Some(())
-    }
-
-    fn whole(&mut self) -> Option<Vec<u32>> {
-        let end = wire::HEADER + usize::try_from(wire::length(&self.unread)?).ok()?;
-        let words = wire::words(self.unread.get(wire::HEADER..end)?);
-        self.unread.drain(..end);
-        Some(words)
-    }
-
-    async fn more(&mut self) -> Option<()> {
-        let mut octets = [0; 256];
-        let read = timeout(PATIENCE, self.stream.read(&mut octets)).await.ok()?.ok()?;
-        self.unread.extend_from_slice(&octets[..read]);
-        (read > 0).then_some(())
     }
 }

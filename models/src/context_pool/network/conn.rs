@@ -6,7 +6,7 @@
 //! `NNG_ECONNSHUT`, an error ends both.
 //!
 //! ```text
-//! send, recv: begin ─► schedule ─► waits ──poll: write, read──► finish, with so many bytes
+//! send, recv: begin ─► schedule ─► waits ──poll: write, read──► finish, with this many bytes
 //! close:      what waits is finished with NNG_ECLOSED ─► the poller drops the socket
 //! free:       close ─► wait for the poller ─► free
 //! ```
@@ -111,7 +111,7 @@ impl Conn {
         self.submit(aio, |state| state.writeq = Some((Arc::clone(aio), iov)));
     }
 
-    /// `tcp_recv`: up to so many bytes.
+    /// `tcp_recv`: up to this many bytes.
     pub(super) fn recv(self: &Arc<Self>, aio: &Arc<Aio>, most: usize) {
         self.submit(aio, |state| state.readq = Some((Arc::clone(aio), most)));
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialer::greet;
-use super::wire;
+use super::wire::{self, Unread};
 use crate::kit::harness::Unscheduled;
 
 /// How long it keeps a connection on which nothing comes.
@@ -24,9 +24,9 @@ const IDLE: Duration = Duration::from_secs(2);
 pub enum Habit {
     /// Replies.
     Reply,
-    /// Replies so many times.
+    /// Replies this many times.
     Again(u32),
-    /// Replies so many milliseconds later, to others meanwhile.
+    /// Replies this many milliseconds later, to others meanwhile.
     Late(u64),
     /// Does not reply.
     Ignore,
@@ -36,7 +36,7 @@ pub enum Habit {
     ReplyAndHangup,
     /// Sends a reply to a request that nobody made, and then the right one.
     Stranger,
-    /// Sends a message of so many bytes that is no reply.
+    /// Sends a message of this many bytes that is no reply.
     Malformed(u32),
     /// Says that a message of a gigabyte follows.
     Oversize,
@@ -112,7 +112,8 @@ impl Peer {
                 let task = peer.host.spawn(&format!("serve.{}", from.port()), async move {
                     if let Some(stream) = greeting.greet(stream).await {
                         // A connection that breaks is its end, whichever way it breaks.
-                        let _ = Service { peer: serving, stream, unread: Vec::new(), late: Vec::new() }.run().await;
+                        let _ =
+                            Service { peer: serving, stream, unread: Unread::default(), late: Vec::new() }.run().await;
                     }
                 });
                 peer.tasks.lock().push(task);
@@ -136,39 +137,28 @@ impl Peer {
 struct Service {
     peer: Arc<Peer>,
     stream: TcpStream,
-    unread: Vec<u8>,
+    unread: Unread,
     late: Vec<(Instant, Vec<u32>)>,
 }
 
 impl Service {
     async fn run(mut self) -> std::io::Result<()> {
         loop {
-            while let Some(request) = self.request() {
+            while let Some(request) = self.unread.message() {
                 if !self.serve(request).await? {
                     return Ok(());
                 }
             }
             let due = self.late.iter().map(|(due, _)| *due).min();
             let wait = due.map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
-            let mut octets = [0; 256];
-            match timeout(wait, self.stream.read(&mut octets)).await {
-                Ok(read) => match read? {
-                    0 => return self.reply_late(true).await,
-                    read => self.unread.extend_from_slice(&octets[..read]),
-                },
+            match timeout(wait, self.unread.read(&mut self.stream)).await {
+                Ok(Ok(0)) => return self.reply_late(true).await,
+                Ok(read) => drop(read?),
                 Err(_) if due.is_none() => return Ok(()),
                 Err(_) => {}
             }
             self.reply_late(false).await?;
         }
-    }
-
-    /// The words of a request that is there as a whole.
-    fn request(&mut self) -> Option<Vec<u32>> {
-        let end = wire::HEADER + usize::try_from(wire::length(&self.unread)?).ok()?;
-        let request = wire::words(self.unread.get(wire::HEADER..end)?);
-        self.unread.drain(..end);
-        Some(request)
     }
 
     /// Whether the connection goes on.

@@ -66,14 +66,7 @@ impl TcpPipe {
         let owner = Owner::new("tcptran_pipe", number);
         let memory = Resource::acquire("tcptran_pipe", owner);
         Arc::new_cyclic(|this: &Weak<TcpPipe>| {
-            let aio = |cb: fn(&TcpPipe)| {
-                let weak = Weak::clone(this);
-                let cb = move || {
-                    memory.touch(owner);
-                    weak.upgrade().iter().for_each(|pipe| cb(pipe));
-                };
-                Aio::init(nng, Some(Box::new(cb)))
-            };
+            let aio = |cb| Aio::of(nng, this, (memory, owner), cb);
             TcpPipe {
                 memory,
                 owner,

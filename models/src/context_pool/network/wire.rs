@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! greeting:  00 'S' 'P' 00  protocol (2 bytes)  00 00
-//! message:   length (8 bytes)  header and body, so many bytes
+//! message:   length (8 bytes)  header and body, this many bytes
 //! request:   hops*  request id, its high bit set  body         (a reply carries the same in front)
 //! ```
 //!
@@ -10,7 +10,8 @@
 //! `tcptran_pipe_send_start` in tcp.c; the header is req.c's and rep.c's. The body here is a tag of three words.
 
 use lastref::ledger::Tag;
-use lastref::net::{End, Protocol, Role};
+use lastref::net::{End, Protocol, Role, TcpStream};
+use tokio::io::AsyncReadExt;
 
 /// Bytes of the greeting, and of the length before a message.
 pub(super) const HEADER: usize = 8;
@@ -50,6 +51,28 @@ pub(super) fn words(octets: &[u8]) -> Vec<u32> {
 pub(super) fn length(octets: &[u8]) -> Option<u64> {
     let length = octets.get(..HEADER)?;
     Some(length.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet)))
+}
+
+/// The bytes of a connection that are not whole messages yet.
+#[derive(Debug, Default)]
+pub(super) struct Unread(Vec<u8>);
+
+impl Unread {
+    /// The words of the next message, if all of it is there.
+    pub(super) fn message(&mut self) -> Option<Vec<u32>> {
+        let end = HEADER + usize::try_from(length(&self.0)?).ok()?;
+        let words = words(self.0.get(HEADER..end)?);
+        self.0.drain(..end);
+        Some(words)
+    }
+
+    /// Waits for bytes; 0 at the end of the connection.
+    pub(super) async fn read(&mut self, stream: &mut TcpStream) -> std::io::Result<usize> {
+        let mut octets = [0; 256];
+        let read = stream.read(&mut octets).await?;
+        self.0.extend_from_slice(&octets[..read]);
+        Ok(read)
+    }
 }
 
 /// The backtrace in front of a message, request id last, and the tag behind it; none if it is not made like that.

@@ -55,14 +55,14 @@ impl BufRing {
         &self.shared
     }
 
-    /// `io_uring_buf_ring_add`: so many places behind the tail, not published yet.
+    /// `io_uring_buf_ring_add`: this many places behind the tail, not published yet.
     #[track_caller]
     pub fn add(&self, by: Owner, buf: Buf, offset: u32) {
         self.shared.memory.touch(by);
         self.shared.place(self.tail.wrapping_add(offset)).set(buf);
     }
 
-    /// `io_uring_buf_ring_advance`: publishes so many entries.
+    /// `io_uring_buf_ring_advance`: publishes this many entries.
     pub fn advance(&mut self, count: u32) {
         self.tail = self.tail.wrapping_add(count);
         self.shared.tail.store(self.tail, Ordering::Release);
@@ -115,7 +115,7 @@ impl Group {
         self.shared.tail.load(Ordering::Acquire).wrapping_sub(self.head)
     }
 
-    /// The buffer so many places behind the head; there must be so many.
+    /// The buffer this many places behind the head; there must be this many.
     pub(super) fn peek(&self, nth: u32) -> Buf {
         self.shared.place(self.head.wrapping_add(nth)).get()
     }

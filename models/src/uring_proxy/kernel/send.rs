@@ -88,7 +88,7 @@ impl State {
 }
 
 impl super::state::Ring {
-    /// So many bytes of the vectors, from `skip` on, as they go on the wire.
+    /// This many bytes of the vectors, from `skip` on, as they go on the wire.
     fn wire(&self, iovs: &[Iov], skip: u32, count: u32, (ring, notif): (usize, Option<u64>)) -> Vec<Wire> {
         let places = iovs.iter().flat_map(|iov| {
             let Address { buffer, offset } = iov.base;

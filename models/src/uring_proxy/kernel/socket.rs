@@ -162,7 +162,7 @@ impl Endpoint {
         written
     }
 
-    /// Takes so many bytes.
+    /// Takes this many bytes.
     pub(super) fn read(&mut self, count: usize) -> Vec<Octet> {
         self.rx.drain(..count.min(self.rx.len())).collect()
     }

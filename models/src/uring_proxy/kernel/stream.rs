@@ -164,7 +164,7 @@ impl Stream {
         self.write_news.is_due()
     }
 
-    /// Reads up to so many bytes; none at the end.
+    /// Reads up to this many bytes; none at the end.
     ///
     /// # Errors
     ///

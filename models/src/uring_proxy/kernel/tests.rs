@@ -113,7 +113,7 @@ impl Lab {
         result.expect("the program made its step")
     }
 
-    /// The peer sends so many bytes, and they arrive.
+    /// The peer sends this many bytes, and they arrive.
     fn arrive(&mut self, count: u32) {
         let octets: Vec<Octet> = (self.written..self.written + count).map(octet).collect();
         self.written += count;
@@ -153,7 +153,7 @@ impl Lab {
         octets.map(|octet| octet.at).collect()
     }
 
-    /// Sends so many bytes of buffer 7, which have been there since before.
+    /// Sends this many bytes of buffer 7, which have been there since before.
     fn send(&mut self, len: u32, waitall: bool, zero_copy: bool) {
         let fd = self.fd;
         self.bufs[7].transfer(held_by_conn(0), held_by_send(fd));

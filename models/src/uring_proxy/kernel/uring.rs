@@ -133,7 +133,7 @@ impl Uring {
         ring.called || ring.has_unread()
     }
 
-    /// `io_uring_for_each_cqe`: the next completion that was not seen, so many behind the head.
+    /// `io_uring_for_each_cqe`: the next completion that was not seen, this many behind the head.
     pub fn peek(&self, nth: u32) -> Option<Cqe> {
         self.cq.peek(self.head.wrapping_add(nth))
     }

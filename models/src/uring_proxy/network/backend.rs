@@ -6,9 +6,9 @@ use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
 use lastref::property::sometimes;
 use lastref::time::Duration;
 
-use super::client::Score;
 use super::duplex::{Duplex, Step};
 use super::resp::{Requests, reply};
+use crate::uring_proxy::application::score::Score;
 use crate::uring_proxy::plan::{Leaves, NetPlan};
 
 /// How long a connection may be idle: longer than any client has patience.

@@ -3,18 +3,17 @@
 //! It has patience, since a connection may be cut without a word; where nothing of that kind happens it must never run
 //! out: a client is answered, or it is told.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lastref::net::{TcpStream, sleep, timeout};
-use lastref::property::{always, always_with, sometimes};
+use lastref::property::{always, sometimes};
 use lastref::time::Duration;
 
 use super::duplex::{Duplex, Step};
 use super::resp::{Replies, get, payload, ping};
-use crate::kit::harness::Unscheduled;
+use crate::uring_proxy::application::score::Score;
 use crate::uring_proxy::plan::{Ending, Go, NetPlan, Options, Visit};
 
 /// How long a client waits: longer than anything takes that comes at all, and less than the server lets a connection be
@@ -26,40 +25,6 @@ const LINGERS: Duration = Duration::from_secs(10);
 const PIECE: usize = 512;
 /// Connections of one client.
 const VISITS: u32 = 8;
-
-/// Requests by connection: sent, and arrived at the server. The experiment's own bookkeeping.
-#[derive(Debug, Default)]
-pub(crate) struct Score(Unscheduled<BTreeMap<u32, [u64; 2]>>);
-
-impl Score {
-    fn with<R>(&self, stream: u32, f: impl FnOnce(&mut [u64; 2]) -> R) -> R {
-        f(self.0.lock().entry(stream).or_default())
-    }
-
-    /// So many have been sent.
-    fn sent(&self, stream: u32, requests: u64) {
-        self.with(stream, |score| score[0] = requests);
-    }
-
-    /// So many have arrived.
-    pub(super) fn arrived(&self, stream: u32, requests: u64) {
-        self.with(stream, |score| score[1] = requests);
-    }
-
-    fn is_even(&self, stream: u32) -> bool {
-        self.with(stream, |score| score[0] == score[1])
-    }
-
-    /// Everything that was sent has arrived.
-    pub(crate) fn check(&self) {
-        for (stream, [sent, arrived]) in &*self.0.lock() {
-            always_with("what came before the end is forwarded", sent == arrived, || {
-                let facts = [("connection", u64::from(*stream)), ("sent", *sent), ("arrived", *arrived)];
-                facts.into_iter().map(|(name, value)| (name, value.to_string())).collect()
-            });
-        }
-    }
-}
 
 /// One connection of a client.
 struct Session<'a> {
@@ -227,33 +192,5 @@ impl Session<'_> {
                 return went;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lastref::Check;
-
-    use super::*;
-
-    /// What is found if so many requests of a connection were sent, and so many have arrived.
-    #[track_caller]
-    fn check(sent: u64, arrived: u64, property: Option<&str>) {
-        let found = Check::new("score").schedules(1).search(move || {
-            let score = Score::default();
-            score.sent(0, 2);
-            score.arrived(0, 2);
-            score.sent(1, sent);
-            score.arrived(1, arrived);
-            score.check();
-        });
-        assert_eq!(found.as_ref().err().map(|failure| failure.violation.property.as_str()), property, "{found:?}");
-    }
-
-    #[test]
-    fn what_was_sent_and_has_not_arrived_is_found() {
-        check(3, 3, None);
-        check(3, 2, Some("what came before the end is forwarded"));
-        check(0, 1, Some("what came before the end is forwarded"));
     }
 }

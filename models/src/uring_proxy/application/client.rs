@@ -8,49 +8,15 @@ use std::sync::Arc;
 
 use lastref::property::{always, sometimes};
 
-use super::kernel::abi::{ListenerId, Octet};
-use super::kernel::programs::{Progress, Read, Socket, Sockets};
-use super::plan::Step;
 use super::resp::{Reader, Writer, reply_stream, request_stream};
-use crate::kit::harness::Unscheduled;
-
-/// What clients and server know of each other without the network: the experiment's own bookkeeping.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    /// Per client: bytes written; and whether that was all of it.
-    sent: Vec<(u32, bool)>,
-    /// Per client: bytes that arrived at the server.
-    arrived: Vec<u32>,
-}
-
-/// Shared by all peers, and read under the kernel's lock only.
-pub(super) type Scores = Arc<Unscheduled<Totals>>;
-
-impl Totals {
-    pub(super) fn new(clients: usize) -> Scores {
-        Arc::new(Unscheduled::new(Totals { sent: vec![(0, false); clients], arrived: vec![0; clients] }))
-    }
-
-    /// The server has read this much of a client's stream.
-    pub(super) fn arrive(&mut self, client: u32, bytes: u32) {
-        self.arrived[client as usize] = bytes;
-    }
-
-    /// How much a client has sent, and how much of it has arrived.
-    pub(super) fn totals(&self, client: u32) -> (u32, u32) {
-        (self.sent[client as usize].0, self.arrived[client as usize])
-    }
-
-    /// Whether a client has ended its stream, and how long it is.
-    pub(super) fn whole(&self, client: u32) -> Option<u32> {
-        let (bytes, ended) = self.sent[client as usize];
-        ended.then_some(bytes)
-    }
-}
+use super::score::Score;
+use crate::uring_proxy::kernel::abi::{ListenerId, Octet};
+use crate::uring_proxy::kernel::programs::{Progress, Read, Socket, Sockets};
+use crate::uring_proxy::plan::Step;
 
 /// One client.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     number: u32,
     steps: VecDeque<Step>,
     proxy: ListenerId,
@@ -65,18 +31,18 @@ pub(super) struct Client {
     /// The proxy forwards the replies.
     bidi: bool,
     fin: bool,
-    scores: Scores,
+    score: Arc<Score>,
 }
 
 /// What kind of run it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
-    pub(super) lossless: bool,
-    pub(super) bidi: bool,
+pub(crate) struct Manner {
+    pub(crate) lossless: bool,
+    pub(crate) bidi: bool,
 }
 
 impl Client {
-    pub(super) fn new(number: u32, steps: &[Step], proxy: ListenerId, manner: Manner, scores: &Scores) -> Client {
+    pub(crate) fn new(number: u32, steps: &[Step], proxy: ListenerId, manner: Manner, score: &Arc<Score>) -> Client {
         Client {
             number,
             steps: steps.iter().copied().collect(),
@@ -90,12 +56,12 @@ impl Client {
             lossless: manner.lossless,
             bidi: manner.bidi,
             fin: false,
-            scores: Arc::clone(scores),
+            score: Arc::clone(score),
         }
     }
 
     /// Does what can be done without waiting.
-    pub(super) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
+    pub(crate) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
         let Some(socket) = self.socket else {
             self.socket = net.connect(self.proxy);
             return if self.socket.is_some() { Progress::Some } else { Progress::Done };
@@ -141,7 +107,7 @@ impl Client {
     fn advance(&mut self, net: &mut Sockets<'_>, socket: Socket) -> bool {
         match self.steps.front().copied() {
             Some(Step::Await) => {
-                let arrived = if self.bidi { self.answered == self.asked } else { self.all_arrived() };
+                let arrived = if self.bidi { self.answered == self.asked } else { self.score.is_even(self.number) };
                 if !arrived {
                     return false;
                 }
@@ -155,7 +121,7 @@ impl Client {
             }
             Some(Step::Fin) | None if !self.fin => {
                 self.fin = true;
-                self.note(true);
+                self.score.ended(self.number);
                 net.shut_write(socket);
             }
             Some(Step::Fin) => {}
@@ -169,16 +135,6 @@ impl Client {
         let octets = self.writer.write(text, self.asked);
         self.outgoing.extend(octets);
         self.asked += 1;
-        self.note(false);
-    }
-
-    fn note(&self, ended: bool) {
-        let mut scores = self.scores.lock();
-        scores.sent[self.number as usize] = (self.writer.written(), ended);
-    }
-
-    fn all_arrived(&self) -> bool {
-        let scores = self.scores.lock();
-        scores.arrived[self.number as usize] == self.writer.written()
+        self.score.sent(self.number, self.writer.written().into());
     }
 }

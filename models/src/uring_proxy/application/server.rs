@@ -5,22 +5,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lastref::property::always_with;
-
-use super::client::{Manner, Scores};
-use super::kernel::abi::{ListenerId, Octet};
-use super::kernel::programs::{Progress, Read, Socket, Sockets};
-use super::plan::ServerFault;
+use super::client::Manner;
 use super::resp::{Reader, Writer, answer, reply_stream};
+use super::score::Score;
+use crate::uring_proxy::kernel::abi::{ListenerId, Octet};
+use crate::uring_proxy::kernel::programs::{Progress, Read, Socket, Sockets};
+use crate::uring_proxy::plan::ServerFault;
 
 /// The server.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     listener: ListenerId,
     conns: Vec<Conn>,
     fault: ServerFault,
     manner: Manner,
-    scores: Scores,
+    score: Arc<Score>,
     /// No more connections are going to come. Set by the application, which then calls all programs.
     closing: Arc<AtomicBool>,
 }
@@ -36,18 +35,18 @@ struct Conn {
 }
 
 impl Server {
-    pub(super) fn new(listener: ListenerId, fault: ServerFault, manner: Manner, scores: &Scores) -> Server {
+    pub(crate) fn new(listener: ListenerId, fault: ServerFault, manner: Manner, score: &Arc<Score>) -> Server {
         let closing = Arc::new(AtomicBool::new(false));
-        Server { listener, conns: Vec::new(), fault, manner, scores: Arc::clone(scores), closing }
+        Server { listener, conns: Vec::new(), fault, manner, score: Arc::clone(score), closing }
     }
 
     /// What tells it that no more connections are going to come.
-    pub(super) fn closing(&self) -> Arc<AtomicBool> {
+    pub(crate) fn closing(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.closing)
     }
 
     /// Does what can be done without waiting.
-    pub(super) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
+    pub(crate) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
         let mut progress = false;
         while let Some(socket) = net.accept(self.listener) {
             self.conns.push(Conn {
@@ -61,7 +60,7 @@ impl Server {
             progress = true;
         }
         for conn in &mut self.conns {
-            progress |= conn.step(net, self.fault, self.manner, &self.scores);
+            progress |= conn.step(net, self.fault, self.manner, &self.score);
         }
         let idle = self.conns.iter().all(|conn| conn.socket.is_none());
         match (progress, idle && self.closing.load(Ordering::Relaxed)) {
@@ -73,15 +72,15 @@ impl Server {
 }
 
 impl Conn {
-    fn step(&mut self, net: &mut Sockets<'_>, fault: ServerFault, manner: Manner, scores: &Scores) -> bool {
+    fn step(&mut self, net: &mut Sockets<'_>, fault: ServerFault, manner: Manner, score: &Score) -> bool {
         let Some(socket) = self.socket else { return false };
         let mut progress = true;
         match net.read(socket) {
             Read::Nothing => progress = false,
-            Read::Octets(octets) => self.receive(&octets, manner, scores),
+            Read::Octets(octets) => self.receive(&octets, manner, score),
             Read::End => {
                 self.reader.end();
-                self.check_whole(manner, scores);
+                self.check_whole(manner, score);
                 net.close(socket);
                 self.socket = None;
                 return true;
@@ -115,10 +114,10 @@ impl Conn {
         progress
     }
 
-    fn receive(&mut self, octets: &[Octet], manner: Manner, scores: &Scores) {
+    fn receive(&mut self, octets: &[Octet], manner: Manner, score: &Score) {
         let lines = self.reader.take(octets);
         let Some(stream) = self.reader.stream() else { return };
-        scores.lock().arrive(stream / 2, self.reader.read());
+        score.arrived(stream / 2, self.reader.read().into());
         let writer = self.writer.get_or_insert_with(|| Writer::new(reply_stream(stream)));
         for (request, line) in lines {
             self.answered += 1;
@@ -129,14 +128,9 @@ impl Conn {
     }
 
     /// The proxy ended the connection by itself: whatever the client sent before its own end must have come through.
-    fn check_whole(&self, manner: Manner, scores: &Scores) {
-        let Some(client) = self.reader.stream().map(|stream| stream / 2) else { return };
-        let whole = scores.lock().whole(client);
-        if let (Some(whole), true) = (whole, manner.lossless) {
-            let read = self.reader.read();
-            always_with("what came before the end is forwarded", read == whole, || {
-                vec![("sent", whole.to_string()), ("arrived", read.to_string())]
-            });
+    fn check_whole(&self, manner: Manner, score: &Score) {
+        if let Some(stream) = self.reader.stream().filter(|_| manner.lossless) {
+            score.check_ended(stream / 2);
         }
     }
 }

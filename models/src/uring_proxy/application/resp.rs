@@ -7,32 +7,32 @@
 use lastref::ledger::{Tag, deliver};
 use lastref::property::always_with;
 
-use super::kernel::abi::Octet;
+use crate::uring_proxy::kernel::abi::Octet;
 
 /// The stream from a client to the server; the one back is the next.
-pub(super) fn request_stream(client: u32) -> u32 {
+pub(crate) fn request_stream(client: u32) -> u32 {
     2 * client
 }
 
 /// The stream that answers a stream.
-pub(super) fn reply_stream(stream: u32) -> u32 {
+pub(crate) fn reply_stream(stream: u32) -> u32 {
     stream | 1
 }
 
 /// The writing end of a stream.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     stream: u32,
     at: u32,
 }
 
 impl Writer {
-    pub(super) fn new(stream: u32) -> Writer {
+    pub(crate) fn new(stream: u32) -> Writer {
         Writer { stream, at: 0 }
     }
 
     /// The text as bytes of this stream that belong to this request.
-    pub(super) fn write(&mut self, text: &[u8], request: u64) -> Vec<Octet> {
+    pub(crate) fn write(&mut self, text: &[u8], request: u64) -> Vec<Octet> {
         let tag = Tag { peer: self.stream, request };
         let octets = text.iter().zip(self.at..).map(|(byte, at)| Octet { byte: *byte, tag, at });
         let octets = octets.collect();
@@ -41,14 +41,14 @@ impl Writer {
     }
 
     /// How many bytes there are so far.
-    pub(super) fn written(&self) -> u32 {
+    pub(crate) fn written(&self) -> u32 {
         self.at
     }
 }
 
 /// The reading end of a stream: checks each byte and gives whole lines.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     stream: Option<u32>,
     at: u32,
     line: Vec<u8>,
@@ -60,25 +60,25 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Of a stream that is known; or of a client's that shows with the first byte.
-    pub(super) fn new(stream: Option<u32>) -> Reader {
+    pub(crate) fn new(stream: Option<u32>) -> Reader {
         Reader { stream, at: 0, line: Vec::new(), bulk: 0, gap: None }
     }
 
-    pub(super) fn stream(&self) -> Option<u32> {
+    pub(crate) fn stream(&self) -> Option<u32> {
         self.stream
     }
 
-    pub(super) fn read(&self) -> u32 {
+    pub(crate) fn read(&self) -> u32 {
         self.at
     }
 
     /// To be called when nothing comes any more.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         always_with(IN_ORDER, self.gap.is_none(), || vec![("left out from", self.gap.unwrap_or(0).to_string())]);
     }
 
     /// Checks the bytes. Gives the request and the line of each line that they complete; a bulk string counts as one.
-    pub(super) fn take(&mut self, octets: &[Octet]) -> Vec<(u64, Vec<u8>)> {
+    pub(crate) fn take(&mut self, octets: &[Octet]) -> Vec<(u64, Vec<u8>)> {
         let mut lines = Vec::new();
         for octet in octets {
             // Whoever waits for a client's bytes gets an even stream.
@@ -116,7 +116,7 @@ fn bulk_len(line: &[u8]) -> Option<u32> {
 }
 
 /// What the server answers to a request.
-pub(super) fn answer(request: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(request: &[u8]) -> Vec<u8> {
     let len = request.strip_prefix(b"GET ").and_then(|rest| {
         let digits = rest.split(|byte| *byte == b'\r').next()?;
         std::str::from_utf8(digits).ok()?.parse::<usize>().ok()

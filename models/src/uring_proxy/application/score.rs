@@ -1,0 +1,95 @@
+//! What was sent and what has arrived: the experiment's own bookkeeping, which the network does not see.
+//!
+//! In memory a stream is a client, counted in bytes; on the network it is a connection, counted in requests.
+
+use std::collections::BTreeMap;
+
+use lastref::property::always_with;
+
+use crate::kit::harness::Unscheduled;
+
+/// By stream.
+#[derive(Debug, Default)]
+pub(crate) struct Score(Unscheduled<BTreeMap<u32, Count>>);
+
+#[derive(Debug, Default)]
+struct Count {
+    sent: u64,
+    has_ended: bool,
+    arrived: u64,
+}
+
+impl Score {
+    fn with<R>(&self, stream: u32, f: impl FnOnce(&mut Count) -> R) -> R {
+        f(self.0.lock().entry(stream).or_default())
+    }
+
+    /// This much has been sent so far.
+    pub(crate) fn sent(&self, stream: u32, count: u64) {
+        self.with(stream, |score| score.sent = count);
+    }
+
+    /// Nothing more is sent.
+    pub(crate) fn ended(&self, stream: u32) {
+        self.with(stream, |score| score.has_ended = true);
+    }
+
+    /// This much has arrived at the server so far.
+    pub(crate) fn arrived(&self, stream: u32, count: u64) {
+        self.with(stream, |score| score.arrived = count);
+    }
+
+    /// Whether all that was sent has arrived.
+    pub(crate) fn is_even(&self, stream: u32) -> bool {
+        self.with(stream, |score| score.sent == score.arrived)
+    }
+
+    /// If the stream has ended: everything that was sent has arrived.
+    pub(crate) fn check_ended(&self, stream: u32) {
+        self.with(stream, |score| {
+            if score.has_ended {
+                check(stream, score)
+            }
+        });
+    }
+
+    /// Everything that was sent has arrived.
+    pub(crate) fn check(&self) {
+        self.0.lock().iter().for_each(|(stream, score)| check(*stream, score));
+    }
+}
+
+fn check(stream: u32, score: &Count) {
+    always_with("what came before the end is forwarded", score.sent == score.arrived, || {
+        let facts = [("stream", u64::from(stream)), ("sent", score.sent), ("arrived", score.arrived)];
+        facts.into_iter().map(|(name, value)| (name, value.to_string())).collect()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use lastref::Check;
+
+    use super::*;
+
+    /// What is found if this many requests of a connection were sent, and this many have arrived.
+    #[track_caller]
+    fn check(sent: u64, arrived: u64, property: Option<&str>) {
+        let found = Check::new("score").schedules(1).search(move || {
+            let score = Score::default();
+            score.sent(0, 2);
+            score.arrived(0, 2);
+            score.sent(1, sent);
+            score.arrived(1, arrived);
+            score.check();
+        });
+        assert_eq!(found.as_ref().err().map(|failure| failure.violation.property.as_str()), property, "{found:?}");
+    }
+
+    #[test]
+    fn what_was_sent_and_has_not_arrived_is_found() {
+        check(3, 3, None);
+        check(3, 2, Some("what came before the end is forwarded"));
+        check(0, 1, Some("what came before the end is forwarded"));
+    }
+}
