@@ -71,7 +71,7 @@ impl Engine {
             variant,
             plan: plan.clone(),
             host,
-            kernel: Kernel::new(plan, host.is_some()),
+            kernel: Kernel::new(plan),
             body_allocator: Mempool::new(plan.allocator, plan.audit, variant, plan.pick),
             body_reader_pool: SyncPool::new("bodyReaderPool", plan.pick),
             request_pool: SyncPool::new("requestPool", plan.pick),

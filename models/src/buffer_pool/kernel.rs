@@ -11,6 +11,7 @@
 //! towards the peer beyond dropping it.
 
 use std::collections::VecDeque;
+use std::task::Waker;
 
 use lastref::net::Task;
 use lastref::random;
@@ -64,8 +65,6 @@ pub(super) struct Kernel {
     short: bool,
     /// One write in this many fails; none if zero.
     failing_write_in: u32,
-    /// Whether peers are on a network, from which tasks carry their octets.
-    carried: bool,
     /// The task that accepts from the network. Harness state, not the kernel's.
     accept: Unscheduled<Option<Task<()>>>,
 }
@@ -91,11 +90,15 @@ struct Socket {
     closed: bool,
     read_interest: bool,
     write_interest: bool,
+    /// The task that carries its octets, if it waits.
+    carrier: Option<Waker>,
+    /// Octets of `outbound` that the carrier has, and that still take room.
+    in_flight: usize,
 }
 
 impl Kernel {
     /// A listening kernel without connections.
-    pub(super) fn new(plan: &Plan, carried: bool) -> Kernel {
+    pub(super) fn new(plan: &Plan) -> Kernel {
         let state = State { listening: true, polled: true, ..State::default() };
         Kernel {
             state: Mutex::named("kernel", state),
@@ -105,7 +108,6 @@ impl Kernel {
             window: (plan.window as usize).max(1),
             short: plan.short,
             failing_write_in: plan.failing_write_in,
-            carried,
             accept: Unscheduled::default(),
         }
     }
@@ -140,6 +142,7 @@ impl Kernel {
         state.listening = false;
         while let Some(socket) = state.backlog.pop_front() {
             state.sockets[socket].closed = true;
+            state.sockets[socket].wake();
         }
         drop(state);
         self.accepting.notify_all();
@@ -199,11 +202,9 @@ impl Kernel {
         }
         let most = socket.inbound.len().min(READ_BUFFER);
         let octets: Vec<Octet> = socket.inbound.drain(..self.shortened(most)).collect();
+        socket.wake();
         if !socket.inbound.is_empty() {
             self.changed(state);
-        }
-        if self.carried {
-            self.peers.notify_all();
         }
         Ok(octets)
     }
@@ -231,6 +232,7 @@ impl Kernel {
         }
         let written = self.shortened(octets.len().min(room));
         socket.outbound.extend(&octets[..written]);
+        socket.wake();
         // With room left the descriptor is writable still, which a poller has to be told again.
         self.changed(state);
         self.peers.notify_all();
@@ -242,6 +244,7 @@ impl Kernel {
         let mut state = self.state.lock();
         let Ok(socket) = state.at(fd) else { return };
         socket.closed = true;
+        socket.wake();
         state.fds[fd] = None;
         self.changed(state);
         self.peers.notify_all();
@@ -290,42 +293,36 @@ impl Kernel {
         }
     }
 
-    /// The network waits until there is room for what it has for a socket; false if nobody reads it any more.
-    pub(super) fn waits_for_room(&self, socket: usize) -> bool {
+    /// For a task that carries octets: whether the descriptor is closed. `carrier` is woken when that changes, when
+    /// there is room again, and when there are octets to carry.
+    pub(super) fn is_closed(&self, socket: usize, carrier: Option<&Waker>) -> bool {
         let mut state = self.state.lock();
-        loop {
-            let end = &state.sockets[socket];
-            if end.closed || end.rst {
-                return false;
-            }
-            if end.inbound.len() < self.window {
-                return true;
-            }
-            state = self.peers.wait(state);
-        }
+        let end = &mut state.sockets[socket];
+        end.carrier = carrier.cloned().or(end.carrier.take());
+        end.closed
     }
 
-    /// The network waits for octets to send. They take room until [`Kernel::sent`] says that they are gone.
-    pub(super) fn outgoing(&self, socket: usize) -> Received {
-        let mut state = self.state.lock();
-        loop {
-            let end = &state.sockets[socket];
-            if !end.outbound.is_empty() {
-                return Received::Data(end.outbound.iter().take(READ_BUFFER).copied().collect());
-            }
-            if end.closed {
-                return Received::Closed;
-            }
-            state = self.peers.wait(state);
-        }
+    /// Whether a socket has room for octets from the network, and a reader.
+    pub(super) fn has_room(&self, socket: usize) -> bool {
+        let state = self.state.lock();
+        let end = &state.sockets[socket];
+        !end.closed && !end.rst && end.inbound.len() < self.window
     }
 
-    /// The network has taken this many octets of a socket.
-    pub(super) fn sent(&self, socket: usize, count: usize) {
+    /// The next octets for the network, which has sent those before, and whether none follow. They take room until the
+    /// next call.
+    pub(super) fn take(&self, socket: usize) -> (Vec<Octet>, bool) {
         let mut state = self.state.lock();
-        let outbound = &mut state.sockets[socket].outbound;
-        outbound.drain(..count.min(outbound.len()));
-        self.changed(state);
+        let end = &mut state.sockets[socket];
+        let sent = std::mem::take(&mut end.in_flight).min(end.outbound.len());
+        end.outbound.drain(..sent);
+        let octets: Vec<Octet> = end.outbound.iter().take(READ_BUFFER).copied().collect();
+        end.in_flight = octets.len();
+        let is_last = end.closed && octets.is_empty();
+        if sent > 0 {
+            self.changed(state);
+        }
+        (octets, is_last)
     }
 
     /// A peer closes.
@@ -365,6 +362,10 @@ impl Kernel {
 }
 
 impl Socket {
+    fn wake(&mut self) {
+        self.carrier.take().into_iter().for_each(Waker::wake);
+    }
+
     /// The connection is reset: what is in flight is gone, in both directions.
     fn break_off(&mut self) {
         self.rst = true;

@@ -45,6 +45,11 @@ pub(crate) trait Buffers: Send + Sync + Sized {
     /// The attempt to connect has ended. A model that accepts makes none.
     fn connected(self: &Arc<Self>, _: Result<(), io::ErrorKind>) {}
 
+    /// Whether the model takes bytes now. The waker of the last stage must be woken when it does again.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Appends the bytes to be sent; whether the model sends nothing after them.
     fn take(&self, bytes: &mut Vec<u8>) -> bool;
 
@@ -151,7 +156,7 @@ impl<B: Buffers> Carried<B> {
 
     fn receive(&mut self, buffers: &B, context: &mut Context<'_>) {
         let mut octets = [0; 1024];
-        while !self.read_is_over {
+        while !self.read_is_over && buffers.has_room() {
             let mut read = ReadBuf::new(&mut octets);
             match Pin::new(&mut self.stream).poll_read(context, &mut read) {
                 Poll::Pending => return,

@@ -3,34 +3,31 @@
 //! | task | carries | ends |
 //! | --- | --- | --- |
 //! | `accept` | connections, into the kernel's backlog | when the listener is closed |
-//! | `reader.n` | bytes that arrive, as far as the kernel has room; FIN and RST | with the connection, at the latest |
-//! | `writer.n` | what was written, and then FIN | when the descriptor is closed, and all of it was sent |
+//! | `carrier.n` | bytes that arrive, as far as the kernel has room; octets that were written; FIN and RST | when the descriptor is closed, and all of it was sent |
 //!
 //! A descriptor that is closed is free at once, as in a real kernel; what was written to it is sent after that. A
 //! connection that is closed with bytes unread is reset, which is the network's own doing.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::Context;
 
-use lastref::net::{End, Host, Task, TcpListener, TcpStream, block_on};
+use lastref::net::{End, Host, Task, TcpListener};
 use lastref::property::sometimes;
-use lastref::thread::JoinHandle;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 
 use super::text::{self, Decoder};
 use crate::buffer_pool::engine::Engine;
-use crate::buffer_pool::kernel::Received;
 use crate::kit::harness::Unscheduled;
+use crate::kit::stream::{Buffers, Stage, carry_accepted};
 
-/// Bytes that are read at a time.
-const READ: usize = 512;
 /// The port that a host gives its first connection; each gets the next one.
 const FIRST_PORT: u16 = 49152;
 
-/// The tasks that write, to be waited for.
+/// The tasks that carry, to be waited for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carrier {
-    writers: Arc<Unscheduled<Vec<JoinHandle<()>>>>,
+    tasks: Arc<Unscheduled<Vec<Task<()>>>>,
 }
 
 /// The number of a connection among those that its host has tried.
@@ -49,61 +46,67 @@ impl Carrier {
 
     /// Waits until everything is sent and closed. The engine has stopped.
     pub(crate) fn join(&self) {
-        while let Some(writer) = self.with_writers(Vec::pop) {
-            writer.join();
-        }
-    }
-
-    fn with_writers<R>(&self, change: impl FnOnce(&mut Vec<JoinHandle<()>>) -> R) -> R {
-        change(&mut self.writers.lock())
+        self.tasks.take().into_iter().for_each(|task| task.join().unwrap_or_default());
     }
 
     async fn accept(self, engine: Arc<Engine>, host: Host, listener: TcpListener, clients: Vec<IpAddr>) {
         while let Ok((stream, from)) = listener.accept().await {
             let client = clients.iter().zip(0..).find(|(address, _)| **address == from.ip());
             let Some((_, client)) = client else { continue };
-            let Some(socket) = engine.kernel.connect(engine.plan.address(client, visit(from))) else { return };
-            let decoder = Decoder::new(End::Client, engine.plan.address(client, visit(from)));
-            let (read_half, write_half) = split(stream);
-            let reader = host.spawn(&format!("reader.{socket}"), read(Arc::clone(&engine), socket, read_half, decoder));
-            let engine = Arc::clone(&engine);
-            let writer = host.thread(&format!("writer.{socket}"), move || write(&engine, socket, write_half, reader));
-            self.with_writers(|writers| writers.push(writer));
+            let address = engine.plan.address(client, visit(from));
+            let Some(socket) = engine.kernel.connect(address) else { return };
+            let carried = Arc::new(Carried { engine: Arc::clone(&engine), socket, address });
+            self.tasks.lock().push(host.spawn(&format!("carrier.{socket}"), carry_accepted(carried, stream)));
         }
     }
 }
 
-async fn read(engine: Arc<Engine>, socket: usize, mut half: ReadHalf<TcpStream>, mut decoder: Decoder) {
-    let kernel = &engine.kernel;
-    let mut bytes = [0; READ];
-    while kernel.waits_for_room(socket) {
-        match half.read(&mut bytes).await {
-            Ok(0) => return kernel.finish(socket),
-            Ok(count) => {
-                let octets = decoder.decode(&bytes[..count]);
-                if !octets.is_empty() {
-                    kernel.send(socket, &octets);
-                }
-            }
-            Err(_) => {
-                sometimes("the server's connection is reset", true);
-                return kernel.reset(socket);
-            }
-        }
-    }
+/// A socket of the kernel, as its task sees it.
+struct Carried {
+    engine: Arc<Engine>,
+    socket: usize,
+    address: u32,
 }
 
-fn write(engine: &Arc<Engine>, socket: usize, mut half: WriteHalf<TcpStream>, reader: Task<()>) {
-    let kernel = &engine.kernel;
-    while let Received::Data(octets) = kernel.outgoing(socket) {
-        match block_on(half.write_all(&text::encode(&octets, None))) {
-            Ok(()) => kernel.sent(socket, octets.len()),
-            // From here on the kernel refuses what is written, until the descriptor is closed.
-            Err(_) => kernel.reset(socket),
+impl Buffers for Carried {
+    type Reader = Option<Decoder>;
+
+    fn stage(&self, context: &Context<'_>) -> Stage {
+        match self.engine.kernel.is_closed(self.socket, Some(context.waker())) {
+            true => Stage::Closed,
+            false => Stage::Open,
         }
     }
-    // Fails if the connection is gone already, which is what is wanted.
-    let _ = block_on(half.shutdown());
-    reader.abort();
-    reader.join();
+
+    fn is_closed(&self) -> bool {
+        self.engine.kernel.is_closed(self.socket, None)
+    }
+
+    fn has_room(&self) -> bool {
+        self.engine.kernel.has_room(self.socket)
+    }
+
+    fn take(&self, bytes: &mut Vec<u8>) -> bool {
+        let (octets, is_last) = self.engine.kernel.take(self.socket);
+        bytes.extend(text::encode(&octets, None));
+        is_last
+    }
+
+    fn received(&self, decoder: &mut Option<Decoder>, bytes: &[u8]) {
+        let decoder = decoder.get_or_insert_with(|| Decoder::new(End::Client, self.address));
+        let octets = decoder.decode(bytes);
+        if !octets.is_empty() {
+            self.engine.kernel.send(self.socket, &octets);
+        }
+    }
+
+    fn fin(&self) {
+        self.engine.kernel.finish(self.socket);
+    }
+
+    fn fail(&self, error: io::ErrorKind) {
+        sometimes("the server's connection is reset", error == io::ErrorKind::ConnectionReset);
+        // From here on the kernel refuses what is written, until the descriptor is closed.
+        self.engine.kernel.reset(self.socket);
+    }
 }

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! client's host                                  server's host
-//! client ─► text ─► TcpStream ══ wire ══► TcpStream ─► reader ─► octets ─► kernel ─► poller … handler
-//!        ◄─ text ◄─           ══ wire ══            ◄─ writer ◄─ octets ◄─        ◄─ flush
+//! client ─► text ─► TcpStream ══ wire ══► TcpStream ─► carrier ─► octets ─► kernel ─► poller … handler
+//!        ◄─ text ◄─           ══ wire ══            ◄─        ◄─ octets ◄─        ◄─ flush
 //! ```
 //!
 //! Nothing above the kernel knows of it. Below it, where a client's thread puts octets into a socket otherwise, tasks
-//! of the server's host carry them: one accepts, and two per connection read and write (`carrier`). An octet is a line
-//! of a head, or a record of a body that says whose it is (`text`), so that the first byte in a wrong place is seen by
-//! whoever reads it: heads by httparse, records by their tags. The address of a client, by which its tags are known, is
-//! its host and its port on it.
+//! of the server's host carry them: one accepts, and one per connection reads and writes (`carrier`). An octet is a
+//! line of a head, or a record of a body that says whose it is (`text`), so that the first byte in a wrong place is
+//! seen by whoever reads it: heads by httparse, records by their tags. The address of a client, by which its tags are
+//! known, is its host and its port on it.
 //!
 //! The wire, which knows nothing of octets, reads what goes by with httparse (`kit::http1`): that is what tables say,
 //! and how it is known in which phase a connection was when a fault hit it.
