@@ -9,6 +9,7 @@ use lastref_kernel::strategy::Strategy;
 use lastref_kernel::{Bounds, Ended, Panics, Setup};
 
 use crate::finding::{Finding, FindingKind};
+use crate::libc_layer::clock::Work;
 use crate::memory::Memory;
 use crate::objects::Objects;
 use crate::places::NamedPlaces;
@@ -67,6 +68,7 @@ impl Run {
         self.has_stacks.set(is_told);
         self.prints.set(plan.prints);
         self.idle_reads.set(0);
+        self.work.set(Work::default());
         self.spurious.set(0);
         self.printed.borrow_mut().take();
         self.awaited.borrow_mut().clear();

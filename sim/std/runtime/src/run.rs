@@ -18,6 +18,7 @@ use lastref_kernel::seed::mix;
 use crate::deadlock::Locker;
 use crate::finding::Finding;
 use crate::heap::Ledger;
+use crate::libc_layer::clock::Work;
 use crate::net::Network;
 use crate::objects::Objects;
 use crate::panics::Panicked;
@@ -65,6 +66,8 @@ pub(crate) struct Run {
     pub(crate) idle_reads: Cell<u32>,
     /// The virtual time of the first of them.
     pub(crate) idle_since_ns: Cell<u64>,
+    /// The steps since every thread waited; see `libc_layer::clock`.
+    pub(crate) work: Cell<Work>,
     /// The last panic of each task that panicked.
     pub(crate) panics: RefCell<Vec<Panicked>>,
     /// The text of the panic that the test expects.
@@ -130,7 +133,9 @@ impl Run {
     pub(crate) fn host<R>(&'static self, call: impl FnOnce() -> R) -> R {
         self.leave();
         let result = call();
-        crate::progress::steps(self.kernel.log(|log| log.step));
+        let step = self.kernel.log(|log| log.step);
+        crate::progress::steps(step);
+        self.works(step);
         self.enter();
         result
     }

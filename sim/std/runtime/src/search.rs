@@ -15,7 +15,7 @@ use lastref_kernel::{Kernel, Outside};
 use crate::explorer;
 use crate::finding::FindingKind;
 use crate::heap::{Ledger, escape};
-use crate::libc_layer::clock::{cpu_ns, real_monotonic_ns};
+use crate::libc_layer::clock::{Work, cpu_ns, real_monotonic_ns};
 use crate::libc_layer::outside;
 use crate::make::{Made, Plan, Seen};
 use crate::memory::Memory;
@@ -254,6 +254,7 @@ impl Run {
             doing: Cell::new(Doing::nothing()),
             idle_reads: Cell::new(0),
             idle_since_ns: Cell::new(0),
+            work: Cell::new(Work::default()),
             prints: Cell::new(true),
             has_stacks: Cell::new(false),
             panics: RefCell::new(Vec::new()),

@@ -38,7 +38,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 17] = [
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 17] = [
+const CLEAN: [(&str, Code); 18] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -47,6 +47,7 @@ const CLEAN: [(&str, Code); 17] = [
     ("time", clean::time),
     ("a stress test whose threads poll and write", clean::polls_that_write),
     ("a stress test that works until a deadline", clean::work_until_a_deadline),
+    ("a stress test that a sleeper stops", clean::work_while_another_sleeps),
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),
     ("connections over loopback", sockets::loopback),

@@ -4,6 +4,10 @@
 //! reading of the clock and each yield, or a loop that polls the clock would never end. The duration of a reading grows
 //! with the number of readings since the last wait, and later with the time since then, so such a loop takes thousands
 //! of readings, not millions: a stress test that works for five seconds reads the clock 2,200 times.
+//!
+//! Threads may also work until another one, which sleeps, stops them. So time passes after many steps in a row in which
+//! some thread was ready, faster and faster: a sleep of a second is over after 124,000 such steps. A timer of a test
+//! with few steps still fires only when every thread waits.
 
 use std::panic::Location;
 use std::ptr;
@@ -27,6 +31,24 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// The maximum duration of a yield. It is longer than that of a reading: a thread that yields waits for others, while a
 /// thread that reads the clock works.
 pub(crate) const YIELD_NS_MAX: u64 = 100_000;
+/// Steps without a moment in which every thread waited, before time passes by work.
+const FREE_STEPS: u32 = 10_000;
+/// Work lets time pass once in this many steps.
+const WORK_STEPS: u32 = 1_000;
+/// The least duration of that work, and otherwise its part of the time since a moment in which every thread waited.
+const WORK_NS: u64 = 1_000_000;
+const WORK_SHARE: u64 = 16;
+
+/// Work since the last moment in which every thread waited.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Work {
+    since_step: u32,
+    since_ns: u64,
+    /// The step at which time may pass next.
+    next_step: u32,
+    /// The time as it is if no moment in which every thread waited has advanced it.
+    now_ns: u64,
+}
 
 impl Run {
     /// Advances the time for a reading or a yield. Called by host code.
@@ -40,7 +62,37 @@ impl Run {
         let idle_ns = now_ns.saturating_sub(self.idle_since_ns.get());
         let most_ns = most_ns.max(idle_ns / SHARE).min(SECOND_NS);
         let doublings = reads.saturating_sub(FREE_READS).min(30);
-        self.kernel.pass_time((1 << doublings).min(most_ns));
+        self.passes_by((1 << doublings).min(most_ns));
+    }
+
+    /// Advances the time although a thread is ready.
+    fn passes_by(&self, duration_ns: u64) {
+        let before_ns = self.kernel.now_ns();
+        self.kernel.pass_time(duration_ns);
+        let work = self.work.get();
+        if work.now_ns == before_ns {
+            self.work.set(Work { now_ns: self.kernel.now_ns(), ..work });
+        }
+    }
+
+    /// Advances the time if the threads have worked for many steps. Called by host code after each operation.
+    #[inline]
+    pub(crate) fn works(&self, step: u32) {
+        if step >= self.work.get().next_step {
+            self.works_on(step);
+        }
+    }
+
+    #[cold]
+    fn works_on(&self, step: u32) {
+        let (mut work, now_ns) = (self.work.get(), self.kernel.now_ns());
+        if work.now_ns != now_ns {
+            work = Work { since_step: step, since_ns: now_ns, next_step: 0, now_ns };
+        }
+        self.work.set(Work { next_step: step.saturating_add(WORK_STEPS), ..work });
+        if step - work.since_step >= FREE_STEPS {
+            self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).clamp(WORK_NS, SECOND_NS));
+        }
     }
 
     /// Notes that the current task is about to wait. Called by host code.

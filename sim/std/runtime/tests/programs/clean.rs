@@ -188,6 +188,22 @@ pub(crate) fn work_until_a_deadline() {
     });
 }
 
+/// A stress test whose threads work until another one, which sleeps, stops them.
+pub(crate) fn work_while_another_sleeps() {
+    let (is_over, rounds) = (AtomicBool::new(false), AtomicU32::new(0));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        thread::sleep(Duration::from_secs(1));
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
 /// A static that a run fills is empty in the next.
 pub(crate) fn statics() {
     static FILLED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
