@@ -253,11 +253,7 @@ fn a_plan_of_http_pool_has_bounds() {
                 ask(0, 0, &json!({"Timeout": 60_001})),
                 &format!("{ask_is}.ending.Timeout is 60001; at most 60000"),
             ),
-            ("/weather/latency_ms", json!([3, 1]), "plan.weather.latency_ms is [3,1]; the least comes first"),
             ("/weather/window", json!(0), "plan.weather.window is 0; at least 1"),
-            ("/weather/backlog", json!(0), "plan.weather.backlog is 0; at least 1"),
-            ("/weather/events", json!([{"Pause": 60_000}, "Partition", "Hold", "Heal", "Crash", "Restart"]), ""),
-            ("/weather/events", json!([{"Pause": 60_001}]), "plan.weather.events[0].Pause is 60001; at most 60000"),
             ("/accept_ms", json!(1_001), "plan.accept_ms is 1001; at most 1000"),
         ],
     );
