@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use lastref::ledger::{Owner, Resource};
 use lastref::sync::{Condvar, Mutex};
 
 use super::aio::Aio;
@@ -63,9 +64,20 @@ impl Cancel {
         Cancel { function: Box::new(function), pins: None }
     }
 
-    /// The same function, whose argument is a context with these pins.
-    pub(super) fn pinning(self, pins: Option<Arc<Pins>>) -> Cancel {
-        Cancel { pins, ..self }
+    /// A function of this socket's protocol, whose argument is the context at that place, with its memory and its pins.
+    pub(super) fn of_ctx<S: Send + Sync + 'static>(
+        sock: &Arc<S>,
+        (memory, pins): (Resource, Option<Arc<Pins>>),
+        index: usize,
+        function: fn(&S, usize, &Arc<Aio>, Outcome),
+    ) -> Cancel {
+        let sock = Arc::clone(sock);
+        let cancel = Cancel::new(move |aio, rv| {
+            // The argument: `ctx->sock` is the first thing that is read of it.
+            memory.touch(Owner::new("cancel_fn", index as u32));
+            function(&sock, index, aio, rv);
+        });
+        Cancel { pins, ..cancel }
     }
 
     /// To be called when the pair is taken out of the aio, with `eq_mtx` held.

@@ -19,6 +19,8 @@ use lastref::property::sometimes;
 use lastref::sync::atomic::{AtomicBool, Ordering};
 use lastref::sync::{Condvar, Mutex};
 
+use super::aio::Aio;
+use super::library::Nng;
 use super::reap::Reaper;
 use super::socket::Socket;
 use super::transport::TranPipe;
@@ -33,6 +35,49 @@ pub(super) trait ProtoPipe: Send + Sync {
     fn stop(&self);
     /// `pipe_fini`: frees them.
     fn fini(&self);
+}
+
+/// What the parts of both protocols have: the pipe, an aio for each direction, and the memory that the callbacks use.
+pub(super) struct PipeEnd {
+    pipe: Weak<Pipe>,
+    pub(super) memory: Resource,
+    pub(super) owner: Owner,
+    pub(super) aio_send: Arc<Aio>,
+    pub(super) aio_recv: Arc<Aio>,
+}
+
+impl PipeEnd {
+    /// For a part whose methods are the callbacks of its aios.
+    pub(super) fn init<P: Send + Sync + 'static>(
+        nng: &Nng,
+        part: &Weak<P>,
+        (pipe, memory, owner): (&Weak<Pipe>, Resource, Owner),
+        [send_cb, recv_cb]: [fn(&P); 2],
+    ) -> PipeEnd {
+        let aio = |cb| Aio::of(nng, part, (memory, owner), cb);
+        PipeEnd { pipe: Weak::clone(pipe), memory, owner, aio_send: aio(send_cb), aio_recv: aio(recv_cb) }
+    }
+
+    /// `nni_pipe_send` on `aio_send`.
+    pub(super) fn send(&self) {
+        if let Some(pipe) = self.pipe.upgrade() {
+            pipe.tran.send(&self.aio_send);
+        }
+    }
+
+    /// `nni_pipe_recv` on `aio_recv`.
+    pub(super) fn recv(&self) {
+        if let Some(pipe) = self.pipe.upgrade() {
+            pipe.tran.recv(&self.aio_recv);
+        }
+    }
+
+    /// `nni_pipe_close`.
+    pub(super) fn close(&self) {
+        if let Some(pipe) = self.pipe.upgrade() {
+            pipe.close();
+        }
+    }
 }
 
 /// `nni_pipe`. Upstream allocates it in one piece with the protocol's part, so that both are one resource here.

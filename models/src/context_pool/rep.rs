@@ -16,10 +16,9 @@ use lastref::ledger::{Owner, Resource};
 use lastref::property::{always, sometimes};
 use lastref::sync::{Mutex, MutexGuard};
 
-use super::aio::Aio;
 use super::library::Nng;
 use super::message::Message;
-use super::pipe::{Pipe, ProtoPipe};
+use super::pipe::{Pipe, PipeEnd, ProtoPipe};
 use super::rep_ctx::Rep0Ctx;
 use super::req::CtxIndex;
 use super::variant::Variant;
@@ -82,13 +81,9 @@ impl Rep0Sock {
 /// `rep0_pipe`.
 pub(super) struct Rep0Pipe {
     rep: Arc<Rep0Sock>,
-    pipe: Weak<Pipe>,
     pub(super) this: Weak<Rep0Pipe>,
     pub(super) id: u32,
-    pub(super) memory: Resource,
-    owner: Owner,
-    pub(super) aio_send: Arc<Aio>,
-    pub(super) aio_recv: Arc<Aio>,
+    pub(super) end: PipeEnd,
 }
 
 impl Rep0Pipe {
@@ -97,49 +92,28 @@ impl Rep0Pipe {
         nng: &Nng,
         rep: &Arc<Rep0Sock>,
         id: u32,
-        (pipe, memory, owner): (&Weak<Pipe>, Resource, Owner),
+        parts: (&Weak<Pipe>, Resource, Owner),
     ) -> Arc<Rep0Pipe> {
-        Arc::new_cyclic(|this: &Weak<Rep0Pipe>| {
-            let aio = |cb| Aio::of(nng, this, (memory, owner), cb);
-            Rep0Pipe {
-                rep: Arc::clone(rep),
-                pipe: Weak::clone(pipe),
-                this: Weak::clone(this),
-                id,
-                memory,
-                owner,
-                aio_send: aio(Rep0Pipe::send_cb),
-                aio_recv: aio(Rep0Pipe::recv_cb),
-            }
+        Arc::new_cyclic(|this| Rep0Pipe {
+            rep: Arc::clone(rep),
+            this: Weak::clone(this),
+            id,
+            end: PipeEnd::init(nng, this, parts, [Rep0Pipe::send_cb, Rep0Pipe::recv_cb]),
         })
     }
 
     /// `nni_pipe_send` of a message that is `from`'s.
+    #[track_caller]
     pub(super) fn send(&self, from: Owner, msg: Message) {
-        self.aio_send.set_msg(from, msg);
-        if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.send(&self.aio_send);
-        }
-    }
-
-    /// `nni_pipe_recv` on `aio_recv`.
-    pub(super) fn recv(&self) {
-        if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.recv(&self.aio_recv);
-        }
-    }
-
-    fn close_pipe(&self) {
-        if let Some(pipe) = self.pipe.upgrade() {
-            pipe.close();
-        }
+        self.end.aio_send.set_msg(from, msg);
+        self.end.send();
     }
 
     /// `rep0_pipe_send_cb`.
     fn send_cb(&self) {
-        if self.aio_send.result().is_err() {
-            self.aio_send.free_msg();
-            return self.close_pipe();
+        if self.end.aio_send.result().is_err() {
+            self.end.aio_send.free_msg();
+            return self.end.close();
         }
         let mut s = self.rep.lock();
         let Some(state) = s.states.get_mut(&self.id) else { return };
@@ -149,12 +123,12 @@ impl Rep0Pipe {
         state.busy = true;
         sometimes("a reply waits for its pipe to be free", true);
         let ctx = &mut s.ctxs[index];
-        ctx.memory.touch(self.owner);
+        ctx.memory.touch(self.end.owner);
         let queued_here = ctx.spipe.take().is_some_and(|pipe| std::ptr::eq(Arc::as_ptr(&pipe), self));
         always("a reply waits for the pipe that its request came by", queued_here);
         let Some(aio) = ctx.saio.take() else { return };
-        if let Some(msg) = aio.take_msg(self.owner) {
-            self.send(self.owner, msg);
+        if let Some(msg) = aio.take_msg(self.end.owner) {
+            self.send(self.end.owner, msg);
         }
         aio.detach();
         drop(s);
@@ -163,21 +137,21 @@ impl Rep0Pipe {
 
     /// `rep0_pipe_recv_cb`. The message stays on `aio_recv` until somebody takes it.
     fn recv_cb(&self) {
-        if self.aio_recv.result().is_err() {
-            return self.close_pipe();
+        if self.end.aio_recv.result().is_err() {
+            return self.end.close();
         }
-        let Some(msg) = self.aio_recv.peek_msg() else { return };
+        let Some(msg) = self.end.aio_recv.peek_msg() else { return };
         for hops in 1.. {
             if hops > TTL {
-                self.aio_recv.free_msg();
-                return self.recv();
+                self.end.aio_recv.free_msg();
+                return self.end.recv();
             }
-            let Some(word) = msg.trim_u32(self.owner) else {
+            let Some(word) = msg.trim_u32(self.end.owner) else {
                 // The peer speaks garbage.
-                self.aio_recv.free_msg();
-                return self.close_pipe();
+                self.end.aio_recv.free_msg();
+                return self.end.close();
             };
-            msg.header_append(self.owner, &[word]);
+            msg.header_append(self.end.owner, &[word]);
             if word & 0x8000_0000 != 0 {
                 break;
             }
@@ -185,7 +159,7 @@ impl Rep0Pipe {
         let mut s = self.rep.lock();
         if s.states.get(&self.id).is_none_or(|state| state.closed) {
             drop(s);
-            return self.aio_recv.free_msg();
+            return self.end.aio_recv.free_msg();
         }
         if s.recvq.is_empty() {
             sometimes("a request waits on its pipe for a receive", true);
@@ -193,14 +167,14 @@ impl Rep0Pipe {
             return;
         }
         let index = s.recvq.remove(0);
-        s.ctxs[index].memory.touch(self.owner);
+        s.ctxs[index].memory.touch(self.end.owner);
         let Some(aio) = s.ctxs[index].raio.take() else { return };
-        let Some(msg) = self.aio_recv.take_msg(self.owner) else { return };
-        self.recv();
-        s.ctxs[index].take_request(self, &msg, self.owner);
+        let Some(msg) = self.end.aio_recv.take_msg(self.end.owner) else { return };
+        self.end.recv();
+        s.ctxs[index].take_request(self, &msg, self.end.owner);
         aio.detach();
         drop(s);
-        aio.set_msg(self.owner, msg);
+        aio.set_msg(self.end.owner, msg);
         aio.finish_sync(Ok(()));
     }
 }
@@ -217,13 +191,13 @@ impl ProtoPipe for Rep0Pipe {
         }
         s.pipes.insert(self.id, pipe);
         drop(s);
-        self.recv();
+        self.end.recv();
     }
 
     /// `rep0_pipe_close`.
     fn close(&self) {
-        self.aio_send.close();
-        self.aio_recv.close();
+        self.end.aio_send.close();
+        self.end.aio_recv.close();
         let mut s = self.rep.lock();
         let state = s.states.entry(self.id).or_default();
         state.closed = true;
@@ -237,23 +211,23 @@ impl ProtoPipe for Rep0Pipe {
             let Some(aio) = s.ctxs[index].saio.take() else { continue };
             sometimes("a pipe is closed while a reply waits for it", true);
             // As if it had been sent: the socket's other peers are not to see an error.
-            let msg = aio.take_msg(self.owner);
+            let msg = aio.take_msg(self.end.owner);
             aio.finish(Ok(()));
-            msg.iter().for_each(|msg| msg.free(self.owner));
+            msg.iter().for_each(|msg| msg.free(self.end.owner));
         }
         s.pipes.remove(&self.id);
     }
 
     /// `rep0_pipe_stop`.
     fn stop(&self) {
-        self.aio_send.stop();
-        self.aio_recv.stop();
+        self.end.aio_send.stop();
+        self.end.aio_recv.stop();
     }
 
     /// `rep0_pipe_fini`.
     fn fini(&self) {
-        self.aio_recv.free_msg();
-        self.aio_send.free();
-        self.aio_recv.free();
+        self.end.aio_recv.free_msg();
+        self.end.aio_send.free();
+        self.end.aio_recv.free();
     }
 }

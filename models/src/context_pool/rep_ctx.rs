@@ -111,7 +111,7 @@ impl Rep0Sock {
         // The pipe itself, not its id: an id that was given out again names another pipe.
         let came_by = std::ptr::eq(s.ctxs[index].came_by.as_ptr(), Arc::as_ptr(&pipe));
         always("a reply goes to the pipe that its request came by", came_by);
-        pipe.memory.touch(owner);
+        pipe.end.memory.touch(owner);
         let busy = s.states.get_mut(&p_id).is_some_and(|state| std::mem::replace(&mut state.busy, true));
         if !busy {
             if let Some(msg) = aio.take_msg(owner) {
@@ -152,10 +152,10 @@ impl Rep0Sock {
             s.recvq.push(index);
             return;
         };
-        pipe.memory.touch(owner);
-        let Some(msg) = pipe.aio_recv.take_msg(owner) else { return };
+        pipe.end.memory.touch(owner);
+        let Some(msg) = pipe.end.aio_recv.take_msg(owner) else { return };
         s.recvpipes.remove(0);
-        pipe.recv();
+        pipe.end.recv();
         s.ctxs[index].take_request(&pipe, &msg, owner);
         drop(s);
         aio.set_msg(owner, msg);
@@ -164,12 +164,7 @@ impl Rep0Sock {
 
     /// A cancel function with this context as its argument.
     fn canceller(self: &Arc<Self>, ctx: &Rep0Ctx, index: CtxIndex, function: Canceller) -> Cancel {
-        let (sock, memory, pins) = (Arc::clone(self), ctx.memory, ctx.pins.clone());
-        let cancel = Cancel::new(move |aio, rv| {
-            memory.touch(Owner::new("cancel_fn", index as u32));
-            function(&sock, index, aio, rv);
-        });
-        cancel.pinning(pins)
+        Cancel::of_ctx(self, (ctx.memory, ctx.pins.clone()), index, function)
     }
 
     /// `rep0_ctx_cancel_send`.
@@ -203,7 +198,7 @@ impl Rep0 {
         let aio = self.ctxs[index].saio.take()?;
         if let Some(pipe) = self.ctxs[index].spipe.take() {
             // The list is in the pipe's memory. Whoever ends the pipe has to take the context off it before.
-            pipe.memory.touch(self.ctxs[index].owner);
+            pipe.end.memory.touch(self.ctxs[index].owner);
             if let Some(state) = self.states.get_mut(&pipe.id) {
                 state.sendq.retain(|&queued| queued != index);
             }

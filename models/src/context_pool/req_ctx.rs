@@ -313,13 +313,7 @@ impl Req0Sock {
 
     /// A cancel function with this context as its argument.
     fn canceller(self: &Arc<Self>, ctx: &Req0Ctx, index: CtxIndex, function: Canceller) -> Cancel {
-        let (sock, memory, pins) = (Arc::clone(self), ctx.memory, ctx.pins.clone());
-        let cancel = Cancel::new(move |aio, rv| {
-            // The argument: `ctx->sock` is the first thing that is read of it.
-            memory.touch(Owner::new("cancel_fn", index as u32));
-            function(&sock, index, aio, rv);
-        });
-        cancel.pinning(pins)
+        Cancel::of_ctx(self, (ctx.memory, ctx.pins.clone()), index, function)
     }
 
     /// `req0_ctx_cancel_send`.

@@ -8,11 +8,11 @@ use std::sync::{Arc, Weak};
 use lastref::ledger::{Owner, Resource};
 use lastref::property::sometimes;
 
-use super::aio::{Aio, Completions};
+use super::aio::Completions;
 use super::errno::Errno;
 use super::library::Nng;
 use super::message::Message;
-use super::pipe::{Pipe, ProtoPipe};
+use super::pipe::{Pipe, PipeEnd, ProtoPipe};
 use super::req::{PipeState, Req0, Req0Sock};
 use super::req_state::Event;
 use super::variant::Variant;
@@ -20,13 +20,9 @@ use super::variant::Variant;
 /// `req0_pipe`.
 pub(super) struct Req0Pipe {
     req: Arc<Req0Sock>,
-    pipe: Weak<Pipe>,
     this: Weak<Req0Pipe>,
     p_id: u32,
-    memory: Resource,
-    owner: Owner,
-    aio_send: Arc<Aio>,
-    aio_recv: Arc<Aio>,
+    pub(super) end: PipeEnd,
 }
 
 impl Req0Pipe {
@@ -35,51 +31,28 @@ impl Req0Pipe {
         nng: &Nng,
         req: &Arc<Req0Sock>,
         p_id: u32,
-        (pipe, memory, owner): (&Weak<Pipe>, Resource, Owner),
+        parts: (&Weak<Pipe>, Resource, Owner),
     ) -> Arc<Req0Pipe> {
-        Arc::new_cyclic(|this: &Weak<Req0Pipe>| {
-            let aio = |cb| Aio::of(nng, this, (memory, owner), cb);
-            Req0Pipe {
-                req: Arc::clone(req),
-                pipe: Weak::clone(pipe),
-                this: Weak::clone(this),
-                p_id,
-                memory,
-                owner,
-                aio_send: aio(Req0Pipe::send_cb),
-                aio_recv: aio(Req0Pipe::recv_cb),
-            }
+        Arc::new_cyclic(|this| Req0Pipe {
+            req: Arc::clone(req),
+            this: Weak::clone(this),
+            p_id,
+            end: PipeEnd::init(nng, this, parts, [Req0Pipe::send_cb, Req0Pipe::recv_cb]),
         })
     }
 
     /// Clones the request for this pipe and gives it to the transport.
     pub(super) fn send(&self, msg: &Message) {
-        self.memory.touch(self.owner);
-        self.aio_send.put_msg(msg.clone_for(self.aio_send.owner));
-        if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.send(&self.aio_send);
-        }
-    }
-
-    /// `nni_pipe_recv` on `aio_recv`.
-    fn recv(&self) {
-        if let Some(pipe) = self.pipe.upgrade() {
-            pipe.tran.recv(&self.aio_recv);
-        }
-    }
-
-    /// `nni_pipe_close`.
-    fn close_pipe(&self) {
-        if let Some(pipe) = self.pipe.upgrade() {
-            pipe.close();
-        }
+        self.end.memory.touch(self.end.owner);
+        self.end.aio_send.put_msg(msg.clone_for(self.end.aio_send.owner));
+        self.end.send();
     }
 
     /// `req0_send_cb`.
     fn send_cb(&self) {
-        if self.aio_send.result().is_err() {
-            self.aio_send.free_msg();
-            return self.close_pipe();
+        if self.end.aio_send.result().is_err() {
+            self.end.aio_send.free_msg();
+            return self.end.close();
         }
         let mut sent_list = Completions::default();
         let mut s = self.req.lock();
@@ -96,28 +69,28 @@ impl Req0Pipe {
 
     /// `req0_recv_cb`.
     fn recv_cb(&self) {
-        if self.aio_recv.result().is_err() {
-            return self.close_pipe();
+        if self.end.aio_recv.result().is_err() {
+            return self.end.close();
         }
-        let Some(msg) = self.aio_recv.take_msg(self.owner) else { return };
-        let Some(id) = msg.trim_u32(self.owner) else {
+        let Some(msg) = self.end.aio_recv.take_msg(self.end.owner) else { return };
+        let Some(id) = msg.trim_u32(self.end.owner) else {
             sometimes("a malformed reply closes its pipe", true);
-            msg.free(self.owner);
-            return self.close_pipe();
+            msg.free(self.end.owner);
+            return self.end.close();
         };
         let mut s = self.req.lock();
         // The next receive is under way while this one is looked at. If the pipe was closed, it is refused.
-        self.recv();
+        self.end.recv();
         let Some(&index) = s.requests.get(&id) else {
             sometimes("a reply finds no request", true);
             drop(s);
-            return msg.free(self.owner);
+            return msg.free(self.end.owner);
         };
-        let event = s.event(index, Event::Reply, self.owner);
+        let event = s.event(index, Event::Reply, self.end.owner);
         if s.ctxs[index].send_aio.is_some() || s.ctxs[index].rep_msg.is_some() {
             s.arrived(index, event);
             drop(s);
-            return msg.free(self.owner);
+            return msg.free(self.end.owner);
         }
         s.send_queue.retain(|&queued| queued != index);
         s.requests.remove(&id);
@@ -127,7 +100,7 @@ impl Req0Pipe {
         let waiting = ctx.recv_aio.take();
         match waiting {
             None => {
-                msg.pass(self.owner, ctx.owner);
+                msg.pass(self.end.owner, ctx.owner);
                 ctx.rep_msg = Some(msg);
                 s.arrived(index, event);
             }
@@ -135,7 +108,7 @@ impl Req0Pipe {
                 s.arrived(index, event);
                 aio.detach();
                 drop(s);
-                aio.set_msg(self.owner, msg);
+                aio.set_msg(self.end.owner, msg);
                 aio.finish_sync(Ok(()));
             }
         }
@@ -144,7 +117,7 @@ impl Req0Pipe {
     /// A context whose request this pipe had: sent again, or told that it is lost.
     fn lose(&self, s: &mut Req0, index: usize) {
         if s.ctxs[index].retry.is_none() {
-            let event = s.event(index, Event::PipeLost, self.owner);
+            let event = s.event(index, Event::PipeLost, self.end.owner);
             let waiting = s.ctxs[index].recv_aio.take();
             let told = waiting.is_some();
             if let Some(aio) = waiting {
@@ -155,7 +128,7 @@ impl Req0Pipe {
             s.arrived(index, event);
             return;
         }
-        let event = s.event(index, Event::PipeLostRetry, self.owner);
+        let event = s.event(index, Event::PipeLostRetry, self.end.owner);
         let again = s.ctxs[index].req_msg.is_some();
         if again {
             s.ctxs[index].put_off_retry();
@@ -187,13 +160,13 @@ impl ProtoPipe for Req0Pipe {
         s.check_pipe(self.p_id);
         self.req.run_send_queue(&mut s, None);
         drop(s);
-        self.recv();
+        self.end.recv();
     }
 
     /// `req0_pipe_close`.
     fn close(&self) {
-        self.aio_recv.close();
-        self.aio_send.close();
+        self.end.aio_recv.close();
+        self.end.aio_send.close();
         let mut s = self.req.lock();
         s.ready_pipes.retain(|&listed| listed != self.p_id);
         s.busy_pipes.retain(|&listed| listed != self.p_id);
@@ -214,8 +187,8 @@ impl ProtoPipe for Req0Pipe {
 
     /// `req0_pipe_stop`.
     fn stop(&self) {
-        self.aio_recv.stop();
-        self.aio_send.stop();
+        self.end.aio_recv.stop();
+        self.end.aio_send.stop();
         let mut s = self.req.lock();
         s.stop_pipes.retain(|&listed| listed != self.p_id);
         s.pipes.remove(&self.p_id);
@@ -225,7 +198,7 @@ impl ProtoPipe for Req0Pipe {
     fn fini(&self) {
         // Deviates: upstream frees the aio with whatever is on it. A send that was refused because the aio was closed
         // has freed its message, and a receive that ended well has been taken; nothing is left to free.
-        self.aio_recv.free();
-        self.aio_send.free();
+        self.end.aio_recv.free();
+        self.end.aio_send.free();
     }
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Context;
 
 use lastref::ledger::Tag;
-use lastref::net::Task;
+use lastref::net::{Task, thread_on};
 use lastref::note;
 use lastref::property::always;
-use lastref::thread::{Builder, JoinHandle};
+use lastref::thread::JoinHandle;
 use lastref::time::{Duration, sleep};
 
 use super::conn::{Conn, Ver};
@@ -62,7 +62,7 @@ impl Net {
                 let script = script(backends, key, nth);
                 let (net, served) = (Arc::clone(self), Arc::clone(&conn));
                 let name = format!("backend.{number}");
-                let thread = Builder::new().name(name).spawn(move || Session::serve(&net, &served, &script));
+                let thread = thread_on(None, &name, move || Session::serve(&net, &served, &script));
                 self.with_opened(|opened| opened.threads.push(thread));
             }
             Peers::Server(client, server) => {

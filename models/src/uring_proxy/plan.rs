@@ -102,9 +102,9 @@ pub enum Step {
 
 /// What the server does beside answering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ServerFault {
-    /// Nothing.
-    None,
+pub enum Habit {
+    /// It answers, and ends no connection.
+    Answers,
     /// Nobody listens.
     Refuses,
     /// It ends each connection after this many requests: FIN.
@@ -205,7 +205,7 @@ pub struct Plan {
     /// What each client does.
     pub clients: Vec<Vec<Step>>,
     /// What the server does.
-    pub server: ServerFault,
+    pub server: Habit,
     /// What is done meanwhile.
     pub acts: Vec<Act>,
     /// One task is kernel, network, peers and the proxy's parent; the other the connection. For exhaustive exploration.
@@ -255,7 +255,7 @@ impl Bound<u32> for PowerOfTwo {
 }
 
 lastref::bounds!(enum Step { Ping(requests: REQUESTS), Get(bytes: 0..=256), Await, Fin, Reset });
-lastref::bounds!(enum ServerFault { None, Refuses, FinAfter(requests: REQUESTS), ResetAfter(requests: REQUESTS) });
+lastref::bounds!(enum Habit { Answers, Refuses, FinAfter(requests: REQUESTS), ResetAfter(requests: REQUESTS) });
 lastref::bounds!(enum Act { Pause(ms: 0..=1_000), StopAll });
 lastref::bounds!(NetPlan {
     options: Part,
@@ -277,7 +277,7 @@ impl Plan {
             options: Options::REPORTED,
             window: 64,
             clients: vec![vec![Step::Ping(1), Step::Await]],
-            server: ServerFault::None,
+            server: Habit::Answers,
             acts: Vec::new(),
             two_tasks: false,
         }
@@ -292,7 +292,7 @@ impl Plan {
         let asks = |step: &&Step| matches!(step, Step::Ping(_) | Step::Get(_) | Step::Await);
         let waits = |steps: &Vec<Step>| steps.iter().rfind(asks).is_none_or(|last| *last == Step::Await);
         let waited_for = !self.options.bidi || self.clients.iter().all(waits);
-        self.server == ServerFault::None && waited_for && !resets && !self.acts.contains(&Act::StopAll)
+        self.server == Habit::Answers && waited_for && !resets && !self.acts.contains(&Act::StopAll)
     }
 }
 

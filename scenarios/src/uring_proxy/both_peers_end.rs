@@ -5,7 +5,7 @@
 //! Size: up to 2 clients with up to 3 requests; the server ends after up to 3. Small: 1 client that ends at once, 2
 //! tasks.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, plan, run};
+use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -25,7 +25,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     (plan::clients(2, 3), 1..=3_u32, any::<bool>()).prop_map(|(clients, requests, recv_mshot)| Plan {
         options: Options { recv_mshot, ..Options::REPORTED },
         clients,
-        server: ServerFault::FinAfter(requests),
+        server: Habit::FinAfter(requests),
         ..Plan::smallest()
     })
 }

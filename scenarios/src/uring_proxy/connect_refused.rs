@@ -4,7 +4,7 @@
 //! reported.
 //! Size: up to 3 clients with up to 3 requests each. Small: 1 client that ends at once, 2 tasks.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, plan, run};
+use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -16,12 +16,12 @@ pub fn scenario() -> Scenario {
         .small(Plan {
             options: Options { nr_bufs: 1, ..Options::REPORTED },
             clients: vec![vec![Step::Fin]],
-            server: ServerFault::Refuses,
+            server: Habit::Refuses,
             two_tasks: true,
             ..Plan::smallest()
         })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    plan::clients(3, 3).prop_map(|clients| Plan { clients, server: ServerFault::Refuses, ..Plan::smallest() })
+    plan::clients(3, 3).prop_map(|clients| Plan { clients, server: Habit::Refuses, ..Plan::smallest() })
 }

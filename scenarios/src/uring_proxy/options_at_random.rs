@@ -4,7 +4,7 @@
 //! Size: up to 2 clients with up to 4 steps, 1 to 8 buffers, 2 to 64 places in the completion queue and 2 to 8 in the
 //! other, any fault of either peer or none, and half of the time a stop.
 use crate::prelude::*;
-use models::uring_proxy::{Act, Options, Plan, ServerFault, Step, Variant, run};
+use models::uring_proxy::{Act, Habit, Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -17,10 +17,10 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = Plan> {
     let sizes = (0..=3_u32, 1..=4_u32, 2..=64_u32, 2..=8_u32, prop_oneof![Just(3_u32), Just(16), Just(64)]);
     let server = prop_oneof![
-        3 => Just(ServerFault::None),
-        1 => (1..5_u32).prop_map(ServerFault::FinAfter),
-        1 => (1..5_u32).prop_map(ServerFault::ResetAfter),
-        1 => Just(ServerFault::Refuses),
+        3 => Just(Habit::Answers),
+        1 => (1..5_u32).prop_map(Habit::FinAfter),
+        1 => (1..5_u32).prop_map(Habit::ResetAfter),
+        1 => Just(Habit::Refuses),
     ];
     let acts = prop_oneof![Just(Vec::new()), (1..10_u64).prop_map(|ms| vec![Act::Pause(ms), Act::StopAll])];
     (any::<[bool; 9]>(), sizes, clients(), server, acts).prop_map(|(flags, sizes, mut clients, server, acts)| {

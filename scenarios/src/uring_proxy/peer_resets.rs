@@ -4,7 +4,7 @@
 //! which frees a second time when handle_shutdown has queued a second close; neither reported.
 //! Size: up to 2 clients with 2 goes of up to 6 requests; the server resets after up to 4, or a client does.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, plan, run};
+use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -17,9 +17,9 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let server = prop_oneof![(1..5_u32).prop_map(ServerFault::ResetAfter), Just(ServerFault::None)];
+    let server = prop_oneof![(1..5_u32).prop_map(Habit::ResetAfter), Just(Habit::Answers)];
     (plan::clients(2, 6), server, any::<bool>()).prop_map(|(mut clients, server, recv_mshot)| {
-        if let (ServerFault::None, Some(steps)) = (server, clients.first_mut()) {
+        if let (Habit::Answers, Some(steps)) = (server, clients.first_mut()) {
             steps.extend([Step::Ping(4), Step::Reset]);
         }
         let options = Options { recv_mshot, ..Options::REPORTED };

@@ -5,7 +5,7 @@
 //! Size: up to 3 clients with 3 to 6 requests each, one or both directions, a network of 3 bytes; the server resets
 //! after 1 or 2 requests.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Step, Variant, run};
+use models::uring_proxy::{Habit, Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -24,7 +24,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         options: Options { bidi, recv_mshot, send_ring, snd_bundle, ..Options::REPORTED },
         window: 3,
         clients: requests.into_iter().map(|requests| vec![Step::Ping(requests)]).collect(),
-        server: ServerFault::ResetAfter(after),
+        server: Habit::ResetAfter(after),
         ..Plan::smallest()
     })
 }

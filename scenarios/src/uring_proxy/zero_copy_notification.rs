@@ -5,7 +5,7 @@
 //! Size: 1 or 2 clients with 2 goes of up to 10 requests each, a slow network, 4 buffers, sends with one or more
 //! vectors.
 use crate::prelude::*;
-use models::uring_proxy::{Options, Plan, ServerFault, Variant, plan, run};
+use models::uring_proxy::{Habit, Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -19,7 +19,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let server = prop_oneof![3 => Just(ServerFault::None), 1 => (1..5_u32).prop_map(ServerFault::FinAfter)];
+    let server = prop_oneof![3 => Just(Habit::Answers), 1 => (1..5_u32).prop_map(Habit::FinAfter)];
     (plan::clients(2, 10), server, any::<bool>(), any::<bool>()).prop_map(|(clients, server, snd_msg, recv_mshot)| {
         Plan {
             options: Options { snd_zc: true, snd_msg, recv_mshot, nr_bufs: 4, ..Options::REPORTED },

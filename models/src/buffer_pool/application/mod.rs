@@ -7,9 +7,9 @@ pub(super) mod client;
 
 use std::sync::Arc;
 
-use lastref::net::{Decoder, Task};
+use lastref::net::{Decoder, Task, thread_on};
 use lastref::property::sometimes;
-use lastref::thread::{Builder, JoinHandle};
+use lastref::thread::JoinHandle;
 use lastref::time::{Duration, sleep};
 
 use super::engine::Engine;
@@ -77,7 +77,7 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
 
 fn start(engine: &Arc<Engine>, number: u32) -> JoinHandle<()> {
     let engine = Arc::clone(engine);
-    Builder::new().name(format!("client.{number}")).spawn(move || client::run(&engine, number))
+    thread_on(None, &format!("client.{number}"), move || client::run(&engine, number))
 }
 
 fn join(clients: &mut Vec<Task<()>>) {

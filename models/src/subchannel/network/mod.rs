@@ -6,9 +6,9 @@ pub(crate) mod connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lastref::net;
+use lastref::net::{self, thread_on};
 use lastref::sync::Mutex;
-use lastref::thread::{Builder, JoinHandle};
+use lastref::thread::JoinHandle;
 
 use crate::kit::harness::{Unscheduled, impl_debug};
 use crate::kit::server::{Backends, Peers, Step, script};
@@ -113,7 +113,7 @@ impl Network {
             _ if hung_up => socket.answer(Err(Error::ConnectionRefused)),
             _ => {
                 let name = format!("backend.{connection}");
-                let task = Builder::new().name(name).spawn(move || backend::serve(&socket, &steps));
+                let task = thread_on(None, &name, move || backend::serve(&socket, &steps));
                 self.joins.lock().push(task);
             }
         }

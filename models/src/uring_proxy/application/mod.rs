@@ -13,9 +13,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use lastref::net::{Decoder, Host, Task};
+use lastref::net::{Decoder, Host, Task, thread_on};
 use lastref::property::{always, sometimes};
-use lastref::thread::{Builder, JoinHandle};
+use lastref::thread::JoinHandle;
 use lastref::time::{Duration, sleep};
 
 use self::client::{Client, Manner};
@@ -28,7 +28,7 @@ use super::network::client as network_client;
 use super::network::resp::Resp;
 use super::network::{BACKEND_PORT, PROXY_PORT, backend};
 use super::parent::{Orders, Parent};
-use super::plan::{Act, NetPlan, Plan, ServerFault};
+use super::plan::{Act, Habit, NetPlan, Plan};
 use super::variant::Variant;
 use crate::kit::harness::{bind, bind_again};
 use crate::kit::weather::{CLIENTS, Change};
@@ -109,7 +109,7 @@ impl Application {
         let options = plan.options.settled();
         let kernel = Kernel::new(plan.window);
         let (proxy, upstream) = (kernel.listen(), kernel.listen());
-        if plan.server == ServerFault::Refuses {
+        if plan.server == Habit::Refuses {
             kernel.refuse(upstream);
         }
         let manner = Manner { lossless: plan.is_lossless(), bidi: options.bidi };
@@ -126,14 +126,14 @@ impl Application {
         let (orders, ring) = parent.orders();
         let closing = server.closing();
         let at = Arc::clone(&kernel);
-        let kernel_task = Builder::new().name("kernel").spawn(move || at.run());
-        let parent_task = Builder::new().name("parent").spawn(move || parent.run());
+        let kernel_task = thread_on(None, "kernel", move || at.run());
+        let parent_task = thread_on(None, "parent", move || parent.run());
         let at = Arc::clone(&kernel);
-        let server_task = Builder::new().name("server").spawn(move || at.drive(|net| server.step(net)));
+        let server_task = thread_on(None, "server", move || at.drive(|net| server.step(net)));
         let clients = clients.into_iter().zip(0..).map(|(mut client, number)| {
             let at = Arc::clone(&kernel);
             let name = format!("client.{number}");
-            Builder::new().name(name).spawn(move || at.drive(|net| client.step(net)))
+            thread_on(None, &name, move || at.drive(|net| client.step(net)))
         });
         let clients: Vec<_> = clients.collect();
         plan.acts.iter().for_each(|it| act(*it, &kernel, (&orders, ring)));

@@ -10,14 +10,14 @@ use super::resp::{Reader, Writer, answer, reply_stream};
 use super::score::Score;
 use crate::uring_proxy::kernel::abi::{ListenerId, Octet};
 use crate::uring_proxy::kernel::programs::{Progress, Read, Socket, Sockets};
-use crate::uring_proxy::plan::ServerFault;
+use crate::uring_proxy::plan::Habit;
 
 /// The server.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: ListenerId,
     conns: Vec<Conn>,
-    fault: ServerFault,
+    habit: Habit,
     manner: Manner,
     score: Arc<Score>,
     /// No more connections are going to come. Set by the application, which then calls all programs.
@@ -35,9 +35,9 @@ struct Conn {
 }
 
 impl Server {
-    pub(crate) fn new(listener: ListenerId, fault: ServerFault, manner: Manner, score: &Arc<Score>) -> Server {
+    pub(crate) fn new(listener: ListenerId, habit: Habit, manner: Manner, score: &Arc<Score>) -> Server {
         let closing = Arc::new(AtomicBool::new(false));
-        Server { listener, conns: Vec::new(), fault, manner, score: Arc::clone(score), closing }
+        Server { listener, conns: Vec::new(), habit, manner, score: Arc::clone(score), closing }
     }
 
     /// What tells it that no more connections are going to come.
@@ -60,7 +60,7 @@ impl Server {
             progress = true;
         }
         for conn in &mut self.conns {
-            progress |= conn.step(net, self.fault, self.manner, &self.score);
+            progress |= conn.step(net, self.habit, self.manner, &self.score);
         }
         let idle = self.conns.iter().all(|conn| conn.socket.is_none());
         match (progress, idle && self.closing.load(Ordering::Relaxed)) {
@@ -72,7 +72,7 @@ impl Server {
 }
 
 impl Conn {
-    fn step(&mut self, net: &mut Sockets<'_>, fault: ServerFault, manner: Manner, score: &Score) -> bool {
+    fn step(&mut self, net: &mut Sockets<'_>, habit: Habit, manner: Manner, score: &Score) -> bool {
         let Some(socket) = self.socket else { return false };
         let mut progress = true;
         match net.read(socket) {
@@ -92,13 +92,13 @@ impl Conn {
                 return true;
             }
         }
-        match fault {
-            ServerFault::ResetAfter(requests) if self.answered >= requests => {
+        match habit {
+            Habit::ResetAfter(requests) if self.answered >= requests => {
                 net.reset(socket);
                 self.socket = None;
                 return true;
             }
-            ServerFault::FinAfter(requests) if self.answered >= requests && !self.fin && self.outgoing.is_empty() => {
+            Habit::FinAfter(requests) if self.answered >= requests && !self.fin && self.outgoing.is_empty() => {
                 net.shut_write(socket);
                 self.fin = true;
                 progress = true;

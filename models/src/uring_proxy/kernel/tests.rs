@@ -40,20 +40,30 @@ fn data(op: UserOp) -> UserData {
 }
 
 impl Lab {
-    fn new(incremental: bool) -> Lab {
-        Lab::with_queue(incremental, 64)
+    fn new() -> Lab {
+        Lab::over(64, false, 64)
+    }
+
+    /// Over a connection with room for three bytes.
+    fn narrow() -> Lab {
+        Lab::over(3, false, 64)
+    }
+
+    fn incremental() -> Lab {
+        Lab::over(64, true, 64)
+    }
+
+    /// With a completion queue for two.
+    fn with_a_short_queue() -> Lab {
+        Lab::over(64, false, 2)
     }
 
     /// With a multishot receive armed and one buffer to fill.
     fn armed() -> Lab {
-        let mut lab = Lab::new(false);
+        let mut lab = Lab::new();
         lab.provide([0]);
         lab.arm(true);
         lab
-    }
-
-    fn with_queue(incremental: bool, cq_entries: u32) -> Lab {
-        Lab::over(64, incremental, cq_entries)
     }
 
     fn over(window: u32, incremental: bool, cq_entries: u32) -> Lab {
@@ -191,8 +201,12 @@ fn drain(ring: &mut Uring) -> Vec<Cqe> {
     cqes
 }
 
-/// Runs the experiment with many seeds.
+/// Runs the experiment with many seeds, each in a lab of its own.
 #[track_caller]
-fn check(experiment: impl Fn() + Send + Sync + 'static) {
-    Check::new("kernel_fact").schedules(50).run(experiment);
+fn check(open: fn() -> Lab, experiment: impl Fn(&mut Lab) + Send + Sync + 'static) {
+    Check::new("kernel_fact").schedules(50).run(move || {
+        let mut lab = open();
+        experiment(&mut lab);
+        lab.end();
+    });
 }

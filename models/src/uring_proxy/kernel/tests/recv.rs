@@ -4,8 +4,7 @@ use super::*;
 
 #[test]
 fn arming_on_an_empty_ring_gives_enobufs_at_once_data_or_not() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         for multishot in [false, true] {
             lab.arm(multishot);
             assert_eq!(drain(&mut lab.ring).iter().map(|cqe| cqe.res).collect::<Vec<_>>(), [Errno::NoBufs.res()]);
@@ -13,14 +12,12 @@ fn arming_on_an_empty_ring_gives_enobufs_at_once_data_or_not() {
         lab.arrive(3);
         lab.arm(true);
         assert_eq!(lab.results(), [Errno::NoBufs.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn the_last_buffer_used_exactly_leaves_a_multishot_armed_and_the_next_byte_ends_it() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0]);
         lab.arrive(BUF_SIZE);
         lab.arm(true);
@@ -30,34 +27,29 @@ fn the_last_buffer_used_exactly_leaves_a_multishot_armed_and_the_next_byte_ends_
         lab.arrive(1);
         let cqes = lab.completions();
         assert_eq!((cqes[0].res, cqes[0].flags, cqes.len()), (Errno::NoBufs.res(), 0, 1));
-        lab.end();
     });
 }
 
 #[test]
 fn refilling_alone_never_arms_again() {
-    check(|| {
-        let mut lab = Lab::armed();
+    check(Lab::armed, |lab| {
         lab.arrive(10);
         assert_eq!(lab.results().last(), Some(&Errno::NoBufs.res()));
         lab.provide([1, 2, 3]);
         lab.arrive(1);
         assert_eq!(lab.results(), Vec::<i32>::new());
-        lab.end();
     });
 }
 
 #[test]
 fn refilling_and_arming_loses_no_byte() {
-    check(|| {
-        let mut lab = Lab::armed();
+    check(Lab::armed, |lab| {
         lab.arrive(10);
         let mut cqes = lab.completions();
         lab.provide([1, 2, 3]);
         lab.arm(true);
         cqes.extend(lab.completions());
         assert_eq!(lab.bytes(&cqes), (0..10).collect::<Vec<_>>());
-        lab.end();
     });
 }
 
@@ -65,8 +57,7 @@ fn refilling_and_arming_loses_no_byte() {
 fn bundles(provided: u16, bytes: u32, multishot: bool, before: u32) -> BTreeSet<Vec<(i32, bool)>> {
     let splits = Arc::new(Mutex::new(BTreeSet::new()));
     let seen = Arc::clone(&splits);
-    check(move || {
-        let mut lab = Lab::new(false);
+    check(Lab::new, move |lab| {
         let recv = Op::Recv { fd: lab.fd, group: GROUP, multishot, bundle: true };
         if before > 0 {
             lab.provide([7, 6, 5]);
@@ -83,7 +74,6 @@ fn bundles(provided: u16, bytes: u32, multishot: bool, before: u32) -> BTreeSet<
         seen.lock()
             .expect("no test has failed")
             .insert(cqes.iter().map(|cqe| (cqe.res, cqe.has(Cqe::F_MORE))).collect());
-        lab.end();
     });
     splits.lock().expect("no test has failed").clone()
 }
@@ -112,36 +102,31 @@ fn a_receive_bundle_may_map_as_many_buffers_at_first_as_one_before_it() {
 
 #[test]
 fn a_receive_bundle_that_was_armed_on_the_last_buffer_ends_with_its_first_completion() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0]);
         lab.submit(Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: true }, UserOp::Recv);
         lab.provide([1, 2]);
         lab.arrive(1);
         let cqes = lab.completions();
         assert_eq!((cqes[0].res, cqes[0].has(Cqe::F_MORE), cqes.len()), (1, false, 1));
-        lab.end();
     });
 }
 
 #[test]
 fn a_receive_bundle_counts_a_fin_as_a_byte() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide(0..4);
         lab.arrive(5);
         lab.net(|net, peer| net.shut_write(peer));
         lab.settle();
         lab.submit(Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: true }, UserOp::Recv);
         assert_eq!(lab.results(), [5, 0]);
-        lab.end();
     });
 }
 
 #[test]
 fn all_receives_that_wait_are_woken_and_an_older_one_may_find_no_buffer() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0]);
         let fd = lab.fd;
         lab.arm(true);
@@ -149,40 +134,34 @@ fn all_receives_that_wait_are_woken_and_an_older_one_may_find_no_buffer() {
         lab.arrive(1);
         let seen: Vec<_> = lab.completions().iter().map(|cqe| (cqe.user_data.op(), cqe.res)).collect();
         assert_eq!(seen, [(Some(UserOp::Nop), 1), (Some(UserOp::Recv), Errno::NoBufs.res())]);
-        lab.end();
     });
 }
 
 #[test]
 fn without_a_group_a_receive_is_enobufs_and_a_bundle_enoent() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.ring.unregister_buf_ring(GROUP);
         lab.arm(false);
         lab.submit(Op::Recv { fd: lab.fd, group: GROUP, multishot: false, bundle: true }, UserOp::Recv);
         assert_eq!(lab.results(), [Errno::NoBufs.res(), Errno::Noent.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn buffers_are_taken_in_the_order_of_the_ring_and_not_of_their_ids() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([5, 2, 7]);
         lab.arrive(12);
         lab.arm(true);
         let cqes = lab.completions();
         assert_eq!(cqes.iter().map(Cqe::bid).collect::<Vec<_>>(), [5, 2, 7]);
         assert_eq!(lab.bytes(&cqes), (0..12).collect::<Vec<_>>());
-        lab.end();
     });
 }
 
 #[test]
 fn a_buffer_is_the_kernels_when_the_tail_has_advanced_and_not_before() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.bufs[3].transfer(held_by_conn(0), held_by_group(GROUP));
         lab.br.add(held_by_conn(0), buf(3), 0);
         lab.arrive(1);
@@ -192,28 +171,24 @@ fn a_buffer_is_the_kernels_when_the_tail_has_advanced_and_not_before() {
         lab.arm(false);
         let cqes = lab.completions();
         assert_eq!((cqes[0].res, cqes[0].bid(), cqes.len()), (1, 3, 1));
-        lab.end();
     });
 }
 
 #[test]
 fn a_single_shot_receive_completes_once_with_what_there_is_and_without_more() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0, 1]);
         lab.arrive(3);
         lab.arm(false);
         lab.arrive(1);
         let cqes = lab.completions();
         assert_eq!((cqes[0].res, cqes[0].flags, cqes.len()), (3, Cqe::with_buffer(0), 1));
-        lab.end();
     });
 }
 
 #[test]
 fn an_incremental_buffer_says_buf_more_until_it_is_full() {
-    check(|| {
-        let mut lab = Lab::new(true);
+    check(Lab::incremental, |lab| {
         lab.provide([3, 4]);
         lab.arm(true);
         for (bytes, bid, more) in [(3, 3, true), (1, 3, false), (4, 4, false)] {
@@ -226,14 +201,12 @@ fn an_incremental_buffer_says_buf_more_until_it_is_full() {
             }
             assert_eq!(left, 0);
         }
-        lab.end();
     });
 }
 
 #[test]
 fn a_full_completion_queue_ends_a_multishot_and_loses_nothing() {
-    check(|| {
-        let mut lab = Lab::with_queue(false, 2);
+    check(Lab::with_a_short_queue, |lab| {
         lab.provide(0..8);
         lab.arrive(16);
         lab.arm(true);
@@ -244,6 +217,5 @@ fn a_full_completion_queue_ends_a_multishot_and_loses_nothing() {
         lab.arm(true);
         cqes.extend(lab.completions());
         assert_eq!(lab.bytes(&cqes), (0..16).collect::<Vec<_>>());
-        lab.end();
     });
 }

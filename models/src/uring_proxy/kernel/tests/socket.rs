@@ -6,8 +6,7 @@ use super::*;
 
 #[test]
 fn a_fin_with_an_empty_ring_is_reported_when_armed_again_with_buffers() {
-    check(|| {
-        let mut lab = Lab::armed();
+    check(Lab::armed, |lab| {
         lab.arrive(1);
         assert_eq!(lab.completions().len(), 1);
         lab.net(|net, peer| net.shut_write(peer));
@@ -17,41 +16,35 @@ fn a_fin_with_an_empty_ring_is_reported_when_armed_again_with_buffers() {
         lab.arm(true);
         let cqes = lab.completions();
         assert_eq!((cqes[0].res, cqes[0].flags, cqes.len()), (0, 0, 1));
-        lab.end();
     });
 }
 
 #[test]
 fn a_fin_is_a_receive_of_no_bytes_without_a_buffer() {
-    check(|| {
-        let mut lab = Lab::armed();
+    check(Lab::armed, |lab| {
         lab.net(|net, peer| net.shut_write(peer));
         let cqes = lab.completions();
         assert_eq!((cqes[0].res, cqes[0].flags, cqes.len()), (0, 0, 1));
         lab.arm(false);
         assert_eq!(lab.results(), [0], "and so is every receive behind it");
-        lab.end();
     });
 }
 
 #[test]
 fn after_a_reset_a_receive_gives_econnreset_and_then_the_end() {
-    check(|| {
-        let mut lab = Lab::armed();
+    check(Lab::armed, |lab| {
         lab.net(|net, peer| net.reset(peer));
         assert_eq!(lab.results(), [Errno::ConnReset.res()]);
         for _ in 0..2 {
             lab.arm(true);
             assert_eq!(lab.results(), [0]);
         }
-        lab.end();
     });
 }
 
 #[test]
 fn after_a_reset_was_told_a_send_gives_epipe() {
-    check(|| {
-        let mut lab = Lab::armed();
+    check(Lab::armed, |lab| {
         lab.net(|net, peer| net.reset(peer));
         assert_eq!(lab.results(), [Errno::ConnReset.res()]);
         lab.send(1, true, false);
@@ -59,28 +52,24 @@ fn after_a_reset_was_told_a_send_gives_epipe() {
         let fd = lab.fd;
         lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
         assert_eq!(lab.results(), [Errno::NotConn.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn data_that_came_before_a_reset_is_completed_first() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0, 1, 2]);
         lab.arrive(6);
         lab.net(|net, peer| net.reset(peer));
         lab.settle();
         lab.arm(true);
         assert_eq!(lab.results(), [4, 2, Errno::ConnReset.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn of_two_armed_receives_the_later_gets_the_first_data_and_fin_ends_both() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide(0..8);
         let fd = lab.fd;
         let recv = Op::Recv { fd, group: GROUP, multishot: true, bundle: false };
@@ -93,14 +82,12 @@ fn of_two_armed_receives_the_later_gets_the_first_data_and_fin_ends_both() {
         assert_eq!(cqes.iter().map(|cqe| cqe.res).sum::<i32>(), 5);
         lab.net(|net, peer| net.shut_write(peer));
         assert_eq!(lab.results(), [0, 0]);
-        lab.end();
     });
 }
 
 #[test]
 fn closing_completes_nothing_and_data_arrives_until_the_receive_is_cancelled() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0, 1, 2, 3]);
         lab.arm(true);
         let fd = lab.fd;
@@ -115,39 +102,33 @@ fn closing_completes_nothing_and_data_arrives_until_the_receive_is_cancelled() {
         assert_eq!(lab.read(), Read::End);
         lab.submit(Op::Close { fd }, UserOp::Close);
         assert_eq!(lab.results(), [Errno::Badf.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn a_shutdown_that_fails_does_not_cancel_the_close_that_is_linked_to_it() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.net(|net, peer| net.reset(peer));
         lab.settle();
         lab.shut_and_close();
         assert_eq!(lab.results(), [Errno::NotConn.res(), 0]);
-        lab.end();
     });
 }
 
 #[test]
 fn a_shutdown_of_a_closed_descriptor_cancels_the_close_that_is_linked_to_it() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         let fd = lab.fd;
         lab.submit(Op::Close { fd }, UserOp::Close);
         assert_eq!(lab.results(), [0]);
         lab.shut_and_close();
         assert_eq!(lab.results(), [Errno::Badf.res(), Errno::Canceled.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn behind_a_fin_a_reset_is_told_by_sends_and_not_by_receives() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0]);
         lab.net(|net, peer| net.shut_write(peer));
         lab.settle();
@@ -157,14 +138,12 @@ fn behind_a_fin_a_reset_is_told_by_sends_and_not_by_receives() {
         assert_eq!(lab.results(), [0]);
         lab.send(1, true, false);
         assert_eq!(lab.results(), [Errno::Pipe.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn after_fin_both_ways_a_shutdown_is_enotconn() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         let fd = lab.fd;
         lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
         assert_eq!(lab.results(), [0]);
@@ -172,14 +151,12 @@ fn after_fin_both_ways_a_shutdown_is_enotconn() {
         lab.settle();
         lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
         assert_eq!(lab.results(), [Errno::NotConn.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn bytes_behind_a_shutdown_reset_both_ends() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide([0]);
         let fd = lab.fd;
         lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
@@ -190,14 +167,12 @@ fn bytes_behind_a_shutdown_reset_both_ends() {
         assert_eq!(lab.results(), [Errno::ConnReset.res()]);
         lab.submit(Op::Shutdown { fd }, UserOp::Shutdown);
         assert_eq!(lab.results(), [Errno::NotConn.res()]);
-        lab.end();
     });
 }
 
 #[test]
 fn a_single_shot_that_finds_nothing_waits_as_the_newest() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.provide(0..8);
         lab.arm(false);
         let recv = Op::Recv { fd: lab.fd, group: GROUP, multishot: true, bundle: false };
@@ -206,18 +181,15 @@ fn a_single_shot_that_finds_nothing_waits_as_the_newest() {
         lab.arrive(1);
         let seen: Vec<_> = lab.completions().iter().map(|cqe| cqe.user_data.op()).collect();
         assert_eq!(seen, [Some(UserOp::Nop), Some(UserOp::Recv)]);
-        lab.end();
     });
 }
 
 #[test]
 fn a_shutdown_that_succeeds_is_silent_and_the_close_follows() {
-    check(|| {
-        let mut lab = Lab::new(false);
+    check(Lab::new, |lab| {
         lab.shut_and_close();
         assert_eq!(lab.results(), [0]);
         assert_eq!(lab.read(), Read::End);
-        lab.end();
     });
 }
 
