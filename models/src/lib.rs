@@ -1,12 +1,12 @@
 //! Models of networking components whose upstream had ownership bugs, one folder per component.
 //!
-//! A model is written like the state machine of its upstream: the same entities, locks, events and result codes, in the
-//! order in which upstream takes them. It has a fixed variant, which no schedule may fault, and named defect variants,
-//! each of which differs from the fixed one at the line that upstream had wrong.
+//! A model is written like the state machine of its upstream: the same entities, locks, events and result codes, in
+//! upstream's order. It has a fixed variant, which must stay clean on every schedule, and one variant for each defect,
+//! which differs from the fixed one at the line that upstream had wrong.
 //!
 //! What is absent: a model knows neither engine, seed nor strategy, reads no clock, draws from nothing but
-//! [`lastref::random`], and depends on `lastref` only. A model that needed a second engine-specific line would be a
-//! model of the engine.
+//! [`lastref::random`], and depends on `lastref` only. A model with code for one engine would be a model of that
+//! engine.
 
 pub mod buffer_pool;
 pub mod context_pool;

@@ -1,4 +1,4 @@
-//! What every model's list of variants has in common.
+//! The trait of every model's list of variants.
 //!
 //! The command line, the suite and the scenarios name variants by word. A model's own enumeration implements this
 //! trait, so that none of them knows which components exist. Words and order come from the enumeration by strum's
@@ -12,7 +12,7 @@ pub trait Variant: Copy + Eq + Send + Sync + Into<&'static str> + strum::Variant
     /// The component, as it is called on the command line and in a replay token: the name of the model's folder.
     const COMPONENT: &'static str;
 
-    /// The variant's word: snake case, `fixed` for the one that no schedule may fault.
+    /// The variant's name in snake case; `fixed` is the variant that must stay clean on every schedule.
     fn name(self) -> &'static str {
         self.into()
     }

@@ -1,4 +1,4 @@
-//! What a hunt does unless it is told otherwise.
+//! The defaults of a hunt.
 //!
 //! It is bounded in schedules and not in time, so that it decides every cell on any machine.
 //!
@@ -9,8 +9,8 @@ use lastref::explore::{LoomBudget, StrategyName};
 
 /// How the next task is chosen, where the engine leaves a choice.
 ///
-/// Each run goes to one of several strategies by its seed: none of them wins everywhere, and which one wins is not
-/// known before the bug is.
+/// Each run goes to one of several strategies by its seed: none is best for every bug, and the best one for an unknown
+/// bug is unknown.
 pub const STRATEGY: StrategyName = StrategyName::MIX;
 
 /// The seed of a hunt. A constant, so that two people who type the same command see the same run.

@@ -1,4 +1,4 @@
-//! What a scenario says must happen, as data, and whether it did.
+//! The expected verdict of each variant, as data, and the judgement of a search against it.
 //!
 //! An expectation is about a variant: it stays clean, or it violates one named property. For a defect it also says
 //! which engines *must* find it. Every scheduled engine that runs the scenario must; loom must only where the
@@ -6,38 +6,38 @@
 //! or not (real threads prove nothing), but if something is found there it must still be that property: a defect
 //! that breaks another rule than the one it is named for is a finding of its own.
 //!
-//! A search answers in one of three ways, and the third is *undecided*: it found nothing, and has not looked long
-//! enough for that to mean anything.
+//! A search is judged in one of three ways. The third is *undecided*: it found nothing, and its budget was too small
+//! for that to count.
 
 use lastref::explore::{Budget, Cell, Engine, Report, Verdict};
 
 use crate::defaults;
 
-/// What must come of exploring a variant.
+/// The expected verdict of a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
     /// No property is violated on any schedule.
     Clean,
-    /// Some schedule violates exactly this property, and no schedule another.
+    /// Some schedule violates this property, and no schedule violates another.
     Violation {
         /// The property's sentence, as a failure names it.
         property: &'static str,
     },
 }
 
-/// Whether a search did what its scenario says.
+/// The judgement of a search against its scenario's expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// It did.
+    /// The verdict is the expected one.
     AsExpected,
-    /// It did something else.
+    /// The verdict is not the expected one.
     NotAsExpected,
     /// It found nothing, and its budget is not spent.
     Undecided,
 }
 
 impl Judgement {
-    /// As `--json` has it.
+    /// The name in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             Judgement::AsExpected => "as_expected",
@@ -47,21 +47,21 @@ impl Judgement {
     }
 }
 
-/// A variant of a scenario's model, and what must come of exploring it.
+/// A variant of a scenario's model, and its expected verdict.
 #[derive(Clone, Debug)]
 pub struct Expectation {
     /// The variant's name, in snake case.
     pub variant: &'static str,
-    /// What must come of it.
+    /// The expected verdict.
     pub expect: Expect,
     /// The engines that must find the violation; empty where the variant is clean.
     pub(crate) found_by: Vec<Engine>,
-    /// What some run must reach; empty where the variant is a defect.
+    /// The rare states that at least one run must reach; empty for a defect.
     pub(crate) rare_states: &'static [&'static str],
 }
 
 impl Expectation {
-    /// That `variant` stays clean.
+    /// Expects that `variant` stays clean, with no rare states.
     pub fn clean(variant: &'static str) -> Expectation {
         Expectation { variant, expect: Expect::Clean, found_by: Vec::new(), rare_states: &[] }
     }
@@ -82,8 +82,8 @@ impl Expectation {
 
     /// The budget of this variant's cell on `engine`: `asked` schedules, or the default.
     ///
-    /// A defect that must be found is not held against a search that was asked to be narrower than the default: that is
-    /// undecided. What is clean in the schedules that were asked for is clean.
+    /// A planted defect that a search below the default budget does not find is undecided. A clean variant needs only
+    /// the requested schedules.
     pub fn budget(&self, engine: Engine, asked: Option<u64>) -> Budget {
         let must_be_found = self.found_by.contains(&engine);
         let default = match engine {
@@ -95,9 +95,9 @@ impl Expectation {
         Budget { enough: if must_be_found { most.max(default) } else { most }, most }
     }
 
-    /// Whether `report`, from exploring this variant's cell, is what the scenario says.
+    /// Judges `report`, the result of exploring this variant's cell.
     ///
-    /// A run that differs from itself is never as expected, nor is a search that the harness could not make.
+    /// A nondeterministic run is never as expected, nor is a search that the harness could not run.
     pub fn judge(&self, cell: &Cell, report: &Report) -> Judgement {
         let is_met = match &report.verdict {
             Verdict::Clean if !is_spent(cell, report) => return Judgement::Undecided,
@@ -110,8 +110,8 @@ impl Expectation {
         if is_met { Judgement::AsExpected } else { Judgement::NotAsExpected }
     }
 
-    /// The rare states that no run of a clean search reached, if it was wide enough to be asked for them: it had the
-    /// default budget of a scheduled engine at least.
+    /// The rare states that no run of a clean search reached, if its budget requires them: at least the default budget
+    /// of a scheduled engine.
     pub fn never_reached(&self, engine: Engine, report: &Report) -> Vec<&'static str> {
         let is_wide = engine.is_scheduled() && report.schedules >= defaults::SCHEDULES;
         if is_wide { self.not_reached(report) } else { Vec::new() }
@@ -133,8 +133,8 @@ impl Expectation {
     }
 }
 
-/// Whether a search that found nothing has looked as long as it was meant to. No schedule at all is not enough for
-/// anything. Loom's exploration may be complete before its budget is spent.
+/// Whether a search without a finding has spent its budget. Zero schedules never suffice. Loom's exploration may be
+/// complete before its budget is spent.
 fn is_spent(cell: &Cell, report: &Report) -> bool {
     report.schedules > 0 && (report.complete || report.schedules >= cell.budget.enough)
 }

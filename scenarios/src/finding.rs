@@ -1,4 +1,4 @@
-//! A finding as it is told to a person: what happened, the line that replays it, and the shortest interleaving.
+//! The text of a finding: the facts, the line that replays it, and the shortest interleaving.
 //!
 //! The execution that a search stumbles on is long, and most of it has nothing to do with the finding. So the table
 //! that is shown is that of the shrunk case, while facts, seed and replay line are of the execution that was found: it
@@ -9,8 +9,8 @@ use std::fmt::Write;
 use lastref::explore::{Case, Failure, Replay};
 use lastref::replay::{ShrinkLimits, Shrunk, shrink};
 
-/// The smallest case that violates the failure's property; none if the schedule is not ours to change, as under loom
-/// and on real threads.
+/// The smallest case that violates the failure's property; `None` if the harness does not control the schedule, as
+/// under loom and on real threads.
 pub fn shortest(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
     failure.origin.engine.is_scheduled().then(|| shrink(case, failure, limits)).flatten()
 }

@@ -1,14 +1,14 @@
-//! Experiments: what is done to a model, and what must come of it.
+//! Experiments: a model's workload, and the expected verdict of each variant.
 //!
 //! A scenario is one file of at most 60 lines in the folder of its component. It says as data what each variant of the
 //! model must do (stay clean, or violate one named property), how its plan is generated, and how a plan is run. This
-//! crate turns that into [`lastref::explore::Case`]s and judges what exploring them gave. The command line ([`cli`])
-//! and the suite are two readers of the same list; the binary `lastref` only starts the command line.
+//! crate turns that into [`lastref::explore::Case`]s and judges the results of exploring them. The command line
+//! ([`cli`]) and the suite are two readers of the same list; the binary `lastref` only starts the command line.
 //!
 //! To add a scenario: write the file, add its name to the list below. The list is sorted (the compiler checks it), and
 //! a test compares it with the folders both ways.
 //!
-//! Absent by intent: knowledge of any engine's inner life, and any code that runs during an execution other than the
+//! Absent by intent: knowledge of any engine's internals, and any code that runs during an execution other than the
 //! scenarios' own `run` functions.
 
 pub mod cli;
@@ -28,7 +28,7 @@ pub use nearest::{Hint, Unknown, nearest};
 pub use scenario::Scenario;
 pub use seed::{BadSeed, parse_seed};
 
-// The command line speaks of the list as every reader of the library does.
+// The command line uses the same paths to the list as other users of the library.
 extern crate self as scenarios;
 
 list::scenarios! {

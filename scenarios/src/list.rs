@@ -65,7 +65,7 @@ pub fn find(name: &str) -> Result<Scenario, Unknown> {
     }
 }
 
-/// The case of that name, if the list has it: what a child process that explores one cell is asked for.
+/// The case of that name, if the list has it: a child process that explores one cell calls it.
 pub fn case(name: &CaseName) -> Option<Case> {
     let scenario = find(&name.scenario).ok().filter(|scenario| scenario.component() == name.component)?;
     scenario.case(&name.variant)

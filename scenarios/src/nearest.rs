@@ -16,7 +16,7 @@ pub struct Unknown {
     pub hint: Option<Hint>,
 }
 
-/// What may be meant by a name that does not exist.
+/// The likely meaning of a name that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Hint {
     /// A name that is spelled much the same.
@@ -43,10 +43,10 @@ impl Unknown {
     }
 }
 
-/// A part of a name with this many letters says which name is meant.
+/// The minimum length of a part of a name that identifies the name.
 const PART_MIN: usize = 3;
 
-/// Of how many letters one may be wrong: left out, added, changed, or swapped with its neighbour.
+/// One letter in this many may be wrong: left out, added, changed, or swapped with its neighbour.
 const LETTERS_PER_SLIP: usize = 3;
 
 /// The choice closest to `input`, the first of them where several are equally close; `None` if no choice is near.

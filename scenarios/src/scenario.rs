@@ -1,8 +1,8 @@
 //! A scenario: one experiment on one component.
 //!
-//! Models differ in the types of their variants and plans; the command line and the suite must not care. So the types
-//! live only between [`Scenario::new`] and the case it builds: a scenario keeps a function from a variant's *name* to a
-//! [`Case`], and everything a reader of the list may ask is plain data.
+//! Models differ in the types of their variants and plans, and the command line and the suite must not depend on them.
+//! So the types live only between [`Scenario::new`] and the case it builds: a scenario keeps a function from a
+//! variant's *name* to a [`Case`], and everything a reader of the list may ask is plain data.
 //!
 //! Only the data that each method was given is stored; which engines must find a defect follows from all of it together
 //! when it is asked for. So the order of the methods cannot matter.
@@ -23,7 +23,7 @@ use proptest::strategy::Strategy;
 
 use crate::expect::{Expect, Expectation};
 
-/// A few turns of the wire, and less than any timeout: a connection's delay does not overtake a task that is ready.
+/// A few turns of the wire, and less than any timeout, so that a connection's delay does not overtake a ready task.
 const NETWORK_TIMER_SLACK: Duration = Duration::from_millis(5);
 
 /// One experiment: a plan's generator, a body that runs a plan, and what each variant must do under it.
@@ -108,7 +108,7 @@ impl Scenario {
         Scenario { is_network: true, ..scenario }.timer_slack(NETWORK_TIMER_SLACK)
     }
 
-    /// `variant` stays clean, on every engine.
+    /// Expects `variant` to stay clean on every engine.
     ///
     /// # Panics
     /// If the variant is of another component, or something was already said about it.
@@ -116,7 +116,7 @@ impl Scenario {
         self.expect(variant, Expect::Clean)
     }
 
-    /// `variant` violates `property`, and every scheduled engine that runs the scenario must find it.
+    /// Expects `variant` to violate `property`; every scheduled engine that runs the scenario must find it.
     ///
     /// # Panics
     /// If the variant is of another component, or something was already said about it.
@@ -130,7 +130,8 @@ impl Scenario {
         self
     }
 
-    /// What some run of every clean variant must reach: an experiment that never got to its rare state proves nothing.
+    /// The rare states that at least one run of every clean variant must reach: without them a clean result proves
+    /// nothing.
     pub fn sometimes(mut self, sentences: &'static [&'static str]) -> Scenario {
         self.sometimes = sentences;
         self
@@ -139,20 +140,21 @@ impl Scenario {
     /// The plan that loom explores; without one the scenario does not run under loom.
     ///
     /// # Panics
-    /// If it is of another type than the plans that are generated.
+    /// If its type differs from that of the generated plans.
     pub fn small<P: Plan>(mut self, plan: P) -> Scenario {
         assert_eq!(self.plan, TypeId::of::<P>(), "invariant: {} has one type of plan", self.name);
         self.small = Some(Arc::new(plan));
         self
     }
 
-    /// The number of steps after which a run counts as stalled, where the default does not fit.
+    /// Sets the number of steps after which a run counts as stalled, in place of the default.
     pub fn steps_max(mut self, steps: u32) -> Scenario {
         self.limits.steps_max = steps;
         self
     }
 
-    /// How far the clock may run ahead of ready tasks in all of a run, where the default does not fit.
+    /// Sets the timer slack, the total time by which the clock of a run may run ahead of ready tasks, in place of the
+    /// default.
     pub fn timer_slack(mut self, timer_slack: Duration) -> Scenario {
         self.limits.timer_slack = timer_slack;
         self
@@ -178,12 +180,12 @@ impl Scenario {
         self.upstream
     }
 
-    /// What each variant must do, in the order in which the scenario says it.
+    /// The expectations, in the order of the scenario's calls.
     pub fn expectations(&self) -> Vec<Expectation> {
         self.said.iter().map(|(variant, expect)| self.resolved(variant, *expect)).collect()
     }
 
-    /// What is expected of `variant`, if the scenario says anything about it.
+    /// The expectation of `variant`; `None` if the scenario has none.
     pub fn expectation(&self, variant: &str) -> Option<Expectation> {
         let (variant, expect) = self.said.iter().find(|(said, _)| *said == variant)?;
         Some(self.resolved(variant, *expect))
@@ -194,7 +196,7 @@ impl Scenario {
         Engine::running(self.is_network, self.small.is_some())
     }
 
-    /// The case that explores `variant`, or none if the scenario says nothing about such a variant.
+    /// The case that explores `variant`; `None` if the scenario has no expectation of it.
     pub fn case(&self, variant: &str) -> Option<Case> {
         let said = self.expectation(variant)?;
         let name = CaseName {
@@ -206,7 +208,7 @@ impl Scenario {
         Some(if self.is_network { case.network() } else { case })
     }
 
-    /// What the scenario says that no hunt checks, each as a sentence; of a sound scenario there is none.
+    /// The expectations that no hunt checks, each as a sentence; empty for a sound scenario.
     pub fn unchecked(&self) -> Vec<String> {
         let engines = self.engines();
         let mut unchecked = Vec::new();

@@ -1,13 +1,12 @@
-//! How much of what is pooled the ledger follows.
+//! The pooled objects that the ledger follows.
 //!
-//! Upstream's pools know nothing of identity: what is put twice is handed out twice, and nobody notices before bytes
-//! turn up at the wrong client. With [`Audit::Objects`] the ledger notices at the first wrong call. With
-//! [`Audit::Bytes`] it looks away, as upstream does, and a scenario shows what a user sees: the reported sequence to
-//! its reported end. With [`Audit::Answers`] only clients look.
+//! Upstream's pools do not check identity: an object that is put twice is handed out twice, and the mistake shows only
+//! when bytes reach the wrong client. With [`Audit::Objects`] the ledger reports the first wrong call. With
+//! [`Audit::Bytes`] it follows bytes only, so a scenario shows the reported sequence up to the reported symptom. With
+//! [`Audit::Answers`] only clients check.
 //!
-//! A loan is one stay outside the pool, from Get to Put or from Malloc to Free. Each pointer carries the loan by
-//! which it was got, so that a pointer that has outlived its loan is told from the pointer of whoever has the object
-//! now.
+//! A loan is one stay outside the pool, from Get to Put or from Malloc to Free. Each pointer carries the loan by which
+//! it was got, so that a stale pointer is distinguished from a pointer of the object's present loan.
 
 use lastref::cell::RaceCell;
 use lastref::ledger::{Owner, Resource};
@@ -24,7 +23,7 @@ pub enum Audit {
     Buffers,
     /// Bytes only, wherever they are read: what an application can see.
     Bytes,
-    /// Nothing in the server, where bytes have no tags in real life: what clients receive.
+    /// Only the bytes that clients receive: in a real server bytes have no tags to check.
     Answers,
 }
 
@@ -39,13 +38,13 @@ impl Audit {
         matches!(self, Audit::Objects | Audit::Buffers)
     }
 
-    /// Whether the server looks whose octets it has in hand.
+    /// Whether the server checks the owner of the octets that it handles.
     pub(super) fn octets(self) -> bool {
         self != Audit::Answers
     }
 
-    /// Whether octets are to come in order and to be all there: with less than buffers followed, a defect takes its
-    /// course up to the first octet that is another's.
+    /// Whether octets must be complete and in order. If not even buffers are followed, a run continues up to the first
+    /// octet of another request.
     pub(super) fn order(self) -> bool {
         self.buffers()
     }
@@ -78,7 +77,7 @@ impl Loan {
         }
     }
 
-    /// The thing does not go back: the garbage collector has it, once nobody points to it.
+    /// The object does not return to the pool; the garbage collector frees it.
     pub(super) fn left_to_gc(self, reason: &'static str) {
         if let Some(resource) = self.0 {
             resource.keep(reason);
@@ -86,12 +85,12 @@ impl Loan {
     }
 }
 
-/// Plain fields of a Go struct, which no lock of their own guards.
+/// Plain fields of a Go struct without a lock of their own.
 #[derive(Debug)]
 pub(super) enum Fields<T> {
-    /// An access that nothing orders is a finding.
+    /// An unordered access is a finding.
     Checked(RaceCell<T>),
-    /// It is what it is in Go.
+    /// An unordered access is not checked.
     Plain(Unscheduled<T>),
 }
 

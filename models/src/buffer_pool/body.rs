@@ -1,9 +1,9 @@
-//! `request.Body` as the handler sees it, and what stands between the handler and the pooled reader.
+//! `request.Body`: the handler's view of the pooled reader.
 //!
-//! Upstream gives the handler the pooled `*BodyReader` itself. Two things follow from the source, and nobody reported
-//! them: a handler that keeps the body and closes it after it has returned closes the body of whoever has the reader by
-//! then; and a `Close` from another goroutine frees the buffer that a `Read` is copying from. net/http, whose contract
-//! handlers are written against, has neither: its body has a lock, and knows when the request is over.
+//! Upstream gives the handler the pooled `*BodyReader` itself. Two bugs follow from the source, neither reported: a
+//! handler that closes its body after it has returned closes the body of the request that has the reader by then; and a
+//! `Close` from another goroutine frees the buffer that a `Read` is copying from. net/http, whose contract handlers
+//! follow, has neither bug: its body has a lock, and is invalid after the request.
 //!
 //! Deviates: the handler gets a small body of its own, which is not pooled. It has a lock, held for the time of each
 //! call, and is detached from the reader when the request is released; a detached body is closed and at its end.
@@ -33,7 +33,7 @@ impl Body {
         Arc::new(Body { attached: Mutex::named("Body.mux", true), reader })
     }
 
-    /// The reader itself: for the parser, while no handler knows of the request.
+    /// The reader itself, for the parser before the request is queued for its handler.
     pub(super) fn reader(&self) -> &BodyRef {
         &self.reader
     }
@@ -71,9 +71,8 @@ impl Body {
     #[track_caller]
     pub(super) fn release(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
         let mut attached = self.attached.lock();
-        // upstream: processor.go releaseRequest. Nothing there parts the handler's pointer from the struct; what is
-        // lost by that is bounded by the reset in NewBodyReader, so that the variant without the reset needs this one
-        // too.
+        // upstream: processor.go releaseRequest. It leaves the handler's pointer to the struct valid. The reset in
+        // NewBodyReader limits the damage, so the variant without the reset needs this defect as well.
         if !matches!(engine.variant, Variant::LateCloseRetainedBody | Variant::GetWithoutResetClosed) {
             *attached = false;
         }

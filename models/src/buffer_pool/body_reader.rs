@@ -7,8 +7,8 @@
 //!                          └──┘ append, Read     └───┘ Close, Read: nothing, EOF
 //! ```
 //!
-//! `Close` may be called any number of times and only frees; the one Put is the one of `releaseRequest`. The reported
-//! defect is the version in which `Close` puts: see [`Variant::ClosePuts`].
+//! `Close` may be called any number of times and only frees; only `releaseRequest` puts. In the version with the
+//! reported defect `Close` puts as well: see [`Variant::ClosePuts`].
 //!
 //! | version | `Close` | Put |
 //! | --- | --- | --- |
@@ -17,7 +17,8 @@
 //! | v1.5.12 to v1.6.9 | once, by `closed`; frees, leaves the buffers in place | in `releaseRequest` |
 //! | v1.6.10 | once, by `closed`; frees, clears | in `releaseRequest` |
 //!
-//! Left out: `Index`, `Left`, `Buffers`, `Engine` and `RawBodyBuffers`, which hand out what a handler must not keep.
+//! Left out: `Index`, `Left`, `Buffers`, `Engine` and `RawBodyBuffers`, which return memory that a handler must not
+//! keep.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use super::mempool::Buffer;
 use super::octet::Octet;
 use super::variant::Variant;
 
-/// Whose `Close` it is.
+/// The version of `Close`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseStyle {
     /// v1.2.18: closed means that there is no buffer.
@@ -126,7 +127,7 @@ impl BodyRef {
             let grown = if room > data.len() && !to_cap { len + data.len() } else { tail.cap() };
             let tail = tail.resliced(grown);
             let copied = tail.write(len, data, by);
-            sometimes("a chunk goes behind another in one buffer", true);
+            sometimes("a chunk is appended to the buffer of another chunk", true);
             self.reader.fields.with_mut(|br| {
                 if let Some(last) = br.buffers.last_mut() {
                     *last = tail;
@@ -161,7 +162,7 @@ impl BodyRef {
                 break;
             }
             let Some(head) = head else {
-                // Left and buffers have come apart: upstream ends the body here since 00a897c.
+                // `left` and the buffers disagree: since 00a897c upstream returns EOF here.
                 self.reader.fields.with_mut(|br| br.left = 0);
                 break;
             };

@@ -1,8 +1,8 @@
 //! `nbio.Conn`: one connection, by its descriptor (v1.5.12, conn.go and conn_unix.go).
 //!
 //! Its lock guards `closed` and the job list, and is held across the system calls: a descriptor's number is given to
-//! the next connection as soon as it is closed, and whoever reads with a stale number reads the next connection's
-//! octets (nbio #189).
+//! the next connection as soon as it is closed, and a read through a stale number returns the next connection's octets
+//! (nbio #189).
 //!
 //! ```text
 //! close:  mux: closed = true, timers stop ─► free the write list ─► off the table ─► Async(onClose) ─► close(fd)
@@ -38,7 +38,7 @@ use crate::kit::harness::impl_debug;
 /// `maxWriteCacheOrFlushSize`: 64 kB upstream.
 const MAX_WRITE_CACHE: usize = 12;
 
-/// A job of a connection; a panic is logged by whoever runs it.
+/// A job of a connection; its runner logs a panic.
 pub(super) type Job = Box<dyn FnOnce() -> Result<(), GoPanic> + Send>;
 
 /// Which of a connection's two deadlines.
@@ -64,7 +64,7 @@ pub(super) struct Conn {
     mux: Mutex<ConnState>,
     /// Whether `onClose` is over. For a check; no part of upstream's struct.
     cleaned: AtomicBool,
-    /// Guarded by `mux` while the connection is open, its closer's alone afterwards.
+    /// Guarded by `mux` while the connection is open; afterwards only the closing thread uses it.
     write_list: Fields<VecDeque<ToWrite>>,
 }
 
@@ -86,7 +86,7 @@ struct ToWrite {
 }
 
 impl Conn {
-    /// A connection that is open and not in the table yet.
+    /// An open connection that is not in the table yet.
     pub(super) fn new(engine: &Arc<Engine>, id: u32, fd: usize, socket: usize, peer: u32) -> Arc<Conn> {
         Arc::new(Conn {
             id,
@@ -101,7 +101,7 @@ impl Conn {
         })
     }
 
-    /// Who owns what this connection has taken from the pools.
+    /// The owner of this connection's pooled objects.
     pub(super) fn owner(&self) -> Owner {
         Owner::new("conn", self.id)
     }

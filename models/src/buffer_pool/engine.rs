@@ -254,7 +254,7 @@ impl WaitGroup {
 
     fn done(&self) {
         let mut count = self.count.lock();
-        always("wgConn is done as often as it was added to", *count > 0);
+        always("wgConn has one Done for each Add", *count > 0);
         *count = count.saturating_sub(1);
         if *count == 0 {
             self.zero.notify_all();

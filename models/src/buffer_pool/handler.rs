@@ -1,4 +1,4 @@
-//! The application: a handler that does what the request's plan says, and echoes what it reads.
+//! The application's handler: it executes the steps of the request's plan, and echoes the body that it reads.
 //!
 //! It is written against net/http's contract: it may close the body, or not; the body is its own until it returns. Some
 //! steps break that contract, as reported applications do: a goroutine that outlives the handler closes or reads the
@@ -25,7 +25,7 @@ use super::response::ResponseRef;
 /// Octets that one Read of `Step::ReadAll` asks for, as a copy loop does.
 const COPY_BUFFER: usize = 2;
 
-/// What a goroutine that is left behind does first. The schedule may let the time pass at once.
+/// The initial sleep of a goroutine that outlives its handler. The schedule may let the time pass at once.
 const LATE: Duration = Duration::from_millis(1);
 
 /// One call of the handler.
@@ -38,7 +38,7 @@ struct Call<'a> {
     by: Owner,
     /// Octets read so far.
     read: u32,
-    /// Whether the body was closed, taken over or left, so that what a Read gives is not the whole of it any more.
+    /// Whether the body was closed, taken over or left to a goroutine, so a Read may return less than the whole body.
     disturbed: bool,
     elsewhere: Vec<JoinHandle<()>>,
     returning: Arc<Returning>,
@@ -99,7 +99,7 @@ impl Call<'_> {
                 self.disturbed = true;
                 let (body, by) = (Arc::clone(&self.body), self.by);
                 let close = move |engine: &Arc<Engine>| {
-                    // A panic ends the goroutine; the body is none of its business any more.
+                    // A panic ends the goroutine, which no longer owns the body.
                     let _ = body.close(engine, by);
                 };
                 self.elsewhere.push(self.conn.engine.spawn("elsewhere".to_owned(), close));

@@ -1,8 +1,8 @@
 //! The kernel: sockets, descriptors and readiness, as far as nbio sees them.
 //!
-//! A descriptor is the lowest number that is free: closed here, it is the next connection's. Data are read and written
-//! through the *number*, so that a stale one reaches whatever has it now. Polling is level-triggered, as nbio's default
-//! is; to spare a poller from spinning, an event that nothing has changed since is not told again.
+//! A descriptor is the lowest number that is free: closed here, it is the next connection's. Reads and writes go
+//! through the *number*, so a stale number reaches the connection that has it now. Polling is level-triggered, as in
+//! nbio by default; an event is reported again only after a change, so that a poller does not spin.
 //!
 //! The peers' ends are methods of the same: [`Kernel::connect`] and those below it. A client in memory calls
 //! them itself; on a network the tasks that carry octets between its sockets and these do (`network`).
@@ -59,7 +59,7 @@ pub(super) struct Kernel {
     accepting: Condvar,
     polling: Condvar,
     peers: Condvar,
-    /// Octets that are taken for a peer which does not read.
+    /// The number of octets that are accepted for a peer that does not read.
     window: usize,
     /// Whether reads and writes may be cut short.
     short: bool,
@@ -76,7 +76,7 @@ struct State {
     fds: Vec<Option<usize>>,
     sockets: Vec<Socket>,
     backlog: VecDeque<usize>,
-    /// Counts whatever may change an answer of `epoll_wait`.
+    /// Counts the changes that may change the result of `epoll_wait`.
     changes: u64,
 }
 
@@ -136,7 +136,7 @@ impl Kernel {
         self.state.lock().accept()
     }
 
-    /// Closes the listener; who is in the backlog is refused.
+    /// Closes the listener; connections in the backlog are refused.
     pub(super) fn close_listener(&self) {
         let mut state = self.state.lock();
         state.listening = false;
@@ -221,7 +221,7 @@ impl Kernel {
             return Err(Errno::Pipe);
         }
         if self.failing_write_in > 0 && random::below(u64::from(self.failing_write_in)) == 0 {
-            // The connection ends with the write that is told of it: what was on the way is gone.
+            // The write that reports the failure ends the connection: data in flight is lost.
             socket.break_off();
             self.changed(state);
             return Err(Errno::TimedOut);
@@ -233,7 +233,7 @@ impl Kernel {
         let written = self.shortened(octets.len().min(room));
         socket.outbound.extend(&octets[..written]);
         socket.wake();
-        // With room left the descriptor is writable still, which a poller has to be told again.
+        // With room left the descriptor is still writable, so the next `epoll_wait` must report it again.
         self.changed(state);
         self.peers.notify_all();
         Ok(written)
@@ -332,7 +332,7 @@ impl Kernel {
         self.changed(state);
     }
 
-    /// A peer resets: what is in flight is gone, in both directions.
+    /// A peer resets: data in flight is lost in both directions.
     pub(super) fn reset(&self, socket: usize) {
         let mut state = self.state.lock();
         state.sockets[socket].break_off();
@@ -366,7 +366,7 @@ impl Socket {
         self.carrier.take().into_iter().for_each(Waker::wake);
     }
 
-    /// The connection is reset: what is in flight is gone, in both directions.
+    /// The connection is reset: data in flight is lost in both directions.
     fn break_off(&mut self) {
         self.rst = true;
         self.inbound.clear();

@@ -1,15 +1,15 @@
 //! `mempool`: buffers that are taken from pools by size and put back (v1.5.12, mempool.go and aligned_allocator.go).
 //!
-//! What a caller holds is a slice header: a backing array with a length. `Free` puts a pointer to a *fresh* header into
-//! the pool, so that two Frees of one array give two items that nothing connects but the array. Therefore aliasing is
-//! judged by the array: it is claimed at Malloc and given up at Free.
+//! A caller holds a slice header: a backing array with a length. `Free` puts a pointer to a *fresh* header into the
+//! pool, so two Frees of one array give two items that share only the array. Aliasing is therefore judged by the array:
+//! Malloc claims it, and Free gives it up.
 //!
 //! | | Malloc | Append beyond the capacity | Free |
 //! | --- | --- | --- | --- |
 //! | `MemPool` | any pooled array, grown if too small | Go's `append`: the old array is garbage | pooled up to `freeSize` |
 //! | `Aligned` | one of the size's bucket | Malloc, copy, Free | pooled in its bucket, unless too large |
 //!
-//! Sizes are scaled down, so that a few octets do what kilobytes do upstream.
+//! Sizes are scaled down: a few octets here stand for kilobytes upstream.
 //!
 //! Left out: `Realloc`, which is deprecated and has no caller in the server. Upstream's debugging allocator, which
 //! panics when a buffer is freed that is not from the pool, is the ledger here.
@@ -189,7 +189,7 @@ impl Mempool {
         let old = buffer.read(0, len, by);
         let grown = match self.allocator {
             Allocator::MemPool => {
-                // Go's append: to the pool's accounts it is the same buffer still.
+                // Go's append: the pool still counts it as the same buffer.
                 buffer.array.give_up(buffer.owner);
                 let array = Array::new(self.audit, total.max(2 * buffer.cap()), by);
                 Buffer { array, len: total, loan: buffer.loan, owner: by }
@@ -209,7 +209,7 @@ impl Mempool {
         grown
     }
 
-    /// `Free`. Whose it is is not asked.
+    /// `Free`. It does not check the owner.
     #[track_caller]
     pub(super) fn free(&self, buffer: &Buffer, by: Owner) {
         buffer.loan.end(by);
@@ -226,7 +226,7 @@ impl Mempool {
         }
     }
 
-    /// A garbage collection; how many arrays it took out of the pools.
+    /// A garbage collection; returns the number of arrays that it removes from the pools.
     pub(super) fn collect(&self) -> usize {
         self.aligned_pools.iter().chain([&self.pool]).map(SyncPool::collect).sum()
     }

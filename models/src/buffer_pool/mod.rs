@@ -10,8 +10,8 @@
 //!   resets;
 //! - the `releaseResponse` of v1.6, which frees the buffers of a response that was not flushed;
 //!
-//! and with the repairs marked `Deviates:`. These concern what follows from the source and nobody reported; all are so
-//! in v1.6.12 still:
+//! and with the repairs marked `Deviates:`. These bugs are derived from the source and not reported; v1.6.12 still has
+//! all of them:
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |

@@ -1,9 +1,8 @@
-//! What goes over the wire: octets that know whose they are.
+//! Octets: the units of the wire, each with the tag of its request.
 //!
-//! A byte of HTTP says nothing about where it belongs, which is why upstream's users saw one client's message in
-//! another client's answer weeks later. An [`Octet`] carries the tag of its connection and request through every copy,
-//! so that the first wrong delivery is seen at the byte. Header lines are one octet each: their text is no part of any
-//! bug here.
+//! A byte of HTTP does not name its request, so upstream's users found one client's message in another client's answer
+//! only weeks later. An [`Octet`] carries the tag of its connection and request through every copy, so that the first
+//! wrong delivery is seen at the byte. Header lines are one octet each: their text is not part of any bug here.
 
 use lastref::ledger::Tag;
 
@@ -19,7 +18,7 @@ pub struct Octet {
 /// What an octet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Memory that nobody has written yet.
+    /// Memory that was not written yet.
     Nothing,
     /// The request line; OnMethod, OnURL and OnProto in one.
     RequestLine,
@@ -35,7 +34,7 @@ pub enum Part {
     ChunkSize(u32),
     /// A byte of a body, with its place.
     Body(u32),
-    /// A byte that is no HTTP.
+    /// A byte that is not HTTP.
     Malformed,
     /// The status line of a response.
     StatusLine,

@@ -1,4 +1,4 @@
-//! What clients, handlers, the application and the network do in one run, as plain data.
+//! The actions of clients, handlers, the application and the network in one run, as plain data.
 //!
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one client with
 //! one request whose handler reads it to the end.
@@ -21,7 +21,7 @@ pub struct Threads {
     pub pollers: u32,
     /// Workers of the task pool.
     pub workers: u32,
-    /// Whether the listener has its own thread. Without it whoever connects accepts.
+    /// Whether the listener has its own thread. Without it the connecting client accepts.
     pub listener: bool,
     /// Whether the timer has its own thread. Without it there are no deadlines.
     pub timer: bool,
@@ -44,7 +44,7 @@ pub enum Framing {
     Chunks(Vec<u32>),
 }
 
-/// What a handler does, in this order. Whatever it reads it writes.
+/// A handler's steps, in this order. The handler writes everything that it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Reads this many octets, or as many as there are.
@@ -87,7 +87,7 @@ pub enum Ending {
     Finish,
     /// Waits until the server closes.
     Linger,
-    /// Closes when it has sent what it sends first, and reads nothing.
+    /// Closes after its first write, and reads nothing.
     Abandon,
     /// Resets when it has sent this many octets.
     Reset(u32),
@@ -110,14 +110,14 @@ pub struct Client {
     pub ending: Ending,
 }
 
-/// What is done meanwhile, in this order, each at a moment that the schedule chooses.
+/// The application's acts during the run, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
     /// A garbage collection.
     Collect,
     /// Nothing, for this many milliseconds.
     Pause(u64),
-    /// The engine is stopped under its clients.
+    /// The engine stops while its clients are active.
     Stop,
 }
 
@@ -136,7 +136,7 @@ pub struct Plan {
     pub close_style: CloseStyle,
     /// `RetainHTTPBody`: the application closes each body, once.
     pub retain_http_body: bool,
-    /// Octets that the kernel takes for a client that does not read.
+    /// The number of octets that the kernel accepts for a client that does not read.
     pub window: u32,
     /// Whether reads and writes may be cut short.
     pub short: bool,
@@ -284,7 +284,7 @@ impl Plan {
         self.clients.get((address as usize).checked_rem(self.clients.len())?)
     }
 
-    /// Whether nothing but a client's own doing can cost it an answer.
+    /// True if only a client's own actions can cost it an answer.
     pub(super) fn is_kind(&self) -> bool {
         let no_limits = self.max_http_body_size.or(self.read_limit).or(self.max_write_buffer_size).is_none();
         let no_deadlines = self.keepalive_ms.or(self.write_timeout_ms).is_none();
@@ -292,7 +292,7 @@ impl Plan {
     }
 }
 
-/// The longest silence of a network, in milliseconds, that makes no end give a connection up.
+/// The longest silence of a network, in milliseconds, that does not time out at either end.
 const CALM_MS: u64 = 60;
 
 impl NetPlan {

@@ -1,8 +1,8 @@
 //! The loops of the engine's threads: the listener's and the pollers' (v1.5.12, poller_epoll.go and nbhttp/engine.go).
 //!
 //! A poller looks a descriptor of an event up in the table and calls the connection that is there *now*. For reading
-//! and writing that is harmless, since both look again. It is not for the end of a connection: an event fetched for one
-//! connection ends the next one that was given the same number.
+//! and writing that is harmless, since both check the socket again. For the end of a connection it is not: an event of
+//! one connection closes the next one with the same number.
 //!
 //! Left out: `AsyncRead`, which moves the reading to a pool of its own, and `OnRead`.
 
@@ -42,7 +42,7 @@ pub(super) fn read_write_loop(engine: &Arc<Engine>, poller: (usize, usize)) {
 
 fn dispatch(conn: &Arc<Conn>, event: Event) {
     let stale = conn.socket != event.socket;
-    sometimes("an event is of a connection that is gone", stale);
+    sometimes("an event refers to a closed connection", stale);
     if event.write {
         conn.flush();
     }
@@ -59,8 +59,8 @@ fn dispatch(conn: &Arc<Conn>, event: Event) {
             }
         }
     }
-    // Deviates: upstream does not know whose end the event tells of, and closes whichever connection has the
-    // descriptor.
+    // Deviates: an event of upstream does not name its connection, so upstream closes the connection that has the
+    // descriptor now.
     if event.error && (!stale || conn.engine.variant == Variant::StaleEventClosesNewConn) {
         conn.close_with_error(NbError::Eof);
     }

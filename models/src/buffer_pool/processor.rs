@@ -119,7 +119,8 @@ fn serve(conn: &Arc<Conn>, request: &RequestRef, response: &ResponseRef) -> Resu
     conn.expect_not_cleaned();
     if let Err(panic) = handler::serve_http(conn, response, request) {
         sometimes("a handler panics", panic == GoPanic::Handler);
-        // Deviates: upstream has no deferred release, so that what a panicking handler was given is lost to the pools.
+        // Deviates: upstream has no deferred release, so a panicking handler's request, body and response never return
+        // to their pools.
         if engine.variant != Variant::HandlerPanicKeepsRequest {
             request.release(engine, by)?;
             response.release(engine, by);

@@ -1,9 +1,9 @@
-//! `sync.Pool`: a heap of things that anybody may take from.
+//! `sync.Pool`: a shared, unordered set of free objects.
 //!
-//! It does not know what it holds: what is put twice is there twice. Which item a Get returns is not specified. Each
-//! processor has a private slot and a list, the last one put being the first one got, and takes from the others' lists
-//! when its own is empty; so the pick is [`Pick::Lifo`], or drawn. A garbage collection moves what is pooled to the
-//! victim list, and drops what it finds there: an item survives one collection unused, and not two.
+//! It does not check identity: an object that is put twice is in the pool twice. The item that Get returns is
+//! unspecified. Each processor has a private slot and a list, the last one put being the first one got, and takes from
+//! the others' lists when its own is empty; so the pick is [`Pick::Lifo`], or drawn. A garbage collection moves what is
+//! pooled to the victim list, and drops what it finds there: an item survives one collection unused, and not two.
 
 use lastref::random;
 use lastref::sync::Mutex;
@@ -57,14 +57,14 @@ impl<T> SyncPool<T> {
         self.items.lock().local.push(item);
     }
 
-    /// What a garbage collection does to the pool; the number of items that it drops.
+    /// The pool's part of a garbage collection; returns the number of items that it drops.
     pub(super) fn collect(&self) -> usize {
         let mut items = self.items.lock();
         let local = std::mem::take(&mut items.local);
         std::mem::replace(&mut items.victim, local).len()
     }
 
-    /// How many items there are that `is` says yes to. For checks.
+    /// The number of items for which `is` returns true. For checks.
     pub(super) fn count(&self, is: impl Fn(&T) -> bool) -> usize {
         let items = self.items.lock();
         items.local.iter().chain(&items.victim).filter(|item| is(item)).count()

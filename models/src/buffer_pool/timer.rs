@@ -1,8 +1,8 @@
 //! `timer.Timer`: calls that are made elsewhere, at once (`Async`) or later (`AfterFunc`) (v1.5.12, timer.go).
 //!
-//! Connections are closed with their lock held or not, on whichever thread; what must follow (`onClose`) is handed to
-//! `Async`, which makes such calls one after the other on a goroutine of its own. Deadlines are Go's timers: a deadline
-//! that has fired already is not stopped any more, and finds its connection closed.
+//! Connections are closed with their lock held or not, on whichever thread; the call that must follow (`onClose`) is
+//! handed to `Async`, which makes such calls one after the other on a goroutine of its own. Deadlines are Go's timers:
+//! a deadline that has already fired cannot be stopped, and finds its connection closed.
 //!
 //! Here one thread does both. A plan for exhaustive exploration may go without it: then there are no deadlines, and the
 //! task pool makes the calls of `Async`.

@@ -3,13 +3,12 @@
 //! The model is nbio v1.5.12 with the body reader of 00a897c (pull request #502, v1.6.10), and with repairs of what is
 //! still open upstream; each repair is marked `Deviates:` where it stands and has a variant that takes it back.
 
-/// What is wrong, if anything. The two after [`Variant::FdReuseNoLock`]
-/// are commits of upstream's history; those from [`Variant::ReadOverlapsClose`] on follow from the source alone, nobody
-/// reported them.
+/// The defect, if any. The two after [`Variant::FdReuseNoLock`] are fixed by commits in upstream's history; those from
+/// [`Variant::ReadOverlapsClose`] on are derived from the source and not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {
-    /// Nothing.
+    /// No defect.
     Fixed,
     /// `BodyReader.Close` puts the reader back into its pool, each time it is called (nbio #445, #453; v1.5.4 to
     /// v1.5.11).
@@ -18,7 +17,7 @@ pub enum Variant {
     LateCloseRetainedBody,
     /// `Close` frees the buffers and leaves them in place, and `Read` goes on with them (nbio #502, before 00a897c).
     ReadAfterClose,
-    /// `NewBodyReader` takes over the `closed` of whoever closed a pooled reader late (v1.5.12 to v1.6.9).
+    /// `NewBodyReader` keeps a `closed` that a late `Close` has set in a pooled reader (v1.5.12 to v1.6.9).
     GetWithoutResetClosed,
     /// `OnComplete` drops a request whose connection is closed already, without releasing it (before 65aa2db, v1.2.16;
     /// of websocket messages before 84bf8b8, v1.5.6).

@@ -58,7 +58,7 @@ pub struct Aio {
     reaper: Arc<Reaper>,
     id: u32,
     a_msg: RaceCell<Option<Message>>,
-    /// Read without a lock, as in C; an integer, so that a race on it can mislead but not corrupt.
+    /// Read without a lock, as in C. It is an integer, so a race can give a wrong value but no invalid one.
     a_result: AtomicU32,
     a_timeout: RaceCell<Timeout>,
 }
@@ -112,7 +112,7 @@ impl Aio {
     ///
     /// # Errors
     ///
-    /// What the operation ended with.
+    /// The error with which the operation ended.
     pub fn result(&self) -> Outcome {
         from_code(self.a_result.load(Ordering::Relaxed))
     }
@@ -140,7 +140,7 @@ impl Aio {
         msg
     }
 
-    /// `nni_aio_get_msg`: a look, no change of hands.
+    /// `nni_aio_get_msg`: returns the pointer and does not move the reference.
     pub(super) fn peek_msg(&self) -> Option<Message> {
         self.a_msg.with(Option::clone)
     }
@@ -206,14 +206,14 @@ impl Aio {
         Ok(())
     }
 
-    /// `nni_sleep_aio`: an operation that succeeds when the time is over.
+    /// `nni_sleep_aio`: an operation that succeeds when its time has passed.
     pub(super) fn sleep(self: &Arc<Self>, time: Duration) {
         if self.begin().is_err() {
             return;
         }
         let id = self.id;
         let cancel = Cancel::new(move |aio: &Arc<Aio>, rv| {
-            // upstream: nni_sleep_cancel. Who takes a_sleep off finishes.
+            // upstream: nni_sleep_cancel. Only the caller that clears a_sleep finishes the aio.
             let mut eq = aio.a_expire_q.lock();
             let sleeping = std::mem::take(&mut eq.of(id).a_sleep);
             eq.remove(id);
@@ -230,9 +230,9 @@ impl Aio {
 
     /// The provider has let go of the aio and is going to finish it without its lock.
     ///
-    /// Deviates: upstream leaves the cancel function in place until `nni_aio_finish`. In between the context can be
-    /// closed and freed, since the aio is no longer its own to finish; who stops the aio then calls the function with
-    /// the freed context (still so in upstream's main branch).
+    /// Deviates: upstream leaves the cancel function in place until `nni_aio_finish`. In between, the context can be
+    /// closed and freed, since it no longer finishes the aio. A stop of the aio then calls the function with the freed
+    /// context (upstream's main branch still does).
     pub(super) fn detach(&self) {
         if self.variant != Variant::DetachedAioKeepsCancelFn {
             let mut eq = self.a_expire_q.lock();
@@ -271,10 +271,10 @@ impl Aio {
         eq.remove(self.id);
         let taken = take(eq.of(self.id));
         if taken.is_none() && self.variant != Variant::DoubleFinishAbortWindow {
-            // upstream: 3ca7bcc0. Not scheduled yet, so that schedule has to refuse.
+            // upstream: 3ca7bcc0. The operation is not scheduled yet, so `schedule` must refuse it.
             eq.of(self.id).a_abort = Some(rv);
-            // Deviates: upstream keeps the code in a_result. But the aio may be finished and its callback still to
-            // come, which then takes a success for a failure and leaves the message that came with it.
+            // Deviates: upstream keeps the code in a_result. But the aio may be finished while its callback is still
+            // pending. The callback then sees a failure in place of the success, and leaks the received message.
             if self.variant == Variant::AbortOverwritesResult {
                 self.set_result(Err(rv));
             }
@@ -339,7 +339,7 @@ impl Aio {
         let mut eq = self.a_expire_q.lock();
         eq.of(self.id).a_stop = true;
         // upstream: nni_aio_fini, and since 784bfd66 nni_aio_stop. Deviates: the variant leaves out both waits, because
-        // in this model whoever stops an aio goes on to free it.
+        // in this model every stop of an aio is followed by its free.
         if self.variant != Variant::StopIgnoresExpiring {
             while eq.of(self.id).a_expiring {
                 sometimes("an aio is stopped while it expires", true);
@@ -353,8 +353,8 @@ impl Aio {
     fn cancel(self: &Arc<Self>, taken: Option<Taken>, rv: Outcome) {
         match taken {
             Some(taken) => taken.call(self, rv),
-            // upstream: v1.10.1 nni_aio_abort, close, stop and fini call nni_task_abort here. The waiters see the
-            // operation end, which is a completion; the provider, which was told nothing, completes it once more.
+            // upstream: v1.10.1 nni_aio_abort, close, stop and fini call nni_task_abort here. For the waiters this ends
+            // the operation; the provider does not learn of it, and completes the operation a second time.
             None if self.variant == Variant::DoubleFinishAbortWindow && self.a_task.abort() => {
                 self.operation.complete(self.owner);
             }

@@ -1,9 +1,9 @@
-//! A cancel function with its argument, and what keeps that argument alive while the function is on its way.
+//! A cancel function with its argument, and the pin that keeps the argument alive until the function has run.
 //!
-//! Upstream (v1.10.1, aio.c): whoever wants an operation to end takes the pair of function and argument out of the aio
-//! under `eq_mtx`, unlocks, and then calls it. The aio is pinned meanwhile (its consumer promises to keep it, the
-//! expiration thread marks it `a_expiring`); the argument, a context, is not, and may be freed between the two. That is
-//! still so in upstream's main branch.
+//! Upstream (v1.10.1, aio.c): to end an operation, a thread takes function and argument out of the aio under `eq_mtx`,
+//! unlocks, and then calls the function. The aio is pinned meanwhile (its consumer promises to keep it, the expiration
+//! thread marks it `a_expiring`); the argument, a context, is not, and may be freed between the two. That is still so
+//! in upstream's main branch.
 //!
 //! Deviates: taking the pair out pins the argument's context, and `nni_ctx_destroy` waits for the pins. A waiting
 //! destroyer is safe: a cancel function takes the protocol's lock and finishes aios through the task queue, it never
@@ -17,7 +17,7 @@ use lastref::sync::{Condvar, Mutex};
 use super::aio::Aio;
 use super::errno::Outcome;
 
-/// How many cancel functions are on their way to one context.
+/// The number of cancel functions that were taken and have not yet run on one context.
 pub(super) struct Pins {
     mtx: Mutex<u32>,
     cv: Condvar,
@@ -28,7 +28,7 @@ impl Pins {
         Arc::new(Pins { mtx: Mutex::named("ctx pins", 0), cv: Condvar::named("ctx pins") })
     }
 
-    /// Returns when no cancel function is on its way.
+    /// Waits until no taken cancel function is left to run.
     pub(super) fn wait(&self) {
         let mut pins = self.mtx.lock();
         while *pins > 0 {

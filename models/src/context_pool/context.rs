@@ -2,8 +2,8 @@
 //!
 //! Upstream (v1.10.1, core/socket.c and nng.c). Everything here is under the global `sock_lk`: `ctx_ids` finds a
 //! context as long as it is not being destroyed; `c_ref` counts the calls that are using it, *not* the operations
-//! pending on it; `c_closed` refuses new calls. Whoever drops the last reference of a closed context destroys it, on
-//! its own thread:
+//! pending on it; `c_closed` refuses new calls. The thread that drops the last reference of a closed context destroys
+//! it:
 //!
 //! ```text
 //! nng_ctx_open:   c_ref 1 ─► listed ─► (socket closing? refused) ─► c_ref 0, alive
@@ -89,7 +89,7 @@ impl Context {
     }
 }
 
-/// A `nng_ctx`: an id, which may name no context any more.
+/// A `nng_ctx`: an id, whose context may no longer exist.
 #[derive(Clone)]
 pub struct Ctx {
     nng: Arc<Nng>,
@@ -121,8 +121,8 @@ impl Ctx {
         drop(tables);
         if sock.is_closing() {
             sometimes("a context is refused because its socket is closing", true);
-            // Deviates: upstream only releases. The context is not closed, so it stays on the list, and since its id
-            // was given to nobody, nng_close waits for it for ever.
+            // Deviates: upstream only releases. The context is not closed, so it stays on the list. No caller has its
+            // id to close it, so nng_close waits forever.
             if nng.variant != Variant::RefusedCtxStaysListed
                 && let Some(entry) = nng.sock_lk.lock().ctx_ids.get_mut(&ctx.c_id)
             {
@@ -252,7 +252,7 @@ impl Ctx {
     }
 }
 
-/// A call that does not wait says so in its own way.
+/// A call with a timeout of zero returns NNG_EAGAIN in place of NNG_ETIMEDOUT.
 fn again(rv: Errno, timeout: Timeout) -> Errno {
     if rv == Errno::TimedOut && timeout == Timeout::Zero { Errno::Again } else { rv }
 }

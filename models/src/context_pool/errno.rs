@@ -11,15 +11,15 @@ pub enum Errno {
     TimedOut,
     /// The context, the socket or the pipe is closed.
     Closed,
-    /// Nothing to be had without waiting, and the caller does not wait.
+    /// The operation would have to wait, and the caller does not wait.
     Again,
     /// An option that this protocol does not have.
     NotSup,
-    /// Not the operation that this state asks for: a receive without a request, a reply without one.
+    /// The state does not allow the operation: a receive or a reply without a request.
     State,
-    /// A message longer than this end takes.
+    /// The message exceeds the maximum size of this end.
     MsgSize,
-    /// The peer went away with the request, and it is not to be sent again.
+    /// The connection with the request was lost, and the request is not resent.
     ConnReset,
     /// The operation was cancelled, or replaced by another.
     Canceled,
@@ -93,7 +93,7 @@ pub(super) fn to_code(outcome: Outcome) -> u32 {
     outcome.map_or_else(Errno::code, |()| 0)
 }
 
-/// The outcome that a number stands for. A number that is no code is success, of which there is only one.
+/// The outcome of a number. A number that is not a code counts as success.
 pub(super) fn from_code(code: u32) -> Outcome {
     Errno::from_code(code).map_or(Ok(()), Err)
 }

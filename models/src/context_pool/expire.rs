@@ -1,12 +1,11 @@
 //! The expiration queue and its thread (v1.10.1, aio.c: `nni_aio_expire_q`).
 //!
-//! `eq_mtx` guards the queue, and of each aio the cancel function and the flags that decide who may call it. The thread
-//! marks an aio `a_expiring`, takes its cancel function, unlocks, calls it, locks, clears the mark and wakes the
-//! waiters; who wants to free the aio waits for the mark to go.
+//! `eq_mtx` guards the queue and, of each aio, the cancel function and the flags that decide which thread calls it. The
+//! thread marks an aio `a_expiring`, takes its cancel function, unlocks, calls it, locks, clears the mark and wakes the
+//! waiters; a thread that frees the aio waits until the mark is cleared.
 //!
-//! Deviates: an operation expires when its moment is reached, not only after it; virtual time stands still until
-//! somebody waits, so that upstream's comparison would make the thread spin. A library without timers has no such
-//! thread.
+//! Deviates: an operation expires when its moment is reached, not only after it; virtual time advances only while tasks
+//! wait, so upstream's comparison would make the thread spin. A library without timers has no such thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

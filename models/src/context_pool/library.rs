@@ -39,19 +39,19 @@ impl Threads {
     /// One worker and nothing else.
     pub const ONE: Threads = Threads { workers: 1, timers: false, reaper: false };
 
-    /// No thread: every aio is waited for, none has a callback.
+    /// No thread: the application waits for every aio, and no aio has a callback.
     pub const NONE: Threads = Threads { workers: 0, timers: false, reaper: false };
 }
 
 /// NNG, initialised.
 pub struct Nng {
-    /// What is wrong with it, or with the application that uses it.
+    /// The defect of the library or of the application, if any.
     pub variant: Variant,
     pub(super) tq: Arc<TaskQueue>,
     pub(super) eq: Arc<ExpireQueue>,
     pub(super) reaper: Arc<Reaper>,
     pub(super) sock_lk: Mutex<Tables>,
-    /// The host of a simulated network that its threads are on.
+    /// The host of its threads on a simulated network.
     pub(super) host: Option<Host>,
     aios: AtomicU32,
 }

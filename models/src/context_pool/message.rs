@@ -1,8 +1,8 @@
 //! `nng_msg`: a header, a body and a reference count.
 //!
 //! Upstream (v1.10.1, message.c): `nni_msg_clone` adds a reference, `nni_msg_free` takes one away and frees the chunks
-//! at zero. The count is atomic and is all that C knows: who holds the references is written nowhere. The ledger knows,
-//! so that a free by somebody who holds none is seen when it steals the reference of somebody who does:
+//! at zero. The count is atomic. C does not record the holders of the references, but the ledger does: a free by a
+//! caller without a reference is found when it releases the reference of another holder:
 //!
 //! ```text
 //! caller ──set_msg──► aio ──req0_ctx_send──► ctx ──(clone)──► pipe's aio_send ──written──► freed
@@ -64,7 +64,7 @@ impl Message {
         self.clone()
     }
 
-    /// `nni_msg_free`: one reference less. Nothing in C says whether `holder` had one.
+    /// `nni_msg_free`: one reference less. C cannot check whether `holder` had one.
     #[track_caller]
     pub fn free(&self, holder: Owner) {
         self.0.m_refcnt.release(holder);

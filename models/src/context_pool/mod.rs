@@ -9,10 +9,10 @@
 //! - 3ca7bcc0 (2024-12-07): `a_abort` in place of `nni_task_abort`;
 //! - fe692071 (2023-11-25, part of v1.10.1): the fix of #1702;
 //!
-//! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Nine of these
-//! concern what follows from the source and nobody reported; all are so still in upstream's main branch at 2ab9b45b
-//! (July 2026). One of them, `send_cancel_strands_recv`, was seen on the real library as well: 1.10.1 leaves the
-//! receive pending for ever.
+//! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Nine of these bugs
+//! are derived from the source and not reported; upstream's main branch at 2ab9b45b (July 2026) still has all of them.
+//! One of them, `send_cancel_strands_recv`, was seen on the real library as well: 1.10.1 leaves the receive pending
+//! forever.
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |

@@ -1,8 +1,8 @@
 //! `nni_pipe`: a connection as a socket has it.
 //!
-//! Upstream (v1.10.1, core/pipe.c). Closing is done once, by whoever notices first, and only begins the end: the
-//! protocol's part, then the transport's, then the reaper. The reaper waits for those who still start the pipe
-//! (`p_ref`), stops the aios, takes the pipe off its socket, and frees it:
+//! Upstream (v1.10.1, core/pipe.c). The first thread that notices a failure closes the pipe, once. The close only
+//! begins the teardown: the protocol's part, then the transport's, then the reaper's. The reaper waits for threads that
+//! still start the pipe (`p_ref`), stops the aios, takes the pipe off its socket, and frees it:
 //!
 //! ```text
 //! nni_pipe_close: p_closed ─► pipe_close (protocol) ─► p_close (transport) ─► reap
@@ -101,7 +101,7 @@ struct References {
 }
 
 impl Pipe {
-    /// `pipe_create`: with one reference, for whoever is going to start it.
+    /// `pipe_create`: with one reference, for the thread that starts it.
     pub(super) fn create(
         sock: &Arc<Socket>,
         p_id: u32,

@@ -1,4 +1,4 @@
-//! What callers and the network do in one run, as plain data.
+//! The actions of callers and the network in one run, as plain data.
 //!
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one caller with
 //! one request that is waited for, and no fault.
@@ -18,9 +18,9 @@ use crate::kit::weather::{Event, Weather};
 /// How callers come by a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Style {
-    /// Each request opens one and closes it: as reported.
+    /// Each request opens a context and closes it, as reported.
     ContextPerRequest,
-    /// This many are opened once and used in turn: the recommended cure.
+    /// This many contexts are opened once and reused, as the thread recommends.
     ContextPool(u32),
 }
 
@@ -45,10 +45,10 @@ pub enum Request {
     Forget,
 }
 
-/// What is done to everybody meanwhile, in this order, each at a moment that the schedule chooses.
+/// The acts during the run, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
-    /// Nothing, for this many milliseconds: the callers get on.
+    /// A pause of this many milliseconds, in which the callers progress.
     Pause(u64),
     /// This connection breaks; another one is made in its place. Not on a network, where it is a fault.
     Reset(u32),
@@ -93,9 +93,9 @@ pub enum Replier {
     },
     /// A peer that is not NNG.
     Peer {
-        /// How it greets one connection after the other; properly at last.
+        /// Its greetings of connections, in order; then the valid greeting.
         greetings: Vec<Greeting>,
-        /// What it does with one request after the other, and from the first on again.
+        /// Its actions on requests, in order, repeated from the first.
         habits: Vec<Habit>,
     },
 }
@@ -133,7 +133,7 @@ pub struct NetPlan {
     pub clients: Vec<Vec<Step>>,
     /// Who replies.
     pub replier: Replier,
-    /// At the end the req socket is closed on one thread and its contexts on another, at once.
+    /// If set, the req socket and its contexts are closed at the end, concurrently on two threads.
     pub hurried: bool,
 }
 
@@ -276,7 +276,7 @@ impl NetPlan {
         Ok(())
     }
 
-    /// Whether nothing keeps a request from being answered.
+    /// True if every request must be answered.
     pub(super) fn is_sound(&self) -> bool {
         let replies = match &self.replier {
             Replier::Rep { contexts, .. } => *contexts > 0,

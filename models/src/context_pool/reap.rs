@@ -1,4 +1,4 @@
-//! The reaper: frees what cannot be freed where its end was noticed (v1.10.1, reap.c).
+//! The reaper: frees objects that the closing thread cannot free (v1.10.1, reap.c).
 //!
 //! A pipe is closed from a callback, under locks, or from its own aio's completion; freeing it waits for its aios and
 //! so must happen elsewhere. Upstream has one thread for that. A plan for exhaustive exploration does without the
@@ -48,7 +48,7 @@ impl Reaper {
         reaper
     }
 
-    /// Whether a thread does the work. If not, whoever waits for it does it.
+    /// Whether a thread does the work. Otherwise a thread that waits for the work does it.
     pub(super) fn threaded(&self) -> bool {
         self.threaded
     }
@@ -82,7 +82,7 @@ impl Reaper {
         }
     }
 
-    /// `nni_reap_drain`: returns when everything that was to be reaped is freed. For a reaper with a thread.
+    /// `nni_reap_drain`: waits until every queued object is freed. For a reaper with a thread.
     pub(super) fn drain(&self) {
         let mut list = self.reap_mtx.lock();
         while list.reaping || !list.nodes.is_empty() {

@@ -1,11 +1,11 @@
 //! `rep0_sock` and `rep0_pipe`: the side that replies (v1.10.1, rep.c).
 //!
 //! A pipe receives one request at a time. If a context waits on `recvq`, it gets the request at once; otherwise the
-//! message stays on the pipe's aio and the pipe goes on `recvpipes` until somebody receives. A pipe sends one reply at
-//! a time; the contexts behind it wait on its `sendq`.
+//! message stays on the pipe's aio, and the pipe stays on `recvpipes` until a context receives. A pipe sends one reply
+//! at a time; the contexts behind it wait on its `sendq`.
 //!
 //! A pipe that is closed comes off `recvpipes`, so that no receive finds it later, and finishes the waiting replies
-//! with success: the peer that would have got them is gone, and nobody else is concerned.
+//! with success: their peer is gone, and no other peer is affected.
 //!
 //! Left out: pollable descriptors; the socket's own context. The hop limit is upstream's default of 8.
 
@@ -184,8 +184,8 @@ impl ProtoPipe for Rep0Pipe {
     fn start(&self) {
         let mut s = self.rep.lock();
         let Some(pipe) = self.this.upgrade() else { return };
-        // Deviates: upstream does not ask, and puts a pipe that was closed meanwhile into the map, where nobody looks
-        // for it since no request can come by it.
+        // Deviates: upstream does not check, and puts a pipe that was closed meanwhile into the map. That is harmless:
+        // no request can arrive by it, so no reply looks for it.
         if s.states.entry(self.id).or_default().closed {
             return;
         }

@@ -26,7 +26,7 @@ pub(super) struct Rep0Ctx {
     owner: Owner,
     pub(super) memory: Resource,
     pipe_id: u32,
-    /// The pipe that the last request came by: the check's own, by which nothing is looked up.
+    /// The pipe of the last request: only for the check of the reply's destination.
     came_by: Weak<Rep0Pipe>,
     /// The pipe on whose `sendq` the context is.
     pub(super) spipe: Option<Arc<Rep0Pipe>>,
@@ -197,7 +197,7 @@ impl Rep0 {
     fn leave_sendq(&mut self, index: CtxIndex) -> Option<Arc<Aio>> {
         let aio = self.ctxs[index].saio.take()?;
         if let Some(pipe) = self.ctxs[index].spipe.take() {
-            // The list is in the pipe's memory. Whoever ends the pipe has to take the context off it before.
+            // The list is in the pipe's memory: the pipe's close must take the context off it before the pipe is freed.
             pipe.end.memory.touch(self.ctxs[index].owner);
             if let Some(state) = self.states.get_mut(&pipe.id) {
                 state.sendq.retain(|&queued| queued != index);

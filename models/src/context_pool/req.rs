@@ -28,9 +28,9 @@ use super::variant::Variant;
 /// `NNG_OPT_REQ_RESENDTIME` and `NNG_OPT_REQ_RESENDTICK`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReqOptions {
-    /// After how long a request is sent again; never if nothing (`NNG_DURATION_INFINITE`).
+    /// Resend interval; `None` disables resending (`NNG_DURATION_INFINITE`).
     pub resend_time: Option<Duration>,
-    /// How often the resend times are looked through.
+    /// Interval of the check for due resends.
     pub resend_tick: Duration,
 }
 
@@ -42,7 +42,7 @@ impl ReqOptions {
     /// A request is sent once.
     pub const ONCE: ReqOptions = ReqOptions { resend_time: None, resend_tick: Duration::from_secs(1) };
 
-    /// A request is sent again after `time`, looked for as often.
+    /// A request is sent again after `time`, which is also the interval of the check.
     pub fn every(time: Duration) -> ReqOptions {
         ReqOptions { resend_time: Some(time), resend_tick: time }
     }
@@ -72,7 +72,7 @@ pub(super) struct Req0 {
     pub(super) retry: Option<Duration>,
     pub(super) retry_tick: Duration,
     pub(super) retry_active: bool,
-    /// Every context there ever was; a closed one stays as a record, its memory is released.
+    /// All contexts ever opened; a closed one stays as a record without memory.
     pub(super) ctxs: Vec<Req0Ctx>,
     pub(super) pipes: BTreeMap<u32, PipeState>,
     pub(super) ready_pipes: Vec<u32>,
@@ -196,7 +196,7 @@ impl Req0Sock {
                 s.retry_queue.retain(|&queued| queued != index);
                 s.retry_queue.push(index);
             }
-            // The list by which the pipe, when it is lost, finds who has to send again.
+            // When the pipe is lost, this list gives the contexts that must send again.
             s.pipes.values_mut().for_each(|pipe| pipe.contexts.retain(|&listed| listed != index));
             s.ready_pipes.remove(0);
             s.busy_pipes.push(p_id);

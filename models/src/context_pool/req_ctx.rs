@@ -33,7 +33,7 @@ pub(super) struct Req0Ctx {
     pub(super) req_msg: Option<Message>,
     pub(super) rep_msg: Option<Message>,
     pub(super) retry: Option<Duration>,
-    /// When it is to be sent again; `None` is upstream's zero, a moment that is past.
+    /// Time of the next resend; `None` is upstream's zero, a time in the past.
     pub(super) retry_time: Option<Instant>,
     pub(super) conn_reset: bool,
     pins: Option<Arc<Pins>>,
@@ -140,7 +140,7 @@ impl Req0 {
 }
 
 impl Req0Sock {
-    /// `req0_ctx_init`. `pins` is nothing where the library does not keep the context for cancel functions.
+    /// `req0_ctx_init`. `pins` is `None` in the variant that does not keep the context for cancel functions.
     pub(super) fn ctx_init(&self, c_id: u32, memory: Resource, pins: Option<Arc<Pins>>) -> CtxIndex {
         let mut s = self.lock();
         let retry = s.retry;
@@ -237,8 +237,8 @@ impl Req0Sock {
         if let Err(rv) = waiting
             && s.ready_pipes.is_empty()
         {
-            // Deviates: upstream takes the id out of the map but leaves it in the context, from where the next reset
-            // takes it out once more, whoever has it then.
+            // Deviates: upstream takes the id out of the map but leaves it in the context, so the next reset removes
+            // that id from the map again, even if another context has it by then.
             self.reset(&mut s, index);
             s.arrived(index, event.instead(Event::SendRefused, owner));
             drop(s);
@@ -350,8 +350,8 @@ impl Req0Sock {
         let event = current.then(|| s.event(index, Event::CancelRecv, ctx.owner));
         let ctx = &mut s.ctxs[index];
         // upstream: fe692071 gives the queued request back, for a receive that began before the send was done.
-        // Deviates: only if it is this receive's own request. Upstream does it for any, so that a cancel function that
-        // comes late, its receive having been superseded, aborts the send of the request that superseded it.
+        // Deviates: only if it is this receive's own request. Upstream does it for any, so a cancel function that runs
+        // after its receive was superseded aborts the send of the new request.
         let ours = current || self.variant == Variant::StaleRecvCancelAbortsNewSend;
         if ours
             && self.variant != Variant::RecvCancelLeavesNullReqMsg

@@ -1,8 +1,8 @@
-//! The states of a `req0_ctx`, and what each event makes of them: a pure function, and the model's own oracle.
+//! The states of a `req0_ctx` and their transitions: a pure function, and the model's own oracle.
 //!
 //! Upstream has no variable for the state; it is what `send_aio`, `recv_aio`, `req_msg`, `rep_msg` and `conn_reset` say
-//! together (v1.10.1, req.c). The model computes the state from those fields before and after each event and compares
-//! the second with what this table makes of the first.
+//! together (v1.10.1, req.c). The model computes the state from those fields before and after each event, and compares
+//! the later state with this table's next state for the earlier one.
 //!
 //! ```text
 //!            send               a pipe takes it          reply                 recv
@@ -60,9 +60,9 @@ machine! {
         CancelSend,
         /// `req0_ctx_cancel_recv`.
         CancelRecv,
-        /// `req0_pipe_close`, the context not being allowed to send again.
+        /// `req0_pipe_close`, if the context does not resend.
         PipeLost,
-        /// `req0_pipe_close`, the context sending again.
+        /// `req0_pipe_close`, if the context resends.
         PipeLostRetry,
         /// `req0_retry_cb`: the resend time is over.
         Resend,
@@ -82,14 +82,14 @@ pub enum Ending {
     AsCancelled,
 }
 
-/// What an event makes of a state.
+/// The effect of an event on a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {
     /// The state after it.
     pub to: State,
-    /// How the send ends that was pending, if it ends.
+    /// The result of the pending send, if the event ends it.
     pub send: Option<Ending>,
-    /// How the receive ends that was pending or is being made, if it ends.
+    /// The result of the pending or new receive, if the event ends it.
     pub recv: Option<Ending>,
 }
 
@@ -110,7 +110,7 @@ impl State {
     }
 }
 
-/// What `event` makes of `state`.
+/// The effect of `event` on `state`.
 ///
 /// # Errors
 ///
@@ -125,7 +125,7 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
     let received = |to, ending| Step { to, recv: Some(ending), ..stay };
     let canceled = Ending::Code(Errno::Canceled);
     Ok(match (event, state) {
-        // On its way when the context was closed, and in time before it is freed.
+        // A cancel function that was taken before the context was closed, and runs before it is freed.
         (Event::CancelSend | Event::CancelRecv, Closed) => stay,
         (_, Closed) => return illegal,
         (Event::Send, _) => all(SendQueued, canceled),
@@ -144,7 +144,7 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
         (Event::RecvRefused, _) => return illegal,
         (Event::Reply, Sent) => Step { to: Replied, ..stay },
         (Event::Reply, Receiving) => received(Idle, Ending::Success),
-        // Not sent yet and answered already: a reply to something else, dropped.
+        // The request was not sent yet, so this reply answers another one, and is dropped.
         (Event::Reply, SendQueued | SendQueuedReceiving) => stay,
         (Event::Reply, Idle | Replied | ConnReset) => return illegal,
         // Deviates: see `req_ctx::cancel_send` for a receive that is pending meanwhile.

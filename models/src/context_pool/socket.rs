@@ -86,7 +86,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// `NNG_ECLOSED` if one of them is closing; the other one then sees a connection that was closed at once.
+    /// `NNG_ECLOSED` if one of them is closing; the other one then gets a connection that is closed at once.
     pub fn connect(req: &Arc<Socket>, rep: &Arc<Socket>, capacity: u32) -> Result<Link, Errno> {
         req.find()?;
         let connected = rep.find().and_then(|()| {
@@ -161,7 +161,7 @@ impl Socket {
         set
     }
 
-    /// `nng_pipe_close`, on every pipe there is: the application has enough of its peers.
+    /// `nng_pipe_close` on every pipe of the socket.
     pub fn close_pipes(&self) {
         let pipes = self.s_mx.lock().s_pipes.clone();
         for pipe in pipes.iter().filter(|pipe| pipe.find()) {
@@ -170,8 +170,8 @@ impl Socket {
         }
     }
 
-    /// Returns when the socket has no pipe and those that it had are freed: a moment that an application cannot wait
-    /// for (`NNG_PIPE_EV_REM_POST` comes a little earlier), but that it can come upon.
+    /// Returns when the socket has no pipe and those that it had are freed: a state that an application cannot wait for
+    /// (`NNG_PIPE_EV_REM_POST` comes a little earlier), but can meet by chance.
     pub fn wait_without_pipes(&self) {
         let mut pipes = self.s_mx.lock();
         while !pipes.s_pipes.is_empty() {
@@ -204,7 +204,7 @@ impl Socket {
             if self.nng.reaper.threaded() {
                 pipes = self.s_cv.wait(pipes);
             } else {
-                // Nobody else reaps.
+                // Without a reaper thread, this thread reaps.
                 drop(pipes);
                 self.nng.reaper.reap_next();
                 pipes = self.s_mx.lock();
@@ -260,7 +260,7 @@ impl Socket {
     /// `NNG_ECLOSED` if it is closed already.
     pub fn close(&self) -> Outcome {
         self.find()?;
-        // Somebody else may be shutting it down; then only one of the two gets past s_closed.
+        // Another thread may shut the socket down at the same time; only one of the two gets past s_closed.
         let _ = self.shutdown();
         let mut tables = self.nng.sock_lk.lock();
         if std::mem::replace(&mut self.entry(&mut tables).s_closed, true) {

@@ -1,8 +1,8 @@
 //! `nni_task` and the task queue (v1.10.1, taskq.c).
 //!
 //! A task is a callback with its argument, and a count of how often it is under way. `nni_aio_begin` *prepares* it,
-//! which makes it busy before anything is known of the result; dispatching it uses the preparation up. Who waits for a
-//! task waits for the count to reach zero.
+//! which makes it busy before the operation has a result; dispatching consumes the preparation. Waiting for a task
+//! means waiting for the count to reach zero.
 //!
 //! ```text
 //! prep:      busy += 1, prep = true
@@ -76,7 +76,7 @@ impl Task {
     /// `nni_task_dispatch`.
     pub(super) fn dispatch(self: &Arc<Self>) {
         if self.task_cb.is_none() {
-            // Without a callback there is nothing that another thread would have to do.
+            // Without a callback there is no work for another thread.
             return self.exec();
         }
         self.under_way();

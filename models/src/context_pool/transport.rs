@@ -64,7 +64,7 @@ struct State {
     writers: VecDeque<Arc<Aio>>,
     readers: VecDeque<Arc<Aio>>,
     frames: VecDeque<Frame>,
-    /// A task that is on its way already need not be dispatched again.
+    /// True while the task is dispatched, so that it is not dispatched again.
     tx_armed: bool,
     rx_armed: bool,
     /// Why nothing can be written any more.
@@ -288,7 +288,7 @@ impl TranPipe for End {
     }
 
     fn fini(&self) {
-        // Who frees the last end frees the connection (`inproc_pair_destroy`).
+        // The free of the last end frees the connection (`inproc_pair_destroy`).
         if self.pair.fetch_sub(1, Ordering::AcqRel) == 1 {
             for queue in [&self.out, &self.into] {
                 queue.memory.release(queue.owner);
@@ -322,7 +322,7 @@ impl Link {
         (Link { queues: [Arc::clone(&there), Arc::clone(&back)] }, End { out: there, into: back, pair })
     }
 
-    /// The connection breaks (RST): each end finds out by its own operations.
+    /// The connection breaks (RST): each end gets the error from its own operations.
     pub fn reset(&self) {
         self.queues.iter().for_each(|queue| queue.reset());
     }

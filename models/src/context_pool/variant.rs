@@ -4,12 +4,12 @@
 //! (`a_abort` in place of `nni_task_abort`), and with repairs of what is still open upstream; each repair is marked
 //! `Deviates:` where it stands and has a variant that takes it back.
 
-/// What is wrong, if anything. Variants up to [`Variant::StaleReplyAccepted`] were reported upstream or follow from a
-/// report; those after it follow from the source of v1.10.1 alone, and nobody reported them.
+/// The defect, if any. Variants up to [`Variant::StaleReplyAccepted`] were reported upstream or follow from a report;
+/// those after it are derived from the source of v1.10.1, and not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {
-    /// Nothing.
+    /// No defect.
     Fixed,
     /// The caller frees a message after a send that succeeded (nng #2111, #2140).
     FreeAfterSendOk,
@@ -30,7 +30,7 @@ pub enum Variant {
     /// A cancel function is called after its context was freed: taken by an abort or expiry before the close, called
     /// after.
     CancelFnDerefsFreedCtx,
-    /// A superseding request keeps the id of the one that it replaces, so that a late reply to that one matches.
+    /// A new request keeps the id of the one that it replaces, so a late reply to the old request matches.
     StaleReplyAccepted,
     /// An aio that its context has let go of, but that is not finished yet, keeps the context as its cancel argument.
     DetachedAioKeepsCancelFn,
@@ -47,7 +47,8 @@ pub enum Variant {
     PipeStartedAfterClose,
     /// A context that is refused because its socket is closing stays on the socket's list, and the close waits for it.
     RefusedCtxStaysListed,
-    /// A pipe that is closed between two parts of a message writes on, and is never told that it did not.
+    /// A pipe that is closed between two parts of a message submits the next write, which is refused without a
+    /// callback.
     PartialSendMissesClose,
 }
 

@@ -133,7 +133,7 @@ impl Caller {
         sometimes("a request is answered", outcome == Outcome::Answered);
         sometimes("a request fails because its connection has ended", outcome == Outcome::Incomplete);
         if self.is_sound && ask.ending == Ending::Wait {
-            always("a request is answered where nothing goes wrong", outcome == Outcome::Answered);
+            always("a request is answered on a network without faults", outcome == Outcome::Answered);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! answer; if the connection ends, a request that is still in the channel comes back with its message, and one that was
 //! written fails. The senders of the channel are counted: without any, a connection ends after its last request.
 //!
-//! Here the dispatcher is whatever carries bytes: the thread of a script in memory, or a task on the network. It calls
-//! the methods under *The dispatcher's side*. Lock order: the pool, a connection, a mailbox.
+//! Here the dispatcher is the carrier of the bytes: the thread of a script in memory, or a task on the network. It
+//! calls the methods under *The dispatcher's side*. Lock order: the pool, a connection, a mailbox.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ struct Exchange {
 #[derive(Debug)]
 struct Attempt {
     connecting: Connecting,
-    /// The request that waits for it; none if the pool is to have the connection.
+    /// The request that waits for it; `None` if the connection goes to the pool.
     to: Option<Arc<Mailbox>>,
 }
 
@@ -62,9 +62,9 @@ struct Inner {
     /// Requests without an answer, in order.
     open: Vec<Exchange>,
     next_stream: u32,
-    /// An answer that came for no request, for the variant that leaves it in the socket's buffer.
+    /// An answer without a request; only the variant that leaves it in the socket's buffer keeps it.
     unread: Option<Tag>,
-    /// The dispatcher is to end, and to leave open what is open.
+    /// Tells the dispatcher to end, and to leave an open connection open.
     hang_up: bool,
     carrier: Option<Waker>,
 }
@@ -203,7 +203,7 @@ impl Conn {
         }
         // Deviates: h2's connection waits for the server to close it, or for its senders to go. Go closes it here.
         let drains = inner.state == State::Draining;
-        // upstream: golang/go#39752, processGoAway and endStream before the mend
+        // upstream: golang/go#39752, processGoAway and endStream before the fix
         let is_forgotten = drains && self.variant == Variant::GoawayForgetsConnection;
         sometimes("a connection has drained", drains);
         if (drains || inner.senders == 0 && inner.state == State::Idle) && !is_forgotten {
@@ -281,7 +281,7 @@ impl Conn {
         self.handle().release();
     }
 
-    /// The run is at its end: a script ends, and the connection stays as it is.
+    /// At the end of a run: a script ends, and the connection stays as it is.
     pub(super) fn hang_up(&self) {
         let mut inner = self.mu.lock();
         inner.hang_up = true;
@@ -356,7 +356,7 @@ impl Conn {
 
     fn written(&self, inner: &mut Inner) -> Option<ClientFrame> {
         let frame = inner.unsent.pop_front()?;
-        // The variant's next request finds the answer of the one that was cancelled.
+        // In the variant, the next request reads the answer of the cancelled one.
         if let (ClientFrame::Request { .. }, Some(payload)) = (frame, inner.unread.take()) {
             self.answered(inner, 0, payload);
         }
@@ -461,7 +461,7 @@ impl Inner {
     }
 }
 
-/// For the pool, which has the lock of no connection.
+/// For the pool, which holds no connection's lock.
 impl Pool {
     /// A new connection that no request waits for: `Pool::pooled`, and the drop of what it returns.
     fn put_new(connecting: Connecting, handle: Handle) {

@@ -1,4 +1,5 @@
-//! What one request waits for: a connection from the pool, a connection of its own, or the answer, whichever is first.
+//! The mailbox of a request. It waits for a connection from the pool, its own connection, or the answer, whichever
+//! comes first.
 //!
 //! Upstream each is a oneshot channel, and `Client::one_connection_for` selects over two futures. Here a request runs
 //! on one thread, so its channels share one lock and one condition variable. The order is upstream's: the
@@ -13,7 +14,7 @@ use lastref::time::Instant;
 use super::conn::Handle;
 use super::pool::Connecting;
 
-/// What comes for a request.
+/// A message to a request.
 #[derive(Debug)]
 pub(super) enum News {
     /// The pool has an idle connection.
@@ -30,7 +31,7 @@ pub(super) enum News {
     Failed(Failure),
 }
 
-/// Why a connect is over.
+/// The result of a connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// It has succeeded.
@@ -41,7 +42,7 @@ pub(super) enum Why {
     Cancelled,
 }
 
-/// How far a request was when its connection ended.
+/// The progress of a request when its connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// It was not sent, or its stream is above the last one of a GOAWAY: upstream returns the message.
@@ -89,7 +90,7 @@ impl Mailbox {
         mail.waits_for_pool && !mail.is_cancelled
     }
 
-    /// `Sender::send` of the pool's channel: what could not be sent comes back.
+    /// `Sender::send` of the pool's channel: returns the value if it could not be sent.
     pub(super) fn send(&self, news: News) -> Result<(), News> {
         let mut mail = self.mu.lock();
         if !mail.waits_for_pool || mail.is_cancelled {

@@ -6,7 +6,7 @@
 //! `Reservation`, `Ver`) and `client.rs` (`send_request`, `one_connection_for`, `try_send_request`), read as stored at
 //! commit 03ecbbc; below it hyper's dispatcher, `src/proto/h1/dispatch.rs` at commit 023c9b2. For HTTP/2 also Go's
 //! `http2/client_conn_pool.go` (`clientConnPool`, `dialCall`, `shouldRetryDial`) and `ClientConn.setGoAway`, read as
-//! stored at golang/net 1760f31. Where the two differ a comment says which one is followed.
+//! stored at golang/net 1760f31. Where the two differ, a comment names the one that the model follows.
 //!
 //! # What is modelled
 //!

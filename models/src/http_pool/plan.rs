@@ -1,4 +1,4 @@
-//! What callers and servers do in one run, as plain data.
+//! The actions of callers and servers in one run, as plain data.
 
 use lastref::plan::{List, Maybe, Part};
 use proptest::collection::vec;
@@ -78,7 +78,7 @@ impl Ask {
     /// One that is cancelled at any moment.
     pub const CANCEL: Ask = Ask { ending: Ending::Cancel, ..Ask::WAIT };
 
-    /// The same, but for a request without an end of its own, which times out after a second.
+    /// The same request; if the caller would wait forever, it times out after a second instead.
     #[must_use]
     pub fn within_a_second(self) -> Ask {
         match self.ending {

@@ -83,7 +83,7 @@ impl Pool {
                 entry.value.release();
                 continue;
             }
-            always("the pool hands out no connection that it can see is closed", is_open);
+            always("the pool hands out no connection that is known to be closed", is_open);
             let age = entry.idle_at.map(|idle_at| Instant::now().saturating_duration_since(idle_at));
             if age.zip(self.timeout).is_some_and(|(age, timeout)| age > timeout) {
                 sometimes("an idle connection is too old", true);
@@ -184,7 +184,7 @@ impl Pool {
         }
     }
 
-    /// `PoolInner::connected`: whoever still waits will not get a connection by this connect.
+    /// `PoolInner::connected`: requests that still wait will not get a connection from this connect.
     fn connected(&self, inner: &mut Inner, key: Key, why: Why) {
         if why != Why::Cancelled || self.variant != Variant::ConnectingKept {
             inner.connecting.remove(&key);
@@ -195,7 +195,7 @@ impl Pool {
         }
     }
 
-    /// `Drop for Checkout`: the request waits for the pool no more, and what it was handed is dropped.
+    /// `Drop for Checkout`: the request no longer waits for the pool, and a connection that it was handed is dropped.
     pub(super) fn drop_checkout(&self, key: Key, mailbox: &Arc<Mailbox>) {
         mailbox.leave_pool();
         let mut inner = self.inner.lock();

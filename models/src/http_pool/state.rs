@@ -1,4 +1,4 @@
-//! The states of a client's connection, and what each event makes of them.
+//! The states of a client's connection, and the transitions between them.
 //!
 //! ```text
 //!                Connected           Send                Goaway              Close
@@ -50,7 +50,7 @@ machine! {
     }
 }
 
-/// What `event` makes of `state`.
+/// The next state after `event`.
 ///
 /// # Errors
 /// If the state does not allow the event.

@@ -31,7 +31,7 @@ fn shown(variant: Variant) -> Option<(Plan, &'static str)> {
         }
         Variant::ClosedHandedOut => (
             Plan::of(Ver::Http1, closes, vec![vec![wait; 2]]),
-            "the pool hands out no connection that it can see is closed",
+            "the pool hands out no connection that is known to be closed",
         ),
         Variant::UnsentNotRetried => (
             Plan::of(Ver::Http1, closes, vec![vec![wait; 2]]),

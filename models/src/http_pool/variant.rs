@@ -1,8 +1,8 @@
-//! The fixed pool, and the lines that were wrong.
+//! The fixed pool, and its defects.
 //!
-//! The fixed variant is hyper-util's pool with two repairs; each is marked `Deviates:` at its place and has a
-//! variant that takes it back: the cancel of a connect does not fail other requests, and a connection that drains is
-//! closed after its last stream whatever the server does.
+//! The fixed variant is hyper-util's pool with two repairs; each is marked `Deviates:` at its place and has a variant
+//! that takes it back: the cancel of a connect does not fail other requests, and a draining connection is closed after
+//! its last stream, even if the server does not close it.
 
 /// The defect, if any. The comment says where it comes from: reported upstream, or planted here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]

@@ -1,9 +1,9 @@
 //! `aeron_image_t`: a stream of one publisher as one subscription sees it, counted.
 //!
-//! The count starts at one, the conductor's *base* reference, which the conductor drops once the subscriber cannot
-//! come across the image in a list any more. Every handle of the application is one more. Whoever takes the last
-//! reference frees nothing: the conductor alone does, when its lingering check sees zero. What subscriber and
-//! conductor share of an image is `refcnt` and `is_closed`, and, published by the latter, how the stream ended.
+//! The count starts at one, the conductor's *base* reference, which the conductor drops once the subscriber cannot come
+//! across the image in a list any more. Every handle of the application holds one more. Dropping the last reference
+//! frees nothing: only the conductor frees, when its lingering check sees zero. What subscriber and conductor share of
+//! an image is `refcnt` and `is_closed`, and, published by the latter, how the stream ended.
 
 use std::sync::Arc;
 
@@ -38,12 +38,12 @@ pub struct ImageKey {
 /// `aeron_image_t`.
 pub struct Image {
     pub(super) variant: Variant,
-    /// Which image of the client it is: upstream has its address.
+    /// The number of the image in its client; upstream has its address.
     pub(super) number: u32,
     pub(super) key: ImageKey,
     pub(super) session_id: i32,
     pub(super) memory: Resource,
-    /// Read by whoever gives a reference up, written by whoever frees: the count alone puts the one before the other.
+    /// Read on each release of a reference, written on the free: only the count orders these two accesses.
     lifetime: RaceCell<()>,
     /// The references by name, beside the number that upstream has.
     references: Counted,
@@ -57,11 +57,11 @@ pub struct Image {
     pub(super) conductor_fields: RaceCell<ConductorFields>,
     /// Announced as available, and as unavailable once.
     pub(super) availability: Slot,
-    /// Where the next fragment is: what the application expects to read next.
+    /// The position of the next fragment that the application expects.
     pub(super) delivered: RaceCell<i64>,
 }
 
-/// What `aeron_image_close` notes before it sets `is_closed`.
+/// The fields that `aeron_image_close` writes before it sets `is_closed`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ending {
     final_position: i64,
@@ -69,7 +69,7 @@ struct Ending {
     is_eos: bool,
 }
 
-/// What only the conductor reads and writes.
+/// The fields that only the conductor reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConductorFields {
     pub(super) removal_change_number: i64,
@@ -77,7 +77,7 @@ pub(super) struct ConductorFields {
     pub(super) state: State,
 }
 
-/// What an image is made of.
+/// The arguments of a new image.
 pub(super) struct Parts {
     pub(super) number: u32,
     pub(super) key: ImageKey,
@@ -137,8 +137,8 @@ impl Image {
         self.refcnt.fetch_sub(1, Ordering::SeqCst) - 1
     }
 
-    /// `aeron_image_decr_refcnt` of the base reference, whose name is taken off later: a subscription that is closed
-    /// tells the application after it, and the wrapper takes a reference to the image once more for that time.
+    /// `aeron_image_decr_refcnt` of the base reference, whose name is taken off later: when a subscription is closed,
+    /// the application is notified after this, and the wrapper then takes another reference for the time of the call.
     #[track_caller]
     pub(super) fn decr_base_refcnt(&self) -> i64 {
         self.memory.touch(CONDUCTOR);
@@ -222,7 +222,7 @@ impl Image {
         self.subscription.get()
     }
 
-    /// No list, and no subscription, knows the image any more: its base reference is dropped.
+    /// Detaches the image: no list or subscription refers to it, and its base reference is dropped.
     pub(super) fn detach(&self, event: Event) {
         self.subscription.set(None);
         self.conductor_fields.with_mut(|fields| fields.removal_change_number = BASE_DROPPED);

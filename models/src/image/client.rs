@@ -1,4 +1,4 @@
-//! What the threads of a client share: the conductor's command ring, the driver's buffers, and whether it is all over.
+//! The state that a client's threads share: the conductor's command ring, the driver's buffers, and the closed flag.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::patience::Progress;
 use super::shm::RawLog;
 use super::subscription::Subscription;
 
-/// What the driver tells the client: `to_client_buffer`.
+/// The driver's messages to the client: `to_client_buffer`.
 #[derive(Clone, Debug)]
 pub(super) enum Response {
     /// `AERON_RESPONSE_ON_AVAILABLE_IMAGE`.
@@ -32,7 +32,7 @@ pub struct Client {
     /// Subscriptions that the client has removed: `AERON_COMMAND_REMOVE_SUBSCRIPTION`.
     to_driver: Mutex<VecDeque<i64>>,
     is_closed: AtomicBool,
-    /// What the conductor's clocks are about to find out. Upstream measures time.
+    /// The timeout that the conductor's next check reports. Upstream measures time.
     pub(super) service_interval_exceeded: AtomicBool,
     pub(super) driver_is_dead: AtomicBool,
     pub(super) progress: Progress,
@@ -55,8 +55,8 @@ impl Client {
         })
     }
 
-    /// `~Subscription`, and `aeron_subscription_close` in it: the conductor is asked to delete the subscription, of
-    /// which the caller must not make use any more.
+    /// `~Subscription`, and `aeron_subscription_close` in it: the conductor is asked to delete the subscription, which
+    /// the caller must not use afterwards.
     pub fn close_subscription(&self, by: Owner, subscription: &Arc<Subscription>) {
         if subscription.is_closed(by) {
             sometimes("a subscription is destroyed after it was closed by force", true);

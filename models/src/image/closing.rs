@@ -1,8 +1,8 @@
 //! The end of a client: by force, when it or its driver has failed, and by `aeron_close`.
 //!
 //! A client that fails marks everything closed and does nothing more; the memory stays, for threads that still poll,
-//! until the application calls `aeron_close`. That call deletes everything without asking who holds it: an
-//! application must have ended its polls and dropped its handles.
+//! until the application calls `aeron_close`. That call deletes everything without checking for holders: the
+//! application must have ended its polls and dropped its handles before.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn delete_image(image: &Arc<Image>) {
     if image.conductor_fields.get().is_lingering {
         // It was announced as unavailable before it lingered.
     } else {
-        // No handler is told of an image that goes with its client.
+        // Images that end with their client are not announced as unavailable.
         image.availability.complete(CONDUCTOR);
     }
     image.happened(Event::ClientClosed);

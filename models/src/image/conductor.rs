@@ -1,7 +1,7 @@
-//! `aeron_client_conductor_t`: the one thread that makes and frees.
+//! `aeron_client_conductor_t`: the only thread that creates and frees images.
 //!
-//! A duty cycle reads one command of the application, one message of the driver, and looks after timeouts and what
-//! lingers (`linger`). What ends the client is in `closing`.
+//! A duty cycle reads one command of the application and one message of the driver, and checks timeouts and lingering
+//! images (`linger`). The end of the client is in `closing`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const IDLE_SLEEP: Duration = Duration::from_millis(16);
 /// A bound of [`Conductor::run_dry`]; nothing in a plan takes as many cycles.
 const CYCLES_MAX: u32 = 256;
 
-/// `aeron_client_conductor_t`, which nobody but the thread that runs it can reach.
+/// `aeron_client_conductor_t`, reachable only by the thread that runs it.
 #[derive(Debug)]
 pub struct Conductor {
     pub(super) variant: Variant,
@@ -89,7 +89,8 @@ impl Conductor {
     pub fn run_dry(&mut self) {
         let mut idle = 0;
         for _ in 0..CYCLES_MAX {
-            // Two in a row: an image that is detached in one cycle is freed in it, what a command leaves in the next.
+            // Two idle cycles in a row: an image is detached and freed in the same cycle, but the effect of a command
+            // may need the next one.
             idle = if self.do_work() == 0 { idle + 1 } else { 0 };
             if idle == 2 {
                 return;
@@ -98,7 +99,7 @@ impl Conductor {
         always("the conductor comes to rest", false);
     }
 
-    /// `aeron_client_conductor_do_work`: one duty cycle. Returns how much there was to do.
+    /// `aeron_client_conductor_do_work`: one duty cycle. Returns the amount of work done.
     pub fn do_work(&mut self) -> u32 {
         if self.is_terminating {
             return 0;

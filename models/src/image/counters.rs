@@ -1,14 +1,14 @@
-//! Position counters: memory of the driver that a client writes, and that is somebody else's after it was freed.
+//! Position counters: memory of the driver that a client writes, and that the driver reuses after it was freed.
 //!
 //! The driver allocates a counter for each subscription that an image is announced to, and the client keeps its address
 //! (`subscriber_position`). When the image is gone the driver frees the counter; `free_to_reuse_timeout` later (one
-//! second, by default) it gives the same slot to whoever asks next. A client that stores through the old address then
-//! moves somebody else's position.
+//! second, by default) it gives the slot to the next request for a counter. A client that stores through the old
+//! address then changes another counter.
 //!
 //! Deviates: upstream relies on that second, and nothing waits for the client: a conductor may stall for ten
 //! (`inter_service_timeout`), a subscriber between its check of `is_closed` and its store for ever. The fixed model
-//! takes the second as long enough: a slot is reused only when the conductor has handled the image's end, and never
-//! while a subscriber is between check and access. `reuse_ignores_stalls` does as upstream's driver does.
+//! assumes that the second suffices: a slot is reused only when the conductor has handled the image's end, and never
+//! while a subscriber is between check and access. `reuse_ignores_stalls` behaves like upstream's driver.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering as Plain};
@@ -25,7 +25,7 @@ use crate::kit::harness::impl_debug;
 pub(super) struct Position {
     value: Arc<AtomicI64>,
     memory: Resource,
-    /// Harness state, invisible to the schedule: what the driver's second stands for.
+    /// Harness state, invisible to the schedule, in place of the driver's second.
     handled: AtomicBool,
     accesses: AtomicU32,
 }

@@ -1,4 +1,4 @@
-//! The media driver, as far as a client sees it: streams that come and go, their logs and their counters.
+//! The media driver as a client sees it: streams that appear and end, their logs and their counters.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct Driver {
     subscriptions: BTreeSet<i64>,
     streams: Vec<Stream>,
     next_correlation_id: i64,
-    /// Counters of others.
+    /// Counters of other applications.
     others: Vec<Arc<Position>>,
 }
 
@@ -178,14 +178,14 @@ impl Driver {
         self.shm.unlink(&stream.log);
     }
 
-    /// How far the subscriptions have come that still read the stream: who lags most, and who least.
+    /// The positions of the subscriptions that still read the stream: the lowest and the highest.
     pub(super) fn subscriber_positions(&self, stream: &Stream) -> Option<(i64, i64)> {
         let linked = stream.announced.iter().filter(|(id, _)| self.subscriptions.contains(id));
         let positions: Vec<i64> = linked.map(|(_, position)| position.get_acquire(DRIVER)).collect();
         positions.iter().copied().min().zip(positions.iter().copied().max())
     }
 
-    /// Whether anybody wants to hear of streams.
+    /// Whether any subscription is left.
     pub(super) fn has_subscriptions(&self) -> bool {
         !self.subscriptions.is_empty()
     }

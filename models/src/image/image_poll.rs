@@ -1,8 +1,8 @@
 //! `aeron_image_poll` and `aeron_image_controlled_poll`: the subscriber reads an image.
 //!
-//! Between any two steps of a poll, in the handler above all, the conductor may close the image. A poll therefore asks
-//! `is_closed` before each fragment (35cda530) and before it stores its position (a5892881): what is closed is not read
-//! on, and its counter may be somebody else's.
+//! Between any two steps of a poll, in the handler above all, the conductor may close the image. A poll therefore
+//! checks `is_closed` before each fragment (35cda530) and before it stores its position (a5892881): it must not read on
+//! in a closed image, whose counter may already be reused.
 
 use lastref::ledger::{self, Owner, Tag};
 use lastref::property::{always, always_with, sometimes};
@@ -21,11 +21,11 @@ pub enum Action {
     Commit,
     /// No fragment after this one.
     Break,
-    /// As if this fragment had not been read.
+    /// The fragment counts as unread, and is delivered again.
     Abort,
 }
 
-/// What a handler is given.
+/// The arguments of a handler.
 #[derive(Debug)]
 pub struct Fragment<'a> {
     /// `aeron_header_context`.
@@ -34,7 +34,7 @@ pub struct Fragment<'a> {
     pub payload: Tag,
 }
 
-/// How a poll treats its handler's answer.
+/// The kind of poll, by its use of the handler's return value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Poll {
     /// `aeron_image_poll`: the handler answers nothing.
@@ -60,11 +60,11 @@ impl Image {
                 break;
             }
             let Some(payload) = self.log_buffer.read(by, position) else { break };
-            always("a poll does not read on in an image that it can see closed", !was_closed);
+            always("a poll stops when it sees that its image is closed", !was_closed);
             self.deliver(payload, position);
             fragments_read += 1;
             let action = handler(&Fragment { image: self, payload });
-            // For the check above: what is seen closed here is seen closed by the next turn.
+            // For the check above: an image that is seen closed here must be seen closed in the next turn.
             was_closed = self.is_closed(by);
             if poll == Poll::Controlled && action == Action::Abort {
                 self.delivered.set(position);

@@ -45,13 +45,13 @@ machine! {
 }
 
 impl State {
-    /// Whether the conductor holds its reference.
+    /// Whether the conductor holds the base reference.
     pub fn has_base(self) -> bool {
         matches!(self, State::Listed | State::Lingering)
     }
 }
 
-/// Where the event takes the image.
+/// The image's next state after the event.
 ///
 /// # Errors
 /// If the event is illegal in that state.

@@ -1,9 +1,9 @@
-//! What lingers: images that are gone for the driver and may be in use by the application.
+//! Lingering images: those that the driver has ended and the application may still use.
 //!
-//! Two things keep a removed image. Its *base reference* stays until the subscriber has proposed a list without it,
-//! so that a poll in the middle of an older list is safe without a count of its own. Its *handles* stay as long as
-//! the application likes. No time is involved: a subscriber that never touches its subscription again keeps every
-//! image that was removed since, with its mapping, until the subscription is closed.
+//! Two kinds of reference keep a removed image. Its *base reference* stays until the subscriber has proposed a list
+//! without it, so that a poll in the middle of an older list is safe without a count of its own. Its *handles* stay as
+//! long as the application likes. No time is involved: a subscriber that never touches its subscription again keeps
+//! every image that was removed since, with its mapping, until the subscription is closed.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Conductor {
                 self.lingering_resources[index] = Arc::clone(&self.lingering_resources[last_index]);
                 length -= 1;
                 if self.variant != Variant::StaleLastIndex {
-                    // upstream: #1728. The last one is another after each removal.
+                    // upstream: #1728. The last element changes with each removal.
                     last_index = last_index.wrapping_sub(1);
                 }
                 work_count += 1;
@@ -134,11 +134,12 @@ impl Conductor {
         u32::try_from(pending.len()).unwrap_or(u32::MAX)
     }
 
-    /// Every stream is gone, every subscriber has moved on, and no handle is left: so must be every image.
+    /// Checks that no image is left, once every stream has ended, every subscriber has moved on and every handle is
+    /// dropped.
     pub fn check_reclaimed(&self) {
         for image in &self.lingering_resources {
             let refcnt = image.refcnt_acquire(CONDUCTOR);
-            always_with("an image that nobody holds is reclaimed", false, || {
+            always_with("an image without holders is freed", false, || {
                 vec![("image", image.owner().to_string()), ("refcnt", refcnt.to_string())]
             });
         }

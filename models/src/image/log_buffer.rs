@@ -85,7 +85,7 @@ impl LogBuffers {
         }
     }
 
-    /// `aeron_client_conductor_delete_log_buffer`, for all of them: the client closes, and nobody is asked.
+    /// `aeron_client_conductor_delete_log_buffer`, for all logs: the client closes, even if images still refer to them.
     pub(super) fn delete_all(&mut self) {
         for entry in std::mem::take(&mut self.by_id).into_values() {
             let LogBuffer { references, mapped_raw_log, .. } = &*entry.log_buffer;

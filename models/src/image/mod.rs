@@ -5,7 +5,8 @@
 //! aeron 63c11a69 (2026-08): `aeron-client/src/main/c/aeron_{image,subscription,client_conductor,log_buffer}.{c,h}`,
 //! `aeron-client/src/main/cpp_wrapper/{Image,Subscription,Aeron}.h`; for counters and their reuse
 //! `aeron-driver/src/main/c/aeron_driver_context.c` (the timeout) and `aeron_counters_manager`. The fixed variant is
-//! that version with the repairs marked `Deviates:`. Each concerns what follows from the source and nobody reported:
+//! that version with the repairs marked `Deviates:`. Each repairs a bug that is derived from the source and not
+//! reported:
 //!
 //! | where | what upstream does | variant |
 //! | --- | --- | --- |
@@ -50,8 +51,8 @@
 //! ```
 //!
 //! There are no locks between the two. Orderings are those of the C macros: `AERON_GET_ACQUIRE`, `AERON_SET_RELEASE`,
-//! and `AERON_GET_AND_ADD_INT64`, which is a full barrier. What C reads plainly of what only its own thread writes is
-//! relaxed here where it is shared, and a `RaceCell` where it is not.
+//! and `AERON_GET_AND_ADD_INT64`, which is a full barrier. A plain read in C of a field that only the reading thread
+//! writes is relaxed here if other threads read the field, and a `RaceCell` otherwise.
 //!
 //! # What is left out, and what a scenario can therefore not observe
 //!

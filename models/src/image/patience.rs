@@ -1,11 +1,11 @@
-//! How long a publisher waits for room: until the client has had every turn that it needs to give back what it can.
+//! A publisher's wait for room: until the client has had every turn that it needs to free unused logs.
 //!
-//! A publisher of upstream asks once and fails; whether it fails for a leak or for bad luck, nobody can tell. Here it
-//! waits by turns and not by time, so that a failure means a leak under every engine and on every machine.
+//! Upstream's publisher asks once and fails, whether the cause is a leak or a client that is merely late. Here it waits
+//! by turns and not by time, so that a failure means a leak under every engine and on every machine.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a client does, counted. Harness state, invisible to the schedule.
+/// Counts of a client's turns. Harness state, invisible to the schedule.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     cycles: AtomicU32,
@@ -20,8 +20,8 @@ enum Turn {
     IdlePoll,
 }
 
-/// The conductor hears what has happened, a message a cycle; the subscriber has dropped what it drops, and moves on;
-/// the conductor sees that and frees.
+/// The conductor reads the driver's messages, one a cycle; the subscriber drops its handles and moves on; then the
+/// conductor frees.
 const TURNS: [(Turn, u32); 3] = [(Turn::Cycle, 16), (Turn::IdlePoll, 2), (Turn::Cycle, 3)];
 
 impl Progress {

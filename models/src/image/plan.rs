@@ -1,4 +1,4 @@
-//! What publishers, driver, subscribers and the application do in one run, as plain data.
+//! The actions of publishers, driver, subscribers and the application in one run, as plain data.
 //!
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Publishers are named by their number, which
 //! is the session id of their streams.
@@ -30,7 +30,7 @@ pub enum Callback {
     Wrapper,
     /// The handler also asks the subscription for its image count.
     Counting,
-    /// The handler keeps a new image, for whoever takes it off the shelf.
+    /// The handler puts a new image on the shelf, for another thread to take.
     Keeping,
 }
 
@@ -118,7 +118,7 @@ pub struct Subscriber {
     pub handles: Vec<i32>,
     /// Its steps.
     pub ops: Vec<Op>,
-    /// And then.
+    /// After its steps.
     pub after: After,
 }
 
@@ -144,7 +144,7 @@ pub enum DriverOp {
     Write(i32, u32),
     /// It is gone; its stream is announced as unavailable.
     Vanish(i32),
-    /// Somebody else asks for a counter, and gets a freed one if there is one.
+    /// Another application allocates a counter, which reuses a freed slot if there is one.
     Reuse,
     /// The client's conductor is found to have stalled for longer than its service interval.
     StallConductor,
@@ -154,12 +154,12 @@ pub enum DriverOp {
     Pause(u64),
 }
 
-/// Who closes the subscriptions that are open in the end.
+/// The task that closes the subscriptions that are still open at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Closer {
     /// The main task, when everything has settled.
     Settled,
-    /// The main task, in the midst of things: as soon as the subscriber's thread is done with it.
+    /// The main task, during the run: as soon as the subscriber's thread is done with it.
     Main,
 }
 
@@ -172,15 +172,15 @@ pub struct Plan {
     pub command_capacity: u32,
     /// How many logs fit into shared memory.
     pub shm_capacity: u32,
-    /// What has happened, and been noticed, before the tasks start.
+    /// Events before the tasks start, which the conductor has handled.
     pub before: Vec<DriverOp>,
-    /// What has happened before the tasks start, and the conductor does not know yet.
+    /// Events before the tasks start, which the conductor has not handled yet.
     pub unnoticed: Vec<DriverOp>,
     /// What the driver's task does.
     pub driver: Vec<DriverOp>,
     /// The subscriptions.
     pub subscribers: Vec<Subscriber>,
-    /// How often a task of the application clears the shelf.
+    /// The number of times that a task of the application clears the shelf.
     pub clearings: u32,
     /// Who closes.
     pub closer: Closer,
@@ -213,7 +213,7 @@ pub struct Life {
     pub between_ms: u64,
     /// How long it lasts, in milliseconds.
     pub lives_ms: u64,
-    /// And how.
+    /// The way it ends.
     pub ending: Ending,
 }
 
@@ -235,7 +235,7 @@ pub struct NetPlan {
     pub weather: Weather,
     /// `image_liveness_timeout`: how long an image lives without frames, and how long it lingers, in milliseconds.
     pub liveness_ms: u64,
-    /// How many frames a publisher may be ahead of the subscriber that lags most: half a term at the most.
+    /// Receiver window: the frames that a publisher may be ahead of the slowest subscriber, at most half a term.
     pub window: u32,
 }
 
@@ -358,7 +358,7 @@ impl NetPlan {
         lives && self.plan.subscribers.iter().all(|it| it.after == After::Poll && takes(it.handler))
     }
 
-    /// Whether nothing keeps a fragment from its subscribers.
+    /// True if every subscriber must receive every fragment.
     pub(super) fn is_faultless(&self) -> bool {
         let lives = || self.publishers.iter().flat_map(|publisher| &publisher.lives);
         let stays = |subscriber: &Subscriber| !subscriber.ops.contains(&Op::Close);

@@ -1,9 +1,8 @@
 //! `/dev/shm`: the raw logs, which driver and client map, in a file system of limited size.
 //!
 //! The driver makes a file per stream of a publisher and unlinks it when the image is gone; the client maps it and
-//! never deletes it (`aeron_raw_log_free` without a file name only unmaps). What is unlinked and still mapped takes
-//! up its room as before: that is how a client that leaks images makes the *driver* fail, for every client of the
-//! machine.
+//! never deletes it (`aeron_raw_log_free` without a file name only unmaps). A file that is unlinked but still mapped
+//! keeps its space, so a client that leaks images makes the *driver* fail, for every client of the machine.
 
 use std::sync::Arc;
 
@@ -16,13 +15,13 @@ use lastref::cell::RaceCell;
 use super::errno::Errno;
 use crate::kit::harness::impl_debug;
 
-/// What a frame takes of its term, header included: `AERON_LOGBUFFER_FRAME_ALIGNMENT`.
+/// The length of a frame in its term, header included: `AERON_LOGBUFFER_FRAME_ALIGNMENT`.
 pub const FRAME_LENGTH: i64 = 32;
 
 /// Frames in a term. A stream of the model ends before its term does.
 pub const FRAMES_MAX: i64 = 8;
 
-/// A log that nobody has ended yet: `INT64_MAX` in its metadata.
+/// A log whose stream has not ended: `INT64_MAX` in its metadata.
 const NO_END: i64 = i64::MAX;
 
 /// One log: a term buffer and its metadata, in memory that driver and client share.

@@ -1,9 +1,9 @@
 //! `aeron_subscription_t`, the subscriber's side: polls and lookups.
 //!
 //! Every call loads the newest list (acquire), works on it, and at its end *proposes* that list's change number
-//! (release): "I shall not look at anything older". The conductor takes it as leave to prune older lists and to drop
-//! the base reference of images that were removed before. The promise is the calling thread's, so it is worth
-//! something only if that thread is the one that polls, and only if it is not in the middle of an older list.
+//! (release): "I shall not look at anything older". It permits the conductor to prune older lists, and to drop the base
+//! reference of images that were removed before. The promise is the calling thread's, so it is worth something only if
+//! that thread is the one that polls, and only if it is not in the middle of an older list.
 //!
 //! Upstream documents that a subscription is not thread-safe, and says nothing of the conductor's callbacks, which
 //! get the subscription as an argument, nor of a handler that looks an image up.
@@ -146,8 +146,8 @@ impl Subscription {
         let image_list = self.newest(by);
         let change_number = image_list.change_number(by);
         if by == CONDUCTOR && self.variant == Variant::PruneWhileLingering {
-            // upstream: a777da4f. A callback asks how many images there are, and the lingering check takes the answer
-            // for the subscriber's leave to prune what the subscriber reads.
+            // upstream: a777da4f. A callback asks for the image count, and the lingering check treats this as the
+            // subscriber's permission to prune the list that the subscriber is reading.
             self.raise_last_image_change_number(change_number);
         } else {
             self.propose_last_image_change_number(by, change_number);
@@ -194,7 +194,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// What retain and release did, in some versions, before they counted.
+    /// The checks of retain and release, in some versions, before they changed the count.
     #[track_caller]
     fn before_count_changes(&self, by: Owner, image: &Arc<Image>) -> Result<(), Errno> {
         if self.variant == Variant::ReleaseRequiresMembership && !self.newest(by).contains(by, image) {
@@ -231,8 +231,8 @@ impl Subscription {
 
     /// `aeron_subscription_propose_last_image_change_number`.
     ///
-    /// Deviates: upstream proposes for whoever calls, wherever. Here a proposal counts only if it is the
-    /// subscriber's, who alone can promise it, and only outside any list that the subscriber is in the middle of.
+    /// Deviates: upstream proposes on any thread and at any time. Here a proposal counts only on the subscriber's
+    /// thread, since only that thread can promise it, and only while that thread reads no list.
     fn propose_last_image_change_number(&self, by: Owner, change_number: i64) {
         if by == CONDUCTOR {
             return;

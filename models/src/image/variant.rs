@@ -3,12 +3,12 @@
 //! The model is aeron at 63c11a69 (2026-08) with repairs of what is open there; each repair is marked `Deviates:`
 //! where it stands and has a variant that takes it back.
 
-/// What is wrong, if anything. Variants up to [`Variant::StaleLastIndex`] were reported or repaired upstream; those
-/// after it follow from the source of 63c11a69 alone, and nobody reported them.
+/// The defect, if any. Variants up to [`Variant::StaleLastIndex`] were reported or repaired upstream; those after it
+/// are derived from the source of 63c11a69, and not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {
-    /// Nothing.
+    /// No defect.
     Fixed,
     /// The wrapper retains an image that its lookup has retained already (aeron #1735, before 2593db3e).
     LookupDoubleRetain,
@@ -25,13 +25,14 @@ pub enum Variant {
     PositionStoreAfterClose,
     /// A poll does not ask, between two fragments, whether its image was closed (before 35cda530, aeron #1675).
     PollIgnoresClose,
-    /// The lingering check removes two images and takes the same last one into both places (aeron #1728).
+    /// The lingering check removes two images, and moves the same last element into both places (aeron #1728).
     StaleLastIndex,
     /// Retain does nothing for an image that is not listed any more, while release always does (3c1984b6).
     RetainRequiresMembership,
     /// The wrapper's lookup gives its reference back with a release that does nothing once the image is not listed.
     LookupReleaseRequiresMembership,
-    /// The wrapper throws between the lookup and its own reference, and nobody gives the lookup's back (2593db3e).
+    /// The wrapper throws between the lookup and its own reference, and the lookup's reference is not released
+    /// (2593db3e).
     ThrowKeepsLookup,
     /// Closing a subscription drops the base reference of an image with handles twice.
     CloseDropsBaseTwice,

@@ -1,8 +1,8 @@
 //! The C++ wrapper: `Image`, which is a reference, and the lookups of `Subscription`, which make one.
 //!
 //! A C lookup returns an image that is retained for the caller. The wrapper's `Image` retains in its constructor and
-//! releases in its destructor. So whoever makes an `Image` from a lookup holds two references and has to give one back,
-//! whatever happens in between: that is #1735.
+//! releases in its destructor. So an `Image` that is made from a lookup has two references, and one must be released on
+//! every path: that is #1735.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,7 +57,7 @@ impl ImageHandle {
     }
 }
 
-/// Where threads of the application hand images to each other.
+/// A shelf on which threads of the application leave handles for other threads.
 #[derive(Debug)]
 pub struct Shelf {
     handles: Mutex<Vec<ImageHandle>>,
@@ -89,9 +89,9 @@ impl Shelf {
 /// Whether an `Image`'s constructor throws: its strings may find no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constructor {
-    /// It does not.
+    /// It succeeds.
     Succeeds,
-    /// It does, before it has retained.
+    /// It throws before it has retained the image.
     Throws,
 }
 

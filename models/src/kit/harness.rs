@@ -1,5 +1,5 @@
-//! What a model needs of its harness, and upstream does not have: a lock that is not a scheduling point, a listener
-//! that is bound before any client connects, a future whose waits block, and `Debug` of a few fields.
+//! Tools of the harness that upstream does not have: a lock that is not a scheduling point, a listener that is bound
+//! before any client connects, a future whose waits block, and `Debug` of a few fields.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use lastref::net::{Host, TcpListener};
 
-/// A lock that is not a scheduling point: for state of the experiment, which orders nothing in the component.
+/// A lock that is not a scheduling point, for state of the experiment. It must not order accesses of the component.
 #[derive(Debug, Default)]
 pub(crate) struct Unscheduled<T>(Mutex<T>);
 
@@ -27,7 +27,7 @@ impl<T: Default> Unscheduled<T> {
     }
 }
 
-/// A listener at this port of a host, before any client connects.
+/// Binds a listener to this port of a host, before any client connects.
 pub(crate) fn bind(host: Host, port: u16) -> TcpListener {
     match bind_again(host, port) {
         Some(listener) => listener,
@@ -35,16 +35,16 @@ pub(crate) fn bind(host: Host, port: u16) -> TcpListener {
     }
 }
 
-/// The same on a host that has crashed; none while a connection of the process before still has the port.
+/// Binds a listener on a host that has crashed; `None` while a connection of the earlier process still holds the port.
 pub(crate) fn bind_again(host: Host, port: u16) -> Option<TcpListener> {
     host.block_on(TcpListener::bind(host.address(port))).ok()
 }
 
-/// Carries a future out whose waits block the thread: in memory, where nothing else would poll it again.
+/// Runs a future whose waits block the thread. In memory nothing would poll it again, so it must not return `Pending`.
 pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => lastref::bug!("a future waits that nothing polls again"),
+        Poll::Pending => lastref::bug!("a future returned Pending, and nothing would poll it again"),
     }
 }
 

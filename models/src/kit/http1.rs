@@ -1,7 +1,7 @@
-//! HTTP/1.1 as the wire reads it: by httparse, from the bytes alone, without knowing what an octet is.
+//! HTTP/1.1 as the wire reads it: parsed by httparse from the bytes alone, without the model's octets.
 //!
 //! A frame is a head, a whole body, or a chunk with its line. A request begins with its head; an answer ends with its
-//! body, or with its head if that promises none. What is no HTTP is one frame up to the last byte that is there.
+//! body, or with its head if that promises none. Bytes that are not HTTP form one frame up to the end of the buffer.
 
 use lastref::ledger::Tag;
 use lastref::net::{End, Protocol, Role};
@@ -47,7 +47,7 @@ pub(crate) fn take_answer(unread: &mut Vec<u8>) -> Option<Tag> {
     tag
 }
 
-/// A tag as paths and headers write it.
+/// A tag in the form used in paths and headers.
 pub(crate) fn tag(text: &str) -> Option<Tag> {
     let (peer, request) = text.trim_start_matches('/').split_once('/')?;
     Some(Tag { peer: peer.parse().ok()?, request: request.parse().ok()? })
@@ -89,7 +89,7 @@ impl Http {
     ///
     /// # Errors
     ///
-    /// If it is no HTTP.
+    /// If the bytes are not HTTP.
     fn frame(&self, unread: &[u8]) -> Result<Option<(usize, Found)>, ()> {
         let whole = |length: usize, found: Found| (unread.len() >= length).then_some((length, found));
         match self.expects {
@@ -105,7 +105,7 @@ impl Http {
         }
     }
 
-    /// What the frame that was found does.
+    /// The role of the found frame: request, response or other.
     fn role(&self) -> Role {
         let is_over = matches!(self.found, Found::Head(_, Expects::Head) | Found::Body | Found::Chunk(0));
         match (self.end, &self.found) {
@@ -180,7 +180,7 @@ impl Protocol for Http {
 mod tests {
     use super::*;
 
-    /// The frames of these bytes, which come one by one.
+    /// The frames of these bytes, given to the decoder one by one.
     #[track_caller]
     fn check(end: End, bytes: &[u8], expected: &[(&str, Role)]) {
         let mut protocol = Http::of(end);

@@ -1,8 +1,8 @@
-//! A machine as a table: states, events, and what each event makes of each state.
+//! A state machine as a table: states, events, and the next state for each pair.
 //!
 //! A component declares its two enumerations with `machine!` and writes `next`, a pure function with one `match`. The
-//! rest is here: the words of states and events, the error that names state, event and actor, the table that a snapshot
-//! pins, and the states that can be reached.
+//! rest is here: the names of states and events, the error that names state, event and actor, the table for a snapshot,
+//! and the set of reachable states.
 //!
 //! Most models store the state and take the next one from the table. A model that keeps upstream's fields computes the
 //! state from them before and after each event, and compares the later state with the table's.
@@ -11,12 +11,12 @@ use std::fmt;
 
 use lastref::ledger::Owner;
 
-/// A state or an event: one of a finite set, each with a word.
+/// A state or an event: one of a finite set, each with a name.
 pub trait Symbol: Copy + Eq + fmt::Debug + Into<&'static str> + strum::VariantArray {
-    /// Every one, in the order of the declaration.
+    /// All values, in the order of the declaration.
     const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// The word in tables.
+    /// The name in tables.
     fn name(self) -> &'static str {
         self.into()
     }
@@ -44,7 +44,7 @@ impl<S: Symbol, E: Symbol> fmt::Display for Illegal<S, E> {
     }
 }
 
-/// What an event makes of a state.
+/// The next state for each state and event.
 pub type Next<S, E, T> = fn(S, E, Owner) -> Result<T, Illegal<S, E>>;
 
 /// The whole table, a line for each state and event.
@@ -83,8 +83,8 @@ pub fn reached<S: Symbol, E: Symbol>(first: S, next: impl Fn(S, E, Owner) -> Opt
 
 /// Declares the states and the events of a machine, and its error `Illegal`, for a `next` in the same file.
 ///
-/// `object` is the kind of object as upstream calls it, with its article. The words are the names of the variants, or
-/// what a `#[strum(serialize_all = …)]` on the enumeration makes of them.
+/// `object` is the kind of object as upstream calls it, with its article. The names in tables are those of the
+/// variants, in the case that `#[strum(serialize_all = …)]` sets.
 macro_rules! machine {
     (
         $object:literal

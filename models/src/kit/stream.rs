@@ -6,8 +6,8 @@
 //!  model ◄── received ── carry ◄───────┘
 //! ```
 //!
-//! The model's side is a [`Buffers`]. Whatever makes the model send, half-close or close must wake the waker of the
-//! last [`Buffers::stage`]. The task takes no lock and makes no ledger call of its own, so a model's locks are the only
+//! The model's side is a [`Buffers`]. A model that sends, half-closes or closes must wake the waker of the last call of
+//! [`Buffers::stage`]. The task takes no lock and makes no ledger call of its own, so a model's locks are the only
 //! scheduling points besides those of the network.
 
 use std::future::poll_fn;
@@ -20,23 +20,23 @@ use std::task::{Context, Poll};
 use lastref::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How far a connection is, from the model's side.
+/// The stage of a connection, as the model sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The model reads and writes.
     Open,
-    /// The model has closed it: what it wrote before still goes out.
+    /// The model has closed it; bytes written before the close are still sent.
     Closed,
-    /// The run is at its end, and what is open stays open.
+    /// The run has ended, and an open connection stays open.
     Over,
 }
 
 /// A model's end of a connection.
 pub(crate) trait Buffers: Send + Sync + Sized {
-    /// What turns the peer's bytes into the model's frames; the task keeps it.
+    /// The decoder of the peer's bytes into the model's frames; the task keeps it.
     type Reader: Default + Send;
 
-    /// How far the connection is. The context's waker is to be woken when the model has done something.
+    /// The stage of the connection. The model must wake the context's waker when it sends, half-closes or closes.
     fn stage(&self, context: &Context<'_>) -> Stage;
 
     /// Whether the model has closed the connection.
@@ -45,12 +45,13 @@ pub(crate) trait Buffers: Send + Sync + Sized {
     /// The attempt to connect has ended. A model that accepts makes none.
     fn connected(self: &Arc<Self>, _: Result<(), io::ErrorKind>) {}
 
-    /// Whether the model takes bytes now. The waker of the last stage must be woken when it does again.
+    /// Whether the model accepts bytes now. After `false`, the model must wake the waker of the last stage when it
+    /// does.
     fn has_room(&self) -> bool {
         true
     }
 
-    /// Appends the bytes to be sent; whether the model sends nothing after them.
+    /// Appends the bytes to send; returns true if the model sends nothing after them.
     fn take(&self, bytes: &mut Vec<u8>) -> bool;
 
     /// These bytes have arrived.
@@ -59,10 +60,10 @@ pub(crate) trait Buffers: Send + Sync + Sized {
     /// The peer has sent FIN.
     fn fin(&self);
 
-    /// The connection has failed: for writing, and unless the pipe is broken for reading too.
+    /// The connection has failed: for writing, and except after a broken pipe for reading as well.
     fn fail(&self, error: io::ErrorKind);
 
-    /// The task does nothing more.
+    /// The task has ended.
     fn end(&self) {}
 }
 
@@ -84,13 +85,13 @@ pub(crate) async fn carry_accepted<B: Buffers>(buffers: Arc<B>, stream: TcpStrea
     let mut carried = Carried::<B>::new(stream);
     poll_fn(|context| carried.turn(&*buffers, context)).await;
     if !buffers.is_closed() {
-        // The model has not closed the connection, and never will: the socket stays, for the network to find.
+        // The model has leaked the connection: the socket stays open, so that the network reports it.
         std::mem::forget(carried);
     }
     buffers.end();
 }
 
-/// The result of the attempt; none if the model closed the connection before there was one.
+/// The result of the attempt; `None` if the model closed the connection before the attempt ended.
 async fn connect(buffers: &impl Buffers, address: SocketAddr) -> Option<io::Result<TcpStream>> {
     let mut connect = pin!(TcpStream::connect(address));
     poll_fn(|context| {
@@ -122,7 +123,7 @@ impl<B: Buffers> Carried<B> {
         self.send(buffers, context);
         match stage {
             Stage::Over => Poll::Ready(()),
-            // What was written before a close still goes out, and what arrives has no reader.
+            // Bytes written before a close are still sent; bytes that arrive have no reader and are dropped.
             Stage::Closed if self.write_is_over => Poll::Ready(()),
             Stage::Closed => Poll::Pending,
             Stage::Open => {

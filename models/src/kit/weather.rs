@@ -1,8 +1,8 @@
-//! What a network does to the hosts of a run, as plain data: latency, sizes of reads and buffers, faults of
-//! connections, and events of links and hosts.
+//! The behaviour of a run's network as plain data: latency, sizes of reads and buffers, faults of connections, and
+//! events of links and hosts.
 //!
-//! A run has one host in the middle, where the component is, and peers around it, each with a link to the middle
-//! (`Star`). An event names its peer by number, modulo the number of peers.
+//! A run has one host with the component in the middle, and peers around it, each with a link to the middle (`Star`).
+//! An event names its peer by number, modulo the number of peers.
 
 use std::ops::RangeInclusive;
 
@@ -39,7 +39,7 @@ pub enum Event {
     Partition(usize),
     /// The link keeps every packet until [`Event::Heal`].
     Hold(usize),
-    /// The link passes packets again; those that it kept come first.
+    /// The link delivers packets again; held packets come first.
     Heal(usize),
     /// The host crashes.
     Crash(usize),
@@ -119,14 +119,14 @@ impl Weather {
         })
     }
 
-    /// Whether the network only delays, for at most `calm_ms` milliseconds in all, and the backlog has room for this
-    /// many connections at a time.
+    /// True if the network only delays packets, by at most `calm_ms` milliseconds in total, and the backlog holds this
+    /// many connections.
     pub(crate) fn is_fair(&self, calm_ms: u64, connections: usize) -> bool {
         let delay = self.faults_ms().zip(self.events_ms()).map(|(faults, events)| faults + events);
         delay.is_some_and(|ms| ms <= calm_ms) && self.backlog as usize >= connections
     }
 
-    /// The delay by faults, in milliseconds in all; none if one of them ends a connection.
+    /// The total delay by faults, in milliseconds; `None` if a fault ends a connection.
     fn faults_ms(&self) -> Option<u64> {
         let delay = |fault: &Fault| match fault.kind {
             FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => Some(u64::from(ms)),
@@ -137,7 +137,7 @@ impl Weather {
         self.faults.iter().map(delay).sum()
     }
 
-    /// The delay by links that keep packets, in milliseconds in all; none if packets are lost.
+    /// The total delay by held links, in milliseconds; `None` if packets are lost.
     fn events_ms(&self) -> Option<u64> {
         let (mut held, mut delay) = (0, 0);
         for event in &self.events {
@@ -152,7 +152,7 @@ impl Weather {
         Some(delay)
     }
 
-    /// Whether no event but a pause happens.
+    /// True if every event is a pause.
     pub(crate) fn only_pauses(&self) -> bool {
         self.events.iter().all(|event| matches!(event, Event::Pause(_)))
     }
@@ -169,7 +169,7 @@ impl Weather {
         let outage =
             (0..60_u64, any_outage(), 1..300_u64).prop_map(|(before_ms, down, ms)| down.lasting(before_ms, ms));
         let backlog = prop_oneof![3 => Just(128_u32), 1 => Just(1_u32)];
-        // A close over a slow link takes long enough for a fault to hit it.
+        // On a slow link a close takes long enough for a fault to hit it.
         let latency = prop_oneof![2 => Just((1_u32, 3_u32)), 1 => Just((5, 40))];
         let rest = (latency, proptest::bool::ANY, backlog);
         (faults, vec(outage, 0..=outages), rest).prop_map(|(faults, outages, (latency_ms, short, backlog))| Weather {
@@ -197,7 +197,7 @@ impl Event {
 }
 
 impl Star<'_> {
-    /// Carries the events out, one after the other; `changed` ends or starts the processes of a host.
+    /// Executes the events in order; `changed` ends or starts the processes of a host.
     pub(crate) fn pass(&self, events: &[Event], mut changed: impl FnMut(Change)) {
         let mut is_down = vec![false; self.peers.len()];
         for event in events {

@@ -35,14 +35,14 @@ impl Threads {
     pub const NONE: Threads = Threads { pollers: 0, timers: false };
 }
 
-/// A simulated network tells nobody that nothing is under way, and does not know of a future that is ready and was not
-/// polled yet. So it rests when it does so twice, with so much time between that whatever was ready the first time has
-/// had its turn: more than the clock of a run goes ahead of what is ready.
+/// The interval between two checks of the network's quiescence. A simulated network does not report quiescence, and a
+/// future may be ready but not polled yet. So the network must be quiet in two checks, and the interval exceeds the
+/// run's timer slack, so that every task that was ready at the first check has run.
 const MORE_THAN_DRIFT: Duration = Duration::from_millis(10);
 
 /// gRPC, initialised.
 pub struct Grpc {
-    /// What is wrong with it.
+    /// The defect, if any.
     pub variant: Variant,
     /// The host that the library's threads run on, and the application's, if there is a network.
     pub(crate) host: Option<Host>,
@@ -117,8 +117,8 @@ impl Grpc {
         self.pool.check_empty();
     }
 
-    /// The loop does not know that a socket has yet to take what was written, and would end before it has. Timers may
-    /// be far away: each time twice as long is waited.
+    /// The loop does not know of written bytes that a socket has not sent yet, and would end too early. Since timers
+    /// may be far away, each wait is twice as long as the one before.
     fn await_drained(&self) {
         let (mut pause, mut was_drained) = (MORE_THAN_DRIFT, false);
         loop {

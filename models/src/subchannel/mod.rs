@@ -7,17 +7,17 @@
 //! `lb_policy/{pick_first,round_robin,subchannel_list}`, `src/core/ext/transport/chttp2/{client/chttp2_connector,
 //! transport/chttp2_transport}.cc`, `src/core/lib/{transport/connectivity_state,iomgr/tcp_posix,iomgr/ev_epoll1_linux,
 //! iomgr/lockfree_event,iomgr/combiner,iomgr/exec_ctx,gprpp/work_serializer,gprpp/dual_ref_counted}`. Picks and the
-//! SubchannelWrapper are as #34321 left them. Two things follow from the source, were reported by nobody, and are
-//! mended here with a `Deviates:`:
+//! SubchannelWrapper are as #34321 left them. Two bugs are derived from the source, not reported, and repaired here
+//! with a `Deviates:`:
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |
 //! | `subchannel` (`on_transport_state_change`) | an old transport's SHUTDOWN drops the new one | `late_shutdown_drops_successor` |
-//! | `pick_first` (`on_change`) | the turn passes to an address whose state is not known, and nobody asks it | `attempt_moves_past_unseen` |
+//! | `pick_first` (`on_change`) | the turn passes to an address of unknown state, which is never asked to connect | `attempt_moves_past_unseen` |
 //!
 //! # What is modelled
 //!
-//! Each room is a folder: `channel`, `subchannel`, `transport`, `iomgr`, `network`, and the `application` above them.
+//! Each part is a folder: `channel`, `subchannel`, `transport`, `iomgr`, `network`, and the `application` above them.
 //!
 //! | upstream | here | its life |
 //! | --- | --- | --- |
@@ -34,7 +34,7 @@
 //! | `grpc_tcp` | `tcp` | 1, and one for a read and a write in progress |
 //! | `grpc_fd`, `LockfreeEvent` | `fd`, `lockfree_event` | created, shut down, orphaned once; wrapper and number used again |
 //! | `RefCounted`, `DualRefCounted` | `ref_count` | one word of 64 bits; named holders in the ledger |
-//! | `ExecCtx`, `Combiner`, `WorkSerializer` | `exec_ctx`, `combiner`, `work_serializer` | what runs where, and never under a lock |
+//! | `ExecCtx`, `Combiner`, `WorkSerializer` | `exec_ctx`, `combiner`, `work_serializer` | callbacks run in order, and never under a lock |
 //! | pollers, EventEngine timers | `iomgr` | one loop that can be waited for |
 //! | TCP, a server | `connection`, `network`, `backend` | FIN, RST, full buffers; a script per connection |
 //! | a server's host, on a simulated network | `network::connection`; `kit`: `stream`, `http2`, `server` | bytes; what the network does |

@@ -1,4 +1,4 @@
-//! What the application and the servers do in one run, as plain data.
+//! The actions of the application and the servers in one run, as plain data.
 //!
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one channel with
 //! one address and one call that is waited for, a server that does nothing special, and no fault.
@@ -17,7 +17,7 @@ use super::library::Threads;
 use crate::kit::server::{Backends, Step};
 use crate::kit::weather::{Event, Weather};
 
-/// One channel, and who calls on it.
+/// One channel with its callers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelPlan {
     /// Its policy.
@@ -75,7 +75,7 @@ pub struct Plan {
     pub backends: Backends,
     /// Frames of the client's that fit into a connection.
     pub room: u32,
-    /// The keepalive time of every channel, in milliseconds; none if nothing.
+    /// The keepalive time of every channel in milliseconds; `None` disables keepalive.
     pub keepalive_ms: Option<u64>,
     /// The channels.
     pub channels: Vec<ChannelPlan>,
@@ -90,7 +90,8 @@ pub struct Plan {
 pub struct NetPlan {
     /// What the application and the servers do, after the events. The library needs a poller and a thread for timers.
     pub plan: Plan,
-    /// What the resolvers do at once with it, each on a thread of its own, which ends before the teardown.
+    /// Acts of the resolvers, each on its own thread, concurrent with the acts of `plan`; the threads end before the
+    /// teardown.
     pub resolvers: Vec<Vec<Act>>,
     /// The network. Its only peer is the host of the servers.
     pub weather: Weather,
@@ -155,7 +156,7 @@ impl Plan {
     }
 }
 
-/// The longest delay by the network, in milliseconds, that no connection takes for its end.
+/// The longest delay by the network, in milliseconds, at which no connection times out.
 const CALM_MS: u64 = 100;
 
 impl NetPlan {
@@ -177,7 +178,7 @@ impl NetPlan {
     pub(crate) fn expected(&self) -> Expected {
         let steps = || self.plan.backends.iter().flatten().flatten();
         let is_sound = self.weather.is_fair(CALM_MS, 0) && self.accept_ms == 0;
-        // A server that sleeps or does nothing does not see that its client has gone.
+        // A server that sleeps or does nothing does not notice that its client has closed.
         let sees = |step: &Step| match step {
             Step::Settings | Step::Take(_) | Step::Answer | Step::Goaway(_) | Step::Fin | Step::Rst => true,
             Step::Pause(ms) => *ms < 20,

@@ -1,4 +1,4 @@
-//! `RefCounted` and `DualRefCounted`: the counts that upstream decides by, beside the ledger's, which checks them.
+//! `RefCounted` and `DualRefCounted`: upstream's counts, beside the ledger's, which check them.
 //!
 //! Upstream (1.53.0, ref_counted.h, dual_ref_counted.h). `DualRefCounted` keeps a strong and a weak count in one 64-bit
 //! word. `Unref` turns the strong ref into a weak one in a single addition; the last strong ref calls `Orphan`; then
@@ -40,7 +40,7 @@ impl RefCount {
         always("a ref is taken only while one is held", before > 0);
     }
 
-    /// Gives a ref up; with the last one goes the object, whose destructor is `delete`.
+    /// Releases a ref; the last release destroys the object by `delete`.
     #[track_caller]
     pub(crate) fn unref(&self, holder: Owner, delete: impl FnOnce()) {
         let before = self.refs.fetch_sub(1, Ordering::AcqRel);

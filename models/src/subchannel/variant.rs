@@ -1,17 +1,17 @@
 //! The fixed client, and the lines that were wrong.
 //!
-//! The fixed variant is gRPC core with the mends of #32071 and #34321 and with repairs of what is wrong in 1.53.0
-//! besides, each of which is marked `Deviates:` where it stands and has a variant that takes it back.
+//! The fixed variant is gRPC core with the fixes #32071 and #34321, and with repairs of two other bugs of 1.53.0, each
+//! of which is marked `Deviates:` where it stands and has a variant that takes it back.
 
-/// What is wrong, if anything. Those from [`Variant::LateShutdownDropsSuccessor`] on follow from the source, and nobody
-/// reported them; those before it were reported upstream, or take one line of the fixed variant away.
+/// The defect, if any. Those from [`Variant::LateShutdownDropsSuccessor`] on are derived from the source, and not
+/// reported; those before it were reported upstream, or take one line of the fixed variant away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {
-    /// Nothing.
+    /// No defect.
     Fixed,
-    /// A connection attempt that ends after its Subchannel was orphaned leaves its transport to nobody (grpc #32071,
-    /// and by inference the leaked socket of #38871).
+    /// A connection attempt that ends after its Subchannel was orphaned leaves its transport without an owner (grpc
+    /// #32071, and by inference the leaked socket of #38871).
     ConnectResultDroppedOnShutdown,
     /// A published transport is not watched.
     WatcherNotStarted,
@@ -19,7 +19,7 @@ pub enum Variant {
     OnlyShutdownObserved,
     /// A transport that was to be closed when its write is finished is not.
     DeferredCloseLost,
-    /// The pool takes whatever stands under the key of a Subchannel that is being orphaned, its successor included.
+    /// Orphaning a Subchannel removes the pool's current entry for its key, even if that is its successor.
     UnregisterErasesSuccessor,
     /// The pool gives out a Subchannel whose strong refs are gone (grpc #18043).
     RegisterReturnsDying,
@@ -33,7 +33,7 @@ pub enum Variant {
     /// A transport that got GOAWAY earlier is closed, and its Subchannel drops the connection that it has by then.
     LateShutdownDropsSuccessor,
     /// pick_first asks the first address of a list to connect when it knows every address, though the first has failed
-    /// meanwhile and another one's turn has come, which then nobody asks.
+    /// meanwhile and the turn has passed to another one, which is then never asked.
     AttemptMovesPastUnseen,
 }
 

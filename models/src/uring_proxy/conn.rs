@@ -30,10 +30,10 @@ pub(super) const DISCONNECTED: u32 = 4;
 /// `CONN_F_PENDING_SHUTDOWN`
 pub(super) const PENDING_SHUTDOWN: u32 = 8;
 
-/// The connection is counted in `open_conns`: the experiment's own flag, for who stops connections from outside.
+/// The connection is counted in `open_conns`: a flag of the harness, for acts that stop connections.
 pub(super) const OPEN: u32 = 1 << 16;
 
-/// What the connection's thread and the parent both use, upstream without a lock.
+/// The state that the connection's thread and the parent share; upstream uses no lock.
 pub(super) struct Shared {
     pub(super) tid: u32,
     variant: Variant,
@@ -51,7 +51,7 @@ impl Shared {
         self.flags.load(Ordering::Acquire)
     }
 
-    /// `flags |= …`. Gives what they were.
+    /// `flags |= …`. Returns the flags before.
     ///
     /// Deviates: upstream reads and writes, on two threads, so that a bit of the one may be lost to the other.
     pub(super) fn set(&self, bits: u32) -> u32 {
@@ -63,16 +63,15 @@ impl Shared {
         self.set_by_parent(bits)
     }
 
-    /// As the parent does it, which is atomic in every variant: one thread that writes over the other's bits is enough
-    /// for what comes of it, and that the parent hides a DISCONNECTED, and never joins the thread, would be another
-    /// finding.
+    /// The parent's update, atomic in every variant: one thread that overwrites the other's bits suffices for the
+    /// defect. If the parent overwrote DISCONNECTED as well, it would never join the thread, which is another finding.
     pub(super) fn set_by_parent(&self, bits: u32) -> u32 {
         self.flags.fetch_or(bits, Ordering::AcqRel)
     }
 
     /// upstream: `pending_shutdown`.
     ///
-    /// Deviates: acquire and release, so that who sees the end sees the bytes before it.
+    /// Deviates: acquire and release, so that a thread that sees the end also sees the bytes before it.
     pub(super) fn pending_shutdown(&self) -> bool {
         self.cd.iter().any(|cd| cd.pending_shutdown.load(Ordering::Acquire))
     }
@@ -95,12 +94,12 @@ pub(super) struct Conn {
     pub(super) rings: Rings,
     pub(super) in_fd: Fd,
     pub(super) out_fd: Fd,
-    /// What `in_fd` was while it was open.
+    /// The value of `in_fd` while it was open.
     passed_fd: Fd,
     pub(super) pending_cancels: u32,
     pub(super) cd: [ConnDir; 2],
     pub(super) shared: Arc<Shared>,
-    /// The stop has come; nothing new is submitted but what tears down.
+    /// The connection is stopping; only teardown requests are submitted.
     pub(super) stopping: bool,
     /// `open_conns`, under `thread_lock`.
     pub(super) open_conns: Arc<Mutex<u32>>,
@@ -225,9 +224,9 @@ impl Conn {
 
     /// upstream: `default_error`, which ends the thread.
     ///
-    /// Deviates: upstream leaves everything as it is then, for the end of the process to clear away; the peers are not
-    /// told, and nothing is freed. It also does so on the -ECANCELED that its own stop brings about. Here an error
-    /// stops the connection, and a cancelled request of a connection that is being stopped is none.
+    /// Deviates: upstream then closes and frees nothing until the process exits, so the peers get no notice. It also
+    /// does so on the -ECANCELED that its own stop brings about. Here an error stops the connection, and a cancelled
+    /// request of a connection that is being stopped is none.
     pub(super) fn default_error(&mut self, cqe: &Cqe) -> Handled {
         if self.variant == Variant::ErrorEndsThread {
             return Err(Fatal);
@@ -263,7 +262,7 @@ impl Conn {
         if self.options.bidi {
             self.submit_receive(1, self.out_fd);
         }
-        // Who wants all connections stopped may have waited for this one.
+        // An act that stops all connections may have waited for this one to open.
         self.ring.call(self.parent);
     }
 

@@ -11,7 +11,7 @@ use lastref::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::kernel::abi::{Bid, Fd, Iov};
 use super::variant::Variant;
 
-/// What house keeping reads of a direction.
+/// The counters of a direction that the parent's house_keeping reads.
 pub(super) struct SharedDir {
     pub(super) pending_shutdown: AtomicBool,
     pub(super) rcv: AtomicU32,
@@ -44,7 +44,7 @@ pub(super) struct ConnDir {
     pub(super) pending_recv: Slot,
     /// `pending_send`: a send is in flight.
     pub(super) pending_send: Slot,
-    /// What the last send was sent on: the experiment's own knowledge.
+    /// The descriptor of the last send: harness state.
     pub(super) snd_fd: Option<Fd>,
     /// Zero-copy sends whose memory may still be read.
     pub(super) snd_notif: u32,
@@ -53,11 +53,11 @@ pub(super) struct ConnDir {
     pub(super) rcv_enobufs: u32,
     pub(super) rcv_shrt: u32,
     pub(super) snd_shrt: u32,
-    /// Bytes that the last send was short of.
+    /// The number of bytes by which the last send was short.
     pub(super) snd_unsent: u32,
     pub(super) snd_next_bid: Option<Bid>,
     pub(super) rcv_next_bid: Option<Bid>,
-    /// A receive found no buffer, and waits for one to come back.
+    /// A receive found no buffer, and waits until one returns.
     pub(super) rcv_rearm: bool,
     /// The sent parts, until their completion.
     pub(super) in_flight: Vec<Iov>,
@@ -163,7 +163,7 @@ impl ConnDir {
     /// upstream: `free_msgs`, and the frees of the statistics in `handle_close`.
     #[track_caller]
     pub(super) fn free(&self, variant: Variant, owner: Owner) {
-        // First: what is pending in a direction that is freed can never complete.
+        // First, since operations that are pending in a freed direction can never complete.
         self.pending_recv.retire(owner);
         if variant == Variant::CloseBeforeNotif && self.snd_notif > 0 {
             // Given up, which does no harm if the kernel is done with the memory and only the notification is to be

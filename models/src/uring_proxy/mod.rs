@@ -3,8 +3,8 @@
 //! # Upstream
 //!
 //! axboe/liburing at 27255f4 (2026-08): `examples/proxy.c`, `examples/proxy.h`. The reported bug, #1338, was mended by
-//! 7f008999 (2025-02). Of the repairs marked `Deviates:` the following concern what follows from the source of that
-//! version and was reported by nobody; each has the variant that takes it back:
+//! 7f008999 (2025-02). Of the repairs marked `Deviates:`, the following concern bugs that are derived from the source
+//! of that version and not reported; each has a variant that removes it:
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |
@@ -12,9 +12,9 @@
 //! | `rings` (`out_add`) | one `out_br` for both directions | `shared_out_ring` |
 //! | `rings` (`recv_bids`) | takes a buffer's id for its place in the ring | `slot_by_bid` |
 //! | `rings` (`recv_inc`) | forwards full buffers only, whole, to where their last byte goes | `inc_whole_buffer` |
-//! | `send` (`sent`) | guesses by counting which buffer a send has sent | `bid_by_count` |
+//! | `send` (`sent`) | infers the buffer of a completed send by counting | `bid_by_count` |
 //! | `send` (`handle_send`) | gives a zero-copy send's buffer back before its notification | `replenish_before_notif` |
-//! | `send` (`handle_send`) | forgets what a short send left out | `short_send_drops_tail` |
+//! | `send` (`handle_send`) | drops the unsent rest of a short send | `short_send_drops_tail` |
 //! | `stop` (`should_shutdown`) | compares how many receives and sends there were | `stop_by_counts` |
 //! | `stop` (`queue_cancel`) | cancels one of two requests | `cancel_first_match` |
 //! | `receive` | arms behind the cancellations; so does `send`, which no variant takes back | `arm_after_stop` |

@@ -1,8 +1,8 @@
 //! The parent: accepts, starts a thread for each connection, keeps house.
 //!
 //! House keeping looks at every connection after each wait, and upstream's waits end after a second at the latest. Here
-//! the parent is called when there is something to look at, and by the one who wants the proxy to end, which upstream
-//! never does but by a signal.
+//! the parent is called when there is something to look at, and by the act that ends the proxy, for which upstream
+//! needs a signal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use super::plan::Options;
 use super::stop::should_shutdown;
 use super::variant::Variant;
 
-/// How the parent is told what upstream is told by signals, or not at all.
+/// Orders to the parent; upstream knows only signals.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     /// Stop every connection that is open, or will be.
@@ -44,7 +44,7 @@ struct Child {
     shared: Arc<Shared>,
     ring: RingId,
     thread: Option<JoinHandle<()>>,
-    /// The thread has left its loop, one way or the other: the experiment's own knowledge.
+    /// The thread has left its loop, normally or by an error: harness state.
     ended: Arc<AtomicBool>,
 }
 
@@ -68,7 +68,7 @@ impl Parent {
         }
     }
 
-    /// What gives it orders, and the ring to call it by.
+    /// The handle for orders, with the ring that wakes the parent.
     pub(super) fn orders(&self) -> (Arc<Orders>, RingId) {
         (Arc::clone(&self.orders), self.ring.id())
     }
@@ -82,7 +82,7 @@ impl Parent {
         self.exit();
     }
 
-    /// One turn, by who waits elsewhere: submits, and handles what is there.
+    /// One turn without waiting, for a caller that waits elsewhere: submits, and handles completions.
     pub(super) fn turn_once(&mut self) {
         self.ring.submit();
         self.ring.take_call();
@@ -98,7 +98,10 @@ impl Parent {
     pub(super) fn exit(self) {
         let is_left = |child: &&Child| child.shared.flags() & (OPEN | DISCONNECTED) == OPEN;
         let left = self.conns.iter().filter(is_left).count();
-        always("a connection that is disconnected is counted off", *self.open_conns.lock() as usize == left);
+        always(
+            "a disconnected connection is no longer counted in open_conns",
+            *self.open_conns.lock() as usize == left,
+        );
         self.ring.exit();
     }
 
@@ -175,8 +178,8 @@ impl Parent {
 
     /// upstream: `__close_conn`.
     ///
-    /// Deviates: the flag is set first, and whoever finds it set leaves the stop to who has set it; upstream sends the
-    /// message and then sets the flag, which the connection's thread may overwrite.
+    /// Deviates: the flag is set first, and only the thread that set it sends the stop; upstream sends the message and
+    /// then sets the flag, which the connection's thread may overwrite.
     fn close_conn(&mut self, nth: usize) {
         let child = &self.conns[nth];
         let (shared, ring) = (Arc::clone(&child.shared), child.ring);

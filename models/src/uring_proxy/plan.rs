@@ -1,4 +1,4 @@
-//! What the proxy's options are and what its peers and the network do in one run, as plain data.
+//! The proxy's options, and the actions of its peers and the network in one run, as plain data.
 //!
 //! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one client with
 //! one request that waits for its reply.
@@ -62,7 +62,7 @@ impl Options {
         cq_entries: 64,
     };
 
-    /// As in the report, with `-b` as proxy.c has it: what a request on the network has, in a buffer or two.
+    /// As in the report, with `-b` of the size of a request on the network, so that a request fills one or two buffers.
     pub const NETWORK: Options = Options { buf_size: 32, ..Options::REPORTED };
 
     /// What proxy.c's main makes of options that exclude each other.
@@ -94,7 +94,7 @@ pub enum Step {
     Get(u32),
     /// Waits until all is answered; where the proxy forwards one way only, until all has arrived.
     Await,
-    /// Ends its stream: FIN. Behind its last step every client does.
+    /// Ends its stream by FIN, as every client does after its last step.
     Fin,
     /// Breaks the connection: RST.
     Reset,
@@ -109,11 +109,11 @@ pub enum Habit {
     Refuses,
     /// It ends each connection after this many requests: FIN.
     FinAfter(u32),
-    /// It breaks each connection after this many requests: RST.
+    /// It resets each connection after this many requests: RST.
     ResetAfter(u32),
 }
 
-/// What is done to the proxy meanwhile, in this order, each at a moment that the schedule chooses.
+/// The acts on the proxy during the run, in this order, each at a moment that the schedule chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
     /// Nothing, for this many milliseconds.
@@ -176,7 +176,7 @@ pub enum Ending {
 /// The server behind the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backend {
-    /// How long it thinks about each piece that it reads.
+    /// Delay before it handles each piece that it reads.
     pub lag_ms: u32,
     /// Bytes that it reads at a time.
     pub piece: u32,
@@ -283,10 +283,10 @@ impl Plan {
         }
     }
 
-    /// Whether nothing is done on purpose that may lose bytes.
+    /// True if no step of the plan may lose bytes.
     ///
-    /// A client that ends before it has its replies loses them: the proxy does not know a half of a close. And as the
-    /// server then writes to a socket that is shut, which is answered by RST, it may lose what it has sent as well.
+    /// A client that closes before it has its replies loses them: the proxy does not support half-close. The server
+    /// then writes to a socket that was shut down, which causes an RST, so even forwarded requests may be lost.
     pub fn is_lossless(&self) -> bool {
         let resets = self.clients.iter().flatten().any(|step| *step == Step::Reset);
         let asks = |step: &&Step| matches!(step, Step::Ping(_) | Step::Get(_) | Step::Await);
@@ -296,7 +296,7 @@ impl Plan {
     }
 }
 
-/// The longest delay by the network, in milliseconds, that no client takes for the end of a connection.
+/// The longest delay by the network, in milliseconds, at which no client times out.
 const CALM_MS: u64 = 500;
 
 impl NetPlan {
@@ -308,7 +308,7 @@ impl NetPlan {
         NetPlan { options, clients, backend: NetPlan::BACKEND, weather: Weather::SHORT, acts: Vec::new() }
     }
 
-    /// Whether nothing on purpose may lose bytes: each request that is waited for is answered.
+    /// True if no step of the plan may lose bytes: each request that is waited for is answered.
     pub(super) fn is_lossless(&self) -> bool {
         let drops = self.clients.iter().flatten().any(|visit| visit.ending == Ending::Drop);
         let stops = self.acts.contains(&Act::StopAll);

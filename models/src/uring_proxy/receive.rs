@@ -1,4 +1,4 @@
-//! Receives: arming, what was received, the end, and -ENOBUFS.
+//! Receives: arming, completion, the end of the stream, and -ENOBUFS.
 
 use lastref::property::{always, sometimes};
 use lastref::sync::atomic::Ordering;
@@ -121,8 +121,8 @@ impl Conn {
     /// it, or can be sent on its way, its completion arms the receive again.
     ///
     /// Deviates: upstream passes the receiving direction for the sending one, with the other's descriptor, and arms
-    /// direction 0. And it arms at once, to be told -ENOBUFS again until a buffer comes back; here the receive waits
-    /// for it.
+    /// direction 0. And it arms at once, and gets -ENOBUFS again until a buffer returns; here the receive waits for the
+    /// buffer.
     fn recv_enobufs(&mut self, dir: usize, fd: Fd) {
         self.cd[dir].rcv_enobufs += 1;
         let wrong = self.variant == Variant::EnobufsWrongDir;

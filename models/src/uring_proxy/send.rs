@@ -1,4 +1,4 @@
-//! Sends: one at a time in each direction, and the way of the buffers back to the receives.
+//! Sends: one at a time in each direction, and the return of their buffers to the pool.
 
 use lastref::property::{always, sometimes};
 
@@ -73,8 +73,8 @@ impl Conn {
             self.sent(dir, cqe);
         }
         if self.cd[dir].snd_unsent > 0 && !notif && self.variant != Variant::ShortSendDropsTail {
-            // Deviates: with MSG_WAITALL a send is short because the connection broke. Upstream drops the rest and goes
-            // on, and then waits for ever for the bytes that come in and those that go out to be as many.
+            // Deviates: with MSG_WAITALL a send is short because the connection broke. Upstream drops the rest and
+            // continues, and then waits forever for the numbers of received and sent bytes to be equal.
             sometimes("a send is short", true);
             self.stop_by_itself();
         }
@@ -97,8 +97,8 @@ impl Conn {
     /// What was sent goes back to the receives (upstream: `handle_send_buf`, `handle_send_ring`, `handle_send_inc`).
     fn sent(&mut self, dir: usize, cqe: &Cqe) {
         let parts = std::mem::take(&mut self.cd[dir].in_flight);
-        // Parts of one buffer that go out together are one packet of the statistics, which have no place for more of
-        // them.
+        // Parts of one buffer that go out together are one packet of the statistics, whose array has no entry for a
+        // larger count.
         let mut buffers: Vec<Bid> = parts.iter().map(|part| part.base.buffer).collect();
         buffers.dedup();
         let (nr_packets, bids): (usize, Vec<Bid>) = if self.options.send_ring {

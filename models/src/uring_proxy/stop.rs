@@ -11,8 +11,8 @@ use super::variant::Variant;
 
 /// upstream: `should_shutdown`, called by the parent.
 ///
-/// Deviates: upstream compares how many receives and sends there were if the proxy forwards both ways. One send may
-/// stand for several receives, and the other way round, so here bytes are compared, as upstream does for one way.
+/// Deviates: if the proxy forwards both ways, upstream compares the numbers of receives and sends. One send may forward
+/// the data of several receives, or the reverse, so here bytes are compared, as upstream does for one direction.
 pub(super) fn should_shutdown(variant: Variant, options: &Options, conn: &Shared) -> bool {
     if !conn.pending_shutdown() {
         return false;
@@ -38,7 +38,7 @@ impl Conn {
         self.queue_cancel();
     }
 
-    /// An error stops the connection, unless the parent does already.
+    /// An error stops the connection, unless the parent is already stopping it.
     pub(super) fn stop_by_itself(&mut self) {
         if self.shared.set(DISCONNECTING) & DISCONNECTING == 0 {
             sometimes("an error stops a connection", true);

@@ -1,7 +1,8 @@
 //! One client's message is in the answer to another: what users saw of a body that was closed twice.
 //!
 //! Upstream: lesismal/nbio#453, about once a week in production; explained by #445.
-//! Size: 2 to 4 clients with up to 3 requests each, some of whose handlers close; nobody watches the pools; 2 workers.
+//! Size: 2 to 4 clients with up to 3 requests each, some of whose handlers close; the ledger does not follow the pools;
+//! 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Audit, Ending, Plan, Step, Variant, plan, run};
 
@@ -10,11 +11,11 @@ const KEEPALIVE_MS: u64 = 200_000;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Two clients' messages meet in one body";
+    let about = "One client's message ends up in the answer to another";
     Scenario::new("answer_of_another", about, "lesismal/nbio#453", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "a payload reaches only the request it is tagged for")
-        .sometimes(&["a body is echoed to its end", "a chunk goes behind another in one buffer"])
+        .sometimes(&["a body is echoed to its end", "a chunk is appended to the buffer of another chunk"])
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -1,6 +1,7 @@
 //! Octets that outgrow their buffer move to a larger one, and the smaller one is freed.
 //!
-//! Upstream: lesismal/nbio@2cb6cc2 (v1.5.4), the aligned allocator; the parser's cache and the response grow so.
+//! Upstream: lesismal/nbio@2cb6cc2 (v1.5.4), the aligned allocator; the parser's cache and the response grow by
+//! `Append`.
 //! Size: up to 2 clients with 3 requests each, in small segments; 2 workers. Small: 1 client, 1 request in 2 segments.
 use crate::prelude::*;
 use models::buffer_pool::{Allocator, Ask, Client, Ending, Plan, Step, Variant, plan, run};
@@ -8,7 +9,7 @@ use models::buffer_pool::{Allocator, Ask, Client, Ending, Plan, Step, Variant, p
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let small = Client::of(vec![Ask::of(4, vec![Step::ReadAll])]);
-    let about = "A buffer is outgrown by what is appended to it";
+    let about = "An append exceeds the capacity of its buffer";
     Scenario::new("append_outgrows_buffer", about, "lesismal/nbio@2cb6cc2", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::AppendNoFreeOld, "mempool buffer is released by quiescence")

@@ -1,4 +1,4 @@
-//! A goroutine closes the body that the handler is reading: the read ends, or it comes first.
+//! A goroutine closes the body that the handler is reading: the read completes first, or returns EOF.
 //!
 //! Upstream: follows from body.go of every version, whose methods take no lock; #502 describes a Close during a Read.
 //! Size: up to 3 clients with 2 requests each, a goroutine each; 2 workers. Small: 1 client, 1 request.

@@ -1,4 +1,5 @@
-//! Control: in v1.2.18 a second close is harmless, since closing frees what is there and puts nothing.
+//! Control: in v1.2.18 a second close is harmless, since `Close` frees the buffer at most once and puts nothing into a
+//! pool.
 //!
 //! Upstream: lesismal/nbio v1.2.18, the version of #453, in which a double close in the handler cannot be the cause.
 //! Size: up to 3 clients with 3 requests each, closed none, one or two times; 2 workers. Small: 1 client, closed twice.
@@ -7,7 +8,7 @@ use models::buffer_pool::{Ask, Client, CloseStyle, Ending, Plan, Step, Variant, 
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A handler closes twice, by the rules of v1.2.18";
+    let about = "A handler closes its body twice, with the Close of v1.2.18";
     let small = Client::of(vec![Ask::of(1, vec![Step::Close, Step::Close])]);
     Scenario::new("body_closed_twice_v1_2_18", about, "lesismal/nbio#453", plans, run)
         .clean(Variant::Fixed)

@@ -1,5 +1,4 @@
-//! Control: a body that is the application's, by RetainHTTPBody or TakeOver, is freed once, by the application, at any
-//! time.
+//! Control: after RetainHTTPBody or TakeOver the application owns the body, and frees it once, at any time.
 //!
 //! Upstream: RetainHTTPBody (#248), TakeOver (v1.2.18); the double close of the framework does not apply.
 //! Size: up to 3 clients with 3 requests each, retained and closed late, or taken over; 2 workers.
@@ -8,10 +7,10 @@ use models::buffer_pool::{Ask, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The application frees a body that it has been given";
+    let about = "The application owns a body and frees it";
     Scenario::new("body_retained_or_taken", about, "lesismal/nbio#248", plans, run)
         .clean(Variant::Fixed)
-        // RetainHTTPBody is the lawful way to do what this variant's handlers do.
+        // RetainHTTPBody permits the late use that is the defect of this variant.
         .clean(Variant::LateCloseRetainedBody)
         .sometimes(&["a request is answered", "a buffer is handed out again"])
 }

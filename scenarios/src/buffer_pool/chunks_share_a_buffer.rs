@@ -1,17 +1,17 @@
-//! A chunk goes behind another into one buffer, and only what was written there is read.
+//! A chunk is appended to the buffer of the chunk before it; the handler reads only octets that were written there.
 //!
 //! Upstream: lesismal/nbio@b836026, body.go append of v1.5.4 to v1.5.7; buffers keep the octets of their last owner.
-//! Size: 2 or 3 clients with up to 3 requests each in small chunks; nobody watches the pools; 2 workers.
+//! Size: 2 or 3 clients with up to 3 requests each in small chunks; the ledger does not follow the pools; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Audit, Ending, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A chunk goes behind another in a buffer with old octets";
+    let about = "A chunk is appended to a pooled buffer with old octets";
     Scenario::new("chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::AppendGrowsToCap, "a payload reaches only the request it is tagged for")
-        .sometimes(&["a chunk goes behind another in one buffer", "a body is echoed to its end"])
+        .sometimes(&["a chunk is appended to the buffer of another chunk", "a body is echoed to its end"])
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -7,7 +7,7 @@ use models::buffer_pool::{Act, Allocator, Ending, Pick, Plan, Step, Variant, pla
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The pools are emptied between any two steps";
+    let about = "A garbage collection empties the pools between any two steps";
     Scenario::new("collection_between_steps", about, "lesismal/nbio#248", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "BodyReader is not used after its release")

@@ -7,7 +7,7 @@ use models::buffer_pool::{Ask, Ending, Plan, Step, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A descriptor is reused while somebody is about to read it";
+    let about = "A descriptor is reused just before its former owner reads from it";
     Scenario::new("descriptor_reused_while_reading", about, "lesismal/nbio#189", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FdReuseNoLock, "a payload reaches only the request it is tagged for")

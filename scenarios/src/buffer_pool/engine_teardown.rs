@@ -1,4 +1,4 @@
-//! Everything goes at once: the engine is stopped under clients that connect, send, wait and linger.
+//! Concurrent teardown: the engine stops while clients connect, send, wait for answers and linger.
 //!
 //! Upstream: Engine.Stop of v1.5.12.
 //! Size: up to 4 clients with 2 requests each, half of them lingering, some resetting; collections; 2 pollers, 2
@@ -8,7 +8,7 @@ use models::buffer_pool::{Act, Ending, Plan, Step, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The engine is stopped under its clients";
+    let about = "The engine stops while its clients are active";
     Scenario::new("engine_teardown", about, "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ExecuteRefusedNoFree, "http.Request is released by quiescence")

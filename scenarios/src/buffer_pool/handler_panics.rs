@@ -1,4 +1,4 @@
-//! A handler panics, and the engine goes on: what the handler was given goes back to the pools.
+//! A handler panics, and the engine continues: the request, the body and the response return to their pools.
 //!
 //! Upstream: follows from conn.go execute, which recovers, and processor.go, which defers nothing; not reported.
 //! Size: up to 3 clients with 3 requests each, some of whose handlers panic at one point or another; 2 workers.
@@ -9,7 +9,7 @@ use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let small = Client::of(vec![Ask::of(1, vec![Step::Panic])]);
-    Scenario::new("handler_panics", "A handler panics and is recovered from", "lesismal/nbio@v1.5.12", plans, run)
+    Scenario::new("handler_panics", "A handler panics, and nbio recovers", "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::HandlerPanicKeepsRequest, "http.Request is released by quiescence")
         .loom_finds(&[Variant::HandlerPanicKeepsRequest])

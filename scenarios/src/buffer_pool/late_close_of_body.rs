@@ -1,4 +1,5 @@
-//! A goroutine that outlives its handler closes or reads the body: it must not reach whoever has the reader by then.
+//! A goroutine that outlives its handler closes or reads the body: this must not affect the request that has the pooled
+//! reader by then.
 //!
 //! Upstream: follows from v1.2.18 and every version since; not reported.
 //! Size: up to 3 clients with 2 requests each, each leaving a goroutine behind; 2 workers. Small: 1 client, 1 request.

@@ -1,9 +1,9 @@
-//! A reader that was closed in its pool is open again when it is got from there.
+//! A pooled reader that a late `Close` has closed is open again when `NewBodyReader` takes it from the pool.
 //!
 //! Upstream: lesismal/nbio v1.5.12 to v1.6.9, whose NewBodyReader keeps `closed`; the reset is 00a897c
 //! (TestBodyReaderPooledReuse).
-//! Size: 2 or 3 clients in turn, with a goroutine left behind by each request; the buffers are watched, the readers are
-//! not.
+//! Size: 2 or 3 clients in turn, with a goroutine left behind by each request; the ledger follows the buffers and not
+//! the readers.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Audit, Client, Plan, Step, Variant, plan, run};
 
@@ -19,7 +19,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    // One connection each: a second one could meet what the first one's handler has left behind.
+    // One connection each: the goroutine that the first connection's handler leaves behind could affect a second one.
     let client = plan::any_framing(6)
         .prop_map(|body| Client::of(vec![Ask { body, close: false, steps: vec![Step::ReadAll, Step::CloseLate] }]));
     prop::collection::vec(client, 2..=3).prop_map(|clients| Plan {

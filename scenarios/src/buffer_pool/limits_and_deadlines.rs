@@ -1,4 +1,4 @@
-//! A connection that breaks a limit or a deadline is closed, whatever it is doing, and gives everything back.
+//! A connection that exceeds a limit or a deadline is closed in any state, and all its pooled objects are released.
 //!
 //! Upstream: errReadTimeout, errWriteTimeout, errOverflow, ErrTooLong of v1.5.12.
 //! Size: up to 3 clients with 3 requests each, of which some linger; deadlines of 5 to 50 ms, limits of 4 to 16 octets.

@@ -1,5 +1,5 @@
-//! Handlers of clients on the network close and read their bodies twice, from elsewhere, and after they have returned,
-//! while connections are reset: no use reaches a reader or a buffer that is somebody else's.
+//! Handlers close their bodies twice, and goroutines close and read them, also after the handler has returned, while
+//! connections on the network are reset: no such use reaches a reader or a buffer of another request.
 //!
 //! Upstream: lesismal/nbio#502, before 00a897c; the rest follows from body.go of every version.
 //! Size: 3 clients with up to 2 requests each; up to 2 resets or FINs at a byte; 2 workers.
@@ -8,7 +8,7 @@ use models::buffer_pool::{Ending, NetPlan, Plan, Step, Variant, plan, run_on_net
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Bodies are closed from elsewhere and too late, under resets";
+    let about = "Goroutines use bodies during and after their handlers, under resets";
     Scenario::on_network("net_bodies_used_late", about, "lesismal/nbio#502", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::LateCloseRetainedBody, "BodyReader is not used after its release")

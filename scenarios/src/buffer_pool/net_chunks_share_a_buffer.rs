@@ -1,18 +1,18 @@
-//! A chunk that comes over the network goes behind another in one buffer: not behind what was there before.
+//! A chunk that arrives over the network is appended to the buffer of the chunk before it, not after old octets.
 //!
 //! Upstream: lesismal/nbio@b836026, which appended to a buffer that it had grown to its capacity; v1.5.4 to v1.5.7.
-//! Size: 3 clients with up to 3 chunked requests each; no fault, or one connection of any fate; nobody watches the
-//! pools; 2 workers.
+//! Size: 3 clients with up to 3 chunked requests each; no fault, or one connection of any fate; the ledger does not
+//! follow the pools; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Audit, Ending, NetPlan, Plan, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A client on the network reads what was in a buffer before";
+    let about = "A client on the network receives a buffer's old octets";
     Scenario::on_network("net_chunks_share_a_buffer", about, "lesismal/nbio@b836026", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::AppendGrowsToCap, "a payload reaches only the request it is tagged for")
-        .sometimes(&["a chunk goes behind another in one buffer", "a body is echoed to its end"])
+        .sometimes(&["a chunk is appended to the buffer of another chunk", "a body is echoed to its end"])
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {

@@ -1,5 +1,5 @@
-//! Hosts of clients crash and come back, links are partitioned or hold what they have, connections are idle: what a
-//! client left half said is given back, and it is answered anew over a connection of its own.
+//! Clients' hosts crash and restart, links are partitioned or held, connections are idle: the server releases a
+//! client's partial request, and the restarted client is answered over a new connection.
 //!
 //! Upstream: Parser.CloseAndClean, KeepaliveTime and WriteTimeout of v1.5.12.
 //! Size: 3 or 4 clients with up to 3 requests each, idle for up to 40 ms before each; up to 6 events of hosts,
@@ -14,9 +14,9 @@ pub fn scenario() -> Scenario {
     Scenario::on_network("net_client_crash", about, "lesismal/nbio@v1.5.12", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[
-            "a client begins anew on a host that has crashed",
+            "a client restarts after a crash of its host",
             "a connection times out",
-            "a client waits in vain",
+            "a client times out",
             "a request is answered",
         ])
 }

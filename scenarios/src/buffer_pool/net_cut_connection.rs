@@ -1,5 +1,5 @@
-//! Connections are cut without a word, hang, or are idle for too long: deadlines and the stop of the engine end what
-//! nobody else would.
+//! Connections are blackholed, hang, or are idle for too long: only the server's deadlines, or the stop of the engine,
+//! close them.
 //!
 //! Upstream: Conn.setDeadline, KeepaliveTime and WriteTimeout of v1.5.12.
 //! Size: 3 clients with up to 3 requests each, idle for up to 3 seconds before each; up to 3 faults; keep-alive of 1 to
@@ -9,12 +9,12 @@ use models::buffer_pool::{Ending, NetPlan, Plan, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Connections are cut without a word and end by their deadlines";
+    let about = "Connections are blackholed, and deadlines close them";
     Scenario::on_network("net_cut_connection", about, "lesismal/nbio@v1.5.12", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[
             "a connection times out",
-            "a client waits in vain",
+            "a client times out",
             "a connection closes with a request half parsed",
             "a request is answered",
         ])

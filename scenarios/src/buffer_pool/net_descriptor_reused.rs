@@ -8,7 +8,7 @@ use models::buffer_pool::{Ask, Client, Ending, NetPlan, Plan, Step, Threads, Var
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A descriptor is given to the next client on the network while somebody is about to read it";
+    let about = "A descriptor is reused for the next client on the network just before its former owner reads";
     Scenario::on_network("net_descriptor_reused", about, "lesismal/nbio#189", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FdReuseNoLock, "a payload reaches only the request it is tagged for")

@@ -1,5 +1,5 @@
-//! Everything goes at once, on the network: the engine is stopped under clients that connect, send, wait and linger,
-//! some of whose connections are refused, hang or are reset.
+//! Concurrent teardown on the network: the engine stops while clients connect, send, wait and linger; some of their
+//! connections are refused, hang or are reset.
 //!
 //! Upstream: Engine.Stop of v1.5.12.
 //! Size: 3 or 4 clients with up to 2 requests each, half of them lingering; up to 2 faults of connections; collections;
@@ -26,7 +26,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         prop_oneof![2 => Just(Ending::Linger), 1 => Just(Ending::Finish), 1 => (1..16_u32).prop_map(Ending::Reset)];
     let late = Just(vec![Step::ReadAll, Step::CloseLate]);
     let steps = prop_oneof![4 => plan::any_steps(), 1 => late];
-    // The first connections come to the listener after four to eight milliseconds.
+    // The first connections reach the listener after four to eight milliseconds.
     let pause = prop_oneof![3 => 4..9_u64, 1 => 9..40_u64].prop_map(Act::Pause);
     let before = (prop::collection::vec(Just(Act::Collect), 0..=1), pause);
     let kinds = [FaultKind::Reset, FaultKind::Refuse, FaultKind::Hang];

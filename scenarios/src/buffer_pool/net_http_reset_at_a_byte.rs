@@ -1,5 +1,5 @@
-//! A reset hits connections at any byte of a request or of an answer, at both ends: all that was taken for it is given
-//! back, and no other connection gets what is left.
+//! A reset hits connections at any byte of a request or of an answer, at both ends: the server releases all of the
+//! connection's pooled objects, and no other connection receives its octets.
 //!
 //! Upstream: Conn.closeWithErrorWithoutLock, Parser.CloseAndClean; lesismal/nbio@84bf8b8 and 65aa2db. That the response
 //! of a refused request is dropped follows from OnComplete; not reported. Size: 3 or 4 clients with up to 4 pipelined

@@ -1,5 +1,5 @@
-//! A socket is closed, by its client or in one direction only, wherever it is with its requests: in a head, in a body,
-//! before an answer and within it. All that was taken for them is given back.
+//! A client closes its socket, or a FIN closes one direction, at any point of a request: in a head, in a body, before
+//! an answer or within it. The server releases all of the connection's pooled objects.
 //!
 //! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; fuller in lesismal/nbio#419.
 //! Size: 3 or 4 clients with up to 3 requests each, most of them abandoned; up to 2 connections half closed by a FIN at

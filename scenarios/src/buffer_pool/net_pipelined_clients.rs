@@ -1,5 +1,5 @@
-//! Pipelined requests of several clients over connections that are silent for a while at most: each gets all its
-//! answers, and its own.
+//! Several clients pipeline requests over connections that at worst stall for a while: each client gets all of its
+//! answers, and only its own.
 //!
 //! Upstream: lesismal/nbio#445 (the double close), 2cb6cc2 (Append); the panic follows from processor.go.
 //! Size: 3 or 4 clients with up to 4 pipelined requests each, on up to 2 connections; no fault, or up to 2
@@ -9,7 +9,7 @@ use models::buffer_pool::{Allocator, Ending, NetPlan, Pick, Plan, Step, Variant,
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Pipelining clients on the network are all answered, each with its own";
+    let about = "Pipelining clients on the network get all of their answers, and only their own";
     Scenario::on_network("net_pipelined_clients", about, "lesismal/nbio#445", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ClosePuts, "BodyReader is not used after its release")

@@ -1,9 +1,9 @@
-//! A reader that was closed in its pool is open again when the next client's request gets it from there.
+//! A pooled reader that a late `Close` has closed is open again when the next client's request takes it from the pool.
 //!
 //! Upstream: lesismal/nbio v1.5.12 to v1.6.9, whose NewBodyReader keeps `closed`; the reset is 00a897c
 //! (TestBodyReaderPooledReuse).
-//! Size: 3 clients in turn, with a goroutine left behind by each request; up to 1 stall or FIN; the buffers are
-//! watched, the readers are not.
+//! Size: 3 clients in turn, with a goroutine left behind by each request; up to 1 stall or FIN; the ledger follows the
+//! buffers and not the readers.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, plan, run_on_network};
 

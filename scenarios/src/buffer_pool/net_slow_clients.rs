@@ -1,5 +1,5 @@
-//! Clients on the network read slowly, or their connections stall: what sockets do not take waits in pooled buffers, is
-//! flushed in order, and is freed once.
+//! Clients on the network read slowly, or their connections stall: octets that do not fit into a socket wait in pooled
+//! buffers, are flushed in order, and are freed once.
 //!
 //! Upstream: lesismal/nbio@b836026 and e9257e7 (the tail of the write cache); conn_unix.go newToWriteBuf and flush.
 //! Size: 3 clients with up to 3 requests each; a window of 1 to 4 octets before sockets of 32 to 64 bytes; up to 3

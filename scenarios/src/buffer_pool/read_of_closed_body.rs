@@ -1,4 +1,4 @@
-//! A body that is closed is at its end: its buffers are somebody else's.
+//! A read of a closed body returns EOF: its buffers belong to other requests.
 //!
 //! Upstream: lesismal/nbio#502, before 00a897c; upstream's test is TestBodyReaderReadAfterClose.
 //! Size: up to 3 clients with 2 requests each, whose handlers close and then read; 2 workers. Small: 1 client, 1

@@ -1,4 +1,4 @@
-//! A request is complete when its connection is closed already: it is released, and so is the response made for it.
+//! A request completes after its connection was closed: the request and its response are both released.
 //!
 //! Upstream: lesismal/nbio@84bf8b8, of websocket messages, and 65aa2db, of requests; the response follows from
 //! OnComplete.

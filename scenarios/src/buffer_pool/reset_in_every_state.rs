@@ -1,5 +1,5 @@
-//! A client resets, or closes, while its request is half parsed, queued, read or answered: all that was taken for it is
-//! given back.
+//! A client resets or closes while its request is half parsed, queued, read or answered: the server releases all of its
+//! pooled objects.
 //!
 //! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; fuller in lesismal/nbio#419.
 //! Size: up to 4 clients with 3 requests each, most of them gone after 1 to 30 octets; short writes; 2 workers.

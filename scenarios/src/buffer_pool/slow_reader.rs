@@ -1,5 +1,5 @@
-//! A client reads slowly: what the kernel does not take waits in pooled buffers, is flushed in order, and is freed
-//! once.
+//! A client reads slowly: octets that the kernel does not accept wait in pooled buffers, are flushed in order, and are
+//! freed once.
 //!
 //! Upstream: lesismal/nbio@b836026 and e9257e7 (the tail of the write cache); conn_unix.go newToWriteBuf and flush.
 //! Size: up to 3 clients with 3 requests each, a window of 1 to 4 octets, short writes; 2 workers.

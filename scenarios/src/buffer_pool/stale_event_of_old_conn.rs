@@ -1,9 +1,9 @@
-//! The end of one connection is not the end of the next one with its descriptor.
+//! A late event of a closed connection does not close the next connection with the same descriptor.
 //!
-//! Upstream: follows from poller_epoll.go readWriteLoop, which looks a descriptor up when it comes to its event; not
-//! reported.
-//! Size: 1 or 2 clients with 8 requests, which keep the poller busy; up to 3 that leave and are closed, and 3 that are
-//! kind, each with 3 connections; 2 workers.
+//! Upstream: follows from poller_epoll.go readWriteLoop, which looks up the descriptor only when it handles the event;
+//! not reported.
+//! Size: 1 or 2 clients with 8 requests, which keep the poller busy; up to 3 clients that leave early, and 3 that
+//! behave well, each with 3 connections; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, run};
 
@@ -12,11 +12,11 @@ const SLOW: usize = 6;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "An event of a closed connection meets the next one";
+    let about = "A late event of a closed connection finds its descriptor reused";
     Scenario::new("stale_event_of_old_conn", about, "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StaleEventClosesNewConn, "a client that behaves gets its answers")
-        .sometimes(&["an event is of a connection that is gone", "a request is answered"])
+        .sometimes(&["an event refers to a closed connection", "a request is answered"])
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

@@ -1,4 +1,4 @@
-//! The engine is stopped while its listener takes a connection: that one is closed too.
+//! The engine stops while its listener accepts a connection: that connection is closed as well.
 //!
 //! Upstream: follows from Engine.Stop of v1.5.12, which closes the listeners and does not wait for them; not reported.
 //! Size: up to 4 clients with a request each, a pause or none; 2 workers.

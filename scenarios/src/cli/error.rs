@@ -19,13 +19,13 @@ pub(crate) enum Error {
     #[error("scenario `{scenario}` does not run on {engine}; the engines it runs on are {engines}")]
     NotOnEngine { scenario: &'static str, engine: String, engines: String },
     /// A variant that exists, but that the scenario does not mention.
-    #[error("scenario `{scenario}` says nothing of variant `{variant}`; of these it does: {own}")]
+    #[error("scenario `{scenario}` has no expectation of variant `{variant}`; its variants are {own}")]
     NotOfScenario { scenario: &'static str, variant: String, own: String },
     /// An argument that is neither a file nor a token.
     #[error("{0}")]
     Token(#[from] TokenError),
     /// A token or a file of a case that this build does not have.
-    #[error("`{input}` is of a case that this build does not have: {unknown}")]
+    #[error("`{input}` names a case that this build does not have: {unknown}")]
     OfAnotherBuild { input: String, unknown: Unknown },
     /// A file that cannot be read, is not a saved case, or cannot be written.
     #[error("{0}")]

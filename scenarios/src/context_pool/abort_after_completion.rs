@@ -1,4 +1,4 @@
-//! An abort of an operation that is done already changes nothing: who received a message is told so.
+//! An abort of a completed operation changes nothing: the receiver of a message still gets success.
 //!
 //! Upstream: follows from nni_aio_abort since commit 3ca7bcc0, which puts the abort's code into a_result, and is so
 //! still in the main branch; not reported. Size: a caller with an echoing peer, another thread that aborts the receive,
@@ -16,7 +16,7 @@ bounds!(Plan { workers: 1..=4 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A receive is aborted when it has its message already";
+    let about = "A receive is aborted after its message has arrived";
     Scenario::new("abort_after_completion", about, "nanomsg/nng@3ca7bcc0", plan, run)
         .clean(Variant::Fixed)
         .violates(Variant::AbortOverwritesResult, "nng_msg is released by quiescence")

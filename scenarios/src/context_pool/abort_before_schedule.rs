@@ -1,6 +1,6 @@
 //! An abort that comes between begin and schedule is seen by schedule, and the operation ends once.
 //!
-//! Upstream: nanomsg/nng commit 3ca7bcc0 ("task_abort was a mistake"), of which v1.10.1 has the mistake.
+//! Upstream: nanomsg/nng commit 3ca7bcc0 ("task_abort was a mistake"), v1.10.1 still has task_abort.
 //! Size: a caller, and another thread that aborts up to 3 times; no peer, no worker. Small: one abort.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};

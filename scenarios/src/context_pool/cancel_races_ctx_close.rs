@@ -1,4 +1,4 @@
-//! A cancel function that is on its way keeps its context from being freed.
+//! A context is not freed between the moment when its cancel function is taken and the end of that function.
 //!
 //! Upstream: follows from nni_aio_abort and nni_ctx_destroy of v1.10.1 and is so still in the main branch; not
 //! reported. Size: a caller that closes its context, another thread that cancels the send; no peer, no worker. Small:

@@ -16,7 +16,7 @@ bounds!(Plan { contexts: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A context is closed with a send queued, and the message comes back";
+    let about = "A context is closed while its send is queued, and the caller gets the message back";
     Scenario::new("closed_send_returns_message", about, "nanomsg/nng nng_ctx_close(3)", plan, run)
         .clean(Variant::Fixed)
         .sometimes(&["a context is closed while its send is queued"])

@@ -1,4 +1,4 @@
-//! Contexts that are kept and used in turn, the recommended cure: a reply reaches the request that it answers.
+//! Callers reuse contexts from a pool, as the thread recommends: a reply reaches the request that it answers.
 //!
 //! Upstream: nanomsg/nng#2111, whose thread ends with the advice to reuse contexts.
 //! Size: up to 4 callers with 3 requests each on a pool of 1 or 2 contexts, some cancelled or timed out; 2 workers.
@@ -7,7 +7,7 @@ use models::context_pool::{Plan, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Callers share a pool of contexts that are kept";
+    let about = "Callers share a pool of long-lived contexts";
     Scenario::new("context_pool_reuse", about, "nanomsg/nng#2111", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")

@@ -1,11 +1,11 @@
-//! Everything goes at once: sockets are closed under callers whose requests are in flight.
+//! Concurrent teardown: sockets are closed while their callers have requests in flight.
 //!
 //! Upstream: nni_sock_shutdown of v1.10.1; upstream's tests are test_req_ctx_recv_close_socket and rep's close tests.
 //! Size: up to 3 callers with 3 requests each, 2 connections, up to 3 pauses, breaks and closes; 2 workers.
 use crate::prelude::*;
 use models::context_pool::{Act, Plan, Style, Threads, Variant, plan, run};
 
-/// How far the clock may run ahead of tasks that are ready: some forty resends at most, so that a run ends.
+/// The timer slack of a run: it limits a run to about forty resends, so that the run ends.
 const TIMER_SLACK: Duration = Duration::from_millis(200);
 
 /// Declares the experiment.

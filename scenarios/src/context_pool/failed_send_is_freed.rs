@@ -1,4 +1,4 @@
-//! A message whose send failed is the caller's again, and the caller frees it.
+//! A message whose send failed belongs to the caller again, and the caller frees it.
 //!
 //! Upstream: nanomsg/nng#2140 and the manual page of nng_ctx_send: on failure the message is on the aio, for the caller
 //! to dispose of. The fixed variant is a negative control: freeing after a failed send is right. Size: up to 3 callers
@@ -8,7 +8,7 @@ use models::context_pool::{Plan, Request, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A caller keeps or forgets a message whose send failed";
+    let about = "A caller frees or forgets a message whose send failed";
     Scenario::new("failed_send_is_freed", about, "nanomsg/nng#2140", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoFreeOnSendFail, "nng_msg is released by quiescence")

@@ -1,4 +1,4 @@
-//! A message that was accepted is the library's: the caller must not free it.
+//! An accepted message belongs to the library: the caller must not free it.
 //!
 //! Upstream: nanomsg/nng#2111 (an add-on with one context per request), #2140.
 //! Size: up to 3 callers with 2 requests each, 2 workers, 2 server contexts. Small: 1 caller, 1 worker, 1 request.

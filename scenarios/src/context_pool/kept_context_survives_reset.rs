@@ -1,4 +1,4 @@
-//! A context that is kept is told of a connection that broke, and serves the next request.
+//! A reused context reports that its connection broke, and then serves the next request.
 //!
 //! Upstream: req0_pipe_close and req0_ctx_recv of v1.10.1 (conn_reset); nanomsg/nng#2111 for contexts that are kept.
 //! Size: up to 3 callers with 3 requests each, 2 echoing peers, 1 or 2 workers. Small: 1 caller, 1 request, 1 worker.
@@ -6,7 +6,7 @@ use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Errno, Link, Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};
 
-/// Who asks how often, and who carries it.
+/// Callers, their requests, and the library's workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     callers: u32,
@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .loom_finds(&[Variant::FreeAfterSendOk])
-        .sometimes(&["a request is told that its connection broke", "a context that was told is used again"])
+        .sometimes(&["a request ends because its connection broke", "a context is reused after NNG_ECONNRESET"])
         .small(Plan { callers: 1, requests: 1, workers: 1 })
 }
 
@@ -52,9 +52,9 @@ fn call(wrapper: &Wrapper, peer: u32, requests: u64) {
         wrapper.request(Tag { peer, request }, Timeout::Infinite);
         let result = wrapper.wait();
         always("a request is answered, or told NNG_ECONNRESET", matches!(result, Some(Ok(()) | Err(Errno::ConnReset))));
-        sometimes("a context that was told is used again", told && result == Some(Ok(())));
+        sometimes("a context is reused after NNG_ECONNRESET", told && result == Some(Ok(())));
         told |= result != Some(Ok(()));
     }
-    sometimes("a request is told that its connection broke", told);
+    sometimes("a request ends because its connection broke", told);
     wrapper.retire();
 }

@@ -1,4 +1,4 @@
-//! A cancel function that comes late, its receive having been superseded, leaves the new request alone.
+//! A cancel function that runs after its receive was superseded does not affect the new request.
 //!
 //! Upstream: follows from req0_ctx_cancel_recv since commit fe692071 (the fix of #1702), and is so still in the main
 //! branch; not reported. Size: a caller that replaces its request, another thread that cancels the first receive; no

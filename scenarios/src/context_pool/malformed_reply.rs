@@ -1,4 +1,4 @@
-//! A reply that is too short for an id closes the pipe that it came on, and hurts nobody else.
+//! A reply that is too short for an id closes the pipe that it came on, and affects nothing else.
 //!
 //! Upstream: req0_recv_cb of v1.10.1.
 //! Size: one caller whose request is lost with the pipe, a scripted peer, 2 workers, the reaper.
@@ -6,7 +6,7 @@ use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Frame, Nng, ReqOptions, Script, Socket, Threads, Timeout, Variant, Wrapper};
 
-/// What the peer says to a request: nothing, too little, or an id that nobody has asked with.
+/// The peer's answer to a request: nothing, a reply that is too short, or one with an unknown id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     answers: Vec<Frame>,

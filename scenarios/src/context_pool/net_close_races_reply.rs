@@ -1,5 +1,5 @@
-//! A context is closed at about the time at which its reply comes over the network: the reply is given out or freed,
-//! the callback runs before its argument goes, and nobody calls back into the context.
+//! A context is closed at about the time when its reply arrives over the network: the reply is delivered or freed, the
+//! callback runs before its argument is freed, and no callback uses the context afterwards.
 //!
 //! Upstream: nanomsg/nng#2111; nng_ctx_close and req0_recv_cb of v1.10.1.
 //! Size: 2 or 3 callers with 2 or 3 requests each, closed after some milliseconds; 1 or 2 connections; 2 workers.
@@ -8,7 +8,7 @@ use models::context_pool::{Habit, NetPlan, Replier, Request, Variant, run_on_net
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A context is closed when its reply comes";
+    let about = "A context is closed at about the time when its reply arrives";
     Scenario::on_network("net_close_races_reply", about, "nanomsg/nng#2111", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::CloseWithoutAioWait, "wrapper outlives its callback")

@@ -1,6 +1,6 @@
 //! Pipes, and at last the req socket, are closed while its dialers connect, greet and start their pipes.
 //!
-//! Upstream: nni_dialer_add_pipe and nni_sock_shutdown of v1.10.1, which does not ask again whether a pipe is closed;
+//! Upstream: nni_dialer_add_pipe and nni_sock_shutdown of v1.10.1, which does not check again whether a pipe is closed;
 //! not reported. Size: 2 to 4 dialers, 1 caller with a request, up to 7 closes at about the time that pipes start; up
 //! to 1 fault of a greeting.
 use crate::prelude::*;

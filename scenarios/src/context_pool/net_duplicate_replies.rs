@@ -1,5 +1,5 @@
-//! Requests are sent again, and replies come twice, late, for nobody, or broken: each request gets one reply, its own,
-//! and a connection on which nonsense comes is closed.
+//! Requests are resent, and replies are duplicated, late, unsolicited or malformed: each request gets one reply, its
+//! own, and a connection with a malformed reply is closed.
 //!
 //! Upstream: req0_recv_cb and req0_retry_cb of v1.10.1; nng_req(7).
 //! Size: up to 3 callers with 2 requests each, a resend time of some milliseconds; a peer with up to 6 habits; 2
@@ -12,7 +12,7 @@ const STEPS_MAX: u32 = 100_000;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Replies come twice, late, for nobody or broken";
+    let about = "Replies are duplicated, late, unsolicited or malformed";
     Scenario::on_network("net_duplicate_replies", about, "nanomsg/nng nng_req(7)", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
@@ -37,7 +37,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         1 => (0..=3_u32).prop_map(Habit::Malformed),
         1 => Just(Habit::Oversize),
     ];
-    // Whatever comes round, a reply does.
+    // One entry always replies, since the list is repeated: every request is answered in the end.
     let habits = prop::collection::vec(habit, 0..=5).prop_map(|habits| [&habits[..], &[Habit::Reply]].concat());
     let callers = plan::callers(3, 2, plan::any_request());
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];

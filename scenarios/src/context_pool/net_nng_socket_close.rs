@@ -1,5 +1,5 @@
-//! Socket close in the middle of things: a peer says FIN at any byte, hangs up in place of a reply or behind one, and
-//! between two requests. The dialer connects again; each request is sent again or its caller is told NNG_ECONNRESET.
+//! Socket close: the peer sends FIN at any byte, closes the connection in place of a reply or after one, or between two
+//! requests. The dialer connects again; each request is sent again or ends with NNG_ECONNRESET.
 //!
 //! Upstream: req0_pipe_close of v1.10.1; upstream's tests are test_req_resend_disconnect and _disconnect_no_retry.
 //! Size: up to 3 callers with 3 requests each; up to 2 connections half closed at a byte; 2 workers.
@@ -11,7 +11,7 @@ const STEPS_MAX: u32 = 100_000;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Socket close by the peer, before, within and behind a reply";
+    let about = "Socket close by the peer before, within or after a reply";
     Scenario::on_network("net_nng_socket_close", about, "nanomsg/nng req_test.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
@@ -27,7 +27,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let habit = prop_oneof![3 => Just(Habit::Reply), 1 => Just(Habit::Hangup), 1 => Just(Habit::ReplyAndHangup)];
-    // Whatever comes round, a reply does.
+    // One entry always replies, since the list is repeated: every request is answered in the end.
     let habits = prop::collection::vec(habit, 0..=5).prop_map(|habits| [&habits[..], &[Habit::Reply]].concat());
     let callers = plan::callers(3, 3, plan::waited());
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];

@@ -1,6 +1,5 @@
-//! Nobody is there for a while: attempts to connect are refused or hang, listeners have no room, greetings are never
-//! answered. Requests wait to be sent, and end by time, cancel or close; each message that was not sent is its caller's
-//! again.
+//! No peer is reachable for a while: attempts to connect are refused or hang, backlogs are full, greetings are not
+//! answered. Requests wait to be sent, and end by timeout, cancel or close; each unsent message returns to its caller.
 //!
 //! Upstream: nanomsg/nng#2140, #1702; dialer_timer_start_locked and tcptran_pipe_nego_cb of v1.10.1.
 //! Size: up to 3 callers with 2 requests each, 2 contexts with up to 3 requests; up to 4 attempts fail; 2 workers at
@@ -13,13 +12,13 @@ const KINDS: [FaultKind; 4] = [FaultKind::Refuse, FaultKind::Hang, FaultKind::Bl
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Requests wait for a peer that is not there, and fail";
+    let about = "Requests wait for an unreachable peer, and fail";
     Scenario::on_network("net_no_peer", about, "nanomsg/nng#2140", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::NoFreeOnSendFail, "nng_msg is released by quiescence")
         .sometimes(&[
             "an attempt to connect fails",
-            "two ends do not come to greet each other",
+            "two ends do not complete their greetings",
             "a context is closed while its send is queued",
             "a receive is cancelled while its send is queued",
             "a request is answered",

@@ -1,5 +1,5 @@
 //! The network is partitioned or held, or the peer's host crashes and comes back, before, while and after requests are
-//! sent: dialers back off and connect again, resends reach whoever is there.
+//! sent: dialers back off and connect again, and a resend uses the connection that exists by then.
 //!
 //! Upstream: dialer_timer_start_locked and req0_retry_cb of v1.10.1.
 //! Size: up to 3 callers with 3 requests each, a resend time below the time that a link is down; up to 2 disturbances.

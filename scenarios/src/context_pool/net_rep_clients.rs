@@ -1,5 +1,5 @@
-//! Clients that are not NNG ask a rep socket: several requests at once, with backtraces, and leave before, while and
-//! after they are answered, with requests waiting on their pipes.
+//! Clients other than NNG send several requests at once, with backtraces, to a rep socket, and disconnect before,
+//! during and after the answers, with requests waiting on their pipes.
 //!
 //! Upstream: nanomsg/nng#1959 (respond.c), commit 513f9d1b; rep0_pipe_close of v1.10.1.
 //! Size: up to 4 clients with up to 6 steps each; 1 or 2 contexts that reply; up to 4 faults; 2 workers.
@@ -9,13 +9,13 @@ use models::context_pool::{Act, NetPlan, Replier, Step, Variant, run_on_network}
 /// A request takes some 500 steps, more when its bytes come one by one.
 const STEPS_MAX: u32 = 100_000;
 
-/// Attempts to connect are other scenarios'.
+/// Without `Refuse` and `Hang`: other scenarios test attempts to connect.
 const KINDS: [FaultKind; 4] =
     [FaultKind::Reset, FaultKind::HalfClose, FaultKind::Blackhole, FaultKind::Stall { ms: 20 }];
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Clients of a rep socket leave with requests on their pipes";
+    let about = "Clients of a rep socket disconnect with requests on their pipes";
     Scenario::on_network("net_rep_clients", about, "nanomsg/nng#1959", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::PartialSendMissesClose, "no task waits forever")

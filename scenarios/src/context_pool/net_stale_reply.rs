@@ -1,5 +1,5 @@
-//! A late reply meets the next request of its context on a network: requests replace, cancel and outlive one another,
-//! with and without a connection, and none is answered by another's reply.
+//! On a network, a late reply arrives when its context has another request: requests replace and cancel one another,
+//! with and without a connection, and none gets the reply to another.
 //!
 //! Upstream: req0_ctx_reset of v1.10.1, nng_req(7), nanomsg/nng#1702.
 //! Size: up to 3 contexts with 3 requests each, whose sends, receives and cancels end within milliseconds of one
@@ -12,7 +12,7 @@ const STEPS_MAX: u32 = 100_000;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A late reply comes when its context has made another request";
+    let about = "A late reply arrives after its context has sent another request";
     Scenario::on_network("net_stale_reply", about, "nanomsg/nng#1702", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::StaleReplyAccepted, "a payload reaches only the request it is tagged for")

@@ -1,4 +1,4 @@
-//! One variable for the message that is sent and the one that is received, freed at the end: that is correct.
+//! One variable holds the request and then the reply, and is freed at the end. That is correct.
 //!
 //! Upstream: nanomsg/nng#2140. The reader saw nng_sendmsg, and a free behind it; the receive in between had put another
 //! message into the variable. A negative control.

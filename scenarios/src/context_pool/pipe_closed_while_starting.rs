@@ -1,4 +1,5 @@
-//! A pipe is closed while it is being started: the reaper waits for whoever starts it, and it is on one list at a time.
+//! A pipe is closed while it is being started: the reaper waits for the thread that starts it, and the pipe is on one
+//! list at a time.
 //!
 //! Upstream: nanomsg/nng commit 979d88e8 (a pipe rejected while it starts). The variant follows from req0_pipe_start of
 //! v1.10.1, which does not ask whether the pipe was closed, and is so still in the main branch; not reported.

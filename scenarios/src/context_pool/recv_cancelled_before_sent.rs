@@ -15,7 +15,7 @@ bounds!(Plan { requests: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A receive is cancelled while its request is still to be sent";
+    let about = "A receive is cancelled while its request is queued";
     Scenario::new("recv_cancelled_before_sent", about, "nanomsg/nng#1702", plan, run)
         .clean(Variant::Fixed)
         .violates(Variant::RecvCancelLeavesNullReqMsg, "a req0_ctx with a send_aio has its req_msg")

@@ -1,4 +1,4 @@
-//! A request times out while its reply is on the way: it ends one way or the other, once.
+//! A request times out while its reply is on the way: it ends exactly once, with the reply or with the timeout.
 //!
 //! Upstream: the expiration thread against req0_recv_cb (v1.10.1 with 784bfd66).
 //! Size: up to 3 callers with 2 requests each, of which some have a timeout; 2 workers, the timers.

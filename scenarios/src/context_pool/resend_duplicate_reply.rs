@@ -5,7 +5,7 @@
 use crate::prelude::*;
 use models::context_pool::{Plan, Style, Threads, Variant, plan, run};
 
-/// How far the clock may run ahead of tasks that are ready: some forty resends at most, so that a run ends.
+/// The timer slack of a run: it limits a run to about forty resends, so that the run ends.
 const TIMER_SLACK: Duration = Duration::from_millis(200);
 
 /// Declares the experiment.

@@ -1,7 +1,7 @@
-//! A resend time that is set while a request is out decides what becomes of the request when its pipe is lost.
+//! A new resend time decides whether an outstanding request is resent when its pipe is lost.
 //!
-//! Upstream: req0_ctx_set_resend_time and req0_pipe_close of v1.10.1; nanomsg/nng#2106 for a message whose owner was
-//! told by the resend time. Size: 1 or 2 requests, a silent and an echoing peer; 2 workers, the timers.
+//! Upstream: req0_ctx_set_resend_time and req0_pipe_close of v1.10.1; nanomsg/nng#2106, where the resend time decided
+//! who owned a message. Size: 1 or 2 requests, a silent and an echoing peer; 2 workers, the timers.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Aio, Ctx, Errno, Link, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};

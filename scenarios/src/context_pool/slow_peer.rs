@@ -8,7 +8,7 @@ use models::context_pool::{Act, Plan, Style, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Replies wait for a pipe that is busy, and the pipe is lost";
+    let about = "Replies wait for a busy pipe, and the pipe is lost";
     Scenario::new("slow_peer", about, "nanomsg/nng rep_test.c", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["a reply waits for its pipe to be free", "a pipe is closed while a reply waits for it"])

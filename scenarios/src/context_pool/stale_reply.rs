@@ -7,7 +7,7 @@ use crate::prelude::*;
 use lastref::ledger::{self, Owner, Tag};
 use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant, echo};
 
-/// Requests on one context, and who carries them.
+/// Requests on one context, and the library's workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     requests: u64,

@@ -1,4 +1,4 @@
-//! Whoever stops an aio waits for an expiration that is in progress.
+//! Stopping an aio waits for an expiration that is in progress.
 //!
 //! Upstream: nanomsg/nng commit 784bfd66 ("stop has to wait for expirations to finish").
 //! Size: a caller whose sends time out, and the expiration thread; no peer, no worker.

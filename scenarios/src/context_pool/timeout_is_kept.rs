@@ -1,4 +1,4 @@
-//! An operation with a timeout ends when its time is over: not before, and not later than the clock may run ahead.
+//! An operation ends no earlier than its timeout, and later by at most the timer slack of the run.
 //!
 //! Upstream: nni_aio_schedule and nni_aio_expire_loop of v1.10.1.
 //! Size: up to 4 callers with 2 operations each, of up to 200 ms, on a peer that is silent or not there; 2 workers.
@@ -7,7 +7,7 @@ use lastref::ledger::{Owner, Tag};
 use lastref::time::Instant;
 use models::context_pool::{Ctx, Message, Nng, ReqOptions, Socket, Threads, Timeout, Variant};
 
-/// By how much, in all of a run, the clock may run ahead of tasks that are ready: of the expiration's too.
+/// The timer slack of a run: the expiration thread may be late by this much.
 const SLACK: Duration = Duration::from_millis(5);
 
 /// The callers' timeouts in milliseconds, and whether there is a peer.
@@ -20,7 +20,7 @@ bounds!(Plan { timeouts: List(1..=8, 1..=1_000), connected: Part });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Operations with a timeout end when their time is over";
+    let about = "Operations end when their timeout expires";
     Scenario::new("timeout_is_kept", about, "nanomsg/nng aio.c", plan, run)
         .clean(Variant::Fixed)
         .timer_slack(SLACK)

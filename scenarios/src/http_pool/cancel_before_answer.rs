@@ -1,5 +1,5 @@
-//! A request is cancelled between send and answer: its connection does not go back to the pool with the answer unread,
-//! where the next request would take it for its own.
+//! A request is cancelled between send and answer: its connection does not return to the pool with the answer unread,
+//! since the next request would read that answer as its own.
 //!
 //! Upstream: redis/redis-py#2624, CVE-2023-28858; hyper's dispatcher closes (proto/h1/dispatch.rs, `poll_read_head`).
 //! Size: up to 3 callers with up to 3 requests, each of which may be cancelled. Small: one caller, two requests.
@@ -8,7 +8,7 @@ use models::http_pool::{self, Ask, Plan, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A request is cancelled between send and answer, and its connection is wanted by the next";
+    let about = "A request is cancelled between send and answer, and the next request needs its connection";
     Scenario::new("cancel_before_answer", about, "redis/redis-py#2624", plans, http_pool::run)
         .clean(Variant::Fixed)
         .violates(Variant::CancelReturnsDirty, "a payload reaches only the request it is tagged for")

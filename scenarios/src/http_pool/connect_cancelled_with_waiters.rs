@@ -1,5 +1,5 @@
-//! Requests wait for the one HTTP/2 connect of their key, and the request that began it is cancelled: they get a
-//! connection all the same, and so does every later request.
+//! Requests wait for the one HTTP/2 connect of their key, and the request that started the connect is cancelled: the
+//! waiting requests still get a connection, and so does every later request.
 //!
 //! Upstream: hyperium/hyper#3199; Go's `shouldRetryDial` in http2/client_conn_pool.go.
 //! Size: up to 4 callers with up to 2 requests, some cancelled; slow connects. Small: two callers, one cancelled.
@@ -8,7 +8,7 @@ use models::http_pool::{self, Ask, Plan, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A request that others' requests wait for is cancelled while it connects";
+    let about = "A request is cancelled while other requests wait for its connect";
     Scenario::new("connect_cancelled_with_waiters", about, "hyperium/hyper#3199", plans, http_pool::run)
         .clean(Variant::Fixed)
         .violates(Variant::WaitersLostWithConnect, "a request does not fail because another one is cancelled")

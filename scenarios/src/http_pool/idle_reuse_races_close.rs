@@ -8,10 +8,10 @@ use models::http_pool::{self, Ask, Plan, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A pooled connection is closed by the server while a request takes it";
+    let about = "The server closes a pooled connection while a request takes it";
     Scenario::new("idle_reuse_races_close", about, "hyperium/hyper#2136", plans, http_pool::run)
         .clean(Variant::Fixed)
-        .violates(Variant::ClosedHandedOut, "the pool hands out no connection that it can see is closed")
+        .violates(Variant::ClosedHandedOut, "the pool hands out no connection that is known to be closed")
         .violates(Variant::UnsentNotRetried, "a request that was not sent over a pooled connection is tried again")
         .violates(Variant::SentIsRetried, "a request is carried out at most once")
         .loom_finds(&[Variant::ClosedHandedOut, Variant::UnsentNotRetried])

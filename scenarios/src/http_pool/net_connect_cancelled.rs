@@ -7,7 +7,7 @@ use models::http_pool::{self, Ask, Ending, NetPlan, Plan, Step, Variant, Ver, pl
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Requests time out while the connect that others wait for hangs";
+    let about = "A connect hangs while requests wait for it and time out";
     Scenario::on_network("net_connect_cancelled", about, "hyperium/hyper#3199", plans, http_pool::run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::WaitersLostWithConnect, "a request does not fail because another one is cancelled")

@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     let about = "A server closes idle connections while callers take them";
     Scenario::on_network("net_idle_close", about, "hyperium/hyper#2136", plans, http_pool::run_on_network)
         .clean(Variant::Fixed)
-        .violates(Variant::ClosedHandedOut, "the pool hands out no connection that it can see is closed")
+        .violates(Variant::ClosedHandedOut, "the pool hands out no connection that is known to be closed")
         .sometimes(&[
             "the pool finds an idle connection closed",
             "the peer closes an idle connection",

@@ -8,7 +8,7 @@ use models::http_pool::{self, Goaway, Plan, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Everything at random, and then the client is dropped";
+    let about = "Random requests, cancels and closes, and then the client is dropped";
     Scenario::new("pool_teardown", about, "hyperium/hyper-util pool.rs", plans, http_pool::run)
         .clean(Variant::Fixed)
         .violates(Variant::GoawayForgetsConnection, "socket is released by quiescence")
@@ -37,12 +37,12 @@ fn plans() -> impl Strategy<Value = Plan> {
     ];
     let backends = prop::collection::vec(prop::collection::vec(script, 0..=4), 2);
     let ver = prop_oneof![Just(Ver::Http1), Just(Ver::Http2)];
-    // Every request has a time of its own: a server may wait for more requests than there are.
+    // Every request has a timeout: a server may wait for more requests than there are.
     let ask = plan::any_ask(2, 60).prop_map(plan::Ask::within_a_second);
     let callers = plan::callers(4, 3, ask);
     let limits = (1..=3_usize, prop::option::of(1..40_u64));
     (ver, backends, callers, limits).prop_map(|(ver, backends, callers, (max_idle, idle_timeout_ms))| {
-        // GOAWAY is HTTP/2's.
+        // GOAWAY exists only in HTTP/2.
         let is_of_ver = |step: &Step| ver == Ver::Http2 || !matches!(step, Step::Goaway(_));
         let keep = |script: Vec<Step>| script.into_iter().filter(is_of_ver).collect();
         let backends = backends.into_iter().map(|scripts| scripts.into_iter().map(keep).collect()).collect();

@@ -1,4 +1,4 @@
-//! The conductor's callbacks make an image, or ask how many there are, while the subscriber reads an older list.
+//! The conductor's callbacks create an `Image`, or ask for the image count, while the subscriber reads an older list.
 //!
 //! Upstream: ce89cea0 (retain and release propose), aeron-io/aeron#1752 and #1764 (image_count proposes, lingering
 //! prunes).
@@ -8,7 +8,7 @@ use models::image::{After, Callback, DriverOp, Handler, Op, Plan, Subscriber, Va
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "An image handler uses the subscription while a poll is in an older list";
+    let about = "An image handler uses the subscription while a poll reads an older list";
     Scenario::new("callback_during_poll", about, "aeron ce89cea0, aeron#1764", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ProposeFromConductor, "aeron_image_list_t is not used after its release")
@@ -23,7 +23,7 @@ pub fn scenario() -> Scenario {
         })
 }
 
-// The handles keep the images: what is freed under the poll is its list, and nothing else.
+// The handles keep the images alive, so only the list is freed under the poll.
 fn reader(handler: Handler, ops: Vec<Op>) -> Subscriber {
     Subscriber { callback: Callback::Counting, handler, handles: vec![0, 1], ops, after: After::Nothing }
 }

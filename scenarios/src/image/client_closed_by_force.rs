@@ -1,4 +1,4 @@
-//! The driver dies, or the conductor has stalled: everything is closed at once, and freed when the application says so.
+//! The driver dies, or the conductor has stalled: the client closes everything at once, and frees it in `aeron_close`.
 //!
 //! Upstream: aeron_client_conductor_force_close_resources, on_check_timeouts and on_close of 63c11a69.
 //! Size: 2 subscribers that read, look up, drop and close, 2 publishers, up to 4 steps before the end.

@@ -1,7 +1,7 @@
-//! A subscription is closed while handles to its images are left, and the handles are dropped later.
+//! A subscription is closed while the application has handles to its images, and the handles are dropped later.
 //!
 //! Upstream: aeron_client_conductor_linger_or_delete_all_images of 63c11a69 drops the base reference of such an image
-//! twice and does not close it; derived, nobody reported it.
+//! twice and does not close it; derived, not reported.
 //! Size: 1 to 3 handles, 2 images. Small: 1 handle, 2 duty cycles.
 use crate::prelude::*;
 use models::image::{Callback, DriverOp, Op, Plan, Subscriber, Variant, run};

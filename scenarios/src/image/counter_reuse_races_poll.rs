@@ -1,6 +1,7 @@
-//! What upstream leaves to a second: a driver that reuses a counter at once meets a client that has not noticed.
+//! The driver reuses a counter before the client has noticed the end of its image; upstream relies on a delay of one
+//! second.
 //!
-//! Upstream: follows from aeron_counters_manager.c and aeron_image.c of 63c11a69; nobody reported it.
+//! Upstream: follows from aeron_counters_manager.c and aeron_image.c of 63c11a69; not reported.
 //! Size: 1 subscriber that polls and asks for positions, 2 publishers that come and go, 3 counters asked for.
 use crate::prelude::*;
 use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};

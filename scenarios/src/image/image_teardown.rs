@@ -1,13 +1,13 @@
-//! Everything goes at once: publishers, subscriptions, handles in two threads, and now and then the client itself.
+//! Concurrent teardown: publishers, subscriptions, handles in two threads, and in some runs the client.
 //!
 //! Upstream: aeron-io/aeron#1313, #1548; aeron_client_conductor_on_close of 63c11a69.
-//! Size: up to 3 subscribers, which close in the midst of it, 3 publishers, up to 8 steps of theirs.
+//! Size: up to 3 subscribers, which close during the run, 3 publishers with up to 8 steps.
 use crate::prelude::*;
 use models::image::{Closer, DriverOp, Op, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Publishers, subscriptions, handles and the client go at once";
+    let about = "Concurrent teardown of publishers, subscriptions, handles and the client";
     Scenario::new("image_teardown", about, "aeron#1313, aeron#1548", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&[

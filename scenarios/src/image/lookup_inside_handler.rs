@@ -1,6 +1,7 @@
-//! A fragment handler looks an image up, or asks how many there are: a promise that the poll around it cannot keep.
+//! A fragment handler looks up an image, or asks for the image count: the call proposes the newest list, while the poll
+//! around it still reads an older one.
 //!
-//! Upstream: every lookup of 63c11a69 proposes the newest list, wherever it is called; derived, nobody reported it.
+//! Upstream: every lookup of 63c11a69 proposes the newest list, wherever it is called; derived, not reported.
 //! Size: 1 slow subscriber with a handle per image, 3 publishers, two of which go.
 use crate::prelude::*;
 use models::image::{Ask, DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
@@ -19,7 +20,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     let ask = prop_oneof![Just(Ask::Count), Just(Ask::Lookup)];
     (ask, 0_u64..60, 0_u64..40).prop_map(|(ask, first_ms, second_ms)| {
         let handler = Handler { ask, ..Handler::SLOW };
-        // The handles keep the images: what is freed under the poll is its list, and nothing else.
+        // The handles keep the images alive, so only the list is freed under the poll.
         let handles = vec![0, 1, 2];
         let subscriber = Subscriber { handler, handles, ..Subscriber::doing(vec![Op::Poll(6), Op::Poll(6)]) };
         Plan {

@@ -1,4 +1,4 @@
-//! The reported leak: each lookup by the wrapper leaves a reference behind, and the image lingers for ever.
+//! The reported leak: each lookup by the wrapper leaks a reference, so the image lingers forever.
 //!
 //! Upstream: aeron-io/aeron#1735, fixed by 2593db3e; SystemTest shouldFreeUnavailableImage.
 //! Size: 1 subscriber with up to 6 lookups and drops, 1 publisher that goes. Small: 1 lookup, 2 duty cycles.
@@ -10,7 +10,7 @@ pub fn scenario() -> Scenario {
     let about = "A wrapper looks an image up and drops it, and the stream ends";
     Scenario::new("lookup_leaks_image", about, "aeron#1735", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::LookupDoubleRetain, "an image that nobody holds is reclaimed")
+        .violates(Variant::LookupDoubleRetain, "an image without holders is freed")
         .loom_finds(&[Variant::LookupDoubleRetain])
         .sometimes(&[
             "a lookup finds no image",

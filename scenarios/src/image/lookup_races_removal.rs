@@ -1,17 +1,17 @@
-//! A lookup is in the middle of its work when the conductor takes the image off the list.
+//! The conductor removes an image from the list in the middle of a lookup.
 //!
 //! Upstream: createImage of 63c11a69 gives its reference back with a call that does nothing for an image that is not
-//! listed (c54c263d); derived, nobody reported it.
+//! listed (c54c263d); derived, not reported.
 //! Size: up to 8 lookups, 2 publishers. Small: 1 lookup, 2 duty cycles.
 use crate::prelude::*;
 use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "An image is removed while a lookup makes a handle of it";
+    let about = "An image is removed while a lookup creates a handle to it";
     Scenario::new("lookup_races_removal", about, "aeron c54c263d (derived)", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::LookupReleaseRequiresMembership, "an image that nobody holds is reclaimed")
+        .violates(Variant::LookupReleaseRequiresMembership, "an image without holders is freed")
         .loom_finds(&[Variant::LookupReleaseRequiresMembership])
         .sometimes(&["a lookup finds no image"])
         .timer_slack(Duration::from_millis(200))

@@ -1,14 +1,14 @@
-//! The driver gives a counter to the next image while the client has not heard yet that the last one is gone:
-//! publishers come back faster than a conductor with many subscriptions reads what it is told.
+//! The driver reuses a counter for the next image before the client knows that the last image has ended: publishers
+//! return faster than a conductor with many subscriptions reads the driver's messages.
 //!
-//! Upstream: follows from aeron_counters_manager.c and aeron_image.c of 63c11a69; nobody reported it.
+//! Upstream: follows from aeron_counters_manager.c and aeron_image.c of 63c11a69; not reported.
 //! Size: 3 subscriptions, 3 publishers with up to 3 lives, most of them revoked; an image lingers for 20 to 40 ms.
 use crate::prelude::*;
 use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Publishers on the network come back faster than a conductor hears that they are gone";
+    let about = "Publishers on the network return before the conductor has handled their end";
     Scenario::on_network("net_counter_reuse", about, "aeron 63c11a69 (derived)", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ReuseIgnoresStalls, "subscriber_position is not used after its release")

@@ -1,15 +1,15 @@
-//! Publishers' hosts crash and come back, and links are cut or held: images die of their liveness timeout, several of
-//! them at once, and streams are joined again in their midst.
+//! Publishers' hosts crash and restart, and links are partitioned or held: images end by their liveness timeout,
+//! several at once, and clients join streams again in the middle.
 //!
 //! Upstream: aeron-io/aeron#1728; aeron_publication_image_on_time_event of 63c11a69.
-//! Size: 4 publishers with up to 3 lives; up to 6 crashes, restarts, partitions and holds; 1 subscriber that polls
-//! seldom.
+//! Size: 4 publishers with up to 3 lives; up to 6 crashes, restarts, partitions and holds; 1 subscriber that seldom
+//! polls.
 use crate::prelude::*;
 use models::image::{After, NetPlan, Op, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Publishers' hosts crash, come back, and are cut off";
+    let about = "Publishers' hosts crash, restart, and are partitioned";
     Scenario::on_network("net_hosts_vanish", about, "aeron#1728", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")
@@ -17,7 +17,7 @@ pub fn scenario() -> Scenario {
             "a publisher's host crashes under it",
             "an image dies of its liveness timeout",
             "an image joins a stream in its midst",
-            "a receiver asks a publisher who it is",
+            "a receiver asks a publisher for SETUP",
             "two images are freed in one lingering check",
         ])
         .steps_max(60_000)

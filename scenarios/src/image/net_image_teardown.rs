@@ -1,8 +1,8 @@
-//! Concurrent teardown: publishers, their hosts and connections, subscriptions, handles and now and then the client or
-//! its driver go at once.
+//! Concurrent teardown: publishers, their hosts and connections, subscriptions, handles and in some runs the client or
+//! its driver.
 //!
 //! Upstream: aeron-io/aeron#1313, #1548; aeron_client_conductor_on_close of 63c11a69.
-//! Size: up to 4 publishers with up to 2 lives, up to 2 subscribers, which close in the midst of it; up to 4 faults of
+//! Size: up to 4 publishers with up to 2 lives, up to 2 subscribers, which close during the run; up to 4 faults of
 //! connections of any kind; room for one attempt or two at a time.
 use crate::prelude::*;
 use models::image::{DriverOp, NetPlan, Op, Plan, Variant, plan, run_on_network};

@@ -1,4 +1,4 @@
-//! Subscribers lag, on the network: windows hold their publishers up, images wait for them, and nothing is lost.
+//! Subscribers lag on the network: windows stop their publishers, images wait for them, and no fragment is lost.
 //!
 //! Upstream: aeron_publication_image_send_pending_status_message, _is_drained and send_pending_loss of 63c11a69.
 //! Size: 2 or 3 publishers with up to 6 frames in each of up to 2 lives, 1 or 2 subscribers; windows of 1 to 4 frames;

@@ -1,5 +1,5 @@
-//! An image is removed between a lookup of it and the release that gives the lookup's reference back, since its
-//! publisher on the network is gone.
+//! The publisher on the network ends, so an image is removed between its lookup and the release of the lookup's
+//! reference.
 //!
 //! Upstream: c54c263d: aeron_subscription_image_release does nothing for an image that is not listed (derived).
 //! Size: 3 publishers with up to 3 lives, most of them revoked; 1 subscriber that looks up all the time.
@@ -8,10 +8,10 @@ use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, plan, run_o
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "An image is removed in the midst of its lookup, since its publisher on the network is gone";
+    let about = "An image is removed during its lookup, because its publisher on the network has ended";
     Scenario::on_network("net_lookup_races_removal", about, "aeron c54c263d (derived)", plans, run_on_network)
         .clean(Variant::Fixed)
-        .violates(Variant::LookupReleaseRequiresMembership, "an image that nobody holds is reclaimed")
+        .violates(Variant::LookupReleaseRequiresMembership, "an image without holders is freed")
         .sometimes(&["a lookup finds no image", "a session comes back while its last image lingers"])
 }
 

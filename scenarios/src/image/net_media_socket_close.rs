@@ -1,5 +1,5 @@
-//! Socket close at any octet of SETUP, data and status messages: a publisher connects again, as the same session, and
-//! its image lives on or has died meanwhile. Handlers are told of each image once.
+//! Socket close at any octet of SETUP, data and status messages: a publisher reconnects with the same session, and its
+//! image continues or has ended meanwhile. Image handlers run once for each image.
 //!
 //! Upstream: c54c263d and 3c1984b6 together (derived): a wrapper made for an unavailable image.
 //! Size: 2 publishers with up to 2 lives, 1 subscriber with image handlers; up to 4 FINs, resets and cuts.

@@ -1,15 +1,15 @@
-//! Publishers die and come back, on the network: images vanish by their liveness timeout, and each lookup of one has to
-//! be given back.
+//! Publishers on the network die and return: images end by their liveness timeout, and the reference of each lookup
+//! must be released.
 //!
-//! Upstream: aeron-io/aeron#1735 (2593db3e), #1874 (933d7aff); what 2593db3e forgets is derived.
+//! Upstream: aeron-io/aeron#1735 (2593db3e), #1874 (933d7aff); the case that 2593db3e misses is derived.
 //! Size: 2 or 3 publishers with up to 3 lives each; 1 subscriber with up to 8 lookups and drops; up to 1 reset.
 use crate::prelude::*;
 use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Publishers on the network die and come back under a wrapper that looks their images up";
-    let leak = "an image that nobody holds is reclaimed";
+    let about = "Publishers on the network die and return while a wrapper looks up their images";
+    let leak = "an image without holders is freed";
     Scenario::on_network("net_publishers_die", about, "aeron#1735", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, leak)

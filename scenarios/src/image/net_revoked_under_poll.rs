@@ -1,5 +1,5 @@
-//! Streams are revoked on the network while a slow handler reads them: a poll must neither read on nor store its
-//! position, and its counter may be somebody else's by then.
+//! Streams are revoked on the network while a slow handler reads them: the poll must neither read on nor store its
+//! position, since its counter may already be reused.
 //!
 //! Upstream: 35cda530, 848b3593, aeron-io/aeron#1998 (a5892881), #1675; the revoked flag of 63c11a69's heartbeats.
 //! Size: 3 publishers with up to 3 lives of up to 6 frames, most of them revoked; 1 slow subscriber; counters asked
@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::NoCloseOnRemove, "subscriber_position is not used after its release")
         .violates(Variant::PositionStoreAfterClose, "subscriber_position is not used after its release")
-        .violates(Variant::PollIgnoresClose, "a poll does not read on in an image that it can see closed")
+        .violates(Variant::PollIgnoresClose, "a poll stops when it sees that its image is closed")
         .sometimes(&[
             "a stream is revoked before its subscribers have read it",
             "an image is closed under a poll",
@@ -34,7 +34,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
             let action = if committing { Action::Commit } else { Action::Continue };
             let poll = if committing { Poll::Controlled } else { Poll::Plain };
             let handler = Handler { action, poll, pause_ms, ..Handler::QUICK };
-            // The handles keep the images: what is gone under the poll is the counter, and nothing else.
+            // The handles keep the images alive, so only the counter is freed under the poll.
             let ops = [Op::Copy, Op::Poll(4)].repeat(4);
             let subscriber = Subscriber { handler, after: After::Poll, ..Subscriber::doing(ops) };
             let driver = pauses.into_iter().flat_map(|pause| [pause, DriverOp::Reuse]).collect();

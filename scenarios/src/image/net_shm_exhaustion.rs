@@ -1,7 +1,6 @@
-//! What the leak does to the driver in the end, on the network: publishers come back, and there is no room for their
-//! logs.
+//! The leak's final effect on the driver, on the network: publishers return, and there is no room for their logs.
 //!
-//! Upstream: aeron-io/aeron#1735. The driver unlinks its files; the client's mappings keep their room.
+//! Upstream: aeron-io/aeron#1735. The driver unlinks its files; the client's mappings keep the space allocated.
 //! Size: room for 2 logs, 2 publishers with 6 lives each, 1 subscriber that looks them up and drops its handles.
 use crate::prelude::*;
 use models::image::{After, Callback, Ending, NetPlan, Op, Plan, Subscriber, Variant, plan, run_on_network};
@@ -21,7 +20,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![Just(Ending::Die), Just(Ending::Close)];
     let callback = prop_oneof![Just(Callback::None), Just(Callback::Wrapper)];
     (plan::publishers(2, 4, ending), callback).prop_map(|(mut publishers, callback)| {
-        // Each comes back, and more than once, or nobody would need the room.
+        // Each publisher returns more than once; otherwise the logs would fit.
         for lives in publishers.iter_mut().map(|publisher| &mut publisher.lives) {
             while lives.len() < 6 {
                 lives.extend_from_within(..1);

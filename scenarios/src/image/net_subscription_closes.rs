@@ -1,5 +1,5 @@
-//! A subscription is closed while its publishers send, and handles to its images are left: publishers hear that nobody
-//! reads them any more, and each image goes with its last handle.
+//! A subscription is closed while its publishers send and handles to its images exist: publishers learn that they have
+//! no reader, and each image is freed with its last handle.
 //!
 //! Upstream: aeron_client_conductor_linger_or_delete_all_images of 63c11a69 (derived).
 //! Size: 2 publishers with up to 2 lives; 2 subscriptions, one or both of which close with up to 3 handles.

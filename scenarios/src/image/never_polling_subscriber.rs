@@ -1,6 +1,6 @@
-//! A subscriber that does not poll keeps every image that was removed, and that is no leak.
+//! A subscriber that does not poll keeps every removed image. That is not a leak.
 //!
-//! Upstream: aeron_client_conductor_check_lingering_resources asks for no time, only for a newer list;
+//! Upstream: aeron_client_conductor_check_lingering_resources checks no time, only for a newer list;
 //! aeron_subscription_test shouldAddAndRemoveImageWithoutPoll.
 //! Size: 2 subscribers, one of which never polls, 2 publishers that come and go.
 use crate::prelude::*;

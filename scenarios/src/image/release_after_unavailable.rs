@@ -1,4 +1,4 @@
-//! A handle held long after its stream has ended can be released, by whichever thread has it.
+//! A handle that is held long after its stream has ended can be released by any thread.
 //!
 //! Upstream: aeron-io/aeron#1874 (933d7aff), #2005; aeron_image_test
 //! shouldReleaseRetainedImageAfterItBecomesUnavailable.
@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     let about = "A handle is held long after its stream has ended, and dropped";
     Scenario::new("release_after_unavailable", about, "aeron#1874, aeron#2005", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::ReleaseRequiresMembership, "an image that nobody holds is reclaimed")
+        .violates(Variant::ReleaseRequiresMembership, "an image without holders is freed")
         .loom_finds(&[Variant::ReleaseRequiresMembership])
         .sometimes(&[
             "a thread drops a handle that another one has made",

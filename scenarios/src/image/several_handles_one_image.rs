@@ -1,4 +1,4 @@
-//! Several handles to one image, in several threads: the image goes with the last, and not before.
+//! Several handles to one image, in several threads: the image is freed with the last handle, and not before.
 //!
 //! Upstream: aeron_image_test shouldCorrectlyCountReferences; WrapperSystemTest shouldFreeUnavailableImage counts 4,
 //! 3, 1.

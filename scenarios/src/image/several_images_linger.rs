@@ -8,7 +8,7 @@ use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "One lingering check frees several images of those that linger";
+    let about = "One lingering check frees several of the lingering images";
     Scenario::new("several_images_linger", about, "aeron#1728", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")

@@ -1,6 +1,6 @@
-//! What the leak does in the end: shared memory is full of logs that nobody reads, and no publisher finds room.
+//! The leak's final effect: shared memory is full of unread logs, and no publisher finds room.
 //!
-//! Upstream: aeron-io/aeron#1735. The driver unlinks its files; the client's mappings keep their room.
+//! Upstream: aeron-io/aeron#1735. The driver unlinks its files; the client's mappings keep the space allocated.
 //! Size: room for 2 logs, 2 publishers with 5 more streams, 1 subscriber that looks them up and drops its handles.
 use crate::prelude::*;
 use models::image::{After, Callback, DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
@@ -10,7 +10,7 @@ const STREAMS: usize = 5;
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Streams come and go in shared memory with little room";
+    let about = "Streams come and go in a shared memory with room for two logs";
     Scenario::new("shm_exhaustion", about, "aeron#1735", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::LookupDoubleRetain, "a new stream finds room in shared memory")

@@ -1,4 +1,4 @@
-//! A fragment handler blocks until its image is gone, and its position counter is somebody else's.
+//! A fragment handler blocks until its image is removed and the image's position counter is reused.
 //!
 //! Upstream: 35cda530, 848b3593, aeron-io/aeron#1998 (a5892881), #1675; aeron_image_test ...ClosedDuringHandler.
 //! Size: 1 slow subscriber, polling its subscription and then its handle, 1 publisher that goes, 3 counters asked for.
@@ -7,12 +7,12 @@ use models::image::{DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A handler blocks until its image is gone, and then the poll goes on";
+    let about = "A handler blocks until its image is removed, and then the poll continues";
     Scenario::new("slow_consumer", about, "aeron#1998, aeron 848b3593", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoCloseOnRemove, "subscriber_position is not used after its release")
         .violates(Variant::PositionStoreAfterClose, "subscriber_position is not used after its release")
-        .violates(Variant::PollIgnoresClose, "a poll does not read on in an image that it can see closed")
+        .violates(Variant::PollIgnoresClose, "a poll stops when it sees that its image is closed")
         .sometimes(&["a position counter is reused", "a poll does not store the position of a closed image"])
         .timer_slack(Duration::from_millis(200))
 }

@@ -1,6 +1,6 @@
-//! The wrapper throws after the lookup has retained and before its own reference is there.
+//! The wrapper throws after the lookup has retained the image and before the wrapper's own reference exists.
 //!
-//! Upstream: 2593db3e gives the lookup's reference back in the good case only; the version of 63c11a69 does in both.
+//! Upstream: 2593db3e releases the lookup's reference only if nothing throws; 63c11a69 releases it in both cases.
 //! Size: 1 subscriber with up to 5 lookups, some of which throw, 1 publisher that goes.
 use crate::prelude::*;
 use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
@@ -10,7 +10,7 @@ pub fn scenario() -> Scenario {
     let about = "The constructor of a wrapper throws in the middle of a lookup";
     Scenario::new("throw_in_image_ctor", about, "aeron 2593db3e (derived)", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::ThrowKeepsLookup, "an image that nobody holds is reclaimed")
+        .violates(Variant::ThrowKeepsLookup, "an image without holders is freed")
         .sometimes(&["a wrapper throws between a lookup and its own reference", "a lookup finds no image"])
         .timer_slack(Duration::from_millis(200))
 }

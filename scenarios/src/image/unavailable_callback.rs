@@ -1,14 +1,14 @@
-//! The wrapper makes an image for the unavailable handler, of an image that is listed no more.
+//! The wrapper creates an `Image` for the unavailable handler although the image is no longer listed.
 //!
 //! Upstream: c54c263d and 3c1984b6 together: the constructor's retain does nothing, the destructor's release does.
-//! Follows from the source of 63c11a69; nobody reported it.
+//! Follows from the source of 63c11a69; not reported.
 //! Size: 1 subscriber, 1 publisher that comes and goes.
 use crate::prelude::*;
 use models::image::{After, Callback, DriverOp, Op, Plan, Subscriber, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "An unavailable handler is given a wrapper of an image that is not listed";
+    let about = "An unavailable handler gets a wrapper of an image that is no longer listed";
     Scenario::new("unavailable_callback", about, "aeron 3c1984b6 (derived)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
@@ -26,7 +26,7 @@ fn reader(callback: Callback, ops: Vec<Op>) -> Subscriber {
     Subscriber { callback, ..Subscriber::doing(ops) }
 }
 
-// No handles: the count is one, and the release that nobody had retained for takes the conductor's reference.
+// No handles: the count is one, so a release without its retain takes the conductor's reference.
 fn plans() -> impl Strategy<Value = Plan> {
     let callback = prop_oneof![Just(Callback::Wrapper), Just(Callback::Counting)];
     (callback, 0_u64..60, 0_u64..60).prop_map(|(callback, first_ms, then_ms)| {

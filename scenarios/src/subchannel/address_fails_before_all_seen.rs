@@ -1,6 +1,7 @@
-//! A resolver result names an address that is just failing and another one, whose turn comes, and which is asked.
+//! A resolver result names an address whose attempt is failing, and a second one: the second gets its turn and is asked
+//! to connect.
 //!
-//! Upstream: pick_first.cc of 1.53.0, from whose source it follows; nobody reported it.
+//! Upstream: pick_first.cc of 1.53.0, from whose source it follows; not reported.
 //! Size: one or two channels to two servers of which the first refuses, an update to both; 2 pollers and timers.
 use crate::prelude::*;
 use models::subchannel::{Act, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};

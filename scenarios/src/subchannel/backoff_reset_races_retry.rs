@@ -1,4 +1,4 @@
-//! Backoff is reset while the retry timer is about to fire: the Subchannel is IDLE again once, not twice.
+//! Backoff is reset while the retry timer is about to fire: the Subchannel becomes IDLE once, not twice.
 //!
 //! Upstream: Subchannel::ResetBackoff and OnRetryTimer of 1.53.0; doc/connection-backoff.md.
 //! Size: one channel to a server that refuses up to 3 times, up to 3 resets; 2 pollers and timers.

@@ -1,6 +1,6 @@
-//! A connection fails before it is of any use: refused, not answered, FIN, RST, GOAWAY, SETTINGS late or never.
+//! A connection fails before it is ready: refused, not answered, FIN, RST, GOAWAY, or SETTINGS late or never.
 //!
-//! Upstream: chttp2_connector.cc of 1.53.0; settings_timeout_test.cc asks for the last of these.
+//! Upstream: chttp2_connector.cc of 1.53.0; settings_timeout_test.cc tests the last of these.
 //! Size: one channel, up to 3 connections that break, up to 2 calls; 2 pollers and timers.
 use crate::prelude::*;
 use models::subchannel::{Act, ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};

@@ -1,4 +1,4 @@
-//! A channel is destroyed while its connection waits for SETTINGS: the connection must go with it.
+//! A channel is destroyed while its connection waits for SETTINGS: the connection must be closed with it.
 //!
 //! Upstream: grpc/grpc#38871 by inference, grpc/grpc#32071. The report's log is in the table: tcp unref 2->1, no
 //! fd_orphan.

@@ -1,4 +1,4 @@
-//! A server says GOAWAY while a write waits: nothing is closed, and the connection goes with its last user.
+//! A server sends GOAWAY while a write waits: nothing is closed at once, and the connection ends with its last user.
 //!
 //! Upstream: chttp2_transport.cc of 1.53.0, in which a GOAWAY closes nothing.
 //! Size: one channel, up to 2 callers with 2 calls each, connections that hold up to 2 frames; 2 pollers.
@@ -7,7 +7,7 @@ use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, 
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A server says GOAWAY while a write is in progress";
+    let about = "A server sends GOAWAY while a write is in progress";
     Scenario::new("goaway_during_write", about, "grpc/grpc chttp2_transport.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only by a transport that is")

@@ -1,14 +1,15 @@
-//! A server drains: calls that it has seen end well on the old connection, others go to the next one, and stay there.
+//! A server drains: calls that it has seen complete on the old connection; other calls use the next one, which stays
+//! connected.
 //!
-//! Upstream: chttp2_transport.cc, subchannel.cc of 1.53.0; that the old connection's end drops the new one follows from
-//! the source and is not reported. TRANSIENT_FAILURE and then SHUTDOWN of one transport is the negative control.
+//! Upstream: chttp2_transport.cc, subchannel.cc of 1.53.0; that the end of the old connection drops the new one is
+//! derived from the source, not reported. TRANSIENT_FAILURE and then SHUTDOWN of one transport is the negative control.
 //! Size: one channel, up to 3 callers with up to 3 calls, GOAWAY after the first; 2 pollers and timers.
 use crate::prelude::*;
 use models::subchannel::{ChannelPlan, Goaway, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A server says GOAWAY while calls are open";
+    let about = "A server sends GOAWAY while calls are open";
     Scenario::new("goaway_with_streams_open", about, "grpc/grpc subchannel.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .violates(

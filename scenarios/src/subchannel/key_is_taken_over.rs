@@ -1,4 +1,4 @@
-//! A Subchannel is orphaned while others ask for its key: nobody gets the dying one, and its successor keeps its place.
+//! A Subchannel is orphaned while threads request its key: none gets the dying one, and its successor stays registered.
 //!
 //! Upstream: grpc/grpc#18043, global_subchannel_pool.cc of 1.53.0.
 //! Size: up to 3 threads, each with up to 2 refs at a time, up to 2 times over; no connection. Small: 2 threads, once.
@@ -6,7 +6,7 @@ use crate::prelude::*;
 use lastref::ledger::Owner;
 use models::subchannel::{ExecCtx, Grpc, Subchannel, SubchannelKey, Threads, Variant};
 
-/// Who takes how many refs, how often.
+/// Threads, the refs that each takes at a time, and the number of repetitions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     threads: u32,
@@ -17,7 +17,7 @@ bounds!(Plan { threads: 1..=4, refs: 1..=8, rounds: 1..=8 });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A Subchannel is orphaned while its key is asked for";
+    let about = "A Subchannel is orphaned while other threads request its key";
     Scenario::new("key_is_taken_over", about, "grpc/grpc#18043", plan, run)
         .clean(Variant::Fixed)
         .violates(Variant::UnregisterErasesSuccessor, "one key has one Subchannel that is not dying")

@@ -1,6 +1,6 @@
-//! The host of the backend crashes and comes back, or the link to it is cut off or held, with calls in flight or none.
+//! The backend's host crashes and restarts, or its link is partitioned or held, with or without calls in flight.
 //!
-//! Upstream: keepalive (gRFC A8) of chttp2_transport.cc 1.53.0, by which a client learns that a server has gone.
+//! Upstream: keepalive (gRFC A8) of chttp2_transport.cc 1.53.0, by which a client detects an unreachable server.
 //! Size: one channel, 2 addresses of one host, up to 3 callers with 3 calls each, up to 2 outages; a real h2 server.
 use crate::prelude::*;
 use models::subchannel::{
@@ -9,7 +9,7 @@ use models::subchannel::{
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The host of two subchannels' backend crashes and comes back, or is out of reach";
+    let about = "The backend of two subchannels crashes and restarts, or is unreachable";
     Scenario::on_network("net_backend_crashes", about, "grpc/proposal A8", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&["RST comes with streams open", "a call is answered", "a call fails"])
@@ -29,7 +29,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         let channels = vec![ChannelPlan { policy, addresses: vec![0, 1], callers }];
         let (threads, backends) = (Threads::GRPC, vec![answers, Vec::new()]);
         let acts = vec![Act::Calls(60_000), Act::HangUp];
-        // Who waits on a connection that nobody else has any more learns of it by a ping.
+        // A connection whose server is gone ends only by an unanswered keepalive ping.
         let (keepalive_ms, teardown) = (Some(10_000), Teardown::AtRest);
         let plan = Plan { threads, backends, room, keepalive_ms, channels, acts, teardown };
         NetPlan { weather: Weather { events, short, ..Weather::FAIR }, ..NetPlan::of(plan) }

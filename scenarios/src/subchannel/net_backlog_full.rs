@@ -1,4 +1,5 @@
-//! A server that is slow to accept refuses what its backlog cannot take; keys are orphaned and asked for meanwhile.
+//! A server that accepts slowly refuses connections beyond its backlog, while Subchannels of one key are orphaned and
+//! requested again.
 //!
 //! Upstream: grpc/grpc#18043, global_subchannel_pool.cc of 1.53.0; tcp_client_posix.cc.
 //! Size: up to 3 channels to one address, a resolver each with up to 4 results, 2 callers each; a real h2 server.

@@ -1,4 +1,4 @@
-//! Nothing goes wrong, or only for a moment: every call is answered, and both ends count the same sockets.
+//! Without faults, or with short delays only, every call is answered, and both ends have the same number of sockets.
 //!
 //! Upstream: client_lb_end2end_test.cc of 1.53.0; grpc/grpc#19357 kept sockets of subchannels that were not selected.
 //! Size: up to 2 channels to 2 addresses of one host, up to 3 callers with 3 calls each, idle times between; a real h2

@@ -1,6 +1,7 @@
-//! Socket close before SETTINGS or after: a real server ends its connections early, is late, or is not there at all.
+//! Socket close before SETTINGS or after: a real server ends its connections early, sends SETTINGS late, or does not
+//! answer.
 //!
-//! Upstream: chttp2_connector.cc of 1.53.0; settings_timeout_test.cc asks for the one that never sends them.
+//! Upstream: chttp2_connector.cc of 1.53.0; settings_timeout_test.cc tests a server that never sends them.
 //! Size: up to 2 channels, 2 addresses of one host, up to 3 connections each that break, 2 callers, an update, 2
 //! faults.
 use crate::prelude::*;
@@ -38,7 +39,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let network = faults(3, &FaultKind::ALL, 0..=2, 499);
     let policy = prop_oneof![2 => Just(PolicyName::PickFirst), 1 => Just(PolicyName::RoundRobin)];
     let first = prop_oneof![Just(vec![0]), Just(vec![0, 1])];
-    // None waits for ever: a channel that has stopped to ask for connections is to come to rest.
+    // Every call has a deadline, since a channel that no longer connects would leave it waiting forever.
     let call = prop_oneof![1..50_u64, Just(25_000)].prop_map(Call::Deadline);
     let callers = prop::collection::vec(prop::collection::vec(call, 1..=3), 0..=2);
     let channel = (policy, first, callers);

@@ -1,4 +1,5 @@
-//! Two subchannels to one backend, calls on both: the server says GOAWAY, gently or not, at some stream of either.
+//! Two subchannels to one backend, calls on both: the server sends GOAWAY, gracefully or abruptly, at some stream of
+//! either connection.
 //!
 //! Upstream: chttp2_transport.cc, subchannel.cc of 1.53.0; grpc/grpc#38871 is about two subchannels to one backend.
 //! Size: one channel, 2 addresses of one host, up to 3 callers with up to 3 calls; a real h2 server; 2 pollers, timers.
@@ -9,7 +10,7 @@ use models::subchannel::{
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A real server says GOAWAY to two subchannels with calls open";
+    let about = "A real server sends GOAWAY to two subchannels with calls open";
     Scenario::on_network("net_goaway_two_subchannels", about, "grpc/grpc subchannel.cc 1.53.0", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
@@ -41,9 +42,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         .prop_map(|(goaway, ms)| vec![Step::Settings, Step::Pause(ms), Step::Answer, goaway, Step::Stall]);
     let backends = |script| prop::collection::vec(prop::collection::vec(script, 1..=2), 2);
     let ends = prop_oneof![
-        // A call that nobody else ends the wait for: the server waits for more requests than there are.
+        // The servers end after 500 ms, since they may wait for more requests than there are.
         (backends(draining.boxed()), Just(vec![Act::Calls(500), Act::HangUp])),
-        // The server keeps its socket after GOAWAY; who waits for it learns by a ping that it does nothing.
+        // The server keeps its socket after GOAWAY; a keepalive ping detects that it does nothing more.
         (backends(holding.boxed()), Just(vec![Act::Calls(60_000)])),
     ];
     let about = (policy, plan::callers(3, 3), ends, prop::bool::ANY);

@@ -1,6 +1,6 @@
 //! A connection is reset, cut, stalled or half closed at some byte of either end, with calls in flight.
 //!
-//! Upstream: chttp2_transport.cc, tcp_posix.cc of 1.53.0; a close while a write is under way has to be put off.
+//! Upstream: chttp2_transport.cc, tcp_posix.cc of 1.53.0; a close is deferred while a write is in progress.
 //! Size: one channel, 2 addresses of one host, up to 3 callers with up to 3 calls, 1 to 4 faults; a real h2 server.
 use crate::prelude::*;
 use models::subchannel::{
@@ -36,7 +36,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     about.prop_map(|(policy, callers, network, answers, room, short)| {
         let channels = vec![ChannelPlan { policy, addresses: vec![0, 1], callers }];
         let (threads, backends) = (Threads::GRPC, vec![answers, Vec::new()]);
-        // Who waits on a connection that was cut learns of it by a ping.
+        // A blackholed connection ends only by an unanswered keepalive ping.
         let (keepalive_ms, teardown) = (Some(10_000), Teardown::AtRest);
         let acts = vec![Act::Calls(60_000), Act::HangUp];
         let plan = Plan { threads, backends, room, keepalive_ms, channels, acts, teardown };

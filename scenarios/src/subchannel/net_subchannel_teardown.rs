@@ -1,7 +1,8 @@
-//! A concurrent teardown: channels are destroyed and a real server dies while calls and connections are under way.
+//! A concurrent teardown: channels are destroyed and a real server ends while calls and connection attempts are in
+//! progress.
 //!
-//! Upstream: grpc_channel_destroy and grpc_shutdown of 1.53.0; concurrent_connectivity_test.cc asks the same question.
-//! Size: up to 2 channels with 2 addresses of one host, up to 2 callers with 2 calls each, up to 3 doings, 2 faults.
+//! Upstream: grpc_channel_destroy and grpc_shutdown of 1.53.0; concurrent_connectivity_test.cc tests the same.
+//! Size: up to 2 channels with 2 addresses of one host, up to 2 callers with 2 calls each, up to 3 acts, 2 faults.
 use crate::prelude::*;
 use models::subchannel::{
     Act, ChannelPlan, Goaway, NetPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run_on_network,
@@ -11,7 +12,7 @@ const OUTAGES: &[Event] = &[Event::Hold(0), Event::Partition(0), Event::Crash(0)
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A concurrent teardown: channels, sockets, server, calls and timers end all at once";
+    let about = "Concurrent teardown of channels, sockets, server, calls and timers";
     let upstream = "grpc/grpc concurrent_connectivity_test.cc";
     Scenario::on_network("net_subchannel_teardown", about, upstream, plans, run_on_network)
         .clean(Variant::Fixed)
@@ -46,7 +47,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let channels = prop::collection::vec(channel, 1..=2);
     (backends, channels, acts, network, outages, 1..=4_u32).prop_map(
         |(backends, channels, acts, network, outages, room)| {
-            // Who waits on a connection that is cut learns of it by a ping.
+            // A blackholed connection ends only by an unanswered keepalive ping.
             let (threads, keepalive_ms, teardown) = (Threads::GRPC, Some(10_000), Teardown::AllAtOnce);
             let plan = Plan { threads, backends, room, keepalive_ms, channels, acts, teardown };
             NetPlan { weather: Weather { faults: network, events: outages, ..Weather::FAIR }, ..NetPlan::of(plan) }

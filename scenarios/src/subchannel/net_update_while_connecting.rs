@@ -1,4 +1,5 @@
-//! Resolver results come while connections to a real server are made: a transport that nobody wants is destroyed.
+//! Resolver results arrive while connections to a real server are made: a transport that is no longer needed is
+//! destroyed.
 //!
 //! Upstream: grpc/grpc#32071, grpc/grpc#38871, whose socket stays; results with the same args, other ones, no address.
 //! Size: one channel, 2 addresses of one host, up to 4 results, 2 callers with 3 calls each; a real h2 server.
@@ -9,7 +10,7 @@ use models::subchannel::{
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The resolver's results change while a socket is connected, and SETTINGS are on their way";
+    let about = "The resolver's results change while a socket connects or SETTINGS are in flight";
     Scenario::on_network("net_update_while_connecting", about, "grpc/grpc#32071", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "every socket is closed at quiescence")

@@ -1,4 +1,4 @@
-//! Servers that never end: when the channels go their descriptors are closed soon, and not by the peer's doing.
+//! Servers never close a connection: when the channels are destroyed, the client itself closes their descriptors.
 //!
 //! Upstream: grpc/grpc#38871, grpc/grpc#18043, and grpc-go#4751 for the same promise in another language.
 //! Size: up to 2 channels with 2 addresses, up to 2 calls, up to 3 acts; 2 pollers and timers.
@@ -7,12 +7,12 @@ use models::subchannel::{Act, ChannelPlan, Goaway, Plan, PolicyName, Step, Teard
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Channels go at any moment while their servers stay";
+    let about = "Channels are destroyed at any moment while their servers keep running";
     Scenario::new("no_socket_without_channel", about, "grpc/grpc#38871", plans, run)
         .clean(Variant::Fixed)
         .violates(
             Variant::ConnectResultDroppedOnShutdown,
-            "no descriptor is open when every channel is destroyed and nothing happens any more",
+            "no descriptor is open at quiescence after every channel is destroyed",
         )
         .sometimes(&[
             "a Subchannel is orphaned while it connects",

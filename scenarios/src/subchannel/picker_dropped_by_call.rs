@@ -1,13 +1,14 @@
-//! A call lets go of the last ref to a subchannel, outside the WorkSerializer: the channel's own state stays inside it.
+//! A call releases the last ref to a subchannel outside the WorkSerializer: the channel's state is still accessed only
+//! inside it.
 //!
-//! Upstream: grpc/grpc#34307, reverted in #34318, mended in #34321.
+//! Upstream: grpc/grpc#34307, reverted in #34318, fixed in #34321.
 //! Size: one channel, up to 3 callers with up to 4 calls each, up to 3 resolver results; 2 pollers.
 use crate::prelude::*;
 use models::subchannel::{Act, Call, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A call lets go of the last ref to a picker, and with it of a subchannel";
+    let about = "A call releases the last ref to a picker, and with it the last ref to a subchannel";
     Scenario::new("picker_dropped_by_call", about, "grpc/grpc#34321", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::OrphanWeakrefInline, "subchannel_wrappers_ is accessed in order")

@@ -1,4 +1,4 @@
-//! Resolver results come at every stage of a connection attempt: two Subchannels of one key are in order.
+//! Resolver results arrive at every stage of a connection attempt; two Subchannels may then have one key.
 //!
 //! Upstream: grpc/grpc#32071, grpc/grpc#38871; the same addresses, other ones, other args, none.
 //! Size: one channel, up to 4 results of which the last is the first again, up to 2 calls; 2 pollers and timers.

@@ -1,4 +1,4 @@
-//! round_robin lets go of no address that it is connecting to, so nobody misses the connection: the report's way out.
+//! round_robin keeps every address that it is connecting to, so no connection loses its owner: the report's workaround.
 //!
 //! Upstream: grpc/grpc#38871, which public write-ups say round_robin avoids.
 //! Size: as `unselected_connecting_dropped`, of which it is the negative control.

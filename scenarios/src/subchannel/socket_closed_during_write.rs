@@ -30,7 +30,7 @@ fn small() -> Plan {
 fn plans() -> impl Strategy<Value = Plan> {
     let last = prop_oneof![Just(Step::Fin), Just(Step::Rst)];
     let callers = prop_oneof![Just(Vec::new()), plan::callers(1, 2)];
-    // During a pause the client comes as far as its write that waits for room.
+    // During a pause the client gets to its write, which waits for room.
     (last, callers, 1..=2_u32, 0..=1_u32, 0..=1_u64).prop_map(|(last, callers, room, taken, ms)| {
         // A call keeps the channel until its connection is there; without one the channel has to be left alone for
         // that.

@@ -1,7 +1,6 @@
-//! A connection breaks while no call is open: the Subchannel is IDLE again, and everything below it is gone.
+//! A connection breaks while no call is open: the Subchannel becomes IDLE, and every object below it is freed.
 //!
-//! Upstream: subchannel.cc ConnectedSubchannelStateWatcher of 1.53.0, in which FIN and RST are SHUTDOWN and nothing
-//! else.
+//! Upstream: subchannel.cc ConnectedSubchannelStateWatcher of 1.53.0, which reports both FIN and RST as SHUTDOWN.
 //! Size: one channel to one server, up to 2 connections that break, one that stays; 2 pollers. Small: one, no poller.
 use crate::prelude::*;
 use models::subchannel::{ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, run};
@@ -25,7 +24,7 @@ fn small() -> Plan {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let last = prop_oneof![Just(Step::Fin), Just(Step::Rst)];
-    // What comes after a pause finds a connection that has nothing more to write.
+    // After a pause the connection has nothing left to write.
     let connection = last.prop_map(|last| vec![Step::Settings, Step::Pause(1), last]);
     let policy = prop_oneof![Just(PolicyName::PickFirst), Just(PolicyName::RoundRobin)];
     (prop::collection::vec(connection, 1..=2), policy).prop_map(|(connections, policy)| {

@@ -1,6 +1,6 @@
-//! Everything goes at once: channels are destroyed and servers end while calls, connections and timers are under way.
+//! Concurrent teardown: channels are destroyed and servers end while calls, connection attempts and timers are pending.
 //!
-//! Upstream: grpc_channel_destroy and grpc_shutdown of 1.53.0; concurrent_connectivity_test.cc asks the same question.
+//! Upstream: grpc_channel_destroy and grpc_shutdown of 1.53.0; concurrent_connectivity_test.cc tests the same.
 //! Size: up to 2 channels with 2 addresses, up to 3 callers with 2 calls each, up to 3 acts; 2 pollers and timers.
 //! Small: one channel with one call, polled by the main thread.
 use crate::prelude::*;
@@ -10,7 +10,7 @@ use models::subchannel::{
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Channels, servers, calls and timers end all at once";
+    let about = "Concurrent teardown of channels, servers, calls and timers";
     Scenario::new("subchannel_teardown", about, "grpc/grpc concurrent_connectivity_test.cc", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["a call is answered", "a call fails", "a Subchannel is orphaned while it connects"])

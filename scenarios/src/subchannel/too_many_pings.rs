@@ -1,4 +1,4 @@
-//! A server calls for calm, or does not answer a ping: keepalive's timers and refs go with the transport.
+//! A server sends ENHANCE_YOUR_CALM, or does not answer a ping: the transport releases keepalive's timers and refs.
 //!
 //! Upstream: keepalive (A8), too_many_pings_test.cc; GOAWAY with ENHANCE_YOUR_CALM doubles the channel's keepalive
 //! time.
@@ -8,11 +8,11 @@ use models::subchannel::{Call, ChannelPlan, Goaway, Plan, PolicyName, Step, Tear
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A server calls for calm, or does not answer a keepalive ping";
+    let about = "A server sends ENHANCE_YOUR_CALM, or does not answer a keepalive ping";
     Scenario::new("too_many_pings", about, "grpc/grpc too_many_pings_test.cc", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&[
-            "a server's call for calm throttles the channel",
+            "ENHANCE_YOUR_CALM doubles the channel's keepalive time",
             "a keepalive ping is not answered",
             "a keepalive timer is on its way while its transport is closed",
         ])

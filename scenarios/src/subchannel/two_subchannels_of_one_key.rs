@@ -1,4 +1,4 @@
-//! One key, two Subchannels: one is orphaned with its attempt under way, the other in use. That is as it should be.
+//! One key, two Subchannels: one is orphaned with its attempt in progress, the other is in use. That is correct.
 //!
 //! Upstream: grpc/grpc#38871, whose reporter saw two; global_subchannel_pool.cc of 1.53.0. Negative control.
 //! Size: two channels, of which one goes and the other comes to the same key, up to 2 calls; 2 pollers.
@@ -7,7 +7,7 @@ use models::subchannel::{Act, ChannelPlan, Plan, PolicyName, Step, Teardown, Thr
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A Subchannel is made while another one of its key is dying";
+    let about = "A Subchannel is created while another with its key is being destroyed";
     Scenario::new("two_subchannels_of_one_key", about, "grpc/grpc#38871", plans, run).clean(Variant::Fixed).sometimes(
         &[
             "two Subchannels of one key are alive",

@@ -1,4 +1,5 @@
-//! pick_first lets go of the address it is just connecting to, because another one is READY: that connection must end.
+//! pick_first drops an address during its connection attempt because another one is READY: that connection must be
+//! closed.
 //!
 //! Upstream: grpc/grpc#38871 by inference, grpc/grpc#32071; `round_robin_keeps_connecting` is the same with
 //! round_robin.

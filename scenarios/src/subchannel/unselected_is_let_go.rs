@@ -1,4 +1,4 @@
-//! pick_first keeps no subchannel besides the one that it selected, whatever the others are doing.
+//! pick_first releases every subchannel that it did not select, whatever the subchannel's state.
 //!
 //! Upstream: grpc/grpc#19357.
 //! Size: a channel to two servers of which the first may refuse, perhaps another channel to it; 2 pollers and timers.

@@ -28,7 +28,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         let channel = ChannelPlan { policy: PolicyName::PickFirst, addresses: vec![0], callers: vec![calls] };
         let refuses = vec![vec![Step::Refuse]; refusals];
         let backends = vec![vec![vec![Step::Settings]], refuses.clone(), refuses];
-        // Long enough for the first calls, and too short for the last one.
+        // Enough time for the first calls, and too little for the last one.
         let mut acts = vec![Act::Calls(500), Act::Update { channel: 0, addresses, args: 0 }];
         if returns {
             acts.extend([Act::Pause(300), Act::Update { channel: 0, addresses: vec![0], args: 0 }]);

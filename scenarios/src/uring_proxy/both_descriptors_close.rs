@@ -7,10 +7,10 @@ use models::uring_proxy::{Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Connections are closed, both descriptors of each, and freed";
+    let about = "Both descriptors of a connection are closed, and the connection is freed";
     Scenario::new("both_descriptors_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::EarlyDisconnected, "a connection that is disconnected is counted off")
+        .violates(Variant::EarlyDisconnected, "a disconnected connection is no longer counted in open_conns")
         .violates(Variant::BucketsLeak, "rcv_bucket is released by quiescence")
         .loom_finds(&[Variant::BucketsLeak])
         .sometimes(&["a client has all of its replies"])

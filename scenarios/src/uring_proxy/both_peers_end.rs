@@ -9,7 +9,7 @@ use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Both peers end, and house keeping looks on";
+    let about = "Both peers close while house_keeping checks the connection";
     Scenario::new("both_peers_end", about, "axboe/liburing proxy.c house_keeping", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StopSentTwice, "a connection is stopped once")

@@ -1,15 +1,15 @@
 //! A completion of a bundle names its first buffer; the others follow in the order of the ring, not of the ids.
 //!
-//! Upstream: io_uring_prep_recv(3). That proxy.c takes an id for a place in the ring, and the next id for the next
-//! buffer, follows from recv_bids, and holds only while buffers come back in order; not reported. c1cf7713: all buffers
-//! in one.
+//! Upstream: io_uring_prep_recv(3). Derived from recv_bids, not reported: proxy.c uses an id as a position in the ring,
+//! and the next id for the next buffer, which is correct only while buffers return in order. c1cf7713: all buffers in
+//! one.
 //! Size: up to 2 clients with 2 goes of up to 10 requests each, 4 buffers, a slow network.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Bundles of buffers that have come back out of order";
+    let about = "Bundles of buffers that were returned out of order";
     Scenario::new("bundles_both_ways", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::BucketOffByOne, "a count of packets has its place in the statistics")

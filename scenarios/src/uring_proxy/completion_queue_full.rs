@@ -8,7 +8,7 @@ use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Completions find their queue full";
+    let about = "Requests complete while the completion queue is full";
     Scenario::new("completion_queue_full", about, "io_uring_prep_recv(3)", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")

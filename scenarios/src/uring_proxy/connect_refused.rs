@@ -1,4 +1,4 @@
-//! Nobody listens behind the proxy: the client is told, and everything is freed.
+//! No server listens behind the proxy: the proxy closes the client's connection and frees everything.
 //!
 //! Upstream: follows from default_error, which ends the connection's thread and leaves the accepted socket open; not
 //! reported.
@@ -8,7 +8,7 @@ use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The proxy finds nobody to connect to";
+    let about = "The server refuses the proxy's connection";
     Scenario::new("connect_refused", about, "axboe/liburing proxy.c default_error", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "no task waits forever")

@@ -1,15 +1,15 @@
-//! What a receive that ended has brought goes out, however little it is.
+//! The data of a receive that has ended is sent, however little it is.
 //!
 //! Upstream: commit 6dfe352a, after which a stall is no longer possible. One direction, `-m0 -B0`, whose sends
 //! otherwise wait for half a pool. Size: up to 2 clients that send up to 3 requests, wait until they have arrived, and
-//! send more; 8 or 16 buffers. Small: 1 client with 1 request in two pieces, 2 tasks: what house keeping sees of the
-//! counters is behind by what the weak memory allows.
+//! send more; 8 or 16 buffers. Small: 1 client with 1 request in two pieces, 2 tasks: house_keeping may read counters
+//! as stale as weak memory allows.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Little data in one direction, and nothing behind it";
+    let about = "A little data in one direction, with none after it";
     Scenario::new("flush_below_half_a_pool", about, "axboe/liburing@6dfe352a", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoSendWithoutMore, "no task waits forever")

@@ -1,13 +1,14 @@
-//! A pool of 1024 buffers is provided at the start, and is nothing to worry about.
+//! A pool of 1024 buffers is provided at the start, which is correct.
 //!
-//! Upstream: axboe/liburing#1338, whose 1024 lines "add bid" are that, and not part of the bug: a negative control.
+//! Upstream: axboe/liburing#1338, whose 1024 lines "add bid" are this setup, and not part of the bug: a negative
+//! control.
 //! Size: 1 client with 1 go of up to 3 requests, 1024 buffers.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The report's pool of 1024 buffers";
+    let about = "A pool of 1024 buffers, as in the report";
     Scenario::new("full_pool_of_1024", about, "axboe/liburing#1338", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")

@@ -1,7 +1,7 @@
-//! A buffer that fills by and by goes back when the kernel is done with it and all of its parts are sent, not before.
+//! An incremental buffer returns to the pool only when the kernel is done with it and all of its parts are sent.
 //!
-//! Upstream: io_uring_setup_buf_ring(3): more completions of one buffer follow while F_BUF_MORE is set. That proxy.c
-//! forwards full buffers only, and all of a buffer to where its last byte goes, follows from recv_inc; not reported.
+//! Upstream: io_uring_setup_buf_ring(3): more completions of one buffer follow while F_BUF_MORE is set. Derived from
+//! recv_inc, not reported: proxy.c forwards only full buffers, and a whole buffer to the destination of its last byte.
 //! Size: 1 or 2 clients with 2 goes of up to 6 requests each, 2 or 4 buffers of 16 bytes.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};

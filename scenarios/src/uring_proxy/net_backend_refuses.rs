@@ -1,5 +1,5 @@
-//! The server refuses the proxy's connection, leaves it unanswered, or resets it: the client is told that its
-//! connection is over.
+//! The server refuses the proxy's connection, leaves it unanswered, or resets it: the proxy closes the client's
+//! connection.
 //!
 //! Upstream: follows from default_error, which ends the connection's thread with nothing closed; not reported.
 //! Size: 1 client with 1 connection and up to 12 requests; one fault of the proxy's connection, before
@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
     let about = "The proxy cannot connect to the server, or loses it, and tells its client";
     Scenario::on_network("net_backend_refuses", about, "axboe/liburing proxy.c default_error", plans, run_on_network)
         .clean(Variant::Fixed)
-        .violates(Variant::ErrorEndsThread, "a client is answered or told that its connection is over")
+        .violates(Variant::ErrorEndsThread, "a client gets its replies or sees the end of its connection")
         .sometimes(&["an error stops a connection", "a connection ends with requests unanswered"])
 }
 

@@ -1,15 +1,15 @@
-//! Bundles as the network splits them: a completion names the first buffer, the others follow in the order of the ring,
-//! and not of the ids.
+//! Bundles as the network splits the data: a completion names the first buffer; the others follow in the order of the
+//! ring, not of the ids.
 //!
-//! Upstream: io_uring_prep_recv(3); c1cf7713: all buffers in one. That proxy.c takes an id for a place in the ring
-//! follows from recv_bids; not reported. Size: 1 or 2 clients with up to 2 connections and 16 requests each, 4 or 8
-//! buffers of 16 bytes; sockets of 64 bytes.
+//! Upstream: io_uring_prep_recv(3); c1cf7713: all buffers in one. Derived from recv_bids, not reported: proxy.c uses an
+//! id as a position in the ring. Size: 1 or 2 clients with up to 2 connections and 16 requests each, 4 or 8 buffers of
+//! 16 bytes; sockets of 64 bytes.
 use crate::prelude::*;
 use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Bundles in both directions, cut as the network cuts the streams";
+    let about = "Bundles in both directions, as the network splits the streams";
     Scenario::on_network("net_bundles", about, "axboe/liburing@c1cf7713, io_uring_prep_recv(3)", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::BucketOffByOne, "a count of packets has its place in the statistics")

@@ -1,5 +1,5 @@
-//! Hosts crash and come up again, links are partitioned or held, and connections are cut without a word, under pings:
-//! who is not told gives up, and nothing is left of any connection.
+//! Hosts crash and restart, links are partitioned or held, and connections are blackholed, with pings in flight: an end
+//! that receives no notice times out, and every connection is freed.
 //!
 //! Upstream: proxy.c has no timeouts of its own: a connection ends with its peers, or with the process.
 //! Size: 1 to 3 clients with up to 2 connections and 10 requests each; up to 5 events; up to 2 cuts.
@@ -8,13 +8,13 @@ use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_networ
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Crashes, partitions and cut connections around the proxy";
+    let about = "Crashes, partitions and blackholed connections around the proxy";
     Scenario::on_network("net_hosts_and_links", about, "axboe/liburing proxy.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[
-            "a client waits in vain",
+            "a client times out",
             "an error stops a connection",
-            "a connection whose peers are gone is ended by hand",
+            "a connection without peers is stopped by the application",
             "a connection ends with requests unanswered",
         ])
 }

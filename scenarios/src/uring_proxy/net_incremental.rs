@@ -1,5 +1,5 @@
-//! A buffer that fills by and by, as the network delivers, goes back when the kernel is done with it and all of its
-//! parts are sent.
+//! The network fills an incremental buffer piece by piece; it returns to the pool when the kernel is done with it and
+//! all of its parts are sent.
 //!
 //! Upstream: io_uring_setup_buf_ring(3): more completions of one buffer follow while F_BUF_MORE is set.
 //! Size: 1 or 2 clients with up to 2 connections and 12 requests each, 2 or 4 buffers of 64 bytes.

@@ -1,7 +1,7 @@
-//! What arrives is forwarded though it does not fill its buffer, which fills by and by: nobody waits for the rest of
-//! it.
+//! Data is forwarded although it does not fill its incremental buffer: the proxy does not wait for the rest of the
+//! buffer.
 //!
-//! Upstream: that proxy.c forwards full buffers only follows from recv_inc; not reported.
+//! Upstream: derived from recv_inc, not reported: proxy.c forwards only full buffers.
 //! Size: 1 or 2 clients with up to 2 connections and 2 requests each, one at a time, 2 or 4 buffers of 128 bytes.
 use crate::prelude::*;
 use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};

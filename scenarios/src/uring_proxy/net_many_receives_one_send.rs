@@ -1,5 +1,5 @@
-//! A client ends when it has its replies, and the proxy ends the connection, though one send has forwarded what several
-//! receives brought, in either direction, as the network happened to cut the stream.
+//! A client closes when it has its replies, and the proxy ends the connection, although one send has forwarded the data
+//! of several receives, in either direction, as the network split the stream.
 //!
 //! Upstream: follows from should_shutdown, which compares numbers of receives and sends when both directions are
 //! forwarded; not reported.
@@ -9,7 +9,7 @@ use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_networ
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "One sendmsg forwards what several receives brought, and the client ends";
+    let about = "One sendmsg forwards the data of several receives, and the client closes";
     Scenario::on_network(
         "net_many_receives_one_send",
         about,
@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
         run_on_network,
     )
     .clean(Variant::Fixed)
-    .violates(Variant::StopByCounts, "a client is answered or told that its connection is over")
+    .violates(Variant::StopByCounts, "a client gets its replies or sees the end of its connection")
     .sometimes(&["one sendmsg sends several buffers", "ten and more requests are in flight and answered"])
 }
 

@@ -1,5 +1,4 @@
-//! Every option of the proxy and everything that can happen to a connection together: what no other scenario thought of
-//! combining.
+//! Random combinations of the proxy's options and of connection faults, including those that no other scenario has.
 //!
 //! Upstream: proxy.c's command line, whose options are nearly all free to be combined.
 //! Size: 1 to 3 clients with up to 2 connections and 12 requests each; up to 3 faults of any kind; 1 to 8 buffers; a
@@ -9,7 +8,7 @@ use models::uring_proxy::{Act, Backend, Ending, Leaves, NetPlan, Options, Varian
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Any options, and any faults of the network";
+    let about = "Any combination of options and network faults";
     Scenario::on_network("net_options_at_random", about, "axboe/liburing proxy.c", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&["a client is refused", "a completion finds the queue full"])

@@ -1,5 +1,5 @@
-//! Sockets take little and the server is slow, so that replies and requests together want more buffers than there are:
-//! each receive goes on when one comes back, on its own socket, and all is answered.
+//! Socket buffers are small and the server is slow, so replies and requests need more buffers than the pool has: each
+//! receive continues on its own socket when a buffer returns, and every request is answered.
 //!
 //! Upstream: commits 4e642958 and c18c8fbc: a receive that hit -ENOBUFS was armed again by a send only.
 //! Size: 1 or 2 clients with up to 2 connections and 12 requests each, 1 to 4 buffers, sockets of 48 to 256 bytes.
@@ -8,7 +8,7 @@ use models::uring_proxy::{Backend, Ending, NetPlan, Options, Variant, plan, run_
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A slow network and a pool of few buffers: -ENOBUFS in both directions, and all is answered";
+    let about = "A slow network and a small pool: -ENOBUFS in both directions, and every request is answered";
     Scenario::on_network("net_pool_exhausted", about, "axboe/liburing@4e642958, @c18c8fbc", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::NoRearmOnEnobufs, "a client that waits gets its replies")

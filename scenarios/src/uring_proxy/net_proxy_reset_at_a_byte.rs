@@ -1,5 +1,5 @@
-//! A reset hits connections at any byte, of clients to the proxy and of the proxy to the server: the proxy is told
-//! -ECONNRESET or -EPIPE, tells the other peer, and frees everything.
+//! A reset at any byte of a connection from a client to the proxy, or from the proxy to the server: the proxy gets
+//! -ECONNRESET or -EPIPE, closes the other connection, and frees everything.
 //!
 //! Upstream: follows from handle_close, which frees a second time when handle_shutdown has queued a second close; not
 //! reported.

@@ -12,7 +12,7 @@ pub fn scenario() -> Scenario {
     let about = "Socket close on either side of the proxy, by FIN at any byte or with bytes unread";
     Scenario::on_network("net_proxy_socket_close", about, "axboe/liburing@e4562576, @e8b85a24", plans, run_on_network)
         .clean(Variant::Fixed)
-        .violates(Variant::EarlyDisconnected, "a connection that is disconnected is counted off")
+        .violates(Variant::EarlyDisconnected, "a disconnected connection is no longer counted in open_conns")
         .violates(Variant::BucketsLeak, "rcv_bucket is released by quiescence")
         .violates(Variant::StopSentTwice, "a connection is stopped once")
         .sometimes(&[

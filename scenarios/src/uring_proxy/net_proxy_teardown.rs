@@ -1,8 +1,8 @@
-//! Concurrent teardown: the proxy is told to stop every connection while requests and replies are under way, clients
-//! leave, and connections are reset, refused, or hang.
+//! Concurrent teardown: the proxy stops every connection while requests and replies are in flight, clients disconnect,
+//! and connections are reset, refused, or hang.
 //!
-//! Upstream: handle_stop and queue_cancel. That requests are submitted behind the cancellations, and that one of two
-//! requests of a descriptor is left, follows from the source; not reported.
+//! Upstream: handle_stop and queue_cancel. Derived from the source, not reported: requests are submitted after the
+//! cancellations, and one of two requests on a descriptor is not cancelled.
 //! Size: 1 to 4 clients with up to 2 connections and 12 requests each; a stop after up to 60 ms; up to 2 faults.
 use crate::prelude::*;
 use models::uring_proxy::{Act, Ending, NetPlan, Options, Variant, plan, run_on_network};

@@ -1,4 +1,4 @@
-//! The value of a GET is larger than the pool, and nothing else is under way: its receive, and no other, is armed
+//! The value of a GET is larger than the pool, and nothing else is in flight: only the receive of the reply is armed
 //! again.
 //!
 //! Upstream: follows from recv_enobufs, which is given the receiving direction for the sending one; not reported.

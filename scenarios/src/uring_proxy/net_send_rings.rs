@@ -1,5 +1,5 @@
-//! What one direction has queued in a buffer ring is sent on its own socket, while requests and replies pass each
-//! other: a client reads its own replies and nothing else, byte by byte.
+//! The data that one direction has queued in a buffer ring is sent on that direction's socket, while requests and
+//! replies are in flight both ways: a client checks that every byte belongs to its own replies.
 //!
 //! Upstream: follows from proxy.c, whose comments say that two directions share the pool and that the order cannot be
 //! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
@@ -9,7 +9,7 @@ use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_networ
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Send rings in both directions, every byte checked by the client that it comes to";
+    let about = "Send rings in both directions, with clients that check every byte";
     Scenario::on_network("net_send_rings", about, "axboe/liburing proxy.c send_ring", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&["a receive finds no provided buffer"])

@@ -1,5 +1,5 @@
-//! Pings of several clients, ten in flight and more, go through a proxy with single-shot receives: each reply comes to
-//! the request that it answers, and each receive is armed again on the socket that it ended on.
+//! Pings of several clients, ten in flight and more, go through a proxy with single-shot receives: each reply reaches
+//! the request that it answers, and each receive is armed again on its own socket.
 //!
 //! Upstream: axboe/liburing#1338: `proxy -m0 -B1` asserts `!cd->pending_recv` at the first reply (fixed by 7f008999).
 //! Size: 1 to 3 clients with up to 2 connections and 20 requests each, 8 or 16 buffers; connections may stall.
@@ -8,7 +8,7 @@ use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_networ
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "RESP pings on the network through single-shot receives, and all are answered";
+    let about = "RESP pings on the network through single-shot receives, and every ping is answered";
     Scenario::on_network("net_single_shot", about, "axboe/liburing#1338", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")

@@ -1,5 +1,5 @@
-//! Zero-copy sends are read by the network when it has room: until the notification says that it has done so their
-//! buffers are neither filled again nor freed, though the connection may be closed before.
+//! The network reads the buffers of zero-copy sends when it has room: until the notification, these buffers are neither
+//! refilled nor freed, even if the connection is closed before.
 //!
 //! Upstream: commit a3aebee0 counts the notifications, but the buffer still goes back to the receives before its own;
 //! and handle_close frees all buffers without a look at the count. Both follow from the source; not reported.
@@ -10,7 +10,7 @@ use models::uring_proxy::{Backend, Ending, Leaves, NetPlan, Options, Variant, pl
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Zero-copy sends wait for a slow network, also behind the close";
+    let about = "Zero-copy sends wait for a slow network, also after the close";
     Scenario::on_network("net_zero_copy", about, "axboe/liburing@a3aebee0", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")

@@ -1,7 +1,7 @@
-//! A cancellation that finds nothing, and a receive of no bytes that has no buffer: both are lawful.
+//! A cancellation that finds no request, and a receive of 0 bytes without a buffer: both are valid.
 //!
 //! Upstream: io_uring_prep_cancel(3), -ENOENT, or a count of 0 with IORING_ASYNC_CANCEL_ALL, which proxy.c does not
-//! look at; and __handle_recv, for which a completion without IORING_CQE_F_BUFFER is the peer's end if its result is 0,
+//! check; and __handle_recv, for which a completion without IORING_CQE_F_BUFFER is the peer's end if its result is 0,
 //! and an error otherwise. A negative control. Size: up to 3 clients with up to 3 requests each, or none; small pools
 //! and the report's, every way to receive.
 use crate::prelude::*;
@@ -9,7 +9,7 @@ use models::uring_proxy::{Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The end of a connection whose receives have ended before";
+    let about = "A connection is stopped after its receives have ended";
     Scenario::new("nothing_to_cancel", about, "io_uring_prep_cancel(3)", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["there is nothing to cancel", "a receive ends with no bytes and no buffer"])

@@ -1,4 +1,4 @@
-//! A connection ends when all bytes are forwarded, though one send has forwarded what several receives brought.
+//! A connection ends when all bytes are forwarded, although one send has forwarded the data of several receives.
 //!
 //! Upstream: follows from should_shutdown, which compares numbers of receives and sends when both directions are
 //! forwarded; not reported.
@@ -8,7 +8,7 @@ use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "One sendmsg forwards what several receives brought, and the peer ends";
+    let about = "One sendmsg forwards the data of several receives, and the peer closes";
     Scenario::new("one_send_for_many", about, "axboe/liburing proxy.c should_shutdown", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::StopByCounts, "no task waits forever")

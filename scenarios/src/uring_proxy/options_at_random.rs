@@ -1,14 +1,14 @@
-//! Every option, every step and every fault together: what no other scenario thought of combining.
+//! Random combinations of options, steps and faults, including those that no other scenario has.
 //!
 //! Upstream: proxy.c's command line, whose options are nearly all free to be combined.
 //! Size: up to 2 clients with up to 4 steps, 1 to 8 buffers, 2 to 64 places in the completion queue and 2 to 8 in the
-//! other, any fault of either peer or none, and half of the time a stop.
+//! submission queue, any fault of either peer or none, and half of the time a stop.
 use crate::prelude::*;
 use models::uring_proxy::{Act, Habit, Options, Plan, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Any options, any faults";
+    let about = "Any combination of options and faults";
     Scenario::new("options_at_random", about, "axboe/liburing proxy.c", plans, run)
         .clean(Variant::Fixed)
         .timer_slack(Duration::from_millis(50))

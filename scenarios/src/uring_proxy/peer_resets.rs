@@ -1,4 +1,4 @@
-//! A peer breaks its connection: the other peer is told, and everything is freed.
+//! A peer resets its connection: the proxy closes the other connection and frees everything.
 //!
 //! Upstream: follows from default_error, which ends the connection's thread with nothing closed, and from handle_close,
 //! which frees a second time when handle_shutdown has queued a second close; neither reported.
@@ -8,7 +8,7 @@ use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A peer breaks its connection with bytes under way";
+    let about = "A peer resets its connection with bytes in flight";
     Scenario::new("peer_resets", about, "axboe/liburing proxy.c default_error", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "no task waits forever")

@@ -1,14 +1,14 @@
-//! Requests and replies together want more buffers than there are: each receive goes on when one comes back.
+//! Requests and replies need more buffers than the pool has: each receive continues when a buffer returns.
 //!
 //! Upstream: commits 4e642958 and c18c8fbc: a receive that hit -ENOBUFS was armed again by a send only. -ENOBUFS itself
-//! is lawful.
+//! is not an error.
 //! Size: 1 or 2 clients with 2 goes of up to 10 requests each, 1 or 2 buffers, single-shot and multishot.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Two directions with one buffer, or two, between them";
+    let about = "Two directions share a pool of one or two buffers";
     Scenario::new("pool_exhausted", about, "axboe/liburing@4e642958, @c18c8fbc", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoRearmOnEnobufs, "no task waits forever")

@@ -1,7 +1,7 @@
-//! Everything goes at once: connections are stopped while requests and replies are under way, and clients reset.
+//! Concurrent teardown: connections are stopped while requests and replies are in flight, and clients reset.
 //!
-//! Upstream: handle_stop and queue_cancel. That requests are submitted behind the cancellations, and that one of two
-//! requests of a descriptor is left, follows from the source; not reported.
+//! Upstream: handle_stop and queue_cancel. Derived from the source, not reported: requests are submitted after the
+//! cancellations, and one of two requests on a descriptor is not cancelled.
 //! Size: up to 3 clients with 2 goes of up to 6 requests, some of which reset; a stop after up to 2 pauses. Small: 1
 //! client with 1 request and a stop as soon as the connection is open, 2 tasks.
 use crate::prelude::*;
@@ -9,7 +9,7 @@ use models::uring_proxy::{Act, Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Connections are stopped with bytes under way in both directions";
+    let about = "Connections are stopped with bytes in flight in both directions";
     Scenario::new("proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ArmAfterStop, "nothing is under way when a connection is freed")

@@ -1,4 +1,4 @@
-//! A long reply uses up all buffers: its receive, and no other, is armed again.
+//! A long reply uses up all buffers: only the receive of the reply is armed again.
 //!
 //! Upstream: follows from recv_enobufs, which is given the receiving direction for the sending one; not reported.
 //! Size: 1 or 2 clients that each ask for one reply of more than the pool, 16 buffers of 4 bytes, a slow network. The

@@ -1,4 +1,4 @@
-//! What one direction has queued is sent on its own descriptor, also when it waits in a buffer ring.
+//! Data that one direction has queued in a buffer ring is sent on that direction's descriptor.
 //!
 //! Upstream: follows from proxy.c, whose comments say that two directions share the pool and that the order cannot be
 //! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
@@ -18,8 +18,9 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = Plan> {
     (plan::clients(2, 10), any::<bool>()).prop_map(|(clients, recv_mshot)| Plan {
         options: Options { send_ring: true, recv_mshot, ..Options::REPORTED },
-        // Room for all that a client sends, so no send waits: one that does is completed after a later one of the other
-        // direction, and the defect then breaks the books of the ring before a payload arrives.
+        // The window holds everything that a client sends, so no send waits. A waiting send would complete after a
+        // later one of the other direction, and the defect would then violate a ledger rule of the ring before a
+        // payload arrives.
         window: 256,
         clients,
         ..Plan::smallest()

@@ -7,7 +7,7 @@ use models::uring_proxy::{Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Single-shot receives in both directions, each armed again by itself";
+    let about = "Single-shot receives in both directions, each armed again on its descriptor";
     Scenario::new("single_shot_both_ways", about, "axboe/liburing#1338", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::RearmCd0, "pending_recv has one operation pending")

@@ -1,4 +1,5 @@
-//! A zero-copy send's buffer is the kernel's until its notification, which may come after everything else.
+//! A zero-copy send's buffer belongs to the kernel until its notification, which may be the last completion of the
+//! connection.
 //!
 //! Upstream: commit a3aebee0 counts the notifications, but the buffer still goes back to the receives before its own;
 //! and handle_close frees all buffers without a look at the count. Both follow from the source; not reported.
@@ -9,7 +10,7 @@ use models::uring_proxy::{Habit, Options, Plan, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "Buffers of zero-copy sends are used again, and freed";
+    let about = "Buffers of zero-copy sends are reused and freed";
     Scenario::new("zero_copy_notification", about, "axboe/liburing@a3aebee0", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")

@@ -1,7 +1,7 @@
-//! The clients: each sends its requests over one connection and checks that it gets the answers, and its own.
+//! The clients: each sends its requests over one connection, and checks that it gets all of its answers and no others.
 //!
-//! A client is the same in memory and on a host of the simulated network; what carries its octets is a [`Line`]. In
-//! memory a line blocks its thread, so that one poll carries the client to its end.
+//! A client is the same in memory and on a host of the simulated network; a [`Line`] carries its octets. In memory a
+//! line blocks its thread, so one poll runs the client to its end.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::buffer_pool::octet::{Octet, Part};
 use crate::buffer_pool::plan::{Ask, Client, Ending, Framing, Plan, Step};
 use crate::kit::harness::poll_once;
 
-/// What carries a client's octets.
+/// The transport of a client's octets.
 pub(crate) trait Line {
     /// Sends; false if the connection takes no more.
     async fn send(&mut self, octets: &[Octet]) -> bool;
@@ -27,7 +27,7 @@ pub(crate) trait Line {
     /// Closes the connection.
     async fn finish(&mut self);
 
-    /// Resets the connection. On the network the drop of the line does.
+    /// Resets the connection. On the network, dropping the line resets it.
     fn reset(&mut self);
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Session<'a, L> {
     pub(crate) line: L,
     /// How long the client pauses before it sends.
     pub(crate) idle: Duration,
-    /// The network costs no client an answer.
+    /// True if the network cannot lose an answer.
     pub(crate) is_calm: bool,
     pub(crate) traffic: Traffic,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Traffic {
     taken: u32,
 }
 
-/// Carries one client out, in memory.
+/// Runs one client, in memory.
 pub(crate) fn run(engine: &Arc<Engine>, number: u32) {
     let plan = &engine.plan;
     let Some(client) = plan.clients.get(number as usize) else { return };
@@ -174,7 +174,7 @@ impl<L: Line> Session<'_, L> {
         }
         let Part::ContentLength(length) = length.part else { return None };
         for place in 0..length {
-            // A handler that has said how long its answer is may have written less, of a body that it closed.
+            // A handler that set `Content-Length` may have written less, if it closed its body before the end.
             let octet = self.next().await?;
             deliver(octet.tag, tag);
             if self.plan.audit.order() {
@@ -186,7 +186,7 @@ impl<L: Line> Session<'_, L> {
         Some(())
     }
 
-    /// A client that has done nothing to deserve it, on a network that has not either, is not cut off.
+    /// A well-behaved client on a network without faults must get its answers.
     fn judge(&self, is_answered: bool) {
         let closes = self.client.asks.iter().any(|ask| ask.close);
         let kind = self.is_calm && self.plan.audit.order() && self.plan.is_kind() && !closes;

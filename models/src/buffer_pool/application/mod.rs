@@ -1,7 +1,7 @@
 //! The application: an engine with clients, in memory or each on a host of the simulated network.
 //!
-//! Both runs start the engine and the clients, act from the main task, wait for the clients and for what handlers have
-//! left behind, and stop the engine.
+//! Both runs start the engine and the clients, act from the main task, wait for the clients and for goroutines left by
+//! handlers, and stop the engine.
 
 pub(super) mod client;
 
@@ -20,7 +20,7 @@ use crate::kit::harness::bind;
 use crate::kit::http1::Http;
 use crate::kit::weather::{CLIENTS, Change};
 
-/// Carries the plan out in memory.
+/// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
     let engine = Engine::start(variant, plan);
     let numbers = 0..u32::try_from(plan.clients.len()).unwrap_or(u32::MAX);
@@ -31,7 +31,7 @@ pub fn run(variant: Variant, plan: &Plan) {
         }
         return engine.stop();
     }
-    // The main task is the first client if it has nothing else to do: exhaustive exploration has few threads.
+    // The main task is the first client if it has no acts: exhaustive exploration allows few threads.
     let own = plan.acts.is_empty() && !plan.clients.is_empty();
     let others: Vec<JoinHandle<()>> = numbers.skip(usize::from(own)).map(|number| start(&engine, number)).collect();
     if own {
@@ -42,7 +42,7 @@ pub fn run(variant: Variant, plan: &Plan) {
     end(&engine, plan);
 }
 
-/// Carries the plan out on a simulated network, with the engine and each client on a host of its own.
+/// Runs the plan on a simulated network, with the engine and each client on a host of its own.
 pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
     let (plan, weather) = (&net_plan.plan, &net_plan.weather);
     weather.simulate("server", &CLIENTS[..plan.clients.len()], Decoder::Own(Http::of), |hosts| {
@@ -64,7 +64,7 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
         }
         hosts.pass(&weather.events, |change| {
             if let Change::Restarted(number) = change {
-                sometimes("a client begins anew on a host that has crashed", true);
+                sometimes("a client restarts after a crash of its host", true);
                 clients.push(start(number));
             }
         });

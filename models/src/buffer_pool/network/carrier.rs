@@ -1,4 +1,4 @@
-//! What carries octets between the kernel's sockets and connections of the network: tasks of the server's host.
+//! Tasks of the server's host that carry octets between the kernel's sockets and connections of the network.
 //!
 //! | task | carries | ends |
 //! | --- | --- | --- |
@@ -24,7 +24,7 @@ use crate::kit::stream::{Buffers, Stage, carry_accepted};
 /// The port that a host gives its first connection; each gets the next one.
 const FIRST_PORT: u16 = 49152;
 
-/// The tasks that carry, to be waited for.
+/// The carrying tasks, for the end of the run to wait for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carrier {
     tasks: Arc<Unscheduled<Vec<Task<()>>>>,

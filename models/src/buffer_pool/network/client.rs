@@ -1,7 +1,7 @@
 //! A client's connection on the network: octets as text, and back.
 //!
-//! A client has patience, since a connection may be cut without notice. On a network without faults it must never run
-//! out.
+//! A client waits with a timeout, since a connection may be blackholed. On a network without faults it must never
+//! expire.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use crate::buffer_pool::application::client::{Line, Session, Traffic};
 use crate::buffer_pool::octet::{Octet, Part};
 use crate::buffer_pool::plan::NetPlan;
 
-/// How long a client waits: longer than anything takes that comes at all.
+/// A client's timeout: longer than the slowest answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes that it reads at a time.
 const READ: usize = 32;
@@ -58,7 +58,7 @@ impl Line for Connection {
         let mut bytes = [0; READ];
         loop {
             let read = timeout(PATIENCE, self.stream.read(&mut bytes)).await;
-            sometimes("a client waits in vain", read.is_err());
+            sometimes("a client times out", read.is_err());
             let count = read.ok()?.ok().filter(|count| *count > 0)?;
             let octets = self.decoder.decode(&bytes[..count]);
             let is_http = octets.iter().all(|octet| octet.part != Part::Malformed);

@@ -6,14 +6,14 @@
 //!        ◄─ text ◄─           ══ wire ══            ◄─        ◄─ octets ◄─        ◄─ flush
 //! ```
 //!
-//! Nothing above the kernel knows of it. Below it, where a client's thread puts octets into a socket otherwise, tasks
-//! of the server's host carry them: one accepts, and one per connection reads and writes (`carrier`). An octet is a
-//! line of a head, or a record of a body that says whose it is (`text`), so that the first byte in a wrong place is
-//! seen by whoever reads it: heads by httparse, records by their tags. The address of a client, by which its tags are
-//! known, is its host and its port on it.
+//! The code above the kernel is the same as in memory. In memory a client's thread puts octets into a socket; here
+//! tasks of the server's host carry them: one accepts, and one per connection reads and writes (`carrier`). An octet is
+//! a line of a head, or a record of a body that says whose it is (`text`), so that the reader detects the first byte in
+//! a wrong place: heads by httparse, records by their tags. The address of a client, by which its tags are known, is
+//! its host and its port on it.
 //!
-//! The wire, which knows nothing of octets, reads what goes by with httparse (`kit::http1`): that is what tables say,
-//! and how it is known in which phase a connection was when a fault hit it.
+//! The wire does not know octets; it parses the traffic with httparse (`kit::http1`). Tables show these frames, and the
+//! phase of a connection when a fault hits it follows from them.
 //!
 //! Left out: a server's host that crashes, since the engine's threads would go on without a network; more than one
 //! engine.

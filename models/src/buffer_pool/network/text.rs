@@ -5,8 +5,8 @@
 //! | a line of a head | that line, with a header that tells the tag where the line has no room for it |
 //! | a byte of a body | a record of [`RECORD`] bytes: address, request, place |
 //!
-//! Lengths on the wire are lengths in records times [`RECORD`]. Whoever reads a record knows whose it is without
-//! knowing where it came from, which a single byte could not tell.
+//! Lengths on the wire are lengths in records times [`RECORD`]. A record names its request, which a single byte could
+//! not.
 
 use lastref::ledger::Tag;
 use lastref::net::End;
@@ -16,8 +16,8 @@ use crate::kit::http1::{HEADERS, tag};
 
 /// Bytes of a record: `0003.001.004;`.
 pub(super) const RECORD: usize = 13;
-/// Whose line this is: lines of a head are octets of their own, and may go astray alone. It follows a line, and comes
-/// before the empty one.
+/// The header with a line's owner: each line of a head is an octet, and may be misdelivered alone. The header follows
+/// its line, and precedes the empty line.
 const TAG: &str = "X-Tag";
 
 /// What is sent for these octets, behind one that was `before`.
@@ -86,7 +86,7 @@ enum Next {
     ChunkEnd {
         last: bool,
     },
-    /// Nothing that could be understood.
+    /// Bytes that are not HTTP.
     Nothing,
 }
 
@@ -119,7 +119,7 @@ impl Decoder {
         octets
     }
 
-    /// A line or a record: its octet, if it is one; none if it is no HTTP.
+    /// The octet of a line or a record; `None` if the bytes are not HTTP.
     fn piece(&mut self, piece: &[u8]) -> Option<Option<Octet>> {
         let octet = |part| Some(Octet::new(self.tag, part));
         match self.next {

@@ -31,7 +31,7 @@ use super::transport::Link;
 use super::variant::Variant;
 use crate::kit::weather::CLIENTS;
 
-/// Carries the plan out in memory.
+/// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
     let mut pair = Pair::open(variant, plan);
     let callers = pair.application.start(&plan.callers);
@@ -40,8 +40,8 @@ pub fn run(variant: Variant, plan: &Plan) {
     pair.close();
 }
 
-/// Carries the plan out on a simulated network: the req socket on one host, the server on another, clients that are not
-/// NNG on more.
+/// Runs the plan on a simulated network: the req socket on one host, the server on another, clients other than NNG on
+/// further hosts.
 pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     let peers: Vec<&str> = std::iter::once("rep").chain(CLIENTS).take(1 + plan.clients.len()).collect();
     plan.weather.simulate("req", &peers, Decoder::Own(Sp::of), |hosts| {
@@ -98,7 +98,7 @@ impl Pair {
                 *link = Socket::connect(req, &self.rep, self.capacity).ok();
             }
             Act::ClosePipes => [&self.rep, req].into_iter().for_each(|socket| socket.close_pipes()),
-            // A socket that is closed twice says so, and nothing else happens.
+            // A second close returns NNG_ECLOSED and does nothing else.
             Act::CloseReq => drop(req.close()),
             Act::CloseRep => drop(self.rep.close()),
         }
@@ -118,9 +118,9 @@ impl Pair {
 pub(super) struct Application {
     pub(super) nng: Arc<Nng>,
     pub(super) req: Arc<Socket>,
-    /// How long a request may take that has no time of its own.
+    /// The timeout of a request without its own timeout.
     pub(super) patience: Timeout,
-    /// Nothing goes wrong: every request that is waited for is answered.
+    /// True without faults: every request with a waiting caller is answered.
     pub(super) is_sound: bool,
     pool: Option<Arc<Pool>>,
     forgotten: Arc<Forgotten>,
@@ -180,14 +180,14 @@ struct Caller {
 impl Caller {
     fn make(&self, requests: &[Request]) {
         for (request, nth) in requests.iter().zip(0_u64..) {
-            // Room between two requests for those of a chain.
+            // Request numbers are spaced, so that chained requests fit between them.
             let tag = Tag { peer: self.number, request: nth * 1000 };
             let made = match &self.pool {
                 None => self.on_own_context(*request, tag),
                 Some(pool) => self.on_pooled_context(pool, *request, tag),
             };
             if made.is_err() {
-                // The socket is closed: so it is for the requests that are left.
+                // The socket is closed, so the remaining requests would fail too.
                 return;
             }
         }
@@ -237,7 +237,7 @@ impl Caller {
 
     fn judge(&self, request: Request, result: Option<Outcome>) {
         if self.is_sound && matches!(request, Request::Wait | Request::Chain(_)) {
-            always("a request is answered when nothing goes wrong", result == Some(Ok(())));
+            always("a request is answered on a network without faults", result == Some(Ok(())));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A caller that does not wait: on one context it starts send and receive together, each with an aio of its own, and
 //! after a while the next request, which cancels the one before it.
 //!
-//! nng_req(7): a new request cancels the one that is outstanding. Whoever receives gets the reply to his own request,
-//! or an error; whoever sent gets his message back, or has no claim to it any more.
+//! nng_req(7): a new request cancels the one that is outstanding. A receive ends with the reply to its own request, or
+//! with an error. A failed send returns its message; after a successful one the message belongs to the library.
 
 use std::sync::Arc;
 
@@ -23,17 +23,17 @@ use crate::context_pool::variant::Variant;
 /// One request, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// How long the send may take.
+    /// Timeout of the send.
     pub send: u64,
-    /// How long the receive may take.
+    /// Timeout of the receive.
     pub recv: u64,
-    /// When another thread cancels the receive, if one does.
+    /// Delay until another thread cancels the receive; `None` without a cancel.
     pub cancel: Option<u64>,
-    /// When the next one starts; after the last one, when the context is closed.
+    /// Delay until the next attempt; after the last attempt, until the context is closed.
     pub next: u64,
 }
 
-/// Attempts on one context.
+/// The attempts on one context.
 pub(crate) struct Overtaker {
     pub(crate) nng: Arc<Nng>,
     pub(crate) req: Arc<Socket>,

@@ -28,12 +28,12 @@ struct Work {
     ctx: Ctx,
     aio: Arc<Aio>,
     owner: Owner,
-    /// How long a reply takes; no time at all if nothing.
+    /// Delay of a reply; `None` replies at once.
     takes: Option<Duration>,
     doing: Mutex<Doing>,
 }
 
-/// What the aio of a context is used for.
+/// The operation that the aio of a context is used for.
 #[derive(Debug)]
 enum Doing {
     Receiving,
@@ -101,7 +101,7 @@ impl Work {
         let mut doing = self.doing.lock();
         let result = self.aio.result();
         if result.is_err() {
-            // A reply that was not sent is on the aio still.
+            // An unsent reply is still on the aio.
             self.free_msg();
         }
         match (result, std::mem::replace(&mut *doing, Doing::Receiving)) {
@@ -140,7 +140,7 @@ impl Work {
         self.ctx.send(&self.aio);
     }
 
-    /// What is kept while the work is done, which an aio that is stopped before gives no callback for.
+    /// The request during its work: if the aio is stopped before, no callback frees it.
     fn free_kept(&self) {
         if let Doing::Working(Some(request)) = std::mem::replace(&mut *self.doing.lock(), Doing::Receiving) {
             request.free(self.owner);

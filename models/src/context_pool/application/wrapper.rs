@@ -11,10 +11,10 @@
 //! retire:  nng_ctx_close ─► nng_aio_stop ─► free what is left on the aio ─► nng_aio_free ─► free the wrapper
 //! ```
 //!
-//! A request may also be forgotten: then the callback that has the result does what retiring does, except that it
-//! leaves the aio to the reaper, since nobody can wait for an aio from its own callback.
+//! A request may also be forgotten: its last callback then retires the wrapper, but leaves the aio to the reaper, since
+//! a callback cannot wait for its own aio.
 //!
-//! The reply must carry the tag of the request that it is given out as the answer to.
+//! A reply must carry the tag of the request that it answers.
 
 use std::sync::{Arc, Weak};
 
@@ -33,7 +33,7 @@ use crate::kit::harness::impl_debug;
 
 const CALLBACK: Owner = Owner::new("callback", 0);
 
-/// How many wrappers are left to their callbacks.
+/// The number of forgotten wrappers, which their callbacks retire.
 pub struct Forgotten {
     left: Mutex<u32>,
     none: Condvar,
@@ -66,7 +66,7 @@ impl Forgotten {
     }
 }
 
-/// What a callback finds its operation in: the argument that the application gave with it.
+/// The argument of a callback, by which it finds its operation.
 pub struct Wrapper {
     memory: Resource,
     owner: Owner,
@@ -79,7 +79,7 @@ pub struct Wrapper {
 #[derive(Debug, Default)]
 struct Progress {
     asked: Option<Tag>,
-    /// The pointer that the caller keeps to what it has sent.
+    /// The pointer to the sent message that the caller keeps.
     msg: Option<Message>,
     receiving: bool,
     /// Requests that the callback is to make after this one.
@@ -128,8 +128,8 @@ impl Wrapper {
         self.submit(tag, more);
     }
 
-    /// Sends a request that nobody waits for: the callback that has the result closes the context, frees the wrapper
-    /// and gives the aio to the reaper (`nng_aio_reap`). Send and receive may each take `timeout`.
+    /// Sends a request without a waiter: its last callback closes the context, frees the wrapper and gives the aio to
+    /// the reaper (`nng_aio_reap`). Send and receive may each take `timeout`.
     pub fn forget(self: Arc<Self>, tag: Tag, timeout: Timeout, forgotten: &Arc<Forgotten>) {
         forgotten.more_by_one();
         self.aio.set_timeout(timeout);

@@ -1,5 +1,5 @@
-//! Clients that are not NNG, of a rep socket that is: several requests at a time on one connection, with backtraces of
-//! their own, and no patience.
+//! Clients of a rep socket that are not NNG: they send several requests at a time on one connection, with their own
+//! backtraces, and may disconnect before the replies.
 //!
 //! Every reply must carry the backtrace of a request that this client has made on this connection, and the tag of that
 //! request behind it.
@@ -17,7 +17,7 @@ use super::dialer::connect;
 use super::wire::{self, Unread};
 use crate::context_pool::message;
 
-/// How long it waits for a reply: longer than anything takes that comes at all.
+/// Timeout of a reply: longer than the slowest reply takes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One thing that a client does.
@@ -30,15 +30,15 @@ pub enum Step {
         /// Words before the id: more than eight are dropped by the other end.
         hops: u32,
     },
-    /// Reads replies until none is missing.
+    /// Reads replies until every request has one.
     Read,
     /// Does nothing for this many milliseconds.
     Pause(u64),
     /// Sends a message that ends before its backtrace does.
     Malformed,
-    /// Says FIN, and goes on reading.
+    /// Sends FIN, and continues to read.
     Finish,
-    /// Drops the connection, with whatever is under way, and makes another one.
+    /// Drops the connection, even with requests in flight, and opens another.
     Leave,
 }
 
@@ -53,11 +53,11 @@ struct Session {
     /// The backtraces of requests without a reply, and their tags.
     open: Vec<(Vec<u32>, Tag)>,
     asked: u64,
-    /// Nothing goes wrong on this network.
+    /// True on a network without faults.
     is_sound: bool,
 }
 
-/// Carries one client out.
+/// Runs one client.
 pub(crate) async fn run(steps: Vec<Step>, number: u32, server: SocketAddr, is_sound: bool) {
     let mut asked = 0;
     for steps in steps.split_inclusive(|step| *step == Step::Leave) {

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Here the poller is a task for each connection, and has the socket; upstream has one thread for all of them. The
-//! bytes of a message are read when the socket is ready for them: whoever frees a message under a queued write is found
-//! here, where the system call would fail with EFAULT.
+//! bytes of a message are read when the socket is ready for them: so the ledger reports the free of a message during a
+//! queued write here, where the system call would fail with EFAULT.
 //!
 //! Left out: transfers on the thread that asks for them, before the poller is asked.
 
@@ -35,7 +35,7 @@ use crate::context_pool::cancel::Cancel;
 use crate::context_pool::errno::Errno;
 use crate::context_pool::message::Message;
 
-/// What is left to write of a message: `nni_iov`.
+/// The unwritten rest of a message: `nni_iov`.
 #[derive(Clone, Debug)]
 pub(super) struct Iov {
     pub(super) msg: Message,
@@ -59,12 +59,12 @@ pub(super) struct Conn {
     gone: Condvar,
 }
 
-/// What `mtx` guards. There is one aio at most for each direction: the transport has no more.
+/// What `mtx` guards. At most one aio waits for each direction: the transport uses one each.
 #[derive(Default)]
 struct State {
     readq: Option<(Arc<Aio>, usize)>,
     writeq: Option<(Arc<Aio>, Iov)>,
-    /// What the last read gave, and the last write took.
+    /// The bytes of the last read, and the count of the last write.
     read: Vec<u8>,
     written: usize,
     failed: bool,

@@ -1,12 +1,12 @@
-//! `nni_dialer` and `nni_listener`: how a socket comes by its pipes.
+//! `nni_dialer` and `nni_listener`: they create the pipes of a socket.
 //!
 //! Upstream (v1.10.1, core/dialer.c, core/listener.c; `dialer_timer_start_locked` in core/socket.c;
-//! `tcptran_pipe_nego_cb` in tcp.c). A dialer connects, greets and makes a pipe; when that pipe is off its socket, or
-//! there is none, it does so again after a time that it draws below a limit, which doubles with each attempt and goes
-//! back with each pipe. A listener greets whoever connects.
+//! `tcptran_pipe_nego_cb` in tcp.c). A dialer connects, exchanges greetings and makes a pipe. When the pipe is removed
+//! from its socket, or the attempt fails, it connects again after a random delay below a limit, which doubles with each
+//! attempt and is reset by each pipe. A listener exchanges greetings on each connection that it accepts.
 //!
-//! Both are futures of the network: their aios and their memory are not modelled, the pipe that they make is. A socket
-//! that is closing is told by them to nobody: its pipe is refused.
+//! Both are futures of the network: their aios and their memory are not modelled, the pipe that they make is. They do
+//! not check whether the socket is closing: the socket then refuses the pipe.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::kit::harness::Unscheduled;
 /// `NNG_OPT_RECONNMINT` and `NNG_OPT_RECONNMAXT`, as an application sets them. By default they are a second, and none.
 const RECONNMINT_MS: u64 = 10;
 const RECONNMAXT_MS: u64 = 100;
-/// How long the other end may take to greet: ten seconds upstream. Shorter, so that a run sees what comes after.
+/// Timeout of the greeting: ten seconds upstream, shorter here, so that a run includes what follows it.
 const NEGOTIATION: Duration = Duration::from_millis(500);
 
 /// A socket with its process and its host.
@@ -37,7 +37,7 @@ pub(super) struct Endpoint {
     nng: Arc<Nng>,
     sock: Arc<Socket>,
     host: Host,
-    /// What it speaks, and what it wants to hear.
+    /// Its own protocol, and the one that it expects of the peer.
     protocols: (u16, u16),
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn connect(address: SocketAddr, protocols: (u16, u16)) -> Optio
     }
 }
 
-/// Says what this end speaks, and hears what the other one does; none if that is not what this end wants.
+/// Sends the greeting and reads the peer's; `None` if the peer's protocol is not the expected one.
 pub(super) async fn greet(mut stream: TcpStream, (own, wanted): (u16, u16)) -> Option<TcpStream> {
     let exchange = async {
         stream.write_all(&wire::greeting(own)).await?;
@@ -116,11 +116,11 @@ pub(super) async fn greet(mut stream: TcpStream, (own, wanted): (u16, u16)) -> O
     };
     let heard = timeout(NEGOTIATION, exchange).await.ok().and_then(Result::ok);
     let is_wanted = heard.and_then(wire::peer) == Some(wanted);
-    sometimes("two ends do not come to greet each other", !is_wanted);
+    sometimes("two ends do not complete their greetings", !is_wanted);
     is_wanted.then_some(stream)
 }
 
-/// Whether a pipe is off its socket. No scheduling point: the harness's.
+/// Whether a pipe was removed from its socket. Harness state, not a scheduling point.
 #[derive(Debug, Default)]
 struct Removed(Unscheduled<(bool, Option<Waker>)>);
 

@@ -1,5 +1,4 @@
-//! The processes of NNG on hosts of their own, and a peer that is not NNG: how they start, what happens to them, and
-//! how they end.
+//! The processes of NNG on hosts of their own, and a peer that is not NNG: their start, their events, and their end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::context_pool::variant::Variant;
 use crate::kit::harness::{bind, bind_again};
 use crate::kit::weather::Change;
 
-/// The process that asks.
+/// The process with the req socket.
 pub(crate) struct Asking {
     application: Application,
     dialers: Vec<Task<()>>,
@@ -56,7 +55,7 @@ impl Asking {
             Act::CloseReq => {
                 // `nng_close`: dialers first.
                 self.dialers.iter().for_each(Task::abort);
-                // A socket that is closed twice says so, and nothing else happens.
+                // A second close returns NNG_ECLOSED and does nothing else.
                 let _ = self.application.req.close();
             }
             Act::Pause(_) | Act::Reset(_) | Act::CloseRep => {}
@@ -77,7 +76,7 @@ impl Asking {
     }
 }
 
-/// The process that replies.
+/// The process with the rep socket.
 pub(crate) enum Serving {
     Rep { nng: Arc<Nng>, rep: Arc<Socket>, server: Option<Server>, listener: Task<()> },
     Peer { peer: Arc<Peer>, host: Host, listener: Option<Task<()>> },

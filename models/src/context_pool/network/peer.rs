@@ -1,7 +1,7 @@
-//! A peer that replies and is not NNG: it has its own ways, request by request.
+//! A server other than NNG, with a scripted action (`Habit`) for each request.
 //!
-//! A rep socket may answer a request that was sent twice, twice; a device between may lose, hold or break off. SP
-//! promises no more than that a reply carries the id of its request.
+//! A rep socket may answer a resent request twice; a device in between may drop or delay messages, or close
+//! connections. SP guarantees only that a reply carries the id of its request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,17 +16,17 @@ use super::dialer::greet;
 use super::wire::{self, Unread};
 use crate::kit::harness::Unscheduled;
 
-/// How long it keeps a connection on which nothing comes.
+/// Idle timeout of a connection.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// What it does with one request.
+/// Its action on one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Habit {
     /// Replies.
     Reply,
     /// Replies this many times.
     Again(u32),
-    /// Replies this many milliseconds later, to others meanwhile.
+    /// Replies this many milliseconds later, and serves other requests meanwhile.
     Late(u64),
     /// Does not reply.
     Ignore,
@@ -34,29 +34,29 @@ pub enum Habit {
     Hangup,
     /// Replies and closes the connection.
     ReplyAndHangup,
-    /// Sends a reply to a request that nobody made, and then the right one.
+    /// Sends a reply to a request that does not exist, and then the right one.
     Stranger,
-    /// Sends a message of this many bytes that is no reply.
+    /// Sends a message of this many bytes that is not a reply.
     Malformed(u32),
-    /// Says that a message of a gigabyte follows.
+    /// Sends the length of a message of a gigabyte.
     Oversize,
 }
 
 impl Habit {
-    /// Whether whoever asks gets the answer in the end, and keeps the connection.
+    /// True if the requester gets its reply in the end, and the connection stays open.
     pub(crate) fn replies(self) -> bool {
         matches!(self, Habit::Reply | Habit::Again(_) | Habit::Late(_) | Habit::Stranger)
     }
 }
 
-/// What it says first on a connection.
+/// Its greeting on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Greeting {
-    /// That it speaks rep0.
+    /// The greeting of rep0.
     Rep,
-    /// That it speaks another protocol of SP: it publishes.
+    /// The greeting of pub0, another protocol of SP.
     Pub,
-    /// What an HTTP server would say.
+    /// The first bytes of an HTTP server.
     Http,
     /// Nothing.
     Silence,
@@ -66,7 +66,7 @@ impl Greeting {
     /// `NNI_PROTO(2, 0)`.
     const PUB0: u16 = 0x20;
 
-    /// Greets; none if this is not going to be a connection.
+    /// Exchanges greetings; `None` if the connection ends there.
     async fn greet(self, mut stream: TcpStream) -> Option<TcpStream> {
         let greeting = match self {
             Greeting::Rep => return greet(stream, (wire::REP0, wire::REQ0)).await,
@@ -77,7 +77,7 @@ impl Greeting {
                 return None;
             }
         };
-        // It waits for a request, as its kind does, and hears that nobody wants it.
+        // A server waits for a request first, and so notices the peer's close.
         stream.write_all(&greeting).await.ok()?;
         while timeout(IDLE, stream.read(&mut [0; 64])).await.ok()?.ok()? > 0 {}
         None
@@ -92,7 +92,7 @@ pub(crate) struct Peer {
     habits: Vec<Habit>,
     /// Requests that have come, over all connections.
     seen: AtomicUsize,
-    /// What serves a connection each. No scheduling point: the harness's.
+    /// The tasks that serve one connection each. Harness state, not a scheduling point.
     tasks: Unscheduled<Vec<Task<()>>>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Upstream (v1.10.1, sp/transport/tcp/tcp.c). A message goes out with its length before it, in as many writes as it
 //! takes, and stays on the protocol's aio until the last byte is written; it is freed then, by the callback of `txaio`.
-//! What comes in is first a length, then, once a message of it is allocated, its bytes.
+//! A message is received as its length, then, after an allocation of that size, its bytes.
 //!
 //! ```text
 //! send: sendq ─► txaio: write ─► (bytes left? write again) ─► free the message ─► finish_sync
@@ -38,7 +38,7 @@ pub(super) struct TcpPipe {
     txaio: Arc<Aio>,
     rxaio: Arc<Aio>,
     conn: Arc<Conn>,
-    /// Told when the pipe is off its socket: its dialer.
+    /// The dialer, notified when the pipe is removed from its socket.
     removed: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -115,8 +115,8 @@ impl TcpPipe {
         }
         iov.from += self.conn.take_written();
         if iov.from < wire::HEADER + 4 * iov.msg.wire(self.owner).len() {
-            // Deviates: upstream does not ask here, though it does in tcptran_pipe_recv_cb. txaio is stopped by then, a
-            // write on it is refused without a callback, and whoever stops the protocol's aio waits for ever.
+            // Deviates: upstream does not check here, though it does in tcptran_pipe_recv_cb. txaio is stopped by then,
+            // so a write on it is refused without a callback, and the stop of the protocol's aio waits forever.
             if state.closed && self.variant != Variant::PartialSendMissesClose {
                 sometimes("a pipe is closed between two parts of a message", true);
                 state.sendq.pop_front();
@@ -198,8 +198,8 @@ impl TcpPipe {
         Ok(msg)
     }
 
-    /// `tcptran_pipe_send_cancel`, `tcptran_pipe_recv_cancel`: what is under way is aborted, and its callback ends the
-    /// aio too.
+    /// `tcptran_pipe_send_cancel`, `tcptran_pipe_recv_cancel`: the operation in progress is aborted, and its callback
+    /// finishes the aio.
     fn cancel(
         &self,
         aio: &Arc<Aio>,

@@ -1,4 +1,4 @@
-//! SP's bytes on a TCP connection: what both ends say first, and the messages behind it.
+//! SP's bytes on a TCP connection: the greetings of both ends, and the messages after them.
 //!
 //! ```text
 //! greeting:  00 'S' 'P' 00  protocol (2 bytes)  00 00
@@ -24,13 +24,13 @@ pub(super) const RECVMAXSZ: u64 = 1024;
 /// The bit that ends a backtrace, and is set in every request id.
 pub(super) const LAST: u32 = 0x8000_0000;
 
-/// What an end of this protocol says first.
+/// The greeting of an end with this protocol.
 pub(super) fn greeting(protocol: u16) -> [u8; HEADER] {
     let [high, low] = protocol.to_be_bytes();
     [0, b'S', b'P', 0, high, low, 0, 0]
 }
 
-/// The protocol of whoever says this; none if it is not SP.
+/// The protocol that a greeting names; `None` if it is not SP.
 pub(super) fn peer(greeting: [u8; HEADER]) -> Option<u16> {
     let [0, b'S', b'P', 0, high, low, 0, 0] = greeting else { return None };
     Some(u16::from_be_bytes([high, low]))
@@ -42,7 +42,7 @@ pub(super) fn message(words: &[u32]) -> Vec<u8> {
     length.to_be_bytes().into_iter().chain(words.iter().flat_map(|word| word.to_be_bytes())).collect()
 }
 
-/// The words of a message without its length. What is left of the last word is not kept: nobody reads less than a word.
+/// The words of a message without its length. An incomplete last word is dropped: every reader reads whole words.
 pub(super) fn words(octets: &[u8]) -> Vec<u32> {
     octets.chunks_exact(4).map(|word| word.iter().fold(0, |sum, octet| sum << 8 | u32::from(*octet))).collect()
 }
@@ -75,7 +75,7 @@ impl Unread {
     }
 }
 
-/// The backtrace in front of a message, request id last, and the tag behind it; none if it is not made like that.
+/// The backtrace of a message, request id last, and the tag after it; `None` if the message has another form.
 pub(super) fn read(words: &[u32]) -> Option<(Vec<u32>, Tag)> {
     let hops = words.iter().position(|word| word & LAST != 0)? + 1;
     let [peer, high, low] = words[hops..] else { return None };

@@ -1,7 +1,7 @@
-//! The application: subscribers, and what they need of the machine: a driver, a client with its conductor.
+//! The application: subscribers, with a driver and a client with its conductor on their machine.
 //!
-//! A run has publishers and handles of the beginning, the tasks, then the end, in the order that upstream asks for:
-//! polls end, handles are dropped, subscriptions are closed, the client is closed.
+//! A run sets up publishers and first handles, runs the tasks, and ends in the order that upstream requires: polls end,
+//! handles are dropped, subscriptions are closed, the client is closed.
 
 pub(super) mod subscriber;
 
@@ -30,7 +30,7 @@ const CLEARER: Owner = Owner::new("clearer", 0);
 /// How long the task that clears the shelf waits between two clearings.
 const BETWEEN_CLEARINGS: Duration = Duration::from_millis(30);
 
-/// Carries the plan out in memory.
+/// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
     let mut application = Application::open(variant, plan);
     application.prepare();
@@ -38,7 +38,7 @@ pub fn run(variant: Variant, plan: &Plan) {
     application.work(&mut Scripted { steps, driver: None, task: None }).close();
 }
 
-/// Carries the plan out on a simulated network, with the subscribers' machine and each publisher on a host of its own.
+/// Runs the plan on a simulated network, with the subscribers' machine and each publisher on a host of its own.
 pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     let publishers = &PUBLISHERS[..plan.publishers.len()];
     plan.weather.simulate("subscriber", publishers, Decoder::Own(frame::protocol), |hosts| {
@@ -59,19 +59,19 @@ struct Application {
     subscribers: Vec<Subscriber>,
 }
 
-/// Who makes images appear and vanish while the tasks run.
+/// The source of the driver's events during the run: streams that appear and end.
 pub(super) trait Publishing {
     /// The machine that the client's threads are on, if there is a network.
     fn host(&self) -> Option<Host>;
 
-    /// It begins.
+    /// Starts the source.
     fn start(&mut self, driver: Driver, signals: &Arc<Signals>);
 
     /// What happens is over, and subscribers that poll are told so, at the latest when `are_done` says that none is
     /// left.
     fn await_publishers(&mut self, are_done: &dyn Fn() -> bool);
 
-    /// It ends.
+    /// Ends the source.
     fn stop(&mut self) -> Driver;
 }
 
@@ -126,7 +126,7 @@ impl Application {
             subscribers.into_iter().map(|subscriber| start_subscriber(host, subscriber)).collect();
         let during_poll = plan.closer == Closer::Main && variant == Variant::CloseDuringPoll;
         if during_poll {
-            // The application's fault: its thread is in the middle of a poll.
+            // A bug of the application: the subscription's thread is in the middle of a poll.
             signals.await_readers(closers.len());
             closers.iter().for_each(|(_, wrapper)| client.close_subscription(MAIN, wrapper.subscription()));
         }
@@ -200,7 +200,7 @@ impl Publishing for Scripted {
 
     fn start(&mut self, mut driver: Driver, signals: &Arc<Signals>) {
         if self.steps.is_empty() {
-            // One task less for whoever explores them all.
+            // One task fewer for exhaustive exploration.
             signals.published.store(true, Ordering::Release);
             self.driver = Some(driver);
             return;

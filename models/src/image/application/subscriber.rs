@@ -20,7 +20,7 @@ const IDLE: Duration = Duration::from_millis(20);
 /// More fragments than a stream has.
 const NO_LIMIT: u32 = 64;
 
-/// What the tasks of a run tell each other.
+/// The progress that the tasks of a run share.
 #[derive(Debug)]
 pub(crate) struct Signals {
     /// The publishers are done.
@@ -65,7 +65,7 @@ pub(crate) struct Subscriber {
     pub(crate) handles: Vec<ImageHandle>,
     /// The wrapper's subscription is destroyed.
     pub(crate) closed: bool,
-    /// Whether anybody waits for its first fragment, who has not been told.
+    /// True until the task that waits for this subscriber's first fragment is notified.
     pub(crate) awaited: bool,
 }
 
@@ -86,7 +86,7 @@ impl Subscriber {
         self.arrive();
     }
 
-    /// One poll without a limit, that does nothing with what it reads.
+    /// One poll without a limit, whose handler ignores the fragments.
     pub(crate) fn move_on(&mut self) {
         if !self.closed {
             let subscription = self.wrapper.subscription();

@@ -43,25 +43,25 @@ const MTU: i32 = 1408;
 /// The one receiver.
 const RECEIVER_ID: i64 = 1;
 
-/// How the stream stands, as a heartbeat says.
+/// The state of the stream in a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It goes on.
     Open,
     /// `AERON_DATA_HEADER_EOS_FLAG`: this is its end.
     Ended,
-    /// That, and `AERON_DATA_HEADER_REVOKED_FLAG`: nobody is to read what is left.
+    /// EOS and `AERON_DATA_HEADER_REVOKED_FLAG`: subscribers must not read the rest.
     Revoked,
 }
 
-/// What a status message asks of its publisher besides its window.
+/// The flags of a status message, besides its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asks {
     /// Nothing.
     Nothing,
     /// `AERON_STATUS_MESSAGE_HEADER_SEND_SETUP_FLAG`: the receiver does not know the session.
     Setup,
-    /// `AERON_STATUS_MESSAGE_HEADER_EOS_FLAG`: the receiver has done with it.
+    /// `AERON_STATUS_MESSAGE_HEADER_EOS_FLAG`: the receiver has finished the stream.
     Leave,
 }
 

@@ -143,7 +143,7 @@ impl<'a> OnHosts<'a> {
                 let term = NetPlan::initial_term_id(number, nth);
                 let read = notes.read.get(&term).copied();
                 let all = i64::from(life.frames) * FRAME_LENGTH;
-                always_with("a stream is read to its end where nothing goes wrong", read == Some(all), || {
+                always_with("a stream is read to its end on a network without faults", read == Some(all), || {
                     vec![("publisher", number.to_string()), ("life", nth.to_string()), ("read", format!("{read:?}"))]
                 });
             }

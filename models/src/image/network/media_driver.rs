@@ -38,20 +38,20 @@ pub(super) struct MediaDriver {
     waiting: BTreeMap<i32, Patience>,
 }
 
-/// What the application and the driver's thread tell each other. Harness state.
+/// The messages between the application and the driver's thread. Harness state.
 #[derive(Debug, Default)]
 pub(super) struct Desk(Unscheduled<Notes>);
 
 /// What is on it.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    /// What happens to the driver next.
+    /// Pending events of the driver.
     pub(super) orders: Vec<DriverOp>,
     /// The driver is to end.
     pub(super) stop: bool,
     /// How many images there are that clients know of.
     pub(super) images: usize,
-    /// Up to where each stream was read that was not revoked, by its first term.
+    /// The position up to which each unrevoked stream was read, by its first term.
     pub(super) read: BTreeMap<i32, i64>,
 }
 

@@ -7,14 +7,13 @@
 //! ```
 //!
 //! Client and driver share memory, as in Aeron, so they are threads of one host; what is above the driver is the model
-//! that other engines run. Where a plan says there that a stream comes, is written to, and goes, here a stream comes
-//! with a SETUP frame (`media_driver`), is written by DATA frames at their positions, and goes when its publisher says
-//! so or says nothing for too long (`publication_image`). Subscribers that lag hold their publisher up by the windows
-//! of status messages (`publication`). A publisher that dies comes back on the same host as the same session or as
-//! another.
+//! that other engines run. There a plan starts, writes and ends a stream. Here a stream starts with a SETUP frame
+//! (`media_driver`), DATA frames are written at their positions, and the stream ends when its publisher ends it or is
+//! silent for too long (`publication_image`). Subscribers that lag hold their publisher up by the windows of status
+//! messages (`publication`). A publisher that dies comes back on the same host as the same session or as another.
 //!
 //! Deviates (inferred): upstream's frames are datagrams. Here they go over a connection each publisher makes, and makes
-//! again when it is lost (`publisher`, `sockets`); a connection that is lost loses frames, and says nothing of images.
+//! again when it is lost (`publisher`, `sockets`); a lost connection loses frames, and does not end images.
 //!
 //! Left out: multicast and several destinations, RTT measurement, response channels, loss without a connection's end.
 

@@ -73,18 +73,18 @@ impl Publication {
     }
 
     /// There is a connection again. Deviates (inferred): a publisher of upstream has no connections; it learns from a
-    /// status message that the receiver does not know it. Here it says who it is at the beginning of each.
+    /// status message that the receiver does not know it. Here it sends SETUP at the beginning of each connection.
     pub(super) fn connected(&mut self) {
         self.is_setup_elicited = true;
         self.time_of_last_setup = None;
     }
 
-    /// What the receiver says. `aeron_network_publication_on_status_message`, `_on_nak`.
+    /// Handles a frame of the receiver. `aeron_network_publication_on_status_message`, `_on_nak`.
     pub(super) fn on_frame(&mut self, frame: Frame) {
         match frame {
             Frame::StatusMessage { session_id, asks: Asks::Setup, .. } if session_id == self.session_id => {
                 // upstream: aeron_network_publication_trigger_send_setup_frame
-                sometimes("a receiver asks a publisher who it is", true);
+                sometimes("a receiver asks a publisher for SETUP", true);
                 self.is_setup_elicited = true;
             }
             Frame::StatusMessage { session_id, term_id, term_offset, receiver_window, asks }
@@ -137,18 +137,18 @@ impl Publication {
         frames
     }
 
-    /// It need not send any more: its end is known, or nobody wanted to know it.
+    /// True if it need not send any more: the receiver has acknowledged its end, or the linger timeout has passed.
     pub(super) fn is_done(&self, now: Instant) -> bool {
         let Some(since) = self.lingers_since else { return false };
         self.has_received_unicast_eos || now.saturating_duration_since(since) > LINGER_TIMEOUT
     }
 
-    /// It has sent nothing new for so long, and not come to its end either.
+    /// True if it has sent nothing new for this long, and has not ended.
     pub(super) fn stands_still(&self, now: Instant, for_long: Duration) -> bool {
         now.saturating_duration_since(self.time_of_last_progress) > for_long && self.lingers_since.is_none()
     }
 
-    /// Its process ends now, and says nothing.
+    /// Its process dies, and sends no more frames.
     pub(super) fn dies(&self, now: Instant) -> bool {
         let is_over = now.saturating_duration_since(self.born) >= Duration::from_millis(self.life.lives_ms);
         is_over && self.life.ending == Ending::Die

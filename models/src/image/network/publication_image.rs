@@ -3,7 +3,7 @@
 //! | state | what it means | it ends when |
 //! | --- | --- | --- |
 //! | `Active` | frames are written by their positions | no frame for the liveness timeout; ended without a gap; unread |
-//! | `Draining` | status messages say EOS | all is read, and the publisher told often enough; or revoked |
+//! | `Draining` | status messages say EOS | all is read, and the publisher notified often enough; or revoked |
 //! | `Linger` | announced as unavailable; log and counters stay | the liveness timeout passes, or nobody is left |
 //! | `Done` | log and counters are freed | |
 //!
@@ -110,7 +110,8 @@ impl PublicationImage {
         matches!(self.state, State::Active | State::Draining)
     }
 
-    /// Up to where it was received without a gap, and subscribers have read it once it lingers.
+    /// The position up to which it was received without a gap; once it lingers, the position up to which subscribers
+    /// have read.
     pub(super) fn rcv_pos_position(&self) -> i64 {
         self.rcv_pos_position
     }
@@ -146,7 +147,7 @@ impl PublicationImage {
         }
         match frame {
             Frame::Data { payload: written, .. } if position >= self.last_sm_position => {
-                // What comes over the wire is what the publisher of this stream has written there.
+                // A frame from the wire must have the content that this stream's publisher wrote at its position.
                 ledger::deliver(written, payload(self.initial_term_id, position));
                 self.on_activity(connection, now);
                 // upstream: aeron_term_rebuilder.h aeron_term_rebuilder_insert

@@ -15,31 +15,31 @@ use crate::image::plan::{Ending, NetPlan};
 
 /// How long a duty cycle waits for what the receiver says.
 const CYCLE: Duration = Duration::from_millis(10);
-/// How long it waits before it tries to connect again; twice as long after each attempt that came to nothing.
+/// Delay before the next attempt to connect; doubled after each failed attempt.
 const RETRY: Duration = Duration::from_millis(10);
-/// How many attempts in a row may come to nothing: nobody is there then, and the process ends.
+/// Failed attempts in a row after which the process ends: the receiver is unreachable.
 const ATTEMPTS_MAX: u32 = 7;
 /// How long it waits for an attempt, for a write, and for the receiver's FIN.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// How long a stream may stand still, whatever is the matter with it: its process is stopped then.
+/// Time without progress after which the publisher's process is stopped.
 const STUCK_MAX: Duration = Duration::from_millis(800);
-/// The same where nothing goes wrong: what is waited for comes, however slowly subscribers read.
+/// The same without faults: longer, since slow subscribers still make progress.
 const LAG_MAX: Duration = Duration::from_secs(5);
 
 /// How a stream came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// It said all that it had to say.
+    /// It sent everything.
     Done,
     /// Its process died.
     Died,
     /// Its connection is lost; there may be another.
     Lost,
-    /// There was none.
+    /// No connection was made.
     Refused,
 }
 
-/// Carries one publisher out, from the life after `begun` on, which counts those that it has begun.
+/// Runs one publisher, starting with life number `begun`, and counts the lives that it starts in `begun`.
 pub(super) async fn run(plan: Arc<NetPlan>, number: usize, server: SocketAddr, begun: Arc<AtomicUsize>) {
     let Some(publisher) = plan.publishers.get(number) else { return };
     let patience = if plan.is_faultless() { LAG_MAX } else { STUCK_MAX };
@@ -52,7 +52,7 @@ pub(super) async fn run(plan: Arc<NetPlan>, number: usize, server: SocketAddr, b
             match over_a_connection(&mut publication, server, patience).await {
                 End::Done => break,
                 End::Died => {
-                    sometimes("a publisher dies without a word", life.ending == Ending::Die);
+                    sometimes("a publisher dies without notice", life.ending == Ending::Die);
                     break;
                 }
                 End::Lost => failed = 0,
@@ -104,7 +104,7 @@ async fn over_a_connection(publication: &mut Publication, server: SocketAddr, pa
     }
 }
 
-/// FIN, and what the receiver has to say until it says so too.
+/// Sends FIN, and reads the receiver's frames until its FIN.
 async fn leave(mut stream: TcpStream) {
     if stream.shutdown().await.is_err() {
         return;
@@ -115,5 +115,5 @@ async fn leave(mut stream: TcpStream) {
             return;
         }
     }
-    sometimes("a publisher waits in vain for the end of its connection", true);
+    sometimes("a publisher times out waiting for the end of its connection", true);
 }

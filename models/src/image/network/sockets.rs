@@ -21,9 +21,9 @@ use super::frame::{Asks, Frame};
 use crate::kit::harness::Unscheduled;
 use crate::kit::stream::{Buffers, Stage, carry_accepted};
 
-/// How long a connection may say nothing: longer than any pause between heartbeats, on a link that works.
+/// Idle timeout of a connection: longer than any pause between heartbeats on a working link.
 const SILENCE: Duration = Duration::from_millis(400);
-/// How long the receiver answers a publisher that has said FIN: its image may have something to say yet.
+/// Time for which the receiver still answers after the publisher's FIN: its image may still send status messages.
 const AFTER_FIN: Duration = Duration::from_millis(60);
 /// Frames that wait for their socket; one more is lost, as a datagram is.
 const UNSENT_MAX: usize = 16;
@@ -146,7 +146,7 @@ impl Buffers for Connection {
         let mut state = self.0.lock();
         while let Some(frame) = state.unsent.pop_front() {
             bytes.extend(frame.encode());
-            // A publisher that has said FIN waits for no more than leave to go.
+            // After FIN a publisher waits only for the status message that ends it.
             state.is_over |= state.has_heard_fin && matches!(frame, Frame::StatusMessage { asks: Asks::Leave, .. });
         }
         state.is_over

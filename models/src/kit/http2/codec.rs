@@ -1,8 +1,8 @@
 //! HTTP/2's bytes (RFC 9113) for the frames of `frame`, and back.
 //!
 //! A request is HEADERS, with a block of indexed fields and of literals without Huffman (RFC 7541), and DATA with a
-//! gRPC message: a flag, a length, and the call's tag, which the server sends back. A response is whatever ends a
-//! stream with such a message in it.
+//! gRPC message: a flag, a length, and the call's tag, which the server sends back. A stream that ends with such a
+//! message in it is a response.
 //!
 //! Left out: the server's header blocks are not read, nor are CONTINUATION, WINDOW_UPDATE and PRIORITY; the windows
 //! that a connection begins with are larger than all that a run sends.
@@ -81,7 +81,7 @@ fn number(octets: &[u8]) -> u64 {
     octets.iter().fold(0, |number, octet| (number << 8) | u64::from(*octet))
 }
 
-/// Reads what a server sends, in whatever pieces it comes.
+/// Decodes a server's bytes, in pieces of any size.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     unread: Vec<u8>,
@@ -116,7 +116,7 @@ impl Decoder {
                 if flags & END_STREAM == 0 {
                     return None;
                 }
-                // A stream that ends without a message is as good as one that is reset.
+                // A stream that ends without a message has no response, as after a reset.
                 let body = self.bodies.remove(&stream).unwrap_or_default();
                 Some(match tag(&body) {
                     Some(payload) => ServerFrame::Response { stream, payload },

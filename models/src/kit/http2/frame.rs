@@ -1,9 +1,9 @@
-//! What is said on a connection: HTTP/2 frames, as far as a client's life depends on them.
+//! HTTP/2 frames, as far as the life of a client's connection depends on them.
 
 use lastref::ledger::Tag;
 use serde::{Deserialize, Serialize};
 
-/// A frame of the client's.
+/// A frame that the client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientFrame {
     /// The preface with the client's own SETTINGS.
@@ -16,11 +16,11 @@ pub(crate) enum ClientFrame {
     RstStream { stream: u32 },
     /// PING.
     Ping,
-    /// The answer to a PING of the server's, with what that carried.
+    /// The answer to a PING of the server, with its payload.
     PingAck { opaque: u64 },
 }
 
-/// A frame of the server's.
+/// A frame that the server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerFrame {
     /// SETTINGS.
@@ -31,7 +31,7 @@ pub(crate) enum ServerFrame {
     Goaway { last_stream: u32, code: Goaway },
     /// The answer to a PING.
     PingAck,
-    /// PING, with what it carries.
+    /// PING, with its payload.
     Ping { opaque: u64 },
     /// RST_STREAM: there will be no response.
     RstStream { stream: u32 },

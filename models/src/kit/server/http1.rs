@@ -21,7 +21,7 @@ pub(super) async fn serve(stream: TcpStream, counted: Counted, steps: Vec<Step>)
     drop(counted);
 }
 
-/// A connection; each of its methods gives none when it is over.
+/// A connection; each method returns `None` once the connection has ended.
 struct Session {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -44,7 +44,7 @@ impl Session {
         self.answer().await
     }
 
-    /// Reads until this many requests are without an answer.
+    /// Reads until this many requests are unanswered.
     async fn take(&mut self, requests: usize) -> Option<()> {
         while self.taken.len() < requests {
             if let Some(tag) = take_request(&mut self.unread) {

@@ -54,7 +54,7 @@ pub(super) async fn serve(stream: TcpStream, counted: Counted, steps: Vec<Step>)
 struct Session {
     connection: Connection<TcpStream, Bytes>,
     taken: Vec<Request>,
-    /// There will be no more requests.
+    /// No more requests will arrive.
     is_over: bool,
 }
 
@@ -81,7 +81,7 @@ impl Request {
         }
     }
 
-    /// Fails if the stream is over already, which is the client's affair.
+    /// Fails if the client has already reset the stream, which is not an error of the server.
     fn answer(mut self) -> Result<(), h2::Error> {
         let mut stream = self.respond.send_response(Response::new(()), false)?;
         stream.send_data(Bytes::from(self.octets), false)?;
@@ -92,7 +92,7 @@ impl Request {
 }
 
 impl Session {
-    /// Moves the connection on as far as it goes now.
+    /// Advances the connection as far as possible without waiting.
     fn turn(&mut self, context: &mut Context<'_>) {
         while !self.is_over {
             match self.connection.poll_accept(context) {

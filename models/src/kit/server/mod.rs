@@ -9,11 +9,11 @@
 //! | `Take`, `Answer` | nothing | requests are accepted; answered, once they are whole |
 //! | `Goaway(NoError)` | nothing | `graceful_shutdown`: GOAWAY, PING, GOAWAY with the last stream, the end |
 //! | `Goaway(TooManyPings)` | nothing | `abrupt_shutdown(ENHANCE_YOUR_CALM)`: GOAWAY, the end |
-//! | `Fin`, `Rst`, `Refuse`, `Ignore` | the socket is closed | the socket is closed, whatever is under way |
+//! | `Fin`, `Rst`, `Refuse`, `Ignore` | the socket is closed | the socket is closed, even with requests in progress |
 //!
-//! Over HTTP/1.1 `Settings` and `Goaway` do nothing. A reset, a connection that is refused or not answered, and
-//! whatever happens at a certain byte are faults of the network (`lastref::net::Fault`). An answer carries the tag of
-//! its request. A server that ends drops its sockets at whatever point it is.
+//! Over HTTP/1.1 `Settings` and `Goaway` do nothing. A reset, a connection that is refused or not answered, and any
+//! failure at a chosen byte are faults of the network (`lastref::net::Fault`). An answer carries the tag of its
+//! request. A server that ends drops its sockets at any point of a script.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ const FIRST_PORT: u16 = 50051;
 /// Ports of one process.
 const PORTS: u32 = 100;
 
-/// What the server speaks.
+/// The server's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
@@ -57,11 +57,11 @@ pub(crate) enum Peers {
 pub(crate) struct Server {
     host: Host,
     protocol: Protocol,
-    /// What is still to be done on connections to each address.
+    /// The remaining scripts of connections to each address.
     scripts: Vec<Mutex<VecDeque<Vec<Step>>>>,
     /// How long it takes to accept a connection.
     accept_takes: Duration,
-    /// How often its process has begun: harness state, which orders nothing.
+    /// The number of starts of its process: harness state, which orders nothing.
     begun: AtomicU32,
     listeners: Mutex<Vec<Task<()>>>,
     connections: Mutex<Vec<Task<()>>>,
@@ -134,7 +134,7 @@ impl Server {
         scripts.and_then(|mut scripts| scripts.pop_front()).unwrap_or_else(|| vec![Step::Settings])
     }
 
-    /// How many sockets it has that it has accepted.
+    /// The number of open accepted sockets.
     pub(crate) fn sockets(&self) -> usize {
         self.sockets.load(Ordering::SeqCst) as usize
     }

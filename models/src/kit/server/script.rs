@@ -1,11 +1,11 @@
-//! What a server does on its connections, as plain data.
+//! A server's actions on its connections, as plain data.
 
 use lastref::plan::Part;
 use serde::{Deserialize, Serialize};
 
 use crate::kit::http2::Goaway;
 
-/// For each address: what is done on its first connection, on its second, and so on.
+/// For each address, the scripts of its first connection, its second, and so on.
 pub type Backends = Vec<Vec<Vec<Step>>>;
 
 /// The script of the connection of that number to an address.
@@ -14,7 +14,7 @@ pub(crate) fn script(backends: &Backends, address: u32, nth: usize) -> Vec<Step>
     script.cloned().unwrap_or_else(|| vec![Step::Settings])
 }
 
-/// What the server does on a connection. After its last step it answers whatever it is asked until the client goes.
+/// What the server does on a connection. After the last step the server answers every request until the client closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Refuses the connection; only as the first step.
@@ -25,9 +25,9 @@ pub enum Step {
     Settings,
     /// Pauses for this many milliseconds.
     Pause(u64),
-    /// Reads until it has this many requests, without an answer to any.
+    /// Reads until it has this many unanswered requests.
     Take(u32),
-    /// Answers what it has taken.
+    /// Answers the requests that it has read.
     Answer,
     /// Sends GOAWAY; the last stream is the highest that it has read.
     Goaway(Goaway),
@@ -35,7 +35,7 @@ pub enum Step {
     Fin,
     /// Sends RST.
     Rst,
-    /// Does nothing until the client goes.
+    /// Does nothing until the client closes.
     Stall,
 }
 

@@ -26,7 +26,7 @@ use crate::subchannel::status::Status;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 use crate::subchannel::variant::Variant;
 
-/// Carries the plan out in memory.
+/// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
     let grpc = Grpc::init(variant, plan.threads, plan.backends.clone(), plan.room);
     let application = Application::open(&grpc, plan, Expected::default());
@@ -35,7 +35,7 @@ pub fn run(variant: Variant, plan: &Plan) {
     application.close(callers);
 }
 
-/// Carries the plan out on a simulated network, with the client and its servers on a host each.
+/// Runs the plan on a simulated network, with the client and its servers on a host each.
 pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
     let NetPlan { plan, resolvers, weather, accept_ms } = net_plan;
     weather.simulate("client", &["backend"], Decoder::Http2, |hosts| {
@@ -59,7 +59,7 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
     });
 }
 
-/// What may be expected of a plan because of what does not go wrong in it.
+/// The guarantees of a plan that follow from its missing faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
     /// Every call is answered.
@@ -82,7 +82,7 @@ fn keys(addresses: &[u32], args: u32) -> Vec<SubchannelKey> {
     addresses.iter().map(|&address| SubchannelKey { address, args }).collect()
 }
 
-/// Waits for the ends of tasks, for so long at most.
+/// Waits for the ends of tasks, up to a timeout.
 fn await_ends(tasks: &[JoinHandle<()>], most: Duration) {
     let end = Instant::now() + most;
     let mut pause = Duration::from_millis(5);
@@ -112,7 +112,7 @@ impl Application {
         self.channels.get(place).filter(|_| !is_destroyed)
     }
 
-    /// The channel in that place, which is its taker's to destroy.
+    /// Takes the channel at that index, which the caller must then destroy.
     fn take(&self, place: usize) -> Option<&Arc<ClientChannel>> {
         let is_first = self.destroyed.lock().insert(place);
         self.channels.get(place).filter(|_| is_first)
@@ -130,7 +130,7 @@ impl Application {
                     for (call, request) in calls.into_iter().zip(0..) {
                         let status = chand.call(call, Tag { peer, request });
                         let is_right = !must_be_answered || status == Status::Ok;
-                        always("a call is answered where nothing goes wrong", is_right);
+                        always("a call is answered on a network without faults", is_right);
                     }
                     chand.drop_stub(peer);
                 }));
@@ -165,7 +165,7 @@ impl Application {
         }
     }
 
-    /// Waits until nothing happens any more, and checks what must hold then.
+    /// Waits for quiescence, and checks the properties that hold then.
     fn rest(&self) {
         let channels: Vec<_> = (0..self.channels.len()).filter_map(|place| self.channel(place)).collect();
         self.grpc.at_rest(|| {
@@ -176,7 +176,7 @@ impl Application {
         });
     }
 
-    /// Compares what both ends have, if nothing kept one of them from hearing of the other. Returns the client's
+    /// Compares the numbers of open sockets at both ends, unless a fault hid a close from one end. Returns the client's
     /// number.
     fn count_sockets(&self) -> usize {
         let open = self.grpc.network.open();
@@ -207,7 +207,7 @@ impl Application {
         }
         if self.plan.teardown == Teardown::Drained {
             let open = self.grpc.at_rest(|| self.count_sockets());
-            always("no descriptor is open when every channel is destroyed and nothing happens any more", open == 0);
+            always("no descriptor is open at quiescence after every channel is destroyed", open == 0);
         }
         // A call that is under way goes on without its channel, until its server ends.
         self.grpc.hang_up();

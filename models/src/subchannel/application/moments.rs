@@ -1,9 +1,9 @@
-//! Which fault met what: the sentences that scenarios have to reach, and the bookkeeping behind them.
+//! The rare states that scenarios must reach: each names a fault and the state in which it hit, with its bookkeeping.
 //!
-//! A scenario that injects a fault at a random moment proves something about the moments that it hit. So each fault of
-//! a connection, and each thing that an application does to a channel, names the moment that it found. Nothing here is
-//! upstream's, nothing decides anything, and looking adds no step to a schedule: [`Stage`] is kept beside the
-//! component's own state, where it can be read without the locks that guard that.
+//! A scenario that injects a fault at a random moment tests only the moments that it hits. So each fault of a
+//! connection, and each act on a channel, reports the state that it found. This code is not upstream's, affects no
+//! result, and adds no step to a schedule: [`Stage`] is kept beside the component's own state, where it can be read
+//! without the locks that guard that.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -13,7 +13,7 @@ use crate::kit::http2::Goaway;
 use crate::subchannel::status::Error;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 
-/// How far a connection attempt is.
+/// The stage of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// There is none.
@@ -41,7 +41,7 @@ impl Progress {
     }
 }
 
-/// What an application does to a channel, as one of its Subchannels sees it.
+/// An application's act on a channel, as one of its Subchannels sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doing {
     SameArgs,
@@ -96,7 +96,7 @@ impl Doing {
     }
 }
 
-/// What a server does to a connection.
+/// A server's action on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Fin,
@@ -104,7 +104,7 @@ pub(crate) enum End {
     Goaway(Goaway),
 }
 
-/// What it finds there.
+/// The state of the connection at that moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) is_first_frame: bool,

@@ -1,9 +1,9 @@
 //! A call: picked, begun on a transport, ended once.
 //!
 //! Upstream (client_channel.cc `LoadBalancedCall`, subchannel.cc `SubchannelCall`). A pick that cannot be made is
-//! queued until there is another picker. From then on the call holds a ref to the ConnectedSubchannel, and its stream
-//! one to the transport, whatever becomes of the Subchannel. Deviates: a call has a thread, which waits where upstream
-//! returns.
+//! queued until there is another picker. After the pick the call holds a ref to the ConnectedSubchannel, and its stream
+//! a ref to the transport, even if the Subchannel is destroyed. Deviates: a call has a thread, which waits where
+//! upstream returns.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::subchannel::transport::stream::Stream;
 pub enum Call {
     /// It waits.
     Wait,
-    /// It is made when its caller has done nothing for this many milliseconds, and waits.
+    /// It starts after an idle time of this many milliseconds, and waits.
     After(u64),
     /// By its deadline, after this many milliseconds.
     Deadline(u64),

@@ -1,7 +1,7 @@
 //! `ClientChannel`: a policy, in the control plane, and a picker, in the data plane.
 //!
 //! Upstream (client_channel.cc of 1.53.0, picks and SubchannelWrapper as #34321 left them). The control plane is the
-//! WorkSerializer's: resolver results, the policy, what the channel knows of its SubchannelWrappers, the keepalive
+//! WorkSerializer's: resolver results, the policy, the channel's state about its SubchannelWrappers, the keepalive
 //! time. The data plane is `lb_mu_`'s: the present picker. The channel stack is counted: the application's ref, one for
 //! each SubchannelWrapper, one for each call.
 //!
@@ -107,12 +107,13 @@ impl ClientChannel {
         });
     }
 
-    /// One more who may call: the channel stack stays until [`ClientChannel::drop_stub`], destroyed or not.
+    /// Adds a stub for calls: the channel stack lives until [`ClientChannel::drop_stub`], even after the channel is
+    /// destroyed.
     pub fn create_stub(&self, number: u32) {
         self.reference(Owner::new("stub", number));
     }
 
-    /// Nobody calls by it any more.
+    /// Drops a stub.
     pub fn drop_stub(&self, number: u32) {
         self.unref(Owner::new("stub", number));
     }
@@ -168,13 +169,14 @@ impl ClientChannel {
         self.keepalive_time.get()
     }
 
-    /// A server called one of the channel's transports to calm: all of its subchannels are. In the WorkSerializer.
+    /// A server sent ENHANCE_YOUR_CALM to one of the channel's transports: the keepalive time of all its subchannels is
+    /// raised. In the WorkSerializer.
     pub(crate) fn throttle_keepalive_time(&self, keepalive_time: Duration) {
         if self.keepalive_time.get().is_none_or(|time| time >= keepalive_time) {
             return;
         }
         note!("ClientChannel#{}: throttling keepalive time to {} s", self.number, keepalive_time.as_secs());
-        sometimes("a server's call for calm throttles the channel", true);
+        sometimes("ENHANCE_YOUR_CALM doubles the channel's keepalive time", true);
         self.keepalive_time.set(Some(keepalive_time));
         let wrappers = self.subchannel_wrappers.with(Vec::clone);
         wrappers.iter().for_each(|wrapper| wrapper.subchannel.throttle_keepalive_time(keepalive_time));
@@ -275,7 +277,7 @@ impl ClientChannel {
         });
     }
 
-    /// What must hold when nothing is on its way.
+    /// Checks that hold at quiescence.
     pub(crate) fn check_at_rest(&self) {
         self.control.with(|control| control.lb_policy.as_ref().map(Policy::check_at_rest));
     }

@@ -3,9 +3,9 @@
 //! Upstream (1.53.0, pick_first.cc). A new list waits as `latest_pending_subchannel_list_` while a subchannel of the
 //! present one is selected, and becomes READY or fails as a whole before it takes its place; with none selected it
 //! takes it at once. Within a list one subchannel after the other is asked to connect; but the first that is found
-//! READY is selected, whoever asked for its connection, and all others of the list are let go, one that is just
-//! connecting included. When the selected one is not READY any more the policy takes the pending list, or drops
-//! everything and is idle until the next pick.
+//! READY is selected, whoever asked for its connection, and all others of the list are released, including one that is
+//! connecting. When the selected one is not READY any more the policy takes the pending list, or drops everything and
+//! is idle until the next pick.
 //!
 //! In the report of #38871 the subchannel that is let go while it connects is the one whose socket leaks; round_robin,
 //! which lets go of none, is not affected.
@@ -115,10 +115,10 @@ impl PickFirst {
         let (is_current, asks_first) = (self.is_current(place.list), self.asks_first);
         let Some(list) = self.list_mut(place.list) else { return };
         if before.is_none() {
-            // The attempts begin when every subchannel's first state is known, lest one that is READY be overlooked.
-            // Deviates: upstream asks the first one. That one may have been connecting for somebody else and have
-            // failed meanwhile: then it is another one's turn, whose state was not known and which was therefore not
-            // asked, and nothing the first one reports counts any more. Nobody has reported it. Later versions wait
+            // The attempts begin when every subchannel's first state is known, so that a READY one is not overlooked.
+            // Deviates: upstream then asks the first subchannel to connect. But that one may have been connecting for
+            // another channel, and have failed meanwhile. Then the turn has passed to another, which was not asked
+            // because its state was unknown, and reports of the first are ignored. Not reported. Later versions wait
             // until every state is known before any of them counts.
             if list.all_seen_initial_state() {
                 sometimes("an address fails before the states of all are known", list.attempting_index != 0);
@@ -159,7 +159,7 @@ impl PickFirst {
         chand.update_state(exec_ctx, State::Idle, Picker::queue(chand));
     }
 
-    /// The subchannel whose turn it was has failed: it is the next one's.
+    /// The subchannel whose turn it was has failed; the turn passes to the next.
     fn attempt_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place) {
         let Some(list) = self.list_mut(place.list) else { return };
         let next = (place.index + 1) % list.subchannels.len();
@@ -223,7 +223,7 @@ impl PickFirst {
         always("pick_first selects a READY subchannel of its present list", is_ready);
     }
 
-    /// What must hold when nothing is on its way.
+    /// Checks that hold at quiescence.
     pub(crate) fn check_at_rest(&self) {
         let Some(list) = &self.subchannel_list else { return };
         let turn = list.subchannels.get(list.attempting_index);

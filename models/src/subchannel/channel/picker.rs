@@ -1,4 +1,4 @@
-//! `SubchannelPicker`: what a policy leaves behind for calls to choose by.
+//! `SubchannelPicker`: a policy's rule by which calls choose a subchannel.
 //!
 //! Upstream (lb_policy.h, pick_first.cc, round_robin.cc). A picker is counted: the channel has a ref to the present
 //! one, and each call takes one for the time of its pick, so that a picker that was replaced lives until the last call
@@ -103,7 +103,8 @@ impl Picker {
                 let Some(subchannel) = subchannels.get(index) else { return PickResult::Queue };
                 subchannel.touch(call);
                 let connected = subchannel.subchannel.connected_subchannel(call);
-                // The policy has not heard yet, or has not said yet, that the subchannel is not READY any more.
+                // The subchannel is no longer READY, but the policy does not know yet, or has not published a new
+                // picker.
                 sometimes("a picked subchannel has no connection any more", connected.is_none());
                 connected.map_or(PickResult::Queue, PickResult::Complete)
             }

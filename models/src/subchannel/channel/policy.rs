@@ -1,4 +1,4 @@
-//! `LoadBalancingPolicy`: which of the two, and what both are asked for.
+//! `LoadBalancingPolicy`: the common interface of pick_first and round_robin.
 
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ impl Policy {
         }
     }
 
-    /// What must hold when nothing is on its way.
+    /// Checks that hold at quiescence.
     pub(crate) fn check_at_rest(&self) {
         if let Policy::PickFirst(policy) = self {
             policy.check_at_rest();

@@ -1,4 +1,4 @@
-//! `WatcherWrapper`: how a channel hears of a Subchannel.
+//! `WatcherWrapper`: reports a Subchannel's state to a channel.
 //!
 //! Upstream (1.53.0, client_channel.cc; subchannel.cc `AsyncWatcherNotifierLocked`). The Subchannel, with its lock
 //! held, queues the change and schedules a closure; the closure hops into the channel's WorkSerializer; there the

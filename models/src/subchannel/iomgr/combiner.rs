@@ -1,9 +1,8 @@
-//! `Combiner`: what guards a transport instead of a lock.
+//! `Combiner`: serializes a transport's callbacks, in place of a lock.
 //!
-//! Upstream (1.53.0, combiner.cc). Who runs something under a combiner that is at rest becomes the thread that runs it,
-//! and runs it from its ExecCtx; who comes meanwhile only leaves the work behind. Left out: handing a contended
-//! combiner to an executor thread, and the list that runs when the others are done (`FinallyRun`), which batches
-//! writes.
+//! Upstream (1.53.0, combiner.cc). A thread that submits work to an idle combiner becomes its runner, and runs it from
+//! its ExecCtx; other threads only queue their work. Left out: handing a contended combiner to an executor thread, and
+//! the list that runs when the others are done (`FinallyRun`), which batches writes.
 //!
 //! Deviates: upstream counts first and queues second, and the running thread goes round once more if it finds the queue
 //! empty between the two; here it is the other way round, which has the same orders of work and nothing to spin on.
@@ -72,7 +71,7 @@ impl<T> Guarded<T> {
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.race.with_mut(|()| ());
         let mut value = self.value.lock().ok().and_then(|mut value| value.take());
-        always("what a serializer guards is used by one callback at a time", value.is_some());
+        always("state guarded by a serializer is used by one callback at a time", value.is_some());
         let result = value.as_mut().map(body);
         if let Ok(mut place) = self.value.lock() {
             *place = value;

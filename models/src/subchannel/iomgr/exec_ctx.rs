@@ -1,4 +1,4 @@
-//! `ExecCtx`: what a thread still has to run before it leaves the library.
+//! `ExecCtx`: the callbacks that a thread must run before it leaves the library.
 //!
 //! Upstream (1.53.0, exec_ctx.cc). Callbacks are not called where they come up, since locks are held there, but put on
 //! the thread's list; the list is run when the thread has nothing else to do, and with it the combiners that the thread

@@ -1,9 +1,9 @@
-//! `WorkSerializer`: what guards a channel's control plane instead of a lock.
+//! `WorkSerializer`: serializes the callbacks of a channel's control plane, in place of a lock.
 //!
 //! Upstream (1.53.0, work_serializer.cc). One 64-bit word holds the number of owners (16 bits) and the number of
-//! callbacks, plus one for the serializer itself (48 bits). Who finds no owner runs its callback there and then, and
-//! whatever was queued meanwhile; who finds one queues its callback. So a callback runs on the caller's stack or on
-//! another thread's, and never inside another callback.
+//! callbacks, plus one for the serializer itself (48 bits). A thread that finds no owner runs its callback at once,
+//! then the callbacks queued meanwhile; otherwise it queues its callback. So a callback runs on the caller's stack or
+//! on another thread's, and never inside another callback.
 //!
 //! Left out: orphaning, that is the serializer's own end. Deviates: the queue is a list under a lock instead of a
 //! lock-free one, and an owner that has been promised a callback waits for it instead of spinning.
@@ -54,7 +54,7 @@ impl WorkSerializer {
     fn drain_queue_owned(&self, exec_ctx: &mut ExecCtx) {
         loop {
             let before = self.refs.fetch_sub(SIZE, Ordering::AcqRel) % OWNER;
-            // Ownership ends only if nobody has come since: else a callback is on its way to the queue.
+            // Ownership ends only if no callback was announced since; otherwise one is about to be queued.
             let drained = before == 2 * SIZE
                 && self.refs.compare_exchange(OWNER + SIZE, SIZE, Ordering::AcqRel, Ordering::Acquire).is_ok();
             if drained {

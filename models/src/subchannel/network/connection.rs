@@ -1,5 +1,4 @@
-//! One TCP connection, as the client's kernel has it: what either end has sent and the other has not read, FIN, RST,
-//! and who waits.
+//! One TCP connection in the client's kernel: the unread data of both directions, FIN, RST, and the waiting tasks.
 //!
 //! The client's end is a descriptor. It does not block: edges go to the poller that watches it, as from epoll. Facts
 //! that matter here: `shutdown(2)` sends FIN and leaves the descriptor open; bytes that came before a FIN are read
@@ -32,7 +31,7 @@ use crate::subchannel::iomgr::fd::GrpcFd;
 use crate::subchannel::iomgr::{BOTH, Edge, Iomgr, READABLE, WRITABLE};
 use crate::subchannel::status::{Error, Outcome};
 
-/// What a read of the client's gives.
+/// The result of a client's read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     /// Some of what has come.
@@ -43,7 +42,7 @@ pub(crate) enum Read {
     Failed(Error),
 }
 
-/// What a write of the client's gives.
+/// The result of a client's write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     /// The buffer has it.
@@ -54,7 +53,7 @@ pub(crate) enum Written {
     Failed(Error),
 }
 
-/// What the server's task does.
+/// The state of the server's task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Server {
     /// It works, or sleeps, or has not begun.
@@ -82,7 +81,7 @@ struct Wire {
     error: Option<Error>,
     /// Nothing can be written any more.
     broken_pipe: bool,
-    /// A write found the buffer full and has to be told of room.
+    /// A write found the buffer full, and waits for room.
     blocked: bool,
     /// The server's end stops; a descriptor that the client has not closed stays open.
     hang_up: bool,

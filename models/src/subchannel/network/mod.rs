@@ -1,4 +1,4 @@
-//! The network: who is at the other end, descriptor numbers, and the free list of fd wrappers.
+//! The network: the servers at the other end, descriptor numbers, and the free list of fd wrappers.
 
 pub(crate) mod backend;
 pub(crate) mod connection;
@@ -139,7 +139,7 @@ impl Network {
         }
     }
 
-    /// Whether nothing happens on any connection unless the client does something.
+    /// True if no connection changes unless the client acts.
     pub(crate) fn is_idle(&self) -> bool {
         let sockets = self.net.lock().sockets.clone();
         let is_quiet = match &self.peers {

@@ -1,4 +1,4 @@
-//! `BackOff`: how long after the beginning of an attempt the next one may begin.
+//! `BackOff`: the minimum time between the starts of two attempts.
 //!
 //! Upstream (backoff.cc, doc/connection-backoff.md): 1 s first, then 1.6 times more each time up to 120 s, each with a
 //! jitter of a fifth either way; an attempt is given 20 s at least.

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! `Shutdown` sets a flag and shuts the handshake down. Between the end of the handshake and the notification there is
-//! no handshake any more and nobody reads the flag: a transport that is made then is the caller's to destroy, when it
-//! is notified. That is the window of #32071.
+//! no handshake any more and nobody reads the flag: the caller must destroy a transport that is made in that window,
+//! when it is notified. That is the window of #32071.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ use crate::subchannel::transport::tcp::Tcp;
 /// order of `Connect`, the writes and the notification.
 pub(crate) struct ConnectResult {
     transport: RaceCell<Option<Arc<Transport>>>,
-    /// How far the attempt is that writes to it.
+    /// The stage of the attempt that writes to it.
     pub(crate) progress: Progress,
 }
 

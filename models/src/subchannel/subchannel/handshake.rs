@@ -1,4 +1,4 @@
-//! The handshake: a connection is made, and becomes an endpoint, or an error.
+//! The handshake: makes a connection, and returns an endpoint or an error.
 //!
 //! Upstream (1.53.0, handshaker.cc with tcp_connect_handshaker.cc and tcp_client_posix.cc). An fd is made, the write
 //! closure waits for the connection, a timer for the deadline. The deadline and `Shutdown` only shut the fd down; the
@@ -135,7 +135,7 @@ impl HandshakeManager {
         }
     }
 
-    /// The connector lets go.
+    /// The connector releases its ref.
     #[track_caller]
     pub(crate) fn unref(&self) {
         self.refs.unref(self.owner("Chttp2Connector"), || ());

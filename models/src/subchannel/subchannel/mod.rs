@@ -3,10 +3,10 @@
 //! Upstream (1.53.0, subchannel.cc). Strong refs are the channels' (through `SubchannelWrapper`); weak ones are
 //! "Connect" (an attempt in progress), "state_watcher" (a watch on the published transport), "RetryTimer" and, for the
 //! time of a call, "ResetBackoff". The last strong ref orphans it: out of the pool, `shutdown_`, connector and
-//! connected Subchannel let go. What is still on its way finds `shutdown_`.
+//! ConnectedSubchannel released. Later callbacks find `shutdown_` set.
 //!
 //! The transport belongs to exactly one of these at a time: `connecting_result_`, which the connector writes to; the
-//! ConnectedSubchannel, by `PublishTransportLocked`; nobody, once it is destroyed.
+//! ConnectedSubchannel, by `PublishTransportLocked`; none, once it is destroyed.
 //!
 //! Left out: health checking and data producers, proxy mapping, channelz.
 
@@ -123,7 +123,7 @@ impl Subchannel {
     #[track_caller]
     pub(crate) fn ref_for_finder(&self, holder: Owner) -> bool {
         let finder = self.owner("GlobalSubchannelPool");
-        // upstream: #18043, subchannel_pool of early 2019. The answer is not looked at.
+        // upstream: #18043, subchannel_pool of early 2019, which ignores the result.
         let found = self.refs.ref_if_non_zero(finder) || self.grpc.variant == Variant::RegisterReturnsDying;
         if found {
             self.refs.pass(finder, holder);
@@ -367,14 +367,14 @@ impl Subchannel {
         if self.grpc.variant == Variant::OnlyShutdownObserved && change.state == State::TransientFailure {
             return;
         }
-        // TRANSIENT_FAILURE is GOAWAY, SHUTDOWN is the end of the connection: what comes first counts.
+        // TRANSIENT_FAILURE means GOAWAY, SHUTDOWN the end of the connection. Only the first notification counts.
         let Some(connected) = &guarded.connected_subchannel else {
             sometimes("a transport reports its end a second time, or after its Subchannel's", true);
             return;
         };
         // Deviates: upstream asks whether there is any connected Subchannel, not whether it is the one that is watched.
         // A transport that got GOAWAY with streams open reports SHUTDOWN when the last of them is over, which may be
-        // after the Subchannel has connected again. Still so in the versions that were read; nobody has reported it.
+        // after the Subchannel has connected again. Later versions, as far as read, have the same code; not reported.
         if connected.number != watched && self.grpc.variant != Variant::LateShutdownDropsSuccessor {
             sometimes("a transport ends after its Subchannel has connected again", true);
             return;
@@ -388,7 +388,7 @@ impl Subchannel {
         guarded.backoff.reset();
     }
 
-    /// What must hold when nothing is on its way.
+    /// Checks that hold at quiescence.
     pub(crate) fn check_at_rest(&self) {
         let guarded = self.mu.lock();
         let ready = guarded.state == State::Ready;

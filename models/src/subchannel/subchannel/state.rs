@@ -1,4 +1,4 @@
-//! The states of a Subchannel, and what each event makes of them: a pure function, and the model's own oracle.
+//! The states of a Subchannel and their transitions: a pure function, and the model's own oracle.
 //!
 //! Upstream has one variable, `state_`, under `mu_`, and writes it in five places of subchannel.cc; each is an event
 //! here.
@@ -51,7 +51,7 @@ machine! {
     }
 }
 
-/// What `event` makes of `state`.
+/// The next state after `event`.
 ///
 /// # Errors
 /// If the state does not allow the event.
@@ -59,7 +59,7 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<State, Illegal> 
     use State::{Connecting, Idle, Ready, Shutdown, TransientFailure};
     match (event, state) {
         (Event::RequestConnection, Idle) => Ok(Connecting),
-        // Asked for by another channel before, or not to be asked for before the backoff is over.
+        // Another channel has already requested the connection, or the backoff is not over.
         (Event::RequestConnection, Connecting | Ready | TransientFailure) => Ok(state),
         (Event::Published, Connecting) => Ok(Ready),
         (Event::ConnectFailed, Connecting) => Ok(TransientFailure),

@@ -1,4 +1,4 @@
-//! `ConnectedSubchannelStateWatcher`: how a Subchannel hears of its transport.
+//! `ConnectedSubchannelStateWatcher`: reports a transport's state to its Subchannel.
 //!
 //! Upstream (1.53.0, subchannel.cc). It holds a weak ref to the Subchannel and lives as long as the transport's
 //! tracker, or a notification that is on its way, refers to it.

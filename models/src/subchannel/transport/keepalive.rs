@@ -1,4 +1,4 @@
-//! Keepalive: a ping now and then, and the end of the transport if no answer comes.
+//! Keepalive: periodic pings; the transport is closed if one is not answered in time.
 //!
 //! Upstream (1.53.0, chttp2_transport.cc).
 //!
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Each timer holds a ref that goes with it: given up by its callback, or by whoever cancels it in time. A cancel that
-//! comes too late leaves the ref to the callback. Who closes the transport fails the ping, which gives up the ping's
-//! own ref.
+//! comes too late leaves the ref to the callback. Closing the transport fails the ping, which releases the ping's own
+//! ref.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl Keepalive {
         Keepalive { state, time, ping_timer: None, watchdog_timer: None, ping_in_flight: false }
     }
 
-    /// The server calls for calm: twice the time from now on.
+    /// The server sent ENHANCE_YOUR_CALM: the keepalive time doubles.
     pub(crate) fn double(&mut self) -> Option<Duration> {
         self.time = self.time.map(|time| 2 * time);
         self.time
@@ -136,7 +136,7 @@ impl Transport {
         }
     }
 
-    /// What `close_transport_locked` does of keepalive's timers.
+    /// The part of `close_transport_locked` that cancels keepalive's timers.
     pub(crate) fn cancel_keepalive(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx) {
         if locked.keepalive.ping_timer.take().is_some_and(|timer| self.grpc.iomgr.cancel(timer)) {
             self.unref(exec_ctx, "init keepalive ping");

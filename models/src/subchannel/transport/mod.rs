@@ -1,4 +1,4 @@
-//! The chttp2 transport: one HTTP/2 connection, and who keeps it.
+//! The chttp2 transport: one HTTP/2 connection, counted by its users.
 //!
 //! Upstream (1.53.0, chttp2_transport.cc). Everything but the count happens under the combiner. Refs, by the reasons
 //! that upstream logs: "destroy" (the owner's), "reading_action" (while it reads), "writing" (while a write is in
@@ -7,7 +7,7 @@
 //! Closing: ends every call; is put off while a write is in progress, and done when that is finished; then SHUTDOWN is
 //! told, timers are cancelled, the endpoint is shut down. Reading and writing stop by the errors that the endpoint
 //! gives then. Destroying is closing plus the owner's ref. A GOAWAY closes nothing: streams above its last one end, no
-//! new one begins, TRANSIENT_FAILURE is told, and the transport lives as long as somebody refers to it.
+//! new one begins, TRANSIENT_FAILURE is told, and the transport lives as long as a ref to it exists.
 //!
 //! Left out: flow control, priorities, CONTINUATION, stream limits and with them streams that wait for their turn, BDP
 //! and other pings than keepalive's, memory reclaimers, the server's side.

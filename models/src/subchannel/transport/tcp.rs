@@ -1,4 +1,4 @@
-//! `grpc_tcp`: the endpoint, that is an fd with a count.
+//! `grpc_tcp`: the endpoint, which is an fd with a reference count.
 //!
 //! Upstream (1.53.0, tcp_posix.cc). The creator's ref goes with `tcp_destroy`, a read in progress holds one called
 //! "read", a write that has to wait one called "write"; the last one calls `tcp_free`, which orphans the fd. The first

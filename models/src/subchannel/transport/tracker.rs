@@ -1,4 +1,4 @@
-//! `ConnectivityStateTracker`: a transport's state, and who is told of it.
+//! `ConnectivityStateTracker`: a transport's state and its watchers.
 //!
 //! Upstream (1.53.0, connectivity_state.cc). A watcher that comes with another state than the present one is told at
 //! once; in SHUTDOWN it is not even kept. SHUTDOWN tells everybody and lets everybody go; TRANSIENT_FAILURE tells
@@ -20,7 +20,7 @@ use crate::kit::machine::Symbol;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::state::State;
 
-/// What a watcher is told.
+/// A notification to a watcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) state: State,

@@ -1,7 +1,7 @@
 //! A client of the proxy: an event loop like memtier's, which reads whenever there is something to read.
 //!
-//! A client that wrote all before it read anything could wait for ever, and rightly so: its replies fill the proxy's
-//! buffers and leave none for its requests.
+//! A client that writes everything before it reads may wait forever, which is not a bug of the proxy: the replies fill
+//! the proxy's buffers and leave none for the requests.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct Client {
     outgoing: VecDeque<Octet>,
     asked: u64,
     answered: u64,
-    /// Nothing can be lost: whoever waits gets his replies.
+    /// True if no data can be lost, so every awaited reply must arrive.
     lossless: bool,
     /// The proxy forwards the replies.
     bidi: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Client {
     score: Arc<Score>,
 }
 
-/// What kind of run it is.
+/// The properties of the run that the client's checks depend on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
     pub(crate) lossless: bool,
@@ -83,7 +83,7 @@ impl Client {
         }
     }
 
-    /// The connection is over, by the peer's will.
+    /// The peer has ended the connection.
     fn end(&mut self, net: &mut Sockets<'_>, socket: Socket) -> Progress {
         self.reader.end();
         let waits = self.bidi && self.steps.contains(&Step::Await);

@@ -33,11 +33,11 @@ use super::variant::Variant;
 use crate::kit::harness::{bind, bind_again};
 use crate::kit::weather::{CLIENTS, Change};
 
-/// How long after its clients the proxy may have connections: longer than the server lets one be idle.
+/// Time for the proxy to end its connections after the clients: longer than the server's idle timeout.
 const PATIENCE: Duration = Duration::from_secs(8);
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// Carries the plan out in memory.
+/// Runs the plan in memory.
 pub fn run(variant: Variant, plan: &Plan) {
     let application = Application::open(variant, plan);
     let score = Arc::clone(&application.score);
@@ -51,7 +51,7 @@ pub fn run(variant: Variant, plan: &Plan) {
     }
 }
 
-/// Carries the plan out on a simulated network, with the proxy, its server and each client on a host of its own.
+/// Runs the plan on a simulated network, with the proxy, its server and each client on a host of its own.
 pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     let score = Arc::new(Score::default());
     let peers: Vec<&str> = std::iter::once("backend").chain(CLIENTS).take(1 + plan.clients.len()).collect();
@@ -206,7 +206,7 @@ impl Proxy {
         }
         let is_over = self.parent.is_finished();
         always("a connection ends when its peers have", is_over || plan.is_silent());
-        sometimes("a connection whose peers are gone is ended by hand", !is_over);
+        sometimes("a connection without peers is stopped by the application", !is_over);
         self.act(Act::StopAll);
         self.parent.join();
         self.kernel.stop();

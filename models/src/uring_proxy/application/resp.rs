@@ -72,7 +72,7 @@ impl Reader {
         self.at
     }
 
-    /// To be called when nothing comes any more.
+    /// Called at the end of the stream.
     pub(crate) fn end(&self) {
         always_with(IN_ORDER, self.gap.is_none(), || vec![("left out from", self.gap.unwrap_or(0).to_string())]);
     }
@@ -81,11 +81,12 @@ impl Reader {
     pub(crate) fn take(&mut self, octets: &[Octet]) -> Vec<(u64, Vec<u8>)> {
         let mut lines = Vec::new();
         for octet in octets {
-            // Whoever waits for a client's bytes gets an even stream.
+            // Clients write to even streams, so the server expects one.
             let stream = *self.stream.get_or_insert(octet.tag.peer & !1);
             deliver(octet.tag, Tag { peer: stream, request: octet.tag.request });
             if octet.at > self.at {
-                // What is missing may have gone to another peer, who then says so: the better finding of the two.
+                // The missing bytes may have reached another peer, whose check reports the misdelivery: the better
+                // finding of the two.
                 self.gap.get_or_insert(self.at);
                 self.at = octet.at;
             }

@@ -1,4 +1,4 @@
-//! What was sent and what has arrived: the experiment's own bookkeeping, which the network does not see.
+//! The counts of sent and received data: harness state, invisible to the network.
 //!
 //! In memory a stream is a client, counted in bytes; on the network it is a connection, counted in requests.
 
@@ -60,7 +60,7 @@ impl Score {
 }
 
 fn check(stream: u32, score: &Count) {
-    always_with("what came before the end is forwarded", score.sent == score.arrived, || {
+    always_with("bytes received before the end of a stream are forwarded", score.sent == score.arrived, || {
         let facts = [("stream", u64::from(stream)), ("sent", score.sent), ("arrived", score.arrived)];
         facts.into_iter().map(|(name, value)| (name, value.to_string())).collect()
     });
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn what_was_sent_and_has_not_arrived_is_found() {
         check(3, 3, None);
-        check(3, 2, Some("what came before the end is forwarded"));
-        check(0, 1, Some("what came before the end is forwarded"));
+        check(3, 2, Some("bytes received before the end of a stream are forwarded"));
+        check(0, 1, Some("bytes received before the end of a stream are forwarded"));
     }
 }

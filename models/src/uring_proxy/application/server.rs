@@ -40,7 +40,7 @@ impl Server {
         Server { listener, conns: Vec::new(), habit, manner, score: Arc::clone(score), closing }
     }
 
-    /// What tells it that no more connections are going to come.
+    /// The flag that no more connections will arrive.
     pub(crate) fn closing(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.closing)
     }

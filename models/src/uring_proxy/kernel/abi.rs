@@ -1,4 +1,4 @@
-//! What crosses the border between application and kernel: requests, completions, result codes, bytes.
+//! The interface between application and kernel: requests, completions, result codes, bytes.
 //!
 //! Names and numbers are those of `linux/io_uring.h` and of proxy.h, which packs an operation, a connection, a buffer
 //! id and a descriptor into the 64 bits that a completion gives back.
@@ -18,10 +18,10 @@ pub type GroupId = u16;
 /// Names a listening socket.
 pub type ListenerId = usize;
 
-/// One byte of payload. It knows who it is for and where it stands in its stream.
+/// One byte of payload, with its stream, its request and its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Octet {
-    /// What a reader sees.
+    /// The byte that a reader sees.
     pub byte: u8,
     /// The stream and the request that it belongs to.
     pub tag: Tag,
@@ -30,7 +30,7 @@ pub struct Octet {
 }
 
 impl Octet {
-    /// A byte that came over the simulated network: nobody but its reader can know whose it is.
+    /// A byte that came over the simulated network, without a tag: only its reader can check it.
     pub(super) fn untagged(byte: u8) -> Octet {
         Octet { byte, tag: Tag { peer: 0, request: 0 }, at: 0 }
     }
@@ -71,7 +71,7 @@ pub enum Errno {
     NoBufs,
     /// Never connected, or broken since.
     NotConn,
-    /// Nobody has acknowledged anything for too long.
+    /// No acknowledgement within the timeout.
     TimedOut,
     /// Nobody listens.
     ConnRefused,
@@ -154,7 +154,7 @@ impl UserData {
         UserData(op_tid | u64::from(bid) << 16 | (fd as u64 & 0xffff) << 32)
     }
 
-    /// `cqe_to_op`. Nothing that was encoded has none.
+    /// `cqe_to_op`. Every encoded value has an operation.
     pub fn op(self) -> Option<UserOp> {
         UserOp::ALL.into_iter().find(|op| *op as u64 == (self.0 & 0xffff) >> 12)
     }
@@ -170,7 +170,7 @@ impl UserData {
     }
 }
 
-/// What a send takes its bytes from.
+/// The source of a send's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Send with one vector, sendmsg with several.
@@ -184,7 +184,7 @@ pub enum Source {
     },
 }
 
-/// What a cancellation is aimed at.
+/// The target of a cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `IORING_ASYNC_CANCEL_FD_FIXED`.
@@ -198,7 +198,7 @@ pub enum Target {
 pub enum Op {
     /// Multishot, with direct descriptors.
     Accept {
-        /// Where connections arrive.
+        /// The listener.
         listener: ListenerId,
     },
     /// A socket with a direct descriptor of the kernel's choice.
@@ -207,7 +207,7 @@ pub enum Op {
     Connect {
         /// The socket.
         fd: Fd,
-        /// Who listens.
+        /// The listener.
         to: ListenerId,
     },
     /// Receives into provided buffers.
@@ -263,7 +263,7 @@ pub enum Op {
 /// A submission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sqe {
-    /// What to do.
+    /// The operation.
     pub op: Op,
     /// Given back by the completion.
     pub user_data: UserData,
@@ -283,7 +283,7 @@ impl Sqe {
 /// A completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cqe {
-    /// The submission's.
+    /// The user data of the submission.
     pub user_data: UserData,
     /// A count, a descriptor, or a negative code.
     pub res: i32,
@@ -343,17 +343,17 @@ impl fmt::Display for Cqe {
     }
 }
 
-/// Who has a buffer while the application has it.
+/// The ledger's owner of a buffer that the application has.
 pub fn held_by_conn(ring: RingId) -> Owner {
     Owner::new("conn", ring as u32)
 }
 
-/// Who has a buffer while it is in a buffer ring, for the kernel to take.
+/// The ledger's owner of a buffer in a buffer ring.
 pub fn held_by_group(group: GroupId) -> Owner {
     Owner::new("buf_ring", u32::from(group))
 }
 
-/// Who has a buffer while the kernel sends from it.
+/// The ledger's owner of a buffer that the kernel sends from.
 pub fn held_by_send(fd: Fd) -> Owner {
     Owner::new("send", fd as u32)
 }

@@ -32,7 +32,7 @@ const NO_BUF: Buf = Buf { addr: Address { buffer: 0, offset: 0 }, len: 0, bid: 0
 /// `struct io_uring_buf_ring`, as the application has it.
 pub struct BufRing {
     shared: Arc<Shared>,
-    /// What the application believes the tail to be: nobody else writes it.
+    /// The application's copy of the tail, which only the application writes.
     tail: u32,
 }
 
@@ -80,7 +80,7 @@ impl BufRing {
         self.tail
     }
 
-    /// The memory goes: kernel and application must be done with it.
+    /// Frees the memory, which neither kernel nor application may use afterwards.
     #[track_caller]
     pub fn free(&self, by: Owner) {
         self.shared.memory.release(by);

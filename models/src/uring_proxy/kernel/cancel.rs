@@ -1,4 +1,4 @@
-//! Cancellation, and closing, which is none.
+//! Cancellation, and closing, which does not cancel.
 //!
 //! A request that is armed is cancelled: the canceller completes first, with 0 or the count, then the request with
 //! -ECANCELED (a send that got part of the way: with what it sent). One that a worker has begun cannot be: -EALREADY.
@@ -75,7 +75,7 @@ impl State {
         }
     }
 
-    /// Closes a descriptor. A second time it is another's descriptor, or none.
+    /// Closes a descriptor. A second close would hit another socket's descriptor, or none.
     pub(super) fn close(&mut self, ring: RingId, user_data: UserData, skip_success: bool, fd: Fd) -> Issued {
         let slot = usize::try_from(fd).ok().and_then(|fd| self.rings[ring].files.get_mut(fd));
         let Some(file) = slot.and_then(Option::take) else {

@@ -2,8 +2,8 @@
 //!
 //! The kernel writes an entry and publishes it with a release store of the tail; the application reads the tail with
 //! acquire and gives entries back with a release store of the head (barrier.h, `io_uring_for_each_cqe`,
-//! `io_uring_cq_advance`). What finds no room waits in an overflow list, in order, until the application enters the
-//! kernel again.
+//! `io_uring_cq_advance`). Completions that find no room wait in an overflow list, in order, until the application
+//! enters the kernel again.
 
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
-//! What the kernel does by itself, one thing at a time.
+//! The kernel's own events, executed one at a time.
 //!
 //! The events that are possible are enumerated from the state, so that none can be forgotten; the seed picks one.
 //!
 //! A socket wakes all receives that wait for it, the newest first, and a ring tries those that were woken in that order
-//! (task work). So the newest takes what there is; the others find what it left, no buffer (-ENOBUFS), or nothing: then
-//! they wait again, a multishot at its place, a single shot as the newest.
+//! (task work). So the newest takes the available data. The others find the rest, or no buffer (-ENOBUFS), or nothing;
+//! in that case they wait again, a multishot at its place, a single-shot as the newest.
 
 use lastref::random;
 
@@ -67,7 +67,7 @@ impl State {
         for nth in 0..self.endpoints.len() {
             let is_read = |request: &Request| request.endpoint == nth && matches!(request.work, Work::Recv { .. });
             let is_looked_at = self.endpoints[nth].shut_read || self.requests.iter().any(is_read);
-            // A connection of the network may be over by a write.
+            // A failed write may have ended a connection of the network.
             if is_looked_at && (self.endpoints[nth].look() || self.endpoints[nth].over) {
                 self.wake_receives(nth);
             }
@@ -113,7 +113,7 @@ impl State {
     fn deliver(&mut self, from: EndpointId) {
         let Some(peer) = self.endpoints[from].peer else { return };
         let most = self.endpoints[from].deliverable(&self.endpoints[peer], self.window);
-        // Half of the time all at once; else what a network may cut a stream into.
+        // Half of the time all bytes at once; otherwise a random part, as a network may split a stream.
         let count = if random::chance(1, 2) { most } else { 1 + random::below(most as u64) as usize };
         for wire in self.endpoints[from].out.drain(..count).collect::<Vec<_>>() {
             match wire {

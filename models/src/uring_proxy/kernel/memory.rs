@@ -1,8 +1,8 @@
 //! The memory that a ring's application has set aside for its provided buffers.
 //!
-//! The application passes addresses about and never looks at the bytes, so the bytes are kept here. Each buffer is one
-//! resource of the ledger: it is in a buffer ring, in the hands of the connection, or being sent from, and passes to
-//! the connection at the moment at which the kernel posts the completion that says so.
+//! The application passes addresses and never reads the bytes, so the bytes are kept here. Each buffer is one resource
+//! of the ledger: it is in a buffer ring, in the hands of the connection, or being sent from, and passes to the
+//! connection at the moment at which the kernel posts the completion that says so.
 
 use lastref::ledger::{Owner, Resource};
 

@@ -4,8 +4,8 @@
 //! whether it made any; [`Kernel::drive`] is the loop around it. So the same program runs as a task of its own, or in
 //! turn with the kernel's events on one thread.
 //!
-//! On a host of the simulated network there are none such: the programs at both ends are other hosts' then, and what is
-//! here of that is the kernel's task and its listeners.
+//! On a host of the simulated network there are no such programs: both ends run on other hosts, and only the kernel's
+//! task and its listeners are here.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use super::socket::{EndpointId, Wire};
 use super::state::{Listener, State};
 use super::stream::Acceptor;
 
-/// What a program came to in a step.
+/// The result of a program's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// It did something.
@@ -134,19 +134,19 @@ impl Kernel {
         }
     }
 
-    /// Nobody listens any more: who connects is refused.
+    /// Closes the listener: later connection attempts are refused.
     pub fn refuse(&self, listener: ListenerId) {
         self.lock().listeners[listener].refuses = true;
     }
 
-    /// Asks the thread of a ring to look around.
+    /// Wakes the thread of a ring to check its state.
     pub fn call(&self, ring: RingId) {
         let mut state = self.lock();
         state.rings[ring].called = true;
         self.settle(&mut state);
     }
 
-    /// Tells all programs to look around.
+    /// Wakes all programs to check their sockets.
     pub fn call_programs(&self) {
         let mut state = self.lock();
         state.net_changed = true;

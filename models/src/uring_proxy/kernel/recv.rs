@@ -2,7 +2,7 @@
 //!
 //! A buffer is selected before the socket is looked at. From this one order follow three of the measured facts: an
 //! empty ring is -ENOBUFS at once, with data or without; so is the next byte after the last buffer was used exactly;
-//! and a FIN behind an empty ring stays unreported. A buffer that was selected for nothing stays in its ring.
+//! and a FIN behind an empty ring stays unreported. A selected buffer that receives no data stays in its ring.
 //!
 //! A bundle maps one buffer first, or as many as a bundle before it has mapped on this ring, whose vectors are kept. If
 //! these are full and more than one byte is left, it maps once more, what that takes, and both are one completion. One
@@ -26,7 +26,7 @@ struct Mapped {
     is_last: bool,
 }
 
-/// A completion to be.
+/// A completion that is about to be posted.
 struct Filled {
     res: u32,
     flags: u32,
@@ -56,7 +56,7 @@ impl State {
                 true => self.map_bundle(request, group, left),
                 false => self.map_one(request.ring, group),
             };
-            // The network is asked for as much as is mapped.
+            // At most the mapped number of bytes is read from the network.
             let unread = match self.endpoints[request.endpoint].unread(mapped.lens.iter().sum::<u32>() as usize) {
                 Err(Errno::Again) => return Attempt::Armed,
                 Err(errno) => return Attempt::Over(errno.res(), 0),

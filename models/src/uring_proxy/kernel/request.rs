@@ -3,7 +3,7 @@
 use super::abi::{Bid, Fd, GroupId, Iov, ListenerId, RingId, Sqe, UserData};
 use super::socket::EndpointId;
 
-/// What the kernel remembers of a submission.
+/// The kernel's record of a submission.
 pub(super) struct Request {
     pub(super) ring: RingId,
     pub(super) user_data: UserData,
@@ -13,7 +13,7 @@ pub(super) struct Request {
     pub(super) skip_success: bool,
     /// Its place among the waiters of its socket: what was armed later is woken earlier.
     pub(super) armed: u64,
-    /// It was woken, as the so manieth.
+    /// The wake order, if it was woken: lower numbers run first.
     pub(super) woken: Option<u64>,
     /// What is linked to it.
     pub(super) link: Vec<Sqe>,
@@ -28,7 +28,7 @@ impl Request {
     }
 }
 
-/// What is being done.
+/// The operation in progress.
 pub(super) enum Work {
     Accept {
         listener: ListenerId,
@@ -61,7 +61,7 @@ pub(super) struct Send {
     pub(super) held: Vec<Bid>,
     pub(super) done: u32,
     pub(super) waitall: bool,
-    /// The notification that a zero-copy send owes.
+    /// The pending notification of a zero-copy send.
     pub(super) notif: Option<u64>,
 }
 
@@ -71,12 +71,12 @@ impl Send {
     }
 }
 
-/// What an attempt came to.
+/// The result of an attempt.
 pub(super) enum Attempt {
     /// It would have to wait.
     Armed,
     /// It is over, with this result and these flags.
     Over(i32, u32),
-    /// It is over, and has said so.
+    /// It is over, and its completion is posted.
     Posted,
 }

@@ -29,7 +29,7 @@ use super::stream::{Bell, Stream};
 /// Names an end of a connection.
 pub(super) type EndpointId = usize;
 
-/// What is on the wire.
+/// An item on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wire {
     /// Copied when it was sent.
@@ -56,7 +56,7 @@ pub(super) struct Endpoint {
     fin_acked: bool,
     /// There is no connection any more.
     pub(super) over: bool,
-    /// What the next operation is told of that.
+    /// The error that the next operation gets.
     error: Option<Errno>,
     pub(super) shut_read: bool,
     shut_write: bool,
@@ -138,7 +138,7 @@ impl Endpoint {
         self.rx.len() + usize::from(self.fin)
     }
 
-    /// Looks whether the network has something to read. True if that is news.
+    /// Checks whether the network has data to read; returns true if that is new.
     pub(super) fn look(&mut self) -> bool {
         let Some(stream) = &mut self.stream else { return false };
         let was_readable = stream.is_readable();
@@ -202,7 +202,7 @@ impl Endpoint {
             return;
         }
         match &mut self.stream {
-            // What fails here is told by whoever uses the connection next.
+            // A failure here is reported by the next operation on the connection.
             Some(stream) if self.out.is_empty() => self.over |= stream.shut_write().is_err(),
             _ => self.out.push_back(Wire::Fin),
         }
@@ -279,7 +279,7 @@ impl Endpoint {
         }
     }
 
-    /// The end breaks the connection; of what it wrote, `kept` still goes out first. Gives what does not.
+    /// The end breaks the connection; of what it wrote, `kept` still goes out first. Returns the rest, which is lost.
     pub(super) fn abort(&mut self, kept: usize) -> VecDeque<Wire> {
         let lost = self.out.split_off(kept.min(self.out.len()));
         // upstream: tcp_disconnect sends none where both ends have said FIN.

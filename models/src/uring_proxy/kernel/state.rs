@@ -1,4 +1,4 @@
-//! What the kernel's lock guards: rings with their queues, groups and descriptors, sockets, requests.
+//! The state under the kernel's lock: rings with their queues, groups and descriptors, sockets, requests.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ pub(super) struct Ring {
     pub(super) overflow: VecDeque<Cqe>,
     pub(super) wake: Arc<Condvar>,
     pub(super) waiting: bool,
-    /// Somebody asks the ring's thread to look around without a completion.
+    /// The ring's thread was woken without a completion.
     pub(super) called: bool,
     /// The table of direct descriptors.
     pub(super) files: Vec<Option<File>>,
@@ -184,8 +184,7 @@ impl State {
         self.next_stamp
     }
 
-    /// Something is to be read, or has gone wrong: wakes the receives that wait for it, the one first that was armed
-    /// last.
+    /// The socket has data or an error: wakes the receives that wait for it, the most recently armed first.
     pub(super) fn wake_receives(&mut self, endpoint: EndpointId) {
         let is_waiting = |request: &Request| {
             request.endpoint == endpoint && request.woken.is_none() && matches!(request.work, Work::Recv { .. })

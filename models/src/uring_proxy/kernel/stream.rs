@@ -9,8 +9,8 @@
 //! | shutdown | FIN; what comes after that is answered by RST | 0, or -ENOTCONN if the connection is gone |
 //! | close | the network's close: FIN, or RST if bytes are unread | 0 |
 //!
-//! No thread waits in the kernel for a socket. A poll that has to wait leaves a waker which says that the socket is to
-//! be looked at again, and calls the kernel's task; as neither is a scheduling point, the wire may call it.
+//! No thread waits in the kernel for a socket. A poll that has to wait leaves a waker, which marks the socket as
+//! changed and wakes the kernel's task. Neither is a scheduling point, so the wire may call the waker.
 
 use std::future::Future;
 use std::io;
@@ -112,7 +112,7 @@ impl Stream {
         Stream::new(Link::Connecting(Box::pin(TcpStream::connect(address))), bell)
     }
 
-    /// Goes on with the attempt.
+    /// Continues the attempt.
     ///
     /// # Errors
     ///

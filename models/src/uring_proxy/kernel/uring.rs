@@ -100,8 +100,8 @@ impl Uring {
 
     /// `io_uring_submit_and_wait_timeout` for one completion. Returns without one if the ring was called.
     ///
-    /// Deviates: in place of the timeout, whose purpose in the proxy is to look around, the ring is called when there
-    /// is something to look at.
+    /// Deviates: in place of the timeout, which in the proxy only triggers a periodic check, the ring is woken when
+    /// there is something to check.
     pub fn submit_and_wait(&mut self) {
         let kernel = Arc::clone(&self.kernel);
         let mut state = kernel.lock();
@@ -144,12 +144,12 @@ impl Uring {
         self.cq.advance(self.head);
     }
 
-    /// Asks the thread of another ring to look around.
+    /// Wakes the thread of another ring.
     pub fn call(&self, ring: RingId) {
         self.kernel.call(ring);
     }
 
-    /// Whoever looks around by himself need not be called any more.
+    /// Clears a pending wake-up: the thread is about to check its state anyway.
     pub fn take_call(&self) {
         self.kernel.lock().rings[self.id].called = false;
     }
@@ -292,7 +292,7 @@ pub(super) enum Issued {
     Done,
     /// It is over, and what is linked to it is cancelled.
     Failed,
-    /// It is to be tried.
+    /// The request must be started.
     Started(Request),
 }
 

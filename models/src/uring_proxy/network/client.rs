@@ -1,7 +1,7 @@
 //! A client: connections one after the other, each with bursts of requests, as memtier's pipelines.
 //!
-//! It has patience, since a connection may be cut without a word; where nothing of that kind happens it must never run
-//! out: a client is answered, or it is told.
+//! It waits with a timeout, since a connection may be blackholed. Without such faults the timeout must never expire: a
+//! client gets its replies, or the end of its connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use super::resp::{Replies, get, payload, ping};
 use crate::uring_proxy::application::score::Score;
 use crate::uring_proxy::plan::{Ending, Go, NetPlan, Options, Visit};
 
-/// How long a client waits: longer than anything takes that comes at all, and less than the server lets a connection be
-/// idle, so that a stall is not taken for its end.
+/// A client's timeout: longer than the slowest reply, and shorter than the server's idle timeout, so that a stall is
+/// not mistaken for the server's close of an idle connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it waits for the other side to end the connection.
 const LINGERS: Duration = Duration::from_secs(10);
@@ -36,14 +36,14 @@ struct Session<'a> {
     asked: u64,
 }
 
-/// What came of waiting.
+/// The result of waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Went {
     /// All is answered.
     Answered,
     /// The connection is over, and the client knows.
     Over,
-    /// Patience ran out.
+    /// The timeout expired.
     Vain,
 }
 
@@ -69,7 +69,8 @@ pub(crate) async fn run(plan: NetPlan, number: u32, proxy: SocketAddr, score: Ar
     }
 }
 
-/// A client whose peers are kind gets its replies; any is at least told that it will not.
+/// A client with well-behaved peers must get its replies; every other client must at least see the end of its
+/// connection.
 fn judge(plan: &NetPlan, went: Went) {
     if plan.is_lossless() {
         always("a client that waits gets its replies", went == Went::Answered);
@@ -78,8 +79,8 @@ fn judge(plan: &NetPlan, went: Went) {
 }
 
 fn told(plan: &NetPlan, went: Went) {
-    always("a client is answered or told that its connection is over", went != Went::Vain || plan.is_silent());
-    sometimes("a client waits in vain", went == Went::Vain);
+    always("a client gets its replies or sees the end of its connection", went != Went::Vain || plan.is_silent());
+    sometimes("a client times out", went == Went::Vain);
 }
 
 impl Session<'_> {
@@ -178,7 +179,7 @@ impl Session<'_> {
         Went::Answered
     }
 
-    /// Nothing comes while nothing is asked, unless it is the end, which the next go finds.
+    /// While no request is pending, only the end of the connection may arrive; the next burst detects it.
     async fn idle(&mut self, ms: u32) {
         if ms > 0 && self.step(Duration::from_millis(u64::from(ms))).await == Err(Went::Over) {
             sometimes("a connection ends while it is idle", true);

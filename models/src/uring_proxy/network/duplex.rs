@@ -1,4 +1,4 @@
-//! A connection that is read while it is written: who wrote all before he read anything could wait for ever.
+//! A connection that is read while it is written: writing everything before reading could wait forever.
 
 use std::future::poll_fn;
 use std::io;
@@ -72,7 +72,7 @@ impl Duplex {
 
     /// FIN.
     pub(super) async fn finish(&mut self) {
-        // Fails if the connection is gone already, which is what is wanted.
+        // Fails if the connection has already ended, which is fine here.
         let _ = self.stream.shutdown().await;
     }
 }

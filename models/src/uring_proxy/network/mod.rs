@@ -7,13 +7,12 @@
 //!                                                   parent ─────┘      ◄══           ◄─
 //! ```
 //!
-//! What is the proxy and the simulated kernel knows of it in one place: a socket of the kernel is a stream of the
+//! Proxy and simulated kernel differ from a run in memory in one place: a socket of the kernel is a stream of the
 //! network (`kernel::stream`), so that the network decides when a request completes and with what result. The buffers
 //! of sockets, FIN, RST, retransmission and all that goes wrong are the network's.
 //!
 //! A request is `PING <payload>`, which redis answers by that payload as a bulk string. A payload names its connection
-//! and its request, and no two are alike in any place, so that whoever reads a byte that is not the one he waits for
-//! sees it at that byte (`resp`).
+//! and its request, and no two are alike in any place, so a reader detects the first wrong byte (`resp`).
 //!
 //! | task | of | what it does |
 //! | --- | --- | --- |

@@ -2,7 +2,7 @@
 //! whose value is the payload that the key says.
 //!
 //! Encoded and decoded by the crate redis-protocol. A payload is its tag, then bytes that depend on it and on their
-//! place: whoever knows which payload comes next knows each byte of it.
+//! place: a reader that knows the next payload can check each of its bytes.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use redis_protocol::resp2::types::{OwnedFrame, Resp2Frame};
 
 /// What begins each request.
 const REQUESTS: [&[u8]; 2] = [b"*2\r\n$4\r\nPING\r\n$", b"*2\r\n$3\r\nGET\r\n$"];
-/// Whose bytes are that nobody has sent.
+/// The owner of bytes that no client or server sent.
 const NOBODY: Tag = Tag { peer: u32::MAX, request: 0 };
 
 /// The payload of a connection's request.
@@ -28,7 +28,7 @@ pub(super) fn payload(stream: u32, request: u64, bytes: u32) -> Vec<u8> {
 /// How long a payload is before the bytes that were asked for.
 const TAG_BYTES: usize = 6;
 
-/// The stream of requests, or of replies, and the request, that a payload says that it is of.
+/// The stream (requests or replies) and the request that a payload names.
 fn tag(payload: &[u8], end: End) -> Option<Tag> {
     let mut numbers = std::str::from_utf8(payload).ok()?.split('.');
     let stream: u32 = numbers.next()?.parse().ok()?;
@@ -45,7 +45,7 @@ fn bytes(frame: &OwnedFrame) -> Vec<u8> {
     let mut bytes = vec![0; frame.encode_len(false)];
     let encoded = encode(&mut bytes, frame, false);
     if encoded.is_err() {
-        lastref::bug!("a frame does not fit into as many bytes as it says that it has");
+        lastref::bug!("a frame needs more bytes than its computed length");
     }
     bytes
 }
@@ -82,7 +82,7 @@ fn read(frame: OwnedFrame) -> Option<(End, Vec<u8>)> {
     }
 }
 
-/// Bytes came that are not those that `to` waits for: the finding, with whose they are as far as that can be told.
+/// Reports bytes that `to` did not expect, with their owner as far as it is known.
 fn stray(bytes: &[u8], to: Tag) {
     let frame = decode(bytes).ok().flatten();
     let tag = frame.and_then(|(frame, _)| read(frame)).and_then(|(end, payload)| tag(&payload, end));
