@@ -11,8 +11,8 @@
 //! in a row while another could run, since a waiting loop may also write, as in
 //! `while queue.push(x).is_err() { failed += 1 }`. Each time this happens the number is halved, down to
 //! `IN_A_ROW_LEAST`: a test that waits so in each of a thousand rounds would take as many times 10,000 steps. The other
-//! tasks get new priorities: without them the tasks take turns in one order forever, in which the same task may find a
-//! queue empty each time.
+//! tasks get new priorities then, and at one yield in `IN_ONE_ORDER`: tasks that only drop below each other take turns
+//! in one order forever, in which the same task may find a queue empty each time.
 
 use super::list::Row;
 use super::{Profile, Strategy, StrategyName, View};
@@ -30,6 +30,8 @@ pub(super) const ROW: Row = Row {
 const IN_A_ROW: u32 = 10_000;
 /// The number after many times: longer than most loops that wait.
 const IN_A_ROW_LEAST: u32 = 32;
+/// Yields after which the tasks get new priorities. A run of most tests has fewer.
+const IN_ONE_ORDER: u32 = 1_000;
 
 impl StrategyName {
     /// Probabilistic concurrency testing of this depth, 1 to 99.
@@ -50,6 +52,7 @@ struct Pct {
     in_a_row: u32,
     /// The current task drops after this many.
     in_a_row_max: u32,
+    yields: u32,
     /// The next priority below all that were assigned.
     lowest: u64,
 }
@@ -73,6 +76,7 @@ impl Pct {
             choices: 0,
             in_a_row: 0,
             in_a_row_max: IN_A_ROW,
+            yields: 0,
             lowest: 1 << 32,
         }
     }
@@ -101,6 +105,9 @@ impl Strategy for Pct {
             let is_long = self.in_a_row >= self.in_a_row_max;
             if is_long {
                 self.in_a_row_max = (self.in_a_row_max / 2).max(IN_A_ROW_LEAST);
+            }
+            self.yields += u32::from(view.yielding);
+            if is_long || view.yielding && self.yields.is_multiple_of(IN_ONE_ORDER) {
                 let tasks = self.priorities.len();
                 self.priorities.clear();
                 self.draw_priorities(tasks);
