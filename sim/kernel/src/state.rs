@@ -419,6 +419,11 @@ impl State {
         (self.ready.is_empty() || lasts).then_some(sleeper)
     }
 
+    /// Whether a task waits for a time.
+    pub(crate) fn has_sleepers(&self) -> bool {
+        !self.sleepers.is_empty()
+    }
+
     /// A task whose deadline is reached.
     pub(crate) fn due_sleeper(&self) -> Option<(TaskId, u64)> {
         let is_due = |sleeper: &&Sleeper| sleeper.deadline_ns <= self.log.now_ns;

@@ -235,6 +235,11 @@ impl Kernel {
         self.state.borrow_mut().me().spin.end();
     }
 
+    /// Whether a task waits for a time.
+    pub fn has_sleepers(&self) -> bool {
+        self.state.borrow().has_sleepers()
+    }
+
     /// Lets virtual time pass, as it does while a task computes. A task whose deadline is reached becomes ready. Not a
     /// scheduling point.
     pub fn pass_time(&self, duration_ns: u64) {

@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use lastref_kernel::record::{Event, Item, ObjectId, label};
+use lastref_kernel::record::{Event, Item, ObjectId};
 
 use crate::finding::{Fact, Finding, place};
 use crate::make::Made;
@@ -127,11 +127,23 @@ pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
 /// events, whose table would take minutes and gigabytes.
 const ROWS_MAX: usize = 100_000;
 
+/// The label of each object, and its number among the objects of that label. The kernel's `label` counts them anew for
+/// each object, which takes minutes in a report of many objects.
+fn names_of(labels: &[&'static str]) -> Vec<(&'static str, u32)> {
+    let mut counts = BTreeMap::new();
+    let name = |label: &&'static str| {
+        let count = counts.entry(*label).or_insert(0);
+        *count += 1;
+        (*label, *count - 1)
+    };
+    labels.iter().map(name).collect()
+}
+
 /// The events of a recorded run.
 pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
     let finished = &made.finished;
-    let labels = &finished.objects;
-    let named = |object: ObjectId| match label(labels, object) {
+    let names = names_of(&finished.objects);
+    let named = |object: ObjectId| match names.get(object.0 as usize) {
         Some((class, nth)) => format!(" {class}#{nth}"),
         None => String::new(),
     };

@@ -64,8 +64,6 @@ pub(crate) struct Run {
     pub(crate) doing: Cell<Doing>,
     /// Reads of the clock, and yields, since a task last waited; see `libc_layer::clock`.
     pub(crate) idle_reads: Cell<u32>,
-    /// The virtual time of the first of them.
-    pub(crate) idle_since_ns: Cell<u64>,
     /// The steps since every thread waited; see `libc_layer::clock`.
     pub(crate) work: Cell<Work>,
     /// The last panic of each task that panicked.

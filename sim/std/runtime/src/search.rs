@@ -253,7 +253,6 @@ impl Run {
             finding: RefCell::new(None),
             doing: Cell::new(Doing::nothing()),
             idle_reads: Cell::new(0),
-            idle_since_ns: Cell::new(0),
             work: Cell::new(Work::default()),
             prints: Cell::new(true),
             has_stacks: Cell::new(false),

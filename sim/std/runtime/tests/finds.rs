@@ -46,7 +46,7 @@ const CLEAN: [(&str, Code); 18] = [
     ("thread-local values", clean::locals),
     ("time", clean::time),
     ("a stress test whose threads poll and write", clean::polls_that_write),
-    ("a stress test that works until a deadline", clean::work_until_a_deadline),
+    ("a timer of the program's own under stress", clean::own_timer),
     ("a stress test that a sleeper stops", clean::work_while_another_sleeps),
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),
@@ -156,6 +156,24 @@ fn late_stall() -> Result<(), Failed> {
     Ok(())
 }
 
+/// The report of a run with many objects takes seconds, not minutes.
+fn many_objects() -> Result<(), Failed> {
+    let explored = check("many objects", Some("panic"), &[], || {
+        let many: Vec<AtomicUsize> = (0..100_000).map(AtomicUsize::new).collect();
+        let sum: usize = many.iter().map(|one| one.load(Ordering::Relaxed)).sum();
+        panic!("the sum is {sum}");
+    })?;
+    if !explored.json.contains("AtomicUsize#99999") {
+        return Err("the last object is not in the report".into());
+    }
+    let (_, seconds) = explored.json.split_once("\"cpu_seconds\":").ok_or("no CPU time")?;
+    let seconds: f64 = seconds.split(',').next().unwrap_or_default().parse()?;
+    if seconds > 5.0 {
+        return Err(format!("{seconds} s").into());
+    }
+    Ok(())
+}
+
 /// Without faults the program is clean. A fault is found, told with its place, and part of the token.
 fn faults() -> Result<(), Failed> {
     check("faults", None, &[("LASTREF_SCHEDULES", "300")], sockets::loopback)?;
@@ -231,11 +249,12 @@ fn main() {
         };
         trials.push(Trial::test(format!("{name}: nothing is found"), move || clean(name, schedules, code)));
     }
-    let others: [(&str, Check); 9] = [
+    let others: [(&str, Check); 10] = [
         ("a run is shrunk", shrinks),
         ("timers overtake on request", early_timers),
         ("faults of connections are found", faults),
         ("a stall after runs that ended is found", late_stall),
+        ("a report of many objects is made in seconds", many_objects),
         ("a search with nothing to choose says so", nothing_to_choose),
         ("a search has one schedule at least", one_schedule_at_least),
         ("outside a run everything is real", real_outside),

@@ -2,12 +2,12 @@
 //!
 //! Virtual time passes when every task waits: it then jumps to the next deadline. It also passes a little with each
 //! reading of the clock and each yield, or a loop that polls the clock would never end. The duration of a reading grows
-//! with the number of readings since the last wait, and later with the time since then, so such a loop takes thousands
-//! of readings, not millions: a stress test that works for five seconds reads the clock 2,200 times.
+//! with the number of readings since the last wait, so such a loop takes thousands of steps, not millions. It stays
+//! small: a program that keeps timers of its own, as tokio does, would find them expired while it still has work.
 //!
-//! Threads may also work until another one, which sleeps, stops them. So time passes after many steps in a row in which
-//! some thread was ready, faster and faster: a sleep of a second is over after 124,000 such steps. A timer of a test
-//! with few steps still fires only when every thread waits.
+//! Threads may also work until another one, which sleeps, stops them. So, while a thread waits for a time, time passes
+//! after many steps in a row in which some thread was ready, faster and faster: a sleep of a second is over after
+//! 124,000 such steps. A timer of a test with few steps still fires only when every thread waits.
 
 use std::panic::Location;
 use std::ptr;
@@ -21,13 +21,8 @@ const REALTIME_NS: u64 = 1_700_000_000_000_000_000;
 const MONOTONIC_NS: u64 = 1_000_000_000_000;
 /// After a wait, this many readings last one nanosecond each.
 const FREE_READS: u32 = 64;
-/// The maximum duration of a reading, unless the program has not waited for `SHARE` times as long.
+/// The maximum duration of a reading.
 const READ_NS_MAX: u64 = 10_000;
-/// A reading or a yield may last this part of the time since the last wait, which is small beside what the program
-/// measures.
-const SHARE: u64 = 250;
-/// The maximum duration of any reading or yield, so that the clock does not overflow in a run of the longest bound.
-const SECOND_NS: u64 = 1_000_000_000;
 /// The maximum duration of a yield. It is longer than that of a reading: a thread that yields waits for others, while a
 /// thread that reads the clock works.
 pub(crate) const YIELD_NS_MAX: u64 = 100_000;
@@ -38,6 +33,8 @@ const WORK_STEPS: u32 = 1_000;
 /// The least duration of that work, and otherwise its part of the time since a moment in which every thread waited.
 const WORK_NS: u64 = 1_000_000;
 const WORK_SHARE: u64 = 16;
+/// The longest duration of that work, so that the clock does not overflow in a run of the longest bound.
+const WORK_NS_MAX: u64 = 1_000_000_000;
 
 /// Work since the last moment in which every thread waited.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,13 +52,7 @@ impl Run {
     pub(crate) fn passes(&self, most_ns: u64) {
         let reads = self.idle_reads.get().saturating_add(1);
         self.idle_reads.set(reads);
-        let now_ns = self.kernel.now_ns();
-        if reads == 1 {
-            self.idle_since_ns.set(now_ns);
-        }
-        let idle_ns = now_ns.saturating_sub(self.idle_since_ns.get());
-        let most_ns = most_ns.max(idle_ns / SHARE).min(SECOND_NS);
-        let doublings = reads.saturating_sub(FREE_READS).min(30);
+        let doublings = reads.saturating_sub(FREE_READS).min(20);
         self.passes_by((1 << doublings).min(most_ns));
     }
 
@@ -90,8 +81,8 @@ impl Run {
             work = Work { since_step: step, since_ns: now_ns, next_step: 0, now_ns };
         }
         self.work.set(Work { next_step: step.saturating_add(WORK_STEPS), ..work });
-        if step - work.since_step >= FREE_STEPS {
-            self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).clamp(WORK_NS, SECOND_NS));
+        if step - work.since_step >= FREE_STEPS && self.kernel.has_sleepers() {
+            self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).clamp(WORK_NS, WORK_NS_MAX));
         }
     }
 
