@@ -110,6 +110,7 @@ impl Run {
             network.end();
             struck
         };
+        self.restores_handlers();
         libc_layer::descriptor::close_left();
         memory.restore();
         let hash = finished.trace.hash();

@@ -6,7 +6,7 @@
 //! from host code to host code.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::Location;
 use std::ptr;
@@ -64,6 +64,8 @@ pub(crate) struct Run {
     pub(crate) doing: Cell<Doing>,
     /// Reads of the clock, and yields, since a task last waited; see `libc_layer::clock`.
     pub(crate) idle_reads: Cell<u32>,
+    /// The actions of signals before this run changed them.
+    pub(crate) handlers: RefCell<BTreeMap<i32, libc::sigaction>>,
     /// The steps since every thread waited; see `libc_layer::clock`.
     pub(crate) work: Cell<Work>,
     /// The last panic of each task that panicked.

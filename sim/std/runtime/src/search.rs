@@ -253,6 +253,7 @@ impl Run {
             finding: RefCell::new(None),
             doing: Cell::new(Doing::nothing()),
             idle_reads: Cell::new(0),
+            handlers: RefCell::new(BTreeMap::new()),
             work: Cell::new(Work::default()),
             prints: Cell::new(true),
             has_stacks: Cell::new(false),

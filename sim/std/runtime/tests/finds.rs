@@ -38,7 +38,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 17] = [
 ];
 
 /// Programs without a bug, which use what the stand-in replaces.
-const CLEAN: [(&str, Code); 18] = [
+const CLEAN: [(&str, Code); 19] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -48,6 +48,7 @@ const CLEAN: [(&str, Code); 18] = [
     ("a stress test whose threads poll and write", clean::polls_that_write),
     ("a timer of the program's own under stress", clean::own_timer),
     ("a stress test that a sleeper stops", clean::work_while_another_sleeps),
+    ("signals", clean::signals),
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),
     ("connections over loopback", sockets::loopback),

@@ -12,6 +12,7 @@ pub mod poll;
 pub mod process;
 pub mod random;
 mod short_write;
+pub mod signals;
 pub mod socket;
 pub mod transfer;
 

@@ -197,6 +197,23 @@ pub(crate) fn work_while_another_sleeps() {
     });
 }
 
+/// The handler of a signal is called before `kill` returns, and no later run has it.
+pub(crate) fn signals() {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn count(_: i32) {
+        CALLS.fetch_add(1, Ordering::SeqCst);
+    }
+    // SAFETY: actions of zeros are valid; the handler changes an atomic only.
+    let old = unsafe {
+        let [mut new, mut old]: [libc::sigaction; 2] = std::mem::zeroed();
+        new.sa_sigaction = count as *const () as usize;
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &raw const new, &raw mut old), 0);
+        assert_eq!(libc::kill(libc::getpid(), libc::SIGUSR1), 0);
+        old.sa_sigaction
+    };
+    assert_eq!((old, CALLS.load(Ordering::SeqCst)), (libc::SIG_DFL, 1));
+}
+
 /// A static that a run fills is empty in the next.
 pub(crate) fn statics() {
     static FILLED: Mutex<Vec<u32>> = Mutex::new(Vec::new());

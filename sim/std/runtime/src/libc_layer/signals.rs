@@ -1,0 +1,71 @@
+//! Signals: a run's handlers end with it, and a signal that a run sends to its own process is handled at once.
+//!
+//! A handler that stayed would be called in a later run, whose memory does not know it: the registry of tokio's
+//! handlers, for example, would then call itself as the handler before it. The system prefers the main thread for a
+//! signal to the process, where the handler would execute beside the run at a time that no seed determines.
+
+use std::ptr;
+
+use super::{outside, raw, result_of};
+use crate::run::{Run, current};
+
+type Sigaction = unsafe extern "C" fn(i32, *const libc::sigaction, *mut libc::sigaction) -> i32;
+
+fn glibc() -> Sigaction {
+    // SAFETY: this is the type of glibc's function.
+    unsafe { std::mem::transmute::<*mut libc::c_void, Sigaction>(outside::glibc(c"sigaction")) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sigaction(signal: i32, new: *const libc::sigaction, old: *mut libc::sigaction) -> i32 {
+    if let Some(run) = current().filter(|_| !new.is_null()) {
+        run.host(|| run.keeps_handler(signal));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { glibc()(signal, new, old) }
+}
+
+/// Sends a signal. In a run, a handler of this process has been called when the call returns. It executes as code of
+/// the runtime, without a scheduling point, so it must not wait for a thread of the run.
+///
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kill(process: i32, signal: i32) -> i32 {
+    // SAFETY: the calls have plain arguments.
+    let result = unsafe {
+        let own = raw(libc::SYS_getpid, [0; 6]);
+        match current().filter(|_| process as isize == own) {
+            Some(run) => run.host(|| {
+                let thread = raw(libc::SYS_gettid, [0; 6]);
+                raw(libc::SYS_tgkill, [own as usize, thread as usize, signal as usize, 0, 0, 0])
+            }),
+            None => raw(libc::SYS_kill, [process as usize, signal as usize, 0, 0, 0, 0]),
+        }
+    };
+    result_of(result) as i32
+}
+
+impl Run {
+    /// Keeps the action of a signal that the run is about to change, if it is the first change. Called by host code.
+    fn keeps_handler(&self, signal: i32) {
+        self.handlers.borrow_mut().entry(signal).or_insert_with(|| {
+            // SAFETY: an action of zeros is valid, and the place is.
+            unsafe {
+                let mut action = std::mem::zeroed();
+                glibc()(signal, ptr::null(), &raw mut action);
+                action
+            }
+        });
+    }
+
+    /// Restores the actions that the run has changed. Called by host code.
+    pub(crate) fn restores_handlers(&self) {
+        for (signal, action) in std::mem::take(&mut *self.handlers.borrow_mut()) {
+            // SAFETY: the action was the one of this signal.
+            unsafe { glibc()(signal, &raw const action, ptr::null_mut()) };
+        }
+    }
+}
