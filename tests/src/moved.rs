@@ -32,7 +32,7 @@ struct Row {
     text: String,
 }
 
-/// The sentences, one a line; empty if the two texts are equal.
+/// The sentences, separated by semicolons; empty if the two texts are equal.
 pub fn moved(old: &str, new: &str) -> String {
     if old == new {
         return String::new();
@@ -44,7 +44,7 @@ pub fn moved(old: &str, new: &str) -> String {
     if changes.is_empty() {
         return String::from("only times or the number of folded rows");
     }
-    changes.iter().map(|(change, texts)| sentence(change, texts)).collect::<Vec<String>>().join("\n")
+    changes.iter().map(|(change, texts)| sentence(change, texts)).collect::<Vec<String>>().join("; ")
 }
 
 fn sentence(change: &Change, texts: &[String]) -> String {
@@ -181,14 +181,14 @@ mod tests {
 
     #[test]
     fn rows_are_new_gone_or_in_another_place_of_the_order() {
-        check(|old| old.replace("| callback   |", "| call       |"), "new in main: `call`\ngone in main: `callback`");
+        check(|old| old.replace("| callback   |", "| call       |"), "new in main: `call`; gone in main: `callback`");
         let swapped = |old: &str| {
             let lines: Vec<&str> = old.lines().collect();
             let order = [0, 1, 2, 3, 5, 6, 4, 7, 8];
             order.map(|nth| lines[nth]).join("\n") + "\n"
         };
         check(swapped, "later in main: `open`");
-        check(|old| old.replace("a leak", "a double free"), "new: `a double free`\ngone: `a leak`");
+        check(|old| old.replace("a leak", "a double free"), "new: `a double free`; gone: `a leak`");
     }
 
     #[test]
@@ -217,6 +217,6 @@ mod tests {
 
     #[test]
     fn lines_outside_tables_are_rows() {
-        assert_eq!(moved("A -> B\nB -> C\n", "A -> B\nB -> D\n"), "new: `B -> D`\ngone: `B -> C`");
+        assert_eq!(moved("A -> B\nB -> C\n", "A -> B\nB -> D\n"), "new: `B -> D`; gone: `B -> C`");
     }
 }

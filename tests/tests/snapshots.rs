@@ -184,7 +184,7 @@ fn compare(snapshot: &str, text: &str) -> Result<(), Failed> {
     if let Some((_, old)) = file.split_once("\n---\n") {
         let change = moved(old.trim_end(), text.trim_end());
         if !change.is_empty() {
-            settings.set_description(format!("last change:\n{change}"));
+            settings.set_description(format!("last change: {change}"));
         }
     }
     settings.set_prepend_module_to_snapshot(false);
