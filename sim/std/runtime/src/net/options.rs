@@ -22,6 +22,11 @@ impl Options {
     /// The value; an option that was not set has the number 0.
     pub(super) fn get(&self, level: i32, name: i32) -> Vec<u8> {
         match (self.0.get(&(level, name)), level, name) {
+            // Linux answers with the size that it has doubled.
+            (Some(_), libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_SNDBUF) => {
+                let bytes = self.buffer_bytes(name).unwrap_or(0);
+                i32::try_from(bytes).unwrap_or(i32::MAX).to_ne_bytes().to_vec()
+            }
             (Some(value), ..) => value.clone(),
             (None, libc::SOL_SOCKET, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => vec![0; 16],
             (None, libc::SOL_SOCKET, libc::SO_LINGER) => vec![0; 8],
@@ -63,5 +68,19 @@ impl Options {
         // As in Linux, the system doubles it, and has a least one.
         let bytes = self.number(libc::SOL_SOCKET, name)?;
         Some(usize::try_from(bytes).unwrap_or(0).saturating_mul(2).max(4_608))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_buffer_is_twice_what_was_asked_for() {
+        let mut options = Options::default();
+        for name in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
+            assert_eq!(options.set(libc::SOL_SOCKET, name, &65_536_i32.to_ne_bytes()), Ok(()));
+            assert_eq!(options.get(libc::SOL_SOCKET, name), 131_072_i32.to_ne_bytes());
+        }
     }
 }
