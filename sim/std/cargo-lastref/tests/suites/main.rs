@@ -74,6 +74,16 @@ fn the_page_has_each_suite_in_its_version_and_each_reason() {
 }
 
 #[test]
+fn the_page_has_each_crate_that_compiles_in_its_version() {
+    let page = table::page().replace('\n', " ");
+    let versions = source::versions_in("compiles");
+    assert!(versions.len() > 40, "{versions:?}");
+    for (name, version) in versions {
+        assert!(page.contains(&format!(" {name} {version}")), "docs/real-crates.md does not name {name} {version}");
+    }
+}
+
+#[test]
 fn a_result_that_is_not_listed_is_a_surprise_and_so_is_one_that_no_longer_occurs() {
     let suite = Suite {
         package: "x",

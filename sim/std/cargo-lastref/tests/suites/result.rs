@@ -44,8 +44,9 @@ pub(crate) fn of(suite: &Suite, folder: &Path) -> Vec<Tested> {
     tests.iter().map(tested).collect()
 }
 
-/// The flags of each search.
-pub(crate) const SEARCH: [&str; 8] = ["--schedules", "20", "--steps", "20000000", "--for", "10s", "--timeout", "300s"];
+/// The flags of each search. The times are long enough for a machine that is busy with other programs.
+pub(crate) const SEARCH: [&str; 10] =
+    ["--schedules", "20", "--steps", "40000000", "--for", "10s", "--timeout", "900s", "--hang", "300s"];
 
 /// The counts of a row. Tests with `#[ignore]` are not counted: cargo does not run them either.
 #[derive(Debug)]

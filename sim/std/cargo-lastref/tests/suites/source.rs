@@ -9,7 +9,11 @@ use super::list::Suite;
 
 /// The package that names the crates and their versions.
 fn manifest() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../known/suites/Cargo.toml")
+    manifest_of("suites")
+}
+
+fn manifest_of(package: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../known").join(package).join("Cargo.toml")
 }
 
 /// An unpacked suite.
@@ -19,11 +23,21 @@ pub(crate) struct Source {
     pub(crate) folder: PathBuf,
 }
 
-/// The versions in the manifest, by package.
+/// The versions of the suites, by package.
 pub(crate) fn versions() -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(manifest()).expect("the manifest of the suites can be read");
-    let pairs = text.lines().filter_map(|line| line.split_once(" = \"="));
-    pairs.map(|(name, version)| (name.to_owned(), version.trim_end_matches('"').to_owned())).collect()
+    versions_in("suites")
+}
+
+/// The exact versions in the manifest of a package, by crate.
+pub(crate) fn versions_in(package: &str) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(manifest_of(package)).expect("the manifest can be read");
+    // `name = "=1.2.3"` or `name = { version = "=1.2.3", … }`.
+    let pair = |line: &str| {
+        let (name, rest) = line.split_once(" = ")?;
+        let version = rest.split_once("\"=")?.1.split_once('"')?.0;
+        Some((name.to_owned(), version.to_owned()))
+    };
+    text.lines().filter_map(pair).collect()
 }
 
 /// Copies the sources of a suite. The folder of an earlier call is replaced, except for its artifacts.

@@ -56,6 +56,7 @@ pub(crate) fn reasons() -> String {
                 "skipped" => "at the bound",
                 "finding" => "with a finding",
                 "timed_out" => "out of time",
+                "not_deterministic" => "that differ when repeated",
                 other => other,
             };
             let names = exception.tests.iter().map(|name| format!("`{}`", short(name))).collect::<Vec<_>>().join(", ");

@@ -1,0 +1,1 @@
+//! The package names the crates that are compiled.
