@@ -40,7 +40,7 @@ fn names_that_do_not_exist() {
     assert!(refusal.ends_with("cells on fiber\n") || refusal.ends_with("cells on fiber"), "{refusal}");
     let other = all.iter().flat_map(|it| it.expectations()).find(|said| all[0].expectation(said.variant).is_none());
     let other = other.expect("no scenario speaks of every variant").variant;
-    check(&["run", all[0].name(), "--variant", other], &["says nothing of", other, "fixed"]);
+    check(&["run", all[0].name(), "--variant", other], &["has no expectation of", other, "fixed"]);
     check(&["replay", "no/such/folder/case"], &["no/such/folder/case", "cannot read"]);
 }
 
