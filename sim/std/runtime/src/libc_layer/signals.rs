@@ -40,7 +40,10 @@ pub unsafe extern "C" fn kill(process: i32, signal: i32) -> i32 {
         match current().filter(|_| process as isize == own) {
             Some(run) => run.host(|| {
                 let thread = raw(libc::SYS_gettid, [0; 6]);
-                raw(libc::SYS_tgkill, [own as usize, thread as usize, signal as usize, 0, 0, 0])
+                let result = raw(libc::SYS_tgkill, [own as usize, thread as usize, signal as usize, 0, 0, 0]);
+                // The handler may have written to a descriptor for which tasks wait.
+                run.wake_waiters();
+                result
             }),
             None => raw(libc::SYS_kill, [process as usize, signal as usize, 0, 0, 0, 0]),
         }
