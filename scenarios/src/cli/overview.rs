@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{Attribute, Cell, CellAlignment, Table};
+use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, Table};
 use indicatif::HumanCount;
 use scenarios::{Expect, Judgement, defaults, finding};
 
@@ -111,6 +111,10 @@ fn table(rows: &BTreeMap<&str, Row<'_>>, look: Look) -> String {
             format!("{} of {}", row.clean.0, row.clean.1),
         ]);
     }
+    if let Some(names) = table.column_mut(0) {
+        // In a narrow terminal the heads of the other columns break, between words.
+        names.set_constraint(ColumnConstraint::ContentWidth);
+    }
     for index in 1..HEADER.len() {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -185,6 +189,14 @@ mod tests {
         }
         let screen = render(&[violation(), deserted(20)], "", None, Look::OF_FILE);
         assert!(!screen.contains("does not hold") && screen.contains("undecided, clean so far"), "{screen}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_no_name_of_a_component() {
+        let outcomes = [planted(), clean(2_000)];
+        let rows = rows(&outcomes);
+        let text = table(&rows, Look { width: Some(70), colour: false });
+        assert!(rows.keys().all(|name| text.contains(name)), "{text}");
     }
 
     #[test]
