@@ -93,11 +93,6 @@ pub(crate) const SUITES: &[Suite] = &[
                 why: "it needs a user for whom a folder without permissions is closed; it ran as root.",
             },
             Exception {
-                tests: &["tokio::io_copy_bidirectional blocking_one_side_does_not_block_other"],
-                status: "finding",
-                why: "a deadlock that plain tokio does not show: probably a fault of lastref, whose cause is not known.",
-            },
-            Exception {
                 tests: &["tokio::io_async_fd priority_event_on_oob_data"],
                 status: "finding",
                 why: "it waits for urgent data of TCP, which is not simulated.",

@@ -455,9 +455,12 @@ impl Network {
         let connection = &mut self.connections[nth];
         connection.side_mut(end).sent += count as u64;
         connection.send(end.other(), Segment::Data(take(count)), now_ns);
-        // As for reads: a write that was cut, and not by a full buffer, is followed by an edge.
-        if count < all && connection.space(end) > 0 {
-            connection.side_mut(end).edges += 1;
+        // As for reads: a write that was cut is followed by an edge, at once or when there is space again.
+        if count < all {
+            let has_space = connection.space(end) > 0;
+            let side = connection.side_mut(end);
+            side.edges += u64::from(has_space);
+            side.lacks_space |= !has_space;
         }
         self.strikes(nth, end, now_ns);
         self.advance(now_ns);

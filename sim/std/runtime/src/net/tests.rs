@@ -78,6 +78,18 @@ fn a_writer_waits_for_space() {
     assert_eq!(network.write(client, b"x", 0), Ok(1));
 }
 
+/// tokio waits for the edge after a write of fewer bytes than it asked for, without an `EAGAIN` between.
+#[test]
+fn a_write_that_a_full_buffer_cuts_is_followed_by_an_edge_when_there_is_space() {
+    let (mut network, listener) = network("");
+    let (client, server) = connect(&mut network, listener);
+    let bytes = vec![7; stream::BUFFER_BYTES + 5];
+    assert_eq!(network.write(client, &bytes, 0), Ok(stream::BUFFER_BYTES));
+    let edges = network.state().0;
+    network.read(server, stream::BUFFER_BYTES / 2, false).expect("there are bytes");
+    assert_eq!(network.state().0, edges + 1, "the writer is told");
+}
+
 #[test]
 fn an_attempt_is_refused_without_a_listener_and_unanswered_if_its_queue_is_full() {
     let (mut network, listener) = network("");
