@@ -10,7 +10,7 @@ use kernel::seed::fold;
 use super::cell::Cell;
 use super::recheck::{self, Made};
 use super::report::words;
-use super::runs::Runs;
+use super::runs::runs;
 use crate::engine::threads;
 use crate::session::Outcome;
 
@@ -83,13 +83,12 @@ impl ChunkResult {
 }
 
 /// Makes these runs under a scheduled engine, up to the first finding. `hunt` is the hunt's seed.
-pub(super) fn scheduled(cell: &Cell, hunt: u64, runs: Range<u64>, recheck_percent: u8) -> ChunkResult {
+pub(super) fn scheduled(cell: &Cell, hunt: u64, indices: Range<u64>, recheck_percent: u8) -> ChunkResult {
     let mut part = ChunkResult::default();
-    let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
-    let (from, seeds) = (runs.start, cell.seeds(hunt));
-    for index in runs {
-        let seed = seeds.of_run(index);
-        part.add(index, seed, made.make(seed, Keep::Hash).outcome, recheck_percent);
+    let (from, seeds) = (indices.start, cell.seeds(hunt));
+    let kept = indices.clone().map(|index| (seeds.of_run(index), Keep::Hash));
+    for (index, ended) in indices.zip(runs(&cell.case, cell.engine, cell.strategy, kept)) {
+        part.add(index, seeds.of_run(index), ended.outcome, recheck_percent);
         if part.found.is_some() {
             break;
         }

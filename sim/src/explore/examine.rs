@@ -6,7 +6,7 @@ use kernel::record::{Item, Keep};
 use kernel::strategy::StrategyName;
 
 use super::case::Case;
-use super::runs::Runs;
+use super::runs::{run_of, runs};
 use crate::engine::Engine;
 
 /// What tells one execution from another.
@@ -24,7 +24,7 @@ pub struct Digest {
 
 /// Makes the run of `seed` under `engine`, a scheduled one, without recording it.
 pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Digest {
-    let outcome = Runs::new(case, engine, strategy).make(seed, Keep::Hash).outcome;
+    let outcome = run_of(case, engine, strategy, seed, Keep::Hash).outcome;
     Digest {
         trace_hash: outcome.trace.hash(),
         steps: outcome.steps,
@@ -37,7 +37,7 @@ pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) ->
 ///
 /// Many runs together pin the state machines of a model, regardless of the object and the time.
 pub fn transitions(case: &Case, strategy: StrategyName, seed: u64) -> BTreeSet<String> {
-    let ended = Runs::new(case, Engine::Fiber, strategy).make(seed, Keep::Events);
+    let ended = run_of(case, Engine::Fiber, strategy, seed, Keep::Events);
     let items = ended.outcome.trace.events.iter().map(|event| &event.item);
     items
         .filter_map(|item| match item {
@@ -56,12 +56,12 @@ pub enum Recording {
     Events,
 }
 
-/// Makes `runs` runs under a scheduled `engine` without verdicts, and returns their steps, for benchmarks.
-pub fn drive(case: &Case, engine: Engine, strategy: StrategyName, runs: u64, recording: Recording) -> u64 {
+/// Makes `count` runs under a scheduled `engine` without verdicts, and returns their steps, for benchmarks.
+pub fn drive(case: &Case, engine: Engine, strategy: StrategyName, count: u64, recording: Recording) -> u64 {
     let keep = match recording {
         Recording::Hash => Keep::Hash,
         Recording::Events => Keep::Events,
     };
-    let mut made = Runs::new(case, engine, strategy);
-    (0..runs).rev().map(|seed| u64::from(made.make(seed, keep).outcome.steps)).sum()
+    let seeds = (0..count).rev().map(|seed| (seed, keep));
+    runs(case, engine, strategy, seeds).map(|ended| u64::from(ended.outcome.steps)).sum()
 }

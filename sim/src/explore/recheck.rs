@@ -9,7 +9,7 @@ use kernel::record::Keep;
 use kernel::seed::mix;
 
 use super::cell::Cell;
-use super::runs::Runs;
+use super::runs::runs;
 use crate::session::Outcome;
 use crate::table::describe;
 
@@ -94,10 +94,10 @@ fn first_event(one: &Outcome, other: &Outcome) -> Option<String> {
     })
 }
 
-/// Makes the runs of these seeds, one after the other.
+/// The outcomes of these seeds' runs, made one after the other.
 fn run(cell: &Cell, seeds: &[u64], keep: impl Fn(usize) -> Keep) -> Vec<Outcome> {
-    let mut made = Runs::new(&cell.case, cell.engine, cell.strategy);
-    seeds.iter().enumerate().map(|(nth, seed)| made.make(*seed, keep(nth)).outcome).collect()
+    let kept = seeds.iter().enumerate().map(|(nth, seed)| (*seed, keep(nth)));
+    runs(&cell.case, cell.engine, cell.strategy, kept).map(|ended| ended.outcome).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use kernel::seed::RunSeeds;
 use kernel::strategy::{Profile, StrategyName};
 
 use super::case::Case;
-use super::runs::Runs;
+use super::runs::runs;
 use crate::engine::Engine;
 
 /// The number of reference runs: enough that one odd plan does not set the length alone.
@@ -23,10 +23,9 @@ impl Case {
 
 fn profile(case: &Case) -> Profile {
     let mut profile = Profile::default();
-    let mut runs = Runs::new(case, Engine::Fiber, StrategyName::RANDOM);
     let seeds = RunSeeds::new(0, "reference");
-    for nth in 0..RUNS {
-        let ended = runs.make(seeds.of_run(nth), Keep::Switches);
+    let kept = (0..RUNS).map(|nth| (seeds.of_run(nth), Keep::Switches));
+    for ended in runs(case, Engine::Fiber, StrategyName::RANDOM, kept) {
         profile.add(ended.choices, &ended.tasks);
     }
     profile

@@ -6,27 +6,26 @@ use kernel::strategy::{Profile, Strategy, StrategyName};
 use super::case::Case;
 use crate::engine::Engine;
 use crate::engine::scheduled::{self, Ended};
-use crate::plan::{AnyPlan, Generator};
+use crate::plan::AnyPlan;
 
-/// Makes runs of a case.
-pub(crate) struct Runs<'a> {
-    case: &'a Case,
+/// The runs of these seeds. Each is made when it is asked for.
+pub(crate) fn runs(
+    case: &Case,
     engine: Engine,
     strategy: StrategyName,
-    generator: Box<dyn Generator>,
+    seeds: impl IntoIterator<Item = (u64, Keep)>,
+) -> impl Iterator<Item = Ended> {
+    let mut generator = case.generator();
+    seeds.into_iter().map(move |(seed, keep)| {
+        let plan = generator.plan(seed);
+        run_exact(case, engine, Exact { plan, seed, strategy: build(case, strategy, seed), keep })
+    })
 }
 
-impl<'a> Runs<'a> {
-    pub(crate) fn new(case: &'a Case, engine: Engine, strategy: StrategyName) -> Runs<'a> {
-        Runs { case, engine, strategy, generator: case.generator() }
-    }
-
-    /// Makes the run of `seed`.
-    pub(crate) fn make(&mut self, seed: u64, keep: Keep) -> Ended {
-        let plan = self.generator.plan(seed);
-        let strategy = build(self.case, self.strategy, seed);
-        run_exact(self.case, self.engine, Exact { plan, seed, strategy, keep })
-    }
+/// The run of `seed`.
+pub(crate) fn run_of(case: &Case, engine: Engine, strategy: StrategyName, seed: u64, keep: Keep) -> Ended {
+    let plan = case.generator().plan(seed);
+    run_exact(case, engine, Exact { plan, seed, strategy: build(case, strategy, seed), keep })
 }
 
 /// A run whose plan, seed and schedule are all given.

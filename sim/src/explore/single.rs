@@ -11,7 +11,7 @@ use super::isolate;
 use super::isolate::LoomBudget;
 use super::origin::Origin;
 use super::report::Report;
-use super::runs::Runs;
+use super::runs::run_of;
 use crate::engine::{Engine, threads};
 use crate::session::Arm;
 
@@ -23,7 +23,7 @@ pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -
     let origin = Origin { case: case.name().clone(), engine, strategy, seed };
     let (report, seconds) = timed(|| match engine.arm() {
         _ if !engine.is_built() => Report::not_built(engine),
-        Arm::Sched => Report::of_run(origin, &Runs::new(case, engine, strategy).make(seed, Keep::Events).outcome),
+        Arm::Sched => Report::of_run(origin, &run_of(case, engine, strategy, seed, Keep::Events).outcome),
         Arm::Threads | Arm::Std => {
             let plan = case.generator().plan(seed);
             Report::of_run(origin, &threads::run_once(seed, Keep::Events, Arc::new(case.body(plan))))
