@@ -233,11 +233,11 @@ fn a_plan_of_context_pool_on_the_network_has_bounds() {
 
 #[test]
 fn a_plan_of_http_pool_has_bounds() {
-    use http_pool::{Ask, NetPlan, Plan, Ver};
+    use http_pool::{NetPlan, Plan, PlannedRequest, Ver};
     let ask = |address: u32, after_ms: u64, ending: &Value| json!([[{"address": address, "after_ms": after_ms, "ending": ending}]]);
     let (wait, ask_is) = (json!("Wait"), "plan.plan.callers[0][0]");
     check(
-        &NetPlan::of(Plan::of(Ver::Http2, vec![Vec::new()], vec![vec![Ask::WAIT]])),
+        &NetPlan::of(Plan::of(Ver::Http2, vec![Vec::new()], vec![vec![PlannedRequest::WAIT]])),
         &[
             ("/plan/backends", json!([]), "plan.plan.backends has 0 entries; at least 1"),
             ("/plan/backends", json!([[["Settings", {"Pause": 60_000}, {"Take": 16}]]]), ""),

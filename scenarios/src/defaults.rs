@@ -2,15 +2,14 @@
 //!
 //! It is bounded in schedules and not in time, so that it decides every cell on any machine.
 //!
-//! One place, because the command line and the suite must mean the same thing by "the default": a verdict of one is
-//! only comparable with a verdict of the other if seed, strategy and budget are the same.
+//! Both the command line and the suite use these defaults. A verdict of one is comparable with a verdict of the other
+//! only if seed, strategy and budget are the same.
 
 use lastref::explore::{LoomBudget, StrategyName};
 
-/// How the next task is chosen, where the engine leaves a choice.
+/// The scheduling strategy.
 ///
-/// Each run goes to one of several strategies by its seed: none is best for every bug, and the best one for an unknown
-/// bug is unknown.
+/// The seed of a run selects one of several strategies, since no strategy is best for every bug.
 pub const STRATEGY: StrategyName = StrategyName::MIX;
 
 /// The seed of a hunt. A constant, so that two people who type the same command see the same run.

@@ -1,8 +1,7 @@
 //! The text of a finding: the facts, the line that replays it, and the shortest interleaving.
 //!
-//! The execution that a search stumbles on is long, and most of it has nothing to do with the finding. So the table
-//! that is shown is that of the shrunk case, while facts, seed and replay line are of the execution that was found: it
-//! needs no file to be replayed.
+//! The execution that a search finds is long, and most of it has nothing to do with the finding. So the table shows the
+//! shrunk case. Facts, seed and replay line are those of the original execution, which can be replayed without a file.
 
 use std::fmt::Write;
 
@@ -36,8 +35,8 @@ pub fn head(failure: &Failure) -> String {
     text
 }
 
-/// The whole text of a failure, with the table of the shortest case in place of its own where there is one; ends
-/// without a line break. An empty table is left out.
+/// The whole text of a failure; ends without a line break. The table of the shortest case, if there is one, replaces
+/// the failure's own. An empty table is left out.
 pub fn text(failure: &Failure, shortest: Option<&str>) -> String {
     let mut text = head(failure);
     match shortest {

@@ -65,7 +65,7 @@ pub fn find(name: &str) -> Result<Scenario, Unknown> {
     }
 }
 
-/// The case of that name, if the list has it: a child process that explores one cell calls it.
+/// The case of that name, if it is in the list. Called by a child process that explores one cell.
 pub fn case(name: &CaseName) -> Option<Case> {
     let scenario = find(&name.scenario).ok().filter(|scenario| scenario.component() == name.component)?;
     scenario.case(&name.variant)
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_plan_that_is_generated_is_within_bounds_and_every_number_has_one() {
-        /// A byte or a connection that never comes has no fault, and a word of a frame is any word.
+        /// A fault at a byte or a connection that never occurs has no effect, and a word of a frame may have any value.
         const UNBOUNDED: [&str; 3] = ["/after_bytes", "/connection", "/answers"];
         for scenario in crate::all() {
             let case = scenario.case("fixed").expect("every scenario says something of the fixed variant");

@@ -8,11 +8,11 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no {what} `{input}`{}", .hint.as_ref().map(ToString::to_string).unwrap_or_default())]
 pub struct Unknown {
-    /// What kind of thing was looked for, as a noun.
+    /// The kind of name, as a noun.
     pub what: &'static str,
     /// The name as given.
     pub input: String,
-    /// Where to look instead, if anything helps.
+    /// The likely meaning of the name, if there is one.
     pub hint: Option<Hint>,
 }
 
@@ -37,7 +37,7 @@ impl Unknown {
         Unknown { what, input: input.to_owned(), hint }
     }
 
-    /// `input` is not a `what` where it was looked for, and `component` has one.
+    /// `input` is not a `what` of the given component, but `component` has one of this name.
     pub fn of_component(what: &'static str, input: &str, component: &'static str) -> Unknown {
         Unknown { what, input: input.to_owned(), hint: Some(Hint::OfComponent(component)) }
     }

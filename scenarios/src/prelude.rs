@@ -1,4 +1,4 @@
-//! What a scenario file needs besides its model: one `use` line, so that sixty lines are enough.
+//! The imports that a scenario file needs besides its model, in one `use` line.
 
 pub use lastref::bounds;
 pub use lastref::net::FaultKind;

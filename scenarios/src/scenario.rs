@@ -4,8 +4,8 @@
 //! So the types live only between [`Scenario::new`] and the case it builds: a scenario keeps a function from a
 //! variant's *name* to a [`Case`], and everything a reader of the list may ask is plain data.
 //!
-//! Only the data that each method was given is stored; which engines must find a defect follows from all of it together
-//! when it is asked for. So the order of the methods cannot matter.
+//! Each method stores only its own data. The engines that must find a defect are computed from all of it on request, so
+//! the order of the methods does not matter.
 //!
 //! What would break it: a name that differs from its file (a test compares them), expectations about a variant of
 //! another component, which [`Scenario::clean`] and [`Scenario::violates`] refuse at once, and expectations that no
@@ -23,7 +23,8 @@ use proptest::strategy::Strategy;
 
 use crate::expect::{Expect, Expectation};
 
-/// A few turns of the wire, and less than any timeout, so that a connection's delay does not overtake a ready task.
+/// A few latencies of the network, and less than any timeout, so that a connection's delay does not overtake a ready
+/// task.
 const NETWORK_TIMER_SLACK: Duration = Duration::from_millis(5);
 
 /// One experiment: a plan's generator, a body that runs a plan, and what each variant must do under it.
@@ -43,7 +44,7 @@ pub struct Scenario {
     build: Arc<Build>,
 }
 
-/// From a case's name and a small plan, if there is one, to the case; none if the component has no such variant.
+/// Builds a case from its name and from a small plan, if there is one; `None` if the component has no such variant.
 type Build = dyn Fn(CaseName, Option<&(dyn Any + Send + Sync)>) -> Option<Case> + Send + Sync;
 
 impl Scenario {
@@ -111,7 +112,7 @@ impl Scenario {
     /// Expects `variant` to stay clean on every engine.
     ///
     /// # Panics
-    /// If the variant is of another component, or something was already said about it.
+    /// If the variant is of another component, or already has an expectation.
     pub fn clean<V: Variant>(self, variant: V) -> Scenario {
         self.expect(variant, Expect::Clean)
     }
@@ -119,7 +120,7 @@ impl Scenario {
     /// Expects `variant` to violate `property`; every scheduled engine that runs the scenario must find it.
     ///
     /// # Panics
-    /// If the variant is of another component, or something was already said about it.
+    /// If the variant is of another component, or already has an expectation.
     pub fn violates<V: Variant>(self, variant: V, property: &'static str) -> Scenario {
         self.expect(variant, Expect::Violation { property })
     }
@@ -247,9 +248,9 @@ impl Scenario {
     }
 
     fn expect<V: Variant>(mut self, variant: V, expect: Expect) -> Scenario {
-        assert_eq!(V::COMPONENT, self.component, "invariant: {} speaks of its own component's variants", self.name);
+        assert_eq!(V::COMPONENT, self.component, "invariant: {} expects only its own component's variants", self.name);
         let variant = variant.name();
-        assert!(self.expectation(variant).is_none(), "invariant: {} says one thing about {variant}", self.name);
+        assert!(self.expectation(variant).is_none(), "invariant: {} has one expectation of {variant}", self.name);
         self.said.push((variant, expect));
         self
     }

@@ -1,5 +1,5 @@
-//! What a schedule costs: small programs on the facade under the engine `fiber` and on bare shuttle, both choosing at
-//! random, as ratios of schedules per CPU second; and the facade outside any run beside std.
+//! The cost of a schedule: small programs on the facade under the engine `fiber` and on bare shuttle, both with random
+//! choices, as ratios of schedules per CPU second; and the facade outside any run, compared with std.
 //!
 //! The two are timed in turn, in one process, so a machine that slows down slows both; a row is the median over the
 //! pairs. Every row is printed, and a row that misses its bound fails the benchmark. With `LASTREF_UPDATE=1` the
@@ -14,10 +14,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Pairs of timed batches.
 const PAIRS: usize = 21;
-/// CPU time of a batch, about.
+/// Approximate CPU time of a batch.
 const BATCH_NS: f64 = 12_000_000.0;
 
-/// The programs, written once: on the facade and on shuttle they differ in what `lock` and `join` return.
+/// The programs, written once: the facade and shuttle differ only in the results of `lock` and `join`.
 macro_rules! programs {
     ($facade:ident, $($helper:item)*) => {
         use std::sync::Arc;
@@ -102,14 +102,14 @@ fn cpu_ns() -> f64 {
     now.tv_sec as f64 * 1e9 + now.tv_nsec as f64
 }
 
-/// What one repetition costs, in nanoseconds of CPU time.
+/// The CPU time of one repetition in nanoseconds.
 fn cost(repetitions: u64, batch: impl FnOnce(u64)) -> f64 {
     let start = cpu_ns();
     batch(repetitions);
     (cpu_ns() - start) / repetitions as f64
 }
 
-/// How many repetitions make a batch.
+/// The number of repetitions in a batch.
 fn batch_of(batch: impl Fn(u64)) -> u64 {
     batch(1);
     let one = cost(4, batch);
@@ -121,7 +121,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// The medians of what one repetition costs in either way, and of the ratio of the second to the first.
+/// The median cost of a repetition of each, and the median ratio of the second to the first.
 fn paired(first: impl Fn(u64), second: impl Fn(u64)) -> (f64, f64, f64) {
     let (one, other) = (batch_of(&first), batch_of(&second));
     let pairs: Vec<(f64, f64)> = (0..PAIRS).map(|_| (cost(one, &first), cost(other, &second))).collect();
@@ -129,7 +129,7 @@ fn paired(first: impl Fn(u64), second: impl Fn(u64)) -> (f64, f64, f64) {
     (of(|pair| pair.0), of(|pair| pair.1), of(|pair| pair.1 / pair.0))
 }
 
-/// Makes one program again and again under the engine, for a profiler.
+/// The program that is executed repeatedly under the engine, for a profiler.
 fn profiled(name: &str) -> Option<fn()> {
     use on_facade as f;
     Some(match name {
@@ -142,7 +142,7 @@ fn profiled(name: &str) -> Option<fn()> {
     })
 }
 
-/// The lines that were printed.
+/// The printed lines.
 #[derive(Default)]
 struct Page(String);
 
@@ -153,7 +153,7 @@ impl Page {
         self.0.push('\n');
     }
 
-    /// A row of the first table: the ratio, and whether it keeps its bound.
+    /// A row of the first table: the ratio, and whether it meets its bound.
     fn schedules(&mut self, name: &str, bound: f64, program: fn(), twin: fn(), operations: u64) -> (f64, bool) {
         let (ours, theirs, ratio) = paired(|schedules| ours(program, schedules), |schedules| theirs(twin, schedules));
         let each = ours / operations as f64;
@@ -161,7 +161,7 @@ impl Page {
         (ratio, ratio >= bound)
     }
 
-    /// A row of the second table: whether it keeps its bound.
+    /// A row of the second table: whether it meets its bound.
     fn outside(&mut self, name: &str, bound: f64, facade: impl Fn(u64), std: impl Fn(u64)) -> bool {
         let (facade, std, ratio) = paired(facade, std);
         let ratio = 1.0 / ratio;

@@ -1,8 +1,8 @@
-//! What the network costs: the same h2 exchange on it and on bare turmoil, in one run, as ratios.
+//! The cost of the network: the same h2 exchange on it and on bare turmoil, in one process, as ratios.
 //!
 //! `cargo bench -p lastref --bench network` pairs both round by round, so that a machine that slows down slows both,
-//! and asserts the median of the ratios: at least 0.8 of bare turmoil's runs per second. How it grows with hosts,
-//! connections, bytes and idle time is printed.
+//! and asserts the median of the ratios: at least 0.8 of bare turmoil's runs per second. It also prints the cost with
+//! more hosts, connections, bytes and idle time.
 
 #![allow(missing_docs, reason = "a program")]
 
@@ -23,7 +23,7 @@ const PAIRS: usize = 41;
 /// Requests of an exchange.
 const REQUESTS: usize = 5;
 
-/// Answers each request with its own body, until the client goes.
+/// Echoes the body of each request, until the client closes.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     while let Some(Ok((request, mut respond))) = connection.accept().await {
@@ -51,7 +51,7 @@ async fn call(mut sender: h2::client::SendRequest<Bytes>, requests: usize, bytes
     }
 }
 
-/// What grows.
+/// The parameters that are increased.
 #[derive(Clone, Copy, Debug)]
 struct Load {
     hosts: usize,
@@ -99,7 +99,7 @@ fn exchange(network: &Network, load: Load) {
                     let connection = client.spawn("connection", async move { connection.await.is_ok() });
                     sleep(Duration::from_secs(load.idle_s)).await;
                     call(sender, REQUESTS, load.bytes).await;
-                    // Joined below, and not awaited here: the thread that has called waits for it.
+                    // Joined below instead of awaited here: the calling thread waits for the connection's end.
                     Some(connection)
                 });
                 connection.map(lastref::net::Task::join);
@@ -113,7 +113,7 @@ fn exchange(network: &Network, load: Load) {
 #[expect(clippy::disallowed_types, reason = "turmoil's clock begins somewhere, or at the wall clock's time")]
 const EPOCH: std::time::SystemTime = std::time::SystemTime::UNIX_EPOCH;
 
-/// The same with one connection on bare turmoil.
+/// The same exchange with one connection on bare turmoil.
 fn bare(runs: u64) {
     for seed in 0..runs {
         let mut sim = turmoil::Builder::new()

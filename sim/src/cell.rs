@@ -9,10 +9,10 @@ use kernel::record::{OpKind, TaskId, Violation, ViolationKind, Void};
 use parking_lot::ReentrantMutex;
 
 use crate::engine::{self, Object, loom as loom_engine};
-use crate::session::{self, Arm, arm, current_task, with_log};
+use crate::session::{self, Backend, arm, current_task, with_log};
 use crate::unpoisoned::locked;
 
-/// Plain memory without synchronisation of its own, such as a field of a C struct.
+/// Plain memory without synchronisation, such as a field of a C struct.
 ///
 /// Two accesses are a data race if at least one of them writes and happens-before does not order them. The scheduled
 /// engines detect it by vector clocks, in every schedule that has both accesses, whatever the values. loom detects it
@@ -24,9 +24,9 @@ use crate::unpoisoned::locked;
 pub struct RaceCell<T> {
     object: Object,
     name: &'static str,
-    /// Taken again by the OS thread that has it, since the tasks of a run share one; excludes other OS threads.
+    /// Reentrant, since the tasks of a run share one OS thread; excludes other OS threads.
     value: ReentrantMutex<RefCell<T>>,
-    /// The accesses under way.
+    /// The accesses in progress.
     inside: Mutex<Vec<Access>>,
 }
 
@@ -47,7 +47,7 @@ impl<T> RaceCell<T> {
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> RaceCell<T> {
         let object = Object::new(name);
-        if arm() == Arm::Loom {
+        if arm() == Backend::Loom {
             loom_engine::new_cell(object.id());
         }
         RaceCell { object, name, value: ReentrantMutex::new(RefCell::new(value)), inside: Mutex::new(Vec::new()) }
@@ -96,13 +96,13 @@ impl<T> RaceCell<T> {
             if let Some(race) = kernel.cell_access(self.object.id(), kind, location) {
                 session::fail(race);
             }
-        } else if self.object.admits(location) && arm() == Arm::Loom {
+        } else if self.object.admits(location) && arm() == Backend::Loom {
             loom_engine::cell_access(self.object.id(), kind);
         }
         engine::after(kind, self.object.id(), location);
     }
 
-    /// Says of the access that it is under way, until the result is dropped.
+    /// Registers the access as in progress, until the result is dropped.
     fn under_way(&self, location: &'static Location<'static>) -> Inside<'_> {
         let access = Access { task: current_task(), location };
         self.inside().push(access);
@@ -140,7 +140,7 @@ impl<T> RaceCell<T> {
     }
 }
 
-/// An access under way.
+/// An access in progress.
 struct Inside<'a> {
     inside: &'a Mutex<Vec<Access>>,
     access: Access,
@@ -157,7 +157,7 @@ impl Drop for Inside<'_> {
 
 impl<T> fmt::Debug for RaceCell<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The value is not shown: looking at it would be an access.
+        // The value is not shown: reading it would be an access.
         f.debug_struct("RaceCell").field("object", &self.object.id()).finish_non_exhaustive()
     }
 }

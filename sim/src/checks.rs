@@ -1,4 +1,4 @@
-//! What a run is checked against beside its log, as data: custody, properties, connection faults, timers.
+//! The state of a run's checks, apart from its log: custody, properties, connection faults, timers.
 
 use std::collections::BTreeMap;
 use std::task::Waker;
@@ -24,7 +24,7 @@ pub(crate) struct Timers {
     pub(crate) is_served: bool,
 }
 
-/// A timer by its deadline in nanoseconds of virtual time, and its number.
+/// The key of a timer: its deadline in nanoseconds of virtual time, and its number.
 pub(crate) type TimerKey = (u64, u64);
 
 impl Timers {

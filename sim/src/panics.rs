@@ -6,7 +6,7 @@ use std::sync::Once;
 
 use kernel::record::{Violation, ViolationKind, Void};
 
-use crate::session::{self, Arm, Evidence, PanicOrigin, Seen, with_log};
+use crate::session::{self, Backend, Evidence, PanicOrigin, Seen, with_log};
 use crate::void::{self, Bug};
 
 /// Puts our hook in front of the host's, once per process. Panics within a session are findings.
@@ -14,8 +14,8 @@ pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let host = panic::take_hook();
-        // shuttle installs a hook at its first execution, which would print every panic of the host too. One execution
-        // is made here, before any run, and its hook is replaced by ours.
+        // shuttle installs a hook at its first execution, which would print every panic of the host too. This executes
+        // shuttle once, before any run, and replaces its hook by ours.
         #[cfg(feature = "shuttle")]
         shuttle::check_random(|| {}, 1);
         panic::set_hook(Box::new(move |info| {
@@ -28,8 +28,8 @@ pub(crate) fn install() {
                 text: text_of(info.payload()),
                 whose: info.location().map(whose).unwrap_or_default(),
             };
-            if session::arm() == Arm::Loom && seen.whose == PanicOrigin::Loom {
-                // Noted at once: after a panic of loom's own none of its operations can be trusted, so the first
+            if session::arm() == Backend::Loom && seen.whose == PanicOrigin::Loom {
+                // Noted at once: after a panic of loom itself none of its operations can be trusted, so the first
                 // operation that a destructor requests reports the note.
                 note(evidence(&seen));
             }
@@ -89,7 +89,7 @@ fn evidence(seen: &Seen) -> Evidence {
     }
 }
 
-/// A panic of the harness's own code, outside of any task.
+/// Describes a panic of the harness's own code, outside of any task.
 pub(crate) fn bug_of(payload: &(dyn Any + Send)) -> Void {
     let place = take_seen().map(|seen| seen.place).unwrap_or_default();
     Void::Harness(format!("{}, at {place}", text_of(payload)))
@@ -125,9 +125,8 @@ pub(crate) fn guarded<R>(body: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// The one case that cannot continue: a destructor has to wait while a panic unwinds its own task. It cannot
-/// switch, since every task would see the panic, and it cannot proceed before the wait is over. The panic is
-/// printed, and the process aborts.
+/// Prints the panic, and aborts the process: a destructor has to wait while a panic unwinds its own task. It cannot
+/// switch, since every task would see the panic, and it cannot proceed before the wait is over.
 #[cold]
 pub(crate) fn stuck_while_unwinding(what: &str) -> ! {
     let seed = with_log(|log| log.seed).unwrap_or_default();

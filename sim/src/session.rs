@@ -18,7 +18,7 @@ use crate::watch::{self, Watched, Worker};
 
 /// The implementation that facade types select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arm {
+pub(crate) enum Backend {
     /// No run: plain std, nothing observed.
     Std,
     /// Our kernel schedules; coroutines switch.
@@ -65,7 +65,7 @@ impl Run<'_> {
         let Run { log, checks } = self;
         let finished = log.finish(misuse, |log| if is_quiescent { at_quiescence(log, checks) } else { None });
         checks.ledger.clear();
-        // The destructor of a waker's data may need the run, and so may abandoned stacks.
+        // Leaked: the destructor of a waker's data may access the run, or an abandoned stack.
         std::mem::forget(std::mem::take(&mut checks.timers));
         let Finished { violation, void, steps, task, trace, forced, tasks, objects } = finished;
         let (reached, faults) = (std::mem::take(&mut checks.properties).reached(), std::mem::take(&mut checks.hits));
@@ -82,12 +82,12 @@ fn at_quiescence(log: &Log, checks: &Checks) -> Option<Violation> {
 pub(crate) struct Own {
     pub(crate) log: Log,
     checks: Checks,
-    /// Takes the outcome of a run that does not return.
+    /// Receives the outcome of a run that does not return.
     reporter: Sender<Outcome>,
 }
 
 impl Own {
-    /// A run that begins.
+    /// Begins a run.
     pub(crate) fn begin(
         worker: &Worker,
         seed: u64,
@@ -132,14 +132,14 @@ pub(crate) fn park_forever() -> ! {
 }
 
 /// An engine without our kernel: it keeps the results of its run itself.
-pub(crate) trait Foreign: Any {
+pub(crate) trait ExternalEngine: Any {
     /// Calls `f` with the results of the run so far; not at all between executions.
     fn run(&self, f: &mut dyn FnMut(Run<'_>));
 
     /// Ends the run with its finding.
     fn report(&self);
 
-    /// The meaning of a panic of the engine's own, by which it reports a finding.
+    /// Interprets a panic by which the engine reports a finding.
     fn explain(&self, text: &str, place: &str) -> Evidence;
 }
 
@@ -158,7 +158,7 @@ pub(crate) struct Seen {
     pub(crate) whose: PanicOrigin,
 }
 
-/// PanicOrigin code panicked.
+/// The code that panicked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum PanicOrigin {
     /// The component, its model, or a library that it uses.
@@ -171,16 +171,16 @@ pub(crate) enum PanicOrigin {
 }
 
 /// The engine of a session, with the results of its run.
-pub(crate) enum Place {
+pub(crate) enum SessionEngine {
     /// Our kernel, which has the log.
     Kernel(&'static Kernel, RefCell<Checks>),
     /// Another engine.
-    Foreign(Arm, Box<dyn Foreign>),
+    ExternalEngine(Backend, Box<dyn ExternalEngine>),
 }
 
 /// Everything that the code of one run reaches from its OS thread.
 pub(crate) struct Session {
-    place: Place,
+    place: SessionEngine,
     /// [`RunNumber::NONE`] between the executions of an exploration.
     number: Cell<RunNumber>,
     /// Size of each task's stack in bytes, for the report of an overflow.
@@ -193,7 +193,7 @@ thread_local! {
     static SESSION: Cell<*const Session> = const { Cell::new(ptr::null()) };
 }
 
-/// Restores the session that was current before.
+/// Restores the previous session when dropped.
 struct Entered(*const Session);
 
 impl Drop for Entered {
@@ -203,7 +203,7 @@ impl Drop for Entered {
 }
 
 impl Session {
-    pub(crate) fn new(place: Place) -> Session {
+    pub(crate) fn new(place: SessionEngine) -> Session {
         Session { place, number: Cell::new(RunNumber::NONE), stack_bytes: Cell::new(0), panic: RefCell::new(None) }
     }
 
@@ -214,18 +214,18 @@ impl Session {
         body()
     }
 
-    pub(crate) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &SessionEngine {
         &self.place
     }
 
     /// Calls `f` with the results of the run so far; `None` between executions.
     pub(crate) fn run<R>(&self, f: impl FnOnce(Run<'_>) -> R) -> Option<R> {
         match &self.place {
-            Place::Kernel(kernel, checks) => {
+            SessionEngine::Kernel(kernel, checks) => {
                 let mut checks = checks.borrow_mut();
                 Some(kernel.log(|log| f(Run { log, checks: &mut checks })))
             }
-            Place::Foreign(_, engine) => {
+            SessionEngine::ExternalEngine(_, engine) => {
                 let (mut f, mut result) = (Some(f), None);
                 engine.run(&mut |run| result = f.take().map(|f| f(run)));
                 result
@@ -256,7 +256,7 @@ pub(crate) fn with_run<R>(f: impl FnOnce(Run<'_>) -> R) -> Option<R> {
 #[inline]
 pub(crate) fn with_log<R>(f: impl FnOnce(&mut Log) -> R) -> Option<R> {
     with(|session| match &session?.place {
-        Place::Kernel(kernel, _) => Some(kernel.log(f)),
+        SessionEngine::Kernel(kernel, _) => Some(kernel.log(f)),
         _ => session?.run(|run| f(run.log)),
     })
 }
@@ -275,11 +275,11 @@ pub(crate) fn number() -> RunNumber {
 
 /// The implementation that facade types select.
 #[inline]
-pub(crate) fn arm() -> Arm {
+pub(crate) fn arm() -> Backend {
     with(|session| match session.map(Session::place) {
-        None => Arm::Std,
-        Some(Place::Kernel(..)) => Arm::Sched,
-        Some(Place::Foreign(arm, _)) => *arm,
+        None => Backend::Std,
+        Some(SessionEngine::Kernel(..)) => Backend::Sched,
+        Some(SessionEngine::ExternalEngine(arm, _)) => *arm,
     })
 }
 
@@ -292,7 +292,7 @@ pub(crate) fn renumber(number: RunNumber) {
 #[inline]
 pub(crate) fn kernel() -> Option<&'static Kernel> {
     with(|session| match session?.place {
-        Place::Kernel(kernel, _) => Some(kernel),
+        SessionEngine::Kernel(kernel, _) => Some(kernel),
         _ => None,
     })
 }
@@ -301,15 +301,15 @@ pub(crate) fn kernel() -> Option<&'static Kernel> {
 #[inline]
 pub(crate) fn kernel_of(run: RunNumber) -> Option<&'static Kernel> {
     with(|session| match session?.place {
-        Place::Kernel(kernel, _) if session?.number.get() == run => Some(kernel),
+        SessionEngine::Kernel(kernel, _) if session?.number.get() == run => Some(kernel),
         _ => None,
     })
 }
 
 /// Calls `f` with the engine of this OS thread, if it is not our kernel.
-pub(crate) fn with_foreign<R>(f: impl FnOnce(&dyn Foreign) -> R) -> Option<R> {
+pub(crate) fn with_foreign<R>(f: impl FnOnce(&dyn ExternalEngine) -> R) -> Option<R> {
     with(|session| match session.map(Session::place) {
-        Some(Place::Foreign(_, engine)) => Some(f(&**engine)),
+        Some(SessionEngine::ExternalEngine(_, engine)) => Some(f(&**engine)),
         _ => None,
     })
 }
@@ -319,12 +319,13 @@ pub(crate) fn current_task() -> TaskId {
     with_log(|log| log.task).unwrap_or(TaskId::MAIN)
 }
 
-/// A `sometimes` that was not true. A search of a [`Case`](crate::Case) knows its sentences by its scenario.
+/// Called for a `sometimes` that was not reached. It has no effect here: a [`Case`](crate::Case) knows its sentences
+/// from its scenario.
 #[inline]
 pub(crate) fn note_unreached(_sentence: &'static str) {}
 
-/// The network for which a body is meant. Here it has no effect, since the body runs on the system's; see
-/// [`crate::simulate()`].
+/// Receives the network for which a body is meant. It has no effect here, since the body runs on the system's network;
+/// see [`crate::simulate()`].
 #[inline]
 pub(crate) fn is_meant_for(network: &crate::Network) {
     let _ = &network.faults;
@@ -338,7 +339,7 @@ pub(crate) fn fail(violation: Violation) {
     }
 }
 
-/// Ends the run as invalid. It returns where [`fail`] does.
+/// Ends the run as invalid. It returns only where [`fail`] returns.
 pub(crate) fn void(void: Void) {
     if with_log(|log| log.note_void(void)).is_some() {
         stop();

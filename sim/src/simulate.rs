@@ -1,4 +1,4 @@
-//! `simulate`: a test of a plain crate names the network that it is meant for.
+//! `simulate`: declares the network that a test of a plain crate is meant for.
 //!
 //! Both packages on the kernel, `lastref` and `lastref-runtime`, compile this file. Under `cargo lastref test` the body
 //! is part of a run, whose network is simulated, and the faults are drawn for each run. Without it the network is the
@@ -8,7 +8,7 @@ use kernel::faults::FaultPlan;
 
 use crate::session;
 
-/// A network: the connections of a test, and what happens to them.
+/// A network: the faults that hit the connections of a test.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     pub(crate) faults: FaultPlan,
@@ -21,7 +21,7 @@ impl Network {
     }
 
     /// A network that breaks connections: the plan is in the form of `cargo lastref test --faults`, as in
-    /// `reset,stall` or `reset@2.c.120`. That flag takes the place of this plan.
+    /// `reset,stall` or `reset@2.c.120`. That flag replaces this plan.
     ///
     /// # Panics
     /// If the plan is malformed, or names no fault.

@@ -15,7 +15,7 @@ use crate::engine::loom::Handle;
 use crate::engine::{self, Object, Stamp, loom as loom_engine, threads};
 use crate::loom_or_std as loom;
 use crate::panics;
-use crate::session::{self, Arm, arm};
+use crate::session::{self, Backend, arm};
 use crate::sync::Storage;
 use crate::time::Instant;
 use crate::unpoisoned::locked;
@@ -35,7 +35,7 @@ pub fn yield_now() {
     if let Some(kernel) = session::kernel() {
         return kernel.yield_now(location);
     }
-    if arm() == Arm::Loom {
+    if arm() == Backend::Loom {
         loom_engine::may_wait();
         loom::thread::yield_now();
     } else {
@@ -44,7 +44,7 @@ pub fn yield_now() {
     engine::after(OpKind::Yield, ObjectId::NONE, location);
 }
 
-/// Starts a task with a name.
+/// Configures a task, and starts it.
 #[derive(Debug, Default)]
 pub struct Builder {
     name: Option<String>,
@@ -56,7 +56,7 @@ impl Builder {
         Builder::default()
     }
 
-    /// Names the task: its column in tables, and its word in reports.
+    /// Sets the name of the task in tables and reports.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.name = Some(name.into());
@@ -66,7 +66,7 @@ impl Builder {
     /// Starts the task.
     ///
     /// # Panics
-    /// Outside any run, if the system does not start a thread.
+    /// Outside any run, if the system cannot start a thread.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(self, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         let location = Location::caller();
@@ -79,19 +79,19 @@ impl Builder {
         let own = Arc::clone(&slot);
         let name = self.name.as_deref();
         let (os, thread) = match arm() {
-            Arm::Loom => {
+            Backend::Loom => {
                 let (id, handle) = loom_engine::spawn(name, Box::new(leaving(own, body)), location);
                 let own = Handle::new(self.name.map(Arc::from));
                 loom_engine::register(id, own.clone());
                 let thread = Thread(Repr::Loom(own, Stamp::new("thread")));
                 (Os::Loom(id, Some(Box::new(handle))), thread)
             }
-            Arm::Threads => {
+            Backend::Threads => {
                 let handle = threads::spawn(name, Box::new(leaving(own, body)), location);
                 let thread = handle.as_ref().map_or_else(std::thread::current, |handle| handle.thread().clone());
                 (Os::Threads(handle.map(Box::new)), Thread(Repr::Os(thread, Stamp::new("thread"))))
             }
-            Arm::Std | Arm::Sched => {
+            Backend::Std | Backend::Sched => {
                 let handle = threads::start(name, leaving(own, body));
                 let thread = Thread(Repr::Os(handle.thread().clone(), Stamp::new("thread")));
                 (Os::Std(Some(Box::new(handle))), thread)
@@ -123,7 +123,7 @@ impl Builder {
     }
 }
 
-/// Where a task leaves its result.
+/// The slot for the result of a task.
 enum Slot<T> {
     /// A task of the kernel, on the OS thread of its run.
     Kernel(Storage<Option<T>>),
@@ -139,8 +139,8 @@ impl<T> Slot<T> {
     }
 }
 
-/// Runs a task's body and leaves its result. If the handle is gone, the result's destructor runs here: code of the
-/// task's too, whose panic is a finding.
+/// Runs a task's body and stores its result. If the handle was dropped, the result's destructor runs here, as code of
+/// the task: its panic is a finding.
 fn leaving<T: Send + 'static>(slot: Arc<Slot<T>>, body: impl FnOnce() -> T + Send) -> impl FnOnce() + Send {
     move || {
         panics::guarded(move || {
@@ -272,14 +272,14 @@ pub struct Thread(Repr);
 enum Repr {
     Kernel(Parked),
     Loom(Handle, Stamp),
-    /// A thread of the system.
+    /// An OS thread.
     Os(std::thread::Thread, Stamp),
 }
 
 /// A task of the kernel.
 #[derive(Clone, Copy)]
 struct Parked {
-    /// Made with the task, so that the first use changes nothing.
+    /// Created with the task, so that the first use changes nothing.
     parker: Object,
     name: Option<&'static str>,
 }
@@ -301,7 +301,7 @@ impl Thread {
         }
     }
 
-    /// Gives the task its permit, which lets its next, or present, [`park`] return. A second permit changes nothing.
+    /// Gives the task its permit, which lets its current or next [`park`] return. A second permit changes nothing.
     #[track_caller]
     pub fn unpark(&self) {
         let location = Location::caller();
@@ -330,7 +330,7 @@ impl Thread {
     #[track_caller]
     pub(crate) fn wake(&self) {
         match &self.0 {
-            // A thread outside any run may wait for what a run does.
+            // A thread outside any run may wait for an action of a run.
             Repr::Os(thread, stamp) if !stamp.is_current() => thread.unpark(),
             Repr::Loom(_, stamp) if !stamp.is_current() && !stamp.is_used_by_stranger() => {}
             _ => self.unpark(),
@@ -355,12 +355,12 @@ pub fn current() -> Thread {
         if id != ObjectId::NONE {
             return Thread(Repr::Kernel(Parked { parker: Object::again(id, "thread"), name }));
         }
-        // No builder has made the parker of the first task: it is made when first asked for.
+        // No builder has created the parker of the first task, so its first use creates it.
         let parker = Object::new("park");
         kernel.log(|log| log.current().parker = parker.id());
         return Thread(Repr::Kernel(Parked { parker, name }));
     }
-    if arm() == Arm::Loom {
+    if arm() == Backend::Loom {
         return Thread(Repr::Loom(loom_engine::current(), Stamp::new("thread")));
     }
     Thread(Repr::Os(std::thread::current(), Stamp::new("thread")))
@@ -388,9 +388,9 @@ fn park_until(timeout: Option<Duration>, location: &'static Location<'static>) {
         return;
     }
     match arm() {
-        Arm::Loom => loom_engine::current().park(timeout, location),
-        Arm::Threads => really_park(timeout.map(threads::wall)),
-        Arm::Std | Arm::Sched => really_park(timeout),
+        Backend::Loom => loom_engine::current().park(timeout, location),
+        Backend::Threads => really_park(timeout.map(threads::wall)),
+        Backend::Std | Backend::Sched => really_park(timeout),
     }
     engine::after(OpKind::Park, ObjectId::NONE, location);
 }

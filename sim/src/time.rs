@@ -1,8 +1,8 @@
-//! Virtual time: it stands still while tasks run, and moves when a sleeper is chosen.
+//! Virtual time: it stands still while tasks run, and advances when a sleeper is chosen.
 //!
 //! If no task is ready, the sleeper with the earliest deadline is chosen, which advances the clock. The strategy may
 //! also choose that sleeper before ready tasks, by at most the timer slack ([`crate::explore::Limits::timer_slack`]) in
-//! all of a run.
+//! the whole run.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::panic::Location;
@@ -11,19 +11,19 @@ pub use std::time::Duration;
 use kernel::record::{ObjectId, OpKind};
 
 use crate::engine::{self, loom as loom_engine, threads};
-use crate::session::{self, Arm, arm, with_log};
+use crate::session::{self, Backend, arm, with_log};
 
 /// A moment of the run's virtual time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(Duration);
 
 impl Instant {
-    /// This moment. Not a scheduling point: reading the clock changes nothing.
+    /// The current time. Not a scheduling point: reading the clock changes nothing.
     pub fn now() -> Instant {
         let ns = match arm() {
-            Arm::Sched | Arm::Loom => with_log(|log| log.now_ns).unwrap_or(0),
-            Arm::Threads => threads::now_ns(),
-            Arm::Std => return Instant(outside()),
+            Backend::Sched | Backend::Loom => with_log(|log| log.now_ns).unwrap_or(0),
+            Backend::Threads => threads::now_ns(),
+            Backend::Std => return Instant(outside()),
         };
         Instant(Duration::from_nanos(ns))
     }
@@ -93,9 +93,9 @@ pub fn sleep(duration: Duration) {
         return kernel.sleep(kernel::as_ns(duration), location);
     }
     match arm() {
-        Arm::Loom => loom_engine::pass_time(duration),
-        Arm::Threads => threads::sleep(duration),
-        Arm::Std | Arm::Sched => really_sleep(duration),
+        Backend::Loom => loom_engine::pass_time(duration),
+        Backend::Threads => threads::sleep(duration),
+        Backend::Std | Backend::Sched => really_sleep(duration),
     }
     engine::after(OpKind::Sleep, ObjectId::NONE, location);
 }

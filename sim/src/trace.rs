@@ -20,7 +20,7 @@ pub fn note(text: fmt::Arguments<'_>) {
     with_log(|log| log.record(Item::Note(text), location));
 }
 
-/// Puts a row into the table of this run: `lastref::note!("ctx#{id} takes the reply")`.
+/// Adds a row to the table of this run: `lastref::note!("ctx#{id} takes the reply")`.
 #[macro_export]
 macro_rules! note {
     ($($arg:tt)*) => { $crate::trace::note(::core::format_args!($($arg)*)) };

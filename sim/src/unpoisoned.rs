@@ -1,5 +1,5 @@
-//! Locks of std, poisoned or not: a panic in a task is a finding and ends the run, and what the lock protects is still
-//! worth reporting.
+//! std locks whose poisoning is ignored: a panic in a task is a finding that ends the run, and the protected data is
+//! still worth reporting.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ pub(crate) fn clean<G>(result: Result<G, PoisonError<G>>) -> G {
     result.unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes a lock of std's.
+/// Takes a std lock.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     clean(mutex.lock())
 }

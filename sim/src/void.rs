@@ -22,7 +22,7 @@ macro_rules! bug {
     ($($arg:tt)*) => { $crate::report_bug(::std::format!($($arg)*)) };
 }
 
-/// What [`bug!`] calls.
+/// Called by [`bug!`].
 ///
 /// # Panics
 /// Always.

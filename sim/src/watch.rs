@@ -1,9 +1,9 @@
-//! The watch over runs: a run that makes no more steps is reported, with its last operation, instead of hanging.
+//! The watch over runs: a run that takes no more steps is reported, with its last operation, instead of hanging.
 //!
 //! A run shares one OS thread among its tasks. Code that blocks or spins without an operation of the facade stops all
-//! of them, and the run cannot interrupt it. Each OS thread that makes runs therefore publishes its progress, and one
-//! watching thread checks all of them periodically. It counts its own checks, not the wall clock, so that a process
-//! that was stopped and continued does not count as a run that hangs.
+//! of them, and the run cannot interrupt it. Each OS thread that executes runs therefore publishes its progress, and
+//! one watching thread checks all of them periodically. It counts its own checks instead of reading the wall clock, so
+//! that a process that was stopped and continued does not count as a run that hangs.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::unpoisoned::locked;
 /// Interval between two checks of the watch.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The runs that one OS thread makes.
+/// The runs that one OS thread executes.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
     /// Their progress.
@@ -31,7 +31,7 @@ pub(crate) struct Worker {
     made: AtomicU64,
     /// The seed of its last run.
     seed: AtomicU64,
-    /// The case of its last run, by the address of its name, which `told` keeps alive, and its patience in nanoseconds.
+    /// The case of its last run, as the address of its name, which `told` keeps alive; and the patience in nanoseconds.
     watched: (AtomicUsize, AtomicU64),
     has_stray: AtomicBool,
     told: Mutex<WatchedRun>,
@@ -40,13 +40,13 @@ pub(crate) struct Worker {
 #[derive(Debug, Default)]
 struct WatchedRun {
     watched: Option<Watched>,
-    /// Its last run hangs, and was reported.
+    /// The last run hangs, and its hang was reported.
     is_reported: bool,
     stray: Option<String>,
     listener: Option<Sender<WatchMessage>>,
 }
 
-/// A run that makes no more steps.
+/// A run that takes no more steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stalled {
     /// Case and seed, if a case was named.
@@ -100,7 +100,7 @@ thread_local! {
 /// Bits of a run's number that count the runs of one worker.
 const COUNT_BITS: u32 = 40;
 
-/// This OS thread's worker: where its runs publish their steps.
+/// This OS thread's worker, in which its runs publish their progress.
 pub(crate) fn worker() -> Arc<Worker> {
     LEASE.with_borrow_mut(|lease| Arc::clone(&lease.get_or_insert_with(|| Lease(lease_one())).0))
 }
@@ -132,13 +132,13 @@ impl Watched {
 }
 
 impl Worker {
-    /// A run begins on this worker's OS thread; returns its number. Without `watched` it may take any time.
+    /// Begins a run on this worker's OS thread, and returns its number. Without `watched` the run may take any time.
     pub(crate) fn begin(&self, seed: u64, watched: Option<&Watched>) -> RunNumber {
         let made = self.made.load(Ordering::Relaxed) + 1;
         self.made.store(made, Ordering::Relaxed);
         self.seed.store(seed, Ordering::Relaxed);
         let (case, patience) = Watched::key(watched);
-        // A search makes thousands of runs of one case: only the first one takes the lock.
+        // A search executes thousands of runs of one case: only the first one takes the lock.
         let is_same =
             (self.watched.0.load(Ordering::Relaxed), self.watched.1.load(Ordering::Relaxed)) == (case, patience);
         if !is_same || self.has_stray.load(Ordering::Relaxed) {
@@ -152,7 +152,7 @@ impl Worker {
         RunNumber((self.index << COUNT_BITS) | made)
     }
 
-    /// The misuse by an OS thread that touched an object of the run without being one of its tasks.
+    /// Takes the report that an OS thread used an object of the run without being one of its tasks.
     pub(crate) fn take_stray(&self) -> Option<String> {
         if !self.has_stray.load(Ordering::Acquire) {
             return None;
@@ -161,7 +161,7 @@ impl Worker {
     }
 }
 
-/// Like [`Worker::take_stray`], for a run that another OS thread may have made.
+/// Like [`Worker::take_stray`], for a run that another OS thread may have executed.
 pub(crate) fn take_stray(run: RunNumber) -> Option<String> {
     worker_of(run)?.take_stray()
 }
@@ -176,7 +176,7 @@ pub(crate) fn with_current_task(with: impl FnOnce(&str)) {
     });
 }
 
-/// An OS thread that is not a task of this run touched an object of it.
+/// Records that an OS thread used an object of this run without being one of its tasks.
 pub(crate) fn tell_of_stray(run: RunNumber, text: &str) {
     if let Some(worker) = worker_of(run) {
         locked(&worker.told).stray = Some(text.to_owned());
@@ -194,13 +194,13 @@ fn worker_of(run: RunNumber) -> Option<Arc<Worker>> {
     locked(&WORKERS).get(index).cloned()
 }
 
-/// Sends hangs of this OS thread's runs to `listener` instead of the terminal. Threads that make runs for this one
+/// Sends hangs of this OS thread's runs to `listener` instead of the terminal. Threads that execute runs for this one
 /// inherit it by [`Listening::take_over`].
 pub(crate) fn listen(listener: Sender<WatchMessage>) {
     locked(&worker().told).listener = Some(listener);
 }
 
-/// A thread's listener, for a thread that makes runs in its place.
+/// A thread's listener, for a thread that executes runs on its behalf.
 #[derive(Clone, Debug)]
 pub(crate) struct Listening(Option<Sender<WatchMessage>>);
 
@@ -258,7 +258,7 @@ impl Worker {
             return;
         }
         let stalled = self.stalled(&told, silent);
-        // Reported once: the thread that makes the run is lost.
+        // Reported once: the thread that executes the run is lost.
         told.is_reported = true;
         let heard =
             told.listener.take().is_some_and(|listener| listener.send(WatchMessage::Stalled(stalled.clone())).is_ok());

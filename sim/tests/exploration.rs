@@ -330,7 +330,7 @@ fn a_finding_that_has_another_trace_when_its_run_is_made_again_is_told() {
         lastref::property::always("no run is right", false);
     });
     let message = diverged(case, 0).expect("each run is longer than the one before");
-    assert!(message.contains(" first and ") && message.contains(" when made again"), "{message}");
+    assert!(message.contains(" first and ") && message.contains(" when repeated"), "{message}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub const BROKEN: &str = "broken";
 /// The variant that must stay clean.
 pub const SOUND: &str = "fixed";
 
-/// Far more steps than any canary takes but the one that never ends.
+/// Far more steps than any canary needs, except for the one that never ends.
 const STEPS_MAX: u32 = 500;
 
 const ALICE: Owner = Owner::new("alice", 0);

@@ -8,9 +8,9 @@ use crate::canaries::{BROKEN, CANARIES};
 /// One named test of the suite.
 #[derive(Clone, Debug)]
 pub struct SuiteCell {
-    /// What is explored.
+    /// The cell to explore.
     pub cell: Cell,
-    /// What must come of it.
+    /// The expected result.
     pub expectation: Expectation,
 }
 
@@ -28,7 +28,7 @@ impl SuiteCell {
     }
 }
 
-/// A cell that must fail: a broken canary, passed off as one that stays clean. A suite in which it passes is broken.
+/// A cell that must fail: a broken canary that is expected to be clean. If it passes, the suite is broken.
 ///
 /// # Panics
 /// If the canary has lost its broken twin.

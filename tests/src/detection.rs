@@ -13,14 +13,14 @@ use crate::search::hunt;
 
 /// Hunts per defect, with seeds 0, 1, 2 and so on.
 pub const SEEDS: u64 = 20;
-/// The budget of a defect in each hunt.
+/// Maximum number of schedules of one hunt for a defect.
 pub const SCHEDULES: u64 = defaults::SCHEDULES_OF_DEFECT;
-/// The budget of what stays clean, once, with seed 0.
+/// Number of schedules for a clean variant, which is searched once, with seed 0.
 pub const CLEAN_SCHEDULES: u64 = defaults::SCHEDULES;
 
 const JOBS: usize = 2;
 
-/// The document as the tree gives it.
+/// Generates the document from the current tree.
 ///
 /// # Panics
 /// If a hunt has no report of one of its cells, or no verdict on one.
@@ -96,7 +96,7 @@ fn rows(cells: &[SuiteCell]) -> Vec<Row> {
         .collect()
 }
 
-/// A defect over all seeds. One that a seed does not find is said to be missed, not left out.
+/// The result of a defect over all seeds. The seeds that miss it are counted in the text.
 fn over_seeds(reports: &[&Report]) -> String {
     let mut properties: Vec<&str> = reports
         .iter()
@@ -125,7 +125,7 @@ fn of_one(report: &Report) -> String {
     }
 }
 
-/// A search that failed is neither clean nor a search that missed a defect.
+/// Panics if a search has no verdict: it would count neither as clean nor as a missed defect.
 fn demand_verdict(report: &Report) {
     if let Verdict::Diverged { message } | Verdict::Broken { message } | Verdict::Misused { message } = &report.verdict
     {

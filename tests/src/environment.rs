@@ -9,7 +9,7 @@
 
 use scenarios::{BadSeed, defaults, parse_seed};
 
-/// What a test of the suite does with its cell.
+/// The settings with which a test of the suite explores its cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SuiteSettings {
     /// One execution, by its own seed.
@@ -19,9 +19,9 @@ pub enum SuiteSettings {
     },
     /// A search.
     Search {
-        /// Where it starts: `LASTREF_SEED`, or where a hunt starts.
+        /// The first seed: `LASTREF_SEED`, or the default of a hunt.
         seed: u64,
-        /// How far it goes: `LASTREF_SCHEDULES`; none is as far as a hunt goes.
+        /// The number of schedules: `LASTREF_SCHEDULES`; `None` means the budget of a hunt.
         schedules: Option<u64>,
     },
 }
@@ -38,10 +38,10 @@ pub enum BadSetting {
 }
 
 impl SuiteSettings {
-    /// What a hunt does.
+    /// The settings of a hunt.
     pub const DEFAULT: SuiteSettings = SuiteSettings::Search { seed: defaults::SEED, schedules: None };
 
-    /// As the environment has them.
+    /// Reads the settings from the environment.
     ///
     /// # Errors
     /// If a variable has an invalid value.
@@ -49,8 +49,7 @@ impl SuiteSettings {
         SuiteSettings::of(read("LASTREF_SEED").as_deref(), read("LASTREF_SCHEDULES").as_deref())
     }
 
-    /// The command line that repeats one test of `binary`. `default` is the number of schedules that a hunt spends on
-    /// its cell.
+    /// The command line that repeats one test of `binary`. `default` is a hunt's number of schedules for the cell.
     pub fn line(self, binary: &str, test: &str, default: u64) -> String {
         let knobs = match self {
             SuiteSettings::Once { seed } => format!("LASTREF_SEED={seed:#x}"),
@@ -79,17 +78,17 @@ pub fn is_thorough() -> bool {
     read("LASTREF_THOROUGH").is_some()
 }
 
-/// Whether generated documents are to be written anew instead of compared.
+/// Whether generated documents are rewritten instead of compared.
 pub fn updates() -> bool {
     read("LASTREF_UPDATE").is_some()
 }
 
-/// Whether the suite is to have [`crate::cells::canary`] among its cells, and so to fail.
+/// Whether the suite includes [`crate::cells::canary`], and so must fail.
 pub fn has_canary() -> bool {
     read(CANARY).is_some()
 }
 
-/// Set by the suite's test of itself.
+/// The variable that the suite's test of itself sets.
 pub const CANARY: &str = "LASTREF_CANARY";
 
 #[expect(clippy::disallowed_methods, reason = "the knobs of a test run; no execution reads them")]

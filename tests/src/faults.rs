@@ -1,8 +1,8 @@
-//! The fault matrix of docs/network.md: which fault of the network hits a connection in which phase of its life, in the
-//! runs of each component's fixed variant. Generated, like docs/detection.md, and as much a function of the tree.
+//! Generates the fault matrix of docs/network.md: the faults of the network that hit a connection in each phase of its
+//! life, in the runs of each component's fixed variant. Like docs/detection.md, it depends only on the tree.
 //!
-//! Nothing is known of a phase that no fault ever hits, so random faults must leave no hole in the matrix. This file
-//! lists the impossible pairs of fault and phase, with their reasons; every other pair must have occurred.
+//! A phase that no fault hits is untested, so random faults must leave no hole in the matrix. This file lists the
+//! impossible pairs of fault and phase, with their reasons; every other pair must have occurred.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -38,7 +38,7 @@ const FAULTS: [&str; 12] = [
     "MALFORMED",
 ];
 
-/// Components with a protocol that begins with a handshake of both ends; of http_pool it is HTTP/2.
+/// Components whose protocol begins with a handshake of both ends; http_pool's protocol is HTTP/2.
 const WITH_HANDSHAKE: [&str; 4] = ["context_pool", "http_pool", "image", "subchannel"];
 
 /// Whether the fault can hit a connection of the component in that phase.
@@ -47,13 +47,13 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
         return false;
     }
     match fault {
-        // They are outcomes of an attempt.
+        // Outcomes of a connection attempt.
         "refuse" | "hang" | "full backlog" => phase == Phase::Connecting,
-        // They happen at a byte, and no byte comes after the end.
+        // Faults at a byte: a closed connection transfers no bytes.
         "reset" | "blackhole" | "stall" => phase != Phase::Closed,
-        // An end writes when it is connected, and its acknowledgement has left by then.
+        // An end writes only when it is connected, and it has sent its acknowledgement by then.
         "half-close" => !matches!(phase, Phase::Connecting | Phase::Closed),
-        // A frame of HTTP/2, and a message that is none of SP's, on a connection that is made.
+        // An HTTP/2 frame, and a message that is invalid in SP, on an established connection.
         "GOAWAY" => {
             ["http_pool", "subchannel"].contains(&component) && !matches!(phase, Phase::Connecting | Phase::Closed)
         }
@@ -62,7 +62,7 @@ fn is_possible(component: &str, fault: &str, phase: Phase) -> bool {
     }
 }
 
-/// The counts of each component, in this many schedules of each scenario.
+/// The counts of each component, with `schedules` schedules of each scenario.
 ///
 /// # Panics
 /// If a hunt has no report of one of its cells, which is a bug of the harness.
@@ -84,7 +84,8 @@ fn count(of: &HitCounts, fault: &str, phase: Phase) -> u64 {
     of.get(fault).and_then(|phases| phases.get(&phase)).copied().unwrap_or(0)
 }
 
-/// What contradicts `is_possible` in a whole matrix: a hole, or a hit that was not held possible.
+/// Contradictions between `is_possible` and a complete matrix: a possible pair without a hit, or a hit of an impossible
+/// pair.
 pub fn contradictions(counts: &BTreeMap<String, HitCounts>) -> Vec<String> {
     let mut found = impossible(counts);
     for (component, of) in counts {
@@ -96,7 +97,7 @@ pub fn contradictions(counts: &BTreeMap<String, HitCounts>) -> Vec<String> {
     found
 }
 
-/// Hits that were not held possible, and faults that have no row.
+/// Hits of impossible pairs, and faults that have no row.
 pub fn impossible(counts: &BTreeMap<String, HitCounts>) -> Vec<String> {
     let mut found = Vec::new();
     for (component, of) in counts {
@@ -112,7 +113,7 @@ pub fn impossible(counts: &BTreeMap<String, HitCounts>) -> Vec<String> {
     found
 }
 
-/// The matrix as the document has it: a table for each component.
+/// The matrix as Markdown, with one table for each component.
 pub fn tables(counts: &BTreeMap<String, HitCounts>) -> String {
     let phases: Vec<&str> = Phase::ALL.into_iter().map(Phase::name).collect();
     let mut text = String::new();
@@ -135,7 +136,7 @@ pub fn tables(counts: &BTreeMap<String, HitCounts>) -> String {
 const BEGIN: &str = "<!-- generated: fault matrix -->\n";
 const END: &str = "<!-- end of the fault matrix -->";
 
-/// The document with this matrix in the place of the one that it has; none if it has no place for it.
+/// Replaces the matrix in the document; `None` if the document does not mark its place.
 pub fn replaced(document: &str, tables: &str) -> Option<String> {
     let (before, rest) = document.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;

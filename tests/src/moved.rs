@@ -1,8 +1,8 @@
-//! The change of a snapshot, in a few sentences: which rows moved to another task, which are new, gone, or in another
-//! place of the order.
+//! The change of a snapshot, in a few sentences: rows that moved to another task, new rows, removed rows, and rows that
+//! changed their position in the order.
 //!
-//! A line diff of a table shows every row whose width changed. The sentences name only rows whose event, task or place
-//! in the order differs.
+//! A line diff of a table shows every row whose width changed. The sentences name only rows whose event, task or
+//! position differs.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ fn changes_of(old: &[Row], new: &[Row]) -> Vec<(Change, String)> {
     changes
 }
 
-/// Takes out the pairs that fit each other, and returns the change of each.
+/// Removes the pairs that match, and returns the change of each.
 fn pairs<'a>(
     gone: &mut Vec<(usize, &'a Row)>,
     come: &mut Vec<(usize, &'a Row)>,
@@ -138,7 +138,7 @@ fn cells(line: &str, edges: &[usize]) -> Vec<String> {
     edges.windows(2).map(|pair| cell(pair).trim().to_owned()).collect()
 }
 
-/// The event of a table's row; none in a row that only says how many are folded.
+/// The event of a table's row; `None` for a row that only states the number of folded rows.
 fn row(heads: &[String], cells: &[String]) -> Option<Row> {
     let time = heads.iter().position(|head| head == "time")?;
     let mut events = heads.iter().zip(cells).skip(time + 1).filter(|(_, cell)| !cell.is_empty());

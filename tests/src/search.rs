@@ -5,14 +5,14 @@ use std::sync::atomic::AtomicBool;
 use lastref::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, Report};
 use scenarios::defaults;
 
-/// What a hunt through these cells gives, with that many jobs; no clock ends it. The budget of `schedules` replaces the
-/// cells' own; loom has its own.
+/// The reports of a hunt through these cells with this many jobs, without a time limit. `schedules` replaces the cells'
+/// own budgets; loom keeps its own.
 pub fn hunt(cells: Vec<Cell>, seed: u64, schedules: u64, jobs: usize) -> Vec<Report> {
     let budget = Budget::exactly(schedules);
     run(cells.into_iter().map(|cell| Cell { budget, ..cell }).collect(), seed, jobs, defaults::LOOM)
 }
 
-/// What searching one cell gives, within a budget of that many schedules.
+/// The report of a search of one cell within a budget of `schedules`.
 ///
 /// # Panics
 /// If the hunt has no report of its cell, which is a bug of the harness.
@@ -20,8 +20,8 @@ pub fn search(cell: &Cell, seed: u64, schedules: u64) -> Report {
     one(hunt(vec![cell.clone()], seed, schedules, 1))
 }
 
-/// What searching one cell within its own budget gives; under loom that is the number of executions. One job, since the
-/// test runner spreads the tests over the cores.
+/// The report of a search of one cell within its own budget, which under loom is a number of executions. There is one
+/// job, since the test runner spreads the tests over the cores.
 ///
 /// # Panics
 /// If the hunt has no report of its cell, which is a bug of the harness.

@@ -1,4 +1,4 @@
-//! Models compared with what the real thing did: recorded scripts, the list of deviations, the command.
+//! Compares the models with the originals' recorded outcomes, and checks the list of deviations and the command.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -11,10 +11,10 @@ use lastref_tests::conformance::shrink::shrink;
 use lastref_tests::conformance::uring::Uring;
 use lastref_tests::conformance::uring::script::Step;
 
-/// A difference: nothing was armed, so cancelling gives -2.
+/// A script that differs: no request was submitted, so the cancellation returns -2.
 const WRONG: &str = "@ 1\ninc 0\t\nprovide 1\t\ncanceluser 1\t(1 0)\n\n";
 
-/// Every recorded script agrees or is listed, so many agree, and every listed deviation still occurs.
+/// Every recorded script agrees or is listed, at least `agree_min` agree, and every listed deviation still occurs.
 #[track_caller]
 fn check<S: Subject>(agree_min: usize) {
     let deviations = deviation::read(S::DEVIATIONS).expect("the list can be read");
@@ -91,7 +91,7 @@ fn a_script_shrinks_to_the_steps_that_matter() {
     let script: Vec<Step> = ["inc 0", "provide 5", "peersend 1 9", "arm 1 multi bundle", "peerfin 0", "recycle"]
         .map(|step| step.parse().expect("a step"))
         .to_vec();
-    // It differs if two bytes or more come before an arming.
+    // The test's predicate: the script differs if two bytes or more are sent before a receive is armed.
     let differs = |script: &[Step]| {
         let sent = script.iter().position(|step| matches!(step, Step::PeerSend(_, 2..)));
         let armed = script.iter().position(|step| matches!(step, Step::Arm { .. }));
@@ -127,8 +127,8 @@ fn the_command_compares_a_file_and_its_exit_code_says_what_came_of_it() {
     assert_eq!(code, Some(2), "{output}");
 }
 
-/// Where there is no io_uring it says so, and nothing is recorded. They agree on the kernel that the model was measured
-/// on; another may do something else, which is for a person to look at.
+/// Without io_uring, the command says so and records nothing. The scripts agree on the kernel that the model was
+/// derived from; on another kernel, a person must review the differences.
 ///
 /// The real kernel completes requests in an order that a busy machine can change, so a difference counts if it shows
 /// three times.

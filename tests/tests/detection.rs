@@ -1,4 +1,4 @@
-//! docs/detection.md says what the tree does now.
+//! docs/detection.md is current.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn is_current() -> Result<(), Failed> {
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/detection.md");
     let now = detection::document();
-    // A defect that some seed misses, or finds by another rule, makes the verdict of a hunt a matter of its seed.
+    // If some seed misses a defect, or finds it by another property, the verdict of a hunt depends on its seed.
     let unstable: Vec<&str> =
         now.lines().filter(|row| row.contains("; ") && row.starts_with('|') || row.contains("missed by")).collect();
     if !unstable.is_empty() {
@@ -41,8 +41,8 @@ fn is_current() -> Result<(), Failed> {
     }
 }
 
-/// Every cell has its row, with the property that its scenario names, and there is no other row. The suite searches the
-/// cells; what the figures are is compared when thorough.
+/// Every cell has a row with the property that its scenario names, and there is no other row. The suite searches the
+/// cells; the figures are compared only in a thorough run.
 fn has_a_row_for_each_cell() -> Result<(), Failed> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/detection.md");
     let kept = std::fs::read_to_string(&path)?;

@@ -1,4 +1,4 @@
-//! docs/network.md's fault matrix is what the tree gives now, and has no hole.
+//! docs/network.md's fault matrix is current, and has no hole.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ fn no_fault_hits_a_connection_where_it_cannot() {
     assert!(impossible.is_empty(), "{}", impossible.join("\n"));
 }
 
-/// Takes a minute, so only a thorough run makes it.
+/// Takes a minute, so only a thorough run executes it.
 #[test]
 fn the_fault_matrix_is_current_and_has_no_hole() {
     if !is_thorough() && !updates() {

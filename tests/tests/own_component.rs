@@ -138,7 +138,7 @@ mod fixed {
     }
 }
 
-/// Of the broken cache in a child that is told so, of the fixed one otherwise.
+/// The broken cache in a child with the variable, the fixed one otherwise.
 fn two_users() {
     if is_child() { broken::two_users() } else { fixed::two_users() }
 }
@@ -162,12 +162,12 @@ fn the_two_users_do_share_a_connection() -> Result<(), Box<lastref::Failure>> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "how a child is told its errand")]
+#[expect(clippy::disallowed_methods, reason = "a variable tells a child which cache to test")]
 fn is_child() -> bool {
     std::env::var_os(BROKEN).is_some()
 }
 
-/// What the document's test prints in a process of its own, and whether it passes.
+/// Runs the document's test in a process of its own: whether it passes, and its output.
 fn told(knobs: &[(&str, &str)]) -> (bool, String) {
     let mut test = Command::new(std::env::current_exe().expect("a test has a path"));
     test.env_remove("LASTREF_SEED").env_remove("LASTREF_SCHEDULES").env_remove(BROKEN).envs(knobs.iter().copied());
@@ -209,14 +209,14 @@ fn the_line_in_the_document_replays_the_failure_and_the_fix_survives_it() {
     assert!(passed, "{text}");
 }
 
-/// One run of a seed is no search, and says nothing of its schedules.
+/// Removes the number of the schedule, which the run of a single seed does not print.
 fn without_schedule(failure: &str) -> String {
     let (before, after) = failure.split_once(", found in schedule ").expect("a search says it");
     let (_, after) = after.split_once('\n').expect("more follows");
     format!("{before}\n{after}")
 }
 
-/// Compared without indentation: in the document nothing stands in a module.
+/// Compared without indentation, since the document's code is not in a module.
 #[test]
 fn every_block_of_rust_in_the_document_is_a_piece_of_this_file() {
     let plain = |text: &str| text.lines().map(|line| format!("{}\n", line.trim())).collect::<String>();

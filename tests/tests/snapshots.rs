@@ -1,6 +1,7 @@
-//! What people review when a model or the harness changes: for each defect its shortest failing interleaving, for each
-//! component one clean trace, and the transitions of the models: the table of a machine that is written as one, and for
-//! every component those that its fixed variant made in a number of runs of every scenario.
+//! The snapshots that people review when a model or the harness changes: the shortest failing interleaving of each
+//! defect, one clean trace of each component, and the transitions of the models. The transitions are the tables of the
+//! machines that are written as tables, and those that a component's fixed variant takes in a number of runs of every
+//! scenario.
 //!
 //! Several scenarios may find one defect; `shown.txt` names the one whose finding is the snapshot, so that a further
 //! scenario changes no snapshot. With `LASTREF_UPDATE=1` a variant without a line gets one: the scenario whose shrunk
@@ -27,10 +28,10 @@ use models::kit::machine::table as table_of;
 use models::subchannel::state;
 use scenarios::{Expect, defaults};
 
-/// Runs of each scenario whose transitions are gathered; another tenfold adds none.
+/// Runs of each scenario whose transitions are collected; ten times as many runs add none.
 const GATHERED: u64 = 100;
 
-/// Every planted defect is found in far fewer.
+/// Budget of a search; every planted defect is found in far fewer schedules.
 const SCHEDULES: u64 = 10_000;
 
 fn main() -> ExitCode {
@@ -61,7 +62,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Which scenario is shown of each variant, a line each: `component.variant scenario`.
+/// The scenario that is shown for each variant, a line each: `component.variant scenario`.
 #[derive(Clone)]
 struct Shown(BTreeMap<String, String>);
 
@@ -78,7 +79,7 @@ impl Shown {
         Shown(pairs.map(|(variant, scenario)| (variant.to_owned(), scenario.to_owned())).collect())
     }
 
-    /// Every line is about a variant that there is, and every variant has one.
+    /// Every line names an existing variant, and every variant has a line.
     fn is_complete(&self, variants: &[String]) -> Result<(), Failed> {
         let unknown = self.0.keys().filter(|variant| !variants.contains(variant));
         let missing = variants.iter().filter(|variant| !self.0.contains_key(*variant));
@@ -158,7 +159,7 @@ fn by_component() -> BTreeMap<String, Vec<SuiteCell>> {
     components
 }
 
-/// Every transition that some run made, one a line.
+/// Every transition that some run took, one a line.
 fn gathered(cells: &[SuiteCell]) -> String {
     let runs = cells.iter().flat_map(|cell| (0..GATHERED).map(move |seed| (&cell.cell, seed)));
     let made: BTreeSet<String> = runs.flat_map(|(cell, seed)| transitions(&cell.case, cell.strategy, seed)).collect();

@@ -1,11 +1,11 @@
 //! The suite: one test per scenario, variant and engine, named `component/scenario/variant/engine`.
 //!
 //! A test first replays the committed tokens of its cell (`regressions.txt`), then searches with a hunt's budget, or a
-//! part of it for a clean variant unless `LASTREF_THOROUGH` is set. It fails if
-//! the verdict is not what the scenario says, if a clean variant never reached a rare state that its scenario names
-//! (checked only if it gets the whole hunt's schedules, as with `LASTREF_THOROUGH`), or
-//! if the search was too narrow to decide. What it prints then is the failure as `lastref` prints it, and a line that,
-//! pasted, fails the same way. `LASTREF_SEED` makes it one execution, `LASTREF_SCHEDULES` widens the search.
+//! part of it for a clean variant unless `LASTREF_THOROUGH` is set. It fails if the verdict is not the scenario's, if
+//! the search was too narrow to decide, or if a clean variant never reached a rare state that its scenario names. The
+//! last is checked only with the whole budget of a hunt, as with `LASTREF_THOROUGH`. A failing test prints the failure
+//! as `lastref` does, and a command line that fails in the same way. With `LASTREF_SEED` alone a test is one execution;
+//! `LASTREF_SCHEDULES` sets the size of the search.
 
 use std::process::{Command, ExitCode, Output};
 
@@ -76,7 +76,7 @@ fn is_of(origin: &Origin, cell: &SuiteCell) -> bool {
     origin.case == *cell.cell.case.name() && origin.engine == cell.cell.engine
 }
 
-/// A verdict that is not as expected, and what to do to get it again.
+/// An unexpected verdict, and the settings that reproduce it.
 struct Bad {
     text: String,
     again: SuiteSettings,
@@ -147,7 +147,8 @@ fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: SuiteSetting
     Err(Bad { text: format!("{expected}\n{found}"), again })
 }
 
-/// This suite with the canary in it: the canary's test fails, and what it prints, pasted, fails with the same text.
+/// Runs this suite with the canary: the canary's test fails, and the command line that it prints fails with the same
+/// text.
 fn canary_fails() -> Result<(), Failed> {
     let name = cells::canary().name();
     let first = told_by_canary(&["--exact", &name], &[])?;
@@ -161,7 +162,7 @@ fn canary_fails() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A search of no schedule would be clean: the suite refuses it, and runs nothing.
+/// A search of zero schedules would be clean, so the suite refuses it and runs nothing.
 fn zero_schedules_are_refused() -> Result<(), Failed> {
     let output = this_suite(&[], &[("LASTREF_SCHEDULES", "0")])?;
     let stderr = String::from_utf8(output.stderr)?;
@@ -170,8 +171,8 @@ fn zero_schedules_are_refused() -> Result<(), Failed> {
     Ok(())
 }
 
-/// One schedule does not show a defect that takes two threads a turn each. That it was not found is no verdict, and a
-/// test does not pass without one.
+/// One schedule does not show a defect that needs a certain order of two threads. A search that misses it is undecided,
+/// and then the test fails.
 fn narrow_search_fails() -> Result<(), Failed> {
     let hidden = |cell: &SuiteCell| {
         let is_defect = cell.cell.engine == Engine::Fiber && cell.expectation.expect != Expect::Clean;
@@ -199,6 +200,6 @@ fn told_by_canary(arguments: &[&str], knobs: &[(&str, &str)]) -> Result<String, 
         return Err(format!("the suite passed with the canary in it\n{stdout}").into());
     }
     let told = stdout.split_once("---- ").and_then(|(_, told)| told.split_once("\n\n\nfailures:"));
-    let (told, _) = told.ok_or_else(|| format!("no failure was told\n{stdout}"))?;
+    let (told, _) = told.ok_or_else(|| format!("no failure was printed\n{stdout}"))?;
     Ok(told.trim_end().to_owned())
 }

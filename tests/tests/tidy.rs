@@ -134,8 +134,8 @@ fn the_glossary_is_sorted_and_has_a_line_for_each_word() {
     assert!(words.len() >= 40 && words.is_sorted_by(|one, next| one < next), "{words:#?}");
 }
 
-/// A short function that is told who acts, and does nothing but act for it, has no line of its own to blame: what is
-/// found in it is its caller's doing.
+/// A short function that only acts for the `Owner` that it is given must be `#[track_caller]`: a finding in it is
+/// caused by its caller.
 #[test]
 fn what_acts_for_an_owner_names_its_callers_line() {
     let mut offenders = Vec::new();
@@ -153,7 +153,7 @@ fn what_acts_for_an_owner_names_its_callers_line() {
     check_none("functions that act for an owner without #[track_caller]", offenders);
 }
 
-/// Whether a function begins here that has an `Owner` among its arguments, passes it on, and has no branch.
+/// Whether a function begins here that takes an `Owner`, passes it on, and has no branch.
 fn acts_for_an_owner(lines: &[&str]) -> bool {
     let Some(first) = lines.first().filter(|line| line.contains("fn ") && line.contains('(')) else { return false };
     let words: Vec<&str> = first.split_whitespace().take_while(|word| !word.contains('(')).collect();
@@ -304,8 +304,8 @@ fn the_failing_run_of_the_readme_is_what_it_prints() {
     assert!(flat(&failure).starts_with(&flat(head)), "the README shows\n{head}\nand the command prints\n{failure}");
 }
 
-/// What grpc/grpc#38871 shows of its log: the read's reference goes from 2 to 1 when the endpoint has failed, and
-/// nothing closes the descriptor.
+/// The log in grpc/grpc#38871 shows this: the read's reference goes from 2 to 1 when the endpoint has failed, and the
+/// descriptor is never closed.
 #[test]
 fn the_log_of_the_reported_socket_leak_is_in_its_snapshot() {
     let snapshot = read(&root().join("tests/tests/snapshots/subchannel.connect_result_dropped_on_shutdown.snap"));

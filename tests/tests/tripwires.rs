@@ -1,7 +1,8 @@
-//! Proofs about the harness itself: what it finds it finds again, and it finds what is there and nothing else.
+//! Tests of the harness itself: every finding can be repeated, every planted defect is found, and correct code is
+//! clean.
 //!
-//! They rest on the canaries, which know no component, and on the cells of the suite. If one of these fails, no verdict
-//! of the suite means anything.
+//! They use the canaries, which are independent of any component, and the cells of the suite. If one of these tests
+//! fails, no verdict of the suite means anything.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -16,11 +17,11 @@ use lastref_tests::search::{hunt, search};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{Expect, defaults};
 
-/// Every canary is found in far fewer.
+/// Budget of a search; every canary is found in far fewer schedules.
 const SCHEDULES: u64 = 300;
 /// Runs of each cell in the hunts that differ in their number of jobs: two chunks.
 const SCHEDULES_BY_JOBS: u64 = 64;
-/// Real threads are slow to start, and what they show is not theirs to repeat.
+/// Real threads start slowly, and their runs cannot be repeated.
 const SCHEDULES_ON_THREADS: u64 = 20;
 
 fn main() -> ExitCode {
@@ -55,7 +56,7 @@ fn scheduled_cells() -> Vec<SuiteCell> {
     cells::all().into_iter().filter(|cell| cell.cell.engine.is_scheduled()).collect()
 }
 
-/// All of a report that does not depend on the clock.
+/// The parts of a report that do not depend on the clock.
 fn gist(report: &Report) -> String {
     let Report { schedules, steps, trace_hash, complete, reached, .. } = report;
     let found =
@@ -76,30 +77,30 @@ fn canary_sings(canary: &Canary, engine: Engine) -> Result<(), Failed> {
         Ok(search(&cell, defaults::SEED, SCHEDULES))
     };
     let broken = explore(BROKEN)?;
-    let failure = broken.failure().ok_or("the canary does not sing")?;
+    let failure = broken.failure().ok_or("the broken twin was not found")?;
     assert_eq!(
         (failure.violation.kind, failure.violation.property.as_str()),
         (canary.kind, canary.property),
         "{failure}"
     );
     let sound = explore(SOUND)?;
-    assert!(matches!(sound.verdict, Verdict::Clean), "the sound twin is accused: {}", gist(&sound));
+    assert!(matches!(sound.verdict, Verdict::Clean), "the sound twin has a finding: {}", gist(&sound));
     assert!(sound.schedules > 0 && sound.complete);
     Ok(())
 }
 
-/// Real threads prove nothing about the broken twin; the sound one must be as sound there as anywhere.
+/// Real threads need not find the broken twin, but the sound twin must be clean on them too.
 fn sound_on_threads(canary: &Canary) -> Result<(), Failed> {
     let case = canary.case(SOUND).ok_or("invariant: a canary has both twins")?;
     let budget = Budget::exactly(SCHEDULES_ON_THREADS);
     let cell = Cell { case, engine: Engine::Threads, strategy: defaults::STRATEGY, budget };
     let report = search(&cell, defaults::SEED, SCHEDULES_ON_THREADS);
-    assert!(matches!(report.verdict, Verdict::Clean), "the sound twin is accused: {}", gist(&report));
+    assert!(matches!(report.verdict, Verdict::Clean), "the sound twin has a finding: {}", gist(&report));
     assert_eq!(report.schedules, SCHEDULES_ON_THREADS);
     Ok(())
 }
 
-/// Once more under the same engine, or on shuttle's coroutines in place of ours.
+/// Repeats each run under the same engine, or on shuttle's coroutines instead of lastref's fibers.
 fn same_twice(cell: &SuiteCell) -> Result<(), Failed> {
     let Cell { case, engine, strategy, .. } = &cell.cell;
     for seed in 0..if is_thorough() { 60 } else { 20 } {
@@ -129,7 +130,7 @@ fn jobs_do_not_matter() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A finding, its token, its shrunk case, and the saved file of it: the same property at every stage.
+/// A finding, its token, its shrunk case and the saved file violate the same property.
 fn replays(cell: &SuiteCell) -> Result<(), Failed> {
     let report = search(&cell.cell, defaults::SEED, defaults::SCHEDULES_OF_DEFECT);
     let failure = report.failure().ok_or("the defect was not found")?;
@@ -142,7 +143,7 @@ fn replays(cell: &SuiteCell) -> Result<(), Failed> {
     let again = again.failure().ok_or("the token replays clean")?;
     assert_eq!(again.to_string(), failure.to_string());
 
-    // How small it gets is what the snapshots show; here a case that is a little smaller does.
+    // The snapshots show how far a case shrinks; here it is enough that it becomes a little smaller.
     let runs_max = if is_thorough() { ShrinkLimits::default().runs_max } else { 300 };
     let limits = ShrinkLimits { runs_max, ..ShrinkLimits::default() };
     let shrunk = shrink(case, failure, limits).ok_or("the failure does not replay")?;

@@ -2,11 +2,11 @@
 //!
 //! Upstream's pools do not check identity: an object that is put twice is handed out twice, and the mistake shows only
 //! when bytes reach the wrong client. With [`Audit::Objects`] the ledger reports the first wrong call. With
-//! [`Audit::Bytes`] it follows bytes only, so a scenario shows the reported sequence up to the reported symptom. With
-//! [`Audit::Answers`] only clients check.
+//! [`Audit::Bytes`] it follows only bytes, so a run continues to the symptom that was reported upstream. With
+//! [`Audit::Answers`] only the clients check bytes.
 //!
-//! A loan is one stay outside the pool, from Get to Put or from Malloc to Free. Each pointer carries the loan by which
-//! it was got, so that a stale pointer is distinguished from a pointer of the object's present loan.
+//! A loan is one use of a pooled object, from Get to Put or from Malloc to Free. Each pointer carries its loan, so the
+//! ledger distinguishes a stale pointer from one of the current loan.
 
 use lastref::cell::RaceCell;
 use lastref::ledger::{Owner, Resource};
@@ -28,12 +28,12 @@ pub enum Audit {
 }
 
 impl Audit {
-    /// Whether requests, responses and body readers are followed.
+    /// Whether the ledger follows requests, responses and body readers.
     pub(super) fn objects(self) -> bool {
         self == Audit::Objects
     }
 
-    /// Whether buffers and their backing arrays are followed.
+    /// Whether the ledger follows buffers and their backing arrays.
     pub(super) fn buffers(self) -> bool {
         matches!(self, Audit::Objects | Audit::Buffers)
     }
@@ -43,25 +43,25 @@ impl Audit {
         self != Audit::Answers
     }
 
-    /// Whether octets must be complete and in order. If not even buffers are followed, a run continues up to the first
-    /// octet of another request.
+    /// Whether octets must be complete and in order. If the ledger does not follow buffers, only an octet of another
+    /// request is a violation.
     pub(super) fn order(self) -> bool {
         self.buffers()
     }
 }
 
-/// One stay of a pooled thing outside its pool.
+/// One use of a pooled object, from Get to Put or from Malloc to Free.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loan(Option<Resource>);
 
 impl Loan {
-    /// A stay begins, of a thing of `class`, for `owner`.
+    /// Begins a loan of an object of `class` to `owner`; the ledger records it if `followed`.
     #[track_caller]
     pub(super) fn begin(followed: bool, class: &'static str, owner: Owner) -> Loan {
         Loan(followed.then(|| Resource::acquire(class, owner)))
     }
 
-    /// `by` uses the thing by a pointer of this stay.
+    /// Records that `by` uses the object through a pointer of this loan.
     #[track_caller]
     pub(super) fn touch(self, by: Owner) {
         if let Some(resource) = self.0 {
@@ -69,7 +69,7 @@ impl Loan {
         }
     }
 
-    /// `by` puts the thing back.
+    /// Ends the loan: `by` puts the object back.
     #[track_caller]
     pub(super) fn end(self, by: Owner) {
         if let Some(resource) = self.0 {
@@ -85,7 +85,7 @@ impl Loan {
     }
 }
 
-/// Plain fields of a Go struct without a lock of their own.
+/// The fields of a Go struct that has no lock of its own.
 #[derive(Debug)]
 pub(super) enum Fields<T> {
     /// An unordered access is a finding.
@@ -103,7 +103,7 @@ impl<T> Fields<T> {
         }
     }
 
-    /// Reads; the closure touches nothing but the fields.
+    /// Reads the fields. The closure must access nothing else.
     #[track_caller]
     pub(super) fn with<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         match self {
@@ -112,7 +112,7 @@ impl<T> Fields<T> {
         }
     }
 
-    /// Writes; the closure touches nothing but the fields.
+    /// Writes the fields. The closure must access nothing else.
     #[track_caller]
     pub(super) fn with_mut<R>(&self, write: impl FnOnce(&mut T) -> R) -> R {
         match self {

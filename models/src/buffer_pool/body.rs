@@ -1,12 +1,12 @@
 //! `request.Body`: the handler's view of the pooled reader.
 //!
-//! Upstream gives the handler the pooled `*BodyReader` itself. Two bugs follow from the source, neither reported: a
-//! handler that closes its body after it has returned closes the body of the request that has the reader by then; and a
-//! `Close` from another goroutine frees the buffer that a `Read` is copying from. net/http, whose contract handlers
+//! Upstream gives the handler the pooled `*BodyReader` itself. The source shows two bugs that were not reported. A
+//! handler that closes its body after its return closes the body of the request that uses the reader by then. And a
+//! `Close` from another goroutine frees the buffer from which a `Read` is copying. net/http, whose contract handlers
 //! follow, has neither bug: its body has a lock, and is invalid after the request.
 //!
-//! Deviates: the handler gets a small body of its own, which is not pooled. It has a lock, held for the time of each
-//! call, and is detached from the reader when the request is released; a detached body is closed and at its end.
+//! Deviates: the handler gets a small body that is not pooled. Each call holds its lock. When the request is released,
+//! the body is detached from the reader; a detached body is closed, and `Read` returns EOF.
 
 use std::sync::Arc;
 
@@ -28,12 +28,12 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The body around a reader.
+    /// A body that is attached to `reader`.
     pub(super) fn new(reader: BodyRef) -> Arc<Body> {
         Arc::new(Body { attached: Mutex::named("Body.mux", true), reader })
     }
 
-    /// The reader itself, for the parser before the request is queued for its handler.
+    /// The pooled reader. The parser uses it until the request is queued for its handler.
     pub(super) fn reader(&self) -> &BodyRef {
         &self.reader
     }
@@ -42,7 +42,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// A panic.
+    /// [`GoPanic::NilEngine`] if the reader was zeroed meanwhile.
     #[track_caller]
     pub(super) fn read(&self, engine: &Engine, need: usize, by: Owner) -> Result<Read, GoPanic> {
         self.guarded(engine, |attached| if attached { self.reader.read(engine, need, by) } else { Ok(Read::Eof) })
@@ -52,7 +52,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// A panic.
+    /// [`GoPanic::NilEngine`] if the reader was zeroed meanwhile.
     #[track_caller]
     pub(super) fn close(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
         self.guarded(engine, |attached| if attached { self.reader.close(engine, by) } else { Ok(()) })
@@ -63,11 +63,11 @@ impl Body {
         self.guarded(engine, |attached| if attached { self.reader.take_over(by) } else { Vec::new() })
     }
 
-    /// The body's part of `releaseRequest`: closes, puts the reader back, and lets go of it.
+    /// The body's part of `releaseRequest`: closes the reader, puts it back into its pool, and detaches from it.
     ///
     /// # Errors
     ///
-    /// A panic.
+    /// [`GoPanic::NilEngine`] if the reader was zeroed meanwhile.
     #[track_caller]
     pub(super) fn release(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
         let mut attached = self.attached.lock();

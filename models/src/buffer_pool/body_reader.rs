@@ -38,9 +38,9 @@ use super::variant::Variant;
 /// The version of `Close`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseStyle {
-    /// v1.2.18: closed means that there is no buffer.
+    /// v1.2.18: a reader without a buffer is closed.
     NoBuffer,
-    /// v1.5.12 and later: closed is a field.
+    /// v1.5.12 and later: the field `closed`.
     ClosedField,
 }
 
@@ -61,17 +61,17 @@ struct BodyFields {
     closed: bool,
 }
 
-/// A `*BodyReader`, with the loan under which it was got.
+/// A `*BodyReader` with its loan.
 #[derive(Clone, Debug)]
 pub(super) struct BodyRef {
     reader: Arc<BodyReader>,
     loan: Loan,
 }
 
-/// What `Read` returns beside an error.
+/// The result of a `Read` that does not fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// So much of the body.
+    /// The next part of the body.
     Data(Vec<Octet>),
     /// `io.EOF`.
     Eof,
@@ -103,7 +103,7 @@ impl BodyRef {
     ///
     /// # Errors
     ///
-    /// [`NbError::TooLong`] beyond `MaxHTTPBodySize`; the panic of a reader without an engine.
+    /// [`NbError::TooLong`] beyond `MaxHTTPBodySize`; [`NbError::Panic`] if the reader has no engine.
     #[track_caller]
     pub(super) fn append(&self, engine: &Engine, data: &[Octet], by: Owner) -> Result<(), NbError> {
         self.loan.touch(by);
@@ -146,11 +146,11 @@ impl BodyRef {
     ///
     /// # Errors
     ///
-    /// The panic of a reader without an engine.
+    /// [`GoPanic::NilEngine`] if the reader has no engine.
     #[track_caller]
     pub(super) fn read(&self, engine: &Engine, need: usize, by: Owner) -> Result<Read, GoPanic> {
         self.loan.touch(by);
-        // upstream: body.go Read, before 00a897c without a look at closed.
+        // upstream: body.go Read. Before 00a897c it did not check `closed`.
         let looks = engine.variant != Variant::ReadAfterClose;
         if self.reader.fields.with(|br| (br.closed && looks) || br.left == 0) {
             return Ok(Read::Eof);
@@ -188,7 +188,7 @@ impl BodyRef {
     ///
     /// # Errors
     ///
-    /// The panic of a reader without an engine.
+    /// [`GoPanic::NilEngine`] if the reader has no engine.
     #[track_caller]
     pub(super) fn close(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
         self.loan.touch(by);
@@ -202,15 +202,14 @@ impl BodyRef {
         for buffer in &buffers {
             self.free(engine, buffer, by)?;
         }
-        // upstream: body.go Close, before 00a897c, which left what it had freed in place.
+        // upstream: body.go Close. Before 00a897c it did not remove the freed buffers.
         if engine.variant != Variant::ReadAfterClose {
             self.reader.fields.with_mut(|br| {
                 br.buffers.clear();
                 (br.index, br.left) = (0, 0);
             });
         }
-        // upstream: body.go Close, v1.5.4 to v1.5.11. Without `closed`, which it zeroes, the next Close does it all
-        // again.
+        // upstream: body.go Close, v1.5.4 to v1.5.11. The Put zeroes `closed`, so the next Close frees and puts again.
         if engine.variant == Variant::ClosePuts {
             self.put(engine, by);
         }
@@ -226,7 +225,7 @@ impl BodyRef {
         engine.body_reader_pool.put(Arc::clone(&self.reader));
     }
 
-    /// `TakeOver` (v1.2.18): the buffers are the caller's, who frees each once.
+    /// `TakeOver` (v1.2.18): gives the buffers to the caller, which must free each once.
     #[track_caller]
     pub(super) fn take_over(&self, by: Owner) -> Vec<Buffer> {
         self.loan.touch(by);
@@ -236,7 +235,7 @@ impl BodyRef {
         })
     }
 
-    /// The pool does not get it back.
+    /// The reader does not return to its pool; the garbage collector frees it.
     pub(super) fn left_to_gc(&self, reason: &'static str) {
         self.loan.left_to_gc(reason);
     }
@@ -253,7 +252,7 @@ impl BodyRef {
     }
 }
 
-/// A row for the table, where the ledger does not follow the reader and so has none.
+/// Adds a row to the run's table, unless the ledger follows readers and so adds its own.
 #[track_caller]
 fn tell(engine: &Engine, text: fmt::Arguments<'_>) {
     if !engine.plan.audit.objects() {

@@ -1,19 +1,18 @@
 //! `nbio.Conn`: one connection, by its descriptor (v1.5.12, conn.go and conn_unix.go).
 //!
-//! Its lock guards `closed` and the job list, and is held across the system calls: a descriptor's number is given to
-//! the next connection as soon as it is closed, and a read through a stale number returns the next connection's octets
-//! (nbio #189).
+//! Its lock guards `closed` and the job list, and is held during system calls. The kernel reuses a descriptor's number
+//! as soon as it is closed, so a read through a stale number returns the next connection's octets (nbio #189).
 //!
 //! ```text
 //! close:  mux: closed = true, timers stop ─► free the write list ─► off the table ─► Async(onClose) ─► close(fd)
 //! ```
 //!
-//! Jobs of one connection (calls of the handler, and the cleaning up after the close) run one after the other on the
-//! task pool, those of different connections beside each other. After the close `Execute` refuses, `MustExecute` does
-//! not.
+//! The jobs of one connection (handler calls, and the cleanup after the close) run one after another on the task pool;
+//! jobs of different connections run concurrently. After the close, `Execute` refuses a job; `MustExecute` still
+//! accepts it.
 //!
-//! What v1.2.18 calls `writeBuffer` is a list of buffers since v1.4, the write list; what it calls `execList` is the
-//! job list since v1.5.4. Left out: UDP, dialling, `Writev`, sendfile, one-shot and edge-triggered polling.
+//! v1.2.18's `writeBuffer` became a list of buffers in v1.4, the write list; its `execList` became the job list in
+//! v1.5.4. Left out: UDP, dialling, `Writev`, sendfile, one-shot and edge-triggered polling.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -41,7 +40,7 @@ const MAX_WRITE_CACHE: usize = 12;
 /// A job of a connection; its runner logs a panic.
 pub(super) type Job = Box<dyn FnOnce() -> Result<(), GoPanic> + Send>;
 
-/// Which of a connection's two deadlines.
+/// One of a connection's two deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deadline {
     /// `rTimer`.
@@ -54,15 +53,15 @@ pub(super) enum Deadline {
 pub(super) struct Conn {
     pub(super) id: u32,
     pub(super) fd: usize,
-    /// The socket behind the descriptor: what the kernel knows it by.
+    /// The kernel's number for the socket behind the descriptor.
     pub(super) socket: usize,
-    /// Stands for the remote address.
+    /// The remote address, as a number.
     pub(super) peer: u32,
     pub(super) engine: Arc<Engine>,
-    /// The session.
+    /// The connection's session: its parser.
     pub(super) parser: Parser,
     mux: Mutex<ConnState>,
-    /// Whether `onClose` is over. For a check; no part of upstream's struct.
+    /// Whether `onClose` has run. Only for a check; upstream's struct has no such field.
     cleaned: AtomicBool,
     /// Guarded by `mux` while the connection is open; afterwards only the closing thread uses it.
     write_list: Fields<VecDeque<ToWrite>>,
@@ -110,10 +109,10 @@ impl Conn {
     ///
     /// # Errors
     ///
-    /// [`NbError::Closed`], or what the system call says.
+    /// [`NbError::Closed`], or the error of the system call.
     pub(super) fn read(&self) -> Result<Vec<Octet>, NbError> {
-        // upstream: conn_unix.go Read. Without the lock the descriptor may be the next connection's by the time of the
-        // call.
+        // upstream: conn_unix.go Read. Without the lock, the descriptor may belong to the next connection by the time
+        // of the call.
         if self.engine.variant == Variant::FdReuseNoLock {
             return self.engine.kernel.read(self.fd).map_err(NbError::Sys);
         }
@@ -125,11 +124,11 @@ impl Conn {
         self.engine.kernel.read(self.fd).map_err(NbError::Sys)
     }
 
-    /// `Write`. All of it is written or cached, or the connection is closed.
+    /// `Write`: writes or caches all octets; on an error it closes the connection.
     ///
     /// # Errors
     ///
-    /// [`NbError::Closed`], [`NbError::Overflow`], or what the system call says.
+    /// [`NbError::Closed`], [`NbError::Overflow`], or the error of the system call.
     pub(super) fn write(self: &Arc<Self>, octets: &[Octet]) -> Result<usize, NbError> {
         let mut state = self.mux.lock();
         if state.closed {
@@ -239,7 +238,7 @@ impl Conn {
         }
     }
 
-    /// `closeWithError`, which is `Close` as well.
+    /// `closeWithError`, and `Close`.
     pub(super) fn close_with_error(self: &Arc<Self>, _error: NbError) {
         let mut state = self.mux.lock();
         if state.closed {
@@ -257,7 +256,7 @@ impl Conn {
         state.closed = true;
     }
 
-    /// `closeWithErrorWithoutLock`: for the one who has set `closed`.
+    /// `closeWithErrorWithoutLock`: called by the thread that has set `closed`.
     fn close_without_lock(self: &Arc<Self>) {
         let list = self.write_list.with_mut(std::mem::take);
         for to_write in &list {
@@ -283,7 +282,7 @@ impl Conn {
         true
     }
 
-    /// `MustExecute`: whether the connection is closed or not.
+    /// `MustExecute`: queues the job even if the connection is closed.
     pub(super) fn must_execute(self: &Arc<Self>, job: Job) {
         let mut state = self.mux.lock();
         let head = self.queue(&mut state, job);
@@ -293,7 +292,7 @@ impl Conn {
         }
     }
 
-    /// Puts the job at the end of the list; gives it back if it is the first, for the caller to start.
+    /// Appends the job to the list. Returns it if it is the first; the caller must then start it.
     fn queue(&self, state: &mut ConnState, job: Job) -> Option<Job> {
         if state.job_list.is_empty() {
             state.job_list.push(None);
@@ -304,7 +303,7 @@ impl Conn {
         None
     }
 
-    /// `execute`: the head's runner runs all that come while it does.
+    /// `execute`: runs the first job, then the jobs that were queued meanwhile.
     fn run_jobs(self: &Arc<Self>, head: Job) {
         let conn = Arc::clone(self);
         self.engine.task_pool.go(Box::new(move || {
@@ -324,13 +323,13 @@ impl Conn {
         }));
     }
 
-    /// `onClose` is over.
+    /// Records that `onClose` has run.
     pub(super) fn set_cleaned(&self) {
         self.cleaned.store(true, Ordering::Relaxed);
     }
 
-    /// A handler is about to be called. `onClose` is queued behind every job that `Execute` has accepted, so that an
-    /// application may take it for the last thing that it hears of a connection.
+    /// Checks before a handler call that `onClose` has not run. `onClose` is queued behind every job that `Execute` has
+    /// accepted, so an application may rely on it as the last callback of a connection.
     pub(super) fn expect_not_cleaned(&self) {
         always("no handler is called after onClose", !self.cleaned.load(Ordering::Relaxed));
     }
@@ -349,7 +348,7 @@ impl Conn {
         *timer = self.engine.timer.after(at, self, which);
     }
 
-    /// A deadline has passed.
+    /// Closes the connection because its deadline has passed.
     pub(super) fn expired(self: &Arc<Self>, which: Deadline) {
         sometimes("a connection times out", true);
         self.close_with_error(match which {

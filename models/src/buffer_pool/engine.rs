@@ -1,7 +1,7 @@
 //! The engine: pools, the table of connections, threads, start and stop (v1.5.12, engine.go, engine_unix.go,
 //! nbhttp/engine.go).
 //!
-//! The pools are variables of the package upstream; they are the engine's here, of which there is one.
+//! Upstream's pools are package variables. Here they belong to the engine; a run has only one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,14 +27,14 @@ use super::timer::Timer;
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
 
-/// An engine that serves.
+/// An HTTP engine: the server of a run.
 pub(super) struct Engine {
     pub(super) variant: Variant,
     pub(super) plan: Plan,
-    /// Where its threads run, if there is a network.
+    /// The host of its threads on a simulated network; `None` in memory.
     host: Option<Host>,
     pub(super) kernel: Kernel,
-    /// `BodyAllocator`, which is `DefaultMemPool` too.
+    /// `BodyAllocator`; also used in place of `DefaultMemPool`.
     pub(super) body_allocator: Mempool,
     pub(super) body_reader_pool: SyncPool<Arc<BodyReader>>,
     pub(super) request_pool: SyncPool<Arc<Request>>,
@@ -44,9 +44,9 @@ pub(super) struct Engine {
     conns_unix: Mutex<Vec<Option<Arc<Conn>>>>,
     wg_conn: WaitGroup,
     conns: AtomicU32,
-    /// Body readers that were made; numbers them for those who read a table.
+    /// The number of body readers created so far; it numbers them in tables.
     pub(super) readers: AtomicU32,
-    /// Joined once: harness state, not the component's. The listener comes first if there is one.
+    /// The threads that are still to be joined: harness state, not the component's.
     threads: std::sync::Mutex<Threads>,
 }
 
@@ -65,7 +65,7 @@ impl Engine {
         Engine::start_on(variant, plan, None)
     }
 
-    /// The same, on a host of a simulated network if there is one.
+    /// Like [`Engine::start`], with the threads on `host` if there is one.
     pub(super) fn start_on(variant: Variant, plan: &Plan, host: Option<Host>) -> Arc<Engine> {
         let engine = Arc::new(Engine {
             variant,
@@ -103,7 +103,7 @@ impl Engine {
         engine
     }
 
-    /// A thread of the engine's process.
+    /// Starts a thread of the engine's process.
     pub(super) fn spawn(
         self: &Arc<Self>,
         name: String,
@@ -117,7 +117,7 @@ impl Engine {
         self.threads.lock().ok().map(|mut threads| change(&mut threads))
     }
 
-    /// `AddConnNonTLSNonBlocking`, `AddConn` and `addConn`: takes a connection that was accepted.
+    /// `AddConnNonTLSNonBlocking`, `AddConn` and `addConn`: adds an accepted connection.
     pub(super) fn add_conn(self: &Arc<Self>, Accepted { fd, socket, peer }: Accepted) {
         let conn = Conn::new(self, self.conns.fetch_add(1, Ordering::Relaxed), fd, socket, peer);
         self.wg_conn.add();
@@ -139,7 +139,8 @@ impl Engine {
         self.conns_unix.lock().get(fd).cloned().flatten()
     }
 
-    /// `deleteConn`: off the table, then `onClose`, which cleans up when the jobs before it are done.
+    /// `deleteConn`: removes the connection from the table and queues `onClose`, which cleans up after the jobs before
+    /// it.
     pub(super) fn delete_conn(self: &Arc<Self>, conn: &Arc<Conn>) {
         let mut table = self.conns_unix.lock();
         if let Some(place) = table.get_mut(conn.fd) {
@@ -165,7 +166,7 @@ impl Engine {
         }
     }
 
-    /// A goroutine of the application, which the application waits for.
+    /// Starts a goroutine of the application; [`Engine::join_goroutines`] waits for it.
     pub(super) fn goroutine(self: &Arc<Self>, body: impl FnOnce(&Arc<Engine>) + Send + 'static) {
         let started = self.spawn("goroutine".to_owned(), body);
         self.with_threads(|threads| threads.goroutines.push(started));
@@ -178,7 +179,7 @@ impl Engine {
         }
     }
 
-    /// A garbage collection.
+    /// Runs a garbage collection.
     pub(super) fn collect(&self) {
         let dropped = self.body_allocator.collect()
             + self.body_reader_pool.collect()
@@ -187,11 +188,11 @@ impl Engine {
         sometimes("a garbage collection empties a pool", dropped > 0);
     }
 
-    /// `Stop`: closes the listener and every connection, waits for them, ends the threads. Harmless a second time.
+    /// `Stop`: closes the listener and every connection, waits for them, ends the threads. Safe to call twice.
     pub(super) fn stop(self: &Arc<Self>) {
         self.kernel.close_listener();
-        // Deviates: upstream does not wait here. What the listener has just accepted is not in the table yet, is not
-        // closed below, and is not waited for either, unless it counts already.
+        // Deviates: upstream does not wait for the listener here. A connection that it has just accepted may not be in
+        // the table yet. It is then not closed below, and possibly not counted in `wg_conn` either.
         if self.variant != Variant::StopMissesAcceptedConn {
             let listener = self.with_threads(|threads| threads.listener.take()).flatten();
             listener.into_iter().for_each(JoinHandle::join);
@@ -204,7 +205,7 @@ impl Engine {
         threads.timer.into_iter().for_each(JoinHandle::join);
         self.task_pool.stop();
         threads.workers.into_iter().for_each(JoinHandle::join);
-        // Handlers that were queued still may have left some behind.
+        // Handlers that were still queued may have started more goroutines.
         threads.goroutines.into_iter().for_each(JoinHandle::join);
         self.join_goroutines();
         always("connsUnix is empty when the engine has stopped", self.conns_unix.lock().iter().all(Option::is_none));
@@ -221,7 +222,7 @@ impl Engine {
         self.wg_conn.wait();
     }
 
-    /// A thing is in a pool once, or it is not in the pool.
+    /// Checks that no pool holds an object twice.
     fn check_pools(&self) {
         if self.plan.audit.objects() {
             let readers = self.body_reader_pool.items();
@@ -237,7 +238,7 @@ impl Engine {
 
 impl_debug!(Engine { variant });
 
-/// `sync.WaitGroup`, with the one that `Start` adds and `Stop` takes away.
+/// `sync.WaitGroup` of the connections whose close is not complete.
 struct WaitGroup {
     count: Mutex<usize>,
     zero: Condvar,

@@ -1,11 +1,11 @@
-//! Why a call failed, by upstream's names, and the panics that Go programs survive.
+//! Errors by upstream's names, and the Go panics from which nbio recovers.
 
 /// An error as nbio returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NbError {
     /// `net.ErrClosed`.
     Closed,
-    /// `io.EOF`: the peer is gone.
+    /// `io.EOF`: the peer has closed or reset the connection.
     Eof,
     /// `ErrTooLong`: a body or a cache beyond its limit.
     TooLong,
@@ -15,15 +15,15 @@ pub enum NbError {
     InvalidCharInHeader,
     /// `ErrInvalidChunkSize`.
     InvalidChunkSize,
-    /// `errOverflow`: more is to be written than `MaxWriteBufferSize` allows.
+    /// `errOverflow`: the unsent data would exceed `MaxWriteBufferSize`.
     Overflow,
     /// `errReadTimeout`: no request within the keep-alive time.
     ReadTimeout,
     /// `errWriteTimeout`.
     WriteTimeout,
-    /// What a system call said.
+    /// The error of a system call.
     Sys(Errno),
-    /// Not an error that is returned: a panic on its way to the next `recover`.
+    /// A panic that unwinds to the next `recover`; upstream does not return it as an error.
     Panic(GoPanic),
 }
 
@@ -45,7 +45,7 @@ pub enum Errno {
 /// A Go panic. nbio recovers from it in `Conn.execute` and in `Engine.DataHandler`, logs it, and goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GoPanic {
-    /// `br.engine` is nil: somebody has zeroed the reader underneath (nbio #445).
+    /// `br.engine` is nil: another user of the reader has zeroed it (nbio #445).
     NilEngine,
     /// The handler panicked.
     Handler,

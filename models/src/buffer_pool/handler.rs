@@ -1,6 +1,6 @@
 //! The application's handler: it executes the steps of the request's plan, and echoes the body that it reads.
 //!
-//! It is written against net/http's contract: it may close the body, or not; the body is its own until it returns. Some
+//! It follows net/http's contract: it may or may not close the body, and it alone uses the body until it returns. Some
 //! steps break that contract, as reported applications do: a goroutine that outlives the handler closes or reads the
 //! body.
 
@@ -18,11 +18,11 @@ use super::conn::Conn;
 use super::engine::Engine;
 use super::error::GoPanic;
 use super::octet::{Octet, Part};
-use super::plan::{Ask, Step};
+use super::plan::{PlannedRequest, Step};
 use super::request::RequestRef;
 use super::response::ResponseRef;
 
-/// Octets that one Read of `Step::ReadAll` asks for, as a copy loop does.
+/// The number of octets that each Read of `Step::ReadAll` requests: the buffer size of a copy loop.
 const COPY_BUFFER: usize = 2;
 
 /// The initial sleep of a goroutine that outlives its handler. The schedule may let the time pass at once.
@@ -44,7 +44,7 @@ struct Call<'a> {
     returning: Arc<Returning>,
 }
 
-/// Lets goroutines that are left behind know that the handler is about to return.
+/// Signals the end of the handler's steps to goroutines that outlive it.
 struct Returning {
     now: Mutex<bool>,
     told: Condvar,
@@ -54,7 +54,7 @@ struct Returning {
 ///
 /// # Errors
 ///
-/// A panic of the handler or of what it called.
+/// A panic of the handler, or of a call that it made.
 pub(super) fn serve_http(conn: &Arc<Conn>, response: &ResponseRef, request: &RequestRef) -> Result<(), GoPanic> {
     let (engine, by) = (&conn.engine, conn.owner());
     let Some(tag) = request.fields(by).tag else { return Ok(()) };
@@ -80,14 +80,14 @@ pub(super) fn serve_http(conn: &Arc<Conn>, response: &ResponseRef, request: &Req
     served
 }
 
-/// What the plan says of a request.
-fn ask(engine: &Engine, tag: Tag) -> Option<&Ask> {
+/// The planned request with this tag; `None` if the plan has none.
+fn ask(engine: &Engine, tag: Tag) -> Option<&PlannedRequest> {
     let client = engine.plan.client_at(tag.peer)?;
     client.asks.get(usize::try_from(tag.request).ok()?)
 }
 
 impl Call<'_> {
-    fn step(&mut self, step: Step, ask: &Ask) -> Result<(), GoPanic> {
+    fn step(&mut self, step: Step, ask: &PlannedRequest) -> Result<(), GoPanic> {
         match step {
             Step::Read(need) => self.read(need as usize).map(|_| ()),
             Step::ReadAll => self.read_all(ask),
@@ -99,7 +99,7 @@ impl Call<'_> {
                 self.disturbed = true;
                 let (body, by) = (Arc::clone(&self.body), self.by);
                 let close = move |engine: &Arc<Engine>| {
-                    // A panic ends the goroutine, which no longer owns the body.
+                    // A panic ends only the goroutine; the handler does not notice it.
                     let _ = body.close(engine, by);
                 };
                 self.elsewhere.push(self.conn.engine.spawn("elsewhere".to_owned(), close));
@@ -142,16 +142,16 @@ impl Call<'_> {
         }
     }
 
-    /// Reads once, and writes what was read; whether there was anything.
+    /// Reads once and writes the octets to the response. Returns false at the end of the body.
     fn read(&mut self, need: usize) -> Result<bool, GoPanic> {
         let Read::Data(octets) = self.body.read(&self.conn.engine, need, self.by)? else { return Ok(false) };
         self.check(&octets);
-        // The connection may be closed by now; the handler finds out when it is flushed.
+        // An error means that the connection is closed by now; the handler ignores it.
         let _ = self.response.write(self.conn, &octets, self.by);
         Ok(true)
     }
 
-    fn read_all(&mut self, ask: &Ask) -> Result<(), GoPanic> {
+    fn read_all(&mut self, ask: &PlannedRequest) -> Result<(), GoPanic> {
         while self.read(COPY_BUFFER)? {}
         let whole = self.read == ask.length();
         sometimes("a handler reads the whole body", whole);
@@ -161,7 +161,7 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Each octet belongs to this request, and comes in its turn.
+    /// Checks that each octet belongs to this request and is the next one of its body.
     fn check(&mut self, octets: &[Octet]) {
         let audit = self.conn.engine.plan.audit;
         for octet in octets {
@@ -175,7 +175,7 @@ impl Call<'_> {
         }
     }
 
-    /// Starts a goroutine that acts when the handler is about to return, and may do so long after.
+    /// Starts a goroutine that calls `act` after the handler's last step, possibly long after.
     fn leave_behind(&self, act: impl FnOnce(&Body, &Engine, Owner) + Send + 'static) {
         let (body, returning) = (Arc::clone(&self.body), Arc::clone(&self.returning));
         let by = Owner::new("goroutine of conn", self.conn.id);

@@ -1,14 +1,14 @@
 //! The kernel: sockets, descriptors and readiness, as far as nbio sees them.
 //!
-//! A descriptor is the lowest number that is free: closed here, it is the next connection's. Reads and writes go
-//! through the *number*, so a stale number reaches the connection that has it now. Polling is level-triggered, as in
-//! nbio by default; an event is reported again only after a change, so that a poller does not spin.
+//! A new connection gets the lowest free descriptor, often one that was just closed. Reads and writes name the
+//! *number*, so a stale number reaches the connection that has it now. Polling is level-triggered, as in nbio by
+//! default, but an event is reported again only after a change, so that a poller does not spin.
 //!
-//! The peers' ends are methods of the same: [`Kernel::connect`] and those below it. A client in memory calls
-//! them itself; on a network the tasks that carry octets between its sockets and these do (`network`).
+//! The peers' ends of the sockets are methods of the kernel too: [`Kernel::connect`] and those below it. A client in
+//! memory calls them directly; on a network, carrier tasks call them (`network`).
 //!
-//! Left out: half-closed peers, which nbio closes as a whole (`EPOLLRDHUP`); what a reset does to data in flight
-//! towards the peer beyond dropping it.
+//! Left out: half-closed peers, which nbio closes completely (`EPOLLRDHUP`); effects of a reset on data in flight other
+//! than its loss.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -25,11 +25,11 @@ use crate::kit::harness::Unscheduled;
 /// nbio's read buffer: 64 kB upstream.
 const READ_BUFFER: usize = 8;
 
-/// What `epoll_wait` says of a descriptor.
+/// An event of `epoll_wait`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) fd: usize,
-    /// The socket that the event is of.
+    /// The socket that had the descriptor when the event was fetched.
     pub(super) socket: usize,
     pub(super) read: bool,
     pub(super) write: bool,
@@ -37,7 +37,7 @@ pub(super) struct Event {
     pub(super) error: bool,
 }
 
-/// What `accept` gives.
+/// A connection that `accept` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accepted {
     pub(super) fd: usize,
@@ -52,20 +52,20 @@ pub(super) enum Received {
     Closed,
 }
 
-/// All that is behind system calls.
+/// The state behind the system calls.
 #[derive(Debug)]
 pub(super) struct Kernel {
     state: Mutex<State>,
     accepting: Condvar,
     polling: Condvar,
     peers: Condvar,
-    /// The number of octets that are accepted for a peer that does not read.
+    /// Send and receive buffer size of a socket, in octets.
     window: usize,
     /// Whether reads and writes may be cut short.
     short: bool,
-    /// One write in this many fails; none if zero.
+    /// One write in this many fails; zero disables failures.
     failing_write_in: u32,
-    /// The task that accepts from the network. Harness state, not the kernel's.
+    /// The task that accepts connections from the network: harness state, not the kernel's.
     accept: Unscheduled<Option<Task<()>>>,
 }
 
@@ -76,7 +76,7 @@ struct State {
     fds: Vec<Option<usize>>,
     sockets: Vec<Socket>,
     backlog: VecDeque<usize>,
-    /// Counts the changes that may change the result of `epoll_wait`.
+    /// The number of changes so far that may affect the result of `epoll_wait`.
     changes: u64,
 }
 
@@ -90,9 +90,9 @@ struct Socket {
     closed: bool,
     read_interest: bool,
     write_interest: bool,
-    /// The task that carries its octets, if it waits.
+    /// The waker of the task that carries its octets, while that task waits.
     carrier: Option<Waker>,
-    /// Octets of `outbound` that the carrier has, and that still take room.
+    /// Octets at the front of `outbound` that the carrier has taken; they still use buffer space.
     in_flight: usize,
 }
 
@@ -112,12 +112,12 @@ impl Kernel {
         }
     }
 
-    /// The task that accepts, and ends with the listener.
+    /// Stores the task that accepts; closing the listener aborts it.
     pub(super) fn accepts_by(&self, task: Task<()>) {
         *self.accept.lock() = Some(task);
     }
 
-    /// `accept`: waits for a connection; none when the listener is closed.
+    /// `accept`: waits for a connection; returns `None` once the listener is closed.
     pub(super) fn accept(&self) -> Option<Accepted> {
         let mut state = self.state.lock();
         loop {
@@ -131,7 +131,7 @@ impl Kernel {
         }
     }
 
-    /// `accept` of a listener that does not block.
+    /// `accept` on a non-blocking listener.
     pub(super) fn try_accept(&self) -> Option<Accepted> {
         self.state.lock().accept()
     }
@@ -156,12 +156,12 @@ impl Kernel {
         self.with_changed(fd, |socket| socket.read_interest = true);
     }
 
-    /// `epoll_ctl`, MOD: for writing too, or not any more.
+    /// `epoll_ctl`, MOD: adds or removes write interest.
     pub(super) fn mod_write(&self, fd: usize, write: bool) {
         self.with_changed(fd, |socket| socket.write_interest = write);
     }
 
-    /// `epoll_wait` of one poller of this many; none when the pollers are to end. `seen` is the poller's own.
+    /// `epoll_wait` of poller `poller` of `pollers`; returns `None` when the pollers must end. The poller keeps `seen`.
     pub(super) fn epoll_wait(&self, (poller, pollers): (usize, usize), seen: &mut u64) -> Option<Vec<Event>> {
         let mut state = self.state.lock();
         loop {
@@ -180,13 +180,13 @@ impl Kernel {
         }
     }
 
-    /// Wakes the pollers for the last time: the event descriptor of each.
+    /// Ends the pollers, as upstream does through the event descriptor of each.
     pub(super) fn stop_pollers(&self) {
         self.state.lock().polled = false;
         self.polling.notify_all();
     }
 
-    /// `read`. No octets: the peer has closed.
+    /// `read`. Returns no octets if the peer has closed.
     ///
     /// # Errors
     ///
@@ -209,7 +209,7 @@ impl Kernel {
         Ok(octets)
     }
 
-    /// `write`; how much of it was taken.
+    /// `write`; returns the number of octets that were accepted.
     ///
     /// # Errors
     ///
@@ -255,7 +255,7 @@ impl Kernel {
         self.state.lock().fds.iter().all(Option::is_none)
     }
 
-    /// A peer connects; its socket, or nothing if nobody listens.
+    /// Connects a peer; returns its socket, or `None` if the listener is closed.
     pub(super) fn connect(&self, peer: u32) -> Option<usize> {
         let mut state = self.state.lock();
         if !state.listening {
@@ -269,14 +269,14 @@ impl Kernel {
         Some(socket)
     }
 
-    /// A peer sends.
+    /// Sends octets from a peer.
     pub(super) fn send(&self, socket: usize, octets: &[Octet]) {
         let mut state = self.state.lock();
         state.sockets[socket].inbound.extend(octets);
         self.changed(state);
     }
 
-    /// A peer waits for octets.
+    /// Waits until the server has sent octets to a peer, or has closed the connection.
     pub(super) fn receive(&self, socket: usize) -> Received {
         let mut state = self.state.lock();
         loop {
@@ -293,8 +293,8 @@ impl Kernel {
         }
     }
 
-    /// For a task that carries octets: whether the descriptor is closed. `carrier` is woken when that changes, when
-    /// there is room again, and when there are octets to carry.
+    /// Whether the descriptor is closed. Stores the waker of the task that carries its octets; the task is woken when
+    /// the descriptor is closed, when there is room again, or when there are octets to carry.
     pub(super) fn is_closed(&self, socket: usize, carrier: Option<&Waker>) -> bool {
         let mut state = self.state.lock();
         let end = &mut state.sockets[socket];
@@ -302,15 +302,15 @@ impl Kernel {
         end.closed
     }
 
-    /// Whether a socket has room for octets from the network, and a reader.
+    /// Whether a socket is open and has room for octets from the network.
     pub(super) fn has_room(&self, socket: usize) -> bool {
         let state = self.state.lock();
         let end = &state.sockets[socket];
         !end.closed && !end.rst && end.inbound.len() < self.window
     }
 
-    /// The next octets for the network, which has sent those before, and whether none follow. They take room until the
-    /// next call.
+    /// Returns the next octets for the network, and true if the descriptor is closed and none are left. The call also
+    /// confirms that the network has sent the octets of the previous call; until then they use buffer space.
     pub(super) fn take(&self, socket: usize) -> (Vec<Octet>, bool) {
         let mut state = self.state.lock();
         let end = &mut state.sockets[socket];
@@ -325,14 +325,14 @@ impl Kernel {
         (octets, is_last)
     }
 
-    /// A peer closes.
+    /// Closes a peer's end (FIN).
     pub(super) fn finish(&self, socket: usize) {
         let mut state = self.state.lock();
         state.sockets[socket].fin = true;
         self.changed(state);
     }
 
-    /// A peer resets: data in flight is lost in both directions.
+    /// Resets a connection from a peer's end: data in flight is lost in both directions.
     pub(super) fn reset(&self, socket: usize) {
         let mut state = self.state.lock();
         state.sockets[socket].break_off();
@@ -366,7 +366,7 @@ impl Socket {
         self.carrier.take().into_iter().for_each(Waker::wake);
     }
 
-    /// The connection is reset: data in flight is lost in both directions.
+    /// Resets the connection: data in flight is lost in both directions.
     fn break_off(&mut self) {
         self.rst = true;
         self.inbound.clear();

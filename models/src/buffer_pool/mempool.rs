@@ -1,8 +1,8 @@
 //! `mempool`: buffers that are taken from pools by size and put back (v1.5.12, mempool.go and aligned_allocator.go).
 //!
 //! A caller holds a slice header: a backing array with a length. `Free` puts a pointer to a *fresh* header into the
-//! pool, so two Frees of one array give two items that share only the array. Aliasing is therefore judged by the array:
-//! Malloc claims it, and Free gives it up.
+//! pool, so two Frees of one array give two items that share only the array. The ledger therefore detects aliasing by
+//! the array: Malloc claims it, and Free ends the claim.
 //!
 //! | | Malloc | Append beyond the capacity | Free |
 //! | --- | --- | --- | --- |
@@ -11,8 +11,8 @@
 //!
 //! Sizes are scaled down: a few octets here stand for kilobytes upstream.
 //!
-//! Left out: `Realloc`, which is deprecated and has no caller in the server. Upstream's debugging allocator, which
-//! panics when a buffer is freed that is not from the pool, is the ledger here.
+//! Left out: `Realloc`, which is deprecated and has no caller in the server. The ledger replaces upstream's debugging
+//! allocator, which panics when a buffer is freed that is not from the pool.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub enum Allocator {
     Aligned,
 }
 
-/// A backing array. Its identity is followed from owner to owner; its memory is the garbage collector's.
+/// A backing array. The ledger follows its identity from owner to owner; the garbage collector owns its memory.
 #[derive(Debug)]
 pub(super) struct Array {
     identity: Option<Resource>,
@@ -119,7 +119,7 @@ impl Buffer {
         self
     }
 
-    /// Copies out of the array, from `at`, at most `count`.
+    /// Copies at most `count` octets out of the array, from `at` on.
     #[track_caller]
     pub(super) fn read(&self, at: usize, count: usize, by: Owner) -> Vec<Octet> {
         self.loan.touch(by);
@@ -127,7 +127,7 @@ impl Buffer {
         octets.iter().take(self.len).skip(at).take(count).copied().collect()
     }
 
-    /// Copies into the array, from `at`, as far as it goes; the number copied.
+    /// Copies octets into the array from `at` on, up to its capacity; returns the number copied.
     #[track_caller]
     pub(super) fn write(&self, at: usize, data: &[Octet], by: Owner) -> usize {
         self.loan.touch(by);
@@ -162,7 +162,7 @@ impl Mempool {
                 sometimes("a buffer is handed out again", true);
                 array
             }
-            // Too small a pooled array is replaced by one that is large enough, and is garbage.
+            // A pooled array that is too small becomes garbage; a new one replaces it.
             Some(_) => Array::new(self.audit, size, by),
             None => Array::new(self.audit, self.fresh_cap(size), by),
         };
@@ -178,7 +178,7 @@ impl Mempool {
         buffer
     }
 
-    /// `Append`. The caller's old header is not to be used again.
+    /// `Append`. The caller must not use the old header again.
     #[track_caller]
     pub(super) fn append(&self, buffer: Buffer, more: &[Octet], by: Owner) -> Buffer {
         let (len, total) = (buffer.len, buffer.len + more.len());
@@ -247,7 +247,7 @@ impl Mempool {
     }
 }
 
-/// The bucket of a size; none if it is too large to be pooled.
+/// The bucket of a size; `None` if it is too large to be pooled.
 fn bucket(size: usize) -> Option<usize> {
     (size <= MAX_ALIGNED).then(|| (0..ALIGNED_BUCKETS).find(|bucket| size <= MIN_ALIGNED << bucket))?
 }

@@ -6,12 +6,12 @@
 //! lesismal/nbio v1.5.12: `conn.go`, `conn_unix.go`, `poller_epoll.go`, `engine.go`, `mempool/*.go`,
 //! `taskpool/taskpool.go`, `timer/timer.go`, `nbhttp/{body,processor,parser,response,engine}.go`. The fixed variant is
 //! that version with
-//! - 00a897c (pull request #502, v1.6.10): `Close` clears what it frees, `Read` looks at `closed`, `NewBodyReader`
-//!   resets;
+//! - 00a897c (pull request #502, v1.6.10): `Close` clears the freed buffers, `Read` checks `closed`, `NewBodyReader`
+//!   resets the struct;
 //! - the `releaseResponse` of v1.6, which frees the buffers of a response that was not flushed;
 //!
-//! and with the repairs marked `Deviates:`. These bugs are derived from the source and not reported; v1.6.12 still has
-//! all of them:
+//! and with the repairs marked `Deviates:`. The repaired bugs follow from the source and were not reported; v1.6.12
+//! still has all of them:
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |
@@ -24,8 +24,8 @@
 //!
 //! # The reported defect
 //!
-//! With `Close` that puts (v1.5.4 to v1.5.11), a handler that closes its body, as net/http allows, has the reader put
-//! twice:
+//! In v1.5.4 to v1.5.11 `Close` puts the reader into its pool. If a handler closes its body, as net/http allows, the
+//! reader is put twice:
 //!
 //! ```text
 //! handler(A): R.Close()              frees A's buffers, zeroes R, Put(R)          pool: R
@@ -37,10 +37,10 @@
 //!
 //! # What is modelled
 //!
-//! | upstream | here | its life |
+//! | upstream | here | lifecycle |
 //! | --- | --- | --- |
 //! | `sync.Pool` | `sync_pool` | no identity; last in first out or any; emptied by collections |
-//! | `MemPool`, `AlignedAllocator` | `mempool` | a buffer is a header; aliasing is judged by the backing array |
+//! | `MemPool`, `AlignedAllocator` | `mempool` | a buffer is a header; the backing array reveals aliasing |
 //! | `BodyReader` | `body_reader`, `body` | the diagram in `body_reader` |
 //! | `http.Request`, `releaseRequest` | `request` | parsing, queued, served, released |
 //! | `Response`, `releaseResponse` | `response` | head, body, flushed, released |
@@ -49,16 +49,15 @@
 //! | `nbio.Conn` | `conn` | open, closed once; write list, job list, two deadlines |
 //! | pollers, listeners | `poller` | level-triggered events by descriptor |
 //! | `Engine` | `engine` | pools, `connsUnix`, start, stop |
-//! | `TaskPool` | `task_pool` | handlers of different connections run beside each other |
+//! | `TaskPool` | `task_pool` | handlers of different connections run concurrently |
 //! | `Timer` | `timer` | `Async`, `AfterFunc` |
 //! | the kernel | `kernel` | sockets, lowest free descriptor, short reads and writes, FIN, RST |
 //! | handlers, clients | `handler`, `plan`, `application` | a list of steps; a list of requests |
-//! | clients on hosts, HTTP/1.1 | `network`; `kit`: `http1`, `weather` | bytes; what the network does |
+//! | clients on hosts, HTTP/1.1 | `network`; `kit`: `http1`, `weather` | bytes; the network's behaviour |
 //!
-//! Each Get or Malloc is one resource of the ledger, a loan, that Put or Free ends; each pointer carries the loan by
-//! which it was got (`audit`). Every octet carries the tag of its connection and request (`octet`). Lock order:
-//! `Parser.mux`, `Body.mux`, `Conn.mux`, then any one of `connsUnix`, `asyncMux`, `chQqueue`, `wgConn`, `kernel`, a
-//! pool.
+//! Each Get or Malloc begins a loan, a resource of the ledger, which Put or Free ends. Each pointer carries its loan
+//! (`audit`). Every octet carries the tag of its connection and request (`octet`). Lock order: `Parser.mux`,
+//! `Body.mux`, `Conn.mux`, then any one of `connsUnix`, `asyncMux`, `chQqueue`, `wgConn`, `kernel`, a pool.
 //!
 //! # What is left out, and what a scenario can therefore not observe
 //!
@@ -67,8 +66,8 @@
 //! - edge-triggered and asynchronous reading (`AsyncRead`), blocking connections;
 //! - Go's memory model beyond the happens-before of its locks: fields are checked for unordered access, but a torn or
 //!   stale read of one is not modelled; upstream marks these functions `norace`;
-//! - goroutines started on demand: the task pool has its workers from the start;
-//! - text: a header line is one octet, so that no bug of parsing within a line is seen.
+//! - goroutines started on demand: all workers of the task pool run from the start;
+//! - text: a header line is one octet, so a bug in the parsing of a line cannot be observed.
 
 mod application;
 pub mod audit;
@@ -99,6 +98,6 @@ pub use application::{run, run_on_network};
 pub use audit::Audit;
 pub use body_reader::CloseStyle;
 pub use mempool::Allocator;
-pub use plan::{Act, Ask, Client, Ending, Framing, NetPlan, Plan, Step, Threads};
+pub use plan::{Act, Client, Ending, Framing, NetPlan, Plan, PlannedRequest, Step, Threads};
 pub use sync_pool::Pick;
 pub use variant::Variant;

@@ -1,8 +1,8 @@
 //! Octets: the units of the wire, each with the tag of its request.
 //!
 //! A byte of HTTP does not name its request, so upstream's users found one client's message in another client's answer
-//! only weeks later. An [`Octet`] carries the tag of its connection and request through every copy, so that the first
-//! wrong delivery is seen at the byte. Header lines are one octet each: their text is not part of any bug here.
+//! only weeks later. An [`Octet`] carries the tag of its connection and request through every copy, so the first
+//! misdelivered byte is detected. A header line is one octet, since no bug here depends on its text.
 
 use lastref::ledger::Tag;
 
@@ -11,11 +11,11 @@ use lastref::ledger::Tag;
 pub struct Octet {
     /// The connection (its client) and the request that it belongs to.
     pub tag: Tag,
-    /// What it is.
+    /// Its kind and content.
     pub part: Part,
 }
 
-/// What an octet is.
+/// The kind and content of an octet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Memory that was not written yet.
@@ -28,11 +28,11 @@ pub enum Part {
     Chunked,
     /// `Connection: close`.
     ConnectionClose,
-    /// The empty line behind the header.
+    /// The empty line after the headers.
     HeaderOver,
     /// The line before a chunk; zero ends the body.
     ChunkSize(u32),
-    /// A byte of a body, with its place.
+    /// A byte of a body, with its position.
     Body(u32),
     /// A byte that is not HTTP.
     Malformed,
@@ -41,7 +41,7 @@ pub enum Part {
 }
 
 impl Octet {
-    /// Fresh memory, which belongs to no request of any client.
+    /// Unwritten memory, which belongs to no request.
     pub(super) const NOTHING: Octet = Octet { tag: Tag { peer: u32::MAX, request: u64::MAX }, part: Part::Nothing };
 
     /// An octet of `tag`.

@@ -1,4 +1,4 @@
-//! `Parser`: requests out of a stream of octets, with a cache for what is not complete yet (v1.5.12, nbhttp/parser.go).
+//! `Parser`: parses requests from a stream of octets, and caches incomplete input (v1.5.12, nbhttp/parser.go).
 //!
 //! ```text
 //! MethodBefore ─line─► HeaderKeyBefore ─over─► BodyContentLength ─all of it─► MethodBefore
@@ -9,9 +9,8 @@
 //!                      Close ◄─(from anywhere)    BodyChunkData
 //! ```
 //!
-//! A body with a length is handed on when all of it is there, a chunk when all of the chunk is there; what is left over
-//! is kept in `bytesCached`, a pooled buffer. `CloseAndClean` releases a request that is half parsed and frees the
-//! cache.
+//! A body with a length is passed on once it is complete, and so is each chunk. The rest of the input is kept in
+//! `bytesCached`, a pooled buffer. `CloseAndClean` releases a half-parsed request and frees the cache.
 //!
 //! Left out: the states within a line, and those of the client.
 
@@ -84,7 +83,7 @@ impl Parser {
     ///
     /// # Errors
     ///
-    /// What is wrong with the octets, upon which the caller closes the connection; a panic.
+    /// The error in the octets, after which the caller closes the connection; a panic.
     pub(super) fn parse(&self, conn: &Arc<Conn>, data: &[Octet]) -> Result<(), NbError> {
         let mut p = self.mux.lock();
         if p.state == State::Close {
@@ -123,7 +122,7 @@ impl Parser {
         }
         p.next_state(conn, State::Close);
         if p.processor.clean(conn).is_err() {
-            // A panic ends the job, which had the cache to free yet.
+            // The panic ends the job before the cache is freed.
             return;
         }
         if let Some(cached) = p.bytes_cached.take() {
@@ -141,7 +140,7 @@ impl ParserState {
         }
     }
 
-    /// One turn of the loop over the octets; false when there is nothing more to do with them.
+    /// Parses the next element of `data`; returns false if the remaining octets do not complete one.
     fn step(&mut self, conn: &Arc<Conn>, data: &[Octet], start: &mut usize) -> Result<bool, NbError> {
         let by = conn.owner();
         let Some(octet) = data.get(*start) else { return Ok(false) };
@@ -210,7 +209,7 @@ impl ParserState {
         Ok(())
     }
 
-    /// The end of `Parse`: keeps what is left over, in a buffer of its own size.
+    /// The end of `Parse`: keeps the remaining octets in a buffer of their size.
     fn cache(&mut self, conn: &Conn, left: &[Octet]) {
         let (mempool, by) = (&conn.engine.body_allocator, conn.owner());
         let old = self.bytes_cached.take();
@@ -219,7 +218,7 @@ impl ParserState {
                 self.bytes_cached = Some(old);
                 return;
             }
-            // What is left is the end of the old buffer, and is copied from there before that one goes back.
+            // The remaining octets are the end of the old buffer, so they are copied before it is freed.
             let left = old.read(old.len() - left.len(), left.len(), by);
             self.bytes_cached = (!left.is_empty()).then(|| mempool.malloc_copy(&left, by));
             mempool.free(&old, by);

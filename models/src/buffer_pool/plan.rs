@@ -35,10 +35,10 @@ impl Threads {
     pub const FEW: Threads = Threads { pollers: 1, workers: 1, listener: false, timer: false };
 }
 
-/// How the body of a request comes.
+/// The framing of a request's body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Framing {
-    /// With a `Content-Length`; of no length: without a body.
+    /// With a `Content-Length`; zero means no body.
     Length(u32),
     /// In chunks of these sizes.
     Chunks(Vec<u32>),
@@ -55,26 +55,26 @@ pub enum Step {
     Close,
     /// Closes the body from a goroutine that the handler waits for before it returns.
     CloseElsewhere,
-    /// Leaves a goroutine behind that closes the body once the handler is about to return.
+    /// Starts a goroutine that closes the body after the handler's last step.
     CloseLate,
-    /// Leaves a goroutine behind that reads the body once the handler is about to return.
+    /// Starts a goroutine that reads the body after the handler's last step.
     ReadLate,
-    /// Takes the buffers over, and frees them.
+    /// Takes the buffers out of the body, and frees them.
     TakeOver,
-    /// Puts a body of its own type around the request's, as middleware does.
+    /// Wraps the request's body in a body of another type, as middleware does.
     Wrap,
-    /// Says how long the response is, so that writes go out at once.
+    /// Sets the response's `Content-Length`, so that writes are sent at once.
     ContentLength,
     /// Panics.
     Panic,
 }
 
-/// One request, and what the handler will do with it.
+/// One request, and the handler's steps for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
+pub struct PlannedRequest {
     /// The body.
     pub body: Framing,
-    /// Whether it says `Connection: close`.
+    /// Whether the request has `Connection: close`.
     pub close: bool,
     /// The handler's steps.
     pub steps: Vec<Step>,
@@ -98,13 +98,13 @@ pub enum Ending {
 /// A client with one connection at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
-    /// Connections that it makes, one after the other.
+    /// The number of its connections, one after another.
     pub visits: u32,
     /// Its requests, in order, on each connection.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<PlannedRequest>,
     /// Whether it sends them all before it reads an answer.
     pub pipelined: bool,
-    /// Octets that it sends at a time.
+    /// The number of octets per write.
     pub segment: u32,
     /// How it ends.
     pub ending: Ending,
@@ -132,15 +132,15 @@ pub struct Plan {
     pub pick: Pick,
     /// The allocator.
     pub allocator: Allocator,
-    /// Whose `Close` the body reader has.
+    /// The version of the body reader's `Close`.
     pub close_style: CloseStyle,
     /// `RetainHTTPBody`: the application closes each body, once.
     pub retain_http_body: bool,
-    /// The number of octets that the kernel accepts for a client that does not read.
+    /// Send and receive buffer size of the server's sockets, in octets.
     pub window: u32,
     /// Whether reads and writes may be cut short.
     pub short: bool,
-    /// One write in this many fails, since the peer's host is gone; none if zero.
+    /// One write in this many fails, as if the peer's host had gone; zero disables failures.
     pub failing_write_in: u32,
     /// `MaxHTTPBodySize`.
     pub max_http_body_size: Option<u32>,
@@ -154,9 +154,9 @@ pub struct Plan {
     pub write_timeout_ms: Option<u64>,
     /// The clients.
     pub clients: Vec<Client>,
-    /// Whether each client begins when the one before it is done, with all that its handlers left behind.
+    /// Whether each client starts only after the previous client and its handlers' goroutines have ended.
     pub in_turn: bool,
-    /// What is done meanwhile.
+    /// The application's acts meanwhile.
     pub acts: Vec<Act>,
 }
 
@@ -168,7 +168,7 @@ pub struct NetPlan {
     pub plan: Plan,
     /// The network. Its peers are the clients.
     pub weather: Weather,
-    /// How long a client pauses before it sends, each time, in milliseconds.
+    /// A client's pause before each send, in milliseconds.
     pub idle_ms: u64,
 }
 
@@ -179,7 +179,7 @@ const PAUSE_MS_MAX: u64 = 1_000;
 const DEADLINE_MS_MAX: u64 = 200_000;
 
 lastref::bounds!(Threads { pollers: 1..=4, workers: 1..=4, listener: Part, timer: Part });
-lastref::bounds!(Ask { body: Part, close: Part, steps: List(0..=8, Part) });
+lastref::bounds!(PlannedRequest { body: Part, close: Part, steps: List(0..=8, Part) });
 lastref::bounds!(Client {
     visits: 1..=4,
     asks: List(0..=8, Part),
@@ -246,7 +246,7 @@ impl lastref::plan::Bound<Plan> for OnHosts {
 }
 
 impl Plan {
-    /// One client that makes one request, without faults, on an engine that is as small as it gets.
+    /// One client that makes one request, without faults, on the smallest engine.
     pub fn smallest() -> Plan {
         Plan {
             threads: Threads::FEW,
@@ -263,7 +263,7 @@ impl Plan {
             max_write_buffer_size: None,
             keepalive_ms: None,
             write_timeout_ms: None,
-            clients: vec![Client::of(vec![Ask::of(2, vec![Step::ReadAll])])],
+            clients: vec![Client::of(vec![PlannedRequest::of(2, vec![Step::ReadAll])])],
             in_turn: false,
             acts: Vec::new(),
         }
@@ -274,7 +274,7 @@ impl Plan {
         Plan { threads: Threads::NBIO, clients, ..Plan::smallest() }
     }
 
-    /// The address from which a client makes its connection of that number: another for each.
+    /// The address of connection number `visit` of a client; each connection has a different one.
     pub(super) fn address(&self, client: u32, visit: u32) -> u32 {
         visit * u32::try_from(self.clients.len()).unwrap_or(u32::MAX) + client
     }
@@ -284,15 +284,15 @@ impl Plan {
         self.clients.get((address as usize).checked_rem(self.clients.len())?)
     }
 
-    /// True if only a client's own actions can cost it an answer.
-    pub(super) fn is_kind(&self) -> bool {
+    /// True if only a client's own actions can prevent its answers.
+    pub(super) fn is_harmless(&self) -> bool {
         let no_limits = self.max_http_body_size.or(self.read_limit).or(self.max_write_buffer_size).is_none();
         let no_deadlines = self.keepalive_ms.or(self.write_timeout_ms).is_none();
         no_limits && no_deadlines && self.failing_write_in == 0 && !self.acts.contains(&Act::Stop)
     }
 }
 
-/// The longest silence of a network, in milliseconds, that does not time out at either end.
+/// The largest total delay by the network, in milliseconds, that causes no timeout at either end.
 const CALM_MS: u64 = 60;
 
 impl NetPlan {
@@ -302,21 +302,21 @@ impl NetPlan {
         NetPlan { plan, weather, idle_ms: 0 }
     }
 
-    /// Whether the network costs no client an answer.
+    /// True if the network cannot lose an answer.
     pub(super) fn is_calm(&self) -> bool {
         self.weather.is_fair(CALM_MS, self.plan.clients.len())
     }
 }
 
-impl Ask {
+impl PlannedRequest {
     /// A request with a body of this length.
-    pub fn of(length: u32, steps: Vec<Step>) -> Ask {
-        Ask { body: Framing::Length(length), close: false, steps }
+    pub fn of(length: u32, steps: Vec<Step>) -> PlannedRequest {
+        PlannedRequest { body: Framing::Length(length), close: false, steps }
     }
 
     /// A request with a body in chunks.
-    pub fn chunked(chunks: Vec<u32>, steps: Vec<Step>) -> Ask {
-        Ask { body: Framing::Chunks(chunks), close: false, steps }
+    pub fn chunked(chunks: Vec<u32>, steps: Vec<Step>) -> PlannedRequest {
+        PlannedRequest { body: Framing::Chunks(chunks), close: false, steps }
     }
 
     /// The length of the body.
@@ -330,7 +330,7 @@ impl Ask {
 
 impl Client {
     /// A client that sends all at once, reads its answers and closes.
-    pub fn of(asks: Vec<Ask>) -> Client {
+    pub fn of(asks: Vec<PlannedRequest>) -> Client {
         Client { visits: 1, asks, pipelined: true, segment: 64, ending: Ending::Finish }
     }
 }
@@ -340,7 +340,7 @@ pub fn any_framing(most: u32) -> impl Strategy<Value = Framing> {
     prop_oneof![(0..=most).prop_map(Framing::Length), vec(1..=most.div_ceil(2), 1..=3).prop_map(Framing::Chunks)]
 }
 
-/// What handlers that keep to net/http's contract do with a body.
+/// The steps of handlers that follow net/http's contract.
 pub fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     prop_oneof![
         Just(vec![Step::ReadAll]),
@@ -354,15 +354,16 @@ pub fn any_steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Between one and `most` requests whose handlers take `steps`.
-pub fn asks(most: usize, steps: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Vec<Ask>> {
-    let ask = (any_framing(6), steps).prop_map(|(body, steps)| Ask { body, close: false, steps });
+pub fn asks(most: usize, steps: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Vec<PlannedRequest>> {
+    let ask = (any_framing(6), steps).prop_map(|(body, steps)| PlannedRequest { body, close: false, steps });
     vec(ask, 1..=most)
 }
 
-/// Between `fewest` and `most` clients with such requests, once or twice, each sending in segments, pipelined or not.
+/// Between `fewest` and `most` clients with these requests and endings. Each makes one or two connections, pipelined or
+/// not, and writes 2 to 8 octets at a time.
 pub fn clients(
     (fewest, most): (usize, usize),
-    asks: impl Strategy<Value = Vec<Ask>>,
+    asks: impl Strategy<Value = Vec<PlannedRequest>>,
     ending: impl Strategy<Value = Ending>,
 ) -> impl Strategy<Value = Vec<Client>> {
     let pipelined = prop_oneof![Just(true), Just(false)];

@@ -1,10 +1,10 @@
 //! The loops of the engine's threads: the listener's and the pollers' (v1.5.12, poller_epoll.go and nbhttp/engine.go).
 //!
-//! A poller looks a descriptor of an event up in the table and calls the connection that is there *now*. For reading
-//! and writing that is harmless, since both check the socket again. For the end of a connection it is not: an event of
-//! one connection closes the next one with the same number.
+//! A poller looks up an event's descriptor in the table and calls the connection that has it *now*. For a read or a
+//! write that is harmless, since both check the socket again. For a close it is not: an event of one connection closes
+//! the next connection with the same descriptor.
 //!
-//! Left out: `AsyncRead`, which moves the reading to a pool of its own, and `OnRead`.
+//! Left out: `AsyncRead`, which reads on a separate pool, and `OnRead`.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) fn listen(engine: &Arc<Engine>) {
     }
 }
 
-/// `readWriteLoop` of one poller of this many.
+/// `readWriteLoop` of one poller; `poller` is its index and the number of pollers.
 pub(super) fn read_write_loop(engine: &Arc<Engine>, poller: (usize, usize)) {
     let mut seen = 0;
     while let Some(events) = engine.kernel.epoll_wait(poller, &mut seen) {
@@ -59,8 +59,8 @@ fn dispatch(conn: &Arc<Conn>, event: Event) {
             }
         }
     }
-    // Deviates: an event of upstream does not name its connection, so upstream closes the connection that has the
-    // descriptor now.
+    // Deviates: upstream's events do not name a connection, so upstream closes the connection that has the descriptor
+    // now.
     if event.error && (!stale || conn.engine.variant == Variant::StaleEventClosesNewConn) {
         conn.close_with_error(NbError::Eof);
     }
@@ -73,7 +73,7 @@ fn on_data(conn: &Arc<Conn>, octets: &[Octet]) {
     }
     match conn.parser.parse(conn, octets) {
         Ok(()) => {}
-        // Recovered and logged: the connection goes on, with a parser that stopped where it was.
+        // Recovered and logged: the connection stays open, and its parser keeps the state that it had.
         Err(NbError::Panic(panic)) => lastref::note!("conn#{} execute ParserCloser failed: {panic:?}", conn.id),
         Err(error) => conn.close_with_error(error),
     }

@@ -1,4 +1,4 @@
-//! `ServerProcessor`: turns what the parser finds into requests, and requests into calls of the handler (v1.5.12,
+//! `ServerProcessor`: turns the parser's callbacks into requests, and requests into handler calls (v1.5.12,
 //! processor.go).
 //!
 //! ```text
@@ -9,8 +9,8 @@
 //!              └──────────► released ◄────┘
 //! ```
 //!
-//! Left out: the client's processor, and with it `clientResponsePool`, whose release is this one's; upgrades, which
-//! hand the parser over; `OnRequest`, `RemoteAddr`, trailers.
+//! Left out: the client's processor, and with it `clientResponsePool`, which is released in the same way; upgrades,
+//! which hand the parser over; `OnRequest`, `RemoteAddr`, trailers.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl ServerProcessor {
         }
     }
 
-    /// `OnHeader`, of the one header that OnComplete looks at.
+    /// `OnHeader`, for `Connection: close` only.
     pub(super) fn on_connection_close(&self, by: Owner) {
         if let Some(request) = &self.request {
             request.set(by, |fields| fields.close = true);
@@ -60,7 +60,7 @@ impl ServerProcessor {
     ///
     /// # Errors
     ///
-    /// That of `append`.
+    /// The error of `append`.
     pub(super) fn on_body(&self, conn: &Conn, data: &[Octet]) -> Result<(), NbError> {
         let by = conn.owner();
         match &self.request {
@@ -89,11 +89,11 @@ impl ServerProcessor {
             return Ok(());
         }
         sometimes("a complete request finds its connection closed", true);
-        // Deviates: upstream leaves the response to the garbage collector, one Get without its Put.
+        // Deviates: upstream does not put the response back into its pool; the garbage collector frees it.
         if engine.variant != Variant::RefusedKeepsResponse {
             response.release(engine, by);
         }
-        // upstream: processor.go OnComplete, before 65aa2db (v1.2.16); 84bf8b8 (v1.5.6) is the same of websocket
+        // upstream: processor.go OnComplete, before 65aa2db (v1.2.16); 84bf8b8 (v1.5.6) fixed the same for websocket
         // messages.
         if engine.variant == Variant::ExecuteRefusedNoFree {
             return Ok(());
@@ -139,7 +139,7 @@ fn flush_response(conn: &Arc<Conn>, response: &ResponseRef) -> Result<(), GoPani
         sometimes("a response finds its connection closed", true);
         conn.close_with_error(NbError::Closed);
     } else if request.fields(by).close {
-        // The data may still be in the send queue, as upstream says here.
+        // The data may still be in the send queue; upstream has the same comment here.
         conn.close_with_error(NbError::Closed);
     } else if let Some(ms) = engine.plan.keepalive_ms {
         conn.set_deadline(Deadline::Read, Instant::now() + Duration::from_millis(ms));

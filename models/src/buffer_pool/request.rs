@@ -17,19 +17,19 @@ pub(super) struct Request {
     fields: Fields<RequestFields>,
 }
 
-/// What a request says.
+/// The fields of a request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestFields {
-    /// Stands for Method, URL and Header: what the handler knows the request by.
+    /// In place of Method, URL and Header: identifies the request to the handler.
     pub(super) tag: Option<Tag>,
     pub(super) content_length: u32,
     pub(super) close: bool,
     pub(super) body: Option<Arc<Body>>,
-    /// The handler has put a body of another type around it: `req.Body.(*BodyReader)` fails.
+    /// True if the handler has wrapped the body in another type, so that `req.Body.(*BodyReader)` fails.
     pub(super) wrapped: bool,
 }
 
-/// A `*http.Request`, with the loan under which it was got.
+/// A `*http.Request` with its loan.
 #[derive(Clone, Debug)]
 pub(super) struct RequestRef {
     request: Arc<Request>,
@@ -63,7 +63,7 @@ impl RequestRef {
         self.request.fields.with_mut(write);
     }
 
-    /// `p.request.Body`, made by `NewBodyReader` if there is none.
+    /// `p.request.Body`; created by `NewBodyReader` if there is none.
     #[track_caller]
     pub(super) fn body(&self, engine: &Engine, by: Owner) -> Arc<Body> {
         if let Some(body) = self.fields(by).body {
@@ -78,16 +78,17 @@ impl RequestRef {
     ///
     /// # Errors
     ///
-    /// A panic, upon which the request stays unreleased.
+    /// A panic; the request then stays unreleased.
     #[track_caller]
     pub(super) fn release(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
         let fields = self.fields(by);
         if let Some(body) = fields.body {
             if engine.plan.retain_http_body {
-                // The application has it from here on: it closes once, and the struct is never pooled again.
+                // From here on the application owns the body and closes it once; the reader is never pooled again.
                 body.reader().left_to_gc("RetainHTTPBody: the application has it");
             } else if fields.wrapped {
-                // upstream: #248. Not a *BodyReader: it is closed, which reaches the reader, and nothing is put.
+                // upstream: #248. The body is not a *BodyReader: closing it closes the reader, but no reader is put
+                // back.
                 sometimes("a wrapped body is closed by releaseRequest", true);
                 body.close(engine, by)?;
                 body.reader().left_to_gc("a wrapped body is not put");

@@ -1,8 +1,8 @@
-//! `Response`: what a handler writes, gathered in pooled buffers until the handler has returned (v1.5.12, response.go).
+//! `Response`: collects a handler's writes in pooled buffers until the handler returns (v1.5.12, response.go).
 //!
-//! A write goes to `bodyBuffer`; the flush encodes the head into `buffer`, appends the body, frees it, writes all of it
-//! to the connection, and frees that. With a `Content-Length` of its own, a handler's write goes out at once, the head
-//! before it.
+//! A write goes to `bodyBuffer`. The flush encodes the head into `buffer`, appends the body and frees `bodyBuffer`,
+//! writes `buffer` to the connection and frees it. If the handler sets `Content-Length`, each write is sent at once,
+//! and the first one carries the head.
 //!
 //! Left out: chunked responses and trailers, `Hijack` and websocket upgrades, `ReadFrom` and sendfile.
 
@@ -34,7 +34,7 @@ struct ResponseFields {
     head_encoded: bool,
 }
 
-/// A `*Response`, with the loan under which it was got.
+/// A `*Response` with its loan.
 #[derive(Clone, Debug)]
 pub(super) struct ResponseRef {
     response: Arc<Response>,
@@ -75,7 +75,7 @@ impl ResponseRef {
     ///
     /// # Errors
     ///
-    /// That of the connection, if the write goes out at once.
+    /// The error of the connection, if the write is sent at once.
     #[track_caller]
     pub(super) fn write(&self, conn: &Arc<Conn>, data: &[Octet], by: Owner) -> Result<usize, NbError> {
         self.loan.touch(by);
@@ -100,7 +100,7 @@ impl ResponseRef {
         Ok(data.len())
     }
 
-    /// `eoncodeHead`, spelt so upstream.
+    /// `eoncodeHead` (upstream's spelling).
     #[track_caller]
     pub(super) fn encode_head(&self, engine: &Engine, by: Owner) {
         self.loan.touch(by);
@@ -119,11 +119,11 @@ impl ResponseRef {
         });
     }
 
-    /// `flushTrailer`, which is the flush of all that is left.
+    /// `flushTrailer`: flushes everything that is left.
     ///
     /// # Errors
     ///
-    /// That of the connection.
+    /// The error of the connection.
     #[track_caller]
     pub(super) fn flush(&self, conn: &Arc<Conn>, by: Owner) -> Result<(), NbError> {
         self.loan.touch(by);
@@ -152,5 +152,5 @@ impl ResponseRef {
     }
 }
 
-/// What the head is given to begin with: 1024 upstream.
+/// Initial capacity of the head's buffer: 1024 upstream.
 const HEAD_CAP: usize = 3;

@@ -1,9 +1,9 @@
 //! `sync.Pool`: a shared, unordered set of free objects.
 //!
 //! It does not check identity: an object that is put twice is in the pool twice. The item that Get returns is
-//! unspecified. Each processor has a private slot and a list, the last one put being the first one got, and takes from
-//! the others' lists when its own is empty; so the pick is [`Pick::Lifo`], or drawn. A garbage collection moves what is
-//! pooled to the victim list, and drops what it finds there: an item survives one collection unused, and not two.
+//! unspecified: each processor has a private slot and a LIFO list, and takes from other processors' lists when its own
+//! is empty. So the pick is [`Pick::Lifo`], or random. A garbage collection drops the victim list and moves the pooled
+//! items to it: an unused item survives one collection, but not two.
 
 use lastref::random;
 use lastref::sync::Mutex;
@@ -20,7 +20,7 @@ pub enum Pick {
     Any,
 }
 
-/// `sync.Pool` without its `New`: a caller that gets nothing makes its own.
+/// `sync.Pool` without its `New`: if Get returns nothing, the caller creates an object.
 pub(super) struct SyncPool<T> {
     pick: Pick,
     items: Mutex<Items<T>>,

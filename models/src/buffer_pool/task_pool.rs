@@ -1,9 +1,9 @@
-//! `taskpool.TaskPool`: where the jobs of connections run (v1.5.12, taskpool.go).
+//! `taskpool.TaskPool`: runs the jobs of connections (v1.5.12, taskpool.go).
 //!
-//! Upstream starts a goroutine per task up to a limit and queues beyond it; here the goroutines are there from the
-//! start, as many as the limit. A task's panic is recovered by the connection's own `recover` before it gets here.
+//! Upstream starts a goroutine for each task up to a limit, and queues the rest; here that many goroutines run from the
+//! start. A connection recovers from a job's panic before it reaches the pool.
 //!
-//! Deviates: stopping the pool lets it finish what is queued. Upstream drops it, since the process ends.
+//! Deviates: a stopped pool finishes the queued tasks. Upstream drops them, since the process ends.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use lastref::sync::{Condvar, Mutex};
 
 use crate::kit::harness::impl_debug;
 
-/// What the pool runs.
+/// A task of the pool.
 pub(super) type Task = Box<dyn FnOnce() + Send>;
 
 /// The queue of the pool.
@@ -26,7 +26,7 @@ struct Queue {
 }
 
 impl TaskPool {
-    /// `New`; whoever makes it starts [`TaskPool::work`] on as many threads as it likes.
+    /// `New`. The caller must run [`TaskPool::work`] on each worker thread.
     pub(super) fn new() -> TaskPool {
         let queue = Queue { tasks: VecDeque::new(), closed: false };
         TaskPool { queue: Mutex::named("chQqueue", queue), queued: Condvar::named("chQqueue") }
@@ -38,7 +38,7 @@ impl TaskPool {
         self.queued.notify_one();
     }
 
-    /// One worker, until the pool is stopped.
+    /// Runs tasks until the pool is stopped and its queue is empty.
     pub(super) fn work(&self) {
         let mut queue = self.queue.lock();
         loop {

@@ -12,7 +12,9 @@ use super::error::{Errno, NbError};
 use super::kernel::{Accepted, Received};
 use super::mempool::Mempool;
 use super::octet::{Octet, Part};
-use super::{Allocator, Ask, Audit, Client, Ending, NetPlan, Pick, Plan, Step, Threads, Variant, run, run_on_network};
+use super::{
+    Allocator, Audit, Client, Ending, NetPlan, Pick, Plan, PlannedRequest, Step, Threads, Variant, run, run_on_network,
+};
 
 const BY: Owner = Owner::new("test", 0);
 const TAG: Tag = Tag { peer: 0, request: 0 };
@@ -27,7 +29,7 @@ fn body(from: u32, count: u32) -> Vec<Octet> {
     (from..from + count).map(|place| Octet::new(TAG, Part::Body(place))).collect()
 }
 
-/// A connection that the engine has, and its peer's end.
+/// A connection of the engine: the peer's socket and the `Conn`.
 fn connected(engine: &Arc<Engine>) -> (usize, Arc<super::conn::Conn>) {
     let socket = engine.kernel.connect(0).expect("it listens");
     let accepted: Accepted = engine.kernel.try_accept().expect("it is in the backlog");
@@ -202,7 +204,10 @@ fn a_cache_beyond_the_read_limit_is_too_long() {
 
 #[test]
 fn clients_are_answered_on_real_threads() {
-    let asks = vec![Ask::of(5, vec![Step::ReadAll, Step::Close]), Ask::chunked(vec![3, 1, 4], vec![Step::ReadAll])];
+    let asks = vec![
+        PlannedRequest::of(5, vec![Step::ReadAll, Step::Close]),
+        PlannedRequest::chunked(vec![3, 1, 4], vec![Step::ReadAll]),
+    ];
     run(Variant::Fixed, &Plan::of(vec![Client::of(asks); 4]));
 }
 
@@ -210,7 +215,7 @@ fn pool(allocator: Allocator) -> Mempool {
     Mempool::new(allocator, Audit::Objects, Variant::Fixed, Pick::Lifo)
 }
 
-/// How many arrays are pooled; afterwards none is. Go's collector takes what it finds at its second visit.
+/// Empties the pools and returns the number of arrays in them. Go's collector drops an item at its second collection.
 fn pooled(pool: &Mempool) -> usize {
     pool.collect() + pool.collect()
 }
@@ -271,7 +276,7 @@ fn a_buffer_that_is_freed_twice_is_in_its_pool_twice() {
     }
 }
 
-/// Go's append makes room for twice as much, or for what is there if that is more.
+/// Go's append doubles the capacity, or grows it to the new length if that is more.
 #[test]
 fn an_append_beyond_the_capacity_keeps_the_octets_and_makes_room() {
     for (allocator, more, cap) in [
@@ -288,15 +293,15 @@ fn an_append_beyond_the_capacity_keeps_the_octets_and_makes_room() {
         let grown = pool.append(buffer, &body(3, more), BY);
         assert_eq!((grown.len(), grown.cap()), (3 + more as usize, cap), "{allocator:?}, {more} octets");
         assert_eq!(grown.read(0, 99, BY), body(0, 3 + more));
-        // Go's collector takes the old array; the other allocator has it in a pool.
+        // Go's collector frees the old array; the aligned allocator pools it.
         let is_freed = allocator == Allocator::Aligned && more > 1;
         assert_eq!(pooled(&pool), usize::from(is_freed), "{allocator:?}, {more} octets");
     }
 }
 
-/// The runs in which a client on the network, which ends like this, has got an answer to its end.
+/// The number of runs in which a client with this ending, on the network, receives a complete answer.
 fn answered(ending: Ending) -> u64 {
-    let asks = vec![Ask::of(2, vec![Step::ReadAll])];
+    let asks = vec![PlannedRequest::of(2, vec![Step::ReadAll])];
     let client = Client { ending, ..Client::of(asks) };
     let plan = NetPlan::of(Plan::of(vec![client]));
     let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };

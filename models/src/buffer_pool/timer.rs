@@ -1,11 +1,11 @@
-//! `timer.Timer`: calls that are made elsewhere, at once (`Async`) or later (`AfterFunc`) (v1.5.12, timer.go).
+//! `timer.Timer`: makes calls on another goroutine, at once (`Async`) or later (`AfterFunc`) (v1.5.12, timer.go).
 //!
-//! Connections are closed with their lock held or not, on whichever thread; the call that must follow (`onClose`) is
-//! handed to `Async`, which makes such calls one after the other on a goroutine of its own. Deadlines are Go's timers:
-//! a deadline that has already fired cannot be stopped, and finds its connection closed.
+//! Any thread may close a connection, with or without the connection's lock. The callback that must follow (`onClose`)
+//! goes to `Async`, which runs such callbacks one after another on a separate goroutine. Deadlines are Go's timers: a
+//! deadline that has already fired cannot be stopped, and finds its connection closed.
 //!
-//! Here one thread does both. A plan for exhaustive exploration may go without it: then there are no deadlines, and the
-//! task pool makes the calls of `Async`.
+//! Here one thread does both. A plan for exhaustive exploration may omit it: then no deadlines are set, and the task
+//! pool runs the callbacks of `Async`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use super::conn::{Conn, Deadline};
 use super::task_pool::Task;
 use crate::kit::harness::impl_debug;
 
-/// Names a deadline, to stop it.
+/// The id of a deadline, to stop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AlarmId(u64);
 
-/// The calls to make.
+/// The pending callbacks and deadlines.
 pub(super) struct Timer {
     runs: bool,
     state: Mutex<State>,
@@ -44,12 +44,12 @@ struct Alarm {
 }
 
 impl Timer {
-    /// A timer; if `runs`, whoever makes it starts [`Timer::run`].
+    /// A timer. If `runs`, the caller must run [`Timer::run`] on a thread.
     pub(super) fn new(runs: bool) -> Timer {
         Timer { runs, state: Mutex::named("asyncMux", State::default()), changed: Condvar::named("Timer") }
     }
 
-    /// `Async`; gives the call back if there is no thread to make it.
+    /// `Async`; returns the task if there is no thread to run it.
     #[must_use]
     pub(super) fn call(&self, task: Task) -> Option<Task> {
         if !self.runs {
@@ -60,7 +60,7 @@ impl Timer {
         None
     }
 
-    /// `AfterFunc`: closes the connection when its time is over.
+    /// `AfterFunc`: closes the connection at `at`.
     pub(super) fn after(&self, at: Instant, conn: &Arc<Conn>, which: Deadline) -> Option<AlarmId> {
         if !self.runs {
             return None;
@@ -81,7 +81,7 @@ impl Timer {
         }
     }
 
-    /// The thread, until the timer is ended.
+    /// Runs the timer's thread until [`Timer::end`].
     pub(super) fn run(&self) {
         let mut state = self.state.lock();
         loop {
@@ -107,7 +107,7 @@ impl Timer {
         }
     }
 
-    /// Ends the thread, once it has made the calls of `Async`.
+    /// Ends the thread after the pending callbacks of `Async`.
     pub(super) fn end(&self) {
         self.state.lock().stopped = true;
         self.changed.notify_one();

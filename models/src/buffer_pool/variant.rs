@@ -1,10 +1,10 @@
-//! The fixed engine, and the lines that were wrong.
+//! The fixed engine, and its defects.
 //!
-//! The model is nbio v1.5.12 with the body reader of 00a897c (pull request #502, v1.6.10), and with repairs of what is
-//! still open upstream; each repair is marked `Deviates:` where it stands and has a variant that takes it back.
+//! The model is nbio v1.5.12 with the body reader of 00a897c (pull request #502, v1.6.10), and with repairs of bugs
+//! that are still open upstream. Each repair is marked `Deviates:` in the code, and a variant undoes it.
 
-/// The defect, if any. The two after [`Variant::FdReuseNoLock`] are fixed by commits in upstream's history; those from
-/// [`Variant::ReadOverlapsClose`] on are derived from the source and not reported.
+/// The defect, if any. Commits in upstream's history fixed the two after [`Variant::FdReuseNoLock`]; those from
+/// [`Variant::ReadOverlapsClose`] on follow from the source and were not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {
@@ -15,16 +15,17 @@ pub enum Variant {
     ClosePuts,
     /// A body that the handler has kept still points to the pooled reader after the request was released (derived).
     LateCloseRetainedBody,
-    /// `Close` frees the buffers and leaves them in place, and `Read` goes on with them (nbio #502, before 00a897c).
+    /// `Close` does not remove the buffers that it frees, and `Read` still reads them (nbio #502, before 00a897c).
     ReadAfterClose,
-    /// `NewBodyReader` keeps a `closed` that a late `Close` has set in a pooled reader (v1.5.12 to v1.6.9).
+    /// `NewBodyReader` does not reset `closed`, which a late `Close` may have set in a pooled reader (v1.5.12 to
+    /// v1.6.9).
     GetWithoutResetClosed,
     /// `OnComplete` drops a request whose connection is closed already, without releasing it (before 65aa2db, v1.2.16;
-    /// of websocket messages before 84bf8b8, v1.5.6).
+    /// for websocket messages before 84bf8b8, v1.5.6).
     ExecuteRefusedNoFree,
     /// The aligned allocator's `Append` does not free the buffer that it replaces (before 2cb6cc2).
     AppendNoFreeOld,
-    /// `Conn.Read` takes no lock and does not look at `closed` (nbio #189).
+    /// `Conn.Read` takes no lock and does not check `closed` (nbio #189).
     FdReuseNoLock,
     /// `BodyReader.append` grows a buffer to its capacity and so exposes what was there before (v1.5.4 to v1.5.7).
     AppendGrowsToCap,
@@ -38,7 +39,8 @@ pub enum Variant {
     RefusedKeepsResponse,
     /// An event that was fetched for a closed connection closes the next one with the same descriptor (all versions).
     StaleEventClosesNewConn,
-    /// Stopping the engine does not wait for the listener, which adds a connection that nobody closes (all versions).
+    /// Stopping the engine does not wait for the listener, which may add a connection that is never closed (all
+    /// versions).
     StopMissesAcceptedConn,
 }
 

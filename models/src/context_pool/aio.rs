@@ -12,11 +12,11 @@
 //! ```
 //!
 //! The provider (protocol or transport) finishes each begun operation exactly once. The consumer keeps the aio until it
-//! has been stopped. `close` forbids new operations and cancels; `stop` waits for the callback as well; `free` does
-//! both and releases the memory.
+//! has been stopped. `close` forbids new operations and cancels the current one; `stop` also waits for the callback;
+//! `free` also releases the memory.
 //!
 //! Left out: inputs, outputs and scatter lists; `nni_aio_set_expire`; the choice among several expiration queues (there
-//! is one). A scenario cannot observe a lost count of bytes.
+//! is one). A scenario cannot observe a wrong count of bytes.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
@@ -41,9 +41,9 @@ use crate::kit::harness::impl_debug;
 pub enum Timeout {
     /// `NNG_DURATION_INFINITE`.
     Infinite,
-    /// `NNG_DURATION_ZERO`: not at all, fail rather than wait.
+    /// `NNG_DURATION_ZERO`: fails instead of waiting.
     Zero,
-    /// Until so much later than its start.
+    /// This long after its start.
     After(Duration),
 }
 
@@ -58,13 +58,13 @@ pub struct Aio {
     reaper: Arc<Reaper>,
     id: u32,
     a_msg: RaceCell<Option<Message>>,
-    /// Read without a lock, as in C. It is an integer, so a race can give a wrong value but no invalid one.
+    /// Read without a lock, as in C. It is an integer, so a race can give a wrong value but not an invalid one.
     a_result: AtomicU32,
     a_timeout: RaceCell<Timeout>,
 }
 
 impl Aio {
-    /// `nni_aio_alloc`. The callback must not keep the aio alive by itself: it is a part of it.
+    /// `nni_aio_alloc`. The callback is a part of the aio, so it must not hold a strong reference to it.
     pub fn alloc(nng: &Nng, cb: Option<Box<dyn Fn() + Send + Sync>>) -> Arc<Aio> {
         Aio::init(nng, cb)
     }
@@ -103,12 +103,12 @@ impl Aio {
         })
     }
 
-    /// `nni_aio_set_timeout`, for the operations begun after it.
+    /// `nni_aio_set_timeout`: applies to operations that begin after the call.
     pub fn set_timeout(&self, timeout: Timeout) {
         self.a_timeout.set(timeout);
     }
 
-    /// `nni_aio_result`: of the last operation.
+    /// `nni_aio_result`: the result of the last operation.
     ///
     /// # Errors
     ///
@@ -117,14 +117,14 @@ impl Aio {
         from_code(self.a_result.load(Ordering::Relaxed))
     }
 
-    /// `nni_aio_set_msg`, with the reference that `from` holds.
+    /// `nni_aio_set_msg`: the message and the reference of `from` go to this aio.
     #[track_caller]
     pub fn set_msg(&self, from: Owner, msg: Message) {
         msg.pass(from, self.owner);
         self.a_msg.with_mut(|a_msg| *a_msg = Some(msg));
     }
 
-    /// `nni_aio_set_msg`, with a reference that is this aio's already.
+    /// `nni_aio_set_msg`, with a reference that this aio already holds.
     pub(super) fn put_msg(&self, msg: Message) {
         self.a_msg.with_mut(|a_msg| *a_msg = Some(msg));
     }
@@ -156,7 +156,7 @@ impl Aio {
     ///
     /// # Errors
     ///
-    /// `NNG_ECANCELED` if the aio was stopped. Then there is no operation and there will be no callback.
+    /// `NNG_ECANCELED` if the aio was stopped. Then no operation begins and no callback runs.
     pub(super) fn begin(&self) -> Outcome {
         self.memory.touch(self.owner);
         let mut eq = self.a_expire_q.lock();
@@ -173,7 +173,7 @@ impl Aio {
         Ok(())
     }
 
-    /// `nni_aio_schedule`: the operation has to wait, and `cancel` can end it.
+    /// `nni_aio_schedule`: makes the operation wait; `cancel` can end it.
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ impl Aio {
         }
     }
 
-    /// The provider has let go of the aio and is going to finish it without its lock.
+    /// Removes the cancel function: the provider no longer has the aio, and will finish it without its lock.
     ///
     /// Deviates: upstream leaves the cancel function in place until `nni_aio_finish`. In between, the context can be
     /// closed and freed, since it no longer finishes the aio. A stop of the aio then calls the function with the freed
@@ -300,20 +300,20 @@ impl Aio {
         self.cancel(taken, Err(Errno::Closed));
     }
 
-    /// `nni_aio_stop`: as `nni_aio_close`, and the callback is over when it returns. Never from the callback.
+    /// `nni_aio_stop`: like `nni_aio_close`, and waits for the callback. Must not be called from the callback.
     pub fn stop(self: &Arc<Self>) {
-        let taken = self.take_for_good();
+        let taken = self.stop_and_take_cancel();
         self.cancel(taken, Err(Errno::Canceled));
         self.wait();
     }
 
-    /// `nni_aio_wait`: the operation and its callback are over.
+    /// `nni_aio_wait`: waits for the end of the operation and of its callback.
     pub fn wait(&self) {
         self.memory.touch(self.owner);
         self.a_task.wait();
     }
 
-    /// `nni_aio_busy`: an operation is under way, or its callback.
+    /// `nni_aio_busy`: true while an operation or its callback is in progress.
     pub fn busy(&self) -> bool {
         self.memory.touch(self.owner);
         self.a_task.busy()
@@ -321,20 +321,20 @@ impl Aio {
 
     /// `nni_aio_free`: [`Aio::stop`], then the memory is released.
     pub fn free(self: &Arc<Self>) {
-        let taken = self.take_for_good();
+        let taken = self.stop_and_take_cancel();
         self.cancel(taken, Err(Errno::Closed));
         self.a_task.wait();
         self.operation.retire(self.owner);
         self.memory.release(self.owner);
     }
 
-    /// `nni_aio_reap`: [`Aio::free`] on the reaper, so that the aio's own callback may ask for it.
+    /// `nni_aio_reap`: calls [`Aio::free`] on the reaper, so the aio's own callback can request it.
     pub fn reap(self: &Arc<Self>) {
         let aio = Arc::clone(self);
         self.reaper.reap(move || aio.free());
     }
 
-    fn take_for_good(&self) -> Option<Taken> {
+    fn stop_and_take_cancel(&self) -> Option<Taken> {
         self.memory.touch(self.owner);
         let mut eq = self.a_expire_q.lock();
         eq.of(self.id).a_stop = true;
@@ -353,8 +353,8 @@ impl Aio {
     fn cancel(self: &Arc<Self>, taken: Option<Taken>, rv: Outcome) {
         match taken {
             Some(taken) => taken.call(self, rv),
-            // upstream: v1.10.1 nni_aio_abort, close, stop and fini call nni_task_abort here. For the waiters this ends
-            // the operation; the provider does not learn of it, and completes the operation a second time.
+            // upstream: v1.10.1 nni_aio_abort, close, stop and fini call nni_task_abort here. That ends the wait for
+            // the operation, but the provider does not learn of it and completes the operation a second time.
             None if self.variant == Variant::DoubleFinishAbortWindow && self.a_task.abort() => {
                 self.operation.complete(self.owner);
             }
@@ -382,7 +382,7 @@ impl_debug!(Aio { owner });
 pub(super) struct Completions(Vec<Arc<Aio>>);
 
 impl Completions {
-    /// `nni_aio_completions_add` with a result of 0, which is the only one that the modelled protocols add.
+    /// `nni_aio_completions_add` with a result of 0, the only result that the modelled protocols use.
     pub(super) fn add(&mut self, aio: Arc<Aio>) {
         aio.detach();
         self.0.push(aio);

@@ -1,13 +1,13 @@
 //! A cancel function with its argument, and the pin that keeps the argument alive until the function has run.
 //!
 //! Upstream (v1.10.1, aio.c): to end an operation, a thread takes function and argument out of the aio under `eq_mtx`,
-//! unlocks, and then calls the function. The aio is pinned meanwhile (its consumer promises to keep it, the expiration
-//! thread marks it `a_expiring`); the argument, a context, is not, and may be freed between the two. That is still so
-//! in upstream's main branch.
+//! unlocks, and then calls the function. The aio stays valid meanwhile (its consumer promises to keep it, the
+//! expiration thread marks it `a_expiring`). The argument, a context, can be freed before the call. Upstream's main
+//! branch still has this bug.
 //!
-//! Deviates: taking the pair out pins the argument's context, and `nni_ctx_destroy` waits for the pins. A waiting
-//! destroyer is safe: a cancel function takes the protocol's lock and finishes aios through the task queue, it never
-//! waits for a destroyer.
+//! Deviates: taking the pair out pins the argument's context, and `nni_ctx_destroy` waits for the pins. This wait
+//! cannot deadlock: a cancel function takes the protocol's lock and finishes aios through the task queue, but never
+//! waits for `nni_ctx_destroy`.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use lastref::sync::{Condvar, Mutex};
 use super::aio::Aio;
 use super::errno::Outcome;
 
-/// The number of cancel functions that were taken and have not yet run on one context.
+/// The number of cancel functions of one context that were taken and have not run yet.
 pub(super) struct Pins {
     mtx: Mutex<u32>,
     cv: Condvar,
@@ -59,12 +59,12 @@ pub(super) struct Cancel {
 }
 
 impl Cancel {
-    /// A function whose argument outlives the aio by other means.
+    /// A function whose argument needs no pin, because it outlives the aio anyway.
     pub(super) fn new(function: impl Fn(&Arc<Aio>, Outcome) + Send + Sync + 'static) -> Cancel {
         Cancel { function: Box::new(function), pins: None }
     }
 
-    /// A function of this socket's protocol, whose argument is the context at that place, with its memory and its pins.
+    /// A function of the protocol of `sock`. Its argument is the context at `index`, with its memory and its pins.
     pub(super) fn of_ctx<S: Send + Sync + 'static>(
         sock: &Arc<S>,
         (memory, pins): (Resource, Option<Arc<Pins>>),
@@ -73,14 +73,14 @@ impl Cancel {
     ) -> Cancel {
         let sock = Arc::clone(sock);
         let cancel = Cancel::new(move |aio, rv| {
-            // The argument: `ctx->sock` is the first thing that is read of it.
+            // The function reads its argument, the context, first: `ctx->sock`.
             memory.touch(Owner::new("cancel_fn", index as u32));
             function(&sock, index, aio, rv);
         });
         Cancel { pins, ..cancel }
     }
 
-    /// To be called when the pair is taken out of the aio, with `eq_mtx` held.
+    /// Pins the context. Must be called with `eq_mtx` held, when the pair is taken out of the aio.
     pub(super) fn taken(self) -> Taken {
         if let Some(pins) = &self.pins {
             pins.pin();
@@ -89,11 +89,11 @@ impl Cancel {
     }
 }
 
-/// A pair that was taken out of its aio and is now to be called, with no lock held.
+/// A cancel function with its argument, taken out of its aio, to be called with no lock held.
 pub(super) struct Taken(Cancel);
 
 impl Taken {
-    /// Calls the function with `rv`, the result that it is to give the operation.
+    /// Calls the function with `rv`, the result for the operation.
     pub(super) fn call(self, aio: &Arc<Aio>, rv: Outcome) {
         (self.0.function)(aio, rv);
         if let Some(pins) = &self.0.pins {

@@ -1,9 +1,8 @@
-//! `nni_ctx`: a context as the core has it, and the functions by which an application uses one.
+//! `nni_ctx`: the core's part of a context, and the functions that an application calls on it.
 //!
-//! Upstream (v1.10.1, core/socket.c and nng.c). Everything here is under the global `sock_lk`: `ctx_ids` finds a
-//! context as long as it is not being destroyed; `c_ref` counts the calls that are using it, *not* the operations
-//! pending on it; `c_closed` refuses new calls. The thread that drops the last reference of a closed context destroys
-//! it:
+//! Upstream (v1.10.1, core/socket.c and nng.c). The global `sock_lk` guards everything here. `ctx_ids` finds a context
+//! unless it is being destroyed; `c_ref` counts the calls that use it, *not* the operations pending on it; `c_closed`
+//! rejects new calls. The thread that drops the last reference of a closed context destroys it:
 //!
 //! ```text
 //! nng_ctx_open:   c_ref 1 ─► listed ─► (socket closing? refused) ─► c_ref 0, alive
@@ -89,7 +88,7 @@ impl Context {
     }
 }
 
-/// A `nng_ctx`: an id, whose context may no longer exist.
+/// A `nng_ctx`: the id of a context that may no longer exist.
 #[derive(Clone)]
 pub struct Ctx {
     nng: Arc<Nng>,
@@ -180,7 +179,7 @@ impl Ctx {
         set
     }
 
-    /// `nng_ctx_send`: the message is on the aio. On success it is the library's; on failure it is on the aio again.
+    /// `nng_ctx_send`: sends the message on the aio. On success the library owns it; on failure it is on the aio again.
     pub fn send(&self, aio: &Arc<Aio>) {
         if aio.peek_msg().is_none() {
             if aio.begin().is_ok() {
@@ -194,7 +193,7 @@ impl Ctx {
         });
     }
 
-    /// `nng_ctx_recv`: on success the message is on the aio, and the callback's to take.
+    /// `nng_ctx_recv`: on success the message is on the aio, and the callback must take it.
     pub fn recv(&self, aio: &Arc<Aio>) {
         self.operate(aio, |ctx| match &ctx.sock.protocol {
             Protocol::Req(req) => req.ctx_recv(ctx.data, aio),
@@ -216,7 +215,7 @@ impl Ctx {
         }
     }
 
-    /// `nng_ctx_sendmsg`: the same, and waits. The message is `caller`'s again if it fails.
+    /// `nng_ctx_sendmsg`: sends and waits. On failure `caller` owns the message again.
     ///
     /// # Errors
     ///
@@ -233,7 +232,7 @@ impl Ctx {
         result.map_err(|rv| (again(rv, timeout), returned.unwrap_or(msg)))
     }
 
-    /// `nng_ctx_recvmsg`: the message is `caller`'s.
+    /// `nng_ctx_recvmsg`: receives and waits; `caller` then owns the message.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Errno {
     /// A send without a message.
     Inval,
-    /// The operation's time was over.
+    /// The operation timed out.
     TimedOut,
     /// The context, the socket or the pipe is closed.
     Closed,

@@ -4,8 +4,8 @@
 //! thread marks an aio `a_expiring`, takes its cancel function, unlocks, calls it, locks, clears the mark and wakes the
 //! waiters; a thread that frees the aio waits until the mark is cleared.
 //!
-//! Deviates: an operation expires when its moment is reached, not only after it; virtual time advances only while tasks
-//! wait, so upstream's comparison would make the thread spin. A library without timers has no such thread.
+//! Deviates: an operation expires at its time, not only after it. Virtual time advances only while tasks wait, so
+//! upstream's comparison would make the thread spin. A library without timers has no such thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::errno::Errno;
 
 const EXPIRE: Owner = Owner::new("nng:aio:expire", 0);
 
-/// What `eq_mtx` guards of one aio.
+/// The fields of one aio that `eq_mtx` guards.
 #[derive(Default)]
 pub(super) struct Locked {
     pub(super) a_cancel: Option<Cancel>,
@@ -33,7 +33,7 @@ pub(super) struct Locked {
     pub(super) a_abort: Option<Errno>,
 }
 
-/// When an operation expires, and whether that is its success (`a_expire_ok`).
+/// The time at which an operation expires, and whether it then succeeds (`a_expire_ok`).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expire {
     at: Instant,
@@ -50,7 +50,7 @@ impl Expire {
     }
 }
 
-/// What `eq_mtx` guards.
+/// The state that `eq_mtx` guards.
 #[derive(Default)]
 pub(super) struct Expirations {
     aios: BTreeMap<u32, Locked>,
@@ -60,9 +60,9 @@ pub(super) struct Expirations {
 }
 
 impl Expirations {
-    /// What is guarded of this aio.
+    /// The guarded fields of this aio.
     pub(super) fn of(&mut self, aio: u32) -> &mut Locked {
-        // An aio's entry is there from its first use. Who uses it after its free has been reported before getting here.
+        // The aio's first use creates the entry. The ledger reports a use after its free before this point.
         self.aios.entry(aio).or_default()
     }
 
@@ -81,7 +81,7 @@ pub(super) struct ExpireQueue {
 }
 
 impl ExpireQueue {
-    /// `nni_aio_expire_q_alloc`; without a thread if nothing is ever going to expire.
+    /// `nni_aio_expire_q_alloc`; starts no thread if `timers` is false.
     pub(super) fn start(timers: bool, host: Option<Host>) -> Arc<ExpireQueue> {
         let queue = Arc::new(ExpireQueue {
             eq_mtx: Mutex::named("eq_mtx", Expirations::default()),
@@ -137,7 +137,7 @@ impl ExpireQueue {
             eq.eq_next = left.iter().map(|(_, expire)| expire.at).min();
             eq.eq_list = left;
             for (aio, _) in &expired {
-                // A hold: neither stop nor free gets past it.
+                // While this is set, stop and free wait.
                 eq.of(aio.id()).a_expiring = true;
             }
             for (aio, expire) in expired {
@@ -154,7 +154,7 @@ impl ExpireQueue {
         }
     }
 
-    /// `nni_aio_expire_q_free`: every aio is freed by now.
+    /// `nni_aio_expire_q_free`: called when every aio is freed.
     pub(super) fn fini(&self) {
         self.eq_mtx.lock().eq_exit = true;
         self.eq_cv.notify_all();

@@ -1,8 +1,7 @@
 //! The library as a whole: task queue, expiration queue, reaper, and the tables that one global lock guards.
 //!
 //! Upstream (v1.10.1): init.c starts the subsystems and stops them in reverse; socket.c keeps `sock_ids` and `ctx_ids`
-//! under
-//! `sock_lk`, together with `s_ref`, `s_closed`, `s_ctxs`, `c_ref` and `c_closed`.
+//! under `sock_lk`, together with `s_ref`, `s_closed`, `s_ctxs`, `c_ref` and `c_closed`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +55,7 @@ pub struct Nng {
     aios: AtomicU32,
 }
 
-/// What `sock_lk` guards.
+/// The state that `sock_lk` guards.
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) ctx_ids: BTreeMap<u32, ContextEntry>,
@@ -64,14 +63,14 @@ pub(super) struct Tables {
     next_ctx: u32,
 }
 
-/// What `sock_lk` guards of one context.
+/// The fields of one context that `sock_lk` guards.
 pub(super) struct ContextEntry {
     pub(super) ctx: Arc<Context>,
     pub(super) c_ref: u32,
     pub(super) c_closed: bool,
 }
 
-/// What `sock_lk` guards of one socket; the place in [`Tables::socks`] is its number.
+/// The fields of one socket that `sock_lk` guards. Its index in [`Tables::socks`] is the socket's number.
 #[derive(Default)]
 pub(super) struct SocketEntry {
     pub(super) s_ref: u32,
@@ -86,7 +85,7 @@ impl Nng {
         Nng::init_on(variant, threads, None)
     }
 
-    /// The same in a process of its own, whose threads are on this host of a simulated network.
+    /// Like [`Nng::init`], with the library's threads on `host` if there is one.
     pub(super) fn init_on(variant: Variant, threads: Threads, host: Option<Host>) -> Arc<Nng> {
         Arc::new(Nng {
             variant,
@@ -99,7 +98,7 @@ impl Nng {
         })
     }
 
-    /// `nng_fini`: to be called when every socket is closed and every aio freed.
+    /// `nng_fini`: must be called after every socket is closed and every aio freed.
     pub fn fini(&self) {
         let tables = self.sock_lk.lock();
         always("ctx_ids is empty when the library ends", tables.ctx_ids.is_empty());

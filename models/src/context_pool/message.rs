@@ -1,8 +1,8 @@
 //! `nng_msg`: a header, a body and a reference count.
 //!
 //! Upstream (v1.10.1, message.c): `nni_msg_clone` adds a reference, `nni_msg_free` takes one away and frees the chunks
-//! at zero. The count is atomic. C does not record the holders of the references, but the ledger does: a free by a
-//! caller without a reference is found when it releases the reference of another holder:
+//! at zero. The count is atomic. C does not record who holds a reference; the ledger does, and so reports a caller that
+//! frees without holding one:
 //!
 //! ```text
 //! caller ──set_msg──► aio ──req0_ctx_send──► ctx ──(clone)──► pipe's aio_send ──written──► freed
@@ -10,13 +10,13 @@
 //!                      └─ cancel, close, ... ─┘     (only while no pipe has it)
 //! ```
 //!
-//! A message is measured in words of four bytes, as the protocols read it: a request id, a backtrace, and behind them
-//! the caller's tag, which goes to the peer and back unchanged.
+//! A message consists of words of four bytes, as the protocols read it: a request id, a backtrace, and then the
+//! caller's tag, which the peer returns unchanged.
 //!
-//! Left out: `m_pipe`, by which an application can ask where a message came from (a reply may be made of any message,
-//! so it says nothing about where the reply goes); growing, trimming and appending beyond whole words; `nni_msg_unique`
-//! and `nni_msg_pull_up`, which copy a message that is shared (the transport modelled here copies bytes, not pointers,
-//! see `transport`).
+//! Left out: `m_pipe`, the pipe by which a message came (a reply may be made of any message, so `m_pipe` does not
+//! determine the reply's destination); growing, trimming and appending beyond whole words; `nni_msg_unique` and
+//! `nni_msg_pull_up`, which copy a message that is shared (the transport modelled here copies bytes, not pointers, see
+//! `transport`).
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ struct Chunks {
 }
 
 impl Message {
-    /// `nni_msg_alloc`: one reference, which `holder` has.
+    /// `nni_msg_alloc`: a message with one reference, which `holder` has.
     #[track_caller]
     pub fn alloc(holder: Owner, body: Vec<u32>) -> Message {
         let chunks = Chunks { m_header: Vec::new(), m_body: body };
@@ -57,20 +57,20 @@ impl Message {
         Message::alloc(holder, words(tag))
     }
 
-    /// `nni_msg_clone`: one reference more, for `holder`.
+    /// `nni_msg_clone`: adds a reference for `holder`.
     #[track_caller]
     pub(super) fn clone_for(&self, holder: Owner) -> Message {
         self.0.m_refcnt.retain(holder);
         self.clone()
     }
 
-    /// `nni_msg_free`: one reference less. C cannot check whether `holder` had one.
+    /// `nni_msg_free`: releases the reference of `holder`. C cannot check that `holder` has one.
     #[track_caller]
     pub fn free(&self, holder: Owner) {
         self.0.m_refcnt.release(holder);
     }
 
-    /// The pointer is handed over together with the reference that it stands for.
+    /// Passes the pointer, with its reference, from one holder to another.
     #[track_caller]
     pub(super) fn pass(&self, from: Owner, to: Owner) {
         self.0.m_refcnt.pass(from, to);
@@ -97,14 +97,14 @@ impl Message {
         self.0.chunks.with(|chunks| chunks.m_header.clone())
     }
 
-    /// What the transport has read into the body, which is there from the start.
+    /// Fills the body, which was allocated before, with the words that the transport has read.
     #[track_caller]
     pub(super) fn fill(&self, by: Owner, words: Vec<u32>) {
         self.0.m_refcnt.touch(by);
         self.0.chunks.with_mut(|chunks| chunks.m_body = words);
     }
 
-    /// `nni_msg_trim_u32`: the first word of the body, taken off it; nothing if there is none.
+    /// `nni_msg_trim_u32`: removes the first word of the body and returns it; `None` if the body is empty.
     #[track_caller]
     pub(super) fn trim_u32(&self, by: Owner) -> Option<u32> {
         self.0.m_refcnt.touch(by);
@@ -118,7 +118,7 @@ impl Message {
         self.0.chunks.with(|chunks| chunks.m_header.iter().chain(&chunks.m_body).copied().collect())
     }
 
-    /// The tag in the body; nothing if the body is not a tag.
+    /// The tag in the body; `None` if the body is not a tag.
     #[track_caller]
     pub fn tag(&self, by: Owner) -> Option<Tag> {
         self.0.m_refcnt.touch(by);
@@ -133,6 +133,6 @@ impl_debug!(Message {});
 
 /// A tag as the words of a body.
 pub(super) fn words(tag: Tag) -> Vec<u32> {
-    // The halves are cut on purpose: `tag` puts them together again.
+    // The casts truncate on purpose: `Message::tag` joins the halves again.
     vec![tag.peer, (tag.request >> 32) as u32, tag.request as u32]
 }

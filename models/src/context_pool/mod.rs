@@ -9,17 +9,17 @@
 //! - 3ca7bcc0 (2024-12-07): `a_abort` in place of `nni_task_abort`;
 //! - fe692071 (2023-11-25, part of v1.10.1): the fix of #1702;
 //!
-//! both of the first two being in v2.0.0-alpha.1 and later, and with the repairs marked `Deviates:`. Nine of these bugs
-//! are derived from the source and not reported; upstream's main branch at 2ab9b45b (July 2026) still has all of them.
-//! One of them, `send_cancel_strands_recv`, was seen on the real library as well: 1.10.1 leaves the receive pending
-//! forever.
+//! and with the repairs marked `Deviates:`. The first two of these commits are in v2.0.0-alpha.1 and later. Nine of the
+//! repaired bugs follow from the source and were not reported; upstream's main branch at 2ab9b45b (July 2026) still has
+//! all of them. One, `send_cancel_strands_recv`, was reproduced with the real library: 1.10.1 leaves the receive
+//! pending forever.
 //!
 //! | where | what upstream does | the variant that does so |
 //! | --- | --- | --- |
-//! | `cancel` | frees a context while its cancel function is on its way | `cancel_fn_derefs_freed_ctx` |
-//! | `aio` (`detach`) | leaves the cancel function in an aio that its context has let go of | `detached_aio_keeps_cancel_fn` |
-//! | `aio` (`abort`) | puts the abort's code into the result of an operation that is done | `abort_overwrites_result` |
-//! | `req_ctx` (`cancel_recv`) | aborts a queued send that is another request's | `stale_recv_cancel_aborts_new_send` |
+//! | `cancel` | frees a context before its taken cancel function runs | `cancel_fn_derefs_freed_ctx` |
+//! | `aio` (`detach`) | leaves the cancel function in an aio that left its context | `detached_aio_keeps_cancel_fn` |
+//! | `aio` (`abort`) | overwrites a finished operation's result with the abort's code | `abort_overwrites_result` |
+//! | `req_ctx` (`cancel_recv`) | aborts the queued send of another request | `stale_recv_cancel_aborts_new_send` |
 //! | `req_ctx` (`cancel_send`) | leaves a receive that waits for the cancelled request | `send_cancel_strands_recv` |
 //! | `context` (`rele`) | takes a context off its socket before it is torn down | `ctx_leaves_list_before_fini` |
 //! | `req_pipe` (`start`) | starts a pipe that was closed meanwhile | `pipe_started_after_close` |
@@ -28,7 +28,7 @@
 //!
 //! # What is modelled
 //!
-//! | upstream | here | its life |
+//! | upstream | here | lifecycle |
 //! | --- | --- | --- |
 //! | `nng_msg` | `message` | counted; each reference has a named holder: caller, aio, context, pipe's aio, transport |
 //! | `nni_task`, `nni_taskq` | `task` | idle, prepared, queued, running; `busy` counts |
@@ -41,25 +41,25 @@
 //! | `req0_sock`, `req0_pipe`, `req0_ctx` | `req`, `req_pipe`, `req_ctx`, `req_state` | the table in `req_state` |
 //! | `rep0_sock`, `rep0_pipe`, `rep0_ctx` | `rep`, `rep_ctx` | the diagram in `rep_ctx` |
 //! | the transport | `transport` | frames of words; reset, shut; a full connection |
-//! | the add-on of #2111, and the pool that cures it | `application` | one wrapper per operation, or kept |
+//! | the add-on of #2111, and the pool that fixes it | `application` | one wrapper per operation, or reused |
 //! | demo/async/server.c | `application::server` | receives and answers |
 //!
-//! What is one allocation in C is one resource of the ledger, and each read of it that C makes through a pointer which
-//! could dangle is a `touch`. Locks have upstream's names, order and points of release; no callback runs with a lock
-//! held. Lock order: `sock_lk`, `s_mx`, `req0_sock.mtx` or `rep0_sock.lk`, `tran.mtx`, `eq_mtx`, `task_mtx`, `tq_mtx`.
+//! Each allocation in C is one resource of the ledger, and each read through a C pointer that could dangle is a
+//! `touch`. Locks have upstream's names and order, and are released where upstream releases them; no callback runs with
+//! a lock held. Lock order: `sock_lk`, `s_mx`, `req0_sock.mtx` or `rep0_sock.lk`, `tran.mtx`, `eq_mtx`, `task_mtx`,
+//! `tq_mtx`.
 //!
 //! # What is left out, and what a scenario can therefore not observe
 //!
-//! - dialers, listeners and their reconnection timers, except on the network (`network`); elsewhere a scenario connects
-//!   again by itself: no bug of an endpoint's life;
+//! - dialers, listeners and their reconnection timers, except on the network (`network`); elsewhere a scenario
+//!   reconnects explicitly, so bugs of endpoints cannot be observed;
 //! - sockets' own contexts, raw mode, devices, options but the resend time: no bug of `nng_sendmsg` on a socket that
 //!   `nng_ctx_sendmsg` does not have;
 //! - bytes, partial reads and writes, lengths, except on the network; memory exhaustion (`NNG_ENOMEM`) anywhere;
-//! - sharing of one message between two processes' worth of pointers, as inproc does it: the transport copies;
-//! - other threads' view of `a_result`, which C reads without a lock: a race on it is not reported, its consequences
-//!   are;
-//! - the free list of the heap: memory that is freed is not handed out again, so that the use of a freed body is seen
-//!   at the use and not by what somebody else has put there since.
+//! - sharing of one message by both ends, as in inproc: the transport copies;
+//! - races on `a_result`, which C reads without a lock: only their consequences are reported;
+//! - the heap's free list: freed memory is not reused, so a use of a freed body is reported at the use, and not through
+//!   the data of a later owner.
 
 pub mod aio;
 mod application;

@@ -1,16 +1,16 @@
-//! `nni_pipe`: a connection as a socket has it.
+//! `nni_pipe`: the socket's part of a connection.
 //!
 //! Upstream (v1.10.1, core/pipe.c). The first thread that notices a failure closes the pipe, once. The close only
 //! begins the teardown: the protocol's part, then the transport's, then the reaper's. The reaper waits for threads that
-//! still start the pipe (`p_ref`), stops the aios, takes the pipe off its socket, and frees it:
+//! are still starting the pipe (`p_ref`), stops the aios, removes the pipe from its socket, and frees it:
 //!
 //! ```text
 //! nni_pipe_close: p_closed ─► pipe_close (protocol) ─► p_close (transport) ─► reap
 //! pipe_destroy:   p_ref 0 ─► pipe_stop ─► p_stop ─► nni_pipe_remove ─► pipe_fini ─► p_fini ─► free
 //! ```
 //!
-//! Left out: pipe events and their callbacks, statistics; dialers and listeners (a scenario connects by itself, and
-//! again after a reset, where a dialer would).
+//! Left out: pipe events and their callbacks, statistics; dialers and listeners (a scenario connects explicitly, and
+//! reconnects after a reset, as a dialer would).
 
 use std::sync::{Arc, Weak};
 
@@ -37,7 +37,8 @@ pub(super) trait ProtoPipe: Send + Sync {
     fn fini(&self);
 }
 
-/// What the parts of both protocols have: the pipe, an aio for each direction, and the memory that the callbacks use.
+/// The state that both protocols' pipes have: the pipe, an aio for each direction, and the memory that the callbacks
+/// use.
 pub(super) struct PipeEnd {
     pipe: Weak<Pipe>,
     pub(super) memory: Resource,
@@ -47,7 +48,7 @@ pub(super) struct PipeEnd {
 }
 
 impl PipeEnd {
-    /// For a part whose methods are the callbacks of its aios.
+    /// Creates the state for `part`, whose methods are the callbacks of the aios.
     pub(super) fn init<P: Send + Sync + 'static>(
         nng: &Nng,
         part: &Weak<P>,
@@ -126,14 +127,14 @@ impl Pipe {
 
     /// `nni_dialer_add_pipe`, `nni_listener_add_pipe`: once the socket lists the pipe.
     pub(super) fn start(&self) {
-        // upstream: nni_pipe_is_closed, asked before pipe_start and not again.
+        // upstream: nni_pipe_is_closed, checked before pipe_start and not again.
         if !self.p_closed.load(Ordering::Acquire) {
             self.proto.start();
         }
         self.rele();
     }
 
-    /// `nni_pipe_find`: one reference more, unless the pipe is being destroyed.
+    /// `nni_pipe_find`: adds a reference, unless the pipe is being destroyed.
     pub(super) fn find(&self) -> bool {
         let mut p_ref = self.p_ref.lock();
         p_ref.count += u32::from(p_ref.found);

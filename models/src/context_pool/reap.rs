@@ -48,7 +48,7 @@ impl Reaper {
         reaper
     }
 
-    /// Whether a thread does the work. Otherwise a thread that waits for the work does it.
+    /// Whether the reaper has its own thread. Otherwise the thread that waits for the work does it.
     pub(super) fn threaded(&self) -> bool {
         self.threaded
     }
@@ -60,7 +60,7 @@ impl Reaper {
         self.reap_work_cv.notify_one();
     }
 
-    /// Waits for one piece of work and does it. False if there is none and will be none.
+    /// Waits for one piece of work and does it. Returns false if the queue is empty and the reaper has ended.
     pub(super) fn reap_next(&self) -> bool {
         let mut list = self.reap_mtx.lock();
         loop {
@@ -90,7 +90,7 @@ impl Reaper {
         }
     }
 
-    /// `nni_reap_sys_fini`, once nothing is reaped any more.
+    /// `nni_reap_sys_fini`: ends the reaper when its queue is empty.
     pub(super) fn fini(&self) {
         self.reap_mtx.lock().exit = true;
         self.reap_work_cv.notify_all();

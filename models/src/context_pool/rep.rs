@@ -2,10 +2,10 @@
 //!
 //! A pipe receives one request at a time. If a context waits on `recvq`, it gets the request at once; otherwise the
 //! message stays on the pipe's aio, and the pipe stays on `recvpipes` until a context receives. A pipe sends one reply
-//! at a time; the contexts behind it wait on its `sendq`.
+//! at a time; other contexts wait on its `sendq`.
 //!
-//! A pipe that is closed comes off `recvpipes`, so that no receive finds it later, and finishes the waiting replies
-//! with success: their peer is gone, and no other peer is affected.
+//! A closed pipe is removed from `recvpipes`, so that no receive finds it later. Its waiting replies finish with
+//! success: their peer is gone, and no other peer is affected.
 //!
 //! Left out: pollable descriptors; the socket's own context. The hop limit is upstream's default of 8.
 
@@ -23,7 +23,7 @@ use super::rep_ctx::Rep0Ctx;
 use super::req::CtxIndex;
 use super::variant::Variant;
 
-/// `NNG_OPT_MAXTTL` as it is unless set.
+/// The default of `NNG_OPT_MAXTTL`.
 const TTL: usize = 8;
 
 /// `rep0_sock`.
@@ -34,7 +34,7 @@ pub(super) struct Rep0Sock {
     lk: Mutex<Rep0>,
 }
 
-/// What `lk` guards.
+/// The state that `lk` guards.
 #[derive(Default)]
 pub(super) struct Rep0 {
     pub(super) ctxs: Vec<Rep0Ctx>,
@@ -46,7 +46,7 @@ pub(super) struct Rep0 {
     pub(super) states: BTreeMap<u32, PipeState>,
 }
 
-/// What `lk` guards of one pipe.
+/// The fields of one pipe that `lk` guards.
 #[derive(Default)]
 pub(super) struct PipeState {
     pub(super) busy: bool,
@@ -102,7 +102,7 @@ impl Rep0Pipe {
         })
     }
 
-    /// `nni_pipe_send` of a message that is `from`'s.
+    /// `nni_pipe_send` of a message that `from` holds.
     #[track_caller]
     pub(super) fn send(&self, from: Owner, msg: Message) {
         self.end.aio_send.set_msg(from, msg);
@@ -135,7 +135,7 @@ impl Rep0Pipe {
         aio.finish_sync(Ok(()));
     }
 
-    /// `rep0_pipe_recv_cb`. The message stays on `aio_recv` until somebody takes it.
+    /// `rep0_pipe_recv_cb`. The message stays on `aio_recv` until a context takes it.
     fn recv_cb(&self) {
         if self.end.aio_recv.result().is_err() {
             return self.end.close();
@@ -147,7 +147,7 @@ impl Rep0Pipe {
                 return self.end.recv();
             }
             let Some(word) = msg.trim_u32(self.end.owner) else {
-                // The peer speaks garbage.
+                // The peer sent a malformed message.
                 self.end.aio_recv.free_msg();
                 return self.end.close();
             };
@@ -210,7 +210,7 @@ impl ProtoPipe for Rep0Pipe {
             s.ctxs[index].spipe = None;
             let Some(aio) = s.ctxs[index].saio.take() else { continue };
             sometimes("a pipe is closed while a reply waits for it", true);
-            // As if it had been sent: the socket's other peers are not to see an error.
+            // Reported as sent, so that the loss of this peer is not an error for the socket's other peers.
             let msg = aio.take_msg(self.end.owner);
             aio.finish(Ok(()));
             msg.iter().for_each(|msg| msg.free(self.end.owner));

@@ -6,8 +6,8 @@
 //!   └────── pipe took it, or is gone ◄── Replying (saio, on the pipe's sendq: the pipe is busy)
 //! ```
 //!
-//! A reply goes to the pipe whose id the request came with. If that pipe is gone the reply is freed and the send
-//! succeeds. Sending without a request is `NNG_ESTATE`, a second receive while one is pending too.
+//! A reply goes to the pipe by which the request came. If that pipe is gone, the reply is freed and the send succeeds.
+//! A send without a request fails with `NNG_ESTATE`; so does a second receive while one is pending.
 
 use std::sync::{Arc, Weak};
 
@@ -40,7 +40,7 @@ pub(super) struct Rep0Ctx {
 type Canceller = fn(&Rep0Sock, CtxIndex, &Arc<Aio>, Outcome);
 
 impl Rep0Ctx {
-    /// The request's header becomes the backtrace that the reply is going to carry.
+    /// Takes the request's header as the backtrace of the reply, and the pipe as the reply's destination.
     #[track_caller]
     pub(super) fn take_request(&mut self, pipe: &Rep0Pipe, msg: &Message, by: Owner) {
         self.btrace = msg.header(by);
@@ -69,7 +69,7 @@ impl Rep0Sock {
         s.ctxs.len() - 1
     }
 
-    /// `rep0_ctx_fini`. A reply that waits stays on its aio, for the caller to free.
+    /// `rep0_ctx_fini`. A waiting reply stays on its aio, and the caller frees it.
     pub(super) fn ctx_fini(&self, index: CtxIndex) {
         let mut s = self.lock();
         s.ctxs[index].memory.touch(s.ctxs[index].owner);
@@ -93,7 +93,7 @@ impl Rep0Sock {
         let ctx = &mut s.ctxs[index];
         let owner = ctx.owner;
         ctx.memory.touch(owner);
-        // Exactly one send for one receive, however this one ends.
+        // One send per receive, however this send ends.
         let (btrace, p_id) = (std::mem::take(&mut ctx.btrace), std::mem::take(&mut ctx.pipe_id));
         if btrace.is_empty() {
             drop(s);
@@ -108,7 +108,7 @@ impl Rep0Sock {
             msg.iter().for_each(|msg| msg.free(owner));
             return;
         };
-        // The pipe itself, not its id: an id that was given out again names another pipe.
+        // Compares the pipe itself, not its id: a reused id names another pipe.
         let came_by = std::ptr::eq(s.ctxs[index].came_by.as_ptr(), Arc::as_ptr(&pipe));
         always("a reply goes to the pipe that its request came by", came_by);
         pipe.end.memory.touch(owner);
@@ -143,7 +143,7 @@ impl Rep0Sock {
         s.ctxs[index].memory.touch(owner);
         let Some(pipe) = s.recvpipes.first().map(Arc::clone) else {
             let refused = aio.schedule(self.canceller(&s.ctxs[index], index, Rep0Sock::cancel_recv)).err();
-            // upstream looks at raio after scheduling, too.
+            // upstream also checks raio after scheduling.
             if let Some(rv) = refused.or_else(|| s.ctxs[index].raio.is_some().then_some(Errno::State)) {
                 drop(s);
                 return aio.finish(Err(rv));

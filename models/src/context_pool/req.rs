@@ -1,9 +1,9 @@
-//! `req0_sock`: what the contexts of a req socket share.
+//! `req0_sock`: the state that the contexts of a req socket share.
 //!
 //! Upstream (v1.10.1, req.c): one mutex guards the socket, its pipes and all its contexts. A request waits on
-//! `send_queue` until a pipe is on `ready_pipes`; the pipe is then on `busy_pipes` until it has written it; a closed
-//! pipe is on `stop_pipes` until it is stopped. `requests` finds a context by the id in a reply. `retry_queue` holds
-//! the contexts with a resend time, which one timer looks through tick by tick.
+//! `send_queue` until a pipe is on `ready_pipes`; the pipe is then on `busy_pipes` until it has written the request; a
+//! closed pipe is on `stop_pipes` until it is stopped. `requests` maps the id in a reply to its context. `retry_queue`
+//! holds the contexts with a resend time; one timer checks it at every tick.
 //!
 //! Deviates: ids start at 0x80000001 and not at a random number above it.
 //!
@@ -35,25 +35,25 @@ pub struct ReqOptions {
 }
 
 impl ReqOptions {
-    /// As upstream opens a socket.
+    /// Upstream's defaults.
     pub const DEFAULT: ReqOptions =
         ReqOptions { resend_time: Some(Duration::from_secs(60)), resend_tick: Duration::from_secs(1) };
 
-    /// A request is sent once.
+    /// Resending is disabled.
     pub const ONCE: ReqOptions = ReqOptions { resend_time: None, resend_tick: Duration::from_secs(1) };
 
-    /// A request is sent again after `time`, which is also the interval of the check.
+    /// Resends a request after `time`, which is also the interval of the check.
     pub fn every(time: Duration) -> ReqOptions {
         ReqOptions { resend_time: Some(time), resend_tick: time }
     }
 
-    /// Either, as a plan says it.
+    /// The options for a plan's resend interval; `None` disables resending.
     pub(super) fn of(resend_ms: Option<u64>) -> ReqOptions {
         resend_ms.map_or(ReqOptions::ONCE, |ms| ReqOptions::every(Duration::from_millis(ms)))
     }
 }
 
-/// The place of a context in [`Req0::ctxs`]: what is a pointer in C.
+/// The index of a context in [`Req0::ctxs`], in place of a pointer in C.
 pub(super) type CtxIndex = usize;
 
 /// `req0_sock`.
@@ -65,7 +65,7 @@ pub(super) struct Req0Sock {
     retry_aio: Arc<Aio>,
 }
 
-/// What `mtx` guards.
+/// The state that `mtx` guards.
 #[derive(Default)]
 pub(super) struct Req0 {
     pub(super) closed: bool,
@@ -84,10 +84,10 @@ pub(super) struct Req0 {
     last_request_id: u32,
 }
 
-/// What `mtx` guards of one pipe.
+/// The fields of one pipe that `mtx` guards.
 pub(super) struct PipeState {
     pub(super) pipe: Arc<Req0Pipe>,
-    /// Contexts whose request this pipe has, or had last.
+    /// Contexts whose request this pipe has, or has sent last.
     pub(super) contexts: Vec<CtxIndex>,
     pub(super) closed: bool,
 }
@@ -124,7 +124,7 @@ impl Req0Sock {
         self.mtx.lock()
     }
 
-    /// `req0_sock_set_resend_time`: for the contexts opened after it.
+    /// `req0_sock_set_resend_time`: applies to contexts that are opened after the call.
     pub(super) fn set_resend_time(&self, time: Option<Duration>) {
         self.lock().retry = time;
     }
@@ -148,7 +148,7 @@ impl Req0Sock {
         self.memory.release(self.owner);
     }
 
-    /// The first request with a resend time starts the timer.
+    /// Starts the resend timer, unless it is running already.
     pub(super) fn start_retry(&self, s: &mut Req0) {
         if !s.retry_active {
             s.retry_active = true;
@@ -187,7 +187,8 @@ impl Req0Sock {
         }
     }
 
-    /// `req0_run_send_queue`, with `mtx` held. A send is finished later if a list is given, at once otherwise.
+    /// `req0_run_send_queue`, with `mtx` held. Adds finished sends to `sent_list` if it is given; otherwise finishes
+    /// them at once.
     pub(super) fn run_send_queue(&self, s: &mut Req0, mut sent_list: Option<&mut Completions>) {
         while let (Some(&index), Some(&p_id)) = (s.send_queue.first(), s.ready_pipes.first()) {
             let event = s.event(index, Event::PipeTakes, self.owner);
@@ -220,7 +221,7 @@ impl Req0Sock {
 }
 
 impl Req0 {
-    /// The lists are threaded through the pipe: it is on one of them.
+    /// Checks that the pipe is on exactly one list: upstream's lists are linked through the pipe.
     pub(super) fn check_pipe(&self, p_id: u32) {
         let lists = [&self.ready_pipes, &self.busy_pipes, &self.stop_pipes];
         let on = lists.iter().flat_map(|list| list.iter()).filter(|&&listed| listed == p_id).count();

@@ -1,10 +1,10 @@
 //! `req0_ctx`: one request at a time (v1.10.1, req.c with fe692071).
 //!
 //! The table of its states is in `req_state`. The rules that are easy to get wrong:
-//! - a new request ends the one before it, its receive included, and gives that one's message back if no pipe has it;
+//! - a new request ends the previous one and its receive, and returns the previous message if no pipe has taken it;
 //! - a send succeeds when a pipe takes the request, and the context keeps a clone until the reply is there;
 //! - cancelling a receive ends the whole request; a queued send gets `NNG_ECANCELED` and its message back;
-//! - a context is closed while operations are pending: they are finished with `NNG_ECLOSED` through the task queue, so
+//! - if a context is closed while operations are pending, they finish with `NNG_ECLOSED` through the task queue, so
 //!   that their callbacks run after the close has returned.
 
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Req0Ctx {
         }
     }
 
-    /// Gives the queued request back to its aio, as the caller left it.
+    /// Returns the queued request to its aio, without the header.
     fn restore(&mut self, send_aio: &Aio) {
         if let Some(msg) = self.req_msg.take() {
             msg.header_clear(self.owner);
@@ -70,7 +70,7 @@ impl Req0Ctx {
         }
     }
 
-    /// The next resend is a whole resend time away.
+    /// Sets the next resend to one resend time from now.
     pub(super) fn put_off_retry(&mut self) {
         if let Some(retry) = self.retry {
             self.retry_time = Some(Instant::now() + retry);
@@ -81,7 +81,7 @@ impl Req0Ctx {
 /// `req0_ctx_cancel_send` or `req0_ctx_cancel_recv`.
 type Canceller = fn(&Req0Sock, CtxIndex, &Arc<Aio>, Outcome);
 
-/// An event that has begun to happen to a context.
+/// An event in progress: the state before it, and the expected step.
 #[derive(Debug)]
 pub(super) struct Begun {
     before: State,
@@ -100,7 +100,7 @@ impl Begun {
         Begun { before, step }
     }
 
-    /// It turned out to be another event.
+    /// Replaces this event by another one.
     #[track_caller]
     fn instead(self, event: Event, actor: Owner) -> Begun {
         Begun::new(self.before, event, actor)
@@ -108,7 +108,7 @@ impl Begun {
 }
 
 impl Req0 {
-    /// What the event is going to make of the context.
+    /// Begins an event: checks that the state allows it, and returns the expected step.
     #[track_caller]
     pub(super) fn event(&self, index: CtxIndex, event: Event, actor: Owner) -> Begun {
         let ctx = &self.ctxs[index];
@@ -116,7 +116,8 @@ impl Req0 {
         Begun::new(ctx.state(), event, actor)
     }
 
-    /// The event has happened: the context is where its table says, and found by its id as long as it has a request.
+    /// Ends an event: checks that the context is in the expected state, and that `requests` lists it exactly while a
+    /// request is outstanding.
     pub(super) fn arrived(&self, index: CtxIndex, Begun { before, step }: Begun) {
         let ctx = &self.ctxs[index];
         let after = ctx.state();
@@ -161,10 +162,10 @@ impl Req0Sock {
         s.ctxs.len() - 1
     }
 
-    /// `req0_ctx_set_resend_time`. A request that is out already is lost or sent again as the new time says; one that
-    /// waits for its resend time goes on waiting for the old one.
+    /// `req0_ctx_set_resend_time`. The new time decides whether a request that was already sent fails or is resent if
+    /// its pipe is lost. A pending resend keeps its old time.
     ///
-    /// Deviates: upstream writes without the lock under which the other threads read.
+    /// Deviates: upstream writes the time without the lock under which other threads read it.
     pub(super) fn ctx_set_resend_time(&self, index: CtxIndex, time: Option<Duration>) {
         let mut s = self.lock();
         let ctx = &mut s.ctxs[index];
@@ -233,7 +234,7 @@ impl Req0Sock {
         msg.header_clear(owner);
         msg.header_append(owner, &[s.ctxs[index].request_id]);
         let waiting = aio.schedule(self.canceller(&s.ctxs[index], index, Req0Sock::cancel_send));
-        // Refused or not, a pipe that is ready takes the request at once.
+        // A ready pipe takes the request at once, even if the schedule was refused.
         if let Err(rv) = waiting
             && s.ready_pipes.is_empty()
         {
@@ -257,7 +258,7 @@ impl Req0Sock {
         self.run_send_queue(&mut s, None);
     }
 
-    /// A new request cancels the one before it, and the reply to it that nobody received.
+    /// Cancels the previous request, and frees its reply if no receive has taken it.
     fn supersede(&self, s: &mut Req0, index: CtxIndex) {
         let ctx = &mut s.ctxs[index];
         if let Some(recv_aio) = ctx.recv_aio.take() {
@@ -268,7 +269,7 @@ impl Req0Sock {
             send_aio.finish(Err(Errno::Canceled));
         }
         if self.variant == Variant::StaleReplyAccepted {
-            // The id of the request before finds the context still, and so does the reply to that request.
+            // The previous request's id still finds the context, so a late reply to that request is accepted.
             self.reset_request(s, index);
         } else {
             self.reset(s, index);
@@ -346,7 +347,7 @@ impl Req0Sock {
         let ctx = &s.ctxs[index];
         ctx.memory.touch(ctx.owner);
         let current = ctx.recv_aio.as_ref().is_some_and(|recv_aio| Arc::ptr_eq(recv_aio, aio));
-        // For a receive that has ended it is no event: the context may have another one by now.
+        // If the receive has ended, there is no event: the context may have another receive by now.
         let event = current.then(|| s.event(index, Event::CancelRecv, ctx.owner));
         let ctx = &mut s.ctxs[index];
         // upstream: fe692071 gives the queued request back, for a receive that began before the send was done.
@@ -365,7 +366,7 @@ impl Req0Sock {
         }
         if current {
             s.ctxs[index].recv_aio = None;
-            // Exactly one receive per send: with its receive, the request is over.
+            // One receive per send: the request ends with its receive.
             self.reset(&mut s, index);
             aio.finish(rv);
         } else {

@@ -1,7 +1,7 @@
 //! `req0_pipe`: a req socket's part of a pipe (v1.10.1, req.c).
 //!
-//! One aio sends, one receives all the time. A reply is matched to its context by the id in its first word; the context
-//! may be closed, sending something else, or answered already, and then the reply is dropped.
+//! One aio sends; the other always has a receive pending. The id in a reply's first word identifies its context. The
+//! reply is dropped if the context is closed, is sending another request, or already has a reply.
 
 use std::sync::{Arc, Weak};
 
@@ -79,7 +79,7 @@ impl Req0Pipe {
             return self.end.close();
         };
         let mut s = self.req.lock();
-        // The next receive is under way while this one is looked at. If the pipe was closed, it is refused.
+        // The next receive starts before this reply is processed. It is refused if the pipe was closed.
         self.end.recv();
         let Some(&index) = s.requests.get(&id) else {
             sometimes("a reply finds no request", true);
@@ -114,7 +114,8 @@ impl Req0Pipe {
         }
     }
 
-    /// A context whose request this pipe had: sent again, or told that it is lost.
+    /// Handles the loss of the pipe that had a context's request: queues the request again if it may be resent, or
+    /// fails it.
     fn lose(&self, s: &mut Req0, index: usize) {
         if s.ctxs[index].retry.is_none() {
             let event = s.event(index, Event::PipeLost, self.end.owner);
@@ -149,8 +150,8 @@ impl ProtoPipe for Req0Pipe {
     fn start(&self) {
         let mut s = self.req.lock();
         let Some(pipe) = self.this.upgrade() else { return };
-        // Deviates: upstream does not ask. A pipe that was closed since its start was decided on is on stop_pipes
-        // already, and nni_list_append panics on a node that is on a list.
+        // Deviates: upstream does not check. A pipe that was closed after the decision to start it is already on
+        // stop_pipes, and nni_list_append panics on a node that is on a list.
         if s.pipes.contains_key(&self.p_id) && self.req.variant != Variant::PipeStartedAfterClose {
             sometimes("a pipe is closed before it is started", true);
             return;
@@ -175,7 +176,7 @@ impl ProtoPipe for Req0Pipe {
         if let Some(pipe) = self.this.upgrade() {
             s.pipes.entry(self.p_id).or_insert(PipeState { pipe, contexts: Vec::new(), closed: true }).closed = true;
         }
-        // Looked up anew each time: sending again can put a context on another pipe's list.
+        // Looks up the first context each time: a resend can put a context on another pipe's list.
         while let Some(index) = s.pipes.get_mut(&self.p_id).and_then(|pipe| {
             let first = pipe.contexts.first().copied();
             pipe.contexts.retain(|&listed| Some(listed) != first);
@@ -196,8 +197,8 @@ impl ProtoPipe for Req0Pipe {
 
     /// `req0_pipe_fini`.
     fn fini(&self) {
-        // Deviates: upstream frees the aio with whatever is on it. A send that was refused because the aio was closed
-        // has freed its message, and a receive that ended well has been taken; nothing is left to free.
+        // Deviates: upstream frees the aio with its message. Here no message is left: a send that was refused because
+        // its aio was closed has freed its message, and the message of a successful receive has been taken.
         self.end.aio_recv.free();
         self.end.aio_send.free();
     }

@@ -1,8 +1,8 @@
-//! The states of a `req0_ctx` and their transitions: a pure function, and the model's own oracle.
+//! The states of a `req0_ctx` and their transitions: a pure function, against which the model checks itself.
 //!
-//! Upstream has no variable for the state; it is what `send_aio`, `recv_aio`, `req_msg`, `rep_msg` and `conn_reset` say
-//! together (v1.10.1, req.c). The model computes the state from those fields before and after each event, and compares
-//! the later state with this table's next state for the earlier one.
+//! Upstream has no variable for the state; it follows from `send_aio`, `recv_aio`, `req_msg`, `rep_msg` and
+//! `conn_reset` (v1.10.1, req.c). The model computes the state from those fields before and after each event, and
+//! compares the later state with this table's next state for the earlier one.
 //!
 //! ```text
 //!            send               a pipe takes it          reply                 recv
@@ -22,7 +22,7 @@ use crate::kit::machine::{Symbol, machine};
 machine! {
     "a req0_ctx"
 
-    /// What a context is doing.
+    /// The state of a context.
     pub enum State {
         /// No request.
         Idle,
@@ -32,27 +32,27 @@ machine! {
         SendQueuedReceiving,
         /// A pipe has the request; the context keeps a clone for sending it again.
         Sent,
-        /// The same, and a receive waits for the reply.
+        /// A pipe has the request, and a receive waits for the reply.
         Receiving,
         /// The reply waits for a receive.
         Replied,
-        /// The pipe was lost with the request, which is not to be sent again; the next receive is told so.
+        /// The pipe was lost with the request, and resending is disabled; the next receive fails with `NNG_ECONNRESET`.
         ConnReset,
         /// Torn down.
         Closed,
     }
 
-    /// What can happen to a context.
+    /// An event of a context.
     pub enum Event {
         /// `req0_ctx_send` takes a request.
         Send,
-        /// `req0_ctx_send` cannot: no pipe is ready, and the aio must not wait.
+        /// `req0_ctx_send` is refused: no pipe is ready, and the aio cannot wait.
         SendRefused,
         /// `req0_run_send_queue` hands the request to a pipe, for the first time or again.
         PipeTakes,
         /// `req0_ctx_recv`.
         Recv,
-        /// `req0_ctx_recv` would have to wait, and the aio must not.
+        /// `req0_ctx_recv` would have to wait, but the aio cannot.
         RecvRefused,
         /// `req0_recv_cb` found the context by the reply's id.
         Reply,
@@ -64,7 +64,7 @@ machine! {
         PipeLost,
         /// `req0_pipe_close`, if the context resends.
         PipeLostRetry,
-        /// `req0_retry_cb`: the resend time is over.
+        /// `req0_retry_cb`: the resend time has passed.
         Resend,
         /// `req0_ctx_fini`.
         Fini,
@@ -104,7 +104,7 @@ impl State {
         matches!(self, State::SendQueuedReceiving | State::Receiving)
     }
 
-    /// Whether a request is outstanding, and with it an id in `requests`.
+    /// Whether a request is outstanding, so that its id is in `requests`.
     pub fn outstanding(self) -> bool {
         matches!(self, State::SendQueued | State::SendQueuedReceiving | State::Sent | State::Receiving)
     }
@@ -119,7 +119,7 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
     use State::{Closed, ConnReset, Idle, Receiving, Replied, SendQueued, SendQueuedReceiving, Sent};
     let stay = Step { to: state, send: None, recv: None };
     let illegal = Err(illegal(state, event, actor));
-    // How the operations that are pending end, if the event ends them all with one code.
+    // The step of an event that ends all pending operations with one result.
     let all =
         |to, ending| Step { to, send: state.sending().then_some(ending), recv: state.receiving().then_some(ending) };
     let received = |to, ending| Step { to, recv: Some(ending), ..stay };
@@ -138,13 +138,13 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
         (Event::Recv, Sent) => Step { to: Receiving, ..stay },
         (Event::Recv, Replied) => received(Idle, Ending::Success),
         (Event::Recv, ConnReset) => received(Idle, Ending::Code(Errno::ConnReset)),
-        // The receive that is pending stays; it is the new one that is refused.
+        // The pending receive stays; the new one is refused.
         (Event::Recv, Idle | Receiving | SendQueuedReceiving) => received(state, Ending::Code(Errno::State)),
         (Event::RecvRefused, SendQueued | Sent) => received(state, Ending::AsCancelled),
         (Event::RecvRefused, _) => return illegal,
         (Event::Reply, Sent) => Step { to: Replied, ..stay },
         (Event::Reply, Receiving) => received(Idle, Ending::Success),
-        // The request was not sent yet, so this reply answers another one, and is dropped.
+        // The request was not sent yet, so this reply answers another request, and is dropped.
         (Event::Reply, SendQueued | SendQueuedReceiving) => stay,
         (Event::Reply, Idle | Replied | ConnReset) => return illegal,
         // Deviates: see `req_ctx::cancel_send` for a receive that is pending meanwhile.
@@ -156,11 +156,11 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<Step, Illegal> {
         (Event::CancelRecv, SendQueuedReceiving) => {
             Step { to: Idle, send: Some(canceled), recv: Some(Ending::AsCancelled) }
         }
-        // The operation ended while its cancel function was on its way.
+        // The operation ended before its cancel function ran.
         (Event::CancelSend | Event::CancelRecv, _) => stay,
         (Event::PipeLost, Receiving) => received(Idle, Ending::Code(Errno::ConnReset)),
-        // A context stays on its pipe's list after the reply, so that the pipe's end takes a reply that nobody
-        // received.
+        // A context stays on its pipe's list after the reply, so the loss of the pipe also discards a reply that no
+        // receive has taken.
         (Event::PipeLost, Idle | Sent | Replied | ConnReset) => Step { to: ConnReset, ..stay },
         (Event::PipeLostRetry, Idle | Sent | Receiving | Replied | ConnReset) => stay,
         (Event::PipeLost | Event::PipeLostRetry, SendQueued | SendQueuedReceiving) => return illegal,

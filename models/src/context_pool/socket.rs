@@ -1,4 +1,4 @@
-//! `nni_sock`: contexts and pipes of one protocol, and the order in which they go.
+//! `nni_sock`: contexts and pipes of one protocol, and the order in which they are closed.
 //!
 //! Upstream (v1.10.1, core/socket.c). `s_mx` guards the pipes and `s_closing`; `sock_lk` guards the rest (see
 //! `library`).
@@ -10,8 +10,8 @@
 //! nni_sock_close:    shutdown ─► s_closed ─► wait for s_ref and s_ctxs ─► sock_fini ─► free
 //! ```
 //!
-//! The pipes go before the contexts. A request without resend time that is out when its socket is closed therefore ends
-//! with `NNG_ECONNRESET`, not with `NNG_ECLOSED`; one with a resend time is sent again on the next pipe.
+//! The pipes are closed before the contexts. If resending is disabled, a request that is outstanding at the close
+//! therefore ends with `NNG_ECONNRESET`, not with `NNG_ECLOSED`; otherwise it is sent again on the next pipe.
 //!
 //! Left out: most options, the upper queues (neither protocol uses them), dialers and listeners. A rep socket's pipes
 //! are those of one listener, and each pipe of a req socket is one dialer's.
@@ -49,7 +49,7 @@ pub struct Socket {
     s_close_cv: Condvar,
 }
 
-/// What `s_mx` guards.
+/// The state that `s_mx` guards.
 #[derive(Default)]
 struct Pipes {
     s_closing: bool,
@@ -100,7 +100,7 @@ impl Socket {
         connected
     }
 
-    /// Connects a req socket with a script.
+    /// Connects a req socket to a scripted peer.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Socket {
         Ok(())
     }
 
-    /// `nng_socket_set_ms` of `NNG_OPT_REQ_RESENDTIME`, for the contexts opened after it; `None` disables resending.
+    /// `nng_socket_set_ms` of `NNG_OPT_REQ_RESENDTIME`, for contexts opened after the call; `None` disables resending.
     ///
     /// # Errors
     ///
@@ -170,8 +170,8 @@ impl Socket {
         }
     }
 
-    /// Returns when the socket has no pipe and those that it had are freed: a state that an application cannot wait for
-    /// (`NNG_PIPE_EV_REM_POST` comes a little earlier), but can meet by chance.
+    /// Waits until the socket has no pipes and its former pipes are freed. A real application cannot wait for this
+    /// state, since `NNG_PIPE_EV_REM_POST` comes a little earlier, but it can reach it by chance.
     pub fn wait_without_pipes(&self) {
         let mut pipes = self.s_mx.lock();
         while !pipes.s_pipes.is_empty() {
@@ -226,7 +226,7 @@ impl Socket {
                 let ids: Vec<u32> = pipes.s_pipes.iter().map(|pipe| pipe.p_id).collect();
                 for id in ids {
                     pipes.s_pipes.iter().filter(|pipe| pipe.p_id == id).for_each(Pipe::close);
-                    // Between two dialers the lock is free: a pipe may have been removed, and freed, by its next turn.
+                    // The lock is released between two dialers: the next pipe may be removed and freed meanwhile.
                     drop(pipes);
                     pipes = self.s_mx.lock();
                 }
@@ -237,7 +237,7 @@ impl Socket {
     fn shutdown_contexts(&self) {
         let mut tables = self.nng.sock_lk.lock();
         for c_id in self.entry(&mut tables).s_ctxs.clone() {
-            // A context that is listed but not found is being destroyed by whoever closed it.
+            // A context that is listed but not found is being destroyed by the thread that closed it.
             let Some(entry) = tables.ctx_ids.get_mut(&c_id) else { continue };
             entry.c_closed = true;
             if entry.c_ref == 0 {
@@ -280,7 +280,7 @@ impl Socket {
         Ok(())
     }
 
-    /// `nni_sock_find`: one reference more, unless the socket is closed.
+    /// `nni_sock_find`: adds a reference, unless the socket is closed.
     pub(super) fn find(&self) -> Outcome {
         let mut tables = self.nng.sock_lk.lock();
         let entry = self.entry(&mut tables);
@@ -315,7 +315,7 @@ impl Socket {
         self.entry(tables).s_ctxs.push(c_id);
     }
 
-    /// The socket need not wait for this context any more.
+    /// Removes a context from the list for which the socket's close waits.
     pub(super) fn forget_ctx(&self, tables: &mut Tables, c_id: u32) {
         self.entry(tables).s_ctxs.retain(|&listed| listed != c_id);
         self.s_close_cv.notify_all();

@@ -1,8 +1,8 @@
 //! `nni_task` and the task queue (v1.10.1, taskq.c).
 //!
-//! A task is a callback with its argument, and a count of how often it is under way. `nni_aio_begin` *prepares* it,
-//! which makes it busy before the operation has a result; dispatching consumes the preparation. Waiting for a task
-//! means waiting for the count to reach zero.
+//! A task is a callback with its argument, and `busy`, the count of its prepared, queued and running calls.
+//! `nni_aio_begin` *prepares* it, which makes it busy before the operation has a result; dispatching consumes the
+//! preparation. Waiting for a task means waiting for the count to reach zero.
 //!
 //! ```text
 //! prep:      busy += 1, prep = true
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Left out: `tq_wait_cv`, which nothing waits on. NNG starts at least two workers (`nni_taskq_sys_init`); a plan for
-//! exhaustive exploration may ask for one, or for none when no task has a callback.
+//! exhaustive exploration may have one, or none if no task has a callback.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const WORKER: Owner = Owner::new("nng:task", 0);
 
 /// `nni_task`.
 pub(super) struct Task {
-    /// What the task is a part of: a worker that takes it off the queue reads this memory.
+    /// The memory that contains the task. A worker reads it when it takes the task off the queue.
     memory: Resource,
     task_mtx: Mutex<TaskState>,
     task_cv: Condvar,
@@ -96,7 +96,8 @@ impl Task {
         self.task_mtx.lock().busy > 0
     }
 
-    /// `nni_task_wait`, and the wait in `nni_task_fini`. Never from the task's own callback: it would wait for itself.
+    /// `nni_task_wait`, and the wait in `nni_task_fini`. The task's own callback must not call it: it would wait for
+    /// itself.
     pub(super) fn wait(&self) {
         let mut state = self.task_mtx.lock();
         while state.busy > 0 {
@@ -119,7 +120,7 @@ impl Task {
         if let Some(cb) = &self.task_cb {
             cb();
         }
-        // The callback may have given its own aio to the reaper, not freed it: freeing waits for the count below.
+        // The callback may have passed its own aio to the reaper, but not freed it: the free waits for the count below.
         self.memory.touch(WORKER);
         self.idle_once(&mut self.task_mtx.lock());
     }

@@ -51,7 +51,7 @@ impl Req {
     }
 }
 
-/// How the operation ended, and whether a message is on the aio.
+/// Checks the operation's result and whether a message is on the aio, then frees both.
 #[track_caller]
 fn check(aio: &Arc<Aio>, result: Outcome, has_message: bool) {
     aio.wait();
@@ -181,7 +181,7 @@ fn an_answer_carries_the_tag_of_its_request() {
     drop(link);
 }
 
-/// With one number for all, a late reply to the first request would pass for the reply to the second.
+/// With one number for all, a late reply to the first request would be accepted as the reply to the second.
 #[test]
 fn each_request_of_a_chain_has_the_next_number() {
     let req = Req::open(Threads::ONE);
@@ -281,7 +281,7 @@ fn a_second_receive_of_a_server_is_estate_and_the_first_stays() {
     nng.fini();
 }
 
-/// A req socket whose request is out and is being received, with as many silent peers; closed.
+/// Closes a req socket that has silent peers and an outstanding request; checks how the request's receive ends.
 #[track_caller]
 fn check_close_with_a_request_out(options: ReqOptions, peers: usize, result: Outcome) {
     let nng = Nng::init(Variant::Fixed, Threads::NNG);

@@ -1,10 +1,10 @@
-//! A connection: two queues, one per direction, that carry words and not pointers.
+//! A connection: a queue per direction, which carries words, not pointers.
 //!
-//! Upstream (v1.10.1): the shape is that of src/sp/transport/inproc/inproc.c (readers, writers and a lock per
-//! direction), the custody that of src/sp/transport/tcp/tcp.c: the sender's message stays on its aio until the
-//! transport has written it, is freed then on a worker, and the receiver gets a message of its own. In TCP that worker
-//! runs the callback of `txaio` or
-//! `rxaio`; here it runs the task of the queue, `tx` or `rx`, and finishes the pipe's aio synchronously, as they do.
+//! Upstream (v1.10.1): the structure is that of src/sp/transport/inproc/inproc.c (readers, writers and a lock per
+//! direction), the ownership of messages that of src/sp/transport/tcp/tcp.c. The sender's message stays on its aio
+//! until the transport has written it; then a worker frees it, and the receiver gets a new message. In TCP that worker
+//! runs the callback of `txaio` or `rxaio`. Here it runs the queue's task, `tx` or `rx`, and finishes the pipe's aio
+//! synchronously, as those callbacks do.
 //!
 //! ```text
 //! send: begin ─► writers ──tx: write the words, free the message, finish_sync──► callback of the pipe
@@ -12,15 +12,15 @@
 //! full: tx waits until rx has made room.      shut, reset: what waits is finished with an error.
 //! ```
 //!
-//! The transport buffers like TCP and closes like inproc. A message is sent as soon as the connection has room for it,
-//! and there is room for one at least, while inproc hands each message over to a receive that waits. A connection that
-//! one end closes is known to be closed at the other end at once, while TCP tells an end that only writes late: a rep
-//! pipe that holds a request on `recvpipes` learns of it at its next write here, and with TCP after that.
+//! The transport buffers like TCP and closes like inproc. It sends a message as soon as the connection has room, which
+//! is at least one message; inproc instead passes each message to a waiting receive. When one end closes the
+//! connection, the other end detects it at once; with TCP, an end that only writes detects it late. A rep pipe that
+//! holds a request on `recvpipes` therefore detects a close at its next write here, but after that write with TCP.
 //!
 //! The far end of a connection may be a script instead of a pipe: it answers each message as it is written.
 //!
 //! Left out: lengths, partial reads and writes, negotiation. A message is written whole or not at all. On a simulated
-//! network a pipe has `net::tcp` in place of this, which has all three.
+//! network `network::tcp`, which has all three, replaces this transport.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -40,10 +40,10 @@ use super::task::Task;
 /// A message on the wire.
 pub type Frame = Vec<u32>;
 
-/// What a scripted peer sends back on seeing a message.
+/// The frames that a scripted peer sends in reply to a message.
 pub type Script = Box<dyn Fn(&Frame) -> Vec<Frame> + Send + Sync>;
 
-/// Sends back each message as it came: the id, and the tag behind it.
+/// A script that returns each message unchanged: the id, then the tag.
 pub fn echo() -> Script {
     Box::new(|frame| vec![frame.clone()])
 }
@@ -67,9 +67,9 @@ struct State {
     /// True while the task is dispatched, so that it is not dispatched again.
     tx_armed: bool,
     rx_armed: bool,
-    /// Why nothing can be written any more.
+    /// The error of further writes; `None` while the queue can be written.
     writing: Option<Errno>,
-    /// Why nothing can be read any more, once the frames are gone.
+    /// The error of further reads, once the remaining frames are read; `None` while more may come.
     reading: Option<Errno>,
 }
 
@@ -93,7 +93,7 @@ impl Queue {
         })
     }
 
-    /// The message is on the aio, and stays there until it is written.
+    /// Queues the message on the aio, which keeps it until it is written.
     fn send(self: &Arc<Self>, aio: &Arc<Aio>) {
         if aio.begin().is_err() {
             // upstream: tcptran_pipe_send. There is no way to give the message back, so it is discarded.
@@ -130,7 +130,7 @@ impl Queue {
         self.kick(&mut state);
     }
 
-    /// The cancel function of both: finishes the aio if it still waits here.
+    /// The cancel function of sends and receives: finishes the aio if it still waits here.
     fn canceller(self: &Arc<Self>) -> Cancel {
         let queue = Arc::clone(self);
         Cancel::new(move |aio, rv| {
@@ -146,7 +146,7 @@ impl Queue {
         })
     }
 
-    /// Sends the tasks on their way that have something to do.
+    /// Dispatches each task that has work.
     fn kick(&self, state: &mut State) {
         if !state.tx_armed && !state.writers.is_empty() && state.frames.len() < self.capacity {
             state.tx_armed = true;
@@ -195,7 +195,7 @@ impl Queue {
         aio.finish_sync(Ok(()));
     }
 
-    /// Frames that arrive without a sender on this side.
+    /// Delivers frames from a scripted peer.
     fn inject(&self, frames: Vec<Frame>) {
         let mut state = self.lock.lock();
         if state.reading.is_none() {
@@ -204,7 +204,7 @@ impl Queue {
         }
     }
 
-    /// The writing end is closed: the reader gets what was written, and then `NNG_ECONNSHUT`.
+    /// Closes the writing end: the reader gets the frames that were written, and then `NNG_ECONNSHUT`.
     fn shut_writing(&self) {
         let mut state = self.lock.lock();
         state.writing.get_or_insert(Errno::Closed);
@@ -212,7 +212,7 @@ impl Queue {
         self.fail_waiting(&mut state);
     }
 
-    /// The reading end is closed: what was written is lost.
+    /// Closes the reading end: frames that were written are lost.
     fn shut_reading(&self) {
         let mut state = self.lock.lock();
         state.reading = Some(Errno::Closed);
@@ -221,9 +221,9 @@ impl Queue {
         self.fail_waiting(&mut state);
     }
 
-    /// The connection broke: what was written and not read is lost, both ends see an error.
+    /// Breaks the connection: unread frames are lost, and both ends get an error.
     fn reset(&self) {
-        // The network breaks a connection whether or not its ends still exist: no memory of theirs is read for it.
+        // The network can break a connection whose ends no longer exist, so none of their memory is read here.
         let mut state = self.lock.lock();
         state.writing.get_or_insert(Errno::ConnReset);
         state.reading.get_or_insert(Errno::ConnReset);
@@ -254,17 +254,17 @@ pub(super) trait TranPipe: Send + Sync {
     fn recv(&self, aio: &Arc<Aio>);
     /// `p_close`.
     fn close(&self);
-    /// `p_stop`: no callback of the transport runs for this end when it returns.
+    /// `p_stop`: waits until no callback of the transport runs for this end.
     fn stop(&self);
     /// `p_fini`.
     fn fini(&self);
 }
 
-/// One end of a connection, as a pipe has it.
+/// A pipe's end of a connection.
 pub(super) struct End {
     out: Arc<Queue>,
     into: Arc<Queue>,
-    /// How many ends are not freed yet (`inproc_pair`).
+    /// The number of ends that are not freed yet (`inproc_pair`).
     pair: Arc<AtomicUsize>,
 }
 
@@ -297,7 +297,7 @@ impl TranPipe for End {
     }
 }
 
-/// A connection, for those who break it.
+/// A handle by which a scenario breaks or closes a connection.
 #[derive(Clone)]
 pub struct Link {
     queues: [Arc<Queue>; 2],
@@ -322,18 +322,18 @@ impl Link {
         (Link { queues: [Arc::clone(&there), Arc::clone(&back)] }, End { out: there, into: back, pair })
     }
 
-    /// The connection breaks (RST): each end gets the error from its own operations.
+    /// Breaks the connection (RST): the operations of each end fail.
     pub fn reset(&self) {
         self.queues.iter().for_each(|queue| queue.reset());
     }
 
-    /// The far end of a scripted connection closes it (FIN).
+    /// Closes the far end of a scripted connection (FIN).
     pub fn shut(&self) {
         self.queues[1].shut_writing();
         self.queues[0].shut_reading();
     }
 
-    /// The far end of a scripted connection sends this.
+    /// Sends a frame from the far end of a scripted connection.
     pub fn inject(&self, frame: Frame) {
         self.queues[1].inject(vec![frame]);
     }

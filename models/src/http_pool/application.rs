@@ -1,4 +1,4 @@
-//! The application: a client, callers with requests, and the end of all of them.
+//! The application: an HTTP client, its callers with their requests, and their shutdown.
 //!
 //! The main task cancels requests, at a time that the schedule chooses. In a run without cancels and without a network,
 //! the main task is the first caller, since exhaustive exploration allows few threads.
@@ -15,26 +15,26 @@ use super::client::{Client, Outcome};
 use super::conn::Ver;
 use super::mailbox::Mailbox;
 use super::network::Net;
-use super::plan::{Ask, Ending, NetPlan, Plan};
+use super::plan::{Ending, NetPlan, Plan, PlannedRequest};
 use super::pool::Pool;
 use super::variant::Variant;
 use crate::kit::http1::Http;
 use crate::kit::server::{self, Peers, Server};
 use crate::kit::weather::Change;
 
-/// The longest stall, in milliseconds, of a network that still counts as fair.
+/// The largest total delay, in milliseconds, of a network that still counts as fair.
 const CALM_MS: u64 = 50;
 /// On a network, the timeout of a request without its own: longer than a write takes to fail in a blackhole.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Carries the plan out, with servers in memory.
+/// Runs the plan, with servers in memory.
 pub fn run(variant: Variant, plan: &Plan) {
     let application = Application::open(variant, plan, Peers::Scripts(plan.backends.clone()), plan.is_sound());
     application.work(None, || ());
     application.close();
 }
 
-/// Carries the plan out on a simulated network, with the client and its server on a host each.
+/// Runs the plan on a simulated network; the client and its server have a host each.
 pub fn run_on_network(variant: Variant, NetPlan { plan, weather, accept_ms }: &NetPlan) {
     let (protocol, decoder) = match plan.ver {
         Ver::Http1 => (server::Protocol::Http1, Decoder::Own(Http::of)),
@@ -60,7 +60,7 @@ pub fn run_on_network(variant: Variant, NetPlan { plan, weather, accept_ms }: &N
 struct Application {
     client: Arc<Client>,
     /// The requests of each caller.
-    callers: Vec<Vec<(Ask, Arc<Mailbox>)>>,
+    callers: Vec<Vec<(PlannedRequest, Arc<Mailbox>)>>,
     is_sound: bool,
 }
 
@@ -69,12 +69,12 @@ impl Application {
         let pool = Pool::new(variant, plan.max_idle, plan.idle_timeout_ms.map(Duration::from_millis));
         let client = Arc::new(Client { variant, ver: plan.ver, pool, net: Net::new(peers) });
         let mut numbers = 0..;
-        let mut request = |ask: &Ask| (*ask, Arc::new(Mailbox::new(numbers.next().unwrap_or(u32::MAX))));
+        let mut request = |ask: &PlannedRequest| (*ask, Arc::new(Mailbox::new(numbers.next().unwrap_or(u32::MAX))));
         let callers = plan.callers.iter().map(|asks| asks.iter().map(&mut request).collect());
         Application { client, callers: callers.collect(), is_sound }
     }
 
-    /// Every request, from the first to the end of the last, and `meanwhile` on the main task.
+    /// Makes every request and waits for the last to end; runs `meanwhile` on the main task.
     fn work(&self, host: Option<Host>, meanwhile: impl FnOnce()) {
         let asks = || self.callers.iter().flatten();
         let is_free = host.is_none() && asks().all(|(ask, _)| ask.ending != Ending::Cancel);
@@ -89,7 +89,7 @@ impl Application {
         others.into_iter().for_each(JoinHandle::join);
     }
 
-    fn caller(&self, peer: u32, asks: &[(Ask, Arc<Mailbox>)], host: Option<Host>) -> Caller {
+    fn caller(&self, peer: u32, asks: &[(PlannedRequest, Arc<Mailbox>)], host: Option<Host>) -> Caller {
         Caller { client: Arc::clone(&self.client), asks: asks.to_vec(), peer, host, is_sound: self.is_sound }
     }
 
@@ -103,7 +103,7 @@ impl Application {
 /// A thread of the application.
 struct Caller {
     client: Arc<Client>,
-    asks: Vec<(Ask, Arc<Mailbox>)>,
+    asks: Vec<(PlannedRequest, Arc<Mailbox>)>,
     peer: u32,
     host: Option<Host>,
     is_sound: bool,
@@ -129,7 +129,7 @@ impl Caller {
         }
     }
 
-    fn judge(&self, ask: Ask, outcome: Outcome) {
+    fn judge(&self, ask: PlannedRequest, outcome: Outcome) {
         sometimes("a request is answered", outcome == Outcome::Answered);
         sometimes("a request fails because its connection has ended", outcome == Outcome::Incomplete);
         if self.is_sound && ask.ending == Ending::Wait {

@@ -1,9 +1,8 @@
-//! The client: a request, from the pool to its answer.
+//! The client: the path of a request from the pool to its answer.
 //!
 //! Upstream (hyper-util, client/legacy/client.rs): `send_request`, `try_send_request`, `connection_for`,
-//! `one_connection_for`. A request races a checkout against a connect of its own. A request that comes back unsent from
-//! a connection that had been used before is tried again; one that was sent is not, since the server may have carried
-//! it out.
+//! `one_connection_for`. A request races a checkout against its own connect. If a reused connection returns the request
+//! unsent, it is tried again; a request that was sent is not, since the server may have processed it.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use lastref::property::{always, sometimes};
 use lastref::time::Instant;
 
 use super::conn::{Conn, Handle, Ver};
-use super::mailbox::{Failure, Mailbox, News, Why};
+use super::mailbox::{ConnectEnd, Failure, Mailbox, RequestEvent};
 use super::network::Net;
 use super::pool::{Key, Pool};
 use super::variant::Variant;
@@ -49,15 +48,15 @@ struct Pooled {
     is_reused: bool,
 }
 
-/// What an attempt to get a connection, or to use it, ends with, other than success.
+/// The result of a failed attempt to get or to use a connection.
 enum Ended {
-    /// The request is to be tried from the start.
+    /// The request must be tried again from the start.
     Again,
     With(Outcome),
 }
 
 impl Client {
-    /// `Client::send_request`, to its end.
+    /// `Client::send_request`: returns when the request has ended.
     pub(super) fn send_request(&self, key: Key, tag: Tag, to: &Arc<Mailbox>, deadline: Option<Instant>) -> Outcome {
         loop {
             let tried = self.connection_for(key, to, deadline);
@@ -82,12 +81,12 @@ impl Client {
         // `CheckoutNoLongerWanted`.
         let news = loop {
             match to.wait(deadline) {
-                Some(News::NotWanted(_)) if own.is_some() => {}
+                Some(RequestEvent::NotWanted(_)) if own.is_some() => {}
                 news => break news,
             }
         };
         match news {
-            Some(News::Handed(handle)) => {
+            Some(RequestEvent::Handed(handle)) => {
                 if let Some(own) = own {
                     own.continue_in_background(to);
                 }
@@ -99,17 +98,19 @@ impl Client {
                 handle.release();
                 Err(Ended::Again)
             }
-            Some(News::Connected(connecting, handle)) => {
+            Some(RequestEvent::Connected(connecting, handle)) => {
                 let handle = self.pool.pooled(connecting, handle, to.owner);
                 self.pool.drop_checkout(key, to);
                 Ok(Pooled { handle, is_reused: false })
             }
-            Some(News::NotWanted(why)) => Err(self.not_wanted(why)),
-            Some(News::ConnectFailed) => {
+            Some(RequestEvent::NotWanted(why)) => Err(self.not_wanted(why)),
+            Some(RequestEvent::ConnectFailed) => {
                 self.pool.drop_checkout(key, to);
                 Err(Ended::With(Outcome::ConnectFailed))
             }
-            Some(News::Answer(_) | News::Failed(_)) => lastref::bug!("a request without a connection is answered"),
+            Some(RequestEvent::Answer(_) | RequestEvent::Failed(_)) => {
+                lastref::bug!("a request without a connection is answered")
+            }
             None => {
                 if let Some(own) = own {
                     sometimes("a request is cancelled while it connects", true);
@@ -121,20 +122,20 @@ impl Client {
         }
     }
 
-    /// The connect that the request waited for is over, and the pool has nothing for it.
-    fn not_wanted(&self, why: Why) -> Ended {
-        // Deviates: upstream fails the request whatever the reason. Go tries again after another's cancel, in
-        // `shouldRetryDial`.
-        if why == Why::Failed {
+    /// Handles the end of a connect for which the request waited, when the pool has no connection for it.
+    fn not_wanted(&self, why: ConnectEnd) -> Ended {
+        // Deviates: upstream fails the request, whatever the reason. Go tries again after the cancel of another
+        // request, in `shouldRetryDial`.
+        if why == ConnectEnd::Failed {
             return Ended::With(Outcome::NotWanted);
         }
-        sometimes("a request waits for a connect that is cancelled", why == Why::Cancelled);
+        sometimes("a request waits for a connect that is cancelled", why == ConnectEnd::Cancelled);
         let is_tried_again = self.variant != Variant::WaitersLostWithConnect;
         always("a request does not fail because another one is cancelled", is_tried_again);
         Ended::Again
     }
 
-    /// `try_send_request`, and the answer.
+    /// `try_send_request`, and the wait for the answer.
     fn exchange(
         &self,
         key: Key,
@@ -145,14 +146,14 @@ impl Client {
     ) -> Result<(), Ended> {
         let news = match handle.conn.try_send(tag, to) {
             Ok(()) => to.wait(deadline),
-            Err(failure) => Some(News::Failed(failure)),
+            Err(failure) => Some(RequestEvent::Failed(failure)),
         };
         let ended = match news {
-            Some(News::Answer(payload)) => {
+            Some(RequestEvent::Answer(payload)) => {
                 deliver(payload, tag);
                 Ok(())
             }
-            Some(News::Failed(failure)) => Err(self.failed(failure, is_reused)),
+            Some(RequestEvent::Failed(failure)) => Err(self.failed(failure, is_reused)),
             Some(_) => lastref::bug!("a request with a connection gets another one"),
             None => {
                 handle.conn.cancel(tag);
@@ -169,12 +170,12 @@ impl Client {
         match failure {
             Failure::Unsent if is_reused => {
                 sometimes("a request finds its pooled connection closed before it is sent", true);
-                // upstream: hyperium/hyper#2136, which `retry_canceled_requests` answers as far as it can
+                // upstream: hyperium/hyper#2136, which `retry_canceled_requests` fixes in part
                 let is_tried_again = self.variant != Variant::UnsentNotRetried;
                 always("a request that was not sent over a pooled connection is tried again", is_tried_again);
                 Ended::Again
             }
-            // Deviates: hyper fails it; Go tries a stream above the last stream of a GOAWAY again.
+            // Deviates: hyper fails it; Go retries a stream above the last stream of a GOAWAY.
             Failure::Unsent if self.ver == Ver::Http2 => Ended::Again,
             Failure::Unsent => Ended::With(Outcome::Canceled),
             Failure::Incomplete if self.variant == Variant::SentIsRetried => Ended::Again,

@@ -1,9 +1,9 @@
 //! A client's connection, with the queue of its dispatcher.
 //!
-//! Upstream (hyper 1.x, client/dispatch.rs and proto/h1/dispatch.rs; proto/h2/client.rs). A request is given to the
-//! dispatcher by a channel, with a oneshot for its answer. The dispatcher takes it from there, writes it, and reads the
-//! answer; if the connection ends, a request that is still in the channel comes back with its message, and one that was
-//! written fails. The senders of the channel are counted: without any, a connection ends after its last request.
+//! Upstream (hyper 1.x, client/dispatch.rs and proto/h1/dispatch.rs; proto/h2/client.rs). A request goes to the
+//! dispatcher through a channel, with a oneshot for its answer. The dispatcher writes the request and reads the answer.
+//! If the connection ends, a request that is still in the channel is returned with its message; one that was written
+//! fails. The channel counts its senders: without any, the connection ends after its last request.
 //!
 //! Here the dispatcher is the carrier of the bytes: the thread of a script in memory, or a task on the network. It
 //! calls the methods under *The dispatcher's side*. Lock order: the pool, a connection, a mailbox.
@@ -18,7 +18,7 @@ use lastref::sync::{Condvar, Mutex};
 use lastref::trace::transition;
 use serde::{Deserialize, Serialize};
 
-use super::mailbox::{Failure, Mailbox, News, Why};
+use super::mailbox::{ConnectEnd, Failure, Mailbox, RequestEvent};
 use super::pool::{Connecting, Pool};
 use super::state::{Event, State, next};
 use super::variant::Variant;
@@ -26,7 +26,7 @@ use crate::kit::http2::{ClientFrame, ServerFrame};
 use crate::kit::machine::Symbol;
 use crate::kit::stream::Stage;
 
-/// `Ver`: whether a connection is for one request at a time or for many.
+/// `Ver`: how many requests a connection carries at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ver {
     /// One: HTTP/1.1. Upstream's `Auto`, without ALPN.
@@ -57,7 +57,7 @@ struct Inner {
     attempt: Option<Attempt>,
     /// Senders of the dispatcher's channel.
     senders: u32,
-    /// Frames that are not written yet, with the requests among them.
+    /// Frames that are not written yet, including requests.
     unsent: VecDeque<ClientFrame>,
     /// Requests without an answer, in order.
     open: Vec<Exchange>,
@@ -216,7 +216,7 @@ impl Conn {
     /// `try_send_request`.
     ///
     /// # Errors
-    /// If the connection takes no request, so that it is not sent.
+    /// [`Failure::Unsent`] if the connection takes no more requests.
     pub(super) fn try_send(&self, tag: Tag, to: &Arc<Mailbox>) -> Result<(), Failure> {
         let mut inner = self.mu.lock();
         if !matches!(inner.state, State::Idle | State::Busy) {
@@ -233,7 +233,7 @@ impl Conn {
         Ok(())
     }
 
-    /// The future of the request is dropped. No effect if the request has ended.
+    /// Cancels a request: its future is dropped. No effect if the request has ended.
     pub(super) fn cancel(&self, tag: Tag) {
         let mut inner = self.mu.lock();
         let Some(place) = inner.open.iter().position(|exchange| exchange.tag == tag) else { return };
@@ -255,7 +255,7 @@ impl Conn {
         self.settle(&mut inner);
     }
 
-    /// The request does not wait for its connect any more: the pool is to have the connection.
+    /// Continues the connect for the pool: its request has got another connection.
     pub(super) fn continue_in_background(self: &Arc<Self>, mailbox: &Mailbox) {
         let mut inner = self.mu.lock();
         if let Some(attempt) = &mut inner.attempt {
@@ -265,23 +265,23 @@ impl Conn {
         }
         drop(inner);
         for news in mailbox.take_rest() {
-            if let News::Connected(connecting, handle) = news {
+            if let RequestEvent::Connected(connecting, handle) = news {
                 Pool::put_new(connecting, handle);
             }
         }
     }
 
-    /// The connect is dropped, with its request or at the end of the client.
+    /// Drops the connect, with its request or at the end of the client.
     pub(super) fn abandon(self: &Arc<Self>) {
         let mut inner = self.mu.lock();
         let Some(Attempt { connecting, .. }) = inner.attempt.take() else { return };
         self.close(&mut inner);
         drop(inner);
-        connecting.end(Why::Cancelled);
+        connecting.end(ConnectEnd::Cancelled);
         self.handle().release();
     }
 
-    /// At the end of a run: a script ends, and the connection stays as it is.
+    /// Ends the script at the end of a run; the connection stays as it is.
     pub(super) fn hang_up(&self) {
         let mut inner = self.mu.lock();
         inner.hang_up = true;
@@ -290,7 +290,7 @@ impl Conn {
 
     // The dispatcher's side.
 
-    /// The attempt has succeeded.
+    /// Handles the success of the attempt.
     pub(super) fn established(self: &Arc<Self>) {
         let mut inner = self.mu.lock();
         let Some(Attempt { connecting, to }) = inner.attempt.take() else { return };
@@ -300,8 +300,8 @@ impl Conn {
             self.wake(&mut inner);
         }
         match to {
-            // Under the lock: a request that is cancelled takes either the attempt or this.
-            Some(to) => to.push(News::Connected(connecting, self.handle())),
+            // Under the lock, so that a cancelled request finds either the attempt or this message.
+            Some(to) => to.push(RequestEvent::Connected(connecting, self.handle())),
             None => {
                 drop(inner);
                 Pool::put_new(connecting, self.handle());
@@ -309,20 +309,20 @@ impl Conn {
         }
     }
 
-    /// The attempt has failed.
+    /// Handles the failure of the attempt.
     pub(super) fn refused(self: &Arc<Self>) {
         let mut inner = self.mu.lock();
         let Some(Attempt { connecting, to }) = inner.attempt.take() else { return };
         self.happens(&mut inner, Event::ConnectFailed);
         self.socket.release(self.owner());
         // Under the lock, as in `established`.
-        to.iter().for_each(|to| to.push(News::ConnectFailed));
+        to.iter().for_each(|to| to.push(RequestEvent::ConnectFailed));
         drop(inner);
-        connecting.end(Why::Failed);
+        connecting.end(ConnectEnd::Failed);
         self.handle().release();
     }
 
-    /// Waits for the next frame; none if there will not be any.
+    /// Waits for the next frame; returns `None` if there will be no more.
     pub(super) fn receive(&self) -> Option<ClientFrame> {
         let mut inner = self.mu.lock();
         loop {
@@ -344,7 +344,7 @@ impl Conn {
         }
     }
 
-    /// The frames to be written, and whether nothing follows.
+    /// Takes the frames to write; returns them, and true if no more follow.
     pub(super) fn take(&self) -> (Vec<ClientFrame>, bool) {
         let mut inner = self.mu.lock();
         let mut frames = Vec::new();
@@ -363,7 +363,7 @@ impl Conn {
         Some(frame)
     }
 
-    /// How far the connection is, for a task that waits by the context.
+    /// The stage of the connection; stores the waker of the task that carries the connection's bytes.
     pub(super) fn stage(&self, context: &Context<'_>) -> Stage {
         let mut inner = self.mu.lock();
         inner.carrier = Some(context.waker().clone());
@@ -379,7 +379,7 @@ impl Conn {
         self.mu.lock().state == State::Closed
     }
 
-    /// A frame has arrived.
+    /// Handles a frame from the peer.
     pub(super) fn arrived(&self, frame: ServerFrame) {
         let mut inner = self.mu.lock();
         if inner.state == State::Closed {
@@ -408,7 +408,7 @@ impl Conn {
             Some(place) => {
                 let exchange = inner.open.remove(place);
                 self.settle(inner);
-                exchange.to.push(News::Answer(payload));
+                exchange.to.push(RequestEvent::Answer(payload));
             }
             None if self.ver == Ver::Http2 => sometimes("an answer finds its stream cancelled", true),
             None if self.variant == Variant::CancelReturnsDirty => inner.unread = Some(payload),
@@ -429,18 +429,18 @@ impl Conn {
         self.settle(inner);
     }
 
-    /// These requests get no answer.
+    /// Fails the selected requests.
     fn fail(&self, inner: &mut Inner, failure: Failure, which: impl Fn(&Exchange) -> bool) {
         let (failed, open) = std::mem::take(&mut inner.open).into_iter().partition(which);
         inner.open = open;
         let failed: Vec<Exchange> = failed;
         for Exchange { stream, to, .. } in failed {
             let failure = if inner.is_unsent(stream) { Failure::Unsent } else { failure };
-            to.push(News::Failed(failure));
+            to.push(RequestEvent::Failed(failure));
         }
     }
 
-    /// The peer has closed the connection, or it is broken.
+    /// Handles a close by the peer, or a broken connection.
     pub(super) fn fin(&self) {
         let mut inner = self.mu.lock();
         if inner.state == State::Closed {
@@ -461,9 +461,9 @@ impl Inner {
     }
 }
 
-/// For the pool, which holds no connection's lock.
+/// The pool's side, called with no connection's lock held.
 impl Pool {
-    /// A new connection that no request waits for: `Pool::pooled`, and the drop of what it returns.
+    /// Puts a new connection for which no request waits: `Pool::pooled`, and the drop of its result.
     fn put_new(connecting: Connecting, handle: Handle) {
         let (pool, key) = (Arc::clone(&connecting.pool), connecting.key);
         let handle = pool.pooled(connecting, handle, Owner::new("background", 0));

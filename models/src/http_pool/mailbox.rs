@@ -1,8 +1,8 @@
 //! The mailbox of a request. It waits for a connection from the pool, its own connection, or the answer, whichever
 //! comes first.
 //!
-//! Upstream each is a oneshot channel, and `Client::one_connection_for` selects over two futures. Here a request runs
-//! on one thread, so its channels share one lock and one condition variable. The order is upstream's: the
+//! Upstream, each of these is a oneshot channel, and `Client::one_connection_for` selects over two futures. Here a
+//! request runs on one thread, so its channels share one lock and one condition variable. The order is upstream's: the
 //! sender checks whether the receiver is gone, and the send itself fails if the receiver leaves after that check.
 
 use std::collections::VecDeque;
@@ -16,11 +16,11 @@ use super::pool::Connecting;
 
 /// A message to a request.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum RequestEvent {
     /// The pool has an idle connection.
     Handed(Handle),
-    /// The pool has none and will have none: the connect that the request waited for is over.
-    NotWanted(Why),
+    /// The pool has no connection for the request: the connect for which it waited is over.
+    NotWanted(ConnectEnd),
     /// The request's own connect has succeeded.
     Connected(Connecting, Handle),
     /// The request's own connect has failed.
@@ -33,7 +33,7 @@ pub(super) enum News {
 
 /// The result of a connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum ConnectEnd {
     /// It has succeeded.
     Connected,
     /// It has failed.
@@ -61,7 +61,7 @@ pub(super) struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Mail {
-    news: VecDeque<News>,
+    news: VecDeque<RequestEvent>,
     /// The receiver of the pool's channel is alive.
     waits_for_pool: bool,
     is_cancelled: bool,
@@ -74,7 +74,7 @@ impl Mailbox {
         Mailbox { owner, mu: Mutex::named("request", Mail::default()), changed: Condvar::named("request") }
     }
 
-    /// From now on the pool may hand a connection over.
+    /// Lets the pool hand over a connection from now on.
     pub(super) fn wait_for_pool(&self) {
         self.mu.lock().waits_for_pool = true;
     }
@@ -91,7 +91,7 @@ impl Mailbox {
     }
 
     /// `Sender::send` of the pool's channel: returns the value if it could not be sent.
-    pub(super) fn send(&self, news: News) -> Result<(), News> {
+    pub(super) fn send(&self, news: RequestEvent) -> Result<(), RequestEvent> {
         let mut mail = self.mu.lock();
         if !mail.waits_for_pool || mail.is_cancelled {
             return Err(news);
@@ -103,19 +103,19 @@ impl Mailbox {
     }
 
     /// A message of the request's own connect or of its connection.
-    pub(super) fn push(&self, news: News) {
+    pub(super) fn push(&self, news: RequestEvent) {
         self.mu.lock().news.push_back(news);
         self.changed.notify_all();
     }
 
-    /// The application drops the future of the request.
+    /// Cancels the request: the application drops its future.
     pub(super) fn cancel(&self) {
         self.mu.lock().is_cancelled = true;
         self.changed.notify_all();
     }
 
-    /// Waits for news; none if the request was cancelled, or is not over by the deadline.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<News> {
+    /// Waits for a message; returns `None` if the request was cancelled, or at the deadline.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Option<RequestEvent> {
         let mut mail = self.mu.lock();
         loop {
             if mail.is_cancelled {
@@ -139,7 +139,7 @@ impl Mailbox {
     }
 
     /// Takes the messages that are left.
-    pub(super) fn take_rest(&self) -> VecDeque<News> {
+    pub(super) fn take_rest(&self) -> VecDeque<RequestEvent> {
         std::mem::take(&mut self.mu.lock().news)
     }
 }

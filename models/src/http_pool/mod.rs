@@ -10,7 +10,7 @@
 //!
 //! # What is modelled
 //!
-//! | upstream | here | its life |
+//! | upstream | here | lifecycle |
 //! | --- | --- | --- |
 //! | `Client` | `client` | a request: checkout against connect, send, answer, retry |
 //! | `PoolInner`, `IdlePopper`, `Checkout`, `Connecting`, `Pooled` | `pool` | idle by key, waiters, one connect by key over HTTP/2 |
@@ -19,14 +19,14 @@
 //! | the oneshots of a request, `futures::select` | `mailbox` | one lock for all channels of a request |
 //! | TCP, a server | `network`; `kit`: `server`, `stream` | a script for each connection, in memory or on a host |
 //!
-//! A handle that is dropped in Rust is released here by name. The pool's list of idle connections, each request, and
-//! each connect are holders; a connection without handles closes after its last request.
+//! Where upstream drops a handle, the model releases it explicitly. The pool's list of idle connections, each request,
+//! and each connect are holders; a connection without handles closes after its last request.
 //!
 //! # What is left out, and what a scenario can therefore not observe
 //!
 //! - bodies, and with them the state of a connection whose answer has come while its request is still being written
 //!   (hyperium/hyper#4176); `Connection: close`; upgrades; CONNECT;
-//! - the task that evicts idle connections: one that is too old is found at the next checkout;
+//! - the task that evicts idle connections: the next checkout drops a connection that is too old;
 //! - ALPN, and with it `Connecting::alpn_h2`: the version of a connection is known before it is made;
 //! - the limit of streams of one connection, flow control, PINGs of the client;
 //! - the end of an answer and the readiness of its connection for another request are one step.
@@ -46,7 +46,7 @@ mod variant;
 pub use application::{run, run_on_network};
 pub use client::Outcome;
 pub use conn::Ver;
-pub use plan::{Ask, Ending, NetPlan, Plan};
+pub use plan::{Ending, NetPlan, Plan, PlannedRequest};
 pub use variant::Variant;
 
 pub use crate::kit::http2::Goaway;

@@ -74,8 +74,8 @@ impl Net {
         conn
     }
 
-    /// The client is gone: connects that are under way are dropped, and then scripts and carriers end, and leave open
-    /// what the client has not closed.
+    /// Ends the network after the client: drops pending connects, then ends scripts and carriers. A connection that the
+    /// client has not closed stays open.
     pub(super) fn end(&self) {
         self.with_opened(|opened| opened.conns.clone()).iter().for_each(Conn::abandon);
         loop {
@@ -135,7 +135,7 @@ impl Session<'_> {
         }
     }
 
-    /// Reads one frame; false if there will be none.
+    /// Reads one frame; returns false if there will be no more.
     fn read(&mut self) -> bool {
         match self.conn.receive() {
             None => return false,
@@ -161,7 +161,7 @@ impl Session<'_> {
     }
 }
 
-/// Reads the server's bytes, by the version of the connection.
+/// Decodes the server's bytes, according to the connection's version.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     http1: Vec<u8>,

@@ -9,10 +9,10 @@ use super::conn::Ver;
 use crate::kit::server::{Backends, Step};
 use crate::kit::weather::Weather;
 
-/// How a caller leaves a request.
+/// How long a caller waits for the answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
-    /// It waits.
+    /// It waits for the answer.
     Wait,
     /// It drops the request at a moment that the schedule chooses.
     Cancel,
@@ -22,12 +22,12 @@ pub enum Ending {
 
 /// One request of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
+pub struct PlannedRequest {
     /// The address.
     pub address: u32,
-    /// How long the caller waits before it, in milliseconds.
+    /// The caller's pause before the request, in milliseconds.
     pub after_ms: u64,
-    /// How it leaves it.
+    /// How long the caller waits for the answer.
     pub ending: Ending,
 }
 
@@ -43,17 +43,17 @@ pub struct Plan {
     /// `pool_idle_timeout` in milliseconds.
     pub idle_timeout_ms: Option<u64>,
     /// The requests of each caller, one after the other.
-    pub callers: Vec<Vec<Ask>>,
+    pub callers: Vec<Vec<PlannedRequest>>,
 }
 
 /// One run on a network: see [`super::run_on_network`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetPlan {
-    /// What callers and the server do.
+    /// The actions of callers and the server.
     pub plan: Plan,
-    /// What the network does.
+    /// The behaviour of the network.
     pub weather: Weather,
-    /// How long the server takes to accept a connection, in milliseconds.
+    /// The server's pause after each accepted connection, in milliseconds.
     pub accept_ms: u64,
 }
 
@@ -67,22 +67,22 @@ lastref::bounds!(Plan {
     idle_timeout_ms: Maybe(1..=60_000),
     callers: List(1..=4, List(0..=4, Part)),
 });
-lastref::bounds!(Ask { address: 0..=ADDRESSES_MAX as u32 - 1, after_ms: PAUSE_MS, ending: Part });
+lastref::bounds!(PlannedRequest { address: 0..=ADDRESSES_MAX as u32 - 1, after_ms: PAUSE_MS, ending: Part });
 lastref::bounds!(NetPlan { plan: Part, weather: Part, accept_ms: 0..=1_000 });
 impl lastref::plan::Plan for Ver {}
 lastref::bounds!(enum Ending { Wait, Cancel, Timeout(ms: PAUSE_MS) });
 
-impl Ask {
-    /// A request to the first address that is waited for.
-    pub const WAIT: Ask = Ask { address: 0, after_ms: 0, ending: Ending::Wait };
-    /// One that is cancelled at any moment.
-    pub const CANCEL: Ask = Ask { ending: Ending::Cancel, ..Ask::WAIT };
+impl PlannedRequest {
+    /// A request to the first address whose caller waits for the answer.
+    pub const WAIT: PlannedRequest = PlannedRequest { address: 0, after_ms: 0, ending: Ending::Wait };
+    /// The same request, cancelled at a moment that the schedule chooses.
+    pub const CANCEL: PlannedRequest = PlannedRequest { ending: Ending::Cancel, ..PlannedRequest::WAIT };
 
     /// The same request; if the caller would wait forever, it times out after a second instead.
     #[must_use]
-    pub fn within_a_second(self) -> Ask {
+    pub fn within_a_second(self) -> PlannedRequest {
         match self.ending {
-            Ending::Wait => Ask { ending: Ending::Timeout(1_000), ..self },
+            Ending::Wait => PlannedRequest { ending: Ending::Timeout(1_000), ..self },
             Ending::Cancel | Ending::Timeout(_) => self,
         }
     }
@@ -90,11 +90,11 @@ impl Ask {
 
 impl Plan {
     /// These callers, to one server with these scripts.
-    pub fn of(ver: Ver, scripts: Vec<Vec<Step>>, callers: Vec<Vec<Ask>>) -> Plan {
+    pub fn of(ver: Ver, scripts: Vec<Vec<Step>>, callers: Vec<Vec<PlannedRequest>>) -> Plan {
         Plan { ver, backends: vec![scripts], max_idle: 8, idle_timeout_ms: None, callers }
     }
 
-    /// Whether every request that is waited for is answered, if the network is fair: no server ends a connection.
+    /// True if, on a fair network, every request for which a caller waits is answered: no server ends a connection.
     pub(super) fn is_sound(&self) -> bool {
         let steps = || self.backends.iter().flatten().flatten();
         let asks = || self.callers.iter().flatten();
@@ -110,18 +110,22 @@ impl NetPlan {
     }
 }
 
-/// Requests that are waited for, and among them some that are cancelled or time out after up to `timeout_ms`.
-pub fn any_ask(addresses: u32, timeout_ms: u64) -> impl Strategy<Value = Ask> {
+/// Requests whose callers mostly wait; some are cancelled, or time out after up to `timeout_ms`.
+pub fn any_ask(addresses: u32, timeout_ms: u64) -> impl Strategy<Value = PlannedRequest> {
     let ending = prop_oneof![
         4 => Just(Ending::Wait),
         1 => Just(Ending::Cancel),
         1 => (1..=timeout_ms).prop_map(Ending::Timeout),
     ];
     let after = prop_oneof![2 => Just(0_u64), 1 => 1..60_u64];
-    (0..addresses, after, ending).prop_map(|(address, after_ms, ending)| Ask { address, after_ms, ending })
+    (0..addresses, after, ending).prop_map(|(address, after_ms, ending)| PlannedRequest { address, after_ms, ending })
 }
 
 /// Between one and `callers` callers with between one and `asks` requests each.
-pub fn callers(callers: usize, asks: usize, ask: impl Strategy<Value = Ask>) -> impl Strategy<Value = Vec<Vec<Ask>>> {
+pub fn callers(
+    callers: usize,
+    asks: usize,
+    ask: impl Strategy<Value = PlannedRequest>,
+) -> impl Strategy<Value = Vec<Vec<PlannedRequest>>> {
     vec(vec(ask, 1..=asks), 1..=callers)
 }

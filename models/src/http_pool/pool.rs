@@ -1,8 +1,8 @@
 //! The pool: idle connections by key, requests that wait for one, and connects that are under way.
 //!
 //! Upstream (hyper-util, client/legacy/pool.rs): `Pool::{checkout, connecting, pooled, reuse}`, `PoolInner::{put,
-//! connected, clean_waiters}`, `IdlePopper::pop`, and the `Drop` of `Pooled`, `Checkout` and `Connecting`, which are
-//! methods here because a model's drop has an owner to name.
+//! connected, clean_waiters}`, `IdlePopper::pop`, and the `Drop` of `Pooled`, `Checkout` and `Connecting`. The drops
+//! are methods here, so that each has an owner in the ledger.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use lastref::sync::Mutex;
 use lastref::time::{Duration, Instant};
 
 use super::conn::{Handle, Ver};
-use super::mailbox::{Mailbox, News, Why};
+use super::mailbox::{ConnectEnd, Mailbox, RequestEvent};
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
 
@@ -59,7 +59,7 @@ impl Pool {
         Arc::new(Pool { variant, max_idle, timeout, inner: Mutex::named("pool", Inner::default()) })
     }
 
-    /// `Checkout::checkout`: an idle connection, or the request is among the waiters.
+    /// `Checkout::checkout`: returns an idle connection, or adds the request to the waiters.
     pub(super) fn checkout(&self, key: Key, mailbox: &Arc<Mailbox>) -> Option<Handle> {
         let mut inner = self.inner.lock();
         let found = inner.idle.get_mut(&key).and_then(|list| self.pop(list));
@@ -104,13 +104,14 @@ impl Pool {
         self.timeout.map(|_| Instant::now())
     }
 
-    /// `Pool::connecting`: none if a connect to the key is under way whose connection will be shared.
+    /// `Pool::connecting`. Over HTTP/2, `None` if a connect to the key is already in progress, since its connection can
+    /// be shared.
     pub(super) fn connecting(self: &Arc<Self>, key: Key, ver: Ver) -> Option<Connecting> {
         let is_first = ver == Ver::Http1 || self.inner.lock().connecting.insert(key);
         is_first.then(|| Connecting { key, ver, pool: Arc::clone(self) })
     }
 
-    /// `Pool::pooled`: a new connection, for `holder`. One that can be shared is in the pool from now on.
+    /// `Pool::pooled`: gives a new connection to `holder`. If it can be shared, the pool keeps a handle too.
     #[track_caller]
     pub(super) fn pooled(&self, connecting: Connecting, handle: Handle, holder: Owner) -> Handle {
         let Connecting { key, ver, .. } = connecting;
@@ -119,7 +120,7 @@ impl Pool {
             let to_insert = handle.share(IDLE);
             let mut inner = self.inner.lock();
             self.put(&mut inner, key, to_insert);
-            self.connected(&mut inner, key, Why::Connected);
+            self.connected(&mut inner, key, ConnectEnd::Connected);
         }
         handle
     }
@@ -170,9 +171,9 @@ impl Pool {
             true => (Some(value.share(IDLE)), value),
             false => (None, value),
         };
-        match waiter.send(News::Handed(sent.pass(waiter.owner))) {
+        match waiter.send(RequestEvent::Handed(sent.pass(waiter.owner))) {
             Ok(()) => kept,
-            Err(News::Handed(returned)) => {
+            Err(RequestEvent::Handed(returned)) => {
                 sometimes("a waiter is cancelled while it is handed a connection", true);
                 if self.variant == Variant::HandedToCancelled {
                     return kept;
@@ -184,14 +185,14 @@ impl Pool {
         }
     }
 
-    /// `PoolInner::connected`: requests that still wait will not get a connection from this connect.
-    fn connected(&self, inner: &mut Inner, key: Key, why: Why) {
-        if why != Why::Cancelled || self.variant != Variant::ConnectingKept {
+    /// `PoolInner::connected`: notifies the requests that still wait that they get no connection from this connect.
+    fn connected(&self, inner: &mut Inner, key: Key, why: ConnectEnd) {
+        if why != ConnectEnd::Cancelled || self.variant != Variant::ConnectingKept {
             inner.connecting.remove(&key);
         }
         for waiter in inner.waiters.remove(&key).unwrap_or_default() {
             // A waiter that has gone meanwhile needs no message.
-            let _ = waiter.send(News::NotWanted(why));
+            let _ = waiter.send(RequestEvent::NotWanted(why));
         }
     }
 
@@ -208,17 +209,20 @@ impl Pool {
         drop(inner);
         for news in mailbox.take_rest() {
             match news {
-                News::Handed(handle) => handle.release(),
-                News::Connected(connecting, handle) => {
-                    connecting.end(Why::Cancelled);
+                RequestEvent::Handed(handle) => handle.release(),
+                RequestEvent::Connected(connecting, handle) => {
+                    connecting.end(ConnectEnd::Cancelled);
                     handle.release();
                 }
-                News::NotWanted(_) | News::ConnectFailed | News::Answer(_) | News::Failed(_) => {}
+                RequestEvent::NotWanted(_)
+                | RequestEvent::ConnectFailed
+                | RequestEvent::Answer(_)
+                | RequestEvent::Failed(_) => {}
             }
         }
     }
 
-    /// The last `Client` is dropped, and the pool with it.
+    /// Closes the pool: the last `Client` is dropped.
     pub(super) fn close(&self) {
         let mut inner = self.inner.lock();
         inner.is_closed = true;
@@ -227,7 +231,7 @@ impl Pool {
         idle.into_values().flatten().for_each(|entry| entry.value.release());
     }
 
-    /// What must hold when no request is under way.
+    /// Checks that no request waits for the pool. Must be called when no request is in progress.
     pub(super) fn check_at_rest(&self) {
         always("no request waits for the pool when none is under way", self.inner.lock().waiters.is_empty());
     }
@@ -235,7 +239,7 @@ impl Pool {
 
 impl Connecting {
     /// `Drop for Connecting`: the connect is over without a connection.
-    pub(super) fn end(self, why: Why) {
+    pub(super) fn end(self, why: ConnectEnd) {
         if self.ver == Ver::Http2 {
             let mut inner = self.pool.inner.lock();
             self.pool.connected(&mut inner, self.key, why);

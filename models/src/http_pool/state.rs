@@ -19,7 +19,7 @@ use crate::kit::machine::machine;
 machine! {
     "a connection"
 
-    /// What a connection is doing.
+    /// The state of a connection.
     pub enum State {
         /// The attempt to connect is under way.
         Connecting,
@@ -27,13 +27,13 @@ machine! {
         Idle,
         /// It is open, with one request over HTTP/1, with one or more over HTTP/2.
         Busy,
-        /// A GOAWAY has come: it takes no request, and those that it has end normally.
+        /// A GOAWAY has arrived: the connection takes no new requests, and its remaining requests end normally.
         Draining,
         /// Its socket is closed.
         Closed,
     }
 
-    /// What can happen to a connection.
+    /// An event of a connection.
     pub enum Event {
         /// The attempt has succeeded.
         Connected,
@@ -59,7 +59,7 @@ pub fn next(state: State, event: Event, actor: Owner) -> Result<State, Illegal> 
     match (event, state) {
         (Event::Connected, Connecting) | (Event::Complete, Busy) => Ok(Idle),
         (Event::Send, Idle | Busy) => Ok(Busy),
-        // A server that shuts down gracefully sends two: the second has the last stream.
+        // A server that shuts down gracefully sends two GOAWAYs; the second one has the last stream.
         (Event::Goaway, Idle | Busy | Draining) | (Event::Complete, Draining) => Ok(Draining),
         (Event::ConnectFailed, Connecting) | (Event::Close, Connecting | Idle | Busy | Draining) => Ok(Closed),
         (Event::Connected | Event::ConnectFailed, Idle | Busy | Draining | Closed)

@@ -1,11 +1,11 @@
-//! Outcomes of requests against scripts, what each defect trips, and what each checker sees.
+//! Outcomes of requests against scripts, and the property that each defect violates.
 
 use lastref::{Check, Limits};
 
-use super::{Ask, Ending, NetPlan, Plan, Step, Variant, Ver, run, run_on_network};
+use super::{Ending, NetPlan, Plan, PlannedRequest, Step, Variant, Ver, run, run_on_network};
 use crate::Variant as _;
 
-/// A network whose delays do not overtake a ready task.
+/// Limits for a network whose delays do not overtake a ready task.
 fn limits() -> Limits {
     Limits { timer_slack: std::time::Duration::from_millis(5), steps_max: 50_000, ..Limits::default() }
 }
@@ -13,7 +13,7 @@ fn limits() -> Limits {
 /// A plan that shows the defect, and the property that it breaks.
 fn shown(variant: Variant) -> Option<(Plan, &'static str)> {
     let settings = || vec![vec![Step::Settings]];
-    let (wait, cancel) = (Ask::WAIT, Ask::CANCEL);
+    let (wait, cancel) = (PlannedRequest::WAIT, PlannedRequest::CANCEL);
     let closes = vec![vec![Step::Take(1), Step::Answer, Step::Fin]];
     let drains = vec![vec![Step::Settings, Step::Take(1), Step::Goaway(super::Goaway::NoError), Step::Answer]];
     Some(match variant {
@@ -72,9 +72,9 @@ fn every_defect_trips_its_checker_where_the_fixed_pool_stays_clean() {
     }
 }
 
-/// Each plan on the network whose fixed variant must answer every request, if nothing goes wrong.
+/// Checks that the fixed variant answers every request of these callers on a network without faults.
 #[track_caller]
-fn check_answered(ver: Ver, callers: Vec<Vec<Ask>>) {
+fn check_answered(ver: Ver, callers: Vec<Vec<PlannedRequest>>) {
     let plan = NetPlan::of(Plan::of(ver, vec![vec![Step::Settings]; 2], callers));
     assert!(plan.plan.is_sound());
     let report =
@@ -86,24 +86,24 @@ fn check_answered(ver: Ver, callers: Vec<Vec<Ask>>) {
 #[test]
 fn requests_are_answered_over_either_version() {
     for ver in [Ver::Http1, Ver::Http2] {
-        check_answered(ver, vec![vec![Ask::WAIT; 3], vec![Ask::WAIT; 2]]);
-        check_answered(ver, vec![vec![Ask { ending: Ending::Timeout(1_000), ..Ask::WAIT }; 2]]);
+        check_answered(ver, vec![vec![PlannedRequest::WAIT; 3], vec![PlannedRequest::WAIT; 2]]);
+        check_answered(ver, vec![vec![PlannedRequest { ending: Ending::Timeout(1_000), ..PlannedRequest::WAIT }; 2]]);
     }
 }
 
-/// A checker that looks at nothing would pass this: no server answers.
+/// No server answers: a checker that checks nothing would pass.
 #[test]
 fn a_request_without_an_answer_is_seen_to_be_without_one() {
-    let ignored = Plan::of(Ver::Http1, vec![vec![Step::Settings, Step::Stall]], vec![vec![Ask::WAIT]]);
+    let ignored = Plan::of(Ver::Http1, vec![vec![Step::Settings, Step::Stall]], vec![vec![PlannedRequest::WAIT]]);
     let found = Check::new("stalls").schedules(1).search(move || run(Variant::Fixed, &ignored));
     assert_eq!(found.expect_err("nobody answers").violation.property, "no task waits forever");
 }
 
 #[test]
 fn a_plan_with_a_server_that_may_not_answer_promises_nothing() {
-    let sound = |steps: Vec<Step>| Plan::of(Ver::Http2, vec![steps], vec![vec![Ask::WAIT]]).is_sound();
+    let sound = |steps: Vec<Step>| Plan::of(Ver::Http2, vec![steps], vec![vec![PlannedRequest::WAIT]]).is_sound();
     assert!(sound(vec![Step::Settings, Step::Pause(3), Step::Answer]));
     assert!(![Step::Fin, Step::Refuse, Step::Stall, Step::Take(2)].iter().any(|step| sound(vec![*step])));
-    let other = Ask { address: 1, ..Ask::WAIT };
+    let other = PlannedRequest { address: 1, ..PlannedRequest::WAIT };
     assert!(!Plan::of(Ver::Http2, vec![Vec::new()], vec![vec![other]]).is_sound(), "no server has this address");
 }

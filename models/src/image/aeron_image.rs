@@ -1,9 +1,9 @@
-//! `aeron_image_t`: a stream of one publisher as one subscription sees it, counted.
+//! `aeron_image_t`: one subscription's view of one publisher's stream, reference-counted.
 //!
-//! The count starts at one, the conductor's *base* reference, which the conductor drops once the subscriber cannot come
-//! across the image in a list any more. Every handle of the application holds one more. Dropping the last reference
-//! frees nothing: only the conductor frees, when its lingering check sees zero. What subscriber and conductor share of
-//! an image is `refcnt` and `is_closed`, and, published by the latter, how the stream ended.
+//! The count starts at one: the conductor's *base* reference, which the conductor drops once the subscriber can no
+//! longer find the image in a list. Every handle of the application holds one more. Dropping the last reference frees
+//! nothing: only the conductor frees an image, when its lingering check reads a zero count. Subscriber and conductor
+//! share `refcnt`, `is_closed` and, published by `is_closed`, the final positions of the stream.
 
 use std::sync::Arc;
 
@@ -29,23 +29,23 @@ pub(super) const BASE_DROPPED: i64 = i64::MIN;
 /// `aeron_image_key_t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImageKey {
-    /// Of the stream; a publisher that comes back has another one.
+    /// The id of the stream; a publisher that returns has another one.
     pub correlation_id: i64,
-    /// Of the subscription: one stream may match several.
+    /// The id of the subscription: one stream may match several.
     pub subscription_registration_id: i64,
 }
 
 /// `aeron_image_t`.
 pub struct Image {
     pub(super) variant: Variant,
-    /// The number of the image in its client; upstream has its address.
+    /// The number of the image in its client; upstream uses its address.
     pub(super) number: u32,
     pub(super) key: ImageKey,
     pub(super) session_id: i32,
     pub(super) memory: Resource,
     /// Read on each release of a reference, written on the free: only the count orders these two accesses.
     lifetime: RaceCell<()>,
-    /// The references by name, beside the number that upstream has.
+    /// The references with their holders; upstream has only the count.
     references: Counted,
     refcnt: AtomicI64,
     pub(super) log_buffer: Arc<LogBuffer>,
@@ -55,7 +55,7 @@ pub struct Image {
     /// Its subscription's `registration_id`, until the base reference is dropped.
     subscription: RaceCell<Option<i64>>,
     pub(super) conductor_fields: RaceCell<ConductorFields>,
-    /// Announced as available, and as unavailable once.
+    /// Announced once as available, then once as unavailable.
     pub(super) availability: Slot,
     /// The position of the next fragment that the application expects.
     pub(super) delivered: RaceCell<i64>,
@@ -128,7 +128,7 @@ impl Image {
         self.refcnt.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// `aeron_image_decr_refcnt`. Returns what is left. Nothing of the image may be used after it.
+    /// `aeron_image_decr_refcnt`. Returns the new count. The caller must not use the image afterwards.
     #[track_caller]
     pub(super) fn decr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
         self.memory.touch(by);
@@ -137,15 +137,16 @@ impl Image {
         self.refcnt.fetch_sub(1, Ordering::SeqCst) - 1
     }
 
-    /// `aeron_image_decr_refcnt` of the base reference, whose name is taken off later: when a subscription is closed,
-    /// the application is notified after this, and the wrapper then takes another reference for the time of the call.
+    /// `aeron_image_decr_refcnt` of the base reference, which the ledger keeps until `forget_base`: when a subscription
+    /// is closed, the application is notified after this decrement, and the wrapper takes another reference during that
+    /// call.
     #[track_caller]
     pub(super) fn decr_base_refcnt(&self) -> i64 {
         self.memory.touch(CONDUCTOR);
         self.refcnt.fetch_sub(1, Ordering::SeqCst) - 1
     }
 
-    /// The name of the base reference.
+    /// Removes the base reference from the ledger.
     #[track_caller]
     pub(super) fn forget_base(&self) {
         self.references.release(CONDUCTOR);
@@ -165,7 +166,7 @@ impl Image {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// `aeron_image_close`: the conductor notes how far the subscriber came, and no poll reads on.
+    /// `aeron_image_close`: the conductor stores the subscriber's final position, and polls stop reading.
     #[track_caller]
     pub(super) fn close(&self) {
         self.memory.touch(CONDUCTOR);
@@ -205,7 +206,7 @@ impl Image {
         if self.is_closed(by) { self.ending.get().eos_position } else { self.log_buffer.end_of_stream_position(by) }
     }
 
-    /// `aeron_image_constants`, which reads the pointer to the subscription among the rest.
+    /// `aeron_image_constants`, which also reads the pointer to the subscription.
     #[track_caller]
     pub fn constants(&self, by: Owner) -> Constants {
         self.memory.touch(by);
@@ -216,7 +217,7 @@ impl Image {
         }
     }
 
-    /// The subscription, as the conductor knows it.
+    /// The id of the subscription, read by the conductor.
     pub(super) fn subscription(&self) -> Option<i64> {
         self.memory.touch(CONDUCTOR);
         self.subscription.get()
@@ -229,7 +230,7 @@ impl Image {
         self.happened(event);
     }
 
-    /// The state that the event leads to.
+    /// Moves the image to the state that follows from `event`.
     pub(super) fn happened(&self, event: Event) {
         let before = self.conductor_fields.get().state;
         match next(before, event, CONDUCTOR) {
@@ -252,11 +253,11 @@ impl Image {
         self.memory.release(CONDUCTOR);
     }
 
-    /// The count and the names agree. For checks, when nothing else runs.
+    /// Checks that the count and the ledger agree, when nothing else runs.
     pub(super) fn check_references(&self) {
         let refcnt = self.refcnt.load(Ordering::Acquire);
         if refcnt == 0 && self.references.holders().is_empty() {
-            // Its last handle is gone, and no lingering check has come by since.
+            // Its last handle is released, and no lingering check has run since.
             return;
         }
         self.references.expect_count(u32::try_from(refcnt).unwrap_or(u32::MAX));
@@ -266,7 +267,7 @@ impl Image {
 /// `aeron_image_constants_t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Constants {
-    /// The subscription; none for an image that is detached.
+    /// The subscription; `None` for a detached image.
     pub subscription_registration_id: Option<i64>,
     /// The stream.
     pub correlation_id: i64,

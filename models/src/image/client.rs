@@ -32,11 +32,11 @@ pub struct Client {
     /// Subscriptions that the client has removed: `AERON_COMMAND_REMOVE_SUBSCRIPTION`.
     to_driver: Mutex<VecDeque<i64>>,
     is_closed: AtomicBool,
-    /// The timeout that the conductor's next check reports. Upstream measures time.
+    /// True if the conductor's next timeout check must report this timeout. Upstream measures time.
     pub(super) service_interval_exceeded: AtomicBool,
     pub(super) driver_is_dead: AtomicBool,
     pub(super) progress: Progress,
-    /// The agent's runner is told to end.
+    /// True if the agent's runner must end.
     pub(super) stop: AtomicBool,
 }
 
@@ -55,8 +55,8 @@ impl Client {
         })
     }
 
-    /// `~Subscription`, and `aeron_subscription_close` in it: the conductor is asked to delete the subscription, which
-    /// the caller must not use afterwards.
+    /// `~Subscription`, with `aeron_subscription_close`: requests the deletion of the subscription from the conductor.
+    /// The caller must not use it afterwards.
     pub fn close_subscription(&self, by: Owner, subscription: &Arc<Subscription>) {
         if subscription.is_closed(by) {
             sometimes("a subscription is destroyed after it was closed by force", true);

@@ -27,7 +27,7 @@ impl Conductor {
         }
     }
 
-    /// `aeron_client_conductor_on_close`, on the thread that closes, after the conductor's own has ended.
+    /// `aeron_client_conductor_on_close`, on the closing thread, after the conductor's thread has ended.
     pub fn on_close(mut self) {
         for subscription in std::mem::take(&mut self.resource_by_id_map).into_values() {
             subscription.delete();

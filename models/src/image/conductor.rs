@@ -20,23 +20,23 @@ use super::plan::{Callback, Conductor as Mode};
 use super::shm::{RawLog, Shm};
 use super::subscription::Subscription;
 use super::variant::Variant;
-use super::wrapper::{Shelf, SubscriptionWrapper};
+use super::wrapper::{SharedHandles, SubscriptionWrapper};
 
-/// The conductor, as the owner of what it allocates and the holder of base references.
+/// The conductor, as the owner of its allocations and the holder of base references.
 pub const CONDUCTOR: Owner = Owner::new("conductor", 0);
 
 /// `AERON_CONTEXT_IDLE_SLEEP_DURATION_NS_DEFAULT`: how long the agent sleeps between two duty cycles.
 const IDLE_SLEEP: Duration = Duration::from_millis(16);
 
-/// A bound of [`Conductor::run_dry`]; nothing in a plan takes as many cycles.
+/// The bound of [`Conductor::run_until_idle`] in duty cycles; no plan needs that many.
 const CYCLES_MAX: u32 = 256;
 
-/// `aeron_client_conductor_t`, reachable only by the thread that runs it.
+/// `aeron_client_conductor_t`, owned by the thread that runs it.
 #[derive(Debug)]
 pub struct Conductor {
     pub(super) variant: Variant,
     pub(super) client: Arc<Client>,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) shelf: Arc<SharedHandles>,
     pub(super) image_by_key_map: BTreeMap<ImageKey, Arc<Image>>,
     pub(super) log_buffers: LogBuffers,
     pub(super) resource_by_id_map: BTreeMap<i64, Arc<Subscription>>,
@@ -47,7 +47,7 @@ pub struct Conductor {
 
 impl Conductor {
     /// `aeron_client_conductor_init`.
-    pub fn init(variant: Variant, client: &Arc<Client>, shelf: &Arc<Shelf>, shm: &Arc<Shm>) -> Conductor {
+    pub fn init(variant: Variant, client: &Arc<Client>, shelf: &Arc<SharedHandles>, shm: &Arc<Shm>) -> Conductor {
         Conductor {
             variant,
             client: Arc::clone(client),
@@ -61,7 +61,7 @@ impl Conductor {
         }
     }
 
-    /// `aeron_client_conductor_on_subscription_ready`: the driver has registered a subscription that was asked for.
+    /// `aeron_client_conductor_on_subscription_ready`: the driver has registered a requested subscription.
     pub fn on_subscription_ready(&mut self, registration_id: i64, callback: Callback) -> SubscriptionWrapper {
         let subscription = Subscription::create(self.variant, registration_id, callback);
         self.resource_by_id_map.insert(registration_id, Arc::clone(&subscription));
@@ -85,18 +85,18 @@ impl Conductor {
         }
     }
 
-    /// Duty cycles until there is nothing to do.
-    pub fn run_dry(&mut self) {
+    /// Runs duty cycles until no work is left.
+    pub fn run_until_idle(&mut self) {
         let mut idle = 0;
         for _ in 0..CYCLES_MAX {
-            // Two idle cycles in a row: an image is detached and freed in the same cycle, but the effect of a command
-            // may need the next one.
+            // Two idle cycles in a row: an image is detached and freed in one cycle, but a command may take effect only
+            // in the next.
             idle = if self.do_work() == 0 { idle + 1 } else { 0 };
             if idle == 2 {
                 return;
             }
         }
-        always("the conductor comes to rest", false);
+        always("the conductor runs out of work", false);
     }
 
     /// `aeron_client_conductor_do_work`: one duty cycle. Returns the amount of work done.
@@ -160,8 +160,8 @@ impl Conductor {
         image.subscriber_position.handled();
     }
 
-    /// `aeron_client_conductor_on_check_timeouts`. Deviates: upstream compares clocks; here a plan says what they
-    /// show, and every duty cycle looks.
+    /// `aeron_client_conductor_on_check_timeouts`. Deviates: upstream compares clocks; here the plan decides that a
+    /// timeout is exceeded, and every duty cycle checks.
     fn on_check_timeouts(&mut self) -> u32 {
         if self.client.service_interval_exceeded.load(Ordering::Acquire)
             || self.client.driver_is_dead.load(Ordering::Acquire)
@@ -182,7 +182,7 @@ impl Conductor {
         SubscriptionWrapper { subscription: Arc::clone(subscription), shelf: Arc::clone(&self.shelf) }
     }
 
-    /// An image is in the map exactly while it is in the newest list of its subscription.
+    /// Checks that the map has exactly the images of the newest lists.
     fn check_maps(&self) {
         for subscription in self.resource_by_id_map.values() {
             let listed = subscription.current_image_list().images(CONDUCTOR);

@@ -1,14 +1,15 @@
-//! Position counters: memory of the driver that a client writes, and that the driver reuses after it was freed.
+//! Position counters: memory of the driver that clients write, and that the driver frees and reuses.
 //!
 //! The driver allocates a counter for each subscription that an image is announced to, and the client keeps its address
-//! (`subscriber_position`). When the image is gone the driver frees the counter; `free_to_reuse_timeout` later (one
-//! second, by default) it gives the slot to the next request for a counter. A client that stores through the old
+//! (`subscriber_position`). When the image has ended, the driver frees the counter. It reuses the slot for a new
+//! counter no earlier than `free_to_reuse_timeout` later (one second by default). A client that stores through the old
 //! address then changes another counter.
 //!
-//! Deviates: upstream relies on that second, and nothing waits for the client: a conductor may stall for ten
-//! (`inter_service_timeout`), a subscriber between its check of `is_closed` and its store for ever. The fixed model
-//! assumes that the second suffices: a slot is reused only when the conductor has handled the image's end, and never
-//! while a subscriber is between check and access. `reuse_ignores_stalls` behaves like upstream's driver.
+//! Deviates: upstream relies on that second, and does not wait for the client. But a conductor may stall for ten
+//! seconds (`inter_service_timeout`), and a subscriber may stall for ever between its check of `is_closed` and its
+//! store. The fixed model assumes that the second suffices: it reuses a slot only when the conductor has handled the
+//! image's end, and never while a subscriber is between check and access. `reuse_ignores_stalls` behaves like
+//! upstream's driver.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering as Plain};
@@ -21,27 +22,27 @@ use super::driver::DRIVER;
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
 
-/// One allocation of a counter: what `int64_t *subscriber_position` points at.
+/// One allocation of a counter: the target of `int64_t *subscriber_position`.
 pub(super) struct Position {
     value: Arc<AtomicI64>,
     memory: Resource,
-    /// Harness state, invisible to the schedule, in place of the driver's second.
+    /// Harness state, invisible to the schedule; replaces the driver's second.
     handled: AtomicBool,
     accesses: AtomicU32,
 }
 
-/// A subscriber is between its check of `is_closed` and its access.
+/// Exists while a subscriber is between its check of `is_closed` and its access.
 #[derive(Debug)]
 pub(super) struct Access<'a>(&'a Position);
 
 impl Position {
-    /// Begins a check of `is_closed` with an access after it, during which no second goes by.
+    /// Begins a check of `is_closed` and the access after it; the driver's second cannot pass meanwhile.
     pub(super) fn access(&self) -> Access<'_> {
         self.accesses.fetch_add(1, Plain::SeqCst);
         Access(self)
     }
 
-    /// The plain read of the polling thread, which alone writes it.
+    /// The plain read of the polling thread, the only writer.
     #[track_caller]
     pub(super) fn get(&self, by: Owner) -> i64 {
         self.memory.touch(by);
@@ -62,7 +63,7 @@ impl Position {
         self.value.store(position, Ordering::Release);
     }
 
-    /// The conductor has handled the end of the image.
+    /// Records that the conductor has handled the end of the image.
     pub(super) fn handled(&self) {
         self.handled.store(true, Plain::SeqCst);
     }
@@ -92,7 +93,7 @@ impl CountersManager {
         CountersManager { variant, allocated: Vec::new(), reclaimed: Vec::new() }
     }
 
-    /// A counter, in a slot that was freed long enough ago if there is one.
+    /// Allocates a counter, in a slot that was freed long enough ago, if any.
     pub(super) fn allocate(&mut self) -> Arc<Position> {
         // upstream: aeron_counters_manager.c aeron_counters_manager_next_counter_id
         let ignores = self.variant == Variant::ReuseIgnoresStalls;
@@ -122,7 +123,7 @@ impl CountersManager {
         self.reclaimed.push(self.allocated.remove(place));
     }
 
-    /// The counters file goes with the driver, when its clients are gone.
+    /// Frees the counters file with the driver, after its clients have ended.
     pub(super) fn close(self) {
         for position in self.allocated.iter().chain(&self.reclaimed) {
             position.memory.release(DRIVER);

@@ -20,7 +20,7 @@ use super::variant::Variant;
 /// The driver, as the owner of counters.
 pub(super) const DRIVER: Owner = Owner::new("driver", 0);
 
-/// How long a publisher waits before it asks again for a log.
+/// The delay before a publisher tries again to create a log.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// The driver.
@@ -36,14 +36,14 @@ pub struct Driver {
     others: Vec<Arc<Position>>,
 }
 
-/// What one publisher has published.
+/// The stream of one publisher.
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     session_id: i32,
     pub(super) correlation_id: i64,
     pub(super) log: Arc<RawLog>,
     position: i64,
-    /// The subscriptions it was announced to.
+    /// The subscriptions to which it was announced, with their position counters.
     announced: Vec<(i64, Arc<Position>)>,
 }
 
@@ -61,7 +61,7 @@ impl Driver {
         }
     }
 
-    /// Does the steps, until there are none left or the driver is dead.
+    /// Performs the steps in order, until none is left or the driver is dead.
     pub fn run(&mut self, ops: &[DriverOp]) {
         for op in ops {
             self.on_commands();
@@ -80,7 +80,7 @@ impl Driver {
         }
     }
 
-    /// Every publisher goes.
+    /// Ends every stream.
     pub fn vanish_all(&mut self) {
         self.on_commands();
         while let Some(stream) = self.streams.pop() {
@@ -88,7 +88,7 @@ impl Driver {
         }
     }
 
-    /// The driver ends after its client.
+    /// Ends the driver, after its client.
     pub fn close(self) {
         self.counters.close();
     }
@@ -101,7 +101,7 @@ impl Driver {
         self.announce(session_id, log, 0);
     }
 
-    /// A new stream, which every subscription reads from `join_position` on.
+    /// Announces a new stream, which every subscription reads from `join_position` on.
     pub(super) fn announce(&mut self, session_id: i32, log: Arc<RawLog>, join_position: i64) -> Stream {
         let correlation_id = self.next_correlation_id;
         self.next_correlation_id += 1;
@@ -120,7 +120,7 @@ impl Driver {
         stream
     }
 
-    /// A log for a new stream, as soon as there is room for one.
+    /// Creates a log for a new stream, as soon as shared memory has room for it.
     fn create_log(&mut self) -> Option<Arc<RawLog>> {
         let mut patience = Patience::new(&self.client.progress);
         let mut waited = false;
@@ -169,7 +169,7 @@ impl Driver {
         }
     }
 
-    /// The stream's counters and its log are not the driver's any more.
+    /// Frees the stream's counters, and unlinks its log.
     pub(super) fn free(&mut self, stream: &Stream) {
         self.streams.retain(|other| other.correlation_id != stream.correlation_id);
         for (_, position) in stream.announced.iter().filter(|(id, _)| self.subscriptions.contains(id)) {

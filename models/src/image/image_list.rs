@@ -1,8 +1,8 @@
-//! `aeron_image_list_t`: the images of a subscription at one moment, never changed after it is published.
+//! `aeron_image_list_t`: the images of a subscription at one moment, immutable once published.
 //!
-//! The conductor makes a new list for each image that comes or goes, gives it the next change number and puts it in
-//! front of the older ones. The subscriber reads whichever is in front. Older lists are pruned when the subscriber
-//! has proposed a newer number than theirs.
+//! For each image that is added or removed, the conductor creates a new list, gives it the next change number and makes
+//! it the head of the chain of lists. The subscriber reads the head. The conductor prunes a list when the subscriber
+//! has proposed a newer change number.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::conductor::CONDUCTOR;
 pub(super) struct ImageList {
     memory: Resource,
     contents: RaceCell<Contents>,
-    /// The place of the list before it. The conductor's alone.
+    /// The index of the next older list. Only the conductor uses it.
     next_list: RaceCell<Option<usize>>,
 }
 
@@ -38,7 +38,7 @@ impl ImageList {
         }
     }
 
-    /// Numbers the list and links it, before anybody can see it.
+    /// Numbers the list and links it to the older ones, before it is published.
     pub(super) fn number(&self, change_number: i64, next_list: usize) {
         self.contents.with_mut(|contents| contents.change_number = change_number);
         self.next_list.set(Some(next_list));
@@ -56,7 +56,7 @@ impl ImageList {
         self.contents.with(|contents| contents.array.len())
     }
 
-    /// `array[index]`, which in C reads whatever is there.
+    /// `array[index]`, which C reads without a bounds check.
     #[track_caller]
     pub(super) fn image(&self, by: Owner, index: usize) -> Option<Arc<Image>> {
         self.memory.touch(by);

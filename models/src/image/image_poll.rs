@@ -1,8 +1,8 @@
 //! `aeron_image_poll` and `aeron_image_controlled_poll`: the subscriber reads an image.
 //!
-//! Between any two steps of a poll, in the handler above all, the conductor may close the image. A poll therefore
-//! checks `is_closed` before each fragment (35cda530) and before it stores its position (a5892881): it must not read on
-//! in a closed image, whose counter may already be reused.
+//! The conductor may close the image between any two steps of a poll, above all during the handler. A poll therefore
+//! checks `is_closed` before each fragment (35cda530) and before it stores its position (a5892881): it must not
+//! continue to read a closed image, whose counter may already be reused.
 
 use lastref::ledger::{self, Owner, Tag};
 use lastref::property::{always, always_with, sometimes};
@@ -15,13 +15,13 @@ use super::variant::Variant;
 /// `aeron_controlled_fragment_handler_action_t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
-    /// On to the next fragment.
+    /// Continues with the next fragment.
     Continue,
-    /// The position is stored at once.
+    /// Stores the position at once, and continues.
     Commit,
-    /// No fragment after this one.
+    /// Ends the poll after this fragment.
     Break,
-    /// The fragment counts as unread, and is delivered again.
+    /// Ends the poll; this fragment counts as unread, and is delivered again.
     Abort,
 }
 
@@ -30,14 +30,14 @@ pub enum Action {
 pub struct Fragment<'a> {
     /// `aeron_header_context`.
     pub image: &'a Image,
-    /// What the publisher wrote.
+    /// The publisher's payload.
     pub payload: Tag,
 }
 
 /// The kind of poll, by its use of the handler's return value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Poll {
-    /// `aeron_image_poll`: the handler answers nothing.
+    /// `aeron_image_poll`, which ignores the handler's return value.
     Plain,
     /// `aeron_image_controlled_poll`.
     Controlled,
@@ -47,14 +47,14 @@ pub enum Poll {
 pub type Handler<'a> = dyn FnMut(&Fragment<'_>) -> Action + 'a;
 
 impl Image {
-    /// Gives the handler up to `fragment_limit` fragments; returns how many.
+    /// Passes up to `fragment_limit` fragments to the handler; returns their number.
     pub fn poll(&self, by: Owner, poll: Poll, handler: &mut Handler<'_>, fragment_limit: u32) -> u32 {
         let Some(mut initial_position) = self.open_position(by) else { return 0 };
         let mut position = initial_position;
         let mut fragments_read = 0;
         let mut was_closed = false;
         while fragments_read < fragment_limit && position < FRAME_LENGTH * FRAMES_MAX {
-            // upstream: 35cda530. Before it only the poll as a whole asked.
+            // upstream: 35cda530. Before that, a poll checked only at its start.
             if self.variant != Variant::PollIgnoresClose && self.is_closed(by) {
                 sometimes("an image is closed under a poll", true);
                 break;
@@ -64,7 +64,7 @@ impl Image {
             self.deliver(payload, position);
             fragments_read += 1;
             let action = handler(&Fragment { image: self, payload });
-            // For the check above: an image that is seen closed here must be seen closed in the next turn.
+            // For the check above: if the image is closed here, the next iteration must see that.
             was_closed = self.is_closed(by);
             if poll == Poll::Controlled && action == Action::Abort {
                 self.delivered.set(position);
@@ -96,7 +96,7 @@ impl Image {
         Some(self.subscriber_position.get(by))
     }
 
-    /// Stores how far the poll came.
+    /// Stores the position that the poll has reached.
     fn store_position(&self, by: Owner, position: i64) {
         if self.variant == Variant::PositionStoreAfterClose {
             self.subscriber_position.set_release(by, position);
@@ -110,7 +110,7 @@ impl Image {
         self.subscriber_position.set_release(by, position);
     }
 
-    /// A fragment is the one of this stream that comes next.
+    /// Checks that a fragment is the next one of this stream.
     fn deliver(&self, payload: Tag, position: i64) {
         let expected = fragment(self.key.correlation_id, position);
         ledger::deliver(payload, expected);
@@ -122,7 +122,7 @@ impl Image {
     }
 }
 
-/// What the publisher of a stream writes at `position`.
+/// The fragment that the publisher of a stream writes at `position`.
 pub(super) fn fragment(correlation_id: i64, position: i64) -> Tag {
     let peer = u32::try_from(correlation_id).unwrap_or(u32::MAX);
     Tag { peer, request: u64::try_from(position / FRAME_LENGTH).unwrap_or(u64::MAX) }

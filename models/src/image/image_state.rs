@@ -1,7 +1,7 @@
-//! The life of an image as the conductor sees it, as a table.
+//! The states of an image, as the conductor sees them.
 //!
-//! Upstream keeps it in three fields, `removal_change_number`, `is_lingering` and `subscription`, and in which of its
-//! containers the image is. Only the conductor changes them.
+//! Upstream encodes the state in three fields, `removal_change_number`, `is_lingering` and `subscription`, and in the
+//! container that has the image. Only the conductor changes them.
 //!
 //! | state | `image_by_key_map` | `removal_change_number` | base reference |
 //! | --- | --- | --- | --- |
@@ -17,7 +17,7 @@ use crate::kit::machine::machine;
 machine! {
     "an aeron_image_t"
 
-    /// Where an image is in its life.
+    /// The state of an image.
     pub enum State {
         /// In the newest list of its subscription.
         Listed,
@@ -29,7 +29,7 @@ machine! {
         Deleted,
     }
 
-    /// What happens to an image.
+    /// An event that changes the state of an image.
     pub enum Event {
         /// `aeron_client_conductor_on_unavailable_image`.
         Unavailable,
@@ -37,9 +37,9 @@ machine! {
         MovedOn,
         /// The subscription is closed.
         SubscriptionClosed,
-        /// The count is zero, and the conductor has seen it.
+        /// The conductor has read a zero count.
         Unreferenced,
-        /// `aeron_client_conductor_on_close`: deleted, whatever holds it.
+        /// `aeron_client_conductor_on_close`: deleted, even if references are left.
         ClientClosed,
     }
 }

@@ -1,9 +1,9 @@
-//! Lingering images: those that the driver has ended and the application may still use.
+//! Lingering images, which the driver has ended and the application may still use.
 //!
-//! Two kinds of reference keep a removed image. Its *base reference* stays until the subscriber has proposed a list
-//! without it, so that a poll in the middle of an older list is safe without a count of its own. Its *handles* stay as
-//! long as the application likes. No time is involved: a subscriber that never touches its subscription again keeps
-//! every image that was removed since, with its mapping, until the subscription is closed.
+//! Two kinds of reference keep a removed image alive. The conductor holds its *base reference* until the subscriber has
+//! proposed a list without the image, so that a poll in the middle of an older list is safe without a reference. The
+//! application holds its *handles* as long as it needs them. There is no timeout: a subscriber that stops using its
+//! subscription keeps every image removed since then, with its mapping, until the subscription is closed.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl Conductor {
         work_count
     }
 
-    /// Drops the base reference of an image that no list in use has.
+    /// Drops the base reference of an image that is in no list in use.
     fn drop_base_if_unused(&self, image: &Arc<Image>) {
         image.memory.touch(CONDUCTOR);
         let removal_change_number = image.conductor_fields.get().removal_change_number;
@@ -94,9 +94,9 @@ impl Conductor {
             self.image_by_key_map.remove(&image.key);
             let held = refcnt > 0;
             sometimes("a subscription is closed while a handle to its image is left", held);
-            // Deviates: upstream closes and announces only what it deletes at once (512660e2). What it lets linger
+            // Deviates: upstream closes and announces only images that it deletes at once (512660e2). A lingering image
             // stays open to polls, which store into a counter that the driver has freed, and the application is never
-            // told.
+            // notified.
             if !held || self.variant != Variant::CloseSkipsHeldImages {
                 image.close();
                 self.wrap(subscription).on_unavailable_image(&image);
@@ -106,7 +106,8 @@ impl Conductor {
             if held {
                 self.linger_image(&image);
             }
-            // Deviates: upstream does not mark what it lets linger here, and drops its base reference once more below.
+            // Deviates: upstream does not mark a lingering image here, and drops its base reference a second time
+            // below.
             if !held || self.variant != Variant::CloseDropsBaseTwice {
                 image.detach(Event::SubscriptionClosed);
             }
@@ -144,10 +145,10 @@ impl Conductor {
             });
         }
         always("no image is left when every stream is gone", self.image_by_key_map.is_empty());
-        always("a log buffer goes with its last image", self.log_buffers.is_empty());
+        always("a log buffer is freed with its last image", self.log_buffers.is_empty());
     }
 
-    /// What lingers for its handles is counted right. When nothing else runs.
+    /// Checks the reference count of every image, when nothing else runs.
     pub fn check_references(&self) {
         for image in self.image_by_key_map.values().chain(&self.lingering_resources) {
             image.check_references();

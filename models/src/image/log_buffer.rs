@@ -1,7 +1,7 @@
-//! `aeron_log_buffer_t`: the client's mapping of a log, counted by the images that read it.
+//! `aeron_log_buffer_t`: the client's mapping of a log, to which each image that reads it holds a reference.
 //!
-//! `refcnt` is a plain number of the conductor's, not an atomic: only the conductor makes and frees images. Two
-//! subscriptions that one stream matches have two images and one log buffer.
+//! `refcnt` is a plain integer, not an atomic: only the conductor creates and frees images. A stream that matches two
+//! subscriptions has two images and one log buffer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use lastref::property::sometimes;
 use super::errno::Errno;
 use super::shm::{RawLog, Shm};
 
-/// A mapping.
+/// A mapped log.
 #[derive(Debug)]
 pub struct LogBuffer {
     correlation_id: i64,
     mapped_raw_log: Arc<RawLog>,
-    /// The references by name; the mapping goes with the last.
+    /// The references with their holders; the mapping ends with the last one.
     references: Counted,
 }
 
@@ -55,7 +55,7 @@ impl LogBuffers {
         LogBuffers { shm, by_id: BTreeMap::new() }
     }
 
-    /// `aeron_client_conductor_get_or_create_log_buffer`. `holder` is the image it is for.
+    /// `aeron_client_conductor_get_or_create_log_buffer`. `holder` is the image that reads the log.
     pub(super) fn get_or_create(&mut self, id: i64, log: &Arc<RawLog>, holder: Owner) -> Result<Arc<LogBuffer>, Errno> {
         if let Some(entry) = self.by_id.get_mut(&id) {
             sometimes("two images share a log buffer", true);
@@ -85,7 +85,8 @@ impl LogBuffers {
         }
     }
 
-    /// `aeron_client_conductor_delete_log_buffer`, for all logs: the client closes, even if images still refer to them.
+    /// `aeron_client_conductor_delete_log_buffer`, for all logs, when the client closes, even if images still refer to
+    /// them.
     pub(super) fn delete_all(&mut self) {
         for entry in std::mem::take(&mut self.by_id).into_values() {
             let LogBuffer { references, mapped_raw_log, .. } = &*entry.log_buffer;

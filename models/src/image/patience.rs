@@ -1,7 +1,7 @@
-//! A publisher's wait for room: until the client has had every turn that it needs to free unused logs.
+//! A publisher's wait for room in shared memory: until the client has had all turns that it needs to free unused logs.
 //!
-//! Upstream's publisher asks once and fails, whether the cause is a leak or a client that is merely late. Here it waits
-//! by turns and not by time, so that a failure means a leak under every engine and on every machine.
+//! Upstream's publisher tries once and fails, because of a leak or of a client that is merely late. Here it waits for
+//! turns instead of time, so that a failure means a leak on every engine and every machine.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -20,8 +20,8 @@ enum Turn {
     IdlePoll,
 }
 
-/// The conductor reads the driver's messages, one a cycle; the subscriber drops its handles and moves on; then the
-/// conductor frees.
+/// The conductor reads the driver's messages, one per cycle; the subscriber, without handles, proposes the newest list;
+/// then the conductor frees images.
 const TURNS: [(Turn, u32); 3] = [(Turn::Cycle, 16), (Turn::IdlePoll, 2), (Turn::Cycle, 3)];
 
 impl Progress {
@@ -41,7 +41,7 @@ impl Progress {
     }
 }
 
-/// What is left of the turns.
+/// The turns that are left.
 #[derive(Debug)]
 pub(super) struct Patience {
     step: usize,
@@ -53,7 +53,7 @@ impl Patience {
         Patience { step: 0, from: progress.count(TURNS[0].0) }
     }
 
-    /// Whether the client has had its turns.
+    /// True if the client has had all of its turns.
     pub(super) fn is_over(&mut self, progress: &Progress) -> bool {
         while let Some((turn, turns)) = TURNS.get(self.step) {
             if progress.count(*turn) < self.from + turns {

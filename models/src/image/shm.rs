@@ -1,8 +1,8 @@
 //! `/dev/shm`: the raw logs, which driver and client map, in a file system of limited size.
 //!
-//! The driver makes a file per stream of a publisher and unlinks it when the image is gone; the client maps it and
-//! never deletes it (`aeron_raw_log_free` without a file name only unmaps). A file that is unlinked but still mapped
-//! keeps its space, so a client that leaks images makes the *driver* fail, for every client of the machine.
+//! The driver creates a file for each stream of a publisher, and unlinks it when the image has ended; the client maps
+//! it and never deletes it (`aeron_raw_log_free` without a file name only unmaps). A file that is unlinked but still
+//! mapped keeps its space, so a client that leaks images makes the *driver* fail, for every client of the machine.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub struct RawLog {
 }
 
 struct Frame {
-    /// Zero as long as the frame is not written. The publisher writes it last.
+    /// Zero until the frame is written. The publisher stores it last.
     frame_length: AtomicI64,
     payload: RaceCell<Option<Tag>>,
 }
@@ -68,12 +68,12 @@ impl RawLog {
         frame.payload.get()
     }
 
-    /// Whether there is a frame at `offset`.
+    /// True if the frame at `offset` is written.
     pub(super) fn is_written(&self, offset: i64) -> bool {
         self.frame(offset).is_some_and(|frame| frame.frame_length.load(Ordering::Acquire) > 0)
     }
 
-    /// The publisher has ended its stream at `position`.
+    /// Records that the publisher has ended its stream at `position`.
     pub(super) fn end(&self, position: i64) {
         self.end_of_stream_position.store(position, Ordering::Release);
     }
@@ -87,7 +87,7 @@ impl RawLog {
     }
 }
 
-/// The file system. One log is one unit of its size.
+/// The file system. Its capacity is a number of logs.
 pub struct Shm {
     capacity: usize,
     files: Mutex<Vec<File>>,
@@ -100,12 +100,12 @@ struct File {
 }
 
 impl Shm {
-    /// With room for this many logs.
+    /// A file system with room for this many logs.
     pub(super) fn new(capacity: u32) -> Arc<Shm> {
         Arc::new(Shm { capacity: capacity as usize, files: Mutex::named("/dev/shm", Vec::new()) })
     }
 
-    /// The driver makes a log. None if there is no room: `ENOSPC`.
+    /// Creates a log for the driver. `None` if no room is left: `ENOSPC`.
     pub(super) fn create(&self) -> Option<Arc<RawLog>> {
         let mut files = self.files.lock();
         if files.iter().filter(|file| file.takes_room()).count() >= self.capacity {
@@ -136,12 +136,12 @@ impl Shm {
         self.files.lock()[log.place].linked = false;
     }
 
-    /// Whether the driver's own logs leave room, whatever clients still map.
-    pub(super) fn is_room_owed(&self) -> bool {
+    /// True if the logs that the driver has linked leave room, regardless of the clients' mappings.
+    pub(super) fn has_room_for_linked_logs(&self) -> bool {
         self.files.lock().iter().filter(|file| file.linked).count() < self.capacity
     }
 
-    /// How many logs the client maps.
+    /// The number of logs that the client maps.
     pub fn mapped(&self) -> u32 {
         self.files.lock().iter().map(|file| file.mappings).sum()
     }

@@ -1,12 +1,12 @@
 //! `aeron_subscription_t`, the subscriber's side: polls and lookups.
 //!
 //! Every call loads the newest list (acquire), works on it, and at its end *proposes* that list's change number
-//! (release): "I shall not look at anything older". It permits the conductor to prune older lists, and to drop the base
-//! reference of images that were removed before. The promise is the calling thread's, so it is worth something only if
+//! (release): "I shall not read anything older". The proposal permits the conductor to prune older lists, and to drop
+//! the base references of images that were removed before. The calling thread makes the promise, so it holds only if
 //! that thread is the one that polls, and only if it is not in the middle of an older list.
 //!
-//! Upstream documents that a subscription is not thread-safe, and says nothing of the conductor's callbacks, which
-//! get the subscription as an argument, nor of a handler that looks an image up.
+//! Upstream documents that a subscription is not thread-safe, but does not mention the conductor's callbacks, which get
+//! the subscription as an argument, or handlers that look up an image.
 
 use std::sync::Arc;
 
@@ -29,18 +29,18 @@ pub struct Subscription {
     pub(super) variant: Variant,
     pub(super) registration_id: i64,
     pub(super) memory: Resource,
-    /// `image_lists_head.next_list`: the place of the newest list.
+    /// `image_lists_head.next_list`: the index of the newest list.
     pub(super) image_lists_head: AtomicUsize,
     pub(super) next_change_number: RaceCell<i64>,
     pub(super) last_image_list_change_number: AtomicI64,
     round_robin_index: RaceCell<usize>,
     pub(super) is_closed: AtomicBool,
     pub(super) pending_close_action: AtomicBool,
-    /// How many calls of the subscriber are in the middle of a list.
+    /// The number of the subscriber's calls that are reading a list.
     reading: RaceCell<u32>,
-    /// What the application does when an image comes or goes.
+    /// The application's callback when an image becomes available or unavailable.
     pub(super) callback: Callback,
-    /// Where a place leads to. Harness state: upstream has pointers.
+    /// The lists by index. Harness state: upstream uses pointers.
     lists: Unscheduled<Vec<Arc<ImageList>>>,
 }
 
@@ -146,7 +146,7 @@ impl Subscription {
         let image_list = self.newest(by);
         let change_number = image_list.change_number(by);
         if by == CONDUCTOR && self.variant == Variant::PruneWhileLingering {
-            // upstream: a777da4f. A callback asks for the image count, and the lingering check treats this as the
+            // upstream: a777da4f. A callback reads the image count, and the lingering check treats this as the
             // subscriber's permission to prune the list that the subscriber is reading.
             self.raise_last_image_change_number(change_number);
         } else {
@@ -169,12 +169,13 @@ impl Subscription {
     /// `aeron_subscription_image_retain`, for `holder`.
     ///
     /// # Errors
-    /// `EINVAL`, in a variant that asks whether the image is listed.
+    /// `EINVAL` if the image is not listed, in a variant that checks this.
     #[track_caller]
     pub fn image_retain(&self, by: Owner, image: &Arc<Image>, holder: Owner) -> Result<(), Errno> {
         self.before_count_changes(by, image)?;
-        // Deviates: upstream, since c54c263d, does nothing if the image is not listed any more, though the release that
-        // follows does (3c1984b6): a handle made in the unavailable callback then drops a reference that it never had.
+        // Deviates: since c54c263d, upstream does nothing if the image is no longer listed, but the later release still
+        // decrements (3c1984b6): a handle created in the unavailable callback then drops a reference that it never
+        // took.
         let ask = self.variant == Variant::RetainRequiresMembership;
         if !ask || self.newest(by).contains(by, image) {
             image.incr_refcnt(by, holder);
@@ -182,11 +183,11 @@ impl Subscription {
         Ok(())
     }
 
-    /// `aeron_subscription_image_release`, for `holder`. Deviates: upstream's, since c54c263d, does nothing if the
-    /// image is not listed any more; this one is `aeron_image_release` with the arguments of the older call.
+    /// `aeron_subscription_image_release`, for `holder`. Deviates: since c54c263d, upstream does nothing if the image
+    /// is no longer listed; this is `aeron_image_release` with the arguments of the older call.
     ///
     /// # Errors
-    /// `EINVAL`, in a variant that asks whether the image is listed.
+    /// `EINVAL` if the image is not listed, in a variant that checks this.
     #[track_caller]
     pub fn image_release(&self, by: Owner, image: &Arc<Image>, holder: Owner) -> Result<(), Errno> {
         self.before_count_changes(by, image)?;
@@ -194,7 +195,7 @@ impl Subscription {
         Ok(())
     }
 
-    /// The checks of retain and release, in some versions, before they changed the count.
+    /// The checks that retain and release made in some versions before they changed the count.
     #[track_caller]
     fn before_count_changes(&self, by: Owner, image: &Arc<Image>) -> Result<(), Errno> {
         if self.variant == Variant::ReleaseRequiresMembership && !self.newest(by).contains(by, image) {
@@ -244,7 +245,7 @@ impl Subscription {
         self.raise_last_image_change_number(change_number);
     }
 
-    /// A plain read and a store with release: there is one proposer.
+    /// A relaxed load and a release store suffice: only one thread proposes.
     fn raise_last_image_change_number(&self, change_number: i64) {
         if change_number > self.last_image_list_change_number.load(Ordering::Relaxed) {
             self.last_image_list_change_number.store(change_number, Ordering::Release);
@@ -263,12 +264,12 @@ impl Subscription {
         }
     }
 
-    /// The list at a place.
+    /// The list at an index.
     pub(super) fn list(&self, place: usize) -> Arc<ImageList> {
         Arc::clone(&self.lists.lock()[place])
     }
 
-    /// Keeps a list; returns its place.
+    /// Stores a list; returns its index.
     pub(super) fn keep(&self, list: ImageList) -> usize {
         let mut lists = self.lists.lock();
         lists.push(Arc::new(list));

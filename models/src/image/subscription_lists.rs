@@ -1,4 +1,4 @@
-//! `aeron_subscription_t`, the conductor's side: lists come, go, and are pruned.
+//! `aeron_subscription_t`, the conductor's side: it publishes and prunes image lists.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::subscription::Subscription;
 use super::variant::Variant;
 
 impl Subscription {
-    /// `aeron_client_conductor_subscription_image_list`: a plain read, by the only thread that writes.
+    /// `aeron_client_conductor_subscription_image_list`: a plain read, by the only thread that writes the head.
     pub(super) fn current_image_list(&self) -> Arc<ImageList> {
         self.memory.touch(CONDUCTOR);
         self.list(self.image_lists_head.load(Ordering::Relaxed))
@@ -34,7 +34,7 @@ impl Subscription {
         image.conductor_fields.with_mut(|fields| fields.removal_change_number = removal_change_number);
         image.happened(Event::Unavailable);
         if self.variant != Variant::NoCloseOnRemove {
-            // upstream: 848b3593. Before it only a client that broke down closed its images.
+            // upstream: 848b3593. Before that, images were closed only with a client that was closed by force.
             image.close();
         }
         self.install_new_image_list(array);
@@ -50,7 +50,7 @@ impl Subscription {
         self.image_lists_head.store(place, Ordering::Release);
     }
 
-    /// `aeron_client_conductor_subscription_prune_image_lists`. Returns how many.
+    /// `aeron_client_conductor_subscription_prune_image_lists`. Returns the number of pruned lists.
     pub(super) fn prune_image_lists(&self) -> u32 {
         let last_change_number = self.last_image_list_change_number(CONDUCTOR);
         let newest = self.current_image_list();

@@ -11,7 +11,7 @@ use super::conductor::{CONDUCTOR, Conductor};
 use super::driver::Driver;
 use super::errno::Errno;
 use super::shm::{FRAME_LENGTH, Shm};
-use super::wrapper::{Constructor, Shelf, SubscriptionWrapper};
+use super::wrapper::{Constructor, SharedHandles, SubscriptionWrapper};
 use super::{Action, Callback, DriverOp, Poll, Variant};
 
 const BY: Owner = Owner::new("subscriber", 0);
@@ -28,7 +28,7 @@ struct Machine {
 
 impl Machine {
     fn start(variant: Variant, room: u32) -> Machine {
-        let (shm, client, shelf) = (Shm::new(room), Client::new(8), Shelf::new());
+        let (shm, client, shelf) = (Shm::new(room), Client::new(8), SharedHandles::new());
         let mut conductor = Conductor::init(variant, &client, &shelf, &shm);
         let wrapper = conductor.on_subscription_ready(0, Callback::None);
         let driver = Driver::new(variant, &shm, &client, BTreeSet::from([0]));
@@ -38,7 +38,7 @@ impl Machine {
     /// The driver does it, and the conductor handles it.
     fn happens(&mut self, op: DriverOp) {
         self.driver.run(&[op]);
-        self.conductor.run_dry();
+        self.conductor.run_until_idle();
     }
 
     fn poll(&self, handler: &mut dyn FnMut()) -> u32 {
@@ -56,7 +56,7 @@ impl Machine {
     fn close(self) {
         let Machine { client, mut conductor, driver, wrapper, shm } = self;
         client.close_subscription(BY, wrapper.subscription());
-        conductor.run_dry();
+        conductor.run_until_idle();
         conductor.on_close();
         assert_eq!(shm.mapped(), 0);
         driver.close();
@@ -73,7 +73,7 @@ fn an_image_is_added_and_removed_without_a_poll() {
     assert_eq!(machine.last_change_number(), 0);
     assert_eq!(machine.shm.mapped(), 1, "the subscriber may be in the list with the image");
     assert_eq!(machine.wrapper.subscription().image_count(BY), 0);
-    machine.conductor.run_dry();
+    machine.conductor.run_until_idle();
     assert_eq!(machine.shm.mapped(), 0);
     machine.close();
 }
@@ -104,7 +104,7 @@ fn a_poll_after_the_removal_lets_the_image_go() {
     assert_eq!(machine.poll(&mut || ()), 0);
     assert_eq!(machine.last_change_number(), 1);
     assert_eq!(machine.wrapper.subscription().prune_image_lists(), 2);
-    machine.conductor.run_dry();
+    machine.conductor.run_until_idle();
     assert_eq!(machine.shm.mapped(), 0);
     machine.close();
 }
@@ -148,11 +148,11 @@ fn a_retained_image_is_released_after_it_became_unavailable() {
     let handle = machine.wrapper.image_by_index(BY, 0).expect("the constructor succeeds").expect("there is one");
     machine.happens(DriverOp::Vanish(0));
     assert_eq!(machine.poll(&mut || ()), 0);
-    machine.conductor.run_dry();
+    machine.conductor.run_until_idle();
     assert_eq!(machine.shm.mapped(), 1, "the handle keeps the mapping");
     assert_eq!(handle.image().constants(BY).subscription_registration_id, None);
     handle.release(BY);
-    machine.conductor.run_dry();
+    machine.conductor.run_until_idle();
     assert_eq!(machine.shm.mapped(), 0);
     machine.conductor.check_reclaimed();
     machine.close();
@@ -233,7 +233,7 @@ fn a_log_that_is_mapped_takes_up_room_after_it_is_unlinked() {
     machine.happens(DriverOp::Vanish(0));
     assert!(machine.shm.create().is_none());
     machine.poll(&mut || ());
-    machine.conductor.run_dry();
+    machine.conductor.run_until_idle();
     assert!(machine.shm.create().is_some());
     machine.close();
 }
@@ -242,7 +242,7 @@ fn a_log_that_is_mapped_takes_up_room_after_it_is_unlinked() {
 fn a_log_that_is_gone_before_it_is_mapped_makes_no_image() {
     let mut machine = Machine::start(Variant::Fixed, 8);
     machine.driver.run(&[DriverOp::Publish(0), DriverOp::Vanish(0)]);
-    machine.conductor.run_dry();
+    machine.conductor.run_until_idle();
     assert_eq!(machine.wrapper.subscription().image_count(CONDUCTOR), 0);
     assert_eq!(machine.shm.mapped(), 0);
     machine.close();

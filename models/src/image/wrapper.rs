@@ -1,8 +1,8 @@
-//! The C++ wrapper: `Image`, which is a reference, and the lookups of `Subscription`, which make one.
+//! The C++ wrapper: `Image`, which holds a reference, and the lookups of `Subscription`, which return one.
 //!
 //! A C lookup returns an image that is retained for the caller. The wrapper's `Image` retains in its constructor and
-//! releases in its destructor. So an `Image` that is made from a lookup has two references, and one must be released on
-//! every path: that is #1735.
+//! releases in its destructor. So an `Image` created from a lookup has two references, and every path must release one
+//! of them (#1735).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,7 +18,7 @@ use super::plan::Callback;
 use super::subscription::Subscription;
 use super::variant::Variant;
 
-/// `aeron::Image`. Dropped by [`ImageHandle::release`]: a handle that is forgotten is a leak, as it is in upstream's.
+/// `aeron::Image`. Destroyed by [`ImageHandle::release`]: a handle that is not released is a leak.
 #[derive(Debug)]
 #[must_use = "a handle has to be released"]
 pub struct ImageHandle {
@@ -29,9 +29,9 @@ pub struct ImageHandle {
 }
 
 impl ImageHandle {
-    /// `Image(subscription, image)`, which does not ask whether the retain succeeded.
+    /// `Image(subscription, image)`, which does not check whether the retain succeeded.
     #[track_caller]
-    fn new(by: Owner, shelf: &Shelf, subscription: &Arc<Subscription>, image: &Arc<Image>) -> ImageHandle {
+    fn new(by: Owner, shelf: &SharedHandles, subscription: &Arc<Subscription>, image: &Arc<Image>) -> ImageHandle {
         let constants = image.constants(by);
         let owner = Owner::new("handle", shelf.next());
         let _ = subscription.image_retain(by, image, owner);
@@ -43,7 +43,7 @@ impl ImageHandle {
         &self.image
     }
 
-    /// What the constructor noted.
+    /// The constants that the constructor has read.
     pub fn constants(&self) -> Constants {
         self.constants
     }
@@ -51,32 +51,32 @@ impl ImageHandle {
     /// `~Image`.
     #[track_caller]
     pub fn release(self, by: Owner) {
-        // Deviates: upstream calls aeron_image_release, which has no subscription; so does this one, but in the
-        // variants that have the call it replaced.
+        // Deviates: upstream calls aeron_image_release, which takes no subscription. This call does the same, except in
+        // the variants that have the older call.
         let _ = self.subscription.image_release(by, &self.image, self.owner);
     }
 }
 
-/// A shelf on which threads of the application leave handles for other threads.
+/// The handles that threads of the application leave for other threads.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct SharedHandles {
     handles: Mutex<Vec<ImageHandle>>,
     /// Numbers handles and lookups. Harness state.
     numbers: AtomicU32,
 }
 
-impl Shelf {
-    /// Nothing on it.
-    pub(super) fn new() -> Arc<Shelf> {
-        Arc::new(Shelf { handles: Mutex::named("shelf", Vec::new()), numbers: AtomicU32::new(0) })
+impl SharedHandles {
+    /// An empty shelf.
+    pub(super) fn new() -> Arc<SharedHandles> {
+        Arc::new(SharedHandles { handles: Mutex::named("shelf", Vec::new()), numbers: AtomicU32::new(0) })
     }
 
-    /// Puts a handle on it.
+    /// Adds a handle.
     pub fn put(&self, handle: ImageHandle) {
         self.handles.lock().push(handle);
     }
 
-    /// Takes all that is there.
+    /// Takes all handles.
     pub fn take(&self) -> Vec<ImageHandle> {
         std::mem::take(&mut *self.handles.lock())
     }
@@ -86,7 +86,7 @@ impl Shelf {
     }
 }
 
-/// Whether an `Image`'s constructor throws: its strings may find no memory.
+/// Whether the constructor of `Image` throws, because it has no memory for its strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constructor {
     /// It succeeds.
@@ -99,7 +99,7 @@ pub enum Constructor {
 #[derive(Clone, Debug)]
 pub struct SubscriptionWrapper {
     pub(super) subscription: Arc<Subscription>,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) shelf: Arc<SharedHandles>,
 }
 
 impl SubscriptionWrapper {
@@ -135,8 +135,7 @@ impl SubscriptionWrapper {
         image.map(|image| self.create_image(by, &image, lookup, Constructor::Succeeds)).transpose()
     }
 
-    /// `copyOfImageList`, which needs nothing given back: the C client keeps its reference for the time of the call
-    /// only.
+    /// `copyOfImageList`, which has no lookup's reference to release: the C client holds its own only during the call.
     #[track_caller]
     pub fn copy_of_image_list(&self, by: Owner) -> Vec<ImageHandle> {
         let mut images = Vec::new();
@@ -163,17 +162,17 @@ impl SubscriptionWrapper {
         }
         let result = ImageHandle::new(by, &self.shelf, &self.subscription, image);
         if self.subscription.variant != Variant::LookupDoubleRetain {
-            // upstream: 2593db3e. The constructor has retained, and so had the lookup.
+            // upstream: 2593db3e. The constructor has retained the image, and so has the lookup.
             self.give_back(by, image, lookup);
         }
         Ok(result)
     }
 
-    /// Gives the lookup's reference back.
+    /// Releases the lookup's reference.
     #[track_caller]
     fn give_back(&self, by: Owner, image: &Arc<Image>, lookup: Owner) {
-        // Deviates: upstream calls aeron_subscription_image_release, which since c54c263d does nothing once the image
-        // is not listed any more; the conductor may remove it between the constructor and this line.
+        // Deviates: upstream calls aeron_subscription_image_release, which since c54c263d does nothing if the image is
+        // no longer listed. The conductor may remove it between the constructor and this line.
         let asks = self.subscription.variant == Variant::LookupReleaseRequiresMembership;
         if asks && !self.subscription.lists_image(by, image) {
             return;

@@ -1,5 +1,5 @@
-//! Tools of the harness that upstream does not have: a lock that is not a scheduling point, a listener that is bound
-//! before any client connects, a future whose waits block, and `Debug` of a few fields.
+//! Tools of the harness that have no counterpart upstream: a lock that is not a scheduling point, a listener that is
+//! bound before any client connects, a future whose waits block, and `Debug` of selected fields.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};

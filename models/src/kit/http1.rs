@@ -1,15 +1,15 @@
-//! HTTP/1.1 as the wire reads it: parsed by httparse from the bytes alone, without the model's octets.
+//! HTTP/1.1 as the simulated network parses it: by httparse, from the bytes alone, without the model's octets.
 //!
 //! A frame is a head, a whole body, or a chunk with its line. A request begins with its head; an answer ends with its
-//! body, or with its head if that promises none. Bytes that are not HTTP form one frame up to the end of the buffer.
+//! body, or with its head if it has no body. Bytes that are not HTTP form one frame up to the end of the buffer.
 
 use lastref::ledger::Tag;
 use lastref::net::{End, Protocol, Role};
 use lastref::property::always;
 
-/// More headers than any head here has.
+/// An upper bound for the headers of a head.
 pub(crate) const HEADERS: usize = 8;
-/// The header with the tag of the request that is answered.
+/// The header of an answer with the tag of its request.
 const TAG: &str = "X-Tag";
 
 /// A request without a body, for this tag.
@@ -22,24 +22,24 @@ pub(crate) fn answer(tag: Tag) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\n{TAG}: {}/{}\r\nContent-Length: 0\r\n\r\n", tag.peer, tag.request).into_bytes()
 }
 
-/// Takes the first request of these bytes, if all of it is there.
+/// Removes the first request from these bytes if it is complete, and returns its tag.
 pub(crate) fn take_request(unread: &mut Vec<u8>) -> Option<Tag> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let parsed = request.parse(unread);
-    always("what a server receives is HTTP/1.1", parsed.is_ok());
+    always("a server receives only HTTP/1.1", parsed.is_ok());
     let httparse::Status::Complete(end) = parsed.ok()? else { return None };
     let tag = request.path.and_then(tag);
     unread.drain(..end);
     tag
 }
 
-/// Takes the first answer of these bytes, if all of it is there: the tag of the request that it answers.
+/// Removes the first answer from these bytes if it is complete, and returns the tag of its request.
 pub(crate) fn take_answer(unread: &mut Vec<u8>) -> Option<Tag> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let parsed = response.parse(unread);
-    always("what a client receives is HTTP/1.1", parsed.is_ok());
+    always("a client receives only HTTP/1.1", parsed.is_ok());
     let httparse::Status::Complete(end) = parsed.ok()? else { return None };
     let header = response.headers.iter().find(|header| header.name == TAG);
     let tag = header.and_then(|header| tag(std::str::from_utf8(header.value).ok()?));
@@ -47,7 +47,7 @@ pub(crate) fn take_answer(unread: &mut Vec<u8>) -> Option<Tag> {
     tag
 }
 
-/// A tag in the form used in paths and headers.
+/// Parses a tag in the form used in paths and headers.
 pub(crate) fn tag(text: &str) -> Option<Tag> {
     let (peer, request) = text.trim_start_matches('/').split_once('/')?;
     Some(Tag { peer: peer.parse().ok()?, request: request.parse().ok()? })
@@ -58,7 +58,7 @@ pub(crate) fn tag(text: &str) -> Option<Tag> {
 pub(crate) struct Http {
     end: End,
     expects: Expects,
-    /// What the last frame was, for its name.
+    /// The last frame, for its name.
     found: Found,
 }
 
@@ -72,7 +72,7 @@ enum Expects {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
-    /// A head in words, with what follows it.
+    /// A head as text, and the element that follows it.
     Head(String, Expects),
     Body,
     Chunk(usize),
@@ -117,7 +117,7 @@ impl Http {
     }
 }
 
-/// A head at the start of these bytes, if all of it is there.
+/// Parses the head at the start of these bytes; `None` if it is incomplete.
 fn head(end: End, unread: &[u8]) -> Result<Option<(usize, Found)>, ()> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let (status, words, headers) = match end {
@@ -171,7 +171,7 @@ impl Protocol for Http {
             Found::Body => "body".to_owned(),
             Found::Chunk(0) => "last chunk".to_owned(),
             Found::Chunk(size) => format!("chunk {size} bytes"),
-            Found::Nothing => format!("{} bytes that are no HTTP", frame.len()),
+            Found::Nothing => format!("{} bytes that are not HTTP", frame.len()),
         }
     }
 }
@@ -235,6 +235,6 @@ mod tests {
 
     #[test]
     fn what_is_no_http_is_said_to_be_none() {
-        check(End::Client, b"\0", &[("1 bytes that are no HTTP", Role::Other)]);
+        check(End::Client, b"\0", &[("1 bytes that are not HTTP", Role::Other)]);
     }
 }

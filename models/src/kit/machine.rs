@@ -40,7 +40,7 @@ pub struct Illegal<S, E> {
 impl<S: Symbol, E: Symbol> fmt::Display for Illegal<S, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Illegal { object, state, event, actor } = self;
-        write!(f, "{actor} brings {} to {object} that is {}", event.name(), state.name())
+        write!(f, "illegal event {} from {actor}: {object} is {}", event.name(), state.name())
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn an_illegal_event_is_an_error_that_names_state_event_and_actor() {
         let refused = next(State::Open, Event::Turn, Owner::new("guest", 3)).map_err(|illegal| illegal.to_string());
-        assert_eq!(refused, Err("guest#3 brings Turn to a door that is OPEN".to_owned()));
+        assert_eq!(refused, Err("illegal event Turn from guest#3: a door is OPEN".to_owned()));
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! What the components share: the parts of a model that are not about its upstream.
+//! The parts of a model that do not depend on its upstream, shared by the components.
 //!
 //! | file | holds |
 //! | --- | --- |
 //! | `harness` | a lock that is not a scheduling point, a bound listener, a future whose waits block, `Debug` of a few fields |
-//! | `http1` | HTTP/1.1 as the wire's tables read it, and whole requests and answers with their tags |
+//! | `http1` | HTTP/1.1 as the network parses it, and whole requests and answers with their tags |
 //! | `http2` | HTTP/2's frames as a client uses them |
 //! | `machine` | states and events as a table, and the error for an event that a state does not allow |
 //! | `server` | a server of HTTP/1.1 or HTTP/2 on a host of the network, with a script for each connection |
 //! | `stream` | one connection of the network as a pair of buffers, for a model that does not block |
 //! | `weather` | the network of a run as data: latency, sizes, faults, events of links and hosts; their interpreter |
 //!
-//! A component names its entities and transitions as upstream does, and takes from here the parts that do not depend on
-//! its upstream. The kit does not depend on any component or variant.
+//! A component names its entities and transitions as upstream does. The kit does not depend on any component or
+//! variant.
 //!
 //! What would break it: a lock, an atomic operation or a ledger call of `lastref` in the kit. Each is a scheduling
 //! point, so it would change the runs of every component and enlarge what loom explores.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The model's side is a [`Buffers`]. A model that sends, half-closes or closes must wake the waker of the last call of
-//! [`Buffers::stage`]. The task takes no lock and makes no ledger call of its own, so a model's locks are the only
+//! [`Buffers::stage`]. The task itself takes no lock and makes no ledger call, so a model's locks are the only
 //! scheduling points besides those of the network.
 
 use std::future::poll_fn;
@@ -42,11 +42,11 @@ pub(crate) trait Buffers: Send + Sync + Sized {
     /// Whether the model has closed the connection.
     fn is_closed(&self) -> bool;
 
-    /// The attempt to connect has ended. A model that accepts makes none.
+    /// Called when the attempt to connect ends; never for an accepted connection.
     fn connected(self: &Arc<Self>, _: Result<(), io::ErrorKind>) {}
 
-    /// Whether the model accepts bytes now. After `false`, the model must wake the waker of the last stage when it
-    /// does.
+    /// Whether the model accepts bytes now. After `false`, the model must wake the waker of the last [`Buffers::stage`]
+    /// once it has room.
     fn has_room(&self) -> bool {
         true
     }
@@ -54,20 +54,20 @@ pub(crate) trait Buffers: Send + Sync + Sized {
     /// Appends the bytes to send; returns true if the model sends nothing after them.
     fn take(&self, bytes: &mut Vec<u8>) -> bool;
 
-    /// These bytes have arrived.
+    /// Called with bytes that have arrived.
     fn received(&self, reader: &mut Self::Reader, bytes: &[u8]);
 
-    /// The peer has sent FIN.
+    /// Called when the peer has sent FIN.
     fn fin(&self);
 
-    /// The connection has failed: for writing, and except after a broken pipe for reading as well.
+    /// Called when the connection has failed for writing and, except after a broken pipe, for reading too.
     fn fail(&self, error: io::ErrorKind);
 
-    /// The task has ended.
+    /// Called when the task ends.
     fn end(&self) {}
 }
 
-/// The task of one connection: connects, and carries until the model has closed it.
+/// The task of one connection: connects, and carries bytes until the model has closed the connection.
 pub(crate) async fn carry<B: Buffers>(buffers: Arc<B>, address: SocketAddr) {
     match connect(&*buffers, address).await {
         None => {}
@@ -80,7 +80,7 @@ pub(crate) async fn carry<B: Buffers>(buffers: Arc<B>, address: SocketAddr) {
     buffers.end();
 }
 
-/// The same for a connection that is made.
+/// The same for an established connection.
 pub(crate) async fn carry_accepted<B: Buffers>(buffers: Arc<B>, stream: TcpStream) {
     let mut carried = Carried::<B>::new(stream);
     poll_fn(|context| carried.turn(&*buffers, context)).await;
@@ -103,7 +103,7 @@ async fn connect(buffers: &impl Buffers, address: SocketAddr) -> Option<io::Resu
     .await
 }
 
-/// What the task keeps.
+/// The state of the task.
 struct Carried<B: Buffers> {
     stream: TcpStream,
     reader: B::Reader,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// The network of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weather {
-    /// The latency of each link in milliseconds: least and most.
+    /// The minimum and the maximum latency of each link, in milliseconds.
     pub latency_ms: (u32, u32),
     /// Whether reads and writes transfer fewer bytes than they could.
     pub short: bool,
@@ -95,7 +95,7 @@ impl Weather {
         Weather { latency_ms: (1, 3), short, window: 4096, backlog: 128, faults: Vec::new(), events: Vec::new() }
     }
 
-    /// Runs on a network of these hosts: the one in the middle, and the others.
+    /// Runs `body` on a network of these hosts: the one in the middle, and the others.
     pub(crate) fn simulate<T>(
         &self,
         middle: &'static str,
@@ -184,7 +184,7 @@ impl Weather {
 }
 
 impl Event {
-    /// This event, `before_ms` milliseconds later, and its end after `ms` milliseconds.
+    /// A pause of `before_ms` milliseconds, this event, and the end of the event `ms` milliseconds later.
     #[must_use]
     pub fn lasting(self, before_ms: u64, ms: u64) -> [Event; 4] {
         let end = match self {

@@ -18,9 +18,9 @@ use crate::kit::server::{Backends, Peers, Server};
 /// Which threads the library runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threads {
-    /// Threads that poll. In an application these are the ones that wait for completions.
+    /// Threads that poll. In an application, the threads that wait for completions.
     pub pollers: u32,
-    /// Whether the timers have a thread. Without it they run when the loop is drained.
+    /// True if a thread runs the timers. Otherwise they run when the loop is drained.
     pub timers: bool,
 }
 
@@ -31,20 +31,20 @@ impl Threads {
     /// One poller and nothing else.
     pub const ONE: Threads = Threads { pollers: 1, timers: false };
 
-    /// No thread: whoever waits for the loop runs it.
+    /// No thread: a caller that waits for the loop runs it.
     pub const NONE: Threads = Threads { pollers: 0, timers: false };
 }
 
 /// The interval between two checks of the network's quiescence. A simulated network does not report quiescence, and a
 /// future may be ready but not polled yet. So the network must be quiet in two checks, and the interval exceeds the
 /// run's timer slack, so that every task that was ready at the first check has run.
-const MORE_THAN_DRIFT: Duration = Duration::from_millis(10);
+const QUIET_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// gRPC, initialised.
+/// An initialised gRPC library.
 pub struct Grpc {
     /// The defect, if any.
     pub variant: Variant,
-    /// The host that the library's threads run on, and the application's, if there is a network.
+    /// On a network: the host of the library's and the application's threads.
     pub(crate) host: Option<Host>,
     pub(crate) iomgr: Arc<Iomgr>,
     pub(crate) network: Arc<Network>,
@@ -53,12 +53,12 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// `grpc_init`. This many frames of the client's fit into a connection.
+    /// `grpc_init`. `room` is the send buffer size of a connection in client frames.
     pub fn init(variant: Variant, threads: Threads, backends: Backends, room: u32) -> Arc<Grpc> {
         Grpc::among(variant, threads, None, Peers::Scripts(backends), room)
     }
 
-    /// `grpc_init` in a process on a host of the simulated network; the server is on another one.
+    /// `grpc_init` in a process on `host` of the simulated network; the server runs on another host.
     pub(crate) fn on_host(
         variant: Variant,
         threads: Threads,
@@ -76,25 +76,25 @@ impl Grpc {
         Arc::new(Grpc { variant, host, iomgr, network, pool: GlobalSubchannelPool::new(), made })
     }
 
-    /// A number for an object's name in tables.
+    /// A unique number, for an object's name in tables.
     pub(crate) fn number(&self) -> u32 {
         self.made.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Every server ends, and the client sees it.
+    /// Ends every server; the client sees its connections end.
     pub fn hang_up(&self) {
         self.network.hang_up();
     }
 
-    /// Waits until nothing happens any more unless the application does something or time passes; nothing begins during
-    /// `check`.
+    /// Waits for quiescence: only an act of the application or a timer can cause the next event. Then runs `check`; no
+    /// event is handled meanwhile.
     pub fn at_rest<R>(&self, mut check: impl FnMut() -> R) -> R {
         if self.host.is_none() {
             return self.iomgr.at_rest(|| self.network.is_idle().then(&mut check));
         }
         let mut has_rested = false;
         loop {
-            sleep(MORE_THAN_DRIFT);
+            sleep(QUIET_CHECK_INTERVAL);
             let mut rests = false;
             let result = self.iomgr.if_at_rest(|| {
                 rests = self.network.is_idle();
@@ -107,7 +107,7 @@ impl Grpc {
         }
     }
 
-    /// `grpc_shutdown`, once every channel is destroyed: runs the loop until nothing is left, timers included.
+    /// `grpc_shutdown`, once every channel is destroyed: runs the loop until no event and no timer is left.
     pub fn shutdown(&self) {
         if self.host.is_some() {
             self.await_drained();
@@ -117,17 +117,17 @@ impl Grpc {
         self.pool.check_empty();
     }
 
-    /// The loop does not know of written bytes that a socket has not sent yet, and would end too early. Since timers
-    /// may be far away, each wait is twice as long as the one before.
+    /// Waits until the network is idle too: the loop does not count written bytes that a socket has not sent yet, and
+    /// would end too early. Each wait is twice as long as the one before, since the next timer may be far away.
     fn await_drained(&self) {
-        let (mut pause, mut was_drained) = (MORE_THAN_DRIFT, false);
+        let (mut pause, mut was_drained) = (QUIET_CHECK_INTERVAL, false);
         loop {
             sleep(pause);
             let is_drained = self.iomgr.is_drained(|| self.network.is_idle());
             if is_drained && was_drained {
                 return;
             }
-            pause = if is_drained { MORE_THAN_DRIFT } else { 2 * pause };
+            pause = if is_drained { QUIET_CHECK_INTERVAL } else { 2 * pause };
             was_drained = is_drained;
         }
     }

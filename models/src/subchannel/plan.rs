@@ -1,7 +1,7 @@
 //! The actions of the application and the servers in one run, as plain data.
 //!
-//! A plan is generated from the seed, printed, saved, edited and shrunk. Its strategies shrink towards one channel with
-//! one address and one call that is waited for, a server that does nothing special, and no fault.
+//! A plan is generated from the seed, printed, saved, edited and shrunk. It shrinks towards one channel with one
+//! address and one call that waits, a server without special steps, and no fault.
 
 use std::ops::RangeInclusive;
 
@@ -28,41 +28,42 @@ pub struct ChannelPlan {
     pub callers: Vec<Vec<Call>>,
 }
 
-/// What the application does meanwhile, in this order, each at a moment that the schedule chooses.
+/// A step of the application, concurrent with the callers. The steps run in order, at moments that the schedule
+/// chooses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
-    /// Nothing, for this many milliseconds.
+    /// Sleeps for this many milliseconds.
     Pause(u64),
-    /// Another resolver result for a channel. The args are part of the subchannels' keys.
+    /// Delivers a resolver result to a channel. The args are part of the subchannels' keys.
     Update {
-        /// Which channel.
+        /// The channel's index.
         channel: usize,
         /// The addresses.
         addresses: Vec<u32>,
         /// The channel args.
         args: u32,
     },
-    /// A channel's backoff is reset.
+    /// Resets a channel's backoff.
     ResetBackoff(usize),
-    /// A channel is destroyed, whoever still calls on it.
+    /// Destroys a channel, even while calls on it are in progress.
     Destroy(usize),
-    /// Nothing, until every call is over, or for this many milliseconds.
+    /// Waits until every caller has ended, for at most this many milliseconds.
     Calls(u64),
-    /// Every server ends.
+    /// Ends every server.
     HangUp,
 }
 
-/// How everything is torn down after the acts.
+/// The teardown after the acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Teardown {
-    /// When the calls are over and nothing happens any more; then the channels, then the servers.
+    /// Waits for the calls and for quiescence; then destroys the channels, then ends the servers.
     AtRest,
-    /// When the calls are over: the channels; when nothing happens any more after that, no descriptor may be open,
-    /// though every server is still there.
+    /// Waits for the calls, then destroys the channels. At quiescence after that no descriptor may be open, although
+    /// every server still runs.
     Drained,
-    /// At once, whatever is under way: the channels one after the other, then the servers.
+    /// Does not wait for the calls: destroys one channel after the other, then ends the servers.
     InTurn,
-    /// At once, the servers and every channel by a thread of its own.
+    /// Does not wait for the calls: one thread per channel destroys it, while the servers end.
     AllAtOnce,
 }
 
@@ -71,35 +72,36 @@ pub enum Teardown {
 pub struct Plan {
     /// The library's threads.
     pub threads: Threads,
-    /// What the servers do.
+    /// The servers' scripts.
     pub backends: Backends,
-    /// Frames of the client's that fit into a connection.
+    /// The send buffer size of a connection in client frames.
     pub room: u32,
     /// The keepalive time of every channel in milliseconds; `None` disables keepalive.
     pub keepalive_ms: Option<u64>,
     /// The channels.
     pub channels: Vec<ChannelPlan>,
-    /// What is done meanwhile.
+    /// The steps of the application, concurrent with the callers.
     pub acts: Vec<Act>,
-    /// What happens after it.
+    /// The teardown after the acts.
     pub teardown: Teardown,
 }
 
 /// One run on a network: see [`super::run_on_network`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetPlan {
-    /// What the application and the servers do, after the events. The library needs a poller and a thread for timers.
+    /// The application and the servers. The acts begin after the network's events. The library needs a poller and a
+    /// thread for timers.
     pub plan: Plan,
     /// Acts of the resolvers, each on its own thread, concurrent with the acts of `plan`; the threads end before the
     /// teardown.
     pub resolvers: Vec<Vec<Act>>,
     /// The network. Its only peer is the host of the servers.
     pub weather: Weather,
-    /// How long a server takes to accept a connection, in milliseconds.
+    /// The delay before a server accepts a connection, in milliseconds.
     pub accept_ms: u64,
 }
 
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+// The bounds of a plan: little more than the scenarios need, so that an edited plan still ends soon.
 const ADDRESSES_MAX: usize = 4;
 const ADDRESS: RangeInclusive<u32> = 0..=3;
 const CHANNELS_MAX: usize = 4;
@@ -141,7 +143,7 @@ lastref::bounds!(NetPlan {
 } and NetPlan::check_threads);
 
 impl Plan {
-    /// One channel to one address without calls, on a library that is as small as it gets.
+    /// One channel to one address without calls, on a library with a single poller.
     pub fn smallest() -> Plan {
         let channel = ChannelPlan { policy: PolicyName::PickFirst, addresses: vec![0], callers: Vec::new() };
         Plan {
@@ -174,7 +176,7 @@ impl NetPlan {
         Err(place(BadPlan::new("is false; on a network the library needs a thread for timers").inside("timers")))
     }
 
-    /// What may be expected of it.
+    /// The guarantees that a run of this plan must keep.
     pub(crate) fn expected(&self) -> Expected {
         let steps = || self.plan.backends.iter().flatten().flatten();
         let is_sound = self.weather.is_fair(CALM_MS, 0) && self.accept_ms == 0;
@@ -199,8 +201,8 @@ impl NetPlan {
     }
 }
 
-/// Outages of these kinds, at most `most`, from the first attempts to connect on, for up to a few retransmissions and
-/// for longer.
+/// Up to `most` outages of these kinds, the first one usually during the first connection attempts. Each lasts up to a
+/// few retransmissions, or longer, at most 25 s.
 pub fn outages(most: usize, kinds: &'static [Event]) -> impl Strategy<Value = Vec<Event>> {
     let before_ms = prop_oneof![3 => 0..40_u64, 1 => 0..3_000_u64];
     let ms = prop_oneof![1..60_u64, 60..2_000_u64, 2_000..25_000_u64];
@@ -209,7 +211,7 @@ pub fn outages(most: usize, kinds: &'static [Event]) -> impl Strategy<Value = Ve
     vec(outage, 1..=most).prop_map(|outages| outages.concat())
 }
 
-/// Calls that are waited for, and now and then one that is not.
+/// A call that usually waits for its answer; it may be cancelled or have a deadline.
 pub fn any_call() -> impl Strategy<Value = Call> {
     prop_oneof![4 => Just(Call::Wait), 1 => Just(Call::Cancel), 1 => (1_u64..50).prop_map(Call::Deadline)]
 }

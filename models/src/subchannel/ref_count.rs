@@ -1,13 +1,13 @@
-//! `RefCounted` and `DualRefCounted`: upstream's counts, beside the ledger's, which check them.
+//! `RefCounted` and `DualRefCounted`: upstream's reference counts, which the ledger's own counts check.
 //!
 //! Upstream (1.53.0, ref_counted.h, dual_ref_counted.h). `DualRefCounted` keeps a strong and a weak count in one 64-bit
 //! word. `Unref` turns the strong ref into a weak one in a single addition; the last strong ref calls `Orphan`; then
-//! that weak ref is dropped, and whoever drops the last one of both kinds deletes the object. So an object has one weak
-//! ref more while `Orphan` runs and for a moment after, which is what #34321 is about.
+//! `Unref` drops that weak ref. The release of the last ref of both kinds deletes the object. So an object has an extra
+//! weak ref while `Orphan` runs and shortly after; that ref caused the bug fixed by #34321.
 //!
-//! The ledger counts both kinds together, by the reasons that upstream's debug build logs. A ref is entered there
-//! before it is taken and struck out after it is given up: the ledger's count is never below the real one, so that what
-//! it calls freed is freed.
+//! The ledger counts both kinds together, by the reasons that upstream's debug build logs. The ledger records a ref
+//! before the ref is taken, and removes it after the ref is released. So the ledger's count is never below the real
+//! one, and an object that the ledger reports as freed is freed.
 
 use lastref::ledger::{Counted, Owner};
 use lastref::property::always;
@@ -78,7 +78,7 @@ impl DualRefCounted {
         always("a strong ref is taken only while one is held", strong_of(before) > 0);
     }
 
-    /// `RefIfNonZero`: a strong ref for `holder`, unless the last one is gone.
+    /// `RefIfNonZero`: takes a strong ref for `holder` and returns true, unless no strong ref is left.
     #[track_caller]
     pub(crate) fn ref_if_non_zero(&self, holder: Owner) -> bool {
         self.ledger.retain(holder);
@@ -102,7 +102,8 @@ impl DualRefCounted {
         self.refs.fetch_add(WEAK, Ordering::Relaxed);
     }
 
-    /// `Unref`. The last strong ref calls `orphan`, the last of both kinds `delete`; either is given `context`.
+    /// `Unref`. The release of the last strong ref calls `orphan`, that of the last ref of both kinds calls `delete`;
+    /// both get `context`.
     #[track_caller]
     pub(crate) fn unref<C>(
         &self,
@@ -131,7 +132,7 @@ impl DualRefCounted {
         self.ledger.release(holder);
     }
 
-    /// `holder` hands its ref to `to`.
+    /// Transfers the ref of `holder` to `to`.
     #[track_caller]
     pub(crate) fn pass(&self, holder: Owner, to: Owner) {
         self.ledger.pass(holder, to);

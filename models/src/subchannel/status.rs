@@ -1,8 +1,8 @@
-//! Result codes: what a call ends with, and why something below it failed.
+//! The status codes of calls, and the errors of the layers below.
 
 use std::fmt;
 
-/// `grpc_status_code`, as far as the client itself makes one.
+/// `grpc_status_code`: the codes that the client itself produces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// `GRPC_STATUS_OK`.
@@ -22,9 +22,9 @@ pub enum Error {
     SocketClosed,
     /// The peer sent RST.
     ConnectionReset,
-    /// Nobody listens.
+    /// No server listens on the address.
     ConnectionRefused,
-    /// A write to a connection whose other end is gone.
+    /// A write to a connection whose peer is closed.
     BrokenPipe,
     /// The connection, or its SETTINGS, took too long.
     TimedOut,
@@ -36,11 +36,11 @@ pub enum Error {
     TransportClosed,
     /// The transport's owner destroyed it.
     TransportDestroyed,
-    /// Close put off until the write in progress is finished.
+    /// The close is deferred until the write in progress ends.
     DelayedClose,
-    /// The peer began with another frame than SETTINGS.
+    /// The peer's first frame was not SETTINGS.
     ExpectedSettings,
-    /// The answer to a keepalive ping did not come.
+    /// A keepalive ping was not answered in time.
     KeepaliveTimeout,
 }
 

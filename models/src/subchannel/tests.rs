@@ -1,4 +1,4 @@
-//! The result codes of calls, and what the pool gives, on plain threads.
+//! The status codes of calls, and the results of the pool, on plain threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ fn tag(request: u64) -> Tag {
     Tag { peer: 0, request }
 }
 
-/// The codes of one call after the other, on a channel to these servers.
+/// Makes the calls one after the other on a channel to these servers, and checks their status codes.
 #[track_caller]
 fn check(policy: PolicyName, backends: Backends, calls: &[Call], codes: &[Status]) {
     let grpc = Grpc::init(Variant::Fixed, Threads { pollers: 1, timers: false }, backends.clone(), 8);
@@ -34,7 +34,7 @@ fn check(policy: PolicyName, backends: Backends, calls: &[Call], codes: &[Status
     ExecCtx::scope(|exec_ctx| chand.destroy(exec_ctx));
     // A poller that drains the channel's serializer carries out the destruction, and until then calls are answered.
     let mut late = (99..10_099).map(|nth| chand.call(Call::Wait, tag(nth)));
-    assert!(late.any(|status| status == Status::Unavailable), "a channel that is destroyed makes no call");
+    assert!(late.any(|status| status == Status::Unavailable), "a call on a destroyed channel fails");
     chand.drop_stub(0);
     grpc.hang_up();
     chand.wait_destroyed();
@@ -163,7 +163,7 @@ fn a_call_may_fail_where_a_server_ends_its_connection() {
     check.run(move || run_on_network(Variant::Fixed, &plan));
 }
 
-/// The wire reads the bytes as HTTP/2: the first ones are the preface, before any request.
+/// The network decodes the bytes as HTTP/2: the first ones are the preface, before any request.
 #[test]
 fn a_fault_within_the_preface_hits_in_the_handshake() {
     let kind = lastref::net::FaultKind::Stall { ms: 5 };

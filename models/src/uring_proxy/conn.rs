@@ -53,7 +53,7 @@ impl Shared {
 
     /// `flags |= …`. Returns the flags before.
     ///
-    /// Deviates: upstream reads and writes, on two threads, so that a bit of the one may be lost to the other.
+    /// Deviates: upstream reads and writes in two steps, on two threads, so one thread may overwrite the other's bit.
     pub(super) fn set(&self, bits: u32) -> u32 {
         if self.variant == Variant::StopSentTwice {
             let flags = self.flags.load(Ordering::Relaxed);
@@ -77,14 +77,14 @@ impl Shared {
     }
 }
 
-/// How a handler ends: an error ends the connection's thread.
+/// The result of a handler: an error ends the connection's thread.
 pub(super) type Handled = Result<(), Fatal>;
 
-/// `handle_cqe` gives 1.
+/// `handle_cqe` returns 1.
 #[derive(Debug)]
 pub(super) struct Fatal;
 
-/// `struct conn`, its thread's part.
+/// `struct conn`: the part that only its thread uses.
 pub(super) struct Conn {
     pub(super) variant: Variant,
     pub(super) options: Options,
@@ -109,7 +109,7 @@ pub(super) struct Conn {
     pub(super) upstream: ListenerId,
 }
 
-/// What a connection is made of by the parent.
+/// The arguments of a new connection, from the parent.
 pub(super) struct Setup {
     pub(super) variant: Variant,
     pub(super) options: Options,
@@ -151,7 +151,7 @@ impl Conn {
         }
     }
 
-    /// upstream: `thread_main`, behind the setup.
+    /// upstream: `thread_main`, after the setup.
     pub(super) fn run(mut self, ended: &AtomicBool) {
         self.shared.set(STARTED);
         self.event_loop();
@@ -182,7 +182,8 @@ impl Conn {
         }
     }
 
-    /// Every provided buffer is in the ring, or queued, or in flight; incremental ones are in several at once.
+    /// Checks that every provided buffer is in the ring, queued, or in flight; incremental ones may be in several
+    /// states at once.
     fn check_buffers(&self) {
         if self.options.buf_ring_inc {
             return;
@@ -225,8 +226,8 @@ impl Conn {
     /// upstream: `default_error`, which ends the thread.
     ///
     /// Deviates: upstream then closes and frees nothing until the process exits, so the peers get no notice. It also
-    /// does so on the -ECANCELED that its own stop brings about. Here an error stops the connection, and a cancelled
-    /// request of a connection that is being stopped is none.
+    /// does so on the -ECANCELED that its own stop causes. Here an error stops the connection, and a cancelled request
+    /// of a connection that is being stopped is not an error.
     pub(super) fn default_error(&mut self, cqe: &Cqe) -> Handled {
         if self.variant == Variant::ErrorEndsThread {
             return Err(Fatal);

@@ -1,8 +1,8 @@
 //! `struct conn_dir`: one direction of a connection, named after the descriptor that it receives from.
 //!
-//! Direction 0 receives from `in_fd`, direction 1 from `out_fd`. What direction i receives is queued in direction 1 - i
-//! and sent on that one's descriptor. The counters that the parent's house keeping reads are in [`SharedDir`]; upstream
-//! they are plain integers that two threads use without a lock.
+//! Direction 0 receives from `in_fd`, direction 1 from `out_fd`. The data that direction i receives is queued in
+//! direction 1 - i, and sent on the descriptor of direction 1 - i. The counters that the parent's house keeping reads
+//! are in [`SharedDir`]; upstream they are plain integers that two threads use without a lock.
 
 use lastref::ledger::{Owner, Resource, Slot};
 use lastref::property::always;
@@ -37,7 +37,7 @@ pub(super) fn count(counter: &AtomicU32, by: u32) {
     counter.store(counter.load(Ordering::Relaxed) + by, Ordering::Relaxed);
 }
 
-/// `struct conn_dir`, the connection's thread's own part.
+/// `struct conn_dir`: the part that only the connection's thread uses.
 pub(super) struct ConnDir {
     pub(super) index: usize,
     /// `pending_recv`: a receive is armed.
@@ -48,7 +48,7 @@ pub(super) struct ConnDir {
     pub(super) snd_fd: Option<Fd>,
     /// Zero-copy sends whose memory may still be read.
     pub(super) snd_notif: u32,
-    /// What is queued to be sent, or in flight: buffers, or parts of them if they are incremental.
+    /// The number of buffers that are queued or in flight; the number of parts, if buffers are incremental.
     pub(super) out_buffers: u32,
     pub(super) rcv_enobufs: u32,
     pub(super) rcv_shrt: u32,
@@ -61,7 +61,7 @@ pub(super) struct ConnDir {
     pub(super) rcv_rearm: bool,
     /// The sent parts, until their completion.
     pub(super) in_flight: Vec<Iov>,
-    /// One that is being sent from, and one being prepared.
+    /// One vector is being sent, the other is being filled.
     vecs: [MsgVec; 2],
     vec_index: usize,
     buckets: Option<[Bucket; 2]>,
@@ -75,7 +75,7 @@ struct MsgVec {
     cur_iov: usize,
 }
 
-/// Statistics: how many packets a receive or a send had.
+/// Statistics: the number of packets of each receive or send.
 struct Bucket {
     memory: Resource,
     places: u32,
@@ -127,7 +127,7 @@ impl ConnDir {
         mvec.iov.push(part);
     }
 
-    /// All that waits, for one sendmsg; the vectors change places (upstream: `prep_next_send`, `snd_msg`).
+    /// Takes all queued parts, for one sendmsg, and swaps the vectors (upstream: `prep_next_send`, `snd_msg`).
     pub(super) fn take_all(&mut self, owner: Owner) -> Vec<Iov> {
         let mvec = &mut self.vecs[self.vec_index];
         if mvec.iov.is_empty() {
@@ -138,7 +138,7 @@ impl ConnDir {
         std::mem::take(&mut mvec.iov)
     }
 
-    /// The next that waits; behind the last of a series the vectors change places (upstream: `prep_next_send`).
+    /// Takes the next queued part; after the last one of a vector, swaps the vectors (upstream: `prep_next_send`).
     pub(super) fn take_one(&mut self, owner: Owner) -> Option<Iov> {
         let mvec = &mut self.vecs[self.vec_index];
         let part = *mvec.iov.get(mvec.cur_iov)?;
@@ -156,7 +156,7 @@ impl ConnDir {
     pub(super) fn bucket(&self, owner: Owner, which: usize, nr_packets: u32) {
         if let Some(buckets) = &self.buckets {
             buckets[which].memory.touch(owner);
-            always("a count of packets has its place in the statistics", nr_packets < buckets[which].places);
+            always("each count of packets has its entry in the statistics", nr_packets < buckets[which].places);
         }
     }
 
@@ -166,8 +166,8 @@ impl ConnDir {
         // First, since operations that are pending in a freed direction can never complete.
         self.pending_recv.retire(owner);
         if variant == Variant::CloseBeforeNotif && self.snd_notif > 0 {
-            // Given up, which does no harm if the kernel is done with the memory and only the notification is to be
-            // handled.
+            // Abandoned. That does no harm if the kernel is done with the memory, and only the notification is
+            // outstanding.
             self.pending_send.complete(owner);
         }
         self.pending_send.retire(owner);

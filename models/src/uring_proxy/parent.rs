@@ -1,8 +1,8 @@
-//! The parent: accepts, starts a thread for each connection, keeps house.
+//! The parent: accepts connections, starts a thread for each, and does the house keeping.
 //!
-//! House keeping looks at every connection after each wait, and upstream's waits end after a second at the latest. Here
-//! the parent is called when there is something to look at, and by the act that ends the proxy, for which upstream
-//! needs a signal.
+//! House keeping checks every connection after each wait, and upstream's waits end after a second at the latest. Here
+//! the parent is woken when a connection needs a check, and by the act that ends the proxy, for which upstream needs a
+//! signal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use super::plan::Options;
 use super::stop::should_shutdown;
 use super::variant::Variant;
 
-/// Orders to the parent; upstream knows only signals.
+/// Requests to the parent; upstream has only signals.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     /// Stop every connection that is open, or will be.
@@ -39,7 +39,7 @@ pub(super) struct Parent {
     orders: Arc<Orders>,
 }
 
-/// `conns[i]`, as the parent sees it.
+/// The parent's record of `conns[i]`.
 struct Child {
     shared: Arc<Shared>,
     ring: RingId,
@@ -89,12 +89,12 @@ impl Parent {
         self.turn();
     }
 
-    /// Where to wait for the next turn.
+    /// The ring on which to wait for the next turn.
     pub(super) fn ring(&self) -> &Uring {
         &self.ring
     }
 
-    /// Ends.
+    /// Checks `open_conns`, then exits the ring.
     pub(super) fn exit(self) {
         let is_left = |child: &&Child| child.shared.flags() & (OPEN | DISCONNECTED) == OPEN;
         let left = self.conns.iter().filter(is_left).count();
@@ -117,14 +117,14 @@ impl Parent {
         self.house_keeping();
     }
 
-    /// Whether it was told to end, and every connection has.
+    /// True if the parent was asked to end, and every connection has ended.
     pub(super) fn is_over(&self) -> bool {
         self.orders.quit.load(Ordering::Relaxed) && self.conns.iter().all(|child| child.thread.is_none())
     }
 
     /// upstream: `handle_accept`.
     ///
-    /// Deviates: the connection's ring is set up before its thread starts, in place of the barrier that waits for it.
+    /// Deviates: the connection's ring is set up before its thread starts, instead of the barrier that waits for it.
     fn handle_accept(&mut self, cqe: &Cqe) {
         let tid = self.conns.len() as u32;
         let shared = Arc::new(Shared::new(self.variant, tid));
@@ -160,7 +160,7 @@ impl Parent {
             let child = &mut self.conns[nth];
             let flags = child.shared.flags();
             if flags & DISCONNECTED != 0 || child.ended.load(Ordering::Relaxed) {
-                // upstream: pthread_join, and CONN_F_REAPED. A thread that ended by an error upstream never joins.
+                // upstream: pthread_join, and CONN_F_REAPED. Upstream never joins a thread that ended by an error.
                 if let Some(thread) = child.thread.take() {
                     thread.join();
                 }

@@ -11,7 +11,8 @@ use super::variant::Variant;
 impl Conn {
     /// upstream: `__submit_receive`, which asserts that no receive is pending.
     ///
-    /// Deviates: a connection that is being stopped arms nothing; upstream does, behind its own cancellations.
+    /// Deviates: a connection that is being stopped arms nothing; upstream still arms receives, after its own
+    /// cancellations.
     pub(super) fn submit_receive(&mut self, dir: usize, fd: Fd) {
         if self.stopping && self.variant != Variant::ArmAfterStop {
             return;
@@ -50,7 +51,8 @@ impl Conn {
         let bid = cqe.bid();
         if !self.options.bidi && !self.options.buf_ring_inc && self.cd[dir].rcv_next_bid.is_some_and(|next| next != bid)
         {
-            // upstream: complains and closes. With one direction buffers come back in the order in which they went.
+            // upstream: prints an error and closes. With one direction, buffers return in the order in which they were
+            // taken.
             always("one direction's buffers come in order", false);
         }
         let nr_packets = self.queue(dir, cqe, res);
@@ -61,7 +63,7 @@ impl Conn {
         }
         count(&self.shared.cd[dir].rcv, 1);
         if !more && !self.cd[other].pending_send.is_pending() {
-            // Else the send that completes arms the next receive. upstream: 7f008999.
+            // Otherwise the completion of the send arms the next receive. upstream: 7f008999.
             match self.variant {
                 Variant::RearmCd0 => self.submit_receive(0, self.in_fd),
                 _ => self.submit_receive(dir, fd),
@@ -76,7 +78,7 @@ impl Conn {
         Ok(())
     }
 
-    /// Queues what was received for the other direction. Gives the number of packets.
+    /// Queues the received data for the other direction. Returns the number of packets.
     fn queue(&mut self, dir: usize, cqe: &Cqe, res: u32) -> u32 {
         let other = 1 - dir;
         if self.options.buf_ring_inc {
@@ -117,12 +119,12 @@ impl Conn {
         Ok(())
     }
 
-    /// upstream: `recv_enobufs`. The receive of this direction found no buffer: if a send is under way that takes from
-    /// it, or can be sent on its way, its completion arms the receive again.
+    /// upstream: `recv_enobufs`. The receive of this direction found no buffer. If a send of its data is in flight, or
+    /// can be started, the completion of that send arms the receive again.
     ///
-    /// Deviates: upstream passes the receiving direction for the sending one, with the other's descriptor, and arms
-    /// direction 0. And it arms at once, and gets -ENOBUFS again until a buffer returns; here the receive waits for the
-    /// buffer.
+    /// Deviates: upstream passes the receiving direction as the sending one, with the other's descriptor, and arms
+    /// direction 0. It also arms at once, and gets -ENOBUFS again until a buffer returns; here the receive waits for
+    /// the buffer.
     fn recv_enobufs(&mut self, dir: usize, fd: Fd) {
         self.cd[dir].rcv_enobufs += 1;
         let wrong = self.variant == Variant::EnobufsWrongDir;
@@ -140,7 +142,7 @@ impl Conn {
         }
     }
 
-    /// Arms the receives that waited for a buffer to come back.
+    /// Arms the receives that wait for a buffer, once one has returned.
     pub(super) fn rearm_receives(&mut self) {
         for (dir, fd) in [(0, self.in_fd), (1, self.out_fd)] {
             if self.cd[dir].rcv_rearm && self.rings.in_ring() > 0 {
@@ -153,7 +155,7 @@ impl Conn {
     /// upstream: `close_cd`.
     pub(super) fn close_cd(&mut self, dir: usize) {
         self.shared.cd[dir].pending_shutdown.store(true, Ordering::Release);
-        // The parent's house keeping looks around now and then; from here on it may see something.
+        // Upstream's house keeping runs periodically; here the parent is woken, since it may now have to act.
         self.ring.call(self.parent);
         if self.cd[dir].pending_send.is_pending() {
             return;
@@ -163,7 +165,7 @@ impl Conn {
         }
     }
 
-    /// The part of a buffer that is sent.
+    /// Passes the buffer of a part to the send.
     pub(super) fn lend(&self, part: &Iov, fd: Fd) {
         if !self.options.buf_ring_inc {
             self.rings.lend(part.base.buffer, super::kernel::abi::held_by_send(fd));

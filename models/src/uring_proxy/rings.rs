@@ -1,6 +1,6 @@
 //! The buffer rings of a connection: `in_br`, which both directions receive into, and `out_br`, which sends take from.
 //!
-//! A buffer is in one place at a time:
+//! Each buffer has one owner at a time:
 //!
 //! ```text
 //! in_br ──receive completes──► connection ──appended──► vector, or out_br ──send──► in flight
@@ -8,10 +8,11 @@
 //!   └───────────────────────────── replenished ◄──send completes (zero copy: notified)──┘
 //! ```
 //!
-//! Deviates: three repairs live here. Upstream takes a buffer's id for its place in `in_br`, which holds only while
-//! buffers come back in the order in which they went, so never long with two directions ([`Variant::SlotByBid`]). It
-//! has one `out_br` for both directions, whose bytes then go wherever the next send goes ([`Variant::SharedOutRing`]).
-//! And with incremental buffers it forwards nothing but full ones ([`Variant::IncWholeBuffer`]).
+//! Deviates: three repairs are here. Upstream uses a buffer's id as its index in `in_br`. That is right only while
+//! buffers return in the order in which they were taken, so not for long with two directions ([`Variant::SlotByBid`]).
+//! It has one `out_br` for both directions, so the next send of either direction sends its bytes
+//! ([`Variant::SharedOutRing`]). And it forwards incremental buffers only when they are full
+//! ([`Variant::IncWholeBuffer`]).
 
 use lastref::ledger::{Owner, Resource};
 use lastref::property::always;
@@ -21,7 +22,7 @@ use super::kernel::{Buf, BufRing, Uring};
 use super::plan::Options;
 use super::variant::Variant;
 
-/// `cur_bgid` of a connection's rings: groups are a ring's own, so each connection counts from 1.
+/// `cur_bgid` of a connection's rings: group ids are local to a ring, so each connection counts from 1.
 const IN_GROUP: GroupId = 1;
 
 /// `in_br` and `out_br`.
@@ -31,8 +32,8 @@ pub(super) struct Rings {
     nr_bufs: u32,
     buf_size: u32,
     in_br: BufRing,
-    /// How many entries of `in_br` the kernel has taken, as far as completions have told: the place in the ring of the
-    /// next one, which a completion does not give (io_uring_prep_recv(3)).
+    /// The number of `in_br` entries that the kernel has taken, according to the completions: the ring position of the
+    /// next one, which a completion does not report (io_uring_prep_recv(3)).
     in_head: u32,
     bufs: Vec<Resource>,
     out_br: Vec<OutRing>,
@@ -100,7 +101,7 @@ impl Rings {
         if self.variant == Variant::SharedOutRing { 0 } else { dir }
     }
 
-    /// How many buffers are in `in_br`, as far as completions have told.
+    /// The number of buffers in `in_br`, according to the completions.
     pub(super) fn in_ring(&self) -> u32 {
         self.in_br.tail().wrapping_sub(self.in_head)
     }
@@ -109,8 +110,8 @@ impl Rings {
         ((u32::from(bid) + 1) % self.nr_bufs) as Bid
     }
 
-    /// upstream: `recv_bids`. The parts that a completion of `in_bytes` from buffer `bid` on consists of, and the id
-    /// behind the last.
+    /// upstream: `recv_bids`. Returns the parts that received `in_bytes`, from buffer `bid` on, and the id after the
+    /// last.
     pub(super) fn recv_bids(&mut self, bid: Bid, in_bytes: u32) -> (Vec<(Bid, Iov)>, Bid) {
         let (mut left, mut bid, mut parts) = (in_bytes, bid, Vec::new());
         while left > 0 {
@@ -131,12 +132,13 @@ impl Rings {
         (parts, bid)
     }
 
-    /// Incremental: what this completion has added to its buffer, where upstream's `recv_inc` waits until it is full.
+    /// Incremental: returns the part that this completion added to its buffer; upstream's `recv_inc` waits until the
+    /// buffer is full.
     pub(super) fn recv_inc(&mut self, bid: Bid, res: u32, more: bool) -> Option<Iov> {
         let more = more && self.variant != Variant::IncIgnoresBufMore;
         if !more {
             self.in_head = self.in_head.wrapping_add(1);
-            // From here on the kernel does not write into it any more.
+            // The kernel no longer writes into the buffer.
             self.bufs[usize::from(bid)].access(self.owner);
         }
         let part = &mut self.parts[usize::from(bid)];
@@ -154,7 +156,7 @@ impl Rings {
         Some(Iov { base: Address { buffer: bid, offset: from }, len: res })
     }
 
-    /// Incremental: a part was sent. True if its buffer can go back.
+    /// Incremental: records that a part was sent. True if its buffer can be replenished.
     pub(super) fn sent_inc(&mut self, bid: Bid) -> bool {
         let part = &mut self.parts[usize::from(bid)];
         part.unsent -= 1;
@@ -165,7 +167,7 @@ impl Rings {
         done
     }
 
-    /// upstream: `send_append` and `recv_bids`, with a send ring: what was received waits in `out_br`.
+    /// upstream: `send_append` and `recv_bids`, with a send ring: queues the received parts in `out_br`.
     pub(super) fn out_add(&mut self, dir: usize, parts: &[(Bid, Iov)]) {
         let index = self.out_index(dir);
         let out = &mut self.out_br[index];
@@ -176,8 +178,8 @@ impl Rings {
         out.br.advance(parts.len() as u32);
     }
 
-    /// The buffers of a send from `out_br` that began with `bid`: those at its head, until all `bytes` are told; and
-    /// how many bytes of the last were not sent.
+    /// Takes the buffers of a send of `bytes` bytes off the head of `out_br`, `bid` first. Returns them, and the number
+    /// of unsent bytes of the last one.
     pub(super) fn out_take(&mut self, dir: usize, bid: Bid, bytes: u32) -> (Vec<Bid>, u32) {
         let index = self.out_index(dir);
         let (owner, mut left, mut bids, mut unsent) = (self.owner, bytes, Vec::new(), 0);
@@ -193,7 +195,7 @@ impl Rings {
         (bids, unsent)
     }
 
-    /// A buffer is about to be sent from.
+    /// Passes a buffer to a send, before the send starts.
     #[track_caller]
     pub(super) fn lend(&self, bid: Bid, to: Owner) {
         self.bufs[usize::from(bid)].transfer(self.owner, to);
@@ -208,7 +210,8 @@ impl Rings {
         self.in_br.advance(bids.len() as u32);
     }
 
-    /// upstream: `handle_send_buf` as it counts: as many buffers from `bid` on as the bytes may have filled.
+    /// upstream: the counting of `handle_send_buf`, which assumes as many buffers from `bid` on as the bytes may have
+    /// filled.
     pub(super) fn counted(&self, bid: Bid, bytes: u32) -> (Vec<Bid>, Bid) {
         let (mut left, mut bid, mut bids) = (bytes, bid, Vec::new());
         while left > 0 {
@@ -232,7 +235,7 @@ impl Rings {
     }
 }
 
-/// A buffer as it is provided.
+/// The entry that provides a whole buffer.
 fn whole(bid: Bid, buf_size: u32) -> Buf {
     Buf { addr: Address { buffer: bid, offset: 0 }, len: buf_size, bid }
 }

@@ -8,7 +8,7 @@ use super::kernel::abi::{Bid, Cqe, Errno, Fd, Iov, Op, Source, Sqe, UserOp};
 use super::variant::Variant;
 
 impl Conn {
-    /// upstream: `prep_next_send`. True if a completion of a send is to be expected.
+    /// upstream: `prep_next_send`. True if a send was submitted.
     pub(super) fn prep_next_send(&mut self, dir: usize, fd: Fd) -> bool {
         if self.cd[dir].pending_send.is_pending() || self.cd[dir].out_buffers == 0 {
             return false;
@@ -67,7 +67,7 @@ impl Conn {
             let len: u32 = self.cd[dir].in_flight.iter().map(|part| part.len).sum();
             self.cd[dir].snd_unsent = len.saturating_sub(res);
         }
-        // Deviates: a zero-copy send's buffer goes back with its notification; upstream puts it back before.
+        // Deviates: a zero-copy send's buffer is replenished after its notification; upstream does so before.
         let early = self.variant == Variant::ReplenishBeforeNotif;
         if notif != early || !self.options.snd_zc {
             self.sent(dir, cqe);
@@ -94,11 +94,11 @@ impl Conn {
         Ok(())
     }
 
-    /// What was sent goes back to the receives (upstream: `handle_send_buf`, `handle_send_ring`, `handle_send_inc`).
+    /// Returns the sent buffers to the receives (upstream: `handle_send_buf`, `handle_send_ring`, `handle_send_inc`).
     fn sent(&mut self, dir: usize, cqe: &Cqe) {
         let parts = std::mem::take(&mut self.cd[dir].in_flight);
-        // Parts of one buffer that go out together are one packet of the statistics, whose array has no entry for a
-        // larger count.
+        // Parts of one buffer in one send count as one packet in the statistics, whose array has no entry for a larger
+        // count.
         let mut buffers: Vec<Bid> = parts.iter().map(|part| part.base.buffer).collect();
         buffers.dedup();
         let (nr_packets, bids): (usize, Vec<Bid>) = if self.options.send_ring {
@@ -116,7 +116,8 @@ impl Conn {
             self.cd[dir].snd_next_bid = Some(next);
             (bids.len(), bids)
         } else {
-            // Deviates: upstream counts ids on from the last send's, which is right while one direction has them all.
+            // Deviates: upstream derives the ids by counting from the last send's, which is right only if one direction
+            // uses all buffers.
             (buffers.len(), buffers.clone())
         };
         self.rings.replenish(&bids);
@@ -131,11 +132,11 @@ impl Conn {
     pub(super) fn send_error(&mut self, cqe: &Cqe) -> Handled {
         let dir = self.dir_of(cqe.user_data.fd());
         if !cqe.has(Cqe::F_MORE) {
-            // Deviates: a zero-copy send that failed has its notification to come, and is pending until then.
+            // Deviates: a zero-copy send that failed still gets its notification, and is pending until then.
             self.cd[dir].pending_send.complete(self.owner);
         }
         if cqe.failed_with(Errno::NoBufs) {
-            // Deviates: what is queued was used up by a send that was short, as the connection broke. Upstream goes on.
+            // Deviates: a short send used up the queued buffers when the connection broke. Upstream continues.
             if self.variant != Variant::ShortSendDropsTail {
                 self.stop_by_itself();
             }

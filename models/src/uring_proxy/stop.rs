@@ -48,7 +48,7 @@ impl Conn {
 
     /// upstream: `queue_cancel`.
     ///
-    /// Deviates: upstream cancels the first request that it finds on each descriptor, of which there may be two.
+    /// Deviates: upstream cancels only the first request that it finds on each descriptor, which may have two.
     fn queue_cancel(&mut self) {
         transition("conn", self.tid, "open", "stopping");
         self.stopping = true;
@@ -61,8 +61,8 @@ impl Conn {
         self.ring.submit();
     }
 
-    /// upstream: `handle_cancel`. Whether anything was cancelled does not matter: a count, or, of one only, 0, -ENOENT,
-    /// -EALREADY.
+    /// upstream: `handle_cancel`. The result does not matter: a count, or, for the cancellation of one request, 0,
+    /// -ENOENT or -EALREADY.
     pub(super) fn handle_cancel(&mut self, cqe: &Cqe) {
         let found_none = if self.variant == Variant::CancelFirstMatch { Errno::Noent.res() } else { 0 };
         sometimes("there is nothing to cancel", cqe.res == found_none);
@@ -85,8 +85,8 @@ impl Conn {
         self.ring.push_linked(shutdown, close);
     }
 
-    /// upstream: `handle_shutdown`. It failed; the close that is linked to it goes on all the same, so the one that is
-    /// queued here closes the descriptor a second time.
+    /// upstream: `handle_shutdown`, after a failure. The close that is linked to the shutdown runs all the same, so the
+    /// close that is queued here is the second one.
     pub(super) fn handle_shutdown(&mut self, cqe: &Cqe) {
         always("a shutdown that succeeds is silent", cqe.res < 0);
         sometimes("a shutdown fails", true);

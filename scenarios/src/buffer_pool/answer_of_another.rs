@@ -1,4 +1,4 @@
-//! One client's message is in the answer to another: what users saw of a body that was closed twice.
+//! One client's message is in the answer to another: the visible effect of a body that was closed twice.
 //!
 //! Upstream: lesismal/nbio#453, about once a week in production; explained by #445.
 //! Size: 2 to 4 clients with up to 3 requests each, some of whose handlers close; the ledger does not follow the pools;
@@ -6,7 +6,7 @@
 use crate::prelude::*;
 use models::buffer_pool::{Audit, Ending, Plan, Step, Variant, plan, run};
 
-/// Longer than the clock may run ahead, so that it ends only what has no other end.
+/// Longer than the clock may run ahead, so that keep-alive ends only connections that have no other end.
 const KEEPALIVE_MS: u64 = 200_000;
 
 /// Declares the experiment.

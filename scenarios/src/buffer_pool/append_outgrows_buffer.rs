@@ -4,11 +4,11 @@
 //! `Append`.
 //! Size: up to 2 clients with 3 requests each, in small segments; 2 workers. Small: 1 client, 1 request in 2 segments.
 use crate::prelude::*;
-use models::buffer_pool::{Allocator, Ask, Client, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Allocator, Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let small = Client::of(vec![Ask::of(4, vec![Step::ReadAll])]);
+    let small = Client::of(vec![PlannedRequest::of(4, vec![Step::ReadAll])]);
     let about = "An append exceeds the capacity of its buffer";
     Scenario::new("append_outgrows_buffer", about, "lesismal/nbio@2cb6cc2", plans, run)
         .clean(Variant::Fixed)

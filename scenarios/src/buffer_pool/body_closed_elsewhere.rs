@@ -3,11 +3,11 @@
 //! Upstream: follows from body.go of every version, whose methods take no lock; #502 describes a Close during a Read.
 //! Size: up to 3 clients with 2 requests each, a goroutine each; 2 workers. Small: 1 client, 1 request.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let small = Client::of(vec![Ask::of(1, vec![Step::CloseElsewhere, Step::Read(1)])]);
+    let small = Client::of(vec![PlannedRequest::of(1, vec![Step::CloseElsewhere, Step::Read(1)])]);
     let about = "A body is closed by one goroutine and read by another";
     Scenario::new("body_closed_elsewhere", about, "lesismal/nbio#502", plans, run)
         .clean(Variant::Fixed)

@@ -4,7 +4,7 @@
 //! Size: up to 3 clients with 3 requests each, closed none, one or two times; 2 workers. Small: 1 client, 1 request, 1
 //! worker.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::ClosePuts, "BodyReader is not used after its release")
         .loom_finds(&[Variant::ClosePuts])
         .sometimes(&["a request is answered", "a body is closed a second time", "a buffer is handed out again"])
-        .small(Plan { clients: vec![Client::of(vec![Ask::of(1, vec![Step::Close])])], ..Plan::smallest() })
+        .small(Plan { clients: vec![Client::of(vec![PlannedRequest::of(1, vec![Step::Close])])], ..Plan::smallest() })
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

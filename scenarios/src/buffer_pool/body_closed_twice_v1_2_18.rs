@@ -4,12 +4,12 @@
 //! Upstream: lesismal/nbio v1.2.18, the version of #453, in which a double close in the handler cannot be the cause.
 //! Size: up to 3 clients with 3 requests each, closed none, one or two times; 2 workers. Small: 1 client, closed twice.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, CloseStyle, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Client, CloseStyle, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
     let about = "A handler closes its body twice, with the Close of v1.2.18";
-    let small = Client::of(vec![Ask::of(1, vec![Step::Close, Step::Close])]);
+    let small = Client::of(vec![PlannedRequest::of(1, vec![Step::Close, Step::Close])]);
     Scenario::new("body_closed_twice_v1_2_18", about, "lesismal/nbio#453", plans, run)
         .clean(Variant::Fixed)
         .sometimes(&["a request is answered", "a buffer is handed out again"])

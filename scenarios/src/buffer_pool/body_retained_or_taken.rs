@@ -3,7 +3,7 @@
 //! Upstream: RetainHTTPBody (#248), TakeOver (v1.2.18); the double close of the framework does not apply.
 //! Size: up to 3 clients with 3 requests each, retained and closed late, or taken over; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -29,7 +29,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     prop::collection::vec(asks, 1..=3).prop_map(|clients| {
         let retain_http_body = clients.iter().all(|(retained, _)| *retained);
         let asks = clients.into_iter().filter(|(retained, _)| *retained == retain_http_body).map(|(_, asks)| asks);
-        let clients = asks.map(|asks: Vec<Ask>| models::buffer_pool::Client {
+        let clients = asks.map(|asks: Vec<PlannedRequest>| models::buffer_pool::Client {
             ending: Ending::Finish,
             ..models::buffer_pool::Client::of(asks)
         });

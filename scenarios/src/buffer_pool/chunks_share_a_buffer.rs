@@ -3,7 +3,7 @@
 //! Upstream: lesismal/nbio@b836026, body.go append of v1.5.4 to v1.5.7; buffers keep the octets of their last owner.
 //! Size: 2 or 3 clients with up to 3 requests each in small chunks; the ledger does not follow the pools; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Audit, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let chunks = prop::collection::vec(1..=3_u32, 1..=4);
-    let ask = chunks.prop_map(|chunks| Ask::chunked(chunks, vec![Step::ReadAll]));
+    let ask = chunks.prop_map(|chunks| PlannedRequest::chunked(chunks, vec![Step::ReadAll]));
     let asks = prop::collection::vec(ask, 1..=3);
     plan::clients((2, 3), asks, Just(Ending::Finish))
         .prop_map(|clients| Plan { audit: Audit::Bytes, ..Plan::of(clients) })

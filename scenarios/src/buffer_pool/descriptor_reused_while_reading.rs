@@ -3,7 +3,7 @@
 //! Upstream: lesismal/nbio#189, the reason for the lock in Conn.Read; #144.
 //! Size: 2 to 4 clients with 2 requests each, closed by the server after one of them; 2 pollers, 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Ending, Plan, Step, Threads, Variant, plan, run};
+use models::buffer_pool::{Ending, Plan, PlannedRequest, Step, Threads, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -15,7 +15,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let ask = |close: bool| Ask { close, ..Ask::of(1, vec![Step::ReadAll]) };
+    let ask = |close: bool| PlannedRequest { close, ..PlannedRequest::of(1, vec![Step::ReadAll]) };
     let asks = prop_oneof![Just(vec![ask(true), ask(false)]), Just(vec![ask(true)]), Just(vec![ask(false), ask(true)])];
     plan::clients((2, 4), asks, Just(Ending::Linger))
         .prop_map(|clients| Plan { threads: Threads { pollers: 2, ..Threads::NBIO }, ..Plan::of(clients) })

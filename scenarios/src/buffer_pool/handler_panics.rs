@@ -4,11 +4,11 @@
 //! Size: up to 3 clients with 3 requests each, some of whose handlers panic at one point or another; 2 workers.
 //! Small: 1 client, 1 request.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let small = Client::of(vec![Ask::of(1, vec![Step::Panic])]);
+    let small = Client::of(vec![PlannedRequest::of(1, vec![Step::Panic])]);
     Scenario::new("handler_panics", "A handler panics, and nbio recovers", "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::HandlerPanicKeepsRequest, "http.Request is released by quiescence")

@@ -4,11 +4,11 @@
 //! Upstream: follows from v1.2.18 and every version since; not reported.
 //! Size: up to 3 clients with 2 requests each, each leaving a goroutine behind; 2 workers. Small: 1 client, 1 request.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let small = Client { ending: Ending::Abandon, ..Client::of(vec![Ask::of(0, vec![Step::CloseLate])]) };
+    let small = Client { ending: Ending::Abandon, ..Client::of(vec![PlannedRequest::of(0, vec![Step::CloseLate])]) };
     let about = "A body is closed after its handler has returned";
     Scenario::new("late_close_of_body", about, "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)

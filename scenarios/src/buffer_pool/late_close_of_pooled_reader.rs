@@ -5,7 +5,7 @@
 //! Size: 2 or 3 clients in turn, with a goroutine left behind by each request; the ledger follows the buffers and not
 //! the readers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Client, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Audit, Client, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -20,8 +20,9 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = Plan> {
     // One connection each: the goroutine that the first connection's handler leaves behind could affect a second one.
-    let client = plan::any_framing(6)
-        .prop_map(|body| Client::of(vec![Ask { body, close: false, steps: vec![Step::ReadAll, Step::CloseLate] }]));
+    let client = plan::any_framing(6).prop_map(|body| {
+        Client::of(vec![PlannedRequest { body, close: false, steps: vec![Step::ReadAll, Step::CloseLate] }])
+    });
     prop::collection::vec(client, 2..=3).prop_map(|clients| Plan {
         audit: Audit::Buffers,
         in_turn: true,

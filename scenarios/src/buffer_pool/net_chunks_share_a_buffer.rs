@@ -1,10 +1,10 @@
 //! A chunk that arrives over the network is appended to the buffer of the chunk before it, not after old octets.
 //!
 //! Upstream: lesismal/nbio@b836026, which appended to a buffer that it had grown to its capacity; v1.5.4 to v1.5.7.
-//! Size: 3 clients with up to 3 chunked requests each; no fault, or one connection of any fate; the ledger does not
-//! follow the pools; 2 workers.
+//! Size: 3 clients with up to 3 chunked requests each; at most one fault, of any kind; the ledger does not follow the
+//! pools; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Ending, NetPlan, Plan, Step, Variant, plan, run_on_network};
+use models::buffer_pool::{Audit, Ending, NetPlan, Plan, PlannedRequest, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -17,7 +17,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let chunks = prop::collection::vec(1..=3_u32, 1..=4);
-    let ask = chunks.prop_map(|chunks| Ask::chunked(chunks, vec![Step::ReadAll]));
+    let ask = chunks.prop_map(|chunks| PlannedRequest::chunked(chunks, vec![Step::ReadAll]));
     let clients = plan::clients((3, 3), prop::collection::vec(ask, 1..=3), Just(Ending::Finish));
     (clients, faults(6, &FaultKind::ALL, 0..=1, 300)).prop_map(|(clients, faults)| NetPlan {
         weather: Weather { faults, ..Weather::FAIR },

@@ -2,9 +2,8 @@
 //! client's partial request, and the restarted client is answered over a new connection.
 //!
 //! Upstream: Parser.CloseAndClean, KeepaliveTime and WriteTimeout of v1.5.12.
-//! Size: 3 or 4 clients with up to 3 requests each, idle for up to 40 ms before each; up to 6 events of hosts,
-//! and 2 of links;
-//! keep-alive of 0.1 to 1 second; 2 workers.
+//! Size: 3 or 4 clients with up to 3 requests each, idle for up to 40 ms before each; up to 6 events of hosts, and 2 of
+//! links; keep-alive of 0.1 to 1 second; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, NetPlan, Plan, Variant, plan, run_on_network};
 

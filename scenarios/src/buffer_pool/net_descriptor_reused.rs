@@ -4,7 +4,7 @@
 //! Size: 4 clients with 1 or 2 requests on each of 3 connections, closed by the server after one of them; 2 pollers,
 //! 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, NetPlan, Plan, Step, Threads, Variant, run_on_network};
+use models::buffer_pool::{Client, Ending, NetPlan, Plan, PlannedRequest, Step, Threads, Variant, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let ask = |close: bool| Ask { close, ..Ask::of(0, vec![Step::ReadAll]) };
+    let ask = |close: bool| PlannedRequest { close, ..PlannedRequest::of(0, vec![Step::ReadAll]) };
     let asks = prop_oneof![Just(vec![ask(true), ask(false)]), Just(vec![ask(true)]), Just(vec![ask(false), ask(true)])];
     let client = (asks, prop_oneof![Just(Ending::Finish), Just(Ending::Abandon)]);
     let client = client.prop_map(|(asks, ending)| Client { visits: 3, ending, ..Client::of(asks) });

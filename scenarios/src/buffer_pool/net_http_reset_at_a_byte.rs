@@ -5,7 +5,7 @@
 //! of a refused request is dropped follows from OnComplete; not reported. Size: 3 or 4 clients with up to 4 pipelined
 //! requests each, some of which say close, on up to 2 connections; up to 4 resets; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Ending, NetPlan, Plan, Variant, plan, run_on_network};
+use models::buffer_pool::{Ending, NetPlan, Plan, PlannedRequest, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -26,7 +26,7 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let steps = prop_oneof![plan::any_steps(), Just(vec![])];
     let ask = (plan::any_framing(4), prop::bool::weighted(0.2), steps);
-    let asks = prop::collection::vec(ask.prop_map(|(body, close, steps)| Ask { body, close, steps }), 2..=4);
+    let asks = prop::collection::vec(ask.prop_map(|(body, close, steps)| PlannedRequest { body, close, steps }), 2..=4);
     let clients = plan::clients((3, 4), asks, Just(Ending::Finish)).prop_map(|mut clients| {
         clients.iter_mut().for_each(|client| (client.pipelined, client.segment) = (true, 24));
         clients

@@ -5,7 +5,7 @@
 //! Size: 3 clients in turn, with a goroutine left behind by each request; up to 1 stall or FIN; the ledger follows the
 //! buffers and not the readers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Audit, Client, NetPlan, Plan, Step, Variant, plan, run_on_network};
+use models::buffer_pool::{Audit, Client, NetPlan, Plan, PlannedRequest, Step, Variant, plan, run_on_network};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -19,8 +19,8 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let steps = vec![Step::ReadAll, Step::CloseLate];
-    let client =
-        plan::any_framing(6).prop_map(move |body| Client::of(vec![Ask { body, close: false, steps: steps.clone() }]));
+    let client = plan::any_framing(6)
+        .prop_map(move |body| Client::of(vec![PlannedRequest { body, close: false, steps: steps.clone() }]));
     let faults = faults(6, &[FaultKind::Stall { ms: 30 }, FaultKind::HalfClose], 0..=1, 200);
     (prop::collection::vec(client, 3..=3), faults).prop_map(|(clients, faults)| NetPlan {
         weather: Weather { faults, ..Weather::FAIR },

@@ -4,11 +4,11 @@
 //! Size: up to 3 clients with 2 requests each, whose handlers close and then read; 2 workers. Small: 1 client, 1
 //! request.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let small = Client::of(vec![Ask::of(2, vec![Step::Read(1), Step::Close, Step::ReadAll])]);
+    let small = Client::of(vec![PlannedRequest::of(2, vec![Step::Read(1), Step::Close, Step::ReadAll])]);
     Scenario::new("read_of_closed_body", "A handler reads a body that is closed", "lesismal/nbio#502", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ReadAfterClose, "mempool buffer is not used after its release")

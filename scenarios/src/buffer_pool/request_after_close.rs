@@ -5,12 +5,12 @@
 //! Size: up to 3 clients with 4 pipelined requests each, one of which may say close, or the client resets; 2 workers.
 //! Small: 1 client, 2 requests.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, plan, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let close = Ask { close: true, ..Ask::of(0, vec![]) };
-    let small = Client { segment: 4, ..Client::of(vec![close, Ask::of(1, vec![])]) };
+    let close = PlannedRequest { close: true, ..PlannedRequest::of(0, vec![]) };
+    let small = Client { segment: 4, ..Client::of(vec![close, PlannedRequest::of(1, vec![])]) };
     let about = "A request is complete after its connection was closed";
     Scenario::new("request_after_close", about, "lesismal/nbio@84bf8b8", plans, run)
         .clean(Variant::Fixed)
@@ -27,7 +27,7 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = Plan> {
     let steps = prop_oneof![Just(vec![]), Just(vec![Step::Read(1)])];
     let ask = (plan::any_framing(4), any::<bool>(), steps);
-    let asks = prop::collection::vec(ask.prop_map(|(body, close, steps)| Ask { body, close, steps }), 2..=4);
+    let asks = prop::collection::vec(ask.prop_map(|(body, close, steps)| PlannedRequest { body, close, steps }), 2..=4);
     let ending = prop_oneof![3 => Just(Ending::Finish), 1 => (8..20_u32).prop_map(Ending::Reset)];
     plan::clients((1, 3), asks, ending).prop_map(Plan::of)
 }

@@ -4,7 +4,7 @@
 //! Size: up to 2 clients with 2 to 4 requests, most of them gone after 1 to 30 octets received; one write in 12 may
 //! fail.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = Plan> {
     let ending = prop_oneof![1 => Just(Ending::Finish), 4 => (1..30_u32).prop_map(Ending::ResetReceived)];
     // Two answers of five octets and their heads do not fit into one buffer of the write list.
-    let asks = (2..=4_usize).prop_map(|count| vec![Ask::of(5, vec![Step::ReadAll]); count]);
+    let asks = (2..=4_usize).prop_map(|count| vec![PlannedRequest::of(5, vec![Step::ReadAll]); count]);
     let client = (asks, ending).prop_map(|(asks, ending)| Client { ending, ..Client::of(asks) });
     let failing_write_in = prop_oneof![Just(0_u32), Just(12)];
     (prop::collection::vec(client, 1..=2), 2..=12_u32, failing_write_in, any::<bool>()).prop_map(

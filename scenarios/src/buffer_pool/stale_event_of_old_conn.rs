@@ -5,9 +5,9 @@
 //! Size: 1 or 2 clients with 8 requests, which keep the poller busy; up to 3 clients that leave early, and 3 that
 //! behave well, each with 3 connections; 2 workers.
 use crate::prelude::*;
-use models::buffer_pool::{Ask, Client, Ending, Plan, Step, Variant, run};
+use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, run};
 
-/// Reads that a handler makes before it is done, while its client leaves.
+/// Number of reads in a slow handler, during which its client leaves.
 const SLOW: usize = 6;
 
 /// Declares the experiment.
@@ -20,12 +20,12 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let ask = |close: bool| Ask { close, ..Ask::of(0, vec![]) };
+    let ask = |close: bool| PlannedRequest { close, ..PlannedRequest::of(0, vec![]) };
     let busy = Client::of(vec![ask(false); 8]);
     let closed = Client {
         ending: Ending::Abandon,
         visits: 3,
-        ..Client::of(vec![Ask { steps: vec![Step::Read(1); SLOW], ..ask(true) }])
+        ..Client::of(vec![PlannedRequest { steps: vec![Step::Read(1); SLOW], ..ask(true) }])
     };
     let kind = Client { visits: 3, ..Client::of(vec![ask(false)]) };
     (1..=2_usize, 1..=3_usize, 1..=3_usize).prop_map(move |(busies, closeds, kinds)| {

@@ -18,7 +18,7 @@ impl Clock {
         Clock { start: Instant::now() }
     }
 
-    /// The instant `time` after the start; none if the clock cannot represent it, which is equivalent to never.
+    /// The instant `time` after the start; `None` if the clock cannot represent it, which is equivalent to never.
     pub(super) fn deadline(self, time: Duration) -> Option<Instant> {
         self.start.checked_add(time)
     }

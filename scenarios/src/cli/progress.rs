@@ -30,7 +30,7 @@ pub(super) struct Progress<'a> {
     components: Vec<usize>,
     time_left: Mutex<TimeLeft>,
     deadline: Option<Instant>,
-    /// None if stderr is not a terminal.
+    /// `None` if stderr is not a terminal.
     screen: Option<Screen>,
     /// Whether to print a line for each cell if there is no screen.
     in_rows: bool,
@@ -40,7 +40,7 @@ pub(super) struct Progress<'a> {
 /// The number of progress lines in a search through many cells.
 const LINES: usize = 10;
 
-/// Interval of a spinner's turns.
+/// The interval at which a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The bars on a terminal.

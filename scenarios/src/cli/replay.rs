@@ -1,7 +1,7 @@
 //! `lastref replay`: repeats one execution.
 //!
-//! It runs twice. The two executions must be equal, and equal to the saved one if there is one: a replay that shows
-//! another execution than it names would send its reader after the wrong bug.
+//! It runs the execution twice. The two must be equal, and equal to the saved execution if there is one: a replay that
+//! shows another execution than it names would send its reader after the wrong bug.
 
 use std::fmt::Write;
 

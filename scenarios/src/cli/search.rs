@@ -65,7 +65,7 @@ impl Explored {
     }
 }
 
-/// The most cells for which a hunt prints a row each without being asked to.
+/// Maximum number of cells for which a hunt prints a row each by default.
 pub(super) const ROWS_MAX: usize = 20;
 
 /// The number of jobs: as requested, else one for each core.

@@ -53,7 +53,7 @@ impl TimeLeft {
         self.cells[cell].is_over = true;
     }
 
-    /// The time until every cell is decided; none while an engine has no data.
+    /// The time until every cell is decided; `None` while an engine has no data.
     pub(super) fn estimate(&self) -> Option<Duration> {
         let open = self.cells.iter().filter(|cell| !cell.is_over);
         let seconds: f64 = open.map(|cell| self.seconds_left(cell)).sum::<Option<f64>>()?;

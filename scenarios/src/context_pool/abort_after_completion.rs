@@ -1,7 +1,7 @@
 //! An abort of a completed operation changes nothing: the receiver of a message still gets success.
 //!
-//! Upstream: follows from nni_aio_abort since commit 3ca7bcc0, which puts the abort's code into a_result, and is so
-//! still in the main branch; not reported. Size: a caller with an echoing peer, another thread that aborts the receive,
+//! Upstream: follows from nni_aio_abort since commit 3ca7bcc0, which puts the abort's code into a_result, and still
+//! holds in the main branch; not reported. Size: a caller with an echoing peer, another thread that aborts the receive,
 //! 1 or 2 workers. Small: 1 worker.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};

@@ -6,7 +6,7 @@ use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};
 
-/// How often the operation is aborted.
+/// The number of aborts of the operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     aborts: u32,

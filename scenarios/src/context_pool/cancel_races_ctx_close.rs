@@ -1,6 +1,6 @@
-//! A context is not freed between the moment when its cancel function is taken and the end of that function.
+//! A context is not freed after its cancel function was taken and before that function has returned.
 //!
-//! Upstream: follows from nni_aio_abort and nni_ctx_destroy of v1.10.1 and is so still in the main branch; not
+//! Upstream: follows from nni_aio_abort and nni_ctx_destroy of v1.10.1, and still holds in the main branch; not
 //! reported. Size: a caller that closes its context, another thread that cancels the send; no peer, no worker. Small:
 //! the same.
 use crate::prelude::*;

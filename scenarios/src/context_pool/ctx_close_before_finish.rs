@@ -1,8 +1,8 @@
 //! A reply has been taken for a receive that is not finished yet; the context is closed, and then the aio is stopped.
 //!
-//! Upstream: follows from req0_recv_cb and nni_aio_stop of v1.10.1 (the cancel function stays until nni_aio_finish) and
-//! is so still in the main branch; not reported. Size: up to 2 callers with a request each, closed at once; an echoing
-//! peer, 1 or 2 workers. Small: 1 caller, 1 worker.
+//! Upstream: follows from req0_recv_cb and nni_aio_stop of v1.10.1 (the cancel function stays until nni_aio_finish),
+//! and still holds in the main branch; not reported. Size: up to 2 callers with a request each, closed at once; an
+//! echoing peer, 1 or 2 workers. Small: 1 caller, 1 worker.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Nng, ReqOptions, Socket, Threads, Timeout, Variant, Wrapper, echo};

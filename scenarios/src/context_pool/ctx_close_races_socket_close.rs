@@ -1,6 +1,6 @@
 //! A socket is not freed before the last of its contexts is torn down.
 //!
-//! Upstream: follows from nni_ctx_rele and nni_sock_close of v1.10.1 and is so still in the main branch; not reported.
+//! Upstream: follows from nni_ctx_rele and nni_sock_close of v1.10.1, and still holds in the main branch; not reported.
 //! Size: up to 3 contexts, each closed by a thread of its own while the socket is closed. Small: one context.
 use crate::prelude::*;
 use models::context_pool::{Ctx, Nng, ReqOptions, Threads, Variant};

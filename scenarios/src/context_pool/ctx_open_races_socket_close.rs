@@ -1,6 +1,6 @@
 //! A context that is refused because its socket is closing does not keep the socket from closing.
 //!
-//! Upstream: follows from nni_ctx_open of v1.10.1 and is so still in the main branch; not reported.
+//! Upstream: follows from nni_ctx_open of v1.10.1, and still holds in the main branch; not reported.
 //! Size: up to 3 threads that open a context while the socket is closed. Small: one.
 use crate::prelude::*;
 use models::context_pool::{Ctx, Nng, ReqOptions, Threads, Variant};

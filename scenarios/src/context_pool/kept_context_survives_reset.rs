@@ -51,7 +51,7 @@ fn call(wrapper: &Wrapper, peer: u32, requests: u64) {
     for request in 0..requests {
         wrapper.request(Tag { peer, request }, Timeout::Infinite);
         let result = wrapper.wait();
-        always("a request is answered, or told NNG_ECONNRESET", matches!(result, Some(Ok(()) | Err(Errno::ConnReset))));
+        always("a request is answered, or gets NNG_ECONNRESET", matches!(result, Some(Ok(()) | Err(Errno::ConnReset))));
         sometimes("a context is reused after NNG_ECONNRESET", told && result == Some(Ok(())));
         told |= result != Some(Ok(()));
     }

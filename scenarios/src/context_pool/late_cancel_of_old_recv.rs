@@ -1,8 +1,8 @@
 //! A cancel function that runs after its receive was superseded does not affect the new request.
 //!
-//! Upstream: follows from req0_ctx_cancel_recv since commit fe692071 (the fix of #1702), and is so still in the main
+//! Upstream: follows from req0_ctx_cancel_recv since commit fe692071 (the fix of #1702), and still holds in the main
 //! branch; not reported. Size: a caller that replaces its request, another thread that cancels the first receive; no
-//! peer, no worker. Small: same.
+//! peer, no worker. Small: the same.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Aio, Ctx, Message, Nng, ReqOptions, Threads, Variant};

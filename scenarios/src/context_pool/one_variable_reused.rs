@@ -1,6 +1,6 @@
 //! One variable holds the request and then the reply, and is freed at the end. That is correct.
 //!
-//! Upstream: nanomsg/nng#2140. The reader saw nng_sendmsg, and a free behind it; the receive in between had put another
+//! Upstream: nanomsg/nng#2140. The reporter saw a free after nng_sendmsg; the receive in between had put another
 //! message into the variable. A negative control.
 //! Size: up to 3 callers with a context each, an echoing peer, 2 workers. Small: 1 caller, 1 worker.
 use crate::prelude::*;

@@ -2,13 +2,13 @@
 //! list at a time.
 //!
 //! Upstream: nanomsg/nng commit 979d88e8 (a pipe rejected while it starts). The variant follows from req0_pipe_start of
-//! v1.10.1, which does not ask whether the pipe was closed, and is so still in the main branch; not reported.
+//! v1.10.1, which does not check whether the pipe was closed, and still holds in the main branch; not reported.
 //! Size: up to 3 connections made in a row, another thread that closes the socket's pipes as often; a scripted peer, 1
 //! worker, the reaper. Small: one of each.
 use crate::prelude::*;
 use models::context_pool::{Nng, ReqOptions, Socket, Threads, Variant, echo};
 
-/// Connections, made one after the other, and how often all pipes are closed meanwhile.
+/// The number of connections, made one after the other, and of times that all pipes are closed meanwhile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     connections: u32,

@@ -1,5 +1,4 @@
-//! A connection breaks before, while and after requests are sent: each is sent again, or its caller is told
-//! NNG_ECONNRESET.
+//! A connection breaks before, while and after requests are sent: each is sent again, or ends with NNG_ECONNRESET.
 //!
 //! Upstream: req0_pipe_close of v1.10.1; upstream's tests are test_req_resend_disconnect and _disconnect_no_retry.
 //! Size: up to 4 callers with 2 requests each, 1 or 2 connections, up to 4 breaks or pauses; 2 workers, the reaper, the

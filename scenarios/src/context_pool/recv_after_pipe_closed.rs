@@ -1,12 +1,12 @@
-//! A pipe that is closed with a request on it is no longer there for the next receive.
+//! A pipe that is closed with a request on it is not available to the next receive.
 //!
-//! Upstream: nanomsg/nng#1959 (segmentation fault in respond.c), commit 513f9d1b; rep.c has had the line all along.
+//! Upstream: nanomsg/nng#1959 (segmentation fault in respond.c), commit 513f9d1b; rep.c has always had the line.
 //! Size: a caller, a server context that starts late, 2 workers, the reaper.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
 
-/// Contexts that start to receive once the pipes are gone, and how long the request has to get to its pipe before.
+/// The number of contexts that receive after the pipes are closed, and the time that the request has to reach its pipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     contexts: u32,

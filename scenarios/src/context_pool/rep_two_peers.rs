@@ -1,5 +1,5 @@
-//! Two peers ask one rep socket, and connections break while replies are worked on: a reply reaches the peer that
-//! asked.
+//! Two peers send requests to one rep socket, and connections break while replies are prepared: a reply reaches the
+//! peer that sent the request.
 //!
 //! Upstream: rep0_ctx_send of v1.10.1, which finds the pipe of a reply by the id that came with the request.
 //! Size: 2 req sockets with 2 callers each, 2 requests a caller; up to 3 breaks; 2 server contexts; 2 workers.
@@ -7,7 +7,7 @@ use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use models::context_pool::{Link, Nng, ReqOptions, Server, Socket, Threads, Timeout, Variant, Wrapper};
 
-/// How long a reply takes, and whose connection breaks after which pause.
+/// The time that a reply takes, and the breaks: the peer whose connection breaks, and the pause before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     works_ms: u64,
@@ -53,7 +53,7 @@ fn run(variant: Variant, plan: &Plan) {
 fn call(wrapper: &Wrapper, peer: u32) {
     for request in 0..2 {
         wrapper.request(Tag { peer, request }, Timeout::Infinite);
-        always("a request is answered, on its next connection if need be", wrapper.wait() == Some(Ok(())));
+        always("a request is answered, if necessary on its next connection", wrapper.wait() == Some(Ok(())));
     }
     wrapper.retire();
 }

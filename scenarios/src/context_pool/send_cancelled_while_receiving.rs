@@ -1,6 +1,6 @@
 //! A queued send is cancelled while a receive already waits: the receive ends too, since no reply can come.
 //!
-//! Upstream: follows from req0_ctx_cancel_send of v1.10.1, which asserts that there is no such receive, and is so still
+//! Upstream: follows from req0_ctx_cancel_send of v1.10.1, which asserts that there is no such receive, and still holds
 //! in the main branch; not reported. Size: a caller, another thread that cancels the send; no peer, no worker. Small:
 //! the same.
 use crate::prelude::*;

@@ -1,4 +1,4 @@
-//! A peer that reads slowly: replies wait until their pipe is free, and go to the peer that asked.
+//! A peer that reads slowly: replies wait until their pipe is free, and go to the peer that sent the request.
 //!
 //! Upstream: rep0_ctx_send and rep0_pipe_send_cb of v1.10.1 (sendq); upstream's test is
 //! test_rep_close_pipe_during_send. Size: up to 4 callers with 2 requests each over connections with room for one

@@ -1,7 +1,7 @@
 //! A reply to a request that was superseded does not answer the request after it.
 //!
-//! Upstream: the id of a request goes when the request does (req0_ctx_reset, v1.10.1); nng_req(7): a new request
-//! cancels the one before it. Size: one context with up to 3 requests in a row of which the last is received, an
+//! Upstream: the id of a request is removed with the request (req0_ctx_reset, v1.10.1); nng_req(7): a new request
+//! cancels the one before it. Size: one context with up to 3 requests in a row, of which the last is received, an
 //! echoing peer, 1 or 2 workers. Small: 2 requests, 1 worker.
 use crate::prelude::*;
 use lastref::ledger::{self, Owner, Tag};

@@ -1,7 +1,7 @@
 //! An operation ends no earlier than its timeout, and later by at most the timer slack of the run.
 //!
 //! Upstream: nni_aio_schedule and nni_aio_expire_loop of v1.10.1.
-//! Size: up to 4 callers with 2 operations each, of up to 200 ms, on a peer that is silent or not there; 2 workers.
+//! Size: up to 4 callers with 2 operations each, of up to 200 ms, on a silent peer or without a peer; 2 workers.
 use crate::prelude::*;
 use lastref::ledger::{Owner, Tag};
 use lastref::time::Instant;
@@ -24,7 +24,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("timeout_is_kept", about, "nanomsg/nng aio.c", plan, run)
         .clean(Variant::Fixed)
         .timer_slack(SLACK)
-        .sometimes(&["a send is over its time", "a receive is over its time"])
+        .sometimes(&["a send times out", "a receive times out"])
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -47,14 +47,14 @@ fn call(ctx: &Ctx, time: Duration, peer: u32) {
     let owner = Owner::new("caller", peer);
     let mut begun = Instant::now();
     let sent = ctx.sendmsg(owner, Message::tagged(owner, Tag { peer, request: 0 }), Timeout::After(time));
-    sometimes("a send is over its time", sent.is_err());
+    sometimes("a send times out", sent.is_err());
     if let Err((_, msg)) = sent {
         msg.free(owner);
     } else {
         begun = Instant::now();
         let received = ctx.recvmsg(owner, Timeout::After(time));
-        sometimes("a receive is over its time", received.is_err());
+        sometimes("a receive times out", received.is_err());
     }
-    always("an operation does not time out before its time is over", begun.elapsed() >= time);
-    always("an operation with a timeout ends within its time and the timer slack", begun.elapsed() <= time + SLACK);
+    always("an operation does not end before its timeout", begun.elapsed() >= time);
+    always("an operation ends within its timeout and the timer slack", begun.elapsed() <= time + SLACK);
 }

@@ -4,7 +4,7 @@
 //! Upstream: redis/redis-py#2624, CVE-2023-28858; hyper's dispatcher closes (proto/h1/dispatch.rs, `poll_read_head`).
 //! Size: up to 3 callers with up to 3 requests, each of which may be cancelled. Small: one caller, two requests.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Plan, Step, Variant, Ver};
+use models::http_pool::{self, Plan, PlannedRequest, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -20,11 +20,15 @@ pub fn scenario() -> Scenario {
             "a request reuses a connection",
             "a request is answered",
         ])
-        .small(Plan::of(Ver::Http1, vec![vec![Step::Settings]], vec![vec![Ask::CANCEL, Ask::WAIT]]))
+        .small(Plan::of(
+            Ver::Http1,
+            vec![vec![Step::Settings]],
+            vec![vec![PlannedRequest::CANCEL, PlannedRequest::WAIT]],
+        ))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let ask = prop_oneof![Just(Ask::CANCEL), Just(Ask::WAIT)];
+    let ask = prop_oneof![Just(PlannedRequest::CANCEL), Just(PlannedRequest::WAIT)];
     let callers = http_pool::plan::callers(3, 3, ask);
     callers.prop_map(|callers| Plan::of(Ver::Http1, vec![vec![Step::Settings]], callers))
 }

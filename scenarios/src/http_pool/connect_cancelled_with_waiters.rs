@@ -4,7 +4,7 @@
 //! Upstream: hyperium/hyper#3199; Go's `shouldRetryDial` in http2/client_conn_pool.go.
 //! Size: up to 4 callers with up to 2 requests, some cancelled; slow connects. Small: two callers, one cancelled.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Plan, Step, Variant, Ver};
+use models::http_pool::{self, Plan, PlannedRequest, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -21,11 +21,15 @@ pub fn scenario() -> Scenario {
             "a request is tried again",
             "a request is answered",
         ])
-        .small(Plan::of(Ver::Http2, vec![vec![Step::Settings]], vec![vec![Ask::CANCEL], vec![Ask::WAIT]]))
+        .small(Plan::of(
+            Ver::Http2,
+            vec![vec![Step::Settings]],
+            vec![vec![PlannedRequest::CANCEL], vec![PlannedRequest::WAIT]],
+        ))
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let ask = prop_oneof![1 => Just(Ask::CANCEL), 2 => Just(Ask::WAIT)];
+    let ask = prop_oneof![1 => Just(PlannedRequest::CANCEL), 2 => Just(PlannedRequest::WAIT)];
     let callers = http_pool::plan::callers(4, 2, ask);
     callers.prop_map(|callers| Plan::of(Ver::Http2, vec![vec![Step::Settings]], callers))
 }

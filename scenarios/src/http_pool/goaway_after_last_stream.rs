@@ -4,7 +4,7 @@
 //! Upstream: golang/go#39752; `ClientConn.setGoAway` and `errClientConnGotGoAway` in golang/net http2/transport.go.
 //! Size: up to 3 callers with up to 3 requests, GOAWAY after some on each connection. Small: one caller, two requests.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Goaway, Plan, Step, Variant, Ver};
+use models::http_pool::{self, Goaway, Plan, PlannedRequest, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -21,7 +21,7 @@ pub fn scenario() -> Scenario {
             "a connection has drained",
             "a request is answered",
         ])
-        .small(Plan::of(Ver::Http2, vec![draining(1)], vec![vec![Ask::WAIT; 2]]))
+        .small(Plan::of(Ver::Http2, vec![draining(1)], vec![vec![PlannedRequest::WAIT; 2]]))
 }
 
 /// Takes this many requests and answers them after a GOAWAY.
@@ -31,6 +31,6 @@ fn draining(requests: u32) -> Vec<Step> {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let scripts = prop::collection::vec((0..=1_u32).prop_map(draining), 1..=3);
-    let callers = http_pool::plan::callers(3, 3, Just(Ask::WAIT));
+    let callers = http_pool::plan::callers(3, 3, Just(PlannedRequest::WAIT));
     (scripts, callers).prop_map(|(scripts, callers)| Plan::of(Ver::Http2, scripts, callers))
 }

@@ -4,7 +4,7 @@
 //! Upstream: hyperium/hyper#2136, #1429; hyper-util client/legacy/client.rs, `retry_canceled_requests`.
 //! Size: up to 3 callers with up to 3 requests, servers that close after some. Small: one caller, two requests.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Plan, Step, Variant, Ver};
+use models::http_pool::{self, Plan, PlannedRequest, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
             "a request fails because its connection has ended",
             "a request is answered",
         ])
-        .small(Plan::of(Ver::Http1, vec![closing(1, false)], vec![vec![Ask::WAIT; 2]]))
+        .small(Plan::of(Ver::Http1, vec![closing(1, false)], vec![vec![PlannedRequest::WAIT; 2]]))
 }
 
 /// Answers this many requests, and closes: before the next one, or when it has taken it.
@@ -35,6 +35,6 @@ fn closing(answers: u32, takes_next: bool) -> Vec<Step> {
 fn plans() -> impl Strategy<Value = Plan> {
     let script = (0..3_u32, any::<bool>()).prop_map(|(answers, takes_next)| closing(answers, takes_next));
     let scripts = prop::collection::vec(script, 1..=4);
-    let callers = http_pool::plan::callers(3, 3, Just(Ask::WAIT));
+    let callers = http_pool::plan::callers(3, 3, Just(PlannedRequest::WAIT));
     (scripts, callers).prop_map(|(scripts, callers)| Plan::of(Ver::Http1, scripts, callers))
 }

@@ -4,7 +4,7 @@
 //! Upstream: redis/redis-py#2624, CVE-2023-28858.
 //! Size: up to 3 callers with up to 4 requests over HTTP/1.1, two thirds of them with a timeout.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Ending, NetPlan, Plan, Step, Variant, Ver, plan};
+use models::http_pool::{self, Ending, NetPlan, Plan, PlannedRequest, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -22,7 +22,8 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![1 => Just(Ending::Wait), 2 => (1..20_u64).prop_map(Ending::Timeout)];
-    let ask = (0..10_u64, ending).prop_map(|(after_ms, ending)| Ask { after_ms, ending, ..Ask::WAIT });
+    let ask =
+        (0..10_u64, ending).prop_map(|(after_ms, ending)| PlannedRequest { after_ms, ending, ..PlannedRequest::WAIT });
     let slow = (1..15_u64).prop_map(|ms| [Step::Take(1), Step::Pause(ms), Step::Answer].repeat(2));
     let scripts = prop::collection::vec(slow, 4);
     (scripts, plan::callers(3, 4, ask), any::<bool>()).prop_map(|(scripts, callers, short)| {

@@ -3,7 +3,7 @@
 //! Upstream: hyperium/hyper#3199.
 //! Size: up to 4 callers with up to 2 requests over HTTP/2, half of them with a timeout; connects that hang or fail.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Ending, NetPlan, Plan, Step, Variant, Ver, plan};
+use models::http_pool::{self, Ending, NetPlan, Plan, PlannedRequest, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -21,7 +21,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![Just(Ending::Timeout(500)), (1..10_u64).prop_map(Ending::Timeout)];
-    let ask = ending.prop_map(|ending| Ask { ending, ..Ask::WAIT });
+    let ask = ending.prop_map(|ending| PlannedRequest { ending, ..PlannedRequest::WAIT });
     let weather = Weather::any(&[FaultKind::Hang, FaultKind::Refuse, FaultKind::Stall { ms: 20 }], 2, 60, 1);
     (plan::callers(4, 2, ask), weather).prop_map(|(callers, weather)| NetPlan {
         weather,

@@ -3,7 +3,7 @@
 //! Upstream: golang/go#39752; hyper-util client/legacy/pool.rs.
 //! Size: up to 3 callers with up to 3 requests over HTTP/2; the crate h2 as server; stalls.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Goaway, NetPlan, Plan, Step, Variant, Ver, plan};
+use models::http_pool::{self, Goaway, NetPlan, Plan, PlannedRequest, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -26,7 +26,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let draining = (0..20_u64, goaway)
         .prop_map(|(ms, goaway)| vec![Step::Settings, Step::Pause(ms), Step::Answer, goaway, Step::Stall]);
     let scripts = prop::collection::vec(draining, 1..=3);
-    let ask = (0..30_u64).prop_map(|after_ms| Ask { after_ms, ..Ask::WAIT }.within_a_second());
+    let ask = (0..30_u64).prop_map(|after_ms| PlannedRequest { after_ms, ..PlannedRequest::WAIT }.within_a_second());
     let weather = Weather::any(&[FaultKind::Stall { ms: 20 }], 1, 200, 0);
     (scripts, plan::callers(3, 3, ask), weather).prop_map(|(scripts, callers, weather)| NetPlan {
         weather,

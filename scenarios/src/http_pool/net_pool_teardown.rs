@@ -4,7 +4,7 @@
 //! Upstream: hyper-util client/legacy/pool.rs.
 //! Size: up to 3 callers with up to 3 requests; up to 3 faults; up to 2 outages.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Goaway, NetPlan, Plan, Step, Variant, Ver, plan};
+use models::http_pool::{self, Goaway, NetPlan, Plan, PlannedRequest, Step, Variant, Ver, plan};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -40,7 +40,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     ];
     let script = prop::collection::vec(step, 0..=3).prop_map(|steps| [vec![Step::Settings], steps].concat());
     let ver = prop_oneof![Just(Ver::Http1), Just(Ver::Http2)];
-    let ask = plan::any_ask(1, 200).prop_map(Ask::within_a_second);
+    let ask = plan::any_ask(1, 200).prop_map(PlannedRequest::within_a_second);
     let load = (ver, prop::collection::vec(script, 0..=3), plan::callers(3, 3, ask));
     (load, Weather::any(&kinds, 3, 300, 2), 0..20_u64).prop_map(|((ver, scripts, callers), weather, accept_ms)| {
         NetPlan { weather, accept_ms, ..NetPlan::of(Plan::of(ver, scripts, callers)) }

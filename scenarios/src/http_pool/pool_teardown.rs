@@ -38,7 +38,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     let backends = prop::collection::vec(prop::collection::vec(script, 0..=4), 2);
     let ver = prop_oneof![Just(Ver::Http1), Just(Ver::Http2)];
     // Every request has a timeout: a server may wait for more requests than there are.
-    let ask = plan::any_ask(2, 60).prop_map(plan::Ask::within_a_second);
+    let ask = plan::any_ask(2, 60).prop_map(plan::PlannedRequest::within_a_second);
     let callers = plan::callers(4, 3, ask);
     let limits = (1..=3_usize, prop::option::of(1..40_u64));
     (ver, backends, callers, limits).prop_map(|(ver, backends, callers, (max_idle, idle_timeout_ms))| {

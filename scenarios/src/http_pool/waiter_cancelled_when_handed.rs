@@ -4,7 +4,7 @@
 //! Upstream: hyper-util client/legacy/pool.rs, `PoolInner::put`: the receiver may go between `is_canceled` and `send`.
 //! Size: 2 or 3 callers with up to 3 requests over HTTP/1.1, some of them cancelled.
 use crate::prelude::*;
-use models::http_pool::{self, Ask, Plan, Step, Variant, Ver};
+use models::http_pool::{self, Plan, PlannedRequest, Step, Variant, Ver};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
@@ -20,9 +20,11 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    let first = prop::collection::vec(Just(Ask::WAIT), 1..=3);
-    let others =
-        prop::collection::vec(http_pool::plan::callers(1, 2, prop_oneof![Just(Ask::CANCEL), Just(Ask::WAIT)]), 1..=2);
+    let first = prop::collection::vec(Just(PlannedRequest::WAIT), 1..=3);
+    let others = prop::collection::vec(
+        http_pool::plan::callers(1, 2, prop_oneof![Just(PlannedRequest::CANCEL), Just(PlannedRequest::WAIT)]),
+        1..=2,
+    );
     (first, others).prop_map(|(first, others)| {
         let callers = std::iter::once(first).chain(others.into_iter().flatten()).collect();
         Plan::of(Ver::Http1, vec![vec![Step::Settings]], callers)

@@ -2,7 +2,7 @@
 //! second.
 //!
 //! Upstream: follows from aeron_counters_manager.c and aeron_image.c of 63c11a69; not reported.
-//! Size: 1 subscriber that polls and asks for positions, 2 publishers that come and go, 3 counters asked for.
+//! Size: 1 subscriber that polls and queries positions, 2 publishers that come and go, 3 requested counters.
 use crate::prelude::*;
 use models::image::{After, DriverOp, Op, Plan, Subscriber, Variant, run};
 

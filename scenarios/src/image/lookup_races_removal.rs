@@ -1,6 +1,6 @@
 //! The conductor removes an image from the list in the middle of a lookup.
 //!
-//! Upstream: createImage of 63c11a69 gives its reference back with a call that does nothing for an image that is not
+//! Upstream: createImage of 63c11a69 releases its reference with a call that has no effect for an image that is not
 //! listed (c54c263d); derived, not reported.
 //! Size: up to 8 lookups, 2 publishers. Small: 1 lookup, 2 duty cycles.
 use crate::prelude::*;

@@ -1,7 +1,7 @@
 //! The publisher on the network ends, so an image is removed between its lookup and the release of the lookup's
 //! reference.
 //!
-//! Upstream: c54c263d: aeron_subscription_image_release does nothing for an image that is not listed (derived).
+//! Upstream: c54c263d: aeron_subscription_image_release has no effect for an image that is not listed (derived).
 //! Size: 3 publishers with up to 3 lives, most of them revoked; 1 subscriber that looks up all the time.
 use crate::prelude::*;
 use models::image::{After, Ending, NetPlan, Op, Subscriber, Variant, plan, run_on_network};

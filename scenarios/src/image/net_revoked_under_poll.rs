@@ -2,8 +2,8 @@
 //! position, since its counter may already be reused.
 //!
 //! Upstream: 35cda530, 848b3593, aeron-io/aeron#1998 (a5892881), #1675; the revoked flag of 63c11a69's heartbeats.
-//! Size: 3 publishers with up to 3 lives of up to 6 frames, most of them revoked; 1 slow subscriber; counters asked
-//! for.
+//! Size: 3 publishers with up to 3 lives of up to 6 frames, most of them revoked; 1 slow subscriber; requested
+//! counters.
 use crate::prelude::*;
 use models::image::{
     Action, After, DriverOp, Ending, Handler, NetPlan, Op, Plan, Poll, Subscriber, Variant, plan, run_on_network,

@@ -1,6 +1,6 @@
 //! Several images linger together, and one lingering check frees some of them.
 //!
-//! Upstream: aeron-io/aeron#1728: the index of the last one was not counted down, and the array got the same image
+//! Upstream: aeron-io/aeron#1728: the index of the last image was not decremented, and the array got the same image
 //! twice.
 //! Size: 4 publishers that go, 1 subscriber with handles to some of them, dropped in any order.
 use crate::prelude::*;

@@ -1,7 +1,7 @@
 //! A fragment handler blocks until its image is removed and the image's position counter is reused.
 //!
 //! Upstream: 35cda530, 848b3593, aeron-io/aeron#1998 (a5892881), #1675; aeron_image_test ...ClosedDuringHandler.
-//! Size: 1 slow subscriber, polling its subscription and then its handle, 1 publisher that goes, 3 counters asked for.
+//! Size: 1 slow subscriber, polling its subscription and then its handle, 1 publisher that ends, 3 requested counters.
 use crate::prelude::*;
 use models::image::{DriverOp, Handler, Op, Plan, Subscriber, Variant, run};
 

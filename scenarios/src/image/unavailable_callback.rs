@@ -1,6 +1,6 @@
 //! The wrapper creates an `Image` for the unavailable handler although the image is no longer listed.
 //!
-//! Upstream: c54c263d and 3c1984b6 together: the constructor's retain does nothing, the destructor's release does.
+//! Upstream: c54c263d and 3c1984b6: the constructor's retain has no effect, but the destructor's release has one.
 //! Follows from the source of 63c11a69; not reported.
 //! Size: 1 subscriber, 1 publisher that comes and goes.
 use crate::prelude::*;

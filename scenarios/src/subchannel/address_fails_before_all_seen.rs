@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     let about = "An address fails before pick_first knows the states of all";
     Scenario::new("address_fails_before_all_seen", about, "grpc/grpc pick_first.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::AttemptMovesPastUnseen, "pick_first asks the address whose turn it is to connect")
+        .violates(Variant::AttemptMovesPastUnseen, "pick_first requests a connection to the address whose turn it is")
         .sometimes(&[
             "an address fails before the states of all are known",
             "a resolver result with the same args comes during the handshake",

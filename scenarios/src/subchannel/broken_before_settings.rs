@@ -20,11 +20,11 @@ pub fn scenario() -> Scenario {
             "FIN comes before SETTINGS",
             "RST comes before SETTINGS",
             "GOAWAY comes before SETTINGS",
-            "GOAWAY for calm comes before SETTINGS",
+            "GOAWAY with ENHANCE_YOUR_CALM comes before SETTINGS",
             "FIN comes before the transport is watched",
             "RST comes before the transport is watched",
             "GOAWAY comes before the transport is watched",
-            "GOAWAY for calm comes before the transport is watched",
+            "GOAWAY with ENHANCE_YOUR_CALM comes before the transport is watched",
         ])
 }
 

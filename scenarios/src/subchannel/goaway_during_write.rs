@@ -10,10 +10,10 @@ pub fn scenario() -> Scenario {
     let about = "A server sends GOAWAY while a write is in progress";
     Scenario::new("goaway_during_write", about, "grpc/grpc chttp2_transport.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only by a transport that is")
+        .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only while its transport is READY")
         .sometimes(&[
             "GOAWAY comes while a write is in progress",
-            "GOAWAY for calm comes while a write is in progress",
+            "GOAWAY with ENHANCE_YOUR_CALM comes while a write is in progress",
             "a close is put off because a write is in progress",
         ])
 }

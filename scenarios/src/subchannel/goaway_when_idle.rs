@@ -10,11 +10,11 @@ pub fn scenario() -> Scenario {
     let about = "A server sends GOAWAY while no call is open";
     Scenario::new("goaway_when_idle", about, "grpc/grpc connectivity-semantics-and-api.md", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only by a transport that is")
-        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only while its transport is READY")
+        .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
         .sometimes(&[
             "GOAWAY comes to an idle connection",
-            "GOAWAY for calm comes to an idle connection",
+            "GOAWAY with ENHANCE_YOUR_CALM comes to an idle connection",
             "a call is begun on a transport that is closed or draining",
             "a transport reports its end a second time, or after its Subchannel's",
         ])

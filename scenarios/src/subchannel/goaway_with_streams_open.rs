@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
         )
         .sometimes(&[
             "GOAWAY comes with streams open",
-            "GOAWAY for calm comes with streams open",
+            "GOAWAY with ENHANCE_YOUR_CALM comes with streams open",
             "a GOAWAY ends a stream that the server has not seen",
             "a transport ends after its Subchannel has connected again",
             "a transport reports its end a second time, or after its Subchannel's",

@@ -24,7 +24,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::RegisterReturnsDying, "Subchannel is touched only by its owner")
         .loom_finds(&[Variant::UnregisterErasesSuccessor, Variant::RegisterReturnsDying])
         .sometimes(&[
-            "a Subchannel is orphaned after its place was given to another",
+            "a Subchannel is orphaned after a successor replaced it in the pool",
             "a dying Subchannel is replaced in the pool",
             "two channels make a Subchannel for one key at once",
         ])

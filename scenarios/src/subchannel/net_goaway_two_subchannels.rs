@@ -13,9 +13,9 @@ pub fn scenario() -> Scenario {
     let about = "A real server sends GOAWAY to two subchannels with calls open";
     Scenario::on_network("net_goaway_two_subchannels", about, "grpc/grpc subchannel.cc 1.53.0", plans, run_on_network)
         .clean(Variant::Fixed)
-        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
         .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
-        .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only by a transport that is")
+        .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only while its transport is READY")
         .violates(
             Variant::LateShutdownDropsSuccessor,
             "a Subchannel gives up the connection that has failed, and no other",
@@ -23,7 +23,7 @@ pub fn scenario() -> Scenario {
         .sometimes(&[
             "a backend has two sockets of one client",
             "GOAWAY comes with streams open",
-            "GOAWAY for calm comes with streams open",
+            "GOAWAY with ENHANCE_YOUR_CALM comes with streams open",
             "a GOAWAY ends a stream that the server has not seen",
             "a transport ends after its Subchannel has connected again",
             "a call is answered",

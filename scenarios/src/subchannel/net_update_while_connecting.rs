@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
     Scenario::on_network("net_update_while_connecting", about, "grpc/grpc#32071", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "every socket is closed at quiescence")
-        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
         .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
         .sometimes(&[
             "two Subchannels of one key are alive",

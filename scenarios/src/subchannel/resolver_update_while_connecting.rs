@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("resolver_update_while_connecting", about, "grpc/grpc#32071", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "grpc_fd is released by quiescence")
-        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
         .sometimes(&[
             "two Subchannels of one key are alive",
             "a connection is made for a Subchannel that was orphaned",

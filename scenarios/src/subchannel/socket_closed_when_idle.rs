@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("socket_closed_when_idle", about, "grpc/grpc subchannel.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
         .clean(Variant::OnlyShutdownObserved)
-        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
         .loom_finds(&[Variant::WatcherNotStarted])
         .sometimes(&["FIN comes to an idle connection", "RST comes to an idle connection", "everything comes to rest"])
         .small(small())

@@ -1,4 +1,5 @@
-//! A connection breaks under its calls: it is shut down at once, and its descriptor stays until the last call lets go.
+//! A connection breaks under its calls: it is shut down at once, and its descriptor stays until the last call releases
+//! it.
 //!
 //! Upstream: ev_epoll1_linux.cc fd_shutdown and fd_orphan, subchannel.cc ConnectedSubchannel of 1.53.0; grpc/grpc#8782.
 //! Size: one channel to one or two servers, up to 3 callers with 2 calls each, 2 connections that break; 2 pollers.
@@ -11,7 +12,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("socket_closed_with_calls", about, "grpc/grpc#8782", plans, run)
         .clean(Variant::Fixed)
         .clean(Variant::OnlyShutdownObserved)
-        .violates(Variant::WatcherNotStarted, "a Subchannel watches the transport that it is READY by")
+        .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
         .sometimes(&[
             "FIN comes with streams open",
             "RST comes with streams open",

@@ -1,7 +1,7 @@
 //! One key, two Subchannels: one is orphaned with its attempt in progress, the other is in use. That is correct.
 //!
 //! Upstream: grpc/grpc#38871, whose reporter saw two; global_subchannel_pool.cc of 1.53.0. Negative control.
-//! Size: two channels, of which one goes and the other comes to the same key, up to 2 calls; 2 pollers.
+//! Size: two channels, one of which is destroyed while the other needs the same key, up to 2 calls; 2 pollers.
 use crate::prelude::*;
 use models::subchannel::{Act, ChannelPlan, Plan, PolicyName, Step, Teardown, Threads, Variant, plan, run};
 

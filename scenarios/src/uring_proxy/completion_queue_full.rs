@@ -1,8 +1,8 @@
 //! A completion queue that is too small loses nothing: multishot receives end and are armed again.
 //!
-//! Upstream: io_uring_prep_recv(3): a multishot may end without F_MORE at any completion, and proxy.c must look at the
-//! flag whatever the result.
-//! Size: up to 2 clients with 2 goes of up to 10 requests each, 1 to 3 places in the completion queue.
+//! Upstream: io_uring_prep_recv(3): a multishot may end without F_MORE at any completion, so proxy.c must check the
+//! flag for every result.
+//! Size: up to 2 clients with 2 rounds of up to 10 requests each, 1 to 3 entries in the completion queue.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 

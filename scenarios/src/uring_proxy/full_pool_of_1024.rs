@@ -1,8 +1,8 @@
 //! A pool of 1024 buffers is provided at the start, which is correct.
 //!
-//! Upstream: axboe/liburing#1338, whose 1024 lines "add bid" are this setup, and not part of the bug: a negative
+//! Upstream: axboe/liburing#1338, whose 1024 lines "add bid" are this setup and not part of the bug: a negative
 //! control.
-//! Size: 1 client with 1 go of up to 3 requests, 1024 buffers.
+//! Size: 1 client with 1 round of up to 3 requests, 1024 buffers.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Step, Variant, run};
 

@@ -2,7 +2,7 @@
 //!
 //! Upstream: io_uring_setup_buf_ring(3): more completions of one buffer follow while F_BUF_MORE is set. Derived from
 //! recv_inc, not reported: proxy.c forwards only full buffers, and a whole buffer to the destination of its last byte.
-//! Size: 1 or 2 clients with 2 goes of up to 6 requests each, 2 or 4 buffers of 16 bytes.
+//! Size: 1 or 2 clients with 2 rounds of up to 6 requests each, 2 or 4 buffers of 16 bytes.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 

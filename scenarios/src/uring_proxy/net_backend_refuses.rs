@@ -1,9 +1,8 @@
 //! The server refuses the proxy's connection, leaves it unanswered, or resets it: the proxy closes the client's
 //! connection.
 //!
-//! Upstream: follows from default_error, which ends the connection's thread with nothing closed; not reported.
-//! Size: 1 client with 1 connection and up to 12 requests; one fault of the proxy's connection, before
-//! the first reply.
+//! Upstream: follows from default_error, which ends the connection's thread without closing anything; not reported.
+//! Size: 1 client with 1 connection and up to 12 requests; one fault of the proxy's connection, before the first reply.
 use crate::prelude::*;
 use lastref::net::{End, Fault};
 use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};

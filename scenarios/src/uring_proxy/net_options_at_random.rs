@@ -1,6 +1,6 @@
 //! Random combinations of the proxy's options and of connection faults, including those that no other scenario has.
 //!
-//! Upstream: proxy.c's command line, whose options are nearly all free to be combined.
+//! Upstream: proxy.c's command line, nearly all of whose options can be combined.
 //! Size: 1 to 3 clients with up to 2 connections and 12 requests each; up to 3 faults of any kind; 1 to 8 buffers; a
 //! backlog of 1 or more.
 use crate::prelude::*;

@@ -1,7 +1,7 @@
 //! The value of a GET is larger than the pool, and nothing else is in flight: only the receive of the reply is armed
 //! again.
 //!
-//! Upstream: follows from recv_enobufs, which is given the receiving direction for the sending one; not reported.
+//! Upstream: follows from recv_enobufs, whose caller passes the receiving direction for the sending one; not reported.
 //! Size: 1 to 3 clients with up to 2 connections and 2 requests each, one at a time, 4 buffers of 16 bytes, which
 //! a request does not use up; sockets of 48 bytes.
 use crate::prelude::*;

@@ -2,7 +2,7 @@
 //! replies are in flight both ways: a client checks that every byte belongs to its own replies.
 //!
 //! Upstream: follows from proxy.c, whose comments say that two directions share the pool and that the order cannot be
-//! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
+//! checked then ("TODO"); send_ring is the default if the kernel supports it (6.10). Not reported.
 //! Size: 1 or 2 clients with up to 2 connections and 16 requests each, 8 buffers; sockets of 64 bytes.
 use crate::prelude::*;
 use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};

@@ -1,8 +1,9 @@
-//! The network reads the buffers of zero-copy sends when it has room: until the notification, these buffers are neither
-//! refilled nor freed, even if the connection is closed before.
+//! The network reads the buffers of zero-copy sends when it has space: until the notification, these buffers are
+//! neither refilled nor freed, even if the connection is closed before.
 //!
-//! Upstream: commit a3aebee0 counts the notifications, but the buffer still goes back to the receives before its own;
-//! and handle_close frees all buffers without a look at the count. Both follow from the source; not reported.
+//! Upstream: commit a3aebee0 counts the notifications, but a buffer still returns to the receives before its
+//! notification, and handle_close frees all buffers without checking the count. Both follow from the source; not
+//! reported.
 //! Size: 1 or 2 clients with up to 2 connections and 8 requests each, 4 buffers, sockets of 48 to 256 bytes; up to 2
 //! FINs.
 use crate::prelude::*;

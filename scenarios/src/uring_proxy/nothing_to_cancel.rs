@@ -3,7 +3,7 @@
 //! Upstream: io_uring_prep_cancel(3), -ENOENT, or a count of 0 with IORING_ASYNC_CANCEL_ALL, which proxy.c does not
 //! check; and __handle_recv, for which a completion without IORING_CQE_F_BUFFER is the peer's end if its result is 0,
 //! and an error otherwise. A negative control. Size: up to 3 clients with up to 3 requests each, or none; small pools
-//! and the report's, every way to receive.
+//! and the reported one, every receive mode.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Step, Variant, run};
 

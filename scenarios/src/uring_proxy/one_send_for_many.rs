@@ -2,7 +2,7 @@
 //!
 //! Upstream: follows from should_shutdown, which compares numbers of receives and sends when both directions are
 //! forwarded; not reported.
-//! Size: 1 client with 2 goes of up to 16 requests, sendmsg, multishot receives, a slow network.
+//! Size: 1 client with 2 rounds of up to 16 requests, sendmsg, multishot receives, a slow network.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 

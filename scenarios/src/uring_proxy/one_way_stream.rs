@@ -1,7 +1,7 @@
 //! One direction, the proxy's original use: buffers return in order, so counting them is correct.
 //!
 //! Upstream: proxy.c's default, `-B0`. Code that is wrong for two directions is correct here: a negative control.
-//! Size: up to 3 clients with up to 20 requests each and no wait, every way to receive and to send, 4 buffers.
+//! Size: up to 3 clients with up to 20 requests each and no wait, every receive and send mode, 4 buffers.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Step, Variant, run};
 

@@ -1,7 +1,7 @@
 //! Random combinations of options, steps and faults, including those that no other scenario has.
 //!
-//! Upstream: proxy.c's command line, whose options are nearly all free to be combined.
-//! Size: up to 2 clients with up to 4 steps, 1 to 8 buffers, 2 to 64 places in the completion queue and 2 to 8 in the
+//! Upstream: proxy.c's command line, nearly all of whose options can be combined.
+//! Size: up to 2 clients with up to 4 steps, 1 to 8 buffers, 2 to 64 entries in the completion queue and 2 to 8 in the
 //! submission queue, any fault of either peer or none, and half of the time a stop.
 use crate::prelude::*;
 use models::uring_proxy::{Act, Habit, Options, Plan, Step, Variant, run};

@@ -1,8 +1,8 @@
 //! A peer resets its connection: the proxy closes the other connection and frees everything.
 //!
-//! Upstream: follows from default_error, which ends the connection's thread with nothing closed, and from handle_close,
-//! which frees a second time when handle_shutdown has queued a second close; neither reported.
-//! Size: up to 2 clients with 2 goes of up to 6 requests; the server resets after up to 4, or a client does.
+//! Upstream: follows from default_error, which ends the connection's thread without closing anything, and from
+//! handle_close, which frees a second time when handle_shutdown has queued a second close; neither reported.
+//! Size: up to 2 clients with 2 rounds of up to 6 requests; the server resets after up to 4, or a client does.
 use crate::prelude::*;
 use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
 

@@ -2,7 +2,7 @@
 //!
 //! Upstream: commits 4e642958 and c18c8fbc: a receive that hit -ENOBUFS was armed again by a send only. -ENOBUFS itself
 //! is not an error.
-//! Size: 1 or 2 clients with 2 goes of up to 10 requests each, 1 or 2 buffers, single-shot and multishot.
+//! Size: 1 or 2 clients with 2 rounds of up to 10 requests each, 1 or 2 buffers, single-shot and multishot.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 

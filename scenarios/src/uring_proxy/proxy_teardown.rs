@@ -2,7 +2,7 @@
 //!
 //! Upstream: handle_stop and queue_cancel. Derived from the source, not reported: requests are submitted after the
 //! cancellations, and one of two requests on a descriptor is not cancelled.
-//! Size: up to 3 clients with 2 goes of up to 6 requests, some of which reset; a stop after up to 2 pauses. Small: 1
+//! Size: up to 3 clients with 2 rounds of up to 6 requests, some of which reset; a stop after up to 2 pauses. Small: 1
 //! client with 1 request and a stop as soon as the connection is open, 2 tasks.
 use crate::prelude::*;
 use models::uring_proxy::{Act, Options, Plan, Step, Variant, plan, run};

@@ -1,8 +1,8 @@
 //! A long reply uses up all buffers: only the receive of the reply is armed again.
 //!
-//! Upstream: follows from recv_enobufs, which is given the receiving direction for the sending one; not reported.
-//! Size: 1 or 2 clients that each ask for one reply of more than the pool, 16 buffers of 4 bytes, a slow network. The
-//! pool is large enough for the request however it is cut, so that it is the reply's receive that finds none.
+//! Upstream: follows from recv_enobufs, whose caller passes the receiving direction for the sending one; not reported.
+//! Size: 1 or 2 clients that each request one reply larger than the pool, 16 buffers of 4 bytes, a slow network. The
+//! pool is large enough for the request however it is split, so the receive that finds no buffer is the reply's.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Step, Variant, run};
 

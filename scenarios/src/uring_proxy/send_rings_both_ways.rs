@@ -1,8 +1,8 @@
 //! Data that one direction has queued in a buffer ring is sent on that direction's descriptor.
 //!
 //! Upstream: follows from proxy.c, whose comments say that two directions share the pool and that the order cannot be
-//! checked then ("TODO"); send_ring is the default where the kernel has it (6.10). Not reported.
-//! Size: up to 2 clients with 2 goes of up to 10 requests each, with and without bundles, 8 buffers.
+//! checked then ("TODO"); send_ring is the default if the kernel supports it (6.10). Not reported.
+//! Size: up to 2 clients with 2 rounds of up to 10 requests each, with and without bundles, 8 buffers.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 

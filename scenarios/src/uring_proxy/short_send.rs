@@ -1,8 +1,9 @@
 //! A connection breaks when half of a buffer is sent: the send is short, and the connection ends.
 //!
-//! Upstream: follows from __handle_send, which counts a short send and goes on as if all had been sent; with one
-//! direction should_shutdown then waits forever for the numbers of received and sent bytes to be equal. Not reported.
-//! Size: up to 3 clients with 3 to 6 requests each, one or both directions, a network of 3 bytes; the server resets
+//! Upstream: follows from __handle_send, which counts a short send and continues as if all bytes had been sent; with
+//! one direction should_shutdown then waits forever for the numbers of received and sent bytes to be equal. Not
+//! reported.
+//! Size: up to 3 clients with 3 to 6 requests each, one or both directions, a window of 3 bytes; the server resets
 //! after 1 or 2 requests.
 use crate::prelude::*;
 use models::uring_proxy::{Habit, Options, Plan, Step, Variant, run};

@@ -1,7 +1,7 @@
 //! A receive that ended is armed again on the descriptor that it ended on.
 //!
 //! Upstream: axboe/liburing#1338: `proxy -m0 -B1` asserts `!cd->pending_recv` at the first reply (fixed by 7f008999).
-//! Size: up to 2 clients with 2 goes of up to 10 requests each, 8 to 16 buffers. Small: 1 client, 1 request, 2 tasks.
+//! Size: up to 2 clients with 2 rounds of up to 10 requests each, 8 to 16 buffers. Small: 1 client, 1 request, 2 tasks.
 use crate::prelude::*;
 use models::uring_proxy::{Options, Plan, Variant, plan, run};
 

@@ -1,9 +1,10 @@
 //! A zero-copy send's buffer belongs to the kernel until its notification, which may be the last completion of the
 //! connection.
 //!
-//! Upstream: commit a3aebee0 counts the notifications, but the buffer still goes back to the receives before its own;
-//! and handle_close frees all buffers without a look at the count. Both follow from the source; not reported.
-//! Size: 1 or 2 clients with 2 goes of up to 10 requests each, a slow network, 4 buffers, sends with one or more
+//! Upstream: commit a3aebee0 counts the notifications, but a buffer still returns to the receives before its
+//! notification, and handle_close frees all buffers without checking the count. Both follow from the source; not
+//! reported.
+//! Size: 1 or 2 clients with 2 rounds of up to 10 requests each, a slow network, 4 buffers, sends with one or more
 //! vectors.
 use crate::prelude::*;
 use models::uring_proxy::{Habit, Options, Plan, Variant, plan, run};

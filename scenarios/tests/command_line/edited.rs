@@ -83,7 +83,7 @@ fn an_unknown_key_is_named_wherever_it_is() {
     let text = serde_json::to_string(&case).unwrap().replacen("{\"", "{\"seed\":7,\"", 1);
     fs::write(folder.path().join("twice.repro"), text).unwrap();
     let sentence = lastref_in(folder.path(), &["replay", "twice.repro"]).refusal();
-    assert!(sentence.contains("`seed` is there twice"), "{sentence}");
+    assert!(sentence.contains("`seed` occurs twice"), "{sentence}");
 }
 
 #[test]

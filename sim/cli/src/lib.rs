@@ -1,4 +1,4 @@
-//! What the command lines of lastref share, so that a flag, a signal and an error mean the same in `lastref` and in
+//! Shared code of lastref's command lines, so that flags, signals and errors behave alike in `lastref` and in
 //! `cargo lastref`.
 
 mod sentence;

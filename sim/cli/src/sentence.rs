@@ -1,7 +1,7 @@
 //! clap's errors, as one sentence.
 
-/// The part of clap's message before the usage, on one line that begins with the program's name. clap prints several
-/// lines, with usage and tips. A line that begins with one of `noise` is left out.
+/// Joins the lines of clap's message into one line that begins with the program's name. Omits the usage, and each line
+/// that begins with one of `noise`.
 pub fn one_sentence(program: &str, text: &str, noise: &[&str]) -> String {
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let mut sentence = format!("{program}:");

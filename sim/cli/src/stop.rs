@@ -34,7 +34,7 @@ impl Signal {
     }
 }
 
-/// Whether a signal has arrived, and which.
+/// The signal that has arrived, if any.
 #[derive(Debug)]
 pub struct Stop {
     flag: Arc<AtomicBool>,
@@ -64,7 +64,7 @@ impl Stop {
         stop
     }
 
-    /// Set when a signal has arrived.
+    /// The flag that the first signal sets.
     pub fn flag(&self) -> &AtomicBool {
         &self.flag
     }

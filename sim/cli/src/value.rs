@@ -39,7 +39,7 @@ fn number<N: FromStr + PartialEq + From<u8> + Copy>(
 /// A number of schedules.
 ///
 /// # Errors
-/// If the text is not a number of 64 bits from 1 on.
+/// If the text is not a 64-bit number of at least 1.
 pub fn schedules(text: &str) -> Result<u64, BadValue> {
     number(text, u64::MAX, |_| true)
 }
@@ -47,7 +47,7 @@ pub fn schedules(text: &str) -> Result<u64, BadValue> {
 /// A bound on steps.
 ///
 /// # Errors
-/// If the text is not a number of 32 bits from 1 on.
+/// If the text is not a 32-bit number of at least 1.
 pub fn steps(text: &str) -> Result<u32, BadValue> {
     number(text, u32::MAX.into(), |_| true)
 }
@@ -57,7 +57,7 @@ pub fn steps(text: &str) -> Result<u32, BadValue> {
 /// # Errors
 /// If the text is not a number from 1 to 1,024.
 pub fn jobs(text: &str) -> Result<usize, BadValue> {
-    // A bound, so that a typing error does not start a million of them.
+    // Prevents a typing error from starting a million threads.
     const JOBS_MAX: usize = 1_024;
     number(text, JOBS_MAX as u64, |jobs| jobs <= JOBS_MAX)
 }
@@ -65,7 +65,7 @@ pub fn jobs(text: &str) -> Result<usize, BadValue> {
 /// A time, such as `20s`.
 ///
 /// # Errors
-/// If the text is not a time, or one below a millisecond.
+/// If the text is not a time, or the time is shorter than a millisecond.
 pub fn time(text: &str) -> Result<Duration, BadValue> {
     let time = humantime::parse_duration(text).map_err(|error| match error {
         humantime::DurationError::NumberOverflow => BadValue::TooLong,

@@ -34,7 +34,7 @@ impl Kernel {
         self.state.borrow_mut().set_alarm(deadline_ns);
     }
 
-    /// The alarm's task waits for that time. False: the alarm must end.
+    /// Suspends the alarm's task until `deadline_ns`. Returns false if the alarm must end.
     pub fn await_alarm(&self, deadline_ns: Option<u64>, location: &'static Location<'static>) -> bool {
         {
             let mut state = self.state.borrow_mut();
@@ -45,7 +45,7 @@ impl Kernel {
             state.make_blocked(me);
             state.set_alarm(deadline_ns);
         }
-        self.give_way(ObjectId::NONE, location);
+        self.block_current(ObjectId::NONE, location);
         let mut state = self.state.borrow_mut();
         state.me().timed_out = false;
         state.alarm.is_started() && !state.alarm.is_closing
@@ -58,7 +58,7 @@ impl State {
         if !self.alarm.is_started() {
             return;
         }
-        // An alarm that is ready asks for the earliest deadline before it sleeps again.
+        // A ready alarm reads the earliest deadline before it sleeps again.
         if !self.is_ready(task) && !self.is_finished(task) {
             self.unsleep(task);
             if let Some(deadline_ns) = deadline_ns {
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    /// Lets the alarm end once every other task has.
+    /// Wakes the alarm so that it ends. Called once every other task has ended.
     pub(crate) fn close_alarm(&mut self) {
         let Alarm { task, is_closing } = self.alarm;
         if !self.alarm.is_started() || is_closing {

@@ -61,8 +61,8 @@ pub(crate) struct TaskClocks {
     pub(crate) fenced: Option<Clock>,
 }
 
-/// The clocks of the tasks. Only plain cells read them, and events before the first access to one cannot order two
-/// accesses, so no clock is kept until then.
+/// The clocks of the tasks. Only checks of plain cells read them. Events before the first access to a cell cannot order
+/// two accesses, so clocks are kept from that access on.
 #[derive(Debug, Default)]
 pub(crate) struct Clocks {
     /// By task; empty before the first access to a cell.
@@ -89,7 +89,7 @@ impl Clocks {
         }
     }
 
-    /// A new task: its parent's earlier operations happened before it.
+    /// Adds a task. Its parent's earlier operations happened before it.
     pub(crate) fn spawn(&mut self, id: TaskId, parent: Option<TaskId>) {
         if !self.are_kept() {
             return;
@@ -109,7 +109,7 @@ impl Clocks {
         &mut self.tasks[task.index()]
     }
 
-    /// The operations of `other` so far happened before the next ones of `task`.
+    /// Orders the operations of `other` so far before the next operations of `task`.
     pub(crate) fn join(&mut self, task: TaskId, other: TaskId) {
         let clock = self.of(other).own.clone();
         self.of(task).own.join(&clock);

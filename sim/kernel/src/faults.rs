@@ -16,26 +16,26 @@ const DURATIONS_MS: [u32; 4] = [5, 50, 1_000, 30_000];
 /// One fault of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What happens.
+    /// The kind of fault.
     pub kind: FaultKind,
     /// The number of the attempt, counted from 0.
     pub connection: u32,
     /// The end whose bytes are counted.
     pub from: End,
-    /// It happens when this many bytes of that end have left, and before the next one.
+    /// The number of bytes of that end after which the fault happens, before the next byte.
     pub after_bytes: u64,
 }
 
 /// The faults of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Each with its connection and its byte.
+    /// The faults, each with its connection and its byte.
     pub exact: Vec<Fault>,
     /// Reads and writes may transfer fewer bytes than they could.
     pub short: bool,
 }
 
-/// The faults that a search asks for.
+/// The faults that a search requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
     kinds: Vec<FaultKind>,
@@ -53,7 +53,7 @@ pub struct Extent {
 }
 
 impl FaultPlan {
-    /// Whether it asks for no fault.
+    /// Whether the plan requests no fault.
     pub fn is_empty(&self) -> bool {
         *self == FaultPlan::default()
     }
@@ -68,7 +68,7 @@ impl FaultPlan {
         if self.kinds.is_empty() || extent.connections == 0 {
             return faults;
         }
-        // One run in eight has none, since a fault may hide what happens without one.
+        // One run in eight has no fault, since a fault may hide a bug that occurs without one.
         let count = [0, 1, 1, 1, 1, 1, 2, 2][stream.below(8) as usize];
         for _ in 0..count {
             let kind = self.kinds[stream.below(self.kinds.len() as u64) as usize];

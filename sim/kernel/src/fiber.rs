@@ -1,8 +1,8 @@
-//! The kernel's own coroutines: each task runs on a stack of its own, and all of them on one OS thread.
+//! The kernel's coroutines: each task has its own stack, and all tasks share one OS thread.
 //!
 //! A task that suspends jumps to the next one. The stacks are kept from run to run: pages are committed once, when they
-//! are touched, and below each stack is a guard page. A task that rests between its turns, as the task of a future
-//! does, has no stack meanwhile.
+//! are touched, and below each stack is a guard page. A task that rests between its turns, such as the task of a
+//! future, has no stack while it rests.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -16,14 +16,14 @@ use crate::switch::{Code, Home, Memory};
 /// Size in bytes of the largest body that is moved to its stack.
 const MOVED_BYTES_MAX: usize = 512;
 
-/// Makes the next turn of a task that has no stack between its turns. Must not unwind.
+/// Executes the next turn of a task that has no stack between its turns. Must not unwind.
 type Resting = Box<dyn FnMut() -> Turned>;
 
 /// The end of a turn.
 pub(crate) struct Turned {
     /// The task waits for its next turn.
     pub(crate) rests: bool,
-    /// The decision after it.
+    /// The decision after the turn.
     pub(crate) next: Next,
 }
 
@@ -39,8 +39,8 @@ impl Stack {
     #[inline]
     #[expect(unsafe_code, reason = "see the argument at the block")]
     fn code<'a>(self) -> &'a Code {
-        // SAFETY: a stack is freed by `free` only, which takes it from the list of idle ones, where it is once; no
-        // other copy of an idle stack is used.
+        // SAFETY: only `free` frees a stack, after the stack was removed from an idle list. It is in one list once, and
+        // no other copy of an idle stack is used.
         unsafe { self.0.as_ref() }
     }
 
@@ -75,14 +75,14 @@ impl Default for Fibers {
 #[derive(Default)]
 struct Stacks {
     stack_bytes: usize,
-    /// Stacks made so far.
+    /// Number of stacks allocated since `stack_bytes` changed.
     made: usize,
-    /// By task; none for a task that rests or has ended.
+    /// By task number; `None` for a task that rests or has ended.
     live: Vec<Option<Stack>>,
     idle: Vec<Stack>,
-    /// Larger idle stacks, for tasks that ask for one.
+    /// Idle stacks of other sizes, for tasks that request a larger one.
     large: Vec<Stack>,
-    /// By task, as far as there are any: those that rest.
+    /// By task number: the turns of the tasks that rest. May be shorter than `live`.
     resting: Vec<Option<Resting>>,
 }
 
@@ -93,8 +93,8 @@ impl fmt::Debug for Fibers {
 }
 
 impl Fibers {
-    /// Runs the tasks until the run is over: `main`, and from it on those that are decided on. `main` returns the
-    /// decision after its end, and must not unwind.
+    /// Runs `main`, and then each task that a decision names, until the run is over. `main` returns the decision after
+    /// its end, and must not unwind.
     #[expect(unsafe_code, reason = "leaves the OS thread's own stack; see the argument at the block")]
     pub(crate) fn run(&'static self, stack_bytes: usize, main: impl FnOnce() -> Next + 'static) {
         self.this.set(Some(self));
@@ -108,8 +108,8 @@ impl Fibers {
         self.stacks.borrow_mut().abandon();
     }
 
-    /// Makes the fiber of the newest task, with a stack of at least this size; the kernel decides when it runs. `body`
-    /// returns the decision after its end, and must not unwind.
+    /// Creates the fiber of the newest task, with a stack of at least this size. The kernel decides when it runs.
+    /// `body` returns the decision after its end, and must not unwind.
     pub(crate) fn start<F: FnOnce() -> Next + 'static>(&self, stack_bytes: usize, body: F) {
         let stack = if size_of::<F>() <= MOVED_BYTES_MAX {
             self.on_stack(stack_bytes, move || (None, body()))
@@ -120,7 +120,7 @@ impl Fibers {
         self.stacks.borrow_mut().live.push(Some(stack));
     }
 
-    /// Makes sure that the next fiber with a stack of this size has one.
+    /// Ensures that an idle stack exists for the next fiber with a stack of this size.
     pub(crate) fn reserve(&self, stack_bytes: usize) -> io::Result<()> {
         let mut stacks = self.stacks.borrow_mut();
         let stack = stacks.free(stack_bytes)?;
@@ -128,7 +128,7 @@ impl Fibers {
         Ok(())
     }
 
-    /// Puts `body` on a free stack. It returns the task's further turns, if it rests, and the decision.
+    /// Puts `body` on a free stack. `body` returns the task's further turns, if the task rests, and the next decision.
     #[expect(unsafe_code, reason = "gives a stack to new code; see the argument at the block")]
     fn on_stack(&self, bytes: usize, body: impl FnOnce() -> (Option<Resting>, Next) + 'static) -> Stack {
         let stack = match self.stacks.borrow_mut().free(bytes) {
@@ -147,7 +147,7 @@ impl Fibers {
         stack
     }
 
-    /// The code of the running task has come to its end on this stack, and `next` is carried out. Does not return.
+    /// Ends the code of the running task on this stack, and carries out `next`. Does not return.
     #[expect(unsafe_code, reason = "leaves a stack for the last time; see the argument at the block")]
     fn ends(&self, mut turns: Option<Resting>, mut next: Next) -> ! {
         loop {
@@ -162,7 +162,7 @@ impl Fibers {
             if let Next::Task(task) = next
                 && let Some(mut turn) = stacks.rouse(task)
             {
-                // The stack is free, so the turn is made here.
+                // This stack is free, so it executes the turn.
                 stacks.live[task.index()] = Some(stack);
                 drop(stacks);
                 self.running.set(task);
@@ -198,7 +198,7 @@ impl Fibers {
         unsafe { from.switch(to.code()) };
     }
 
-    /// Makes the newest task one that rests before its first turn; the kernel decides when it runs.
+    /// Registers the turns of the newest task, which rests before its first turn. The kernel decides when it runs.
     pub(crate) fn start_resting(&self, task: TaskId, turns: Resting) {
         let mut stacks = self.stacks.borrow_mut();
         stacks.live.push(None);
@@ -228,7 +228,7 @@ impl Fibers {
         unsafe { self.carry_out(me.code(), next) };
     }
 
-    /// Gives the stacks back to the system.
+    /// Returns the idle stacks to the system.
     pub(crate) fn free(&self) {
         self.stacks.borrow_mut().free_idle();
     }
@@ -276,7 +276,7 @@ impl Stacks {
         self.resting[task.index()] = Some(turns);
     }
 
-    /// The task, if it rests. It no longer rests then.
+    /// Removes and returns the turns of a task that rests.
     fn rouse(&mut self, task: TaskId) -> Option<Resting> {
         self.resting.get_mut(task.index()).and_then(Option::take)
     }
@@ -284,8 +284,8 @@ impl Stacks {
     /// Recovers the stacks of the tasks that the run leaves unfinished.
     ///
     /// Their code never runs again, so the values on the stacks are leaked, not dropped; they belong to a run that is
-    /// over, and its facade objects refuse to be used in another run. What outlives the run with a pointer into a stack
-    /// is left dangling: a static, a scoped thread of std's, a list outside the body. docs/limits.md names them;
+    /// over, and its facade objects refuse to be used in another run. An object that outlives the run with a pointer
+    /// into a stack dangles: a static, one of std's scoped threads, a list outside the body. docs/limits.md names them;
     /// shuttle accepts the same for executions that fail.
     fn abandon(&mut self) {
         // Leaked as well.

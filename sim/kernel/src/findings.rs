@@ -1,4 +1,4 @@
-//! The findings that the scheduler makes: tasks that wait forever, and runs that do not end.
+//! The findings that the scheduler reports: tasks that wait forever, and runs that do not end.
 
 use std::panic::Location;
 

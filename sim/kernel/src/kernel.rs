@@ -14,27 +14,27 @@ use crate::run::{Ended, Next, PanicCount, Setup};
 use crate::state::{Permission, State};
 use crate::task::Need;
 
-/// A second source of coroutines, to check the kernel's own: stacks, and switches between them. The kernel's own are
-/// those of `fiber`; another source must follow the same decisions, so that a run has the same trace on both.
+/// Another source of coroutines (stacks, and switches between them), to check the kernel's own in `fiber`. It must
+/// follow the same decisions, so that a run has the same trace on both.
 pub trait Coroutines: fmt::Debug + Sync {
     /// Runs [`Kernel::main_task`] on a stack of this size, and each task as [`Kernel::next`] decides, until it returns
     /// no task.
     fn execute(&self, kernel: &'static Kernel, stack_bytes: usize);
 
-    /// Makes a stack for the newest task. The current task continues.
+    /// Creates a stack for the newest task. The current task continues.
     fn spawn(&self, body: Box<dyn FnOnce()>, location: &'static Location<'static>);
 
     /// Switches to the task that [`Kernel::next`] returns. Returns when the current task is chosen again.
     fn switch(&self);
 }
 
-/// Makes runs on one OS thread, one after the other, and keeps allocations and stacks between them.
+/// Executes runs on one OS thread, one after the other, and keeps allocations and stacks between them.
 pub struct Kernel {
     pub(crate) state: RefCell<State>,
     pub(crate) fibers: Fibers,
     /// The source of coroutines of this run; `None`: the kernel's own.
     pub(crate) coroutines: Cell<Option<&'static dyn Coroutines>>,
-    /// Each task has a panic count of its own, by this access to the OS thread's.
+    /// Access to the OS thread's panic count, by which each task gets its own count; `None`: all tasks share the count.
     pub(crate) panic_count: Option<PanicCount>,
 }
 
@@ -55,8 +55,8 @@ impl Kernel {
         }
     }
 
-    /// Makes one run, whose first task is `body`. `body`, and the bodies of the tasks that it spawns, must catch their
-    /// own panics.
+    /// Executes one run, whose first task is `body`. `body`, and the bodies of the tasks that it spawns, must catch
+    /// their own panics.
     ///
     /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs
     /// in a half-finished run, and the values on the stacks are leaked.
@@ -117,13 +117,13 @@ impl Kernel {
         state.pending = Some(Next::Task(state.log.task));
     }
 
-    /// Takes a decision where a panic of the kernel's own would unwind the run: outside of any task, or after a task's
-    /// last code. Such a panic ends the run as a bug of the harness.
+    /// Takes a decision outside of any task, or after a task's last code. A panic of the kernel there would unwind the
+    /// run; it ends the run as a bug of the harness instead.
     fn decided(&self, decide: impl FnOnce() -> Next) -> Next {
         catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|panic| self.give_up(panic.as_ref()))
     }
 
-    /// Runs the last code of a task or of a turn, and returns the next decision. A task's own panic is caught before.
+    /// Runs the last code of a task or of a turn, and returns the next decision. `code` catches the task's own panics.
     pub(crate) fn after(&self, code: impl FnOnce()) -> Next {
         self.decided(|| {
             code();
@@ -137,7 +137,7 @@ impl Kernel {
         state.give_up(void)
     }
 
-    /// Frees the memory that runs have allocated, and the stacks: the OS thread makes no more runs.
+    /// Frees the stacks, and the memory that runs have allocated. Called when the OS thread executes no more runs.
     pub fn free(&self) {
         self.state.borrow_mut().free();
         self.fibers.free();
@@ -161,7 +161,7 @@ impl Kernel {
     }
 
     /// Announces `op`, lets the strategy decide, and returns the result of `effect` when the task may perform it.
-    /// `None`: the run is over, and nothing was done.
+    /// Returns `None`, and does nothing, if the run is over.
     ///
     /// A destructor that runs while a panic unwinds must not switch, since every task would see the panic: its
     /// operation happens at once, as part of the previous step. A destructor that would have to wait cannot continue.
@@ -189,7 +189,7 @@ impl Kernel {
         Some(effect(&mut state))
     }
 
-    /// The current task suspends, and `next` is carried out. Returns when this task is chosen again.
+    /// Suspends the current task and carries out `next`. Returns when this task is chosen again.
     #[inline]
     fn leave<'a>(&'a self, mut state: RefMut<'a, State>, next: Next) -> RefMut<'a, State> {
         match self.coroutines.get() {
@@ -206,15 +206,15 @@ impl Kernel {
         self.state.borrow_mut()
     }
 
-    /// The current task must wait: another task runs, until this one is chosen again.
-    pub(crate) fn give_way(&self, on: ObjectId, location: &'static Location<'static>) {
+    /// Suspends the current task, which must wait, until it is chosen again.
+    pub(crate) fn block_current(&self, on: ObjectId, location: &'static Location<'static>) {
         let mut state = self.blocked(on, location);
         if let Permission::Switch(next) = state.go() {
             let _state = self.leave(state, next);
         }
     }
 
-    /// The current task must wait, and has left its stack before the next decision.
+    /// Records that the current task must wait. Its turn ends before the next decision.
     pub(crate) fn rests(&self, on: ObjectId, location: &'static Location<'static>) {
         let _state = self.blocked(on, location);
     }
@@ -234,7 +234,7 @@ impl Kernel {
         self.enter(op, Need::Nothing, |_| ());
     }
 
-    /// Ends the run at this place; the task is not resumed. Returns only if the run was already over.
+    /// Ends the run here; the task is not resumed. Returns only if the run was already over.
     pub fn stop_here(&self) {
         let mut state = self.state.borrow_mut();
         if !std::mem::replace(&mut state.halted, true) {

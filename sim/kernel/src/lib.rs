@@ -1,7 +1,7 @@
-//! The scheduler below lastref. It runs the tasks of a simulated program on one OS thread, each on a stack of its own,
-//! and decides at every operation which task continues.
+//! The scheduler below lastref. It runs the tasks of a simulated program on one OS thread, each on its own stack, and
+//! decides at every operation which task continues.
 //!
-//! A [`Kernel`] makes runs one after the other. A task announces each operation ([`Kernel::point`] and the calls in
+//! A [`Kernel`] executes runs one after the other. A task announces each operation ([`Kernel::point`] and the calls in
 //! [`sync`]) before it performs it; a [`Strategy`](strategy::Strategy) then chooses the next task. A task can wait for
 //! a lock, a condition variable, a [parker](sync::parker), the end of another task, or a point in virtual time. The
 //! kernel keeps the [`record`] of the run: the hash of its trace, happens-before clocks, and the first finding, such as

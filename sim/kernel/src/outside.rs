@@ -1,12 +1,12 @@
-//! Waiting for events outside the run: before a run that cannot continue ends as a deadlock, or lets virtual time
-//! pass, a function of the caller may wait in real time.
+//! Waiting for events outside the run: a function of the caller may wait in real time, before a run without ready tasks
+//! advances virtual time or ends as a deadlock.
 
 use crate::kernel::Kernel;
 use crate::run::Outside;
 use crate::state::State;
 
 impl Kernel {
-    /// Makes runs that wait for events outside.
+    /// Lets tasks of the kernel's runs wait for events outside the run.
     #[must_use]
     pub fn with_outside(mut self, outside: Outside) -> Kernel {
         self.state.get_mut().outside = Some(outside);
@@ -22,8 +22,8 @@ impl Kernel {
 }
 
 impl State {
-    /// No task is ready: waits for an event outside, and makes the tasks ready that wait for one. Returns whether a
-    /// task is ready.
+    /// Called when no task is ready. Waits for an event outside the run, and makes the tasks ready that wait for such
+    /// events. Returns whether a task is ready.
     pub(crate) fn waits_outside(&mut self) -> bool {
         let Some(Outside { word, wait }) = self.outside else { return false };
         if self.objects.word(word).waiters.is_empty() || !wait(self.next_deadline_in_ns()) {

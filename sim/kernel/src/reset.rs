@@ -2,6 +2,6 @@
 
 /// State of a run that the next run reuses.
 pub(crate) trait Reset: Default {
-    /// Becomes the state of a new object, and keeps its allocations.
+    /// Resets the state to that of a new object, and keeps its allocations.
     fn reset(&mut self);
 }

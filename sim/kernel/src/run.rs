@@ -1,4 +1,4 @@
-//! A run from outside: how it is to be made, what a decision can be, and how it ended.
+//! The interface of a run: its setup, the outcomes of a decision, and its results.
 
 use std::any::Any;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::record::{Keep, ObjectId, RunNumber, TaskId, Void};
 use crate::strategy::{Strategy, Switch};
 use crate::task::TaskTurns;
 
-/// A run to be made.
+/// The setup of one run.
 pub struct Setup {
     /// The number of the run in its process.
     pub number: RunNumber,
@@ -36,8 +36,8 @@ impl fmt::Debug for Setup {
 pub struct Panics {
     /// Describes a panic of the kernel or of the strategy.
     pub bug_of: fn(&(dyn Any + Send)) -> Void,
-    /// Ends the process when a destructor would have to wait while a panic unwinds its task: it cannot. The argument
-    /// completes "a destructor ...".
+    /// Ends the process when a destructor would have to wait while a panic unwinds its task, which is impossible. The
+    /// argument completes "a destructor ...".
     pub stuck: fn(&str) -> !,
 }
 
@@ -83,7 +83,7 @@ pub struct PanicCount {
     pub set: fn([usize; 2]),
 }
 
-/// The caller's wait for events outside the run.
+/// The caller's function that waits for events outside the run.
 #[derive(Clone, Copy)]
 pub struct Outside {
     /// The word on which tasks wait for such events; see [`crate::Kernel::wait_on_word`].

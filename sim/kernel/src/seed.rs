@@ -7,7 +7,7 @@
 use rand_pcg::Pcg64Mcg;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 
-/// What a substream is for.
+/// The purpose of a substream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The strategy's choices.
@@ -21,7 +21,7 @@ pub enum Purpose {
     Environment,
     /// The seeds of the runs of one hunt.
     Hunt,
-    /// Which strategy a portfolio gives this run.
+    /// The choice of the strategy that a portfolio uses for the run.
     Portfolio,
 }
 
@@ -117,17 +117,17 @@ impl RunSeeds {
         RunSeeds { hunt, cell: mix(fold_str(mix(hunt ^ Purpose::Hunt.constant()), cell)) }
     }
 
-    /// The seed of run number `index`. Number 0 has the hunt's seed itself, so that a hunt from a failing run's seed
-    /// begins with that very run.
+    /// The seed of run number `index`. Number 0 has the hunt's seed itself, so that a hunt with a failing run's seed
+    /// repeats that run first.
     pub fn of_run(self, index: u64) -> u64 {
         if index == 0 { self.hunt } else { mix(self.cell.wrapping_add(index)) }
     }
 }
 
-/// A choice of the environment, and what names it within its run.
+/// A choice of the environment, with the values that identify it within its run.
 #[derive(Clone, Copy, Debug)]
 pub enum Choice {
-    /// Which waiter the n-th `notify_one` of a task wakes.
+    /// The waiter that the n-th `notify_one` of a task wakes.
     Waiter {
         /// The key of the task that notifies.
         task: u64,
@@ -143,7 +143,7 @@ pub enum Choice {
         /// That end's own count of packets.
         nth: u32,
     },
-    /// How many bytes of a stream a read transfers from this position on.
+    /// The number of bytes that a read transfers at this position of a stream.
     Read {
         /// The connection's number.
         connection: u32,
@@ -152,7 +152,7 @@ pub enum Choice {
         /// Bytes read before.
         position: u64,
     },
-    /// How many bytes of a stream a write transfers from this position on.
+    /// The number of bytes that a write transfers at this position of a stream.
     Write {
         /// The connection's number.
         connection: u32,

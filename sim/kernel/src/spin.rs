@@ -5,11 +5,12 @@
 //! a yield, which strategies treat like `yield_now`.
 //!
 //! The operation that marks a round need not be the first one: a task may read other things before it enters its loop.
-//! As in Brent's search for a cycle (BIT 20, 1980), a mark that does not come again within a window is replaced by the
+//! As in Brent's search for a cycle (BIT 20, 1980), a mark that does not recur within a window is replaced by the
 //! current operation, and the next window is twice as long. So a loop of any length is found after any prefix.
 //!
-//! After many rounds the mark moves to the next operation. A loop may also work, as in `while !done { queue.steal() }`:
-//! if it always lost its turn between the two operations of a steal, other tasks would take each item.
+//! After many rounds the mark moves to the next operation. A loop may also do work, as in
+//! `while !done { queue.steal() }`: if it always yielded between the two operations of a steal, other tasks would take
+//! every item.
 
 use crate::record::{Op, OpKind};
 
@@ -33,7 +34,7 @@ pub struct Spin {
 }
 
 impl Spin {
-    /// The task announces `op`; true if that begins another round of a spinning loop.
+    /// Records that the task announces `op`. Returns true if this begins another round of a spinning loop.
     #[inline]
     pub fn announce(&mut self, op: Op) -> bool {
         match self.mark {
@@ -63,13 +64,14 @@ impl Spin {
         }
     }
 
-    /// The task has changed something.
+    /// Ends the spin, since the task has changed something.
     pub fn end(&mut self) {
         self.mark = None;
     }
 }
 
-/// Reads, and operations that may fail; [`Spin::end`] is called after one that succeeds.
+/// Whether the operation may change nothing: a read, or an operation that may fail. [`Spin::end`] is called after a
+/// success.
 fn may_change_nothing(kind: OpKind) -> bool {
     matches!(kind, OpKind::Load | OpKind::Rmw | OpKind::TryLock)
 }

@@ -42,7 +42,7 @@ impl Sleeper {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alarm {
     /// The task of [`Alarm::ABSENT`] before the alarm starts. Not an `Option`: the compiler may compare the task before
-    /// it tests whether there is one, which valgrind would report.
+    /// it tests for `Some`, which valgrind would report.
     pub(crate) task: TaskId,
     /// Every other task has finished, so the alarm must end.
     pub(crate) is_closing: bool,
@@ -172,7 +172,7 @@ impl State {
         self.log.free();
     }
 
-    /// A new task, ready to start. Its parent's earlier operations happened before it; the alarm has no parent.
+    /// Adds a task that is ready to start. Its parent's earlier operations happened before it; the alarm has no parent.
     pub(crate) fn add_task(&mut self, id: TaskId, key: TaskKey, parent: Option<TaskId>) {
         assert_eq!(id.index(), self.tasks.len(), "invariant: tasks are numbered in the order of creation");
         self.clocks.spawn(id, parent);
@@ -198,7 +198,7 @@ impl State {
         self.ready.contains(id)
     }
 
-    /// The time to the next deadline of a sleeper.
+    /// The time in nanoseconds to the earliest deadline of a sleeper.
     pub(crate) fn next_deadline_in_ns(&self) -> Option<u64> {
         let deadlines = self.sleepers.iter().map(|sleeper| sleeper.deadline_ns);
         deadlines.min().map(|deadline_ns| deadline_ns.saturating_sub(self.log.now_ns))
@@ -208,8 +208,8 @@ impl State {
         self.tasks[id.index()].is_finished
     }
 
-    /// The current task announces `op`; the decision is taken. `changes`: the operation changes what other tasks see,
-    /// so the task does not spin.
+    /// Announces an operation of the current task, and takes a decision. `changes`: the operation changes what other
+    /// tasks see, so the task does not spin.
     #[inline(always)]
     pub(crate) fn arrive(&mut self, op: Op, need: Need, changes: bool) -> Permission {
         if self.halted {
@@ -236,8 +236,8 @@ impl State {
         go
     }
 
-    /// The current task performs `op` while a panic unwinds it: without a decision. Inlined, so that no address of `op`
-    /// is taken and it stays in registers.
+    /// Lets the current task perform `op` without a decision, while a panic unwinds it. Inlined, so that no address of
+    /// `op` is taken and it stays in registers.
     #[inline]
     pub(crate) fn pass(&mut self, op: Op, need: Need) -> Permission {
         if self.halted {
@@ -267,7 +267,7 @@ impl State {
         }
     }
 
-    /// Registers the task with the lock or the task that it needs, whose changes make it ready, or no longer ready.
+    /// Registers the task with the lock or the task that it needs, so that a change there updates whether it is ready.
     fn enlist(&mut self, task: TaskId, need: Need) {
         match need {
             Need::Nothing => {}
@@ -298,13 +298,13 @@ impl State {
         self.put_to_sleep(me, deadline_ns);
     }
 
-    /// A blocked task sleeps until `deadline_ns`.
+    /// Puts a blocked task to sleep until `deadline_ns`.
     pub(crate) fn put_to_sleep(&mut self, task: TaskId, deadline_ns: u64) {
         self.slept += 1;
         self.sleepers.push(Sleeper { deadline_ns, order: self.slept, task });
     }
 
-    /// The sleeper is woken before its deadline.
+    /// Removes the task from the sleepers, if it sleeps.
     pub(crate) fn unsleep(&mut self, task: TaskId) {
         self.sleepers.retain(|sleeper| sleeper.task != task);
     }
@@ -313,7 +313,7 @@ impl State {
         self.yielding = true;
     }
 
-    /// The current task has ended.
+    /// Marks the current task as finished, and makes the tasks that join it ready.
     pub(crate) fn finish_current(&mut self) {
         let me = self.log.task;
         self.make_blocked(me);
@@ -331,14 +331,14 @@ impl State {
         let is_simple = !self.halted && self.unfinished > 0 && self.sleepers.is_empty();
         let ready = self.ready.len();
         if !is_simple || ready == 0 || self.log.step >= self.bounds.steps_max {
-            return self.decide_seldom();
+            return self.decide_slow_path();
         }
         self.choose(None, ready)
     }
 
     /// The decision when a task sleeps, when no task is ready, at the bound on steps, and at the end of the run.
     #[cold]
-    fn decide_seldom(&mut self) -> Next {
+    fn decide_slow_path(&mut self) -> Next {
         if self.halted {
             return Next::Halt;
         }
@@ -419,12 +419,12 @@ impl State {
         (self.ready.is_empty() || lasts).then_some(sleeper)
     }
 
-    /// Whether a task waits for a time.
+    /// Whether a task sleeps.
     pub(crate) fn has_sleepers(&self) -> bool {
         !self.sleepers.is_empty()
     }
 
-    /// A task whose deadline is reached.
+    /// A sleeping task whose deadline is reached, with the deadline.
     pub(crate) fn due_sleeper(&self) -> Option<(TaskId, u64)> {
         let is_due = |sleeper: &&Sleeper| sleeper.deadline_ns <= self.log.now_ns;
         self.sleepers.iter().filter(is_due).map(|sleeper| (sleeper.task, sleeper.deadline_ns)).next()

@@ -21,7 +21,7 @@ pub(crate) struct Task {
     pub(crate) key: TaskKey,
     parent: Option<TaskId>,
     pub(crate) is_finished: bool,
-    /// Whether its last sleep or timed wait ended because its time was over.
+    /// Whether its last sleep or timed wait ended by its deadline.
     pub(crate) timed_out: bool,
     /// Decisions while it was the current task.
     pub(crate) turn: u32,
@@ -55,7 +55,7 @@ impl Task {
     }
 }
 
-/// How many steps a task has made.
+/// The number of steps that a task has taken.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskTurns {
     /// The task.

@@ -7,11 +7,12 @@ const BITS: usize = u64::BITS as usize;
 /// A set of tasks, in the order of their numbers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskSet {
-    /// Tasks 0 to 63. Few runs have others, so each operation is short for these.
+    /// Tasks 0 to 63. Few runs have more tasks, so operations on these are the fast path.
     first: u64,
     /// The others, in words of 64.
     rest: Vec<u64>,
-    /// The number of tasks: counting bits is slow where the processor's own instruction may not be used.
+    /// The number of tasks, stored because counting bits is slow where the processor's instruction for it is not
+    /// available.
     len: usize,
 }
 
@@ -147,7 +148,7 @@ impl TaskSet {
     }
 }
 
-/// Adds the bits of `other`, and counts them in `len`.
+/// Adds the bits of `other`, and adds the number of new ones to `len`.
 #[inline]
 fn add(word: &mut u64, other: u64, len: &mut usize) {
     let new = other & !*word;
@@ -157,7 +158,7 @@ fn add(word: &mut u64, other: u64, len: &mut usize) {
     }
 }
 
-/// Removes the bits of `other`, and takes them off `len`.
+/// Removes the bits of `other`, and subtracts their number from `len`.
 #[inline]
 fn remove(word: &mut u64, other: u64, len: &mut usize) {
     let gone = other & *word;
@@ -167,16 +168,15 @@ fn remove(word: &mut u64, other: u64, len: &mut usize) {
     }
 }
 
-/// The place of the `nth` bit that is set, counted from 0; there must be one.
+/// The position of the `nth` set bit, counted from 0. The bit must exist.
 ///
-/// Which task is next is random, and a branch on it would be predicted wrongly half of the time: no branch depends on
-/// `nth`.
+/// No branch depends on `nth`: the next task is random, so such a branch would be mispredicted half of the time.
 #[inline]
 fn nth_bit(word: u64, nth: usize, of: usize) -> u32 {
     if of <= FEW { nth_of_few(word, nth) } else { nth_of_many(word, nth) }
 }
 
-/// Bits that are cleared one by one.
+/// The most bits that are cleared one by one.
 const FEW: usize = 4;
 
 #[inline]
@@ -204,7 +204,7 @@ fn nth_of_many(word: u64, nth: usize) -> u32 {
     byte as u32 + u32::from(NTH_OF_BYTE[(rank as usize & 7) << 8 | value as usize])
 }
 
-/// By number and byte: the place of that bit.
+/// By number and byte: the position of that bit.
 static NTH_OF_BYTE: [u8; 8 * 256] = nth_of_bytes();
 
 const fn nth_of_bytes() -> [u8; 8 * 256] {

@@ -8,7 +8,7 @@ use crate::kernel::Kernel;
 use crate::record::{Item, ObjectId, Op, OpKind, TaskId};
 use crate::task::Need;
 
-/// A task that was not started: there is no memory for its stack.
+/// The error for a task that was not started, since there is no memory for its stack.
 #[derive(Debug)]
 pub struct NoStack<F> {
     /// The system's reason.
@@ -70,7 +70,7 @@ impl Kernel {
     }
 
     /// Like [`Kernel::spawn`], for a task that waits only between its turns, as the task of a future does: it has a
-    /// stack while it makes a turn, and none while it waits. Each call of `turn` is one. `turn` must catch its own
+    /// stack during a turn, and none while it waits. Each call of `turn` executes one turn. `turn` must catch its own
     /// panics.
     pub fn spawn_turns(
         &'static self,
@@ -101,7 +101,7 @@ impl Kernel {
         }
     }
 
-    /// Adds a task; true if the run is over.
+    /// Adds a task. Returns it, and whether the run is over.
     fn add_child(&self, name: Option<&str>) -> (TaskId, bool) {
         let mut state = self.state.borrow_mut();
         let (id, key) = state.log.spawned(name);
@@ -157,7 +157,7 @@ impl Kernel {
         self.fibers.start_resting(id, Box::new(turns));
     }
 
-    /// Gives the newest task its coroutine.
+    /// Creates the coroutine of the newest task.
     pub(crate) fn start(
         &'static self,
         stack_bytes: usize,
@@ -176,14 +176,14 @@ impl Kernel {
         }
     }
 
-    /// The current task has ended.
+    /// Ends the current task.
     pub(crate) fn finish(&self, location: &'static Location<'static>) {
         let mut state = self.state.borrow_mut();
         state.log.record(Item::Ended, location);
         state.finish_current();
     }
 
-    /// Returns when the task has finished; the task's operations happened before.
+    /// Waits until the task has finished. Its operations happen before the return.
     pub fn join(&self, task: TaskId, location: &'static Location<'static>) {
         let op = Op { kind: OpKind::Join, object: ObjectId::NONE, location };
         self.enter(op, Need::End(task), |state| {
@@ -218,7 +218,7 @@ impl Kernel {
         if asleep.is_none() {
             return;
         }
-        self.give_way(ObjectId::NONE, location);
+        self.block_current(ObjectId::NONE, location);
         let mut state = self.state.borrow_mut();
         state.me().timed_out = false;
         state.log.record(Item::TimedOut, location);
@@ -229,13 +229,13 @@ impl Kernel {
         self.state.borrow().log.now_ns
     }
 
-    /// The current task has changed something since its last operation: it does not spin. For an operation that is
-    /// announced by [`Kernel::point`] and carried out afterwards, so that only then its effect is known.
+    /// Records that the current task has changed something since its last operation, so it does not spin. For an
+    /// operation whose effect is known only after its announcement by [`Kernel::point`].
     pub fn has_changed(&self) {
         self.state.borrow_mut().me().spin.end();
     }
 
-    /// Whether a task waits for a time.
+    /// Whether a task sleeps.
     pub fn has_sleepers(&self) -> bool {
         self.state.borrow().has_sleepers()
     }
@@ -250,7 +250,8 @@ impl Kernel {
         }
     }
 
-    /// Limits the timer slack to `slack_ns` from here on, until [`Kernel::restore_slack`] gets the returned bound back.
+    /// Limits the timer slack to `slack_ns` from here on, until the returned bound is passed to
+    /// [`Kernel::restore_slack`].
     pub fn bound_slack(&self, slack_ns: u64) -> u64 {
         self.state.borrow_mut().bound_slack(slack_ns)
     }

@@ -1,4 +1,4 @@
-//! Panics of tasks that wait while a panic unwinds them.
+//! Tasks that wait while a panic unwinds them.
 //!
 //! std counts the panics of an OS thread, and the tasks of a run share one. By default a task therefore does not switch
 //! while it unwinds: every other task would seem to panic. A caller that can read and write std's count carries it from
@@ -8,7 +8,7 @@ use crate::kernel::Kernel;
 use crate::run::PanicCount;
 
 impl Kernel {
-    /// Gives each task a panic count of its own.
+    /// Gives each task its own panic count.
     #[must_use]
     pub fn with_panic_count(self, count: PanicCount) -> Kernel {
         Kernel { panic_count: Some(count), ..self }
@@ -20,7 +20,8 @@ impl Kernel {
         self.panic_count.is_none() && std::thread::panicking()
     }
 
-    /// Calls `switch`, which returns when the current task is chosen again, with the panic count of no task.
+    /// Clears the panic count and calls `switch`, which returns when the current task is chosen again; then restores
+    /// the count.
     #[inline]
     pub(crate) fn with_cleared_panic_count(&self, switch: impl FnOnce()) {
         let Some(PanicCount { take, set }) = self.panic_count else { return switch() };

@@ -82,7 +82,7 @@ fn a_lock_excludes_in_every_schedule_and_a_seed_has_one_trace() {
         let (ended, finished) = run(kernel, seed, move || counted(kernel, 4, own));
         assert!(ended.is_quiescent && finished.violation.is_none() && finished.void.is_none());
         assert_eq!(*counts.borrow(), (0..12).collect::<Vec<u32>>());
-        assert_eq!(Rc::strong_count(&counts), 1, "what the tasks owned is dropped");
+        assert_eq!(Rc::strong_count(&counts), 1, "the captures of the tasks are dropped");
         hashes.push(finished.trace.hash());
     }
     let (first, second) = hashes.split_at(100);
@@ -171,8 +171,8 @@ fn a_run_that_does_not_end_stalls_at_its_bound() {
 
 #[test]
 fn a_loop_that_waits_ends_although_it_changes_something_in_each_round() {
-    // A task of a high priority must not keep the task for which it waits from running: by its operations it makes
-    // progress, so it does not count as spinning.
+    // A high-priority task must not starve the task that it waits for. Its stores count as progress, so it does not
+    // count as spinning.
     let kernel = kernel();
     for (seed, strategy) in (0..20).zip(["pct1", "pct3", "urw", "random"].into_iter().cycle()) {
         let strategy: StrategyName = strategy.parse().expect("a strategy");
@@ -320,7 +320,7 @@ fn a_timer_that_is_due_may_fire_while_tasks_can_run() {
 
 #[test]
 fn with_a_panic_count_of_its_own_a_task_waits_while_it_unwinds() {
-    // Stands for std's count, which a test cannot reach.
+    // Replaces std's count, which a test cannot access.
     thread_local! {
         static COUNT: Cell<[usize; 2]> = const { Cell::new([0; 2]) };
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::scheduled::Stacks;
-use crate::session::Arm;
+use crate::session::Backend;
 
 /// Properties of an engine.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ struct Properties {
     /// Name on the command line, in tokens and in JSON.
     word: &'static str,
     /// Implementation that the facade's types select.
-    arm: Arm,
+    arm: Backend,
     /// Source of its tasks' stacks, if our kernel schedules them.
     stacks: Stacks,
     /// Whether it runs cases without a network.
@@ -37,7 +37,7 @@ macro_rules! engines {
         }
 
         impl Engine {
-            /// Every engine, the first choice first.
+            /// Every engine, in the order of preference.
             pub const ALL: [Engine; [$( Engine::$name ),*].len()] = [$( Engine::$name ),*];
 
             fn properties(self) -> Properties {
@@ -52,28 +52,28 @@ macro_rules! engines {
 engines! {
     /// Seeded schedules of any size, by one of our own strategies on our own coroutines.
     Fiber {
-        word: "fiber", arm: Arm::Sched, stacks: Stacks::Fiber,
+        word: "fiber", arm: Backend::Sched, stacks: Stacks::Fiber,
         runs_tasks: true, runs_networks: false, is_default: true, is_built: true,
     }
     /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled like those of `fiber`.
     Turmoil {
-        word: "turmoil", arm: Arm::Sched, stacks: Stacks::Fiber,
+        word: "turmoil", arm: Backend::Sched, stacks: Stacks::Fiber,
         runs_tasks: false, runs_networks: true, is_default: true, is_built: cfg!(feature = "net"),
     }
     /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours: a run of one seed
     /// has the same trace under both.
     Shuttle {
-        word: "shuttle", arm: Arm::Sched, stacks: Stacks::Shuttle,
+        word: "shuttle", arm: Backend::Sched, stacks: Stacks::Shuttle,
         runs_tasks: true, runs_networks: true, is_default: false, is_built: cfg!(feature = "shuttle"),
     }
     /// Every interleaving and C11 weak memory of a small configuration, within a preemption bound.
     Loom {
-        word: "loom", arm: Arm::Loom, stacks: Stacks::Fiber,
+        word: "loom", arm: Backend::Loom, stacks: Stacks::Fiber,
         runs_tasks: true, runs_networks: false, is_default: true, is_built: cfg!(feature = "loom"),
     }
     /// Real OS threads: sanity and conformance, no replay.
     Threads {
-        word: "threads", arm: Arm::Threads, stacks: Stacks::Fiber,
+        word: "threads", arm: Backend::Threads, stacks: Stacks::Fiber,
         runs_tasks: true, runs_networks: false, is_default: false, is_built: true,
     }
 }
@@ -81,7 +81,7 @@ engines! {
 impl Engine {
     /// Whether our kernel decides each step: by a strategy, from a seed, with replay and shrinking.
     pub fn is_scheduled(self) -> bool {
-        self.arm() == Arm::Sched
+        self.arm() == Backend::Sched
     }
 
     /// Whether the features of this build include it.
@@ -110,7 +110,7 @@ impl Engine {
         self.properties().word
     }
 
-    pub(crate) fn arm(self) -> Arm {
+    pub(crate) fn arm(self) -> Backend {
         self.properties().arm
     }
 

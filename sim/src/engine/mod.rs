@@ -18,17 +18,17 @@ use std::panic::Location;
 
 use kernel::record::{ObjectId, Op, OpKind};
 
-use crate::session::{self, Arm, arm};
+use crate::session::{self, Backend, arm};
 
 pub use list::{Engine, UnknownEngine};
 pub(crate) use object::{Object, Stamp};
 
-/// Records an operation of the engines with primitives of their own, once it has happened.
+/// Records a completed operation, under the engines that have their own primitives.
 pub(crate) fn after(kind: OpKind, object: ObjectId, location: &'static Location<'static>) {
     match arm() {
-        Arm::Loom => loom::observe(Op { kind, object, location }),
-        Arm::Threads => threads::observe(Op { kind, object, location }),
-        Arm::Std | Arm::Sched => {}
+        Backend::Loom => loom::observe(Op { kind, object, location }),
+        Backend::Threads => threads::observe(Op { kind, object, location }),
+        Backend::Std | Backend::Sched => {}
     }
 }
 
@@ -38,16 +38,16 @@ pub(crate) fn custody_point(kind: OpKind, object: ObjectId, location: &'static L
     match session::kernel() {
         Some(kernel) => kernel.point(op),
         None => match arm() {
-            Arm::Loom => loom::probe(op),
-            Arm::Threads => threads::observe(op),
-            Arm::Std | Arm::Sched => {}
+            Backend::Loom => loom::probe(op),
+            Backend::Threads => threads::observe(op),
+            Backend::Std | Backend::Sched => {}
         },
     }
 }
 
-/// Gives a ledger resource the object by which the engine observes its operations.
+/// Registers a ledger resource with the engine, which then observes the resource's operations.
 pub(crate) fn custody_form(object: ObjectId) {
-    if arm() == Arm::Loom {
+    if arm() == Backend::Loom {
         loom::new_probe(object);
     }
 }

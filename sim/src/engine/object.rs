@@ -1,10 +1,10 @@
 //! The origin of a facade object: the run in which it was created, and the source line that created it.
 //!
-//! An object selects its engine's arm when it is created, so it works in that run only. Created outside the body, it
-//! would be plain std: its operations would not be scheduling points, a lost update on it would go unseen, and a lock
-//! held over a switch would block the run's only OS thread for good. Kept in a static, it would have the number of
-//! another object in the next run. Each use is therefore compared with the current run, and a stray object ends the
-//! run as a misuse that names both lines.
+//! An object selects its engine's arm when it is created, so it works in that run only. An object created outside the
+//! body would be plain std: its operations would not be scheduling points, a lost update on it would go unseen, and a
+//! lock held over a switch would block the run's only OS thread for good. An object kept in a static would have the
+//! number of another object in the next run. Each use is therefore compared with the current run, and a stray object
+//! ends the run as a misuse that names both lines.
 
 use std::panic::Location;
 
@@ -37,8 +37,8 @@ impl Stamp {
         Stamp { label, run: session::number(), made: Location::caller() }
     }
 
-    /// Whether it was created in the run of this OS thread, or both are outside any run. Reports nothing if not: for
-    /// destructors, which may run after their run is over.
+    /// Whether it was created in the run of this OS thread, or both are outside any run. For destructors, which may run
+    /// after their run is over: unlike [`Stamp::admits`], it reports nothing.
     #[inline]
     pub(crate) fn is_current(&self) -> bool {
         self.run == session::number()
@@ -134,7 +134,7 @@ impl Object {
         self.id
     }
 
-    /// Whether it was made outside any run and is used outside any: it then behaves like std's type.
+    /// Whether it was created and is used outside any run: it then behaves like std's type.
     #[inline]
     pub(crate) fn is_plain(&self) -> bool {
         self.stamp.run == RunNumber::NONE && session::is_outside()

@@ -1,10 +1,10 @@
-//! A task that overflows its stack is reported by name, with the knob, instead of the system's "segmentation fault".
+//! Reports a stack overflow with the name of the task and the knob, instead of the system's "segmentation fault".
 //!
 //! Tasks of the scheduled engines run on small stacks with a guard page below each. A touch of that page raises
 //! SIGSEGV, for which std has a handler that only knows the stacks of OS threads. Ours runs first: a fault near the
-//! stack pointer, while this OS thread makes a run, is an overflow, and is reported before the process ends with 101;
-//! any other fault is passed on to the previous handler. Ours runs on the alternate stack that std gives each of its
-//! threads, and does not allocate.
+//! stack pointer, while this OS thread executes a run, is an overflow, and is reported before the process ends with
+//! 101; any other fault is passed on to the previous handler. Ours runs on the alternate stack that std gives each of
+//! its threads, and does not allocate.
 
 use std::sync::Once;
 
@@ -17,7 +17,7 @@ pub(crate) fn install() {
     INSTALLED.call_once(handler::install);
 }
 
-/// The report, in pieces that need no allocation.
+/// Writes the report in pieces, without allocating.
 fn report(stack_bytes: usize, write: &mut dyn FnMut(&[u8])) {
     write(b"lastref: stack overflow in task ");
     watch::with_current_task(|name| write(name.as_bytes()));
@@ -40,7 +40,7 @@ fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
     }
 }
 
-/// The size of a task's stack in the run that this OS thread makes; `None` if it makes none.
+/// The stack size of the tasks in the run that this OS thread executes; `None` if it executes none.
 fn stack_bytes() -> Option<usize> {
     session::with(|session| session.map(|session| session.stack_bytes.get())).filter(|bytes| *bytes > 0)
 }

@@ -1,4 +1,4 @@
-//! The scheduled engines: the kernel of this OS thread makes a run.
+//! The scheduled engines: the kernel of this OS thread executes a run.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use kernel::{Bounds, Kernel, Panics, TaskTurns};
 use super::overflow;
 use crate::checks::Checks;
 use crate::panics;
-use crate::session::{self, Outcome, Place, Session};
+use crate::session::{self, Outcome, Session, SessionEngine};
 use crate::watch::{self, Watched, Worker};
 
 /// The source of the tasks' stacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stacks {
-    /// The kernel's own.
+    /// The kernel's own stacks.
     Fiber,
-    /// shuttle's, to check ours.
+    /// shuttle's stacks, to check ours.
     Shuttle,
 }
 
-/// A run to be made.
+/// The setup of one run.
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) seed: u64,
@@ -64,7 +64,7 @@ impl Kept {
     fn new() -> Kept {
         let worker = watch::worker();
         let kernel: &'static Kernel = Box::leak(Box::new(Kernel::new(Arc::clone(&worker.progress))));
-        let session = Session::new(Place::Kernel(kernel, Checks::default().into()));
+        let session = Session::new(SessionEngine::Kernel(kernel, Checks::default().into()));
         Kept { worker, kernel, session }
     }
 }
@@ -75,14 +75,14 @@ impl Drop for Kept {
     }
 }
 
-/// Makes one run on this OS thread.
+/// Executes one run on this OS thread.
 ///
 /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs in a
 /// half-finished run, and the values on the stacks are leaked.
 pub(crate) fn execute(setup: Setup<'_>, body: impl FnOnce() + 'static) -> Ended {
     let Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks } = setup;
     if session::kernel().is_some() {
-        session::misused("a run is made within a task of another run: make it on an OS thread of its own");
+        session::misused("a run is started within a task of another run: start it on a separate OS thread");
     }
     panics::install();
     overflow::install();

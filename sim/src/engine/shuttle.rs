@@ -30,7 +30,7 @@ impl Coroutines for Stacks {
         Runner::new(Handover { is_done: false }, config).run(|| kernel().main_task());
     }
 
-    /// shuttle's spawn has its own scheduling point: the spawning task continues.
+    /// shuttle's spawn has its own scheduling point, at which the spawning task continues.
     fn spawn(&self, body: Box<dyn FnOnce()>, location: &'static Location<'static>) {
         kernel().stay();
         let stack_bytes = session::with(|session| session.map_or(0, |session| session.stack_bytes.get()));
@@ -56,7 +56,7 @@ struct Handover {
 
 impl Scheduler for Handover {
     fn new_execution(&mut self) -> Option<Schedule> {
-        // The seed is that of shuttle's own random numbers, which nothing here draws.
+        // The seed is for shuttle's own random numbers, which are not used here.
         (!std::mem::replace(&mut self.is_done, true)).then(|| Schedule::new(0))
     }
 

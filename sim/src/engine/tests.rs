@@ -13,7 +13,7 @@ use crate::sync::{Arc, Mutex};
 use crate::thread;
 use crate::watch::Watched;
 
-/// What a strategy was shown at one decision: each candidate's task, operation and whether it sleeps.
+/// A strategy's view at one decision: each candidate's task, its operation, and whether it sleeps.
 type Seen = Vec<(u32, Option<OpKind>, bool)>;
 
 /// Chooses the last candidate that is not a sleeper, and keeps what it saw.

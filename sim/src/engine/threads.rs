@@ -1,5 +1,5 @@
-//! Real OS threads: the same component code under the operating system's scheduler, as a sanity check and for other
-//! people's sanitizers. There is no replay; a finding describes the one execution in which it happened.
+//! Real OS threads: the same component code under the operating system's scheduler, as a sanity check and for external
+//! sanitizers. There is no replay; a finding describes the one execution in which it happened.
 //!
 //! Virtual time runs a thousand times faster than the wall clock, so that a model's minute takes 60 ms.
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use kernel::record::{Item, Keep, Op, RunNumber, TaskId, Violation, ViolationKind, Void};
 
 use crate::panics;
-use crate::session::{self, Arm, Evidence, Foreign, Outcome, Own, Place, Run, Session, with_log};
+use crate::session::{self, Backend, Evidence, ExternalEngine, Outcome, Own, Run, Session, SessionEngine, with_log};
 use crate::unpoisoned::locked;
 use crate::watch;
 
@@ -38,18 +38,18 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// The member for another thread of the same run.
+    /// The member that represents another thread of the same run.
     fn beside(&self, task: TaskId) -> Member {
         Member { shared: Arc::clone(&self.shared), task, left: Arc::clone(&self.left), start: self.start }
     }
 
     fn enter(self, number: RunNumber, body: impl FnOnce()) {
-        Session::new(Place::Foreign(Arm::Threads, Box::new(self))).enter(number, body);
+        Session::new(SessionEngine::ExternalEngine(Backend::Threads, Box::new(self))).enter(number, body);
     }
 }
 
-impl Foreign for Member {
-    /// A thread that is left over from a run that is over parks for good.
+impl ExternalEngine for Member {
+    /// Parks a leftover thread of a finished run forever.
     fn run(&self, f: &mut dyn FnMut(Run<'_>)) {
         let mut own = locked(&self.shared);
         match &mut *own {
@@ -106,7 +106,7 @@ pub(crate) fn sleep(duration: Duration) {
     std::thread::sleep(wall(duration));
 }
 
-/// Starts a thread of the system.
+/// Starts an OS thread.
 pub(crate) fn start(name: Option<&str>, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     let builder = std::thread::Builder::new();
     let builder = match name {
@@ -115,7 +115,7 @@ pub(crate) fn start(name: Option<&str>, body: impl FnOnce() + Send + 'static) ->
     };
     match builder.spawn(body) {
         Ok(handle) => handle,
-        Err(error) => panic!("the system does not start a thread: {error}"),
+        Err(error) => panic!("the system cannot start a thread: {error}"),
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn spawn(
     }))
 }
 
-/// Keeps a handle that the component dropped.
+/// Stores a join handle that the component dropped.
 pub(crate) fn leave(handle: JoinHandle<()>) {
     with_member(|member| locked(&member.left).push(handle));
 }
@@ -160,7 +160,7 @@ pub(crate) fn run_once(seed: u64, keep: Keep, body: Arc<dyn Fn() + Send + Sync>)
             // Before the outcome is sent: the captures of the body are dropped with the run.
             drop(body);
             loop {
-                // A statement of its own, so that the list is not locked during the wait.
+                // A separate statement, so that the list is not locked during the wait.
                 let handle = locked(&left).pop();
                 let Some(handle) = handle else { break };
                 // The thread caught its own panic.

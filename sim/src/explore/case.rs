@@ -1,4 +1,4 @@
-//! One thing to explore: a body, the plans it takes, and the bounds of a run.
+//! The unit of exploration: a body, its plans, and the bounds of a run.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -20,9 +20,9 @@ use crate::watch::Watched;
 pub struct Limits {
     /// Decisions after which a run counts as stalled.
     pub steps_max: u32,
-    /// The total virtual time by which sleepers may overtake ready tasks in a run. Set it to many times the timeouts
-    /// that are to race, since races are rare otherwise, and to a few periods of a timer that re-arms, since runs grow
-    /// long otherwise.
+    /// The total virtual time by which sleepers may overtake ready tasks in a run. To explore races of timeouts, set it
+    /// to many times their length: a smaller value makes such races rare. For a timer that re-arms, set it to a few
+    /// periods: a larger value makes runs long.
     pub timer_slack: Duration,
     /// loom: how many times an execution may preempt a task that could continue. The bound begins at
     /// [`Limits::PREEMPTIONS_FIRST`] and is raised, up to this value, while the budget of executions lasts; `None`:
@@ -107,7 +107,7 @@ where
 }
 
 impl Case {
-    /// A case whose runs take plans from the strategy that `plan` makes.
+    /// A case whose runs take plans from the strategy that `plan` returns.
     pub fn new<P, S>(
         name: CaseName,
         plan: impl Fn() -> S + Send + Sync + 'static,
@@ -151,7 +151,8 @@ impl Case {
         self.rebuilt(|inner| inner.limits = limits)
     }
 
-    /// The plan that loom explores. A case without one does not run under loom: plans for search are too large for it.
+    /// Sets the plan that loom explores. A case without one does not run under loom: plans for search are too large for
+    /// it.
     #[must_use]
     pub fn small<P: Plan>(self, plan: P) -> Case {
         self.rebuilt(|inner| inner.small = Some(AnyPlan::new(plan)))
@@ -167,7 +168,7 @@ impl Case {
         self.0.limits
     }
 
-    /// Declares that its runs are on a simulated network ([`crate::net`]): only the engine turmoil runs it.
+    /// Declares that its runs are on a simulated network ([`crate::net`]): only the engines turmoil and shuttle run it.
     #[must_use]
     pub fn network(self) -> Case {
         self.rebuilt(|inner| inner.is_network = true)
@@ -209,14 +210,14 @@ impl Case {
         move || experiment.run(&plan)
     }
 
-    /// The run with `seed` by `strategy`.
+    /// The setup of the run with `seed` by `strategy`.
     pub(crate) fn setup(&self, seed: u64, strategy: Box<dyn Strategy>, keep: Keep, engine: Engine) -> Setup<'_> {
         let Limits { stack_bytes, .. } = self.bounds();
         let (bounds, watched, stacks) = (self.bounds().bounds(), self.watched(), engine.stacks());
         Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks }
     }
 
-    /// What the watch must know about its runs.
+    /// The data that the watch over its runs needs.
     pub(crate) fn watched(&self) -> &Watched {
         &self.0.watched
     }

@@ -22,7 +22,7 @@ pub struct Cell {
 impl Cell {
     /// The seeds of its runs in a hunt with this seed.
     pub(super) fn seeds(&self, hunt: u64) -> RunSeeds {
-        // Independent of the engine: `shuttle` makes the same runs as `fiber`, and their traces can be compared.
+        // Independent of the engine: `shuttle` executes the same runs as `fiber`, and their traces can be compared.
         RunSeeds::new(hunt, &format!("{}/{}", self.case.name(), self.strategy))
     }
 }
@@ -32,8 +32,8 @@ impl Cell {
 pub struct Budget {
     /// Runs after which the search counts as complete.
     pub enough: u64,
-    /// Runs after which it ends. May be below `enough`, for a search that is narrower than it should be, or above it,
-    /// for a search that continues as long as there is time.
+    /// Runs after which it ends. If it is below `enough`, the search stays incomplete; if it is above, a complete
+    /// search continues as long as time permits.
     pub most: u64,
 }
 

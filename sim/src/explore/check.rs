@@ -1,4 +1,4 @@
-//! Exploring a component of your own from an ordinary `#[test]`.
+//! Explores your component from an ordinary `#[test]`.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;
@@ -27,8 +27,8 @@ use crate::watch::{self, WatchMessage};
 /// `LASTREF_SEED` replaces the search by one run of that seed, and `LASTREF_SHRINK=1` with it shrinks the finding;
 /// `LASTREF_SCHEDULES` sets the number of runs of a search. An invalid value makes the search panic.
 ///
-/// The search runs on OS threads of its own. After a clean search the body and its captures are dropped. A finding
-/// leaks them: its run is abandoned where it stands, and under loom and real threads its OS threads stay parked.
+/// The search runs on separate OS threads. After a clean search the body and its captures are dropped. A finding leaks
+/// them: its run is abandoned where it stands, and under loom and real threads its OS threads stay parked.
 #[derive(Clone, Debug)]
 pub struct Check {
     name: String,
@@ -105,13 +105,13 @@ impl Check {
         Case::new(name, plan, body).limits(self.limits)
     }
 
-    /// On an OS thread of its own, so that a run that hangs fails this test and not the process.
+    /// Explores on a separate OS thread, so that a run that hangs fails this test and not the process.
     fn explore(&self, case: Case) -> Report {
         let knobs = Knobs::of_environment();
         let check = self.clone();
         let (listener, heard) = channel();
         let thread = std::thread::spawn(move || {
-            // Sent explicitly, even when it panics: a parked thread of loom's keeps the channel open.
+            // Sends the end explicitly, even after a panic: a parked loom thread keeps the channel open.
             let _over = Over(listener.clone());
             watch::listen(listener);
             check.explore_here(&case, knobs)
@@ -201,7 +201,7 @@ impl Check {
     /// Explores the body.
     ///
     /// # Panics
-    /// With the failure's whole text, if there is a finding: this fails the test. And as [`Check::search`].
+    /// With the failure's whole text, if there is a finding, which fails the test; otherwise as [`Check::search`].
     #[track_caller]
     pub fn run(&self, body: impl Fn() + Send + Sync + 'static) {
         if let Err(failure) = self.search(body) {
@@ -223,7 +223,7 @@ impl Drop for Over {
 /// Default number of runs of a search.
 const SCHEDULES: u64 = 1_000;
 
-/// Settings of the environment for this test.
+/// Settings for this test from environment variables.
 #[derive(Clone, Copy, Debug)]
 struct Knobs {
     seed: Option<u64>,
@@ -243,7 +243,7 @@ impl Knobs {
     }
 }
 
-/// Reads the settings of the environment for this test.
+/// Reads a setting for this test from an environment variable.
 ///
 /// # Panics
 /// If a value is invalid: a search in place of the requested replay would mislead.
@@ -255,7 +255,7 @@ fn knob<T>(name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how a test is told which run to replay; a run itself does not see it")]
+#[expect(clippy::disallowed_methods, reason = "how a test learns which run to replay; a run itself does not see it")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

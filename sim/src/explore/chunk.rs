@@ -1,4 +1,4 @@
-//! A part of a cell: a chunk of its runs, made on one thread, and their results.
+//! A part of a cell: a chunk of its runs, executed on one thread, and their results.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use kernel::record::{HitCounts, Keep, Violation, Void, add_hits};
 use kernel::seed::fold;
 
 use super::cell::Cell;
-use super::recheck::{self, Made};
+use super::recheck::{self, FirstRun};
 use super::report::words;
 use super::runs::runs;
 use crate::engine::threads;
@@ -20,7 +20,7 @@ pub(super) enum Found {
     Violation { index: u64, violation: Violation, hash: u64 },
     /// It is invalid and gives no verdict on the component.
     Void { index: u64, void: Void },
-    /// It took another course when it was repeated.
+    /// Its repetition differed.
     Diverged { message: String },
 }
 
@@ -35,13 +35,13 @@ pub(super) struct ChunkResult {
     pub(super) faults: HitCounts,
     pub(super) found: Option<Found>,
     /// The runs that are to be repeated.
-    pub(super) made: Vec<Made>,
+    pub(super) made: Vec<FirstRun>,
 }
 
 impl ChunkResult {
     fn add(&mut self, index: u64, seed: u64, outcome: Outcome, recheck_percent: u8) {
         if recheck::is_chosen(seed, recheck_percent) {
-            self.made.push(Made::new(index, seed, &outcome));
+            self.made.push(FirstRun::new(index, seed, &outcome));
         }
         self.runs += 1;
         self.steps += u64::from(outcome.steps);
@@ -82,7 +82,7 @@ impl ChunkResult {
     }
 }
 
-/// Makes these runs under a scheduled engine, up to the first finding. `hunt` is the hunt's seed.
+/// Executes these runs under a scheduled engine, up to the first finding. `hunt` is the hunt's seed.
 pub(super) fn scheduled(cell: &Cell, hunt: u64, indices: Range<u64>, recheck_percent: u8) -> ChunkResult {
     let mut part = ChunkResult::default();
     let (from, seeds) = (indices.start, cell.seeds(hunt));
@@ -97,7 +97,7 @@ pub(super) fn scheduled(cell: &Cell, hunt: u64, indices: Range<u64>, recheck_per
     part
 }
 
-/// Makes these runs on real threads, up to the first finding or until `over` says to stop.
+/// Executes these runs on real threads, up to the first finding or until `over` returns true.
 pub(super) fn on_threads(cell: &Cell, hunt: u64, runs: Range<u64>, over: impl Fn() -> bool) -> ChunkResult {
     let mut part = ChunkResult::default();
     let (mut generator, seeds) = (cell.case.generator(), cell.seeds(hunt));

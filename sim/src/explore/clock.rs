@@ -1,4 +1,4 @@
-//! Wall time: how long exploration takes. No run sees it.
+//! Wall time, for the duration of an exploration. Runs do not see it.
 
 use std::time::Instant;
 

@@ -9,12 +9,12 @@ use super::case::Case;
 use super::runs::{run_of, runs};
 use crate::engine::Engine;
 
-/// What tells one execution from another.
+/// The values that distinguish one execution from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
     /// The hash of the trace.
     pub trace_hash: u64,
-    /// How many steps it had.
+    /// The number of its steps.
     pub steps: u32,
     /// The rare states that it reached.
     pub reached: BTreeSet<&'static str>,
@@ -22,7 +22,7 @@ pub struct Digest {
     pub property: Option<String>,
 }
 
-/// Makes the run of `seed` under `engine`, a scheduled one, without recording it.
+/// Executes the run of `seed` under a scheduled `engine`, without recording it.
 pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Digest {
     let outcome = run_of(case, engine, strategy, seed, Keep::Hash).outcome;
     Digest {
@@ -56,7 +56,7 @@ pub enum Recording {
     Events,
 }
 
-/// Makes `count` runs under a scheduled `engine` without verdicts, and returns their steps, for benchmarks.
+/// Executes `count` runs under a scheduled `engine` without verdicts, and returns their steps, for benchmarks.
 pub fn drive(case: &Case, engine: Engine, strategy: StrategyName, count: u64, recording: Recording) -> u64 {
     let keep = match recording {
         Recording::Hash => Keep::Hash,

@@ -67,7 +67,7 @@ impl Hunt<'_> {
                 scope.spawn(|| {
                     listening.clone().take_over();
                     loop {
-                        // A statement of its own, so that the lock is not held during the work.
+                        // A separate statement, so that the lock is not held during the work.
                         let work = self.take(&mut locked(&states));
                         let Some(work) = work else { break };
                         self.make(&work, &states);
@@ -196,7 +196,7 @@ impl Hunt<'_> {
             Verdict::Violation(failure) if again.trace_hash == hash => Verdict::Violation(failure),
             _ => Verdict::Diverged {
                 message: format!(
-                    "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again; {USUAL_CAUSES}",
+                    "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when repeated; {USUAL_CAUSES}",
                     index + 1,
                     cell.case.name(),
                     origin.seed,

@@ -1,6 +1,6 @@
-//! loom in a process of its own, so that its failure cannot take down the host.
+//! Runs loom in a separate process, so that its failure cannot take down the host.
 //!
-//! A host whose `main` calls [`serve_child`] first runs loom's cells in children of itself: each prints its report on
+//! A host whose `main` calls [`serve_child`] first runs loom's cells in child processes: each prints its report on
 //! stdout and exits without unwinding. In other hosts (a `Check` in a test) loom runs on an OS thread that is parked
 //! for good after a finding.
 
@@ -20,13 +20,13 @@ use super::origin::Origin;
 use super::report::{Preemptions, Report, Verdict, words};
 use crate::engine::loom;
 
-/// The environment variable that makes a process a child, with the cell to explore.
+/// The environment variable that marks a child process, and contains the cell to explore.
 const VARIABLE: &str = "LASTREF_LOOM_CELL";
 
 static SERVES: OnceLock<()> = OnceLock::new();
 
 #[derive(Serialize, Deserialize)]
-struct Errand {
+struct LoomJob {
     origin: Origin,
     budget: LoomBudget,
 }
@@ -34,8 +34,8 @@ struct Errand {
 /// loom's budget of executions for one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoomBudget {
-    /// Within the first bound on preemptions ([`Limits::PREEMPTIONS_FIRST`]): an exploration that needs more is cut
-    /// short.
+    /// Executions within the first bound on preemptions ([`Limits::PREEMPTIONS_FIRST`]); an exploration that needs more
+    /// is cut short.
     pub executions: u64,
     /// The bound is raised while all executions together are fewer than this.
     pub raise: u64,
@@ -46,7 +46,7 @@ impl LoomBudget {
     /// as many executions as a small plan may need; the higher bounds get some seconds.
     pub const DEFAULT: LoomBudget = LoomBudget { executions: 200_000, raise: 2_000 };
 
-    /// For a replay, which must reach the execution of any search.
+    /// For a replay, which must reach every execution that a search can reach.
     pub(super) const UNBOUNDED: LoomBudget = LoomBudget { executions: u64::MAX, raise: 200_000 };
 
     /// At most this many executions in all.
@@ -55,13 +55,13 @@ impl LoomBudget {
     }
 }
 
-/// Lets this program run loom's cells in children of itself. In a process that is not such a child, returns at once;
-/// in a child, runs its cell, prints the report, and exits. Call it first in `main`.
+/// Lets this program run loom's cells in child processes. In a process that is not such a child, returns at once; in a
+/// child, runs its cell, prints the report, and exits. Call it first in `main`.
 pub fn serve_child(find: impl Fn(&CaseName) -> Option<Case>) {
     // A host that has been registered stays registered; a second call changes nothing.
     let _ = SERVES.set(());
     let Some(errand) = variable() else { return };
-    let Ok(errand) = serde_json::from_str::<Errand>(&errand) else {
+    let Ok(errand) = serde_json::from_str::<LoomJob>(&errand) else {
         eprintln!("lastref: {VARIABLE} is set, and is for processes that lastref starts itself: unset it");
         std::process::exit(2);
     };
@@ -74,7 +74,7 @@ pub fn serve_child(find: impl Fn(&CaseName) -> Option<Case>) {
     std::process::exit(if written { 0 } else { 101 });
 }
 
-#[expect(clippy::disallowed_methods, reason = "how a child is told its errand; a run itself does not see it")]
+#[expect(clippy::disallowed_methods, reason = "how a child learns its errand; a run itself does not see it")]
 fn variable() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
@@ -84,13 +84,13 @@ pub(super) fn explore_loom(case: &Case, origin: &Origin, budget: LoomBudget, ove
     if SERVES.get().is_none() {
         return in_process(case, origin, budget);
     }
-    match start(&Errand { origin: origin.clone(), budget }) {
+    match start(&LoomJob { origin: origin.clone(), budget }) {
         Ok(child) => wait(child, over),
         Err(error) => broken(format!("loom's process could not be started: {error}")),
     }
 }
 
-fn start(errand: &Errand) -> std::io::Result<Child> {
+fn start(errand: &LoomJob) -> std::io::Result<Child> {
     let errand = serde_json::to_string(errand).map_err(std::io::Error::other)?;
     Command::new(own_program()?)
         .env(VARIABLE, errand)
@@ -100,8 +100,8 @@ fn start(errand: &Errand) -> std::io::Result<Child> {
         .spawn()
 }
 
-/// The program of this process. A rebuild may replace its file during a long search. The path would then lead to the
-/// new program or to none; Linux's link leads to the program that runs.
+/// The program of this process. A rebuild may replace its file during a long search. The path would then name the new
+/// program or no file; Linux's link names the running program.
 fn own_program() -> std::io::Result<PathBuf> {
     const LINK: &str = "/proc/self/exe";
     if cfg!(target_os = "linux") && Path::new(LINK).exists() {

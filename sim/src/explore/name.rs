@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseName {
-    /// The component, as `context_pool`; empty for a search of [`Check`](super::Check), which has none.
+    /// The component, such as `context_pool`; empty for a search of [`Check`](super::Check), which has none.
     pub component: String,
     /// The scenario.
     pub scenario: String,

@@ -1,4 +1,4 @@
-//! What names an execution: its case, engine, strategy and seed.
+//! The origin of an execution: its case, engine, strategy and seed.
 
 use kernel::strategy::StrategyName;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::name::CaseName;
 use crate::engine::Engine;
 
-/// Names an execution: with the case, all that a replay needs.
+/// Identifies an execution. Together with the code of the case, it is all that a replay needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
@@ -14,9 +14,9 @@ pub struct Origin {
     pub case: CaseName,
     /// The engine.
     pub engine: Engine,
-    /// The strategy; loom and threads use none of ours, and record the one that was requested.
+    /// The strategy. loom and threads use no strategy of ours; their origin contains the requested one.
     pub strategy: StrategyName,
-    /// The seed of this very run.
+    /// The seed of this run, not of its hunt.
     pub seed: u64,
 }
 

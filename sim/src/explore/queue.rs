@@ -1,4 +1,4 @@
-//! The choice of the cell whose runs are made next.
+//! The choice of the cell whose runs are executed next.
 //!
 //! Time is shared by work, not by runs, since a run of one cell may have a hundred times the steps of another's: the
 //! cell with the fewest steps so far is next. A hunt whose time runs out has then decided the cheap cells, and
@@ -21,7 +21,7 @@ pub(super) struct CellState {
     next: u64,
     /// The first run of the lowest chunk with a finding: nothing after it is handed out.
     bound: u64,
-    /// Chunks that are being made.
+    /// Number of chunks in progress.
     out: usize,
     /// Runs and steps of the chunks that are done.
     runs: u64,
@@ -30,7 +30,7 @@ pub(super) struct CellState {
     pub(super) whole: ChunkResult,
     /// The first run that is not in `whole`.
     absorbed: u64,
-    /// Chunks that are done before an earlier one, by their first run: where each ends, and its part.
+    /// Chunks that are done before an earlier one, by their first run: the end of each, and its part.
     ahead: BTreeMap<u64, (u64, ChunkResult)>,
     pub(super) report: Option<Report>,
     pub(super) started: Option<Instant>,
@@ -52,7 +52,7 @@ impl CellState {
         }
     }
 
-    /// Takes the part of a chunk. True if the cell has ended with it.
+    /// Adds the part of a chunk. Returns true if the cell has ended with it.
     pub(super) fn done(&mut self, cell: &Cell, work: &Work, part: ChunkResult) -> bool {
         if part.found.is_some() {
             self.bound = self.bound.min(work.from);
@@ -99,13 +99,14 @@ pub(super) struct Work {
 enum Turn {
     /// Each cell gets one chunk.
     First,
-    /// Loom's explorations, each one long piece, early: otherwise the last one would occupy one core alone at the end.
+    /// Loom's explorations, early. They cannot be divided, so the last one would otherwise occupy one core alone at the
+    /// end.
     LoomEarly,
     /// Each cell gets the runs that it needs to be decided.
     Enough,
     /// Loom's explorations, late: a limited time goes first to the many cells that can be searched in parts.
     LoomLate,
-    /// The remaining time is used.
+    /// The search continues for the remaining time.
     Beyond,
 }
 

@@ -1,4 +1,4 @@
-//! Repeating runs of a hunt: a deterministic run takes the same course, regardless of earlier and concurrent runs.
+//! Repeating runs of a hunt: a deterministic run has the same trace, regardless of earlier and concurrent runs.
 //!
 //! Some runs of each chunk, chosen by their seeds, are repeated after it, in the opposite order. A repeated run with
 //! another trace or another verdict is a bug of the harness or the model: the run depends on something other than
@@ -20,9 +20,9 @@ pub const RECHECK_PERCENT: u8 = 5;
 pub(super) const USUAL_CAUSES: &str = "usual causes: `select!` without `biased`, the order of std's HashMap or HashSet, \
                                        std's Instant or SystemTime, a static that outlives its run";
 
-/// A run that was made.
+/// The result of a run, to be compared with its repetition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Made {
+pub(super) struct FirstRun {
     pub(super) index: u64,
     pub(super) seed: u64,
     pub(super) hash: u64,
@@ -30,29 +30,29 @@ pub(super) struct Made {
     pub(super) property: Option<String>,
 }
 
-impl Made {
-    pub(super) fn new(index: u64, seed: u64, outcome: &Outcome) -> Made {
+impl FirstRun {
+    pub(super) fn new(index: u64, seed: u64, outcome: &Outcome) -> FirstRun {
         let property = outcome.violation.as_ref().map(|violation| violation.property.clone());
-        Made { index, seed, hash: outcome.trace.hash(), property }
+        FirstRun { index, seed, hash: outcome.trace.hash(), property }
     }
 }
 
 /// Whether the run of this seed is to be repeated.
 pub(super) fn is_chosen(seed: u64, percent: u8) -> bool {
-    // Mixed once more: plan, schedule and draws derive from the seed itself.
+    // Mixed once more, for independence: plan, schedule and draws derive from the seed itself.
     mix(seed ^ 0x7ec4_ec4e) % 100 < u64::from(percent)
 }
 
-/// The first of these runs that takes another course when it is repeated, and the difference. `seeds` returns the
-/// seeds of the chunk's runs up to and including a given run, in the order in which they were run.
-pub(super) fn first_that_differs(cell: &Cell, made: &[Made], seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
+/// Repeats these runs, and describes the first one that differs from its repetition. `seeds` returns the seeds of the
+/// chunk's runs up to and including a given run, in the order in which they were run.
+pub(super) fn first_that_differs(cell: &Cell, made: &[FirstRun], seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
     let again: Vec<u64> = made.iter().rev().map(|made| made.seed).collect();
     let outcomes = run(cell, &again, |_| Keep::Hash);
     made.iter().zip(outcomes.iter().rev()).find_map(|(first, second)| difference(cell, first, second, &seeds))
 }
 
-fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
-    let again = Made::new(first.index, first.seed, second);
+fn difference(cell: &Cell, first: &FirstRun, second: &Outcome, seeds: impl Fn(u64) -> Vec<u64>) -> Option<String> {
+    let again = FirstRun::new(first.index, first.seed, second);
     if again == *first {
         return None;
     }
@@ -65,16 +65,16 @@ fn difference(cell: &Cell, first: &Made, second: &Outcome, seeds: impl Fn(u64) -
     let verdicts = if again.property == first.property {
         String::new()
     } else {
-        format!(", verdict `{}` first and `{}` when made again", verdict(&first.property), verdict(&again.property))
+        format!(", verdict `{}` first and `{}` when repeated", verdict(&first.property), verdict(&again.property))
     };
     Some(format!(
-        "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when made again{verdicts}; {}; {USUAL_CAUSES}",
+        "run {} of {} (seed {:#x}) had trace {:#018x} first and {:#018x} when repeated{verdicts}; {}; {USUAL_CAUSES}",
         first.index + 1,
         cell.case.name(),
         first.seed,
         first.hash,
         again.hash,
-        told.unwrap_or_else(|| String::from("made twice more, the two did not differ"))
+        told.unwrap_or_else(|| String::from("two further repetitions did not differ"))
     ))
 }
 

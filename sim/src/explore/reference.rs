@@ -1,4 +1,4 @@
-//! Reference runs: the strategies' advance knowledge of a case.
+//! Reference runs: the measurements of a case that strategies need in advance.
 //!
 //! PCT needs the length of a run and URW the events of each task. If they came from the hunt's first run, every later
 //! run would depend on it; so they come from a few runs of fixed seeds, the same for a hunt and for a replay.
@@ -15,7 +15,7 @@ use crate::engine::Engine;
 const RUNS: u64 = 4;
 
 impl Case {
-    /// The strategies' advance knowledge of the case.
+    /// The measurements of the case that strategies need.
     pub(crate) fn profile(&self) -> &Profile {
         self.0.profile.get_or_init(|| profile(self))
     }

@@ -16,9 +16,9 @@ use crate::table::{Detail, render};
 /// The result of one cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// Runs up to and including the first finding, or all that were made.
+    /// Runs up to and including the first finding, or all runs.
     pub schedules: u64,
-    /// The number of runs that were repeated and took the same course.
+    /// The number of runs that were repeated and did not differ.
     pub rechecked: u64,
     /// Decisions in the runs that [`Report::schedules`] counts.
     pub steps: u64,
@@ -70,7 +70,7 @@ pub enum Verdict {
     Clean,
     /// A rule was broken.
     Violation(Box<Failure>),
-    /// A run, repeated from its seed, took another course: it depends on something other than the seed.
+    /// A run and its repetition from the same seed differ: the run depends on something other than the seed.
     Diverged {
         /// The run, and its first difference.
         message: String,
@@ -105,7 +105,7 @@ impl Verdict {
         match void {
             Void::Harness(text) => Verdict::Broken {
                 message: format!(
-                    "a bug of the harness or of a model, and no finding (case {case}, engine {engine}, seed {seed:#x}): \
+                    "a bug of the harness or of a model, not a finding (case {case}, engine {engine}, seed {seed:#x}): \
                      {text}; please report it with this line"
                 ),
             },
@@ -115,7 +115,7 @@ impl Verdict {
 }
 
 impl Report {
-    /// No runs yet.
+    /// A report without runs.
     pub(crate) fn empty() -> Report {
         Report {
             schedules: 0,
@@ -171,7 +171,7 @@ impl Report {
     }
 }
 
-/// A finding, complete.
+/// A complete finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The broken rule, the actor and its operation, and the facts.
@@ -180,8 +180,9 @@ pub struct Failure {
     pub origin: Origin,
     /// The step at which it was found.
     pub step: u32,
-    /// Which schedule of a search by [`Check`](super::Check) found it, counted from 1; under loom, which execution. A
-    /// hunt has it in the cell's report ([`Report::schedules`]), as the failure is the same when replayed alone.
+    /// The number of the schedule, or under loom of the execution, that found it in a search by
+    /// [`Check`](super::Check), counted from 1. A hunt has it in the cell's report ([`Report::schedules`]), since the
+    /// failure is the same when replayed alone.
     pub schedule: Option<u64>,
     /// The hash of the run's trace.
     pub trace_hash: u64,
@@ -189,11 +190,11 @@ pub struct Failure {
     pub table: String,
     /// The run as a table with every operation and its source line.
     pub full_table: String,
-    /// What replays it.
+    /// The means to replay it.
     pub replay: Replay,
 }
 
-/// What replays an execution.
+/// The means to replay an execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Replay {
     /// Its token.

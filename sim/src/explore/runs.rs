@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::engine::scheduled::{self, Ended};
 use crate::plan::AnyPlan;
 
-/// The runs of these seeds. Each is made when it is asked for.
+/// The runs of these seeds. The iterator executes each run when its result is requested.
 pub(crate) fn runs(
     case: &Case,
     engine: Engine,
@@ -36,7 +36,7 @@ pub(crate) struct Exact {
     pub(crate) keep: Keep,
 }
 
-/// Makes that run.
+/// Executes that run.
 pub(crate) fn run_exact(case: &Case, engine: Engine, exact: Exact) -> Ended {
     let Exact { plan, seed, strategy, keep } = exact;
     scheduled::execute(case.setup(seed, strategy, keep, engine), case.body(plan))

@@ -11,7 +11,7 @@ pub(crate) type EntryId = u32;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(super) entries: Vec<Entry>,
-    /// How many entries of each class there were.
+    /// The number of entries of each class.
     classes: Vec<(&'static str, u32)>,
 }
 

@@ -1,4 +1,4 @@
-//! A reference-counted thing whose holders are known by name.
+//! A reference-counted resource with named holders.
 
 use std::panic::Location;
 
@@ -22,7 +22,7 @@ fn parts(entry: &mut Entry) -> (&mut u32, &mut smallvec::SmallVec<[Owner; 4]>) {
 }
 
 impl Counted {
-    /// A new counted thing with one reference, held by `holder`.
+    /// A new counted resource with one reference, held by `holder`.
     #[track_caller]
     pub fn acquire(class: &'static str, holder: Owner) -> Counted {
         let holding = || Holding::Counted { count: 1, holders: smallvec![holder] };
@@ -48,7 +48,7 @@ impl Counted {
         });
     }
 
-    /// `from` hands its reference to `to`. Wrong owner if `from` holds none.
+    /// Passes a reference from `from` to `to`. Findings: use after release; wrong owner, if `from` holds no reference.
     #[track_caller]
     pub fn pass(self, from: Owner, to: Owner) {
         act(self.0, OpKind::Transfer, from, Location::caller(), |entry, mark| {
@@ -101,7 +101,7 @@ impl Counted {
         self.count()
     }
 
-    /// `by` uses the thing. Use after release if it was freed.
+    /// Records a use by `by`. Finding: use after release, if the resource was freed.
     #[track_caller]
     pub fn touch(self, by: Owner) {
         act(self.0, OpKind::Use, by, Location::caller(), |entry, mark| {
@@ -130,7 +130,7 @@ impl Counted {
         });
     }
 
-    /// The count. For checks; no scheduling point.
+    /// The count. For checks; not a scheduling point.
     pub fn count(self) -> u32 {
         peek(self.0, |entry| match entry.holding {
             Holding::Counted { count, .. } => count,
@@ -139,7 +139,7 @@ impl Counted {
         .unwrap_or(1)
     }
 
-    /// Who holds a reference, once per reference. For checks; no scheduling point.
+    /// The holders, once per reference. For checks; not a scheduling point.
     pub fn holders(self) -> Vec<Owner> {
         peek(self.0, |entry| match &entry.holding {
             Holding::Counted { holders, .. } => holders.to_vec(),
@@ -148,7 +148,7 @@ impl Counted {
         .unwrap_or_default()
     }
 
-    /// Whether it is not freed yet. For checks; no scheduling point.
+    /// Whether the resource has not been freed. For checks; not a scheduling point.
     pub fn is_live(self) -> bool {
         peek(self.0, |entry| entry.live).unwrap_or(true)
     }

@@ -10,7 +10,7 @@ pub(crate) enum Holding {
     Exclusive { owner: Option<Owner> },
     /// By a count, with the holders that are known by name.
     Counted { count: u32, holders: SmallVec<[Owner; 4]> },
-    /// A place for an operation.
+    /// A slot for an operation.
     Operation { pending: bool },
 }
 
@@ -49,7 +49,7 @@ impl Entry {
         }
     }
 
-    /// An error (use after release) if the resource was released.
+    /// Returns an error (use after release) if the resource was released.
     pub(crate) fn must_live(&self, by: Owner) -> Result<(), (ViolationKind, String)> {
         if self.live {
             return Ok(());
@@ -57,7 +57,7 @@ impl Entry {
         Err((ViolationKind::UseAfterRelease, format!("{by} uses {} after its release", self.name())))
     }
 
-    /// Adds who acquired, took over, used and released it.
+    /// Adds the resource's holders, and the marks of its acquisition, last transfer, last use and release.
     pub(crate) fn provenance(&self, violation: Violation, tasks: &[TaskInfo]) -> Violation {
         let violation = violation.concerning(Subject::Resource(self.class, self.nth));
         let mut violation = violation.fact("resource", self.name()).fact("acquired by", self.acquired.describe(tasks));

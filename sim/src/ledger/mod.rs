@@ -10,15 +10,15 @@
 //! record itself is guarded by a lock of the harness.)
 //!
 //! A finding names the line of the call. A helper that acts for its caller is `#[track_caller]`, so that the finding
-//! names the caller's line instead of its own. On `Drop::drop`, which has no call in the source, the attribute makes it
-//! name the operation of the task before the drop.
+//! names the caller's line instead of its own. On `Drop::drop`, which has no call in the source, the attribute makes
+//! the finding name the task's last operation before the drop.
 //!
 //! | handle | what it is | broken by |
 //! | --- | --- | --- |
 //! | [`Resource`] | one thing with one owner | double release, use after release, leak, aliased, wrong owner, callback after teardown |
 //! | [`Counted`] | a counted thing with named holders | refcount under-run, count not equal to holders, use after release, leak |
-//! | [`Slot`] | a place for one pending operation | second pending, completed twice or never |
-//! | [`Tag`] | what a payload is for | cross-delivery |
+//! | [`Slot`] | a slot for one pending operation | second pending, completed twice or never |
+//! | [`Tag`] | the peer and the request of a payload | cross-delivery |
 
 pub(crate) mod book;
 mod counted;
@@ -49,7 +49,7 @@ pub(crate) struct Handle {
     object: Object,
 }
 
-/// The facade made an `Arc`: alive until its last strong reference goes.
+/// Opens the entry of a facade `Arc`, which is alive until its last strong reference is dropped.
 pub(crate) fn arc_opened(object: Object, class: &'static str, location: &'static Location<'static>) -> Handle {
     let entry = with_run(|run| {
         let by = Owner::new("task", run.log.task.0);
@@ -59,7 +59,7 @@ pub(crate) fn arc_opened(object: Object, class: &'static str, location: &'static
     Handle { entry: entry.unwrap_or(EntryId::MAX), object }
 }
 
-/// The last strong reference went.
+/// Marks the entry of an `Arc` as dead: its last strong reference was dropped.
 pub(crate) fn arc_closed(handle: Handle) {
     adjust(handle, |entry| entry.live = false);
 }
@@ -84,7 +84,7 @@ fn open(
     Handle { entry: id.unwrap_or(EntryId::MAX), object }
 }
 
-/// Announces the action, applies it to the entry, records it or ends the run.
+/// Announces the action, applies it to the entry, and records it; ends the run if the action breaks a rule.
 fn act(
     Handle { entry: id, object }: Handle,
     kind: OpKind,
@@ -92,7 +92,7 @@ fn act(
     location: &'static Location<'static>,
     rule: impl FnOnce(&mut Entry, Mark) -> Ruling,
 ) {
-    // Outside any run nothing is observed: a destructor may act on what is left of one.
+    // Outside any run nothing is observed: a destructor may act on the remains of a run.
     if session::number() == RunNumber::NONE || !object.admits(location) {
         return;
     }

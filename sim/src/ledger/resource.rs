@@ -1,4 +1,4 @@
-//! A thing with one owner.
+//! A resource with one owner.
 
 use std::panic::Location;
 
@@ -7,7 +7,7 @@ use kernel::record::{Action, Custody, OpKind, Owner, ViolationKind};
 use super::entry::Holding;
 use super::{Handle, act, adjust, open, peek};
 
-/// One thing with exactly one owner: an allocation, a buffer, a descriptor.
+/// A resource with exactly one owner: an allocation, a buffer, a descriptor.
 ///
 /// The handle is a `Copy` id, like a C pointer: it can still be used after the release, and each such use is a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -136,12 +136,12 @@ impl Resource {
         });
     }
 
-    /// Whether it is not released yet. For checks; no scheduling point.
+    /// Whether the resource has not been released. For checks; not a scheduling point.
     pub fn is_live(self) -> bool {
         peek(self.0, |entry| entry.live).unwrap_or(true)
     }
 
-    /// Who owns it. For checks; no scheduling point.
+    /// The owner. For checks; not a scheduling point.
     pub fn owner(self) -> Option<Owner> {
         peek(self.0, |entry| match entry.holding {
             Holding::Exclusive { owner } => owner,

@@ -7,7 +7,7 @@ use kernel::record::{Action, Custody, OpKind, Owner, ViolationKind};
 use super::entry::{Entry, Holding};
 use super::{Handle, act, open, peek};
 
-/// Where operations begin and complete: an aio, a registration, an armed receive.
+/// A slot in which operations begin and complete: an aio, a registration, an armed receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(Handle);
 
@@ -19,7 +19,7 @@ fn pending(entry: &mut Entry) -> &mut bool {
 }
 
 impl Slot {
-    /// A new place with nothing pending.
+    /// A new slot without a pending operation.
     #[track_caller]
     pub fn new(class: &'static str, owner: Owner) -> Slot {
         Slot(open(class, owner, || Holding::Operation { pending: false }, Location::caller()))
@@ -81,7 +81,7 @@ impl Slot {
         });
     }
 
-    /// Whether an operation is pending. For checks; no scheduling point.
+    /// Whether an operation is pending. For checks; not a scheduling point.
     pub fn is_pending(self) -> bool {
         peek(self.0, |entry| matches!(entry.holding, Holding::Operation { pending: true })).unwrap_or(false)
     }

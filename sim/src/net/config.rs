@@ -10,10 +10,10 @@ use crate::time::Duration;
 /// The configuration of a network.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The hosts by name: 1 to 255 of them, each with a name of its own.
+    /// The names of the hosts: 1 to 255, all different.
     pub hosts: Vec<&'static str>,
-    /// The latency of a link, in milliseconds: least and most. It is drawn per packet; packets of
-    /// one connection keep their order.
+    /// The minimum and maximum latency of a link, in milliseconds. It is drawn per packet; packets of one connection
+    /// keep their order.
     pub latency_ms: (u32, u32),
     /// Whether reads and writes may transfer fewer bytes than they could; the number is drawn.
     pub short: bool,
@@ -21,15 +21,15 @@ pub struct Config {
     pub backlog: usize,
     /// Send and receive buffer size in bytes, at least 1.
     pub window: usize,
-    /// How tables read the bytes of connections.
+    /// The protocol by which connections are parsed, for tables and phases.
     pub decoder: Decoder,
     /// The faults of connections.
     pub faults: Vec<Fault>,
     /// Virtual time within which tasks must end after the body: longer than the timeout of a connection in a blackhole.
     pub grace: Duration,
-    /// How far, in all of the network's life, sleepers may advance the clock while other tasks are ready. The smaller
-    /// of this and [`crate::Limits::timer_slack`] applies. A few turns of the wire: a larger value lets timeouts expire
-    /// while their responses are in transit.
+    /// The total time by which sleepers may advance the clock while other tasks are ready, over the life of the
+    /// network. The smaller of this and [`crate::Limits::timer_slack`] applies. Set it to a few turns of the wire: a
+    /// larger value lets timeouts expire while their responses are in transit.
     pub timer_slack: Duration,
 }
 
@@ -59,13 +59,13 @@ pub enum ConfigError {
     /// There are more hosts than addresses.
     #[error("`hosts` has {0} names: a network has at most 255 hosts")]
     TooManyHosts(usize),
-    /// Two hosts have one name.
+    /// Two hosts have the same name.
     #[error("`hosts` has the name `{0}` twice")]
     SameName(&'static str),
     /// The least latency is above the most.
     #[error("`latency_ms` is ({0}, {1}): the least comes first")]
     Latency(u32, u32),
-    /// A socket could not hold any byte.
+    /// The socket buffer size is 0.
     #[error("`window` is 0: a socket has room for at least one byte")]
     Window,
 }

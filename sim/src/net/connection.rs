@@ -56,9 +56,9 @@ pub(super) struct Connection {
     /// All its packets are dropped.
     pub(super) is_blackhole: bool,
     dialogue: Dialogue,
-    /// The attempt is pending: its listener has neither accepted it, nor was it reset.
+    /// The attempt is pending: it was neither accepted by its listener nor reset.
     pub(super) is_waiting: bool,
-    /// Turns for which a FIN has waited until the client's task sees the connection.
+    /// Turns for which a FIN has waited for the client's task to see the connection.
     waited: u32,
     /// The faults of the plan that have not happened yet, in the order of the plan.
     faults: Vec<Fault>,
@@ -91,7 +91,7 @@ impl Connection {
         Choice::Latency { connection: self.number, end: end.index(), nth: *sent }
     }
 
-    /// The arrival time of this end's packet that would otherwise arrive at `at`.
+    /// Returns the arrival time of this end's packet: `at`, or later to keep the order of packets or during a stall.
     pub(super) fn arrival(&mut self, from: End, at: Instant) -> Instant {
         let last = &mut self.last[from.index()];
         let at = [*last, self.stalled_until].into_iter().flatten().fold(at, Instant::max);
@@ -116,7 +116,8 @@ impl Connection {
         self.sides[End::Server.index()].first.is_some()
     }
 
-    /// A packet of this end is about to leave its host, or to be lost: the data that it acknowledges has arrived.
+    /// Records that the data that a packet of this end acknowledges has arrived. Called when the packet leaves its host
+    /// or is lost.
     pub(super) fn acknowledge(&mut self, packet: &Packet, from: End) {
         let Transport::Tcp(segment) = &packet.payload else { return };
         if segment.flags.ack && !segment.flags.rst && !segment.flags.syn {
@@ -125,8 +126,8 @@ impl Connection {
         }
     }
 
-    /// A packet of this end leaves its host. `is_full`: it is a connection attempt, and its listener's backlog is
-    /// full.
+    /// Applies the faults to a packet of this end that leaves its host. `is_full`: the packet is a connection attempt,
+    /// and its listener's backlog is full.
     pub(super) fn pass(&mut self, mut packet: Packet, from: End, is_full: bool, now: Instant) -> PacketSteps {
         if self.is_blackhole {
             return PacketSteps::default();
@@ -138,8 +139,8 @@ impl Connection {
         }
         let (side, other) = (&self.sides[from.index()], &self.sides[from.other().index()]);
         side.trim(segment);
-        // turmoil-net does not acknowledge a retransmitted segment that it has: a lost acknowledgement would end the
-        // connection.
+        // turmoil-net does not acknowledge a retransmitted segment that it already has, so the connection would fail
+        // after a lost acknowledgement.
         if side.is_repeated(segment) {
             return other.last_ack.clone().map_or_else(PacketSteps::default, PacketSteps::of);
         }
@@ -151,7 +152,7 @@ impl Connection {
         passing.passed
     }
 
-    /// The SYN or the SYN-ACK.
+    /// Passes the SYN or the SYN-ACK.
     fn pass_syn(&mut self, packet: Packet, from: End, is_full: bool, now: Instant) -> PacketSteps {
         let Transport::Tcp(segment) = &packet.payload else { return PacketSteps::of(packet) };
         // turmoil-net does not answer a repeated SYN-ACK: if its first acknowledgement was lost, the server's host
@@ -183,7 +184,7 @@ impl Connection {
         passed
     }
 
-    /// A segment of an established attempt: its bytes are counted, and the faults among them strike.
+    /// Passes a segment of an established attempt: counts its bytes, and applies the faults among them.
     fn pass_segment(&mut self, passing: &mut Passing) {
         let Passing { from, start, before, now, .. } = *passing;
         let is_made = from == End::Client && passing.segment.flags.ack && self.dialogue.establish();
@@ -220,7 +221,7 @@ impl Connection {
         }
     }
 
-    /// The rest of a segment after its faults, and its flags.
+    /// Passes the rest of a segment after its faults, and its flags.
     fn pass_rest(&mut self, passing: &mut Passing, cursor: u64) {
         let Passing { from, start, before, .. } = *passing;
         let flags = passing.segment.flags;
@@ -272,7 +273,7 @@ impl Connection {
         Some(self.faults.remove(nth))
     }
 
-    /// A fault whose byte is reached happens now or is scheduled.
+    /// Applies a fault whose byte is reached, or schedules it.
     fn strike(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut PacketSteps) {
         if fault.after_ms > 0 && !fault.kind.is_of_attempt() {
             passed.steps.push(Step::Later(now + Duration::from_millis(u64::from(fault.after_ms)), fault));
@@ -281,7 +282,7 @@ impl Connection {
         self.happen(fault, phase, now, passed);
     }
 
-    /// A fault happens.
+    /// Applies a fault.
     fn happen(&mut self, fault: Fault, phase: Phase, now: Instant, passed: &mut PacketSteps) {
         if !fault.kind.is_of_socket() {
             passed.say(|| fault.to_string());
@@ -290,37 +291,37 @@ impl Connection {
         fault.kind.rule().happen(&mut Strike { connection: self, fault, now, passed });
     }
 
-    /// The connection ends: RST from this end to the other, and in the opposite direction.
+    /// Ends the connection. Returns RST from this end to the other, and in the opposite direction.
     pub(super) fn reset(&mut self, from: End) -> [Packet; 2] {
         (self.is_blackhole, self.is_waiting) = (true, false);
         self.dialogue.end();
         self.pair.resets(from)
     }
 
-    /// All its packets are lost from here on.
+    /// Drops all its packets from now on.
     pub(super) fn drop_packets(&mut self) {
         self.is_blackhole = true;
     }
 
-    /// All its packets are lost from here on, and it counts as closed.
+    /// Drops all its packets from now on, and marks it as closed.
     pub(super) fn end_in_blackhole(&mut self) {
         self.drop_packets();
         self.dialogue.end();
     }
 
-    /// The socket of the fault's end is to shut its write side down.
+    /// Requests the socket of the fault's end to shut down its write side.
     pub(super) fn half_close_by(&mut self, fault: Fault) {
         self.sides[fault.from.index()].to_half_close = Some(fault);
     }
 
-    /// The attempt is answered by RST.
+    /// Answers the attempt with RST.
     pub(super) fn refuse(&mut self, passed: &mut PacketSteps) {
         self.dialogue.end();
         let [_, back] = self.pair.resets(End::Client);
         passed.send([back]);
     }
 
-    /// The fault happens between two packets. None if the connection is already closed.
+    /// Applies the fault between two packets. Returns `None` if the connection is already closed.
     pub(super) fn happen_late(&mut self, fault: Fault, now: Instant) -> Option<PacketSteps> {
         let phase = self.phase();
         if phase == Phase::Closed {
@@ -331,34 +332,34 @@ impl Connection {
         Some(passed)
     }
 
-    /// Its packets wait at least until that time.
+    /// Delays its packets at least until that time.
     pub(super) fn stall(&mut self, until: Instant) {
         self.stalled_until = self.stalled_until.max(Some(until));
     }
 
-    /// No more faults happen to it, and packets that a stall has delayed arrive by that time.
+    /// Removes its remaining faults, and ends its stall: delayed packets arrive by that time.
     pub(super) fn end_faults(&mut self, by: Instant) {
         self.faults.clear();
         self.stalled_until = None;
         self.last.iter_mut().flatten().for_each(|last| *last = by.min(*last));
     }
 
-    /// How many bytes this end may write before a fault shuts its write side down.
+    /// The number of bytes that this end may write before a fault shuts down its write side.
     pub(super) fn half_closes_after(&self, end: End) -> Option<u64> {
         let half_closes = |fault: &&Fault| fault.from == end && fault.kind.is_of_socket() && fault.after_ms == 0;
         self.faults.iter().filter(half_closes).map(|fault| fault.after_bytes).min()
     }
 
-    /// This end writes beyond the byte at which a fault shuts its write side down: the fault happens once the socket
-    /// has the bytes before it, even if they have not passed yet.
+    /// Called when this end writes beyond the byte at which a fault shuts down its write side. The fault happens once
+    /// the socket has the bytes before it, even if they have not passed yet.
     pub(super) fn half_close_before(&mut self, end: End) {
         let taken = self.take_fault(|fault| fault.from == end && fault.kind.is_of_socket() && fault.after_ms == 0);
         let side = &mut self.sides[end.index()];
         side.to_half_close = side.to_half_close.or(taken);
     }
 
-    /// Whether a fault shuts down this end's write side, which happens now. A write side that is already shut down is
-    /// not attributed to the fault.
+    /// Takes the fault that is to shut down this end's write side, and returns whether there is one. The shutdown of a
+    /// side that is already shut down is not attributed to the fault.
     pub(super) fn take_half_close(&mut self, end: End) -> bool {
         let side = &mut self.sides[end.index()];
         let is_open = !side.is_shut && !side.is_dropped;
@@ -367,12 +368,12 @@ impl Connection {
         true
     }
 
-    /// The component has shut down the write side of this end.
+    /// Records that the component has shut down the write side of this end.
     pub(super) fn shut(&mut self, end: End) {
         self.sides[end.index()].is_shut = true;
     }
 
-    /// The stream of this end was dropped.
+    /// Records that the stream of this end was dropped.
     pub(super) fn drop_end(&mut self, end: End) {
         self.sides[end.index()].is_dropped = true;
     }
@@ -389,7 +390,7 @@ impl Connection {
         to.is_dropped && is_new
     }
 
-    /// Data without a reader end the connection. Sends RST to both ends: the closed peer, and the sender.
+    /// Ends the connection, since data has no reader. Returns RST to both ends: the closed peer, and the sender.
     pub(super) fn refuse_data(&mut self, from: End) -> [Packet; 2] {
         self.dialogue.end();
         self.pair.resets(from)

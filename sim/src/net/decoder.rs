@@ -15,10 +15,10 @@ pub enum Decoder {
     Bytes,
     /// HTTP/2 (RFC 9113): frames.
     Http2,
-    /// Lines of text, up to CR LF, each of the client's a request and each of the server's its response: RESP's inline
-    /// commands.
+    /// Lines of text that end with CR LF, such as RESP's inline commands. Each line of the client is a request, and
+    /// each line of the server is a response.
     Lines,
-    /// A protocol of the component's own: returns the parser of this end's bytes.
+    /// The component's own protocol: a function that returns the parser of this end's bytes.
     Own(fn(End) -> Box<dyn Protocol>),
 }
 
@@ -73,7 +73,7 @@ impl Reader {
         read
     }
 
-    /// Whether it is within a frame.
+    /// Whether it has read a part of a frame.
     pub(super) fn is_within(&self) -> bool {
         !self.unread.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The dialogue of a connection's two ends, as far as the wire follows it, which determines the connection's phase.
+//! The dialogue of a connection's two ends, as the wire parses it. It determines the phase of the connection.
 
 use kernel::record::{End, Phase};
 
@@ -29,22 +29,23 @@ impl Dialogue {
         Dialogue { greeted: [!has_handshake; 2], ..Dialogue::default() }
     }
 
-    /// The client has acknowledged the SYN-ACK; returns whether this is the first time.
+    /// Records that the client has acknowledged the SYN-ACK; returns whether this is the first time.
     pub(super) fn establish(&mut self) -> bool {
         !std::mem::replace(&mut self.is_established, true)
     }
 
-    /// This end sends FIN.
+    /// Records that this end sends FIN.
     pub(super) fn half_close(&mut self, end: End) {
         self.half_closed[end.index()] = true;
     }
 
-    /// The dialogue is over.
+    /// Ends the dialogue.
     pub(super) fn end(&mut self) {
         self.is_over = true;
     }
 
-    /// Applies a frame of this end, which has sent `bytes` so far; returns the protocol's own fault if it is one.
+    /// Applies a frame of this end, which has sent `bytes` so far; returns the fault's name if the frame is a fault of
+    /// the protocol.
     pub(super) fn play(&mut self, from: End, role: Role, bytes: u64) -> Option<&'static str> {
         match role {
             Role::Handshake => self.greeted[from.index()] = true,

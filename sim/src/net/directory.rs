@@ -12,7 +12,7 @@ use super::fault::Fault;
 
 /// The index of a connection in the directory, and one of its ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionEnd {
     pub(super) nth: usize,
     pub(super) end: End,
 }
@@ -21,39 +21,39 @@ pub(super) struct Place {
 pub(super) struct Directory {
     connections: Vec<Connection>,
     /// By an end's address and its peer's address.
-    places: BTreeMap<(SocketAddr, SocketAddr), Place>,
+    places: BTreeMap<(SocketAddr, SocketAddr), ConnectionEnd>,
 }
 
 impl Directory {
-    /// The connection between two addresses, and the end that `local` is.
-    pub(super) fn between(&self, local: SocketAddr, peer: SocketAddr) -> Option<Place> {
+    /// The connection between two addresses, and the end at `local`.
+    pub(super) fn between(&self, local: SocketAddr, peer: SocketAddr) -> Option<ConnectionEnd> {
         self.places.get(&(local, peer)).copied()
     }
 
     /// The connection of a packet, and the end that sent it.
-    pub(super) fn of(&self, packet: &Packet) -> Option<Place> {
+    pub(super) fn of(&self, packet: &Packet) -> Option<ConnectionEnd> {
         let (source, destination) = addresses(packet)?;
         self.between(source, destination)
     }
 
-    /// The same for an attempt, which adds a connection if it is new.
-    pub(super) fn of_attempt(&mut self, packet: &Packet, decoder: Decoder, faults: &[Fault]) -> Option<Place> {
+    /// Like [`Directory::of`], for an attempt. Adds the connection if it is new.
+    pub(super) fn of_attempt(&mut self, packet: &Packet, decoder: Decoder, faults: &[Fault]) -> Option<ConnectionEnd> {
         let (client, server) = addresses(packet)?;
         if !self.places.contains_key(&(client, server)) {
             let nth = self.connections.len();
             let number = u32::try_from(nth).unwrap_or(u32::MAX);
             self.connections.push(Connection::new(number, Pair { client, server }, decoder, faults));
-            self.places.insert((client, server), Place { nth, end: End::Client });
-            self.places.insert((server, client), Place { nth, end: End::Server });
+            self.places.insert((client, server), ConnectionEnd { nth, end: End::Client });
+            self.places.insert((server, client), ConnectionEnd { nth, end: End::Server });
         }
         self.between(client, server)
     }
 
-    pub(super) fn get(&self, place: Place) -> &Connection {
+    pub(super) fn get(&self, place: ConnectionEnd) -> &Connection {
         &self.connections[place.nth]
     }
 
-    pub(super) fn get_mut(&mut self, place: Place) -> &mut Connection {
+    pub(super) fn get_mut(&mut self, place: ConnectionEnd) -> &mut Connection {
         &mut self.connections[place.nth]
     }
 
@@ -65,9 +65,9 @@ impl Directory {
         self.connections.iter_mut()
     }
 
-    /// The client's end of each.
-    pub(super) fn places(&self) -> impl Iterator<Item = Place> + use<> {
-        (0..self.connections.len()).map(|nth| Place { nth, end: End::Client })
+    /// The client's end of each connection.
+    pub(super) fn places(&self) -> impl Iterator<Item = ConnectionEnd> + use<> {
+        (0..self.connections.len()).map(|nth| ConnectionEnd { nth, end: End::Client })
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Fault {
     pub connection: u32,
     /// The end whose bytes are counted.
     pub from: End,
-    /// It happens when this many bytes of that end have left its host, and before the next one; with 0, as soon as the
+    /// The number of bytes of that end that leave its host before the fault; with 0, it happens as soon as the
     /// connection is established. Faults at one byte happen in the order of the plan.
     pub after_bytes: u64,
     /// An additional delay in milliseconds.
@@ -43,7 +43,8 @@ impl Plan for Fault {
 
 impl Fault {
     /// Faults of the first `connections`, of these kinds, at one of the first `bytes` of either end. Byte 0 and the
-    /// bytes of a handshake are more frequent than others; some faults are delayed until every request is answered.
+    /// bytes of a handshake are more frequent than others; some faults are delayed, so that they can hit a connection
+    /// on which every request is answered.
     ///
     /// # Panics
     /// If one of the three is empty or 0.

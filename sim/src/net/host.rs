@@ -1,4 +1,4 @@
-//! Hosts, and the code that runs on them: tasks, threads, and software that a restart runs again.
+//! Hosts, and the code that runs on them: tasks, threads, and software that restarts with the host.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use super::software::{Running, Software};
 use super::wire;
 use crate::session::with_log;
 use crate::task;
-use crate::task::{Body, Kind, Life, Task};
+use crate::task::{Body, Kind, Task, TaskState};
 use crate::thread::{self, JoinHandle};
 
 /// A host of the network.
@@ -38,7 +38,7 @@ impl Host {
         wire::with(|wire| wire.hosts[self.0].name)
     }
 
-    /// Runs a future on this host, on a task of its own, whose name in tables is `host/name`.
+    /// Runs a future on this host, on a new task whose name in tables is `host/name`.
     ///
     /// A scheduling point, except within a poll: there the new task is only enqueued, so that code
     /// that holds a std lock may spawn.
@@ -72,7 +72,7 @@ impl Host {
         kind: Kind,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
-        let life = Life::new(format!("{}/{name}", self.name()), kind);
+        let life = TaskState::new(format!("{}/{name}", self.name()), kind);
         wire::with(|wire| wire.tasks.push((self.0, Arc::clone(&life))));
         let body = Body::new(&life);
         let output = body.output();
@@ -80,7 +80,7 @@ impl Host {
         Task::new(handle, life, output)
     }
 
-    /// Runs a future to its end on the calling task, which is on this host for that time.
+    /// Runs a future to its end on the calling task, which belongs to this host until then.
     #[track_caller]
     pub fn block_on<F: Future>(self, future: F) -> F::Output {
         let task = wire::task();
@@ -93,8 +93,8 @@ impl Host {
         output
     }
 
-    /// Runs a closure on this host, on a task of its own, whose name in tables is `host/name`: blocking model code,
-    /// which may use [`task::block_on`] for futures.
+    /// Runs a closure on this host, on a new task whose name in tables is `host/name`: blocking model code, which may
+    /// use [`task::block_on`] for futures.
     #[track_caller]
     pub fn thread<T: Send + 'static>(self, name: &str, body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
         self.builder(name).spawn(move || {
@@ -107,7 +107,7 @@ impl Host {
         thread::Builder::new().name(format!("{}/{name}", self.name()))
     }
 
-    /// The current task is on this host.
+    /// Assigns the current task to this host.
     fn settle(self) {
         let task = wire::task();
         wire::with(|wire| wire.host_of_task.insert(task, self.0));
@@ -115,7 +115,7 @@ impl Host {
         with_log(|log| log.settle(host));
     }
 
-    /// Crashes the host: its packets are lost from now on, in both directions, and its tasks end: their futures are
+    /// Crashes the host. Its packets in both directions are lost from now on. Its tasks end, and their futures are
     /// dropped. Its peers receive no notice. Threads that belong to it continue without a network.
     pub fn crash(self) {
         let tasks = wire::with(|wire| {
@@ -126,9 +126,9 @@ impl Host {
         tasks.iter().for_each(|task| task.kill());
     }
 
-    /// Restarts the host, with the same address and no connections: RST answers a sender to an old one. Its
-    /// [software](Host::software) runs from the beginning, once the futures of the crashed host are dropped. A host
-    /// that is up crashes first.
+    /// Restarts the host, with the same address and without connections. Packets of an old connection are answered with
+    /// RST. Its [software](Host::software) runs from the beginning, once the futures of the crashed host are dropped.
+    /// If the host is up, it crashes first.
     #[track_caller]
     pub fn restart(self) {
         if !wire::with(|wire| wire.hosts[self.0].is_down) {
@@ -143,7 +143,8 @@ impl Host {
         for Software { name, make } in software {
             let old = old.clone();
             self.daemon(&name, async move {
-                // Their sockets are closed only then: before, the ports that the software binds may still be in use.
+                // Their sockets are closed only then. Until then, the ports that the software binds may still be in
+                // use.
                 for task in old {
                     task.end().await;
                 }
@@ -153,7 +154,7 @@ impl Host {
     }
 }
 
-/// Runs a closure on a task of its own: on this host, or, without a network, as any thread. For model code that runs
+/// Runs a closure on a new task: on this host, or, without a network, as an ordinary thread. For model code that runs
 /// with and without a network.
 #[track_caller]
 pub fn thread_on<T: Send + 'static>(

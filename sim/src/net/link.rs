@@ -11,9 +11,9 @@ use crate::time::Instant;
 pub(super) enum Link {
     #[default]
     Up,
-    /// They are lost.
+    /// Packets are lost.
     Partitioned,
-    /// They wait.
+    /// Packets wait.
     Held,
 }
 
@@ -64,7 +64,7 @@ impl Links {
         released.into_iter().map(|(_, packet)| packet).collect()
     }
 
-    /// A packet waits on its link.
+    /// Queues a packet on its held link.
     pub(super) fn hold(&mut self, ends: Ends, packet: Packet) {
         self.held.push((ends, packet));
     }
@@ -74,12 +74,12 @@ impl Links {
         self.mending.entry(at).or_default().push(ends);
     }
 
-    /// No link is restored by itself any more.
+    /// Cancels the scheduled restorations.
     pub(super) fn forget_mending(&mut self) {
         self.mending.clear();
     }
 
-    /// When the next link is restored.
+    /// The time of the next restoration.
     pub(super) fn next_mending(&self) -> Option<Instant> {
         self.mending.first_key_value().map(|(at, _)| *at)
     }

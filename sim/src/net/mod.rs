@@ -1,7 +1,7 @@
 //! A simulated network: hosts, links, sockets with tokio's names, and connection faults.
 //!
-//! [`simulate`] makes a network for the run that calls it. Futures run on hosts ([`Host::spawn`]), each on a task of
-//! its own, so that the engine's strategy orders them like threads; the model code they call, with its locks and its
+//! [`simulate`] creates a network for the run that calls it. Futures run on hosts ([`Host::spawn`]), each on its own
+//! task, so that the engine's strategy orders them like threads; the model code they call, with its locks and its
 //! ledger, is scheduled with them. [`TcpListener`] and [`TcpStream`] are used like tokio's: protocol crates such as h2
 //! run over them unchanged.
 //!
@@ -10,9 +10,9 @@
 //!    ▲ parker ◄──────────────────── waker ◄─────────────────────────────────────────────────────┘
 //! ```
 //!
-//! turmoil-net's socket kernels implement the streams: FIN, RST, windows, retransmission. Between two kernels is the
-//! wire, a task of its own: it moves packets by virtual time, breaks and restores links, and applies each [`Fault`] of
-//! the plan to its connection, at its byte. Retransmission is counted in turns of the wire, one for each [`TICK`]; a
+//! turmoil-net's socket kernels implement the streams: FIN, RST, windows, retransmission. A separate task, the wire,
+//! connects the kernels: it moves packets by virtual time, breaks and restores links, and applies each [`Fault`] of the
+//! plan to its connection, at its byte. Retransmission is counted in turns of the wire, one for each [`TICK`]; a
 //! network without packets in transit takes no turns, and so costs nothing.
 //!
 //! Absent by intent: loss of single packets (a fault drops all packets of a link), reordering on a link, UDP, and any

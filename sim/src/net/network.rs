@@ -8,7 +8,7 @@ use super::link::{Ends, Link};
 use super::wire;
 use crate::property::always_with;
 use crate::session;
-use crate::task::Life;
+use crate::task::TaskState;
 use crate::thread;
 use crate::time::{Duration, Instant, sleep};
 
@@ -16,14 +16,14 @@ use crate::time::{Duration, Instant, sleep};
 #[derive(Debug)]
 pub struct Network(());
 
-/// Makes a network, lets `body` use it, and closes it: every task and every socket must then have ended.
+/// Creates a network, lets `body` use it, and closes it: every task and every socket must then have ended.
 ///
 /// After `body` no more faults happen, links heal and hosts that are down are restarted, so that pending work can end.
 /// A task of a host that has not ended after [`Config::grace`], or a socket that is still open then, is a finding:
 /// `every task of a host has ended at quiescence`, `every socket is closed at quiescence`. The network ends
 /// [daemons](Host::daemon) after every other task has ended.
 ///
-/// An invalid configuration ([`Config::check`]) is an error of the user's, which ends the run.
+/// An invalid configuration ([`Config::check`]) ends the run as a misuse.
 ///
 /// # Panics
 /// Under an engine that cannot park tasks.
@@ -76,22 +76,22 @@ impl Network {
         }
     }
 
-    /// Packets between the two hosts are lost until [`Network::heal`].
+    /// Drops packets between the two hosts until [`Network::heal`].
     pub fn partition(&self, one: Host, other: Host) {
         wire::with(|wire| wire.break_link(Ends::new(one.index(), other.index()), Link::Partitioned));
     }
 
-    /// Packets between the two hosts wait until [`Network::release`].
+    /// Holds packets between the two hosts until [`Network::release`].
     pub fn hold(&self, one: Host, other: Host) {
         wire::with(|wire| wire.break_link(Ends::new(one.index(), other.index()), Link::Held));
     }
 
-    /// Packets between the two hosts pass again; waiting packets come first.
+    /// Lets packets between the two hosts pass again, the waiting ones first.
     pub fn release(&self, one: Host, other: Host) {
         wire::with(|wire| wire.set_link(Ends::new(one.index(), other.index()), Link::Up));
     }
 
-    /// Every link passes packets, and every host that is down [restarts](Host::restart).
+    /// Restores every link, and [restarts](Host::restart) every host that is down.
     #[track_caller]
     pub fn heal(&self) {
         self.heal_with(Host::restart);
@@ -144,7 +144,7 @@ impl Network {
     }
 }
 
-fn await_those(grace: Duration, which: impl Fn(&Life) -> bool) {
+fn await_those(grace: Duration, which: impl Fn(&TaskState) -> bool) {
     /// Number of checks within the grace period.
     const LOOKS: u32 = 100;
     let deadline = Instant::now() + grace;

@@ -13,8 +13,8 @@ use crate::time::Instant;
 pub(super) struct PacketSteps {
     /// The wire's steps, in order.
     pub(super) steps: Vec<Step>,
-    /// Its row in a table, if there is one; empty text if the run is not recorded: whether there is a
-    /// row must not depend on recording.
+    /// The text of its row in a table, if it has one. The text is empty if the run is not recorded: whether a packet
+    /// has a row must not depend on recording.
     pub(super) told: Option<String>,
     is_recorded: bool,
 }
@@ -44,7 +44,7 @@ pub(super) struct Hit {
 }
 
 impl PacketSteps {
-    /// No steps yet.
+    /// An empty list of steps.
     pub(super) fn new() -> PacketSteps {
         PacketSteps { is_recorded: with_log(|log| log.is_recording()).unwrap_or(false), ..PacketSteps::default() }
     }

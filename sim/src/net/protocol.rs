@@ -1,4 +1,4 @@
-//! What a protocol says of the bytes of a connection: frames, and the role of each.
+//! The parser of a protocol: it splits the bytes of a connection into frames, and determines the role of each.
 
 /// Parses the bytes that one end of a connection sends.
 pub trait Protocol: std::fmt::Debug {
@@ -21,12 +21,12 @@ pub enum Role {
     Handshake,
     /// It begins a request.
     Request,
-    /// It belongs to a response; this many requests end with it.
+    /// It belongs to a response, and completes the responses to this many requests.
     Response {
         /// Number of requests: 0 for a part of a response that is not the last.
         answers: u32,
     },
-    /// It is a fault of the protocol's own, with this name: a GOAWAY.
+    /// It is a fault of the protocol itself, with this name, such as GOAWAY.
     Fault(&'static str),
     /// None of these.
     Other,

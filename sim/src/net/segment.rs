@@ -1,21 +1,21 @@
-//! Packets that the wire itself makes: acknowledgements, resets, and pieces of segments.
+//! Packets that the wire itself creates: acknowledgements, resets, and pieces of segments.
 
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use turmoil_net::{Packet, TcpFlags, TcpSegment, Transport};
 
-/// Time to live of a packet that the wire makes.
+/// Time to live of a packet that the wire creates.
 const TTL: u8 = 64;
 
-/// A packet's acknowledgement alone.
+/// A packet that carries only the acknowledgement of the given packet.
 pub(super) fn bare_ack(packet: &Packet, segment: &TcpSegment) -> Packet {
     let flags = TcpFlags { ack: true, ..TcpFlags::default() };
     let payload = Transport::Tcp(TcpSegment { payload: Bytes::new(), flags, ..segment.clone() });
     Packet { payload, ..packet.clone() }
 }
 
-/// RST, to one end as if the other had sent it.
+/// An RST to `destination`, as if `source` had sent it.
 pub(super) fn reset_from(source: SocketAddr, destination: SocketAddr) -> Packet {
     let flags = TcpFlags { rst: true, ack: true, ..TcpFlags::default() };
     let (src_port, dst_port) = (source.port(), destination.port());

@@ -55,7 +55,7 @@ impl Side {
         }
     }
 
-    /// The number of its bytes that the other end has.
+    /// The number of its bytes that the other end has acknowledged.
     pub(super) fn arrived(&self) -> u64 {
         match (self.acknowledged, self.first) {
             (Some(acknowledged), Some(first)) => u64::from(acknowledged.wrapping_sub(first)),
@@ -106,7 +106,7 @@ impl Side {
         let read = self.reader.as_mut().map(|reader| reader.read(fresh, passed.is_recorded()));
         passed.say(|| match &read {
             None => format!("{} bytes", fresh.len()),
-            Some(read) if read.names.is_empty() => format!("{} bytes of more", fresh.len()),
+            Some(read) if read.names.is_empty() => format!("{} bytes of an incomplete frame", fresh.len()),
             Some(read) => read.names.join(", "),
         });
         let whole = match self.end {
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(trimmed(Some(102), 100, b"ping"), (102, "ng".to_owned()));
         assert_eq!(trimmed(Some(104), 100, b"ping"), (104, String::new()));
         assert_eq!(trimmed(Some(100), 100, b"ping"), (100, "ping".to_owned()));
-        // It lies before or beyond what is acknowledged.
+        // The acknowledged position is not within the segment.
         assert_eq!(trimmed(Some(110), 100, b"ping"), (100, "ping".to_owned()));
         assert_eq!(trimmed(Some(98), 100, b"ping"), (100, "ping".to_owned()));
         assert_eq!(trimmed(None, 100, b"ping"), (100, "ping".to_owned()));

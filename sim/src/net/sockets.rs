@@ -9,14 +9,14 @@ use tokio::io::AsyncWrite;
 use turmoil_net::{NetstatEntry, NetstatState, Packet, Transport};
 
 use super::connection::Pair;
-use super::directory::Place;
+use super::directory::ConnectionEnd;
 use super::segment::reset_from;
 use super::socket::{Socket, locked};
 use super::wire::Wire;
 
 impl Wire {
-    /// The component has a stream, from its attempt or from an accept. Returns its connection and end.
-    pub(super) fn opened(&mut self, local: SocketAddr, peer: SocketAddr, socket: &Socket) -> Option<Place> {
+    /// Registers a stream of the component, from an attempt or an accept. Returns its connection and end.
+    pub(super) fn opened(&mut self, local: SocketAddr, peer: SocketAddr, socket: &Socket) -> Option<ConnectionEnd> {
         self.streams.insert((local, peer), Arc::clone(socket));
         let place = self.connections.between(local, peer)?;
         if place.end == End::Server {
@@ -26,9 +26,9 @@ impl Wire {
         Some(place)
     }
 
-    /// A stream was dropped.
+    /// Unregisters a stream that was dropped.
     pub(super) fn dropped(&mut self, local: SocketAddr, peer: SocketAddr) {
-        // Its socket is closed by the stream's own destructor, on its host.
+        // The stream's own destructor closes the socket, on its host.
         self.streams.remove(&(local, peer));
         if let Some(place) = self.connections.between(local, peer) {
             self.connections.get_mut(place).drop_end(place.end);
@@ -41,7 +41,7 @@ impl Wire {
     }
 
     /// Shuts down the write side of an end if a fault demands it and the component already has its stream.
-    pub(super) fn shut_if_due(&mut self, place: Place) {
+    pub(super) fn shut_if_due(&mut self, place: ConnectionEnd) {
         let connection = self.connections.get_mut(place);
         let Pair { client, server } = connection.pair;
         let key = if place.end == End::Client { (client, server) } else { (server, client) };
@@ -60,9 +60,10 @@ impl Wire {
         }
     }
 
-    /// Whether a FIN arrives for a connected client whose task has not seen the connection yet. turmoil-net would
-    /// refuse the attempt, where a real stack connects it and lets it read the end; so the FIN waits. A dropped
-    /// attempt never sees it: for it the FIN waits no longer than a retransmission takes.
+    /// Whether a FIN arrives for a connected client whose task has not seen the connection yet. turmoil-net would then
+    /// refuse the attempt, whereas a real stack connects the client and lets it read the end of the stream. The FIN
+    /// therefore waits. It waits no longer than a retransmission takes, since a dropped attempt never sees the
+    /// connection.
     pub(super) fn comes_before_its_stream(&mut self, packet: &Packet) -> bool {
         let Transport::Tcp(segment) = &packet.payload else { return false };
         let Some(place) = self.connections.of(packet).filter(|place| segment.flags.fin && place.end == End::Server)
@@ -79,11 +80,12 @@ impl Wire {
 
     /// Whether the listener's backlog is full.
     pub(super) fn is_full(&self, server: SocketAddr) -> bool {
-        let waiting: Vec<Place> = self.connections.places().filter(|it| self.is_waiting_for(server, *it)).collect();
+        let waiting: Vec<ConnectionEnd> =
+            self.connections.places().filter(|it| self.is_waiting_for(server, *it)).collect();
         if waiting.len() < self.config.backlog {
             return false;
         }
-        // A connection that has ended frees its place, even if none of its packets shows the end: its socket is
+        // A connection that has ended leaves the backlog, even if none of its packets shows the end: its socket is
         // closed.
         let held = waiting.into_iter().filter(|place| {
             let connection = self.connections.get(*place);
@@ -96,13 +98,13 @@ impl Wire {
         held.count() >= self.config.backlog
     }
 
-    fn is_waiting_for(&self, server: SocketAddr, place: Place) -> bool {
+    fn is_waiting_for(&self, server: SocketAddr, place: ConnectionEnd) -> bool {
         let connection = self.connections.get(place);
         connection.pair.server == server && connection.is_waiting
     }
 
-    /// Answers data that the peer will not read by RST, as a real stack does. turmoil-net would keep the data until
-    /// its buffer is full, and the sender, with its FIN behind them, would wait forever.
+    /// Sends RST in answer to data that the peer will not read, as a real stack does. turmoil-net would keep the data
+    /// until its buffer is full. The sender, whose FIN is behind the data, would then wait forever.
     pub(super) fn refuses(&mut self, packet: &Packet) -> bool {
         let Transport::Tcp(segment) = &packet.payload else { return false };
         if segment.payload.is_empty() {
@@ -122,21 +124,22 @@ impl Wire {
     /// Announces window space to senders. turmoil-net does so only when one read has freed half of a buffer: a reader
     /// that empties a full buffer in smaller pieces would leave its sender, and its FIN, waiting forever.
     ///
-    /// A sender whose peer cannot be reached would wait forever as well, where a kernel probes and gives up in the end.
-    /// It therefore gets a window update even without known space; its next data is lost, and timed like any segment.
+    /// A sender whose peer is unreachable would wait forever as well, whereas a real kernel probes the window and gives
+    /// up in the end. It therefore gets a window update although the peer's space is unknown. Its next segment is lost
+    /// and retransmitted like any other.
     pub(super) fn open_windows(&mut self) {
         let window = u16::try_from(self.config.window).unwrap_or(u16::MAX);
         let filled = |local: SocketAddr, peer: SocketAddr| {
             let filled = entry(local, peer).map(|socket| u16::try_from(socket.recv_q).unwrap_or(u16::MAX));
             filled.unwrap_or(u16::MAX)
         };
-        let closed: Vec<Place> =
+        let closed: Vec<ConnectionEnd> =
             self.connections.places().filter(|it| self.connections.get(*it).waits(window)).collect();
         for place in closed {
             let connection = self.connections.get(place);
             let Pair { client, server } = connection.pair;
-            // An acknowledgement would end the handshake of a server that has not received the client's: only the
-            // answer to a repeated SYN-ACK does that.
+            // The server has not received the client's acknowledgement, and a window update would end its handshake.
+            // Only the answer to a repeated SYN-ACK may do that.
             if entry(server, client).is_some_and(|socket| socket.state == Some(NetstatState::SynReceived)) {
                 continue;
             }
@@ -154,8 +157,8 @@ impl Wire {
         }
     }
 
-    /// On a quiet wire, ends the sockets whose streams are dropped and whose wait cannot end: for the FIN of a peer
-    /// that has given up, or for window space at one. A kernel does so in the end, turmoil-net never.
+    /// On a quiet wire, resets the sockets whose streams are dropped and which would wait forever, for the FIN or for
+    /// window space of a peer that has given up. A real kernel does so in the end, turmoil-net never does.
     pub(super) fn give_up_orphans(&self) {
         // A closed socket is in one of these states; a socket in another state is held, or was leaked.
         let ends = [NetstatState::FinWait1, NetstatState::FinWait2, NetstatState::Closing, NetstatState::LastAck];
@@ -167,8 +170,8 @@ impl Wire {
         }
     }
 
-    /// A host that was down is up again without its connections: its kernel is gone, so the rest of
-    /// a socket's data is never sent.
+    /// Brings up a host that was down, without its connections. Its kernel is gone, so the rest of a socket's data is
+    /// never sent.
     pub(super) fn bring_up(&mut self, host: usize) {
         if std::mem::replace(&mut self.hosts[host].is_down, false) {
             self.reset_sockets(self.hosts[host].address, |_| true);

@@ -1,6 +1,6 @@
 //! Sockets with tokio's names, over those of turmoil-net.
 //!
-//! Each remembers its host: a call in the middle of a poll may have let tasks of other hosts run.
+//! Each socket selects its host at every call: in the middle of a poll, tasks of other hosts may have run.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -14,7 +14,7 @@ use turmoil_net::shim::tokio::net as shim;
 
 use kernel::seed::Choice;
 
-use super::directory::Place;
+use super::directory::ConnectionEnd;
 use super::socket::{Socket, locked};
 use super::{host, wire};
 use crate::random;
@@ -33,8 +33,8 @@ pub struct TcpStream {
     socket: Option<Socket>,
     /// Its own address and its peer's, which it keeps after the connection has ended.
     addresses: io::Result<(SocketAddr, SocketAddr)>,
-    /// Its connection of the network, and its end of it.
-    place: Option<Place>,
+    /// Its connection in the network, and its end of that connection.
+    place: Option<ConnectionEnd>,
     short: bool,
     read: u64,
     written: u64,
@@ -86,12 +86,12 @@ impl Drop for TcpListener {
     }
 }
 
-/// Closes a socket on its host, if there still is a network.
+/// Closes a socket on its host, if the network still exists.
 fn close<S>(host: usize, socket: Option<S>) {
     if wire::exists() {
         wire::on_host(host, || drop(socket));
     } else {
-        // Its network is gone, and turmoil-net would not find it there.
+        // Its network is gone, so turmoil-net would not find the socket.
         std::mem::forget(socket);
     }
 }
@@ -153,8 +153,8 @@ impl TcpStream {
         self.with(|inner| inner.poll_peek(context, buf))
     }
 
-    /// How many of `most` bytes a read transfers at the current position. A repeated poll at the same
-    /// position gets the same answer.
+    /// The number of bytes, of at most `most`, that a read transfers at the current position. A repeated poll at the
+    /// same position gets the same answer.
     fn part_to_read(&self, most: usize) -> usize {
         let choice = self.place.map(|place| Choice::Read {
             connection: place.nth as u32,
@@ -164,7 +164,7 @@ impl TcpStream {
         part(choice.filter(|_| self.short), most)
     }
 
-    /// How many of `most` bytes a write transfers at the current position.
+    /// The number of bytes, of at most `most`, that a write transfers at the current position.
     fn part_to_write(&self, most: usize) -> usize {
         let choice = self.place.map(|place| Choice::Write {
             connection: place.nth as u32,

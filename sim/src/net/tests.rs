@@ -72,7 +72,7 @@ fn each_frame_of_http2_does_what_its_type_its_flags_and_its_sender_say() {
     const SETTINGS: u8 = 4;
     const PING: u8 = 6;
     const GOAWAY: u8 = 7;
-    // Bit 0 is END_STREAM or ACK; bit 2 is END_HEADERS, which decides nothing here.
+    // Bit 0 is END_STREAM or ACK; bit 2 is END_HEADERS, which has no effect here.
     let cases = [
         (End::Client, HEADERS, 4, Role::Request),
         (End::Client, HEADERS, 5, Role::Request),

@@ -4,14 +4,14 @@ use kernel::record::End;
 use turmoil_net::{Packet, Transport};
 
 use super::connection::Connection;
-use super::directory::Place;
+use super::directory::ConnectionEnd;
 use super::link::Ends;
 use super::packet_steps::{PacketSteps, Step};
 use super::wire::{self, Wire};
 use crate::time::{Duration, Instant};
 
 impl Wire {
-    /// A packet leaves its host.
+    /// Applies the faults of its connection to a packet that leaves its host.
     pub(super) fn pass(&mut self, packet: Packet, now: Instant) {
         let Transport::Tcp(segment) = &packet.payload else { return };
         let is_attempt = segment.flags.syn && !segment.flags.ack;
@@ -26,14 +26,14 @@ impl Wire {
     }
 
     /// Performs the steps for a packet, or for a fault between two packets.
-    fn follow(&mut self, place: Place, passed: PacketSteps, now: Instant) {
+    fn follow(&mut self, place: ConnectionEnd, passed: PacketSteps, now: Instant) {
         if let Some(told) = passed.told {
             let words = if told.is_empty() { told } else { format!("{} {told}", self.words(place)) };
             self.notes.push(words);
         }
         for step in passed.steps {
             match step {
-                // A fault before it may have broken the link.
+                // An earlier fault may have broken the link.
                 Step::Send(packet) if self.vanishes(&packet) => self.lose(&packet),
                 Step::Send(packet) => self.send(packet),
                 Step::Hit(hit) => wire::hit(hit),
@@ -51,16 +51,16 @@ impl Wire {
                         self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
                     }
                 }
-                Step::Shut(end) => self.shut_if_due(Place { end, ..place }),
+                Step::Shut(end) => self.shut_if_due(ConnectionEnd { end, ..place }),
                 Step::Later(at, fault) => {
                     let turn = self.turn_at(at);
-                    self.late.insert(turn, (Place { end: fault.from, ..place }, fault));
+                    self.late.insert(turn, (ConnectionEnd { end: fault.from, ..place }, fault));
                 }
             }
         }
     }
 
-    /// Faults whose time has come.
+    /// Applies the delayed faults that are due.
     pub(super) fn happen_late(&mut self, now: Instant) {
         while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
             let (place, fault) = entry.remove();
@@ -70,23 +70,23 @@ impl Wire {
         }
     }
 
-    /// How many bytes an end may write before a fault shuts down its write side, if there is such a fault.
-    pub(super) fn half_closes_after(&self, place: Place) -> Option<u64> {
+    /// The number of bytes that an end may write before a fault shuts down its write side, if a fault does.
+    pub(super) fn half_closes_after(&self, place: ConnectionEnd) -> Option<u64> {
         self.connections.get(place).half_closes_after(place.end)
     }
 
-    /// An end writes beyond that byte.
-    pub(super) fn half_close_before(&mut self, place: Place) {
+    /// Called when an end writes beyond that byte.
+    pub(super) fn half_close_before(&mut self, place: ConnectionEnd) {
         self.connections.get_mut(place).half_close_before(place.end);
         self.shut_if_due(place);
     }
 
-    /// The component shuts down the write side of an end.
-    pub(super) fn shut(&mut self, place: Place) {
+    /// Records that the component shuts down the write side of an end.
+    pub(super) fn shut(&mut self, place: ConnectionEnd) {
         self.connections.get_mut(place).shut(place.end);
     }
 
-    fn words(&self, place: Place) -> String {
+    fn words(&self, place: ConnectionEnd) -> String {
         let Connection { number, pair, .. } = self.connections.get(place);
         let (client, server) = (self.name_of(pair.client.ip()), self.name_of(pair.server.ip()));
         match place.end {

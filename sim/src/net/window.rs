@@ -8,7 +8,7 @@ use turmoil_net::{Packet, Transport};
 use super::connection::Connection;
 
 impl Connection {
-    /// A packet of this end is lost.
+    /// Records that a packet of this end is lost: its window is to be announced again.
     pub(super) fn lose(&mut self, packet: &Packet, from: End) {
         self.acknowledge(packet, from);
         if let Some(Packet { payload: Transport::Tcp(segment), .. }) = &mut self.sides[from.index()].last_ack {
@@ -45,8 +45,7 @@ impl Connection {
         opened
     }
 
-    /// Window updates with the full window for senders that wait for space, and without news otherwise: they
-    /// acknowledge no byte that was not acknowledged before.
+    /// Window updates with the full window, for senders that wait for space. They acknowledge no new bytes.
     pub(super) fn probes(&mut self, window: u16) -> Vec<Packet> {
         let firsts = [self.sides[1].first, self.sides[0].first];
         let mut probes = self.open_windows(window, |_, _| 0);

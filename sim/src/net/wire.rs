@@ -3,9 +3,8 @@
 //! A segment is retransmitted after some turns without an acknowledgement, at most five times. A wire on which no
 //! packet was seen for longer than a retransmission takes has nothing to retransmit, and sleeps.
 //!
-//! One per run, in a thread-local, since all tasks of a run share an OS thread. This file contains no
-//! scheduling point, so that a borrow never spans one. The next run discards the wire of a run that ended
-//! early.
+//! Each run has one wire, in a thread-local, since all tasks of a run share an OS thread. This file contains no
+//! scheduling point, so that a borrow never spans one. The next run discards the wire of a run that ended early.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,7 +17,7 @@ use turmoil_net::{EnterGuard, HostId, Packet};
 
 use super::config::Config;
 use super::connection::Pair;
-use super::directory::{Directory, Place};
+use super::directory::{ConnectionEnd, Directory};
 use super::fault::Fault;
 use super::link::{Ends, Link, Links};
 use super::packet_steps::Hit;
@@ -26,8 +25,8 @@ use super::socket::Streams;
 use super::software::Software;
 use crate::random;
 use crate::session::{current_task, with_run};
-use crate::task::Life;
 use crate::task::Parker;
+use crate::task::TaskState;
 use crate::time::{Duration, Instant};
 
 /// The interval between turns of the wire.
@@ -56,12 +55,12 @@ pub(super) struct Wire {
     pub(super) hosts: Vec<HostState>,
     pub(super) links: Links,
     /// Faults that happen between two packets, by time and by the order in which they were scheduled.
-    pub(super) late: BTreeMap<(Instant, u64), (Place, Fault)>,
+    pub(super) late: BTreeMap<(Instant, u64), (ConnectionEnd, Fault)>,
     pub(super) connections: Directory,
     /// The component's streams.
     pub(super) streams: Streams,
     under_way: BTreeMap<(Instant, u64), Packet>,
-    /// Packets and late faults so far, in their order.
+    /// The number of packets and delayed faults so far, by which they are ordered.
     sent: u64,
     quiet: u32,
     last_turn: Instant,
@@ -70,12 +69,12 @@ pub(super) struct Wire {
     pub(super) parker: Arc<Parker>,
     pub(super) is_closing: bool,
     pub(super) host_of_task: BTreeMap<TaskId, usize>,
-    pub(super) tasks: Vec<(usize, Arc<Life>)>,
+    pub(super) tasks: Vec<(usize, Arc<TaskState>)>,
     pub(super) notes: Vec<String>,
     egress: Vec<Packet>,
 }
 
-/// Makes a wire for this run.
+/// Creates the wire of this run.
 pub(super) fn install(config: Config) {
     // A run that ended early has left its wire here.
     remove();
@@ -164,7 +163,7 @@ pub(super) fn run() {
     }
 }
 
-/// A task uses a socket of this host: `f` sees the sockets of that host, and the wire checks for packets to send.
+/// Selects the host whose socket a task uses, wakes the wire to check for packets to send, and calls `f`.
 pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
     let (id, parker) = with(|wire| {
         wire.has_news();
@@ -185,18 +184,18 @@ impl Wire {
         self.under_way.is_empty() && self.late.is_empty() && self.links.next_mending().is_none()
     }
 
-    /// A packet may have been queued.
+    /// Records that a packet may have been queued.
     pub(super) fn has_news(&mut self) {
         (self.quiet, self.has_news) = (0, true);
     }
 
     /// The tasks of a host.
-    pub(super) fn tasks_of(&self, host: usize) -> Vec<Arc<Life>> {
+    pub(super) fn tasks_of(&self, host: usize) -> Vec<Arc<TaskState>> {
         self.tasks.iter().filter(|(of, _)| *of == host).map(|(_, task)| Arc::clone(task)).collect()
     }
 
-    /// The tasks of this kind that have not ended.
-    pub(super) fn unended(&self, which: impl Fn(&Life) -> bool) -> Vec<Arc<Life>> {
+    /// The tasks selected by `which` that have not ended.
+    pub(super) fn unended(&self, which: impl Fn(&TaskState) -> bool) -> Vec<Arc<TaskState>> {
         let tasks = self.tasks.iter().map(|(_, task)| task);
         tasks.filter(|task| which(task) && !task.has_ended()).map(Arc::clone).collect()
     }
@@ -242,7 +241,7 @@ impl Wire {
     /// so skipped turns are made up for.
     fn turn(&mut self) -> Vec<String> {
         let now = Instant::now();
-        // After a rest no turns need to be made up for.
+        // More skipped turns than these mean that the wire was at rest, and do not matter.
         let most = u128::from(self.config.retransmit_ticks()) + 1;
         let ticks = (now.saturating_duration_since(self.last_turn).as_millis() / TICK.as_millis()).clamp(1, most);
         self.last_turn = now;
@@ -284,7 +283,7 @@ impl Wire {
         }
     }
 
-    /// A packet leaves its host: it passes the faults, then the link.
+    /// Handles a packet that leaves its host: it passes the faults, then the link.
     fn depart(&mut self, packet: Packet, now: Instant) {
         if self.vanishes(&packet) {
             self.lose(&packet);
@@ -293,7 +292,7 @@ impl Wire {
         }
     }
 
-    /// A packet is lost. The data that it acknowledges counts as arrived; its window is announced again.
+    /// Records that a packet is lost. The data that it acknowledges counts as arrived; its window is announced again.
     pub(super) fn lose(&mut self, packet: &Packet) {
         if let Some(place) = self.connections.of(packet) {
             self.connections.get_mut(place).lose(packet, place.end);
@@ -326,19 +325,20 @@ impl Wire {
         self.under_way.insert(turn, packet);
     }
 
-    /// The key of a packet or fault that is due at `at`: after everything that is due then already.
+    /// The key of a packet or fault that is due at `at`. It comes after the existing entries for that time.
     pub(super) fn turn_at(&mut self, at: Instant) -> (Instant, u64) {
         self.sent += 1;
         (at, self.sent)
     }
 
-    /// A link is broken, and with it every connection over it is hit.
+    /// Breaks a link, and counts the fault for every connection over it.
     pub(super) fn break_link(&mut self, ends: Ends, link: Link) {
         self.hit_where(link.fault(), |_, client, server| ends == Ends::new(client, server));
         self.set_link(ends, link);
     }
 
-    /// A fault of hosts or links hits the matching connections, by their numbers and the hosts of their ends.
+    /// Counts a fault of hosts or links for each connection that `meets` selects, by its number and the hosts of its
+    /// ends.
     pub(super) fn hit_where(&self, fault: &'static str, meets: impl Fn(u32, usize, usize) -> bool) {
         for connection in self.connections.iter() {
             let ends = self.hosts_of(connection.pair);
@@ -350,14 +350,14 @@ impl Wire {
         }
     }
 
-    /// No more faults of the plan happen, and lasting ones end: packets that a stall has delayed arrive.
+    /// Cancels the remaining faults of the plan, and ends lasting ones: packets that a stall has delayed arrive.
     pub(super) fn end_faults(&mut self) {
         self.config.faults.clear();
         self.late.clear();
         self.links.forget_mending();
         let soon = Instant::now() + Duration::from_millis(u64::from(self.config.latency_ms.1));
         self.connections.iter_mut().for_each(|connection| connection.end_faults(soon));
-        // In their order, as always within a connection.
+        // They keep their order, as packets of a connection must.
         for ((_, nth), packet) in self.under_way.split_off(&(soon, 0)) {
             self.under_way.insert((soon, nth), packet);
         }
@@ -366,7 +366,7 @@ impl Wire {
     }
 }
 
-/// A fault hits a connection.
+/// Counts a fault that has hit a connection.
 pub(super) fn hit(hit: Hit) {
     with_run(|run| run.checks.hits.hit(hit.fault, hit.phase));
 }

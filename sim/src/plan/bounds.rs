@@ -3,8 +3,8 @@
 //! A plan may come from an edited or damaged file. A length of 2^31 would abort the process in an allocation, or keep
 //! it busy for hours; an index beyond the end of a list would panic inside a model and look like a finding. Each plan
 //! type therefore declares its bounds, and every plan is checked against them. A plan from a file that is out of bounds
-//! is refused with an error. A strategy that generates such a plan is a bug of its scenario, and panics; so the ranges
-//! of the strategy cannot exceed the bounds unnoticed.
+//! is refused with an error. A strategy that generates such a plan is a bug of its scenario: the search panics, so that
+//! the ranges of the strategy cannot exceed the bounds unnoticed.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -85,7 +85,7 @@ impl<T, B: Bound<T>> Bound<Vec<T>> for List<B> {
     }
 }
 
-/// A value that may be absent.
+/// The bound of a value that may be absent.
 #[derive(Clone, Debug)]
 pub struct Maybe<B>(pub B);
 
@@ -125,7 +125,7 @@ impl<T: PartialOrd + Display> Bound<(T, T)> for Span<T> {
     }
 }
 
-/// Holds one field, or what a variant holds, against its bound.
+/// Checks one field, or one value of a variant, against its bound.
 ///
 /// # Errors
 /// If `value` is out of bounds; the error names the field.
@@ -134,8 +134,8 @@ pub fn field<T: ?Sized>(name: &str, value: &T, bound: &impl Bound<T>) -> Result<
 }
 
 /// States the bounds of a plan, or of a part of one: a [`Bound`] for each field of a struct, and for each value that a
-/// variant of an enumeration holds. A field or a variant that is left out does not compile. `and` names a function for
-/// what concerns several fields; it is called last.
+/// variant of an enumeration holds. A field or a variant that is left out does not compile. `and` names a function that
+/// checks conditions on several fields; it is called last.
 ///
 /// # Examples
 /// ```
@@ -191,7 +191,7 @@ macro_rules! bounds {
     };
 }
 
-/// Types each of whose values is a plan, or a part of one.
+/// Implements [`Plan`] for types whose values are all valid.
 macro_rules! unbounded {
     ($( $plan:ty ),*) => { $( impl Plan for $plan {} )* };
 }

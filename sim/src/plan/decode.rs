@@ -24,7 +24,7 @@ fn nothing_lost(given: &Value, written: &Value) -> Result<(), BadPlan> {
     match (given, written) {
         (Value::Object(given), Value::Object(written)) => given.iter().try_for_each(|(key, value)| {
             match written.get(key) {
-                // An option that is written out as absent may be left out when it is written again.
+                // An option that is `null` in the input may be omitted when the plan is serialised again.
                 None if value.is_null() => Ok(()),
                 None => Err(BadPlan::new("is an unknown key")),
                 Some(written) => nothing_lost(value, written),

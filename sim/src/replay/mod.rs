@@ -1,7 +1,7 @@
 //! Replay and shrinking.
 //!
-//! A [`Token`] names an execution by its seed. A [`Repro`] file holds an execution that no seed gives any more, since
-//! its plan and its schedule were shrunk: the plan itself and the forced switches.
+//! A [`Token`] names an execution by its seed. A [`Repro`] file holds an execution that no seed produces, since its
+//! plan and its schedule were shrunk: the plan itself and the forced switches.
 
 #[cfg(feature = "net")]
 mod faults;

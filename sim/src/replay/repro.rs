@@ -1,4 +1,4 @@
-//! The repro file: a case that no seed gives, with its plan and its schedule in full.
+//! The repro file: a case that no seed produces, with its plan and its schedule in full.
 //!
 //! A file may come from an editor, a merge or a broken disk, so it holds the digest of its own content: a file whose
 //! digest matches and whose run differs was saved with other code, and one whose digest does not match was edited.
@@ -20,7 +20,7 @@ use crate::explore::{Case, CaseName, Exact, Origin, Replay, Report, Verdict, run
 use crate::plan::{AnyPlan, BadPlan};
 
 const FORMAT: &str = "lastref-repro";
-/// Version 3 had other names of faults.
+/// Version 3 had other fault names.
 const VERSION: u32 = 4;
 
 /// An execution given by its plan and its forced switches. JSON, versioned.
@@ -108,7 +108,7 @@ pub enum ReproError {
         /// The engine.
         engine: Engine,
     },
-    /// Its plan is not one of its scenario.
+    /// Its plan is not valid for its scenario.
     #[error("{case} cannot run this plan: {bad}")]
     Plan {
         /// The case.
@@ -124,8 +124,8 @@ pub enum ReproError {
         /// The system's error.
         error: io::Error,
     },
-    /// A file of the same name has another content.
-    #[error("`{path}` exists with another content, and is not overwritten")]
+    /// A file of the same name has different content.
+    #[error("`{path}` already exists with different content, and is not overwritten")]
     Occupied {
         /// The file.
         path: String,
@@ -234,7 +234,7 @@ impl Repro {
     /// Writes it into `dir`, which is created if necessary, under a name derived from its content.
     ///
     /// # Errors
-    /// If the folder or the file cannot be written, or a file of that name has another content.
+    /// If the folder or the file cannot be written, or a file of that name has different content.
     pub fn save(&self, dir: &Path) -> Result<PathBuf, ReproError> {
         let path = dir.join(self.file_name());
         let name = || path.display().to_string();

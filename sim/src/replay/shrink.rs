@@ -19,13 +19,13 @@ use crate::session::Outcome;
 /// The budget of shrinking.
 #[derive(Clone, Copy, Debug)]
 pub struct ShrinkLimits {
-    /// Seeds per simpler plan.
+    /// Number of seeds that are tried per simpler plan.
     pub seeds_per_plan: u64,
-    /// The most simpler plans.
+    /// Maximum number of simpler plans that are tried.
     pub plans_max: u32,
-    /// Runs in all.
+    /// Maximum number of runs in all.
     pub runs_max: u32,
-    /// The most steps in all: a run that stalls has many.
+    /// Maximum number of steps in all: a run that stalls has many.
     pub steps_max: u64,
 }
 
@@ -36,14 +36,14 @@ impl Default for ShrinkLimits {
     }
 }
 
-/// The smallest case.
+/// The smallest case that was found.
 #[derive(Debug)]
 pub struct Shrunk {
-    /// To be saved.
+    /// The case, to be saved.
     pub repro: Repro,
     /// Its run, with the table.
     pub report: Report,
-    /// The number of runs that shrinking made.
+    /// The number of runs that shrinking executed.
     pub tried: u32,
     /// The number of forced switches left.
     pub preemptions: usize,
@@ -135,7 +135,7 @@ impl Shrinker<'_> {
         }
     }
 
-    /// The plan in place of `best`'s, with a schedule that violates the property, if one is found.
+    /// Searches for a schedule of `plan` that violates the property, starting with the seed of `best`.
     fn found_again(&mut self, best: &ShrinkCandidate, plan: &AnyPlan) -> Option<ShrinkCandidate> {
         let more = RunSeeds::new(best.seed, "shrink");
         let seeds = (0..self.limits.seeds_per_plan).map(|nth| more.of_run(nth));
@@ -175,8 +175,8 @@ impl Shrinker<'_> {
         best
     }
 
-    /// Removal gets stuck where one switch at another step would do the work of two. If more than one is left, every
-    /// schedule with a single switch is therefore tried: each turn of each task, to each other task.
+    /// If more than one switch is left, tries every schedule with a single switch: at each turn of each task, to each
+    /// other task. Removal alone gets stuck where one switch at another step could replace two.
     fn single(&mut self, best: ShrinkCandidate) -> ShrinkCandidate {
         if best.switches.len() < 2 {
             return best;
@@ -200,14 +200,14 @@ impl Shrinker<'_> {
         best
     }
 
-    /// From here on the plan is fixed and its schedule shrinks.
+    /// Shrinks the schedule; the plan is fixed from here on.
     fn finish(mut self, start: ShrinkCandidate) -> Option<Shrunk> {
         let fewest = self.schedule(start);
         let best = self.single(fewest);
         self.done(best)
     }
 
-    /// The last run, whose case is saved: it must still violate the same property.
+    /// Executes the last run, whose case is saved. It must still violate the same property.
     fn done(self, best: ShrinkCandidate) -> Option<Shrunk> {
         let json = best.plan.json();
         let strategy = Box::new(Forced::new(&best.switches));

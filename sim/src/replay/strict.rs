@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut values = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             if values.contains_key(&key) {
-                return Err(Error::custom(format!("the key `{key}` is there twice")));
+                return Err(Error::custom(format!("the key `{key}` occurs twice")));
             }
             values.insert(key, access.next_value_seed(self)?);
         }
@@ -94,6 +94,6 @@ mod tests {
     #[test]
     fn a_key_that_is_there_twice_is_refused_at_any_depth() {
         let error = from_slice(br#"{"a": [{"b": 1, "c": 2, "b": 1}]}"#).expect_err("twice");
-        assert!(error.to_string().starts_with("the key `b` is there twice"), "{error}");
+        assert!(error.to_string().starts_with("the key `b` occurs twice"), "{error}");
     }
 }

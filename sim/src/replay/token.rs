@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::explore::{CaseName, Origin, parse_seed};
 
-/// The version of the format. Version 1 had other names of engines.
+/// The version of the format. Version 1 had other engine names.
 const VERSION: u32 = 2;
 /// The prefix by which a token is recognised.
 const MARK: &str = "lr2";
@@ -43,7 +43,7 @@ pub enum TokenError {
     /// It does not look like a token.
     #[error("`{0}` is not a replay token: a token begins with `lr2:`")]
     Foreign(String),
-    /// Made by another version.
+    /// It was printed by another version.
     #[error("`{token}` is a token of {} version of lastref; this one reads tokens that begin with `lr2:`", age(*.version))]
     OtherVersion {
         /// The text.

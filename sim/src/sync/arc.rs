@@ -16,13 +16,13 @@ use kernel::record::{Op, OpKind};
 use crate::engine::{self, Object, loom as loom_engine};
 use crate::ledger;
 use crate::loom_or_std as loom;
-use crate::session::{Arm, arm};
+use crate::session::{Backend, arm};
 
 /// A counted reference to a sized value, like [`std::sync::Arc`]. A value that is alive at quiescence is a leak,
 /// usually a cycle.
 pub struct Arc<T>(Shared<Inner<T>>);
 
-/// A reference that does not keep the value alive, as [`std::sync::Weak`].
+/// A reference that does not keep the value alive, like [`std::sync::Weak`].
 pub struct Weak<T> {
     inner: std::sync::Weak<Inner<T>>,
     /// Outlives the value, as the count of weak references does.
@@ -72,7 +72,7 @@ impl Header {
     /// Removes a strong reference; true if it was the last.
     fn down(&self, location: &'static Location<'static>) -> bool {
         let last = match &self.count {
-            // What is left of an execution that is over: loom knows nothing of it any more.
+            // A leftover of a finished execution, which loom no longer knows.
             Count::Loom(_) if !self.object.is_current() => return false,
             Count::Loom(count) => {
                 let _quiet = loom_engine::before_nonblocking_op();
@@ -93,7 +93,7 @@ impl Header {
         last
     }
 
-    /// A step that changes no strong count: a weak reference comes or goes.
+    /// Records the creation or the drop of a weak reference, which changes no strong count.
     fn touch(&self, kind: OpKind, location: &'static Location<'static>) {
         match &self.count {
             Count::Loom(_) if !self.object.is_current() => {}
@@ -163,8 +163,8 @@ impl<T> Arc<T> {
     pub fn named(name: &'static str, value: T) -> Arc<T> {
         let object = Object::new(name);
         let count = match arm() {
-            Arm::Loom => Count::Loom(loom_engine::Probed::new(loom::sync::atomic::AtomicUsize::new(1))),
-            Arm::Std | Arm::Sched | Arm::Threads => Count::Std(std::sync::atomic::AtomicUsize::new(1)),
+            Backend::Loom => Count::Loom(loom_engine::Probed::new(loom::sync::atomic::AtomicUsize::new(1))),
+            Backend::Std | Backend::Sched | Backend::Threads => Count::Std(std::sync::atomic::AtomicUsize::new(1)),
         };
         let custody = ledger::arc_opened(object, name, Location::caller());
         Arc(Shared::new(Inner { value, header: Shared::new(Header { object, custody, count }) }))
@@ -184,7 +184,7 @@ impl<T> Arc<T> {
         Shared::ptr_eq(&this.0, &other.0)
     }
 
-    /// How many strong references there are at this moment.
+    /// The current number of strong references.
     #[track_caller]
     pub fn strong_count(this: &Arc<T>) -> usize {
         let location = Location::caller();

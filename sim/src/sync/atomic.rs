@@ -13,9 +13,9 @@ use kernel::record::{ObjectId, OpKind};
 
 use crate::engine::{self, Object, loom as loom_engine};
 use crate::loom_or_std as loom;
-use crate::session::{self, Arm, arm};
+use crate::session::{self, Backend, arm};
 
-/// Orders the operations around it, as [`std::sync::atomic::fence`].
+/// Orders the operations around it, like [`std::sync::atomic::fence`].
 #[track_caller]
 pub fn fence(order: Ordering) {
     let location = Location::caller();
@@ -23,8 +23,8 @@ pub fn fence(order: Ordering) {
         return kernel.fence(order, location);
     }
     match arm() {
-        Arm::Std | Arm::Threads | Arm::Sched => std::sync::atomic::fence(order),
-        Arm::Loom => {
+        Backend::Std | Backend::Threads | Backend::Sched => std::sync::atomic::fence(order),
+        Backend::Loom => {
             let _quiet = loom_engine::before_nonblocking_op();
             loom::sync::atomic::fence(order);
         }
@@ -32,7 +32,7 @@ pub fn fence(order: Ordering) {
     engine::after(OpKind::Fence, ObjectId::NONE, location);
 }
 
-/// The storage of a scheduled atomic is only ever touched by one OS thread, so it is read and written in two steps.
+/// Only one OS thread accesses the storage of a scheduled atomic, so a read-modify-write may be a load and a store.
 const STORED: Ordering = Ordering::Relaxed;
 
 macro_rules! atomic {
@@ -55,9 +55,9 @@ macro_rules! atomic {
             pub fn named(name: &'static str, value: $value) -> $name {
                 let std = || std::sync::atomic::$name::new(value);
                 let imp = match arm() {
-                    Arm::Std | Arm::Threads => imp::$name::Std(std()),
-                    Arm::Sched => imp::$name::Sched(std()),
-                    Arm::Loom => imp::$name::Loom(loom_engine::Probed::new(loom::sync::atomic::$name::new(value))),
+                    Backend::Std | Backend::Threads => imp::$name::Std(std()),
+                    Backend::Sched => imp::$name::Sched(std()),
+                    Backend::Loom => imp::$name::Loom(loom_engine::Probed::new(loom::sync::atomic::$name::new(value))),
                 };
                 $name { object: Object::new(name), imp }
             }
@@ -119,7 +119,7 @@ macro_rules! atomic {
                 engine::after(OpKind::Store, self.object.id(), location);
             }
 
-            /// Writes the value and returns the one before.
+            /// Writes the value and returns the previous one.
             #[inline]
             #[track_caller]
             pub fn swap(&self, value: $value, order: Ordering) -> $value {
@@ -272,19 +272,19 @@ macro_rules! integer {
     ($(#[$doc:meta])* $name:ident, $value:ty) => {
         atomic!($(#[$doc])* $name, $value);
         fetch!($name, $value,
-            /// Adds, wrapping; returns the value before.
+            /// Adds, wrapping; returns the previous value.
             fetch_add = <$value>::wrapping_add,
-            /// Subtracts, wrapping; returns the value before.
+            /// Subtracts, wrapping; returns the previous value.
             fetch_sub = <$value>::wrapping_sub,
-            /// Bitwise and; returns the value before.
+            /// Bitwise and; returns the previous value.
             fetch_and = BitAnd::bitand,
-            /// Bitwise or; returns the value before.
+            /// Bitwise or; returns the previous value.
             fetch_or = BitOr::bitor,
-            /// Bitwise exclusive or; returns the value before.
+            /// Bitwise exclusive or; returns the previous value.
             fetch_xor = BitXor::bitxor,
-            /// The larger of the two; returns the value before.
+            /// Stores the larger of the two; returns the previous value.
             fetch_max = Ord::max,
-            /// The smaller of the two; returns the value before.
+            /// Stores the smaller of the two; returns the previous value.
             fetch_min = Ord::min
         );
     };
@@ -313,11 +313,11 @@ atomic!(
     AtomicBool, bool
 );
 fetch!(AtomicBool, bool,
-    /// Logical and; returns the value before.
+    /// Logical and; returns the previous value.
     fetch_and = BitAnd::bitand,
-    /// Logical or; returns the value before.
+    /// Logical or; returns the previous value.
     fetch_or = BitOr::bitor,
-    /// Logical exclusive or; returns the value before.
+    /// Logical exclusive or; returns the previous value.
     fetch_xor = BitXor::bitxor
 );
 integer!(

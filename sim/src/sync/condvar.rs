@@ -10,7 +10,7 @@ use kernel::sync::condvar::{Notify, Waited};
 use super::mutex::{Inner, MutexGuard};
 use crate::engine::{self, Object, loom as loom_engine, threads};
 use crate::loom_or_std as loom;
-use crate::session::{Arm, arm};
+use crate::session::{Backend, arm};
 use crate::unpoisoned::clean;
 
 /// A condition variable like [`std::sync::Condvar`]. The waiter that `notify_one` wakes is unspecified: the scheduled
@@ -26,7 +26,7 @@ enum Imp {
     Loom(loom::sync::Condvar),
 }
 
-/// Whether a timed wait ran out.
+/// The result of a timed wait: whether it timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitTimeoutResult(bool);
 
@@ -61,9 +61,9 @@ impl Condvar {
     #[track_caller]
     pub fn named(name: &'static str) -> Condvar {
         let imp = match arm() {
-            Arm::Std | Arm::Threads => Imp::Std(std::sync::Condvar::new()),
-            Arm::Sched => Imp::Sched,
-            Arm::Loom => Imp::Loom(loom::sync::Condvar::new()),
+            Backend::Std | Backend::Threads => Imp::Std(std::sync::Condvar::new()),
+            Backend::Sched => Imp::Sched,
+            Backend::Loom => Imp::Loom(loom::sync::Condvar::new()),
         };
         Condvar { object: Object::new(name), imp }
     }
@@ -133,7 +133,7 @@ impl Condvar {
                 waited != Some(Waited::Notified)
             }
             (Imp::Std(condvar), Inner::Std(inner)) => {
-                let timeout = if arm() == Arm::Threads { threads::wall(timeout) } else { timeout };
+                let timeout = if arm() == Backend::Threads { threads::wall(timeout) } else { timeout };
                 let (inner, result) = clean(condvar.wait_timeout(inner, timeout));
                 guard.inner = Inner::Std(inner);
                 result.timed_out()
@@ -150,7 +150,7 @@ impl Condvar {
         (guard, WaitTimeoutResult(timed_out))
     }
 
-    /// Wakes every waiter, present or about to wait, where the mutex cannot be taken first: for a destructor that runs
+    /// Wakes every present waiter and the next one, without the mutex. For a destructor that cannot take the mutex
     /// while a panic unwinds its task, under the scheduled engines.
     #[track_caller]
     pub(super) fn notify_late(&self) {

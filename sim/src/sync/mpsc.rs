@@ -1,4 +1,4 @@
-//! Channels with many senders and one receiver, as [`std::sync::mpsc`].
+//! Channels with many senders and one receiver, like those of [`std::sync::mpsc`].
 //!
 //! They are built on the facade's own lock and condition variable, so that every engine explores the same operations.
 //! One deviation: `try_send` on a channel of bound 0 fails even while a receiver waits.
@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 struct Channel<T> {
     state: Mutex<State<T>>,
-    /// Ends that went while a panic unwound their task and another task held the lock: see [`Channel::leave`].
+    /// Ends that were dropped while a panic unwound their task and another task held the lock: see [`Channel::leave`].
     senders_gone: AtomicUsize,
     receiver_gone: AtomicBool,
     filled: Condvar,
@@ -24,11 +24,11 @@ struct Channel<T> {
 
 struct State<T> {
     queue: VecDeque<T>,
-    /// Most that the queue holds; `None` if there is no bound.
+    /// The capacity of the queue; `None` if there is no bound.
     bound: Option<usize>,
     senders: usize,
     receiving: bool,
-    /// How many values the receiver has taken: a rendezvous waits for its own.
+    /// Number of values that the receiver has taken: a rendezvous send waits until its own value is taken.
     taken: u64,
     sent: u64,
 }
@@ -74,7 +74,7 @@ impl<T> Channel<T> {
     /// the lock, and wakes a waiting task.
     #[track_caller]
     fn leave(&self, at_once: impl FnOnce(MutexGuard<'_, State<T>>), late: impl FnOnce()) {
-        // On real threads it can wait: the holder of the lock continues meanwhile.
+        // On real threads the task can wait: the holder of the lock continues meanwhile.
         if !std::thread::panicking() || self.state.is_std() {
             return at_once(self.state.lock());
         }
@@ -172,7 +172,7 @@ impl<T> SyncSender<T> {
         self.0.send(value)
     }
 
-    /// Sends `value` if there is room. A channel of bound 0 never has.
+    /// Sends `value` if there is room. A channel of bound 0 never has room.
     ///
     /// # Errors
     /// The value, if there is no room or the receiver is gone.

@@ -12,10 +12,10 @@ use super::storage::{Storage, Writing};
 use crate::engine::loom::Poison;
 use crate::engine::{self, Object, loom as loom_engine};
 use crate::loom_or_std as loom;
-use crate::session::{Arm, arm};
+use crate::session::{Backend, arm};
 use crate::unpoisoned::clean;
 
-/// Mutual exclusion, as [`std::sync::Mutex`], never poisoned.
+/// A mutex like [`std::sync::Mutex`], but never poisoned.
 pub struct Mutex<T> {
     pub(super) object: Object,
     imp: Imp<T>,
@@ -28,7 +28,7 @@ enum Imp<T> {
 }
 
 /// Holds the lock until it is dropped.
-#[must_use = "the lock is given back when the guard is dropped"]
+#[must_use = "the lock is released when the guard is dropped"]
 pub struct MutexGuard<'a, T> {
     pub(super) mutex: &'a Mutex<T>,
     pub(super) inner: Inner<'a, T>,
@@ -54,14 +54,14 @@ impl<T> Mutex<T> {
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> Mutex<T> {
         let imp = match arm() {
-            Arm::Std | Arm::Threads => Imp::Std(std::sync::Mutex::new(value)),
-            Arm::Sched => Imp::Sched(Storage::new(value)),
-            Arm::Loom => Imp::Loom(loom::sync::Mutex::new(value), Poison::default()),
+            Backend::Std | Backend::Threads => Imp::Std(std::sync::Mutex::new(value)),
+            Backend::Sched => Imp::Sched(Storage::new(value)),
+            Backend::Loom => Imp::Loom(loom::sync::Mutex::new(value), Poison::default()),
         };
         Mutex { object: Object::new(name), imp }
     }
 
-    /// Takes the lock; waits while another holds it.
+    /// Takes the lock; waits while another task holds it.
     #[inline]
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
@@ -75,7 +75,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// Not inlined, so that a plain lock stays short at each of its calls.
+    /// Not inlined, so that the code of a plain lock stays short at each call.
     #[inline(never)]
     fn lock_scheduled<'a>(
         &'a self,
@@ -161,12 +161,13 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// Whether it is a lock of std, for which a task waits without the engine.
+    /// Whether it is a std lock, for which a task waits without the engine.
     pub(super) fn is_std(&self) -> bool {
         matches!(self.imp, Imp::Std(_))
     }
 
-    /// Takes the storage again after a condition variable has given the lock back to this task.
+    /// Takes the inner guard again after a wait on a condition variable. Under the kernel the wait has already taken
+    /// the lock.
     pub(super) fn retake(&self) -> Inner<'_, T> {
         match &self.imp {
             Imp::Sched(storage) => Inner::Sched(storage.write()),
@@ -190,7 +191,7 @@ fn lock_of_loom<T>(mutex: &loom::sync::Mutex<T>) -> loom::sync::MutexGuard<'_, T
 }
 
 impl<'a, T> MutexGuard<'a, T> {
-    /// Gives the storage up without giving the lock back: the kernel does that as part of a wait.
+    /// Takes out the inner guard for a condition variable, which releases the lock as part of a wait.
     pub(super) fn suspend(&mut self) -> Inner<'a, T> {
         std::mem::replace(&mut self.inner, Inner::Released)
     }
@@ -205,7 +206,7 @@ impl<T: Default> Default for Mutex<T> {
 
 impl<T> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The value is not shown: looking at it would be an operation.
+        // The value is not shown: reading it would be an operation.
         f.debug_struct("Mutex").field("object", &self.object.id()).finish_non_exhaustive()
     }
 }

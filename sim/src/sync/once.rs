@@ -18,13 +18,13 @@ pub struct Once {
 }
 
 impl Once {
-    /// Nothing has run yet.
+    /// A `Once` whose closure has not run.
     #[track_caller]
     pub fn new() -> Once {
         Once { stage: Mutex::named("once", Stage::New), done: Condvar::named("once.done") }
     }
 
-    /// Runs `init` unless a call before this one has, and returns when it has run.
+    /// Runs `init` unless an earlier call has run its closure; waits for an earlier call that is running it.
     #[track_caller]
     pub fn call_once(&self, init: impl FnOnce()) {
         let mut stage = self.stage.lock();
@@ -76,26 +76,26 @@ impl fmt::Debug for Once {
     }
 }
 
-/// A cell that is written once, as [`std::sync::OnceLock`].
+/// A cell that is written once, like [`std::sync::OnceLock`].
 pub struct OnceLock<T> {
     once: Once,
     value: std::sync::OnceLock<T>,
 }
 
 impl<T> OnceLock<T> {
-    /// Empty.
+    /// An empty cell.
     #[track_caller]
     pub fn new() -> OnceLock<T> {
         OnceLock { once: Once::new(), value: std::sync::OnceLock::new() }
     }
 
-    /// The value, if it is there.
+    /// The value, if it is set.
     #[track_caller]
     pub fn get(&self) -> Option<&T> {
         if self.once.is_completed() { self.value.get() } else { None }
     }
 
-    /// Writes the value if none is there.
+    /// Writes the value if the cell is empty.
     ///
     /// # Errors
     /// `value`, if the cell already has a value.
@@ -104,18 +104,18 @@ impl<T> OnceLock<T> {
         let mut value = Some(value);
         self.once.call_once(|| {
             if let Some(value) = value.take() {
-                // `once` lets one writer in.
+                // `once` admits one writer.
                 let _ = self.value.set(value);
             }
         });
         value.map_or(Ok(()), Err)
     }
 
-    /// The value, made by `init` if none is there.
+    /// The value; `init` computes it if the cell is empty.
     #[track_caller]
     pub fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
         self.once.call_once(|| {
-            // `once` lets one writer in.
+            // `once` admits one writer.
             let _ = self.value.set(init());
         });
         match self.value.get() {

@@ -12,10 +12,10 @@ use super::storage::{Reading, Storage, Writing};
 use crate::engine::loom::Poison;
 use crate::engine::{self, Object, loom as loom_engine};
 use crate::loom_or_std as loom;
-use crate::session::{Arm, arm};
+use crate::session::{Backend, arm};
 use crate::unpoisoned::clean;
 
-/// Many readers or one writer, as [`std::sync::RwLock`], never poisoned.
+/// A lock for many readers or one writer, like [`std::sync::RwLock`], but never poisoned.
 pub struct RwLock<T> {
     object: Object,
     imp: Imp<T>,
@@ -28,7 +28,7 @@ enum Imp<T> {
 }
 
 /// Holds the lock for reading until it is dropped.
-#[must_use = "the lock is given back when the guard is dropped"]
+#[must_use = "the lock is released when the guard is dropped"]
 pub struct RwLockReadGuard<'a, T> {
     object: Object,
     inner: Read<'a, T>,
@@ -43,7 +43,7 @@ enum Read<'a, T> {
 }
 
 /// Holds the lock for writing until it is dropped.
-#[must_use = "the lock is given back when the guard is dropped"]
+#[must_use = "the lock is released when the guard is dropped"]
 pub struct RwLockWriteGuard<'a, T> {
     object: Object,
     inner: Write<'a, T>,
@@ -68,9 +68,9 @@ impl<T> RwLock<T> {
     #[track_caller]
     pub fn named(name: &'static str, value: T) -> RwLock<T> {
         let imp = match arm() {
-            Arm::Std | Arm::Threads => Imp::Std(std::sync::RwLock::new(value)),
-            Arm::Sched => Imp::Sched(Storage::new(value)),
-            Arm::Loom => Imp::Loom(loom::sync::RwLock::new(value), Poison::default()),
+            Backend::Std | Backend::Threads => Imp::Std(std::sync::RwLock::new(value)),
+            Backend::Sched => Imp::Sched(Storage::new(value)),
+            Backend::Loom => Imp::Loom(loom::sync::RwLock::new(value), Poison::default()),
         };
         RwLock { object: Object::new(name), imp }
     }

@@ -42,7 +42,7 @@ impl<T> Storage<T> {
         }
     }
 
-    /// The value, unless there is a guard.
+    /// The value, unless a guard exists.
     #[inline]
     pub(crate) fn try_write(&self) -> Option<Writing<'_, T>> {
         if self.guards.load(Ordering::Relaxed) != 0 {
@@ -88,8 +88,8 @@ pub(crate) struct Writing<'a, T> {
 impl<T> Writing<'_, T> {
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: `try_write` makes a guard only where there is none, and marks it; `read` and `try_write` make no
-        // other while the mark stands, which this guard's drop removes. `Sync` above says why one OS thread is enough.
+        // SAFETY: `try_write` creates a guard only if none exists, and sets `guards` to `WRITER`. Until this guard's
+        // drop resets it, `read` and `try_write` create no other guard. `Sync` above says why one OS thread is enough.
         unsafe { &*self.storage.value.get() }
     }
 
@@ -117,8 +117,8 @@ pub(crate) struct Reading<'a, T> {
 #[expect(unsafe_code, reason = "no guard writes meanwhile; see the argument at the block")]
 impl<T> Reading<'_, T> {
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: `read` makes a guard only where none writes, and counts it; `try_write` makes none while the count is
-        // not zero.
+        // SAFETY: `read` creates a guard only if there is no writer, and counts it; `try_write` creates none while the
+        // count is not zero.
         unsafe { &*self.storage.value.get() }
     }
 }

@@ -11,7 +11,7 @@ use crate::session::Outcome;
 /// The most switches that are marked: a schedule that is not shrunk forces dozens, and few of them matter.
 pub(super) const SWITCHES_MAX: usize = 8;
 
-/// Rows of the end that are always shown.
+/// Number of rows at the end that are always shown.
 const LAST: usize = 3;
 
 /// The rows to show: the first and the last of a table.
@@ -19,11 +19,11 @@ pub(super) fn ends(rows: usize, first: usize, last: usize) -> BTreeSet<usize> {
     if rows <= first + last { (0..rows).collect() } else { (0..first).chain(rows - last..rows).collect() }
 }
 
-/// The rows to show of a run: of a finding those that led to it, of a clean run its ends.
+/// The rows to show of a run: for a finding, those that led to it; for a clean run, its first and last rows.
 ///
 /// A row is about an object if its text names it. The object of a finding is its subject; without one, its objects are
-/// those that its sentence names, or else those of the last row. The next in rank are the objects that share a row with
-/// these. What came before the first row about them is setup, and is left out.
+/// those that its sentence names, or else those of the last row. Objects that share a row with these come next. Rows
+/// before the first row about them are setup, and are omitted.
 pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<usize> {
     let Some(violation) = &outcome.violation else { return ends(rows.len(), ROWS / 2, ROWS - 1 - ROWS / 2) };
     let subject = match violation.subject {
@@ -55,7 +55,7 @@ pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<us
         shown.insert(row);
         match (shown.len() + gaps(&shown, rows.len())).cmp(&ROWS) {
             Ordering::Less => {}
-            // Only a row that is left out alone still fits.
+            // Only an omitted row whose neighbours are shown still fits.
             Ordering::Equal => break,
             Ordering::Greater => _ = shown.remove(&row),
         }
@@ -63,7 +63,7 @@ pub(super) fn what_led_to_it(rows: &[Row<'_>], outcome: &Outcome) -> BTreeSet<us
     with_lone_rows(shown, rows.len())
 }
 
-/// Adds each row that is left out alone: the row that counts it would take the same place.
+/// Adds each omitted row whose neighbours are shown: the row that counts it would take as much space.
 fn with_lone_rows(mut shown: BTreeSet<usize>, rows: usize) -> BTreeSet<usize> {
     let is_shown = |row: Option<usize>| row.is_none_or(|row| row >= rows || shown.contains(&row));
     let is_lone = |row: &usize| !shown.contains(row) && is_shown(row.checked_sub(1)) && is_shown(Some(row + 1));
@@ -72,7 +72,7 @@ fn with_lone_rows(mut shown: BTreeSet<usize>, rows: usize) -> BTreeSet<usize> {
     shown
 }
 
-/// The number of places where rows are left out.
+/// The number of gaps at which rows are omitted.
 fn gaps(shown: &BTreeSet<usize>, rows: usize) -> usize {
     let after = shown.iter().filter(|row| **row + 1 < rows && !shown.contains(&(**row + 1))).count();
     after + usize::from(!shown.contains(&0) && rows > 0)

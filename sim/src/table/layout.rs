@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::{Detail, Row, TaskInfo, clock};
 use crate::session::Outcome;
 
-/// The widest line of a table that is not full, if it has a column for each task.
+/// Maximum line width of a table that has a column for each task and is not full.
 const WIDTH: usize = 120;
 
 /// The text in lines of at most [`WIDTH`] columns, broken between words.
@@ -18,7 +18,7 @@ pub(super) fn wrapped(text: &str) -> String {
     table.lines().map(|line| line.trim().to_owned() + "\n").collect()
 }
 
-/// Draws the rows that are shown; a row in place of each group that is not.
+/// Draws the shown rows, and one row in place of each omitted group.
 pub(super) fn draw(rows: &[Row<'_>], shown: &BTreeSet<usize>, outcome: &Outcome, detail: Detail) -> String {
     let drawn: Vec<&Row<'_>> = shown.iter().map(|row| &rows[*row]).collect();
     let columns = columns(&drawn, outcome);
@@ -31,7 +31,7 @@ pub(super) fn draw(rows: &[Row<'_>], shown: &BTreeSet<usize>, outcome: &Outcome,
     table + legend
 }
 
-/// The lines of the table; without columns of their own, the tasks are named in one.
+/// The lines of the table. If `columns` is empty, one column names the tasks.
 fn lines(
     rows: &[Row<'_>],
     shown: &BTreeSet<usize>,
@@ -108,7 +108,7 @@ fn columns<'a>(rows: &[&Row<'_>], outcome: &'a Outcome) -> Vec<Column<'a>> {
     columns
 }
 
-/// What stands in the row of a task. The name of a task of a host is part of the text, without its host's
+/// The text in the row of a task. For a task of a host, it begins with the task's name, without the name of the host
 /// (`net::Host::spawn`).
 fn told(outcome: &Outcome, task: usize, text: &str) -> String {
     let TaskInfo { name, host, .. } = &outcome.tasks[task];

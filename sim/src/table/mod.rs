@@ -1,4 +1,4 @@
-//! The table of a run: one row per event, in one column per task where that fits. It is the text that snapshots hold.
+//! The table of a run: one row per event, in one column per task where that fits. Snapshots contain this text.
 
 #[cfg(feature = "table")]
 mod choice;
@@ -18,14 +18,15 @@ use crate::session::Outcome;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// What led to the finding: at most 25 rows of custody, state changes and notes, and the switches that the
-    /// schedule forces. Mere uses, operations that begin and complete, and accesses to cells are shown of the resource,
-    /// or the cell, that the finding is about only. No source lines, so that an edit above does not change a snapshot.
+    /// schedule forces. Uses, starts and completions of operations, and accesses to cells are shown only for the
+    /// resource or the cell that the finding is about. No source lines, so that an edit above does not change a
+    /// snapshot.
     Custody,
     /// Every operation, with its source line.
     Full,
 }
 
-/// The rows of a table that is not full, those included that stand for others.
+/// Maximum number of rows of a table that is not full, including those that replace omitted rows.
 #[cfg(feature = "table")]
 const ROWS: usize = 25;
 
@@ -105,7 +106,7 @@ fn clock(now_ns: u64) -> String {
     }
 }
 
-/// One event as a reader may look it up: who, when, what, where.
+/// One event as text: task, step, time, action and source line.
 pub(crate) fn describe(event: &Event, outcome: &Outcome) -> String {
     let task = outcome.tasks.get(event.task.index()).map_or("-", |task| task.name.text);
     let what = match &event.item {

@@ -1,4 +1,4 @@
-//! A task that runs a future, which can be joined, awaited and ended from outside.
+//! A task that runs a future. The task can be joined, awaited, and ended from outside.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -16,7 +16,7 @@ use crate::unpoisoned::locked;
 /// continue.
 pub struct Task<T> {
     handle: JoinHandle<()>,
-    life: Arc<Life>,
+    life: Arc<TaskState>,
     output: Output<T>,
 }
 
@@ -24,7 +24,7 @@ pub struct Task<T> {
 type Output<T> = Arc<Mutex<Option<Option<T>>>>;
 
 /// The shared state of a task, and the means to end it: its future is dropped the next time it is polled.
-pub(crate) struct Life {
+pub(crate) struct TaskState {
     /// `host/name`, or `future` for a task without a host; for reports.
     pub(crate) name: String,
     /// The network ends it instead of waiting for its end.
@@ -48,9 +48,9 @@ pub(crate) enum Kind {
     Daemon,
 }
 
-impl Life {
-    pub(crate) fn new(name: String, kind: Kind) -> Arc<Life> {
-        Arc::new(Life {
+impl TaskState {
+    pub(crate) fn new(name: String, kind: Kind) -> Arc<TaskState> {
+        Arc::new(TaskState {
             name,
             is_daemon: kind == Kind::Daemon,
             is_killed: AtomicBool::new(false),
@@ -61,7 +61,7 @@ impl Life {
         })
     }
 
-    /// Its future is dropped the next time the task runs.
+    /// Ends the task: its future is dropped the next time the task runs.
     pub(crate) fn kill(&self) {
         self.is_killed.store(true, Ordering::SeqCst);
         // Taken first: a waker is foreign code, which must not run under the lock.
@@ -109,20 +109,23 @@ impl Life {
     }
 }
 
-impl fmt::Debug for Life {
+impl fmt::Debug for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Life").field("name", &self.name).field("has_ended", &self.has_ended()).finish_non_exhaustive()
+        f.debug_struct("TaskState")
+            .field("name", &self.name)
+            .field("has_ended", &self.has_ended())
+            .finish_non_exhaustive()
     }
 }
 
 /// A task's body with its shared state: runs the future until it is done or killed.
 pub(crate) struct Body<T> {
-    life: Arc<Life>,
+    life: Arc<TaskState>,
     output: Output<T>,
 }
 
 impl<T> Body<T> {
-    pub(crate) fn new(life: &Arc<Life>) -> Body<T> {
+    pub(crate) fn new(life: &Arc<TaskState>) -> Body<T> {
         Body { life: Arc::clone(life), output: Arc::default() }
     }
 
@@ -138,7 +141,7 @@ impl<T> Body<T> {
         T: Send + 'static,
     {
         let future = unless_killed(future, Arc::clone(&self.life));
-        // The future is dropped before: its sockets are closed before other tasks see the end.
+        // The future is already dropped here, so its sockets are closed before other tasks see the end.
         let end = move |output| {
             *locked(&self.output) = Some(output);
             self.life.ends();
@@ -159,7 +162,7 @@ impl<T> Body<T> {
     }
 }
 
-async fn unless_killed<F: Future>(future: F, life: Arc<Life>) -> Option<F::Output> {
+async fn unless_killed<F: Future>(future: F, life: Arc<TaskState>) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {
         if life.is_killed() {
@@ -172,18 +175,18 @@ async fn unless_killed<F: Future>(future: F, life: Arc<Life>) -> Option<F::Outpu
 }
 
 impl<T> Task<T> {
-    pub(crate) fn new(handle: JoinHandle<()>, life: Arc<Life>, output: Output<T>) -> Task<T> {
+    pub(crate) fn new(handle: JoinHandle<()>, life: Arc<TaskState>, output: Output<T>) -> Task<T> {
         Task { handle, life, output }
     }
 
-    /// Waits until it has ended. `None`: it was ended before its future was done.
+    /// Waits until the task has ended. Returns `None` if it was ended before its future completed.
     #[track_caller]
     pub fn join(self) -> Option<T> {
         self.handle.join();
         locked(&self.output).take().flatten()
     }
 
-    /// Ends it: its future is dropped at the point where it waits. The task may still be joined.
+    /// Ends the task: its future is dropped at the point where it waits. The task may still be joined.
     pub fn abort(&self) {
         self.life.kill();
     }
@@ -205,7 +208,7 @@ impl<T> Future for Task<T> {
         self.life.end.try_take();
         match locked(&self.output).take() {
             Some(output) => Poll::Ready(output),
-            None => session::misused(&format!("`{}` was awaited again after it had given its output", self.life.name)),
+            None => session::misused(&format!("`{}` was awaited again after its output was taken", self.life.name)),
         }
     }
 }

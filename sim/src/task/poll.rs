@@ -1,9 +1,9 @@
-//! Polling a future on a task of its own.
+//! Polls a future on its own task.
 //!
 //! Under the kernel a future is polled on a coroutine, and its task waits in a parker between two polls; its waker
 //! unparks it. Any order of ready futures is therefore reachable, a future that is never woken is named in the deadlock
-//! report, and a panic in one ends the run with its text. The task of a future that was spawned has no stack while it
-//! waits. Elsewhere the future's thread is parked and unparked.
+//! report, and a panic in one ends the run with its text. The task of a spawned future has no stack while it waits.
+//! Without the kernel, the thread of the future is parked and unparked.
 
 use std::future::Future;
 use std::panic::Location;
@@ -53,8 +53,8 @@ impl Parker {
         // A waker that has outlived its run has no future to wake.
     }
 
-    /// Takes the permit, or waits for it, until `deadline` at the latest; returns whether it was given. A thread may
-    /// also return without a permit.
+    /// Takes the permit, and waits for it if necessary, at most until `deadline`. Returns whether it was given; on an
+    /// OS thread it may return true without a permit.
     #[track_caller]
     pub(crate) fn park(&self, deadline: Option<Instant>) -> bool {
         let location = Location::caller();
@@ -129,7 +129,8 @@ pub(crate) fn turns<F: Future>(future: F, end: impl FnOnce(F::Output)) -> impl F
     }
 }
 
-/// The task is in a poll: the tasks that it spawns are enqueued, and do not run before the next scheduling point.
+/// While it exists, the task is in a poll: the tasks that it spawns are enqueued, and do not run before the next
+/// scheduling point.
 struct Polling;
 
 impl Polling {

@@ -36,7 +36,7 @@ fn change(change: impl FnOnce(&mut Timers) -> Option<Waker>) {
     }
 }
 
-/// The alarm task: wakes the wakers whose deadlines have come, until the run ends.
+/// The alarm task: wakes the wakers whose deadlines have passed, until the run ends.
 fn serve(kernel: &Kernel) {
     loop {
         let now = Instant::now().as_ns();

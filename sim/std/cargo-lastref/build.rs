@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// What is embedded, as paths in the repository: files, and folders with everything in them.
+/// The embedded files and folders, as paths in the repository. A folder is embedded with everything in it.
 const SOURCES: [&str; 12] = [
     "Cargo.lock",
     "sim/kernel/Cargo.toml",
@@ -50,7 +50,7 @@ fn main() {
         digest.add(text);
         writeln!(list, "    ({path:?}, {text:?}),").expect("a text can be written");
     }
-    // How they are built is part of what comes out.
+    // The result also depends on the code that builds the sources.
     digest.add(&read(&here.join("src/standin/build.rs")));
     let digest = digest.0;
     let code = format!(
@@ -115,12 +115,12 @@ fn sections(manifest: &str, keep: impl Fn(&str) -> bool) -> String {
     text
 }
 
-/// FNV-1a, 64 bits. It tells versions of the sources apart, and need not resist forgery.
+/// FNV-1a, 64 bits. It distinguishes versions of the sources; it need not resist forgery.
 struct Digest(u64);
 
 impl Digest {
     fn add(&mut self, text: &str) {
-        // The end of a text is part of it.
+        // A byte that no text contains marks the end of each text.
         for byte in text.bytes().chain([0xff]) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }

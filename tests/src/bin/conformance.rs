@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use lastref_tests::conformance::command::{Order, run};
+use lastref_tests::conformance::command::{Options, run};
 use lastref_tests::conformance::nng::{self, Nng};
 use lastref_tests::conformance::uring::Uring;
 
@@ -47,7 +47,7 @@ enum Name {
 
 fn main() -> ExitCode {
     let Args { subject, scripts, seed, lib, record, compare } = Args::parse();
-    let order = Order { scripts, seed, lib, record, compare };
+    let order = Options { scripts, seed, lib, record, compare };
     let mut out = io::stdout().lock();
     let agrees = match subject {
         Name::Uring => run::<Uring>(&order, &mut out),

@@ -1,4 +1,4 @@
-//! What the binary `conformance` does for one subject: fresh scripts on the real thing, compared, shrunk and recorded.
+//! The command `conformance` for one subject: runs fresh scripts on the original, compares, shrinks and records them.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -13,26 +13,26 @@ use super::recorded::{self, Recorded};
 use super::shrink::shrink;
 use super::{Error, Real, Step, Subject};
 
-/// What is asked for.
+/// The arguments of the command.
 #[derive(Clone, Debug)]
-pub struct Order {
-    /// How many fresh scripts.
+pub struct Options {
+    /// Number of fresh scripts.
     pub scripts: u64,
     /// The seed of the first; the others follow.
     pub seed: u64,
-    /// The library that the real thing is, where it is one.
+    /// The path of the original's library, if the original is a library.
     pub lib: Option<PathBuf>,
-    /// Where fresh scripts are recorded, behind what is there.
+    /// The file to which fresh scripts are appended.
     pub record: Option<PathBuf>,
-    /// A recorded file to be compared in place of fresh scripts.
+    /// A recorded file to compare in place of fresh scripts.
     pub compare: Option<PathBuf>,
 }
 
-/// Compares as ordered, and says so on `out`. True if everything agrees or is listed.
+/// Performs the comparison, and reports it on `out`. True if every script agrees or differs as listed.
 ///
 /// # Errors
-/// What keeps the comparison from being made.
-pub fn run<S: Subject>(order: &Order, out: &mut dyn Write) -> Result<bool, Error> {
+/// If the comparison cannot be performed.
+pub fn run<S: Subject>(order: &Options, out: &mut dyn Write) -> Result<bool, Error> {
     let deviations = deviation::read(S::DEVIATIONS)?;
     let comparison = match &order.compare {
         Some(path) => {
@@ -63,9 +63,9 @@ pub fn run<S: Subject>(order: &Order, out: &mut dyn Write) -> Result<bool, Error
     Ok(comparison.unlisted.is_empty())
 }
 
-/// Runs fresh scripts on the real thing and compares. What differs is shrunk.
+/// Runs fresh scripts on the original and compares them. A script with an unlisted difference is shrunk.
 fn fresh<S: Subject>(
-    order: &Order,
+    order: &Options,
     real: &mut dyn Real<S::Step>,
     deviations: &[Deviation],
 ) -> Result<Comparison, Error> {
@@ -80,7 +80,7 @@ fn fresh<S: Subject>(
             append(path, &recorded::write(&recorded))?;
         }
         match difference::<S>(&recorded)? {
-            // What is listed is not shrunk: on its way it could turn into another difference.
+            // A listed difference is not shrunk, since shrinking could turn it into another one.
             Some(found) if !is_listed::<S>(&recorded, &found, deviations)? => {
                 let (recorded, found) = shrunk::<S>(found, recorded, real)?;
                 comparison.add::<S>(&recorded, Some(found), deviations)?;
@@ -91,7 +91,8 @@ fn fresh<S: Subject>(
     Ok(comparison)
 }
 
-/// The shortest script that differs. The real thing may vary, so the difference of the shortest is the last one seen.
+/// Shrinks a script that differs. The original may behave differently each time, so this returns the last difference
+/// seen.
 fn shrunk<S: Subject>(
     found: Difference,
     recorded: Recorded<S::Step>,
@@ -122,7 +123,7 @@ fn script<T: Step>(strategy: &BoxedStrategy<Vec<T>>, seed: u64) -> Result<Vec<T>
     Ok(tree.current())
 }
 
-/// The entry for the list of deviations, to be given its reason by a person.
+/// An entry for the list of deviations; a person must add the reason.
 fn entry(difference: &Difference) -> Result<String, Error> {
     let deviation = Deviation {
         verdict: Verdict::LeftOut,

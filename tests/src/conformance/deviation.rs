@@ -1,4 +1,4 @@
-//! The list of allowed deviations, and a recorded file compared with the model by it.
+//! The list of allowed deviations, and the comparison of a recorded file with the model.
 
 use std::fmt::{self, Display};
 
@@ -8,7 +8,7 @@ use super::explore::{Closest, closest};
 use super::recorded::{self, Recorded};
 use super::{Error, FIXED, Outcome, Step, Subject};
 
-/// Why a deviation is allowed.
+/// The reason why a deviation is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -25,32 +25,32 @@ pub type Row = (String, String, String);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deviation {
-    /// Why it is allowed, in a word.
+    /// The reason, as a category.
     pub verdict: Verdict,
-    /// The variant of the model that agrees, if it is one that a variant takes back.
+    /// The variant of the model that behaves like the original, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// Why it is allowed, in a sentence.
+    /// The reason, as a sentence.
     pub why: String,
-    /// The shortest script that shows it, with both outcomes.
+    /// The shortest script that shows the deviation, with both outcomes.
     pub steps: Vec<Row>,
     /// The recorded scripts in which it occurs.
     pub recorded: Vec<String>,
 }
 
 impl Deviation {
-    /// Its script.
+    /// The script that shows the deviation.
     ///
     /// # Errors
-    /// A step that cannot be read.
+    /// If a step cannot be parsed.
     pub fn script<T: Step>(&self) -> Result<Vec<T>, Error> {
         let bad = |message| Error::Recorded { line: 0, message };
         self.steps.iter().map(|(step, _, _)| step.parse().map_err(bad)).collect()
     }
 
-    /// Whether its variant does what the real thing did with a script on which the fixed model differs at step `at`,
-    /// counted from 1. A variant that breaks a rule of the model shows no more: it must agree up to that very step, and
-    /// break the rule there.
+    /// Whether the deviation's variant reproduces the original's outcome of a script. The fixed model differs on it at
+    /// step `at`, counted from 1. A run that breaks a rule of the model ends there, so such a variant must agree up to
+    /// that step and break the rule in it.
     fn explains<S: Subject>(&self, script: &[S::Step], real: &[String], at: usize) -> Result<bool, Error> {
         let Some(variant) = &self.variant else { return Ok(false) };
         let model = closest::<S>(variant, script, real)?;
@@ -61,10 +61,10 @@ impl Deviation {
         self.steps.iter().map(|row| of(row).clone()).collect()
     }
 
-    /// Why it no longer occurs; nothing if it does.
+    /// The reason why the deviation no longer occurs; `None` if it still occurs.
     ///
     /// # Errors
-    /// If it cannot be compared.
+    /// If the script cannot be compared.
     pub fn stale<S: Subject>(&self) -> Result<Option<String>, Error> {
         let script: Vec<S::Step> = self.script()?;
         let (real, model) = (self.outcome(|row| &row.1), self.outcome(|row| &row.2));
@@ -88,12 +88,12 @@ impl Deviation {
 /// Reads a list.
 ///
 /// # Errors
-/// If it is not of that form.
+/// If the text is not a valid list.
 pub fn read(text: &str) -> Result<Vec<Deviation>, Error> {
     Ok(serde_json::from_str(text)?)
 }
 
-/// A script on which model and real thing differ.
+/// A script on which the model and the original differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The script's name.
@@ -103,14 +103,14 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Of a script whose outcome the model does not give.
+    /// The difference on a script whose outcome the model does not reproduce.
     pub fn new<T: Display>(name: &str, script: &[T], real: &[String], model: &Closest) -> Difference {
         let rows = script.iter().zip(real).zip(&model.outcome);
         let steps = rows.map(|((step, real), model)| (step.to_string(), real.clone(), model.clone())).collect();
         Difference { name: name.to_owned(), steps }
     }
 
-    /// Whether it is this deviation.
+    /// Whether this difference is the listed deviation.
     pub fn is(&self, deviation: &Deviation) -> bool {
         let steps = |rows: &[Row]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
         deviation.recorded.contains(&self.name) || steps(&self.steps) == steps(&deviation.steps)
@@ -130,24 +130,24 @@ impl Display for Difference {
     }
 }
 
-/// What comparing came to.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// How many scripts agree.
+    /// Number of scripts that agree.
     pub agree: usize,
-    /// How many differ as a deviation of the list says.
+    /// Number of scripts that differ as listed.
     pub listed: usize,
-    /// The others.
+    /// The unlisted differences.
     pub unlisted: Vec<Difference>,
 }
 
 impl Comparison {
-    /// How many scripts were compared.
+    /// Number of compared scripts.
     pub fn scripts(&self) -> usize {
         self.agree + self.listed + self.unlisted.len()
     }
 
-    /// Counts a script, which differs like that.
+    /// Counts a script with its difference, if it has one.
     ///
     /// # Errors
     /// If it cannot be compared with a variant.
@@ -177,7 +177,7 @@ impl Display for Comparison {
     }
 }
 
-/// Whether a script that differs is one of the list, or does what the variant of one of them does.
+/// Whether a difference is on the list, or the variant of a listed deviation reproduces the original's outcome.
 ///
 /// # Errors
 /// If it cannot be compared with a variant.
@@ -195,7 +195,7 @@ pub fn is_listed<S: Subject>(
     Ok(false)
 }
 
-/// How the model differs from a real outcome; nothing if it agrees.
+/// The difference between the model and the original's outcome; `None` if they agree.
 ///
 /// # Errors
 /// If the model breaks a rule of its own.
@@ -217,7 +217,7 @@ pub fn compare<S: Subject>(text: &str, deviations: &[Deviation]) -> Result<Compa
     Ok(comparison)
 }
 
-/// What is wrong with a list: deviations that no longer occur, by themselves or in the recorded scripts that they name.
+/// The errors of a list: deviations that no longer occur in their own script or in a recorded script that they name.
 ///
 /// # Errors
 /// If something cannot be read or compared.

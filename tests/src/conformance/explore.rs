@@ -11,30 +11,31 @@ use proptest::strategy::Just;
 
 use super::{Error, FIXED, Outcome, Subject};
 
-/// What a model came to.
+/// The result of exploring a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Closest {
-    /// It gave the outcome that was looked for.
+    /// Whether some schedule gave the expected outcome.
     pub agrees: bool,
-    /// Its outcome under the schedule that went furthest, up to the first step that differs.
+    /// The outcome of the run with the most steps, up to the first step that differs.
     pub outcome: Outcome,
-    /// The rule that a variant broke at the step after those of the outcome, all of which agree.
+    /// The rule that a variant broke in the step after this outcome, whose steps all agree.
     pub broken: Option<String>,
 }
 
-/// Where a model tells its outcome, step by step.
+/// Receives the outcome of a model, step by step.
 pub struct Seen<'a, T> {
     script: &'a [T],
     real: &'a [String],
     agrees: fn(&T, &str, &str) -> bool,
     outcome: Outcome,
     differs: bool,
-    /// How many steps have agreed: a run that breaks a rule is abandoned and cannot say so itself.
+    /// The steps that have agreed. Shared with the search, since a run that breaks a rule is abandoned and returns
+    /// nothing.
     agreed: &'a Mutex<Outcome>,
 }
 
 impl<T> Seen<'_, T> {
-    /// The outcome of the next step. False if it is not the one that is looked for: then the model clears up and ends.
+    /// Adds the outcome of the next step. False if it is not the expected one: the model then cleans up and returns.
     #[must_use]
     pub fn push(&mut self, seen: String) -> bool {
         let nth = self.outcome.len();
@@ -58,11 +59,11 @@ impl<T> std::fmt::Debug for Seen<'_, T> {
     }
 }
 
-/// Looks for an outcome of the model that is the real one. A variant may break a rule on its way, which ends the
-/// search.
+/// Searches for a schedule under which the model gives the original's outcome. A variant may break a rule, which ends
+/// the search.
 ///
 /// # Errors
-/// A rule that the fixed model broke on its way.
+/// If the fixed model breaks a rule.
 pub fn closest<S: Subject>(variant: &str, script: &[S::Step], real: &[String]) -> Result<Closest, Error> {
     let found = Arc::new(Mutex::new(Closest::default()));
     let stop = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! Conformance: a model's outcomes compared with what the real library or kernel did with the same script.
+//! Conformance: compares a model's outcomes with the outcomes of the real library or kernel on the same scripts.
 //!
 //! A script is a list of steps. The original, a real library or kernel, runs it one step at a time and settles before
 //! the next; its outcome is the list of observations, one for each step. A model agrees if it gives that outcome under
@@ -53,21 +53,21 @@ pub trait Subject: 'static {
     type Step: Step;
     /// Its name on the command line.
     const NAME: &'static str;
-    /// Under how many schedules the model may give an outcome.
+    /// Number of schedules that are searched for an outcome.
     const SCHEDULES: u64;
     /// The recorded scripts, as a file holds them.
     const RECORDED: &'static str;
     /// The allowed deviations, as a file holds them.
     const DEVIATIONS: &'static str;
 
-    /// Makes scripts.
+    /// Generates scripts.
     fn scripts() -> BoxedStrategy<Vec<Self::Step>>;
 
     /// Runs a script on a variant of the model, as the first task of a simulated run. It pushes the outcome of each
     /// step to `seen`; when `push` returns false, the model cleans up and returns.
     fn model(variant: &str, script: &[Self::Step], seen: &mut Seen<'_, Self::Step>);
 
-    /// Whether two outcomes of a step agree. Order is ignored where the original guarantees none.
+    /// Whether two outcomes of a step agree. Options is ignored where the original guarantees none.
     fn agrees(step: &Self::Step, real: &str, model: &str) -> bool {
         let _ = step;
         real == model
@@ -81,47 +81,47 @@ pub trait Subject: 'static {
     /// Opens the original; `lib` is the path of its library, if the command line has one.
     ///
     /// # Errors
-    /// Why it is not there.
+    /// If this machine does not have the original.
     fn real(lib: Option<&Path>) -> Result<Box<dyn Real<Self::Step>>, Missing>;
 }
 
-/// The real thing.
+/// The original: a real library or kernel.
 pub trait Real<T> {
     /// Runs a script from a fresh start.
     ///
     /// # Errors
-    /// If the machine gets in the way: the outcome is then unknown.
+    /// If the machine prevents the run: the outcome is then unknown.
     fn run(&mut self, script: &[T]) -> Result<Outcome, Error>;
 }
 
-/// The real thing is not on this machine: a reason in plain words.
+/// The reason, in plain words, why this machine does not have the original.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Missing(pub String);
 
-/// What keeps a comparison from being made.
+/// An error that prevents a comparison.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A recorded file.
+    /// A recorded file is malformed.
     #[error("line {line}: {message}")]
     Recorded {
         /// Counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error in the line.
         message: String,
     },
-    /// A list of deviations.
+    /// The list of deviations is malformed.
     #[error("the list of deviations: {0}")]
     Deviations(#[from] serde_json::Error),
-    /// A file.
+    /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File {
         /// Its path.
         path: String,
-        /// What the system says.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// The real thing could not be driven.
+    /// The original cannot be run.
     #[error("the original: {0}")]
     Real(String),
     /// The model broke a rule of its own, or panicked.

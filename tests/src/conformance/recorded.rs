@@ -1,11 +1,11 @@
-//! Recorded files: scripts and what the real thing showed.
+//! Recorded files: scripts with the original's observations.
 //!
 //! ```text
 //! @ NAME
 //! STEP <tab> SEEN
 //! ```
 //!
-//! An empty line ends a script. The text of a step may be empty, and so may what was seen.
+//! An empty line ends a script. The text of a step and its observation may be empty.
 
 use std::fmt::Write;
 
@@ -14,18 +14,18 @@ use super::{Error, Outcome, Step};
 /// A script and its real outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded<T> {
-    /// The seed it was made from.
+    /// The seed that the script was generated from.
     pub name: String,
     /// The steps.
     pub script: Vec<T>,
-    /// What the real thing showed at each of them.
+    /// The original's observation at each step.
     pub real: Outcome,
 }
 
 /// Reads a file.
 ///
 /// # Errors
-/// The first line that is not of that form.
+/// If a line is malformed; the error names the first such line.
 pub fn read<T: Step>(text: &str) -> Result<Vec<Recorded<T>>, Error> {
     let mut all: Vec<Recorded<T>> = Vec::new();
     let mut is_open = false;
@@ -47,7 +47,7 @@ pub fn read<T: Step>(text: &str) -> Result<Vec<Recorded<T>>, Error> {
     Ok(all)
 }
 
-/// A script and its outcome, as a file holds them.
+/// A script and its outcome, in the format of the file.
 pub fn write<T: Step>(recorded: &Recorded<T>) -> String {
     let mut text = format!("@ {}\n", recorded.name);
     for (step, seen) in recorded.script.iter().zip(&recorded.real) {

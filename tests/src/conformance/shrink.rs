@@ -1,9 +1,8 @@
-//! The shortest script that still differs, as far as removing and simplifying steps gets.
+//! Shrinks a script that differs, by removing and simplifying steps.
 
 use super::Step;
 
-/// A shrink ends after this many tries, each of which runs the real thing and a model that differs under every
-/// schedule.
+/// Maximum number of tries. A try runs the original once, and the model under all schedules if it differs.
 const TRIES_MAX: usize = 400;
 
 /// Shrinks a script as long as `differs` holds.
@@ -17,7 +16,7 @@ pub fn shrink<T: Step, E>(script: Vec<T>, mut differs: impl FnMut(&[T]) -> Resul
     while size > 0 && tries < TRIES_MAX {
         let mut is_shorter = false;
         let mut end = script.len();
-        // From the back: what comes behind the difference goes at once.
+        // From the end, so that the steps after the difference are removed first.
         while end > 0 && tries < TRIES_MAX {
             let start = end.saturating_sub(size);
             let shorter: Vec<T> = script[..start].iter().chain(&script[end..]).cloned().collect();

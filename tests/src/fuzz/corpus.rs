@@ -1,4 +1,4 @@
-//! What inputs are made from: valid tokens, saved cases, plans and command lines.
+//! The valid tokens, saved cases, plans and command lines that are mutated into inputs.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,19 +19,19 @@ pub struct Corpus {
     pub(super) saved: Vec<String>,
     /// The scenarios.
     pub(super) scenarios: Vec<Scenario>,
-    /// Where inputs that are files are written.
+    /// The folder to which input files are written.
     pub(super) folder: PathBuf,
 }
 
-/// Why there is no corpus.
+/// An error that leaves no corpus.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
     /// A folder or file cannot be used.
     #[error("`{path}`: {error}")]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// No case was saved.
@@ -40,7 +40,7 @@ pub enum CorpusError {
 }
 
 impl Corpus {
-    /// Saves a case of each component and engine in `folder`: found, made small, written by the command line.
+    /// Finds, shrinks and saves a case of each component and engine in `folder`, by the command line.
     ///
     /// # Errors
     /// If the folder cannot be written, or nothing was found.
@@ -63,7 +63,7 @@ impl Corpus {
         Corpus::load(folder)
     }
 
-    /// Reads what was saved in `folder`.
+    /// Reads the cases that are saved in `folder`.
     ///
     /// # Errors
     /// If it cannot be read, or holds no saved case.
@@ -72,7 +72,7 @@ impl Corpus {
         let entries = fs::read_dir(folder).map_err(failed)?;
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
         paths.retain(|path| {
-            // Only what was saved: a name of 16 digits. Inputs are in the same folder.
+            // Only saved cases, whose names have 16 digits: the folder also holds inputs.
             path.extension().is_some_and(|it| it == "repro") && path.file_stem().is_some_and(|it| it.len() == 16)
         });
         paths.sort();
@@ -83,7 +83,7 @@ impl Corpus {
         Ok(Corpus { saved, scenarios: scenarios::all(), folder: folder.to_owned() })
     }
 
-    /// A case that there is, with any of its variants, and an engine whose schedule is ours.
+    /// A random case, of `variant` if it is given, with an engine whose schedule lastref controls.
     fn case(&self, dice: &mut Dice, variant: Option<&str>) -> (Case, Engine) {
         loop {
             let scenario = dice.pick(&self.scenarios);

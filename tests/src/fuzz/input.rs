@@ -1,4 +1,4 @@
-//! One input: what is asked of the command line, and the file that it names.
+//! One input: a command line, and the file that it names.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::corpus::Corpus;
 use super::dice::Dice;
 use super::mutate;
 
-/// What is changed.
+/// The part of an input that is mutated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A replay token.
@@ -41,18 +41,18 @@ impl fmt::Display for Kind {
 /// A file that an input names.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Where it is written.
+    /// The path of the file.
     pub path: PathBuf,
     /// Its bytes.
     pub content: Vec<u8>,
-    /// What it was changed from.
+    /// The content before the mutation.
     pub original: Value,
 }
 
-/// One wild input.
+/// One mutated input.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// What was changed.
+    /// The part that is mutated.
     pub kind: Kind,
     /// The command line, without the program's name.
     pub arguments: Vec<String>,
@@ -91,7 +91,8 @@ impl Input {
     }
 
     fn of_file(corpus: &Corpus, dice: &mut Dice, kind: Kind, content: Vec<u8>, original: Value) -> Input {
-        // One name: children that run beside each other have folders of their own.
+        // All inputs of a process share one file name. It contains the process id, so that parallel children do not
+        // collide.
         let path = corpus.folder.join(format!("input-{}.repro", std::process::id()));
         let name = path.display().to_string();
         let arguments = match kind == Kind::Saved && dice.once_in(10) {
@@ -102,7 +103,7 @@ impl Input {
     }
 }
 
-/// Where commands save what they save.
+/// The folder in which commands save their cases.
 fn scratch(corpus: &Corpus) -> String {
     corpus.folder.join("scratch").display().to_string()
 }
@@ -112,7 +113,7 @@ fn replay(dice: &mut Dice, what: String) -> Vec<String> {
     vec![String::from("replay"), what, String::from(how)]
 }
 
-/// A token with fields of another, or with other bytes; often with the check digits that fit.
+/// A token with fields of another token or with changed bytes; its check digits are often corrected.
 fn token(corpus: &Corpus, dice: &mut Dice) -> String {
     let text = corpus.token(dice).to_string();
     let other = corpus.token(dice).to_string();
@@ -142,7 +143,7 @@ fn token(corpus: &Corpus, dice: &mut Dice) -> String {
     format!("{body}:{:08x}", crc32fast::hash(body.as_bytes()))
 }
 
-/// A saved case with other values, or with other bytes.
+/// A saved case with changed values or changed bytes.
 fn saved(corpus: &Corpus, dice: &mut Dice, mut text: Vec<u8>, original: &Value) -> Vec<u8> {
     let other = dice.pick(&corpus.saved).clone();
     if dice.once_in(2) {
@@ -178,7 +179,8 @@ fn command(corpus: &Corpus, dice: &mut Dice) -> Vec<String> {
             _ => {}
         }
     }
-    // What is saved is saved in one place. Said last, and an error if it was said before: which is an input, too.
+    // All commands save in one folder. The flag comes last; if the line has it already, it is an error, which is an
+    // input too.
     if words.iter().any(|word| word == "shrink" || word == "run" || word == "hunt" || word == "replay") {
         words.extend([String::from("--dir"), scratch(corpus)]);
     }

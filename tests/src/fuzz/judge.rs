@@ -1,8 +1,8 @@
-//! What came of an input, and whether that is a fault of the program.
+//! Judges the answer to an input: whether it shows a fault of the program.
 //!
-//! A lie is an answer that misleads its reader: two replays with different answers, an accepted token that names
-//! another run than the one that was made, an edited case that is reported as unedited, an unreasonable plan that is
-//! reported as a bug of the component.
+//! A wrong answer misleads its reader: two replays with different answers, an accepted token that names another run
+//! than the one that was executed, an edited case that is reported as unedited, an unreasonable plan that is reported
+//! as a bug of the component.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,28 +16,28 @@ use super::CEILING;
 use super::corpus::words;
 use super::input::{File, Input, Kind};
 
-/// How an input was answered.
+/// The kind of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// With one sentence that says what is wrong with it.
+    /// One sentence says what is wrong with the input.
     Refused,
-    /// By a run that violates nothing, or by what was asked for.
+    /// The run violates nothing, or the command gave the requested output.
     Clean,
-    /// By a run that violates a property, or a verdict that was not expected.
+    /// The run violates a property, or a verdict is not the expected one.
     Finding,
-    /// It was read, and names an exploration of loom or real threads, which is not made here: it is long, or never
-    /// twice the same.
+    /// The input is valid, but names an exploration by loom or on real threads. It is not executed here: it takes long,
+    /// or cannot be repeated.
     Read,
-    /// By a fault of the program.
+    /// The program has a fault.
     Fault,
 }
 
-/// What is to be said of one input.
+/// The judgement of one input.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// How it was answered.
+    /// The kind of the answer.
     pub outcome: Outcome,
-    /// What is wrong with the answer.
+    /// The fault of the answer, if it has one.
     pub fault: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Judgement {
     }
 }
 
-/// Asks the command line, and judges its answer.
+/// Runs the command line on the input, and judges its answer.
 pub fn judge(input: &Input) -> Judgement {
     if let Some(File { path, content, .. }) = &input.file
         && let Err(error) = fs::write(path, content)
@@ -67,7 +67,7 @@ pub fn judge(input: &Input) -> Judgement {
     }
 }
 
-/// Whether it names an exploration that is not made here.
+/// Whether the input names an exploration that is not executed here.
 fn is_read_only(input: &Input) -> bool {
     let is_long = |engine: Engine| !engine.is_scheduled();
     let token = |word: &String| word.parse::<Token>().ok();
@@ -123,7 +123,7 @@ fn refused(answer: &Answer) -> Result<(), String> {
     Ok(())
 }
 
-/// All of an answer that does not depend on the clock.
+/// The parts of an answer that do not depend on the clock.
 fn gist(answer: &Answer) -> (Exit, Vec<String>, String) {
     let stdout = match serde_json::from_str::<Value>(&answer.stdout) {
         Ok(mut value) => {
@@ -149,10 +149,10 @@ fn as_the_token_says(text: &str, answer: &Answer) -> Result<(), String> {
     }
 }
 
-/// A file with another content is said to be edited; one with the same is not.
+/// Checks that the answer calls a file edited exactly if its content was changed.
 fn as_the_file_says(kind: Kind, file: &File, remarks: &str) -> Result<(), String> {
     let content: Value = serde_json::from_slice(&file.content).map_err(|error| format!("it is accepted: {error}"))?;
-    // The original of a plan was put together here, and is not what was saved.
+    // The original of a plan was composed by the fuzzer, so it differs from the saved case.
     let is_edited = content != file.original || kind == Kind::Plan;
     match (is_edited, remarks.contains("was edited")) {
         (true, false) => Err(format!("an edited file passes for a saved one: {remarks}")),
@@ -168,7 +168,7 @@ fn as_the_file_says(kind: Kind, file: &File, remarks: &str) -> Result<(), String
 fn in_reason(answer: &Answer) -> Result<(), String> {
     let Ok(said) = serde_json::from_str::<Value>(&answer.stdout) else { return Ok(()) };
     match said["kind"].as_str() {
-        Some("panic") => Err(format!("the fixed variant fails by a plan: {}", said["message"])),
+        Some("panic") => Err(format!("the fixed variant panics with this plan: {}", said["message"])),
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 //! same code as the command line. lastref has a bug if it panics, aborts, hangs or gives a wrong answer ([`judge`]).
 //! The program `fuzz` runs the inputs in child processes, to detect the first three.
 //!
-//! Absent by intent: coverage feedback. The formats are small and known, so the mutations speak of their fields.
+//! Absent by intent: coverage feedback. The formats are small and known, so the mutations target their fields.
 
 mod corpus;
 mod dice;
@@ -21,7 +21,7 @@ pub use corpus::{Corpus, CorpusError};
 pub use input::{Input, Kind};
 pub use judge::{Judgement, Outcome, judge};
 
-/// What one command may explore: each input takes milliseconds.
+/// The bounds of one command's exploration, so that an input takes milliseconds.
 pub const CEILING: Ceiling = Ceiling {
     schedules: 2,
     time: Duration::from_millis(20),

@@ -1,10 +1,10 @@
-//! How a valid input becomes a wild one: texts by their bytes, JSON by its values.
+//! Mutations of valid inputs: of the bytes of texts, and of the values of JSON.
 
 use serde_json::{Map, Value, json};
 
 use super::dice::Dice;
 
-/// Numbers at which something ends: of a type, of a range, of what is exact.
+/// Boundary numbers: of a type, of a range, of exact representation.
 const EDGES: [&str; 20] = [
     "0",
     "1",
@@ -28,7 +28,7 @@ const EDGES: [&str; 20] = [
     "0x7fffffff",
 ];
 
-/// Changes a text at one place; `other` is what is spliced in.
+/// Changes a text at one position; `other` is the text to splice in.
 pub(super) fn text(dice: &mut Dice, text: &mut Vec<u8>, other: &[u8]) {
     let range = dice.range(text.len());
     match dice.below(9) {
@@ -56,7 +56,7 @@ fn flip(dice: &mut Dice, text: &mut [u8]) {
     }
 }
 
-/// Puts an edge in the place of a number.
+/// Replaces a number with a boundary number.
 fn number(dice: &mut Dice, text: &mut Vec<u8>) {
     let starts: Vec<usize> = (0..text.len()).filter(|&at| text[at].is_ascii_digit()).collect();
     if starts.is_empty() {
@@ -67,7 +67,7 @@ fn number(dice: &mut Dice, text: &mut Vec<u8>) {
     text.splice(start..end, dice.pick(&EDGES).bytes());
 }
 
-/// Changes one value in a JSON value; `small` numbers are what bounds let through.
+/// Changes one value in a JSON value. With `small`, a changed number stays within the accepted bounds.
 pub(super) fn value(dice: &mut Dice, root: &mut Value, small: bool) {
     let mut places = Vec::new();
     collect(root, String::new(), &mut places);
@@ -120,7 +120,7 @@ fn keys(dice: &mut Dice, fields: &mut Map<String, Value>, other: Value) {
     }
 }
 
-/// The most values that one mutation makes.
+/// Maximum number of values that one mutation creates.
 const VALUES_MAX: usize = 100_000;
 
 /// The number of values in a value, itself included.
@@ -137,7 +137,7 @@ fn deep(levels: usize) -> Value {
     (0..levels).fold(json!(null), |inner, _| json!([inner]))
 }
 
-/// Every place in a value, as a JSON pointer.
+/// Every position in a value, as a JSON pointer.
 fn collect(value: &Value, here: String, places: &mut Vec<String>) {
     match value {
         Value::Array(items) => {

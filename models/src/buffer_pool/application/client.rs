@@ -1,7 +1,7 @@
 //! The clients: each sends its requests over one connection, and checks that it gets all of its answers and no others.
 //!
-//! A client is the same in memory and on a host of the simulated network; a [`Line`] carries its octets. In memory a
-//! line blocks its thread, so one poll runs the client to its end.
+//! The same client runs in memory and on a host of the simulated network; a [`Line`] carries its octets. In memory, a
+//! line blocks its thread, so one poll completes the client.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use lastref::time::Duration;
 use crate::buffer_pool::engine::Engine;
 use crate::buffer_pool::kernel::{Kernel, Received};
 use crate::buffer_pool::octet::{Octet, Part};
-use crate::buffer_pool::plan::{Ask, Client, Ending, Framing, Plan, Step};
+use crate::buffer_pool::plan::{Client, Ending, Framing, Plan, PlannedRequest, Step};
 use crate::kit::harness::poll_once;
 
 /// The transport of a client's octets.
 pub(crate) trait Line {
-    /// Sends; false if the connection takes no more.
+    /// Sends octets; returns false if the connection accepts no more.
     async fn send(&mut self, octets: &[Octet]) -> bool;
 
-    /// Waits for octets; none at the end of the connection, or after a timeout.
+    /// Waits for octets; returns `None` at the end of the connection, or after a timeout.
     async fn receive(&mut self) -> Option<Vec<Octet>>;
 
     /// Closes the connection.
@@ -37,14 +37,14 @@ pub(crate) struct Session<'a, L> {
     pub(crate) client: &'a Client,
     pub(crate) address: u32,
     pub(crate) line: L,
-    /// How long the client pauses before it sends.
+    /// The client's pause before each send.
     pub(crate) idle: Duration,
     /// True if the network cannot lose an answer.
     pub(crate) is_calm: bool,
     pub(crate) traffic: Traffic,
 }
 
-/// Octets of a connection so far.
+/// Received octets that the client has not read yet, and the counts of octets sent and received.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     received: Vec<Octet>,
@@ -100,7 +100,7 @@ impl Line for InMemory<'_> {
 
 impl<L: Line> Session<'_, L> {
     pub(crate) async fn run(mut self) {
-        let rounds: Vec<&[Ask]> = match self.client.pipelined {
+        let rounds: Vec<&[PlannedRequest]> = match self.client.pipelined {
             true => vec![&self.client.asks],
             false => self.client.asks.chunks(1).collect(),
         };
@@ -121,7 +121,7 @@ impl<L: Line> Session<'_, L> {
                 return self.line.finish().await;
             }
             for (ask, nth) in asks.iter().zip(first..) {
-                // A handler that panics answers nothing, and the connection goes on.
+                // A handler that panics sends no answer, and the connection stays open.
                 if ask.steps.contains(&Step::Panic) {
                     continue;
                 }
@@ -146,7 +146,7 @@ impl<L: Line> Session<'_, L> {
         Tag { peer: self.address, request }
     }
 
-    /// Whether the moment to reset has come.
+    /// True once the client has sent or received the number of octets after which it resets.
     fn resets(&self) -> bool {
         match self.client.ending {
             Ending::Reset(after) => self.traffic.sent >= after,
@@ -155,7 +155,7 @@ impl<L: Line> Session<'_, L> {
         }
     }
 
-    /// Sends in segments, up to the moment to reset.
+    /// Sends in segments; returns false if the connection accepts no more, or if the client must reset first.
     async fn send(&mut self, octets: &[Octet]) -> bool {
         for segment in octets.chunks(self.client.segment.max(1) as usize) {
             if self.resets() || !self.line.send(segment).await {
@@ -166,8 +166,8 @@ impl<L: Line> Session<'_, L> {
         true
     }
 
-    /// Reads one answer; none if the connection ends before it is complete.
-    async fn answer(&mut self, tag: Tag, ask: &Ask) -> Option<()> {
+    /// Reads one answer; returns `None` if the connection ends before the answer is complete.
+    async fn answer(&mut self, tag: Tag, ask: &PlannedRequest) -> Option<()> {
         let (status, length, over) = (self.next().await?, self.next().await?, self.next().await?);
         for octet in [status, length, over] {
             deliver(octet.tag, tag);
@@ -189,11 +189,11 @@ impl<L: Line> Session<'_, L> {
     /// A well-behaved client on a network without faults must get its answers.
     fn judge(&self, is_answered: bool) {
         let closes = self.client.asks.iter().any(|ask| ask.close);
-        let kind = self.is_calm && self.plan.audit.order() && self.plan.is_kind() && !closes;
+        let kind = self.is_calm && self.plan.audit.order() && self.plan.is_harmless() && !closes;
         always("a client that behaves gets its answers", is_answered || !kind);
     }
 
-    /// Every answer is there.
+    /// Ends the connection after the last answer: closes it, or waits until the server closes.
     async fn end(&mut self) {
         if self.client.ending == Ending::Linger {
             while self.next().await.is_some() {}
@@ -214,8 +214,8 @@ impl<L: Line> Session<'_, L> {
     }
 }
 
-/// A request as it goes on the wire.
-pub(crate) fn wire(tag: Tag, ask: &Ask) -> Vec<Octet> {
+/// Encodes a request as octets.
+pub(crate) fn wire(tag: Tag, ask: &PlannedRequest) -> Vec<Octet> {
     let mut parts = vec![Part::RequestLine];
     if ask.close {
         parts.push(Part::ConnectionClose);

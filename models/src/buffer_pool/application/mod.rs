@@ -1,7 +1,7 @@
-//! The application: an engine with clients, in memory or each on a host of the simulated network.
+//! The application: an engine and its clients, in memory or on hosts of the simulated network.
 //!
-//! Both runs start the engine and the clients, act from the main task, wait for the clients and for goroutines left by
-//! handlers, and stop the engine.
+//! Either way, the main task starts the engine and the clients, executes the acts, waits for the clients and for the
+//! goroutines that handlers started, and stops the engine.
 
 pub(super) mod client;
 
@@ -31,7 +31,7 @@ pub fn run(variant: Variant, plan: &Plan) {
         }
         return engine.stop();
     }
-    // The main task is the first client if it has no acts: exhaustive exploration allows few threads.
+    // Without acts, the main task runs the first client: exhaustive exploration allows few threads.
     let own = plan.acts.is_empty() && !plan.clients.is_empty();
     let others: Vec<JoinHandle<()>> = numbers.skip(usize::from(own)).map(|number| start(&engine, number)).collect();
     if own {
@@ -42,7 +42,7 @@ pub fn run(variant: Variant, plan: &Plan) {
     end(&engine, plan);
 }
 
-/// Runs the plan on a simulated network, with the engine and each client on a host of its own.
+/// Runs the plan on a simulated network; the engine and each client have their own host.
 pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
     let (plan, weather) = (&net_plan.plan, &net_plan.weather);
     weather.simulate("server", &CLIENTS[..plan.clients.len()], Decoder::Own(Http::of), |hosts| {
@@ -94,7 +94,7 @@ fn act(engine: &Arc<Engine>, plan: &Plan) {
     }
 }
 
-/// The clients are gone.
+/// Waits for the handlers' goroutines, then stops the engine unless an act has stopped it.
 fn end(engine: &Arc<Engine>, plan: &Plan) {
     engine.join_goroutines();
     if !plan.acts.contains(&Act::Stop) {

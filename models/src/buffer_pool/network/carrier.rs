@@ -1,12 +1,12 @@
-//! Tasks of the server's host that carry octets between the kernel's sockets and connections of the network.
+//! Tasks on the server's host that carry octets between the kernel's sockets and the network's connections.
 //!
 //! | task | carries | ends |
 //! | --- | --- | --- |
 //! | `accept` | connections, into the kernel's backlog | when the listener is closed |
-//! | `carrier.n` | bytes that arrive, as far as the kernel has room; octets that were written; FIN and RST | when the descriptor is closed, and all of it was sent |
+//! | `carrier.n` | received bytes, if there is room; written octets; FIN and RST | after the close, once all is sent |
 //!
-//! A descriptor that is closed is free at once, as in a real kernel; what was written to it is sent after that. A
-//! connection that is closed with bytes unread is reset, which is the network's own doing.
+//! A closed descriptor is free at once, as in a real kernel; octets that were written to it are still sent. The network
+//! resets a connection that is closed with unread bytes.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,22 +21,22 @@ use crate::buffer_pool::engine::Engine;
 use crate::kit::harness::Unscheduled;
 use crate::kit::stream::{Buffers, Stage, carry_accepted};
 
-/// The port that a host gives its first connection; each gets the next one.
+/// The local port of a host's first connection; each further connection gets the next port.
 const FIRST_PORT: u16 = 49152;
 
-/// The carrying tasks, for the end of the run to wait for.
+/// The carrier tasks, for which the end of the run waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Carrier {
     tasks: Arc<Unscheduled<Vec<Task<()>>>>,
 }
 
-/// The number of a connection among those that its host has tried.
+/// The number of a connection among those that its host has attempted.
 pub(super) fn visit(address: SocketAddr) -> u32 {
     u32::from(address.port().saturating_sub(FIRST_PORT))
 }
 
 impl Carrier {
-    /// Starts to accept for the engine, from these clients.
+    /// Starts a task that accepts connections of these clients for the engine.
     pub(crate) fn start(engine: &Arc<Engine>, host: Host, listener: TcpListener, clients: Vec<IpAddr>) -> Carrier {
         let carrier = Carrier::default();
         let accept = carrier.clone().accept(Arc::clone(engine), host, listener, clients);
@@ -44,7 +44,7 @@ impl Carrier {
         carrier
     }
 
-    /// Waits until everything is sent and closed. The engine has stopped.
+    /// Waits until the carrier tasks have sent everything and closed. The engine must have stopped.
     pub(crate) fn join(&self) {
         self.tasks.take().into_iter().for_each(|task| task.join().unwrap_or_default());
     }
@@ -61,7 +61,7 @@ impl Carrier {
     }
 }
 
-/// A socket of the kernel, as its task sees it.
+/// A socket of the kernel, for its carrier task.
 struct Carried {
     engine: Arc<Engine>,
     socket: usize,
@@ -106,7 +106,7 @@ impl Buffers for Carried {
 
     fn fail(&self, error: io::ErrorKind) {
         sometimes("the server's connection is reset", error == io::ErrorKind::ConnectionReset);
-        // From here on the kernel refuses what is written, until the descriptor is closed.
+        // From here on the kernel refuses writes, until the descriptor is closed.
         self.engine.kernel.reset(self.socket);
     }
 }

@@ -1,7 +1,7 @@
-//! A client's connection on the network: octets as text, and back.
+//! A client's connection on the network: encodes octets as text and decodes them.
 //!
-//! A client waits with a timeout, since a connection may be blackholed. On a network without faults it must never
-//! expire.
+//! Each wait of a client has a timeout, since a connection may be blackholed. On a network without faults the timeout
+//! must never expire.
 
 use std::net::SocketAddr;
 
@@ -18,10 +18,10 @@ use crate::buffer_pool::plan::NetPlan;
 
 /// A client's timeout: longer than the slowest answer.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes that it reads at a time.
+/// Size of a client's read buffer in bytes.
 const READ: usize = 32;
 
-/// Carries one client out.
+/// Runs one client.
 pub(crate) async fn run(net_plan: NetPlan, number: u32, server: SocketAddr) {
     let plan = &net_plan.plan;
     let Some(client) = plan.clients.get(number as usize) else { return };
@@ -41,7 +41,7 @@ pub(crate) async fn run(net_plan: NetPlan, number: u32, server: SocketAddr) {
 struct Connection {
     stream: TcpStream,
     decoder: Decoder,
-    /// What was sent last.
+    /// The last part that was sent.
     before: Option<Part>,
 }
 
@@ -62,7 +62,7 @@ impl Line for Connection {
             let count = read.ok()?.ok().filter(|count| *count > 0)?;
             let octets = self.decoder.decode(&bytes[..count]);
             let is_http = octets.iter().all(|octet| octet.part != Part::Malformed);
-            always("what a client receives is HTTP/1.1", is_http);
+            always("a client receives only HTTP/1.1", is_http);
             if !octets.is_empty() {
                 return Some(octets);
             }

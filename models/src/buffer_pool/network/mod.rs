@@ -7,15 +7,15 @@
 //! ```
 //!
 //! The code above the kernel is the same as in memory. In memory a client's thread puts octets into a socket; here
-//! tasks of the server's host carry them: one accepts, and one per connection reads and writes (`carrier`). An octet is
-//! a line of a head, or a record of a body that says whose it is (`text`), so that the reader detects the first byte in
-//! a wrong place: heads by httparse, records by their tags. The address of a client, by which its tags are known, is
-//! its host and its port on it.
+//! tasks on the server's host carry them: one accepts, and one per connection reads and writes (`carrier`). An octet is
+//! a line of a head, or a record of a body that names its request (`text`). The reader therefore detects the first
+//! misplaced byte: in a head by httparse, in a body by the record's tag. A client's address, which its tags contain,
+//! follows from its host and its local port.
 //!
-//! The wire does not know octets; it parses the traffic with httparse (`kit::http1`). Tables show these frames, and the
-//! phase of a connection when a fault hits it follows from them.
+//! The simulated network does not know octets; it parses the traffic with httparse (`kit::http1`). Tables show these
+//! frames, and a fault's phase follows from them.
 //!
-//! Left out: a server's host that crashes, since the engine's threads would go on without a network; more than one
+//! Left out: a crash of the server's host, since the engine's threads would continue without a network; more than one
 //! engine.
 
 mod carrier;

@@ -1,11 +1,11 @@
-//! Octets as HTTP/1.1, and back.
+//! Encodes octets as HTTP/1.1, and decodes them.
 //!
 //! | octet | text |
 //! | --- | --- |
-//! | a line of a head | that line, with a header that tells the tag where the line has no room for it |
-//! | a byte of a body | a record of [`RECORD`] bytes: address, request, place |
+//! | a line of a head | that line, and a header with the tag if the line has no room for it |
+//! | a byte of a body | a record of [`RECORD`] bytes: address, request, position |
 //!
-//! Lengths on the wire are lengths in records times [`RECORD`]. A record names its request, which a single byte could
+//! A length on the wire is the number of records times [`RECORD`]. A record can name its request; a single byte could
 //! not.
 
 use lastref::ledger::Tag;
@@ -16,16 +16,16 @@ use crate::kit::http1::{HEADERS, tag};
 
 /// Bytes of a record: `0003.001.004;`.
 pub(super) const RECORD: usize = 13;
-/// The header with a line's owner: each line of a head is an octet, and may be misdelivered alone. The header follows
-/// its line, and precedes the empty line.
+/// The header with the tag of a line, since each line of a head is an octet and can be misdelivered alone. It follows
+/// its line; the tag of the empty line precedes it.
 const TAG: &str = "X-Tag";
 
-/// What is sent for these octets, behind one that was `before`.
+/// Encodes octets that follow an octet of the part `before`.
 pub(super) fn encode(octets: &[Octet], mut before: Option<Part>) -> Vec<u8> {
     let mut text = String::new();
     for octet in octets {
         let Tag { peer, request } = octet.tag;
-        // A chunk ends with a line's end, which is no octet.
+        // A chunk ends with CRLF, which is not an octet.
         if matches!((before, octet.part), (Some(Part::Body(_)), Part::ChunkSize(_))) {
             text.push_str("\r\n");
         }
@@ -49,7 +49,7 @@ pub(super) fn encode(octets: &[Octet], mut before: Option<Part>) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// The octet of a record.
+/// Decodes a record; `None` if the bytes are not a record.
 pub(super) fn record(bytes: &[u8]) -> Option<Octet> {
     let text = std::str::from_utf8(bytes).ok()?.strip_suffix(';')?;
     if text == "----.---.---" {
@@ -60,10 +60,11 @@ pub(super) fn record(bytes: &[u8]) -> Option<Octet> {
     Some(Octet::new(tag, Part::Body(numbers.next()?.parse().ok()?)))
 }
 
-/// Reads what an end sends, line by line and record by record, so that half a head reaches the parser as half a head.
+/// Decodes the bytes of one end line by line and record by record, so that half a head reaches the parser as half a
+/// head.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    /// Whose bytes it reads.
+    /// The end that sends the bytes.
     end: End,
     unread: Vec<u8>,
     head: Vec<u8>,
@@ -73,7 +74,7 @@ pub(super) struct Decoder {
     next: Next,
 }
 
-/// What comes next.
+/// The element that is expected next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     HeadLine,
@@ -82,7 +83,7 @@ enum Next {
     ChunkSize,
     /// This many bytes of a chunk.
     Chunk(usize),
-    /// The line's end behind a chunk, or behind the last one, which has no data.
+    /// The CRLF after a chunk, or after the last chunk, which has no data.
     ChunkEnd {
         last: bool,
     },
@@ -91,13 +92,13 @@ enum Next {
 }
 
 impl Decoder {
-    /// A decoder at the start of a connection; octets of which nothing else is known belong to `peer`.
+    /// A decoder for a new connection. Octets before the first tag belong to `peer`.
     pub(super) fn new(end: End, peer: u32) -> Decoder {
         let tag = Tag { peer, request: 0 };
         Decoder { end, unread: Vec::new(), head: Vec::new(), tag, length: 0, chunked: false, next: Next::HeadLine }
     }
 
-    /// The octets that have become complete with these bytes.
+    /// Returns the octets that these bytes complete.
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Vec<Octet> {
         self.unread.extend_from_slice(bytes);
         let mut octets = Vec::new();
@@ -119,7 +120,7 @@ impl Decoder {
         octets
     }
 
-    /// The octet of a line or a record; `None` if the bytes are not HTTP.
+    /// Decodes a line or a record into at most one octet; `None` if the bytes are not HTTP.
     fn piece(&mut self, piece: &[u8]) -> Option<Option<Octet>> {
         let octet = |part| Some(Octet::new(self.tag, part));
         match self.next {
@@ -166,13 +167,13 @@ impl Decoder {
         }
     }
 
-    /// The head with this line, as if it ended there, so that httparse judges every line.
+    /// Appends a line to the head, and returns the head as if it ended there, so that httparse checks every line.
     fn so_far(&mut self, line: &[u8]) -> Vec<u8> {
         self.head.extend_from_slice(line);
         [&self.head[..], b"\r\n"].concat()
     }
 
-    /// A line of an answer's head.
+    /// Decodes a line of a response's head.
     fn answer_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
         let so_far = self.so_far(line);
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
@@ -195,13 +196,13 @@ impl Decoder {
         let part = match lines.last() {
             None => Part::StatusLine,
             Some(line) if line.name == "Content-Length" => Part::ContentLength(records(self.length)?),
-            // The empty line that follows is the octet.
+            // The tag belongs to the empty line, which follows and is the octet.
             Some(_) => return Some(None),
         };
         Some(Some(Octet::new(self.tag, part)))
     }
 
-    /// A line of a request's head.
+    /// Decodes a line of a request's head.
     fn request_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
         let so_far = self.so_far(line);
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
@@ -230,7 +231,7 @@ impl Decoder {
     }
 }
 
-/// How many records these bytes are, if they are whole ones.
+/// The number of records in this many bytes; `None` if the last one is incomplete.
 pub(super) fn records(bytes: usize) -> Option<u32> {
     if bytes.is_multiple_of(RECORD) { u32::try_from(bytes / RECORD).ok() } else { None }
 }

@@ -1,7 +1,7 @@
-//! The application: callers at a req socket, and a server that replies, in memory or on hosts of the simulated network.
+//! The application: callers of a req socket, and a server that replies, in memory or on hosts of the simulated network.
 //!
-//! A run opens both ends, starts the callers as tasks, acts from the main task, joins, and tears down. A scenario that
-//! needs another order of things uses the parts.
+//! The main task opens both ends, starts the callers as tasks, executes the acts, joins the callers, and tears down. A
+//! scenario that needs another order calls the parts itself.
 
 mod overtaker;
 mod server;
@@ -113,14 +113,14 @@ impl Pair {
     }
 }
 
-/// The callers of a req socket, and what they share.
+/// The state that the callers of a req socket share.
 #[derive(Debug)]
 pub(super) struct Application {
     pub(super) nng: Arc<Nng>,
     pub(super) req: Arc<Socket>,
     /// The timeout of a request without its own timeout.
     pub(super) patience: Timeout,
-    /// True without faults: every request with a waiting caller is answered.
+    /// True if the run has no faults, so that every request with a waiting caller must be answered.
     pub(super) is_sound: bool,
     pool: Option<Arc<Pool>>,
     forgotten: Arc<Forgotten>,
@@ -136,7 +136,7 @@ impl Application {
         Application { nng, req, patience: Timeout::Infinite, is_sound: false, pool, forgotten }
     }
 
-    /// One task per caller.
+    /// Starts one task per caller.
     pub(super) fn start(&self, callers: &[Vec<Request>]) -> Vec<JoinHandle<()>> {
         let callers = callers.iter().zip(0_u32..).map(|(requests, number)| {
             let caller = Caller {
@@ -155,7 +155,7 @@ impl Application {
         callers.collect()
     }
 
-    /// Tears contexts and the socket down.
+    /// Closes the pooled contexts and the socket, and waits for the forgotten requests.
     pub(super) fn close(&self) {
         if let Some(pool) = &self.pool {
             pool.close();
@@ -246,7 +246,7 @@ fn chained(request: Request) -> u32 {
     if let Request::Chain(more) = request { more } else { 0 }
 }
 
-/// Contexts that are opened once and used in turn.
+/// A pool of contexts that are opened once and reused.
 #[derive(Debug)]
 struct Pool {
     idle: Mutex<Vec<Arc<Wrapper>>>,

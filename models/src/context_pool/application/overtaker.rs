@@ -1,5 +1,5 @@
-//! A caller that does not wait: on one context it starts send and receive together, each with an aio of its own, and
-//! after a while the next request, which cancels the one before it.
+//! A caller that does not wait. On one context it starts a send and a receive at once, each with its own aio. After a
+//! delay it starts the next request, which cancels the previous one.
 //!
 //! nng_req(7): a new request cancels the one that is outstanding. A receive ends with the reply to its own request, or
 //! with an error. A failed send returns its message; after a successful one the message belongs to the library.
@@ -33,7 +33,7 @@ pub struct Attempt {
     pub next: u64,
 }
 
-/// The attempts on one context.
+/// A caller that makes overlapping requests on one context.
 pub(crate) struct Overtaker {
     pub(crate) nng: Arc<Nng>,
     pub(crate) req: Arc<Socket>,
@@ -48,7 +48,7 @@ struct UnderWay {
 }
 
 impl Overtaker {
-    /// Makes them on a thread of its own.
+    /// Starts a thread that makes the attempts.
     pub(crate) fn start(self, attempts: &[Attempt]) -> JoinHandle<()> {
         let attempts = attempts.to_vec();
         thread_on(self.nng.host, &format!("overtaker.{}", self.number), move || self.make(&attempts))
@@ -65,7 +65,7 @@ impl Overtaker {
             under_way.push(self.attempt(&ctx, attempt, Tag { peer: 1000 + self.number, request }));
             sleep(Duration::from_millis(attempt.next));
         }
-        // Closed already if the socket is.
+        // Fails if the socket is closed already.
         let _ = ctx.close();
         under_way.into_iter().for_each(|request| self.end(request));
     }

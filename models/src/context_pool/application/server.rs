@@ -1,8 +1,7 @@
-//! The application at the other end: contexts that receive, answer with what they received, and receive again.
+//! The application at the other end: contexts that receive a request, send it back as the reply, and receive again.
 //!
-//! As in upstream's demo/async/server.c: each context has one aio and one callback, and the message of the request is
-//! sent back as the reply, after a while if the work takes one. A callback that finds its socket closed stops; the aio
-//! is freed by whoever stops the server.
+//! As in upstream's demo/async/server.c, each context has one aio and one callback. A reply can have a delay, for work.
+//! A callback that finds its socket closed stops; [`Server::stop`] frees the aio.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -19,7 +18,7 @@ use crate::context_pool::library::Nng;
 use crate::context_pool::message::Message;
 use crate::context_pool::socket::Socket;
 
-/// Contexts that answer.
+/// A server: contexts that reply to requests.
 pub struct Server {
     works: Vec<Arc<Work>>,
 }
@@ -52,7 +51,7 @@ impl Server {
         Server::start_working(nng, rep, contexts, None)
     }
 
-    /// The same, with replies that take so long; the library needs its timers for that.
+    /// Like [`Server::start`], but each reply is delayed by `takes`, for which the library needs its timers.
     ///
     /// # Errors
     ///
@@ -140,7 +139,7 @@ impl Work {
         self.ctx.send(&self.aio);
     }
 
-    /// The request during its work: if the aio is stopped before, no callback frees it.
+    /// Frees the request that is being worked on: if the aio was stopped meanwhile, no callback frees it.
     fn free_kept(&self) {
         if let Doing::Working(Some(request)) = std::mem::replace(&mut *self.doing.lock(), Doing::Receiving) {
             request.free(self.owner);

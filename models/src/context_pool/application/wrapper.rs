@@ -1,9 +1,9 @@
-//! The application: a wrapper object per operation, driven by callbacks, as the reported add-on has it.
+//! The application: a wrapper object per operation, driven by callbacks, as in the reported add-on.
 //!
-//! nng #2111 describes a Node.js add-on: many threads, each request with a context of its own, which is closed after
-//! use, and an object that holds the context, the aio and the message until the callback has run. The cure that the
-//! thread settles on is a pool: contexts are opened once and used again. A [`Wrapper`] serves both styles; it makes one
-//! request at a time:
+//! nng #2111 describes a Node.js add-on with many threads. Each request opens a context and closes it after use; an
+//! object holds the context, the aio and the message until the callback has run. The fix that the issue's thread
+//! recommends is a pool: contexts are opened once and reused. A [`Wrapper`] serves both styles; it makes one request at
+//! a time:
 //!
 //! ```text
 //! request: alloc, set_msg, nng_ctx_send ──► callback: sent? nng_ctx_recv ──► callback: take the reply, free it
@@ -33,14 +33,14 @@ use crate::kit::harness::impl_debug;
 
 const CALLBACK: Owner = Owner::new("callback", 0);
 
-/// The number of forgotten wrappers, which their callbacks retire.
+/// Counts the forgotten wrappers that their callbacks have not retired yet.
 pub struct Forgotten {
     left: Mutex<u32>,
     none: Condvar,
 }
 
 impl Forgotten {
-    /// None so far.
+    /// A count of zero.
     pub fn none() -> Arc<Forgotten> {
         Arc::new(Forgotten { left: Mutex::named("forgotten", 0), none: Condvar::named("forgotten") })
     }
@@ -66,7 +66,7 @@ impl Forgotten {
     }
 }
 
-/// The argument of a callback, by which it finds its operation.
+/// The argument of a callback: the context, the aio and the progress of one operation.
 pub struct Wrapper {
     memory: Resource,
     owner: Owner,
@@ -82,15 +82,15 @@ struct Progress {
     /// The pointer to the sent message that the caller keeps.
     msg: Option<Message>,
     receiving: bool,
-    /// Requests that the callback is to make after this one.
+    /// The number of requests that the callback will make after this one.
     more: u32,
-    /// Set if the callback is to tear the wrapper down.
+    /// Set if the callback must tear the wrapper down.
     forgotten: Option<(Arc<Wrapper>, Arc<Forgotten>)>,
     result: Option<Outcome>,
 }
 
 impl Wrapper {
-    /// A wrapper with a context of its own.
+    /// Opens a wrapper with its own context.
     ///
     /// # Errors
     ///
@@ -115,14 +115,13 @@ impl Wrapper {
         }))
     }
 
-    /// Sends a request; the callback receives the reply. Each of the two may take `timeout`.
+    /// Sends a request; the callback receives the reply. Send and receive may each take `timeout`.
     pub fn request(&self, tag: Tag, timeout: Timeout) {
         self.chain(tag, 0, timeout);
     }
 
-    /// The same, and the callback that has the reply makes the next request, as upstream's reconnect_stress_test.c
-    /// does:
-    /// `more` of them, until one fails.
+    /// Like [`Wrapper::request`], but the callback that gets a reply makes the next request, up to `more` times, until
+    /// one fails. Upstream's reconnect_stress_test.c does the same.
     pub fn chain(&self, tag: Tag, more: u32, timeout: Timeout) {
         self.aio.set_timeout(timeout);
         self.submit(tag, more);
@@ -148,13 +147,14 @@ impl Wrapper {
         self.ctx.send(&self.aio);
     }
 
-    /// `nng_aio_wait`: the request is answered, or has failed. Nothing if the aio was stopped before the callback knew.
+    /// `nng_aio_wait`: waits until the request has ended. `None` if the aio was stopped before the callback set a
+    /// result.
     pub fn wait(&self) -> Option<Outcome> {
         self.aio.wait();
         self.progress.lock().result
     }
 
-    /// `nng_aio_cancel`. A request whose send is done and whose receive has not begun goes on.
+    /// `nng_aio_cancel`. A request continues if its send has ended and its receive has not begun.
     pub fn cancel(&self) {
         self.aio.cancel_operation();
     }
@@ -169,7 +169,7 @@ impl Wrapper {
                 let sent = progress.msg.take();
                 drop(progress);
                 if self.variant == Variant::FreeAfterSendOk {
-                    // upstream: nng #2111. The library owns what it has accepted.
+                    // upstream: nng #2111. The library owns a message that it has accepted.
                     sent.iter().for_each(|msg| msg.free(self.owner));
                 }
                 self.ctx.recv(&self.aio);
@@ -213,7 +213,8 @@ impl Wrapper {
         let forgotten = progress.forgotten.take();
         drop(progress);
         if let Some((_this, forgotten)) = forgotten {
-            // Nobody waits for it. What cannot be freed here is the aio, whose task is still running: the reaper waits.
+            // No thread waits for this request. Its aio cannot be freed here, since its task is still running: the
+            // reaper waits.
             let _ = self.ctx.close();
             self.memory.release(self.owner);
             self.aio.reap();
@@ -221,11 +222,11 @@ impl Wrapper {
         }
     }
 
-    /// Tears the wrapper down, in the order that upstream's manual asks for.
+    /// Tears the wrapper down, in the order that upstream's manual requires.
     pub fn retire(&self) {
         // Closed already if the socket was closed before.
         let _ = self.ctx.close();
-        // upstream: nng #2111. The operations are over when the close returns, their callbacks are not.
+        // upstream: nng #2111. When the close returns, the operations are over, but their callbacks may still run.
         let too_early = self.variant == Variant::CloseWithoutAioWait;
         if too_early {
             self.memory.release(self.owner);

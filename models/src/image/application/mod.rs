@@ -1,4 +1,4 @@
-//! The application: subscribers, with a driver and a client with its conductor on their machine.
+//! The application: subscribers, and on their machine a driver and a client with its conductor.
 //!
 //! A run sets up publishers and first handles, runs the tasks, and ends in the order that upstream requires: polls end,
 //! handles are dropped, subscriptions are closed, the client is closed.
@@ -22,12 +22,12 @@ use super::network::{OnHosts, frame};
 use super::plan::{Closer, DriverOp, NetPlan, PUBLISHERS, Plan};
 use super::shm::Shm;
 use super::variant::Variant;
-use super::wrapper::Shelf;
+use super::wrapper::SharedHandles;
 
 const MAIN: Owner = Owner::new("main", 0);
 const CLEARER: Owner = Owner::new("clearer", 0);
 
-/// How long the task that clears the shelf waits between two clearings.
+/// The pause between two clearings of the shelf.
 const BETWEEN_CLEARINGS: Duration = Duration::from_millis(30);
 
 /// Runs the plan in memory.
@@ -52,7 +52,7 @@ struct Application {
     plan: Plan,
     shm: Arc<Shm>,
     client: Arc<Client>,
-    shelf: Arc<Shelf>,
+    shelf: Arc<SharedHandles>,
     signals: Arc<Signals>,
     conductor: Conductor,
     driver: Driver,
@@ -61,14 +61,14 @@ struct Application {
 
 /// The source of the driver's events during the run: streams that appear and end.
 pub(super) trait Publishing {
-    /// The machine that the client's threads are on, if there is a network.
+    /// The host of the client's threads, if there is a network.
     fn host(&self) -> Option<Host>;
 
     /// Starts the source.
     fn start(&mut self, driver: Driver, signals: &Arc<Signals>);
 
-    /// What happens is over, and subscribers that poll are told so, at the latest when `are_done` says that none is
-    /// left.
+    /// Waits for the end of the publishers, and of their images unless `are_done` reports that no subscriber is left;
+    /// then signals subscribers that poll.
     fn await_publishers(&mut self, are_done: &dyn Fn() -> bool);
 
     /// Ends the source.
@@ -76,11 +76,11 @@ pub(super) trait Publishing {
 }
 
 impl Application {
-    /// Driver, client and the plan's subscriptions.
+    /// Creates the driver, the client and the plan's subscriptions.
     fn open(variant: Variant, plan: &Plan) -> Application {
         let shm = Shm::new(plan.shm_capacity);
         let client = Client::new(plan.command_capacity);
-        let (shelf, signals) = (Shelf::new(), Signals::new());
+        let (shelf, signals) = (SharedHandles::new(), Signals::new());
         let mut conductor = Conductor::init(variant, &client, &shelf, &shm);
         let mut subscribers = Vec::new();
         for (subscriber, number) in plan.subscribers.iter().zip(0_u32..) {
@@ -100,15 +100,15 @@ impl Application {
         Application { variant, plan: plan.clone(), shm, client, shelf, signals, conductor, driver, subscribers }
     }
 
-    /// What has happened before the tasks start.
+    /// Performs the steps that precede the tasks.
     fn prepare(&mut self) {
         self.driver.run(&self.plan.before);
-        self.conductor.run_dry();
+        self.conductor.run_until_idle();
         self.subscribers.iter_mut().for_each(Subscriber::take_handles);
         self.driver.run(&self.plan.unnoticed);
     }
 
-    /// The tasks, from their start to the end of the last.
+    /// Runs the tasks, from their start to the end of the last.
     fn work(self, publishing: &mut dyn Publishing) -> Application {
         let Application { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers } = self;
         let host = publishing.host();
@@ -147,10 +147,10 @@ impl Application {
         Application { variant, plan, shm, client, shelf, signals, conductor, driver, subscribers }
     }
 
-    /// Handles are dropped, subscriptions closed, and the client is.
+    /// Drops the handles, closes the subscriptions, then closes the client.
     fn close(mut self) {
         self.conductor.check_references();
-        self.conductor.run_dry();
+        self.conductor.run_until_idle();
         for subscriber in &mut self.subscribers {
             subscriber.drop_handles();
         }
@@ -161,24 +161,24 @@ impl Application {
         for subscriber in &mut self.subscribers {
             subscriber.close();
         }
-        self.conductor.run_dry();
+        self.conductor.run_until_idle();
         let by_force = self.conductor.is_terminating();
         sometimes("a client is closed by force", by_force);
-        always("a client that is closed by force says so", self.client.is_closed() == by_force);
+        always("is_closed is true exactly after a close by force", self.client.is_closed() == by_force);
         self.conductor.on_close();
         always("shared memory is unmapped when the client is closed", self.shm.mapped() == 0);
         self.driver.close();
     }
 
-    /// Every publisher goes, and every subscriber sees it: nothing is left that could hold an image.
+    /// Ends every stream, and lets every subscriber see it, so that nothing can hold an image any more.
     fn settle(&mut self) {
         if self.conductor.is_terminating() {
             return;
         }
         self.driver.vanish_all();
-        self.conductor.run_dry();
+        self.conductor.run_until_idle();
         self.subscribers.iter_mut().for_each(Subscriber::move_on);
-        self.conductor.run_dry();
+        self.conductor.run_until_idle();
         if !self.conductor.is_terminating() {
             self.conductor.check_reclaimed();
             always("shared memory is unmapped when every stream is gone", self.shm.mapped() == 0);
@@ -186,7 +186,7 @@ impl Application {
     }
 }
 
-/// The plan's own publishers, beside the driver on its task.
+/// The publishers of the plan, on the driver's task.
 struct Scripted {
     steps: Vec<DriverOp>,
     driver: Option<Driver>,
@@ -232,7 +232,7 @@ fn start_subscriber(host: Option<Host>, mut subscriber: Subscriber) -> JoinHandl
     })
 }
 
-fn start_clearer(host: Option<Host>, shelf: &Arc<Shelf>, clearings: u32) -> JoinHandle<()> {
+fn start_clearer(host: Option<Host>, shelf: &Arc<SharedHandles>, clearings: u32) -> JoinHandle<()> {
     let shelf = Arc::clone(shelf);
     thread_on(host, "clearer", move || {
         for _ in 0..clearings {

@@ -14,7 +14,7 @@ use crate::image::image_poll::{Action, Fragment, Poll};
 use crate::image::plan::{After, Ask, Handler, Op, Subscriber as SubscriberPlan};
 use crate::image::wrapper::{Constructor, ImageHandle, SubscriptionWrapper};
 
-/// How long a subscriber sleeps between two polls when it does nothing but poll.
+/// The pause between two polls of a subscriber that only polls.
 const IDLE: Duration = Duration::from_millis(20);
 
 /// More fragments than a stream has.
@@ -25,7 +25,7 @@ const NO_LIMIT: u32 = 64;
 pub(crate) struct Signals {
     /// The publishers are done.
     pub(crate) published: AtomicBool,
-    /// How many subscribers have got to their first fragment, or to their end.
+    /// The number of subscribers that have reached their first fragment, or their end.
     reading: Mutex<usize>,
     changed: Condvar,
 }
@@ -53,7 +53,7 @@ impl Signals {
     }
 }
 
-/// The thread.
+/// The state of a subscriber's thread.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     pub(crate) by: Owner,
@@ -94,7 +94,7 @@ impl Subscriber {
         }
     }
 
-    /// Takes handles of the sessions that the plan gives it from the start.
+    /// Takes the handles that the plan gives it at the start.
     pub(crate) fn take_handles(&mut self) {
         for session in std::mem::take(&mut self.plan.handles) {
             self.perform(Op::Lookup(session));

@@ -148,7 +148,7 @@ impl MediaDriver {
             sometimes("a publisher waits for room in shared memory", waited);
             return Some(log);
         }
-        if !self.driver.shm.is_room_owed() {
+        if !self.driver.shm.has_room_for_linked_logs() {
             self.waiting.remove(&session_id);
             return None;
         }

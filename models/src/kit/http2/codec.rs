@@ -1,11 +1,11 @@
-//! HTTP/2's bytes (RFC 9113) for the frames of `frame`, and back.
+//! Encodes the frames of `frame` as HTTP/2 (RFC 9113), and decodes them.
 //!
 //! A request is HEADERS, with a block of indexed fields and of literals without Huffman (RFC 7541), and DATA with a
 //! gRPC message: a flag, a length, and the call's tag, which the server sends back. A stream that ends with such a
 //! message in it is a response.
 //!
-//! Left out: the server's header blocks are not read, nor are CONTINUATION, WINDOW_UPDATE and PRIORITY; the windows
-//! that a connection begins with are larger than all that a run sends.
+//! Left out: the content of the server's header blocks; CONTINUATION, WINDOW_UPDATE and PRIORITY. A connection's
+//! initial windows exceed the data of a run.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn message(tag: Tag) -> Vec<u8> {
     message
 }
 
-/// The tag that a message carries, if it is a whole one.
+/// The tag in a message; `None` if the message is not whole.
 fn tag(message: &[u8]) -> Option<Tag> {
     let numbers = message.get(5..).filter(|_| message.len() == MESSAGE)?;
     Some(Tag { peer: number(&numbers[..4]) as u32, request: number(&numbers[4..]) })
@@ -89,7 +89,7 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// The frames that have become complete with these bytes.
+    /// Returns the frames that these bytes complete.
     pub(crate) fn decode(&mut self, octets: &[u8]) -> Vec<ServerFrame> {
         self.unread.extend_from_slice(octets);
         let mut frames = Vec::new();

@@ -1,4 +1,4 @@
-//! HTTP/2 frames, as far as the life of a client's connection depends on them.
+//! The HTTP/2 frames that affect a client's connection.
 
 use lastref::ledger::Tag;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub(crate) enum ServerFrame {
     Settings,
     /// A whole response: HEADERS, DATA and trailers. The payload is tagged for the request.
     Response { stream: u32, payload: Tag },
-    /// GOAWAY: streams above the last one were not seen.
+    /// GOAWAY: the server has not seen streams above the last one.
     Goaway { last_stream: u32, code: Goaway },
     /// The answer to a PING.
     PingAck,
@@ -42,6 +42,6 @@ pub(crate) enum ServerFrame {
 pub enum Goaway {
     /// `NO_ERROR`: the server drains.
     NoError,
-    /// `ENHANCE_YOUR_CALM` with "too_many_pings": the channel is to double its keepalive time.
+    /// `ENHANCE_YOUR_CALM` with "too_many_pings": the channel must double its keepalive time.
     TooManyPings,
 }

@@ -1,4 +1,4 @@
-//! HTTP/2 as a client's models use it: whole requests and responses, each with the tag of its request.
+//! HTTP/2 as the clients' models use it: whole requests and responses, each with the tag of its request.
 
 mod codec;
 mod frame;

@@ -109,7 +109,7 @@ impl Session {
         self.taken.retain(|request| !request.is_reset);
     }
 
-    /// Serves until it has enough, or there will be no more.
+    /// Serves until `enough` is true of the taken requests, or the connection ends.
     async fn until(&mut self, enough: impl Fn(&[Request]) -> bool) {
         poll_fn(|context| {
             self.turn(context);
@@ -118,7 +118,7 @@ impl Session {
         .await;
     }
 
-    /// Answers what it has taken, when it has all of it.
+    /// Waits until all taken requests are whole, then answers them.
     async fn answer(&mut self) {
         self.until(|taken| taken.iter().all(|request| request.is_whole)).await;
         for request in std::mem::take(&mut self.taken) {

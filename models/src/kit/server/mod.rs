@@ -1,7 +1,7 @@
-//! The server of a client's model: a host that plays a script on each connection, over HTTP/2 or HTTP/1.1.
+//! The server for a client's model: a host that plays a script on each connection, over HTTP/2 or HTTP/1.1.
 //!
 //! Address n is port 50051 + n of the one host, so that a client with two addresses has two connections to one server.
-//! What a step does over HTTP/2 is what the server of the crate h2 can do:
+//! Over HTTP/2, a step does what the server of the crate h2 allows:
 //!
 //! | step | before SETTINGS | after |
 //! | --- | --- | --- |
@@ -34,7 +34,7 @@ pub(crate) use script::script;
 pub use script::{Backends, Step};
 
 const FIRST_PORT: u16 = 50051;
-/// Ports of one process.
+/// The number of ports reserved for each process.
 const PORTS: u32 = 100;
 
 /// The server's protocol.
@@ -59,17 +59,17 @@ pub(crate) struct Server {
     protocol: Protocol,
     /// The remaining scripts of connections to each address.
     scripts: Vec<Mutex<VecDeque<Vec<Step>>>>,
-    /// How long it takes to accept a connection.
+    /// The pause after each accepted connection.
     accept_takes: Duration,
     /// The number of starts of its process: harness state, which orders nothing.
     begun: AtomicU32,
     listeners: Mutex<Vec<Task<()>>>,
     connections: Mutex<Vec<Task<()>>>,
-    /// Sockets that it has: harness state, which orders nothing.
+    /// The number of its open sockets: harness state, which orders nothing.
     sockets: Arc<AtomicU32>,
 }
 
-/// One socket in the count.
+/// Counts one open socket until it is dropped.
 struct Counted(Arc<AtomicU32>);
 
 impl Counted {
@@ -112,7 +112,7 @@ impl Server {
         server
     }
 
-    /// Starts the process, at first or after a crash of its host. Ends the tasks of the process before it.
+    /// Starts the process, initially or after a crash of its host. First ends the tasks of the previous process.
     pub(crate) fn listen(self: &Arc<Self>) {
         self.hang_up();
         self.begun.fetch_add(1, Ordering::SeqCst);
@@ -128,7 +128,7 @@ impl Server {
         }
     }
 
-    /// What is done on the next connection to an address.
+    /// The script of the next connection to an address.
     fn script(&self, address: usize) -> Vec<Step> {
         let scripts = self.scripts.get(address).and_then(|scripts| scripts.lock().ok());
         scripts.and_then(|mut scripts| scripts.pop_front()).unwrap_or_else(|| vec![Step::Settings])
@@ -139,14 +139,14 @@ impl Server {
         self.sockets.load(Ordering::SeqCst) as usize
     }
 
-    /// The socket address of a plan's address. Each process has its own ports, since connections to the process before
-    /// it may still hold theirs in the kernel.
+    /// The socket address of a plan's address. Each process has its own ports, since connections of the previous
+    /// process may still hold theirs in the kernel.
     pub(crate) fn address(&self, address: u32) -> SocketAddr {
         let before = self.begun.load(Ordering::SeqCst).saturating_sub(1);
         self.host.address(FIRST_PORT + (PORTS * before + address) as u16)
     }
 
-    /// The process ends: its listeners and its sockets are closed.
+    /// Ends the process: closes its listeners and its sockets.
     pub(crate) fn hang_up(&self) {
         end(&self.listeners);
         end(&self.connections);

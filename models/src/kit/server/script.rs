@@ -8,7 +8,7 @@ use crate::kit::http2::Goaway;
 /// For each address, the scripts of its first connection, its second, and so on.
 pub type Backends = Vec<Vec<Vec<Step>>>;
 
-/// The script of the connection of that number to an address.
+/// The script of connection number `nth` to an address.
 pub(crate) fn script(backends: &Backends, address: u32, nth: usize) -> Vec<Step> {
     let script = backends.get(address as usize).and_then(|scripts| scripts.get(nth));
     script.cloned().unwrap_or_else(|| vec![Step::Settings])
@@ -19,7 +19,7 @@ pub(crate) fn script(backends: &Backends, address: u32, nth: usize) -> Vec<Step>
 pub enum Step {
     /// Refuses the connection; only as the first step.
     Refuse,
-    /// Never answers the connection, nor does anything else; only as the first step.
+    /// Never answers the attempt to connect; only as the first step.
     Ignore,
     /// Sends SETTINGS.
     Settings,

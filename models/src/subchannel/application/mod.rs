@@ -59,7 +59,7 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
     });
 }
 
-/// The guarantees of a plan that follow from its missing faults.
+/// The guarantees of a plan that has no faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
     /// Every call is answered.
@@ -68,13 +68,13 @@ pub(crate) struct Expected {
     pub(crate) same_sockets: bool,
 }
 
-/// Channels, and the library that they are made with.
+/// The channels, and the library that they use.
 struct Application {
     plan: Plan,
     grpc: Arc<Grpc>,
     channels: Vec<Arc<ClientChannel>>,
     expected: Expected,
-    /// Which of them are destroyed.
+    /// The indices of the destroyed channels.
     destroyed: Unscheduled<BTreeSet<usize>>,
 }
 
@@ -106,7 +106,7 @@ impl Application {
         Application { plan, grpc, channels, expected, destroyed: Unscheduled::default() }
     }
 
-    /// The channel in that place, unless it is destroyed.
+    /// The channel at that index, unless it is destroyed.
     fn channel(&self, place: usize) -> Option<&Arc<ClientChannel>> {
         let is_destroyed = self.destroyed.lock().contains(&place);
         self.channels.get(place).filter(|_| !is_destroyed)
@@ -139,7 +139,7 @@ impl Application {
         tasks
     }
 
-    /// Does these, one after the other.
+    /// Performs these acts in order.
     fn perform(&self, acts: &[Act], callers: &[JoinHandle<()>]) {
         for act in acts {
             match act {
@@ -181,7 +181,7 @@ impl Application {
     fn count_sockets(&self) -> usize {
         let open = self.grpc.network.open();
         if let Some(at_servers) = self.grpc.network.open_at_servers().filter(|_| self.expected.same_sockets) {
-            always("both ends of a network have the same sockets at rest", open == at_servers);
+            always("both ends of the network count the same sockets at quiescence", open == at_servers);
             sometimes("both ends count two sockets", open == 2);
         }
         open
@@ -209,7 +209,7 @@ impl Application {
             let open = self.grpc.at_rest(|| self.count_sockets());
             always("no descriptor is open at quiescence after every channel is destroyed", open == 0);
         }
-        // A call that is under way goes on without its channel, until its server ends.
+        // A call in progress continues without its channel, until its server ends.
         self.grpc.hang_up();
         tasks.into_iter().for_each(JoinHandle::join);
         self.channels.iter().for_each(|chand| chand.wait_destroyed());

@@ -1,9 +1,9 @@
-//! The rare states that scenarios must reach: each names a fault and the state in which it hit, with its bookkeeping.
+//! The rare states that scenarios must reach, with their bookkeeping: each names a fault and the state that it hit.
 //!
 //! A scenario that injects a fault at a random moment tests only the moments that it hits. So each fault of a
 //! connection, and each act on a channel, reports the state that it found. This code is not upstream's, affects no
-//! result, and adds no step to a schedule: [`Stage`] is kept beside the component's own state, where it can be read
-//! without the locks that guard that.
+//! result, and adds no step to a schedule: [`Stage`] is stored apart from the component's own state, so that it can be
+//! read without the component's locks.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -16,17 +16,17 @@ use crate::subchannel::subchannel::pool::SubchannelKey;
 /// The stage of a connection attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// There is none.
+    /// No attempt is in progress.
     None,
     /// The connection is being made.
     Handshake,
-    /// There is a transport, which waits for SETTINGS.
+    /// The transport exists, and waits for SETTINGS.
     Settings,
-    /// SETTINGS or an error came, and the Subchannel does not know yet.
+    /// SETTINGS or an error came; the Subchannel is not notified yet.
     Notify,
 }
 
-/// The stage of one Subchannel's attempt: harness state, which orders nothing in the component.
+/// The stage of one Subchannel's attempt. Harness state, which adds no ordering to the component.
 #[derive(Debug, Default)]
 pub(crate) struct Progress(AtomicU8);
 
@@ -43,45 +43,45 @@ impl Progress {
 
 /// An application's act on a channel, as one of its Subchannels sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doing {
+pub(crate) enum ChannelAct {
     SameArgs,
     OtherArgs,
     NoAddress,
     Close,
 }
 
-impl Doing {
-    /// What a resolver result does to the Subchannel of that key; nothing that is told apart if its address is not in
-    /// it.
-    pub(crate) fn update(addresses: &[SubchannelKey], key: SubchannelKey) -> Option<Doing> {
+impl ChannelAct {
+    /// The effect of a resolver result on the Subchannel of that key; `None` if a result that is not empty lacks its
+    /// address.
+    pub(crate) fn update(addresses: &[SubchannelKey], key: SubchannelKey) -> Option<ChannelAct> {
         if addresses.is_empty() {
-            Some(Doing::NoAddress)
+            Some(ChannelAct::NoAddress)
         } else if addresses.contains(&key) {
-            Some(Doing::SameArgs)
+            Some(ChannelAct::SameArgs)
         } else {
-            addresses.iter().any(|other| other.address == key.address).then_some(Doing::OtherArgs)
+            addresses.iter().any(|other| other.address == key.address).then_some(ChannelAct::OtherArgs)
         }
     }
 
-    /// It finds an attempt at that stage.
+    /// Reports that it found an attempt at that stage.
     pub(crate) fn finds(self, stage: Stage) {
         let [handshake, settings, notify] = match self {
-            Doing::SameArgs => [
+            ChannelAct::SameArgs => [
                 "a resolver result with the same args comes during the handshake",
                 "a resolver result with the same args comes before SETTINGS",
                 "a resolver result with the same args comes before the notification",
             ],
-            Doing::OtherArgs => [
+            ChannelAct::OtherArgs => [
                 "a resolver result with other args comes during the handshake",
                 "a resolver result with other args comes before SETTINGS",
                 "a resolver result with other args comes before the notification",
             ],
-            Doing::NoAddress => [
+            ChannelAct::NoAddress => [
                 "an empty resolver result comes during the handshake",
                 "an empty resolver result comes before SETTINGS",
                 "an empty resolver result comes before the notification",
             ],
-            Doing::Close => [
+            ChannelAct::Close => [
                 "a channel is closed during the handshake",
                 "a channel is closed before SETTINGS",
                 "a channel is closed before the notification",
@@ -114,7 +114,7 @@ pub(crate) struct Moment {
 }
 
 impl End {
-    /// The end that a failed read tells of; nothing if the fd was shut down by its owner.
+    /// The cause of a failed read; `None` if the fd's owner shut it down.
     pub(crate) fn of_read(error: Error) -> Option<End> {
         match error {
             Error::SocketClosed => Some(End::Fin),
@@ -123,7 +123,7 @@ impl End {
         }
     }
 
-    /// It finds a connection at that moment.
+    /// Reports that it found a connection in that state.
     pub(crate) fn finds(self, moment: Moment) {
         let [early, unpublished, idle, streams, writing] = match self {
             End::Fin => [
@@ -148,11 +148,11 @@ impl End {
                 "GOAWAY comes while a write is in progress",
             ],
             End::Goaway(Goaway::TooManyPings) => [
-                "GOAWAY for calm comes before SETTINGS",
-                "GOAWAY for calm comes before the transport is watched",
-                "GOAWAY for calm comes to an idle connection",
-                "GOAWAY for calm comes with streams open",
-                "GOAWAY for calm comes while a write is in progress",
+                "GOAWAY with ENHANCE_YOUR_CALM comes before SETTINGS",
+                "GOAWAY with ENHANCE_YOUR_CALM comes before the transport is watched",
+                "GOAWAY with ENHANCE_YOUR_CALM comes to an idle connection",
+                "GOAWAY with ENHANCE_YOUR_CALM comes with streams open",
+                "GOAWAY with ENHANCE_YOUR_CALM comes while a write is in progress",
             ],
         };
         let Moment { is_first_frame, is_watched, has_streams, is_writing } = moment;

@@ -1,8 +1,8 @@
-//! A call: picked, begun on a transport, ended once.
+//! A call: picks a connection, starts on its transport, and ends once.
 //!
-//! Upstream (client_channel.cc `LoadBalancedCall`, subchannel.cc `SubchannelCall`). A pick that cannot be made is
-//! queued until there is another picker. After the pick the call holds a ref to the ConnectedSubchannel, and its stream
-//! a ref to the transport, even if the Subchannel is destroyed. Deviates: a call has a thread, which waits where
+//! Upstream (client_channel.cc `LoadBalancedCall`, subchannel.cc `SubchannelCall`). A pick that finds no connection is
+//! queued until the picker changes. After the pick the call holds a ref to the ConnectedSubchannel, and its stream a
+//! ref to the transport, even if the Subchannel is destroyed. Deviates: each call runs on a thread, which blocks where
 //! upstream returns.
 
 use std::sync::Arc;
@@ -20,16 +20,16 @@ use crate::subchannel::status::Status;
 use crate::subchannel::subchannel::connected_subchannel::ConnectedSubchannel;
 use crate::subchannel::transport::stream::Stream;
 
-/// How a call ends, if its server does not end it.
+/// When a call starts, and how it ends if its server does not end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Call {
-    /// It waits.
+    /// It waits for its server.
     Wait,
-    /// It starts after an idle time of this many milliseconds, and waits.
+    /// It starts this many milliseconds later, and then waits.
     After(u64),
-    /// By its deadline, after this many milliseconds.
+    /// Its deadline is this many milliseconds away.
     Deadline(u64),
-    /// It is cancelled as soon as it is begun.
+    /// It is cancelled right after its start.
     Cancel,
 }
 
@@ -57,7 +57,7 @@ impl ClientChannel {
         status
     }
 
-    /// `PickSubchannel`: with a ref for the call.
+    /// `PickSubchannel`. Takes a ref to the connection for the call.
     fn pick_subchannel(
         self: &Arc<Self>,
         call: Owner,
@@ -71,7 +71,7 @@ impl ClientChannel {
             let picked = present.picker.map_or(PickResult::Queue, |picker| {
                 ExecCtx::scope(|exec_ctx| {
                     let picked = picker.pick(self, exec_ctx, call);
-                    // upstream: #34307. Not in the WorkSerializer, and possibly the picker's last ref.
+                    // upstream: #34307. Runs outside the WorkSerializer, and may release the picker's last ref.
                     picker.unref(exec_ctx, call);
                     picked
                 })
@@ -86,7 +86,7 @@ impl ClientChannel {
     }
 }
 
-/// The call on its transport, to its end.
+/// Runs the call on its transport, to its end.
 fn perform(
     connected: &Arc<ConnectedSubchannel>,
     number: u32,

@@ -1,12 +1,12 @@
 //! `ClientChannel`: a policy, in the control plane, and a picker, in the data plane.
 //!
-//! Upstream (client_channel.cc of 1.53.0, picks and SubchannelWrapper as #34321 left them). The control plane is the
-//! WorkSerializer's: resolver results, the policy, the channel's state about its SubchannelWrappers, the keepalive
-//! time. The data plane is `lb_mu_`'s: the present picker. The channel stack is counted: the application's ref, one for
-//! each SubchannelWrapper, one for each call.
+//! Upstream (client_channel.cc of 1.53.0, picks and SubchannelWrapper as #34321 left them). The WorkSerializer guards
+//! the control plane: resolver results, the policy, the list of SubchannelWrappers, the keepalive time. `lb_mu_` guards
+//! the data plane: the present picker. The channel stack is reference-counted: the application, each SubchannelWrapper
+//! and each call hold a ref.
 //!
-//! Left out: the resolver itself (results are given to [`ClientChannel::update`]), service configs, retries, the
-//! channel's own connectivity state and idleness timer.
+//! Left out: the resolver itself (a scenario passes results to [`ClientChannel::update`]), service configs, retries,
+//! the channel's own connectivity state and idleness timer.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use lastref::trace::transition;
 
 use crate::kit::harness::impl_debug;
 use crate::kit::machine::Symbol;
-use crate::subchannel::application::moments::Doing;
+use crate::subchannel::application::moments::ChannelAct;
 use crate::subchannel::channel::picker::Picker;
 use crate::subchannel::channel::policy::{Policy, PolicyName};
-use crate::subchannel::channel::subchannel_list::Place;
+use crate::subchannel::channel::subchannel_list::SubchannelPosition;
 use crate::subchannel::channel::subchannel_wrapper::SubchannelWrapper;
 use crate::subchannel::iomgr::combiner::Guarded;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
@@ -42,28 +42,28 @@ pub struct ClientChannel {
     destroyed_cv: Condvar,
     pub(crate) work_serializer: WorkSerializer,
     control: Guarded<Control>,
-    /// The WorkSerializer's.
+    /// Guarded by the WorkSerializer.
     pub(crate) subchannel_wrappers: RaceCell<Vec<Arc<SubchannelWrapper>>>,
-    /// The WorkSerializer's.
+    /// Guarded by the WorkSerializer.
     keepalive_time: RaceCell<Option<Duration>>,
     lb_mu: Mutex<DataPlane>,
     picker_changed: Condvar,
 }
 
-/// What the WorkSerializer guards, but for what other objects reach directly.
+/// The state that the WorkSerializer guards, except for fields that other objects access directly.
 struct Control {
     lb_policy: Option<Policy>,
     state: State,
 }
 
-/// What `lb_mu_` guards.
+/// The state that `lb_mu_` guards.
 struct DataPlane {
     picker: Option<Arc<Picker>>,
     updates: u64,
     disconnected: bool,
 }
 
-/// The present picker, with a ref for whoever asked.
+/// The present picker, with a ref for the caller.
 pub(crate) struct Present {
     pub(crate) picker: Option<Arc<Picker>>,
     pub(crate) updates: u64,
@@ -71,7 +71,7 @@ pub(crate) struct Present {
 }
 
 impl ClientChannel {
-    /// A channel with a policy of that name, which has no addresses yet.
+    /// Opens a channel with this policy, without addresses.
     pub fn open(grpc: &Arc<Grpc>, policy: PolicyName, keepalive_time: Option<Duration>) -> Arc<ClientChannel> {
         let number = grpc.number();
         Arc::new(ClientChannel {
@@ -118,7 +118,7 @@ impl ClientChannel {
         self.unref(Owner::new("stub", number));
     }
 
-    /// Runs something with the policy, in the WorkSerializer; nothing if the policy is shut down.
+    /// Runs `job` with the policy in the WorkSerializer, unless the policy is shut down.
     fn with_policy(
         self: &Arc<Self>,
         exec_ctx: &mut ExecCtx,
@@ -140,7 +140,7 @@ impl ClientChannel {
     /// A resolver result: `OnResolverResultChangedLocked`, down to the policy's `UpdateLocked`.
     pub fn update(self: &Arc<Self>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
         self.with_policy(exec_ctx, |policy, chand, exec_ctx| {
-            chand.meets(|key| Doing::update(&addresses, key));
+            chand.meets(|key| ChannelAct::update(&addresses, key));
             policy.update(chand, exec_ctx, addresses);
         });
     }
@@ -155,8 +155,13 @@ impl ClientChannel {
         self.with_policy(exec_ctx, |policy, chand, exec_ctx| policy.exit_idle(chand, exec_ctx));
     }
 
-    /// A subchannel's state changed. In the WorkSerializer.
-    pub(crate) fn on_subchannel_change(self: &Arc<Self>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+    /// Passes a subchannel's new state to the policy. In the WorkSerializer.
+    pub(crate) fn on_subchannel_change(
+        self: &Arc<Self>,
+        exec_ctx: &mut ExecCtx,
+        place: SubchannelPosition,
+        state: State,
+    ) {
         self.control.with(|control| {
             if let Some(policy) = &mut control.lb_policy {
                 policy.on_change(self, exec_ctx, place, state);
@@ -169,8 +174,8 @@ impl ClientChannel {
         self.keepalive_time.get()
     }
 
-    /// A server sent ENHANCE_YOUR_CALM to one of the channel's transports: the keepalive time of all its subchannels is
-    /// raised. In the WorkSerializer.
+    /// Raises the keepalive time of all subchannels of the channel: a server sent ENHANCE_YOUR_CALM to one of its
+    /// transports. In the WorkSerializer.
     pub(crate) fn throttle_keepalive_time(&self, keepalive_time: Duration) {
         if self.keepalive_time.get().is_none_or(|time| time >= keepalive_time) {
             return;
@@ -195,13 +200,13 @@ impl ClientChannel {
         let before = std::mem::replace(&mut data_plane.picker, picker);
         self.picker_changed.notify_all();
         drop(data_plane);
-        // Not with the lock held: a picker takes its subchannels with it.
+        // After the lock is released, since the last ref to a picker also releases its subchannels.
         if let Some(before) = before {
             before.unref(exec_ctx, Owner::new("ClientChannel", self.number));
         }
     }
 
-    /// `RequestReresolution`: the resolver is left out, a scenario gives results when it likes.
+    /// `RequestReresolution`: only noted. The resolver is left out; a scenario delivers results at any time.
     pub(crate) fn request_reresolution(&self) {
         note!("ClientChannel#{}: RequestReresolution", self.number);
     }
@@ -219,7 +224,7 @@ impl ClientChannel {
         }
     }
 
-    /// Waits until there was an update after this many. False if the deadline was first.
+    /// Waits until the number of picker updates is no longer `updates`. False if the deadline passes first.
     pub(crate) fn wait_for_picker(&self, updates: u64, deadline: Option<Instant>) -> bool {
         let mut data_plane = self.lb_mu.lock();
         while data_plane.updates == updates {
@@ -237,14 +242,14 @@ impl ClientChannel {
         true
     }
 
-    /// `grpc_channel_destroy`: disconnects, and gives the application's ref up.
+    /// `grpc_channel_destroy`: disconnects, and releases the application's ref.
     pub fn destroy(self: &Arc<Self>, exec_ctx: &mut ExecCtx) {
         let chand = Arc::clone(self);
         let holder = Owner::new("WorkSerializer", self.grpc.number());
         self.reference(holder);
         self.work_serializer.run(exec_ctx, move |exec_ctx| {
             // upstream: client_channel.cc DestroyResolverAndLbPolicyLocked
-            chand.meets(|_| Some(Doing::Close));
+            chand.meets(|_| Some(ChannelAct::Close));
             chand.control.with(|control| {
                 transition("ClientChannel", chand.number, control.state.name(), State::Shutdown.name());
                 control.state = State::Shutdown;
@@ -266,8 +271,8 @@ impl ClientChannel {
         }
     }
 
-    /// Names the stages at which the application's doing finds the attempts of the channel. In the WorkSerializer.
-    fn meets(&self, doing: impl Fn(SubchannelKey) -> Option<Doing>) {
+    /// Reports the stage of each connection attempt of the channel at an act of the application. In the WorkSerializer.
+    fn meets(&self, doing: impl Fn(SubchannelKey) -> Option<ChannelAct>) {
         self.subchannel_wrappers.with(|wrappers| {
             for subchannel in wrappers.iter().map(|wrapper| &wrapper.subchannel) {
                 if let Some(doing) = doing(subchannel.key) {

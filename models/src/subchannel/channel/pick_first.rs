@@ -1,14 +1,16 @@
-//! `PickFirst`: one connection, to the first address that has one.
+//! `PickFirst`: keeps one connection, to the first address that becomes READY.
 //!
-//! Upstream (1.53.0, pick_first.cc). A new list waits as `latest_pending_subchannel_list_` while a subchannel of the
-//! present one is selected, and becomes READY or fails as a whole before it takes its place; with none selected it
-//! takes it at once. Within a list one subchannel after the other is asked to connect; but the first that is found
-//! READY is selected, whoever asked for its connection, and all others of the list are released, including one that is
-//! connecting. When the selected one is not READY any more the policy takes the pending list, or drops everything and
-//! is idle until the next pick.
+//! Upstream (1.53.0, pick_first.cc). While a subchannel of the present list is selected, a new list is pending
+//! (`latest_pending_subchannel_list_`). It replaces the present list when one of its subchannels is READY or all have
+//! failed. If no subchannel is selected, it does so at once.
 //!
-//! In the report of #38871 the subchannel that is let go while it connects is the one whose socket leaks; round_robin,
-//! which lets go of none, is not affected.
+//! Within a list, the policy requests one connection after the other. It selects the first subchannel that is READY,
+//! even if another channel requested that connection, and releases all others of the list, including one that is
+//! connecting. When the selected one is no longer READY, the policy takes the pending list; without one, it drops its
+//! list and is idle until the next pick.
+//!
+//! In the report of #38871, the leaked socket belongs to a subchannel that was released while it was connecting.
+//! round_robin, which releases none, is not affected.
 
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use lastref::property::{always, sometimes};
 
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::picker::Picker;
-use crate::subchannel::channel::subchannel_list::{Place, SubchannelList};
+use crate::subchannel::channel::subchannel_list::{SubchannelList, SubchannelPosition};
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 use crate::subchannel::subchannel::state::State;
@@ -28,19 +30,19 @@ pub(crate) struct PickFirst {
     latest_update_args: Vec<SubchannelKey>,
     subchannel_list: Option<SubchannelList>,
     latest_pending_subchannel_list: Option<SubchannelList>,
-    /// `selected_`: a place in `subchannel_list`.
-    selected: Option<Place>,
+    /// `selected_`: a position in `subchannel_list`.
+    selected: Option<SubchannelPosition>,
     idle: bool,
     keeps_unselected: bool,
-    asks_first: bool,
-    keeps_selected: bool,
+    connects_first_address: bool,
+    keeps_stale_selection: bool,
 }
 
 impl PickFirst {
     pub(crate) fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
         self.keeps_unselected = chand.grpc.variant == Variant::UnselectedKept;
-        self.asks_first = chand.grpc.variant == Variant::AttemptMovesPastUnseen;
-        self.keeps_selected = chand.grpc.variant == Variant::SelectedLeftBehind;
+        self.connects_first_address = chand.grpc.variant == Variant::AttemptMovesPastUnseen;
+        self.keeps_stale_selection = chand.grpc.variant == Variant::SelectedLeftBehind;
         self.latest_update_args = addresses;
         if !self.idle {
             self.attempt_to_connect_using_latest_update_args(chand, exec_ctx);
@@ -54,7 +56,7 @@ impl PickFirst {
     }
 
     fn attempt_to_connect_using_latest_update_args(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
-        // The new list is made before an old one goes, so that a subchannel that is in both stays.
+        // The new list is created before an old one is shut down, so that a subchannel in both keeps its connection.
         let list = SubchannelList::new(chand, exec_ctx, &self.latest_update_args);
         let is_empty = list.subchannels.is_empty();
         if let Some(replaced) = self.latest_pending_subchannel_list.replace(list) {
@@ -71,9 +73,9 @@ impl PickFirst {
         self.check_selected();
     }
 
-    /// The pending list takes the place of the present one, of which nothing is selected any more.
+    /// Replaces the present list with the pending one, and clears the selection.
     fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
-        if !self.keeps_selected {
+        if !self.keeps_stale_selection {
             self.selected = None;
         }
         SubchannelList::promote(&mut self.subchannel_list, &mut self.latest_pending_subchannel_list, exec_ctx);
@@ -87,7 +89,13 @@ impl PickFirst {
         self.subchannel_list.as_ref().is_some_and(|list| list.id == id)
     }
 
-    pub(crate) fn on_change(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+    pub(crate) fn on_change(
+        &mut self,
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        place: SubchannelPosition,
+        state: State,
+    ) {
         self.process_connectivity_change(chand, exec_ctx, place, state);
         self.check_selected();
     }
@@ -97,7 +105,7 @@ impl PickFirst {
         &mut self,
         chand: &Arc<ClientChannel>,
         exec_ctx: &mut ExecCtx,
-        place: Place,
+        place: SubchannelPosition,
         state: State,
     ) {
         let before = self.list_mut(place.list).and_then(|list| list.note_change(place.index, state));
@@ -112,17 +120,17 @@ impl PickFirst {
         if state == State::Ready {
             return self.process_unselected_ready(chand, exec_ctx, place);
         }
-        let (is_current, asks_first) = (self.is_current(place.list), self.asks_first);
+        let (is_current, connects_first_address) = (self.is_current(place.list), self.connects_first_address);
         let Some(list) = self.list_mut(place.list) else { return };
         if before.is_none() {
-            // The attempts begin when every subchannel's first state is known, so that a READY one is not overlooked.
-            // Deviates: upstream then asks the first subchannel to connect. But that one may have been connecting for
-            // another channel, and have failed meanwhile. Then the turn has passed to another, which was not asked
-            // because its state was unknown, and reports of the first are ignored. Not reported. Later versions wait
-            // until every state is known before any of them counts.
+            // The attempts begin when the state of every subchannel is known, so that a READY one is not overlooked.
+            // Deviates: upstream then requests a connection to the first subchannel. But that one may have been
+            // connecting for another channel, and may have failed by now. Then the turn has passed to another
+            // subchannel, whose connection was not requested because its state was unknown, and reports of the first
+            // are ignored. The bug is not reported. Later versions act on no state until all are known.
             if list.all_seen_initial_state() {
                 sometimes("an address fails before the states of all are known", list.attempting_index != 0);
-                let turn = if asks_first { 0 } else { list.attempting_index };
+                let turn = if connects_first_address { 0 } else { list.attempting_index };
                 list.request_connection(exec_ctx, turn);
             }
             return;
@@ -140,7 +148,7 @@ impl PickFirst {
         }
     }
 
-    /// The selected subchannel is not READY any more.
+    /// The selected subchannel is no longer READY: takes the pending list, or becomes idle.
     fn selected_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
         if let Some(pending) = &self.latest_pending_subchannel_list {
             sometimes("the selected subchannel fails while a list is pending", true);
@@ -160,7 +168,7 @@ impl PickFirst {
     }
 
     /// The subchannel whose turn it was has failed; the turn passes to the next.
-    fn attempt_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place) {
+    fn attempt_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: SubchannelPosition) {
         let Some(list) = self.list_mut(place.list) else { return };
         let next = (place.index + 1) % list.subchannels.len();
         list.attempting_index = next;
@@ -186,7 +194,12 @@ impl PickFirst {
     }
 
     /// `ProcessUnselectedReadyLocked`.
-    fn process_unselected_ready(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place) {
+    fn process_unselected_ready(
+        &mut self,
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        place: SubchannelPosition,
+    ) {
         if !self.is_current(place.list) {
             self.promote_pending(exec_ctx);
         }
@@ -213,8 +226,8 @@ impl PickFirst {
         lists.into_iter().flatten().for_each(|list| list.shutdown(exec_ctx));
     }
 
-    /// What must hold after each event: `selected_` is upstream's pointer into the present list, and dangles as soon as
-    /// that list is replaced.
+    /// Checks an invariant after each event: upstream's `selected_` is a pointer into the present list, and dangles as
+    /// soon as that list is replaced.
     fn check_selected(&self) {
         let Some(place) = self.selected else { return };
         let present = self.subchannel_list.as_ref().filter(|list| list.id == place.list);
@@ -228,7 +241,7 @@ impl PickFirst {
         let Some(list) = &self.subchannel_list else { return };
         let turn = list.subchannels.get(list.attempting_index);
         let waits = self.selected.is_some() || turn.is_none_or(|data| data.state != Some(State::Idle));
-        always("pick_first asks the address whose turn it is to connect", waits);
+        always("pick_first requests a connection to the address whose turn it is", waits);
         let Some(selected) = self.selected else { return };
         let others = list.subchannels.iter().enumerate().filter(|(index, _)| *index != selected.index);
         let is_alone = others.into_iter().all(|(_, data)| data.subchannel.is_none());

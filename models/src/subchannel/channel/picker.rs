@@ -1,8 +1,8 @@
 //! `SubchannelPicker`: a policy's rule by which calls choose a subchannel.
 //!
-//! Upstream (lb_policy.h, pick_first.cc, round_robin.cc). A picker is counted: the channel has a ref to the present
-//! one, and each call takes one for the time of its pick, so that a picker that was replaced lives until the last call
-//! lets it go. With it go its refs to the subchannels, on the thread of that call.
+//! Upstream (lb_policy.h, pick_first.cc, round_robin.cc). A picker is reference-counted: the channel holds a ref to the
+//! present one, and each call holds one during its pick. So a replaced picker lives until the last such call releases
+//! it. Then the thread of that call also releases the picker's refs to the subchannels.
 
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::ref_count::RefCount;
 use crate::subchannel::subchannel::connected_subchannel::ConnectedSubchannel;
 
-/// What a pick gives.
+/// The result of a pick.
 pub(crate) enum PickResult {
-    /// With a ref for the call.
+    /// A connection, with a ref for the call.
     Complete(Arc<ConnectedSubchannel>),
-    /// To be asked again when there is another picker.
+    /// The call picks again when the picker has changed.
     Queue,
-    /// The call ends.
+    /// The call fails.
     Fail,
 }
 
 /// How a picker chooses.
 pub(crate) enum Choice {
-    /// `QueuePicker`: nothing yet. The first pick wakes an idle policy.
+    /// `QueuePicker`: queues every pick. The first pick makes an idle policy connect.
     Queue { exit_idle_called: AtomicBool },
     /// `TransientFailurePicker`.
     TransientFailure,
-    /// pick_first's: always this one. round_robin's: these in turn.
+    /// pick_first: always the same subchannel. round_robin: these subchannels in turn.
     Subchannels { subchannels: Vec<Arc<SubchannelWrapper>>, last_picked: AtomicUsize },
 }
 
@@ -59,7 +59,7 @@ impl Picker {
         Picker::new(chand, Choice::TransientFailure)
     }
 
-    /// Takes a ref to each of them.
+    /// Chooses among these subchannels, and holds a strong ref to each.
     pub(crate) fn subchannels(chand: &ClientChannel, subchannels: Vec<Arc<SubchannelWrapper>>) -> Arc<Picker> {
         let last_picked = AtomicUsize::named("last_picked_index_", 0);
         let picker = Picker::new(chand, Choice::Subchannels { subchannels, last_picked });

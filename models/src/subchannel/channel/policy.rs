@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::pick_first::PickFirst;
 use crate::subchannel::channel::round_robin::RoundRobin;
-use crate::subchannel::channel::subchannel_list::Place;
+use crate::subchannel::channel::subchannel_list::SubchannelPosition;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 use crate::subchannel::subchannel::state::State;
@@ -21,7 +21,7 @@ pub enum PolicyName {
     RoundRobin,
 }
 
-/// A policy. Everything happens in the channel's WorkSerializer.
+/// A policy. All of its functions run in the channel's WorkSerializer.
 #[derive(Debug)]
 pub(crate) enum Policy {
     PickFirst(PickFirst),
@@ -45,7 +45,13 @@ impl Policy {
     }
 
     /// `ProcessConnectivityChangeLocked`.
-    pub(crate) fn on_change(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+    pub(crate) fn on_change(
+        &mut self,
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        place: SubchannelPosition,
+        state: State,
+    ) {
         match self {
             Policy::PickFirst(policy) => policy.on_change(chand, exec_ctx, place, state),
             Policy::RoundRobin(policy) => policy.on_change(chand, exec_ctx, place, state),

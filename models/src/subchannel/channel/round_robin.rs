@@ -1,7 +1,8 @@
-//! `RoundRobin`: a connection to every address, and calls on those that are READY in turn.
+//! `RoundRobin`: connects to every address, and sends calls to the READY ones in turn.
 //!
-//! Upstream (1.53.0, round_robin.cc). Every subchannel is asked to connect whenever it is IDLE. A new list waits while
-//! the present one has a READY subchannel and it has none itself; of a list that stays, no subchannel is ever let go. A
+//! Upstream (1.53.0, round_robin.cc). The policy requests a connection to every subchannel that is IDLE. A new list is
+//! pending while the present one has a READY subchannel, until the new one has a READY subchannel too, with every state
+//! known, or all of its subchannels have failed. The policy releases subchannels only with their whole list. A
 //! subchannel that has failed counts as failed until it is READY again.
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use lastref::property::{always, sometimes};
 
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::picker::Picker;
-use crate::subchannel::channel::subchannel_list::{Place, SubchannelList};
+use crate::subchannel::channel::subchannel_list::{SubchannelList, SubchannelPosition};
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 use crate::subchannel::subchannel::state::State;
@@ -50,7 +51,13 @@ impl RoundRobin {
         SubchannelList::find([&mut self.subchannel_list, &mut self.latest_pending_subchannel_list], id)
     }
 
-    pub(crate) fn on_change(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: Place, state: State) {
+    pub(crate) fn on_change(
+        &mut self,
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        place: SubchannelPosition,
+        state: State,
+    ) {
         let Some(list) = self.list_mut(place.list) else { return };
         let Some(before) = list.note_change(place.index, state) else { return };
         always("no Subchannel reports SHUTDOWN", state != State::Shutdown);

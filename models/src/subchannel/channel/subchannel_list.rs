@@ -1,7 +1,8 @@
-//! `SubchannelList`: the subchannels of one resolver result, as a policy has them.
+//! `SubchannelList`: a policy's subchannels for one resolver result.
 //!
-//! Upstream (1.53.0, subchannel_list.h). A list is watched from its beginning and shut down as a whole or one by one:
-//! the watch is cancelled, then the ref is let go. A change that comes after that finds no watch and is dropped.
+//! Upstream (1.53.0, subchannel_list.h). All subchannels of a list are watched from its creation. A subchannel is shut
+//! down alone or with its list: its watch is cancelled, then its ref is released. A change that arrives later is
+//! dropped.
 
 use std::sync::Arc;
 
@@ -13,9 +14,9 @@ use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 use crate::subchannel::subchannel::state::State;
 
-/// Which subchannel of which list.
+/// The position of a subchannel: its list, and its index there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct SubchannelPosition {
     pub(crate) list: u32,
     pub(crate) index: usize,
 }
@@ -23,13 +24,13 @@ pub(crate) struct Place {
 /// `SubchannelData`.
 #[derive(Debug)]
 pub(crate) struct SubchannelData {
-    /// Nothing once it is shut down.
+    /// `None` after its shutdown.
     pub(crate) subchannel: Option<Arc<SubchannelWrapper>>,
-    /// `connectivity_state_`: nothing before the first notification.
+    /// `connectivity_state_`: `None` before the first notification.
     pub(crate) state: Option<State>,
     /// round_robin's `logical_connectivity_state_`.
     pub(crate) logical: Option<State>,
-    /// Whether its turn came and its attempt failed. For checks.
+    /// True if its connection attempt failed during its turn. For checks.
     pub(crate) has_failed: bool,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct SubchannelList {
 }
 
 impl SubchannelList {
-    /// Makes the subchannels and watches them.
+    /// Creates the subchannels, then watches them.
     pub(crate) fn new(
         chand: &Arc<ClientChannel>,
         exec_ctx: &mut ExecCtx,
@@ -77,13 +78,13 @@ impl SubchannelList {
         // upstream: subchannel_list.h StartWatchingLocked
         for (index, data) in subchannels.iter().enumerate() {
             if let Some(subchannel) = &data.subchannel {
-                subchannel.watch_connectivity_state(exec_ctx, Place { list: id, index });
+                subchannel.watch_connectivity_state(exec_ctx, SubchannelPosition { list: id, index });
             }
         }
         SubchannelList { id, subchannels, attempting_index: 0, in_transient_failure: false }
     }
 
-    /// The new state of one of them, and the one before: nothing if it is shut down.
+    /// Stores the new state of a subchannel. Returns the previous one, or `None` if the subchannel is shut down.
     pub(crate) fn note_change(&mut self, index: usize, state: State) -> Option<Option<State>> {
         let data = self.subchannels.get_mut(index)?;
         data.subchannel.is_some().then(|| data.state.replace(state))
@@ -106,13 +107,13 @@ impl SubchannelList {
         }
     }
 
-    /// Lets go of all but one.
+    /// Shuts down all subchannels except `kept`.
     pub(crate) fn shutdown_others(&mut self, exec_ctx: &mut ExecCtx, kept: usize) {
         let others = self.subchannels.iter_mut().enumerate().filter(|(index, _)| *index != kept);
         others.for_each(|(_, data)| data.shutdown(exec_ctx));
     }
 
-    /// The pending list, if there is one, takes the place of the present one.
+    /// Replaces the present list with the pending one, or with none, and shuts the old list down.
     pub(crate) fn promote(
         present: &mut Option<SubchannelList>,
         pending: &mut Option<SubchannelList>,
@@ -123,7 +124,7 @@ impl SubchannelList {
         }
     }
 
-    /// The one of a policy's lists that has this number.
+    /// The list with this number, among a policy's two lists.
     pub(crate) fn find(lists: [&mut Option<SubchannelList>; 2], id: u32) -> Option<&mut SubchannelList> {
         lists.into_iter().flatten().find(|list| list.id == id)
     }

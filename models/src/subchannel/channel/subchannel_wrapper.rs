@@ -1,11 +1,10 @@
-//! `SubchannelWrapper`: a Subchannel, as one channel's policy and pickers have it.
+//! `SubchannelWrapper`: one channel's handle on a Subchannel, for its policy and its pickers.
 //!
-//! Upstream (client_channel.cc, as #34321 left it). Strong refs are the policy's, the pickers' and the watchers'.
-//! Pickers are let go by calls, outside the WorkSerializer, and so may be the last strong ref; yet what the channel
-//! keeps about its wrappers (`subchannel_wrappers_`) is the WorkSerializer's. So `Orphan` hops into it for the cleanup,
-//! with a weak ref. The destructor then has nothing left to do that needs the WorkSerializer, which is as well: `Unref`
-//! itself holds a weak ref across `Orphan`, so that the last weak ref may go, and the destructor run, after the
-//! WorkSerializer was left.
+//! Upstream (client_channel.cc, as #34321 left it). Strong refs are the policy's, the pickers' and the watchers'. Calls
+//! release pickers outside the WorkSerializer, and with a picker possibly the last strong ref. But the WorkSerializer
+//! guards the channel's list of wrappers (`subchannel_wrappers_`). So `Orphan` schedules the cleanup in the
+//! WorkSerializer, with a weak ref. The destructor must not need the WorkSerializer: `Unref` itself holds a weak ref
+//! across `Orphan`, so the last weak ref may be released, and the destructor run, outside the WorkSerializer.
 
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use lastref::property::always;
 
 use crate::kit::harness::impl_debug;
 use crate::subchannel::channel::client_channel::ClientChannel;
-use crate::subchannel::channel::subchannel_list::Place;
+use crate::subchannel::channel::subchannel_list::SubchannelPosition;
 use crate::subchannel::channel::watcher_wrapper::WatcherWrapper;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::ref_count::DualRefCounted;
@@ -29,12 +28,13 @@ pub(crate) struct SubchannelWrapper {
     pub(crate) number: u32,
     pub(crate) chand: Arc<ClientChannel>,
     pub(crate) subchannel: Arc<Subchannel>,
-    /// `watcher_map_`: one watcher at most, here. The WorkSerializer's.
+    /// `watcher_map_`: here at most one watcher. Guarded by the WorkSerializer.
     watcher_map: RaceCell<Option<Arc<WatcherWrapper>>>,
 }
 
 impl SubchannelWrapper {
-    /// `ClientChannelControlHelper::CreateSubchannel`, in the WorkSerializer; with a strong ref for the policy's list.
+    /// `ClientChannelControlHelper::CreateSubchannel`, in the WorkSerializer. The initial strong ref belongs to the
+    /// policy's list.
     pub(crate) fn create(
         chand: &Arc<ClientChannel>,
         exec_ctx: &mut ExecCtx,
@@ -104,7 +104,7 @@ impl SubchannelWrapper {
     }
 
     /// `WatchConnectivityState`, in the WorkSerializer.
-    pub(crate) fn watch_connectivity_state(self: &Arc<Self>, exec_ctx: &mut ExecCtx, place: Place) {
+    pub(crate) fn watch_connectivity_state(self: &Arc<Self>, exec_ctx: &mut ExecCtx, place: SubchannelPosition) {
         let watcher = WatcherWrapper::new(self, place);
         let before = self.watcher_map.with_mut(|map| map.replace(Arc::clone(&watcher)));
         always("a policy watches a subchannel once", before.is_none());

@@ -1,10 +1,9 @@
 //! `WatcherWrapper`: reports a Subchannel's state to a channel.
 //!
 //! Upstream (1.53.0, client_channel.cc; subchannel.cc `AsyncWatcherNotifierLocked`). The Subchannel, with its lock
-//! held, queues the change and schedules a closure; the closure hops into the channel's WorkSerializer; there the
-//! oldest change is taken off the queue and handed to the policy. The wrapper keeps the SubchannelWrapper, and so the
-//! Subchannel, alive until the last of these is done. A change that was on its way when the watch was cancelled is
-//! dropped by the policy.
+//! held, queues the change and schedules a closure; the closure enters the channel's WorkSerializer, takes the oldest
+//! change off the queue and passes it to the policy. The wrapper keeps the SubchannelWrapper, and so the Subchannel,
+//! alive until the last change is handled. The policy drops a change that was in flight when the watch was cancelled.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,24 +13,24 @@ use lastref::property::always;
 use lastref::sync::Mutex;
 
 use crate::kit::harness::impl_debug;
-use crate::subchannel::channel::subchannel_list::Place;
+use crate::subchannel::channel::subchannel_list::SubchannelPosition;
 use crate::subchannel::channel::subchannel_wrapper::SubchannelWrapper;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::ref_count::RefCount;
 use crate::subchannel::transport::tracker::Change;
 
-/// `SubchannelWrapper::WatcherWrapper`. Refs: the Subchannel's list, each notification on its way.
+/// `SubchannelWrapper::WatcherWrapper`. Refs: the Subchannel's list, each pending notification.
 pub(crate) struct WatcherWrapper {
     refs: RefCount,
     number: u32,
     parent: Arc<SubchannelWrapper>,
-    place: Place,
+    place: SubchannelPosition,
     connectivity_state_queue: Mutex<VecDeque<Change>>,
 }
 
 impl WatcherWrapper {
-    /// A watcher for the policy's subchannel at `place`; the ref that it is born with is for the Subchannel's list.
-    pub(crate) fn new(parent: &Arc<SubchannelWrapper>, place: Place) -> Arc<WatcherWrapper> {
+    /// A watcher for the policy's subchannel at `place`; its initial ref belongs to the Subchannel's list.
+    pub(crate) fn new(parent: &Arc<SubchannelWrapper>, place: SubchannelPosition) -> Arc<WatcherWrapper> {
         let number = parent.chand.grpc.number();
         parent.strong_ref(Owner::new("WatcherWrapper", number));
         Arc::new(WatcherWrapper {
@@ -50,7 +49,7 @@ impl WatcherWrapper {
         });
     }
 
-    /// The watch is cancelled.
+    /// Releases the ref of the Subchannel's list, after the watch was cancelled.
     pub(crate) fn release(&self, exec_ctx: &mut ExecCtx) {
         self.unref(exec_ctx, "watcher_list");
     }
@@ -78,7 +77,7 @@ impl WatcherWrapper {
 
     fn apply_update_in_control_plane_work_serializer(&self, exec_ctx: &mut ExecCtx) {
         let change = self.connectivity_state_queue.lock().pop_front();
-        always("each notification of a state has its state", change.is_some());
+        always("each notification finds its state change in the queue", change.is_some());
         let Some(change) = change else { return };
         let chand = &self.parent.chand;
         if let Some(keepalive_time) = change.keepalive_throttling {

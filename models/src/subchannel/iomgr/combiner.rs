@@ -4,8 +4,8 @@
 //! its ExecCtx; other threads only queue their work. Left out: handing a contended combiner to an executor thread, and
 //! the list that runs when the others are done (`FinallyRun`), which batches writes.
 //!
-//! Deviates: upstream counts first and queues second, and the running thread goes round once more if it finds the queue
-//! empty between the two; here it is the other way round, which has the same orders of work and nothing to spin on.
+//! Deviates: upstream increments the count before it queues the work, and the runner spins if it finds the queue still
+//! empty. Here the work is queued first. The possible orders of work are the same, and the runner never spins.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Combiner {
         }
     }
 
-    /// `grpc_combiner_continue_exec_ctx`: runs one piece of work. Whether there is more.
+    /// `grpc_combiner_continue_exec_ctx`: runs one piece of work. True if more is left.
     pub(crate) fn run_next(&self, exec_ctx: &mut ExecCtx) -> bool {
         let job = self.queue.lock().pop_front();
         always("a combiner that runs has something to run", job.is_some());
@@ -53,11 +53,11 @@ impl Combiner {
 
 impl_debug!(Combiner {});
 
-/// State that a combiner or a WorkSerializer guards: one callback at a time has it, from its beginning to its end, and
-/// what orders two callbacks must order their accesses.
+/// State that a combiner or a WorkSerializer guards: one callback at a time accesses it, from its beginning to its end.
+/// The serializer's synchronization must order the accesses of two callbacks.
 pub(crate) struct Guarded<T> {
     race: RaceCell<()>,
-    /// Empty while a callback has it: harness state, which is never waited for.
+    /// Empty while a callback accesses it. Harness state: its lock is not a scheduling point.
     value: std::sync::Mutex<Option<T>>,
 }
 
@@ -66,7 +66,7 @@ impl<T> Guarded<T> {
         Guarded { race: RaceCell::named(name, ()), value: std::sync::Mutex::new(Some(value)) }
     }
 
-    /// Lets `body` have the state.
+    /// Runs `body` with the state.
     #[track_caller]
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.race.with_mut(|()| ());

@@ -1,9 +1,8 @@
 //! `ExecCtx`: the callbacks that a thread must run before it leaves the library.
 //!
-//! Upstream (1.53.0, exec_ctx.cc). Callbacks are not called where they come up, since locks are held there, but put on
-//! the thread's list; the list is run when the thread has nothing else to do, and with it the combiners that the thread
-//! is the one to run. Upstream finds the list through a thread-local; here it is an argument, as it was in upstream
-//! until 2017.
+//! Upstream (1.53.0, exec_ctx.cc). A callback is not called at once, since locks may be held there; it is appended to
+//! the thread's list. When the thread has nothing else to do, it runs the list, and the combiners whose runner it is.
+//! Upstream keeps the list in a thread-local; here it is an argument, as it was upstream until 2017.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 
 use crate::subchannel::iomgr::combiner::Combiner;
 
-/// Something to run.
+/// A callback to run.
 pub(crate) type Job = Box<dyn FnOnce(&mut ExecCtx) + Send>;
 
 /// `ExecCtx`.
@@ -22,7 +21,7 @@ pub struct ExecCtx {
 }
 
 impl ExecCtx {
-    /// Enters the library: runs `body`, then all that came of it.
+    /// Enters the library: runs `body`, then all callbacks and combiners that it scheduled, directly or indirectly.
     pub fn scope<R>(body: impl FnOnce(&mut ExecCtx) -> R) -> R {
         let mut exec_ctx = ExecCtx::default();
         let result = body(&mut exec_ctx);
@@ -35,7 +34,7 @@ impl ExecCtx {
         self.closures.push_back(Box::new(job));
     }
 
-    /// This thread is to run that combiner.
+    /// Makes this thread the runner of `combiner`.
     pub(crate) fn schedule(&mut self, combiner: &Arc<Combiner>) {
         self.combiners.push_back(Arc::clone(combiner));
     }

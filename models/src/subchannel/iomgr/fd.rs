@@ -1,12 +1,12 @@
-//! `grpc_fd`: a descriptor, and the wrapper that the poller knows it by.
+//! `grpc_fd`: a descriptor, and the wrapper that identifies it to the poller.
 //!
-//! Upstream (1.53.0, ev_epoll1_linux.cc). An fd is created, shut down any number of times (the first counts; it is
-//! `shutdown(2)`, and the descriptor stays open), and orphaned exactly once, which closes the descriptor. Its wrapper
-//! goes to a free list then and is never freed, so that a poller that is late sets a stale wrapper ready and does no
-//! harm: the next user of the wrapper reads, finds nothing, and waits.
+//! Upstream (1.53.0, ev_epoll1_linux.cc). An fd is created, shut down any number of times, and orphaned exactly once.
+//! Only its first shutdown has an effect: `shutdown(2)`, which leaves the descriptor open. Orphaning closes the
+//! descriptor and puts the wrapper on a free list. Wrappers are never freed, so a late poller that sets a stale wrapper
+//! ready does no harm: the wrapper's next user reads, finds no data, and waits again.
 //!
-//! One incarnation of a wrapper is one `grpc_fd` of the ledger. Descriptor numbers are used again, the lowest first.
-//! Left out: the error queue (`error_closure`), which no transport waits for.
+//! Each use of a wrapper is one `grpc_fd` of the ledger. Descriptor numbers are reused, the lowest first. Left out: the
+//! error queue (`error_closure`), which no transport waits for.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::subchannel::network::Network;
 use crate::subchannel::network::connection::Connection;
 use crate::subchannel::status::Error;
 
-/// The wrapper: `grpc_fd` as the free list has it.
+/// The wrapper: the part of `grpc_fd` that the free list keeps.
 #[derive(Debug)]
 pub(crate) struct GrpcFd {
     read_closure: LockfreeEvent,
@@ -36,13 +36,14 @@ impl GrpcFd {
         })
     }
 
-    /// The wrapper is taken from the free list.
+    /// Resets the wrapper for a new descriptor.
     pub(crate) fn init(&self) {
         self.read_closure.init();
         self.write_closure.init();
     }
 
-    /// `fd_become_readable`, `fd_become_writable`. Not a use of an incarnation: the wrapper may have none any more.
+    /// `fd_become_readable`, `fd_become_writable`. No `touch` of the ledger's `grpc_fd`: the wrapper may already be
+    /// free.
     pub(crate) fn handle(&self, exec_ctx: &mut ExecCtx, edge: Edge) {
         if edge.readable {
             self.read_closure.set_ready(exec_ctx);
@@ -53,7 +54,7 @@ impl GrpcFd {
     }
 }
 
-/// One incarnation: what upstream's users have a pointer to.
+/// A descriptor in use: the `grpc_fd` to which upstream's users have a pointer.
 #[derive(Clone)]
 pub(crate) struct Fd {
     pub(crate) number: u32,
@@ -97,7 +98,7 @@ impl Fd {
         }
     }
 
-    /// `fd_orphan`: the one place that closes the descriptor.
+    /// `fd_orphan`: the only function that closes the descriptor.
     pub(crate) fn orphan(&self, exec_ctx: &mut ExecCtx) {
         let fd_orphan = Owner::new("fd_orphan", self.number);
         self.memory.touch(fd_orphan);

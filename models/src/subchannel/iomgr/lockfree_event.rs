@@ -1,7 +1,7 @@
 //! `LockfreeEvent`: one direction of an fd, and the closure that waits for it.
 //!
-//! Upstream (1.53.0, lockfree_event.cc). One word is not-ready, ready, a closure, or a shutdown error, which is for
-//! good:
+//! Upstream (1.53.0, lockfree_event.cc). One word holds one of four states: not ready, ready, a closure, or a shutdown
+//! error, which is final:
 //!
 //! | | not ready | ready | closure | shutdown |
 //! | --- | --- | --- | --- | --- |
@@ -9,9 +9,8 @@
 //! | `SetReady` | ready | stays | not ready, runs | stays |
 //! | `SetShutdown` | shutdown, true | shutdown, true | shutdown, runs with the error, true | stays, false |
 //!
-//! The word holds a number instead of a pointer; the closure itself lies in a cell that nothing but the word's
-//! orderings guards. An event belongs to an fd wrapper that is never freed, and may be set ready by a poller that is
-//! late.
+//! Here the word holds a number instead of a pointer. The closure itself is in a cell, guarded only by the memory
+//! orderings of the word. An event belongs to an fd wrapper, which is never freed, so a late poller may set it ready.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ pub(crate) type Closure = Box<dyn FnOnce(&mut ExecCtx, Outcome) + Send>;
 const NOT_READY: u64 = 0;
 const SHUTDOWN_BIT: u64 = 1;
 const READY: u64 = 2;
-/// The first closure; the next one is this much more.
+/// The number of the first closure; later ones have higher numbers.
 const CLOSURE: u64 = 4;
 
 /// `LockfreeEvent`.
@@ -39,7 +38,7 @@ pub(crate) struct LockfreeEvent {
     state: AtomicU64,
     waiting: Slot,
     owner: Owner,
-    /// What the numbers stand for: harness state, which is never waited for.
+    /// The closures by their numbers. Harness state: its lock is not a scheduling point.
     closures: Unscheduled<Closures>,
 }
 
@@ -61,8 +60,7 @@ impl LockfreeEvent {
         }
     }
 
-    /// `InitEvent`, of a wrapper that is used again. An event that a late poller still has may come before it or after
-    /// it.
+    /// `InitEvent`, for a wrapper that is reused. A late poller may set the event ready before or after it.
     pub(crate) fn init(&self) {
         self.state.store(NOT_READY, Ordering::Relaxed);
     }
@@ -120,14 +118,14 @@ impl LockfreeEvent {
                     if taken.is_ok() {
                         self.run(exec_ctx, number, Ok(()));
                     }
-                    // If not, the fd was shut down meanwhile, and the closure runs from there.
+                    // Otherwise a concurrent `set_ready` or `set_shutdown` has taken the closure, and runs it.
                     return;
                 }
             }
         }
     }
 
-    /// `SetShutdown`: whether this call was the first.
+    /// `SetShutdown`: true if this call was the first.
     pub(crate) fn set_shutdown(&self, exec_ctx: &mut ExecCtx) -> bool {
         loop {
             let curr = self.state.load(Ordering::Relaxed);

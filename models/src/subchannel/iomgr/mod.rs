@@ -1,11 +1,11 @@
-//! The event loop: pollers that run what fds are ready for, and a thread that runs timers.
+//! The event loop: pollers, which run the closures of ready fds, and a thread that runs timers.
 //!
-//! Upstream (1.53.0): ev_epoll1_linux.cc, and the timers of the EventEngine. `RunAfter` gives a handle; `Cancel` says
-//! whether the callback will never run, and says no once it has begun.
+//! Upstream (1.53.0): ev_epoll1_linux.cc, and the timers of the EventEngine. `RunAfter` returns a handle; `Cancel`
+//! returns true if the callback will never run, and false once it has begun.
 //!
-//! Deviates: pollers and timers are kept under one lock, so that the loop as a whole can be waited for: until nothing
-//! runs and no event is left ([`Iomgr::at_rest`]), and until no timer is left either ([`Iomgr::drain`]). A library
-//! without a poller or without a timer thread has that work done by whoever drains it.
+//! Deviates: one lock guards events and timers, so that a caller can wait for the whole loop: until nothing runs and no
+//! event is left ([`Iomgr::at_rest`]), or until no timer is left either ([`Iomgr::drain`]). Without a poller or a timer
+//! thread, the waiting thread does that work.
 
 pub(crate) mod combiner;
 pub(crate) mod exec_ctx;
@@ -27,14 +27,14 @@ use crate::subchannel::iomgr::exec_ctx::{ExecCtx, Job};
 use crate::subchannel::iomgr::fd::GrpcFd;
 use crate::subchannel::library::Threads;
 
-/// What a thread of the loop does.
+/// The work of a thread of the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Role {
     polls: bool,
     times: bool,
 }
 
-/// Which directions of an fd changed: epoll reports edges.
+/// The directions of an fd that became ready: epoll reports edges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Edge {
     pub(crate) readable: bool,
@@ -69,18 +69,18 @@ impl Pending {
         self.running == 0 && self.events.is_empty()
     }
 
-    /// The timer that is due first, the older one of two.
+    /// The timer that is due first; of equal ones, the oldest.
     fn next_timer(&self) -> Option<usize> {
         (0..self.timers.len()).min_by_key(|&place| self.timers[place].at)
     }
 }
 
-/// The loop.
+/// The event loop.
 pub(crate) struct Iomgr {
     mu: Mutex<Pending>,
     cv: Condvar,
     threads: Threads,
-    /// Whether anybody has waited in [`Iomgr::at_rest`]: harness state, which orders nothing in the component.
+    /// True once a caller has waited in [`Iomgr::at_rest`]. Harness state, which adds no ordering to the component.
     watched: AtomicBool,
     /// Joined once, by [`Iomgr::drain`]: harness state, not the component's.
     joins: std::sync::Mutex<Vec<JoinHandle<()>>>,
@@ -131,7 +131,7 @@ impl Iomgr {
         found
     }
 
-    /// The kernel reports an edge.
+    /// Queues an edge that the kernel reports.
     pub(crate) fn report(&self, fd: Arc<GrpcFd>, edge: Edge) {
         self.mu.lock().events.push_back((fd, edge));
         self.cv.notify_all();
@@ -162,7 +162,7 @@ impl Iomgr {
         }
     }
 
-    /// Runs something with the lock given up.
+    /// Runs `job` with the lock released.
     fn run<'a>(
         &'a self,
         mut pending: MutexGuard<'a, Pending>,
@@ -177,8 +177,8 @@ impl Iomgr {
         pending
     }
 
-    /// Waits until no thread of the loop runs anything and no event is left, and lets none begin during `check`, which
-    /// gets to say that it came too early.
+    /// Waits until no thread of the loop runs a job and no event is left, then calls `check`; no job begins meanwhile.
+    /// If `check` returns `None`, the wait continues.
     pub(crate) fn at_rest<R>(&self, mut check: impl FnMut() -> Option<R>) -> R {
         self.watched.store(true, Ordering::SeqCst);
         let mut pending = self.mu.lock();
@@ -198,19 +198,19 @@ impl Iomgr {
         }
     }
 
-    /// What `check` gives, if the loop is at rest now; none begins anything during it.
+    /// The result of `check`, if the loop is quiescent now; no job begins meanwhile.
     pub(crate) fn if_at_rest<R>(&self, check: impl FnOnce() -> Option<R>) -> Option<R> {
         let pending = self.mu.lock();
         if pending.is_at_rest() { check() } else { None }
     }
 
-    /// Whether [`Iomgr::drain`] would end at once, if it is `idle` outside too.
+    /// True if [`Iomgr::drain`] would end at once, and the network is `idle` as well.
     pub(crate) fn is_drained(&self, idle: impl FnOnce() -> bool) -> bool {
         let pending = self.mu.lock();
         pending.is_at_rest() && pending.timers.is_empty() && idle()
     }
 
-    /// Whoever waits in [`Iomgr::at_rest`] is to look again.
+    /// Makes the callers that wait in [`Iomgr::at_rest`] check again.
     pub(crate) fn look_again(&self) {
         if self.watched.load(Ordering::SeqCst) {
             drop(self.mu.lock());
@@ -218,7 +218,7 @@ impl Iomgr {
         }
     }
 
-    /// Runs the loop until nothing is left, timers included, and ends it.
+    /// Runs the loop until no event and no timer is left, then ends its threads.
     pub(crate) fn drain(&self) {
         self.mu.lock().exit = true;
         self.cv.notify_all();

@@ -5,8 +5,8 @@
 //! then the callbacks queued meanwhile; otherwise it queues its callback. So a callback runs on the caller's stack or
 //! on another thread's, and never inside another callback.
 //!
-//! Left out: orphaning, that is the serializer's own end. Deviates: the queue is a list under a lock instead of a
-//! lock-free one, and an owner that has been promised a callback waits for it instead of spinning.
+//! Left out: `Orphan`, the end of the serializer itself. Deviates: the queue is a list under a lock instead of a
+//! lock-free one, and an owner that expects a callback blocks until it is queued, instead of spinning.
 
 use std::collections::VecDeque;
 

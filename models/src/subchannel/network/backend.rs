@@ -1,4 +1,4 @@
-//! A server, as one of its connections sees it: a script, and after it an ordinary server.
+//! A server's side of one connection: it runs a script, and after that serves like an ordinary server.
 
 use lastref::ledger::Tag;
 use lastref::note;
@@ -12,7 +12,7 @@ struct Session<'a> {
     connection: &'a Connection,
     taken: Vec<(u32, Tag)>,
     highest: u32,
-    /// The last stream of a GOAWAY that was sent.
+    /// The last stream of the GOAWAY that was sent, if any.
     last_stream: Option<u32>,
 }
 
@@ -52,13 +52,13 @@ impl Session<'_> {
         }
     }
 
-    /// Reads one frame; false if there will be none.
+    /// Reads one frame; false if no frame can come.
     fn read(&mut self) -> bool {
         match self.connection.receive() {
             None => return false,
             Some(ClientFrame::Request { stream, tag }) => {
                 self.highest = self.highest.max(stream);
-                // What comes above the last stream of a GOAWAY is not looked at.
+                // Streams above the last one of a GOAWAY are ignored.
                 if self.last_stream.is_none_or(|last| stream <= last) {
                     self.taken.push((stream, tag));
                 }

@@ -1,9 +1,9 @@
 //! One TCP connection in the client's kernel: the unread data of both directions, FIN, RST, and the waiting tasks.
 //!
-//! The client's end is a descriptor. It does not block: edges go to the poller that watches it, as from epoll. Facts
-//! that matter here: `shutdown(2)` sends FIN and leaves the descriptor open; bytes that came before a FIN are read
-//! before it, those that came before an RST are lost in memory, and read first on the network, as Linux has it; a write
-//! finds a full buffer and has to wait, or finds the other end gone and fails. The server's end is one of two:
+//! The client's end is a nonblocking descriptor, which reports edges to its poller, as epoll does. `shutdown(2)` sends
+//! FIN and leaves the descriptor open. Bytes that arrived before a FIN are read before it. Bytes that arrived before an
+//! RST are lost in memory; on the network they are read first, as on Linux. A write must wait if the buffer is full,
+//! and fails if the peer is closed. The server's end is one of two:
 //!
 //! ```text
 //!  tcp ── write ──► to_server ──► receive ──► a script's thread (`backend`), which blocks
@@ -14,7 +14,7 @@
 //!  tcp ◄── read ─── to_client ◄─ received ◄──────────┘
 //! ```
 //!
-//! Left out: a frame that is partly in a buffer.
+//! Left out: partial frames in a buffer.
 
 use std::collections::VecDeque;
 use std::io;
@@ -34,7 +34,7 @@ use crate::subchannel::status::{Error, Outcome};
 /// The result of a client's read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
-    /// Some of what has come.
+    /// Some of the frames that have arrived.
     Frames(Vec<ServerFrame>),
     /// `EAGAIN`.
     WouldBlock,
@@ -45,27 +45,27 @@ pub(crate) enum Read {
 /// The result of a client's write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// The buffer has it.
+    /// The frame is in the send buffer.
     Done,
     /// `EAGAIN`.
     WouldBlock,
-    /// The other end is gone.
+    /// The peer is closed, or the connection has failed.
     Failed(Error),
 }
 
 /// The state of the server's task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Server {
-    /// It works, or sleeps, or has not begun.
+    /// It is working or sleeping, or has not started.
     #[default]
     Busy,
     /// It waits for a frame.
     Waits,
-    /// It does nothing until the client goes.
+    /// It does nothing until the connection is over.
     Stalls,
-    /// It has ended, or was never there.
+    /// It has ended, or never existed.
     Gone,
-    /// It is on the network, and a task carries its bytes.
+    /// The server is on the network; a carrier task transfers the bytes.
     Carried,
 }
 
@@ -79,15 +79,15 @@ struct Wire {
     client_closed: bool,
     /// Both directions have failed.
     error: Option<Error>,
-    /// Nothing can be written any more.
+    /// Every write fails from now on.
     broken_pipe: bool,
     /// A write found the buffer full, and waits for room.
     blocked: bool,
-    /// The server's end stops; a descriptor that the client has not closed stays open.
+    /// The server's end stops. The client's descriptor stays open if the client has not closed it.
     hang_up: bool,
     server: Server,
     watcher: Option<Arc<GrpcFd>>,
-    /// The task that carries, if it waits.
+    /// The waker of the carrier task, if it waits.
     carrier: Option<Waker>,
 }
 
@@ -98,7 +98,7 @@ impl Wire {
         }
     }
 
-    /// Whether the server has a reason to go on.
+    /// True if the server has no reason to continue.
     fn is_over(&self) -> bool {
         self.hang_up || self.client_fin || self.error.is_some()
     }
@@ -107,7 +107,7 @@ impl Wire {
 /// A connection.
 pub(crate) struct Connection {
     wire: Mutex<Wire>,
-    /// For a script's thread.
+    /// Wakes the thread of a script.
     changed: Condvar,
     is_carried: bool,
     room: usize,
@@ -115,12 +115,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A connection to a script that is being made. This many frames of the client's fit into it.
+    /// A connection attempt to a script. `room` is the send buffer size in client frames.
     pub(crate) fn new(iomgr: &Arc<Iomgr>, room: u32) -> Arc<Connection> {
         Connection::with(iomgr, room, Server::Busy)
     }
 
-    /// The same over the network.
+    /// A connection attempt over the network.
     pub(crate) fn carried(iomgr: &Arc<Iomgr>, room: u32) -> Arc<Connection> {
         Connection::with(iomgr, room, Server::Carried)
     }
@@ -141,8 +141,7 @@ impl Connection {
         }
     }
 
-    /// Gives the lock up and reports the edge to the poller, which may by then watch something else by the same
-    /// wrapper.
+    /// Releases the lock, then reports the edge to the poller. By then the wrapper may belong to another connection.
     fn report(&self, wire: MutexGuard<'_, Wire>, edge: Edge) {
         let watcher = wire.watcher.clone();
         self.notify();
@@ -167,7 +166,7 @@ impl Connection {
         self.wire.lock().server = Server::Gone;
     }
 
-    /// The server sends a frame; nothing happens to it if the connection is broken.
+    /// The server sends a frame, which is dropped if the connection is broken.
     pub(crate) fn send(&self, frame: ServerFrame) {
         let mut wire = self.wire.lock();
         if wire.error.is_none() && !wire.server_fin && !wire.client_closed {
@@ -176,8 +175,7 @@ impl Connection {
         }
     }
 
-    /// The server waits for a frame of the client's. Nothing if there is none and will be none, or if the server is to
-    /// end.
+    /// Waits for the client's next frame. `None` if no frame can come, or if the server must end.
     pub(crate) fn receive(&self) -> Option<ClientFrame> {
         let mut wire = self.wire.lock();
         loop {
@@ -197,7 +195,7 @@ impl Connection {
         }
     }
 
-    /// The server does nothing until it is to end or the client is gone.
+    /// Blocks the server until it must end or the connection is over.
     pub(crate) fn stall(&self) {
         let mut wire = self.wire.lock();
         while !wire.is_over() {
@@ -205,7 +203,7 @@ impl Connection {
         }
     }
 
-    /// Waits, and lets it be known.
+    /// Blocks the server in the given state, and lets callers of `Iomgr::at_rest` check again.
     fn rest<'a>(&'a self, mut wire: MutexGuard<'a, Wire>, server: Server) -> MutexGuard<'a, Wire> {
         wire.server = server;
         // The loop's lock comes before this one, so this one is released before the loop is notified.
@@ -220,7 +218,7 @@ impl Connection {
         wire
     }
 
-    /// The server sends FIN, and goes on reading.
+    /// The server sends FIN, and continues to read.
     pub(crate) fn fin(&self) {
         let mut wire = self.wire.lock();
         if wire.error.is_none() && !wire.server_fin {
@@ -238,7 +236,7 @@ impl Connection {
         self.report(wire, BOTH);
     }
 
-    /// The server's process ends: FIN, and whatever the client writes from now on fails.
+    /// The server's process ends: it sends FIN, and every later write of the client fails.
     pub(crate) fn gone(&self) {
         let mut wire = self.wire.lock();
         wire.server_fin = true;
@@ -248,7 +246,7 @@ impl Connection {
         self.iomgr.look_again();
     }
 
-    /// Whether the server's task is to end.
+    /// True if the server's task must end.
     pub(crate) fn is_hanging_up(&self) -> bool {
         self.wire.lock().hang_up
     }
@@ -260,7 +258,7 @@ impl Connection {
         self.wire.lock().watcher = Some(Arc::clone(wrapper));
     }
 
-    /// `SO_ERROR`, once the descriptor is writable; nothing while the connection is still being made.
+    /// `SO_ERROR`, once the descriptor is writable; `None` while the connection is being established.
     pub(crate) fn connected(&self) -> Option<Outcome> {
         self.wire.lock().connected
     }
@@ -275,7 +273,7 @@ impl Connection {
                 None => Read::WouldBlock,
             };
         }
-        // TCP has no frames: a read may give any part of what has come.
+        // TCP does not preserve the bounds of writes: a read may return any number of the frames that have arrived.
         let most = 1 + random::below(wire.to_client.len() as u64) as usize;
         Read::Frames(wire.to_client.drain(..most).collect())
     }
@@ -318,7 +316,7 @@ impl Connection {
         self.notify();
     }
 
-    /// Whether nothing happens here unless the client does something.
+    /// True if the connection does not change unless the client acts.
     pub(crate) fn is_idle(&self) -> bool {
         let wire = self.wire.lock();
         match wire.server {
@@ -326,13 +324,13 @@ impl Connection {
             Server::Waits => wire.to_server.is_empty() && !wire.client_fin,
             Server::Stalls => !wire.client_fin,
             Server::Gone => true,
-            // A task that was not polled yet since an attempt was begun, or since a close, has touched no socket.
+            // Not idle before the attempt ends, or after a close: the carrier task may not have been polled since.
             Server::Carried if wire.hang_up => true,
             Server::Carried => !wire.client_closed && wire.connected.is_some() && wire.to_server.is_empty(),
         }
     }
 
-    /// The end of whatever is at work here besides the client.
+    /// Ends the server's script or the carrier task of this connection.
     pub(crate) fn hang_up(&self) {
         let mut wire = self.wire.lock();
         wire.hang_up = true;
@@ -342,14 +340,14 @@ impl Connection {
     }
 }
 
-/// What upstream calls it.
+/// Upstream's error for an error of the simulated network.
 fn cause(error: io::ErrorKind) -> Error {
     match error {
         io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
         io::ErrorKind::ConnectionReset => Error::ConnectionReset,
         io::ErrorKind::TimedOut => Error::TimedOut,
         io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => Error::BrokenPipe,
-        other => lastref::bug!("a socket of the network failed by {other}, which it does not simulate"),
+        other => lastref::bug!("a socket failed with {other}, an error that the network does not simulate"),
     }
 }
 

@@ -40,17 +40,18 @@ struct Net {
     hung_up: bool,
 }
 
-/// What is known of a connection when its descriptor is made.
+/// The numbers of a connection attempt, from the creation of its descriptor.
 struct Attempt {
     address: u32,
-    /// Which one it is of its address, and which one of all, from 1.
+    /// Its index among the connections to its address, from 0.
     nth: usize,
+    /// Its number among all connections, from 1.
     connection: usize,
     hung_up: bool,
 }
 
 impl Network {
-    /// This many frames of the client's fit into a connection.
+    /// `room` is the send buffer size of a connection in client frames.
     pub(crate) fn new(iomgr: &Arc<Iomgr>, peers: Peers, room: u32) -> Arc<Network> {
         Arc::new(Network {
             iomgr: Arc::clone(iomgr),
@@ -62,7 +63,7 @@ impl Network {
         })
     }
 
-    /// `socket(2)`, `connect(2)` without waiting, `grpc_fd_create`.
+    /// `socket(2)`, nonblocking `connect(2)`, `grpc_fd_create`.
     pub(crate) fn connect(self: &Arc<Self>, address: u32) -> Fd {
         match &self.peers {
             Peers::Scripts(backends) => {
@@ -119,19 +120,19 @@ impl Network {
         }
     }
 
-    /// `close(2)` gives the number back, the free list gets the wrapper.
+    /// Frees the number, as `close(2)` does, and puts the wrapper on the free list.
     pub(crate) fn give_back(&self, number: u32, wrapper: &Arc<GrpcFd>) {
         let mut net = self.net.lock();
         net.numbers.remove(&number);
         net.free.push(Arc::clone(wrapper));
     }
 
-    /// How many descriptors are open.
+    /// The number of open descriptors.
     pub(crate) fn open(&self) -> usize {
         self.net.lock().numbers.len()
     }
 
-    /// How many sockets the servers have, if they are on hosts.
+    /// The number of the servers' sockets, if the servers are on hosts.
     pub(crate) fn open_at_servers(&self) -> Option<usize> {
         match &self.peers {
             Peers::Scripts(_) => None,
@@ -149,7 +150,7 @@ impl Network {
         is_quiet && sockets.iter().all(|socket| socket.is_idle())
     }
 
-    /// Every backend ends: the client sees FIN on whatever it still has open. Whoever connects later is refused.
+    /// Ends every backend: the client sees FIN on its open connections. Later connection attempts are refused.
     pub(crate) fn hang_up(&self) {
         if let Peers::Server(_, server) = &self.peers {
             return server.hang_up();
@@ -169,8 +170,8 @@ impl Network {
         }
     }
 
-    /// Nobody will use a descriptor any more: no task is left of the network, and no socket but those whose descriptors
-    /// nobody has closed.
+    /// Ends the network, after the last use of a descriptor. No task is left then, and no socket except those whose
+    /// descriptors were never closed.
     pub(crate) fn end(&self) {
         self.hang_up();
         let sockets = std::mem::take(&mut self.net.lock().sockets);

@@ -1,7 +1,7 @@
 //! `BackOff`: the minimum time between the starts of two attempts.
 //!
-//! Upstream (backoff.cc, doc/connection-backoff.md): 1 s first, then 1.6 times more each time up to 120 s, each with a
-//! jitter of a fifth either way; an attempt is given 20 s at least.
+//! Upstream (backoff.cc, doc/connection-backoff.md): 1 s first, then 1.6 times the previous time, up to 120 s, each
+//! with a jitter of 20 % either way. The timeout of an attempt is at least 20 s.
 
 use lastref::random;
 use lastref::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! `ConnectedSubchannel`: a published transport, and the channel stack that owns it.
 //!
-//! Upstream (1.53.0, subchannel.cc, connected_channel.cc). Refs: the Subchannel's while it is READY by this transport,
-//! each call's, and one for the moment of a pick. With the last one the channel stack goes, and with that
-//! `grpc_transport_destroy` is called. So a GOAWAY or a close takes the Subchannel's ref, and the calls keep the rest
+//! Upstream (1.53.0, subchannel.cc, connected_channel.cc). Refs: the Subchannel's while this transport makes it READY,
+//! each call's, and a short one during a pick. The release of the last ref destroys the channel stack, which calls
+//! `grpc_transport_destroy`. So a GOAWAY or a close only releases the Subchannel's ref, and calls keep the transport
 //! alive.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct ConnectedSubchannel {
 }
 
 impl ConnectedSubchannel {
-    /// Builds the channel stack, which owns the transport from now on.
+    /// Builds the channel stack, which takes ownership of the transport.
     pub(crate) fn new(grpc: &Grpc, transport: Arc<Transport>) -> Arc<ConnectedSubchannel> {
         let number = grpc.number();
         let channel_stack = RefCount::new("grpc_channel_stack", Owner::new("ConnectedSubchannel", number));
@@ -49,7 +49,7 @@ impl ConnectedSubchannel {
         });
     }
 
-    /// The Subchannel's own ref.
+    /// Releases the Subchannel's ref.
     pub(crate) fn reset(&self, exec_ctx: &mut ExecCtx) {
         self.unref(exec_ctx, Owner::new("Subchannel", self.number));
     }

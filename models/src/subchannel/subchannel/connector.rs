@@ -1,8 +1,8 @@
 //! `Chttp2Connector`: from an address to a transport that has received SETTINGS.
 //!
 //! Upstream (1.53.0, chttp2_connector.cc). `Connect` starts a handshake. `OnHandshakeDone` makes the transport, puts it
-//! into the caller's `Result`, and waits for SETTINGS and for a timer; each of the two calls `MaybeNotify`, and the
-//! caller is notified when *both* have, so that neither comes after the notification.
+//! into the caller's `Result`, and waits for SETTINGS and for a timer; each of the two calls `MaybeNotify`. The caller
+//! is notified when *both* have called it, so neither callback runs after the notification.
 //!
 //! ```text
 //!  Connect ──► handshake ──► transport, in the Result ──► SETTINGS ─┬─► notify
@@ -10,9 +10,9 @@
 //!                  │ Shutdown reaches    │ Shutdown does not
 //! ```
 //!
-//! `Shutdown` sets a flag and shuts the handshake down. Between the end of the handshake and the notification there is
-//! no handshake any more and nobody reads the flag: the caller must destroy a transport that is made in that window,
-//! when it is notified. That is the window of #32071.
+//! `Shutdown` sets a flag and shuts the handshake down. Between the end of the handshake and the notification, no
+//! handshake is left to shut down, and no code reads the flag: the caller must destroy a transport created in that
+//! window when it is notified. The bug #32071 is in that window.
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ use crate::subchannel::subchannel::handshake::HandshakeManager;
 use crate::subchannel::transport::Transport;
 use crate::subchannel::transport::tcp::Tcp;
 
-/// `SubchannelConnector::Result`: lies in the Subchannel, is written by the connector, and guarded by nothing but the
-/// order of `Connect`, the writes and the notification.
+/// `SubchannelConnector::Result`: a field of the Subchannel that the connector writes. Only the order of `Connect`, the
+/// writes and the notification guards it.
 pub(crate) struct ConnectResult {
     transport: RaceCell<Option<Arc<Transport>>>,
     /// The stage of the attempt that writes to it.
@@ -57,7 +57,7 @@ impl ConnectResult {
         }
     }
 
-    /// The transport, which is the taker's from now on.
+    /// Takes the transport out; the caller owns it from now on.
     pub(crate) fn take(&self) -> Option<Arc<Transport>> {
         self.transport.with_mut(Option::take)
     }
@@ -81,7 +81,7 @@ pub(crate) struct Args {
     pub(crate) keepalive_time: Option<Duration>,
 }
 
-/// `Chttp2Connector`. Refs: its owner's, one for each callback that is to come.
+/// `Chttp2Connector`. Refs: its owner's, and one for each pending callback.
 pub(crate) struct Chttp2Connector {
     refs: RefCount,
     number: u32,
@@ -216,7 +216,7 @@ impl Chttp2Connector {
         attempt.timer_handle = Some(self.grpc.iomgr.run_after(left, move |exec_ctx| connector.on_timeout(exec_ctx)));
     }
 
-    /// `OnReceiveSettings`: they came, or the transport was closed before.
+    /// `OnReceiveSettings`: SETTINGS have arrived, or the transport was closed before.
     fn on_receive_settings(&self, exec_ctx: &mut ExecCtx, result: Outcome) {
         self.refs.touch(self.owner("OnReceiveSettings"));
         let mut attempt = self.mu.lock();
@@ -230,7 +230,7 @@ impl Chttp2Connector {
             if let Some(timer) = attempt.timer_handle.take()
                 && self.grpc.iomgr.cancel(timer)
             {
-                // The timer's callback will not run: its part is done here.
+                // The timer's callback will not run, so its call of `MaybeNotify` is here.
                 attempt.maybe_notify(exec_ctx, Ok(()));
                 self.refs.unref(self.owner("OnTimeout"), || ());
             }
@@ -259,7 +259,7 @@ impl Chttp2Connector {
         self.refs.unref(self.owner("OnTimeout"), || ());
     }
 
-    /// `Orphan`: `Shutdown`, then its owner's ref.
+    /// `Orphan`: calls `Shutdown`, then releases its owner's ref.
     pub(crate) fn orphan(&self, exec_ctx: &mut ExecCtx) {
         let mut attempt = self.mu.lock();
         attempt.shutdown = true;

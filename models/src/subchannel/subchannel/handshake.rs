@@ -1,9 +1,9 @@
 //! The handshake: makes a connection, and returns an endpoint or an error.
 //!
-//! Upstream (1.53.0, handshaker.cc with tcp_connect_handshaker.cc and tcp_client_posix.cc). An fd is made, the write
-//! closure waits for the connection, a timer for the deadline. The deadline and `Shutdown` only shut the fd down; the
-//! write closure runs in any case, exactly once, and is where the fd turns into an endpoint or is orphaned. TLS is left
-//! out.
+//! Upstream (1.53.0, handshaker.cc with tcp_connect_handshaker.cc and tcp_client_posix.cc). The handshake creates an
+//! fd; a write closure waits for the connection, and a timer for the deadline. The deadline and `Shutdown` only shut
+//! the fd down. In every case the write closure ends the handshake, exactly once: it turns the fd into an endpoint, or
+//! orphans it. TLS is left out.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::subchannel::ref_count::RefCount;
 use crate::subchannel::status::{Error, Outcome};
 use crate::subchannel::transport::tcp::Tcp;
 
-/// What is called at the end.
+/// The callback at the end of a handshake.
 pub(crate) type OnHandshakeDone = Box<dyn FnOnce(&mut ExecCtx, Result<Arc<Tcp>, Error>) + Send>;
 
 /// `HandshakeManager`. Refs: the connector's, the write closure's, the deadline timer's.
@@ -37,7 +37,7 @@ struct Handshake {
     fd: Option<Fd>,
     on_handshake_done: Option<OnHandshakeDone>,
     deadline_timer: Option<TaskHandle>,
-    /// Why it was shut down.
+    /// The reason of the shutdown, if any.
     shutdown: Option<Error>,
 }
 
@@ -97,8 +97,8 @@ impl HandshakeManager {
             }
             (Ok(()), Some(connected)) => connected,
             (Ok(()), None) => {
-                // A late poller has set the wrapper ready for its former fd.
-                sometimes("an fd is set ready by an event of the one before it", true);
+                // A late poller has set the wrapper ready for an event of its previous fd.
+                sometimes("an fd is set ready by an event of its wrapper's previous fd", true);
                 handshake.fd = Some(fd.clone());
                 drop(handshake);
                 return self.wait_writable(exec_ctx, &fd);

@@ -1,12 +1,12 @@
 //! `Subchannel`: one address with its args, and the connection to it.
 //!
-//! Upstream (1.53.0, subchannel.cc). Strong refs are the channels' (through `SubchannelWrapper`); weak ones are
-//! "Connect" (an attempt in progress), "state_watcher" (a watch on the published transport), "RetryTimer" and, for the
-//! time of a call, "ResetBackoff". The last strong ref orphans it: out of the pool, `shutdown_`, connector and
-//! ConnectedSubchannel released. Later callbacks find `shutdown_` set.
+//! Upstream (1.53.0, subchannel.cc). Channels hold the strong refs (through `SubchannelWrapper`). The weak refs are
+//! "Connect" (an attempt in progress), "state_watcher" (a watch on the published transport), "RetryTimer", and
+//! "ResetBackoff" during that call. The release of the last strong ref orphans the Subchannel: it leaves the pool, sets
+//! `shutdown_`, and releases its connector and its ConnectedSubchannel. Later callbacks find `shutdown_` set.
 //!
-//! The transport belongs to exactly one of these at a time: `connecting_result_`, which the connector writes to; the
-//! ConnectedSubchannel, by `PublishTransportLocked`; none, once it is destroyed.
+//! The transport has one owner at a time: first `connecting_result_`, which the connector writes to; from
+//! `PublishTransportLocked` on, the ConnectedSubchannel; none once it is destroyed.
 //!
 //! Left out: health checking and data producers, proxy mapping, channelz.
 
@@ -51,13 +51,13 @@ pub struct Subchannel {
     pub(crate) number: u32,
     pub(crate) key: SubchannelKey,
     pub(crate) grpc: Arc<Grpc>,
-    /// `subchannel_pool_`: whether it is registered. Set by whoever made it, read by whoever orphans it; no lock.
+    /// `subchannel_pool_`: true if it is registered. `create` sets it and `orphan` reads it, without a lock.
     pooled: RaceCell<bool>,
     connecting_result: Arc<ConnectResult>,
     mu: Mutex<Guarded>,
 }
 
-/// What `mu_` guards.
+/// The state that `mu_` guards.
 struct Guarded {
     state: State,
     shutdown: bool,
@@ -71,7 +71,7 @@ struct Guarded {
 }
 
 impl Subchannel {
-    /// `Subchannel::Create`: the pooled one for the key, or a new one. `holder` has a strong ref.
+    /// `Subchannel::Create`: returns the pooled Subchannel for the key, or a new one, with a strong ref for `holder`.
     pub fn create(
         grpc: &Arc<Grpc>,
         exec_ctx: &mut ExecCtx,
@@ -119,7 +119,7 @@ impl Subchannel {
         Owner::new(reason, self.number)
     }
 
-    /// `RefIfNonZero`, by the pool with its lock held. Whether `holder` has a strong ref now.
+    /// `RefIfNonZero`, which the pool calls with its lock held. True if `holder` has a strong ref now.
     #[track_caller]
     pub(crate) fn ref_for_finder(&self, holder: Owner) -> bool {
         let finder = self.owner("GlobalSubchannelPool");
@@ -131,12 +131,12 @@ impl Subchannel {
         found
     }
 
-    /// Whether it is not dying. For checks.
+    /// True if a strong ref is left. For checks.
     pub(crate) fn has_strong(&self) -> bool {
         self.refs.has_strong()
     }
 
-    /// How far its connection attempt is. For what scenarios have to reach.
+    /// The stage of its connection attempt, for rare states.
     pub(crate) fn stage(&self) -> Stage {
         self.connecting_result.progress.stage()
     }
@@ -147,7 +147,7 @@ impl Subchannel {
         self.refs.unref(holder, exec_ctx, |exec_ctx| self.orphan(exec_ctx), |_| self.delete());
     }
 
-    /// The destructor: everything was let go by `orphan`.
+    /// The destructor: `orphan` has already released everything.
     fn delete(&self) {
         self.grpc.pool.died(self.key);
     }
@@ -164,7 +164,7 @@ impl Subchannel {
     /// `Subchannel::Orphan`.
     fn orphan(self: &Arc<Self>, exec_ctx: &mut ExecCtx) {
         self.refs.touch(self.owner("Orphan"));
-        // No lock yet: this is the only use of the pool after the Subchannel was made.
+        // No lock is needed: after its creation, the Subchannel uses the pool only here.
         if self.pooled.get() {
             self.grpc.pool.unregister(self);
             self.pooled.set(false);
@@ -212,7 +212,7 @@ impl Subchannel {
         self.weak_unref("ResetBackoff");
     }
 
-    /// `ThrottleKeepaliveTime`: only ever longer.
+    /// `ThrottleKeepaliveTime`: never shortens the time.
     pub(crate) fn throttle_keepalive_time(&self, keepalive_time: Duration) {
         self.refs.touch(self.owner("ThrottleKeepaliveTime"));
         let mut guarded = self.mu.lock();
@@ -221,7 +221,7 @@ impl Subchannel {
         }
     }
 
-    /// `WatchConnectivityState`: takes over a ref to the watcher, and tells it the present state.
+    /// `WatchConnectivityState`: takes over a ref to the watcher, and notifies it of the present state.
     pub(crate) fn watch_connectivity_state(&self, exec_ctx: &mut ExecCtx, watcher: Arc<WatcherWrapper>) {
         self.refs.touch(self.owner("WatchConnectivityState"));
         let mut guarded = self.mu.lock();
@@ -229,7 +229,7 @@ impl Subchannel {
         guarded.watcher_list.push(watcher);
     }
 
-    /// `CancelConnectivityStateWatch`: gives the ref back.
+    /// `CancelConnectivityStateWatch`: returns the watcher with its ref.
     pub(crate) fn cancel_connectivity_state_watch(&self, watcher: &Arc<WatcherWrapper>) -> Option<Arc<WatcherWrapper>> {
         self.refs.touch(self.owner("CancelConnectivityStateWatch"));
         let mut guarded = self.mu.lock();
@@ -237,7 +237,7 @@ impl Subchannel {
         Some(guarded.watcher_list.remove(place))
     }
 
-    /// `connected_subchannel()`: with a ref for `holder`.
+    /// `connected_subchannel()`. Takes a ref for `holder`.
     #[track_caller]
     pub(crate) fn connected_subchannel(&self, holder: Owner) -> Option<Arc<ConnectedSubchannel>> {
         self.refs.touch(self.owner("connected_subchannel"));
@@ -247,7 +247,7 @@ impl Subchannel {
         Some(Arc::clone(connected))
     }
 
-    /// `SetConnectivityStateLocked`, for what `event` makes of the state.
+    /// `SetConnectivityStateLocked`, with the next state after `event`.
     fn set_connectivity_state_locked(
         &self,
         guarded: &mut Guarded,
@@ -372,9 +372,9 @@ impl Subchannel {
             sometimes("a transport reports its end a second time, or after its Subchannel's", true);
             return;
         };
-        // Deviates: upstream asks whether there is any connected Subchannel, not whether it is the one that is watched.
-        // A transport that got GOAWAY with streams open reports SHUTDOWN when the last of them is over, which may be
-        // after the Subchannel has connected again. Later versions, as far as read, have the same code; not reported.
+        // Deviates: upstream checks that there is a ConnectedSubchannel, not that it is the watched one. A transport
+        // that received GOAWAY with streams open reports SHUTDOWN when the last stream has ended, possibly after the
+        // Subchannel has connected again. The later versions that we read have the same code; the bug is not reported.
         if connected.number != watched && self.grpc.variant != Variant::LateShutdownDropsSuccessor {
             sometimes("a transport ends after its Subchannel has connected again", true);
             return;
@@ -398,8 +398,8 @@ impl Subchannel {
         );
         let Some(connected) = &guarded.connected_subchannel else { return };
         let Some((state, watched)) = connected.transport.inspect() else { return };
-        always("a Subchannel watches the transport that it is READY by", watched);
-        always("a Subchannel is READY only by a transport that is", state == State::Ready);
+        always("a READY Subchannel watches its transport", watched);
+        always("a Subchannel is READY only while its transport is READY", state == State::Ready);
     }
 }
 

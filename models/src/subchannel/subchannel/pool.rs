@@ -1,9 +1,9 @@
-//! `GlobalSubchannelPool`: one Subchannel for all channels that ask for the same key.
+//! `GlobalSubchannelPool`: shares one Subchannel among all channels that use the same key.
 //!
-//! Upstream (1.53.0, global_subchannel_pool.cc). The map holds raw pointers. Who finds one takes a strong ref only if
-//! there still is one (`RefIfNonZero`): else the Subchannel is dying, and counts as not found. Who registers replaces a
-//! dying one. A Subchannel that is orphaned takes itself out, unless its place has been given to another meanwhile. So
-//! two Subchannels of one key are normal: one that is dying and one that is not.
+//! Upstream (1.53.0, global_subchannel_pool.cc). The map holds raw pointers. A lookup takes a strong ref only if one is
+//! left (`RefIfNonZero`); otherwise the Subchannel is dying, and the lookup finds nothing. Registration replaces a
+//! dying Subchannel. An orphaned Subchannel removes its own entry, unless a successor has replaced it. So one key may
+//! have two Subchannels: a dying one and a live one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use crate::kit::harness::impl_debug;
 use crate::subchannel::subchannel::Subchannel;
 use crate::subchannel::variant::Variant;
 
-/// `SubchannelKey`: the address, and the channel args, of which a number stands for all.
+/// `SubchannelKey`: the address, and the channel args, represented by one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SubchannelKey {
-    /// Which backend.
+    /// The number of the backend.
     pub address: u32,
-    /// Which args.
+    /// The number that represents the args.
     pub args: u32,
 }
 
 #[derive(Default)]
 struct Map {
     subchannel_map: BTreeMap<SubchannelKey, Arc<Subchannel>>,
-    /// Everything that was registered and is not unregistered, for checks.
+    /// Every Subchannel that is registered and not yet unregistered, for checks.
     registered: Vec<Arc<Subchannel>>,
 }
 
 /// `GlobalSubchannelPool`.
 pub(crate) struct GlobalSubchannelPool {
     mu: Mutex<Map>,
-    /// The keys of the Subchannels that are not deleted yet: harness state, which is never waited for.
+    /// The keys of the Subchannels that are not deleted yet. Harness state: its lock is not a scheduling point.
     alive: std::sync::Mutex<Vec<SubchannelKey>>,
 }
 
@@ -45,14 +45,14 @@ impl GlobalSubchannelPool {
         GlobalSubchannelPool { mu, alive: std::sync::Mutex::default() }
     }
 
-    /// A Subchannel was made.
+    /// Records a new Subchannel.
     pub(crate) fn born(&self, key: SubchannelKey) {
         let Ok(mut alive) = self.alive.lock() else { return };
         sometimes("two Subchannels of one key are alive", alive.contains(&key));
         alive.push(key);
     }
 
-    /// A Subchannel is deleted.
+    /// Records the end of a Subchannel.
     pub(crate) fn died(&self, key: SubchannelKey) {
         let Ok(mut alive) = self.alive.lock() else { return };
         if let Some(place) = alive.iter().position(|other| *other == key) {
@@ -60,7 +60,7 @@ impl GlobalSubchannelPool {
         }
     }
 
-    /// `FindSubchannel`: with a strong ref for `holder`.
+    /// `FindSubchannel`. Takes a strong ref for `holder`.
     #[track_caller]
     pub(crate) fn find(&self, key: SubchannelKey, holder: Owner) -> Option<Arc<Subchannel>> {
         let map = self.mu.lock();
@@ -68,8 +68,8 @@ impl GlobalSubchannelPool {
         found.ref_for_finder(holder).then(|| Arc::clone(found))
     }
 
-    /// `RegisterSubchannel`: the registered one, with a strong ref for `holder`. If that is not `constructed`, the
-    /// caller has a ref to that one still.
+    /// `RegisterSubchannel`: returns the registered Subchannel, with a strong ref for `holder`. If it is another one,
+    /// the caller still holds its ref to `constructed`.
     pub(crate) fn register(&self, constructed: &Arc<Subchannel>, holder: Owner) -> Arc<Subchannel> {
         let mut map = self.mu.lock();
         if let Some(existing) = map.subchannel_map.get(&constructed.key) {
@@ -92,14 +92,14 @@ impl GlobalSubchannelPool {
         map.registered.retain(|other| !Arc::ptr_eq(other, subchannel));
         let entry = map.subchannel_map.get(&subchannel.key);
         let is_own = entry.is_some_and(|found| Arc::ptr_eq(found, subchannel));
-        sometimes("a Subchannel is orphaned after its place was given to another", entry.is_some() && !is_own);
+        sometimes("a Subchannel is orphaned after a successor replaced it in the pool", entry.is_some() && !is_own);
         // upstream: global_subchannel_pool.cc UnregisterSubchannel
         if is_own || subchannel.grpc.variant == Variant::UnregisterErasesSuccessor {
             map.subchannel_map.remove(&subchannel.key);
         }
     }
 
-    /// Nothing is registered once every channel is destroyed.
+    /// Checks that no Subchannel is registered, once every channel is destroyed.
     pub(crate) fn check_empty(&self) {
         let map = self.mu.lock();
         always(
@@ -108,7 +108,7 @@ impl GlobalSubchannelPool {
         );
     }
 
-    /// Everything that is registered. For checks, at rest.
+    /// The registered Subchannels. For checks at quiescence.
     pub(crate) fn registered(&self) -> Vec<Arc<Subchannel>> {
         self.mu.lock().registered.clone()
     }

@@ -1,7 +1,7 @@
 //! `ConnectedSubchannelStateWatcher`: reports a transport's state to its Subchannel.
 //!
-//! Upstream (1.53.0, subchannel.cc). It holds a weak ref to the Subchannel and lives as long as the transport's
-//! tracker, or a notification that is on its way, refers to it.
+//! Upstream (1.53.0, subchannel.cc). It holds a weak ref to the Subchannel and lives as long as the transport's tracker
+//! or a pending notification refers to it.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::subchannel::transport::tracker::{Change, Watcher};
 pub(crate) struct ConnectedSubchannelStateWatcher {
     refs: RefCount,
     subchannel: Arc<Subchannel>,
-    /// Which ConnectedSubchannel it is about. Deviates: upstream's does not know.
+    /// The number of the watched ConnectedSubchannel. Deviates: upstream's watcher does not store it.
     watched: u32,
 }
 
 impl ConnectedSubchannelStateWatcher {
-    /// Takes over the weak ref "state_watcher"; gives a ref to itself out.
+    /// Takes over the weak ref "state_watcher". The caller gets the watcher's initial ref.
     pub(crate) fn new(
         subchannel: &Arc<Subchannel>,
         connected: &ConnectedSubchannel,

@@ -8,9 +8,8 @@
 //!                 └──────────── answered ──────────────┘
 //! ```
 //!
-//! Each timer holds a ref that goes with it: given up by its callback, or by whoever cancels it in time. A cancel that
-//! comes too late leaves the ref to the callback. Closing the transport fails the ping, which releases the ping's own
-//! ref.
+//! Each timer holds a ref. The timer's callback releases it, or a cancel that comes in time; after a late cancel, the
+//! callback does. Closing the transport fails the ping, which releases the ping's own ref.
 
 use std::sync::Arc;
 
@@ -50,7 +49,7 @@ impl Keepalive {
         Keepalive { state, time, ping_timer: None, watchdog_timer: None, ping_in_flight: false }
     }
 
-    /// The server sent ENHANCE_YOUR_CALM: the keepalive time doubles.
+    /// Doubles the keepalive time, after the server sent ENHANCE_YOUR_CALM.
     pub(crate) fn double(&mut self) -> Option<Duration> {
         self.time = self.time.map(|time| 2 * time);
         self.time
@@ -107,7 +106,7 @@ impl Transport {
         self.unref(exec_ctx, "keepalive watchdog");
     }
 
-    /// The ping was answered, or its transport is being closed.
+    /// Ends the ping: it was answered, or its transport is being closed.
     pub(crate) fn finish_keepalive_ping_locked(
         self: &Arc<Self>,
         locked: &mut Locked,

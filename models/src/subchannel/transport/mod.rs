@@ -1,16 +1,17 @@
-//! The chttp2 transport: one HTTP/2 connection, counted by its users.
+//! The chttp2 transport: one HTTP/2 connection, reference-counted.
 //!
-//! Upstream (1.53.0, chttp2_transport.cc). Everything but the count happens under the combiner. Refs, by the reasons
-//! that upstream logs: "destroy" (the owner's), "reading_action" (while it reads), "writing" (while a write is in
-//! progress), "stream" (each stream), "transport_op", and keepalive's three. The last one destroys the endpoint.
+//! Upstream (1.53.0, chttp2_transport.cc). Everything except the reference count is guarded by the combiner. Refs, by
+//! the reasons that upstream logs: "destroy" (the owner's), "reading_action" (while it reads), "writing" (while a write
+//! is in progress), "stream" (each stream), "transport_op", and keepalive's three. The last one destroys the endpoint.
 //!
-//! Closing: ends every call; is put off while a write is in progress, and done when that is finished; then SHUTDOWN is
-//! told, timers are cancelled, the endpoint is shut down. Reading and writing stop by the errors that the endpoint
-//! gives then. Destroying is closing plus the owner's ref. A GOAWAY closes nothing: streams above its last one end, no
-//! new one begins, TRANSIENT_FAILURE is told, and the transport lives as long as a ref to it exists.
+//! A close ends every call. While a write is in progress, the rest of the close is deferred until that write ends. Then
+//! the transport reports SHUTDOWN, cancels its timers and shuts the endpoint down, whose errors end reading and
+//! writing. Destroying a transport closes it and releases the owner's ref. A GOAWAY closes nothing: streams above its
+//! last one end, no new stream begins, the transport reports TRANSIENT_FAILURE, and it lives as long as a ref to it
+//! exists.
 //!
-//! Left out: flow control, priorities, CONTINUATION, stream limits and with them streams that wait for their turn, BDP
-//! and other pings than keepalive's, memory reclaimers, the server's side.
+//! Left out: flow control, priorities, CONTINUATION, stream limits and streams that wait for them, pings other than
+//! keepalive's (such as BDP), memory reclaimers, the server's side.
 
 pub(crate) mod keepalive;
 pub(crate) mod stream;
@@ -60,7 +61,7 @@ impl WriteState {
     }
 }
 
-/// What the combiner guards.
+/// The state that the combiner guards.
 pub(crate) struct Locked {
     write_state: WriteState,
     pub(crate) qbuf: VecDeque<ClientFrame>,
@@ -130,7 +131,8 @@ impl Transport {
             ep,
         });
         t.locked.with(|locked| t.initiate_write(locked, exec_ctx));
-        // Deviates: upstream arms the first timer here, outside the combiner, and relies on 10 s being long.
+        // Deviates: upstream arms the first timer here, outside the combiner; it relies on the setup taking less than
+        // the timer's 10 s.
         t.reference("init keepalive ping");
         t.run(exec_ctx, "init keepalive ping", |t, locked, exec_ctx| {
             t.start_keepalive(locked);
@@ -149,7 +151,7 @@ impl Transport {
         self.refs.unref(Owner::new(reason, self.number), || self.ep.destroy(exec_ctx));
     }
 
-    /// `combiner->Run`, of something that is given what the combiner guards.
+    /// `combiner->Run`, for a job that gets the guarded state.
     pub(crate) fn run(
         self: &Arc<Self>,
         exec_ctx: &mut ExecCtx,
@@ -193,7 +195,7 @@ impl Transport {
                 }
                 Some(error)
             }
-            // upstream: chttp2_transport.cc read_action_locked. A transport that is closed reads no frame any more.
+            // upstream: chttp2_transport.cc read_action_locked. A closed transport parses no more frames.
             Ok(_) if locked.closed_with_error.is_some() => Some(Error::TransportClosed),
             Ok(frames) => {
                 let parsed = frames.into_iter().try_for_each(|frame| self.parse(locked, exec_ctx, frame));
@@ -325,7 +327,7 @@ impl Transport {
         });
     }
 
-    /// `grpc_transport_destroy`: the owner lets go.
+    /// `grpc_transport_destroy`: closes the transport and releases the owner's ref.
     pub(crate) fn destroy(self: &Arc<Self>, exec_ctx: &mut ExecCtx) {
         self.run(exec_ctx, "destroy", |t, locked, exec_ctx| {
             // upstream: chttp2_transport.cc destroy_transport_locked
@@ -389,7 +391,7 @@ impl Transport {
     }
 
     fn write_action_begin_locked(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx) {
-        always("a write begins where one was asked for", locked.write_state != WriteState::Idle);
+        always("a write begins only after a request for one", locked.write_state != WriteState::Idle);
         if locked.closed_with_error.is_some() || locked.qbuf.is_empty() {
             self.set_write_state(locked, exec_ctx, WriteState::Idle);
             return self.unref(exec_ctx, "writing");
@@ -408,7 +410,7 @@ impl Transport {
             self.close_transport_locked(locked, exec_ctx, error);
         }
         match locked.write_state {
-            WriteState::Idle => always("a write ends where one is in progress", false),
+            WriteState::Idle => always("a write ends only while one is in progress", false),
             WriteState::Writing => self.set_write_state(locked, exec_ctx, WriteState::Idle),
             WriteState::WritingWithMore => {
                 self.set_write_state(locked, exec_ctx, WriteState::Writing);
@@ -419,7 +421,7 @@ impl Transport {
         self.unref(exec_ctx, "writing");
     }
 
-    /// The state that its tracker has, and whether somebody watches it. For checks, at rest.
+    /// The tracker's state, and true if it has a watcher. For checks at quiescence.
     pub(crate) fn inspect(&self) -> Option<(State, bool)> {
         self.locked.with(|locked| (locked.state_tracker.state(), locked.state_tracker.is_watched()))
     }

@@ -9,11 +9,11 @@ use lastref::time::Instant;
 use crate::kit::harness::impl_debug;
 use crate::subchannel::status::Status;
 
-/// `grpc_chttp2_stream`, with the call's end of it.
+/// `grpc_chttp2_stream`, with the call's side of it.
 pub(crate) struct Stream {
     pub(crate) number: u32,
     pub(crate) tag: Tag,
-    /// The trailing metadata: given exactly once.
+    /// The trailing metadata: delivered exactly once.
     trailing: Slot,
     status: Mutex<Option<Status>>,
     given: Condvar,
@@ -27,7 +27,7 @@ impl Stream {
         Arc::new(Stream { number, tag, trailing, status, given: Condvar::named("call") })
     }
 
-    /// `grpc_chttp2_mark_stream_closed`, by the transport, which has taken the stream off its map.
+    /// `grpc_chttp2_mark_stream_closed`, called by the transport, after it has removed the stream from its map.
     pub(crate) fn finish(&self, status: Status) {
         let mut place = self.status.lock();
         *place = Some(status);

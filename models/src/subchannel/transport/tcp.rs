@@ -1,8 +1,8 @@
 //! `grpc_tcp`: the endpoint, which is an fd with a reference count.
 //!
-//! Upstream (1.53.0, tcp_posix.cc). The creator's ref goes with `tcp_destroy`, a read in progress holds one called
-//! "read", a write that has to wait one called "write"; the last one calls `tcp_free`, which orphans the fd. The first
-//! read waits for the fd at once, later ones try first. One read and one write may be in progress.
+//! Upstream (1.53.0, tcp_posix.cc). `tcp_destroy` releases the creator's ref. A read in progress holds the ref "read",
+//! a blocked write the ref "write". The release of the last ref calls `tcp_free`, which orphans the fd. The first read
+//! waits for the fd at once; later ones first try to read. At most one read and one write are in progress.
 //!
 //! In the report of #38871 this is the count that goes from 2 to 1 and stays there.
 
@@ -22,7 +22,7 @@ use crate::subchannel::network::connection::{Read, Written};
 use crate::subchannel::ref_count::RefCount;
 use crate::subchannel::status::{Error, Outcome};
 
-/// What a read ends with.
+/// The callback at the end of a read.
 pub(crate) type ReadCb = Box<dyn FnOnce(&mut ExecCtx, Result<Vec<ServerFrame>, Error>) + Send>;
 
 /// `grpc_tcp`.
@@ -168,7 +168,7 @@ impl Tcp {
         self.unref(exec_ctx, "destroy");
     }
 
-    /// For the name of the transport above it.
+    /// The number of its fd, which also names the transport above it.
     pub(crate) fn number(&self) -> u32 {
         self.fd.number
     }

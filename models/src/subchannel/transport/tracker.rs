@@ -1,9 +1,9 @@
 //! `ConnectivityStateTracker`: a transport's state and its watchers.
 //!
-//! Upstream (1.53.0, connectivity_state.cc). A watcher that comes with another state than the present one is told at
-//! once; in SHUTDOWN it is not even kept. SHUTDOWN tells everybody and lets everybody go; TRANSIENT_FAILURE tells
-//! everybody and keeps them, so that they hear of the SHUTDOWN that follows. Being told is asynchronous: the
-//! notification goes to the ExecCtx and holds a ref to the watcher meanwhile.
+//! Upstream (1.53.0, connectivity_state.cc). A new watcher whose initial state differs from the present one is notified
+//! at once; in SHUTDOWN it is not added. SHUTDOWN notifies all watchers and releases them. TRANSIENT_FAILURE notifies
+//! all and keeps them, so that they are also notified of the later SHUTDOWN. Notifications are asynchronous: each is
+//! queued in the ExecCtx, and holds a ref to its watcher until it has run.
 //!
 //! A transport is READY from its creation, becomes TRANSIENT_FAILURE by GOAWAY (upstream calls it a lie that means "do
 //! not start anything new") and SHUTDOWN when it is closed.
@@ -24,7 +24,8 @@ use crate::subchannel::subchannel::state::State;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) state: State,
-    /// The payload `kKeepaliveThrottlingKey` of the status: the keepalive time that the server's GOAWAY asks for.
+    /// The payload `kKeepaliveThrottlingKey` of the status: the doubled keepalive time, after a GOAWAY with
+    /// ENHANCE_YOUR_CALM.
     pub(crate) keepalive_throttling: Option<Duration>,
 }
 

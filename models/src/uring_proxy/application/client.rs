@@ -1,4 +1,4 @@
-//! A client of the proxy: an event loop like memtier's, which reads whenever there is something to read.
+//! A client of the proxy: an event loop like memtier's, which reads whenever data is available.
 //!
 //! A client that writes everything before it reads may wait forever, which is not a bug of the proxy: the replies fill
 //! the proxy's buffers and leave none for the requests.
@@ -60,7 +60,7 @@ impl Client {
         }
     }
 
-    /// Does what can be done without waiting.
+    /// Makes all progress that is possible without blocking.
     pub(crate) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
         let Some(socket) = self.socket else {
             self.socket = net.connect(self.proxy);
@@ -97,13 +97,13 @@ impl Client {
             return false;
         }
         let octets: Vec<Octet> = self.outgoing.iter().copied().collect();
-        // A broken connection shows when it is read.
+        // The next read reports a broken connection.
         let count = net.write(socket, &octets).unwrap_or(octets.len());
         self.outgoing.drain(..count);
         count > 0
     }
 
-    /// The next step of the plan, if it is its time.
+    /// Performs the next step of the plan, if it is due.
     fn advance(&mut self, net: &mut Sockets<'_>, socket: Socket) -> bool {
         match self.steps.front().copied() {
             Some(Step::Await) => {

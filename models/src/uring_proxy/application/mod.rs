@@ -1,8 +1,9 @@
 //! The application: clients, the proxy, a server, and the network between them.
 //!
 //! Tasks of a run in memory: `kernel`, `parent`, one `conn.N` and one `client.N` per connection, `server`, and the main
-//! task, which acts. For exhaustive exploration all but the connections run in turn on the main task, which leaves two
-//! for one connection. On a simulated network each client, the proxy and the server have a host of their own.
+//! task, which performs the acts. For exhaustive exploration, all but the connections take turns on the main task, so a
+//! run with one connection has two tasks. On a simulated network each client, the proxy and the server have a host of
+//! their own.
 
 mod client;
 mod resp;
@@ -85,7 +86,7 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
     }
 }
 
-/// Tells the proxy's parent what is asked of it.
+/// Performs an act: a pause, or a request to the proxy's parent.
 fn act(act: Act, kernel: &Kernel, (orders, ring): (&Orders, RingId)) {
     match act {
         Act::Pause(ms) => sleep(Duration::from_millis(ms)),
@@ -170,7 +171,7 @@ impl Application {
     }
 }
 
-/// The proxy on its host, which is a process: a kernel, a parent, and a way to tell it to end.
+/// The proxy's process on its host: a kernel, a parent, and the means to end it.
 struct Proxy {
     kernel: Arc<Kernel>,
     serving: Task<()>,
@@ -195,7 +196,7 @@ impl Proxy {
         act(it, &self.kernel, (&self.orders, self.ring));
     }
 
-    /// Ends it. Its clients are gone.
+    /// Ends the proxy, after its clients have ended.
     fn end(self, plan: &NetPlan) {
         self.orders.quit.store(true, Ordering::Relaxed);
         self.kernel.call(self.ring);
@@ -205,7 +206,7 @@ impl Proxy {
             waited += GLANCE;
         }
         let is_over = self.parent.is_finished();
-        always("a connection ends when its peers have", is_over || plan.is_silent());
+        always("a connection ends after its peers have ended", is_over || plan.is_silent());
         sometimes("a connection without peers is stopped by the application", !is_over);
         self.act(Act::StopAll);
         self.parent.join();

@@ -1,15 +1,15 @@
-//! The protocol that clients and server speak through the proxy: a little of RESP, byte by byte.
+//! The protocol that clients and server speak through the proxy: a subset of RESP, byte by byte.
 //!
 //! Requests are inline commands: `PING\r\n`, answered by `+PONG\r\n`, and `GET n\r\n`, answered by a bulk string of n
-//! bytes. Each byte carries its stream, its request and its place, so that a byte that comes to the wrong peer, twice,
-//! or out of order is seen at that byte.
+//! bytes. Each byte carries its stream, its request and its position, so the reader detects the first byte that arrives
+//! at the wrong peer, twice, or out of order.
 
 use lastref::ledger::{Tag, deliver};
 use lastref::property::always_with;
 
 use crate::uring_proxy::kernel::abi::Octet;
 
-/// The stream from a client to the server; the one back is the next.
+/// The stream from a client to the server; the reply stream has the next number.
 pub(crate) fn request_stream(client: u32) -> u32 {
     2 * client
 }
@@ -40,13 +40,13 @@ impl Writer {
         octets
     }
 
-    /// How many bytes there are so far.
+    /// The number of bytes written so far.
     pub(crate) fn written(&self) -> u32 {
         self.at
     }
 }
 
-/// The reading end of a stream: checks each byte and gives whole lines.
+/// The reading end of a stream: checks each byte and returns whole lines.
 #[derive(Debug)]
 pub(crate) struct Reader {
     stream: Option<u32>,
@@ -54,12 +54,12 @@ pub(crate) struct Reader {
     line: Vec<u8>,
     /// Bytes of a bulk string that are still to come.
     bulk: u32,
-    /// The first place at which bytes were left out.
+    /// The position of the first missing byte.
     gap: Option<u32>,
 }
 
 impl Reader {
-    /// Of a stream that is known; or of a client's that shows with the first byte.
+    /// A reader of the given stream; without one, of the client's stream to which the first byte belongs.
     pub(crate) fn new(stream: Option<u32>) -> Reader {
         Reader { stream, at: 0, line: Vec::new(), bulk: 0, gap: None }
     }
@@ -72,12 +72,12 @@ impl Reader {
         self.at
     }
 
-    /// Called at the end of the stream.
+    /// Checks, at the end of the stream, that no byte was missing.
     pub(crate) fn end(&self) {
         always_with(IN_ORDER, self.gap.is_none(), || vec![("left out from", self.gap.unwrap_or(0).to_string())]);
     }
 
-    /// Checks the bytes. Gives the request and the line of each line that they complete; a bulk string counts as one.
+    /// Checks the bytes. Returns each line that they complete, with its request; a bulk string counts as one line.
     pub(crate) fn take(&mut self, octets: &[Octet]) -> Vec<(u64, Vec<u8>)> {
         let mut lines = Vec::new();
         for octet in octets {
@@ -116,7 +116,7 @@ fn bulk_len(line: &[u8]) -> Option<u32> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// What the server answers to a request.
+/// The server's reply to a request.
 pub(crate) fn answer(request: &[u8]) -> Vec<u8> {
     let len = request.strip_prefix(b"GET ").and_then(|rest| {
         let digits = rest.split(|byte| *byte == b'\r').next()?;

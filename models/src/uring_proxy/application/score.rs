@@ -8,7 +8,7 @@ use lastref::property::always_with;
 
 use crate::kit::harness::Unscheduled;
 
-/// By stream.
+/// The counts by stream.
 #[derive(Debug, Default)]
 pub(crate) struct Score(Unscheduled<BTreeMap<u32, Count>>);
 
@@ -24,27 +24,27 @@ impl Score {
         f(self.0.lock().entry(stream).or_default())
     }
 
-    /// This much has been sent so far.
+    /// Records the total that has been sent so far.
     pub(crate) fn sent(&self, stream: u32, count: u64) {
         self.with(stream, |score| score.sent = count);
     }
 
-    /// Nothing more is sent.
+    /// Records that nothing more will be sent.
     pub(crate) fn ended(&self, stream: u32) {
         self.with(stream, |score| score.has_ended = true);
     }
 
-    /// This much has arrived at the server so far.
+    /// Records the total that has arrived at the server so far.
     pub(crate) fn arrived(&self, stream: u32, count: u64) {
         self.with(stream, |score| score.arrived = count);
     }
 
-    /// Whether all that was sent has arrived.
+    /// True if everything that was sent has arrived.
     pub(crate) fn is_even(&self, stream: u32) -> bool {
         self.with(stream, |score| score.sent == score.arrived)
     }
 
-    /// If the stream has ended: everything that was sent has arrived.
+    /// Checks, if the stream has ended, that everything that was sent has arrived.
     pub(crate) fn check_ended(&self, stream: u32) {
         self.with(stream, |score| {
             if score.has_ended {
@@ -53,7 +53,7 @@ impl Score {
         });
     }
 
-    /// Everything that was sent has arrived.
+    /// Checks that everything that was sent on any stream has arrived.
     pub(crate) fn check(&self) {
         self.0.lock().iter().for_each(|(stream, score)| check(*stream, score));
     }
@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found if this many requests of a connection were sent, and this many have arrived.
+    /// Checks the finding of a run in which a connection sent `sent` requests, and `arrived` of them arrived.
     #[track_caller]
     fn check(sent: u64, arrived: u64, property: Option<&str>) {
         let found = Check::new("score").schedules(1).search(move || {

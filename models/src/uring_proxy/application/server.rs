@@ -1,5 +1,5 @@
-//! The server behind the proxy: one event loop over all connections, like redis. It always reads, and keeps what it
-//! cannot write yet.
+//! The server behind the proxy: one event loop over all connections, like redis. It always reads, and queues replies
+//! that it cannot write yet.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct Server {
     habit: Habit,
     manner: Manner,
     score: Arc<Score>,
-    /// No more connections are going to come. Set by the application, which then calls all programs.
+    /// True once no more connections will arrive. The application sets it, then wakes all programs.
     closing: Arc<AtomicBool>,
 }
 
@@ -45,7 +45,7 @@ impl Server {
         Arc::clone(&self.closing)
     }
 
-    /// Does what can be done without waiting.
+    /// Makes all progress that is possible without blocking.
     pub(crate) fn step(&mut self, net: &mut Sockets<'_>) -> Progress {
         let mut progress = false;
         while let Some(socket) = net.accept(self.listener) {
@@ -127,7 +127,7 @@ impl Conn {
         }
     }
 
-    /// The proxy ended the connection by itself: whatever the client sent before its own end must have come through.
+    /// The proxy has ended the connection: all data that the client sent before its own end must have arrived.
     fn check_whole(&self, manner: Manner, score: &Score) {
         if let Some(stream) = self.reader.stream().filter(|_| manner.lossless) {
             score.check_ended(stream / 2);

@@ -1,7 +1,7 @@
 //! The interface between application and kernel: requests, completions, result codes, bytes.
 //!
 //! Names and numbers are those of `linux/io_uring.h` and of proxy.h, which packs an operation, a connection, a buffer
-//! id and a descriptor into the 64 bits that a completion gives back.
+//! id and a descriptor into the 64 bits that a completion returns.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub struct Octet {
     pub byte: u8,
     /// The stream and the request that it belongs to.
     pub tag: Tag,
-    /// Its place in the stream.
+    /// Its position in the stream.
     pub at: u32,
 }
 
@@ -36,12 +36,12 @@ impl Octet {
     }
 }
 
-/// A place in the memory of a connection's buffers.
+/// An address in the memory of a connection's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// Which buffer.
+    /// The buffer.
     pub buffer: Bid,
-    /// Where in it.
+    /// The offset in the buffer.
     pub offset: u32,
 }
 
@@ -61,9 +61,9 @@ pub enum Errno {
     Noent,
     /// Not an open descriptor.
     Badf,
-    /// Nothing now. Never in a completion: the request is armed instead.
+    /// The operation would block. Never in a completion: the request is armed instead.
     Again,
-    /// The writing side is shut.
+    /// The write side is shut down.
     Pipe,
     /// The peer broke the connection.
     ConnReset,
@@ -73,7 +73,7 @@ pub enum Errno {
     NotConn,
     /// No acknowledgement within the timeout.
     TimedOut,
-    /// Nobody listens.
+    /// No socket listens on the address.
     ConnRefused,
     /// Too late to cancel.
     Already,
@@ -82,7 +82,7 @@ pub enum Errno {
 }
 
 impl Errno {
-    /// As in a completion.
+    /// The result code in a completion.
     pub fn res(self) -> i32 {
         match self {
             Errno::Noent => -2,
@@ -175,9 +175,9 @@ impl UserData {
 pub enum Source {
     /// Send with one vector, sendmsg with several.
     Vectors(Vec<Iov>),
-    /// `IOSQE_BUFFER_SELECT`: the head of a group, or with `bundle` all that the group has.
+    /// `IOSQE_BUFFER_SELECT`: the buffer at the head of a group, or with `bundle` all of its buffers.
     Group {
-        /// Which group.
+        /// The group.
         group: GroupId,
         /// `IORING_RECVSEND_BUNDLE`.
         bundle: bool,
@@ -225,11 +225,11 @@ pub enum Op {
     Send {
         /// On this socket.
         fd: Fd,
-        /// From here.
+        /// The source of the bytes.
         from: Source,
         /// `MSG_WAITALL`: short only on an error.
         waitall: bool,
-        /// `IORING_OP_SEND_ZC`: a second completion says that the memory is no longer read.
+        /// `IORING_OP_SEND_ZC`: a second completion reports that the memory is no longer read.
         zero_copy: bool,
     },
     /// `SHUT_RDWR`, on a worker of the kernel.
@@ -246,7 +246,7 @@ pub enum Op {
     Cancel {
         /// Which.
         target: Target,
-        /// `IORING_ASYNC_CANCEL_ALL`: all that match, and not the first only.
+        /// `IORING_ASYNC_CANCEL_ALL`: all matches, not only the first.
         all: bool,
     },
     /// Posts a completion to another ring, and installs a descriptor there if one is given.
@@ -265,7 +265,7 @@ pub enum Op {
 pub struct Sqe {
     /// The operation.
     pub op: Op,
-    /// Given back by the completion.
+    /// Returned in the completion.
     pub user_data: UserData,
     /// `IOSQE_IO_LINK`: the next submission waits for this one to succeed.
     pub link: bool,
@@ -343,7 +343,7 @@ impl fmt::Display for Cqe {
     }
 }
 
-/// The ledger's owner of a buffer that the application has.
+/// The ledger's owner of a buffer that the application holds.
 pub fn held_by_conn(ring: RingId) -> Owner {
     Owner::new("conn", ring as u32)
 }

@@ -1,11 +1,11 @@
 //! A ring of provided buffers: memory that application and kernel share.
 //!
 //! The application writes entries behind the tail and publishes them with one release store of the tail; from then on
-//! the buffers are the kernel's, which reads the tail with acquire and keeps its head to itself
-//! (io_uring_provided_buffers(7), io_uring_buf_ring_add(3), io_uring_buf_ring_advance(3)). Nothing checks that an id is
-//! in the ring once only: that is the application's duty, and here the ledger's.
+//! the kernel owns the buffers. It reads the tail with acquire, and its head is private (io_uring_provided_buffers(7),
+//! io_uring_buf_ring_add(3), io_uring_buf_ring_advance(3)). The kernel does not check that an id is in the ring only
+//! once: that is the application's duty, and here the ledger checks it.
 //!
-//! Tail and head count on without end; the place in the ring is their remainder.
+//! Tail and head are running counts; the index in the ring is the count modulo the ring's size.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use crate::kit::harness::impl_debug;
 /// `struct io_uring_buf`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buf {
-    /// Where the memory is; the id says nothing about that.
+    /// The address of the memory, which is independent of the id.
     pub addr: Address,
-    /// How long it is.
+    /// The length in bytes.
     pub len: u32,
     /// The id.
     pub bid: Bid,
@@ -29,7 +29,7 @@ pub struct Buf {
 
 const NO_BUF: Buf = Buf { addr: Address { buffer: 0, offset: 0 }, len: 0, bid: 0 };
 
-/// `struct io_uring_buf_ring`, as the application has it.
+/// `struct io_uring_buf_ring`, the application's half.
 pub struct BufRing {
     shared: Arc<Shared>,
     /// The application's copy of the tail, which only the application writes.
@@ -55,7 +55,7 @@ impl BufRing {
         &self.shared
     }
 
-    /// `io_uring_buf_ring_add`: this many places behind the tail, not published yet.
+    /// `io_uring_buf_ring_add`: writes an entry `offset` positions after the tail, without publishing it.
     #[track_caller]
     pub fn add(&self, by: Owner, buf: Buf, offset: u32) {
         self.shared.memory.touch(by);
@@ -68,14 +68,14 @@ impl BufRing {
         self.shared.tail.store(self.tail, Ordering::Release);
     }
 
-    /// What stands at this position, counted from the first entry ever added.
+    /// The entry at this position, counted from the first entry ever added.
     #[track_caller]
     pub fn at(&self, by: Owner, position: u32) -> Buf {
         self.shared.memory.touch(by);
         self.shared.place(position).get()
     }
 
-    /// How many entries were ever added.
+    /// The number of entries ever added.
     pub fn tail(&self) -> u32 {
         self.tail
     }
@@ -109,13 +109,13 @@ impl Group {
         Group { id, shared, head: 0, incremental }
     }
 
-    /// How many buffers there are to take.
+    /// The number of available buffers.
     pub(super) fn available(&self) -> u32 {
         self.shared.memory.touch(KERNEL);
         self.shared.tail.load(Ordering::Acquire).wrapping_sub(self.head)
     }
 
-    /// The buffer this many places behind the head; there must be this many.
+    /// The buffer `nth` positions after the head, which must be available.
     pub(super) fn peek(&self, nth: u32) -> Buf {
         self.shared.place(self.head.wrapping_add(nth)).get()
     }
@@ -125,7 +125,7 @@ impl Group {
         self.head = self.head.wrapping_add(count);
     }
 
-    /// Incremental: the kernel writes into the entry at the head how much of it is left.
+    /// Incremental: writes the unused rest of the buffer into the entry at the head.
     pub(super) fn shorten(&self, buf: Buf) {
         self.shared.place(self.head).set(buf);
     }

@@ -1,12 +1,12 @@
-//! Cancellation, and closing, which does not cancel.
+//! Cancellation, and the close of a descriptor, which cancels nothing.
 //!
-//! A request that is armed is cancelled: the canceller completes first, with 0 or the count, then the request with
-//! -ECANCELED (a send that got part of the way: with what it sent). One that a worker has begun cannot be: -EALREADY.
-//! Without `all` one match is cancelled and no other (io_uring_prep_cancel(3)), and -ENOENT says that there was none.
-//! With `all` the count says so: 0; what a worker has begun does not count. Requests are found through a hash of their
-//! user data, so which of several a cancellation by descriptor finds first is not fixed.
+//! An armed request is cancelled: the cancellation completes first, with 0 or the count, then the request with
+//! -ECANCELED, or a partial send with its count. A request that a worker has begun cannot be cancelled: -EALREADY.
+//! Without `all`, only one match is cancelled (io_uring_prep_cancel(3)); -ENOENT means that there was none. With `all`,
+//! a count of 0 means that; requests that a worker has begun do not count. The kernel finds requests through a hash of
+//! their user data, so a cancellation by descriptor may find any of several first.
 //!
-//! Closing a descriptor cancels nothing: a request keeps the socket, and completes as if nothing had happened.
+//! Closing a descriptor cancels nothing: a request keeps the socket open, and completes normally.
 
 use lastref::random;
 
@@ -35,7 +35,7 @@ impl State {
             .filter(|nth| matches(&self.requests[*nth]))
             .partition(|nth| matches!(self.requests[*nth].work, Work::Shutdown { running: true }));
         if !all {
-            // One of them, whichever.
+            // Any one of them.
             found = found.get(random::below(found.len() as u64) as usize).copied().into_iter().collect();
         }
         let res = match (found.len(), all) {
@@ -75,7 +75,7 @@ impl State {
         }
     }
 
-    /// Closes a descriptor. A second close would hit another socket's descriptor, or none.
+    /// Closes a descriptor. A second close fails, or closes another socket's descriptor.
     pub(super) fn close(&mut self, ring: RingId, user_data: UserData, skip_success: bool, fd: Fd) -> Issued {
         let slot = usize::try_from(fd).ok().and_then(|fd| self.rings[ring].files.get_mut(fd));
         let Some(file) = slot.and_then(Option::take) else {

@@ -1,7 +1,7 @@
 //! A completion queue: memory that kernel and application share.
 //!
 //! The kernel writes an entry and publishes it with a release store of the tail; the application reads the tail with
-//! acquire and gives entries back with a release store of the head (barrier.h, `io_uring_for_each_cqe`,
+//! acquire and returns entries with a release store of the head (barrier.h, `io_uring_for_each_cqe`,
 //! `io_uring_cq_advance`). Completions that find no room wait in an overflow list, in order, until the application
 //! enters the kernel again.
 
@@ -66,7 +66,7 @@ impl Writer {
         true
     }
 
-    /// Whether the application, which stands at `head`, has something to read.
+    /// True if the application, whose head is `head`, has a completion to read.
     pub(super) fn has_unread(&self, head: u32) -> bool {
         self.tail != head
     }

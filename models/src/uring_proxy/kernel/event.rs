@@ -4,7 +4,7 @@
 //!
 //! A socket wakes all receives that wait for it, the newest first, and a ring tries those that were woken in that order
 //! (task work). So the newest takes the available data. The others find the rest, or no buffer (-ENOBUFS), or nothing;
-//! in that case they wait again, a multishot at its place, a single-shot as the newest.
+//! in that case they wait again, a multishot in its old position, a single-shot as the newest.
 
 use lastref::random;
 
@@ -15,17 +15,17 @@ use super::state::State;
 
 #[derive(Clone, Copy)]
 enum Event {
-    /// What this end has sent arrives at the other.
+    /// Items that this end has sent arrive at the peer.
     Deliver(EndpointId),
     /// An armed request is woken.
     Wake(usize),
     /// A zero-copy send's memory is no longer read.
     Notify(usize),
-    /// The network takes some of what zero-copy sends have queued.
+    /// The network takes some of the bytes that zero-copy sends have queued.
     Transmit(EndpointId),
-    /// Bytes have come over the network for an end that reads no more.
+    /// Bytes have arrived from the network after the read side was shut down.
     Reject(EndpointId),
-    /// A worker goes on with what is linked to the operation that it has ended.
+    /// A worker continues with the chain linked to the operation that it has ended.
     Link(usize),
 }
 
@@ -57,12 +57,12 @@ impl State {
         self.events().next().is_some()
     }
 
-    /// Whether a socket has yet to hand over to the network what was sent before it was closed.
+    /// True if a socket still has sent bytes that the network has not taken.
     pub(super) fn lingers(&self) -> bool {
         self.endpoints.iter().any(|end| end.stream.is_some() && !end.out.is_empty())
     }
 
-    /// Looks whether sockets of the network have something for who waits to read it.
+    /// Checks the sockets of the network for data, and wakes the receives that wait for it.
     fn look(&mut self) {
         for nth in 0..self.endpoints.len() {
             let is_read = |request: &Request| request.endpoint == nth && matches!(request.work, Work::Recv { .. });
@@ -136,7 +136,7 @@ impl State {
         self.net_changed = true;
     }
 
-    /// Hands over what zero-copy sends have queued, out of the senders' memory, and FIN behind it.
+    /// Passes the bytes that zero-copy sends have queued from the senders' memory to the network, and FIN after them.
     fn transmit_some(&mut self, from: EndpointId) {
         let bytes: Vec<u8> = self.endpoints[from].out.iter().map_while(|wire| self.peek_wire(wire)).collect();
         let end = &mut self.endpoints[from];
@@ -182,7 +182,7 @@ impl State {
         }
     }
 
-    /// Does as much of a request as can be done without waiting.
+    /// Executes as much of a request as possible without blocking.
     pub(super) fn attempt(&mut self, request: &mut Request) -> Attempt {
         match &mut request.work {
             Work::Recv { .. } => self.receive(request),

@@ -1,8 +1,8 @@
 //! The memory that a ring's application has set aside for its provided buffers.
 //!
 //! The application passes addresses and never reads the bytes, so the bytes are kept here. Each buffer is one resource
-//! of the ledger: it is in a buffer ring, in the hands of the connection, or being sent from, and passes to the
-//! connection at the moment at which the kernel posts the completion that says so.
+//! of the ledger: its owner is a buffer ring, the connection, or a send. It passes to the connection when the kernel
+//! posts the buffer's completion.
 
 use lastref::ledger::{Owner, Resource};
 
@@ -20,7 +20,7 @@ impl Memory {
         Memory { ring, bytes: bufs.iter().map(|_| vec![None; buf_size as usize]).collect(), bufs }
     }
 
-    /// The kernel copies received bytes in.
+    /// Copies received bytes into a buffer.
     pub(super) fn write(&mut self, at: Address, octets: &[Octet]) {
         if let Some(bytes) = self.bytes.get_mut(usize::from(at.buffer)) {
             for (place, octet) in bytes.iter_mut().skip(at.offset as usize).zip(octets) {
@@ -42,7 +42,7 @@ impl Memory {
         self.bytes.get(usize::from(at.buffer))?.get(at.offset as usize).copied().flatten()
     }
 
-    /// A buffer changes hands within the kernel.
+    /// Transfers a buffer to another owner within the kernel.
     #[track_caller]
     pub(super) fn pass(&self, bid: Bid, from: Owner, to: Owner) {
         if let Some(buf) = self.bufs.get(usize::from(bid)) {
@@ -50,7 +50,7 @@ impl Memory {
         }
     }
 
-    /// A completion gives a buffer back to the connection.
+    /// Returns a buffer to the connection, with its completion.
     #[track_caller]
     pub(super) fn give_back(&self, bid: Bid, from: Owner) {
         self.pass(bid, from, held_by_conn(self.ring));

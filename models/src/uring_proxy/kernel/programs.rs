@@ -1,8 +1,8 @@
 //! Plain sockets, for the programs at both ends of the proxy.
 //!
-//! A program is asked for a step whenever something changed, makes what progress it can without waiting, and says
-//! whether it made any; [`Kernel::drive`] is the loop around it. So the same program runs as a task of its own, or in
-//! turn with the kernel's events on one thread.
+//! After each change, a program makes one step: all progress that is possible without blocking. It returns whether it
+//! made any. [`Kernel::drive`] is the loop around the steps. So the same program runs as its own task, or in turn with
+//! the kernel's events on one thread.
 //!
 //! On a host of the simulated network there are no such programs: both ends run on other hosts, and only the kernel's
 //! task and its listeners are here.
@@ -25,11 +25,11 @@ use super::stream::Acceptor;
 /// The result of a program's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It did something.
+    /// The step made progress.
     Some,
-    /// It has to wait.
+    /// The program must wait.
     None,
-    /// It is done.
+    /// The program has ended.
     Done,
 }
 
@@ -42,7 +42,7 @@ pub struct Sockets<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Socket(EndpointId);
 
-/// What a read found.
+/// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     /// Nothing yet.
@@ -66,7 +66,7 @@ impl Kernel {
     /// A socket that listens on the simulated network.
     pub fn listen_on(&self, listener: TcpListener) -> ListenerId {
         let mut state = self.lock();
-        let acceptor = Some(Acceptor::new(listener, &state.bell));
+        let acceptor = Some(Acceptor::new(listener, &state.waker));
         state.listeners.push(Listener { acceptor, ..Listener::default() });
         state.listeners.len() - 1
     }
@@ -78,11 +78,11 @@ impl Kernel {
         state.listeners.len() - 1
     }
 
-    /// The kernel's task on a host of the simulated network: [`Kernel::run`], called by sockets as well. Ends when the
-    /// kernel was stopped and all that was sent has been taken by the network; then nobody listens any more.
+    /// The kernel's task on a host of the simulated network: like [`Kernel::run`], but sockets wake it too. It ends
+    /// when the kernel was stopped and the network has taken all sent bytes; then it closes the listeners.
     pub async fn serve(self: Arc<Kernel>) {
         poll_fn(|context| {
-            self.bell.hang(context.waker());
+            self.waker.set(context.waker());
             let mut state = self.lock();
             while state.run_event() {
                 self.settle(&mut state);
@@ -94,14 +94,14 @@ impl Kernel {
                 return Poll::Pending;
             }
             let kept = state.endpoints.iter().filter(|end| end.keeps_stream()).count();
-            always("a socket that was closed has let its connection go", kept == 0);
+            always("a closed socket has released its connection", kept == 0);
             state.listeners.iter_mut().for_each(|listener| listener.acceptor = None);
             Poll::Ready(())
         })
         .await;
     }
 
-    /// Makes one step of a program.
+    /// Runs one step of a program.
     pub fn step(&self, program: &mut dyn FnMut(&mut Sockets<'_>) -> Progress) -> Progress {
         let mut state = self.lock();
         let progress = program(&mut Sockets { state: &mut state });
@@ -112,7 +112,7 @@ impl Kernel {
         progress
     }
 
-    /// Makes steps until the program is done, waiting between them for something to change.
+    /// Runs steps until the program has ended, and waits for changes between them.
     pub fn drive(&self, mut program: impl FnMut(&mut Sockets<'_>) -> Progress) {
         let mut state = self.lock();
         loop {
@@ -155,18 +155,18 @@ impl Kernel {
 }
 
 impl Sockets<'_> {
-    /// Connects; nothing if nobody listens.
+    /// Connects; `None` if the connection is refused.
     pub fn connect(&mut self, to: ListenerId) -> Option<Socket> {
         let socket = self.state.socket();
         self.state.connect(socket, to).ok().map(|()| Socket(socket))
     }
 
-    /// The next connection that waits to be accepted.
+    /// The next connection in the backlog, if any.
     pub fn accept(&mut self, listener: ListenerId) -> Option<Socket> {
         self.state.listeners[listener].backlog.pop_front().map(Socket)
     }
 
-    /// Writes as much as there is room for and gives the count; nothing if the connection takes no more.
+    /// Writes as much as there is room for and returns the count; `None` if the connection takes no more.
     pub fn write(&mut self, socket: Socket, octets: &[Octet]) -> Option<usize> {
         let endpoint = &mut self.state.endpoints[socket.0];
         match endpoint.room(self.state.window) {
@@ -180,7 +180,7 @@ impl Sockets<'_> {
         }
     }
 
-    /// Reads what is there.
+    /// Reads all available bytes.
     pub fn read(&mut self, socket: Socket) -> Read {
         let endpoint = &mut self.state.endpoints[socket.0];
         match endpoint.unread(0) {
@@ -191,12 +191,12 @@ impl Sockets<'_> {
         }
     }
 
-    /// FIN behind what was written.
+    /// Sends FIN after the written bytes.
     pub fn shut_write(&mut self, socket: Socket) {
         self.state.endpoints[socket.0].shut_write();
     }
 
-    /// RST. How much of what was written still arrives is the network's choice.
+    /// Sends RST. The network chooses how many of the written bytes still arrive.
     pub fn reset(&mut self, socket: Socket) {
         let endpoint = &mut self.state.endpoints[socket.0];
         let kept = random::below(endpoint.out.len() as u64 + 1) as usize;

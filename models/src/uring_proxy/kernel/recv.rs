@@ -1,12 +1,13 @@
 //! Receives into provided buffers: single-shot and multishot, one buffer or a bundle, whole or incremental.
 //!
-//! A buffer is selected before the socket is looked at. From this one order follow three of the measured facts: an
-//! empty ring is -ENOBUFS at once, with data or without; so is the next byte after the last buffer was used exactly;
-//! and a FIN behind an empty ring stays unreported. A selected buffer that receives no data stays in its ring.
+//! A receive selects a buffer before it checks the socket. Three of the measured facts follow from this order: an empty
+//! ring gives -ENOBUFS at once, with data or without; so does the next byte after the last buffer was filled exactly;
+//! and a FIN is not reported while the ring is empty. A selected buffer that receives no data stays in its ring.
 //!
-//! A bundle maps one buffer first, or as many as a bundle before it has mapped on this ring, whose vectors are kept. If
-//! these are full and more than one byte is left, it maps once more, what that takes, and both are one completion. One
-//! that has mapped the last buffer, if only when it was armed, ends with its next completion, multishot or not.
+//! A bundle first maps one buffer, or up to as many as an earlier bundle has mapped on this ring, whose vectors are
+//! kept. If these are filled and more than one byte is left, it maps a second time, as many as the rest needs, and both
+//! are one completion. A bundle that has mapped the last buffer, even if only when it was armed, ends with its next
+//! completion, multishot or not.
 
 use lastref::ledger::Owner;
 use lastref::property::sometimes;
@@ -16,13 +17,13 @@ use super::abi::{Cqe, Errno, GroupId, RingId, held_by_group};
 use super::request::{Attempt, Request, Work};
 use super::state::State;
 
-/// What a bundle has mapped at once.
+/// The buffers that a bundle has mapped at once.
 struct Mapped {
-    /// How much of each buffer.
+    /// The mapped length of each buffer.
     lens: Vec<u32>,
-    /// It could have mapped more of the last buffer.
+    /// The last buffer that was considered has more room than the bytes need.
     is_partial: bool,
-    /// There is no buffer behind these.
+    /// No buffer is left after these.
     is_last: bool,
 }
 
@@ -30,16 +31,16 @@ struct Mapped {
 struct Filled {
     res: u32,
     flags: u32,
-    /// The request is over, also if it is a multishot.
+    /// The request is over, even if it is a multishot.
     ends: bool,
 }
 
 impl State {
     pub(super) fn receive(&mut self, request: &mut Request) -> Attempt {
         let Work::Recv { group, multishot, bundle, .. } = request.work else {
-            lastref::bug!("a request that receives is not a receive");
+            lastref::bug!("a request without `Work::Recv` is handled as a receive");
         };
-        // How much is left, as the receive before has told: more than one byte, or nothing.
+        // The number of bytes left after the previous iteration, if it is more than one.
         let mut left = None;
         loop {
             let available = self.rings[request.ring].group(group).map(|group| group.available());
@@ -66,7 +67,7 @@ impl State {
             let Filled { res, flags, ends } =
                 if bundle { self.fill_bundle(request, group, &mapped) } else { self.fill_one(request, group, unread) };
             let res = res as i32;
-            // Room in the receive queue is room on the wire.
+            // The read has freed room in the receive queue, so the peer may send more.
             self.net_changed = true;
             if !multishot || ends {
                 return Attempt::Over(res, flags);
@@ -91,7 +92,7 @@ impl State {
         Mapped { lens: vec![len], is_partial: false, is_last: false }
     }
 
-    /// As [`State::map`]. upstream: REQ_F_BL_EMPTY, which stays set where nothing was received.
+    /// Like [`State::map`], and remembers `is_last`. upstream: REQ_F_BL_EMPTY, which stays set if nothing was received.
     fn map_bundle(&mut self, request: &mut Request, group: GroupId, bytes: Option<u32>) -> Mapped {
         let mut mapped = self.map(request.ring, group, bytes);
         mapped.is_last |= matches!(request.work, Work::Recv { saw_last: true, .. });
@@ -99,8 +100,8 @@ impl State {
         mapped
     }
 
-    /// upstream: io_ring_buffers_peek. As many buffers as `bytes` take; if it is not known how many bytes there are,
-    /// one, or what room there is for in vectors that are kept.
+    /// upstream: io_ring_buffers_peek. Maps as many buffers as `bytes` need; if that number is unknown, one, or up to
+    /// as many as the kept vectors have room for.
     fn map(&mut self, ring: RingId, group: GroupId, bytes: Option<u32>) -> Mapped {
         let most = match bytes {
             None => 1 + random::below(u64::from(self.rings[ring].mapped_max)) as u32,
@@ -124,7 +125,7 @@ impl State {
             left -= len.min(left);
         }
         let count = mapped.lens.len() as u32;
-        // What takes the bytes exactly is not told from what leaves a buffer.
+        // If the buffers hold exactly the bytes, upstream does not notice that none is left.
         mapped.is_last = count == available && left > 0;
         let ring = &mut self.rings[ring];
         ring.mapped_max = ring.mapped_max.max(count);
@@ -154,7 +155,7 @@ impl State {
         Filled { res, flags, ends: false }
     }
 
-    /// Fills what is mapped, and once more, if upstream's io_recv_finish would retry.
+    /// Fills the mapped buffers, and maps and fills once more if upstream's io_recv_finish would retry.
     fn fill_bundle(&mut self, request: &Request, id: GroupId, mapped: &Mapped) -> Filled {
         let (mut res, flags) = self.fill(request, id, &mapped.lens);
         let is_full = res == mapped.lens.iter().sum::<u32>();
@@ -174,8 +175,8 @@ impl State {
         Filled { res, flags, ends: more.is_last }
     }
 
-    /// Fills so much of the buffers at the head of a group, as far as there are bytes. Gives the count, and the flags
-    /// that name the first buffer.
+    /// Fills these lengths of the buffers at the head of a group, as far as there are bytes. Returns the count, and the
+    /// flags that name the first buffer.
     fn fill(&mut self, request: &Request, id: GroupId, lens: &[u32]) -> (u32, u32) {
         let ring = request.ring;
         let (mut res, mut flags) = (0, 0);

@@ -1,4 +1,4 @@
-//! A request that is under way: armed, or on a worker.
+//! A pending request: armed, or on a worker.
 
 use super::abi::{Bid, Fd, GroupId, Iov, ListenerId, RingId, Sqe, UserData};
 use super::socket::EndpointId;
@@ -8,14 +8,14 @@ pub(super) struct Request {
     pub(super) ring: RingId,
     pub(super) user_data: UserData,
     pub(super) fd: Fd,
-    /// The socket: a request keeps it open whatever becomes of the descriptor.
+    /// The socket, which the request keeps open even if the descriptor is closed.
     pub(super) endpoint: EndpointId,
     pub(super) skip_success: bool,
-    /// Its place among the waiters of its socket: what was armed later is woken earlier.
+    /// Its order among the waiters of its socket: the request armed last is woken first.
     pub(super) armed: u64,
     /// The wake order, if it was woken: lower numbers run first.
     pub(super) woken: Option<u64>,
-    /// What is linked to it.
+    /// The submissions linked to it.
     pub(super) link: Vec<Sqe>,
     pub(super) work: Work,
 }
@@ -40,7 +40,7 @@ pub(super) enum Work {
         group: GroupId,
         multishot: bool,
         bundle: bool,
-        /// A bundle has mapped the last buffer since it has completed last: it ends with its next completion.
+        /// True if a bundle has mapped the last buffer since its last completion: it ends with the next one.
         saw_last: bool,
     },
     Send(Send),
@@ -50,14 +50,14 @@ pub(super) enum Work {
     },
 }
 
-/// A send and how far it got.
+/// A send and its progress.
 pub(super) struct Send {
     pub(super) iovs: Vec<Iov>,
-    /// From a group, whose buffers are not taken yet; all of them, if it is a bundle.
+    /// The group whose buffers are not taken yet; true for a bundle, which takes all of them.
     pub(super) select: Option<(GroupId, bool)>,
     /// Its buffers were taken from a group.
     pub(super) is_selected: bool,
-    /// Buffers whose custody the send has.
+    /// The buffers that the send owns.
     pub(super) held: Vec<Bid>,
     pub(super) done: u32,
     pub(super) waitall: bool,
@@ -73,7 +73,7 @@ impl Send {
 
 /// The result of an attempt.
 pub(super) enum Attempt {
-    /// It would have to wait.
+    /// It would block.
     Armed,
     /// It is over, with this result and these flags.
     Over(i32, u32),

@@ -1,10 +1,10 @@
 //! Sends: from vectors or from a group of provided buffers, copied or zero copy.
 //!
-//! With `MSG_WAITALL` a send that got part of the way stays armed; it is short only if the connection breaks or the
-//! send is cancelled. Buffers of a group are taken when the send is issued, before the socket is looked at, and are
-//! used up whatever comes of it: a bundle takes all that its group has and is one completion with the id of the first.
-//! A zero-copy send completes with `F_MORE` when its bytes are on the wire, failed or not, and once more when none of
-//! them is read from the sender's memory any longer.
+//! With `MSG_WAITALL` a partial send stays armed; it is short only if the connection breaks or the send is cancelled. A
+//! send takes buffers of a group when it is issued, before it checks the socket, and uses them up even if it fails. A
+//! bundle takes all buffers of its group, and has one completion with the id of the first. A zero-copy send completes
+//! with `F_MORE` when its bytes are on the wire or it has failed, and once more when none of them is read from the
+//! sender's memory any longer.
 
 use super::abi::{Address, Cqe, Errno, Iov, RingId, held_by_group, held_by_send};
 use super::request::{Attempt, Request, Send, Work};
@@ -14,7 +14,7 @@ use super::state::State;
 impl State {
     pub(super) fn send(&mut self, request: &mut Request) -> Attempt {
         let Request { ring, fd, endpoint, work: Work::Send(send), .. } = request else {
-            lastref::bug!("a request that sends is not a send");
+            lastref::bug!("a request without `Work::Send` is handled as a send");
         };
         if let Some((id, bundle)) = send.select.take() {
             let Some(group) = self.rings[*ring].group(id) else { return Attempt::Over(Errno::Noent.res(), 0) };
@@ -48,7 +48,7 @@ impl State {
         self.send_over(request, done)
     }
 
-    /// Hands over up to `left` bytes. Gives how many are taken.
+    /// Passes on up to `left` bytes. Returns the number that is taken.
     fn hand_over(&mut self, ring: RingId, end: EndpointId, send: &Send, left: u32) -> Result<u32, Errno> {
         let room = self.endpoints[end].room(self.window)?;
         if self.endpoints[end].stream.is_some() && send.notif.is_none() {
@@ -65,10 +65,10 @@ impl State {
         Ok(count)
     }
 
-    /// Ends a send with this result: a cancelled one too.
+    /// Ends a send with this result, also a cancelled one.
     pub(super) fn send_over(&mut self, request: &mut Request, res: i32) -> Attempt {
         let Request { ring, fd, work: Work::Send(send), .. } = request else {
-            lastref::bug!("a request that sends is not a send");
+            lastref::bug!("a request without `Work::Send` is handled as a send");
         };
         let mut flags = match send.held.first() {
             Some(first) if send.is_selected => Cqe::with_buffer(*first),
@@ -88,7 +88,7 @@ impl State {
 }
 
 impl super::state::Ring {
-    /// This many bytes of the vectors, from `skip` on, as they go on the wire.
+    /// The wire items for `count` bytes of the vectors, from `skip` on.
     fn wire(&self, iovs: &[Iov], skip: u32, count: u32, (ring, notif): (usize, Option<u64>)) -> Vec<Wire> {
         let places = iovs.iter().flat_map(|iov| {
             let Address { buffer, offset } = iov.base;

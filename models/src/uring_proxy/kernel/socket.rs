@@ -6,25 +6,25 @@
 //! shut or closed reader: the bytes are answered by RST ◄──┘
 //! ```
 //!
-//! A connection is over (`TCP_CLOSE`) when it was reset, or when both ends have FIN of the other and an acknowledgement
-//! of their own. As measured: bytes that came before an RST are read first; then -ECONNRESET, once; from then on a read
-//! gives 0 and a write -EPIPE. Behind a FIN a read gives 0 even if RST follows; then the error is -EPIPE, and a
-//! write's. Bytes that arrive behind a shutdown are answered by RST, and the socket that was shut is told -ECONNRESET
-//! itself. As in Linux's inet_shutdown: shutting a socket that was never connected, or whose connection is over, is
-//! -ENOTCONN.
+//! A connection is over (`TCP_CLOSE`) when it was reset, or when each end has received the other's FIN and the
+//! acknowledgement of its own. As measured: bytes that came before an RST are read first; then the next operation gives
+//! -ECONNRESET, once; from then on a read gives 0 and a write -EPIPE. After a FIN, a read gives 0 even if RST follows;
+//! the next write then gives -EPIPE. Bytes that arrive after a shutdown are answered by RST, and the socket that was
+//! shut down gets -ECONNRESET itself. As in Linux's inet_shutdown, the shutdown of a socket that was never connected,
+//! or whose connection is over, gives -ENOTCONN.
 //!
-//! Left out: the handshake, retransmission, urgent data, and lingering. A connection is made at once or refused.
+//! Left out: the handshake, retransmission, urgent data, and lingering. A connection is established at once or refused.
 //!
-//! All of that is the simulated network's, with everything that is left out, where an endpoint has a [`Stream`]: it has
-//! no peer then, `rx` holds what the receive under way has read and not yet stored, and `out` what zero-copy sends have
-//! queued.
+//! For an endpoint with a [`Stream`], the simulated network does all of that, and what is left out here. Such an
+//! endpoint has no peer; its `rx` holds bytes that the current receive has read and not yet stored, and its `out` the
+//! bytes that zero-copy sends have queued.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::abi::{Address, Errno, Octet, RingId};
-use super::stream::{Bell, Stream};
+use super::stream::{KernelWaker, Stream};
 
 /// Names an end of a connection.
 pub(super) type EndpointId = usize;
@@ -32,21 +32,21 @@ pub(super) type EndpointId = usize;
 /// An item on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wire {
-    /// Copied when it was sent.
+    /// A byte that was copied when it was sent.
     Octet(Octet),
-    /// Zero copy: still in the sender's memory.
+    /// A zero-copy byte, still in the sender's memory.
     Pinned { ring: RingId, at: Address, notif: u64 },
-    /// The writer is done.
+    /// The writer has ended its stream.
     Fin,
     /// The writer broke the connection.
     Rst,
 }
 
-/// One end.
+/// One end of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     pub(super) peer: Option<EndpointId>,
-    /// The connection of the simulated network that it is.
+    /// Its connection on the simulated network, if any.
     pub(super) stream: Option<Stream>,
     pub(super) rx: VecDeque<Octet>,
     pub(super) out: VecDeque<Wire>,
@@ -54,7 +54,7 @@ pub(super) struct Endpoint {
     fin: bool,
     /// FIN has arrived at the peer.
     fin_acked: bool,
-    /// There is no connection any more.
+    /// The connection is over.
     pub(super) over: bool,
     /// The error that the next operation gets.
     error: Option<Errno>,
@@ -64,13 +64,13 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Goes on connecting to an address of the simulated network.
+    /// Continues to connect to an address of the simulated network.
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, or why there is no connection.
-    pub(super) fn connect(&mut self, address: SocketAddr, bell: &Arc<Bell>) -> Result<(), Errno> {
-        let connected = self.stream.get_or_insert_with(|| Stream::connect(address, bell)).poll_connect();
+    /// `EAGAIN`, or the cause of the failure.
+    pub(super) fn connect(&mut self, address: SocketAddr, waker: &Arc<KernelWaker>) -> Result<(), Errno> {
+        let connected = self.stream.get_or_insert_with(|| Stream::connect(address, waker)).poll_connect();
         if connected.is_err_and(|errno| errno != Errno::Again) {
             self.stream = None;
         }
@@ -81,7 +81,7 @@ impl Endpoint {
         self.peer.is_some() || self.stream.as_ref().is_some_and(Stream::is_open)
     }
 
-    /// Whether a read would not wait.
+    /// True if a read would not block.
     pub(super) fn readable(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_readable)
             || !self.rx.is_empty()
@@ -91,12 +91,12 @@ impl Endpoint {
             || self.error.is_some()
     }
 
-    /// How many bytes a read would find; 0 at the end. Of the network no more than `most` are asked for, which is what
-    /// there is room for.
+    /// The number of bytes that a read would find; 0 at the end of the stream. Reads at most `most` bytes from the
+    /// network, as many as there is room for.
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, or why the connection broke.
+    /// `EAGAIN`, or the cause of the break.
     pub(super) fn unread(&mut self, most: usize) -> Result<usize, Errno> {
         self.fetch(most);
         if !self.rx.is_empty() {
@@ -123,8 +123,8 @@ impl Endpoint {
         }
     }
 
-    /// How many bytes are left behind a read, and one more for FIN (upstream: tcp_inq_hint). Of the network no more
-    /// than `most` are asked for.
+    /// The number of bytes left after a read, and one more for FIN (upstream: tcp_inq_hint). Reads at most `most` bytes
+    /// from the network.
     pub(super) fn left(&mut self, most: usize) -> usize {
         self.look();
         if self.stream.as_ref().is_some_and(Stream::has_bytes) {
@@ -133,7 +133,7 @@ impl Endpoint {
         self.inq()
     }
 
-    /// As [`Endpoint::left`], as far as the network was asked.
+    /// Like [`Endpoint::left`], but does not read from the network.
     pub(super) fn inq(&self) -> usize {
         self.rx.len() + usize::from(self.fin)
     }
@@ -146,11 +146,11 @@ impl Endpoint {
         !was_readable && stream.is_readable()
     }
 
-    /// Hands bytes to the network. Gives how many it takes.
+    /// Passes bytes to the network. Returns the number that it takes.
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, or why the connection takes no more.
+    /// `EAGAIN`, or the cause of the failure.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         let Some(stream) = &mut self.stream else { return Err(Errno::Pipe) };
         let written = stream.write(bytes);
@@ -167,7 +167,7 @@ impl Endpoint {
         self.rx.drain(..count.min(self.rx.len())).collect()
     }
 
-    /// Whether a write would not wait.
+    /// True if a write would not block.
     pub(super) fn writable(&self, window: usize) -> bool {
         let has_room = match &self.stream {
             Some(stream) if self.out.is_empty() => stream.may_write(),
@@ -176,11 +176,11 @@ impl Endpoint {
         self.over || self.shut_write || self.error.is_some() || has_room
     }
 
-    /// How many bytes a write may hand over, at least one.
+    /// The number of bytes that a write may queue, at least one.
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, or why the connection takes no more.
+    /// `EAGAIN`, or the cause of the failure.
     pub(super) fn room(&mut self, window: usize) -> Result<usize, Errno> {
         if self.over || self.shut_write || self.error.is_some() {
             return Err(self.error.take().unwrap_or(Errno::Pipe));
@@ -192,7 +192,7 @@ impl Endpoint {
     }
 
     /// Whether bytes that arrive here are answered by RST.
-    fn deaf(&self) -> bool {
+    fn answers_with_rst(&self) -> bool {
         self.closed || self.shut_read || self.over
     }
 
@@ -212,7 +212,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// `ENOTCONN` if there is no connection, or none any more.
+    /// `ENOTCONN` if the socket was never connected, or its connection is over.
     pub(super) fn shutdown(&mut self) -> Result<(), Errno> {
         if !self.is_connected() || self.over {
             return Err(Errno::NotConn);
@@ -222,18 +222,18 @@ impl Endpoint {
         if self.stream.is_some() && self.over { Err(Errno::NotConn) } else { Ok(()) }
     }
 
-    /// Whether bytes have come for an end that reads no more: the network is told by RST.
+    /// True if bytes have arrived after the read side was shut down: the network must answer with RST.
     pub(super) fn rejects(&self) -> bool {
         self.shut_read && self.out.is_empty() && self.stream.as_ref().is_some_and(Stream::has_bytes)
     }
 
-    /// Whether what zero-copy sends have queued, and FIN behind it, can go on.
+    /// True if the network may take queued bytes of zero-copy sends, or the FIN after them.
     pub(super) fn transmits(&self) -> bool {
         let goes_on = |stream: &Stream| self.over || stream.may_write();
         !self.out.is_empty() && self.stream.as_ref().is_some_and(goes_on)
     }
 
-    /// Does what had to wait until nothing was queued any more: FIN, and the close.
+    /// Performs the FIN and the close that had to wait for an empty queue.
     pub(super) fn finish(&mut self) {
         if let (Some(Wire::Fin), Some(stream)) = (self.out.front(), &mut self.stream) {
             self.over |= stream.shut_write().is_err();
@@ -244,17 +244,17 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is closed, and has its connection still.
+    /// True if it is closed, and still has its connection.
     pub(super) fn keeps_stream(&self) -> bool {
         self.closed && self.stream.is_some()
     }
 
-    /// Lets its connection go, by FIN, or by RST if bytes were not read.
+    /// Releases its connection: the network sends FIN, or RST if bytes are unread.
     pub(super) fn drop_stream(&mut self) {
         (self.stream, self.over) = (None, true);
     }
 
-    /// The last descriptor goes: FIN, or RST if something was not read.
+    /// Closes the socket with its last descriptor: sends FIN, or RST if bytes are unread.
     pub(super) fn close(&mut self) {
         if std::mem::replace(&mut self.closed, true) {
             return;
@@ -279,10 +279,11 @@ impl Endpoint {
         }
     }
 
-    /// The end breaks the connection; of what it wrote, `kept` still goes out first. Returns the rest, which is lost.
+    /// Breaks the connection from this end. The first `kept` queued items are still sent; returns the others, which are
+    /// lost.
     pub(super) fn abort(&mut self, kept: usize) -> VecDeque<Wire> {
         let lost = self.out.split_off(kept.min(self.out.len()));
-        // upstream: tcp_disconnect sends none where both ends have said FIN.
+        // upstream: tcp_disconnect sends no RST if both ends have sent FIN.
         if !(self.over || self.fin && self.shut_write) {
             self.out.push_back(Wire::Rst);
         }
@@ -290,7 +291,8 @@ impl Endpoint {
         lost
     }
 
-    /// RST has arrived, or answers what has arrived. Gives what was on the way to the peer.
+    /// Breaks the connection: RST has arrived, or answers bytes that have arrived. Returns the items on the way to the
+    /// peer.
     pub(super) fn broken(&mut self) -> VecDeque<Wire> {
         if !std::mem::replace(&mut self.over, true) {
             // upstream: tcp_reset, which knows CLOSE_WAIT.
@@ -300,7 +302,7 @@ impl Endpoint {
         std::mem::take(&mut self.out)
     }
 
-    /// How much of `out` can arrive at `peer` now: whether its front is a mark, or how many bytes.
+    /// The number of items of `out` that can arrive at `peer` now: one FIN or RST, or a number of bytes.
     pub(super) fn deliverable(&self, peer: &Endpoint, window: usize) -> usize {
         match self.out.front() {
             None => 0,
@@ -308,14 +310,14 @@ impl Endpoint {
             Some(Wire::Octet(_) | Wire::Pinned { .. }) => {
                 let is_byte = |wire: &&Wire| matches!(wire, Wire::Octet(_) | Wire::Pinned { .. });
                 let bytes = self.out.iter().take_while(is_byte).count();
-                if peer.deaf() { bytes } else { bytes.min(window.saturating_sub(peer.rx.len())) }
+                if peer.answers_with_rst() { bytes } else { bytes.min(window.saturating_sub(peer.rx.len())) }
             }
         }
     }
 
     /// A byte arrives. False if it is answered by RST.
     pub(super) fn arrive(&mut self, octet: Octet) -> bool {
-        if self.deaf() {
+        if self.answers_with_rst() {
             return false;
         }
         self.rx.push_back(octet);

@@ -14,46 +14,46 @@ use super::cq::Writer;
 use super::memory::Memory;
 use super::request::{Request, Work};
 use super::socket::{Endpoint, EndpointId, Wire};
-use super::stream::{Acceptor, Bell};
+use super::stream::{Acceptor, KernelWaker};
 
 pub(super) struct State {
     pub(super) window: usize,
     pub(super) rings: Vec<Ring>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) listeners: Vec<Listener>,
-    /// In the order in which they were armed.
+    /// The pending requests, in the order in which they were armed.
     pub(super) requests: Vec<Request>,
     pub(super) notifs: Vec<Notif>,
     pub(super) next_notif: u64,
-    /// Orders waiters and those that were woken.
+    /// The last sequence number given to an armed or woken request.
     pub(super) next_stamp: u64,
-    /// What is linked to operations that ended on a worker, which goes on with it.
+    /// The chains linked to operations that ended on a worker, which continues with them.
     pub(super) links: VecDeque<(RingId, VecDeque<Sqe>)>,
     pub(super) stopping: bool,
     pub(super) worker_waits: bool,
-    /// Something happened that a program with plain sockets may wait for.
+    /// True after a change for which a program with plain sockets may wait.
     pub(super) net_changed: bool,
     pub(super) peers_wait: u32,
     /// The kernel has no task of its own.
     pub(super) pumped: bool,
-    /// What calls the kernel's task on the simulated network.
-    pub(super) bell: Arc<Bell>,
+    /// Wakes the kernel's task on the simulated network.
+    pub(super) waker: Arc<KernelWaker>,
 }
 
 /// The kernel's half of a ring.
 pub(super) struct Ring {
     pub(super) cq: Writer,
-    /// Where the application stands in the completion queue, as it said when it last entered the kernel.
+    /// The application's head of the completion queue, as of its last call into the kernel.
     pub(super) head: u32,
     pub(super) overflow: VecDeque<Cqe>,
     pub(super) wake: Arc<Condvar>,
     pub(super) waiting: bool,
-    /// The ring's thread was woken without a completion.
+    /// True if the ring's thread must wake even without a completion.
     pub(super) called: bool,
     /// The table of direct descriptors.
     pub(super) files: Vec<Option<File>>,
     pub(super) groups: Vec<Group>,
-    /// The most buffers that a receive bundle has mapped at once.
+    /// The largest number of buffers that a receive bundle has mapped at once.
     pub(super) mapped_max: u32,
     pub(super) memory: Option<Memory>,
 }
@@ -67,11 +67,11 @@ pub(super) struct File {
 #[derive(Default)]
 pub(super) struct Listener {
     pub(super) backlog: VecDeque<EndpointId>,
-    /// Nobody listens any more.
+    /// Connection attempts are refused.
     pub(super) refuses: bool,
     /// It is a socket of the simulated network.
     pub(super) acceptor: Option<Acceptor>,
-    /// It is another host's: its address on the simulated network.
+    /// The address of a listener on another host of the simulated network.
     pub(super) remote: Option<SocketAddr>,
 }
 
@@ -97,7 +97,7 @@ impl Ring {
         self.groups.iter_mut().find(|group| group.id == id)
     }
 
-    /// Moves what overflowed into the queue, as far as there is room.
+    /// Moves overflowed completions into the queue, as far as there is room.
     pub(super) fn flush_overflow(&mut self) {
         while let Some(cqe) = self.overflow.front().copied() {
             if !self.cq.post(cqe) {
@@ -109,7 +109,7 @@ impl Ring {
 }
 
 impl State {
-    pub(super) fn new(window: usize, bell: Arc<Bell>) -> State {
+    pub(super) fn new(window: usize, waker: Arc<KernelWaker>) -> State {
         State {
             window,
             rings: Vec::new(),
@@ -125,11 +125,11 @@ impl State {
             net_changed: false,
             peers_wait: 0,
             pumped: false,
-            bell,
+            waker,
         }
     }
 
-    /// Posts a completion, or queues it behind those that found no room.
+    /// Posts a completion, or appends it to the overflow list.
     pub(super) fn post(&mut self, ring: RingId, cqe: Cqe) {
         let ring = &mut self.rings[ring];
         if !ring.overflow.is_empty() || !ring.cq.post(cqe) {
@@ -138,8 +138,8 @@ impl State {
         }
     }
 
-    /// Posts a completion of a multishot request with `F_MORE`. False if there was no room: then it is posted without,
-    /// as the last of its request.
+    /// Posts a completion of a multishot request with `F_MORE`. False if there was no room: then it is posted without
+    /// `F_MORE`, as the last of its request.
     pub(super) fn post_more(&mut self, ring: RingId, user_data: UserData, res: i32, flags: u32) -> bool {
         let more = Cqe { user_data, res, flags: flags | Cqe::F_MORE };
         let at = &mut self.rings[ring];
@@ -151,7 +151,7 @@ impl State {
         false
     }
 
-    /// A request is over: posts its completion, starts or cancels what is linked to it, and lets its socket go.
+    /// Ends a request: posts its completion, starts or cancels the submissions linked to it, and releases its socket.
     pub(super) fn complete(&mut self, request: Request, res: i32, flags: u32) {
         if res < 0 || !request.skip_success {
             self.post(request.ring, Cqe { user_data: request.user_data, res, flags });
@@ -161,7 +161,7 @@ impl State {
         self.over(request, well);
     }
 
-    /// As [`State::complete`], where the completion is posted already.
+    /// Like [`State::complete`], for a completion that is posted already.
     pub(super) fn over(&mut self, request: Request, well: bool) {
         let link: VecDeque<Sqe> = request.link.into();
         match request.work {
@@ -172,7 +172,7 @@ impl State {
         self.release(request.endpoint);
     }
 
-    /// The rest of a chain of which one has failed.
+    /// Cancels the rest of a chain, after one of its submissions has failed.
     pub(super) fn cancel_chain(&mut self, ring: RingId, chain: VecDeque<Sqe>) {
         for sqe in chain {
             self.post(ring, Cqe { user_data: sqe.user_data, res: Errno::Canceled.res(), flags: 0 });
@@ -220,10 +220,10 @@ impl State {
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, over the simulated network only, or why there is no connection.
+    /// `EAGAIN`, on the simulated network only, or the cause of the failure.
     pub(super) fn connect(&mut self, near: EndpointId, to: ListenerId) -> Result<(), Errno> {
         if let Some(address) = self.listeners[to].remote {
-            return self.endpoints[near].connect(address, &self.bell);
+            return self.endpoints[near].connect(address, &self.waker);
         }
         if self.listeners[to].refuses {
             return Err(Errno::ConnRefused);
@@ -240,13 +240,13 @@ impl State {
     pub(super) fn accept(&mut self, listener: ListenerId) -> Option<EndpointId> {
         let Listener { acceptor, backlog, .. } = &mut self.listeners[listener];
         let Some(acceptor) = acceptor else { return backlog.pop_front() };
-        let stream = acceptor.accept(&self.bell)?;
+        let stream = acceptor.accept(&self.waker)?;
         let endpoint = self.socket();
         self.endpoints[endpoint].stream = Some(stream);
         Some(endpoint)
     }
 
-    /// A socket is closed when neither a descriptor nor a request refers to it any more.
+    /// Closes a socket if neither a descriptor nor a request refers to it any more.
     pub(super) fn release(&mut self, endpoint: EndpointId) {
         let by_file =
             self.rings.iter().flat_map(|ring| ring.files.iter().flatten()).any(|file| file.endpoint == endpoint);
@@ -258,7 +258,7 @@ impl State {
         }
     }
 
-    /// What was on the wire is lost: memory that it pinned is free again.
+    /// Discards items from the wire, and unpins their memory.
     pub(super) fn lose(&mut self, lost: VecDeque<Wire>) {
         for wire in lost {
             if let Wire::Pinned { notif, .. } = wire {
@@ -267,7 +267,7 @@ impl State {
         }
     }
 
-    /// A pinned byte has been transmitted.
+    /// Takes an item off the wire: returns its byte, if any, and unpins its memory.
     pub(super) fn transmit(&mut self, wire: Wire) -> Option<Octet> {
         match wire {
             Wire::Octet(octet) => Some(octet),
@@ -280,7 +280,7 @@ impl State {
         }
     }
 
-    /// The byte that is on the wire there, as it stands in memory now.
+    /// The byte of an item on the wire, as it is in memory now.
     pub(super) fn peek_wire(&self, wire: &Wire) -> Option<u8> {
         match *wire {
             Wire::Octet(octet) => Some(octet.byte),

@@ -1,15 +1,15 @@
-//! Sockets of the kernel that are the simulated network's: an endpoint that has a [`Stream`] holds no bytes of its own.
+//! The kernel's sockets on the simulated network: the network, not the endpoint, buffers the bytes of a [`Stream`].
 //!
-//! | operation | here | its result is |
+//! | operation | here | result |
 //! | --- | --- | --- |
-//! | accept, connect | a future of the network, polled | the network's: also refused, and timed out |
-//! | receive | a read, when buffers for it are there | what one read gives: short, 0 at FIN, -ECONNRESET, -ETIMEDOUT |
+//! | accept, connect | a future of the network, polled | the network's, including refused and timed out |
+//! | receive | a read, once buffers are available | of one read: possibly short, 0 at FIN, -ECONNRESET, -ETIMEDOUT |
 //! | send | writes, until all is taken if `MSG_WAITALL` | a count, -EPIPE, -ECONNRESET, -ETIMEDOUT |
 //! | zero-copy send | queued; written from the sender's memory later | a count; see `send` |
-//! | shutdown | FIN; what comes after that is answered by RST | 0, or -ENOTCONN if the connection is gone |
+//! | shutdown | FIN; later bytes are answered by RST | 0, or -ENOTCONN if the connection is gone |
 //! | close | the network's close: FIN, or RST if bytes are unread | 0 |
 //!
-//! No thread waits in the kernel for a socket. A poll that has to wait leaves a waker, which marks the socket as
+//! No thread blocks in the kernel on a socket. A poll that returns `Pending` leaves a waker, which marks the socket as
 //! changed and wakes the kernel's task. Neither is a scheduling point, so the wire may call the waker.
 
 use std::future::Future;
@@ -27,40 +27,40 @@ use super::abi::Errno;
 use crate::kit::harness::Unscheduled;
 use crate::kit::harness::impl_debug;
 
-/// Calls the kernel's task, if it has one on the network.
+/// Wakes the kernel's task on the simulated network, if there is one.
 #[derive(Debug, Default)]
-pub(super) struct Bell(Unscheduled<Option<Waker>>);
+pub(super) struct KernelWaker(Unscheduled<Option<Waker>>);
 
-impl Bell {
-    /// From now on this is called.
-    pub(super) fn hang(&self, waker: &Waker) {
+impl KernelWaker {
+    /// Sets the waker to call.
+    pub(super) fn set(&self, waker: &Waker) {
         *self.0.lock() = Some(waker.clone());
     }
 
-    pub(super) fn ring(&self) {
+    pub(super) fn wake(&self) {
         let waker = self.0.lock().clone();
         waker.iter().for_each(Waker::wake_by_ref);
     }
 }
 
-/// Whether a socket may have changed since it was looked at.
+/// Whether one direction of a socket, or a listener, may have changed since its last poll.
 #[derive(Debug)]
-struct News {
+struct Readiness {
     is_due: AtomicBool,
-    bell: Arc<Bell>,
+    waker: Arc<KernelWaker>,
 }
 
-impl News {
-    fn new(bell: &Arc<Bell>) -> Arc<News> {
-        Arc::new(News { is_due: AtomicBool::new(true), bell: Arc::clone(bell) })
+impl Readiness {
+    fn new(waker: &Arc<KernelWaker>) -> Arc<Readiness> {
+        Arc::new(Readiness { is_due: AtomicBool::new(true), waker: Arc::clone(waker) })
     }
 
     fn is_due(&self) -> bool {
         self.is_due.load(Ordering::Relaxed)
     }
 
-    /// Polls, and there is no news until what was polled for happens; else there is at once.
-    fn poll<T>(self: &Arc<News>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    /// Clears `is_due` and polls. If the poll is ready, sets `is_due` again; otherwise its waker will.
+    fn poll<T>(self: &Arc<Readiness>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.is_due.store(false, Ordering::Relaxed);
         let waker = Waker::from(Arc::clone(self));
         let polled = poll(&mut Context::from_waker(&waker));
@@ -71,10 +71,10 @@ impl News {
     }
 }
 
-impl Wake for News {
-    fn wake(self: Arc<News>) {
+impl Wake for Readiness {
+    fn wake(self: Arc<Readiness>) {
         self.is_due.store(true, Ordering::Relaxed);
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
@@ -85,16 +85,16 @@ enum Link {
     Open(TcpStream),
 }
 
-/// A connection of the network, or the attempt to make one.
+/// A connection of the network, or the attempt to establish one.
 pub(super) struct Stream {
     link: Link,
-    read_news: Arc<News>,
-    write_news: Arc<News>,
-    /// A read would not wait, and what it would find.
+    read_ready: Arc<Readiness>,
+    write_ready: Arc<Readiness>,
+    /// The result of the last check, if a read would not block.
     found: Option<Found>,
 }
 
-/// What there is to be read.
+/// The kind of data that a read would find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Bytes,
@@ -103,23 +103,23 @@ enum Found {
 }
 
 impl Stream {
-    fn new(link: Link, bell: &Arc<Bell>) -> Stream {
-        Stream { link, read_news: News::new(bell), write_news: News::new(bell), found: None }
+    fn new(link: Link, waker: &Arc<KernelWaker>) -> Stream {
+        Stream { link, read_ready: Readiness::new(waker), write_ready: Readiness::new(waker), found: None }
     }
 
-    /// An attempt, which begins when it is polled first.
-    pub(super) fn connect(address: SocketAddr, bell: &Arc<Bell>) -> Stream {
-        Stream::new(Link::Connecting(Box::pin(TcpStream::connect(address))), bell)
+    /// A connection attempt, which begins with its first poll.
+    pub(super) fn connect(address: SocketAddr, waker: &Arc<KernelWaker>) -> Stream {
+        Stream::new(Link::Connecting(Box::pin(TcpStream::connect(address))), waker)
     }
 
-    /// Continues the attempt.
+    /// Continues the connection attempt.
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, or why there is no connection.
+    /// `EAGAIN`, or the cause of the failure.
     pub(super) fn poll_connect(&mut self) -> Result<(), Errno> {
         let Link::Connecting(attempt) = &mut self.link else { return Ok(()) };
-        match self.write_news.poll(|context| attempt.as_mut().poll(context)) {
+        match self.write_ready.poll(|context| attempt.as_mut().poll(context)) {
             Poll::Pending => Err(Errno::Again),
             Poll::Ready(Err(error)) => Err(errno(&error)),
             Poll::Ready(Ok(stream)) => {
@@ -129,52 +129,52 @@ impl Stream {
         }
     }
 
-    /// Whether it is more than an attempt.
+    /// True once the connection is established.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.link, Link::Open(_))
     }
 
-    /// Looks whether a read would wait, without reading.
+    /// Checks whether a read would block, without reading.
     pub(super) fn look(&mut self) {
         let Link::Open(stream) = &mut self.link else { return };
-        if self.found.is_some() || !self.read_news.is_due() {
+        if self.found.is_some() || !self.read_ready.is_due() {
             return;
         }
         let mut octet = [0];
         let mut peeked = ReadBuf::new(&mut octet);
-        self.found = match self.read_news.poll(|context| stream.poll_peek(context, &mut peeked)) {
+        self.found = match self.read_ready.poll(|context| stream.poll_peek(context, &mut peeked)) {
             Poll::Pending => None,
             Poll::Ready(Ok(1..)) => Some(Found::Bytes),
             Poll::Ready(_) => Some(Found::End),
         };
     }
 
-    /// Whether a read would not wait, as far as was looked.
+    /// True if the last check found that a read would not block.
     pub(super) fn is_readable(&self) -> bool {
         self.found.is_some()
     }
 
-    /// Whether a read would find bytes, as far as was looked.
+    /// True if the last check found bytes to read.
     pub(super) fn has_bytes(&self) -> bool {
         self.found == Some(Found::Bytes)
     }
 
-    /// Whether it is worth trying to write, or to go on connecting.
+    /// True if a write, or the connection attempt, may make progress.
     pub(super) fn may_write(&self) -> bool {
-        self.write_news.is_due()
+        self.write_ready.is_due()
     }
 
-    /// Reads up to this many bytes; none at the end.
+    /// Reads up to `most` bytes; returns none at the end of the stream.
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, or why the connection broke.
+    /// `EAGAIN`, or the cause of the break.
     pub(super) fn read(&mut self, most: usize) -> Result<Vec<u8>, Errno> {
         let Link::Open(stream) = &mut self.link else { return Err(Errno::NotConn) };
         let mut bytes = vec![0; most];
         let mut read = ReadBuf::new(&mut bytes);
         self.found = None;
-        let polled = self.read_news.poll(|context| Pin::new(stream).poll_read(context, &mut read));
+        let polled = self.read_ready.poll(|context| Pin::new(stream).poll_read(context, &mut read));
         let count = read.filled().len();
         match polled {
             Poll::Pending => Err(Errno::Again),
@@ -186,14 +186,14 @@ impl Stream {
         }
     }
 
-    /// Writes what is taken of these bytes.
+    /// Writes as many of these bytes as the network takes, and returns their number.
     ///
     /// # Errors
     ///
-    /// `EAGAIN`, or why the connection takes no more.
+    /// `EAGAIN`, or the cause of the failure.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         let Link::Open(stream) = &mut self.link else { return Err(Errno::NotConn) };
-        match self.write_news.poll(|context| Pin::new(stream).poll_write(context, bytes)) {
+        match self.write_ready.poll(|context| Pin::new(stream).poll_write(context, bytes)) {
             Poll::Pending => Err(Errno::Again),
             Poll::Ready(result) => result.map_err(|error| errno(&error)),
         }
@@ -206,7 +206,7 @@ impl Stream {
     /// `ENOTCONN` if the connection is gone.
     pub(super) fn shut_write(&mut self) -> Result<(), Errno> {
         let Link::Open(stream) = &mut self.link else { return Err(Errno::NotConn) };
-        match self.write_news.poll(|context| Pin::new(stream).poll_shutdown(context)) {
+        match self.write_ready.poll(|context| Pin::new(stream).poll_shutdown(context)) {
             Poll::Ready(Ok(())) => Ok(()),
             Poll::Pending | Poll::Ready(Err(_)) => Err(Errno::NotConn),
         }
@@ -217,12 +217,12 @@ impl Stream {
 pub(super) struct Acceptor {
     listener: Arc<TcpListener>,
     accepting: Option<Attempt>,
-    news: Arc<News>,
+    news: Arc<Readiness>,
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: TcpListener, bell: &Arc<Bell>) -> Acceptor {
-        Acceptor { listener: Arc::new(listener), accepting: None, news: News::new(bell) }
+    pub(super) fn new(listener: TcpListener, waker: &Arc<KernelWaker>) -> Acceptor {
+        Acceptor { listener: Arc::new(listener), accepting: None, news: Readiness::new(waker) }
     }
 
     /// Whether a connection may be waiting.
@@ -230,14 +230,14 @@ impl Acceptor {
         self.news.is_due()
     }
 
-    /// The next connection that waits to be accepted.
-    pub(super) fn accept(&mut self, bell: &Arc<Bell>) -> Option<Stream> {
+    /// Accepts the next connection that waits, if any.
+    pub(super) fn accept(&mut self, waker: &Arc<KernelWaker>) -> Option<Stream> {
         let listener = Arc::clone(&self.listener);
         let accept = || -> Attempt { Box::pin(async move { Ok(listener.accept().await?.0) }) };
         let accepting = self.accepting.get_or_insert_with(accept);
         let Poll::Ready(accepted) = self.news.poll(|context| accepting.as_mut().poll(context)) else { return None };
         self.accepting = None;
-        accepted.ok().map(|stream| Stream::new(Link::Open(stream), bell))
+        accepted.ok().map(|stream| Stream::new(Link::Open(stream), waker))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A ring as its application has it, and how its submissions are issued (liburing's names).
+//! The application's half of a ring, and the issue of its submissions (liburing's names).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,12 +68,12 @@ impl Uring {
         self.kernel.lock().rings[self.id].groups.retain(|group| group.id != id);
     }
 
-    /// The memory that addresses of this ring mean.
+    /// Sets the memory to which addresses of this ring refer.
     pub fn set_memory(&self, bufs: Vec<Resource>, buf_size: u32) {
         self.kernel.lock().rings[self.id].memory = Some(Memory::new(self.id, bufs, buf_size));
     }
 
-    /// `get_sqe`: a place in the submission queue, which is submitted if it is full (proxy.c).
+    /// `get_sqe`: adds an entry to the submission queue, which is first submitted if it is full (proxy.c).
     pub fn push(&mut self, sqe: Sqe) {
         if self.sq.len() == self.sq_entries {
             self.submit();
@@ -81,7 +81,7 @@ impl Uring {
         self.sq.push(sqe);
     }
 
-    /// `get_sqe` twice, before anything is written into the first: a link is valid within one submission only.
+    /// `get_sqe` twice, before the first entry is written: a link is valid only within one submit.
     pub fn push_linked(&mut self, mut first: Sqe, second: Sqe) {
         if self.sq.len() + 2 > self.sq_entries {
             self.submit();
@@ -98,7 +98,7 @@ impl Uring {
         kernel.settle(&mut state);
     }
 
-    /// `io_uring_submit_and_wait_timeout` for one completion. Returns without one if the ring was called.
+    /// `io_uring_submit_and_wait_timeout` for one completion. Returns without one after [`Kernel::call`].
     ///
     /// Deviates: in place of the timeout, which in the proxy only triggers a periodic check, the ring is woken when
     /// there is something to check.
@@ -127,13 +127,13 @@ impl Uring {
         }
     }
 
-    /// Whether a wait would end.
+    /// True if a wait would end at once.
     pub(super) fn is_called(&self, state: &State) -> bool {
         let ring = &state.rings[self.id];
         ring.called || ring.has_unread()
     }
 
-    /// `io_uring_for_each_cqe`: the next completion that was not seen, this many behind the head.
+    /// `io_uring_for_each_cqe`: the completion `nth` positions after the head, if it is posted.
     pub fn peek(&self, nth: u32) -> Option<Cqe> {
         self.cq.peek(self.head.wrapping_add(nth))
     }
@@ -154,7 +154,7 @@ impl Uring {
         self.kernel.lock().rings[self.id].called = false;
     }
 
-    /// `io_uring_queue_exit`: requests go without completions, descriptors are closed.
+    /// `io_uring_queue_exit`: drops requests without completions, and closes descriptors.
     pub fn exit(self) {
         let mut state = self.kernel.lock();
         let (gone, kept) = std::mem::take(&mut state.requests).into_iter().partition(|request| request.ring == self.id);
@@ -175,7 +175,8 @@ impl_debug!(Uring { id });
 impl State {
     /// Issues the first of a chain of linked submissions; the others follow when it has succeeded.
     pub(super) fn issue_chain(&mut self, ring: RingId, mut chain: VecDeque<Sqe>) {
-        // A chain goes on here only past operations that complete at once; the others carry the rest of it along.
+        // The loop continues only after operations that complete at once; any other request takes the rest of the chain
+        // along.
         while let Some(sqe) = chain.pop_front() {
             match self.issue(ring, sqe) {
                 Issued::Done => {}
@@ -203,7 +204,7 @@ impl State {
         }
     }
 
-    /// Carries out what completes at once; else gives the request that is to be started.
+    /// Executes an operation that completes at once; otherwise returns the request to start.
     fn issue(&mut self, ring: RingId, sqe: Sqe) -> Issued {
         let (user_data, skip_success) = (sqe.user_data, sqe.skip_success);
         let (fd, work) = match sqe.op {
@@ -251,7 +252,7 @@ impl State {
                 };
                 // upstream: io_sendmsg_prep sets MSG_WAITALL for a bundle.
                 let waitall = waitall || select.is_some_and(|(_, bundle)| bundle);
-                // A buffer that fills by and by stays the buffer ring's while parts of it are sent.
+                // The buffer ring still owns an incremental buffer while parts of it are sent.
                 let incremental = self.rings[ring].groups.iter().any(|group| group.incremental);
                 let parts = if incremental { &[][..] } else { &iovs[..] };
                 let held: Vec<u16> = parts.iter().map(|iov| iov.base.buffer).collect();
@@ -262,7 +263,7 @@ impl State {
                 (fd, Work::Send(Send { iovs, select, is_selected: false, held, done: 0, waitall, notif }))
             }
         };
-        // Without a file it has failed before it started; a send gives its buffers back as at its end.
+        // Without a file, the request fails before its start; a send returns its buffers as at its end.
         let endpoint = self.file(ring, fd).map(|file| file.endpoint);
         let (armed, woken, link, is_open) = (0, None, Vec::new(), endpoint.is_some());
         let endpoint = endpoint.unwrap_or(usize::MAX);
@@ -286,17 +287,17 @@ impl State {
     }
 }
 
-/// How the issue of a submission ended.
+/// The result of issuing a submission.
 pub(super) enum Issued {
-    /// It is over, and what is linked to it may go on.
+    /// It is over, and its linked submission may start.
     Done,
-    /// It is over, and what is linked to it is cancelled.
+    /// It is over, and its linked submissions are cancelled.
     Failed,
     /// The request must be started.
     Started(Request),
 }
 
-/// For those who cancel by user data.
+/// The target of a cancellation by user data.
 impl From<super::abi::UserData> for Target {
     fn from(user_data: super::abi::UserData) -> Target {
         Target::User(user_data)

@@ -37,14 +37,15 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A moment of a resource's life.
+/// The circumstances of an action on a resource: its actor, task, step and source line.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     pub(super) by: Owner,
     pub(super) task: TaskId,
     pub(super) step: u32,
     pub(super) location: &'static Location<'static>,
-    /// A destructor did it. It has no source line of its own: the location is that of the task's previous operation.
+    /// Whether a destructor performed it. A destructor has no source line: the location is that of the task's previous
+    /// operation.
     pub(super) in_drop: bool,
 }
 
@@ -58,7 +59,7 @@ impl Mark {
     }
 }
 
-/// What was done to a resource.
+/// An action on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The resource was acquired.
@@ -71,19 +72,19 @@ pub enum Action {
     Claimed,
     /// Its owner gave it up without releasing it.
     Unclaimed,
-    /// A reference was added; the count after it.
+    /// A reference was added; the count afterwards.
     Retained(u32),
-    /// A reference was given up; the count after it.
+    /// A reference was dropped; the count afterwards.
     Dropped(u32),
     /// It was released.
     Released,
-    /// A callback began whose argument it is.
+    /// A callback began with the resource as its argument.
     Callback,
     /// An operation began.
     Begun,
     /// The operation completed.
     Completed,
-    /// The place for operations is gone.
+    /// The slot for operations was retired.
     Retired,
     /// A rule was broken.
     Broken,
@@ -104,7 +105,7 @@ impl Custody {
         Custody { action, class, nth, by }
     }
 
-    /// Whether the owner stays the same: a use, an operation that begins or completes, or a retired place.
+    /// Whether the owner stays the same: a use, an operation that begins or completes, or a retired slot.
     pub fn is_routine(&self) -> bool {
         matches!(self.action, Action::Used | Action::Begun | Action::Completed | Action::Retired)
     }
@@ -114,7 +115,7 @@ impl Custody {
         (self.class, self.nth)
     }
 
-    /// Distinguishes it from other rows, for the hash of the trace.
+    /// A number that distinguishes the row from others, for the hash of the trace.
     pub fn digest(&self) -> u64 {
         let (code, detail) = match self.action {
             Action::Acquired => (1, 0),

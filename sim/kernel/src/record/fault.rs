@@ -1,7 +1,7 @@
 //! Faults of connections as plain data: their kinds, and the end of a connection whose bytes are counted.
 //!
-//! `lastref` carries them out on its network, and the stand-in for std on its streams. The list of kinds is here, so
-//! that a kind has one name and one meaning for both.
+//! `lastref` applies them to its network, and the stand-in for std to its streams. The list of kinds is here, so that a
+//! kind has one name and one meaning for both.
 
 use std::fmt;
 use std::str::FromStr;

@@ -7,15 +7,15 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub enum Phase {
-    /// The attempt is made, and the client has not acknowledged the SYN-ACK.
+    /// The client has sent SYN, and has not acknowledged the SYN-ACK.
     Connecting,
     /// The connection is established; both ends have not completed the handshake. A protocol may have no handshake.
     Handshake,
     /// Every request is answered.
     Idle,
-    /// A request has begun to leave, and no part of its response has.
+    /// Part of a request has been sent, and no part of its response.
     Request,
-    /// A response has begun to leave, and has not arrived completely.
+    /// Part of a response has been sent, and the response has not arrived completely.
     Response,
     /// One end has sent FIN.
     Closing,
@@ -63,7 +63,7 @@ pub type HitCounts = BTreeMap<String, BTreeMap<Phase, u64>>;
 pub struct Hits(BTreeSet<(&'static str, Phase)>);
 
 impl Hits {
-    /// The fault hits a connection in this phase.
+    /// Records that the fault has hit a connection in this phase.
     pub fn hit(&mut self, fault: &'static str, phase: Phase) {
         self.0.insert((fault, phase));
     }

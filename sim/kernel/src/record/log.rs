@@ -34,7 +34,7 @@ pub struct Log {
     pub trace: Trace,
     /// The forced decisions of a recorded run: the step, and the task that was chosen.
     pub forced: Vec<(u32, TaskId)>,
-    /// Boxed, since nearly every run has none, and its place is moved in each.
+    /// Boxed, since nearly every run has none, and every run moves the field.
     violation: Option<Box<Violation>>,
     /// Why the run is invalid; takes precedence over any violation.
     void: Option<Void>,
@@ -110,7 +110,7 @@ impl Log {
         self.trace.is_recording()
     }
 
-    /// Registers a child of the current task. Without a name it is called by its number.
+    /// Registers a child of the current task. A child without a name gets a default name.
     pub fn spawned(&mut self, name: Option<&str>) -> (TaskId, TaskKey) {
         let id = TaskId(self.tasks.len() as u32);
         let parent = &mut self.tasks[self.task.index()];
@@ -133,14 +133,14 @@ impl Log {
         &mut self.tasks[self.task.index()]
     }
 
-    /// The code of this task continues.
+    /// Makes this task the current one.
     #[inline]
     pub fn resume(&mut self, task: TaskId) {
         self.task = task;
         self.progress.lets_run(self.tasks[task.index()].name);
     }
 
-    /// Counts a draw of the current task: the run's seed, the task's key, the number of its draws.
+    /// Counts a draw of the current task. Returns the run's seed, the task's key, and the number of its draws.
     pub fn draw_key(&mut self) -> (u64, TaskKey, u32) {
         let seed = self.seed;
         let task = self.current();
@@ -148,24 +148,24 @@ impl Log {
         (seed, task.key, task.draws)
     }
 
-    /// Counts a notification of the current task: the task's key, and the number of its notifications.
+    /// Counts a notification of the current task. Returns the task's key, and the number of its notifications.
     pub fn notifies(&mut self) -> (TaskKey, u32) {
         let task = self.current();
         task.notifications += 1;
         (task.key, task.notifications)
     }
 
-    /// The current task belongs to this host.
+    /// Assigns the current task to this host.
     pub fn settle(&mut self, host: &'static str) {
         self.current().host = Some(host);
     }
 
-    /// The current task begins to poll a future.
+    /// Records that the current task begins to poll a future.
     pub fn poll_begins(&mut self) {
         self.current().polls += 1;
     }
 
-    /// The current task has polled.
+    /// Records that the current task has finished polling a future.
     pub fn poll_ends(&mut self) {
         self.current().polls -= 1;
     }
@@ -189,7 +189,7 @@ impl Log {
         self.operated_at(Op { location, ..op });
     }
 
-    /// Records an operation whose location is not glue.
+    /// Records an operation whose location [`Log::place`] has returned.
     #[inline]
     pub(crate) fn operated_at(&mut self, op: Op) {
         self.progress.beat(op);
@@ -203,8 +203,8 @@ impl Log {
         self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
     }
 
-    /// Adds a note to the events, if they are kept. It repeats what other events determine, so it is not part of the
-    /// hash.
+    /// Adds a note to the events, if they are kept. A note repeats information of other events, so it is not part of
+    /// the hash.
     pub fn remark(&mut self, text: impl FnOnce() -> String, location: &'static Location<'static>) {
         if self.is_recording() {
             let location = self.place(location);
@@ -213,12 +213,12 @@ impl Log {
         }
     }
 
-    /// Where the current task is. A call from the glue of a destructor has a location in core; the location of the
-    /// task's last operation is used instead, which precedes the drop.
+    /// The source line of the current task. The location of a call from drop glue is in core; it is replaced by the
+    /// location of the task's last operation, which precedes the drop.
     #[inline]
     pub fn place(&mut self, location: &'static Location<'static>) -> &'static Location<'static> {
         let Some(task) = self.tasks.get_mut(self.task.index()) else { return location };
-        // A loop repeats its line.
+        // A loop repeats its line, so this case is frequent.
         if task.at.is_some_and(|at| std::ptr::eq(at, location)) {
             return location;
         }

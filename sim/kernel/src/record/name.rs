@@ -33,7 +33,7 @@ thread_local! {
 }
 
 impl Name {
-    /// The name of this text.
+    /// Returns the name with this text.
     pub fn of(text: &str) -> Name {
         let mut names = names();
         if let Some((text, number)) = names.numbers.get_key_value(text) {
@@ -45,7 +45,7 @@ impl Name {
         Name { text, number }
     }
 
-    /// The name of a task that was given none: `main`, `task.1` and so on.
+    /// The default name of a task: `main`, `task.1` and so on.
     pub fn default_of(task: TaskId) -> Name {
         KNOWN.with_borrow_mut(|known| {
             while known.len() <= task.index() {
@@ -59,8 +59,8 @@ impl Name {
     }
 }
 
-/// Where the process keeps its table of names and this OS thread its copy, as addresses and lengths in bytes. A caller
-/// that restores writable memory between runs must leave them as they are: the table refers to memory that it does not
+/// The memory of the process's table of names and of this OS thread's copy, as addresses and lengths in bytes. A caller
+/// that restores writable memory between runs must exclude both: the table points to memory that the caller does not
 /// restore.
 pub fn kept() -> [(usize, usize); 2] {
     let own = KNOWN.with(|known| (ptr::from_ref(known).addr(), size_of_val(known)));

@@ -1,4 +1,4 @@
-//! Operations: which task does what to which object, and where in the source.
+//! Operations: a task's action on an object, with its source line.
 //!
 //! A task announces each operation before it performs it. Strategies and deadlock reports read the announcement; the
 //! trace records the operation when it is performed.
@@ -20,8 +20,8 @@ impl TaskId {
     }
 }
 
-/// Names a task by its place in the tree of spawns: the same task in another schedule of the same program has the same
-/// key, though not always the same [`TaskId`].
+/// Names a task by its position in the tree of spawns: the same task in another schedule of the same program has the
+/// same key, though not always the same [`TaskId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct TaskKey(pub u64);
@@ -47,7 +47,7 @@ impl ObjectId {
     pub const NONE: ObjectId = ObjectId(u32::MAX);
 }
 
-/// What kind of operation.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum OpKind {
@@ -79,15 +79,15 @@ pub enum OpKind {
     Rmw,
     /// A fence.
     Fence,
-    /// A reference is added.
+    /// A strong reference is added.
     ArcClone,
-    /// A reference is given up.
+    /// A strong reference is dropped.
     ArcDrop,
     /// A weak reference is added.
     WeakClone,
-    /// A weak reference is given up.
+    /// A weak reference is dropped.
     WeakDrop,
-    /// A weak reference is made a strong one, if it can be.
+    /// A weak reference is upgraded to a strong one, if the value is alive.
     Upgrade,
     /// A plain cell is read.
     CellRead,
@@ -95,9 +95,9 @@ pub enum OpKind {
     CellWrite,
     /// A task is started.
     Spawn,
-    /// A task's end is waited for.
+    /// The task waits for another task's end.
     Join,
-    /// The task lets others go first.
+    /// The task lets other tasks run first.
     Yield,
     /// The task sleeps until a moment of virtual time.
     Sleep,
@@ -147,12 +147,12 @@ impl OpKind {
         OpKind::Unpark,
     ];
 
-    /// The kind whose number `as u32` gives.
+    /// The kind with this number, as `kind as u32` returns it.
     pub fn from_index(index: u32) -> Option<OpKind> {
         OpKind::ALL.into_iter().find(|kind| *kind as u32 == index)
     }
 
-    /// How tables and reports call it.
+    /// Its name in tables and reports.
     pub fn word(self) -> &'static str {
         match self {
             OpKind::Start => "start",
@@ -215,7 +215,7 @@ pub struct Op {
     pub location: &'static Location<'static>,
 }
 
-/// Whether the caller is `drop_in_place`, which is what `#[track_caller]` on a `Drop` gives as the caller.
+/// Whether the location is in `drop_in_place`, which `#[track_caller]` on a `Drop` reports as the caller.
 #[inline]
 pub fn is_glue(location: &Location<'_>) -> bool {
     let file = location.file();

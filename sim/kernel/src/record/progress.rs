@@ -7,8 +7,8 @@ use super::name::{self, Name};
 use super::op::{Op, OpKind};
 use super::run::RunNumber;
 
-/// What the runs of one OS thread publish. The fields are not read at one moment: another thread may get those of two
-/// different operations.
+/// The progress that the runs of one OS thread publish. The fields are not read as one unit: another thread may read
+/// fields of two different operations.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// The number of the run, 0 between runs.
@@ -22,13 +22,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A run begins.
+    /// Publishes the start of a run.
     pub fn begin(&self, run: RunNumber) {
         self.place.store(std::ptr::null_mut(), Ordering::Relaxed);
         self.run.store(run.0, Ordering::Release);
     }
 
-    /// The run is over.
+    /// Publishes the end of the run.
     pub fn end(&self) {
         self.run.store(RunNumber::NONE.0, Ordering::Release);
     }
@@ -38,18 +38,18 @@ impl Progress {
         RunNumber(self.run.load(Ordering::Acquire))
     }
 
-    /// Changes with each operation.
+    /// A counter that changes with each operation.
     pub fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
     }
 
-    /// The code of this task continues.
+    /// Publishes the task that runs.
     #[inline]
     pub fn lets_run(&self, task: Name) {
         self.task.store(task.number, Ordering::Relaxed);
     }
 
-    /// The running task performs this operation.
+    /// Publishes an operation of the running task.
     #[inline]
     pub fn beat(&self, op: Op) {
         self.beats.store(self.beats.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);

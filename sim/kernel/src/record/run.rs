@@ -1,6 +1,6 @@
-//! Which run it is, and how much of it is kept.
+//! The number of a run, and the part of it that is kept.
 
-/// Names a run within its process, to distinguish objects of different runs. It is not part of a trace.
+/// Identifies a run within its process, to distinguish objects of different runs. It is not part of a trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunNumber(pub u64);
 
@@ -9,7 +9,7 @@ impl RunNumber {
     pub const NONE: RunNumber = RunNumber(0);
 }
 
-/// How much of a run is kept.
+/// The part of a run that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
     /// The hash only.

@@ -1,24 +1,24 @@
-//! A task as reports name it.
+//! The recorded data of a task.
 
 use std::panic::Location;
 
 use super::name::Name;
 use super::op::{ObjectId, TaskKey};
 
-/// One task as reports name it.
+/// The recorded data of one task.
 #[derive(Clone, Debug)]
 pub struct TaskInfo {
-    /// Its place in the tree of spawns.
+    /// Its position in the tree of spawns.
     pub key: TaskKey,
     /// Its name.
     pub name: Name,
-    /// Whether the name was given to it; else it is called by its number.
+    /// Whether the spawner has named it; otherwise it has a default name.
     pub is_named: bool,
     /// The host that it belongs to.
     pub host: Option<&'static str>,
     /// The object by which it is parked and unparked, as threads are; [`ObjectId::NONE`] if it has none.
     pub parker: ObjectId,
-    /// Where in the source it was last.
+    /// The source line of its last operation.
     pub(super) at: Option<&'static Location<'static>>,
     pub(super) children: u32,
     pub(super) draws: u32,

@@ -1,6 +1,6 @@
 //! The trace: the events of a run in order, with task, object and source line.
 //!
-//! Every run has the hash of its trace. The events themselves are kept only of runs for which a table is drawn.
+//! Every run has the hash of its trace. The events themselves are kept only for runs whose table is drawn.
 
 use std::panic::Location;
 

@@ -21,7 +21,7 @@ pub enum ViolationKind {
     RefcountUnderrun,
     /// A count that differs from the number of its named holders.
     RefcountMismatch,
-    /// A payload reached another peer or request than it is tagged for.
+    /// A payload reached a peer or request other than the one in its tag.
     CrossDelivery,
     /// A second operation began where only one may be pending.
     SecondPending,
@@ -84,7 +84,7 @@ impl ViolationKind {
         }
     }
 
-    /// The rule that a finding of this kind broke. With the class of the resource before it, it is the name of the
+    /// The rule that a finding of this kind broke. Prefixed with the class of the resource, it is the name of the
     /// property: "nng_msg is released once".
     pub fn rule(self) -> &'static str {
         match self {
@@ -114,7 +114,7 @@ impl fmt::Display for ViolationKind {
     }
 }
 
-/// What a finding is about: its class, and its number in its class. A resource and a cell may have one class.
+/// The subject of a finding: its class, and its number in that class. A resource and a cell may have the same class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A resource of the ledger.
@@ -123,7 +123,7 @@ pub enum Subject {
     Cell(&'static str, u32),
 }
 
-/// One finding: which property, what happened, and the facts.
+/// One finding: the violated property, a description, and the facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Violation {

@@ -1,4 +1,4 @@
-//! How eager a run is to let timers fire before ready tasks.
+//! The eagerness of a run: how often its timers fire before ready tasks.
 //!
 //! If a sleeper were one candidate among equals at every step, a timeout of any length would nearly always fire within
 //! the thirty steps that a response takes, and few runs would see the response. Each run therefore draws one
@@ -20,7 +20,8 @@ impl Eagerness {
         Eagerness { exponent: (drawn < 8).then_some(drawn + 1) }
     }
 
-    /// `Ok`: the number of ready candidates, to choose from. `Err`: the index of the sleeper, which is chosen.
+    /// Decides between the ready tasks and the sleeper. `Ok`: the number of ready candidates, of which one is to be
+    /// chosen. `Err`: the index of the sleeper, which is chosen.
     pub(super) fn split(self, view: &View<'_>, stream: &mut Stream) -> Result<usize, usize> {
         let last = view.ready();
         if view.len() == last {

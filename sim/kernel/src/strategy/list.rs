@@ -1,4 +1,4 @@
-//! The strategies by name: one row each, which stands in the strategy's own file.
+//! The strategies by name. Each has one row, which is defined in the strategy's own file.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 
 use super::{Profile, ROWS, Strategy};
 
-/// What is known of a strategy before a run.
+/// The static properties of a strategy.
 pub(super) struct Row {
     /// The word on the command line and in tokens; the parameter follows it without a space.
     pub(super) word: &'static str,
-    /// The bounds of its parameter, and the one that a list shows.
+    /// The bounds of its parameter, and the value that lists show.
     pub(super) parameter: Option<(RangeInclusive<u32>, u32)>,
     /// It needs the case's profile.
     pub(super) learns: bool,
@@ -29,7 +29,7 @@ macro_rules! strategies {
 }
 pub(super) use strategies;
 
-/// A strategy, as it is selected: by its word, and its parameter if it has one.
+/// The selection of a strategy: its word, and its parameter if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StrategyName {
     word: &'static str,
@@ -47,12 +47,12 @@ impl StrategyName {
         StrategyName { word, parameter }
     }
 
-    /// Every strategy; one that has a parameter has the value that lists show.
+    /// Every strategy, with the parameter that lists show.
     pub fn all() -> impl Iterator<Item = StrategyName> {
         ROWS.iter().map(|row| StrategyName::with(row.word, row.parameter.as_ref().map_or(0, |(_, shown)| *shown)))
     }
 
-    /// The words that select one, for an error or a help text: `mix, pct1 to pct99, pos, random, urw`.
+    /// The words that select a strategy, for an error or a help text: `mix, pct1 to pct99, pos, random, urw`.
     pub fn words() -> String {
         let words = ROWS.iter().map(|row| match &row.parameter {
             Some((bounds, _)) => format!("{0}{1} to {0}{2}", row.word, bounds.start(), bounds.end()),

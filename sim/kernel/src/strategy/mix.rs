@@ -19,6 +19,6 @@ pub(super) const ROW: Row = Row {
 const PARTS: [StrategyName; 3] = [StrategyName::RANDOM, StrategyName::pct(3), StrategyName::URW];
 
 impl StrategyName {
-    /// Each run by one of the other strategies, drawn from its seed.
+    /// Each run uses one of three strategies, drawn from its seed.
     pub const MIX: StrategyName = StrategyName::plain("mix");
 }

@@ -44,7 +44,7 @@ pub struct View<'a> {
     pub(crate) ready: &'a TaskSet,
     pub(crate) tasks: &'a [Task],
     pub(crate) asleep: Option<Asleep>,
-    /// The task that ran last; it may not be among the candidates.
+    /// The task that ran last, which is not necessarily a candidate.
     pub current: TaskId,
     /// The task that ran last yields, as a spin loop does.
     pub yielding: bool,
@@ -81,7 +81,7 @@ impl View<'_> {
         self.ready.iter().chain(self.asleep.map(|asleep| asleep.task))
     }
 
-    /// The candidate at `place`.
+    /// The candidate at index `place`.
     ///
     /// # Panics
     /// If there is none.
@@ -130,12 +130,12 @@ impl View<'_> {
     }
 }
 
-/// Advance knowledge of a case: a function of the case, from reference runs with fixed seeds.
+/// Measurements of a case from reference runs. Their seeds are fixed, so the measurements are a function of the case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// The most decisions among more than one candidate that a reference run took.
+    /// The highest number of decisions among more than one candidate in a reference run.
     pub choices: u32,
-    /// Decisions per task, including its children, the most of any reference run.
+    /// Decisions per task, including its children: the highest number in a reference run.
     pub events: BTreeMap<TaskKey, u32>,
 }
 
@@ -157,12 +157,12 @@ impl Profile {
     }
 }
 
-/// Chooses, step by step, the task of one run that takes the step.
+/// Chooses the task that takes each step of one run.
 pub trait Strategy: fmt::Debug {
     /// Returns the index of a candidate. Called once per step with several candidates.
     fn choose(&mut self, view: &View<'_>) -> usize;
 
-    /// Whether to call it at steps with one candidate too, for a strategy that counts the steps of tasks.
+    /// Whether `choose` is also called at steps with one candidate, for a strategy that counts the steps of tasks.
     fn watches(&self) -> bool {
         false
     }

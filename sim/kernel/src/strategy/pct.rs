@@ -4,15 +4,17 @@
 //! points, drawn over the run's length, drops the current task below all others. A bug of depth d in a program of k
 //! steps and n tasks is found with a chance of at least 1/(n·k^(d-1)) per run.
 //!
-//! Deviations from the paper: the length k is that of the case's reference runs, not of this run; a step with one
-//! candidate is not counted (section 4.1: change points in sequential execution are useless); at most one change point
-//! in four steps is placed, since with as many change points as steps every step is one and the guarantee is void; a
-//! task that yields drops below all others, so that a spin loop ends; so does a task that was chosen `IN_A_ROW` times
-//! in a row while another could run, since a waiting loop may also write, as in
-//! `while queue.push(x).is_err() { failed += 1 }`. Each time this happens the number is halved, down to
-//! `IN_A_ROW_LEAST`: a test that waits so in each of a thousand rounds would take as many times 10,000 steps. The other
-//! tasks get new priorities then, and at one yield in `IN_ONE_ORDER`: tasks that only drop below each other take turns
-//! in one order forever, in which the same task may find a queue empty each time.
+//! Deviations from the paper:
+//! - The length k is that of the case's reference runs, not of this run.
+//! - A step with one candidate is not counted (section 4.1: change points in sequential execution are useless).
+//! - At most one change point in four steps is placed. With as many change points as steps, every step would be one,
+//!   and the guarantee would be void.
+//! - A task that yields drops below all others, so that a spin loop ends.
+//! - A task that was chosen `IN_A_ROW` times in a row while another could run drops as well, since a waiting loop may
+//!   write, as in `while queue.push(x).is_err() { failed += 1 }`. Each such drop halves the limit, down to
+//!   `IN_A_ROW_LEAST`: otherwise a test with a thousand such waits would take 10,000 steps for each of them.
+//! - At such a drop, and at every `IN_ONE_ORDER`-th yield, the other tasks get new priorities. Tasks that only drop
+//!   below each other would take turns in one order forever, in which one task may always find a queue empty.
 
 use super::list::Row;
 use super::{Profile, Strategy, StrategyName, View};
@@ -26,11 +28,12 @@ pub(super) const ROW: Row = Row {
     build: |seed, depth, profile| Box::new(Pct::new(Stream::new(seed, Purpose::Schedule), depth, profile)),
 };
 
-/// A task that is chosen this many times in a row drops below all others. A run of most tests is shorter.
+/// The first limit: a task that is chosen this many times in a row drops below all others. The runs of most tests are
+/// shorter.
 const IN_A_ROW: u32 = 10_000;
-/// The number after many times: longer than most loops that wait.
+/// The lowest limit, after many drops: longer than most loops that wait.
 const IN_A_ROW_LEAST: u32 = 32;
-/// Yields after which the tasks get new priorities. A run of most tests has fewer.
+/// Number of yields after which the tasks get new priorities. The runs of most tests have fewer.
 const IN_ONE_ORDER: u32 = 1_000;
 
 impl StrategyName {
@@ -48,9 +51,9 @@ struct Pct {
     priorities: Vec<u64>,
     change_points: Vec<u32>,
     choices: u32,
-    /// The choices since another task was chosen.
+    /// How often the current task was chosen in a row.
     in_a_row: u32,
-    /// The current task drops after this many.
+    /// The current limit of `in_a_row`, at which the task drops.
     in_a_row_max: u32,
     yields: u32,
     /// The next priority below all that were assigned.
@@ -81,7 +84,7 @@ impl Pct {
         }
     }
 
-    /// Gives priorities to the tasks up to this number of tasks that have none.
+    /// Draws priorities for those of the first `tasks` tasks that have none.
     fn draw_priorities(&mut self, tasks: usize) {
         while self.priorities.len() < tasks {
             // Above every dropped priority; ties are broken by number, and are negligible among 2^63 values.

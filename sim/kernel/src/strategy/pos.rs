@@ -26,7 +26,7 @@ impl StrategyName {
     pub const POS: StrategyName = StrategyName::plain("pos");
 }
 
-/// The priority of a task's announced operation, which is known by the task's own step number.
+/// The priority of a task's announced operation, which the task's own step number identifies.
 #[derive(Clone, Copy, Debug)]
 struct Priority {
     turn: u32,

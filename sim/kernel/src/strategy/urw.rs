@@ -1,12 +1,12 @@
 //! A uniform random walk over the remaining events, after the URW of Zhao, Wolff, Mathur and Roychoudhury (ASPLOS
-//! 2025), as shuttle also has it.
+//! 2025), which shuttle implements too.
 //!
-//! A task is chosen with a weight: the number of events that it, and the children that it has yet to spawn, have still
-//! to run. If the counts are right, every interleaving is equally likely; the plain random walk favours interleavings
-//! in which short tasks finish early.
+//! The weight of a task is the number of events that it and its children not yet spawned still have to run. If the
+//! counts are right, every interleaving is equally likely; the plain random walk favours interleavings in which short
+//! tasks finish early.
 //!
 //! Deviations: the counts come from the case's reference runs, not from the hunt's first run, so that each run replays
-//! alone; a task that no reference run had gets the fewest events; sleepers follow the run's eagerness.
+//! alone; a task that is in no reference run gets the lowest count; sleepers follow the run's eagerness.
 
 use super::eagerness::Eagerness;
 use super::list::Row;
@@ -62,7 +62,7 @@ impl Urw {
             if self.remaining[task].is_none() {
                 let expected = self.expected(view.key(id));
                 self.remaining[task] = Some(expected);
-                // It was spawned by the task that ran last, whose count included it so far.
+                // The task that ran last has spawned it; the count of that task included the new task's events so far.
                 if let Some(Some(parent)) = self.remaining.get_mut(view.current.index())
                     && id != view.current
                 {

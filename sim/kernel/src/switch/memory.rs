@@ -6,7 +6,7 @@ use corosensei::stack::{DefaultStack, Stack, StackPointer};
 
 /// The memory of a stack, with a guard page below it. The stack begins below the end of its memory.
 ///
-/// Memory is aligned to pages. If all stacks began at the same place of a page, the frames in which tasks wait would
+/// Memory is aligned to pages. If all stacks began at the same offset in a page, the frames in which tasks wait would
 /// share the same few sets of the L1 data cache, and many tasks would evict each other's frames at every switch.
 pub(crate) struct Memory {
     stack: DefaultStack,
@@ -14,7 +14,7 @@ pub(crate) struct Memory {
     bytes: usize,
 }
 
-/// The bytes among which stacks begin; a page.
+/// The range of the offsets at which stacks begin: one page.
 const OFFSETS_END_BYTES: usize = 4096;
 
 /// The distance from one stack's offset to the next one's: a kilobyte, about the size of the frames of a waiting task,
@@ -36,7 +36,7 @@ impl Memory {
         Ok(Memory { stack, base, bytes })
     }
 
-    /// The size in bytes that was asked for.
+    /// The requested size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

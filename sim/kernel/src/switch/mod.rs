@@ -1,9 +1,9 @@
 //! Stacks, and the switch from one to another.
 //!
-//! Code that is suspended keeps its registers on its own stack, and a switch is a jump from the place where one task
-//! suspends to the place where the next was suspended. On x86-64 the jump is ours, a dozen instructions. Elsewhere, and
-//! with the feature `portable-switch`, corosensei makes it: its coroutines return to the code that resumed them, so
-//! each switch is a return and a resumption.
+//! Code that is suspended keeps its registers on its own stack, and a switch is a jump from the instruction at which
+//! one task suspends to the one at which the next was suspended. On x86-64 the jump is ours, a dozen instructions.
+//! Elsewhere, and with the feature `portable-switch`, corosensei performs it: its coroutines return to the code that
+//! resumed them, so each switch is a return and a resumption.
 //!
 //! All unsafe code that switches stacks is in this folder and in `fiber.rs`.
 
@@ -26,7 +26,7 @@ mod tests {
 
     use super::*;
 
-    /// Two codes that switch to each other, and what they have computed.
+    /// Two codes that switch to each other, and their results.
     struct Pair {
         home: Home,
         codes: [Code; 2],
@@ -40,7 +40,8 @@ mod tests {
             Box::leak(Box::new(pair))
         }
 
-        /// Puts a body on one of the two stacks, which computes with many values, and switches between all steps.
+        /// Puts a body on one of the two stacks. The body computes with many values, and switches to the other stack
+        /// after each step.
         #[expect(unsafe_code, reason = "the stack is free; the body does not return")]
         fn begin(&'static self, which: usize, from: u64) {
             let body = move || {

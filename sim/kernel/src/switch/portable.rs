@@ -7,7 +7,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::Memory;
 
-/// The code that a coroutine wants to continue; none: that of the OS thread.
+/// The code that a coroutine requests to continue; `None` for the code of the OS thread.
 type Wanted = Option<NonNull<Code>>;
 
 /// A stack, and the code on it.
@@ -16,7 +16,7 @@ pub(crate) struct Code {
     /// The memory, while there is no coroutine.
     memory: Cell<Option<Memory>>,
     coroutine: RefCell<Option<Coroutine<(), Wanted, (), Memory>>>,
-    /// That of the coroutine, once it has begun.
+    /// The yielder of the coroutine, once the coroutine has begun.
     yielder: Cell<Option<NonNull<Yielder<(), Wanted>>>>,
 }
 
@@ -36,18 +36,18 @@ impl Code {
         self.bytes
     }
 
-    /// Puts code on this stack, which begins with `body` and is suspended.
+    /// Puts suspended code on this stack, which begins with `body`.
     ///
     /// # Safety
-    /// What lay on the stack is lost: the code that was there must not run any more. `body` must not unwind, and not
-    /// return. This object must stay in its place.
+    /// The previous content of the stack is lost: its code must not run again. `body` must neither unwind nor return.
+    /// This object must not move.
     #[expect(unsafe_code, reason = "the coroutine points to its stack's object; see the argument at the block")]
     pub(crate) unsafe fn begin<F: FnOnce() + 'static>(&self, body: F) {
         self.forget();
         let Some(memory) = self.memory.take() else { unreachable!("invariant: without a coroutine there is memory") };
         let this = NonNull::from(self);
         let coroutine = Coroutine::with_stack(memory, move |yielder, ()| {
-            // SAFETY: the object stays in its place, says the caller, and holds the coroutine that runs here.
+            // SAFETY: the caller guarantees that the object does not move, and it holds the coroutine that runs here.
             unsafe { this.as_ref() }.yielder.set(Some(NonNull::from(yielder)));
             body();
         });
@@ -58,7 +58,7 @@ impl Code {
     #[expect(unsafe_code, reason = "code is left in the middle; see the argument at the block")]
     fn forget(&self) {
         if let Some(mut coroutine) = self.coroutine.take() {
-            // SAFETY: `begin` and the end of this object say that the code does not run any more.
+            // SAFETY: the contract of `begin`, or the end of this object, guarantees that the code does not run again.
             unsafe { coroutine.force_reset() };
             self.memory.set(Some(coroutine.into_stack()));
         }
@@ -107,7 +107,7 @@ impl Home {
     pub(crate) unsafe fn leave(&self, next: &Code) {
         let mut wanted = Some(NonNull::from(next));
         while let Some(code) = wanted {
-            // SAFETY: the caller of `switch` says that this code is suspended, and so it is in its place.
+            // SAFETY: the caller of `switch` guarantees that this code is suspended, so its object has not moved.
             let mut coroutine = unsafe { code.as_ref() }.coroutine.borrow_mut();
             let Some(coroutine) = coroutine.as_mut() else { unreachable!("invariant: suspended code has a coroutine") };
             wanted = match coroutine.resume(()) {

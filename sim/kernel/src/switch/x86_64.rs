@@ -8,8 +8,8 @@ use corosensei::stack::Stack;
 
 use super::Memory;
 
-/// Where suspended code continues: its stack pointer. On top of its stack lie the address of its next instruction, and
-/// the registers that the switch saves.
+/// The stack pointer of suspended code. On top of its stack lie the address of its next instruction, and the registers
+/// that the switch saves.
 type SavedPointer = Cell<*mut usize>;
 
 /// A stack, and the code on it.
@@ -43,11 +43,10 @@ impl Code {
         self.memory.bytes()
     }
 
-    /// Puts code on this stack, which begins with `body` and is suspended.
+    /// Puts suspended code on this stack, which begins with `body`.
     ///
     /// # Safety
-    /// What lay on the stack is lost: the code that was there must not run any more. `body` must not unwind, and not
-    /// return.
+    /// The previous content of the stack is lost: its code must not run again. `body` must neither unwind nor return.
     #[inline]
     #[expect(unsafe_code, reason = "writes to the stack; see the argument at the block")]
     pub(crate) unsafe fn begin<F: FnOnce()>(&self, body: F) {
@@ -56,8 +55,8 @@ impl Code {
         let entry: unsafe extern "sysv64" fn(*mut F) -> ! = enter::<F>;
         let body_at = (self.memory.base().get() - size_of::<F>()) & !(ALIGNMENT - 1);
         let words = (body_at - 2 * size_of::<usize>()) as *mut usize;
-        // SAFETY: the stack is free, says the caller, and has more than a page, of which the body takes a part: the
-        // kernel moves larger bodies to the heap. The places are aligned for what is written there.
+        // SAFETY: the caller guarantees that the stack is free. It has more than a page, of which the body takes a
+        // part: the kernel moves larger bodies to the heap. Both addresses are aligned for the values written there.
         unsafe {
             (body_at as *mut F).write(body);
             words.write(first_instruction as usize);
@@ -100,8 +99,8 @@ impl Home {
     }
 }
 
-/// The first instructions on a stack, where `switch` arrives with the stack pointer in `rsi`: the entry is called with
-/// the body. The unwinder is told that no frame lies below.
+/// The first instructions on a stack. `switch` arrives here with the stack pointer in `rsi`; they call the entry with
+/// the body. The CFI directive marks this frame as the outermost one.
 #[unsafe(naked)]
 #[allow(unsafe_code, reason = "has a register convention of its own; `expect` cannot stand beside `naked`")]
 unsafe extern "sysv64" fn start() {
@@ -127,10 +126,10 @@ unsafe extern "sysv64" fn enter<F: FnOnce()>(body: *mut F) -> ! {
     unreachable!("invariant: the body of a stack does not return")
 }
 
-/// Suspends the current code at `from`, and continues what was suspended at `to`.
+/// Suspends the current code at `from`, and continues the code that was suspended at `to`.
 ///
 /// # Safety
-/// `to` must hold the place of suspended code.
+/// `to` must hold the stack pointer of suspended code.
 #[inline(always)]
 #[expect(unsafe_code, reason = "changes the stack; see the argument at the block")]
 unsafe fn switch(from: &SavedPointer, to: &SavedPointer) {

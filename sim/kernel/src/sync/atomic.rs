@@ -1,4 +1,4 @@
-//! Atomics, counts of references, and fences: the orderings that an operation adds. The values belong to the caller.
+//! Atomics, reference counts and fences: the orderings that an operation adds. The values belong to the caller.
 
 use std::panic::Location;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ fn releases(order: Ordering) -> bool {
 }
 
 impl Kernel {
-    /// A load of this order is about to read.
+    /// Announces a load with this ordering, which the caller then performs.
     #[inline]
     pub fn atomic_load(&self, object: ObjectId, order: Ordering, location: &'static Location<'static>) {
         self.enter(Op { kind: OpKind::Load, object, location }, Need::Nothing, |state| {
@@ -27,7 +27,7 @@ impl Kernel {
         });
     }
 
-    /// A store of this order is about to write.
+    /// Announces a store with this ordering, which the caller then performs.
     #[inline]
     pub fn atomic_store(&self, object: ObjectId, order: Ordering, location: &'static Location<'static>) {
         self.enter(Op { kind: OpKind::Store, object, location }, Need::Nothing, |state| {
@@ -37,13 +37,14 @@ impl Kernel {
         });
     }
 
-    /// A read-modify-write of this order is about to happen.
+    /// Announces a read-modify-write with this ordering, which the caller then performs.
     #[inline]
     pub fn atomic_rmw(&self, object: ObjectId, kind: OpKind, order: Ordering, location: &'static Location<'static>) {
         self.enter_writing(Op { kind, object, location }, |state| state.writes_atomic(object, order, order));
     }
 
-    /// A reference is about to be given up. std's last drop acquires the others' releases; the rest acquire nothing.
+    /// Announces the drop of a reference, which the caller then performs. As in std, only the last drop acquires the
+    /// releases of the others.
     pub fn count_down(&self, object: ObjectId, location: &'static Location<'static>, is_last: impl FnOnce() -> bool) {
         self.enter_writing(Op { kind: OpKind::ArcDrop, object, location }, |state| {
             let acquired = if is_last() { Ordering::Acquire } else { Ordering::Relaxed };
@@ -51,8 +52,8 @@ impl Kernel {
         });
     }
 
-    /// A compare-and-exchange, or an equivalent operation, is about to happen; when it is this task's turn, `outcome`
-    /// returns whether it writes and with which order.
+    /// Announces a compare-and-exchange, or an equivalent operation, which the caller then performs. Once the task is
+    /// scheduled, `outcome` returns whether the operation will write, and its ordering.
     pub fn atomic_exchange(
         &self,
         object: ObjectId,
@@ -70,7 +71,7 @@ impl Kernel {
         });
     }
 
-    /// A fence of this order.
+    /// A fence with this ordering.
     pub fn fence(&self, order: Ordering, location: &'static Location<'static>) {
         self.enter(Op { kind: OpKind::Fence, object: ObjectId::NONE, location }, Need::Nothing, |state| {
             if !state.clocks.are_kept() {
@@ -91,7 +92,7 @@ impl Kernel {
 }
 
 impl State {
-    /// A read-modify-write that acquires by one order and releases by another.
+    /// A read-modify-write that acquires with one ordering and releases with another.
     #[inline]
     fn writes_atomic(&mut self, object: ObjectId, acquired: Ordering, released: Ordering) {
         if self.clocks.are_kept() {

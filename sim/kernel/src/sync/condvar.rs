@@ -15,7 +15,7 @@ use crate::task::Need;
 pub enum Waited {
     /// By a notification.
     Notified,
-    /// Its time was over.
+    /// By its timeout.
     TimedOut,
     /// The run is over.
     Over,
@@ -59,7 +59,7 @@ impl Kernel {
         match waits {
             None => return Waited::Over,
             Some(false) => return Waited::Notified,
-            Some(true) => self.give_way(condvar, location),
+            Some(true) => self.block_current(condvar, location),
         }
         let timed_out = {
             let mut state = self.state.borrow_mut();
@@ -107,8 +107,8 @@ impl Kernel {
         });
     }
 
-    /// A notification by a task that a panic unwinds and that could not take the mutex: every present waiter is woken,
-    /// and the next wait returns at once, so that the task that holds the mutex does not miss the notification.
+    /// Notifies on behalf of an unwinding task that could not take the mutex. Wakes every present waiter, and makes the
+    /// next wait return at once, so that the holder of the mutex does not miss the notification.
     pub fn notify_late(&self, condvar: ObjectId, location: &'static Location<'static>) {
         self.notify(condvar, Notify::All, location);
         self.state.borrow_mut().objects.condvar(condvar).is_late = true;

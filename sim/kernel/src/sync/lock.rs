@@ -9,14 +9,14 @@ use crate::state::State;
 use crate::task::Need;
 
 impl Kernel {
-    /// Waits until the lock admits this mode, and takes it. False: the run is over, and the lock was not taken.
+    /// Waits until the lock admits this mode, and takes it. Returns false, without the lock, if the run is over.
     #[inline]
     pub fn lock(&self, object: ObjectId, mode: Mode, kind: OpKind, location: &'static Location<'static>) -> bool {
         let need = Need::Lock(object, mode);
         self.enter(Op { kind, object, location }, need, |state| state.take(object, mode)).is_some()
     }
 
-    /// Takes the lock if it is free. `None`: the run is over.
+    /// Takes the lock if it is free. Returns `None` if the run is over.
     pub fn try_lock(
         &self,
         object: ObjectId,

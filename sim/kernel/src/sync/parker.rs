@@ -8,8 +8,8 @@ use crate::state::State;
 use crate::task::Need;
 
 impl Kernel {
-    /// Takes the permit; waits for it, until `deadline_ns` of virtual time at the latest. False: it was not given in
-    /// time, or the run is over.
+    /// Takes the permit, and waits for it if necessary, at most until `deadline_ns` of virtual time. Returns false if
+    /// the permit was not given in time, or if the run is over.
     pub fn park(
         &self,
         parker: ObjectId,
@@ -20,12 +20,13 @@ impl Kernel {
         match self.parks(parker, kind, deadline_ns, location) {
             None => return false,
             Some(true) => return true,
-            Some(false) => self.give_way(parker, location),
+            Some(false) => self.block_current(parker, location),
         }
         self.unparked(parker)
     }
 
-    /// Takes the permit, or prepares the task to wait for it: false. `None`: the run is over.
+    /// Takes the permit and returns true, or prepares the task to wait for it and returns false. Returns `None` if the
+    /// run is over.
     pub(crate) fn parks(
         &self,
         parker: ObjectId,
@@ -48,7 +49,7 @@ impl Kernel {
         })
     }
 
-    /// The wait is over: takes the permit if it was given.
+    /// Ends the wait, and takes the permit if it was given.
     pub(crate) fn unparked(&self, parker: ObjectId) -> bool {
         let mut state = self.state.borrow_mut();
         state.me().timed_out = false;

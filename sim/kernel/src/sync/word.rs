@@ -1,8 +1,8 @@
 //! Words on which tasks wait, as threads wait on a futex: a task sleeps while the word holds the value that it
 //! expects, and another task wakes some of those that sleep.
 //!
-//! The caller owns the word. The kernel keeps the waiting tasks, and compares through the caller's function when it is
-//! the task's turn, so that no wake-up is lost between the comparison and the wait.
+//! The caller owns the word. The kernel keeps the waiting tasks, and compares through the caller's function once the
+//! task is scheduled, so that no wake-up is lost between the comparison and the wait.
 
 use super::condvar::Waited;
 use crate::kernel::Kernel;
@@ -12,9 +12,9 @@ use crate::state::State;
 use crate::task::Need;
 
 impl Kernel {
-    /// Waits on the word until it is woken, or until `deadline_ns` of virtual time. `None`: the word no longer held the
-    /// expected value (`holds` returned false), and the task did not wait. The object of `op` is the one that reports
-    /// name: a lock may have several words.
+    /// Waits on the word until it is woken, or until `deadline_ns` of virtual time. Returns `None`, without a wait, if
+    /// the word no longer holds the expected value (`holds` returns false). Reports name the object of `op`, since a
+    /// lock may have several words.
     pub fn wait_on_word(
         &self,
         word: ObjectId,
@@ -38,7 +38,7 @@ impl Kernel {
         match waits {
             None => return Some(Waited::Over),
             Some(false) => return None,
-            Some(true) => self.give_way(op.object, op.location),
+            Some(true) => self.block_current(op.object, op.location),
         }
         let mut state = self.state.borrow_mut();
         let me = state.log.task;
@@ -56,7 +56,7 @@ impl Kernel {
     }
 
     /// Wakes at most `most` tasks that wait on the word, each drawn at random, since a futex promises no
-    /// order. Returns how many.
+    /// order. Returns their number.
     pub fn wake_word(&self, word: ObjectId, op: Op, most: u32) -> u32 {
         let woken = self.enter(op, Need::Nothing, |state| {
             let mut woken = 0;
@@ -80,10 +80,10 @@ impl Kernel {
 }
 
 impl State {
-    /// A task that has left the waiters of a word continues.
+    /// Makes a task ready that was removed from the waiters of a word.
     pub(crate) fn end_wait(&mut self, waiter: TaskId) {
         self.unsleep(waiter);
-        // Its time may be over since it last ran: it took the wake-up, so it must not report a timeout.
+        // Its deadline may have passed meanwhile. It has received a wake-up, so it must not report a timeout.
         self.tasks[waiter.index()].timed_out = false;
         self.make_ready(waiter);
     }

@@ -36,7 +36,9 @@ use kernel::{Awaits, Blocked, Spin};
 
 use crate::loom_or_std as loom;
 use crate::panics;
-use crate::session::{self, Arm, Evidence, Foreign, Outcome, Own, Place, Run, Session, with_log, with_run};
+use crate::session::{
+    self, Backend, Evidence, ExternalEngine, Outcome, Own, Run, Session, SessionEngine, with_log, with_run,
+};
 use crate::unpoisoned::clean;
 use crate::void;
 use crate::watch::{self, Listening, Watched, Worker};
@@ -76,7 +78,8 @@ impl Handle {
         given.notify_one();
     }
 
-    /// Takes the permit once it is given, or, with `timeout`, if it is given once other tasks have run.
+    /// Waits for the permit and takes it. With `timeout`, lets other tasks run once, and takes the permit if it is
+    /// given then.
     pub(crate) fn park(&self, timeout: Option<Duration>, location: &'static Location<'static>) {
         may_wait();
         if let Some(timeout) = timeout {
@@ -99,7 +102,7 @@ pub(crate) struct Exploration {
     probes: RefCell<Vec<(ObjectId, Rc<loom::sync::atomic::AtomicUsize>)>>,
     /// loom's cells are not `Sync`, so the facade's cells cannot contain them.
     cells: RefCell<Vec<(ObjectId, Rc<loom::cell::UnsafeCell<()>>)>>,
-    /// The cell being accessed, for the report should loom find a race.
+    /// The cell being accessed, for the report if loom finds a race.
     touched: Cell<ObjectId>,
     locks: RefCell<Locks>,
     /// The handles of the tasks, by task, since all of them share one OS thread.
@@ -130,7 +133,7 @@ impl Exploration {
     }
 }
 
-impl Foreign for Exploration {
+impl ExternalEngine for Exploration {
     fn run(&self, f: &mut dyn FnMut(Run<'_>)) {
         if let Some(own) = self.own.borrow_mut().as_mut() {
             f(own.run());
@@ -166,7 +169,7 @@ fn of_loom(text: &str, place: &str) -> Evidence {
 
 /// Calls `f` with the exploration of this OS thread.
 fn with_loom<R>(f: impl FnOnce(&Exploration) -> R) -> R {
-    let exploration = |engine: &dyn Foreign| (engine as &dyn Any).downcast_ref::<Exploration>().map(f);
+    let exploration = |engine: &dyn ExternalEngine| (engine as &dyn Any).downcast_ref::<Exploration>().map(f);
     match session::with_foreign(exploration).flatten() {
         Some(result) => result,
         None => unreachable!("invariant: loom's arm is selected within an exploration only"),
@@ -180,14 +183,14 @@ struct Locks {
     holders: Vec<(ObjectId, TaskId)>,
 }
 
-/// What an operation that may block needs.
+/// The condition that an operation may wait for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Need {
     /// The lock of the operation.
     Lock,
     /// A notification; the task releases this mutex meanwhile.
     Notification(ObjectId),
-    /// The mutex that the task released: it has been notified.
+    /// The mutex that the task released; the task has been notified.
     Again(ObjectId),
     /// The end of that task.
     End(TaskId),
@@ -220,7 +223,7 @@ impl Locks {
         }
     }
 
-    /// The task has completed the operation.
+    /// Records that the task has completed the operation.
     fn done(&mut self, task: TaskId, op: Op) {
         let waited = self.waits.remove(&task);
         match op.kind {
@@ -257,13 +260,13 @@ pub(crate) fn observe(op: Op) {
     }
 }
 
-/// The operation about to be observed has changed something, although its kind may change nothing.
+/// Records that the operation observed next has changed something, although its kind may change nothing.
 pub(crate) fn note_change() {
     SPIN.with(|spin| spin.borrow_mut().end());
 }
 
-/// Called before an operation of loom that never waits. After a panic of loom's own none of its operations can be
-/// trusted: the finding that the hook recorded is reported, and the thread parks here. While another panic unwinds the
+/// Called before an operation of loom that never waits. After a panic of loom itself, none of its operations can be
+/// trusted: this reports the finding that the hook recorded, and parks the thread. While another panic unwinds the
 /// task, the operation happens at once: a switch would let other tasks see the panic.
 pub(crate) fn before_nonblocking_op() -> Quiet {
     let unwinding = std::thread::panicking();
@@ -313,7 +316,7 @@ pub(crate) fn record_wait(op: Op, need: Need) {
     });
 }
 
-/// The finding, after loom has reported that no thread can run.
+/// The deadlock finding, after loom has reported that no thread can run.
 pub(crate) fn deadlock() -> Violation {
     let blocked = |locks: &Locks, (task, (op, need)): (&TaskId, &(Op, Need))| {
         let awaits = match need {
@@ -334,7 +337,7 @@ pub(crate) fn deadlock() -> Violation {
     }
 }
 
-/// Tells the run which task's code continues: loom may have switched inside the last operation.
+/// Sets the current task of the run: loom may have switched tasks inside the last operation.
 pub(crate) fn sync_current_task() {
     let task = me();
     with_log(|log| log.resume(task));
@@ -377,7 +380,7 @@ fn find<T>(registry: &RefCell<Vec<(ObjectId, Rc<T>)>>, object: ObjectId) -> Opti
     Some(Rc::clone(&known[place].1))
 }
 
-/// A ledger call, made visible to loom's partial-order reduction.
+/// Makes a ledger call visible to loom's partial-order reduction.
 pub(crate) fn probe(op: Op) {
     let quiet = before_nonblocking_op();
     if let Some(probe) = with_loom(|loom| find(&loom.probes, op.object)) {
@@ -418,7 +421,7 @@ pub(crate) fn spawn(
     (id, handle)
 }
 
-/// Keeps the handle of a task, for the task itself.
+/// Stores the handle of a task, for [`current`].
 pub(crate) fn register(task: TaskId, handle: Handle) {
     with_loom(|loom| {
         let handles = &mut *loom.handles.borrow_mut();
@@ -429,7 +432,7 @@ pub(crate) fn register(task: TaskId, handle: Handle) {
     });
 }
 
-/// The handle of the current task. That of the first task is made when first asked for.
+/// The handle of the current task. The handle of the first task is created at its first use.
 pub(crate) fn current() -> Handle {
     let known = with_loom(|loom| loom.handles.borrow().get(me().index()).cloned().flatten());
     known.unwrap_or_else(|| {
@@ -439,12 +442,12 @@ pub(crate) fn current() -> Handle {
     })
 }
 
-/// Keeps a handle that the component dropped in its execution.
+/// Stores a join handle that the component dropped, so that the body waits for its thread.
 pub(crate) fn leave(handle: loom::thread::JoinHandle<()>) {
     with_loom(|loom| loom.left.borrow_mut().push(handle));
 }
 
-/// What to explore.
+/// The input of an exploration.
 pub(crate) struct Setup {
     pub(crate) seed: u64,
     pub(crate) keep: Keep,
@@ -510,7 +513,7 @@ fn check(_: (Option<u8>, usize, u64), _: impl Fn() + Sync + Send + 'static) {
     unreachable!("invariant: an engine that is not built in explores nothing");
 }
 
-/// Explores on an OS thread of its own, so that a finding can leave that thread parked.
+/// Explores on a separate OS thread, so that a finding can leave that thread parked.
 pub(crate) fn explore(setup: Setup) -> Explored {
     panics::install();
     let (sender, receiver) = channel();
@@ -523,7 +526,7 @@ pub(crate) fn explore(setup: Setup) -> Explored {
         let worker = watch::worker();
         let sender = Mutex::new(sender);
         let bounds = (setup.preemptions_max, setup.branches_max, executions_max);
-        let session = Session::new(Place::Foreign(Arm::Loom, Box::new(Exploration::new())));
+        let session = Session::new(SessionEngine::ExternalEngine(Backend::Loom, Box::new(Exploration::new())));
         let checked = session.enter(RunNumber::NONE, || {
             panics::guarded(|| {
                 check(bounds, move || {

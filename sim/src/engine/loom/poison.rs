@@ -1,7 +1,7 @@
-//! A lock of loom's that was released while a panic unwound its holder: loom's own lock panics when it is taken again.
+//! A loom lock that was released while a panic unwound its holder: loom panics when the lock is taken again.
 //!
-//! The facade's locks are never poisoned, and the other engines continue after a panic that is caught. Under loom the
-//! search ends with an error that says it cannot.
+//! The facade's locks are never poisoned, and the other engines continue after a panic that is caught. loom cannot
+//! continue, so the search ends with an error.
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,19 +15,19 @@ use crate::session;
 pub(crate) struct Poison(AtomicBool);
 
 impl Poison {
-    /// The lock is released.
+    /// Called when the lock is released.
     pub(crate) fn note(&self) {
         if std::thread::panicking() {
             self.0.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The lock is about to be taken.
+    /// Called before the lock is taken. Ends the run as a misuse if the lock is poisoned.
     pub(crate) fn refuse(&self, location: &'static Location<'static>) {
         if self.0.load(Ordering::Relaxed) {
             session::void(Void::Misuse(format!(
-                "the lock taken at {location} was held by a task that panicked, and the panic was caught: loom cannot go \
-                 on from there; search it under fiber"
+                "the lock taken at {location} was held by a task that panicked, and the panic was caught: loom cannot \
+                 continue from there; search it under fiber"
             )));
         }
     }

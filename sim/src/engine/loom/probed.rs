@@ -1,11 +1,11 @@
-//! An atomic of loom that explores both orders of each load and a later write.
+//! A loom atomic that makes loom explore both orders of each load and a later write.
 //!
 //! loom chooses the orders to try by the last access to each atomic, and keeps only one. If a task loads, and another
 //! loads and then stores, the store is compared with its own task's load only: the order in which it precedes the
-//! first load is never tried, and loom reports "complete". Each task's loads therefore also touch a probe of that
-//! task's own, an atomic with no other use, and a write first touches the probes of the other tasks that have loaded
-//! since the previous write. Only those writes access a task's probe, so it costs one branch per load and adds few
-//! executions. Probes are relaxed and order nothing.
+//! first load is never tried, and loom reports "complete". Each task's loads therefore also touch a probe of that task,
+//! an atomic with no other use, and a write first touches the probes of the other tasks that have loaded since the
+//! previous write. Only those writes access a task's probe, so it costs one branch per load and adds few executions.
+//! Probes are relaxed and order nothing.
 
 use std::sync::{Mutex, MutexGuard};
 

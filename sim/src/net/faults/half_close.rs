@@ -1,4 +1,4 @@
-//! A half-close: the socket sends FIN behind its data, as after `shutdown`.
+//! A half-close: the socket sends FIN after its data, as after `shutdown`.
 
 use super::{FaultRule, Strike, Strikes};
 use crate::net::packet_steps::Step;

@@ -11,12 +11,12 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The same as text; a value that is not Unicode counts as unset.
+/// A variable as text; a value that is not Unicode counts as unset.
 pub(crate) fn text(name: &str) -> Option<String> {
     variable(name)?.into_string().ok()
 }
 
-/// The same as a path.
+/// A variable as a path.
 pub(crate) fn path(name: &str) -> Option<PathBuf> {
     variable(name).map(PathBuf::from)
 }

@@ -35,7 +35,7 @@ pub(crate) enum Error {
          with {variable}=unwind"
     )]
     Abort { origin: String, variable: String },
-    /// The same in a flag of rustc.
+    /// A flag of rustc that makes panics abort.
     #[error("{origin} has `panic=abort`, and lastref observes panics as they unwind; remove that flag")]
     AbortFlag { origin: String },
     /// A configuration file of cargo that does not parse. cargo's own message has more detail, but would come later.

@@ -76,7 +76,7 @@ impl Executable {
         Ok(Listing::Tests(listed.collect()))
     }
 
-    /// The names of tests; none if the executable does not answer as libtest does.
+    /// The names of tests; `None` if the executable does not answer as libtest does.
     fn names(&self, choice: &[String]) -> Result<Option<Vec<String>>, Error> {
         let mut command = self.command();
         command.args(choice).args(["--list", "--format", "terse"]).stderr(Stdio::null());

@@ -64,7 +64,7 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     if report.early_timer_needed {
         text.push_str("  it appears only if a timer fires while tasks can run (--explore-time)\n");
     }
-    // The place of a process is that of its last run, which says nothing of a search that took too long.
+    // A process's place is that of its last run, which is irrelevant if the whole search took too long.
     let place = outcome.place.as_ref().filter(|_| outcome.token.is_some());
     let seed = report.seed.clone().or_else(|| place.map(|place| format!("{:#x}", place.seed)));
     let step = report.step.or_else(|| place.map(|place| place.step));

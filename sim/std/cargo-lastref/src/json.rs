@@ -33,13 +33,13 @@ pub(crate) struct Test<'a> {
     strategy: Option<&'a str>,
     settings: Option<&'a str>,
     early_timer_needed: bool,
-    /// What the test uses that is not simulated.
+    /// What the test uses although it is not simulated, such as files.
     outside: &'a [String],
-    /// The runs in which faults happened; null if no fault was asked for.
+    /// The number of runs in which faults happened; null if no faults were requested.
     faults: Option<&'a FaultRuns>,
     /// The sentences of `sometimes`, and the number of runs that reached each.
     reached: &'a BTreeMap<String, u64>,
-    /// Whether faults were asked for, and none happened in any run.
+    /// Whether faults were requested, but none happened in any run.
     no_fault: bool,
     token: Option<&'a str>,
     /// The token of the shortest run found, if it is not the first.

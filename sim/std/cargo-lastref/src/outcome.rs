@@ -21,7 +21,7 @@ pub(crate) enum Status {
     Passed,
     /// It passed, and no schedule was explored: the test is not under the simulator.
     PassedPlain,
-    /// The runtime gave the test up, for example at the bound on steps.
+    /// The runtime abandoned the test, for example at the bound on steps.
     Skipped,
     /// It has `#[ignore]`.
     Ignored,
@@ -37,7 +37,7 @@ pub(crate) enum Status {
     Hung,
     /// A signal ended the process.
     Died,
-    /// The test, or the machine, does what the runtime does not support.
+    /// The test or the machine does something that the runtime does not support.
     Misused,
     NotDeterministic,
     Broken,
@@ -93,10 +93,10 @@ pub(crate) struct Outcome {
     /// The reason for the status, in a few words.
     pub(crate) reason: String,
     pub(crate) report: Report,
-    /// The token of the finding, or of the run in which the process was.
+    /// The token of the finding, or of the run that the process was executing.
     pub(crate) token: Option<String>,
     pub(crate) place: Option<Place>,
-    /// It was in one run for most of its time.
+    /// Whether the process spent most of its time in one run.
     pub(crate) is_stuck: bool,
     /// The end of the process's output.
     pub(crate) output: String,
@@ -127,8 +127,8 @@ impl Outcome {
     pub(crate) fn of(executable: &Executable, test: &str, finished: Finished) -> Outcome {
         let (status, reason) = judge(&finished);
         let report = finished.report.ok().flatten().unwrap_or_default();
-        // A process that left no report names its run by the seed; the settings of the search complete it. A search
-        // that is too long is not the fault of the run in which it ended.
+        // Without a report, the seed and the settings of the search identify the run. If the whole search took too
+        // long, its last run is not the cause.
         let is_of_run = match status {
             Status::TimedOut => finished.is_stuck,
             Status::Hung | Status::Died | Status::Finding => true,
@@ -163,7 +163,7 @@ impl Outcome {
         self.status == Status::Passed && schedules >= MANY && distinct <= FEW
     }
 
-    /// Whether a test passed although faults were asked for, and none happened in any run.
+    /// Whether a test passed although faults were requested and none happened in any run.
     pub(crate) fn had_no_fault(&self) -> bool {
         self.status == Status::Passed && self.report.faults.as_ref().is_some_and(|faults| faults.runs == 0)
     }
@@ -244,7 +244,7 @@ fn finding(report: Option<&Report>) -> String {
     }
 }
 
-/// The sentence of the runtime in the output of a process that it has ended.
+/// The runtime's message in the output of a process that the runtime ended.
 fn refusal(output: &str) -> Option<&str> {
     output.lines().rev().find_map(|line| line.strip_prefix("lastref: "))
 }
@@ -259,7 +259,7 @@ fn signal_name(signal: i32) -> String {
 pub(crate) mod samples {
     use super::*;
 
-    /// A process that ended so, and wrote this.
+    /// A process with this ending and this report.
     pub(crate) fn finished(ending: Ending, report: &str) -> Finished {
         let report = Report::last(report);
         let place = Some(Place { run: Some(4), seed: 7, step: 9, faults: String::new() });

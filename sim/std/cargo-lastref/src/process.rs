@@ -1,7 +1,8 @@
 //! The process of one test: started, watched, ended, and read.
 //!
-//! A process may die before it can report: by a signal, by a time limit of ours, or by the user's. So it keeps the
-//! number and the seed of its current run in a small shared file, from which this program reads where the process was.
+//! A process may die before it can report: by a signal, or by a time limit of this program or of the user. So it keeps
+//! the number and the seed of its current run in a small shared file, from which this program learns what the process
+//! was executing.
 
 use std::collections::VecDeque;
 use std::io::{PipeReader, Read};
@@ -43,29 +44,29 @@ pub(crate) struct Limits {
 pub(crate) enum Ending {
     /// By itself, with this code.
     Exited(i32),
-    /// By a signal that is not ours.
+    /// By a signal that this program did not send.
     Signal(i32),
     TimedOut,
     Hung,
     /// A signal to this program.
     Stopped,
-    /// It could not be started, or not be waited for.
+    /// The process could not be started or waited for.
     Failed(String),
 }
 
-/// The place that a run had reached.
+/// The run and the step that a process had reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The number of the run within its search; none in a replay, which makes one run.
+    /// The number of the run within its search; `None` in a replay, which executes one run.
     pub(crate) run: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) step: u64,
-    /// The faults of the run, as a token has them.
+    /// The faults of the run, in the format of a token.
     pub(crate) faults: String,
 }
 
 impl Place {
-    /// The run, in place of the runtime's token.
+    /// Identifies the run, in place of the runtime's token.
     pub(crate) fn token(&self) -> String {
         let separator = if self.faults.is_empty() { "" } else { ";" };
         format!("{:#x}{separator}{}", self.seed, self.faults)
@@ -81,11 +82,11 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) ending: Ending,
-    /// None if it wrote no report; an error if what it wrote is not one.
+    /// `None` if the process wrote no report; an error if its report is malformed.
     pub(crate) report: Result<Option<Report>, String>,
-    /// None if no run had begun.
+    /// `None` if no run had begun.
     pub(crate) place: Option<Place>,
-    /// It was in the run of this place for most of its time.
+    /// Whether the process spent most of its time in that run.
     pub(crate) is_stuck: bool,
     /// The end of stdout and stderr.
     pub(crate) output: String,

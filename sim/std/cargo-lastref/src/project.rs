@@ -60,7 +60,7 @@ impl Project {
         Ok(command)
     }
 
-    /// Where the libraries of the compiler are.
+    /// The folders of the compiler's libraries.
     pub(crate) fn compiler_libraries(&self) -> &[PathBuf] {
         &self.toolchain.libraries
     }

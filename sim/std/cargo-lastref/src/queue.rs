@@ -16,10 +16,10 @@ use crate::progress::Progress;
 use crate::search::{self, Variables};
 use lastref_cli::Stop;
 
-/// The name of the item for an executable with its own harness, which stands for all its tests.
+/// The name of the single item that represents an executable with its own harness.
 pub(crate) const WHOLE: &str = "(own harness)";
 
-/// The most processes for one test: one more for each crash.
+/// Maximum number of processes for one test: each crash starts another one.
 const PROCESSES_MAX: u32 = 5;
 
 /// One item of the queue.
@@ -32,7 +32,7 @@ pub(crate) struct Item {
     pub(crate) is_ignored: bool,
 }
 
-/// How the tests of a search are run.
+/// The settings with which the tests of a search are run.
 #[derive(Debug)]
 pub(crate) struct Plan<'a> {
     pub(crate) executables: &'a [Executable],
@@ -122,7 +122,7 @@ impl Plan<'_> {
             let mut outcome = Outcome::of(executable, test, finished);
             outcome.seconds += crashed.as_ref().map_or(0.0, |crashed| crashed.seconds);
             schedules += if is_crash { 1 } else { outcome.report.schedules };
-            // The runs that the process made before it crashed; a report would count them.
+            // The runs that the process executed before it crashed, which its report would have counted.
             let last = self.after(&variables);
             let is_further = is_crash && run > last;
             if is_further {

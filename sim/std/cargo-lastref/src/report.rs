@@ -36,13 +36,13 @@ pub(crate) struct Report {
     pub(crate) tasks: Vec<String>,
     pub(crate) events: Vec<Event>,
     pub(crate) settings: Option<String>,
-    /// The finding appears only if a timer fires while tasks can run.
+    /// Whether the finding appears only if a timer fires while tasks can run.
     pub(crate) early_timer_needed: bool,
     /// The reason if the test was not judged, such as a bound on steps.
     pub(crate) skipped: Option<String>,
-    /// What the test uses that is not simulated.
+    /// What the test uses although it is not simulated, such as files.
     pub(crate) outside: Vec<String>,
-    /// The runs with a fault; none if the search asks for no fault.
+    /// The number of runs with faults; `None` if the search requests no faults.
     pub(crate) faults: Option<FaultRuns>,
     /// The sentences of `lastref::property::sometimes`, and the number of runs that reached each.
     pub(crate) reached: BTreeMap<String, u64>,
@@ -70,7 +70,7 @@ pub(crate) enum Verdict {
     /// The harness has a bug.
     #[default]
     Broken,
-    /// The test, or the machine, does what the runtime does not support.
+    /// The test or the machine does something that the runtime does not support.
     Misused,
 }
 

@@ -50,8 +50,7 @@ pub(crate) fn of_search(search: &SearchArguments) -> Variables {
 }
 
 /// One run, named by the runtime's token, or by its seed alone if its process ended without a report. The runtime first
-/// makes the reference runs of its strategy. So it reaches the place where that process was, whether that was in a
-/// reference run or in the run of the seed.
+/// executes the reference runs of its strategy. So it also repeats a run that ended the process as a reference run.
 pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     let mut variables = of_settings(settings);
     // `0x2a` or `0x2a;reset@0.c.12`.

@@ -62,7 +62,7 @@ pub(crate) fn render(report: &Report, rows: Rows) -> String {
     for event in &events[events.len() - tail..] {
         table.add_row(row(report, event, columns.as_deref()));
     }
-    // These columns are narrow; a place in the source that is broken over lines is hard to read.
+    // These columns are narrow, and a source location that is broken over lines is hard to read.
     for column in [0, 1, width - 1] {
         if let Some(column) = table.column_mut(column) {
             column.set_constraint(ColumnConstraint::ContentWidth);

@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// The prefix by which a token is recognised.
 const MARK: &str = "lrs1";
 const FIELDS: usize = 6;
-/// Stands for the name of the test among the runtime's fields.
+/// Replaces the name of the test among the runtime's fields.
 const OWN_TEST: &str = ",@,";
 
 /// Names one run of one test.

@@ -26,7 +26,7 @@ pub(crate) struct Toolchain {
     /// The commit hash, which identifies the compiler. A compiler built from a tarball has none, and its version is
     /// used.
     pub(crate) commit: String,
-    /// Where the libraries of the compiler are, which the tests of a proc macro load.
+    /// The folders of the compiler's libraries, which the tests of a proc macro load.
     pub(crate) libraries: Vec<PathBuf>,
 }
 

@@ -65,7 +65,7 @@ pub fn two_users() {
 }
 "#;
 
-/// Looks and takes in one step, or not.
+/// The pool; the racy version looks and takes under two locks.
 fn pool(is_racy: bool) -> String {
     let take = "self.idle.lock().unwrap().pop();";
     let whole = "let connection = self.idle.lock().unwrap().pop()?;";
@@ -165,7 +165,7 @@ fn user(is_racy: bool) -> Scratch {
         "[package]\nname = \"pool\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\nlastref = {{ path = {sim:?}, \
          default-features = false }}\n"
     );
-    // The versions of this repository, which are there.
+    // The lock file of this repository, whose crates are available offline.
     let lock = std::fs::read_to_string(repository().join("Cargo.lock")).expect("the lock file");
     Scratch::new(&[
         ("Cargo.toml", &manifest),
@@ -185,7 +185,8 @@ fn the_ledger_and_the_kernel_of_a_run_are_one() {
         tests.iter().find(|test| test["test"] == name).unwrap_or_else(|| panic!("no {name} in {answer}"))
     };
     let aliased = test("two_users");
-    // Both users have the connection: one of them gives back what it does not own, or the pool frees it twice.
+    // Both users have the connection: one of them returns a connection that it does not own, or the pool frees it
+    // twice.
     assert!(aliased["kind"] == "wrong_owner" || aliased["kind"] == "double_release", "{aliased}");
     assert!(aliased["message"].as_str().is_some_and(|text| text.contains("connection#0")), "{aliased}");
     // Operations of real std's locks, of threads and of the ledger, in one trace.
@@ -206,7 +207,7 @@ fn the_ledger_and_the_kernel_of_a_run_are_one() {
     let token = aliased["token"].as_str().expect("a finding has a token");
     let replayed = scratch.run(&["replay", "--json", token]).json();
     assert_eq!((&replayed["kind"], &replayed["trace_hash"]), (&aliased["kind"], &aliased["trace_hash"]));
-    // Nothing of the kernel was compiled for the crate: a second one would have state of its own.
+    // The kernel was not compiled again for the crate: a second copy would have its own state.
     let built = scratch.path().join("target/lastref");
     let found = Command::new("find").arg(&built).args(["-name", "*lastref_kernel*"]).output().expect("find starts");
     assert!(built.exists() && found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
@@ -247,7 +248,7 @@ fn rare_states_and_the_faults_of_a_test_are_counted() {
     assert!(first(&other)["faults"]["kinds"].get("reset").is_none(), "{}", other.stdout);
 }
 
-/// Compiles the facade for a minute, so only a thorough run makes it.
+/// Compiles the facade for a minute, so only a thorough run executes it.
 #[test]
 fn without_the_stand_in_a_body_runs_once() {
     if !scratch::is_thorough() {

@@ -1,4 +1,4 @@
-//! The whole way: a test of a plain crate has a planted bug that is found, replayed and shown; its twin is clean.
+//! End to end: the planted bug in a test of a plain crate is found, replayed and shown; the correct twin is clean.
 
 mod scratch;
 

@@ -13,7 +13,7 @@ use assert_cmd::cargo::cargo_bin;
 use scratch::Run;
 use serde_json::Value;
 
-/// What a test must come to.
+/// The expected result of a test.
 #[derive(Debug, Clone, Copy)]
 enum Expected {
     /// A finding of this kind, with this text.

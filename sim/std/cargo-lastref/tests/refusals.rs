@@ -1,4 +1,4 @@
-//! What cannot be done is refused in one sentence, with exit code 2, before anything is built.
+//! Impossible requests are refused in one sentence, with exit code 2, before anything is built.
 
 mod scratch;
 

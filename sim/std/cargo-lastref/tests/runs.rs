@@ -1,5 +1,5 @@
-//! What people expect of `cargo test`: filters, ignored tests, doc tests, flags of their own, and one clear line for a
-//! test that dies, hangs or takes too long.
+//! The features that users know from `cargo test`: filters, ignored tests, doc tests, flags of their own, and one clear
+//! line for a test that dies, hangs or takes too long.
 
 mod scratch;
 
@@ -86,7 +86,7 @@ fn is_killed() {
             "4 tests: 0 passed, 1 with a finding, 1 failed, 1 died, 1 hung",
         ],
     );
-    // A token of a process that left no report leads to the same place.
+    // The token of a process that left no report repeats the same run.
     let killed = run
         .stdout
         .lines()

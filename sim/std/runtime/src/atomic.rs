@@ -36,7 +36,8 @@ fn operate<R>(
 fn arrive(run: &'static Run, kind: OpKind, address: usize, label: &'static str, location: &'static Location<'static>) {
     run.host(|| {
         let object = run.object(address, label);
-        // The kernel's own calls for atomics would only add the clocks of plain cells, of which these runs have none.
+        // The kernel's own functions for atomics would also update the vector clocks of plain cells, which these runs
+        // do not have.
         run.kernel.point(Op { kind, object, location });
         run.has_done(location);
     });
@@ -373,7 +374,7 @@ impl<T> fmt::Pointer for AtomicPtr<T> {
 pub fn fence(order: Ordering) {
     if let Some(run) = current() {
         let location = Location::caller();
-        // The kernel sees a load, not a fence: a fence would count as progress, and loops that wait may contain
+        // The kernel gets a load instead of a fence: it would count a fence as progress, and a waiting loop may contain
         // fences.
         let op = Op { kind: OpKind::Load, object: Objects::FENCE, location };
         run.host(|| run.kernel.point(op));

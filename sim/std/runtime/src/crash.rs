@@ -1,8 +1,8 @@
 //! Signals of a crash: a task's bad access, its overflow of the stack, an illegal instruction.
 //!
 //! The handler ends the run with a finding, as if the task had called the runtime: it switches to the host's stack and
-//! never returns to the place of the crash. This is sound only because the task's own code was executing. A crash in
-//! the runtime, in glibc on behalf of the runtime, or outside a run ends the process as it would without the handler.
+//! does not return to the crashed instruction. This is sound only if the task's own code was executing. A crash in the
+//! runtime, in glibc on behalf of the runtime, or outside a run ends the process as it would without the handler.
 
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -21,7 +21,7 @@ const STACK_REACH: usize = 1 << 16;
 const POISON_WORD: u64 = 0xdede_dede_dede_dede;
 
 /// The report for a crash outside the code of a task.
-struct Told {
+struct CrashReport {
     test: String,
     report: PathBuf,
 }
@@ -30,13 +30,13 @@ struct Told {
 static HANDLING: AtomicPtr<Run> = AtomicPtr::new(ptr::null_mut());
 
 /// The report of the current search; null if there is no search, or if it writes no report.
-static TOLD: AtomicPtr<Told> = AtomicPtr::new(ptr::null_mut());
+static CRASH_REPORT: AtomicPtr<CrashReport> = AtomicPtr::new(ptr::null_mut());
 
 /// Installs the handler for this process, and its stack for this OS thread.
 pub(crate) fn install(test: &str, report: Option<&Path>) {
     if let Some(report) = report {
-        let told = Box::new(Told { test: test.to_owned(), report: report.to_owned() });
-        TOLD.store(Box::into_raw(told), Ordering::Release);
+        let told = Box::new(CrashReport { test: test.to_owned(), report: report.to_owned() });
+        CRASH_REPORT.store(Box::into_raw(told), Ordering::Release);
     }
     // SAFETY: the stack is mapped here and never unmapped; the handler has the signature that `SA_SIGINFO` requires.
     unsafe {
@@ -85,16 +85,16 @@ extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, context: *mut l
     }
 }
 
-/// Appends a report of a crash outside the code of a task. The crashed code may hold a lock of the allocator; the alarm
-/// then ends the process.
+/// Appends a report of a crash outside the code of a task. If the crashed code holds a lock of the allocator, this
+/// function deadlocks, and the alarm ends the process.
 fn tell(signal: i32) {
-    let told = TOLD.swap(ptr::null_mut(), Ordering::AcqRel);
+    let told = CRASH_REPORT.swap(ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: the pointer is null or came from a box that is not freed.
     let Some(told) = (unsafe { told.as_ref() }) else { return };
     // SAFETY: the call has a plain argument.
     unsafe { libc::alarm(5) };
     let message = format!("{}: a crash outside the code of a task: in the runtime, or on another thread", name(signal));
-    // A report that cannot be written is lost: a signal handler has no other place for it.
+    // If the report cannot be written, it is lost: a signal handler has no other output.
     let _ = Report::broken(&told.test, message).append(&told.report);
 }
 

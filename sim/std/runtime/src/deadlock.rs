@@ -12,7 +12,7 @@ use crate::finding::{Fact, Finding, FindingKind, place};
 use crate::run::Run;
 use crate::stacks::first_place;
 
-/// The last task that took a lock, and the place where it did.
+/// The last task that took a lock, and the source location of that operation.
 pub(crate) struct Locker {
     object: ObjectId,
     /// The lock and its taker, as a report names them.
@@ -65,14 +65,14 @@ impl Run {
                 *text = text.replace(&waits, &format!("lock {lock}, last taken by {task} at {}", place(location)));
             }
         }
-        // Both are in the order of the tasks, of which several may have one name.
+        // Facts and waits are both in task order. Several tasks may have the same name.
         let mut first = 0;
         for (label, fact) in &mut finding.facts {
             let Fact::Text(text) = fact else { continue };
             let Some(nth) = waits[first..].iter().position(|(name, _)| name == label) else { continue };
             let (_, stack) = &waits[first + nth];
             first += nth + 1;
-            // A wait in a call of libc has no place of its own.
+            // A wait in a libc call has no source location of its own.
             if !text.contains(", at ")
                 && let Some(place) = first_place(stack)
             {

@@ -1,4 +1,4 @@
-//! The engine, as the ledger of custody reaches it; see `session`. There is one engine here, the kernel.
+//! The ledger of custody's access to the engine; see `session`. The only engine here is the kernel.
 
 use std::panic::Location;
 
@@ -15,7 +15,7 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// Registers a resource of the ledger. Outside a run nothing observes it.
+    /// Registers a resource of the ledger. Outside a run the resource has no number.
     pub(crate) fn of_custody(label: &'static str, _made: &'static Location<'static>) -> Object {
         let id = current().map_or(ObjectId::NONE, |run| run.host(|| run.kernel.new_object(label)));
         Object { id, run: session::number() }
@@ -26,7 +26,7 @@ impl Object {
         self.id
     }
 
-    /// Whether it was made in the current run.
+    /// Whether the resource was registered in the current run.
     pub(crate) fn is_current(&self) -> bool {
         self.run == session::number()
     }
@@ -34,9 +34,10 @@ impl Object {
     /// Whether the operation at `location` may proceed.
     ///
     /// # Panics
-    /// If the resource is of another run, or from outside any: it would stand for another resource of this run.
+    /// If the resource was registered in another run or outside a run: in this run, its number denotes another
+    /// resource.
     pub(crate) fn admits(&self, location: &'static Location<'static>) -> bool {
-        assert!(self.is_current(), "a resource of the ledger is used at {location}, and was not acquired in this run");
+        assert!(self.is_current(), "the ledger's resource used at {location} was not acquired in this run");
         true
     }
 }

@@ -1,7 +1,7 @@
-//! The variables of the environment between runs: a run begins with those that the process had before its first run.
+//! Environment variables: each run begins with the variables that the process had before its first run.
 //!
-//! The list belongs to glibc, whose memory is not restored. The search replaces it by a list of its own, which glibc
-//! copies or changes as it would the original.
+//! The list belongs to glibc, whose memory is not restored. The search replaces the list with its own, and glibc copies
+//! or changes that one as it would the original.
 
 use std::ffi::{CStr, CString};
 use std::os::raw::c_char;
@@ -52,7 +52,7 @@ impl Environment {
 }
 
 impl Drop for Environment {
-    /// The list stays that of the process: it is leaked.
+    /// Leaks the list, since the process still uses it.
     fn drop(&mut self) {
         std::mem::forget(std::mem::take(&mut self.list));
     }

@@ -1,7 +1,8 @@
 //! The OS thread of a search, started without std.
 //!
-//! A thread of std inherits libtest's capture of the output, whose buffer would grow in the memory of a run. Its block
-//! also has the keys of `HashMap` already, so a run would not draw its own. A thread of the system has neither.
+//! A thread of std inherits libtest's output capture, whose buffer would grow in the memory of a run. Its thread-local
+//! block may also hold the keys of `HashMap` already, and a run would then not draw its own. A thread started with
+//! `pthread_create` has neither.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;

@@ -51,7 +51,7 @@ impl FindingKind {
 /// A value of a report.
 pub(crate) enum Fact {
     Text(String),
-    /// The report looks up the names of its functions, since the lookup allocates and reads files.
+    /// The report resolves the function names later, since the lookup allocates and reads files.
     Stack(Backtrace),
 }
 
@@ -82,14 +82,14 @@ impl Finding {
         self
     }
 
-    /// A finding of the kernel's.
+    /// Converts a violation that the kernel reports.
     pub(crate) fn of(violation: Violation) -> Finding {
         let kind = match violation.kind {
             ViolationKind::Deadlock => FindingKind::Deadlock,
             ViolationKind::Stall => FindingKind::Stall,
             kind => FindingKind::Rule(kind),
         };
-        // The kernel names knobs of lastref's own programs.
+        // A `knob` fact of the kernel names an option of lastref's own programs, so it is removed.
         let is_own = |text: &str| text.starts_with(own_folder());
         let facts = violation.facts.into_iter().filter(|(label, text)| label != "knob" && !is_own(text));
         let facts = facts.map(|(label, text)| (label, Fact::Text(without_own_place(text)))).collect();
@@ -120,7 +120,8 @@ impl Run {
     }
 }
 
-/// `src/lib.rs:12`; empty for a place in the runtime itself, which tells the reader nothing.
+/// Formats a location as `src/lib.rs:12`. A location in the runtime itself gives an empty text, since it does not help
+/// the reader.
 pub(crate) fn place(location: &Location<'_>) -> String {
     let is_own = location.file().starts_with(own_folder());
     if is_own { String::new() } else { format!("{}:{}", location.file(), location.line()) }
@@ -132,7 +133,7 @@ fn own_folder() -> &'static str {
     own.strip_suffix("finding.rs").unwrap_or(own)
 }
 
-/// The text without its end `, at FILE:LINE`, if the file is one of the runtime.
+/// Removes a trailing `, at FILE:LINE` that names a file of the runtime.
 fn without_own_place(text: String) -> String {
     match text.rsplit_once(", at ") {
         Some((before, place)) if place.starts_with(own_folder()) => before.to_owned(),

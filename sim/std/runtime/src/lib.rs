@@ -14,11 +14,11 @@
 //! | the facade | `atomic`, `thread`, `sync`, `mpsc` |
 //! | calls of libc | `libc_layer` |
 //! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `deadlock` |
-//! | a run, and a search | `run`, `make`, `search`, `told`, `explorer` |
+//! | a run, and a search | `run`, `execute`, `search`, `finding_report`, `explorer` |
 //! | custody, properties, `simulate`: shared with the package `lastref` | `ledger`, `property`, `session`, `engine` |
 //! | input and output of a search | `settings`, `token`, `report`, `progress`, `testing` |
 
-// The files that are shared with the package `lastref` call it so.
+// The files shared with the package `lastref` use this name.
 extern crate lastref_kernel as kernel;
 
 pub mod atomic;
@@ -27,14 +27,15 @@ mod crash;
 mod deadlock;
 mod engine;
 mod environment;
+mod execute;
 mod explorer;
 mod finding;
+mod finding_report;
 pub mod heap;
 #[expect(dead_code, reason = "the package's own `Arc` uses the rest")]
 #[path = "../../../src/ledger/mod.rs"]
 pub mod ledger;
 pub mod libc_layer;
-mod make;
 mod memory;
 pub mod mpsc;
 mod net;
@@ -57,7 +58,6 @@ mod tasks;
 pub mod testing;
 pub mod thread;
 mod token;
-mod told;
 
 pub use run::{is_simulated, spin_loop};
 pub use simulate::{Network, simulate};

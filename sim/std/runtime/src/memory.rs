@@ -49,8 +49,8 @@ impl Memory {
         for part in &self.parts {
             for (nth, saved) in part.bytes.chunks(LINE).enumerate() {
                 let at = ptr::with_exposed_provenance_mut::<u8>(part.start + nth * LINE);
-                // SAFETY: the range is writable memory of the program. Only this thread makes runs; the others wait for
-                // it. Nothing on this thread's stack refers to a value in it: it is host code of the search.
+                // SAFETY: the range is writable memory of the program. Only this thread executes runs; the others wait
+                // for it. Nothing on this thread's stack refers to a value in it: it is host code of the search.
                 unsafe {
                     // Most lines have not changed; a line that is not written stays clean.
                     if libc::memcmp(at.cast(), saved.as_ptr().cast(), saved.len()) != 0 {

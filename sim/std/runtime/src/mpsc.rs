@@ -18,13 +18,13 @@ pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, 
 
 use crate::sync::operate;
 
-/// The state that both ends share. The lock and the conditions are real std's, since only whole operations of the
-/// channel are scheduling points.
+/// The state that both ends share. The lock and the condition variables are real std's, since only whole operations of
+/// the channel are scheduling points.
 struct Channel<T> {
     queue: Mutex<Queue<T>>,
-    /// Here the receiver waits for a message.
+    /// The receiver waits on this for a message.
     filled: Condvar,
-    /// Here senders wait for space, or for the receiver to take a message.
+    /// Senders wait on this for space, or for the receiver to take a message.
     taken: Condvar,
 }
 
@@ -39,7 +39,7 @@ struct Queue<T> {
     sent: u64,
 }
 
-/// Whether an operation may wait.
+/// How long an operation may wait.
 #[derive(Clone, Copy)]
 enum Patience {
     Forever,
@@ -190,7 +190,7 @@ pub struct SyncSender<T>(Arc<Channel<T>>);
 /// Not `Sync`, like std's.
 pub struct Receiver<T>(Arc<Channel<T>>, PhantomData<Cell<()>>);
 
-// As for std's: the mark that the receiver is not `Sync` says nothing of panics.
+// As for std's receiver: the marker that makes it `!Sync` does not affect unwind safety.
 impl<T> RefUnwindSafe for Receiver<T> {}
 
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {

@@ -57,7 +57,7 @@ impl Objects {
         (found == address).then_some(id)
     }
 
-    /// The index at which the address is, or would be.
+    /// The index of the slot that holds this address, or of the free slot for it.
     #[inline]
     fn place(&self, address: usize) -> usize {
         let mask = self.places.len() - 1;

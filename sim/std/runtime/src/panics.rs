@@ -1,8 +1,8 @@
 //! Panics: a count per task, and the text, place and stack of the panic that ends a test.
 //!
 //! std counts the panics of each OS thread in a thread-local that it does not publish. The tasks of a run share an OS
-//! thread, so the runtime saves and restores the count at each switch. It finds the count's address by the word of
-//! the thread's block that a panic changes.
+//! thread, so the runtime saves and restores the count at each switch. To find the count's address, it looks for the
+//! word of the thread's block that a panic changes.
 
 use std::backtrace::Backtrace;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook};
@@ -35,7 +35,7 @@ fn count() -> *mut [usize; 2] {
 }
 
 fn take() -> [usize; 2] {
-    // SAFETY: `find` has seen that std's count is there: the count, and whether the hook runs.
+    // SAFETY: `find` has located std's two words here: the panic count, and the flag that the panic hook is running.
     unsafe { count().replace([0; 2]) }
 }
 

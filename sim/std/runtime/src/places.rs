@@ -1,8 +1,8 @@
-//! The places in the program's source from which it makes calls of libc, in the recorded run of a finding.
+//! Source locations from which the program calls libc, in the recorded run of a finding.
 //!
-//! An operation of the facade knows its caller. A call of libc comes from real std, whose sources are not the
-//! program's, so its place is the innermost frame of the program on its stack. Most calls of a run are made from few
-//! places, so a backtrace is captured only for a stack that no earlier call had.
+//! An operation of the facade knows its caller. A libc call comes from real std, whose source files are not the
+//! program's; its location is that of the program's innermost frame on the stack. Most calls of a run come from a few
+//! locations, so a backtrace is captured only for a stack that no earlier call had.
 
 use std::backtrace::Backtrace;
 use std::collections::BTreeMap;
@@ -13,16 +13,16 @@ use lastref_kernel::record::TaskId;
 use crate::run::Run;
 use crate::stacks;
 
-/// Stacks are told apart by this many frames.
+/// Stacks that agree in this many innermost frames count as equal.
 const FRAMES_MAX: usize = 64;
 
-/// The calls of a run, in their order.
+/// The libc calls of a run, in order.
 #[derive(Default)]
 pub(crate) struct Places {
-    /// By the addresses of their frames.
+    /// Indices into `stacks`, by the addresses of the frames.
     known: BTreeMap<Vec<usize>, usize>,
     stacks: Vec<Backtrace>,
-    /// For each task: the steps before its calls, and the stack of each.
+    /// For each task: the step before each of its calls, and the index of the call's stack.
     calls: BTreeMap<u32, Vec<(u32, usize)>>,
 }
 
@@ -41,14 +41,14 @@ impl Places {
         self.calls.entry(task.0).or_default().push((step, nth));
     }
 
-    /// Names the places: the lookup of names allocates and reads files, so it is made after the run.
+    /// Resolves the source locations. Called after the run, since the lookup allocates and reads files.
     pub(crate) fn named(self) -> NamedPlaces {
         let places = self.stacks.iter().map(|stack| stacks::first_place(stack).unwrap_or_default()).collect();
         NamedPlaces { places, calls: self.calls }
     }
 }
 
-/// The places of the calls of a run, as a report shows them.
+/// The source locations of a run's libc calls, as a report shows them.
 #[derive(Debug, Default)]
 pub(crate) struct NamedPlaces {
     places: Vec<String>,
@@ -56,17 +56,17 @@ pub(crate) struct NamedPlaces {
 }
 
 impl NamedPlaces {
-    /// The place of the task's call that made this step; empty if it is not known.
+    /// The source location of the libc call in which the task took this step; empty if unknown.
     pub(crate) fn of(&self, task: TaskId, step: u32) -> &str {
         let calls = self.calls.get(&task.0).map_or(&[][..], Vec::as_slice);
-        // The step before a call may be the last one of the call before it.
+        // A call is recorded with the step before it, which may be the last step of the previous call.
         let before = calls.partition_point(|(noted, _)| *noted < step);
         before.checked_sub(1).map_or("", |nth| &self.places[calls[nth].1])
     }
 }
 
 impl Run {
-    /// Notes the place of a call that is about to make steps. Called by host code.
+    /// Records the stack of a libc call that is about to take steps. Called by host code.
     pub(crate) fn note_call(&self) {
         if self.has_stacks.get() {
             let (task, step) = self.kernel.log(|log| (log.task, log.step));

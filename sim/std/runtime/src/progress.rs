@@ -10,7 +10,7 @@ use lastref_kernel::faults::Faults;
 
 /// The size of the file.
 const BYTES: usize = 4096;
-/// The longest text of faults: the file without its four words.
+/// Maximum length of the text of faults: the size of the file without its four words.
 const TEXT_BYTES_MAX: usize = BYTES - 32;
 
 /// Four words: the number of the run, its seed, its step, and the length of the text of its faults, which follows.

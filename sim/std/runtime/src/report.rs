@@ -8,8 +8,8 @@ use std::path::Path;
 
 use lastref_kernel::record::{Event, Item, ObjectId};
 
+use crate::execute::RunResult;
 use crate::finding::{Fact, Finding, place};
-use crate::make::Made;
 use crate::objects::Objects;
 use crate::stacks::shown;
 
@@ -40,12 +40,12 @@ impl Verdict {
 
 /// The part of a report that describes the run of a finding.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct FoundRun {
     pub(crate) kind: &'static str,
     pub(crate) facts: Vec<(String, String)>,
     pub(crate) strategy: String,
     pub(crate) seed: u64,
-    /// The number of the run in its search; none in a replay, which makes only this run.
+    /// The number of the run in its search; `None` in a replay, which executes only this run.
     pub(crate) schedule: Option<u64>,
     pub(crate) step: u32,
     pub(crate) token: String,
@@ -79,17 +79,17 @@ pub(crate) struct Report {
     pub(crate) cpu_ns: u64,
     pub(crate) verdict: Verdict,
     pub(crate) message: String,
-    pub(crate) told: Option<Told>,
+    pub(crate) told: Option<FoundRun>,
     pub(crate) skipped: Option<&'static str>,
-    /// What the test uses that is not simulated.
+    /// What the test uses although it is not simulated, such as files.
     pub(crate) outside: Vec<&'static str>,
-    /// The runs with a fault, if the search asks for faults.
+    /// The number of runs with faults, if the search injects faults.
     pub(crate) faults: Option<FaultRuns>,
-    /// The sentences of `sometimes`, and how many runs reached each.
+    /// The sentences of `sometimes`, and the number of runs that reached each.
     pub(crate) reached: BTreeMap<&'static str, u64>,
 }
 
-/// The number of runs in which faults happened. A plan alone does not say so: a run may end before its fault.
+/// The number of runs in which faults happened. A run with a planned fault may end before the fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FaultRuns {
     /// The runs with at least one fault.
@@ -113,7 +113,7 @@ impl FaultRuns {
     }
 }
 
-/// The facts of a finding as text; the frames of stacks get their names.
+/// The facts of a finding as text. The frames of stacks are resolved to function names.
 pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
     let text = |fact: &Fact| match fact {
         Fact::Text(text) => text.clone(),
@@ -127,8 +127,8 @@ pub(crate) fn facts_of(finding: &Finding) -> Vec<(String, String)> {
 /// events, whose table would take minutes and gigabytes.
 const ROWS_MAX: usize = 100_000;
 
-/// The label of each object, and its number among the objects of that label. The kernel's `label` counts them anew for
-/// each object, which takes minutes in a report of many objects.
+/// The label of each object, and its number among the objects of that label. The kernel's `label` recounts for each
+/// object, which takes minutes in a report of many objects.
 fn names_of(labels: &[&'static str]) -> Vec<(&'static str, u32)> {
     let mut counts = BTreeMap::new();
     let name = |label: &&'static str| {
@@ -140,7 +140,7 @@ fn names_of(labels: &[&'static str]) -> Vec<(&'static str, u32)> {
 }
 
 /// The events of a recorded run.
-pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
+pub(crate) fn rows_of(made: &RunResult) -> Vec<Row> {
     let finished = &made.finished;
     let names = names_of(&finished.objects);
     let named = |object: ObjectId| match names.get(object.0 as usize) {
@@ -161,7 +161,7 @@ pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
             Item::Transition { machine, index, from, to } => format!("{machine}#{index} {from} -> {to}"),
         })
     };
-    // The row of the ledger, which follows at the same step, says more than the operation.
+    // Omits an operation if a row of the ledger follows at the same step: that row says more.
     let is_repeated = |event: &Event, next: Option<&Event>| {
         let is_custody = |next: &Event| matches!(next.item, Item::Custody(_)) && next.step == event.step;
         matches!(event.item, Item::Op { .. }) && next.is_some_and(is_custody)
@@ -181,7 +181,7 @@ pub(crate) fn rows_of(made: &Made) -> Vec<Row> {
 }
 
 impl Report {
-    /// The report that the runtime could not do its work.
+    /// A report that the search failed, for the reason in `message`.
     pub(crate) fn broken(test: &str, message: String) -> Report {
         Report {
             test: test.to_owned(),
@@ -259,7 +259,7 @@ impl Report {
     }
 }
 
-impl Told {
+impl FoundRun {
     fn write(&self, json: &mut String) {
         let list = |items: Vec<String>| items.join(",");
         let pair = |(label, value): &(String, String)| format!("[{},{}]", quoted(label), quoted(value));

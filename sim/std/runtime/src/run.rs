@@ -1,8 +1,8 @@
 //! The run of this OS thread: the path from the program's code, which expects OS threads, to the kernel.
 //!
-//! An OS thread that makes runs has one [`Run`], which lives as long as the process. [`current`] returns it only while
-//! the code of a task executes. The runtime and the kernel execute without a current run ([`Run::host`]), so they
-//! allocate from the system and make real libc calls. A switch of tasks happens inside the kernel, so it always leads
+//! An OS thread that executes runs has one [`Run`], which lives as long as the process. [`current`] returns it only
+//! while the code of a task executes. The runtime and the kernel execute without a current run ([`Run::host`]), so they
+//! allocate from the system and make real libc calls. Tasks are switched inside the kernel, so a switch always leads
 //! from host code to host code.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
@@ -32,36 +32,36 @@ thread_local! {
     static CURRENT: Cell<*const Run> = const { Cell::new(ptr::null()) };
 }
 
-/// The last operation that real std carries out for the task. If real std waits on a futex, the task waits in it.
+/// The last operation that real std performs for the task. A futex wait of real std is recorded as part of it.
 #[derive(Clone, Copy)]
-pub(crate) struct Doing {
+pub(crate) struct CurrentOperation {
     pub(crate) kind: OpKind,
     pub(crate) object: ObjectId,
     pub(crate) location: &'static Location<'static>,
 }
 
-impl Doing {
-    /// Real std carries out no operation.
-    pub(crate) fn nothing() -> Doing {
-        Doing { kind: OpKind::Wait, object: ObjectId::NONE, location: Location::caller() }
+impl CurrentOperation {
+    /// The value while real std performs no operation.
+    pub(crate) fn nothing() -> CurrentOperation {
+        CurrentOperation { kind: OpKind::Wait, object: ObjectId::NONE, location: Location::caller() }
     }
 }
 
-/// The runs of one OS thread, made one after the other.
+/// The runs of one OS thread, executed one after the other.
 pub(crate) struct Run {
     pub(crate) kernel: &'static Kernel,
     /// The settings of the current run.
     pub(crate) settings: Cell<Settings>,
     pub(crate) objects: RefCell<Objects>,
-    /// The words on which tasks wait.
+    /// The futex words on which tasks wait.
     pub(crate) words: RefCell<Objects>,
-    /// The objects to which words belong, for words whose addresses do not show it.
+    /// The object of each futex word whose address does not show to which object it belongs.
     pub(crate) owners: RefCell<Objects>,
     pub(crate) tasks: RefCell<Tasks>,
     pub(crate) ledger: UnsafeCell<Ledger>,
     /// The runtime's first finding; the kernel's findings are in its log.
     pub(crate) finding: RefCell<Option<Finding>>,
-    pub(crate) doing: Cell<Doing>,
+    pub(crate) doing: Cell<CurrentOperation>,
     /// Reads of the clock, and yields, since a task last waited; see `libc_layer::clock`.
     pub(crate) idle_reads: Cell<u32>,
     /// The actions of signals before this run changed them.
@@ -72,7 +72,7 @@ pub(crate) struct Run {
     pub(crate) panics: RefCell<Vec<Panicked>>,
     /// The text of the panic that the test expects.
     pub(crate) expected: RefCell<Option<String>>,
-    /// The places of calls of libc, in the recorded run of a finding.
+    /// Source locations of libc calls, in the recorded run of a finding.
     pub(crate) places: RefCell<Places>,
     /// The last task that took each lock, in the recorded run of a finding.
     pub(crate) lockers: RefCell<Vec<Locker>>,
@@ -83,14 +83,14 @@ pub(crate) struct Run {
     /// Whether backtraces are captured: in the recorded run of a finding.
     pub(crate) has_stacks: Cell<bool>,
     pub(crate) network: RefCell<Network>,
-    /// What the package `lastref` checks.
+    /// The state of the checks of the package `lastref`.
     pub(crate) checks: RefCell<Checks>,
-    /// What the runs of the search have used that is not simulated.
+    /// What the runs of the search have used although it is not simulated, such as files.
     pub(crate) outside: RefCell<BTreeSet<&'static str>>,
     pub(crate) outside_mode: Cell<Outside>,
-    /// The real descriptors for which tasks wait, once for each waiting task.
+    /// The real descriptors for which tasks wait; a descriptor occurs once for each waiting task.
     pub(crate) awaited: RefCell<Vec<libc::pollfd>>,
-    /// Whether a real wait of this run ended without an event, and none has occurred since.
+    /// Whether a real wait of this run ended without an event. Later real waits are then skipped.
     pub(crate) has_given_up: Cell<bool>,
     /// What the test prints while its result is read; `None` at other times.
     pub(crate) printed: RefCell<Option<Vec<u8>>>,
@@ -180,14 +180,14 @@ impl Run {
         self.host(|| {
             let object = self.object(address, label);
             self.kernel.point(Op { kind, object, location });
-            self.doing.set(Doing { kind, object, location });
+            self.doing.set(CurrentOperation { kind, object, location });
         });
     }
 
     /// Notes that the announced operation is over, so that the task's next wait is not attributed to it.
     #[inline]
     pub(crate) fn has_done(&self, location: &'static Location<'static>) {
-        self.doing.set(Doing { kind: OpKind::Wait, object: ObjectId::NONE, location });
+        self.doing.set(CurrentOperation { kind: OpKind::Wait, object: ObjectId::NONE, location });
     }
 
     /// A scheduling point after one atomic operation in four. Without it the operation and the plain accesses after it

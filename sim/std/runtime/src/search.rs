@@ -12,27 +12,27 @@ use lastref_kernel::seed::{RunSeeds, fold};
 use lastref_kernel::strategy::{Forced, Profile, Strategy, StrategyName};
 use lastref_kernel::{Kernel, Outside};
 
+use crate::execute::{Plan, RunResult, Seen};
 use crate::explorer;
 use crate::finding::FindingKind;
 use crate::heap::{Ledger, escape};
 use crate::libc_layer::clock::{Work, cpu_ns, real_monotonic_ns};
 use crate::libc_layer::outside;
-use crate::make::{Made, Plan, Seen};
 use crate::memory::Memory;
 use crate::net::Network;
 use crate::objects::Objects;
 use crate::places::Places;
 use crate::report::{FaultRuns, Report, Verdict};
-use crate::run::{Doing, Run};
+use crate::run::{CurrentOperation, Run};
 use crate::session::{Checked, Checks};
 use crate::settings::{Config, Outside as Warned, Pins, Settings};
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
-use crate::{crash, panics, progress, stacks, told};
+use crate::{crash, finding_report, panics, progress, stacks};
 use lastref_kernel::faults::{FaultPlan, Faults};
 
-/// The reason in the report if runs of the test did not end and were not judged.
+/// The reason that a report gives if runs of the test did not end and were not judged.
 const STEP_LIMIT: &str = "step limit";
 /// Reference runs for a strategy that learns the length of a run and the number of events of each task.
 const REFERENCES: u64 = 4;
@@ -41,7 +41,7 @@ const REFERENCES: u64 = 4;
 const STALL_FACTOR: u32 = 10;
 /// One run in this many is repeated, to check that it is deterministic.
 const REPEATED: u64 = 64;
-/// Names for this many tasks are made before the first run, so that most runs add none.
+/// Names for this many tasks are created before the first run, so that most runs add none.
 const NAMES: u32 = 64;
 
 /// Allows one search at a time, since all searches share the arena and the statics of the process.
@@ -61,12 +61,12 @@ pub(crate) struct Search {
     runs: u64,
     /// The number of reference runs among them. A report leaves them out, since the user did not request them.
     references: u64,
-    /// The number of runs that an earlier process made.
+    /// The number of runs that an earlier process executed.
     made_before: u64,
     choices: u64,
     steps: u64,
     traces_hash: u64,
-    /// The runs with a fault.
+    /// The number of runs with faults.
     fault_runs: FaultRuns,
     /// The faults that the body passed to `simulate` in the last run.
     asked: FaultPlan,
@@ -76,19 +76,19 @@ pub(crate) struct Search {
     steps_max: u32,
     /// Whether a run did not end within the bound and did not count as a finding.
     is_cut: bool,
-    /// The first run that had another trace when it was repeated, and its number.
+    /// The first run whose repetition had a different trace, and its number.
     differs: Option<(Token, Option<u64>)>,
 }
 
 /// The first run that is not clean.
 pub(crate) struct Found {
     pub(crate) token: Token,
-    pub(crate) made: Made,
-    /// The number of the run; none in a replay, which makes only this run.
+    pub(crate) made: RunResult,
+    /// The number of the run; `None` in a replay, which executes only this run.
     pub(crate) schedule: Option<u64>,
 }
 
-/// Runs a test as the environment says, and panics if it has a finding.
+/// Searches a test with the settings of the environment, and panics if there is a finding.
 pub(crate) fn test(body: Body) {
     let config = Config::from_environment().unwrap_or_else(|error| refuse(&error));
     if config.schedules == 0 && config.replay.is_none() && config.run.is_none() {
@@ -127,7 +127,7 @@ pub(crate) fn test(body: Body) {
     }
 }
 
-/// Runs a test with these settings.
+/// Searches a test with these settings.
 pub(crate) fn explore(config: Config, body: Body) -> Explored {
     let (report, path, _) = run(config, body);
     if let Some(path) = path
@@ -153,7 +153,7 @@ fn refuse(error: &str) -> ! {
     std::process::exit(2)
 }
 
-/// Makes the search on its own OS thread.
+/// Performs the search on an OS thread of its own.
 fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Option<String>) {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = &config.progress {
@@ -175,7 +175,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         Ok(run) => run,
         Err(error) => return (Report::broken(&body.name, error), None),
     };
-    // Done before the memory is saved, so that both exist in every run.
+    // Created before the memory is saved, so that the names exist in every run.
     for task in 0..NAMES {
         let _ = Name::default_of(TaskId(task));
     }
@@ -209,7 +209,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     let mut report = search.report(cpu_ns_before);
     match (found, search.differs.take()) {
         (Some(found), _) => search.tell(found, &mut report),
-        (None, Some((token, schedule))) => told::tell_difference(&search, &token, schedule, &mut report),
+        (None, Some((token, schedule))) => finding_report::report_difference(&search, &token, schedule, &mut report),
         (None, None) => {}
     }
     report.cpu_ns = cpu_ns() - cpu_ns_before;
@@ -251,7 +251,7 @@ impl Run {
             tasks: RefCell::new(Tasks::default()),
             ledger: UnsafeCell::new(ledger),
             finding: RefCell::new(None),
-            doing: Cell::new(Doing::nothing()),
+            doing: Cell::new(CurrentOperation::nothing()),
             idle_reads: Cell::new(0),
             handlers: RefCell::new(BTreeMap::new()),
             work: Cell::new(Work::default()),
@@ -274,7 +274,7 @@ impl Run {
 }
 
 impl Search {
-    /// Makes runs up to the first that is not clean. Also returns the text of the expected panic.
+    /// Executes runs until one is not clean. Also returns the text of the expected panic.
     fn find(&mut self) -> (Option<Found>, Option<String>) {
         if let Some(token) = self.config.replay.clone() {
             self.learn();
@@ -294,7 +294,7 @@ impl Search {
         self.runs += first;
         self.made_before = first;
         for nth in first..self.config.schedules {
-            // At least one, although the reference runs of a long test may have taken the whole time.
+            // At least one run, even if the reference runs of a long test have used up the time.
             if nth > first && until.is_some_and(|until| real_monotonic_ns() >= until) {
                 break;
             }
@@ -315,7 +315,7 @@ impl Search {
         (None, expected)
     }
 
-    /// Makes the run that a replay names, and repeats it if it has no finding.
+    /// Executes the run that a replay names, and repeats it if it has no finding.
     fn make_only(&mut self, token: Token) -> (Option<Found>, Option<String>) {
         let made = self.make(&token, Keep::Hash, true);
         let expected = made.expected.clone();
@@ -326,7 +326,7 @@ impl Search {
         (None, expected)
     }
 
-    /// The faults that the user asks for, or else those that the body does.
+    /// The faults that the user requests, or else those that the body passes to `simulate`.
     fn faults(&self) -> &FaultPlan {
         if self.config.faults.is_empty() { &self.asked } else { &self.config.faults }
     }
@@ -348,7 +348,7 @@ impl Search {
         }
     }
 
-    /// Makes the reference runs, if the strategy learns from them. A finding among them ends the search.
+    /// Executes the reference runs, if the strategy learns from them. A finding among them ends the search.
     fn learn(&mut self) -> Option<Found> {
         let strategy = match &self.config.replay {
             Some(Token { choices: Choices::Strategy(strategy), .. }) => *strategy,
@@ -365,7 +365,7 @@ impl Search {
         let seeds = RunSeeds::new(0, "reference");
         for nth in 0..REFERENCES {
             let seed = seeds.of_run(nth);
-            // They do not depend on the settings that a search pins, so a token means the same in every search.
+            // Reference runs ignore pinned settings, so a token has the same meaning in every search.
             let settings = Settings::drawn(seed, &Pins::default());
             let faults = Faults::default();
             let token = Token { explores_time, steps, settings, faults, ..self.token_by(seed, StrategyName::RANDOM) };
@@ -383,14 +383,14 @@ impl Search {
         None
     }
 
-    /// Whether the run reached its bound while other runs needed nearly as many steps, so that it may not be stuck.
-    fn is_merely_long(&self, made: &Made) -> bool {
+    /// Whether the run reached its bound on steps, but other runs needed nearly as many, so that it may not be stuck.
+    fn is_merely_long(&self, made: &RunResult) -> bool {
         let is_stall = made.finding.as_ref().is_some_and(|finding| finding.kind == FindingKind::Stall);
         is_stall && made.finished.steps / STALL_FACTOR < self.steps_max
     }
 
-    /// Makes the run of this token as part of the search.
-    fn make(&mut self, token: &Token, keep: Keep, prints: bool) -> Made {
+    /// Executes the run of this token as part of the search.
+    fn make(&mut self, token: &Token, keep: Keep, prints: bool) -> RunResult {
         self.runs += 1;
         let made = self.make_run(token, keep, prints);
         self.seen.insert(made.hash);
@@ -409,16 +409,16 @@ impl Search {
         made
     }
 
-    /// Makes a run again, and notes whether it differs.
-    fn repeat(&mut self, token: &Token, made: &Made, schedule: Option<u64>) {
+    /// Repeats a run, and notes whether it differs.
+    fn repeat(&mut self, token: &Token, made: &RunResult, schedule: Option<u64>) {
         let is_same = self.make_run(token, Keep::Hash, false).hash == made.hash;
         if !is_same && self.differs.is_none() {
             self.differs = Some((token.clone(), schedule));
         }
     }
 
-    /// Makes the run of this token.
-    pub(crate) fn make_run(&self, token: &Token, keep: Keep, prints: bool) -> Made {
+    /// Executes the run of this token.
+    pub(crate) fn make_run(&self, token: &Token, keep: Keep, prints: bool) -> RunResult {
         let strategy: Box<dyn Strategy> = match &token.choices {
             Choices::Strategy(strategy) => strategy.build(token.seed, &self.profile),
             Choices::Switches(switches) => Box::new(Forced::new(switches)),
@@ -434,7 +434,7 @@ impl Search {
             keep,
             prints,
         };
-        self.run.make(plan, &self.memory, self.body)
+        self.run.execute(plan, &self.memory, self.body)
     }
 
     fn report(&self, cpu_ns_before: u64) -> Report {
@@ -456,7 +456,7 @@ impl Search {
         }
     }
 
-    /// What the report names as not simulated.
+    /// What the report lists as not simulated.
     fn outside(&self) -> Vec<&'static str> {
         match self.config.outside {
             Warned::Warn => self.run.outside.borrow().iter().copied().collect(),
@@ -474,12 +474,12 @@ impl Search {
             (report.verdict, report.message) = (verdict, text.clone());
             return;
         }
-        let is_stall = |made: &Made| made.finding.as_ref().is_some_and(|own| own.kind == FindingKind::Stall);
+        let is_stall = |made: &RunResult| made.finding.as_ref().is_some_and(|own| own.kind == FindingKind::Stall);
         // If the first run does not end within the bound, the test is too long for it. A later stall is a finding.
         if self.runs == 1 && is_stall(&found.made) && self.config.replay.is_none() {
             report.skipped = Some(STEP_LIMIT);
             return;
         }
-        told::tell(self, found, report);
+        finding_report::report_finding(self, found, report);
     }
 }

@@ -1,9 +1,9 @@
-//! The run, as the files that the runtime shares with the package `lastref` reach it: the ledger of custody, the named
+//! Access to the run for the files that the runtime shares with the package `lastref`: the ledger of custody, the named
 //! properties, and `simulate`.
 //!
-//! They are compiled here a second time, in place of the package, so that their state is that of the run whose kernel
-//! schedules the tasks: one ledger, one trace. The package itself re-exports them under the stand-in. A function here
-//! has the name and the meaning of the package's own.
+//! These files are compiled a second time, as part of the runtime, so that they share the state of the run whose kernel
+//! schedules the tasks: one ledger, one trace. Under the stand-in, the package `lastref` re-exports them. Each function
+//! here has the same name and meaning as in the package's own `session`.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use crate::ledger::book::Ledger;
 use crate::property::Properties;
 use crate::run::{self, current};
 
-/// What a run is checked against beside its log.
+/// The state of a run's checks that is not in its log.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
     pub(crate) ledger: Ledger,
     pub(crate) properties: Properties,
-    /// The sentences of `sometimes` that were not true when they were reached.
+    /// The sentences of `sometimes` that were false when the run evaluated them.
     asked: Vec<&'static str>,
-    /// The faults of the network for which the body is meant; none before it names one.
+    /// The network faults that the body passed to `simulate`; `None` before that call.
     faults: Option<FaultPlan>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn number() -> RunNumber {
 pub(crate) fn fail(violation: Violation) {
     let Some(run) = current() else { return };
     run.host(|| {
-        // A copy in memory of the host: that of the run is gone when the finding is read.
+        // A copy in host memory: the run's own memory is released before the finding is read.
         run.note(Finding::of(violation.clone()).stack("the violation", run.stack()));
         if !std::thread::panicking() {
             run.kernel.stop_here();
@@ -74,14 +74,14 @@ pub(crate) fn note_unreached(sentence: &'static str) {
     });
 }
 
-/// Notes the network for which the body is meant: its faults are drawn from the next run on.
+/// Notes the network that the body passed to `simulate`. Its faults are drawn from the next run on.
 ///
 /// # Panics
-/// If the body has named another one in this run: the faults of a run are drawn before it, from one plan.
+/// If the body has passed another network in this run: a run's faults are drawn before it begins, from one plan.
 #[track_caller]
 pub(crate) fn is_meant_for(network: &Network) {
     let is_one = with_run(|run| *run.checks.faults.get_or_insert_with(|| network.faults.clone()) == network.faults);
-    // Outside the closure, which has borrowed the run that the panic hook looks at.
+    // Asserted outside the closure: the closure borrows the run, and the panic hook reads the run.
     assert!(is_one != Some(false), "`simulate` was called with two different networks in one run");
 }
 
@@ -99,7 +99,7 @@ impl run::Run {
 pub(crate) struct Checked {
     /// The sentences of `sometimes`, and whether the run reached each.
     pub(crate) sometimes: BTreeMap<&'static str, bool>,
-    /// The faults that the body asks for.
+    /// The faults that the body passed to `simulate`.
     pub(crate) faults: FaultPlan,
 }
 

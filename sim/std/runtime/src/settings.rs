@@ -1,7 +1,7 @@
 //! Settings: of a search, from the environment, and of each run, drawn from its seed.
 //!
-//! No setting of a run suits every bug: points after atomics show a use after free, and make a long schedule longer.
-//! Each run therefore draws its own.
+//! No single setting suits every bug: scheduling points after atomics expose a use after free, but lengthen a schedule
+//! that is already long. Each run therefore draws its own settings.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -109,16 +109,18 @@ impl FromStr for Pins {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) schedules: u64,
-    /// The number of the run after which the search begins: an earlier process made that run and the ones before it.
+    /// The number of the run after which the search begins: an earlier process executed that run and the ones before
+    /// it.
     pub(crate) after: u64,
     pub(crate) for_ms: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) strategy: StrategyName,
     pub(crate) steps: u32,
-    /// Timers may fire while tasks can run.
+    /// Whether timers may fire while tasks can run.
     pub(crate) explores_time: bool,
     pub(crate) replay: Option<Token>,
-    /// The seed of the one run to make, for a run without a token: its process ended before it could report.
+    /// The seed of the only run to execute. It replaces a token if the process of the run ended before it could report
+    /// one.
     pub(crate) run: Option<u64>,
     pub(crate) shrinks: bool,
     pub(crate) report: Option<PathBuf>,
@@ -129,13 +131,13 @@ pub(crate) struct Config {
     pub(crate) outside: Outside,
 }
 
-/// What happens if a test uses what is not simulated: files, child processes, other machines.
+/// The treatment of a test that uses resources that are not simulated: files, child processes, other machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outside {
     Allow,
-    /// The report names it.
+    /// The report names the resource.
     Warn,
-    /// The test is given up as misused.
+    /// The test ends as misused.
     Refuse,
 }
 
@@ -153,7 +155,7 @@ impl FromStr for Outside {
 }
 
 impl Config {
-    /// The settings of a search for which no variable is set.
+    /// The default settings of a search.
     pub(crate) fn standard() -> Config {
         Config {
             schedules: 1000,
@@ -210,7 +212,7 @@ impl Config {
     }
 }
 
-/// Sets a value from a variable of the environment, if it is there.
+/// Sets a value from an environment variable, if the variable is set.
 fn set<T, E: fmt::Display>(
     variable: &str,
     value: Option<OsString>,

@@ -1,4 +1,4 @@
-//! Backtraces: captured cheaply in the recorded run of a finding, and given names afterwards.
+//! Backtraces: captured cheaply in the recorded run of a finding, and resolved to names afterwards.
 
 use std::backtrace::Backtrace;
 use std::fmt::Write;
@@ -47,7 +47,7 @@ pub(crate) fn capture() -> Option<Backtrace> {
     (!std::thread::panicking()).then(Backtrace::force_capture)
 }
 
-/// The frames of the program, the innermost first: one line each, with its place in the source.
+/// The frames of the program, the innermost first: one line each, with its source location.
 pub(crate) fn shown(stack: &Backtrace) -> String {
     let text = stack.to_string();
     let mut lines = text.lines().map(str::trim).peekable();
@@ -77,7 +77,7 @@ pub(crate) fn shown(stack: &Backtrace) -> String {
     shown
 }
 
-/// The place of the innermost frame of the program.
+/// The source location of the program's innermost frame.
 pub(crate) fn first_place(stack: &Backtrace) -> Option<String> {
     let shown = shown(stack);
     let (_, place) = shown.lines().next()?.rsplit_once(" at ")?;

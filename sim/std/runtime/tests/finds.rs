@@ -37,7 +37,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 17] = [
     ("a stack that overflows", "crash", "overflows its stack", heap::deep, heap::flat),
 ];
 
-/// Programs without a bug, which use what the stand-in replaces.
+/// Correct programs that use the types and calls that the stand-in replaces.
 const CLEAN: [(&str, Code); 19] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
@@ -52,7 +52,7 @@ const CLEAN: [(&str, Code); 19] = [
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),
     ("connections over loopback", sockets::loopback),
-    ("an event that is told once", sockets::edge),
+    ("an event that is reported once", sockets::edge),
     ("small writes in a row", sockets::small_writes),
     ("copies of a descriptor", sockets::copies),
     ("writes larger than a buffer", sockets::large_writes),
@@ -95,7 +95,7 @@ fn clean(name: &str, schedules: &str, code: Code) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A closure with state of its own: what a run puts there is told.
+/// A closure with captured state: a reference from it to memory of the run is reported.
 fn escaped_state() -> Result<(), Failed> {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let explored = explore("escaped", &[], move || {
@@ -125,7 +125,7 @@ fn shrinks() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A timer that overtakes is tried only on request, and the report says that the finding needs it.
+/// Timers fire early only on request, and the report says that the finding needs an early timer.
 fn early_timers() -> Result<(), Failed> {
     check("timers", None, &[], waiting::sleeps_for_order)?;
     let found = check("timers", Some("panic"), &[("LASTREF_EXPLORE_TIME", "1")], waiting::sleeps_for_order)?;
@@ -135,7 +135,7 @@ fn early_timers() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Every run stalls but the reference runs: a test that can end, and does not.
+/// Every run but the reference runs stalls: the test can end, but a later run does not.
 fn late_stall() -> Result<(), Failed> {
     // A real counter, which no run restores.
     let runs = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -149,7 +149,8 @@ fn late_stall() -> Result<(), Failed> {
     if explored.kind.as_deref() != Some("stall") || explored.schedules != 1 {
         return Err(format!("{explored:?}").into());
     }
-    // The report holds the end of the run. With each of millions of events it would take longer than `--hang` allows.
+    // The report holds only the end of the run. With all of millions of events it would take longer than `--hang`
+    // allows.
     let rows = explored.json.matches("\"source\":").count();
     if rows != 100_000 {
         return Err(format!("{rows} rows of a run of 250,000 steps").into());
@@ -175,7 +176,8 @@ fn many_objects() -> Result<(), Failed> {
     Ok(())
 }
 
-/// Without faults the program is clean. A fault is found, told with its place, and part of the token.
+/// Without faults the program is clean. A fault is found, its connection is in the report, and its plan is in the
+/// token.
 fn faults() -> Result<(), Failed> {
     check("faults", None, &[("LASTREF_SCHEDULES", "300")], sockets::loopback)?;
     for (plan, part) in [("reset", "reset of connection "), ("refuse", "refuse of connection ")] {
@@ -188,11 +190,12 @@ fn faults() -> Result<(), Failed> {
             return Err(format!("the replay is another run: {}", again.text).into());
         }
     }
-    // Every byte arrives by itself, and the program is written for it.
+    // Short reads and writes may transfer fewer bytes than requested, which the program handles.
     check("faults", None, &[("LASTREF_FAULTS", "short")], sockets::loopback).map(drop)
 }
 
-/// A time that is over after the reference runs still leaves one run: a search of no schedule must not pass.
+/// A time limit that has passed after the reference runs still allows one run: a search without a schedule must not
+/// pass.
 fn one_schedule_at_least() -> Result<(), Failed> {
     let explored = check("brief", None, &[("LASTREF_FOR_MS", "0")], clean::primitives)?;
     if explored.schedules != 1 {
@@ -222,7 +225,7 @@ fn real_outside() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A value of a setting that is malformed is an error that names the variable.
+/// The error for a malformed setting names the variable.
 fn malformed() -> Result<(), Failed> {
     let settings =
         [("LASTREF_SCHEDULES", "many"), ("LASTREF_SEED", "0xg"), ("LASTREF_STRATEGY", "best"), ("LASTREF_REPLAY", "x")];
@@ -260,8 +263,8 @@ fn main() {
         ("a search has one schedule at least", one_schedule_at_least),
         ("outside a run everything is real", real_outside),
         ("malformed settings are refused by name", malformed),
-        // Last: what has escaped stays.
-        ("state that escapes is told", escaped_state),
+        // Last, since escaped state stays in the process.
+        ("state that escapes is reported", escaped_state),
     ];
     trials.extend(others.map(|(name, code)| Trial::test(name, code)));
     libtest_mimic::run(&arguments, trials).exit();

@@ -67,7 +67,7 @@ fn compiled(source: &str, edition: &str, level: &str) -> PathBuf {
     program
 }
 
-/// What a test of a suite printed, and its report.
+/// The output of a test of a suite, and its report.
 fn run(program: &Path, test: &str, settings: &[(&str, &str)]) -> (bool, String, String) {
     // Tests run side by side, and several run one program.
     static RUNS: AtomicUsize = AtomicUsize::new(0);
@@ -110,7 +110,7 @@ fn replaced(name: &str) -> BTreeSet<String> {
     words.filter(|word| !modules.contains(word)).map(str::to_owned).collect()
 }
 
-/// A name that is replaced, and that `paths.rs` does not look at, could be the real one in silence.
+/// A replaced name that `paths.rs` does not check could silently be the real one.
 #[test]
 fn the_proof_looks_at_every_replaced_name() {
     let paths = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin/paths.rs"));
@@ -127,17 +127,18 @@ fn the_proof_looks_at_every_replaced_name() {
     }
 }
 
-/// The stable items that stay the real ones, by module, although the stand-in replaces others beside them. An item that
-/// is neither here nor replaced is new: replace it if it blocks, schedules or counts; otherwise add it here.
+/// The stable items that the stand-in leaves real, in modules of which it replaces others. An item that is neither here
+/// nor replaced is new: replace it if it blocks, schedules or counts; otherwise add it here.
 const REAL: [(&str, &str); 9] = [
-    // Each module of std whose items may block or be shared, and those that cannot.
+    // All modules of std, so that a new one is noticed.
     (
         "std",
         "alloc any arch array ascii backtrace borrow boxed char clone cmp collections cell convert default env error f32 \
          f64 ffi fmt fs future hash hint i128 i16 i32 i64 i8 io isize iter marker mem net num ops option os panic path pin \
          prelude primitive process ptr range rc result slice str string sync task thread time u128 u16 u32 u64 u8 usize vec",
     ),
-    // Guards and errors of our locks are real std's, and so are the locks inside. Arc cannot be replaced.
+    // The guards and errors of the stand-in's locks are real std's, and so are the locks inside. Arc cannot be
+    // replaced.
     (
         "std::sync",
         "Arc BarrierWaitResult LockResult MutexGuard OnceState PoisonError RwLockReadGuard RwLockWriteGuard TryLockError \
@@ -152,9 +153,10 @@ const REAL: [(&str, &str); 9] = [
     ("core::hint", "assert_unchecked black_box cold_path select_unpredictable unreachable_unchecked"),
 ];
 
-/// What the documents of the installed compiler list of a replaced type, and the stand-in's does not have.
+/// Documented items of the replaced types that the stand-in's types lack.
 const MISSING: [&str; 2] = [
-    // Ours are dropped by their fields, and no program has `Drop` as a bound.
+    // The stand-in's types have no `Drop` of their own, since their fields do the work. Programs do not use `Drop` as a
+    // bound.
     "std::sync::LazyLock: std::ops::Drop for std::sync::LazyLock<u8, fn() -> u8>",
     "std::sync::OnceLock: std::ops::Drop for std::sync::OnceLock<u8>",
 ];
@@ -233,7 +235,7 @@ fn the_replaced_types_have_the_methods_and_traits_that_the_installed_compiler_do
         ["std", "core"].map(|name| format!("--extern={name}={}", lib.join(format!("lib{name}.rlib")).display()));
     let with_standin = failing(&probes, &[std, core, format!("-Ldependency={}", lib.display())]);
     let with_real = failing(&probes, &[]);
-    // Those that rustc cannot judge without a type that only a caller gives, and those of unstable traits.
+    // These are probes with a type that only a caller can supply, and probes of unstable traits.
     assert!(with_real.len() * 5 < probes.len(), "{} of {} probes: {with_real:#?}", with_real.len(), probes.len());
     let missing: Vec<&str> = with_standin.difference(&with_real).map(String::as_str).collect();
     assert_eq!(missing, MISSING, "{} probes", probes.len());

@@ -17,7 +17,7 @@ use clap::Parser;
 use lastref_tests::fuzz::{Corpus, CorpusError, Input, Judgement, judge};
 use serde_json::json;
 
-/// Bytes that a process may have; a run takes a few million.
+/// Memory limit of a process in bytes; a run needs a few million.
 const MEMORY_MAX: usize = 1 << 30;
 
 #[global_allocator]
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Why nothing was fuzzed.
+/// An error that prevents fuzzing.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("{0}")]

@@ -15,17 +15,17 @@ use serde_json::Value;
 
 use super::Error;
 
-/// An input that is not answered in this time hangs. Most are within milliseconds; a busy machine may be a thousand
-/// times slower.
+/// An input without an answer after this time counts as a hang. Most inputs take milliseconds; a busy machine may be a
+/// thousand times slower.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How many inputs one child is given. A run that ends early leaks what its tasks own, so a child grows.
+/// Maximum number of inputs of one child. A run that ends early leaks the memory of its tasks, so a child grows.
 const INPUTS_OF_A_CHILD_MAX: u64 = 10_000;
-/// How many faults are shown in full.
+/// Maximum number of faults that are shown in full.
 const SHOWN_MAX: usize = 20;
-/// How much of an input is shown.
+/// Maximum number of bytes of an input that are shown.
 const SHOWN_BYTES_MAX: usize = 2_000;
 
-/// What came of one input.
+/// The result of one input.
 struct Done {
     number: u64,
     kind: String,
@@ -33,7 +33,7 @@ struct Done {
     fault: Option<String>,
 }
 
-/// Judges all inputs and says what came of them; exit code 1 if there is a fault.
+/// Judges all inputs and prints a summary; exit code 1 if there is a fault.
 pub(super) fn run(inputs: u64, seed: u64, jobs: u64) -> Result<ExitCode, Error> {
     let folder = tempfile::tempdir()?;
     let corpus = Corpus::save(folder.path())?;
@@ -76,7 +76,7 @@ fn count(inputs: u64, receiver: &Receiver<Result<Done, Error>>) -> Result<(Count
         bar.inc(1);
         *counts.entry((done.kind.clone(), done.outcome.clone())).or_default() += 1;
         if let Some(fault) = &done.fault {
-            // Printed at once, so that an interrupted run has reported what it found.
+            // Printed at once, so that an interrupted run has already reported its faults.
             bar.suspend(|| eprintln!("input {}, {}: {fault}", done.number, done.kind));
             faults.push(done);
             bar.set_message(faults.len().to_string());
@@ -87,7 +87,7 @@ fn count(inputs: u64, receiver: &Receiver<Result<Done, Error>>) -> Result<(Count
     Ok((counts, faults))
 }
 
-/// Has a range of inputs judged, by as many children as it takes.
+/// Judges a range of inputs in as many children as necessary.
 fn watch(folder: &Path, seed: u64, range: std::ops::Range<u64>, job: u64, sender: &Sender<Result<Done, Error>>) {
     let mut from = range.start;
     while from < range.end {
@@ -95,7 +95,7 @@ fn watch(folder: &Path, seed: u64, range: std::ops::Range<u64>, job: u64, sender
         match one_child(folder, seed, from..end, job, sender) {
             Ok(next) => from = next,
             Err(error) => {
-                // Nobody counts any more if this fails.
+                // Sending fails only if the receiver is gone.
                 let _ = sender.send(Err(error));
                 return;
             }
@@ -103,7 +103,7 @@ fn watch(folder: &Path, seed: u64, range: std::ops::Range<u64>, job: u64, sender
     }
 }
 
-/// Reads what one child says to its end, and gives the input to go on with.
+/// Reads the output of one child to its end, and returns the number of the next input.
 fn one_child(
     folder: &Path,
     seed: u64,
@@ -191,7 +191,7 @@ fn table(counts: &Counts) -> String {
     text
 }
 
-/// An input, as a person can type it.
+/// An input as a person can type it into a shell.
 pub(super) fn shown(input: &Input) -> String {
     let mut text = format!("{}: lastref", input.kind);
     for argument in &input.arguments {

@@ -1,32 +1,32 @@
-//! Plays a script against a library, and says what was seen after each step.
+//! Runs a script on a library, and gives an observation for each step.
 //!
-//! The model and the real library are behind one trait, so that what a step means, when it is skipped, and how an
-//! outcome is written is decided here, once. After each step the library settles: it does all that it can do without
-//! the application. What is seen then is one line, its parts separated by ` | `:
+//! The model and the real library implement one trait, so that this file alone decides what a step means, when it is
+//! skipped, and how an outcome is written. After each step the library settles: it continues until it needs the
+//! application. The observation is one line, its parts separated by ` | `:
 //!
 //! | part | meaning |
 //! | --- | --- |
 //! | `rv=N` | the return value of the step's function |
-//! | `sends=T`, `frees=T` | the tag of the message that the application had longest |
+//! | `sends=T`, `frees=T` | the tag of the message that the application has held longest |
 //! | `aN:done r=R msg=T` | aio N's callback ran: result R, and the message that was on the aio, `-` for none |
 //! | `aN:refused r=R msg=T` | the operation did not begin, and there will be no callback |
 //! | `skip` | the step made no sense: no such context, a busy aio, nothing held, a closed socket, a third connection at a time |
 //!
-//! Callbacks of one step are written in the order of their aios: several workers run them, in no order. What the end of
-//! a script shows, after the word `end`, is what closing the sockets ends.
+//! The callbacks of one step are sorted by aio, since several workers run them in any order. The last observation,
+//! after the word `end`, shows what the closing of the sockets completes.
 
 use std::collections::VecDeque;
 
 use super::script::{AIOS, CONNECTIONS, CONTEXTS, Millis, Operation, Side, Step};
 
-/// An aio's callback has run.
+/// A callback of an aio that has run.
 #[derive(Debug)]
 pub struct Completion<M> {
     /// The aio's number.
     pub aio: usize,
     /// Its result.
     pub result: u32,
-    /// The message that the callback took off it.
+    /// The message that the callback removed from the aio.
     pub message: Option<M>,
 }
 
@@ -37,11 +37,11 @@ pub trait Library {
 
     /// Sets the resend time of the req socket.
     fn set_resend(&mut self, time: Millis);
-    /// Sets the resend time of a req context, and returns how that ended.
+    /// Sets the resend time of a req context, and returns the result code.
     fn set_resend_of(&mut self, ctx: usize, time: Millis) -> u32;
     /// Opens a context.
     fn open(&mut self, side: Side, ctx: usize) -> u32;
-    /// Connects the two sockets once more.
+    /// Opens another connection between the two sockets.
     fn connect(&mut self) -> u32;
     /// Closes a context.
     fn close(&mut self, ctx: usize) -> u32;
@@ -49,7 +49,7 @@ pub trait Library {
     fn close_socket(&mut self, side: Side) -> u32;
     /// Closes every pipe of a socket.
     fn close_pipes(&mut self, side: Side);
-    /// Makes a message.
+    /// Creates a message.
     fn message(&mut self, tag: u32) -> Self::Message;
     /// The tag of a message.
     fn tag(&mut self, message: &Self::Message) -> u32;
@@ -71,18 +71,18 @@ pub trait Library {
     fn free(&mut self, aio: usize);
     /// True from the start of an aio's operation to the end of its callback.
     fn busy(&mut self, aio: usize) -> bool;
-    /// The result of an aio's last operation, and the message that is on it, which is taken off.
+    /// Returns the result of an aio's last operation, and removes and returns the aio's message.
     fn outcome(&mut self, aio: usize) -> (u32, Option<Self::Message>);
-    /// Returns when nothing goes on any more without the application.
+    /// Returns when the library can do nothing more without the application.
     fn settle(&mut self);
-    /// Sleeps until each timeout of a script is over.
+    /// Sleeps until every timeout of a script has expired.
     fn sleep(&mut self);
-    /// The callbacks that have run since it was asked last.
+    /// The callbacks that have run since the last call of this function.
     fn completions(&mut self) -> Vec<Completion<Self::Message>>;
 }
 
-/// Plays the script. `observe` gets what each step showed, as soon as it is known, so that what was seen before a crash
-/// is not lost; false ends the script. Returns the messages that the application still holds, its sockets closed.
+/// Runs the script. `observe` receives each observation at once, so that a crash loses none; if it returns false, the
+/// script ends. Closes the sockets, and returns the messages that the application still holds.
 pub fn play<L: Library>(library: &mut L, script: &[Step], mut observe: impl FnMut(String) -> bool) -> Vec<L::Message> {
     let mut application = Application::new(library);
     for step in script {
@@ -94,14 +94,14 @@ pub fn play<L: Library>(library: &mut L, script: &[Step], mut observe: impl FnMu
     application.held.into()
 }
 
-/// What the application knows.
+/// The state of the application.
 struct Application<'a, L: Library> {
     library: &'a mut L,
     contexts: [Option<Side>; CONTEXTS],
     closed: [bool; 2],
     connections: usize,
     busy: [bool; AIOS],
-    /// The aio that this step gave an operation to.
+    /// The aio on which this step started an operation.
     submitted: Option<usize>,
     /// Messages that were received, or whose send failed, the oldest first.
     held: VecDeque<L::Message>,
@@ -131,7 +131,7 @@ impl<'a, L: Library> Application<'a, L> {
         if step == Step::End { format!("end {seen}") } else { seen }
     }
 
-    /// What is seen of a step: its own parts, and the callbacks that have run.
+    /// The observation of a step: its own parts, and the callbacks that have run.
     fn seen(&mut self, mut parts: Vec<String>) -> String {
         let mut completions = self.library.completions();
         completions.sort_by_key(|completion| completion.aio);
@@ -160,7 +160,7 @@ impl<'a, L: Library> Application<'a, L> {
         })
     }
 
-    /// Closes what is open, the asking socket first.
+    /// Closes the open sockets, the req socket first.
     fn end(&mut self) {
         for side in [Side::Req, Side::Rep] {
             if !std::mem::replace(&mut self.closed[side as usize], true) {
@@ -169,7 +169,7 @@ impl<'a, L: Library> Application<'a, L> {
         }
     }
 
-    /// Does a step; nothing if it makes no sense.
+    /// Performs a step; `None` if it makes no sense.
     fn act(&mut self, step: Step) -> Option<Vec<String>> {
         let returned = |rv: u32| vec![format!("rv={rv}")];
         match step {
@@ -238,7 +238,7 @@ impl<'a, L: Library> Application<'a, L> {
         Some(Vec::new())
     }
 
-    /// One more connection between the two sockets, if there may be one.
+    /// Opens another connection between the two sockets, if the limit and the sockets allow it.
     fn connect(&mut self) -> Option<u32> {
         if self.connections == CONNECTIONS {
             return None;
@@ -249,7 +249,7 @@ impl<'a, L: Library> Application<'a, L> {
         Some(rv)
     }
 
-    /// The aio is busy now, unless it turns out to have refused.
+    /// Marks the aio as busy. If it has refused the operation, this is found out later.
     fn submitted(&mut self, aio: usize) {
         self.busy[aio] = true;
         self.submitted = Some(aio);

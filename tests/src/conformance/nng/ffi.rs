@@ -2,8 +2,8 @@
 //!
 //! All unsafe code of the conformance tests is here. NNG 1.x is a C library: sockets, contexts, listeners and pipes are
 //! numbers in a struct of their own, aios and messages are pointers. The types below give each pointer one owner, and
-//! the functions take them as the manual pages ask: a message belongs to the library once it is on an aio, and to the
-//! application once it is taken off it.
+//! the functions take them as the manual pages require: a message belongs to the library while it is on an aio, and to
+//! the application after it is removed from the aio.
 #![expect(unsafe_code, reason = "calls into a C library that is found at run time")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -26,7 +26,7 @@ const PIPE_ADDED: c_int = 1;
 /// `NNG_PIPE_EV_REM_POST`: the pipe is gone.
 const PIPE_REMOVED: c_int = 2;
 
-/// Why a library cannot be used.
+/// An error that makes a library unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The dynamic linker refuses it, or it lacks a function.
@@ -34,7 +34,7 @@ pub enum LoadError {
     Load {
         /// The file.
         path: PathBuf,
-        /// What the dynamic linker says.
+        /// The dynamic linker's error.
         source: libloading::Error,
     },
     /// A version with another interface.
@@ -45,12 +45,12 @@ pub enum LoadError {
         /// `nng_version`.
         version: String,
     },
-    /// NNG refuses what a script needs before its first step.
+    /// NNG refuses a call that every script needs before its first step.
     #[error("{function} returns {rv}")]
     Refused {
         /// The function.
         function: &'static str,
-        /// What it returns.
+        /// The function's return value.
         rv: c_int,
     },
 }
@@ -140,7 +140,7 @@ impl Nng {
     /// `nng_req0_open` or `nng_rep0_open`.
     ///
     /// # Errors
-    /// If NNG cannot.
+    /// If NNG returns an error.
     pub(super) fn open(self, side: Side) -> Result<Id, LoadError> {
         let mut socket = Id(0);
         // SAFETY: `socket` is written.
@@ -165,10 +165,10 @@ impl Nng {
         code(unsafe { (self.0.ctx_set_ms)(ctx, option.as_ptr(), ms) })
     }
 
-    /// `nng_listen` on a port of the loopback interface that the system chooses: the address to dial.
+    /// `nng_listen` on a port of the loopback interface that the system chooses. Returns the address to dial.
     ///
     /// # Errors
-    /// If NNG cannot.
+    /// If NNG returns an error.
     pub(super) fn listen(self, socket: Id) -> Result<CString, LoadError> {
         let (mut listener, mut port) = (Id(0), 0);
         // SAFETY: both strings are C strings, both results are written.
@@ -181,9 +181,9 @@ impl Nng {
         Ok(CString::new(format!("tcp://127.0.0.1:{port}")).unwrap_or_default())
     }
 
-    /// `nng_dial`: returns when the connection is there.
+    /// `nng_dial`: returns when the connection is established.
     pub(super) fn dial(self, socket: Id, address: &CStr) -> u32 {
-        // SAFETY: the address is a C string; no dialer is asked for.
+        // SAFETY: the address is a C string, and no dialer is requested.
         code(unsafe { (self.0.dial)(socket, address.as_ptr(), std::ptr::null_mut(), 0) })
     }
 
@@ -196,12 +196,12 @@ impl Nng {
     /// `nng_pipe_notify`: keeps a list of the socket's pipes.
     ///
     /// # Errors
-    /// If NNG cannot.
+    /// If NNG returns an error.
     pub(super) fn watch_pipes(self, socket: Id) -> Result<Pipes, LoadError> {
         let pipes: &'static Mutex<Vec<Id>> = Box::leak(Box::default());
         let argument = std::ptr::from_ref(pipes).cast_mut().cast();
         for event in [PIPE_ADDED, PIPE_REMOVED] {
-            // SAFETY: the argument lives as long as the process and is what the callback takes it for.
+            // SAFETY: the argument lives as long as the process and has the type that the callback expects.
             done("nng_pipe_notify", unsafe { (self.0.pipe_notify)(socket, event, pipe_event, argument) })?;
         }
         Ok(Pipes(pipes))
@@ -216,7 +216,7 @@ impl Nng {
     /// `nng_ctx_open`.
     ///
     /// # Errors
-    /// The code that it returns.
+    /// The code that NNG returns.
     pub(super) fn ctx_open(self, socket: Id) -> Result<Id, u32> {
         let mut ctx = Id(0);
         // SAFETY: `ctx` is written.
@@ -235,7 +235,7 @@ impl Nng {
     /// A message whose body is the tag.
     ///
     /// # Errors
-    /// If NNG cannot.
+    /// If NNG returns an error.
     pub(super) fn message(self, tag: u32) -> Result<Message, LoadError> {
         let mut raw = std::ptr::null_mut();
         // SAFETY: `raw` is written before it is used.
@@ -247,7 +247,7 @@ impl Nng {
     }
 }
 
-/// What `nng_pipe_notify` tells.
+/// The callback of `nng_pipe_notify`.
 extern "C" fn pipe_event(pipe: Id, event: c_int, argument: *mut c_void) {
     // SAFETY: the argument is the list that `watch_pipes` leaked.
     let pipes = unsafe { &*argument.cast::<Mutex<Vec<Id>>>() };
@@ -263,13 +263,13 @@ extern "C" fn pipe_event(pipe: Id, event: c_int, argument: *mut c_void) {
 pub(super) struct Pipes(&'static Mutex<Vec<Id>>);
 
 impl Pipes {
-    /// Those that there are now.
+    /// The pipes that exist now.
     pub(super) fn now(self) -> Vec<Id> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// A message of the application's.
+/// A message that belongs to the application.
 #[derive(Debug)]
 pub(super) struct Message {
     nng: Nng,
@@ -280,7 +280,7 @@ pub(super) struct Message {
 unsafe impl Send for Message {}
 
 impl Message {
-    /// The tag; nothing if the body is not one.
+    /// The tag; `None` if the body is not a tag.
     pub(super) fn tag(&self) -> Option<u32> {
         // SAFETY: the message is the application's, and its body has the length that NNG says.
         let body =
@@ -290,12 +290,12 @@ impl Message {
 
     /// `nng_msg_free`.
     pub(super) fn free(self) {
-        // SAFETY: the message is the application's, and is given up here.
+        // SAFETY: the message is the application's, and is not used after this call.
         unsafe { (self.nng.0.msg_free)(self.raw) };
     }
 }
 
-/// Where callbacks leave what they saw.
+/// The list to which callbacks append their observations.
 pub(super) type Completions = Arc<Mutex<Vec<Completion<Message>>>>;
 
 /// The argument of a callback. Leaked: NNG may read it until the aio is freed, and a script has few.
@@ -311,7 +311,7 @@ struct AioAddress(AioPointer);
 // SAFETY: an aio may be used from any thread.
 unsafe impl Send for AioAddress {}
 
-/// An aio whose callback takes the message off it.
+/// An aio whose callback removes the message from it.
 #[derive(Debug)]
 pub(super) struct Aio {
     nng: Nng,
@@ -322,7 +322,7 @@ impl Aio {
     /// `nng_aio_alloc`.
     ///
     /// # Errors
-    /// If NNG cannot.
+    /// If NNG returns an error.
     pub(super) fn alloc(nng: Nng, number: usize, completions: &Completions) -> Result<Aio, LoadError> {
         let aio = Mutex::new(AioAddress(std::ptr::null_mut()));
         let callback: &'static Callback =
@@ -379,21 +379,21 @@ impl Aio {
         unsafe { (self.nng.0.aio_wait)(self.raw) };
     }
 
-    /// Whether the last operation has begun, its callback still to come: then it has no result yet. One that the aio
-    /// refused has. (`nng_aio_busy` would say it, but versions before 1.6 do not have it.)
+    /// Whether the last operation has begun and its callback has not run: it then has no result yet, while a refused
+    /// operation has one. (`nng_aio_busy` would report this, but versions before 1.6 do not have it.)
     pub(super) fn busy(&self) -> bool {
         // SAFETY: the aio is there until `free`.
         unsafe { (self.nng.0.aio_result)(self.raw) == 0 }
     }
 
-    /// The result, and the message that is on the aio, which is taken off.
+    /// Returns the result, and removes and returns the aio's message.
     pub(super) fn outcome(&self) -> (u32, Option<Message>) {
         outcome(self.nng, self.raw)
     }
 
     /// `nng_aio_free`.
     pub(super) fn free(self) {
-        // SAFETY: the aio is given up here, and this is not its callback.
+        // SAFETY: the aio is not used after this call, and this is not its callback.
         unsafe { (self.nng.0.aio_free)(self.raw) };
     }
 }

@@ -1,7 +1,7 @@
-//! context_pool's library against libnng: req and rep contexts over TCP.
+//! Compares context_pool's library with libnng: req and rep contexts over TCP.
 //!
-//! The recorded scripts are NNG 1.10.1's. The model's transport is its own: it buffers like TCP and closes like inproc,
-//! so that its peer learns of a closed connection at once.
+//! The recorded scripts ran on NNG 1.10.1. The model has its own transport, which buffers like TCP and closes like
+//! inproc: its peer sees a closed connection at once.
 
 pub mod driver;
 #[cfg(target_os = "linux")]
@@ -31,7 +31,7 @@ pub struct Nng;
 impl Subject for Nng {
     type Step = Step;
     const NAME: &'static str = "nng";
-    /// Each step settles, so that few orders are left: which of two requests is received first, and the like.
+    /// Each step settles, so only a few orders remain open, such as which of two requests is received first.
     const SCHEDULES: u64 = 40;
     const RECORDED: &'static str = include_str!("../../../conformance/nng.txt");
     const DEVIATIONS: &'static str = include_str!("../../../conformance/nng.deviations.json");
@@ -59,6 +59,6 @@ impl Subject for Nng {
 
     #[cfg(not(target_os = "linux"))]
     fn real(_lib: Option<&Path>) -> Result<Box<dyn Real<Step>>, Missing> {
-        Err(Missing("whether a library has settled is looked up in Linux's /proc".to_owned()))
+        Err(Missing("the driver needs Linux's /proc to see whether a library has settled".to_owned()))
     }
 }

@@ -1,4 +1,4 @@
-//! The model of NNG as a [`Library`], and what a script does to it over many schedules.
+//! The model of NNG as a [`Library`], and the run of a script on it under many schedules.
 //!
 //! The application is the main task of a run under a scheduled engine. It settles by sleeping: the run's timer slack is
 //! zero, so that the clock moves only when every other task waits. The schedule chooses the order of the library's
@@ -17,10 +17,10 @@ use super::super::Seen;
 use super::driver::{Completion, Library, play};
 use super::script::{AIOS, CONTEXTS, Millis, Operation, Side, Step};
 
-/// Messages that fit into each direction of a connection: more than a script can send, as a socket buffer has it.
+/// Capacity of each direction of a connection, in messages: like a socket buffer's, it is more than a script can send.
 const CAPACITY: u32 = 64;
 /// How long the application sleeps to let the library settle. All of a script's pauses together are shorter than its
-/// shortest timeout, so that none is over before a `sleep`.
+/// shortest timeout, so that no timeout expires before a `sleep`.
 const SETTLE: Duration = Duration::from_millis(1);
 /// Longer than each timeout of a script, shorter than its resend time.
 const SLEEP: Duration = Duration::from_millis(800);
@@ -34,7 +34,7 @@ pub(super) fn limits() -> Limits {
     Limits { steps_max: STEPS_MAX, timer_slack: Duration::ZERO, ..Limits::default() }
 }
 
-/// Plays a script on a variant of the model.
+/// Runs a script on a variant of the model.
 pub(super) fn run(variant: &str, script: &[Step], seen: &mut Seen<'_, Step>) {
     let named = Variant::VARIANTS.iter().find(|listed| <&str>::from(**listed) == variant);
     let mut model = Model::open(named.copied().unwrap_or(Variant::Fixed));
@@ -42,7 +42,8 @@ pub(super) fn run(variant: &str, script: &[Step], seen: &mut Seen<'_, Step>) {
     model.finish(held);
 }
 
-/// The application's own lock: what orders it with the callbacks, and its next use of an aio with their last.
+/// The application's own lock. It orders the application with its callbacks, and each use of an aio after its last
+/// callback.
 type Completions = Arc<Mutex<Vec<Completion<Message>>>>;
 
 struct Model {
@@ -78,7 +79,7 @@ impl Model {
     }
 }
 
-/// An aio whose callback takes the message off it, as it must: an aio that is freed is gone when the callback has run.
+/// An aio whose callback removes the message from it. This is required: a freed aio is gone once its callback has run.
 fn alloc(nng: &Arc<Nng>, number: usize, completions: &Completions) -> Arc<Aio> {
     let (this, completions) = (Arc::new(OnceLock::<Weak<Aio>>::new()), Arc::clone(completions));
     let own = Arc::clone(&this);

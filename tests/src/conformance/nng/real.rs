@@ -1,8 +1,8 @@
 //! A real libnng as a [`Library`], each script in a process of its own.
 //!
-//! A script may crash the library, abort on an assertion of it, or hang it: then that is what was seen. So the command
-//! starts itself again for each script: the child reads the script from its standard input, plays it, and prints what
-//! is seen, line by line.
+//! A script may crash the library, fail one of its assertions, or make it hang; this is then the observation. So the
+//! command starts itself again for each script: the child reads the script from its standard input, runs it, and prints
+//! the observations line by line.
 
 use std::ffi::{CStr, CString};
 use std::io::{self, Read, Write};
@@ -18,20 +18,20 @@ use super::settle::settle;
 
 /// `NNG_OPT_REQ_RESENDTIME`.
 const RESEND_TIME: &CStr = c"req:resend-time";
-/// `NNG_OPT_RECONNMINT` and `NNG_OPT_RECONNMAXT`. A dialer that connects again would undo what a script does.
+/// `NNG_OPT_RECONNMINT` and `NNG_OPT_RECONNMAXT`. A dialer that reconnects would undo steps of a script.
 const RECONNECT: [&CStr; 2] = [c"reconnect-time-min", c"reconnect-time-max"];
-/// What a libnng is called where it is installed.
+/// File names of an installed libnng.
 const NAMES: [&str; 2] = ["libnng.so.1", "libnng.so"];
 /// Longer than any script.
 const NEVER: Millis = 3_600_000;
 /// Longer than each timeout of a script, shorter than its resend time.
 const SLEEP: Duration = Duration::from_millis(800);
-/// Longer than any script that gets on.
+/// Longer than any script that does not hang.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the child prints, and how it ends, if a script hangs.
+/// The last line that the child prints if a script hangs.
 const HANGS: &str = "hangs";
 
-/// What the child is told on its command line.
+/// The command-line argument that makes a process the child.
 pub const CHILD: &str = "nng-child";
 
 /// A libnng that can be loaded.
@@ -41,7 +41,7 @@ pub(super) struct Libnng {
 }
 
 impl Libnng {
-    /// Looks for it: at `path`, or where the dynamic linker finds one.
+    /// Finds the library: at `path`, or where the dynamic linker finds one.
     pub(super) fn find(path: Option<&Path>) -> Result<Libnng, Missing> {
         let named: Vec<&Path> = match path {
             Some(path) => vec![path],
@@ -69,22 +69,22 @@ impl super::super::Real<Step> for Libnng {
     }
 }
 
-/// Why a script could not be played.
+/// An error that prevents the run of a script.
 #[derive(Debug, thiserror::Error)]
 pub enum PlayError {
     /// The library cannot be used.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The child got no script.
+    /// The child's input is not a script.
     #[error("{0}")]
     Script(String),
-    /// The child could not be started or spoken to.
+    /// The child could not be started, or its pipes failed.
     #[error("{0}")]
     Process(#[from] io::Error),
 }
 
-/// Plays the script in a process of its own. Its outcome has a text for each step: what a library that died or hung did
-/// not show is a dash.
+/// Runs the script in a process of its own. The outcome has a text for each step; a dash stands for each step that the
+/// library did not reach because it crashed or hung.
 fn run(path: &Path, script: &[Step]) -> Result<Outcome, PlayError> {
     let mut child = Command::new(std::env::current_exe()?);
     child.arg(CHILD).arg("--lib").arg(path);
@@ -105,13 +105,13 @@ fn run(path: &Path, script: &[Step]) -> Result<Outcome, PlayError> {
     Ok(seen)
 }
 
-/// How the child ends if it cannot use the library.
+/// The exit code of a child that cannot use the library.
 pub const UNUSABLE: u8 = 2;
 
-/// The child: plays the script that is on the standard input and prints what is seen.
+/// The child: runs the script from the standard input, and prints the observations.
 ///
 /// # Errors
-/// If the library cannot be used, or the script is none.
+/// If the library cannot be used, or the input is not a script.
 pub fn child(path: &Path) -> Result<(), PlayError> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
@@ -266,7 +266,7 @@ impl Library for Real {
     fn settle(&mut self) {
         match settle() {
             Ok(true) => {}
-            Ok(false) => panic!("the library does not settle: a thread of it runs on and on"),
+            Ok(false) => panic!("the library does not settle: one of its threads keeps running"),
             Err(error) => panic!("cannot see whether the library has settled: {error}"),
         }
     }

@@ -1,8 +1,8 @@
-//! A script for NNG's request/reply contexts: what an application with one thread does, step by step.
+//! A script for NNG's request/reply contexts: the steps of an application with one thread.
 //!
 //! The text form is that of the recorded file: one step a line, words and numbers. A script addresses contexts and aios
-//! by small numbers and names only what it wants; a step that makes no sense when its turn comes is skipped (`driver`),
-//! so that every list of steps is a script, and so is what is left of one when steps are taken away.
+//! by small numbers. A step that makes no sense when it is reached is skipped (`driver`), so every list of steps is a
+//! script, and remains one when steps are removed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -43,7 +43,7 @@ pub struct Operation {
     pub timeout: Millis,
 }
 
-/// What the application does in one step.
+/// One step of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Step {
     /// `NNG_OPT_REQ_RESENDTIME` of the req socket, for the contexts opened after it.
@@ -62,7 +62,7 @@ pub enum Step {
     ClosePipes(Side),
     /// `nng_ctx_send` of a new message.
     Send(Operation),
-    /// `nng_ctx_send` of the message that the application has had longest.
+    /// `nng_ctx_send` of the message that the application has held longest.
     SendHeld(Operation),
     /// `nng_ctx_send` with no message on the aio.
     SendNull(usize, usize),
@@ -78,9 +78,9 @@ pub enum Step {
     Free(usize),
     /// `nng_aio_wait`, on an aio that is not busy.
     Wait(usize),
-    /// The application sleeps until every timeout is over.
+    /// The application sleeps until every timeout has expired.
     Sleep,
-    /// `nng_msg_free` of the message that the application has had longest.
+    /// `nng_msg_free` of the message that the application has held longest.
     FreeMessage,
     /// `nng_close` on each socket that is open: the last step, whose text is empty.
     End,
@@ -136,7 +136,7 @@ impl FromStr for Step {
 }
 
 impl super::super::Step for Step {
-    /// What ends an aio's operation does not matter much, nor does which message is sent, nor do numbers and times.
+    /// Simplifies the way in which an operation ends, the choice of the message, numbers and times.
     fn simpler(&self) -> Vec<Step> {
         let of = |make: fn(Operation) -> Step, operation: Operation| {
             let Operation { ctx, aio, timeout } = operation;
@@ -200,8 +200,8 @@ fn parse(line: &str) -> Option<Step> {
     (arguments.len() == expected).then_some(step)
 }
 
-/// Scripts that mostly get somewhere: both sockets have a context, in most of them a connection, and then anything
-/// happens. They shrink towards fewer steps.
+/// Generates scripts that usually make progress: both sockets have a context, most scripts connect them, and random
+/// steps follow. They shrink towards fewer steps.
 pub fn scripts() -> BoxedStrategy<Vec<Step>> {
     let resend = prop_oneof![2 => Just(Step::Resend(-1)), 1 => Just(Step::Resend(60_000))];
     let opened = vec![Step::Connect, Step::Open(Side::Req, 0), Step::Open(Side::Rep, 1)];

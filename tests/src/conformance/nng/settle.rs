@@ -1,23 +1,23 @@
-//! When a process has settled: every thread but this one is asleep, and stays so.
+//! Detects that a process has settled: every other thread is asleep, and stays asleep.
 //!
-//! Linux counts each thread's switches of context. Two looks at all threads with a pause between them, all of them
-//! asleep and no count changed: in between no thread ran. What is on its way over the loopback interface is delivered
-//! by the thread that sends it, so that nothing is under way without a thread that runs.
+//! Linux counts each thread's context switches. If all threads are asleep at two checks, and no count has changed, then
+//! no thread ran in between. The thread that sends data over the loopback interface also delivers it, so no data is in
+//! flight while every thread sleeps.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Looks before giving up: some ten seconds.
+/// Maximum number of checks: about ten seconds.
 const LOOKS_MAX: u32 = 10_000;
 
-/// Waits until the process has settled. False if it does not, as one that spins.
+/// Waits until the process has settled. False if it does not settle, for example if a thread spins.
 ///
 /// # Errors
-/// If `/proc` cannot be read: it is Linux's.
+/// If `/proc` cannot be read; only Linux has it.
 #[expect(clippy::disallowed_methods, reason = "the threads of a real library take real time")]
 pub(super) fn settle() -> io::Result<bool> {
     let mut before = None;
@@ -32,7 +32,7 @@ pub(super) fn settle() -> io::Result<bool> {
     Ok(false)
 }
 
-/// The other threads' counts of switches; nothing if one of them is not asleep.
+/// The context-switch counts of the other threads; `None` if one of them is not asleep.
 fn look() -> io::Result<Option<Vec<String>>> {
     let own = fs::read_link("/proc/thread-self")?;
     let mut counts = Vec::new();
@@ -41,7 +41,7 @@ fn look() -> io::Result<Option<Vec<String>>> {
         if path.file_name() == own.file_name() {
             continue;
         }
-        // A thread that has ended since the folder was read has nothing to say any more.
+        // The thread may have ended since the folder was read.
         let Ok(status) = fs::read_to_string(path.join("status")) else { continue };
         if !asleep(&status) {
             return Ok(None);

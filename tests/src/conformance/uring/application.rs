@@ -1,6 +1,6 @@
-//! The application of a script: what it knows of its buffers, and what it makes of completions.
+//! The application of a script: it tracks its buffers and handles completions.
 //!
-//! It is the same for the model and for the real thing, which differ behind [`Machine`]. There are eight buffers of
+//! It is the same for the model and for the real kernel, which both implement [`Machine`]. There are eight buffers of
 //! four bytes. Each is free, provided, received, in the send group, or being sent.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,53 +8,53 @@ use std::fmt::Write;
 
 use super::script::{How, Step};
 
-/// How many buffers there are.
+/// Number of buffers.
 pub const BUFS: u16 = 8;
 /// Their size in bytes.
 pub const BUF_SIZE: u32 = 4;
 
-/// What is submitted.
+/// A request to the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// A receive.
     Recv {
-        /// From this socket.
+        /// The socket.
         socket: u8,
-        /// Until it is ended.
+        /// Whether the receive stays armed after a completion.
         multishot: bool,
-        /// Several buffers a completion.
+        /// Whether a completion may cover several buffers.
         bundle: bool,
     },
     /// A send from one buffer.
     Send {
-        /// On this socket.
+        /// The socket.
         socket: u8,
-        /// Its id.
+        /// The id of the buffer.
         bid: u16,
-        /// So many bytes of it.
+        /// The number of bytes.
         len: u32,
-        /// How.
+        /// The kind of send.
         how: How,
     },
     /// A send from the send group.
     SendGroup {
-        /// On this socket.
+        /// The socket.
         socket: u8,
-        /// All that it has.
+        /// Whether the send takes all buffers of the group.
         bundle: bool,
     },
     /// A cancellation by user data.
     CancelUser {
         /// The user data.
         user: u64,
-        /// All that match.
+        /// Whether all matching requests are cancelled.
         all: bool,
     },
     /// A cancellation by descriptor.
     CancelFd {
         /// The socket.
         socket: u8,
-        /// All that match.
+        /// Whether all matching requests are cancelled.
         all: bool,
     },
     /// A close.
@@ -92,7 +92,7 @@ impl Completion {
 /// How a peer's read ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// There is no more now.
+    /// No more data for now.
     Open,
     /// FIN.
     End,
@@ -102,31 +102,31 @@ pub enum End {
 
 /// A kernel with one ring, two direct descriptors, the sockets at their other ends, and two groups of buffers.
 pub trait Machine {
-    /// What may go wrong with the machine itself.
+    /// The machine's own error.
     type Error;
 
     /// Provides a whole buffer to the receive group.
     fn provide(&mut self, bid: u16);
-    /// Puts so many bytes of a buffer into the send group.
+    /// Puts the first `len` bytes of a buffer into the send group.
     fn put_out(&mut self, bid: u16, len: u32);
     /// Unregisters the receive group.
     ///
     /// # Errors
-    /// The machine's own.
+    /// If the machine fails.
     fn unregister(&mut self) -> Result<(), Self::Error>;
-    /// Submits these, linked to each other, with user data that counts on from `first`.
+    /// Submits these requests, linked to each other, with user data that counts up from `first`.
     ///
     /// # Errors
-    /// The machine's own.
+    /// If the machine fails.
     fn submit(&mut self, first: u64, ops: &[Op]) -> Result<(), Self::Error>;
-    /// Lets everything that can happen happen, and gives the completions.
+    /// Waits until nothing more happens by itself, and returns the completions.
     ///
     /// # Errors
-    /// The machine's own.
+    /// If the machine fails.
     fn settle(&mut self) -> Result<Vec<Completion>, Self::Error>;
-    /// A peer writes. Gives the count; nothing if the connection takes no more.
+    /// A peer writes. Returns the number of bytes; `None` if the connection accepts no more.
     fn peer_write(&mut self, socket: u8, bytes: &[u8]) -> Option<usize>;
-    /// A peer reads all that is there.
+    /// A peer reads all available bytes.
     fn peer_read(&mut self, socket: u8) -> (Vec<u8>, End);
     /// A peer shuts its writing side.
     fn peer_fin(&mut self, socket: u8);
@@ -136,7 +136,7 @@ pub trait Machine {
     fn peer_close(&mut self, socket: u8);
 }
 
-/// What the application keeps in mind.
+/// The state of the application.
 #[derive(Debug)]
 pub struct Application<M> {
     /// The kernel.
@@ -145,13 +145,13 @@ pub struct Application<M> {
     is_registered: bool,
     incremental: bool,
     free: BTreeSet<u16>,
-    /// In the receive group, in the order of its ring.
+    /// The buffers in the receive group, in the order of its ring.
     provided: VecDeque<u16>,
-    /// Received and not passed on, oldest first: id and length.
+    /// The received buffers that were not passed on, the oldest first: id and length.
     received: VecDeque<(u16, u32)>,
-    /// In the send group, in the order of its ring.
+    /// The buffers in the send group, in the order of its ring.
     out: VecDeque<u16>,
-    /// By user data: what was submitted.
+    /// The submitted requests, by user data.
     submitted: BTreeMap<u64, Op>,
     has_peer: Vec<bool>,
     written: Vec<u8>,
@@ -160,7 +160,7 @@ pub struct Application<M> {
 const SKIP: &str = "skip";
 
 impl<M: Machine> Application<M> {
-    /// Over a machine that has just been set up, whose receive group is incremental or not.
+    /// Starts on a new machine. `incremental`: whether its receive group is incremental.
     pub fn new(machine: M, incremental: bool) -> Application<M> {
         let sockets = usize::from(super::script::SOCKETS);
         Application {
@@ -178,10 +178,10 @@ impl<M: Machine> Application<M> {
         }
     }
 
-    /// Does one step, settles, and gives what was seen.
+    /// Performs one step, settles, and returns the observation.
     ///
     /// # Errors
-    /// The machine's own.
+    /// If the machine fails.
     pub fn step(&mut self, step: &Step) -> Result<String, M::Error> {
         let mut seen = match self.act(step)? {
             Some(seen) if seen == SKIP => return Ok(seen),
@@ -295,7 +295,7 @@ impl<M: Machine> Application<M> {
         format!("read {bytes:?} {end}")
     }
 
-    /// Which buffers the application has back.
+    /// Takes back the buffers that a completion returns.
     fn handle(&mut self, completion: Completion) {
         match self.submitted.get(&completion.user) {
             Some(Op::Recv { .. }) if completion.has(Completion::F_BUFFER) => self.received_into(completion),
@@ -303,7 +303,7 @@ impl<M: Machine> Application<M> {
                 self.free.insert(*bid);
             }
             Some(Op::SendGroup { bundle, .. }) if completion.has(Completion::F_BUFFER) => {
-                // What a bundle took is all that was there.
+                // A bundle has taken all buffers of the group.
                 let taken = if *bundle { self.out.len() } else { 1 };
                 self.free.extend(self.out.drain(..taken.min(self.out.len())));
             }

@@ -1,7 +1,7 @@
-//! uring_proxy's simulated kernel against the kernel: provided-buffer rings over TCP.
+//! Compares uring_proxy's simulated kernel with the real kernel: provided-buffer rings over TCP.
 //!
-//! Order does not matter where the kernel fixes none: what a shutdown or a cancellation of several requests wakes, and
-//! what a close that is linked to a shutdown completes with it.
+//! The order of completions is ignored where the kernel guarantees none: after a shutdown, after a cancellation of
+//! several requests, and after a shutdown with a linked close.
 
 pub mod application;
 mod model;
@@ -25,7 +25,7 @@ pub struct Uring;
 impl Subject for Uring {
     type Step = Step;
     const NAME: &'static str = "uring";
-    /// A stream arrives in pieces half of the time, so an outcome over many deliveries is one of many.
+    /// Half of the time a stream arrives in pieces, so a script with many deliveries has many possible outcomes.
     const SCHEDULES: u64 = 3_000;
     const RECORDED: &'static str = include_str!("../../../conformance/uring.txt");
     const DEVIATIONS: &'static str = include_str!("../../../conformance/uring.deviations.json");
@@ -34,7 +34,7 @@ impl Subject for Uring {
         script::scripts()
     }
 
-    /// The kernel has no variants: defects are the proxy's.
+    /// The simulated kernel has no variants: only the proxy has defects.
     fn model(_variant: &str, script: &[Step], seen: &mut Seen<'_, Step>) {
         model::run(script, seen);
     }
@@ -60,7 +60,7 @@ impl Subject for Uring {
     }
 }
 
-/// The completions of a step, in one order for all.
+/// The completions of a step, sorted.
 fn sorted(seen: &str) -> Vec<&str> {
     let mut completions: Vec<&str> = seen.split_inclusive(')').map(str::trim).collect();
     completions.sort_unstable();

@@ -18,9 +18,9 @@ use super::script::{How, SOCKETS, Step};
 
 const IN: GroupId = 1;
 const OUT: GroupId = 2;
-/// More than a script sends.
+/// Window of a connection in bytes: more than a script sends.
 const WINDOW: u32 = 4096;
-/// User data of the accepting that comes before a script; scripts count from 1.
+/// User data of the accept that precedes a script; scripts count from 1.
 const ACCEPT: UserData = UserData(u64::MAX);
 
 /// Runs a script.

@@ -1,7 +1,7 @@
 //! The kernel of this machine: io_uring, and TCP over loopback.
 //!
-//! A step has settled when every other thread of the process (the workers of io_uring are such) was seen asleep twice
-//! with no context switch in between, and no completion came.
+//! A step has settled when no completion comes and all other threads of the process, including io_uring's workers, are
+//! asleep at several checks in a row without a context switch in between.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -16,22 +16,22 @@ use super::application::{Application, Completion, End, Machine, Op};
 use super::ring::{IN, OUT, Ring};
 use super::script::{SOCKETS, Step};
 
-/// How long to wait between two looks. A segment over loopback takes a few microseconds.
+/// The pause between two checks. A segment over loopback takes a few microseconds.
 const PAUSE: Duration = Duration::from_micros(60);
-/// In how many looks in a row nothing may have happened.
+/// Number of consecutive checks at which nothing may have happened.
 const QUIET_LOOKS: u32 = 3;
-/// A step that has not settled after so many looks does not settle.
+/// Maximum number of checks before a step counts as one that does not settle.
 const LOOKS_MAX: u32 = 20_000;
 
-/// The kernel, found to have what scripts need.
+/// The kernel, after a check that it supports the scripts.
 #[derive(Debug)]
 pub(super) struct Kernel(());
 
 impl Kernel {
-    /// Probes it.
+    /// Probes the kernel.
     ///
     /// # Errors
-    /// What it lacks.
+    /// If the kernel lacks a feature that scripts need.
     pub(super) fn open() -> Result<Kernel, Missing> {
         Loopback::new(true).map(|_| Kernel(())).map_err(|error| {
             Missing(format!(
@@ -58,7 +58,7 @@ fn run(script: &[Step]) -> io::Result<Outcome> {
 /// A ring with two connections over loopback, and their peers.
 struct Loopback {
     ring: Ring,
-    /// Nothing once the peer's socket is closed.
+    /// `None` after the peer's socket is closed.
     peers: Vec<Option<TcpStream>>,
 }
 
@@ -142,7 +142,7 @@ impl Machine for Loopback {
 
     fn peer_fin(&mut self, socket: u8) {
         if let Some(peer) = self.peer(socket) {
-            // It fails where the connection is gone already; there is nothing to be seen of that then.
+            // Fails if the connection is already gone; the shutdown then has no visible effect.
             let _ = peer.shutdown(Shutdown::Write);
         }
     }
@@ -164,7 +164,7 @@ fn pause() {
     std::thread::sleep(PAUSE);
 }
 
-/// How often the other threads of the process have been switched to; nothing if one of them is awake.
+/// The number of context switches of the other threads; `None` if one of them is awake.
 fn switches_of_sleepers() -> io::Result<Option<u64>> {
     let own = fs::read_link("/proc/thread-self")?;
     let mut switches = 0;

@@ -15,9 +15,9 @@ use io_uring::{IoUring, opcode, squeue};
 use super::application::{BUF_SIZE, BUFS, Completion, Op};
 use super::script::How;
 
-/// The group that is received into.
+/// The group of buffers for receives.
 pub(super) const IN: u16 = 1;
-/// The group that is sent from.
+/// The group of buffers for sends.
 pub(super) const OUT: u16 = 2;
 
 const PAGE: usize = 4096;
@@ -88,7 +88,7 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Provides so many bytes of a buffer to a group.
+    /// Provides the first `len` bytes of a buffer to a group.
     pub(super) fn add(&mut self, group: u16, bid: u16, len: u32) {
         let base = self.memory.group(group);
         // SAFETY: the group's page starts with its entries, the first of which holds the tail. The kernel reads the
@@ -160,7 +160,7 @@ impl Ring {
         self.requests.submitter().submit().map(drop)
     }
 
-    /// Enters the kernel without waiting, which runs what it has put off, and gives the completions.
+    /// Enters the kernel without waiting, so that it runs deferred work, and returns the completions.
     pub(super) fn completions(&mut self) -> io::Result<Vec<Completion>> {
         // SAFETY: nothing is submitted, and no argument given.
         unsafe { self.requests.submitter().enter::<()>(0, 0, GETEVENTS, None)? };

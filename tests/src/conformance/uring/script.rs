@@ -1,4 +1,4 @@
-//! Scripts for provided-buffer rings over TCP: their steps, their text form, and a strategy that makes them.
+//! Scripts for provided-buffer rings over TCP: their steps, their text form, and a strategy that generates them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,53 +6,53 @@ use std::str::FromStr;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// How many sockets a script has.
+/// Number of sockets of a script.
 pub const SOCKETS: u8 = 2;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// Whether the receive group is incremental. The first step, and only that.
+    /// Whether the receive group is incremental. Only the first step may be this one.
     Inc(bool),
-    /// Provides so many of the free buffers, those with the lowest ids.
+    /// Provides this many of the free buffers, those with the lowest ids.
     Provide(u8),
     /// Unregisters the receive group.
     Unregister,
     /// Arms a receive.
     Arm {
-        /// On this socket.
+        /// The socket.
         socket: u8,
-        /// Until it is ended.
+        /// Whether the receive stays armed after a completion.
         multishot: bool,
-        /// Several buffers a completion.
+        /// Whether a completion may cover several buffers.
         bundle: bool,
     },
     /// Sends the oldest buffer that was received.
     Send {
-        /// On this socket.
+        /// The socket.
         socket: u8,
-        /// How.
+        /// The kind of send.
         how: How,
     },
     /// Sends from the send group.
     SendGroup {
-        /// On this socket.
+        /// The socket.
         socket: u8,
-        /// All that it has.
+        /// Whether the send takes all buffers of the group.
         bundle: bool,
     },
     /// Cancels by user data.
     CancelUser {
         /// The user data.
         user: u64,
-        /// All that match.
+        /// Whether all matching requests are cancelled.
         all: bool,
     },
     /// Cancels by descriptor.
     CancelFd {
         /// The socket.
         socket: u8,
-        /// All that match.
+        /// Whether all matching requests are cancelled.
         all: bool,
     },
     /// Closes a direct descriptor.
@@ -61,9 +61,9 @@ pub enum Step {
     Shutdown(u8),
     /// A shutdown, and a close that is linked to it.
     ShutClose(u8),
-    /// The peer writes so many bytes.
+    /// The peer writes this many bytes.
     PeerSend(u8, u8),
-    /// The peer reads all there is.
+    /// The peer reads all available bytes.
     PeerRead(u8),
     /// The peer shuts its writing side.
     PeerFin(u8),
@@ -77,7 +77,7 @@ pub enum Step {
     Recycle,
 }
 
-/// How a send goes out.
+/// The kind of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum How {
     /// Copied.
@@ -220,8 +220,9 @@ impl FromStr for Step {
     }
 }
 
-/// Makes scripts: whether incremental, nearly always some buffers, then up to 21 steps. Most are on the first socket,
-/// so that they meet. An incremental group has no bundles, and nothing is sent from its buffers.
+/// Generates scripts: the kind of the receive group, nearly always some provided buffers, then up to 21 steps. Most
+/// steps use the first socket, so that they affect each other. A script with an incremental group uses no bundles, and
+/// sends nothing from the group's buffers.
 pub fn scripts() -> BoxedStrategy<Vec<Step>> {
     let start = (proptest::bool::weighted(0.2), proptest::option::weighted(0.85, 1..=5_u8));
     let script = start.prop_flat_map(|(incremental, provided)| {

@@ -196,9 +196,9 @@ fn a_shutdown_that_succeeds_is_silent_and_the_close_follows() {
 /// The socket lingers while its send queue has bytes.
 #[test]
 fn a_closed_socket_keeps_its_connection_until_all_is_sent() {
-    let bell = Arc::default();
+    let waker = Arc::default();
     let mut end = Endpoint::default();
-    end.stream = Some(Stream::connect("10.0.0.1:80".parse().expect("an address"), &bell));
+    end.stream = Some(Stream::connect("10.0.0.1:80".parse().expect("an address"), &waker));
     end.out.push_back(Wire::Octet(Octet::untagged(7)));
     assert!(!end.keeps_stream(), "it is open");
     end.close();

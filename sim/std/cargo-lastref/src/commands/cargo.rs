@@ -33,7 +33,7 @@ fn jobs(build: &BuildJobs) -> Vec<String> {
     build.jobs.iter().flat_map(|jobs| [String::from("--jobs"), jobs.to_string()]).collect()
 }
 
-/// Runs the command with our own input and output, and takes over its exit code.
+/// Runs the command with this program's own input and output, and returns its exit code.
 fn exit(project: &Project, command: &mut Command) -> Result<Answer, Error> {
     let start = |source| Error::Start { program: project.cargo_program().to_owned(), source };
     let status = command.status().map_err(start)?;

@@ -29,7 +29,7 @@ pub(crate) fn add(
         .filter(|shorter| shorter.kind == outcome.report.kind && shorter.length() < outcome.report.length());
 }
 
-/// The report of a shorter run with a finding. Its token is one of this program's.
+/// The report of a shorter run with a finding. Its token has this program's format.
 pub(crate) fn find(
     executable: &Executable,
     test: &str,

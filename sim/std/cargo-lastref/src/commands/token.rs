@@ -1,6 +1,6 @@
 //! `cargo lastref replay`, `shrink` and `show`: the one run that a token names.
 //!
-//! A replay makes the run twice, and the two traces must be equal: a replay that shows another run would mislead its
+//! A replay executes the run twice, and the two traces must be equal: a replay that shows another run would mislead its
 //! reader.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ use super::shortest;
 /// The time limit of a search for a shorter run.
 const SHRINK_TIME: Duration = Duration::from_secs(120);
 
-/// Makes the run, and shows it; exit code 1 if it has a finding.
+/// Executes the run, and shows it; exit code 1 if it has a finding.
 pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
     let case = Case::open(arguments)?;
     let outcome = case.run(arguments)?;
@@ -45,7 +45,7 @@ pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
     Ok(answer)
 }
 
-/// Makes the run, and shows its finding on one line and its table.
+/// Executes the run, and shows its finding on one line and its table.
 pub(crate) fn show(arguments: &ShowArguments) -> Result<Answer, Error> {
     let case = Case::open(&arguments.token)?;
     let outcome = case.run(&arguments.token)?;
@@ -130,7 +130,7 @@ impl Case {
         Ok(Case { text, token, executable, replay: Replay { flags: code }, stop })
     }
 
-    /// Makes the run.
+    /// Executes the run.
     fn run(&self, arguments: &TokenArguments) -> Result<Outcome, Error> {
         let variables = search::of_replay(&arguments.search, &self.token.run);
         let limits = Limits { timeout: None, hang: arguments.hang.hang };

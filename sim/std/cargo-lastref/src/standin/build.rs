@@ -24,11 +24,10 @@ use super::sources;
 const SCRATCH: &str = "build-";
 /// The packages that cargo builds.
 const PACKAGES: [&str; 2] = ["lastref-runtime", "lastref-macros"];
-/// The crates that rustc builds: cargo could not tell a package named `std` from the real one.
+/// The crates that rustc builds: cargo could not distinguish a package named `std` from the real one.
 const CRATES: [&str; 2] = ["std", "core"];
-/// The profile. Without debug information a frame of the runtime has its whole name, by which a stack's report leaves
-/// it out. Each crate is one codegen unit, since the path of an operation crosses a dozen modules and should be
-/// inlined.
+/// The profile. Without debug information, frames of the runtime keep their whole names, by which a report leaves them
+/// out. Each crate is one codegen unit, since the path of an operation crosses a dozen modules and should be inlined.
 const PROFILE: &str = "\n[profile.release]\nopt-level = 3\ndebug = false\ncodegen-units = 1\npanic = \"unwind\"\n";
 /// Makes our copies of crates from the registry differ from the user's: two crates of one name, version and settings
 /// would have one identity, and rustc refuses to link them.

@@ -1,7 +1,7 @@
 //! A crate in a temporary folder, and the program run in it.
 //!
-//! All tests share one cache, so the stand-in is built once for them, and by one of them while the others wait: what
-//! two processes at once do is tested on the way.
+//! All tests share one cache, so one of them builds the stand-in while the others wait. This also tests concurrent
+//! processes.
 
 // Each file of tests is a crate of its own, and uses a part of this one.
 #![allow(dead_code)]
@@ -56,7 +56,7 @@ impl Scratch {
     }
 }
 
-/// Whether tests are to be as thorough as they can (`LASTREF_THOROUGH`).
+/// Whether tests run as thoroughly as possible (`LASTREF_THOROUGH`).
 #[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]
 pub(crate) fn is_thorough() -> bool {
     std::env::var_os("LASTREF_THOROUGH").is_some()
@@ -67,7 +67,7 @@ pub(crate) fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 
-/// What a program printed, and its exit code.
+/// The output of a program, and its exit code.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) stdout: String,

@@ -1,5 +1,5 @@
-//! The own test suites of released crates under the simulator: every test passes, except for those that `list.rs` names
-//! with the reason. The results are the tables of docs/real-crates.md.
+//! The test suites of released crates, run under the simulator: every test passes, except for those that `list.rs`
+//! names with the reason. The results are the tables of docs/real-crates.md.
 //!
 //! The suites build for minutes and search for minutes, so they run on request, all of them or some:
 //!
@@ -21,7 +21,7 @@ mod table;
 use list::{SUITES, Suite};
 use result::Totals;
 
-/// The suites that a thorough test of this repository runs: they build in seconds, and no test of theirs is long.
+/// The suites that a thorough test of this repository runs: they build in seconds, and none of their tests is long.
 const SMALL: [&str; 1] = ["event-listener"];
 
 #[expect(clippy::disallowed_methods, reason = "what is tested may depend on the environment; no run sees it")]
@@ -29,7 +29,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The suites that the environment asks for. A name that is none fails, so that a misspelt name does not pass.
+/// The suites that the environment requests. An unknown name fails, so that a misspelt name is noticed.
 fn wanted() -> Vec<&'static Suite> {
     let find = |name: &str| {
         let found = SUITES.iter().find(|suite| suite.package == name);

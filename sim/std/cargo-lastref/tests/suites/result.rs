@@ -1,4 +1,4 @@
-//! What `cargo lastref test` says about a suite, and how it differs from the list.
+//! The results of `cargo lastref test` for a suite, and their differences from the list.
 
 use std::path::Path;
 use std::process::Command;

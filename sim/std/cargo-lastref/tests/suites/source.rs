@@ -1,4 +1,4 @@
-//! The sources of a suite: those that cargo downloads from the registry, copied, since a test may write beside itself.
+//! The sources of a suite: a copy of those that cargo downloads, since a test may write files next to its sources.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -21,7 +21,7 @@ pub(crate) fn page() -> String {
 /// The rows of the table in a page.
 pub(crate) fn rows(page: &str) -> impl Iterator<Item = &str> {
     let (_, rest) = page.split_once(HEAD).expect("docs/real-crates.md has the table of suites");
-    // The line below the head only draws it.
+    // Skips the line that separates the header from the rows.
     rest.lines().skip(1).take_while(|line| line.starts_with('|'))
 }
 

@@ -18,7 +18,7 @@ const POISONED_MAX: usize = 512;
 const FENCE: u8 = 0xfd;
 const FENCE_BYTES: usize = 8;
 const PAGE: usize = 4096;
-/// A freed block of this size gives its memory back at once: its addresses are not used again in the run.
+/// A freed block of at least this size returns its memory to the system at once; the run does not reuse its addresses.
 const LARGE: usize = 256 * 1024;
 /// Above this size, or this number of blocks, the heap of a run reuses freed blocks.
 const FRESH_BYTES_MAX: usize = 256 << 20;
@@ -29,7 +29,7 @@ const GUARDED_MAX: usize = 20_000;
 /// Memory of the arena that the next run reuses. The rest is returned to the system.
 const KEPT_BYTES: usize = 32 << 20;
 
-/// A moment of a block's life.
+/// The allocation or the release of a block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) task: TaskId,
@@ -78,7 +78,7 @@ pub(super) enum Wrong {
 pub(crate) struct Ledger {
     pub(super) blocks: Vec<Block>,
     pub(super) stacks: Vec<Backtrace>,
-    /// Where the next block begins.
+    /// The address at which the next block begins.
     next: usize,
     /// Freed blocks by size and alignment, the oldest first, once the run reuses them.
     free: Option<BTreeMap<(usize, usize), VecDeque<u32>>>,

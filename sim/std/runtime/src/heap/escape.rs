@@ -29,7 +29,7 @@ type Blocks = BTreeMap<usize, usize>;
 static BLOCKS: AtomicPtr<Blocks> = AtomicPtr::new(ptr::null_mut());
 static IS_LOCKED: AtomicBool = AtomicBool::new(false);
 
-/// From now on the allocations of this OS thread belong to the search, and are not listed.
+/// Marks this OS thread as the search's: its allocations are not listed from now on.
 pub(crate) fn is_search() {
     IS_OWN.set(true);
 }

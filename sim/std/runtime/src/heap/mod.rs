@@ -4,7 +4,7 @@
 //! address. The next run begins with an empty arena at the same address: an abandoned run leaks nothing, and a replay
 //! has the same pointers. The runtime and the kernel, and all code outside a run, allocate from the system.
 //!
-//! Memory that was allocated before the run is never freed in it: the references to it are restored after the run, and
+//! A run never frees memory that was allocated before it: the references to that memory are restored after the run, and
 //! the next run may free it again.
 
 mod blocks;
@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match current() {
             Some(run) if run.settings.get().heap => run.allocate(layout),
-            // Zeroed: the scan for escaped state would take what an earlier block left there for a reference.
+            // Zeroed: otherwise the scan for escaped state would mistake leftovers of an earlier block for references.
             // SAFETY: the caller's promise.
             _ => escape::add(unsafe { System.alloc_zeroed(layout) }, layout),
         }
@@ -121,7 +121,7 @@ mod tests {
         Layout::array::<u8>(size).expect("a small size")
     }
 
-    /// Leaves memory with other bytes than zero where the system's allocator takes the next block of this size from.
+    /// Fills a block of the system's allocator and frees it, so that the next block of this size holds nonzero bytes.
     fn leave_dirt(size: usize) {
         // SAFETY: the block has this size, and is freed once.
         unsafe {

@@ -1,4 +1,4 @@
-//! The findings of the ledger, with the moments of the block's life.
+//! The findings of the ledger, with the allocation and the release of the block.
 
 use super::blocks::{Block, Moment, Wrong};
 use super::{BASE, is_in_arena};

@@ -1,13 +1,14 @@
 //! Clocks and sleeps: virtual time.
 //!
 //! Virtual time passes when every task waits: it then jumps to the next deadline. It also passes a little with each
-//! reading of the clock and each yield, or a loop that polls the clock would never end. The duration of a reading grows
-//! with the number of readings since the last wait, so such a loop takes thousands of steps, not millions. It stays
-//! small: a program that keeps timers of its own, as tokio does, would find them expired while it still has work.
+//! reading of the clock and each yield; otherwise a loop that polls the clock would never end. A reading takes longer
+//! the more readings there were since the last wait, so such a loop needs thousands of steps, not millions. It still
+//! takes little time: a program that keeps its own timers, as tokio does, would otherwise find them expired while it
+//! still has work.
 //!
-//! Threads may also work until another one, which sleeps, stops them. So, while a thread waits for a time, time passes
-//! after many steps in a row in which some thread was ready, faster and faster: a sleep of a second is over after
-//! 124,000 such steps. A timer of a test with few steps still fires only when every thread waits.
+//! Threads may also work until a sleeping thread wakes and stops them. So, while a thread sleeps and the others stay
+//! ready, time starts to pass after many steps, faster and faster: a sleep of one second ends after 124,000 such steps.
+//! In a test with few steps, a timer still fires only when every thread waits.
 
 use std::panic::Location;
 use std::ptr;
@@ -26,24 +27,25 @@ const READ_NS_MAX: u64 = 10_000;
 /// The maximum duration of a yield. It is longer than that of a reading: a thread that yields waits for others, while a
 /// thread that reads the clock works.
 pub(crate) const YIELD_NS_MAX: u64 = 100_000;
-/// Steps without a moment in which every thread waited, before time passes by work.
+/// Number of steps since every thread last waited, after which work advances the time.
 const FREE_STEPS: u32 = 10_000;
-/// Work lets time pass once in this many steps.
+/// Work advances the time once in this many steps.
 const WORK_STEPS: u32 = 1_000;
-/// The least duration of that work, and otherwise its part of the time since a moment in which every thread waited.
+/// Work advances the time by 1/`WORK_SHARE` of the time since every thread last waited, and at least by `WORK_NS`.
 const WORK_NS: u64 = 1_000_000;
 const WORK_SHARE: u64 = 16;
-/// The longest duration of that work, so that the clock does not overflow in a run of the longest bound.
+/// Upper bound of that advance, so that the clock does not overflow in a run of the maximum length.
 const WORK_NS_MAX: u64 = 1_000_000_000;
 
-/// Work since the last moment in which every thread waited.
+/// The work since every thread last waited.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Work {
     since_step: u32,
     since_ns: u64,
     /// The step at which time may pass next.
     next_step: u32,
-    /// The time as it is if no moment in which every thread waited has advanced it.
+    /// The time as of the last advance by work, a reading or a yield. A different clock means that every thread has
+    /// waited since.
     now_ns: u64,
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn close_left() {
 
 impl Run {
     fn any(&self, kind: OpKind) -> Op {
-        // The place of the call in the program is noted in the recorded run of a finding; see `places`.
+        // In the recorded run of a finding, `places` records the source location of the call.
         Op { kind, object: Objects::DESCRIPTORS, location: Location::caller() }
     }
 
@@ -66,16 +66,16 @@ impl Run {
         }
     }
 
-    /// Delivers what has arrived on the network by now. The tasks that wait for it become ready, even those whose own
-    /// deadline is this arrival: sleeping tasks wake only one at a time. Called by host code.
+    /// Delivers what has arrived on the network by now. All tasks that wait for an arrival become ready, including
+    /// those whose own deadline is this arrival: a sleeper that reaches its deadline wakes alone. Called by host code.
     pub(super) fn advances(&self) {
         if self.network.borrow_mut().advance(self.kernel.now_ns()) {
             self.wake_waiters();
         }
     }
 
-    /// Waits until an attempt succeeds (`is_ready` returns true), or until the deadline; returns whether it has. An
-    /// attempt may change the network without success. Called by host code.
+    /// Waits until an attempt succeeds (`is_ready` returns true) or the deadline passes; returns whether an attempt
+    /// succeeded. A failed attempt may still change the network. Called by host code.
     pub(super) fn waits_on(
         &self,
         object: ObjectId,
@@ -99,7 +99,8 @@ impl Run {
             let until_ns = [deadline_ns, state.1].into_iter().flatten().min();
             self.notes_wait();
             let op = Op { object, ..self.any(OpKind::Wait) };
-            // Not a new attempt: it could change the network, and then no task would be woken.
+            // Does not attempt again: an attempt could change the network without waking the tasks that wait for the
+            // change.
             let is_same = || self.network.borrow().state() == state;
             self.kernel.wait_on_word(Objects::DESCRIPTORS, op, until_ns, is_same);
             self.waited();
@@ -117,8 +118,8 @@ impl Run {
         self.waits_quietly(awaited, deadline_ns, is_ready)
     }
 
-    /// Waits until `is_ready` returns true, which happens by these descriptors or by another task, or until the
-    /// deadline. Returns whether it is ready. Called by host code.
+    /// Waits until `is_ready` returns true, because of these descriptors or of another task, or until the deadline.
+    /// Returns whether it is ready. Called by host code.
     pub(super) fn waits_quietly(
         &self,
         awaited: &[libc::pollfd],
@@ -157,7 +158,7 @@ impl Run {
 }
 
 impl Run {
-    /// The current task no longer waits for these.
+    /// Ends the current task's wait for these descriptors.
     fn forgets_awaited(&self, awaited: &[libc::pollfd]) {
         let mut all = self.awaited.borrow_mut();
         for one in awaited {
@@ -189,7 +190,7 @@ fn timeout_ns(descriptor: usize, option: i32) -> Option<u64> {
     (ns > 0).then_some(ns)
 }
 
-/// The value of an option of a socket of the system; `None` if it is no socket.
+/// The value of an option of a socket of the system; `None` if the descriptor is not a socket.
 ///
 /// # Safety
 /// Any bytes are a `T`.
@@ -202,7 +203,7 @@ pub(super) unsafe fn socket_option<T>(descriptor: usize, option: i32, mut value:
     (result == 0).then_some(value)
 }
 
-/// The effect of a call on its descriptor.
+/// How a call uses its descriptor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Reads,
@@ -255,7 +256,7 @@ fn is_silent(descriptor: i32) -> bool {
     matches!(descriptor, 1 | 2) && current().is_some_and(|run| !run.prints.get())
 }
 
-/// Keeps what the test prints on stderr while its result is read.
+/// Stores the test's stderr output while its result is read.
 fn keeps(descriptor: i32, bytes: &[u8]) -> bool {
     let Some(run) = current().filter(|_| descriptor == 2) else { return false };
     run.host(|| run.printed.borrow_mut().as_mut().map(|printed| printed.extend_from_slice(bytes)).is_some())
@@ -341,7 +342,7 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
     let descriptor = match (descriptor >= FIRST_DESCRIPTOR, current()) {
         (true, Some(run)) => match run.closes_socket(descriptor) {
             Ok(None) => return 0,
-            // The connection outside the run that the socket stood for.
+            // The system's descriptor of a connection that leads outside the run.
             Ok(Some(real)) => real,
             Err(error) => return fail(error) as i32,
         },
@@ -407,8 +408,8 @@ pub(super) unsafe fn open(number: i64, args: [usize; 6]) -> i32 {
     opened as i32
 }
 
-/// Makes a copy of a descriptor, or another change of one. The copy belongs to the run if the original does: a read
-/// from the copy must wait in the run as well.
+/// Copies a descriptor, or performs another command of `fcntl`. The copy belongs to the run if the original does: a
+/// read from the copy must wait in the run as well.
 ///
 /// # Safety
 /// As for libc's, whose third argument is optional: a caller that passes none leaves the register as it is.

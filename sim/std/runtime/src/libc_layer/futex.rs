@@ -7,7 +7,7 @@ use lastref_kernel::sync::condvar::Waited;
 
 use super::clock::as_deadline;
 use super::fail;
-use crate::run::{Doing, Run};
+use crate::run::{CurrentOperation, Run};
 
 /// The operations, without the flags for private futexes and for the clock.
 const COMMAND: usize = 0x7f;
@@ -29,7 +29,7 @@ pub(super) unsafe fn call(
             let timeout = ptr::with_exposed_provenance::<libc::timespec>(timeout);
             // SAFETY: the caller of the system call passes a valid time, or none.
             let deadline_ns = unsafe { timeout.as_ref() }.map(|time| {
-                // A plain wait passes a duration, the other one a point in time.
+                // `FUTEX_WAIT` takes a duration, `FUTEX_WAIT_BITSET` a point in time.
                 let is_relative = kind == libc::FUTEX_WAIT;
                 as_deadline(run, time, is_relative, operation & CLOCK_REALTIME != 0)
             });
@@ -66,7 +66,7 @@ impl Run {
             self.waited();
             waited
         });
-        // The primitive may wait again, and its operation is still the one before other tasks ran.
+        // Other tasks have run and replaced the operation; the primitive continues its own, and may wait again.
         self.doing.set(doing);
         match waited {
             Some(Waited::Notified | Waited::Over) => 0,
@@ -77,7 +77,7 @@ impl Run {
 
     /// Wakes at most this many tasks.
     fn wake(&'static self, word: usize, most: u32) -> isize {
-        let Doing { kind, object: does, location } = self.doing.get();
+        let CurrentOperation { kind, object: does, location } = self.doing.get();
         let woken = self.host(|| {
             let id = self.word(word);
             let object = self.owner_of(word).unwrap_or(id);
@@ -86,7 +86,7 @@ impl Run {
             let kind = if notifies { kind } else { OpKind::Unlock };
             self.kernel.wake_word(id, Op { kind, object, location }, most)
         });
-        self.doing.set(Doing { kind, object: does, location });
+        self.doing.set(CurrentOperation { kind, object: does, location });
         woken as isize
     }
 

@@ -1,8 +1,8 @@
-//! Names of hosts, and files and programs: what leads out of the run.
+//! Host names, files and programs: the calls that lead out of the run.
 //!
-//! `localhost` and every name below it are addresses of the loopback, without a lookup: `localhost` itself is
-//! 127.0.0.1, and each other name has its own address, on which a listener of the run may be bound. Everything else
-//! here is the system's, and the setting `--outside` decides.
+//! `localhost` and every name below it resolve to loopback addresses without a lookup: `localhost` itself is 127.0.0.1,
+//! and each other name has its own address, to which a listener of the run may bind. All other calls in this file go to
+//! the system, and the setting `--outside` decides whether they are allowed.
 
 use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +17,7 @@ use crate::run::{Run, current};
 use crate::settings::Outside;
 
 impl Run {
-    /// The task uses what is not simulated: `kind` in general, `detail` in particular.
+    /// Notes that the task uses something that is not simulated: `kind` is its category, `detail` the particular item.
     pub(super) fn goes_outside(&'static self, kind: &'static str, detail: &str) {
         self.host(|| {
             self.outside.borrow_mut().insert(kind);

@@ -43,8 +43,8 @@ pub(crate) fn waits(until_ns: Option<u64>) -> bool {
 }
 
 impl Run {
-    /// Waits for real until one of these descriptors is ready, at most until virtual time would have to pass. Returns
-    /// whether one is ready. Called by host code.
+    /// Waits for real until one of these descriptors is ready, and no longer than until virtual time would have to
+    /// pass. Returns whether one is ready. Called by host code.
     pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], until_ns: Option<u64>) -> bool {
         if awaited.is_empty() || self.has_given_up.get() || !has_children() {
             return false;
@@ -55,7 +55,7 @@ impl Run {
         let args = [awaited.as_mut_ptr().addr(), awaited.len(), (&raw const time).addr(), 0, 8, 0];
         // SAFETY: the descriptors and the time are valid for the call.
         let is_ready = unsafe { raw(libc::SYS_ppoll, args) } > 0;
-        // Otherwise each later wait of a run that cannot continue would take as long.
+        // Without this flag, a run that cannot continue would spend the full time in each later wait.
         self.has_given_up.set(!is_ready && wait_ns == REAL_WAIT_NS_MAX);
         is_ready
     }

@@ -1,5 +1,5 @@
-//! `epoll` and `poll`: the system says which real descriptors are ready, the network which sockets of the run are, and
-//! the waiting is simulated.
+//! `epoll` and `poll`: the system reports which real descriptors are ready, the network reports which sockets of the
+//! run are ready, and waiting is simulated.
 
 use super::outside::{has_children, is_pipe};
 use super::socket::{Place, place};

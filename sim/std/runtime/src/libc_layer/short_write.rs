@@ -1,8 +1,8 @@
-//! Blocking writes to streams of the system: each takes at most the bytes that surely fit.
+//! Blocking writes to streams of the system: each writes at most the number of bytes that certainly fits.
 //!
-//! A stream that is ready has room for some bytes. The system's own blocking write would wait for room for the rest,
-//! and only another task of the same OS thread could make that room. A stream may accept fewer bytes than it was given,
-//! so a write is cut, and the caller writes the rest again.
+//! A stream that is ready has space for some bytes. The system's own blocking write would wait for space for the rest,
+//! which only another task of the same OS thread could free. A write to a stream may accept fewer bytes than requested,
+//! so it is cut, and the caller writes the rest in another call.
 
 use std::ptr;
 
@@ -10,11 +10,11 @@ use super::descriptor::{blocks, socket_option};
 use super::outside::is_pipe;
 use super::raw;
 
-/// A stream that is ready for writing takes this many bytes: POSIX promises it for a pipe, and the buffer of a socket
-/// has more room.
+/// A stream that is ready for writing accepts this many bytes: POSIX guarantees it for a pipe, and the buffer of a
+/// socket has more space.
 const BYTES_MAX: usize = libc::PIPE_BUF;
 
-/// Makes a writing call on a descriptor that is ready; a blocking write to a stream is cut.
+/// Performs a write on a descriptor that is ready. A blocking write to a stream is cut.
 ///
 /// # Safety
 /// As for the system call.

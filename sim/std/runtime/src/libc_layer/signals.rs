@@ -1,8 +1,9 @@
 //! Signals: a run's handlers end with it, and a signal that a run sends to its own process is handled at once.
 //!
-//! A handler that stayed would be called in a later run, whose memory does not know it: the registry of tokio's
-//! handlers, for example, would then call itself as the handler before it. The system prefers the main thread for a
-//! signal to the process, where the handler would execute beside the run at a time that no seed determines.
+//! Without this, a later run would call the handler, although the memory of that run does not contain its registration.
+//! tokio's handler, for example, would then take itself for the previous handler and call itself. The system delivers a
+//! signal to the process preferably on the main thread, where the handler would run in parallel with the run, at a time
+//! that no seed determines.
 
 use std::ptr;
 
@@ -27,8 +28,8 @@ pub unsafe extern "C" fn sigaction(signal: i32, new: *const libc::sigaction, old
     unsafe { glibc()(signal, new, old) }
 }
 
-/// Sends a signal. In a run, a handler of this process has been called when the call returns. It executes as code of
-/// the runtime, without a scheduling point, so it must not wait for a thread of the run.
+/// Sends a signal. In a run, a handler of this process runs before the call returns. It executes as code of the
+/// runtime, without a scheduling point, so it must not wait for a thread of the run.
 ///
 /// # Safety
 /// As for libc's.
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn kill(process: i32, signal: i32) -> i32 {
 }
 
 impl Run {
-    /// Keeps the action of a signal that the run is about to change, if it is the first change. Called by host code.
+    /// Saves the action of a signal that the run is about to change for the first time. Called by host code.
     fn keeps_handler(&self, signal: i32) {
         self.handlers.borrow_mut().entry(signal).or_insert_with(|| {
             // SAFETY: an action of zeros is valid, and the place is.

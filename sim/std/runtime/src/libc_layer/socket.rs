@@ -11,7 +11,7 @@ use crate::net::{FIRST_DESCRIPTOR, Network, address};
 use crate::objects::Objects;
 use crate::run::{Run, current};
 
-/// Where a call on a descriptor goes.
+/// The destination of a call on a descriptor.
 pub(super) enum Place {
     /// To a socket of the run.
     Simulated(&'static Run),
@@ -19,8 +19,8 @@ pub(super) enum Place {
     Real(i32),
 }
 
-/// Where a call on this descriptor goes. A number of a simulated socket that is closed goes to the system, which
-/// refuses it.
+/// The destination of a call on this descriptor. A call on a closed descriptor of a simulated socket goes to the
+/// system, which refuses it.
 #[inline]
 pub(super) fn place(descriptor: i32) -> Place {
     if descriptor < FIRST_DESCRIPTOR {
@@ -34,7 +34,7 @@ pub(super) fn place(descriptor: i32) -> Place {
     }
 }
 
-/// Whether a call may wait, and how long.
+/// Whether a call may wait, and for how long.
 #[derive(Clone, Copy)]
 pub(super) enum Waits {
     No,
@@ -43,7 +43,7 @@ pub(super) enum Waits {
 }
 
 impl Run {
-    /// Makes a call on a simulated socket: a scheduling point, then attempts until one does not have to wait.
+    /// Performs a call on a simulated socket: a scheduling point, then attempts until one need not wait.
     pub(super) fn on_socket<R>(
         &'static self,
         descriptor: i32,
@@ -64,13 +64,14 @@ impl Run {
                 _ => None,
             };
             if let (Err(libc::EAGAIN), Some(option)) = (&result, timeout) {
-                // A write that has filled the buffer waits, and its reader must not.
+                // The attempt may have changed the network, for example filled the buffer: the peer must wake before
+                // this call waits.
                 if state != before {
                     self.wake_waiters();
                 }
                 let timeout_ns = self.network.borrow().timeout_ns(descriptor, option);
                 let deadline_ns = timeout_ns.map(|timeout_ns| self.kernel.now_ns().saturating_add(timeout_ns));
-                // The connection has an object from here on, if the call has made it.
+                // If this call created the connection, the object exists only from here on.
                 let object = self.network.borrow().object(descriptor).unwrap_or(object);
                 self.waits_on(object, deadline_ns, || {
                     result = attempt(&mut self.network.borrow_mut(), self.kernel.now_ns());

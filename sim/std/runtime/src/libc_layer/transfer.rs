@@ -11,10 +11,10 @@ use super::socket::{Place, Waits, number, place};
 use crate::bytes::Bytes;
 use crate::run::Run;
 
-/// Places to fill one after the other.
+/// Buffers to fill one after the other.
 struct Places<'a> {
     left: &'a [libc::iovec],
-    /// The bytes of the first place that are filled.
+    /// The number of bytes already written to the first buffer.
     filled: usize,
 }
 
@@ -23,10 +23,10 @@ impl<'a> Places<'a> {
         Places { left: parts, filled: 0 }
     }
 
-    /// Fills the next places.
+    /// Fills the next buffers.
     ///
     /// # Safety
-    /// They are valid for writes.
+    /// The buffers are valid for writes.
     unsafe fn fill(&mut self, mut bytes: &[u8]) {
         while let ([part, rest @ ..], false) = (self.left, bytes.is_empty()) {
             let count = bytes.len().min(part.iov_len - self.filled);
@@ -60,10 +60,10 @@ unsafe fn copied(parts: &[libc::iovec], mut skipped: usize, count: usize) -> Vec
     bytes
 }
 
-/// Reads from a simulated socket into these places.
+/// Reads from a simulated socket into these buffers.
 ///
 /// # Safety
-/// They are valid for writes.
+/// The buffers are valid for writes.
 pub(super) unsafe fn receives(run: &'static Run, descriptor: i32, parts: &[libc::iovec], flags: i32) -> isize {
     let most = parts.iter().map(|part| part.iov_len).sum();
     let peeks = flags & libc::MSG_PEEK != 0;
@@ -78,10 +78,10 @@ pub(super) unsafe fn receives(run: &'static Run, descriptor: i32, parts: &[libc:
     number(read)
 }
 
-/// Writes these places to a simulated socket. A blocking write ends when everything is sent.
+/// Writes these buffers to a simulated socket. A blocking write ends when everything is sent.
 ///
 /// # Safety
-/// They are valid for reads.
+/// The buffers are valid for reads.
 pub(super) unsafe fn sends(run: &'static Run, descriptor: i32, parts: &[libc::iovec], flags: i32) -> isize {
     let waits = if flags & libc::MSG_DONTWAIT != 0 { Waits::No } else { Waits::Blocking(libc::SO_SNDTIMEO) };
     let all: usize = parts.iter().map(|part| part.iov_len).sum();

@@ -30,7 +30,7 @@ pub(crate) unsafe fn read(at: *const u8, size: u32) -> Result<SocketAddr, i32> {
     }
 }
 
-/// Writes an address as a socket of this family has it: as much as fits, and its whole size.
+/// Writes an address in the form of this socket family: as many bytes as fit, and the full size.
 ///
 /// # Safety
 /// `size` is null or valid, and `at` is valid for `*size` bytes.

@@ -12,8 +12,8 @@
 //! | `epoll` | `poller.rs` |
 //! | addresses, options of sockets | `address.rs`, `options.rs` |
 //!
-//! The network changes in two ways: by a call of a task, and by the passing of time. There is no task of its own: a
-//! task that waits has the next arrival as a deadline.
+//! The network changes when a task calls it and when time passes. It has no task of its own: a waiting task uses the
+//! next arrival as a deadline.
 //!
 //! Left out: UDP and Unix sockets, which are the system's; raw sockets; more than one network interface.
 
@@ -39,7 +39,7 @@ use stream::Connection;
 
 /// The first descriptor of a simulated socket: above every number that the system gives.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
-/// The first port that a socket gets if it asks for none.
+/// The first ephemeral port.
 const FIRST_PORT: u16 = 32_768;
 /// The latencies of connections in a run with latency, in nanoseconds.
 const LATENCIES_NS: [u64; 4] = [20_000, 100_000, 300_000, 1_000_000];
@@ -129,7 +129,7 @@ impl Network {
         self.extent
     }
 
-    /// The faults that have happened in this run, in words.
+    /// Descriptions of the faults that have happened in this run.
     pub(crate) fn struck(&self) -> Vec<String> {
         self.struck.iter().map(|struck| struck.text.clone()).collect()
     }
@@ -149,12 +149,12 @@ impl Network {
         has_changed
     }
 
-    /// The next time at which something changes by itself.
+    /// The time of the next arrival or timeout.
     pub(crate) fn next_ns(&self) -> Option<u64> {
         self.connections.iter().filter_map(Connection::next_ns).min()
     }
 
-    /// Changes whenever a waiting task may have to look again.
+    /// A value that changes whenever a waiting task may have to check again.
     pub(crate) fn state(&self) -> (u64, Option<u64>) {
         let edges = |connection: &Connection| {
             [End::Client, End::Server].map(|end| connection.side(end).edges).into_iter().sum::<u64>()
@@ -173,7 +173,7 @@ impl Network {
         self.is_short
     }
 
-    /// How many of `most` bytes a call transfers.
+    /// The number of bytes that a call transfers, at most `most`.
     fn transfers(&mut self, most: usize) -> usize {
         if !self.is_short || most < 2 || self.draws.below(2) == 0 {
             return most;

@@ -63,9 +63,9 @@ impl Options {
         })
     }
 
-    /// The size of a buffer that was asked for.
+    /// The requested size of a buffer, adjusted as Linux does.
     pub(super) fn buffer_bytes(&self, name: i32) -> Option<usize> {
-        // As in Linux, the system doubles it, and has a least one.
+        // Linux doubles the requested size and enforces a minimum.
         let bytes = self.number(libc::SOL_SOCKET, name)?;
         Some(usize::try_from(bytes).unwrap_or(0).saturating_mul(2).max(4_608))
     }

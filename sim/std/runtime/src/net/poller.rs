@@ -34,7 +34,7 @@ impl Network {
         let id = self.poller_of(poller);
         let interests = &mut self.pollers[id].interests;
         let known = interests.iter().position(|interest| interest.descriptor == descriptor && interest.file == file);
-        // A change reports a socket that is ready, even if nothing has changed since.
+        // A registration or a change reports a ready socket even without a new edge.
         let new = |event| Interest { descriptor, file, event, seen: edges.wrapping_sub(1), is_armed: true };
         match (operation, known, event) {
             (libc::EPOLL_CTL_ADD, None, Some(event)) => interests.push(new(event)),
@@ -88,25 +88,25 @@ impl Network {
         id
     }
 
-    /// A copy of a descriptor leads to the same poller: tokio registers with one and waits with the other.
+    /// Makes a copy of a descriptor lead to the same poller: tokio registers with one and waits with the other.
     pub(crate) fn copies_poller(&mut self, descriptor: i32, copy: i32) {
         if let Some(id) = self.poller_ids.get(&descriptor) {
             self.poller_ids.insert(copy, *id);
         }
     }
 
-    /// A new poller has this descriptor.
+    /// Adds a new poller with this descriptor.
     pub(crate) fn adds_poller(&mut self, descriptor: i32) {
         self.poller_ids.remove(&descriptor);
         self.poller_of(descriptor);
     }
 
-    /// A real descriptor is closed, which may be one of a poller.
+    /// Removes a closed real descriptor, which may belong to a poller.
     pub(crate) fn forgets_poller(&mut self, descriptor: i32) {
         self.poller_ids.remove(&descriptor);
     }
 
-    /// The socket is closed: no poller reports it any more.
+    /// Removes a closed socket from every poller.
     pub(super) fn forgets_interests(&mut self, file: usize) {
         for poller in &mut self.pollers {
             poller.interests.retain(|interest| interest.file != file);

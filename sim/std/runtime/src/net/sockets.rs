@@ -10,7 +10,7 @@ use super::options::Options;
 use super::stream::{Connection, Phase, Segment};
 use super::{FIRST_DESCRIPTOR, FIRST_PORT, Network};
 
-/// The most connections that wait in a listener.
+/// Maximum number of connections that wait in a listener's queue.
 const BACKLOG_MAX: usize = 4_096;
 
 /// A socket. Copies of its descriptor share it.
@@ -38,7 +38,7 @@ enum State {
         connection: usize,
         end: End,
     },
-    /// An address outside the run: this descriptor of the system has the connection.
+    /// Connected to an address outside the run, through this descriptor of the system.
     Outside(i32),
 }
 
@@ -49,7 +49,7 @@ impl File {
     }
 }
 
-/// What a descriptor of a simulated socket leads to.
+/// The target of a simulated socket's descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Simulated,
@@ -57,7 +57,7 @@ pub(crate) enum Target {
     Real(i32),
 }
 
-/// What `connect` has to do.
+/// The next step of `connect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attempt {
     /// The attempt is under way.
@@ -81,7 +81,7 @@ impl Network {
         self.files[file].as_mut().ok_or(libc::EBADF)
     }
 
-    /// What the descriptor leads to; `None` if it is closed.
+    /// The target of the descriptor; `None` if it is closed.
     pub(crate) fn target(&self, descriptor: i32) -> Option<Target> {
         match self.file(descriptor).ok()?.state {
             State::Outside(real) => Some(Target::Real(real)),
@@ -250,7 +250,7 @@ impl Network {
         }
     }
 
-    /// The listener that answers at this address.
+    /// The listener for this address.
     fn listener(&self, address: SocketAddr) -> Option<usize> {
         let answers = |file: &File| {
             let Some(local) = file.local.filter(|_| matches!(file.state, State::Listens { .. })) else { return false };
@@ -313,8 +313,8 @@ impl Network {
         Ok(Attempt::Begun)
     }
 
-    /// The listener's answer to an attempt. The attempt takes a place in its queue at once, so that no other task can
-    /// take it; the answer arrives after a round trip.
+    /// The listener's answer to an attempt. The attempt enters the listener's queue at once, so that no other task can
+    /// take its slot; the answer arrives after a round trip.
     fn attempts(&mut self, nth: usize, address: SocketAddr, now_ns: u64) {
         let fault = self.fault_of_attempt(nth, now_ns);
         let listener = self.listener(address);
@@ -355,13 +355,13 @@ impl Network {
         self.advance(now_ns);
     }
 
-    /// The receive buffer that the client's socket has asked for.
+    /// The receive buffer size that the client's socket requested.
     fn buffer_of_client(&self, nth: usize) -> Option<usize> {
         let is_own = |file: &&File| matches!(file.state, State::Stream { connection, .. } if connection == nth);
         self.files.iter().flatten().find(is_own)?.options.buffer_bytes(libc::SO_RCVBUF)
     }
 
-    /// The result of an attempt: `EAGAIN` while there is none.
+    /// The result of an attempt: `EAGAIN` while it is pending.
     pub(crate) fn connected(&mut self, descriptor: i32) -> Result<(), i32> {
         let State::Stream { connection, end } = self.file(descriptor)?.state else { return Err(libc::ENOTCONN) };
         let side = self.connections[connection].side_mut(end);
@@ -372,7 +372,7 @@ impl Network {
         }
     }
 
-    /// The address has a connection outside the run, on this descriptor of the system.
+    /// Connects the socket to an address outside the run, through this descriptor of the system.
     pub(crate) fn leads_outside(&mut self, descriptor: i32, real: i32) -> Result<(), i32> {
         self.file_mut(descriptor)?.state = State::Outside(real);
         Ok(())
@@ -425,7 +425,8 @@ impl Network {
         let most = self.transfers(asked);
         let connection = &mut self.connections[connection];
         let count = connection.read(end, most, peeks, to)?;
-        // A caller that gets fewer bytes than it asked for, as tokio does, waits for the next edge: there must be one.
+        // A caller that receives fewer bytes than requested may wait for the next edge, as tokio does: there must be
+        // one.
         if most < asked && !peeks && !connection.side(end).inbox.is_empty() {
             connection.side_mut(end).edges += 1;
         }

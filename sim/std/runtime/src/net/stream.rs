@@ -1,7 +1,7 @@
 //! One connection: two directions, each with bytes in flight and bytes that have arrived.
 //!
-//! A write passes when it is made, and arrives after the connection's latency. The receiver's buffer bounds the bytes
-//! that are in flight or unread. FIN and RST follow the data that was sent before them, as in Linux:
+//! A write succeeds at once, and its bytes arrive after the connection's latency. The receiver's buffer bounds the
+//! bytes that are in flight or unread. FIN and RST follow the data that was sent before them, as in Linux:
 //!
 //! | event | effect |
 //! | --- | --- |
@@ -18,15 +18,15 @@ use lastref_kernel::record::{End, ObjectId};
 
 use super::inbox::Inbox;
 
-/// Receive and send buffer together, in bytes: about what a connection over the loopback of Linux takes before a write
-/// waits.
+/// Size of the receive and send buffer together, in bytes: about what a loopback connection of Linux accepts before a
+/// write blocks.
 pub(super) const BUFFER_BYTES: usize = 2 << 20;
 /// The time after which unacknowledged data ends a connection: Linux's `tcp_retries2`.
 const RETRANSMISSION_NS: u64 = 924_600_000_000;
 /// The time after which an unanswered attempt ends: Linux's `tcp_syn_retries`.
 pub(super) const ATTEMPT_NS: u64 = 127_000_000_000;
 
-/// What travels to an end.
+/// A segment on its way to an end.
 #[derive(Debug)]
 pub(super) enum Segment {
     Data(Vec<u8>),
@@ -38,7 +38,7 @@ pub(super) enum Segment {
     Refused,
 }
 
-/// How far an end has come.
+/// The state of one end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Connecting,
@@ -65,7 +65,7 @@ pub(super) struct Side {
     /// The bytes that this end has sent.
     pub(super) sent: u64,
     pub(super) buffer_bytes: usize,
-    /// The peer's buffer was full when this end wrote.
+    /// Whether the peer's buffer was full when this end wrote.
     pub(super) lacks_space: bool,
     /// Counts changes of readiness, for pollers that report an edge once.
     pub(super) edges: u64,
@@ -112,13 +112,13 @@ pub(super) struct Connection {
     pub(super) object: ObjectId,
     sides: [Side; 2],
     latency_ns: u64,
-    /// Nothing arrives before this time.
+    /// Segments in flight are held until this time.
     held_until_ns: u64,
     pub(super) is_black: bool,
 }
 
 impl Connection {
-    /// An attempt, without a listener's answer yet.
+    /// A connection attempt that the listener has not answered yet.
     pub(super) fn new(object: ObjectId, client: SocketAddr, server: SocketAddr, latency_ns: u64) -> Connection {
         let side = |address| Side::new(address, Phase::Connecting, BUFFER_BYTES);
         Connection { object, sides: [side(client), side(server)], latency_ns, held_until_ns: 0, is_black: false }
@@ -142,7 +142,7 @@ impl Connection {
         let arrives_ns = now_ns.saturating_add(self.latency_ns).max(self.held_until_ns);
         let is_black = self.is_black;
         if is_black {
-            // The sender's own timer: it has unacknowledged data.
+            // Starts the sender's retransmission timeout, since it has unacknowledged data.
             let from = self.side_mut(to.other());
             from.times_out_ns.get_or_insert(now_ns.saturating_add(RETRANSMISSION_NS));
         }
@@ -154,19 +154,20 @@ impl Connection {
         }
     }
 
-    /// Sends RST to this end, behind the segments in flight. A blackhole loses it without a consequence for the sender.
+    /// Sends RST to this end, behind the segments in flight. In a blackhole the RST is lost, which does not affect the
+    /// sender.
     pub(super) fn reset(&mut self, to: End, now_ns: u64) {
         if !self.is_black {
             self.send(to, Segment::Rst, now_ns);
         }
     }
 
-    /// The client's attempt gets no answer.
+    /// Leaves the client's attempt without an answer, so that it times out.
     pub(super) fn hangs(&mut self, now_ns: u64) {
         self.side_mut(End::Client).times_out_ns = Some(now_ns.saturating_add(ATTEMPT_NS));
     }
 
-    /// All segments are lost from now on, also those in flight.
+    /// Starts a blackhole: all segments are lost, including those in flight.
     pub(super) fn blackens(&mut self, now_ns: u64) {
         self.is_black = true;
         for end in [End::Client, End::Server] {
@@ -179,7 +180,7 @@ impl Connection {
         }
     }
 
-    /// Nothing arrives before this time.
+    /// Holds all segments until this time.
     pub(super) fn holds(&mut self, until_ns: u64) {
         self.held_until_ns = self.held_until_ns.max(until_ns);
         for side in &mut self.sides {
@@ -187,7 +188,7 @@ impl Connection {
         }
     }
 
-    /// The next time at which something changes by itself.
+    /// The time of the next arrival or timeout.
     pub(super) fn next_ns(&self) -> Option<u64> {
         let of =
             |side: &Side| side.flight.front().map(|(arrives_ns, _)| *arrives_ns).into_iter().chain(side.times_out_ns);
@@ -275,7 +276,8 @@ impl Connection {
         if side.reads_shut || side.phase == Phase::Dead { Ok(0) } else { Err(libc::EAGAIN) }
     }
 
-    /// This end has read: a peer that lacked space may write again. As in Linux, only once a third is free.
+    /// Called after a read: lets a peer that lacked space write again. As in Linux, this needs a third of the buffer to
+    /// be free.
     fn frees_space(&mut self, end: End) {
         let side = self.side(end);
         let is_enough = side.space() * 3 >= side.buffer_bytes;
@@ -286,7 +288,7 @@ impl Connection {
         }
     }
 
-    /// Whether this end may write; the error if not. `EAGAIN`: it has to wait.
+    /// Checks that this end may write. `EAGAIN`: it has to wait.
     pub(super) fn may_write(&mut self, end: End) -> Result<(), i32> {
         let has_space = self.space(end) > 0;
         let side = self.side_mut(end);
@@ -311,7 +313,7 @@ impl Connection {
         }
     }
 
-    /// The last descriptor of this end is closed.
+    /// Closes this end, after its last descriptor was closed.
     pub(super) fn closes(&mut self, end: End, lingers: bool, now_ns: u64) {
         let side = self.side_mut(end);
         side.is_closed = true;

@@ -7,7 +7,7 @@ use super::{Network, Struck};
 use crate::bytes::Bytes;
 use lastref_kernel::faults::Fault;
 
-/// After a partition, data is sent again this much later: Linux's least retransmission timeout.
+/// Delay after a partition before data is sent again: Linux's minimum retransmission timeout.
 const RETRANSMITTED_NS: u64 = 200_000_000;
 
 impl Network {

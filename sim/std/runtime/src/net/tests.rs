@@ -74,11 +74,11 @@ fn a_writer_waits_for_space() {
     assert_eq!(network.write(client, &bytes, 0), Err(libc::EAGAIN));
     let edges = network.state().0;
     network.read(server, stream::BUFFER_BYTES / 2, false).expect("there are bytes");
-    assert_eq!(network.state().0, edges + 1, "the writer is told once");
+    assert_eq!(network.state().0, edges + 1, "the writer gets one edge");
     assert_eq!(network.write(client, b"x", 0), Ok(1));
 }
 
-/// tokio waits for the edge after a write of fewer bytes than it asked for, without an `EAGAIN` between.
+/// After a write of fewer bytes than requested, tokio waits for an edge without an `EAGAIN` before it.
 #[test]
 fn a_write_that_a_full_buffer_cuts_is_followed_by_an_edge_when_there_is_space() {
     let (mut network, listener) = network("");
@@ -87,7 +87,7 @@ fn a_write_that_a_full_buffer_cuts_is_followed_by_an_edge_when_there_is_space() 
     assert_eq!(network.write(client, &bytes, 0), Ok(stream::BUFFER_BYTES));
     let edges = network.state().0;
     network.read(server, stream::BUFFER_BYTES / 2, false).expect("there are bytes");
-    assert_eq!(network.state().0, edges + 1, "the writer is told");
+    assert_eq!(network.state().0, edges + 1, "the writer gets an edge");
 }
 
 #[test]

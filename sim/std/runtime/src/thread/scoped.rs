@@ -114,7 +114,7 @@ enum HandleKind<'scope, T> {
 
 pub struct ScopedJoinHandle<'scope, T>(HandleKind<'scope, T>);
 
-// SAFETY: as for std's handle, whatever T is: the handle gives the result away, and not references to it.
+// SAFETY: as for std's handle, whatever T is: the handle moves the result out and gives no references to it.
 unsafe impl<T> Send for ScopedJoinHandle<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for ScopedJoinHandle<'_, T> {}

@@ -17,14 +17,14 @@ use super::handle::{SimulatedThread, Thread};
 use super::scoped::{Scope, ScopeData, ScopedJoinHandle};
 use crate::run::{Run, current};
 
-/// The place for a thread's result.
+/// The slot for a thread's result.
 pub(crate) struct Packet<'scope, T> {
     result: UnsafeCell<Option<real::Result<T>>>,
     scope: Option<Arc<ScopeData>>,
     borrows: PhantomData<&'scope ()>,
 }
 
-// SAFETY: the thread writes the result before it ends, and the one handle takes it after the end: never at once.
+// SAFETY: the thread writes the result before it ends, and the only handle takes it after that, so they never race.
 unsafe impl<T: Send> Sync for Packet<'_, T> {}
 // SAFETY: as for std's packet: a result that can be sent is sent with it.
 unsafe impl<T: Send> Send for Packet<'_, T> {}
@@ -79,7 +79,7 @@ enum Kind<T> {
 
 pub struct JoinHandle<T>(Kind<T>);
 
-// SAFETY: as for std's handle, whatever T is: the handle gives the result away, and not references to it.
+// SAFETY: as for std's handle, whatever T is: the handle moves the result out and gives no references to it.
 unsafe impl<T> Send for JoinHandle<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for JoinHandle<T> {}
@@ -229,7 +229,8 @@ impl Builder {
     }
 }
 
-/// Starts a thread as a task. Without memory for its stack it fails as pthread_create does, and nothing of it is left.
+/// Starts a thread as a task. If there is no memory for its stack, it fails as `pthread_create` does and leaves nothing
+/// behind.
 ///
 /// # Safety
 /// What the body and its result borrow must outlive the task.

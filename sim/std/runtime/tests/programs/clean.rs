@@ -40,7 +40,7 @@ pub(crate) fn primitives() {
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
-/// Channels without a bound, with one, and without room.
+/// Unbounded, bounded and rendezvous channels.
 pub(crate) fn channels() {
     let (sender, receiver) = mpsc::channel();
     let (bounded, taken) = mpsc::sync_channel(1);
@@ -66,7 +66,7 @@ pub(crate) fn channels() {
     assert_eq!(last.send(3), Err(mpsc::SendError(3)));
 }
 
-/// A thread whose stack no machine has room for is an error for the program, and a later thread starts.
+/// A spawn with a stack larger than any memory returns an error, and a later thread starts.
 pub(crate) fn stacks_without_memory() {
     for bytes in [1 << 47, usize::MAX / 2, usize::MAX] {
         let (captured, other) = (Arc::new(5), Arc::new(5));
@@ -170,7 +170,7 @@ pub(crate) fn polls_that_write() {
     assert_eq!(turn.load(Ordering::SeqCst), ROUNDS * 2);
 }
 
-/// A task that keeps a timer of its own, as tokio's do, and works for long: the timer is not over at the next look.
+/// A task that keeps its own timer, as tokio's do, and works for long: the timer has not expired at the next check.
 #[expect(clippy::disallowed_methods, reason = "inside a run this clock is the virtual one")]
 pub(crate) fn own_timer() {
     let work = AtomicU32::new(0);
@@ -181,7 +181,7 @@ pub(crate) fn own_timer() {
     }
 }
 
-/// A stress test whose threads work until another one, which sleeps, stops them.
+/// A stress test whose threads work until a sleeping thread stops them.
 pub(crate) fn work_while_another_sleeps() {
     let (is_over, rounds) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
@@ -197,7 +197,7 @@ pub(crate) fn work_while_another_sleeps() {
     });
 }
 
-/// The handler of a signal is called before `kill` returns, and no later run has it.
+/// The handler of a signal is called before `kill` returns, and is removed before the next run.
 pub(crate) fn signals() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     extern "C" fn count(_: i32) {
@@ -222,7 +222,7 @@ pub(crate) fn statics() {
     assert_eq!(filled.len(), 1);
 }
 
-/// A panic that is caught, and one that a join returns, while the other task goes on: its count is its own.
+/// A caught panic, and a panic that a join returns, while the other task goes on: each task has its own panic count.
 pub(crate) fn panics() {
     struct Joins(Option<thread::JoinHandle<bool>>);
     impl Drop for Joins {

@@ -9,7 +9,7 @@ use lastref_runtime::atomic::{AtomicPtr, AtomicU64, Ordering};
 use lastref_runtime::sync::Mutex;
 use lastref_runtime::thread;
 
-/// One task frees the value, the other uses it in between two loads of the pointer.
+/// One task frees the value. The other loads the pointer, passes another scheduling point, and then uses the value.
 fn races(uses: fn(*mut u64)) {
     let shared = Arc::new(AtomicPtr::new(Box::into_raw(Box::new(41_u64))));
     let own = Arc::clone(&shared);
@@ -25,7 +25,7 @@ fn races(uses: fn(*mut u64)) {
 
 fn release(value: *mut u64) {
     if !value.is_null() {
-        // SAFETY: the pointer came from a box, and whoever swaps it out is the only one to free it.
+        // SAFETY: the pointer came from a box, and only the task that swapped it out frees it.
         drop(unsafe { Box::from_raw(value) });
     }
 }
@@ -149,7 +149,7 @@ pub(crate) fn flat() {
     black_box(descends(500));
 }
 
-/// Allocates and frees more than the arena gives out only once.
+/// Allocates and frees so much that the arena has to reuse freed blocks.
 pub(crate) fn much() {
     let kept: Vec<Box<u64>> = (0..100).map(Box::new).collect();
     for round in 0..200_u64 {
@@ -159,7 +159,7 @@ pub(crate) fn much() {
     assert!(kept.into_iter().zip(0..).all(|(number, nth)| *number == nth));
 }
 
-/// Calls a function at an address where nothing is.
+/// Calls a function at an address that is not mapped.
 pub(crate) fn wild_jump() {
     // SAFETY: none: this is the planted bug.
     let wild: fn() = unsafe { std::mem::transmute(black_box(0x1234_5678_0000_usize)) };

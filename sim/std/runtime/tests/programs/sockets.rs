@@ -113,13 +113,13 @@ pub(crate) fn large_vectored_writes() {
     through(send, far);
 }
 
-/// A read for which nobody writes.
+/// A read from a socket to which no task writes.
 pub(crate) fn silence() {
     let (mut near, _far) = UnixStream::pair().expect("a pair");
     let _ = near.read(&mut [0; 4]);
 }
 
-/// A poller is told once that a counter has changed, as the wakers of async runtimes are used.
+/// A poller reports the change of an event counter only once. The wakers of async runtimes work this way.
 pub(crate) fn edge() {
     let mut asked = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 7 };
     // SAFETY: the arguments are plain, and the places valid for the calls.

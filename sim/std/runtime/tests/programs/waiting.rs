@@ -135,7 +135,7 @@ pub(crate) fn atomic_count() {
     });
 }
 
-/// A program whose order is that of its sleeps. It is correct as long as no timer overtakes.
+/// A program that relies on its sleeps for the order of its operations. It is correct as long as no timer fires early.
 pub(crate) fn sleeps_for_order() {
     let flag = Arc::new(AtomicBool::new(false));
     let own = Arc::clone(&flag);

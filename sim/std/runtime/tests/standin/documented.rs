@@ -1,8 +1,8 @@
-//! What the documents of the installed compiler list, as far as it concerns the stand-in: the items of the modules that
-//! it replaces in part, and the methods and traits of the types that it replaces.
+//! The parts of the installed compiler's documentation that concern the stand-in: the items of the modules that it
+//! replaces in part, and the methods and traits of the types that it replaces.
 //!
-//! The source is the component rust-docs, pages that rustdoc made. They are read with plain searches for the few marks
-//! that this needs: an entry of an index, a method, an implementation, and the note that something is unstable.
+//! The source is the component rust-docs: pages that rustdoc wrote. Plain text searches find the few marks that are
+//! needed: an entry of an index, a method, an implementation, and the note that something is unstable.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -94,7 +94,7 @@ fn is_simulated() -> bool {
 #[test]
 fn names() {
     all();
-    // The attribute is ours, too: a built-in one would not make a run.
+    // The attribute is the stand-in's, too: the built-in one would not start a run.
     assert!(is_simulated());
 }
 

@@ -1,4 +1,4 @@
-//! A test suite as anybody may have it: compiled with the stand-in, without a word of lastref.
+//! An ordinary test suite, compiled with the stand-in: it does not mention lastref.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};

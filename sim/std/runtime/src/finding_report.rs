@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use lastref_kernel::record::Keep;
 use lastref_kernel::strategy::Switch;
 
+use crate::execute::RunResult;
 use crate::finding::{Finding, FindingKind};
-use crate::make::Made;
-use crate::report::{Report, Told, Verdict, facts_of, rows_of};
+use crate::report::{FoundRun, Report, Verdict, facts_of, rows_of};
 use crate::search::{Found, Search};
 use crate::settings::Settings;
 use crate::token::{Choices, Token};
@@ -16,7 +16,7 @@ use crate::token::{Choices, Token};
 const SHRINKS: usize = 2_000;
 
 /// Fills the report with the finding.
-pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
+pub(crate) fn report_finding(search: &Search, found: Found, report: &mut Report) {
     let Found { token, made, schedule } = found;
     let Some(kind) = kind_of(&made) else { return };
     // A run whose state has escaped cannot be repeated, since memory from before it has changed.
@@ -27,7 +27,7 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
         told = search.make_run(&token, Keep::Events, true);
         if kind_of(&told) != Some(kind) || told.hash != first.hash {
             let message = first.finding.map(|finding| finding.message).unwrap_or_default();
-            tell_difference(search, &token, schedule, report);
+            report_difference(search, &token, schedule, report);
             let _ = write!(report.message, "; its first finding: {message}");
             return;
         }
@@ -55,12 +55,16 @@ pub(crate) fn tell(search: &Search, found: Found, report: &mut Report) {
     report.verdict = Verdict::Finding;
     report.message = finding.message.clone();
     let facts = facts_of(&finding);
-    report.told =
-        Some(Told { kind: finding.kind.word(), facts, early_timer_needed, ..Told::of(&token, schedule, &told) });
+    report.told = Some(FoundRun {
+        kind: finding.kind.word(),
+        facts,
+        early_timer_needed,
+        ..FoundRun::of(&token, schedule, &told)
+    });
 }
 
-/// Fills the report with a run that has another trace when it is repeated: with the first event that differs.
-pub(crate) fn tell_difference(search: &Search, token: &Token, schedule: Option<u64>, report: &mut Report) {
+/// Reports a run whose repetition had a different trace, with the first event that differs.
+pub(crate) fn report_difference(search: &Search, token: &Token, schedule: Option<u64>, report: &mut Report) {
     let [first, second] = [(); 2].map(|()| search.make_run(token, Keep::Events, false));
     let rows = [&first, &second].map(rows_of);
     let same = rows[0].iter().zip(&rows[1]).take_while(|(one, other)| one == other).count();
@@ -71,17 +75,17 @@ pub(crate) fn tell_difference(search: &Search, token: &Token, schedule: Option<u
     let run = schedule.map_or_else(|| "the run".to_owned(), |schedule| format!("schedule {schedule}"));
     report.message = match step {
         Some(step) => format!("{run}, repeated, differs at step {step}: `{}`, then `{}`", texts[0], texts[1]),
-        None => format!("{run} had another trace when it was repeated, and not when repeated again"),
+        None => format!("{run} had a different trace when repeated, but further repetitions agreed"),
     };
-    let mut told = Told::of(token, schedule, &first);
+    let mut told = FoundRun::of(token, schedule, &first);
     (told.kind, told.step) = ("difference", step.unwrap_or(first.finished.steps));
     report.told = Some(told);
 }
 
-impl Told {
-    /// What is known of a run without its finding.
-    fn of(token: &Token, schedule: Option<u64>, made: &Made) -> Told {
-        Told {
+impl FoundRun {
+    /// Describes a run, without its finding.
+    fn of(token: &Token, schedule: Option<u64>, made: &RunResult) -> FoundRun {
+        FoundRun {
             kind: "",
             facts: Vec::new(),
             strategy: token.strategy(),
@@ -98,12 +102,13 @@ impl Told {
     }
 }
 
-fn kind_of(made: &Made) -> Option<FindingKind> {
+fn kind_of(made: &RunResult) -> Option<FindingKind> {
     made.finding.as_ref().map(|finding: &Finding| finding.kind)
 }
 
-/// The run with guard pages, if it shows the access itself. Poison shows only that an access happened.
-fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, Made)> {
+/// Repeats the run with guard pages, and returns it if it shows the access itself. Poison shows only that an access
+/// happened.
+fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, RunResult)> {
     if !kind.is_of_memory() || token.settings.guard || !token.settings.heap {
         return None;
     }
@@ -114,9 +119,9 @@ fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Tok
     is_precise.then_some((token, made))
 }
 
-/// The run of the same seed without the faults that the finding does not need. A fault that did not happen is dropped
-/// as well.
-fn with_fewer_faults(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, Made)> {
+/// The run of the same seed with only those faults that the finding needs. Faults that did not happen are dropped as
+/// well.
+fn with_fewer_faults(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, RunResult)> {
     let mut fewest = token.clone();
     let finds = |token: &Token| kind_of(&search.make_run(token, Keep::Hash, false)) == Some(kind);
     for nth in (0..token.faults.exact.len()).rev() {
@@ -137,8 +142,8 @@ fn with_fewer_faults(search: &Search, token: &Token, kind: FindingKind) -> Optio
     })
 }
 
-/// Whether the finding disappears if timers fire only while every task waits. The schedule of such a run differs, so it
-/// is made with the same switches.
+/// Whether the finding disappears if timers fire only while every task waits. Such a run would have another schedule,
+/// so it is forced to make the same switches.
 fn needs_early_timer(search: &Search, token: &Token, kind: FindingKind) -> bool {
     if !token.explores_time {
         return false;

@@ -13,20 +13,20 @@ use crate::libc_layer::clock::Work;
 use crate::memory::Memory;
 use crate::objects::Objects;
 use crate::places::NamedPlaces;
-use crate::run::{Doing, Run};
+use crate::run::{CurrentOperation, Run};
 use crate::session::Checked;
 use crate::settings::Settings;
 use crate::testing::Body;
 use crate::{libc_layer, progress, thread};
 use lastref_kernel::faults::Faults;
 
-/// The stack of a task in bytes: that of a thread of std that asks for no other size.
+/// Stack size of a task in bytes: std's default for a thread.
 const STACK_BYTES: usize = 2 << 20;
 /// The total time by which timers may overtake runnable tasks in a run that explores time. It is limited, since a timer
 /// that re-arms itself would otherwise starve the other tasks.
 const EARLY_NS: u64 = 60_000_000_000;
 
-/// A run to make.
+/// The parameters of a run.
 pub(crate) struct Plan {
     pub(crate) number: u64,
     pub(crate) seed: u64,
@@ -36,12 +36,12 @@ pub(crate) struct Plan {
     pub(crate) explores_time: bool,
     pub(crate) faults: Faults,
     pub(crate) keep: Keep,
-    /// The output of the tasks reaches the terminal.
+    /// Whether the output of the tasks reaches the terminal.
     pub(crate) prints: bool,
 }
 
 /// The results of a run.
-pub(crate) struct Made {
+pub(crate) struct RunResult {
     pub(crate) finding: Option<Finding>,
     pub(crate) void: Option<Void>,
     pub(crate) ended: Ended,
@@ -51,18 +51,18 @@ pub(crate) struct Made {
     pub(crate) expected: Option<String>,
     /// The number of weak compare-and-exchanges that failed spuriously.
     pub(crate) spurious: u32,
-    /// The places of its calls of libc, in a run whose events are recorded.
+    /// Source locations of the run's libc calls, if its events are recorded.
     pub(crate) places: NamedPlaces,
     pub(crate) checked: Checked,
-    /// The faults that happened, in words.
+    /// Descriptions of the faults that happened.
     pub(crate) struck: Vec<String>,
-    /// The names of their kinds.
+    /// The kinds of these faults.
     pub(crate) struck_kinds: BTreeSet<&'static str>,
 }
 
 impl Run {
-    /// Makes a run. Called by host code.
-    pub(crate) fn make(&'static self, plan: Plan, memory: &Memory, body: &'static Body) -> Made {
+    /// Executes a run. Called by host code.
+    pub(crate) fn execute(&'static self, plan: Plan, memory: &Memory, body: &'static Body) -> RunResult {
         let is_told = plan.keep == Keep::Events;
         self.settings.set(plan.settings);
         self.has_stacks.set(is_told);
@@ -80,7 +80,7 @@ impl Run {
         self.panics.borrow_mut().clear();
         self.places.take();
         self.lockers.borrow_mut().clear();
-        self.doing.set(Doing::nothing());
+        self.doing.set(CurrentOperation::nothing());
         self.expected.borrow_mut().take();
         self.network.borrow_mut().begin(plan.seed, plan.settings.latency, &plan.faults);
         self.ledger().begin(plan.settings.guard);
@@ -117,7 +117,7 @@ impl Run {
         let expected = self.expected.borrow_mut().take();
         let spurious = self.spurious.get();
         let (places, void) = (self.places.take().named(), finished.void.clone());
-        Made { finding, void, ended, finished, hash, expected, spurious, places, checked, struck, struck_kinds }
+        RunResult { finding, void, ended, finished, hash, expected, spurious, places, checked, struck, struck_kinds }
     }
 
     fn first_task(&'static self, body: &'static Body) {
@@ -128,7 +128,7 @@ impl Run {
         thread::run_first_task(self, &body.name, || self.run_body(body));
     }
 
-    /// The body of the test, as the code of a task.
+    /// Executes the body of the test as code of a task.
     fn run_body(&'static self, body: &'static Body) {
         let result = catch_unwind(AssertUnwindSafe(|| (body.code)()));
         self.host(|| match (result, &body.panics) {
