@@ -32,10 +32,6 @@ const TYPE_SETUP: u16 = 0x05;
 
 /// `AERON_DATA_HEADER_BEGIN_FLAG | AERON_DATA_HEADER_END_FLAG`: every message is one frame.
 const UNFRAGMENTED: u8 = 0xC0;
-const DATA_EOS: u8 = 0x20;
-const DATA_REVOKED: u8 = 0x10;
-const SM_SEND_SETUP: u8 = 0x80;
-const SM_EOS: u8 = 0x40;
 
 /// The one stream of every publisher.
 const STREAM_ID: i32 = 1001;
@@ -43,36 +39,47 @@ const MTU: i32 = 1408;
 /// The one receiver.
 const RECEIVER_ID: i64 = 1;
 
-/// The state of the stream in a heartbeat.
+/// The state of the stream in a heartbeat: its flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Standing {
     /// It goes on.
-    Open,
+    Open = UNFRAGMENTED,
     /// `AERON_DATA_HEADER_EOS_FLAG`: this is its end.
-    Ended,
+    Ended = UNFRAGMENTED | 0x20,
     /// EOS and `AERON_DATA_HEADER_REVOKED_FLAG`: subscribers must not read the rest.
-    Revoked,
+    Revoked = UNFRAGMENTED | 0x20 | 0x10,
 }
 
 /// The flags of a status message, besides its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Asks {
     /// Nothing.
-    Nothing,
+    Nothing = 0,
     /// `AERON_STATUS_MESSAGE_HEADER_SEND_SETUP_FLAG`: the receiver does not know the session.
-    Setup,
+    Setup = 0x80,
     /// `AERON_STATUS_MESSAGE_HEADER_EOS_FLAG`: the receiver has finished the stream.
-    Leave,
+    Leave = 0x40,
 }
 
-/// A frame. Offsets are in the stream's first term, which no stream of the model leaves.
+/// A frame. Its offset is in the stream's first term, which no stream of the model leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Frame {
-    Setup { session_id: i32, initial_term_id: i32, term_offset: i32 },
-    Data { session_id: i32, term_id: i32, term_offset: i32, payload: Tag },
-    Heartbeat { session_id: i32, term_id: i32, term_offset: i32, standing: Standing },
-    Nak { session_id: i32, term_id: i32, term_offset: i32, length: i32 },
-    StatusMessage { session_id: i32, term_id: i32, term_offset: i32, receiver_window: i32, asks: Asks },
+pub(super) struct Frame {
+    pub(super) session_id: i32,
+    pub(super) term_id: i32,
+    pub(super) term_offset: i32,
+    pub(super) kind: Kind,
+}
+
+/// The type of a frame, with the fields that only this type has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Setup,
+    Data(Tag),
+    Heartbeat(Standing),
+    Nak { length: i32 },
+    StatusMessage { receiver_window: i32, asks: Asks },
 }
 
 /// The length of a term: a power of two that the frames of a stream do not exceed.
@@ -81,98 +88,62 @@ pub(super) const TERM_LENGTH: i64 = FRAME_LENGTH * crate::image::shm::FRAMES_MAX
 impl Frame {
     /// Its octets.
     pub(super) fn encode(self) -> Vec<u8> {
-        match self {
-            Frame::Setup { session_id, initial_term_id, term_offset } => {
+        let Frame { session_id, term_id, term_offset, kind } = self;
+        let publishers = [term_offset, session_id, STREAM_ID, term_id];
+        let receivers = |number| [session_id, STREAM_ID, term_id, term_offset, number];
+        match kind {
+            Kind::Setup => {
                 let term_length = i32::try_from(TERM_LENGTH).unwrap_or(i32::MAX);
-                let ids = [term_offset, session_id, STREAM_ID, initial_term_id, initial_term_id, term_length, MTU, 0];
+                let ids = [&publishers[..], &[term_id, term_length, MTU, 0]].concat();
                 octets(SETUP_LENGTH, TYPE_SETUP, 0, &ids, &[])
             }
-            Frame::Data { session_id, term_id, term_offset, payload } => {
+            Kind::Data(payload) => {
                 let reserved = (u64::from(payload.peer) << 32) | (payload.request & u64::from(u32::MAX));
-                let ids = [term_offset, session_id, STREAM_ID, term_id];
-                octets(DATA_LENGTH, TYPE_DATA, UNFRAGMENTED, &ids, &reserved.to_le_bytes())
+                octets(DATA_LENGTH, TYPE_DATA, UNFRAGMENTED, &publishers, &reserved.to_le_bytes())
             }
-            Frame::Heartbeat { session_id, term_id, term_offset, standing } => {
-                let flags = UNFRAGMENTED
-                    | match standing {
-                        Standing::Open => 0,
-                        Standing::Ended => DATA_EOS,
-                        Standing::Revoked => DATA_EOS | DATA_REVOKED,
-                    };
-                let ids = [term_offset, session_id, STREAM_ID, term_id];
-                octets(0, TYPE_DATA, flags, &ids, &[0; 8])
-            }
-            Frame::Nak { session_id, term_id, term_offset, length } => {
-                octets(NAK_LENGTH, TYPE_NAK, 0, &[session_id, STREAM_ID, term_id, term_offset, length], &[])
-            }
-            Frame::StatusMessage { session_id, term_id, term_offset, receiver_window, asks } => {
-                let flags = match asks {
-                    Asks::Nothing => 0,
-                    Asks::Setup => SM_SEND_SETUP,
-                    Asks::Leave => SM_EOS,
-                };
-                let ids = [session_id, STREAM_ID, term_id, term_offset, receiver_window];
-                octets(SM_LENGTH, TYPE_SM, flags, &ids, &RECEIVER_ID.to_le_bytes())
+            Kind::Heartbeat(standing) => octets(0, TYPE_DATA, standing as u8, &publishers, &[0; 8]),
+            Kind::Nak { length } => octets(NAK_LENGTH, TYPE_NAK, 0, &receivers(length), &[]),
+            Kind::StatusMessage { receiver_window, asks } => {
+                octets(SM_LENGTH, TYPE_SM, asks as u8, &receivers(receiver_window), &RECEIVER_ID.to_le_bytes())
             }
         }
     }
 
-    /// The first frame, and how long it is; none as long as it is not whole. No frame: one that nobody here sends.
+    /// The first frame and its length; `None` until all of it has arrived. The frame is `None` if the model has no
+    /// frame of its type and length.
     pub(super) fn decode(unread: &[u8]) -> Option<(usize, Option<Frame>)> {
         let header = unread.get(..HEADER_LENGTH)?;
         let (frame_length, flags) = (int(header, 0), header[5]);
-        let kind = u16::from_le_bytes([header[6], header[7]]);
         let length = match usize::try_from(frame_length) {
             Ok(0) => DATA_LENGTH,
             Ok(length) => length.max(HEADER_LENGTH),
             Err(_) => HEADER_LENGTH,
         };
         let octets = unread.get(..length)?;
-        let frame = match kind {
-            TYPE_SETUP if length == SETUP_LENGTH => Frame::Setup {
-                session_id: int(octets, 12),
-                initial_term_id: int(octets, 20),
-                term_offset: int(octets, 8),
-            },
-            TYPE_DATA if length == DATA_LENGTH => data(octets, frame_length == 0, flags),
-            TYPE_NAK if length == NAK_LENGTH => Frame::Nak {
-                session_id: int(octets, 8),
-                term_id: int(octets, 16),
-                term_offset: int(octets, 20),
-                length: int(octets, 24),
-            },
-            TYPE_SM if length == SM_LENGTH => {
-                let asks = match flags {
-                    SM_SEND_SETUP => Asks::Setup,
-                    SM_EOS => Asks::Leave,
-                    _ => Asks::Nothing,
-                };
-                Frame::StatusMessage {
-                    session_id: int(octets, 8),
-                    term_id: int(octets, 16),
-                    term_offset: int(octets, 20),
-                    receiver_window: int(octets, 24),
-                    asks,
-                }
+        let kind = match (u16::from_le_bytes([header[6], header[7]]), length) {
+            (TYPE_SETUP, SETUP_LENGTH) => Kind::Setup,
+            (TYPE_DATA, DATA_LENGTH) if frame_length == 0 => {
+                let standings = [Standing::Ended, Standing::Revoked];
+                let standing = standings.into_iter().find(|standing| *standing as u8 == flags);
+                Kind::Heartbeat(standing.unwrap_or(Standing::Open))
+            }
+            (TYPE_DATA, DATA_LENGTH) => {
+                Kind::Data(Tag { peer: word(octets, 28), request: u64::from(word(octets, 24)) })
+            }
+            (TYPE_NAK, NAK_LENGTH) => Kind::Nak { length: int(octets, 24) },
+            (TYPE_SM, SM_LENGTH) => {
+                let asks = [Asks::Setup, Asks::Leave].into_iter().find(|asks| *asks as u8 == flags);
+                Kind::StatusMessage { receiver_window: int(octets, 24), asks: asks.unwrap_or(Asks::Nothing) }
             }
             _ => return Some((length, None)),
         };
-        Some((length, Some(frame)))
+        let [session_id, term_id, term_offset] = match kind {
+            Kind::Setup | Kind::Data(_) | Kind::Heartbeat(_) => [12, 20, 8],
+            Kind::Nak { .. } | Kind::StatusMessage { .. } => [8, 16, 20],
+        }
+        .map(|at| int(octets, at));
+        Some((length, Some(Frame { session_id, term_id, term_offset, kind })))
     }
-}
-
-fn data(octets: &[u8], is_heartbeat: bool, flags: u8) -> Frame {
-    let (session_id, term_id, term_offset) = (int(octets, 12), int(octets, 20), int(octets, 8));
-    if is_heartbeat {
-        let standing = match (flags & DATA_EOS != 0, flags & DATA_REVOKED != 0) {
-            (_, true) => Standing::Revoked,
-            (true, false) => Standing::Ended,
-            (false, false) => Standing::Open,
-        };
-        return Frame::Heartbeat { session_id, term_id, term_offset, standing };
-    }
-    let payload = Tag { peer: word(octets, 28), request: u64::from(word(octets, 24)) };
-    Frame::Data { session_id, term_id, term_offset, payload }
 }
 
 /// A header of this length, type and flags, the numbers that follow it, and what follows those.
@@ -197,29 +168,26 @@ fn int(octets: &[u8], at: usize) -> i32 {
 
 impl fmt::Display for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Frame::Setup { session_id, initial_term_id, term_offset } => {
-                write!(f, "SETUP session={session_id} term={initial_term_id} offset={term_offset}")
-            }
-            Frame::Data { session_id, term_offset, .. } => write!(f, "DATA session={session_id} offset={term_offset}"),
-            Frame::Heartbeat { session_id, term_offset, standing, .. } => {
+        let Frame { session_id: session, term_id: term, term_offset: offset, kind } = self;
+        match kind {
+            Kind::Setup => write!(f, "SETUP session={session} term={term} offset={offset}"),
+            Kind::Data(_) => write!(f, "DATA session={session} offset={offset}"),
+            Kind::Heartbeat(standing) => {
                 let word = match standing {
                     Standing::Open => "",
                     Standing::Ended => " EOS",
                     Standing::Revoked => " REVOKED",
                 };
-                write!(f, "HEARTBEAT session={session_id} offset={term_offset}{word}")
+                write!(f, "HEARTBEAT session={session} offset={offset}{word}")
             }
-            Frame::Nak { session_id, term_offset, length, .. } => {
-                write!(f, "NAK session={session_id} offset={term_offset} length={length}")
-            }
-            Frame::StatusMessage { session_id, term_offset, receiver_window, asks, .. } => {
+            Kind::Nak { length } => write!(f, "NAK session={session} offset={offset} length={length}"),
+            Kind::StatusMessage { receiver_window, asks } => {
                 let word = match asks {
                     Asks::Nothing => "",
                     Asks::Setup => " SETUP?",
                     Asks::Leave => " EOS",
                 };
-                write!(f, "SM session={session_id} offset={term_offset} window={receiver_window}{word}")
+                write!(f, "SM session={session} offset={offset} window={receiver_window}{word}")
             }
         }
     }
@@ -240,13 +208,13 @@ pub(crate) fn protocol(_: End) -> Box<dyn Protocol> {
 impl Protocol for Aeron {
     fn next(&mut self, unread: &[u8]) -> Option<(usize, Role)> {
         let (length, frame) = Frame::decode(unread)?;
-        let role = match frame {
-            Some(Frame::Setup { .. } | Frame::StatusMessage { asks: Asks::Setup, .. }) => Role::Handshake,
-            Some(Frame::StatusMessage { .. }) if !std::mem::replace(&mut self.has_answered, true) => Role::Handshake,
+        let role = match frame.map(|frame| frame.kind) {
+            Some(Kind::Setup | Kind::StatusMessage { asks: Asks::Setup, .. }) => Role::Handshake,
+            Some(Kind::StatusMessage { .. }) if !std::mem::replace(&mut self.has_answered, true) => Role::Handshake,
             // It says up to where everything was consumed: nothing before it waits for an answer.
-            Some(Frame::StatusMessage { .. }) => Role::Response { answers: u32::MAX },
-            Some(Frame::Data { .. }) => Role::Request,
-            Some(Frame::Heartbeat { .. } | Frame::Nak { .. }) | None => Role::Other,
+            Some(Kind::StatusMessage { .. }) => Role::Response { answers: u32::MAX },
+            Some(Kind::Data(_)) => Role::Request,
+            Some(Kind::Heartbeat(_) | Kind::Nak { .. }) | None => Role::Other,
         };
         Some((length, role))
     }
@@ -268,20 +236,19 @@ mod tests {
     use super::*;
 
     fn frames() -> Vec<Frame> {
-        let (session_id, term_id, term_offset) = (-7, 110, 64);
-        let heartbeat = |standing| Frame::Heartbeat { session_id, term_id, term_offset, standing };
-        let message = |asks| Frame::StatusMessage { session_id, term_id, term_offset, receiver_window: 128, asks };
-        vec![
-            Frame::Setup { session_id, initial_term_id: term_id, term_offset },
-            Frame::Data { session_id, term_id, term_offset, payload: Tag { peer: 110, request: 2 } },
-            heartbeat(Standing::Open),
-            heartbeat(Standing::Ended),
-            heartbeat(Standing::Revoked),
-            Frame::Nak { session_id, term_id, term_offset, length: 32 },
+        let message = |asks| Kind::StatusMessage { receiver_window: 128, asks };
+        let kinds = [
+            Kind::Setup,
+            Kind::Data(Tag { peer: 110, request: 2 }),
+            Kind::Heartbeat(Standing::Open),
+            Kind::Heartbeat(Standing::Ended),
+            Kind::Heartbeat(Standing::Revoked),
+            Kind::Nak { length: 32 },
             message(Asks::Nothing),
             message(Asks::Setup),
             message(Asks::Leave),
-        ]
+        ];
+        kinds.map(|kind| Frame { session_id: -7, term_id: 110, term_offset: 64, kind }).to_vec()
     }
 
     #[test]

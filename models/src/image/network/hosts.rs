@@ -79,7 +79,7 @@ impl Publishing for OnHosts<'_> {
         for op in &plan.plan.driver {
             match *op {
                 DriverOp::Pause(ms) => sleep(Duration::from_millis(ms)),
-                op => self.desk.notes().orders.push(op),
+                op => self.desk.lock().orders.push(op),
             }
         }
         // Hosts that are down stay without their publishers; links pass packets again.
@@ -93,7 +93,7 @@ impl Publishing for OnHosts<'_> {
     }
 
     fn stop(&mut self) -> Driver {
-        self.desk.notes().stop = true;
+        self.desk.lock().stop = true;
         let Some(driver) = self.driver.take() else { lastref::bug!("publishers are stopped that were never started") };
         let driver = driver.join();
         self.check_read();
@@ -120,7 +120,7 @@ impl<'a> OnHosts<'a> {
         let reads = self.plan.is_read();
         let deadline = Instant::now() + if reads { GOING_MAX } else { WAITING_MAX };
         loop {
-            let images = self.desk.notes().images;
+            let images = self.desk.lock().images;
             if images == 0 || are_done() || (!reads && Instant::now() >= deadline) {
                 return;
             }
@@ -136,7 +136,7 @@ impl<'a> OnHosts<'a> {
         if !self.plan.is_faultless() {
             return;
         }
-        let notes = self.desk.notes();
+        let notes = self.desk.lock();
         sometimes("every stream is read to its end", !notes.read.is_empty());
         for (number, publisher) in self.plan.publishers.iter().enumerate() {
             for (nth, life) in publisher.lives.iter().enumerate() {

@@ -5,12 +5,12 @@
 //! its receiver enters and its conductor ends in one duty cycle, is not there; nor is a session limit.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use lastref::property::{always, sometimes};
 use lastref::time::{Duration, Instant, sleep};
 
-use super::frame::{Asks, Frame, Standing};
+use super::frame::{Asks, Frame, Kind, Standing};
 use super::publication_image::{Context, PublicationImage, State};
 use super::sockets::{Endpoint, Sockets};
 use crate::image::driver::Driver;
@@ -39,8 +39,7 @@ pub(super) struct MediaDriver {
 }
 
 /// The messages between the application and the driver's thread. Harness state.
-#[derive(Debug, Default)]
-pub(super) struct Desk(Unscheduled<Notes>);
+pub(super) type Desk = Unscheduled<Notes>;
 
 /// What is on it.
 #[derive(Debug, Default)]
@@ -55,12 +54,6 @@ pub(super) struct Notes {
     pub(super) read: BTreeMap<i32, i64>,
 }
 
-impl Desk {
-    pub(super) fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.0.lock()
-    }
-}
-
 impl MediaDriver {
     pub(super) fn new(driver: Driver, context: Context, sockets: Arc<Sockets>, desk: Arc<Desk>) -> MediaDriver {
         let (images, pending_setups, waiting) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
@@ -71,12 +64,12 @@ impl MediaDriver {
     pub(super) fn run(mut self) -> Driver {
         loop {
             let (orders, stop) = {
-                let mut notes = self.desk.notes();
+                let mut notes = self.desk.lock();
                 (std::mem::take(&mut notes.orders), notes.stop)
             };
             self.driver.run(&orders);
             if stop || orders.contains(&DriverOp::Die) {
-                self.desk.notes().images = 0;
+                self.desk.lock().images = 0;
                 self.sockets.close();
                 return self.driver;
             }
@@ -88,14 +81,10 @@ impl MediaDriver {
     fn do_work(&mut self, now: Instant) {
         self.driver.on_commands();
         for (connection, frame) in self.sockets.receive(now) {
-            match frame {
-                Frame::Setup { session_id, initial_term_id, term_offset } => {
-                    self.on_setup((session_id, initial_term_id), i64::from(term_offset), connection, now);
-                }
-                Frame::Data { session_id, .. } | Frame::Heartbeat { session_id, .. } => {
-                    self.on_data(session_id, frame, connection, now);
-                }
-                Frame::Nak { .. } | Frame::StatusMessage { .. } => {}
+            match frame.kind {
+                Kind::Setup => self.on_setup(frame, connection, now),
+                Kind::Data(_) | Kind::Heartbeat(_) => self.on_data(frame, connection, now),
+                Kind::Nak { .. } | Kind::StatusMessage { .. } => {}
             }
         }
         self.pending_setups.retain(|_, since| now.saturating_duration_since(*since) < PENDING_SETUP_TIMEOUT);
@@ -107,7 +96,7 @@ impl MediaDriver {
                 self.sockets.send(image.connection(), frame);
             }
         }
-        let mut notes = self.desk.notes();
+        let mut notes = self.desk.lock();
         for image in self.images.iter().filter(|image| !image.is_dispatched() && !image.is_revoked()) {
             notes.read.insert(image.initial_term_id, image.rcv_pos_position());
         }
@@ -120,9 +109,10 @@ impl MediaDriver {
     }
 
     /// `aeron_data_packet_dispatcher_on_setup`.
-    fn on_setup(&mut self, ids: (i32, i32), position: i64, connection: Endpoint, now: Instant) {
-        if let Some(image) = self.dispatched(ids.0) {
-            if image.initial_term_id == ids.1 {
+    fn on_setup(&mut self, setup: Frame, connection: Endpoint, now: Instant) {
+        let session_id = setup.session_id;
+        if let Some(image) = self.dispatched(session_id) {
+            if image.initial_term_id == setup.term_id {
                 image.add_connection_if_unknown(connection);
             }
             return;
@@ -130,13 +120,13 @@ impl MediaDriver {
         if !self.driver.has_subscriptions() {
             return;
         }
-        let Some(log) = self.create_log(ids.0) else { return };
-        self.pending_setups.remove(&ids.0);
-        let is_known = self.images.iter().any(|image| image.session_id == ids.0);
+        let Some(log) = self.create_log(session_id) else { return };
+        self.pending_setups.remove(&session_id);
+        let is_known = self.images.iter().any(|image| image.session_id == session_id);
         sometimes("a session comes back while its last image lingers", is_known);
         // upstream: aeron_driver_conductor_on_create_publication_image
-        let stream = self.driver.announce(ids.0, log, position);
-        self.images.push(PublicationImage::create(self.context, ids, (stream, position), connection, now));
+        let stream = self.driver.announce(session_id, log, i64::from(setup.term_offset));
+        self.images.push(PublicationImage::create(self.context, setup, stream, connection, now));
     }
 
     /// A log, if there is room for one. If there is none upstream's driver says so in its error log, and the publisher
@@ -159,17 +149,17 @@ impl MediaDriver {
     }
 
     /// `aeron_data_packet_dispatcher_on_data`.
-    fn on_data(&mut self, session_id: i32, frame: Frame, connection: Endpoint, now: Instant) {
+    fn on_data(&mut self, frame: Frame, connection: Endpoint, now: Instant) {
+        let session_id = frame.session_id;
         if let Some(image) = self.dispatched(session_id) {
             return image.insert_packet(frame, connection, now);
         }
-        let is_end = matches!(frame, Frame::Heartbeat { standing, .. } if standing != Standing::Open);
+        let is_end = matches!(frame.kind, Kind::Heartbeat(Standing::Ended | Standing::Revoked));
         if is_end || !self.driver.has_subscriptions() || self.pending_setups.contains_key(&session_id) {
             return;
         }
         self.pending_setups.insert(session_id, now);
-        let (term_id, term_offset, receiver_window, asks) = (0, 0, 0, Asks::Setup);
-        let elicits = Frame::StatusMessage { session_id, term_id, term_offset, receiver_window, asks };
-        self.sockets.send(connection, elicits);
+        let elicits = Kind::StatusMessage { receiver_window: 0, asks: Asks::Setup };
+        self.sockets.send(connection, Frame { session_id, term_id: 0, term_offset: 0, kind: elicits });
     }
 }

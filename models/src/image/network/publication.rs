@@ -13,7 +13,7 @@ use lastref::ledger::Tag;
 use lastref::property::sometimes;
 use lastref::time::{Duration, Instant};
 
-use super::frame::{Asks, Frame, Standing};
+use super::frame::{Asks, Frame, Kind, Standing};
 use crate::image::plan::{Ending, Life};
 use crate::image::shm::FRAME_LENGTH;
 
@@ -81,27 +81,26 @@ impl Publication {
 
     /// Handles a frame of the receiver. `aeron_network_publication_on_status_message`, `_on_nak`.
     pub(super) fn on_frame(&mut self, frame: Frame) {
-        match frame {
-            Frame::StatusMessage { session_id, asks: Asks::Setup, .. } if session_id == self.session_id => {
+        if frame.session_id != self.session_id {
+            return;
+        }
+        let position = i64::from(frame.term_offset);
+        match frame.kind {
+            Kind::StatusMessage { asks: Asks::Setup, .. } => {
                 // upstream: aeron_network_publication_trigger_send_setup_frame
                 sometimes("a receiver asks a publisher for SETUP", true);
                 self.is_setup_elicited = true;
             }
-            Frame::StatusMessage { session_id, term_id, term_offset, receiver_window, asks }
-                if session_id == self.session_id && term_id == self.initial_term_id =>
-            {
+            Kind::StatusMessage { receiver_window, asks } if frame.term_id == self.initial_term_id => {
                 self.has_received_unicast_eos |= asks == Asks::Leave;
                 self.has_initial_connection = true;
                 self.is_setup_elicited = false;
                 // upstream: aeron_flow_control.c aeron_unicast_flow_control_strategy_on_sm
-                self.snd_lmt = self.snd_lmt.max(i64::from(term_offset) + i64::from(receiver_window));
+                self.snd_lmt = self.snd_lmt.max(position + i64::from(receiver_window));
             }
-            Frame::Nak { session_id, term_id, term_offset, length }
-                if session_id == self.session_id && term_id == self.initial_term_id =>
-            {
+            Kind::Nak { length } if frame.term_id == self.initial_term_id => {
                 sometimes("a publisher sends again what was lost", true);
-                let from = i64::from(term_offset);
-                self.retransmits.push((from, from + i64::from(length)));
+                self.retransmits.push((position, position + i64::from(length)));
             }
             _ => {}
         }
@@ -187,8 +186,7 @@ impl Publication {
             return None;
         }
         self.time_of_last_setup = Some(now);
-        let Publication { session_id, initial_term_id, .. } = *self;
-        Some(Frame::Setup { session_id, initial_term_id, term_offset: offset(self.snd_pos) })
+        Some(self.frame(self.snd_pos, Kind::Setup))
     }
 
     fn heartbeat_message_check(&mut self, now: Instant) -> Option<Frame> {
@@ -197,17 +195,16 @@ impl Publication {
             return None;
         }
         self.time_of_last_data_or_heartbeat = Some(now);
-        let Publication { session_id, initial_term_id: term_id, standing, .. } = *self;
-        Some(Frame::Heartbeat { session_id, term_id, term_offset: offset(self.snd_pos), standing })
+        Some(self.frame(self.snd_pos, Kind::Heartbeat(self.standing)))
     }
 
     fn data(&self, position: i64) -> Frame {
-        Frame::Data {
-            session_id: self.session_id,
-            term_id: self.initial_term_id,
-            term_offset: offset(position),
-            payload: payload(self.initial_term_id, position),
-        }
+        self.frame(position, Kind::Data(payload(self.initial_term_id, position)))
+    }
+
+    fn frame(&self, position: i64, kind: Kind) -> Frame {
+        let term_offset = offset(position);
+        Frame { session_id: self.session_id, term_id: self.initial_term_id, term_offset, kind }
     }
 }
 

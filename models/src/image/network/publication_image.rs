@@ -14,7 +14,7 @@ use lastref::ledger;
 use lastref::property::sometimes;
 use lastref::time::{Duration, Instant};
 
-use super::frame::{Asks, Frame, Standing, TERM_LENGTH};
+use super::frame::{Asks, Frame, Kind, Standing, TERM_LENGTH};
 use super::publication::{offset, payload};
 use super::sockets::Endpoint;
 use crate::image::driver::{Driver, Stream};
@@ -71,19 +71,20 @@ pub(super) struct PublicationImage {
 }
 
 impl PublicationImage {
-    /// `aeron_publication_image_create`, from a SETUP at `position`.
+    /// `aeron_publication_image_create`, from a SETUP.
     pub(super) fn create(
         context: Context,
-        (session_id, initial_term_id): (i32, i32),
-        (stream, position): (Stream, i64),
+        setup: Frame,
+        stream: Stream,
         connection: Endpoint,
         now: Instant,
     ) -> PublicationImage {
+        let position = i64::from(setup.term_offset);
         sometimes("an image joins a stream in its midst", position > 0);
         PublicationImage {
             context,
-            session_id,
-            initial_term_id,
+            session_id: setup.session_id,
+            initial_term_id: setup.term_id,
             stream,
             connection,
             state: State::Active,
@@ -129,24 +130,19 @@ impl PublicationImage {
 
     /// `aeron_publication_image_insert_packet`, of DATA and of heartbeats.
     pub(super) fn insert_packet(&mut self, frame: Frame, connection: Endpoint, now: Instant) {
-        let (term_id, term_offset) = match frame {
-            Frame::Data { term_id, term_offset, .. } | Frame::Heartbeat { term_id, term_offset, .. } => {
-                (term_id, term_offset)
-            }
-            _ => return,
-        };
+        let Frame { term_id, term_offset, kind, .. } = frame;
         if term_id < self.initial_term_id || i64::from(term_offset) % FRAME_LENGTH != 0 {
             sometimes("a frame of an earlier stream of its session is dropped", true);
             return;
         }
         let position = i64::from(term_id - self.initial_term_id) * TERM_LENGTH + i64::from(term_offset);
-        let length = if matches!(frame, Frame::Data { .. }) { FRAME_LENGTH } else { 0 };
+        let length = if matches!(kind, Kind::Data(_)) { FRAME_LENGTH } else { 0 };
         if position + length > self.last_overrun_threshold {
             sometimes("a frame beyond the window is dropped", true);
             return;
         }
-        match frame {
-            Frame::Data { payload: written, .. } if position >= self.last_sm_position => {
+        match kind {
+            Kind::Data(written) if position >= self.last_sm_position => {
                 // A frame from the wire must have the content that this stream's publisher wrote at its position.
                 ledger::deliver(written, payload(self.initial_term_id, position));
                 self.on_activity(connection, now);
@@ -155,15 +151,15 @@ impl PublicationImage {
                     self.stream.log.append(position, fragment(self.stream.correlation_id, position));
                 }
             }
-            Frame::Data { .. } => {
+            Kind::Data(_) => {
                 sometimes("a frame that was consumed comes again", true);
                 return;
             }
-            Frame::Heartbeat { standing, .. } => {
+            Kind::Heartbeat(standing) => {
                 self.on_activity(connection, now);
                 self.on_standing(standing, position);
             }
-            _ => {}
+            Kind::Setup | Kind::Nak { .. } | Kind::StatusMessage { .. } => return,
         }
         self.rcv_hwm_position = self.rcv_hwm_position.max(position + length);
     }
@@ -212,8 +208,12 @@ impl PublicationImage {
             .step_by(FRAME_LENGTH as usize)
             .take_while(|position| !self.stream.log.is_written(*position));
         let length = i32::try_from(gap.count()).unwrap_or(i32::MAX) * offset(FRAME_LENGTH);
-        let (session_id, term_id) = (self.session_id, self.initial_term_id);
-        Frame::Nak { session_id, term_id, term_offset: offset(self.rcv_pos_position), length }
+        self.frame(self.rcv_pos_position, Kind::Nak { length })
+    }
+
+    fn frame(&self, position: i64, kind: Kind) -> Frame {
+        let term_offset = offset(position);
+        Frame { session_id: self.session_id, term_id: self.initial_term_id, term_offset, kind }
     }
 
     /// `aeron_publication_image_send_pending_status_message`.
@@ -224,13 +224,9 @@ impl PublicationImage {
         self.last_sm_position = self.next_sm_position;
         self.last_overrun_threshold = self.next_sm_position + TERM_LENGTH / 2;
         self.next_sm_deadline = Some(now + STATUS_MESSAGE_TIMEOUT);
-        Some(Frame::StatusMessage {
-            session_id: self.session_id,
-            term_id: self.initial_term_id,
-            term_offset: offset(self.next_sm_position),
-            receiver_window: offset(self.context.window),
-            asks: if self.state == State::Active { Asks::Nothing } else { Asks::Leave },
-        })
+        let asks = if self.state == State::Active { Asks::Nothing } else { Asks::Leave };
+        let message = Kind::StatusMessage { receiver_window: offset(self.context.window), asks };
+        Some(self.frame(self.next_sm_position, message))
     }
 
     pub(super) fn connection(&self) -> Endpoint {
@@ -300,7 +296,8 @@ mod tests {
         let stream = driver.announce(7, shm.create().expect("there is room"), 0);
         let context = Context { liveness: Duration::from_millis(100), window: 4 * FRAME_LENGTH };
         let start = Instant::now();
-        let mut image = PublicationImage::create(context, (7, 1), (stream, 0), 0, start);
+        let setup = Frame { session_id: 7, term_id: 1, term_offset: 0, kind: Kind::Setup };
+        let mut image = PublicationImage::create(context, setup, stream, 0, start);
         let just_before = STATUS_MESSAGE_TIMEOUT - Duration::from_millis(1);
         assert!(image.pending_status_message(start).is_some());
         assert!(image.pending_status_message(start + just_before).is_none());

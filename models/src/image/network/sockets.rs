@@ -17,7 +17,7 @@ use lastref::net::{Host, Task, TcpListener};
 use lastref::property::sometimes;
 use lastref::time::{Duration, Instant};
 
-use super::frame::{Asks, Frame};
+use super::frame::{Asks, Frame, Kind};
 use crate::kit::harness::Unscheduled;
 use crate::kit::stream::{Buffers, Stage, carry_accepted};
 
@@ -147,7 +147,7 @@ impl Buffers for Connection {
         while let Some(frame) = state.unsent.pop_front() {
             bytes.extend(frame.encode());
             // After FIN a publisher waits only for the status message that ends it.
-            state.is_over |= state.has_heard_fin && matches!(frame, Frame::StatusMessage { asks: Asks::Leave, .. });
+            state.is_over |= state.has_heard_fin && matches!(frame.kind, Kind::StatusMessage { asks: Asks::Leave, .. });
         }
         state.is_over
     }
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     fn nak(length: i32) -> Frame {
-        Frame::Nak { session_id: 0, term_id: 0, term_offset: 0, length }
+        Frame { session_id: 0, term_id: 0, term_offset: 0, kind: Kind::Nak { length } }
     }
 
     #[test]
