@@ -25,7 +25,7 @@ use super::sync_pool::SyncPool;
 use super::task_pool::{Task, TaskPool};
 use super::timer::Timer;
 use super::variant::Variant;
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::{Unscheduled, impl_debug};
 
 /// An HTTP engine: the server of a run.
 pub(super) struct Engine {
@@ -47,7 +47,7 @@ pub(super) struct Engine {
     /// The number of body readers created so far; it numbers them in tables.
     pub(super) readers: AtomicU32,
     /// The threads that are still to be joined: harness state, not the component's.
-    threads: std::sync::Mutex<Threads>,
+    threads: Unscheduled<Threads>,
 }
 
 #[derive(Default)]
@@ -82,7 +82,7 @@ impl Engine {
             wg_conn: WaitGroup::new(),
             conns: AtomicU32::new(0),
             readers: AtomicU32::new(0),
-            threads: std::sync::Mutex::default(),
+            threads: Unscheduled::default(),
         });
         let pollers = plan.threads.pollers as usize;
         let threads = Threads {
@@ -99,7 +99,7 @@ impl Engine {
             listener: plan.threads.listener.then(|| engine.spawn("listener".to_owned(), poller::listen)),
             goroutines: Vec::new(),
         };
-        engine.with_threads(|started| *started = threads);
+        *engine.threads.lock() = threads;
         engine
     }
 
@@ -111,10 +111,6 @@ impl Engine {
     ) -> JoinHandle<()> {
         let engine = Arc::clone(self);
         thread_on(self.host, &name, move || body(&engine))
-    }
-
-    fn with_threads<R>(&self, change: impl FnOnce(&mut Threads) -> R) -> Option<R> {
-        self.threads.lock().ok().map(|mut threads| change(&mut threads))
     }
 
     /// `AddConnNonTLSNonBlocking`, `AddConn` and `addConn`: adds an accepted connection.
@@ -169,12 +165,13 @@ impl Engine {
     /// Starts a goroutine of the application; [`Engine::join_goroutines`] waits for it.
     pub(super) fn goroutine(self: &Arc<Self>, body: impl FnOnce(&Arc<Engine>) + Send + 'static) {
         let started = self.spawn("goroutine".to_owned(), body);
-        self.with_threads(|threads| threads.goroutines.push(started));
+        self.threads.lock().goroutines.push(started);
     }
 
     /// Waits for the application's goroutines.
     pub(super) fn join_goroutines(&self) {
-        while let Some(Some(goroutine)) = self.with_threads(|threads| threads.goroutines.pop()) {
+        let next = || self.threads.lock().goroutines.pop();
+        while let Some(goroutine) = next() {
             goroutine.join();
         }
     }
@@ -194,12 +191,12 @@ impl Engine {
         // Deviates: upstream does not wait for the listener here. A connection that it has just accepted may not be in
         // the table yet. It is then not closed below, and possibly not counted in `wg_conn` either.
         if self.variant != Variant::StopMissesAcceptedConn {
-            let listener = self.with_threads(|threads| threads.listener.take()).flatten();
+            let listener = self.threads.lock().listener.take();
             listener.into_iter().for_each(JoinHandle::join);
         }
         self.stop_conns();
         self.kernel.stop_pollers();
-        let threads = self.with_threads(std::mem::take).unwrap_or_default();
+        let threads = self.threads.take();
         threads.pollers.into_iter().chain(threads.listener).for_each(JoinHandle::join);
         self.timer.end();
         threads.timer.into_iter().for_each(JoinHandle::join);

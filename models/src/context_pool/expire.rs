@@ -19,6 +19,7 @@ use lastref::time::{Duration, Instant};
 use super::aio::Aio;
 use super::cancel::Cancel;
 use super::errno::Errno;
+use crate::kit::harness::Unscheduled;
 
 const EXPIRE: Owner = Owner::new("nng:aio:expire", 0);
 
@@ -77,7 +78,7 @@ pub(super) struct ExpireQueue {
     eq_mtx: Mutex<Expirations>,
     eq_cv: Condvar,
     /// Joined once, by [`ExpireQueue::fini`]: harness state, not the component's.
-    eq_thr: std::sync::Mutex<Option<JoinHandle<()>>>,
+    eq_thr: Unscheduled<Option<JoinHandle<()>>>,
 }
 
 impl ExpireQueue {
@@ -86,13 +87,11 @@ impl ExpireQueue {
         let queue = Arc::new(ExpireQueue {
             eq_mtx: Mutex::named("eq_mtx", Expirations::default()),
             eq_cv: Condvar::named("eq_cv"),
-            eq_thr: std::sync::Mutex::new(None),
+            eq_thr: Unscheduled::default(),
         });
         let looped = Arc::clone(&queue);
         let thread = timers.then(|| thread_on(host, "nng:aio:expire", move || looped.expire_loop()));
-        if let Ok(mut eq_thr) = queue.eq_thr.lock() {
-            *eq_thr = thread;
-        }
+        *queue.eq_thr.lock() = thread;
         queue
     }
 
@@ -158,9 +157,6 @@ impl ExpireQueue {
     pub(super) fn fini(&self) {
         self.eq_mtx.lock().eq_exit = true;
         self.eq_cv.notify_all();
-        let thread = self.eq_thr.lock().ok().and_then(|mut thread| thread.take());
-        if let Some(thread) = thread {
-            thread.join();
-        }
+        self.eq_thr.take().into_iter().for_each(JoinHandle::join);
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::kit::harness::Unscheduled;
 use lastref::net::{Host, thread_on};
 use lastref::sync::{Condvar, Mutex};
 use lastref::thread::JoinHandle;
@@ -20,7 +21,7 @@ pub(super) struct Reaper {
     reap_empty_cv: Condvar,
     threaded: bool,
     /// Joined once, by [`Reaper::fini`]: harness state, not the component's.
-    reap_thr: std::sync::Mutex<Option<JoinHandle<()>>>,
+    reap_thr: Unscheduled<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -38,13 +39,11 @@ impl Reaper {
             reap_work_cv: Condvar::named("reap_work_cv"),
             reap_empty_cv: Condvar::named("reap_empty_cv"),
             threaded,
-            reap_thr: std::sync::Mutex::new(None),
+            reap_thr: Unscheduled::default(),
         });
         let worker = Arc::clone(&reaper);
         let thread = threaded.then(|| thread_on(host, "nng:reap2", move || while worker.reap_next() {}));
-        if let Ok(mut reap_thr) = reaper.reap_thr.lock() {
-            *reap_thr = thread;
-        }
+        *reaper.reap_thr.lock() = thread;
         reaper
     }
 
@@ -94,8 +93,7 @@ impl Reaper {
     pub(super) fn fini(&self) {
         self.reap_mtx.lock().exit = true;
         self.reap_work_cv.notify_all();
-        let thread = self.reap_thr.lock().ok().and_then(|mut thread| thread.take());
-        match thread {
+        match self.reap_thr.take() {
             Some(thread) => thread.join(),
             None => while self.reap_next() {},
         }

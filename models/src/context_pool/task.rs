@@ -17,6 +17,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::kit::harness::Unscheduled;
 use lastref::ledger::{Owner, Resource};
 use lastref::net::{Host, thread_on};
 use lastref::property::always;
@@ -139,7 +140,7 @@ pub(super) struct TaskQueue {
     tq_mtx: Mutex<Tasks>,
     tq_sched_cv: Condvar,
     /// Joined once, by [`TaskQueue::fini`]: harness state, not the component's.
-    tq_threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    tq_threads: Unscheduled<Vec<JoinHandle<()>>>,
 }
 
 struct Tasks {
@@ -153,16 +154,14 @@ impl TaskQueue {
         let tq = Arc::new(TaskQueue {
             tq_mtx: Mutex::named("tq_mtx", Tasks { tq_tasks: VecDeque::new(), tq_run: true }),
             tq_sched_cv: Condvar::named("tq_sched_cv"),
-            tq_threads: std::sync::Mutex::new(Vec::new()),
+            tq_threads: Unscheduled::default(),
         });
         let threads = (0..workers).map(|worker| {
             let tq = Arc::clone(&tq);
             thread_on(host, &format!("nng:task.{worker}"), move || tq.thread())
         });
-        let threads: Vec<JoinHandle<()>> = threads.collect();
-        if let Ok(mut joins) = tq.tq_threads.lock() {
-            *joins = threads;
-        }
+        let threads = threads.collect();
+        *tq.tq_threads.lock() = threads;
         tq
     }
 
@@ -187,9 +186,6 @@ impl TaskQueue {
     pub(super) fn fini(&self) {
         self.tq_mtx.lock().tq_run = false;
         self.tq_sched_cv.notify_all();
-        let threads = self.tq_threads.lock().map(|mut threads| std::mem::take(&mut *threads)).unwrap_or_default();
-        for thread in threads {
-            thread.join();
-        }
+        self.tq_threads.take().into_iter().for_each(JoinHandle::join);
     }
 }

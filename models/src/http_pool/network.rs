@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Context;
 
 use lastref::ledger::Tag;
@@ -16,7 +16,7 @@ use super::conn::{Conn, Ver};
 use super::mailbox::Mailbox;
 use super::pool::Connecting;
 use super::variant::Variant;
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::{Unscheduled, impl_debug};
 use crate::kit::http1;
 use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
 use crate::kit::server::{Peers, Step, script};
@@ -25,8 +25,8 @@ use crate::kit::stream::{Buffers, Stage, carry};
 /// The network of one run. Its locks are harness state, which orders nothing in the component.
 pub(super) struct Net {
     peers: Peers,
-    opened: Mutex<Opened>,
-    carried_out: Mutex<BTreeSet<Tag>>,
+    opened: Unscheduled<Opened>,
+    carried_out: Unscheduled<BTreeSet<Tag>>,
 }
 
 #[derive(Default)]
@@ -39,11 +39,11 @@ struct Opened {
 
 impl Net {
     pub(super) fn new(peers: Peers) -> Arc<Net> {
-        Arc::new(Net { peers, opened: Mutex::default(), carried_out: Mutex::default() })
+        Arc::new(Net { peers, opened: Unscheduled::default(), carried_out: Unscheduled::default() })
     }
 
     fn with_opened<R>(&self, use_it: impl FnOnce(&mut Opened) -> R) -> R {
-        use_it(&mut self.opened.lock().unwrap_or_else(PoisonError::into_inner))
+        use_it(&mut self.opened.lock())
     }
 
     /// Begins to connect, for this request.
@@ -143,8 +143,7 @@ impl Session<'_> {
                 self.highest = self.highest.max(stream);
                 // A stream above the last one of a GOAWAY is ignored.
                 if self.last_stream.is_none_or(|last| stream <= last) {
-                    let mut carried_out = self.net.carried_out.lock().unwrap_or_else(PoisonError::into_inner);
-                    always("a request is carried out at most once", carried_out.insert(tag));
+                    always("a request is carried out at most once", self.net.carried_out.lock().insert(tag));
                     self.taken.push((stream, tag));
                 }
             }

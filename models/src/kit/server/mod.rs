@@ -17,14 +17,14 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use lastref::net::{Host, Task, TcpListener, sleep};
 use lastref::property::sometimes;
 use lastref::time::Duration;
 
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::{Unscheduled, impl_debug};
 
 mod http1;
 mod http2;
@@ -58,13 +58,13 @@ pub(crate) struct Server {
     host: Host,
     protocol: Protocol,
     /// The remaining scripts of connections to each address.
-    scripts: Vec<Mutex<VecDeque<Vec<Step>>>>,
+    scripts: Vec<Unscheduled<VecDeque<Vec<Step>>>>,
     /// The pause after each accepted connection.
     accept_takes: Duration,
     /// The number of starts of its process: harness state, which orders nothing.
     begun: AtomicU32,
-    listeners: Mutex<Vec<Task<()>>>,
-    connections: Mutex<Vec<Task<()>>>,
+    listeners: Unscheduled<Vec<Task<()>>>,
+    connections: Unscheduled<Vec<Task<()>>>,
     /// The number of its open sockets: harness state, which orders nothing.
     sockets: Arc<AtomicU32>,
 }
@@ -87,8 +87,8 @@ impl Drop for Counted {
 }
 
 /// Ends tasks and waits for their ends.
-fn end(tasks: &Mutex<Vec<Task<()>>>) {
-    let tasks = tasks.lock().map(|mut tasks| std::mem::take(&mut *tasks)).unwrap_or_default();
+fn end(tasks: &Unscheduled<Vec<Task<()>>>) {
+    let tasks = tasks.take();
     tasks.iter().for_each(Task::abort);
     for task in tasks {
         task.join();
@@ -101,11 +101,11 @@ impl Server {
         let server = Arc::new(Server {
             host,
             protocol,
-            scripts: backends.into_iter().map(|scripts| Mutex::new(VecDeque::from(scripts))).collect(),
+            scripts: backends.into_iter().map(|scripts| Unscheduled::new(VecDeque::from(scripts))).collect(),
             accept_takes,
             begun: AtomicU32::new(0),
-            listeners: Mutex::default(),
-            connections: Mutex::default(),
+            listeners: Unscheduled::default(),
+            connections: Unscheduled::default(),
             sockets: Arc::new(AtomicU32::new(0)),
         });
         server.listen();
@@ -122,16 +122,14 @@ impl Server {
             let Some(Ok(listener)) = bound else { lastref::bug!("another socket has the port of {at}") };
             let accepting = accept(Arc::clone(self), listener, address);
             let task = self.host.spawn(&format!("accept.{address}"), accepting);
-            if let Ok(mut listeners) = self.listeners.lock() {
-                listeners.push(task);
-            }
+            self.listeners.lock().push(task);
         }
     }
 
     /// The script of the next connection to an address.
     fn script(&self, address: usize) -> Vec<Step> {
-        let scripts = self.scripts.get(address).and_then(|scripts| scripts.lock().ok());
-        scripts.and_then(|mut scripts| scripts.pop_front()).unwrap_or_else(|| vec![Step::Settings])
+        let next = self.scripts.get(address).and_then(|scripts| scripts.lock().pop_front());
+        next.unwrap_or_else(|| vec![Step::Settings])
     }
 
     /// The number of open accepted sockets.
@@ -163,9 +161,7 @@ async fn accept(server: Arc<Server>, listener: TcpListener, address: usize) {
             Protocol::Http1 => server.host.spawn(&format!("http1.{port}"), http1::serve(stream, counted, script)),
             Protocol::Http2 => server.host.spawn(&format!("h2.{port}"), http2::serve(stream, counted, script)),
         };
-        if let Ok(mut connections) = server.connections.lock() {
-            connections.push(task);
-        }
+        server.connections.lock().push(task);
         if !server.accept_takes.is_zero() {
             sleep(server.accept_takes).await;
         }

@@ -15,7 +15,7 @@ use lastref::property::always;
 use lastref::sync::Mutex;
 use lastref::sync::atomic::{AtomicU64, Ordering};
 
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::{Unscheduled, impl_debug};
 use crate::subchannel::iomgr::exec_ctx::{ExecCtx, Job};
 
 /// `Combiner`.
@@ -58,24 +58,22 @@ impl_debug!(Combiner {});
 pub(crate) struct Guarded<T> {
     race: RaceCell<()>,
     /// Empty while a callback accesses it. Harness state: its lock is not a scheduling point.
-    value: std::sync::Mutex<Option<T>>,
+    value: Unscheduled<Option<T>>,
 }
 
 impl<T> Guarded<T> {
     pub(crate) fn named(name: &'static str, value: T) -> Guarded<T> {
-        Guarded { race: RaceCell::named(name, ()), value: std::sync::Mutex::new(Some(value)) }
+        Guarded { race: RaceCell::named(name, ()), value: Unscheduled::new(Some(value)) }
     }
 
     /// Runs `body` with the state.
     #[track_caller]
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.race.with_mut(|()| ());
-        let mut value = self.value.lock().ok().and_then(|mut value| value.take());
+        let mut value = self.value.take();
         always("state guarded by a serializer is used by one callback at a time", value.is_some());
         let result = value.as_mut().map(body);
-        if let Ok(mut place) = self.value.lock() {
-            *place = value;
-        }
+        *self.value.lock() = value;
         result
     }
 }

@@ -22,7 +22,7 @@ use lastref::sync::{Condvar, Mutex, MutexGuard};
 use lastref::thread::JoinHandle;
 use lastref::time::{Duration, Instant};
 
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::{Unscheduled, impl_debug};
 use crate::subchannel::iomgr::exec_ctx::{ExecCtx, Job};
 use crate::subchannel::iomgr::fd::GrpcFd;
 use crate::subchannel::library::Threads;
@@ -83,7 +83,7 @@ pub(crate) struct Iomgr {
     /// True once a caller has waited in [`Iomgr::at_rest`]. Harness state, which adds no ordering to the component.
     watched: AtomicBool,
     /// Joined once, by [`Iomgr::drain`]: harness state, not the component's.
-    joins: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    joins: Unscheduled<Vec<JoinHandle<()>>>,
 }
 
 impl Iomgr {
@@ -93,7 +93,7 @@ impl Iomgr {
             cv: Condvar::named("iomgr"),
             threads,
             watched: AtomicBool::new(false),
-            joins: std::sync::Mutex::new(Vec::new()),
+            joins: Unscheduled::default(),
         });
         let pollers =
             (0..threads.pollers).map(|poller| (format!("poller.{poller}"), Role { polls: true, times: false }));
@@ -103,9 +103,7 @@ impl Iomgr {
             thread_on(host, &name, move || iomgr.work(role))
         });
         let started: Vec<JoinHandle<()>> = started.collect();
-        if let Ok(mut joins) = iomgr.joins.lock() {
-            *joins = started;
-        }
+        *iomgr.joins.lock() = started;
         iomgr
     }
 
@@ -226,10 +224,7 @@ impl Iomgr {
         if role.polls || role.times {
             self.work(role);
         }
-        let joins = self.joins.lock().map(|mut joins| std::mem::take(&mut *joins)).unwrap_or_default();
-        for thread in joins {
-            thread.join();
-        }
+        self.joins.take().into_iter().for_each(JoinHandle::join);
     }
 }
 

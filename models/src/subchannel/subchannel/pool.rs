@@ -12,7 +12,7 @@ use lastref::ledger::Owner;
 use lastref::property::{always, sometimes};
 use lastref::sync::Mutex;
 
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::{Unscheduled, impl_debug};
 use crate::subchannel::subchannel::Subchannel;
 use crate::subchannel::variant::Variant;
 
@@ -36,25 +36,25 @@ struct Map {
 pub(crate) struct GlobalSubchannelPool {
     mu: Mutex<Map>,
     /// The keys of the Subchannels that are not deleted yet. Harness state: its lock is not a scheduling point.
-    alive: std::sync::Mutex<Vec<SubchannelKey>>,
+    alive: Unscheduled<Vec<SubchannelKey>>,
 }
 
 impl GlobalSubchannelPool {
     pub(crate) fn new() -> GlobalSubchannelPool {
         let mu = Mutex::named("GlobalSubchannelPool.mu_", Map::default());
-        GlobalSubchannelPool { mu, alive: std::sync::Mutex::default() }
+        GlobalSubchannelPool { mu, alive: Unscheduled::default() }
     }
 
     /// Records a new Subchannel.
     pub(crate) fn born(&self, key: SubchannelKey) {
-        let Ok(mut alive) = self.alive.lock() else { return };
+        let mut alive = self.alive.lock();
         sometimes("two Subchannels of one key are alive", alive.contains(&key));
         alive.push(key);
     }
 
     /// Records the end of a Subchannel.
     pub(crate) fn died(&self, key: SubchannelKey) {
-        let Ok(mut alive) = self.alive.lock() else { return };
+        let mut alive = self.alive.lock();
         if let Some(place) = alive.iter().position(|other| *other == key) {
             alive.swap_remove(place);
         }
