@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// `grpc_status_code`: the codes that the client itself produces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// `GRPC_STATUS_OK`.
     Ok,
@@ -46,24 +47,6 @@ pub enum Error {
 
 /// `GRPC_ERROR_NONE`, or an error.
 pub type Outcome = Result<(), Error>;
-
-impl Status {
-    /// The name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Ok => "OK",
-            Status::Cancelled => "CANCELLED",
-            Status::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Status::Unavailable => "UNAVAILABLE",
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -50,7 +50,7 @@ impl ClientChannel {
             Ok(connected) => perform(&connected, number, call, deadline, tag),
             Err(status) => status,
         };
-        transition("call", number, "begun", status.name());
+        transition("call", number, "begun", status.into());
         sometimes("a call is answered", status == Status::Ok);
         sometimes("a call fails", status == Status::Unavailable);
         self.unref(owner);

@@ -54,49 +54,37 @@ pub struct Iov {
     pub len: u32,
 }
 
-/// Result codes, as errno.h numbers them.
+/// Result codes, as errno.h numbers them, negated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errno {
     /// There is nothing to cancel.
-    Noent,
+    Noent = -2,
     /// Not an open descriptor.
-    Badf,
+    Badf = -9,
     /// The operation would block. Never in a completion: the request is armed instead.
-    Again,
+    Again = -11,
     /// The write side is shut down.
-    Pipe,
+    Pipe = -32,
     /// The peer broke the connection.
-    ConnReset,
+    ConnReset = -104,
     /// No provided buffer.
-    NoBufs,
+    NoBufs = -105,
     /// Never connected, or broken since.
-    NotConn,
+    NotConn = -107,
     /// No acknowledgement within the timeout.
-    TimedOut,
+    TimedOut = -110,
     /// No socket listens on the address.
-    ConnRefused,
+    ConnRefused = -111,
     /// Too late to cancel.
-    Already,
+    Already = -114,
     /// Cancelled, or a link before it failed.
-    Canceled,
+    Canceled = -125,
 }
 
 impl Errno {
     /// The result code in a completion.
     pub fn res(self) -> i32 {
-        match self {
-            Errno::Noent => -2,
-            Errno::Badf => -9,
-            Errno::Again => -11,
-            Errno::Pipe => -32,
-            Errno::ConnReset => -104,
-            Errno::NoBufs => -105,
-            Errno::NotConn => -107,
-            Errno::TimedOut => -110,
-            Errno::ConnRefused => -111,
-            Errno::Already => -114,
-            Errno::Canceled => -125,
-        }
+        self as i32
     }
 }
 

@@ -99,7 +99,7 @@ fn outcome(aio: &Aio) -> (u32, Option<Message>) {
 }
 
 fn code<T>(outcome: Result<T, Errno>) -> u32 {
-    outcome.err().map_or(0, Errno::code)
+    outcome.err().map_or(0, |errno| errno as u32)
 }
 
 fn resend_time(time: Millis) -> Option<Duration> {
@@ -171,7 +171,7 @@ impl Library for Model {
     }
 
     fn abort(&mut self, aio: usize, error: u32) {
-        if let Some(errno) = Errno::from_code(error) {
+        if let Some(errno) = Errno::from_repr(error) {
             self.aios[aio].abort(errno);
         }
     }
