@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lastref::ledger::{Owner, Tag};
+use lastref::net::{End, Fault, FaultKind, Phase};
 use lastref::time::Duration;
-use lastref::{Check, thread};
+use lastref::{Check, Limits, thread};
 
 use super::reap::Reaper;
 use super::{
     Aio, Ctx, Errno, Frame, Message, NetPlan, Nng, Outcome, ReqOptions, Request, Socket, Threads, Timeout, Variant,
     Wrapper, echo, run_on_network,
 };
-
+use crate::kit::harness::Unscheduled;
 use crate::kit::weather::Weather;
 
 const CALLER: Owner = Owner::new("caller", 0);
@@ -33,7 +34,13 @@ impl Req {
     }
 
     fn send(&self) -> Arc<Aio> {
+        self.send_by(|_| ())
+    }
+
+    /// Sends by an aio that was prepared so.
+    fn send_by(&self, prepare: impl FnOnce(&Arc<Aio>)) -> Arc<Aio> {
         let aio = Aio::alloc(&self.nng, None);
+        prepare(&aio);
         aio.set_msg(CALLER, Message::tagged(CALLER, TAG));
         self.ctx.send(&aio);
         aio
@@ -140,22 +147,15 @@ fn a_call_that_does_not_wait_is_sent_if_a_pipe_is_ready() {
 #[test]
 fn a_timeout_is_etimedout_and_gives_the_message_back() {
     let req = Req::open(Threads { timers: true, ..Threads::NONE });
-    let aio = Aio::alloc(&req.nng, None);
-    aio.set_timeout(Timeout::After(Duration::from_millis(1)));
-    aio.set_msg(CALLER, Message::tagged(CALLER, TAG));
-    req.ctx.send(&aio);
-    check(&aio, Err(Errno::TimedOut), true);
+    let send = req.send_by(|aio| aio.set_timeout(Timeout::After(Duration::from_millis(1))));
+    check(&send, Err(Errno::TimedOut), true);
     req.close();
 }
 
 #[test]
 fn a_stopped_aio_begins_nothing() {
     let req = Req::open(Threads::NONE);
-    let aio = Aio::alloc(&req.nng, None);
-    aio.stop();
-    aio.set_msg(CALLER, Message::tagged(CALLER, TAG));
-    req.ctx.send(&aio);
-    check(&aio, Err(Errno::Canceled), true);
+    check(&req.send_by(|aio| aio.stop()), Err(Errno::Canceled), true);
     req.close();
 }
 
@@ -185,10 +185,10 @@ fn an_answer_carries_the_tag_of_its_request() {
 #[test]
 fn each_request_of_a_chain_has_the_next_number() {
     let req = Req::open(Threads::ONE);
-    let sent = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sent = Arc::new(Unscheduled::new(Vec::new()));
     let store = Arc::clone(&sent);
     let script = move |frame: &Frame| {
-        store.lock().expect("not poisoned").extend(frame.last().copied());
+        store.lock().extend(frame.last().copied());
         vec![frame.clone()]
     };
     let link = Socket::connect_script(&req.sock, Box::new(script)).expect("the socket is open");
@@ -196,7 +196,7 @@ fn each_request_of_a_chain_has_the_next_number() {
     wrapper.chain(TAG, 2, Timeout::Infinite);
     assert_eq!(wrapper.wait(), Some(Ok(())));
     wrapper.retire();
-    assert_eq!(*sent.lock().expect("not poisoned"), [2, 3, 4], "the low words of the tags");
+    assert_eq!(*sent.lock(), [2, 3, 4], "the low words of the tags");
     req.close();
     drop(link);
 }
@@ -226,8 +226,9 @@ fn a_reply_without_a_request_is_estate() {
     nng.fini();
 }
 
-/// A req socket and a rep socket, connected, with a context each; the request has been received.
-fn received() -> (Req, Arc<Socket>, Ctx, super::Link, Message) {
+/// Connects a req socket with a rep socket, each with a context, and sends a request. `reply` is called with the
+/// request that the rep socket's context has received.
+fn with_received(reply: impl FnOnce(&Req, &Socket, &Ctx, Message)) {
     let req = Req::open(Threads { reaper: true, ..Threads::ONE });
     let rep = req.nng.rep0_open();
     let ctx = Ctx::open(&rep).expect("the socket is open");
@@ -235,35 +236,31 @@ fn received() -> (Req, Arc<Socket>, Ctx, super::Link, Message) {
     req.ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite).expect("there is a pipe");
     let request = ctx.recvmsg(CALLER, Timeout::Infinite).expect("a request is on its way");
     assert_eq!(request.tag(CALLER), Some(TAG));
-    (req, rep, ctx, link, request)
+    reply(&req, &rep, &ctx, request);
+    assert_eq!((req.sock.close(), rep.close()), (Ok(()), Ok(())));
+    req.nng.fini();
+    drop(link);
 }
 
 #[test]
 fn a_second_reply_to_one_request_is_estate() {
-    let (req, rep, ctx, link, request) = received();
-    assert!(ctx.sendmsg(CALLER, request, Timeout::Infinite).is_ok());
-    let again = ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite);
-    let (rv, msg) = again.expect_err("the request is answered");
-    assert_eq!(rv, Errno::State);
-    msg.free(CALLER);
-    let reply = req.ctx.recvmsg(CALLER, Timeout::Infinite).expect("the reply is on its way");
-    reply.free(CALLER);
-    req.sock.close().expect("the socket is open");
-    rep.close().expect("the socket is open");
-    req.nng.fini();
-    drop(link);
+    with_received(|req, _, ctx, request| {
+        assert!(ctx.sendmsg(CALLER, request, Timeout::Infinite).is_ok());
+        let again = ctx.sendmsg(CALLER, Message::tagged(CALLER, TAG), Timeout::Infinite);
+        let (rv, msg) = again.expect_err("the request is answered");
+        assert_eq!(rv, Errno::State);
+        msg.free(CALLER);
+        req.ctx.recvmsg(CALLER, Timeout::Infinite).expect("the reply is on its way").free(CALLER);
+    });
 }
 
 #[test]
 fn a_reply_to_a_pipe_that_is_gone_is_a_success() {
-    let (req, rep, ctx, link, request) = received();
-    rep.close_pipes();
-    rep.wait_without_pipes();
-    assert!(ctx.sendmsg(CALLER, request, Timeout::Infinite).is_ok());
-    req.sock.close().expect("the socket is open");
-    rep.close().expect("the socket is open");
-    req.nng.fini();
-    drop(link);
+    with_received(|_, rep, ctx, request| {
+        rep.close_pipes();
+        rep.wait_without_pipes();
+        assert!(ctx.sendmsg(CALLER, request, Timeout::Infinite).is_ok());
+    });
 }
 
 #[test]
@@ -320,7 +317,7 @@ fn a_resend_time_is_an_option_of_req_sockets_and_their_contexts() {
 /// Two connections, a request over each, and a reply made of the other request's message.
 #[test]
 fn a_reply_may_be_made_of_another_request() {
-    lastref::Check::new("a_reply_may_be_made_of_another_request").schedules(200).run(|| {
+    Check::new("a_reply_may_be_made_of_another_request").schedules(200).run(|| {
         let nng = Nng::init(Variant::Fixed, Threads::NNG);
         let (req, rep) = (nng.req0_open(ReqOptions::ONCE), nng.rep0_open());
         let link = [Socket::connect(&req, &rep, 1), Socket::connect(&req, &rep, 1)];
@@ -364,18 +361,17 @@ fn draining_a_reaper_waits_for_what_is_queued_and_for_what_is_under_way() {
 /// The wire reads the bytes as SP: the first ones are the greeting, before any request.
 #[test]
 fn a_fault_within_the_greeting_hits_in_the_handshake() {
-    let kind = lastref::net::FaultKind::Stall { ms: 5 };
-    let fault =
-        lastref::net::Fault { connection: 0, from: lastref::net::End::Client, after_bytes: 4, after_ms: 0, kind };
+    let kind = FaultKind::Stall { ms: 5 };
+    let fault = Fault { connection: 0, from: End::Client, after_bytes: 4, after_ms: 0, kind };
     let plan = NetPlan {
         weather: Weather { faults: vec![fault], ..Weather::FAIR },
         callers: vec![vec![Request::Wait]],
         ..NetPlan::quiet()
     };
-    let limits = lastref::Limits { timer_slack: std::time::Duration::from_millis(5), ..lastref::Limits::default() };
+    let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let check = Check::new("greeting").limits(limits).schedules(5);
     let report =
         check.search(move || run_on_network(Variant::Fixed, &plan)).unwrap_or_else(|failure| panic!("{failure}"));
     let stalls = report.faults.get("stall").cloned().unwrap_or_default();
-    assert_eq!(stalls, [(lastref::net::Phase::Handshake, 5)].into());
+    assert_eq!(stalls, [(Phase::Handshake, 5)].into());
 }

@@ -23,7 +23,6 @@
 //! network `network::tcp`, which has all three, replaces this transport.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use lastref::ledger::{Owner, Resource};
@@ -36,6 +35,7 @@ use super::errno::Errno;
 use super::library::Nng;
 use super::message::Message;
 use super::task::Task;
+use crate::kit::harness::impl_debug;
 
 /// A message on the wire.
 pub type Frame = Vec<u32>;
@@ -339,8 +339,4 @@ impl Link {
     }
 }
 
-impl fmt::Debug for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("there", &self.queues[0].owner).finish_non_exhaustive()
-    }
-}
+impl_debug!(Link {});

@@ -38,7 +38,7 @@ fn run(variant: Variant, plan: &Plan) {
     rep.close_pipes();
     wrapper.retire();
     rep.wait_without_pipes();
-    let server = Server::start(&nng, &rep, plan.contexts);
+    let server = Server::start(&nng, &rep, plan.contexts, None);
     let _ = req.close();
     server.into_iter().for_each(Server::stop);
     let _ = rep.close();

@@ -30,7 +30,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 fn run(variant: Variant, plan: &Plan) {
     let nng = Nng::init(variant, Threads::NNG);
     let (rep, reqs) = (nng.rep0_open(), [nng.req0_open(ReqOptions::DEFAULT), nng.req0_open(ReqOptions::DEFAULT)]);
-    let server = Server::start_working(&nng, &rep, 2, Some(Duration::from_millis(plan.works_ms))).ok();
+    let server = Server::start(&nng, &rep, 2, Some(Duration::from_millis(plan.works_ms))).ok();
     let mut links = reqs.each_ref().map(|req| Socket::connect(req, &rep, 2).ok());
     let callers = reqs.iter().cycle().zip(0..4).filter_map(|(req, peer)| {
         let wrapper = Wrapper::open(&nng, req, Owner::new("caller", peer)).ok()?;

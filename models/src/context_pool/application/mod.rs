@@ -31,13 +31,31 @@ use super::transport::Link;
 use super::variant::Variant;
 use crate::kit::weather::CLIENTS;
 
-/// Runs the plan in memory.
+/// Runs the plan in memory: both sockets are of one process.
 pub fn run(variant: Variant, plan: &Plan) {
-    let mut pair = Pair::open(variant, plan);
-    let callers = pair.application.start(&plan.callers);
-    plan.acts.iter().for_each(|act| pair.act(*act));
-    callers.into_iter().for_each(JoinHandle::join);
-    pair.close();
+    let nng = Nng::init(variant, plan.threads);
+    let (req, rep) = (nng.req0_open(ReqOptions::of(plan.resend_ms)), nng.rep0_open());
+    let server = Server::start(&nng, &rep, plan.server_contexts, None).ok();
+    let connect = || Socket::connect(&req, &rep, plan.capacity).ok();
+    let mut links: Vec<Option<Link>> = (0..plan.pipes).map(|_| connect()).collect();
+    let application = Application::new(&nng, &req, plan.style);
+    let threads = application.start(&plan.callers);
+    let asking = Asking { application, dialers: Vec::new(), threads, hurried: false };
+    let serving = Serving::Rep { nng: Arc::clone(&nng), rep: Arc::clone(&rep), server, listener: None };
+    for act in &plan.acts {
+        match *act {
+            Act::Reset(place) => {
+                let Some(link) = links.get_mut(place as usize) else { continue };
+                link.take().iter().for_each(Link::reset);
+                *link = connect();
+            }
+            act => self::act(act, &serving, Some(&asking)),
+        }
+    }
+    // Upstream's order: contexts, then the sockets, then the library.
+    asking.end();
+    serving.end();
+    nng.fini();
 }
 
 /// Runs the plan on a simulated network: the req socket on one host, the server on another, clients other than NNG on
@@ -53,68 +71,23 @@ pub fn run_on_network(variant: Variant, plan: &NetPlan) {
         });
         let clients: Vec<Task<()>> = clients.collect();
         hosts.pass(&plan.weather.events, |change| serving.change(change));
-        for act in &plan.acts {
-            match *act {
-                Act::Pause(ms) => sleep(Duration::from_millis(ms)),
-                act => {
-                    serving.act(act);
-                    asking.iter().for_each(|asking| asking.act(act));
-                }
-            }
-        }
-        asking.into_iter().for_each(Asking::end);
+        plan.acts.iter().for_each(|act| self::act(*act, &serving, asking.as_ref()));
+        asking.into_iter().for_each(|asking| asking.end().fini());
         clients.into_iter().for_each(|client| client.join().unwrap_or_default());
-        serving.end();
+        serving.end().iter().for_each(|nng| nng.fini());
     });
 }
 
-/// Two sockets of one process, connected, with callers and a server.
-struct Pair {
-    nng: Arc<Nng>,
-    rep: Arc<Socket>,
-    server: Option<Server>,
-    links: Vec<Option<Link>>,
-    capacity: u32,
-    application: Application,
-}
-
-impl Pair {
-    fn open(variant: Variant, plan: &Plan) -> Pair {
-        let nng = Nng::init(variant, plan.threads);
-        let (req, rep) = (nng.req0_open(ReqOptions::of(plan.resend_ms)), nng.rep0_open());
-        let server = Server::start(&nng, &rep, plan.server_contexts).ok();
-        let links = (0..plan.pipes).map(|_| Socket::connect(&req, &rep, plan.capacity).ok()).collect();
-        let application = Application::new(&nng, &req, plan.style);
-        Pair { nng, rep, server, links, capacity: plan.capacity, application }
+fn act(act: Act, serving: &Serving, asking: Option<&Asking>) {
+    if let Act::Pause(ms) = act {
+        sleep(Duration::from_millis(ms));
     }
-
-    fn act(&mut self, act: Act) {
-        let req = &self.application.req;
-        match act {
-            Act::Pause(ms) => sleep(Duration::from_millis(ms)),
-            Act::Reset(place) => {
-                let Some(link) = self.links.get_mut(place as usize) else { return };
-                link.take().iter().for_each(Link::reset);
-                *link = Socket::connect(req, &self.rep, self.capacity).ok();
-            }
-            Act::ClosePipes => [&self.rep, req].into_iter().for_each(|socket| socket.close_pipes()),
-            // A second close returns NNG_ECLOSED and does nothing else.
-            Act::CloseReq => drop(req.close()),
-            Act::CloseRep => drop(self.rep.close()),
-        }
-    }
-
-    /// Tears everything down, in upstream's order: contexts, then the sockets, then the library.
-    fn close(self) {
-        self.application.close();
-        self.server.into_iter().for_each(Server::stop);
-        let _ = self.rep.close();
-        self.nng.fini();
-    }
+    serving.act(act);
+    asking.iter().for_each(|asking| asking.act(act));
 }
 
 /// The state that the callers of a req socket share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Application {
     pub(super) nng: Arc<Nng>,
     pub(super) req: Arc<Socket>,
@@ -139,16 +112,7 @@ impl Application {
     /// Starts one task per caller.
     pub(super) fn start(&self, callers: &[Vec<Request>]) -> Vec<JoinHandle<()>> {
         let callers = callers.iter().zip(0_u32..).map(|(requests, number)| {
-            let caller = Caller {
-                nng: Arc::clone(&self.nng),
-                req: Arc::clone(&self.req),
-                pool: self.pool.clone(),
-                forgotten: Arc::clone(&self.forgotten),
-                patience: self.patience,
-                is_sound: self.is_sound,
-                owner: Owner::new("caller", number),
-                number,
-            };
+            let caller = Caller { application: self.clone(), number };
             let requests = requests.clone();
             thread_on(self.nng.host, &format!("caller.{number}"), move || caller.make(&requests))
         });
@@ -167,13 +131,7 @@ impl Application {
 
 /// One thread of the application.
 struct Caller {
-    nng: Arc<Nng>,
-    req: Arc<Socket>,
-    pool: Option<Arc<Pool>>,
-    forgotten: Arc<Forgotten>,
-    patience: Timeout,
-    is_sound: bool,
-    owner: Owner,
+    application: Application,
     number: u32,
 }
 
@@ -182,7 +140,7 @@ impl Caller {
         for (request, nth) in requests.iter().zip(0_u64..) {
             // Request numbers are spaced, so that chained requests fit between them.
             let tag = Tag { peer: self.number, request: nth * 1000 };
-            let made = match &self.pool {
+            let made = match &self.application.pool {
                 None => self.on_own_context(*request, tag),
                 Some(pool) => self.on_pooled_context(pool, *request, tag),
             };
@@ -194,9 +152,10 @@ impl Caller {
     }
 
     fn on_own_context(&self, request: Request, tag: Tag) -> Result<(), Errno> {
-        let wrapper = Wrapper::open(&self.nng, &self.req, self.owner)?;
+        let Application { nng, req, patience, forgotten, .. } = &self.application;
+        let wrapper = Wrapper::open(nng, req, Owner::new("caller", self.number))?;
         if request == Request::Forget {
-            wrapper.forget(tag, self.patience, &self.forgotten);
+            wrapper.forget(tag, *patience, forgotten);
             return Ok(());
         }
         wrapper.chain(tag, chained(request), self.timeout(request));
@@ -231,12 +190,12 @@ impl Caller {
     fn timeout(&self, request: Request) -> Timeout {
         match request {
             Request::Timeout(ms) => Timeout::After(Duration::from_millis(ms)),
-            _ => self.patience,
+            _ => self.application.patience,
         }
     }
 
     fn judge(&self, request: Request, result: Option<Outcome>) {
-        if self.is_sound && matches!(request, Request::Wait | Request::Chain(_)) {
+        if self.application.is_sound && matches!(request, Request::Wait | Request::Chain(_)) {
             always("a request is answered on a network without faults", result == Some(Ok(())));
         }
     }

@@ -3,7 +3,6 @@
 //! As in upstream's demo/async/server.c, each context has one aio and one callback. A reply can have a delay, for work.
 //! A callback that finds its socket closed stops; [`Server::stop`] frees the aio.
 
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 use lastref::ledger::Owner;
@@ -17,6 +16,7 @@ use crate::context_pool::errno::Errno;
 use crate::context_pool::library::Nng;
 use crate::context_pool::message::Message;
 use crate::context_pool::socket::Socket;
+use crate::kit::harness::impl_debug;
 
 /// A server: contexts that reply to requests.
 pub struct Server {
@@ -42,26 +42,13 @@ enum Doing {
 }
 
 impl Server {
-    /// Starts to receive on this many contexts.
+    /// Starts to receive on this many contexts. A reply is sent after `takes`, for which the library needs its timers;
+    /// `None` replies at once.
     ///
     /// # Errors
     ///
     /// `NNG_ECLOSED` if the socket is closed.
-    pub fn start(nng: &Arc<Nng>, rep: &Arc<Socket>, contexts: u32) -> Result<Server, Errno> {
-        Server::start_working(nng, rep, contexts, None)
-    }
-
-    /// Like [`Server::start`], but each reply is delayed by `takes`, for which the library needs its timers.
-    ///
-    /// # Errors
-    ///
-    /// `NNG_ECLOSED` if the socket is closed.
-    pub fn start_working(
-        nng: &Arc<Nng>,
-        rep: &Arc<Socket>,
-        contexts: u32,
-        takes: Option<Duration>,
-    ) -> Result<Server, Errno> {
+    pub fn start(nng: &Arc<Nng>, rep: &Arc<Socket>, contexts: u32, takes: Option<Duration>) -> Result<Server, Errno> {
         let works = (0..contexts).map(|number| {
             let ctx = Ctx::open(rep)?;
             Ok(Arc::new_cyclic(|work: &Weak<Work>| {
@@ -153,8 +140,4 @@ impl Work {
     }
 }
 
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("contexts", &self.works.len()).finish()
-    }
-}
+impl_debug!(Server {});

@@ -10,13 +10,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
 use lastref::net::{Host, Task, TcpListener, TcpStream, sleep, timeout};
 use lastref::property::sometimes;
 use lastref::random;
 use lastref::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 
 use super::conn::Conn;
 use super::tcp::TcpPipe;
@@ -24,7 +24,6 @@ use super::wire;
 use crate::context_pool::errno::Outcome;
 use crate::context_pool::library::Nng;
 use crate::context_pool::socket::Socket;
-use crate::kit::harness::Unscheduled;
 
 /// `NNG_OPT_RECONNMINT` and `NNG_OPT_RECONNMAXT`, as an application sets them. By default they are a second, and none.
 const RECONNMINT_MS: u64 = 10;
@@ -54,12 +53,13 @@ impl Endpoint {
             loop {
                 if let Some(stream) = connect(address, end.protocols).await {
                     limit_ms = RECONNMINT_MS;
-                    let removed = Arc::new(Removed::default());
+                    // `Notify` is not a scheduling point, and the model must have none where it removes a pipe.
+                    let removed = Arc::new(Notify::new());
                     let told = Arc::clone(&removed);
-                    if end.start(stream, move || told.tell()).is_err() {
+                    if end.start(stream, move || told.notify_one()).is_err() {
                         return;
                     }
-                    removed.wait().await;
+                    removed.notified().await;
                     sometimes("a dialer connects again", true);
                 }
                 sleep(Duration::from_millis(random::below(limit_ms))).await;
@@ -118,27 +118,4 @@ pub(super) async fn greet(mut stream: TcpStream, (own, wanted): (u16, u16)) -> O
     let is_wanted = heard.and_then(wire::peer) == Some(wanted);
     sometimes("two ends do not complete their greetings", !is_wanted);
     is_wanted.then_some(stream)
-}
-
-/// Whether a pipe was removed from its socket. Harness state, not a scheduling point.
-#[derive(Debug, Default)]
-struct Removed(Unscheduled<(bool, Option<Waker>)>);
-
-impl Removed {
-    fn tell(&self) {
-        let mut state = self.0.lock();
-        state.0 = true;
-        if let Some(waker) = state.1.take() {
-            waker.wake();
-        }
-    }
-
-    async fn wait(&self) {
-        std::future::poll_fn(|context| {
-            let mut state = self.0.lock();
-            state.1 = Some(context.waker().clone());
-            if state.0 { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
 }

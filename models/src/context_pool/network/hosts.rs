@@ -1,4 +1,5 @@
-//! The processes of NNG on hosts of their own, and a peer that is not NNG: their start, their events, and their end.
+//! The two ends of a run: a req socket, and a rep socket or a peer that is not NNG. Each starts on a host of its own,
+//! acts, and ends. A run in memory has both sockets in one process.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,12 +21,13 @@ use crate::context_pool::variant::Variant;
 use crate::kit::harness::{bind, bind_again};
 use crate::kit::weather::Change;
 
-/// The process with the req socket.
+/// The req socket and its application.
 pub(crate) struct Asking {
-    application: Application,
-    dialers: Vec<Task<()>>,
-    threads: Vec<JoinHandle<()>>,
-    hurried: bool,
+    pub(crate) application: Application,
+    pub(crate) dialers: Vec<Task<()>>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// The socket is closed concurrently on two threads.
+    pub(crate) hurried: bool,
 }
 
 impl Asking {
@@ -62,7 +64,8 @@ impl Asking {
         }
     }
 
-    pub(crate) fn end(self) {
+    /// Waits for the callers and closes the socket.
+    pub(crate) fn end(self) -> Arc<Nng> {
         self.threads.into_iter().for_each(JoinHandle::join);
         self.dialers.iter().for_each(Task::abort);
         let closer = self.hurried.then(|| {
@@ -72,13 +75,13 @@ impl Asking {
         self.application.close();
         closer.into_iter().for_each(JoinHandle::join);
         self.dialers.into_iter().for_each(|dialer| dialer.join().unwrap_or_default());
-        self.application.nng.fini();
+        self.application.nng
     }
 }
 
-/// The process with the rep socket.
+/// The rep socket and its application, or a peer in place of it.
 pub(crate) enum Serving {
-    Rep { nng: Arc<Nng>, rep: Arc<Socket>, server: Option<Server>, listener: Task<()> },
+    Rep { nng: Arc<Nng>, rep: Arc<Socket>, server: Option<Server>, listener: Option<Task<()>> },
     Peer { peer: Arc<Peer>, host: Host, listener: Option<Task<()>> },
 }
 
@@ -94,9 +97,9 @@ impl Serving {
                 let timers = works_ms.is_some();
                 let nng = Nng::init_on(variant, Threads { timers, ..Threads::NNG }, Some(host));
                 let rep = nng.rep0_open();
-                let server = Server::start_working(&nng, &rep, *contexts, works_ms.map(Duration::from_millis)).ok();
+                let server = Server::start(&nng, &rep, *contexts, works_ms.map(Duration::from_millis)).ok();
                 let endpoint = Endpoint::new(&nng, &rep, host, (wire::REP0, wire::REQ0));
-                let listener = endpoint.listen(bind(host, PORT));
+                let listener = Some(endpoint.listen(bind(host, PORT)));
                 Serving::Rep { nng, rep, server, listener }
             }
         }
@@ -119,25 +122,22 @@ impl Serving {
         match (act, self) {
             (Act::ClosePipes, Serving::Rep { rep, .. }) => rep.close_pipes(),
             (Act::CloseRep, Serving::Rep { rep, listener, .. }) => {
-                listener.abort();
+                listener.iter().for_each(Task::abort);
+                // A second close returns NNG_ECLOSED and does nothing else.
                 let _ = rep.close();
             }
             _ => {}
         }
     }
 
-    pub(crate) fn end(self) {
-        match self {
-            Serving::Peer { listener, .. } => {
-                listener.iter().for_each(Task::abort);
-            }
-            Serving::Rep { nng, rep, server, listener } => {
-                listener.abort();
-                server.into_iter().for_each(Server::stop);
-                let _ = rep.close();
-                listener.join();
-                nng.fini();
-            }
-        }
+    /// Stops the server and closes the socket; `None` for a peer.
+    pub(crate) fn end(self) -> Option<Arc<Nng>> {
+        let (Serving::Peer { listener, .. } | Serving::Rep { listener, .. }) = &self;
+        listener.iter().for_each(Task::abort);
+        let Serving::Rep { nng, rep, server, listener } = self else { return None };
+        server.into_iter().for_each(Server::stop);
+        let _ = rep.close();
+        listener.map(Task::join);
+        Some(nng)
     }
 }

@@ -8,7 +8,7 @@
 //! | `dialer` | dialer.c, listener.c | connects, greets, makes pipes; again after a back-off |
 //! | `peer` | - | a server that is not NNG: replies twice, late, never, or hangs up |
 //! | `client` | - | a client that is not NNG: several requests at once, and goes |
-//! | `hosts` | - | the processes of one run |
+//! | `hosts` | - | the two ends of one run |
 //!
 //! Everything from the context down to `p_send` and `p_recv` is the model's own. Each NNG is a process of its own, with
 //! its own workers, expiration thread and reaper, on a host of its own.

@@ -191,9 +191,9 @@ impl Service {
     /// Sends the replies that are due, or all.
     async fn reply_late(&mut self, all: bool) -> std::io::Result<()> {
         let now = Instant::now();
-        let (due, late) = std::mem::take(&mut self.late).into_iter().partition(|(due, _)| all || *due <= now);
+        let (due, late): (Vec<_>, _) =
+            std::mem::take(&mut self.late).into_iter().partition(|(due, _)| all || *due <= now);
         self.late = late;
-        let due: Vec<(Instant, Vec<u32>)> = due;
         for (_, request) in due {
             sometimes("a reply is sent late", true);
             self.stream.write_all(&wire::message(&request)).await?;

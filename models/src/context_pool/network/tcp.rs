@@ -200,41 +200,47 @@ impl TcpPipe {
 
     /// `tcptran_pipe_send_cancel`, `tcptran_pipe_recv_cancel`: the operation in progress is aborted, and its callback
     /// finishes the aio.
-    fn cancel(
-        &self,
-        aio: &Arc<Aio>,
-        rv: Outcome,
-        transfer: &Arc<Aio>,
-        queue: fn(&mut State) -> &mut VecDeque<Arc<Aio>>,
-    ) {
+    fn cancel(&self, aio: &Arc<Aio>, rv: Outcome, lane: Lane) {
         let mut state = self.lock();
-        let place = queue(&mut state).iter().position(|listed| Arc::ptr_eq(listed, aio));
+        let place = (lane.queue)(&mut state).iter().position(|listed| Arc::ptr_eq(listed, aio));
         match (place, rv) {
             (None, _) => {}
-            (Some(0), Err(rv)) => transfer.abort(rv),
+            (Some(0), Err(rv)) => (lane.transfer)(self).abort(rv),
             (Some(place), rv) => {
-                queue(&mut state).remove(place);
+                (lane.queue)(&mut state).remove(place);
                 drop(state);
                 aio.finish(rv);
             }
         }
     }
 
-    fn submit(&self, aio: &Arc<Aio>, cancel: Cancel, is_send: bool) {
+    /// `tcptran_pipe_send`, `tcptran_pipe_recv`, after `nni_aio_begin`.
+    fn submit(&self, aio: &Arc<Aio>, lane: Lane) {
+        let pipe = Weak::clone(&self.this);
+        let cancel = Cancel::new(move |aio, rv| pipe.upgrade().iter().for_each(|pipe| pipe.cancel(aio, rv, lane)));
         let mut state = self.lock();
         if let Err(rv) = aio.schedule(cancel) {
             drop(state);
             return aio.finish(Err(rv));
         }
-        let queue = if is_send { &mut state.sendq } else { &mut state.recvq };
+        let queue = (lane.queue)(&mut state);
         queue.push_back(Arc::clone(aio));
-        match queue.len() {
-            1 if is_send => self.send_start(&mut state),
-            1 => self.recv_start(&mut state),
-            _ => {}
+        if queue.len() == 1 {
+            (lane.start)(self, &mut state);
         }
     }
 }
+
+/// One direction of a pipe.
+#[derive(Clone, Copy)]
+struct Lane {
+    queue: fn(&mut State) -> &mut VecDeque<Arc<Aio>>,
+    transfer: fn(&TcpPipe) -> &Arc<Aio>,
+    start: fn(&TcpPipe, &mut State),
+}
+
+const SEND: Lane = Lane { queue: |state| &mut state.sendq, transfer: |pipe| &pipe.txaio, start: TcpPipe::send_start };
+const RECV: Lane = Lane { queue: |state| &mut state.recvq, transfer: |pipe| &pipe.rxaio, start: TcpPipe::recv_start };
 
 impl TranPipe for TcpPipe {
     fn send(&self, aio: &Arc<Aio>) {
@@ -242,22 +248,13 @@ impl TranPipe for TcpPipe {
             // There is no way to give the message back, so it is discarded.
             return aio.free_msg();
         }
-        let pipe = Weak::clone(&self.this);
-        let cancel = Cancel::new(move |aio, rv| {
-            pipe.upgrade().iter().for_each(|pipe| pipe.cancel(aio, rv, &pipe.txaio, |state| &mut state.sendq));
-        });
-        self.submit(aio, cancel, true);
+        self.submit(aio, SEND);
     }
 
     fn recv(&self, aio: &Arc<Aio>) {
-        if aio.begin().is_err() {
-            return;
+        if aio.begin().is_ok() {
+            self.submit(aio, RECV);
         }
-        let pipe = Weak::clone(&self.this);
-        let cancel = Cancel::new(move |aio, rv| {
-            pipe.upgrade().iter().for_each(|pipe| pipe.cancel(aio, rv, &pipe.rxaio, |state| &mut state.recvq));
-        });
-        self.submit(aio, cancel, false);
     }
 
     fn close(&self) {
