@@ -23,13 +23,10 @@ pub(crate) struct Client {
     socket: Option<Socket>,
     writer: Writer,
     reader: Reader,
-    outgoing: VecDeque<Octet>,
+    outgoing: Vec<Octet>,
     asked: u64,
     answered: u64,
-    /// True if no data can be lost, so every awaited reply must arrive.
-    lossless: bool,
-    /// The proxy forwards the replies.
-    bidi: bool,
+    manner: Manner,
     fin: bool,
     score: Arc<Score>,
 }
@@ -37,7 +34,9 @@ pub(crate) struct Client {
 /// The properties of the run that the client's checks depend on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
+    /// True if no data can be lost, so every awaited reply must arrive.
     pub(crate) lossless: bool,
+    /// The proxy forwards the replies.
     pub(crate) bidi: bool,
 }
 
@@ -50,11 +49,10 @@ impl Client {
             socket: None,
             writer: Writer::new(request_stream(number)),
             reader: Reader::new(Some(reply_stream(request_stream(number)))),
-            outgoing: VecDeque::new(),
+            outgoing: Vec::new(),
             asked: 0,
             answered: 0,
-            lossless: manner.lossless,
-            bidi: manner.bidi,
+            manner,
             fin: false,
             score: Arc::clone(score),
         }
@@ -74,7 +72,7 @@ impl Client {
             }
             Read::End | Read::Broken => return self.end(net, socket),
         };
-        let wrote = self.write(net, socket);
+        let wrote = write(net, socket, &mut self.outgoing);
         let stepped = self.outgoing.is_empty() && self.advance(net, socket);
         match (read || wrote || stepped, self.socket) {
             (_, None) => Progress::Done,
@@ -86,32 +84,22 @@ impl Client {
     /// The peer has ended the connection.
     fn end(&mut self, net: &mut Sockets<'_>, socket: Socket) -> Progress {
         self.reader.end();
-        let waits = self.bidi && self.steps.contains(&Step::Await);
-        always("a client that waits gets its replies", !(self.lossless && waits));
+        let waits = self.manner.bidi && self.steps.contains(&Step::Await);
+        always("a client that waits gets its replies", !(self.manner.lossless && waits));
         net.close(socket);
         Progress::Done
-    }
-
-    fn write(&mut self, net: &mut Sockets<'_>, socket: Socket) -> bool {
-        if self.outgoing.is_empty() {
-            return false;
-        }
-        let octets: Vec<Octet> = self.outgoing.iter().copied().collect();
-        // The next read reports a broken connection.
-        let count = net.write(socket, &octets).unwrap_or(octets.len());
-        self.outgoing.drain(..count);
-        count > 0
     }
 
     /// Performs the next step of the plan, if it is due.
     fn advance(&mut self, net: &mut Sockets<'_>, socket: Socket) -> bool {
         match self.steps.front().copied() {
             Some(Step::Await) => {
-                let arrived = if self.bidi { self.answered == self.asked } else { self.score.is_even(self.number) };
+                let arrived =
+                    if self.manner.bidi { self.answered == self.asked } else { self.score.is_even(self.number) };
                 if !arrived {
                     return false;
                 }
-                sometimes("a client has all of its replies", self.bidi);
+                sometimes("a client has all of its replies", self.manner.bidi);
             }
             Some(Step::Ping(count)) => (0..count).for_each(|_| self.ask(b"PING\r\n")),
             Some(Step::Get(len)) => self.ask(format!("GET {len}\r\n").as_bytes()),
@@ -137,4 +125,15 @@ impl Client {
         self.asked += 1;
         self.score.sent(self.number, self.writer.written().into());
     }
+}
+
+/// Writes as many bytes as the socket takes, and returns whether it took any.
+pub(super) fn write(net: &mut Sockets<'_>, socket: Socket, outgoing: &mut Vec<Octet>) -> bool {
+    if outgoing.is_empty() {
+        return false;
+    }
+    // The next read reports a broken connection.
+    let count = net.write(socket, outgoing).unwrap_or(outgoing.len());
+    outgoing.drain(..count);
+    count > 0
 }

@@ -1,11 +1,10 @@
 //! The server behind the proxy: one event loop over all connections, like redis. It always reads, and queues replies
 //! that it cannot write yet.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::client::Manner;
+use super::client::{Manner, write};
 use super::resp::{Reader, Writer, answer, reply_stream};
 use super::score::Score;
 use crate::uring_proxy::kernel::abi::{ListenerId, Octet};
@@ -29,7 +28,7 @@ struct Conn {
     socket: Option<Socket>,
     reader: Reader,
     writer: Option<Writer>,
-    outgoing: VecDeque<Octet>,
+    outgoing: Vec<Octet>,
     answered: u32,
     fin: bool,
 }
@@ -53,7 +52,7 @@ impl Server {
                 socket: Some(socket),
                 reader: Reader::new(None),
                 writer: None,
-                outgoing: VecDeque::new(),
+                outgoing: Vec::new(),
                 answered: 0,
                 fin: false,
             });
@@ -78,15 +77,11 @@ impl Conn {
         match net.read(socket) {
             Read::Nothing => progress = false,
             Read::Octets(octets) => self.receive(&octets, manner, score),
-            Read::End => {
+            ended @ (Read::End | Read::Broken) => {
                 self.reader.end();
-                self.check_whole(manner, score);
-                net.close(socket);
-                self.socket = None;
-                return true;
-            }
-            Read::Broken => {
-                self.reader.end();
+                if ended == Read::End {
+                    self.check_whole(manner, score);
+                }
                 net.close(socket);
                 self.socket = None;
                 return true;
@@ -105,13 +100,7 @@ impl Conn {
             }
             _ => {}
         }
-        if !self.outgoing.is_empty() && !self.fin {
-            let octets: Vec<Octet> = self.outgoing.iter().copied().collect();
-            let count = net.write(socket, &octets).unwrap_or(octets.len());
-            self.outgoing.drain(..count);
-            progress |= count > 0;
-        }
-        progress
+        progress | (!self.fin && write(net, socket, &mut self.outgoing))
     }
 
     fn receive(&mut self, octets: &[Octet], manner: Manner, score: &Score) {

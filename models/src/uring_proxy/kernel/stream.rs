@@ -69,6 +69,21 @@ impl Readiness {
         }
         polled
     }
+
+    /// [`Readiness::poll`] of an operation that may fail.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if it would block, or the cause of the failure.
+    fn attempt<T>(
+        self: &Arc<Readiness>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Result<T, Errno> {
+        match self.poll(poll) {
+            Poll::Pending => Err(Errno::Again),
+            Poll::Ready(result) => result.map_err(|error| errno(&error)),
+        }
+    }
 }
 
 impl Wake for Readiness {
@@ -119,14 +134,8 @@ impl Stream {
     /// `EAGAIN`, or the cause of the failure.
     pub(super) fn poll_connect(&mut self) -> Result<(), Errno> {
         let Link::Connecting(attempt) = &mut self.link else { return Ok(()) };
-        match self.write_ready.poll(|context| attempt.as_mut().poll(context)) {
-            Poll::Pending => Err(Errno::Again),
-            Poll::Ready(Err(error)) => Err(errno(&error)),
-            Poll::Ready(Ok(stream)) => {
-                self.link = Link::Open(stream);
-                Ok(())
-            }
-        }
+        self.link = Link::Open(self.write_ready.attempt(|context| attempt.as_mut().poll(context))?);
+        Ok(())
     }
 
     /// True once the connection is established.
@@ -174,16 +183,8 @@ impl Stream {
         let mut bytes = vec![0; most];
         let mut read = ReadBuf::new(&mut bytes);
         self.found = None;
-        let polled = self.read_ready.poll(|context| Pin::new(stream).poll_read(context, &mut read));
-        let count = read.filled().len();
-        match polled {
-            Poll::Pending => Err(Errno::Again),
-            Poll::Ready(Err(error)) => Err(errno(&error)),
-            Poll::Ready(Ok(())) => {
-                bytes.truncate(count);
-                Ok(bytes)
-            }
-        }
+        self.read_ready.attempt(|context| Pin::new(stream).poll_read(context, &mut read))?;
+        Ok(read.filled().to_vec())
     }
 
     /// Writes as many of these bytes as the network takes, and returns their number.
@@ -193,10 +194,7 @@ impl Stream {
     /// `EAGAIN`, or the cause of the failure.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         let Link::Open(stream) = &mut self.link else { return Err(Errno::NotConn) };
-        match self.write_ready.poll(|context| Pin::new(stream).poll_write(context, bytes)) {
-            Poll::Pending => Err(Errno::Again),
-            Poll::Ready(result) => result.map_err(|error| errno(&error)),
-        }
+        self.write_ready.attempt(|context| Pin::new(stream).poll_write(context, bytes))
     }
 
     /// FIN.
@@ -206,10 +204,7 @@ impl Stream {
     /// `ENOTCONN` if the connection is gone.
     pub(super) fn shut_write(&mut self) -> Result<(), Errno> {
         let Link::Open(stream) = &mut self.link else { return Err(Errno::NotConn) };
-        match self.write_ready.poll(|context| Pin::new(stream).poll_shutdown(context)) {
-            Poll::Ready(Ok(())) => Ok(()),
-            Poll::Pending | Poll::Ready(Err(_)) => Err(Errno::NotConn),
-        }
+        self.write_ready.attempt(|context| Pin::new(stream).poll_shutdown(context)).map_err(|_| Errno::NotConn)
     }
 }
 

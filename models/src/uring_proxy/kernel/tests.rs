@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use lastref::Check;
-use lastref::ledger::{Resource, Tag};
+use lastref::ledger::{Owner, Resource, Tag};
 
 use super::abi::{
     Address, Cqe, Errno, Fd, GroupId, Iov, Octet, Op, Source, Sqe, Target, UserData, UserOp, held_by_conn,
@@ -44,26 +44,17 @@ impl Lab {
         Lab::over(64, false, 64)
     }
 
-    /// Over a connection with room for three bytes.
-    fn narrow() -> Lab {
-        Lab::over(3, false, 64)
-    }
-
-    fn incremental() -> Lab {
-        Lab::over(64, true, 64)
-    }
-
-    /// With a completion queue for two.
-    fn with_a_short_queue() -> Lab {
-        Lab::over(64, false, 2)
-    }
-
     /// With a multishot receive armed and one buffer to fill.
     fn armed() -> Lab {
         let mut lab = Lab::new();
         lab.provide([0]);
         lab.arm(true);
         lab
+    }
+
+    /// Over a connection with room for three bytes.
+    fn narrow() -> Lab {
+        Lab::over(3, false, 64)
     }
 
     fn over(window: u32, incremental: bool, cq_entries: u32) -> Lab {
@@ -87,12 +78,25 @@ impl Lab {
         Lab { kernel, ring, br, out, bufs, peer, fd: accepted.res, written: 0 }
     }
 
-    /// Adds these buffers and publishes them.
+    fn owner(&self) -> Owner {
+        held_by_conn(self.ring.id())
+    }
+
+    /// Adds these buffers to the group of receives and publishes them.
     fn provide(&mut self, bids: impl IntoIterator<Item = u16>) {
         for bid in bids {
-            self.bufs[usize::from(bid)].transfer(held_by_conn(self.ring.id()), held_by_group(GROUP));
-            self.br.add(held_by_conn(self.ring.id()), buf(bid), 0);
+            self.bufs[usize::from(bid)].transfer(self.owner(), held_by_group(GROUP));
+            self.br.add(self.owner(), buf(bid), 0);
             self.br.advance(1);
+        }
+    }
+
+    /// Adds these buffers to the group of sends and publishes them, with one byte to send in each.
+    fn queue(&mut self, bids: impl IntoIterator<Item = u16>) {
+        for bid in bids {
+            self.bufs[usize::from(bid)].transfer(self.owner(), held_by_group(OUT));
+            self.out.add(self.owner(), Buf { len: 1, ..buf(bid) }, 0);
+            self.out.advance(1);
         }
     }
 
@@ -101,17 +105,42 @@ impl Lab {
         self.ring.submit();
     }
 
+    fn recv(&self, multishot: bool, bundle: bool) -> Op {
+        Op::Recv { fd: self.fd, group: GROUP, multishot, bundle }
+    }
+
     fn arm(&mut self, multishot: bool) {
-        self.submit(Op::Recv { fd: self.fd, group: GROUP, multishot, bundle: false }, UserOp::Recv);
+        self.submit(self.recv(multishot, false), UserOp::Recv);
+    }
+
+    fn send_group(&mut self, bundle: bool, waitall: bool) {
+        let from = Source::Group { group: OUT, bundle };
+        self.submit(Op::Send { fd: self.fd, from, waitall, zero_copy: false }, UserOp::Send);
+    }
+
+    fn cancel(&mut self, target: impl Into<Target>, all: bool) -> Vec<i32> {
+        self.submit(Op::Cancel { target: target.into(), all }, UserOp::Cancel);
+        self.results()
+    }
+
+    fn shutdown(&mut self) -> Vec<i32> {
+        self.submit(Op::Shutdown { fd: self.fd }, UserOp::Shutdown);
+        self.results()
+    }
+
+    fn close(&mut self) -> Vec<i32> {
+        self.submit(Op::Close { fd: self.fd }, UserOp::Close);
+        self.results()
     }
 
     /// A silent shutdown, and a close that is linked to it, as the proxy queues them.
-    fn shut_and_close(&mut self) {
+    fn shut_and_close(&mut self) -> Vec<i32> {
         let fd = self.fd;
         let mut shutdown = Sqe::new(Op::Shutdown { fd }, data(UserOp::Shutdown));
         shutdown.skip_success = true;
         self.ring.push_linked(shutdown, Sqe::new(Op::Close { fd }, data(UserOp::Close)));
         self.ring.submit();
+        self.results()
     }
 
     fn net<R>(&mut self, act: impl FnOnce(&mut Sockets<'_>, Socket) -> R) -> R {
@@ -131,6 +160,18 @@ impl Lab {
         self.settle();
     }
 
+    /// The peer sends FIN, and it arrives.
+    fn fin(&mut self) {
+        self.net(|net, peer| net.shut_write(peer));
+        self.settle();
+    }
+
+    /// The peer sends RST, and it arrives.
+    fn reset(&mut self) {
+        self.net(|net, peer| net.reset(peer));
+        self.settle();
+    }
+
     fn settle(&mut self) {
         while self.kernel.pump() {}
     }
@@ -143,6 +184,10 @@ impl Lab {
 
     fn results(&mut self) -> Vec<i32> {
         self.completions().iter().map(|cqe| cqe.res).collect()
+    }
+
+    fn results_and_flags(&mut self) -> Vec<(i32, u32)> {
+        self.completions().iter().map(|cqe| (cqe.res, cqe.flags)).collect()
     }
 
     /// What the peer finds to read.
@@ -166,7 +211,7 @@ impl Lab {
     /// Sends this many bytes of buffer 7, which have been there since before.
     fn send(&mut self, len: u32, waitall: bool, zero_copy: bool) {
         let fd = self.fd;
-        self.bufs[7].transfer(held_by_conn(0), held_by_send(fd));
+        self.bufs[7].transfer(self.owner(), held_by_send(fd));
         let bytes: Vec<Octet> = (0..len).map(octet).collect();
         if let Some(memory) = &mut self.kernel.lock().rings[self.ring.id()].memory {
             memory.write(Address { buffer: 7, offset: 0 }, &bytes);
@@ -177,9 +222,9 @@ impl Lab {
 
     fn end(mut self) {
         self.settle();
-        self.br.free(held_by_conn(self.ring.id()));
-        self.out.free(held_by_conn(self.ring.id()));
-        self.bufs.iter().for_each(|buf| buf.release(held_by_conn(0)));
+        self.br.free(self.owner());
+        self.out.free(self.owner());
+        self.bufs.iter().for_each(|buf| buf.release(self.owner()));
         self.ring.exit();
     }
 }
@@ -209,4 +254,16 @@ fn check(open: fn() -> Lab, experiment: impl Fn(&mut Lab) + Send + Sync + 'stati
         experiment(&mut lab);
         lab.end();
     });
+}
+
+/// The different results of an experiment over many seeds.
+#[track_caller]
+fn outcomes<T: Ord + Send + 'static>(experiment: impl Fn(&mut Lab) -> T + Send + Sync + 'static) -> BTreeSet<T> {
+    let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&outcomes);
+    check(Lab::new, move |lab| {
+        let outcome = experiment(lab);
+        seen.lock().expect("no test has failed").insert(outcome);
+    });
+    std::mem::take(&mut *outcomes.lock().expect("no test has failed"))
 }

@@ -89,7 +89,7 @@ impl Session<'_> {
             self.ask(go);
             let is_last = nth == visit.goes.len();
             let went = match (visit.ending, is_last) {
-                (Ending::Drop, true) => self.sent().await,
+                (Ending::Drop, true) => self.until(|it| it.duplex.is_sent(), PATIENCE).await,
                 _ => self.answered().await,
             };
             judge(self.plan, went);
@@ -105,10 +105,10 @@ impl Session<'_> {
         match visit.ending {
             Ending::Drop => sometimes("a client leaves with requests under way", true),
             // Where the proxy does not read from the server it is not told of its end either.
-            Ending::Linger if self.plan.options.bidi => told(self.plan, self.end(LINGERS).await),
+            Ending::Linger if self.plan.options.bidi => told(self.plan, self.until(|_| false, LINGERS).await),
             Ending::Finish | Ending::Linger => {
                 self.duplex.finish().await;
-                told(self.plan, self.end(PATIENCE).await);
+                told(self.plan, self.until(|_| false, PATIENCE).await);
             }
         }
     }
@@ -147,9 +147,10 @@ impl Session<'_> {
         }
     }
 
-    async fn sent(&mut self) -> Went {
-        while !self.duplex.is_sent() {
-            if let Err(went) = self.step(PATIENCE).await {
+    /// Makes steps until the condition holds, the connection ends, or a step takes longer than `patience`.
+    async fn until(&mut self, is_so: impl Fn(&Session<'_>) -> bool, patience: Duration) -> Went {
+        while !is_so(self) {
+            if let Err(went) = self.step(patience).await {
                 return went;
             }
         }
@@ -160,10 +161,9 @@ impl Session<'_> {
     /// said that it gets them: with multishot receives they may wait until half of the buffers are full, and of a
     /// server that has gone the proxy is told nothing before it sends.
     async fn answered(&mut self) -> Went {
-        while !(self.duplex.is_sent() && self.replies.are_complete()) {
-            if let Err(went) = self.step(PATIENCE).await {
-                return went;
-            }
+        let replied = self.until(|it| it.duplex.is_sent() && it.replies.are_complete(), PATIENCE).await;
+        if replied != Went::Answered {
+            return replied;
         }
         let mut waited = Duration::ZERO;
         let Options { bidi, recv_mshot, .. } = self.plan.options;
@@ -183,15 +183,6 @@ impl Session<'_> {
     async fn idle(&mut self, ms: u32) {
         if ms > 0 && self.step(Duration::from_millis(u64::from(ms))).await == Err(Went::Over) {
             sometimes("a connection ends while it is idle", true);
-        }
-    }
-
-    /// Waits for the other side to end the connection.
-    async fn end(&mut self, patience: Duration) -> Went {
-        loop {
-            if let Err(went) = self.step(patience).await {
-                return went;
-            }
         }
     }
 }
