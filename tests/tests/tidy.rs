@@ -196,7 +196,8 @@ fn dependencies_point_one_way() {
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in metadata["packages"].as_array().unwrap() {
-        let own = package["dependencies"].as_array().unwrap().iter();
+        // Not those of tests only: examples that two packages share are written for the users of one.
+        let own = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
         let own = own.filter_map(|dependency| dependency["name"].as_str()).filter(|name| name.starts_with("lastref"));
         let mut own: Vec<String> = own.map(str::to_owned).collect();
         own.sort();
