@@ -111,6 +111,7 @@ impl Run {
             struck
         };
         self.restores_handlers();
+        self.restores_folder();
         libc_layer::descriptor::close_left();
         memory.restore();
         let hash = finished.trace.hash();

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::ptr;
 
 use crate::environment::Environment;
+use crate::libc_layer::file;
 
 /// The unit of comparison and copying.
 const LINE: usize = 256;
@@ -28,6 +29,7 @@ impl Memory {
     /// Saves the present content of the memory, except for the ranges `kept`, which are addresses and lengths.
     pub(crate) fn note(kept: &[(usize, usize)]) -> Memory {
         let environment = Environment::note();
+        file::note_start();
         let mut kept = kept.to_vec();
         kept.sort_unstable();
         let mut parts = Vec::new();

@@ -66,6 +66,8 @@ pub(crate) struct Run {
     pub(crate) idle_reads: Cell<u32>,
     /// The actions of signals before this run changed them.
     pub(crate) handlers: RefCell<BTreeMap<i32, libc::sigaction>>,
+    /// The working directory before this run changed it, as an open descriptor.
+    pub(crate) folder: Cell<Option<i32>>,
     /// The steps since every thread waited; see `libc_layer::clock`.
     pub(crate) work: Cell<Work>,
     /// The last panic of each task that panicked.

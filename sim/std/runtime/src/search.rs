@@ -254,6 +254,7 @@ impl Run {
             doing: Cell::new(CurrentOperation::nothing()),
             idle_reads: Cell::new(0),
             handlers: RefCell::new(BTreeMap::new()),
+            folder: Cell::new(None),
             work: Cell::new(Work::default()),
             prints: Cell::new(true),
             has_stacks: Cell::new(false),

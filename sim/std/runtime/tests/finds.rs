@@ -11,7 +11,7 @@ use lastref_runtime::atomic::{AtomicUsize, Ordering};
 use lastref_runtime::testing::{Explored, explore};
 use lastref_runtime::{is_simulated, thread};
 use libtest_mimic::{Arguments, Failed, Trial};
-use programs::{clean, heap, sockets, waiting};
+use programs::{clean, heap, sockets, system, waiting};
 
 type Code = fn();
 type Check = fn() -> Result<(), Failed>;
@@ -38,7 +38,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 17] = [
 ];
 
 /// Correct programs that use the types and calls that the stand-in replaces.
-const CLEAN: [(&str, Code); 19] = [
+const CLEAN: [(&str, Code); 26] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -53,10 +53,17 @@ const CLEAN: [(&str, Code); 19] = [
     ("a panic in a thread", clean::panics),
     ("connections over loopback", sockets::loopback),
     ("an event that is reported once", sockets::edge),
+    ("an event that comes while a task begins to wait", sockets::late_event),
+    ("a copy between a pipe and a socket", sockets::copy_of_pipe),
     ("small writes in a row", sockets::small_writes),
     ("copies of a descriptor", sockets::copies),
     ("writes larger than a buffer", sockets::large_writes),
     ("writes of several parts larger than a buffer", sockets::large_vectored_writes),
+    ("system calls by number", system::by_number),
+    ("sleeps of libc", system::sleeps),
+    ("times of files", system::file_times),
+    ("a lock on a file", system::file_lock),
+    ("the working directory", system::folder),
     ("a run that uses much memory", heap::much),
 ];
 

@@ -17,7 +17,7 @@ use super::{raw, result_of};
 use crate::run::{Run, current};
 
 /// The real-time clock at the start of a run: 2023-11-14 22:13:20 UTC.
-const REALTIME_NS: u64 = 1_700_000_000_000_000_000;
+pub(super) const REALTIME_NS: u64 = 1_700_000_000_000_000_000;
 /// The monotonic clock at the start of a run. It is not 0, since programs subtract from it.
 const MONOTONIC_NS: u64 = 1_000_000_000_000;
 /// After a wait, this many readings last one nanosecond each.
@@ -201,6 +201,54 @@ pub unsafe extern "C" fn nanosleep(time: *const libc::timespec, left: *mut libc:
     }
 }
 
+/// Glibc's own function would sleep for real.
+#[unsafe(no_mangle)]
+pub extern "C" fn sleep(seconds: u32) -> u32 {
+    let time = libc::timespec { tv_sec: i64::from(seconds), tv_nsec: 0 };
+    let mut left = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both places are valid.
+    if unsafe { nanosleep(&time, &mut left) } == 0 { 0 } else { left.tv_sec as u32 }
+}
+
+/// Like [`sleep`].
+#[unsafe(no_mangle)]
+pub extern "C" fn usleep(microseconds: u32) -> i32 {
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    let time = libc::timespec { tv_sec: i64::from(seconds), tv_nsec: i64::from(rest) * 1_000 };
+    // SAFETY: the time is valid.
+    unsafe { nanosleep(&time, ptr::null_mut()) }
+}
+
+/// # Safety
+/// As for libc's: `at` is null or a place for the time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn time(at: *mut i64) -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place is valid; the caller's promise for the other.
+    unsafe {
+        clock_gettime(libc::CLOCK_REALTIME, &mut now);
+        if let Some(at) = at.as_mut() {
+            *at = now.tv_sec;
+        }
+    }
+    now.tv_sec
+}
+
+/// # Safety
+/// As for libc's. The time zone, which is obsolete, is not written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gettimeofday(at: *mut libc::timeval, _zone: *mut libc::c_void) -> i32 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place is valid; the caller's promise for the other.
+    unsafe {
+        clock_gettime(libc::CLOCK_REALTIME, &mut now);
+        if let Some(at) = at.as_mut() {
+            *at = libc::timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1_000 };
+        }
+    }
+    0
+}
+
 /// Lets other threads run.
 #[unsafe(no_mangle)]
 pub extern "C" fn sched_yield() -> i32 {
@@ -224,7 +272,7 @@ pub(crate) fn real_monotonic_ns() -> u64 {
     real_ns(libc::CLOCK_MONOTONIC)
 }
 
-fn real_ns(clock: i32) -> u64 {
+pub(super) fn real_ns(clock: i32) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the place is valid.
     unsafe { raw(libc::SYS_clock_gettime, [clock as usize, (&raw mut time).addr(), 0, 0, 0, 0]) };

@@ -12,7 +12,7 @@ use lastref_kernel::record::{ObjectId, Op, OpKind};
 use super::outside::{has_children, is_pipe};
 use super::socket::{Place, place};
 use super::transfer::{receives, sends};
-use super::{fail, raw, result_of, short_write};
+use super::{fail, file, raw, result_of, short_write};
 use crate::net::FIRST_DESCRIPTOR;
 use crate::objects::Objects;
 use crate::run::{Run, current};
@@ -146,11 +146,16 @@ impl Run {
             self.notes_wait();
             let op = self.any(OpKind::Wait);
             self.awaited.borrow_mut().extend_from_slice(awaited);
-            let waited = self.kernel.wait_on_word(op.object, op, until_ns, || !is_ready());
+            let mut is_found = false;
+            let waited = self.kernel.wait_on_word(op.object, op, until_ns, || {
+                is_found = is_ready();
+                // A send since then has an arrival of its own, for which this wait would have no deadline.
+                !is_found && self.network.borrow().next_ns() == arrival_ns
+            });
             self.forgets_awaited(awaited);
             self.waited();
-            if waited.is_none() {
-                // `is_ready` has just returned true. It is not called again: epoll reports an edge only once.
+            if waited.is_none() && is_found {
+                // It is not called again: epoll reports an edge only once.
                 return true;
             }
         }
@@ -351,7 +356,9 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
     let args = [descriptor as usize, 0, 0, 0, 0, 0];
     let Some(run) = current().filter(|_| is_opened(descriptor as usize)) else {
         // SAFETY: the caller's promise.
-        return result_of(unsafe { raw(libc::SYS_close, args) }) as i32;
+        let result = result_of(unsafe { raw(libc::SYS_close, args) }) as i32;
+        file::unlocks();
+        return result;
     };
     let result = run.host(|| {
         run.note_call();

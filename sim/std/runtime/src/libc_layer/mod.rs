@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod descriptor;
+pub mod file;
 mod futex;
 pub mod names;
 pub(crate) mod outside;
@@ -14,6 +15,7 @@ pub mod random;
 mod short_write;
 pub mod signals;
 pub mod socket;
+pub mod syscall;
 pub mod transfer;
 
 use std::arch::asm;
@@ -56,31 +58,4 @@ fn set_errno(error: i32) {
 fn fail(error: i32) -> isize {
     set_errno(error);
     -1
-}
-
-/// `syscall`: futexes, random bytes and the thread's number are simulated; all other calls go to the system.
-///
-/// Stable Rust cannot define a variadic function. A function with seven parameters has the same calling
-/// convention: the first six arguments are in registers, the seventh is on the stack.
-///
-/// # Safety
-/// As for the system call.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn syscall(number: i64, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> isize {
-    if let Some(run) = crate::run::current() {
-        match number {
-            libc::SYS_futex => {
-                // SAFETY: the arguments are those of a futex call.
-                if let Some(result) = unsafe { futex::call(run, a, b, c, d) } {
-                    return result;
-                }
-            }
-            // SAFETY: the arguments are those of a call for random bytes.
-            libc::SYS_getrandom => return unsafe { random::getrandom(a as *mut u8, b, c as u32) },
-            libc::SYS_gettid => return run.host(|| run.task()).0 as isize + process::FIRST_THREAD,
-            _ => {}
-        }
-    }
-    // SAFETY: the caller's promise.
-    result_of(unsafe { raw(number, [a, b, c, d, e, f]) })
 }

@@ -93,7 +93,7 @@ unsafe fn notes_file(path: *const c_char) {
     }
 }
 
-/// `open`: its third argument is optional, see [`super::syscall`].
+/// `open`: its third argument is optional, see `super::syscall`.
 ///
 /// # Safety
 /// As for libc's.

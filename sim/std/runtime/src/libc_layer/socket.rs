@@ -423,3 +423,24 @@ pub unsafe extern "C" fn sendfile(to: i32, from: i32, offset: *mut i64, count: u
     // SAFETY: the caller's promise.
     unsafe { sendfile64(to, from, offset, count) }
 }
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn splice(
+    from: i32,
+    from_offset: *mut i64,
+    to: i32,
+    to_offset: *mut i64,
+    count: usize,
+    flags: u32,
+) -> isize {
+    match (place(from), place(to)) {
+        (Place::Real(from), Place::Real(to)) => {
+            let args = [from as usize, from_offset.addr(), to as usize, to_offset.addr(), count, flags as usize];
+            // SAFETY: the caller's promise.
+            result_of(unsafe { raw(libc::SYS_splice, args) })
+        }
+        _ => fail(libc::EINVAL),
+    }
+}

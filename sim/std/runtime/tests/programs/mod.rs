@@ -3,4 +3,5 @@
 pub(crate) mod clean;
 pub(crate) mod heap;
 pub(crate) mod sockets;
+pub(crate) mod system;
 pub(crate) mod waiting;

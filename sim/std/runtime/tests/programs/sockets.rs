@@ -182,3 +182,40 @@ pub(crate) fn small_writes() {
     stream.write_all(&[2]).expect("the server is there");
     answers.join().expect("it does not panic");
 }
+
+/// Waits for bytes that another task sends, with `poll`, with and without a timeout.
+#[expect(clippy::disallowed_methods, reason = "in a run, std reads the clock of the run")]
+pub(crate) fn late_event() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut near = TcpStream::connect(listener.local_addr().expect("its address")).expect("it listens");
+    let (far, _) = listener.accept().expect("a client");
+    let sends = thread::spawn(move || {
+        near.write_all(b"x").expect("the other end is open");
+        near.write_all(b"y").expect("the other end is open");
+        near
+    });
+    for timeout_ms in [-1, 5_000] {
+        let begun = std::time::Instant::now();
+        let mut asked = libc::pollfd { fd: far.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: the place is valid.
+        assert_eq!(unsafe { libc::poll(&raw mut asked, 1, timeout_ms) }, 1);
+        (&far).read_exact(&mut [0]).expect("a byte");
+        assert!(begun.elapsed() < Duration::from_secs(5), "the byte came earlier");
+    }
+    sends.join().expect("it does not panic");
+}
+
+/// std copies from a pipe to a socket within the system, where the socket is not known.
+pub(crate) fn copy_of_pipe() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut near = TcpStream::connect(listener.local_addr().expect("its address")).expect("it listens");
+    let (mut far, _) = listener.accept().expect("a client");
+    let (mut reads, mut writes) = std::io::pipe().expect("a pipe");
+    writes.write_all(b"text").expect("the pipe has room");
+    drop(writes);
+    assert_eq!(std::io::copy(&mut reads, &mut near).expect("it is copied"), 4);
+    drop(near);
+    let mut text = String::new();
+    far.read_to_string(&mut text).expect("the bytes");
+    assert_eq!(text, "text");
+}

@@ -1,0 +1,95 @@
+//! Programs that use calls of the system apart from sockets: system calls by number, files, sleeps of libc.
+
+#![expect(clippy::disallowed_types, reason = "in a run, std reads the clock of the run")]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use lastref_runtime::thread;
+
+/// A counter of events and a pipe that were opened by the number of the system call, as rustix opens them.
+pub(crate) fn by_number() {
+    // SAFETY: the arguments are plain, the places are valid, and the descriptors are closed once.
+    unsafe {
+        let counter = libc::syscall(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC) as i32;
+        let mut pair = [0_i32; 2];
+        assert_eq!(libc::syscall(libc::SYS_pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC), 0);
+        let (reads, writes) = (pair[0], pair[1]);
+        let counts = thread::spawn(move || {
+            let one = 1_u64;
+            assert_eq!(libc::write(counter, (&raw const one).cast(), 8), 8);
+            assert_eq!(libc::syscall(libc::SYS_write, writes, c"x".as_ptr(), 1), 1);
+        });
+        let mut count = 0_u64;
+        assert_eq!(libc::syscall(libc::SYS_read, counter, &raw mut count, 8), 8);
+        let mut byte = 0_u8;
+        assert_eq!((count, libc::read(reads, (&raw mut byte).cast(), 1)), (1, 1));
+        counts.join().expect("it does not panic");
+        for descriptor in [counter, reads, writes] {
+            libc::close(descriptor);
+        }
+    }
+}
+
+/// Sleeps of libc take no real time, and all clocks show the same time.
+pub(crate) fn sleeps() {
+    // SAFETY: the arguments are plain, or null.
+    let begun = unsafe {
+        let begun = libc::time(std::ptr::null_mut());
+        libc::sleep(3_600);
+        libc::usleep(1_000_000);
+        begun
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
+    let passed = now.as_secs() as i64 - begun;
+    assert!((3_601..3_603).contains(&passed), "{passed} s");
+}
+
+/// A file that was just written is not from the future, and a time that is set is the time that is read.
+pub(crate) fn file_times() {
+    let path = scratch("times");
+    fs::write(&path, "x").expect("the folder is writable");
+    let modified = || fs::metadata(&path).and_then(|about| about.modified()).expect("a file has times");
+    assert!(modified().elapsed().expect("it is not from the future") < Duration::from_secs(60));
+    let hour = SystemTime::now() + Duration::from_secs(3_600);
+    File::options().write(true).open(&path).and_then(|file| file.set_modified(hour)).expect("its owner may");
+    assert_eq!(modified(), hour);
+    fs::remove_file(&path).expect("it is there");
+}
+
+/// A lock on a file that another task holds: the wait is the run's, or the process would stand still.
+pub(crate) fn file_lock() {
+    let path = scratch("lock");
+    File::create(&path).expect("the folder is writable");
+    let holders = Arc::new(AtomicU32::new(0));
+    let tasks: Vec<_> = (0..2)
+        .map(|_| {
+            let (path, holders) = (path.clone(), Arc::clone(&holders));
+            thread::spawn(move || {
+                let mut file = File::options().append(true).open(path).expect("it is there");
+                file.lock().expect("a lock");
+                assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "one task holds the lock");
+                thread::yield_now();
+                file.write_all(b"x").expect("it is open");
+                holders.fetch_sub(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    tasks.into_iter().for_each(|task| task.join().expect("it does not panic"));
+    fs::remove_file(&path).expect("it is there");
+}
+
+/// The working directory of a run is that of the process.
+pub(crate) fn folder() {
+    assert!(Path::new("Cargo.toml").exists(), "an earlier run has changed the directory");
+    std::env::set_current_dir("/").expect("it exists");
+}
+
+/// A path of this process's own.
+fn scratch(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("lastref-{}-{name}", std::process::id()))
+}
