@@ -1,5 +1,6 @@
 //! The change of a snapshot, in a few sentences: rows that moved to another task, new rows, removed rows, and rows that
-//! changed their position in the order.
+//! changed their position in the order or their time. If most rows differ, the finding has another interleaving, whose
+//! single rows say little; then only their number is given.
 //!
 //! A line diff of a table shows every row whose width changed. The sentences name only rows whose event, task or
 //! position differs.
@@ -10,6 +11,12 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 /// The last column of a table with a column that names the task.
 const EVENT: &str = "event";
+
+/// The most rows that a sentence quotes.
+const QUOTED: usize = 2;
+
+/// Fewer rows that differ are named, even if the table has no others.
+const DIFFERING: usize = 3;
 
 /// The difference between one row of the old table and the new one. Sentences are in the order of the declaration.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,14 +44,47 @@ pub fn moved(old: &str, new: &str) -> String {
     if old == new {
         return String::new();
     }
+    let ((old, old_times), (new, new_times)) = (rows(old), rows(new));
     let mut changes: BTreeMap<Change, Vec<String>> = BTreeMap::new();
-    for (change, text) in changes_of(&rows(old), &rows(new)) {
+    for (change, text) in changes_of(&old, &new) {
         changes.entry(change).or_default().push(text);
     }
-    if changes.is_empty() {
-        return String::from("only times or the number of folded rows");
+    let is_of_old = |change: &&Change| matches!(change, Change::Moved { .. } | Change::Gone(_)) && !change.is_outside();
+    let differing: usize = changes.iter().filter(|(change, _)| is_of_old(change)).map(|(_, texts)| texts.len()).sum();
+    let all = old.iter().filter(|row| !row.task.is_empty()).count();
+    let mut sentences = Vec::new();
+    if differing >= DIFFERING && differing * 2 > all {
+        sentences.push(format!("another interleaving: {differing} of {all} rows differ"));
+        changes.retain(|change, _| change.is_outside());
     }
-    changes.iter().map(|(change, texts)| sentence(change, texts)).collect::<Vec<String>>().join("; ")
+    sentences.extend(changes.iter().map(|(change, texts)| sentence(change, texts)));
+    match retimed(&old, &old_times, &new, &new_times) {
+        0 => {}
+        1 => sentences.push(String::from("another time: 1 row")),
+        count => sentences.push(format!("another time: {count} rows")),
+    }
+    if sentences.is_empty() {
+        return String::from("only the number of folded rows");
+    }
+    sentences.join("; ")
+}
+
+/// The number of rows that have only another time.
+fn retimed(old: &[Row], old_times: &[String], new: &[Row], new_times: &[String]) -> usize {
+    let same = capture_diff_slices(Algorithm::Patience, old, new);
+    let same = same.iter().filter(|op| matches!(op, DiffOp::Equal { .. }));
+    let pairs = same.flat_map(|op| op.old_range().zip(op.new_range()));
+    pairs.filter(|(before, after)| old_times[*before] != new_times[*after]).count()
+}
+
+impl Change {
+    /// Whether it is of a line outside the table.
+    fn is_outside(&self) -> bool {
+        match self {
+            Change::Moved { from, .. } => from.is_empty(),
+            Change::New(task) | Change::Gone(task) | Change::Earlier(task) | Change::Later(task) => task.is_empty(),
+        }
+    }
 }
 
 fn sentence(change: &Change, texts: &[String]) -> String {
@@ -56,10 +96,9 @@ fn sentence(change: &Change, texts: &[String]) -> String {
         Change::Earlier(task) => format!("earlier{}", of(task)),
         Change::Later(task) => format!("later{}", of(task)),
     };
-    match texts {
-        [first, rest @ ..] if !rest.is_empty() => format!("{what}: `{first}` and {} more", rest.len()),
-        _ => format!("{what}: `{}`", texts.concat()),
-    }
+    let quoted: Vec<String> = texts.iter().take(QUOTED).map(|text| format!("`{text}`")).collect();
+    let others = if texts.len() > QUOTED { format!(" and {} more", texts.len() - QUOTED) } else { String::new() };
+    format!("{what}: {}{others}", quoted.join(", "))
 }
 
 fn changes_of(old: &[Row], new: &[Row]) -> Vec<(Change, String)> {
@@ -108,11 +147,11 @@ fn pairs<'a>(
     changes
 }
 
-/// The events of a table, and the other lines as rows without a task.
-fn rows(text: &str) -> Vec<Row> {
+/// The events of a table with their times, and the other lines as rows without a task and a time.
+fn rows(text: &str) -> (Vec<Row>, Vec<String>) {
     let mut edges: Vec<usize> = Vec::new();
     let mut heads: Vec<String> = Vec::new();
-    let mut rows = Vec::new();
+    let (mut rows, mut times) = (Vec::new(), Vec::new());
     for line in text.lines() {
         if line.starts_with("+=") {
             // The line below the head has no corners between columns.
@@ -122,13 +161,20 @@ fn rows(text: &str) -> Vec<Row> {
             let cells = cells(line, &edges);
             match heads.is_empty() {
                 true => heads = cells,
-                false => rows.extend(row(&heads, &cells)),
+                false => {
+                    if let Some(row) = row(&heads, &cells) {
+                        rows.push(row);
+                        let time = heads.iter().zip(&cells).find(|(head, _)| *head == "time");
+                        times.push(time.map(|(_, time)| time.clone()).unwrap_or_default());
+                    }
+                }
             }
         } else {
             rows.push(Row { task: String::new(), text: line.to_owned() });
+            times.push(String::new());
         }
     }
-    rows
+    (rows, times)
 }
 
 /// The cells between the columns at which the frame has its corners: an event may itself contain a `|`.
@@ -182,6 +228,7 @@ mod tests {
     #[test]
     fn rows_are_new_gone_or_in_another_place_of_the_order() {
         check(|old| old.replace("| callback   |", "| call       |"), "new in main: `call`; gone in main: `callback`");
+        check(|old| old.replace("close", "open "), "new in nng:task.0: `open`; gone in nng:task.0: `close`");
         let swapped = |old: &str| {
             let lines: Vec<&str> = old.lines().collect();
             let order = [0, 1, 2, 3, 5, 6, 4, 7, 8];
@@ -193,14 +240,22 @@ mod tests {
 
     #[test]
     fn several_rows_of_one_change_are_one_sentence() {
-        let two = "|   | 0    | open       |            |\n|   | 0    | callback   |            |\n";
-        check(|old| old.replace(two, ""), "gone in main: `open` and 1 more");
+        let more = |text: &str| format!("|   | 0    | open       |            |\n{text}");
+        let rows = ["call", "done", "free"].map(|text| format!("|   | 0    | {text}       |            |\n")).concat();
+        check(|old| old.replace(&more(""), &more(&rows)), "new in main: `call`, `done` and 1 more");
+    }
+
+    #[test]
+    fn a_table_whose_rows_mostly_differ_is_another_interleaving() {
+        let event = |old: &str| old.replace("callback", "call    ").replace("open", "shut").replace("close", "stop ");
+        let other = |old: &str| event(old).replace("leak", "stall");
+        check(other, "another interleaving: 3 of 3 rows differ; new: `a stall`; gone: `a leak`");
     }
 
     #[test]
     fn a_change_of_width_or_time_is_no_change_of_a_row() {
-        check(|old| old.replace("| 1s  ", "| 2s  "), "only times or the number of folded rows");
-        check(|old| old.replace(" callback  ", "  callback "), "only times or the number of folded rows");
+        check(|old| old.replace("| 1s  ", "| 2s  "), "another time: 1 row");
+        check(|old| old.replace(" callback  ", "  callback "), "only the number of folded rows");
         check(str::to_owned, "");
     }
 

@@ -6,9 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lastref::explore::run_one;
-use lastref::replay::Token;
-use scenarios::{Scenario, finding};
+use scenarios::Scenario;
 
 /// A file may have this many lines, unit tests not counted.
 const FILE_LINES_MAX: usize = 600;
@@ -286,23 +284,6 @@ fn the_scenario_that_the_document_writes_is_the_one_in_the_tree() {
     let document = read(&root().join("docs/writing-a-scenario.md"));
     let file = read(&root().join("scenarios/src/context_pool/kept_context_survives_reset.rs"));
     assert!(document.contains(&format!("```rust\n{file}```")), "docs/writing-a-scenario.md shows another file");
-}
-
-/// The README's failing run, up to its table, is what its command prints; line breaks aside.
-#[test]
-fn the_failing_run_of_the_readme_is_what_it_prints() {
-    let readme = read(&root().join("README.md"));
-    let word = |token: &str| token.starts_with("lr2:");
-    let token = readme.split_whitespace().find(|token| word(token)).expect("the README has a token");
-    let Ok(Token::Seed(origin)) = token.parse() else { panic!("`{token}` is no token of a seed") };
-    let case = scenarios::case(&origin.case).expect("the token is of a case of the list");
-    let report = run_one(&case, origin.engine, origin.strategy, origin.seed);
-    let failure = finding::head(report.failure().expect("the run of the README fails"));
-    let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let head = readme.split("the shortest interleaving found:").next().unwrap_or_default();
-    let head = head.rsplit("$ cargo run").next().and_then(|shown| shown.split_once('\n'));
-    let (_, head) = head.expect("the README shows a command and what it prints");
-    assert!(flat(&failure).starts_with(&flat(head)), "the README shows\n{head}\nand the command prints\n{failure}");
 }
 
 /// The log in grpc/grpc#38871 shows this: the read's reference goes from 2 to 1 when the endpoint has failed, and the

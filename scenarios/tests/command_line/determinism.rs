@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use lastref::Engine;
 use serde_json::Value;
 
-use super::{given, lastref, planted};
+use super::{given, is_set, lastref, planted};
 
 /// All of a result that does not depend on the clock.
 fn gist(result: &Value) -> Value {
@@ -32,8 +32,11 @@ fn two_processes_and_any_number_of_jobs_give_the_same_results() {
 #[test]
 fn every_token_that_a_hunt_prints_replays_in_a_new_process() {
     // Of one component, unless the tests are to be thorough: a hunt through all takes minutes without optimisation.
-    let filters: &[[&str; 2]] =
-        if is_thorough() { &[["--engine", "fiber"], ["--engine", "turmoil"]] } else { &[["--component", "image"]] };
+    let filters: &[[&str; 2]] = if is_set("LASTREF_THOROUGH") {
+        &[["--engine", "fiber"], ["--engine", "turmoil"]]
+    } else {
+        &[["--component", "image"]]
+    };
     let results: Vec<Value> =
         filters.iter().flat_map(|[flag, value]| results(&["hunt", "--json", flag, value])).collect();
     let found: Vec<&Value> = results.iter().filter(|result| result["verdict"] == "violation").collect();
@@ -66,9 +69,4 @@ fn a_search_under_loom_ends_as_any_other_although_the_file_of_its_program_is_gon
     let found = given(child.and_then(Child::wait_with_output).expect("it runs")).code(expected.code);
     let gists = |answer: &Value| answer["results"].as_array().expect("a list").iter().map(gist).collect::<Vec<_>>();
     assert_eq!(gists(&found.json()), gists(&expected.json()));
-}
-
-#[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]
-fn is_thorough() -> bool {
-    std::env::var_os("LASTREF_THOROUGH").is_some()
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod determinism;
+mod documents;
 mod edited;
 mod refusals;
 mod verdicts;
@@ -21,6 +22,12 @@ struct Given {
     code: i32,
     stdout: String,
     stderr: String,
+}
+
+/// Whether the variable of the environment is set.
+#[expect(clippy::disallowed_methods, reason = "how much is tested may depend on the environment; no run sees it")]
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
 }
 
 /// Runs `lastref` in `folder`, where it may save what it likes.
