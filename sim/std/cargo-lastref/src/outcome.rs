@@ -169,6 +169,12 @@ impl Outcome {
     }
 }
 
+/// What the runs have used that is not simulated: the usual cause if a repeated run differs.
+fn outside(report: Option<&Report>) -> String {
+    let used = report.map(|report| report.outside.join(", ")).unwrap_or_default();
+    if used.is_empty() { used } else { format!("; not simulated, and a likely cause: {used}") }
+}
+
 /// The status of a process that has ended, and the reason in a few words.
 fn judge(finished: &Finished) -> (Status, String) {
     let report = match &finished.report {
@@ -183,7 +189,7 @@ fn judge(finished: &Finished) -> (Status, String) {
     // A report of a finding stands, however the process ended afterwards.
     match told {
         Verdict::Finding => return (Status::Finding, finding(report)),
-        Verdict::NotDeterministic => return (Status::NotDeterministic, message()),
+        Verdict::NotDeterministic => return (Status::NotDeterministic, message() + &outside(report)),
         Verdict::Broken => return (Status::Broken, message()),
         Verdict::Misused => return (Status::Misused, message()),
         Verdict::Clean => {}
@@ -319,6 +325,16 @@ mod tests {
         assert_eq!(told(&exited), "the test ended its process with exit code 7");
         exited.ending = Ending::Exited(0);
         assert_eq!(judge(&exited), (Status::Failed, String::from("the test ended its process with exit code 0")));
+    }
+
+    #[test]
+    fn a_run_that_differs_names_what_is_not_simulated() {
+        let report = |outside: &str| {
+            format!(r#"{{"version":1,"verdict":"not_deterministic","message":"run 2 differs","outside":[{outside}]}}"#)
+        };
+        check(Ending::Exited(3), &report(""), Status::NotDeterministic, "run 2 differs");
+        let cause = "run 2 differs; not simulated, and a likely cause: child processes";
+        check(Ending::Exited(3), &report("\"child processes\""), Status::NotDeterministic, cause);
     }
 
     #[test]
