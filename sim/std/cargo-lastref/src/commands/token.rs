@@ -42,6 +42,11 @@ pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
         (false, Status::Passed) => finding::clean(&outcome, Rows::Folded),
         (false, _) => finding::text(&outcome, &case.replay, Rows::Folded),
     };
+    if outcome.status == Status::Passed {
+        answer.remarks.push(String::from(
+            "cargo lastref: if the code has changed, this is another run; `cargo lastref test` searches again",
+        ));
+    }
     Ok(answer)
 }
 
