@@ -41,6 +41,12 @@ pub fn deadlock(log: &Log, blocked: &[Blocked]) -> Violation {
 }
 
 fn describe(log: &Log, blocked: &Blocked) -> String {
+    let at = blocked.op.map(|op| format!(", at {}:{}", op.location.file(), op.location.line()));
+    wait_of(log, blocked) + &at.unwrap_or_default()
+}
+
+/// The task's operation, and what it waits for, without its source line.
+pub(crate) fn wait_of(log: &Log, blocked: &Blocked) -> String {
     let Some(op) = blocked.op else { return "has not started".to_owned() };
     let object = if op.object == ObjectId::NONE { String::new() } else { format!(" {}", log.label(op.object)) };
     let awaits = match &blocked.awaits {
@@ -52,7 +58,7 @@ fn describe(log: &Log, blocked: &Blocked) -> String {
         Awaits::Notification => ", not notified".to_owned(),
         Awaits::End(task) => format!(" {}", log.task_name(*task)),
     };
-    format!("{}{object}{awaits}, at {}:{}", op.kind, op.location.file(), op.location.line())
+    format!("{}{object}{awaits}", op.kind)
 }
 
 fn held_by(log: &Log, holders: &[TaskId]) -> String {

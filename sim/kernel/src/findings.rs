@@ -17,7 +17,7 @@ impl State {
         blocked::deadlock(&self.log, &blocked)
     }
 
-    fn awaits(&self, task: &Task, id: TaskId) -> Awaits {
+    pub(crate) fn awaits(&self, task: &Task, id: TaskId) -> Awaits {
         let holders = |object: ObjectId| self.objects.holders(object);
         match task.need {
             _ if task.op.is_none() => Awaits::Start,

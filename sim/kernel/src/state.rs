@@ -10,6 +10,7 @@ use crate::clock::Clocks;
 use crate::objects::{Mode, Objects};
 use crate::record::{Keep, Log, ObjectId, Op, TaskId, TaskKey, Violation, Void};
 use crate::run::{Bounds, Ended, Next, Outside, Panics, Setup};
+use crate::stall::Activity;
 use crate::strategy::{Asleep, Forced, Strategy, Switch, View};
 use crate::task::{Need, Task};
 use crate::tasks::TaskSet;
@@ -89,6 +90,7 @@ pub(crate) struct State {
     /// The forced switches of this run, if it is recorded.
     switches: Option<Vec<Switch>>,
     pub(crate) outside: Option<Outside>,
+    pub(crate) activity: Activity,
 }
 
 impl fmt::Debug for State {
@@ -134,6 +136,7 @@ impl State {
             ends_with_main: false,
             switches: None,
             outside: None,
+            activity: Activity::default(),
         }
     }
 
@@ -149,7 +152,7 @@ impl State {
         (self.slept, self.early_ns) = (0, 0);
         (self.choices, self.unfinished) = (0, 0);
         (self.halted, self.yielding, self.ends_with_main) = (false, false, false);
-        (self.pending, self.alarm) = (None, Alarm::ABSENT);
+        (self.pending, self.alarm, self.activity) = (None, Alarm::ABSENT, Activity::default());
         self.watches = strategy.watches();
         (self.strategy, self.bounds, self.panics) = (strategy, bounds, panics);
         self.switches = (keep != Keep::Hash).then(Vec::new);
@@ -223,6 +226,7 @@ impl State {
             self.yielding |= task.spin.announce(op);
         }
         (task.op, task.need) = (Some(op), need);
+        self.activity.operates(op.kind, changes, self.log.step);
         if need == Need::Nothing {
             return self.go();
         }
@@ -398,6 +402,7 @@ impl State {
             (None, None) => unreachable!("invariant: nth is less than count"),
         };
         if chosen != me {
+            self.tasks[me.index()].ran = self.log.step;
             self.log.resume(chosen);
         }
         Next::Task(chosen)
@@ -424,6 +429,18 @@ impl State {
         !self.sleepers.is_empty()
     }
 
+    /// Whether this task sleeps.
+    pub(crate) fn sleeps(&self, task: TaskId) -> bool {
+        self.sleepers.iter().any(|sleeper| sleeper.task == task)
+    }
+
+    /// Notes that the current task has changed something that other tasks see.
+    #[inline]
+    pub(crate) fn changed(&mut self) {
+        self.activity.changes(self.log.step);
+        self.me().spin.end();
+    }
+
     /// A sleeping task whose deadline is reached, with the deadline.
     pub(crate) fn due_sleeper(&self) -> Option<(TaskId, u64)> {
         let is_due = |sleeper: &&Sleeper| sleeper.deadline_ns <= self.log.now_ns;
@@ -431,7 +448,9 @@ impl State {
     }
 
     pub(crate) fn wake_sleeper(&mut self, id: TaskId, deadline_ns: u64) {
-        if !self.ready.is_empty() {
+        if self.ready.is_empty() {
+            self.activity.fires(self.log.step, self.bounds.steps_max);
+        } else {
             self.early_ns = self.early_ns.saturating_add(deadline_ns.saturating_sub(self.log.now_ns));
         }
         self.log.now_ns = self.log.now_ns.max(deadline_ns);

@@ -25,6 +25,8 @@ pub(crate) struct Task {
     pub(crate) timed_out: bool,
     /// Decisions while it was the current task.
     pub(crate) turn: u32,
+    /// The step at which another task ran after it last ran.
+    pub(crate) ran: u32,
     pub(crate) op: Option<Op>,
     pub(crate) spin: Spin,
     /// What the announced operation needs.
@@ -42,6 +44,7 @@ impl Task {
             is_finished: false,
             timed_out: false,
             turn: 0,
+            ran: 0,
             op: None,
             spin: Spin::default(),
             need: Need::Nothing,

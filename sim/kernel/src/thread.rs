@@ -232,7 +232,7 @@ impl Kernel {
     /// Records that the current task has changed something since its last operation, so it does not spin. For an
     /// operation whose effect is known only after its announcement by [`Kernel::point`].
     pub fn has_changed(&self) {
-        self.state.borrow_mut().me().spin.end();
+        self.state.borrow_mut().changed();
     }
 
     /// Whether a task sleeps.

@@ -63,7 +63,7 @@ impl Kernel {
     ) {
         self.enter(Op { kind, object, location }, Need::Nothing, |state| match outcome() {
             Ok(order) => {
-                state.me().spin.end();
+                state.changed();
                 state.writes_atomic(object, order, order);
             }
             Err(order) if state.clocks.are_kept() => state.acquire_from(object, order),

@@ -27,7 +27,7 @@ impl Kernel {
         self.enter(Op { kind, object, location }, Need::Nothing, |state| {
             let free = state.objects.admits(object, mode);
             if free {
-                state.me().spin.end();
+                state.changed();
                 state.take(object, mode);
             }
             free

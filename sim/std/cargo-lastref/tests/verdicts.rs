@@ -290,3 +290,47 @@ fn fails() {
     assert_eq!(code(&refuse), (words(&["misused"]), Some(2)));
     assert_eq!(code(&[&refuse[..], &["fails"]].concat()), (words(&["finding", "misused"]), Some(1)));
 }
+
+#[test]
+fn a_deadlock_beside_a_heartbeat_is_a_stall_and_a_long_test_does_not_read_as_clean() {
+    let suite = r#"use std::sync::Mutex;
+use std::time::Duration;
+
+#[test]
+fn stuck() {
+    std::thread::spawn(|| loop {
+        std::thread::sleep(Duration::from_millis(100));
+    });
+    let lock = Mutex::new(());
+    let _first = lock.lock().unwrap();
+    let _second = lock.lock().unwrap();
+}
+
+#[test]
+fn long() {
+    for _ in 0..100_000 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let run = scratch.run(&["test", "--no-shrink", "--", "--exact", "stuck"]);
+    run.check(
+        1,
+        &[
+            "stall in schedule 1: the run has not ended after 200000 steps; main is blocked",
+            "lock Mutex#0, last taken by main at tests/suite.rs:10, since step ",
+            "stack of main, which waits",
+            "active, last operation: sleep, at tests/suite.rs:7",
+        ],
+    );
+    let run = scratch.run(&["test", "--", "--exact", "long"]);
+    run.check(
+        0,
+        &[
+            "(step limit: the first run did not end within 200000 steps (--steps raises the limit); at its end main: ",
+            "1 skipped at the bound on steps",
+            "warning: the search is incomplete, since runs reached the bound on steps (--steps): scratch::suite long",
+        ],
+    );
+}

@@ -1,4 +1,4 @@
-//! Deadlocks: the holder of the lock that a task waits for, and the stacks of the waiting tasks.
+//! Deadlocks and stalls: the holder of the lock that a task waits for, and the stacks of the waiting tasks.
 //!
 //! The kernel knows the word that a task waits on. It does not know that the word is a lock, since the lock is real
 //! std's. So the recorded run of a finding notes here the last task that took each lock.
@@ -11,6 +11,7 @@ use lastref_kernel::record::{ObjectId, OpKind, TaskId, Violation};
 use crate::finding::{Fact, Finding, FindingKind, place};
 use crate::run::Run;
 use crate::stacks::first_place;
+use crate::stall::Stalled;
 
 /// The last task that took a lock, and the source location of that operation.
 pub(crate) struct Locker {
@@ -51,11 +52,13 @@ impl Run {
         (0..count).map(TaskId).filter_map(wait).collect()
     }
 
-    /// A finding of the kernel; for a deadlock, with the lock holders and stacks that the runtime knows.
-    pub(crate) fn finding_of(&self, violation: Violation, waits: Vec<Wait>) -> Finding {
+    /// A finding of the kernel; for a deadlock and a stall, with the lock holders and stacks that the runtime knows.
+    pub(crate) fn finding_of(&self, violation: Violation, waits: Vec<Wait>, stalled: Option<&Stalled>) -> Finding {
         let mut finding = Finding::of(violation);
-        if finding.kind != FindingKind::Deadlock {
-            return finding;
+        match (finding.kind, stalled) {
+            (FindingKind::Deadlock, _) => {}
+            (FindingKind::Stall, Some(stalled)) => stalled.add_to(&mut finding),
+            _ => return finding,
         }
         let lockers = self.lockers.borrow();
         for (_, fact) in &mut finding.facts {

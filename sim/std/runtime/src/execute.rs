@@ -16,6 +16,7 @@ use crate::places::NamedPlaces;
 use crate::run::{CurrentOperation, Run};
 use crate::session::Checked;
 use crate::settings::Settings;
+use crate::stall::Stalled;
 use crate::testing::Body;
 use crate::{libc_layer, progress, thread};
 use lastref_kernel::faults::Faults;
@@ -58,6 +59,8 @@ pub(crate) struct RunResult {
     pub(crate) struck: Vec<String>,
     /// The kinds of these faults.
     pub(crate) struck_kinds: BTreeSet<&'static str>,
+    /// The state of the tasks, if the run has reached its bound on steps.
+    pub(crate) stalled: Option<Stalled>,
 }
 
 impl Run {
@@ -101,8 +104,9 @@ impl Run {
         let checked = self.checks.borrow_mut().finish();
         // The names of the tasks are released with the log.
         let waits = if is_told { self.waits() } else { Vec::new() };
+        let stalled = self.stalled(plan.steps_max);
         let finished = self.kernel.log(|log| log.finish(None, |_| None));
-        let finding = finding.or_else(|| Some(self.finding_of(*finished.violation.clone()?, waits)));
+        let finding = finding.or_else(|| Some(self.finding_of(*finished.violation.clone()?, waits, stalled.as_ref())));
         self.ledger().end();
         let (struck, struck_kinds) = {
             let mut network = self.network.borrow_mut();
@@ -118,7 +122,20 @@ impl Run {
         let expected = self.expected.borrow_mut().take();
         let spurious = self.spurious.get();
         let (places, void) = (self.places.take().named(), finished.void.clone());
-        RunResult { finding, void, ended, finished, hash, expected, spurious, places, checked, struck, struck_kinds }
+        RunResult {
+            finding,
+            void,
+            ended,
+            finished,
+            hash,
+            expected,
+            spurious,
+            places,
+            checked,
+            struck,
+            struck_kinds,
+            stalled,
+        }
     }
 
     fn first_task(&'static self, body: &'static Body) {

@@ -14,7 +14,7 @@
 //! | the facade | `atomic`, `thread`, `sync`, `mpsc` |
 //! | calls of libc | `libc_layer` |
 //! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `deadlock` |
-//! | a run, and a search | `run`, `execute`, `search`, `finding_report`, `explorer` |
+//! | a run, and a search | `run`, `execute`, `search`, `stall`, `finding_report`, `explorer` |
 //! | custody, properties, `simulate`: shared with the package `lastref` | `ledger`, `property`, `session`, `engine` |
 //! | input and output of a search | `settings`, `token`, `report`, `progress`, `testing` |
 
@@ -53,6 +53,7 @@ mod settings;
 #[path = "../../../src/simulate.rs"]
 mod simulate;
 mod stacks;
+mod stall;
 pub mod sync;
 mod tasks;
 pub mod testing;

@@ -80,7 +80,8 @@ pub(crate) struct Report {
     pub(crate) verdict: Verdict,
     pub(crate) message: String,
     pub(crate) told: Option<FoundRun>,
-    pub(crate) skipped: Option<&'static str>,
+    /// Why runs of the test were not judged.
+    pub(crate) skipped: Option<String>,
     /// What the test uses although it is not simulated, such as files.
     pub(crate) outside: Vec<&'static str>,
     /// The number of runs with faults, if the search injects faults.
@@ -223,7 +224,7 @@ impl Report {
         if let Some(told) = &self.told {
             told.write(&mut json);
         }
-        if let Some(skipped) = self.skipped {
+        if let Some(skipped) = &self.skipped {
             let _ = write!(json, ",\"skipped\":{}", quoted(skipped));
         }
         if !self.outside.is_empty() {

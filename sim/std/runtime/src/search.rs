@@ -14,7 +14,6 @@ use lastref_kernel::{Kernel, Outside};
 
 use crate::execute::{Plan, RunResult, Seen};
 use crate::explorer;
-use crate::finding::FindingKind;
 use crate::heap::{Ledger, escape};
 use crate::libc_layer::clock::{Work, cpu_ns, real_monotonic_ns};
 use crate::libc_layer::outside;
@@ -26,19 +25,15 @@ use crate::report::{FaultRuns, Report, Verdict};
 use crate::run::{CurrentOperation, Run};
 use crate::session::{Checked, Checks};
 use crate::settings::{Config, Outside as Warned, Pins, Settings};
+use crate::stall::Cut;
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
 use crate::{crash, finding_report, panics, progress, stacks};
 use lastref_kernel::faults::{FaultPlan, Faults};
 
-/// The reason that a report gives if runs of the test did not end and were not judged.
-const STEP_LIMIT: &str = "step limit";
 /// Reference runs for a strategy that learns the length of a run and the number of events of each task.
 const REFERENCES: u64 = 4;
-/// A run that reaches its bound on steps is a finding if its steps are this many times those of the longest run that
-/// ended.
-const STALL_FACTOR: u32 = 10;
 /// One run in this many is repeated, to check that it is deterministic.
 const REPEATED: u64 = 64;
 /// Names for this many tasks are created before the first run, so that most runs add none.
@@ -73,9 +68,9 @@ pub(crate) struct Search {
     /// The sentences of `sometimes`, and how many runs reached each.
     reached: BTreeMap<&'static str, u64>,
     /// The largest number of steps of a run that ended.
-    steps_max: u32,
-    /// Whether a run did not end within the bound and did not count as a finding.
-    is_cut: bool,
+    pub(crate) steps_max: u32,
+    /// The runs that did not end within the bound and did not count as findings.
+    pub(crate) cut: Cut,
     /// The first run whose repetition had a different trace, and its number.
     differs: Option<(Token, Option<u64>)>,
 }
@@ -86,6 +81,15 @@ pub(crate) struct Found {
     pub(crate) made: RunResult,
     /// The number of the run; `None` in a replay, which executes only this run.
     pub(crate) schedule: Option<u64>,
+}
+
+/// What the reference runs show.
+enum Learned {
+    /// The lengths of runs.
+    Lengths,
+    Found(Box<Found>),
+    /// The first run did not end within the bound on steps.
+    TooLong,
 }
 
 /// Searches a test with the settings of the environment, and panics if there is a finding.
@@ -109,7 +113,7 @@ pub(crate) fn test(body: Body) {
     {
         refuse(&format!("LASTREF_REPORT={}: {error}", path.display()));
     }
-    if let Some(bound) = report.skipped {
+    if let Some(bound) = &report.skipped {
         eprintln!("lastref: {}: a run did not end and was skipped: {bound}", report.test);
     }
     // Not a new panic: the hook would print its own text and the stack of this function.
@@ -202,7 +206,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         asked: FaultPlan::default(),
         reached: BTreeMap::new(),
         steps_max: 0,
-        is_cut: false,
+        cut: Cut::default(),
         differs: None,
     };
     let (found, expected) = search.find();
@@ -282,8 +286,10 @@ impl Search {
             return self.make_only(token);
         }
         let until = self.config.for_ms.map(|ms| real_monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
-        if let Some(found) = self.learn() {
-            return (Some(found), None);
+        match self.learn() {
+            Learned::Found(found) => return (Some(*found), None),
+            Learned::TooLong => return (None, None),
+            Learned::Lengths => {}
         }
         if let Some(seed) = self.config.run {
             return self.make_only(self.token(seed));
@@ -301,10 +307,12 @@ impl Search {
             }
             let token = self.token(seeds.of_run(nth));
             let made = self.make(&token, Keep::Hash, nth == 0);
-            if self.is_merely_long(&made) {
-                self.is_cut = true;
+            let Some((token, made)) = self.settle(token, made) else {
+                if self.runs == 1 {
+                    break;
+                }
                 continue;
-            }
+            };
             if made.finding.is_some() || made.void.is_some() {
                 return (Some(Found { token, made, schedule: Some(self.runs - self.references) }), None);
             }
@@ -350,14 +358,14 @@ impl Search {
     }
 
     /// Executes the reference runs, if the strategy learns from them. A finding among them ends the search.
-    fn learn(&mut self) -> Option<Found> {
+    fn learn(&mut self) -> Learned {
         let strategy = match &self.config.replay {
             Some(Token { choices: Choices::Strategy(strategy), .. }) => *strategy,
-            Some(_) => return None,
+            Some(_) => return Learned::Lengths,
             None => self.config.strategy,
         };
         if !strategy.learns() {
-            return None;
+            return Learned::Lengths;
         }
         let (explores_time, steps) = match &self.config.replay {
             Some(token) => (token.explores_time, token.steps),
@@ -372,22 +380,21 @@ impl Search {
             let token = Token { explores_time, steps, settings, faults, ..self.token_by(seed, StrategyName::RANDOM) };
             let made = self.make(&token, Keep::Switches, false);
             self.profile.add(made.ended.choices, &made.ended.tasks);
-            if nth > 0 && self.is_merely_long(&made) {
-                self.is_cut = true;
+            if self.config.replay.is_some() {
                 continue;
             }
-            let is_found = made.finding.is_some() || made.void.is_some();
-            if is_found && self.config.replay.is_none() {
-                return Some(Found { token, made, schedule: Some(self.runs) });
+            let Some((token, made)) = self.settle(token, made) else {
+                // If the first run does not end within the bound, the test is too long for it.
+                if nth == 0 {
+                    return Learned::TooLong;
+                }
+                continue;
+            };
+            if made.finding.is_some() || made.void.is_some() {
+                return Learned::Found(Box::new(Found { token, made, schedule: Some(self.runs) }));
             }
         }
-        None
-    }
-
-    /// Whether the run reached its bound on steps, but other runs needed nearly as many, so that it may not be stuck.
-    fn is_merely_long(&self, made: &RunResult) -> bool {
-        let is_stall = made.finding.as_ref().is_some_and(|finding| finding.kind == FindingKind::Stall);
-        is_stall && made.finished.steps / STALL_FACTOR < self.steps_max
+        Learned::Lengths
     }
 
     /// Executes the run of this token as part of the search.
@@ -450,7 +457,7 @@ impl Search {
             verdict: Verdict::Clean,
             message: String::new(),
             told: None,
-            skipped: self.is_cut.then_some(STEP_LIMIT),
+            skipped: self.cut.told(self.runs - self.made_before, self.config.steps),
             outside: self.outside(),
             faults: (!self.faults().is_empty()).then(|| self.fault_runs.clone()),
             reached: self.reached.clone(),
@@ -473,12 +480,6 @@ impl Search {
                 Void::Misuse(text) => (Verdict::Misused, text),
             };
             (report.verdict, report.message) = (verdict, text.clone());
-            return;
-        }
-        let is_stall = |made: &RunResult| made.finding.as_ref().is_some_and(|own| own.kind == FindingKind::Stall);
-        // If the first run does not end within the bound, the test is too long for it. A later stall is a finding.
-        if self.runs == 1 && is_stall(&found.made) && self.config.replay.is_none() {
-            report.skipped = Some(STEP_LIMIT);
             return;
         }
         finding_report::report_finding(self, found, report);

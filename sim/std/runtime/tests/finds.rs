@@ -11,18 +11,19 @@ use lastref_runtime::atomic::{AtomicUsize, Ordering};
 use lastref_runtime::testing::{Explored, explore};
 use lastref_runtime::{is_simulated, thread};
 use libtest_mimic::{Arguments, Failed, Trial};
-use programs::{clean, heap, sockets, system, waiting};
+use programs::{clean, endless, heap, sockets, system, waiting};
 
 type Code = fn();
 type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
-const TWINS: [(&str, &str, &str, Code, Code); 17] = [
+const TWINS: [(&str, &str, &str, Code, Code); 18] = [
     ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
     ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
     ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
     ("a receiver whose sender stays", "deadlock", "use Channel#0", waiting::kept_sender, waiting::dropped_sender),
     ("a read for which nobody writes", "deadlock", "wait descriptor#0", sockets::silence, sockets::pair),
+    ("a deadlock beside a heartbeat", "stall", "last taken by", endless::ab_ba, endless::ab_ab),
     ("a flag without synchronisation", "panic", "left: 1", waiting::racy_count, waiting::atomic_count),
     ("a weak exchange that fails", "panic", "spurious failures", waiting::weak_once, waiting::weak_alone),
     ("a use after free", "use_after_free", "a freed block of 8 bytes", heap::use_after_free, heap::use_before_free),
@@ -165,6 +166,48 @@ fn late_stall() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Runs that reach their bound: the finding names what waits, what is active, and the token repeats it.
+fn stalls() -> Result<(), Failed> {
+    let endless: [(Code, &[&str]); 5] = [
+        (
+            endless::lock_twice,
+            &["; main is blocked", "lock Mutex#0, last taken by main", "task.1: active", "stack of main"],
+        ),
+        (endless::no_answer, &["; main is blocked", "main: use Channel#", "task.1: active", "stack of main"]),
+        (endless::spin_lock_twice, &["polls a value", "main: active, last operation: "]),
+        (endless::try_lock_in_vain, &["polls a value", "main: active, last operation: "]),
+        (endless::sleep_in_vain, &["polls a value", "main: active, last operation: "]),
+    ];
+    for (nth, (code, parts)) in endless.into_iter().enumerate() {
+        let name = format!("stall {nth}");
+        let found = check(&name, Some("stall"), &[], code)?;
+        if let Some(part) = parts.iter().find(|part| !found.text.contains(*part)) {
+            return Err(format!("`{part}` is not in {}", found.text).into());
+        }
+        let again = check(&name, Some("stall"), &[("LASTREF_REPLAY", &found.token)], code)?;
+        if again.trace_hash != found.trace_hash {
+            return Err(format!("the replay is another run: {}", again.text).into());
+        }
+    }
+    Ok(())
+}
+
+/// Long tests are skipped, and the report says what they were doing and how the bound is raised.
+fn long_tests() -> Result<(), Failed> {
+    for (code, part) in [
+        (endless::late_answer as Code, "main: use Channel#"),
+        (endless::many_steps, "task.1: active, last operation: rmw AtomicUsize#0"),
+        (endless::joins_a_sleeper, "main: join task.1"),
+    ] {
+        let explored = check("long", None, &[], code)?;
+        let has = |part: &str| explored.json.contains(part);
+        if !has("\"skipped\":\"step limit: the first run did not end within 200000 steps (--steps") || !has(part) {
+            return Err(explored.json.into());
+        }
+    }
+    Ok(())
+}
+
 /// The report of a run with many objects takes seconds, not minutes.
 fn many_objects() -> Result<(), Failed> {
     let explored = check("many objects", Some("panic"), &[], || {
@@ -260,11 +303,13 @@ fn main() {
         };
         trials.push(Trial::test(format!("{name}: nothing is found"), move || clean(name, schedules, code)));
     }
-    let others: [(&str, Check); 10] = [
+    let others: [(&str, Check); 12] = [
         ("a run is shrunk", shrinks),
         ("timers overtake on request", early_timers),
         ("faults of connections are found", faults),
         ("a stall after runs that ended is found", late_stall),
+        ("a run at its bound that is stuck is found", stalls),
+        ("a long test is skipped and says so", long_tests),
         ("a report of many objects is made in seconds", many_objects),
         ("a search with nothing to choose says so", nothing_to_choose),
         ("a search has one schedule at least", one_schedule_at_least),

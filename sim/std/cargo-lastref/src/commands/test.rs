@@ -181,7 +181,7 @@ struct All {
 impl All {
     fn answer(&self, arguments: &TestArguments) -> Answer {
         let stdout = if arguments.json { self.json() } else { self.text(&replay(arguments)) };
-        let remarks = self.warning(arguments).into_iter().collect();
+        let remarks = self.warning(arguments).into_iter().chain(self.incomplete()).collect();
         Answer { remarks, ..Answer::new(stdout, self.exit()) }
     }
 
@@ -204,6 +204,18 @@ impl All {
             format!(
                 "cargo lastref: warning: --faults {plan}: no fault happened in any run, so this search shows no more than \
                  one without faults"
+            )
+        })
+    }
+
+    /// A warning if runs reached the bound on steps: such a search shows little.
+    fn incomplete(&self) -> Option<String> {
+        let cut: Vec<String> =
+            self.outcomes.iter().filter(|outcome| outcome.status == Status::Skipped).map(Outcome::name).collect();
+        (!cut.is_empty()).then(|| {
+            format!(
+                "cargo lastref: warning: the search is incomplete, since runs reached the bound on steps (--steps): {}",
+                cut.join(", ")
             )
         })
     }
@@ -266,11 +278,12 @@ impl All {
         add(number(&[Status::NotDeterministic]), "not deterministic");
         add(number(&[Status::Misused]), "cannot be simulated");
         add(number(&[Status::Broken]), "broken");
-        add(number(&[Status::Skipped]), "skipped");
+        add(number(&[Status::Skipped]), "skipped at the bound on steps");
         add(number(&[Status::Ignored]), "ignored");
         add(number(&[Status::Interrupted]), "interrupted");
         add(number(&[Status::NotRun]), "not run");
-        let style = if self.exit() == Exit::Clean { GOOD } else { BAD };
+        let skipped = number(&[Status::Skipped]);
+        let style = if self.exit() == Exit::Clean && skipped == 0 { GOOD } else { BAD };
         let schedules: u64 = self.outcomes.iter().map(|outcome| outcome.report.schedules).sum();
         let mut line = format!(
             "{} [{:>8.3}s] {}: {}; {}",
