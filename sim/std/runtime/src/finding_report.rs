@@ -109,7 +109,7 @@ fn kind_of(made: &RunResult) -> Option<FindingKind> {
 /// Repeats the run with guard pages, and returns it if it shows the access itself. Poison shows only that an access
 /// happened.
 fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, RunResult)> {
-    if !kind.is_of_memory() || token.settings.guard || !token.settings.heap {
+    if !kind.is_of_memory() || token.settings.guard || !token.settings.heap || token.pins.fix("guard") {
         return None;
     }
     let settings = Settings { guard: true, ..token.settings };

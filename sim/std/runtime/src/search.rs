@@ -24,7 +24,7 @@ use crate::places::Places;
 use crate::report::{FaultRuns, Report, Verdict};
 use crate::run::{CurrentOperation, Run};
 use crate::session::{Checked, Checks};
-use crate::settings::{Config, Outside as Warned, Pins, Settings};
+use crate::settings::{Config, Outside as Warned, Settings};
 use crate::stall::Cut;
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
@@ -352,6 +352,7 @@ impl Search {
             steps: self.config.steps,
             explores_time: self.config.explores_time,
             settings: Settings::drawn(seed, &self.config.pins),
+            pins: self.config.pins.clone(),
             faults: self.faults().drawn(seed, self.run.network.borrow().extent()),
             test: self.body.name.clone(),
         }
@@ -367,17 +368,16 @@ impl Search {
         if !strategy.learns() {
             return Learned::Lengths;
         }
-        let (explores_time, steps) = match &self.config.replay {
-            Some(token) => (token.explores_time, token.steps),
-            None => (self.config.explores_time, self.config.steps),
+        let (explores_time, steps, pins) = match &self.config.replay {
+            Some(token) => (token.explores_time, token.steps, token.pins.clone()),
+            None => (self.config.explores_time, self.config.steps, self.config.pins.clone()),
         };
         let seeds = RunSeeds::new(0, "reference");
         for nth in 0..REFERENCES {
             let seed = seeds.of_run(nth);
-            // Reference runs ignore pinned settings, so a token has the same meaning in every search.
-            let settings = Settings::drawn(seed, &Pins::default());
-            let faults = Faults::default();
-            let token = Token { explores_time, steps, settings, faults, ..self.token_by(seed, StrategyName::RANDOM) };
+            let (settings, faults, pins) = (Settings::drawn(seed, &pins), Faults::default(), pins.clone());
+            let token =
+                Token { explores_time, steps, settings, pins, faults, ..self.token_by(seed, StrategyName::RANDOM) };
             let made = self.make(&token, Keep::Switches, false);
             self.profile.add(made.ended.choices, &made.ended.tasks);
             if self.config.replay.is_some() {

@@ -70,21 +70,43 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The settings in a token: `after=1,leaks:0`. A colon marks a pinned setting, since the pins hold in the reference
+    /// runs too, which a replay repeats.
+    pub(crate) fn with_pins(self, pins: &Pins) -> String {
+        let mut own = self;
+        let text = Settings::NAMES.map(|name| {
+            let value = own.field(name).is_some_and(|field| *field);
+            format!("{name}{}{}", if pins.fix(name) { ':' } else { '=' }, u8::from(value))
+        });
+        text.join(",")
+    }
+
+    /// Reads the settings of a token, and the pins among them.
+    pub(crate) fn read_with_pins(text: &str) -> Result<(Settings, Pins), String> {
+        let all: Pins = text.replace(':', "=").parse()?;
+        let pinned: Vec<&str> = text.split(',').filter(|part| part.contains(':')).collect();
+        let pins = pinned.join(",").replace(':', "=").parse()?;
+        Ok((Settings::drawn(0, &all), pins))
+    }
+}
+
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut own = *self;
-        for (nth, name) in Settings::NAMES.into_iter().enumerate() {
-            let separator = if nth == 0 { "" } else { "," };
-            let value = own.field(name).is_some_and(|field| *field);
-            write!(f, "{separator}{name}={}", u8::from(value))?;
-        }
-        Ok(())
+        f.write_str(&self.with_pins(&Pins::default()))
     }
 }
 
 /// Settings that are fixed for every run of a search.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pins(Vec<(String, bool)>);
+
+impl Pins {
+    /// Whether this setting is fixed.
+    pub(crate) fn fix(&self, name: &str) -> bool {
+        self.0.iter().any(|(fixed, _)| fixed == name)
+    }
+}
 
 impl FromStr for Pins {
     type Err = String;

@@ -34,6 +34,8 @@ pub(crate) struct Token {
     pub(crate) steps: u32,
     pub(crate) explores_time: bool,
     pub(crate) settings: Settings,
+    /// The settings that the search fixes for all its runs.
+    pub(crate) pins: Pins,
     pub(crate) faults: Faults,
     pub(crate) test: String,
 }
@@ -58,7 +60,7 @@ impl fmt::Display for Token {
         let Token { seed, steps, faults, test, .. } = self;
         let time = u8::from(self.explores_time);
         // Commas separate the fields.
-        let settings = self.settings.to_string().replace(',', ";");
+        let settings = self.settings.with_pins(&self.pins).replace(',', ";");
         let text = format!("{MARK},{strategy},{seed:#x},{steps},{time},{settings},{faults},{test},{switches}");
         write!(f, "{text},{:08x}", check(&text))
     }
@@ -103,13 +105,14 @@ impl FromStr for Token {
             SHRUNK => Choices::Switches(read_switches(switches).ok_or("the token has switches of another form")?),
             _ => Choices::Strategy(strategy.parse().map_err(|error| format!("{error}"))?),
         };
-        let pins: Pins = settings.replace(';', ",").parse()?;
+        let (settings, pins) = Settings::read_with_pins(&settings.replace(';', ","))?;
         Ok(Token {
             choices,
             seed: parse_seed(seed).map_err(|error| format!("seed: {error}"))?,
             steps: steps.parse().map_err(|error| format!("steps: {error}"))?,
             explores_time: time == "1",
-            settings: Settings::drawn(0, &pins),
+            settings,
+            pins,
             faults: faults.parse()?,
             test: test.to_owned(),
         })
@@ -129,6 +132,7 @@ mod tests {
             steps: 500,
             explores_time: true,
             settings,
+            pins: "heap=1,leaks=0".parse().expect("pins"),
             faults,
             test: "tests::a_b".to_owned(),
         }

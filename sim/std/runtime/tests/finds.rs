@@ -254,6 +254,25 @@ fn one_schedule_at_least() -> Result<(), Failed> {
     Ok(())
 }
 
+/// A pinned setting holds in every run, and the token carries it into the replay.
+fn pinned_settings() -> Result<(), Failed> {
+    let clean = check("leak", None, &[("LASTREF_SETTINGS", "leaks=0")], heap::leak)?;
+    if clean.schedules != 1_000 {
+        return Err(format!("{} schedules", clean.schedules).into());
+    }
+    check("leak", None, &[("LASTREF_SETTINGS", "heap=0")], heap::leak)?;
+    let pins = [("LASTREF_SETTINGS", "after=0,latency=0"), ("LASTREF_STRATEGY", "pct3")];
+    let found = check("pins", Some("deadlock"), &pins, waiting::ab_ba)?;
+    if !found.token.contains(",after:0;") || !found.token.contains(";latency:0,") {
+        return Err(found.token.into());
+    }
+    let again = check("pins", Some("deadlock"), &[("LASTREF_REPLAY", &found.token)], waiting::ab_ba)?;
+    if (again.trace_hash, &again.token) != (found.trace_hash, &found.token) {
+        return Err(format!("the replay is another run: {found:?} and {again:?}").into());
+    }
+    Ok(())
+}
+
 /// A search with nothing to choose says so.
 fn nothing_to_choose() -> Result<(), Failed> {
     let explored = check("alone", None, &[("LASTREF_SCHEDULES", "50")], || drop(Box::new(1)))?;
@@ -303,8 +322,9 @@ fn main() {
         };
         trials.push(Trial::test(format!("{name}: nothing is found"), move || clean(name, schedules, code)));
     }
-    let others: [(&str, Check); 12] = [
+    let others: [(&str, Check); 13] = [
         ("a run is shrunk", shrinks),
+        ("a pinned setting holds in every run", pinned_settings),
         ("timers overtake on request", early_timers),
         ("faults of connections are found", faults),
         ("a stall after runs that ended is found", late_stall),
