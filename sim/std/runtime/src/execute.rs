@@ -22,7 +22,7 @@ use crate::{libc_layer, progress, thread};
 use lastref_kernel::faults::Faults;
 
 /// Stack size of a task in bytes: std's default for a thread.
-const STACK_BYTES: usize = 2 << 20;
+pub(crate) const STACK_BYTES: usize = 2 << 20;
 /// The total time by which timers may overtake runnable tasks in a run that explores time. It is limited, since a timer
 /// that re-arms itself would otherwise starve the other tasks.
 const EARLY_NS: u64 = 60_000_000_000;

@@ -106,6 +106,30 @@ unsafe extern "C" fn read_headers(object: *mut libc::dl_phdr_info, _: usize, hea
     1
 }
 
+/// Whether the address is in code or data of the program or of a library, or in this OS thread's own block. No
+/// allocator returns such an address.
+pub(crate) fn is_of_program(address: usize) -> bool {
+    let (start, end) = range_of_thread();
+    let mut place = (address, (start..end).contains(&address));
+    // SAFETY: the function is called with the place that is passed here.
+    unsafe { libc::dl_iterate_phdr(Some(find_address), (&raw mut place).cast()) };
+    place.1
+}
+
+/// Looks for the address in one object, and ends the iteration if it is found.
+unsafe extern "C" fn find_address(object: *mut libc::dl_phdr_info, _: usize, place: *mut libc::c_void) -> i32 {
+    // SAFETY: the dynamic linker passes a valid object, and the caller a valid place for the result.
+    let (object, (address, is_found)) = unsafe { (&*object, &mut *place.cast::<(usize, bool)>()) };
+    // SAFETY: the object has this many headers.
+    let all = unsafe { std::slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
+    let mut segments = all.iter().filter(|header| header.p_type == libc::PT_LOAD);
+    *is_found |= segments.any(|header| {
+        let start = (object.dlpi_addr + header.p_vaddr) as usize;
+        (start..start + header.p_memsz as usize).contains(address)
+    });
+    i32::from(*is_found)
+}
+
 fn headers() -> Headers {
     let mut headers = Headers::default();
     // SAFETY: the function is called with the place that is passed here.

@@ -14,6 +14,8 @@ pub(crate) struct Task {
     pub(crate) locals: Vec<Slot>,
     /// The stack of its last wait, in a run with stacks.
     pub(crate) waits_at: Option<Backtrace>,
+    /// The address at which the frames of its own code begin; 0 before its first step. A stack grows downwards.
+    pub(crate) stack_from: usize,
 }
 
 /// The tasks of a run by number.
@@ -28,7 +30,7 @@ impl Tasks {
 
     /// Adds a new task. Tasks are added in the order of their numbers.
     pub(crate) fn add(&mut self, thread: *const crate::thread::handle::SimulatedThread) {
-        self.0.push(Task { thread, locals: Vec::new(), waits_at: None });
+        self.0.push(Task { thread, locals: Vec::new(), waits_at: None, stack_from: 0 });
     }
 
     pub(crate) fn of(&mut self, task: TaskId) -> &mut Task {

@@ -17,7 +17,7 @@ type Code = fn();
 type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
-const TWINS: [(&str, &str, &str, Code, Code); 18] = [
+const TWINS: [(&str, &str, &str, Code, Code); 21] = [
     ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
     ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
     ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
@@ -33,6 +33,9 @@ const TWINS: [(&str, &str, &str, Code, Code); 18] = [
     ("a leak", "leak", "a block of 40 bytes", heap::leak, heap::reachable),
     ("an overrun", "overrun", "a block of 24 bytes", heap::overrun, heap::within),
     ("a free with another layout", "bad_free", "another layout", heap::other_layout, heap::single_free),
+    ("a free of a stack variable", "bad_free", "on the stack of main", heap::free_of_stack, heap::single_free),
+    ("a free of a static", "bad_free", "a static or a constant", heap::free_of_static, heap::single_free),
+    ("a vector on another stack that grows", "bad_free", "the stack of main", heap::growth_of_stack, heap::single_free),
     ("an access near null", "crash", "near null", heap::null, heap::within),
     ("a jump to a wrong address", "crash", "not mapped", heap::wild_jump, heap::within),
     ("a stack that overflows", "crash", "overflows its stack", heap::deep, heap::flat),
@@ -101,6 +104,12 @@ fn clean(name: &str, schedules: &str, code: Code) -> Result<(), Failed> {
         return Err(explored.json.into());
     }
     Ok(())
+}
+
+/// Memory from before the run may be freed in each run.
+fn earlier_memory() -> Result<(), Failed> {
+    heap::allocate_earlier();
+    check("earlier", None, &[("LASTREF_SCHEDULES", "300")], heap::free_of_earlier).map(drop)
 }
 
 /// A closure with captured state: a reference from it to memory of the run is reported.
@@ -322,8 +331,9 @@ fn main() {
         };
         trials.push(Trial::test(format!("{name}: nothing is found"), move || clean(name, schedules, code)));
     }
-    let others: [(&str, Check); 13] = [
+    let others: [(&str, Check); 14] = [
         ("a run is shrunk", shrinks),
+        ("memory from before the run is freed in each run: nothing is found", earlier_memory),
         ("a pinned setting holds in every run", pinned_settings),
         ("timers overtake on request", early_timers),
         ("faults of connections are found", faults),

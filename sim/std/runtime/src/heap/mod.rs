@@ -4,11 +4,14 @@
 //! address. The next run begins with an empty arena at the same address: an abandoned run leaks nothing, and a replay
 //! has the same pointers. The runtime and the kernel, and all code outside a run, allocate from the system.
 //!
+//! A free of memory that no allocator returns, such as a variable on a stack, is a finding.
+//!
 //! A run never frees memory that was allocated before it: the references to that memory are restored after the run, and
 //! the next run may free it again.
 
 mod blocks;
 pub(crate) mod escape;
+mod foreign;
 mod leaks;
 mod verdicts;
 
@@ -74,8 +77,8 @@ unsafe impl GlobalAlloc for Heap {
             (true, Some(run)) => run.free(block.addr(), layout),
             // A block that outlives its run was released with the arena.
             (true, None) => {}
-            // The block was allocated before the run, so it is not freed; see the head of this file.
-            (false, Some(run)) if run.settings.get().heap => {}
+            // A block that was allocated before the run is not freed; see the head of this file.
+            (false, Some(run)) if run.settings.get().heap => run.frees_foreign(block.addr()),
             (false, _) => {
                 escape::remove(block, layout);
                 // SAFETY: the caller's promise.

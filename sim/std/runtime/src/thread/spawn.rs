@@ -293,6 +293,7 @@ pub(crate) fn run_first_task(run: &'static Run, name: &str, body: impl FnOnce())
     let thread = Arc::new(SimulatedThread { task: TaskId::MAIN, name: Some(name.to_owned()), parker });
     let kept = Arc::into_raw(thread);
     run.host(|| run.tasks.borrow_mut().of(TaskId::MAIN).thread = kept);
+    run.notes_stack();
     body();
     run.end_task();
     run.leave();
@@ -301,9 +302,20 @@ pub(crate) fn run_first_task(run: &'static Run, name: &str, body: impl FnOnce())
 impl Run {
     fn task_body(&'static self, body: Box<dyn FnOnce()>) {
         self.enter();
+        self.notes_stack();
         body();
         self.end_task();
         self.leave();
+    }
+
+    /// Notes the place of the current task's stack. The frames of the task's own code are below this one.
+    fn notes_stack(&'static self) {
+        let here = 0_u8;
+        let address = std::ptr::from_ref(std::hint::black_box(&here)).addr();
+        self.host(|| {
+            let task = self.task();
+            self.tasks.borrow_mut().of(task).stack_from = address;
+        });
     }
 
     /// The last step of a thread: drops its thread-local values, then its handle to itself.

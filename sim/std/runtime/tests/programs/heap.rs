@@ -165,3 +165,47 @@ pub(crate) fn wild_jump() {
     let wild: fn() = unsafe { std::mem::transmute(black_box(0x1234_5678_0000_usize)) };
     wild();
 }
+
+/// Frees a variable on the stack.
+pub(crate) fn free_of_stack() {
+    let mut value = 5_u64;
+    // SAFETY: none: this is the planted bug.
+    drop(unsafe { Box::from_raw(black_box(&raw mut value)) });
+}
+
+/// Frees a static.
+pub(crate) fn free_of_static() {
+    static VALUE: u64 = 5;
+    // SAFETY: none: this is the planted bug.
+    drop(unsafe { Box::from_raw(black_box((&raw const VALUE).cast_mut())) });
+}
+
+/// Grows a vector that was made from an array on another task's stack.
+pub(crate) fn growth_of_stack() {
+    let mut bytes = [1_u8, 2, 3, 4];
+    let start = AtomicPtr::new(bytes.as_mut_ptr());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // SAFETY: none: this is the planted bug.
+            let mut grown = unsafe { Vec::from_raw_parts(start.load(Ordering::SeqCst), 4, 4) };
+            grown.push(5);
+            black_box(grown);
+        });
+    });
+}
+
+/// Frees memory that was allocated before the run, as the first use of a static may have done.
+pub(crate) fn free_of_earlier() {
+    let earlier = EARLIER.load(std::sync::atomic::Ordering::Relaxed);
+    // SAFETY: the block came from a box outside of the run. No run really frees it, so each run may do so.
+    drop(unsafe { Box::from_raw(ptr::with_exposed_provenance_mut::<[u64; 8]>(earlier)) });
+}
+
+/// The address of a block that was allocated outside of a run.
+static EARLIER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+/// Allocates the block of [`free_of_earlier`], outside of a run.
+pub(crate) fn allocate_earlier() {
+    let block = Box::into_raw(Box::new([7_u64; 8]));
+    EARLIER.store(block.expose_provenance(), std::sync::atomic::Ordering::Relaxed);
+}
