@@ -15,6 +15,8 @@ use lastref_kernel::record::{ObjectId, Op, OpKind, TaskId};
 
 use super::handle::{SimulatedThread, Thread};
 use super::scoped::{Scope, ScopeData, ScopedJoinHandle};
+use crate::execute::text_of;
+use crate::finding::{Finding, FindingKind};
 use crate::run::{Run, current};
 
 /// The slot for a thread's result.
@@ -320,9 +322,13 @@ impl Run {
 
     /// The last step of a thread: drops its thread-local values, then its handle to itself.
     fn end_task(&'static self) {
-        // In std a destructor that panics aborts the process; here the panic's message becomes the finding.
+        // In std the process aborts if a destructor panics here; the panic's message is then the finding.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| super::local::drop_all(self))) {
-            mem::forget(panic);
+            self.host(|| {
+                let Finding { message, facts, .. } = self.told_panic(text_of(&*panic));
+                let message = format!("the destructor of a thread-local value panics, so std aborts: {message}");
+                self.fail(Finding { kind: FindingKind::Crash, message, facts });
+            });
         }
         let thread = self.host(|| {
             let task = self.task();

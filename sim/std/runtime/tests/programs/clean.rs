@@ -134,6 +134,28 @@ pub(crate) fn locals() {
     assert_eq!((COUNT.get(), &**dropped.lock().expect("not poisoned")), (5, &["second", "first"][..]));
 }
 
+/// A thread-local value whose destructor panics if `panics` is true.
+fn drops_a_local(panics: bool) {
+    struct Loud(Cell<bool>);
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            assert!(!self.0.get(), "in the destructor");
+        }
+    }
+    static LOUD: LocalKey<Loud> = LocalKey::new(&3, || Loud(Cell::new(false)), || unreachable!("not outside"));
+    thread::spawn(move || LOUD.with(|loud| loud.0.set(panics))).join().expect("it does not panic");
+}
+
+/// The destructor of a thread-local value panics, after the thread's own code has ended.
+pub(crate) fn loud_local() {
+    drops_a_local(true);
+}
+
+/// The destructor does not panic.
+pub(crate) fn quiet_local() {
+    drops_a_local(false);
+}
+
 /// Virtual time: a day passes at once, and sleepers wake in order.
 #[expect(clippy::disallowed_methods, reason = "inside a run this clock is the virtual one")]
 pub(crate) fn time() {
