@@ -1,9 +1,9 @@
-//! Ctrl-C and SIGTERM: the first ends a search with the results so far, the second ends the process at once.
+//! Ctrl-C, SIGTERM and SIGHUP: the first ends a search with the results so far, the second ends the process at once.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// A signal that asks a search to end.
@@ -11,17 +11,17 @@ use signal_hook::flag;
 pub enum Signal {
     /// Ctrl-C.
     Interrupt,
-    /// SIGTERM.
+    /// SIGTERM, or SIGHUP: the terminal was closed.
     Terminate,
 }
 
 impl Signal {
     const ALL: [Signal; 2] = [Signal::Interrupt, Signal::Terminate];
 
-    fn number(self) -> i32 {
+    fn numbers(self) -> &'static [i32] {
         match self {
-            Signal::Interrupt => SIGINT,
-            Signal::Terminate => SIGTERM,
+            Signal::Interrupt => &[SIGINT],
+            Signal::Terminate => &[SIGTERM, SIGHUP],
         }
     }
 
@@ -43,7 +43,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Catches both signals from now on. If a handler cannot be installed, its signal keeps the default action, which
+    /// Catches the signals from now on, except SIGHUP if it is ignored, as under nohup. If a handler cannot be installed, its signal keeps the default action, which
     /// ends the process.
     pub fn on_signals() -> &'static Stop {
         // Handlers stay installed: a process that searches twice installs them once.
@@ -53,8 +53,10 @@ impl Stop {
 
     fn installed() -> Stop {
         let stop = Stop { flag: Arc::default(), signal: Arc::default() };
-        for signal in Signal::ALL {
-            let (number, code) = (signal.number(), i32::from(signal.code()));
+        let numbers =
+            Signal::ALL.into_iter().flat_map(|signal| signal.numbers().iter().map(move |number| (signal, *number)));
+        for (signal, number) in numbers.filter(|(_, number)| *number != SIGHUP || !is_ignored(SIGHUP)) {
+            let code = i32::from(signal.code());
             // Handlers run in the order of their registration: the second signal finds the flag set, and exits. The
             // number is stored before the flag, so that a thread that sees the flag also sees the number.
             let _ = flag::register_conditional_shutdown(number, code, Arc::clone(&stop.flag));
@@ -76,10 +78,18 @@ impl Stop {
 
     /// The signal that has arrived, if any.
     pub fn signal(&self) -> Option<Signal> {
-        let is_terminated = self.signal.load(Ordering::SeqCst) == SIGTERM as usize;
-        let signal = if is_terminated { Signal::Terminate } else { Signal::Interrupt };
+        let is_interrupted = self.signal.load(Ordering::SeqCst) == SIGINT as usize;
+        let signal = if is_interrupted { Signal::Interrupt } else { Signal::Terminate };
         self.is_asked().then_some(signal)
     }
+}
+
+/// Whether this process ignores the signal; false where the system does not say.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]
@@ -89,7 +99,7 @@ mod tests {
     #[test]
     fn a_signal_has_the_exit_code_that_shells_expect() {
         for signal in Signal::ALL {
-            assert_eq!(i32::from(signal.code()), 128 + signal.number(), "{signal:?}");
+            assert_eq!(i32::from(signal.code()), 128 + signal.numbers()[0], "{signal:?}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Exit {
     Broken,
     /// Ctrl-C ended a search.
     Interrupted,
-    /// SIGTERM ended a search.
+    /// SIGTERM or SIGHUP ended a search.
     Terminated,
     /// The exit code of the program that `cargo lastref run`, `build` or `check` started.
     Passed(u8),
@@ -66,7 +66,7 @@ Exit codes:
   2    bad usage or input, a crate that does not build, or a test that cannot be simulated
   3    not deterministic: the same run gave two results
   101  a bug of the harness
-  130  interrupted by Ctrl-C, 143 by SIGTERM; the results so far are printed, unless a
+  130  interrupted by Ctrl-C, 143 by SIGTERM or SIGHUP; the results so far are printed, unless a
        second signal arrives first
 If several apply, the first of these counts: 130 or 143, 101, 1, 3, 2.";
 

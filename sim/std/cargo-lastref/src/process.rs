@@ -149,6 +149,7 @@ fn watch(
     // that the children of a test end too.
     command.process_group(0);
     fix_addresses();
+    ends_with_this_thread(&mut command);
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     // The command holds the writing end, and the reader would never see the end of the output.
     drop(command);
@@ -165,6 +166,20 @@ fn watch(
     // Reaps the process. An earlier failure of this call was already reported, so a second one is ignored.
     let _ = child.wait();
     Ok((ending, is_stuck, output.text()))
+}
+
+/// Makes the system kill the process when this thread ends: if this program is killed, it cannot end the process itself.
+#[expect(unsafe_code, reason = "no safe wrapper of this call is among the dependencies")]
+fn ends_with_this_thread(command: &mut std::process::Command) {
+    let own = std::process::id();
+    // SAFETY: between fork and exec the closure makes two system calls, and allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            // This program may have ended before the call.
+            if libc::getppid() as u32 == own { Ok(()) } else { Err(std::io::ErrorKind::Interrupted.into()) }
+        });
+    }
 }
 
 /// Disables address randomisation for the processes that this thread starts: a program that hashes the address of a

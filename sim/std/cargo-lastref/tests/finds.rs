@@ -173,3 +173,34 @@ fn a_signal_ends_a_search_with_what_is_known() {
         run.check(code, &["2 tests: ", "2 interrupted", "; stopped"]);
     }
 }
+
+/// The processes of this machine whose command line has this text.
+fn processes_with(text: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").expect("Linux has it").filter_map(Result::ok);
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| String::from_utf8_lossy(line).contains(text)).count()
+}
+
+#[test]
+fn no_process_of_a_test_outlives_a_search_that_is_killed_or_loses_its_terminal() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let name = format!("endless_{}", std::process::id());
+    let suite = format!("#[test]\nfn {name}() {{ loop {{ std::hint::black_box(1); }} }}\n");
+    let scratch = Scratch::new(&[("tests/suite.rs", &suite)]);
+    for (signal, code) in [(rustix::process::Signal::KILL, None), (rustix::process::Signal::HUP, Some(143))] {
+        let mut command = scratch.command(&["test", "--hang", "600s"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let stderr = BufReader::new(child.stderr.take().expect("it is a pipe"));
+        let mut lines = stderr.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("Searching 1 test")), "the search begins");
+        let sleeps =
+            |time: &str| assert!(Command::new("sleep").arg(time).status().is_ok_and(|status| status.success()));
+        sleeps("3");
+        assert_eq!(processes_with(&name), 1, "the test runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("it runs");
+        assert_eq!(child.wait().expect("it ends").code(), code);
+        sleeps("1");
+        assert_eq!(processes_with(&name), 0, "the test outlives {signal:?}");
+    }
+}
