@@ -81,7 +81,7 @@ Exit codes:
   3    not deterministic: the same execution gave two results
   4    undecided cells are left
   101  a bug of the harness
-  130  interrupted by Ctrl-C, 143 by SIGTERM; what is known so far is printed, unless a
+  130  interrupted by Ctrl-C, 143 by SIGTERM or SIGHUP; what is known so far is printed, unless a
        second signal comes before";
 
 /// The output and the exit code of a command, files aside.

@@ -10,7 +10,7 @@ use lastref_cli::one_sentence;
 use super::answer::{Answer, Exit, one_line};
 
 /// Lines of clap that are left out.
-const NOISE: [&str; 1] = ["For more information"];
+const NOISE: [&str; 2] = ["For more information", "tip: to pass"];
 
 /// clap's output if it returns no arguments: the help and the version on stdout, an error as one sentence.
 pub(super) fn clap_answer(error: &clap::Error) -> Answer {
@@ -49,6 +49,7 @@ mod tests {
             "lastref: invalid value '0' for '--schedules <N>': the minimum is 1",
         );
         check(&["lastref", "lst"], "lastref: unrecognized subcommand 'lst'; a similar subcommand exists: 'list'");
+        check(&["lastref", "run", "crowd", "--for", "1ms"], "lastref: unexpected argument '--for' found");
         check(&["lastref", "run"], "lastref: the following required arguments were not provided: <SCENARIO>");
         check(
             &["lastref", "run", "crowd", "--engine", "lom"],
