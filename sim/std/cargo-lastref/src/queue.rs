@@ -118,14 +118,16 @@ impl Plan<'_> {
             let finished = process::run(executable, test, &variables, self.limits, stop);
             let run = finished.place.as_ref().and_then(|place| place.run).unwrap_or(0);
             let is_crash = crash(&finished).is_some();
+            // Its runs are known from the progress file alone.
+            let is_cut = matches!(finished.report, Ok(None));
             let seconds = finished.seconds;
             let mut outcome = Outcome::of(executable, test, finished);
             outcome.seconds += crashed.as_ref().map_or(0.0, |crashed| crashed.seconds);
             schedules += if is_crash { 1 } else { outcome.report.schedules };
-            // The runs that the process executed before it crashed, which its report would have counted.
+            // The runs that the process executed before it ended, which its report would have counted.
             let last = self.after(&variables);
             let is_further = is_crash && run > last;
-            if is_further {
+            if is_cut && run > last {
                 schedules += run - last - 1;
             }
             let has_report = outcome.report.kind.is_some();

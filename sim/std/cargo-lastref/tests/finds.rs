@@ -171,6 +171,8 @@ fn a_signal_ends_a_search_with_what_is_known() {
         rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("it runs");
         let run = Run::of(child.wait_with_output().expect("it ends"));
         run.check(code, &["2 tests: ", "2 interrupted", "; stopped"]);
+        let (_, summary) = run.stdout.split_once("Summary").expect("there is a summary");
+        assert!(!summary.contains("; 0 schedules"), "the runs that were made are counted: {summary}");
     }
 }
 
