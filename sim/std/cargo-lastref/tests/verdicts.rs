@@ -334,3 +334,16 @@ fn long() {
         ],
     );
 }
+
+#[test]
+fn a_limit_of_the_address_space_is_named_and_is_not_a_bug_of_lastref() {
+    let scratch = Scratch::new(&[("tests/suite.rs", "#[test]\nfn a() {}\n")]);
+    // Built without the limit.
+    scratch.run(&["test"]).check(0, &["1 passed"]);
+    let program = scratch.command(&[]).get_program().to_owned();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -v 16000000; exec \"$0\" lastref test"]).arg(program).current_dir(scratch.path());
+    command.env("LASTREF_CACHE", scratch::cache());
+    let run = scratch::Run::of(command.output().expect("a shell starts"));
+    run.check(2, &["MISUSED", "64 GiB of addresses", "(ulimit -v) is too low"]);
+}

@@ -14,7 +14,7 @@ use lastref_kernel::{Kernel, Outside};
 
 use crate::execute::{Plan, RunResult, Seen};
 use crate::explorer;
-use crate::heap::{Ledger, escape};
+use crate::heap::{Ledger, Refused, escape};
 use crate::libc_layer::clock::{Work, cpu_ns, real_monotonic_ns};
 use crate::libc_layer::outside;
 use crate::memory::Memory;
@@ -177,7 +177,10 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     crash::install(&body.name, config.report.as_deref());
     let run = match Run::of_process() {
         Ok(run) => run,
-        Err(error) => return (Report::broken(&body.name, error), None),
+        Err(Refused { reason, is_limited }) => {
+            let verdict = if is_limited { Verdict::Misused } else { Verdict::Broken };
+            return (Report { verdict, ..Report::broken(&body.name, reason) }, None);
+        }
     };
     // Created before the memory is saved, so that the names exist in every run.
     for task in 0..NAMES {
@@ -229,7 +232,7 @@ pub(crate) fn run_of_process() -> Option<&'static Run> {
 impl Run {
     /// The stacks, the arena and the kernel that all runs of the process share. One search uses them at a time, each on
     /// its own OS thread.
-    fn of_process() -> Result<&'static Run, String> {
+    fn of_process() -> Result<&'static Run, Refused> {
         if let Some(run) = run_of_process() {
             return Ok(run);
         }
@@ -238,7 +241,7 @@ impl Run {
         Ok(run)
     }
 
-    fn new() -> Result<&'static Run, String> {
+    fn new() -> Result<&'static Run, Refused> {
         let mut kernel = Kernel::new(Arc::new(Progress::default()));
         if let Some(count) = panics::panic_count() {
             kernel = kernel.with_panic_count(count);

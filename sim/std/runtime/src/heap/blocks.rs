@@ -74,6 +74,14 @@ pub(super) enum Wrong {
     WrittenAfterFree(Block),
 }
 
+/// The arena cannot be mapped.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) reason: String,
+    /// The machine or the user limits the address space.
+    pub(crate) is_limited: bool,
+}
+
 /// The blocks of the run, in the order of their addresses, which is the order of their allocation.
 pub(crate) struct Ledger {
     pub(super) blocks: Vec<Block>,
@@ -102,7 +110,7 @@ impl Ledger {
     }
 
     /// Reserves the addresses of the arena. The error names the range and the system's error.
-    pub(crate) fn map(&mut self) -> Result<(), String> {
+    pub(crate) fn map(&mut self) -> Result<(), Refused> {
         if self.is_mapped {
             return Ok(());
         }
@@ -112,7 +120,10 @@ impl Ledger {
         let mapped = unsafe { libc::mmap(place, BYTES, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
         if mapped.addr() != BASE {
             let error = std::io::Error::last_os_error();
-            return Err(format!("the heap of a run needs 64 GiB of addresses at {BASE:#x}: {error}"));
+            let reason = format!("the heap of a run needs 64 GiB of addresses at {BASE:#x}: {error}");
+            let is_limited = error.raw_os_error() == Some(libc::ENOMEM);
+            let hint = if is_limited { "; a limit of the address space (ulimit -v) is too low" } else { "" };
+            return Err(Refused { reason: reason + hint, is_limited });
         }
         self.is_mapped = true;
         Ok(())

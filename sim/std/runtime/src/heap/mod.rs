@@ -18,7 +18,7 @@ mod verdicts;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt;
 
-pub(crate) use blocks::Ledger;
+pub(crate) use blocks::{Ledger, Refused};
 
 use crate::run::current;
 
