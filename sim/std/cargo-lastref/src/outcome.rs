@@ -13,6 +13,8 @@ const MANY: u64 = 100;
 const REACHING: u64 = 1_000;
 /// With at most this many different schedules a test has no choice worth a search.
 const FEW: u64 = 2;
+/// A search of at least this many schedules in which no run chose among threads had nothing to choose.
+const ALONE: u64 = 20;
 
 /// The result of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,8 +161,9 @@ impl Outcome {
 
     /// Whether the search of a test that passed had nothing to choose.
     pub(crate) fn had_no_choice(&self) -> bool {
-        let Report { schedules, distinct, .. } = self.report;
-        self.status == Status::Passed && schedules >= MANY && distinct <= FEW
+        let Report { schedules, distinct, choices, .. } = self.report;
+        let is_alone = choices == Some(0) && schedules >= ALONE;
+        self.status == Status::Passed && (is_alone || schedules >= MANY && distinct <= FEW)
     }
 
     /// Whether a test passed although faults were requested and none happened in any run.

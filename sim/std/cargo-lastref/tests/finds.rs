@@ -152,6 +152,21 @@ fn a_search_without_a_choice_says_so() {
 }
 
 #[test]
+fn a_slow_search_without_a_choice_ends_early_and_says_so() {
+    let suite = r#"#[test]
+fn slow() {
+    let mut sum = 0_u64;
+    (0..20_000_000).for_each(|number| sum = std::hint::black_box(sum ^ number));
+}
+"#;
+    let scratch = Scratch::new(&[("tests/alone.rs", suite)]);
+    let run = scratch.run(&["test", "--json"]);
+    run.check(0, &["nothing to choose"]);
+    let schedules = run.json()["tests"][0]["schedules"].as_u64();
+    assert!(schedules >= Some(20) && schedules < Some(1_000), "{schedules:?} schedules");
+}
+
+#[test]
 fn a_signal_ends_a_search_with_what_is_known() {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};

@@ -14,7 +14,7 @@
 //! | the facade | `atomic`, `thread`, `sync`, `mpsc` |
 //! | calls of libc | `libc_layer` |
 //! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `deadlock` |
-//! | a run, and a search | `run`, `execute`, `search`, `stall`, `finding_report`, `explorer` |
+//! | a run, and a search | `run`, `execute`, `search`, `stall`, `variety`, `finding_report`, `explorer` |
 //! | custody, properties, `simulate`: shared with the package `lastref` | `ledger`, `property`, `session`, `engine` |
 //! | input and output of a search | `settings`, `token`, `report`, `progress`, `testing` |
 
@@ -59,6 +59,7 @@ mod tasks;
 pub mod testing;
 pub mod thread;
 mod token;
+mod variety;
 
 pub use run::{is_simulated, spin_loop};
 pub use simulate::{Network, simulate};

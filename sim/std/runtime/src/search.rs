@@ -29,6 +29,7 @@ use crate::stall::Cut;
 use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
+use crate::variety::Variety;
 use crate::{crash, finding_report, panics, progress, stacks};
 use lastref_kernel::faults::{FaultPlan, Faults};
 
@@ -53,6 +54,7 @@ pub(crate) struct Search {
     pub(crate) config: Config,
     pub(crate) profile: Profile,
     seen: Seen,
+    variety: Variety,
     runs: u64,
     /// The number of reference runs among them. A report leaves them out, since the user did not request them.
     references: u64,
@@ -199,6 +201,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         config,
         profile: Profile::default(),
         seen: Seen::new(),
+        variety: Variety::default(),
         runs: 0,
         references: 0,
         made_before: 0,
@@ -288,7 +291,8 @@ impl Search {
             self.learn();
             return self.make_only(token);
         }
-        let until = self.config.for_ms.map(|ms| real_monotonic_ns().saturating_add(ms.saturating_mul(1_000_000)));
+        let begin_ns = real_monotonic_ns();
+        let until = self.config.for_ms.map(|ms| begin_ns.saturating_add(ms.saturating_mul(1_000_000)));
         match self.learn() {
             Learned::Found(found) => return (Some(*found), None),
             Learned::TooLong => return (None, None),
@@ -297,7 +301,7 @@ impl Search {
         if let Some(seed) = self.config.run {
             return self.make_only(self.token(seed));
         }
-        (self.references, self.seen) = (self.runs, Seen::new());
+        (self.references, self.seen, self.variety) = (self.runs, Seen::new(), Variety::default());
         let mut expected = None;
         let seeds = RunSeeds::new(self.config.seed, &self.body.name);
         let first = self.config.after.saturating_sub(self.references).min(self.config.schedules);
@@ -308,7 +312,11 @@ impl Search {
             if nth > first && until.is_some_and(|until| real_monotonic_ns() >= until) {
                 break;
             }
-            let token = self.token(seeds.of_run(nth));
+            if self.has_no_choice() && self.variety.is_exhausted(&self.config.pins, real_monotonic_ns() - begin_ns) {
+                break;
+            }
+            let blocks = self.run.ledger().allocated();
+            let token = self.token(self.variety.seed(seeds.of_run(nth), &self.config.pins, blocks));
             let made = self.make(&token, Keep::Hash, nth == 0);
             let Some((token, made)) = self.settle(token, made) else {
                 if self.runs == 1 {
@@ -325,6 +333,11 @@ impl Search {
             expected = made.expected;
         }
         (None, expected)
+    }
+
+    /// Whether no run had a choice among tasks, and none can depend on chance that the user asks for.
+    fn has_no_choice(&self) -> bool {
+        self.choices == 0 && self.faults().is_empty() && self.reached.values().all(|runs| *runs > 0)
     }
 
     /// Executes the run that a replay names, and repeats it if it has no finding.
@@ -404,7 +417,8 @@ impl Search {
     fn make(&mut self, token: &Token, keep: Keep, prints: bool) -> RunResult {
         self.runs += 1;
         let made = self.make_run(token, keep, prints);
-        self.seen.insert(made.hash);
+        let is_new = self.seen.insert(made.hash);
+        self.variety.counts(is_new, token.settings);
         self.traces_hash = fold(self.traces_hash, made.hash);
         self.choices += u64::from(made.ended.choices);
         self.steps += u64::from(made.finished.steps);

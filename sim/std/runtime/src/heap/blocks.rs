@@ -129,6 +129,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// The number of blocks that the run has allocated.
+    pub(crate) fn allocated(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// Begins a run.
     pub(crate) fn begin(&mut self, has_guards: bool) {
         self.blocks.clear();

@@ -38,6 +38,22 @@ pub(crate) fn use_after_free() {
     });
 }
 
+/// Reads a value that the other task may have freed, in a program with few schedules. The read changes nothing and no
+/// operation follows it, so only guard pages show it.
+pub(crate) fn quiet_use_after_free() {
+    let shared = Arc::new(AtomicPtr::new(Box::into_raw(Box::new(41_u64))));
+    let own = Arc::clone(&shared);
+    let reads = thread::spawn(move || {
+        let value = own.load(Ordering::SeqCst);
+        if !value.is_null() {
+            // SAFETY: none, as above.
+            black_box(unsafe { value.read_volatile() });
+        }
+    });
+    release(shared.swap(ptr::null_mut(), Ordering::SeqCst));
+    reads.join().expect("the other does not panic");
+}
+
 /// Writes a value that the other task may have freed.
 pub(crate) fn write_after_free() {
     // SAFETY: none, as above.
