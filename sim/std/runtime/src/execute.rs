@@ -73,6 +73,7 @@ impl Run {
         self.idle_reads.set(0);
         self.work.set(Work::default());
         self.spurious.set(0);
+        self.refused.set(None);
         self.printed.borrow_mut().take();
         self.awaited.borrow_mut().clear();
         self.has_given_up.set(false);

@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | the facade | `atomic`, `thread`, `sync`, `mpsc` |
 //! | calls of libc | `libc_layer` |
-//! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `deadlock` |
+//! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `backtrace_lock`, `deadlock` |
 //! | a run, and a search | `run`, `execute`, `search`, `stall`, `variety`, `finding_report`, `explorer` |
 //! | custody, properties, `simulate`: shared with the package `lastref` | `ledger`, `property`, `session`, `engine` |
 //! | input and output of a search | `settings`, `token`, `report`, `progress`, `testing` |
@@ -22,6 +22,7 @@
 extern crate lastref_kernel as kernel;
 
 pub mod atomic;
+mod backtrace_lock;
 mod bytes;
 mod crash;
 mod deadlock;

@@ -147,7 +147,7 @@ pub(crate) fn range_of_thread() -> (usize, usize) {
 }
 
 /// Writable data of the executable, and this thread's block.
-fn ranges_of_program() -> Vec<(usize, usize)> {
+pub(crate) fn ranges_of_program() -> Vec<(usize, usize)> {
     let Headers { writable, protected, .. } = headers();
     let mut ranges = Vec::new();
     for (start, end) in writable {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use lastref_kernel::PanicCount;
 use lastref_kernel::record::TaskId;
 
+use crate::backtrace_lock;
 use crate::finding::{Fact, Finding, FindingKind, place};
 use crate::memory::range_of_thread;
 use crate::run::{Run, current};
@@ -104,8 +105,7 @@ pub(crate) fn install_hook() {
 impl Run {
     fn notes_panic(&'static self, info: &PanicHookInfo<'_>) {
         let message = info.payload_as_str().unwrap_or("a value that is not a text").to_owned();
-        // This hook runs without the lock of std's backtraces.
-        let stack = self.has_stacks.get().then(Backtrace::force_capture);
+        let stack = (self.has_stacks.get() && !backtrace_lock::is_held()).then(Backtrace::force_capture);
         let task = self.task();
         let mut panics = self.panics.borrow_mut();
         panics.retain(|panicked| panicked.task != task);

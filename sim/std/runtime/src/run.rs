@@ -80,6 +80,8 @@ pub(crate) struct Run {
     pub(crate) lockers: RefCell<Vec<Locker>>,
     /// The number of weak compare-and-exchanges of this run that failed spuriously.
     pub(crate) spurious: Cell<u32>,
+    /// The size of the last allocation of this run that failed.
+    pub(crate) refused: Cell<Option<usize>>,
     /// Whether the output of the tasks reaches the terminal.
     pub(crate) prints: Cell<bool>,
     /// Whether backtraces are captured: in the recorded run of a finding.

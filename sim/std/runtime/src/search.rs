@@ -30,7 +30,7 @@ use crate::tasks::Tasks;
 use crate::testing::{Body, Explored};
 use crate::token::{Choices, Token};
 use crate::variety::Variety;
-use crate::{crash, finding_report, panics, progress, stacks};
+use crate::{backtrace_lock, crash, finding_report, panics, progress, stacks};
 use lastref_kernel::faults::{FaultPlan, Faults};
 
 /// Reference runs for a strategy that learns the length of a run and the number of events of each task.
@@ -165,6 +165,7 @@ fn run(config: Config, body: Body) -> (Report, Option<std::path::PathBuf>, Optio
     if let Some(path) = &config.progress {
         progress::open(Path::new(path)).unwrap_or_else(|error| refuse(&error));
     }
+    backtrace_lock::find();
     panics::install_hook();
     stacks::disable_in_errors();
     let path = config.report.clone();
@@ -266,6 +267,7 @@ impl Run {
             handlers: RefCell::new(BTreeMap::new()),
             folder: Cell::new(None),
             work: Cell::new(Work::default()),
+            refused: Cell::new(None),
             prints: Cell::new(true),
             has_stacks: Cell::new(false),
             panics: RefCell::new(Vec::new()),

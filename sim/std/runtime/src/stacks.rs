@@ -3,6 +3,8 @@
 use std::backtrace::Backtrace;
 use std::fmt::Write;
 
+use crate::backtrace_lock;
+
 /// A report shows at most this many frames of a stack.
 const FRAMES_MAX: usize = 16;
 
@@ -43,8 +45,8 @@ pub(crate) fn disable_in_errors() {
 
 /// The current stack. Called by host code, so that its memory is the system's.
 pub(crate) fn capture() -> Option<Backtrace> {
-    // A task that panics may hold the lock of std's backtraces, which is not reentrant.
-    (!std::thread::panicking()).then(Backtrace::force_capture)
+    // A task that panics may hold the lock of std's backtraces, if it was not found.
+    (!std::thread::panicking() && !backtrace_lock::is_held()).then(Backtrace::force_capture)
 }
 
 /// The frames of the program, the innermost first: one line each, with its source location.

@@ -287,7 +287,11 @@ impl Run {
     pub(super) fn allocate(&'static self, layout: Layout) -> *mut u8 {
         self.host(|| {
             let now = self.now();
-            self.ledger().allocate(layout, now)
+            let block = self.ledger().allocate(layout, now);
+            if block.is_null() {
+                self.refused.set(Some(layout.size()));
+            }
+            block
         })
     }
 

@@ -20,6 +20,7 @@ use std::fmt;
 
 pub(crate) use blocks::{Ledger, Refused};
 
+use crate::backtrace_lock;
 use crate::run::current;
 
 /// The arena: 64 GiB of reserved addresses.
@@ -49,9 +50,13 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match current() {
             Some(run) if run.settings.get().heap => run.allocate(layout),
-            // Zeroed: otherwise the scan for escaped state would mistake leftovers of an earlier block for references.
-            // SAFETY: the caller's promise.
-            _ => escape::add(unsafe { System.alloc_zeroed(layout) }, layout),
+            _ => {
+                backtrace_lock::allocates();
+                // Zeroed: otherwise the scan for escaped state would mistake leftovers of an earlier block for
+                // references.
+                // SAFETY: the caller's promise.
+                escape::add(unsafe { System.alloc_zeroed(layout) }, layout)
+            }
         }
     }
 

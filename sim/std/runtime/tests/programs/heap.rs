@@ -1,6 +1,7 @@
 //! Programs that use the heap wrongly, and rightly.
 
 use std::alloc::{Layout, alloc, dealloc};
+use std::backtrace::Backtrace;
 use std::hint::black_box;
 use std::ptr;
 use std::sync::Arc;
@@ -224,4 +225,24 @@ static EARLIER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize:
 pub(crate) fn allocate_earlier() {
     let block = Box::into_raw(Box::new([7_u64; 8]));
     EARLIER.store(block.expose_provenance(), std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Allocates more than there is. std captures a backtrace, and then aborts.
+pub(crate) fn too_large() {
+    black_box(Vec::<u8>::with_capacity(black_box(1 << 50)));
+}
+
+/// Tries to allocate more than there is, which is lawful.
+pub(crate) fn too_large_with_care() {
+    assert!(Vec::<u8>::new().try_reserve(black_box(1 << 50)).is_err());
+}
+
+/// Captures a backtrace, which allocates under the lock of std's backtraces, and panics.
+pub(crate) fn panic_after_backtrace() {
+    assert!(Backtrace::force_capture().to_string().is_empty(), "a backtrace has frames");
+}
+
+/// Captures a backtrace.
+pub(crate) fn backtrace() {
+    assert!(!Backtrace::force_capture().to_string().is_empty(), "a backtrace has frames");
 }
