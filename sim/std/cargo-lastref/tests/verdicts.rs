@@ -347,3 +347,25 @@ fn a_limit_of_the_address_space_is_named_and_is_not_a_bug_of_lastref() {
     let run = scratch::Run::of(command.output().expect("a shell starts"));
     run.check(2, &["MISUSED", "64 GiB of addresses", "(ulimit -v) is too low"]);
 }
+
+#[test]
+fn backtraces_of_the_program_and_a_failed_allocation_do_not_hang_a_search() {
+    let suite = r#"use std::backtrace::Backtrace;
+
+#[test]
+fn too_large() {
+    std::hint::black_box(Vec::<u8>::with_capacity(std::hint::black_box(1 << 50)));
+}
+
+#[test]
+fn panics() {
+    let text = Backtrace::force_capture().to_string();
+    panic!("{} bytes of a backtrace", text.len().min(1));
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let mut command = scratch.command(&["test", "--hang", "20s", "--no-shrink"]);
+    // std then resolves a backtrace if an allocation fails.
+    let run = scratch::Run::of(command.env("RUST_BACKTRACE", "1").output().expect("the program starts"));
+    run.check(1, &["panic in schedule 1: 1 bytes of a backtrace", "crash in schedule 1", "1125899906842624 bytes"]);
+}

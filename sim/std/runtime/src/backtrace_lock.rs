@@ -77,6 +77,8 @@ fn look() {
 
 /// The words that are 0, 1 and 0 before, during and after a capture.
 fn candidates() -> Vec<usize> {
+    // Set before the first reading and until after the last, so that it is not a candidate itself.
+    IS_PROBING.store(true, Ordering::Relaxed);
     let own = range_of_thread();
     let ranges = ranges_of_program().into_iter().filter(|range| *range != own);
     let before = ranges.map(|(start, end)| {
@@ -85,11 +87,10 @@ fn candidates() -> Vec<usize> {
     });
     let mut probe = Probe { before: before.collect(), candidates: Vec::with_capacity(CANDIDATES_MAX) };
     PROBE.set(&raw mut probe);
-    IS_PROBING.store(true, Ordering::Relaxed);
     drop(Backtrace::force_capture());
-    IS_PROBING.store(false, Ordering::Relaxed);
     PROBE.set(ptr::null_mut());
     probe.candidates.retain(|address| read(*address) == 0);
+    IS_PROBING.store(false, Ordering::Relaxed);
     probe.candidates
 }
 

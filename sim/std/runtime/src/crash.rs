@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::bytes::Bytes;
 use crate::finding::{Finding, FindingKind};
 use crate::report::Report;
 use crate::run::{Run, current};
@@ -130,11 +129,7 @@ impl Run {
         }
         let name = name(signal);
         let is_poison = |value: &i64| (*value as u64).wrapping_sub(POISON_WORD).wrapping_add(1 << 16) < 1 << 17;
-        // std aborts with an illegal instruction if it cannot handle a failed allocation.
-        let refused = self.refused.get().filter(|_| matches!(signal, libc::SIGILL | libc::SIGTRAP));
-        let (kind, message) = if let Some(size) = refused {
-            (FindingKind::Crash, format!("{name}: std aborts, since an allocation of {} has failed", Bytes(size)))
-        } else if is_of_stack {
+        let (kind, message) = if is_of_stack {
             (FindingKind::Crash, "the task overflows its stack".to_owned())
         } else if registers.iter().any(is_poison) {
             (FindingKind::UseAfterFree, "a pointer read from freed memory is dereferenced".to_owned())

@@ -67,28 +67,7 @@ impl Run {
     /// Executes a run. Called by host code.
     pub(crate) fn execute(&'static self, plan: Plan, memory: &Memory, body: &'static Body) -> RunResult {
         let is_told = plan.keep == Keep::Events;
-        self.settings.set(plan.settings);
-        self.has_stacks.set(is_told);
-        self.prints.set(plan.prints);
-        self.idle_reads.set(0);
-        self.work.set(Work::default());
-        self.spurious.set(0);
-        self.refused.set(None);
-        self.printed.borrow_mut().take();
-        self.awaited.borrow_mut().clear();
-        self.has_given_up.set(false);
-        self.objects.borrow_mut().clear();
-        self.words.borrow_mut().clear();
-        self.owners.borrow_mut().clear();
-        self.tasks.borrow_mut().clear();
-        self.panics.borrow_mut().clear();
-        self.places.take();
-        self.lockers.borrow_mut().clear();
-        self.doing.set(CurrentOperation::nothing());
-        self.expected.borrow_mut().take();
-        self.network.borrow_mut().begin(plan.seed, plan.settings.latency, &plan.faults);
-        self.ledger().begin(plan.settings.guard);
-        progress::begins(plan.number, plan.seed, &plan.faults);
+        self.prepare(&plan, is_told);
         let setup = Setup {
             number: RunNumber(plan.number),
             seed: plan.seed,
@@ -123,6 +102,11 @@ impl Run {
         let expected = self.expected.borrow_mut().take();
         let spurious = self.spurious.get();
         let (places, void) = (self.places.take().named(), finished.void.clone());
+        if is_told {
+            // Resolving the places filled std's cache of symbols, in the memory of the host. A task that uses the cache
+            // would leave references to the run's memory there.
+            memory.restore();
+        }
         RunResult {
             finding,
             void,
@@ -137,6 +121,32 @@ impl Run {
             struck_kinds,
             stalled,
         }
+    }
+
+    /// Resets the state of the previous run.
+    fn prepare(&'static self, plan: &Plan, is_told: bool) {
+        self.settings.set(plan.settings);
+        self.has_stacks.set(is_told);
+        self.prints.set(plan.prints);
+        self.idle_reads.set(0);
+        self.work.set(Work::default());
+        self.spurious.set(0);
+        self.refused.set(None);
+        self.printed.borrow_mut().take();
+        self.awaited.borrow_mut().clear();
+        self.has_given_up.set(false);
+        self.objects.borrow_mut().clear();
+        self.words.borrow_mut().clear();
+        self.owners.borrow_mut().clear();
+        self.tasks.borrow_mut().clear();
+        self.panics.borrow_mut().clear();
+        self.places.take();
+        self.lockers.borrow_mut().clear();
+        self.doing.set(CurrentOperation::nothing());
+        self.expected.borrow_mut().take();
+        self.network.borrow_mut().begin(plan.seed, plan.settings.latency, &plan.faults);
+        self.ledger().begin(plan.settings.guard);
+        progress::begins(plan.number, plan.seed, &plan.faults);
     }
 
     fn first_task(&'static self, body: &'static Body) {

@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use lastref_kernel::record::{TaskId, Violation, ViolationKind};
 
+use crate::bytes::Bytes;
 use crate::run::Run;
 
 /// The kind of a finding.
@@ -106,6 +107,7 @@ impl Run {
         if !after.is_empty() {
             facts.push(("after", after));
         }
+        facts.extend(self.refused.get().map(|size| ("failed allocation", Bytes(size).to_string())));
         facts
     }
 
