@@ -163,7 +163,7 @@ impl Outcome {
     pub(crate) fn had_no_choice(&self) -> bool {
         let Report { schedules, distinct, choices, .. } = self.report;
         let is_alone = choices == Some(0) && schedules >= ALONE;
-        self.status == Status::Passed && (is_alone || schedules >= MANY && distinct <= FEW)
+        self.status == Status::Passed && distinct <= FEW && (is_alone || schedules >= MANY)
     }
 
     /// Whether a test passed although faults were requested and none happened in any run.

@@ -18,6 +18,8 @@ const GUARDED: u64 = 4;
 const BLOCKS_MAX: usize = 2_000;
 /// A test without a choice has at least this many runs.
 const ALONE_RUNS: u64 = 20;
+/// Its runs have at most this many traces. The network draws the order of events without a choice among tasks.
+const ALONE_TRACES: u64 = 2;
 /// The real time after which the search of a test without a choice ends.
 const ALONE_NS: u64 = 2_000_000_000;
 
@@ -28,6 +30,8 @@ pub(crate) struct Variety {
     repeated: u64,
     /// Runs with guard pages.
     guarded: u64,
+    /// Runs with a new trace.
+    traces: u64,
     runs: u64,
 }
 
@@ -36,6 +40,7 @@ impl Variety {
     pub(crate) fn counts(&mut self, is_new: bool, settings: Settings) {
         self.repeated = self.repeated << 1 | u64::from(!is_new);
         self.guarded += u64::from(settings.guard);
+        self.traces += u64::from(is_new);
         self.runs += 1;
     }
 
@@ -53,7 +58,8 @@ impl Variety {
     /// Whether a search that has had no choice among tasks so far, for this time, is over.
     pub(crate) fn is_exhausted(&self, pins: &Pins, elapsed_ns: u64) -> bool {
         let has_guarded = self.guarded > 0 || pins.fix("guard");
-        self.runs >= ALONE_RUNS && has_guarded && elapsed_ns >= ALONE_NS
+        let is_long = self.runs >= ALONE_RUNS && elapsed_ns >= ALONE_NS;
+        is_long && has_guarded && self.traces <= ALONE_TRACES
     }
 }
 
@@ -86,5 +92,7 @@ mod tests {
         assert!(!variety.is_exhausted(&none, ALONE_NS), "no run had guard pages");
         variety.counts(false, Settings { guard: true, ..Settings::OFF });
         assert!(variety.is_exhausted(&none, ALONE_NS) && !variety.is_exhausted(&none, ALONE_NS - 1));
+        (0..3).for_each(|_| variety.counts(true, Settings::OFF));
+        assert!(!variety.is_exhausted(&none, ALONE_NS), "the network draws");
     }
 }
