@@ -17,7 +17,7 @@ type Code = fn();
 type Check = fn() -> Result<(), Failed>;
 
 /// Each program with a bug: its name, the kind of its finding, a part of the finding's text, and the correct twin.
-const TWINS: [(&str, &str, &str, Code, Code); 23] = [
+const TWINS: [(&str, &str, &str, Code, Code); 24] = [
     ("a lost wake-up", "deadlock", "wait Condvar#0", waiting::lost_wake_up, waiting::kept_wake_up),
     ("two locks in two orders", "deadlock", "last taken by", waiting::ab_ba, waiting::ab_ab),
     ("a lost unpark", "deadlock", "park thread#", waiting::lost_unpark, waiting::kept_unpark),
@@ -31,6 +31,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 23] = [
     ("an atomic that was freed", "use_after_free", "freed block", heap::freed_atomic, heap::use_before_free),
     ("a double free", "double_free", "stack of the first free", heap::double_free, heap::single_free),
     ("a leak", "leak", "a block of 40 bytes", heap::leak, heap::reachable),
+    ("a leak before many allocations", "leak", "not kept", heap::leak_long_ago, heap::reachable),
     ("an overrun", "overrun", "a block of 24 bytes", heap::overrun, heap::within),
     ("a free with another layout", "bad_free", "another layout", heap::other_layout, heap::single_free),
     ("a free of a stack variable", "bad_free", "on the stack of main", heap::free_of_stack, heap::single_free),

@@ -26,6 +26,9 @@ const FRESH_BLOCKS_MAX: usize = 1 << 20;
 /// At most this many blocks of a run have guard pages: the system bounds the number of mappings, and each takes at
 /// least a page.
 const GUARDED_MAX: usize = 20_000;
+/// A recorded run keeps the stacks of this many allocations and frees, the latest ones. A stack takes 5 to 10 KB, so a
+/// run of millions of allocations would fill the memory.
+pub(super) const STACKS_MAX: usize = 50_000;
 /// Memory of the arena that the next run reuses. The rest is returned to the system.
 const KEPT_BYTES: usize = 32 << 20;
 
@@ -256,7 +259,11 @@ impl Ledger {
 
     pub(super) fn add_stack(&mut self, stack: Option<Backtrace>) -> Option<u32> {
         self.stacks.push(stack?);
-        Some(self.stacks.len() as u32 - 1)
+        let nth = self.stacks.len() - 1;
+        if let Some(oldest) = nth.checked_sub(STACKS_MAX) {
+            self.stacks[oldest] = Backtrace::disabled();
+        }
+        Some(nth as u32)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The findings of the ledger, with the allocation and the release of the block.
 
-use super::blocks::{Block, Moment, Wrong};
+use std::backtrace::{Backtrace, BacktraceStatus};
+
+use super::blocks::{Block, Moment, STACKS_MAX, Wrong};
 use super::{BASE, is_in_arena};
 use crate::bytes::Bytes;
 use crate::finding::{Fact, Finding, FindingKind};
@@ -87,9 +89,15 @@ impl Run {
     fn with_stack(&'static self, mut finding: Finding, label: &str, stack: Option<u32>) -> Finding {
         if let Some(nth) = stack {
             let stacks = &mut self.ledger().stacks;
-            let none = std::backtrace::Backtrace::disabled();
+            let none = Backtrace::disabled();
             let stack = std::mem::replace(&mut stacks[nth as usize], none);
-            finding.facts.push((format!("stack of {label}"), Fact::Stack(stack)));
+            let fact = match stack.status() {
+                BacktraceStatus::Disabled => {
+                    Fact::Text(format!("not kept: {STACKS_MAX} allocations and frees have followed"))
+                }
+                _ => Fact::Stack(stack),
+            };
+            finding.facts.push((format!("stack of {label}"), fact));
         }
         finding
     }

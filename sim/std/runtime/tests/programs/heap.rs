@@ -121,6 +121,14 @@ pub(crate) fn leak() {
     black_box(allocated());
 }
 
+/// A block that is lost before more allocations than a recorded run keeps the stacks of.
+pub(crate) fn leak_long_ago() {
+    leak();
+    for number in 0..30_000_u32 {
+        drop(std::hint::black_box(Box::new(number)));
+    }
+}
+
 /// Frees no block, but a static refers to it.
 pub(crate) fn reachable() {
     static KEPT: Mutex<Vec<[u64; 5]>> = Mutex::new(Vec::new());
