@@ -155,7 +155,10 @@ fn differs() {
 fn a_search_that_takes_too_long_names_no_run_as_the_cause() {
     let suite = r#"#[test]
 fn is_slow() {
-    std::process::Command::new("true").status().unwrap();
+    // A search without a choice would end early.
+    let other = std::thread::spawn(std::thread::yield_now);
+    (0..200_000_u64).for_each(|number| drop(std::hint::black_box(number)));
+    other.join().unwrap();
 }
 
 #[test]
