@@ -32,7 +32,7 @@ fn wrapped(line: String) -> String {
     if line.chars().count() <= WIDTH {
         return line;
     }
-    match line.char_indices().filter(|(at, char)| *char == ' ' && *at < WIDTH).last() {
+    match line.char_indices().rfind(|(at, char)| *char == ' ' && *at < WIDTH) {
         Some((at, _)) => format!("{}\n  {}", &line[..at], wrapped(line[at + 1..].to_owned())),
         None => line,
     }
