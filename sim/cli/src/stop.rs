@@ -43,8 +43,8 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Catches the signals from now on, except SIGHUP if it is ignored, as under nohup. If a handler cannot be installed, its signal keeps the default action, which
-    /// ends the process.
+    /// Catches the signals from now on, except SIGHUP if it is ignored, as under nohup. If a handler cannot be
+    /// installed, its signal keeps the default action, which ends the process.
     pub fn on_signals() -> &'static Stop {
         // Handlers stay installed: a process that searches twice installs them once.
         static STOP: OnceLock<Stop> = OnceLock::new();

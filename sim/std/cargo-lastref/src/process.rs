@@ -168,7 +168,8 @@ fn watch(
     Ok((ending, is_stuck, output.text()))
 }
 
-/// Makes the system kill the process when this thread ends: if this program is killed, it cannot end the process itself.
+/// Makes the system kill the process when this thread ends: if this program is killed, it cannot end the process
+/// itself.
 #[expect(unsafe_code, reason = "no safe wrapper of this call is among the dependencies")]
 fn ends_with_this_thread(command: &mut std::process::Command) {
     let own = std::process::id();

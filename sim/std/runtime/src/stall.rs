@@ -22,8 +22,8 @@ use crate::token::Token;
 
 /// A timer loop wakes at least once in this many steps.
 const STEPS_OF_A_TIMER: u32 = 256;
-/// The factor by which the bound on steps is raised for the repetition of a suspect run. A run at its bound is a finding
-/// without a repetition if its steps are this many times those of the longest run that ended.
+/// The factor by which the bound on steps is raised for the repetition of a suspect run. A run at its bound is a
+/// finding without a repetition if its steps are this many times those of the longest run that ended.
 const EXTENSION: u32 = 10;
 /// A search repeats at most this many suspect runs.
 const EXTENSIONS_MAX: u64 = 3;

@@ -1,8 +1,8 @@
 //! The variety of a search: whether its runs still have new traces, and what to do if they have not.
 //!
-//! A small test has a few dozen schedules. Once most runs repeat a known trace, another one shows little by its schedule,
-//! so a larger share of them has guard pages, which find accesses that change no value. Such a run differs only in its
-//! seed, by which it draws guard pages, so the seed alone still names the run.
+//! A small test has a few dozen schedules. Once most runs repeat a known trace, another one shows little by its
+//! schedule, so a larger share of them has guard pages, which find accesses that change no value. Such a run differs
+//! only in its seed, by which it draws guard pages, so the seed alone still names the run.
 //!
 //! A test without a choice has one schedule. If its runs take long, the search ends early.
 
