@@ -45,8 +45,9 @@ pub fn moved(old: &str, new: &str) -> String {
         return String::new();
     }
     let ((old, old_times), (new, new_times)) = (rows(old), rows(new));
+    let ops = capture_diff_slices(Algorithm::Patience, &old, &new);
     let mut changes: BTreeMap<Change, Vec<String>> = BTreeMap::new();
-    for (change, text) in changes_of(&old, &new) {
+    for (change, text) in changes_of(&old, &new, &ops) {
         changes.entry(change).or_default().push(text);
     }
     let is_of_old = |change: &&Change| matches!(change, Change::Moved { .. } | Change::Gone(_)) && !change.is_outside();
@@ -58,7 +59,7 @@ pub fn moved(old: &str, new: &str) -> String {
         changes.retain(|change, _| change.is_outside());
     }
     sentences.extend(changes.iter().map(|(change, texts)| sentence(change, texts)));
-    match retimed(&old, &old_times, &new, &new_times) {
+    match retimed(&old_times, &new_times, &ops) {
         0 => {}
         1 => sentences.push(String::from("another time: 1 row")),
         count => sentences.push(format!("another time: {count} rows")),
@@ -70,9 +71,8 @@ pub fn moved(old: &str, new: &str) -> String {
 }
 
 /// The number of rows that have only another time.
-fn retimed(old: &[Row], old_times: &[String], new: &[Row], new_times: &[String]) -> usize {
-    let same = capture_diff_slices(Algorithm::Patience, old, new);
-    let same = same.iter().filter(|op| matches!(op, DiffOp::Equal { .. }));
+fn retimed(old_times: &[String], new_times: &[String], ops: &[DiffOp]) -> usize {
+    let same = ops.iter().filter(|op| matches!(op, DiffOp::Equal { .. }));
     let pairs = same.flat_map(|op| op.old_range().zip(op.new_range()));
     pairs.filter(|(before, after)| old_times[*before] != new_times[*after]).count()
 }
@@ -101,10 +101,10 @@ fn sentence(change: &Change, texts: &[String]) -> String {
     format!("{what}: {}{others}", quoted.join(", "))
 }
 
-fn changes_of(old: &[Row], new: &[Row]) -> Vec<(Change, String)> {
+fn changes_of(old: &[Row], new: &[Row], ops: &[DiffOp]) -> Vec<(Change, String)> {
     let mut gone: Vec<(usize, &Row)> = Vec::new();
     let mut come: Vec<(usize, &Row)> = Vec::new();
-    for op in capture_diff_slices(Algorithm::Patience, old, new) {
+    for op in ops {
         if !matches!(op, DiffOp::Equal { .. }) {
             gone.extend(op.old_range().map(|nth| (nth, &old[nth])));
             come.extend(op.new_range().map(|nth| (nth, &new[nth])));

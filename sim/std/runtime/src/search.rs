@@ -314,7 +314,8 @@ impl Search {
             if nth > first && until.is_some_and(|until| real_monotonic_ns() >= until) {
                 break;
             }
-            if self.has_no_choice() && self.variety.is_exhausted(&self.config.pins, real_monotonic_ns() - begin_ns) {
+            let elapsed_ns = || real_monotonic_ns() - begin_ns;
+            if self.has_no_choice() && self.variety.is_exhausted(&self.config.pins, self.seen.len(), elapsed_ns()) {
                 break;
             }
             let blocks = self.run.ledger().allocated();

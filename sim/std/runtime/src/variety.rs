@@ -19,7 +19,7 @@ const BLOCKS_MAX: usize = 2_000;
 /// A test without a choice has at least this many runs.
 const ALONE_RUNS: u64 = 20;
 /// Its runs have at most this many traces. The network draws the order of events without a choice among tasks.
-const ALONE_TRACES: u64 = 2;
+const ALONE_TRACES: usize = 2;
 /// The real time after which the search of a test without a choice ends.
 const ALONE_NS: u64 = 2_000_000_000;
 
@@ -30,8 +30,6 @@ pub(crate) struct Variety {
     repeated: u64,
     /// Runs with guard pages.
     guarded: u64,
-    /// Runs with a new trace.
-    traces: u64,
     runs: u64,
 }
 
@@ -40,7 +38,6 @@ impl Variety {
     pub(crate) fn counts(&mut self, is_new: bool, settings: Settings) {
         self.repeated = self.repeated << 1 | u64::from(!is_new);
         self.guarded += u64::from(settings.guard);
-        self.traces += u64::from(is_new);
         self.runs += 1;
     }
 
@@ -51,15 +48,15 @@ impl Variety {
             return seed;
         }
         // One seed in 16 has guard pages.
-        let others = (0..1_000).map(|nth| mix(seed.wrapping_add(nth)));
-        others.into_iter().find(|other| Settings::drawn(*other, pins).guard).unwrap_or(seed)
+        let mut others = (0..1_000).map(|nth| mix(seed.wrapping_add(nth)));
+        others.find(|other| Settings::drawn(*other, pins).guard).unwrap_or(seed)
     }
 
-    /// Whether a search that has had no choice among tasks so far, for this time, is over.
-    pub(crate) fn is_exhausted(&self, pins: &Pins, elapsed_ns: u64) -> bool {
+    /// Whether a search that has had no choice among tasks so far, for this time and with this many traces, is over.
+    pub(crate) fn is_exhausted(&self, pins: &Pins, traces: usize, elapsed_ns: u64) -> bool {
         let has_guarded = self.guarded > 0 || pins.fix("guard");
         let is_long = self.runs >= ALONE_RUNS && elapsed_ns >= ALONE_NS;
-        is_long && has_guarded && self.traces <= ALONE_TRACES
+        is_long && has_guarded && traces <= ALONE_TRACES
     }
 }
 
@@ -89,10 +86,9 @@ mod tests {
     fn a_search_without_a_choice_ends_after_its_time_and_a_run_with_guard_pages() {
         let (none, mut variety) = (Pins::default(), Variety::default());
         (0..30).for_each(|_| variety.counts(false, Settings::OFF));
-        assert!(!variety.is_exhausted(&none, ALONE_NS), "no run had guard pages");
+        assert!(!variety.is_exhausted(&none, 1, ALONE_NS), "no run had guard pages");
         variety.counts(false, Settings { guard: true, ..Settings::OFF });
-        assert!(variety.is_exhausted(&none, ALONE_NS) && !variety.is_exhausted(&none, ALONE_NS - 1));
-        (0..3).for_each(|_| variety.counts(true, Settings::OFF));
-        assert!(!variety.is_exhausted(&none, ALONE_NS), "the network draws");
+        assert!(variety.is_exhausted(&none, 1, ALONE_NS) && !variety.is_exhausted(&none, 1, ALONE_NS - 1));
+        assert!(!variety.is_exhausted(&none, 3, ALONE_NS), "the network draws");
     }
 }

@@ -219,17 +219,22 @@ pub extern "C" fn usleep(microseconds: u32) -> i32 {
     unsafe { nanosleep(&time, ptr::null_mut()) }
 }
 
+/// The real-time clock: of the run, or of the system.
+fn realtime() -> libc::timespec {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the place is valid.
+    unsafe { clock_gettime(libc::CLOCK_REALTIME, &mut now) };
+    now
+}
+
 /// # Safety
 /// As for libc's: `at` is null or a place for the time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn time(at: *mut i64) -> i64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the place is valid; the caller's promise for the other.
-    unsafe {
-        clock_gettime(libc::CLOCK_REALTIME, &mut now);
-        if let Some(at) = at.as_mut() {
-            *at = now.tv_sec;
-        }
+    let now = realtime();
+    // SAFETY: the caller's promise.
+    if let Some(at) = unsafe { at.as_mut() } {
+        *at = now.tv_sec;
     }
     now.tv_sec
 }
@@ -238,13 +243,10 @@ pub unsafe extern "C" fn time(at: *mut i64) -> i64 {
 /// As for libc's. The time zone, which is obsolete, is not written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gettimeofday(at: *mut libc::timeval, _zone: *mut libc::c_void) -> i32 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the place is valid; the caller's promise for the other.
-    unsafe {
-        clock_gettime(libc::CLOCK_REALTIME, &mut now);
-        if let Some(at) = at.as_mut() {
-            *at = libc::timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1_000 };
-        }
+    let now = realtime();
+    // SAFETY: the caller's promise.
+    if let Some(at) = unsafe { at.as_mut() } {
+        *at = libc::timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1_000 };
     }
     0
 }

@@ -79,18 +79,13 @@ pub unsafe extern "C" fn utimensat(
     times: *const libc::timespec,
     flags: i32,
 ) -> i32 {
-    let mut shifted = [libc::timespec { tv_sec: 0, tv_nsec: 0 }; 2];
-    let mut at = times;
-    if current().is_some() && !times.is_null() {
-        // SAFETY: the caller passes two times.
-        shifted = unsafe { [in_system(times.read()), in_system(times.add(1).read())] };
-        at = shifted.as_ptr();
-    }
+    let is_shifted = current().is_some() && !times.is_null();
+    // SAFETY: the caller passes two times.
+    let shifted = is_shifted.then(|| unsafe { [in_system(times.read()), in_system(times.add(1).read())] });
+    let at = shifted.as_ref().map_or(times, |shifted| shifted.as_ptr());
     let args = [folder as isize as usize, path.addr(), at.addr(), flags as usize, 0, 0];
-    // SAFETY: the caller's promise; the times live until here.
-    let result = result_of(unsafe { raw(libc::SYS_utimensat, args) }) as i32;
-    let [_, _] = shifted;
-    result
+    // SAFETY: the caller's promise; `shifted` lives until the end of this function.
+    result_of(unsafe { raw(libc::SYS_utimensat, args) }) as i32
 }
 
 /// # Safety
