@@ -100,8 +100,10 @@ impl Pct {
 
 impl Strategy for Pct {
     fn choose(&mut self, view: &View<'_>) -> usize {
-        let most = view.tasks().map(TaskId::index).max().unwrap_or(0);
-        self.draw_priorities(most.max(view.current.index()) + 1);
+        if self.priorities.len() < view.tasks.len() {
+            let most = view.tasks().map(TaskId::index).max().unwrap_or(0);
+            self.draw_priorities(most.max(view.current.index()) + 1);
+        }
         if view.len() > 1 {
             self.choices += 1;
             self.in_a_row += 1;

@@ -35,6 +35,8 @@ struct Urw {
     fewest: u32,
     /// By task number: the remaining events.
     remaining: Vec<Option<u32>>,
+    /// The number of tasks that have a count in `remaining`.
+    known: usize,
 }
 
 impl Urw {
@@ -43,7 +45,7 @@ impl Urw {
         let eagerness = Eagerness::draw(&mut stream);
         let events: Vec<(TaskKey, u32)> = profile.events.iter().map(|(key, count)| (*key, *count)).collect();
         let fewest = events.iter().map(|(_, count)| *count).min().unwrap_or(1).max(1);
-        Urw { stream, eagerness, events, fewest, remaining: Vec::new() }
+        Urw { stream, eagerness, events, fewest, remaining: Vec::new(), known: 0 }
     }
 
     fn expected(&self, key: TaskKey) -> u32 {
@@ -54,6 +56,9 @@ impl Urw {
     }
 
     fn meet(&mut self, view: &View<'_>) {
+        if self.known == view.tasks.len() {
+            return;
+        }
         for id in view.tasks() {
             let task = id.index();
             if self.remaining.len() <= task {
@@ -62,6 +67,7 @@ impl Urw {
             if self.remaining[task].is_none() {
                 let expected = self.expected(view.key(id));
                 self.remaining[task] = Some(expected);
+                self.known += 1;
                 // The task that ran last has spawned it; the count of that task included the new task's events so far.
                 if let Some(Some(parent)) = self.remaining.get_mut(view.current.index())
                     && id != view.current
@@ -85,10 +91,11 @@ impl Strategy for Urw {
             Err(sleeper) => return sleeper,
         };
         let weight = |task: TaskId| u64::from(self.remaining[task.index()].unwrap_or(1));
-        let total: u64 = view.tasks().take(ready).map(weight).sum();
+        // The sleeper is the last candidate, and has been decided on.
+        let total: u64 = view.ready.iter().map(weight).sum();
         let mut drawn = self.stream.below(total);
         let (mut chosen, mut next) = (ready - 1, None);
-        for (place, task) in view.tasks().take(ready).enumerate() {
+        for (place, task) in view.ready.iter().enumerate() {
             next = Some(task);
             let weight = weight(task);
             if drawn < weight {
