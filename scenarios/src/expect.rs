@@ -172,7 +172,7 @@ mod tests {
             trace_hash: 0,
             table: String::new(),
             full_table: String::new(),
-            replay: Replay::Test(String::new()),
+            replay: Replay::Test { name: String::new(), shrinks: false },
         };
         Report {
             schedules,

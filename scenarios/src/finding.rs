@@ -19,7 +19,7 @@ pub fn argument(replay: &Replay) -> String {
     match replay {
         Replay::Token(token) => token.to_string(),
         Replay::File(path) => path.display().to_string(),
-        Replay::Test(name) => name.clone(),
+        Replay::Test { name, .. } => name.clone(),
     }
 }
 

@@ -205,6 +205,9 @@ fn the_line_in_the_document_replays_the_failure_and_the_fix_survives_it() {
     assert!(!passed && text.contains(&without_schedule(failure)), "{text}");
     let (passed, text) = told(&[(BROKEN, "1"), ("LASTREF_SEED", seed), ("LASTREF_SHRINK", "1")]);
     assert!(!passed && text.contains("`fd is released once` does not hold"), "{text}");
+    let again = format!("LASTREF_SEED={seed} cargo test {TEST}\n");
+    assert!(text.contains(&format!("replay: LASTREF_SHRINK=1 {again}not shrunk: {again}")), "{text}");
+    assert!(!text.contains("shrink: "), "{text}");
     let (passed, text) = told(&[("LASTREF_SEED", seed)]);
     assert!(passed, "{text}");
 }

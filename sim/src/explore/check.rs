@@ -158,9 +158,11 @@ impl Check {
     fn judge(&self, report: Report) -> Result<Report, Box<Failure>> {
         match report.verdict {
             Verdict::Violation(mut failure) => {
-                failure.replay = Replay::Test(self.name.clone());
+                let knobs = Knobs::of_environment();
+                let shrinks = knobs.shrinks && knobs.seed.is_some() && self.engine.is_scheduled();
+                failure.replay = Replay::Test { name: self.name.clone(), shrinks };
                 // A single run of a seed is not a search.
-                failure.schedule = Knobs::of_environment().seed.is_none().then_some(report.schedules);
+                failure.schedule = knobs.seed.is_none().then_some(report.schedules);
                 Err(failure)
             }
             Verdict::Diverged { message } => panic!("not deterministic: {message}"),

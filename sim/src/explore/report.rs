@@ -201,8 +201,13 @@ pub enum Replay {
     Token(Token),
     /// The file of a saved case that was edited: no token names its content.
     File(PathBuf),
-    /// The test of this name, which searches by [`Check`](super::Check).
-    Test(String),
+    /// A test that searches by [`Check`](super::Check).
+    Test {
+        /// Its name.
+        name: String,
+        /// The finding was shrunk, and is shrunk again when it is replayed.
+        shrinks: bool,
+    },
 }
 
 impl Failure {
@@ -243,11 +248,15 @@ impl fmt::Display for Failure {
         match &self.replay {
             Replay::Token(token) => writeln!(f, "token: {token}")?,
             Replay::File(path) => writeln!(f, "file: {}", path.display())?,
-            Replay::Test(name) => {
+            Replay::Test { name, shrinks } => {
                 let again = format!("LASTREF_SEED={:#x} cargo test {name}", self.origin.seed);
-                writeln!(f, "replay: {again}")?;
-                if self.origin.engine.is_scheduled() {
-                    writeln!(f, "shrink: LASTREF_SHRINK=1 {again}")?;
+                if *shrinks {
+                    writeln!(f, "replay: LASTREF_SHRINK=1 {again}\nnot shrunk: {again}")?;
+                } else {
+                    writeln!(f, "replay: {again}")?;
+                    if self.origin.engine.is_scheduled() {
+                        writeln!(f, "shrink: LASTREF_SHRINK=1 {again}")?;
+                    }
                 }
             }
         }
