@@ -76,27 +76,8 @@ impl Builder {
             return JoinHandle::of_kernel(kernel, id, slot);
         }
         let slot = Arc::new(Slot::Os(Mutex::new(None)));
-        let own = Arc::clone(&slot);
-        let name = self.name.as_deref();
-        let (os, thread) = match arm() {
-            Backend::Loom => {
-                let (id, handle) = loom_engine::spawn(name, Box::new(leaving(own, body)), location);
-                let own = Handle::new(self.name.map(Arc::from));
-                loom_engine::register(id, own.clone());
-                let thread = Thread(Repr::Loom(own, Stamp::new("thread")));
-                (Os::Loom(id, Some(Box::new(handle))), thread)
-            }
-            Backend::Threads => {
-                let handle = threads::spawn(name, Box::new(leaving(own, body)), location);
-                let thread = handle.as_ref().map_or_else(std::thread::current, |handle| handle.thread().clone());
-                (Os::Threads(handle.map(Box::new)), Thread(Repr::Os(thread, Stamp::new("thread"))))
-            }
-            Backend::Std | Backend::Sched => {
-                let handle = threads::start(name, leaving(own, body));
-                let thread = Thread(Repr::Os(handle.thread().clone(), Stamp::new("thread")));
-                (Os::Std(Some(Box::new(handle))), thread)
-            }
-        };
+        let body = Box::new(leaving(Arc::clone(&slot), body));
+        let (os, thread) = start_thread(self.name, body, location);
         engine::after(OpKind::Spawn, ObjectId::NONE, location);
         JoinHandle { os, slot, thread }
     }
@@ -120,6 +101,33 @@ impl Builder {
         };
         let id = kernel.spawn_turns(self.name.as_deref(), turns, Location::caller());
         JoinHandle::of_kernel(kernel, id, slot)
+    }
+}
+
+/// Starts a task that is not the kernel's. Not generic, so that it is compiled once, and not again for each body.
+#[track_caller]
+fn start_thread(
+    name: Option<String>,
+    body: Box<dyn FnOnce() + Send>,
+    location: &'static Location<'static>,
+) -> (Os, Thread) {
+    match arm() {
+        Backend::Loom => {
+            let (id, handle) = loom_engine::spawn(name.as_deref(), body, location);
+            let own = Handle::new(name.map(Arc::from));
+            loom_engine::register(id, own.clone());
+            (Os::Loom(id, Some(Box::new(handle))), Thread(Repr::Loom(own, Stamp::new("thread"))))
+        }
+        Backend::Threads => {
+            let handle = threads::spawn(name.as_deref(), body, location);
+            let thread = handle.as_ref().map_or_else(std::thread::current, |handle| handle.thread().clone());
+            (Os::Threads(handle.map(Box::new)), Thread(Repr::Os(thread, Stamp::new("thread"))))
+        }
+        Backend::Std | Backend::Sched => {
+            let handle = threads::start(name.as_deref(), body);
+            let thread = Thread(Repr::Os(handle.thread().clone(), Stamp::new("thread")));
+            (Os::Std(Some(Box::new(handle))), thread)
+        }
     }
 }
 

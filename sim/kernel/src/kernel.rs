@@ -127,8 +127,14 @@ impl Kernel {
     pub(crate) fn after(&self, code: impl FnOnce()) -> Next {
         self.decided(|| {
             code();
-            self.state.borrow_mut().decide()
+            self.last_decision()
         })
+    }
+
+    /// The decision after a task's last code. Not inlined, since each body of a task has its own copy of the caller.
+    #[inline(never)]
+    fn last_decision(&self) -> Next {
+        self.state.borrow_mut().decide()
     }
 
     fn give_up(&self, panic: &(dyn Any + Send)) -> Next {

@@ -107,7 +107,7 @@ pub(crate) fn sleep(duration: Duration) {
 }
 
 /// Starts an OS thread.
-pub(crate) fn start(name: Option<&str>, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+pub(crate) fn start(name: Option<&str>, body: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
     let builder = std::thread::Builder::new();
     let builder = match name {
         Some(name) => builder.name(name.to_owned()),
@@ -128,13 +128,14 @@ pub(crate) fn spawn(
     let id = with_log(|log| log.spawned(name).0).unwrap_or(TaskId::MAIN);
     let number = session::number();
     let child = with_member(|member| member.beside(id))?;
-    Some(start(name, move || {
+    let body = move || {
         child.enter(number, || {
             with_log(|log| log.record(Item::Began, location));
             body();
             with_log(|log| log.record(Item::Ended, location));
         });
-    }))
+    };
+    Some(start(name, Box::new(body)))
 }
 
 /// Stores a join handle that the component dropped.
