@@ -96,7 +96,7 @@ impl Run {
         };
         self.restores_handlers();
         self.restores_folder();
-        libc_layer::descriptor::close_left();
+        libc_layer::opened::close_left();
         memory.restore();
         let hash = finished.trace.hash();
         let expected = self.expected.borrow_mut().take();

@@ -45,7 +45,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 24] = [
 ];
 
 /// Correct programs that use the types and calls that the stand-in replaces.
-const CLEAN: [(&str, Code); 26] = [
+const CLEAN: [(&str, Code); 29] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -62,11 +62,14 @@ const CLEAN: [(&str, Code); 26] = [
     ("an event that is reported once", sockets::edge),
     ("an event that comes while a task begins to wait", sockets::late_event),
     ("a copy between a pipe and a socket", sockets::copy_of_pipe),
+    ("a copy from a pipe to a pair of sockets", sockets::copy_to_pair),
     ("small writes in a row", sockets::small_writes),
     ("copies of a descriptor", sockets::copies),
     ("writes larger than a buffer", sockets::large_writes),
     ("writes of several parts larger than a buffer", sockets::large_vectored_writes),
     ("system calls by number", system::by_number),
+    ("pipes without flags", system::old_pipes),
+    ("files that stay open", system::files_left_open),
     ("sleeps of libc", system::sleeps),
     ("times of files", system::file_times),
     ("a lock on a file", system::file_lock),

@@ -4,53 +4,18 @@
 //! A call that would block waits in the kernel until another task has used a descriptor, and then tries again. This
 //! holds only for descriptors that the run has opened. Files, and inherited descriptors, are the system's.
 
-use std::cell::Cell;
 use std::panic::Location;
 
 use lastref_kernel::record::{ObjectId, Op, OpKind};
 
-use super::outside::{has_children, is_pipe};
+use super::opened::{copy_marks, is_opened, mark, mark_file};
+use super::outside::{glibc, has_children, is_pipe};
 use super::socket::{Place, place};
 use super::transfer::{receives, sends};
 use super::{fail, file, raw, result_of, short_write};
 use crate::net::FIRST_DESCRIPTOR;
 use crate::objects::Objects;
 use crate::run::{Run, current};
-
-/// Only descriptors below this number are watched.
-const WATCHED: usize = 4096;
-const BITS: usize = 64;
-
-thread_local! {
-    /// The descriptors that this run has opened and not closed. Restored with the thread's block.
-    static OPENED: Cell<[u64; WATCHED / BITS]> = const { Cell::new([0; WATCHED / BITS]) };
-}
-
-fn is_opened(descriptor: usize) -> bool {
-    descriptor < WATCHED && OPENED.get()[descriptor / BITS] & (1 << (descriptor % BITS)) != 0
-}
-
-pub(super) fn mark(descriptor: isize, is_open: bool) {
-    if let Ok(descriptor) = usize::try_from(descriptor)
-        && descriptor < WATCHED
-    {
-        let mut opened = OPENED.get();
-        let bit = 1 << (descriptor % BITS);
-        let word = &mut opened[descriptor / BITS];
-        *word = if is_open { *word | bit } else { *word & !bit };
-        OPENED.set(opened);
-    }
-}
-
-/// Closes the descriptors that the run has left open. Called by host code before the memory is restored.
-pub(crate) fn close_left() {
-    for (nth, word) in OPENED.get().iter().enumerate().filter(|(_, word)| **word != 0) {
-        for bit in (0..BITS).filter(|bit| word & (1 << bit) != 0) {
-            // SAFETY: the run opened it, and no code of the run executes any more.
-            unsafe { raw(libc::SYS_close, [nth * BITS + bit, 0, 0, 0, 0, 0]) };
-        }
-    }
-}
 
 impl Run {
     fn any(&self, kind: OpKind) -> Op {
@@ -355,6 +320,7 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
     };
     let args = [descriptor as usize, 0, 0, 0, 0, 0];
     let Some(run) = current().filter(|_| is_opened(descriptor as usize)) else {
+        forgets_file(descriptor);
         // SAFETY: the caller's promise.
         let result = result_of(unsafe { raw(libc::SYS_close, args) }) as i32;
         file::unlocks();
@@ -372,6 +338,28 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
         result
     });
     result_of(result) as i32
+}
+
+/// The descriptor is about to be closed. Its number may then be that of a descriptor of the host.
+fn forgets_file(descriptor: i32) {
+    if current().is_some() {
+        mark_file(descriptor as isize, false);
+    }
+}
+
+/// glibc closes the descriptor of a folder itself.
+///
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn closedir(folder: *mut libc::DIR) -> i32 {
+    // SAFETY: this is the type of glibc's function.
+    let closedir: unsafe extern "C" fn(*mut libc::DIR) -> i32 = unsafe { std::mem::transmute(glibc(c"closedir")) };
+    // SAFETY: the caller's promise.
+    unsafe {
+        forgets_file(libc::dirfd(folder));
+        closedir(folder)
+    }
 }
 
 impl Run {
@@ -432,10 +420,65 @@ pub unsafe extern "C" fn fcntl(descriptor: i32, command: i32, argument: usize) -
     };
     // SAFETY: the caller's promise.
     let result = unsafe { raw(libc::SYS_fcntl, [descriptor as usize, command as usize, argument, 0, 0, 0]) };
-    if let Some(run) = current().filter(|_| copies && result >= 0 && is_opened(descriptor as usize)) {
-        mark(result, true);
-        run.host(|| run.network.borrow_mut().copies_poller(descriptor, result as i32));
+    if let Some(run) = current().filter(|_| copies && result >= 0) {
+        run.host(|| run.notes_copy(descriptor, result as i32));
     }
+    result_of(result) as i32
+}
+
+impl Run {
+    /// Marks a copy as its original is marked. Called by host code.
+    fn notes_copy(&self, descriptor: i32, copy: i32) {
+        copy_marks(descriptor, copy);
+        let mut network = self.network.borrow_mut();
+        network.forgets_poller(copy);
+        network.copies_poller(descriptor, copy);
+    }
+}
+
+/// Copies a descriptor to a number of the caller's choice, whose descriptor is closed.
+///
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dup2(descriptor: i32, copy: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { copies_to(libc::SYS_dup2, descriptor, copy, 0) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dup3(descriptor: i32, copy: i32, flags: i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { copies_to(libc::SYS_dup3, descriptor, copy, flags) }
+}
+
+/// # Safety
+/// As for libc's.
+unsafe fn copies_to(number: i64, descriptor: i32, copy: i32, flags: i32) -> i32 {
+    let args = [descriptor as usize, copy as usize, flags as usize, 0, 0, 0];
+    let Some(run) = current() else {
+        // SAFETY: the caller's promise.
+        return result_of(unsafe { raw(number, args) }) as i32;
+    };
+    // A simulated socket has no descriptor of the system.
+    if descriptor >= FIRST_DESCRIPTOR || copy >= FIRST_DESCRIPTOR {
+        return fail(libc::EINVAL) as i32;
+    }
+    let result = run.host(|| {
+        run.note_call();
+        if is_opened(copy as usize) {
+            run.kernel.point(run.any(OpKind::Release));
+        }
+        // SAFETY: the caller's promise.
+        let result = unsafe { raw(number, args) };
+        if result >= 0 && descriptor != copy {
+            run.notes_copy(descriptor, copy);
+            run.wake_waiters();
+        }
+        result
+    });
     result_of(result) as i32
 }
 
@@ -488,6 +531,14 @@ pub(super) unsafe fn open_pair(number: i64, args: [usize; 6], pair: *mut i32) ->
         pair.into_iter().for_each(|descriptor| mark(descriptor as isize, true));
     }
     result as i32
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pipe(pair: *mut i32) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { pipe2(pair, 0) }
 }
 
 /// # Safety

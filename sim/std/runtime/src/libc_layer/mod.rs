@@ -8,6 +8,7 @@ pub mod descriptor;
 pub mod file;
 mod futex;
 pub mod names;
+pub(crate) mod opened;
 pub(crate) mod outside;
 pub mod poll;
 pub mod process;

@@ -11,6 +11,7 @@ use std::os::raw::c_char;
 use lastref_kernel::record::Void;
 use lastref_kernel::seed::fold_str;
 
+use super::opened::mark_file;
 use super::outside::glibc;
 use super::{raw, result_of};
 use crate::run::{Run, current};
@@ -127,7 +128,11 @@ pub unsafe extern "C" fn openat64(folder: i32, path: *const c_char, flags: i32, 
     unsafe {
         notes_file(path);
         let args = [folder as isize as usize, path.addr(), flags as usize, mode as usize, 0, 0];
-        result_of(raw(libc::SYS_openat, args)) as i32
+        let opened = raw(libc::SYS_openat, args);
+        if current().is_some() {
+            mark_file(opened, true);
+        }
+        result_of(opened) as i32
     }
 }
 

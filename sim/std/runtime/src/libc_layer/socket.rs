@@ -5,6 +5,7 @@ use std::panic::Location;
 use lastref_kernel::record::{Op, OpKind};
 
 use super::descriptor::{Use, call, open, open_pair};
+use super::opened::{is_opened, mark};
 use super::{fail, raw, result_of};
 use crate::net::sockets::{Attempt, Target};
 use crate::net::{FIRST_DESCRIPTOR, Network, address};
@@ -253,7 +254,7 @@ pub unsafe extern "C" fn accept4(descriptor: i32, at: *mut u8, size: *mut u32, f
             // SAFETY: the caller's promise.
             let accepted = unsafe { call(libc::SYS_accept4, args, Use::Reads) };
             if current().is_some() {
-                super::descriptor::mark(accepted, true);
+                mark(accepted, true);
             }
             accepted as i32
         }
@@ -401,14 +402,20 @@ pub unsafe extern "C" fn ioctl(descriptor: i32, request: u64, argument: *mut i32
     }
 }
 
-/// `sendfile` and `splice` are not simulated for sockets of the run: std then copies by reads and writes.
+/// Whether the system may copy between these descriptors: a copy from or to one that the run has opened could block
+/// the one OS thread of all tasks. std then copies by reads and writes, which wait in the run.
+fn copies_within_system(from: i32, to: i32) -> bool {
+    current().is_none() || !(is_opened(from as usize) || is_opened(to as usize))
+}
+
+/// `sendfile` and `splice` are not simulated for descriptors of the run.
 ///
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sendfile64(to: i32, from: i32, offset: *mut i64, count: usize) -> isize {
     match (place(to), place(from)) {
-        (Place::Real(to), Place::Real(from)) => {
+        (Place::Real(to), Place::Real(from)) if copies_within_system(from, to) => {
             // SAFETY: the caller's promise.
             result_of(unsafe { raw(libc::SYS_sendfile, [to as usize, from as usize, offset.addr(), count, 0, 0]) })
         }
@@ -436,7 +443,7 @@ pub unsafe extern "C" fn splice(
     flags: u32,
 ) -> isize {
     match (place(from), place(to)) {
-        (Place::Real(from), Place::Real(to)) => {
+        (Place::Real(from), Place::Real(to)) if copies_within_system(from, to) => {
             let args = [from as usize, from_offset.addr(), to as usize, to_offset.addr(), count, flags as usize];
             // SAFETY: the caller's promise.
             result_of(unsafe { raw(libc::SYS_splice, args) })

@@ -219,3 +219,15 @@ pub(crate) fn copy_of_pipe() {
     far.read_to_string(&mut text).expect("the bytes");
     assert_eq!(text, "text");
 }
+
+/// The same copy to a socket of the system: within the system it would block the thread of all tasks.
+pub(crate) fn copy_to_pair() {
+    let (mut reads, mut writes) = std::io::pipe().expect("a pipe");
+    let (mut near, mut far) = UnixStream::pair().expect("a pair");
+    let copies = thread::spawn(move || std::io::copy(&mut reads, &mut near).expect("it is copied"));
+    writes.write_all(b"text").expect("the pipe has room");
+    drop(writes);
+    let mut text = String::new();
+    far.read_to_string(&mut text).expect("the bytes");
+    assert_eq!((text.as_str(), copies.join().expect("it does not panic")), ("text", 4));
+}

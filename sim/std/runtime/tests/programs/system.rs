@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,6 +34,51 @@ pub(crate) fn by_number() {
             libc::close(descriptor);
         }
     }
+}
+
+/// Pipes of the calls `pipe`, `dup2` and `dup3`, by name and by number: reads from them wait in the run, and the last
+/// close of a writing end wakes the reader. They stay open at the end, and no descriptor is lost in a run.
+pub(crate) fn old_pipes() {
+    for is_by_number in [false, true] {
+        // SAFETY: the caller passes a place for two numbers.
+        let open = |pair: *mut i32| unsafe {
+            if is_by_number { libc::syscall(libc::SYS_pipe, pair) as i32 } else { libc::pipe(pair) }
+        };
+        let (mut pair, mut other) = ([0_i32; 2], [0_i32; 2]);
+        // SAFETY: the arguments are plain, and the places are valid.
+        unsafe {
+            assert_eq!((open(pair.as_mut_ptr()), open(other.as_mut_ptr())), (0, 0));
+            assert!(pair[0] < 200, "earlier runs have left descriptors open");
+            // Both ends of `other` lead to `pair` from here on.
+            assert_eq!(libc::dup2(pair[0], other[0]), other[0]);
+            assert_eq!(libc::syscall(libc::SYS_dup3, pair[1], other[1], libc::O_CLOEXEC), i64::from(other[1]));
+        }
+        let [reads, writes] = other;
+        // SAFETY: as above.
+        let writer = thread::spawn(move || unsafe {
+            assert_eq!(libc::write(writes, c"x".as_ptr().cast(), 1), 1);
+            libc::close(pair[1]);
+            // The file of the other copy is closed by this one.
+            assert_eq!(libc::syscall(libc::SYS_dup2, reads, writes), i64::from(writes));
+        });
+        let mut byte = 0_u8;
+        // SAFETY: as above.
+        let counts = [(); 2].map(|()| unsafe { libc::read(reads, (&raw mut byte).cast(), 1) });
+        assert_eq!(counts, [1, 0], "a byte and the end");
+        writer.join().expect("it does not panic");
+    }
+}
+
+/// A file and a copy of it stay open at the end of each run.
+pub(crate) fn files_left_open() {
+    let file = File::open("Cargo.toml").expect("it is there");
+    let copy = file.try_clone().expect("a copy");
+    assert!(copy.as_raw_fd() < 200, "earlier runs have left descriptors open");
+    // The descriptor of a folder is closed within glibc.
+    let folder = scratch("folder");
+    fs::create_dir_all(folder.join("inner")).expect("the folder is writable");
+    fs::remove_dir_all(&folder).expect("it is there");
+    std::mem::forget((file, copy));
 }
 
 /// Sleeps of libc take no real time, and all clocks show the same time.

@@ -1,0 +1,71 @@
+//! The descriptors of the system that a run has opened: calls on those that may block wait in the run, and all are
+//! closed at its end.
+//!
+//! A descriptor that glibc opens or closes by itself, such as the one of `fopen`, is not noticed.
+
+use std::cell::Cell;
+
+use super::raw;
+
+/// Only descriptors below this number are watched.
+const WATCHED: usize = 4096;
+const BITS: usize = 64;
+
+type Set = Cell<[u64; WATCHED / BITS]>;
+
+thread_local! {
+    /// The descriptors that this run has opened and not closed, without files. Restored with the thread's block.
+    static OPENED: Set = const { Cell::new([0; WATCHED / BITS]) };
+    /// The files that this run has opened and not closed: calls on them do not wait in the run.
+    static FILES: Set = const { Cell::new([0; WATCHED / BITS]) };
+}
+
+fn has(set: &Set, descriptor: usize) -> bool {
+    descriptor < WATCHED && set.get()[descriptor / BITS] & (1 << (descriptor % BITS)) != 0
+}
+
+fn put(set: &Set, descriptor: isize, is_member: bool) {
+    if let Ok(descriptor) = usize::try_from(descriptor)
+        && descriptor < WATCHED
+    {
+        let mut all = set.get();
+        let bit = 1 << (descriptor % BITS);
+        let word = &mut all[descriptor / BITS];
+        *word = if is_member { *word | bit } else { *word & !bit };
+        set.set(all);
+    }
+}
+
+/// Whether calls on the descriptor wait in the run.
+pub(super) fn is_opened(descriptor: usize) -> bool {
+    OPENED.with(|opened| has(opened, descriptor))
+}
+
+pub(super) fn mark(descriptor: isize, is_open: bool) {
+    OPENED.with(|opened| put(opened, descriptor, is_open));
+}
+
+/// Marks a copy as its original is marked.
+pub(super) fn copy_marks(descriptor: i32, copy: i32) {
+    mark(copy as isize, is_opened(descriptor as usize));
+    mark_file(copy as isize, FILES.with(|files| has(files, descriptor as usize)));
+}
+
+pub(super) fn mark_file(descriptor: isize, is_open: bool) {
+    FILES.with(|files| put(files, descriptor, is_open));
+}
+
+/// Closes the descriptors that the run has left open: the statics that may own them are restored without `Drop`. Called
+/// by host code before the memory is restored.
+pub(crate) fn close_left() {
+    let (opened, files) = (OPENED.get(), FILES.get());
+    let words = opened.iter().zip(&files).map(|(opened, file)| opened | file).enumerate();
+    for (nth, word) in words.filter(|(_, word)| *word != 0) {
+        let marked = (0..BITS).filter(|bit| word & (1 << bit) != 0).map(|bit| nth * BITS + bit);
+        // The run may have replaced the standard streams by `dup2`. The process needs them.
+        for descriptor in marked.filter(|descriptor| *descriptor > 2) {
+            // SAFETY: the run opened it, and no code of the run executes any more.
+            unsafe { raw(libc::SYS_close, [descriptor, 0, 0, 0, 0, 0]) };
+        }
+    }
+}
