@@ -26,12 +26,12 @@ impl State {
     /// events. Returns whether a task is ready.
     pub(crate) fn waits_outside(&mut self) -> bool {
         let Some(Outside { word, wait }) = self.outside else { return false };
-        if self.objects.word(word).waiters.is_empty() || !wait(self.next_deadline_in_ns()) {
+        if !wait(self.next_deadline_in_ns()) {
             return false;
         }
         for task in std::mem::take(&mut self.objects.word(word).waiters) {
             self.end_wait(task);
         }
-        true
+        !self.ready.is_empty()
     }
 }

@@ -88,9 +88,9 @@ pub struct PanicCount {
 pub struct Outside {
     /// The word on which tasks wait for such events; see [`crate::Kernel::wait_on_word`].
     pub word: ObjectId,
-    /// Called when no task is ready and some wait on the word, with the time in nanoseconds to the next deadline of a
-    /// sleeping task. Waits in real time, and returns whether an event has occurred; the waiting tasks then check
-    /// again. It must not call the kernel.
+    /// Called when no task is ready, with the time in nanoseconds to the next deadline of a sleeping task. Waits in
+    /// real time, and returns whether an event has occurred; the tasks that wait on the word then check again. It must
+    /// not call the kernel.
     pub wait: fn(Option<u64>) -> bool,
 }
 

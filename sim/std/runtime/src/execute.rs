@@ -97,6 +97,9 @@ impl Run {
         self.restores_handlers();
         self.restores_folder();
         libc_layer::opened::close_left();
+        if self.outside.borrow().contains(libc_layer::names::CHILDREN) {
+            libc_layer::outside::reap();
+        }
         memory.restore();
         let hash = finished.trace.hash();
         let expected = self.expected.borrow_mut().take();

@@ -45,7 +45,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 24] = [
 ];
 
 /// Correct programs that use the types and calls that the stand-in replaces.
-const CLEAN: [(&str, Code); 29] = [
+const CLEAN: [(&str, Code); 30] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -70,6 +70,7 @@ const CLEAN: [(&str, Code); 29] = [
     ("system calls by number", system::by_number),
     ("pipes without flags", system::old_pipes),
     ("files that stay open", system::files_left_open),
+    ("a child process that is polled", system::polled_child),
     ("sleeps of libc", system::sleeps),
     ("times of files", system::file_times),
     ("a lock on a file", system::file_lock),
@@ -349,7 +350,7 @@ fn main() {
     }
     for (name, code) in CLEAN {
         let schedules = match name {
-            _ if name.contains("memory") => "5",
+            _ if name.contains("memory") || name.contains("child") => "5",
             _ if name.contains("stress") => "50",
             _ => "1000",
         };

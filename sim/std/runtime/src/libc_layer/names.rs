@@ -17,6 +17,9 @@ use super::{raw, result_of};
 use crate::run::{Run, current};
 use crate::settings::Outside;
 
+/// The category of child processes.
+pub(crate) const CHILDREN: &str = "child processes";
+
 impl Run {
     /// Notes that the task uses something that is not simulated: `kind` is its category, `detail` the particular item.
     pub(super) fn goes_outside(&'static self, kind: &'static str, detail: &str) {
@@ -158,7 +161,7 @@ pub unsafe extern "C" fn posix_spawnp(
 ) -> i32 {
     if let Some(run) = current() {
         // SAFETY: the caller passes a text.
-        run.goes_outside("child processes", unsafe { CStr::from_ptr(program) }.to_str().unwrap_or("?"));
+        run.goes_outside(CHILDREN, unsafe { CStr::from_ptr(program) }.to_str().unwrap_or("?"));
     }
     // SAFETY: this is the type of glibc's function.
     let posix_spawnp: PosixSpawn = unsafe { std::mem::transmute(glibc(c"posix_spawnp")) };

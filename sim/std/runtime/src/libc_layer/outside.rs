@@ -1,7 +1,8 @@
 //! Events from outside the process: a child process writes to a pipe, or ends.
 //!
 //! The kernel knows only the tasks of its run. If all of them wait, a child process may still wake one: the run then
-//! waits for real, for a limited time, before virtual time passes or the run ends as a deadlock.
+//! waits for real, for a limited time, before virtual time passes or the run ends as a deadlock. So a task that polls a
+//! child between its sleeps does not outrun it.
 //!
 //! The time at which a child acts is not determined by the seed. While a child exists, calls on pipes are therefore not
 //! recorded and are not scheduling points, like calls on files.
@@ -22,6 +23,13 @@ pub(super) fn has_children() -> bool {
     let args = [libc::P_ALL as usize, 0, (&raw mut about).addr(), options as usize, 0, 0];
     // SAFETY: the place is large enough for the description of a child, and the call reaps none.
     unsafe { raw(libc::SYS_waitid, args) == 0 }
+}
+
+/// Reaps the children of a run that have ended: a later run would wait for them. Called by host code at a run's end.
+pub(crate) fn reap() {
+    let any = -1_isize as usize;
+    // SAFETY: the call writes nothing.
+    while unsafe { raw(libc::SYS_wait4, [any, 0, libc::WNOHANG as usize, 0, 0, 0]) } > 0 {}
 }
 
 /// Whether the descriptor is a pipe, which a child process may share.
@@ -46,7 +54,9 @@ impl Run {
     /// Waits for real until one of these descriptors is ready, and no longer than until virtual time would have to
     /// pass. Returns whether one is ready. Called by host code.
     pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], until_ns: Option<u64>) -> bool {
-        if awaited.is_empty() || self.has_given_up.get() || !has_children() {
+        // Without descriptors too: a task may poll the child between its sleeps, and the time of those is the child's.
+        let can_continue = !awaited.is_empty() || until_ns.is_some();
+        if !can_continue || self.has_given_up.get() || !has_children() {
             return false;
         }
         let wait_ns = until_ns.unwrap_or(REAL_WAIT_NS_MAX).min(REAL_WAIT_NS_MAX);
@@ -55,8 +65,9 @@ impl Run {
         let args = [awaited.as_mut_ptr().addr(), awaited.len(), (&raw const time).addr(), 0, 8, 0];
         // SAFETY: the descriptors and the time are valid for the call.
         let is_ready = unsafe { raw(libc::SYS_ppoll, args) } > 0;
-        // Without this flag, a run that cannot continue would spend the full time in each later wait.
-        self.has_given_up.set(!is_ready && wait_ns == REAL_WAIT_NS_MAX);
+        // Without this flag, a run that cannot continue would spend the full time in each later wait. With a timer it
+        // can continue.
+        self.has_given_up.set(!is_ready && until_ns.is_none());
         is_ready
     }
 

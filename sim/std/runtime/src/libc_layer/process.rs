@@ -35,7 +35,7 @@ pub extern "C" fn abort() -> ! {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fork() -> i32 {
     if let Some(run) = current() {
-        run.goes_outside("child processes", "fork");
+        run.goes_outside(super::names::CHILDREN, "fork");
     }
     // SAFETY: this is the type of glibc's function.
     let fork: unsafe extern "C" fn() -> i32 = unsafe { std::mem::transmute(outside::glibc(c"fork")) };

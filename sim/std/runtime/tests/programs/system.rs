@@ -6,9 +6,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use lastref_runtime::thread;
 
@@ -79,6 +80,23 @@ pub(crate) fn files_left_open() {
     fs::create_dir_all(folder.join("inner")).expect("the folder is writable");
     fs::remove_dir_all(&folder).expect("it is there");
     std::mem::forget((file, copy));
+}
+
+/// A loop that polls a child process: the child gets the time that passes in the run. A child of an earlier run that
+/// has ended is gone.
+#[expect(clippy::disallowed_methods, reason = "in a run, std reads the clock of the run")]
+#[expect(clippy::zombie_processes, reason = "the run reaps it")]
+pub(crate) fn polled_child() {
+    let starts = |time: &str| Command::new("sleep").arg(time).spawn().expect("it starts");
+    let begun = Instant::now();
+    // SAFETY: the arguments are plain.
+    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1, "there is no child");
+    starts("0");
+    let mut child = starts("0.1");
+    while child.try_wait().expect("it is a child").is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "the child sleeps for 0.1 s");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Sleeps of libc take no real time, and all clocks show the same time.
