@@ -15,6 +15,9 @@ impl Options {
         if value.len() > BYTES_MAX {
             return Err(libc::EINVAL);
         }
+        if (level, name) == (libc::SOL_SOCKET, libc::SO_LINGER) && value.len() < size_of::<libc::linger>() {
+            return Err(libc::EINVAL);
+        }
         self.0.insert((level, name), value.to_vec());
         Ok(())
     }
@@ -74,6 +77,15 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_linger_that_is_too_short_is_refused() {
+        let mut options = Options::default();
+        assert_eq!(options.set(libc::SOL_SOCKET, libc::SO_LINGER, &[1, 0]), Err(libc::EINVAL));
+        assert!(!options.resets());
+        assert_eq!(options.set(libc::SOL_SOCKET, libc::SO_LINGER, &[1, 0, 0, 0, 0, 0, 0, 0]), Ok(()));
+        assert!(options.resets());
+    }
 
     #[test]
     fn the_size_of_a_buffer_is_twice_what_was_asked_for() {

@@ -43,6 +43,10 @@ enum State {
 }
 
 impl File {
+    fn is_v6_only(&self) -> bool {
+        self.options.is_on(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)
+    }
+
     /// The edges of a listener.
     pub(super) fn own_edges(&self) -> u64 {
         self.edges
@@ -163,15 +167,18 @@ impl Network {
             State::Fresh => {}
             State::Outside(real) => return Ok(Some(real)),
             State::Stream { connection, end } => self.connections[connection].closes(end, !options.resets(), now_ns),
-            // Connections that were not accepted are reset.
-            State::Listens { queue, .. } => {
-                for connection in queue {
-                    self.connections[connection].closes(End::Server, false, now_ns);
-                }
-            }
+            State::Listens { .. } => self.resets_queue(state, now_ns),
         }
         self.advance(now_ns);
         Ok(None)
+    }
+
+    /// Resets the connections that a listener has not accepted.
+    fn resets_queue(&mut self, listener: State, now_ns: u64) {
+        let State::Listens { queue, .. } = listener else { return };
+        for connection in queue {
+            self.connections[connection].closes(End::Server, false, now_ns);
+        }
     }
 
     fn file_by(&mut self, nth: usize) -> &mut File {
@@ -190,21 +197,31 @@ impl Network {
         let mut address = address;
         if address.port() == 0 {
             address.set_port(self.port(address.ip())?);
-        } else if self.is_taken(address, file.options.is_on(libc::SOL_SOCKET, libc::SO_REUSEPORT)) {
-            return Err(libc::EADDRINUSE);
+        } else {
+            let shares = file.options.is_on(libc::SOL_SOCKET, libc::SO_REUSEPORT);
+            if self.is_taken(address, file.is_v6_only(), shares) {
+                return Err(libc::EADDRINUSE);
+            }
         }
         self.file_mut(descriptor)?.local = Some(address);
         Ok(())
     }
 
     /// Whether another socket is bound to this address and is not a connection. `shares`: both may share a port.
-    fn is_taken(&self, address: SocketAddr, shares: bool) -> bool {
-        let overlap = |own: IpAddr, other: IpAddr| own == other || own.is_unspecified() || other.is_unspecified();
+    fn is_taken(&self, address: SocketAddr, is_v6_only: bool, shares: bool) -> bool {
         self.files.iter().flatten().any(|file| {
             let shares = shares && file.options.is_on(libc::SOL_SOCKET, libc::SO_REUSEPORT);
             let is_bound = matches!(file.state, State::Fresh | State::Listens { .. }) && !shares;
             let local = file.local.filter(|_| is_bound);
-            local.is_some_and(|local| local.port() == address.port() && overlap(local.ip(), address.ip()))
+            local.is_some_and(|local| {
+                let overlaps = match (local.ip(), address.ip()) {
+                    // The unspecified address of IPv6 takes connections to IPv4 too, unless the option is set.
+                    (IpAddr::V6(v6), IpAddr::V4(_)) => v6.is_unspecified() && !file.is_v6_only(),
+                    (IpAddr::V4(_), IpAddr::V6(v6)) => v6.is_unspecified() && !is_v6_only,
+                    (own, other) => own == other || own.is_unspecified() || other.is_unspecified(),
+                };
+                local.port() == address.port() && overlaps
+            })
         })
     }
 
@@ -213,7 +230,7 @@ impl Network {
             let port = self.next_port;
             self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
             let is_used = |file: &File| file.local.is_some_and(|local| local.port() == port);
-            if !self.is_taken(SocketAddr::new(ip, port), false) && !self.files.iter().flatten().any(is_used) {
+            if !self.is_taken(SocketAddr::new(ip, port), false, false) && !self.files.iter().flatten().any(is_used) {
                 return Ok(port);
             }
         }
@@ -258,9 +275,7 @@ impl Network {
                 (own, other) if own == other => true,
                 (IpAddr::V4(own), IpAddr::V4(_)) => own.is_unspecified(),
                 (IpAddr::V6(own), IpAddr::V6(_)) => own.is_unspecified(),
-                (IpAddr::V6(own), IpAddr::V4(_)) => {
-                    own.is_unspecified() && !file.options.is_on(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)
-                }
+                (IpAddr::V6(own), IpAddr::V4(_)) => own.is_unspecified() && !file.is_v6_only(),
                 (IpAddr::V4(_), IpAddr::V6(_)) => false,
             };
             local.port() == address.port() && admits
@@ -470,6 +485,17 @@ impl Network {
 
     /// `shutdown`.
     pub(crate) fn shutdown(&mut self, descriptor: i32, how: i32, now_ns: u64) -> Result<(), i32> {
+        let file = self.file_mut(descriptor)?;
+        if matches!(file.state, State::Listens { .. }) {
+            // Linux ends the listening, and keeps the address. The end of writes has no effect.
+            if how != libc::SHUT_WR {
+                file.edges += 1;
+                let state = std::mem::replace(&mut file.state, State::Fresh);
+                self.resets_queue(state, now_ns);
+                self.advance(now_ns);
+            }
+            return Ok(());
+        }
         let (nth, end) = self.stream(descriptor)?;
         let connection = &mut self.connections[nth];
         if connection.side(end).phase != Phase::Established {

@@ -113,6 +113,50 @@ fn an_attempt_is_refused_without_a_listener_and_unanswered_if_its_queue_is_full(
 }
 
 #[test]
+fn a_listener_that_is_shut_down_accepts_nothing_and_resets_what_waits() {
+    let (mut network, listener) = network("");
+    let client = network.socket(false, true);
+    network.connect(client, address(80), 0, || ObjectId(2)).expect("an attempt");
+    assert_eq!(network.shutdown(listener, libc::SHUT_WR, 0), Ok(()), "without effect");
+    let edges = network.state().0;
+    assert_eq!(network.shutdown(listener, libc::SHUT_RD, 0), Ok(()));
+    assert!(network.state().0 > edges, "a pending accept tries again");
+    assert_eq!(network.accept(listener, true).map(drop), Err(libc::EINVAL));
+    assert_eq!(network.read(client, 9, false), Err(libc::ECONNRESET));
+    assert_eq!(network.shutdown(listener, libc::SHUT_RD, 0), Err(libc::ENOTCONN));
+    network.listen(listener, 8, || ObjectId(3)).expect("it is bound");
+    connect(&mut network, listener);
+}
+
+#[test]
+fn an_unspecified_address_overlaps_those_of_its_family() {
+    let on = 1_i32.to_ne_bytes();
+    for (first, second, is_only, expected) in [
+        ("0.0.0.0:80", "[::1]:80", false, Ok(())),
+        ("0.0.0.0:80", "127.0.0.1:80", false, Err(libc::EADDRINUSE)),
+        ("[::]:80", "[::1]:80", true, Err(libc::EADDRINUSE)),
+        ("[::]:80", "0.0.0.0:80", false, Err(libc::EADDRINUSE)),
+        ("[::]:80", "127.0.0.1:80", false, Err(libc::EADDRINUSE)),
+        ("[::]:80", "0.0.0.0:80", true, Ok(())),
+        ("[::1]:80", "127.0.0.1:80", false, Ok(())),
+    ] {
+        for (first, second) in [(first, second), (second, first)] {
+            let mut network = Network::new();
+            network.begin(1, false, &"".parse().expect("faults"));
+            let bound = [first, second].map(|address| {
+                let address: SocketAddr = address.parse().expect("an address");
+                let socket = network.socket(address.is_ipv6(), true);
+                if is_only && address.is_ipv6() {
+                    network.set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &on).expect("it is open");
+                }
+                network.bind(socket, address)
+            });
+            assert_eq!(bound, [Ok(()), expected], "{first} {second} {is_only}");
+        }
+    }
+}
+
+#[test]
 fn a_short_transfer_is_followed_by_an_edge() {
     let (mut network, listener) = network("stall=5@0.c.3");
     let (client, server) = connect(&mut network, listener);
