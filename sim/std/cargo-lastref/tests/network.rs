@@ -2,6 +2,11 @@
 
 mod scratch;
 
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
 use scratch::Scratch;
 
 const SUITE: &str = r#"use std::io::{Read, Write};
@@ -195,4 +200,81 @@ fn a_search_that_meets_no_fault_warns() {
     let both = scratch.run(&["test", "--faults", "all", "--schedules", "50", "--", "--exact", "careful", "file"]);
     both.check(0, &["; 1 had no fault"]);
     assert!(!both.stderr.contains("warning"), "{}", both.stderr);
+}
+
+/// An address of this machine that is not of the loopback. Nothing is sent.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+/// Answers each byte a little later, by TCP and UDP, until the process ends. Returns both addresses.
+#[expect(clippy::disallowed_methods, reason = "the server is outside of every run")]
+fn slow_echoes(ip: IpAddr) -> [SocketAddr; 2] {
+    let (listener, socket) = (TcpListener::bind((ip, 0)).expect("a port"), UdpSocket::bind((ip, 0)).expect("a port"));
+    let addresses = [listener.local_addr(), socket.local_addr()].map(|address| address.expect("it is bound"));
+    let pause = || thread::sleep(Duration::from_millis(20));
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut byte = [0];
+            while stream.read_exact(&mut byte).is_ok() {
+                pause();
+                let _ = stream.write_all(&byte);
+            }
+        }
+    });
+    thread::spawn(move || {
+        let mut byte = [0];
+        while let Ok((_, peer)) = socket.recv_from(&mut byte) {
+            pause();
+            let _ = socket.send_to(&byte, peer);
+        }
+    });
+    addresses
+}
+
+#[test]
+fn an_answer_of_another_machine_is_awaited_in_real_time() {
+    let Some(ip) = own_address() else {
+        eprintln!("this machine has only the loopback, so nothing is tested");
+        return;
+    };
+    let [tcp, udp] = slow_echoes(ip);
+    let suite = r#"use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(5);
+
+#[test]
+fn without_a_limit() {
+    let mut stream = TcpStream::connect("TCP").unwrap();
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn with_limits() {
+    // Waits with `poll`.
+    let mut stream = TcpStream::connect_timeout(&"TCP".parse().unwrap(), LIMIT).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+}
+
+#[test]
+fn datagrams() {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    socket.send_to(b"x", "UDP").unwrap();
+    socket.recv(&mut [0]).unwrap();
+    socket.connect("UDP").unwrap();
+    socket.send(b"x").unwrap();
+    socket.recv(&mut [0]).unwrap();
+}
+"#;
+    let suite = suite.replace("TCP", &tcp.to_string()).replace("UDP", &udp.to_string());
+    let scratch = Scratch::new(&[("tests/suite.rs", &suite)]);
+    scratch.run(&["test", "--schedules", "3"]).check(0, &["3 passed", "not simulated: other machines"]);
 }

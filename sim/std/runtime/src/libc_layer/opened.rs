@@ -6,6 +6,8 @@
 use std::cell::Cell;
 
 use super::raw;
+use crate::net::address;
+use crate::run::current;
 
 /// Only descriptors below this number are watched.
 const WATCHED: usize = 4096;
@@ -18,6 +20,8 @@ thread_local! {
     static OPENED: Set = const { Cell::new([0; WATCHED / BITS]) };
     /// The files that this run has opened and not closed: calls on them do not wait in the run.
     static FILES: Set = const { Cell::new([0; WATCHED / BITS]) };
+    /// The sockets of this run to which another machine may send.
+    static REMOTE: Set = const { Cell::new([0; WATCHED / BITS]) };
 }
 
 fn has(set: &Set, descriptor: usize) -> bool {
@@ -43,11 +47,32 @@ pub(super) fn is_opened(descriptor: usize) -> bool {
 
 pub(super) fn mark(descriptor: isize, is_open: bool) {
     OPENED.with(|opened| put(opened, descriptor, is_open));
+    REMOTE.with(|remote| put(remote, descriptor, false));
+}
+
+/// The socket connects or sends to this address.
+///
+/// # Safety
+/// `at` is null or valid for `size` bytes.
+pub(super) unsafe fn mark_remote(descriptor: i32, at: *const u8, size: u32) {
+    if current().is_none() || at.is_null() {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    if unsafe { address::read(at, size) }.is_ok_and(|address| !address::is_simulated(address)) {
+        REMOTE.with(|remote| put(remote, descriptor as isize, true));
+    }
+}
+
+/// Whether another machine may send to a socket of this run.
+pub(super) fn has_remote() -> bool {
+    REMOTE.get().iter().any(|word| *word != 0)
 }
 
 /// Marks a copy as its original is marked.
 pub(super) fn copy_marks(descriptor: i32, copy: i32) {
     mark(copy as isize, is_opened(descriptor as usize));
+    REMOTE.with(|remote| put(remote, copy as isize, has(remote, descriptor as usize)));
     mark_file(copy as isize, FILES.with(|files| has(files, descriptor as usize)));
 }
 

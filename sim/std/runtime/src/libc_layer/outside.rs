@@ -1,14 +1,16 @@
-//! Events from outside the process: a child process writes to a pipe, or ends.
+//! Events from outside the process: a child process writes to a pipe, or ends; another machine answers.
 //!
-//! The kernel knows only the tasks of its run. If all of them wait, a child process may still wake one: the run then
-//! waits for real, for a limited time, before virtual time passes or the run ends as a deadlock. So a task that polls a
-//! child between its sleeps does not outrun it.
+//! The kernel knows only the tasks of its run. If all of them wait, a child process or another machine may still wake
+//! one: the run then waits for real, for a limited time, before virtual time passes or the run ends as a deadlock. So a
+//! task that polls a child between its sleeps does not outrun it.
 //!
 //! The time at which a child acts is not determined by the seed. While a child exists, calls on pipes are therefore not
 //! recorded and are not scheduling points, like calls on files.
 
 use std::ptr;
 
+use super::names::CHILDREN;
+use super::opened::has_remote;
 use super::raw;
 use crate::run::Run;
 use crate::search::run_of_process;
@@ -54,9 +56,12 @@ impl Run {
     /// Waits for real until one of these descriptors is ready, and no longer than until virtual time would have to
     /// pass. Returns whether one is ready. Called by host code.
     pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], until_ns: Option<u64>) -> bool {
-        // Without descriptors too: a task may poll the child between its sleeps, and the time of those is the child's.
-        let can_continue = !awaited.is_empty() || until_ns.is_some();
-        if !can_continue || self.has_given_up.get() || !has_children() {
+        let has_source = match awaited.is_empty() {
+            // A task may poll a child between its sleeps. The set spares a system call for each sleep.
+            true => until_ns.is_some() && self.outside.borrow().contains(CHILDREN) && has_children(),
+            false => has_remote() || has_children(),
+        };
+        if !has_source || self.has_given_up.get() {
             return false;
         }
         let wait_ns = until_ns.unwrap_or(REAL_WAIT_NS_MAX).min(REAL_WAIT_NS_MAX);

@@ -4,7 +4,7 @@
 use super::outside::{has_children, is_pipe};
 use super::socket::{Place, place};
 use super::{fail, raw, result_of};
-use crate::net::FIRST_DESCRIPTOR;
+use crate::net::sockets::Target;
 use crate::run::{Run, current};
 
 /// Waits in the run until `look` returns an event or an error.
@@ -134,8 +134,8 @@ pub unsafe extern "C" fn poll(asked: *mut libc::pollfd, count: u64, timeout_ms: 
         }
         // For the system: it skips a negative descriptor.
         let real = |descriptor: i32| match run.network.borrow().target(descriptor) {
-            Some(crate::net::sockets::Target::Real(real)) => real,
-            Some(crate::net::sockets::Target::Simulated) => -1,
+            Some(Target::Real(real)) => real,
+            Some(Target::Simulated) => -1,
             None => descriptor,
         };
         let mut others: Vec<libc::pollfd> = all.iter().map(|one| libc::pollfd { fd: real(one.fd), ..*one }).collect();
@@ -150,7 +150,9 @@ pub unsafe extern "C" fn poll(asked: *mut libc::pollfd, count: u64, timeout_ms: 
             }
             let always = libc::POLLERR | libc::POLLHUP;
             for (one, other) in all.iter_mut().zip(&others) {
-                let ready = run.network.borrow().ready_of(one.fd).filter(|_| one.fd >= FIRST_DESCRIPTOR);
+                let network = run.network.borrow();
+                let is_simulated = network.target(one.fd) == Some(Target::Simulated);
+                let ready = network.ready_of(one.fd).filter(|_| is_simulated);
                 one.revents = ready.map_or(other.revents, |ready| ready as i16 & (one.events | always));
             }
             all.iter().filter(|one| one.revents != 0).count() as isize

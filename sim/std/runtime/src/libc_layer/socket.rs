@@ -5,7 +5,7 @@ use std::panic::Location;
 use lastref_kernel::record::{Op, OpKind};
 
 use super::descriptor::{Use, call, open, open_pair};
-use super::opened::{is_opened, mark};
+use super::opened::{is_opened, mark, mark_remote};
 use super::{fail, raw, result_of};
 use crate::net::sockets::{Attempt, Target};
 use crate::net::{FIRST_DESCRIPTOR, Network, address};
@@ -171,7 +171,10 @@ pub unsafe extern "C" fn connect(descriptor: i32, at: *const u8, size: u32) -> i
         Place::Real(real) => {
             let args = [real as usize, at.addr(), size as usize, 0, 0, 0];
             // SAFETY: the caller's promise.
-            return unsafe { call(libc::SYS_connect, args, Use::Changes) } as i32;
+            return unsafe {
+                mark_remote(real, at, size);
+                call(libc::SYS_connect, args, Use::Changes)
+            } as i32;
         }
     };
     // SAFETY: the caller's promise.
@@ -224,6 +227,7 @@ unsafe fn connects_outside(run: &'static Run, descriptor: i32, at: *const u8, si
         }
         // The error is that of the connection, which the system reports on this descriptor.
         let _ = run.host(|| run.network.borrow_mut().leads_outside(descriptor, real));
+        mark_remote(real, at, size);
         call(libc::SYS_connect, [real as usize, at.addr(), size as usize, 0, 0, 0], Use::Changes) as i32
     }
 }

@@ -7,6 +7,7 @@ use lastref_kernel::record::OpKind;
 
 use super::descriptor::{Use, call};
 use super::fail;
+use super::opened::mark_remote;
 use super::socket::{Place, Waits, number, place};
 use crate::bytes::Bytes;
 use crate::run::Run;
@@ -157,7 +158,10 @@ pub unsafe extern "C" fn sendto(
         Place::Real(real) => {
             let args = [real as usize, bytes.addr(), count, flags as usize, to.addr(), size as usize];
             // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_sendto, args, Use::Writes) }
+            unsafe {
+                mark_remote(real, to, size);
+                call(libc::SYS_sendto, args, Use::Writes)
+            }
         }
     }
 }
@@ -207,8 +211,11 @@ pub unsafe extern "C" fn sendmsg(descriptor: i32, message: *const libc::msghdr, 
             sends(run, descriptor, std::slice::from_raw_parts(message.msg_iov, message.msg_iovlen), flags)
         },
         Place::Real(real) => {
-            // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_sendmsg, [real as usize, message.addr(), flags as usize, 0, 0, 0], Use::Writes) }
+            // SAFETY: the caller passes a valid message.
+            unsafe {
+                mark_remote(real, (*message).msg_name.cast(), (*message).msg_namelen);
+                call(libc::SYS_sendmsg, [real as usize, message.addr(), flags as usize, 0, 0, 0], Use::Writes)
+            }
         }
     }
 }
