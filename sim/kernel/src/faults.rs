@@ -38,9 +38,17 @@ pub struct Faults {
 /// The faults that a search requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
-    kinds: Vec<FaultKind>,
+    kinds: Vec<Drawn>,
     draws_short: bool,
     exact: Vec<Fault>,
+}
+
+/// A kind from which faults are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Drawn {
+    kind: FaultKind,
+    /// The plan gives the duration, as in `stall=50`.
+    is_duration_given: bool,
 }
 
 /// The extent of the traffic in earlier runs, from which faults are drawn.
@@ -71,9 +79,9 @@ impl FaultPlan {
         // One run in eight has no fault, since a fault may hide a bug that occurs without one.
         let count = [0, 1, 1, 1, 1, 1, 2, 2][stream.below(8) as usize];
         for _ in 0..count {
-            let kind = self.kinds[stream.below(self.kinds.len() as u64) as usize];
-            let lasts = kind.ms().is_some();
-            let kind = if lasts { kind.lasting(DURATIONS_MS[stream.below(4) as usize]) } else { kind };
+            let Drawn { kind, is_duration_given } = self.kinds[stream.below(self.kinds.len() as u64) as usize];
+            let draws_duration = kind.ms().is_some() && !is_duration_given;
+            let kind = if draws_duration { kind.lasting(DURATIONS_MS[stream.below(4) as usize]) } else { kind };
             let from = if stream.below(2) == 0 { End::Client } else { End::Server };
             // Byte 0 and the bytes of a handshake are more frequent than others.
             let bytes = extent.bytes.max(1);
@@ -98,15 +106,18 @@ impl FromStr for FaultPlan {
         for item in text.split(',').filter(|item| !item.is_empty()) {
             match item {
                 "all" => {
-                    plan.kinds.extend(FaultKind::ALL);
+                    plan.kinds.extend(FaultKind::ALL.map(|kind| Drawn { kind, is_duration_given: false }));
                     plan.draws_short = true;
                 }
                 "short" => plan.draws_short = true,
                 _ if item.contains('@') => plan.exact.push(item.parse()?),
-                _ => plan.kinds.push(item.parse().map_err(|error| match error {
-                    BadFault::Unknown(_) => format!("{error}, short, all"),
-                    BadFault::Duration(_) | BadFault::NoDuration { .. } => error.to_string(),
-                })?),
+                _ => {
+                    let kind = item.parse().map_err(|error| match error {
+                        BadFault::Unknown(_) => format!("{error}, short, all"),
+                        BadFault::Duration(_) | BadFault::NoDuration { .. } => error.to_string(),
+                    })?;
+                    plan.kinds.push(Drawn { kind, is_duration_given: item.contains('=') });
+                }
             }
         }
         Ok(plan)
@@ -185,6 +196,18 @@ mod tests {
         assert!(FaultKind::ALL.into_iter().all(|kind| {
             drawn.iter().flat_map(|faults| &faults.exact[1..]).any(|fault| fault.kind.name() == kind.name())
         }));
+    }
+
+    #[test]
+    fn a_duration_that_the_plan_gives_is_kept_and_another_is_drawn() {
+        let plan: FaultPlan = "stall=7,hold".parse().expect("a plan");
+        let extent = Extent { connections: 4, bytes: 1_000 };
+        let durations = |name: &str| -> Vec<u32> {
+            let drawn = (0..200).flat_map(|seed| plan.drawn(seed, extent).exact);
+            drawn.filter(|fault| fault.kind.name() == name).filter_map(|fault| fault.kind.ms()).collect()
+        };
+        assert!(durations("stall").len() > 20 && durations("stall").iter().all(|ms| *ms == 7));
+        assert!(DURATIONS_MS.iter().all(|ms| durations("hold").contains(ms)));
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub(crate) struct Network {
     past_edges: u64,
     next_port: u16,
     has_latency: bool,
+    /// A hold or a partition of all connections ends at this time.
+    held_until_ns: u64,
     draws: Stream,
     faults: Vec<Fault>,
     is_short: bool,
@@ -91,6 +93,7 @@ impl Network {
             past_edges: 0,
             next_port: FIRST_PORT,
             has_latency: false,
+            held_until_ns: 0,
             draws: Stream::new(0, Purpose::Environment),
             faults: Vec::new(),
             is_short: false,
@@ -103,7 +106,7 @@ impl Network {
     /// Begins a run.
     pub(crate) fn begin(&mut self, seed: u64, has_latency: bool, faults: &Faults) {
         self.end();
-        (self.next_port, self.has_latency) = (FIRST_PORT, has_latency);
+        (self.next_port, self.has_latency, self.held_until_ns) = (FIRST_PORT, has_latency, 0);
         self.draws = Stream::new(seed, Purpose::Environment);
         self.faults.clone_from(&faults.exact);
         self.is_short = faults.short;

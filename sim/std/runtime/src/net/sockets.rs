@@ -321,7 +321,7 @@ impl Network {
         let latency_ns = self.latency_ns();
         let client = local.unwrap_or(address);
         let nth = self.connections.len();
-        self.connections.push(Connection::new(new_object(), client, address, latency_ns));
+        self.connections.push(Connection::new(new_object(), client, address, latency_ns, self.held_until_ns));
         let file = self.file_mut(descriptor)?;
         (file.local, file.state) = (local, State::Stream { connection: nth, end: End::Client });
         self.attempts(nth, address, now_ns);

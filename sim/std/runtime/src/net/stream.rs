@@ -118,10 +118,16 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection attempt that the listener has not answered yet.
-    pub(super) fn new(object: ObjectId, client: SocketAddr, server: SocketAddr, latency_ns: u64) -> Connection {
+    /// A connection attempt that the listener has not answered yet. Segments are held until `held_until_ns`.
+    pub(super) fn new(
+        object: ObjectId,
+        client: SocketAddr,
+        server: SocketAddr,
+        latency_ns: u64,
+        held_until_ns: u64,
+    ) -> Connection {
         let side = |address| Side::new(address, Phase::Connecting, BUFFER_BYTES);
-        Connection { object, sides: [side(client), side(server)], latency_ns, held_until_ns: 0, is_black: false }
+        Connection { object, sides: [side(client), side(server)], latency_ns, held_until_ns, is_black: false }
     }
 
     pub(super) fn latency_ns(&self) -> u64 {

@@ -50,15 +50,18 @@ impl Network {
             FaultKind::HalfClose => connection.shuts_writes(fault.from, now_ns),
             FaultKind::Blackhole => connection.blackens(now_ns),
             FaultKind::Stall { ms } => connection.holds(after(ms)),
-            FaultKind::Hold { ms } => self.connections.iter_mut().for_each(|connection| connection.holds(after(ms))),
+            FaultKind::Hold { ms } => self.holds_all(after(ms)),
             // Lost segments are sent again after the partition.
-            FaultKind::Partition { ms } => {
-                let until_ns = after(ms).saturating_add(RETRANSMITTED_NS);
-                self.connections.iter_mut().for_each(|connection| connection.holds(until_ns));
-            }
+            FaultKind::Partition { ms } => self.holds_all(after(ms).saturating_add(RETRANSMITTED_NS)),
             FaultKind::Refuse => connection.send(End::Client, Segment::Refused, now_ns),
             FaultKind::Hang => connection.hangs(now_ns),
         }
+    }
+
+    /// Holds all segments until this time, those of connections that are opened before it too.
+    fn holds_all(&mut self, until_ns: u64) {
+        self.held_until_ns = self.held_until_ns.max(until_ns);
+        self.connections.iter_mut().for_each(|connection| connection.holds(until_ns));
     }
 
     fn notes(&mut self, fault: Fault, now_ns: u64) {

@@ -226,3 +226,22 @@ fn a_hold_delays_a_reset_as_it_delays_data() {
     assert_eq!(network.read(server, 9, false).as_deref(), Ok(&b"abc"[..]));
     assert_eq!(network.read(server, 9, false), Err(libc::ECONNRESET));
 }
+
+#[test]
+fn a_hold_and_a_partition_delay_connections_that_are_opened_later() {
+    for (fault, end_ns) in [("hold=5@0.s.0", 5_000_000), ("partition=5@0.s.0", 205_000_000)] {
+        let (mut network, listener) = network(fault);
+        connect(&mut network, listener);
+        let later = network.socket(false, true);
+        network.connect(later, address(80), 1, || ObjectId(3)).expect("an attempt");
+        network.advance(end_ns - 1);
+        assert_eq!(network.connected(later), Err(libc::EAGAIN), "{fault}");
+        network.advance(end_ns);
+        assert_eq!(network.connected(later), Ok(()), "{fault}");
+        network.begin(1, false, &Faults::default());
+        let listener = network.socket(false, true);
+        network.bind(listener, address(80)).expect("the port is free");
+        network.listen(listener, 8, || ObjectId(1)).expect("it is bound");
+        connect(&mut network, listener);
+    }
+}
