@@ -1,6 +1,7 @@
 //! The environment variables that configure the runtime in the process of a test.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::args::{self, Outside, SearchArguments, SettingArguments};
 
@@ -65,9 +66,11 @@ pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     variables
 }
 
-/// A search for a run with the same finding and fewer switches.
-pub(crate) fn of_shrink(settings: &SettingArguments, run: &str) -> Variables {
+/// A search for a run with the same finding and fewer switches, whose process ends after this time. The last quarter
+/// is for the report: a process that is ended before it loses what it has found.
+pub(crate) fn of_shrink(settings: &SettingArguments, run: &str, time: Duration) -> Variables {
     let mut variables = of_replay(settings, run);
+    variables.push((FOR_MS, (time.as_millis() * 3 / 4).to_string()));
     variables.push(("LASTREF_SHRINK", String::from("1")));
     variables
 }

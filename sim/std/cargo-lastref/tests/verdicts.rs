@@ -98,6 +98,18 @@ fn sets() {
 }
 
 #[test]
+fn the_clock_of_a_run_begins_when_todays_certificates_are_valid() {
+    clean(
+        r#"#[test]
+fn clock() {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(since.as_secs(), 1_793_491_200);
+}
+"#,
+    );
+}
+
+#[test]
 fn the_error_that_a_test_returns_is_in_the_report() {
     let suite = r#"#[test]
 fn fails() -> Result<(), std::num::ParseIntError> {

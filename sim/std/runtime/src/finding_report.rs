@@ -18,7 +18,7 @@ const SHRINKS: usize = 2_000;
 /// Fills the report with the finding.
 pub(crate) fn report_finding(search: &Search, found: Found, report: &mut Report) {
     let Found { token, made, schedule } = found;
-    let Some(kind) = kind_of(&made) else { return };
+    let Some(mut kind) = kind_of(&made) else { return };
     // A run whose state has escaped cannot be repeated, since memory from before it has changed.
     let is_again = kind != FindingKind::EscapedState;
     let mut told = made;
@@ -38,6 +38,8 @@ pub(crate) fn report_finding(search: &Search, found: Found, report: &mut Report)
         told = search.make_run(&token, Keep::Events, false);
     }
     if let Some((guarded, precise)) = with_guards(search, &token, kind) {
+        // The guarded run may have a finding of another kind: a panic becomes the use after free that causes it.
+        kind = kind_of(&precise).unwrap_or(kind);
         (token, told) = (guarded, precise);
     }
     if let Some((fewer, made)) = with_fewer_faults(search, &token, kind) {
@@ -156,7 +158,8 @@ fn needs_early_timer(search: &Search, token: &Token, kind: FindingKind) -> bool 
     kind_of(&search.make_run(&late, Keep::Hash, false)) != Some(kind)
 }
 
-/// Removes forced switches as long as the finding stays: first many at once, then single ones.
+/// Removes forced switches as long as the finding stays: first many at once, then single ones. Ends early, with the
+/// shortest run so far, if the time of the search is used up.
 fn shrunk(search: &Search, token: Token, kind: FindingKind, switches: Vec<Switch>) -> Token {
     let with = |switches: &[Switch]| Token { choices: Choices::Switches(switches.to_vec()), ..token.clone() };
     let finds = |switches: &[Switch]| kind_of(&search.make_run(&with(switches), Keep::Hash, false)) == Some(kind);
@@ -166,11 +169,16 @@ fn shrunk(search: &Search, token: Token, kind: FindingKind, switches: Vec<Switch
         return token;
     }
     let mut tries = 0;
+    let mut is_over = false;
     let mut chunk = left.len().div_ceil(2).max(1);
     loop {
         let mut at = 0;
         let mut has_removed = false;
-        while at < left.len() && tries < SHRINKS {
+        while at < left.len() {
+            is_over = tries >= SHRINKS || search.is_out_of_time();
+            if is_over {
+                break;
+            }
             tries += 1;
             let end = (at + chunk).min(left.len());
             let fewer: Vec<Switch> = left[..at].iter().chain(&left[end..]).copied().collect();
@@ -180,7 +188,7 @@ fn shrunk(search: &Search, token: Token, kind: FindingKind, switches: Vec<Switch
                 at = end;
             }
         }
-        if tries >= SHRINKS || (chunk == 1 && !has_removed) {
+        if is_over || (chunk == 1 && !has_removed) {
             return with(&left);
         }
         chunk = (chunk / 2).max(1);

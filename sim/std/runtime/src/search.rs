@@ -53,6 +53,8 @@ pub(crate) struct Search {
     pub(crate) body: &'static Body,
     pub(crate) config: Config,
     pub(crate) profile: Profile,
+    /// The real time at which it began.
+    begin_ns: u64,
     seen: Seen,
     variety: Variety,
     runs: u64,
@@ -201,6 +203,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
         body,
         config,
         profile: Profile::default(),
+        begin_ns: real_monotonic_ns(),
         seen: Seen::new(),
         variety: Variety::default(),
         runs: 0,
@@ -293,8 +296,7 @@ impl Search {
             self.learn();
             return self.make_only(token);
         }
-        let begin_ns = real_monotonic_ns();
-        let until = self.config.for_ms.map(|ms| begin_ns.saturating_add(ms.saturating_mul(1_000_000)));
+        let begin_ns = self.begin_ns;
         match self.learn() {
             Learned::Found(found) => return (Some(*found), None),
             Learned::TooLong => return (None, None),
@@ -311,7 +313,7 @@ impl Search {
         self.made_before = first;
         for nth in first..self.config.schedules {
             // At least one run, even if the reference runs of a long test have used up the time.
-            if nth > first && until.is_some_and(|until| real_monotonic_ns() >= until) {
+            if nth > first && self.is_out_of_time() {
                 break;
             }
             let elapsed_ns = || real_monotonic_ns() - begin_ns;
@@ -336,6 +338,12 @@ impl Search {
             expected = made.expected;
         }
         (None, expected)
+    }
+
+    /// Whether the search has used up its time.
+    pub(crate) fn is_out_of_time(&self) -> bool {
+        let until = self.config.for_ms.map(|ms| self.begin_ns.saturating_add(ms.saturating_mul(1_000_000)));
+        until.is_some_and(|until| real_monotonic_ns() >= until)
     }
 
     /// Whether no run had a choice among tasks, and none can depend on chance that the user asks for.

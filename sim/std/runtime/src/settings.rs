@@ -153,6 +153,7 @@ pub(crate) struct Config {
     pub(crate) outside: Outside,
 }
 
+    /// The time of the search; in a replay that shrinks, the time after which it ends with the shortest run so far.
 /// The treatment of a test that uses resources that are not simulated: files, child processes, other machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outside {

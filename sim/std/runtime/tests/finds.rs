@@ -149,6 +149,34 @@ fn shrinks() -> Result<(), Failed> {
     Ok(())
 }
 
+/// The search for a shorter run ends at its time limit with what it has.
+fn shrinks_for_a_time() -> Result<(), Failed> {
+    let found = check("shrinks", Some("deadlock"), &[], waiting::ab_ba)?;
+    let settings = [("LASTREF_REPLAY", found.token.as_str()), ("LASTREF_SHRINK", "1")];
+    let [no_time, time] = ["0", "60000"].map(|time| {
+        let settings = [&settings[..], &[("LASTREF_FOR_MS", time)]].concat();
+        check("shrinks", Some("deadlock"), &settings, waiting::ab_ba)
+    });
+    let [no_time, time] = [no_time?.token, time?.token];
+    if !no_time.contains(",shrunk,") || no_time.len() <= time.len() {
+        return Err(format!("without time {no_time}, with time {time}").into());
+    }
+    Ok(())
+}
+
+/// Guard pages change the kind of the finding. The later questions about its run are then about that kind.
+fn another_kind_with_guards() -> Result<(), Failed> {
+    let settings = [("LASTREF_EXPLORE_TIME", "1"), ("LASTREF_FAULTS", "short"), ("LASTREF_STRATEGY", "random")];
+    let found = check("guards", Some("use_after_free"), &settings, heap::panic_after_free)?;
+    if !found.text.contains("guard=1")
+        || found.json.contains("\"early_timer_needed\":true")
+        || found.token.contains("short")
+    {
+        return Err(found.json.into());
+    }
+    Ok(())
+}
+
 /// Timers fire early only on request, and the report says that the finding needs an early timer.
 fn early_timers() -> Result<(), Failed> {
     check("timers", None, &[], waiting::sleeps_for_order)?;
@@ -356,8 +384,10 @@ fn main() {
         };
         trials.push(Trial::test(format!("{name}: nothing is found"), move || clean(name, schedules, code)));
     }
-    let others: [(&str, Check); 15] = [
+    let others: [(&str, Check); 17] = [
         ("a run is shrunk", shrinks),
+        ("a run is shrunk for a time", shrinks_for_a_time),
+        ("guard pages change the kind of a finding", another_kind_with_guards),
         ("a use after free in a rare schedule is found", few_schedules),
         ("memory from before the run is freed in each run: nothing is found", earlier_memory),
         ("a pinned setting holds in every run", pinned_settings),

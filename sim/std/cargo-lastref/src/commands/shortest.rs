@@ -39,7 +39,7 @@ pub(crate) fn find(
     stop: &Stop,
 ) -> Option<Report> {
     let limits = Limits { timeout: Some(time), hang: time };
-    let finished = process::run(executable, test, &search::of_shrink(settings, run), limits, stop);
+    let finished = process::run(executable, test, &search::of_shrink(settings, run, time), limits, stop);
     let mut report = finished.report.ok().flatten().filter(|report| report.verdict == Verdict::Finding)?;
     let name = |run: String| {
         let (package, target) = (executable.package.clone(), executable.target.clone());

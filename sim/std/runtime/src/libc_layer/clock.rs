@@ -16,8 +16,9 @@ use std::ptr;
 use super::{raw, result_of};
 use crate::run::{Run, current};
 
-/// The real-time clock at the start of a run: 2023-11-14 22:13:20 UTC.
-pub(super) const REALTIME_NS: u64 = 1_700_000_000_000_000_000;
+/// The real-time clock at the start of a run: 2026-11-01 00:00:00 UTC. Certificates in the fixtures of tests are more
+/// often valid then than in an earlier year.
+pub(super) const REALTIME_NS: u64 = 1_793_491_200_000_000_000;
 /// The monotonic clock at the start of a run. It is not 0, since programs subtract from it.
 const MONOTONIC_NS: u64 = 1_000_000_000_000;
 /// After a wait, this many readings last one nanosecond each.

@@ -55,6 +55,14 @@ pub(crate) fn quiet_use_after_free() {
     reads.join().expect("the other does not panic");
 }
 
+/// Reads a value that has been freed, and panics since it has changed.
+pub(crate) fn panic_after_free() {
+    let value = Box::into_raw(Box::new(41_u64));
+    release(value);
+    // SAFETY: none, since the value has been freed. This is the planted bug.
+    assert_eq!(unsafe { value.read_volatile() }, 41);
+}
+
 /// Writes a value that the other task may have freed.
 pub(crate) fn write_after_free() {
     // SAFETY: none, as above.
