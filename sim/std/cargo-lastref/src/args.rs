@@ -39,7 +39,7 @@ pub(crate) enum Choice {
     Replay(TokenArguments),
     /// Searches for a run with the same finding and fewer switches between tasks.
     Shrink(TokenArguments),
-    /// Repeats the run of a token, and shows its table only.
+    /// Repeats the run of a token, and shows its finding on one line and its table.
     Show(ShowArguments),
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct TestArguments {
     /// Shows the table of a finding's first run, without a search for a shorter run.
     #[arg(long)]
     pub(crate) no_shrink: bool,
-    /// Prints one JSON object on stdout, and no other text.
+    /// Prints one JSON object on stdout, and no other text; with `-- --list`, plain lines.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -177,7 +177,7 @@ pub(crate) struct SettingArguments {
     /// Bound on the steps of a run (200,000 by default).
     #[arg(long, value_name = "N", value_parser = steps, allow_negative_numbers = true)]
     pub(crate) steps: Option<u32>,
-    /// How to treat resources that are not simulated: files, child processes, other machines.
+    /// How to treat resources that are not simulated: files, child processes, UDP, other machines and host names.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Outside::Warn)]
     pub(crate) outside: Outside,
     /// Pins settings that each run otherwise draws itself, as in `after=1,weak=0,guard=0,heap=0,leaks=0,latency=0`.

@@ -1,7 +1,8 @@
 //! The profile in use: its `panic` setting, and the debug information that stacks need.
 //!
 //! lastref observes a panic as it unwinds, so a program that aborts instead is refused before the build. Tests unwind
-//! under any profile, since cargo ignores the setting for them, so the check concerns only `run` and `build`.
+//! under any profile, since cargo ignores the setting for them, so the check concerns only `run`, `build` and
+//! `check`.
 //!
 //! A stack in an optimised program names functions that were inlined only if there is debug information.
 

@@ -33,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) step: Option<u64>,
     pub(crate) token: Option<String>,
     pub(crate) trace_hash: Option<String>,
+    /// The hash of the traces of all runs, which a report without a finding has too.
+    pub(crate) traces_hash: Option<String>,
     pub(crate) tasks: Vec<String>,
     pub(crate) events: Vec<Event>,
     pub(crate) settings: Option<String>,

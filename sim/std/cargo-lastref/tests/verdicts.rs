@@ -98,6 +98,31 @@ fn sets() {
 }
 
 #[test]
+fn a_replay_that_is_clean_twice_but_differs_is_not_deterministic() {
+    // Each process has one behaviour: that of the first process, or that of the later ones.
+    let suite = r#"#[test]
+fn differs() {
+    assert!(!std::path::Path::new("fails").exists());
+    let own = std::process::id().to_string();
+    let first = std::fs::read_to_string("first").unwrap_or_else(|_| {
+        std::fs::write("first", &own).unwrap();
+        own.clone()
+    });
+    let count = std::sync::atomic::AtomicU32::new(0);
+    for _ in 0..if first == own { 1 } else { 2 } {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite), ("fails", "")]);
+    let found = scratch.run(&["test"]);
+    found.check(1, &["panic in schedule 1"]);
+    std::fs::remove_file(scratch.path().join("fails")).expect("it exists");
+    scratch.run(&["replay", found.token()]).check(3, &["two runs of this token differ", "no finding"]);
+    scratch.run(&["replay", found.token()]).check(0, &["no finding"]);
+}
+
+#[test]
 fn the_clock_of_a_run_begins_when_todays_certificates_are_valid() {
     clean(
         r#"#[test]

@@ -33,7 +33,8 @@ pub(crate) fn replay(arguments: &TokenArguments) -> Result<Answer, Error> {
     let mut answer = Answer::new(String::new(), outcome.status.exit());
     let is_over = matches!(outcome.status, Status::Hung | Status::Misused | Status::Broken);
     // A run without a report has no trace to compare.
-    if !is_over && case.run(arguments)?.report.trace_hash != outcome.report.trace_hash {
+    let traces = |outcome: &Outcome| (outcome.report.trace_hash.clone(), outcome.report.traces_hash.clone());
+    if !is_over && traces(&case.run(arguments)?) != traces(&outcome) {
         answer.remarks.push(String::from("cargo lastref: not deterministic: two runs of this token differ"));
         answer.exit = Exit::NotDeterministic;
     }
