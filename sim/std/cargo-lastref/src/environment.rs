@@ -11,6 +11,12 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// Whether a variable is set, even to an empty value.
+#[expect(clippy::disallowed_methods, reason = "cargo's configuration does not replace a variable of the user")]
+pub(crate) fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some()
+}
+
 /// A variable as text; a value that is not Unicode counts as unset.
 pub(crate) fn text(name: &str) -> Option<String> {
     variable(name)?.into_string().ok()

@@ -66,6 +66,12 @@ impl Executable {
     /// Lists the tests that these flags choose.
     pub(crate) fn list(&self, flags: &HarnessFlags) -> Result<Listing, Error> {
         let Some(all) = self.names(&flags.choice_with_ignored())? else { return Ok(Listing::OwnHarness) };
+        // A program that ignores its arguments and prints nothing looks like libtest without tests. In the long format
+        // libtest prints a last line in any case.
+        if all.is_empty() && !self.listed(&flags.choice_with_ignored(), &[])?.is_some_and(|text| is_long_listing(&text))
+        {
+            return Ok(Listing::OwnHarness);
+        }
         let mut ignored = Vec::new();
         if !flags.ignored && !flags.include_ignored {
             let mut choice = flags.choice();
@@ -78,11 +84,15 @@ impl Executable {
 
     /// The names of tests; `None` if the executable does not answer as libtest does.
     fn names(&self, choice: &[String]) -> Result<Option<Vec<String>>, Error> {
+        Ok(self.listed(choice, &["--format", "terse"])?.and_then(|text| names(&text)))
+    }
+
+    /// What the executable prints for `--list`; `None` if it fails.
+    fn listed(&self, choice: &[String], format: &[&str]) -> Result<Option<String>, Error> {
         let mut command = self.command();
-        command.args(choice).args(["--list", "--format", "terse"]).stderr(Stdio::null());
+        command.args(choice).arg("--list").args(format).stderr(Stdio::null());
         let output = command.output().map_err(|source| Error::Start { program: self.path.clone(), source })?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(output.status.success().then(|| names(&text)).flatten())
+        Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 }
 
@@ -98,6 +108,17 @@ fn names(text: &str) -> Option<Vec<String>> {
         }
     }
     Some(names)
+}
+
+/// Whether a listing in libtest's long format ends as libtest's do: `0 tests, 2 benchmarks`.
+fn is_long_listing(text: &str) -> bool {
+    let Some((tests, benchmarks)) = text.trim_end().lines().next_back().and_then(|line| line.split_once(", ")) else {
+        return false;
+    };
+    let is_count = |text: &str, noun: &str| {
+        text.split_once(' ').is_some_and(|(number, rest)| number.parse::<u64>().is_ok() && rest.starts_with(noun))
+    };
+    is_count(tests, "test") && is_count(benchmarks, "benchmark")
 }
 
 /// The results of a build of tests.
@@ -175,7 +196,7 @@ fn target(artifact: &Artifact) -> Option<Target> {
     }
 }
 
-/// The variables that cargo sets for a test, as its reference lists them.
+/// The variables that cargo sets for a test: its own, as its reference lists them, and those of its configuration.
 fn variables(
     project: &Project,
     package: &Package,
@@ -212,6 +233,10 @@ fn variables(
         all.extend(script.env.iter().map(|(name, value)| (name.clone(), OsString::from(value))));
     }
     all.push((String::from("LD_LIBRARY_PATH"), library_path(project, path, scripts)));
+    // cargo's own variables win over those of its configuration, even over one with `force`.
+    let own: Vec<String> = all.iter().map(|(name, _)| name.clone()).collect();
+    let configured = project.configured_variables();
+    all.extend(configured.into_iter().filter(|(name, _)| !own.contains(name)));
     all
 }
 
@@ -245,5 +270,9 @@ mod tests {
         assert_eq!(names(""), Some(vec![]));
         assert_eq!(names("running 3 things\n"), None);
         assert_eq!(names("done: all\n"), None);
+        assert!(
+            is_long_listing("0 tests, 0 benchmarks\n") && is_long_listing("a: benchmark\n\n0 tests, 1 benchmark\n")
+        );
+        assert!(!is_long_listing("") && !is_long_listing("a, b\n"));
     }
 }

@@ -1,5 +1,6 @@
 //! The project that a command works on: cargo's description of it, and cargo's commands under the stand-in.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -7,6 +8,7 @@ use cargo_metadata::{Metadata, MetadataCommand};
 
 use crate::answer::one_line;
 use crate::cargo_flags::{CargoFlags, Kind};
+use crate::environment;
 use crate::error::Error;
 use crate::profile;
 use crate::rustc_flags::{self, Configuration};
@@ -63,6 +65,11 @@ impl Project {
     /// The folders of the compiler's libraries.
     pub(crate) fn compiler_libraries(&self) -> &[PathBuf] {
         &self.toolchain.libraries
+    }
+
+    /// The variables that cargo's configuration sets for tests.
+    pub(crate) fn configured_variables(&self) -> Vec<(String, OsString)> {
+        self.configuration.variables(environment::is_set)
     }
 
     /// The program of cargo, which tests find in their environment.

@@ -5,6 +5,8 @@
 //! has flags, and otherwise the table of the target, which cargo merges with the user's own. If the user has no table
 //! of a target, the flags of `build` are copied into ours.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -57,6 +59,25 @@ impl Configuration {
     /// The value at a path of keys in the nearest file that has one, and that file.
     pub(crate) fn value(&self, keys: &[&str]) -> Option<(&Path, &Value)> {
         self.files.iter().find_map(|(path, table)| Some((path.as_path(), at(table, keys)?)))
+    }
+
+    /// The variables of the tables `env`, as cargo sets them for a program that it starts: not those that are set
+    /// already, unless the entry has `force`. An entry of a nearer file hides the others of its name.
+    pub(crate) fn variables(&self, is_set: impl Fn(&str) -> bool) -> Vec<(String, OsString)> {
+        let mut variables: BTreeMap<&str, Option<OsString>> = BTreeMap::new();
+        for (path, table) in &self.files {
+            for (name, entry) in at(table, &["env"]).and_then(Value::as_table).into_iter().flatten() {
+                let is_on = |key: &str| entry.get(key).and_then(Value::as_bool).unwrap_or(false);
+                let text = entry.as_str().or_else(|| entry.get("value")?.as_str());
+                let value = text.filter(|_| is_on("force") || !is_set(name)).map(|text| {
+                    // Relative to the folder that contains `.cargo`.
+                    let folder = path.parent().and_then(Path::parent).filter(|_| is_on("relative"));
+                    folder.map_or_else(|| OsString::from(text), |folder| folder.join(text).into_os_string())
+                });
+                variables.entry(name).or_insert(value);
+            }
+        }
+        variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
     /// The flags of `build`, those of farther files first, in the order in which cargo joins them.

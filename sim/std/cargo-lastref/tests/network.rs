@@ -278,3 +278,34 @@ fn datagrams() {
     let scratch = Scratch::new(&[("tests/suite.rs", &suite)]);
     scratch.run(&["test", "--schedules", "3"]).check(0, &["3 passed", "not simulated: other machines"]);
 }
+
+#[test]
+fn a_server_in_a_child_process_is_reached_over_loopback() {
+    let suite = r#"use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+#[test]
+fn asks_the_child() {
+    if std::env::var("CHILD").is_ok() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        println!("port {}", listener.local_addr().unwrap().port());
+        listener.accept().unwrap().0.write_all(b"answer").unwrap();
+        return;
+    }
+    assert!(TcpStream::connect("127.0.0.1:9").is_err());
+    let own = std::env::current_exe().unwrap();
+    let mut command = Command::new(own);
+    command.args(["--exact", "asks_the_child", "--nocapture"]).env("CHILD", "1").stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| Some(line.unwrap().split_once("port ")?.1.parse::<u16>().unwrap())).unwrap();
+    let mut answer = String::new();
+    TcpStream::connect(("127.0.0.1", port)).unwrap().read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "answer");
+    assert!(child.wait().unwrap().success());
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    scratch.run(&["test", "--schedules", "20"]).check(0, &["1 passed", "child processes"]);
+}

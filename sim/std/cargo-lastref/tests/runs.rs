@@ -167,6 +167,64 @@ fn sees() {
 }
 
 #[test]
+fn a_child_that_is_the_own_executable_runs_its_test_once_and_plainly() {
+    let suite = r#"use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+#[test]
+fn aborts() {
+    if std::env::var("CHILD").is_ok() {
+        std::fs::OpenOptions::new().append(true).create(true).open("runs").unwrap().write_all(b"x").unwrap();
+        std::process::abort();
+    }
+    let before = std::fs::read("runs").unwrap_or_default().len();
+    let own = std::env::current_exe().unwrap();
+    let child = Command::new(own).args(["--exact", "aborts", "--nocapture"]).env("CHILD", "1").output().unwrap();
+    assert_eq!(child.status.signal(), Some(6));
+    let told = String::from_utf8(child.stderr).unwrap();
+    assert!(!told.contains("lastref"), "{told}");
+    assert_eq!(std::fs::read("runs").unwrap().len(), before + 1);
+    assert_eq!(std::env::var("LASTREF_OTHER").unwrap(), "kept");
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let mut command = scratch.command(&["test", "--schedules", "5"]);
+    let run = scratch::Run::of(command.env("LASTREF_OTHER", "kept").output().expect("it starts"));
+    run.check(0, &["1 passed"]);
+}
+
+#[test]
+fn variables_of_cargos_configuration_reach_the_tests() {
+    let suite = r#"#[test]
+fn sees() {
+    let value = |name: &str| std::env::var(name).unwrap();
+    assert_eq!(value("PLAIN"), "near");
+    assert_eq!(value("TABLE"), "b");
+    assert_eq!(value("FAR"), "far");
+    let folder = value("CARGO_MANIFEST_DIR");
+    assert_eq!(value("RELATIVE"), format!("{folder}/data"));
+    assert_eq!(value("KEPT"), "own");
+    assert_eq!(value("FORCED"), "configured");
+    assert_eq!(value("CARGO_PKG_NAME"), "scratch");
+}
+"#;
+    let near = r#"[env]
+PLAIN = "near"
+TABLE = { value = "b" }
+RELATIVE = { value = "data", relative = true }
+KEPT = "configured"
+FORCED = { value = "configured", force = true }
+CARGO_PKG_NAME = { value = "other", force = true }
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite), (".cargo/config.toml", near)]);
+    scratch.write("home/config.toml", "[env]\nPLAIN = 'far'\nFAR = 'far'\n");
+    let mut command = scratch.command(&["test", "--schedules", "5"]);
+    command.env("CARGO_HOME", scratch.path().join("home")).env("KEPT", "own").env("FORCED", "own");
+    scratch::Run::of(command.output().expect("it starts")).check(0, &["1 passed"]);
+}
+
+#[test]
 fn an_executable_with_its_own_harness_runs_as_a_whole() {
     let manifest = r#"[package]
 name = "scratch"
@@ -189,6 +247,9 @@ harness = false
     scratch.run(&["test"]).check(0, &["own (own harness)", "1 ran outside the simulator"]);
     scratch.write("tests/own.rs", &own(3));
     scratch.run(&["test"]).check(1, &["exit code 3, ran outside the simulator", "| my own way"]);
+    // It lists nothing, as libtest does for no tests.
+    scratch.write("tests/own.rs", "fn main() {}\n");
+    scratch.run(&["test"]).check(0, &["own (own harness)", "1 ran outside the simulator"]);
 }
 
 #[test]

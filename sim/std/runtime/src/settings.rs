@@ -14,6 +14,25 @@ use lastref_kernel::strategy::StrategyName;
 use crate::token::Token;
 use lastref_kernel::faults::FaultPlan;
 
+/// The variables of the environment that configure a search.
+pub(crate) const VARIABLES: [&str; 15] = [
+    "LASTREF_AFTER",
+    "LASTREF_EXPLORE_TIME",
+    "LASTREF_FAULTS",
+    "LASTREF_FOR_MS",
+    "LASTREF_OUTSIDE",
+    "LASTREF_PROGRESS",
+    "LASTREF_REPLAY",
+    "LASTREF_REPORT",
+    "LASTREF_RUN",
+    "LASTREF_SCHEDULES",
+    "LASTREF_SEED",
+    "LASTREF_SETTINGS",
+    "LASTREF_SHRINK",
+    "LASTREF_STEPS",
+    "LASTREF_STRATEGY",
+];
+
 /// The settings of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -134,6 +153,7 @@ pub(crate) struct Config {
     /// The number of the run after which the search begins: an earlier process executed that run and the ones before
     /// it.
     pub(crate) after: u64,
+    /// The time of the search; in a replay that shrinks, the time after which it ends with the shortest run so far.
     pub(crate) for_ms: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) strategy: StrategyName,
@@ -153,7 +173,6 @@ pub(crate) struct Config {
     pub(crate) outside: Outside,
 }
 
-    /// The time of the search; in a replay that shrinks, the time after which it ends with the shortest run so far.
 /// The treatment of a test that uses resources that are not simulated: files, child processes, other machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outside {
@@ -278,6 +297,17 @@ mod tests {
         assert!((4..25).contains(&count(|settings| settings.guard)));
         let first = drawn[0];
         assert_eq!(Pins::from_str(&first.to_string()).map(|pins| Settings::drawn(5, &pins)), Ok(first));
+    }
+
+    #[test]
+    fn the_list_of_variables_is_that_of_the_settings() {
+        let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let read = Config::read(|variable| {
+            asked.borrow_mut().insert(variable.to_owned());
+            None
+        });
+        assert!(read.is_ok());
+        assert_eq!(asked.into_inner().into_iter().collect::<Vec<_>>(), VARIABLES);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use lastref_kernel::record::{Op, OpKind};
 
 use super::descriptor::{Use, call, open, open_pair};
 use super::opened::{is_opened, mark, mark_remote};
+use super::outside::has_children;
 use super::{fail, raw, result_of};
 use crate::net::sockets::{Attempt, Target};
 use crate::net::{FIRST_DESCRIPTOR, Network, address};
@@ -183,6 +184,10 @@ pub unsafe extern "C" fn connect(descriptor: i32, at: *const u8, size: u32) -> i
         Err(error) => return fail(error) as i32,
     };
     let begun = run.on_socket(descriptor, OpKind::Store, Waits::No, |network, now_ns| {
+        // A child process may listen at an address where no socket of the run does.
+        if network.is_unanswered(descriptor, address) && has_children() {
+            return Ok(Attempt::Outside);
+        }
         network.connect(descriptor, address, now_ns, || run.kernel.new_object("connection"))
     });
     match begun {
@@ -203,16 +208,21 @@ pub unsafe extern "C" fn connect(descriptor: i32, at: *const u8, size: u32) -> i
     }
 }
 
-/// Connects to an address outside the run, with a descriptor of the system.
+/// Connects to an address outside the run, or to a child process, with a descriptor of the system.
 ///
 /// # Safety
 /// As for `connect`.
 unsafe fn connects_outside(run: &'static Run, descriptor: i32, at: *const u8, size: u32) -> i32 {
     // SAFETY: the caller's promise.
     let address = unsafe { address::read(at, size) };
-    let text = run.host(|| address.map(|address| address.to_string()).unwrap_or_default());
-    run.goes_outside("other machines", &text);
-    run.host(|| drop(text));
+    // The child process was noted when it began.
+    if let Ok(address) = address
+        && !address::is_simulated(address)
+    {
+        let text = run.host(|| address.to_string());
+        run.goes_outside("other machines", &text);
+        run.host(|| drop(text));
+    }
     let (is_v6, is_nonblocking) = run.host(|| {
         let network = run.network.borrow();
         (network.is_v6(descriptor), network.is_nonblocking(descriptor))

@@ -283,6 +283,12 @@ impl Network {
         self.files.iter().position(|file| file.as_ref().is_some_and(answers))
     }
 
+    /// Whether this new socket would be refused at an address of this machine, since no socket of the run listens there.
+    pub(crate) fn is_unanswered(&self, descriptor: i32, address: SocketAddr) -> bool {
+        let is_fresh = self.file(descriptor).is_ok_and(|file| matches!(file.state, State::Fresh));
+        is_fresh && is_simulated(address) && self.listener(on_this_machine(address)).is_none()
+    }
+
     /// `connect`: begins the attempt.
     pub(crate) fn connect(
         &mut self,
@@ -306,13 +312,8 @@ impl Network {
             }
             State::Listens { .. } | State::Outside(_) => return Err(libc::EISCONN),
         }
-        // The unspecified address leads to this machine.
-        let ip = match address.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
-            ip => ip,
-        };
-        let address = SocketAddr::new(ip, address.port());
+        let address = on_this_machine(address);
+        let ip = address.ip();
         if local.is_none_or(|local| local.ip().is_unspecified()) {
             let own = if ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { ip };
             let port = local.map_or_else(|| self.port(own), |local| Ok(local.port()))?;
@@ -575,4 +576,14 @@ impl Network {
             _ => file.edges,
         }
     }
+}
+
+/// The unspecified address leads to this machine.
+fn on_this_machine(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
