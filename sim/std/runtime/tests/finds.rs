@@ -378,7 +378,8 @@ fn main() {
     }
     for (name, code) in CLEAN {
         let schedules = match name {
-            _ if name.contains("memory") || name.contains("child") => "5",
+            _ if name.contains("child") => "1",
+            _ if name.contains("memory") => "5",
             _ if name.contains("stress") => "50",
             _ => "1000",
         };

@@ -92,10 +92,12 @@ pub(crate) fn polled_child() {
     // SAFETY: the arguments are plain.
     assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1, "there is no child");
     starts("0");
-    let mut child = starts("0.1");
+    let mut child = starts("0.01");
+    // Much longer than the child's life, so that each run sleeps once: a run that is repeated must be the same.
+    thread::sleep(Duration::from_millis(400));
     while child.try_wait().expect("it is a child").is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(5), "the child sleeps for 0.1 s");
-        thread::sleep(Duration::from_millis(10));
+        assert!(begun.elapsed() < Duration::from_secs(20), "the child sleeps for 0.01 s");
+        thread::sleep(Duration::from_millis(400));
     }
 }
 
