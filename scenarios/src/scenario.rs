@@ -90,7 +90,7 @@ impl Scenario {
         }
     }
 
-    /// An experiment whose runs are on a simulated network: turmoil runs it, and no other engine. The clock may run
+    /// An experiment whose runs are on a simulated network: turmoil runs it, and on request shuttle. The clock may run
     /// ahead of ready tasks by no more than 5 ms, unless [`Scenario::timer_slack`] says otherwise. The arguments are
     /// those of [`Scenario::new`].
     pub fn on_network<V, P, S>(

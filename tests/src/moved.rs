@@ -39,10 +39,10 @@ struct Row {
     text: String,
 }
 
-/// The sentences, separated by semicolons; empty if the two texts are equal.
-pub fn moved(old: &str, new: &str) -> String {
+/// The sentences; none if the two texts are equal.
+pub fn moved(old: &str, new: &str) -> Vec<String> {
     if old == new {
-        return String::new();
+        return Vec::new();
     }
     let ((old, old_times), (new, new_times)) = (rows(old), rows(new));
     let ops = capture_diff_slices(Algorithm::Patience, &old, &new);
@@ -65,9 +65,9 @@ pub fn moved(old: &str, new: &str) -> String {
         count => sentences.push(format!("another time: {count} rows")),
     }
     if sentences.is_empty() {
-        return String::from("only the number of folded rows");
+        sentences.push(String::from("only the number of folded rows"));
     }
-    sentences.join("; ")
+    sentences
 }
 
 /// The number of rows that have only another time.
@@ -213,7 +213,7 @@ mod tests {
 
     #[track_caller]
     fn check(change: impl Fn(&str) -> String, sentences: &str) {
-        assert_eq!(moved(OLD, &change(OLD)), sentences);
+        assert_eq!(moved(OLD, &change(OLD)).join("; "), sentences);
     }
 
     #[test]
@@ -267,11 +267,11 @@ mod tests {
                 "{frame}| time   | task | event |\n{frame}| 3 rows |      |       |\n| 0      | {task}    | x | y |\n{frame}"
             )
         };
-        assert_eq!(moved(&table("a"), &table("b")), "moved from a to b: `x | y`");
+        assert_eq!(moved(&table("a"), &table("b")), ["moved from a to b: `x | y`"]);
     }
 
     #[test]
     fn lines_outside_tables_are_rows() {
-        assert_eq!(moved("A -> B\nB -> C\n", "A -> B\nB -> D\n"), "new: `B -> D`; gone: `B -> C`");
+        assert_eq!(moved("A -> B\nB -> C\n", "A -> B\nB -> D\n"), ["new: `B -> D`", "gone: `B -> C`"]);
     }
 }

@@ -127,6 +127,17 @@ fn the_command_compares_a_file_and_its_exit_code_says_what_came_of_it() {
     assert_eq!(code, Some(2), "{output}");
 }
 
+#[test]
+fn a_library_that_cannot_be_compared_with_is_refused() {
+    for (args, says) in [
+        (["nng", "--lib", "/nowhere/libnng.so"], "/nowhere/libnng.so"),
+        (["uring", "--lib", "libnng.so"], "`--lib` names nothing"),
+    ] {
+        let (code, output) = command(&args);
+        assert!(code == Some(2) && output.contains(says), "{code:?} {output}");
+    }
+}
+
 /// Without io_uring, the command says so and records nothing. The scripts agree on the kernel that the model was
 /// derived from; on another kernel, a person must review the differences.
 ///

@@ -170,7 +170,10 @@ fn is_child() -> bool {
 /// Runs the document's test in a process of its own: whether it passes, and its output.
 fn told(knobs: &[(&str, &str)]) -> (bool, String) {
     let mut test = Command::new(std::env::current_exe().expect("a test has a path"));
-    test.env_remove("LASTREF_SEED").env_remove("LASTREF_SCHEDULES").env_remove(BROKEN).envs(knobs.iter().copied());
+    for variable in ["LASTREF_SEED", "LASTREF_SCHEDULES", "LASTREF_SHRINK", BROKEN] {
+        test.env_remove(variable);
+    }
+    test.envs(knobs.iter().copied());
     let output = test.args(["--exact", TEST]).output().expect("a test can be started");
     (output.status.success(), String::from_utf8(output.stdout).expect("what a test prints is text"))
 }
@@ -208,6 +211,8 @@ fn the_line_in_the_document_replays_the_failure_and_the_fix_survives_it() {
     let again = format!("LASTREF_SEED={seed} cargo test {TEST}\n");
     assert!(text.contains(&format!("replay: LASTREF_SHRINK=1 {again}not shrunk: {again}")), "{text}");
     assert!(!text.contains("shrink: "), "{text}");
+    let (passed, text) = told(&[(BROKEN, "1"), ("LASTREF_SHRINK", "1")]);
+    assert!(!passed && text.contains("LASTREF_SHRINK needs LASTREF_SEED"), "{text}");
     let (passed, text) = told(&[("LASTREF_SEED", seed)]);
     assert!(passed, "{text}");
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
+use insta::internals::Content;
 use lastref::explore::{Engine, run_one, transitions};
 use lastref::replay::{ShrinkLimits, shrink};
 use lastref_tests::cells::{self, SuiteCell};
@@ -185,7 +186,8 @@ fn compare(snapshot: &str, text: &str) -> Result<(), Failed> {
     if let Some((_, old)) = file.split_once("\n---\n") {
         let change = moved(old.trim_end(), text.trim_end());
         if !change.is_empty() {
-            settings.set_description(format!("last change: {change}"));
+            let sentences = change.into_iter().map(Content::from).collect();
+            settings.set_raw_info(&Content::Map(vec![(Content::from("last change"), Content::Seq(sentences))]));
         }
     }
     settings.set_prepend_module_to_snapshot(false);

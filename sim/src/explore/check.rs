@@ -24,8 +24,9 @@ use crate::watch::{self, WatchMessage};
 
 /// A search over one body, for use in a test.
 ///
-/// `LASTREF_SEED` replaces the search by one run of that seed, and `LASTREF_SHRINK=1` with it shrinks the finding;
-/// `LASTREF_SCHEDULES` sets the number of runs of a search. An invalid value makes the search panic.
+/// `LASTREF_SEED` replaces the search by one run of that seed, and `LASTREF_SHRINK=1` with it shrinks the finding,
+/// except under loom and on real threads; `LASTREF_SCHEDULES` sets the number of runs of a search, and means nothing
+/// beside `LASTREF_SEED`. An invalid value makes the search panic, and so does `LASTREF_SHRINK` without `LASTREF_SEED`.
 ///
 /// The search runs on separate OS threads. After a clean search the body and its captures are dropped. A finding leaks
 /// them: its run is abandoned where it stands, and under loom and real threads its OS threads stay parked.
@@ -235,13 +236,18 @@ struct Knobs {
 
 impl Knobs {
     fn of_environment() -> Knobs {
-        Knobs {
+        let knobs = Knobs {
             seed: knob("LASTREF_SEED", "a number, decimal or 0x hexadecimal", parse_seed),
             schedules: knob("LASTREF_SCHEDULES", "a whole number from 1", |text| {
                 text.parse().ok().filter(|schedules| *schedules > 0)
             }),
             shrinks: knob("LASTREF_SHRINK", "1, beside LASTREF_SEED", |text| (text == "1").then_some(())).is_some(),
-        }
+        };
+        assert!(
+            !knobs.shrinks || knobs.seed.is_some(),
+            "LASTREF_SHRINK needs LASTREF_SEED beside it: it shrinks one run"
+        );
+        knobs
     }
 }
 

@@ -96,7 +96,7 @@ fn start(errand: &LoomJob) -> std::io::Result<Child> {
         .env(VARIABLE, errand)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
 }
 
@@ -113,6 +113,7 @@ fn own_program() -> std::io::Result<PathBuf> {
 
 fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
     let (sender, receiver) = channel();
+    let errors = child.stderr.take().map(|stderr| std::thread::spawn(move || last_bytes(stderr)));
     if let Some(mut stdout) = child.stdout.take() {
         std::thread::spawn(move || {
             let mut told = Vec::new();
@@ -141,9 +142,22 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
         Err(_) if over() => Report::empty(),
         Err(_) => {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            broken(format!("loom's process ended without a report: {status}"))
+            let errors = errors.and_then(|errors| errors.join().ok()).unwrap_or_default();
+            let separator = if errors.is_empty() { "" } else { "; it wrote: " };
+            broken(format!("loom's process ended without a report: {status}{separator}{}", errors.trim()))
         }
     }
+}
+
+/// The end of what the child writes to stderr: why it hangs, or whose stack overflowed.
+fn last_bytes(mut stderr: impl Read) -> String {
+    const BYTES: usize = 4_096;
+    let (mut last, mut chunk) = (Vec::new(), [0; BYTES]);
+    while let Ok(count @ 1..) = stderr.read(&mut chunk) {
+        last.extend_from_slice(&chunk[..count]);
+        last.drain(..last.len().saturating_sub(BYTES));
+    }
+    String::from_utf8_lossy(&last).into_owned()
 }
 
 fn broken(message: String) -> Report {
@@ -155,7 +169,8 @@ fn broken(message: String) -> Report {
 fn in_process(case: &Case, origin: &Origin, budget: LoomBudget) -> Report {
     let limits = case.bounds();
     let Some(plan) = case.small_plan().cloned() else {
-        return broken(format!("{} has no plan small enough for loom", case.name()));
+        let message = format!("{} has no plan small enough for loom: search it under fiber", case.name());
+        return Report { verdict: Verdict::Misused { message }, ..Report::empty() };
     };
     let most = limits.preemptions_max;
     let first = Limits::PREEMPTIONS_FIRST;
@@ -233,11 +248,22 @@ mod tests {
     }
 
     #[test]
-    /// The test's own program stands in for a child that died: it prints something else.
-    fn a_child_without_a_report_is_a_fault_of_the_harness_and_no_finding() -> std::io::Result<()> {
-        let other = Command::new(std::env::current_exe()?).arg("--list").stdout(Stdio::piped()).spawn()?;
-        let report = wait(other, &|| false);
-        assert!(matches!(report.verdict, Verdict::Broken { .. }), "{report:?}");
+    fn a_case_without_a_small_plan_is_a_misuse() {
+        let name = CaseName { component: "test".to_owned(), scenario: "large".to_owned(), variant: "fixed".to_owned() };
+        let case = Case::new(name.clone(), || Just(()), |()| ());
+        let origin = Origin { case: name, engine: crate::Engine::Loom, strategy: StrategyName::RANDOM, seed: 1 };
+        let report = in_process(&case, &origin, LoomBudget::DEFAULT);
+        assert!(matches!(&report.verdict, Verdict::Misused { message } if message.contains("fiber")), "{report:?}");
+    }
+
+    /// The test's own program stands in for a child that died: it refuses the flag and says so on stderr.
+    #[test]
+    fn a_child_without_a_report_is_a_fault_of_the_harness_and_its_last_words_are_kept() -> std::io::Result<()> {
+        let mut other = Command::new(std::env::current_exe()?);
+        other.arg("--no-such-flag").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let report = wait(other.spawn()?, &|| false);
+        let Verdict::Broken { message } = &report.verdict else { panic!("{report:?}") };
+        assert!(message.contains("; it wrote: ") && message.contains("no-such-flag"), "{message}");
         assert!(report.failure().is_none() && report.schedules == 0 && !report.complete);
         Ok(())
     }

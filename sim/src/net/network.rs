@@ -18,7 +18,8 @@ pub struct Network(());
 
 /// Creates a network, lets `body` use it, and closes it: every task and every socket must then have ended.
 ///
-/// After `body` no more faults happen, links heal and hosts that are down are restarted, so that pending work can end.
+/// After `body` no more faults happen, links heal and hosts that are down come up, without their software, so that
+/// pending work can end.
 /// A task of a host that has not ended after [`Config::grace`], or a socket that is still open then, is a finding:
 /// `every task of a host has ended at quiescence`, `every socket is closed at quiescence`. The network ends
 /// [daemons](Host::daemon) after every other task has ended.

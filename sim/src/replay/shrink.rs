@@ -238,6 +238,9 @@ impl Shrinker<'_> {
 /// engine whose schedule we do not control.
 pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
     let origin = &failure.origin;
+    if !origin.engine.is_scheduled() {
+        return None;
+    }
     let mut shrinker = Shrinker { case, property: &failure.violation.property, origin, limits, tried: 0, steps: 0 };
     let mut generator = case.generator();
     let tree = generator.tree(origin.seed);

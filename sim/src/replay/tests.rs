@@ -112,3 +112,16 @@ fn shrinking_ends_with_its_budget_of_runs_or_of_steps() {
     let by_steps = tried(ShrinkLimits { steps_max: 1, ..ShrinkLimits::default() });
     assert!(by_steps <= 5, "the first run is more than a step: {by_steps}");
 }
+
+/// Its schedule is not the kernel's, so a run of the kernel's with the same violation would be another one.
+#[test]
+fn a_finding_of_loom_is_not_shrunk() {
+    let mut failing = (0..).filter_map(|seed| {
+        let report = run_one(&unready(), Engine::Fiber, StrategyName::RANDOM, seed);
+        report.failure().cloned()
+    });
+    let mut failure = failing.next().expect("some seed fails");
+    assert!(shrink(&unready(), &failure, ShrinkLimits::default()).is_some());
+    failure.origin.engine = Engine::Loom;
+    assert!(shrink(&unready(), &failure, ShrinkLimits::default()).is_none());
+}

@@ -50,7 +50,10 @@ impl Subject for Uring {
     }
 
     #[cfg(target_os = "linux")]
-    fn real(_lib: Option<&Path>) -> Result<Box<dyn Real<Step>>, Missing> {
+    fn real(lib: Option<&Path>) -> Result<Box<dyn Real<Step>>, Missing> {
+        if lib.is_some() {
+            return Err(Missing("io_uring is a part of Linux, so `--lib` names nothing".to_owned()));
+        }
         real::Kernel::open().map(|kernel| -> Box<dyn Real<Step>> { Box::new(kernel) })
     }
 
