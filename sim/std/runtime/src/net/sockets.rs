@@ -283,7 +283,8 @@ impl Network {
         self.files.iter().position(|file| file.as_ref().is_some_and(answers))
     }
 
-    /// Whether this new socket would be refused at an address of this machine, since no socket of the run listens there.
+    /// Whether this new socket would be refused at an address of this machine, since no socket of the run listens
+    /// there.
     pub(crate) fn is_unanswered(&self, descriptor: i32, address: SocketAddr) -> bool {
         let is_fresh = self.file(descriptor).is_ok_and(|file| matches!(file.state, State::Fresh));
         is_fresh && is_simulated(address) && self.listener(on_this_machine(address)).is_none()
