@@ -66,8 +66,8 @@ impl Executable {
     /// Lists the tests that these flags choose.
     pub(crate) fn list(&self, flags: &HarnessFlags) -> Result<Listing, Error> {
         let Some(all) = self.names(&flags.choice_with_ignored())? else { return Ok(Listing::OwnHarness) };
-        // A program that ignores its arguments and prints nothing looks like libtest without tests. In the long format
-        // libtest prints a last line in any case.
+        // A program that ignores its arguments and prints nothing, or that lists only benchmarks, looks like libtest
+        // without tests. In the long format libtest prints a last line in any case.
         if all.is_empty() && !self.listed(&flags.choice_with_ignored(), &[])?.is_some_and(|text| is_long_listing(&text))
         {
             return Ok(Listing::OwnHarness);

@@ -66,8 +66,8 @@ pub(crate) fn of_replay(settings: &SettingArguments, run: &str) -> Variables {
     variables
 }
 
-/// A search for a run with the same finding and fewer switches, whose process ends after this time. The last quarter
-/// is for the report: a process that is ended before it loses what it has found.
+/// A search for a run with the same finding and fewer switches. The process is ended after `time`, and loses its result
+/// if it has not reported by then, so the search stops after three quarters of it.
 pub(crate) fn of_shrink(settings: &SettingArguments, run: &str, time: Duration) -> Variables {
     let mut variables = of_replay(settings, run);
     variables.push((FOR_MS, (time.as_millis() * 3 / 4).to_string()));

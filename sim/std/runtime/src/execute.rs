@@ -137,6 +137,7 @@ impl Run {
         self.refused.set(None);
         self.printed.borrow_mut().take();
         self.awaited.borrow_mut().clear();
+        self.has_spawned.set(false);
         self.has_given_up.set(false);
         self.objects.borrow_mut().clear();
         self.words.borrow_mut().clear();

@@ -92,6 +92,8 @@ pub(crate) struct Run {
     /// What the runs of the search have used although it is not simulated, such as files.
     pub(crate) outside: RefCell<BTreeSet<&'static str>>,
     pub(crate) outside_mode: Cell<Outside>,
+    /// Whether a task of this run has started a child process.
+    pub(crate) has_spawned: Cell<bool>,
     /// The real descriptors for which tasks wait; a descriptor occurs once for each waiting task.
     pub(crate) awaited: RefCell<Vec<libc::pollfd>>,
     /// Whether a real wait of this run ended without an event. Later real waits are then skipped.

@@ -283,6 +283,7 @@ impl Run {
             outside: RefCell::new(BTreeSet::new()),
             outside_mode: Cell::new(Warned::Allow),
             awaited: RefCell::new(Vec::new()),
+            has_spawned: Cell::new(false),
             has_given_up: Cell::new(false),
             printed: RefCell::new(None),
         })))

@@ -357,7 +357,9 @@ pub unsafe extern "C" fn closedir(folder: *mut libc::DIR) -> i32 {
     let closedir: unsafe extern "C" fn(*mut libc::DIR) -> i32 = unsafe { std::mem::transmute(glibc(c"closedir")) };
     // SAFETY: the caller's promise.
     unsafe {
-        forgets_file(libc::dirfd(folder));
+        if !folder.is_null() {
+            forgets_file(libc::dirfd(folder));
+        }
         closedir(folder)
     }
 }

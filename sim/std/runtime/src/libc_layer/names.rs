@@ -25,6 +25,9 @@ impl Run {
     pub(super) fn goes_outside(&'static self, kind: &'static str, detail: &str) {
         self.host(|| {
             self.outside.borrow_mut().insert(kind);
+            if kind == CHILDREN {
+                self.has_spawned.set(true);
+            }
             if self.outside_mode.get() == Outside::Refuse {
                 let text = format!("the test uses {kind} (`{detail}`), which are not simulated (--outside refuse)");
                 self.kernel.log(|log| log.note_void(Void::Misuse(text)));

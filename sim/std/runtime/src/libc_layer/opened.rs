@@ -1,5 +1,5 @@
-//! The descriptors of the system that a run has opened: calls on those that may block wait in the run, and all are
-//! closed at its end.
+//! The descriptors of the system that a run has opened. A call that may block waits in the run, and the descriptors
+//! that are still open at the end of the run are closed.
 //!
 //! A descriptor that glibc opens or closes by itself, such as the one of `fopen`, is not noticed.
 
@@ -87,7 +87,7 @@ pub(crate) fn close_left() {
     let words = opened.iter().zip(&files).map(|(opened, file)| opened | file).enumerate();
     for (nth, word) in words.filter(|(_, word)| *word != 0) {
         let marked = (0..BITS).filter(|bit| word & (1 << bit) != 0).map(|bit| nth * BITS + bit);
-        // The run may have replaced the standard streams by `dup2`. The process needs them.
+        // The process needs the standard streams, even if the run has replaced them by `dup2`.
         for descriptor in marked.filter(|descriptor| *descriptor > 2) {
             // SAFETY: the run opened it, and no code of the run executes any more.
             unsafe { raw(libc::SYS_close, [descriptor, 0, 0, 0, 0, 0]) };

@@ -9,7 +9,6 @@
 
 use std::ptr;
 
-use super::names::CHILDREN;
 use super::opened::has_remote;
 use super::raw;
 use crate::run::Run;
@@ -48,7 +47,13 @@ pub(super) fn is_pipe(descriptor: usize) -> bool {
 pub(crate) fn waits(until_ns: Option<u64>) -> bool {
     run_of_process().is_some_and(|run| {
         let mut awaited = run.awaited.borrow().clone();
-        run.waits_really(&mut awaited, until_ns)
+        let is_ready = run.waits_really(&mut awaited, until_ns);
+        // Without this flag, a run that cannot continue would spend the full time in each later wait. With a timer it
+        // can continue.
+        if !is_ready && until_ns.is_none() {
+            run.has_given_up.set(true);
+        }
+        is_ready
     })
 }
 
@@ -57,8 +62,9 @@ impl Run {
     /// pass. Returns whether one is ready. Called by host code.
     pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], until_ns: Option<u64>) -> bool {
         let has_source = match awaited.is_empty() {
-            // A task may poll a child between its sleeps. The set spares a system call for each sleep.
-            true => until_ns.is_some() && self.outside.borrow().contains(CHILDREN) && has_children(),
+            // A task may poll a child between its sleeps. A child that an earlier run left behind does not count: when
+            // it ends is not known.
+            true => until_ns.is_some() && self.has_spawned.get() && has_children(),
             false => has_remote() || has_children(),
         };
         if !has_source || self.has_given_up.get() {
@@ -69,11 +75,7 @@ impl Run {
             libc::timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 };
         let args = [awaited.as_mut_ptr().addr(), awaited.len(), (&raw const time).addr(), 0, 8, 0];
         // SAFETY: the descriptors and the time are valid for the call.
-        let is_ready = unsafe { raw(libc::SYS_ppoll, args) } > 0;
-        // Without this flag, a run that cannot continue would spend the full time in each later wait. With a timer it
-        // can continue.
-        self.has_given_up.set(!is_ready && until_ns.is_none());
-        is_ready
+        unsafe { raw(libc::SYS_ppoll, args) > 0 }
     }
 
     /// Waits for the end of a child process while other tasks run.

@@ -185,7 +185,7 @@ pub unsafe extern "C" fn connect(descriptor: i32, at: *const u8, size: u32) -> i
     };
     let begun = run.on_socket(descriptor, OpKind::Store, Waits::No, |network, now_ns| {
         // A child process may listen at an address where no socket of the run does.
-        if network.is_unanswered(descriptor, address) && has_children() {
+        if run.has_spawned.get() && network.is_unanswered(descriptor, address) && has_children() {
             return Ok(Attempt::Outside);
         }
         network.connect(descriptor, address, now_ns, || run.kernel.new_object("connection"))
