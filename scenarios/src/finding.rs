@@ -1,18 +1,11 @@
-//! The text of a finding: the facts, the line that replays it, and the shortest interleaving.
+//! The text of a finding: the facts, and the lines that replay and shrink it.
 //!
 //! The execution that a search finds is long, and most of it has nothing to do with the finding. So the table shows the
 //! shrunk case. Facts, seed and replay line are those of the original execution, which can be replayed without a file.
 
 use std::fmt::Write;
 
-use lastref::explore::{Case, Failure, Replay};
-use lastref::replay::{ShrinkLimits, Shrunk, shrink};
-
-/// The smallest case that violates the failure's property; `None` if the harness does not control the schedule, as
-/// under loom and on real threads.
-pub fn shortest(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
-    failure.origin.engine.is_scheduled().then(|| shrink(case, failure, limits)).flatten()
-}
+use lastref::explore::{Failure, Replay};
 
 /// The argument of `lastref replay` and `lastref shrink` for an execution.
 pub fn argument(replay: &Replay) -> String {

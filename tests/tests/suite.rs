@@ -10,7 +10,7 @@
 use std::process::{Command, ExitCode, Output};
 
 use lastref::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
-use lastref::replay::{ShrinkLimits, Token};
+use lastref::replay::{ShrinkLimits, Token, shrink};
 use lastref_tests::canaries::CANARIES;
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::environment::{CANARY, SuiteSettings, has_canary, is_thorough};
@@ -129,8 +129,7 @@ fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: SuiteSetting
     let schedules = report.schedules;
     let (found, again) = match &report.verdict {
         Verdict::Violation(failure) => {
-            let shortest =
-                finding::shortest(&searched.case, failure, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
+            let shortest = shrink(&searched.case, failure, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
             (finding::text(failure, shortest.as_deref()), SuiteSettings::Once { seed: failure.origin.seed })
         }
         Verdict::Diverged { message } => (format!("not deterministic: {message}"), knobs),

@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use lastref::replay::{ShrinkLimits, Shrunk};
+use lastref::replay::{ShrinkLimits, Shrunk, shrink};
 use scenarios::{Judgement, finding};
 
 use super::error::Error;
@@ -19,7 +19,7 @@ pub(super) const SHOWN: usize = 5;
 
 /// The smallest case of an outcome's finding, if it can be shrunk within these limits.
 pub(super) fn shortest(outcome: &Outcome, limits: ShrinkLimits) -> Option<Shrunk> {
-    outcome.failure().and_then(|failure| finding::shortest(&outcome.chosen.cell.case, failure, limits))
+    outcome.failure().and_then(|failure| shrink(&outcome.chosen.cell.case, failure, limits))
 }
 
 /// Shrinks the first unexpected findings, and saves them in `folder`. Stops when `stop` returns true.

@@ -160,7 +160,7 @@ impl Check {
         match report.verdict {
             Verdict::Violation(mut failure) => {
                 let knobs = Knobs::of_environment();
-                let shrinks = knobs.shrinks && knobs.seed.is_some() && self.engine.is_scheduled();
+                let shrinks = knobs.shrinks && self.engine.is_scheduled();
                 failure.replay = Replay::Test { name: self.name.clone(), shrinks };
                 // A single run of a seed is not a search.
                 failure.schedule = knobs.seed.is_none().then_some(report.schedules);

@@ -90,7 +90,7 @@ pub(crate) fn polled_child() {
     let starts = |time: &str| Command::new("sleep").arg(time).spawn().expect("it starts");
     let begun = Instant::now();
     // SAFETY: the arguments are plain.
-    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1, "there is no child");
+    assert_eq!(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }, -1, "a child was left");
     starts("0");
     let mut child = starts("0.01");
     // Much longer than the child's life, so that each run sleeps once: a run that is repeated must be the same.
