@@ -18,7 +18,7 @@ pub const SEED: u64 = 0;
 /// Schedules for the cell of a clean variant: enough to reach every rare state that its scenario names.
 pub const SCHEDULES: u64 = 1_000;
 
-/// Most schedules for the cell of a planted defect, which ends when the defect is found. About three times what the
+/// Most schedules for the cell of a planted defect, which ends when the defect is found. About 1.7 times what the
 /// slowest needs from any of the seeds of docs/detection.md.
 pub const SCHEDULES_OF_DEFECT: u64 = 10_000;
 

@@ -86,10 +86,10 @@ impl Expectation {
     /// the requested schedules.
     pub fn budget(&self, engine: Engine, asked: Option<u64>) -> Budget {
         let must_be_found = self.found_by.contains(&engine);
-        let default = match engine {
-            Engine::Loom => defaults::LOOM.executions,
-            _ if must_be_found => defaults::SCHEDULES_OF_DEFECT,
-            _ => defaults::SCHEDULES,
+        let default = match must_be_found {
+            _ if engine.is_exhaustive() => defaults::LOOM.executions,
+            true => defaults::SCHEDULES_OF_DEFECT,
+            false => defaults::SCHEDULES,
         };
         let most = asked.unwrap_or(default);
         Budget { enough: if must_be_found { most.max(default) } else { most }, most }

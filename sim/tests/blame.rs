@@ -100,7 +100,7 @@ fn named(name: &str, body: impl FnOnce() + Send + 'static) -> thread::JoinHandle
 }
 
 #[test]
-fn a_deadlock_says_whose_end_a_join_waits_for_and_that_nobody_notifies() {
+fn a_deadlock_names_the_task_that_a_join_waits_for_and_a_missing_notification() {
     deadlocks(&[("main", "join other"), ("other", "wait work#0, not notified")], || {
         let pair = Arc::new((Mutex::named("queue", ()), Condvar::named("work")));
         let other = named("other", move || drop(pair.1.wait(pair.0.lock())));

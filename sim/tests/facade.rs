@@ -437,7 +437,7 @@ fn once_runs_once_and_a_lock_is_written_once() {
 }
 
 #[test]
-fn a_task_that_nobody_joins_must_still_end() {
+fn a_task_that_is_not_joined_must_still_end() {
     found(&[Engine::Fiber], ViolationKind::Deadlock, || {
         let lock = Arc::new((Mutex::new(()), Condvar::new()));
         thread::spawn(move || drop(lock.1.wait(lock.0.lock())));

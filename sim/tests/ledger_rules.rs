@@ -83,7 +83,7 @@ fn a_resource_names_its_present_owner() {
 }
 
 #[test]
-fn what_was_given_up_is_nobodys_to_use() {
+fn a_resource_that_was_given_up_has_no_lawful_user() {
     check(ViolationKind::WrongOwner, "buffer is touched only by its owner", || {
         let buffer = Resource::acquire("buffer", ALICE);
         buffer.unclaim(ALICE);
@@ -119,7 +119,7 @@ fn a_count_that_reaches_zero_before_its_holders_let_go_is_an_underrun() {
     let failure = check(ViolationKind::RefcountUnderrun, "msg reaches count zero only without holders", || {
         let msg = Counted::acquire("msg", ALICE);
         msg.retain(BOB);
-        // Somebody who holds nothing takes one off the count, as a C `free` would.
+        // A caller without a reference lowers the count, as a C `free` would.
         msg.release(Owner::new("caller", 0));
         msg.release(ALICE);
     });

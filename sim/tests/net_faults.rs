@@ -191,7 +191,7 @@ fn a_refused_attempt_is_told_at_once() {
     assert_eq!(errors(fault).0, Some(ErrorKind::ConnectionRefused));
 }
 
-/// A kernel gives up such a socket after a minute; nobody holds it, and nothing was left undone.
+/// Linux gives up such a socket after a minute: it has no owner, and all its data is sent.
 #[test]
 fn a_fin_that_never_comes_leaves_no_socket_to_one_that_has_closed() {
     explore(50, || {
@@ -231,7 +231,7 @@ fn a_partition_that_heals_loses_nothing() {
 }
 
 #[test]
-fn a_crash_tells_nobody_and_a_restart_answers_with_a_reset() {
+fn a_crash_is_silent_and_a_restart_answers_with_a_reset() {
     explore(200, || {
         simulate(Config::default(), |network| {
             let (client, server) = ends(network);

@@ -71,7 +71,7 @@ fn an_unpark_orders_only_what_parks() {
 }
 
 #[test]
-fn an_unpark_wakes_nobody_from_a_condition_variable() {
+fn an_unpark_wakes_no_waiter_of_a_condition_variable() {
     clean(&SCHEDULED, || {
         let (main, shared) = (thread::current(), Arc::new((Mutex::new(false), Condvar::new())));
         let own = Arc::clone(&shared);

@@ -75,7 +75,7 @@ fn twostage() {
     reader.join();
 }
 
-/// bluetooth: the adder sees that nobody stops, the stopper stops, the adder uses the device.
+/// bluetooth: the adder sees no stop, the stopper stops, the adder uses the device.
 fn bluetooth() {
     let device = Arc::new((atomic::AtomicBool::new(false), AtomicI64::new(1), atomic::AtomicBool::new(false)));
     let adder = {

@@ -375,7 +375,7 @@ fn a_caught_panic_under_loom_is_no_finding_and_one_with_a_lock_held_is_more_than
 }
 
 #[test]
-fn a_panic_that_nobody_catches_is_still_a_finding_under_every_engine() {
+fn an_uncaught_panic_is_a_finding_under_every_engine() {
     for engine in ALL {
         let failure = Check::new("uncaught")
             .engine(engine)
@@ -507,7 +507,7 @@ fn a_finding_of_a_search_says_its_schedule_and_how_to_shrink_it() {
 }
 
 #[test]
-fn no_schedules_are_no_search() {
+fn zero_schedules_are_refused() {
     let panic = catch_unwind(|| Check::new("none").schedules(0)).expect_err("0 is refused");
     let text = panic.downcast_ref::<&str>().copied().unwrap_or_default();
     assert!(text.contains("the minimum is 1"), "{text}");

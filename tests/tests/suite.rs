@@ -96,7 +96,7 @@ fn check(cell: &SuiteCell, knobs: SuiteSettings, regressions: &[Origin]) -> Resu
         SuiteSettings::Search { seed, schedules } => {
             regressions.iter().try_for_each(|origin| once(cell, origin))?;
             // loom proves something only if its exploration is complete, so the setting does not narrow it.
-            let asked = schedules.filter(|_| cell.cell.engine != Engine::Loom).unwrap_or(default_of(cell));
+            let asked = schedules.filter(|_| !cell.cell.engine.is_exhaustive()).unwrap_or(default_of(cell));
             let budget = cell.expectation.budget(cell.cell.engine, Some(asked));
             let within = Cell { budget, ..cell.cell.clone() };
             judge(cell, &within, &search_within_budget(&within, seed), knobs)
@@ -107,7 +107,7 @@ fn check(cell: &SuiteCell, knobs: SuiteSettings, regressions: &[Origin]) -> Resu
 /// The schedules of a cell if the environment does not say.
 fn default_of(cell: &SuiteCell) -> u64 {
     let most = cell.cell.budget.most;
-    let quick = if cell.cell.engine == Engine::Loom { EXECUTIONS_QUICK } else { SCHEDULES_QUICK };
+    let quick = if cell.cell.engine.is_exhaustive() { EXECUTIONS_QUICK } else { SCHEDULES_QUICK };
     if cell.expectation.expect == Expect::Clean && !is_thorough() { most.min(quick) } else { most }
 }
 

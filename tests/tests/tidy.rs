@@ -112,11 +112,12 @@ fn a_file_holds_one_concept_and_says_which() {
 #[test]
 fn a_comment_fits_its_columns() {
     let mut offenders = Vec::new();
-    for path in sources() {
+    for path in sources().into_iter().chain(files(&root(), "toml")) {
+        let mark = if path.extension().is_some_and(|extension| extension == "toml") { "#" } else { "//" };
         for (nth, line) in read(&path).lines().enumerate() {
             let text = line.trim_start();
             let is_row = text.starts_with("//! |") || text.starts_with("/// |");
-            if text.starts_with("//") && !is_row && line.chars().count() > COLUMNS_MAX {
+            if text.starts_with(mark) && !is_row && line.chars().count() > COLUMNS_MAX {
                 offenders.push(format!("{}:{}", path.display(), nth + 1));
             }
         }
@@ -277,6 +278,20 @@ fn a_link_is_seen_and_its_heading_checked() {
     assert_eq!(why_broken(&here, "nowhere.md"), Some(String::from("no such file")));
     assert_eq!(why_broken(&here, "Cargo.toml#nothing"), Some(String::from("no such heading")));
     assert_eq!(why_broken(&here, "https://example.org/nowhere"), None);
+}
+
+#[test]
+fn the_documents_have_a_row_for_each_strategy_and_each_engine() {
+    let count = |document: &str, word: &str| read(&root().join(document)).matches(&format!("\n| `{word}")).count();
+    for strategy in lastref::StrategyName::all() {
+        let name = strategy.to_string();
+        let word = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        assert_eq!(count("docs/strategies.md", word), 1, "{word}");
+    }
+    assert_eq!(count("docs/strategies.md", ""), lastref::StrategyName::all().count());
+    for engine in lastref::Engine::ALL {
+        assert_eq!(count("ARCHITECTURE.md", &format!("{engine}` | ")), 1, "{engine}");
+    }
 }
 
 #[test]

@@ -182,7 +182,7 @@ pub struct Plan {
     pub subscribers: Vec<Subscriber>,
     /// The number of times that a task of the application clears the shelf.
     pub clearings: u32,
-    /// Who closes.
+    /// The task that closes.
     pub closer: Closer,
 }
 
@@ -316,7 +316,7 @@ lastref::bounds!(Life {
 });
 
 impl Plan {
-    /// Publishers 0 to `publishers` with `frames` fragments each, and room for everything; nobody does anything yet.
+    /// Publishers 0 to `publishers` with `frames` fragments each, with space for all of them; no task acts yet.
     pub fn with(publishers: i32, frames: u32) -> Plan {
         let streams = (0..publishers).flat_map(|id| [DriverOp::Publish(id), DriverOp::Write(id, frames)]);
         Plan {

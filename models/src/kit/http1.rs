@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_said_to_be_none() {
+    fn bytes_that_are_not_http_are_named_so() {
         check(End::Client, b"\0", &[("1 bytes that are not HTTP", Role::Other)]);
     }
 }

@@ -128,13 +128,8 @@ impl Weather {
 
     /// The total delay by faults, in milliseconds; `None` if a fault ends a connection.
     fn faults_ms(&self) -> Option<u64> {
-        let delay = |fault: &Fault| match fault.kind {
-            FaultKind::Stall { ms } | FaultKind::Partition { ms } | FaultKind::Hold { ms } => Some(u64::from(ms)),
-            FaultKind::Reset | FaultKind::HalfClose | FaultKind::Blackhole | FaultKind::Refuse | FaultKind::Hang => {
-                None
-            }
-        };
-        self.faults.iter().map(delay).sum()
+        // A fault that lasts delays packets; any other one ends its connection.
+        self.faults.iter().map(|fault| fault.kind.ms().map(u64::from)).sum()
     }
 
     /// The total delay by held links, in milliseconds; `None` if packets are lost.

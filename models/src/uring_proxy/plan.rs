@@ -105,7 +105,7 @@ pub enum Step {
 pub enum Habit {
     /// It answers, and ends no connection.
     Answers,
-    /// Nobody listens.
+    /// No socket listens.
     Refuses,
     /// It ends each connection after this many requests: FIN.
     FinAfter(u32),

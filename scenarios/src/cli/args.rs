@@ -43,8 +43,10 @@ pub(super) enum Command {
     #[command(after_help = EXIT_CODES)]
     Run(RunArguments),
     /// Repeats the token's execution, and shows it; exits with 1 if it violates a property.
+    #[command(after_help = EXIT_CODES)]
     Replay(ReplayArguments),
     /// Shrinks a failing case as far as possible, and saves it.
+    #[command(after_help = EXIT_CODES)]
     Shrink(ShrinkArguments),
 }
 
@@ -75,8 +77,7 @@ pub(super) struct HuntArguments {
     /// Only this variant.
     #[arg(long, value_name = "NAME")]
     pub(super) variant: Option<String>,
-    /// Only this engine: fiber, turmoil, shuttle, loom or threads (shuttle and threads take part only on request).
-    #[arg(long, value_name = "NAME", value_parser = engine)]
+    #[arg(long, value_name = "NAME", value_parser = engine, help = format!("Only this engine: {}", engines()))]
     pub(super) engine: Option<Engine>,
     /// Number of threads that explore (one per core by default); the results do not depend on it.
     #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
@@ -95,9 +96,8 @@ pub(super) struct RunArguments {
     /// The model's variant.
     #[arg(long, value_name = "NAME", default_value = "fixed")]
     pub(super) variant: String,
-    /// The engine: fiber, turmoil, shuttle, loom or threads. By default turmoil for a scenario on the
-    /// network, and fiber for any other.
     #[arg(long, value_name = "NAME", value_parser = engine)]
+    #[arg(help = format!("The engine: {}. By default the first of them that runs the scenario", Engine::words()))]
     pub(super) engine: Option<Engine>,
     #[command(flatten)]
     pub(super) search: SearchArguments,
@@ -193,6 +193,12 @@ fn percentage(text: &str) -> Result<u8, BadValue> {
     text.parse().ok().filter(|percent| *percent <= 100).ok_or(BadValue::NoPercentage)
 }
 
+/// The engines, and those among them that a hunt does not include by default.
+fn engines() -> String {
+    let asked: Vec<&str> = Engine::ALL.into_iter().filter(|engine| !engine.is_default()).map(Engine::word).collect();
+    format!("{} ({} take part only on request)", Engine::words(), asked.join(" and "))
+}
+
 fn engine(text: &str) -> Result<Engine, BadValue> {
     text.parse().map_err(|_| {
         let names: Vec<String> = Engine::ALL.iter().map(Engine::to_string).collect();
@@ -229,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_budget() {
+    fn zero_is_not_a_budget() {
         assert!(schedules("0").is_err());
         assert!(jobs("0").is_err());
         assert!(time("0s").is_err());

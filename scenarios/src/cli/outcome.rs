@@ -103,7 +103,7 @@ fn words(engine: Engine, report: &Report) -> String {
         Verdict::Diverged { .. } => String::from("not deterministic"),
         Verdict::Broken { .. } => String::from("not explored: the harness failed"),
         Verdict::Misused { .. } => String::from("cannot be explored"),
-        Verdict::Clean if engine == Engine::Loom => match report.preemptions {
+        Verdict::Clean if engine.is_exhaustive() => match report.preemptions {
             None => String::from("clean, cut short"),
             Some(bound) => format!("clean, all executions with {bound}"),
         },

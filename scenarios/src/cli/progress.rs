@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
-use lastref::explore::{Engine, Observer, Report};
+use lastref::explore::{Observer, Report};
 use scenarios::{Expect, Judgement};
 
 use super::filter::Chosen;
@@ -175,7 +175,7 @@ impl Screen {
     /// The bar of a single cell.
     fn of_one(chosen: &Chosen) -> Screen {
         let all = MultiProgress::new();
-        let bar = if chosen.cell.engine == Engine::Loom {
+        let bar = if chosen.cell.engine.is_exhaustive() {
             // The number of executions is not known before the exploration ends.
             let bar = ProgressBar::new_spinner().with_style(style("{prefix} {spinner} explores, {elapsed}"));
             bar.enable_steady_tick(TICK);

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use lastref::explore::{Engine, Verdict};
+use lastref::explore::Verdict;
 use scenarios::finding;
 
 use super::answer::{Answer, Exit};
@@ -33,7 +33,7 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
         Verdict::Clean | Verdict::Violation(_) | Verdict::Diverged { .. } => {}
     }
     // A seed does not fix real threads: the token repeats the plan, and the operating system chooses the schedule.
-    if source.chosen.cell.engine == Engine::Threads {
+    if !source.chosen.cell.engine.replays() {
         remarks.push(String::from("lastref: real threads do not replay; this is another execution of the same plan"));
     } else if source.run()?.trace_hash != report.trace_hash {
         remarks.push(format!("lastref: `{}` is not deterministic: run twice, it gives two traces", arguments.case));

@@ -3,7 +3,7 @@
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use lastref::explore::{Budget, Cell, Engine, Hunt, LoomBudget};
+use lastref::explore::{Budget, Cell, Hunt, LoomBudget};
 use lastref_cli::Stop;
 use scenarios::{Judgement, defaults};
 
@@ -120,7 +120,7 @@ pub(super) fn explore(
 
 /// A search that continues as long as there is time. Loom's ends when it is complete.
 fn as_long_as(budget: Budget, cell: &Cell) -> Budget {
-    if cell.engine == Engine::Loom { budget } else { Budget { most: u64::MAX, ..budget } }
+    if cell.engine.is_exhaustive() { budget } else { Budget { most: u64::MAX, ..budget } }
 }
 
 #[cfg(test)]

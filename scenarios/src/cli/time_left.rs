@@ -63,9 +63,9 @@ impl TimeLeft {
     fn seconds_left(&self, cell: &Spent) -> Option<f64> {
         let own = self.cells.iter().filter(|other| other.engine == cell.engine && other.runs > 0);
         let (runs, seconds) = own.fold((0, 0.0), |(runs, seconds), other| (runs + other.runs, seconds + other.seconds));
-        if cell.engine == Engine::Loom {
+        if cell.engine.is_exhaustive() {
             // An exploration's number of executions is unknown before its end: it is taken to be as long as the others.
-            let ended = self.cells.iter().filter(|other| other.engine == Engine::Loom && other.is_over).count();
+            let ended = self.cells.iter().filter(|other| other.engine == cell.engine && other.is_over).count();
             return (ended > 0).then(|| seconds / ended as f64);
         }
         let left = cell.enough.saturating_sub(cell.runs);

@@ -1,5 +1,5 @@
-//! A connection is reset, cut, stalled, refused or never made, at any byte of a greeting, a request or a reply: the
-//! dialer connects again, and each request is sent again, fails with an error, or times out.
+//! A connection is reset, blackholed, stalled, refused or never made, at any byte of a greeting, a request or a reply:
+//! the dialer connects again, and each request is sent again, fails with an error, or times out.
 //!
 //! Upstream: req0_pipe_close and nni_pipe_remove of v1.10.1; upstream's test is reconnect_stress_test.c.
 //! Size: up to 3 callers with 3 requests each; up to 3 faults of 4 connections; 2 workers at each end.

@@ -1,5 +1,5 @@
 //! A server on another host closes idle connections and connections with requests, while callers take them from the
-//! pool: reads are short, connections are reset, cut or half-closed at any byte.
+//! pool: reads are short, connections are reset, blackholed or half-closed at any byte.
 //!
 //! Upstream: hyperium/hyper#2136, #1429.
 //! Size: up to 3 callers with up to 3 requests over HTTP/1.1; up to 2 faults.

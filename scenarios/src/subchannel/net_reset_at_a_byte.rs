@@ -1,4 +1,4 @@
-//! A connection is reset, cut, stalled or half closed at some byte of either end, with calls in flight.
+//! A connection is reset, blackholed, stalled or half-closed at some byte of either end, with calls in flight.
 //!
 //! Upstream: chttp2_transport.cc, tcp_posix.cc of 1.53.0; a close is deferred while a write is in progress.
 //! Size: one channel, 2 addresses of one host, up to 3 callers with up to 3 calls, 1 to 4 faults; a real h2 server.
@@ -12,7 +12,7 @@ const KINDS: &[FaultKind] =
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A socket is reset, cut, stalled or half closed at a byte, with calls in flight";
+    let about = "A socket is reset, blackholed, stalled or half-closed at a byte, with calls in flight";
     Scenario::on_network("net_reset_at_a_byte", about, "grpc/grpc tcp_posix.cc 1.53.0", plans, run_on_network)
         .clean(Variant::Fixed)
         .sometimes(&[

@@ -2,7 +2,7 @@
 //! that receives no notice times out, and every connection is freed.
 //!
 //! Upstream: proxy.c has no timeouts of its own: a connection ends with its peers, or with the process.
-//! Size: 1 to 3 clients with up to 2 connections and 10 requests each; up to 5 events; up to 2 cuts.
+//! Size: 1 to 3 clients with up to 2 connections and 10 requests each; up to 5 events; up to 2 blackholes.
 use crate::prelude::*;
 use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_network};
 
@@ -33,8 +33,9 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Drop), Just(Ending::Linger)];
     let clients = plan::visits((1, 3), 5, 8, ending);
     let events = prop::collection::vec(event, 1..=5);
-    let cuts = faults(6, &[FaultKind::Blackhole], 0..=2, 300);
-    (clients, events, cuts, any::<[bool; 2]>()).prop_map(|(clients, events, faults, [recv_mshot, snd_zc])| NetPlan {
+    let blackholes = faults(6, &[FaultKind::Blackhole], 0..=2, 300);
+    let plans = (clients, events, blackholes, any::<[bool; 2]>());
+    plans.prop_map(|(clients, events, faults, [recv_mshot, snd_zc])| NetPlan {
         weather: Weather { faults, events, ..Weather::SHORT },
         ..NetPlan::of(Options { recv_mshot, snd_zc, ..Options::NETWORK }, clients)
     })

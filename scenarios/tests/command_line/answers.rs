@@ -244,9 +244,9 @@ fn a_reader_who_leaves_early_ends_the_program_quietly() {
 }
 
 #[test]
-fn a_hunt_whose_progress_nobody_reads_ends_as_any_other() {
+fn a_hunt_whose_progress_is_not_read_ends_as_any_other() {
     let (scenario, ..) = planted();
-    // As with `2>&1 | head -1`: nobody reads either stream.
+    // As with `2>&1 | head -1`: neither stream has a reader.
     let mut child = spawned(&["hunt", "--scenario", scenario]);
     drop((child.stdout.take(), child.stderr.take()));
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -259,8 +259,10 @@ fn spawned(arguments: &[&str]) -> std::process::Child {
 
 #[test]
 fn the_help_says_the_exit_codes() {
-    for arguments in [&["--help"][..], &["hunt", "--help"], &["run", "--help"]] {
-        let help = lastref(arguments).code(0).stdout;
+    let commands: [&[&str]; 5] = [&[], &["hunt"], &["run"], &["replay"], &["shrink"]];
+    for command in commands {
+        let arguments = [command, &["--help"]].concat();
+        let help = lastref(&arguments).code(0).stdout;
         assert!(help.contains("Exit codes:") && help.contains("undecided"), "{help}");
     }
 }

@@ -172,7 +172,7 @@ fn files_that_are_no_saved_case() {
 #[test]
 fn a_folder_that_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
-    // Below a file nobody can make a folder, not even a superuser whom permissions do not stop.
+    // A folder below a file cannot be made, even by a superuser, whom permissions do not stop.
     fs::write(folder.path().join("file"), b"kept").unwrap();
     let below = Path::new("file").join("below");
     let below = below.to_str().unwrap();

@@ -278,7 +278,7 @@ fn a_word_holds_its_waiters_until_they_are_woken_or_their_time_is_over() {
 }
 
 #[test]
-fn a_task_that_nobody_wakes_is_a_deadlock_unless_the_run_ends_with_its_first_task() {
+fn a_task_that_is_never_woken_is_a_deadlock_unless_the_run_ends_with_its_first_task() {
     let kernel = kernel();
     for ends_with_main in [false, true] {
         let (ended, finished) = run(kernel, 1, move || {

@@ -21,6 +21,10 @@ struct Properties {
     runs_tasks: bool,
     /// Whether it runs cases on a simulated network.
     runs_networks: bool,
+    /// Whether it explores every interleaving of one small plan, in one piece.
+    is_exhaustive: bool,
+    /// Whether a token repeats the execution.
+    replays: bool,
     /// Whether a hunt includes it by default.
     is_default: bool,
     /// Whether the features of this build include it.
@@ -53,27 +57,32 @@ engines! {
     /// Seeded schedules of any size, by one of our own strategies on our own coroutines.
     Fiber {
         word: "fiber", arm: Backend::Sched, stacks: Stacks::Fiber,
+        is_exhaustive: false, replays: true,
         runs_tasks: true, runs_networks: false, is_default: true, is_built: true,
     }
     /// Hosts on a simulated network ([`crate::net`]), whose tasks are scheduled like those of `fiber`.
     Turmoil {
         word: "turmoil", arm: Backend::Sched, stacks: Stacks::Fiber,
+        is_exhaustive: false, replays: true,
         runs_tasks: false, runs_networks: true, is_default: true, is_built: cfg!(feature = "net"),
     }
     /// The same schedules as `fiber` and `turmoil` on shuttle's coroutines, to check ours: a run of one seed
     /// has the same trace under both.
     Shuttle {
         word: "shuttle", arm: Backend::Sched, stacks: Stacks::Shuttle,
+        is_exhaustive: false, replays: true,
         runs_tasks: true, runs_networks: true, is_default: false, is_built: cfg!(feature = "shuttle"),
     }
     /// Every interleaving and C11 weak memory of a small configuration, within a preemption bound.
     Loom {
         word: "loom", arm: Backend::Loom, stacks: Stacks::Fiber,
+        is_exhaustive: true, replays: true,
         runs_tasks: true, runs_networks: false, is_default: true, is_built: cfg!(feature = "loom"),
     }
     /// Real OS threads: sanity and conformance, no replay.
     Threads {
         word: "threads", arm: Backend::Threads, stacks: Stacks::Fiber,
+        is_exhaustive: false, replays: false,
         runs_tasks: true, runs_networks: false, is_default: false, is_built: true,
     }
 }
@@ -94,13 +103,28 @@ impl Engine {
         self.properties().is_default
     }
 
-    /// The engines that run a case with or without a network, the preferred one first; loom only if it has a small
-    /// plan.
+    /// Whether it explores every interleaving of a case's small plan. Such a search cannot be divided into runs.
+    pub fn is_exhaustive(self) -> bool {
+        self.properties().is_exhaustive
+    }
+
+    /// Whether a token repeats the execution.
+    pub fn replays(self) -> bool {
+        self.properties().replays
+    }
+
+    /// The words that select an engine, for a help text.
+    pub fn words() -> String {
+        Engine::ALL.map(Engine::word).join(", ")
+    }
+
+    /// The engines that run a case with or without a network, the preferred one first; an exhaustive one only if the
+    /// case has a small plan.
     pub fn running(is_network: bool, has_small_plan: bool) -> Vec<Engine> {
         let runs = |engine: &Engine| {
-            let Properties { runs_tasks, runs_networks, .. } = engine.properties();
+            let Properties { runs_tasks, runs_networks, is_exhaustive, .. } = engine.properties();
             let runs = if is_network { runs_networks } else { runs_tasks };
-            runs && (has_small_plan || *engine != Engine::Loom)
+            runs && (has_small_plan || !is_exhaustive)
         };
         Engine::ALL.into_iter().filter(runs).collect()
     }

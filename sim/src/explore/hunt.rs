@@ -19,7 +19,6 @@ use super::queue::{self, CellState, Work};
 use super::recheck::USUAL_CAUSES;
 use super::report::{Failure, Replay, Report, Verdict};
 use super::single::run_one;
-use crate::engine::Engine;
 use crate::replay::Token;
 use crate::unpoisoned::{clean, locked};
 use crate::watch::Listening;
@@ -107,7 +106,7 @@ impl Hunt<'_> {
             locked(states)[work.cell].report = Some(report);
             return;
         }
-        if cell.engine == Engine::Loom {
+        if cell.engine.is_exhaustive() {
             self.make_loom(work.cell, states);
             return;
         }
@@ -177,7 +176,7 @@ impl Hunt<'_> {
 
     fn verdict(&self, cell: &Cell, index: u64, violation: &Violation, hash: u64) -> Verdict {
         let origin = self.origin(cell, index);
-        if cell.engine == Engine::Threads {
+        if !cell.engine.replays() {
             // Real threads have no second run to record.
             let replay = Replay::Token(Token::new(origin.clone()));
             return Verdict::Violation(Box::new(Failure {

@@ -10,7 +10,6 @@ use std::time::Instant;
 use super::cell::Cell;
 use super::chunk::ChunkResult;
 use super::report::Report;
-use crate::engine::Engine;
 
 /// Runs per chunk: enough to reuse a pool of stacks, few enough to stop without a visible delay.
 const CHUNK: u64 = 32;
@@ -73,7 +72,7 @@ impl CellState {
 
     fn is_open(&self, cell: &Cell) -> bool {
         // Loom's exploration cannot be divided.
-        if cell.engine == Engine::Loom { self.next == 0 } else { self.next < cell.budget.most.min(self.bound) }
+        if cell.engine.is_exhaustive() { self.next == 0 } else { self.next < cell.budget.most.min(self.bound) }
     }
 
     /// An estimate of the steps that were handed out, from the steps that are done. A cell without finished chunks
@@ -111,11 +110,11 @@ enum Turn {
 }
 
 fn turn(cell: &Cell, state: &CellState, has_deadline: bool) -> Turn {
-    match cell.engine {
-        Engine::Loom if has_deadline => Turn::LoomLate,
-        Engine::Loom => Turn::LoomEarly,
-        _ if state.next == 0 => Turn::First,
-        _ if state.next < cell.budget.enough => Turn::Enough,
+    match state.next {
+        _ if cell.engine.is_exhaustive() && has_deadline => Turn::LoomLate,
+        _ if cell.engine.is_exhaustive() => Turn::LoomEarly,
+        0 => Turn::First,
+        next if next < cell.budget.enough => Turn::Enough,
         _ => Turn::Beyond,
     }
 }
@@ -127,7 +126,7 @@ pub(super) fn take(cells: &[Cell], states: &mut [CellState], has_deadline: bool)
     let index = next.map(|(index, _)| index)?;
     let (cell, state) = (&cells[index], &mut states[index]);
     let from = state.next;
-    let to = if cell.engine == Engine::Loom { u64::MAX } else { (from + CHUNK).min(cell.budget.most) };
+    let to = if cell.engine.is_exhaustive() { u64::MAX } else { (from + CHUNK).min(cell.budget.most) };
     state.next = to;
     state.out += 1;
     Some(Work { cell: index, from, to })
@@ -141,6 +140,7 @@ mod tests {
     use super::super::cell::Budget;
     use super::super::name::CaseName;
     use super::*;
+    use crate::engine::Engine;
     use crate::strategy::StrategyName;
 
     fn cell(engine: Engine, enough: u64, most: u64) -> Cell {

@@ -39,8 +39,8 @@ impl Resource {
             match entry.holding {
                 Holding::Exclusive { owner: Some(owner) } if owner == by => {}
                 Holding::Exclusive { owner } => {
-                    let owner = owner.map_or("nobody".to_owned(), |owner| owner.to_string());
-                    return Err((ViolationKind::WrongOwner, format!("{by} uses {}, which {owner} owns", entry.name())));
+                    let whose = owner.map_or("which has no owner".to_owned(), |owner| format!("which {owner} owns"));
+                    return Err((ViolationKind::WrongOwner, format!("{by} uses {}, {whose}", entry.name())));
                 }
                 _ => unreachable!("invariant: a Resource"),
             }
@@ -58,8 +58,8 @@ impl Resource {
             let name = entry.name();
             let Holding::Exclusive { owner } = &mut entry.holding else { unreachable!("invariant: a Resource") };
             if *owner != Some(from) {
-                let owner = owner.map_or("nobody".to_owned(), |owner| owner.to_string());
-                return Err((ViolationKind::WrongOwner, format!("{from} hands {name} to {to}, but {owner} owns it")));
+                let whose = owner.map_or("it has no owner".to_owned(), |owner| format!("{owner} owns it"));
+                return Err((ViolationKind::WrongOwner, format!("{from} hands {name} to {to}, but {whose}")));
             }
             *owner = Some(to);
             entry.passed = Some(mark);

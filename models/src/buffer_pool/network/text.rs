@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_is_malformed_and_the_end() {
+    fn bytes_that_are_not_http_are_malformed_and_the_end() {
         for text in ["\0\r\n", "POST /3/1 HTTP/1.1\r\nContent-Length: 5\r\n", "POST /3/1 HTTP/1.1\r\nno header\r\n"] {
             let mut decoder = Decoder::new(End::Client, 3);
             let parts: Vec<Part> = decoder.decode(text.as_bytes()).iter().map(|octet| octet.part).collect();

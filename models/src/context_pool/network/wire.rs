@@ -104,7 +104,7 @@ impl Protocol for Sp {
             return Some((HEADER, if is_ours { Role::Handshake } else { Role::Fault("MALFORMED") }));
         }
         if length > RECVMAXSZ {
-            // Nobody reads on from here.
+            // The receiver reads no further.
             return Some((unread.len(), Role::Fault("MALFORMED")));
         }
         let octets = unread.get(HEADER..HEADER + usize::try_from(length).ok()?)?;
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sp_is_malformed() {
+    fn bytes_that_are_not_sp_are_malformed() {
         assert_eq!(roles(End::Server, b"HTTP/1.1")[0].0, Role::Fault("MALFORMED"));
         let oversize = [&greeting(REP0)[..], &[255; HEADER]].concat();
         assert_eq!(roles(End::Server, &oversize)[1].0, Role::Fault("MALFORMED"));

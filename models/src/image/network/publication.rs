@@ -3,7 +3,7 @@
 //! ```text
 //! application ─► producer position ─► snd_pos ≤ snd_lmt ─► DATA        (SM moves snd_lmt: position + window)
 //! no data for a while ─► heartbeat        closed, and all sent ─► heartbeats with EOS until an SM with EOS
-//! nobody has answered yet, or the receiver asks ─► SETUP               (NAK ─► DATA again)
+//! no answer so far, or the receiver asks ─► SETUP                      (NAK ─► DATA again)
 //! ```
 //!
 //! Upstream's times are 100 ms between heartbeats and between SETUPs, 5 s of linger; here a run lasts about a second,

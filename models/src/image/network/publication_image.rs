@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `Active` | frames are written by their positions | no frame for the liveness timeout; ended without a gap; unread |
 //! | `Draining` | status messages say EOS | all is read, and the publisher notified often enough; or revoked |
-//! | `Linger` | announced as unavailable; log and counters stay | the liveness timeout passes, or nobody is left |
+//! | `Linger` | announced as unavailable; log and counters stay | liveness timeout passes, or no subscriber is left |
 //! | `Done` | log and counters are freed | |
 //!
 //! upstream: aeron_publication_image.c of 63c11a69, `insert_packet`, `track_rebuild`, `send_pending_status_message` and

@@ -31,7 +31,7 @@ async fn serve(stream: TcpStream, plan: NetPlan, score: Arc<Score>) {
     let mut duplex = Duplex::new(stream, backend.piece as usize);
     let mut requests = Requests::default();
     let (mut answered, mut has_left) = (0, false);
-    // Ends with the connection, or when it is idle, whoever is to blame.
+    // Ends with the connection, or when the connection is idle, whichever end causes it.
     while let Ok(Ok(step)) = timeout(IDLE, duplex.step()).await {
         match step {
             Step::End => break,

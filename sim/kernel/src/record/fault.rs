@@ -9,7 +9,8 @@ use std::str::FromStr;
 /// The duration that [`FaultKind::ALL`] shows, in milliseconds.
 const SHOWN_MS: u32 = 50;
 
-/// Calls a macro with the list of kinds: `file => Variant` or `file => Variant { ms }`, and the name in reports.
+/// Calls a macro with the list of kinds: `file => Variant`, `{ ms }` for one that lasts, `[of_attempt = true]`
+/// for one of the connection attempt, and the name in reports.
 #[macro_export]
 macro_rules! fault_kinds {
     ($receive:ident) => {
@@ -30,15 +31,18 @@ macro_rules! fault_kinds {
             /// The link between the two hosts holds the packets of all its connections for this long.
             hold => Hold { ms }, "hold";
             /// RST answers the attempt: `ConnectionRefused`.
-            refuse => Refuse, "refuse";
+            refuse => Refuse [of_attempt = true], "refuse";
             /// The attempt gets no answer: it fails with `TimedOut` in the end.
-            hang => Hang, "hang";
+            hang => Hang [of_attempt = true], "hang";
         }
     };
 }
 
 macro_rules! kinds {
-    ($( $(#[doc = $doc:literal])* $file:ident => $name:ident $( { $ms:ident } )?, $shown:literal; )*) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $file:ident => $name:ident $( { $ms:ident } )? $( [ of_attempt = $of_attempt:literal ] )?, $shown:literal;
+    )*) => {
         /// The kind of a fault.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -79,6 +83,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// Whether it applies to the connection attempt, so that no bytes are counted.
+            pub fn is_of_attempt(self) -> bool {
+                match self {
+                    $( $( FaultKind::$name { .. } => $of_attempt, )? )*
+                    _ => false,
+                }
+            }
+
             /// The same kind with this duration, if it lasts.
             #[must_use]
             pub fn lasting(self, duration_ms: u32) -> FaultKind {
@@ -91,13 +103,6 @@ macro_rules! kinds {
     };
 }
 fault_kinds!(kinds);
-
-impl FaultKind {
-    /// Whether it applies to the connection attempt, so that no bytes are counted.
-    pub fn is_of_attempt(self) -> bool {
-        matches!(self, FaultKind::Refuse | FaultKind::Hang)
-    }
-}
 
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,15 +1,11 @@
 //! An attempt without an answer. The client's host keeps trying, and all its packets are lost.
 
-use super::{FaultRule, Strike, Strikes};
+use super::{FaultRule, Strike};
 
 #[derive(Debug)]
 pub(super) struct Rule;
 
 impl FaultRule for Rule {
-    fn strikes(&self) -> Strikes {
-        Strikes::Attempt
-    }
-
     fn happen(&self, strike: &mut Strike<'_>) {
         strike.connection.drop_packets();
     }

@@ -27,9 +27,7 @@ pub(super) trait FaultRule {
 /// The target of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Strikes {
-    /// The connection attempt: no bytes are counted.
-    Attempt,
-    /// The connection between two bytes.
+    /// The connection: its attempt, or between two bytes (`FaultKind::is_of_attempt`).
     Connection,
     /// The socket of the end whose bytes are counted, which first sends its remaining data. The fault is counted and
     /// reported when its packet passes.
@@ -58,7 +56,10 @@ impl Strike<'_> {
 }
 
 macro_rules! rules {
-    ($( $(#[doc = $doc:literal])* $file:ident => $name:ident $( { $ms:ident } )?, $shown:literal; )*) => {
+    ($(
+        $(#[doc = $doc:literal])*
+        $file:ident => $name:ident $( { $ms:ident } )? $( [ of_attempt = $of_attempt:literal ] )?, $shown:literal;
+    )*) => {
         $( mod $file; )*
 
         impl Ruled for FaultKind {

@@ -168,7 +168,7 @@ impl SearchArguments {
 /// The settings of a run other than its seed.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SettingArguments {
-    #[arg(long, value_name = "NAME", value_parser = strategy, default_value = "mix")]
+    #[arg(long, value_name = "NAME", value_parser = strategy, default_value_t = StrategyName::MIX)]
     #[arg(help = format!("The scheduling strategy: {}", StrategyName::words()))]
     pub(crate) strategy: StrategyName,
     /// Timers may fire while tasks can run; by default they fire only when every task waits.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lastref_kernel::strategy::StrategyName;
+
 use crate::args::{self, Outside, SearchArguments, SettingArguments};
 
 /// The file to which the report of each test is appended, one JSON object a line.
@@ -94,7 +96,7 @@ fn of_settings(settings: &SettingArguments) -> Variables {
 /// The flags that reproduce the settings.
 pub(crate) fn flags(settings: &SettingArguments) -> Vec<String> {
     let mut flags = Vec::new();
-    if settings.strategy.to_string() != "mix" {
+    if settings.strategy != StrategyName::MIX {
         flags.extend([String::from("--strategy"), settings.strategy.to_string()]);
     }
     flags.extend(settings.explore_time.then(|| String::from("--explore-time")));
