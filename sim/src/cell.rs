@@ -24,7 +24,7 @@ use crate::unpoisoned::locked;
 pub struct RaceCell<T> {
     object: Object,
     name: &'static str,
-    /// Reentrant, since the tasks of a run share one OS thread; excludes other OS threads.
+    /// A reentrant lock: the tasks of a run share one OS thread, and other OS threads are excluded.
     value: ReentrantMutex<RefCell<T>>,
     /// The accesses in progress.
     inside: Mutex<Vec<Access>>,

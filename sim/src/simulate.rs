@@ -35,8 +35,8 @@ impl Network {
     }
 }
 
-/// Runs the body once. Under `cargo lastref test` each run after the first draws the faults of `network`. Otherwise
-/// `network` has no effect.
+/// Runs the body once. Under `cargo lastref test` each run draws from the faults of `network`, except for the reference
+/// runs, or the first run of a strategy without them. Otherwise `network` has no effect.
 ///
 /// # Panics
 /// Under `cargo lastref test`, if the test has called this with another network in the same run: the faults of a run

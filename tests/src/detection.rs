@@ -28,10 +28,10 @@ pub fn document() -> String {
     let cells = cells::all();
     let rows = rows(&cells);
     let mut text = format!(
-        "# What finds what\n\n\
+        "# Which scenario finds which defect\n\n\
          Generated from the tree by `LASTREF_UPDATE=1 cargo test -p lastref-tests --test detection`; a test compares.\n\n\
          Under fiber and turmoil by the strategy `{}`: a defect is searched from {SEEDS} seeds (0 to {}), at most {SCHEDULES} schedules each, and \
-         the figures are the median and the worst number of runs up to and with the first finding; what stays clean is searched once, \
+         the figures are the median and the worst number of runs up to and including the first finding; a clean variant is searched once, \
          from seed 0. Under loom the figures are executions, of all explorations together: each is exhaustive within a bound on preemptions, \
          which begins at two and is raised while the budget lasts, and has no seed.\n",
         defaults::STRATEGY,

@@ -167,7 +167,7 @@ impl Conn {
             sometimes("a response is written in part", true);
             self.new_to_write_buf(state, octets);
             let most = self.engine.plan.max_write_buffer_size.map_or(usize::MAX, |size| size as usize);
-            always("a connection keeps no more to write than MaxWriteBufferSize", state.left <= most);
+            always("a connection buffers at most MaxWriteBufferSize for writing", state.left <= most);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::library::Threads;
 use super::network::{Greeting, Habit, Step};
 use crate::kit::weather::{Event, Weather};
 
-/// How callers come by a context.
+/// The source of callers' contexts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Style {
     /// Each request opens a context and closes it, as reported.
@@ -29,7 +29,7 @@ pub enum Style {
 pub enum Request {
     /// The caller waits for the result.
     Wait,
-    /// The same, and the callback makes this many requests more, one after the other.
+    /// The same, and the callback then makes this many further requests, one after the other.
     Chain(u32),
     /// The caller cancels it and waits for the result.
     Cancel,
@@ -40,7 +40,7 @@ pub enum Request {
     Leave(u64),
     /// The caller does not wait: it closes the context at once. With a pool: as [`Request::Cancel`].
     Abandon,
-    /// The caller goes on at once; the callback closes the context and has the aio reaped. With a pool: as
+    /// The caller continues at once; the callback closes the context and has the aio reaped. With a pool: as
     /// [`Request::Wait`].
     Forget,
 }
@@ -50,7 +50,7 @@ pub enum Request {
 pub enum Act {
     /// A pause of this many milliseconds, in which the callers progress.
     Pause(u64),
-    /// This connection breaks; another one is made in its place. Not on a network, where it is a fault.
+    /// This connection breaks, and a new one replaces it. Not on a network, where a fault breaks it.
     Reset(u32),
     /// The applications close the pipes of the sockets.
     ClosePipes,
@@ -73,15 +73,15 @@ pub struct Plan {
     pub server_contexts: u32,
     /// Resend interval in milliseconds; `None` disables resending.
     pub resend_ms: Option<u64>,
-    /// How callers come by a context.
+    /// The source of callers' contexts.
     pub style: Style,
     /// One list of requests per caller.
     pub callers: Vec<Vec<Request>>,
-    /// What is done meanwhile.
+    /// The application's acts meanwhile.
     pub acts: Vec<Act>,
 }
 
-/// Who replies.
+/// The replying end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Replier {
     /// NNG's rep socket.
@@ -93,7 +93,7 @@ pub enum Replier {
     },
     /// A peer that is not NNG.
     Peer {
-        /// Its greetings of connections, in order; then the valid greeting.
+        /// Its greetings on its first connections, in order; on later ones it sends the valid greeting.
         greetings: Vec<Greeting>,
         /// Its actions on requests, in order, repeated from the first.
         habits: Vec<Habit>,
@@ -115,7 +115,7 @@ impl Replier {
 pub struct NetPlan {
     /// The network. Its peers: the server, then the clients that are not NNG.
     pub weather: Weather,
-    /// What is done to everybody after the events.
+    /// The application's acts, after the events.
     pub acts: Vec<Act>,
     /// Connections of the req socket.
     pub dialers: u32,
@@ -123,7 +123,7 @@ pub struct NetPlan {
     pub resend_ms: Option<u64>,
     /// Timeout of a request without its own timeout, on a network with faults.
     pub patience_ms: u64,
-    /// How callers come by a context.
+    /// The source of callers' contexts.
     pub style: Style,
     /// One list of requests per caller.
     pub callers: Vec<Vec<Request>>,
@@ -131,7 +131,7 @@ pub struct NetPlan {
     pub overtakers: Vec<Vec<Attempt>>,
     /// One list of steps per client that is not NNG.
     pub clients: Vec<Vec<Step>>,
-    /// Who replies.
+    /// The replying end.
     pub replier: Replier,
     /// If set, the req socket and its contexts are closed at the end, concurrently on two threads.
     pub hurried: bool,
@@ -141,7 +141,7 @@ pub struct NetPlan {
 const CALLERS_MAX: usize = 16;
 const REQUESTS_MAX: usize = 4;
 const PAUSE_MS: RangeInclusive<u64> = 0..=1_000;
-/// A resend interval below the least of the scenarios would fill a run with resends.
+/// A resend interval below that of every scenario would fill a run with resends.
 const RESEND_MS: RangeInclusive<u64> = 5..=60_000;
 
 lastref::bounds!(Plan {
@@ -206,7 +206,7 @@ lastref::bounds!(enum Step {
 lastref::bounds!(Attempt { send: PAUSE_MS, recv: PAUSE_MS, cancel: Maybe(PAUSE_MS), next: PAUSE_MS });
 
 impl Plan {
-    /// One caller that makes one request, without timers or faults, on a library that is as small as it gets.
+    /// One caller that makes one request, without timers or faults, on the smallest library.
     pub fn smallest() -> Plan {
         Plan {
             threads: Threads::ONE,
@@ -220,7 +220,7 @@ impl Plan {
         }
     }
 
-    /// Every request ends that the plan waits for.
+    /// Checks that every request with a waiting caller ends.
     fn check_ends(&self) -> Result<(), BadPlan> {
         let requests = || self.callers.iter().flatten();
         let needs_timer = self.resend_ms.is_some() || requests().any(|request| matches!(request, Request::Timeout(_)));
@@ -263,7 +263,7 @@ impl NetPlan {
         }
     }
 
-    /// The host of a rep socket does not crash, and its connections are the network's.
+    /// Checks that the host of a rep socket does not crash, and that no act resets a connection.
     fn check_hosts(&self) -> Result<(), BadPlan> {
         let crashes = |event: &Event| matches!(event, Event::Crash(_));
         if matches!(self.replier, Replier::Rep { .. }) && self.weather.events.iter().any(crashes) {
@@ -287,12 +287,12 @@ impl NetPlan {
     }
 }
 
-/// Requests that are waited for.
+/// Requests whose callers wait.
 pub fn waited() -> impl Strategy<Value = Request> {
     prop_oneof![3 => Just(Request::Wait), 1 => (1_u32..=2).prop_map(Request::Chain)]
 }
 
-/// Requests that are waited for, and now and then one that is not.
+/// Requests whose callers mostly wait.
 pub fn any_request() -> impl Strategy<Value = Request> {
     prop_oneof![
         5 => waited(),

@@ -125,7 +125,7 @@ impl Rep0Pipe {
         let ctx = &mut s.ctxs[index];
         ctx.memory.touch(self.end.owner);
         let queued_here = ctx.spipe.take().is_some_and(|pipe| std::ptr::eq(Arc::as_ptr(&pipe), self));
-        always("a reply waits for the pipe that its request came by", queued_here);
+        always("a reply waits for the pipe on which its request arrived", queued_here);
         let Some(aio) = ctx.saio.take() else { return };
         if let Some(msg) = aio.take_msg(self.end.owner) {
             self.send(self.end.owner, msg);

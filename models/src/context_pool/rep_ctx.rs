@@ -110,7 +110,7 @@ impl Rep0Sock {
         };
         // Compares the pipe itself, not its id: a reused id names another pipe.
         let came_by = std::ptr::eq(s.ctxs[index].came_by.as_ptr(), Arc::as_ptr(&pipe));
-        always("a reply goes to the pipe that its request came by", came_by);
+        always("a reply goes to the pipe on which its request arrived", came_by);
         pipe.end.memory.touch(owner);
         let busy = s.states.get_mut(&p_id).is_some_and(|state| std::mem::replace(&mut state.busy, true));
         if !busy {

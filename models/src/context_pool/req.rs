@@ -182,7 +182,7 @@ impl Req0Sock {
             self.retry_aio.sleep(s.retry_tick);
         }
         if reschedule {
-            sometimes("a request is sent again because its resend time is over", true);
+            sometimes("a request is sent again because its resend time has passed", true);
             self.run_send_queue(&mut s, None);
         }
     }

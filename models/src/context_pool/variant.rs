@@ -4,8 +4,8 @@
 //! (`a_abort` in place of `nni_task_abort`), and with repairs of bugs that are still open upstream. Each repair is
 //! marked `Deviates:` in the code, and a variant undoes it.
 
-/// The defect, if any. Variants up to [`Variant::StaleReplyAccepted`] were reported upstream or follow from a report;
-/// those after it follow from the source of v1.10.1 and were not reported.
+/// The defect, if any. Variants up to [`Variant::PipeCloseKeepsRecvpipes`] were reported or follow from a report;
+/// [`Variant::StaleReplyAccepted`] is planted; the others follow from the source of v1.10.1 and were not reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {

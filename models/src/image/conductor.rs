@@ -96,7 +96,7 @@ impl Conductor {
                 return;
             }
         }
-        always("the conductor runs out of work", false);
+        always("the conductor becomes idle", false);
     }
 
     /// `aeron_client_conductor_do_work`: one duty cycle. Returns the amount of work done.

@@ -6,7 +6,7 @@
 //! address then changes another counter.
 //!
 //! Deviates: upstream relies on that second, and does not wait for the client. But a conductor may stall for ten
-//! seconds (`inter_service_timeout`), and a subscriber may stall for ever between its check of `is_closed` and its
+//! seconds (`inter_service_timeout`), and a subscriber may stall forever between its check of `is_closed` and its
 //! store. The fixed model assumes that the second suffices: it reuses a slot only when the conductor has handled the
 //! image's end, and never while a subscriber is between check and access. `reuse_ignores_stalls` behaves like
 //! upstream's driver.

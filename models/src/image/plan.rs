@@ -14,47 +14,47 @@ use crate::kit::weather::Weather;
 /// How the client conductor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Conductor {
-    /// A thread of its own, until everybody else is done: upstream's default.
+    /// A thread that runs until every other task has ended: upstream's default.
     Agent,
-    /// A thread that does this many duty cycles; for exhaustive exploration. The rest are done by the main task, as by
-    /// an invoker.
+    /// A thread that runs this many duty cycles; for exhaustive exploration. The main task runs the rest, as an invoker
+    /// does.
     Cycles(u32),
 }
 
-/// What the application's image handlers do, on the conductor's thread.
+/// The action of the application's image handlers, on the conductor's thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Callback {
-    /// There are none.
+    /// There are no image handlers.
     None,
-    /// The wrapper makes an `Image` for the time of the call, as it does for every handler.
+    /// The wrapper creates an `Image` for the duration of the call, as it does for every handler.
     Wrapper,
-    /// The handler also asks the subscription for its image count.
+    /// The handler also queries the subscription's image count.
     Counting,
     /// The handler puts a new image on the shelf, for another thread to take.
     Keeping,
 }
 
-/// What a fragment handler does besides reading.
+/// The query of a fragment handler, besides reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
     /// Nothing.
     Nothing,
-    /// It asks for the image count.
+    /// Queries the image count.
     Count,
-    /// It looks up an image and drops it.
+    /// Looks up an image and drops the handle.
     Lookup,
 }
 
 /// A fragment handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handler {
-    /// How long it blocks, in milliseconds.
+    /// Time for which it blocks, in milliseconds.
     pub pause_ms: u64,
-    /// What it asks then.
+    /// Its query after that.
     pub ask: Ask,
-    /// Which poll it is given to.
+    /// The kind of poll that calls it.
     pub poll: Poll,
-    /// What it answers.
+    /// Its return value.
     pub action: Action,
 }
 
@@ -78,7 +78,7 @@ pub enum Op {
     At(usize),
     /// `Subscription::copyOfImageList`; the handles are kept.
     Copy,
-    /// `Subscription::forEachImage`, which asks each for its position.
+    /// `Subscription::forEachImage`, which reads the position of each image.
     ForEach,
     /// `Subscription::imageCount`.
     Count,
@@ -98,10 +98,10 @@ pub enum Op {
     Close,
 }
 
-/// What a subscriber does when it has done its steps.
+/// The behaviour of a subscriber after its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum After {
-    /// It polls until the publishers are done.
+    /// Polls until the publishers are done.
     Poll,
     /// Nothing: it never touches its subscription again.
     Nothing,
@@ -114,7 +114,7 @@ pub struct Subscriber {
     pub callback: Callback,
     /// The fragment handler.
     pub handler: Handler,
-    /// Sessions of which it has a handle before anything else happens.
+    /// Sessions to whose images it holds a handle from the start.
     pub handles: Vec<i32>,
     /// Its steps.
     pub ops: Vec<Op>,
@@ -123,7 +123,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// One that does `ops`, without image handlers.
+    /// A subscriber with the steps `ops` and without image handlers.
     pub fn doing(ops: Vec<Op>) -> Subscriber {
         Subscriber {
             callback: Callback::None,
@@ -135,20 +135,20 @@ impl Subscriber {
     }
 }
 
-/// One step of the media driver, or of what happens to it.
+/// One step of the media driver, or an event that affects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DriverOp {
-    /// A publisher comes (back) with a new stream, which is announced to every subscription.
+    /// A publisher starts or returns with a new stream, which is announced to every subscription.
     Publish(i32),
-    /// It writes this many fragments.
+    /// The publisher writes this many fragments.
     Write(i32, u32),
-    /// It is gone; its stream is announced as unavailable.
+    /// The publisher ends; its stream is announced as unavailable.
     Vanish(i32),
     /// Another application allocates a counter, which reuses a freed slot if there is one.
     Reuse,
     /// The client's conductor is found to have stalled for longer than its service interval.
     StallConductor,
-    /// The driver is gone, and the client's liveness check sees it.
+    /// The driver dies, and the client's liveness check notices it.
     Die,
     /// Nothing, for this many milliseconds.
     Pause(u64),
@@ -159,7 +159,7 @@ pub enum DriverOp {
 pub enum Closer {
     /// The main task, when everything has settled.
     Settled,
-    /// The main task, during the run: as soon as the subscriber's thread is done with it.
+    /// The main task, during the run: as soon as the subscriber's thread has ended its steps.
     Main,
 }
 
@@ -168,15 +168,15 @@ pub enum Closer {
 pub struct Plan {
     /// How the conductor runs.
     pub conductor: Conductor,
-    /// How many commands the conductor's ring holds.
+    /// Capacity of the conductor's command ring.
     pub command_capacity: u32,
-    /// How many logs fit into shared memory.
+    /// Capacity of shared memory in logs.
     pub shm_capacity: u32,
     /// Events before the tasks start, which the conductor has handled.
     pub before: Vec<DriverOp>,
     /// Events before the tasks start, which the conductor has not handled yet.
     pub unnoticed: Vec<DriverOp>,
-    /// What the driver's task does.
+    /// The steps of the driver's task.
     pub driver: Vec<DriverOp>,
     /// The subscriptions.
     pub subscribers: Vec<Subscriber>,
@@ -186,38 +186,38 @@ pub struct Plan {
     pub closer: Closer,
 }
 
-/// As many publishers as a plan may have.
+/// The hosts of publishers: a plan has at most this many.
 pub(super) const PUBLISHERS: [&str; 4] = ["publisher.0", "publisher.1", "publisher.2", "publisher.3"];
 
 /// How a publisher's stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
-    /// It is closed: all is sent, and then the end of the stream.
+    /// It is closed: all frames are sent, then the end of the stream.
     Close,
-    /// It is revoked: subscribers are not to read what they have not read.
+    /// It is revoked: subscribers must not read the rest.
     Revoke,
-    /// Its process dies without notice.
+    /// The publisher's process dies without notice.
     Die,
 }
 
 /// One stream of a publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
-    /// Its session. The number of the publisher, or of a former life's, means that it comes back as the same.
+    /// Its session. The publisher's number, or the session of an earlier life, means that the same session returns.
     pub session_id: i32,
-    /// How long there is no publisher before it, in milliseconds.
+    /// The pause before it, in milliseconds.
     pub pause_ms: u64,
-    /// How many frames it is long: no more than a term has.
+    /// Its number of frames, at most those of a term.
     pub frames: u32,
-    /// How long the application takes for each, in milliseconds.
+    /// The application's interval between two frames, in milliseconds.
     pub between_ms: u64,
-    /// How long it lasts, in milliseconds.
+    /// Its duration, in milliseconds.
     pub lives_ms: u64,
-    /// The way it ends.
+    /// How it ends.
     pub ending: Ending,
 }
 
-/// A publisher: a host, and what its process sends, life after life.
+/// A publisher: a host whose process sends one stream after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publisher {
     /// Its streams in order.
@@ -227,13 +227,13 @@ pub struct Publisher {
 /// One run on a network: see [`super::run_on_network`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetPlan {
-    /// The client and its subscribers, the room in shared memory, and, after the events, what happens to the driver.
+    /// The client and its subscribers, the capacity of shared memory, and the driver's steps after the events.
     pub plan: Plan,
     /// The publishers.
     pub publishers: Vec<Publisher>,
     /// The network. Its peers are the publishers.
     pub weather: Weather,
-    /// `image_liveness_timeout`: how long an image lives without frames, and how long it lingers, in milliseconds.
+    /// `image_liveness_timeout` in milliseconds: after this time without frames an image ends, and it lingers as long.
     pub liveness_ms: u64,
     /// Receiver window: the frames that a publisher may be ahead of the slowest subscriber, at most half a term.
     pub window: u32,
@@ -339,18 +339,18 @@ impl Plan {
 }
 
 impl NetPlan {
-    /// These publishers and subscribers, with room for everything and without faults.
+    /// These publishers and subscribers, with ample capacities and without faults.
     pub fn of(publishers: Vec<Publisher>, subscribers: Vec<Subscriber>) -> NetPlan {
         let plan = Plan { before: Vec::new(), subscribers, ..Plan::with(0, 0) };
         NetPlan { plan, publishers, weather: Weather::SHORT, liveness_ms: 80, window: 4 }
     }
 
-    /// The first term of a life: no two lives of a run are within reach of each other.
+    /// The first term of a life; the terms of two lives of a run never overlap.
     pub(super) fn initial_term_id(publisher: usize, life: usize) -> i32 {
         i32::try_from(1_000 * (publisher + 1) + 20 * life).unwrap_or(i32::MAX)
     }
 
-    /// Whether every subscriber reads what there is: polls until the end, takes what it is given, and is not closed by
+    /// Whether every subscriber reads every fragment: polls until the end, aborts no fragment, and is not closed by
     /// force.
     pub(super) fn is_read(&self) -> bool {
         let takes = |handler: Handler| handler.poll == Poll::Plain || handler.action != Action::Abort;
@@ -369,7 +369,7 @@ impl NetPlan {
     }
 }
 
-/// A step of a subscriber that reads, looks up and drops, of `publishers` publishers.
+/// A step of a subscriber that polls, looks up images of `publishers` publishers, and drops handles.
 pub fn any_op(publishers: i32) -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (1_u32..4).prop_map(Op::Poll),
@@ -414,7 +414,7 @@ pub fn any_handler() -> impl Strategy<Value = Handler> {
     })
 }
 
-/// Any subscriber that goes on polling.
+/// Any subscriber that polls after its steps.
 pub fn any_subscriber(publishers: i32, ops: usize) -> impl Strategy<Value = Subscriber> {
     (any_callback(), any_handler(), any_ops(publishers, ops)).prop_map(|(callback, handler, ops)| Subscriber {
         callback,
@@ -425,7 +425,7 @@ pub fn any_subscriber(publishers: i32, ops: usize) -> impl Strategy<Value = Subs
     })
 }
 
-/// Up to `steps` steps of publishers that come, write and go.
+/// Up to `steps` driver steps: publishers start, write and end.
 pub fn any_driver(publishers: i32, steps: usize) -> impl Strategy<Value = Vec<DriverOp>> {
     let step = prop_oneof![
         3 => (0..publishers).prop_map(DriverOp::Publish),
@@ -437,7 +437,7 @@ pub fn any_driver(publishers: i32, steps: usize) -> impl Strategy<Value = Vec<Dr
     vec(step, 0..=steps)
 }
 
-/// A publisher of one to `lives` streams, of which any may be of the session before it.
+/// A publisher of one to `lives` streams, each of a new session or of the session `number`.
 pub fn publisher(number: i32, lives: usize, ending: impl Strategy<Value = Ending>) -> impl Strategy<Value = Publisher> {
     let life = (0..4_i32, 0..60_u64, 1..=6_u32, 0..20_u64, 40..140_u64, ending);
     vec(life, 1..=lives).prop_map(move |lives| {

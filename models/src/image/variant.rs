@@ -4,7 +4,7 @@
 //! `Deviates:`, and one variant undoes it.
 
 /// The defect, if any. Variants up to [`Variant::StaleLastIndex`] were reported or repaired upstream; those after it
-/// were found by reading the source of 63c11a69, and are not reported.
+/// were found by reading the source and are not reported. [`Variant::CloseDuringPoll`] is a bug of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Variant {

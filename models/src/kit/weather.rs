@@ -30,7 +30,7 @@ pub struct Weather {
     pub events: Vec<Event>,
 }
 
-/// What happens to a peer's host, or to its link.
+/// An event of a peer's host, or of its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// Nothing, for this many milliseconds.
@@ -78,7 +78,7 @@ pub(crate) struct Star<'a> {
     pub(crate) peers: Vec<Host>,
 }
 
-/// What happened to the host of this peer.
+/// A change of the host of this peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Crashed(usize),

@@ -20,27 +20,27 @@ pub struct Options {
     pub recv_mshot: bool,
     /// `-B`: forwards both ways.
     pub bidi: bool,
-    /// `-u`: what is to be sent waits in a buffer ring, not in vectors.
+    /// `-u`: outgoing data is queued in a buffer ring, not in vectors.
     pub send_ring: bool,
     /// `-c`: a receive may fill several buffers.
     pub rcv_bundle: bool,
-    /// `-C`: a send takes all that waits in the buffer ring.
+    /// `-C`: a send takes all buffers that are queued in the buffer ring.
     pub snd_bundle: bool,
-    /// `-M`: one sendmsg for all that waits.
+    /// `-M`: one sendmsg for all queued data.
     pub snd_msg: bool,
     /// `-z`: zero copy.
     pub snd_zc: bool,
-    /// `-i`: buffers fill by and by.
+    /// `-i`: incremental buffers, each filled by several receives.
     pub buf_ring_inc: bool,
     /// `-x`: counts packets per receive and send.
     pub ext_stat: bool,
     /// `-n`: provided buffers, a power of two.
     pub nr_bufs: u32,
-    /// `-b`: bytes in each.
+    /// `-b`: size of a buffer in bytes.
     pub buf_size: u32,
-    /// `-q`: places in the submission queue.
+    /// `-q`: entries in the submission queue.
     pub ring_size: u32,
-    /// Places in the completion queue; 1024 upstream.
+    /// Entries in the completion queue; 1024 upstream.
     pub cq_entries: u32,
 }
 
@@ -62,12 +62,12 @@ impl Options {
         cq_entries: 64,
     };
 
-    /// As in the report, with `-b` of the size of a request on the network, so that a request fills one or two buffers.
+    /// As in the report, but `-b` is about the size of a request on the network, so a request fills one or two buffers.
     pub const NETWORK: Options = Options { buf_size: 32, ..Options::REPORTED };
 
-    /// What proxy.c's main makes of options that exclude each other.
+    /// Resolves options that exclude each other, as proxy.c's `main` does.
     ///
-    /// Deviates: incremental buffers are for plain sends and receives here; upstream lets them be combined.
+    /// Deviates: incremental buffers exclude send rings, receive bundles and zero copy; upstream combines them.
     #[must_use]
     pub fn settled(self) -> Options {
         let mut options = self;
@@ -85,31 +85,31 @@ impl Options {
     }
 }
 
-/// One thing that a client does.
+/// One step of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
-    /// Sends this many requests one behind the other: `PING`, answered `+PONG`.
+    /// Sends this many requests in a row: `PING`, answered by `+PONG`.
     Ping(u32),
-    /// Sends one request with an answer of this many bytes and a header.
+    /// Sends one request whose answer has a header and this many bytes.
     Get(u32),
-    /// Waits until all is answered; where the proxy forwards one way only, until all has arrived.
+    /// Waits until every request is answered or, if the proxy forwards one way only, has arrived at the server.
     Await,
-    /// Ends its stream by FIN, as every client does after its last step.
+    /// Sends FIN, as every client does after its last step.
     Fin,
-    /// Breaks the connection: RST.
+    /// Resets the connection (RST).
     Reset,
 }
 
-/// What the server does beside answering.
+/// The server's behaviour on its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Habit {
-    /// It answers, and ends no connection.
+    /// Answers, and ends no connection.
     Answers,
     /// No socket listens.
     Refuses,
-    /// It ends each connection after this many requests: FIN.
+    /// Sends FIN on each connection after this many requests.
     FinAfter(u32),
-    /// It resets each connection after this many requests: RST.
+    /// Resets each connection (RST) after this many requests.
     ResetAfter(u32),
 }
 
@@ -118,7 +118,7 @@ pub enum Habit {
 pub enum Act {
     /// Nothing, for this many milliseconds.
     Pause(u64),
-    /// Every connection is told to stop, and so is each that opens later.
+    /// Stops every connection, including those that open later.
     StopAll,
 }
 
@@ -131,45 +131,45 @@ pub struct NetPlan {
     pub clients: Vec<Vec<Visit>>,
     /// The server behind the proxy.
     pub backend: Backend,
-    /// The network. Its peers are the server and then the clients; connections of clients to the proxy and of the proxy
-    /// to the server are counted alike, in the order in which they are tried.
+    /// The network. Its peers are the server, then the clients. Connections of clients to the proxy and of the proxy to
+    /// the server have numbers of one sequence, in the order of the attempts.
     pub weather: Weather,
-    /// What is done to the proxy after the events.
+    /// The acts on the proxy, after the events.
     pub acts: Vec<Act>,
 }
 
 /// A connection of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Visit {
-    /// How long the client waits before it connects.
+    /// The client's pause before it connects, in milliseconds.
     pub wait_ms: u32,
-    /// What it asks.
+    /// Its bursts of requests.
     pub goes: Vec<Go>,
     /// How it ends.
     pub ending: Ending,
 }
 
-/// Requests that are sent one behind the other, and waited for together.
+/// A burst: requests that are sent in a row, before the client waits for their replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Go {
-    /// How many.
+    /// The number of requests.
     pub pings: u32,
-    /// They are GETs, whose replies alone have the bytes.
+    /// If set, the requests are GETs: only the replies contain the payload bytes.
     pub is_get: bool,
-    /// Bytes of each payload behind its tag.
+    /// Bytes of each payload after its tag.
     pub bytes: u32,
-    /// How long the connection is idle then.
+    /// Idle time of the connection after the replies, in milliseconds.
     pub idle_ms: u32,
 }
 
 /// How a client ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
-    /// With FIN, when it has all replies; then it waits for the other's.
+    /// Sends FIN when it has all replies, then waits for the peer's FIN.
     Finish,
-    /// It closes its socket as soon as the last requests are sent, whatever there is to be read.
+    /// Closes its socket as soon as the last requests are sent, even with unread replies.
     Drop,
-    /// It waits until the other side ends it.
+    /// Waits until the peer ends the connection.
     Linger,
 }
 
@@ -187,11 +187,11 @@ pub struct Backend {
 /// When the server ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Leaves {
-    /// When it was idle for long.
+    /// After an idle timeout.
     WhenIdle,
-    /// By FIN, when it has sent this many answers.
+    /// Sends FIN when it has sent this many answers.
     Fin(u32),
-    /// By closing its socket, when it has this many requests; of the last no answer is sent.
+    /// Closes its socket when it has received this many requests; the last one is not answered.
     Drop(u32),
 }
 
@@ -200,15 +200,15 @@ pub enum Leaves {
 pub struct Plan {
     /// The proxy's command line.
     pub options: Options,
-    /// Bytes that a connection takes in each direction before its writer has to wait.
+    /// Send and receive buffer size of a connection in bytes.
     pub window: u32,
-    /// What each client does.
+    /// The steps of each client.
     pub clients: Vec<Vec<Step>>,
-    /// What the server does.
+    /// The server's behaviour.
     pub server: Habit,
-    /// What is done meanwhile.
+    /// The acts on the proxy meanwhile.
     pub acts: Vec<Act>,
-    /// One task is kernel, network, peers and the proxy's parent; the other the connection. For exhaustive exploration.
+    /// If set, one task runs kernel, network, peers and parent, the other the connection. For exhaustive exploration.
     pub two_tasks: bool,
 }
 
@@ -300,10 +300,10 @@ impl Plan {
 const CALM_MS: u64 = 500;
 
 impl NetPlan {
-    /// A server that is quick.
+    /// A server that answers at once.
     pub const BACKEND: Backend = Backend { lag_ms: 0, piece: 256, leaves: Leaves::WhenIdle };
 
-    /// These clients, on a network without faults, before a server that is quick.
+    /// These clients, on a network without faults, with a server that answers at once.
     pub fn of(options: Options, clients: Vec<Vec<Visit>>) -> NetPlan {
         NetPlan { options, clients, backend: NetPlan::BACKEND, weather: Weather::SHORT, acts: Vec::new() }
     }
@@ -324,8 +324,8 @@ impl NetPlan {
     }
 }
 
-/// Between `least` and `most` clients with up to two connections, each with one or two goes of up to `pings` requests
-/// of up to `bytes` more than a tag.
+/// Between `least` and `most` clients with up to two connections, each with one or two bursts of up to `pings`
+/// requests, whose payloads have up to `bytes` bytes after the tag.
 pub fn visits(
     (least, most): (usize, usize),
     pings: u32,
@@ -340,7 +340,7 @@ pub fn visits(
     vec(vec(visit, 1..=2), least..=most)
 }
 
-/// Between one and `clients` clients that each send between one and `requests` requests, in one or two goes, and wait.
+/// Between one and `clients` clients that each send one or two bursts of up to `requests` requests, and wait.
 pub fn clients(clients: usize, requests: u32) -> impl Strategy<Value = Vec<Vec<Step>>> {
     let goes = vec(1..=requests, 1..=2).prop_map(|goes| {
         let steps = goes.into_iter().flat_map(|requests| [Step::Ping(requests), Step::Await]);

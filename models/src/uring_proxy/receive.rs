@@ -53,7 +53,7 @@ impl Conn {
         {
             // upstream: prints an error and closes. With one direction, buffers return in the order in which they were
             // taken.
-            always("one direction's buffers come in order", false);
+            always("one direction's buffers arrive in order", false);
         }
         let nr_packets = self.queue(dir, cqe, res);
         self.cd[dir].bucket(self.owner, 0, nr_packets);

@@ -43,7 +43,7 @@ pub enum Variant {
     StopSentTwice,
     /// Only one of two requests on a descriptor is cancelled.
     CancelFirstMatch,
-    /// Requests are submitted while the connection is being stopped.
+    /// Receives are armed while the connection is being stopped.
     ArmAfterStop,
     /// Each completion of a close that finds both descriptors closed frees the connection.
     SecondCloseFrees,

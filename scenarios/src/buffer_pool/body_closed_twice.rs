@@ -1,7 +1,7 @@
 //! A handler closes the body that the framework closes too: the reader goes back into its pool once.
 //!
 //! Upstream: lesismal/nbio#445 and #453, v1.5.4 to v1.5.11; the cause, at the first wrong call.
-//! Size: up to 3 clients with 3 requests each, closed none, one or two times; 2 workers. Small: 1 client, 1 request, 1
+//! Size: up to 3 clients with 3 requests each, closed zero, one or two times; 2 workers. Small: 1 client, 1 request, 1
 //! worker.
 use crate::prelude::*;
 use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};

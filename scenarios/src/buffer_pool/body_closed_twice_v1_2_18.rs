@@ -2,7 +2,7 @@
 //! pool.
 //!
 //! Upstream: lesismal/nbio v1.2.18, the version of #453, in which a double close in the handler cannot be the cause.
-//! Size: up to 3 clients with 3 requests each, closed none, one or two times; 2 workers. Small: 1 client, closed twice.
+//! Size: up to 3 clients with 3 requests each, closed zero, one or two times; 2 workers. Small: 1 client, closed twice.
 use crate::prelude::*;
 use models::buffer_pool::{Client, CloseStyle, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 

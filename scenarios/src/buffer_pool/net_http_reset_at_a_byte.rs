@@ -3,7 +3,7 @@
 //!
 //! Upstream: Conn.closeWithErrorWithoutLock, Parser.CloseAndClean; lesismal/nbio@84bf8b8 and 65aa2db. That the response
 //! of a refused request is dropped follows from OnComplete; not reported. Size: 3 or 4 clients with up to 4 pipelined
-//! requests each, some of which say close, on up to 2 connections; up to 4 resets; 2 workers.
+//! requests each, some with `Connection: close`, on up to 2 connections; up to 4 resets; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, NetPlan, Plan, PlannedRequest, Variant, plan, run_on_network};
 

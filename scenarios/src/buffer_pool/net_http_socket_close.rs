@@ -1,8 +1,8 @@
 //! A client closes its socket, or a FIN closes one direction, at any point of a request: in a head, in a body, before
 //! an answer or within it. The server releases all of the connection's pooled objects.
 //!
-//! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; fuller in lesismal/nbio#419.
-//! Size: 3 or 4 clients with up to 3 requests each, most of them abandoned; up to 2 connections half closed by a FIN at
+//! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; more detail in lesismal/nbio#419.
+//! Size: 3 or 4 clients with up to 3 requests each, most of them abandoned; up to 2 connections half-closed by a FIN at
 //! a byte; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, NetPlan, Pick, Plan, Variant, plan, run_on_network};

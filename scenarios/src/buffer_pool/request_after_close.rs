@@ -2,8 +2,8 @@
 //!
 //! Upstream: lesismal/nbio@84bf8b8, of websocket messages, and 65aa2db, of requests; the response follows from
 //! OnComplete.
-//! Size: up to 3 clients with 4 pipelined requests each, one of which may say close, or the client resets; 2 workers.
-//! Small: 1 client, 2 requests.
+//! Size: up to 3 clients with 4 pipelined requests each, one of which may have `Connection: close`, or the client
+//! resets; 2 workers. Small: 1 client, 2 requests.
 use crate::prelude::*;
 use models::buffer_pool::{Client, Ending, Plan, PlannedRequest, Step, Variant, plan, run};
 

@@ -1,7 +1,7 @@
 //! A client resets or closes while its request is half parsed, queued, read or answered: the server releases all of its
 //! pooled objects.
 //!
-//! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; fuller in lesismal/nbio#419.
+//! Upstream: Parser.CloseAndClean, Conn.closeWithErrorWithoutLock; more detail in lesismal/nbio#419.
 //! Size: up to 4 clients with 3 requests each, most of them gone after 1 to 30 octets; short writes; 2 workers.
 use crate::prelude::*;
 use models::buffer_pool::{Ending, Pick, Plan, Variant, plan, run};

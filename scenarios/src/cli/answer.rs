@@ -60,7 +60,7 @@ impl From<Signal> for Exit {
 /// Commands to begin with, as shown by `--help`.
 const EXAMPLES: &str = "\
 Examples:
-  lastref                                                every scenario, two to three minutes
+  lastref                                                every scenario, about two minutes
   lastref hunt --component image --for 5m --verbose      one component, for five minutes
   lastref run free_after_send --variant free_after_send_ok
                                                          one planted defect, in full

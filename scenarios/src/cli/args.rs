@@ -37,7 +37,7 @@ pub(super) enum Command {
     /// Explores every matching scenario, variant and engine (the default of `lastref` without a command).
     #[command(after_help = EXIT_CODES)]
     Hunt(HuntArguments),
-    /// Lists the scenarios, a line each; of one scenario, the verdict that it expects of each variant.
+    /// Lists the scenarios, a line each; for one scenario, also the verdict that it expects of each variant.
     List(ListArguments),
     /// Explores one scenario with one variant on one engine.
     #[command(after_help = EXIT_CODES)]
@@ -64,8 +64,8 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(super) struct HuntArguments {
-    /// Searches for this long, as in `20s`, `2m` or `500ms`, and as widely as possible; cells that the time does not
-    /// suffice for are undecided. Without it each cell is searched until it is decided, however long that takes.
+    /// Searches for this long, as in `20s`, `2m` or `500ms`, and as widely as possible; cells for which the time does
+    /// not suffice stay undecided. Without it each cell is searched until it is decided, however long that takes.
     #[arg(long = "for", value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     pub(super) time: Option<Duration>,
     /// Only this component.
@@ -128,7 +128,7 @@ pub(super) struct SearchArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArguments {
-    /// Only this scenario, as `name` or `component/name`, with what it expects of each variant.
+    /// Only this scenario, as `name` or `component/name`, with the verdict that it expects of each variant.
     pub(super) scenario: Option<String>,
     /// Only this component.
     #[arg(long, value_name = "NAME")]
@@ -139,7 +139,7 @@ pub(super) struct ListArguments {
     /// Only scenarios that this engine can run.
     #[arg(long, value_name = "NAME", value_parser = engine)]
     pub(super) engine: Option<Engine>,
-    /// What each scenario expects of each variant.
+    /// Also lists the verdict that each scenario expects of each variant.
     #[arg(long)]
     pub(super) verbose: bool,
     /// Prints one JSON array on stdout, and no other text.

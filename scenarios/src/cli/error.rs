@@ -43,7 +43,7 @@ pub(crate) enum Error {
     #[error("folder `{folder}` cannot be written: {source}; name another with `--dir`")]
     Folder { folder: PathBuf, source: std::io::Error },
     /// An execution whose schedule we do not control.
-    #[error("`{input}` is of {engine}, whose schedule cannot be shrunk")]
+    #[error("`{input}` names a run under {engine}, whose schedule cannot be shrunk")]
     NotShrinkable { input: String, engine: Engine },
     /// A clean execution has no smaller failing case.
     #[error("`{input}` violates no property, so there is nothing to shrink")]

@@ -17,7 +17,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .sometimes(&[
-            "a request is sent again because its resend time is over",
+            "a request is sent again because its resend time has passed",
             "a reply finds no request",
             "a reply is sent late",
             "a malformed reply closes its pipe",

@@ -2,7 +2,7 @@
 //! requests. The dialer connects again; each request is sent again or ends with NNG_ECONNRESET.
 //!
 //! Upstream: req0_pipe_close of v1.10.1; upstream's tests are test_req_resend_disconnect and _disconnect_no_retry.
-//! Size: up to 3 callers with 3 requests each; up to 2 connections half closed at a byte; 2 workers.
+//! Size: up to 3 callers with 3 requests each; up to 2 connections half-closed at a byte; 2 workers.
 use crate::prelude::*;
 use models::context_pool::{Habit, NetPlan, Replier, Style, Variant, plan, run_on_network};
 

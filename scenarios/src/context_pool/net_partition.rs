@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
         .sometimes(&[
             "a connection breaks under a pipe",
             "a dialer connects again",
-            "a request is sent again because its resend time is over",
+            "a request is sent again because its resend time has passed",
             "a request is answered",
         ])
         .steps_max(STEPS_MAX)

@@ -17,7 +17,7 @@ bounds!(Plan { works_ms: 1..=1_000, breaks: List(0..=8, (0..=1, 0..=1_000)) });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    Scenario::new("rep_two_peers", "Two peers ask one rep socket", "nanomsg/nng rep.c", plan, run)
+    Scenario::new("rep_two_peers", "Two peers send requests to one rep socket", "nanomsg/nng rep.c", plan, run)
         .clean(Variant::Fixed)
         .sometimes(&["a reply to a pipe that is gone is reported as sent", "a request is answered"])
 }

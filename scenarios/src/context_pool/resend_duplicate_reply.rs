@@ -15,7 +15,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .timer_slack(TIMER_SLACK)
-        .sometimes(&["a request is sent again because its resend time is over", "a reply finds no request"])
+        .sometimes(&["a request is sent again because its resend time has passed", "a reply finds no request"])
 }
 
 fn plans() -> impl Strategy<Value = Plan> {

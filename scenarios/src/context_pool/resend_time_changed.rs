@@ -17,7 +17,7 @@ bounds!(Plan { requests: List(1..=4, (Maybe(1..=600), Maybe(1..=600), Part)) });
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A resend time is set while a request is out";
+    let about = "A resend time is set while a request is outstanding";
     Scenario::new("resend_time_changed", about, "nanomsg/nng#2106", plan, run)
         .clean(Variant::Fixed)
         // The clock may run ahead of tasks that are ready, but not to the next resend.

@@ -15,8 +15,8 @@ pub fn scenario() -> Scenario {
         .violates(Variant::StaleLastIndex, "aeron_image_t is not used after its release")
         .sometimes(&[
             "a publisher's host crashes under it",
-            "an image dies of its liveness timeout",
-            "an image joins a stream in its midst",
+            "an image ends by its liveness timeout",
+            "an image joins a stream in the middle",
             "a receiver asks a publisher for SETUP",
             "two images are freed in one lingering check",
         ])

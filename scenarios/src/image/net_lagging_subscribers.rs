@@ -14,7 +14,7 @@ pub fn scenario() -> Scenario {
         .sometimes(&[
             "a publisher waits for a subscriber that lags",
             "an image waits for a subscriber that lags",
-            "a publisher sends again what was lost",
+            "a publisher retransmits lost frames",
             "a publisher comes back over another connection",
             "every stream is read to its end",
         ])

@@ -13,12 +13,12 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::RetainRequiresMembership, "aeron_image_refcnt reaches count zero only without holders")
         .sometimes(&[
-            "a connection ends in the midst of a frame",
+            "a connection ends in the middle of a frame",
             "a receiver's connection is reset",
-            "a receiver gives a silent connection up",
+            "a receiver closes a silent connection",
             "a publisher comes back over another connection",
-            "a publisher sends again what was lost",
-            "an image joins a stream in its midst",
+            "a publisher retransmits lost frames",
+            "an image joins a stream in the middle",
         ])
         .steps_max(60_000)
 }

@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
         .violates(Variant::ReleaseRequiresMembership, leak)
         .violates(Variant::ThrowKeepsLookup, leak)
         .sometimes(&[
-            "an image dies of its liveness timeout",
+            "an image ends by its liveness timeout",
             "a session comes back while its last image lingers",
             "a lookup finds no image",
         ])

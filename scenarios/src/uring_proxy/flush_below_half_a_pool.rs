@@ -9,7 +9,7 @@ use models::uring_proxy::{Options, Plan, Step, Variant, plan, run};
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "A little data in one direction, with none after it";
+    let about = "A small amount of data in one direction, and no data after it";
     Scenario::new("flush_below_half_a_pool", about, "axboe/liburing@6dfe352a", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::NoSendWithoutMore, "no task waits forever")

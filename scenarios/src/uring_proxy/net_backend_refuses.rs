@@ -9,7 +9,7 @@ use models::uring_proxy::{Ending, NetPlan, Options, Variant, plan, run_on_networ
 
 /// Declares the experiment.
 pub fn scenario() -> Scenario {
-    let about = "The proxy cannot connect to the server, or loses it, and tells its client";
+    let about = "The proxy cannot connect to the server, or loses it, and closes the client's connection";
     Scenario::on_network("net_backend_refuses", about, "axboe/liburing proxy.c default_error", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "a client gets its replies or sees the end of its connection")

@@ -12,7 +12,7 @@ use crate::record::{OpKind, TaskId};
 use crate::state::State;
 use crate::task::Need;
 
-/// What a run has done of late.
+/// The recent activity of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Activity {
     /// The step of the last operation that may have changed something.

@@ -26,7 +26,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// The hash of the violating run's trace, or of all runs' traces combined.
     pub trace_hash: u64,
-    /// The budget was spent, or, under loom, every execution explored within the bound on preemptions.
+    /// True if the budget was spent or, under loom, every execution within the bound on preemptions was explored.
     pub complete: bool,
     /// loom: the highest bound on preemptions within which every execution was explored; none if not even the first
     /// bound was completed, and under the other engines.

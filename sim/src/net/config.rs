@@ -63,10 +63,10 @@ pub enum ConfigError {
     #[error("`hosts` has the name `{0}` twice")]
     SameName(&'static str),
     /// The least latency is above the most.
-    #[error("`latency_ms` is ({0}, {1}): the least comes first")]
+    #[error("`latency_ms` is ({0}, {1}): the minimum is above the maximum")]
     Latency(u32, u32),
     /// The socket buffer size is 0.
-    #[error("`window` is 0: a socket has room for at least one byte")]
+    #[error("`window` is 0: the minimum buffer size of a socket is one byte")]
     Window,
 }
 

@@ -101,7 +101,7 @@ pub enum ReproError {
         version: u64,
     },
     /// A repro file forces the schedule of a run, which only some engines support.
-    #[error("`{path}` names engine `{engine}`, whose schedule a file cannot force: it was edited")]
+    #[error("`{path}` was edited: it names engine `{engine}`, whose schedule a file cannot force")]
     Engine {
         /// The file.
         path: String,

@@ -178,7 +178,7 @@ impl<L: Line> Session<'_, L> {
             let octet = self.next().await?;
             deliver(octet.tag, tag);
             if self.plan.audit.order() {
-                always("an answer comes in order", octet.part == Part::Body(place));
+                always("an answer arrives in order", octet.part == Part::Body(place));
             }
         }
         sometimes("a request is answered", true);

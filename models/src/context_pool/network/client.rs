@@ -20,14 +20,14 @@ use crate::context_pool::message;
 /// Timeout of a reply: longer than the slowest reply takes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One thing that a client does.
+/// One step of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Sends this many requests at once, each with this many hops before its id.
     Ask {
-        /// How many.
+        /// The number of requests.
         requests: u32,
-        /// Words before the id: more than eight are dropped by the other end.
+        /// Words before the id: the peer drops a request with more than seven.
         hops: u32,
     },
     /// Reads replies until every request has one.
@@ -42,7 +42,7 @@ pub enum Step {
     Leave,
 }
 
-/// Words before an id that the other end takes.
+/// The most words before an id that the peer accepts.
 const HOPS_MAX: u32 = 7;
 
 /// One connection of a client.
@@ -86,7 +86,7 @@ impl Session {
             Step::Read => {
                 while !self.open.is_empty() {
                     let replied = self.reply().await;
-                    always("a client is answered when nothing goes wrong", replied.is_some() || !self.is_sound);
+                    always("a client is answered on a network without faults", replied.is_some() || !self.is_sound);
                     replied?;
                 }
                 Some(())

@@ -1,21 +1,21 @@
 //! `nni_tcp_conn`: a stream of bytes, and the poller that moves them.
 //!
-//! Upstream (v1.10.1, platform/posix/posix_tcpconn.c): an aio to read and one to write wait on the connection until the
-//! poller, under `mtx`, has transferred what the socket takes or has; any part of it ends the operation. A FIN ends a
-//! read with
-//! `NNG_ECONNSHUT`, an error ends both.
+//! Upstream (v1.10.1, platform/posix/posix_tcpconn.c): an aio for reading and one for writing wait on the connection
+//! until the poller, under `mtx`, has transferred as many bytes as the socket has or accepts; a partial transfer ends
+//! the operation too.
+//! A FIN ends a read with `NNG_ECONNSHUT`; an error ends both operations.
 //!
 //! ```text
 //! send, recv: begin ─► schedule ─► waits ──poll: write, read──► finish, with this many bytes
-//! close:      what waits is finished with NNG_ECLOSED ─► the poller drops the socket
+//! close:      waiting aios finish with NNG_ECLOSED ─► the poller drops the socket
 //! free:       close ─► wait for the poller ─► free
 //! ```
 //!
-//! Here the poller is a task for each connection, and has the socket; upstream has one thread for all of them. The
-//! bytes of a message are read when the socket is ready for them: so the ledger reports the free of a message during a
-//! queued write here, where the system call would fail with EFAULT.
+//! Here each connection has a poller task, which owns the socket; upstream has one thread for all of them. The bytes of
+//! a message are read when the socket is ready for them. If a message is freed while its write is queued, the ledger
+//! therefore reports the use here, where upstream's system call would fail with EFAULT.
 //!
-//! Left out: transfers on the thread that asks for them, before the poller is asked.
+//! Left out: transfers on the submitting thread, which upstream tries before it uses the poller.
 
 use std::future::poll_fn;
 use std::io;
@@ -39,7 +39,7 @@ use crate::context_pool::message::Message;
 #[derive(Clone, Debug)]
 pub(super) struct Iov {
     pub(super) msg: Message,
-    /// Bytes of it that are written.
+    /// The number of its bytes that are written.
     pub(super) from: usize,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Conn {
     gone: Condvar,
 }
 
-/// What `mtx` guards. At most one aio waits for each direction: the transport uses one each.
+/// The state that `mtx` guards. At most one aio waits for each direction: the transport uses one each.
 #[derive(Default)]
 struct State {
     readq: Option<(Arc<Aio>, usize)>,
@@ -74,7 +74,7 @@ struct State {
 }
 
 impl State {
-    /// Ends what waits.
+    /// Finishes the waiting aios with this error.
     fn fail(&mut self, rv: Errno) {
         let waiting = [self.readq.take().map(|(aio, _)| aio), self.writeq.take().map(|(aio, _)| aio)];
         waiting.into_iter().flatten().for_each(|aio| aio.finish(Err(rv)));
@@ -145,12 +145,12 @@ impl Conn {
         })
     }
 
-    /// The bytes of the read that has ended: they are in the caller's buffer then.
+    /// The bytes of the last read; in upstream they are in the caller's buffer.
     pub(super) fn take_read(&self) -> Vec<u8> {
         std::mem::take(&mut self.lock().read)
     }
 
-    /// `nni_aio_count` of the write that has ended.
+    /// `nni_aio_count` of the last write.
     pub(super) fn take_written(&self) -> usize {
         std::mem::take(&mut self.lock().written)
     }
@@ -164,7 +164,7 @@ impl Conn {
         }
     }
 
-    /// `tcp_fini`: the poller is done with it when it returns.
+    /// `tcp_fini`: returns once the poller no longer uses the connection.
     pub(super) fn free(&self) {
         self.close();
         let mut state = self.lock();
@@ -175,7 +175,7 @@ impl Conn {
         self.memory.release(self.owner);
     }
 
-    /// The poller's part: `tcp_cb` whenever something can be done.
+    /// The poller: calls `tcp_cb` whenever the socket is ready or an aio is queued.
     async fn poll(self: Arc<Self>, mut stream: TcpStream) {
         poll_fn(|context| self.turn(&mut stream, context)).await;
         drop(stream);

@@ -5,8 +5,8 @@
 //! from its socket, or the attempt fails, it connects again after a random delay below a limit, which doubles with each
 //! attempt and is reset by each pipe. A listener exchanges greetings on each connection that it accepts.
 //!
-//! Both are futures of the network: their aios and their memory are not modelled, the pipe that they make is. They do
-//! not check whether the socket is closing: the socket then refuses the pipe.
+//! Both are futures of the network: their aios and their memory are not modelled, but the pipes that they create are.
+//! They do not check whether the socket is closing: a closing socket refuses the pipe.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::context_pool::errno::Outcome;
 use crate::context_pool::library::Nng;
 use crate::context_pool::socket::Socket;
 
-/// `NNG_OPT_RECONNMINT` and `NNG_OPT_RECONNMAXT`, as an application sets them. By default they are a second, and none.
+/// `NNG_OPT_RECONNMINT` and `NNG_OPT_RECONNMAXT`, as an application may set them; upstream: 1 s, no maximum.
 const RECONNMINT_MS: u64 = 10;
 const RECONNMAXT_MS: u64 = 100;
 /// Timeout of the greeting: ten seconds upstream, shorter here, so that a run includes what follows it.
@@ -45,7 +45,7 @@ impl Endpoint {
         Arc::new(Endpoint { nng: Arc::clone(nng), sock: Arc::clone(sock), host, protocols })
     }
 
-    /// `nng_dial`, which goes on until it is aborted or the socket is closed.
+    /// `nng_dial`: runs until it is aborted or the socket is closed.
     pub(super) fn dial(self: &Arc<Self>, number: u32, address: SocketAddr) -> Task<()> {
         let end = Arc::clone(self);
         self.host.spawn(&format!("dialer.{number}"), async move {
@@ -68,7 +68,7 @@ impl Endpoint {
         })
     }
 
-    /// `nng_listen`, which goes on until it is aborted.
+    /// `nng_listen`: runs until it is aborted.
     pub(super) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
         let end = Arc::clone(self);
         self.host.spawn("listener", async move {
@@ -76,7 +76,7 @@ impl Endpoint {
                 let accepting = Arc::clone(&end);
                 end.host.spawn(&format!("negotiate.{}", from.port()), async move {
                     if let Some(stream) = greet(stream, accepting.protocols).await {
-                        // Refused if the socket is closing, and closed by that.
+                        // A closing socket refuses the pipe, which closes the connection.
                         let _ = accepting.start(stream, || ());
                     }
                 });
@@ -84,7 +84,7 @@ impl Endpoint {
         })
     }
 
-    /// Makes a pipe of a connection.
+    /// Creates a pipe for a connection.
     fn start(&self, stream: TcpStream, removed: impl Fn() + Send + Sync + 'static) -> Outcome {
         self.sock.find()?;
         let number = self.sock.next_pipe();
@@ -95,7 +95,7 @@ impl Endpoint {
     }
 }
 
-/// Connects and greets.
+/// Connects and exchanges greetings.
 pub(super) async fn connect(address: SocketAddr, protocols: (u16, u16)) -> Option<TcpStream> {
     match TcpStream::connect(address).await {
         Ok(stream) => greet(stream, protocols).await,

@@ -105,7 +105,7 @@ impl Serving {
         }
     }
 
-    /// What became of the host.
+    /// Handles a crash or a restart of the host.
     pub(crate) fn change(&mut self, change: Change) {
         let Serving::Peer { peer, host, listener } = self else { return };
         match change {

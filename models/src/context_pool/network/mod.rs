@@ -1,19 +1,19 @@
 //! The component on a simulated network: the same sockets, contexts, aios and pipes, over TCP and SP's bytes.
 //!
-//! | here | upstream | what it is |
+//! | here | upstream | description |
 //! | --- | --- | --- |
-//! | `wire` | tcp.c, req.c, rep.c | greeting, lengths, backtraces; how tables read them |
+//! | `wire` | tcp.c, req.c, rep.c | greeting, lengths, backtraces; their parser for tables |
 //! | `conn` | posix_tcpconn.c | a socket with its poller |
 //! | `tcp` | tcp.c | the transport's part of a pipe, in place of `transport` |
-//! | `dialer` | dialer.c, listener.c | connects, greets, makes pipes; again after a back-off |
+//! | `dialer` | dialer.c, listener.c | connects, greets, creates pipes; retries after a back-off |
 //! | `peer` | - | a server that is not NNG: replies twice, late, never, or hangs up |
-//! | `client` | - | a client that is not NNG: several requests at once, and goes |
+//! | `client` | - | a client that is not NNG: sends several requests at once, and disconnects |
 //! | `hosts` | - | the two ends of one run |
 //!
-//! Everything from the context down to `p_send` and `p_recv` is the model's own. Each NNG is a process of its own, with
-//! its own workers, expiration thread and reaper, on a host of its own.
+//! Everything from the context down to `p_send` and `p_recv` is the same model as in memory. Each NNG is a separate
+//! process on its own host, with its own workers, expiration thread and reaper.
 //!
-//! Left out: a process of NNG that dies (a host that crashes is a peer's); bodies that are not tags; IPC, TLS and
+//! Left out: the death of an NNG process (only hosts of peers crash); bodies that are not tags; IPC, TLS and
 //! inproc.
 
 pub(super) mod client;
@@ -29,5 +29,5 @@ pub(super) use hosts::{Asking, Serving};
 pub use peer::{Greeting, Habit};
 pub(super) use wire::Sp;
 
-/// Where the server listens.
+/// The port of the server.
 pub(super) const PORT: u16 = 5555;

@@ -90,7 +90,7 @@ pub(crate) struct Peer {
     host: Host,
     greetings: Vec<Greeting>,
     habits: Vec<Habit>,
-    /// Requests that have come, over all connections.
+    /// The number of requests that have arrived, over all connections.
     seen: AtomicUsize,
     /// The tasks that serve one connection each. Harness state, not a scheduling point.
     tasks: Unscheduled<Vec<Task<()>>>,
@@ -111,7 +111,7 @@ impl Peer {
                 let serving = Arc::clone(&peer);
                 let task = peer.host.spawn(&format!("serve.{}", from.port()), async move {
                     if let Some(stream) = greeting.greet(stream).await {
-                        // A connection that breaks is its end, whichever way it breaks.
+                        // Any error of the connection ends the service.
                         let _ =
                             Service { peer: serving, stream, unread: Unread::default(), late: Vec::new() }.run().await;
                     }
@@ -121,12 +121,12 @@ impl Peer {
         })
     }
 
-    /// Waits for the tasks of a host that has crashed: what they have is gone before it is up again.
+    /// Waits for the tasks of a crashed host, so that they have dropped everything before it restarts.
     pub(super) fn join(&self) {
         self.tasks.take().into_iter().for_each(|task| task.join().unwrap_or_default());
     }
 
-    /// The next habit; those of a plan come round again.
+    /// The next habit; the plan's list is repeated from its start.
     fn habit(&self) -> Habit {
         let seen = self.seen.fetch_add(1, Ordering::Relaxed);
         self.habits.get(seen % self.habits.len().max(1)).copied().unwrap_or(Habit::Reply)
@@ -161,7 +161,7 @@ impl Service {
         }
     }
 
-    /// Whether the connection goes on.
+    /// Performs the next habit; returns whether the connection continues.
     async fn serve(&mut self, request: Vec<u32>) -> std::io::Result<bool> {
         let reply = wire::message(&request);
         match self.peer.habit() {
@@ -188,7 +188,7 @@ impl Service {
         Ok(true)
     }
 
-    /// Sends the replies that are due, or all.
+    /// Sends the late replies that are due, or all of them.
     async fn reply_late(&mut self, all: bool) -> std::io::Result<()> {
         let now = Instant::now();
         let (due, late): (Vec<_>, _) =

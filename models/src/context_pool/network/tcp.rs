@@ -1,8 +1,8 @@
 //! `tcptran_pipe`: messages over a stream of bytes.
 //!
-//! Upstream (v1.10.1, sp/transport/tcp/tcp.c). A message goes out with its length before it, in as many writes as it
-//! takes, and stays on the protocol's aio until the last byte is written; it is freed then, by the callback of `txaio`.
-//! A message is received as its length, then, after an allocation of that size, its bytes.
+//! Upstream (v1.10.1, sp/transport/tcp/tcp.c). A message is written after its length, in as many writes as necessary,
+//! and stays on the protocol's aio until the last byte is written; then the callback of `txaio` frees it. To receive a
+//! message, the pipe reads the length, allocates a message of that size, and reads its bytes.
 //!
 //! ```text
 //! send: sendq ─► txaio: write ─► (bytes left? write again) ─► free the message ─► finish_sync
@@ -42,7 +42,7 @@ pub(super) struct TcpPipe {
     removed: Box<dyn Fn() + Send + Sync>,
 }
 
-/// What `mtx` guards.
+/// The state that `mtx` guards.
 #[derive(Default)]
 struct State {
     sendq: VecDeque<Arc<Aio>>,
@@ -50,13 +50,13 @@ struct State {
     tx: Option<Iov>,
     rx: Vec<u8>,
     rxmsg: Option<Message>,
-    /// Bytes of `rx` that make it whole.
+    /// The number of bytes at which `rx` is complete.
     wanted: usize,
     closed: bool,
 }
 
 impl TcpPipe {
-    /// A pipe over a connection whose ends have greeted each other.
+    /// A pipe over a connection whose ends have exchanged greetings.
     pub(super) fn new(
         nng: &Nng,
         number: u32,
@@ -108,7 +108,7 @@ impl TcpPipe {
         let Some(aio) = state.sendq.front().map(Arc::clone) else { return };
         let Some(mut iov) = state.tx.take() else { return };
         if let Err(rv) = self.txaio.result() {
-            // Nothing more is written: the message is out in part. The protocol sees the error and closes the pipe.
+            // The message is partly written, and its rest is lost. The protocol sees the error and closes the pipe.
             state.sendq.pop_front();
             drop(state);
             return aio.finish(Err(rv));
@@ -170,7 +170,7 @@ impl TcpPipe {
         aio.finish_sync(Ok(()));
     }
 
-    /// More bytes: a message if they make one whole, else the next read is under way.
+    /// Handles received bytes: returns the message that they complete, or starts the next read.
     fn received(&self, state: &mut State) -> Result<Option<Message>, Errno> {
         state.rx.extend(self.conn.take_read());
         if state.rx.len() < state.wanted {

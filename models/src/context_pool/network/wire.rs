@@ -3,7 +3,7 @@
 //! ```text
 //! greeting:  00 'S' 'P' 00  protocol (2 bytes)  00 00
 //! message:   length (8 bytes)  header and body, this many bytes
-//! request:   hops*  request id, its high bit set  body         (a reply carries the same in front)
+//! request:   hops*  request id, its high bit set  body         (a reply begins with the same hops and id)
 //! ```
 //!
 //! All numbers are big-endian. Upstream (v1.10.1): `tcptran_pipe_start`, `tcptran_pipe_nego_cb` and
@@ -82,7 +82,7 @@ pub(super) fn read(words: &[u32]) -> Option<(Vec<u32>, Tag)> {
     Some((words[..hops].to_vec(), Tag { peer, request: u64::from(high) << 32 | u64::from(low) }))
 }
 
-/// Reads what one end of a connection sends, for tables and for the phases of the connection.
+/// Parses the bytes of one end of a connection, for tables and for the connection's phases.
 #[derive(Debug)]
 pub(crate) struct Sp {
     end: End,

@@ -1,11 +1,11 @@
-//! Aeron's frames as octets: what goes between a publisher and a receiver.
+//! Aeron's frames as octets, between a publisher and a receiver.
 //!
 //! Layouts are those of aeron-client/src/main/c/protocol/aeron_udp_protocol.h, little endian. Upstream sends them as
-//! datagrams; here they follow each other on a connection, each as long as its own header says. A heartbeat is a DATA
-//! header alone whose frame length is zero, as in upstream, and so 32 octets long.
+//! datagrams; here they follow each other on a connection, delimited by the length in each header. A heartbeat is only
+//! a DATA header, 32 octets long, whose frame length is zero, as in upstream.
 //!
-//! A frame of the model's logs takes 32 octets, header included, and has no room for a payload beside it: what the
-//! publisher wrote, a tag, is the header's `reserved_value`.
+//! A frame of the model's logs has 32 octets, which the header fills. The publisher's payload, a tag, is therefore the
+//! header's `reserved_value`.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub(super) const DATA_LENGTH: usize = 32;
 const NAK_LENGTH: usize = 28;
 /// `aeron_status_message_header_t`, which is packed.
 pub(super) const SM_LENGTH: usize = 36;
-/// `aeron_frame_header_t`: less than this says nothing.
+/// `aeron_frame_header_t`: the minimum from which a frame can be decoded.
 const HEADER_LENGTH: usize = 8;
 
 const TYPE_DATA: u16 = 0x01;
@@ -39,13 +39,13 @@ const MTU: i32 = 1408;
 /// The one receiver.
 const RECEIVER_ID: i64 = 1;
 
-/// The state of the stream in a heartbeat: its flags.
+/// The state of the stream, as the flags of a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Standing {
-    /// It goes on.
+    /// The stream continues.
     Open = UNFRAGMENTED,
-    /// `AERON_DATA_HEADER_EOS_FLAG`: this is its end.
+    /// `AERON_DATA_HEADER_EOS_FLAG`: the stream has ended.
     Ended = UNFRAGMENTED | 0x20,
     /// EOS and `AERON_DATA_HEADER_REVOKED_FLAG`: subscribers must not read the rest.
     Revoked = UNFRAGMENTED | 0x20 | 0x10,
@@ -146,7 +146,7 @@ impl Frame {
     }
 }
 
-/// A header of this length, type and flags, the numbers that follow it, and what follows those.
+/// A frame: a header of this length, type and flags, then the numbers `ids`, then `rest`.
 fn octets(frame_length: usize, kind: u16, flags: u8, ids: &[i32], rest: &[u8]) -> Vec<u8> {
     const VERSION: u8 = 0;
     let mut octets = i32::try_from(frame_length).unwrap_or(i32::MAX).to_le_bytes().to_vec();
@@ -193,14 +193,14 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Reads what one end sends, for tables and phases.
+/// Parses the octets of one end, for tables and phases.
 #[derive(Debug)]
 struct Aeron {
     /// The receiver has sent its first status message.
     has_answered: bool,
 }
 
-/// What reads the octets of one end.
+/// The parser of one end's octets.
 pub(crate) fn protocol(_: End) -> Box<dyn Protocol> {
     Box::new(Aeron { has_answered: false })
 }
@@ -211,7 +211,7 @@ impl Protocol for Aeron {
         let role = match frame.map(|frame| frame.kind) {
             Some(Kind::Setup | Kind::StatusMessage { asks: Asks::Setup, .. }) => Role::Handshake,
             Some(Kind::StatusMessage { .. }) if !std::mem::replace(&mut self.has_answered, true) => Role::Handshake,
-            // It says up to where everything was consumed: nothing before it waits for an answer.
+            // Its position acknowledges everything before it, so no earlier frame waits for an answer.
             Some(Kind::StatusMessage { .. }) => Role::Response { answers: u32::MAX },
             Some(Kind::Data(_)) => Role::Request,
             Some(Kind::Heartbeat(_) | Kind::Nak { .. }) | None => Role::Other,

@@ -1,5 +1,5 @@
-//! Publishers on hosts of their own, beside the subscribers' machine: how they start, what happens to them, and what
-//! must hold when they are gone.
+//! Publishers on hosts of their own, beside the subscribers' machine: their start, the events that hit them, and the
+//! checks after their end.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -24,11 +24,11 @@ use crate::kit::weather::{Change, Star};
 
 /// The port of the channel.
 const PORT: u16 = 40123;
-/// How long images may stay when their publishers are gone and subscribers poll: liveness, linger and slow handlers.
+/// Time limit for images to end after their publishers, if subscribers poll: liveness, linger and slow handlers.
 const GOING_MAX: Duration = Duration::from_secs(10);
-/// How long they are given where some subscriber may never read: its images then wait for ever, as upstream's do.
+/// Time limit if some subscriber may never read: its images then wait forever, as upstream's do.
 const WAITING_MAX: Duration = Duration::from_millis(400);
-/// How often that is looked at.
+/// Interval between two checks.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Publishers on hosts, and the driver that receives from them.
@@ -41,10 +41,10 @@ pub(crate) struct OnHosts<'a> {
     publishers: Vec<Process>,
 }
 
-/// A publisher's.
+/// The process of a publisher.
 #[derive(Default)]
 struct Process {
-    /// How many of its lives have begun.
+    /// The number of its lives that have begun.
     begun: Arc<AtomicUsize>,
     task: Option<Task<()>>,
 }
@@ -115,7 +115,7 @@ impl<'a> OnHosts<'a> {
         publisher.task = Some(self.hosts.peers[number].spawn("publish", process));
     }
 
-    /// Every publisher is gone, and so is every image, in time, as long as subscribers read what is left.
+    /// Waits for every image to end after its publisher, and checks the time limit if subscribers read to the end.
     fn await_images(&self, are_done: &dyn Fn() -> bool) {
         let reads = self.plan.is_read();
         let deadline = Instant::now() + if reads { GOING_MAX } else { WAITING_MAX };
@@ -131,7 +131,7 @@ impl<'a> OnHosts<'a> {
         }
     }
 
-    /// Where nothing went wrong, everything was received, and read by every subscriber.
+    /// Without faults, checks that every stream was received whole and read by every subscriber.
     fn check_read(&self) {
         if !self.plan.is_faultless() {
             return;

@@ -1,8 +1,8 @@
-//! The media driver of a subscriber's host: one thread that receives, dispatches, and looks after its images.
+//! The media driver of a subscriber's host: one thread that receives and dispatches frames and maintains the images.
 //!
 //! upstream: `AERON_THREADING_MODE_SHARED`: the agents of receiver and conductor in turn (aeron_driver_receiver.c,
 //! aeron_data_packet_dispatcher.c, aeron_driver_conductor.c). Deviates: the state `ON_COOL_DOWN` of a session, which
-//! its receiver enters and its conductor ends in one duty cycle, is not there; nor is a session limit.
+//! its receiver enters and its conductor ends in one duty cycle, is left out, and so is the session limit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::image::plan::DriverOp;
 use crate::image::shm::RawLog;
 use crate::kit::harness::Unscheduled;
 
-/// How long the driver sleeps between two duty cycles.
+/// The driver's sleep between two duty cycles.
 const IDLE: Duration = Duration::from_millis(10);
 /// `AERON_DRIVER_RECEIVER_PENDING_SETUP_TIMEOUT_NS`.
 const PENDING_SETUP_TIMEOUT: Duration = Duration::from_millis(60);
@@ -32,23 +32,23 @@ pub(super) struct MediaDriver {
     sockets: Arc<Sockets>,
     desk: Arc<Desk>,
     images: Vec<PublicationImage>,
-    /// Sessions that were asked for a SETUP, and since when.
+    /// Sessions from which a SETUP was requested, and the time of the request.
     pending_setups: BTreeMap<i32, Instant>,
-    /// Sessions whose images wait for room in shared memory that clients ought to give back.
+    /// Sessions whose images wait until clients have freed space in shared memory.
     waiting: BTreeMap<i32, Patience>,
 }
 
 /// The messages between the application and the driver's thread. Harness state.
 pub(super) type Desk = Unscheduled<Notes>;
 
-/// What is on it.
+/// The pending messages.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// Pending events of the driver.
     pub(super) orders: Vec<DriverOp>,
-    /// The driver is to end.
+    /// The driver must end.
     pub(super) stop: bool,
-    /// How many images there are that clients know of.
+    /// The number of images that were announced to clients and have not ended.
     pub(super) images: usize,
     /// The position up to which each unrevoked stream was read, by its first term.
     pub(super) read: BTreeMap<i32, i64>,
@@ -60,7 +60,7 @@ impl MediaDriver {
         MediaDriver { driver, context, sockets, desk, images, pending_setups, waiting }
     }
 
-    /// The thread's function: until it is told to end, or dies.
+    /// The thread's function: runs duty cycles until the driver must end or dies.
     pub(super) fn run(mut self) -> Driver {
         loop {
             let (orders, stop) = {
@@ -129,9 +129,9 @@ impl MediaDriver {
         self.images.push(PublicationImage::create(self.context, setup, stream, connection, now));
     }
 
-    /// A log, if there is room for one. If there is none upstream's driver says so in its error log, and the publisher
-    /// asks again with its next SETUP; here that is a finding once the client has had every turn that it needs to give
-    /// back what the driver has unlinked.
+    /// A log, if shared memory has room for one. If it has none, upstream's driver writes an error to its log, and the
+    /// publisher's next SETUP tries again. Here it is a finding once the client has had every turn that it needs to
+    /// unmap the logs that the driver has unlinked.
     fn create_log(&mut self, session_id: i32) -> Option<Arc<RawLog>> {
         if let Some(log) = self.driver.shm.create() {
             let waited = self.waiting.remove(&session_id).is_some();

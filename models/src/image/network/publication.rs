@@ -6,8 +6,8 @@
 //! no answer so far, or the receiver asks ─► SETUP                      (NAK ─► DATA again)
 //! ```
 //!
-//! Upstream's times are 100 ms between heartbeats and between SETUPs, 5 s of linger; here a run lasts about a second,
-//! and they are shorter by the same factor.
+//! Upstream's times are 100 ms between heartbeats and between SETUPs, and 5 s of linger. They are shorter here, since a
+//! run lasts about a second.
 
 use lastref::ledger::Tag;
 use lastref::property::sometimes;
@@ -41,11 +41,11 @@ pub(super) struct Publication {
     time_of_last_data_or_heartbeat: Option<Instant>,
     lingers_since: Option<Instant>,
     time_of_last_progress: Instant,
-    /// What a NAK asked for: from one position to another.
+    /// The ranges of positions that NAKs have requested.
     retransmits: Vec<(i64, i64)>,
 }
 
-/// What the publisher of a stream writes at a position.
+/// The payload that the publisher of a stream writes at a position.
 pub(super) fn payload(initial_term_id: i32, position: i64) -> Tag {
     let peer = u32::try_from(initial_term_id).unwrap_or(u32::MAX);
     Tag { peer, request: u64::try_from(position / FRAME_LENGTH).unwrap_or(u64::MAX) }
@@ -72,8 +72,8 @@ impl Publication {
         }
     }
 
-    /// There is a connection again. Deviates (inferred): a publisher of upstream has no connections; it learns from a
-    /// status message that the receiver does not know it. Here it sends SETUP at the beginning of each connection.
+    /// Called when a new connection is established. Deviates (inferred): upstream's publisher has no connections, and a
+    /// status message requests its SETUP if the receiver does not know it. Here each connection begins with SETUP.
     pub(super) fn connected(&mut self) {
         self.is_setup_elicited = true;
         self.time_of_last_setup = None;
@@ -99,7 +99,7 @@ impl Publication {
                 self.snd_lmt = self.snd_lmt.max(position + i64::from(receiver_window));
             }
             Kind::Nak { length } if frame.term_id == self.initial_term_id => {
-                sometimes("a publisher sends again what was lost", true);
+                sometimes("a publisher retransmits lost frames", true);
                 self.retransmits.push((position, position + i64::from(length)));
             }
             _ => {}
@@ -136,7 +136,7 @@ impl Publication {
         frames
     }
 
-    /// True if it need not send any more: the receiver has acknowledged its end, or the linger timeout has passed.
+    /// True if it has nothing more to send: the receiver has acknowledged its end, or the linger timeout has passed.
     pub(super) fn is_done(&self, now: Instant) -> bool {
         let Some(since) = self.lingers_since else { return false };
         self.has_received_unicast_eos || now.saturating_duration_since(since) > LINGER_TIMEOUT
@@ -147,7 +147,7 @@ impl Publication {
         now.saturating_duration_since(self.time_of_last_progress) > for_long && self.lingers_since.is_none()
     }
 
-    /// Its process dies, and sends no more frames.
+    /// True if its process must die now, without further frames.
     pub(super) fn dies(&self, now: Instant) -> bool {
         let is_over = now.saturating_duration_since(self.born) >= Duration::from_millis(self.life.lives_ms);
         is_over && self.life.ending == Ending::Die
@@ -165,18 +165,18 @@ impl Publication {
             Ending::Close | Ending::Die => return,
         }
         self.lingers_since = Some(now);
-        // The last heartbeat did not say so.
+        // The last heartbeat did not announce the end, so the next one is due at once.
         self.time_of_last_data_or_heartbeat = None;
     }
 
-    /// How far the application has written.
+    /// The position up to which the application has written.
     fn producer_position(&self, now: Instant) -> i64 {
         let age_ms = u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX);
         let offered = age_ms.checked_div(self.life.between_ms).unwrap_or(u64::MAX).saturating_add(1);
         i64::from(self.life.frames).min(i64::try_from(offered).unwrap_or(i64::MAX)) * FRAME_LENGTH
     }
 
-    /// How long the stream is.
+    /// The length of the stream.
     fn length(&self) -> i64 {
         i64::from(self.life.frames) * FRAME_LENGTH
     }

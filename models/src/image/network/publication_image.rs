@@ -1,8 +1,8 @@
 //! `aeron_publication_image_t`: one stream as the driver receives it, from its SETUP to the end of its linger.
 //!
-//! | state | what it means | it ends when |
+//! | state | meaning | ends when |
 //! | --- | --- | --- |
-//! | `Active` | frames are written by their positions | no frame for the liveness timeout; ended without a gap; unread |
+//! | `Active` | frames are written at their positions | no frame for the liveness timeout; ended without a gap; unread |
 //! | `Draining` | status messages say EOS | all is read, and the publisher notified often enough; or revoked |
 //! | `Linger` | announced as unavailable; log and counters stay | liveness timeout passes, or no subscriber is left |
 //! | `Done` | log and counters are freed | |
@@ -25,7 +25,7 @@ use crate::image::shm::FRAME_LENGTH;
 const STATUS_MESSAGE_TIMEOUT: Duration = Duration::from_millis(24);
 /// `AERON_IMAGE_SM_EOS_MULTIPLE`.
 const SM_EOS_MULTIPLE: u32 = 2;
-/// How long a gap is waited for before it is asked for again.
+/// Delay before a gap is requested again.
 const NAK_DELAY: Duration = Duration::from_millis(10);
 
 /// `aeron_publication_image_state_enum`.
@@ -37,7 +37,7 @@ pub(super) enum State {
     Done,
 }
 
-/// What the driver was configured with.
+/// The driver's configuration.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context {
     /// `image_liveness_timeout_ns`.
@@ -53,7 +53,7 @@ pub(super) struct PublicationImage {
     pub(super) session_id: i32,
     pub(super) initial_term_id: i32,
     stream: Stream,
-    /// Where its last frame came from, and so where status messages go.
+    /// The connection of its last frame, over which its status messages are sent.
     connection: Endpoint,
     state: State,
     time_of_last_state_change: Instant,
@@ -65,7 +65,7 @@ pub(super) struct PublicationImage {
     next_sm_position: i64,
     last_sm_position: i64,
     last_overrun_threshold: i64,
-    /// None: at once.
+    /// `None`: due at once.
     next_sm_deadline: Option<Instant>,
     next_nak: Option<Instant>,
 }
@@ -80,7 +80,7 @@ impl PublicationImage {
         now: Instant,
     ) -> PublicationImage {
         let position = i64::from(setup.term_offset);
-        sometimes("an image joins a stream in its midst", position > 0);
+        sometimes("an image joins a stream in the middle", position > 0);
         PublicationImage {
             context,
             session_id: setup.session_id,
@@ -106,7 +106,7 @@ impl PublicationImage {
         self.state
     }
 
-    /// Whether frames of its session are its own: until it lingers.
+    /// Whether frames of its session are dispatched to it: until it lingers.
     pub(super) fn is_dispatched(&self) -> bool {
         matches!(self.state, State::Active | State::Draining)
     }
@@ -117,7 +117,7 @@ impl PublicationImage {
         self.rcv_pos_position
     }
 
-    /// Whether subscribers were to read all of it.
+    /// Whether it was revoked, so subscribers need not have read all of it.
     pub(super) fn is_revoked(&self) -> bool {
         self.is_publication_revoked
     }
@@ -240,7 +240,7 @@ impl PublicationImage {
             State::Active => {
                 let is_dead = now.saturating_duration_since(self.time_of_last_packet) > self.context.liveness;
                 let is_whole = self.is_end_of_stream && self.rcv_pos_position >= self.rcv_hwm_position;
-                sometimes("an image dies of its liveness timeout", is_dead);
+                sometimes("an image ends by its liveness timeout", is_dead);
                 let is_unread = driver.subscriber_positions(&self.stream).is_none();
                 if is_dead || is_whole || is_unread || self.is_publication_revoked {
                     self.next_sm_deadline = None;

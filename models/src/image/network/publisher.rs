@@ -1,4 +1,4 @@
-//! A publisher's process, on a host of its own: one stream after the other, each over a connection, or several.
+//! A publisher's process, on a host of its own: one stream after the other, each over one or more connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use super::frame::Frame;
 use super::publication::Publication;
 use crate::image::plan::{Ending, NetPlan};
 
-/// How long a duty cycle waits for what the receiver says.
+/// Time for which a duty cycle waits for frames of the receiver.
 const CYCLE: Duration = Duration::from_millis(10);
 /// Delay before the next attempt to connect; doubled after each failed attempt.
 const RETRY: Duration = Duration::from_millis(10);
 /// Failed attempts in a row after which the process ends: the receiver is unreachable.
 const ATTEMPTS_MAX: u32 = 7;
-/// How long it waits for an attempt, for a write, and for the receiver's FIN.
+/// Timeout of a connection attempt, of a write, and of the wait for the receiver's FIN.
 const PATIENCE: Duration = Duration::from_millis(300);
 /// Time without progress after which the publisher's process is stopped.
 const STUCK_MAX: Duration = Duration::from_millis(800);
 /// The same without faults: longer, since slow subscribers still make progress.
 const LAG_MAX: Duration = Duration::from_secs(5);
 
-/// How a stream came to its end.
+/// Why the transmission of a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// It sent everything.
+    /// Every frame was sent.
     Done,
     /// Its process died.
     Died,
@@ -63,7 +63,7 @@ pub(super) async fn run(plan: Arc<NetPlan>, number: usize, server: SocketAddr, b
     }
 }
 
-/// Sends the stream over a connection, until one or the other ends.
+/// Sends the stream over a new connection, until the stream or the connection ends.
 async fn over_a_connection(publication: &mut Publication, server: SocketAddr, patience: Duration) -> End {
     let Ok(Ok(mut stream)) = timeout(PATIENCE, TcpStream::connect(server)).await else {
         sometimes("a publisher is refused", true);

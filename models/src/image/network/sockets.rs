@@ -1,12 +1,11 @@
-//! The driver's sockets: for each connection what has arrived and was not read, and what was sent and has not left. A
-//! task of the host carries both (`kit::stream`).
+//! The driver's sockets: for each connection the unread received frames and the unsent frames. A task of the host
+//! carries both (`kit::stream`).
 //!
-//! A connection ends when it was silent for too long, when it fails, and soon after its FIN: with the last frame that
-//! the publisher waits for, or a little later. The driver looks at the time when it receives.
+//! A connection ends after an idle timeout, when it fails, or after its FIN: with the last frame that the publisher
+//! waits for, or after a short timeout. The driver checks both timeouts when it receives.
 //!
-//! Deviates (inferred): upstream has one UDP socket per channel, which knows neither connections nor their ends. Here a
-//! publisher's frames come over a connection, which may be lost in the midst of a frame; that loses datagrams, no
-//! image.
+//! Deviates (inferred): upstream has one UDP socket per channel, without connections. Here a publisher's frames arrive
+//! over a connection, which may be lost in the middle of a frame; this loses frames, but ends no image.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,10 +24,10 @@ use crate::kit::stream::{Buffers, Stage, carry_accepted};
 const SILENCE: Duration = Duration::from_millis(400);
 /// Time for which the receiver still answers after the publisher's FIN: its image may still send status messages.
 const AFTER_FIN: Duration = Duration::from_millis(60);
-/// Frames that wait for their socket; one more is lost, as a datagram is.
+/// Maximum number of unsent frames of a connection; a further one is lost, as a datagram would be.
 const UNSENT_MAX: usize = 16;
 
-/// A connection by its number.
+/// The number of a connection.
 pub(super) type Endpoint = usize;
 
 /// The sockets.
@@ -46,9 +45,9 @@ struct Connection(Unscheduled<State>);
 struct State {
     arrived: VecDeque<Frame>,
     unsent: VecDeque<Frame>,
-    /// When its last bytes came.
+    /// The time at which its last bytes arrived.
     heard: Instant,
-    /// What came ends within a frame.
+    /// The received bytes end within a frame.
     is_within_frame: bool,
     has_heard_fin: bool,
     is_over: bool,
@@ -65,14 +64,14 @@ impl Sockets {
         sockets
     }
 
-    /// Takes what has arrived, and ends connections whose time is over.
+    /// Takes the frames that have arrived, and ends connections whose timeout has passed.
     pub(super) fn receive(&self, now: Instant) -> Vec<(Endpoint, Frame)> {
         let connections = self.connections.lock();
         let arrived = connections.iter().enumerate().flat_map(|(number, connection)| {
             let mut state = connection.0.lock();
             let silence = now.saturating_duration_since(state.heard);
             if !state.is_over && silence > if state.has_heard_fin { AFTER_FIN } else { SILENCE } {
-                sometimes("a receiver gives a silent connection up", !state.has_heard_fin);
+                sometimes("a receiver closes a silent connection", !state.has_heard_fin);
                 state.end();
             }
             state.arrived.drain(..).map(move |frame| (number, frame)).collect::<Vec<_>>()
@@ -80,14 +79,14 @@ impl Sockets {
         arrived.collect()
     }
 
-    /// Sends a frame: over the connection, if it still is one.
+    /// Queues a frame on the connection, unless it has ended.
     pub(super) fn send(&self, endpoint: Endpoint, frame: Frame) {
         if let Some(connection) = self.connections.lock().get(endpoint) {
             connection.0.lock().push(frame);
         }
     }
 
-    /// Closes all of them, and waits for their tasks.
+    /// Closes all connections, and waits for their tasks.
     pub(super) fn close(&self) {
         let tasks = self.tasks.take();
         tasks.iter().for_each(Task::abort);
@@ -118,7 +117,7 @@ impl State {
         }
     }
 
-    /// Nothing more is sent than what is there.
+    /// Ends the connection after the frames that are already queued.
     fn end(&mut self) {
         self.is_over = true;
         self.wake();
@@ -146,7 +145,7 @@ impl Buffers for Connection {
         let mut state = self.0.lock();
         while let Some(frame) = state.unsent.pop_front() {
             bytes.extend(frame.encode());
-            // After FIN a publisher waits only for the status message that ends it.
+            // After its FIN a publisher waits only for the status message with EOS.
             state.is_over |= state.has_heard_fin && matches!(frame.kind, Kind::StatusMessage { asks: Asks::Leave, .. });
         }
         state.is_over
@@ -165,7 +164,7 @@ impl Buffers for Connection {
 
     fn fin(&self) {
         let mut state = self.0.lock();
-        sometimes("a connection ends in the midst of a frame", state.is_within_frame);
+        sometimes("a connection ends in the middle of a frame", state.is_within_frame);
         (state.has_heard_fin, state.heard) = (true, Instant::now());
     }
 

@@ -1,4 +1,4 @@
-//! The states of a Subchannel and their transitions: a pure function, and the model's own oracle.
+//! The states of a Subchannel and their transitions: a pure function, against which the model checks itself.
 //!
 //! Upstream has one variable, `state_`, under `mu_`, and writes it in five places of subchannel.cc; each is an event
 //! here.
@@ -36,7 +36,7 @@ machine! {
         Shutdown,
     }
 
-    /// What can happen to a Subchannel that is not shut down.
+    /// An event of a Subchannel that is not shut down.
     pub enum Event {
         /// `Subchannel::RequestConnection`.
         RequestConnection,

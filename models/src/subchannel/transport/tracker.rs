@@ -74,7 +74,7 @@ impl ConnectivityStateTracker {
         if self.state == change.state {
             return;
         }
-        always("SHUTDOWN of a transport is for good", self.state != State::Shutdown);
+        always("SHUTDOWN of a transport is final", self.state != State::Shutdown);
         transition("client_transport", self.transport, self.state.name(), change.state.name());
         self.state = change.state;
         self.watchers.iter().for_each(|watcher| notify(exec_ctx, watcher, change));

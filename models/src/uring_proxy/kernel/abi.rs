@@ -227,12 +227,12 @@ pub enum Op {
     },
     /// Closes a direct descriptor.
     Close {
-        /// Which.
+        /// The descriptor.
         fd: Fd,
     },
     /// Cancels requests of this ring.
     Cancel {
-        /// Which.
+        /// The requests to cancel.
         target: Target,
         /// `IORING_ASYNC_CANCEL_ALL`: all matches, not only the first.
         all: bool,

@@ -11,7 +11,7 @@
 //!
 //! # Facts, measured on Linux 6.18, each with a test in `tests`
 //!
-//! | what | where |
+//! | fact | file |
 //! | --- | --- |
 //! | a receive armed on an empty buffer ring gives -ENOBUFS at once, data or not | `recv` |
 //! | a multishot that fills the last buffer exactly stays armed; the next byte: -ENOBUFS without `F_MORE` | `recv` |
@@ -19,7 +19,7 @@
 //! | FIN with an empty ring is not reported until re-armed with buffers: then result 0 | `recv` |
 //! | after RST -ECONNRESET, then a re-arm gives 0 and a send -EPIPE; bytes before the RST come first | `socket` |
 //! | RST after FIN: a receive gives 0, a send -EPIPE; bytes after a shutdown reset both ends | `socket` |
-//! | all armed receives of a socket are woken, the newest first, which gets all data; FIN ends all | `event` |
+//! | all armed receives of a socket are woken, the newest first, which gets the first data; FIN ends all | `event` |
 //! | the cancellation completes before the cancelled request; of several matches, any may be found first | `cancel` |
 //! | closing an armed descriptor completes nothing, and data still arrives until the receive is cancelled | `cancel` |
 //! | a shutdown that fails does not cancel the close that is linked to it, unless its descriptor is closed | `state` |

@@ -11,10 +11,10 @@ use super::resp::{Requests, reply};
 use crate::uring_proxy::application::score::Score;
 use crate::uring_proxy::plan::{Leaves, NetPlan};
 
-/// How long a connection may be idle: longer than any client has patience.
+/// Idle timeout of a connection: longer than the timeout of any client.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// Starts the server on a host: the task that accepts.
+/// Starts the server on a host. The task accepts connections.
 pub(crate) fn start(host: Host, listener: TcpListener, plan: &NetPlan, score: &Arc<Score>) -> Task<()> {
     let (plan, score) = (plan.clone(), Arc::clone(score));
     host.spawn("accept", async move {

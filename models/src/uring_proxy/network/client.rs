@@ -1,4 +1,4 @@
-//! A client: connections one after the other, each with bursts of requests, as memtier's pipelines.
+//! A client: connections one after the other, each with bursts of requests, like memtier's pipelines.
 //!
 //! It waits with a timeout, since a connection may be blackholed. Without such faults the timeout must never expire: a
 //! client gets its replies, or the end of its connection.
@@ -19,11 +19,11 @@ use crate::uring_proxy::plan::{Ending, Go, NetPlan, Options, Visit};
 /// A client's timeout: longer than the slowest reply, and shorter than the server's idle timeout, so that a stall is
 /// not mistaken for the server's close of an idle connection.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long it waits for the other side to end the connection.
+/// Timeout for the peer to end the connection.
 const LINGERS: Duration = Duration::from_secs(10);
-/// Bytes that it reads at a time.
+/// Size of a read in bytes.
 const PIECE: usize = 512;
-/// Connections of one client.
+/// Maximum number of connections of one client.
 const VISITS: u32 = 8;
 
 /// One connection of a client.
@@ -39,15 +39,15 @@ struct Session<'a> {
 /// The result of waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Went {
-    /// All is answered.
+    /// Every request is answered.
     Answered,
-    /// The connection is over, and the client knows.
+    /// The client has seen the end of the connection.
     Over,
     /// The timeout expired.
     Vain,
 }
 
-/// Carries one client out.
+/// Runs one client.
 pub(crate) async fn run(plan: NetPlan, number: u32, proxy: SocketAddr, score: Arc<Score>) {
     let Some(visits) = plan.clients.get(number as usize) else { return };
     for (visit, nth) in visits.iter().zip(number * VISITS..) {
@@ -104,7 +104,7 @@ impl Session<'_> {
         }
         match visit.ending {
             Ending::Drop => sometimes("a client leaves with requests under way", true),
-            // Where the proxy does not read from the server it is not told of its end either.
+            // If the proxy does not read from the server, it does not notice the server's FIN either.
             Ending::Linger if self.plan.options.bidi => told(self.plan, self.until(|_| false, LINGERS).await),
             Ending::Finish | Ending::Linger => {
                 self.duplex.finish().await;
@@ -128,7 +128,7 @@ impl Session<'_> {
         self.score.sent(self.stream, self.asked);
     }
 
-    /// One step, with patience.
+    /// Makes one step, within the timeout `patience`.
     async fn step(&mut self, patience: Duration) -> Result<(), Went> {
         match timeout(patience, self.duplex.step()).await {
             Err(_) => Err(Went::Vain),
@@ -157,9 +157,9 @@ impl Session<'_> {
         Went::Answered
     }
 
-    /// Waits for the replies; where the proxy forwards one way only, for the server to have all requests, if it can be
-    /// said that it gets them: with multishot receives they may wait until half of the buffers are full, and of a
-    /// server that has gone the proxy is told nothing before it sends.
+    /// Waits for the replies. If the proxy forwards one way only, waits until the server has all requests, if that is
+    /// certain: with multishot receives the proxy may hold requests until half of the buffers are full, and it notices
+    /// the end of its server only when it sends.
     async fn answered(&mut self) -> Went {
         let replied = self.until(|it| it.duplex.is_sent() && it.replies.are_complete(), PATIENCE).await;
         if replied != Went::Answered {

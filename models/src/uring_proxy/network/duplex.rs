@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use lastref::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-/// One end, with what it has to send.
+/// One end of a connection, with its unsent bytes.
 #[derive(Debug)]
 pub(super) struct Duplex {
     stream: TcpStream,
@@ -16,12 +16,12 @@ pub(super) struct Duplex {
     piece: usize,
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Bytes were taken off what is to be sent.
+    /// Some of the unsent bytes were sent.
     Wrote,
-    /// Bytes came.
+    /// Bytes arrived.
     Read(Vec<u8>),
     /// FIN.
     End,
@@ -33,22 +33,22 @@ impl Duplex {
         Duplex { stream, outgoing: Vec::new(), piece }
     }
 
-    /// To be sent behind what is there already.
+    /// Queues bytes to be sent.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.outgoing.extend_from_slice(bytes);
     }
 
-    /// Whether all was sent.
+    /// Whether every queued byte was sent.
     pub(super) fn is_sent(&self) -> bool {
         self.outgoing.is_empty()
     }
 
-    /// Nothing of it is to be sent any more.
+    /// Discards the unsent bytes.
     pub(super) fn give_up(&mut self) {
         self.outgoing.clear();
     }
 
-    /// Sends some, or waits for something to read.
+    /// Sends some of the unsent bytes, or waits for bytes to read.
     pub(super) async fn step(&mut self) -> io::Result<Step> {
         poll_fn(|context| self.poll_step(context)).await
     }
@@ -70,7 +70,7 @@ impl Duplex {
         }
     }
 
-    /// FIN.
+    /// Sends FIN.
     pub(super) async fn finish(&mut self) {
         // Fails if the connection has already ended, which is fine here.
         let _ = self.stream.shutdown().await;

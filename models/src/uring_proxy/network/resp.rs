@@ -1,8 +1,8 @@
 //! RESP2, as clients and redis speak it: `PING <payload>`, answered by the payload as a bulk string, and `GET <key>`,
-//! whose value is the payload that the key says.
+//! whose value is the payload that the key determines.
 //!
-//! Encoded and decoded by the crate redis-protocol. A payload is its tag, then bytes that depend on it and on their
-//! place: a reader that knows the next payload can check each of its bytes.
+//! The crate redis-protocol encodes and decodes it. A payload is a tag, then bytes that depend on the tag and on their
+//! position: a reader that knows the next payload can check each of its bytes.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::encode::encode;
 use redis_protocol::resp2::types::{OwnedFrame, Resp2Frame};
 
-/// What begins each request.
+/// The first bytes of each kind of request.
 const REQUESTS: [&[u8]; 2] = [b"*2\r\n$4\r\nPING\r\n$", b"*2\r\n$3\r\nGET\r\n$"];
 /// The owner of bytes that no client or server sent.
 const NOBODY: Tag = Tag { peer: u32::MAX, request: 0 };
@@ -25,7 +25,7 @@ pub(super) fn payload(stream: u32, request: u64, bytes: u32) -> Vec<u8> {
     payload
 }
 
-/// How long a payload is before the bytes that were asked for.
+/// Length of a payload's tag in bytes.
 const TAG_BYTES: usize = 6;
 
 /// The stream (requests or replies) and the request that a payload names.
@@ -35,7 +35,7 @@ fn tag(payload: &[u8], end: End) -> Option<Tag> {
     Some(tagged(stream, numbers.next()?.parse().ok()?, end))
 }
 
-/// The tag of what this end sends.
+/// The tag of this request, or of its reply, by the end that sends it.
 fn tagged(stream: u32, request: u64, end: End) -> Tag {
     Tag { peer: 2 * stream + u32::from(end == End::Server), request }
 }
@@ -55,12 +55,12 @@ fn request(words: [&[u8]; 2]) -> Vec<u8> {
     bytes(&OwnedFrame::Array(words.into_iter().map(|word| OwnedFrame::BulkString(word.to_vec())).collect()))
 }
 
-/// A request that is answered by this payload, which it carries.
+/// A request that contains this payload, which is also its reply.
 pub(super) fn ping(payload: &[u8]) -> Vec<u8> {
     request([b"PING", payload])
 }
 
-/// A request that is answered by the payload of this connection's request.
+/// A request whose reply is the payload of this connection's request number `number`.
 pub(super) fn get(stream: u32, number: u64, bytes: u32) -> Vec<u8> {
     request([b"GET", format!("{stream:02}.{number:02}.{bytes}").as_bytes()])
 }
@@ -70,7 +70,7 @@ pub(super) fn reply(payload: &[u8]) -> Vec<u8> {
     bytes(&OwnedFrame::BulkString(payload.to_vec()))
 }
 
-/// Who sends such a frame, and its payload.
+/// The end that sends such a frame, and its payload.
 fn read(frame: OwnedFrame) -> Option<(End, Vec<u8>)> {
     match frame {
         OwnedFrame::BulkString(payload) => Some((End::Server, payload)),
@@ -102,17 +102,17 @@ impl Replies {
         Replies { stream, expected: VecDeque::new(), received: Vec::new() }
     }
 
-    /// This payload was sent.
+    /// Records a request, whose reply is this payload.
     pub(super) fn expect(&mut self, number: u64, payload: &[u8]) {
         self.expected.push_back((tagged(self.stream, number, End::Server), reply(payload)));
     }
 
-    /// Whether nothing is waited for.
+    /// Whether every reply has arrived.
     pub(super) fn are_complete(&self) -> bool {
         self.expected.is_empty()
     }
 
-    /// Checks each byte.
+    /// Checks received bytes against the expected replies.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.received.extend_from_slice(bytes);
         while !self.received.is_empty() {
@@ -144,12 +144,12 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Whose requests they are, and how many have come; none before the first.
+    /// The stream and the number of requests that have arrived; `None` before the first.
     pub(super) fn arrived(&self) -> Option<(u32, u64)> {
         self.stream.map(|stream| (stream, self.next))
     }
 
-    /// Checks the bytes. Gives the payloads that answer the requests that they complete.
+    /// Checks the bytes. Returns the reply payload for each request that they complete.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         self.received.extend_from_slice(bytes);
         let mut payloads = Vec::new();
@@ -190,7 +190,7 @@ impl Requests {
     }
 }
 
-/// How the wire reads RESP: an array asks, and anything else answers.
+/// Parses RESP for the wire: an array is a request, any other frame is a response.
 #[derive(Debug)]
 pub(crate) struct Resp;
 

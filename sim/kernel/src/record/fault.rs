@@ -15,8 +15,8 @@ const SHOWN_MS: u32 = 50;
 macro_rules! fault_kinds {
     ($receive:ident) => {
         $receive! {
-            /// RST to both ends: each fails with `ConnectionReset` after the link's latency. Data sent before it
-            /// arrives.
+            /// RST to both ends: each fails with `ConnectionReset` after the link's latency. Data sent earlier is
+            /// delivered.
             reset => Reset, "reset";
             /// The end whose bytes are counted shuts its write side down: FIN, and its later writes fail with
             /// `BrokenPipe`.

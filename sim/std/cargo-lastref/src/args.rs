@@ -49,7 +49,7 @@ pub(crate) struct TestArguments {
     #[arg(value_name = "TESTNAME")]
     pub(crate) filter: Option<String>,
     /// Arguments of libtest: more filters, `--exact`, `--skip`, `--ignored`, `--include-ignored`, `--nocapture`,
-    /// `--list`.
+    /// `--test-threads`, `--list`.
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) rest: Vec<String>,
     #[command(flatten)]
@@ -126,7 +126,7 @@ pub(crate) struct TokenArguments {
 pub(crate) struct ShowArguments {
     #[command(flatten)]
     pub(crate) token: TokenArguments,
-    /// Shows every row: a long table is folded in its middle otherwise.
+    /// Shows every row; without it a long table is folded in its middle.
     #[arg(long)]
     pub(crate) full: bool,
 }
@@ -171,7 +171,7 @@ pub(crate) struct SettingArguments {
     #[arg(long, value_name = "NAME", value_parser = strategy, default_value_t = StrategyName::MIX)]
     #[arg(help = format!("The scheduling strategy: {}", StrategyName::words()))]
     pub(crate) strategy: StrategyName,
-    /// Timers may fire while tasks can run; by default they fire only when every task waits.
+    /// Lets timers fire while tasks can run; by default they fire only when the clock reaches them.
     #[arg(long)]
     pub(crate) explore_time: bool,
     /// Bound on the steps of a run (200,000 by default).
@@ -180,7 +180,8 @@ pub(crate) struct SettingArguments {
     /// How to treat resources that are not simulated: files, child processes, UDP, other machines and host names.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Outside::Warn)]
     pub(crate) outside: Outside,
-    /// Pins settings that each run otherwise draws itself, as in `after=1,weak=0,guard=0,heap=0,leaks=0,latency=0`.
+    /// Pins settings of every run, as in `after=1,weak=0,guard=0,latency=0` (drawn otherwise) or `heap=0,leaks=0` (1
+    /// otherwise).
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = settings)]
     pub(crate) settings: Option<String>,
 }

@@ -38,7 +38,7 @@ pub enum LoadError {
         source: libloading::Error,
     },
     /// A version with another interface.
-    #[error("{path} is NNG {version}; the driver speaks the interface of NNG 1")]
+    #[error("{path} is NNG {version}; the driver supports only NNG 1")]
     Version {
         /// The file.
         path: PathBuf,
