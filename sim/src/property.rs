@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::panic::Location;
 
-use kernel::record::{Item, Violation};
+use kernel::record::{Item, RunNumber, Violation};
 
 use crate::session::{self, with_log, with_run};
 
@@ -69,6 +69,8 @@ pub fn sometimes(sentence: &'static str, reached: bool) {
 #[must_use = "without a call of `reached` the property fails at quiescence"]
 pub struct Eventually {
     index: Option<usize>,
+    /// The run that requires it. In another run the index is that of another property, or of none.
+    run: RunNumber,
 }
 
 /// Requires a call of [`Eventually::reached`] before quiescence; without it the run has a finding named by `sentence`.
@@ -78,13 +80,13 @@ pub fn eventually(sentence: &'static str) -> Eventually {
         eventually.push((sentence, false));
         eventually.len() - 1
     });
-    Eventually { index }
+    Eventually { index, run: session::number() }
 }
 
 impl Eventually {
-    /// Marks the property as true.
+    /// Marks the property as true. It has no effect in another run than the one that requires the property.
     pub fn reached(self) {
-        if let Some(index) = self.index {
+        if let Some(index) = self.index.filter(|_| self.run == session::number()) {
             with_run(|run| run.checks.properties.eventually[index].1 = true);
         }
     }

@@ -250,7 +250,13 @@ impl<T> JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         match &mut self.os {
-            Os::Kernel(_) | Os::Std(_) => {}
+            Os::Kernel(task) => {
+                // A result that was not taken is dropped next. As with std's handle, the task's end happened before.
+                if let Some(kernel) = session::kernel().filter(|_| self.thread.stamp().is_current()) {
+                    kernel.observe_end(*task);
+                }
+            }
+            Os::Std(_) => {}
             Os::Loom(_, handle) => {
                 // An execution that is over waits for no thread.
                 if let Some(handle) = handle.take().filter(|_| self.thread.stamp().is_current()) {

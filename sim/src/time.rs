@@ -64,9 +64,9 @@ fn outside() -> Duration {
 impl Add<Duration> for Instant {
     type Output = Instant;
 
-    /// Saturates at the end of time, which no run reaches.
+    /// Saturates at the last moment of virtual time, which a run reaches only if it waits for it.
     fn add(self, duration: Duration) -> Instant {
-        Instant(self.0.saturating_add(duration))
+        Instant(self.0.saturating_add(duration).min(Duration::from_nanos(u64::MAX)))
     }
 }
 

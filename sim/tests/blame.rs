@@ -1,6 +1,7 @@
 //! A finding points at the line that did it: through helpers, out of destructors, and in a deadlock for each task.
 
 use lastref::ledger::{Owner, Resource};
+use lastref::sync::atomic::{AtomicUsize, Ordering, fence};
 use lastref::sync::{Arc, Condvar, Mutex, RwLock};
 use lastref::{Check, Engine, Failure, ViolationKind, thread};
 
@@ -164,6 +165,22 @@ fn a_deadlock_of_two_locks_names_both_holders() {
         }
         other.join();
     });
+}
+
+/// std's atomics panic there too.
+#[test]
+fn an_ordering_that_an_operation_cannot_have_is_a_panic_at_its_line() {
+    let bodies: [fn(); 4] = [
+        || _ = AtomicUsize::new(0).load(Ordering::Release),
+        || AtomicUsize::new(0).store(1, Ordering::Acquire),
+        || _ = AtomicUsize::new(0).compare_exchange(0, 1, Ordering::AcqRel, Ordering::Release),
+        || fence(Ordering::Relaxed),
+    ];
+    for (body, engine) in bodies.iter().flat_map(|body| [Engine::Fiber, Engine::Loom].map(|engine| (*body, engine))) {
+        let failure = Check::new("ordering").engine(engine).search(body).expect_err("it panics");
+        assert!(failure.violation.message.starts_with("there is no such thing as a"), "{engine}: {failure}");
+        assert!(fact(&failure, "panicked at").contains("sim/tests/blame.rs:"), "{engine}: {failure}");
+    }
 }
 
 /// The short table shows where each resource comes from and goes to, and the uses of the one that the finding is about.

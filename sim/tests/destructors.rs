@@ -1,6 +1,7 @@
 //! Destructors that wait while a panic unwinds their task: the report names their operation, and the panic is not lost.
 mod searches;
 
+use lastref::cell::RaceCell;
 use lastref::sync::Mutex;
 use lastref::{Check, ViolationKind, thread};
 use searches::ALL;
@@ -76,6 +77,28 @@ fn a_panic_whose_destructors_lock_is_a_finding_under_every_engine() {
             "under {engine}"
         );
     }
+}
+
+/// std's handle shares the result with its thread by an `Arc`, whose last drop acquires what the others released.
+#[test]
+fn a_result_that_its_handle_drops_was_written_before() {
+    struct ReadAtLast(RaceCell<u32>);
+    impl Drop for ReadAtLast {
+        fn drop(&mut self) {
+            self.0.get();
+        }
+    }
+    Check::new("result").schedules(200).run(|| {
+        let task = thread::spawn(|| {
+            let result = ReadAtLast(RaceCell::new(0));
+            result.0.set(1);
+            result
+        });
+        while !task.is_finished() {
+            thread::yield_now();
+        }
+        drop(task);
+    });
 }
 
 /// The handle is gone, so the task drops its result itself.

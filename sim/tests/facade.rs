@@ -293,23 +293,72 @@ fn a_relaxed_flag_does_not_publish() {
     clean(&ALL, || publish(Ordering::Release, Ordering::Acquire));
 }
 
+fn publish_by_fences(before: Option<Ordering>, after: Option<Ordering>) {
+    let shared = std::sync::Arc::new((AtomicBool::new(false), RaceCell::new(0)));
+    let other = {
+        let shared = std::sync::Arc::clone(&shared);
+        thread::spawn(move || {
+            shared.1.set(7);
+            before.into_iter().for_each(fence);
+            shared.0.store(true, Ordering::Relaxed);
+        })
+    };
+    if shared.0.load(Ordering::Relaxed) {
+        after.into_iter().for_each(fence);
+        assert_eq!(shared.1.get(), 7);
+    }
+    other.join();
+}
+
 #[test]
-fn fences_lend_their_order_to_relaxed_accesses() {
-    clean(&ALL, || {
-        let shared = std::sync::Arc::new((AtomicBool::new(false), RaceCell::new(0)));
-        let other = {
-            let shared = std::sync::Arc::clone(&shared);
-            thread::spawn(move || {
-                shared.1.set(7);
-                fence(Ordering::Release);
-                shared.0.store(true, Ordering::Relaxed);
-            })
-        };
-        if shared.0.load(Ordering::Relaxed) {
-            fence(Ordering::Acquire);
-            assert_eq!(shared.1.get(), 7);
+fn fences_lend_their_order_to_relaxed_accesses_and_each_needs_the_other() {
+    const FENCES: (Option<Ordering>, Option<Ordering>) = (Some(Ordering::Release), Some(Ordering::Acquire));
+    clean(&ALL, || publish_by_fences(FENCES.0, FENCES.1));
+    found(&SCHEDULED, ViolationKind::DataRace, || publish_by_fences(FENCES.0, None));
+    found(&SCHEDULED, ViolationKind::DataRace, || publish_by_fences(None, FENCES.1));
+}
+
+#[test]
+fn a_failed_exchange_orders_by_its_failure_ordering() {
+    fn read_after_failure(failure: Ordering) {
+        let shared = std::sync::Arc::new((AtomicUsize::new(0), RaceCell::new(0)));
+        let own = std::sync::Arc::clone(&shared);
+        let other = thread::spawn(move || {
+            own.1.set(7);
+            own.0.store(1, Ordering::Release);
+        });
+        if shared.0.compare_exchange(0, 2, Ordering::AcqRel, failure).is_err() {
+            shared.1.get();
         }
         other.join();
+    }
+    found(&[Engine::Fiber], ViolationKind::DataRace, || read_after_failure(Ordering::Relaxed));
+    clean(&[Engine::Fiber], || read_after_failure(Ordering::Acquire));
+}
+
+/// The third task sees the flag at 2 only after the first has set it to 1.
+#[test]
+fn a_relaxed_update_continues_a_release_sequence_and_a_relaxed_store_ends_it() {
+    fn publish_by_way_of(passes_on: fn(&AtomicUsize)) {
+        let shared = std::sync::Arc::new((AtomicUsize::new(0), RaceCell::new(0)));
+        let [first, second] = [(); 2].map(|()| std::sync::Arc::clone(&shared));
+        let sets = thread::spawn(move || {
+            first.1.set(7);
+            first.0.store(1, Ordering::Release);
+        });
+        let passes = thread::spawn(move || passes_on(&second.0));
+        if shared.0.load(Ordering::Acquire) == 2 {
+            shared.1.get();
+        }
+        [sets, passes].into_iter().for_each(thread::JoinHandle::join);
+    }
+    clean(&[Engine::Fiber], || publish_by_way_of(|flag| _ = flag.fetch_add(1, Ordering::Relaxed)));
+    found(&[Engine::Fiber], ViolationKind::DataRace, || {
+        publish_by_way_of(|flag| {
+            if flag.load(Ordering::Relaxed) == 1 {
+                flag.store(2, Ordering::Relaxed);
+            }
+        });
     });
 }
 

@@ -4,8 +4,21 @@ mod searches;
 use std::time::Duration;
 
 use lastref::sync::{Arc, Condvar, Mutex, RwLock};
-use lastref::{Engine, thread};
-use searches::{ALL, clean};
+use lastref::{Engine, ViolationKind, thread};
+use searches::{ALL, clean, found};
+
+/// The documentation of std's `RwLock` warns of it: the second read waits for the writer, and the writer for the first.
+#[test]
+fn a_read_lock_taken_twice_beside_a_writer_may_be_a_deadlock() {
+    found(&[Engine::Fiber], ViolationKind::Deadlock, || {
+        let lock = Arc::new(RwLock::new(()));
+        let other = Arc::clone(&lock);
+        let task = thread::spawn(move || drop(other.write()));
+        let (one, two) = (lock.read(), lock.read());
+        drop((one, two));
+        task.join();
+    });
+}
 
 /// The writer holds its lock while the others run, so that both of them wait for it.
 #[test]

@@ -145,6 +145,25 @@ fn every_strategy_lets_a_timer_overtake_a_ready_task() {
     }
 }
 
+/// On real threads the millisecond passes while the loop waits.
+#[test]
+fn under_every_strategy_a_loop_that_yields_until_a_timer_fires_ends() {
+    for strategy in StrategyName::all() {
+        lastref::Check::new("timer").strategy(strategy).schedules(200).run(|| {
+            let done = Arc::new(AtomicBool::new(false));
+            let own = Arc::clone(&done);
+            let sleeper = thread::spawn(move || {
+                thread::sleep(std::time::Duration::from_millis(1));
+                own.store(true, SeqCst);
+            });
+            while !done.load(SeqCst) {
+                thread::yield_now();
+            }
+            sleeper.join();
+        });
+    }
+}
+
 /// The loop reads no value that could tell the engine that it spins.
 #[test]
 fn under_every_strategy_a_task_that_yields_lets_the_others_end() {

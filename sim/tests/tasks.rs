@@ -122,6 +122,25 @@ fn a_timeout_of_a_task_takes_virtual_time() {
     });
 }
 
+/// The longest duration ends with virtual time, on a task as on a thread.
+#[test]
+fn a_sleep_and_a_timeout_of_the_longest_duration_end() {
+    use lastref::sync::mpsc;
+    use lastref::time::{Elapsed, timeout};
+
+    let bodies: [fn(); 3] = [
+        || task::block_on(task::sleep(Duration::MAX)),
+        || assert_eq!(timeout(Duration::MAX, || None::<()>), Err(Elapsed)),
+        || {
+            let (_sender, receiver) = mpsc::channel::<()>();
+            assert_eq!(receiver.recv_timeout(Duration::MAX), Err(mpsc::RecvTimeoutError::Timeout));
+        },
+    ];
+    for body in bodies {
+        Check::new("longest").schedules(10).run(body);
+    }
+}
+
 fn woken_by_a_thread() -> u32 {
     let event = Event::default();
     let waits = event.clone();
@@ -141,6 +160,16 @@ fn a_future_is_polled_under_loom_on_real_threads_and_outside_any_run() {
     }
     assert_eq!(woken_by_a_thread(), 7);
     assert_eq!(task::spawn(async { 3 }).join(), Some(3));
+}
+
+#[test]
+fn outside_any_run_a_task_that_panics_is_not_awaited_forever() {
+    fn fails() -> u32 {
+        panic!("its own panic")
+    }
+    let awaited = std::panic::catch_unwind(|| task::block_on(task::spawn(async { fails() })));
+    let text = awaited.expect_err("there is no output").downcast_ref::<&str>().copied().unwrap_or_default();
+    assert_eq!(text, "the awaited task panicked");
 }
 
 #[test]

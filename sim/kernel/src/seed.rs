@@ -134,6 +134,11 @@ pub enum Choice {
         /// Its own count of notifications.
         nth: u32,
     },
+    /// Whether a writer that waits for a lock keeps further readers out.
+    Writer {
+        /// The lock's number in its run.
+        lock: u32,
+    },
     /// The latency of the n-th packet of one end of a connection.
     Latency {
         /// The connection's number.
@@ -170,6 +175,7 @@ impl Choice {
             Choice::Latency { connection, end, nth } => [1, u64::from(connection), end as u64, u64::from(nth)],
             Choice::Read { connection, end, position } => [2, u64::from(connection), end as u64, position],
             Choice::Write { connection, end, position } => [3, u64::from(connection), end as u64, position],
+            Choice::Writer { lock } => [4, u64::from(lock), 0, 0],
         }
     }
 

@@ -288,7 +288,10 @@ impl State {
     pub(crate) fn contend(&mut self, task: TaskId, object: ObjectId, mode: Mode) {
         let lock = self.objects.lock(object);
         lock.contenders(mode).insert(task);
-        if lock.admits(mode) {
+        if !lock.readers.is_empty() {
+            // A writer that begins to wait may keep the readers out that wait beside it.
+            lock.refresh(&mut self.ready);
+        } else if lock.admits(mode) {
             self.ready.insert(task);
         } else {
             self.ready.remove(task);

@@ -199,10 +199,24 @@ impl Kernel {
         state.halted || state.is_finished(task)
     }
 
+    /// Orders the operations of a finished task before the next ones of the current task, as the drop of the last
+    /// reference to the task's result does. Not a scheduling point.
+    pub fn observe_end(&self, task: TaskId) {
+        let state = &mut *self.state.borrow_mut();
+        if state.clocks.are_kept() && !state.halted && state.is_finished(task) {
+            state.clocks.join(state.log.task, task);
+        }
+    }
+
     /// Lets other tasks run first.
     pub fn yield_now(&self, location: &'static Location<'static>) {
         self.state.borrow_mut().yields();
         self.point(Op { kind: OpKind::Yield, object: ObjectId::NONE, location });
+    }
+
+    /// Makes the next scheduling point of the current task one of [`Kernel::yield_now`]. Not a scheduling point.
+    pub fn yields(&self) {
+        self.state.borrow_mut().yields();
     }
 
     /// Sleeps for this long in virtual time.

@@ -30,7 +30,8 @@ pub struct Limits {
     pub preemptions_max: Option<u8>,
     /// loom: how many branches an execution may have.
     pub branches_max: usize,
-    /// The stack of each task under the scheduled engines, in bytes. An overflow ends the process with a report.
+    /// The stack of each task under the scheduled engines, in bytes; 16 KiB at least. An overflow ends the process with
+    /// a report.
     pub stack_bytes: usize,
     /// Longest wall time without a step, after which a run counts as hanging and is abandoned.
     pub patience: Duration,
@@ -212,7 +213,9 @@ impl Case {
 
     /// The setup of the run with `seed` by `strategy`.
     pub(crate) fn setup(&self, seed: u64, strategy: Box<dyn Strategy>, keep: Keep, engine: Engine) -> Setup<'_> {
-        let Limits { stack_bytes, .. } = self.bounds();
+        /// The first frames of a task fit in it, so an overflow is the task's own and is reported.
+        const STACK_BYTES_MIN: usize = 16 * 1024;
+        let stack_bytes = self.bounds().stack_bytes.max(STACK_BYTES_MIN);
         let (bounds, watched, stacks) = (self.bounds().bounds(), self.watched(), engine.stacks());
         Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks }
     }

@@ -265,5 +265,6 @@ fn knob<T>(name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Option
 
 #[expect(clippy::disallowed_methods, reason = "how a test learns which run to replay; a run itself does not see it")]
 fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    // A value that is not text is as invalid as any other, and must not count as absent.
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

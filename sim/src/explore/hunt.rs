@@ -152,7 +152,8 @@ impl Hunt<'_> {
     fn close(&self, cell: usize, closing: Closing) -> Report {
         let Closing { whole, started } = closing;
         let cell = &self.cells[cell];
-        let complete = whole.found.is_some() || whole.runs >= cell.budget.enough;
+        // A search without runs has checked nothing, whatever its budget.
+        let complete = whole.found.is_some() || whole.runs >= cell.budget.enough.max(1);
         let (trace_hash, verdict) = match &whole.found {
             None => (whole.hash, Verdict::Clean),
             Some(Found::Diverged { message }) => (whole.hash, Verdict::Diverged { message: message.clone() }),

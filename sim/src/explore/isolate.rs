@@ -68,9 +68,10 @@ pub fn serve_child(find: impl Fn(&CaseName) -> Option<Case>) {
     let report = find(&errand.origin.case)
         .map(|case| (case, errand))
         .map(|(case, errand)| in_process(&case, &errand.origin, errand.budget));
-    let told = report.and_then(|report| serde_json::to_vec(&report).ok());
+    // On a line of its own: the component may have printed something before it.
+    let told = report.and_then(|report| serde_json::to_string(&report).ok()).map(|report| format!("\n{report}"));
     let mut out = std::io::stdout().lock();
-    let written = told.is_some_and(|told| out.write_all(&told).and_then(|()| out.flush()).is_ok());
+    let written = told.is_some_and(|told| out.write_all(told.as_bytes()).and_then(|()| out.flush()).is_ok());
     std::process::exit(if written { 0 } else { 101 });
 }
 
@@ -136,7 +137,8 @@ fn wait(mut child: Child, over: &dyn Fn() -> bool) -> Report {
         }
     };
     let status = child.wait();
-    match serde_json::from_slice(&told) {
+    let last_line = told.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    match serde_json::from_slice(last_line) {
         Ok(report) => report,
         // Ctrl-C reaches the child too. The exploration was cut short, and its progress is unknown.
         Err(_) if over() => Report::empty(),

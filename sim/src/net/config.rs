@@ -65,6 +65,9 @@ pub enum ConfigError {
     /// The least latency is above the most.
     #[error("`latency_ms` is ({0}, {1}): the minimum is above the maximum")]
     Latency(u32, u32),
+    /// The most latency is too long: the wire counts each millisecond of a retransmission.
+    #[error("the maximum of `latency_ms` is {0}: at most {most}", most = Config::LATENCY_MS.0.end())]
+    LatencyTooLong(u32),
     /// The socket buffer size is 0.
     #[error("`window` is 0: the minimum buffer size of a socket is one byte")]
     Window,
@@ -90,6 +93,7 @@ impl Config {
             (count, _) if count > usize::from(u8::MAX) => Err(ConfigError::TooManyHosts(count)),
             (_, Some((_, name))) => Err(ConfigError::SameName(name)),
             _ if least > most => Err(ConfigError::Latency(least, most)),
+            _ if most > *Config::LATENCY_MS.0.end() => Err(ConfigError::LatencyTooLong(most)),
             _ if self.window == 0 => Err(ConfigError::Window),
             _ => Ok(()),
         }

@@ -51,9 +51,13 @@ impl Links {
         self.states.get(&ends).copied().unwrap_or_default()
     }
 
-    /// Changes a link; returns the packets that waited on it and may pass now, in order.
+    /// Changes a link; returns the packets that waited on it and may pass now, in order. A link that is up has no
+    /// restoration ahead.
     pub(super) fn set(&mut self, ends: Ends, link: Link) -> Vec<Packet> {
         self.states.insert(ends, link);
+        if link == Link::Up {
+            self.forget_mending_of(ends);
+        }
         if link == Link::Held {
             return Vec::new();
         }
@@ -69,9 +73,17 @@ impl Links {
         self.held.push((ends, packet));
     }
 
-    /// Restores the link at that time.
+    /// Restores the link at that time, or at the time at which an earlier fault of it ends, whichever is later.
     pub(super) fn mend_at(&mut self, ends: Ends, at: Instant) {
-        self.mending.entry(at).or_default().push(ends);
+        let earlier = self.mending.iter().filter(|(_, links)| links.contains(&ends)).map(|(at, _)| *at).max();
+        self.forget_mending_of(ends);
+        self.mending.entry(earlier.map_or(at, |earlier| earlier.max(at))).or_default().push(ends);
+    }
+
+    /// Cancels the scheduled restoration of this link.
+    pub(super) fn forget_mending_of(&mut self, ends: Ends) {
+        self.mending.values_mut().for_each(|links| links.retain(|other| *other != ends));
+        self.mending.retain(|_, links| !links.is_empty());
     }
 
     /// Cancels the scheduled restorations.
@@ -143,10 +155,14 @@ mod tests {
         for (ends, ms) in [(one, 30), (other, 10), (one, 10), (other, 20)] {
             links.mend_at(ends, after(ms));
         }
-        assert_eq!(links.next_mending(), Some(after(10)));
-        assert!(links.mended(after(9)).is_empty());
-        assert_eq!(links.mended(after(20)), [other, one, other]);
+        // The later of two faults of a link ends it.
+        assert_eq!(links.next_mending(), Some(after(20)));
+        assert!(links.mended(after(19)).is_empty());
+        assert_eq!(links.mended(after(20)), [other]);
         assert_eq!(links.next_mending(), Some(after(30)));
+        links.set(one, Link::Up);
+        assert_eq!(links.next_mending(), None, "it was restored by hand");
+        links.mend_at(one, after(40));
         links.forget_mending();
         assert_eq!(links.next_mending(), None);
         assert!(links.mended(after(60)).is_empty());

@@ -158,6 +158,7 @@ fn await_those(grace: Duration, which: impl Fn(&TaskState) -> bool) {
         always_with("every task of a host has ended at quiescence", is_in_time, || {
             unended.iter().map(|task| ("waits", task.name.clone())).collect()
         });
-        sleep(grace / LOOKS);
+        // At least a nanosecond: a sleeper without a duration would be due before every other one, again and again.
+        sleep((grace / LOOKS).max(Duration::from_nanos(1)));
     }
 }

@@ -331,8 +331,9 @@ impl Wire {
         (at, self.sent)
     }
 
-    /// Breaks a link, and counts the fault for every connection over it.
+    /// Breaks a link until it is restored by hand, and counts the fault for every connection over it.
     pub(super) fn break_link(&mut self, ends: Ends, link: Link) {
+        self.links.forget_mending_of(ends);
         self.hit_where(link.fault(), |_, client, server| ends == Ends::new(client, server));
         self.set_link(ends, link);
     }

@@ -5,7 +5,7 @@
 //! steps at which it departs from running each task as long as it can continue. Unnecessary switches are removed, in
 //! halves, quarters and finally one by one; if more than one is left, all schedules with a single switch are tried.
 
-use kernel::record::Keep;
+use kernel::record::{Keep, Violation};
 use kernel::seed::RunSeeds;
 use kernel::strategy::{Forced, Switch};
 
@@ -52,10 +52,17 @@ pub struct Shrunk {
 struct Shrinker<'a> {
     case: &'a Case,
     property: &'a str,
+    /// The source line of the finding's panic: all panics violate the same property.
+    panicked_at: Option<&'a str>,
     origin: &'a Origin,
     limits: ShrinkLimits,
     tried: u32,
     steps: u64,
+}
+
+/// The source line of the panic that is the finding.
+fn panicked_at(violation: &Violation) -> Option<&str> {
+    violation.facts.iter().find(|(label, _)| label == "panicked at").map(|(_, place)| place.as_str())
 }
 
 /// A plan, a seed and a schedule that violate the property.
@@ -72,7 +79,10 @@ impl Shrinker<'_> {
     }
 
     fn violates(&self, outcome: &Outcome) -> bool {
-        outcome.violation.as_ref().is_some_and(|violation| violation.property == self.property)
+        outcome.violation.as_ref().is_some_and(|violation| {
+            let is_same_panic = self.panicked_at.is_none() || panicked_at(violation) == self.panicked_at;
+            violation.property == self.property && is_same_panic
+        })
     }
 
     /// Runs the plan by the strategy with `seed`; returns its schedule if it violates the property.
@@ -241,7 +251,9 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
     if !origin.engine.is_scheduled() {
         return None;
     }
-    let mut shrinker = Shrinker { case, property: &failure.violation.property, origin, limits, tried: 0, steps: 0 };
+    let violation = &failure.violation;
+    let (property, panicked_at) = (violation.property.as_str(), panicked_at(violation));
+    let mut shrinker = Shrinker { case, property, panicked_at, origin, limits, tried: 0, steps: 0 };
     let mut generator = case.generator();
     let tree = generator.tree(origin.seed);
     let first = shrinker.searched(&tree.current(), origin.seed)?;
@@ -256,7 +268,8 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
 /// If its plan is not valid for the case, or out of its bounds.
 pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<Option<Shrunk>, ReproError> {
     let plan = repro.plan_of(case)?;
-    let mut shrinker = Shrinker { case, property: &repro.property, origin: &repro.origin, limits, tried: 0, steps: 0 };
+    let (property, origin) = (repro.property.as_str(), &repro.origin);
+    let mut shrinker = Shrinker { case, property, panicked_at: None, origin, limits, tried: 0, steps: 0 };
     let start = ShrinkCandidate { plan, seed: repro.seed, switches: repro.switches.clone() };
     let Some(first) = shrinker.forced(&start, &repro.switches) else { return Ok(None) };
     Ok(shrinker.finish(first))

@@ -20,6 +20,31 @@ const FIELDS: usize = 7;
 /// The value of the strategy field for a shrunk case.
 const SHRUNK: &str = "shrunk";
 
+/// A name as a part of a token. The characters that separate parts, those at which a token is trimmed, and `%` are
+/// written as `%` and the two hexadecimal digits of each of their bytes.
+fn escaped(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if matches!(letter, '%' | ':' | '/') || letter.is_whitespace() {
+            letter.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| text.push_str(&format!("%{byte:02x}")));
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+/// The name that [`escaped`] has written; `None` if it has not written this.
+fn unescaped(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Names one execution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -116,6 +141,7 @@ impl Token {
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CaseName { component, scenario, variant } = self.case();
+        let [component, scenario, variant] = [component, scenario, variant].map(|name| escaped(name));
         let (engine, strategy, seed) = match self {
             Token::Seed(origin) => (origin.engine.word(), origin.strategy.to_string(), origin.seed),
             Token::Repro { engine, digest, .. } => (engine.word(), SHRUNK.to_owned(), *digest),
@@ -165,8 +191,8 @@ impl FromStr for Token {
         let wrong = |reason: String| TokenError::Field { token: token(), reason };
         let (component, scenario) =
             fields[1].split_once('/').ok_or_else(|| wrong(format!("`{}` is not component/scenario", fields[1])))?;
-        let case =
-            CaseName { component: component.to_owned(), scenario: scenario.to_owned(), variant: fields[2].to_owned() };
+        let name = |text: &str| unescaped(text).ok_or_else(|| wrong(format!("`{text}` is not a name")));
+        let case = CaseName { component: name(component)?, scenario: name(scenario)?, variant: name(fields[2])? };
         let seed = parse_seed(fields[5]).ok_or_else(|| wrong(format!("`{}` is not a seed", fields[5])))?;
         let engine = fields[3].parse().map_err(|error: crate::UnknownEngine| wrong(error.to_string()))?;
         let parsed = if fields[4] == SHRUNK {
@@ -202,6 +228,28 @@ mod tests {
         assert_eq!(text.parse(), Ok(token()), "{text}");
         let shrunk = Token::Repro { case: token().case().clone(), engine: Engine::Turmoil, digest: 77 };
         assert_eq!(shrunk.to_string().parse(), Ok(shrunk));
+    }
+
+    #[test]
+    fn a_name_may_have_any_characters_and_two_cases_have_two_tokens() {
+        let of = |[component, scenario, variant]: [&str; 3]| {
+            let [component, scenario, variant] = [component, scenario, variant].map(str::to_owned);
+            let case = CaseName { component, scenario, variant };
+            Token::new(Origin { case, engine: Engine::Fiber, strategy: StrategyName::MIX, seed: 1 })
+        };
+        let tokens = [
+            ["a/b", "c", "d"],
+            ["a", "b/c", "d"],
+            ["", "ipv6::1", "50%"],
+            ["", "%2f", ""],
+            ["größe", "zwei Wörter\u{3000}", "\n"],
+        ];
+        let tokens = tokens.map(of);
+        for (nth, token) in tokens.iter().enumerate() {
+            let text = token.to_string();
+            assert_eq!(text.parse().as_ref(), Ok(token), "{text}");
+            assert!(tokens[..nth].iter().all(|other| other.to_string() != text), "{text}");
+        }
     }
 
     #[test]

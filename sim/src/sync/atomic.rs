@@ -18,6 +18,7 @@ use crate::session::{self, Backend, arm};
 /// Orders the operations around it, like [`std::sync::atomic::fence`].
 #[track_caller]
 pub fn fence(order: Ordering) {
+    assert!(order != Ordering::Relaxed, "there is no such thing as a relaxed fence");
     let location = Location::caller();
     if let Some(kernel) = session::kernel() {
         return kernel.fence(order, location);
@@ -34,6 +35,22 @@ pub fn fence(order: Ordering) {
 
 /// Only one OS thread accesses the storage of a scheduled atomic, so a read-modify-write may be a load and a store.
 const STORED: Ordering = Ordering::Relaxed;
+
+/// Panics at the caller's line where std does. The scheduled engines use [`STORED`], at which std does not.
+#[inline]
+#[track_caller]
+fn must_load(order: Ordering) {
+    let is_load = matches!(order, Ordering::Relaxed | Ordering::Acquire | Ordering::SeqCst);
+    assert!(is_load, "there is no such thing as a load with the ordering {order:?}");
+}
+
+/// Like [`must_load`].
+#[inline]
+#[track_caller]
+fn must_store(order: Ordering) {
+    let is_store = matches!(order, Ordering::Relaxed | Ordering::Release | Ordering::SeqCst);
+    assert!(is_store, "there is no such thing as a store with the ordering {order:?}");
+}
 
 macro_rules! atomic {
     ($(#[$doc:meta])* $name:ident, $value:ty) => {
@@ -68,7 +85,10 @@ macro_rules! atomic {
             pub fn load(&self, order: Ordering) -> $value {
                 match &self.imp {
                     imp::$name::Std(atomic) if self.object.is_plain() => atomic.load(order),
-                    _ => self.load_at(order, Location::caller()),
+                    _ => {
+                        must_load(order);
+                        self.load_at(order, Location::caller())
+                    }
                 }
             }
 
@@ -97,7 +117,10 @@ macro_rules! atomic {
             pub fn store(&self, value: $value, order: Ordering) {
                 match &self.imp {
                     imp::$name::Std(atomic) if self.object.is_plain() => atomic.store(value, order),
-                    _ => self.store_at(value, order, Location::caller()),
+                    _ => {
+                        must_store(order);
+                        self.store_at(value, order, Location::caller());
+                    }
                 }
             }
 
@@ -144,6 +167,7 @@ macro_rules! atomic {
                 success: Ordering,
                 failure: Ordering,
             ) -> Result<$value, $value> {
+                must_load(failure);
                 let location = Location::caller();
                 if let imp::$name::Sched(atomic) = &self.imp {
                     if let Some(kernel) = self.object.kernel(location) {

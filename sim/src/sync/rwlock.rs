@@ -15,7 +15,8 @@ use crate::loom_or_std as loom;
 use crate::session::{Backend, arm};
 use crate::unpoisoned::clean;
 
-/// A lock for many readers or one writer, like [`std::sync::RwLock`], but never poisoned.
+/// A lock for many readers or one writer, like [`std::sync::RwLock`], but never poisoned. std leaves open whether a
+/// writer that waits keeps further readers out: the scheduled engines draw it for each lock.
 pub struct RwLock<T> {
     object: Object,
     imp: Imp<T>,

@@ -32,6 +32,8 @@ pub(crate) struct TaskState {
     pub(crate) is_daemon: bool,
     is_killed: AtomicBool,
     has_ended: AtomicBool,
+    /// Outside any run: its future has panicked. In a run the panic ends the run.
+    has_panicked: AtomicBool,
     /// Wakes the task itself, so that it sees that it was killed.
     waker: Mutex<Option<Waker>>,
     /// Wakers of the tasks that wait for its end.
@@ -55,6 +57,7 @@ impl TaskState {
             is_daemon: kind == Kind::Daemon,
             is_killed: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
+            has_panicked: AtomicBool::new(false),
             waker: Mutex::default(),
             waiters: Mutex::default(),
             end: Parker::new("end"),
@@ -141,6 +144,7 @@ impl<T> Body<T> {
         T: Send + 'static,
     {
         let future = unless_killed(future, Arc::clone(&self.life));
+        let on_panic = EndsOnPanic(Arc::clone(&self.life));
         // The future is already dropped here, so its sockets are closed before other tasks see the end.
         let end = move |output| {
             *locked(&self.output) = Some(output);
@@ -156,9 +160,22 @@ impl<T> Body<T> {
             });
         }
         builder.spawn(move || {
+            let _on_panic = on_panic;
             first();
             end(poll::block_on(future));
         })
+    }
+}
+
+/// Ends a task whose future panics outside any run: the tasks that await it would wait forever.
+struct EndsOnPanic(Arc<TaskState>);
+
+impl Drop for EndsOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.has_panicked.store(true, Ordering::SeqCst);
+            self.0.ends();
+        }
     }
 }
 
@@ -208,6 +225,7 @@ impl<T> Future for Task<T> {
         self.life.end.try_take();
         match locked(&self.output).take() {
             Some(output) => Poll::Ready(output),
+            None if self.life.has_panicked.load(Ordering::SeqCst) => panic!("the awaited task panicked"),
             None => session::misused(&format!("`{}` was awaited again after its output was taken", self.life.name)),
         }
     }

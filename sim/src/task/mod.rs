@@ -50,6 +50,9 @@ pub async fn yield_now() {
         if std::mem::replace(&mut has_yielded, true) {
             return Poll::Ready(());
         }
+        if let Some(kernel) = session::kernel() {
+            kernel.yields();
+        }
         context.waker().wake_by_ref();
         Poll::Pending
     })

@@ -23,6 +23,8 @@ pub(crate) struct LockState {
     /// Tasks that have announced the lock and do not hold it, by the requested mode.
     writing: TaskSet,
     reading: TaskSet,
+    /// While others read, a writer that waits keeps further readers out, as on Linux. std leaves this open.
+    pub(crate) turns_readers_away: bool,
     /// Clock of the writers' releases: readers and writers join it.
     pub(crate) clock: Clock,
     /// Clock of the readers' releases: only writers join it, since readers are not ordered among themselves.
@@ -35,6 +37,7 @@ impl Reset for LockState {
         self.readers.clear();
         self.writing.clear();
         self.reading.clear();
+        self.turns_readers_away = false;
         self.clock.reset();
         self.readers_clock.reset();
     }
@@ -44,7 +47,8 @@ impl LockState {
     /// Whether it could be taken in this mode now.
     #[inline]
     pub(crate) fn admits(&self, mode: Mode) -> bool {
-        self.holder.is_none() && (mode == Mode::Shared || self.readers.is_empty())
+        let keeps_out = || mode == Mode::Exclusive || self.turns_readers_away && !self.writing.is_empty();
+        self.holder.is_none() && (self.readers.is_empty() || !keeps_out())
     }
 
     #[inline]

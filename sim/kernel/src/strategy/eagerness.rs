@@ -2,15 +2,19 @@
 //!
 //! If a sleeper were one candidate among equals at every step, a timeout of any length would nearly always fire within
 //! the thirty steps that a response takes, and few runs would see the response. Each run therefore draws one
-//! eagerness: in half of the runs time passes only when no task is runnable; in the others a sleeper overtakes at each
-//! step with a chance of one half down to one in 256.
+//! eagerness: in half of the runs time passes only when no task is runnable, or seldom when one yields; in the others a
+//! sleeper overtakes at each step with a chance of one half down to one in 256.
 
 use super::View;
 use crate::seed::Stream;
 
+/// A sleeper overtakes at one of `2^exponent` yields in every run: a loop that yields until a timer fires would not end
+/// otherwise.
+const EXPONENT_OF_YIELDS: u32 = 6;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Eagerness {
-    /// A sleeper overtakes in one of `2^exponent` steps; `None`: never.
+    /// A sleeper overtakes in one of `2^exponent` steps; `None`: only a task that yields.
     exponent: Option<u32>,
 }
 
@@ -27,7 +31,8 @@ impl Eagerness {
         if view.len() == last {
             return Ok(last);
         }
-        let fires = last == 0 || self.exponent.is_some_and(|exponent| stream.below(1 << exponent) == 0);
+        let exponent = self.exponent.or(view.yielding.then_some(EXPONENT_OF_YIELDS));
+        let fires = last == 0 || exponent.is_some_and(|exponent| stream.below(1 << exponent) == 0);
         if fires { Err(last) } else { Ok(last) }
     }
 }

@@ -26,10 +26,14 @@ impl StrategyName {
     pub const POS: StrategyName = StrategyName::plain("pos");
 }
 
-/// The priority of a task's announced operation, which the task's own step number identifies.
+/// Drawn priorities are at least this; those of tasks that yield are below it.
+const LEAST_DRAWN: u64 = 1 << 32;
+
+/// The priority of a task's announced operation.
 #[derive(Clone, Copy, Debug)]
 struct Priority {
-    turn: u32,
+    /// See [`announced`].
+    operation: u32,
     value: u64,
 }
 
@@ -39,26 +43,38 @@ struct Pos {
     eagerness: Eagerness,
     /// By task number.
     priorities: Vec<Option<Priority>>,
+    /// The priority of the task that has yielded last.
+    lowest: u64,
+}
+
+/// Identifies the task's announced operation: the number of the task's decisions, the one at which it announces the
+/// operation included. Only later decisions find that one counted in the task's own step number.
+fn announced(candidate: &Candidate, view: &View<'_>) -> u32 {
+    candidate.turn + u32::from(candidate.task == view.current)
 }
 
 impl Pos {
     fn new(mut stream: Stream) -> Pos {
         let eagerness = Eagerness::draw(&mut stream);
-        Pos { stream, eagerness, priorities: Vec::new() }
+        Pos { stream, eagerness, priorities: Vec::new(), lowest: LEAST_DRAWN }
     }
 
     /// The priority of the candidate's operation, drawn if it has none yet.
-    fn priority(&mut self, candidate: &Candidate) -> u64 {
-        let task = candidate.task.index();
+    fn priority(&mut self, candidate: &Candidate, view: &View<'_>) -> u64 {
+        let (task, operation) = (candidate.task.index(), announced(candidate, view));
         if self.priorities.len() <= task {
             self.priorities.resize(task + 1, None);
         }
+        if view.yielding && candidate.task == view.current {
+            // Below those that have yielded before: of two tasks that wait for each other's yields, neither starves.
+            self.lowest -= 1;
+            self.priorities[task] = Some(Priority { operation, value: self.lowest });
+        }
         match self.priorities[task] {
-            Some(priority) if priority.turn == candidate.turn => priority.value,
+            Some(priority) if priority.operation == operation => priority.value,
             _ => {
-                // 0 is reserved for a task that yields.
-                let value = self.stream.next_u64().max(1);
-                self.priorities[task] = Some(Priority { turn: candidate.turn, value });
+                let value = self.stream.next_u64().max(LEAST_DRAWN);
+                self.priorities[task] = Some(Priority { operation, value });
                 value
             }
         }
@@ -79,11 +95,7 @@ impl Strategy for Pos {
         };
         let (mut chosen, mut highest) = (0, None);
         for (place, candidate) in view.candidates().take(ready).enumerate() {
-            let mut priority = self.priority(&candidate);
-            if view.yielding && candidate.task == view.current {
-                priority = 0;
-                self.priorities[candidate.task.index()] = Some(Priority { turn: candidate.turn, value: 0 });
-            }
+            let priority = self.priority(&candidate, view);
             if highest.is_none_or(|highest| priority > highest) {
                 (chosen, highest) = (place, Some(priority));
             }
@@ -103,7 +115,33 @@ mod tests {
     use std::panic::Location;
 
     use super::*;
-    use crate::record::OpKind;
+    use crate::record::{OpKind, TaskId, TaskKey};
+    use crate::task::Task;
+    use crate::tasks::TaskSet;
+
+    /// The operation that was not chosen keeps its priority; the task that was chosen gets another one for its next.
+    #[test]
+    fn a_priority_belongs_to_one_operation() {
+        fn view<'a>(ready: &'a TaskSet, tasks: &'a [Task], current: usize) -> View<'a> {
+            View { ready, tasks, asleep: None, current: TaskId(current as u32), yielding: false }
+        }
+        let ready: TaskSet = [0, 1].map(TaskId).into_iter().collect();
+        let mut chosen_first = [0; 2];
+        for seed in 0..20 {
+            let mut tasks = [0, 1].map(|nth| Task::new(TaskKey(nth), None));
+            let mut pos = Pos::new(Stream::new(seed, Purpose::Schedule));
+            let chosen = pos.choose(&view(&ready, &tasks, 0));
+            chosen_first[chosen] += 1;
+            let values = |pos: &Pos| [0, 1].map(|task| pos.priorities[task].map(|priority| priority.value));
+            let before = values(&pos);
+            tasks[0].turn += 1;
+            pos.choose(&view(&ready, &tasks, chosen));
+            let after = values(&pos);
+            assert_eq!(before[1 - chosen], after[1 - chosen], "seed {seed}: it has not run");
+            assert_ne!(before[chosen], after[chosen], "seed {seed}: it has run");
+        }
+        assert!(chosen_first.iter().all(|times| *times > 0), "{chosen_first:?}");
+    }
 
     #[test]
     fn operations_conflict_if_they_share_an_object_and_one_writes() {

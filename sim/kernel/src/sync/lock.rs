@@ -5,6 +5,7 @@ use std::panic::Location;
 use crate::kernel::Kernel;
 pub use crate::objects::Mode;
 use crate::record::{ObjectId, Op, OpKind};
+use crate::seed::Choice;
 use crate::state::State;
 use crate::task::Need;
 
@@ -51,7 +52,10 @@ impl State {
         let lock = self.objects.lock(object);
         match mode {
             Mode::Exclusive => lock.holder = Some(me),
-            Mode::Shared => lock.readers.push(me),
+            Mode::Shared => {
+                lock.readers.push(me);
+                lock.turns_readers_away = Choice::Writer { lock: object.0 }.below(self.log.seed, 2) == 1;
+            }
         }
         if self.clocks.are_kept() {
             let clock = &mut self.clocks.of(me).own;
@@ -62,6 +66,8 @@ impl State {
         }
         if lock.is_contended() {
             lock.contenders(mode).remove(me);
+            // A writer that has begun to wait since this reader was chosen may have made it unready.
+            self.ready.insert(me);
             lock.refresh(&mut self.ready);
         }
     }
