@@ -28,7 +28,7 @@ pub(crate) enum Choice {
     /// Builds the tests, and runs each under many schedules.
     #[command(after_help = EXIT_CODES)]
     Test(TestArguments),
-    /// Builds a binary under lastref, and runs it.
+    /// Builds a binary under lastref, and runs it once, outside the simulator.
     Run(RunArguments),
     /// Builds the crate under lastref.
     Build(Passed),

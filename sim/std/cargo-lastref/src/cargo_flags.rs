@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 enum About {
     /// Selects packages and targets.
     Selection,
-    /// Decides how they are compiled.
+    /// Decides which code is compiled, and how.
     Code,
     /// Concerns folders, output or the network.
     Manner,
@@ -68,7 +68,7 @@ const ROWS: &[Row] = {
         Row("keep-going", None, Nothing, Manner, NotToken),
         Row("lib", None, Nothing, Selection, Many),
         Row("locked", None, Nothing, Manner, All),
-        Row("manifest-path", None, One("PATH"), Manner, All),
+        Row("manifest-path", None, One("PATH"), Code, All),
         Row("message-format", None, One("FMT"), Manner, Messages),
         Row("no-default-features", None, Nothing, Code, All),
         Row("offline", None, Nothing, Manner, All),
@@ -194,7 +194,7 @@ fn words(name: &str, value: Option<&str>) -> Vec<String> {
     let flag = if name.len() > 1 { format!("--{name}") } else { format!("-{name}") };
     match value {
         None => vec![flag],
-        Some("") => vec![flag],
+        Some("") if name == "timings" => vec![flag],
         Some(value) if name == "timings" => vec![format!("{flag}={value}")],
         Some(value) => vec![flag, value.to_owned()],
     }

@@ -162,7 +162,10 @@ pub(crate) fn build(project: &Project, flags: &[String], stop: &Stop) -> Result<
             continue;
         };
         let (Some(path), Some(target)) = (&artifact.executable, target(artifact)) else { continue };
-        let variables = variables(project, package, path.as_std_path(), &scripts);
+        let mut variables = variables(project, package, path.as_std_path(), &scripts);
+        if matches!(target, Target::Test(_) | Target::Bench(_)) {
+            variables.extend(programs(&artifacts, &package.id));
+        }
         let folder = package.manifest_path.parent().map_or_else(PathBuf::new, |folder| folder.as_std_path().to_owned());
         let name = package.name.to_string();
         let has_doc_tests = package.targets.iter().any(|target| target.doctest && is_lib(&target.kind));
@@ -176,6 +179,17 @@ pub(crate) fn build(project: &Project, flags: &[String], stop: &Stop) -> Result<
     built.executables.sort_by(|a, b| (&a.package, &a.target).cmp(&(&b.package, &b.target)));
     built.with_doc_tests.sort();
     Ok(built)
+}
+
+/// The variables by which integration tests and benchmarks find the programs of their package, as cargo 1.94 sets them.
+fn programs(artifacts: &[Artifact], package: &PackageId) -> Vec<(String, OsString)> {
+    let is_program =
+        |it: &&Artifact| it.package_id == *package && !it.profile.test && it.target.kind.contains(&TargetKind::Bin);
+    let variable = |it: &Artifact| {
+        let path = it.executable.as_ref()?;
+        Some((format!("CARGO_BIN_EXE_{}", it.target.name), OsString::from(path.as_str())))
+    };
+    artifacts.iter().filter(is_program).filter_map(variable).collect()
 }
 
 fn is_lib(kinds: &[TargetKind]) -> bool {

@@ -62,7 +62,7 @@ pub(crate) fn head(outcome: &Outcome, replay: &Replay) -> String {
     let mut text = format!("{}:\n  {}\n", outcome.name(), headline(outcome));
     text.push_str(&facts(&report.facts));
     if report.early_timer_needed {
-        text.push_str("  it appears only if a timer fires while tasks can run (--explore-time)\n");
+        text.push_str("  it appears only if a timer fires while tasks can run\n");
     }
     // A process's place is that of its last run, which is irrelevant if the whole search took too long.
     let place = outcome.place.as_ref().filter(|_| outcome.token.is_some());

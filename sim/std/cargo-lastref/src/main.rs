@@ -33,6 +33,10 @@ mod terminal;
 mod token;
 mod toolchain;
 
+// On another system the calls of `process.rs` do not exist. A compiler for another Linux is refused at run time.
+#[cfg(not(target_os = "linux"))]
+compile_error!("lastref runs on x86-64 Linux with glibc (x86_64-unknown-linux-gnu)");
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -163,6 +163,8 @@ fn watch(
     };
     let (ending, is_stuck) = wait(&mut child, limits, stop, progress, &output.closed);
     kill(&child);
+    // The test may have left its group, and the wait below would never end. A process that has ended is no error.
+    let _ = child.kill();
     // Reaps the process. An earlier failure of this call was already reported, so a second one is ignored.
     let _ = child.wait();
     Ok((ending, is_stuck, output.text()))

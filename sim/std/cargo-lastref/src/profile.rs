@@ -18,13 +18,14 @@ use crate::rustc_flags::{Configuration, at};
 /// Profiles may inherit; a chain longer than this is a cycle, which cargo itself refuses.
 const DEPTH_MAX: usize = 16;
 
-/// Settings that give an optimised profile line tables and the whole names of functions. `dev` has more by default.
+/// Settings of the profile in use. There is no link-time optimisation: cargo builds the stand-in without the bitcode
+/// that it needs. An optimised profile gets line tables and the whole names of functions; `dev` has more by default.
 pub(crate) fn debug_information(flags: &CargoFlags) -> Vec<String> {
     let name = name(flags);
-    if name == "dev" || name == "test" {
-        return Vec::new();
+    let mut settings = vec!["lto=false"];
+    if name != "dev" && name != "test" {
+        settings.extend(["debug=\"limited\"", "strip=\"none\""]);
     }
-    let settings = ["debug=\"limited\"", "strip=\"none\""];
     settings.into_iter().flat_map(|it| [String::from("--config"), format!("profile.{name}.{it}")]).collect()
 }
 

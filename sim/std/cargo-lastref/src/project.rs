@@ -32,7 +32,8 @@ impl Project {
     /// Checks compiler and project, and builds the stand-in if it is not there yet.
     pub(crate) fn open(flags: &CargoFlags, kind: Kind) -> Result<Project, Error> {
         let toolchain = Toolchain::find()?;
-        if let Some(target) = flags.value("target").filter(|target| *target != HOST) {
+        // cargo's second word is its own name for the compiler's host.
+        if let Some(target) = flags.value("target").filter(|target| ![HOST, "host-tuple"].contains(target)) {
             return Err(Error::Target { target: target.to_owned() });
         }
         let metadata = metadata(&toolchain.cargo, flags)?;
@@ -81,7 +82,7 @@ impl Project {
 /// cargo's description of the workspace.
 fn metadata(cargo: &Path, flags: &CargoFlags) -> Result<Metadata, Error> {
     let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version", "1", "--no-deps"]).stdin(Stdio::null());
+    command.args(["metadata", "--color=never", "--format-version", "1", "--no-deps"]).stdin(Stdio::null());
     if let Some(path) = flags.value("manifest-path") {
         command.args(["--manifest-path", path]);
     }

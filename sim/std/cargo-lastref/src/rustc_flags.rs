@@ -89,14 +89,18 @@ impl Configuration {
         flags
     }
 
-    /// Whether any table of a target has flags. A table for another target counts too: a user with such a table and
-    /// flags of `build` loses the latter.
+    /// Whether a table of this target, or a table with a condition, has flags. A condition counts even if it does not
+    /// hold here: a user with such a table and flags of `build` loses the latter.
     fn has_target(&self, name: &str) -> bool {
         let tables = self.files.iter().filter_map(|(_, table)| at(table, &["target"])?.as_table());
-        let in_file = tables.flat_map(Table::values).any(|target| target.get(name).is_some());
-        let variable = format!("CARGO_TARGET_{}_{}", HOST.to_uppercase().replace('-', "_"), name.to_uppercase());
-        in_file || environment::variable(&variable).is_some()
+        let mut ours = tables.flatten().filter(|(key, _)| key.as_str() == HOST || key.starts_with("cfg("));
+        ours.any(|(_, target)| target.get(name).is_some()) || environment::variable(&of_target(name)).is_some()
     }
+}
+
+/// The variable that has flags of this target.
+fn of_target(name: &str) -> String {
+    format!("CARGO_TARGET_{}_{}", HOST.to_uppercase().replace('-', "_"), name.to_uppercase())
 }
 
 /// The value at a path of keys.
@@ -129,13 +133,19 @@ fn ours(stand_in: &Path) -> Vec<String> {
     ]
 }
 
-/// The flags of the environment, and the variable that has them.
+/// The flags of the environment, and the variable that has them. An empty variable counts: for cargo it hides the flags
+/// of the configuration, and ours would be hidden with them.
 fn of_environment(variable: &str) -> Option<(String, Vec<String>)> {
     let encoded = format!("CARGO_ENCODED_{variable}");
-    if let Some(text) = environment::text(&encoded) {
-        return Some((encoded, text.split(SEPARATOR).map(str::to_owned).collect()));
+    if environment::is_set(&encoded) {
+        let text = environment::text(&encoded).unwrap_or_default();
+        let flags = text.split(SEPARATOR).filter(|flag| !flag.is_empty()).map(str::to_owned).collect();
+        return Some((encoded, flags));
     }
-    let text = environment::text(variable)?;
+    if !environment::is_set(variable) {
+        return None;
+    }
+    let text = environment::text(variable).unwrap_or_default();
     Some((variable.to_owned(), text.split_whitespace().map(str::to_owned).collect()))
 }
 
@@ -158,6 +168,13 @@ pub(crate) fn add_to(command: &mut Command, configuration: &Configuration, stand
             refuse_abort(&format!("`build.{name}` of cargo's configuration"), &flags)?;
         }
         flags.extend(ours);
+        // cargo cannot merge a list into a text, but it appends the words of this variable to the text.
+        if configuration.value(&["target", HOST, name]).is_some_and(|(_, value)| value.is_str()) {
+            let variable = of_target(name);
+            flags.splice(0..0, environment::text(&variable));
+            command.env(variable, flags.join(" "));
+            continue;
+        }
         let list = Value::Array(flags.into_iter().map(Value::String).collect());
         command.arg("--config").arg(format!("target.{HOST}.{name}={list}"));
     }

@@ -148,6 +148,14 @@ fn without_traffic() {
 }
 
 #[test]
+fn once() {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    static BODIES: AtomicUsize = AtomicUsize::new(0);
+    simulate(Network::reliable(), || BODIES.fetch_add(1, SeqCst));
+    assert_eq!(BODIES.load(SeqCst), 1);
+}
+
+#[test]
 fn two_networks() {
     simulate(Network::with_faults("reset"), || ());
     simulate(Network::reliable(), || ());
@@ -262,5 +270,5 @@ fn without_the_stand_in_a_body_runs_once() {
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
-    Run::of(command.output().expect("cargo starts")).check(0, &["9 passed"]);
+    Run::of(command.output().expect("cargo starts")).check(0, &["10 passed"]);
 }

@@ -106,6 +106,23 @@ fn tokio_is_found() {
 }
 
 #[test]
+fn the_fixed_tokio_is_clean() {
+    // It builds tokio and its macros.
+    if !scratch::is_thorough() {
+        return;
+    }
+    check(
+        "tokio-fixed",
+        &["--schedules", "20000"],
+        &[
+            ("two_receivers_clone_one_value", Clean),
+            ("send_against_await_after_close", Clean),
+            ("send_against_try_recv_after_close", Clean),
+        ],
+    );
+}
+
+#[test]
 fn the_leak_of_moka_is_found() {
     // It builds moka.
     if !scratch::is_thorough() {

@@ -280,6 +280,34 @@ fn passes() {}
 }
 
 #[test]
+fn an_allocator_of_the_crates_own_is_replaced_and_the_build_says_so() {
+    let lib = r#"use std::alloc::{GlobalAlloc, Layout, System};
+
+struct Own;
+
+unsafe impl GlobalAlloc for Own {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static OWN: Own = Own;
+
+#[test]
+fn leaks() {
+    std::mem::forget(std::hint::black_box(Box::new([1_u8; 40])));
+}
+"#;
+    let run = Scratch::new(&[("src/lib.rs", lib)]).run(&["test", "--lib", "--schedules", "5"]);
+    run.check(1, &["leak in schedule", "a block of 40 bytes", "in place of this global allocator"]);
+}
+
+#[test]
 fn a_stack_of_an_optimised_build_names_what_was_inlined() {
     let suite = r#"fn inner(flag: bool) {
     if flag {

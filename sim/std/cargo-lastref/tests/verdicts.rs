@@ -378,6 +378,34 @@ fn long() {
 }
 
 #[test]
+fn a_finding_that_needs_an_early_timer_says_so() {
+    let suite = r#"use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn sleeps_for_order() {
+    let flag = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&flag);
+    let sets = thread::spawn(move || {
+        for _ in 0..3 {
+            thread::yield_now();
+        }
+        own.store(true, SeqCst);
+    });
+    thread::sleep(Duration::from_millis(10));
+    assert!(flag.load(SeqCst), "ten milliseconds are enough");
+    sets.join().unwrap();
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    scratch.run(&["test"]).check(0, &["1 passed"]);
+    let told = ["ten milliseconds are enough", "it appears only if a timer fires while tasks can run"];
+    scratch.run(&["test", "--explore-time"]).check(1, &told);
+}
+
+#[test]
 fn a_limit_of_the_address_space_is_named_and_is_not_a_bug_of_lastref() {
     let scratch = Scratch::new(&[("tests/suite.rs", "#[test]\nfn a() {}\n")]);
     // Built without the limit.

@@ -16,16 +16,25 @@ pub fn test(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     parse(REAL_TEST).into_iter().chain(wrapped).collect()
 }
 
+/// Tells the author of a crate that its allocator is replaced: the lint for deprecated items is the one way in which a
+/// macro can print a warning.
+const REPLACED: &str = "const _: () = {
+    #[deprecated(note = \"under cargo lastref the ledger of the heap is used in place of this global allocator\")]
+    const GLOBAL_ALLOCATOR: () = ();
+    GLOBAL_ALLOCATOR
+};";
+
 /// A crate's own allocator stays a plain static: the ledger of the stand-in is the global allocator.
 #[proc_macro_attribute]
 pub fn global_allocator(_arguments: TokenStream, item: TokenStream) -> TokenStream {
-    item
+    item.into_iter().chain(parse(REPLACED)).collect()
 }
 
 /// The function with a body that calls the runtime; `None` if the item is not a function, which rustc then reports.
 fn wrap(tokens: &[TokenTree]) -> Option<TokenStream> {
     let (last, before) = tokens.split_last()?;
-    let TokenTree::Group(body) = last else { return None };
+    let last = visible(last.clone().into());
+    let [TokenTree::Group(body)] = last.as_slice() else { return None };
     if body.delimiter() != Delimiter::Brace {
         return None;
     }
@@ -42,7 +51,7 @@ fn wrap(tokens: &[TokenTree]) -> Option<TokenStream> {
     };
     let mut inner = parse("fn __body()");
     inner.extend(result.iter().cloned());
-    inner.extend([last.clone()]);
+    inner.extend([TokenTree::Group(body.clone())]);
     inner.extend(parse(&call));
     let mut outer = Group::new(Delimiter::Brace, inner);
     outer.set_span(body.span());
@@ -53,19 +62,29 @@ fn wrap(tokens: &[TokenTree]) -> Option<TokenStream> {
 fn expected_panic(attributes: &[TokenTree]) -> Option<String> {
     attributes.iter().find_map(|token| {
         let TokenTree::Group(group) = token else { return None };
-        let mut tokens = group.stream().into_iter();
+        let mut tokens = visible(group.stream()).into_iter();
         let Some(TokenTree::Ident(name)) = tokens.next() else { return None };
         if name.to_string() != "should_panic" {
             return None;
         }
         // `should_panic`, `should_panic = "..."` or `should_panic(expected = "...")`.
         let flat = tokens.flat_map(|token| match token {
-            TokenTree::Group(group) => group.stream().into_iter().collect(),
+            TokenTree::Group(group) => visible(group.stream()),
             other => vec![other],
         });
         let literal = flat.into_iter().find(|token| matches!(token, TokenTree::Literal(_)));
         Some(literal.map_or_else(|| "\"\"".to_owned(), |literal| literal.to_string()))
     })
+}
+
+/// The tokens without invisible groups. A variable of `macro_rules!` is such a group: in `#[$meta]`, in
+/// `fn name() $block`, and in `expected = $literal`.
+fn visible(tokens: TokenStream) -> Vec<TokenTree> {
+    let one = |token: TokenTree| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => visible(group.stream()),
+        other => vec![other],
+    };
+    tokens.into_iter().flat_map(one).collect()
 }
 
 /// Parses code that this file generates.

@@ -61,6 +61,8 @@ pub(crate) struct RunResult {
     pub(crate) struck_kinds: BTreeSet<&'static str>,
     /// The state of the tasks, if the run has reached its bound on steps.
     pub(crate) stalled: Option<Stalled>,
+    /// Whether work has advanced the time.
+    pub(crate) has_passed: bool,
 }
 
 impl Run {
@@ -74,7 +76,7 @@ impl Run {
             strategy: plan.strategy,
             bounds: Bounds { steps_max: plan.steps_max, slack_ns: if plan.explores_time { EARLY_NS } else { 0 } },
             keep: plan.keep,
-            stack_bytes: STACK_BYTES,
+            stack_bytes: stack_bytes(),
             panics: Panics { bug_of, stuck },
         };
         let ended = self.kernel.run(setup, move || self.first_task(body));
@@ -123,6 +125,7 @@ impl Run {
             struck,
             struck_kinds,
             stalled,
+            has_passed: self.has_passed.get(),
         }
     }
 
@@ -133,6 +136,7 @@ impl Run {
         self.prints.set(plan.prints);
         self.idle_reads.set(0);
         self.work.set(Work::default());
+        self.has_passed.set(false);
         self.spurious.set(0);
         self.refused.set(None);
         self.printed.borrow_mut().take();
@@ -202,6 +206,13 @@ impl Run {
         let escape = if scans || leak.is_some() { self.judge_escape() } else { None };
         escape.or(leak)
     }
+}
+
+/// The stack size of a task: the standard one, or what `RUST_MIN_STACK` asks for, which std and libtest honour too.
+#[expect(clippy::disallowed_methods, reason = "std reads this variable for each thread")]
+fn stack_bytes() -> usize {
+    let asked = std::env::var("RUST_MIN_STACK").ok().and_then(|text| text.parse::<usize>().ok());
+    asked.map_or(STACK_BYTES, |asked| asked.max(STACK_BYTES))
 }
 
 /// The text of a panic.

@@ -45,7 +45,7 @@ pub(crate) fn report_finding(search: &Search, found: Found, report: &mut Report)
     if let Some((fewer, made)) = with_fewer_faults(search, &token, kind) {
         (token, told) = (fewer, made);
     }
-    let early_timer_needed = needs_early_timer(search, &token, kind);
+    let early_timer_needed = is_again && needs_early_timer(search, &token, kind, told.has_passed);
     let Some(mut finding) = told.finding.take() else { return };
     if told.spurious > 0 {
         let text = format!("{} of compare_exchange_weak, as may occur on other processors", told.spurious);
@@ -144,10 +144,10 @@ fn with_fewer_faults(search: &Search, token: &Token, kind: FindingKind) -> Optio
     })
 }
 
-/// Whether the finding disappears if timers fire only while every task waits. Such a run would have another schedule,
-/// so it is forced to make the same switches.
-fn needs_early_timer(search: &Search, token: &Token, kind: FindingKind) -> bool {
-    if !token.explores_time {
+/// Whether the finding disappears if timers fire only while every task waits, and not because of the work of others.
+/// Such a run would have another schedule, so it is forced to make the same switches.
+fn needs_early_timer(search: &Search, token: &Token, kind: FindingKind, has_passed: bool) -> bool {
+    if !token.explores_time && !has_passed {
         return false;
     }
     let switches = match &token.choices {
@@ -155,7 +155,9 @@ fn needs_early_timer(search: &Search, token: &Token, kind: FindingKind) -> bool 
         Choices::Strategy(_) => search.make_run(token, Keep::Switches, false).ended.switches,
     };
     let late = Token { explores_time: false, choices: Choices::Switches(switches), ..token.clone() };
-    kind_of(&search.make_run(&late, Keep::Hash, false)) != Some(kind)
+    let tried = kind_of(&search.make_run_without_work(&late));
+    // A run that ends only if time passes shows nothing.
+    tried != Some(kind) && tried != Some(FindingKind::Stall)
 }
 
 /// Removes forced switches as long as the finding stays: first many at once, then single ones. Ends early, with the

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::ptr;
 
 use crate::environment::Environment;
-use crate::libc_layer::file;
+use crate::libc_layer::{file, signals};
 
 /// The unit of comparison and copying.
 const LINE: usize = 256;
@@ -30,6 +30,7 @@ impl Memory {
     pub(crate) fn note(kept: &[(usize, usize)]) -> Memory {
         let environment = Environment::note();
         file::note_start();
+        signals::note_blocked();
         let mut kept = kept.to_vec();
         kept.sort_unstable();
         let mut parts = Vec::new();

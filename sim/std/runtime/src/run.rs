@@ -70,6 +70,10 @@ pub(crate) struct Run {
     pub(crate) folder: Cell<Option<i32>>,
     /// The steps since every thread waited; see `libc_layer::clock`.
     pub(crate) work: Cell<Work>,
+    /// Whether work advances the time.
+    pub(crate) work_passes: Cell<bool>,
+    /// Whether work has advanced the time in this run.
+    pub(crate) has_passed: Cell<bool>,
     /// The last panic of each task that panicked.
     pub(crate) panics: RefCell<Vec<Panicked>>,
     /// The text of the panic that the test expects.

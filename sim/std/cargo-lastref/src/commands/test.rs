@@ -9,6 +9,7 @@ use crate::answer::{Answer, Exit, clap_answer};
 use crate::args::TestArguments;
 use crate::cargo_flags::Kind;
 use crate::clock::Clock;
+use crate::environment;
 use crate::error::Error;
 use crate::executable::{self, Executable, Listing};
 use crate::finding::{self, Replay};
@@ -40,6 +41,10 @@ pub(crate) fn test(arguments: &TestArguments) -> Result<Answer, Error> {
     harness.filters.splice(0..0, arguments.filter.clone());
     let stop = Stop::on_signals();
     let flags = &arguments.cargo.given;
+    if flags.has("doc") && (arguments.no_run || flags.selects_targets()) {
+        let why = "`--doc` cannot be combined with `--no-run`, or with a flag that selects other targets";
+        return Err(Error::Project(String::from(why)));
+    }
     let project = Project::open(flags, Kind::Test)?;
     let clock = Clock::start();
     if flags.has("doc") {
@@ -119,7 +124,8 @@ fn search(
         executables,
         variables: search::of_search(&arguments.search),
         limits: Limits { timeout: arguments.timeout, hang: arguments.hang.hang },
-        jobs: arguments.jobs.or(harness.test_threads).unwrap_or_else(cores),
+        // `--jobs 8 -- --test-threads=1` builds with eight jobs, and runs one test at a time.
+        jobs: harness.test_threads.or(arguments.jobs).or_else(threads_of_environment).unwrap_or_else(cores),
         fail_fast: !arguments.no_fail_fast,
         harness,
     };
@@ -142,6 +148,11 @@ fn search(
         }
     }
     outcomes
+}
+
+/// The number of tests at once that libtest takes from the environment.
+fn threads_of_environment() -> Option<usize> {
+    environment::text("RUST_TEST_THREADS")?.parse::<usize>().ok().filter(|threads| *threads > 0)
 }
 
 /// `1000 schedules each`, `5s each`.

@@ -141,7 +141,9 @@ impl Build<'_> {
 
     fn cargo(&mut self, flags: &[&str]) -> Result<Output, String> {
         let mut command = Command::new(&self.toolchain.cargo);
-        command.args(["build", "--release", "--target", HOST, "--message-format=json-render-diagnostics"]).args(flags);
+        // Without colours, since `first_error` looks for the word at the start of a line (CARGO_TERM_COLOR=always).
+        command.args(["build", "--release", "--color=never", "--target", HOST]);
+        command.arg("--message-format=json-render-diagnostics").args(flags);
         command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
         command.arg("--target-dir").arg(self.root.join("target"));
         self.clean(&mut command).env("RUSTC", &self.toolchain.rustc).env("CARGO_ENCODED_RUSTFLAGS", IDENTITY);

@@ -22,7 +22,7 @@ use list::{SUITES, Suite};
 use result::Totals;
 
 /// The suites that a thorough test of this repository runs: they build in seconds, and none of their tests is long.
-const SMALL: [&str; 1] = ["event-listener"];
+const SMALL: [&str; 2] = ["crossbeam-utils", "event-listener"];
 
 #[expect(clippy::disallowed_methods, reason = "what is tested may depend on the environment; no run sees it")]
 fn variable(name: &str) -> Option<String> {

@@ -125,7 +125,8 @@ impl Ledger {
             let error = std::io::Error::last_os_error();
             let reason = format!("the heap of a run needs 64 GiB of addresses at {BASE:#x}: {error}");
             let is_limited = error.raw_os_error() == Some(libc::ENOMEM);
-            let hint = if is_limited { "; a limit of the address space (ulimit -v) is too low" } else { "" };
+            let policy = std::fs::read_to_string("/proc/sys/vm/overcommit_memory").unwrap_or_default();
+            let hint = if is_limited { cause(policy.trim()) } else { "" };
             return Err(Refused { reason: reason + hint, is_limited });
         }
         self.is_mapped = true;
@@ -267,6 +268,15 @@ impl Ledger {
     }
 }
 
+/// Why the system refuses addresses, by its policy for more memory than it has.
+fn cause(policy: &str) -> &'static str {
+    match policy {
+        // Reserved addresses count as memory.
+        "2" => "; the system refuses overcommit: set vm.overcommit_memory to 0 or 1",
+        _ => "; a limit of the address space (ulimit -v) is too low",
+    }
+}
+
 fn fence(block: &Block) -> &[u8] {
     let end = std::ptr::with_exposed_provenance::<u8>(block.start + block.size);
     // SAFETY: a block of a run without guard pages has this many bytes behind it, which are the arena's.
@@ -278,8 +288,25 @@ fn protect(start: usize, bytes: usize, protection: i32) {
     unsafe { libc::mprotect(std::ptr::with_exposed_provenance_mut(start), bytes, protection) };
 }
 
+/// Fills a live block with zeros. The pages inside a large block are returned to the system, which clears a page at its
+/// first use: a program may allocate far more zeros than it touches.
+pub(super) fn clear(start: usize, size: usize) {
+    let fill = |from: usize, to: usize| {
+        // SAFETY: the range is part of a block that is being allocated.
+        unsafe { std::ptr::with_exposed_provenance_mut::<u8>(from).write_bytes(0, to - from) };
+    };
+    let end = start + size;
+    if size < LARGE {
+        return fill(start, end);
+    }
+    let (first, last) = (start.next_multiple_of(PAGE), end & !(PAGE - 1));
+    fill(start, first);
+    give_back(first, last - first);
+    fill(last, end);
+}
+
 fn give_back(start: usize, bytes: usize) {
-    // SAFETY: the range is in the arena, and no block in it is in use.
+    // SAFETY: the range is in the arena, and its content is not needed.
     unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(start), bytes, libc::MADV_DONTNEED) };
 }
 
@@ -311,5 +338,16 @@ impl Run {
                 self.fail(finding);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_addresses_have_the_cause_that_the_system_states() {
+        assert!(cause("2").contains("vm.overcommit_memory"));
+        assert!(["0", "1", ""].map(cause).iter().all(|cause| cause.contains("ulimit -v")));
     }
 }

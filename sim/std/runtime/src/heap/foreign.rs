@@ -1,12 +1,22 @@
 //! Frees of memory that the heap did not allocate.
 //!
 //! Memory that the program allocated before the run is lawful to free, and so is a block of a library's allocator. Only
-//! an address that no allocator returns is a finding: one on the stack of a task, or in the program's own data.
+//! an address that no allocator returns is a finding: one on the stack of a task, one in the program's own data, or one
+//! that is not mapped.
 
 use crate::execute::STACK_BYTES;
 use crate::finding::{Finding, FindingKind};
 use crate::memory::is_of_program;
 use crate::run::Run;
+
+/// Whether the page of this address is mapped: the system call fails if it is not.
+fn is_mapped(address: usize) -> bool {
+    const PAGE: usize = 4096;
+    let page = std::ptr::with_exposed_provenance_mut(address & !(PAGE - 1));
+    let mut is_resident = 0_u8;
+    // SAFETY: the system checks the address, and writes one byte for one page.
+    unsafe { libc::mincore(page, PAGE, &raw mut is_resident) == 0 }
+}
 
 impl Run {
     /// Judges the free of an address outside the arena. A wrong one ends the run with a finding.
@@ -15,6 +25,7 @@ impl Run {
             let owner = match self.stack_with(address) {
                 Some(task) => format!("it is on the stack of {task}"),
                 None if is_of_program(address) => "it is a static or a constant of the program".to_owned(),
+                None if !is_mapped(address) => "nothing is mapped there".to_owned(),
                 None => return,
             };
             let message = format!("free of memory that the heap did not allocate: {owner}");

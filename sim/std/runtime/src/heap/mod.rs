@@ -66,8 +66,7 @@ unsafe impl GlobalAlloc for Heap {
             Some(run) if run.settings.get().heap => {
                 let block = run.allocate(layout);
                 if !block.is_null() {
-                    // SAFETY: the block has this size.
-                    unsafe { block.write_bytes(0, layout.size()) };
+                    blocks::clear(block.addr(), layout.size());
                 }
                 block
             }

@@ -84,7 +84,8 @@ impl Run {
             work = Work { since_step: step, since_ns: now_ns, next_step: 0, now_ns };
         }
         self.work.set(Work { next_step: step.saturating_add(WORK_STEPS), ..work });
-        if step - work.since_step >= FREE_STEPS && self.kernel.has_sleepers() {
+        if step - work.since_step >= FREE_STEPS && self.work_passes.get() && self.kernel.has_sleepers() {
+            self.has_passed.set(true);
             self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).clamp(WORK_NS, WORK_NS_MAX));
         }
     }

@@ -8,7 +8,7 @@ use std::panic::Location;
 
 use lastref_kernel::record::{ObjectId, Op, OpKind};
 
-use super::opened::{copy_marks, is_opened, mark, mark_file};
+use super::opened::{copy_marks, is_of_run, is_opened, mark, mark_file};
 use super::outside::{glibc, has_children, is_pipe};
 use super::socket::{Place, place};
 use super::transfer::{receives, sends};
@@ -221,9 +221,11 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
     }
 }
 
-/// Whether the task's output is dropped: only the first run and the recorded run of a finding print.
+/// Whether the task's output is dropped: only the first run and the recorded run of a finding print. A file or a pipe
+/// that the run has put in the place of a standard stream gets its bytes in every run.
 fn is_silent(descriptor: i32) -> bool {
-    matches!(descriptor, 1 | 2) && current().is_some_and(|run| !run.prints.get())
+    let is_stream = matches!(descriptor, 1 | 2) && !is_of_run(descriptor as usize);
+    is_stream && current().is_some_and(|run| !run.prints.get())
 }
 
 /// Stores the test's stderr output while its result is read.
@@ -381,12 +383,19 @@ impl Run {
     fn controls_socket(&self, descriptor: i32, command: i32, argument: usize, copies: bool) -> Result<i32, i32> {
         let mut network = self.network.borrow_mut();
         match command {
-            _ if copies => network.copy(descriptor),
+            _ if copies => {
+                let copy = network.copy(descriptor)?;
+                network.set_inherited(copy, command == libc::F_DUPFD);
+                Ok(copy)
+            }
             libc::F_GETFL if network.is_nonblocking(descriptor) => Ok(libc::O_RDWR | libc::O_NONBLOCK),
             libc::F_GETFL => Ok(libc::O_RDWR),
             libc::F_SETFL => network.set_nonblocking(descriptor, argument as i32 & libc::O_NONBLOCK != 0).map(|()| 0),
-            libc::F_GETFD => Ok(libc::FD_CLOEXEC),
-            libc::F_SETFD => Ok(0),
+            libc::F_GETFD => Ok(if network.is_inherited(descriptor) { 0 } else { libc::FD_CLOEXEC }),
+            libc::F_SETFD => {
+                network.set_inherited(descriptor, argument as i32 & libc::FD_CLOEXEC == 0);
+                Ok(0)
+            }
             _ => Err(libc::EINVAL),
         }
     }

@@ -45,6 +45,11 @@ pub(super) fn is_opened(descriptor: usize) -> bool {
     OPENED.with(|opened| has(opened, descriptor))
 }
 
+/// Whether the run has opened the descriptor. A standard stream is the run's if the run has replaced it by `dup2`.
+pub(super) fn is_of_run(descriptor: usize) -> bool {
+    is_opened(descriptor) || FILES.with(|files| has(files, descriptor))
+}
+
 pub(super) fn mark(descriptor: isize, is_open: bool) {
     OPENED.with(|opened| put(opened, descriptor, is_open));
     REMOTE.with(|remote| put(remote, descriptor, false));

@@ -47,6 +47,10 @@ pub(super) fn is_pipe(descriptor: usize) -> bool {
 pub(crate) fn waits(until_ns: Option<u64>) -> bool {
     run_of_process().is_some_and(|run| {
         let mut awaited = run.awaited.borrow().clone();
+        // Not every event comes from a call that wakes the tasks: one of inotify comes from a call on a file.
+        if are_ready(&mut awaited) {
+            return true;
+        }
         let is_ready = run.waits_really(&mut awaited, until_ns);
         // Without this flag, a run that cannot continue would spend the full time in each later wait. With a timer it
         // can continue.
@@ -55,6 +59,13 @@ pub(crate) fn waits(until_ns: Option<u64>) -> bool {
         }
         is_ready
     })
+}
+
+/// Whether one of these descriptors is ready now.
+fn are_ready(awaited: &mut [libc::pollfd]) -> bool {
+    let args = [awaited.as_mut_ptr().addr(), awaited.len(), 0, 0, 0, 0];
+    // SAFETY: the descriptors are valid for the call.
+    !awaited.is_empty() && unsafe { raw(libc::SYS_poll, args) > 0 }
 }
 
 impl Run {

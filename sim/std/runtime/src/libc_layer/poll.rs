@@ -1,6 +1,7 @@
 //! `epoll` and `poll`: the system reports which real descriptors are ready, the network reports which sockets of the
 //! run are ready, and waiting is simulated.
 
+use super::descriptor::epoll_create1;
 use super::outside::{has_children, is_pipe};
 use super::socket::{Place, place};
 use super::{fail, raw, result_of};
@@ -40,6 +41,9 @@ pub unsafe extern "C" fn epoll_wait(poller: i32, events: *mut libc::epoll_event,
         unsafe { raw(libc::SYS_epoll_wait, args) }
     };
     let Some(run) = current() else { return result_of(system(events, most, timeout_ms)) as i32 };
+    if most <= 0 {
+        return fail(libc::EINVAL) as i32;
+    }
     let answer = run.host(|| {
         let awaited = libc::pollfd { fd: poller, events: libc::POLLIN, revents: 0 };
         waits(run, timeout_ms, &[awaited], false, || {
@@ -77,6 +81,47 @@ pub unsafe extern "C" fn epoll_pwait(
     }
     // SAFETY: the caller's promise. No signal is simulated, so the mask has no effect.
     unsafe { epoll_wait(poller, events, most, timeout_ms) }
+}
+
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn epoll_pwait2(
+    poller: i32,
+    events: *mut libc::epoll_event,
+    most: i32,
+    timeout: *const libc::timespec,
+    signals: *const libc::sigset_t,
+) -> i32 {
+    if current().is_none() {
+        let args = [poller as usize, events.addr(), most as usize, timeout.addr(), signals.addr(), 8];
+        // SAFETY: the caller's promise.
+        return result_of(unsafe { raw(libc::SYS_epoll_pwait2, args) }) as i32;
+    }
+    // SAFETY: the caller's promise. No signal is simulated, so the mask has no effect.
+    unsafe { epoll_wait(poller, events, most, in_ms(timeout)) }
+}
+
+/// The number of descriptors is a hint that Linux ignores.
+#[unsafe(no_mangle)]
+pub extern "C" fn epoll_create(count: i32) -> i32 {
+    if count <= 0 {
+        return fail(libc::EINVAL) as i32;
+    }
+    // SAFETY: the argument is plain.
+    unsafe { epoll_create1(0) }
+}
+
+/// A timeout in milliseconds, rounded up; -1 if there is none.
+///
+/// # Safety
+/// `timeout` is null or a valid time.
+unsafe fn in_ms(timeout: *const libc::timespec) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe { timeout.as_ref() }.map_or(-1, |time| {
+        let ms = time.tv_sec.saturating_mul(1_000).saturating_add((time.tv_nsec + 999_999) / 1_000_000);
+        i32::try_from(ms).unwrap_or(i32::MAX)
+    })
 }
 
 /// A run has no timers of the system, whose time is real. Pollers that use one then pass their timeout to `epoll_wait`.
@@ -175,11 +220,6 @@ pub unsafe extern "C" fn ppoll(
         // SAFETY: the caller's promise.
         return result_of(unsafe { raw(libc::SYS_ppoll, args) }) as i32;
     }
-    // SAFETY: the caller passes a valid time, or none.
-    let timeout_ms = unsafe { timeout.as_ref() }.map_or(-1, |time| {
-        let ms = time.tv_sec.saturating_mul(1_000).saturating_add((time.tv_nsec + 999_999) / 1_000_000);
-        i32::try_from(ms).unwrap_or(i32::MAX)
-    });
     // SAFETY: the caller's promise. No signal is simulated, so the mask has no effect.
-    unsafe { poll(asked, count, timeout_ms) }
+    unsafe { poll(asked, count, in_ms(timeout)) }
 }

@@ -6,9 +6,44 @@
 //! that no seed determines.
 
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{outside, raw, result_of};
 use crate::run::{Run, current};
+
+/// The signals that the search's OS thread blocked before its first run.
+static BLOCKED: AtomicU64 = AtomicU64::new(0);
+
+/// The signals that this OS thread blocks.
+fn blocked() -> u64 {
+    let mut signals = 0_u64;
+    let args = [libc::SIG_BLOCK as usize, 0, (&raw mut signals).addr(), size_of::<u64>(), 0, 0];
+    // SAFETY: the place has the size that is passed. Without a first set the call changes nothing.
+    unsafe { raw(libc::SYS_rt_sigprocmask, args) };
+    signals
+}
+
+/// Notes the blocked signals. Called by host code, before the first run.
+pub(crate) fn note_blocked() {
+    BLOCKED.store(blocked(), Ordering::Relaxed);
+}
+
+/// Unblocks the signals that the run has blocked. One that was sent and is still pending is discarded, as at the end of
+/// a thread.
+fn restores_blocked() {
+    let (before, after) = (BLOCKED.load(Ordering::Relaxed), blocked());
+    if before == after {
+        return;
+    }
+    let (own, time) = (after & !before, libc::timespec { tv_sec: 0, tv_nsec: 0 });
+    let pending = [(&raw const own).addr(), 0, (&raw const time).addr(), size_of::<u64>(), 0, 0];
+    let args = [libc::SIG_SETMASK as usize, (&raw const before).addr(), 0, size_of::<u64>(), 0, 0];
+    // SAFETY: the sets and the time are valid for the calls.
+    unsafe {
+        while raw(libc::SYS_rt_sigtimedwait, pending) > 0 {}
+        raw(libc::SYS_rt_sigprocmask, args);
+    }
+}
 
 type Sigaction = unsafe extern "C" fn(i32, *const libc::sigaction, *mut libc::sigaction) -> i32;
 
@@ -65,8 +100,9 @@ impl Run {
         });
     }
 
-    /// Restores the actions that the run has changed. Called by host code.
+    /// Restores the actions that the run has changed, and the blocked signals. Called by host code.
     pub(crate) fn restores_handlers(&self) {
+        restores_blocked();
         for (signal, action) in std::mem::take(&mut *self.handlers.borrow_mut()) {
             // SAFETY: the action was the one of this signal.
             unsafe { glibc()(signal, &raw const action, ptr::null_mut()) };

@@ -106,7 +106,13 @@ pub unsafe extern "C" fn socket(domain: i32, kind: i32, protocol: i32) -> i32 {
     let is_tcp = matches!(domain, libc::AF_INET | libc::AF_INET6) && kind & !flags == libc::SOCK_STREAM;
     match current().filter(|_| is_tcp) {
         Some(run) => {
-            run.host(|| run.network.borrow_mut().socket(domain == libc::AF_INET6, kind & libc::SOCK_NONBLOCK != 0))
+            let (is_nonblocking, is_inherited) = (kind & libc::SOCK_NONBLOCK != 0, kind & libc::SOCK_CLOEXEC == 0);
+            run.host(|| {
+                let mut network = run.network.borrow_mut();
+                let descriptor = network.socket(domain == libc::AF_INET6, is_nonblocking);
+                network.set_inherited(descriptor, is_inherited);
+                descriptor
+            })
         }
         // SAFETY: the caller's promise.
         None => unsafe {
@@ -252,6 +258,7 @@ pub unsafe extern "C" fn accept4(descriptor: i32, at: *mut u8, size: *mut u32, f
             let waits = Waits::Blocking(libc::SO_RCVTIMEO);
             let accepted = run.on_socket(descriptor, OpKind::Rmw, waits, |network, _| {
                 let (accepted, peer) = network.accept(descriptor, is_nonblocking)?;
+                network.set_inherited(accepted, flags & libc::SOCK_CLOEXEC == 0);
                 Ok((accepted, peer, network.is_v6(descriptor)))
             });
             match accepted {
@@ -397,14 +404,19 @@ pub unsafe extern "C" fn shutdown(descriptor: i32, how: i32) -> i32 {
 pub unsafe extern "C" fn ioctl(descriptor: i32, request: u64, argument: *mut i32) -> i32 {
     match place(descriptor) {
         Place::Simulated(run) => {
-            let result = run.host(|| match request {
-                // SAFETY: the caller passes a number.
-                libc::FIONBIO => run.network.borrow_mut().set_nonblocking(descriptor, unsafe { argument.read() } != 0),
-                libc::FIONREAD => run.network.borrow().readable(descriptor).map(|count| {
-                    // SAFETY: the caller passes a place for a number.
-                    unsafe { argument.write(count as i32) };
-                }),
-                _ => Err(libc::ENOTTY),
+            let result = run.host(|| {
+                // A loop that polls the number of bytes may be the only code that runs.
+                run.advances();
+                let mut network = run.network.borrow_mut();
+                match request {
+                    // SAFETY: the caller passes a number.
+                    libc::FIONBIO => network.set_nonblocking(descriptor, unsafe { argument.read() } != 0),
+                    libc::FIONREAD => network.readable(descriptor).map(|count| {
+                        // SAFETY: the caller passes a place for a number.
+                        unsafe { argument.write(count as i32) };
+                    }),
+                    _ => Err(libc::ENOTTY),
+                }
             });
             number(result.map(|()| 0)) as i32
         }

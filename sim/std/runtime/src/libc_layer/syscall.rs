@@ -60,11 +60,16 @@ unsafe fn of_descriptor(number: i64, [a, b, c, d, e, _]: [usize; 6]) -> Option<i
             libc::SYS_dup3 => descriptor::dup3(first, second, third),
             libc::SYS_pipe => descriptor::pipe(a as *mut i32),
             libc::SYS_pipe2 => descriptor::pipe2(a as *mut i32, second),
+            libc::SYS_epoll_create => poll::epoll_create(first),
             libc::SYS_epoll_create1 => descriptor::epoll_create1(first),
             libc::SYS_epoll_ctl => poll::epoll_ctl(first, second, third, d as *mut libc::epoll_event),
             libc::SYS_epoll_wait => poll::epoll_wait(first, b as *mut libc::epoll_event, third, d as i32),
             libc::SYS_epoll_pwait => {
                 poll::epoll_pwait(first, b as *mut libc::epoll_event, third, d as i32, e as *const libc::sigset_t)
+            }
+            libc::SYS_epoll_pwait2 => {
+                let (events, timeout) = (b as *mut libc::epoll_event, d as *const libc::timespec);
+                poll::epoll_pwait2(first, events, third, timeout, e as *const libc::sigset_t)
             }
             libc::SYS_poll => poll::poll(a as *mut libc::pollfd, b as u64, third),
             libc::SYS_ppoll => {
@@ -91,6 +96,11 @@ unsafe fn of_socket(number: i64, [a, b, c, d, e, f]: [usize; 6]) -> Option<isize
             }
             libc::SYS_sendmsg => return Some(transfer::sendmsg(first, b as *const libc::msghdr, third)),
             libc::SYS_recvmsg => return Some(transfer::recvmsg(first, b as *mut libc::msghdr, third)),
+            libc::SYS_sendmmsg => transfer::sendmmsg(first, b as *mut libc::mmsghdr, c as u32, d as i32),
+            libc::SYS_recvmmsg => {
+                let (messages, timeout) = (b as *mut libc::mmsghdr, e as *mut libc::timespec);
+                transfer::recvmmsg(first, messages, c as u32, d as i32, timeout)
+            }
             libc::SYS_socket => socket::socket(first, second, third),
             libc::SYS_socketpair => socket::socketpair(first, second, third, d as *mut i32),
             libc::SYS_bind => socket::bind(first, b as *const u8, c as u32),

@@ -5,12 +5,12 @@ use std::ptr;
 
 use lastref_kernel::record::OpKind;
 
-use super::descriptor::{Use, call};
-use super::fail;
-use super::opened::mark_remote;
+use super::descriptor::{Use, call, socket_option};
+use super::opened::{mark, mark_remote};
 use super::socket::{Place, Waits, number, place};
+use super::{fail, raw, result_of};
 use crate::bytes::Bytes;
-use crate::run::Run;
+use crate::run::{Run, current};
 
 /// Buffers to fill one after the other.
 struct Places<'a> {
@@ -102,7 +102,11 @@ pub(super) unsafe fn sends(run: &'static Run, descriptor: i32, parts: &[libc::io
                     }
                 }
                 Err(libc::EAGAIN) if is_blocking => return Err(libc::EAGAIN),
-                Err(_) if sent > 0 => return Ok(()),
+                Err(error) if sent > 0 => {
+                    // The call reports its bytes, and the next one the error.
+                    network.keeps_error(descriptor, error);
+                    return Ok(());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -110,6 +114,63 @@ pub(super) unsafe fn sends(run: &'static Run, descriptor: i32, parts: &[libc::io
     match written {
         Err(error) if sent == 0 => fail(error),
         _ => sent as isize,
+    }
+}
+
+/// How a call with these flags uses its descriptor: with `MSG_DONTWAIT` it never waits.
+fn used(flags: i32, uses: Use) -> Use {
+    if flags & libc::MSG_DONTWAIT != 0 { Use::Changes } else { uses }
+}
+
+/// Whether the caller is the code of a task, and the descriptor a socket without boundaries between writes.
+fn is_stream(descriptor: i32) -> bool {
+    match place(descriptor) {
+        Place::Simulated(_) => true,
+        Place::Real(real) if current().is_some() => {
+            // SAFETY: the value is a number.
+            unsafe { socket_option(real as usize, libc::SO_TYPE, 0_i32) == Some(libc::SOCK_STREAM) }
+        }
+        Place::Real(_) => false,
+    }
+}
+
+/// `MSG_WAITALL`: reads until the buffer is full, or until a read fails or finds the end. The system's own call would
+/// block the one OS thread of all tasks.
+///
+/// # Safety
+/// As for [`recvfrom`].
+unsafe fn receives_all(descriptor: i32, bytes: *mut u8, count: usize, flags: i32) -> isize {
+    let mut got = 0;
+    while got < count {
+        // SAFETY: the caller passes a place for `count` bytes, of which `got` are filled.
+        let read = unsafe { recv(descriptor, bytes.add(got), count - got, flags) };
+        if read <= 0 {
+            return if got > 0 { got as isize } else { read };
+        }
+        got += read as usize;
+    }
+    got as isize
+}
+
+/// Marks the descriptors that came with a message: calls on them wait in the run.
+///
+/// # Safety
+/// The system has filled the message.
+unsafe fn marks_passed(message: &libc::msghdr) {
+    if current().is_none() {
+        return;
+    }
+    // SAFETY: the headers are those of the message, and each is followed by its data.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while let Some(part) = header.as_ref() {
+            if (part.cmsg_level, part.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let bytes = part.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
+                let passed = libc::CMSG_DATA(header).cast::<i32>();
+                (0..bytes / size_of::<i32>()).for_each(|nth| mark(passed.add(nth).read_unaligned() as isize, true));
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
     }
 }
 
@@ -124,6 +185,11 @@ pub unsafe extern "C" fn recvfrom(
     from: *mut u8,
     size: *mut u32,
 ) -> isize {
+    let waiting = libc::MSG_WAITALL | libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    if flags & waiting == libc::MSG_WAITALL && is_stream(descriptor) {
+        // SAFETY: the caller's promise.
+        return unsafe { receives_all(descriptor, bytes, count, flags & !libc::MSG_WAITALL) };
+    }
     match place(descriptor) {
         Place::Simulated(run) => {
             let part = libc::iovec { iov_base: bytes.cast(), iov_len: count };
@@ -133,7 +199,7 @@ pub unsafe extern "C" fn recvfrom(
         Place::Real(real) => {
             let args = [real as usize, bytes.addr(), count, flags as usize, from.addr(), size.addr()];
             // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_recvfrom, args, Use::Reads) }
+            unsafe { call(libc::SYS_recvfrom, args, used(flags, Use::Reads)) }
         }
     }
 }
@@ -160,7 +226,7 @@ pub unsafe extern "C" fn sendto(
             // SAFETY: the caller's promise.
             unsafe {
                 mark_remote(real, to, size);
-                call(libc::SYS_sendto, args, Use::Writes)
+                call(libc::SYS_sendto, args, used(flags, Use::Writes))
             }
         }
     }
@@ -195,9 +261,81 @@ pub unsafe extern "C" fn recvmsg(descriptor: i32, message: *mut libc::msghdr, fl
         },
         Place::Real(real) => {
             // SAFETY: the caller's promise.
-            unsafe { call(libc::SYS_recvmsg, [real as usize, message.addr(), flags as usize, 0, 0, 0], Use::Reads) }
+            unsafe {
+                let args = [real as usize, message.addr(), flags as usize, 0, 0, 0];
+                let received = call(libc::SYS_recvmsg, args, used(flags, Use::Reads));
+                if received >= 0 {
+                    marks_passed(&*message);
+                }
+                received
+            }
         }
     }
+}
+
+/// Receives several messages. The timeout has no effect: Linux checks it only after a message has arrived.
+///
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn recvmmsg(
+    descriptor: i32,
+    messages: *mut libc::mmsghdr,
+    count: u32,
+    flags: i32,
+    timeout: *mut libc::timespec,
+) -> i32 {
+    if current().is_none() {
+        let args = [descriptor as usize, messages.addr(), count as usize, flags as usize, timeout.addr(), 0];
+        // SAFETY: the caller's promise.
+        return result_of(unsafe { raw(libc::SYS_recvmmsg, args) }) as i32;
+    }
+    let (mut done, mut own) = (0, flags & !libc::MSG_WAITFORONE);
+    while done < count {
+        // SAFETY: the caller passes this many messages.
+        let received = unsafe {
+            let message = &mut *messages.add(done as usize);
+            let received = recvmsg(descriptor, &raw mut message.msg_hdr, own);
+            message.msg_len = received.max(0) as u32;
+            received
+        };
+        if received < 0 {
+            break;
+        }
+        done += 1;
+        if flags & libc::MSG_WAITFORONE != 0 {
+            own |= libc::MSG_DONTWAIT;
+        }
+    }
+    if done == 0 && count > 0 { -1 } else { done as i32 }
+}
+
+/// Sends several messages.
+///
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sendmmsg(descriptor: i32, messages: *mut libc::mmsghdr, count: u32, flags: i32) -> i32 {
+    if current().is_none() {
+        let args = [descriptor as usize, messages.addr(), count as usize, flags as usize, 0, 0];
+        // SAFETY: the caller's promise.
+        return result_of(unsafe { raw(libc::SYS_sendmmsg, args) }) as i32;
+    }
+    let mut done = 0;
+    while done < count {
+        // SAFETY: the caller passes this many messages.
+        let sent = unsafe {
+            let message = &mut *messages.add(done as usize);
+            let sent = sendmsg(descriptor, &raw const message.msg_hdr, flags);
+            message.msg_len = sent.max(0) as u32;
+            sent
+        };
+        if sent < 0 {
+            break;
+        }
+        done += 1;
+    }
+    if done == 0 && count > 0 { -1 } else { done as i32 }
 }
 
 /// # Safety
@@ -214,7 +352,8 @@ pub unsafe extern "C" fn sendmsg(descriptor: i32, message: *const libc::msghdr, 
             // SAFETY: the caller passes a valid message.
             unsafe {
                 mark_remote(real, (*message).msg_name.cast(), (*message).msg_namelen);
-                call(libc::SYS_sendmsg, [real as usize, message.addr(), flags as usize, 0, 0, 0], Use::Writes)
+                let args = [real as usize, message.addr(), flags as usize, 0, 0, 0];
+                call(libc::SYS_sendmsg, args, used(flags, Use::Writes))
             }
         }
     }

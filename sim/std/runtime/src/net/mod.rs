@@ -28,6 +28,7 @@ mod strike;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use lastref_kernel::record::{End, FaultKind, ObjectId};
 use lastref_kernel::seed::{Purpose, Stream};
@@ -54,14 +55,27 @@ struct Struck {
     text: String,
 }
 
+/// An attempt that found its listener's queue full: the client sends its SYN again.
+#[derive(Debug)]
+struct Retry {
+    connection: usize,
+    address: SocketAddr,
+    at_ns: u64,
+    /// The time since the last SYN. Each pause is twice as long as the one before.
+    pause_ns: u64,
+}
+
 /// The network of a run.
 #[derive(Debug)]
 pub(crate) struct Network {
     /// By descriptor, from [`FIRST_DESCRIPTOR`]: an index into `files`.
     descriptors: Vec<Option<usize>>,
+    /// The descriptors without the flag `FD_CLOEXEC`.
+    inherited: BTreeSet<i32>,
     /// Sockets, each with one descriptor or more; a closed one leaves its place empty.
     files: Vec<Option<File>>,
     connections: Vec<Connection>,
+    retries: Vec<Retry>,
     /// The simulated parts of epolls; `poller_ids` maps a descriptor to its part.
     pollers: Vec<Poller>,
     poller_ids: BTreeMap<i32, usize>,
@@ -86,8 +100,10 @@ impl Network {
     pub(crate) fn new() -> Network {
         Network {
             descriptors: Vec::new(),
+            inherited: BTreeSet::new(),
             files: Vec::new(),
             connections: Vec::new(),
+            retries: Vec::new(),
             pollers: Vec::new(),
             poller_ids: BTreeMap::new(),
             past_edges: 0,
@@ -121,8 +137,10 @@ impl Network {
         self.extent.bytes = self.extent.bytes.max(bytes);
         self.extent.connections = self.extent.connections.max(self.connections.len() as u32);
         self.descriptors.clear();
+        self.inherited.clear();
         self.files.clear();
         self.connections.clear();
+        self.retries.clear();
         self.pollers.clear();
         self.poller_ids.clear();
     }
@@ -145,7 +163,7 @@ impl Network {
 
     /// Delivers what has arrived by now; returns whether anything changed.
     pub(crate) fn advance(&mut self, now_ns: u64) -> bool {
-        let mut has_changed = false;
+        let mut has_changed = self.tries_again(now_ns);
         for connection in &mut self.connections {
             has_changed |= connection.advance(now_ns);
         }
@@ -154,7 +172,8 @@ impl Network {
 
     /// The time of the next arrival or timeout.
     pub(crate) fn next_ns(&self) -> Option<u64> {
-        self.connections.iter().filter_map(Connection::next_ns).min()
+        let retries = self.retries.iter().map(|retry| retry.at_ns);
+        self.connections.iter().filter_map(Connection::next_ns).chain(retries).min()
     }
 
     /// A value that changes whenever a waiting task may have to check again.

@@ -1,7 +1,10 @@
 //! Socket options, stored as they are set. Those with an effect: the timeouts, `SO_LINGER` with 0 seconds, `SO_RCVBUF`,
-//! `SO_REUSEPORT` and `IPV6_V6ONLY`.
+//! `SO_REUSEPORT` and `IPV6_V6ONLY`. The flag `FD_CLOEXEC` of a descriptor has no effect.
 
 use std::collections::BTreeMap;
+
+use super::Network;
+use super::sockets::State;
 
 /// The options that were set, by level and name.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +36,13 @@ impl Options {
             (Some(value), ..) => value.clone(),
             (None, libc::SOL_SOCKET, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => vec![0; 16],
             (None, libc::SOL_SOCKET, libc::SO_LINGER) => vec![0; 8],
-            (None, libc::IPPROTO_IP, libc::IP_TTL) => 64_i32.to_ne_bytes().to_vec(),
+            (None, libc::IPPROTO_IP, libc::IP_TTL) | (None, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS) => {
+                64_i32.to_ne_bytes().to_vec()
+            }
+            (None, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => 7_200_i32.to_ne_bytes().to_vec(),
+            (None, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => 75_i32.to_ne_bytes().to_vec(),
+            (None, libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => 9_i32.to_ne_bytes().to_vec(),
+            (None, libc::IPPROTO_TCP, libc::TCP_QUICKACK) => 1_i32.to_ne_bytes().to_vec(),
             (None, libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_SNDBUF) => {
                 (super::stream::BUFFER_BYTES as i32 / 2).to_ne_bytes().to_vec()
             }
@@ -71,6 +80,69 @@ impl Options {
         // Linux doubles the requested size and enforces a minimum.
         let bytes = self.number(libc::SOL_SOCKET, name)?;
         Some(usize::try_from(bytes).unwrap_or(0).saturating_mul(2).max(4_608))
+    }
+}
+
+impl Network {
+    /// `setsockopt`.
+    pub(crate) fn set_option(&mut self, descriptor: i32, level: i32, name: i32, value: &[u8]) -> Result<(), i32> {
+        let file = self.file_mut(descriptor)?;
+        file.options.set(level, name, value)?;
+        let bytes = file.options.buffer_bytes(name).filter(|_| level == libc::SOL_SOCKET && name == libc::SO_RCVBUF);
+        if let (Some(bytes), State::Stream { connection, end }) = (bytes, &file.state) {
+            let (connection, end) = (*connection, *end);
+            self.connections[connection].side_mut(end).buffer_bytes = bytes;
+        }
+        Ok(())
+    }
+
+    /// `getsockopt`.
+    pub(crate) fn option(&mut self, descriptor: i32, level: i32, name: i32) -> Result<Vec<u8>, i32> {
+        let file = self.file(descriptor)?;
+        let number = match (level, name) {
+            (libc::SOL_SOCKET, libc::SO_ERROR) => match file.state {
+                State::Stream { connection, end } => {
+                    self.connections[connection].side_mut(end).error.take().unwrap_or(0)
+                }
+                _ => 0,
+            },
+            (libc::SOL_SOCKET, libc::SO_TYPE) => libc::SOCK_STREAM,
+            (libc::SOL_SOCKET, libc::SO_DOMAIN) if file.is_v6 => libc::AF_INET6,
+            (libc::SOL_SOCKET, libc::SO_DOMAIN) => libc::AF_INET,
+            (libc::SOL_SOCKET, libc::SO_PROTOCOL) => libc::IPPROTO_TCP,
+            (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => i32::from(matches!(file.state, State::Listens { .. })),
+            (libc::IPPROTO_TCP, libc::TCP_INFO) => return Err(libc::ENOPROTOOPT),
+            _ => return Ok(file.options.get(level, name)),
+        };
+        Ok(number.to_ne_bytes().to_vec())
+    }
+
+    /// The timeout of reads or writes in nanoseconds, by the name of its option.
+    pub(crate) fn timeout_ns(&self, descriptor: i32, name: i32) -> Option<u64> {
+        self.file(descriptor).ok()?.options.timeout_ns(name)
+    }
+
+    /// The number of bytes that can be read.
+    pub(crate) fn readable(&self, descriptor: i32) -> Result<usize, i32> {
+        match self.file(descriptor)?.state {
+            State::Stream { connection, end } => Ok(self.connections[connection].side(end).inbox.len()),
+            State::Listens { .. } => Err(libc::EINVAL),
+            State::Fresh | State::Outside(_) => Ok(0),
+        }
+    }
+
+    /// Whether the descriptor lacks the flag `FD_CLOEXEC`. No child process gets it in any case.
+    pub(crate) fn is_inherited(&self, descriptor: i32) -> bool {
+        self.inherited.contains(&descriptor)
+    }
+
+    /// Removes the flag `FD_CLOEXEC`, or sets it. Called for each new descriptor.
+    pub(crate) fn set_inherited(&mut self, descriptor: i32, is_inherited: bool) {
+        if is_inherited {
+            self.inherited.insert(descriptor);
+        } else {
+            self.inherited.remove(&descriptor);
+        }
     }
 }
 

@@ -7,11 +7,13 @@ use lastref_kernel::record::{End, FaultKind, ObjectId};
 
 use super::address::is_simulated;
 use super::options::Options;
-use super::stream::{Connection, Phase, Segment};
-use super::{FIRST_DESCRIPTOR, FIRST_PORT, Network};
+use super::stream::{ATTEMPT_NS, Connection, Phase, Segment};
+use super::{FIRST_DESCRIPTOR, FIRST_PORT, Network, Retry};
 
 /// Maximum number of connections that wait in a listener's queue.
 const BACKLOG_MAX: usize = 4_096;
+/// The time after which a client sends its SYN for the second time.
+const RETRY_NS: u64 = 1_000_000_000;
 
 /// A socket. Copies of its descriptor share it.
 #[derive(Debug)]
@@ -21,13 +23,15 @@ pub(super) struct File {
     pub(super) is_nonblocking: bool,
     pub(super) options: Options,
     local: Option<SocketAddr>,
-    state: State,
+    /// Whether `bind` has set the local address.
+    is_bound: bool,
+    pub(super) state: State,
     /// The edges of a listener; those of a stream are counted by its connection.
     edges: u64,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Fresh,
     Listens {
         object: ObjectId,
@@ -76,11 +80,11 @@ impl Network {
         *self.descriptors.get(place)?
     }
 
-    fn file(&self, descriptor: i32) -> Result<&File, i32> {
+    pub(super) fn file(&self, descriptor: i32) -> Result<&File, i32> {
         self.file_of(descriptor).and_then(|file| self.files[file].as_ref()).ok_or(libc::EBADF)
     }
 
-    fn file_mut(&mut self, descriptor: i32) -> Result<&mut File, i32> {
+    pub(super) fn file_mut(&mut self, descriptor: i32) -> Result<&mut File, i32> {
         let file = self.file_of(descriptor).ok_or(libc::EBADF)?;
         self.files[file].as_mut().ok_or(libc::EBADF)
     }
@@ -122,8 +126,8 @@ impl Network {
 
     /// A new TCP socket.
     pub(crate) fn socket(&mut self, is_v6: bool, is_nonblocking: bool) -> i32 {
-        let (options, state) = (Options::default(), State::Fresh);
-        self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local: None, state, edges: 0 })
+        let (options, local, is_bound, state) = (Options::default(), None, false, State::Fresh);
+        self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local, is_bound, state, edges: 0 })
     }
 
     /// A copy of a descriptor.
@@ -144,11 +148,6 @@ impl Network {
 
     pub(crate) fn is_v6(&self, descriptor: i32) -> bool {
         self.file(descriptor).is_ok_and(|file| file.is_v6)
-    }
-
-    /// The timeout of reads or writes in nanoseconds, by the name of its option.
-    pub(crate) fn timeout_ns(&self, descriptor: i32, name: i32) -> Option<u64> {
-        self.file(descriptor).ok()?.options.timeout_ns(name)
     }
 
     /// Closes a descriptor. Returns the real one that is closed with it.
@@ -203,7 +202,8 @@ impl Network {
                 return Err(libc::EADDRINUSE);
             }
         }
-        self.file_mut(descriptor)?.local = Some(address);
+        let file = self.file_mut(descriptor)?;
+        (file.local, file.is_bound) = (Some(address), true);
         Ok(())
     }
 
@@ -304,11 +304,10 @@ impl Network {
             State::Fresh if !is_simulated(address) => return Ok(Attempt::Outside),
             State::Fresh => {}
             State::Stream { connection, end } => {
-                let side = self.connections[connection].side_mut(end);
-                return Err(match side.phase {
+                return Err(match self.connections[connection].side(end).phase {
                     Phase::Connecting => libc::EALREADY,
                     Phase::Established => libc::EISCONN,
-                    Phase::Dead => side.error.take().unwrap_or(libc::ECONNABORTED),
+                    Phase::Dead => self.failed(descriptor, connection, end),
                 });
             }
             State::Listens { .. } | State::Outside(_) => return Err(libc::EISCONN),
@@ -333,43 +332,77 @@ impl Network {
     /// The listener's answer to an attempt. The attempt enters the listener's queue at once, so that no other task can
     /// take its slot; the answer arrives after a round trip.
     fn attempts(&mut self, nth: usize, address: SocketAddr, now_ns: u64) {
-        let fault = self.fault_of_attempt(nth, now_ns);
-        let listener = self.listener(address);
-        let (client_bytes, latency_ns) = (self.buffer_of_client(nth), self.connections[nth].latency_ns());
-        let answered_ns = now_ns.saturating_add(latency_ns);
-        match (fault, listener) {
-            (Some(FaultKind::Hang), _) => self.connections[nth].hangs(now_ns),
-            (Some(_), _) | (None, None) => self.connections[nth].send(End::Client, Segment::Refused, answered_ns),
-            (None, Some(listener)) => {
-                let Some(File { state: State::Listens { queue, backlog, .. }, options, edges, .. }) =
-                    &mut self.files[listener]
-                else {
-                    return;
-                };
-                // Linux drops the attempt, and the client's later attempts too, while the queue is full.
-                if queue.len() >= *backlog {
-                    self.connections[nth].hangs(now_ns);
-                    return;
-                }
-                queue.push_back(nth);
-                *edges += 1;
-                let server_bytes = options.buffer_bytes(libc::SO_RCVBUF);
-                let connection = &mut self.connections[nth];
-                connection.side_mut(End::Server).phase = Phase::Established;
-                if let Some(bytes) = client_bytes {
-                    connection.side_mut(End::Client).buffer_bytes = bytes;
-                }
-                if let Some(bytes) = server_bytes {
-                    connection.side_mut(End::Server).buffer_bytes = bytes;
-                }
-                connection.send(End::Client, Segment::SynAck, answered_ns);
-                connection.advance(now_ns);
-                for end in [End::Client, End::Server] {
-                    self.strikes(nth, end, now_ns);
-                }
-            }
+        let answered_ns = now_ns.saturating_add(self.connections[nth].latency_ns());
+        match self.fault_of_attempt(nth, now_ns) {
+            Some(FaultKind::Hang) => self.connections[nth].hangs(now_ns),
+            Some(_) => self.connections[nth].send(End::Client, Segment::Refused, answered_ns),
+            None => self.knocks(nth, address, now_ns, RETRY_NS),
         }
         self.advance(now_ns);
+    }
+
+    /// A SYN reaches its address. If it is dropped, the client sends it again after the pause.
+    fn knocks(&mut self, nth: usize, address: SocketAddr, now_ns: u64, pause_ns: u64) {
+        let (client_bytes, latency_ns) = (self.buffer_of_client(nth), self.connections[nth].latency_ns());
+        let answered_ns = now_ns.saturating_add(latency_ns);
+        let Some(listener) = self.listener(address) else {
+            return self.connections[nth].send(End::Client, Segment::Refused, answered_ns);
+        };
+        let Some(File { state: State::Listens { queue, backlog, .. }, options, edges, .. }) = &mut self.files[listener]
+        else {
+            return;
+        };
+        // Linux drops the SYN while the queue is full, and the client sends at most six more: the last after 63 s.
+        if queue.len() >= *backlog {
+            self.connections[nth].hangs(now_ns);
+            if 2 * pause_ns < ATTEMPT_NS {
+                let at_ns = now_ns.saturating_add(pause_ns);
+                self.retries.push(Retry { connection: nth, address, at_ns, pause_ns });
+            }
+            return;
+        }
+        queue.push_back(nth);
+        *edges += 1;
+        let server_bytes = options.buffer_bytes(libc::SO_RCVBUF);
+        let connection = &mut self.connections[nth];
+        connection.side_mut(End::Server).phase = Phase::Established;
+        if let Some(bytes) = client_bytes {
+            connection.side_mut(End::Client).buffer_bytes = bytes;
+        }
+        if let Some(bytes) = server_bytes {
+            connection.side_mut(End::Server).buffer_bytes = bytes;
+        }
+        connection.send(End::Client, Segment::SynAck, answered_ns);
+        connection.advance(now_ns);
+        for end in [End::Client, End::Server] {
+            self.strikes(nth, end, now_ns);
+        }
+    }
+
+    /// Sends again the SYNs that are due; returns whether there was one.
+    pub(super) fn tries_again(&mut self, now_ns: u64) -> bool {
+        let mut has_changed = false;
+        while let Some(place) = self.retries.iter().position(|retry| retry.at_ns <= now_ns) {
+            let Retry { connection, address, pause_ns, .. } = self.retries.remove(place);
+            let client = self.connections[connection].side(End::Client);
+            if client.phase == Phase::Connecting && !client.is_closed {
+                self.knocks(connection, address, now_ns, 2 * pause_ns);
+                has_changed = true;
+            }
+        }
+        has_changed
+    }
+
+    /// The error of a connection that has ended. After an attempt that failed the socket is as new, as on Linux.
+    fn failed(&mut self, descriptor: i32, connection: usize, end: End) -> i32 {
+        let error = self.connections[connection].side_mut(end).error.take().unwrap_or(libc::ECONNABORTED);
+        if self.connections[connection].side(End::Server).phase == Phase::Connecting
+            && let Ok(file) = self.file_mut(descriptor)
+        {
+            file.state = State::Fresh;
+            file.local = file.local.filter(|_| file.is_bound);
+        }
+        error
     }
 
     /// The receive buffer size that the client's socket requested.
@@ -381,11 +414,10 @@ impl Network {
     /// The result of an attempt: `EAGAIN` while it is pending.
     pub(crate) fn connected(&mut self, descriptor: i32) -> Result<(), i32> {
         let State::Stream { connection, end } = self.file(descriptor)?.state else { return Err(libc::ENOTCONN) };
-        let side = self.connections[connection].side_mut(end);
-        match side.phase {
+        match self.connections[connection].side(end).phase {
             Phase::Connecting => Err(libc::EAGAIN),
             Phase::Established => Ok(()),
-            Phase::Dead => Err(side.error.take().unwrap_or(libc::ECONNABORTED)),
+            Phase::Dead => Err(self.failed(descriptor, connection, end)),
         }
     }
 
@@ -403,8 +435,8 @@ impl Network {
         let connection = queue.pop_front().ok_or(libc::EAGAIN)?;
         let sides = &self.connections[connection];
         let (local, peer) = (sides.side(End::Server).address, sides.side(End::Client).address);
-        let (local, state) = (Some(local), State::Stream { connection, end: End::Server });
-        Ok((self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local, state, edges: 0 }), peer))
+        let (local, is_bound, state) = (Some(local), true, State::Stream { connection, end: End::Server });
+        Ok((self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local, is_bound, state, edges: 0 }), peer))
     }
 
     pub(crate) fn local(&self, descriptor: i32) -> Result<SocketAddr, i32> {
@@ -417,8 +449,8 @@ impl Network {
         let State::Stream { connection, end } = self.file(descriptor)?.state else { return Err(libc::ENOTCONN) };
         let connection = &self.connections[connection];
         match connection.side(end).phase {
-            Phase::Established => Ok(connection.side(end.other()).address),
-            Phase::Connecting | Phase::Dead => Err(libc::ENOTCONN),
+            Phase::Established if !connection.is_over() => Ok(connection.side(end.other()).address),
+            _ => Err(libc::ENOTCONN),
         }
     }
 
@@ -459,7 +491,8 @@ impl Network {
         now_ns: u64,
         take: impl FnOnce(usize) -> Vec<u8>,
     ) -> Result<usize, i32> {
-        let (nth, end) = self.stream(descriptor)?;
+        let unconnected = |error| if error == libc::ENOTCONN { libc::EPIPE } else { error };
+        let (nth, end) = self.stream(descriptor).map_err(unconnected)?;
         self.strikes(nth, end, now_ns);
         self.advance(now_ns);
         self.connections[nth].may_write(end)?;
@@ -500,7 +533,7 @@ impl Network {
         }
         let (nth, end) = self.stream(descriptor)?;
         let connection = &mut self.connections[nth];
-        if connection.side(end).phase != Phase::Established {
+        if connection.side(end).phase != Phase::Established || connection.is_over() {
             return Err(libc::ENOTCONN);
         }
         if how != libc::SHUT_WR {
@@ -515,43 +548,12 @@ impl Network {
         Ok(())
     }
 
-    /// `setsockopt`.
-    pub(crate) fn set_option(&mut self, descriptor: i32, level: i32, name: i32, value: &[u8]) -> Result<(), i32> {
-        let file = self.file_mut(descriptor)?;
-        file.options.set(level, name, value)?;
-        let bytes = file.options.buffer_bytes(name).filter(|_| level == libc::SOL_SOCKET && name == libc::SO_RCVBUF);
-        if let (Some(bytes), State::Stream { connection, end }) = (bytes, &file.state) {
-            let (connection, end) = (*connection, *end);
-            self.connections[connection].side_mut(end).buffer_bytes = bytes;
+    /// Leaves an error to the next call, since this one has transferred bytes.
+    pub(crate) fn keeps_error(&mut self, descriptor: i32, error: i32) {
+        // A socket that is shut down has this error without having failed.
+        if let (Ok((nth, end)), true) = (self.stream(descriptor), error != libc::EPIPE) {
+            self.connections[nth].side_mut(end).error = Some(error);
         }
-        Ok(())
-    }
-
-    /// `getsockopt`.
-    pub(crate) fn option(&mut self, descriptor: i32, level: i32, name: i32) -> Result<Vec<u8>, i32> {
-        let file = self.file(descriptor)?;
-        let number = match (level, name) {
-            (libc::SOL_SOCKET, libc::SO_ERROR) => match file.state {
-                State::Stream { connection, end } => {
-                    self.connections[connection].side_mut(end).error.take().unwrap_or(0)
-                }
-                _ => 0,
-            },
-            (libc::SOL_SOCKET, libc::SO_TYPE) => libc::SOCK_STREAM,
-            (libc::SOL_SOCKET, libc::SO_DOMAIN) if file.is_v6 => libc::AF_INET6,
-            (libc::SOL_SOCKET, libc::SO_DOMAIN) => libc::AF_INET,
-            (libc::SOL_SOCKET, libc::SO_PROTOCOL) => libc::IPPROTO_TCP,
-            (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => i32::from(matches!(file.state, State::Listens { .. })),
-            (libc::IPPROTO_TCP, libc::TCP_INFO) => return Err(libc::ENOPROTOOPT),
-            _ => return Ok(file.options.get(level, name)),
-        };
-        Ok(number.to_ne_bytes().to_vec())
-    }
-
-    /// The number of bytes that can be read.
-    pub(crate) fn readable(&self, descriptor: i32) -> Result<usize, i32> {
-        let (connection, end) = self.stream(descriptor)?;
-        Ok(self.connections[connection].side(end).inbox.len())
     }
 
     /// The events of `epoll` that a descriptor has.
@@ -562,9 +564,9 @@ impl Network {
     pub(super) fn ready(&self, file: usize) -> u32 {
         let Some(file) = &self.files[file] else { return 0 };
         match &file.state {
-            State::Fresh => (libc::EPOLLOUT | libc::EPOLLHUP) as u32,
+            State::Fresh => (libc::EPOLLOUT | libc::EPOLLWRNORM | libc::EPOLLHUP) as u32,
             State::Listens { queue, .. } if queue.is_empty() => 0,
-            State::Listens { .. } => libc::EPOLLIN as u32,
+            State::Listens { .. } => (libc::EPOLLIN | libc::EPOLLRDNORM) as u32,
             State::Stream { connection, end } => self.connections[*connection].ready(*end),
             State::Outside(_) => 0,
         }

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `shutdown(Write)`, or a close without unread data | FIN: the peer reads to the end, then 0 bytes |
 //! | a close with unread data, or data for a closed end | RST |
+//! | data after `shutdown(Both)` | RST to the sender, `ECONNRESET` for the receiver |
 //! | RST | unread data can still be read; then `ECONNRESET`, or `EPIPE` if FIN has arrived before |
 //!
 //! Left out: retransmission, Nagle's algorithm, TIME_WAIT, urgent data. No segment is lost, except in a blackhole.
@@ -170,7 +171,7 @@ impl Connection {
 
     /// Leaves the client's attempt without an answer, so that it times out.
     pub(super) fn hangs(&mut self, now_ns: u64) {
-        self.side_mut(End::Client).times_out_ns = Some(now_ns.saturating_add(ATTEMPT_NS));
+        self.side_mut(End::Client).times_out_ns.get_or_insert(now_ns.saturating_add(ATTEMPT_NS));
     }
 
     /// Starts a blackhole: all segments are lost, including those in flight.
@@ -233,6 +234,11 @@ impl Connection {
                     self.reset(end.other(), now_ns);
                 }
             }
+            // Linux aborts a connection if data arrives after both directions were shut down.
+            Segment::Data(bytes) if side.reads_shut && side.writes_shut && !bytes.is_empty() => {
+                side.dies(libc::ECONNRESET);
+                self.reset(end.other(), now_ns);
+            }
             Segment::Data(bytes) => {
                 side.inbox.push(bytes);
                 side.edges += 1;
@@ -248,6 +254,7 @@ impl Connection {
             }
             Segment::SynAck => {
                 side.phase = Phase::Established;
+                side.times_out_ns = None;
                 side.edges += 1;
             }
             Segment::Refused => side.dies(libc::ECONNREFUSED),
@@ -311,6 +318,11 @@ impl Connection {
         if has_space { Ok(()) } else { Err(libc::EAGAIN) }
     }
 
+    /// Whether the FIN of each end has arrived at the other: Linux has then closed both sockets.
+    pub(super) fn is_over(&self) -> bool {
+        self.sides.iter().all(|side| side.has_fin)
+    }
+
     /// Sends FIN, once.
     pub(super) fn shuts_writes(&mut self, end: End, now_ns: u64) {
         if !std::mem::replace(&mut self.side_mut(end).writes_shut, true) {
@@ -345,10 +357,11 @@ impl Connection {
         let is_over = side.has_fin || side.reads_shut || is_dead;
         let mut events = 0;
         let mut add = |has: bool, event: i32| events |= if has { event as u32 } else { 0 };
-        add(!side.inbox.is_empty() || is_over, libc::EPOLLIN);
+        add(!side.inbox.is_empty() || is_over, libc::EPOLLIN | libc::EPOLLRDNORM);
         add(is_over, libc::EPOLLRDHUP);
-        add(is_dead || side.writes_shut || peer.space() * 3 >= peer.buffer_bytes, libc::EPOLLOUT);
-        add(is_dead || (side.has_fin && side.writes_shut), libc::EPOLLHUP);
+        let is_writable = is_dead || side.writes_shut || peer.space() * 3 >= peer.buffer_bytes;
+        add(is_writable, libc::EPOLLOUT | libc::EPOLLWRNORM);
+        add(is_dead || ((side.has_fin || side.reads_shut) && side.writes_shut), libc::EPOLLHUP);
         add(side.error.is_some(), libc::EPOLLERR);
         events
     }

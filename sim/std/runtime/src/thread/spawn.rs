@@ -121,14 +121,17 @@ impl<T> std::os::unix::thread::JoinHandleExt for JoinHandle<T> {
     fn as_pthread_t(&self) -> std::os::unix::thread::RawPthread {
         match &self.0 {
             Kind::Real(handle, _) => handle.as_pthread_t(),
-            Kind::Simulated(thread) => thread.task.0.into(),
+            // glibc takes the value for a pointer. All threads of a run are on this OS thread.
+            // SAFETY: the call has no arguments.
+            Kind::Simulated(_) => unsafe { libc::pthread_self() },
         }
     }
 
     fn into_pthread_t(self) -> std::os::unix::thread::RawPthread {
         match self.0 {
             Kind::Real(handle, _) => handle.into_pthread_t(),
-            Kind::Simulated(thread) => thread.task.0.into(),
+            // SAFETY: the call has no arguments.
+            Kind::Simulated(_) => unsafe { libc::pthread_self() },
         }
     }
 }

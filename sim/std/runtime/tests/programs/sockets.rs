@@ -113,6 +113,26 @@ pub(crate) fn large_vectored_writes() {
     through(send, far);
 }
 
+/// A call that does not wait, and one that waits for all of its bytes.
+pub(crate) fn flags() {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let mut bytes = [0_u8; 4];
+    let receive = |bytes: &mut [u8; 4], flags: i32| {
+        // SAFETY: the place has this size.
+        unsafe { libc::recv(far.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), flags) }
+    };
+    assert_eq!(receive(&mut bytes, libc::MSG_DONTWAIT), -1);
+    assert_eq!(std::io::Error::last_os_error().kind(), ErrorKind::WouldBlock);
+    let writes = thread::spawn(move || {
+        for byte in 1..=4 {
+            (&near).write_all(&[byte]).expect("the other end is open");
+        }
+    });
+    assert_eq!(receive(&mut bytes, libc::MSG_WAITALL), 4);
+    assert_eq!(bytes, [1, 2, 3, 4]);
+    writes.join().expect("it does not panic");
+}
+
 /// A read from a socket to which no task writes.
 pub(crate) fn silence() {
     let (mut near, _far) = UnixStream::pair().expect("a pair");

@@ -149,6 +149,29 @@ pub(crate) fn file_lock() {
     fs::remove_file(&path).expect("it is there");
 }
 
+/// A poller that waits for an event of a file. No call on a descriptor of the run causes the event.
+pub(crate) fn file_event() {
+    let folder = scratch("events");
+    fs::create_dir_all(&folder).expect("the folder is writable");
+    let path = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes()).expect("a path");
+    // SAFETY: the path is a text, and the other arguments are plain.
+    let events = unsafe {
+        let events = libc::inotify_init1(libc::IN_CLOEXEC);
+        assert!(libc::inotify_add_watch(events, path.as_ptr(), libc::IN_CREATE) >= 0);
+        events
+    };
+    let waits = thread::spawn(move || {
+        let mut asked = libc::pollfd { fd: events, events: libc::POLLIN, revents: 0 };
+        // SAFETY: the place is valid.
+        assert_eq!(unsafe { libc::poll(&raw mut asked, 1, -1) }, 1);
+    });
+    fs::write(folder.join("file"), "x").expect("the folder is writable");
+    waits.join().expect("it does not panic");
+    // SAFETY: the descriptor is open, and is not used again.
+    assert_eq!(unsafe { libc::close(events) }, 0);
+    fs::remove_dir_all(&folder).expect("it is there");
+}
+
 /// The working directory of a run is that of the process.
 pub(crate) fn folder() {
     assert!(Path::new("Cargo.toml").exists(), "an earlier run has changed the directory");

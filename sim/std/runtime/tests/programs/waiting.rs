@@ -150,6 +150,21 @@ pub(crate) fn sleeps_for_order() {
     sets.join().expect("the other does not panic");
 }
 
+/// A program that relies on a sleep to be longer than the work of another thread, which has many steps.
+pub(crate) fn sleeps_for_work() {
+    const STEPS: usize = 50_000;
+    let count = Arc::new(AtomicUsize::new(0));
+    let own = Arc::clone(&count);
+    let works = thread::spawn(move || {
+        for _ in 0..STEPS {
+            own.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    thread::sleep(Duration::from_millis(10));
+    assert_eq!(count.load(Ordering::SeqCst), STEPS, "ten milliseconds are enough");
+    works.join().expect("the other does not panic");
+}
+
 /// A weak exchange that is not repeated: it may fail although the value is as expected.
 pub(crate) fn weak_once() {
     let count = AtomicU32::new(0);

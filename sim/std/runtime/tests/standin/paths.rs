@@ -80,6 +80,22 @@ fn macros() {
     assert_eq!(COPY.replace(2), 4, "both keys have one value");
 }
 
+/// With the built-in attribute this program would have two global allocators, and would not link.
+struct Unused;
+
+unsafe impl std::alloc::GlobalAlloc for Unused {
+    unsafe fn alloc(&self, _: std::alloc::Layout) -> *mut u8 {
+        unreachable!()
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: std::alloc::Layout) {
+        unreachable!()
+    }
+}
+
+#[global_allocator]
+static UNUSED: Unused = Unused;
+
 fn all() {
     atomics();
     locks();
