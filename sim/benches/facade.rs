@@ -206,7 +206,10 @@ impl Page {
     fn write(&self) {
         if std::env::var_os("LASTREF_UPDATE").is_some() {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
-            std::fs::write(path, &self.0).expect("the document can be written");
+            // The benchmark of the scenarios writes the rest.
+            let document = std::fs::read_to_string(path).unwrap_or_default();
+            let rest = document.find("\n## Scenarios\n").map_or("", |at| &document[at..]);
+            std::fs::write(path, format!("{}{rest}", self.0)).expect("the document can be written");
         }
     }
 }

@@ -36,6 +36,19 @@ fn a_configuration_that_makes_no_sense_is_an_error_with_field_and_value() {
         };
         assert!(told.contains(text), "{told}");
     }
+    let [within, after] = [
+        std::panic::catch_unwind(|| {
+            let two = || simulate(Config::default(), |_| simulate(Config::default(), |_| ()));
+            check().schedules(1).search(two).is_ok()
+        }),
+        std::panic::catch_unwind(|| {
+            let two = || (0..2).for_each(|_| simulate(Config::default(), |_| ()));
+            check().schedules(1).search(two).is_ok()
+        }),
+    ];
+    let told = within.expect_err("two networks at once").downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(told.contains("one network at a time"), "{told}");
+    assert!(after.is_ok_and(|is_clean| is_clean), "one after the other");
     assert_eq!(Config { hosts: names()[1..].to_vec(), latency_ms: (7, 7), ..config() }.check(), Ok(()));
 }
 

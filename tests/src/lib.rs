@@ -16,4 +16,5 @@ pub mod environment;
 pub mod faults;
 pub mod fuzz;
 pub mod moved;
+pub mod numbered;
 pub mod search;

@@ -5,9 +5,10 @@
 //!
 //! Several scenarios may find one defect; `shown.txt` names the one whose finding is the snapshot, so that a further
 //! scenario changes no snapshot. With `LASTREF_UPDATE=1` a variant without a line gets one: the scenario whose shrunk
-//! run has the fewest operations. A snapshot holds no seed, address or source line, so that it changes when behaviour
-//! does and not otherwise. The search behind it uses the defaults of a hunt whatever the environment says, for the same
-//! reason.
+//! run has the fewest operations. A snapshot holds no seed, address or source line, and numbers the objects that it
+//! shows ([`numbered`]), so that it changes when behaviour does and not otherwise. The whole table of its run is in
+//! `target/tmp/snapshots`, outside of the review. The search behind it uses the defaults of a hunt whatever the
+//! environment says, for the same reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,10 +17,11 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use insta::internals::Content;
-use lastref::explore::{Engine, run_one, transitions};
+use lastref::explore::{CaseName, Engine, run_one, transitions};
 use lastref::replay::{ShrinkLimits, shrink};
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::moved::moved;
+use lastref_tests::numbered::numbered;
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
 use models::context_pool::req_state;
@@ -145,7 +147,16 @@ fn table(cell: &SuiteCell) -> Result<(usize, String), Failed> {
     if table.is_empty() {
         return Err("a recorded run has no table".into());
     }
-    Ok((full.lines().count(), format!("{}\n{table}", case.name())))
+    keep_whole(case.name(), &full)?;
+    Ok((full.lines().count(), numbered(&format!("{}\n{table}", case.name()))))
+}
+
+/// Writes the whole table of a snapshot's run below the target folder, for a reviewer who needs the rows left out.
+fn keep_whole(name: &CaseName, table: &str) -> Result<(), Failed> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("snapshots");
+    fs::create_dir_all(&folder)?;
+    let file = format!("{}.{}.{}.txt", name.component, name.scenario, name.variant);
+    Ok(fs::write(folder.join(file), table)?)
 }
 
 /// The cells of each component's fixed variant, on one task set and on the network alike.

@@ -295,6 +295,35 @@ fn the_documents_have_a_row_for_each_strategy_and_each_engine() {
 }
 
 #[test]
+fn the_first_page_has_the_numbers_of_the_list() {
+    let (mut scenarios, mut clean) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeMap::<String, usize>::new());
+    let (mut defects, mut with_defect) = (BTreeMap::<String, BTreeSet<String>>::new(), 0);
+    for cell in lastref_tests::cells::all() {
+        let name = cell.cell.case.name().clone();
+        scenarios.entry(name.component.clone()).or_default().insert(name.scenario);
+        match cell.expectation.expect {
+            scenarios::Expect::Clean => *clean.entry(name.component).or_default() += 1,
+            scenarios::Expect::Violation { .. } => {
+                defects.entry(name.component).or_default().insert(name.variant);
+                with_defect += 1;
+            }
+        }
+    }
+    let page = read(&root().join("README.md"));
+    for (component, scenarios) in &scenarios {
+        let row = page.lines().find(|line| line.starts_with(&format!("│ {component} "))).unwrap_or_default();
+        let numbers: Vec<&str> = row.split(['│', '┆']).map(str::trim).collect();
+        let (defects, clean) = (defects[component].len(), clean[component]);
+        let expected = [scenarios.len().to_string(), format!("{defects} of {defects}"), format!("{clean} of {clean}")];
+        assert_eq!([numbers[2], numbers[4], numbers[6]], expected.each_ref().map(String::as_str), "{row}");
+    }
+    let (kept, planted) = (clean.values().sum::<usize>(), defects.values().map(BTreeSet::len).sum::<usize>());
+    let sentence = format!("{kept} must stay clean, and in {with_defect} one of the {planted} planted defects must be");
+    assert!(page.split_whitespace().collect::<Vec<_>>().join(" ").contains(&sentence), "{sentence}");
+    assert!(page.contains(&format!("\n{0} of {0} as expected, ", kept + with_defect)));
+}
+
+#[test]
 fn the_scenario_that_the_document_writes_is_the_one_in_the_tree() {
     let document = read(&root().join("docs/writing-a-scenario.md"));
     let file = read(&root().join("scenarios/src/context_pool/kept_context_survives_reset.rs"));

@@ -57,7 +57,7 @@ impl Conn {
             return Err(Fatal);
         }
         if notif {
-            always("a notification finds the direction that sent", self.cd[dir].snd_fd == Some(fd));
+            always("a notification is counted for the direction that sent", self.cd[dir].snd_fd == Some(fd));
             self.cd[dir].snd_notif -= 1;
         } else {
             let res = cqe.res as u32;

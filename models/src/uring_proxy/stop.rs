@@ -134,7 +134,7 @@ impl Conn {
         }
         self.is_freed = true;
         let pending = self.cd.iter().any(|cd| cd.pending_recv.is_pending() || cd.pending_send.is_pending());
-        always("nothing is under way when a connection is freed", !pending || unsent);
+        always("no request is pending when a connection is freed", !pending || unsent);
         self.cd.iter().for_each(|cd| cd.free(self.variant, self.owner));
         self.rings.free(&self.ring);
         transition("conn", self.tid, "stopping", "disconnected");

@@ -15,7 +15,7 @@ pub fn scenario() -> Scenario {
     let about = "A late event of a closed connection finds its descriptor reused";
     Scenario::new("stale_event_of_old_conn", about, "lesismal/nbio@v1.5.12", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::StaleEventClosesNewConn, "a client that behaves gets its answers")
+        .violates(Variant::StaleEventClosesNewConn, "a well-behaved client gets its answers")
         .sometimes(&["an event refers to a closed connection", "a request is answered"])
 }
 

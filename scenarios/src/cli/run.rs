@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
 fn text(outcome: &Outcome, seconds: f64, stopped: bool) -> String {
     let mut text = findings::text(outcome);
     let report = &outcome.report;
-    let _ = writeln!(text, "{}: {}", outcome.name(), outcome.verdict());
+    let _ = writeln!(text, "{}:\n  {}", outcome.name(), outcome.verdict());
     let stopped = if stopped { ", stopped" } else { "" };
     let _ = writeln!(text, "{}, {} steps, {seconds:.1} s{stopped}", outcome.schedules(), report.steps);
     for (sentence, runs) in &report.reached {

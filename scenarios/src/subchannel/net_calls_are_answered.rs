@@ -13,7 +13,7 @@ pub fn scenario() -> Scenario {
     let about = "Calls to two subchannels of one backend, with idle times between, are all answered";
     Scenario::on_network("net_calls_are_answered", about, "grpc/grpc#19357", plans, run_on_network)
         .clean(Variant::Fixed)
-        .violates(Variant::UnselectedKept, "pick_first has let go of the subchannels that it did not select")
+        .violates(Variant::UnselectedKept, "pick_first holds no subchannel that it did not select")
         .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
         .sometimes(&["a call is answered", "both ends count two sockets", "everything comes to rest"])
 }

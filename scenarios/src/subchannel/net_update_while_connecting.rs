@@ -15,7 +15,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::ConnectResultDroppedOnShutdown, "every socket is closed at quiescence")
         .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
-        .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
+        .violates(Variant::DeferredCloseLost, "a deferred close is carried out when the write ends")
         .sometimes(&[
             "two Subchannels of one key are alive",
             "a connection is made for a Subchannel that was orphaned",

@@ -11,7 +11,7 @@ pub fn scenario() -> Scenario {
     let about = "A connection breaks while a write is in progress";
     Scenario::new("socket_closed_during_write", about, "grpc/grpc chttp2_transport.cc 1.53.0", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::DeferredCloseLost, "a close that was put off is done when the write is finished")
+        .violates(Variant::DeferredCloseLost, "a deferred close is carried out when the write ends")
         .loom_finds(&[Variant::DeferredCloseLost])
         .sometimes(&[
             "a close is put off because a write is in progress",

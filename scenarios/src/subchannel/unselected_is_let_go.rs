@@ -10,7 +10,7 @@ pub fn scenario() -> Scenario {
     let about = "pick_first selects one of two subchannels";
     Scenario::new("unselected_is_let_go", about, "grpc/grpc#19357", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::UnselectedKept, "pick_first has let go of the subchannels that it did not select")
+        .violates(Variant::UnselectedKept, "pick_first holds no subchannel that it did not select")
         .sometimes(&["a retry timer finds its Subchannel orphaned", "pick_first has tried every address"])
 }
 

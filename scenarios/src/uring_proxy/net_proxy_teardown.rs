@@ -12,8 +12,8 @@ pub fn scenario() -> Scenario {
     let about = "Concurrent teardown: the proxy stops its connections under clients and server";
     Scenario::on_network("net_proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, run_on_network)
         .clean(Variant::Fixed)
-        .violates(Variant::ArmAfterStop, "nothing is under way when a connection is freed")
-        .violates(Variant::CancelFirstMatch, "nothing is under way when a connection is freed")
+        .violates(Variant::ArmAfterStop, "no request is pending when a connection is freed")
+        .violates(Variant::CancelFirstMatch, "no request is pending when a connection is freed")
         .sometimes(&[
             "a stop comes while a send is in flight",
             "an error stops a connection",

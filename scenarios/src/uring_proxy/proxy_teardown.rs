@@ -12,9 +12,9 @@ pub fn scenario() -> Scenario {
     let about = "Connections are stopped with bytes in flight in both directions";
     Scenario::new("proxy_teardown", about, "axboe/liburing proxy.c handle_stop", plans, run)
         .clean(Variant::Fixed)
-        .violates(Variant::ArmAfterStop, "nothing is under way when a connection is freed")
+        .violates(Variant::ArmAfterStop, "no request is pending when a connection is freed")
         .loom_finds(&[Variant::ArmAfterStop])
-        .violates(Variant::CancelFirstMatch, "nothing is under way when a connection is freed")
+        .violates(Variant::CancelFirstMatch, "no request is pending when a connection is freed")
         .sometimes(&["a stop comes while a send is in flight", "an error stops a connection", "a shutdown fails"])
         .small(Plan {
             options: Options { nr_bufs: 1, ..Options::REPORTED },

@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::ReplenishBeforeNotif, "buf is touched only by its owner")
         .violates(Variant::CloseBeforeNotif, "buf is not used after its release")
-        .violates(Variant::LateNotifWrongDir, "a notification finds the direction that sent")
+        .violates(Variant::LateNotifWrongDir, "a notification is counted for the direction that sent")
         .sometimes(&["a notification is due after the close", "a client has all of its replies"])
 }
 

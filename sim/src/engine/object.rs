@@ -73,19 +73,19 @@ impl Stamp {
                      threads of the body with `lastref::thread::spawn`, not with `std::thread::spawn` (made at {made})"
                 )
             } else {
-                format!("`{label}` is used at {location} after its run, in which it was made at {made}")
+                format!("`{label}` is used at {location} after its run, in which it was created at {made}")
             };
             watch::tell_of_stray(run, &text);
             panic!("{text}");
         }
         let text = if run == RunNumber::NONE {
             format!(
-                "`{label}` was made at {made}, outside the run, and is used in it at {location}: make it inside the body, \
+                "`{label}` was created at {made}, outside the run, and is used in it at {location}: create it inside the body, \
                  so that the engine sees its operations"
             )
         } else {
             format!(
-                "`{label}` was made at {made} in another run, and is used at {location}: a static outlives its run; make \
+                "`{label}` was created at {made} in another run, and is used at {location}: a static outlives its run; create \
                  it inside the body"
             )
         };

@@ -41,7 +41,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// A search named `name`: under the engine `fiber`, 1,000 runs, each by a strategy that its seed draws.
+    /// A search named `name`: under the engine `fiber`, 1,000 runs, each by a strategy that its seed draws. Give it the
+    /// name of its test: a finding's replay line is `cargo test` with this name.
     pub fn new(name: &str) -> Check {
         Check {
             name: name.to_owned(),

@@ -249,7 +249,7 @@ impl fmt::Display for Failure {
             Replay::Token(token) => writeln!(f, "token: {token}")?,
             Replay::File(path) => writeln!(f, "file: {}", path.display())?,
             Replay::Test { name, shrinks } => {
-                let again = format!("LASTREF_SEED={:#x} cargo test {name}", self.origin.seed);
+                let again = format!("LASTREF_SEED={:#x} cargo test {}", self.origin.seed, quoted(name));
                 if *shrinks {
                     writeln!(f, "replay: LASTREF_SHRINK=1 {again}\nnot shrunk: {again}")?;
                 } else {
@@ -264,6 +264,15 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The word as a shell reads it: in quotes if it has other characters than those of a path.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:/.".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// The rare states of a run, or of several, and the number of runs that reached each.
 pub(crate) fn words(reached: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     reached.iter().map(|(sentence, count)| ((*sentence).to_owned(), *count)).collect()
@@ -275,5 +284,18 @@ fn tables(outcome: &Outcome) -> (String, String) {
         (render(outcome, Detail::Custody), render(outcome, Detail::Full))
     } else {
         (String::new(), String::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_for_the_shell_if_it_must_be() {
+        assert_eq!(quoted("mutex::two_tasks-2"), "mutex::two_tasks-2");
+        assert_eq!(quoted("two words"), "'two words'");
+        assert_eq!(quoted("Anna's"), r"'Anna'\''s'");
+        assert_eq!(quoted(""), "''");
     }
 }

@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use kernel::record::TaskId;
+use kernel::record::{RunNumber, TaskId};
 use turmoil_net::{EnterGuard, HostId, Packet};
 
 use super::config::Config;
@@ -24,7 +24,7 @@ use super::packet_steps::Hit;
 use super::socket::Streams;
 use super::software::Software;
 use crate::random;
-use crate::session::{current_task, with_run};
+use crate::session::{self, current_task, with_run};
 use crate::task::Parker;
 use crate::task::TaskState;
 use crate::time::{Duration, Instant};
@@ -50,6 +50,7 @@ pub(super) struct HostState {
 }
 
 pub(super) struct Wire {
+    run: RunNumber,
     pub(super) guard: EnterGuard,
     pub(super) config: Config,
     pub(super) hosts: Vec<HostState>,
@@ -74,8 +75,12 @@ pub(super) struct Wire {
     egress: Vec<Packet>,
 }
 
-/// Creates the wire of this run.
+/// Creates the wire of this run, which has at most one at a time.
 pub(super) fn install(config: Config) {
+    let run = session::number();
+    if WIRE.with_borrow(|wire| wire.as_ref().is_some_and(|wire| wire.run == run)) {
+        super::misused("a run has one network at a time: `lastref::net::simulate` was called within another");
+    }
     // A run that ended early has left its wire here.
     remove();
     let mut net = turmoil_net::Net::with_config(
@@ -92,6 +97,7 @@ pub(super) fn install(config: Config) {
     });
     let hosts: Vec<HostState> = hosts.collect();
     let wire = Wire {
+        run,
         guard: net.enter(),
         config,
         hosts,

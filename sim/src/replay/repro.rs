@@ -276,6 +276,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// If its plan is not valid for the case, or out of its bounds.
 pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
     let plan = repro.plan_of(case)?;
+    if !repro.origin.engine.is_built() {
+        return Ok(Report::not_built(repro.origin.engine));
+    }
     let strategy = Box::new(Forced::new(&repro.switches));
     let ended = run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, keep: Keep::Events });
     let mut report = Report::of_run(repro.origin.clone(), &ended.outcome);

@@ -248,7 +248,7 @@ impl Shrinker<'_> {
 /// engine whose schedule we do not control.
 pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Shrunk> {
     let origin = &failure.origin;
-    if !origin.engine.is_scheduled() {
+    if !origin.engine.is_scheduled() || !origin.engine.is_built() {
         return None;
     }
     let violation = &failure.violation;
@@ -269,6 +269,9 @@ pub fn shrink(case: &Case, failure: &Failure, limits: ShrinkLimits) -> Option<Sh
 pub fn shrink_repro(case: &Case, repro: &Repro, limits: ShrinkLimits) -> Result<Option<Shrunk>, ReproError> {
     let plan = repro.plan_of(case)?;
     let (property, origin) = (repro.property.as_str(), &repro.origin);
+    if !origin.engine.is_built() {
+        return Ok(None);
+    }
     let mut shrinker = Shrinker { case, property, panicked_at: None, origin, limits, tried: 0, steps: 0 };
     let start = ShrinkCandidate { plan, seed: repro.seed, switches: repro.switches.clone() };
     let Some(first) = shrinker.forced(&start, &repro.switches) else { return Ok(None) };

@@ -10,11 +10,14 @@ use crate::session::Outcome;
 /// Maximum line width of a table that has a column for each task and is not full.
 const WIDTH: usize = 120;
 
-/// The text in lines of at most [`WIDTH`] columns, broken between words.
+/// Maximum line width of a sentence.
+const SENTENCE: u16 = 100;
+
+/// The text in lines of at most [`SENTENCE`] columns, broken between words.
 pub(super) fn wrapped(text: &str) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(WIDTH as u16).add_row(vec![text]);
+    table.set_width(SENTENCE).add_row(vec![text]);
     table.lines().map(|line| line.trim().to_owned() + "\n").collect()
 }
 

@@ -190,7 +190,7 @@ impl<L: Line> Session<'_, L> {
     fn judge(&self, is_answered: bool) {
         let closes = self.client.asks.iter().any(|ask| ask.close);
         let kind = self.is_calm && self.plan.audit.order() && self.plan.is_harmless() && !closes;
-        always("a client that behaves gets its answers", is_answered || !kind);
+        always("a well-behaved client gets its answers", is_answered || !kind);
     }
 
     /// Ends the connection after the last answer: closes it, or waits until the server closes.

@@ -245,6 +245,6 @@ impl PickFirst {
         let Some(selected) = self.selected else { return };
         let others = list.subchannels.iter().enumerate().filter(|(index, _)| *index != selected.index);
         let is_alone = others.into_iter().all(|(_, data)| data.subchannel.is_none());
-        always("pick_first has let go of the subchannels that it did not select", is_alone);
+        always("pick_first holds no subchannel that it did not select", is_alone);
     }
 }

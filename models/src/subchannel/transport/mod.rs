@@ -346,7 +346,7 @@ impl Transport {
         if locked.closed_with_error.is_none() {
             if locked.write_state != WriteState::Idle {
                 sometimes("a close is put off because a write is in progress", true);
-                let closed = || eventually("a close that was put off is done when the write is finished");
+                let closed = || eventually("a deferred close is carried out when the write ends");
                 let (_, closed) = locked.close_transport_on_writes_finished.take().unwrap_or_else(|| (error, closed()));
                 locked.close_transport_on_writes_finished = Some((Error::DelayedClose, closed));
                 return;
