@@ -57,7 +57,7 @@ pub struct Expectation {
     /// The engines that must find the violation; empty where the variant is clean.
     pub(crate) found_by: Vec<Engine>,
     /// The rare states that at least one run must reach; empty for a defect.
-    pub(crate) rare_states: &'static [&'static str],
+    pub rare_states: &'static [&'static str],
 }
 
 impl Expectation {

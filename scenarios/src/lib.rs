@@ -2,8 +2,8 @@
 //!
 //! A scenario is one file of at most 60 lines in the folder of its component. It says as data what each variant of the
 //! model must do (stay clean, or violate one named property), how its plan is generated, and how a plan is run. This
-//! crate turns that into [`lastref::explore::Case`]s and judges the results of exploring them. The command line
-//! ([`cli`]) and the suite are two readers of the same list; the binary `lastref` only starts the command line.
+//! crate turns that into [`lastref::explore::Case`]s and judges the results of exploring them. The command line (the
+//! package in `cli`) and the suite are two readers of the same list.
 //!
 //! To add a scenario: write the file, add its name to the list below. The list is sorted (the compiler checks it), and
 //! a test compares it with the folders both ways.
@@ -11,7 +11,6 @@
 //! Absent by intent: knowledge of any engine's internals, and any code that runs during an execution other than the
 //! scenarios' own `run` functions.
 
-pub mod cli;
 pub mod defaults;
 pub mod finding;
 pub mod prelude;
@@ -27,9 +26,6 @@ pub use list::{case, find};
 pub use nearest::{Hint, Unknown, nearest};
 pub use scenario::Scenario;
 pub use seed::{BadSeed, parse_seed};
-
-// The command line uses the same paths to the list as other users of the library.
-extern crate self as scenarios;
 
 list::scenarios! {
     buffer_pool: [

@@ -96,10 +96,7 @@ const fn is_below(left: &[u8], right: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
-    use crate::nearest::Hint;
 
     #[test]
     fn order_is_strict_and_a_prefix_comes_first() {
@@ -107,72 +104,5 @@ mod tests {
         assert!(is_sorted(&["close", "close_races_reply", "crowd"]));
         assert!(!is_sorted(&["close_races_reply", "close"]));
         assert!(!is_sorted(&["close", "close"]));
-    }
-
-    #[test]
-    fn a_scenario_is_found_by_its_bare_and_its_full_name_and_under_no_other_component() {
-        for scenario in crate::all() {
-            let full = format!("{}/{}", scenario.component(), scenario.name());
-            assert_eq!(find(scenario.name()).map(|found| found.name()), Ok(scenario.name()));
-            assert_eq!(find(&full).map(|found| found.name()), Ok(scenario.name()));
-            let foreign = find(&format!("elsewhere/{}", scenario.name())).map(|found| found.name());
-            let hint = Some(Hint::OfComponent(scenario.component()));
-            assert_eq!(foreign.map_err(|unknown| unknown.hint), Err(hint));
-        }
-    }
-
-    /// Every number in a value, as a JSON pointer.
-    fn numbers(value: &Value, here: &str) -> Vec<String> {
-        match value {
-            Value::Number(_) => vec![here.to_owned()],
-            Value::Array(items) => {
-                items.iter().enumerate().flat_map(|(nth, item)| numbers(item, &format!("{here}/{nth}"))).collect()
-            }
-            Value::Object(fields) => {
-                fields.iter().flat_map(|(key, field)| numbers(field, &format!("{here}/{key}"))).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    #[test]
-    fn every_plan_that_is_generated_is_within_bounds_and_every_number_has_one() {
-        /// A fault at a byte or a connection that never occurs has no effect, and a word of a frame may have any value.
-        const UNBOUNDED: [&str; 3] = ["/after_bytes", "/connection", "/answers"];
-        for scenario in crate::all() {
-            let case = scenario.case("fixed").expect("every scenario says something of the fixed variant");
-            // More seeds find no other field; a plan out of bounds panics here.
-            for seed in 0..100 {
-                let plan = case.plan(seed);
-                assert_eq!(case.check_plan(&plan), Ok(()), "{scenario:?}");
-                for number in numbers(&plan, "") {
-                    if UNBOUNDED.iter().any(|field| number.contains(field)) {
-                        continue;
-                    }
-                    let mut wild = plan.clone();
-                    let place = wild.pointer_mut(&number).expect("a place in this plan");
-                    *place = (1_u64 << 31).into();
-                    let bad = case.check_plan(&wild).expect_err(&number).to_string();
-                    assert!(bad.contains("2147483648"), "{scenario:?} {number}: {bad}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_scenario_builds_the_cases_it_speaks_of() {
-        for scenario in crate::all() {
-            for said in scenario.expectations() {
-                let case = scenario.case(said.variant).expect("a variant with an expectation has a case");
-                assert_eq!(case.engines(), scenario.engines(), "{scenario:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_expectation_is_checked_by_a_hunt() {
-        for scenario in crate::all() {
-            assert_eq!(scenario.unchecked(), [""; 0], "{scenario:?}");
-        }
     }
 }

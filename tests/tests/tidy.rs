@@ -211,8 +211,9 @@ fn dependencies_point_one_way() {
         ("lastref-runtime", vec!["lastref-kernel"]),
         ("lastref", vec!["lastref-kernel"]),
         ("lastref-models", vec!["lastref"]),
-        ("lastref-scenarios", vec!["lastref", "lastref-cli", "lastref-models"]),
-        ("lastref-tests", vec!["lastref", "lastref-models", "lastref-scenarios"]),
+        ("lastref-scenarios", vec!["lastref", "lastref-models"]),
+        ("lastref-scenarios-cli", vec!["lastref", "lastref-cli", "lastref-scenarios"]),
+        ("lastref-tests", vec!["lastref", "lastref-models", "lastref-scenarios", "lastref-scenarios-cli"]),
     ];
     let expected = expected.map(|(name, own)| (name.to_owned(), own.into_iter().map(str::to_owned).collect()));
     assert_eq!(found, BTreeMap::from(expected));

@@ -6,7 +6,8 @@ use std::{fs, io};
 
 use lastref::explore::{Case, Engine, Origin, StrategyName};
 use lastref::replay::Token;
-use scenarios::{Expect, Scenario, cli};
+use scenarios::{Expect, Scenario};
+use scenarios_cli as cli;
 use serde_json::Value;
 
 use super::CEILING;

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lastref::explore::Engine;
 use lastref::replay::Token;
-use scenarios::cli::{self, Answer, Exit};
+use scenarios_cli::{self as cli, Answer, Exit};
 use serde_json::Value;
 
 use super::CEILING;

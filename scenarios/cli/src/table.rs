@@ -103,7 +103,7 @@ fn widest_line(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::outcome::samples::{clean, violation};
+    use crate::outcome::samples::{clean, violation};
 
     /// A clean outcome and an unexpected finding.
     fn outcomes() -> Vec<Outcome> {

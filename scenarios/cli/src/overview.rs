@@ -162,7 +162,7 @@ fn next(example: Option<&Outcome>, file: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::outcome::samples::{clean, deserted, planted, violation};
+    use crate::outcome::samples::{clean, deserted, planted, violation};
 
     #[test]
     fn a_row_counts_what_was_found_of_what_was_planted_and_what_stayed_clean_of_what_must() {

@@ -51,9 +51,9 @@ fn text(outcome: &Outcome, seconds: f64, stopped: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::answer::Exit;
-    use crate::cli::outcome::samples::{clean, deserted};
-    use crate::cli::search::Explored;
+    use crate::answer::Exit;
+    use crate::outcome::samples::{clean, deserted};
+    use crate::search::Explored;
 
     #[track_caller]
     fn check(outcome: Outcome, exit: Exit, said: &[&str], unsaid: &[&str]) {

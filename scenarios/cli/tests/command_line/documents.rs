@@ -15,7 +15,7 @@ const END: &str = "\n```\n";
 const WIDTH: usize = 120;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// What the command prints, without the time that it took.

@@ -128,7 +128,7 @@ mod tests {
     use scenarios::{Expect, Expectation, defaults};
 
     use super::*;
-    use crate::cli::args::FolderArgument;
+    use crate::args::FolderArgument;
 
     /// The defects of a component, as if each were expected to be clean: a hunt through a model with bugs everywhere.
     #[test]

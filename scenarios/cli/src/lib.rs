@@ -2,7 +2,8 @@
 //!
 //! It only reads the list: it parses, asks `lastref` to explore, and returns an answer. One command, one file. Each
 //! command returns an [`Answer`]; only [`main`] prints it, so that stdout gets one piece, and a closed pipe ends the
-//! program quietly. It is part of the library so that tests and the fuzzer can call it without a process.
+//! program quietly. It is a library so that tests and the fuzzer can call it without a process, and a package of its
+//! own so that an edit here compiles no scenario.
 
 mod answer;
 mod args;

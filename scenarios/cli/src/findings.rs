@@ -95,7 +95,7 @@ pub(super) fn unexpected(outcomes: &[Outcome], look: Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::outcome::samples::{clean, violation};
+    use crate::outcome::samples::{clean, violation};
 
     #[test]
     fn the_first_findings_are_made_small_and_the_others_keep_their_tokens() {

@@ -28,7 +28,7 @@ pub(super) fn clap_answer(error: &clap::Error) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::Arguments;
+    use crate::args::Arguments;
     use clap::Parser;
 
     #[track_caller]

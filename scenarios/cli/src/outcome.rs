@@ -136,7 +136,7 @@ pub(super) mod samples {
     }
 
     /// A search of that many schedules without a finding, which reached every rare state.
-    pub(in crate::cli) fn clean(schedules: u64) -> Outcome {
+    pub(crate) fn clean(schedules: u64) -> Outcome {
         let mut clean = deserted(schedules);
         let rare_states = clean.chosen.expectation.not_reached(&clean.report);
         clean.report.reached = rare_states.into_iter().map(|sentence| (sentence.to_owned(), 1)).collect();
@@ -144,7 +144,7 @@ pub(super) mod samples {
     }
 
     /// A search of that many schedules without a finding, which reached no rare state.
-    pub(in crate::cli) fn deserted(schedules: u64) -> Outcome {
+    pub(crate) fn deserted(schedules: u64) -> Outcome {
         let chosen = chosen(|said| said.expect == Expect::Clean && !said.rare_states.is_empty());
         let complete = schedules >= chosen.cell.budget.enough;
         let report = Report {
@@ -159,7 +159,7 @@ pub(super) mod samples {
     }
 
     /// A planted defect that was found.
-    pub(in crate::cli) fn planted() -> Outcome {
+    pub(crate) fn planted() -> Outcome {
         let chosen = chosen(|said| said.expect != Expect::Clean);
         let run = |seed| run_one(&chosen.cell.case, Engine::Fiber, chosen.cell.strategy, seed);
         let report = (0..).map(run).find(|report| report.failure().is_some()).expect("some seed shows the defect");
@@ -167,7 +167,7 @@ pub(super) mod samples {
     }
 
     /// The same, in a scenario that is made to expect the variant clean.
-    pub(in crate::cli) fn violation() -> Outcome {
+    pub(crate) fn violation() -> Outcome {
         let mut planted = planted();
         planted.chosen.expectation = Expectation::clean(planted.chosen.expectation.variant);
         planted
