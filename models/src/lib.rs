@@ -14,8 +14,6 @@ pub mod http_pool;
 pub mod image;
 pub mod kit;
 pub mod subchannel;
-#[cfg(test)]
-mod tests;
 pub mod uring_proxy;
 mod variant;
 

@@ -63,7 +63,7 @@ struct BodyFields {
 
 /// A `*BodyReader` with its loan.
 #[derive(Clone, Debug)]
-pub(super) struct BodyRef {
+pub struct BodyRef {
     reader: Arc<BodyReader>,
     loan: Loan,
 }
@@ -80,7 +80,7 @@ pub enum Read {
 impl BodyRef {
     /// `NewBodyReader`.
     #[track_caller]
-    pub(super) fn new(engine: &Engine, by: Owner) -> BodyRef {
+    pub fn new(engine: &Engine, by: Owner) -> BodyRef {
         let audit = engine.plan.audit;
         let reader = engine.body_reader_pool.get().unwrap_or_else(|| {
             let fields = Fields::new(audit.objects(), "BodyReader", BodyFields::default());
@@ -105,7 +105,7 @@ impl BodyRef {
     ///
     /// [`NbError::TooLong`] beyond `MaxHTTPBodySize`; [`NbError::Panic`] if the reader has no engine.
     #[track_caller]
-    pub(super) fn append(&self, engine: &Engine, data: &[Octet], by: Owner) -> Result<(), NbError> {
+    pub fn append(&self, engine: &Engine, data: &[Octet], by: Owner) -> Result<(), NbError> {
         self.loan.touch(by);
         if data.is_empty() {
             return Ok(());
@@ -148,7 +148,7 @@ impl BodyRef {
     ///
     /// [`GoPanic::NilEngine`] if the reader has no engine.
     #[track_caller]
-    pub(super) fn read(&self, engine: &Engine, need: usize, by: Owner) -> Result<Read, GoPanic> {
+    pub fn read(&self, engine: &Engine, need: usize, by: Owner) -> Result<Read, GoPanic> {
         self.loan.touch(by);
         // upstream: body.go Read. Before 00a897c it did not check `closed`.
         let looks = engine.variant != Variant::ReadAfterClose;
@@ -190,7 +190,7 @@ impl BodyRef {
     ///
     /// [`GoPanic::NilEngine`] if the reader has no engine.
     #[track_caller]
-    pub(super) fn close(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
+    pub fn close(&self, engine: &Engine, by: Owner) -> Result<(), GoPanic> {
         self.loan.touch(by);
         let has_field = engine.plan.close_style == CloseStyle::ClosedField;
         let closed = self.reader.fields.with_mut(|br| std::mem::replace(&mut br.closed, has_field));
@@ -218,7 +218,7 @@ impl BodyRef {
 
     /// Zeroes the struct and puts it into its pool: `*br = emptyBodyReader`, `bodyReaderPool.Put(br)`.
     #[track_caller]
-    pub(super) fn put(&self, engine: &Engine, by: Owner) {
+    pub fn put(&self, engine: &Engine, by: Owner) {
         self.reader.fields.with_mut(|br| *br = BodyFields::default());
         self.loan.end(by);
         tell(engine, format_args!("{by}: Put(reader#{})", self.reader.number));
@@ -227,7 +227,7 @@ impl BodyRef {
 
     /// `TakeOver` (v1.2.18): gives the buffers to the caller, which must free each once.
     #[track_caller]
-    pub(super) fn take_over(&self, by: Owner) -> Vec<Buffer> {
+    pub fn take_over(&self, by: Owner) -> Vec<Buffer> {
         self.loan.touch(by);
         self.reader.fields.with_mut(|br| {
             (br.index, br.left) = (0, 0);

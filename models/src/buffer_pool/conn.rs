@@ -38,7 +38,7 @@ use crate::kit::harness::impl_debug;
 const MAX_WRITE_CACHE: usize = 12;
 
 /// A job of a connection; its runner logs a panic.
-pub(super) type Job = Box<dyn FnOnce() -> Result<(), GoPanic> + Send>;
+pub type Job = Box<dyn FnOnce() -> Result<(), GoPanic> + Send>;
 
 /// One of a connection's two deadlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,16 +50,17 @@ pub(super) enum Deadline {
 }
 
 /// A connection.
-pub(super) struct Conn {
+pub struct Conn {
     pub(super) id: u32,
-    pub(super) fd: usize,
+    /// Its descriptor.
+    pub fd: usize,
     /// The kernel's number for the socket behind the descriptor.
     pub(super) socket: usize,
     /// The remote address, as a number.
     pub(super) peer: u32,
     pub(super) engine: Arc<Engine>,
     /// The connection's session: its parser.
-    pub(super) parser: Parser,
+    pub parser: Parser,
     mux: Mutex<ConnState>,
     /// Whether `onClose` has run. Only for a check; upstream's struct has no such field.
     cleaned: AtomicBool,
@@ -110,7 +111,7 @@ impl Conn {
     /// # Errors
     ///
     /// [`NbError::Closed`], or the error of the system call.
-    pub(super) fn read(&self) -> Result<Vec<Octet>, NbError> {
+    pub fn read(&self) -> Result<Vec<Octet>, NbError> {
         // upstream: conn_unix.go Read. Without the lock, the descriptor may belong to the next connection by the time
         // of the call.
         if self.engine.variant == Variant::FdReuseNoLock {
@@ -129,7 +130,7 @@ impl Conn {
     /// # Errors
     ///
     /// [`NbError::Closed`], [`NbError::Overflow`], or the error of the system call.
-    pub(super) fn write(self: &Arc<Self>, octets: &[Octet]) -> Result<usize, NbError> {
+    pub fn write(self: &Arc<Self>, octets: &[Octet]) -> Result<usize, NbError> {
         let mut state = self.mux.lock();
         if state.closed {
             return Err(NbError::Closed);
@@ -201,7 +202,7 @@ impl Conn {
     }
 
     /// `flush`: the descriptor has become writable.
-    pub(super) fn flush(self: &Arc<Self>) {
+    pub fn flush(self: &Arc<Self>) {
         let mut state = self.mux.lock();
         if state.closed {
             return;
@@ -239,7 +240,7 @@ impl Conn {
     }
 
     /// `closeWithError`, and `Close`.
-    pub(super) fn close_with_error(self: &Arc<Self>, _error: NbError) {
+    pub fn close_with_error(self: &Arc<Self>, _error: NbError) {
         let mut state = self.mux.lock();
         if state.closed {
             return;
@@ -269,7 +270,7 @@ impl Conn {
 
     /// `Execute`: false if the connection is closed.
     #[must_use]
-    pub(super) fn execute(self: &Arc<Self>, job: Job) -> bool {
+    pub fn execute(self: &Arc<Self>, job: Job) -> bool {
         let mut state = self.mux.lock();
         if state.closed {
             return false;

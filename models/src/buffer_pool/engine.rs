@@ -28,14 +28,15 @@ use super::variant::Variant;
 use crate::kit::harness::{Unscheduled, impl_debug};
 
 /// An HTTP engine: the server of a run.
-pub(super) struct Engine {
+pub struct Engine {
     pub(super) variant: Variant,
     pub(super) plan: Plan,
     /// The host of its threads on a simulated network; `None` in memory.
     host: Option<Host>,
-    pub(super) kernel: Kernel,
+    /// The kernel below it.
+    pub kernel: Kernel,
     /// `BodyAllocator`; also used in place of `DefaultMemPool`.
-    pub(super) body_allocator: Mempool,
+    pub body_allocator: Mempool,
     pub(super) body_reader_pool: SyncPool<Arc<BodyReader>>,
     pub(super) request_pool: SyncPool<Arc<Request>>,
     pub(super) response_pool: SyncPool<Arc<Response>>,
@@ -61,7 +62,7 @@ struct Threads {
 
 impl Engine {
     /// `NewEngine` and `Start`.
-    pub(super) fn start(variant: Variant, plan: &Plan) -> Arc<Engine> {
+    pub fn start(variant: Variant, plan: &Plan) -> Arc<Engine> {
         Engine::start_on(variant, plan, None)
     }
 
@@ -114,7 +115,7 @@ impl Engine {
     }
 
     /// `AddConnNonTLSNonBlocking`, `AddConn` and `addConn`: adds an accepted connection.
-    pub(super) fn add_conn(self: &Arc<Self>, Accepted { fd, socket, peer }: Accepted) {
+    pub fn add_conn(self: &Arc<Self>, Accepted { fd, socket, peer }: Accepted) {
         let conn = Conn::new(self, self.conns.fetch_add(1, Ordering::Relaxed), fd, socket, peer);
         self.wg_conn.add();
         let mut table = self.conns_unix.lock();
@@ -131,7 +132,7 @@ impl Engine {
     }
 
     /// `getConn`.
-    pub(super) fn get_conn(&self, fd: usize) -> Option<Arc<Conn>> {
+    pub fn get_conn(&self, fd: usize) -> Option<Arc<Conn>> {
         self.conns_unix.lock().get(fd).cloned().flatten()
     }
 

@@ -27,34 +27,38 @@ const READ_BUFFER: usize = 8;
 
 /// An event of `epoll_wait`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Event {
+pub struct Event {
     pub(super) fd: usize,
     /// The socket that had the descriptor when the event was fetched.
     pub(super) socket: usize,
     pub(super) read: bool,
-    pub(super) write: bool,
+    /// `EPOLLOUT`.
+    pub write: bool,
     /// `EPOLLERR`, `EPOLLHUP`, `EPOLLRDHUP`.
     pub(super) error: bool,
 }
 
 /// A connection that `accept` returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Accepted {
-    pub(super) fd: usize,
+pub struct Accepted {
+    /// The descriptor.
+    pub fd: usize,
     pub(super) socket: usize,
     pub(super) peer: u32,
 }
 
 /// What a peer receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Received {
+pub enum Received {
+    /// The octets that the server has sent.
     Data(Vec<Octet>),
+    /// The server has closed the connection, and no octets are left.
     Closed,
 }
 
 /// The state behind the system calls.
 #[derive(Debug)]
-pub(super) struct Kernel {
+pub struct Kernel {
     state: Mutex<State>,
     accepting: Condvar,
     polling: Condvar,
@@ -132,7 +136,7 @@ impl Kernel {
     }
 
     /// `accept` on a non-blocking listener.
-    pub(super) fn try_accept(&self) -> Option<Accepted> {
+    pub fn try_accept(&self) -> Option<Accepted> {
         self.state.lock().accept()
     }
 
@@ -157,12 +161,12 @@ impl Kernel {
     }
 
     /// `epoll_ctl`, MOD: adds or removes write interest.
-    pub(super) fn mod_write(&self, fd: usize, write: bool) {
+    pub fn mod_write(&self, fd: usize, write: bool) {
         self.with_changed(fd, |socket| socket.write_interest = write);
     }
 
     /// `epoll_wait` of poller `poller` of `pollers`; returns `None` when the pollers must end. The poller keeps `seen`.
-    pub(super) fn epoll_wait(&self, (poller, pollers): (usize, usize), seen: &mut u64) -> Option<Vec<Event>> {
+    pub fn epoll_wait(&self, (poller, pollers): (usize, usize), seen: &mut u64) -> Option<Vec<Event>> {
         let mut state = self.state.lock();
         loop {
             if !state.polled {
@@ -214,7 +218,7 @@ impl Kernel {
     /// # Errors
     ///
     /// `EBADF`, `EPIPE`, `ETIMEDOUT`, `EAGAIN`.
-    pub(super) fn write(&self, fd: usize, octets: &[Octet]) -> Result<usize, Errno> {
+    pub fn write(&self, fd: usize, octets: &[Octet]) -> Result<usize, Errno> {
         let mut state = self.state.lock();
         let socket = state.at(fd)?;
         if socket.rst {
@@ -256,7 +260,7 @@ impl Kernel {
     }
 
     /// Connects a peer; returns its socket, or `None` if the listener is closed.
-    pub(super) fn connect(&self, peer: u32) -> Option<usize> {
+    pub fn connect(&self, peer: u32) -> Option<usize> {
         let mut state = self.state.lock();
         if !state.listening {
             return None;
@@ -270,14 +274,14 @@ impl Kernel {
     }
 
     /// Sends octets from a peer.
-    pub(super) fn send(&self, socket: usize, octets: &[Octet]) {
+    pub fn send(&self, socket: usize, octets: &[Octet]) {
         let mut state = self.state.lock();
         state.sockets[socket].inbound.extend(octets);
         self.changed(state);
     }
 
     /// Waits until the server has sent octets to a peer, or has closed the connection.
-    pub(super) fn receive(&self, socket: usize) -> Received {
+    pub fn receive(&self, socket: usize) -> Received {
         let mut state = self.state.lock();
         loop {
             let end = &mut state.sockets[socket];

@@ -56,7 +56,7 @@ pub(super) struct Array {
 
 /// A slice header. Copying it copies the pointer: it may dangle.
 #[derive(Clone, Debug)]
-pub(super) struct Buffer {
+pub struct Buffer {
     array: Arc<Array>,
     len: usize,
     loan: Loan,
@@ -65,7 +65,7 @@ pub(super) struct Buffer {
 
 /// An allocator with its pools.
 #[derive(Debug)]
-pub(super) struct Mempool {
+pub struct Mempool {
     allocator: Allocator,
     audit: Audit,
     variant: Variant,
@@ -104,12 +104,13 @@ impl Array {
 
 impl Buffer {
     /// `len(buf)`.
-    pub(super) fn len(&self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "the model never asks whether a buffer is empty")]
+    pub fn len(&self) -> usize {
         self.len
     }
 
     /// `cap(buf)`.
-    pub(super) fn cap(&self) -> usize {
+    pub fn cap(&self) -> usize {
         self.array.cap
     }
 
@@ -121,7 +122,7 @@ impl Buffer {
 
     /// Copies at most `count` octets out of the array, from `at` on.
     #[track_caller]
-    pub(super) fn read(&self, at: usize, count: usize, by: Owner) -> Vec<Octet> {
+    pub fn read(&self, at: usize, count: usize, by: Owner) -> Vec<Octet> {
         self.loan.touch(by);
         let octets = self.array.octets.lock();
         octets.iter().take(self.len).skip(at).take(count).copied().collect()
@@ -129,7 +130,7 @@ impl Buffer {
 
     /// Copies octets into the array from `at` on, up to its capacity; returns the number copied.
     #[track_caller]
-    pub(super) fn write(&self, at: usize, data: &[Octet], by: Owner) -> usize {
+    pub fn write(&self, at: usize, data: &[Octet], by: Owner) -> usize {
         self.loan.touch(by);
         self.array.write(at, data);
         data.len().min(self.cap().saturating_sub(at))
@@ -138,7 +139,7 @@ impl Buffer {
 
 impl Mempool {
     /// An allocator whose pools are empty.
-    pub(super) fn new(allocator: Allocator, audit: Audit, variant: Variant, pick: Pick) -> Mempool {
+    pub fn new(allocator: Allocator, audit: Audit, variant: Variant, pick: Pick) -> Mempool {
         Mempool {
             allocator,
             audit,
@@ -150,7 +151,7 @@ impl Mempool {
 
     /// `Malloc`.
     #[track_caller]
-    pub(super) fn malloc(&self, size: usize, by: Owner) -> Buffer {
+    pub fn malloc(&self, size: usize, by: Owner) -> Buffer {
         let pooled = match self.allocator {
             Allocator::MemPool if size > FREE_SIZE => None,
             Allocator::MemPool => self.pool.get(),
@@ -172,7 +173,7 @@ impl Mempool {
 
     /// `Malloc` with the data in it.
     #[track_caller]
-    pub(super) fn malloc_copy(&self, data: &[Octet], by: Owner) -> Buffer {
+    pub fn malloc_copy(&self, data: &[Octet], by: Owner) -> Buffer {
         let buffer = self.malloc(data.len(), by);
         buffer.write(0, data, by);
         buffer
@@ -180,7 +181,7 @@ impl Mempool {
 
     /// `Append`. The caller must not use the old header again.
     #[track_caller]
-    pub(super) fn append(&self, buffer: Buffer, more: &[Octet], by: Owner) -> Buffer {
+    pub fn append(&self, buffer: Buffer, more: &[Octet], by: Owner) -> Buffer {
         let (len, total) = (buffer.len, buffer.len + more.len());
         if total <= buffer.cap() {
             buffer.write(len, more, by);
@@ -211,7 +212,7 @@ impl Mempool {
 
     /// `Free`. It does not check the owner.
     #[track_caller]
-    pub(super) fn free(&self, buffer: &Buffer, by: Owner) {
+    pub fn free(&self, buffer: &Buffer, by: Owner) {
         buffer.loan.end(by);
         buffer.array.give_up(buffer.owner);
         let cap = buffer.cap();
@@ -227,12 +228,12 @@ impl Mempool {
     }
 
     /// A garbage collection; returns the number of arrays that it removes from the pools.
-    pub(super) fn collect(&self) -> usize {
+    pub fn collect(&self) -> usize {
         self.aligned_pools.iter().chain([&self.pool]).map(SyncPool::collect).sum()
     }
 
     /// Whether some array is pooled twice.
-    pub(super) fn has_duplicates(&self) -> bool {
+    pub fn has_duplicates(&self) -> bool {
         self.aligned_pools.iter().chain([&self.pool]).any(|pool| {
             let items = pool.items();
             items.iter().any(|item| pool.count(|other| Arc::ptr_eq(item, other)) > 1)

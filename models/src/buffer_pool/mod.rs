@@ -73,15 +73,15 @@ mod application;
 pub mod audit;
 mod body;
 pub mod body_reader;
-mod conn;
-mod engine;
+pub mod conn;
+pub mod engine;
 pub mod error;
 mod handler;
-mod kernel;
+pub mod kernel;
 pub mod mempool;
 mod network;
 pub mod octet;
-mod parser;
+pub mod parser;
 pub mod plan;
 mod poller;
 mod processor;
@@ -89,8 +89,6 @@ mod request;
 mod response;
 pub mod sync_pool;
 mod task_pool;
-#[cfg(test)]
-mod tests;
 mod timer;
 mod variant;
 

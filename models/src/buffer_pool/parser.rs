@@ -28,7 +28,7 @@ use super::processor::ServerProcessor;
 
 /// A connection's parser.
 #[derive(Debug)]
-pub(super) struct Parser {
+pub struct Parser {
     mux: Mutex<ParserState>,
 }
 
@@ -84,7 +84,7 @@ impl Parser {
     /// # Errors
     ///
     /// The error in the octets, after which the caller closes the connection; a panic.
-    pub(super) fn parse(&self, conn: &Arc<Conn>, data: &[Octet]) -> Result<(), NbError> {
+    pub fn parse(&self, conn: &Arc<Conn>, data: &[Octet]) -> Result<(), NbError> {
         let mut p = self.mux.lock();
         if p.state == State::Close {
             return Err(NbError::Closed);
@@ -115,7 +115,7 @@ impl Parser {
     }
 
     /// `CloseAndClean`.
-    pub(super) fn close_and_clean(&self, conn: &Conn) {
+    pub fn close_and_clean(&self, conn: &Conn) {
         let mut p = self.mux.lock();
         if p.state == State::Close {
             return;

@@ -72,7 +72,7 @@ pub mod message;
 mod network;
 mod pipe;
 pub mod plan;
-mod reap;
+pub mod reap;
 mod rep;
 mod rep_ctx;
 pub mod req;
@@ -81,8 +81,6 @@ mod req_pipe;
 pub mod req_state;
 pub mod socket;
 mod task;
-#[cfg(test)]
-mod tests;
 pub mod transport;
 mod variant;
 

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::kit::harness::Unscheduled;
+use crate::kit::harness::{Unscheduled, impl_debug};
 use lastref::net::{Host, thread_on};
 use lastref::sync::{Condvar, Mutex};
 use lastref::thread::JoinHandle;
@@ -15,7 +15,7 @@ use lastref::thread::JoinHandle;
 type Work = Box<dyn FnOnce() + Send>;
 
 /// `reap_list` and its thread.
-pub(super) struct Reaper {
+pub struct Reaper {
     reap_mtx: Mutex<List>,
     reap_work_cv: Condvar,
     reap_empty_cv: Condvar,
@@ -33,7 +33,7 @@ struct List {
 
 impl Reaper {
     /// `nni_reap_sys_init`.
-    pub(super) fn start(threaded: bool, host: Option<Host>) -> Arc<Reaper> {
+    pub fn start(threaded: bool, host: Option<Host>) -> Arc<Reaper> {
         let reaper = Arc::new(Reaper {
             reap_mtx: Mutex::named("reap_mtx", List::default()),
             reap_work_cv: Condvar::named("reap_work_cv"),
@@ -53,7 +53,7 @@ impl Reaper {
     }
 
     /// `nni_reap`.
-    pub(super) fn reap(&self, work: impl FnOnce() + Send + 'static) {
+    pub fn reap(&self, work: impl FnOnce() + Send + 'static) {
         let mut list = self.reap_mtx.lock();
         list.nodes.push_back(Box::new(work));
         self.reap_work_cv.notify_one();
@@ -82,7 +82,7 @@ impl Reaper {
     }
 
     /// `nni_reap_drain`: waits until every queued object is freed. For a reaper with a thread.
-    pub(super) fn drain(&self) {
+    pub fn drain(&self) {
         let mut list = self.reap_mtx.lock();
         while list.reaping || !list.nodes.is_empty() {
             list = self.reap_empty_cv.wait(list);
@@ -90,7 +90,7 @@ impl Reaper {
     }
 
     /// `nni_reap_sys_fini`: ends the reaper when its queue is empty.
-    pub(super) fn fini(&self) {
+    pub fn fini(&self) {
         self.reap_mtx.lock().exit = true;
         self.reap_work_cv.notify_all();
         match self.reap_thr.take() {
@@ -99,3 +99,5 @@ impl Reaper {
         }
     }
 }
+
+impl_debug!(Reaper { threaded });

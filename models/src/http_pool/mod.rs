@@ -39,8 +39,6 @@ mod network;
 pub mod plan;
 mod pool;
 pub mod state;
-#[cfg(test)]
-mod tests;
 mod variant;
 
 pub use application::{run, run_on_network};

@@ -95,7 +95,7 @@ impl Plan {
     }
 
     /// True if, on a fair network, every request for which a caller waits is answered: no server ends a connection.
-    pub(super) fn is_sound(&self) -> bool {
+    pub fn is_sound(&self) -> bool {
         let steps = || self.backends.iter().flatten().flatten();
         let asks = || self.callers.iter().flatten();
         steps().all(|step| matches!(step, Step::Settings | Step::Pause(_) | Step::Answer))

@@ -41,7 +41,8 @@ pub struct Image {
     /// The number of the image in its client; upstream uses its address.
     pub(super) number: u32,
     pub(super) key: ImageKey,
-    pub(super) session_id: i32,
+    /// The publisher.
+    pub session_id: i32,
     pub(super) memory: Resource,
     /// Read on each release of a reference, written on the free: only the count orders these two accesses.
     lifetime: RaceCell<()>,
@@ -130,7 +131,7 @@ impl Image {
 
     /// `aeron_image_decr_refcnt`. Returns the new count. The caller must not use the image afterwards.
     #[track_caller]
-    pub(super) fn decr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
+    pub fn decr_refcnt(&self, by: Owner, holder: Owner) -> i64 {
         self.memory.touch(by);
         self.references.release(holder);
         self.lifetime.get();
@@ -154,7 +155,7 @@ impl Image {
 
     /// `aeron_image_refcnt_acquire`.
     #[track_caller]
-    pub(super) fn refcnt_acquire(&self, by: Owner) -> i64 {
+    pub fn refcnt_acquire(&self, by: Owner) -> i64 {
         self.memory.touch(by);
         self.refcnt.load(Ordering::Acquire)
     }
@@ -168,7 +169,7 @@ impl Image {
 
     /// `aeron_image_close`: the conductor stores the subscriber's final position, and polls stop reading.
     #[track_caller]
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.memory.touch(CONDUCTOR);
         let eos_position = self.log_buffer.end_of_stream_position(CONDUCTOR);
         let final_position = self.subscriber_position.get_acquire(CONDUCTOR);

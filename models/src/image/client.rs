@@ -41,7 +41,8 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn new(command_capacity: u32) -> Arc<Client> {
+    /// A client that is connected to its driver; `command_capacity` is the room of its command buffer.
+    pub fn new(command_capacity: u32) -> Arc<Client> {
         Arc::new(Client {
             command_capacity: command_capacity as usize,
             command_rb: Mutex::named("command_rb", VecDeque::new()),

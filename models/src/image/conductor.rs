@@ -37,7 +37,8 @@ pub struct Conductor {
     pub(super) variant: Variant,
     pub(super) client: Arc<Client>,
     pub(super) shelf: Arc<SharedHandles>,
-    pub(super) image_by_key_map: BTreeMap<ImageKey, Arc<Image>>,
+    /// The images of the newest lists, by stream and subscription.
+    pub image_by_key_map: BTreeMap<ImageKey, Arc<Image>>,
     pub(super) log_buffers: LogBuffers,
     pub(super) resource_by_id_map: BTreeMap<i64, Arc<Subscription>>,
     pub(super) lingering_resources: Vec<Arc<Image>>,

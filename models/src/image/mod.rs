@@ -85,8 +85,6 @@ pub mod plan;
 pub mod shm;
 pub mod subscription;
 mod subscription_lists;
-#[cfg(test)]
-mod tests;
 mod variant;
 pub mod wrapper;
 

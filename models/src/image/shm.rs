@@ -101,12 +101,12 @@ struct File {
 
 impl Shm {
     /// A file system with room for this many logs.
-    pub(super) fn new(capacity: u32) -> Arc<Shm> {
+    pub fn new(capacity: u32) -> Arc<Shm> {
         Arc::new(Shm { capacity: capacity as usize, files: Mutex::named("/dev/shm", Vec::new()) })
     }
 
     /// Creates a log for the driver. `None` if no room is left: `ENOSPC`.
-    pub(super) fn create(&self) -> Option<Arc<RawLog>> {
+    pub fn create(&self) -> Option<Arc<RawLog>> {
         let mut files = self.files.lock();
         if files.iter().filter(|file| file.takes_room()).count() >= self.capacity {
             return None;

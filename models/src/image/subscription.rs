@@ -225,7 +225,7 @@ impl Subscription {
 
     /// `aeron_subscription_last_image_list_change_number`.
     #[track_caller]
-    pub(super) fn last_image_list_change_number(&self, by: Owner) -> i64 {
+    pub fn last_image_list_change_number(&self, by: Owner) -> i64 {
         self.memory.touch(by);
         self.last_image_list_change_number.load(Ordering::Acquire)
     }

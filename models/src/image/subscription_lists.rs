@@ -51,7 +51,7 @@ impl Subscription {
     }
 
     /// `aeron_client_conductor_subscription_prune_image_lists`. Returns the number of pruned lists.
-    pub(super) fn prune_image_lists(&self) -> u32 {
+    pub fn prune_image_lists(&self) -> u32 {
         let last_change_number = self.last_image_list_change_number(CONDUCTOR);
         let newest = self.current_image_list();
         let mut pruned_lists_count = 0;

@@ -67,7 +67,7 @@ pub struct SharedHandles {
 
 impl SharedHandles {
     /// An empty shelf.
-    pub(super) fn new() -> Arc<SharedHandles> {
+    pub fn new() -> Arc<SharedHandles> {
         Arc::new(SharedHandles { handles: Mutex::named("shelf", Vec::new()), numbers: AtomicU32::new(0) })
     }
 

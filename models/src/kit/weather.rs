@@ -121,7 +121,7 @@ impl Weather {
 
     /// True if the network only delays packets, by at most `calm_ms` milliseconds in total, and the backlog holds this
     /// many connections.
-    pub(crate) fn is_fair(&self, calm_ms: u64, connections: usize) -> bool {
+    pub fn is_fair(&self, calm_ms: u64, connections: usize) -> bool {
         let delay = self.faults_ms().zip(self.events_ms()).map(|(faults, events)| faults + events);
         delay.is_some_and(|ms| ms <= calm_ms) && self.backlog as usize >= connections
     }

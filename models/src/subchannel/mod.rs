@@ -56,7 +56,7 @@
 
 mod application;
 pub mod channel;
-mod iomgr;
+pub mod iomgr;
 pub mod library;
 mod network;
 pub mod plan;
@@ -64,8 +64,6 @@ mod ref_count;
 pub mod status;
 #[expect(clippy::module_inception, reason = "the component is named for its central object, as upstream's file is")]
 pub mod subchannel;
-#[cfg(test)]
-mod tests;
 mod transport;
 mod variant;
 

@@ -68,8 +68,6 @@ mod receive;
 mod rings;
 mod send;
 mod stop;
-#[cfg(test)]
-mod tests;
 mod variant;
 
 pub use application::{run, run_on_network};

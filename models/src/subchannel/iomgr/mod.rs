@@ -47,7 +47,7 @@ pub(crate) const BOTH: Edge = Edge { readable: true, writable: true };
 
 /// `EventEngine::TaskHandle`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TaskHandle(u64);
+pub struct TaskHandle(u64);
 
 struct Timer {
     handle: TaskHandle,
@@ -76,7 +76,7 @@ impl Pending {
 }
 
 /// The event loop.
-pub(crate) struct Iomgr {
+pub struct Iomgr {
     mu: Mutex<Pending>,
     cv: Condvar,
     threads: Threads,
@@ -87,7 +87,8 @@ pub(crate) struct Iomgr {
 }
 
 impl Iomgr {
-    pub(crate) fn start(threads: Threads, host: Option<Host>) -> Arc<Iomgr> {
+    /// Starts the threads that the plan gives the loop, on `host` if there is one.
+    pub fn start(threads: Threads, host: Option<Host>) -> Arc<Iomgr> {
         let iomgr = Arc::new(Iomgr {
             mu: Mutex::named("iomgr", Pending::default()),
             cv: Condvar::named("iomgr"),
@@ -108,7 +109,7 @@ impl Iomgr {
     }
 
     /// `EventEngine::RunAfter`.
-    pub(crate) fn run_after(&self, delay: Duration, job: impl FnOnce(&mut ExecCtx) + Send + 'static) -> TaskHandle {
+    pub fn run_after(&self, delay: Duration, job: impl FnOnce(&mut ExecCtx) + Send + 'static) -> TaskHandle {
         let mut pending = self.mu.lock();
         pending.made += 1;
         let handle = TaskHandle(pending.made);
@@ -217,7 +218,7 @@ impl Iomgr {
     }
 
     /// Runs the loop until no event and no timer is left, then ends its threads.
-    pub(crate) fn drain(&self) {
+    pub fn drain(&self) {
         self.mu.lock().exit = true;
         self.cv.notify_all();
         let role = Role { polls: self.threads.pollers == 0, times: !self.threads.timers };

@@ -292,7 +292,8 @@ impl Cqe {
 
     pub(super) const EMPTY: Cqe = Cqe { user_data: UserData(0), res: 0, flags: 0 };
 
-    pub(super) fn with_buffer(bid: Bid) -> u32 {
+    /// The flags of a completion with this buffer.
+    pub fn with_buffer(bid: Bid) -> u32 {
         Cqe::F_BUFFER | u32::from(bid) << Cqe::BUFFER_SHIFT
     }
 

@@ -9,7 +9,7 @@
 //!             └───► armed ──event: ready──► attempt ──┘
 //! ```
 //!
-//! # Facts, measured on Linux 6.18, each with a test in `tests`
+//! # Facts, measured on Linux 6.18, each with a test in `tests/components/uring_proxy/kernel`
 //!
 //! | fact | file |
 //! | --- | --- |
@@ -51,8 +51,6 @@ mod send;
 mod socket;
 mod state;
 mod stream;
-#[cfg(test)]
-mod tests;
 mod uring;
 
 use std::sync::Arc;

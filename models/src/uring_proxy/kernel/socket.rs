@@ -336,3 +336,24 @@ impl Endpoint {
         self.over |= self.fin;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The socket lingers while its send queue has bytes.
+    #[test]
+    fn a_closed_socket_keeps_its_connection_until_all_is_sent() {
+        let waker = Arc::default();
+        let stream = Stream::connect("10.0.0.1:80".parse().expect("an address"), &waker);
+        let mut end = Endpoint { stream: Some(stream), ..Endpoint::default() };
+        end.out.push_back(Wire::Octet(Octet::untagged(7)));
+        assert!(!end.keeps_stream(), "it is open");
+        end.close();
+        end.finish();
+        assert!(end.keeps_stream());
+        end.out.pop_front();
+        end.finish();
+        assert!(!end.keeps_stream());
+    }
+}

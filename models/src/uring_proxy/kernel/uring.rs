@@ -7,7 +7,7 @@ use lastref::ledger::{Owner, Resource};
 use lastref::sync::{Condvar, MutexGuard};
 
 use super::Kernel;
-use super::abi::{Cqe, Errno, GroupId, KERNEL, Op, RingId, Source, Sqe, Target};
+use super::abi::{Address, Cqe, Errno, GroupId, Iov, KERNEL, Octet, Op, RingId, Source, Sqe, Target};
 use super::buf_ring::{BufRing, Group};
 use super::cq::{Shared, Writer};
 use super::memory::Memory;
@@ -71,6 +71,24 @@ impl Uring {
     /// Sets the memory to which addresses of this ring refer.
     pub fn set_memory(&self, bufs: Vec<Resource>, buf_size: u32) {
         self.kernel.lock().rings[self.id].memory = Some(Memory::new(self.id, bufs, buf_size));
+    }
+
+    /// Writes bytes into the buffers' memory.
+    pub fn store(&self, at: Address, octets: &[Octet]) {
+        if let Some(memory) = &mut self.kernel.lock().rings[self.id].memory {
+            memory.write(at, octets);
+        }
+    }
+
+    /// The bytes in the buffers' memory.
+    pub fn load(&self, iov: &Iov) -> Vec<Octet> {
+        let state = self.kernel.lock();
+        state.rings[self.id].memory.iter().flat_map(|memory| memory.read(iov, 0)).collect()
+    }
+
+    /// `io_uring_buf_ring_available`: the number of buffers left in a group; `None` if it is not registered.
+    pub fn available(&self, group: GroupId) -> Option<u32> {
+        self.kernel.lock().rings[self.id].group(group).map(|group| group.available())
     }
 
     /// `get_sqe`: adds an entry to the submission queue, which is first submitted if it is full (proxy.c).

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use lastref::ledger::Owner;
 
-use super::client::Client;
-use super::conductor::{CONDUCTOR, Conductor};
-use super::driver::Driver;
-use super::errno::Errno;
-use super::shm::{FRAME_LENGTH, Shm};
-use super::wrapper::{Constructor, SharedHandles, SubscriptionWrapper};
-use super::{Action, Callback, DriverOp, Poll, Variant};
+use models::image::client::Client;
+use models::image::conductor::{CONDUCTOR, Conductor};
+use models::image::driver::Driver;
+use models::image::errno::Errno;
+use models::image::shm::{FRAME_LENGTH, Shm};
+use models::image::wrapper::{Constructor, SharedHandles, SubscriptionWrapper};
+use models::image::{Action, Callback, DriverOp, Poll, Variant};
 
 const BY: Owner = Owner::new("subscriber", 0);
 const RAW: Owner = Owner::new("raw", 0);
@@ -42,7 +42,7 @@ impl Machine {
     }
 
     fn poll(&self, handler: &mut dyn FnMut()) -> u32 {
-        let mut on_fragment = |_: &super::image_poll::Fragment<'_>| {
+        let mut on_fragment = |_: &models::image::image_poll::Fragment<'_>| {
             handler();
             Action::Continue
         };
@@ -179,7 +179,7 @@ fn reading_stops_when_the_image_is_closed_in_the_handler_and_the_position_stays(
     machine.happens(DriverOp::Write(0, 3));
     let handle = machine.wrapper.image_by_index(BY, 0).expect("the constructor succeeds").expect("there is one");
     let image = Arc::clone(handle.image());
-    let mut on_fragment = |_: &super::image_poll::Fragment<'_>| {
+    let mut on_fragment = |_: &models::image::image_poll::Fragment<'_>| {
         image.close();
         Action::Continue
     };

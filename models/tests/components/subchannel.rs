@@ -9,12 +9,12 @@ use lastref::property::always;
 use lastref::time::Duration;
 use lastref::{Check, Limits};
 
-use super::iomgr::Iomgr;
-use super::{
+use models::kit::weather::Weather;
+use models::subchannel::iomgr::Iomgr;
+use models::subchannel::{
     Act, Backends, Call, ChannelPlan, ClientChannel, ExecCtx, Goaway, Grpc, NetPlan, Plan, PolicyName, Status, Step,
     Subchannel, SubchannelKey, Teardown, Threads, Variant, run_on_network,
 };
-use crate::kit::weather::Weather;
 
 const KEY: SubchannelKey = SubchannelKey { address: 0, args: 0 };
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use lastref::Check;
 use lastref::ledger::{Owner, Resource, Tag};
 
-use super::abi::{
+use models::uring_proxy::kernel::abi::{
     Address, Cqe, Errno, Fd, GroupId, Iov, Octet, Op, Source, Sqe, Target, UserData, UserOp, held_by_conn,
     held_by_group, held_by_send,
 };
-use super::programs::{Progress, Read, Socket, Sockets};
-use super::{Buf, BufRing, Kernel, Uring};
+use models::uring_proxy::kernel::programs::{Progress, Read, Socket, Sockets};
+use models::uring_proxy::kernel::{Buf, BufRing, Kernel, Uring};
 
 mod cancel;
 mod recv;
@@ -198,12 +198,10 @@ impl Lab {
 
     /// Where the received bytes stood in the peer's stream, as the buffers have them.
     fn bytes(&self, cqes: &[Cqe]) -> Vec<u32> {
-        let state = self.kernel.lock();
-        let memory = state.rings[self.ring.id()].memory.as_ref().expect("the lab has buffers");
         let filled = cqes.iter().filter(|cqe| cqe.has(Cqe::F_BUFFER) && cqe.user_data.op() == Some(UserOp::Recv));
         let octets = filled.flat_map(|cqe| {
             let iov = Iov { base: Address { buffer: cqe.bid(), offset: 0 }, len: cqe.res as u32 };
-            memory.read(&iov, 0).collect::<Vec<_>>()
+            self.ring.load(&iov)
         });
         octets.map(|octet| octet.at).collect()
     }
@@ -213,9 +211,7 @@ impl Lab {
         let fd = self.fd;
         self.bufs[7].transfer(self.owner(), held_by_send(fd));
         let bytes: Vec<Octet> = (0..len).map(octet).collect();
-        if let Some(memory) = &mut self.kernel.lock().rings[self.ring.id()].memory {
-            memory.write(Address { buffer: 7, offset: 0 }, &bytes);
-        }
+        self.ring.store(Address { buffer: 7, offset: 0 }, &bytes);
         let iov = Iov { base: Address { buffer: 7, offset: 0 }, len };
         self.submit(Op::Send { fd, from: Source::Vectors(vec![iov]), waitall, zero_copy }, UserOp::Send);
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use lastref::ledger::{Owner, Tag};
 use lastref::{Check, Limits};
 
-use super::body_reader::{BodyRef, Read};
-use super::engine::Engine;
-use super::error::{Errno, NbError};
-use super::kernel::{Accepted, Received};
-use super::mempool::Mempool;
-use super::octet::{Octet, Part};
-use super::{
+use models::buffer_pool::body_reader::{BodyRef, Read};
+use models::buffer_pool::engine::Engine;
+use models::buffer_pool::error::{Errno, NbError};
+use models::buffer_pool::kernel::{Accepted, Received};
+use models::buffer_pool::mempool::Mempool;
+use models::buffer_pool::octet::{Octet, Part};
+use models::buffer_pool::{
     Allocator, Audit, Client, Ending, NetPlan, Pick, Plan, PlannedRequest, Step, Threads, Variant, run, run_on_network,
 };
 
@@ -30,7 +30,7 @@ fn body(from: u32, count: u32) -> Vec<Octet> {
 }
 
 /// A connection of the engine: the peer's socket and the `Conn`.
-fn connected(engine: &Arc<Engine>) -> (usize, Arc<super::conn::Conn>) {
+fn connected(engine: &Arc<Engine>) -> (usize, Arc<models::buffer_pool::conn::Conn>) {
     let socket = engine.kernel.connect(0).expect("it listens");
     let accepted: Accepted = engine.kernel.try_accept().expect("it is in the backlog");
     engine.add_conn(accepted);
@@ -107,7 +107,7 @@ fn both_allocators_append_and_keep_what_was_there() {
 
 #[test]
 fn a_freed_array_is_handed_out_again_and_two_frees_of_it_twice() {
-    let engine = still(Plan { audit: super::Audit::Bytes, ..Plan::smallest() });
+    let engine = still(Plan { audit: models::buffer_pool::Audit::Bytes, ..Plan::smallest() });
     let buffer = engine.body_allocator.malloc_copy(&body(0, 2), BY);
     engine.body_allocator.free(&buffer, BY);
     engine.body_allocator.free(&buffer, BY);

@@ -1,10 +1,12 @@
 //! The reported sequence, step by step: the first reply asserts before the fix, whatever the pool's size, and never
 //! after.
 
+mod kernel;
+
 use lastref::explore::Failure;
 use lastref::{Check, Limits};
 
-use super::{Ending, Go, NetPlan, Options, Plan, Step, Variant, Visit, run, run_on_network};
+use models::uring_proxy::{Ending, Go, NetPlan, Options, Plan, Step, Variant, Visit, run, run_on_network};
 
 fn search(variant: Variant, options: Options) -> Result<u64, Box<Failure>> {
     let plan = Plan { options, clients: vec![vec![Step::Ping(1), Step::Await]], ..Plan::smallest() };

@@ -9,8 +9,8 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use crate::kit::weather::{Event, Weather, faults};
-use crate::{buffer_pool, context_pool, http_pool, image, subchannel, uring_proxy};
+use models::kit::weather::{Event, Weather, faults};
+use models::{buffer_pool, context_pool, http_pool, image, subchannel, uring_proxy};
 
 /// Writes each value to its place in the plan, given by a JSON pointer, and checks the result against its bounds.
 #[track_caller]

@@ -2,8 +2,8 @@
 
 use lastref::{Check, Limits};
 
-use super::{Ending, NetPlan, Plan, PlannedRequest, Step, Variant, Ver, run, run_on_network};
-use crate::Variant as _;
+use models::Variant as _;
+use models::http_pool::{Ending, NetPlan, Plan, PlannedRequest, Step, Variant, Ver, run, run_on_network};
 
 /// Limits for a network whose delays do not overtake a ready task.
 fn limits() -> Limits {
@@ -15,7 +15,8 @@ fn shown(variant: Variant) -> Option<(Plan, &'static str)> {
     let settings = || vec![vec![Step::Settings]];
     let (wait, cancel) = (PlannedRequest::WAIT, PlannedRequest::CANCEL);
     let closes = vec![vec![Step::Take(1), Step::Answer, Step::Fin]];
-    let drains = vec![vec![Step::Settings, Step::Take(1), Step::Goaway(super::Goaway::NoError), Step::Answer]];
+    let drains =
+        vec![vec![Step::Settings, Step::Take(1), Step::Goaway(models::http_pool::Goaway::NoError), Step::Answer]];
     Some(match variant {
         Variant::Fixed => return None,
         Variant::CancelReturnsDirty => (
@@ -47,7 +48,7 @@ fn shown(variant: Variant) -> Option<(Plan, &'static str)> {
         Variant::GoawayStrandsStreams => (
             Plan::of(
                 Ver::Http2,
-                vec![vec![Step::Settings, Step::Goaway(super::Goaway::NoError), Step::Stall]],
+                vec![vec![Step::Settings, Step::Goaway(models::http_pool::Goaway::NoError), Step::Stall]],
                 vec![vec![wait]],
             ),
             "no task waits forever",

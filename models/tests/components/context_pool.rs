@@ -1,20 +1,19 @@
 //! The result codes of upstream's own tests (req_test.c, rep_test.c of v1.10.1), on plain threads.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use lastref::ledger::{Owner, Tag};
 use lastref::net::{End, Fault, FaultKind, Phase};
 use lastref::time::Duration;
 use lastref::{Check, Limits, thread};
 
-use super::reap::Reaper;
-use super::{
+use models::context_pool::reap::Reaper;
+use models::context_pool::{
     Aio, Ctx, Errno, Frame, Message, NetPlan, Nng, Outcome, ReqOptions, Request, Socket, Threads, Timeout, Variant,
     Wrapper, echo, run_on_network,
 };
-use crate::kit::harness::Unscheduled;
-use crate::kit::weather::Weather;
+use models::kit::weather::Weather;
 
 const CALLER: Owner = Owner::new("caller", 0);
 const TAG: Tag = Tag { peer: 7, request: 0x1_0000_0002 };
@@ -185,10 +184,10 @@ fn an_answer_carries_the_tag_of_its_request() {
 #[test]
 fn each_request_of_a_chain_has_the_next_number() {
     let req = Req::open(Threads::ONE);
-    let sent = Arc::new(Unscheduled::new(Vec::new()));
+    let sent = Arc::new(Mutex::new(Vec::new()));
     let store = Arc::clone(&sent);
     let script = move |frame: &Frame| {
-        store.lock().extend(frame.last().copied());
+        store.lock().expect("no test has failed").extend(frame.last().copied());
         vec![frame.clone()]
     };
     let link = Socket::connect_script(&req.sock, Box::new(script)).expect("the socket is open");
@@ -196,7 +195,7 @@ fn each_request_of_a_chain_has_the_next_number() {
     wrapper.chain(TAG, 2, Timeout::Infinite);
     assert_eq!(wrapper.wait(), Some(Ok(())));
     wrapper.retire();
-    assert_eq!(*sent.lock(), [2, 3, 4], "the low words of the tags");
+    assert_eq!(*sent.lock().expect("no test has failed"), [2, 3, 4], "the low words of the tags");
     req.close();
     drop(link);
 }

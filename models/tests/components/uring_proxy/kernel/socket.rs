@@ -1,7 +1,5 @@
 //! Ends: FIN, RST, shutting down and closing.
 
-use super::super::socket::{Endpoint, Wire};
-use super::super::stream::Stream;
 use super::*;
 
 #[test]
@@ -163,20 +161,4 @@ fn a_shutdown_that_succeeds_is_silent_and_the_close_follows() {
         assert_eq!(lab.shut_and_close(), [0]);
         assert_eq!(lab.read(), Read::End);
     });
-}
-
-/// The socket lingers while its send queue has bytes.
-#[test]
-fn a_closed_socket_keeps_its_connection_until_all_is_sent() {
-    let waker = Arc::default();
-    let mut end = Endpoint::default();
-    end.stream = Some(Stream::connect("10.0.0.1:80".parse().expect("an address"), &waker));
-    end.out.push_back(Wire::Octet(Octet::untagged(7)));
-    assert!(!end.keeps_stream(), "it is open");
-    end.close();
-    end.finish();
-    assert!(end.keeps_stream());
-    end.out.pop_front();
-    end.finish();
-    assert!(!end.keeps_stream());
 }
