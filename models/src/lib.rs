@@ -18,3 +18,18 @@ pub mod uring_proxy;
 mod variant;
 
 pub use variant::Variant;
+
+/// The machines of the models, each with its table of states and events; their names are those of the files.
+pub fn machines() -> Vec<(&'static str, String)> {
+    use kit::machine::table;
+
+    vec![
+        ("buffer_pool.conn_state", table(buffer_pool::conn_state::next)),
+        ("buffer_pool.parser_state", table(buffer_pool::parser_state::next)),
+        ("context_pool.req_state", table(context_pool::req_state::next)),
+        ("http_pool.state", table(http_pool::state::next)),
+        ("image.image_state", table(image::image_state::next)),
+        ("subchannel.state", table(subchannel::state::next)),
+        ("subchannel.write_state", table(subchannel::transport::write_state::next)),
+    ]
+}

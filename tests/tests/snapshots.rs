@@ -24,11 +24,6 @@ use lastref_tests::moved::moved;
 use lastref_tests::numbered::numbered;
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
-use models::context_pool::req_state;
-use models::http_pool;
-use models::image::image_state;
-use models::kit::machine::table as table_of;
-use models::subchannel::state;
 use scenarios::{Expect, defaults};
 
 /// Runs of each scenario whose transitions are collected; ten times as many runs add none.
@@ -39,7 +34,7 @@ const SCHEDULES: u64 = 10_000;
 
 fn main() -> ExitCode {
     let mut trials: Vec<Trial> =
-        tables().into_iter().map(|(name, table)| Trial::test(name, move || compare(name, &table))).collect();
+        models::machines().into_iter().map(|(name, table)| Trial::test(name, move || compare(name, &table))).collect();
     for (component, cells) in by_component() {
         let name = format!("{component}.transitions");
         trials.push(Trial::test(name.clone(), move || compare(&name, &gathered(&cells))));
@@ -176,16 +171,6 @@ fn gathered(cells: &[SuiteCell]) -> String {
     let runs = cells.iter().flat_map(|cell| (0..GATHERED).map(move |seed| (&cell.cell, seed)));
     let made: BTreeSet<String> = runs.flat_map(|(cell, seed)| transitions(&cell.case, cell.strategy, seed)).collect();
     made.iter().map(|transition| format!("{transition}\n")).collect()
-}
-
-/// The machines that are written as tables.
-fn tables() -> [(&'static str, String); 4] {
-    [
-        ("context_pool.req_state", table_of(req_state::next)),
-        ("http_pool.state", table_of(http_pool::state::next)),
-        ("image.image_state", table_of(image_state::next)),
-        ("subchannel.state", table_of(state::next)),
-    ]
 }
 
 /// Compares, and heads a changed snapshot with the sentences of [`moved`], for the reviewer of its diff.

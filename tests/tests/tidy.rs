@@ -184,6 +184,25 @@ fn an_owner_that_is_passed_on_is_seen_and_a_branch_is_left_alone() {
     assert!(!acts("    async fn free(&self, by: Owner) {\n        self.memory.release(by);\n    }"));
 }
 
+/// The tables of the listed machines are snapshots.
+#[test]
+fn every_machine_of_a_model_is_in_the_list() {
+    let declares = |path: &PathBuf| {
+        let text = read(path);
+        let model = text.lines().take_while(|line| !line.starts_with("mod tests {"));
+        model.filter(|line| line.starts_with("machine! {")).count() > 0
+    };
+    let folder = root().join("models/src");
+    let name = |path: &PathBuf| {
+        let component = path.strip_prefix(&folder).unwrap().components().next().unwrap();
+        let file = path.file_stem().unwrap();
+        format!("{}.{}", component.as_os_str().to_string_lossy(), file.to_string_lossy())
+    };
+    let declared: Vec<String> = files(&folder, "rs").iter().filter(|path| declares(path)).map(name).collect();
+    let listed: Vec<&str> = models::machines().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(listed, declared, "models::machines(), and the files with a `machine!`");
+}
+
 #[test]
 fn dependencies_point_one_way() {
     let output = Command::new(env!("CARGO"))

@@ -22,9 +22,9 @@ use lastref::ledger::Owner;
 use lastref::property::{always, sometimes};
 use lastref::sync::Mutex;
 use lastref::time::Instant;
-use lastref::trace::transition;
 
 use super::audit::Fields;
+use super::conn_state::{Event, State, next};
 use super::engine::Engine;
 use super::error::{Errno, GoPanic, NbError};
 use super::mempool::Buffer;
@@ -33,6 +33,7 @@ use super::parser::Parser;
 use super::timer::AlarmId;
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
+use crate::kit::machine::happens;
 
 /// `maxWriteCacheOrFlushSize`: 64 kB upstream.
 const MAX_WRITE_CACHE: usize = 12;
@@ -70,7 +71,7 @@ pub struct Conn {
 
 #[derive(Default)]
 struct ConnState {
-    closed: bool,
+    state: State,
     is_w_added: bool,
     left: usize,
     job_list: Vec<Option<Job>>,
@@ -118,7 +119,7 @@ impl Conn {
             return self.engine.kernel.read(self.fd).map_err(NbError::Sys);
         }
         let state = self.mux.lock();
-        if state.closed {
+        if state.state == State::Closed {
             sometimes("a read finds its connection closed", true);
             return Err(NbError::Closed);
         }
@@ -132,7 +133,7 @@ impl Conn {
     /// [`NbError::Closed`], [`NbError::Overflow`], or the error of the system call.
     pub fn write(self: &Arc<Self>, octets: &[Octet]) -> Result<usize, NbError> {
         let mut state = self.mux.lock();
-        if state.closed {
+        if state.state == State::Closed {
             return Err(NbError::Closed);
         }
         if let Err(error) = self.write_or_cache(&mut state, octets) {
@@ -204,7 +205,7 @@ impl Conn {
     /// `flush`: the descriptor has become writable.
     pub fn flush(self: &Arc<Self>) {
         let mut state = self.mux.lock();
-        if state.closed {
+        if state.state == State::Closed {
             return;
         }
         let by = self.owner();
@@ -242,7 +243,7 @@ impl Conn {
     /// `closeWithError`, and `Close`.
     pub fn close_with_error(self: &Arc<Self>, _error: NbError) {
         let mut state = self.mux.lock();
-        if state.closed {
+        if state.state == State::Closed {
             return;
         }
         self.set_closed(&mut state);
@@ -253,8 +254,8 @@ impl Conn {
     }
 
     fn set_closed(&self, state: &mut ConnState) {
-        transition("Conn", self.id, "open", "closed");
-        state.closed = true;
+        let next = next(state.state, Event::Close, self.owner());
+        happens(&mut state.state, self.id, next);
     }
 
     /// `closeWithErrorWithoutLock`: called by the thread that has set `closed`.
@@ -272,7 +273,7 @@ impl Conn {
     #[must_use]
     pub fn execute(self: &Arc<Self>, job: Job) -> bool {
         let mut state = self.mux.lock();
-        if state.closed {
+        if state.state == State::Closed {
             return false;
         }
         let head = self.queue(&mut state, job);
@@ -338,7 +339,7 @@ impl Conn {
     /// `setDeadline`.
     pub(super) fn set_deadline(self: &Arc<Self>, which: Deadline, at: Instant) {
         let mut state = self.mux.lock();
-        if state.closed {
+        if state.state == State::Closed {
             return;
         }
         let timer = match which {

@@ -45,8 +45,8 @@
 //! | `http.Request`, `releaseRequest` | `request` | parsing, queued, served, released |
 //! | `Response`, `releaseResponse` | `response` | head, body, flushed, released |
 //! | `ServerProcessor` | `processor` | the diagram there |
-//! | `Parser` | `parser` | the diagram there; half a request is cached |
-//! | `nbio.Conn` | `conn` | open, closed once; write list, job list, two deadlines |
+//! | `Parser` | `parser`, `parser_state` | the diagram in `parser_state`; half a request is cached |
+//! | `nbio.Conn` | `conn`, `conn_state` | open, closed once; write list, job list, two deadlines |
 //! | pollers, listeners | `poller` | level-triggered events by descriptor |
 //! | `Engine` | `engine` | pools, `connsUnix`, start, stop |
 //! | `TaskPool` | `task_pool` | handlers of different connections run concurrently |
@@ -74,6 +74,7 @@ pub mod audit;
 mod body;
 pub mod body_reader;
 pub mod conn;
+pub mod conn_state;
 pub mod engine;
 pub mod error;
 mod handler;
@@ -82,6 +83,7 @@ pub mod mempool;
 mod network;
 pub mod octet;
 pub mod parser;
+pub mod parser_state;
 pub mod plan;
 mod poller;
 mod processor;

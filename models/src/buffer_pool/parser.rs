@@ -1,45 +1,26 @@
 //! `Parser`: parses requests from a stream of octets, and caches incomplete input (v1.5.12, nbhttp/parser.go).
 //!
-//! ```text
-//! MethodBefore ─line─► HeaderKeyBefore ─over─► BodyContentLength ─all of it─► MethodBefore
-//!                        │      │ over, no body ──────────────────────────────►   ▲
-//!                        │      └─over, chunked─► BodyChunkSizeBefore ─0──────────┘
-//!                        │                           │  ▲
-//!                        ▼                           ▼  │ all of it
-//!                      Close ◄─(from anywhere)    BodyChunkData
-//! ```
-//!
 //! A body with a length is passed on once it is complete, and so is each chunk. The rest of the input is kept in
-//! `bytesCached`, a pooled buffer. `CloseAndClean` releases a half-parsed request and frees the cache.
-//!
-//! Left out: the states within a line, and those of the client.
+//! `bytesCached`, a pooled buffer. `CloseAndClean` releases a half-parsed request and frees the cache. The states are
+//! in `parser_state`.
 
 use std::sync::Arc;
 
 use lastref::property::sometimes;
 use lastref::sync::Mutex;
-use lastref::trace::transition;
 
 use super::conn::Conn;
 use super::error::NbError;
 use super::mempool::Buffer;
 use super::octet::{Octet, Part};
+use super::parser_state::{Event, State, next};
 use super::processor::ServerProcessor;
+use crate::kit::machine::happens;
 
 /// A connection's parser.
 #[derive(Debug)]
 pub struct Parser {
     mux: Mutex<ParserState>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    MethodBefore,
-    HeaderKeyBefore,
-    BodyContentLength,
-    BodyChunkSizeBefore,
-    BodyChunkData,
-    Close,
 }
 
 #[derive(Debug)]
@@ -50,19 +31,6 @@ struct ParserState {
     chunk_size: usize,
     chunked: bool,
     processor: ServerProcessor,
-}
-
-impl State {
-    fn name(self) -> &'static str {
-        match self {
-            State::MethodBefore => "stateMethodBefore",
-            State::HeaderKeyBefore => "stateHeaderKeyBefore",
-            State::BodyContentLength => "stateBodyContentLength",
-            State::BodyChunkSizeBefore => "stateBodyChunkSizeBefore",
-            State::BodyChunkData => "stateBodyChunkData",
-            State::Close => "stateClose",
-        }
-    }
 }
 
 impl Parser {
@@ -120,7 +88,7 @@ impl Parser {
         if p.state == State::Close {
             return;
         }
-        p.next_state(conn, State::Close);
+        p.happens(conn, Event::Close);
         if p.processor.clean(conn).is_err() {
             // The panic ends the job before the cache is freed.
             return;
@@ -133,11 +101,10 @@ impl Parser {
 }
 
 impl ParserState {
-    fn next_state(&mut self, conn: &Conn, state: State) {
-        if self.state != State::Close {
-            transition("Parser", conn.id, self.state.name(), state.name());
-            self.state = state;
-        }
+    /// `nextState`.
+    fn happens(&mut self, conn: &Conn, event: Event) {
+        let next = next(self.state, event, conn.owner());
+        happens(&mut self.state, conn.id, next);
     }
 
     /// Parses the next element of `data`; returns false if the remaining octets do not complete one.
@@ -153,7 +120,7 @@ impl ParserState {
                 }
                 self.processor.on_method(conn, octet.tag);
                 (self.content_length, self.chunked) = (0, false);
-                self.next_state(conn, State::HeaderKeyBefore);
+                self.happens(conn, Event::RequestLine);
             }
             State::HeaderKeyBefore => match octet.part {
                 Part::ContentLength(length) => self.content_length = length as usize,
@@ -162,9 +129,9 @@ impl ParserState {
                 Part::HeaderOver => {
                     self.processor.on_content_length(by, u32::try_from(self.content_length).unwrap_or(u32::MAX));
                     match (self.chunked, self.content_length) {
-                        (true, _) => self.next_state(conn, State::BodyChunkSizeBefore),
-                        (false, 0) => self.handle_message(conn)?,
-                        (false, _) => self.next_state(conn, State::BodyContentLength),
+                        (true, _) => self.happens(conn, Event::HeadOverChunked),
+                        (false, 0) => self.handle_message(conn, Event::HeadOver)?,
+                        (false, _) => self.happens(conn, Event::HeadOverLength),
                     }
                 }
                 _ => return Err(NbError::InvalidCharInHeader),
@@ -175,15 +142,15 @@ impl ParserState {
                     return Ok(false);
                 }
                 self.processor.on_body(conn, &data[*start..*start + length])?;
-                self.handle_message(conn)?;
+                self.handle_message(conn, Event::Body)?;
                 *start += length;
                 return Ok(true);
             }
             State::BodyChunkSizeBefore => match octet.part {
-                Part::ChunkSize(0) => self.handle_message(conn)?,
+                Part::ChunkSize(0) => self.handle_message(conn, Event::LastChunk)?,
                 Part::ChunkSize(size) => {
                     self.chunk_size = size as usize;
-                    self.next_state(conn, State::BodyChunkData);
+                    self.happens(conn, Event::ChunkSize);
                 }
                 _ => return Err(NbError::InvalidChunkSize),
             },
@@ -193,7 +160,7 @@ impl ParserState {
                     return Ok(false);
                 }
                 self.processor.on_body(conn, &data[*start..*start + size])?;
-                self.next_state(conn, State::BodyChunkSizeBefore);
+                self.happens(conn, Event::ChunkData);
                 *start += size;
                 return Ok(true);
             }
@@ -203,9 +170,9 @@ impl ParserState {
     }
 
     /// `handleMessage`.
-    fn handle_message(&mut self, conn: &Arc<Conn>) -> Result<(), NbError> {
+    fn handle_message(&mut self, conn: &Arc<Conn>, event: Event) -> Result<(), NbError> {
         self.processor.on_complete(conn)?;
-        self.next_state(conn, State::MethodBefore);
+        self.happens(conn, event);
         Ok(())
     }
 

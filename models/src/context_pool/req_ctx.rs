@@ -21,7 +21,7 @@ use super::message::Message;
 use super::req::{CtxIndex, Req0, Req0Sock};
 use super::req_state::{Ending, Event, State, Step, next};
 use super::variant::Variant;
-use crate::kit::machine::Symbol;
+use crate::kit::machine::{States, Symbol};
 
 /// `req0_ctx`. Every field is guarded by the socket's `mtx`.
 pub(super) struct Req0Ctx {
@@ -92,9 +92,7 @@ impl Begun {
     #[track_caller]
     fn new(before: State, event: Event, actor: Owner) -> Begun {
         let step = next(before, event, actor).unwrap_or_else(|illegal| {
-            always_with("a req0_ctx gets only events that its state allows", false, || {
-                vec![("event", illegal.to_string())]
-            });
+            always_with(State::RULE, false, || vec![("event", illegal.to_string())]);
             Step { to: before, send: None, recv: None }
         });
         Begun { before, step }
@@ -135,7 +133,7 @@ impl Req0 {
         always("a req0_ctx is on each queue at most once", listed <= 1 && times(&self.retry_queue) <= 1);
         always("a req0_ctx whose send is pending is on send_queue", !after.sending() || listed == 1);
         if after != before {
-            transition("req0_ctx", ctx.owner.index(), before.name(), after.name());
+            transition(State::KIND, ctx.owner.index(), before.name(), after.name());
         }
     }
 }

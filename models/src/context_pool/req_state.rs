@@ -20,7 +20,7 @@ use super::errno::Errno;
 use crate::kit::machine::{Symbol, machine};
 
 machine! {
-    "a req0_ctx"
+    a "req0_ctx"
 
     /// The state of a context.
     pub enum State {

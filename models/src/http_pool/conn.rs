@@ -13,9 +13,8 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use lastref::ledger::{Counted, Owner, Resource, Tag};
-use lastref::property::{always, always_with, sometimes};
+use lastref::property::{always, sometimes};
 use lastref::sync::{Condvar, Mutex};
-use lastref::trace::transition;
 use serde::{Deserialize, Serialize};
 
 use super::mailbox::{ConnectEnd, Failure, Mailbox, RequestEvent};
@@ -23,7 +22,7 @@ use super::pool::{Connecting, Pool};
 use super::state::{Event, State, next};
 use super::variant::Variant;
 use crate::kit::http2::{ClientFrame, ServerFrame};
-use crate::kit::machine::Symbol;
+use crate::kit::machine;
 use crate::kit::stream::Stage;
 
 /// `Ver`: how many requests a connection carries at a time.
@@ -165,17 +164,8 @@ impl Conn {
     }
 
     fn happens(&self, inner: &mut Inner, event: Event) {
-        match next(inner.state, event, self.owner()) {
-            Ok(state) if state == inner.state => {}
-            Ok(state) => {
-                transition("connection", self.number, inner.state.name(), state.name());
-                inner.state = state;
-            }
-            Err(illegal) => {
-                let facts = || vec![("event", illegal.to_string())];
-                always_with("a connection gets only events that its state allows", false, facts);
-            }
-        }
+        let next = next(inner.state, event, self.owner());
+        machine::happens(&mut inner.state, self.number, next);
     }
 
     fn wake(&self, inner: &mut Inner) {

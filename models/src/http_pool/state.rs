@@ -17,7 +17,7 @@ use lastref::ledger::Owner;
 use crate::kit::machine::machine;
 
 machine! {
-    "a connection"
+    a "connection"
 
     /// The state of a connection.
     pub enum State {

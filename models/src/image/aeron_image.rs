@@ -19,7 +19,7 @@ use super::image_state::{Event, State, next};
 use super::log_buffer::LogBuffer;
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
-use crate::kit::machine::Symbol;
+use crate::kit::machine::{States, Symbol};
 
 /// `removal_change_number` of an image that is listed.
 pub(super) const NOT_REMOVED: i64 = i64::MAX;
@@ -237,11 +237,11 @@ impl Image {
         match next(before, event, CONDUCTOR) {
             Ok(after) => {
                 self.conductor_fields.with_mut(|fields| fields.state = after);
-                transition("aeron_image_t", self.number, before.name(), after.name());
+                transition(State::KIND, self.number, before.name(), after.name());
             }
             Err(illegal) => {
                 let facts = || vec![("event", illegal.to_string())];
-                always_with("an image gets only events that its state allows", false, facts);
+                always_with(State::RULE, false, facts);
             }
         }
     }

@@ -15,7 +15,7 @@ use lastref::ledger::Owner;
 use crate::kit::machine::machine;
 
 machine! {
-    "an aeron_image_t"
+    an "aeron_image_t"
 
     /// The state of an image.
     pub enum State {

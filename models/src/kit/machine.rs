@@ -2,14 +2,16 @@
 //!
 //! A component declares its two enumerations with `machine!` and writes `next`, a pure function with one `match`. The
 //! rest is here: the names of states and events, the error that names state, event and actor, the table for a snapshot,
-//! and the set of reachable states.
+//! and the set of reachable states. [`machines`](crate::machines) lists every machine.
 //!
-//! Most models store the state and take the next one from the table. A model that keeps upstream's fields computes the
-//! state from them before and after each event, and compares the later state with the table's.
+//! Most models store the state and take the next one from the table, by `happens`. A model that keeps upstream's fields
+//! computes the state from them before and after each event, and compares the later state with the table's.
 
 use std::fmt;
 
 use lastref::ledger::Owner;
+use lastref::property::always_with;
+use lastref::trace::transition;
 
 /// A state or an event: one of a finite set, each with a name.
 pub trait Symbol: Copy + Eq + fmt::Debug + Into<&'static str> + strum::VariantArray {
@@ -23,6 +25,28 @@ pub trait Symbol: Copy + Eq + fmt::Debug + Into<&'static str> + strum::VariantAr
 }
 
 impl<T: Copy + Eq + fmt::Debug + Into<&'static str> + strum::VariantArray> Symbol for T {}
+
+/// The states of a machine that `machine!` declares.
+pub trait States: Symbol {
+    /// The kind of object, as upstream calls it.
+    const KIND: &'static str;
+    /// What is violated by an event that the state does not allow.
+    const RULE: &'static str;
+}
+
+/// Moves an object to the state that follows from an event, and records the transition unless the state stays the same.
+/// An event that the state does not allow is a finding.
+#[track_caller]
+pub(crate) fn happens<S: States, E: Symbol>(state: &mut S, number: u32, next: Result<S, Illegal<S, E>>) {
+    match next {
+        Ok(next) if next == *state => {}
+        Ok(next) => {
+            transition(S::KIND, number, state.name(), next.name());
+            *state = next;
+        }
+        Err(illegal) => always_with(S::RULE, false, || vec![("event", illegal.to_string())]),
+    }
+}
 
 /// An event that the state does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +107,11 @@ pub fn reached<S: Symbol, E: Symbol>(first: S, next: impl Fn(S, E, Owner) -> Opt
 
 /// Declares the states and the events of a machine, and its error `Illegal`, for a `next` in the same file.
 ///
-/// `object` is the kind of object as upstream calls it, with its article. The names in tables are those of the
-/// variants, in the case that `#[strum(serialize_all = …)]` sets.
+/// It begins with the kind of object as upstream calls it, after its article: `a "connection"`. The names in tables are
+/// those of the variants, in the case that `#[strum(serialize_all = …)]` sets.
 macro_rules! machine {
     (
-        $object:literal
+        $article:ident $kind:literal
         $(#[$state_attribute:meta])* $state_visibility:vis enum State { $($states:tt)* }
         $(#[$event_attribute:meta])* $event_visibility:vis enum Event { $($events:tt)* }
     ) => {
@@ -105,11 +129,17 @@ macro_rules! machine {
             }
         }
 
+        impl $crate::kit::machine::States for State {
+            const KIND: &'static str = $kind;
+            const RULE: &'static str =
+                concat!(stringify!($article), " ", $kind, " gets only events that its state allows");
+        }
+
         /// An event that the state does not allow.
         $state_visibility type Illegal = $crate::kit::machine::Illegal<State, Event>;
 
         fn illegal(state: State, event: Event, actor: lastref::ledger::Owner) -> Illegal {
-            Illegal { object: $object, state, event, actor }
+            Illegal { object: concat!(stringify!($article), " ", $kind), state, event, actor }
         }
     };
 }
@@ -122,7 +152,7 @@ mod tests {
     use super::{Symbol, reached, table};
 
     machine! {
-        "a door"
+        a "door"
         #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
         enum State { Open, Shut, LockedUp }
         enum Event { Push, Turn }

@@ -30,7 +30,7 @@
 //! | `Chttp2Connector`, `HandshakeManager` | `connector`, `handshake` | handshake, SETTINGS and timer, notification |
 //! | `ConnectedSubchannel`, its channel stack | `connected_subchannel` | the Subchannel's ref, each call's ref |
 //! | `ConnectedSubchannelStateWatcher`, `ConnectivityStateTracker` | `state_watcher`, `tracker` | READY, TRANSIENT_FAILURE by GOAWAY, SHUTDOWN |
-//! | `grpc_chttp2_transport`, its streams and keepalive | `transport`, `stream`, `keepalive` | counted by reasons; closed once, perhaps later |
+//! | `grpc_chttp2_transport`, its streams and keepalive | `transport`, `write_state`, `stream`, `keepalive` | counted by reasons; closed once, perhaps later |
 //! | `grpc_tcp` | `tcp` | refs: the creator's, a pending read's, a pending write's |
 //! | `grpc_fd`, `LockfreeEvent` | `fd`, `lockfree_event` | created, shut down, orphaned once; wrapper, number reused |
 //! | `RefCounted`, `DualRefCounted` | `ref_count` | one word of 64 bits; named holders in the ledger |
@@ -64,7 +64,7 @@ mod ref_count;
 pub mod status;
 #[expect(clippy::module_inception, reason = "the component is named for its central object, as upstream's file is")]
 pub mod subchannel;
-mod transport;
+pub mod transport;
 mod variant;
 
 pub use application::{run, run_on_network};

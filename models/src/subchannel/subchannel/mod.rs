@@ -22,13 +22,12 @@ use std::sync::Arc;
 
 use lastref::cell::RaceCell;
 use lastref::ledger::Owner;
-use lastref::property::{always, always_with, sometimes};
+use lastref::property::{always, sometimes};
 use lastref::sync::{Mutex, MutexGuard};
 use lastref::time::{Duration, Instant};
-use lastref::trace::transition;
 
 use crate::kit::harness::impl_debug;
-use crate::kit::machine::Symbol;
+use crate::kit::machine;
 use crate::subchannel::application::moments::Stage;
 use crate::subchannel::channel::watcher_wrapper::WatcherWrapper;
 use crate::subchannel::iomgr::TaskHandle;
@@ -255,15 +254,12 @@ impl Subchannel {
         event: Event,
         keepalive_throttling: Option<Duration>,
     ) {
-        let state = match next(guarded.state, event, self.owner("Subchannel")) {
-            Ok(state) => state,
-            Err(illegal) => {
-                let facts = || vec![("event", illegal.to_string())];
-                return always_with("a Subchannel gets only events that its state allows", false, facts);
-            }
-        };
-        transition("Subchannel", self.number, guarded.state.name(), state.name());
-        guarded.state = state;
+        let (before, next) = (guarded.state, next(guarded.state, event, self.owner("Subchannel")));
+        machine::happens(&mut guarded.state, self.number, next);
+        let state = guarded.state;
+        if state == before {
+            return;
+        }
         guarded
             .watcher_list
             .iter()

@@ -19,7 +19,7 @@ use lastref::ledger::Owner;
 use crate::kit::machine::machine;
 
 machine! {
-    "a Subchannel"
+    a "Subchannel"
 
     /// `grpc_connectivity_state`.
     #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]

@@ -17,6 +17,7 @@ pub(crate) mod keepalive;
 pub(crate) mod stream;
 pub(crate) mod tcp;
 pub(crate) mod tracker;
+pub mod write_state;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -25,10 +26,10 @@ use lastref::ledger::{self, Owner};
 use lastref::note;
 use lastref::property::{Eventually, always, eventually, sometimes};
 use lastref::time::Duration;
-use lastref::trace::transition;
 
 use crate::kit::harness::impl_debug;
 use crate::kit::http2::{ClientFrame, Goaway, ServerFrame};
+use crate::kit::machine;
 use crate::subchannel::application::moments::{End, Moment};
 use crate::subchannel::iomgr::combiner::{Combiner, Guarded};
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
@@ -41,25 +42,8 @@ use crate::subchannel::transport::keepalive::Keepalive;
 use crate::subchannel::transport::stream::Stream;
 use crate::subchannel::transport::tcp::Tcp;
 use crate::subchannel::transport::tracker::{Change, ConnectivityStateTracker, Watcher};
+use crate::subchannel::transport::write_state::{Event, State as WriteState, next};
 use crate::subchannel::variant::Variant;
-
-/// `grpc_chttp2_write_state`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WriteState {
-    Idle,
-    Writing,
-    WritingWithMore,
-}
-
-impl WriteState {
-    fn name(self) -> &'static str {
-        match self {
-            WriteState::Idle => "IDLE",
-            WriteState::Writing => "WRITING",
-            WriteState::WritingWithMore => "WRITING+MORE",
-        }
-    }
-}
 
 /// The state that the combiner guards.
 pub(crate) struct Locked {
@@ -362,12 +346,11 @@ impl Transport {
         }
     }
 
-    fn set_write_state(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx, state: WriteState) {
-        if locked.write_state != state {
-            transition("write_state", self.number, locked.write_state.name(), state.name());
-        }
-        locked.write_state = state;
-        if state == WriteState::Idle
+    /// `set_write_state`, to the next state after `event`.
+    fn set_write_state(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx, event: Event) {
+        let next = next(locked.write_state, event, Owner::new("transport", self.number));
+        machine::happens(&mut locked.write_state, self.number, next);
+        if locked.write_state == WriteState::Idle
             && let Some((error, closed)) = locked.close_transport_on_writes_finished.take()
             && self.grpc.variant != Variant::DeferredCloseLost
         {
@@ -379,24 +362,20 @@ impl Transport {
 
     /// `grpc_chttp2_initiate_write`.
     pub(crate) fn initiate_write(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx) {
-        match locked.write_state {
-            WriteState::Idle => {
-                self.set_write_state(locked, exec_ctx, WriteState::Writing);
-                self.reference("writing");
-                self.run(exec_ctx, "writing", |t, locked, exec_ctx| t.write_action_begin_locked(locked, exec_ctx));
-            }
-            WriteState::Writing => self.set_write_state(locked, exec_ctx, WriteState::WritingWithMore),
-            WriteState::WritingWithMore => {}
+        let was_idle = locked.write_state == WriteState::Idle;
+        self.set_write_state(locked, exec_ctx, Event::Initiate);
+        if was_idle {
+            self.reference("writing");
+            self.run(exec_ctx, "writing", |t, locked, exec_ctx| t.write_action_begin_locked(locked, exec_ctx));
         }
     }
 
     fn write_action_begin_locked(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx) {
-        always("a write begins only after a request for one", locked.write_state != WriteState::Idle);
         if locked.closed_with_error.is_some() || locked.qbuf.is_empty() {
-            self.set_write_state(locked, exec_ctx, WriteState::Idle);
+            self.set_write_state(locked, exec_ctx, Event::Nothing);
             return self.unref(exec_ctx, "writing");
         }
-        self.set_write_state(locked, exec_ctx, WriteState::Writing);
+        self.set_write_state(locked, exec_ctx, Event::Begin);
         let outbuf = std::mem::take(&mut locked.qbuf);
         let t = Arc::clone(self);
         let write_action_end = move |exec_ctx: &mut ExecCtx, result: Outcome| {
@@ -409,14 +388,11 @@ impl Transport {
         if let Err(error) = result {
             self.close_transport_locked(locked, exec_ctx, error);
         }
-        match locked.write_state {
-            WriteState::Idle => always("a write ends only while one is in progress", false),
-            WriteState::Writing => self.set_write_state(locked, exec_ctx, WriteState::Idle),
-            WriteState::WritingWithMore => {
-                self.set_write_state(locked, exec_ctx, WriteState::Writing);
-                self.reference("writing");
-                self.run(exec_ctx, "writing", |t, locked, exec_ctx| t.write_action_begin_locked(locked, exec_ctx));
-            }
+        let has_more = locked.write_state == WriteState::WritingWithMore;
+        self.set_write_state(locked, exec_ctx, Event::End);
+        if has_more {
+            self.reference("writing");
+            self.run(exec_ctx, "writing", |t, locked, exec_ctx| t.write_action_begin_locked(locked, exec_ctx));
         }
         self.unref(exec_ctx, "writing");
     }
