@@ -200,7 +200,7 @@ lastref::bounds!(enum Step {
     Read,
     Pause(ms: PAUSE_MS),
     Malformed,
-    Finish,
+    HalfClose,
     Leave,
 });
 lastref::bounds!(Attempt { send: PAUSE_MS, recv: PAUSE_MS, cancel: Maybe(PAUSE_MS), next: PAUSE_MS });

@@ -166,7 +166,7 @@ pub struct Go {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// Sends FIN when it has all replies, then waits for the peer's FIN.
-    Finish,
+    HalfClose,
     /// Closes its socket as soon as the last requests are sent, even with unread replies.
     Drop,
     /// Waits until the peer ends the connection.

@@ -395,7 +395,7 @@ fn a_plan_of_uring_proxy_has_bounds() {
             ("/acts", json!([{"Pause": 1_001}]), "plan.acts[0].Pause is 1001; at most 1000"),
         ],
     );
-    let visit = json!({"wait_ms": 1_000, "goes": [], "ending": "Finish"});
+    let visit = json!({"wait_ms": 1_000, "goes": [], "ending": "HalfClose"});
     let go = |pings: u32, bytes: u32, idle_ms: u32| {
         let go = json!({"pings": pings, "is_get": false, "bytes": bytes, "idle_ms": idle_ms});
         json!([[{"wait_ms": 0, "goes": [go], "ending": "Linger"}]])

@@ -37,7 +37,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         2 => Just(Step::Read),
         1 => (1..20_u64).prop_map(Step::Pause),
         1 => Just(Step::Malformed),
-        2 => Just(Step::Finish),
+        2 => Just(Step::HalfClose),
         2 => Just(Step::Leave),
     ];
     let clients = prop::collection::vec(prop::collection::vec(step, 1..=6), 1..=4);

@@ -23,7 +23,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let fault = (kinds, from, 0..=12_u64);
     let fault =
         fault.prop_map(|(kind, from, after_bytes)| Fault { connection: 1, from, after_bytes, after_ms: 0, kind });
-    let clients = plan::visits((1, 1), 6, 8, Just(Ending::Finish));
+    let clients = plan::visits((1, 1), 6, 8, Just(Ending::HalfClose));
     (clients, fault, any::<bool>()).prop_map(|(mut clients, fault, recv_mshot)| {
         clients.iter_mut().for_each(|visits| visits.truncate(1));
         NetPlan {

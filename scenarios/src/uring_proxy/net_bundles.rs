@@ -19,7 +19,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let nr_bufs = prop_oneof![Just(4_u32), Just(8)];
-    let clients = plan::visits((1, 2), 8, 8, Just(Ending::Finish));
+    let clients = plan::visits((1, 2), 8, 8, Just(Ending::HalfClose));
     let stalls = faults(6, &[FaultKind::Stall { ms: 30 }], 0..=1, 200);
     (clients, nr_bufs, stalls, any::<[bool; 2]>()).prop_map(|(clients, nr_bufs, faults, [recv_mshot, short])| {
         let bundles = Options { send_ring: true, rcv_bundle: true, snd_bundle: true, ..Options::NETWORK };

@@ -30,7 +30,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         2 => peer().prop_map(Event::Crash),
         1 => Just(Event::Restart(0)),
     ];
-    let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Drop), Just(Ending::Linger)];
+    let ending = prop_oneof![Just(Ending::HalfClose), Just(Ending::Drop), Just(Ending::Linger)];
     let clients = plan::visits((1, 3), 5, 8, ending);
     let events = prop::collection::vec(event, 1..=5);
     let blackholes = faults(6, &[FaultKind::Blackhole], 0..=2, 300);

@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let nr_bufs = prop_oneof![Just(2_u32), Just(4)];
-    let clients = plan::visits((1, 2), 6, 8, Just(Ending::Finish));
+    let clients = plan::visits((1, 2), 6, 8, Just(Ending::HalfClose));
     (clients, nr_bufs, any::<[bool; 2]>()).prop_map(|(clients, nr_bufs, [recv_mshot, snd_msg])| {
         let options = Options { buf_ring_inc: true, buf_size: 64, nr_bufs, ..Options::NETWORK };
         NetPlan::of(Options { recv_mshot, snd_msg, ..options }, clients)

@@ -23,6 +23,6 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    plan::visits((1, 2), 12, 8, Just(Ending::Finish))
+    plan::visits((1, 2), 12, 8, Just(Ending::HalfClose))
         .prop_map(|clients| NetPlan::of(Options { snd_msg: true, recv_mshot: true, ..Options::NETWORK }, clients))
 }

@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let leaves = prop_oneof![Just(Leaves::WhenIdle), (1..=4_u32).prop_map(Leaves::Drop)];
     let sizes = (prop_oneof![Just(16_u32), Just(64)], 0..=2_u32);
-    let clients = plan::visits((1, 3), 5, 16, Just(Ending::Finish));
+    let clients = plan::visits((1, 3), 5, 16, Just(Ending::HalfClose));
     (clients, leaves, sizes, any::<[bool; 2]>()).prop_map(
         |(clients, leaves, (socket_bytes, lag_ms), [recv_mshot, snd_msg])| NetPlan {
             weather: Weather { window: socket_bytes, ..Weather::SHORT },

@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let ending = prop_oneof![2 => Just(Ending::Finish), 1 => Just(Ending::Drop), 1 => Just(Ending::Linger)];
+    let ending = prop_oneof![2 => Just(Ending::HalfClose), 1 => Just(Ending::Drop), 1 => Just(Ending::Linger)];
     let leaves = prop_oneof![
         2 => Just(Leaves::WhenIdle),
         1 => (1..=6_u32).prop_map(Leaves::Fin),

@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let sizes = (0..=2_u32, prop_oneof![Just(48_u32), Just(256)], 0..=2_u32);
     let stalls = faults(6, &[FaultKind::Stall { ms: 40 }], 0..=1, 200);
-    (plan::visits((1, 2), 6, 24, Just(Ending::Finish)), sizes, stalls, any::<bool>()).prop_map(
+    (plan::visits((1, 2), 6, 24, Just(Ending::HalfClose)), sizes, stalls, any::<bool>()).prop_map(
         |(clients, (bufs, socket_bytes, lag_ms), faults, recv_mshot)| NetPlan {
             weather: Weather { faults, window: socket_bytes, ..Weather::SHORT },
             backend: Backend { lag_ms, piece: 64, ..NetPlan::BACKEND },

@@ -28,7 +28,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let clients = plan::visits((1, 3), 8, 8, Just(Ending::Finish));
+    let clients = plan::visits((1, 3), 8, 8, Just(Ending::HalfClose));
     let resets = faults(6, &[FaultKind::Reset, FaultKind::Reset, FaultKind::Refuse], 0..=3, 300);
     (clients, resets, any::<[bool; 2]>()).prop_map(|(clients, faults, [recv_mshot, snd_msg])| NetPlan {
         weather: Weather { faults, ..Weather::SHORT },

@@ -24,7 +24,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let ending = prop_oneof![2 => Just(Ending::Finish), 1 => Just(Ending::Drop)];
+    let ending = prop_oneof![2 => Just(Ending::HalfClose), 1 => Just(Ending::Drop)];
     let leaves =
         prop_oneof![Just(Leaves::WhenIdle), (1..=6_u32).prop_map(Leaves::Fin), (1..=6_u32).prop_map(Leaves::Drop),];
     let fins = faults(6, &[FaultKind::HalfClose], 0..=2, 200);

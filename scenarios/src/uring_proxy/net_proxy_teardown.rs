@@ -22,7 +22,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let ending = prop_oneof![Just(Ending::Finish), Just(Ending::Drop), Just(Ending::Linger)];
+    let ending = prop_oneof![Just(Ending::HalfClose), Just(Ending::Drop), Just(Ending::Linger)];
     let kinds = [FaultKind::Reset, FaultKind::Refuse, FaultKind::Hang];
     let clients = plan::visits((1, 4), 6, 16, ending);
     let sizes = (0..=60_u32, prop_oneof![Just(24_u32), Just(4096)]);

@@ -24,7 +24,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let clients = plan::visits((1, 3), 1, 60, Just(Ending::Finish));
+    let clients = plan::visits((1, 3), 1, 60, Just(Ending::HalfClose));
     (clients, any::<bool>()).prop_map(|(mut clients, snd_msg)| {
         let goes = clients.iter_mut().flatten().flat_map(|visit| &mut visit.goes);
         goes.for_each(|go| (go.is_get, go.bytes) = (true, go.bytes + 100));

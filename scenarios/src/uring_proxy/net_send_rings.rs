@@ -16,7 +16,7 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let clients = plan::visits((1, 2), 8, 8, Just(Ending::Finish));
+    let clients = plan::visits((1, 2), 8, 8, Just(Ending::HalfClose));
     let stalls = faults(6, &[FaultKind::Stall { ms: 30 }], 0..=1, 200);
     (clients, stalls, any::<[bool; 2]>()).prop_map(|(clients, faults, [recv_mshot, short])| {
         let plan = NetPlan::of(Options { send_ring: true, recv_mshot, ..Options::NETWORK }, clients);

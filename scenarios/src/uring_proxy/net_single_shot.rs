@@ -18,7 +18,7 @@ pub fn scenario() -> Scenario {
 
 fn plans() -> impl Strategy<Value = NetPlan> {
     let nr_bufs = prop_oneof![Just(8_u32), Just(16)];
-    let clients = plan::visits((1, 3), 10, 4, Just(Ending::Finish));
+    let clients = plan::visits((1, 3), 10, 4, Just(Ending::HalfClose));
     let stalls = faults(6, &[FaultKind::Stall { ms: 50 }], 0..=2, 200);
     (clients, nr_bufs, stalls).prop_map(|(clients, nr_bufs, faults)| NetPlan {
         weather: Weather { faults, ..Weather::SHORT },

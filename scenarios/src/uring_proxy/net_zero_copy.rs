@@ -24,7 +24,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let leaves = prop_oneof![2 => Just(Leaves::WhenIdle), 1 => (1..=4_u32).prop_map(Leaves::Fin)];
     let sizes = (prop_oneof![Just(48_u32), Just(256)], 0..=2_u32);
     let fins = faults(6, &[FaultKind::HalfClose, FaultKind::Stall { ms: 30 }], 0..=2, 200);
-    let clients = plan::visits((1, 2), 4, 8, prop_oneof![Just(Ending::Finish), Just(Ending::Drop)]);
+    let clients = plan::visits((1, 2), 4, 8, prop_oneof![Just(Ending::HalfClose), Just(Ending::Drop)]);
     (clients, leaves, sizes, fins, any::<[bool; 2]>()).prop_map(
         |(clients, leaves, (socket_bytes, lag_ms), faults, [recv_mshot, snd_msg])| NetPlan {
             weather: Weather { faults, window: socket_bytes, ..Weather::SHORT },

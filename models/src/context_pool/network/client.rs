@@ -37,7 +37,7 @@ pub enum Step {
     /// Sends a message that ends before its backtrace does.
     Malformed,
     /// Sends FIN, and continues to read.
-    Finish,
+    HalfClose,
     /// Drops the connection, even with requests in flight, and opens another.
     Leave,
 }
@@ -99,7 +99,7 @@ impl Session {
                 self.is_sound = false;
                 self.write(&wire::message(&[1])).await
             }
-            Step::Finish => {
+            Step::HalfClose => {
                 self.is_sound = false;
                 timeout(PATIENCE, self.stream.shutdown()).await.ok()?.ok()
             }

@@ -58,10 +58,10 @@ async fn serve(stream: TcpStream, plan: NetPlan, score: Arc<Score>) {
             }
             Leaves::Fin(requests) if answered >= requests && duplex.is_sent() && !has_left => {
                 has_left = true;
-                duplex.finish().await;
+                duplex.half_close().await;
             }
             _ => {}
         }
     }
-    duplex.finish().await;
+    duplex.half_close().await;
 }

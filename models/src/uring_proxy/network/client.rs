@@ -98,7 +98,7 @@ impl Session<'_> {
                 sometimes("a connection ends with requests unanswered", went == Went::Over);
                 return;
             }
-            if !is_last || visit.ending == Ending::Finish {
+            if !is_last || visit.ending == Ending::HalfClose {
                 self.idle(go.idle_ms).await;
             }
         }
@@ -106,8 +106,8 @@ impl Session<'_> {
             Ending::Drop => sometimes("a client leaves with requests under way", true),
             // If the proxy does not read from the server, it does not notice the server's FIN either.
             Ending::Linger if self.plan.options.bidi => told(self.plan, self.until(|_| false, LINGERS).await),
-            Ending::Finish | Ending::Linger => {
-                self.duplex.finish().await;
+            Ending::HalfClose | Ending::Linger => {
+                self.duplex.half_close().await;
                 told(self.plan, self.until(|_| false, PATIENCE).await);
             }
         }

@@ -71,7 +71,7 @@ impl Duplex {
     }
 
     /// Sends FIN.
-    pub(super) async fn finish(&mut self) {
+    pub(super) async fn half_close(&mut self) {
         // Fails if the connection has already ended, which is fine here.
         let _ = self.stream.shutdown().await;
     }

@@ -44,7 +44,7 @@ fn with_multishot_receives_the_reported_bug_does_not_show() {
 /// Whether one client that sends `pings` requests at once, all answered, reaches the rare state.
 fn has_many_in_flight(pings: u32) -> bool {
     let go = Go { pings, is_get: false, bytes: 8, idle_ms: 0 };
-    let visit = Visit { wait_ms: 0, goes: vec![go], ending: Ending::Finish };
+    let visit = Visit { wait_ms: 0, goes: vec![go], ending: Ending::HalfClose };
     let plan = NetPlan::of(Options { nr_bufs: 64, ..Options::NETWORK }, vec![vec![visit]]);
     let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let report = Check::new("pings").limits(limits).schedules(5).search(move || run_on_network(Variant::Fixed, &plan));
