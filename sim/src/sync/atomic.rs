@@ -16,6 +16,9 @@ use crate::loom_or_std as loom;
 use crate::session::{self, Backend, arm};
 
 /// Orders the operations around it, like [`std::sync::atomic::fence`].
+///
+/// # Panics
+/// At [`Ordering::Relaxed`], as std's.
 #[track_caller]
 pub fn fence(order: Ordering) {
     assert!(order != Ordering::Relaxed, "there is no such thing as a relaxed fence");

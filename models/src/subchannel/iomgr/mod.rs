@@ -4,7 +4,7 @@
 //! returns true if the callback will never run, and false once it has begun.
 //!
 //! Deviates: one lock guards events and timers, so that a caller can wait for the whole loop: until nothing runs and no
-//! event is left ([`Iomgr::at_rest`]), or until no timer is left either ([`Iomgr::drain`]). Without a poller or a timer
+//! event is left (`Iomgr::at_rest`), or until no timer is left either ([`Iomgr::drain`]). Without a poller or a timer
 //! thread, the waiting thread does that work.
 
 pub(crate) mod combiner;
