@@ -154,6 +154,39 @@ fn the_stall_of_h2_is_found_and_its_control_is_clean() {
 }
 
 #[test]
+fn network_programs_are_clean_and_faults_reach_them() {
+    // It builds hyper, axum, tonic, redis and smol.
+    if !scratch::is_thorough() {
+        return;
+    }
+    let failed = Found("panic", "the exchange failed: ");
+    let tests = [
+        ("two_requests_over_the_pool", Clean),
+        ("three_requests_at_once", Clean),
+        ("the_server_closes_after_each_response", Clean),
+        // The pool hands out a connection whose FIN is on the way: see the test.
+        ("the_server_closes_without_announcing_it", failed),
+        ("the_server_closes_without_announcing_it_to_a_client_that_retries", failed),
+        ("one_route_of_axum", Clean),
+        ("mini_redis_set_and_get", Clean),
+        ("mini_redis_publish_and_subscribe", Clean),
+        ("two_commands_on_one_multiplexed_connection", Clean),
+        ("three_tasks_share_two_connections_of_bb8", Clean),
+        ("three_tasks_share_two_connections_of_deadpool", Clean),
+        ("health_check_on_one_thread", Clean),
+        ("health_check_on_two_threads", Clean),
+        ("echo_on_smol", Clean),
+        ("a_timer_and_a_blocking_task_on_smol", Clean),
+    ];
+    check("network", &["--schedules", "300"], &tests);
+    let under_faults = tests.map(|(name, _)| match name {
+        "a_timer_and_a_blocking_task_on_smol" => (name, Clean),
+        _ => (name, Found("panic", "")),
+    });
+    check("network", &["--schedules", "300", "--faults", "all"], &under_faults);
+}
+
+#[test]
 fn an_absent_finding_fails_this_check() {
     let name = "receiver_is_dropped_during_the_first_sends";
     let finding = Found("double_free", "a block of 504 bytes is freed twice");

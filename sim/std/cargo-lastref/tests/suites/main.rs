@@ -6,6 +6,7 @@
 //! ```sh
 //! LASTREF_SUITES=all LASTREF_UPDATE=1 cargo test -p cargo-lastref --test suites
 //! LASTREF_SUITES=tokio,arc-swap cargo test -p cargo-lastref --test suites
+//! LASTREF_SUITES=compiles cargo test -p cargo-lastref --test suites    # the crates of the page's last section
 //! ```
 //!
 //! With `LASTREF_UPDATE` the rows of these suites are written to the page.
@@ -18,8 +19,13 @@ mod result;
 mod source;
 mod table;
 
+use std::path::Path;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
 use list::{SUITES, Suite};
 use result::Totals;
+use scratch::Run;
 
 /// The suites that a thorough test of this repository runs: they build in seconds, and none of their tests is long.
 const SMALL: [&str; 2] = ["crossbeam-utils", "event-listener"];
@@ -29,15 +35,18 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The name in `LASTREF_SUITES` of the crates that only have to compile.
+const COMPILES: &str = "compiles";
+
 /// The suites that the environment requests. An unknown name fails, so that a misspelt name is noticed.
 fn wanted() -> Vec<&'static Suite> {
     let find = |name: &str| {
         let found = SUITES.iter().find(|suite| suite.package == name);
-        found.unwrap_or_else(|| panic!("LASTREF_SUITES: `{name}` is not a suite of list.rs, and not `all`"))
+        found.unwrap_or_else(|| panic!("LASTREF_SUITES: `{name}` is not a suite of list.rs, `{COMPILES}` or `all`"))
     };
     match variable("LASTREF_SUITES").as_deref() {
         Some("all") => SUITES.iter().collect(),
-        Some(names) => names.split(',').map(|name| find(name.trim())).collect(),
+        Some(names) => names.split(',').map(str::trim).filter(|name| *name != COMPILES).map(find).collect(),
         None if variable("LASTREF_THOROUGH").is_some() => SMALL.iter().map(|name| find(name)).collect(),
         None => Vec::new(),
     }
@@ -81,6 +90,24 @@ fn the_page_has_each_crate_that_compiles_in_its_version() {
     for (name, version) in versions {
         assert!(page.contains(&format!(" {name} {version}")), "docs/real-crates.md does not name {name} {version}");
     }
+}
+
+#[test]
+fn the_crates_of_the_page_compile() {
+    // It builds 46 crates with all their dependencies.
+    let requested = variable("LASTREF_SUITES").unwrap_or_default();
+    if !requested.split(',').any(|name| ["all", COMPILES].contains(&name.trim())) {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../known").join(COMPILES);
+    let mut command = Command::new(cargo_bin("cargo-lastref"));
+    command.args(["lastref", "check", "--locked"]).current_dir(folder);
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUST_BACKTRACE"] {
+        command.env_remove(name);
+    }
+    command.env("LASTREF_CACHE", scratch::cache());
+    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("known"));
+    Run::of(command.output().expect("the program starts")).check(0, &["Finished"]);
 }
 
 #[test]

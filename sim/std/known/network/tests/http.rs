@@ -79,6 +79,41 @@ async fn the_server_closes_after_each_response() {
     }
 }
 
+/// A server that answers the first request of each connection, and then closes it without announcing that.
+async fn server_of_one_answer() -> SocketAddr {
+    let (listener, address) = exchange::listener().await;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // An error, as of a connection that a fault breaks, ends the connection too.
+                if stream.read(&mut [0; 1_024]).await.is_ok() {
+                    drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n/a").await);
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The pool may hand out a connection whose FIN is on the way (RFC 9112, section 9.3.1): it has no way to know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_closes_without_announcing_it() {
+    let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
+    let address = server_of_one_answer().await;
+    for _ in 0..2 {
+        request(&client, address, "/a").await;
+    }
+}
+
+/// The same with hyper-util's default. It repeats a request that was not written yet; one that was written fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_server_closes_without_announcing_it_to_a_client_that_retries() {
+    let (client, address) = (client(), server_of_one_answer().await);
+    for _ in 0..2 {
+        request(&client, address, "/a").await;
+    }
+}
+
 #[tokio::test]
 async fn one_route_of_axum() {
     let (listener, address) = exchange::listener().await;

@@ -1,4 +1,5 @@
-//! The protocol of redis: mini-redis, the crate `redis` and its multiplexed connection, and the pool bb8.
+//! The protocol of redis: mini-redis, the crate `redis` and its multiplexed connection, and the pools bb8 and
+//! deadpool.
 
 mod exchange;
 
@@ -102,6 +103,14 @@ impl bb8::ManageConnection for Connections {
     }
 }
 
+/// A command to the server of `+OK`, and its answer.
+async fn exchanges(connection: &mut TcpStream) -> io::Result<[u8; 5]> {
+    connection.write_all(b"*1\r\n").await?;
+    let mut answer = [0; 5];
+    connection.read_exact(&mut answer).await?;
+    Ok(answer)
+}
+
 #[tokio::test]
 async fn three_tasks_share_two_connections_of_bb8() {
     let (listener, address) = exchange::listener().await;
@@ -112,13 +121,43 @@ async fn three_tasks_share_two_connections_of_bb8() {
         let pool = pool.clone();
         tokio::spawn(exchange::result(async move {
             let mut connection = pool.get().await.map_err(|error| error.to_string())?;
-            let exchanged = async {
-                connection.write_all(b"*1\r\n").await?;
-                let mut answer = [0; 5];
-                connection.read_exact(&mut answer).await?;
-                Ok::<_, io::Error>(answer)
-            };
-            exchanged.await.map_err(|error| error.to_string())
+            exchanges(&mut connection).await.map_err(|error| error.to_string())
+        }))
+    });
+    for user in users {
+        if let Some(answer) = user.await.unwrap() {
+            assert_eq!(&answer, b"+OK\r\n");
+        }
+    }
+}
+
+impl deadpool::managed::Manager for Connections {
+    type Type = TcpStream;
+    type Error = io::Error;
+
+    async fn create(&self) -> io::Result<TcpStream> {
+        TcpStream::connect(self.0).await
+    }
+
+    async fn recycle(
+        &self,
+        _: &mut TcpStream,
+        _: &deadpool::managed::Metrics,
+    ) -> deadpool::managed::RecycleResult<io::Error> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn three_tasks_share_two_connections_of_deadpool() {
+    let (listener, address) = exchange::listener().await;
+    tokio::spawn(serve(listener));
+    let pool = deadpool::managed::Pool::<Connections>::builder(Connections(address)).max_size(2).build().unwrap();
+    let users = [(); 3].map(|()| {
+        let pool = pool.clone();
+        tokio::spawn(exchange::result(async move {
+            let mut connection = pool.get().await.map_err(|error| error.to_string())?;
+            exchanges(&mut connection).await.map_err(|error| error.to_string())
         }))
     });
     for user in users {
