@@ -84,8 +84,6 @@ pub(crate) struct RunArguments {
     #[arg(value_name = "ARGS", trailing_var_arg = true)]
     pub(crate) rest: Vec<String>,
     #[command(flatten)]
-    pub(crate) search: SearchArguments,
-    #[command(flatten)]
     pub(crate) build: BuildJobs,
     #[command(flatten)]
     pub(crate) cargo: Flags<RunKind>,
@@ -180,6 +178,10 @@ pub(crate) struct SettingArguments {
     /// How to treat resources that are not simulated: files, child processes, UDP, other machines and host names.
     #[arg(long, value_name = "HOW", value_enum, default_value_t = Outside::Warn)]
     pub(crate) outside: Outside,
+    /// A name of a host that leads to the loopback of the run, as in `--host db --host cache`: each has its own
+    /// address.
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
+    pub(crate) hosts: Vec<String>,
     /// Pins settings of every run, as in `after=1,weak=0,guard=0,latency=0` (drawn otherwise) or `heap=0,leaks=0` (1
     /// otherwise).
     #[arg(long, value_name = "KEY=VALUE,…", value_parser = settings)]
@@ -262,6 +264,8 @@ pub(crate) enum BadValue {
         "settings are `key=0` or `key=1`, separated by commas; the keys are after, weak, guard, heap, leaks and latency"
     )]
     NoSetting,
+    #[error("a host has a name of letters, digits, `-`, `_` and `.`, and is not an address")]
+    NoHost,
     #[error("{0}")]
     NoFaults(String),
     #[error("a plan names at least one fault, such as reset, all or reset@2.c.120")]
@@ -279,6 +283,12 @@ pub(crate) fn seed(text: &str) -> Result<u64, BadValue> {
         None => text.parse(),
     };
     number.map_err(|_| BadValue::NoSeed)
+}
+
+fn host(text: &str) -> Result<String, BadValue> {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_name = !text.is_empty() && text.bytes().all(is_of_name) && text.parse::<std::net::IpAddr>().is_err();
+    if is_name { Ok(text.to_owned()) } else { Err(BadValue::NoHost) }
 }
 
 fn strategy(text: &str) -> Result<StrategyName, BadValue> {
@@ -377,6 +387,11 @@ mod tests {
              separated by commas; the keys are after, weak, guard, heap, leaks and latency",
         );
         check(
+            &["test", "--host", "127.0.0.1"],
+            "cargo lastref: invalid value '127.0.0.1' for '--host <NAME>': a host has a name of letters, digits, `-`, `_` \
+             and `.`, and is not an address",
+        );
+        check(
             &["test", "--faults", "reset@1"],
             "cargo lastref: invalid value 'reset@1' for '--faults <PLAN>': `reset@1` is not of the form \
              KIND@CONNECTION.END.BYTES, as in reset@2.c.120",
@@ -386,6 +401,8 @@ mod tests {
             "cargo lastref: invalid value ',' for '--faults <PLAN>': a plan names at least one fault, such as reset, all \
              or reset@2.c.120",
         );
+        // A program runs once, outside the simulator, so flags of a search would have no effect.
+        check(&["run", "--schedules", "3"], "cargo lastref: unexpected argument '--schedules' found");
         check(&["tst"], "cargo lastref: unrecognized subcommand 'tst'; a similar subcommand exists: 'test'");
         check(&["replay"], "cargo lastref: the following required arguments were not provided: <TOKEN>");
     }

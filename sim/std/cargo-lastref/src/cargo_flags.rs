@@ -6,12 +6,14 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-/// The subject of a flag. A replay repeats only the flags that decide how the code is built: the token names package
-/// and target.
+/// The subject of a flag. A replay repeats the flags that decide how the code is built, those that select packages
+/// included: cargo unifies the features of the selected packages. The token names the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum About {
-    /// Selects packages and targets.
-    Selection,
+    /// Selects packages.
+    Packages,
+    /// Selects targets.
+    Targets,
     /// Decides which code is compiled, and how.
     Code,
     /// Concerns folders, output or the network.
@@ -31,8 +33,10 @@ enum Takes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum On {
     All,
-    /// All but `run`, which starts one binary.
+    /// `test`, `build` and `check`.
     Many,
+    /// All but `run`, which starts one binary.
+    NotRun,
     /// `test` only.
     Test,
     /// `build` and `check`: the messages of `test` are read, not shown.
@@ -44,45 +48,45 @@ enum On {
 struct Row(&'static str, Option<char>, Takes, About, On);
 
 const ROWS: &[Row] = {
-    use About::{Code, Manner, Selection};
-    use On::{All, Many, Messages, NotToken, Test};
+    use About::{Code, Manner, Packages, Targets};
+    use On::{All, Many, Messages, NotRun, NotToken, Test};
     use Takes::{Nothing, One, Optionally};
     &[
-        Row("all", None, Nothing, Selection, Many),
+        Row("all", None, Nothing, Packages, NotRun),
         Row("all-features", None, Nothing, Code, All),
-        Row("all-targets", None, Nothing, Selection, Many),
-        Row("bench", None, One("NAME"), Selection, Many),
-        Row("benches", None, Nothing, Selection, Many),
-        Row("bin", None, One("NAME"), Selection, NotToken),
-        Row("bins", None, Nothing, Selection, Many),
+        Row("all-targets", None, Nothing, Targets, Many),
+        Row("bench", None, One("NAME"), Targets, Many),
+        Row("benches", None, Nothing, Targets, Many),
+        Row("bin", None, One("NAME"), Targets, NotToken),
+        Row("bins", None, Nothing, Targets, Many),
         Row("color", None, One("WHEN"), Manner, All),
         Row("config", None, One("KEY=VALUE"), Code, All),
-        Row("doc", None, Nothing, Selection, Test),
-        Row("example", None, One("NAME"), Selection, NotToken),
-        Row("examples", None, Nothing, Selection, Many),
-        Row("exclude", None, One("SPEC"), Selection, Many),
+        Row("doc", None, Nothing, Targets, Test),
+        Row("example", None, One("NAME"), Targets, NotToken),
+        Row("examples", None, Nothing, Targets, Many),
+        Row("exclude", None, One("SPEC"), Packages, NotRun),
         Row("features", Some('F'), One("FEATURES"), Code, All),
         Row("frozen", None, Nothing, Manner, All),
         Row("future-incompat-report", None, Nothing, Manner, NotToken),
         Row("ignore-rust-version", None, Nothing, Manner, All),
         Row("keep-going", None, Nothing, Manner, NotToken),
-        Row("lib", None, Nothing, Selection, Many),
+        Row("lib", None, Nothing, Targets, Many),
         Row("locked", None, Nothing, Manner, All),
         Row("manifest-path", None, One("PATH"), Code, All),
         Row("message-format", None, One("FMT"), Manner, Messages),
         Row("no-default-features", None, Nothing, Code, All),
         Row("offline", None, Nothing, Manner, All),
-        Row("package", Some('p'), One("SPEC"), Selection, NotToken),
+        Row("package", Some('p'), One("SPEC"), Packages, All),
         Row("profile", None, One("NAME"), Code, All),
         Row("quiet", Some('q'), Nothing, Manner, All),
         Row("release", Some('r'), Nothing, Code, All),
         Row("target", None, One("TRIPLE"), Manner, All),
         Row("target-dir", None, One("FOLDER"), Manner, All),
-        Row("test", None, One("NAME"), Selection, Many),
-        Row("tests", None, Nothing, Selection, Many),
+        Row("test", None, One("NAME"), Targets, Many),
+        Row("tests", None, Nothing, Targets, Many),
         Row("timings", None, Optionally("FMTS"), Manner, NotToken),
         Row("verbose", Some('v'), Nothing, Manner, All),
-        Row("workspace", None, Nothing, Selection, Many),
+        Row("workspace", None, Nothing, Packages, NotRun),
         Row("Z", Some('Z'), One("FLAG"), Code, All),
     ]
 };
@@ -102,6 +106,7 @@ impl On {
         match self {
             On::All => true,
             On::Many => matches!(kind, Kind::Test | Kind::BuildOrCheck),
+            On::NotRun => kind != Kind::Run,
             On::Test => kind == Kind::Test,
             On::Messages => kind == Kind::BuildOrCheck,
             On::NotToken => kind != Kind::Token,
@@ -158,13 +163,13 @@ impl CargoFlags {
 
     /// The flags that decide how the code is built, for the line that replays a finding.
     pub(crate) fn of_code(&self) -> Vec<String> {
-        let code = self.given.iter().filter(|(name, _)| about(name) == About::Code);
+        let code = self.given.iter().filter(|(name, _)| matches!(about(name), About::Code | About::Packages));
         code.flat_map(|(name, value)| words(name, value.as_deref())).collect()
     }
 
     /// The flags that do not select packages or targets.
     pub(crate) fn without_selection(&self) -> Vec<String> {
-        let others = self.given.iter().filter(|(name, _)| about(name) != About::Selection);
+        let others = self.given.iter().filter(|(name, _)| !matches!(about(name), About::Packages | About::Targets));
         others.flat_map(|(name, value)| words(name, value.as_deref())).collect()
     }
 
@@ -176,6 +181,11 @@ impl CargoFlags {
     /// The last value of a flag.
     pub(crate) fn value(&self, flag: &str) -> Option<&str> {
         self.given.iter().rev().find(|(name, _)| *name == flag)?.1.as_deref()
+    }
+
+    /// Whether packages are selected.
+    pub(crate) fn selects_packages(&self) -> bool {
+        self.given.iter().any(|(name, _)| about(name) == About::Packages)
     }
 
     /// Whether targets are selected, so that cargo runs doc tests only if `--doc` is among them.
@@ -221,7 +231,8 @@ mod tests {
         let mut told = flags.as_ref().unwrap().arguments();
         assert_eq!(told.split_off(told.len() - 3), ["--verbose", "-Z", "miri"]);
         assert_eq!(told, said);
-        assert_eq!(flags.unwrap().of_code(), ["--features", "x,y", "--release", "-Z", "miri"]);
+        let code = ["--features", "x,y", "--package", "a", "--package", "b", "--release", "-Z", "miri"];
+        assert_eq!(flags.unwrap().of_code(), code);
     }
 
     #[test]

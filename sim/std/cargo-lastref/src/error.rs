@@ -44,6 +44,9 @@ pub(crate) enum Error {
     /// cargo's exit, after it printed its errors.
     #[error("the crate does not build under lastref; cargo's messages are above")]
     NotBuilt,
+    /// A package whose tests cargo would run, outside the workspace.
+    #[error("`{name}` is not a member of this workspace, and lastref runs the tests of members only")]
+    NotMember { name: String },
     /// A name in a token that the project no longer has.
     #[error("`{token}` names {what}, which this project does not have")]
     Gone { token: String, what: String },

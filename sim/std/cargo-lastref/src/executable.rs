@@ -5,15 +5,20 @@ use std::ffi::OsString;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use cargo_metadata::{Artifact, BuildScript, Message, Package, PackageId, TargetKind};
 
 use crate::environment;
 use crate::error::Error;
 use crate::harness_flags::HarnessFlags;
+use crate::process;
 use crate::project::Project;
 use crate::token::Target;
 use lastref_cli::Stop;
+
+/// An executable that lists its tests takes milliseconds. One that takes longer than this does something else.
+const LIST_TIME: Duration = Duration::from_secs(60);
 
 /// An executable with tests.
 #[derive(Clone, Debug)]
@@ -87,12 +92,13 @@ impl Executable {
         Ok(self.listed(choice, &["--format", "terse"])?.and_then(|text| names(&text)))
     }
 
-    /// What the executable prints for `--list`; `None` if it fails.
+    /// What the executable prints for `--list`; `None` if it fails, or does not end in time: it may have its own
+    /// harness, which ignores the flag.
     fn listed(&self, choice: &[String], format: &[&str]) -> Result<Option<String>, Error> {
         let mut command = self.command();
         command.args(choice).arg("--list").args(format).stderr(Stdio::null());
-        let output = command.output().map_err(|source| Error::Start { program: self.path.clone(), source })?;
-        Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()))
+        process::output_within(&mut command, LIST_TIME)
+            .map_err(|source| Error::Start { program: self.path.clone(), source })
     }
 }
 
@@ -159,9 +165,9 @@ pub(crate) fn build(project: &Project, flags: &[String], stop: &Stop) -> Result<
     let mut built = Built::default();
     for artifact in artifacts.iter().filter(|artifact| artifact.profile.test) {
         let Some(package) = project.metadata.packages.iter().find(|package| package.id == artifact.package_id) else {
-            continue;
+            return Err(Error::NotMember { name: artifact.target.name.clone() });
         };
-        let (Some(path), Some(target)) = (&artifact.executable, target(artifact)) else { continue };
+        let (Some(path), Some(target)) = (&artifact.executable, target(&artifact.target)) else { continue };
         let mut variables = variables(project, package, path.as_std_path(), &scripts);
         if matches!(target, Target::Test(_) | Target::Bench(_)) {
             variables.extend(programs(&artifacts, &package.id));
@@ -199,14 +205,15 @@ fn is_lib(kinds: &[TargetKind]) -> bool {
     })
 }
 
-fn target(artifact: &Artifact) -> Option<Target> {
-    let name = artifact.target.name.clone();
-    match artifact.target.kind.first()? {
+/// The name of a target in tokens.
+pub(crate) fn target(target: &cargo_metadata::Target) -> Option<Target> {
+    let name = target.name.clone();
+    match target.kind.first()? {
         TargetKind::Bin => Some(Target::Bin(name)),
         TargetKind::Test => Some(Target::Test(name)),
         TargetKind::Example => Some(Target::Example(name)),
         TargetKind::Bench => Some(Target::Bench(name)),
-        _ => is_lib(&artifact.target.kind).then_some(Target::Lib),
+        _ => is_lib(&target.kind).then_some(Target::Lib),
     }
 }
 

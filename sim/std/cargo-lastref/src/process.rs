@@ -5,10 +5,10 @@
 //! was executing.
 
 use std::collections::VecDeque;
-use std::io::{PipeReader, Read};
+use std::io::{self, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -93,6 +93,13 @@ pub(crate) struct Finished {
     pub(crate) seconds: f64,
 }
 
+impl Finished {
+    /// Whether the harness found no test of the name that it was given. libtest then passes.
+    pub(crate) fn ran_none(&self) -> bool {
+        matches!(self.ending, Ending::Exited(0)) && self.output.contains("running 0 tests")
+    }
+}
+
 /// Runs one test by its name, whether or not it has `#[ignore]`.
 pub(crate) fn run(executable: &Executable, test: &str, variables: &Variables, limits: Limits, stop: &Stop) -> Finished {
     let clock = Clock::start();
@@ -129,6 +136,26 @@ pub(crate) fn run_whole(executable: &Executable, arguments: &[String], limits: L
     Finished { ending, report: Ok(None), place: None, is_stuck: false, output, seconds }
 }
 
+/// What the process prints on stdout; `None` if it fails, or is killed after this time.
+pub(crate) fn output_within(command: &mut Command, time: Duration) -> io::Result<Option<String>> {
+    let (reader, writer) = std::io::pipe()?;
+    let mut child = command.stdout(writer).process_group(0).spawn()?;
+    // The command holds the writing end, and the reader would never see the end of the output.
+    command.stdout(Stdio::null());
+    let output = Output::read(reader, usize::MAX);
+    let clock = Clock::start();
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break Some(status),
+            None if clock.elapsed() >= time || output.is_err() => break None,
+            None => pause(Duration::from_millis(1)),
+        }
+    };
+    kill(&child);
+    child.wait()?;
+    Ok(status.is_some_and(|status| status.success()).then_some(output?.text()))
+}
+
 /// Starts the process, and waits for its end or ends it.
 fn watch(
     executable: &Executable,
@@ -153,7 +180,7 @@ fn watch(
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     // The command holds the writing end, and the reader would never see the end of the output.
     drop(command);
-    let output = match Output::read(reader) {
+    let output = match Output::read(reader, OUTPUT_BYTES_MAX) {
         Ok(output) => output,
         Err(error) => {
             kill(&child);
@@ -278,7 +305,8 @@ struct Output {
 }
 
 impl Output {
-    fn read(mut reader: PipeReader) -> std::io::Result<Output> {
+    /// Keeps at most this many bytes of its end.
+    fn read(mut reader: PipeReader, bytes_max: usize) -> io::Result<Output> {
         let kept: Arc<Mutex<VecDeque<u8>>> = Arc::default();
         let (sender, closed) = mpsc::channel();
         let ours = Arc::clone(&kept);
@@ -287,7 +315,7 @@ impl Output {
             while let Ok(count @ 1..) = reader.read(&mut part) {
                 let mut kept = ours.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.extend(&part[..count]);
-                let surplus = kept.len().saturating_sub(OUTPUT_BYTES_MAX);
+                let surplus = kept.len().saturating_sub(bytes_max);
                 kept.drain(..surplus);
             }
             // The receiver no longer exists if the process ended first.
@@ -308,6 +336,17 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_does_not_end_in_time_has_no_output() {
+        let output = |script: &str, ms: u64| {
+            let mut command = Command::new("sh");
+            output_within(command.args(["-c", script]), Duration::from_millis(ms)).unwrap()
+        };
+        assert_eq!(output("echo x", 60_000).as_deref(), Some("x\n"));
+        assert_eq!(output("echo x; exit 1", 60_000), None);
+        assert_eq!(output("echo x; sleep 60", 100), None);
+    }
 
     #[test]
     fn a_place_is_three_numbers_and_none_before_the_first_run() {

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use crate::clock::Clock;
 use crate::executable::Executable;
 use crate::harness_flags::HarnessFlags;
 use crate::outcome::{Outcome, Status, crash};
@@ -114,14 +115,23 @@ impl Plan<'_> {
         let mut variables = self.variables.clone();
         let mut crashed: Option<Outcome> = None;
         let mut schedules = 0;
+        let clock = Clock::start();
         for _ in 0..PROCESSES_MAX {
-            let finished = process::run(executable, test, &variables, self.limits, stop);
+            // The time limit is one for all processes of the test.
+            let timeout = self.limits.timeout.map(|timeout| timeout.saturating_sub(clock.elapsed()));
+            let limits = Limits { timeout, ..self.limits };
+            let finished = process::run(executable, test, &variables, limits, stop);
             let run = finished.place.as_ref().and_then(|place| place.run).unwrap_or(0);
             let is_crash = crash(&finished).is_some();
             // Its runs are known from the progress file alone.
             let is_cut = matches!(finished.report, Ok(None));
             let seconds = finished.seconds;
+            let ran_none = finished.ran_none();
             let mut outcome = Outcome::of(executable, test, finished);
+            if ran_none && outcome.status == Status::PassedPlain {
+                outcome.status = Status::Failed;
+                outcome.reason = String::from("the test harness lists this test, and found none of this name");
+            }
             outcome.seconds += crashed.as_ref().map_or(0.0, |crashed| crashed.seconds);
             schedules += if is_crash { 1 } else { outcome.report.schedules };
             // The runs that the process executed before it ended, which its report would have counted.

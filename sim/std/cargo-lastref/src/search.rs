@@ -21,7 +21,7 @@ pub(crate) const AFTER: &str = "LASTREF_AFTER";
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
 /// All variables of the interface. A process gets only the variables set here, and none that this program inherited.
-pub(crate) const ALL: [&str; 15] = [
+pub(crate) const ALL: [&str; 16] = [
     "LASTREF_SCHEDULES",
     FOR_MS,
     AFTER,
@@ -33,6 +33,7 @@ pub(crate) const ALL: [&str; 15] = [
     "LASTREF_RUN",
     "LASTREF_FAULTS",
     "LASTREF_OUTSIDE",
+    "LASTREF_HOSTS",
     "LASTREF_SHRINK",
     "LASTREF_SETTINGS",
     REPORT,
@@ -87,6 +88,7 @@ fn of_settings(settings: &SettingArguments) -> Variables {
         ("LASTREF_STRATEGY", settings.strategy.to_string()),
         ("LASTREF_OUTSIDE", settings.outside.word().to_owned()),
         ("LASTREF_EXPLORE_TIME", u8::from(settings.explore_time).to_string()),
+        ("LASTREF_HOSTS", settings.hosts.join(",")),
     ];
     variables.extend(settings.steps.map(|steps| ("LASTREF_STEPS", steps.to_string())));
     variables.extend(settings.settings.clone().map(|text| ("LASTREF_SETTINGS", text)));
@@ -104,6 +106,7 @@ pub(crate) fn flags(settings: &SettingArguments) -> Vec<String> {
     if settings.outside != Outside::Warn {
         flags.extend([String::from("--outside"), settings.outside.word().to_owned()]);
     }
+    flags.extend(settings.hosts.iter().flat_map(|name| [String::from("--host"), name.clone()]));
     flags.extend(settings.settings.iter().flat_map(|text| [String::from("--settings"), text.clone()]));
     flags
 }

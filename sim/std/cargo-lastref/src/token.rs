@@ -11,6 +11,9 @@ use std::str::FromStr;
 /// The prefix by which a token is recognised.
 const MARK: &str = "lrs1";
 const FIELDS: usize = 6;
+/// The beginning of the runtime's token in this version, and of any version.
+const RUN_MARK: &str = "ls2,";
+const RUN_START: &str = "ls";
 /// Replaces the name of the test among the runtime's fields.
 const OWN_TEST: &str = ",@,";
 
@@ -92,7 +95,7 @@ pub(crate) enum TokenError {
     #[error("`{0}` is not a token of `cargo lastref`: a token begins with `lrs1/`")]
     Foreign(String),
     /// Made by another version.
-    #[error("`{0}` is a token of another version of lastref; this one reads tokens that begin with `lrs1/`")]
+    #[error("`{0}` is a token of another version of lastref; this one reads `lrs1/…/ls2,…`")]
     OtherVersion(String),
     /// Its tail is missing.
     #[error("`{text}` is truncated: it has {fields} of {FIELDS} fields")]
@@ -131,6 +134,10 @@ impl FromStr for Token {
         let Some(read) = Target::read(target) else {
             return Err(TokenError::Field { text: text.to_owned(), field: target.to_owned() });
         };
+        // The other form of a run is a seed.
+        if run.starts_with(RUN_START) && !run.starts_with(RUN_MARK) {
+            return Err(TokenError::OtherVersion(text.to_owned()));
+        }
         let run = run.replace('+', ";").replace(OWN_TEST, &format!(",{test},"));
         let (package, test) = (package.to_owned(), test.to_owned());
         Ok(Token { package, target: read, test, run })
@@ -142,7 +149,7 @@ mod tests {
     use super::*;
 
     fn sample(target: Target) -> Token {
-        let run = String::from("ls1,mix,0x2a,after=1;weak=0,tests::lost_update,,0011aabb");
+        let run = String::from("ls2,mix,0x2a,after=1;weak=0,tests::lost_update,,0011aabb");
         Token { package: String::from("my-crate"), target, test: String::from("tests::lost_update"), run }
     }
 
@@ -191,8 +198,12 @@ mod tests {
         check("lr2:a/b:c", "`lr2:a/b:c` is not a token of `cargo lastref`: a token begins with `lrs1/`");
         check(
             "lrs2/a/lib/b/c/d",
-            "`lrs2/a/lib/b/c/d` is a token of another version of lastref; this one reads tokens that begin with `lrs1/`",
+            "`lrs2/a/lib/b/c/d` is a token of another version of lastref; this one reads `lrs1/…/ls2,…`",
         );
+        let run = "lrs1/a/lib/b/ls1,c";
+        let old = format!("{run}/{:08x}", crc32fast::hash(run.as_bytes()));
+        let said = format!("`{old}` is a token of another version of lastref; this one reads `lrs1/…/ls2,…`");
+        check(&old, &said);
         check("lrs1/a/lib", "`lrs1/a/lib` is truncated: it has 3 of 6 fields");
         check("lrs1/a/lib/b/c/d", "`lrs1/a/lib/b/c/d` is damaged: its check digits do not match");
         let odd = format!("lrs1/a/libs/b/c/{:08x}", crc32fast::hash(b"lrs1/a/libs/b/c"));

@@ -128,6 +128,69 @@ fn without_faults_the_network_delivers_everything_and_runs_repeat() {
 }
 
 #[test]
+fn each_call_that_changes_or_lists_files_is_noticed() {
+    // The folder does not exist, so each call fails, after it was noticed.
+    let suite = r#"use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+
+macro_rules! tests {
+    ($( $name:ident: $call:expr; )*) => {
+        $(
+            #[test]
+            fn $name() {
+                assert!($call.is_err());
+            }
+        )*
+    };
+}
+
+tests! {
+    bind: UnixListener::bind("none/socket");
+    connect: UnixStream::connect("none/socket");
+    copy: fs::copy("none/from", "none/to");
+    create_dir: fs::create_dir("none/folder");
+    hard_link: fs::hard_link("none/from", "none/to");
+    metadata: fs::metadata("none/file");
+    read_dir: fs::read_dir("none");
+    remove_dir: fs::remove_dir("none/folder");
+    remove_file: fs::remove_file("none/file");
+    rename: fs::rename("none/from", "none/to");
+    send: UnixDatagram::unbound().unwrap().send_to(b"x", "none/socket");
+    set_permissions: fs::set_permissions("none/file", fs::metadata("/").unwrap().permissions());
+    symlink_: symlink("none/from", "none/to");
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let json = scratch.run(&["test", "--schedules", "1", "--outside", "refuse", "--json", "--no-fail-fast"]).json();
+    let tests = json["tests"].as_array().expect("the answer lists tests");
+    let passed: Vec<_> =
+        tests.iter().filter(|test| test["status"] != "misused").filter_map(|test| test["test"].as_str()).collect();
+    // It asks, and leaves nothing behind for a later run.
+    assert_eq!((passed, tests.len()), (vec!["metadata"], 13), "{json}");
+}
+
+#[test]
+fn a_named_host_is_in_the_run() {
+    let suite = r#"use std::net::{TcpListener, TcpStream};
+
+#[test]
+fn hosts() {
+    let listener = TcpListener::bind("db:5432").unwrap();
+    let client = TcpStream::connect("DB.:5432").unwrap();
+    assert_eq!(client.peer_addr().unwrap(), listener.local_addr().unwrap());
+    assert!(TcpStream::connect("cache:5432").is_err());
+    panic!("{}", listener.local_addr().unwrap());
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let hosts = ["--host", "db", "--host", "cache", "--outside", "refuse", "--no-shrink"];
+    let run = scratch.run(&[&["test", "--schedules", "1"], &hosts[..]].concat());
+    run.check(1, &["panic in schedule 1: 127.", ":5432", "replay --outside refuse --host db --host cache lrs"]);
+    scratch.run(&["test", "--schedules", "1", "--outside", "refuse"]).check(2, &["the test uses host names (`db`)"]);
+}
+
+#[test]
 fn operations_of_the_network_are_told_with_their_line() {
     let scratch = suite();
     let line = |code: &str| {

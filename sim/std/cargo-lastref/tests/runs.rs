@@ -329,3 +329,43 @@ fn a_crate_that_does_not_build_is_bad_input() {
     let scratch = Scratch::new(&[("src/lib.rs", "fn broken( {}\n")]);
     scratch.run(&["test"]).check(2, &["error: ", "the crate does not build under lastref; cargo's messages are above"]);
 }
+
+#[test]
+fn a_replay_builds_what_the_search_has_built_and_names_what_is_gone() {
+    let manifest = |name: &str, rest: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n{rest}\n")
+    };
+    // `a` turns a feature of `common` on. The test of `b` has its finding only in a build with `a`.
+    let common = r#"pub fn is_on() -> bool {
+    cfg!(feature = "on")
+}
+"#;
+    let suite = r#"#[test]
+fn panics() {
+    assert!(!common::is_on(), "the feature is on");
+}
+"#;
+    let scratch = Scratch::new(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\", \"common\"]\nresolver = \"2\"\n"),
+        ("a/Cargo.toml", &manifest("a", "[dependencies]\ncommon = { path = \"../common\", features = [\"on\"] }")),
+        ("a/src/lib.rs", ""),
+        ("b/Cargo.toml", &manifest("b", "[dependencies]\ncommon = { path = \"../common\" }")),
+        ("b/src/lib.rs", ""),
+        ("b/tests/suite.rs", suite),
+        ("common/Cargo.toml", &manifest("common", "[features]\non = []")),
+        ("common/src/lib.rs", common),
+    ]);
+    let run = scratch.run(&["test", "--no-shrink", "panics"]);
+    run.check(1, &["the feature is on"]);
+    scratch.run(&["replay", run.token()]).check(1, &["the feature is on"]);
+    let run = scratch.run(&["test", "--no-shrink", "--workspace", "--exclude", "common", "panics"]);
+    run.check(1, &["replay: cargo lastref replay --exclude common --workspace lrs1/b/test=suite/"]);
+    let words: Vec<&str> = ["replay"].into_iter().chain(run.token().split(' ')).collect();
+    scratch.run(&words).check(1, &["the feature is on"]);
+    scratch.run(&["test", "-p", "b", "panics"]).check(0, &["1 passed"]);
+    let words = ["replay", "-p", "b", *words.last().expect("a token")];
+    scratch.run(&words).check(0, &["no finding"]);
+    scratch.write("b/tests/other.rs", suite);
+    std::fs::remove_file(scratch.path().join("b/tests/suite.rs")).expect("it is there");
+    scratch.run(&words).check(2, &["names target `test=suite`, which this project does not have"]);
+}

@@ -91,6 +91,13 @@ fn fails_spuriously() -> bool {
     true
 }
 
+/// Adds the spurious failure to the table of a recorded run.
+fn remarks_failure(location: &'static Location<'static>) {
+    if let Some(run) = current() {
+        run.host(|| run.kernel.log(|log| log.remark(|| "the exchange fails spuriously".to_owned(), location)));
+    }
+}
+
 macro_rules! common {
     ($name:ident, $value:ty, [$($generics:tt)*], [$($arguments:tt)*]) => {
         impl $($generics)* $name $($arguments)* {
@@ -175,7 +182,10 @@ macro_rules! common {
             ) -> Result<$value, $value> {
                 if fails_spuriously() {
                     let location = Location::caller();
-                    return exchange(self.address(), stringify!($name), location, || Err(self.0.load(failure)));
+                    return exchange(self.address(), stringify!($name), location, || {
+                        remarks_failure(location);
+                        Err(self.0.load(failure))
+                    });
                 }
                 exchange(self.address(), stringify!($name), Location::caller(), || {
                     self.0.compare_exchange(expected, new, success, failure)

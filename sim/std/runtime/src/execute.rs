@@ -98,6 +98,8 @@ impl Run {
         };
         self.restores_handlers();
         self.restores_folder();
+        self.restores_umask();
+        self.restores_streams();
         libc_layer::opened::close_left();
         if self.outside.borrow().contains(libc_layer::names::CHILDREN) {
             libc_layer::outside::reap();
@@ -145,6 +147,7 @@ impl Run {
         self.has_given_up.set(false);
         self.objects.borrow_mut().clear();
         self.words.borrow_mut().clear();
+        self.bitsets.borrow_mut().clear();
         self.owners.borrow_mut().clear();
         self.tasks.borrow_mut().clear();
         self.panics.borrow_mut().clear();

@@ -45,6 +45,11 @@ pub(crate) fn report_finding(search: &Search, found: Found, report: &mut Report)
     if let Some((fewer, made)) = with_fewer_faults(search, &token, kind) {
         (token, told) = (fewer, made);
     }
+    if told.spurious > 0
+        && let Some((without, made)) = without_weak_failures(search, &token, kind)
+    {
+        (token, told) = (without, made);
+    }
     let early_timer_needed = is_again && needs_early_timer(search, &token, kind, told.has_passed);
     let Some(mut finding) = told.finding.take() else { return };
     if told.spurious > 0 {
@@ -119,6 +124,24 @@ fn with_guards(search: &Search, token: &Token, kind: FindingKind) -> Option<(Tok
     let made = search.make_run(&token, Keep::Events, false);
     let is_precise = matches!(kind_of(&made), Some(FindingKind::UseAfterFree | FindingKind::Overrun));
     is_precise.then_some((token, made))
+}
+
+/// The run without spurious failures of weak exchanges, if the finding does not need them: of the same seed, or with
+/// the same switches, since the failures are among the draws of the seed.
+fn without_weak_failures(search: &Search, token: &Token, kind: FindingKind) -> Option<(Token, RunResult)> {
+    if token.pins.fix("weak") || kind == FindingKind::EscapedState {
+        return None;
+    }
+    let switches = || search.make_run(token, Keep::Switches, false).ended.switches;
+    let whole = Token { settings: Settings { weak: false, ..token.settings }, ..token.clone() };
+    let finds = |token: &Token| kind_of(&search.make_run(token, Keep::Hash, false)) == Some(kind);
+    let without = match &whole.choices {
+        _ if finds(&whole) => whole,
+        Choices::Switches(_) => return None,
+        Choices::Strategy(_) => Token { choices: Choices::Switches(switches()), ..whole },
+    };
+    let made = search.make_run(&without, Keep::Events, false);
+    (kind_of(&made) == Some(kind)).then_some((without, made))
 }
 
 /// The run of the same seed with only those faults that the finding needs. Faults that did not happen are dropped as

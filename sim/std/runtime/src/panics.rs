@@ -1,4 +1,4 @@
-//! Panics: a count per task, and the text, place and stack of the panic that ends a test.
+//! Panics: a count per task, with the task's `errno`, and the text, place and stack of the panic that ends a test.
 //!
 //! std counts the panics of each OS thread in a thread-local that it does not publish. The tasks of a run share an OS
 //! thread, so the runtime saves and restores the count at each switch. To find the count's address, it looks for the
@@ -35,14 +35,25 @@ fn count() -> *mut [usize; 2] {
     ptr::with_exposed_provenance_mut(end - DISTANCE.load(Ordering::Relaxed))
 }
 
+/// The bits of `errno` in the word of the count, which is a small number. `errno` also belongs to an OS thread, so it
+/// has to change at each switch too.
+const ERRNO: u32 = 32;
+
 fn take() -> [usize; 2] {
     // SAFETY: `find` has located std's two words here: the panic count, and the flag that the panic hook is running.
-    unsafe { count().replace([0; 2]) }
+    // `errno` is valid.
+    unsafe {
+        let [panics, flag] = count().replace([0; 2]);
+        [panics | (*libc::__errno_location() as usize) << ERRNO, flag]
+    }
 }
 
-fn set(value: [usize; 2]) {
+fn set([panics, flag]: [usize; 2]) {
     // SAFETY: as above.
-    unsafe { count().write(value) }
+    unsafe {
+        *libc::__errno_location() = (panics >> ERRNO) as i32;
+        count().write([panics & ((1 << ERRNO) - 1), flag]);
+    }
 }
 
 /// The one word of this thread's block that is 0 before a panic, 1 while it unwinds, and 0 after it.

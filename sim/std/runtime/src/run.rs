@@ -55,6 +55,8 @@ pub(crate) struct Run {
     pub(crate) objects: RefCell<Objects>,
     /// The futex words on which tasks wait.
     pub(crate) words: RefCell<Objects>,
+    /// The objects of waits for some bits of a futex word only, by the word's address and the bits.
+    pub(crate) bitsets: RefCell<BTreeMap<(usize, u32), ObjectId>>,
     /// The object of each futex word whose address does not show to which object it belongs.
     pub(crate) owners: RefCell<Objects>,
     pub(crate) tasks: RefCell<Tasks>,
@@ -68,6 +70,10 @@ pub(crate) struct Run {
     pub(crate) handlers: RefCell<BTreeMap<i32, libc::sigaction>>,
     /// The working directory before this run changed it, as an open descriptor.
     pub(crate) folder: Cell<Option<i32>>,
+    /// The `umask` before this run changed it.
+    pub(crate) umask: Cell<Option<u32>>,
+    /// Copies of the standard streams that this run has replaced.
+    pub(crate) streams: Cell<[Option<usize>; 3]>,
     /// The steps since every thread waited; see `libc_layer::clock`.
     pub(crate) work: Cell<Work>,
     /// Whether work advances the time.
@@ -96,6 +102,8 @@ pub(crate) struct Run {
     /// What the runs of the search have used although it is not simulated, such as files.
     pub(crate) outside: RefCell<BTreeSet<&'static str>>,
     pub(crate) outside_mode: Cell<Outside>,
+    /// The names of hosts that lead to the loopback (`--host`).
+    pub(crate) hosts: RefCell<Vec<String>>,
     /// Whether a task of this run has started a child process.
     pub(crate) has_spawned: Cell<bool>,
     /// The real descriptors for which tasks wait; a descriptor occurs once for each waiting task.

@@ -201,6 +201,7 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     let memory = Memory::note(&kept);
     let cpu_ns_before = cpu_ns();
     run.outside_mode.set(config.outside);
+    run.hosts.borrow_mut().clone_from(&config.hosts.0);
     run.outside.borrow_mut().clear();
     let mut search = Search {
         run,
@@ -266,6 +267,7 @@ impl Run {
             settings: Cell::new(Settings::OFF),
             objects: RefCell::new(Objects::new()),
             words: RefCell::new(Objects::new()),
+            bitsets: RefCell::new(BTreeMap::new()),
             owners: RefCell::new(Objects::new()),
             tasks: RefCell::new(Tasks::default()),
             ledger: UnsafeCell::new(ledger),
@@ -274,6 +276,8 @@ impl Run {
             idle_reads: Cell::new(0),
             handlers: RefCell::new(BTreeMap::new()),
             folder: Cell::new(None),
+            umask: Cell::new(None),
+            streams: Cell::new([None; 3]),
             work: Cell::new(Work::default()),
             work_passes: Cell::new(true),
             has_passed: Cell::new(false),
@@ -289,6 +293,7 @@ impl Run {
             checks: RefCell::new(Checks::default()),
             outside: RefCell::new(BTreeSet::new()),
             outside_mode: Cell::new(Warned::Allow),
+            hosts: RefCell::new(Vec::new()),
             awaited: RefCell::new(Vec::new()),
             has_spawned: Cell::new(false),
             has_given_up: Cell::new(false),

@@ -15,11 +15,12 @@ use crate::token::Token;
 use lastref_kernel::faults::FaultPlan;
 
 /// The variables of the environment that configure a search.
-pub(crate) const VARIABLES: [&str; 15] = [
+pub(crate) const VARIABLES: [&str; 16] = [
     "LASTREF_AFTER",
     "LASTREF_EXPLORE_TIME",
     "LASTREF_FAULTS",
     "LASTREF_FOR_MS",
+    "LASTREF_HOSTS",
     "LASTREF_OUTSIDE",
     "LASTREF_PROGRESS",
     "LASTREF_REPLAY",
@@ -171,6 +172,19 @@ pub(crate) struct Config {
     /// The faults of connections.
     pub(crate) faults: FaultPlan,
     pub(crate) outside: Outside,
+    pub(crate) hosts: Hosts,
+}
+
+/// Names of hosts that lead to the loopback of the run, in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hosts(pub(crate) Vec<String>);
+
+impl FromStr for Hosts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Hosts, String> {
+        Ok(Hosts(text.split(',').filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect()))
+    }
 }
 
 /// The treatment of a test that uses resources that are not simulated: files, child processes, other machines.
@@ -215,6 +229,7 @@ impl Config {
             progress: None,
             faults: FaultPlan::default(),
             outside: Outside::Warn,
+            hosts: Hosts::default(),
         }
     }
 
@@ -246,6 +261,7 @@ impl Config {
         set("LASTREF_RUN", value("LASTREF_RUN"), &mut config.run, |text| parse_seed(text).map(Some))?;
         set("LASTREF_SHRINK", value("LASTREF_SHRINK"), &mut config.shrinks, parse_switch)?;
         set("LASTREF_FAULTS", value("LASTREF_FAULTS"), &mut config.faults, str::parse)?;
+        set("LASTREF_HOSTS", value("LASTREF_HOSTS"), &mut config.hosts, str::parse)?;
         set("LASTREF_OUTSIDE", value("LASTREF_OUTSIDE"), &mut config.outside, str::parse)?;
         set("LASTREF_SETTINGS", value("LASTREF_SETTINGS"), &mut config.pins, str::parse)?;
         config.report = value("LASTREF_REPORT").map(PathBuf::from);

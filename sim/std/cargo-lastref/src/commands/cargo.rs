@@ -10,14 +10,17 @@ use crate::error::Error;
 use crate::project::Project;
 use crate::search;
 
-/// Builds a binary, and runs it with the settings of the search, for a program that calls the simulator itself.
+/// Builds a binary, and runs it once, outside the simulator. Variables of a search that the shell has set do not reach
+/// it.
 pub(crate) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
     let project = Project::open(&arguments.cargo.given, Kind::Run)?;
     let mut flags = arguments.cargo.given.arguments();
     flags.extend(jobs(&arguments.build));
     let mut command = project.cargo("run", &flags)?;
     command.arg("--").args(&arguments.rest);
-    command.envs(search::of_search(&arguments.search));
+    for name in search::ALL {
+        command.env_remove(name);
+    }
     exit(&project, &mut command)
 }
 

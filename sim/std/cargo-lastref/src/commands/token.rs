@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use cargo_metadata::Package;
+
 use crate::answer::{Answer, Exit};
 use crate::args::{ShowArguments, TokenArguments};
 use crate::cargo_flags::Kind;
@@ -13,7 +15,7 @@ use crate::executable::{self, Executable};
 use crate::finding::{self, Replay};
 use crate::json;
 use crate::outcome::{Outcome, Status};
-use crate::process::{self, Ending, Limits};
+use crate::process::{self, Limits};
 use crate::progress::count;
 use crate::project::Project;
 use crate::search;
@@ -122,11 +124,19 @@ impl Case {
         let flags = &arguments.cargo.given;
         let project = Project::open(flags, Kind::Token)?;
         let gone = |what: String| Error::Gone { token: text.clone(), what };
-        if !project.metadata.workspace_packages().iter().any(|package| package.name.as_str() == token.package) {
+        let is_own = |package: &&Package| package.name.as_str() == token.package;
+        let Some(package) = project.metadata.workspace_packages().into_iter().find(is_own) else {
             return Err(gone(format!("package `{}`", token.package)));
+        };
+        if !package.targets.iter().any(|target| executable::target(target).as_ref() == Some(&token.target)) {
+            return Err(gone(format!("target `{}`", token.target)));
         }
         let mut cargo = flags.arguments();
-        cargo.extend([String::from("--package"), token.package.clone()]);
+        // The search has built the packages that cargo selects here, and their features depend on that selection.
+        let is_selected = project.metadata.workspace_default_packages().iter().any(is_own);
+        if !flags.selects_packages() && !is_selected {
+            cargo.extend([String::from("--package"), token.package.clone()]);
+        }
         cargo.extend(token.target.flags());
         let built = executable::build(&project, &cargo, stop)?;
         let is_named = |it: &Executable| it.package == token.package && it.target == token.target;
@@ -149,8 +159,7 @@ impl Case {
         if let Some(place) = &mut finished.place {
             place.run = None;
         }
-        // libtest passes if no test has the name.
-        let ran_none = matches!(finished.ending, Ending::Exited(0)) && finished.output.contains("running 0 tests");
+        let ran_none = finished.ran_none();
         let outcome = Outcome::of(&self.executable, &self.token.test, finished);
         match outcome.status {
             Status::PassedPlain if ran_none => {

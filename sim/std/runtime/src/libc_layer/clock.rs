@@ -13,7 +13,7 @@
 use std::panic::Location;
 use std::ptr;
 
-use super::{raw, result_of};
+use super::{fail, raw, result_of};
 use crate::run::{Run, current};
 
 /// The real-time clock at the start of a run: 2026-11-01 00:00:00 UTC. Certificates in the fixtures of tests are more
@@ -109,7 +109,7 @@ impl Run {
     }
 }
 
-fn as_ns(time: &libc::timespec) -> u64 {
+pub(super) fn as_ns(time: &libc::timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
@@ -127,18 +127,31 @@ pub(super) fn as_deadline(run: &'static Run, time: &libc::timespec, is_relative:
     }
 }
 
-fn is_realtime(clock: i32) -> bool {
-    matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE)
+pub(super) fn is_realtime(clock: i32) -> bool {
+    use libc::{CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI};
+    matches!(clock, CLOCK_REALTIME | CLOCK_REALTIME_ALARM | CLOCK_REALTIME_COARSE | CLOCK_TAI)
+}
+
+/// Whether the clock shows virtual time in a run. The clocks of CPU time, those of other processes and threads
+/// included, are real, and Linux refuses an unknown clock.
+pub(super) fn is_simulated(clock: i32) -> bool {
+    use libc::{CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW};
+    let monotonic =
+        [CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW];
+    is_realtime(clock) || monotonic.contains(&clock)
+}
+
+/// Whether Linux takes this duration or point in time.
+pub(super) fn is_valid(time: &libc::timespec) -> bool {
+    time.tv_sec >= 0 && (0..1_000_000_000).contains(&time.tv_nsec)
 }
 
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: i32, time: *mut libc::timespec) -> i32 {
-    // CPU-time clocks are real: a run should not depend on them.
-    let is_real = matches!(clock, libc::CLOCK_PROCESS_CPUTIME_ID | libc::CLOCK_THREAD_CPUTIME_ID);
     match current() {
-        Some(run) if !is_real => {
+        Some(run) if is_simulated(clock) => {
             let now_ns = run.host(|| {
                 run.passes(READ_NS_MAX);
                 run.kernel.now_ns()
@@ -164,8 +177,10 @@ pub unsafe extern "C" fn clock_nanosleep(
     left: *mut libc::timespec,
 ) -> i32 {
     match current() {
+        // SAFETY: the caller passes a valid place.
+        Some(_) if !is_simulated(clock) || !is_valid(unsafe { &*time }) => libc::EINVAL,
         Some(run) => {
-            // SAFETY: the caller passes a valid time.
+            // SAFETY: as above.
             let time = unsafe { &*time };
             let deadline_ns = as_deadline(run, time, flags & libc::TIMER_ABSTIME == 0, is_realtime(clock));
             run.sleeps_until(deadline_ns);
@@ -197,7 +212,11 @@ impl Run {
 pub unsafe extern "C" fn nanosleep(time: *const libc::timespec, left: *mut libc::timespec) -> i32 {
     match current() {
         // SAFETY: the arguments are the caller's; the rest of a sleep that no signal interrupts is not written.
-        Some(_) => unsafe { clock_nanosleep(libc::CLOCK_MONOTONIC, 0, time, ptr::null_mut()) },
+        Some(_) => match unsafe { clock_nanosleep(libc::CLOCK_MONOTONIC, 0, time, ptr::null_mut()) } {
+            0 => 0,
+            // The other call returns its error.
+            error => fail(error) as i32,
+        },
         // SAFETY: the arguments are the caller's.
         None => result_of(unsafe { raw(libc::SYS_nanosleep, [time.addr(), left.addr(), 0, 0, 0, 0]) }) as i32,
     }

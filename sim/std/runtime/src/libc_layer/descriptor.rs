@@ -221,6 +221,26 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
     }
 }
 
+/// Repeats an attempt on a blocking descriptor of the run, whose call would block although `poll` reports it as ready:
+/// until it does not fail with `EAGAIN`, or until the socket's timeout for writes. The result is in libc's form; `None`
+/// if the descriptor does not wait in a run.
+pub(super) fn tries(descriptor: usize, mut attempt: impl FnMut() -> isize) -> Option<isize> {
+    let run = current().filter(|_| is_opened(descriptor) && blocks(descriptor))?;
+    let result = run.host(|| {
+        run.note_call();
+        let timeout_ns = timeout_ns(descriptor, libc::SO_SNDTIMEO);
+        let deadline_ns = timeout_ns.map(|timeout_ns| run.kernel.now_ns().saturating_add(timeout_ns));
+        let mut result = 0;
+        run.wait_until(&[], deadline_ns, || {
+            result = attempt();
+            result != -(libc::EAGAIN as isize)
+        });
+        run.wake_waiters();
+        result
+    });
+    Some(result_of(result))
+}
+
 /// Whether the task's output is dropped: only the first run and the recorded run of a finding print. A file or a pipe
 /// that the run has put in the place of a standard stream gets its bytes in every run.
 fn is_silent(descriptor: i32) -> bool {
@@ -333,7 +353,7 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
         run.kernel.point(run.any(OpKind::Release));
         // Both happen in one step: after the close another task may open a descriptor of the same number.
         mark(descriptor as isize, false);
-        run.network.borrow_mut().forgets_poller(descriptor);
+        run.network.borrow_mut().forgets_real(descriptor);
         // SAFETY: the caller's promise.
         let result = unsafe { raw(libc::SYS_close, args) };
         run.wake_waiters();
@@ -442,8 +462,8 @@ impl Run {
     fn notes_copy(&self, descriptor: i32, copy: i32) {
         copy_marks(descriptor, copy);
         let mut network = self.network.borrow_mut();
-        network.forgets_poller(copy);
-        network.copies_poller(descriptor, copy);
+        network.forgets_real(copy);
+        network.copies_real(descriptor, copy);
     }
 }
 
@@ -481,6 +501,9 @@ unsafe fn copies_to(number: i64, descriptor: i32, copy: i32, flags: i32) -> i32 
         run.note_call();
         if is_opened(copy as usize) {
             run.kernel.point(run.any(OpKind::Release));
+        }
+        if descriptor != copy {
+            run.keeps_stream(copy);
         }
         // SAFETY: the caller's promise.
         let result = unsafe { raw(number, args) };

@@ -1,5 +1,5 @@
 //! Files are the system's. A wait for a lock on one is simulated, their times are those of the run's clock, and the
-//! working directory is restored after each run.
+//! working directory and the `umask` are restored after each run.
 //!
 //! The run's clock starts at a fixed time, and the system stamps files by its own. A time that a program reads is
 //! therefore shifted by the difference at the start of the search, and is never later than the run's present unless a
@@ -163,7 +163,26 @@ fn notes_folder() {
     run.folder.set((folder >= 0).then_some(folder as i32));
 }
 
+/// Sets the permissions that new files do not get.
+#[unsafe(no_mangle)]
+pub extern "C" fn umask(mask: u32) -> u32 {
+    // SAFETY: the argument is plain.
+    let before = unsafe { raw(libc::SYS_umask, [mask as usize, 0, 0, 0, 0, 0]) } as u32;
+    if let Some(run) = current().filter(|run| run.umask.get().is_none()) {
+        run.umask.set(Some(before));
+    }
+    before
+}
+
 impl Run {
+    /// Restores the `umask` if the run has changed it. Called by host code.
+    pub(crate) fn restores_umask(&self) {
+        if let Some(mask) = self.umask.take() {
+            // SAFETY: the argument is plain.
+            unsafe { raw(libc::SYS_umask, [mask as usize, 0, 0, 0, 0, 0]) };
+        }
+    }
+
     /// Restores the working directory if the run has changed it. Called by host code.
     pub(crate) fn restores_folder(&self) {
         if let Some(folder) = self.folder.take() {

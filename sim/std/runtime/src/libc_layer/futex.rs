@@ -13,18 +13,19 @@ use crate::run::{CurrentOperation, Run};
 const COMMAND: usize = 0x7f;
 const CLOCK_REALTIME: usize = libc::FUTEX_CLOCK_REALTIME as usize;
 
+/// The bitset of operations without one.
+const ALL: u32 = u32::MAX;
+
 /// Carries out a futex call; `None` for an operation that is left to the system.
 ///
 /// # Safety
-/// The arguments are those of a futex call: the word, the operation, the value, and the timeout.
-pub(super) unsafe fn call(
-    run: &'static Run,
-    word: usize,
-    operation: usize,
-    value: usize,
-    timeout: usize,
-) -> Option<isize> {
+/// The arguments are those of a futex call: the word, the operation, the value, the timeout or the second value, the
+/// second word, and the bitset or the third value.
+pub(super) unsafe fn call(run: &'static Run, args: [usize; 6]) -> Option<isize> {
+    let [word, operation, value, timeout, _, third] = args;
+    let is_of_bitset = |kind: i32| matches!(kind, libc::FUTEX_WAIT_BITSET | libc::FUTEX_WAKE_BITSET);
     match (operation & COMMAND) as i32 {
+        kind if is_of_bitset(kind) && third as u32 == 0 => Some(fail(libc::EINVAL)),
         kind @ (libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) => {
             let timeout = ptr::with_exposed_provenance::<libc::timespec>(timeout);
             // SAFETY: the caller of the system call passes a valid time, or none.
@@ -33,20 +34,35 @@ pub(super) unsafe fn call(
                 let is_relative = kind == libc::FUTEX_WAIT;
                 as_deadline(run, time, is_relative, operation & CLOCK_REALTIME != 0)
             });
-            Some(run.wait_on(word, value as u32, deadline_ns))
+            let bitset = if kind == libc::FUTEX_WAIT { ALL } else { third as u32 };
+            Some(run.wait_on(word, value as u32, bitset, deadline_ns))
         }
-        libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => Some(run.wake(word, value as u32)),
+        libc::FUTEX_WAKE => Some(run.wake(word, value as u32, ALL)),
+        libc::FUTEX_WAKE_BITSET => Some(run.wake(word, value as u32, third as u32)),
+        libc::FUTEX_CMP_REQUEUE if !holds(word, third as u32) => Some(fail(libc::EAGAIN)),
+        // The tasks that would wait on the second word are woken too. A wait may end without a wake, so its caller
+        // checks the word again, and takes the lock that the second word belongs to.
+        libc::FUTEX_REQUEUE | libc::FUTEX_CMP_REQUEUE => {
+            Some(run.wake(word, (value as u32).saturating_add(timeout as u32), ALL))
+        }
         _ => None,
     }
 }
 
+/// Whether the word has this value.
+fn holds(word: usize, value: u32) -> bool {
+    let word = ptr::with_exposed_provenance::<u32>(word);
+    // SAFETY: the caller of the system call passes a valid word. Every task of the run is on this thread.
+    unsafe { ptr::read_volatile(word) == value }
+}
+
 impl Run {
     /// Waits while the word holds this value.
-    fn wait_on(&'static self, word: usize, value: u32, deadline_ns: Option<u64>) -> isize {
+    fn wait_on(&'static self, word: usize, value: u32, bitset: u32, deadline_ns: Option<u64>) -> isize {
         let doing = self.doing.get();
         let waited = self.host(|| {
             self.notes_wait();
-            let id = self.word(word);
+            let id = self.word_of_bitset(word, bitset);
             let (kind, object) = match self.owner_of(word) {
                 Some(object) if object == doing.object => (doing.kind, object),
                 // A condition variable relocks its mutex.
@@ -57,12 +73,7 @@ impl Run {
                 None => (doing.kind, self.owners.borrow_mut().at(word, || doing.object)),
             };
             let op = Op { kind, object, location: doing.location };
-            let holds = || {
-                let word = ptr::with_exposed_provenance::<u32>(word);
-                // SAFETY: the caller of the system call passes a valid word. Every task of the run is on this thread.
-                unsafe { ptr::read_volatile(word) == value }
-            };
-            let waited = self.kernel.wait_on_word(id, op, deadline_ns, holds);
+            let waited = self.kernel.wait_on_word(id, op, deadline_ns, || holds(word, value));
             self.waited();
             waited
         });
@@ -75,8 +86,8 @@ impl Run {
         }
     }
 
-    /// Wakes at most this many tasks.
-    fn wake(&'static self, word: usize, most: u32) -> isize {
+    /// Wakes at most this many tasks whose bitset has a bit of this one.
+    fn wake(&'static self, word: usize, most: u32, bitset: u32) -> isize {
         let CurrentOperation { kind, object: does, location } = self.doing.get();
         let woken = self.host(|| {
             let id = self.word(word);
@@ -84,7 +95,14 @@ impl Run {
             // Otherwise the wake comes from the drop of a guard, which announces no operation.
             let notifies = object == does && matches!(kind, OpKind::NotifyOne | OpKind::NotifyAll);
             let kind = if notifies { kind } else { OpKind::Unlock };
-            self.kernel.wake_word(id, Op { kind, object, location }, most)
+            let op = Op { kind, object, location };
+            let mut woken = self.kernel.wake_word(id, op, most);
+            for other in self.words_of_bitset(word, bitset) {
+                if woken < most && self.kernel.has_waiters(other) {
+                    woken += self.kernel.wake_word(other, op, most - woken);
+                }
+            }
+            woken
         });
         self.doing.set(CurrentOperation { kind, object: does, location });
         woken as isize
@@ -94,6 +112,21 @@ impl Run {
     /// another.
     fn word(&self, word: usize) -> ObjectId {
         self.words.borrow_mut().at(word, || self.kernel.new_object("futex"))
+    }
+
+    /// The kernel's object for the waits on a word with this bitset: a wake may be meant for some bitsets only.
+    fn word_of_bitset(&self, word: usize, bitset: u32) -> ObjectId {
+        if bitset == ALL {
+            return self.word(word);
+        }
+        *self.bitsets.borrow_mut().entry((word, bitset)).or_insert_with(|| self.kernel.new_object("futex"))
+    }
+
+    /// The objects of the waits on a word with a bitset that has a bit of this one, except for [`ALL`].
+    fn words_of_bitset(&self, word: usize, bitset: u32) -> Vec<ObjectId> {
+        let bitsets = self.bitsets.borrow();
+        let of_word = bitsets.range((word, 0)..=(word, ALL));
+        of_word.filter(|((_, own), _)| own & bitset != 0).map(|(_, id)| *id).collect()
     }
 
     /// The object that this word belongs to, if it is known. In a mutex, a condition variable and a once it is the

@@ -10,6 +10,7 @@ mod futex;
 pub mod names;
 pub(crate) mod opened;
 pub(crate) mod outside;
+pub mod paths;
 pub mod poll;
 pub mod process;
 pub mod random;
@@ -17,6 +18,7 @@ mod short_write;
 pub mod signals;
 pub mod socket;
 pub mod syscall;
+pub mod timer;
 pub mod transfer;
 
 use std::arch::asm;

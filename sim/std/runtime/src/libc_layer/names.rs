@@ -1,8 +1,9 @@
 //! Host names, files and programs: the calls that lead out of the run.
 //!
-//! `localhost` and every name below it resolve to loopback addresses without a lookup: `localhost` itself is 127.0.0.1,
-//! and each other name has its own address, to which a listener of the run may bind. All other calls in this file go to
-//! the system, and the setting `--outside` decides whether they are allowed.
+//! `localhost`, every name below it, and the names that `--host` lists resolve to loopback addresses without a lookup:
+//! `localhost` itself is 127.0.0.1, and each other name has its own address, to which a listener of the run may bind.
+//! The host `db` has the address of `db.localhost`. All other calls in this file go to the system, and the setting
+//! `--outside` decides whether they are allowed.
 
 use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -37,15 +38,20 @@ impl Run {
     }
 }
 
-/// The address of a name that needs no lookup.
-fn local_address(name: &str, is_v6: bool) -> Option<IpAddr> {
+/// The address of a name that needs no lookup. Case, and a dot at the end, do not matter in names. `hosts` are those of
+/// the search.
+fn local_address(name: &str, is_v6: bool, hosts: &[String]) -> Option<IpAddr> {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     if name == "localhost" {
         return Some(if is_v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() });
     }
-    let name = name.strip_suffix(".localhost")?;
+    let below = name.strip_suffix(".localhost");
+    let name = below.or_else(|| hosts.contains(&name).then_some(name.as_str()))?;
     let [a, b, c, ..] = fold_str(0x686f_7374, name).to_be_bytes();
     // The first byte is not 0, so that no name has the address of `localhost`.
-    Some(Ipv4Addr::new(127, a | 1, b, c.clamp(1, 254)).into())
+    let ip = Ipv4Addr::new(127, a | 1, b, c.clamp(1, 254));
+    // The loopback has one address of IPv6.
+    Some(if is_v6 { ip.to_ipv6_mapped().into() } else { ip.into() })
 }
 
 type GetAddrInfo =
@@ -72,7 +78,7 @@ pub unsafe extern "C" fn getaddrinfo(
         (name, hints.as_ref().is_some_and(|hints| hints.ai_family == libc::AF_INET6))
     };
     let is_number = name.parse::<IpAddr>().is_ok();
-    let local = local_address(name, is_v6);
+    let local = run.host(|| local_address(name, is_v6, &run.hosts.borrow()));
     if !is_number && local.is_none() {
         run.goes_outside("host names", name);
     }
@@ -87,12 +93,12 @@ pub unsafe extern "C" fn getaddrinfo(
     })
 }
 
-/// Notes that a task opens a file. Devices, `/proc` and `/sys` do not count as files of the test.
+/// Notes that a task uses a file. Devices, `/proc` and `/sys` do not count as files of the test.
 ///
 /// # Safety
-/// `path` is a text.
-unsafe fn notes_file(path: *const c_char) {
-    let Some(run) = current() else { return };
+/// `path` is null or a text.
+pub(super) unsafe fn notes_file(path: *const c_char) {
+    let Some(run) = current().filter(|_| !path.is_null()) else { return };
     // SAFETY: the caller's promise.
     let path = unsafe { CStr::from_ptr(path) }.to_str().unwrap_or("?");
     if !["/dev/", "/proc/", "/sys/"].iter().any(|start| path.starts_with(start)) {
@@ -178,9 +184,16 @@ mod tests {
 
     #[test]
     fn names_below_localhost_have_addresses_of_the_loopback() {
-        let of = |name: &str| local_address(name, false).map(|ip| ip.to_string());
+        let hosts = [String::from("redis")];
+        let of = |name: &str| local_address(name, false, &hosts).map(|ip| ip.to_string());
         assert_eq!(of("localhost").as_deref(), Some("127.0.0.1"));
+        assert_eq!((of("LOCALHOST"), of("localhost.")), (of("localhost"), of("localhost")));
+        assert_eq!(of("DB.localhost."), of("db.localhost"));
         assert_eq!(of("example.org"), None);
+        assert_eq!(of("Redis"), of("redis.localhost"));
+        let [v4, v6] =
+            [false, true].map(|is_v6| local_address("db.localhost", is_v6, &hosts).map(|ip| ip.to_canonical()));
+        assert_eq!(v4, v6);
         let (one, other) = (of("db.localhost"), of("cache.localhost"));
         assert!(one.as_deref().is_some_and(|ip| ip.starts_with("127.")) && one != other, "{one:?} {other:?}");
     }

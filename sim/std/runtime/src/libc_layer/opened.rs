@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use super::raw;
 use crate::net::address;
-use crate::run::current;
+use crate::run::{Run, current};
 
 /// Only descriptors below this number are watched.
 const WATCHED: usize = 4096;
@@ -92,10 +92,40 @@ pub(crate) fn close_left() {
     let words = opened.iter().zip(&files).map(|(opened, file)| opened | file).enumerate();
     for (nth, word) in words.filter(|(_, word)| *word != 0) {
         let marked = (0..BITS).filter(|bit| word & (1 << bit) != 0).map(|bit| nth * BITS + bit);
-        // The process needs the standard streams, even if the run has replaced them by `dup2`.
+        // The standard streams are the process's own again: see `restores_streams`.
         for descriptor in marked.filter(|descriptor| *descriptor > 2) {
             // SAFETY: the run opened it, and no code of the run executes any more.
             unsafe { raw(libc::SYS_close, [descriptor, 0, 0, 0, 0, 0]) };
+        }
+    }
+}
+
+/// Copies of the standard streams have numbers from here on, above those that a program sees.
+const STREAM_COPIES: usize = 1_000;
+
+impl Run {
+    /// Keeps a standard stream that the run is about to replace. Called by host code.
+    pub(super) fn keeps_stream(&self, descriptor: i32) {
+        let Ok(nth) = usize::try_from(descriptor) else { return };
+        let mut streams = self.streams.get();
+        if let Some(kept @ None) = streams.get_mut(nth) {
+            let args = [nth, libc::F_DUPFD_CLOEXEC as usize, STREAM_COPIES, 0, 0, 0];
+            // SAFETY: the arguments are plain.
+            let copy = unsafe { raw(libc::SYS_fcntl, args) };
+            *kept = (copy >= 0).then_some(copy as usize);
+            self.streams.set(streams);
+        }
+    }
+
+    /// Restores the standard streams that the run has replaced. Called by host code.
+    pub(crate) fn restores_streams(&self) {
+        for (nth, copy) in self.streams.take().into_iter().enumerate() {
+            let Some(copy) = copy else { continue };
+            // SAFETY: the arguments are plain, and this run has opened the copy.
+            unsafe {
+                raw(libc::SYS_dup2, [copy, nth, 0, 0, 0, 0]);
+                raw(libc::SYS_close, [copy, 0, 0, 0, 0, 0]);
+            }
         }
     }
 }

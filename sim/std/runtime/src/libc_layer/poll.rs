@@ -124,16 +124,6 @@ unsafe fn in_ms(timeout: *const libc::timespec) -> i32 {
     })
 }
 
-/// A run has no timers of the system, whose time is real. Pollers that use one then pass their timeout to `epoll_wait`.
-#[unsafe(no_mangle)]
-pub extern "C" fn timerfd_create(clock: i32, flags: i32) -> i32 {
-    if current().is_some() {
-        return fail(libc::ENOSYS) as i32;
-    }
-    // SAFETY: the arguments are plain.
-    result_of(unsafe { raw(libc::SYS_timerfd_create, [clock as usize, flags as usize, 0, 0, 0, 0]) }) as i32
-}
-
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
@@ -198,7 +188,10 @@ pub unsafe extern "C" fn poll(asked: *mut libc::pollfd, count: u64, timeout_ms: 
                 let network = run.network.borrow();
                 let is_simulated = network.target(one.fd) == Some(Target::Simulated);
                 let ready = network.ready_of(one.fd).filter(|_| is_simulated);
-                one.revents = ready.map_or(other.revents, |ready| ready as i16 & (one.events | always));
+                // The system knows only the descriptors of a poller that are its own.
+                let has_event = one.events & libc::POLLIN != 0 && network.has_event(one.fd);
+                let others = other.revents | if has_event { libc::POLLIN } else { 0 };
+                one.revents = ready.map_or(others, |ready| ready as i16 & (one.events | always));
             }
             all.iter().filter(|one| one.revents != 0).count() as isize
         })

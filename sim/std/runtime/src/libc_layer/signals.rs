@@ -63,6 +63,18 @@ pub unsafe extern "C" fn sigaction(signal: i32, new: *const libc::sigaction, old
     unsafe { glibc()(signal, new, old) }
 }
 
+/// # Safety
+/// As for libc's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn signal(signal: i32, handler: libc::sighandler_t) -> libc::sighandler_t {
+    type Signal = unsafe extern "C" fn(i32, libc::sighandler_t) -> libc::sighandler_t;
+    if let Some(run) = current() {
+        run.host(|| run.keeps_handler(signal));
+    }
+    // SAFETY: this is the type of glibc's function; the caller's promise.
+    unsafe { std::mem::transmute::<*mut libc::c_void, Signal>(outside::glibc(c"signal"))(signal, handler) }
+}
+
 /// Sends a signal. In a run, a handler of this process runs before the call returns. It executes as code of the
 /// runtime, without a scheduling point, so it must not wait for a thread of the run.
 ///

@@ -4,7 +4,8 @@ use std::panic::Location;
 
 use lastref_kernel::record::{Op, OpKind};
 
-use super::descriptor::{Use, call, open, open_pair};
+use super::descriptor::{Use, call, open, open_pair, socket_option, tries};
+use super::names::notes_file;
 use super::opened::{is_opened, mark, mark_remote};
 use super::outside::has_children;
 use super::{fail, raw, result_of};
@@ -133,6 +134,26 @@ pub unsafe extern "C" fn socketpair(domain: i32, kind: i32, protocol: i32, pair:
     unsafe { open_pair(libc::SYS_socketpair, args, pair) }
 }
 
+/// Notes the file of a Unix socket. A socket without a name, or with an abstract one, has no file.
+///
+/// # Safety
+/// As for `bind`.
+pub(super) unsafe fn notes_path(at: *const u8, size: u32) {
+    let mut name = libc::sockaddr_un { sun_family: 0, sun_path: [0; 108] };
+    // The last byte of the path stays 0.
+    let bytes = (size as usize).min(size_of::<libc::sockaddr_un>() - 1);
+    if at.is_null() || bytes <= size_of::<libc::sa_family_t>() {
+        return;
+    }
+    // SAFETY: the caller passes as many bytes, and the place is larger. The path is a text.
+    unsafe {
+        (&raw mut name).cast::<u8>().copy_from_nonoverlapping(at, bytes);
+        if i32::from(name.sun_family) == libc::AF_UNIX && name.sun_path[0] != 0 {
+            notes_file(name.sun_path.as_ptr());
+        }
+    }
+}
+
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
@@ -148,7 +169,10 @@ pub unsafe extern "C" fn bind(descriptor: i32, at: *const u8, size: u32) -> i32 
         Place::Real(real) => {
             let args = [real as usize, at.addr(), size as usize, 0, 0, 0];
             // SAFETY: the caller's promise.
-            result_of(unsafe { raw(libc::SYS_bind, args) }) as i32
+            unsafe {
+                notes_path(at, size);
+                result_of(raw(libc::SYS_bind, args)) as i32
+            }
         }
     }
 }
@@ -179,8 +203,9 @@ pub unsafe extern "C" fn connect(descriptor: i32, at: *const u8, size: u32) -> i
             let args = [real as usize, at.addr(), size as usize, 0, 0, 0];
             // SAFETY: the caller's promise.
             return unsafe {
+                notes_path(at, size);
                 mark_remote(real, at, size);
-                call(libc::SYS_connect, args, Use::Changes)
+                connects(args)
             } as i32;
         }
     };
@@ -212,6 +237,35 @@ pub unsafe extern "C" fn connect(descriptor: i32, at: *const u8, size: u32) -> i
         }
         Err(error) => fail(error) as i32,
     }
+}
+
+/// Connects a socket of the system. That of a Unix socket blocks while the listener's queue is full.
+///
+/// # Safety
+/// As for `connect`.
+unsafe fn connects(args: [usize; 6]) -> isize {
+    let descriptor = args[0];
+    // SAFETY: the value is a number.
+    if unsafe { socket_option(descriptor, libc::SO_DOMAIN, 0_i32) } == Some(libc::AF_UNIX) {
+        // The call has no flag for a single attempt. No other task runs meanwhile.
+        let control = |command: i32, flags: usize| {
+            // SAFETY: the arguments are plain.
+            unsafe { raw(libc::SYS_fcntl, [descriptor, command as usize, flags, 0, 0, 0]) }
+        };
+        let connected = tries(descriptor, || {
+            let flags = control(libc::F_GETFL, 0) as usize;
+            control(libc::F_SETFL, flags | libc::O_NONBLOCK as usize);
+            // SAFETY: the caller's promise.
+            let result = unsafe { raw(libc::SYS_connect, args) };
+            control(libc::F_SETFL, flags);
+            result
+        });
+        if let Some(connected) = connected {
+            return connected;
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { call(libc::SYS_connect, args, Use::Changes) }
 }
 
 /// Connects to an address outside the run, or to a child process, with a descriptor of the system.

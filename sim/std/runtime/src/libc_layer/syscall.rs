@@ -1,7 +1,7 @@
 //! System calls by number, as C libraries and rustix make them: those that the run simulates go to the same functions
 //! as the calls of libc.
 
-use super::{clock, descriptor, fail, file, futex, poll, process, random, socket, transfer};
+use super::{clock, descriptor, fail, file, futex, poll, process, random, socket, timer, transfer};
 use crate::run::{Run, current};
 
 /// Carries out a simulated call, with its result in libc's form. `None`: the run does not simulate this call, or not
@@ -10,11 +10,11 @@ use crate::run::{Run, current};
 /// # Safety
 /// As for the system call.
 pub(super) unsafe fn simulated(run: &'static Run, number: i64, args: [usize; 6]) -> Option<isize> {
-    let [a, b, c, d, ..] = args;
+    let [a, b, c, ..] = args;
     // SAFETY: the arguments are those of the call with this number.
     unsafe {
         match number {
-            libc::SYS_futex => futex::call(run, a, b, c, d),
+            libc::SYS_futex => futex::call(run, args),
             libc::SYS_getrandom => Some(random::getrandom(a as *mut u8, b, c as u32)),
             libc::SYS_gettid => Some(run.host(|| run.task()).0 as isize + process::FIRST_THREAD),
             _ => of_time(number, args).or_else(|| of_descriptor(number, args)).or_else(|| of_socket(number, args)),
@@ -36,7 +36,12 @@ unsafe fn of_time(number: i64, [a, b, c, d, ..]: [usize; 6]) -> Option<isize> {
                 }
             }
             libc::SYS_sched_yield => clock::sched_yield(),
-            libc::SYS_timerfd_create => poll::timerfd_create(a as i32, b as i32),
+            libc::SYS_timerfd_create => timer::timerfd_create(a as i32, b as i32),
+            libc::SYS_timerfd_settime => {
+                let (new, old) = (c as *const libc::itimerspec, d as *mut libc::itimerspec);
+                timer::timerfd_settime(a as i32, b as i32, new, old)
+            }
+            libc::SYS_timerfd_gettime => timer::timerfd_gettime(a as i32, b as *mut libc::itimerspec),
             _ => return None,
         }
     };

@@ -5,9 +5,10 @@ use std::ptr;
 
 use lastref_kernel::record::OpKind;
 
-use super::descriptor::{Use, call, socket_option};
+use super::clock::REALTIME_NS;
+use super::descriptor::{Use, call, socket_option, tries};
 use super::opened::{mark, mark_remote};
-use super::socket::{Place, Waits, number, place};
+use super::socket::{Place, Waits, notes_path, number, place};
 use super::{fail, raw, result_of};
 use crate::bytes::Bytes;
 use crate::run::{Run, current};
@@ -134,6 +135,29 @@ fn is_stream(descriptor: i32) -> bool {
     }
 }
 
+/// Sends a message on a blocking Unix socket that keeps boundaries between messages. `flags` is the number of the
+/// argument with the flags. The system waits while the receiver's queue is full, but reports the sender as writable
+/// (`unix_dgram_poll`), so the only way to wait in the run is to try again.
+///
+/// # Safety
+/// As for the system call.
+unsafe fn sends_message(number: i64, args: [usize; 6], flags: usize) -> isize {
+    let descriptor = args[0];
+    let uses = used(args[flags] as i32, Use::Writes);
+    // SAFETY: the values are numbers.
+    let [domain, kind] =
+        [libc::SO_DOMAIN, libc::SO_TYPE].map(|name| unsafe { socket_option(descriptor, name, 0_i32) }.unwrap_or(0));
+    let has_messages = domain == libc::AF_UNIX && kind != libc::SOCK_STREAM;
+    if !has_messages || uses == Use::Changes {
+        // SAFETY: the caller's promise.
+        return unsafe { call(number, args, uses) };
+    }
+    let mut attempt = args;
+    attempt[flags] |= libc::MSG_DONTWAIT as usize;
+    // SAFETY: the caller's promise.
+    tries(descriptor, || unsafe { raw(number, attempt) }).unwrap_or_else(|| unsafe { call(number, args, uses) })
+}
+
 /// `MSG_WAITALL`: reads until the buffer is full, or until a read fails or finds the end. The system's own call would
 /// block the one OS thread of all tasks.
 ///
@@ -152,22 +176,32 @@ unsafe fn receives_all(descriptor: i32, bytes: *mut u8, count: usize, flags: i32
     got as isize
 }
 
-/// Marks the descriptors that came with a message: calls on them wait in the run.
+/// Adapts what came with a message to the run. Descriptors are marked: calls on them wait in the run. A time of arrival
+/// becomes the run's present, since the system stamps messages by its own clock.
 ///
 /// # Safety
 /// The system has filled the message.
-unsafe fn marks_passed(message: &libc::msghdr) {
-    if current().is_none() {
-        return;
-    }
-    // SAFETY: the headers are those of the message, and each is followed by its data.
+unsafe fn adapts_headers(message: &libc::msghdr) {
+    let Some(run) = current() else { return };
+    let now_ns = REALTIME_NS.saturating_add(run.host(|| run.kernel.now_ns()));
+    let now = libc::timespec { tv_sec: (now_ns / 1_000_000_000) as i64, tv_nsec: (now_ns % 1_000_000_000) as i64 };
+    // SAFETY: the headers are those of the message, and each is followed by its data, of the type that is used.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while let Some(part) = header.as_ref() {
-            if (part.cmsg_level, part.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                let bytes = part.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
-                let passed = libc::CMSG_DATA(header).cast::<i32>();
-                (0..bytes / size_of::<i32>()).for_each(|nth| mark(passed.add(nth).read_unaligned() as isize, true));
+            let bytes = part.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
+            let data = libc::CMSG_DATA(header);
+            match (part.cmsg_level, part.cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
+                    let passed = data.cast::<i32>();
+                    (0..bytes / size_of::<i32>()).for_each(|nth| mark(passed.add(nth).read_unaligned() as isize, true));
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMP) => {
+                    let now = libc::timeval { tv_sec: now.tv_sec, tv_usec: now.tv_nsec / 1_000 };
+                    data.cast::<libc::timeval>().write_unaligned(now);
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => data.cast::<libc::timespec>().write_unaligned(now),
+                _ => {}
             }
             header = libc::CMSG_NXTHDR(message, header);
         }
@@ -225,8 +259,9 @@ pub unsafe extern "C" fn sendto(
             let args = [real as usize, bytes.addr(), count, flags as usize, to.addr(), size as usize];
             // SAFETY: the caller's promise.
             unsafe {
+                notes_path(to, size);
                 mark_remote(real, to, size);
-                call(libc::SYS_sendto, args, used(flags, Use::Writes))
+                sends_message(libc::SYS_sendto, args, 3)
             }
         }
     }
@@ -265,7 +300,7 @@ pub unsafe extern "C" fn recvmsg(descriptor: i32, message: *mut libc::msghdr, fl
                 let args = [real as usize, message.addr(), flags as usize, 0, 0, 0];
                 let received = call(libc::SYS_recvmsg, args, used(flags, Use::Reads));
                 if received >= 0 {
-                    marks_passed(&*message);
+                    adapts_headers(&*message);
                 }
                 received
             }
@@ -351,9 +386,10 @@ pub unsafe extern "C" fn sendmsg(descriptor: i32, message: *const libc::msghdr, 
         Place::Real(real) => {
             // SAFETY: the caller passes a valid message.
             unsafe {
+                notes_path((*message).msg_name.cast(), (*message).msg_namelen);
                 mark_remote(real, (*message).msg_name.cast(), (*message).msg_namelen);
                 let args = [real as usize, message.addr(), flags as usize, 0, 0, 0];
-                call(libc::SYS_sendmsg, args, used(flags, Use::Writes))
+                sends_message(libc::SYS_sendmsg, args, 2)
             }
         }
     }

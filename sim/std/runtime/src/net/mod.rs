@@ -9,7 +9,7 @@
 //! | descriptors and sockets: bind, listen, connect, accept | `sockets.rs` |
 //! | a connection: bytes, FIN, RST, buffers | `stream.rs`, `inbox.rs` |
 //! | faults, carried out at their byte | `strike.rs` |
-//! | `epoll` | `poller.rs` |
+//! | `epoll`, timers of `timerfd_create` | `poller.rs`, `timer.rs` |
 //! | addresses, options of sockets | `address.rs`, `options.rs` |
 //!
 //! The network changes when a task calls it and when time passes. It has no task of its own: a waiting task uses the
@@ -26,6 +26,7 @@ mod stream;
 mod strike;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ use lastref_kernel::faults::{Extent, Fault, Faults};
 use poller::Poller;
 use sockets::File;
 use stream::Connection;
+use timer::Timers;
 
 /// The first descriptor of a simulated socket: above every number that the system gives.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 1 << 24;
@@ -79,6 +81,7 @@ pub(crate) struct Network {
     /// The simulated parts of epolls; `poller_ids` maps a descriptor to its part.
     pollers: Vec<Poller>,
     poller_ids: BTreeMap<i32, usize>,
+    timers: Timers,
     /// The edges of closed listeners, so that the sum of all edges never decreases.
     past_edges: u64,
     next_port: u16,
@@ -106,6 +109,7 @@ impl Network {
             retries: Vec::new(),
             pollers: Vec::new(),
             poller_ids: BTreeMap::new(),
+            timers: Timers::default(),
             past_edges: 0,
             next_port: FIRST_PORT,
             has_latency: false,
@@ -143,6 +147,7 @@ impl Network {
         self.retries.clear();
         self.pollers.clear();
         self.poller_ids.clear();
+        self.timers.clear();
     }
 
     /// The traffic of all runs so far.
@@ -163,7 +168,7 @@ impl Network {
 
     /// Delivers what has arrived by now; returns whether anything changed.
     pub(crate) fn advance(&mut self, now_ns: u64) -> bool {
-        let mut has_changed = self.tries_again(now_ns);
+        let mut has_changed = self.tries_again(now_ns) | self.timers.advance(now_ns);
         for connection in &mut self.connections {
             has_changed |= connection.advance(now_ns);
         }
@@ -173,13 +178,13 @@ impl Network {
     /// The time of the next arrival or timeout.
     pub(crate) fn next_ns(&self) -> Option<u64> {
         let retries = self.retries.iter().map(|retry| retry.at_ns);
-        self.connections.iter().filter_map(Connection::next_ns).chain(retries).min()
+        self.connections.iter().filter_map(Connection::next_ns).chain(retries).chain(self.timers.next_ns()).min()
     }
 
     /// A value that changes whenever a waiting task may have to check again.
     pub(crate) fn state(&self) -> (u64, Option<u64>) {
         let edges = |connection: &Connection| {
-            [End::Client, End::Server].map(|end| connection.side(end).edges).into_iter().sum::<u64>()
+            [End::Client, End::Server].map(|end| connection.side(end).edges.sum()).into_iter().sum::<u64>()
         };
         let streams: u64 = self.connections.iter().map(edges).sum();
         (self.past_edges + streams + self.files.iter().flatten().map(File::own_edges).sum::<u64>(), self.next_ns())

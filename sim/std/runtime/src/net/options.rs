@@ -1,5 +1,5 @@
 //! Socket options, stored as they are set. Those with an effect: the timeouts, `SO_LINGER` with 0 seconds, `SO_RCVBUF`,
-//! `SO_REUSEPORT` and `IPV6_V6ONLY`. The flag `FD_CLOEXEC` of a descriptor has no effect.
+//! `SO_SNDBUF`, `SO_REUSEPORT` and `IPV6_V6ONLY`. The flag `FD_CLOEXEC` of a descriptor has no effect.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,23 @@ use super::sockets::State;
 /// The options that were set, by level and name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options(BTreeMap<(i32, i32), Vec<u8>>);
+
+/// Default size of a receive buffer, and of a send buffer, in bytes. The two of a direction hold about what a loopback
+/// connection of Linux accepts before a write blocks.
+pub(super) const BUFFER_BYTES: usize = 1 << 20;
+
+/// The buffer sizes of a socket in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Buffers {
+    pub(super) receive: usize,
+    pub(super) send: usize,
+}
+
+impl Default for Buffers {
+    fn default() -> Buffers {
+        Buffers { receive: BUFFER_BYTES, send: BUFFER_BYTES }
+    }
+}
 
 /// An option has at most this many bytes.
 const BYTES_MAX: usize = 64;
@@ -43,9 +60,7 @@ impl Options {
             (None, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => 75_i32.to_ne_bytes().to_vec(),
             (None, libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => 9_i32.to_ne_bytes().to_vec(),
             (None, libc::IPPROTO_TCP, libc::TCP_QUICKACK) => 1_i32.to_ne_bytes().to_vec(),
-            (None, libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_SNDBUF) => {
-                (super::stream::BUFFER_BYTES as i32 / 2).to_ne_bytes().to_vec()
-            }
+            (None, libc::SOL_SOCKET, libc::SO_RCVBUF | libc::SO_SNDBUF) => (BUFFER_BYTES as i32).to_ne_bytes().to_vec(),
             _ => 0_i32.to_ne_bytes().to_vec(),
         }
     }
@@ -75,8 +90,14 @@ impl Options {
         })
     }
 
+    /// The sizes of both buffers.
+    pub(super) fn buffers(&self) -> Buffers {
+        let of = |name: i32| self.buffer_bytes(name).unwrap_or(BUFFER_BYTES);
+        Buffers { receive: of(libc::SO_RCVBUF), send: of(libc::SO_SNDBUF) }
+    }
+
     /// The requested size of a buffer, adjusted as Linux does.
-    pub(super) fn buffer_bytes(&self, name: i32) -> Option<usize> {
+    fn buffer_bytes(&self, name: i32) -> Option<usize> {
         // Linux doubles the requested size and enforces a minimum.
         let bytes = self.number(libc::SOL_SOCKET, name)?;
         Some(usize::try_from(bytes).unwrap_or(0).saturating_mul(2).max(4_608))
@@ -88,10 +109,9 @@ impl Network {
     pub(crate) fn set_option(&mut self, descriptor: i32, level: i32, name: i32, value: &[u8]) -> Result<(), i32> {
         let file = self.file_mut(descriptor)?;
         file.options.set(level, name, value)?;
-        let bytes = file.options.buffer_bytes(name).filter(|_| level == libc::SOL_SOCKET && name == libc::SO_RCVBUF);
-        if let (Some(bytes), State::Stream { connection, end }) = (bytes, &file.state) {
-            let (connection, end) = (*connection, *end);
-            self.connections[connection].side_mut(end).buffer_bytes = bytes;
+        let buffers = file.options.buffers();
+        if let State::Stream { connection, end } = file.state {
+            self.connections[connection].side_mut(end).buffers = buffers;
         }
         Ok(())
     }

@@ -2,14 +2,54 @@
 
 use super::Network;
 
+/// Changes of readiness, counted for pollers that report an edge once. As in Linux, an edge of one direction is not
+/// reported to a registration that asks only for the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Edges {
+    reads: u64,
+    writes: u64,
+}
+
+impl Edges {
+    /// There is more to read or to accept.
+    pub(super) fn reads(&mut self) {
+        self.reads += 1;
+    }
+
+    /// There is space to write.
+    pub(super) fn writes(&mut self) {
+        self.writes += 1;
+    }
+
+    /// The state of the socket has changed.
+    pub(super) fn both(&mut self) {
+        self.reads();
+        self.writes();
+    }
+
+    pub(super) fn sum(self) -> u64 {
+        self.reads + self.writes
+    }
+
+    /// Whether there are edges that `seen` lacks in a direction of these events. A registration without a direction
+    /// gets errors, which are edges of both.
+    fn has_news(self, seen: Edges, asked: u32) -> bool {
+        let asks = |flags: i32| asked & flags as u32 != 0;
+        let reads = asks(libc::EPOLLIN | libc::EPOLLRDNORM | libc::EPOLLRDHUP | libc::EPOLLPRI);
+        let writes = asks(libc::EPOLLOUT | libc::EPOLLWRNORM) || !reads;
+        reads && self.reads != seen.reads || writes && self.writes != seen.writes
+    }
+}
+
 /// One registration of a simulated socket.
 #[derive(Debug)]
 struct Interest {
     descriptor: i32,
     file: usize,
     event: libc::epoll_event,
-    /// The edges of the socket that were reported.
-    seen: u64,
+    /// The edges of the socket that were reported; none since the registration, which reports a ready socket even
+    /// without a new edge.
+    seen: Option<Edges>,
     /// With `EPOLLONESHOT`, false after a report.
     is_armed: bool,
 }
@@ -30,12 +70,10 @@ impl Network {
         event: Option<libc::epoll_event>,
     ) -> Result<(), i32> {
         let file = self.file_of(descriptor).ok_or(libc::EBADF)?;
-        let edges = self.edges(file);
         let id = self.poller_of(poller);
         let interests = &mut self.pollers[id].interests;
         let known = interests.iter().position(|interest| interest.descriptor == descriptor && interest.file == file);
-        // A registration or a change reports a ready socket even without a new edge.
-        let new = |event| Interest { descriptor, file, event, seen: edges.wrapping_sub(1), is_armed: true };
+        let new = |event| Interest { descriptor, file, event, seen: None, is_armed: true };
         match (operation, known, event) {
             (libc::EPOLL_CTL_ADD, None, Some(event)) => interests.push(new(event)),
             (libc::EPOLL_CTL_ADD, Some(_), _) => return Err(libc::EEXIST),
@@ -59,23 +97,36 @@ impl Network {
         }
         for nth in order {
             let interest = &mut own.interests[nth];
-            let asked = { interest.event.events };
-            let has = |flag: i32| asked & flag as u32 != 0;
-            let always = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
-            let ready = self.ready(interest.file) & (asked | always);
-            let edges = self.edges(interest.file);
-            if ready == 0 || !interest.is_armed || (has(libc::EPOLLET) && edges == interest.seen) {
+            let ready = self.due(interest);
+            if ready == 0 {
                 continue;
             }
             if events.len() == most {
                 break;
             }
             events.push(libc::epoll_event { events: ready, u64: interest.event.u64 });
-            interest.seen = edges;
-            interest.is_armed = !has(libc::EPOLLONESHOT);
+            interest.seen = Some(self.edges(interest.file));
+            interest.is_armed = { interest.event.events } & libc::EPOLLONESHOT as u32 == 0;
         }
         self.pollers[id] = own;
         events
+    }
+
+    /// The events of a registration that are to be reported now.
+    fn due(&self, interest: &Interest) -> u32 {
+        let asked = { interest.event.events };
+        let edges = self.edges(interest.file);
+        let has_news = interest.seen.is_none_or(|seen| edges.has_news(seen, asked));
+        if !interest.is_armed || asked & libc::EPOLLET as u32 != 0 && !has_news {
+            return 0;
+        }
+        self.ready(interest.file) & (asked | (libc::EPOLLERR | libc::EPOLLHUP) as u32)
+    }
+
+    /// Whether the descriptor is a poller that has an event of a simulated socket to report.
+    pub(crate) fn has_event(&self, descriptor: i32) -> bool {
+        let poller = self.poller_ids.get(&descriptor).map(|id| &self.pollers[*id]);
+        poller.is_some_and(|poller| poller.interests.iter().any(|interest| self.due(interest) != 0))
     }
 
     /// The poller of a descriptor; a new one at its first use.
@@ -88,8 +139,10 @@ impl Network {
         id
     }
 
-    /// Makes a copy of a descriptor lead to the same poller: tokio registers with one and waits with the other.
-    pub(crate) fn copies_poller(&mut self, descriptor: i32, copy: i32) {
+    /// Makes a copy of a descriptor lead to the same poller or timer: tokio registers with one and waits with the
+    /// other.
+    pub(crate) fn copies_real(&mut self, descriptor: i32, copy: i32) {
+        self.timers.copies(descriptor, copy);
         if let Some(id) = self.poller_ids.get(&descriptor) {
             self.poller_ids.insert(copy, *id);
         }
@@ -101,8 +154,9 @@ impl Network {
         self.poller_of(descriptor);
     }
 
-    /// Removes a closed real descriptor, which may belong to a poller.
-    pub(crate) fn forgets_poller(&mut self, descriptor: i32) {
+    /// Removes a closed real descriptor, which may belong to a poller or to a timer.
+    pub(crate) fn forgets_real(&mut self, descriptor: i32) {
+        self.timers.forgets(descriptor);
         self.poller_ids.remove(&descriptor);
     }
 

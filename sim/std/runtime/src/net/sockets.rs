@@ -7,6 +7,7 @@ use lastref_kernel::record::{End, FaultKind, ObjectId};
 
 use super::address::is_simulated;
 use super::options::Options;
+use super::poller::Edges;
 use super::stream::{ATTEMPT_NS, Connection, Phase, Segment};
 use super::{FIRST_DESCRIPTOR, FIRST_PORT, Network, Retry};
 
@@ -27,7 +28,7 @@ pub(super) struct File {
     is_bound: bool,
     pub(super) state: State,
     /// The edges of a listener; those of a stream are counted by its connection.
-    edges: u64,
+    edges: Edges,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl File {
 
     /// The edges of a listener.
     pub(super) fn own_edges(&self) -> u64 {
-        self.edges
+        self.edges.sum()
     }
 }
 
@@ -127,7 +128,16 @@ impl Network {
     /// A new TCP socket.
     pub(crate) fn socket(&mut self, is_v6: bool, is_nonblocking: bool) -> i32 {
         let (options, local, is_bound, state) = (Options::default(), None, false, State::Fresh);
-        self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local, is_bound, state, edges: 0 })
+        self.add(File {
+            descriptors: 1,
+            is_v6,
+            is_nonblocking,
+            options,
+            local,
+            is_bound,
+            state,
+            edges: Edges::default(),
+        })
     }
 
     /// A copy of a descriptor.
@@ -161,7 +171,7 @@ impl Network {
         }
         self.forgets_interests(nth);
         let Some(File { state, options, edges, .. }) = self.files[nth].take() else { return Ok(None) };
-        self.past_edges += edges;
+        self.past_edges += edges.sum();
         match state {
             State::Fresh => {}
             State::Outside(real) => return Ok(Some(real)),
@@ -325,6 +335,8 @@ impl Network {
         self.connections.push(Connection::new(new_object(), client, address, latency_ns, self.held_until_ns));
         let file = self.file_mut(descriptor)?;
         (file.local, file.state) = (local, State::Stream { connection: nth, end: End::Client });
+        let buffers = file.options.buffers();
+        self.connections[nth].side_mut(End::Client).buffers = buffers;
         self.attempts(nth, address, now_ns);
         Ok(Attempt::Begun)
     }
@@ -343,8 +355,7 @@ impl Network {
 
     /// A SYN reaches its address. If it is dropped, the client sends it again after the pause.
     fn knocks(&mut self, nth: usize, address: SocketAddr, now_ns: u64, pause_ns: u64) {
-        let (client_bytes, latency_ns) = (self.buffer_of_client(nth), self.connections[nth].latency_ns());
-        let answered_ns = now_ns.saturating_add(latency_ns);
+        let answered_ns = now_ns.saturating_add(self.connections[nth].latency_ns());
         let Some(listener) = self.listener(address) else {
             return self.connections[nth].send(End::Client, Segment::Refused, answered_ns);
         };
@@ -362,16 +373,10 @@ impl Network {
             return;
         }
         queue.push_back(nth);
-        *edges += 1;
-        let server_bytes = options.buffer_bytes(libc::SO_RCVBUF);
+        edges.reads();
         let connection = &mut self.connections[nth];
-        connection.side_mut(End::Server).phase = Phase::Established;
-        if let Some(bytes) = client_bytes {
-            connection.side_mut(End::Client).buffer_bytes = bytes;
-        }
-        if let Some(bytes) = server_bytes {
-            connection.side_mut(End::Server).buffer_bytes = bytes;
-        }
+        let server = connection.side_mut(End::Server);
+        (server.phase, server.buffers) = (Phase::Established, options.buffers());
         connection.send(End::Client, Segment::SynAck, answered_ns);
         connection.advance(now_ns);
         for end in [End::Client, End::Server] {
@@ -405,12 +410,6 @@ impl Network {
         error
     }
 
-    /// The receive buffer size that the client's socket requested.
-    fn buffer_of_client(&self, nth: usize) -> Option<usize> {
-        let is_own = |file: &&File| matches!(file.state, State::Stream { connection, .. } if connection == nth);
-        self.files.iter().flatten().find(is_own)?.options.buffer_bytes(libc::SO_RCVBUF)
-    }
-
     /// The result of an attempt: `EAGAIN` while it is pending.
     pub(crate) fn connected(&mut self, descriptor: i32) -> Result<(), i32> {
         let State::Stream { connection, end } = self.file(descriptor)?.state else { return Err(libc::ENOTCONN) };
@@ -436,7 +435,8 @@ impl Network {
         let sides = &self.connections[connection];
         let (local, peer) = (sides.side(End::Server).address, sides.side(End::Client).address);
         let (local, is_bound, state) = (Some(local), true, State::Stream { connection, end: End::Server });
-        Ok((self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local, is_bound, state, edges: 0 }), peer))
+        let edges = Edges::default();
+        Ok((self.add(File { descriptors: 1, is_v6, is_nonblocking, options, local, is_bound, state, edges }), peer))
     }
 
     pub(crate) fn local(&self, descriptor: i32) -> Result<SocketAddr, i32> {
@@ -477,7 +477,7 @@ impl Network {
         // A caller that receives fewer bytes than requested may wait for the next edge, as tokio does: there must be
         // one.
         if most < asked && !peeks && !connection.side(end).inbox.is_empty() {
-            connection.side_mut(end).edges += 1;
+            connection.side_mut(end).edges.reads();
         }
         Ok(count)
     }
@@ -510,7 +510,9 @@ impl Network {
         if count < all {
             let has_space = connection.space(end) > 0;
             let side = connection.side_mut(end);
-            side.edges += u64::from(has_space);
+            if has_space {
+                side.edges.writes();
+            }
             side.lacks_space |= !has_space;
         }
         self.strikes(nth, end, now_ns);
@@ -524,7 +526,7 @@ impl Network {
         if matches!(file.state, State::Listens { .. }) {
             // Linux ends the listening, and keeps the address. The end of writes has no effect.
             if how != libc::SHUT_WR {
-                file.edges += 1;
+                file.edges.both();
                 let state = std::mem::replace(&mut file.state, State::Fresh);
                 self.resets_queue(state, now_ns);
                 self.advance(now_ns);
@@ -539,7 +541,7 @@ impl Network {
         if how != libc::SHUT_WR {
             let side = connection.side_mut(end);
             side.reads_shut = true;
-            side.edges += 1;
+            side.edges.both();
         }
         if how != libc::SHUT_RD {
             connection.shuts_writes(end, now_ns);
@@ -572,8 +574,8 @@ impl Network {
         }
     }
 
-    pub(super) fn edges(&self, file: usize) -> u64 {
-        let Some(file) = &self.files[file] else { return 0 };
+    pub(super) fn edges(&self, file: usize) -> Edges {
+        let Some(file) = &self.files[file] else { return Edges::default() };
         match &file.state {
             State::Stream { connection, end } => self.connections[*connection].side(*end).edges,
             _ => file.edges,

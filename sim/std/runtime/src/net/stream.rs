@@ -1,7 +1,8 @@
 //! One connection: two directions, each with bytes in flight and bytes that have arrived.
 //!
-//! A write succeeds at once, and its bytes arrive after the connection's latency. The receiver's buffer bounds the
-//! bytes that are in flight or unread. FIN and RST follow the data that was sent before them, as in Linux:
+//! A write succeeds at once, and its bytes arrive after the connection's latency. The sender's and the receiver's
+//! buffer together bound the bytes that are in flight or unread. FIN and RST follow the data that was sent before them,
+//! as in Linux:
 //!
 //! | event | effect |
 //! | --- | --- |
@@ -18,10 +19,9 @@ use std::net::SocketAddr;
 use lastref_kernel::record::{End, ObjectId};
 
 use super::inbox::Inbox;
+use super::options::Buffers;
+use super::poller::Edges;
 
-/// Size of the receive and send buffer together, in bytes: about what a loopback connection of Linux accepts before a
-/// write blocks.
-pub(super) const BUFFER_BYTES: usize = 2 << 20;
 /// The time after which unacknowledged data ends a connection: Linux's `tcp_retries2`.
 const RETRANSMISSION_NS: u64 = 924_600_000_000;
 /// The time after which an unanswered attempt ends: Linux's `tcp_syn_retries`.
@@ -65,17 +65,16 @@ pub(super) struct Side {
     pub(super) is_closed: bool,
     /// The bytes that this end has sent.
     pub(super) sent: u64,
-    pub(super) buffer_bytes: usize,
+    pub(super) buffers: Buffers,
     /// Whether the peer's buffer was full when this end wrote.
     pub(super) lacks_space: bool,
-    /// Counts changes of readiness, for pollers that report an edge once.
-    pub(super) edges: u64,
+    pub(super) edges: Edges,
     /// The time at which unacknowledged data ends the connection.
     times_out_ns: Option<u64>,
 }
 
 impl Side {
-    fn new(address: SocketAddr, phase: Phase, buffer_bytes: usize) -> Side {
+    fn new(address: SocketAddr, phase: Phase) -> Side {
         Side {
             address,
             phase,
@@ -88,22 +87,18 @@ impl Side {
             writes_shut: false,
             is_closed: false,
             sent: 0,
-            buffer_bytes,
+            buffers: Buffers::default(),
             lacks_space: false,
-            edges: 0,
+            edges: Edges::default(),
             times_out_ns: None,
         }
-    }
-
-    fn space(&self) -> usize {
-        self.buffer_bytes.saturating_sub(self.inbox.len() + self.flying)
     }
 
     fn dies(&mut self, error: i32) {
         (self.phase, self.error) = (Phase::Dead, Some(error));
         self.flight.clear();
         self.flying = 0;
-        self.edges += 1;
+        self.edges.both();
     }
 }
 
@@ -127,7 +122,7 @@ impl Connection {
         latency_ns: u64,
         held_until_ns: u64,
     ) -> Connection {
-        let side = |address| Side::new(address, Phase::Connecting, BUFFER_BYTES);
+        let side = |address| Side::new(address, Phase::Connecting);
         Connection { object, sides: [side(client), side(server)], latency_ns, held_until_ns, is_black: false }
     }
 
@@ -241,11 +236,11 @@ impl Connection {
             }
             Segment::Data(bytes) => {
                 side.inbox.push(bytes);
-                side.edges += 1;
+                side.edges.reads();
             }
             Segment::Fin => {
                 side.has_fin = true;
-                side.edges += 1;
+                side.edges.both();
             }
             Segment::Rst if side.phase == Phase::Dead => {}
             Segment::Rst => {
@@ -255,15 +250,27 @@ impl Connection {
             Segment::SynAck => {
                 side.phase = Phase::Established;
                 side.times_out_ns = None;
-                side.edges += 1;
+                side.edges.both();
             }
             Segment::Refused => side.dies(libc::ECONNREFUSED),
         }
     }
 
+    /// The number of sent bytes of this end that may be in flight or unread: those that its own send buffer and the
+    /// peer's receive buffer hold.
+    fn capacity(&self, from: End) -> usize {
+        self.side(from).buffers.send.saturating_add(self.side(from.other()).buffers.receive)
+    }
+
     /// The number of bytes that this end could send now.
     pub(super) fn space(&self, from: End) -> usize {
-        self.side(from.other()).space()
+        let to = self.side(from.other());
+        self.capacity(from).saturating_sub(to.inbox.len() + to.flying)
+    }
+
+    /// Whether pollers report that this end can write. As in Linux, this needs a third of the buffers to be free.
+    fn has_much_space(&self, from: End) -> bool {
+        self.space(from).saturating_mul(3) >= self.capacity(from)
     }
 
     /// Passes up to this many bytes to `to`, and returns how many; `Err(EAGAIN)` if the call would wait.
@@ -289,15 +296,13 @@ impl Connection {
         if side.reads_shut || side.phase == Phase::Dead { Ok(0) } else { Err(libc::EAGAIN) }
     }
 
-    /// Called after a read: lets a peer that lacked space write again. As in Linux, this needs a third of the buffer to
-    /// be free.
+    /// Called after a read: lets a peer that lacked space write again.
     fn frees_space(&mut self, end: End) {
-        let side = self.side(end);
-        let is_enough = side.space() * 3 >= side.buffer_bytes;
+        let is_enough = self.has_much_space(end.other());
         let peer = self.side_mut(end.other());
         if peer.lacks_space && is_enough {
             peer.lacks_space = false;
-            peer.edges += 1;
+            peer.edges.writes();
         }
     }
 
@@ -326,7 +331,7 @@ impl Connection {
     /// Sends FIN, once.
     pub(super) fn shuts_writes(&mut self, end: End, now_ns: u64) {
         if !std::mem::replace(&mut self.side_mut(end).writes_shut, true) {
-            self.side_mut(end).edges += 1;
+            self.side_mut(end).edges.both();
             self.send(end.other(), Segment::Fin, now_ns);
         }
     }
@@ -353,13 +358,12 @@ impl Connection {
             return 0;
         }
         let is_dead = side.phase == Phase::Dead;
-        let peer = self.side(end.other());
         let is_over = side.has_fin || side.reads_shut || is_dead;
         let mut events = 0;
         let mut add = |has: bool, event: i32| events |= if has { event as u32 } else { 0 };
         add(!side.inbox.is_empty() || is_over, libc::EPOLLIN | libc::EPOLLRDNORM);
         add(is_over, libc::EPOLLRDHUP);
-        let is_writable = is_dead || side.writes_shut || peer.space() * 3 >= peer.buffer_bytes;
+        let is_writable = is_dead || side.writes_shut || self.has_much_space(end);
         add(is_writable, libc::EPOLLOUT | libc::EPOLLWRNORM);
         add(is_dead || ((side.has_fin || side.reads_shut) && side.writes_shut), libc::EPOLLHUP);
         add(side.error.is_some(), libc::EPOLLERR);

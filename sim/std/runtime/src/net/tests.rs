@@ -69,13 +69,52 @@ fn a_close_with_unread_data_resets() {
 fn a_writer_waits_for_space() {
     let (mut network, listener) = network("");
     let (client, server) = connect(&mut network, listener);
-    let bytes = vec![7; stream::BUFFER_BYTES + 5];
-    assert_eq!(network.write(client, &bytes, 0), Ok(stream::BUFFER_BYTES));
+    let bytes = vec![7; 2 * options::BUFFER_BYTES + 5];
+    assert_eq!(network.write(client, &bytes, 0), Ok(2 * options::BUFFER_BYTES));
     assert_eq!(network.write(client, &bytes, 0), Err(libc::EAGAIN));
     let edges = network.state().0;
-    network.read(server, stream::BUFFER_BYTES / 2, false).expect("there are bytes");
+    network.read(server, options::BUFFER_BYTES, false).expect("there are bytes");
     assert_eq!(network.state().0, edges + 1, "the writer gets one edge");
     assert_eq!(network.write(client, b"x", 0), Ok(1));
+}
+
+/// The sender's buffer and the receiver's hold the bytes of a direction together, as on Linux.
+#[test]
+fn a_buffer_size_bounds_the_directions_that_use_the_buffer() {
+    let (mut network, listener) = network("");
+    let sized = |network: &mut Network, descriptor: i32, name: i32| {
+        network.set_option(descriptor, libc::SOL_SOCKET, name, &4_096_i32.to_ne_bytes()).expect("an option");
+    };
+    sized(&mut network, listener, libc::SO_RCVBUF);
+    let (client, server) = connect(&mut network, listener);
+    let bytes = vec![7; 4 * options::BUFFER_BYTES];
+    let small = 8_192;
+    assert_eq!(network.write(client, &bytes, 0), Ok(options::BUFFER_BYTES + small), "to the small receive buffer");
+    assert_eq!(network.write(server, &bytes, 0), Ok(2 * options::BUFFER_BYTES), "to the other end");
+    let (client, server) = connect(&mut network, listener);
+    sized(&mut network, client, libc::SO_SNDBUF);
+    assert_eq!(network.write(client, &bytes, 0), Ok(2 * small), "from the small send buffer");
+    network.read(server, small / 2, false).expect("there are bytes");
+    assert_eq!(network.ready_of(client).map(|ready| ready & libc::EPOLLOUT as u32), Some(0), "a third must be free");
+    network.read(server, small / 2, false).expect("there are bytes");
+    assert_eq!(network.ready_of(client).map(|ready| ready & libc::EPOLLOUT as u32), Some(libc::EPOLLOUT as u32));
+}
+
+#[test]
+fn an_edge_is_reported_to_those_who_ask_for_its_direction() {
+    let (mut network, listener) = network("");
+    let (client, server) = connect(&mut network, listener);
+    for (poller, asked) in [(1, libc::EPOLLOUT), (2, libc::EPOLLIN), (3, libc::EPOLLIN | libc::EPOLLOUT)] {
+        let event = libc::epoll_event { events: (asked | libc::EPOLLET) as u32, u64: 0 };
+        network.control(poller, libc::EPOLL_CTL_ADD, client, Some(event)).expect("it is open");
+    }
+    let reported = |network: &mut Network| [1, 2, 3].map(|poller| network.events(poller, 9).len());
+    assert_eq!(reported(&mut network), [1, 0, 1], "the socket is writable");
+    assert_eq!(network.write(server, b"x", 0), Ok(1));
+    assert_eq!(reported(&mut network), [0, 1, 1], "there is a byte");
+    network.shutdown(server, libc::SHUT_WR, 0).expect("it is connected");
+    assert_eq!(reported(&mut network), [1, 1, 1], "the state has changed");
+    assert_eq!(reported(&mut network), [0, 0, 0]);
 }
 
 /// After a write of fewer bytes than requested, tokio waits for an edge without an `EAGAIN` before it.
@@ -83,10 +122,10 @@ fn a_writer_waits_for_space() {
 fn a_write_that_a_full_buffer_cuts_is_followed_by_an_edge_when_there_is_space() {
     let (mut network, listener) = network("");
     let (client, server) = connect(&mut network, listener);
-    let bytes = vec![7; stream::BUFFER_BYTES + 5];
-    assert_eq!(network.write(client, &bytes, 0), Ok(stream::BUFFER_BYTES));
+    let bytes = vec![7; 2 * options::BUFFER_BYTES + 5];
+    assert_eq!(network.write(client, &bytes, 0), Ok(2 * options::BUFFER_BYTES));
     let edges = network.state().0;
-    network.read(server, stream::BUFFER_BYTES / 2, false).expect("there are bytes");
+    network.read(server, options::BUFFER_BYTES, false).expect("there are bytes");
     assert_eq!(network.state().0, edges + 1, "the writer gets an edge");
 }
 

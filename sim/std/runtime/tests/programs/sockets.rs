@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::Duration;
 
 use lastref_runtime::thread;
@@ -250,4 +250,47 @@ pub(crate) fn copy_to_pair() {
     let mut text = String::new();
     far.read_to_string(&mut text).expect("the bytes");
     assert_eq!((text.as_str(), copies.join().expect("it does not panic")), ("text", 4));
+}
+
+/// A sender to a Unix socket whose queue is full, and a client of a full listener, wait in the run: the system would
+/// block the one OS thread of all tasks, although it reports both as writable.
+pub(crate) fn full_queues() {
+    let [inbox, door] =
+        ["inbox", "door"].map(|name| std::env::temp_dir().join(format!("lastref-{}-{name}", std::process::id())));
+    let receiver = UnixDatagram::bind(&inbox).expect("the folder is writable");
+    let receives = thread::spawn(move || {
+        (0..30).for_each(|_| assert_eq!(receiver.recv(&mut [0; 1]).expect("a message"), 1));
+    });
+    let sender = UnixDatagram::unbound().expect("a socket");
+    (0..30).for_each(|_| assert_eq!(sender.send_to(b"x", &inbox).expect("it is received"), 1));
+    receives.join().expect("it does not panic");
+    let listener = UnixListener::bind(&door).expect("the folder is writable");
+    // SAFETY: the argument is a descriptor. The queue then has two places.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 1) }, 0);
+    let path = door.clone();
+    let connects = thread::spawn(move || {
+        let streams: Vec<_> = (0..5).map(|_| UnixStream::connect(&path).expect("a listener")).collect();
+        streams.len()
+    });
+    (0..5).for_each(|_| drop(listener.accept().expect("a client")));
+    assert_eq!(connects.join().expect("it does not panic"), 5);
+    [inbox, door].iter().for_each(|path| std::fs::remove_file(path).expect("it is there"));
+}
+
+/// A poller that is polled itself reports the sockets of the run.
+pub(crate) fn polled_poller() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    // SAFETY: the arguments are plain, and the places are valid.
+    unsafe {
+        let poller = libc::epoll_create1(libc::EPOLL_CLOEXEC);
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 7 };
+        assert_eq!(libc::epoll_ctl(poller, libc::EPOLL_CTL_ADD, listener.as_raw_fd(), &raw mut event), 0);
+        let mut asked = libc::pollfd { fd: poller, events: libc::POLLIN, revents: 0 };
+        assert_eq!(libc::poll(&raw mut asked, 1, 0), 0, "nobody connects");
+        let client = thread::spawn(move || drop(TcpStream::connect(address).expect("a listener")));
+        assert_eq!((libc::poll(&raw mut asked, 1, -1), asked.revents), (1, libc::POLLIN));
+        client.join().expect("it does not panic");
+        libc::close(poller);
+    }
 }

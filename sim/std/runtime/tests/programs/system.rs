@@ -172,6 +172,173 @@ pub(crate) fn file_event() {
     fs::remove_dir_all(&folder).expect("it is there");
 }
 
+/// Waits for and wakes of some bits of a futex word, and a wake that passes waiters on to another word.
+pub(crate) fn futexes() {
+    static WORDS: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
+    static WOKEN: AtomicU32 = AtomicU32::new(0);
+    // SAFETY: the word and the time are valid, and the other arguments are plain.
+    let call = |operation: i32, value: u32, second: usize, third: u32| unsafe {
+        libc::syscall(libc::SYS_futex, &raw const WORDS[0], operation, value, second, &raw const WORDS[1], third)
+    };
+    let wakes = |operation: i32, value: u32, second: usize, third: u32, count: i64| {
+        // Until that many tasks wait.
+        while call(operation, value, second, third) < count {
+            thread::yield_now();
+        }
+    };
+    let [first, second] = [1_u32, 2].map(|bits| {
+        thread::spawn(move || {
+            assert_eq!(call(libc::FUTEX_WAIT_BITSET, 0, 0, bits), 0);
+            WOKEN.fetch_or(bits, Ordering::SeqCst);
+        })
+    });
+    wakes(libc::FUTEX_WAKE_BITSET, 1, 0, 2, 1);
+    second.join().expect("it does not panic");
+    assert_eq!(WOKEN.load(Ordering::SeqCst), 2, "a wake for other bits");
+    wakes(libc::FUTEX_WAKE, 9, 0, 0, 1);
+    first.join().expect("it does not panic");
+    assert_eq!(call(libc::FUTEX_WAKE_BITSET, 1, 0, 0), -1, "no bits");
+    assert_eq!(call(libc::FUTEX_CMP_REQUEUE, 1, 9, 5), -1, "another value");
+    let waiter = thread::spawn(move || assert_eq!(call(libc::FUTEX_WAIT, 0, 0, 0), 0));
+    wakes(libc::FUTEX_CMP_REQUEUE, 0, 9, 0, 1);
+    waiter.join().expect("it does not panic");
+}
+
+/// Clocks and times that Linux refuses are refused, and each clock that tells the time of day tells that of the run.
+pub(crate) fn clocks() {
+    let time = |tv_sec: i64, tv_nsec: i64| libc::timespec { tv_sec, tv_nsec };
+    let mut now = time(0, 0);
+    // SAFETY: the places are valid.
+    unsafe {
+        assert_eq!(libc::clock_gettime(libc::CLOCK_TAI, &raw mut now), 0);
+        let day = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
+        assert!(day.as_secs().abs_diff(now.tv_sec as u64) < 2, "{day:?} {}", now.tv_sec);
+        assert_eq!(libc::clock_gettime(99, &raw mut now), -1);
+        assert_eq!(libc::nanosleep(&time(0, -1), std::ptr::null_mut()), -1);
+        assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EINVAL));
+        let refused = libc::clock_nanosleep(libc::CLOCK_MONOTONIC, 0, &time(0, 1_000_000_000), std::ptr::null_mut());
+        assert_eq!(refused, libc::EINVAL);
+        let mut clock = 0;
+        assert_eq!(libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock), 0);
+        assert_eq!(libc::clock_gettime(clock, &raw mut now), 0);
+        assert!(now.tv_sec < 1_000, "CPU time");
+    }
+}
+
+/// A timer that is read, polled and copied: it expires in virtual time.
+pub(crate) fn timer() {
+    let time = |ms: i64| libc::timespec { tv_sec: 0, tv_nsec: ms * 1_000_000 };
+    // SAFETY: the arguments are plain, and the places are valid.
+    unsafe {
+        let timer = libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC);
+        let expirations = || {
+            let mut count = 0_u64;
+            assert_eq!(libc::read(timer, (&raw mut count).cast(), 8), 8);
+            count
+        };
+        let sets = move |first: i64, interval: i64| {
+            let new = libc::itimerspec { it_interval: time(interval), it_value: time(first) };
+            assert_eq!(libc::timerfd_settime(timer, 0, &raw const new, std::ptr::null_mut()), 0);
+        };
+        let begun = SystemTime::now();
+        sets(500, 10);
+        let copy = libc::dup(timer);
+        let mut asked = libc::pollfd { fd: copy, events: libc::POLLIN, revents: 0 };
+        assert_eq!(libc::poll(&raw mut asked, 1, 100), 0, "it expires after 500 ms");
+        assert_eq!(libc::poll(&raw mut asked, 1, -1), 1);
+        libc::close(copy);
+        let elapsed = begun.elapsed().expect("the clock goes forward");
+        assert!(elapsed >= Duration::from_millis(500) && elapsed < Duration::from_millis(510), "{elapsed:?}");
+        assert_eq!(expirations(), 1);
+        thread::sleep(Duration::from_millis(35));
+        assert!((3..=4).contains(&expirations()));
+        let mut setting = std::mem::zeroed::<libc::itimerspec>();
+        assert_eq!(libc::timerfd_gettime(timer, &raw mut setting), 0);
+        assert_eq!(setting.it_interval.tv_nsec, 10_000_000);
+        assert!((1..=10_000_000).contains(&setting.it_value.tv_nsec), "{}", setting.it_value.tv_nsec);
+        // A timer that is set again forgets its expirations, and wakes those who wait already.
+        sets(3, 0);
+        thread::sleep(Duration::from_millis(5));
+        let sets_again = thread::spawn(move || sets(20, 0));
+        sets_again.join().expect("it does not panic");
+        assert_eq!(expirations(), 1);
+        libc::close(timer);
+    }
+}
+
+/// A message is stamped with the time of the run.
+pub(crate) fn stamped_message() {
+    let (sender, receiver) = std::os::unix::net::UnixDatagram::pair().expect("sockets");
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
+    let mut headers = [0_u64; 16];
+    let mut byte = [0_u8; 1];
+    // SAFETY: the places are valid for the calls, and the header has the type that is read.
+    let stamp = unsafe {
+        let (on, size) = (1_i32, size_of::<i32>() as u32);
+        let option = (&raw const on).cast();
+        assert_eq!(libc::setsockopt(receiver.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, option, size), 0);
+        thread::sleep(Duration::from_secs(3_600));
+        let before = now();
+        sender.send(b"x").expect("it is open");
+        let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
+        let mut message = std::mem::zeroed::<libc::msghdr>();
+        (message.msg_iov, message.msg_iovlen) = (&raw mut part, 1);
+        (message.msg_control, message.msg_controllen) = (headers.as_mut_ptr().cast(), size_of_val(&headers));
+        assert_eq!(libc::recvmsg(receiver.as_raw_fd(), &raw mut message, 0), 1);
+        let header = libc::CMSG_FIRSTHDR(&message);
+        assert_eq!((*header).cmsg_type, libc::SCM_TIMESTAMPNS);
+        let time = libc::CMSG_DATA(header).cast::<libc::timespec>().read_unaligned();
+        let stamp = Duration::new(time.tv_sec as u64, time.tv_nsec as u32);
+        assert!(before <= stamp, "{before:?} {stamp:?}");
+        stamp
+    };
+    assert!(stamp <= now());
+}
+
+/// A run changes the action of a signal, the `umask` and its standard output: the next run finds those of the process.
+pub(crate) fn changed_process() {
+    extern "C" fn ignores(_: i32) {}
+    const OWN_MASK: u32 = 0o123;
+    // SAFETY: the handler does nothing, and the other arguments are plain.
+    unsafe {
+        let handler = ignores as extern "C" fn(i32) as libc::sighandler_t;
+        assert_eq!(libc::signal(libc::SIGUSR2, handler), libc::SIG_DFL);
+        assert_ne!(libc::umask(OWN_MASK), OWN_MASK);
+    }
+    let path = scratch("stdout");
+    // The link of a file that was removed has more text behind its path.
+    let is_replaced = || {
+        let link = fs::read_link("/proc/self/fd/1").expect("there is a standard output");
+        link.to_string_lossy().starts_with(&*path.to_string_lossy())
+    };
+    assert!(!is_replaced(), "the output of an earlier run");
+    let file = File::create(&path).expect("the folder is writable");
+    // SAFETY: both are descriptors.
+    assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), 1) }, 1);
+    assert!(is_replaced());
+    fs::remove_file(&path).expect("it is there");
+}
+
+/// `errno` belongs to a thread.
+pub(crate) fn errno() {
+    let failing = || {
+        for error in [libc::EBADF, libc::ENOENT] {
+            // SAFETY: both calls fail.
+            unsafe {
+                match error {
+                    libc::EBADF => libc::close(-1),
+                    _ => libc::access(c"/none".as_ptr(), 0),
+                };
+            }
+            thread::yield_now();
+            assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(error));
+        }
+    };
+    let other = thread::spawn(failing);
+    failing();
+    other.join().expect("it does not panic");
+}
+
 /// The working directory of a run is that of the process.
 pub(crate) fn folder() {
     assert!(Path::new("Cargo.toml").exists(), "an earlier run has changed the directory");

@@ -174,6 +174,18 @@ pub(crate) fn weak_once() {
     });
 }
 
+/// Weak exchanges in a loop, as usual, before a panic that does not depend on them.
+pub(crate) fn weak_by_the_way() {
+    let count = AtomicU32::new(0);
+    thread::scope(|scope| {
+        scope.spawn(thread::yield_now);
+        for nth in 0..100 {
+            while count.compare_exchange_weak(nth, nth + 1, Ordering::SeqCst, Ordering::SeqCst).is_err() {}
+        }
+    });
+    panic!("it counts to {}", count.load(Ordering::SeqCst));
+}
+
 /// The same without another thread: a test of a single thread may rely on the success, as crossbeam-deque's do.
 pub(crate) fn weak_alone() {
     let count = AtomicU32::new(0);
