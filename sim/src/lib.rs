@@ -23,11 +23,11 @@
 //! ```
 //!
 //! Under `cargo lastref test` (`cfg(lastref)`) a crate that depends on this one is part of a run already. It then only
-//! re-exports the [`ledger`], the properties and [`simulate()`] of the stand-in for std. A second kernel would not know
-//! the tasks of the run.
+//! re-exports the [`ledger`], the properties, [`random`], [`simulate()`] and the [`task`]s for futures of the stand-in
+//! for std. A second kernel would not know the tasks of the run.
 
 #[cfg(lastref)]
-pub use std::__lastref::{Network, ledger, property, simulate};
+pub use std::__lastref::{Network, ledger, property, random, simulate, task};
 
 #[cfg(not(lastref))]
 pub mod cell;

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The embedded files and folders, as paths in the repository. A folder is embedded with everything in it.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "Cargo.lock",
     "sim/kernel/Cargo.toml",
     "sim/kernel/src",
     "sim/src/ledger",
     "sim/src/property.rs",
+    "sim/src/random.rs",
     "sim/src/simulate.rs",
     "sim/std/crates/core",
     "sim/std/crates/std",

@@ -77,7 +77,7 @@ fn pool(is_racy: bool) -> String {
 
 const TESTS: &str = r#"use lastref::ledger::{Owner, Resource};
 use lastref::property::{always, eventually, sometimes};
-use lastref::{Network, simulate};
+use lastref::{Network, random, simulate, task};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
@@ -159,6 +159,50 @@ fn once() {
 fn two_networks() {
     simulate(Network::with_faults("reset"), || ());
     simulate(Network::reliable(), || ());
+}
+
+#[test]
+fn futures_in_any_order() {
+    let order = std::sync::Arc::new(Mutex::new(Vec::new()));
+    task::block_on(async {
+        let spawn = |nth: u32| {
+            let order = order.clone();
+            task::spawn(async move {
+                task::yield_now().await;
+                order.lock().unwrap().push(nth);
+                nth
+            })
+        };
+        let tasks = [0, 1, 2].map(spawn);
+        for (nth, task) in tasks.into_iter().enumerate() {
+            assert_eq!(task.await, Some(nth as u32));
+        }
+    });
+    let order = order.lock().unwrap().clone();
+    sometimes("the futures run in their order", order == [0, 1, 2]);
+    // A queue of ready tasks never has this order.
+    sometimes("the futures run in the reverse order", order == [2, 1, 0]);
+}
+
+#[test]
+fn a_future_that_is_aborted() {
+    let waits = task::spawn(std::future::pending::<()>());
+    waits.abort();
+    assert_eq!(waits.join(), None);
+    assert_eq!(task::spawn(async { 7 }).join(), Some(7));
+}
+
+#[test]
+fn a_future_that_nobody_wakes() {
+    task::block_on(std::future::pending::<()>());
+}
+
+#[test]
+fn draws() {
+    let drawn = random::below(3);
+    for (nth, sentence) in ["0 is drawn", "1 is drawn", "2 is drawn"].into_iter().enumerate() {
+        sometimes(sentence, drawn == nth as u64);
+    }
 }
 "#;
 
@@ -256,6 +300,17 @@ fn rare_states_and_the_faults_of_a_test_are_counted() {
     assert!(first(&other)["faults"]["kinds"].get("reset").is_none(), "{}", other.stdout);
 }
 
+#[test]
+fn futures_run_in_any_order_and_draws_depend_on_the_run() {
+    let scratch = user(false);
+    let tests = ["futures_in_any_order", "a_future_that_is_aborted", "draws"];
+    let exact = ["test", "--no-fail-fast", "--no-shrink", "--test", "uses", "--", "--exact"];
+    // Each `sometimes` is reached, or the test fails.
+    scratch.run(&[&exact[..], &tests].concat()).check(0, &["3 passed"]);
+    let waits = scratch.run(&[&exact[..], &["a_future_that_nobody_wakes"]].concat());
+    waits.check(1, &["deadlock in schedule 1", "main is blocked"]);
+}
+
 /// Compiles the facade for a minute, so only a thorough run executes it.
 #[test]
 fn without_the_stand_in_a_body_runs_once() {
@@ -264,11 +319,11 @@ fn without_the_stand_in_a_body_runs_once() {
     }
     let scratch = user(false);
     let mut command = Command::new("cargo");
-    command.args(["test", "--offline", "--quiet"]).current_dir(scratch.path());
+    command.args(["test", "--offline", "--quiet", "--", "--skip", "nobody_wakes"]).current_dir(scratch.path());
     // The library itself is compiled here, with the dependencies of its facade.
     command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("plain"));
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
-    Run::of(command.output().expect("cargo starts")).check(0, &["10 passed"]);
+    Run::of(command.output().expect("cargo starts")).check(0, &["13 passed"]);
 }

@@ -149,6 +149,12 @@ fn the_stall_of_h2_is_found_and_its_control_is_clean() {
             ("a_body_arrives_over_duplex_with_window_100_000", Clean),
             ("a_body_arrives_over_duplex_with_window_16_384_on_two_threads", Clean),
             ("a_body_arrives_over_duplex_with_window_100_000_on_two_threads", Clean),
+            // An order of the tasks that a queue never has.
+            (
+                "a_body_arrives_over_duplex_with_window_16_384_on_tasks_in_any_order",
+                Found("deadlock", "no task can go on: main, "),
+            ),
+            ("a_body_arrives_over_duplex_with_window_100_000_on_tasks_in_any_order", Clean),
         ],
     );
 }

@@ -15,7 +15,8 @@
 //! | calls of libc | `libc_layer` |
 //! | the heap and its findings | `heap`, `memory`, `crash`, `panics`, `backtrace_lock`, `deadlock` |
 //! | a run, and a search | `run`, `execute`, `search`, `stall`, `variety`, `finding_report`, `explorer` |
-//! | custody, properties, `simulate`: shared with the package `lastref` | `ledger`, `property`, `session`, `engine` |
+//! | shared with `lastref`: custody, properties, draws | `ledger`, `property`, `random`, `session`, `engine` |
+//! | under the names of `lastref` | `simulate`, `task` |
 //! | input and output of a search | `settings`, `token`, `report`, `progress`, `testing` |
 
 // The files shared with the package `lastref` use this name.
@@ -46,6 +47,8 @@ mod places;
 mod progress;
 #[path = "../../../src/property.rs"]
 pub mod property;
+#[path = "../../../src/random.rs"]
+pub mod random;
 mod report;
 mod run;
 mod search;
@@ -56,6 +59,7 @@ mod simulate;
 mod stacks;
 mod stall;
 pub mod sync;
+pub mod task;
 mod tasks;
 pub mod testing;
 pub mod thread;
