@@ -178,7 +178,8 @@ pub(crate) fn weak_once() {
 pub(crate) fn weak_by_the_way() {
     let count = AtomicU32::new(0);
     thread::scope(|scope| {
-        scope.spawn(thread::yield_now);
+        // A weak exchange fails by chance only while another task exists.
+        scope.spawn(|| (0..200).for_each(|_| thread::yield_now()));
         for nth in 0..100 {
             while count.compare_exchange_weak(nth, nth + 1, Ordering::SeqCst, Ordering::SeqCst).is_err() {}
         }
