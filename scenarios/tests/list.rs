@@ -36,7 +36,7 @@ fn every_plan_that_is_generated_is_within_bounds_and_every_number_has_one() {
     /// A fault at a byte or a connection that never occurs has no effect, and a word of a frame may have any value.
     const UNBOUNDED: [&str; 3] = ["/after_bytes", "/connection", "/answers"];
     for scenario in scenarios::all() {
-        let case = scenario.case("fixed").expect("every scenario says something of the fixed variant");
+        let case = scenario.case("fixed").expect("every scenario has a fixed variant");
         // More seeds find no other field; a plan out of bounds panics here.
         for seed in 0..100 {
             let plan = case.plan(seed);
@@ -56,7 +56,7 @@ fn every_plan_that_is_generated_is_within_bounds_and_every_number_has_one() {
 }
 
 #[test]
-fn every_scenario_builds_the_cases_it_speaks_of() {
+fn every_variant_with_an_expectation_has_a_case() {
     for scenario in scenarios::all() {
         for said in scenario.expectations() {
             let case = scenario.case(said.variant).expect("a variant with an expectation has a case");

@@ -224,8 +224,9 @@ fn main() {
         "# What a schedule costs\n\n\
          Written by `LASTREF_UPDATE=1 cargo bench --bench facade`. Times are medians of CPU time, and depend on the machine; the\n\
          ratios are medians of pairs that were timed in turn in one process. In the first table a ratio above 1 means that\n\
-         lastref makes more schedules than bare shuttle with its random scheduler; in the last table, that the facade is slower\n\
-         than std. The columns `at least` and `at most` are what the benchmark asserts.\n",
+         lastref makes more schedules than bare shuttle with its random scheduler; in the table\n\
+         `outside any run`, that the facade is slower than std. The columns `at least` and `at most` are what the\n\
+         benchmark asserts.\n",
     );
     page.line("| program | ns a schedule | on shuttle | ns an operation | ratio | at least |");
     page.line("| --- | --: | --: | --: | --: | --: |");

@@ -84,7 +84,7 @@ pub fn eventually(sentence: &'static str) -> Eventually {
 }
 
 impl Eventually {
-    /// Marks the property as true. It has no effect in another run than the one that requires the property.
+    /// Marks the property as true. In a run other than the one that requires the property it has no effect.
     pub fn reached(self) {
         if let Some(index) = self.index.filter(|_| self.run == session::number()) {
             with_run(|run| run.checks.properties.eventually[index].1 = true);

@@ -12,7 +12,7 @@ use kernel::seed::{Choice, Purpose, mix, scale};
 
 use crate::session::with_log;
 
-/// A uniformly distributed number of 64 bits, drawn by the current task.
+/// A uniformly distributed number of 64 bits, drawn by the current task. Outside any run it is always the same number.
 pub fn u64() -> u64 {
     let (seed, key, nth) = with_log(|log| log.draw_key()).unwrap_or((0, TaskKey::MAIN, 0));
     mix(Purpose::Model.of(seed).wrapping_add(mix(key.0 ^ u64::from(nth))))

@@ -1,7 +1,8 @@
 //! Runs of whole scenarios in a second of CPU time, and the memory of a long search. `cargo bench --bench scenarios`
 //! prints both; with `LASTREF_UPDATE=1` they replace the second part of docs/performance.md.
 //!
-//! The peak of memory is asserted: a search keeps nothing of a clean run, so it does not grow with their number.
+//! The growth of memory is asserted: a search keeps nothing of a clean run, so its memory does not grow with the number
+//! of runs.
 
 use std::fs;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +11,7 @@ use lastref::explore::{Budget, Cell, Hunt, Quiet};
 use rustix::time::{ClockId, clock_gettime};
 use scenarios::defaults;
 
-/// Two scenarios of each component with other shapes than the rest: one in memory, one on the network.
+/// One scenario in memory and one on the network for each component except `http_pool`.
 const SCENARIOS: [&str; 10] = [
     "buffer_pool/answer_of_another",
     "buffer_pool/net_pipelined_clients",
@@ -27,11 +28,11 @@ const SCENARIOS: [&str; 10] = [
 /// The scenario whose search is measured for its memory.
 const LONG: &str = "image/shm_exhaustion";
 
-/// Schedules before the first and the second reading of the peak.
+/// Schedules before the first reading of the memory, and between the first and the second.
 const SHORT_SEARCH: u64 = 10_000;
 const LONG_SEARCH: u64 = 600_000;
 
-/// How much the peak of memory may grow between the two.
+/// Maximum growth of the memory between the two readings.
 const GROWTH_KIB: u64 = 2 * 1024;
 
 /// Where the part of this benchmark begins in the document. `facade` writes what is before it.
@@ -52,7 +53,7 @@ fn main() {
         print!("{row}");
         page.push_str(&row);
     }
-    // The searches above have used more memory than these: the reading is of the present size.
+    // The searches above may have used more memory than these, so the present size is read, not the peak.
     search(LONG, SHORT_SEARCH);
     let before = resident_kib();
     search(LONG, LONG_SEARCH);

@@ -24,7 +24,7 @@ fn line_numbered(line: &str, numbers: &mut BTreeMap<String, Vec<String>>) -> Str
     (first + &rest).trim_end().to_owned()
 }
 
-/// The cell without so many of the spaces at its end.
+/// The cell, shortened by at most this many columns of the spaces at its end.
 fn widened(cell: &str, columns: usize) -> String {
     let spaces = cell.len() - cell.trim_end_matches(' ').len();
     cell[..cell.len() - columns.min(spaces)].to_owned()

@@ -30,7 +30,7 @@ impl<T: Copy + Eq + fmt::Debug + Into<&'static str> + strum::VariantArray> Symbo
 pub trait States: Symbol {
     /// The kind of object, as upstream calls it.
     const KIND: &'static str;
-    /// What is violated by an event that the state does not allow.
+    /// The property that an event violates if the state does not allow it.
     const RULE: &'static str;
 }
 

@@ -16,8 +16,8 @@ pub enum Purpose {
     Plan,
     /// Draws that a model makes, keyed by task.
     Model,
-    /// The engine's choices where std or a network leaves them open: the waiter that a notification wakes, the latency
-    /// of a packet, the number of bytes that a read transfers.
+    /// The engine's choices where std or a network leaves them open: the waiter that a notification wakes, whether a
+    /// waiting writer keeps readers out, the latency of a packet, the number of bytes that a read transfers.
     Environment,
     /// The seeds of the runs of one hunt.
     Hunt,

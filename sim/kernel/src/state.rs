@@ -289,7 +289,7 @@ impl State {
         let lock = self.objects.lock(object);
         lock.contenders(mode).insert(task);
         if !lock.readers.is_empty() {
-            // A writer that begins to wait may keep the readers out that wait beside it.
+            // A writer that begins to wait may make waiting readers unready.
             lock.refresh(&mut self.ready);
         } else if lock.admits(mode) {
             self.ready.insert(task);

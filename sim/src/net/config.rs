@@ -62,10 +62,10 @@ pub enum ConfigError {
     /// Two hosts have the same name.
     #[error("`hosts` has the name `{0}` twice")]
     SameName(&'static str),
-    /// The least latency is above the most.
+    /// The minimum latency is above the maximum.
     #[error("`latency_ms` is ({0}, {1}): the minimum is above the maximum")]
     Latency(u32, u32),
-    /// The most latency is too long: the wire counts each millisecond of a retransmission.
+    /// The maximum latency is too long: the wire counts each millisecond of a retransmission.
     #[error("the maximum of `latency_ms` is {0}: at most {most}", most = Config::LATENCY_MS.0.end())]
     LatencyTooLong(u32),
     /// The socket buffer size is 0.

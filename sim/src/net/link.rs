@@ -51,8 +51,8 @@ impl Links {
         self.states.get(&ends).copied().unwrap_or_default()
     }
 
-    /// Changes a link; returns the packets that waited on it and may pass now, in order. A link that is up has no
-    /// restoration ahead.
+    /// Changes a link; returns the packets that waited on it and may pass now, in order. A change to [`Link::Up`]
+    /// cancels the scheduled restoration.
     pub(super) fn set(&mut self, ends: Ends, link: Link) -> Vec<Packet> {
         self.states.insert(ends, link);
         if link == Link::Up {

@@ -47,7 +47,7 @@ pub fn run<S: Subject>(order: &Options, out: &mut dyn Write) -> Result<bool, Err
         }
         None => match S::real(order.lib.as_deref()) {
             Ok(mut real) => fresh::<S>(order, real.as_mut(), &deviations)?,
-            // A library that is named must be compared with.
+            // The user named this library, so a comparison without it would be a false success.
             Err(missing) if order.lib.is_some() => return Err(Error::Real(missing.to_string())),
             Err(missing) => {
                 say(out, &format!("{}: nothing compared: {missing}", S::NAME))?;

@@ -7,6 +7,8 @@
 //!   └── Nothing, End ─┘  └──── Begin, End ───┘
 //! ```
 //!
+//! `Nothing` also leads from WRITING+MORE to IDLE. `Begin` leaves WRITING as it is, and `Initiate` WRITING+MORE.
+//!
 //! Upstream (1.53.0, chttp2_transport.cc).
 
 use lastref::ledger::Owner;

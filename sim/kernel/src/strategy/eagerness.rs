@@ -2,7 +2,7 @@
 //!
 //! If a sleeper were one candidate among equals at every step, a timeout of any length would nearly always fire within
 //! the thirty steps that a response takes, and few runs would see the response. Each run therefore draws one
-//! eagerness: in half of the runs time passes only when no task is runnable, or seldom when one yields; in the others a
+//! eagerness: in half of the runs time passes only when no task is runnable, and at one in 64 yields; in the others a
 //! sleeper overtakes at each step with a chance of one half down to one in 256.
 
 use super::View;

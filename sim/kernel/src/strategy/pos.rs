@@ -47,8 +47,9 @@ struct Pos {
     lowest: u64,
 }
 
-/// Identifies the task's announced operation: the number of the task's decisions, the one at which it announces the
-/// operation included. Only later decisions find that one counted in the task's own step number.
+/// Identifies the task's announced operation by the number of decisions at which the task was current, including the
+/// decision at which it announced the operation. `turn` counts that decision only afterwards, so one is added for the
+/// current task.
 fn announced(candidate: &Candidate, view: &View<'_>) -> u32 {
     candidate.turn + u32::from(candidate.task == view.current)
 }

@@ -160,7 +160,7 @@ fn the_stall_of_h2_is_found_and_its_control_is_clean() {
 }
 
 #[test]
-fn network_programs_are_clean_and_faults_reach_them() {
+fn network_programs_have_the_findings_of_the_page_and_faults_reach_them() {
     // It builds hyper, axum, tonic, redis and smol.
     if !scratch::is_thorough() {
         return;

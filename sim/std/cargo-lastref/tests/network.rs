@@ -131,7 +131,7 @@ fn without_faults_the_network_delivers_everything_and_runs_repeat() {
 fn each_call_that_changes_or_lists_files_is_noticed() {
     // The folder does not exist, so each call fails, after it was noticed.
     let suite = r#"use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, lchown, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
 macro_rules! tests {
@@ -147,10 +147,12 @@ macro_rules! tests {
 
 tests! {
     bind: UnixListener::bind("none/socket");
+    chown_: chown("none/file", None, None);
     connect: UnixStream::connect("none/socket");
     copy: fs::copy("none/from", "none/to");
     create_dir: fs::create_dir("none/folder");
     hard_link: fs::hard_link("none/from", "none/to");
+    lchown_: lchown("none/file", None, None);
     metadata: fs::metadata("none/file");
     read_dir: fs::read_dir("none");
     remove_dir: fs::remove_dir("none/folder");
@@ -167,7 +169,7 @@ tests! {
     let passed: Vec<_> =
         tests.iter().filter(|test| test["status"] != "misused").filter_map(|test| test["test"].as_str()).collect();
     // It asks, and leaves nothing behind for a later run.
-    assert_eq!((passed, tests.len()), (vec!["metadata"], 13), "{json}");
+    assert_eq!((passed, tests.len()), (vec!["metadata"], 15), "{json}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Access to the run for the files that the runtime shares with the package `lastref`: the ledger of custody, the named
-//! properties, and `simulate`.
+//! properties, draws, and `simulate`.
 //!
 //! These files are compiled a second time, as part of the runtime, so that they share the state of the run whose kernel
 //! schedules the tasks: one ledger, one trace. Under the stand-in, the package `lastref` re-exports them. Each function

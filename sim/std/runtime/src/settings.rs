@@ -183,7 +183,9 @@ impl FromStr for Hosts {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Hosts, String> {
-        Ok(Hosts(text.split(',').filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect()))
+        // A lookup ignores case and a final dot.
+        let names = text.split(',').map(|name| name.strip_suffix('.').unwrap_or(name));
+        Ok(Hosts(names.filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect()))
     }
 }
 

@@ -141,7 +141,7 @@ pub(super) fn is_simulated(clock: i32) -> bool {
     is_realtime(clock) || monotonic.contains(&clock)
 }
 
-/// Whether Linux takes this duration or point in time.
+/// Whether Linux accepts this duration or point in time.
 pub(super) fn is_valid(time: &libc::timespec) -> bool {
     time.tv_sec >= 0 && (0..1_000_000_000).contains(&time.tv_nsec)
 }

@@ -79,6 +79,8 @@ pub unsafe extern "C" fn utimensat(
     times: *const libc::timespec,
     flags: i32,
 ) -> i32 {
+    // SAFETY: the path is null or a text, by the caller's promise.
+    unsafe { super::names::notes_file(path) };
     let is_shifted = current().is_some() && !times.is_null();
     // SAFETY: the caller passes two times.
     let shifted = is_shifted.then(|| unsafe { [in_system(times.read()), in_system(times.add(1).read())] });

@@ -38,8 +38,8 @@ impl Run {
     }
 }
 
-/// The address of a name that needs no lookup. Case, and a dot at the end, do not matter in names. `hosts` are those of
-/// the search.
+/// The address of a name that needs no lookup. Case and a final dot are ignored. `hosts` are the names that `--host`
+/// gives.
 fn local_address(name: &str, is_v6: bool, hosts: &[String]) -> Option<IpAddr> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     if name == "localhost" {

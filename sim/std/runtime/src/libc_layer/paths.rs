@@ -49,6 +49,10 @@ noted! {
     symlink(target: *const c_char, path: *const c_char) = SYS_symlink, notes path;
     symlinkat(target: *const c_char, folder: i32, path: *const c_char) = SYS_symlinkat, notes path;
     chmod(path: *const c_char, mode: u32) = SYS_chmod, notes path;
+    chown(path: *const c_char, owner: u32, group: u32) = SYS_chown, notes path;
+    lchown(path: *const c_char, owner: u32, group: u32) = SYS_lchown, notes path;
+    fchownat(folder: i32, path: *const c_char, owner: u32, group: u32, flags: i32) = SYS_fchownat, notes path;
+    truncate(path: *const c_char, length: i64) = SYS_truncate, notes path;
 }
 
 /// The system call has no flags, so this is glibc's function.

@@ -239,7 +239,7 @@ pub unsafe extern "C" fn connect(descriptor: i32, at: *const u8, size: u32) -> i
     }
 }
 
-/// Connects a socket of the system. That of a Unix socket blocks while the listener's queue is full.
+/// Connects a socket of the system. For a Unix socket the call waits while the listener's queue is full.
 ///
 /// # Safety
 /// As for `connect`.

@@ -29,7 +29,7 @@ fn as_time(ns: u64) -> libc::timespec {
     libc::timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 }
 }
 
-/// The flag that a change of the real-time clock cancels the timer has no effect: a run does not change its clock.
+/// `TFD_TIMER_CANCEL_ON_SET` has no effect: the real-time clock of a run is never set.
 ///
 /// # Safety
 /// As for libc's.

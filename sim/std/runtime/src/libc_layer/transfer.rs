@@ -123,7 +123,7 @@ fn used(flags: i32, uses: Use) -> Use {
     if flags & libc::MSG_DONTWAIT != 0 { Use::Changes } else { uses }
 }
 
-/// Whether the caller is the code of a task, and the descriptor a socket without boundaries between writes.
+/// Whether the descriptor is a stream socket, used by the code of a task.
 fn is_stream(descriptor: i32) -> bool {
     match place(descriptor) {
         Place::Simulated(_) => true,

@@ -42,7 +42,7 @@ impl Options {
         Ok(())
     }
 
-    /// The value; an option that was not set has the number 0.
+    /// The value. An option that was not set has its initial value on Linux if it is listed here, otherwise 0.
     pub(super) fn get(&self, level: i32, name: i32) -> Vec<u8> {
         match (self.0.get(&(level, name)), level, name) {
             // Linux answers with the size that it has doubled.

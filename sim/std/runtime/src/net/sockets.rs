@@ -398,7 +398,7 @@ impl Network {
         has_changed
     }
 
-    /// The error of a connection that has ended. After an attempt that failed the socket is as new, as on Linux.
+    /// The error of a connection that has ended. After a failed attempt the socket is unconnected again, as on Linux.
     fn failed(&mut self, descriptor: i32, connection: usize, end: End) -> i32 {
         let error = self.connections[connection].side_mut(end).error.take().unwrap_or(libc::ECONNABORTED);
         if self.connections[connection].side(End::Server).phase == Phase::Connecting
