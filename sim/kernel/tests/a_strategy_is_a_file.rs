@@ -1,5 +1,5 @@
-//! A new strategy is one file and one word in the list: shown in a copy of the package, which then has its name, its
-//! help and its runs.
+//! A new strategy is one file and one word in the list: shown in a copy of the package, which then has its name and
+//! its help.
 //!
 //! It compiles the copy, so it runs only if `LASTREF_THOROUGH` is set.
 
@@ -28,7 +28,7 @@ impl Strategy for Last {
 }
 "#;
 
-/// Searches with the new strategy by its name.
+/// Reads the name of the new strategy, and the help.
 const TEST: &str = r#"use lastref_kernel::strategy::StrategyName;
 
 #[test]

@@ -23,8 +23,9 @@ pub(crate) struct LockState {
     /// Tasks that have announced the lock and do not hold it, by the requested mode.
     writing: TaskSet,
     reading: TaskSet,
-    /// While others read, a writer that waits keeps further readers out, as on Linux. std leaves this open.
-    pub(crate) turns_readers_away: bool,
+    /// Whether a writer that waits keeps further readers out while others read, as on Linux. std leaves this open.
+    /// Drawn for the first reader.
+    pub(crate) turns_readers_away: Option<bool>,
     /// Clock of the writers' releases: readers and writers join it.
     pub(crate) clock: Clock,
     /// Clock of the readers' releases: only writers join it, since readers are not ordered among themselves.
@@ -37,7 +38,7 @@ impl Reset for LockState {
         self.readers.clear();
         self.writing.clear();
         self.reading.clear();
-        self.turns_readers_away = false;
+        self.turns_readers_away = None;
         self.clock.reset();
         self.readers_clock.reset();
     }
@@ -47,7 +48,7 @@ impl LockState {
     /// Whether it could be taken in this mode now.
     #[inline]
     pub(crate) fn admits(&self, mode: Mode) -> bool {
-        let keeps_out = || mode == Mode::Exclusive || self.turns_readers_away && !self.writing.is_empty();
+        let keeps_out = || mode == Mode::Exclusive || self.turns_readers_away == Some(true) && !self.writing.is_empty();
         self.holder.is_none() && (self.readers.is_empty() || !keeps_out())
     }
 

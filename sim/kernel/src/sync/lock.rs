@@ -54,7 +54,8 @@ impl State {
             Mode::Exclusive => lock.holder = Some(me),
             Mode::Shared => {
                 lock.readers.push(me);
-                lock.turns_readers_away = Choice::Writer { lock: object.0 }.below(self.log.seed, 2) == 1;
+                let seed = self.log.seed;
+                lock.turns_readers_away.get_or_insert_with(|| Choice::Writer { lock: object.0 }.below(seed, 2) == 1);
             }
         }
         if self.clocks.are_kept() {

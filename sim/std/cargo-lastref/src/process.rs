@@ -139,6 +139,7 @@ pub(crate) fn run_whole(executable: &Executable, arguments: &[String], limits: L
 /// What the process prints on stdout; `None` if it fails, or is killed after this time.
 pub(crate) fn output_within(command: &mut Command, time: Duration) -> io::Result<Option<String>> {
     let (reader, writer) = std::io::pipe()?;
+    ends_with_this_thread(command);
     let mut child = command.stdout(writer).process_group(0).spawn()?;
     // The command holds the writing end, and the reader would never see the end of the output.
     command.stdout(Stdio::null());

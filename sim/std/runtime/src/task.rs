@@ -122,8 +122,13 @@ impl<T> Task<T> {
         }
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended. A scheduling point, as for the handle of a thread: a loop may wait for the end.
+    #[track_caller]
     pub fn is_finished(&self) -> bool {
+        self.handle.is_finished() || self.has_ended()
+    }
+
+    fn has_ended(&self) -> bool {
         !matches!(self.state.inner().progress, Progress::Runs)
     }
 }
@@ -138,7 +143,9 @@ impl<T> Future for Task<T> {
         {
             let mut inner = self.state.inner();
             if matches!(inner.progress, Progress::Runs) {
-                inner.waiters.push(waker);
+                if !inner.waiters.iter().any(|known| known.will_wake(&waker)) {
+                    inner.waiters.push(waker);
+                }
                 return Poll::Pending;
             }
         }
@@ -152,7 +159,7 @@ impl<T> Future for Task<T> {
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("is_finished", &self.is_finished()).finish_non_exhaustive()
+        f.debug_struct("Task").field("has_ended", &self.has_ended()).finish_non_exhaustive()
     }
 }
 

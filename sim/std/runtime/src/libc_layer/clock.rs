@@ -146,6 +146,11 @@ pub(super) fn is_valid(time: &libc::timespec) -> bool {
     time.tv_sec >= 0 && (0..1_000_000_000).contains(&time.tv_nsec)
 }
 
+/// Whether Linux has sleeps by this clock of virtual time.
+pub(super) fn has_sleeps(clock: i32) -> bool {
+    !matches!(clock, libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_MONOTONIC_COARSE | libc::CLOCK_REALTIME_COARSE)
+}
+
 /// # Safety
 /// As for libc's.
 #[unsafe(no_mangle)]
@@ -179,6 +184,7 @@ pub unsafe extern "C" fn clock_nanosleep(
     match current() {
         // SAFETY: the caller passes a valid place.
         Some(_) if !is_simulated(clock) || !is_valid(unsafe { &*time }) => libc::EINVAL,
+        Some(_) if !has_sleeps(clock) => libc::EOPNOTSUPP,
         Some(run) => {
             // SAFETY: as above.
             let time = unsafe { &*time };

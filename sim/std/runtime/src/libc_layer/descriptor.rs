@@ -202,6 +202,10 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
         if !(is_pipe(descriptor) && has_children()) {
             run.kernel.point(run.any(OpKind::Load));
         }
+        // A read that does not wait finds out only here that its timer has expired.
+        if run.network.borrow().timer_is_realtime(descriptor as i32).is_some() {
+            run.advances();
+        }
         if uses != Use::Changes && blocks(descriptor) {
             let timeout_ns = timeout_ns(descriptor, option);
             let deadline_ns = timeout_ns.map(|timeout_ns| run.kernel.now_ns().saturating_add(timeout_ns));
@@ -223,9 +227,12 @@ pub(super) unsafe fn call(number: i64, args: [usize; 6], uses: Use) -> isize {
 
 /// Repeats an attempt on a blocking descriptor of the run, whose call would block although `poll` reports it as ready:
 /// until it does not fail with `EAGAIN`, or until the socket's timeout for writes. The result is in libc's form; `None`
-/// if the descriptor does not wait in a run.
+/// if the descriptor does not wait in a run, or if the receiver may be a child, whose progress only the system sees.
 pub(super) fn tries(descriptor: usize, mut attempt: impl FnMut() -> isize) -> Option<isize> {
     let run = current().filter(|_| is_opened(descriptor) && blocks(descriptor))?;
+    if run.has_spawned.get() && has_children() {
+        return None;
+    }
     let result = run.host(|| {
         run.note_call();
         let timeout_ns = timeout_ns(descriptor, libc::SO_SNDTIMEO);
@@ -343,6 +350,9 @@ pub unsafe extern "C" fn close(descriptor: i32) -> i32 {
     let args = [descriptor as usize, 0, 0, 0, 0, 0];
     let Some(run) = current().filter(|_| is_opened(descriptor as usize)) else {
         forgets_file(descriptor);
+        if let Some(run) = current().filter(|_| descriptor <= 2) {
+            run.host(|| run.keeps_stream(descriptor));
+        }
         // SAFETY: the caller's promise.
         let result = result_of(unsafe { raw(libc::SYS_close, args) }) as i32;
         file::unlocks();

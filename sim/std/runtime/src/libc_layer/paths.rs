@@ -52,7 +52,8 @@ noted! {
     chown(path: *const c_char, owner: u32, group: u32) = SYS_chown, notes path;
     lchown(path: *const c_char, owner: u32, group: u32) = SYS_lchown, notes path;
     fchownat(folder: i32, path: *const c_char, owner: u32, group: u32, flags: i32) = SYS_fchownat, notes path;
-    truncate(path: *const c_char, length: i64) = SYS_truncate, notes path;
+    truncate(path: *const c_char, size: i64) = SYS_truncate, notes path;
+    truncate64(path: *const c_char, size: i64) = SYS_truncate, notes path;
 }
 
 /// The system call has no flags, so this is glibc's function.

@@ -1,6 +1,7 @@
 //! `epoll` and `poll`: the system reports which real descriptors are ready, the network reports which sockets of the
 //! run are ready, and waiting is simulated.
 
+use super::clock::is_valid;
 use super::descriptor::epoll_create1;
 use super::outside::{has_children, is_pipe};
 use super::socket::{Place, place};
@@ -99,7 +100,12 @@ pub unsafe extern "C" fn epoll_pwait2(
         return result_of(unsafe { raw(libc::SYS_epoll_pwait2, args) }) as i32;
     }
     // SAFETY: the caller's promise. No signal is simulated, so the mask has no effect.
-    unsafe { epoll_wait(poller, events, most, in_ms(timeout)) }
+    unsafe {
+        match in_ms(timeout) {
+            Some(timeout_ms) => epoll_wait(poller, events, most, timeout_ms),
+            None => fail(libc::EINVAL) as i32,
+        }
+    }
 }
 
 /// The number of descriptors is a hint that Linux ignores.
@@ -112,13 +118,14 @@ pub extern "C" fn epoll_create(count: i32) -> i32 {
     unsafe { epoll_create1(0) }
 }
 
-/// A timeout in milliseconds, rounded up; -1 if there is none.
+/// A timeout in milliseconds, rounded up; -1 if there is none. `None` if Linux refuses it.
 ///
 /// # Safety
-/// `timeout` is null or a valid time.
-unsafe fn in_ms(timeout: *const libc::timespec) -> i32 {
+/// `timeout` is null or a valid place.
+unsafe fn in_ms(timeout: *const libc::timespec) -> Option<i32> {
     // SAFETY: the caller's promise.
-    unsafe { timeout.as_ref() }.map_or(-1, |time| {
+    let Some(time) = (unsafe { timeout.as_ref() }) else { return Some(-1) };
+    is_valid(time).then(|| {
         let ms = time.tv_sec.saturating_mul(1_000).saturating_add((time.tv_nsec + 999_999) / 1_000_000);
         i32::try_from(ms).unwrap_or(i32::MAX)
     })
@@ -214,5 +221,10 @@ pub unsafe extern "C" fn ppoll(
         return result_of(unsafe { raw(libc::SYS_ppoll, args) }) as i32;
     }
     // SAFETY: the caller's promise. No signal is simulated, so the mask has no effect.
-    unsafe { poll(asked, count, in_ms(timeout)) }
+    unsafe {
+        match in_ms(timeout) {
+            Some(timeout_ms) => poll(asked, count, timeout_ms),
+            None => fail(libc::EINVAL) as i32,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `timerfd_create` and the calls on its descriptors, in virtual time; see `net::timer`.
 
-use super::clock::{as_deadline, as_ns, is_realtime, is_simulated, is_valid};
+use super::clock::{as_deadline, as_ns, has_sleeps, is_realtime, is_simulated, is_valid};
 use super::descriptor::open;
 use super::{fail, raw, result_of};
 use crate::run::current;
@@ -14,7 +14,7 @@ pub unsafe extern "C" fn timerfd_create(clock: i32, flags: i32) -> i32 {
         return result_of(unsafe { raw(libc::SYS_timerfd_create, [clock as usize, flags as usize, 0, 0, 0, 0]) })
             as i32;
     };
-    if !is_simulated(clock) {
+    if !is_simulated(clock) || !has_sleeps(clock) || clock == libc::CLOCK_TAI {
         return fail(libc::EINVAL) as i32;
     }
     // SAFETY: the arguments are plain. Both kinds of descriptors have the same flags.

@@ -552,8 +552,8 @@ impl Network {
 
     /// Leaves an error to the next call, since this one has transferred bytes.
     pub(crate) fn keeps_error(&mut self, descriptor: i32, error: i32) {
-        // A socket that is shut down has this error without having failed.
-        if let (Ok((nth, end)), true) = (self.stream(descriptor), error != libc::EPIPE) {
+        // A socket that is shut down, or full and nonblocking by now, has this error without having failed.
+        if let (Ok((nth, end)), false) = (self.stream(descriptor), matches!(error, libc::EPIPE | libc::EAGAIN)) {
             self.connections[nth].side_mut(end).error = Some(error);
         }
     }

@@ -262,6 +262,14 @@ pub(crate) fn timer() {
         let sets_again = thread::spawn(move || sets(20, 0));
         sets_again.join().expect("it does not panic");
         assert_eq!(expirations(), 1);
+        // A read that does not wait finds an expiration too.
+        assert_eq!(libc::fcntl(timer, libc::F_SETFL, libc::O_NONBLOCK), 0);
+        sets(5, 0);
+        let mut count = 0_u64;
+        while libc::read(timer, (&raw mut count).cast(), 8) < 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(count, 1);
         libc::close(timer);
     }
 }
