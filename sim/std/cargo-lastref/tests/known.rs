@@ -138,10 +138,11 @@ fn the_stall_of_h2_is_found_and_its_control_is_clean() {
     if !scratch::is_thorough() {
         return;
     }
+    const RARE: &str = "a_body_arrives_over_duplex_with_window_16_384_on_tasks_in_any_order";
     let stalls = Found("deadlock", "no task can go on: main is blocked");
     check(
         "h2",
-        &["--schedules", "200"],
+        &["--schedules", "200", "--", "--skip", RARE],
         &[
             ("a_body_arrives_over_loopback_with_window_16_384", stalls),
             ("a_body_arrives_over_loopback_with_window_100_000", Clean),
@@ -149,14 +150,12 @@ fn the_stall_of_h2_is_found_and_its_control_is_clean() {
             ("a_body_arrives_over_duplex_with_window_100_000", Clean),
             ("a_body_arrives_over_duplex_with_window_16_384_on_two_threads", Clean),
             ("a_body_arrives_over_duplex_with_window_100_000_on_two_threads", Clean),
-            // An order of the tasks that a queue never has.
-            (
-                "a_body_arrives_over_duplex_with_window_16_384_on_tasks_in_any_order",
-                Found("deadlock", "no task can go on: main, "),
-            ),
             ("a_body_arrives_over_duplex_with_window_100_000_on_tasks_in_any_order", Clean),
         ],
     );
+    // An order of the tasks that a queue never has. Five builds and seeds took 15 to 2,170 schedules.
+    let stalls = Found("deadlock", "no task can go on: main, ");
+    check("h2", &["--schedules", "20000", RARE], &[(RARE, stalls)]);
 }
 
 #[test]
