@@ -136,7 +136,7 @@ pub(crate) fn run_whole(executable: &Executable, arguments: &[String], limits: L
     Finished { ending, report: Ok(None), place: None, is_stuck: false, output, seconds }
 }
 
-/// What the process prints on stdout; `None` if it fails, or is killed after this time.
+/// What the process prints on stdout; `None` if it fails, or is killed after this time or by a signal to this program.
 pub(crate) fn output_within(command: &mut Command, time: Duration) -> io::Result<Option<String>> {
     let (reader, writer) = std::io::pipe()?;
     ends_with_this_thread(command);
@@ -148,7 +148,8 @@ pub(crate) fn output_within(command: &mut Command, time: Duration) -> io::Result
     let status = loop {
         match child.try_wait()? {
             Some(status) => break Some(status),
-            None if clock.elapsed() >= time || output.is_err() => break None,
+            // The process is in a group of its own, which Ctrl-C does not reach.
+            None if clock.elapsed() >= time || output.is_err() || Stop::on_signals().is_asked() => break None,
             None => pause(Duration::from_millis(1)),
         }
     };
