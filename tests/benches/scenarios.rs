@@ -1,5 +1,5 @@
 //! Runs of whole scenarios in a second of CPU time, and the memory of a long search. `cargo bench --bench scenarios`
-//! prints both; with `LASTREF_UPDATE=1` they replace the second part of docs/performance.md.
+//! prints both; with `LASTREF_UPDATE=1` they are written at the end of docs/performance.md.
 //!
 //! The growth of memory is asserted: a search keeps nothing of a clean run, so its memory does not grow with the number
 //! of runs.
