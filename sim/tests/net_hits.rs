@@ -68,6 +68,7 @@ fn every_fault_of_the_wire_hits_once_in_the_phase_of_its_byte() {
         FaultKind::Stall { ms: 20 },
         FaultKind::Partition { ms: 20 },
         FaultKind::Hold { ms: 20 },
+        FaultKind::Crash { ms: 20 },
     ];
     for kind in kinds {
         check_hits(&[fault(kind, End::Client, 3)], &[(kind.name(), Phase::Request)]);

@@ -1,9 +1,12 @@
 //! Hosts and their network: what a configuration may say, what a restart runs, what is left at the end.
 mod network;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use lastref::net::{Config, ConfigError, Host, TcpListener, TcpStream, simulate, sleep, timeout};
+use lastref::net::{
+    Config, ConfigError, End, Fault, FaultKind, Host, TcpListener, TcpStream, simulate, sleep, timeout,
+};
 use lastref::time::{Duration, Instant};
 use lastref::{Check, thread};
 use network::{check, ends, explore, listener};
@@ -102,17 +105,29 @@ fn a_task_with_a_slash_in_its_name_has_a_column_of_its_own() {
     assert!(!failure.table.contains("7: worker"), "{failure}");
 }
 
-/// Answers each connection with how many times the host's software was started.
-async fn serve(server: Host, starts: Arc<std::sync::Mutex<u8>>) {
+/// The number of times that the host's software has begun to listen.
+type Starts = Arc<std::sync::Mutex<u8>>;
+
+/// Answers each connection with that number, and reads to its end.
+async fn serve(server: Host, starts: Starts) {
+    let listener = TcpListener::bind(server.address(80)).await.expect("the port is free again");
     let start = {
         let mut starts = starts.lock().expect("not poisoned");
         *starts += 1;
         *starts
     };
-    let listener = TcpListener::bind(server.address(80)).await.expect("the port is free again");
     while let Ok((mut stream, _)) = listener.accept().await {
         let _ = stream.write_all(&[start]).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
     }
+}
+
+/// Connects to the server, once it listens.
+async fn connect_first(server: Host, starts: Starts) -> TcpStream {
+    while *starts.lock().expect("not poisoned") == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    TcpStream::connect(server.address(80)).await.expect("the server listens")
 }
 
 async fn which_start(server: Host) -> Option<u8> {
@@ -148,6 +163,63 @@ fn a_restart_runs_the_software_of_the_host_again() {
             assert_eq!(client.spawn("fourth", which_start(server)).join(), Some(Some(4)));
         });
         assert_eq!(*starts.lock().expect("not poisoned"), 4);
+    });
+}
+
+/// The client's connection is lost without notice; after the restart, its next segment is answered with RST.
+#[test]
+fn a_fault_crashes_the_server_and_restarts_its_software() {
+    for from in [End::Client, End::Server] {
+        let crash = Fault { connection: 0, from, after_bytes: 1, after_ms: 0, kind: FaultKind::Crash { ms: 50 } };
+        explore(100, move || {
+            let starts = Arc::new(std::sync::Mutex::new(0));
+            simulate(Config { faults: vec![crash], ..Config::default() }, |network| {
+                let (client, server) = ends(network);
+                let counted = Arc::clone(&starts);
+                server.software("serve", move || serve(server, Arc::clone(&counted)));
+                let awaited = Arc::clone(&starts);
+                let ask = client.spawn("ask", async move {
+                    let mut stream = connect_first(server, awaited).await;
+                    stream.write_all(&[7; 2]).await.expect("its buffer has room");
+                    let start = Instant::now();
+                    sleep(Duration::from_millis(20)).await;
+                    stream.write_all(&[7]).await.expect("there is no notice of the crash");
+                    let error = loop {
+                        if let Err(error) = stream.read(&mut [0; 1]).await {
+                            break error.kind();
+                        }
+                    };
+                    (error, start.elapsed() >= Duration::from_millis(40))
+                });
+                assert_eq!(ask.join(), Some((ErrorKind::ConnectionReset, true)));
+                assert_eq!(client.spawn("again", which_start(server)).join(), Some(Some(2)));
+            });
+            assert_eq!(*starts.lock().expect("not poisoned"), 2);
+        });
+    }
+}
+
+/// The end of the body ends the outage too, and the host does not restart again.
+#[test]
+fn a_server_that_a_fault_has_crashed_is_up_after_the_body() {
+    let crash = FaultKind::Crash { ms: 60_000 };
+    let crash = Fault { connection: 0, from: End::Client, after_bytes: 0, after_ms: 0, kind: crash };
+    explore(100, move || {
+        simulate(Config { faults: vec![crash], ..Config::default() }, |network| {
+            let (client, server) = ends(network);
+            let starts = Arc::new(std::sync::Mutex::new(0));
+            let counted = Arc::clone(&starts);
+            server.software("serve", move || serve(server, Arc::clone(&counted)));
+            let awaited = Arc::clone(&starts);
+            let ask = client.spawn("ask", async move {
+                let mut stream = connect_first(server, awaited).await;
+                stream.write_all(&[7; 2]).await.expect("its buffer has room");
+                stream.read(&mut [0; 1]).await.map_err(|error| error.kind())
+            });
+            client.block_on(sleep(Duration::from_millis(50)));
+            assert_eq!(*starts.lock().expect("not poisoned"), 1, "it is down");
+            drop(ask);
+        });
     });
 }
 

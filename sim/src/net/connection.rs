@@ -451,6 +451,7 @@ mod tests {
             Step::Hit(Hit { fault, phase }) => format!("{fault} hits in {phase:?}"),
             Step::Stall(_) => String::from("stall"),
             Step::Break(link, ms) => format!("{} for {ms} ms", link.fault()),
+            Step::Crash(ms) => format!("crash for {ms} ms"),
             Step::Shut(end) => format!("shut {end:?}"),
             Step::Later(_, fault) => format!("later {}", fault.kind),
         };

@@ -118,12 +118,16 @@ impl Host {
     /// Crashes the host. Its packets in both directions are lost from now on. Its tasks end, and their futures are
     /// dropped. Its peers receive no notice. Threads that belong to it continue without a network.
     pub fn crash(self) {
-        let tasks = wire::with(|wire| {
-            wire.hit_where("crash", |_, client, server| client == self.0 || server == self.0);
-            wire.hosts[self.0].is_down = true;
-            wire.tasks_of(self.0)
+        wire::with(|wire| {
+            wire.outages.forget_restart_of(self.0);
+            wire.take_down(self.0, |_| true);
         });
-        tasks.iter().for_each(|task| task.kill());
+        self.end_tasks();
+    }
+
+    /// Ends its tasks, and drops their futures.
+    pub(super) fn end_tasks(self) {
+        wire::with(|wire| wire.tasks_of(self.0)).iter().for_each(|task| task.kill());
     }
 
     /// Restarts the host, with the same address and without connections. Packets of an old connection are answered with

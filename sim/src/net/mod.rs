@@ -31,6 +31,7 @@ mod host;
 mod http2;
 mod link;
 mod network;
+mod outages;
 mod packet_steps;
 mod protocol;
 mod segment;

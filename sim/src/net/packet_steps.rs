@@ -30,6 +30,8 @@ pub(super) enum Step {
     Stall(Instant),
     /// The connection's link is broken for this many milliseconds.
     Break(Link, u32),
+    /// The server's host crashes, and restarts after this many milliseconds.
+    Crash(u32),
     /// The socket of this end shuts down its write side.
     Shut(End),
     /// The fault happens at that time.

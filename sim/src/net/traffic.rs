@@ -51,6 +51,13 @@ impl Wire {
                         self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
                     }
                 }
+                Step::Crash(ms) => {
+                    let Connection { number, pair, .. } = *self.connections.get(place);
+                    if let (_, Some(server)) = self.hosts_of(pair) {
+                        self.take_down(server, |other| other != number);
+                        self.outages.crash(server, now + Duration::from_millis(u64::from(ms)));
+                    }
+                }
                 Step::Shut(end) => self.shut_if_due(ConnectionEnd { end, ..place }),
                 Step::Later(at, fault) => {
                     let turn = self.turn_at(at);

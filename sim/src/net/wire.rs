@@ -19,7 +19,9 @@ use super::config::Config;
 use super::connection::Pair;
 use super::directory::{ConnectionEnd, Directory};
 use super::fault::Fault;
+use super::host::Host;
 use super::link::{Ends, Link, Links};
+use super::outages::Outages;
 use super::packet_steps::Hit;
 use super::socket::Streams;
 use super::software::Software;
@@ -60,6 +62,7 @@ pub(super) struct Wire {
     pub(super) connections: Directory,
     /// The component's streams.
     pub(super) streams: Streams,
+    pub(super) outages: Outages,
     under_way: BTreeMap<(Instant, u64), Packet>,
     /// The number of packets and delayed faults so far, by which they are ordered.
     sent: u64,
@@ -105,6 +108,7 @@ pub(super) fn install(config: Config) {
         late: BTreeMap::new(),
         connections: Directory::default(),
         streams: Streams::new(),
+        outages: Outages::default(),
         under_way: BTreeMap::new(),
         sent: 0,
         quiet: u32::MAX,
@@ -166,6 +170,9 @@ pub(super) fn run() {
         for note in with(Wire::turn) {
             crate::note!("{note}");
         }
+        let (crashed, due) = with(|wire| (wire.outages.take_crashed(), wire.outages.take_due(Instant::now())));
+        crashed.into_iter().for_each(|host| Host::at(host).end_tasks());
+        due.into_iter().for_each(|host| Host::at(host).restart());
     }
 }
 
@@ -185,9 +192,10 @@ impl Wire {
         self.quiet > self.config.retransmit_ticks() && self.is_at_rest()
     }
 
-    /// Whether no packet, fault or restoration is pending.
+    /// Whether no packet, fault, restoration or restart is pending.
     fn is_at_rest(&self) -> bool {
-        self.under_way.is_empty() && self.late.is_empty() && self.links.next_mending().is_none()
+        let nothing_ends = self.links.next_mending().is_none() && self.outages.next_restart().is_none();
+        self.under_way.is_empty() && self.late.is_empty() && nothing_ends
     }
 
     /// Records that a packet may have been queued.
@@ -235,7 +243,7 @@ impl Wire {
         let soonest = self.last_turn + TICK;
         let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
         let late = self.late.first_key_value().map(|((at, _), _)| *at);
-        let due = [due, late, self.links.next_mending()].into_iter().flatten().min();
+        let due = [due, late, self.links.next_mending(), self.outages.next_restart()].into_iter().flatten().min();
         let patience = self.config.retransmit_ticks().saturating_sub(self.quiet).saturating_add(1);
         let retransmission = self.last_turn + TICK * patience;
         let next =
@@ -344,6 +352,13 @@ impl Wire {
         self.set_link(ends, link);
     }
 
+    /// The packets of a host are lost from now on. Counts a crash for each of its connections that `counts` selects by
+    /// its number.
+    pub(super) fn take_down(&mut self, host: usize, counts: impl Fn(u32) -> bool) {
+        self.hit_where("crash", |number, client, server| (client == host || server == host) && counts(number));
+        self.hosts[host].is_down = true;
+    }
+
     /// Counts a fault of hosts or links for each connection that `meets` selects, by its number and the hosts of its
     /// ends.
     pub(super) fn hit_where(&self, fault: &'static str, meets: impl Fn(u32, usize, usize) -> bool) {
@@ -362,6 +377,7 @@ impl Wire {
         self.config.faults.clear();
         self.late.clear();
         self.links.forget_mending();
+        self.outages.forget_restarts();
         let soon = Instant::now() + Duration::from_millis(u64::from(self.config.latency_ms.1));
         self.connections.iter_mut().for_each(|connection| connection.end_faults(soon));
         // They keep their order, as packets of a connection must.

@@ -30,6 +30,9 @@ macro_rules! fault_kinds {
             partition => Partition { ms }, "partition";
             /// The link between the two hosts holds the packets of all its connections for this long.
             hold => Hold { ms }, "hold";
+            /// The server crashes and loses its connections, without notice to its peers. After this long it is up
+            /// again, and answers packets of the lost connections with RST.
+            crash => Crash { ms }, "crash";
             /// RST answers the attempt: `ConnectionRefused`.
             refuse => Refuse [of_attempt = true], "refuse";
             /// The attempt gets no answer: it fails with `TimedOut` in the end.
@@ -212,7 +215,7 @@ mod tests {
         assert_eq!("stall=7".parse(), Ok(FaultKind::Stall { ms: 7 }));
         let told = |text: &str| text.parse::<FaultKind>().expect_err(text).to_string();
         for wrong in ["", "stal", "stal=5", "RESET"] {
-            let kinds = "reset, half-close, blackhole, stall, partition, hold, refuse, hang";
+            let kinds = "reset, half-close, blackhole, stall, partition, hold, crash, refuse, hang";
             assert_eq!(told(wrong), format!("`{wrong}` is not a fault: one of {kinds}"));
         }
         for wrong in ["stall=", "stall=x", "stall=-1", "stall=4294967296"] {

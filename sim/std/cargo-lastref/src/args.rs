@@ -148,8 +148,8 @@ pub(crate) struct SearchArguments {
     /// The seed of the search: decimal, or hexadecimal with 0x.
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Faults of TCP connections in a run: kinds to draw from (`reset`, `half-close`, `blackhole`, `stall`, `hold`,
-    /// `partition`, `refuse`, `hang`, `short`, `all`), or exact ones, as in `reset@2.c.120`.
+    /// Faults of TCP connections in a run: kinds to draw from (`reset`, `half-close`, `blackhole`, `stall`,
+    /// `partition`, `hold`, `crash`, `refuse`, `hang`, `short`, `all`), or exact ones, as in `reset@2.c.120`.
     #[arg(long, value_name = "PLAN", value_parser = faults)]
     pub(crate) faults: Option<String>,
     #[command(flatten)]

@@ -231,6 +231,10 @@ fn a_fault_is_found_reported_with_its_place_and_replayed() {
         replayed.check(1, &[told]);
         assert_eq!(replayed.token(), token);
     }
+    // A client that has the half of an answer is not told that its server has crashed, and waits forever.
+    let crash = scratch.run(&["test", "--faults", "crash=50@0.s.4", "--", "--exact", "request"]);
+    crash.check(1, &["request:\n  deadlock in schedule ", "crash for 50 ms of connection 0 (127.0.0.1:"]);
+    scratch.run(&["replay", crash.token()]).check(1, &["crash for 50 ms"]);
     let exact = scratch.run(&["test", "--faults", "reset@0.s.4", "--no-shrink", "--", "--exact", "request"]);
     exact.check(1, &["after 4 bytes of the server"]);
 }
@@ -244,7 +248,7 @@ fn a_passing_test_tells_in_how_many_runs_faults_happened_and_of_which_kinds() {
     let json = scratch.run(&["test", "--faults", "all", "--json", "--", "--exact", "careful"]).json();
     let test = &json["tests"][0];
     let runs = |kind: &str| test["faults"]["kinds"][kind].as_u64().unwrap_or(0);
-    for kind in ["reset", "half-close", "blackhole", "stall", "hold", "partition", "refuse", "hang", "short"] {
+    for kind in ["reset", "half-close", "blackhole", "stall", "hold", "partition", "crash", "refuse", "hang", "short"] {
         assert!((1..1_000).contains(&runs(kind)), "{kind}: {test}");
     }
     assert!((500..1_000).contains(&test["faults"]["runs"].as_u64().expect("a number")), "{test}");

@@ -29,7 +29,7 @@ mod tests;
 mod timer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use lastref_kernel::record::{End, FaultKind, ObjectId};
 use lastref_kernel::seed::{Purpose, Stream};
@@ -57,7 +57,7 @@ struct Struck {
     text: String,
 }
 
-/// An attempt that found its listener's queue full: the client sends its SYN again.
+/// An attempt whose SYN was dropped, since the queue was full or the server down: the client sends it again.
 #[derive(Debug)]
 struct Retry {
     connection: usize,
@@ -65,6 +65,14 @@ struct Retry {
     at_ns: u64,
     /// The time since the last SYN. Each pause is twice as long as the one before.
     pause_ns: u64,
+}
+
+/// A server that has crashed.
+#[derive(Debug)]
+struct Down {
+    server: SocketAddr,
+    /// The time at which it is up again.
+    up_ns: u64,
 }
 
 /// The network of a run.
@@ -78,6 +86,7 @@ pub(crate) struct Network {
     files: Vec<Option<File>>,
     connections: Vec<Connection>,
     retries: Vec<Retry>,
+    down: Vec<Down>,
     /// The simulated parts of epolls; `poller_ids` maps a descriptor to its part.
     pollers: Vec<Poller>,
     poller_ids: BTreeMap<i32, usize>,
@@ -86,8 +95,8 @@ pub(crate) struct Network {
     past_edges: u64,
     next_port: u16,
     has_latency: bool,
-    /// A hold or a partition of all connections ends at this time.
-    held_until_ns: u64,
+    /// By the address of a host: the hold or the partition of its connections ends at this time.
+    held_until_ns: BTreeMap<IpAddr, u64>,
     draws: Stream,
     faults: Vec<Fault>,
     is_short: bool,
@@ -107,13 +116,14 @@ impl Network {
             files: Vec::new(),
             connections: Vec::new(),
             retries: Vec::new(),
+            down: Vec::new(),
             pollers: Vec::new(),
             poller_ids: BTreeMap::new(),
             timers: Timers::default(),
             past_edges: 0,
             next_port: FIRST_PORT,
             has_latency: false,
-            held_until_ns: 0,
+            held_until_ns: BTreeMap::new(),
             draws: Stream::new(0, Purpose::Environment),
             faults: Vec::new(),
             is_short: false,
@@ -126,7 +136,7 @@ impl Network {
     /// Begins a run.
     pub(crate) fn begin(&mut self, seed: u64, has_latency: bool, faults: &Faults) {
         self.end();
-        (self.next_port, self.has_latency, self.held_until_ns) = (FIRST_PORT, has_latency, 0);
+        (self.next_port, self.has_latency) = (FIRST_PORT, has_latency);
         self.draws = Stream::new(seed, Purpose::Environment);
         self.faults.clone_from(&faults.exact);
         self.is_short = faults.short;
@@ -145,6 +155,8 @@ impl Network {
         self.files.clear();
         self.connections.clear();
         self.retries.clear();
+        self.down.clear();
+        self.held_until_ns.clear();
         self.pollers.clear();
         self.poller_ids.clear();
         self.timers.clear();

@@ -332,7 +332,8 @@ impl Network {
         let latency_ns = self.latency_ns();
         let client = local.unwrap_or(address);
         let nth = self.connections.len();
-        self.connections.push(Connection::new(new_object(), client, address, latency_ns, self.held_until_ns));
+        let held_until_ns = self.held_until_ns.get(&ip).copied().unwrap_or(0);
+        self.connections.push(Connection::new(new_object(), client, address, latency_ns, held_until_ns));
         let file = self.file_mut(descriptor)?;
         (file.local, file.state) = (local, State::Stream { connection: nth, end: End::Client });
         let buffers = file.options.buffers();
@@ -356,6 +357,9 @@ impl Network {
     /// A SYN reaches its address. If it is dropped, the client sends it again after the pause.
     fn knocks(&mut self, nth: usize, address: SocketAddr, now_ns: u64, pause_ns: u64) {
         let answered_ns = now_ns.saturating_add(self.connections[nth].latency_ns());
+        if self.is_down(address, now_ns) {
+            return self.drops_syn(nth, address, now_ns, pause_ns);
+        }
         let Some(listener) = self.listener(address) else {
             return self.connections[nth].send(End::Client, Segment::Refused, answered_ns);
         };
@@ -363,14 +367,9 @@ impl Network {
         else {
             return;
         };
-        // Linux drops the SYN while the queue is full, and the client sends at most six more: the last after 63 s.
+        // Linux drops the SYN while the queue is full.
         if queue.len() >= *backlog {
-            self.connections[nth].hangs(now_ns);
-            if 2 * pause_ns < ATTEMPT_NS {
-                let at_ns = now_ns.saturating_add(pause_ns);
-                self.retries.push(Retry { connection: nth, address, at_ns, pause_ns });
-            }
-            return;
+            return self.drops_syn(nth, address, now_ns, pause_ns);
         }
         queue.push_back(nth);
         edges.reads();
@@ -381,6 +380,23 @@ impl Network {
         connection.advance(now_ns);
         for end in [End::Client, End::Server] {
             self.strikes(nth, end, now_ns);
+        }
+    }
+
+    /// A client whose SYN was dropped sends at most six more: the last after 63 s.
+    fn drops_syn(&mut self, nth: usize, address: SocketAddr, now_ns: u64, pause_ns: u64) {
+        self.connections[nth].hangs(now_ns);
+        if 2 * pause_ns < ATTEMPT_NS {
+            self.retries.push(Retry { connection: nth, address, at_ns: now_ns.saturating_add(pause_ns), pause_ns });
+        }
+    }
+
+    /// Removes a connection from the queue of its listener, if it waits there.
+    pub(super) fn leaves_queue(&mut self, connection: usize) {
+        for file in self.files.iter_mut().flatten() {
+            if let State::Listens { queue, .. } = &mut file.state {
+                queue.retain(|waiting| *waiting != connection);
+            }
         }
     }
 

@@ -24,6 +24,8 @@ use super::poller::Edges;
 
 /// The time after which unacknowledged data ends a connection: Linux's `tcp_retries2`.
 const RETRANSMISSION_NS: u64 = 924_600_000_000;
+/// Delay after an interruption before data is sent again: Linux's minimum retransmission timeout.
+pub(super) const RETRANSMITTED_NS: u64 = 200_000_000;
 /// The time after which an unanswered attempt ends: Linux's `tcp_syn_retries`.
 pub(super) const ATTEMPT_NS: u64 = 127_000_000_000;
 
@@ -111,6 +113,8 @@ pub(super) struct Connection {
     /// Segments in flight are held until this time.
     held_until_ns: u64,
     pub(super) is_black: bool,
+    /// The time at which a crashed server is up again. It does not know the connection then.
+    lost_until_ns: Option<u64>,
 }
 
 impl Connection {
@@ -123,7 +127,8 @@ impl Connection {
         held_until_ns: u64,
     ) -> Connection {
         let side = |address| Side::new(address, Phase::Connecting);
-        Connection { object, sides: [side(client), side(server)], latency_ns, held_until_ns, is_black: false }
+        let sides = [side(client), side(server)];
+        Connection { object, sides, latency_ns, held_until_ns, is_black: false, lost_until_ns: None }
     }
 
     pub(super) fn latency_ns(&self) -> u64 {
@@ -150,7 +155,12 @@ impl Connection {
         }
         let side = self.side_mut(to);
         side.flying += bytes;
-        if !is_black {
+        if !is_black && to == End::Server && self.lost_until_ns.is_some() {
+            if matches!(segment, Segment::Data(_) | Segment::Fin) {
+                self.answers_unknown(now_ns);
+            }
+        } else if !is_black {
+            let side = self.side_mut(to);
             let last_ns = side.flight.back().map_or(0, |(last_ns, _)| *last_ns);
             side.flight.push_back((arrives_ns.max(last_ns), segment));
         }
@@ -162,6 +172,26 @@ impl Connection {
         if !self.is_black {
             self.send(to, Segment::Rst, now_ns);
         }
+    }
+
+    /// The server has crashed: what is on the way to it is lost, and its end fails. The client gets no notice.
+    pub(super) fn loses_server(&mut self, up_ns: u64, now_ns: u64) {
+        let server = self.side_mut(End::Server);
+        let is_awaited = server.flight.iter().any(|(_, segment)| matches!(segment, Segment::Data(_) | Segment::Fin));
+        server.inbox = Inbox::default();
+        server.dies(libc::ECONNRESET);
+        self.lost_until_ns = Some(self.lost_until_ns.map_or(up_ns, |earlier_ns| earlier_ns.max(up_ns)));
+        if is_awaited && !self.is_black {
+            self.answers_unknown(now_ns);
+        }
+    }
+
+    /// The restarted server answers data of a connection that it does not know with RST. During the outage the data is
+    /// lost, and the client sends it again.
+    fn answers_unknown(&mut self, sent_ns: u64) {
+        let Some(up_ns) = self.lost_until_ns else { return };
+        let resent_ns = if sent_ns < up_ns { up_ns.saturating_add(RETRANSMITTED_NS) } else { sent_ns };
+        self.send(End::Client, Segment::Rst, resent_ns.saturating_add(self.latency_ns));
     }
 
     /// Leaves the client's attempt without an answer, so that it times out.

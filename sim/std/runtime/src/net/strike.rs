@@ -1,14 +1,13 @@
 //! Faults as they happen: at a connection attempt, or at a byte of one end.
 
+use std::net::{IpAddr, SocketAddr};
+
 use lastref_kernel::record::{End, FaultKind};
 
-use super::stream::Segment;
-use super::{Network, Struck};
+use super::stream::{Connection, Phase, RETRANSMITTED_NS, Segment};
+use super::{Down, Network, Struck};
 use crate::bytes::Bytes;
 use lastref_kernel::faults::Fault;
-
-/// Delay after a partition before data is sent again: Linux's minimum retransmission timeout.
-const RETRANSMITTED_NS: u64 = 200_000_000;
 
 impl Network {
     /// The fault of this attempt, if there is one: `Refuse` or `Hang`.
@@ -42,6 +41,7 @@ impl Network {
     fn happens(&mut self, fault: Fault, nth: usize, now_ns: u64) {
         let after = |ms: u32| now_ns.saturating_add(u64::from(ms) * 1_000_000);
         let connection = &mut self.connections[nth];
+        let server = connection.side(End::Server).address;
         match fault.kind {
             FaultKind::Reset => {
                 connection.reset(End::Client, now_ns);
@@ -50,18 +50,42 @@ impl Network {
             FaultKind::HalfClose => connection.shuts_writes(fault.from, now_ns),
             FaultKind::Blackhole => connection.blackens(now_ns),
             FaultKind::Stall { ms } => connection.holds(after(ms)),
-            FaultKind::Hold { ms } => self.holds_all(after(ms)),
+            FaultKind::Hold { ms } => self.holds_host(server.ip(), after(ms)),
             // Lost segments are sent again after the partition.
-            FaultKind::Partition { ms } => self.holds_all(after(ms).saturating_add(RETRANSMITTED_NS)),
+            FaultKind::Partition { ms } => {
+                self.holds_host(server.ip(), after(ms).saturating_add(RETRANSMITTED_NS));
+            }
+            FaultKind::Crash { ms } => self.crashes(server, after(ms), now_ns),
             FaultKind::Refuse => connection.send(End::Client, Segment::Refused, now_ns),
             FaultKind::Hang => connection.hangs(now_ns),
         }
     }
 
-    /// Holds all segments until this time, those of connections that are opened before it too.
-    fn holds_all(&mut self, until_ns: u64) {
-        self.held_until_ns = self.held_until_ns.max(until_ns);
-        self.connections.iter_mut().for_each(|connection| connection.holds(until_ns));
+    /// Holds the segments of all connections to this host until this time, also those of connections that are opened
+    /// before it.
+    fn holds_host(&mut self, host: IpAddr, until_ns: u64) {
+        let held_until_ns = self.held_until_ns.entry(host).or_default();
+        *held_until_ns = until_ns.max(*held_until_ns);
+        let to_host = |connection: &&mut Connection| connection.side(End::Server).address.ip() == host;
+        self.connections.iter_mut().filter(to_host).for_each(|connection| connection.holds(until_ns));
+    }
+
+    /// Crashes the server at this address: its connections are lost, also those that wait in its queue, and until it is
+    /// up again it drops every SYN.
+    fn crashes(&mut self, server: SocketAddr, up_ns: u64, now_ns: u64) {
+        self.down.push(Down { server, up_ns });
+        for nth in 0..self.connections.len() {
+            let side = self.connections[nth].side(End::Server);
+            if side.address == server && side.phase != Phase::Connecting {
+                self.leaves_queue(nth);
+                self.connections[nth].loses_server(up_ns, now_ns);
+            }
+        }
+    }
+
+    /// Whether the server at this address has crashed and is not up again.
+    pub(super) fn is_down(&self, server: SocketAddr, now_ns: u64) -> bool {
+        self.down.iter().any(|down| down.server == server && now_ns < down.up_ns)
     }
 
     fn notes(&mut self, fault: Fault, now_ns: u64) {

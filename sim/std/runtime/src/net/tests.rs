@@ -338,3 +338,75 @@ fn a_hold_and_a_partition_delay_connections_that_are_opened_later() {
         connect(&mut network, listener);
     }
 }
+
+#[test]
+fn a_crashed_server_gives_no_notice_and_does_not_know_its_connections_when_it_is_up_again() {
+    let (mut network, listener) = network("crash=5@1.c.3");
+    let (idle, idle_server) = connect(&mut network, listener);
+    let waiting = network.socket(false, true);
+    let (client, server) = connect(&mut network, listener);
+    network.connect(waiting, address(80), 0, || ObjectId(3)).expect("an attempt");
+    assert_eq!(network.connected(waiting), Ok(()), "it waits in the queue");
+    assert_eq!(network.write(idle_server, b"answer", 0), Ok(6));
+    assert_eq!(network.write(client, b"abcdef", 0), Ok(3));
+    for lost in [server, idle_server] {
+        assert_eq!(network.read(lost, 9, false), Err(libc::ECONNRESET));
+        assert_eq!(network.write(lost, b"x", 0), Err(libc::EPIPE));
+    }
+    assert_eq!(network.accept(listener, true).map(drop), Err(libc::EAGAIN), "the queue is lost");
+    // Its clients have no notice: they read what was sent, and may write.
+    assert_eq!(network.read(idle, 9, false).as_deref(), Ok(&b"answer"[..]));
+    assert_eq!(network.read(idle, 9, false), Err(libc::EAGAIN));
+    assert_eq!(network.write(client, b"lost", 1), Ok(4));
+    let later = network.socket(false, true);
+    network.connect(later, address(80), 1, || ObjectId(4)).expect("an attempt");
+    assert_eq!(network.connected(later), Err(libc::EAGAIN), "its SYN is dropped");
+    // After the outage the data is sent again, and answered with RST.
+    network.advance(204_999_999);
+    assert_eq!(network.read(client, 9, false), Err(libc::EAGAIN));
+    network.advance(205_000_000);
+    assert_eq!(network.read(client, 9, false), Err(libc::ECONNRESET));
+    network.advance(1_000_000_001);
+    assert_eq!(network.connected(later), Ok(()), "its second SYN is answered");
+    network.accept(listener, true).expect("it waits");
+    // A client that sends nothing waits forever.
+    assert_eq!(network.next_ns(), None);
+    assert_eq!(network.read(waiting, 9, false), Err(libc::EAGAIN));
+    assert_eq!(network.write(waiting, b"x", 2_000_000_000), Ok(1));
+    assert_eq!(network.read(waiting, 9, false), Err(libc::ECONNRESET));
+    assert_eq!(
+        network.struck(),
+        ["crash for 5 ms of connection 1 (127.0.0.1:32769 to 127.0.0.1:80) after 3 bytes of the client, at 0 ms"]
+    );
+}
+
+#[test]
+fn a_crashed_server_that_does_not_listen_again_refuses() {
+    let (mut network, listener) = network("crash=5@0.s.0");
+    let first = network.socket(false, true);
+    network.connect(first, address(80), 0, || ObjectId(2)).expect("an attempt");
+    assert_eq!(network.connected(first), Ok(()), "the crash comes after the answer");
+    assert_eq!(network.accept(listener, true).map(drop), Err(libc::EAGAIN));
+    network.close(listener, 0).expect("it is open");
+    let client = network.socket(false, true);
+    network.connect(client, address(80), 1, || ObjectId(3)).expect("an attempt");
+    assert_eq!(network.connected(client), Err(libc::EAGAIN), "the host is down");
+    network.advance(1_000_000_001);
+    assert_eq!(network.connected(client), Err(libc::ECONNREFUSED));
+}
+
+#[test]
+fn a_partition_concerns_the_connections_of_one_host() {
+    let (mut network, listener) = network("partition=5@0.c.0");
+    let other_address: SocketAddr = "127.0.0.2:80".parse().expect("an address");
+    let other_listener = network.socket(false, true);
+    network.bind(other_listener, other_address).expect("the port is free");
+    network.listen(other_listener, 8, || ObjectId(9)).expect("it is bound");
+    connect(&mut network, listener);
+    let other = network.socket(false, true);
+    network.connect(other, other_address, 1, || ObjectId(3)).expect("an attempt");
+    assert_eq!(network.connected(other), Ok(()));
+    let held = network.socket(false, true);
+    network.connect(held, address(80), 1, || ObjectId(4)).expect("an attempt");
+    assert_eq!(network.connected(held), Err(libc::EAGAIN));
+}

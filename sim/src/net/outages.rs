@@ -1,0 +1,48 @@
+//! Crashes by faults: the hosts whose tasks the wire's task has to end, and the times at which hosts restart.
+
+use crate::time::Instant;
+
+/// The outages of hosts that faults have caused.
+#[derive(Debug, Default)]
+pub(super) struct Outages {
+    /// The hosts that are down, and whose tasks still run.
+    crashed: Vec<usize>,
+    restarts: Vec<(Instant, usize)>,
+}
+
+impl Outages {
+    /// The host has crashed, and restarts at that time, or at the end of an earlier outage, whichever is later.
+    pub(super) fn crash(&mut self, host: usize, restart: Instant) {
+        let earlier = self.restarts.iter().find(|(_, other)| *other == host).map(|(at, _)| *at);
+        self.forget_restart_of(host);
+        self.restarts.push((earlier.map_or(restart, |earlier| earlier.max(restart)), host));
+        self.crashed.push(host);
+    }
+
+    /// The hosts that have crashed since the last call.
+    pub(super) fn take_crashed(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.crashed)
+    }
+
+    /// The hosts whose restart is due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<usize> {
+        let due = self.restarts.iter().filter(|(at, _)| *at <= now).map(|(_, host)| *host).collect();
+        self.restarts.retain(|(at, _)| *at > now);
+        due
+    }
+
+    /// The time of the next restart.
+    pub(super) fn next_restart(&self) -> Option<Instant> {
+        self.restarts.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Cancels the scheduled restart of this host.
+    pub(super) fn forget_restart_of(&mut self, host: usize) {
+        self.restarts.retain(|(_, other)| *other != host);
+    }
+
+    /// Cancels the scheduled restarts.
+    pub(super) fn forget_restarts(&mut self) {
+        self.restarts.clear();
+    }
+}
