@@ -6,12 +6,13 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use kernel::Kernel;
-use kernel::record::{Finished, Hits, Keep, Log, RunNumber, TaskId, TaskInfo, Trace, Violation, Void};
+use kernel::record::{Finished, Hits, Keep, Log, RunNumber, TaskId, Violation, Void};
 
 use crate::checks::Checks;
 use crate::watch::{self, Watched, Worker};
@@ -38,19 +39,27 @@ pub(crate) struct Run<'a> {
 /// A run that is over, as exploration sees it.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    pub(crate) violation: Option<Box<Violation>>,
-    pub(crate) void: Option<Void>,
-    pub(crate) steps: u32,
-    /// The task that ran last.
-    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "for the table"))]
-    pub(crate) task: TaskId,
-    pub(crate) trace: Trace,
-    #[cfg_attr(not(feature = "table"), expect(dead_code, reason = "for the table"))]
-    pub(crate) forced: Vec<(u32, TaskId)>,
-    pub(crate) tasks: Vec<TaskInfo>,
-    pub(crate) objects: Vec<&'static str>,
+    /// Its log: the outcome's violation, steps and trace are those of the log.
+    log: Finished,
     pub(crate) reached: BTreeMap<&'static str, u64>,
     pub(crate) faults: Hits,
+    /// Its switches and choices, if the kernel scheduled it.
+    pub(crate) schedule: kernel::Ended,
+}
+
+impl Deref for Outcome {
+    type Target = Finished;
+
+    fn deref(&self) -> &Finished {
+        &self.log
+    }
+}
+
+impl Outcome {
+    /// The log by itself.
+    pub(crate) fn into_log(self) -> Finished {
+        self.log
+    }
 }
 
 impl Run<'_> {
@@ -61,15 +70,14 @@ impl Run<'_> {
 
     /// Closes the run, and checks the rules of quiescence unless it has a violation or was cut short. `misuse`
     /// invalidates it. The checks are empty afterwards, for the next run.
-    pub(crate) fn finish(self, is_quiescent: bool, misuse: Option<String>) -> Outcome {
+    pub(crate) fn finish(self, schedule: kernel::Ended, misuse: Option<String>) -> Outcome {
         let Run { log, checks } = self;
-        let finished = log.finish(misuse, |log| if is_quiescent { at_quiescence(log, checks) } else { None });
+        let log = log.finish(misuse, |log| if schedule.is_quiescent { at_quiescence(log, checks) } else { None });
         checks.ledger.clear();
         // Leaked: the destructor of a waker's data may access the run, or an abandoned stack.
         std::mem::forget(std::mem::take(&mut checks.timers));
-        let Finished { violation, void, steps, task, trace, forced, tasks, objects } = finished;
         let (reached, faults) = (std::mem::take(&mut checks.properties).reached(), std::mem::take(&mut checks.hits));
-        Outcome { violation, void, steps, task, trace, forced, tasks, objects, reached, faults }
+        Outcome { log, reached, faults, schedule }
     }
 }
 
@@ -107,7 +115,7 @@ impl Own {
     /// Closes the run.
     pub(crate) fn finish(mut self, is_quiescent: bool) -> Outcome {
         let misuse = watch::take_stray(self.log.number());
-        self.run().finish(is_quiescent, misuse)
+        self.run().finish(kernel::Ended { is_quiescent, ..kernel::Ended::default() }, misuse)
     }
 
     /// Closes the run, and sends its outcome. Sending fails only if a finding was reported first.

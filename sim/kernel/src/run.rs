@@ -42,7 +42,7 @@ pub struct Panics {
 }
 
 /// The scheduling results of a run. Its record is in the kernel's [log](crate::Kernel::log).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ended {
     /// Every task has finished.
     pub is_quiescent: bool,

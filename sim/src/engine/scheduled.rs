@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kernel::record::Keep;
-use kernel::strategy::{Strategy, Switch};
-use kernel::{Bounds, Kernel, Panics, TaskTurns};
+use kernel::strategy::Strategy;
+use kernel::{Bounds, Kernel, Panics};
 
 use super::overflow;
 use crate::checks::Checks;
@@ -32,18 +32,6 @@ pub(crate) struct Setup<'a> {
     /// Size of each task's stack.
     pub(crate) stack_bytes: usize,
     pub(crate) stacks: Stacks,
-}
-
-/// A run that has ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) outcome: Outcome,
-    /// The forced switches of a recorded run.
-    pub(crate) switches: Vec<Switch>,
-    /// The tasks of a recorded run, in the order of creation.
-    pub(crate) tasks: Vec<TaskTurns>,
-    /// Decisions among more than one candidate.
-    pub(crate) choices: u32,
 }
 
 const PANICS: Panics = Panics { bug_of: panics::bug_of, stuck: panics::stuck_while_unwinding };
@@ -79,7 +67,7 @@ impl Drop for Kept {
 ///
 /// A run that ends early (a finding, a deadlock, a stall) is abandoned: no stack is unwound, so no destructor runs in a
 /// half-finished run, and the values on the stacks are leaked.
-pub(crate) fn execute(setup: Setup<'_>, body: impl FnOnce() + 'static) -> Ended {
+pub(crate) fn execute(setup: Setup<'_>, body: impl FnOnce() + 'static) -> Outcome {
     let Setup { seed, strategy, bounds, keep, watched, stack_bytes, stacks } = setup;
     if session::kernel().is_some() {
         session::misused("a run is started within a task of another run: start it on a separate OS thread");
@@ -94,16 +82,14 @@ pub(crate) fn execute(setup: Setup<'_>, body: impl FnOnce() + 'static) -> Ended 
         let body = move || {
             panics::guarded(body);
         };
-        let ended = session.enter(number, || match stacks {
+        let schedule = session.enter(number, || match stacks {
             Stacks::Fiber => kernel.run(setup, body),
             #[cfg(feature = "shuttle")]
             Stacks::Shuttle => kernel.run_on(super::shuttle::coroutines(), setup, body),
             #[cfg(not(feature = "shuttle"))]
             Stacks::Shuttle => unreachable!("invariant: an engine that is not built in makes no run"),
         });
-        let outcome = session.run(|run| run.finish(ended.is_quiescent, worker.take_stray()));
-        let Some(outcome) = outcome else { unreachable!("invariant: a kernel always has a log") };
-        let kernel::Ended { switches, tasks, choices, .. } = ended;
-        Ended { outcome, switches, tasks, choices }
+        let outcome = session.run(|run| run.finish(schedule, worker.take_stray()));
+        outcome.unwrap_or_else(|| unreachable!("invariant: a kernel always has a log"))
     })
 }

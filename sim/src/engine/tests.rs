@@ -51,10 +51,10 @@ fn setup(strategy: Box<dyn Strategy>) -> Setup<'static> {
 
 fn seen(body: impl Fn() + Send + Sync + 'static) -> Vec<Seen> {
     let kept = StdArc::new(std::sync::Mutex::new(Vec::new()));
-    let ended = execute(setup(Box::new(Spy(StdArc::clone(&kept)))), body);
-    assert_eq!(ended.outcome.violation, None);
+    let outcome = execute(setup(Box::new(Spy(StdArc::clone(&kept)))), body);
+    assert_eq!(outcome.violation, None);
     let kept = kept.lock().expect("one thread").clone();
-    assert_eq!(kept.len() as u32, ended.outcome.steps, "one decision a step");
+    assert_eq!(kept.len() as u32, outcome.steps, "one decision a step");
     kept
 }
 
@@ -83,15 +83,15 @@ impl Strategy for Wrong {
 #[test]
 fn a_strategy_with_a_bug_is_a_fault_of_the_harness_and_no_finding() {
     for (decision, panics) in [(0, false), (3, false), (0, true), (3, true)] {
-        let ended = execute(setup(Box::new(Wrong { decision, panics })), || {
+        let outcome = execute(setup(Box::new(Wrong { decision, panics })), || {
             let lock = Arc::new(Mutex::new(0));
             let other = lock.clone();
             let task = thread::spawn(move || *other.lock() += 1);
             *lock.lock() += 1;
             task.join();
         });
-        assert_eq!(ended.outcome.violation, None);
-        let Some(Void::Harness(text)) = ended.outcome.void else {
+        assert_eq!(outcome.violation, None);
+        let Some(Void::Harness(text)) = outcome.into_log().void else {
             panic!("decision {decision}: the run has a verdict")
         };
         let word = if panics { "there is no candidate" } else { "chose candidate" };

@@ -52,9 +52,10 @@ impl ChunkResult {
             *self.reached.entry(sentence).or_insert(0) += count;
         }
         outcome.faults.count(&mut self.faults);
-        if let Some(void) = outcome.void {
+        let log = outcome.into_log();
+        if let Some(void) = log.void {
             self.found = Some(Found::Void { index, void });
-        } else if let Some(violation) = outcome.violation {
+        } else if let Some(violation) = log.violation {
             self.found = Some(Found::Violation { index, violation: *violation, hash });
         }
     }
@@ -87,8 +88,8 @@ pub(super) fn scheduled(cell: &Cell, hunt: u64, indices: Range<u64>, recheck_per
     let mut part = ChunkResult::default();
     let (from, seeds) = (indices.start, cell.seeds(hunt));
     let kept = indices.clone().map(|index| (seeds.of_run(index), Keep::Hash));
-    for (index, ended) in indices.zip(runs(&cell.case, cell.engine, cell.strategy, kept)) {
-        part.add(index, seeds.of_run(index), ended.outcome, recheck_percent);
+    for (index, outcome) in indices.zip(runs(&cell.case, cell.engine, cell.strategy, kept)) {
+        part.add(index, seeds.of_run(index), outcome, recheck_percent);
         if part.found.is_some() {
             break;
         }

@@ -24,12 +24,12 @@ pub struct Digest {
 
 /// Executes the run of `seed` under a scheduled `engine`, without recording it.
 pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -> Digest {
-    let outcome = run_of(case, engine, strategy, seed, Keep::Hash).outcome;
+    let outcome = run_of(case, engine, strategy, seed, Keep::Hash);
     Digest {
         trace_hash: outcome.trace.hash(),
         steps: outcome.steps,
-        reached: outcome.reached.into_keys().collect(),
-        property: outcome.violation.map(|violation| violation.property),
+        reached: outcome.reached.keys().copied().collect(),
+        property: outcome.into_log().violation.map(|violation| violation.property),
     }
 }
 
@@ -37,8 +37,8 @@ pub fn digest(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) ->
 ///
 /// Many runs together pin the state machines of a model, regardless of the object and the time.
 pub fn transitions(case: &Case, strategy: StrategyName, seed: u64) -> BTreeSet<String> {
-    let ended = run_of(case, Engine::Fiber, strategy, seed, Keep::Events);
-    let items = ended.outcome.trace.events.iter().map(|event| &event.item);
+    let outcome = run_of(case, Engine::Fiber, strategy, seed, Keep::Events);
+    let items = outcome.trace.events.iter().map(|event| &event.item);
     items
         .filter_map(|item| match item {
             Item::Transition { machine, from, to, .. } => Some(format!("{machine} {from} -> {to}")),
@@ -63,5 +63,5 @@ pub fn drive(case: &Case, engine: Engine, strategy: StrategyName, count: u64, re
         Recording::Events => Keep::Events,
     };
     let seeds = (0..count).rev().map(|seed| (seed, keep));
-    runs(case, engine, strategy, seeds).map(|ended| u64::from(ended.outcome.steps)).sum()
+    runs(case, engine, strategy, seeds).map(|outcome| u64::from(outcome.steps)).sum()
 }

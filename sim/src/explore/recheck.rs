@@ -97,7 +97,7 @@ fn first_event(one: &Outcome, other: &Outcome) -> Option<String> {
 /// The outcomes of these seeds' runs, made one after the other.
 fn run(cell: &Cell, seeds: &[u64], keep: impl Fn(usize) -> Keep) -> Vec<Outcome> {
     let kept = seeds.iter().enumerate().map(|(nth, seed)| (*seed, keep(nth)));
-    runs(&cell.case, cell.engine, cell.strategy, kept).map(|ended| ended.outcome).collect()
+    runs(&cell.case, cell.engine, cell.strategy, kept).collect()
 }
 
 #[cfg(test)]

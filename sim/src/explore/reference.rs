@@ -10,6 +10,7 @@ use kernel::strategy::{Profile, StrategyName};
 use super::case::Case;
 use super::runs::runs;
 use crate::engine::Engine;
+use crate::session::Outcome;
 
 /// The number of reference runs: enough that one odd plan does not set the length alone.
 const RUNS: u64 = 4;
@@ -25,8 +26,8 @@ fn profile(case: &Case) -> Profile {
     let mut profile = Profile::default();
     let seeds = RunSeeds::new(0, "reference");
     let kept = (0..RUNS).map(|nth| (seeds.of_run(nth), Keep::Switches));
-    for ended in runs(case, Engine::Fiber, StrategyName::RANDOM, kept) {
-        profile.add(ended.choices, &ended.tasks);
+    for Outcome { schedule, .. } in runs(case, Engine::Fiber, StrategyName::RANDOM, kept) {
+        profile.add(schedule.choices, &schedule.tasks);
     }
     profile
 }

@@ -5,8 +5,9 @@ use kernel::strategy::{Profile, Strategy, StrategyName};
 
 use super::case::Case;
 use crate::engine::Engine;
-use crate::engine::scheduled::{self, Ended};
+use crate::engine::scheduled;
 use crate::plan::AnyPlan;
+use crate::session::Outcome;
 
 /// The runs of these seeds. The iterator executes each run when its result is requested.
 pub(crate) fn runs(
@@ -14,7 +15,7 @@ pub(crate) fn runs(
     engine: Engine,
     strategy: StrategyName,
     seeds: impl IntoIterator<Item = (u64, Keep)>,
-) -> impl Iterator<Item = Ended> {
+) -> impl Iterator<Item = Outcome> {
     let mut generator = case.generator();
     seeds.into_iter().map(move |(seed, keep)| {
         let plan = generator.plan(seed);
@@ -23,7 +24,7 @@ pub(crate) fn runs(
 }
 
 /// The run of `seed`.
-pub(crate) fn run_of(case: &Case, engine: Engine, strategy: StrategyName, seed: u64, keep: Keep) -> Ended {
+pub(crate) fn run_of(case: &Case, engine: Engine, strategy: StrategyName, seed: u64, keep: Keep) -> Outcome {
     let plan = case.generator().plan(seed);
     run_exact(case, engine, Exact { plan, seed, strategy: build(case, strategy, seed), keep })
 }
@@ -37,7 +38,7 @@ pub(crate) struct Exact {
 }
 
 /// Executes that run.
-pub(crate) fn run_exact(case: &Case, engine: Engine, exact: Exact) -> Ended {
+pub(crate) fn run_exact(case: &Case, engine: Engine, exact: Exact) -> Outcome {
     let Exact { plan, seed, strategy, keep } = exact;
     scheduled::execute(case.setup(seed, strategy, keep, engine), case.body(plan))
 }

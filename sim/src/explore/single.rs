@@ -23,7 +23,7 @@ pub fn run_one(case: &Case, engine: Engine, strategy: StrategyName, seed: u64) -
     let origin = Origin { case: case.name().clone(), engine, strategy, seed };
     let (report, seconds) = timed(|| match engine.arm() {
         _ if !engine.is_built() => Report::not_built(engine),
-        Backend::Sched => Report::of_run(origin, &run_of(case, engine, strategy, seed, Keep::Events).outcome),
+        Backend::Sched => Report::of_run(origin, &run_of(case, engine, strategy, seed, Keep::Events)),
         Backend::Threads | Backend::Std => {
             let plan = case.generator().plan(seed);
             Report::of_run(origin, &threads::run_once(seed, Keep::Events, Arc::new(case.body(plan))))

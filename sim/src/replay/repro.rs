@@ -280,8 +280,8 @@ pub fn replay_repro(case: &Case, repro: &Repro) -> Result<Report, ReproError> {
         return Ok(Report::not_built(repro.origin.engine));
     }
     let strategy = Box::new(Forced::new(&repro.switches));
-    let ended = run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, keep: Keep::Events });
-    let mut report = Report::of_run(repro.origin.clone(), &ended.outcome);
+    let outcome = run_exact(case, repro.origin.engine, Exact { plan, seed: repro.seed, strategy, keep: Keep::Events });
+    let mut report = Report::of_run(repro.origin.clone(), &outcome);
     if let Verdict::Violation(failure) = &mut report.verdict {
         failure.replay = Replay::Token(repro.token());
     }

@@ -90,19 +90,23 @@ impl Shrinker<'_> {
         self.tried += 1;
         let strategy = build(self.case, self.origin.strategy, seed);
         let exact = Exact { plan: plan.clone(), seed, strategy, keep: Keep::Switches };
-        let ended = run_exact(self.case, self.origin.engine, exact);
-        self.steps += u64::from(ended.outcome.steps);
-        self.violates(&ended.outcome).then(|| ShrinkCandidate { plan: plan.clone(), seed, switches: ended.switches })
+        let outcome = run_exact(self.case, self.origin.engine, exact);
+        self.steps += u64::from(outcome.steps);
+        self.violates(&outcome).then(|| ShrinkCandidate {
+            plan: plan.clone(),
+            seed,
+            switches: outcome.schedule.switches,
+        })
     }
 
     fn forced(&mut self, candidate: &ShrinkCandidate, switches: &[Switch]) -> Option<ShrinkCandidate> {
         self.tried += 1;
         let strategy = Box::new(Forced::new(switches));
         let exact = Exact { plan: candidate.plan.clone(), seed: candidate.seed, strategy, keep: Keep::Switches };
-        let ended = run_exact(self.case, self.origin.engine, exact);
-        self.steps += u64::from(ended.outcome.steps);
+        let outcome = run_exact(self.case, self.origin.engine, exact);
+        self.steps += u64::from(outcome.steps);
         // The switches that the run performed: forced switches that were skipped are dropped.
-        self.violates(&ended.outcome).then(|| ShrinkCandidate { switches: ended.switches, ..candidate.clone() })
+        self.violates(&outcome).then(|| ShrinkCandidate { switches: outcome.schedule.switches, ..candidate.clone() })
     }
 
     fn plan(&mut self, mut best: ShrinkCandidate, mut tree: Box<dyn Tree>) -> ShrinkCandidate {
@@ -193,7 +197,7 @@ impl Shrinker<'_> {
         }
         let strategy = Box::new(Forced::new(&[]));
         let exact = Exact { plan: best.plan.clone(), seed: best.seed, strategy, keep: Keep::Switches };
-        let tasks = run_exact(self.case, self.origin.engine, exact).tasks;
+        let tasks = run_exact(self.case, self.origin.engine, exact).schedule.tasks;
         for from in &tasks {
             for turn in 0..from.turns {
                 for to in tasks.iter().filter(|to| to.key != from.key) {
@@ -221,12 +225,12 @@ impl Shrinker<'_> {
     fn done(self, best: ShrinkCandidate) -> Option<Shrunk> {
         let json = best.plan.json();
         let strategy = Box::new(Forced::new(&best.switches));
-        let ended = run_exact(
+        let outcome = run_exact(
             self.case,
             self.origin.engine,
             Exact { plan: best.plan, seed: best.seed, strategy, keep: Keep::Events },
         );
-        let violation = ended.outcome.violation.as_ref().filter(|violation| violation.property == self.property)?;
+        let violation = outcome.violation.as_ref().filter(|violation| violation.property == self.property)?;
         let preemptions = best.switches.len();
         let repro = Repro::new(Saved {
             origin: self.origin,
@@ -234,9 +238,9 @@ impl Shrinker<'_> {
             plan: json,
             seed: best.seed,
             switches: best.switches,
-            trace_hash: ended.outcome.trace.hash(),
+            trace_hash: outcome.trace.hash(),
         });
-        let mut report = Report::of_run(self.origin.clone(), &ended.outcome);
+        let mut report = Report::of_run(self.origin.clone(), &outcome);
         if let Verdict::Violation(failure) = &mut report.verdict {
             failure.replay = Replay::Token(repro.token());
         }
