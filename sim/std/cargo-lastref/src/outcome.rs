@@ -336,8 +336,8 @@ mod tests {
             format!(r#"{{"version":1,"verdict":"not_deterministic","message":"run 2 differs","outside":[{outside}]}}"#)
         };
         check(Ending::Exited(3), &report(""), Status::NotDeterministic, "run 2 differs");
-        let cause = "run 2 differs; not simulated, and a likely cause: child processes";
-        check(Ending::Exited(3), &report("\"child processes\""), Status::NotDeterministic, cause);
+        let cause = "run 2 differs; not simulated, and a likely cause: files";
+        check(Ending::Exited(3), &report("\"files\""), Status::NotDeterministic, cause);
     }
 
     #[test]

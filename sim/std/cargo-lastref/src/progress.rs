@@ -97,6 +97,9 @@ fn said(outcome: &Outcome) -> String {
     if !outcome.report.outside.is_empty() {
         said.push_str(&format!("; not simulated: {}", outcome.report.outside.join(", ")));
     }
+    if let Some(remark) = &outcome.report.message {
+        said.push_str(&format!("; {remark}"));
+    }
     said
 }
 

@@ -439,3 +439,59 @@ fn panics() {
     let run = scratch::Run::of(command.env("RUST_BACKTRACE", "1").output().expect("the program starts"));
     run.check(1, &["panic in schedule 1: 1 bytes of a backtrace", "crash in schedule 1", "1125899906842624 bytes"]);
 }
+
+/// The threads of the test interleave with a child whose time is real: the seed cannot determine it.
+#[test]
+fn a_run_that_differs_because_of_a_child_process_passes_with_a_remark() {
+    let suite = r#"use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+#[test]
+fn polls_a_child() {
+    static POLLS: AtomicU64 = AtomicU64::new(0);
+    let mut child = Command::new("sleep").arg("0.01").spawn().unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(SeqCst) {
+                POLLS.fetch_add(1, SeqCst);
+                std::thread::yield_now();
+            }
+        });
+        while child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        is_over.store(true, SeqCst);
+    });
+}
+
+#[test]
+fn reads_a_clock() {
+    let mut time = libc_time::cpu_ns();
+    while time % 3 != 0 {
+        std::thread::yield_now();
+        time = libc_time::cpu_ns();
+    }
+}
+
+mod libc_time {
+    use std::ffi::c_int;
+
+    unsafe extern "C" {
+        fn clock_gettime(clock: c_int, time: *mut [i64; 2]) -> c_int;
+    }
+
+    pub fn cpu_ns() -> i64 {
+        let mut time = [0; 2];
+        assert_eq!(unsafe { clock_gettime(2, &mut time) }, 0);
+        time[1]
+    }
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    let search = ["test", "--schedules", "130", "--no-fail-fast", "--", "--exact"];
+    let passed = scratch.run(&[&search[..], &["polls_a_child"]].concat());
+    passed.check(0, &["PASS", "differs when repeated, since child processes are not simulated"]);
+    let differs = scratch.run(&[&search[..], &["reads_a_clock"]].concat());
+    differs.check(3, &["DIFFERS"]);
+}

@@ -16,6 +16,7 @@ use crate::execute::{Plan, RunResult, Seen};
 use crate::explorer;
 use crate::heap::{Ledger, Refused, escape};
 use crate::libc_layer::clock::{Work, cpu_ns, real_monotonic_ns};
+use crate::libc_layer::names::UNTIMED;
 use crate::libc_layer::outside;
 use crate::memory::Memory;
 use crate::net::Network;
@@ -229,7 +230,12 @@ fn search(config: Config, body: &'static Body) -> (Report, Option<String>) {
     let mut report = search.report(cpu_ns_before);
     match (found, search.differs.take()) {
         (Some(found), _) => search.tell(found, &mut report),
-        (None, Some((token, schedule))) => finding_report::report_difference(&search, &token, schedule, &mut report),
+        (None, Some((token, schedule))) => match (schedule, search.untimed()) {
+            (Some(schedule), Some(kind)) => {
+                report.message = format!("schedule {schedule} differs when repeated, since {kind} are not simulated");
+            }
+            _ => finding_report::report_difference(&search, &token, schedule, &mut report),
+        },
         (None, None) => {}
     }
     report.cpu_ns = cpu_ns() - cpu_ns_before;
@@ -511,6 +517,12 @@ impl Search {
             faults: (!self.faults().is_empty()).then(|| self.fault_runs.clone()),
             reached: self.reached.clone(),
         }
+    }
+
+    /// What the runs have used whose actions have times that the seed does not determine.
+    fn untimed(&self) -> Option<&'static str> {
+        let used = self.run.outside.borrow();
+        UNTIMED.into_iter().find(|kind| used.contains(kind))
     }
 
     /// What the report lists as not simulated.

@@ -73,21 +73,6 @@ pub(crate) const SUITES: &[Suite] = &[
         flags: &["--all-features"],
         exceptions: &[
             Exception {
-                tests: &[
-                    "tokio::process_arg0 arg0",
-                    "tokio::process_change_of_runtime process_spawned_and_wait_in_different_runtime",
-                    "tokio::process_issue_2174 issue_2174",
-                    "tokio::process_issue_42 issue_42",
-                    "tokio::process_issue_7144 issue_7144",
-                    "tokio::process_issue_8042 child_stderr_receives_second_chunk_before_exit",
-                    "tokio::process_issue_8042 child_stdin_rearms_after_pipe_is_full",
-                    "tokio::process_issue_8042 child_stdout_receives_second_chunk_before_exit",
-                    "tokio::process_kill_on_drop kill_on_drop",
-                ],
-                status: "not_deterministic",
-                why: "they start programs, which are real: the seed does not determine when a program writes or ends.",
-            },
-            Exception {
                 tests: &["tokio::fs_try_exists try_exists"],
                 status: "finding",
                 why: "it needs a user for whom a folder without permissions is closed; it ran as root.",

@@ -20,6 +20,10 @@ use crate::settings::Outside;
 
 /// The category of child processes.
 pub(crate) const CHILDREN: &str = "child processes";
+/// The category of connections to other machines.
+pub(super) const MACHINES: &str = "other machines";
+/// The categories whose actions have times that the seed does not determine.
+pub(crate) const UNTIMED: [&str; 2] = [CHILDREN, MACHINES];
 
 impl Run {
     /// Notes that the task uses something that is not simulated: `kind` is its category, `detail` the particular item.

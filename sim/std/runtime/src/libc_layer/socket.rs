@@ -280,7 +280,7 @@ unsafe fn connects_outside(run: &'static Run, descriptor: i32, at: *const u8, si
         && !address::is_simulated(address)
     {
         let text = run.host(|| address.to_string());
-        run.goes_outside("other machines", &text);
+        run.goes_outside(super::names::MACHINES, &text);
         run.host(|| drop(text));
     }
     let (is_v6, is_nonblocking) = run.host(|| {
