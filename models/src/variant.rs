@@ -1,27 +1,10 @@
-//! The trait of every model's list of variants.
+//! The lists of variants, one for each model.
 //!
-//! The command line, the suite and the scenarios name variants by word. A model's own enumeration implements this
-//! trait, so that none of them knows which components exist. Words and order come from the enumeration by strum's
-//! derives: a new defect is one line there, and the `if` where upstream was wrong.
+//! Words and order come from the enumeration by strum's derives, `strum::IntoStaticStr` with
+//! `#[strum(serialize_all = "snake_case")]` and `strum::VariantArray`: a new defect is one line there, and the `if`
+//! where upstream was wrong.
 
-/// The variants of one component: the fixed one, and one per defect.
-///
-/// The enumeration derives `strum::IntoStaticStr`, with `#[strum(serialize_all = "snake_case")]`, and
-/// `strum::VariantArray`; the fixed variant is called `Fixed` and stands first.
-pub trait Variant: Copy + Eq + Send + Sync + Into<&'static str> + strum::VariantArray {
-    /// The component, as it is called on the command line and in a replay token: the name of the model's folder.
-    const COMPONENT: &'static str;
-
-    /// The variant's name in snake case; `fixed` is the variant that must stay clean on every schedule.
-    fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// Every variant, the fixed one first.
-    fn all() -> &'static [Self] {
-        Self::VARIANTS
-    }
-}
+pub use lastref::scenario::Variant;
 
 #[cfg(test)]
 mod tests {
@@ -29,7 +12,7 @@ mod tests {
 
     #[track_caller]
     fn check<V: Variant>() {
-        let names: Vec<&str> = V::all().iter().map(|variant| variant.name()).collect();
+        let names: Vec<&str> = V::ALL.iter().map(|variant| variant.name()).collect();
         assert_eq!(names.first(), Some(&"fixed"), "{}", V::COMPONENT);
         let is_word =
             |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');

@@ -1,33 +1,15 @@
-//! Experiments: a model's workload, and the expected verdict of each variant.
+//! Experiments on the models: the list of scenarios, one file each.
 //!
 //! A scenario is one file of at most 60 lines in the folder of its component. It says as data what each variant of the
-//! model must do (stay clean, or violate one named property), how its plan is generated, and how a plan is run. This
-//! crate turns that into [`lastref::explore::Case`]s and judges the results of exploring them. The command line (the
+//! model must do, how its plan is generated, and how a plan is run ([`lastref::scenario`]). The command line (the
 //! package in `cli`) and the suite are two readers of the same list.
 //!
 //! To add a scenario: write the file, add its name to the list below. The list is sorted (the compiler checks it), and
 //! a test compares it with the folders both ways.
-//!
-//! Absent by intent: knowledge of any engine's internals, and any code that runs during an execution other than the
-//! scenarios' own `run` functions.
 
-pub mod defaults;
-pub mod finding;
 pub mod prelude;
 
-mod expect;
-mod list;
-mod nearest;
-mod scenario;
-mod seed;
-
-pub use expect::{Expect, Expectation, Judgement};
-pub use list::{case, find};
-pub use nearest::{Hint, Unknown, nearest};
-pub use scenario::Scenario;
-pub use seed::{BadSeed, parse_seed};
-
-list::scenarios! {
+lastref::scenarios! {
     buffer_pool: [
         answer_of_another,
         append_outgrows_buffer,

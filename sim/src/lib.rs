@@ -4,7 +4,8 @@
 //! runs it under an [`Engine`]: seeded schedules by our own strategies, loom exhaustively, or real threads. The
 //! [`ledger`] reports at once when a resource is released twice, used after its release, handed to the wrong peer or
 //! leaked; [`property`] checks any other rule. A finding is a [`Failure`] with a token that replays it, and [`replay`]
-//! shrinks it to the few switches that matter.
+//! shrinks it to the few switches that matter. [`scenario`] makes a list of experiments, each with the verdict that
+//! every variant of a model must get, and the package `lastref-hunt` makes a command line of the list.
 //!
 //! ```
 //! use lastref::{Check, ledger::{Owner, Resource}, thread};
@@ -53,6 +54,8 @@ pub mod property;
 pub mod random;
 #[cfg(not(lastref))]
 pub mod replay;
+#[cfg(all(not(lastref), feature = "scenario"))]
+pub mod scenario;
 #[cfg(not(lastref))]
 mod session;
 #[cfg(not(lastref))]

@@ -8,11 +8,12 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 
 use lastref::explore::{Budget, Cell, Hunt, Quiet};
+use lastref::scenario::defaults;
 use rustix::time::{ClockId, clock_gettime};
-use scenarios::defaults;
+use scenarios::SCENARIOS;
 
 /// One scenario in memory and one on the network for each component except `http_pool`.
-const SCENARIOS: [&str; 10] = [
+const MEASURED: [&str; 10] = [
     "buffer_pool/answer_of_another",
     "buffer_pool/net_pipelined_clients",
     "context_pool/stale_reply",
@@ -45,7 +46,7 @@ fn main() {
          repeated. The engine is fiber, or turmoil for a scenario on the network.\n\n\
          | scenario | runs | runs in a second of CPU time | ns a step |\n| --- | --: | --: | --: |\n",
     );
-    for name in SCENARIOS {
+    for name in MEASURED {
         let runs = if name.contains("/net_") { 2_000 } else { 10_000 };
         let (seconds, steps) = search(name, runs);
         let (rate, step) = (runs as f64 / seconds, seconds * 1e9 / steps as f64);
@@ -71,7 +72,7 @@ fn main() {
 
 /// The CPU time of a clean search, in seconds, and its steps.
 fn search(name: &str, runs: u64) -> (f64, u64) {
-    let scenario = scenarios::find(name).expect("the list has this scenario");
+    let scenario = SCENARIOS.find(name).expect("the list has this scenario");
     let case = scenario.case("fixed").expect("every scenario has a fixed variant");
     let engine = scenario.engines()[0];
     let cell = Cell { case, engine, strategy: defaults::STRATEGY, budget: Budget::exactly(runs) };

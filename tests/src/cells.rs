@@ -1,7 +1,8 @@
 //! The cells of the suite: scenario x variant x engine, as a hunt takes them.
 
 use lastref::explore::{Cell, Engine};
-use scenarios::{Expectation, Scenario, defaults};
+use lastref::scenario::{Expectation, Scenario, defaults};
+use scenarios::SCENARIOS;
 
 use crate::canaries::{BROKEN, CANARIES};
 
@@ -44,7 +45,7 @@ pub fn canary() -> SuiteCell {
 /// Every cell for which a scenario declares an expectation, in the order of the list.
 pub fn all() -> Vec<SuiteCell> {
     let mut cells = Vec::new();
-    for scenario in scenarios::all() {
+    for scenario in SCENARIOS.all() {
         for said in scenario.expectations() {
             for engine in scenario.engines().into_iter().filter(|engine| said.is_hunted_on(*engine)) {
                 cells.extend(SuiteCell::new(&scenario, &said, engine));

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use lastref::explore::{Cell, Engine, Report, Verdict};
-use scenarios::{Expect, defaults};
+use lastref::scenario::{Expect, defaults};
 
 use crate::cells::{self, SuiteCell};
 use crate::search::hunt;

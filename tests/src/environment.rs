@@ -7,7 +7,7 @@
 //! A malformed value ends the test run at once: a search with a default seed in its place could pass for the wrong
 //! reason.
 
-use scenarios::{BadSeed, defaults, parse_seed};
+use lastref::scenario::{BadSeed, defaults, parse_seed};
 
 /// The settings with which a test of the suite explores its cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

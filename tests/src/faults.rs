@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use lastref::explore::{Cell, Engine};
 use lastref::net::{HitCounts, Phase, add_hits};
-use scenarios::defaults;
+use lastref::scenario::defaults;
 
 use crate::cells;
 use crate::search::hunt;

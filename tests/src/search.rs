@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use lastref::explore::{Budget, Cell, Hunt, LoomBudget, Quiet, RECHECK_PERCENT, Report};
-use scenarios::defaults;
+use lastref::scenario::defaults;
 
 /// The reports of a hunt through these cells with this many jobs, without a time limit. `schedules` replaces the cells'
 /// own budgets; loom keeps its own.

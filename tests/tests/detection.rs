@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
+use lastref::scenario::Expect;
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::detection;
 use lastref_tests::environment::{is_thorough, updates};
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::Expect;
+use scenarios::SCENARIOS;
 
 fn main() -> ExitCode {
-    lastref::explore::serve_child(scenarios::case);
+    lastref::explore::serve_child(|name| SCENARIOS.case(name));
     let trials = vec![Trial::test("detection.md_is_current", is_current)];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -19,12 +19,12 @@ use std::sync::Mutex;
 use insta::internals::Content;
 use lastref::explore::{CaseName, Engine, run_one, transitions};
 use lastref::replay::{ShrinkLimits, shrink};
+use lastref::scenario::{Expect, defaults};
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::moved::moved;
 use lastref_tests::numbered::numbered;
 use lastref_tests::search::search;
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::{Expect, defaults};
 
 /// Runs of each scenario whose transitions are collected; ten times as many runs add none.
 const GATHERED: u64 = 100;

@@ -11,12 +11,13 @@ use std::process::{Command, ExitCode, Output};
 
 use lastref::explore::{Cell, Engine, Origin, Report, Verdict, run_one};
 use lastref::replay::{ShrinkLimits, Token, shrink};
+use lastref::scenario::{Expect, Judgement, defaults, finding};
 use lastref_tests::canaries::CANARIES;
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::environment::{CANARY, SuiteSettings, has_canary, is_thorough};
 use lastref_tests::search::{search, search_within_budget};
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::{Expect, Judgement, defaults, finding};
+use scenarios::SCENARIOS;
 
 const REGRESSIONS: &str = include_str!("../regressions.txt");
 
@@ -27,7 +28,7 @@ const SCHEDULES_QUICK: u64 = defaults::SCHEDULES / 4;
 const EXECUTIONS_QUICK: u64 = 4_000;
 
 fn main() -> ExitCode {
-    lastref::explore::serve_child(scenarios::case);
+    lastref::explore::serve_child(|name| SCENARIOS.case(name));
     let (knobs, regressions) = match (SuiteSettings::of_environment(), regressions()) {
         (Ok(knobs), Ok(regressions)) => (knobs, regressions),
         (Err(error), _) => return refuse(&error.to_string()),
@@ -130,7 +131,7 @@ fn judge(cell: &SuiteCell, searched: &Cell, report: &Report, knobs: SuiteSetting
     let (found, again) = match &report.verdict {
         Verdict::Violation(failure) => {
             let shortest = shrink(&searched.case, failure, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
-            (finding::text(failure, shortest.as_deref()), SuiteSettings::Once { seed: failure.origin.seed })
+            (finding::text("lastref", failure, shortest.as_deref()), SuiteSettings::Once { seed: failure.origin.seed })
         }
         Verdict::Diverged { message } => (format!("not deterministic: {message}"), knobs),
         Verdict::Broken { message } | Verdict::Misused { message } => (message.clone(), knobs),

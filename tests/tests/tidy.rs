@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use scenarios::Scenario;
+use lastref::scenario::{Expect, Scenario};
+use scenarios::SCENARIOS;
 
 /// A file may have this many lines, unit tests not counted.
 const FILE_LINES_MAX: usize = 600;
@@ -54,7 +55,7 @@ fn check_none(what: &str, offenders: Vec<String>) {
 #[test]
 fn the_list_of_scenarios_is_the_folders_contents_both_ways() {
     let mut listed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let all = scenarios::all();
+    let all = SCENARIOS.all();
     for scenario in &all {
         listed.entry(scenario.component()).or_default().insert(scenario.name().to_owned());
     }
@@ -69,22 +70,23 @@ fn the_list_of_scenarios_is_the_folders_contents_both_ways() {
 
 #[test]
 fn a_scenario_has_a_name_of_its_own_over_all_components() {
-    let all = scenarios::all();
+    let all = SCENARIOS.all();
     let names: BTreeSet<&str> = all.iter().map(Scenario::name).collect();
     assert_eq!(names.len(), all.len());
 }
 
 #[test]
 fn every_scenario_has_a_fixed_variant_that_stays_clean() {
-    let without = scenarios::all()
+    let without = SCENARIOS
+        .all()
         .into_iter()
-        .filter(|scenario| scenario.expectation("fixed").is_none_or(|said| said.expect != scenarios::Expect::Clean));
+        .filter(|scenario| scenario.expectation("fixed").is_none_or(|said| said.expect != Expect::Clean));
     check_none("scenarios that do not say that `fixed` is clean", without.map(|it| it.name().to_owned()).collect());
 }
 
 #[test]
 fn a_scenario_fits_on_one_page() {
-    let long = scenarios::all().into_iter().filter_map(|scenario| {
+    let long = SCENARIOS.all().into_iter().filter_map(|scenario| {
         let path = root().join("scenarios/src").join(scenario.component()).join(format!("{}.rs", scenario.name()));
         let lines = read(&path).lines().count();
         (lines > SCENARIO_LINES_MAX).then(|| format!("{}: {lines} lines", path.display()))
@@ -225,14 +227,15 @@ fn dependencies_point_one_way() {
     let expected = [
         ("cargo-lastref", vec!["lastref-cli", "lastref-kernel"]),
         ("lastref-cli", vec![]),
+        ("lastref-hunt", vec!["lastref", "lastref-cli"]),
         ("lastref-kernel", vec![]),
         ("lastref-macros", vec![]),
         ("lastref-runtime", vec!["lastref-kernel"]),
         ("lastref", vec!["lastref-kernel"]),
         ("lastref-models", vec!["lastref"]),
         ("lastref-scenarios", vec!["lastref", "lastref-models"]),
-        ("lastref-scenarios-cli", vec!["lastref", "lastref-cli", "lastref-scenarios"]),
-        ("lastref-tests", vec!["lastref", "lastref-models", "lastref-scenarios", "lastref-scenarios-cli"]),
+        ("lastref-scenarios-cli", vec!["lastref-hunt", "lastref-scenarios"]),
+        ("lastref-tests", vec!["lastref", "lastref-hunt", "lastref-models", "lastref-scenarios"]),
     ];
     let expected = expected.map(|(name, own)| (name.to_owned(), own.into_iter().map(str::to_owned).collect()));
     assert_eq!(found, BTreeMap::from(expected));
@@ -322,8 +325,8 @@ fn the_first_page_has_the_numbers_of_the_list() {
         let name = cell.cell.case.name().clone();
         scenarios.entry(name.component.clone()).or_default().insert(name.scenario);
         match cell.expectation.expect {
-            scenarios::Expect::Clean => *clean.entry(name.component).or_default() += 1,
-            scenarios::Expect::Violation { .. } => {
+            Expect::Clean => *clean.entry(name.component).or_default() += 1,
+            Expect::Violation { .. } => {
                 defects.entry(name.component).or_default().insert(name.variant);
                 with_defect += 1;
             }

@@ -10,12 +10,13 @@ use std::process::ExitCode;
 use lastref::ViolationKind;
 use lastref::explore::{Budget, Case, CaseName, Cell, Engine, Report, Verdict, digest, run_one};
 use lastref::replay::{Repro, ShrinkLimits, Token, replay_repro, shrink};
+use lastref::scenario::{Expect, defaults};
 use lastref_tests::canaries::{BROKEN, CANARIES, Canary, SOUND};
 use lastref_tests::cells::{self, SuiteCell};
 use lastref_tests::environment::is_thorough;
 use lastref_tests::search::{hunt, search};
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::{Expect, defaults};
+use scenarios::SCENARIOS;
 
 /// Budget of a search; every canary is found in far fewer schedules.
 const SCHEDULES: u64 = 300;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn case(name: &CaseName) -> Option<Case> {
-    lastref_tests::canaries::case(name).or_else(|| scenarios::case(name))
+    lastref_tests::canaries::case(name).or_else(|| SCENARIOS.case(name))
 }
 
 fn scheduled_cells() -> Vec<SuiteCell> {

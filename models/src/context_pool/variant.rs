@@ -55,4 +55,9 @@ pub enum Variant {
 
 impl crate::Variant for Variant {
     const COMPONENT: &'static str = "context_pool";
+    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
+
+    fn name(self) -> &'static str {
+        self.into()
+    }
 }

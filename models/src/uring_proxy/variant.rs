@@ -59,4 +59,9 @@ pub enum Variant {
 
 impl crate::Variant for Variant {
     const COMPONENT: &'static str = "uring_proxy";
+    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
+
+    fn name(self) -> &'static str {
+        self.into()
+    }
 }

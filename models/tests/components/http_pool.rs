@@ -62,7 +62,7 @@ fn shown(variant: Variant) -> Option<(Plan, &'static str)> {
 
 #[test]
 fn every_defect_trips_its_checker_where_the_fixed_pool_stays_clean() {
-    for variant in Variant::all() {
+    for variant in Variant::ALL {
         let Some((plan, property)) = shown(*variant) else { continue };
         let fixed = plan.clone();
         Check::new("fixed").schedules(300).run(move || run(Variant::Fixed, &fixed));

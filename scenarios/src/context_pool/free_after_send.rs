@@ -11,6 +11,7 @@ pub fn scenario() -> Scenario {
         .clean(Variant::Fixed)
         .violates(Variant::FreeAfterSendOk, "nng_msg reaches count zero only without holders")
         .loom_finds(&[Variant::FreeAfterSendOk])
+        .example(Variant::FreeAfterSendOk)
         .sometimes(&["a request is answered"])
         .small(Plan::smallest())
 }

@@ -38,5 +38,7 @@ pub use report::{Failure, Preemptions, Replay, Report, Verdict};
 pub(crate) use runs::{Exact, build, run_exact};
 pub use single::run_one;
 
+pub use kernel::record::HitCounts;
+
 pub use crate::engine::Engine;
 pub use crate::strategy::{StrategyName, UnknownStrategy};

@@ -6,8 +6,9 @@ use std::{fs, io};
 
 use lastref::explore::{Case, Engine, Origin, StrategyName};
 use lastref::replay::Token;
-use scenarios::{Expect, Scenario};
-use scenarios_cli as cli;
+use lastref::scenario::{Expect, Scenario};
+use lastref_hunt as cli;
+use scenarios::SCENARIOS;
 use serde_json::Value;
 
 use super::CEILING;
@@ -48,7 +49,7 @@ impl Corpus {
     pub fn save(folder: &Path) -> Result<Corpus, CorpusError> {
         fs::create_dir_all(folder).map_err(|error| CorpusError::File { path: folder.to_owned(), error })?;
         let mut seen = Vec::new();
-        for scenario in scenarios::all() {
+        for scenario in SCENARIOS.all() {
             let engine = scenario.engines().into_iter().find(|engine| engine.is_scheduled());
             let key = (scenario.component(), engine);
             let mut said = scenario.expectations().into_iter();
@@ -59,7 +60,7 @@ impl Corpus {
             let found: Option<Value> = serde_json::from_str(&ask(&run).stdout).ok();
             let Some(token) = found.as_ref().and_then(|found| found["replay"].as_str()) else { continue };
             let folder = folder.as_os_str().to_owned();
-            cli::answer_within(words(&["shrink", token, "--dir"]).chain([folder]), &CEILING);
+            cli::answer_within(&SCENARIOS, words(&["shrink", token, "--dir"]).chain([folder]), &CEILING);
         }
         Corpus::load(folder)
     }
@@ -81,7 +82,7 @@ impl Corpus {
         if saved.is_empty() {
             return Err(CorpusError::Nothing(folder.to_owned()));
         }
-        Ok(Corpus { saved, scenarios: scenarios::all(), folder: folder.to_owned() })
+        Ok(Corpus { saved, scenarios: SCENARIOS.all(), folder: folder.to_owned() })
     }
 
     /// A random case, of `variant` if it is given, with an engine whose schedule lastref controls.
@@ -145,5 +146,5 @@ pub(super) fn words(words: &[&str]) -> impl Iterator<Item = OsString> {
 }
 
 fn ask(arguments: &[&str]) -> cli::Answer {
-    cli::answer(words(arguments))
+    cli::answer(&SCENARIOS, words(arguments))
 }

@@ -9,7 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lastref::explore::Engine;
 use lastref::replay::Token;
-use scenarios_cli::{self as cli, Answer, Exit};
+use lastref_hunt::{self as cli, Answer, Exit};
+use scenarios::SCENARIOS;
 use serde_json::Value;
 
 use super::CEILING;
@@ -79,7 +80,7 @@ fn is_read_only(input: &Input) -> bool {
 
 fn ask(input: &Input) -> Answer {
     let arguments: Vec<&str> = input.arguments.iter().map(String::as_str).collect();
-    cli::answer_within(words(&arguments), &CEILING)
+    cli::answer_within(&SCENARIOS, words(&arguments), &CEILING)
 }
 
 fn answered(input: &Input) -> Result<Outcome, String> {

@@ -15,7 +15,7 @@ mod mutate;
 use std::time::Duration;
 
 use lastref::replay::ShrinkLimits;
-use scenarios_cli::Ceiling;
+use lastref_hunt::Ceiling;
 
 pub use corpus::{Corpus, CorpusError};
 pub use input::{Input, Kind};

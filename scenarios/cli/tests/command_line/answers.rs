@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use assert_cmd::cargo::cargo_bin;
+use scenarios::SCENARIOS;
 use serde_json::Value;
 
 use super::{lastref, lastref_in, planted, planted_token};
@@ -66,15 +67,19 @@ fn a_hunt_through_many_cells_ends_with_one_screen_and_a_file_of_all_cells() {
     // A token is never broken.
     let wide = screen.iter().find(|line| line.chars().count() > 100 && !line.contains("lr2:"));
     assert_eq!(wide, None, "{}", given.stdout);
-    let (scenario, variant) = scenarios::defaults::EXAMPLE;
+    let examples =
+        SCENARIOS.all().into_iter().flat_map(|it| it.expectations().into_iter().map(move |said| (it.name(), said)));
+    let (scenario, said) = examples.into_iter().find(|(_, said)| said.is_example).expect("one defect is the example");
+    let variant = said.variant;
     for part in ["defects found", scenario, variant, "lastref replay lr2:", ".lastref/hunt.txt"] {
         assert!(given.stdout.contains(part), "no `{part}` in\n{}", given.stdout);
     }
     assert!(given.stderr.lines().count() <= 12, "{}", given.stderr);
     let cells = fs::read_to_string(folder.path().join(".lastref/hunt.txt")).unwrap();
-    let fiber =
-        |it: &&scenarios::Scenario| it.component() == "context_pool" && it.engines().contains(&lastref::Engine::Fiber);
-    let all = scenarios::all();
+    let fiber = |it: &&lastref::scenario::Scenario| {
+        it.component() == "context_pool" && it.engines().contains(&lastref::Engine::Fiber)
+    };
+    let all = SCENARIOS.all();
     let expected: usize = all.iter().filter(fiber).map(|it| it.expectations().len()).sum();
     assert_eq!(cells.lines().filter(|line| line.contains(" ┆ fiber ")).count(), expected, "{cells}");
 
@@ -142,7 +147,7 @@ fn the_list_says_what_each_variant_must_do() {
     }
     let listed = lastref(&["list", "--json"]).code(0).json();
     let listed = listed.as_array().unwrap();
-    assert_eq!(listed.len(), scenarios::all().len());
+    assert_eq!(listed.len(), SCENARIOS.all().len());
     for scenario in listed {
         assert_eq!(keys(scenario), ["about", "component", "engines", "scenario", "upstream", "variants"]);
         for variant in scenario["variants"].as_array().unwrap() {
@@ -154,7 +159,7 @@ fn the_list_says_what_each_variant_must_do() {
 
 #[test]
 fn the_list_has_a_line_for_each_scenario_that_the_filters_leave() {
-    let all = scenarios::all();
+    let all = SCENARIOS.all();
     let components = all.iter().map(|it| it.component()).collect::<std::collections::BTreeSet<_>>().len();
     let lines = |arguments: &[&str]| lastref(&[&["list"], arguments].concat()).code(0).stdout.lines().count();
     assert_eq!(lines(&[]), all.len() + components);

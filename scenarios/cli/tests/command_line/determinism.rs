@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use lastref::Engine;
+use scenarios::SCENARIOS;
 use serde_json::Value;
 
 use super::{given, is_set, lastref, planted};
@@ -54,7 +55,7 @@ fn every_token_that_a_hunt_prints_replays_in_a_new_process() {
 /// program that runs.
 #[test]
 fn a_search_under_loom_ends_as_any_other_although_the_file_of_its_program_is_gone() {
-    let all = scenarios::all();
+    let all = SCENARIOS.all();
     let small = all.iter().find(|scenario| scenario.engines().contains(&Engine::Loom)).expect("some are small");
     let arguments = ["hunt", "--scenario", small.name(), "--engine", "loom", "--schedules", "200", "--json"];
     let expected = lastref(&arguments);

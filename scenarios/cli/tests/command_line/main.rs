@@ -14,7 +14,8 @@ use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use scenarios::Expect;
+use lastref::scenario::Expect;
+use scenarios::SCENARIOS;
 use serde_json::Value;
 
 /// What a command gave back.
@@ -74,7 +75,7 @@ impl Given {
 
 /// The first scenario with a planted defect that the engine `fiber` finds, the defect, and the property that it breaks.
 fn planted() -> (&'static str, &'static str, &'static str) {
-    let all = scenarios::all();
+    let all = SCENARIOS.all();
     let mut planted = all.iter().flat_map(|scenario| {
         scenario.expectations().into_iter().filter_map(|said| match said.expect {
             Expect::Clean => None,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use lastref::Engine;
+use scenarios::SCENARIOS;
 
 use super::{given, lastref, lastref_in, planted, planted_token};
 
@@ -32,7 +33,7 @@ fn names_that_do_not_exist() {
     check(&["hunt", "--engine", "shutle"], &["'shutle'", "nearest is `shuttle`"]);
     check(&["hunt", "--strategy", "rndom"], &["'rndom'", "nearest is `random`"]);
     check(&["hunt", "--variant", variant, "--engine", "threads"], &[variant, "threads", "fiber"]);
-    let all = scenarios::all();
+    let all = SCENARIOS.all();
     let without = all.iter().find(|it| !it.engines().contains(&Engine::Loom)).expect("not all are small");
     let without = without.name();
     let ask = |engine| ["hunt", "--scenario", without, "--engine", engine];
@@ -61,7 +62,7 @@ fn a_name_that_is_far_from_every_name_gets_no_suggestion() {
 
 #[test]
 fn a_component_in_place_of_a_scenario_is_told_with_the_command_that_lists_it() {
-    let component = scenarios::all()[0].component();
+    let component = SCENARIOS.all()[0].component();
     let remedy = format!("`{component}` is a component, and `lastref list --component {component}` shows");
     for arguments in [&["list", component][..], &["run", component], &["hunt", "--scenario", component]] {
         check(arguments, &[&remedy]);
@@ -70,7 +71,7 @@ fn a_component_in_place_of_a_scenario_is_told_with_the_command_that_lists_it() {
 
 #[test]
 fn names_of_another_component_are_named_with_it() {
-    let all = scenarios::all();
+    let all = SCENARIOS.all();
     let (first, last) = (&all[0], &all[all.len() - 1]);
     assert_ne!(first.component(), last.component());
     let has_it = format!("component `{}` has one", last.component());

@@ -58,7 +58,7 @@ fn time_beyond_the_budget_is_used_and_leaves_a_cell_decided() {
     let judgements = judgements(&given);
     let hunted = given.json();
     let schedules = hunted["schedules"].as_u64().unwrap();
-    let enough = scenarios::defaults::SCHEDULES;
+    let enough = lastref::scenario::defaults::SCHEDULES;
     assert_eq!(judgements == ["as_expected"], schedules >= enough, "{hunted}");
     // Chunks of 32 do not end at the budget but by chance.
     assert!(schedules != enough && hunted["seconds"].as_f64() < Some(20.0), "{hunted}");

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use cap::Cap;
 use clap::Parser;
 use lastref_tests::fuzz::{Corpus, CorpusError, Input, Judgement, judge};
+use scenarios::SCENARIOS;
 use serde_json::json;
 
 /// Memory limit of a process in bytes; a run needs a few million.
@@ -47,7 +48,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    lastref::explore::serve_child(scenarios::case);
+    lastref::explore::serve_child(|name| SCENARIOS.case(name));
     let arguments = Arguments::parse();
     let done = match (&arguments.child, arguments.only) {
         (Some(folder), _) => child(folder, &arguments),

@@ -8,9 +8,10 @@ use std::fmt::Write;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, Table};
 use indicatif::HumanCount;
-use scenarios::{Expect, Judgement, defaults, finding};
+use lastref::scenario::{Expect, Expectation, Judgement, Scenario, finding};
 
 use super::outcome::Outcome;
+use super::project::Project;
 use super::terminal::Look;
 
 /// At most this many undecided cells are named; the file has all of them.
@@ -34,7 +35,13 @@ struct Row<'a> {
 
 /// One row for each component, the undecided cells, one finding and the next commands; ends with a line break.
 /// `summary` is the hunt's summary line, and `file` is the file with a row for each cell.
-pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, look: Look) -> String {
+pub(super) fn render(
+    project: Project<'_>,
+    outcomes: &[Outcome],
+    summary: &str,
+    file: Option<&str>,
+    look: Look,
+) -> String {
     let rows = rows(outcomes);
     let mut text = table(&rows, look) + "\n";
     let _ = writeln!(text, "{summary}");
@@ -42,10 +49,7 @@ pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, lo
         let (name, schedule) = (slowest.name(), HumanCount(slowest.report.schedules));
         let _ = writeln!(text, "The slowest to find took {schedule} schedules:\n  {name}");
     }
-    text.push_str(
-        "A planted defect is a bug in one variant of a model; most were upstream's own. The variant `fixed`\n\
-         has none. A cell is one scenario with one variant on one engine.\n",
-    );
+    text.push_str(explanation(&project.scenarios.all()));
     let undecided: Vec<&Outcome> =
         outcomes.iter().filter(|outcome| outcome.judgement() == Judgement::Undecided).collect();
     for outcome in undecided.iter().take(UNDECIDED_SHOWN) {
@@ -56,11 +60,30 @@ pub(super) fn render(outcomes: &[Outcome], summary: &str, file: Option<&str>, lo
     }
     let example = example(outcomes);
     if let Some(failure) = example.and_then(Outcome::failure) {
-        let _ = write!(text, "\nOne of the findings:\n\n{}", finding::head(failure));
+        let _ = write!(text, "\nOne of the findings:\n\n{}", finding::head(project.program, failure));
     }
     text.push('\n');
-    text.push_str(&next(example, file));
+    text.push_str(&next(project.program, example, file));
     text
+}
+
+/// What the table's words mean in this project: planted defects if its scenarios have any, and whether most of these
+/// scenarios name a report.
+fn explanation(scenarios: &[Scenario]) -> &'static str {
+    let is_defect = |said: &Expectation| said.expect != Expect::Clean;
+    let with_defect = scenarios.iter().filter(|scenario| scenario.expectations().iter().any(is_defect));
+    let (reported, own): (Vec<&Scenario>, Vec<&Scenario>) = with_defect.partition(|it| !it.upstream().is_empty());
+    match (reported.len(), own.len()) {
+        (0, 0) => "A cell is one scenario with one variant on one engine.\n",
+        (reported, own) if reported > own => {
+            "A planted defect is a bug in one variant of a model; most were upstream's own. The variant `fixed`\n\
+             has none. A cell is one scenario with one variant on one engine.\n"
+        }
+        _ => {
+            "A planted defect is a bug in one variant of a model. The variant `fixed` has none. A cell is one\n\
+             scenario with one variant on one engine.\n"
+        }
+    }
 }
 
 fn rows(outcomes: &[Outcome]) -> BTreeMap<&str, Row<'_>> {
@@ -132,23 +155,19 @@ fn is_found_defect(outcome: &Outcome) -> bool {
     outcome.failure().is_some() && outcome.judgement() == Judgement::AsExpected
 }
 
-/// The finding that is shown in full: the README's example if the hunt has it, or else the first finding.
+/// The finding that is shown in full: a scenario's example if the hunt has one, or else the first finding.
 fn example(outcomes: &[Outcome]) -> Option<&Outcome> {
-    let is_the_known_one = |outcome: &&Outcome| {
-        let name = outcome.chosen.cell.case.name();
-        (name.scenario.as_str(), name.variant.as_str()) == defaults::EXAMPLE
-    };
     let found = || outcomes.iter().filter(|outcome| is_found_defect(outcome));
-    found().find(is_the_known_one).or_else(|| found().next())
+    found().find(|outcome| outcome.chosen.expectation.is_example).or_else(|| found().next())
 }
 
-fn next(example: Option<&Outcome>, file: Option<&str>) -> String {
+fn next(program: &str, example: Option<&Outcome>, file: Option<&str>) -> String {
     let mut lines: Vec<(String, &str)> = Vec::new();
     if let Some(token) = example.and_then(Outcome::token) {
-        lines.push((format!("lastref replay {token}"), "shows its interleaving"));
+        lines.push((format!("{program} replay {token}"), "shows its interleaving"));
     }
-    lines.push(("lastref list".to_owned(), "shows the scenarios"));
-    lines.push(("lastref run SCENARIO --variant V".to_owned(), "explores one of them"));
+    lines.push((format!("{program} list"), "shows the scenarios"));
+    lines.push((format!("{program} run SCENARIO --variant V"), "explores one of them"));
     if let Some(file) = file {
         lines.push((file.to_owned(), "has a row and a token for each cell"));
     }
@@ -162,7 +181,7 @@ fn next(example: Option<&Outcome>, file: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::samples::{clean, deserted, planted, violation};
+    use crate::samples::{PROJECT, clean, clean_only, deserted, planted, shared, violation};
 
     #[test]
     fn a_row_counts_what_was_found_of_what_was_planted_and_what_stayed_clean_of_what_must() {
@@ -183,11 +202,11 @@ mod tests {
     fn a_screen_shows_an_expected_finding_in_full_and_never_an_unexpected_one() {
         let planted = planted();
         let token = planted.token().expect("a finding has a token");
-        let screen = render(&[planted, clean(2_000)], "2 of 2 as expected", Some("x/hunt.txt"), Look::OF_FILE);
-        for part in [&format!("replay: lastref replay {token}"), "2 of 2 as expected", "x/hunt.txt", "does not hold"] {
+        let screen = render(PROJECT, &[planted, clean(2_000)], "2 of 2 as expected", Some("x/hunt.txt"), Look::OF_FILE);
+        for part in [&format!("replay: pool replay {token}"), "2 of 2 as expected", "x/hunt.txt", "does not hold"] {
             assert!(screen.contains(part), "no `{part}` in\n{screen}");
         }
-        let screen = render(&[violation(), deserted(20)], "", None, Look::OF_FILE);
+        let screen = render(PROJECT, &[violation(), deserted(20)], "", None, Look::OF_FILE);
         assert!(!screen.contains("does not hold") && screen.contains("undecided, clean so far"), "{screen}");
     }
 
@@ -202,8 +221,25 @@ mod tests {
     #[test]
     fn undecided_cells_beyond_the_first_are_counted() {
         let outcomes = vec![deserted(20); UNDECIDED_SHOWN + 3];
-        let screen = render(&outcomes, "", None, Look::OF_FILE);
+        let screen = render(PROJECT, &outcomes, "", None, Look::OF_FILE);
         assert_eq!(screen.matches("undecided, clean so far").count(), UNDECIDED_SHOWN, "{screen}");
         assert!(screen.contains("and 3 more undecided cells"), "{screen}");
+    }
+
+    #[test]
+    fn planted_defects_are_explained_where_the_list_has_any() {
+        let [clean, own, reported] = [clean_only(""), shared(""), shared("none#1")];
+        assert!(explanation(&[reported.clone(), clean.clone()]).contains("most were upstream's own"));
+        let mixed = explanation(&[reported, own]);
+        assert!(mixed.contains("planted defect") && !mixed.contains("upstream"), "{mixed}");
+        assert!(!explanation(&[clean]).contains("planted defect"));
+    }
+
+    #[test]
+    fn a_component_without_defects_has_a_row_and_no_example() {
+        let outcomes = vec![clean(2_000); 21];
+        let screen = render(PROJECT, &outcomes, "21 of 21 as expected", None, Look::OF_FILE);
+        assert!(screen.contains("21 of 21 ") && screen.contains("0 of 0"), "{screen}");
+        assert!(!screen.contains("One of the findings") && !screen.contains("pool replay"), "{screen}");
     }
 }

@@ -9,9 +9,9 @@
 //! A search is judged in one of three ways. The third is *undecided*: it found nothing, and its budget was too small
 //! for that to count.
 
-use lastref::explore::{Budget, Cell, Engine, Report, Verdict};
+use crate::explore::{Budget, Cell, Engine, Report, Verdict};
 
-use crate::defaults;
+use super::defaults;
 
 /// The expected verdict of a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +58,20 @@ pub struct Expectation {
     pub(crate) found_by: Vec<Engine>,
     /// The rare states that at least one run must reach; empty for a defect.
     pub rare_states: &'static [&'static str],
+    /// Whether a hunt shows this variant's finding in full: [`Scenario::example`](super::Scenario::example).
+    pub is_example: bool,
 }
 
 impl Expectation {
     /// Expects that `variant` stays clean, with no rare states.
     pub fn clean(variant: &'static str) -> Expectation {
-        Expectation { variant, expect: Expect::Clean, found_by: Vec::new(), rare_states: &[] }
+        Expectation { variant, expect: Expect::Clean, found_by: Vec::new(), rare_states: &[], is_example: false }
     }
 
-    /// Whether a hunt explores this variant on `engine` without being asked to.
+    /// Whether a hunt explores this variant on `engine` without being asked to. It never explores on an engine that the
+    /// features of this build leave out.
     pub fn is_hunted_on(&self, engine: Engine) -> bool {
-        engine.is_default() && self.is_tested_by(engine)
+        engine.is_default() && engine.is_built() && self.is_tested_by(engine)
     }
 
     /// Whether exploring this variant on `engine` tests anything: clean variants wherever the case runs, defects where
@@ -143,17 +146,17 @@ fn is_spent(cell: &Cell, report: &Report) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use lastref::explore::{Case, CaseName, Failure, Origin, Replay};
-    use lastref::{Violation, explore::StrategyName};
     use proptest::strategy::Just;
 
     use super::*;
+    use crate::Violation;
+    use crate::explore::{Case, CaseName, Failure, Origin, Replay, StrategyName};
 
     const PROPERTY: &str = "nng_msg is released once";
     const DEFECT: Expect = Expect::Violation { property: PROPERTY };
 
     fn expectation(expect: Expect, found_by: &[Engine]) -> Expectation {
-        Expectation { variant: "some", expect, found_by: found_by.to_vec(), rare_states: &[] }
+        Expectation { variant: "some", expect, found_by: found_by.to_vec(), rare_states: &[], is_example: false }
     }
 
     fn cell(said: &Expectation, engine: Engine, asked: Option<u64>) -> Cell {

@@ -1,4 +1,4 @@
-//! `lastref replay`: repeats one execution.
+//! `replay`: repeats one execution.
 //!
 //! It runs the execution twice. The two must be equal, and equal to the saved execution if there is one: a replay that
 //! shows another execution than it names would send its reader after the wrong bug.
@@ -6,37 +6,38 @@
 use std::fmt::Write;
 
 use lastref::explore::Verdict;
-use scenarios::finding;
+use lastref::scenario::finding;
 
 use super::answer::{Answer, Exit};
 use super::args::ReplayArguments;
 use super::error::Error;
 use super::json;
 use super::outcome::Outcome;
+use super::project::Project;
 use super::source::{Execution, Source};
 
 /// Runs the execution that the argument names, and shows it; exit code 1 if it violates a property.
-pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
-    let source = Source::read(&arguments.case, &arguments.folder.dir)?;
+pub(super) fn replay(project: Project<'_>, arguments: &ReplayArguments) -> Result<Answer, Error> {
+    let source = Source::read(project, &arguments.case, &arguments.folder.dir)?;
     let report = source.run()?;
     let mut exit = if report.failure().is_some() { Exit::Finding } else { Exit::AsExpected };
     let mut remarks = Vec::new();
     match &report.verdict {
         Verdict::Broken { message } => {
-            remarks.push(format!("lastref: `{}` was not run: {message}", arguments.case));
+            remarks.push(format!("`{}` was not run: {message}", arguments.case));
             exit = Exit::Broken;
         }
         Verdict::Misused { message } => {
-            remarks.push(format!("lastref: `{}` cannot be run: {message}", arguments.case));
+            remarks.push(format!("`{}` cannot be run: {message}", arguments.case));
             exit = Exit::Refused;
         }
         Verdict::Clean | Verdict::Violation(_) | Verdict::Diverged { .. } => {}
     }
     // A seed does not fix real threads: the token repeats the plan, and the operating system chooses the schedule.
     if !source.chosen.cell.engine.replays() {
-        remarks.push(String::from("lastref: real threads do not replay; this is another execution of the same plan"));
+        remarks.push(String::from("real threads do not replay; this is another execution of the same plan"));
     } else if source.run()?.trace_hash != report.trace_hash {
-        remarks.push(format!("lastref: `{}` is not deterministic: run twice, it gives two traces", arguments.case));
+        remarks.push(format!("`{}` is not deterministic: run twice, it gives two traces", arguments.case));
         exit = Exit::NotDeterministic;
     } else {
         remarks.extend(source.remark(&report)?);
@@ -49,16 +50,16 @@ pub(super) fn replay(arguments: &ReplayArguments) -> Result<Answer, Error> {
     let outcome = Outcome { chosen: source.chosen, seed, report, shortest: None, repro };
     let stdout = match arguments.json {
         true => json::line(&json::Result::of(&outcome)),
-        false => text(&outcome, arguments.full),
+        false => text(project.program, &outcome, arguments.full),
     };
-    Ok(Answer { stdout, remarks, exit })
+    Ok(Answer { remarks, ..Answer::new(stdout, exit) })
 }
 
 /// The failure and its table, or the table of a clean execution. `full` shows every operation.
-pub(super) fn text(outcome: &Outcome, full: bool) -> String {
+pub(super) fn text(program: &str, outcome: &Outcome, full: bool) -> String {
     let report = &outcome.report;
     let mut text = match outcome.failure() {
-        Some(failure) => finding::head(failure) + if full { &failure.full_table } else { &failure.table },
+        Some(failure) => finding::head(program, failure) + if full { &failure.full_table } else { &failure.table },
         None => format!(
             "{}: clean, {} steps\n{}",
             outcome.name(),

@@ -1,4 +1,4 @@
-//! `lastref run`: one cell of the table, in full.
+//! `run`: one cell of the table, in full.
 
 use std::fmt::Write;
 
@@ -8,11 +8,12 @@ use super::answer::Answer;
 use super::args::RunArguments;
 use super::error::Error;
 use super::outcome::Outcome;
+use super::project::Project;
 use super::{filter, findings, json, search};
 
 /// Explores one cell, and shows the failure if there is one.
-pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
-    let chosen = filter::of_run(arguments)?;
+pub(super) fn run(project: Project<'_>, arguments: &RunArguments) -> Result<Answer, Error> {
+    let chosen = filter::of_run(project, arguments)?;
     // One cell is a single unit of work to the job count; the search spreads its seeds.
     let mut explored = search::explore(vec![chosen], &arguments.search, None, search::jobs(None), true);
     let stdout = match explored.outcomes.first_mut() {
@@ -24,14 +25,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Error> {
                 outcome.shortest =
                     findings::shortest(outcome, ShrinkLimits::default()).map(|shrunk| shrunk.report.table);
             }
-            text(outcome, explored.seconds, explored.stopped.is_some())
+            text(project.program, outcome, explored.seconds, explored.stopped.is_some())
         }
     };
     Ok(explored.into_answer(stdout))
 }
 
-fn text(outcome: &Outcome, seconds: f64, stopped: bool) -> String {
-    let mut text = findings::text(outcome);
+fn text(program: &str, outcome: &Outcome, seconds: f64, stopped: bool) -> String {
+    let mut text = findings::text(program, outcome);
     let report = &outcome.report;
     let _ = writeln!(text, "{}:\n  {}", outcome.name(), outcome.verdict());
     let stopped = if stopped { ", stopped" } else { "" };
@@ -52,12 +53,12 @@ fn text(outcome: &Outcome, seconds: f64, stopped: bool) -> String {
 mod tests {
     use super::*;
     use crate::answer::Exit;
-    use crate::outcome::samples::{clean, deserted};
+    use crate::samples::{clean, deserted};
     use crate::search::Explored;
 
     #[track_caller]
     fn check(outcome: Outcome, exit: Exit, said: &[&str], unsaid: &[&str]) {
-        let told = text(&outcome, 0.1, false);
+        let told = text("pool", &outcome, 0.1, false);
         assert!(said.iter().all(|part| told.contains(part)), "{told}");
         assert!(!unsaid.iter().any(|part| told.contains(part)), "{told}");
         let explored =
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_rare_state_that_a_whole_search_never_reached_is_a_failure_and_of_a_narrow_one_a_remark() {
-        let whole = scenarios::defaults::SCHEDULES;
+        let whole = lastref::scenario::defaults::SCHEDULES;
         check(deserted(whole), Exit::Finding, &["clean; never reached: ", "\nnever reached: "], &["in none of them"]);
         check(clean(whole), Exit::AsExpected, &["clean"], &["never reached", "in none of them"]);
         let mut narrow = deserted(20);

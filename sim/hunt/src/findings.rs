@@ -2,13 +2,13 @@
 //!
 //! An unexpected finding is shrunk and saved at once, because it may not be found again. A hunt does so only for the
 //! first few: a model with a fundamental bug fails in hundreds of cells for one reason, and shrinking a finding takes
-//! as long as the search for it. The others have a token for `lastref shrink`.
+//! as long as the search for it. The others have a token for `shrink`.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use lastref::replay::{ShrinkLimits, Shrunk, shrink};
-use scenarios::{Judgement, finding};
+use lastref::scenario::{Judgement, finding};
 
 use super::error::Error;
 use super::outcome::Outcome;
@@ -49,13 +49,13 @@ fn is_unexpected(outcome: &Outcome) -> bool {
 }
 
 /// The finding in full, and the path of the saved file; empty if there is no finding.
-pub(super) fn text(outcome: &Outcome) -> String {
+pub(super) fn text(program: &str, outcome: &Outcome) -> String {
     let mut text = String::new();
     if let Some(failure) = outcome.failure() {
         // The table of an unshrunk run that could be shrunk is far too long: `replay` shows it.
         let is_long = failure.origin.engine.is_scheduled() && outcome.shortest.is_none();
         let table = if is_long { Some("") } else { outcome.shortest.as_deref() };
-        let _ = writeln!(text, "{}", finding::text(failure, table));
+        let _ = writeln!(text, "{}", finding::text(program, failure, table));
         if let Some(path) = &outcome.repro {
             let _ = writeln!(text, "saved: {}", path.display());
         }
@@ -66,7 +66,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
 
 /// The unexpected results of a hunt: the defects that were not found, the first findings in full, and two lines for
 /// each other finding. Empty if there are none.
-pub(super) fn unexpected(outcomes: &[Outcome], look: Look) -> String {
+pub(super) fn unexpected(program: &str, outcomes: &[Outcome], look: Look) -> String {
     let (found, missed): (Vec<&Outcome>, Vec<&Outcome>) = outcomes
         .iter()
         .filter(|outcome| outcome.judgement() == Judgement::NotAsExpected)
@@ -79,10 +79,10 @@ pub(super) fn unexpected(outcomes: &[Outcome], look: Look) -> String {
         let _ = writeln!(text, "{}: {}, {}", outcome.name(), look.alarm(&outcome.verdict()), outcome.schedules());
     }
     let (shown, others) = found.split_at(found.len().min(SHOWN));
-    text.extend(shown.iter().map(|outcome| self::text(outcome)));
+    text.extend(shown.iter().map(|outcome| self::text(program, outcome)));
     if !others.is_empty() {
-        let _ =
-            writeln!(text, "{} more findings; `lastref shrink TOKEN` shows and saves the smallest case:", others.len());
+        let count = others.len();
+        let _ = writeln!(text, "{count} more findings; `{program} shrink TOKEN` shows and saves the smallest case:");
         for outcome in others {
             let _ = writeln!(text, "{}: {}", outcome.name(), outcome.verdict());
             let _ = writeln!(text, "  {}", outcome.token().unwrap_or_default());
@@ -95,7 +95,7 @@ pub(super) fn unexpected(outcomes: &[Outcome], look: Look) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::samples::{clean, violation};
+    use crate::samples::{clean, violation};
 
     #[test]
     fn the_first_findings_are_made_small_and_the_others_keep_their_tokens() {
@@ -105,9 +105,9 @@ mod tests {
         save_the_unexpected(&mut outcomes, folder.path(), || false).expect("the folder can be written");
         let saved = outcomes.iter().filter(|outcome| outcome.repro.is_some() && outcome.shortest.is_some()).count();
         assert_eq!(saved, SHOWN);
-        let text = unexpected(&outcomes, Look::OF_FILE);
+        let text = unexpected("pool", &outcomes, Look::OF_FILE);
         assert_eq!(text.matches("the shortest interleaving found").count(), SHOWN, "{text}");
-        let (_, others) = text.split_once("3 more findings; `lastref shrink TOKEN`").expect("the others are announced");
+        let (_, others) = text.split_once("3 more findings; `pool shrink TOKEN`").expect("the others are announced");
         let token = outcomes[0].token().expect("a finding has a token");
         assert_eq!(others.matches(&token).count(), 3, "{others}");
     }
@@ -118,14 +118,14 @@ mod tests {
         let mut outcomes = vec![violation()];
         save_the_unexpected(&mut outcomes, folder.path(), || true).expect("nothing is written");
         assert_eq!(outcomes[0].repro, None);
-        let text = unexpected(&outcomes, Look::OF_FILE);
+        let text = unexpected("pool", &outcomes, Look::OF_FILE);
         let token = outcomes[0].token().expect("a finding has a token");
-        assert!(text.contains("does not hold") && text.contains(&format!("lastref shrink {token}")), "{text}");
+        assert!(text.contains("does not hold") && text.contains(&format!("pool shrink {token}")), "{text}");
         assert!(text.lines().count() < 30, "without the table of a run that is not small:\n{text}");
     }
 
     #[test]
     fn what_is_as_expected_is_not_told() {
-        assert_eq!(unexpected(&[clean(2_000), clean(5)], Look::OF_FILE), "");
+        assert_eq!(unexpected("pool", &[clean(2_000), clean(5)], Look::OF_FILE), "");
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! It is bounded in schedules and not in time, so that it decides every cell on any machine.
 //!
-//! Both the command line and the suite use these defaults. A verdict of one is comparable with a verdict of the other
-//! only if seed, strategy and budget are the same.
+//! Both the command line and the tests of a list use these defaults. A verdict of one is comparable with a verdict of
+//! the other only if seed, strategy and budget are the same.
 
-use lastref::explore::{LoomBudget, StrategyName};
+use crate::explore::{LoomBudget, StrategyName};
 
 /// The scheduling strategy.
 ///
@@ -19,14 +19,11 @@ pub const SEED: u64 = 0;
 pub const SCHEDULES: u64 = 1_000;
 
 /// Most schedules for the cell of a planted defect, which ends when the defect is found. About 1.7 times what the
-/// slowest needs from any of the seeds of docs/detection.md.
+/// slowest of this repository's scenarios needs from any of the seeds of docs/detection.md.
 pub const SCHEDULES_OF_DEFECT: u64 = 10_000;
 
 /// Executions for each loom cell. The small plans stay far below it, so that their exploration is complete.
 pub const LOOM: LoomBudget = LoomBudget::DEFAULT;
-
-/// The scenario and the planted defect of the finding that a hunt shows in full: those of the README.
-pub const EXAMPLE: (&str, &str) = ("free_after_send", "free_after_send_ok");
 
 /// The folder of saved cases, below the working directory.
 pub const REPRO_DIR: &str = ".lastref";

@@ -4,8 +4,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use lastref::explore::{Budget, Cell, Hunt, LoomBudget};
+use lastref::scenario::{Judgement, defaults};
 use lastref_cli::Stop;
-use scenarios::{Judgement, defaults};
 
 use super::answer::{Answer, Exit};
 use super::args::SearchArguments;
@@ -57,7 +57,7 @@ impl Explored {
     pub(super) fn into_answer(self, stdout: String) -> Answer {
         let exit = self.exit();
         let remarks = self.outcomes.iter().filter_map(Outcome::trouble).map(|(_, sentence)| sentence).collect();
-        let mut answer = Answer { stdout, remarks, exit };
+        let mut answer = Answer { remarks, ..Answer::new(stdout, exit) };
         if let Some(error) = &self.not_saved {
             answer.and_refuse(error);
         }
@@ -125,23 +125,15 @@ fn as_long_as(budget: Budget, cell: &Cell) -> Budget {
 
 #[cfg(test)]
 mod tests {
-    use scenarios::{Expect, Expectation, defaults};
-
     use super::*;
     use crate::args::FolderArgument;
+    use crate::samples::violation;
 
-    /// The defects of a component, as if each were expected to be clean: a hunt through a model with bugs everywhere.
+    /// A hunt through a model with bugs everywhere.
     #[test]
     fn a_hunt_in_which_everything_fails_makes_only_the_first_findings_small() {
         let folder = tempfile::tempdir().expect("a folder for scratch files");
-        let mut chosen = Vec::new();
-        for scenario in scenarios::all().iter().filter(|scenario| scenario.component() == "buffer_pool") {
-            for said in scenario.expectations().iter().filter(|said| said.expect != Expect::Clean) {
-                let cell = Chosen::new(scenario, said.variant, scenario.engines()[0], defaults::STRATEGY);
-                let cell = cell.expect("it is of the list");
-                chosen.push(Chosen { expectation: Expectation::clean(said.variant), ..cell });
-            }
-        }
+        let chosen = vec![violation().chosen; 3 * findings::SHOWN + 1];
         let folder = FolderArgument { dir: folder.path().to_owned() };
         let arguments = SearchArguments {
             schedules: None,

@@ -4,10 +4,11 @@
 //! those that must find them. `shuttle` and `threads` take part only on request. `run` selects any one cell.
 
 use lastref::explore::{Cell, Engine, StrategyName};
-use scenarios::{Expectation, Scenario, Unknown};
+use lastref::scenario::{Expectation, Scenario, Unknown};
 
 use super::args::{HuntArguments, ListArguments, RunArguments};
 use super::error::Error;
+use super::project::Project;
 
 /// A cell, and the verdict that is expected of it.
 #[derive(Clone, Debug)]
@@ -19,12 +20,13 @@ pub(super) struct Chosen {
 impl Chosen {
     /// The cell of `scenario` with `variant` on `engine`.
     pub(super) fn new(
+        project: Project<'_>,
         scenario: &Scenario,
         variant: &str,
         engine: Engine,
         strategy: StrategyName,
     ) -> Result<Chosen, Error> {
-        let unknown = || no_variant(scenario, variant);
+        let unknown = || no_variant(project, scenario, variant);
         let expectation = scenario.expectation(variant).ok_or_else(unknown)?;
         let case = scenario.case(variant).ok_or_else(unknown)?;
         if !scenario.engines().contains(&engine) {
@@ -43,11 +45,11 @@ impl Chosen {
 }
 
 /// The one cell of a `run`.
-pub(super) fn of_run(arguments: &RunArguments) -> Result<Chosen, Error> {
-    let scenario = scenarios::find(&arguments.scenario)?;
+pub(super) fn of_run(project: Project<'_>, arguments: &RunArguments) -> Result<Chosen, Error> {
+    let scenario = project.find(&arguments.scenario)?;
     let first = scenario.engines().first().copied().unwrap_or(Engine::Fiber);
     let engine = arguments.engine.unwrap_or(first);
-    Chosen::new(&scenario, &arguments.variant, engine, arguments.search.strategy)
+    Chosen::new(project, &scenario, &arguments.variant, engine, arguments.search.strategy)
 }
 
 /// The names that a command was given.
@@ -60,42 +62,42 @@ struct Names<'a> {
 }
 
 /// The cells of a hunt, in the order of the list; at least one.
-pub(super) fn of_hunt(arguments: &HuntArguments) -> Result<Vec<Chosen>, Error> {
+pub(super) fn of_hunt(project: Project<'_>, arguments: &HuntArguments) -> Result<Vec<Chosen>, Error> {
     let HuntArguments { component, scenario, variant, engine, .. } = arguments;
     let [component, scenario, variant] = [component, scenario, variant].map(Option::as_deref);
     let asked = Names { component, scenario, variant, engine: *engine };
-    let scenarios = matching_scenarios(asked)?;
+    let scenarios = matching_scenarios(project, asked)?;
     let mut chosen = Vec::new();
     for scenario in &scenarios {
         for said in scenario.expectations().iter().filter(|said| is_wanted(asked, said)) {
             for engine in scenario.engines() {
                 if takes_part(said, engine, asked.engine) {
-                    chosen.push(Chosen::new(scenario, said.variant, engine, arguments.search.strategy)?);
+                    chosen.push(Chosen::new(project, scenario, said.variant, engine, arguments.search.strategy)?);
                 }
             }
         }
     }
-    if chosen.is_empty() { Err(no_cell(asked, &scenarios)) } else { Ok(chosen) }
+    if chosen.is_empty() { Err(no_cell(project, asked, &scenarios)) } else { Ok(chosen) }
 }
 
-/// The scenarios that `lastref list` shows; at least one.
-pub(super) fn of_list(arguments: &ListArguments) -> Result<Vec<Scenario>, Error> {
+/// The scenarios that `list` shows; at least one.
+pub(super) fn of_list(project: Project<'_>, arguments: &ListArguments) -> Result<Vec<Scenario>, Error> {
     let ListArguments { component, scenario, variant, engine, .. } = arguments;
     let [component, scenario, variant] = [component, scenario, variant].map(Option::as_deref);
     let asked = Names { component, scenario, variant, engine: *engine };
-    let found = matching_scenarios(asked)?;
+    let found = matching_scenarios(project, asked)?;
     let runs = |scenario: &&Scenario| engine.is_none_or(|engine| scenario.engines().contains(&engine));
     let listed: Vec<Scenario> = found.iter().filter(runs).cloned().collect();
-    if listed.is_empty() { Err(no_cell(asked, &found)) } else { Ok(listed) }
+    if listed.is_empty() { Err(no_cell(project, asked, &found)) } else { Ok(listed) }
 }
 
-fn matching_scenarios(asked: Names<'_>) -> Result<Vec<Scenario>, Error> {
+fn matching_scenarios(project: Project<'_>, asked: Names<'_>) -> Result<Vec<Scenario>, Error> {
     let mut scenarios = match asked.scenario {
-        Some(name) => vec![scenarios::find(name)?],
-        None => scenarios::all(),
+        Some(name) => vec![project.find(name)?],
+        None => project.scenarios.all(),
     };
     if let Some(component) = asked.component {
-        let all = scenarios::all();
+        let all = project.scenarios.all();
         if !all.iter().any(|scenario| scenario.component() == component) {
             return Err(Unknown::new("component", component, all.iter().map(Scenario::component)).into());
         }
@@ -109,7 +111,7 @@ fn matching_scenarios(asked: Names<'_>) -> Result<Vec<Scenario>, Error> {
     }
     if let Some(variant) = asked.variant {
         if !scenarios.is_empty() && !scenarios.iter().flat_map(variants).any(|name| name == variant) {
-            return Err(unknown_variant(variant, &scenarios).into());
+            return Err(unknown_variant(project, variant, &scenarios).into());
         }
         scenarios.retain(|scenario| scenario.expectation(variant).is_some());
     }
@@ -128,25 +130,25 @@ fn takes_part(said: &Expectation, engine: Engine, asked: Option<Engine>) -> bool
 }
 
 /// A variant that the scenario does not mention: it belongs to another scenario, or does not exist.
-fn no_variant(scenario: &Scenario, variant: &str) -> Error {
+fn no_variant(project: Project<'_>, scenario: &Scenario, variant: &str) -> Error {
     let is_sibling = |other: &Scenario| other.component() == scenario.component();
-    if scenarios::all().iter().any(|other| is_sibling(other) && other.expectation(variant).is_some()) {
+    if project.scenarios.all().iter().any(|other| is_sibling(other) && other.expectation(variant).is_some()) {
         let own = variants(scenario).join(", ");
         return Error::NotOfScenario { scenario: scenario.name(), variant: variant.to_owned(), own };
     }
-    unknown_variant(variant, std::slice::from_ref(scenario)).into()
+    unknown_variant(project, variant, std::slice::from_ref(scenario)).into()
 }
 
 /// A variant that none of `scenarios` has: it belongs to another component, or does not exist.
-fn unknown_variant(variant: &str, scenarios: &[Scenario]) -> Unknown {
-    match scenarios::all().iter().find(|other| other.expectation(variant).is_some()) {
+fn unknown_variant(project: Project<'_>, variant: &str, scenarios: &[Scenario]) -> Unknown {
+    match project.scenarios.all().iter().find(|other| other.expectation(variant).is_some()) {
         Some(other) => Unknown::of_component("variant", variant, other.component()),
         None => Unknown::new("variant", variant, scenarios.iter().flat_map(variants)),
     }
 }
 
 /// Names that are each valid, but select no cell together.
-fn no_cell(asked: Names<'_>, scenarios: &[Scenario]) -> Error {
+fn no_cell(project: Project<'_>, asked: Names<'_>, scenarios: &[Scenario]) -> Error {
     let filters = [
         ("--component", asked.component.map(str::to_owned)),
         ("--scenario", asked.scenario.map(str::to_owned)),
@@ -165,10 +167,11 @@ fn no_cell(asked: Names<'_>, scenarios: &[Scenario]) -> Error {
             })
         })
         .collect();
+    let program = project.program;
     let instead = match (engines.is_empty(), asked.scenario) {
         (false, _) => format!("without the engine there are cells on {}", names(&engines)),
-        (true, Some(scenario)) => format!("`lastref list` shows the component and the variants of `{scenario}`"),
-        (true, None) => String::from("`lastref list` shows what there is"),
+        (true, Some(scenario)) => format!("`{program} list` shows the component and the variants of `{scenario}`"),
+        (true, None) => format!("`{program} list` shows what there is"),
     };
     Error::NoCell { asked: flags.join(" with "), instead }
 }

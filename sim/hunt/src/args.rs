@@ -3,21 +3,23 @@
 //! Names (scenarios, variants, components) stay text here: [`filter`](super::filter) checks that they exist, and knows
 //! the nearest valid one. Numbers, times and seeds are checked here, where the flag's name is known.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use lastref::explore::{Engine, RECHECK_PERCENT, StrategyName, UnknownStrategy};
+use lastref::scenario::{Unknown, defaults, parse_seed};
 use lastref_cli::{jobs, schedules, time};
-use scenarios::{Unknown, defaults, parse_seed};
 
 use super::Ceiling;
-use super::answer::{EXIT_CODES, help};
+use super::help::{EXIT_CODES, help};
+use super::project::Project;
 
 /// Finds the schedules, or the faults, under which a component frees a resource twice, uses it after its release,
 /// delivers it to the wrong peer, or leaks it; and prints one line that replays each.
 #[derive(Debug, Parser)]
-#[command(name = "lastref", version, args_conflicts_with_subcommands = true, after_help = help())]
+#[command(name = "lastref", version, args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -26,6 +28,20 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
+    /// Parses `arguments`, the first of which is the program's name. Help and errors name the project's program.
+    pub(super) fn of(project: Project<'_>, arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+        let command = Arguments::command_of(project);
+        Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+
+    fn command_of(project: Project<'_>) -> clap::Command {
+        let command = <Arguments as CommandFactory>::command();
+        command.bin_name(project.program).after_help(help(project)).mut_subcommand("hunt", |hunt| {
+            let about = hunt.get_about().map(ToString::to_string).unwrap_or_default();
+            hunt.about(format!("{about} (the default of `{}` without a command)", project.program))
+        })
+    }
+
     /// The command; without one it is `hunt`.
     pub(super) fn command(self) -> Command {
         self.command.unwrap_or(Command::Hunt(self.hunt))
@@ -34,7 +50,7 @@ impl Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Explores every matching scenario, variant and engine (the default of `lastref` without a command).
+    /// Explores every matching scenario, variant and engine
     #[command(after_help = EXIT_CODES)]
     Hunt(HuntArguments),
     /// Lists the scenarios, a line each; for one scenario, also the verdict that it expects of each variant.
@@ -219,17 +235,17 @@ fn strategy(text: &str) -> Result<StrategyName, BadValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::samples::PROJECT;
 
     #[test]
     fn the_flags_do_not_contradict_each_other() {
-        <Arguments as CommandFactory>::command().debug_assert();
+        Arguments::command_of(PROJECT).debug_assert();
     }
 
     #[test]
     fn no_command_is_a_hunt_and_takes_its_flags() {
-        let arguments = Arguments::try_parse_from(["lastref", "--for", "20s", "--json"]).unwrap();
-        let Command::Hunt(hunt) = arguments.command() else { panic!("`lastref` alone is a hunt") };
+        let arguments = Arguments::try_parse_from(["pool", "--for", "20s", "--json"]).unwrap();
+        let Command::Hunt(hunt) = arguments.command() else { panic!("`pool` alone is a hunt") };
         assert_eq!(hunt.time, Some(Duration::from_secs(20)));
         assert!(hunt.search.json);
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
 use lastref::explore::{Observer, Report};
-use scenarios::{Expect, Judgement};
+use lastref::scenario::{Expect, Judgement};
 
 use super::filter::Chosen;
 use super::terminal::stderr_is_terminal;

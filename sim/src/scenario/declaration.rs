@@ -1,27 +1,27 @@
 //! A scenario: one experiment on one component.
 //!
-//! Models differ in the types of their variants and plans, and the command line and the suite must not depend on them.
+//! Models differ in the types of their variants and plans, and the readers of the list must not depend on them.
 //! So the types live only between [`Scenario::new`] and the case it builds: a scenario keeps a function from a
 //! variant's *name* to a [`Case`], and everything a reader of the list may ask is plain data.
 //!
 //! Each method stores only its own data. The engines that must find a defect are computed from all of it on request, so
 //! the order of the methods does not matter.
 //!
-//! What would break it: a name that differs from its file (a test compares them), expectations about a variant of
-//! another component, which [`Scenario::clean`] and [`Scenario::violates`] refuse at once, and expectations that no
-//! hunt checks, which [`Scenario::unchecked`] lists and a test refuses.
+//! What would break it: a name that differs from its file ([`Scenarios::check`](super::Scenarios::check) compares
+//! them), expectations about a variant of another component, which [`Scenario::clean`] and [`Scenario::violates`]
+//! refuse at once, and expectations that no hunt checks, which [`Scenario::unchecked`] lists for a project's own test.
 
 use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 
-use lastref::explore::{Case, CaseName, Engine, Limits};
-use lastref::plan::Plan;
-use lastref::time::Duration;
-use models::Variant;
 use proptest::strategy::Strategy;
 
-use crate::expect::{Expect, Expectation};
+use super::expect::{Expect, Expectation};
+use super::variant::Variant;
+use crate::explore::{Case, CaseName, Engine, Limits};
+use crate::plan::Plan;
+use crate::time::Duration;
 
 /// A few latencies of the network, and less than any timeout, so that a connection's delay does not overtake a ready
 /// task.
@@ -36,6 +36,7 @@ pub struct Scenario {
     upstream: &'static str,
     said: Vec<(&'static str, Expect)>,
     loom_finds: Vec<&'static str>,
+    example: Option<&'static str>,
     sometimes: &'static [&'static str],
     limits: Limits,
     plan: TypeId,
@@ -52,8 +53,8 @@ impl Scenario {
     /// [small plan](Scenario::small).
     ///
     /// `about` is one sentence: the bug or the guarantee, in the reader's words. `upstream` is where it comes from, as
-    /// `project#number` or a commit. `plan` gives the strategy that plans are drawn from, `run` one execution of a
-    /// plan.
+    /// `project#number` or a commit; empty if there is no report. `plan` gives the strategy that plans are drawn from,
+    /// `run` one execution of a plan.
     pub fn new<V, P, S>(
         name: &'static str,
         about: &'static str,
@@ -67,7 +68,7 @@ impl Scenario {
         S: Strategy<Value = P> + 'static,
     {
         let build = move |name: CaseName, small: Option<&(dyn Any + Send + Sync)>| {
-            let variant = V::all().iter().copied().find(|variant| variant.name() == name.variant)?;
+            let variant = V::ALL.iter().copied().find(|variant| variant.name() == name.variant)?;
             let case = Case::new(name, plan, move |plan: &P| run(variant, plan));
             Some(match small.and_then(|small| small.downcast_ref::<P>()) {
                 None => case,
@@ -81,6 +82,7 @@ impl Scenario {
             upstream,
             said: Vec::new(),
             loom_finds: Vec::new(),
+            example: None,
             sometimes: &[],
             limits: Limits::default(),
             plan: TypeId::of::<P>(),
@@ -112,7 +114,7 @@ impl Scenario {
     /// Expects `variant` to stay clean on every engine.
     ///
     /// # Panics
-    /// If the variant is of another component, or already has an expectation.
+    /// If the variant is of another component, is not in [`Variant::ALL`], or already has an expectation.
     pub fn clean<V: Variant>(self, variant: V) -> Scenario {
         self.expect(variant, Expect::Clean)
     }
@@ -120,7 +122,7 @@ impl Scenario {
     /// Expects `variant` to violate `property`; every scheduled engine that runs the scenario must find it.
     ///
     /// # Panics
-    /// If the variant is of another component, or already has an expectation.
+    /// If the variant is of another component, is not in [`Variant::ALL`], or already has an expectation.
     pub fn violates<V: Variant>(self, variant: V, property: &'static str) -> Scenario {
         self.expect(variant, Expect::Violation { property })
     }
@@ -128,6 +130,13 @@ impl Scenario {
     /// Loom must find these defects too, in the small plan.
     pub fn loom_finds<V: Variant>(mut self, variants: &[V]) -> Scenario {
         self.loom_finds.extend(variants.iter().map(|variant| variant.name()));
+        self
+    }
+
+    /// Shows the finding of this variant in full at the end of a hunt through many cells. If no scenario declares one,
+    /// a hunt shows its first finding.
+    pub fn example<V: Variant>(mut self, variant: V) -> Scenario {
+        self.example = Some(variant.name());
         self
     }
 
@@ -176,7 +185,7 @@ impl Scenario {
         self.about
     }
 
-    /// Where it comes from upstream.
+    /// Where it comes from upstream; empty if there is no report.
     pub fn upstream(&self) -> &'static str {
         self.upstream
     }
@@ -242,13 +251,21 @@ impl Scenario {
             Expect::Violation { .. } => {
                 let scheduled = self.engines().into_iter().filter(|engine| engine.is_scheduled());
                 let loom = self.loom_finds.contains(&variant).then_some(Engine::Loom);
-                Expectation { variant, expect, found_by: scheduled.chain(loom).collect(), rare_states: &[] }
+                Expectation {
+                    variant,
+                    expect,
+                    found_by: scheduled.chain(loom).collect(),
+                    rare_states: &[],
+                    is_example: self.example == Some(variant),
+                }
             }
         }
     }
 
     fn expect<V: Variant>(mut self, variant: V, expect: Expect) -> Scenario {
         assert_eq!(V::COMPONENT, self.component, "invariant: {} expects only its own component's variants", self.name);
+        // A variant that is left out has no case.
+        assert!(V::ALL.contains(&variant), "invariant: the list of variants of {} is complete", self.component);
         let variant = variant.name();
         assert!(self.expectation(variant).is_none(), "invariant: {} has one expectation of {variant}", self.name);
         self.said.push((variant, expect));
@@ -268,19 +285,19 @@ impl fmt::Debug for Scenario {
 
 #[cfg(test)]
 mod tests {
-    use models::context_pool::Variant as Nng;
     use proptest::strategy::Just;
 
     use super::*;
+    use crate::scenario::variant::samples::Pool;
 
     const PROPERTY: &str = "a message is kept";
 
     fn scenario() -> Scenario {
-        Scenario::new("pool", "A pool leaks", "none#1", || Just(()), |_: Nng, (): &()| ())
+        Scenario::new("pool", "A pool leaks", "none#1", || Just(()), |_: Pool, (): &()| ())
     }
 
     fn on_network() -> Scenario {
-        Scenario::on_network("net_pool", "A pool leaks", "none#1", || Just(()), |_: Nng, (): &()| ())
+        Scenario::on_network("net_pool", "A pool leaks", "none#1", || Just(()), |_: Pool, (): &()| ())
     }
 
     #[track_caller]
@@ -291,45 +308,39 @@ mod tests {
 
     #[test]
     fn the_order_of_the_methods_does_not_matter() {
-        let loom_last =
-            scenario().violates(Nng::FreeAfterSendOk, PROPERTY).small(()).loom_finds(&[Nng::FreeAfterSendOk]);
-        let loom_first =
-            scenario().loom_finds(&[Nng::FreeAfterSendOk]).small(()).violates(Nng::FreeAfterSendOk, PROPERTY);
+        let loom_last = scenario().violates(Pool::Leaks, PROPERTY).small(()).loom_finds(&[Pool::Leaks]);
+        let loom_first = scenario().loom_finds(&[Pool::Leaks]).small(()).violates(Pool::Leaks, PROPERTY);
         for scenario in [loom_last, loom_first] {
-            check(&scenario, "free_after_send_ok", &[Engine::Fiber, Engine::Shuttle, Engine::Loom]);
+            check(&scenario, "leaks", &[Engine::Fiber, Engine::Shuttle, Engine::Loom]);
         }
-        let limited = on_network().steps_max(7).violates(Nng::FreeAfterSendOk, PROPERTY);
-        check(&limited, "free_after_send_ok", &[Engine::Turmoil, Engine::Shuttle]);
-        let bounds = limited.case("free_after_send_ok").expect("it has a case").bounds();
+        let limited = on_network().steps_max(7).violates(Pool::Leaks, PROPERTY);
+        check(&limited, "leaks", &[Engine::Turmoil, Engine::Shuttle]);
+        let bounds = limited.case("leaks").expect("it has a case").bounds();
         assert_eq!((bounds.steps_max, bounds.timer_slack), (7, NETWORK_TIMER_SLACK));
     }
 
     #[test]
     fn rare_states_are_of_clean_variants_wherever_they_are_named() {
         for scenario in [
-            scenario().sometimes(&["a message is late"]).clean(Nng::Fixed).violates(Nng::FreeAfterSendOk, PROPERTY),
-            scenario().violates(Nng::FreeAfterSendOk, PROPERTY).clean(Nng::Fixed).sometimes(&["a message is late"]),
+            scenario().sometimes(&["a message is late"]).clean(Pool::Fixed).violates(Pool::Leaks, PROPERTY),
+            scenario().violates(Pool::Leaks, PROPERTY).clean(Pool::Fixed).sometimes(&["a message is late"]),
         ] {
             let rare_states = |variant| scenario.expectation(variant).map(|said| said.rare_states);
             assert_eq!(rare_states("fixed"), Some(&["a message is late"][..]));
-            assert_eq!(rare_states("free_after_send_ok"), Some(&[][..]));
+            assert_eq!(rare_states("leaks"), Some(&[][..]));
         }
     }
 
     #[test]
     fn what_no_hunt_checks_is_listed() {
-        let loom = "loom must find free_after_send_ok, and does not run the scenario";
-        let leaks =
-            |scenario: Scenario| scenario.violates(Nng::FreeAfterSendOk, PROPERTY).loom_finds(&[Nng::FreeAfterSendOk]);
+        let loom = "loom must find leaks, and does not run the scenario";
+        let leaks = |scenario: Scenario| scenario.violates(Pool::Leaks, PROPERTY).loom_finds(&[Pool::Leaks]);
         assert_eq!(leaks(scenario()).unchecked(), [loom], "no small plan");
         let small = "loom has a small plan, and does not run the scenario";
         assert_eq!(leaks(on_network()).small(()).unchecked(), [loom, small]);
         let nothing = ["loom must find fixed, which violates nothing"];
-        assert_eq!(scenario().small(()).clean(Nng::Fixed).loom_finds(&[Nng::Fixed]).unchecked(), nothing);
+        assert_eq!(scenario().small(()).clean(Pool::Fixed).loom_finds(&[Pool::Fixed]).unchecked(), nothing);
         let rare = ["no clean variant must reach the rare states"];
-        assert_eq!(
-            scenario().violates(Nng::FreeAfterSendOk, PROPERTY).sometimes(&["a message is late"]).unchecked(),
-            rare
-        );
+        assert_eq!(scenario().violates(Pool::Leaks, PROPERTY).sometimes(&["a message is late"]).unchecked(), rare);
     }
 }

@@ -1,4 +1,4 @@
-//! Seeds as people write them, on the command line and in the suite's environment.
+//! Seeds as people write them, on the command line and in the environment of tests.
 
 /// A text that is not a seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,14 +12,11 @@ pub struct BadSeed(pub String);
 ///
 /// # Examples
 /// ```
-/// assert_eq!(scenarios::parse_seed("0x11"), Ok(17));
-/// assert!(scenarios::parse_seed("-1").is_err());
+/// assert_eq!(lastref::scenario::parse_seed("0x11"), Ok(17));
+/// assert!(lastref::scenario::parse_seed("-1").is_err());
 /// ```
 pub fn parse_seed(text: &str) -> Result<u64, BadSeed> {
-    let (digits, radix) = text.strip_prefix("0x").or(text.strip_prefix("0X")).map_or((text, 10), |hex| (hex, 16));
-    // The standard library takes a sign, which no token and no answer ever shows.
-    let unsigned = Some(digits).filter(|digits| !digits.starts_with('+'));
-    unsigned.and_then(|digits| u64::from_str_radix(digits, radix).ok()).ok_or_else(|| BadSeed(text.to_owned()))
+    crate::explore::parse_seed(text).ok_or_else(|| BadSeed(text.to_owned()))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use lastref::replay::{Repro, ShrinkLimits, Shrunk, Token, replay_repro, shrink, 
 
 use super::error::Error;
 use super::filter::Chosen;
+use super::project::Project;
 use super::saved;
 
 /// One execution, and the cell that it belongs to.
@@ -30,25 +31,25 @@ pub(super) enum Execution {
 
 impl Source {
     /// Reads the case that `input` names; `folder` is the folder of saved cases.
-    pub(super) fn read(input: &str, folder: &Path) -> Result<Source, Error> {
+    pub(super) fn read(project: Project<'_>, input: &str, folder: &Path) -> Result<Source, Error> {
         let is_token = Token::is_meant(input);
         // A pasted token may have spaces around it; so may the name of a file.
         let input = if is_token { input.trim() } else { input };
         let path = Path::new(input);
         let is_path = input.contains(['/', '\\']) && !is_token;
         if is_path || path.exists() || path.extension().is_some_and(|extension| extension == "repro") {
-            return Source::of_file(path.to_owned());
+            return Source::of_file(project, path.to_owned());
         }
         let token: Token = input.parse()?;
         match &token {
             Token::Seed(origin) => {
-                let chosen = chosen(origin, input)?;
+                let chosen = chosen(project, origin, input)?;
                 Ok(Source { chosen, execution: Execution::Seed(origin.clone()) })
             }
             Token::Repro { digest, .. } => {
                 let path = folder.join(Repro::file_of(*digest));
                 if path.exists() {
-                    let source = Source::of_file(path)?;
+                    let source = Source::of_file(project, path)?;
                     source.must_be(&token, input)?;
                     Ok(source)
                 } else {
@@ -126,19 +127,19 @@ impl Source {
         }
     }
 
-    fn of_file(path: PathBuf) -> Result<Source, Error> {
+    fn of_file(project: Project<'_>, path: PathBuf) -> Result<Source, Error> {
         let repro = Box::new(Repro::load(&path)?);
-        let chosen = chosen(&repro.origin, &path.display().to_string())?;
+        let chosen = chosen(project, &repro.origin, &path.display().to_string())?;
         Ok(Source { chosen, execution: Execution::Saved { repro, path } })
     }
 }
 
 /// The cell that `input` names, if this build has it.
-fn chosen(origin: &Origin, input: &str) -> Result<Chosen, Error> {
+fn chosen(project: Project<'_>, origin: &Origin, input: &str) -> Result<Chosen, Error> {
     let CaseName { component, scenario, variant } = &origin.case;
     let of_another_build = |unknown| Error::OfAnotherBuild { input: input.to_owned(), unknown };
-    let scenario = scenarios::find(&format!("{component}/{scenario}")).map_err(of_another_build)?;
-    Chosen::new(&scenario, variant, origin.engine, origin.strategy).map_err(|error| match error {
+    let scenario = project.scenarios.find(&format!("{component}/{scenario}")).map_err(of_another_build)?;
+    Chosen::new(project, &scenario, variant, origin.engine, origin.strategy).map_err(|error| match error {
         Error::Unknown(unknown) => of_another_build(unknown),
         other => other,
     })

@@ -4,14 +4,20 @@ use std::path::PathBuf;
 
 use lastref::explore::Engine;
 use lastref::replay::{ReproError, TokenError};
-use scenarios::Unknown;
+use lastref::scenario::{BadList, Unknown};
 
 /// Bad usage or input: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
+    /// A list of scenarios that no command can run.
+    #[error("{0}")]
+    List(#[from] BadList),
     /// A name that is not in its list.
     #[error("{0}")]
     Unknown(#[from] Unknown),
+    /// A component's name where a scenario's is wanted.
+    #[error("{unknown}, and `{program} list --component {component}` shows its scenarios")]
+    IsComponent { unknown: Unknown, program: String, component: &'static str },
     /// Flags that are each valid, but match no cell together.
     #[error("no cell matches {asked}; {instead}")]
     NoCell { asked: String, instead: String },

@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use lastref::explore::{Failure, Replay};
+use crate::explore::{Failure, Replay};
 
-/// The argument of `lastref replay` and `lastref shrink` for an execution.
+/// The argument of the commands `replay` and `shrink` for an execution.
 pub fn argument(replay: &Replay) -> String {
     match replay {
         Replay::Token(token) => token.to_string(),
@@ -16,22 +16,23 @@ pub fn argument(replay: &Replay) -> String {
     }
 }
 
-/// The text of a failure above its table: what happened, and the lines that replay and shrink it.
-pub fn head(failure: &Failure) -> String {
+/// The text of a failure above its table: what happened, and the lines that replay and shrink it. `program` is the
+/// program to type, which has the commands `replay` and `shrink`.
+pub fn head(program: &str, failure: &Failure) -> String {
     let argument = argument(&failure.replay);
     let mut text = failure.head();
     // A write to a text cannot fail.
-    let _ = writeln!(text, "replay: lastref replay {argument}");
+    let _ = writeln!(text, "replay: {program} replay {argument}");
     if failure.origin.engine.is_scheduled() {
-        let _ = writeln!(text, "shrink: lastref shrink {argument}");
+        let _ = writeln!(text, "shrink: {program} shrink {argument}");
     }
     text
 }
 
-/// The whole text of a failure; ends without a line break. The table of the shortest case, if there is one, replaces
-/// the failure's own. An empty table is left out.
-pub fn text(failure: &Failure, shortest: Option<&str>) -> String {
-    let mut text = head(failure);
+/// The whole text of a failure, with the lines for `program`; ends without a line break. The table of the shortest
+/// case, if there is one, replaces the failure's own. An empty table is left out.
+pub fn text(program: &str, failure: &Failure, shortest: Option<&str>) -> String {
+    let mut text = head(program, failure);
     match shortest {
         None => text.push_str(&failure.table),
         Some("") => {}

@@ -21,7 +21,7 @@ pub(super) fn remark(repro: &Repro, path: &Path, report: &Report) -> Result<Opti
     let is_same_run = repro.trace_hash == report.trace_hash;
     if !repro.is_edited() {
         let saved_for = format!("under which it violated `{}`; this is what it does now", repro.property);
-        return Ok((!is_same_run).then(|| format!("lastref: `{file}` was saved with other code, {saved_for}")));
+        return Ok((!is_same_run).then(|| format!("`{file}` was saved with other code, {saved_for}")));
     }
     let shown = report.failure();
     let is_claim_true =
@@ -35,11 +35,9 @@ pub(super) fn remark(repro: &Repro, path: &Path, report: &Report) -> Result<Opti
             );
             Err(Error::Edited { path: path.to_owned(), claimed, shown })
         }
-        (true, true) => {
-            Ok(Some(format!("lastref: `{file}` was edited since it was saved; its run is the one that was saved")))
-        }
+        (true, true) => Ok(Some(format!("`{file}` was edited since it was saved; its run is the one that was saved"))),
         (false, _) => {
-            Ok(Some(format!("lastref: `{file}` was edited since it was saved; its run is not the one that was saved")))
+            Ok(Some(format!("`{file}` was edited since it was saved; its run is not the one that was saved")))
         }
     }
 }

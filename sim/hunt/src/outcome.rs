@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lastref::explore::{Engine, Failure, Report, Verdict};
-use scenarios::{Expect, Judgement, finding};
+use lastref::scenario::{Expect, Judgement, finding};
 
 use super::answer::Exit;
 use super::filter::Chosen;
@@ -27,7 +27,7 @@ impl Outcome {
         self.report.failure()
     }
 
-    /// The argument of `lastref replay` that replays the finding. A seed's token does not suffice here, since a saved
+    /// The argument of `replay` that replays the finding. A seed's token does not suffice here, since a saved
     /// case has another token, and an edited one has only its path.
     pub(super) fn token(&self) -> Option<String> {
         self.failure().map(|failure| finding::argument(&failure.replay))
@@ -40,12 +40,10 @@ impl Outcome {
         match &self.report.verdict {
             Verdict::Clean | Verdict::Violation(_) => None,
             Verdict::Diverged { message } => {
-                Some((Exit::NotDeterministic, format!("lastref: {name} is not deterministic: {message}")))
+                Some((Exit::NotDeterministic, format!("{name} is not deterministic: {message}")))
             }
-            Verdict::Broken { message } => Some((Exit::Broken, format!("lastref: {name} was not explored: {message}"))),
-            Verdict::Misused { message } => {
-                Some((Exit::Refused, format!("lastref: {name} cannot be explored: {message}")))
-            }
+            Verdict::Broken { message } => Some((Exit::Broken, format!("{name} was not explored: {message}"))),
+            Verdict::Misused { message } => Some((Exit::Refused, format!("{name} cannot be explored: {message}"))),
         }
     }
 
@@ -55,7 +53,7 @@ impl Outcome {
     }
 
     /// The rare states that count against it: see
-    /// [`Expectation::never_reached`](scenarios::Expectation::never_reached).
+    /// [`Expectation::never_reached`](lastref::scenario::Expectation::never_reached).
     pub(super) fn never_reached(&self) -> Vec<&'static str> {
         self.chosen.expectation.never_reached(self.chosen.cell.engine, &self.report)
     }
@@ -108,68 +106,5 @@ fn words(engine: Engine, report: &Report) -> String {
             Some(bound) => format!("clean, all executions with {bound}"),
         },
         Verdict::Clean => String::from("clean"),
-    }
-}
-
-/// Outcomes for the tests of their output.
-#[cfg(test)]
-pub(super) mod samples {
-    use std::collections::BTreeMap;
-
-    use lastref::explore::run_one;
-    use scenarios::Expectation;
-
-    use super::*;
-
-    /// The first variant of the list with this expectation.
-    fn chosen(expect: impl Fn(&Expectation) -> bool) -> Chosen {
-        let mut of_all = scenarios::all()
-            .into_iter()
-            .flat_map(|scenario| scenario.expectations().into_iter().map(move |said| (scenario.clone(), said)));
-        let found = of_all.find(|(scenario, said)| scenario.engines().contains(&Engine::Fiber) && expect(said));
-        let (scenario, said) = found.expect("the list has one");
-        Chosen::new(&scenario, said.variant, Engine::Fiber, scenarios::defaults::STRATEGY).expect("it is of the list")
-    }
-
-    fn outcome(chosen: Chosen, report: Report) -> Outcome {
-        Outcome { chosen, seed: 0, report, shortest: None, repro: None }
-    }
-
-    /// A search of that many schedules without a finding, which reached every rare state.
-    pub(crate) fn clean(schedules: u64) -> Outcome {
-        let mut clean = deserted(schedules);
-        let rare_states = clean.chosen.expectation.not_reached(&clean.report);
-        clean.report.reached = rare_states.into_iter().map(|sentence| (sentence.to_owned(), 1)).collect();
-        clean
-    }
-
-    /// A search of that many schedules without a finding, which reached no rare state.
-    pub(crate) fn deserted(schedules: u64) -> Outcome {
-        let chosen = chosen(|said| said.expect == Expect::Clean && !said.rare_states.is_empty());
-        let complete = schedules >= chosen.cell.budget.enough;
-        let report = Report {
-            schedules,
-            steps: 340,
-            verdict: Verdict::Clean,
-            complete,
-            reached: BTreeMap::new(),
-            ..run_one(&chosen.cell.case, Engine::Fiber, chosen.cell.strategy, 0)
-        };
-        outcome(chosen, report)
-    }
-
-    /// A planted defect that was found.
-    pub(crate) fn planted() -> Outcome {
-        let chosen = chosen(|said| said.expect != Expect::Clean);
-        let run = |seed| run_one(&chosen.cell.case, Engine::Fiber, chosen.cell.strategy, seed);
-        let report = (0..).map(run).find(|report| report.failure().is_some()).expect("some seed shows the defect");
-        outcome(chosen, report)
-    }
-
-    /// The same, in a scenario that is made to expect the variant clean.
-    pub(crate) fn violation() -> Outcome {
-        let mut planted = planted();
-        planted.chosen.expectation = Expectation::clean(planted.chosen.expectation.variant);
-        planted
     }
 }

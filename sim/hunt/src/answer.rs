@@ -1,7 +1,7 @@
 //! The result of a command: text for stdout, remarks for stderr, an exit code.
 //!
 //! It is printed in one place and only at the end, which gives two guarantees: with `--json`, stdout holds one JSON
-//! value or nothing; and a reader that closes the pipe early (`lastref list | head -1`) causes no panic.
+//! value or nothing; and a reader that closes the pipe early (`… list | head -1`) causes no panic.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -57,33 +57,6 @@ impl From<Signal> for Exit {
     }
 }
 
-/// Commands to begin with, as shown by `--help`.
-const EXAMPLES: &str = "\
-Examples:
-  lastref                                                every scenario, about two minutes
-  lastref hunt --component image --for 5m --verbose      one component, for five minutes
-  lastref run free_after_send --variant free_after_send_ok
-                                                         one planted defect, in full
-  lastref list --engine turmoil                          the scenarios on the network
-  lastref replay TOKEN --full                            a finding, with every operation";
-
-/// What `--help` says after the flags.
-pub(super) fn help() -> String {
-    format!("{EXAMPLES}\n\n{EXIT_CODES}")
-}
-
-/// The exit codes, as shown by `--help`.
-pub(super) const EXIT_CODES: &str = "\
-Exit codes:
-  0    everything is decided, and as expected
-  1    a finding, or a verdict that is not as expected
-  2    bad usage or input, or an answer that cannot be written
-  3    not deterministic: the same execution gave two results
-  4    undecided cells are left
-  101  a bug of the harness
-  130  interrupted by Ctrl-C, 143 by SIGTERM or SIGHUP; what is known so far is printed, unless a
-       second signal comes before";
-
 /// The output and the exit code of a command, files aside.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -93,23 +66,31 @@ pub struct Answer {
     pub remarks: Vec<String>,
     /// The exit code.
     pub exit: Exit,
+    /// The program's name, for an error in printing.
+    pub(super) program: String,
 }
 
 impl Answer {
     /// Text and a verdict, without remarks.
     pub(super) fn new(stdout: String, exit: Exit) -> Answer {
-        Answer { stdout, remarks: Vec::new(), exit }
+        Answer { stdout, remarks: Vec::new(), exit, program: String::new() }
     }
 
     /// One sentence that describes the error in the input.
     pub(super) fn refusal(error: &Error) -> Answer {
-        Answer { stdout: String::new(), remarks: vec![one_line(&format!("lastref: {error}"))], exit: Exit::Refused }
+        Answer { remarks: vec![one_line(&error.to_string())], ..Answer::new(String::new(), Exit::Refused) }
+    }
+
+    /// The answer of `program`: each remark begins with its name.
+    pub(super) fn said_by(self, program: &str) -> Answer {
+        let remarks = self.remarks.iter().map(|remark| format!("{program}: {remark}")).collect();
+        Answer { remarks, program: program.to_owned(), ..self }
     }
 
     /// Adds an error that came after there was a result to show. It decides the exit code
     /// unless a worse error has occurred.
     pub(super) fn and_refuse(&mut self, error: &Error) {
-        self.remarks.push(one_line(&format!("lastref: {error}")));
+        self.remarks.push(one_line(&error.to_string()));
         self.exit = self.exit.max(Exit::Refused);
     }
 
@@ -128,7 +109,7 @@ impl Answer {
             Ok(()) => ExitCode::from(self.exit.code()),
             Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(self.exit.code()),
             Err(error) => {
-                let _ = writeln!(stderr, "lastref: cannot write the answer to stdout: {error}");
+                let _ = writeln!(stderr, "{}: cannot write the answer to stdout: {error}", self.program);
                 ExitCode::from(Exit::Refused.code())
             }
         }
@@ -156,15 +137,6 @@ fn write_to(mut stdout: impl Write, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_help_has_every_exit_code() {
-        use Exit::{AsExpected, Broken, Finding, Interrupted, NotDeterministic, Refused, Terminated, Undecided};
-        for exit in [AsExpected, Broken, Finding, Interrupted, NotDeterministic, Refused, Terminated, Undecided] {
-            let code = exit.code().to_string();
-            assert!(EXIT_CODES.split(|c: char| !c.is_ascii_digit()).any(|number| number == code), "{exit:?}: {code}");
-        }
-    }
 
     #[test]
     fn a_wrong_verdict_outweighs_an_undecided_one_and_a_signal_outweighs_both() {

@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table};
-use scenarios::Judgement;
+use lastref::scenario::Judgement;
 
 use super::outcome::Outcome;
 use super::terminal::Look;
@@ -103,7 +103,7 @@ fn widest_line(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::samples::{clean, violation};
+    use crate::samples::{clean, violation};
 
     /// A clean outcome and an unexpected finding.
     fn outcomes() -> Vec<Outcome> {

@@ -5,9 +5,8 @@
 //! Seeds and hashes are text in hexadecimal, since most readers of JSON keep 53 bits of a number.
 
 use lastref::ViolationKind;
-use lastref::explore::{Preemptions, Verdict};
-use lastref::net::HitCounts;
-use scenarios::{Expect, Expectation, Judgement, Scenario};
+use lastref::explore::{HitCounts, Preemptions, Verdict};
+use lastref::scenario::{Expect, Expectation, Judgement, Scenario};
 use serde::Serialize;
 
 use super::outcome::Outcome;

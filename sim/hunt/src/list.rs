@@ -1,17 +1,18 @@
-//! `lastref list`: the scenarios, a line each, and the expected verdict of each variant.
+//! `list`: the scenarios, a line each, and the expected verdict of each variant.
 
 use std::fmt::Write;
 
-use scenarios::{Expect, Scenario};
+use lastref::scenario::{Expect, Scenario};
 
 use super::answer::{Answer, Exit};
 use super::args::ListArguments;
 use super::error::Error;
+use super::project::Project;
 use super::{filter, json};
 
 /// Lists the matching scenarios without exploring them.
-pub(super) fn list(arguments: &ListArguments) -> Result<Answer, Error> {
-    let listed = filter::of_list(arguments)?;
+pub(super) fn list(project: Project<'_>, arguments: &ListArguments) -> Result<Answer, Error> {
+    let listed = filter::of_list(project, arguments)?;
     let in_full = arguments.verbose || arguments.scenario.is_some();
     let stdout = match arguments.json {
         true => json::list(&listed),
@@ -42,7 +43,10 @@ fn in_detail(scenario: &Scenario) -> String {
     let engines: Vec<String> = scenario.engines().iter().map(ToString::to_string).collect();
     let width = scenario.expectations().iter().map(|said| said.variant.len()).max().unwrap_or(0);
     let mut text = format!("{}/{}\n", scenario.component(), scenario.name());
-    let _ = writeln!(text, "  {} ({})", scenario.about(), scenario.upstream());
+    let _ = match scenario.upstream() {
+        "" => writeln!(text, "  {}", scenario.about()),
+        upstream => writeln!(text, "  {} ({upstream})", scenario.about()),
+    };
     let _ = writeln!(text, "  on {}", engines.join(", "));
     for said in scenario.expectations() {
         let expected = match said.expect {

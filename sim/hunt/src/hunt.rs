@@ -1,15 +1,16 @@
-//! `lastref hunt`: every matching cell, and a table at the end.
+//! `hunt`: every matching cell, and a table at the end.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use scenarios::Judgement;
+use lastref::scenario::Judgement;
 
 use super::answer::Answer;
 use super::args::HuntArguments;
 use super::error::Error;
+use super::project::Project;
 use super::search::{self, Explored};
 use super::terminal::Look;
 use super::{filter, findings, json, overview, table, time_left};
@@ -20,8 +21,8 @@ const CELLS_FILE: &str = "hunt.txt";
 /// Explores every matching cell, and reports for each whether its verdict is as expected.
 ///
 /// Unexpected verdicts are printed last, since they matter most.
-pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
-    let chosen = filter::of_hunt(arguments)?;
+pub(super) fn hunt(project: Project<'_>, arguments: &HuntArguments) -> Result<Answer, Error> {
+    let chosen = filter::of_hunt(project, arguments)?;
     let in_rows = arguments.verbose || chosen.len() <= search::ROWS_MAX;
     let explored = search::explore(chosen, &arguments.search, arguments.time, search::jobs(arguments.jobs), in_rows);
     if arguments.search.json {
@@ -35,13 +36,13 @@ pub(super) fn hunt(arguments: &HuntArguments) -> Result<Answer, Error> {
     } else {
         saved = save_cells(&explored, &arguments.search.folder.dir).map(Some);
         let file = saved.as_ref().ok().and_then(Option::as_deref).map(|path| path.display().to_string());
-        overview::render(&explored.outcomes, &summary, file.as_deref(), look)
+        overview::render(project, &explored.outcomes, &summary, file.as_deref(), look)
     };
-    text.push_str(&findings::unexpected(&explored.outcomes, look));
+    text.push_str(&findings::unexpected(project.program, &explored.outcomes, look));
     let mut answer = explored.into_answer(text);
     if let Err(error) = saved {
         // The verdicts are still printed, so the exit code does not change.
-        answer.remarks.push(format!("lastref: the rows of the cells cannot be saved: {error}; --verbose prints them"));
+        answer.remarks.push(format!("the rows of the cells cannot be saved: {error}; --verbose prints them"));
     }
     Ok(answer)
 }
