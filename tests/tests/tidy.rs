@@ -225,6 +225,7 @@ fn dependencies_point_one_way() {
         found.insert(package["name"].as_str().unwrap().to_owned(), own);
     }
     let expected = [
+        ("cache-hunt", vec!["lastref", "lastref-hunt"]),
         ("cargo-lastref", vec!["lastref-cli", "lastref-kernel"]),
         ("lastref-cli", vec![]),
         ("lastref-hunt", vec!["lastref", "lastref-cli"]),
