@@ -26,7 +26,7 @@ impl State {
     /// events. Returns whether a task is ready.
     pub(crate) fn waits_outside(&mut self) -> bool {
         let Some(Outside { word, wait }) = self.outside else { return false };
-        if !wait(self.next_deadline_in_ns()) {
+        if !wait(self.log.now_ns, self.next_deadline_in_ns()) {
             return false;
         }
         for task in std::mem::take(&mut self.objects.word(word).waiters) {

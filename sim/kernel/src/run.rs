@@ -88,10 +88,10 @@ pub struct PanicCount {
 pub struct Outside {
     /// The word on which tasks wait for such events; see [`crate::Kernel::wait_on_word`].
     pub word: ObjectId,
-    /// Called when no task is ready, with the time in nanoseconds to the next deadline of a sleeping task. Waits in
-    /// real time, and returns whether an event has occurred; the tasks that wait on the word then check again. It must
-    /// not call the kernel.
-    pub wait: fn(Option<u64>) -> bool,
+    /// Called when no task is ready, with the run's time and the time to the next deadline of a sleeping task, both in
+    /// nanoseconds. Waits in real time, and returns whether an event has occurred; the tasks that wait on the word then
+    /// check again. It must not call the kernel.
+    pub wait: fn(u64, Option<u64>) -> bool,
 }
 
 impl fmt::Debug for Outside {

@@ -427,11 +427,6 @@ impl State {
         (self.ready.is_empty() || lasts).then_some(sleeper)
     }
 
-    /// Whether a task sleeps.
-    pub(crate) fn has_sleepers(&self) -> bool {
-        !self.sleepers.is_empty()
-    }
-
     /// Whether this task sleeps.
     pub(crate) fn sleeps(&self, task: TaskId) -> bool {
         self.sleepers.iter().any(|sleeper| sleeper.task == task)

@@ -249,9 +249,9 @@ impl Kernel {
         self.state.borrow_mut().changed();
     }
 
-    /// Whether a task sleeps.
-    pub fn has_sleepers(&self) -> bool {
-        self.state.borrow().has_sleepers()
+    /// The time in nanoseconds to the earliest deadline of a sleeping task.
+    pub fn next_deadline_in_ns(&self) -> Option<u64> {
+        self.state.borrow().next_deadline_in_ns()
     }
 
     /// Lets virtual time pass, as it does while a task computes. A task whose deadline is reached becomes ready. Not a

@@ -495,3 +495,41 @@ mod libc_time {
     let differs = scratch.run(&[&search[..], &["reads_a_clock"]].concat());
     differs.check(3, &["DIFFERS"]);
 }
+
+/// A sleep takes its real time once while a child exists, also if the child writes meanwhile; and a process that the
+/// child has started may write after the child's end.
+#[test]
+fn a_sleep_beside_a_child_takes_its_time_and_a_pipe_may_outlive_the_child() {
+    let suite = r#"use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+#[test]
+fn ends_in_time() {
+    let script = "sleep 0.3; echo first; sleep 1; echo second";
+    let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).unwrap();
+        text
+    });
+    std::thread::sleep(Duration::from_millis(700));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(reader.join().unwrap(), "first\n");
+}
+
+#[test]
+fn reads_from_a_grandchild() {
+    let script = "(sleep 0.3; echo late) & exit 0";
+    let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    child.wait().unwrap();
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "late\n");
+}
+"#;
+    let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
+    scratch.run(&["test", "--schedules", "2"]).check(0, &["2 tests: 2 passed"]);
+}

@@ -3,6 +3,13 @@
 
 extern crate core as real;
 
+// `#[test]` names these two in the crate `std`, and a crate without std may contain `extern crate core as std`.
+#[doc(hidden)]
+pub extern crate core as __real;
+
+#[doc(hidden)]
+pub use lastref_runtime as __lastref;
+
 pub use real::*;
 
 pub mod prelude {

@@ -103,8 +103,8 @@ macro_rules! thread_local {
                 &__IDENTITY,
                 || __INIT,
                 || {
-                    $crate::__real::thread_local!(static KEY: $type = const { __INIT });
-                    &KEY
+                    $crate::__real::thread_local!(static __KEY: $type = const { __INIT });
+                    &__KEY
                 },
             )
         };
@@ -122,8 +122,8 @@ macro_rules! thread_local {
                 &__IDENTITY,
                 __init,
                 || {
-                    $crate::__real::thread_local!(static KEY: $type = __init());
-                    &KEY
+                    $crate::__real::thread_local!(static __KEY: $type = __init());
+                    &__KEY
                 },
             )
         };

@@ -41,21 +41,48 @@ fn wrap(tokens: &[TokenTree]) -> Option<TokenStream> {
     let keyword =
         before.iter().position(|token| matches!(token, TokenTree::Ident(word) if word.to_string() == "fn"))?;
     let [TokenTree::Ident(name), TokenTree::Group(_), result @ ..] = before.get(keyword + 1..)? else { return None };
-    let signature = before.get(..keyword + 3)?;
+    let (own, moved) = split(before.get(..keyword)?);
+    let signature = before.get(keyword..keyword + 3)?;
 
     let path =
         format!("::std::concat!(::std::module_path!(), \"::\", \"{}\")", name.to_string().trim_start_matches("r#"));
-    let call = match expected_panic(signature.get(..keyword)?) {
-        None => format!("::std::__lastref::testing::test({path}, __body)"),
-        Some(text) => format!("::std::__lastref::testing::test_should_panic({path}, __body, {text})"),
+    let call = match expected_panic(&own) {
+        None => format!("::std::__lastref::testing::test({path}, {name})"),
+        Some(text) => format!("::std::__lastref::testing::test_should_panic({path}, {name}, {text})"),
     };
-    let mut inner = parse("fn __body()");
+    // The inner function has the test's name: insta, for one, names a snapshot after the function around its macro.
+    let mut inner: TokenStream = moved.into_iter().collect();
+    inner.extend(parse(&format!("fn {name}()")));
     inner.extend(result.iter().cloned());
     inner.extend([TokenTree::Group(body.clone())]);
     inner.extend(parse(&call));
     let mut outer = Group::new(Delimiter::Brace, inner);
     outer.set_span(body.span());
-    Some(signature.iter().cloned().chain([TokenTree::Group(outer)]).collect())
+    Some(own.into_iter().chain(signature.iter().cloned()).chain([TokenTree::Group(outer)]).collect())
+}
+
+/// Attributes that stay with the test, since they concern its item, or the harness.
+const OF_TEST: [&str; 11] =
+    ["allow", "cfg", "cfg_attr", "deny", "deprecated", "doc", "expect", "forbid", "ignore", "should_panic", "warn"];
+
+/// The tokens before `fn` that stay with the test, and the attributes that its body gets. A macro that stands behind
+/// `#[test]`, such as `#[timeout(100)]`, would otherwise wrap the whole search, and not each run.
+fn split(tokens: &[TokenTree]) -> (Vec<TokenTree>, Vec<TokenTree>) {
+    let (mut own, mut moved) = (Vec::new(), Vec::new());
+    let mut rest = tokens;
+    while let Some((token, after)) = rest.split_first() {
+        rest = after;
+        let begins_attribute = matches!(token, TokenTree::Punct(mark) if mark.as_char() == '#');
+        let Some((TokenTree::Group(group), after)) = after.split_first().filter(|_| begins_attribute) else {
+            own.push(token.clone());
+            continue;
+        };
+        rest = after;
+        let word = visible(group.stream()).first().map(ToString::to_string).unwrap_or_default();
+        let list = if OF_TEST.contains(&word.as_str()) { &mut own } else { &mut moved };
+        list.extend([token.clone(), TokenTree::Group(group.clone())]);
+    }
+    (own, moved)
 }
 
 /// The text that a panic of the test must contain, as a literal, if the test has `#[should_panic]`.

@@ -16,6 +16,7 @@ use lastref_kernel::record::OpKind;
 
 pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 
+use crate::run::current;
 use crate::sync::operate;
 
 /// The state that both ends share. The lock and the condition variables are real std's, since only whole operations of
@@ -166,6 +167,23 @@ impl<T> Channel<T> {
     }
 }
 
+/// An operation that does not wait. If it fails it changes nothing, and the kernel must see that: a loop that repeats it
+/// only waits for another task.
+#[inline]
+fn attempt<T, R, E>(
+    channel: &Channel<T>,
+    location: &'static Location<'static>,
+    operation: impl FnOnce() -> Result<R, E>,
+) -> Result<R, E> {
+    let result = operate(OpKind::Rmw, channel, "Channel", location, operation);
+    if result.is_ok()
+        && let Some(run) = current()
+    {
+        run.host(|| run.kernel.has_changed());
+    }
+    result
+}
+
 impl<T> Queue<T> {
     fn push(&mut self, message: T) -> u64 {
         self.sent += 1;
@@ -243,7 +261,7 @@ impl<T> SyncSender<T> {
     #[track_caller]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let channel = &*self.0;
-        operate(OpKind::Transfer, channel, "Channel", Location::caller(), || channel.try_send(message))
+        attempt(channel, Location::caller(), || channel.try_send(message))
     }
 }
 
@@ -261,7 +279,9 @@ impl<T> Receiver<T> {
 
     #[track_caller]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.receive(Patience::None).map_err(|error| match error {
+        let channel = &*self.0;
+        let received = attempt(channel, Location::caller(), || channel.receive(Patience::None));
+        received.map_err(|error| match error {
             RecvTimeoutError::Timeout => TryRecvError::Empty,
             RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
         })

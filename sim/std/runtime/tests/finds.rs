@@ -45,7 +45,7 @@ const TWINS: [(&str, &str, &str, Code, Code); 24] = [
 ];
 
 /// Correct programs that use the types and calls that the stand-in replaces.
-const CLEAN: [(&str, Code); 40] = [
+const CLEAN: [(&str, Code); 41] = [
     ("locks, barriers and cells", clean::primitives),
     ("channels", clean::channels),
     ("scopes and handles", clean::threads),
@@ -55,6 +55,7 @@ const CLEAN: [(&str, Code); 40] = [
     ("a stress test whose threads poll and write", clean::polls_that_write),
     ("a timer of the program's own under stress", clean::own_timer),
     ("a stress test that a sleeper stops", clean::work_while_another_sleeps),
+    ("time limits of many exchanges", clean::limits_of_many_exchanges),
     ("signals", clean::signals),
     ("statics start afresh", clean::statics),
     ("a panic in a thread", clean::panics),

@@ -115,7 +115,7 @@ fn a_result_that_is_not_listed_is_a_surprise_and_so_is_one_that_no_longer_occurs
     let suite = Suite {
         package: "x",
         flags: &[],
-        exceptions: &[list::Exception { tests: &["x long"], status: "skipped", why: "it is long" }],
+        exceptions: &[list::Exception { tests: &["x long"], statuses: &["skipped"], why: "it is long" }],
     };
     let test = |name: &str, status: &str| result::Tested {
         name: name.to_owned(),

@@ -84,7 +84,7 @@ fn surprise(test: &Tested, expected: Option<&Exception>) -> Option<String> {
     match expected {
         None if ["passed", "ignored"].contains(&status.as_str()) => None,
         None => Some(format!("{name}: {status}: {reason}")),
-        Some(expected) if expected.status == status => None,
-        Some(expected) => Some(format!("{name}: {status} instead of {}: {reason}", expected.status)),
+        Some(expected) if expected.statuses.contains(&status.as_str()) => None,
+        Some(expected) => Some(format!("{name}: {status} instead of {}: {reason}", expected.statuses.join(" or "))),
     }
 }

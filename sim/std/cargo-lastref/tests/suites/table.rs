@@ -52,13 +52,14 @@ pub(crate) fn reasons() -> String {
     for suite in SUITES {
         for exception in suite.exceptions {
             let count = exception.tests.len();
-            let status = match exception.status {
+            let words = exception.statuses.iter().map(|status| match *status {
                 "skipped" => "at the bound",
                 "finding" => "with a finding",
                 "timed_out" => "out of time",
                 "not_deterministic" => "that differ when repeated",
                 other => other,
-            };
+            });
+            let status = words.collect::<Vec<_>>().join(" or ");
             let names = exception.tests.iter().map(|name| format!("`{}`", short(name))).collect::<Vec<_>>().join(", ");
             let line = format!("- **{}**, {count} {status}: {} {names}", suite.package, exception.why);
             let _ = writeln!(text, "{}", wrapped(&line));

@@ -8,7 +8,10 @@
 //!
 //! Threads may also work until a sleeping thread wakes and stops them. So, while a thread sleeps and the others stay
 //! ready, time starts to pass after many steps, faster and faster: a sleep of one second ends after 124,000 such steps.
-//! In a test with few steps, a timer still fires only when every thread waits.
+//! A timer that was set meanwhile has its own steps, up to 10,000 for one second, before work can make it fire: a time
+//! limit on one exchange does not end because the test has had many. After a reading of the clock, time passes slowly:
+//! the thread may be about to wait for the deadline that it computes. In a test with few steps, a timer still fires only
+//! when every thread waits.
 
 use std::panic::Location;
 use std::ptr;
@@ -37,6 +40,10 @@ const WORK_NS: u64 = 1_000_000;
 const WORK_SHARE: u64 = 16;
 /// Upper bound of that advance, so that the clock does not overflow in a run of the maximum length.
 const WORK_NS_MAX: u64 = 1_000_000_000;
+/// Work can make a timer fire only after one step for each `STEP_NS` of its time, up to `FREE_STEPS`.
+const STEP_NS: u64 = 100_000;
+/// Deadlines that differ by less belong to one timer: a runtime that waits again rounds the rest of its time.
+const SAME_TIMER_NS: u64 = 2_000_000;
 
 /// The work since every thread last waited.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +55,30 @@ pub(crate) struct Work {
     /// The time as of the last advance by work, a reading or a yield. A different clock means that every thread has
     /// waited since.
     now_ns: u64,
+    timer: Timer,
+    /// A task has read the clock since time could pass last. It may be about to wait for a deadline.
+    is_read: bool,
+}
+
+/// The next timer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timer {
+    deadline_ns: u64,
+    /// The step from which work can make it fire.
+    matures: u32,
+}
+
+impl Work {
+    /// Notes the next timer, which is due in this time. Returns whether work can make it fire.
+    fn is_mature(&mut self, now_ns: u64, in_ns: u64, step: u32) -> bool {
+        let deadline_ns = now_ns.saturating_add(in_ns);
+        if self.timer.deadline_ns.abs_diff(deadline_ns) >= SAME_TIMER_NS {
+            let steps = (in_ns / STEP_NS).min(FREE_STEPS.into()) as u32;
+            self.timer.matures = step.saturating_add(steps);
+        }
+        self.timer.deadline_ns = deadline_ns;
+        step >= self.timer.matures
+    }
 }
 
 impl Run {
@@ -56,6 +87,7 @@ impl Run {
         let reads = self.idle_reads.get().saturating_add(1);
         self.idle_reads.set(reads);
         let doublings = reads.saturating_sub(FREE_READS).min(20);
+        self.work.set(Work { is_read: true, ..self.work.get() });
         self.passes_by((1 << doublings).min(most_ns));
     }
 
@@ -81,12 +113,19 @@ impl Run {
     fn works_on(&self, step: u32) {
         let (mut work, now_ns) = (self.work.get(), self.kernel.now_ns());
         if work.now_ns != now_ns {
-            work = Work { since_step: step, since_ns: now_ns, next_step: 0, now_ns };
+            work = Work { since_step: step, since_ns: now_ns, now_ns, ..work };
         }
-        self.work.set(Work { next_step: step.saturating_add(WORK_STEPS), ..work });
-        if step - work.since_step >= FREE_STEPS && self.work_passes.get() && self.kernel.has_sleepers() {
+        work.next_step = step.saturating_add(WORK_STEPS);
+        let next_in_ns = self.kernel.next_deadline_in_ns();
+        let most_ns = if std::mem::take(&mut work.is_read) { WORK_NS } else { WORK_NS_MAX };
+        let most_ns = match next_in_ns {
+            Some(in_ns) if !work.is_mature(now_ns, in_ns, step) => most_ns.min(in_ns / 2),
+            _ => most_ns,
+        };
+        self.work.set(work);
+        if step - work.since_step >= FREE_STEPS && self.work_passes.get() && next_in_ns.is_some() {
             self.has_passed.set(true);
-            self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).clamp(WORK_NS, WORK_NS_MAX));
+            self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).max(WORK_NS).min(most_ns));
         }
     }
 

@@ -101,7 +101,7 @@ impl Run {
             if let Some(next_in_ns) = self.kernel.is_alone() {
                 let own_in_ns = until_ns.map(|until_ns| until_ns.saturating_sub(self.kernel.now_ns()));
                 let wait_ns = [next_in_ns, own_in_ns].into_iter().flatten().min();
-                if wait_ns != Some(0) && self.waits_really(&mut awaited.to_vec(), wait_ns) {
+                if wait_ns != Some(0) && self.waits_really(&mut awaited.to_vec(), self.kernel.now_ns(), wait_ns) {
                     continue;
                 }
             }

@@ -9,6 +9,7 @@
 
 use std::ptr;
 
+use super::clock::real_monotonic_ns;
 use super::opened::has_remote;
 use super::raw;
 use crate::run::Run;
@@ -16,6 +17,20 @@ use crate::search::run_of_process;
 
 /// The longest real wait without an event.
 const REAL_WAIT_NS_MAX: u64 = 10_000_000_000;
+
+/// The real time for which the run has waited, less the virtual time that has passed since.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RealWait {
+    now_ns: u64,
+    real_ns: u64,
+}
+
+impl RealWait {
+    /// The same at this virtual time.
+    fn at(self, now_ns: u64) -> RealWait {
+        RealWait { now_ns, real_ns: self.real_ns.saturating_sub(now_ns.saturating_sub(self.now_ns)) }
+    }
+}
 
 /// Whether this process has a child that it has not reaped.
 pub(super) fn has_children() -> bool {
@@ -44,17 +59,17 @@ pub(super) fn is_pipe(descriptor: usize) -> bool {
 }
 
 /// Waits for real until one of the awaited descriptors is ready; see [`lastref_kernel::Outside`].
-pub(crate) fn waits(until_ns: Option<u64>) -> bool {
+pub(crate) fn waits(now_ns: u64, in_ns: Option<u64>) -> bool {
     run_of_process().is_some_and(|run| {
         let mut awaited = run.awaited.borrow().clone();
         // Not every event comes from a call that wakes the tasks: one of inotify comes from a call on a file.
         if are_ready(&mut awaited) {
             return true;
         }
-        let is_ready = run.waits_really(&mut awaited, until_ns);
+        let is_ready = run.waits_really(&mut awaited, now_ns, in_ns);
         // Without this flag, a run that cannot continue would spend the full time in each later wait. With a timer it
         // can continue.
-        if !is_ready && until_ns.is_none() {
+        if !is_ready && in_ns.is_none() {
             run.has_given_up.set(true);
         }
         is_ready
@@ -69,24 +84,35 @@ fn are_ready(awaited: &mut [libc::pollfd]) -> bool {
 }
 
 impl Run {
-    /// Waits for real until one of these descriptors is ready, and no longer than until virtual time would have to
-    /// pass. Returns whether one is ready. Called by host code.
-    pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], until_ns: Option<u64>) -> bool {
+    /// Waits for real until one of these descriptors is ready, and no longer than until virtual time, which is `now_ns`,
+    /// would have to pass by `in_ns`. Returns whether one is ready. Called by host code.
+    pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], now_ns: u64, in_ns: Option<u64>) -> bool {
         let has_source = match awaited.is_empty() {
             // A task may poll a child between its sleeps. A child that an earlier run left behind does not count: when
             // it ends is not known.
-            true => until_ns.is_some() && self.has_spawned.get() && has_children(),
-            false => has_remote() || has_children(),
+            true => in_ns.is_some() && self.has_spawned.get() && has_children(),
+            // A process that a child has started may hold the other end of a pipe after the child's end.
+            false => has_remote() || self.has_spawned.get() || has_children(),
         };
         if !has_source || self.has_given_up.get() {
             return false;
         }
-        let wait_ns = until_ns.unwrap_or(REAL_WAIT_NS_MAX).min(REAL_WAIT_NS_MAX);
+        // Real waits count towards the virtual time that has to pass: an event in the middle of a sleep, or a second
+        // wait for the same deadline, does not prolong it.
+        let waited = self.real_wait.get().at(now_ns);
+        let wait_ns = in_ns.map_or(REAL_WAIT_NS_MAX, |in_ns| in_ns.saturating_sub(waited.real_ns));
+        let wait_ns = wait_ns.min(REAL_WAIT_NS_MAX);
         let time =
             libc::timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 };
         let args = [awaited.as_mut_ptr().addr(), awaited.len(), (&raw const time).addr(), 0, 8, 0];
+        let begin_ns = real_monotonic_ns();
         // SAFETY: the descriptors and the time are valid for the call.
-        unsafe { raw(libc::SYS_ppoll, args) > 0 }
+        let is_ready = unsafe { raw(libc::SYS_ppoll, args) > 0 };
+        if in_ns.is_some() {
+            let real_ns = waited.real_ns.saturating_add(real_monotonic_ns() - begin_ns);
+            self.real_wait.set(RealWait { real_ns, ..waited });
+        }
+        is_ready
     }
 
     /// Waits for the end of a child process while other tasks run.

@@ -145,6 +145,17 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     }
 }
 
+impl<T, F> LazyLock<T, F> {
+    #[track_caller]
+    pub fn get(this: &Self) -> Option<&T> {
+        operate(OpKind::Load, this, "LazyLock", Location::caller(), || real::LazyLock::get(&this.0))
+    }
+
+    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        real::LazyLock::get_mut(&mut this.0)
+    }
+}
+
 impl<T, F: FnOnce() -> T> Deref for LazyLock<T, F> {
     type Target = T;
 

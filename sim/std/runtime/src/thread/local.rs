@@ -48,18 +48,29 @@ impl<T: 'static> LocalKey<T> {
     /// key's own function. Also returns `given` if it was not used.
     fn value(&'static self, run: &'static Run, given: Option<T>) -> (Option<&'static T>, Option<T>) {
         let key = std::ptr::from_ref(self.identity).addr();
-        let known = run.host(|| {
-            let task = run.task();
-            let mut tasks = run.tasks.borrow_mut();
-            tasks.of(task).locals.iter().find(|slot| slot.key == key).map(|slot| (slot.value, slot.state))
-        });
-        if let Some((value, state)) = known {
+        let find = || {
+            run.host(|| {
+                let task = run.task();
+                let mut tasks = run.tasks.borrow_mut();
+                tasks.of(task).locals.iter().find(|slot| slot.key == key).map(|slot| (slot.value, slot.state))
+            })
+        };
+        if let Some((value, state)) = find() {
             // SAFETY: the slot of this key has a value of this type, which is freed when the task ends.
             let value = (state != State::Destroyed).then(|| unsafe { &*value.cast::<T>() });
             return (value, given);
         }
         // The function may use other keys, or even this one.
-        let value = Box::into_raw(Box::new(given.unwrap_or_else(|| (self.init)())));
+        let made = given.unwrap_or_else(|| (self.init)());
+        if let Some((value, State::Alive | State::Plain)) = find() {
+            let value = value.cast::<T>();
+            // SAFETY: the slot of this key has a value of this type. Only calls within the function could refer to it,
+            // and they have returned. As in std, the later value replaces it.
+            drop(unsafe { value.replace(made) });
+            // SAFETY: as above.
+            return (Some(unsafe { &*value }), None);
+        }
+        let value = Box::into_raw(Box::new(made));
         let state = if mem::needs_drop::<T>() { State::Alive } else { State::Plain };
         run.host(|| {
             let task = run.task();
@@ -94,13 +105,12 @@ impl<T: 'static> LocalKey<T> {
 
     /// Calls `with` with the value, and with `value` if the key had one already.
     #[track_caller]
-    fn initialize_with<R>(&'static self, value: T, with: impl FnOnce(Option<T>, &T) -> R) -> R {
-        match current() {
-            None => (self.real)().with(|own| with(Some(value), own)),
-            Some(run) => match self.value(run, Some(value)) {
-                (Some(own), left) => with(left, own),
-                (None, _) => panic!("cannot access a Thread Local Storage value during or after destruction"),
-            },
+    fn initialize_with<R>(&'static self, run: &'static Run, value: T, with: impl FnOnce(Option<T>, &T) -> R) -> R {
+        match self.value(run, Some(value)) {
+            (Some(own), left) => with(left, own),
+            (None, _) => {
+                panic!("cannot access a Thread Local Storage value during or after destruction: {AccessError:?}")
+            }
         }
     }
 }
@@ -108,7 +118,8 @@ impl<T: 'static> LocalKey<T> {
 impl<T: 'static> LocalKey<Cell<T>> {
     #[track_caller]
     pub fn set(&'static self, value: T) {
-        self.initialize_with(Cell::new(value), |value, cell| {
+        let Some(run) = current() else { return (self.real)().set(value) };
+        self.initialize_with(run, Cell::new(value), |value, cell| {
             if let Some(value) = value {
                 cell.set(value.into_inner());
             }
@@ -164,7 +175,8 @@ impl<T: 'static> LocalKey<RefCell<T>> {
 
     #[track_caller]
     pub fn set(&'static self, value: T) {
-        self.initialize_with(RefCell::new(value), |value, cell| {
+        let Some(run) = current() else { return (self.real)().set(value) };
+        self.initialize_with(run, RefCell::new(value), |value, cell| {
             if let Some(value) = value {
                 *cell.borrow_mut() = value.into_inner();
             }

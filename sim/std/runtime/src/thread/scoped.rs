@@ -80,6 +80,7 @@ impl fmt::Debug for Scope<'_, '_> {
     }
 }
 
+#[track_caller]
 pub fn scope<'env, F, T>(body: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,

@@ -34,7 +34,10 @@ unsafe impl<T: Send> Send for Packet<'_, T> {}
 impl<T> Drop for Packet<'_, T> {
     fn drop(&mut self) {
         let has_panicked = matches!(self.result.get_mut(), Some(Err(_)));
-        *self.result.get_mut() = None;
+        // As in std, which does not let this panic leave the thread.
+        if catch_unwind(AssertUnwindSafe(|| *self.result.get_mut() = None)).is_err() {
+            std::process::abort();
+        }
         if let Some(scope) = &self.scope {
             scope.ends(has_panicked);
         }
@@ -251,6 +254,8 @@ where
     T: Send,
 {
     let Builder { name, stack_bytes } = builder;
+    let has_null = name.as_ref().is_some_and(|name| name.contains('\0'));
+    assert!(!has_null, "thread name may not contain interior null bytes");
     if let Some(scope) = &scope {
         scope.begins();
     }

@@ -20,7 +20,8 @@ impl Run {
         let Some(parker) = current().parker() else { return };
         self.host(|| {
             self.notes_wait();
-            let deadline_ns = timeout.map(|timeout| self.kernel.now_ns().saturating_add(as_ns(timeout)));
+            // A deadline beyond the range of the clock never comes.
+            let deadline_ns = timeout.and_then(|timeout| self.kernel.now_ns().checked_add(as_ns(timeout)));
             self.kernel.park(parker, OpKind::Park, deadline_ns, location);
             self.waited();
         });

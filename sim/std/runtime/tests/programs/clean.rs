@@ -219,6 +219,27 @@ pub(crate) fn work_while_another_sleeps() {
     });
 }
 
+/// A long test whose exchanges have a time limit: each is short, although there are many. No thread sleeps for so long
+/// that time would not pass, and none waits while all others do.
+pub(crate) fn limits_of_many_exchanges() {
+    drop(thread::spawn(|| thread::sleep(Duration::from_secs(3_600))));
+    let (asks, asked) = mpsc::channel();
+    let (answers, answered) = mpsc::channel();
+    let server =
+        thread::spawn(move || asked.iter().for_each(|number: u32| answers.send(number).expect("it is awaited")));
+    let work = AtomicU32::new(0);
+    for number in 0..1_500 {
+        for _ in 0..80 {
+            work.fetch_add(1, Ordering::Relaxed);
+        }
+        asks.send(number).expect("the server waits");
+        let answer = answered.recv_timeout(Duration::from_millis(50));
+        assert_eq!(answer, Ok(number), "the server answers at once");
+    }
+    drop(asks);
+    server.join().expect("the server does not panic");
+}
+
 /// The handler of a signal is called before `kill` returns, and is removed before the next run.
 pub(crate) fn signals() {
     static CALLS: AtomicU32 = AtomicU32::new(0);
