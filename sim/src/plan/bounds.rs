@@ -191,6 +191,76 @@ macro_rules! bounds {
     };
 }
 
+/// Declares the types of a plan together with their bounds: `where` and a [`Bound`] after the type of a field. A field
+/// without one is a [`Part`], which declares its own bounds. `where` after the name of a struct is a function that
+/// checks conditions on several fields. Each value of a tuple variant has a name.
+///
+/// # Examples
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use lastref::plan::{List, Plan};
+///
+/// lastref::plans! {
+///     #[derive(Clone, Debug, Serialize, Deserialize)]
+///     struct Workload { requests: Vec<Request> where List(0..=8, lastref::plan::Part), ending: Ending, short: bool }
+///
+///     #[derive(Clone, Debug, Serialize, Deserialize)]
+///     struct Request where Request::check_sum { head: u32 where 0..=64, body: u32 where 0..=64 }
+///
+///     #[derive(Clone, Debug, Serialize, Deserialize)]
+///     enum Ending { Wait, Timeout(ms: u64 where 1..=1_000) }
+/// }
+///
+/// impl Request {
+///     fn check_sum(&self) -> Result<(), lastref::plan::BadPlan> {
+///         lastref::plan::field("length", &(self.head + self.body), &(1..=64))
+///     }
+/// }
+///
+/// let request = Request { head: 60, body: 5 };
+/// let plan = Workload { requests: vec![request], ending: Ending::Wait, short: true };
+/// let bad = plan.check().expect_err("out of bounds");
+/// assert_eq!(bad.to_string(), "plan.requests[0].length is 65; at most 64");
+/// let bad = Ending::Timeout(0).check().expect_err("out of bounds");
+/// assert_eq!(bad.to_string(), "plan.Timeout is 0; at least 1");
+/// ```
+#[macro_export]
+macro_rules! plans {
+    (@bound) => { $crate::plan::Part };
+    (@bound $bound:expr) => { $bound };
+    () => {};
+    (
+        $(#[$attribute:meta])* $visibility:vis struct $plan:ident $(where $also:path)? {
+            $( $(#[$of_field:meta])* $field_visibility:vis $field:ident: $type:ty $(where $bound:expr)? ),* $(,)?
+        }
+        $($rest:tt)*
+    ) => {
+        $(#[$attribute])* $visibility struct $plan { $( $(#[$of_field])* $field_visibility $field: $type ),* }
+        $crate::bounds!($plan { $( $field: $crate::plans!(@bound $($bound)?) ),* } $(and $also)?);
+        $crate::plans!($($rest)*);
+    };
+    (
+        $(#[$attribute:meta])* $visibility:vis enum $plan:ident {
+            $(
+                $(#[$of_variant:meta])* $variant:ident
+                $(( $($value:ident: $held:ty $(where $held_bound:expr)?),+ ))?
+                $({ $( $(#[$of_field:meta])* $field:ident: $type:ty $(where $bound:expr)? ),+ $(,)? })?
+            ),* $(,)?
+        }
+        $($rest:tt)*
+    ) => {
+        $(#[$attribute])* $visibility enum $plan {
+            $( $(#[$of_variant])* $variant $(( $($held),+ ))? $({ $( $(#[$of_field])* $field: $type ),+ })? ),*
+        }
+        $crate::bounds!(enum $plan {
+            $( $variant
+                $(( $($value: $crate::plans!(@bound $($held_bound)?)),+ ))?
+                $({ $($field: $crate::plans!(@bound $($bound)?)),+ })? ),*
+        });
+        $crate::plans!($($rest)*);
+    };
+}
+
 /// Implements [`Plan`] for types whose values are all valid.
 macro_rules! unbounded {
     ($( $plan:ty ),*) => { $( impl Plan for $plan {} )* };

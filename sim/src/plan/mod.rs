@@ -22,7 +22,8 @@ pub use bounds::{BadPlan, Bound, List, Maybe, Part, Span, field};
 
 /// A plan, or a part of one: plain data within bounds.
 ///
-/// [`bounds!`](crate::bounds) implements it for a struct or an enumeration.
+/// [`plans!`](crate::plans) declares a struct or an enumeration with its bounds; [`bounds!`](crate::bounds) states the
+/// bounds of an existing one.
 pub trait Plan: Clone + fmt::Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Checks that the plan is within bounds: a run with it allocates little, it ends, and the body does not panic
     /// because of the plan. The default accepts every value.
