@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lastref::ledger::Owner;
 use lastref::property::{always, sometimes};
-use lastref::sync::Mutex;
+use lastref::sync::{Mutex, MutexGuard};
 use lastref::time::Instant;
 
 use super::audit::Fields;
@@ -272,37 +272,28 @@ impl Conn {
     /// `Execute`: false if the connection is closed.
     #[must_use]
     pub fn execute(self: &Arc<Self>, job: Job) -> bool {
-        let mut state = self.mux.lock();
+        let state = self.mux.lock();
         if state.state == State::Closed {
             return false;
         }
-        let head = self.queue(&mut state, job);
-        drop(state);
-        if let Some(head) = head {
-            self.run_jobs(head);
-        }
+        self.queue(state, job);
         true
     }
 
     /// `MustExecute`: queues the job even if the connection is closed.
     pub(super) fn must_execute(self: &Arc<Self>, job: Job) {
-        let mut state = self.mux.lock();
-        let head = self.queue(&mut state, job);
-        drop(state);
-        if let Some(head) = head {
-            self.run_jobs(head);
-        }
+        self.queue(self.mux.lock(), job);
     }
 
-    /// Appends the job to the list. Returns it if it is the first; the caller must then start it.
-    fn queue(&self, state: &mut ConnState, job: Job) -> Option<Job> {
-        if state.job_list.is_empty() {
-            state.job_list.push(None);
-            return Some(job);
+    /// Appends the job to the list, and starts it if it is the first.
+    fn queue(self: &Arc<Self>, mut state: MutexGuard<'_, ConnState>, job: Job) {
+        if !state.job_list.is_empty() {
+            sometimes("a job waits for the job before it", true);
+            return state.job_list.push(Some(job));
         }
-        sometimes("a job waits for the job before it", true);
-        state.job_list.push(Some(job));
-        None
+        state.job_list.push(None);
+        drop(state);
+        self.run_jobs(job);
     }
 
     /// `execute`: runs the first job, then the jobs that were queued meanwhile.

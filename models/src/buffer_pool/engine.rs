@@ -261,9 +261,6 @@ impl WaitGroup {
     }
 
     fn wait(&self) {
-        let mut count = self.count.lock();
-        while *count > 0 {
-            count = self.zero.wait(count);
-        }
+        drop(self.zero.wait_while(self.count.lock(), |count| *count > 0));
     }
 }

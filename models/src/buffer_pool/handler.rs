@@ -180,11 +180,7 @@ impl Call<'_> {
         let (body, returning) = (Arc::clone(&self.body), Arc::clone(&self.returning));
         let by = Owner::new("goroutine of conn", self.conn.id);
         self.conn.engine.goroutine(move |engine| {
-            let mut now = returning.now.lock();
-            while !*now {
-                now = returning.told.wait(now);
-            }
-            drop(now);
+            drop(returning.told.wait_while(returning.now.lock(), |now| !*now));
             sleep(LATE);
             act(&body, engine, by);
         });

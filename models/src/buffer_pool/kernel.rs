@@ -47,15 +47,6 @@ pub struct Accepted {
     pub(super) peer: u32,
 }
 
-/// What a peer receives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// The octets that the server has sent.
-    Data(Vec<Octet>),
-    /// The server has closed the connection, and no octets are left.
-    Closed,
-}
-
 /// The state behind the system calls.
 #[derive(Debug)]
 pub struct Kernel {
@@ -280,18 +271,19 @@ impl Kernel {
         self.changed(state);
     }
 
-    /// Waits until the server has sent octets to a peer, or has closed the connection.
-    pub fn receive(&self, socket: usize) -> Received {
+    /// Waits for the octets that the server has sent to a peer; `None` if it has closed the connection and none are
+    /// left.
+    pub fn receive(&self, socket: usize) -> Option<Vec<Octet>> {
         let mut state = self.state.lock();
         loop {
             let end = &mut state.sockets[socket];
             if !end.outbound.is_empty() {
                 let octets = end.outbound.drain(..).collect();
                 self.changed(state);
-                return Received::Data(octets);
+                return Some(octets);
             }
             if end.closed {
-                return Received::Closed;
+                return None;
             }
             state = self.peers.wait(state);
         }

@@ -14,17 +14,162 @@ use super::mempool::Allocator;
 use super::sync_pool::Pick;
 use crate::kit::weather::{CLIENTS, Weather};
 
-/// Which threads the engine runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Threads {
-    /// `NPoller`.
-    pub pollers: u32,
-    /// Workers of the task pool.
-    pub workers: u32,
-    /// Whether the listener has its own thread. Without it the connecting client accepts.
-    pub listener: bool,
-    /// Whether the timer has its own thread. Without it there are no deadlines.
-    pub timer: bool,
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const CLIENTS_MAX: usize = 8;
+const OCTETS_MAX: u32 = 256;
+const PAUSE_MS_MAX: u64 = 1_000;
+const DEADLINE_MS_MAX: u64 = 200_000;
+
+lastref::plans! {
+    /// Which threads the engine runs.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Threads {
+        /// `NPoller`.
+        pub pollers: u32 where 1..=4,
+        /// Workers of the task pool.
+        pub workers: u32 where 1..=4,
+        /// Whether the listener has its own thread. Without it the connecting client accepts.
+        pub listener: bool,
+        /// Whether the timer has its own thread. Without it there are no deadlines.
+        pub timer: bool,
+    }
+
+    /// The framing of a request's body.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Framing {
+        /// With a `Content-Length`; zero means no body.
+        Length(octets: u32 where 0..=OCTETS_MAX),
+        /// In chunks of these sizes.
+        Chunks(sizes: Vec<u32> where List(1..=8, 1..=OCTETS_MAX)),
+    }
+
+    /// A handler's steps, in this order. The handler writes everything that it reads.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Step {
+        /// Reads this many octets, or as many as there are.
+        Read(octets: u32 where 0..=OCTETS_MAX),
+        /// Reads to the end.
+        ReadAll,
+        /// Closes the body, as a handler for net/http would by `defer`.
+        Close,
+        /// Closes the body from a goroutine that the handler waits for before it returns.
+        CloseElsewhere,
+        /// Starts a goroutine that closes the body after the handler's last step.
+        CloseLate,
+        /// Starts a goroutine that reads the body after the handler's last step.
+        ReadLate,
+        /// Takes the buffers out of the body, and frees them.
+        TakeOver,
+        /// Wraps the request's body in a body of another type, as middleware does.
+        Wrap,
+        /// Sets the response's `Content-Length`, so that writes are sent at once.
+        ContentLength,
+        /// Panics.
+        Panic,
+    }
+
+    /// One request, and the handler's steps for it.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct PlannedRequest {
+        /// The body.
+        pub body: Framing,
+        /// Whether the request has `Connection: close`.
+        pub close: bool,
+        /// The handler's steps.
+        pub steps: Vec<Step> where List(0..=8, Part),
+    }
+
+    /// How a client ends its connection.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Ending {
+        /// Closes when it has its answers.
+        Finish,
+        /// Waits until the server closes.
+        Linger,
+        /// Closes after its first write, and reads nothing.
+        Abandon,
+        /// Resets when it has sent this many octets.
+        Reset(octets: u32 where 0..=OCTETS_MAX),
+        /// Resets when it has received this many octets, while the rest of its answers is on the way.
+        ResetReceived(octets: u32 where 0..=OCTETS_MAX),
+    }
+
+    /// A client with one connection at a time.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Client {
+        /// The number of its connections, one after another.
+        pub visits: u32 where 1..=4,
+        /// Its requests, in order, on each connection.
+        pub asks: Vec<PlannedRequest> where List(0..=8, Part),
+        /// Whether it sends them all before it reads an answer.
+        pub pipelined: bool,
+        /// The number of octets per write.
+        pub segment: u32 where 1..=OCTETS_MAX,
+        /// How it ends.
+        pub ending: Ending,
+    }
+
+    /// The application's acts during the run, in this order, each at a moment that the schedule chooses.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Act {
+        /// A garbage collection.
+        Collect,
+        /// Nothing, for this many milliseconds.
+        Pause(ms: u64 where 0..=PAUSE_MS_MAX),
+        /// The engine stops while its clients are active.
+        Stop,
+    }
+
+    /// One run in memory: see [`super::run`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Plan {
+        /// The engine's threads.
+        pub threads: Threads,
+        /// What the ledger follows.
+        pub audit: Audit,
+        /// Which pooled item is handed out.
+        pub pick: Pick,
+        /// The allocator.
+        pub allocator: Allocator,
+        /// The version of the body reader's `Close`.
+        pub close_style: CloseStyle,
+        /// `RetainHTTPBody`: the application closes each body, once.
+        pub retain_http_body: bool,
+        /// Send and receive buffer size of the server's sockets, in octets.
+        pub window: u32 where 1..=OCTETS_MAX,
+        /// Whether reads and writes may be cut short.
+        pub short: bool,
+        /// One write in this many fails, as if the peer's host had gone; zero disables failures.
+        pub failing_write_in: u32 where 0..=1_000,
+        /// `MaxHTTPBodySize`.
+        pub max_http_body_size: Option<u32> where Maybe(1..=OCTETS_MAX),
+        /// `ReadLimit`.
+        pub read_limit: Option<u32> where Maybe(1..=OCTETS_MAX),
+        /// `MaxWriteBufferSize`.
+        pub max_write_buffer_size: Option<u32> where Maybe(1..=OCTETS_MAX),
+        /// `KeepaliveTime`.
+        pub keepalive_ms: Option<u64> where Maybe(1..=DEADLINE_MS_MAX),
+        /// `WriteTimeout`.
+        pub write_timeout_ms: Option<u64> where Maybe(1..=DEADLINE_MS_MAX),
+        /// The clients.
+        pub clients: Vec<Client> where List(1..=CLIENTS_MAX, Part),
+        /// Whether each client starts only after the previous client and its handlers' goroutines have ended.
+        pub in_turn: bool,
+        /// The application's acts meanwhile.
+        pub acts: Vec<Act> where List(0..=8, Part),
+    }
+
+    /// One run on a network: see [`super::run_on_network`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct NetPlan {
+        /// The engine and its clients. Threads, segments and endings are as in memory, except that a client that resets
+        /// drops its socket with whatever it has not read.
+        pub plan: Plan where OnHosts,
+        /// The network. Its peers are the clients.
+        pub weather: Weather,
+        /// A client's pause before each send, in milliseconds.
+        pub idle_ms: u64 where 0..=10_000,
+    }
 }
 
 impl Threads {
@@ -35,205 +180,10 @@ impl Threads {
     pub const FEW: Threads = Threads { pollers: 1, workers: 1, listener: false, timer: false };
 }
 
-/// The framing of a request's body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Framing {
-    /// With a `Content-Length`; zero means no body.
-    Length(u32),
-    /// In chunks of these sizes.
-    Chunks(Vec<u32>),
-}
-
-/// A handler's steps, in this order. The handler writes everything that it reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
-    /// Reads this many octets, or as many as there are.
-    Read(u32),
-    /// Reads to the end.
-    ReadAll,
-    /// Closes the body, as a handler for net/http would by `defer`.
-    Close,
-    /// Closes the body from a goroutine that the handler waits for before it returns.
-    CloseElsewhere,
-    /// Starts a goroutine that closes the body after the handler's last step.
-    CloseLate,
-    /// Starts a goroutine that reads the body after the handler's last step.
-    ReadLate,
-    /// Takes the buffers out of the body, and frees them.
-    TakeOver,
-    /// Wraps the request's body in a body of another type, as middleware does.
-    Wrap,
-    /// Sets the response's `Content-Length`, so that writes are sent at once.
-    ContentLength,
-    /// Panics.
-    Panic,
-}
-
-/// One request, and the handler's steps for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedRequest {
-    /// The body.
-    pub body: Framing,
-    /// Whether the request has `Connection: close`.
-    pub close: bool,
-    /// The handler's steps.
-    pub steps: Vec<Step>,
-}
-
-/// How a client ends its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// Closes when it has its answers.
-    Finish,
-    /// Waits until the server closes.
-    Linger,
-    /// Closes after its first write, and reads nothing.
-    Abandon,
-    /// Resets when it has sent this many octets.
-    Reset(u32),
-    /// Resets when it has received this many octets, while the rest of its answers is on the way.
-    ResetReceived(u32),
-}
-
-/// A client with one connection at a time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Client {
-    /// The number of its connections, one after another.
-    pub visits: u32,
-    /// Its requests, in order, on each connection.
-    pub asks: Vec<PlannedRequest>,
-    /// Whether it sends them all before it reads an answer.
-    pub pipelined: bool,
-    /// The number of octets per write.
-    pub segment: u32,
-    /// How it ends.
-    pub ending: Ending,
-}
-
-/// The application's acts during the run, in this order, each at a moment that the schedule chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Act {
-    /// A garbage collection.
-    Collect,
-    /// Nothing, for this many milliseconds.
-    Pause(u64),
-    /// The engine stops while its clients are active.
-    Stop,
-}
-
-/// One run in memory: see [`super::run`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The engine's threads.
-    pub threads: Threads,
-    /// What the ledger follows.
-    pub audit: Audit,
-    /// Which pooled item is handed out.
-    pub pick: Pick,
-    /// The allocator.
-    pub allocator: Allocator,
-    /// The version of the body reader's `Close`.
-    pub close_style: CloseStyle,
-    /// `RetainHTTPBody`: the application closes each body, once.
-    pub retain_http_body: bool,
-    /// Send and receive buffer size of the server's sockets, in octets.
-    pub window: u32,
-    /// Whether reads and writes may be cut short.
-    pub short: bool,
-    /// One write in this many fails, as if the peer's host had gone; zero disables failures.
-    pub failing_write_in: u32,
-    /// `MaxHTTPBodySize`.
-    pub max_http_body_size: Option<u32>,
-    /// `ReadLimit`.
-    pub read_limit: Option<u32>,
-    /// `MaxWriteBufferSize`.
-    pub max_write_buffer_size: Option<u32>,
-    /// `KeepaliveTime`.
-    pub keepalive_ms: Option<u64>,
-    /// `WriteTimeout`.
-    pub write_timeout_ms: Option<u64>,
-    /// The clients.
-    pub clients: Vec<Client>,
-    /// Whether each client starts only after the previous client and its handlers' goroutines have ended.
-    pub in_turn: bool,
-    /// The application's acts meanwhile.
-    pub acts: Vec<Act>,
-}
-
-/// One run on a network: see [`super::run_on_network`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetPlan {
-    /// The engine and its clients. Threads, segments and endings are as in memory, except that a client that resets
-    /// drops its socket with whatever it has not read.
-    pub plan: Plan,
-    /// The network. Its peers are the clients.
-    pub weather: Weather,
-    /// A client's pause before each send, in milliseconds.
-    pub idle_ms: u64,
-}
-
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
-const CLIENTS_MAX: usize = 8;
-const OCTETS_MAX: u32 = 256;
-const PAUSE_MS_MAX: u64 = 1_000;
-const DEADLINE_MS_MAX: u64 = 200_000;
-
-lastref::bounds!(Threads { pollers: 1..=4, workers: 1..=4, listener: Part, timer: Part });
-lastref::bounds!(PlannedRequest { body: Part, close: Part, steps: List(0..=8, Part) });
-lastref::bounds!(Client {
-    visits: 1..=4,
-    asks: List(0..=8, Part),
-    pipelined: Part,
-    segment: 1..=OCTETS_MAX,
-    ending: Part
-});
-lastref::bounds!(Plan {
-    threads: Part,
-    audit: Part,
-    pick: Part,
-    allocator: Part,
-    close_style: Part,
-    retain_http_body: Part,
-    window: 1..=OCTETS_MAX,
-    short: Part,
-    failing_write_in: 0..=1_000,
-    max_http_body_size: Maybe(1..=OCTETS_MAX),
-    read_limit: Maybe(1..=OCTETS_MAX),
-    max_write_buffer_size: Maybe(1..=OCTETS_MAX),
-    keepalive_ms: Maybe(1..=DEADLINE_MS_MAX),
-    write_timeout_ms: Maybe(1..=DEADLINE_MS_MAX),
-    clients: List(1..=CLIENTS_MAX, Part),
-    in_turn: Part,
-    acts: List(0..=8, Part),
-});
-
 impl lastref::plan::Plan for Audit {}
 impl lastref::plan::Plan for Pick {}
 impl lastref::plan::Plan for Allocator {}
 impl lastref::plan::Plan for CloseStyle {}
-
-lastref::bounds!(NetPlan { plan: OnHosts, weather: Part, idle_ms: 0..=10_000 });
-lastref::bounds!(enum Framing { Length(octets: 0..=OCTETS_MAX), Chunks(sizes: List(1..=8, 1..=OCTETS_MAX)) });
-lastref::bounds!(enum Step {
-    Read(octets: 0..=OCTETS_MAX),
-    ReadAll,
-    Close,
-    CloseElsewhere,
-    CloseLate,
-    ReadLate,
-    TakeOver,
-    Wrap,
-    ContentLength,
-    Panic,
-});
-lastref::bounds!(enum Ending {
-    Finish,
-    Linger,
-    Abandon,
-    Reset(octets: 0..=OCTETS_MAX),
-    ResetReceived(octets: 0..=OCTETS_MAX),
-});
-lastref::bounds!(enum Act { Collect, Pause(ms: 0..=PAUSE_MS_MAX), Stop });
 
 /// The bounds of a plan whose clients have hosts of their own.
 struct OnHosts;

@@ -9,8 +9,6 @@ use lastref::random;
 use lastref::sync::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::kit::harness::impl_debug;
-
 /// Which item a Get returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pick {
@@ -21,11 +19,13 @@ pub enum Pick {
 }
 
 /// `sync.Pool` without its `New`: if Get returns nothing, the caller creates an object.
+#[derive(Debug)]
 pub(super) struct SyncPool<T> {
     pick: Pick,
     items: Mutex<Items<T>>,
 }
 
+#[derive(Debug)]
 struct Items<T> {
     local: Vec<T>,
     victim: Vec<T>,
@@ -79,8 +79,6 @@ impl<T> SyncPool<T> {
         items.local.iter().chain(&items.victim).cloned().collect()
     }
 }
-
-impl_debug!(SyncPool<T> { pick });
 
 #[cfg(test)]
 mod tests {

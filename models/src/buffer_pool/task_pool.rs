@@ -9,8 +9,6 @@ use std::collections::VecDeque;
 
 use lastref::sync::{Condvar, Mutex};
 
-use crate::kit::harness::impl_debug;
-
 /// A task of the pool.
 pub(super) type Task = Box<dyn FnOnce() + Send>;
 
@@ -60,5 +58,3 @@ impl TaskPool {
         self.queued.notify_all();
     }
 }
-
-impl_debug!(TaskPool {});

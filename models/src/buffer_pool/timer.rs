@@ -15,7 +15,6 @@ use lastref::time::Instant;
 
 use super::conn::{Conn, Deadline};
 use super::task_pool::Task;
-use crate::kit::harness::impl_debug;
 
 /// The id of a deadline, to stop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,5 +112,3 @@ impl Timer {
         self.changed.notify_one();
     }
 }
-
-impl_debug!(Timer { runs });

@@ -11,7 +11,7 @@ use lastref::property::{always, sometimes};
 use lastref::time::Duration;
 
 use crate::buffer_pool::engine::Engine;
-use crate::buffer_pool::kernel::{Kernel, Received};
+use crate::buffer_pool::kernel::Kernel;
 use crate::buffer_pool::octet::{Octet, Part};
 use crate::buffer_pool::plan::{Client, Ending, Framing, Plan, PlannedRequest, Step};
 use crate::kit::harness::poll_once;
@@ -83,10 +83,7 @@ impl Line for InMemory<'_> {
     }
 
     async fn receive(&mut self) -> Option<Vec<Octet>> {
-        match self.kernel.receive(self.socket) {
-            Received::Data(octets) => Some(octets),
-            Received::Closed => None,
-        }
+        self.kernel.receive(self.socket)
     }
 
     async fn finish(&mut self) {
