@@ -34,7 +34,6 @@ pub enum Outcome {
 }
 
 /// The client.
-#[derive(Debug)]
 pub(super) struct Client {
     pub(super) variant: Variant,
     pub(super) ver: Ver,

@@ -328,10 +328,8 @@ impl Conn {
 
     /// Waits until the connection is closed.
     pub(super) fn wait_closed(&self) {
-        let mut inner = self.mu.lock();
-        while !inner.hang_up && inner.state != State::Closed {
-            inner = self.changed.wait(inner);
-        }
+        let is_open = |inner: &mut Inner| !inner.hang_up && inner.state != State::Closed;
+        drop(self.changed.wait_while(self.mu.lock(), is_open));
     }
 
     /// Takes the frames to write; returns them, and true if no more follow.

@@ -13,6 +13,7 @@ use lastref::time::Instant;
 
 use super::conn::Handle;
 use super::pool::Connecting;
+use crate::kit::harness::wait_until;
 
 /// A message to a request.
 #[derive(Debug)]
@@ -124,15 +125,11 @@ impl Mailbox {
             if let Some(news) = mail.news.pop_front() {
                 return Some(news);
             }
-            mail = match deadline {
-                None => self.changed.wait(mail),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        mail.is_cancelled = true;
-                        return None;
-                    }
-                    self.changed.wait_timeout(mail, left).0
+            mail = match wait_until(&self.changed, mail, deadline) {
+                Ok(mail) => mail,
+                Err(mut mail) => {
+                    mail.is_cancelled = true;
+                    return None;
                 }
             };
         }

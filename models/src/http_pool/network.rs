@@ -10,15 +10,15 @@ use lastref::net::{Task, thread_on};
 use lastref::note;
 use lastref::property::always;
 use lastref::thread::JoinHandle;
-use lastref::time::{Duration, sleep};
 
 use super::conn::{Conn, Ver};
 use super::mailbox::Mailbox;
 use super::pool::Connecting;
 use super::variant::Variant;
-use crate::kit::harness::{Unscheduled, impl_debug};
+use crate::kit::harness::Unscheduled;
 use crate::kit::http1;
 use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
+use crate::kit::server::memory::{ServerEnd, Session};
 use crate::kit::server::{Peers, Step, script};
 use crate::kit::stream::{Buffers, Stage, carry};
 
@@ -62,7 +62,7 @@ impl Net {
                 let script = script(backends, key, nth);
                 let (net, served) = (Arc::clone(self), Arc::clone(&conn));
                 let name = format!("backend.{number}");
-                let thread = thread_on(None, &name, move || Session::serve(&net, &served, &script));
+                let thread = thread_on(None, &name, move || serve(&net, &served, &script));
                 self.with_opened(|opened| opened.threads.push(thread));
             }
             Peers::Server(client, server) => {
@@ -93,71 +93,44 @@ impl Net {
     }
 }
 
-impl_debug!(Net { peers });
-
-/// A server in memory, as one of its connections sees it; the thread is the connection's dispatcher too.
-struct Session<'a> {
+/// A connection of the server in memory. Its thread is the connection's dispatcher too.
+struct InMemory<'a> {
     net: &'a Net,
     conn: &'a Arc<Conn>,
-    taken: Vec<(u32, Tag)>,
-    highest: u32,
-    /// The last stream of a GOAWAY that was sent.
-    last_stream: Option<u32>,
 }
 
-impl Session<'_> {
-    /// Plays the script, and then answers every request until the client closes.
-    fn serve(net: &Net, conn: &Arc<Conn>, steps: &[Step]) {
-        match steps.first() {
-            Some(Step::Refuse) => return conn.refused(),
-            Some(Step::Ignore) => return conn.wait_closed(),
-            _ => conn.established(),
-        }
-        let mut session = Session { net, conn, taken: Vec::new(), highest: 0, last_stream: None };
-        for step in steps {
-            note!("backend: {step:?}");
-            match *step {
-                Step::Refuse | Step::Ignore | Step::Settings => {}
-                Step::Pause(ms) => sleep(Duration::from_millis(ms)),
-                Step::Take(requests) => while session.taken.len() < requests as usize && session.read() {},
-                Step::Answer => session.answer(),
-                Step::Goaway(code) => {
-                    session.last_stream = Some(session.highest);
-                    conn.arrived(ServerFrame::Goaway { last_stream: session.highest, code });
-                }
-                Step::Fin | Step::Rst => return conn.fin(),
-                Step::Stall => return conn.wait_closed(),
-            }
-        }
-        session.answer();
-        while session.read() {
-            session.answer();
-        }
+impl ServerEnd for InMemory<'_> {
+    fn receive(&self) -> Option<ClientFrame> {
+        self.conn.receive()
     }
 
-    /// Reads one frame; returns false if there will be no more.
-    fn read(&mut self) -> bool {
-        match self.conn.receive() {
-            None => return false,
-            Some(ClientFrame::Request { stream, tag }) => {
-                self.highest = self.highest.max(stream);
-                // A stream above the last one of a GOAWAY is ignored.
-                if self.last_stream.is_none_or(|last| stream <= last) {
-                    always("a request is carried out at most once", self.net.carried_out.lock().insert(tag));
-                    self.taken.push((stream, tag));
-                }
-            }
-            Some(ClientFrame::RstStream { stream }) => self.taken.retain(|(taken, _)| *taken != stream),
-            Some(_) => {}
-        }
-        true
+    fn send(&self, frame: ServerFrame) {
+        self.conn.arrived(frame);
     }
 
-    fn answer(&mut self) {
-        for (stream, payload) in std::mem::take(&mut self.taken) {
-            self.conn.arrived(ServerFrame::Response { stream, payload });
+    fn carry_out(&self, tag: Tag) {
+        always("a request is carried out at most once", self.net.carried_out.lock().insert(tag));
+    }
+}
+
+/// Plays the script, and then answers every request until the client closes.
+fn serve(net: &Net, conn: &Arc<Conn>, steps: &[Step]) {
+    match steps.first() {
+        Some(Step::Refuse) => return conn.refused(),
+        Some(Step::Ignore) => return conn.wait_closed(),
+        _ => conn.established(),
+    }
+    let end = InMemory { net, conn };
+    let mut session = Session::new(&end);
+    for step in steps {
+        note!("backend: {step:?}");
+        match *step {
+            Step::Fin | Step::Rst => return conn.fin(),
+            Step::Stall => return conn.wait_closed(),
+            step => session.perform(step),
         }
     }
+    session.serve();
 }
 
 /// Decodes the server's bytes, according to the connection's version.

@@ -9,68 +9,61 @@ use super::conn::Ver;
 use crate::kit::server::{Backends, Step};
 use crate::kit::weather::Weather;
 
-/// How long a caller waits for the answer to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// It waits for the answer.
-    Wait,
-    /// It drops the request at a moment that the schedule chooses.
-    Cancel,
-    /// It drops the request after this many milliseconds.
-    Timeout(u64),
-}
-
-/// One request of a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedRequest {
-    /// The address.
-    pub address: u32,
-    /// The caller's pause before the request, in milliseconds.
-    pub after_ms: u64,
-    /// How long the caller waits for the answer.
-    pub ending: Ending,
-}
-
-/// One run in memory: see [`super::run`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The version of every connection.
-    pub ver: Ver,
-    /// A script for each connection, by address and number. After it, and without one, a server answers every request.
-    pub backends: Backends,
-    /// `pool_max_idle_per_host`.
-    pub max_idle: usize,
-    /// `pool_idle_timeout` in milliseconds.
-    pub idle_timeout_ms: Option<u64>,
-    /// The requests of each caller, one after the other.
-    pub callers: Vec<Vec<PlannedRequest>>,
-}
-
-/// One run on a network: see [`super::run_on_network`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetPlan {
-    /// The actions of callers and the server.
-    pub plan: Plan,
-    /// The behaviour of the network.
-    pub weather: Weather,
-    /// The server's pause after each accepted connection, in milliseconds.
-    pub accept_ms: u64,
-}
-
 const ADDRESSES_MAX: usize = 3;
 const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=60_000;
 
-lastref::bounds!(Plan {
-    ver: Part,
-    backends: List(1..=ADDRESSES_MAX, List(0..=4, List(0..=8, Part))),
-    max_idle: 1..=16,
-    idle_timeout_ms: Maybe(1..=60_000),
-    callers: List(1..=4, List(0..=4, Part)),
-});
-lastref::bounds!(PlannedRequest { address: 0..=ADDRESSES_MAX as u32 - 1, after_ms: PAUSE_MS, ending: Part });
-lastref::bounds!(NetPlan { plan: Part, weather: Part, accept_ms: 0..=1_000 });
+lastref::plans! {
+    /// How long a caller waits for the answer to a request.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Ending {
+        /// It waits for the answer.
+        Wait,
+        /// It drops the request at a moment that the schedule chooses.
+        Cancel,
+        /// It drops the request after this many milliseconds.
+        Timeout(ms: u64 where PAUSE_MS),
+    }
+
+    /// One request of a caller.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct PlannedRequest {
+        /// The address.
+        pub address: u32 where 0..=ADDRESSES_MAX as u32 - 1,
+        /// The caller's pause before the request, in milliseconds.
+        pub after_ms: u64 where PAUSE_MS,
+        /// How long the caller waits for the answer.
+        pub ending: Ending,
+    }
+
+    /// One run in memory: see [`super::run`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Plan {
+        /// The version of every connection.
+        pub ver: Ver,
+        /// A script for each connection, by address and number. After it, and without one, a server answers every
+        /// request.
+        pub backends: Backends where List(1..=ADDRESSES_MAX, List(0..=4, List(0..=8, Part))),
+        /// `pool_max_idle_per_host`.
+        pub max_idle: usize where 1..=16,
+        /// `pool_idle_timeout` in milliseconds.
+        pub idle_timeout_ms: Option<u64> where Maybe(1..=60_000),
+        /// The requests of each caller, one after the other.
+        pub callers: Vec<Vec<PlannedRequest>> where List(1..=4, List(0..=4, Part)),
+    }
+
+    /// One run on a network: see [`super::run_on_network`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct NetPlan {
+        /// The actions of callers and the server.
+        pub plan: Plan,
+        /// The behaviour of the network.
+        pub weather: Weather,
+        /// The server's pause after each accepted connection, in milliseconds.
+        pub accept_ms: u64 where 0..=1_000,
+    }
+}
+
 impl lastref::plan::Plan for Ver {}
-lastref::bounds!(enum Ending { Wait, Cancel, Timeout(ms: PAUSE_MS) });
 
 impl PlannedRequest {
     /// A request to the first address whose caller waits for the answer.

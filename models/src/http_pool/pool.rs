@@ -15,12 +15,12 @@ use lastref::time::{Duration, Instant};
 use super::conn::{Handle, Ver};
 use super::mailbox::{ConnectEnd, Mailbox, RequestEvent};
 use super::variant::Variant;
-use crate::kit::harness::impl_debug;
 
 /// `PoolKey`: here the number of an address.
 pub(super) type Key = u32;
 
 /// The pool.
+#[derive(Debug)]
 pub(super) struct Pool {
     variant: Variant,
     max_idle: usize,
@@ -246,5 +246,3 @@ impl Connecting {
         }
     }
 }
-
-impl_debug!(Pool { max_idle });

@@ -1,11 +1,13 @@
 //! Tools of the harness that have no counterpart upstream: a lock that is not a scheduling point, a listener that is
-//! bound before any client connects, a future whose waits block, and `Debug` of selected fields.
+//! bound before any client connects, a future whose waits block, a wait with a deadline, and `Debug` of some fields.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use lastref::net::{Host, TcpListener};
+use lastref::sync;
+use lastref::time::{Duration, Instant};
 
 /// A lock that is not a scheduling point, for state of the experiment. It must not order accesses of the component.
 #[derive(Debug, Default)]
@@ -48,10 +50,24 @@ pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// Waits for a notification, up to the deadline if there is one; `Err` once it has passed.
+#[track_caller]
+pub(crate) fn wait_until<'a, T>(
+    condvar: &sync::Condvar,
+    guard: sync::MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> Result<sync::MutexGuard<'a, T>, sync::MutexGuard<'a, T>> {
+    let Some(deadline) = deadline else { return Ok(condvar.wait(guard)) };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(guard),
+        left => Ok(condvar.wait_timeout(guard, left).0),
+    }
+}
+
 /// `Debug` of a type by some of its fields.
 macro_rules! impl_debug {
-    ($type:ident $(<$parameter:ident>)? { $($field:ident),* }) => {
-        impl $(<$parameter>)? std::fmt::Debug for $type $(<$parameter>)? {
+    ($type:ident { $($field:ident),* }) => {
+        impl std::fmt::Debug for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($type))$(.field(stringify!($field), &self.$field))*.finish_non_exhaustive()
             }

@@ -2,11 +2,11 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `harness` | a lock that is not a scheduling point, a bound listener, a future whose waits block, `Debug` of a few fields |
+//! | `harness` | a lock that is not a scheduling point, a bound listener, waits, `Debug` of a few fields |
 //! | `http1` | HTTP/1.1 as the network parses it, and whole requests and answers with their tags |
 //! | `http2` | HTTP/2's frames as a client uses them |
 //! | `machine` | states and events as a table, the error for an event that a state does not allow, and the step |
-//! | `server` | a server of HTTP/1.1 or HTTP/2 on a host of the network, with a script for each connection |
+//! | `server` | a server of HTTP/1.1 or HTTP/2 on a host or in memory, with a script for each connection |
 //! | `stream` | one connection of the network as a pair of buffers, for a model that does not block |
 //! | `weather` | the network of a run as data: latency, sizes, faults, events of links and hosts; their interpreter |
 //!

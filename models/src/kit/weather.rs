@@ -13,59 +13,44 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use serde::{Deserialize, Serialize};
 
-/// The network of one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Weather {
-    /// The minimum and the maximum latency of each link, in milliseconds.
-    pub latency_ms: (u32, u32),
-    /// Whether reads and writes transfer fewer bytes than they could.
-    pub short: bool,
-    /// Send and receive buffer size in bytes.
-    pub window: u32,
-    /// The backlog of a listener; a connection beyond it is refused.
-    pub backlog: u32,
-    /// Faults of connections.
-    pub faults: Vec<Fault>,
-    /// Events of links and hosts, in this order.
-    pub events: Vec<Event>,
-}
-
-/// An event of a peer's host, or of its link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
-    /// Nothing, for this many milliseconds.
-    Pause(u64),
-    /// The link loses every packet until [`Event::Heal`].
-    Partition(usize),
-    /// The link keeps every packet until [`Event::Heal`].
-    Hold(usize),
-    /// The link delivers packets again; held packets come first.
-    Heal(usize),
-    /// The host crashes.
-    Crash(usize),
-    /// The host is up again, with a new process.
-    Restart(usize),
-}
-
 /// Peers that an event can name.
 const PEERS: RangeInclusive<usize> = 0..=7;
 
-lastref::bounds!(Weather {
-    latency_ms: Config::LATENCY_MS,
-    short: Part,
-    window: Config::SOCKET_BYTES,
-    backlog: Config::BACKLOG,
-    faults: List(0..=8, Part),
-    events: List(0..=16, Part),
-});
-lastref::bounds!(enum Event {
-    Pause(ms: 0..=60_000),
-    Partition(peer: PEERS),
-    Hold(peer: PEERS),
-    Heal(peer: PEERS),
-    Crash(peer: PEERS),
-    Restart(peer: PEERS),
-});
+lastref::plans! {
+    /// The network of one run.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Weather {
+        /// The minimum and the maximum latency of each link, in milliseconds.
+        pub latency_ms: (u32, u32) where Config::LATENCY_MS,
+        /// Whether reads and writes transfer fewer bytes than they could.
+        pub short: bool,
+        /// Send and receive buffer size in bytes.
+        pub window: u32 where Config::SOCKET_BYTES,
+        /// The backlog of a listener; a connection beyond it is refused.
+        pub backlog: u32 where Config::BACKLOG,
+        /// Faults of connections.
+        pub faults: Vec<Fault> where List(0..=8, Part),
+        /// Events of links and hosts, in this order.
+        pub events: Vec<Event> where List(0..=16, Part),
+    }
+
+    /// An event of a peer's host, or of its link.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Event {
+        /// Nothing, for this many milliseconds.
+        Pause(ms: u64 where 0..=60_000),
+        /// The link loses every packet until [`Event::Heal`].
+        Partition(peer: usize where PEERS),
+        /// The link keeps every packet until [`Event::Heal`].
+        Hold(peer: usize where PEERS),
+        /// The link delivers packets again; held packets come first.
+        Heal(peer: usize where PEERS),
+        /// The host crashes.
+        Crash(peer: usize where PEERS),
+        /// The host is up again, with a new process.
+        Restart(peer: usize where PEERS),
+    }
+}
 
 /// The names of hosts with a client each.
 pub(crate) const CLIENTS: [&str; 6] = ["client.0", "client.1", "client.2", "client.3", "client.4", "client.5"];

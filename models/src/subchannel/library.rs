@@ -13,15 +13,17 @@ use super::network::Network;
 use super::subchannel::pool::GlobalSubchannelPool;
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
-use crate::kit::server::{Backends, Peers, Server};
+use crate::kit::server::{Backends, Peers};
 
-/// Which threads the library runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Threads {
-    /// Threads that poll. In an application, the threads that wait for completions.
-    pub pollers: u32,
-    /// True if a thread runs the timers. Otherwise they run when the loop is drained.
-    pub timers: bool,
+lastref::plans! {
+    /// Which threads the library runs.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Threads {
+        /// Threads that poll. In an application, the threads that wait for completions.
+        pub pollers: u32 where 0..=4,
+        /// True if a thread runs the timers. Otherwise they run when the loop is drained.
+        pub timers: bool,
+    }
 }
 
 impl Threads {
@@ -55,21 +57,15 @@ pub struct Grpc {
 impl Grpc {
     /// `grpc_init`. `room` is the send buffer size of a connection in client frames.
     pub fn init(variant: Variant, threads: Threads, backends: Backends, room: u32) -> Arc<Grpc> {
-        Grpc::among(variant, threads, None, Peers::Scripts(backends), room)
+        Grpc::among(variant, threads, Peers::Scripts(backends), room)
     }
 
-    /// `grpc_init` in a process on `host` of the simulated network; the server runs on another host.
-    pub(crate) fn on_host(
-        variant: Variant,
-        threads: Threads,
-        host: Host,
-        server: &Arc<Server>,
-        room: u32,
-    ) -> Arc<Grpc> {
-        Grpc::among(variant, threads, Some(host), Peers::Server(host, Arc::clone(server)), room)
-    }
-
-    fn among(variant: Variant, threads: Threads, host: Option<Host>, peers: Peers, room: u32) -> Arc<Grpc> {
+    /// Like [`Grpc::init`], with these peers. If they are on a host, so are the library's threads.
+    pub(crate) fn among(variant: Variant, threads: Threads, peers: Peers, room: u32) -> Arc<Grpc> {
+        let host = match &peers {
+            Peers::Scripts(_) => None,
+            Peers::Server(client, _) => Some(*client),
+        };
         let iomgr = Iomgr::start(threads, host);
         let network = Network::new(&iomgr, peers, room);
         let made = AtomicU32::new(0);

@@ -36,7 +36,7 @@
 //! | `RefCounted`, `DualRefCounted` | `ref_count` | one word of 64 bits; named holders in the ledger |
 //! | `ExecCtx`, `Combiner`, `WorkSerializer` | `exec_ctx`, `combiner`, `work_serializer` | callbacks run in order, and never under a lock |
 //! | pollers, EventEngine timers | `iomgr` | one loop; a caller can wait for its quiescence |
-//! | TCP, a server | `connection`, `network`, `backend` | FIN, RST, full buffers; a script per connection |
+//! | TCP, a server | `connection`, `network` | FIN, RST, full buffers; a script per connection |
 //! | a server's host, on a simulated network | `network::connection`; `kit`: `stream`, `http2`, `server` | bytes; the network's behaviour |
 //!
 //! Each C++ allocation is one entry of the ledger. Its holders have the names that upstream's debug logs give to refs.

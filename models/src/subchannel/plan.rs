@@ -17,130 +17,100 @@ use super::library::Threads;
 use crate::kit::server::{Backends, Step};
 use crate::kit::weather::{Event, Weather};
 
-/// One channel with its callers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelPlan {
-    /// Its policy.
-    pub policy: PolicyName,
-    /// The addresses of the first resolver result.
-    pub addresses: Vec<u32>,
-    /// One list of calls per caller.
-    pub callers: Vec<Vec<Call>>,
-}
-
-/// A step of the application, concurrent with the callers. The steps run in order, at moments that the schedule
-/// chooses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Act {
-    /// Sleeps for this many milliseconds.
-    Pause(u64),
-    /// Delivers a resolver result to a channel. The args are part of the subchannels' keys.
-    Update {
-        /// The channel's index.
-        channel: usize,
-        /// The addresses.
-        addresses: Vec<u32>,
-        /// The channel args.
-        args: u32,
-    },
-    /// Resets a channel's backoff.
-    ResetBackoff(usize),
-    /// Destroys a channel, even while calls on it are in progress.
-    Destroy(usize),
-    /// Waits until every caller has ended, for at most this many milliseconds.
-    Calls(u64),
-    /// Ends every server.
-    HangUp,
-}
-
-/// The teardown after the acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Teardown {
-    /// Waits for the calls and for quiescence; then destroys the channels, then ends the servers.
-    AtRest,
-    /// Waits for the calls, then destroys the channels. At quiescence after that no descriptor may be open, although
-    /// every server still runs.
-    Drained,
-    /// Does not wait for the calls: destroys one channel after the other, then ends the servers.
-    InTurn,
-    /// Does not wait for the calls: one thread per channel destroys it, while the servers end.
-    AllAtOnce,
-}
-
-/// One run in memory: see [`super::run`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The library's threads.
-    pub threads: Threads,
-    /// The servers' scripts.
-    pub backends: Backends,
-    /// The send buffer size of a connection in client frames.
-    pub room: u32,
-    /// The keepalive time of every channel in milliseconds; `None` disables keepalive.
-    pub keepalive_ms: Option<u64>,
-    /// The channels.
-    pub channels: Vec<ChannelPlan>,
-    /// The steps of the application, concurrent with the callers.
-    pub acts: Vec<Act>,
-    /// The teardown after the acts.
-    pub teardown: Teardown,
-}
-
-/// One run on a network: see [`super::run_on_network`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetPlan {
-    /// The application and the servers. The acts begin after the network's events. The library needs a poller and a
-    /// thread for timers.
-    pub plan: Plan,
-    /// Acts of the resolvers, each on its own thread, concurrent with the acts of `plan`; the threads end before the
-    /// teardown.
-    pub resolvers: Vec<Vec<Act>>,
-    /// The network. Its only peer is the host of the servers.
-    pub weather: Weather,
-    /// The delay before a server accepts a connection, in milliseconds.
-    pub accept_ms: u64,
-}
-
 // The bounds of a plan: little more than the scenarios need, so that an edited plan still ends soon.
 const ADDRESSES_MAX: usize = 4;
 const ADDRESS: RangeInclusive<u32> = 0..=3;
 const CHANNELS_MAX: usize = 4;
 const CHANNEL: RangeInclusive<usize> = 0..=CHANNELS_MAX - 1;
-const PAUSE_MS: RangeInclusive<u64> = 0..=60_000;
+pub(crate) const PAUSE_MS: RangeInclusive<u64> = 0..=60_000;
 
-lastref::bounds!(Plan {
-    threads: Part,
-    backends: List(0..=ADDRESSES_MAX, List(0..=4, List(0..=8, Part))),
-    room: 1..=16,
-    keepalive_ms: Maybe(10_000..=60_000),
-    channels: List(1..=CHANNELS_MAX, Part),
-    acts: List(0..=8, Part),
-    teardown: Part,
-});
-lastref::bounds!(Threads { pollers: 0..=4, timers: Part });
-lastref::bounds!(ChannelPlan {
-    policy: Part,
-    addresses: List(0..=ADDRESSES_MAX, ADDRESS),
-    callers: List(0..=4, List(0..=4, Part)),
-});
+lastref::plans! {
+    /// One channel with its callers.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct ChannelPlan {
+        /// Its policy.
+        pub policy: PolicyName,
+        /// The addresses of the first resolver result.
+        pub addresses: Vec<u32> where List(0..=ADDRESSES_MAX, ADDRESS),
+        /// One list of calls per caller.
+        pub callers: Vec<Vec<Call>> where List(0..=4, List(0..=4, Part)),
+    }
 
-impl lastref::plan::Plan for Teardown {}
+    /// A step of the application, concurrent with the callers. The steps run in order, at moments that the schedule
+    /// chooses.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Act {
+        /// Sleeps for this many milliseconds.
+        Pause(ms: u64 where PAUSE_MS),
+        /// Delivers a resolver result to a channel. The args are part of the subchannels' keys.
+        Update {
+            /// The channel's index.
+            channel: usize where CHANNEL,
+            /// The addresses.
+            addresses: Vec<u32> where List(0..=ADDRESSES_MAX, ADDRESS),
+            /// The channel args.
+            args: u32 where 0..=3,
+        },
+        /// Resets a channel's backoff.
+        ResetBackoff(channel: usize where CHANNEL),
+        /// Destroys a channel, even while calls on it are in progress.
+        Destroy(channel: usize where CHANNEL),
+        /// Waits until every caller has ended, for at most this many milliseconds.
+        Calls(ms: u64 where PAUSE_MS),
+        /// Ends every server.
+        HangUp,
+    }
+
+    /// The teardown after the acts.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Teardown {
+        /// Waits for the calls and for quiescence; then destroys the channels, then ends the servers.
+        AtRest,
+        /// Waits for the calls, then destroys the channels. At quiescence after that no descriptor may be open,
+        /// although every server still runs.
+        Drained,
+        /// Does not wait for the calls: destroys one channel after the other, then ends the servers.
+        InTurn,
+        /// Does not wait for the calls: one thread per channel destroys it, while the servers end.
+        AllAtOnce,
+    }
+
+    /// One run in memory: see [`super::run`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Plan {
+        /// The library's threads.
+        pub threads: Threads,
+        /// The servers' scripts.
+        pub backends: Backends where List(0..=ADDRESSES_MAX, List(0..=4, List(0..=8, Part))),
+        /// The send buffer size of a connection in client frames.
+        pub room: u32 where 1..=16,
+        /// The keepalive time of every channel in milliseconds; `None` disables keepalive.
+        pub keepalive_ms: Option<u64> where Maybe(10_000..=60_000),
+        /// The channels.
+        pub channels: Vec<ChannelPlan> where List(1..=CHANNELS_MAX, Part),
+        /// The steps of the application, concurrent with the callers.
+        pub acts: Vec<Act> where List(0..=8, Part),
+        /// The teardown after the acts.
+        pub teardown: Teardown,
+    }
+
+    /// One run on a network: see [`super::run_on_network`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct NetPlan where NetPlan::check_threads {
+        /// The application and the servers. The acts begin after the network's events. The library needs a poller and a
+        /// thread for timers.
+        pub plan: Plan,
+        /// Acts of the resolvers, each on its own thread, concurrent with the acts of `plan`; the threads end before
+        /// the teardown.
+        pub resolvers: Vec<Vec<Act>> where List(0..=4, List(0..=4, Part)),
+        /// The network. Its only peer is the host of the servers.
+        pub weather: Weather,
+        /// The delay before a server accepts a connection, in milliseconds.
+        pub accept_ms: u64 where 0..=1_000,
+    }
+}
+
 impl lastref::plan::Plan for PolicyName {}
-lastref::bounds!(enum Act {
-    Pause(ms: PAUSE_MS),
-    Update { channel: CHANNEL, addresses: List(0..=ADDRESSES_MAX, ADDRESS), args: 0..=3 },
-    ResetBackoff(channel: CHANNEL),
-    Destroy(channel: CHANNEL),
-    Calls(ms: PAUSE_MS),
-    HangUp,
-});
-lastref::bounds!(enum Call { Wait, After(ms: PAUSE_MS), Cancel, Deadline(ms: PAUSE_MS) });
-lastref::bounds!(NetPlan {
-    plan: Part,
-    resolvers: List(0..=4, List(0..=4, Part)),
-    weather: Part,
-    accept_ms: 0..=1_000,
-} and NetPlan::check_threads);
 
 impl Plan {
     /// One channel to one address without calls, on a library with a single poller.

@@ -1,4 +1,5 @@
-//! The server for a client's model: a host that plays a script on each connection, over HTTP/2 or HTTP/1.1.
+//! The server for a client's model: a host that plays a script on each connection, over HTTP/2 or HTTP/1.1; in memory,
+//! a thread for each connection (`memory`).
 //!
 //! Address n is port 50051 + n of the one host, so that a client with two addresses has two connections to one server.
 //! Over HTTP/2, a step does what the server of the crate h2 allows:
@@ -24,10 +25,11 @@ use lastref::net::{Host, Task, TcpListener, sleep};
 use lastref::property::sometimes;
 use lastref::time::Duration;
 
-use crate::kit::harness::{Unscheduled, impl_debug};
+use crate::kit::harness::Unscheduled;
 
 mod http1;
 mod http2;
+pub(crate) mod memory;
 mod script;
 
 pub(crate) use script::script;
@@ -45,7 +47,6 @@ pub(crate) enum Protocol {
 }
 
 /// The peers of a client's connections.
-#[derive(Debug)]
 pub(crate) enum Peers {
     /// A script for each connection, in memory.
     Scripts(Backends),
@@ -150,8 +151,6 @@ impl Server {
         end(&self.connections);
     }
 }
-
-impl_debug!(Server { host });
 
 async fn accept(server: Arc<Server>, listener: TcpListener, address: usize) {
     while let Ok((stream, peer)) = listener.accept().await {

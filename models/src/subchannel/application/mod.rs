@@ -16,7 +16,7 @@ use lastref::thread::JoinHandle;
 use lastref::time::{Duration, Instant, sleep};
 
 use crate::kit::harness::Unscheduled;
-use crate::kit::server::{Protocol, Server};
+use crate::kit::server::{Peers, Protocol, Server};
 use crate::kit::weather::Change;
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
@@ -41,7 +41,7 @@ pub fn run_on_network(variant: Variant, net_plan: &NetPlan) {
     weather.simulate("client", &["backend"], Decoder::Http2, |hosts| {
         let accept_takes = Duration::from_millis(*accept_ms);
         let server = Server::start(hosts.peers[0], Protocol::Http2, plan.backends.clone(), accept_takes);
-        let grpc = Grpc::on_host(variant, plan.threads, hosts.middle, &server, plan.room);
+        let grpc = Grpc::among(variant, plan.threads, Peers::Server(hosts.middle, Arc::clone(&server)), plan.room);
         let application = Arc::new(Application::open(&grpc, plan, net_plan.expected()));
         let callers = application.start_callers();
         let resolvers = resolvers.iter().zip(0..).map(|(results, number)| {

@@ -16,21 +16,24 @@ use serde::{Deserialize, Serialize};
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::picker::PickResult;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
+use crate::subchannel::plan::PAUSE_MS;
 use crate::subchannel::status::Status;
 use crate::subchannel::subchannel::connected_subchannel::ConnectedSubchannel;
 use crate::subchannel::transport::stream::Stream;
 
-/// When a call starts, and how it ends if its server does not end it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Call {
-    /// It waits for its server.
-    Wait,
-    /// It starts this many milliseconds later, and then waits.
-    After(u64),
-    /// Its deadline is this many milliseconds away.
-    Deadline(u64),
-    /// It is cancelled right after its start.
-    Cancel,
+lastref::plans! {
+    /// When a call starts, and how it ends if its server does not end it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Call {
+        /// It waits for its server.
+        Wait,
+        /// It starts this many milliseconds later, and then waits.
+        After(ms: u64 where PAUSE_MS),
+        /// Its deadline is this many milliseconds away.
+        Deadline(ms: u64 where PAUSE_MS),
+        /// It is cancelled right after its start.
+        Cancel,
+    }
 }
 
 impl ClientChannel {

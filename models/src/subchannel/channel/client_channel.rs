@@ -18,7 +18,7 @@ use lastref::sync::{Condvar, Mutex};
 use lastref::time::{Duration, Instant};
 use lastref::trace::transition;
 
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::{impl_debug, wait_until};
 use crate::kit::machine::Symbol;
 use crate::subchannel::application::moments::ChannelAct;
 use crate::subchannel::channel::picker::Picker;
@@ -52,19 +52,13 @@ pub struct ClientChannel {
 
 /// The state that the WorkSerializer guards, except for fields that other objects access directly.
 struct Control {
-    lb_policy: Option<Policy>,
+    lb_policy: Option<Box<dyn Policy>>,
     state: State,
 }
 
 /// The state that `lb_mu_` guards.
-struct DataPlane {
-    picker: Option<Arc<Picker>>,
-    updates: u64,
-    disconnected: bool,
-}
-
-/// The present picker, with a ref for the caller.
-pub(crate) struct Present {
+#[derive(Clone)]
+pub(crate) struct DataPlane {
     pub(crate) picker: Option<Arc<Picker>>,
     pub(crate) updates: u64,
     pub(crate) disconnected: bool,
@@ -81,10 +75,7 @@ impl ClientChannel {
             destroyed: Mutex::named("grpc_channel", false),
             destroyed_cv: Condvar::named("grpc_channel"),
             work_serializer: WorkSerializer::new(),
-            control: Guarded::named(
-                "ClientChannel",
-                Control { lb_policy: Some(Policy::new(policy)), state: State::Idle },
-            ),
+            control: Guarded::named("ClientChannel", Control { lb_policy: Some(policy.create()), state: State::Idle }),
             subchannel_wrappers: RaceCell::named("subchannel_wrappers_", Vec::new()),
             keepalive_time: RaceCell::named("keepalive_time_", keepalive_time),
             lb_mu: Mutex::named("lb_mu_", DataPlane { picker: None, updates: 0, disconnected: false }),
@@ -122,7 +113,7 @@ impl ClientChannel {
     fn with_policy(
         self: &Arc<Self>,
         exec_ctx: &mut ExecCtx,
-        job: impl FnOnce(&mut Policy, &Arc<ClientChannel>, &mut ExecCtx) + Send + 'static,
+        job: impl FnOnce(&mut dyn Policy, &Arc<ClientChannel>, &mut ExecCtx) + Send + 'static,
     ) {
         let chand = Arc::clone(self);
         let holder = Owner::new("WorkSerializer", self.grpc.number());
@@ -130,7 +121,7 @@ impl ClientChannel {
         self.work_serializer.run(exec_ctx, move |exec_ctx| {
             chand.control.with(|control| {
                 if let Some(policy) = &mut control.lb_policy {
-                    job(policy, &chand, exec_ctx);
+                    job(&mut **policy, &chand, exec_ctx);
                 }
             });
             chand.unref(holder);
@@ -212,32 +203,20 @@ impl ClientChannel {
     }
 
     /// The present picker, with a ref for `call`.
-    pub(crate) fn present_picker(&self, call: Owner) -> Present {
+    pub(crate) fn present_picker(&self, call: Owner) -> DataPlane {
         let data_plane = self.lb_mu.lock();
         if let Some(picker) = &data_plane.picker {
             picker.reference(call);
         }
-        Present {
-            picker: data_plane.picker.clone(),
-            updates: data_plane.updates,
-            disconnected: data_plane.disconnected,
-        }
+        data_plane.clone()
     }
 
     /// Waits until the number of picker updates is no longer `updates`. False if the deadline passes first.
     pub(crate) fn wait_for_picker(&self, updates: u64, deadline: Option<Instant>) -> bool {
         let mut data_plane = self.lb_mu.lock();
         while data_plane.updates == updates {
-            data_plane = match deadline {
-                None => self.picker_changed.wait(data_plane),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    self.picker_changed.wait_timeout(data_plane, left).0
-                }
-            };
+            let Ok(notified) = wait_until(&self.picker_changed, data_plane, deadline) else { return false };
+            data_plane = notified;
         }
         true
     }
@@ -265,10 +244,7 @@ impl ClientChannel {
 
     /// Waits until the last ref to the channel stack is gone.
     pub fn wait_destroyed(&self) {
-        let mut destroyed = self.destroyed.lock();
-        while !*destroyed {
-            destroyed = self.destroyed_cv.wait(destroyed);
-        }
+        drop(self.destroyed_cv.wait_while(self.destroyed.lock(), |destroyed| !*destroyed));
     }
 
     /// Reports the stage of each connection attempt of the channel at an act of the application. In the WorkSerializer.
@@ -284,7 +260,7 @@ impl ClientChannel {
 
     /// Checks that hold at quiescence.
     pub(crate) fn check_at_rest(&self) {
-        self.control.with(|control| control.lb_policy.as_ref().map(Policy::check_at_rest));
+        self.control.with(|control| control.lb_policy.as_ref().map(|policy| policy.check_at_rest()));
     }
 }
 

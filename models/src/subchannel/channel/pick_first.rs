@@ -18,19 +18,19 @@ use lastref::property::{always, sometimes};
 
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::picker::Picker;
-use crate::subchannel::channel::subchannel_list::{SubchannelList, SubchannelPosition};
+use crate::subchannel::channel::policy::Policy;
+use crate::subchannel::channel::subchannel_list::{SubchannelList, SubchannelLists, SubchannelPosition};
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 use crate::subchannel::subchannel::state::State;
 use crate::subchannel::variant::Variant;
 
 /// `PickFirst`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct PickFirst {
     latest_update_args: Vec<SubchannelKey>,
-    subchannel_list: Option<SubchannelList>,
-    latest_pending_subchannel_list: Option<SubchannelList>,
-    /// `selected_`: a position in `subchannel_list`.
+    lists: SubchannelLists,
+    /// `selected_`: a position in the present list.
     selected: Option<SubchannelPosition>,
     idle: bool,
     keeps_unselected: bool,
@@ -38,8 +38,12 @@ pub(crate) struct PickFirst {
     keeps_stale_selection: bool,
 }
 
-impl PickFirst {
-    pub(crate) fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
+impl Policy for PickFirst {
+    fn lists(&mut self) -> &mut SubchannelLists {
+        &mut self.lists
+    }
+
+    fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
         self.keeps_unselected = chand.grpc.variant == Variant::UnselectedKept;
         self.connects_first_address = chand.grpc.variant == Variant::AttemptMovesPastUnseen;
         self.keeps_stale_selection = chand.grpc.variant == Variant::SelectedLeftBehind;
@@ -49,17 +53,42 @@ impl PickFirst {
         }
     }
 
-    pub(crate) fn exit_idle(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
+    fn exit_idle(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
         if std::mem::take(&mut self.idle) {
             self.attempt_to_connect_using_latest_update_args(chand, exec_ctx);
         }
     }
 
+    fn on_change(
+        &mut self,
+        chand: &Arc<ClientChannel>,
+        exec_ctx: &mut ExecCtx,
+        place: SubchannelPosition,
+        state: State,
+    ) {
+        self.process_connectivity_change(chand, exec_ctx, place, state);
+        self.check_selected();
+    }
+
+    /// Checks that hold at quiescence.
+    fn check_at_rest(&self) {
+        let Some(list) = &self.lists.present else { return };
+        let turn = list.subchannels.get(list.attempting_index);
+        let waits = self.selected.is_some() || turn.is_none_or(|data| data.state != Some(State::Idle));
+        always("pick_first requests a connection to the address whose turn it is", waits);
+        let Some(selected) = self.selected else { return };
+        let others = list.subchannels.iter().enumerate().filter(|(index, _)| *index != selected.index);
+        let is_alone = others.into_iter().all(|(_, data)| data.subchannel.is_none());
+        always("pick_first holds no subchannel that it did not select", is_alone);
+    }
+}
+
+impl PickFirst {
     fn attempt_to_connect_using_latest_update_args(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
         // The new list is created before an old one is shut down, so that a subchannel in both keeps its connection.
         let list = SubchannelList::new(chand, exec_ctx, &self.latest_update_args);
         let is_empty = list.subchannels.is_empty();
-        if let Some(replaced) = self.latest_pending_subchannel_list.replace(list) {
+        if let Some(replaced) = self.lists.pending.replace(list) {
             sometimes("a pending list is replaced by a newer one", true);
             replaced.shutdown(exec_ctx);
         }
@@ -78,26 +107,11 @@ impl PickFirst {
         if !self.keeps_stale_selection {
             self.selected = None;
         }
-        SubchannelList::promote(&mut self.subchannel_list, &mut self.latest_pending_subchannel_list, exec_ctx);
-    }
-
-    fn list_mut(&mut self, id: u32) -> Option<&mut SubchannelList> {
-        SubchannelList::find([&mut self.subchannel_list, &mut self.latest_pending_subchannel_list], id)
+        self.lists.promote_pending(exec_ctx);
     }
 
     fn is_current(&self, id: u32) -> bool {
-        self.subchannel_list.as_ref().is_some_and(|list| list.id == id)
-    }
-
-    pub(crate) fn on_change(
-        &mut self,
-        chand: &Arc<ClientChannel>,
-        exec_ctx: &mut ExecCtx,
-        place: SubchannelPosition,
-        state: State,
-    ) {
-        self.process_connectivity_change(chand, exec_ctx, place, state);
-        self.check_selected();
+        self.lists.present.as_ref().is_some_and(|list| list.id == id)
     }
 
     /// `ProcessConnectivityChangeLocked`.
@@ -108,7 +122,7 @@ impl PickFirst {
         place: SubchannelPosition,
         state: State,
     ) {
-        let before = self.list_mut(place.list).and_then(|list| list.note_change(place.index, state));
+        let before = self.lists.find(place.list).and_then(|list| list.note_change(place.index, state));
         let Some(before) = before else {
             sometimes("a state comes for a subchannel that its policy has let go", true);
             return;
@@ -121,7 +135,7 @@ impl PickFirst {
             return self.process_unselected_ready(chand, exec_ctx, place);
         }
         let (is_current, connects_first_address) = (self.is_current(place.list), self.connects_first_address);
-        let Some(list) = self.list_mut(place.list) else { return };
+        let Some(list) = self.lists.find(place.list) else { return };
         if before.is_none() {
             // The attempts begin when the state of every subchannel is known, so that a READY one is not overlooked.
             // Deviates: upstream then requests a connection to the first subchannel. But that one may have been
@@ -150,7 +164,7 @@ impl PickFirst {
 
     /// The selected subchannel is no longer READY: takes the pending list, or becomes idle.
     fn selected_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx) {
-        if let Some(pending) = &self.latest_pending_subchannel_list {
+        if let Some(pending) = &self.lists.pending {
             sometimes("the selected subchannel fails while a list is pending", true);
             let failed = pending.in_transient_failure;
             self.promote_pending(exec_ctx);
@@ -169,7 +183,7 @@ impl PickFirst {
 
     /// The subchannel whose turn it was has failed; the turn passes to the next.
     fn attempt_failed(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, place: SubchannelPosition) {
-        let Some(list) = self.list_mut(place.list) else { return };
+        let Some(list) = self.lists.find(place.list) else { return };
         let next = (place.index + 1) % list.subchannels.len();
         list.attempting_index = next;
         if let Some(data) = list.subchannels.get_mut(place.index) {
@@ -187,7 +201,7 @@ impl PickFirst {
             chand.request_reresolution();
             chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
         }
-        let Some(list) = self.list_mut(place.list) else { return };
+        let Some(list) = self.lists.find(place.list) else { return };
         if list.subchannels.get(next).is_some_and(|data| data.state == Some(State::Idle)) {
             list.request_connection(exec_ctx, next);
         }
@@ -205,7 +219,7 @@ impl PickFirst {
         }
         self.selected = Some(place);
         let keeps_unselected = self.keeps_unselected;
-        let Some(list) = &mut self.subchannel_list else { return };
+        let Some(list) = &mut self.lists.present else { return };
         list.in_transient_failure = false;
         let selected = list.subchannels.get(place.index).and_then(|data| data.subchannel.clone());
         let picker = Picker::subchannels(chand, selected.into_iter().collect());
@@ -216,35 +230,13 @@ impl PickFirst {
         }
     }
 
-    pub(crate) fn reset_backoff(&self, exec_ctx: &mut ExecCtx) {
-        let lists = [&self.subchannel_list, &self.latest_pending_subchannel_list];
-        lists.into_iter().flatten().for_each(|list| list.reset_backoff(exec_ctx));
-    }
-
-    pub(crate) fn shutdown(&mut self, exec_ctx: &mut ExecCtx) {
-        let lists = [self.subchannel_list.take(), self.latest_pending_subchannel_list.take()];
-        lists.into_iter().flatten().for_each(|list| list.shutdown(exec_ctx));
-    }
-
     /// Checks an invariant after each event: upstream's `selected_` is a pointer into the present list, and dangles as
     /// soon as that list is replaced.
     fn check_selected(&self) {
         let Some(place) = self.selected else { return };
-        let present = self.subchannel_list.as_ref().filter(|list| list.id == place.list);
+        let present = self.lists.present.as_ref().filter(|list| list.id == place.list);
         let data = present.and_then(|list| list.subchannels.get(place.index));
         let is_ready = data.is_some_and(|data| data.subchannel.is_some() && data.state == Some(State::Ready));
         always("pick_first selects a READY subchannel of its present list", is_ready);
-    }
-
-    /// Checks that hold at quiescence.
-    pub(crate) fn check_at_rest(&self) {
-        let Some(list) = &self.subchannel_list else { return };
-        let turn = list.subchannels.get(list.attempting_index);
-        let waits = self.selected.is_some() || turn.is_none_or(|data| data.state != Some(State::Idle));
-        always("pick_first requests a connection to the address whose turn it is", waits);
-        let Some(selected) = self.selected else { return };
-        let others = list.subchannels.iter().enumerate().filter(|(index, _)| *index != selected.index);
-        let is_alone = others.into_iter().all(|(_, data)| data.subchannel.is_none());
-        always("pick_first holds no subchannel that it did not select", is_alone);
     }
 }

@@ -10,7 +10,6 @@ use lastref::ledger::Owner;
 use lastref::property::sometimes;
 use lastref::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::subchannel_wrapper::SubchannelWrapper;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
@@ -111,5 +110,3 @@ impl Picker {
         }
     }
 }
-
-impl_debug!(Picker { number });

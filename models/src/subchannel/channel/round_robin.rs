@@ -11,16 +11,16 @@ use lastref::property::{always, sometimes};
 
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::picker::Picker;
-use crate::subchannel::channel::subchannel_list::{SubchannelList, SubchannelPosition};
+use crate::subchannel::channel::policy::Policy;
+use crate::subchannel::channel::subchannel_list::{SubchannelList, SubchannelLists, SubchannelPosition};
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::pool::SubchannelKey;
 use crate::subchannel::subchannel::state::State;
 
 /// `RoundRobin`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct RoundRobin {
-    subchannel_list: Option<SubchannelList>,
-    latest_pending_subchannel_list: Option<SubchannelList>,
+    lists: SubchannelLists,
 }
 
 /// `num_ready_`, `num_connecting_`, `num_transient_failure_`.
@@ -28,37 +28,33 @@ fn count(list: &SubchannelList, state: State) -> usize {
     list.subchannels.iter().filter(|data| data.logical == Some(state)).count()
 }
 
-impl RoundRobin {
-    pub(crate) fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: &[SubchannelKey]) {
-        let list = SubchannelList::new(chand, exec_ctx, addresses);
+impl Policy for RoundRobin {
+    fn lists(&mut self) -> &mut SubchannelLists {
+        &mut self.lists
+    }
+
+    fn update(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, addresses: Vec<SubchannelKey>) {
+        let list = SubchannelList::new(chand, exec_ctx, &addresses);
         let is_empty = list.subchannels.is_empty();
-        if let Some(replaced) = self.latest_pending_subchannel_list.replace(list) {
+        if let Some(replaced) = self.lists.pending.replace(list) {
             replaced.shutdown(exec_ctx);
         }
-        if is_empty || self.subchannel_list.is_none() {
-            self.promote_pending(exec_ctx);
+        if is_empty || self.lists.present.is_none() {
+            self.lists.promote_pending(exec_ctx);
         }
         if is_empty {
             chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
         }
     }
 
-    fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
-        SubchannelList::promote(&mut self.subchannel_list, &mut self.latest_pending_subchannel_list, exec_ctx);
-    }
-
-    fn list_mut(&mut self, id: u32) -> Option<&mut SubchannelList> {
-        SubchannelList::find([&mut self.subchannel_list, &mut self.latest_pending_subchannel_list], id)
-    }
-
-    pub(crate) fn on_change(
+    fn on_change(
         &mut self,
         chand: &Arc<ClientChannel>,
         exec_ctx: &mut ExecCtx,
         place: SubchannelPosition,
         state: State,
     ) {
-        let Some(list) = self.list_mut(place.list) else { return };
+        let Some(list) = self.lists.find(place.list) else { return };
         let Some(before) = list.note_change(place.index, state) else { return };
         always("no Subchannel reports SHUTDOWN", state != State::Shutdown);
         if before.is_some() && matches!(state, State::TransientFailure | State::Idle) {
@@ -76,19 +72,21 @@ impl RoundRobin {
         }
         self.maybe_update_connectivity_state(chand, exec_ctx, place.list);
     }
+}
 
+impl RoundRobin {
     /// `MaybeUpdateRoundRobinConnectivityStateLocked`.
     fn maybe_update_connectivity_state(&mut self, chand: &Arc<ClientChannel>, exec_ctx: &mut ExecCtx, id: u32) {
-        let present_ready = self.subchannel_list.as_ref().map_or(0, |list| count(list, State::Ready));
-        let promote = self.latest_pending_subchannel_list.as_ref().filter(|list| list.id == id).is_some_and(|list| {
+        let present_ready = self.lists.present.as_ref().map_or(0, |list| count(list, State::Ready));
+        let promote = self.lists.pending.as_ref().filter(|list| list.id == id).is_some_and(|list| {
             let (ready, failed) = (count(list, State::Ready), count(list, State::TransientFailure));
             present_ready == 0 || (ready > 0 && list.all_seen_initial_state()) || failed == list.subchannels.len()
         });
         if promote {
             sometimes("round_robin takes a list that was pending", true);
-            self.promote_pending(exec_ctx);
+            self.lists.promote_pending(exec_ctx);
         }
-        let Some(list) = self.subchannel_list.as_ref().filter(|list| list.id == id) else { return };
+        let Some(list) = self.lists.present.as_ref().filter(|list| list.id == id) else { return };
         if count(list, State::Ready) > 0 {
             let ready = list.subchannels.iter().filter(|data| data.logical == Some(State::Ready));
             let ready = ready.filter_map(|data| data.subchannel.clone()).collect();
@@ -98,15 +96,5 @@ impl RoundRobin {
         } else if count(list, State::TransientFailure) == list.subchannels.len() {
             chand.update_state(exec_ctx, State::TransientFailure, Picker::transient_failure(chand));
         }
-    }
-
-    pub(crate) fn reset_backoff(&self, exec_ctx: &mut ExecCtx) {
-        let lists = [&self.subchannel_list, &self.latest_pending_subchannel_list];
-        lists.into_iter().flatten().for_each(|list| list.reset_backoff(exec_ctx));
-    }
-
-    pub(crate) fn shutdown(&mut self, exec_ctx: &mut ExecCtx) {
-        let lists = [self.subchannel_list.take(), self.latest_pending_subchannel_list.take()];
-        lists.into_iter().flatten().for_each(|list| list.shutdown(exec_ctx));
     }
 }

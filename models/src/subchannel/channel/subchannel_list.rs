@@ -22,7 +22,6 @@ pub(crate) struct SubchannelPosition {
 }
 
 /// `SubchannelData`.
-#[derive(Debug)]
 pub(crate) struct SubchannelData {
     /// `None` after its shutdown.
     pub(crate) subchannel: Option<Arc<SubchannelWrapper>>,
@@ -50,7 +49,6 @@ impl SubchannelData {
 }
 
 /// `SubchannelList`.
-#[derive(Debug)]
 pub(crate) struct SubchannelList {
     pub(crate) id: u32,
     pub(crate) subchannels: Vec<SubchannelData>,
@@ -113,24 +111,31 @@ impl SubchannelList {
         others.for_each(|(_, data)| data.shutdown(exec_ctx));
     }
 
+    /// `ShutdownLocked`.
+    pub(crate) fn shutdown(mut self, exec_ctx: &mut ExecCtx) {
+        self.subchannels.iter_mut().for_each(|data| data.shutdown(exec_ctx));
+    }
+}
+
+/// The lists of a policy.
+#[derive(Default)]
+pub(crate) struct SubchannelLists {
+    /// `subchannel_list_`.
+    pub(crate) present: Option<SubchannelList>,
+    /// `latest_pending_subchannel_list_`.
+    pub(crate) pending: Option<SubchannelList>,
+}
+
+impl SubchannelLists {
     /// Replaces the present list with the pending one, or with none, and shuts the old list down.
-    pub(crate) fn promote(
-        present: &mut Option<SubchannelList>,
-        pending: &mut Option<SubchannelList>,
-        exec_ctx: &mut ExecCtx,
-    ) {
-        if let Some(before) = std::mem::replace(present, pending.take()) {
+    pub(crate) fn promote_pending(&mut self, exec_ctx: &mut ExecCtx) {
+        if let Some(before) = std::mem::replace(&mut self.present, self.pending.take()) {
             before.shutdown(exec_ctx);
         }
     }
 
-    /// The list with this number, among a policy's two lists.
-    pub(crate) fn find(lists: [&mut Option<SubchannelList>; 2], id: u32) -> Option<&mut SubchannelList> {
-        lists.into_iter().flatten().find(|list| list.id == id)
-    }
-
-    /// `ShutdownLocked`.
-    pub(crate) fn shutdown(mut self, exec_ctx: &mut ExecCtx) {
-        self.subchannels.iter_mut().for_each(|data| data.shutdown(exec_ctx));
+    /// The list with this number.
+    pub(crate) fn find(&mut self, id: u32) -> Option<&mut SubchannelList> {
+        [&mut self.present, &mut self.pending].into_iter().flatten().find(|list| list.id == id)
     }
 }

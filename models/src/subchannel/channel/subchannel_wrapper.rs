@@ -12,7 +12,6 @@ use lastref::cell::RaceCell;
 use lastref::ledger::Owner;
 use lastref::property::always;
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::channel::client_channel::ClientChannel;
 use crate::subchannel::channel::subchannel_list::SubchannelPosition;
 use crate::subchannel::channel::watcher_wrapper::WatcherWrapper;
@@ -116,7 +115,7 @@ impl SubchannelWrapper {
         let Some(watcher) = self.watcher_map.with_mut(Option::take) else { return };
         let listed = self.subchannel.cancel_connectivity_state_watch(&watcher);
         always("a watch is cancelled once", listed.is_some());
-        watcher.release(exec_ctx);
+        watcher.unref(exec_ctx, "watcher_list");
     }
 
     #[track_caller]
@@ -124,5 +123,3 @@ impl SubchannelWrapper {
         self.refs.touch(by);
     }
 }
-
-impl_debug!(SubchannelWrapper { number });

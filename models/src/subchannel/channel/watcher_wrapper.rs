@@ -12,7 +12,6 @@ use lastref::ledger::Owner;
 use lastref::property::always;
 use lastref::sync::Mutex;
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::channel::subchannel_list::SubchannelPosition;
 use crate::subchannel::channel::subchannel_wrapper::SubchannelWrapper;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
@@ -43,15 +42,10 @@ impl WatcherWrapper {
     }
 
     #[track_caller]
-    fn unref(&self, exec_ctx: &mut ExecCtx, reason: &'static str) {
+    pub(crate) fn unref(&self, exec_ctx: &mut ExecCtx, reason: &'static str) {
         self.refs.unref(Owner::new(reason, self.number), || {
             self.parent.unref(exec_ctx, Owner::new("WatcherWrapper", self.number));
         });
-    }
-
-    /// Releases the ref of the Subchannel's list, after the watch was cancelled.
-    pub(crate) fn release(&self, exec_ctx: &mut ExecCtx) {
-        self.unref(exec_ctx, "watcher_list");
     }
 
     /// `AsyncWatcherNotifierLocked`: to be called with the Subchannel's lock held.
@@ -86,5 +80,3 @@ impl WatcherWrapper {
         chand.on_subchannel_change(exec_ctx, self.place, change.state);
     }
 }
-
-impl_debug!(WatcherWrapper { number });

@@ -15,7 +15,7 @@ use lastref::property::always;
 use lastref::sync::Mutex;
 use lastref::sync::atomic::{AtomicU64, Ordering};
 
-use crate::kit::harness::{Unscheduled, impl_debug};
+use crate::kit::harness::Unscheduled;
 use crate::subchannel::iomgr::exec_ctx::{ExecCtx, Job};
 
 /// `Combiner`.
@@ -51,8 +51,6 @@ impl Combiner {
     }
 }
 
-impl_debug!(Combiner {});
-
 /// State that a combiner or a WorkSerializer guards: one callback at a time accesses it, from its beginning to its end.
 /// The serializer's synchronization must order the accesses of two callbacks.
 pub(crate) struct Guarded<T> {
@@ -77,5 +75,3 @@ impl<T> Guarded<T> {
         result
     }
 }
-
-impl_debug!(Guarded<T> {});

@@ -5,9 +5,9 @@
 //! Upstream keeps the list in a thread-local; here it is an argument, as it was upstream until 2017.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
+use crate::kit::harness::impl_debug;
 use crate::subchannel::iomgr::combiner::Combiner;
 
 /// A callback to run.
@@ -55,8 +55,4 @@ impl ExecCtx {
     }
 }
 
-impl fmt::Debug for ExecCtx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExecCtx").field("closures", &self.closures.len()).finish_non_exhaustive()
-    }
-}
+impl_debug!(ExecCtx {});

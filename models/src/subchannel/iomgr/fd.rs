@@ -13,7 +13,6 @@ use std::sync::Arc;
 use lastref::ledger::{Owner, Resource};
 use lastref::note;
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::iomgr::Edge;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::iomgr::lockfree_event::{Closure, LockfreeEvent};
@@ -22,7 +21,6 @@ use crate::subchannel::network::connection::Connection;
 use crate::subchannel::status::Error;
 
 /// The wrapper: the part of `grpc_fd` that the free list keeps.
-#[derive(Debug)]
 pub(crate) struct GrpcFd {
     read_closure: LockfreeEvent,
     write_closure: LockfreeEvent,
@@ -112,5 +110,3 @@ impl Fd {
         self.network.give_back(self.number, &self.wrapper);
     }
 }
-
-impl_debug!(Fd { number });

@@ -20,7 +20,7 @@ use lastref::ledger::{Owner, Slot};
 use lastref::property::always;
 use lastref::sync::atomic::{AtomicU64, Ordering};
 
-use crate::kit::harness::{Unscheduled, impl_debug};
+use crate::kit::harness::Unscheduled;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::status::{Error, Outcome};
 
@@ -170,5 +170,3 @@ impl LockfreeEvent {
         }
     }
 }
-
-impl_debug!(LockfreeEvent { owner });

@@ -14,7 +14,6 @@ use lastref::property::sometimes;
 use lastref::sync::atomic::{AtomicU64, Ordering};
 use lastref::sync::{Condvar, Mutex};
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::iomgr::exec_ctx::{ExecCtx, Job};
 
 const OWNER: u64 = 1 << 48;
@@ -72,5 +71,3 @@ impl WorkSerializer {
         }
     }
 }
-
-impl_debug!(WorkSerializer {});

@@ -6,7 +6,7 @@
 //! and fails if the peer is closed. The server's end is one of two:
 //!
 //! ```text
-//!  tcp ── write ──► to_server ──► receive ──► a script's thread (`backend`), which blocks
+//!  tcp ── write ──► to_server ──► receive ──► a script's thread (`serve`), which blocks
 //!  tcp ◄── read ─── to_client ◄─── send ◄──────────┘
 //!               poller ◄── edge ────┘
 //!
@@ -24,8 +24,9 @@ use std::task::{Context, Waker};
 use lastref::random;
 use lastref::sync::{Condvar, Mutex, MutexGuard};
 
-use crate::kit::harness::impl_debug;
 use crate::kit::http2::{ClientFrame, Decoder, ServerFrame, encode};
+use crate::kit::server::Peers;
+use crate::kit::server::memory::ServerEnd;
 use crate::kit::stream::{Buffers, Stage};
 use crate::subchannel::iomgr::fd::GrpcFd;
 use crate::subchannel::iomgr::{BOTH, Edge, Iomgr, READABLE, WRITABLE};
@@ -69,7 +70,7 @@ enum Server {
     Carried,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Wire {
     connected: Option<Outcome>,
     to_client: VecDeque<ServerFrame>,
@@ -115,21 +116,14 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A connection attempt to a script. `room` is the send buffer size in client frames.
-    pub(crate) fn new(iomgr: &Arc<Iomgr>, room: u32) -> Arc<Connection> {
-        Connection::with(iomgr, room, Server::Busy)
-    }
-
-    /// A connection attempt over the network.
-    pub(crate) fn carried(iomgr: &Arc<Iomgr>, room: u32) -> Arc<Connection> {
-        Connection::with(iomgr, room, Server::Carried)
-    }
-
-    fn with(iomgr: &Arc<Iomgr>, room: u32, server: Server) -> Arc<Connection> {
+    /// A connection attempt to one of the peers. `room` is the send buffer size in client frames.
+    pub(crate) fn new(iomgr: &Arc<Iomgr>, room: u32, peers: &Peers) -> Arc<Connection> {
+        let is_carried = matches!(peers, Peers::Server(..));
+        let server = if is_carried { Server::Carried } else { Server::Busy };
         Arc::new(Connection {
             wire: Mutex::named("connection", Wire { server, ..Wire::default() }),
             changed: Condvar::named("connection"),
-            is_carried: server == Server::Carried,
+            is_carried,
             room: room as usize,
             iomgr: Arc::clone(iomgr),
         })
@@ -164,35 +158,6 @@ impl Connection {
     /// The server's kernel does not answer: no host has the address.
     pub(crate) fn ignore(&self) {
         self.wire.lock().server = Server::Gone;
-    }
-
-    /// The server sends a frame, which is dropped if the connection is broken.
-    pub(crate) fn send(&self, frame: ServerFrame) {
-        let mut wire = self.wire.lock();
-        if wire.error.is_none() && !wire.server_fin && !wire.client_closed {
-            wire.to_client.push_back(frame);
-            self.report(wire, READABLE);
-        }
-    }
-
-    /// Waits for the client's next frame. `None` if no frame can come, or if the server must end.
-    pub(crate) fn receive(&self) -> Option<ClientFrame> {
-        let mut wire = self.wire.lock();
-        loop {
-            if wire.hang_up || wire.error.is_some() {
-                return None;
-            }
-            if let Some(frame) = wire.to_server.pop_front() {
-                if std::mem::take(&mut wire.blocked) {
-                    self.report(wire, WRITABLE);
-                }
-                return Some(frame);
-            }
-            if wire.client_fin {
-                return None;
-            }
-            wire = self.rest(wire, Server::Waits);
-        }
     }
 
     /// Blocks the server until it must end or the connection is over.
@@ -249,6 +214,37 @@ impl Connection {
     /// True if the server's task must end.
     pub(crate) fn is_hanging_up(&self) -> bool {
         self.wire.lock().hang_up
+    }
+}
+
+impl ServerEnd for Connection {
+    /// The server sends a frame, which is dropped if the connection is broken.
+    fn send(&self, frame: ServerFrame) {
+        let mut wire = self.wire.lock();
+        if wire.error.is_none() && !wire.server_fin && !wire.client_closed {
+            wire.to_client.push_back(frame);
+            self.report(wire, READABLE);
+        }
+    }
+
+    /// Waits for the client's next frame. `None` if no frame can come, or if the server must end.
+    fn receive(&self) -> Option<ClientFrame> {
+        let mut wire = self.wire.lock();
+        loop {
+            if wire.hang_up || wire.error.is_some() {
+                return None;
+            }
+            if let Some(frame) = wire.to_server.pop_front() {
+                if std::mem::take(&mut wire.blocked) {
+                    self.report(wire, WRITABLE);
+                }
+                return Some(frame);
+            }
+            if wire.client_fin {
+                return None;
+            }
+            wire = self.rest(wire, Server::Waits);
+        }
     }
 }
 
@@ -410,5 +406,3 @@ impl Buffers for Connection {
         self.wire.lock().server = Server::Gone;
     }
 }
-
-impl_debug!(Connection {});

@@ -1,17 +1,19 @@
 //! The network: the servers at the other end, descriptor numbers, and the free list of fd wrappers.
 
-pub(crate) mod backend;
 pub(crate) mod connection;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lastref::net::{self, thread_on};
+use lastref::note;
 use lastref::sync::Mutex;
 use lastref::thread::JoinHandle;
 
-use crate::kit::harness::{Unscheduled, impl_debug};
-use crate::kit::server::{Backends, Peers, Step, script};
+use crate::kit::harness::Unscheduled;
+use crate::kit::http2::ServerFrame;
+use crate::kit::server::memory::{ServerEnd, Session};
+use crate::kit::server::{Peers, Step, script};
 use crate::kit::stream::carry;
 use crate::subchannel::iomgr::Iomgr;
 use crate::subchannel::iomgr::fd::{Fd, GrpcFd};
@@ -40,16 +42,6 @@ struct Net {
     hung_up: bool,
 }
 
-/// The numbers of a connection attempt, from the creation of its descriptor.
-struct Attempt {
-    address: u32,
-    /// Its index among the connections to its address, from 0.
-    nth: usize,
-    /// Its number among all connections, from 1.
-    connection: usize,
-    hung_up: bool,
-}
-
 impl Network {
     /// `room` is the send buffer size of a connection in client frames.
     pub(crate) fn new(iomgr: &Arc<Iomgr>, peers: Peers, room: u32) -> Arc<Network> {
@@ -65,59 +57,42 @@ impl Network {
 
     /// `socket(2)`, nonblocking `connect(2)`, `grpc_fd_create`.
     pub(crate) fn connect(self: &Arc<Self>, address: u32) -> Fd {
-        match &self.peers {
-            Peers::Scripts(backends) => {
-                let socket = Connection::new(&self.iomgr, self.room);
-                let (fd, attempt) = self.create(address, Arc::clone(&socket));
-                self.answer(backends, socket, &attempt);
-                fd
-            }
-            Peers::Server(client, server) => {
-                let socket = Connection::carried(&self.iomgr, self.room);
-                let (fd, attempt) = self.create(address, Arc::clone(&socket));
-                let name = format!("socket.{}", attempt.connection);
-                let task = client.spawn(&name, carry(socket, server.address(address)));
-                self.carriers.lock().push(task);
-                fd
-            }
-        }
-    }
-
-    fn create(self: &Arc<Self>, address: u32, socket: Arc<Connection>) -> (Fd, Attempt) {
+        let socket = Connection::new(&self.iomgr, self.room, &self.peers);
         let mut net = self.net.lock();
         let made = net.made.entry(address).or_insert(0);
         let nth = *made;
         *made += 1;
         let number = (3..).find(|number| !net.numbers.contains(number)).unwrap_or(u32::MAX);
         net.numbers.insert(number);
-        let reused = net.free.pop();
-        let wrapper = match reused {
-            Some(wrapper) => wrapper,
-            None => {
-                net.wrappers += 1;
-                GrpcFd::new(net.wrappers)
-            }
-        };
+        let wrapper = net.free.pop().unwrap_or_else(|| {
+            net.wrappers += 1;
+            GrpcFd::new(net.wrappers)
+        });
         net.sockets.push(Arc::clone(&socket));
-        let attempt = Attempt { address, nth, connection: net.sockets.len(), hung_up: net.hung_up };
+        let (connection, hung_up) = (net.sockets.len(), net.hung_up);
         drop(net);
         wrapper.init();
-        (Fd::create(self, number, wrapper, socket), attempt)
-    }
-
-    fn answer(&self, backends: &Backends, socket: Arc<Connection>, attempt: &Attempt) {
-        let Attempt { address, nth, connection, hung_up } = *attempt;
-        let steps = script(backends, address, nth);
-        match steps.first() {
-            Some(Step::Ignore) => socket.ignore(),
-            Some(Step::Refuse) => socket.answer(Err(Error::ConnectionRefused)),
-            _ if hung_up => socket.answer(Err(Error::ConnectionRefused)),
-            _ => {
-                let name = format!("backend.{connection}");
-                let task = thread_on(None, &name, move || backend::serve(&socket, &steps));
-                self.joins.lock().push(task);
+        let fd = Fd::create(self, number, wrapper, Arc::clone(&socket));
+        match &self.peers {
+            Peers::Scripts(backends) => {
+                let steps = script(backends, address, nth);
+                match steps.first() {
+                    Some(Step::Ignore) => socket.ignore(),
+                    Some(Step::Refuse) => socket.answer(Err(Error::ConnectionRefused)),
+                    _ if hung_up => socket.answer(Err(Error::ConnectionRefused)),
+                    _ => {
+                        let name = format!("backend.{connection}");
+                        let task = thread_on(None, &name, move || serve(&socket, &steps));
+                        self.joins.lock().push(task);
+                    }
+                }
+            }
+            Peers::Server(client, server) => {
+                let carrying = carry(socket, server.address(address));
+                self.carriers.lock().push(client.spawn(&format!("socket.{connection}"), carrying));
             }
         }
+        fd
     }
 
     /// Frees the number, as `close(2)` does, and puts the wrapper on the free list.
@@ -180,4 +155,23 @@ impl Network {
     }
 }
 
-impl_debug!(Network { peers });
+/// A server's side of one connection in memory: accepts it, plays the script, and then serves like an ordinary server.
+fn serve(connection: &Connection, steps: &[Step]) {
+    connection.answer(Ok(()));
+    let mut session = Session::new(connection);
+    for step in steps {
+        if connection.is_hanging_up() {
+            break;
+        }
+        note!("backend: {step:?}");
+        match *step {
+            Step::Settings => connection.send(ServerFrame::Settings),
+            Step::Fin => connection.fin(),
+            Step::Rst => connection.rst(),
+            Step::Stall => connection.stall(),
+            step => session.perform(step),
+        }
+    }
+    session.serve();
+    connection.gone();
+}

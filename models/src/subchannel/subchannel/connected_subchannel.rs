@@ -10,12 +10,10 @@ use std::sync::Arc;
 use lastref::ledger::Owner;
 use lastref::property::sometimes;
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::library::Grpc;
 use crate::subchannel::ref_count::RefCount;
 use crate::subchannel::transport::Transport;
-use crate::subchannel::transport::tracker::Watcher;
 
 /// `ConnectedSubchannel`.
 pub(crate) struct ConnectedSubchannel {
@@ -53,11 +51,4 @@ impl ConnectedSubchannel {
     pub(crate) fn reset(&self, exec_ctx: &mut ExecCtx) {
         self.unref(exec_ctx, Owner::new("Subchannel", self.number));
     }
-
-    /// `StartWatch`: takes over a ref to the watcher.
-    pub(crate) fn start_watch(&self, exec_ctx: &mut ExecCtx, watcher: Arc<dyn Watcher>) {
-        self.transport.start_connectivity_watch(exec_ctx, watcher);
-    }
 }
-
-impl_debug!(ConnectedSubchannel { number });

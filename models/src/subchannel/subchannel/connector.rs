@@ -22,7 +22,6 @@ use lastref::property::{always, sometimes};
 use lastref::sync::Mutex;
 use lastref::time::{Duration, Instant};
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::application::moments::{Progress, Stage};
 use crate::subchannel::iomgr::TaskHandle;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
@@ -271,5 +270,3 @@ impl Chttp2Connector {
         self.refs.unref(self.owner("Subchannel"), || ());
     }
 }
-
-impl_debug!(Chttp2Connector { number });

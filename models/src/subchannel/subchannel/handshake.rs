@@ -12,7 +12,6 @@ use lastref::property::{always, sometimes};
 use lastref::sync::Mutex;
 use lastref::time::Duration;
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::iomgr::TaskHandle;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::iomgr::fd::Fd;
@@ -141,5 +140,3 @@ impl HandshakeManager {
         self.refs.unref(self.owner("Chttp2Connector"), || ());
     }
 }
-
-impl_debug!(HandshakeManager { number });

@@ -152,12 +152,8 @@ impl Subchannel {
     }
 
     #[track_caller]
-    fn weak_unref(&self, reason: &'static str) {
+    pub(crate) fn weak_unref(&self, reason: &'static str) {
         self.refs.weak_unref(self.owner(reason), || self.delete());
-    }
-
-    pub(crate) fn release_state_watcher(&self) {
-        self.weak_unref("state_watcher");
     }
 
     /// `Subchannel::Orphan`.
@@ -348,7 +344,7 @@ impl Subchannel {
         if self.grpc.variant != Variant::WatcherNotStarted {
             self.refs.weak_ref(self.owner("state_watcher"));
             let watcher = ConnectedSubchannelStateWatcher::new(self, &connected);
-            connected.start_watch(exec_ctx, watcher);
+            connected.transport.start_connectivity_watch(exec_ctx, watcher);
         }
         let before = guarded.connected_subchannel.replace(connected);
         always("a Subchannel publishes a transport while it has none", before.is_none());

@@ -12,7 +12,7 @@ use lastref::ledger::Owner;
 use lastref::property::{always, sometimes};
 use lastref::sync::Mutex;
 
-use crate::kit::harness::{Unscheduled, impl_debug};
+use crate::kit::harness::Unscheduled;
 use crate::subchannel::subchannel::Subchannel;
 use crate::subchannel::variant::Variant;
 
@@ -113,5 +113,3 @@ impl GlobalSubchannelPool {
         self.mu.lock().registered.clone()
     }
 }
-
-impl_debug!(GlobalSubchannelPool {});

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use lastref::ledger::Owner;
 
-use crate::kit::harness::impl_debug;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::ref_count::RefCount;
 use crate::subchannel::subchannel::Subchannel;
@@ -44,12 +43,10 @@ impl Watcher for ConnectedSubchannelStateWatcher {
     }
 
     fn unref(&self, _: &mut ExecCtx) {
-        self.refs.unref(self.owner(), || self.subchannel.release_state_watcher());
+        self.refs.unref(self.owner(), || self.subchannel.weak_unref("state_watcher"));
     }
 
     fn on_connectivity_state_change(&self, exec_ctx: &mut ExecCtx, change: Change) {
         self.subchannel.on_transport_state_change(exec_ctx, self.watched, change);
     }
 }
-
-impl_debug!(ConnectedSubchannelStateWatcher { watched });

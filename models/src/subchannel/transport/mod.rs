@@ -27,7 +27,6 @@ use lastref::note;
 use lastref::property::{Eventually, always, eventually, sometimes};
 use lastref::time::Duration;
 
-use crate::kit::harness::impl_debug;
 use crate::kit::http2::{ClientFrame, Goaway, ServerFrame};
 use crate::kit::machine;
 use crate::subchannel::application::moments::{End, Moment};
@@ -402,5 +401,3 @@ impl Transport {
         self.locked.with(|locked| (locked.state_tracker.state(), locked.state_tracker.is_watched()))
     }
 }
-
-impl_debug!(Transport { number });

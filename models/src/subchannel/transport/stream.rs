@@ -6,7 +6,7 @@ use lastref::ledger::{Owner, Slot, Tag};
 use lastref::sync::{Condvar, Mutex};
 use lastref::time::Instant;
 
-use crate::kit::harness::impl_debug;
+use crate::kit::harness::wait_until;
 use crate::subchannel::status::Status;
 
 /// `grpc_chttp2_stream`, with the call's side of it.
@@ -38,21 +38,10 @@ impl Stream {
     /// Waits for the end of the call, up to `deadline` if there is one.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Option<Status> {
         let mut status = self.status.lock();
-        loop {
-            if status.is_some() {
-                return *status;
-            }
-            status = match deadline {
-                None => self.given.wait(status),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return None;
-                    }
-                    self.given.wait_timeout(status, left).0
-                }
-            };
+        while status.is_none() {
+            status = wait_until(&self.given, status, deadline).ok()?;
         }
+        *status
     }
 
     /// Whether the call has ended.
@@ -60,5 +49,3 @@ impl Stream {
         self.status.lock().is_some()
     }
 }
-
-impl_debug!(Stream { number, tag });

@@ -7,7 +7,6 @@
 //! In the report of #38871 this is the count that goes from 2 to 1 and stays there.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
 use lastref::ledger::{Owner, Slot};
@@ -171,11 +170,5 @@ impl Tcp {
     /// The number of its fd, which also names the transport above it.
     pub(crate) fn number(&self) -> u32 {
         self.fd.number
-    }
-}
-
-impl fmt::Debug for Tcp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tcp").field("fd", &self.fd.number).finish_non_exhaustive()
     }
 }

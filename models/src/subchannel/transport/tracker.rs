@@ -15,7 +15,6 @@ use lastref::property::always;
 use lastref::time::Duration;
 use lastref::trace::transition;
 
-use crate::kit::harness::impl_debug;
 use crate::kit::machine::Symbol;
 use crate::subchannel::iomgr::exec_ctx::ExecCtx;
 use crate::subchannel::subchannel::state::State;
@@ -95,5 +94,3 @@ fn notify(exec_ctx: &mut ExecCtx, watcher: &Arc<dyn Watcher>, change: Change) {
         watcher.unref(exec_ctx);
     });
 }
-
-impl_debug!(ConnectivityStateTracker { state });
