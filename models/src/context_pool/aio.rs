@@ -56,7 +56,7 @@ pub struct Aio {
     a_task: Arc<Task>,
     a_expire_q: Arc<ExpireQueue>,
     reaper: Arc<Reaper>,
-    id: u32,
+    pub(super) id: u32,
     a_msg: RaceCell<Option<Message>>,
     /// Read without a lock, as in C. It is an integer, so a race can give a wrong value but not an invalid one.
     a_result: AtomicU32,
@@ -65,26 +65,7 @@ pub struct Aio {
 
 impl Aio {
     /// `nni_aio_alloc`. The callback is a part of the aio, so it must not hold a strong reference to it.
-    pub fn alloc(nng: &Nng, cb: Option<Box<dyn Fn() + Send + Sync>>) -> Arc<Aio> {
-        Aio::init(nng, cb)
-    }
-
-    /// An aio of a pipe, whose callback is a method of that pipe and uses its memory.
-    pub(super) fn of<P: Send + Sync + 'static>(
-        nng: &Nng,
-        pipe: &Weak<P>,
-        (memory, owner): (Resource, Owner),
-        cb: fn(&P),
-    ) -> Arc<Aio> {
-        let pipe = Weak::clone(pipe);
-        let callback = move || {
-            memory.touch(owner);
-            pipe.upgrade().iter().for_each(|pipe| cb(pipe));
-        };
-        Aio::init(nng, Some(Box::new(callback)))
-    }
-
-    pub(super) fn init(nng: &Nng, cb: Option<Callback>) -> Arc<Aio> {
+    pub fn alloc(nng: &Nng, cb: Option<Callback>) -> Arc<Aio> {
         let id = nng.next_aio();
         let owner = Owner::new("nni_aio", id);
         let memory = Resource::acquire("nni_aio", owner);
@@ -101,6 +82,21 @@ impl Aio {
             a_result: AtomicU32::new(0),
             a_timeout: RaceCell::named("a_timeout", Timeout::Infinite),
         })
+    }
+
+    /// An aio of a pipe, whose callback is a method of that pipe and uses its memory.
+    pub(super) fn of<P: Send + Sync + 'static>(
+        nng: &Nng,
+        pipe: &Weak<P>,
+        (memory, owner): (Resource, Owner),
+        cb: fn(&P),
+    ) -> Arc<Aio> {
+        let pipe = Weak::clone(pipe);
+        let callback = move || {
+            memory.touch(owner);
+            pipe.upgrade().iter().for_each(|pipe| cb(pipe));
+        };
+        Aio::alloc(nng, Some(Box::new(callback)))
     }
 
     /// `nni_aio_set_timeout`: applies to operations that begin after the call.
@@ -364,10 +360,6 @@ impl Aio {
 
     fn set_result(&self, result: Outcome) {
         self.a_result.store(to_code(result), Ordering::Relaxed);
-    }
-
-    pub(super) fn id(&self) -> u32 {
-        self.id
     }
 }
 

@@ -30,10 +30,7 @@ impl Pins {
 
     /// Waits until no taken cancel function is left to run.
     pub(super) fn wait(&self) {
-        let mut pins = self.mtx.lock();
-        while *pins > 0 {
-            pins = self.cv.wait(pins);
-        }
+        drop(self.cv.wait_while(self.mtx.lock(), |pins| *pins > 0));
     }
 
     fn pin(&self) {

@@ -220,16 +220,13 @@ impl Ctx {
     /// # Errors
     ///
     /// The operation's result; `NNG_EAGAIN` for a timeout of zero.
+    #[track_caller]
     pub fn sendmsg(&self, caller: Owner, msg: Message, timeout: Timeout) -> Result<(), (Errno, Message)> {
-        let aio = Aio::alloc(&self.nng, None);
-        aio.set_timeout(timeout);
-        aio.set_msg(caller, msg.clone());
-        self.send(&aio);
-        aio.wait();
-        let result = aio.result();
-        let returned = aio.take_msg(caller);
-        aio.free();
-        result.map_err(|rv| (again(rv, timeout), returned.unwrap_or(msg)))
+        let (result, returned) = self.wait_for(caller, timeout, |aio| {
+            aio.set_msg(caller, msg.clone());
+            self.send(aio);
+        });
+        result.map_err(|rv| (rv, returned.unwrap_or(msg)))
     }
 
     /// `nng_ctx_recvmsg`: receives and waits; `caller` then owns the message.
@@ -237,23 +234,26 @@ impl Ctx {
     /// # Errors
     ///
     /// The operation's result; `NNG_EAGAIN` for a timeout of zero.
+    #[track_caller]
     pub fn recvmsg(&self, caller: Owner, timeout: Timeout) -> Result<Message, Errno> {
-        let aio = Aio::alloc(&self.nng, None);
-        aio.set_timeout(timeout);
-        self.recv(&aio);
-        aio.wait();
-        let result = aio.result();
-        let msg = aio.take_msg(caller);
-        aio.free();
-        result.map_err(|rv| again(rv, timeout))?;
+        let (result, msg) = self.wait_for(caller, timeout, |aio| self.recv(aio));
+        result?;
         always("a receive that succeeds has a message", msg.is_some());
         msg.ok_or(Errno::State)
     }
-}
 
-/// A call with a timeout of zero returns NNG_EAGAIN in place of NNG_ETIMEDOUT.
-fn again(rv: Errno, timeout: Timeout) -> Errno {
-    if rv == Errno::TimedOut && timeout == Timeout::Zero { Errno::Again } else { rv }
+    /// Starts an operation and waits for its end. Returns its result, and the message that is then on the aio.
+    fn wait_for(&self, caller: Owner, timeout: Timeout, start: impl FnOnce(&Arc<Aio>)) -> (Outcome, Option<Message>) {
+        let aio = Aio::alloc(&self.nng, None);
+        aio.set_timeout(timeout);
+        start(&aio);
+        aio.wait();
+        let (result, msg) = (aio.result(), aio.take_msg(caller));
+        aio.free();
+        // A call with a timeout of zero returns NNG_EAGAIN in place of NNG_ETIMEDOUT.
+        let is_again = result == Err(Errno::TimedOut) && timeout == Timeout::Zero;
+        (if is_again { Err(Errno::Again) } else { result }, msg)
+    }
 }
 
 impl_debug!(Ctx { id });

@@ -69,7 +69,7 @@ impl Expirations {
 
     /// `nni_aio_expire_rm`.
     pub(super) fn remove(&mut self, aio: u32) {
-        self.eq_list.retain(|(listed, _)| listed.id() != aio);
+        self.eq_list.retain(|(listed, _)| listed.id != aio);
     }
 }
 
@@ -137,17 +137,17 @@ impl ExpireQueue {
             eq.eq_list = left;
             for (aio, _) in &expired {
                 // While this is set, stop and free wait.
-                eq.of(aio.id()).a_expiring = true;
+                eq.of(aio.id).a_expiring = true;
             }
             for (aio, expire) in expired {
                 let rv = if expire.ok { Ok(()) } else { Err(Errno::TimedOut) };
-                if let Some(taken) = eq.of(aio.id()).a_cancel.take().map(Cancel::taken) {
+                if let Some(taken) = eq.of(aio.id).a_cancel.take().map(Cancel::taken) {
                     drop(eq);
                     taken.call(&aio, rv);
                     eq = self.eq_mtx.lock();
                 }
                 aio.memory.touch(EXPIRE);
-                eq.of(aio.id()).a_expiring = false;
+                eq.of(aio.id).a_expiring = false;
             }
             self.eq_cv.notify_all();
         }

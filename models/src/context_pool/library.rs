@@ -15,20 +15,24 @@ use serde::{Deserialize, Serialize};
 use super::context::Context;
 use super::expire::ExpireQueue;
 use super::reap::Reaper;
-use super::socket::Socket;
+use super::rep::Rep0Sock;
+use super::req::{Req0Sock, ReqOptions};
+use super::socket::{Protocol, Socket};
 use super::task::TaskQueue;
 use super::variant::Variant;
 use crate::kit::harness::impl_debug;
 
-/// Which threads the library runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Threads {
-    /// Workers of the task queue. NNG starts at least two; fewer are for exhaustive exploration.
-    pub workers: u32,
-    /// Whether the expiration thread runs. Without it nothing may have a timeout or a resend time.
-    pub timers: bool,
-    /// Whether the reaper has its own thread. Without it the thread that closes a socket reaps.
-    pub reaper: bool,
+lastref::plans! {
+    /// Which threads the library runs.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Threads {
+        /// Workers of the task queue. NNG starts at least two; fewer are for exhaustive exploration.
+        pub workers: u32 where 1..=4,
+        /// Whether the expiration thread runs. Without it nothing may have a timeout or a resend time.
+        pub timers: bool,
+        /// Whether the reaper has its own thread. Without it the thread that closes a socket reaps.
+        pub reaper: bool,
+    }
 }
 
 impl Threads {
@@ -110,13 +114,13 @@ impl Nng {
     }
 
     /// `nng_req0_open`.
-    pub fn req0_open(self: &Arc<Nng>, options: super::req::ReqOptions) -> Arc<Socket> {
-        Socket::open_req(self, options)
+    pub fn req0_open(self: &Arc<Nng>, options: ReqOptions) -> Arc<Socket> {
+        Socket::open(self, |number| Protocol::Req(Req0Sock::init(self, number, options)))
     }
 
     /// `nng_rep0_open`.
     pub fn rep0_open(self: &Arc<Nng>) -> Arc<Socket> {
-        Socket::open_rep(self)
+        Socket::open(self, |number| Protocol::Rep(Rep0Sock::init(self, number)))
     }
 
     pub(super) fn next_aio(&self) -> u32 {

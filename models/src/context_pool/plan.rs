@@ -15,89 +15,125 @@ use super::library::Threads;
 use super::network::{Greeting, Habit, Step};
 use crate::kit::weather::{Event, Weather};
 
-/// The source of callers' contexts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Style {
-    /// Each request opens a context and closes it, as reported.
-    ContextPerRequest,
-    /// This many contexts are opened once and reused, as the thread recommends.
-    ContextPool(u32),
-}
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const CALLERS_MAX: usize = 16;
+const REQUESTS_MAX: usize = 4;
+pub(super) const PAUSE_MS: RangeInclusive<u64> = 0..=1_000;
+/// A resend interval below that of every scenario would fill a run with resends.
+const RESEND_MS: RangeInclusive<u64> = 5..=60_000;
 
-/// One request of a caller, by how it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Request {
-    /// The caller waits for the result.
-    Wait,
-    /// The same, and the callback then makes this many further requests, one after the other.
-    Chain(u32),
-    /// The caller cancels it and waits for the result.
-    Cancel,
-    /// The caller gives send and receive this many milliseconds each, and waits for the result.
-    Timeout(u64),
-    /// The caller waits this many milliseconds and closes the context. With a pool: it cancels it then, and waits for
-    /// the result.
-    Leave(u64),
-    /// The caller does not wait: it closes the context at once. With a pool: as [`Request::Cancel`].
-    Abandon,
-    /// The caller continues at once; the callback closes the context and has the aio reaped. With a pool: as
-    /// [`Request::Wait`].
-    Forget,
-}
-
-/// The acts during the run, in this order, each at a moment that the schedule chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Act {
-    /// A pause of this many milliseconds, in which the callers progress.
-    Pause(u64),
-    /// This connection breaks, and a new one replaces it. Not on a network, where a fault breaks it.
-    Reset(u32),
-    /// The applications close the pipes of the sockets.
-    ClosePipes,
-    /// The req socket is closed under its callers.
-    CloseReq,
-    /// The rep socket is closed under its server.
-    CloseRep,
-}
-
-/// One run in memory: see [`super::run`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The library's threads.
-    pub threads: Threads,
-    /// Connections between the req and the rep socket.
-    pub pipes: u32,
-    /// Messages that fit into each direction of a connection.
-    pub capacity: u32,
-    /// Contexts that answer.
-    pub server_contexts: u32,
-    /// Resend interval in milliseconds; `None` disables resending.
-    pub resend_ms: Option<u64>,
+lastref::plans! {
     /// The source of callers' contexts.
-    pub style: Style,
-    /// One list of requests per caller.
-    pub callers: Vec<Vec<Request>>,
-    /// The application's acts meanwhile.
-    pub acts: Vec<Act>,
-}
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Style {
+        /// Each request opens a context and closes it, as reported.
+        ContextPerRequest,
+        /// This many contexts are opened once and reused, as the thread recommends.
+        ContextPool(contexts: u32 where 1..=8),
+    }
 
-/// The replying end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Replier {
-    /// NNG's rep socket.
-    Rep {
-        /// Number of contexts.
-        contexts: u32,
-        /// Delay of each reply in milliseconds; `None` replies at once.
-        works_ms: Option<u64>,
-    },
-    /// A peer that is not NNG.
-    Peer {
-        /// Its greetings on its first connections, in order; on later ones it sends the valid greeting.
-        greetings: Vec<Greeting>,
-        /// Its actions on requests, in order, repeated from the first.
-        habits: Vec<Habit>,
-    },
+    /// One request of a caller, by how it ends.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Request {
+        /// The caller waits for the result.
+        Wait,
+        /// The same, and the callback then makes this many further requests, one after the other.
+        Chain(requests: u32 where 0..=4),
+        /// The caller cancels it and waits for the result.
+        Cancel,
+        /// The caller gives send and receive this many milliseconds each, and waits for the result.
+        Timeout(ms: u64 where PAUSE_MS),
+        /// The caller waits this many milliseconds and closes the context. With a pool: it cancels it then, and waits
+        /// for the result.
+        Leave(ms: u64 where PAUSE_MS),
+        /// The caller does not wait: it closes the context at once. With a pool: as [`Request::Cancel`].
+        Abandon,
+        /// The caller continues at once; the callback closes the context and has the aio reaped. With a pool: as
+        /// [`Request::Wait`].
+        Forget,
+    }
+
+    /// The acts during the run, in this order, each at a moment that the schedule chooses.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Act {
+        /// A pause of this many milliseconds, in which the callers progress.
+        Pause(ms: u64 where PAUSE_MS),
+        /// This connection breaks, and a new one replaces it. Not on a network, where a fault breaks it.
+        Reset(pipe: u32 where 0..=8),
+        /// The applications close the pipes of the sockets.
+        ClosePipes,
+        /// The req socket is closed under its callers.
+        CloseReq,
+        /// The rep socket is closed under its server.
+        CloseRep,
+    }
+
+    /// One run in memory: see [`super::run`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Plan where Plan::check_ends {
+        /// The library's threads.
+        pub threads: Threads,
+        /// Connections between the req and the rep socket.
+        pub pipes: u32 where 0..=4,
+        /// Messages that fit into each direction of a connection.
+        pub capacity: u32 where 0..=8,
+        /// Contexts that answer.
+        pub server_contexts: u32 where 0..=8,
+        /// Resend interval in milliseconds; `None` disables resending.
+        pub resend_ms: Option<u64> where Maybe(RESEND_MS),
+        /// The source of callers' contexts.
+        pub style: Style,
+        /// One list of requests per caller.
+        pub callers: Vec<Vec<Request>> where List(1..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)),
+        /// The application's acts meanwhile.
+        pub acts: Vec<Act> where List(0..=8, Part),
+    }
+
+    /// The replying end.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Replier {
+        /// NNG's rep socket.
+        Rep {
+            /// Number of contexts.
+            contexts: u32 where 0..=8,
+            /// Delay of each reply in milliseconds; `None` replies at once.
+            works_ms: Option<u64> where Maybe(PAUSE_MS),
+        },
+        /// A peer that is not NNG.
+        Peer {
+            /// Its greetings on its first connections, in order; on later ones it sends the valid greeting.
+            greetings: Vec<Greeting> where List(0..=4, Part),
+            /// Its actions on requests, in order, repeated from the first.
+            habits: Vec<Habit> where List(1..=8, Part),
+        },
+    }
+
+    /// One run on a network: see [`super::run_on_network`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct NetPlan where NetPlan::check_hosts {
+        /// The network. Its peers: the server, then the clients that are not NNG.
+        pub weather: Weather,
+        /// The application's acts, after the events.
+        pub acts: Vec<Act> where List(0..=16, Part),
+        /// Connections of the req socket.
+        pub dialers: u32 where 0..=4,
+        /// Resend interval in milliseconds; `None` disables resending.
+        pub resend_ms: Option<u64> where Maybe(RESEND_MS),
+        /// Timeout of a request without its own timeout, on a network with faults.
+        pub patience_ms: u64 where 1..=10_000,
+        /// The source of callers' contexts.
+        pub style: Style,
+        /// One list of requests per caller.
+        pub callers: Vec<Vec<Request>> where List(0..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)),
+        /// One list of attempts per context.
+        pub overtakers: Vec<Vec<Attempt>> where List(0..=4, List(0..=4, Part)),
+        /// One list of steps per client that is not NNG.
+        pub clients: Vec<Vec<Step>> where List(0..=4, List(0..=8, Part)),
+        /// The replying end.
+        pub replier: Replier,
+        /// If set, the req socket and its contexts are closed at the end, concurrently on two threads.
+        pub hurried: bool,
+    }
 }
 
 impl Replier {
@@ -110,100 +146,7 @@ impl Replier {
     }
 }
 
-/// One run on a network: see [`super::run_on_network`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetPlan {
-    /// The network. Its peers: the server, then the clients that are not NNG.
-    pub weather: Weather,
-    /// The application's acts, after the events.
-    pub acts: Vec<Act>,
-    /// Connections of the req socket.
-    pub dialers: u32,
-    /// Resend interval in milliseconds; `None` disables resending.
-    pub resend_ms: Option<u64>,
-    /// Timeout of a request without its own timeout, on a network with faults.
-    pub patience_ms: u64,
-    /// The source of callers' contexts.
-    pub style: Style,
-    /// One list of requests per caller.
-    pub callers: Vec<Vec<Request>>,
-    /// One list of attempts per context.
-    pub overtakers: Vec<Vec<Attempt>>,
-    /// One list of steps per client that is not NNG.
-    pub clients: Vec<Vec<Step>>,
-    /// The replying end.
-    pub replier: Replier,
-    /// If set, the req socket and its contexts are closed at the end, concurrently on two threads.
-    pub hurried: bool,
-}
-
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
-const CALLERS_MAX: usize = 16;
-const REQUESTS_MAX: usize = 4;
-const PAUSE_MS: RangeInclusive<u64> = 0..=1_000;
-/// A resend interval below that of every scenario would fill a run with resends.
-const RESEND_MS: RangeInclusive<u64> = 5..=60_000;
-
-lastref::bounds!(Plan {
-    threads: Part,
-    pipes: 0..=4,
-    capacity: 0..=8,
-    server_contexts: 0..=8,
-    resend_ms: Maybe(RESEND_MS),
-    style: Part,
-    callers: List(1..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)),
-    acts: List(0..=8, Part),
-} and Plan::check_ends);
-lastref::bounds!(Threads { workers: 1..=4, timers: Part, reaper: Part });
-lastref::bounds!(enum Style { ContextPerRequest, ContextPool(contexts: 1..=8) });
-lastref::bounds!(enum Request {
-    Wait,
-    Chain(requests: 0..=4),
-    Cancel,
-    Timeout(ms: PAUSE_MS),
-    Leave(ms: PAUSE_MS),
-    Abandon,
-    Forget,
-});
-lastref::bounds!(enum Act { Pause(ms: PAUSE_MS), Reset(pipe: 0..=8), ClosePipes, CloseReq, CloseRep });
-lastref::bounds!(NetPlan {
-    weather: Part,
-    acts: List(0..=16, Part),
-    dialers: 0..=4,
-    resend_ms: Maybe(RESEND_MS),
-    patience_ms: 1..=10_000,
-    style: Part,
-    callers: List(0..=CALLERS_MAX, List(0..=REQUESTS_MAX, Part)),
-    overtakers: List(0..=4, List(0..=4, Part)),
-    clients: List(0..=4, List(0..=8, Part)),
-    replier: Part,
-    hurried: Part,
-} and NetPlan::check_hosts);
-lastref::bounds!(enum Replier {
-    Rep { contexts: 0..=8, works_ms: Maybe(PAUSE_MS) },
-    Peer { greetings: List(0..=4, Part), habits: List(1..=8, Part) },
-});
 impl lastref::plan::Plan for Greeting {}
-lastref::bounds!(enum Habit {
-    Reply,
-    Again(times: 0..=4),
-    Late(ms: PAUSE_MS),
-    Ignore,
-    Hangup,
-    ReplyAndHangup,
-    Stranger,
-    Malformed(bytes: 0..=3),
-    Oversize,
-});
-lastref::bounds!(enum Step {
-    Ask { requests: 0..=8, hops: 0..=16 },
-    Read,
-    Pause(ms: PAUSE_MS),
-    Malformed,
-    HalfClose,
-    Leave,
-});
-lastref::bounds!(Attempt { send: PAUSE_MS, recv: PAUSE_MS, cancel: Maybe(PAUSE_MS), next: PAUSE_MS });
 
 impl Plan {
     /// One caller that makes one request, without timers or faults, on the smallest library.

@@ -19,7 +19,8 @@ pub struct Reaper {
     reap_mtx: Mutex<List>,
     reap_work_cv: Condvar,
     reap_empty_cv: Condvar,
-    threaded: bool,
+    /// Whether it has its own thread. Otherwise the thread that waits for the work does it.
+    pub(super) threaded: bool,
     /// Joined once, by [`Reaper::fini`]: harness state, not the component's.
     reap_thr: Unscheduled<Option<JoinHandle<()>>>,
 }
@@ -45,11 +46,6 @@ impl Reaper {
         let thread = threaded.then(|| thread_on(host, "nng:reap2", move || while worker.reap_next() {}));
         *reaper.reap_thr.lock() = thread;
         reaper
-    }
-
-    /// Whether the reaper has its own thread. Otherwise the thread that waits for the work does it.
-    pub(super) fn threaded(&self) -> bool {
-        self.threaded
     }
 
     /// `nni_reap`.
@@ -83,10 +79,8 @@ impl Reaper {
 
     /// `nni_reap_drain`: waits until every queued object is freed. For a reaper with a thread.
     pub fn drain(&self) {
-        let mut list = self.reap_mtx.lock();
-        while list.reaping || !list.nodes.is_empty() {
-            list = self.reap_empty_cv.wait(list);
-        }
+        let is_busy = |list: &mut List| list.reaping || !list.nodes.is_empty();
+        drop(self.reap_empty_cv.wait_while(self.reap_mtx.lock(), is_busy));
     }
 
     /// `nni_reap_sys_fini`: ends the reaper when its queue is empty.

@@ -42,14 +42,10 @@ impl ReqOptions {
     /// Resending is disabled.
     pub const ONCE: ReqOptions = ReqOptions { resend_time: None, resend_tick: Duration::from_secs(1) };
 
-    /// Resends a request after `time`, which is also the interval of the check.
-    pub fn every(time: Duration) -> ReqOptions {
-        ReqOptions { resend_time: Some(time), resend_tick: time }
-    }
-
-    /// The options for a plan's resend interval; `None` disables resending.
+    /// The options for a plan's resend interval, which is also the interval of the check; `None` disables resending.
     pub(super) fn of(resend_ms: Option<u64>) -> ReqOptions {
-        resend_ms.map_or(ReqOptions::ONCE, |ms| ReqOptions::every(Duration::from_millis(ms)))
+        let time = resend_ms.map(Duration::from_millis);
+        ReqOptions { resend_time: time, resend_tick: time.unwrap_or(ReqOptions::ONCE.resend_tick) }
     }
 }
 
@@ -113,7 +109,7 @@ impl Req0Sock {
                 variant: nng.variant,
                 owner,
                 mtx: Mutex::named("req0_sock.mtx", state),
-                retry_aio: Aio::init(nng, Some(Box::new(retry_cb))),
+                retry_aio: Aio::alloc(nng, Some(Box::new(retry_cb))),
             }
         })
     }

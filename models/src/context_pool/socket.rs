@@ -28,7 +28,7 @@ use super::errno::{Errno, Outcome};
 use super::library::{Nng, SocketEntry, Tables};
 use super::pipe::{Pipe, ProtoPipe};
 use super::rep::{Rep0Pipe, Rep0Sock};
-use super::req::{Req0Sock, ReqOptions};
+use super::req::Req0Sock;
 use super::req_pipe::Req0Pipe;
 use super::transport::{Link, Script, TranPipe};
 use crate::kit::harness::impl_debug;
@@ -58,16 +58,8 @@ struct Pipes {
 }
 
 impl Socket {
-    pub(super) fn open_req(nng: &Arc<Nng>, options: ReqOptions) -> Arc<Socket> {
-        Socket::open(nng, |number| Protocol::Req(Req0Sock::init(nng, number, options)))
-    }
-
-    pub(super) fn open_rep(nng: &Arc<Nng>) -> Arc<Socket> {
-        Socket::open(nng, |number| Protocol::Rep(Rep0Sock::init(nng, number)))
-    }
-
     /// `nni_sock_open`.
-    fn open(nng: &Arc<Nng>, protocol: impl FnOnce(u32) -> Protocol) -> Arc<Socket> {
+    pub(super) fn open(nng: &Arc<Nng>, protocol: impl FnOnce(u32) -> Protocol) -> Arc<Socket> {
         let mut tables = nng.sock_lk.lock();
         let number = tables.socks.len() as u32;
         tables.socks.push(SocketEntry::default());
@@ -173,11 +165,7 @@ impl Socket {
     /// Waits until the socket has no pipes and its former pipes are freed. A real application cannot wait for this
     /// state, since `NNG_PIPE_EV_REM_POST` comes a little earlier, but it can reach it by chance.
     pub fn wait_without_pipes(&self) {
-        let mut pipes = self.s_mx.lock();
-        while !pipes.s_pipes.is_empty() {
-            pipes = self.s_cv.wait(pipes);
-        }
-        drop(pipes);
+        drop(self.s_cv.wait_while(self.s_mx.lock(), |pipes| !pipes.s_pipes.is_empty()));
         self.nng.reaper.drain();
     }
 
@@ -201,7 +189,7 @@ impl Socket {
         let mut pipes = self.s_mx.lock();
         pipes.s_pipes.iter().for_each(Pipe::close);
         while !pipes.s_pipes.is_empty() {
-            if self.nng.reaper.threaded() {
+            if self.nng.reaper.threaded {
                 pipes = self.s_cv.wait(pipes);
             } else {
                 // Without a reaper thread, this thread reaps.

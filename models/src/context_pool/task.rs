@@ -100,10 +100,7 @@ impl Task {
     /// `nni_task_wait`, and the wait in `nni_task_fini`. The task's own callback must not call it: it would wait for
     /// itself.
     pub(super) fn wait(&self) {
-        let mut state = self.task_mtx.lock();
-        while state.busy > 0 {
-            state = self.task_cv.wait(state);
-        }
+        drop(self.task_cv.wait_while(self.task_mtx.lock(), |state| state.busy > 0));
     }
 
     fn under_way(&self) {

@@ -73,6 +73,13 @@ struct State {
     reading: Option<Errno>,
 }
 
+impl State {
+    /// The error of a read now.
+    fn read_error(&self) -> Option<Errno> {
+        self.reading.filter(|_| self.frames.is_empty())
+    }
+}
+
 impl Queue {
     fn new(nng: &Nng, owner: Owner, capacity: usize, script: Option<(Script, Weak<Queue>)>) -> Arc<Queue> {
         let memory = Resource::acquire("tran_queue", owner);
@@ -97,36 +104,30 @@ impl Queue {
     fn send(self: &Arc<Self>, aio: &Arc<Aio>) {
         if aio.begin().is_err() {
             // upstream: tcptran_pipe_send. There is no way to give the message back, so it is discarded.
-            aio.free_msg();
-            return;
+            return aio.free_msg();
         }
-        let mut state = self.lock();
-        if let Some(rv) = state.writing {
-            drop(state);
-            return aio.finish(Err(rv));
-        }
-        if let Err(rv) = aio.schedule(self.canceller()) {
-            drop(state);
-            return aio.finish(Err(rv));
-        }
-        state.writers.push_back(Arc::clone(aio));
-        self.kick(&mut state);
+        self.submit(aio, |state| state.writing, |state| &mut state.writers);
     }
 
     fn recv(self: &Arc<Self>, aio: &Arc<Aio>) {
-        if aio.begin().is_err() {
-            return;
+        if aio.begin().is_ok() {
+            self.submit(aio, State::read_error, |state| &mut state.readers);
         }
+    }
+
+    /// Appends the aio to this list, unless there is an error.
+    fn submit(
+        self: &Arc<Self>,
+        aio: &Arc<Aio>,
+        error: fn(&State) -> Option<Errno>,
+        list: fn(&mut State) -> &mut VecDeque<Arc<Aio>>,
+    ) {
         let mut state = self.lock();
-        if let (Some(rv), true) = (state.reading, state.frames.is_empty()) {
+        if let Err(rv) = error(&state).map_or_else(|| aio.schedule(self.canceller()), Err) {
             drop(state);
             return aio.finish(Err(rv));
         }
-        if let Err(rv) = aio.schedule(self.canceller()) {
-            drop(state);
-            return aio.finish(Err(rv));
-        }
-        state.readers.push_back(Arc::clone(aio));
+        list(&mut state).push_back(Arc::clone(aio));
         self.kick(&mut state);
     }
 
@@ -235,7 +236,7 @@ impl Queue {
         if let Some(rv) = state.writing {
             state.writers.drain(..).for_each(|aio| aio.finish(Err(rv)));
         }
-        if let (Some(rv), true) = (state.reading, state.frames.is_empty()) {
+        if let Some(rv) = state.read_error() {
             state.readers.drain(..).for_each(|aio| aio.finish(Err(rv)));
         }
     }

@@ -3,27 +3,29 @@
 //! The main task opens both ends, starts the callers as tasks, executes the acts, joins the callers, and tears down. A
 //! scenario that needs another order calls the parts itself.
 
+mod ends;
 mod overtaker;
 mod server;
 mod wrapper;
 
 use std::sync::Arc;
 
-use lastref::ledger::{Owner, Tag};
+use lastref::ledger::{Owner, Tag, deliver};
 use lastref::net::{Decoder, Task, thread_on};
 use lastref::property::always;
 use lastref::sync::{Condvar, Mutex};
 use lastref::thread::JoinHandle;
 use lastref::time::{Duration, sleep};
 
+use self::ends::{Asking, Serving};
 pub use self::overtaker::Attempt;
-pub(super) use self::overtaker::Overtaker;
+use self::overtaker::Overtaker;
 pub use self::server::Server;
 pub use self::wrapper::{Forgotten, Wrapper};
-use super::aio::Timeout;
+use super::aio::{Aio, Timeout};
 use super::errno::{Errno, Outcome};
 use super::library::Nng;
-use super::network::{Asking, PORT, Serving, Sp, client};
+use super::network::{PORT, Sp, client};
 use super::plan::{Act, NetPlan, Plan, Request, Style};
 use super::req::ReqOptions;
 use super::socket::Socket;
@@ -88,19 +90,19 @@ fn act(act: Act, serving: &Serving, asking: Option<&Asking>) {
 
 /// The state that the callers of a req socket share.
 #[derive(Clone, Debug)]
-pub(super) struct Application {
-    pub(super) nng: Arc<Nng>,
-    pub(super) req: Arc<Socket>,
+struct Application {
+    nng: Arc<Nng>,
+    req: Arc<Socket>,
     /// The timeout of a request without its own timeout.
-    pub(super) patience: Timeout,
+    patience: Timeout,
     /// True if the run has no faults, so that every request with a waiting caller must be answered.
-    pub(super) is_sound: bool,
+    is_sound: bool,
     pool: Option<Arc<Pool>>,
     forgotten: Arc<Forgotten>,
 }
 
 impl Application {
-    pub(super) fn new(nng: &Arc<Nng>, req: &Arc<Socket>, style: Style) -> Application {
+    fn new(nng: &Arc<Nng>, req: &Arc<Socket>, style: Style) -> Application {
         let pool = match style {
             Style::ContextPerRequest => None,
             Style::ContextPool(contexts) => Some(Pool::open(nng, req, contexts)),
@@ -110,7 +112,7 @@ impl Application {
     }
 
     /// Starts one task per caller.
-    pub(super) fn start(&self, callers: &[Vec<Request>]) -> Vec<JoinHandle<()>> {
+    fn start(&self, callers: &[Vec<Request>]) -> Vec<JoinHandle<()>> {
         let callers = callers.iter().zip(0_u32..).map(|(requests, number)| {
             let caller = Caller { application: self.clone(), number };
             let requests = requests.clone();
@@ -120,7 +122,7 @@ impl Application {
     }
 
     /// Closes the pooled contexts and the socket, and waits for the forgotten requests.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         if let Some(pool) = &self.pool {
             pool.close();
         }
@@ -201,6 +203,18 @@ impl Caller {
     }
 }
 
+/// Takes the reply off the aio of a receive that has succeeded, and frees it. It must carry the tag of the request.
+fn take_reply(aio: &Aio, by: Owner, asked: Tag) {
+    let reply = aio.take_msg(by);
+    always("a receive that succeeds has a message", reply.is_some());
+    if let Some(reply) = reply {
+        let tag = reply.tag(by);
+        always("a reply carries a tag", tag.is_some());
+        deliver(tag.unwrap_or(asked), asked);
+        reply.free(by);
+    }
+}
+
 fn chained(request: Request) -> u32 {
     if let Request::Chain(more) = request { more } else { 0 }
 }
@@ -222,14 +236,8 @@ impl Pool {
     }
 
     fn take(&self) -> Result<Arc<Wrapper>, Errno> {
-        let mut idle = self.idle.lock();
-        loop {
-            match idle.pop() {
-                Some(wrapper) => return Ok(wrapper),
-                None if self.size == 0 => return Err(Errno::Closed),
-                None => idle = self.returned.wait(idle),
-            }
-        }
+        let mut idle = self.returned.wait_while(self.idle.lock(), |idle| idle.is_empty() && self.size > 0);
+        idle.pop().ok_or(Errno::Closed)
     }
 
     fn put(&self, wrapper: Arc<Wrapper>) {

@@ -6,31 +6,36 @@
 
 use std::sync::Arc;
 
-use lastref::ledger::{self, Owner, Tag};
+use lastref::ledger::{Owner, Tag};
 use lastref::net::thread_on;
+use lastref::plan::Maybe;
 use lastref::property::{always, sometimes};
 use lastref::thread::JoinHandle;
 use lastref::time::{Duration, sleep};
 use serde::{Deserialize, Serialize};
 
+use super::take_reply;
 use crate::context_pool::aio::{Aio, Timeout};
 use crate::context_pool::context::Ctx;
 use crate::context_pool::library::Nng;
 use crate::context_pool::message::Message;
+use crate::context_pool::plan::PAUSE_MS;
 use crate::context_pool::socket::Socket;
 use crate::context_pool::variant::Variant;
 
-/// One request, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// Timeout of the send.
-    pub send: u64,
-    /// Timeout of the receive.
-    pub recv: u64,
-    /// Delay until another thread cancels the receive; `None` without a cancel.
-    pub cancel: Option<u64>,
-    /// Delay until the next attempt; after the last attempt, until the context is closed.
-    pub next: u64,
+lastref::plans! {
+    /// One request, in milliseconds.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Attempt {
+        /// Timeout of the send.
+        pub send: u64 where PAUSE_MS,
+        /// Timeout of the receive.
+        pub recv: u64 where PAUSE_MS,
+        /// Delay until another thread cancels the receive; `None` without a cancel.
+        pub cancel: Option<u64> where Maybe(PAUSE_MS),
+        /// Delay until the next attempt; after the last attempt, until the context is closed.
+        pub next: u64 where PAUSE_MS,
+    }
 }
 
 /// A caller that makes overlapping requests on one context.
@@ -95,15 +100,8 @@ impl Overtaker {
         send.wait();
         recv.wait();
         if recv.result().is_ok() {
-            let reply = recv.take_msg(self.owner());
-            always("a receive that succeeds has a message", reply.is_some());
-            if let Some(reply) = reply {
-                let answers = reply.tag(self.owner());
-                always("a reply carries a tag", answers.is_some());
-                ledger::deliver(answers.unwrap_or(tag), tag);
-                reply.free(self.owner());
-                sometimes("a request that could be overtaken is answered", true);
-            }
+            take_reply(&recv, self.owner(), tag);
+            sometimes("a request that could be overtaken is answered", true);
         }
         canceller.into_iter().for_each(JoinHandle::join);
         let returned = send.take_msg(self.owner());

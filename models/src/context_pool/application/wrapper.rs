@@ -18,10 +18,11 @@
 
 use std::sync::{Arc, Weak};
 
-use lastref::ledger::{self, Owner, Resource, Tag};
+use lastref::ledger::{Owner, Resource, Tag};
 use lastref::property::{always, sometimes};
 use lastref::sync::{Condvar, Mutex, MutexGuard};
 
+use super::take_reply;
 use crate::context_pool::aio::{Aio, Timeout};
 use crate::context_pool::context::Ctx;
 use crate::context_pool::errno::{Errno, Outcome};
@@ -59,10 +60,7 @@ impl Forgotten {
 
     /// Returns when every callback has torn its wrapper down.
     pub fn wait(&self) {
-        let mut left = self.left.lock();
-        while *left > 0 {
-            left = self.none.wait(left);
-        }
+        drop(self.none.wait_while(self.left.lock(), |left| *left > 0));
     }
 }
 
@@ -183,7 +181,10 @@ impl Wrapper {
                 self.ended(progress, Err(rv));
             }
             (Ok(()), true) => {
-                self.take_reply(progress.asked);
+                if let Some(asked) = progress.asked {
+                    take_reply(&self.aio, self.owner, asked);
+                }
+                sometimes("a request is answered", true);
                 match (progress.asked, progress.more.checked_sub(1)) {
                     (Some(tag), Some(more)) => {
                         drop(progress);
@@ -194,18 +195,6 @@ impl Wrapper {
             }
             (Err(rv), true) => self.ended(progress, Err(rv)),
         }
-    }
-
-    fn take_reply(&self, asked: Option<Tag>) {
-        let reply = self.aio.take_msg(self.owner);
-        always("a receive that succeeds has a message", reply.is_some());
-        if let (Some(reply), Some(asked)) = (reply, asked) {
-            let tag = reply.tag(self.owner);
-            always("a reply carries a tag", tag.is_some());
-            ledger::deliver(tag.unwrap_or(asked), asked);
-            reply.free(self.owner);
-        }
-        sometimes("a request is answered", true);
     }
 
     fn ended(&self, mut progress: MutexGuard<'_, Progress>, result: Outcome) {

@@ -16,30 +16,33 @@ use tokio::io::AsyncWriteExt;
 use super::dialer::connect;
 use super::wire::{self, Unread};
 use crate::context_pool::message;
+use crate::context_pool::plan::PAUSE_MS;
 
 /// Timeout of a reply: longer than the slowest reply takes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One step of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
-    /// Sends this many requests at once, each with this many hops before its id.
-    Ask {
-        /// The number of requests.
-        requests: u32,
-        /// Words before the id: the peer drops a request with more than seven.
-        hops: u32,
-    },
-    /// Reads replies until every request has one.
-    Read,
-    /// Does nothing for this many milliseconds.
-    Pause(u64),
-    /// Sends a message that ends before its backtrace does.
-    Malformed,
-    /// Sends FIN, and continues to read.
-    HalfClose,
-    /// Drops the connection, even with requests in flight, and opens another.
-    Leave,
+lastref::plans! {
+    /// One step of a client.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Step {
+        /// Sends this many requests at once, each with this many hops before its id.
+        Ask {
+            /// The number of requests.
+            requests: u32 where 0..=8,
+            /// Words before the id: the peer drops a request with more than seven.
+            hops: u32 where 0..=16,
+        },
+        /// Reads replies until every request has one.
+        Read,
+        /// Does nothing for this many milliseconds.
+        Pause(ms: u64 where PAUSE_MS),
+        /// Sends a message that ends before its backtrace does.
+        Malformed,
+        /// Sends FIN, and continues to read.
+        HalfClose,
+        /// Drops the connection, even with requests in flight, and opens another.
+        Leave,
+    }
 }
 
 /// The most words before an id that the peer accepts.

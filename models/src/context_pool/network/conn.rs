@@ -167,11 +167,7 @@ impl Conn {
     /// `tcp_fini`: returns once the poller no longer uses the connection.
     pub(super) fn free(&self) {
         self.close();
-        let mut state = self.lock();
-        while !state.is_gone {
-            state = self.gone.wait(state);
-        }
-        drop(state);
+        drop(self.gone.wait_while(self.lock(), |state| !state.is_gone));
         self.memory.release(self.owner);
     }
 

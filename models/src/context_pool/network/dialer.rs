@@ -32,7 +32,7 @@ const RECONNMAXT_MS: u64 = 100;
 const NEGOTIATION: Duration = Duration::from_millis(500);
 
 /// A socket with its process and its host.
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     nng: Arc<Nng>,
     sock: Arc<Socket>,
     host: Host,
@@ -41,12 +41,12 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(nng: &Arc<Nng>, sock: &Arc<Socket>, host: Host, protocols: (u16, u16)) -> Arc<Endpoint> {
+    pub(crate) fn new(nng: &Arc<Nng>, sock: &Arc<Socket>, host: Host, protocols: (u16, u16)) -> Arc<Endpoint> {
         Arc::new(Endpoint { nng: Arc::clone(nng), sock: Arc::clone(sock), host, protocols })
     }
 
     /// `nng_dial`: runs until it is aborted or the socket is closed.
-    pub(super) fn dial(self: &Arc<Self>, number: u32, address: SocketAddr) -> Task<()> {
+    pub(crate) fn dial(self: &Arc<Self>, number: u32, address: SocketAddr) -> Task<()> {
         let end = Arc::clone(self);
         self.host.spawn(&format!("dialer.{number}"), async move {
             let mut limit_ms = RECONNMINT_MS;
@@ -69,7 +69,7 @@ impl Endpoint {
     }
 
     /// `nng_listen`: runs until it is aborted.
-    pub(super) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
+    pub(crate) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
         let end = Arc::clone(self);
         self.host.spawn("listener", async move {
             while let Ok((stream, from)) = listener.accept().await {

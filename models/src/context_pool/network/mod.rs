@@ -8,7 +8,6 @@
 //! | `dialer` | dialer.c, listener.c | connects, greets, creates pipes; retries after a back-off |
 //! | `peer` | - | a server that is not NNG: replies twice, late, never, or hangs up |
 //! | `client` | - | a client that is not NNG: sends several requests at once, and disconnects |
-//! | `hosts` | - | the two ends of one run |
 //!
 //! Everything from the context down to `p_send` and `p_recv` is the same model as in memory. Each NNG is a separate
 //! process on its own host, with its own workers, expiration thread and reaper.
@@ -19,15 +18,15 @@
 pub(super) mod client;
 mod conn;
 mod dialer;
-mod hosts;
 mod peer;
 mod tcp;
 mod wire;
 
 pub use client::Step;
-pub(super) use hosts::{Asking, Serving};
+pub(super) use dialer::Endpoint;
+pub(super) use peer::Peer;
 pub use peer::{Greeting, Habit};
-pub(super) use wire::Sp;
+pub(super) use wire::{REP0, REQ0, Sp};
 
 /// The port of the server.
 pub(super) const PORT: u16 = 5555;

@@ -14,32 +14,35 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::dialer::greet;
 use super::wire::{self, Unread};
+use crate::context_pool::plan::PAUSE_MS;
 use crate::kit::harness::Unscheduled;
 
 /// Idle timeout of a connection.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Its action on one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Habit {
-    /// Replies.
-    Reply,
-    /// Replies this many times.
-    Again(u32),
-    /// Replies this many milliseconds later, and serves other requests meanwhile.
-    Late(u64),
-    /// Does not reply.
-    Ignore,
-    /// Closes the connection in place of a reply.
-    Hangup,
-    /// Replies and closes the connection.
-    ReplyAndHangup,
-    /// Sends a reply to a request that does not exist, and then the right one.
-    Stranger,
-    /// Sends a message of this many bytes that is not a reply.
-    Malformed(u32),
-    /// Sends the length of a message of a gigabyte.
-    Oversize,
+lastref::plans! {
+    /// Its action on one request.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Habit {
+        /// Replies.
+        Reply,
+        /// Replies this many times.
+        Again(times: u32 where 0..=4),
+        /// Replies this many milliseconds later, and serves other requests meanwhile.
+        Late(ms: u64 where PAUSE_MS),
+        /// Does not reply.
+        Ignore,
+        /// Closes the connection in place of a reply.
+        Hangup,
+        /// Replies and closes the connection.
+        ReplyAndHangup,
+        /// Sends a reply to a request that does not exist, and then the right one.
+        Stranger,
+        /// Sends a message of this many bytes that is not a reply.
+        Malformed(bytes: u32 where 0..=3),
+        /// Sends the length of a message of a gigabyte.
+        Oversize,
+    }
 }
 
 impl Habit {
@@ -97,12 +100,12 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(host: Host, greetings: Vec<Greeting>, habits: Vec<Habit>) -> Arc<Peer> {
+    pub(crate) fn new(host: Host, greetings: Vec<Greeting>, habits: Vec<Habit>) -> Arc<Peer> {
         Arc::new(Peer { host, greetings, habits, seen: AtomicUsize::new(0), tasks: Unscheduled::default() })
     }
 
     /// Accepts connections until it is aborted.
-    pub(super) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
+    pub(crate) fn listen(self: &Arc<Self>, listener: TcpListener) -> Task<()> {
         let peer = Arc::clone(self);
         self.host.spawn("peer", async move {
             let mut greetings = peer.greetings.clone().into_iter();
@@ -122,7 +125,7 @@ impl Peer {
     }
 
     /// Waits for the tasks of a crashed host, so that they have dropped everything before it restarts.
-    pub(super) fn join(&self) {
+    pub(crate) fn join(&self) {
         self.tasks.take().into_iter().for_each(|task| task.join().unwrap_or_default());
     }
 

@@ -16,9 +16,9 @@ use tokio::io::AsyncReadExt;
 /// Bytes of the greeting, and of the length before a message.
 pub(super) const HEADER: usize = 8;
 /// `NNI_PROTO(3, 0)`.
-pub(super) const REQ0: u16 = 0x30;
+pub(crate) const REQ0: u16 = 0x30;
 /// `NNI_PROTO(3, 1)`.
-pub(super) const REP0: u16 = 0x31;
+pub(crate) const REP0: u16 = 0x31;
 /// `NNG_OPT_RECVMAXSZ`, which an application sets; unlimited by default.
 pub(super) const RECVMAXSZ: u64 = 1024;
 /// The bit that ends a backtrace, and is set in every request id.

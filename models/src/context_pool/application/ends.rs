@@ -8,12 +8,10 @@ use lastref::net::{Host, Task, thread_on};
 use lastref::thread::JoinHandle;
 use lastref::time::Duration;
 
-use super::dialer::Endpoint;
-use super::peer::Peer;
-use super::{PORT, wire};
+use super::{Application, Overtaker, Server};
 use crate::context_pool::aio::Timeout;
-use crate::context_pool::application::{Application, Overtaker, Server};
 use crate::context_pool::library::{Nng, Threads};
+use crate::context_pool::network::{Endpoint, PORT, Peer, REP0, REQ0};
 use crate::context_pool::plan::{Act, NetPlan, Replier};
 use crate::context_pool::req::ReqOptions;
 use crate::context_pool::socket::Socket;
@@ -22,22 +20,22 @@ use crate::kit::harness::{bind, bind_again};
 use crate::kit::weather::Change;
 
 /// The req socket and its application.
-pub(crate) struct Asking {
-    pub(crate) application: Application,
-    pub(crate) dialers: Vec<Task<()>>,
-    pub(crate) threads: Vec<JoinHandle<()>>,
+pub(super) struct Asking {
+    pub(super) application: Application,
+    pub(super) dialers: Vec<Task<()>>,
+    pub(super) threads: Vec<JoinHandle<()>>,
     /// The socket is closed concurrently on two threads.
-    pub(crate) hurried: bool,
+    pub(super) hurried: bool,
 }
 
 impl Asking {
-    pub(crate) fn start(variant: Variant, plan: &NetPlan, host: Host, server: SocketAddr) -> Option<Asking> {
+    pub(super) fn start(variant: Variant, plan: &NetPlan, host: Host, server: SocketAddr) -> Option<Asking> {
         if plan.callers.is_empty() && plan.overtakers.is_empty() {
             return None;
         }
         let nng = Nng::init_on(variant, Threads::NNG, Some(host));
         let req = nng.req0_open(ReqOptions::of(plan.resend_ms));
-        let endpoint = Endpoint::new(&nng, &req, host, (wire::REQ0, wire::REP0));
+        let endpoint = Endpoint::new(&nng, &req, host, (REQ0, REP0));
         let dialers = (0..plan.dialers).map(|number| endpoint.dial(number, server)).collect();
         let mut application = Application::new(&nng, &req, plan.style);
         application.is_sound = plan.is_sound();
@@ -51,7 +49,7 @@ impl Asking {
         Some(Asking { application, dialers, threads, hurried: plan.hurried })
     }
 
-    pub(crate) fn act(&self, act: Act) {
+    pub(super) fn act(&self, act: Act) {
         match act {
             Act::ClosePipes => self.application.req.close_pipes(),
             Act::CloseReq => {
@@ -65,7 +63,7 @@ impl Asking {
     }
 
     /// Waits for the callers and closes the socket.
-    pub(crate) fn end(self) -> Arc<Nng> {
+    pub(super) fn end(self) -> Arc<Nng> {
         self.threads.into_iter().for_each(JoinHandle::join);
         self.dialers.iter().for_each(Task::abort);
         let closer = self.hurried.then(|| {
@@ -80,13 +78,13 @@ impl Asking {
 }
 
 /// The rep socket and its application, or a peer in place of it.
-pub(crate) enum Serving {
+pub(super) enum Serving {
     Rep { nng: Arc<Nng>, rep: Arc<Socket>, server: Option<Server>, listener: Option<Task<()>> },
     Peer { peer: Arc<Peer>, host: Host, listener: Option<Task<()>> },
 }
 
 impl Serving {
-    pub(crate) fn start(variant: Variant, plan: &NetPlan, host: Host) -> Serving {
+    pub(super) fn start(variant: Variant, plan: &NetPlan, host: Host) -> Serving {
         match &plan.replier {
             Replier::Peer { greetings, habits } => {
                 let peer = Peer::new(host, greetings.clone(), habits.clone());
@@ -98,7 +96,7 @@ impl Serving {
                 let nng = Nng::init_on(variant, Threads { timers, ..Threads::NNG }, Some(host));
                 let rep = nng.rep0_open();
                 let server = Server::start(&nng, &rep, *contexts, works_ms.map(Duration::from_millis)).ok();
-                let endpoint = Endpoint::new(&nng, &rep, host, (wire::REP0, wire::REQ0));
+                let endpoint = Endpoint::new(&nng, &rep, host, (REP0, REQ0));
                 let listener = Some(endpoint.listen(bind(host, PORT)));
                 Serving::Rep { nng, rep, server, listener }
             }
@@ -106,7 +104,7 @@ impl Serving {
     }
 
     /// Handles a crash or a restart of the host.
-    pub(crate) fn change(&mut self, change: Change) {
+    pub(super) fn change(&mut self, change: Change) {
         let Serving::Peer { peer, host, listener } = self else { return };
         match change {
             Change::Crashed(0) => {
@@ -118,7 +116,7 @@ impl Serving {
         }
     }
 
-    pub(crate) fn act(&self, act: Act) {
+    pub(super) fn act(&self, act: Act) {
         match (act, self) {
             (Act::ClosePipes, Serving::Rep { rep, .. }) => rep.close_pipes(),
             (Act::CloseRep, Serving::Rep { rep, listener, .. }) => {
@@ -131,7 +129,7 @@ impl Serving {
     }
 
     /// Stops the server and closes the socket; `None` for a peer.
-    pub(crate) fn end(self) -> Option<Arc<Nng>> {
+    pub(super) fn end(self) -> Option<Arc<Nng>> {
         let (Serving::Peer { listener, .. } | Serving::Rep { listener, .. }) = &self;
         listener.iter().for_each(Task::abort);
         let Serving::Rep { nng, rep, server, listener } = self else { return None };
