@@ -78,19 +78,15 @@ pub(super) struct ConductorFields {
     pub(super) state: State,
 }
 
-/// The arguments of a new image.
-pub(super) struct Parts {
-    pub(super) number: u32,
-    pub(super) key: ImageKey,
-    pub(super) session_id: i32,
-    pub(super) log_buffer: Arc<LogBuffer>,
-    pub(super) subscriber_position: Arc<Position>,
-}
-
 impl Image {
     /// `aeron_image_create`.
-    pub(super) fn create(variant: Variant, parts: Parts) -> Arc<Image> {
-        let Parts { number, key, session_id, log_buffer, subscriber_position } = parts;
+    pub(super) fn create(
+        variant: Variant,
+        number: u32,
+        (key, session_id): (ImageKey, i32),
+        log_buffer: Arc<LogBuffer>,
+        subscriber_position: Arc<Position>,
+    ) -> Arc<Image> {
         let join_position = subscriber_position.get(CONDUCTOR);
         Arc::new(Image {
             variant,

@@ -31,7 +31,7 @@ pub struct Client {
     to_clients: Mutex<VecDeque<Response>>,
     /// Subscriptions that the client has removed: `AERON_COMMAND_REMOVE_SUBSCRIPTION`.
     to_driver: Mutex<VecDeque<i64>>,
-    is_closed: AtomicBool,
+    pub(super) is_closed: AtomicBool,
     /// True if the conductor's next timeout check must report this timeout. Upstream measures time.
     pub(super) service_interval_exceeded: AtomicBool,
     pub(super) driver_is_dead: AtomicBool,
@@ -76,10 +76,6 @@ impl Client {
     /// `aeron_client_conductor_is_closed`.
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_closed(&self) {
-        self.is_closed.store(true, Ordering::Release);
     }
 
     pub(super) fn next_command(&self) -> Option<Arc<Subscription>> {

@@ -16,7 +16,7 @@ use super::image_state::Event;
 impl Conductor {
     /// `aeron_client_conductor_force_close_resources`.
     pub(super) fn force_close_resources(&mut self) {
-        self.client.set_closed();
+        self.client.is_closed.store(true, Ordering::Release);
         sometimes("a client is closed by force while images are listed", !self.image_by_key_map.is_empty());
         sometimes("a client is closed by force while images linger", !self.lingering_resources.is_empty());
         for image in self.image_by_key_map.values() {
@@ -38,11 +38,6 @@ impl Conductor {
             delete_image(&image);
         }
     }
-
-    /// Whether the client was closed by force.
-    pub fn is_terminating(&self) -> bool {
-        self.is_terminating
-    }
 }
 
 /// `aeron_client_conductor_delete_image`, and `aeron_client_conductor_delete_lingering_resource`.
@@ -50,10 +45,8 @@ fn delete_image(image: &Arc<Image>) {
     if image.conductor_fields.get().state.has_base() {
         image.forget_base();
     }
-    if image.conductor_fields.get().is_lingering {
-        // It was announced as unavailable before it lingered.
-    } else {
-        // Images that end with their client are not announced as unavailable.
+    // An image that lingers was announced as unavailable before; one that ends with its client is not announced.
+    if !image.conductor_fields.get().is_lingering {
         image.availability.complete(CONDUCTOR);
     }
     image.happened(Event::ClientClosed);

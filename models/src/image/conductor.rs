@@ -11,7 +11,7 @@ use lastref::property::{always, sometimes};
 use lastref::sync::atomic::Ordering;
 use lastref::time::{Duration, sleep};
 
-use super::aeron_image::{Image, ImageKey, Parts};
+use super::aeron_image::{Image, ImageKey};
 use super::client::{Client, Response};
 use super::counters::Position;
 use super::errno::Errno;
@@ -42,7 +42,8 @@ pub struct Conductor {
     pub(super) log_buffers: LogBuffers,
     pub(super) resource_by_id_map: BTreeMap<i64, Arc<Subscription>>,
     pub(super) lingering_resources: Vec<Arc<Image>>,
-    pub(super) is_terminating: bool,
+    /// The client was closed by force.
+    pub is_terminating: bool,
     images: u32,
 }
 
@@ -142,7 +143,7 @@ impl Conductor {
         let number = self.images;
         let log_buffer = self.log_buffers.get_or_create(key.correlation_id, log, Owner::new("image", number))?;
         self.images += 1;
-        let image = Image::create(self.variant, Parts { number, key, session_id, log_buffer, subscriber_position });
+        let image = Image::create(self.variant, number, (key, session_id), log_buffer, subscriber_position);
         self.image_by_key_map.insert(key, Arc::clone(&image));
         subscription.add_image(&image);
         subscription.prune_image_lists();

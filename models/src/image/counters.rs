@@ -20,9 +20,9 @@ use lastref::sync::atomic::{AtomicI64, Ordering};
 
 use super::driver::DRIVER;
 use super::variant::Variant;
-use crate::kit::harness::impl_debug;
 
 /// One allocation of a counter: the target of `int64_t *subscriber_position`.
+#[derive(Debug)]
 pub(super) struct Position {
     value: Arc<AtomicI64>,
     memory: Resource,
@@ -130,5 +130,3 @@ impl CountersManager {
         }
     }
 }
-
-impl_debug!(Position { memory });

@@ -1,7 +1,5 @@
 //! The error codes that upstream sets with `AERON_SET_ERR`.
 
-use std::fmt;
-
 /// A code of errno.h, as `aeron_errcode` returns it after a call has returned -1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Errno {
@@ -12,15 +10,3 @@ pub enum Errno {
     /// The C++ wrapper threw `std::bad_alloc` between two calls of the C client.
     Thrown,
 }
-
-impl fmt::Display for Errno {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Errno::Inval => "EINVAL",
-            Errno::NoEnt => "ENOENT",
-            Errno::Thrown => "std::bad_alloc",
-        })
-    }
-}
-
-impl std::error::Error for Errno {}

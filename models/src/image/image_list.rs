@@ -19,7 +19,7 @@ pub(super) struct ImageList {
     memory: Resource,
     contents: RaceCell<Contents>,
     /// The index of the next older list. Only the conductor uses it.
-    next_list: RaceCell<Option<usize>>,
+    pub(super) next_list: RaceCell<Option<usize>>,
 }
 
 #[derive(Debug)]
@@ -77,14 +77,6 @@ impl ImageList {
     pub(super) fn contains(&self, by: Owner, image: &Arc<Image>) -> bool {
         self.memory.touch(by);
         self.contents.with(|contents| contents.array.iter().any(|other| Arc::ptr_eq(other, image)))
-    }
-
-    pub(super) fn next_list(&self) -> Option<usize> {
-        self.next_list.get()
-    }
-
-    pub(super) fn set_next_list(&self, next_list: Option<usize>) {
-        self.next_list.set(next_list);
     }
 
     /// `aeron_free`.

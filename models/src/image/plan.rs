@@ -11,51 +11,218 @@ use serde::{Deserialize, Serialize};
 use super::image_poll::{Action, Poll};
 use crate::kit::weather::Weather;
 
-/// How the client conductor runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Conductor {
-    /// A thread that runs until every other task has ended: upstream's default.
-    Agent,
-    /// A thread that runs this many duty cycles; for exhaustive exploration. The main task runs the rest, as an invoker
-    /// does.
-    Cycles(u32),
-}
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const PUBLISHER: std::ops::RangeInclusive<i32> = 0..=3;
+const FRAMES: std::ops::RangeInclusive<u32> = 0..=6;
+const FRAGMENTS: std::ops::RangeInclusive<u32> = 0..=16;
+const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=1_000;
 
-/// The action of the application's image handlers, on the conductor's thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Callback {
-    /// There are no image handlers.
-    None,
-    /// The wrapper creates an `Image` for the duration of the call, as it does for every handler.
-    Wrapper,
-    /// The handler also queries the subscription's image count.
-    Counting,
-    /// The handler puts a new image on the shelf, for another thread to take.
-    Keeping,
-}
+lastref::plans! {
+    /// How the client conductor runs.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Conductor {
+        /// A thread that runs until every other task has ended: upstream's default.
+        Agent,
+        /// A thread that runs this many duty cycles; for exhaustive exploration. The main task runs the rest, as an
+        /// invoker does.
+        Cycles(cycles: u32 where 0..=16),
+    }
 
-/// The query of a fragment handler, besides reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ask {
-    /// Nothing.
-    Nothing,
-    /// Queries the image count.
-    Count,
-    /// Looks up an image and drops the handle.
-    Lookup,
-}
+    /// The action of the application's image handlers, on the conductor's thread.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Callback {
+        /// There are no image handlers.
+        None,
+        /// The wrapper creates an `Image` for the duration of the call, as it does for every handler.
+        Wrapper,
+        /// The handler also queries the subscription's image count.
+        Counting,
+        /// The handler puts a new image on the shelf, for another thread to take.
+        Keeping,
+    }
 
-/// A fragment handler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handler {
-    /// Time for which it blocks, in milliseconds.
-    pub pause_ms: u64,
-    /// Its query after that.
-    pub ask: Ask,
-    /// The kind of poll that calls it.
-    pub poll: Poll,
-    /// Its return value.
-    pub action: Action,
+    /// The query of a fragment handler, besides reading.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Ask {
+        /// Nothing.
+        Nothing,
+        /// Queries the image count.
+        Count,
+        /// Looks up an image and drops the handle.
+        Lookup,
+    }
+
+    /// A fragment handler.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Handler {
+        /// Time for which it blocks, in milliseconds.
+        pub pause_ms: u64 where PAUSE_MS,
+        /// Its query after that.
+        pub ask: Ask,
+        /// The kind of poll that calls it.
+        pub poll: Poll,
+        /// Its return value.
+        pub action: Action,
+    }
+
+    /// One step of a subscriber's thread.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Op {
+        /// `Subscription::poll` with that fragment limit.
+        Poll(limit: u32 where FRAGMENTS),
+        /// `Subscription::imageBySessionId`; the handle is kept.
+        Lookup(session: i32 where PUBLISHER),
+        /// The same, but the wrapper throws.
+        LookupThrowing(session: i32 where PUBLISHER),
+        /// `Subscription::imageByIndex`; the handle is kept.
+        At(index: usize where 0..=8),
+        /// `Subscription::copyOfImageList`; the handles are kept.
+        Copy,
+        /// `Subscription::forEachImage`, which reads the position of each image.
+        ForEach,
+        /// `Subscription::imageCount`.
+        Count,
+        /// `Subscription::isConnected`.
+        Connected,
+        /// `Image::poll` on the oldest handle.
+        PollHandle(limit: u32 where FRAGMENTS),
+        /// `Image::position`, `isEndOfStream` and `endOfStreamPosition` of the oldest handle.
+        Position,
+        /// The oldest handle is dropped.
+        Drop,
+        /// All handles are put on the shelf.
+        Shelve,
+        /// Nothing, for this many milliseconds.
+        Pause(ms: u64 where PAUSE_MS),
+        /// The subscription is destroyed; handles stay.
+        Close,
+    }
+
+    /// The behaviour of a subscriber after its steps.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum After {
+        /// Polls until the publishers are done.
+        Poll,
+        /// Nothing: it never touches its subscription again.
+        Nothing,
+    }
+
+    /// One subscription and the thread that polls it.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Subscriber {
+        /// The image handlers.
+        pub callback: Callback,
+        /// The fragment handler.
+        pub handler: Handler,
+        /// Sessions to whose images it holds a handle from the start.
+        pub handles: Vec<i32> where List(0..=4, PUBLISHER),
+        /// Its steps.
+        pub ops: Vec<Op> where List(0..=256, Part),
+        /// After its steps.
+        pub after: After,
+    }
+
+    /// One step of the media driver, or an event that affects it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum DriverOp {
+        /// A publisher starts or returns with a new stream, which is announced to every subscription.
+        Publish(publisher: i32 where PUBLISHER),
+        /// The publisher writes this many fragments.
+        Write(publisher: i32 where PUBLISHER, frames: u32 where FRAMES),
+        /// The publisher ends; its stream is announced as unavailable.
+        Vanish(publisher: i32 where PUBLISHER),
+        /// Another application allocates a counter, which reuses a freed slot if there is one.
+        Reuse,
+        /// The client's conductor is found to have stalled for longer than its service interval.
+        StallConductor,
+        /// The driver dies, and the client's liveness check notices it.
+        Die,
+        /// Nothing, for this many milliseconds.
+        Pause(ms: u64 where PAUSE_MS),
+    }
+
+    /// The task that closes the subscriptions that are still open at the end.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Closer {
+        /// The main task, when everything has settled.
+        Settled,
+        /// The main task, during the run: as soon as the subscriber's thread has ended its steps.
+        Main,
+    }
+
+    /// One run in memory: see [`super::run`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Plan {
+        /// How the conductor runs.
+        pub conductor: Conductor,
+        /// Capacity of the conductor's command ring.
+        pub command_capacity: u32 where 0..=16,
+        /// Capacity of shared memory in logs.
+        pub shm_capacity: u32 where 1..=64,
+        /// Events before the tasks start, which the conductor has handled.
+        pub before: Vec<DriverOp> where List(0..=16, Part),
+        /// Events before the tasks start, which the conductor has not handled yet.
+        pub unnoticed: Vec<DriverOp> where List(0..=16, Part),
+        /// The steps of the driver's task.
+        pub driver: Vec<DriverOp> where List(0..=16, Part),
+        /// The subscriptions.
+        pub subscribers: Vec<Subscriber> where List(0..=4, Part),
+        /// The number of times that a task of the application clears the shelf.
+        pub clearings: u32 where 0..=8,
+        /// The task that closes.
+        pub closer: Closer,
+    }
+
+    /// How a publisher's stream ends.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Ending {
+        /// It is closed: all frames are sent, then the end of the stream.
+        Close,
+        /// It is revoked: subscribers must not read the rest.
+        Revoke,
+        /// The publisher's process dies without notice.
+        Die,
+    }
+
+    /// One stream of a publisher.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Life {
+        /// Its session. The publisher's number, or the session of an earlier life, means that the same session returns.
+        pub session_id: i32 where 0..=63,
+        /// The pause before it, in milliseconds.
+        pub pause_ms: u64 where PAUSE_MS,
+        /// Its number of frames, at most those of a term.
+        pub frames: u32 where FRAMES,
+        /// The application's interval between two frames, in milliseconds.
+        pub between_ms: u64 where PAUSE_MS,
+        /// Its duration, in milliseconds.
+        pub lives_ms: u64 where PAUSE_MS,
+        /// How it ends.
+        pub ending: Ending,
+    }
+
+    /// A publisher: a host whose process sends one stream after the other.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Publisher {
+        /// Its streams in order.
+        pub lives: Vec<Life> where List(0..=8, Part),
+    }
+
+    /// One run on a network: see [`super::run_on_network`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct NetPlan {
+        /// The client and its subscribers, the capacity of shared memory, and the driver's steps after the events.
+        pub plan: Plan,
+        /// The publishers.
+        pub publishers: Vec<Publisher> where List(1..=PUBLISHERS.len(), Part),
+        /// The network. Its peers are the publishers.
+        pub weather: Weather,
+        /// `image_liveness_timeout` in milliseconds: after this time without frames an image ends, and it lingers as
+        /// long.
+        pub liveness_ms: u64 where 10..=1_000,
+        /// Receiver window: the frames that a publisher may be ahead of the slowest subscriber, at most half a term.
+        pub window: u32 where 1..=4,
+    }
 }
 
 impl Handler {
@@ -63,63 +230,6 @@ impl Handler {
     pub const QUICK: Handler = Handler { pause_ms: 0, ask: Ask::Nothing, poll: Poll::Plain, action: Action::Continue };
     /// Blocks for longer than the conductor's idle time.
     pub const SLOW: Handler = Handler { pause_ms: 50, ..Handler::QUICK };
-}
-
-/// One step of a subscriber's thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Op {
-    /// `Subscription::poll` with that fragment limit.
-    Poll(u32),
-    /// `Subscription::imageBySessionId`; the handle is kept.
-    Lookup(i32),
-    /// The same, but the wrapper throws.
-    LookupThrowing(i32),
-    /// `Subscription::imageByIndex`; the handle is kept.
-    At(usize),
-    /// `Subscription::copyOfImageList`; the handles are kept.
-    Copy,
-    /// `Subscription::forEachImage`, which reads the position of each image.
-    ForEach,
-    /// `Subscription::imageCount`.
-    Count,
-    /// `Subscription::isConnected`.
-    Connected,
-    /// `Image::poll` on the oldest handle.
-    PollHandle(u32),
-    /// `Image::position`, `isEndOfStream` and `endOfStreamPosition` of the oldest handle.
-    Position,
-    /// The oldest handle is dropped.
-    Drop,
-    /// All handles are put on the shelf.
-    Shelve,
-    /// Nothing, for this many milliseconds.
-    Pause(u64),
-    /// The subscription is destroyed; handles stay.
-    Close,
-}
-
-/// The behaviour of a subscriber after its steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum After {
-    /// Polls until the publishers are done.
-    Poll,
-    /// Nothing: it never touches its subscription again.
-    Nothing,
-}
-
-/// One subscription and the thread that polls it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subscriber {
-    /// The image handlers.
-    pub callback: Callback,
-    /// The fragment handler.
-    pub handler: Handler,
-    /// Sessions to whose images it holds a handle from the start.
-    pub handles: Vec<i32>,
-    /// Its steps.
-    pub ops: Vec<Op>,
-    /// After its steps.
-    pub after: After,
 }
 
 impl Subscriber {
@@ -135,185 +245,11 @@ impl Subscriber {
     }
 }
 
-/// One step of the media driver, or an event that affects it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DriverOp {
-    /// A publisher starts or returns with a new stream, which is announced to every subscription.
-    Publish(i32),
-    /// The publisher writes this many fragments.
-    Write(i32, u32),
-    /// The publisher ends; its stream is announced as unavailable.
-    Vanish(i32),
-    /// Another application allocates a counter, which reuses a freed slot if there is one.
-    Reuse,
-    /// The client's conductor is found to have stalled for longer than its service interval.
-    StallConductor,
-    /// The driver dies, and the client's liveness check notices it.
-    Die,
-    /// Nothing, for this many milliseconds.
-    Pause(u64),
-}
-
-/// The task that closes the subscriptions that are still open at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Closer {
-    /// The main task, when everything has settled.
-    Settled,
-    /// The main task, during the run: as soon as the subscriber's thread has ended its steps.
-    Main,
-}
-
-/// One run in memory: see [`super::run`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// How the conductor runs.
-    pub conductor: Conductor,
-    /// Capacity of the conductor's command ring.
-    pub command_capacity: u32,
-    /// Capacity of shared memory in logs.
-    pub shm_capacity: u32,
-    /// Events before the tasks start, which the conductor has handled.
-    pub before: Vec<DriverOp>,
-    /// Events before the tasks start, which the conductor has not handled yet.
-    pub unnoticed: Vec<DriverOp>,
-    /// The steps of the driver's task.
-    pub driver: Vec<DriverOp>,
-    /// The subscriptions.
-    pub subscribers: Vec<Subscriber>,
-    /// The number of times that a task of the application clears the shelf.
-    pub clearings: u32,
-    /// The task that closes.
-    pub closer: Closer,
-}
-
 /// The hosts of publishers: a plan has at most this many.
 pub(super) const PUBLISHERS: [&str; 4] = ["publisher.0", "publisher.1", "publisher.2", "publisher.3"];
 
-/// How a publisher's stream ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// It is closed: all frames are sent, then the end of the stream.
-    Close,
-    /// It is revoked: subscribers must not read the rest.
-    Revoke,
-    /// The publisher's process dies without notice.
-    Die,
-}
-
-/// One stream of a publisher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Life {
-    /// Its session. The publisher's number, or the session of an earlier life, means that the same session returns.
-    pub session_id: i32,
-    /// The pause before it, in milliseconds.
-    pub pause_ms: u64,
-    /// Its number of frames, at most those of a term.
-    pub frames: u32,
-    /// The application's interval between two frames, in milliseconds.
-    pub between_ms: u64,
-    /// Its duration, in milliseconds.
-    pub lives_ms: u64,
-    /// How it ends.
-    pub ending: Ending,
-}
-
-/// A publisher: a host whose process sends one stream after the other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Publisher {
-    /// Its streams in order.
-    pub lives: Vec<Life>,
-}
-
-/// One run on a network: see [`super::run_on_network`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetPlan {
-    /// The client and its subscribers, the capacity of shared memory, and the driver's steps after the events.
-    pub plan: Plan,
-    /// The publishers.
-    pub publishers: Vec<Publisher>,
-    /// The network. Its peers are the publishers.
-    pub weather: Weather,
-    /// `image_liveness_timeout` in milliseconds: after this time without frames an image ends, and it lingers as long.
-    pub liveness_ms: u64,
-    /// Receiver window: the frames that a publisher may be ahead of the slowest subscriber, at most half a term.
-    pub window: u32,
-}
-
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
-const PUBLISHER: std::ops::RangeInclusive<i32> = 0..=3;
-const FRAMES: std::ops::RangeInclusive<u32> = 0..=6;
-const FRAGMENTS: std::ops::RangeInclusive<u32> = 0..=16;
-const PAUSE_MS: std::ops::RangeInclusive<u64> = 0..=1_000;
-
-lastref::bounds!(Plan {
-    conductor: Part,
-    command_capacity: 0..=16,
-    shm_capacity: 1..=64,
-    before: List(0..=16, Part),
-    unnoticed: List(0..=16, Part),
-    driver: List(0..=16, Part),
-    subscribers: List(0..=4, Part),
-    clearings: 0..=8,
-    closer: Part,
-});
-lastref::bounds!(Subscriber {
-    callback: Part,
-    handler: Part,
-    handles: List(0..=4, PUBLISHER),
-    ops: List(0..=256, Part),
-    after: Part,
-});
-lastref::bounds!(Handler { pause_ms: PAUSE_MS, ask: Part, poll: Part, action: Part });
-
-impl lastref::plan::Plan for Callback {}
-impl lastref::plan::Plan for Ask {}
 impl lastref::plan::Plan for Poll {}
 impl lastref::plan::Plan for Action {}
-impl lastref::plan::Plan for After {}
-impl lastref::plan::Plan for Closer {}
-impl lastref::plan::Plan for Ending {}
-lastref::bounds!(enum Conductor { Agent, Cycles(cycles: 0..=16) });
-lastref::bounds!(enum Op {
-    Poll(limit: FRAGMENTS),
-    Lookup(session: PUBLISHER),
-    LookupThrowing(session: PUBLISHER),
-    At(index: 0..=8),
-    Copy,
-    ForEach,
-    Count,
-    Connected,
-    PollHandle(limit: FRAGMENTS),
-    Position,
-    Drop,
-    Shelve,
-    Pause(ms: PAUSE_MS),
-    Close,
-});
-lastref::bounds!(enum DriverOp {
-    Publish(publisher: PUBLISHER),
-    Write(publisher: PUBLISHER, frames: FRAMES),
-    Vanish(publisher: PUBLISHER),
-    Reuse,
-    StallConductor,
-    Die,
-    Pause(ms: PAUSE_MS),
-});
-lastref::bounds!(NetPlan {
-    plan: Part,
-    publishers: List(1..=PUBLISHERS.len(), Part),
-    weather: Part,
-    liveness_ms: 10..=1_000,
-    window: 1..=4,
-});
-lastref::bounds!(Publisher { lives: List(0..=8, Part) });
-lastref::bounds!(Life {
-    session_id: 0..=63,
-    pause_ms: PAUSE_MS,
-    frames: FRAMES,
-    between_ms: PAUSE_MS,
-    lives_ms: PAUSE_MS,
-    ending: Part,
-});
 
 impl Plan {
     /// Publishers 0 to `publishers` with `frames` fragments each, with space for all of them; no task acts yet.

@@ -67,7 +67,7 @@ impl Subscription {
 
     /// The newest list, as a thread other than the conductor sees it.
     #[track_caller]
-    fn newest(&self, by: Owner) -> Arc<ImageList> {
+    pub(super) fn newest(&self, by: Owner) -> Arc<ImageList> {
         self.memory.touch(by);
         self.list(self.image_lists_head.load(Ordering::Acquire))
     }
@@ -98,32 +98,29 @@ impl Subscription {
     }
 
     /// `aeron_subscription_image_by_session_id`: the image is retained for `holder`.
+    #[track_caller]
     pub fn image_by_session_id(&self, by: Owner, holder: Owner, session_id: i32) -> Option<Arc<Image>> {
         let image_list = self.newest(by);
-        let mut result = None;
-        for index in 0..image_list.length(by) {
-            let image = image_list.image(by, index).filter(|image| image.constants(by).session_id == session_id);
-            if image.is_some() {
-                result = image;
-                break;
-            }
-        }
-        if let Some(image) = &result {
-            image.incr_refcnt(by, holder);
-        }
-        self.propose_last_image_change_number(by, image_list.change_number(by));
-        result
+        let length = image_list.length(by);
+        let mut images = (0..length).filter_map(|index| image_list.image(by, index));
+        let found = images.find(|image| image.constants(by).session_id == session_id);
+        self.retained(by, holder, &image_list, found)
     }
 
     /// `aeron_subscription_image_at_index`: the image is retained for `holder`.
     pub fn image_at_index(&self, by: Owner, holder: Owner, index: usize) -> Option<Arc<Image>> {
         let image_list = self.newest(by);
-        let result = if index < image_list.length(by) { image_list.image(by, index) } else { None };
-        if let Some(image) = &result {
+        let found = if index < image_list.length(by) { image_list.image(by, index) } else { None };
+        self.retained(by, holder, &image_list, found)
+    }
+
+    /// Retains the image that a lookup found in this list for `holder`.
+    fn retained(&self, by: Owner, holder: Owner, list: &ImageList, found: Option<Arc<Image>>) -> Option<Arc<Image>> {
+        if let Some(image) = &found {
             image.incr_refcnt(by, holder);
         }
-        self.propose_last_image_change_number(by, image_list.change_number(by));
-        result
+        self.propose_last_image_change_number(by, list.change_number(by));
+        found
     }
 
     /// `aeron_subscription_for_each_image`: each image is retained for `holder` while the handler has it.
@@ -208,12 +205,6 @@ impl Subscription {
             self.raise_last_image_change_number(change_number);
         }
         Ok(())
-    }
-
-    /// Whether the newest list has the image.
-    #[track_caller]
-    pub(super) fn lists_image(&self, by: Owner, image: &Arc<Image>) -> bool {
-        self.newest(by).contains(by, image)
     }
 
     /// `aeron_subscription_is_closed`.

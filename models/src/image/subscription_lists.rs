@@ -56,12 +56,12 @@ impl Subscription {
         let newest = self.current_image_list();
         let mut pruned_lists_count = 0;
         let mut prune_lists_head = newest;
-        while let Some(place) = prune_lists_head.next_list() {
+        while let Some(place) = prune_lists_head.next_list.get() {
             let next_list = self.list(place);
             if next_list.change_number(CONDUCTOR) >= last_change_number {
                 prune_lists_head = next_list;
             } else {
-                prune_lists_head.set_next_list(next_list.next_list());
+                prune_lists_head.next_list.set(next_list.next_list.get());
                 next_list.free();
                 pruned_lists_count += 1;
             }
@@ -75,7 +75,7 @@ impl Subscription {
         let mut next = Some(self.image_lists_head.load(Ordering::Relaxed));
         while let Some(place) = next {
             let list = self.list(place);
-            next = list.next_list();
+            next = list.next_list.get();
             list.free();
         }
         self.memory.release(CONDUCTOR);

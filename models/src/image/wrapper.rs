@@ -174,7 +174,7 @@ impl SubscriptionWrapper {
         // Deviates: upstream calls aeron_subscription_image_release, which since c54c263d does nothing if the image is
         // no longer listed. The conductor may remove it between the constructor and this line.
         let asks = self.subscription.variant == Variant::LookupReleaseRequiresMembership;
-        if asks && !self.subscription.lists_image(by, image) {
+        if asks && !self.subscription.newest(by).contains(by, image) {
             return;
         }
         let _ = self.subscription.image_release(by, image, lookup);

@@ -254,7 +254,7 @@ fn a_subscription_that_is_closed_by_force_is_not_closed_again() {
     machine.happens(DriverOp::Publish(0));
     let handle = machine.wrapper.image_by_index(BY, 0).expect("the constructor succeeds").expect("there is one");
     machine.happens(DriverOp::Die);
-    assert!(machine.conductor.is_terminating() && machine.client.is_closed());
+    assert!(machine.conductor.is_terminating && machine.client.is_closed());
     assert!(handle.image().is_closed(BY) && machine.wrapper.subscription().is_closed(BY));
     assert_eq!(machine.conductor.do_work(), 0);
     handle.release(BY);

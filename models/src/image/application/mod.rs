@@ -162,7 +162,7 @@ impl Application {
             subscriber.close();
         }
         self.conductor.run_until_idle();
-        let by_force = self.conductor.is_terminating();
+        let by_force = self.conductor.is_terminating;
         sometimes("a client is closed by force", by_force);
         always("is_closed is true exactly after a close by force", self.client.is_closed() == by_force);
         self.conductor.on_close();
@@ -172,14 +172,14 @@ impl Application {
 
     /// Ends every stream, and lets every subscriber see it, so that nothing can hold an image any more.
     fn settle(&mut self) {
-        if self.conductor.is_terminating() {
+        if self.conductor.is_terminating {
             return;
         }
         self.driver.vanish_all();
         self.conductor.run_until_idle();
         self.subscribers.iter_mut().for_each(Subscriber::move_on);
         self.conductor.run_until_idle();
-        if !self.conductor.is_terminating() {
+        if !self.conductor.is_terminating {
             self.conductor.check_reclaimed();
             always("shared memory is unmapped when every stream is gone", self.shm.mapped() == 0);
         }

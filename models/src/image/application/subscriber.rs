@@ -41,10 +41,7 @@ impl Signals {
 
     /// Waits until this many subscribers are in the middle of a poll, or done.
     pub(crate) fn await_readers(&self, subscribers: usize) {
-        let mut reading = self.reading.lock();
-        while *reading < subscribers {
-            reading = self.changed.wait(reading);
-        }
+        drop(self.changed.wait_while(self.reading.lock(), |reading| *reading < subscribers));
     }
 
     fn arrived(&self) {

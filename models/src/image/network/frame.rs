@@ -40,7 +40,7 @@ const MTU: i32 = 1408;
 const RECEIVER_ID: i64 = 1;
 
 /// The state of the stream, as the flags of a heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr)]
 #[repr(u8)]
 pub(super) enum Standing {
     /// The stream continues.
@@ -52,7 +52,7 @@ pub(super) enum Standing {
 }
 
 /// The flags of a status message, besides its window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr)]
 #[repr(u8)]
 pub(super) enum Asks {
     /// Nothing.
@@ -85,7 +85,17 @@ pub(super) enum Kind {
 /// The length of a term: a power of two that the frames of a stream do not exceed.
 pub(super) const TERM_LENGTH: i64 = FRAME_LENGTH * crate::image::shm::FRAMES_MAX;
 
+/// A position as an offset into the term that holds all of a stream.
+pub(super) fn offset(position: i64) -> i32 {
+    i32::try_from(position).unwrap_or(i32::MAX)
+}
+
 impl Frame {
+    /// A frame of this stream, at a position.
+    pub(super) fn at(session_id: i32, term_id: i32, position: i64, kind: Kind) -> Frame {
+        Frame { session_id, term_id, term_offset: offset(position), kind }
+    }
+
     /// Its octets.
     pub(super) fn encode(self) -> Vec<u8> {
         let Frame { session_id, term_id, term_offset, kind } = self;
@@ -93,8 +103,7 @@ impl Frame {
         let receivers = |number| [session_id, STREAM_ID, term_id, term_offset, number];
         match kind {
             Kind::Setup => {
-                let term_length = i32::try_from(TERM_LENGTH).unwrap_or(i32::MAX);
-                let ids = [&publishers[..], &[term_id, term_length, MTU, 0]].concat();
+                let ids = [&publishers[..], &[term_id, offset(TERM_LENGTH), MTU, 0]].concat();
                 octets(SETUP_LENGTH, TYPE_SETUP, 0, &ids, &[])
             }
             Kind::Data(payload) => {
@@ -123,17 +132,15 @@ impl Frame {
         let kind = match (u16::from_le_bytes([header[6], header[7]]), length) {
             (TYPE_SETUP, SETUP_LENGTH) => Kind::Setup,
             (TYPE_DATA, DATA_LENGTH) if frame_length == 0 => {
-                let standings = [Standing::Ended, Standing::Revoked];
-                let standing = standings.into_iter().find(|standing| *standing as u8 == flags);
-                Kind::Heartbeat(standing.unwrap_or(Standing::Open))
+                Kind::Heartbeat(Standing::from_repr(flags).unwrap_or(Standing::Open))
             }
             (TYPE_DATA, DATA_LENGTH) => {
                 Kind::Data(Tag { peer: word(octets, 28), request: u64::from(word(octets, 24)) })
             }
             (TYPE_NAK, NAK_LENGTH) => Kind::Nak { length: int(octets, 24) },
             (TYPE_SM, SM_LENGTH) => {
-                let asks = [Asks::Setup, Asks::Leave].into_iter().find(|asks| *asks as u8 == flags);
-                Kind::StatusMessage { receiver_window: int(octets, 24), asks: asks.unwrap_or(Asks::Nothing) }
+                let asks = Asks::from_repr(flags).unwrap_or(Asks::Nothing);
+                Kind::StatusMessage { receiver_window: int(octets, 24), asks }
             }
             _ => return Some((length, None)),
         };

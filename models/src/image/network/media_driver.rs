@@ -93,14 +93,14 @@ impl MediaDriver {
             image.on_time_event(&mut self.driver, now);
             let status_message = image.pending_status_message(now);
             for frame in [nak, status_message].into_iter().flatten() {
-                self.sockets.send(image.connection(), frame);
+                self.sockets.send(image.connection, frame);
             }
         }
         let mut notes = self.desk.lock();
-        for image in self.images.iter().filter(|image| !image.is_dispatched() && !image.is_revoked()) {
-            notes.read.insert(image.initial_term_id, image.rcv_pos_position());
+        for image in self.images.iter().filter(|image| !image.is_dispatched() && !image.is_publication_revoked) {
+            notes.read.insert(image.initial_term_id, image.rcv_pos_position);
         }
-        self.images.retain(|image| image.state() != State::Done);
+        self.images.retain(|image| image.state != State::Done);
         notes.images = self.images.iter().filter(|image| image.is_dispatched()).count();
     }
 

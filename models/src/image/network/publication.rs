@@ -203,16 +203,10 @@ impl Publication {
     }
 
     fn frame(&self, position: i64, kind: Kind) -> Frame {
-        let term_offset = offset(position);
-        Frame { session_id: self.session_id, term_id: self.initial_term_id, term_offset, kind }
+        Frame::at(self.session_id, self.initial_term_id, position, kind)
     }
 }
 
 fn is_due(last: Option<Instant>, every: Duration, now: Instant) -> bool {
     last.is_none_or(|last| now.saturating_duration_since(last) >= every)
-}
-
-/// A position as an offset into the term that holds all of a stream.
-pub(super) fn offset(position: i64) -> i32 {
-    i32::try_from(position).unwrap_or(i32::MAX)
 }

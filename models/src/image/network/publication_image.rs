@@ -14,8 +14,8 @@ use lastref::ledger;
 use lastref::property::sometimes;
 use lastref::time::{Duration, Instant};
 
-use super::frame::{Asks, Frame, Kind, Standing, TERM_LENGTH};
-use super::publication::{offset, payload};
+use super::frame::{Asks, Frame, Kind, Standing, TERM_LENGTH, offset};
+use super::publication::payload;
 use super::sockets::Endpoint;
 use crate::image::driver::{Driver, Stream};
 use crate::image::image_poll::fragment;
@@ -54,14 +54,17 @@ pub(super) struct PublicationImage {
     pub(super) initial_term_id: i32,
     stream: Stream,
     /// The connection of its last frame, over which its status messages are sent.
-    connection: Endpoint,
-    state: State,
+    pub(super) connection: Endpoint,
+    pub(super) state: State,
     time_of_last_state_change: Instant,
     time_of_last_packet: Instant,
     is_end_of_stream: bool,
-    is_publication_revoked: bool,
+    /// Subscribers need not have read all of it.
+    pub(super) is_publication_revoked: bool,
     rcv_hwm_position: i64,
-    rcv_pos_position: i64,
+    /// The position up to which it was received without a gap; once it lingers, the position up to which subscribers
+    /// have read.
+    pub(super) rcv_pos_position: i64,
     next_sm_position: i64,
     last_sm_position: i64,
     last_overrun_threshold: i64,
@@ -102,24 +105,9 @@ impl PublicationImage {
         }
     }
 
-    pub(super) fn state(&self) -> State {
-        self.state
-    }
-
     /// Whether frames of its session are dispatched to it: until it lingers.
     pub(super) fn is_dispatched(&self) -> bool {
         matches!(self.state, State::Active | State::Draining)
-    }
-
-    /// The position up to which it was received without a gap; once it lingers, the position up to which subscribers
-    /// have read.
-    pub(super) fn rcv_pos_position(&self) -> i64 {
-        self.rcv_pos_position
-    }
-
-    /// Whether it was revoked, so subscribers need not have read all of it.
-    pub(super) fn is_revoked(&self) -> bool {
-        self.is_publication_revoked
     }
 
     /// `aeron_publication_image_add_connection_if_unknown`.
@@ -208,12 +196,7 @@ impl PublicationImage {
             .step_by(FRAME_LENGTH as usize)
             .take_while(|position| !self.stream.log.is_written(*position));
         let length = i32::try_from(gap.count()).unwrap_or(i32::MAX) * offset(FRAME_LENGTH);
-        self.frame(self.rcv_pos_position, Kind::Nak { length })
-    }
-
-    fn frame(&self, position: i64, kind: Kind) -> Frame {
-        let term_offset = offset(position);
-        Frame { session_id: self.session_id, term_id: self.initial_term_id, term_offset, kind }
+        Frame::at(self.session_id, self.initial_term_id, self.rcv_pos_position, Kind::Nak { length })
     }
 
     /// `aeron_publication_image_send_pending_status_message`.
@@ -226,11 +209,7 @@ impl PublicationImage {
         self.next_sm_deadline = Some(now + STATUS_MESSAGE_TIMEOUT);
         let asks = if self.state == State::Active { Asks::Nothing } else { Asks::Leave };
         let message = Kind::StatusMessage { receiver_window: offset(self.context.window), asks };
-        Some(self.frame(self.next_sm_position, message))
-    }
-
-    pub(super) fn connection(&self) -> Endpoint {
-        self.connection
+        Some(Frame::at(self.session_id, self.initial_term_id, self.next_sm_position, message))
     }
 
     /// `aeron_publication_image_on_time_event`.
