@@ -50,7 +50,7 @@ impl Conn {
     ///
     /// Deviates: upstream cancels only the first request that it finds on each descriptor, which may have two.
     fn queue_cancel(&mut self) {
-        transition("conn", self.tid, "open", "stopping");
+        transition("conn", self.tid, if self.is_open { "open" } else { "connecting" }, "stopping");
         self.stopping = true;
         let all = self.variant != Variant::CancelFirstMatch;
         for fd in [self.in_fd, self.out_fd].into_iter().filter(|fd| *fd != -1) {
