@@ -17,6 +17,7 @@ use lastref::trace::transition;
 use super::conn_dir::{ConnDir, SharedDir};
 use super::kernel::Uring;
 use super::kernel::abi::{Cqe, Errno, Fd, ListenerId, Op, RingId, Sqe, UserData, UserOp, held_by_conn};
+use super::parent::Parent;
 use super::plan::Options;
 use super::rings::Rings;
 use super::variant::Variant;
@@ -109,21 +110,10 @@ pub(super) struct Conn {
     pub(super) upstream: ListenerId,
 }
 
-/// The arguments of a new connection, from the parent.
-pub(super) struct Setup {
-    pub(super) variant: Variant,
-    pub(super) options: Options,
-    pub(super) ring: Uring,
-    pub(super) shared: Arc<Shared>,
-    pub(super) open_conns: Arc<Mutex<u32>>,
-    pub(super) parent: RingId,
-    pub(super) upstream: ListenerId,
-}
-
 impl Conn {
     /// The parts of `handle_accept` and `thread_main` that set a connection up.
-    pub(super) fn setup(setup: Setup) -> Conn {
-        let Setup { variant, options, ring, shared, open_conns, parent, upstream } = setup;
+    pub(super) fn setup(parent: &Parent, ring: Uring, shared: Arc<Shared>) -> Conn {
+        let Parent { variant, options, upstream, .. } = *parent;
         let owner = held_by_conn(ring.id());
         let places = if variant == Variant::BucketOffByOne { options.nr_bufs } else { options.nr_bufs + 1 };
         let dir = |index| ConnDir::init(index, index as Fd, owner, options.ext_stat.then_some(places));
@@ -143,10 +133,10 @@ impl Conn {
             cd,
             shared,
             stopping: false,
-            open_conns,
+            open_conns: Arc::clone(&parent.open_conns),
             is_open: false,
             is_freed: false,
-            parent,
+            parent: parent.ring.id(),
             upstream,
         }
     }

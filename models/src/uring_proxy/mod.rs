@@ -72,5 +72,5 @@ mod variant;
 
 pub use application::{run, run_on_network};
 pub use kernel::Kernel;
-pub use plan::{Act, Backend, Ending, Go, Habit, Leaves, NetPlan, Options, Plan, Step, Visit};
+pub use plan::{Act, Backend, Burst, Ending, Habit, Leaves, NetPlan, Options, Plan, Step, Visit};
 pub use variant::Variant;

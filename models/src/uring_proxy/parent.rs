@@ -11,7 +11,7 @@ use lastref::property::always;
 use lastref::sync::Mutex;
 use lastref::thread::JoinHandle;
 
-use super::conn::{Conn, DISCONNECTED, DISCONNECTING, OPEN, Setup, Shared};
+use super::conn::{Conn, DISCONNECTED, DISCONNECTING, OPEN, Shared};
 use super::kernel::abi::{Cqe, Fd, ListenerId, Op, RingId, Sqe, UserData, UserOp};
 use super::kernel::{Kernel, Uring};
 use super::plan::Options;
@@ -29,12 +29,12 @@ pub(super) struct Orders {
 
 /// The main thread of the proxy.
 pub(super) struct Parent {
-    variant: Variant,
-    options: Options,
+    pub(super) variant: Variant,
+    pub(super) options: Options,
     kernel: Arc<Kernel>,
-    ring: Uring,
-    upstream: ListenerId,
-    open_conns: Arc<Mutex<u32>>,
+    pub(super) ring: Uring,
+    pub(super) upstream: ListenerId,
+    pub(super) open_conns: Arc<Mutex<u32>>,
     conns: Vec<Child>,
     orders: Arc<Orders>,
 }
@@ -130,15 +130,7 @@ impl Parent {
         let shared = Arc::new(Shared::new(self.variant, tid));
         let ring = Uring::new(&self.kernel, self.options.ring_size, self.options.cq_entries);
         let id = ring.id();
-        let conn = Conn::setup(Setup {
-            variant: self.variant,
-            options: self.options,
-            ring,
-            shared: Arc::clone(&shared),
-            open_conns: Arc::clone(&self.open_conns),
-            parent: self.ring.id(),
-            upstream: self.upstream,
-        });
+        let conn = Conn::setup(self, ring, Arc::clone(&shared));
         let ended = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&ended);
         let thread = self.kernel.spawn(format!("conn.{tid}"), move || conn.run(&ends));

@@ -13,35 +13,169 @@ use serde::{Deserialize, Serialize};
 
 use crate::kit::weather::Weather;
 
-/// The command line of the proxy: the letters are proxy.c's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Options {
-    /// `-m`: receives stay armed.
-    pub recv_mshot: bool,
-    /// `-B`: forwards both ways.
-    pub bidi: bool,
-    /// `-u`: outgoing data is queued in a buffer ring, not in vectors.
-    pub send_ring: bool,
-    /// `-c`: a receive may fill several buffers.
-    pub rcv_bundle: bool,
-    /// `-C`: a send takes all buffers that are queued in the buffer ring.
-    pub snd_bundle: bool,
-    /// `-M`: one sendmsg for all queued data.
-    pub snd_msg: bool,
-    /// `-z`: zero copy.
-    pub snd_zc: bool,
-    /// `-i`: incremental buffers, each filled by several receives.
-    pub buf_ring_inc: bool,
-    /// `-x`: counts packets per receive and send.
-    pub ext_stat: bool,
-    /// `-n`: provided buffers, a power of two.
-    pub nr_bufs: u32,
-    /// `-b`: size of a buffer in bytes.
-    pub buf_size: u32,
-    /// `-q`: entries in the submission queue.
-    pub ring_size: u32,
-    /// Entries in the completion queue; 1024 upstream.
-    pub cq_entries: u32,
+// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+const REQUESTS: RangeInclusive<u32> = 1..=32;
+
+lastref::plans! {
+    /// The command line of the proxy: the letters are proxy.c's.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Options {
+        /// `-m`: receives stay armed.
+        pub recv_mshot: bool,
+        /// `-B`: forwards both ways.
+        pub bidi: bool,
+        /// `-u`: outgoing data is queued in a buffer ring, not in vectors.
+        pub send_ring: bool,
+        /// `-c`: a receive may fill several buffers.
+        pub rcv_bundle: bool,
+        /// `-C`: a send takes all buffers that are queued in the buffer ring.
+        pub snd_bundle: bool,
+        /// `-M`: one sendmsg for all queued data.
+        pub snd_msg: bool,
+        /// `-z`: zero copy.
+        pub snd_zc: bool,
+        /// `-i`: incremental buffers, each filled by several receives.
+        pub buf_ring_inc: bool,
+        /// `-x`: counts packets per receive and send.
+        pub ext_stat: bool,
+        /// `-n`: provided buffers, a power of two.
+        pub nr_bufs: u32 where PowerOfTwo(1..=1024),
+        /// `-b`: size of a buffer in bytes.
+        pub buf_size: u32 where 1..=256,
+        /// `-q`: entries in the submission queue.
+        pub ring_size: u32 where 2..=256,
+        /// Entries in the completion queue; 1024 upstream.
+        pub cq_entries: u32 where 1..=1024,
+    }
+
+    /// One step of a client.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Step {
+        /// Sends this many requests in a row: `PING`, answered by `+PONG`.
+        Ping(requests: u32 where REQUESTS),
+        /// Sends one request whose answer has a header and this many bytes.
+        Get(bytes: u32 where 0..=256),
+        /// Waits until every request is answered or, if the proxy forwards one way only, has arrived at the server.
+        Await,
+        /// Sends FIN, as every client does after its last step.
+        Fin,
+        /// Resets the connection (RST).
+        Reset,
+    }
+
+    /// The server's behaviour on its connections.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Habit {
+        /// Answers, and ends no connection.
+        Answers,
+        /// No socket listens.
+        Refuses,
+        /// Sends FIN on each connection after this many requests.
+        FinAfter(requests: u32 where REQUESTS),
+        /// Resets each connection (RST) after this many requests.
+        ResetAfter(requests: u32 where REQUESTS),
+    }
+
+    /// The acts on the proxy during the run, in this order, each at a moment that the schedule chooses.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Act {
+        /// Nothing, for this many milliseconds.
+        Pause(ms: u64 where 0..=1_000),
+        /// Stops every connection, including those that open later.
+        StopAll,
+    }
+
+    /// One run on a network: see [`super::run_on_network`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct NetPlan {
+        /// The proxy's command line.
+        pub options: Options,
+        /// The connections of each client, one after the other.
+        pub clients: Vec<Vec<Visit>> where List(1..=4, List(0..=4, Part)),
+        /// The server behind the proxy.
+        pub backend: Backend,
+        /// The network. Its peers are the server, then the clients. Connections of clients to the proxy and of the
+        /// proxy to the server have numbers of one sequence, in the order of the attempts.
+        pub weather: Weather,
+        /// The acts on the proxy, after the events.
+        pub acts: Vec<Act> where List(0..=4, Part),
+    }
+
+    /// A connection of a client.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Visit {
+        /// The client's pause before it connects, in milliseconds.
+        pub wait_ms: u32 where 0..=1_000,
+        /// Its bursts of requests; saved plans call them `goes`.
+        #[serde(rename = "goes")]
+        pub bursts: Vec<Burst> where List(0..=4, Part),
+        /// How it ends.
+        pub ending: Ending,
+    }
+
+    /// A burst: requests that are sent in a row, before the client waits for their replies.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Burst {
+        /// The number of requests.
+        pub pings: u32 where 1..=16,
+        /// If set, the requests are GETs: only the replies contain the payload bytes.
+        pub is_get: bool,
+        /// Bytes of each payload after its tag.
+        pub bytes: u32 where 0..=256,
+        /// Idle time of the connection after the replies, in milliseconds.
+        pub idle_ms: u32 where 0..=1_000,
+    }
+
+    /// How a client ends a connection.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Ending {
+        /// Sends FIN when it has all replies, then waits for the peer's FIN.
+        HalfClose,
+        /// Closes its socket as soon as the last requests are sent, even with unread replies.
+        Drop,
+        /// Waits until the peer ends the connection.
+        Linger,
+    }
+
+    /// The server behind the proxy.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Backend {
+        /// Delay before it handles each piece that it reads.
+        pub lag_ms: u32 where 0..=1_000,
+        /// Bytes that it reads at a time.
+        pub piece: u32 where 1..=4096,
+        /// When it ends a connection.
+        pub leaves: Leaves,
+    }
+
+    /// When the server ends a connection.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Leaves {
+        /// After an idle timeout.
+        WhenIdle,
+        /// Sends FIN when it has sent this many answers.
+        Fin(answers: u32 where 1..=16),
+        /// Closes its socket when it has received this many requests; the last one is not answered.
+        Drop(requests: u32 where 1..=16),
+    }
+
+    /// One run in memory: see [`super::run`].
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct Plan {
+        /// The proxy's command line.
+        pub options: Options,
+        /// Send and receive buffer size of a connection in bytes.
+        pub window: u32 where 1..=256,
+        /// The steps of each client.
+        pub clients: Vec<Vec<Step>> where List(1..=4, List(0..=8, Part)),
+        /// The server's behaviour.
+        pub server: Habit,
+        /// The acts on the proxy meanwhile.
+        pub acts: Vec<Act> where List(0..=4, Part),
+        /// If set, one task runs kernel, network, peers and parent, the other the connection. For exhaustive
+        /// exploration.
+        pub two_tasks: bool,
+    }
 }
 
 impl Options {
@@ -85,160 +219,6 @@ impl Options {
     }
 }
 
-/// One step of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
-    /// Sends this many requests in a row: `PING`, answered by `+PONG`.
-    Ping(u32),
-    /// Sends one request whose answer has a header and this many bytes.
-    Get(u32),
-    /// Waits until every request is answered or, if the proxy forwards one way only, has arrived at the server.
-    Await,
-    /// Sends FIN, as every client does after its last step.
-    Fin,
-    /// Resets the connection (RST).
-    Reset,
-}
-
-/// The server's behaviour on its connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Habit {
-    /// Answers, and ends no connection.
-    Answers,
-    /// No socket listens.
-    Refuses,
-    /// Sends FIN on each connection after this many requests.
-    FinAfter(u32),
-    /// Resets each connection (RST) after this many requests.
-    ResetAfter(u32),
-}
-
-/// The acts on the proxy during the run, in this order, each at a moment that the schedule chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Act {
-    /// Nothing, for this many milliseconds.
-    Pause(u64),
-    /// Stops every connection, including those that open later.
-    StopAll,
-}
-
-/// One run on a network: see [`super::run_on_network`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetPlan {
-    /// The proxy's command line.
-    pub options: Options,
-    /// The connections of each client, one after the other.
-    pub clients: Vec<Vec<Visit>>,
-    /// The server behind the proxy.
-    pub backend: Backend,
-    /// The network. Its peers are the server, then the clients. Connections of clients to the proxy and of the proxy to
-    /// the server have numbers of one sequence, in the order of the attempts.
-    pub weather: Weather,
-    /// The acts on the proxy, after the events.
-    pub acts: Vec<Act>,
-}
-
-/// A connection of a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visit {
-    /// The client's pause before it connects, in milliseconds.
-    pub wait_ms: u32,
-    /// Its bursts of requests.
-    pub goes: Vec<Go>,
-    /// How it ends.
-    pub ending: Ending,
-}
-
-/// A burst: requests that are sent in a row, before the client waits for their replies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Go {
-    /// The number of requests.
-    pub pings: u32,
-    /// If set, the requests are GETs: only the replies contain the payload bytes.
-    pub is_get: bool,
-    /// Bytes of each payload after its tag.
-    pub bytes: u32,
-    /// Idle time of the connection after the replies, in milliseconds.
-    pub idle_ms: u32,
-}
-
-/// How a client ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ending {
-    /// Sends FIN when it has all replies, then waits for the peer's FIN.
-    HalfClose,
-    /// Closes its socket as soon as the last requests are sent, even with unread replies.
-    Drop,
-    /// Waits until the peer ends the connection.
-    Linger,
-}
-
-/// The server behind the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Backend {
-    /// Delay before it handles each piece that it reads.
-    pub lag_ms: u32,
-    /// Bytes that it reads at a time.
-    pub piece: u32,
-    /// When it ends a connection.
-    pub leaves: Leaves,
-}
-
-/// When the server ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Leaves {
-    /// After an idle timeout.
-    WhenIdle,
-    /// Sends FIN when it has sent this many answers.
-    Fin(u32),
-    /// Closes its socket when it has received this many requests; the last one is not answered.
-    Drop(u32),
-}
-
-/// One run in memory: see [`super::run`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// The proxy's command line.
-    pub options: Options,
-    /// Send and receive buffer size of a connection in bytes.
-    pub window: u32,
-    /// The steps of each client.
-    pub clients: Vec<Vec<Step>>,
-    /// The server's behaviour.
-    pub server: Habit,
-    /// The acts on the proxy meanwhile.
-    pub acts: Vec<Act>,
-    /// If set, one task runs kernel, network, peers and parent, the other the connection. For exhaustive exploration.
-    pub two_tasks: bool,
-}
-
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
-const REQUESTS: RangeInclusive<u32> = 1..=32;
-
-lastref::bounds!(Options {
-    recv_mshot: Part,
-    bidi: Part,
-    send_ring: Part,
-    rcv_bundle: Part,
-    snd_bundle: Part,
-    snd_msg: Part,
-    snd_zc: Part,
-    buf_ring_inc: Part,
-    ext_stat: Part,
-    nr_bufs: PowerOfTwo(1..=1024),
-    buf_size: 1..=256,
-    ring_size: 2..=256,
-    cq_entries: 1..=1024,
-});
-lastref::bounds!(Plan {
-    options: Part,
-    window: 1..=256,
-    clients: List(1..=4, List(0..=8, Part)),
-    server: Part,
-    acts: List(0..=4, Part),
-    two_tasks: Part,
-});
-
 /// How many buffers a ring has.
 #[derive(Clone, Debug)]
 struct PowerOfTwo(RangeInclusive<u32>);
@@ -253,22 +233,6 @@ impl Bound<u32> for PowerOfTwo {
         }
     }
 }
-
-lastref::bounds!(enum Step { Ping(requests: REQUESTS), Get(bytes: 0..=256), Await, Fin, Reset });
-lastref::bounds!(enum Habit { Answers, Refuses, FinAfter(requests: REQUESTS), ResetAfter(requests: REQUESTS) });
-lastref::bounds!(enum Act { Pause(ms: 0..=1_000), StopAll });
-lastref::bounds!(NetPlan {
-    options: Part,
-    clients: List(1..=4, List(0..=4, Part)),
-    backend: Part,
-    weather: Part,
-    acts: List(0..=4, Part),
-});
-lastref::bounds!(Visit { wait_ms: 0..=1_000, goes: List(0..=4, Part), ending: Part });
-lastref::bounds!(Go { pings: 1..=16, is_get: Part, bytes: 0..=256, idle_ms: 0..=1_000 });
-lastref::bounds!(Backend { lag_ms: 0..=1_000, piece: 1..=4096, leaves: Part });
-impl lastref::plan::Plan for Ending {}
-lastref::bounds!(enum Leaves { WhenIdle, Fin(answers: 1..=16), Drop(requests: 1..=16) });
 
 impl Plan {
     /// One client that sends one request, waits for the reply, and ends.
@@ -333,18 +297,18 @@ pub fn visits(
     ending: impl Strategy<Value = Ending> + Clone,
 ) -> impl Strategy<Value = Vec<Vec<Visit>>> {
     let idle = prop_oneof![3 => Just(0_u32), 1 => 1..=80_u32];
-    let go =
-        (1..=pings, 0..=bytes, idle).prop_map(|(pings, bytes, idle_ms)| Go { pings, is_get: false, bytes, idle_ms });
-    let visit = (0..=10_u32, vec(go, 1..=2), ending);
-    let visit = visit.prop_map(|(wait_ms, goes, ending)| Visit { wait_ms, goes, ending });
+    let burst = (1..=pings, 0..=bytes, idle);
+    let burst = burst.prop_map(|(pings, bytes, idle_ms)| Burst { pings, is_get: false, bytes, idle_ms });
+    let visit = (0..=10_u32, vec(burst, 1..=2), ending);
+    let visit = visit.prop_map(|(wait_ms, bursts, ending)| Visit { wait_ms, bursts, ending });
     vec(vec(visit, 1..=2), least..=most)
 }
 
 /// Between one and `clients` clients that each send one or two bursts of up to `requests` requests, and wait.
 pub fn clients(clients: usize, requests: u32) -> impl Strategy<Value = Vec<Vec<Step>>> {
-    let goes = vec(1..=requests, 1..=2).prop_map(|goes| {
-        let steps = goes.into_iter().flat_map(|requests| [Step::Ping(requests), Step::Await]);
+    let steps = vec(1..=requests, 1..=2).prop_map(|bursts| {
+        let steps = bursts.into_iter().flat_map(|requests| [Step::Ping(requests), Step::Await]);
         steps.collect()
     });
-    vec(goes, 1..=clients)
+    vec(steps, 1..=clients)
 }

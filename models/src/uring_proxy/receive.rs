@@ -6,6 +6,7 @@ use lastref::sync::atomic::Ordering;
 use super::conn::{Conn, Fatal, Handled};
 use super::conn_dir::count;
 use super::kernel::abi::{Cqe, Errno, Fd, Iov, Op, Sqe, UserOp};
+use super::rings::IN_GROUP;
 use super::variant::Variant;
 
 impl Conn {
@@ -19,12 +20,7 @@ impl Conn {
         }
         self.cd[dir].pending_recv.begin(self.owner);
         self.cd[dir].rcv_rearm = false;
-        let op = Op::Recv {
-            fd,
-            group: self.rings.in_group(),
-            multishot: self.options.recv_mshot,
-            bundle: self.options.rcv_bundle,
-        };
+        let op = Op::Recv { fd, group: IN_GROUP, multishot: self.options.recv_mshot, bundle: self.options.rcv_bundle };
         let user_data = self.user_data(UserOp::Recv, 0, fd);
         self.ring.push(Sqe::new(op, user_data));
     }

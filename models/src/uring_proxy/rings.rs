@@ -23,7 +23,7 @@ use super::plan::Options;
 use super::variant::Variant;
 
 /// `cur_bgid` of a connection's rings: group ids are local to a ring, so each connection counts from 1.
-const IN_GROUP: GroupId = 1;
+pub(super) const IN_GROUP: GroupId = 1;
 
 /// `in_br` and `out_br`.
 pub(super) struct Rings {
@@ -85,11 +85,6 @@ impl Rings {
             out_br: out_br.collect(),
             parts: vec![Part::default(); nr_bufs as usize],
         }
-    }
-
-    /// `in_br.bgid`.
-    pub(super) fn in_group(&self) -> GroupId {
-        IN_GROUP
     }
 
     /// The group that a direction sends from.

@@ -396,9 +396,9 @@ fn a_plan_of_uring_proxy_has_bounds() {
         ],
     );
     let visit = json!({"wait_ms": 1_000, "goes": [], "ending": "HalfClose"});
-    let go = |pings: u32, bytes: u32, idle_ms: u32| {
-        let go = json!({"pings": pings, "is_get": false, "bytes": bytes, "idle_ms": idle_ms});
-        json!([[{"wait_ms": 0, "goes": [go], "ending": "Linger"}]])
+    let burst = |pings: u32, bytes: u32, idle_ms: u32| {
+        let burst = json!({"pings": pings, "is_get": false, "bytes": bytes, "idle_ms": idle_ms});
+        json!([[{"wait_ms": 0, "goes": [burst], "ending": "Linger"}]])
     };
     check(
         &uring_proxy::NetPlan::of(uring_proxy::Options::NETWORK, vec![Vec::new()]),
@@ -406,10 +406,10 @@ fn a_plan_of_uring_proxy_has_bounds() {
             ("/options/buf_size", json!(257), "plan.options.buf_size is 257; at most 256"),
             ("/clients", json!([[visit]]), ""),
             ("/clients", json!([]), "plan.clients has 0 entries; at least 1"),
-            ("/clients", go(16, 256, 1_000), ""),
-            ("/clients", go(17, 0, 0), "plan.clients[0][0].goes[0].pings is 17; at most 16"),
-            ("/clients", go(1, 257, 0), "plan.clients[0][0].goes[0].bytes is 257; at most 256"),
-            ("/clients", go(1, 0, 1_001), "plan.clients[0][0].goes[0].idle_ms is 1001; at most 1000"),
+            ("/clients", burst(16, 256, 1_000), ""),
+            ("/clients", burst(17, 0, 0), "plan.clients[0][0].bursts[0].pings is 17; at most 16"),
+            ("/clients", burst(1, 257, 0), "plan.clients[0][0].bursts[0].bytes is 257; at most 256"),
+            ("/clients", burst(1, 0, 1_001), "plan.clients[0][0].bursts[0].idle_ms is 1001; at most 1000"),
             ("/backend/lag_ms", json!(1_001), "plan.backend.lag_ms is 1001; at most 1000"),
             ("/backend/piece", json!(0), "plan.backend.piece is 0; at least 1"),
             ("/backend/leaves", json!({"Fin": 17}), "plan.backend.leaves.Fin is 17; at most 16"),

@@ -26,8 +26,8 @@ pub fn scenario() -> Scenario {
 fn plans() -> impl Strategy<Value = NetPlan> {
     let clients = plan::visits((1, 3), 1, 60, Just(Ending::HalfClose));
     (clients, any::<bool>()).prop_map(|(mut clients, snd_msg)| {
-        let goes = clients.iter_mut().flatten().flat_map(|visit| &mut visit.goes);
-        goes.for_each(|go| (go.is_get, go.bytes) = (true, go.bytes + 100));
+        let bursts = clients.iter_mut().flatten().flat_map(|visit| &mut visit.bursts);
+        bursts.for_each(|burst| (burst.is_get, burst.bytes) = (true, burst.bytes + 100));
         // A request takes up to 37 bytes.
         let options = Options { nr_bufs: 4, buf_size: 16, recv_mshot: true, snd_msg, ..Options::NETWORK };
         NetPlan { weather: Weather { window: 48, ..Weather::FAIR }, ..NetPlan::of(options, clients) }

@@ -183,7 +183,7 @@ struct Proxy {
 impl Proxy {
     fn start(variant: Variant, plan: &NetPlan, host: Host, backend: SocketAddr) -> Proxy {
         let listener = bind(host, PROXY_PORT);
-        let kernel = Kernel::on_host(plan.weather.window, host);
+        let kernel = Kernel::on_host(plan.weather.window, Some(host));
         let listeners = [kernel.listen_on(listener), kernel.remote(backend)];
         let parent = Parent::new(variant, plan.options.settled(), &kernel, listeners);
         let (orders, ring) = parent.orders();

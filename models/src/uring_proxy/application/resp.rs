@@ -99,7 +99,7 @@ impl Reader {
             if self.bulk > 0 || !self.line.ends_with(b"\r\n") {
                 continue;
             }
-            match bulk_len(&self.line) {
+            match number(&self.line, b"$") {
                 // The bytes, and the end of their line, are still to come.
                 Some(len) if self.line.iter().filter(|byte| **byte == b'\n').count() == 1 => self.bulk = len + 2,
                 _ => lines.push((octet.tag.request, std::mem::take(&mut self.line))),
@@ -111,20 +111,17 @@ impl Reader {
 
 const IN_ORDER: &str = "bytes arrive once and in order";
 
-fn bulk_len(line: &[u8]) -> Option<u32> {
-    let digits = line.strip_prefix(b"$")?.split(|byte| *byte == b'\r').next()?;
+/// The number between this prefix and the end of the line.
+fn number(line: &[u8], prefix: &[u8]) -> Option<u32> {
+    let digits = line.strip_prefix(prefix)?.split(|byte| *byte == b'\r').next()?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The server's reply to a request.
 pub(crate) fn answer(request: &[u8]) -> Vec<u8> {
-    let len = request.strip_prefix(b"GET ").and_then(|rest| {
-        let digits = rest.split(|byte| *byte == b'\r').next()?;
-        std::str::from_utf8(digits).ok()?.parse::<usize>().ok()
-    });
-    match len {
+    match number(request, b"GET ") {
         None => b"+PONG\r\n".to_vec(),
-        Some(len) => [format!("${len}\r\n").as_bytes(), &vec![b'x'; len], b"\r\n"].concat(),
+        Some(len) => [format!("${len}\r\n").as_bytes(), &vec![b'x'; len as usize], b"\r\n"].concat(),
     }
 }
 

@@ -89,7 +89,8 @@ impl Errno {
 }
 
 /// The operation in the top bits of [`UserData`] (proxy.c).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::FromRepr)]
+#[repr(u64)]
 pub enum UserOp {
     /// `__ACCEPT`
     Accept = 1,
@@ -115,22 +116,6 @@ pub enum UserOp {
     Stop = 13,
 }
 
-impl UserOp {
-    const ALL: [UserOp; 11] = [
-        UserOp::Accept,
-        UserOp::Sock,
-        UserOp::Connect,
-        UserOp::Recv,
-        UserOp::Send,
-        UserOp::Shutdown,
-        UserOp::Cancel,
-        UserOp::Close,
-        UserOp::FdPass,
-        UserOp::Nop,
-        UserOp::Stop,
-    ];
-}
-
 /// `struct userdata`: 4 bits of operation and 12 of connection, 16 of buffer id, 16 of descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserData(pub u64);
@@ -144,7 +129,7 @@ impl UserData {
 
     /// `cqe_to_op`. Every encoded value has an operation.
     pub fn op(self) -> Option<UserOp> {
-        UserOp::ALL.into_iter().find(|op| *op as u64 == (self.0 & 0xffff) >> 12)
+        UserOp::from_repr((self.0 & 0xffff) >> 12)
     }
 
     /// `cqe_to_bid`.

@@ -82,19 +82,16 @@ pub struct Kernel {
 impl Kernel {
     /// A kernel whose sockets buffer up to `window` bytes in each direction.
     pub fn new(window: u32) -> Arc<Kernel> {
-        Kernel::of(window, None)
+        Kernel::on_host(window, None)
     }
 
-    /// The kernel of a host of the simulated network: [`Kernel::serve`] is its task, and its sockets are the network's.
-    /// `window` limits the bytes that zero-copy sends may queue.
-    pub fn on_host(window: u32, host: Host) -> Arc<Kernel> {
-        Kernel::of(window, Some(host))
-    }
-
-    fn of(window: u32, host: Option<Host>) -> Arc<Kernel> {
+    /// The same. With a host of the simulated network, [`Kernel::serve`] is its task, its sockets are the network's,
+    /// and `window` limits the bytes that zero-copy sends may queue.
+    pub(super) fn on_host(window: u32, host: Option<Host>) -> Arc<Kernel> {
         let waker = Arc::new(KernelWaker::default());
+        let state = State { window: window as usize, waker: Arc::clone(&waker), ..State::default() };
         Arc::new(Kernel {
-            state: Mutex::named("kernel", State::new(window as usize, Arc::clone(&waker))),
+            state: Mutex::named("kernel", state),
             work: Condvar::named("kernel.work"),
             programs: Condvar::named("kernel.programs"),
             waker,

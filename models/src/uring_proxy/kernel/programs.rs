@@ -58,23 +58,22 @@ pub enum Read {
 impl Kernel {
     /// A socket that listens.
     pub fn listen(&self) -> ListenerId {
-        let mut state = self.lock();
-        state.listeners.push(Listener::default());
-        state.listeners.len() - 1
+        self.add(Listener::default())
     }
 
     /// A socket that listens on the simulated network.
     pub fn listen_on(&self, listener: TcpListener) -> ListenerId {
-        let mut state = self.lock();
-        let acceptor = Some(Acceptor::new(listener, &state.waker));
-        state.listeners.push(Listener { acceptor, ..Listener::default() });
-        state.listeners.len() - 1
+        self.add(Listener { acceptor: Some(Acceptor::new(listener, &self.waker)), ..Listener::default() })
     }
 
     /// A socket that listens on another host of the simulated network.
     pub fn remote(&self, address: SocketAddr) -> ListenerId {
+        self.add(Listener { remote: Some(address), ..Listener::default() })
+    }
+
+    fn add(&self, listener: Listener) -> ListenerId {
         let mut state = self.lock();
-        state.listeners.push(Listener { remote: Some(address), ..Listener::default() });
+        state.listeners.push(listener);
         state.listeners.len() - 1
     }
 

@@ -43,7 +43,7 @@ pub(super) enum Wire {
 }
 
 /// One end of a connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Endpoint {
     pub(super) peer: Option<EndpointId>,
     /// Its connection on the simulated network, if any.

@@ -16,6 +16,7 @@ use super::request::{Request, Work};
 use super::socket::{Endpoint, EndpointId, Wire};
 use super::stream::{Acceptor, KernelWaker};
 
+#[derive(Default)]
 pub(super) struct State {
     pub(super) window: usize,
     pub(super) rings: Vec<Ring>,
@@ -109,26 +110,6 @@ impl Ring {
 }
 
 impl State {
-    pub(super) fn new(window: usize, waker: Arc<KernelWaker>) -> State {
-        State {
-            window,
-            rings: Vec::new(),
-            endpoints: Vec::new(),
-            listeners: Vec::new(),
-            requests: Vec::new(),
-            notifs: Vec::new(),
-            next_notif: 0,
-            next_stamp: 0,
-            links: VecDeque::new(),
-            stopping: false,
-            worker_waits: false,
-            net_changed: false,
-            peers_wait: 0,
-            pumped: false,
-            waker,
-        }
-    }
-
     /// Posts a completion, or appends it to the overflow list.
     pub(super) fn post(&mut self, ring: RingId, cqe: Cqe) {
         let ring = &mut self.rings[ring];

@@ -25,7 +25,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::abi::Errno;
 use crate::kit::harness::Unscheduled;
-use crate::kit::harness::impl_debug;
 
 /// Wakes the kernel's task on the simulated network, if there is one.
 #[derive(Debug, Default)]
@@ -235,8 +234,6 @@ impl Acceptor {
         accepted.ok().map(|stream| Stream::new(Link::Open(stream), waker))
     }
 }
-
-impl_debug!(Stream { found });
 
 fn errno(error: &io::Error) -> Errno {
     match error.kind() {

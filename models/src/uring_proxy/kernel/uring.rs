@@ -7,7 +7,7 @@ use lastref::ledger::{Owner, Resource};
 use lastref::sync::{Condvar, MutexGuard};
 
 use super::Kernel;
-use super::abi::{Address, Cqe, Errno, GroupId, Iov, KERNEL, Octet, Op, RingId, Source, Sqe, Target};
+use super::abi::{Address, Cqe, Errno, GroupId, Iov, KERNEL, Octet, Op, RingId, Source, Sqe};
 use super::buf_ring::{BufRing, Group};
 use super::cq::{Shared, Writer};
 use super::memory::Memory;
@@ -226,22 +226,7 @@ impl State {
     fn issue(&mut self, ring: RingId, sqe: Sqe) -> Issued {
         let (user_data, skip_success) = (sqe.user_data, sqe.skip_success);
         let (fd, work) = match sqe.op {
-            Op::Accept { listener } => {
-                let work = Work::Accept { listener };
-                let (link, fd, endpoint) = (Vec::new(), -1, usize::MAX);
-                let (armed, woken) = (0, None);
-                return Issued::Started(Request {
-                    ring,
-                    user_data,
-                    fd,
-                    endpoint,
-                    skip_success,
-                    armed,
-                    woken,
-                    link,
-                    work,
-                });
-            }
+            Op::Accept { listener } => (-1, Work::Accept { listener }),
             Op::Socket => {
                 let endpoint = self.socket();
                 let res = self.install(ring, endpoint);
@@ -283,8 +268,8 @@ impl State {
         };
         // Without a file, the request fails before its start; a send returns its buffers as at its end.
         let endpoint = self.file(ring, fd).map(|file| file.endpoint);
-        let (armed, woken, link, is_open) = (0, None, Vec::new(), endpoint.is_some());
-        let endpoint = endpoint.unwrap_or(usize::MAX);
+        let is_open = endpoint.is_some() || matches!(work, Work::Accept { .. });
+        let (armed, woken, link, endpoint) = (0, None, Vec::new(), endpoint.unwrap_or(usize::MAX));
         let mut request = Request { ring, user_data, fd, endpoint, skip_success, armed, woken, link, work };
         if is_open {
             return Issued::Started(request);
@@ -313,11 +298,4 @@ pub(super) enum Issued {
     Failed,
     /// The request must be started.
     Started(Request),
-}
-
-/// The target of a cancellation by user data.
-impl From<super::abi::UserData> for Target {
-    fn from(user_data: super::abi::UserData) -> Target {
-        Target::User(user_data)
-    }
 }

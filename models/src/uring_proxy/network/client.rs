@@ -14,7 +14,7 @@ use lastref::time::Duration;
 use super::duplex::{Duplex, Step};
 use super::resp::{Replies, get, payload, ping};
 use crate::uring_proxy::application::score::Score;
-use crate::uring_proxy::plan::{Ending, Go, NetPlan, Options, Visit};
+use crate::uring_proxy::plan::{Burst, Ending, NetPlan, Options, Visit};
 
 /// A client's timeout: longer than the slowest reply, and shorter than the server's idle timeout, so that a stall is
 /// not mistaken for the server's close of an idle connection.
@@ -85,21 +85,21 @@ fn told(plan: &NetPlan, went: Went) {
 
 impl Session<'_> {
     async fn run(mut self, visit: &Visit) {
-        for (go, nth) in visit.goes.iter().zip(1..) {
-            self.ask(go);
-            let is_last = nth == visit.goes.len();
+        for (burst, nth) in visit.bursts.iter().zip(1..) {
+            self.ask(burst);
+            let is_last = nth == visit.bursts.len();
             let went = match (visit.ending, is_last) {
                 (Ending::Drop, true) => self.until(|it| it.duplex.is_sent(), PATIENCE).await,
                 _ => self.answered().await,
             };
             judge(self.plan, went);
-            sometimes("ten and more requests are in flight and answered", go.pings >= 10 && went == Went::Answered);
+            sometimes("ten and more requests are in flight and answered", burst.pings >= 10 && went == Went::Answered);
             if went != Went::Answered {
                 sometimes("a connection ends with requests unanswered", went == Went::Over);
                 return;
             }
             if !is_last || visit.ending == Ending::HalfClose {
-                self.idle(go.idle_ms).await;
+                self.idle(burst.idle_ms).await;
             }
         }
         match visit.ending {
@@ -113,11 +113,11 @@ impl Session<'_> {
         }
     }
 
-    fn ask(&mut self, go: &Go) {
-        for _ in 0..go.pings {
-            let payload = payload(self.stream, self.asked, go.bytes);
-            self.duplex.send(&match go.is_get {
-                true => get(self.stream, self.asked, go.bytes),
+    fn ask(&mut self, burst: &Burst) {
+        for _ in 0..burst.pings {
+            let payload = payload(self.stream, self.asked, burst.bytes);
+            self.duplex.send(&match burst.is_get {
+                true => get(self.stream, self.asked, burst.bytes),
                 false => ping(&payload),
             });
             if self.plan.options.bidi {

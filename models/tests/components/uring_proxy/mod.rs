@@ -6,7 +6,7 @@ mod kernel;
 use lastref::explore::Failure;
 use lastref::{Check, Limits};
 
-use models::uring_proxy::{Ending, Go, NetPlan, Options, Plan, Step, Variant, Visit, run, run_on_network};
+use models::uring_proxy::{Burst, Ending, NetPlan, Options, Plan, Step, Variant, Visit, run, run_on_network};
 
 fn search(variant: Variant, options: Options) -> Result<u64, Box<Failure>> {
     let plan = Plan { options, clients: vec![vec![Step::Ping(1), Step::Await]], ..Plan::smallest() };
@@ -43,8 +43,8 @@ fn with_multishot_receives_the_reported_bug_does_not_show() {
 
 /// Whether one client that sends `pings` requests at once, all answered, reaches the rare state.
 fn has_many_in_flight(pings: u32) -> bool {
-    let go = Go { pings, is_get: false, bytes: 8, idle_ms: 0 };
-    let visit = Visit { wait_ms: 0, goes: vec![go], ending: Ending::HalfClose };
+    let burst = Burst { pings, is_get: false, bytes: 8, idle_ms: 0 };
+    let visit = Visit { wait_ms: 0, bursts: vec![burst], ending: Ending::HalfClose };
     let plan = NetPlan::of(Options { nr_bufs: 64, ..Options::NETWORK }, vec![vec![visit]]);
     let limits = Limits { timer_slack: std::time::Duration::from_millis(5), ..Limits::default() };
     let report = Check::new("pings").limits(limits).schedules(5).search(move || run_on_network(Variant::Fixed, &plan));

@@ -15,7 +15,7 @@ fn the_cancellers_completion_comes_before_the_cancelled_ones() {
 #[test]
 fn nothing_to_cancel_is_enoent_and_with_all_a_count_of_0() {
     check(Lab::new, |lab| {
-        for target in [Target::Fd(lab.fd), data(UserOp::Recv).into()] {
+        for target in [Target::Fd(lab.fd), Target::User(data(UserOp::Recv))] {
             assert_eq!(lab.cancel(target, false), [Errno::Noent.res()]);
             assert_eq!(lab.cancel(target, true), [0]);
         }

@@ -118,8 +118,8 @@ impl Lab {
         self.submit(Op::Send { fd: self.fd, from, waitall, zero_copy: false }, UserOp::Send);
     }
 
-    fn cancel(&mut self, target: impl Into<Target>, all: bool) -> Vec<i32> {
-        self.submit(Op::Cancel { target: target.into(), all }, UserOp::Cancel);
+    fn cancel(&mut self, target: Target, all: bool) -> Vec<i32> {
+        self.submit(Op::Cancel { target, all }, UserOp::Cancel);
         self.results()
     }
 

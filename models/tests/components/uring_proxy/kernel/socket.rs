@@ -85,7 +85,7 @@ fn closing_completes_nothing_and_data_arrives_until_the_receive_is_cancelled() {
         lab.arrive(3);
         assert_eq!(lab.results().iter().sum::<i32>(), 3);
         assert_eq!(lab.read(), Read::Nothing);
-        assert_eq!(lab.cancel(data(UserOp::Recv), false), [0, Errno::Canceled.res()]);
+        assert_eq!(lab.cancel(Target::User(data(UserOp::Recv)), false), [0, Errno::Canceled.res()]);
         assert_eq!(lab.read(), Read::End);
         assert_eq!(lab.close(), [Errno::Badf.res()]);
     });
