@@ -314,7 +314,7 @@ fn the_documents_have_a_row_for_each_strategy_and_each_engine() {
     }
     assert_eq!(count("docs/strategies.md", ""), lastref::StrategyName::all().count());
     for engine in lastref::Engine::ALL {
-        assert_eq!(count("ARCHITECTURE.md", &format!("{engine}` | ")), 1, "{engine}");
+        assert_eq!(count("docs/engines.md", &format!("{engine}` | ")), 1, "{engine}");
     }
 }
 
