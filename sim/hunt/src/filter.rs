@@ -173,7 +173,9 @@ fn no_cell(project: Project<'_>, asked: Names<'_>, scenarios: &[Scenario]) -> Er
         (true, Some(scenario)) => format!("`{program} list` shows the component and the variants of `{scenario}`"),
         (true, None) => format!("`{program} list` shows what there is"),
     };
-    Error::NoCell { asked: flags.join(" with "), instead }
+    // Without a flag, the features of the build leave nothing to hunt.
+    let asked = if flags.is_empty() { String::from("the engines of this program") } else { flags.join(" with ") };
+    Error::NoCell { asked, instead }
 }
 
 fn variants(scenario: &Scenario) -> Vec<&'static str> {

@@ -17,8 +17,3 @@ pub use shrink::{ShrinkLimits, Shrunk, shrink, shrink_repro};
 pub use token::{Token, TokenError};
 
 pub use crate::explore::run_one;
-
-/// Reads a seed, decimal or hexadecimal with the prefix 0x.
-pub fn parse_seed(text: &str) -> Option<u64> {
-    crate::explore::parse_seed(text)
-}

@@ -94,6 +94,9 @@ pub enum BadList {
         /// `component/name` in the declaration.
         declared: String,
     },
+    /// A scenario that tests nothing.
+    #[error("scenario `{0}` expects nothing of any variant; declare `.clean(…)` or `.violates(…)`")]
+    ExpectsNothing(&'static str),
     /// The bare name of a scenario does not identify it.
     #[error("components `{first}` and `{second}` both have a scenario `{name}`; a scenario's name is unique")]
     Ambiguous {
@@ -118,7 +121,8 @@ impl Scenarios {
         self.entries.iter().map(|entry| (entry.declare)()).collect()
     }
 
-    /// Checks that the list has scenarios, and that each is called as the list calls it, by a name of its own.
+    /// Checks that the list has scenarios, that each is called as the list calls it, by a name of its own, and that each
+    /// has an expectation.
     ///
     /// # Errors
     /// If it does not; the error is the first of the list.
@@ -132,6 +136,9 @@ impl Scenarios {
                 let listed = format!("{}/{}", entry.component, entry.name);
                 let declared = format!("{}/{}", scenario.component(), scenario.name());
                 return Err(BadList::Misnamed { listed, declared });
+            }
+            if scenario.expectations().is_empty() {
+                return Err(BadList::ExpectsNothing(entry.name));
             }
             if let Some(first) = self.entries[..nth].iter().find(|earlier| earlier.name == entry.name) {
                 let (first, second) = (first.component, entry.component);
@@ -216,6 +223,10 @@ mod tests {
         Scenario::new("leak", "A pool leaks", "none#1", || Just(()), |_: Pool, (): &()| ()).clean(Pool::Fixed)
     }
 
+    fn idle() -> Scenario {
+        Scenario::new("idle", "A pool does nothing", "none#1", || Just(()), |_: Pool, (): &()| ())
+    }
+
     const LEAK: Entry = Entry { component: "pool", name: "leak", declare: leak };
 
     #[test]
@@ -243,6 +254,10 @@ mod tests {
         check(
             &[Entry { component: "cache", ..LEAK }],
             "the list has scenario `cache/leak`, whose declaration calls it `pool/leak`",
+        );
+        check(
+            &[Entry { component: "pool", name: "idle", declare: idle }],
+            "scenario `idle` expects nothing of any variant; declare `.clean(…)` or `.violates(…)`",
         );
         check(&[LEAK, LEAK], "components `pool` and `pool` both have a scenario `leak`; a scenario's name is unique");
     }
