@@ -109,6 +109,7 @@ lastref::scenarios! {
         close_during_poll,
         close_with_live_handles,
         counter_reuse_races_poll,
+        handle_kept_at_close,
         image_teardown,
         lookup_inside_handler,
         lookup_leaks_image,

@@ -151,7 +151,7 @@ impl BodyRef {
     pub fn read(&self, engine: &Engine, need: usize, by: Owner) -> Result<Read, GoPanic> {
         self.loan.touch(by);
         // upstream: body.go Read. Before 00a897c it did not check `closed`.
-        let looks = engine.variant != Variant::ReadAfterClose;
+        let looks = !matches!(engine.variant, Variant::ReadAfterClose | Variant::GetWithoutResetClosed);
         if self.reader.fields.with(|br| (br.closed && looks) || br.left == 0) {
             return Ok(Read::Eof);
         }

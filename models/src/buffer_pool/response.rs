@@ -129,11 +129,15 @@ impl ResponseRef {
         self.loan.touch(by);
         let mempool = &conn.engine.body_allocator;
         let (buffer, body_buffer) = self.response.fields.with_mut(|res| (res.buffer.take(), res.body_buffer.take()));
-        let Some(mut buffer) = buffer else { return Ok(()) };
-        if let Some(body) = body_buffer {
-            buffer = mempool.append(buffer, &body.read(0, body.len(), by), by);
-            mempool.free(&body, by);
-        }
+        let buffer = match (buffer, body_buffer) {
+            (None, None) => return Ok(()),
+            (Some(only), None) | (None, Some(only)) => only,
+            (Some(head), Some(body)) => {
+                let buffer = mempool.append(head, &body.read(0, body.len(), by), by);
+                mempool.free(&body, by);
+                buffer
+            }
+        };
         let written = conn.write(&buffer.read(0, buffer.len(), by));
         mempool.free(&buffer, by);
         written.map(|_| ())

@@ -76,11 +76,15 @@ impl Client {
         let connecting = self.pool.connecting(key, self.ver);
         sometimes("a request waits for another's connect", connecting.is_none());
         let own: Option<Arc<Conn>> = connecting.map(|connecting| self.net.connect(self.variant, connecting, to));
-        // Deviates: upstream waits for its own connect after other errors of a checkout, and drops it after
-        // `CheckoutNoLongerWanted`.
+        // Deviates: upstream drops its own connect after `CheckoutNoLongerWanted`.
         let news = loop {
             match to.wait(deadline) {
                 Some(RequestEvent::NotWanted(_)) if own.is_some() => {}
+                // upstream: after `CheckedOutClosedValue` it waits for its own connect.
+                Some(RequestEvent::Handed(handle)) if own.is_some() && !handle.is_open() => {
+                    sometimes("a connection is closed on its way to a waiter", true);
+                    handle.release();
+                }
                 news => break news,
             }
         };
@@ -102,7 +106,12 @@ impl Client {
                 self.pool.drop_checkout(key, to);
                 Ok(Pooled { handle, is_reused: false })
             }
-            Some(RequestEvent::NotWanted(why)) => Err(self.not_wanted(why)),
+            Some(RequestEvent::NotWanted(why)) => {
+                let ended = self.not_wanted(why);
+                let is_tried_again = why != ConnectEnd::Cancelled || matches!(ended, Ended::Again);
+                always("a request does not fail because another one is cancelled", is_tried_again);
+                Err(ended)
+            }
             Some(RequestEvent::ConnectFailed) => {
                 self.pool.drop_checkout(key, to);
                 Err(Ended::With(Outcome::ConnectFailed))
@@ -129,8 +138,9 @@ impl Client {
             return Ended::With(Outcome::NotWanted);
         }
         sometimes("a request waits for a connect that is cancelled", why == ConnectEnd::Cancelled);
-        let is_tried_again = self.variant != Variant::WaitersLostWithConnect;
-        always("a request does not fail because another one is cancelled", is_tried_again);
+        if self.variant == Variant::WaitersLostWithConnect {
+            return Ended::With(Outcome::NotWanted);
+        }
         Ended::Again
     }
 
@@ -152,7 +162,12 @@ impl Client {
                 deliver(payload, tag);
                 Ok(())
             }
-            Some(RequestEvent::Failed(failure)) => Err(self.failed(failure, is_reused)),
+            Some(RequestEvent::Failed(failure)) => {
+                let ended = self.failed(failure, is_reused);
+                let is_tried_again = failure != Failure::Unsent || !is_reused || matches!(ended, Ended::Again);
+                always("a request that was not sent over a pooled connection is tried again", is_tried_again);
+                Err(ended)
+            }
             Some(_) => lastref::bug!("a request with a connection gets another one"),
             None => {
                 handle.conn.cancel(tag);
@@ -169,9 +184,10 @@ impl Client {
         match failure {
             Failure::Unsent if is_reused => {
                 sometimes("a request finds its pooled connection closed before it is sent", true);
-                // upstream: hyperium/hyper#2136, which `retry_canceled_requests` fixes in part
-                let is_tried_again = self.variant != Variant::UnsentNotRetried;
-                always("a request that was not sent over a pooled connection is tried again", is_tried_again);
+                // upstream: `retry_canceled_requests`
+                if self.variant == Variant::UnsentNotRetried {
+                    return Ended::With(Outcome::Canceled);
+                }
                 Ended::Again
             }
             // Deviates: hyper fails it; Go retries a stream above the last stream of a GOAWAY.

@@ -191,9 +191,10 @@ impl Conn {
         if inner.state == State::Busy {
             self.happens(inner, Event::Complete);
         }
-        // Deviates: h2's connection waits for the server to close it, or for its senders to go. Go closes it here.
+        // Deviates: Go closes it after its last stream, and leaves one that was idle to its idle timer or to the
+        // server.
         let drains = inner.state == State::Draining;
-        // upstream: golang/go#39752, processGoAway and endStream before the fix
+        // upstream: golang/go#39752, `closeOnIdle` in ClientConn.forgetStreamID before the fix
         let is_forgotten = drains && self.variant == Variant::GoawayForgetsConnection;
         sometimes("a connection has drained", drains);
         if (drains || inner.senders == 0 && inner.state == State::Idle) && !is_forgotten {

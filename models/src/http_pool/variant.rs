@@ -21,7 +21,7 @@ pub enum Variant {
     /// The pool hands out an idle connection without checking whether the peer has closed it (hyperium/hyper#1429).
     ClosedHandedOut,
     /// A request fails if its pooled connection was closed before the request was sent; it is not sent again
-    /// (hyperium/hyper#2136).
+    /// (`retry_canceled_requests` off). Planted: in hyperium/hyper#2136 the request was sent.
     UnsentNotRetried,
     /// A request is sent again if its connection was closed after the request was sent. Planted.
     SentIsRetried,

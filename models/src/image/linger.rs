@@ -101,6 +101,10 @@ impl Conductor {
                 image.close();
                 self.wrap(subscription).on_unavailable_image(&image);
             }
+            // Deviates: upstream decides before the handler, which may have taken a handle.
+            let is_kept = image.refcnt_acquire(CONDUCTOR) > 0 && self.variant != Variant::CloseCountsBeforeHandler;
+            sometimes("the last handler of an image keeps a handle", is_kept && !held);
+            let held = held || is_kept;
             image.subscriber_position.handled();
             image.forget_base();
             if held {

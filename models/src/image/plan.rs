@@ -37,8 +37,10 @@ lastref::plans! {
         Wrapper,
         /// The handler also queries the subscription's image count.
         Counting,
-        /// The handler puts a new image on the shelf, for another thread to take.
+        /// The handler of an available image puts a new image on the shelf, for another thread to take.
         Keeping,
+        /// The handler of an unavailable image does so.
+        KeepingLast,
     }
 
     /// The query of a fragment handler, besides reading.

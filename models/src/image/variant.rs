@@ -38,6 +38,9 @@ pub enum Variant {
     CloseDropsBaseTwice,
     /// Closing a subscription neither closes nor announces an image with handles.
     CloseSkipsHeldImages,
+    /// Closing a subscription decides which images have handles before its handler of unavailable images, which may
+    /// take one.
+    CloseCountsBeforeHandler,
     /// A lookup inside a fragment handler proposes the newest list while the surrounding poll still reads an older one.
     ProposeInHandler,
     /// The driver reuses a position counter even while the client is between its check and its store.

@@ -192,6 +192,9 @@ impl SubscriptionWrapper {
     /// `onUnavailableImageCallback`, on the conductor's thread. The image is not listed any more.
     pub(super) fn on_unavailable_image(&self, image: &Arc<Image>) {
         image.availability.complete(CONDUCTOR);
+        if self.subscription.callback == Callback::KeepingLast {
+            self.shelf.put(ImageHandle::new(CONDUCTOR, &self.shelf, &self.subscription, image));
+        }
         self.on_image(image);
     }
 

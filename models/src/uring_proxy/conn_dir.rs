@@ -175,6 +175,12 @@ impl ConnDir {
         if variant == Variant::BucketsLeak && self.index == 1 {
             return;
         }
+        self.free_buckets(owner);
+    }
+
+    /// The frees of `rcv_bucket` and `snd_bucket`, which leave the pointers as they are.
+    #[track_caller]
+    pub(super) fn free_buckets(&self, owner: Owner) {
         for bucket in self.buckets.iter().flatten() {
             bucket.memory.release(owner);
         }

@@ -102,7 +102,8 @@ impl Conn {
         sometimes("a descriptor is closed a second time", cqe.failed_with(Errno::Badf));
         sometimes("a close completes after everything was freed", self.is_freed);
         if self.is_freed && self.variant == Variant::SecondCloseFrees {
-            self.rings.free(&self.ring);
+            // upstream: `free_buffer_ring` and `free_mvec` clear their pointers; only the statistics are freed again.
+            self.cd.iter().for_each(|cd| cd.free_buckets(self.owner));
         }
         let fd = cqe.user_data.fd();
         if fd == self.in_fd {

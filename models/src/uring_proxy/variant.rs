@@ -45,7 +45,7 @@ pub enum Variant {
     CancelFirstMatch,
     /// Receives are armed while the connection is being stopped.
     ArmAfterStop,
-    /// Each completion of a close that finds both descriptors closed frees the connection.
+    /// Each completion of a close that finds both descriptors closed frees the statistics of the connection.
     SecondCloseFrees,
     /// Buffers are freed while a zero-copy send may still read them.
     CloseBeforeNotif,

@@ -19,7 +19,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let chunks = prop::collection::vec(1..=3_u32, 1..=4);
     let ask = chunks.prop_map(|chunks| PlannedRequest::chunked(chunks, vec![Step::ReadAll]));
     let clients = plan::clients((3, 3), prop::collection::vec(ask, 1..=3), Just(Ending::Finish));
-    (clients, faults(6, &FaultKind::ALL, 0..=1, 300)).prop_map(|(clients, faults)| NetPlan {
+    (clients, faults(6, &FaultKind::OF_CONNECTIONS, 0..=1, 300)).prop_map(|(clients, faults)| NetPlan {
         weather: Weather { faults, ..Weather::FAIR },
         ..NetPlan::of(Plan { audit: Audit::Answers, ..Plan::of(clients) })
     })

@@ -18,7 +18,8 @@ pub fn scenario() -> Scenario {
 }
 
 fn plans() -> impl Strategy<Value = NetPlan> {
-    let steps = vec![Step::ReadAll, Step::CloseLate];
+    // The readers of those versions free what is read; only a body that is not read to its end leaks.
+    let steps = vec![Step::Read(1), Step::CloseLate];
     let client = plan::any_framing(6)
         .prop_map(move |body| Client::of(vec![PlannedRequest { body, close: false, steps: steps.clone() }]));
     let faults = faults(6, &[FaultKind::Stall { ms: 30 }, FaultKind::HalfClose], 0..=1, 200);

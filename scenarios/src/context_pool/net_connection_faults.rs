@@ -32,7 +32,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let callers = plan::callers(3, 3, plan::any_request());
     let style = prop_oneof![Just(Style::ContextPerRequest), Just(Style::ContextPool(2))];
     let resend = prop_oneof![Just(None), (20..200_u64).prop_map(Some)];
-    let faults = faults(4, &FaultKind::ALL, 0..=3, 120);
+    let faults = faults(4, &FaultKind::OF_CONNECTIONS, 0..=3, 120);
     (callers, style, resend, faults, 1..=2_u32).prop_map(|(callers, style, resend_ms, faults, dialers)| NetPlan {
         weather: Weather { faults, ..Weather::SHORT },
         dialers,

@@ -26,7 +26,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let subscribers = prop::collection::vec((plan::any_subscriber(3, 8), any::<bool>()), 1..=2);
     let end = prop_oneof![2 => Just(None), 1 => Just(Some(DriverOp::StallConductor)), 1 => Just(Some(DriverOp::Die))];
     let publishers = (2..=4_usize).prop_flat_map(|count| plan::publishers(count, 2, plan::any_ending()));
-    let faults = faults(5, &FaultKind::ALL, 0..=4, 400);
+    let faults = faults(5, &FaultKind::OF_CONNECTIONS, 0..=4, 400);
     (publishers, subscribers, end, faults, 1..=2_u32, 20..200_u64).prop_map(
         |(publishers, subscribers, end, faults, backlog, before_ms)| {
             let closing = |(mut subscriber, closes): (models::image::Subscriber, bool)| {

@@ -36,7 +36,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         1 => (19_000..21_000_u64).prop_map(|ms| vec![Step::Pause(ms), Step::Settings]),
     ];
     let backends = prop::collection::vec(prop::collection::vec(breaking, 0..=3), 2);
-    let network = faults(3, &FaultKind::ALL, 0..=2, 499);
+    let network = faults(3, &FaultKind::OF_CONNECTIONS, 0..=2, 499);
     let policy = prop_oneof![2 => Just(PolicyName::PickFirst), 1 => Just(PolicyName::RoundRobin)];
     let first = prop_oneof![Just(vec![0]), Just(vec![0, 1])];
     // Every call has a deadline, since a channel that no longer connects would leave it waiting forever.

@@ -14,7 +14,6 @@ pub fn scenario() -> Scenario {
     Scenario::on_network("net_goaway_two_subchannels", about, "grpc/grpc subchannel.cc 1.53.0", plans, run_on_network)
         .clean(Variant::Fixed)
         .violates(Variant::WatcherNotStarted, "a READY Subchannel watches its transport")
-        .violates(Variant::DeferredCloseLost, "a deferred close is carried out when the write ends")
         .violates(Variant::OnlyShutdownObserved, "a Subchannel is READY only while its transport is READY")
         .violates(
             Variant::LateShutdownDropsSuccessor,

@@ -42,7 +42,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
         1 => (0..2_usize).prop_map(Act::Destroy),
     ];
     let acts = prop::collection::vec(act, 0..=3);
-    let network = faults(3, &FaultKind::ALL, 0..=2, 499);
+    let network = faults(3, &FaultKind::OF_CONNECTIONS, 0..=2, 499);
     let outages = prop_oneof![2 => Just(Vec::new()), 1 => plan::outages(1, OUTAGES)];
     let channels = prop::collection::vec(channel, 1..=2);
     (backends, channels, acts, network, outages, 1..=4_u32).prop_map(

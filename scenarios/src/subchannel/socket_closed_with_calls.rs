@@ -1,5 +1,5 @@
-//! A connection breaks under its calls: it is shut down at once, and its descriptor stays until the last call releases
-//! it.
+//! A connection breaks under its calls: it is shut down after their RST_STREAMs, and its descriptor stays until the
+//! last call releases it.
 //!
 //! Upstream: ev_epoll1_linux.cc fd_shutdown and fd_orphan, subchannel.cc ConnectedSubchannel of 1.53.0; grpc/grpc#8782.
 //! Size: one channel to one or two servers, up to 3 callers with 2 calls each, 2 connections that break; 2 pollers.

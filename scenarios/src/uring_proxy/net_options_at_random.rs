@@ -25,7 +25,7 @@ fn plans() -> impl Strategy<Value = NetPlan> {
     let acts = prop_oneof![Just(Vec::new()), (0..80_u32).prop_map(|ms| vec![Act::Pause(u64::from(ms)), Act::StopAll])];
     let around = (leaves, 0..=2_u32, 1..=3_u32, acts);
     let sizes = (0..=3_u32, 16..=48_u32, 2..=64_u32, 2..=8_u32, prop_oneof![Just(32_u32), Just(4096)]);
-    let faults = faults(6, &FaultKind::ALL, 0..=3, 300);
+    let faults = faults(6, &FaultKind::OF_CONNECTIONS, 0..=3, 300);
     (plan::visits((1, 3), 6, 16, ending), faults, around, sizes, any::<[bool; 10]>()).prop_map(
         |(clients, faults, (leaves, lag_ms, backlog, acts), sizes, flags)| {
             let [recv_mshot, bidi, send_ring, rcv_bundle, snd_bundle, snd_msg, snd_zc, buf_ring_inc, ext_stat, short] =

@@ -1,7 +1,8 @@
 //! A peer resets its connection: the proxy closes the other connection and frees everything.
 //!
 //! Upstream: follows from default_error, which ends the connection's thread without closing anything, and from
-//! handle_close, which frees a second time when handle_shutdown has queued a second close; neither reported.
+//! handle_close, which frees the statistics a second time when handle_shutdown has queued a second close; neither
+//! reported.
 //! Size: up to 2 clients with 2 rounds of up to 6 requests; the server resets after up to 4, or a client does.
 use crate::prelude::*;
 use models::uring_proxy::{Habit, Options, Plan, Step, Variant, plan, run};
@@ -12,7 +13,7 @@ pub fn scenario() -> Scenario {
     Scenario::new("peer_resets", about, "axboe/liburing proxy.c default_error", plans, run)
         .clean(Variant::Fixed)
         .violates(Variant::ErrorEndsThread, "no task waits forever")
-        .violates(Variant::SecondCloseFrees, "conn_buf_ring is released once")
+        .violates(Variant::SecondCloseFrees, "rcv_bucket is released once")
         .sometimes(&["an error stops a connection", "a shutdown fails"])
 }
 
@@ -22,7 +23,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         if let (Habit::Answers, Some(steps)) = (server, clients.first_mut()) {
             steps.extend([Step::Ping(4), Step::Reset]);
         }
-        let options = Options { recv_mshot, ..Options::REPORTED };
+        let options = Options { recv_mshot, ext_stat: true, ..Options::REPORTED };
         Plan { options, window: 24, clients, server, ..Plan::smallest() }
     })
 }

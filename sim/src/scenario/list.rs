@@ -121,8 +121,8 @@ impl Scenarios {
         self.entries.iter().map(|entry| (entry.declare)()).collect()
     }
 
-    /// Checks that the list has scenarios, that each is called as the list calls it, by a name of its own, and that each
-    /// has an expectation.
+    /// Checks that the list has scenarios, that each is called as the list calls it, by a name of its own, and that
+    /// each has an expectation.
     ///
     /// # Errors
     /// If it does not; the error is the first of the list.

@@ -93,7 +93,8 @@ impl Picker {
             Choice::TransientFailure => PickResult::Fail,
             Choice::Queue { exit_idle_called } => {
                 if !exit_idle_called.swap(true, Ordering::AcqRel) {
-                    chand.exit_idle(exec_ctx);
+                    let chand = Arc::clone(chand);
+                    exec_ctx.run(move |exec_ctx| chand.exit_idle(exec_ctx));
                 }
                 PickResult::Queue
             }

@@ -87,13 +87,33 @@ impl Transport {
             self.reference("keepalive ping end");
             locked.qbuf.push_back(ClientFrame::Ping);
             self.initiate_write(locked, exec_ctx);
-            self.reference("keepalive watchdog");
-            let t = Arc::clone(self);
-            locked.keepalive.watchdog_timer = Some(self.grpc.iomgr.run_after(TIMEOUT, move |exec_ctx| {
-                t.run(exec_ctx, "keepalive watchdog", |t, locked, exec_ctx| t.watchdog_fired_locked(locked, exec_ctx));
-            }));
         }
         self.unref(exec_ctx, "init keepalive ping");
+    }
+
+    /// `start_keepalive_ping_locked`: the write of the ping begins.
+    pub(crate) fn start_keepalive_ping_locked(self: &Arc<Self>, locked: &mut Locked) {
+        if !locked.keepalive.ping_in_flight {
+            return;
+        }
+        self.reference("keepalive watchdog");
+        let t = Arc::clone(self);
+        locked.keepalive.watchdog_timer = Some(self.grpc.iomgr.run_after(TIMEOUT, move |exec_ctx| {
+            t.run(exec_ctx, "keepalive watchdog", |t, locked, exec_ctx| t.watchdog_fired_locked(locked, exec_ctx));
+        }));
+    }
+
+    /// After each read: the time until the next ping starts again.
+    pub(crate) fn maybe_reset_keepalive_ping_timer_locked(
+        self: &Arc<Self>,
+        locked: &mut Locked,
+        exec_ctx: &mut ExecCtx,
+    ) {
+        let is_waiting = locked.keepalive.state == KeepaliveState::Waiting;
+        if is_waiting && locked.keepalive.ping_timer.take_if(|timer| self.grpc.iomgr.cancel(*timer)).is_some() {
+            self.arm(locked);
+            self.unref(exec_ctx, "init keepalive ping");
+        }
     }
 
     fn watchdog_fired_locked(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx) {

@@ -4,11 +4,11 @@
 //! the reasons that upstream logs: "destroy" (the owner's), "reading_action" (while it reads), "writing" (while a write
 //! is in progress), "stream" (each stream), "transport_op", and keepalive's three. The last one destroys the endpoint.
 //!
-//! A close ends every call. While a write is in progress, the rest of the close is deferred until that write ends. Then
-//! the transport reports SHUTDOWN, cancels its timers and shuts the endpoint down, whose errors end reading and
-//! writing. Destroying a transport closes it and releases the owner's ref. A GOAWAY closes nothing: streams above its
-//! last one end, no new stream begins, the transport reports TRANSIENT_FAILURE, and it lives as long as a ref to it
-//! exists.
+//! A close ends every call, with a RST_STREAM each. While a write is in progress, also that of a RST_STREAM, the rest
+//! of the close is deferred until that write ends. Then the transport reports SHUTDOWN, cancels its timers and shuts
+//! the endpoint down, whose errors end reading and writing. Destroying a transport closes it and releases the owner's
+//! ref. A GOAWAY closes nothing: streams above its last one end, no new stream begins, the transport reports
+//! TRANSIENT_FAILURE, and it lives as long as a ref to it exists.
 //!
 //! Left out: flow control, priorities, CONTINUATION, stream limits and streams that wait for them, pings other than
 //! keepalive's (such as BDP), memory reclaimers, the server's side.
@@ -186,7 +186,10 @@ impl Transport {
             }
         };
         match error {
-            None => self.continue_read_action_locked(exec_ctx),
+            None => {
+                self.maybe_reset_keepalive_ping_timer_locked(locked, exec_ctx);
+                self.continue_read_action_locked(exec_ctx);
+            }
             Some(error) => {
                 self.close_transport_locked(locked, exec_ctx, error);
                 self.unref(exec_ctx, "reading_action");
@@ -244,7 +247,11 @@ impl Transport {
         let unseen = locked.stream_map.split_off(&(last_stream + 1));
         sometimes("a GOAWAY ends a stream that the server has not seen", !unseen.is_empty());
         locked.unseen.extend(unseen.keys());
-        unseen.into_values().for_each(|stream| stream.finish(Status::Unavailable));
+        for (id, stream) in unseen {
+            stream.finish(Status::Unavailable);
+            locked.qbuf.push_back(ClientFrame::RstStream { stream: id });
+            self.initiate_write(locked, exec_ctx);
+        }
         let throttled = match code {
             Goaway::NoError => None,
             Goaway::TooManyPings => locked.keepalive.double(),
@@ -321,9 +328,13 @@ impl Transport {
 
     /// `close_transport_locked`.
     pub(crate) fn close_transport_locked(self: &Arc<Self>, locked: &mut Locked, exec_ctx: &mut ExecCtx, error: Error) {
-        // upstream: chttp2_transport.cc end_all_the_calls
-        for stream in std::mem::take(&mut locked.stream_map).into_values() {
+        // upstream: chttp2_transport.cc end_all_the_calls. Its RST_STREAMs are a write, which defers the close.
+        for (id, stream) in std::mem::take(&mut locked.stream_map) {
             stream.finish(Status::Unavailable);
+            if locked.closed_with_error.is_none() {
+                locked.qbuf.push_back(ClientFrame::RstStream { stream: id });
+                self.initiate_write(locked, exec_ctx);
+            }
         }
         self.cancel_pings(locked, exec_ctx);
         if locked.closed_with_error.is_none() {
@@ -376,6 +387,9 @@ impl Transport {
         }
         self.set_write_state(locked, exec_ctx, Event::Begin);
         let outbuf = std::mem::take(&mut locked.qbuf);
+        if outbuf.contains(&ClientFrame::Ping) {
+            self.start_keepalive_ping_locked(locked);
+        }
         let t = Arc::clone(self);
         let write_action_end = move |exec_ctx: &mut ExecCtx, result: Outcome| {
             t.run(exec_ctx, "writing", move |t, locked, exec_ctx| t.write_action_end_locked(locked, exec_ctx, result));

@@ -107,6 +107,22 @@ macro_rules! kinds {
 }
 fault_kinds!(kinds);
 
+impl FaultKind {
+    /// Every kind that concerns the connection or its link: all but `Crash`, which ends the tasks of a host.
+    pub const OF_CONNECTIONS: [FaultKind; FaultKind::ALL.len() - 1] = {
+        let mut kinds = [FaultKind::Reset; FaultKind::ALL.len() - 1];
+        let (mut from, mut to) = (0, 0);
+        while from < FaultKind::ALL.len() {
+            if !matches!(FaultKind::ALL[from], FaultKind::Crash { .. }) {
+                kinds[to] = FaultKind::ALL[from];
+                to += 1;
+            }
+            from += 1;
+        }
+        kinds
+    };
+}
+
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ms() {

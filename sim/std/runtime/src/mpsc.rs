@@ -167,8 +167,8 @@ impl<T> Channel<T> {
     }
 }
 
-/// An operation that does not wait. If it fails it changes nothing, and the kernel must see that: a loop that repeats it
-/// only waits for another task.
+/// An operation that does not wait. If it fails it changes nothing, and the kernel must see that: a loop that repeats
+/// it only waits for another task.
 #[inline]
 fn attempt<T, R, E>(
     channel: &Channel<T>,

@@ -10,8 +10,8 @@
 //! ready, time starts to pass after many steps, faster and faster: a sleep of one second ends after 124,000 such steps.
 //! A timer that was set meanwhile has its own steps, up to 10,000 for one second, before work can make it fire: a time
 //! limit on one exchange does not end because the test has had many. After a reading of the clock, time passes slowly:
-//! the thread may be about to wait for the deadline that it computes. In a test with few steps, a timer still fires only
-//! when every thread waits.
+//! the thread may be about to wait for the deadline that it computes. In a test with few steps, a timer still fires
+//! only when every thread waits.
 
 use std::panic::Location;
 use std::ptr;

@@ -84,8 +84,8 @@ fn are_ready(awaited: &mut [libc::pollfd]) -> bool {
 }
 
 impl Run {
-    /// Waits for real until one of these descriptors is ready, and no longer than until virtual time, which is `now_ns`,
-    /// would have to pass by `in_ns`. Returns whether one is ready. Called by host code.
+    /// Waits for real until one of these descriptors is ready, and no longer than until virtual time, which is
+    /// `now_ns`, would have to pass by `in_ns`. Returns whether one is ready. Called by host code.
     pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], now_ns: u64, in_ns: Option<u64>) -> bool {
         let has_source = match awaited.is_empty() {
             // A task may poll a child between its sleeps. A child that an earlier run left behind does not count: when

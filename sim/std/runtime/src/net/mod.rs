@@ -7,6 +7,7 @@
 //! | part | file |
 //! | --- | --- |
 //! | descriptors and sockets: bind, listen, connect, accept | `sockets.rs` |
+//! | the answer to an attempt, and its repetition | `attempt.rs` |
 //! | a connection: bytes, FIN, RST, buffers | `stream.rs`, `inbox.rs` |
 //! | faults, carried out at their byte | `strike.rs` |
 //! | `epoll`, timers of `timerfd_create` | `poller.rs`, `timer.rs` |
@@ -18,6 +19,7 @@
 //! Left out: UDP and Unix sockets, which are the system's; raw sockets; more than one network interface.
 
 pub(crate) mod address;
+mod attempt;
 mod inbox;
 mod options;
 mod poller;
