@@ -14,14 +14,14 @@ use super::mempool::Allocator;
 use super::sync_pool::Pick;
 use crate::kit::weather::{CLIENTS, Weather};
 
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+// The bounds of a plan: little more than the scenarios need, so that the run of an edited plan still ends soon.
 const CLIENTS_MAX: usize = 8;
 const OCTETS_MAX: u32 = 256;
 const PAUSE_MS_MAX: u64 = 1_000;
 const DEADLINE_MS_MAX: u64 = 200_000;
 
 lastref::plans! {
-    /// Which threads the engine runs.
+    /// The threads of the engine.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Threads {
         /// `NPoller`.
@@ -114,7 +114,7 @@ lastref::plans! {
     pub enum Act {
         /// A garbage collection.
         Collect,
-        /// Nothing, for this many milliseconds.
+        /// A pause of this many milliseconds.
         Pause(ms: u64 where 0..=PAUSE_MS_MAX),
         /// The engine stops while its clients are active.
         Stop,
@@ -125,7 +125,7 @@ lastref::plans! {
     pub struct Plan {
         /// The engine's threads.
         pub threads: Threads,
-        /// What the ledger follows.
+        /// The objects that the ledger checks.
         pub audit: Audit,
         /// Which pooled item is handed out.
         pub pick: Pick,

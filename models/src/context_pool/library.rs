@@ -23,7 +23,7 @@ use super::variant::Variant;
 use crate::kit::harness::impl_debug;
 
 lastref::plans! {
-    /// Which threads the library runs.
+    /// The threads of the library.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Threads {
         /// Workers of the task queue. NNG starts at least two; fewer are for exhaustive exploration.

@@ -15,7 +15,7 @@ use super::library::Threads;
 use super::network::{Greeting, Habit, Step};
 use crate::kit::weather::{Event, Weather};
 
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+// The bounds of a plan: little more than the scenarios need, so that the run of an edited plan still ends soon.
 const CALLERS_MAX: usize = 16;
 const REQUESTS_MAX: usize = 4;
 pub(super) const PAUSE_MS: RangeInclusive<u64> = 0..=1_000;

@@ -74,7 +74,7 @@ struct State {
 }
 
 impl State {
-    /// The error of a read now.
+    /// The error that a read returns at this time.
     fn read_error(&self) -> Option<Errno> {
         self.reading.filter(|_| self.frames.is_empty())
     }

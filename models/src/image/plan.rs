@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::image_poll::{Action, Poll};
 use crate::kit::weather::Weather;
 
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+// The bounds of a plan: little more than the scenarios need, so that the run of an edited plan still ends soon.
 const PUBLISHER: std::ops::RangeInclusive<i32> = 0..=3;
 const FRAMES: std::ops::RangeInclusive<u32> = 0..=6;
 const FRAGMENTS: std::ops::RangeInclusive<u32> = 0..=16;

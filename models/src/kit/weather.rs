@@ -37,7 +37,7 @@ lastref::plans! {
     /// An event of a peer's host, or of its link.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Event {
-        /// Nothing, for this many milliseconds.
+        /// A pause of this many milliseconds.
         Pause(ms: u64 where 0..=60_000),
         /// The link loses every packet until [`Event::Heal`].
         Partition(peer: usize where PEERS),

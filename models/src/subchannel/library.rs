@@ -16,7 +16,7 @@ use crate::kit::harness::impl_debug;
 use crate::kit::server::{Backends, Peers};
 
 lastref::plans! {
-    /// Which threads the library runs.
+    /// The threads of the library.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Threads {
         /// Threads that poll. In an application, the threads that wait for completions.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kit::weather::Weather;
 
-// The bounds of a plan: what the scenarios need, and little more, so that an edited plan still ends soon.
+// The bounds of a plan: little more than the scenarios need, so that the run of an edited plan still ends soon.
 const REQUESTS: RangeInclusive<u32> = 1..=32;
 
 lastref::plans! {
@@ -79,7 +79,7 @@ lastref::plans! {
     /// The acts on the proxy during the run, in this order, each at a moment that the schedule chooses.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Act {
-        /// Nothing, for this many milliseconds.
+        /// A pause of this many milliseconds.
         Pause(ms: u64 where 0..=1_000),
         /// Stops every connection, including those that open later.
         StopAll,

@@ -1,4 +1,4 @@
-//! What `--help` says after the flags: commands to begin with, made of the project's own names, and the exit codes.
+//! The text of `--help` after the flags: example commands with the project's own names, and the exit codes.
 
 use lastref::explore::Engine;
 use lastref::scenario::{Expect, Scenario};
@@ -8,7 +8,7 @@ use super::project::Project;
 /// Columns of a command, after which its purpose begins; a longer command has its purpose on the next line.
 const COMMAND_WIDTH: usize = 55;
 
-/// What `--help` says after the flags.
+/// The text of `--help` after the flags.
 pub(super) fn help(project: Project<'_>) -> String {
     format!("Examples:\n{}\n{EXIT_CODES}", examples(project))
 }

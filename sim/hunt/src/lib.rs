@@ -58,7 +58,7 @@ use error::Error;
 use project::Project;
 
 /// Runs the command of the process's own arguments on `scenarios`, and prints the answer. Call it first in `main`: the
-/// program also is the child process that explores a cell under loom, and then it does not return.
+/// program is also started as the child process that explores a cell under loom. There this function does not return.
 ///
 /// Exit codes: 0 decided and as expected, 1 a finding or a verdict that is not as expected, 2 bad usage or input, or a
 /// list that [`Scenarios::check`] refuses, 3 not deterministic, 4 undecided, 101 a bug of the harness (a panic), 130
@@ -72,7 +72,8 @@ pub fn main(scenarios: &Scenarios) -> ExitCode {
 
 /// Parses `arguments`, the first of which is the program's name, and runs one command on `scenarios`.
 ///
-/// A test can hunt through a list so:
+/// # Examples
+/// A test reads the answer of a command:
 ///
 /// ```
 /// # mod my_scenarios { lastref::scenarios! {} }

@@ -67,8 +67,8 @@ pub(super) fn render(
     text
 }
 
-/// What the table's words mean in this project: planted defects if its scenarios have any, and whether most of these
-/// scenarios name a report.
+/// Explains the words of the table: *cell*, and *planted defect* if the scenarios have any. The defects count as
+/// upstream's own if most scenarios with a defect name a report.
 fn explanation(scenarios: &[Scenario]) -> &'static str {
     let is_defect = |said: &Expectation| said.expect != Expect::Clean;
     let with_defect = scenarios.iter().filter(|scenario| scenario.expectations().iter().any(is_defect));

@@ -1,4 +1,4 @@
-//! What the commands work on: a list of scenarios, and the program's name.
+//! The input of every command: a list of scenarios, and the program's name.
 //!
 //! Every line that a reader may type begins with the name by which the program was called, since each project has a
 //! program of its own.

@@ -20,7 +20,8 @@ pub struct Origin {
     pub seed: u64,
 }
 
-/// Reads a seed, decimal or 0x hexadecimal. The standard library takes a sign, which no token and no answer ever shows.
+/// Parses a seed, decimal or hexadecimal after `0x`; `None` if `text` is neither. A sign, which std's parsers accept,
+/// is refused: tokens and answers never show one.
 pub(crate) fn parse_seed(text: &str) -> Option<u64> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),

@@ -72,8 +72,25 @@ impl Host {
         kind: Kind,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Task<T> {
+        let life = self.register(name, kind);
+        self.start_as(name, life, future)
+    }
+
+    /// Adds a task of this host that has not started yet. It may be killed already.
+    #[track_caller]
+    fn register(self, name: &str, kind: Kind) -> Arc<TaskState> {
         let life = TaskState::new(format!("{}/{name}", self.name()), kind);
         wire::with(|wire| wire.tasks.push((self.0, Arc::clone(&life))));
+        life
+    }
+
+    #[track_caller]
+    fn start_as<T: Send + 'static>(
+        self,
+        name: &str,
+        life: Arc<TaskState>,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Task<T> {
         let body = Body::new(&life);
         let output = body.output();
         let handle = body.start(self.builder(name), move || self.settle(), future);
@@ -144,9 +161,12 @@ impl Host {
             old.retain(|task| task.is_killed() && !task.has_ended());
             (wire.hosts[self.0].software.clone(), old)
         });
-        for Software { name, make } in software {
+        // All of them before the first starts, which is a scheduling point: a crash, or the end of the network's body,
+        // may come there, and ends them all.
+        let lives: Vec<_> = software.iter().map(|software| self.register(&software.name, Kind::Daemon)).collect();
+        for (Software { name, make }, life) in software.into_iter().zip(lives) {
             let old = old.clone();
-            self.daemon(&name, async move {
+            self.start_as(&name, life, async move {
                 // Their sockets are closed only then. Until then, the ports that the software binds may still be in
                 // use.
                 for task in old {

@@ -24,16 +24,21 @@ impl Outages {
         std::mem::take(&mut self.crashed)
     }
 
-    /// The hosts whose restart is due.
-    pub(super) fn take_due(&mut self, now: Instant) -> Vec<usize> {
-        let due = self.restarts.iter().filter(|(at, _)| *at <= now).map(|(_, host)| *host).collect();
-        self.restarts.retain(|(at, _)| *at > now);
-        due
+    /// A host whose restart is due. One at a time: a restart is a scheduling point, at which the others may be
+    /// cancelled.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<usize> {
+        let place = self.restarts.iter().position(|(at, _)| *at <= now)?;
+        Some(self.restarts.remove(place).1)
     }
 
     /// The time of the next restart.
     pub(super) fn next_restart(&self) -> Option<Instant> {
         self.restarts.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Whether a fault has crashed this host, which restarts by itself.
+    pub(super) fn has_restart_of(&self, host: usize) -> bool {
+        self.restarts.iter().any(|(_, other)| *other == host)
     }
 
     /// Cancels the scheduled restart of this host.

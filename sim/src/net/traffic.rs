@@ -53,7 +53,10 @@ impl Wire {
                 }
                 Step::Crash(ms) => {
                     let Connection { number, pair, .. } = *self.connections.get(place);
-                    if let (_, Some(server)) = self.hosts_of(pair) {
+                    // A host that was crashed by hand stays down until it is restarted by hand.
+                    if let (_, Some(server)) = self.hosts_of(pair)
+                        && (!self.hosts[server].is_down || self.outages.has_restart_of(server))
+                    {
                         self.take_down(server, |other| other != number);
                         self.outages.crash(server, now + Duration::from_millis(u64::from(ms)));
                     }

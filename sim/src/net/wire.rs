@@ -170,9 +170,11 @@ pub(super) fn run() {
         for note in with(Wire::turn) {
             crate::note!("{note}");
         }
-        let (crashed, due) = with(|wire| (wire.outages.take_crashed(), wire.outages.take_due(Instant::now())));
+        let crashed = with(|wire| wire.outages.take_crashed());
         crashed.into_iter().for_each(|host| Host::at(host).end_tasks());
-        due.into_iter().for_each(|host| Host::at(host).restart());
+        while let Some(host) = with(|wire| wire.outages.take_due(Instant::now())) {
+            Host::at(host).restart();
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The list of scenarios: explicit, sorted, in one place.
 //!
-//! Link-time registries lose a scenario silently when a file is left out of the build. A list cannot: a name without
-//! its file does not compile, a name out of order does not compile, and a test finds a file without its name.
+//! Link-time registries lose a scenario silently when a file is left out of the build. With a list, a name without its
+//! file does not compile, nor does a name out of order. A file without its name is not compiled; a test of this
+//! repository's list finds it.
 
 use crate::explore::{Case, CaseName};
 
@@ -94,7 +95,7 @@ pub enum BadList {
         /// `component/name` in the declaration.
         declared: String,
     },
-    /// A scenario that tests nothing.
+    /// A scenario without an expectation, which therefore tests nothing.
     #[error("scenario `{0}` expects nothing of any variant; declare `.clean(…)` or `.violates(…)`")]
     ExpectsNothing(&'static str),
     /// The bare name of a scenario does not identify it.
@@ -121,11 +122,11 @@ impl Scenarios {
         self.entries.iter().map(|entry| (entry.declare)()).collect()
     }
 
-    /// Checks that the list has scenarios, that each is called as the list calls it, by a name of its own, and that
-    /// each has an expectation.
+    /// Checks that the list is not empty, that each scenario's own names are those of the list, that no two scenarios
+    /// have the same name, and that each has an expectation.
     ///
     /// # Errors
-    /// If it does not; the error is the first of the list.
+    /// If a check fails; the error is the first one in the order of the list.
     pub fn check(&self) -> Result<(), BadList> {
         if self.entries.is_empty() {
             return Err(BadList::Empty);
@@ -180,8 +181,8 @@ impl Scenarios {
         }
     }
 
-    /// The case of that name, if it is in the list. A child process that explores one cell finds its case so:
-    /// [`serve_child`](crate::explore::serve_child).
+    /// The case of that name, if it is in the list. [`serve_child`](crate::explore::serve_child) finds the case of a
+    /// child process with it.
     pub fn case(&self, name: &CaseName) -> Option<Case> {
         let scenario = self.find(&name.scenario).ok().filter(|scenario| scenario.component() == name.component)?;
         scenario.case(&name.variant)

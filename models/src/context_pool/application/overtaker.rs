@@ -24,7 +24,7 @@ use crate::context_pool::socket::Socket;
 use crate::context_pool::variant::Variant;
 
 lastref::plans! {
-    /// One request, in milliseconds.
+    /// The times of one request, in milliseconds.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct Attempt {
         /// Timeout of the send.

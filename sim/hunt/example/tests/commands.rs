@@ -1,6 +1,6 @@
 //! The commands of `cache-hunt`, end to end, and `docs/your-own-project.md`, which shows its code and its outputs.
 //!
-//! `LASTREF_UPDATE=1` writes what the commands print into the document.
+//! `LASTREF_UPDATE=1` writes the commands' outputs into the document.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use std::process::Command;
 
 const DEFECT: [&str; 3] = ["closed_by_last_user", "--variant", "counts_outside_lock"];
 
-/// What a command gave back.
+/// The result of a command.
 struct Given {
     code: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-/// Runs the program in `folder`, where it may save what it likes.
+/// Runs the program in `folder`, in which it may save files.
 fn cache_hunt(folder: &Path, arguments: &[&str]) -> Given {
     let output = Command::new(env!("CARGO_BIN_EXE_cache-hunt")).current_dir(folder).args(arguments).output();
     let output = output.expect("the program runs");
@@ -109,7 +109,7 @@ fn the_document_shows_the_code_of_the_project() {
     }
 }
 
-/// What the command prints, without the time that it took, and with the paths of a project that is its own workspace.
+/// The output of the command, without its duration, and with the paths of a project that is its own workspace.
 fn printed(command: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder for scratch files");
     let given = check(folder.path(), &command.split_whitespace().collect::<Vec<_>>(), 0, &[]);

@@ -108,7 +108,8 @@ macro_rules! kinds {
 fault_kinds!(kinds);
 
 impl FaultKind {
-    /// Every kind that concerns the connection or its link: all but `Crash`, which ends the tasks of a host.
+    /// Every kind that affects the connection or its link: all but `Crash`, which ends the tasks of a host. Threads of
+    /// a host that crashes continue without a network, so a plan for a component on threads draws from these kinds.
     pub const OF_CONNECTIONS: [FaultKind; FaultKind::ALL.len() - 1] = {
         let mut kinds = [FaultKind::Reset; FaultKind::ALL.len() - 1];
         let (mut from, mut to) = (0, 0);

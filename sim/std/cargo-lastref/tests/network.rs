@@ -231,7 +231,7 @@ fn a_fault_is_found_reported_with_its_place_and_replayed() {
         replayed.check(1, &[told]);
         assert_eq!(replayed.token(), token);
     }
-    // A client that has the half of an answer is not told that its server has crashed, and waits forever.
+    // The client has received half of an answer. It gets no notice of the server's crash, and waits forever.
     let crash = scratch.run(&["test", "--faults", "crash=50@0.s.4", "--", "--exact", "request"]);
     crash.check(1, &["request:\n  deadlock in schedule ", "crash for 50 ms of connection 0 (127.0.0.1:"]);
     scratch.run(&["replay", crash.token()]).check(1, &["crash for 50 ms"]);

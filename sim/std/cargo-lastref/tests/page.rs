@@ -1,4 +1,4 @@
-//! docs/cargo-lastref.md shows a program, its finding, the fix, and what the commands print: all of it is tried here.
+//! docs/cargo-lastref.md shows a program, its finding, the fix, and the commands' outputs. These tests run all of it.
 //!
 //! Times are not compared. `…` in the page stands for any text within a word.
 
@@ -39,7 +39,7 @@ fn printed(scratch: &Scratch, command: &str) -> String {
     text
 }
 
-/// What every call may print, and only the first one in a folder or for a compiler does print.
+/// Lines that only the first call in a folder, or for a compiler, prints.
 fn is_once(line: &str) -> bool {
     ["Building", "Built", "Blocking", "Locking"].iter().any(|word| line.trim_start().starts_with(word))
 }

@@ -520,6 +520,26 @@ fn ends_in_time() {
     assert_eq!(reader.join().unwrap(), "first\n");
 }
 
+/// Each time limit is one of its own: the waits for earlier lines do not count.
+#[test]
+fn lines_in_time() {
+    let script = "for line in 1 2 3 4 5 6 7 8; do sleep 0.1; echo $line; done";
+    let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let (lines, line) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut bytes = [0; 2];
+        while output.read_exact(&mut bytes).is_ok() {
+            lines.send(bytes[0]).unwrap();
+        }
+    });
+    for expected in b'1'..=b'8' {
+        assert_eq!(line.recv_timeout(Duration::from_millis(500)), Ok(expected));
+    }
+    reader.join().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn reads_from_a_grandchild() {
     let script = "(sleep 0.3; echo late) & exit 0";
@@ -531,5 +551,5 @@ fn reads_from_a_grandchild() {
 }
 "#;
     let scratch = Scratch::new(&[("tests/suite.rs", suite)]);
-    scratch.run(&["test", "--schedules", "2"]).check(0, &["2 tests: 2 passed"]);
+    scratch.run(&["test", "--schedules", "2"]).check(0, &["3 tests: 3 passed"]);
 }

@@ -62,8 +62,21 @@ fn wrap(tokens: &[TokenTree]) -> Option<TokenStream> {
 }
 
 /// Attributes that stay with the test, since they concern its item, or the harness.
-const OF_TEST: [&str; 11] =
-    ["allow", "cfg", "cfg_attr", "deny", "deprecated", "doc", "expect", "forbid", "ignore", "should_panic", "warn"];
+const OF_TEST: [&str; 12] = [
+    "allow",
+    "cfg",
+    "cfg_attr",
+    "deny",
+    "deprecated",
+    "doc",
+    "expect",
+    "forbid",
+    "ignore",
+    // `rustversion::since(…)` removes its item, and `rustversion::attr(…, ignore)` concerns the harness.
+    "rustversion",
+    "should_panic",
+    "warn",
+];
 
 /// The tokens before `fn` that stay with the test, and the attributes that its body gets. A macro that stands behind
 /// `#[test]`, such as `#[timeout(100)]`, would otherwise wrap the whole search, and not each run.

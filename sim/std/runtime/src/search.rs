@@ -520,7 +520,7 @@ impl Search {
         }
     }
 
-    /// What the runs have used whose actions have times that the seed does not determine.
+    /// A category that the runs have used, and whose actions have times that the seed does not determine.
     fn untimed(&self) -> Option<&'static str> {
         let used = self.run.outside.borrow();
         UNTIMED.into_iter().find(|kind| used.contains(kind))

@@ -8,10 +8,10 @@
 //!
 //! Threads may also work until a sleeping thread wakes and stops them. So, while a thread sleeps and the others stay
 //! ready, time starts to pass after many steps, faster and faster: a sleep of one second ends after 124,000 such steps.
-//! A timer that was set meanwhile has its own steps, up to 10,000 for one second, before work can make it fire: a time
-//! limit on one exchange does not end because the test has had many. After a reading of the clock, time passes slowly:
-//! the thread may be about to wait for the deadline that it computes. In a test with few steps, a timer still fires
-//! only when every thread waits.
+//! Work makes a timer fire only after steps of the timer's own, one for each 100 µs of its time and at most 10,000: a
+//! time limit on one exchange does not expire because of the exchanges before it. After a reading of the clock, time
+//! passes slowly: the thread may be about to wait for the deadline that it computes. In a test with few steps, a timer
+//! still fires only when every thread waits.
 
 use std::panic::Location;
 use std::ptr;
@@ -40,10 +40,12 @@ const WORK_NS: u64 = 1_000_000;
 const WORK_SHARE: u64 = 16;
 /// Upper bound of that advance, so that the clock does not overflow in a run of the maximum length.
 const WORK_NS_MAX: u64 = 1_000_000_000;
+/// Upper bound of an advance after a reading of the clock, in `WORK_NS`.
+const READ_SHARE_MAX: u32 = 20;
 /// Work can make a timer fire only after one step for each `STEP_NS` of its time, up to `FREE_STEPS`.
 const STEP_NS: u64 = 100_000;
 /// Deadlines that differ by less belong to one timer: a runtime that waits again rounds the rest of its time.
-const SAME_TIMER_NS: u64 = 2_000_000;
+pub(super) const SAME_TIMER_NS: u64 = 2_000_000;
 
 /// The work since every thread last waited.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +58,7 @@ pub(crate) struct Work {
     /// waited since.
     now_ns: u64,
     timer: Timer,
-    /// A task has read the clock since time could pass last. It may be about to wait for a deadline.
+    /// A task has read the clock since the last step at which time could pass. It may be about to wait for a deadline.
     is_read: bool,
 }
 
@@ -117,7 +119,9 @@ impl Run {
         }
         work.next_step = step.saturating_add(WORK_STEPS);
         let next_in_ns = self.kernel.next_deadline_in_ns();
-        let most_ns = if std::mem::take(&mut work.is_read) { WORK_NS } else { WORK_NS_MAX };
+        // Slowly, and yet a sleep of one second ends within the default bound on steps.
+        let read_ns = WORK_NS * u64::from((step.saturating_sub(work.since_step) / FREE_STEPS).clamp(1, READ_SHARE_MAX));
+        let most_ns = if std::mem::take(&mut work.is_read) { read_ns } else { WORK_NS_MAX };
         let most_ns = match next_in_ns {
             Some(in_ns) if !work.is_mature(now_ns, in_ns, step) => most_ns.min(in_ns / 2),
             _ => most_ns,

@@ -9,7 +9,7 @@
 
 use std::ptr;
 
-use super::clock::real_monotonic_ns;
+use super::clock::{SAME_TIMER_NS, real_monotonic_ns};
 use super::opened::has_remote;
 use super::raw;
 use crate::run::Run;
@@ -18,17 +18,22 @@ use crate::search::run_of_process;
 /// The longest real wait without an event.
 const REAL_WAIT_NS_MAX: u64 = 10_000_000_000;
 
-/// The real time for which the run has waited, less the virtual time that has passed since.
+/// The real time for which the run has waited for one timer, less the virtual time that has passed since.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RealWait {
     now_ns: u64,
+    /// When the timer is due.
+    deadline_ns: u64,
     real_ns: u64,
 }
 
 impl RealWait {
-    /// The same at this virtual time.
-    fn at(self, now_ns: u64) -> RealWait {
-        RealWait { now_ns, real_ns: self.real_ns.saturating_sub(now_ns.saturating_sub(self.now_ns)) }
+    /// The same at this virtual time, for the timer of this deadline. Waits for another timer do not count: this one
+    /// may have been set after them, as that of the next `recv_timeout` is.
+    fn at(self, now_ns: u64, deadline_ns: u64) -> RealWait {
+        let passed_ns = now_ns.saturating_sub(self.now_ns);
+        let is_same = self.deadline_ns.abs_diff(deadline_ns) < SAME_TIMER_NS;
+        RealWait { now_ns, deadline_ns, real_ns: if is_same { self.real_ns.saturating_sub(passed_ns) } else { 0 } }
     }
 }
 
@@ -84,8 +89,9 @@ fn are_ready(awaited: &mut [libc::pollfd]) -> bool {
 }
 
 impl Run {
-    /// Waits for real until one of these descriptors is ready, and no longer than until virtual time, which is
-    /// `now_ns`, would have to pass by `in_ns`. Returns whether one is ready. Called by host code.
+    /// Waits in real time until one of these descriptors is ready, and returns whether one is. `now_ns` is the virtual
+    /// time, and `in_ns` the virtual time to the next deadline: the wait lasts at most that long, less the real time
+    /// that the run has already waited for this deadline. Called by host code.
     pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], now_ns: u64, in_ns: Option<u64>) -> bool {
         let has_source = match awaited.is_empty() {
             // A task may poll a child between its sleeps. A child that an earlier run left behind does not count: when
@@ -99,7 +105,7 @@ impl Run {
         }
         // Real waits count towards the virtual time that has to pass: an event in the middle of a sleep, or a second
         // wait for the same deadline, does not prolong it.
-        let waited = self.real_wait.get().at(now_ns);
+        let waited = self.real_wait.get().at(now_ns, now_ns.saturating_add(in_ns.unwrap_or(0)));
         let wait_ns = in_ns.map_or(REAL_WAIT_NS_MAX, |in_ns| in_ns.saturating_sub(waited.real_ns));
         let wait_ns = wait_ns.min(REAL_WAIT_NS_MAX);
         let time =

@@ -100,6 +100,7 @@ impl Side {
         (self.phase, self.error) = (Phase::Dead, Some(error));
         self.flight.clear();
         self.flying = 0;
+        self.times_out_ns = None;
         self.edges.both();
     }
 }
@@ -190,6 +191,8 @@ impl Connection {
     /// lost, and the client sends it again.
     fn answers_unknown(&mut self, sent_ns: u64) {
         let Some(up_ns) = self.lost_until_ns else { return };
+        // The RST may be lost too, in a blackhole.
+        self.side_mut(End::Client).times_out_ns.get_or_insert(sent_ns.saturating_add(RETRANSMISSION_NS));
         let resent_ns = if sent_ns < up_ns { up_ns.saturating_add(RETRANSMITTED_NS) } else { sent_ns };
         self.send(End::Client, Segment::Rst, resent_ns.saturating_add(self.latency_ns));
     }

@@ -410,3 +410,15 @@ fn a_partition_concerns_the_connections_of_one_host() {
     network.connect(held, address(80), 1, || ObjectId(4)).expect("an attempt");
     assert_eq!(network.connected(held), Err(libc::EAGAIN));
 }
+
+#[test]
+fn a_client_times_out_if_the_answer_of_a_restarted_server_is_lost() {
+    let (mut network, listener) = network("crash=5@0.c.3:blackhole@0.c.5");
+    let (client, _) = connect(&mut network, listener);
+    assert_eq!(network.write(client, b"abc", 0), Ok(3));
+    assert_eq!(network.write(client, b"de", 0), Ok(2));
+    network.advance(10_000_000_000);
+    assert_eq!(network.read(client, 9, false), Err(libc::EAGAIN));
+    network.advance(network.next_ns().expect("its data is not acknowledged"));
+    assert_eq!(network.read(client, 9, false), Err(libc::ETIMEDOUT));
+}

@@ -34,7 +34,7 @@ unsafe impl<T: Send> Send for Packet<'_, T> {}
 impl<T> Drop for Packet<'_, T> {
     fn drop(&mut self) {
         let has_panicked = matches!(self.result.get_mut(), Some(Err(_)));
-        // As in std, which does not let this panic leave the thread.
+        // As in std, a panic in the destructor of the thread's result ends the process.
         if catch_unwind(AssertUnwindSafe(|| *self.result.get_mut() = None)).is_err() {
             std::process::abort();
         }

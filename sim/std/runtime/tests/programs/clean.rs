@@ -219,8 +219,8 @@ pub(crate) fn work_while_another_sleeps() {
     });
 }
 
-/// A long test whose exchanges have a time limit: each is short, although there are many. No thread sleeps for so long
-/// that time would not pass, and none waits while all others do.
+/// A long test with many short exchanges, each with a time limit. Beside them a thread sleeps, so work lets time pass;
+/// no time limit may expire because of the exchanges before it.
 pub(crate) fn limits_of_many_exchanges() {
     drop(thread::spawn(|| thread::sleep(Duration::from_secs(3_600))));
     let (asks, asked) = mpsc::channel();
