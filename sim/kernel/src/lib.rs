@@ -39,7 +39,7 @@ mod unwinding;
 
 pub use blocked::{Awaits, Blocked, deadlock};
 pub use kernel::{Coroutines, Kernel};
-pub use run::{Bounds, Ended, Next, Outside, PanicCount, Panics, Setup};
+pub use run::{Bounds, Ended, Next, Outside, PanicCount, Panics, RealWait, Setup};
 pub use spin::Spin;
 pub use stall::{LeftTask, Stall};
 pub use task::TaskTurns;

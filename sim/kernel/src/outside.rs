@@ -2,7 +2,7 @@
 //! advances virtual time or ends as a deadlock.
 
 use crate::kernel::Kernel;
-use crate::run::Outside;
+use crate::run::{Outside, RealWait};
 use crate::state::State;
 
 impl Kernel {
@@ -26,7 +26,10 @@ impl State {
     /// events. Returns whether a task is ready.
     pub(crate) fn waits_outside(&mut self) -> bool {
         let Some(Outside { word, wait }) = self.outside else { return false };
-        if !wait(self.log.now_ns, self.next_deadline_in_ns()) {
+        let in_ns = self.next_deadline_in_ns();
+        let RealWait { has_event, duration_ns } = wait(in_ns);
+        self.log.now_ns = self.log.now_ns.saturating_add(duration_ns.min(in_ns.unwrap_or(0)));
+        if !has_event {
             return false;
         }
         for task in std::mem::take(&mut self.objects.word(word).waiters) {

@@ -83,15 +83,23 @@ pub struct PanicCount {
     pub set: fn([usize; 2]),
 }
 
+/// A wait in real time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RealWait {
+    /// An event has ended it.
+    pub has_event: bool,
+    /// Its duration, by which virtual time passes: at most to the next deadline.
+    pub duration_ns: u64,
+}
+
 /// The caller's function that waits for events outside the run.
 #[derive(Clone, Copy)]
 pub struct Outside {
     /// The word on which tasks wait for such events; see [`crate::Kernel::wait_on_word`].
     pub word: ObjectId,
-    /// Called when no task is ready, with the run's time and the time to the next deadline of a sleeping task, both in
-    /// nanoseconds. Waits in real time, and returns whether an event has occurred; the tasks that wait on the word then
-    /// check again. It must not call the kernel.
-    pub wait: fn(u64, Option<u64>) -> bool,
+    /// Called when no task is ready, with the time in nanoseconds to the next deadline of a sleeping task. Waits in
+    /// real time. If an event has occurred, the tasks that wait on the word check again. It must not call the kernel.
+    pub wait: fn(Option<u64>) -> RealWait,
 }
 
 impl fmt::Debug for Outside {

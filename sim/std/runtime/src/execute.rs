@@ -10,7 +10,6 @@ use lastref_kernel::{Bounds, Ended, Panics, Setup};
 
 use crate::finding::{Finding, FindingKind};
 use crate::libc_layer::clock::Work;
-use crate::libc_layer::outside::RealWait;
 use crate::memory::Memory;
 use crate::objects::Objects;
 use crate::places::NamedPlaces;
@@ -145,7 +144,6 @@ impl Run {
         self.printed.borrow_mut().take();
         self.awaited.borrow_mut().clear();
         self.has_spawned.set(false);
-        self.real_wait.set(RealWait::default());
         self.has_given_up.set(false);
         self.objects.borrow_mut().clear();
         self.words.borrow_mut().clear();

@@ -19,7 +19,6 @@ use crate::deadlock::Locker;
 use crate::finding::Finding;
 use crate::heap::Ledger;
 use crate::libc_layer::clock::Work;
-use crate::libc_layer::outside::RealWait;
 use crate::net::Network;
 use crate::objects::Objects;
 use crate::panics::Panicked;
@@ -109,7 +108,6 @@ pub(crate) struct Run {
     pub(crate) has_spawned: Cell<bool>,
     /// The real descriptors for which tasks wait; a descriptor occurs once for each waiting task.
     pub(crate) awaited: RefCell<Vec<libc::pollfd>>,
-    pub(crate) real_wait: Cell<RealWait>,
     /// Whether a real wait of this run ended without an event. Later real waits are then skipped.
     pub(crate) has_given_up: Cell<bool>,
     /// What the test prints while its result is read; `None` at other times.

@@ -302,7 +302,6 @@ impl Run {
             hosts: RefCell::new(Vec::new()),
             awaited: RefCell::new(Vec::new()),
             has_spawned: Cell::new(false),
-            real_wait: Cell::new(outside::RealWait::default()),
             has_given_up: Cell::new(false),
             printed: RefCell::new(None),
         })))

@@ -45,7 +45,7 @@ const READ_SHARE_MAX: u32 = 20;
 /// Work can make a timer fire only after one step for each `STEP_NS` of its time, up to `FREE_STEPS`.
 const STEP_NS: u64 = 100_000;
 /// Deadlines that differ by less belong to one timer: a runtime that waits again rounds the rest of its time.
-pub(super) const SAME_TIMER_NS: u64 = 2_000_000;
+const SAME_TIMER_NS: u64 = 2_000_000;
 
 /// The work since every thread last waited.
 #[derive(Clone, Copy, Debug, Default)]

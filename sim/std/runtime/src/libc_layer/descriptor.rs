@@ -101,8 +101,12 @@ impl Run {
             if let Some(next_in_ns) = self.kernel.is_alone() {
                 let own_in_ns = until_ns.map(|until_ns| until_ns.saturating_sub(self.kernel.now_ns()));
                 let wait_ns = [next_in_ns, own_in_ns].into_iter().flatten().min();
-                if wait_ns != Some(0) && self.waits_really(&mut awaited.to_vec(), self.kernel.now_ns(), wait_ns) {
-                    continue;
+                if wait_ns != Some(0) {
+                    let wait = self.waits_really(&mut awaited.to_vec(), wait_ns);
+                    self.kernel.pass_time(wait.duration_ns.min(wait_ns.unwrap_or(0)));
+                    if wait.has_event {
+                        continue;
+                    }
                 }
             }
             if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= self.kernel.now_ns()) {

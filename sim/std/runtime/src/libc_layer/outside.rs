@@ -9,7 +9,9 @@
 
 use std::ptr;
 
-use super::clock::{SAME_TIMER_NS, real_monotonic_ns};
+use lastref_kernel::RealWait;
+
+use super::clock::real_monotonic_ns;
 use super::opened::has_remote;
 use super::raw;
 use crate::run::Run;
@@ -17,25 +19,6 @@ use crate::search::run_of_process;
 
 /// The longest real wait without an event.
 const REAL_WAIT_NS_MAX: u64 = 10_000_000_000;
-
-/// The real time for which the run has waited for one timer, less the virtual time that has passed since.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RealWait {
-    now_ns: u64,
-    /// When the timer is due.
-    deadline_ns: u64,
-    real_ns: u64,
-}
-
-impl RealWait {
-    /// The same at this virtual time, for the timer of this deadline. Waits for another timer do not count: this one
-    /// may have been set after them, as that of the next `recv_timeout` is.
-    fn at(self, now_ns: u64, deadline_ns: u64) -> RealWait {
-        let passed_ns = now_ns.saturating_sub(self.now_ns);
-        let is_same = self.deadline_ns.abs_diff(deadline_ns) < SAME_TIMER_NS;
-        RealWait { now_ns, deadline_ns, real_ns: if is_same { self.real_ns.saturating_sub(passed_ns) } else { 0 } }
-    }
-}
 
 /// Whether this process has a child that it has not reaped.
 pub(super) fn has_children() -> bool {
@@ -63,22 +46,21 @@ pub(super) fn is_pipe(descriptor: usize) -> bool {
     }
 }
 
-/// Waits for real until one of the awaited descriptors is ready; see [`lastref_kernel::Outside`].
-pub(crate) fn waits(now_ns: u64, in_ns: Option<u64>) -> bool {
-    run_of_process().is_some_and(|run| {
-        let mut awaited = run.awaited.borrow().clone();
-        // Not every event comes from a call that wakes the tasks: one of inotify comes from a call on a file.
-        if are_ready(&mut awaited) {
-            return true;
-        }
-        let is_ready = run.waits_really(&mut awaited, now_ns, in_ns);
-        // Without this flag, a run that cannot continue would spend the full time in each later wait. With a timer it
-        // can continue.
-        if !is_ready && in_ns.is_none() {
-            run.has_given_up.set(true);
-        }
-        is_ready
-    })
+/// Waits in real time until one of the awaited descriptors is ready; see [`lastref_kernel::Outside`].
+pub(crate) fn waits(in_ns: Option<u64>) -> RealWait {
+    let Some(run) = run_of_process() else { return RealWait::default() };
+    let mut awaited = run.awaited.borrow().clone();
+    // Not every event comes from a call that wakes the tasks: one of inotify comes from a call on a file.
+    if are_ready(&mut awaited) {
+        return RealWait { has_event: true, duration_ns: 0 };
+    }
+    let wait = run.waits_really(&mut awaited, in_ns);
+    // Without this flag, a run that cannot continue would spend the full time in each later wait. With a timer it
+    // can continue.
+    if !wait.has_event && in_ns.is_none() {
+        run.has_given_up.set(true);
+    }
+    wait
 }
 
 /// Whether one of these descriptors is ready now.
@@ -89,10 +71,9 @@ fn are_ready(awaited: &mut [libc::pollfd]) -> bool {
 }
 
 impl Run {
-    /// Waits in real time until one of these descriptors is ready, and returns whether one is. `now_ns` is the virtual
-    /// time, and `in_ns` the virtual time to the next deadline: the wait lasts at most that long, less the real time
-    /// that the run has already waited for this deadline. Called by host code.
-    pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], now_ns: u64, in_ns: Option<u64>) -> bool {
+    /// Waits in real time until one of these descriptors is ready, at most for `in_ns`, the virtual time to the next
+    /// deadline. Called by host code.
+    pub(super) fn waits_really(&self, awaited: &mut [libc::pollfd], in_ns: Option<u64>) -> RealWait {
         let has_source = match awaited.is_empty() {
             // A task may poll a child between its sleeps. A child that an earlier run left behind does not count: when
             // it ends is not known.
@@ -101,24 +82,23 @@ impl Run {
             false => has_remote() || self.has_spawned.get() || has_children(),
         };
         if !has_source || self.has_given_up.get() {
-            return false;
+            return RealWait::default();
         }
-        // Real waits count towards the virtual time that has to pass: an event in the middle of a sleep, or a second
-        // wait for the same deadline, does not prolong it.
-        let waited = self.real_wait.get().at(now_ns, now_ns.saturating_add(in_ns.unwrap_or(0)));
-        let wait_ns = in_ns.map_or(REAL_WAIT_NS_MAX, |in_ns| in_ns.saturating_sub(waited.real_ns));
-        let wait_ns = wait_ns.min(REAL_WAIT_NS_MAX);
+        let wait_ns = in_ns.unwrap_or(REAL_WAIT_NS_MAX).min(REAL_WAIT_NS_MAX);
         let time =
             libc::timespec { tv_sec: (wait_ns / 1_000_000_000) as i64, tv_nsec: (wait_ns % 1_000_000_000) as i64 };
         let args = [awaited.as_mut_ptr().addr(), awaited.len(), (&raw const time).addr(), 0, 8, 0];
         let begin_ns = real_monotonic_ns();
         // SAFETY: the descriptors and the time are valid for the call.
-        let is_ready = unsafe { raw(libc::SYS_ppoll, args) > 0 };
-        if in_ns.is_some() {
-            let real_ns = waited.real_ns.saturating_add(real_monotonic_ns() - begin_ns);
-            self.real_wait.set(RealWait { real_ns, ..waited });
-        }
-        is_ready
+        let has_event = unsafe { raw(libc::SYS_ppoll, args) > 0 };
+        // An event comes at a time that the seed does not determine. Beside a child, virtual time keeps up with it: a
+        // later time limit is not shorter for the child than it says. Other runs stay repeatable.
+        let duration_ns = match has_event {
+            true if self.has_spawned.get() => real_monotonic_ns() - begin_ns,
+            true => 0,
+            false => in_ns.unwrap_or(0),
+        };
+        RealWait { has_event, duration_ns }
     }
 
     /// Waits for the end of a child process while other tasks run.
