@@ -122,6 +122,12 @@ async fn serve(server: Host, starts: Starts) {
     }
 }
 
+/// Makes `serve` the software of the host.
+fn run_software(server: Host, starts: &Starts) {
+    let counted = Arc::clone(starts);
+    server.software("serve", move || serve(server, Arc::clone(&counted)));
+}
+
 /// Connects to the server, once it listens.
 async fn connect_first(server: Host, starts: Starts) -> TcpStream {
     while *starts.lock().expect("not poisoned") == 0 {
@@ -149,8 +155,7 @@ fn a_restart_runs_the_software_of_the_host_again() {
         let starts = Arc::new(std::sync::Mutex::new(0));
         simulate(Config::default(), |network| {
             let (client, server) = ends(network);
-            let counted = Arc::clone(&starts);
-            server.software("serve", move || serve(server, Arc::clone(&counted)));
+            run_software(server, &starts);
             assert_eq!(client.spawn("first", which_start(server)).join(), Some(Some(1)));
             server.crash();
             server.restart();
@@ -175,15 +180,14 @@ fn a_fault_crashes_the_server_and_restarts_its_software() {
             let starts = Arc::new(std::sync::Mutex::new(0));
             simulate(Config { faults: vec![crash], ..Config::default() }, |network| {
                 let (client, server) = ends(network);
-                let counted = Arc::clone(&starts);
-                server.software("serve", move || serve(server, Arc::clone(&counted)));
+                run_software(server, &starts);
                 let awaited = Arc::clone(&starts);
                 let ask = client.spawn("ask", async move {
                     let mut stream = connect_first(server, awaited).await;
                     stream.write_all(&[7; 2]).await.expect("its buffer has room");
                     let start = Instant::now();
                     sleep(Duration::from_millis(20)).await;
-                    stream.write_all(&[7]).await.expect("there is no notice of the crash");
+                    stream.write_all(&[7]).await.expect("the crash gives no notice");
                     let error = loop {
                         if let Err(error) = stream.read(&mut [0; 1]).await {
                             break error.kind();
@@ -208,8 +212,7 @@ fn a_server_that_a_fault_has_crashed_is_up_after_the_body() {
         simulate(Config { faults: vec![crash], ..Config::default() }, |network| {
             let (client, server) = ends(network);
             let starts = Arc::new(std::sync::Mutex::new(0));
-            let counted = Arc::clone(&starts);
-            server.software("serve", move || serve(server, Arc::clone(&counted)));
+            run_software(server, &starts);
             let awaited = Arc::clone(&starts);
             let ask = client.spawn("ask", async move {
                 let mut stream = connect_first(server, awaited).await;

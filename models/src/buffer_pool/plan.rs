@@ -30,7 +30,7 @@ lastref::plans! {
         pub workers: u32 where 1..=4,
         /// Whether the listener has its own thread. Without it the connecting client accepts.
         pub listener: bool,
-        /// Whether the timer has its own thread. Without it there are no deadlines.
+        /// Whether the timer has its own thread. Without it no deadline expires.
         pub timer: bool,
     }
 

@@ -14,7 +14,7 @@
 //! | `give_back` | does nothing for an unlisted image | `lookup_release_requires_membership` |
 //! | `linger_or_delete_all_images` | drops an image's base reference twice | `close_drops_base_twice` |
 //! | `linger_or_delete_all_images` | neither closes nor announces the image | `close_skips_held_images` |
-//! | `linger_or_delete_all_images` | counts the handles before the handler that may take one | `close_counts_before_handler` |
+//! | `linger_or_delete_all_images` | counts handles before the last handler | `close_counts_before_handler` |
 //! | `propose_...` | a lookup inside a handler proposes | `propose_in_handler` |
 //! | `propose_...` | a lookup on the conductor's thread proposes | `prune_while_lingering` |
 //! | `counters` | reuses a counter after a second, unconditionally | `reuse_ignores_stalls` |

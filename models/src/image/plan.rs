@@ -31,7 +31,7 @@ lastref::plans! {
     /// The action of the application's image handlers, on the conductor's thread.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub enum Callback {
-        /// There are no image handlers.
+        /// The application has no image handlers.
         None,
         /// The wrapper creates an `Image` for the duration of the call, as it does for every handler.
         Wrapper,

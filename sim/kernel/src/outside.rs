@@ -26,9 +26,8 @@ impl State {
     /// events. Returns whether a task is ready.
     pub(crate) fn waits_outside(&mut self) -> bool {
         let Some(Outside { word, wait }) = self.outside else { return false };
-        let in_ns = self.next_deadline_in_ns();
-        let RealWait { has_event, duration_ns } = wait(in_ns);
-        self.log.now_ns = self.log.now_ns.saturating_add(duration_ns.min(in_ns.unwrap_or(0)));
+        let RealWait { has_event, duration_ns } = wait(self.next_deadline_in_ns());
+        self.log.now_ns = self.log.now_ns.saturating_add(duration_ns);
         if !has_event {
             return false;
         }

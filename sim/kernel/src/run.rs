@@ -88,7 +88,7 @@ pub struct PanicCount {
 pub struct RealWait {
     /// An event has ended it.
     pub has_event: bool,
-    /// Its duration, by which virtual time passes: at most to the next deadline.
+    /// The virtual time in nanoseconds that passes with it: at most the time to the next deadline, and 0 without one.
     pub duration_ns: u64,
 }
 

@@ -136,7 +136,7 @@ impl Host {
     /// dropped. Its peers receive no notice. Threads that belong to it continue without a network.
     pub fn crash(self) {
         wire::with(|wire| {
-            wire.outages.forget_restart_of(self.0);
+            wire.restarts.forget(self.0);
             wire.take_down(self.0, |_| true);
         });
         self.end_tasks();

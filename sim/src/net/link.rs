@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use turmoil_net::Packet;
 
-use crate::time::Instant;
+use super::recovery::Recoveries;
 
 /// Whether packets pass between two hosts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,8 @@ impl Ends {
 pub(super) struct Links {
     states: BTreeMap<Ends, Link>,
     held: Vec<(Ends, Packet)>,
-    mending: BTreeMap<Instant, Vec<Ends>>,
+    /// Their scheduled restoration.
+    pub(super) mending: Recoveries<Ends>,
 }
 
 impl Links {
@@ -56,7 +57,7 @@ impl Links {
     pub(super) fn set(&mut self, ends: Ends, link: Link) -> Vec<Packet> {
         self.states.insert(ends, link);
         if link == Link::Up {
-            self.forget_mending_of(ends);
+            self.mending.forget(ends);
         }
         if link == Link::Held {
             return Vec::new();
@@ -72,38 +73,6 @@ impl Links {
     pub(super) fn hold(&mut self, ends: Ends, packet: Packet) {
         self.held.push((ends, packet));
     }
-
-    /// Restores the link at that time, or at the time at which an earlier fault of it ends, whichever is later.
-    pub(super) fn mend_at(&mut self, ends: Ends, at: Instant) {
-        let earlier = self.mending.iter().filter(|(_, links)| links.contains(&ends)).map(|(at, _)| *at).max();
-        self.forget_mending_of(ends);
-        self.mending.entry(earlier.map_or(at, |earlier| earlier.max(at))).or_default().push(ends);
-    }
-
-    /// Cancels the scheduled restoration of this link.
-    pub(super) fn forget_mending_of(&mut self, ends: Ends) {
-        self.mending.values_mut().for_each(|links| links.retain(|other| *other != ends));
-        self.mending.retain(|_, links| !links.is_empty());
-    }
-
-    /// Cancels the scheduled restorations.
-    pub(super) fn forget_mending(&mut self) {
-        self.mending.clear();
-    }
-
-    /// The time of the next restoration.
-    pub(super) fn next_mending(&self) -> Option<Instant> {
-        self.mending.first_key_value().map(|(at, _)| *at)
-    }
-
-    /// The links whose restoration is due.
-    pub(super) fn mended(&mut self, now: Instant) -> Vec<Ends> {
-        let mut mended = Vec::new();
-        while let Some(entry) = self.mending.first_entry().filter(|entry| *entry.key() <= now) {
-            mended.extend(entry.remove());
-        }
-        mended
-    }
 }
 
 #[cfg(test)]
@@ -112,7 +81,8 @@ mod tests {
 
     use super::*;
     use crate::net::segment::packet_of;
-    use crate::time::Duration;
+    use crate::net::tests::due;
+    use crate::time::{Duration, Instant};
     use kernel::record::End;
 
     fn packet(seq: u32) -> Packet {
@@ -151,20 +121,20 @@ mod tests {
         let now = Instant::now();
         let after = |ms| now + Duration::from_millis(ms);
         let mut links = Links::default();
-        assert_eq!(links.next_mending(), None);
+        assert_eq!(links.mending.next(), None);
         for (ends, ms) in [(one, 30), (other, 10), (one, 10), (other, 20)] {
-            links.mend_at(ends, after(ms));
+            links.mending.schedule(ends, after(ms));
         }
         // The later of two faults of a link ends it.
-        assert_eq!(links.next_mending(), Some(after(20)));
-        assert!(links.mended(after(19)).is_empty());
-        assert_eq!(links.mended(after(20)), [other]);
-        assert_eq!(links.next_mending(), Some(after(30)));
+        assert_eq!(links.mending.next(), Some(after(20)));
+        assert!(due(&mut links, after(19)).is_empty());
+        assert_eq!(due(&mut links, after(20)), [other]);
+        assert_eq!(links.mending.next(), Some(after(30)));
         links.set(one, Link::Up);
-        assert_eq!(links.next_mending(), None, "it was restored by hand");
-        links.mend_at(one, after(40));
-        links.forget_mending();
-        assert_eq!(links.next_mending(), None);
-        assert!(links.mended(after(60)).is_empty());
+        assert_eq!(links.mending.next(), None, "it was restored by hand");
+        links.mending.schedule(one, after(40));
+        links.mending.clear();
+        assert_eq!(links.mending.next(), None);
+        assert!(due(&mut links, after(60)).is_empty());
     }
 }

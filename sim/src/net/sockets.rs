@@ -173,7 +173,7 @@ impl Wire {
     /// Brings up a host that was down, without its connections. Its kernel is gone, so the rest of a socket's data is
     /// never sent.
     pub(super) fn bring_up(&mut self, host: usize) {
-        self.outages.forget_restart_of(host);
+        self.restarts.forget(host);
         if std::mem::replace(&mut self.hosts[host].is_down, false) {
             self.reset_sockets(self.hosts[host].address, |_| true);
             self.reap();

@@ -25,21 +25,26 @@ fn ports(packets: &[Packet]) -> Vec<u16> {
     packets.iter().map(port).collect()
 }
 
+/// The links whose restoration is due.
+pub(super) fn due(links: &mut Links, now: Instant) -> Vec<Ends> {
+    std::iter::from_fn(|| links.mending.take_due(now)).collect()
+}
+
 #[test]
 fn links_are_mended_in_the_order_of_their_moments_and_each_once() {
     let (start, mut links) = (Instant::now(), Links::default());
     let at = |ms| start + Duration::from_millis(ms);
     let (near, far, other) = (Ends::new(0, 1), Ends::new(2, 0), Ends::new(1, 2));
-    assert_eq!(links.next_mending(), None);
-    links.mend_at(far, at(30));
-    links.mend_at(near, at(10));
-    links.mend_at(other, at(30));
-    assert_eq!(links.next_mending(), Some(at(10)));
-    assert_eq!(links.mended(at(9)), []);
-    assert_eq!(links.mended(at(10)), [near], "due at this very moment");
-    assert_eq!(links.next_mending(), Some(at(30)));
-    assert_eq!(links.mended(at(40)), [far, other]);
-    assert_eq!((links.next_mending(), links.mended(at(50))), (None, Vec::new()));
+    assert_eq!(links.mending.next(), None);
+    links.mending.schedule(far, at(30));
+    links.mending.schedule(near, at(10));
+    links.mending.schedule(other, at(30));
+    assert_eq!(links.mending.next(), Some(at(10)));
+    assert_eq!(due(&mut links, at(9)), []);
+    assert_eq!(due(&mut links, at(10)), [near], "due at this very moment");
+    assert_eq!(links.mending.next(), Some(at(30)));
+    assert_eq!(due(&mut links, at(40)), [far, other]);
+    assert_eq!((links.mending.next(), due(&mut links, at(50))), (None, Vec::new()));
 }
 
 #[test]

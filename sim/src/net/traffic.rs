@@ -48,17 +48,18 @@ impl Wire {
                             other != number && ends == Ends::new(client, server)
                         });
                         self.set_link(ends, link);
-                        self.links.mend_at(ends, now + Duration::from_millis(u64::from(ms)));
+                        self.links.mending.schedule(ends, now + Duration::from_millis(u64::from(ms)));
                     }
                 }
                 Step::Crash(ms) => {
                     let Connection { number, pair, .. } = *self.connections.get(place);
                     // A host that was crashed by hand stays down until it is restarted by hand.
                     if let (_, Some(server)) = self.hosts_of(pair)
-                        && (!self.hosts[server].is_down || self.outages.has_restart_of(server))
+                        && (!self.hosts[server].is_down || self.restarts.contains(server))
                     {
                         self.take_down(server, |other| other != number);
-                        self.outages.crash(server, now + Duration::from_millis(u64::from(ms)));
+                        self.crashed.push(server);
+                        self.restarts.schedule(server, now + Duration::from_millis(u64::from(ms)));
                     }
                 }
                 Step::Shut(end) => self.shut_if_due(ConnectionEnd { end, ..place }),

@@ -21,8 +21,8 @@ use super::directory::{ConnectionEnd, Directory};
 use super::fault::Fault;
 use super::host::Host;
 use super::link::{Ends, Link, Links};
-use super::outages::Outages;
 use super::packet_steps::Hit;
+use super::recovery::Recoveries;
 use super::socket::Streams;
 use super::software::Software;
 use crate::random;
@@ -62,7 +62,10 @@ pub(super) struct Wire {
     pub(super) connections: Directory,
     /// The component's streams.
     pub(super) streams: Streams,
-    pub(super) outages: Outages,
+    /// The hosts that a fault has crashed, and whose tasks still run.
+    pub(super) crashed: Vec<usize>,
+    /// The restarts of hosts that a fault has crashed.
+    pub(super) restarts: Recoveries<usize>,
     under_way: BTreeMap<(Instant, u64), Packet>,
     /// The number of packets and delayed faults so far, by which they are ordered.
     sent: u64,
@@ -108,7 +111,8 @@ pub(super) fn install(config: Config) {
         late: BTreeMap::new(),
         connections: Directory::default(),
         streams: Streams::new(),
-        outages: Outages::default(),
+        crashed: Vec::new(),
+        restarts: Recoveries::default(),
         under_way: BTreeMap::new(),
         sent: 0,
         quiet: u32::MAX,
@@ -170,9 +174,9 @@ pub(super) fn run() {
         for note in with(Wire::turn) {
             crate::note!("{note}");
         }
-        let crashed = with(|wire| wire.outages.take_crashed());
+        let crashed = with(|wire| std::mem::take(&mut wire.crashed));
         crashed.into_iter().for_each(|host| Host::at(host).end_tasks());
-        while let Some(host) = with(|wire| wire.outages.take_due(Instant::now())) {
+        while let Some(host) = with(|wire| wire.restarts.take_due(Instant::now())) {
             Host::at(host).restart();
         }
     }
@@ -196,8 +200,12 @@ impl Wire {
 
     /// Whether no packet, fault, restoration or restart is pending.
     fn is_at_rest(&self) -> bool {
-        let nothing_ends = self.links.next_mending().is_none() && self.outages.next_restart().is_none();
-        self.under_way.is_empty() && self.late.is_empty() && nothing_ends
+        self.under_way.is_empty() && self.late.is_empty() && self.next_recovery().is_none()
+    }
+
+    /// The time of the next restoration of a link or restart of a host.
+    fn next_recovery(&self) -> Option<Instant> {
+        self.links.mending.next().into_iter().chain(self.restarts.next()).min()
     }
 
     /// Records that a packet may have been queued.
@@ -245,7 +253,7 @@ impl Wire {
         let soonest = self.last_turn + TICK;
         let due = self.under_way.first_key_value().map(|((at, _), _)| *at);
         let late = self.late.first_key_value().map(|((at, _), _)| *at);
-        let due = [due, late, self.links.next_mending(), self.outages.next_restart()].into_iter().flatten().min();
+        let due = [due, late, self.next_recovery()].into_iter().flatten().min();
         let patience = self.config.retransmit_ticks().saturating_sub(self.quiet).saturating_add(1);
         let retransmission = self.last_turn + TICK * patience;
         let next =
@@ -266,7 +274,9 @@ impl Wire {
             let packet = entry.remove();
             self.arrive(packet);
         }
-        self.links.mended(now).into_iter().for_each(|ends| self.set_link(ends, Link::Up));
+        while let Some(ends) = self.links.mending.take_due(now) {
+            self.set_link(ends, Link::Up);
+        }
         self.happen_late(now);
         let mut egress = std::mem::take(&mut self.egress);
         for _ in 0..ticks {
@@ -349,7 +359,7 @@ impl Wire {
 
     /// Breaks a link until it is restored by hand, and counts the fault for every connection over it.
     pub(super) fn break_link(&mut self, ends: Ends, link: Link) {
-        self.links.forget_mending_of(ends);
+        self.links.mending.forget(ends);
         self.hit_where(link.fault(), |_, client, server| ends == Ends::new(client, server));
         self.set_link(ends, link);
     }
@@ -378,8 +388,8 @@ impl Wire {
     pub(super) fn end_faults(&mut self) {
         self.config.faults.clear();
         self.late.clear();
-        self.links.forget_mending();
-        self.outages.forget_restarts();
+        self.links.mending.clear();
+        self.restarts.clear();
         let soon = Instant::now() + Duration::from_millis(u64::from(self.config.latency_ms.1));
         self.connections.iter_mut().for_each(|connection| connection.end_faults(soon));
         // They keep their order, as packets of a connection must.

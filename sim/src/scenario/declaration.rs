@@ -53,7 +53,7 @@ impl Scenario {
     /// [small plan](Scenario::small).
     ///
     /// `about` is one sentence: the bug or the guarantee, in the reader's words. `upstream` is where it comes from, as
-    /// `project#number` or a commit; empty if there is no report. `plan` gives the strategy that plans are drawn from,
+    /// `project#number` or a commit; empty without a report. `plan` gives the strategy that plans are drawn from,
     /// `run` one execution of a plan.
     pub fn new<V, P, S>(
         name: &'static str,
@@ -185,7 +185,7 @@ impl Scenario {
         self.about
     }
 
-    /// Where it comes from upstream; empty if there is no report.
+    /// Where it comes from upstream; empty without a report.
     pub fn upstream(&self) -> &'static str {
         self.upstream
     }

@@ -118,19 +118,22 @@ impl Run {
             work = Work { since_step: step, since_ns: now_ns, now_ns, ..work };
         }
         work.next_step = step.saturating_add(WORK_STEPS);
+        let is_read = std::mem::take(&mut work.is_read);
         let next_in_ns = self.kernel.next_deadline_in_ns();
-        // Slowly, and yet a sleep of one second ends within the default bound on steps.
-        let read_ns = WORK_NS * u64::from((step.saturating_sub(work.since_step) / FREE_STEPS).clamp(1, READ_SHARE_MAX));
-        let most_ns = if std::mem::take(&mut work.is_read) { read_ns } else { WORK_NS_MAX };
-        let most_ns = match next_in_ns {
-            Some(in_ns) if !work.is_mature(now_ns, in_ns, step) => most_ns.min(in_ns / 2),
-            _ => most_ns,
-        };
+        let is_mature = next_in_ns.is_some_and(|in_ns| work.is_mature(now_ns, in_ns, step));
         self.work.set(work);
-        if step - work.since_step >= FREE_STEPS && self.work_passes.get() && next_in_ns.is_some() {
-            self.has_passed.set(true);
-            self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).max(WORK_NS).min(most_ns));
+        let worked = step - work.since_step;
+        let Some(in_ns) = next_in_ns.filter(|_| worked >= FREE_STEPS && self.work_passes.get()) else { return };
+        let mut most_ns = WORK_NS_MAX;
+        if is_read {
+            // Slowly, and yet a sleep of one second ends within the default bound on steps.
+            most_ns = WORK_NS * u64::from((worked / FREE_STEPS).min(READ_SHARE_MAX));
         }
+        if !is_mature {
+            most_ns = most_ns.min(in_ns / 2);
+        }
+        self.has_passed.set(true);
+        self.passes_by(((now_ns - work.since_ns) / WORK_SHARE).max(WORK_NS).min(most_ns));
     }
 
     /// Notes that the current task is about to wait. Called by host code.

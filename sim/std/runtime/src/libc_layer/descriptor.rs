@@ -103,7 +103,7 @@ impl Run {
                 let wait_ns = [next_in_ns, own_in_ns].into_iter().flatten().min();
                 if wait_ns != Some(0) {
                     let wait = self.waits_really(&mut awaited.to_vec(), wait_ns);
-                    self.kernel.pass_time(wait.duration_ns.min(wait_ns.unwrap_or(0)));
+                    self.kernel.pass_time(wait.duration_ns);
                     if wait.has_event {
                         continue;
                     }

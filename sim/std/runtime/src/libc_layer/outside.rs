@@ -93,10 +93,11 @@ impl Run {
         let has_event = unsafe { raw(libc::SYS_ppoll, args) > 0 };
         // An event comes at a time that the seed does not determine. Beside a child, virtual time keeps up with it: a
         // later time limit is not shorter for the child than it says. Other runs stay repeatable.
+        let most_ns = in_ns.unwrap_or(0);
         let duration_ns = match has_event {
-            true if self.has_spawned.get() => real_monotonic_ns() - begin_ns,
+            true if self.has_spawned.get() => most_ns.min(real_monotonic_ns() - begin_ns),
             true => 0,
-            false => in_ns.unwrap_or(0),
+            false => most_ns,
         };
         RealWait { has_event, duration_ns }
     }

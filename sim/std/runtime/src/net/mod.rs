@@ -69,14 +69,6 @@ struct Retry {
     pause_ns: u64,
 }
 
-/// A server that has crashed.
-#[derive(Debug)]
-struct Down {
-    server: SocketAddr,
-    /// The time at which it is up again.
-    up_ns: u64,
-}
-
 /// The network of a run.
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -88,7 +80,6 @@ pub(crate) struct Network {
     files: Vec<Option<File>>,
     connections: Vec<Connection>,
     retries: Vec<Retry>,
-    down: Vec<Down>,
     /// The simulated parts of epolls; `poller_ids` maps a descriptor to its part.
     pollers: Vec<Poller>,
     poller_ids: BTreeMap<i32, usize>,
@@ -99,6 +90,8 @@ pub(crate) struct Network {
     has_latency: bool,
     /// By the address of a host: the hold or the partition of its connections ends at this time.
     held_until_ns: BTreeMap<IpAddr, u64>,
+    /// By the address of a server that has crashed: it is up again at this time.
+    down_until_ns: BTreeMap<SocketAddr, u64>,
     draws: Stream,
     faults: Vec<Fault>,
     is_short: bool,
@@ -118,7 +111,6 @@ impl Network {
             files: Vec::new(),
             connections: Vec::new(),
             retries: Vec::new(),
-            down: Vec::new(),
             pollers: Vec::new(),
             poller_ids: BTreeMap::new(),
             timers: Timers::default(),
@@ -126,6 +118,7 @@ impl Network {
             next_port: FIRST_PORT,
             has_latency: false,
             held_until_ns: BTreeMap::new(),
+            down_until_ns: BTreeMap::new(),
             draws: Stream::new(0, Purpose::Environment),
             faults: Vec::new(),
             is_short: false,
@@ -157,8 +150,8 @@ impl Network {
         self.files.clear();
         self.connections.clear();
         self.retries.clear();
-        self.down.clear();
         self.held_until_ns.clear();
+        self.down_until_ns.clear();
         self.pollers.clear();
         self.poller_ids.clear();
         self.timers.clear();

@@ -1,11 +1,12 @@
 //! Faults as they happen: at a connection attempt, or at a byte of one end.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use lastref_kernel::record::{End, FaultKind};
 
 use super::stream::{Connection, Phase, RETRANSMITTED_NS, Segment};
-use super::{Down, Network, Struck};
+use super::{Network, Struck};
 use crate::bytes::Bytes;
 use lastref_kernel::faults::Fault;
 
@@ -64,8 +65,7 @@ impl Network {
     /// Holds the segments of all connections to this host until this time, also those of connections that are opened
     /// before it.
     fn holds_host(&mut self, host: IpAddr, until_ns: u64) {
-        let held_until_ns = self.held_until_ns.entry(host).or_default();
-        *held_until_ns = until_ns.max(*held_until_ns);
+        extend(&mut self.held_until_ns, host, until_ns);
         let to_host = |connection: &&mut Connection| connection.side(End::Server).address.ip() == host;
         self.connections.iter_mut().filter(to_host).for_each(|connection| connection.holds(until_ns));
     }
@@ -73,7 +73,7 @@ impl Network {
     /// Crashes the server at this address: its connections are lost, also those that wait in its queue, and until it is
     /// up again it drops every SYN.
     fn crashes(&mut self, server: SocketAddr, up_ns: u64, now_ns: u64) {
-        self.down.push(Down { server, up_ns });
+        extend(&mut self.down_until_ns, server, up_ns);
         for nth in 0..self.connections.len() {
             let side = self.connections[nth].side(End::Server);
             if side.address == server && side.phase != Phase::Connecting {
@@ -85,7 +85,7 @@ impl Network {
 
     /// Whether the server at this address has crashed and is not up again.
     pub(super) fn is_down(&self, server: SocketAddr, now_ns: u64) -> bool {
-        self.down.iter().any(|down| down.server == server && now_ns < down.up_ns)
+        self.down_until_ns.get(&server).is_some_and(|up_ns| now_ns < *up_ns)
     }
 
     fn notes(&mut self, fault: Fault, now_ns: u64) {
@@ -100,6 +100,12 @@ impl Network {
         let text = format!("{kind} of connection {nth} ({client} to {server}){when}, at {ms} ms");
         self.struck.push(Struck { kind, text });
     }
+}
+
+/// Lets an outage of `place` last until this time, unless an earlier fault lets it last longer.
+fn extend<T: Ord>(outages: &mut BTreeMap<T, u64>, place: T, until_ns: u64) {
+    let until = outages.entry(place).or_default();
+    *until = until_ns.max(*until);
 }
 
 fn is_due_of(fault: &Fault, connection: usize, from: End) -> bool {
