@@ -3,14 +3,13 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Mutex, MutexGuard};
 
 use kernel::record::{OpKind, TaskId, Violation, ViolationKind, Void};
 use parking_lot::ReentrantMutex;
+use smallvec::SmallVec;
 
 use crate::engine::{self, Object, loom as loom_engine};
 use crate::session::{self, Backend, arm, current_task, with_log};
-use crate::unpoisoned::locked;
 
 /// Plain memory without synchronisation, such as a field of a C struct.
 ///
@@ -25,12 +24,16 @@ pub struct RaceCell<T> {
     object: Object,
     name: &'static str,
     /// A reentrant lock: the tasks of a run share one OS thread, and other OS threads are excluded.
-    value: ReentrantMutex<RefCell<T>>,
-    /// The accesses in progress.
-    inside: Mutex<Vec<Access>>,
+    content: ReentrantMutex<Content<T>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Content<T> {
+    value: RefCell<T>,
+    /// The accesses in progress. Nested ones are rare.
+    inside: RefCell<SmallVec<[Access; 1]>>,
+}
+
+#[derive(Clone, Copy, Debug)]
 struct Access {
     task: TaskId,
     location: &'static Location<'static>,
@@ -50,7 +53,8 @@ impl<T> RaceCell<T> {
         if arm() == Backend::Loom {
             loom_engine::new_cell(object.id());
         }
-        RaceCell { object, name, value: ReentrantMutex::new(RefCell::new(value)), inside: Mutex::new(Vec::new()) }
+        let content = Content { value: RefCell::new(value), inside: RefCell::default() };
+        RaceCell { object, name, content: ReentrantMutex::new(content) }
     }
 
     /// Calls `read` with the value. Not a scheduling point.
@@ -58,9 +62,9 @@ impl<T> RaceCell<T> {
     pub fn with<R>(&self, read: impl FnOnce(&T) -> R) -> R {
         let location = Location::caller();
         self.check(OpKind::CellRead, location);
-        let value = self.value.lock();
-        let Ok(value) = value.try_borrow() else { self.overlap(OpKind::CellRead, location) };
-        let _under_way = self.under_way(location);
+        let content = self.content.lock();
+        let Ok(value) = content.value.try_borrow() else { self.overlap(OpKind::CellRead, location, &content) };
+        let _under_way = content.under_way(location);
         read(&value)
     }
 
@@ -69,9 +73,9 @@ impl<T> RaceCell<T> {
     pub fn with_mut<R>(&self, write: impl FnOnce(&mut T) -> R) -> R {
         let location = Location::caller();
         self.check(OpKind::CellWrite, location);
-        let value = self.value.lock();
-        let Ok(mut value) = value.try_borrow_mut() else { self.overlap(OpKind::CellWrite, location) };
-        let _under_way = self.under_way(location);
+        let content = self.content.lock();
+        let Ok(mut value) = content.value.try_borrow_mut() else { self.overlap(OpKind::CellWrite, location, &content) };
+        let _under_way = content.under_way(location);
         write(&mut value)
     }
 
@@ -102,22 +106,11 @@ impl<T> RaceCell<T> {
         engine::after(kind, self.object.id(), location);
     }
 
-    /// Registers the access as in progress, until the result is dropped.
-    fn under_way(&self, location: &'static Location<'static>) -> Inside<'_> {
-        let access = Access { task: current_task(), location };
-        self.inside().push(access);
-        Inside { inside: &self.inside, access }
-    }
-
-    fn inside(&self) -> MutexGuard<'_, Vec<Access>> {
-        locked(&self.inside)
-    }
-
     /// Ends the run: the access is excluded by another one that is in progress.
     #[cold]
-    fn overlap(&self, kind: OpKind, location: &'static Location<'static>) -> ! {
+    fn overlap(&self, kind: OpKind, location: &'static Location<'static>, content: &Content<T>) -> ! {
         let me = current_task();
-        let others = self.inside().clone();
+        let others = content.inside.borrow().clone();
         let other = others.iter().find(|access| access.task != me).or(others.first());
         let place = other.map_or_else(|| String::from("another place"), |access| access.location.to_string());
         let name = self.name;
@@ -140,16 +133,26 @@ impl<T> RaceCell<T> {
     }
 }
 
+impl<T> Content<T> {
+    /// Registers the access as in progress, until the result is dropped.
+    fn under_way(&self, location: &'static Location<'static>) -> Inside<'_> {
+        let task = current_task();
+        self.inside.borrow_mut().push(Access { task, location });
+        Inside { inside: &self.inside, task }
+    }
+}
+
 /// An access in progress.
 struct Inside<'a> {
-    inside: &'a Mutex<Vec<Access>>,
-    access: Access,
+    inside: &'a RefCell<SmallVec<[Access; 1]>>,
+    task: TaskId,
 }
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        let mut inside = locked(self.inside);
-        if let Some(place) = inside.iter().rposition(|access| *access == self.access) {
+        let mut inside = self.inside.borrow_mut();
+        // The accesses of a task nest, so this one is the task's last.
+        if let Some(place) = inside.iter().rposition(|access| access.task == self.task) {
             inside.remove(place);
         }
     }

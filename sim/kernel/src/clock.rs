@@ -5,49 +5,80 @@
 //! consistent execution: a release store starts a release sequence, read-modify-writes continue it, a plain store ends
 //! it; an acquire load joins it; a fence extends its ordering to the relaxed operations beside it.
 
-use smallvec::SmallVec;
-
 use crate::record::TaskId;
 use crate::reset::Reset;
 
+/// Tasks whose counters have a fixed place: operations on these have no branch that depends on the number of tasks.
+const FEW: usize = 16;
+
 /// One counter per task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Clock(SmallVec<[u32; 8]>);
+pub(crate) struct Clock {
+    first: [u32; FEW],
+    /// The counters of further tasks; may be shorter than their number.
+    rest: Vec<u32>,
+}
 
 impl Clock {
     #[inline]
     pub(crate) fn get(&self, task: TaskId) -> u32 {
-        self.0.get(task.index()).copied().unwrap_or(0)
+        match self.first.get(task.index()) {
+            Some(count) => *count,
+            None => self.rest.get(task.index() - FEW).copied().unwrap_or(0),
+        }
     }
 
     #[inline]
     pub(crate) fn tick(&mut self, task: TaskId) {
-        if self.0.len() <= task.index() {
-            self.0.resize(task.index() + 1, 0);
+        match self.first.get_mut(task.index()) {
+            Some(count) => *count += 1,
+            None => self.tick_later(task.index() - FEW),
         }
-        self.0[task.index()] += 1;
+    }
+
+    #[inline(never)]
+    fn tick_later(&mut self, place: usize) {
+        if self.rest.len() <= place {
+            self.rest.resize(place + 1, 0);
+        }
+        self.rest[place] += 1;
     }
 
     #[inline]
     pub(crate) fn join(&mut self, other: &Clock) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
+        for (mine, theirs) in self.first.iter_mut().zip(&other.first) {
+            *mine = (*mine).max(*theirs);
         }
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+        if !other.rest.is_empty() {
+            self.join_rest(other);
+        }
+    }
+
+    #[inline(never)]
+    fn join_rest(&mut self, other: &Clock) {
+        if self.rest.len() < other.rest.len() {
+            self.rest.resize(other.rest.len(), 0);
+        }
+        for (mine, theirs) in self.rest.iter_mut().zip(&other.rest) {
             *mine = (*mine).max(*theirs);
         }
     }
 
     #[inline]
     pub(crate) fn assign(&mut self, other: &Clock) {
-        self.0.clear();
-        self.0.extend_from_slice(&other.0);
+        self.first = other.first;
+        self.rest.clear();
+        if !other.rest.is_empty() {
+            self.rest.extend_from_slice(&other.rest);
+        }
     }
 }
 
 impl Reset for Clock {
+    #[inline]
     fn reset(&mut self) {
-        self.0.clear();
+        self.first = [0; FEW];
+        self.rest.clear();
     }
 }
 
@@ -122,12 +153,20 @@ mod tests {
 
     #[test]
     fn join_takes_the_later_of_each() {
-        let mut a = Clock::default();
-        let mut b = Clock::default();
-        a.tick(TaskId(0));
-        a.tick(TaskId(0));
-        b.tick(TaskId(3));
-        a.join(&b);
-        assert_eq!((a.get(TaskId(0)), a.get(TaskId(2)), a.get(TaskId(3)), a.get(TaskId(9))), (2, 0, 1, 0));
+        for later in [3, FEW as u32, FEW as u32 + 5] {
+            let mut a = Clock::default();
+            let mut b = Clock::default();
+            a.tick(TaskId(0));
+            a.tick(TaskId(0));
+            b.tick(TaskId(later));
+            a.join(&b);
+            let of = |clock: &Clock| [0, 2, later, later + 1, later + 90].map(|task| clock.get(TaskId(task)));
+            assert_eq!(of(&a), [2, 0, 1, 0, 0]);
+            a.tick(TaskId(later));
+            b.join(&a);
+            assert_eq!(of(&b), [2, 0, 2, 0, 0]);
+            a.assign(&Clock::default());
+            assert_eq!(of(&a), [0; 5]);
+        }
     }
 }

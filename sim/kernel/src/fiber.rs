@@ -56,6 +56,8 @@ pub(crate) struct Fibers {
     stacks: RefCell<Stacks>,
     /// The task whose code runs.
     running: Cell<TaskId>,
+    /// The stack of that code; `None` before the first task.
+    current: Cell<Option<Stack>>,
     home: Home,
     /// This object itself, for the code at the base of each stack.
     this: Cell<Option<&'static Fibers>>,
@@ -66,6 +68,7 @@ impl Default for Fibers {
         Fibers {
             stacks: RefCell::default(),
             running: Cell::new(TaskId::MAIN),
+            current: Cell::new(None),
             home: Home::default(),
             this: Cell::new(None),
         }
@@ -103,6 +106,7 @@ impl Fibers {
         self.start(stack_bytes, main);
         let main = self.stacks.borrow().live[TaskId::MAIN.index()];
         let Some(main) = main else { unreachable!("invariant: the first task has been started") };
+        self.current.set(Some(main));
         // SAFETY: this is the OS thread's own code, and the task was started in the line above.
         unsafe { self.home.leave(main.code()) };
         self.stacks.borrow_mut().abandon();
@@ -193,6 +197,7 @@ impl Fibers {
         let to = self.stacks.borrow().live[task.index()];
         let to = to.unwrap_or_else(|| self.on_new_stack(task));
         self.running.set(task);
+        self.current.set(Some(to));
         // SAFETY: `from` runs, says the caller. A live stack other than that of the running task holds code that has
         // not begun, or that was suspended below.
         unsafe { from.switch(to.code()) };
@@ -222,8 +227,7 @@ impl Fibers {
     #[inline]
     #[expect(unsafe_code, reason = "switches; see the argument at the block")]
     pub(crate) fn switch(&self, next: Next) {
-        let me = self.stacks.borrow().live[self.running.get().index()];
-        let Some(me) = me else { unreachable!("invariant: a task that runs has a stack") };
+        let Some(me) = self.current.get() else { unreachable!("invariant: a task that runs has a stack") };
         // SAFETY: only a task's own code switches, and it is the running one.
         unsafe { self.carry_out(me.code(), next) };
     }

@@ -29,7 +29,6 @@ pub(crate) enum Permission {
 #[derive(Clone, Copy, Debug)]
 struct Sleeper {
     deadline_ns: u64,
-    order: u32,
     task: TaskId,
 }
 
@@ -64,8 +63,8 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) tasks: Vec<Task>,
     pub(crate) ready: TaskSet,
+    /// In the order of deadlines, the earliest last. Of sleepers with the same deadline, the first to sleep is the last.
     sleepers: Vec<Sleeper>,
-    slept: u32,
     /// The total time by which sleepers that overtook ready tasks have advanced the clock.
     pub(crate) early_ns: u64,
     pub(crate) objects: Objects,
@@ -118,7 +117,6 @@ impl State {
             tasks: Vec::new(),
             ready: TaskSet::default(),
             sleepers: Vec::new(),
-            slept: 0,
             early_ns: 0,
             objects: Objects::default(),
             clocks: Clocks::default(),
@@ -149,8 +147,7 @@ impl State {
         self.sleepers.clear();
         self.objects.clear();
         self.clocks.clear();
-        (self.slept, self.early_ns) = (0, 0);
-        (self.choices, self.unfinished) = (0, 0);
+        (self.early_ns, self.choices, self.unfinished) = (0, 0, 0);
         (self.halted, self.yielding, self.ends_with_main) = (false, false, false);
         (self.pending, self.alarm, self.activity) = (None, Alarm::ABSENT, Activity::default());
         self.watches = strategy.watches();
@@ -203,8 +200,7 @@ impl State {
 
     /// The time in nanoseconds to the earliest deadline of a sleeper.
     pub(crate) fn next_deadline_in_ns(&self) -> Option<u64> {
-        let deadlines = self.sleepers.iter().map(|sleeper| sleeper.deadline_ns);
-        deadlines.min().map(|deadline_ns| deadline_ns.saturating_sub(self.log.now_ns))
+        self.sleepers.last().map(|sleeper| sleeper.deadline_ns.saturating_sub(self.log.now_ns))
     }
 
     pub(crate) fn is_finished(&self, id: TaskId) -> bool {
@@ -307,13 +303,15 @@ impl State {
 
     /// Puts a blocked task to sleep until `deadline_ns`.
     pub(crate) fn put_to_sleep(&mut self, task: TaskId, deadline_ns: u64) {
-        self.slept += 1;
-        self.sleepers.push(Sleeper { deadline_ns, order: self.slept, task });
+        let place = self.sleepers.partition_point(|sleeper| sleeper.deadline_ns > deadline_ns);
+        self.sleepers.insert(place, Sleeper { deadline_ns, task });
     }
 
     /// Removes the task from the sleepers, if it sleeps.
     pub(crate) fn unsleep(&mut self, task: TaskId) {
-        self.sleepers.retain(|sleeper| sleeper.task != task);
+        if let Some(place) = self.sleepers.iter().rposition(|sleeper| sleeper.task == task) {
+            self.sleepers.remove(place);
+        }
     }
 
     pub(crate) fn yields(&mut self) {
@@ -344,7 +342,7 @@ impl State {
     }
 
     /// The decision when a task sleeps, when no task is ready, at the bound on steps, and at the end of the run.
-    #[cold]
+    #[inline(never)]
     fn decide_slow_path(&mut self) -> Next {
         if self.halted {
             return Next::Halt;
@@ -421,7 +419,7 @@ impl State {
     /// slack. The slack is a budget of the run and not of each step: otherwise a timer that re-arms could starve a task
     /// forever.
     fn eligible_sleeper(&self) -> Option<Sleeper> {
-        let sleeper = self.sleepers.iter().min_by_key(|sleeper| (sleeper.deadline_ns, sleeper.order)).copied()?;
+        let sleeper = self.sleepers.last().copied()?;
         let ahead_ns = sleeper.deadline_ns.saturating_sub(self.log.now_ns);
         let lasts = self.early_ns.saturating_add(ahead_ns) <= self.bounds.slack_ns;
         (self.ready.is_empty() || lasts).then_some(sleeper)
@@ -441,8 +439,8 @@ impl State {
 
     /// A sleeping task whose deadline is reached, with the deadline.
     pub(crate) fn due_sleeper(&self) -> Option<(TaskId, u64)> {
-        let is_due = |sleeper: &&Sleeper| sleeper.deadline_ns <= self.log.now_ns;
-        self.sleepers.iter().filter(is_due).map(|sleeper| (sleeper.task, sleeper.deadline_ns)).next()
+        let first = self.sleepers.last().filter(|sleeper| sleeper.deadline_ns <= self.log.now_ns)?;
+        Some((first.task, first.deadline_ns))
     }
 
     pub(crate) fn wake_sleeper(&mut self, id: TaskId, deadline_ns: u64) {

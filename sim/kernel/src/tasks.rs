@@ -1,5 +1,7 @@
 //! Sets of tasks, as bits: the ready tasks, and the contenders of a lock.
 
+use std::slice;
+
 use crate::record::TaskId;
 
 const BITS: usize = u64::BITS as usize;
@@ -136,15 +138,33 @@ impl TaskSet {
         self.words().nth(index).map(|word| before + count(word & ((1 << bit) - 1)))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = TaskId> + '_ {
-        self.words().enumerate().flat_map(|(index, word)| {
-            let mut left = word;
-            std::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros())?;
-                left &= left - 1;
-                Some(TaskId((index * BITS) as u32 + bit))
-            })
-        })
+    #[inline]
+    pub(crate) fn iter(&self) -> Tasks<'_> {
+        Tasks { left: self.first, base: 0, rest: self.rest.iter() }
+    }
+}
+
+/// The tasks of a set in the order of their numbers.
+pub(crate) struct Tasks<'a> {
+    /// The tasks of the current word that are still to come.
+    left: u64,
+    /// The number of the word's first task.
+    base: u32,
+    rest: slice::Iter<'a, u64>,
+}
+
+impl Iterator for Tasks<'_> {
+    type Item = TaskId;
+
+    #[inline]
+    fn next(&mut self) -> Option<TaskId> {
+        while self.left == 0 {
+            self.left = *self.rest.next()?;
+            self.base += BITS as u32;
+        }
+        let bit = self.left.trailing_zeros();
+        self.left &= self.left - 1;
+        Some(TaskId(self.base + bit))
     }
 }
 

@@ -6,7 +6,7 @@ use smallvec::smallvec;
 
 use kernel::record::{Action, Custody, OpKind, Owner, ViolationKind};
 
-use super::entry::{Entry, Holding};
+use super::entry::{Entry, Holding, names_of};
 use super::{Handle, act, adjust, open, peek};
 
 /// A reference-counted resource, freed when its count reaches zero. In addition to the count, the ledger records a
@@ -84,17 +84,18 @@ impl Counted {
                 holders.remove(place);
             }
             *count -= 1;
-            let (count, left) = (*count, holders.iter().map(Owner::to_string).collect::<Vec<_>>().join(", "));
+            let count = *count;
+            let left = (count == 0 && !holders.is_empty()).then(|| names_of(holders));
             entry.used = Some(mark);
             if count == 0 {
                 entry.live = false;
                 entry.released = Some(mark);
-                if !left.is_empty() {
-                    return Err((
-                        ViolationKind::RefcountUnderrun,
-                        format!("{holder} releases the last reference to {name}, which {left} still holds"),
-                    ));
-                }
+            }
+            if let Some(left) = left {
+                return Err((
+                    ViolationKind::RefcountUnderrun,
+                    format!("{holder} releases the last reference to {name}, which {left} still holds"),
+                ));
             }
             Ok(Custody::new(Action::Dropped(count), entry.class, entry.nth, holder))
         });

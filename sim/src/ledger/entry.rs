@@ -1,7 +1,27 @@
 //! The entry of one resource: its holders, and the marks that a failure shows as its provenance.
 
+use std::fmt;
+
 use kernel::record::{Mark, Owner, Subject, TaskInfo, Violation, ViolationKind};
 use smallvec::SmallVec;
+
+/// The name of a resource: `nng_msg#2`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResourceName {
+    class: &'static str,
+    nth: u32,
+}
+
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.class, self.nth)
+    }
+}
+
+/// The names of the holders, once for each reference.
+pub(crate) fn names_of(holders: &[Owner]) -> String {
+    holders.iter().map(Owner::to_string).collect::<Vec<_>>().join(", ")
+}
 
 /// How a resource is held.
 #[derive(Clone, Debug)]
@@ -33,9 +53,9 @@ impl Entry {
         Entry { class, nth, holding, live: true, kept: None, acquired, passed: None, used: None, released: None }
     }
 
-    /// `nng_msg#2`.
-    pub(crate) fn name(&self) -> String {
-        format!("{}#{}", self.class, self.nth)
+    /// The name for messages. Formatted only for a finding, since most actions break no rule.
+    pub(crate) fn name(&self) -> ResourceName {
+        ResourceName { class: self.class, nth: self.nth }
     }
 
     /// The rule that this entry breaks if the run ends now, if any.
@@ -65,8 +85,7 @@ impl Entry {
             Holding::Exclusive { owner: Some(owner) } => violation = violation.fact("owner", owner),
             Holding::Exclusive { owner: None } => violation = violation.fact("owner", "none"),
             Holding::Counted { count, holders } => {
-                let names: Vec<String> = holders.iter().map(Owner::to_string).collect();
-                violation = violation.fact("count", count).fact("holders", format!("[{}]", names.join(", ")));
+                violation = violation.fact("count", count).fact("holders", format!("[{}]", names_of(holders)));
             }
             Holding::Operation { pending } => violation = violation.fact("pending", pending),
         }

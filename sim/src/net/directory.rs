@@ -1,7 +1,7 @@
 //! The connections of a network, in the order of their attempts, and the assignment of packets to them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use kernel::record::End;
 use turmoil_net::{Packet, Transport};
@@ -21,13 +21,21 @@ pub(super) struct ConnectionEnd {
 pub(super) struct Directory {
     connections: Vec<Connection>,
     /// By an end's address and its peer's address.
-    places: BTreeMap<(SocketAddr, SocketAddr), ConnectionEnd>,
+    places: BTreeMap<Key, ConnectionEnd>,
+}
+
+/// An end's address and its peer's. The ports come first: they differ between most connections, and are compared
+/// faster than addresses.
+type Key = (u16, u16, IpAddr, IpAddr);
+
+fn key(local: SocketAddr, peer: SocketAddr) -> Key {
+    (local.port(), peer.port(), local.ip(), peer.ip())
 }
 
 impl Directory {
     /// The connection between two addresses, and the end at `local`.
     pub(super) fn between(&self, local: SocketAddr, peer: SocketAddr) -> Option<ConnectionEnd> {
-        self.places.get(&(local, peer)).copied()
+        self.places.get(&key(local, peer)).copied()
     }
 
     /// The connection of a packet, and the end that sent it.
@@ -39,12 +47,12 @@ impl Directory {
     /// Like [`Directory::of`], for an attempt. Adds the connection if it is new.
     pub(super) fn of_attempt(&mut self, packet: &Packet, decoder: Decoder, faults: &[Fault]) -> Option<ConnectionEnd> {
         let (client, server) = addresses(packet)?;
-        if !self.places.contains_key(&(client, server)) {
+        if !self.places.contains_key(&key(client, server)) {
             let nth = self.connections.len();
             let number = u32::try_from(nth).unwrap_or(u32::MAX);
             self.connections.push(Connection::new(number, Pair { client, server }, decoder, faults));
-            self.places.insert((client, server), ConnectionEnd { nth, end: End::Client });
-            self.places.insert((server, client), ConnectionEnd { nth, end: End::Server });
+            self.places.insert(key(client, server), ConnectionEnd { nth, end: End::Client });
+            self.places.insert(key(server, client), ConnectionEnd { nth, end: End::Server });
         }
         self.between(client, server)
     }

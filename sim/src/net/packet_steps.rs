@@ -1,6 +1,7 @@
 //! The fate of a packet that leaves its host: the steps that the wire performs.
 
 use kernel::record::{End, Phase};
+use smallvec::{SmallVec, smallvec};
 use turmoil_net::Packet;
 
 use super::fault::Fault;
@@ -11,8 +12,8 @@ use crate::time::Instant;
 /// The result of passing a packet, or of a fault between two packets.
 #[derive(Debug, Default)]
 pub(super) struct PacketSteps {
-    /// The wire's steps, in order.
-    pub(super) steps: Vec<Step>,
+    /// The wire's steps, in order: for most packets only one.
+    pub(super) steps: SmallVec<[Step; 1]>,
     /// The text of its row in a table, if it has one. The text is empty if the run is not recorded: whether a packet
     /// has a row must not depend on recording.
     pub(super) told: Option<String>,
@@ -53,7 +54,7 @@ impl PacketSteps {
 
     /// The packet is sent, without a row in a table.
     pub(super) fn of(packet: Packet) -> PacketSteps {
-        PacketSteps { steps: vec![Step::Send(packet)], ..PacketSteps::default() }
+        PacketSteps { steps: smallvec![Step::Send(packet)], ..PacketSteps::default() }
     }
 
     /// Adds to the row in a table.

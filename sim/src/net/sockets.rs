@@ -66,10 +66,10 @@ impl Wire {
     /// connection.
     pub(super) fn comes_before_its_stream(&mut self, packet: &Packet) -> bool {
         let Transport::Tcp(segment) = &packet.payload else { return false };
-        let Some(place) = self.connections.of(packet).filter(|place| segment.flags.fin && place.end == End::Server)
-        else {
+        if !segment.flags.fin {
             return false;
-        };
+        }
+        let Some(place) = self.connections.of(packet).filter(|place| place.end == End::Server) else { return false };
         let Pair { client, server } = self.connections.get(place).pair;
         if self.streams.contains_key(&(client, server)) {
             return false;

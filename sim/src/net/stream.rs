@@ -211,11 +211,11 @@ impl AsyncRead for TcpStream {
             self.read += (buf.filled().len() - before) as u64;
             return Poll::Ready(Ok(()));
         }
-        let mut octets = vec![0; most];
-        let mut part = ReadBuf::new(&mut octets);
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
         ready!(self.with(|inner| inner.poll_read(context, &mut part)))?;
-        self.read += part.filled().len() as u64;
-        buf.put_slice(part.filled());
+        let read = part.filled().len();
+        buf.advance(read);
+        self.read += read as u64;
         Poll::Ready(Ok(()))
     }
 }

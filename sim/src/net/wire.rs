@@ -184,12 +184,12 @@ pub(super) fn run() {
 
 /// Selects the host whose socket a task uses, wakes the wire to check for packets to send, and calls `f`.
 pub(super) fn on_host<R>(host: usize, f: impl FnOnce() -> R) -> R {
-    let (id, parker) = with(|wire| {
+    let id = with(|wire| {
         wire.has_news();
-        (wire.hosts[host].id, Arc::clone(&wire.parker))
+        wire.parker.unpark();
+        wire.hosts[host].id
     });
     turmoil_net::set_current(id);
-    parker.unpark();
     f()
 }
 

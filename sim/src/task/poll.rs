@@ -112,14 +112,18 @@ fn once<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Ou
 /// The turns of a kernel's task that runs a future: each polls once, and the last one passes the output to `end`, after
 /// the future is dropped.
 pub(crate) fn turns<F: Future>(future: F, end: impl FnOnce(F::Output)) -> impl FnMut() -> Turn {
-    let (mut running, mut parker) = (Some((Box::pin(future), end)), None);
+    let (mut running, mut waker) = (Some((Box::pin(future), end)), None);
     move || {
-        let parker = parker.get_or_insert_with(|| Parker::new("future"));
-        let Parker::Kernel(object) = &**parker else { unreachable!("invariant: a task of the kernel runs in its run") };
-        let waker = Waker::from(Arc::clone(parker));
+        let (waker, parker) = waker.get_or_insert_with(|| {
+            let parker = Parker::new("future");
+            let Parker::Kernel(object) = *parker else {
+                unreachable!("invariant: a task of the kernel runs in its run")
+            };
+            (Waker::from(parker), object.id())
+        });
         let Some((future, _)) = &mut running else { unreachable!("invariant: the last turn ends the task") };
-        let Poll::Ready(output) = once(future.as_mut(), &mut Context::from_waker(&waker)) else {
-            return Turn::Waits(object.id());
+        let Poll::Ready(output) = once(future.as_mut(), &mut Context::from_waker(waker)) else {
+            return Turn::Waits(*parker);
         };
         if let Some((future, end)) = running.take() {
             drop(future);

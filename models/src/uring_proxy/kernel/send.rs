@@ -52,8 +52,7 @@ impl State {
     fn hand_over(&mut self, ring: RingId, end: EndpointId, send: &Send, left: u32) -> Result<u32, Errno> {
         let room = self.endpoints[end].room(self.window)?;
         if self.endpoints[end].stream.is_some() && send.notif.is_none() {
-            let wires = self.rings[ring].wire(&send.iovs, send.done, left, (ring, None));
-            let bytes: Vec<u8> = wires.iter().filter_map(|wire| self.peek_wire(wire)).collect();
+            let bytes = self.rings[ring].bytes(&send.iovs, send.done, left);
             return self.endpoints[end].write(&bytes).map(|count| count as u32);
         }
         let count = left.min(room as u32);
@@ -88,6 +87,19 @@ impl State {
 }
 
 impl super::state::Ring {
+    /// `count` bytes of the vectors, from `skip` on.
+    fn bytes(&self, iovs: &[Iov], mut skip: u32, mut count: u32) -> Vec<u8> {
+        let Some(memory) = &self.memory else { return Vec::new() };
+        let mut bytes = Vec::with_capacity(count as usize);
+        for iov in iovs {
+            let from = skip.min(iov.len);
+            let part = Iov { len: iov.len.min(from + count), ..*iov };
+            (skip, count) = (skip - from, count - (part.len - from));
+            bytes.extend(memory.read(&part, from as usize).map(|octet| octet.byte));
+        }
+        bytes
+    }
+
     /// The wire items for `count` bytes of the vectors, from `skip` on.
     fn wire(&self, iovs: &[Iov], skip: u32, count: u32, (ring, notif): (usize, Option<u64>)) -> Vec<Wire> {
         let places = iovs.iter().flat_map(|iov| {

@@ -26,10 +26,19 @@ pub(crate) struct LockState {
     /// Whether a writer that waits keeps further readers out while others read, as on Linux. std leaves this open.
     /// Drawn for the first reader.
     pub(crate) turns_readers_away: Option<bool>,
-    /// Clock of the writers' releases: readers and writers join it.
-    pub(crate) clock: Clock,
-    /// Clock of the readers' releases: only writers join it, since readers are not ordered among themselves.
-    pub(crate) readers_clock: Clock,
+    /// `None` before the first use while clocks are kept. Boxed, since a lock is smaller and sooner reset without them.
+    clocks: Option<Box<LockClocks>>,
+}
+
+/// The clocks of a lock's releases.
+#[derive(Debug, Default)]
+pub(crate) struct LockClocks {
+    /// Of the writers: readers and writers join it.
+    pub(crate) writers: Clock,
+    /// The task of the last release by a writer, whose own clock contains that of the writers.
+    pub(crate) released_by: Option<TaskId>,
+    /// Of the readers: only writers join it, since readers are not ordered among themselves.
+    pub(crate) readers: Clock,
 }
 
 impl Reset for LockState {
@@ -39,8 +48,11 @@ impl Reset for LockState {
         self.writing.clear();
         self.reading.clear();
         self.turns_readers_away = None;
-        self.clock.reset();
-        self.readers_clock.reset();
+        if let Some(clocks) = &mut self.clocks {
+            clocks.writers.reset();
+            clocks.released_by = None;
+            clocks.readers.reset();
+        }
     }
 }
 
@@ -74,6 +86,11 @@ impl LockState {
             (false, true) => ready.add_all(contenders),
             (false, false) => ready.remove_all(contenders),
         }
+    }
+
+    #[inline]
+    pub(crate) fn clocks(&mut self) -> &mut LockClocks {
+        self.clocks.get_or_insert_default()
     }
 
     #[inline]

@@ -193,14 +193,27 @@ impl Log {
     #[inline]
     pub(crate) fn operated_at(&mut self, op: Op) {
         self.progress.beat(op);
-        self.trace.operated(self.task, self.step, self.now_ns, op);
+        self.trace.operated(self.task, self.now_ns, op);
+        if self.trace.is_recording() {
+            self.keep(Item::Op { kind: op.kind, object: op.object }, op.location);
+        }
+    }
+
+    /// Keeps an event. Reads the task and the step by itself: at the call they would be read as one word, also in runs
+    /// without events, and the processor would wait for the two stores that wrote it.
+    #[cold]
+    fn keep(&mut self, item: Item, location: &'static Location<'static>) {
+        self.trace.events.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
     }
 
     /// Records anything else that the current task did. Inlined, since the item is then a constant at most places.
     #[inline(always)]
     pub fn record(&mut self, item: Item, location: &'static Location<'static>) {
         let location = self.place(location);
-        self.trace.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
+        self.trace.happened(self.task, self.now_ns, &item, location);
+        if self.trace.is_recording() {
+            self.keep(item, location);
+        }
     }
 
     /// Adds a note to the events, if they are kept. A note repeats information of other events, so it is not part of
@@ -208,8 +221,7 @@ impl Log {
     pub fn remark(&mut self, text: impl FnOnce() -> String, location: &'static Location<'static>) {
         if self.is_recording() {
             let location = self.place(location);
-            let item = Item::Note(text().into());
-            self.trace.events.push(Event { task: self.task, step: self.step, now_ns: self.now_ns, item, location });
+            self.keep(Item::Note(text().into()), location);
         }
     }
 
@@ -230,6 +242,7 @@ impl Log {
     }
 
     /// The mark of an action of the current task, called from `location`.
+    #[inline(always)]
     pub fn mark(&mut self, by: Owner, location: &'static Location<'static>) -> Mark {
         let (task, step, in_drop) = (self.task, self.step, is_glue(location));
         Mark { by, task, step, location: self.place(location), in_drop }

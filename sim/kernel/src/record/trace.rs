@@ -97,28 +97,16 @@ impl Trace {
         self.hash = fold_str(fold_str(self.hash, &violation.property), &violation.message);
     }
 
-    /// Adds an event.
-    #[inline(always)]
-    pub fn push(&mut self, event: Event) {
-        self.fold(event.task, event.now_ns, event.item.digest(), event.location);
-        if self.is_recording() {
-            self.store(event);
-        }
-    }
-
-    #[cold]
-    fn store(&mut self, event: Event) {
-        self.events.push(event);
-    }
-
-    /// Adds an operation, the most frequent event.
+    /// Adds an operation, the most frequent event, to the hash.
     #[inline]
-    pub(crate) fn operated(&mut self, task: TaskId, step: u32, now_ns: u64, op: Op) {
-        let Op { kind, object, location } = op;
-        self.fold(task, now_ns, operation_digest(kind, object), location);
-        if self.is_recording() {
-            self.store(Event { task, step, now_ns, item: Item::Op { kind, object }, location });
-        }
+    pub(crate) fn operated(&mut self, task: TaskId, now_ns: u64, op: Op) {
+        self.fold(task, now_ns, operation_digest(op.kind, op.object), op.location);
+    }
+
+    /// Adds any other event to the hash.
+    #[inline(always)]
+    pub(crate) fn happened(&mut self, task: TaskId, now_ns: u64, item: &Item, location: &Location<'_>) {
+        self.fold(task, now_ns, item.digest(), location);
     }
 
     #[inline]

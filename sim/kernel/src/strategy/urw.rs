@@ -26,6 +26,8 @@ impl StrategyName {
     pub const URW: StrategyName = StrategyName::plain("urw");
 }
 
+const UNKNOWN: u32 = 0;
+
 /// The weighted walk.
 #[derive(Debug)]
 struct Urw {
@@ -33,8 +35,8 @@ struct Urw {
     eagerness: Eagerness,
     events: Vec<(TaskKey, u32)>,
     fewest: u32,
-    /// By task number: the remaining events.
-    remaining: Vec<Option<u32>>,
+    /// By task number: the remaining events, at least 1; [`UNKNOWN`] for a task that has not been a candidate.
+    remaining: Vec<u32>,
     /// The number of tasks that have a count in `remaining`.
     known: usize,
 }
@@ -62,14 +64,15 @@ impl Urw {
         for id in view.tasks() {
             let task = id.index();
             if self.remaining.len() <= task {
-                self.remaining.resize(task + 1, None);
+                self.remaining.resize(task + 1, UNKNOWN);
             }
-            if self.remaining[task].is_none() {
+            if self.remaining[task] == UNKNOWN {
                 let expected = self.expected(view.key(id));
-                self.remaining[task] = Some(expected);
+                self.remaining[task] = expected;
                 self.known += 1;
                 // The task that ran last has spawned it; the count of that task included the new task's events so far.
-                if let Some(Some(parent)) = self.remaining.get_mut(view.current.index())
+                if let Some(parent) = self.remaining.get_mut(view.current.index())
+                    && *parent != UNKNOWN
                     && id != view.current
                 {
                     *parent = parent.saturating_sub(expected).max(1);
@@ -90,13 +93,13 @@ impl Strategy for Urw {
             Ok(ready) => ready,
             Err(sleeper) => return sleeper,
         };
-        let weight = |task: TaskId| u64::from(self.remaining[task.index()].unwrap_or(1));
+        let weight = |task: TaskId| u64::from(self.remaining[task.index()].max(1));
         // The sleeper is the last candidate, and has been decided on.
         let total: u64 = view.ready.iter().map(weight).sum();
         let mut drawn = self.stream.below(total);
-        let (mut chosen, mut next) = (ready - 1, None);
+        let (mut chosen, mut next) = (ready - 1, view.current);
         for (place, task) in view.ready.iter().enumerate() {
-            next = Some(task);
+            next = task;
             let weight = weight(task);
             if drawn < weight {
                 chosen = place;
@@ -104,7 +107,8 @@ impl Strategy for Urw {
             }
             drawn -= weight;
         }
-        if let Some(Some(remaining)) = next.and_then(|task| self.remaining.get_mut(task.index())) {
+        let remaining = &mut self.remaining[next.index()];
+        if *remaining != UNKNOWN {
             *remaining = remaining.saturating_sub(1).max(1);
         }
         chosen

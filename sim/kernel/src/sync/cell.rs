@@ -34,8 +34,13 @@ impl Kernel {
             cell.reads.clear();
             cell.write = Some(here);
         } else {
-            cell.reads.retain(|read| read.task != me);
-            cell.reads.push(here);
+            match cell.reads.last_mut() {
+                Some(last) if last.task == me => *last = here,
+                _ => {
+                    cell.reads.retain(|read| read.task != me);
+                    cell.reads.push(here);
+                }
+            }
         }
         state.log.operated(Op { kind, object, location });
         let (did, earlier) = race?;

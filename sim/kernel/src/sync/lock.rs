@@ -59,10 +59,12 @@ impl State {
             }
         }
         if self.clocks.are_kept() {
-            let clock = &mut self.clocks.of(me).own;
-            clock.join(&lock.clock);
+            let (clock, released) = (&mut self.clocks.of(me).own, lock.clocks());
+            if released.released_by != Some(me) {
+                clock.join(&released.writers);
+            }
             if mode == Mode::Exclusive {
-                clock.join(&lock.readers_clock);
+                clock.join(&released.readers);
             }
         }
         if lock.is_contended() {
@@ -85,11 +87,13 @@ impl State {
             lock.readers.remove(place);
         }
         if self.clocks.are_kept() {
-            let clock = &mut self.clocks.of(me).own;
+            let (clock, released) = (&mut self.clocks.of(me).own, lock.clocks());
             if is_writer {
-                lock.clock.join(clock);
+                // The writer joined this clock when it took the lock, and only it could change it since.
+                released.writers.assign(clock);
+                released.released_by = Some(me);
             } else if reader.is_some() {
-                lock.readers_clock.join(clock);
+                released.readers.join(clock);
             }
             clock.tick(me);
         }
