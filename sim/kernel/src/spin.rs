@@ -39,11 +39,17 @@ impl Spin {
     /// Records that the task announces `op`. Returns true if this begins another round of a spinning loop.
     #[inline]
     pub fn announce(&mut self, op: Op) -> bool {
+        if may_change_nothing(op.kind) {
+            return self.looks(op);
+        }
+        self.end();
+        false
+    }
+
+    /// Like [`Spin::announce`], for an operation that may change nothing.
+    #[inline(never)]
+    fn looks(&mut self, op: Op) -> bool {
         match self.mark {
-            _ if !may_change_nothing(op.kind) => {
-                self.end();
-                false
-            }
             None => {
                 *self = Spin { mark: Some(op), rounds: 0, since: 0, window: WINDOW };
                 false
@@ -82,11 +88,16 @@ fn is_same(one: Op, other: Op) -> bool {
     one.kind == other.kind && one.object == other.object && is_same_line(one.location, other.location)
 }
 
-/// Compares the contents too: where a function is instantiated twice, a build may hold the location of its line twice.
-/// The schedule would otherwise depend on the build.
 fn is_same_line(one: &Location<'_>, other: &Location<'_>) -> bool {
+    std::ptr::eq(one, other) || is_copy(one, other)
+}
+
+/// Whether both are locations of one line. Where a function is instantiated twice, a build may hold the location of its
+/// line twice; the schedule would depend on the build if these were two lines.
+#[cold]
+fn is_copy(one: &Location<'_>, other: &Location<'_>) -> bool {
     let position = |location: &Location<'_>| (location.line(), location.column());
-    std::ptr::eq(one, other) || position(one) == position(other) && one.file() == other.file()
+    position(one) == position(other) && one.file() == other.file()
 }
 
 #[cfg(test)]

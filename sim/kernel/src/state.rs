@@ -383,13 +383,8 @@ impl State {
             if nth >= count {
                 return self.chose_none(nth, count);
             }
-            if let Some(switches) = &mut self.switches
-                && nth != view.unforced()
-            {
-                let (from, turn) = (view.current_key(), view.current_turn());
-                let to = view.candidate(nth);
-                switches.push(Switch { from, turn, to: to.key });
-                self.log.forced.push((self.log.step, to.task));
+            if self.switches.is_some() {
+                self.record_choice(nth, asleep, yielding);
             }
         }
         self.tasks[me.index()].turn += 1;
@@ -407,6 +402,20 @@ impl State {
             self.log.resume(chosen);
         }
         Next::Task(chosen)
+    }
+
+    /// Records the choice if it is a forced switch. The task that ran last is still the current one.
+    #[cold]
+    fn record_choice(&mut self, nth: usize, asleep: Option<Asleep>, yielding: bool) {
+        let view = View { ready: &self.ready, tasks: &self.tasks, asleep, current: self.log.task, yielding };
+        if let Some(switches) = &mut self.switches
+            && nth != view.unforced()
+        {
+            let (from, turn) = (view.current_key(), view.current_turn());
+            let to = view.candidate(nth);
+            switches.push(Switch { from, turn, to: to.key });
+            self.log.forced.push((self.log.step, to.task));
+        }
     }
 
     #[cold]
