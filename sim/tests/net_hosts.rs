@@ -203,6 +203,72 @@ fn a_fault_crashes_the_server_and_restarts_its_software() {
     }
 }
 
+/// Sends bytes to the server until the connection is lost.
+async fn send_until_lost(server: Host, starts: Starts) {
+    let mut stream = connect_first(server, starts).await;
+    while stream.write_all(&[7; 2]).await.is_ok() {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// By themselves, or by `heal`, after which they do not restart again.
+#[test]
+fn two_servers_that_crash_together_restart_once_each() {
+    let crash = |connection| Fault {
+        connection,
+        from: End::Client,
+        after_bytes: 1,
+        after_ms: 0,
+        kind: FaultKind::Crash { ms: 50 },
+    };
+    for heals in [false, true] {
+        explore(100, move || {
+            let config =
+                Config { faults: vec![crash(0), crash(1)], hosts: vec!["client", "one", "other"], ..Config::default() };
+            simulate(config, |network| {
+                let client = network.host("client");
+                let servers = ["one", "other"].map(|name| (network.host(name), Starts::default()));
+                for (server, starts) in &servers {
+                    run_software(*server, starts);
+                    client.spawn("ask", send_until_lost(*server, Arc::clone(starts)));
+                }
+                if heals {
+                    client.block_on(sleep(Duration::from_millis(20)));
+                    network.heal();
+                }
+                client.block_on(sleep(Duration::from_millis(100)));
+                for (server, starts) in servers {
+                    assert_eq!(client.spawn("again", which_start(server)).join(), Some(Some(2)), "{heals}");
+                    assert_eq!(*starts.lock().expect("not poisoned"), 2, "{heals}");
+                }
+            });
+        });
+    }
+}
+
+/// The crash by hand is at 20 ms. The fault comes after it, or before it with a restart after it.
+#[test]
+fn a_host_that_was_crashed_by_hand_stays_down_whatever_a_fault_does() {
+    for (after_ms, ms) in [(30, 10), (0, 60)] {
+        let kind = FaultKind::Crash { ms };
+        let crash = Fault { connection: 0, from: End::Client, after_bytes: 1, after_ms, kind };
+        explore(100, move || {
+            let starts = Starts::default();
+            simulate(Config { faults: vec![crash], ..Config::default() }, |network| {
+                let (client, server) = ends(network);
+                run_software(server, &starts);
+                client.spawn("ask", send_until_lost(server, Arc::clone(&starts)));
+                client.block_on(sleep(Duration::from_millis(20)));
+                server.crash();
+                client.block_on(sleep(Duration::from_millis(100)));
+                assert_eq!(*starts.lock().expect("not poisoned"), 1, "it is down");
+                server.restart();
+                assert_eq!(client.spawn("again", which_start(server)).join(), Some(Some(2)));
+            });
+        });
+    }
+}
+
 /// The end of the body ends the outage too, and the host does not restart again.
 #[test]
 fn a_server_that_a_fault_has_crashed_is_up_after_the_body() {
