@@ -6,6 +6,21 @@
 
 pub use lastref::scenario::Variant;
 
+/// Makes the enumeration `Variant` of a component's file `variant.rs` the list of that component's variants.
+macro_rules! variants {
+    ($component:literal) => {
+        impl $crate::Variant for Variant {
+            const COMPONENT: &'static str = $component;
+            const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
+
+            fn name(self) -> &'static str {
+                self.into()
+            }
+        }
+    };
+}
+pub(crate) use variants;
+
 #[cfg(test)]
 mod tests {
     use super::Variant;

@@ -44,11 +44,4 @@ pub enum Variant {
     StopMissesAcceptedConn,
 }
 
-impl crate::Variant for Variant {
-    const COMPONENT: &'static str = "buffer_pool";
-    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
-
-    fn name(self) -> &'static str {
-        self.into()
-    }
-}
+crate::variant::variants!("buffer_pool");

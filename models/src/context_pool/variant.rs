@@ -53,11 +53,4 @@ pub enum Variant {
     PartialSendMissesClose,
 }
 
-impl crate::Variant for Variant {
-    const COMPONENT: &'static str = "context_pool";
-    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
-
-    fn name(self) -> &'static str {
-        self.into()
-    }
-}
+crate::variant::variants!("context_pool");

@@ -33,11 +33,4 @@ pub enum Variant {
     HandedToCancelled,
 }
 
-impl crate::Variant for Variant {
-    const COMPONENT: &'static str = "http_pool";
-    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
-
-    fn name(self) -> &'static str {
-        self.into()
-    }
-}
+crate::variant::variants!("http_pool");

@@ -49,11 +49,4 @@ pub enum Variant {
     CloseDuringPoll,
 }
 
-impl crate::Variant for Variant {
-    const COMPONENT: &'static str = "image";
-    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
-
-    fn name(self) -> &'static str {
-        self.into()
-    }
-}
+crate::variant::variants!("image");

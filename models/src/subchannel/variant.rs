@@ -37,11 +37,4 @@ pub enum Variant {
     AttemptMovesPastUnseen,
 }
 
-impl crate::Variant for Variant {
-    const COMPONENT: &'static str = "subchannel";
-    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
-
-    fn name(self) -> &'static str {
-        self.into()
-    }
-}
+crate::variant::variants!("subchannel");

@@ -57,11 +57,4 @@ pub enum Variant {
     IncWholeBuffer,
 }
 
-impl crate::Variant for Variant {
-    const COMPONENT: &'static str = "uring_proxy";
-    const ALL: &'static [Variant] = <Variant as strum::VariantArray>::VARIANTS;
-
-    fn name(self) -> &'static str {
-        self.into()
-    }
-}
+crate::variant::variants!("uring_proxy");

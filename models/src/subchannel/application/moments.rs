@@ -65,27 +65,20 @@ impl ChannelAct {
 
     /// Reports that it found an attempt at that stage.
     pub(crate) fn finds(self, stage: Stage) {
+        macro_rules! at_stages {
+            ($act:literal) => {
+                [
+                    concat!($act, " during the handshake"),
+                    concat!($act, " before SETTINGS"),
+                    concat!($act, " before the notification"),
+                ]
+            };
+        }
         let [handshake, settings, notify] = match self {
-            ChannelAct::SameArgs => [
-                "a resolver result with the same args comes during the handshake",
-                "a resolver result with the same args comes before SETTINGS",
-                "a resolver result with the same args comes before the notification",
-            ],
-            ChannelAct::OtherArgs => [
-                "a resolver result with other args comes during the handshake",
-                "a resolver result with other args comes before SETTINGS",
-                "a resolver result with other args comes before the notification",
-            ],
-            ChannelAct::NoAddress => [
-                "an empty resolver result comes during the handshake",
-                "an empty resolver result comes before SETTINGS",
-                "an empty resolver result comes before the notification",
-            ],
-            ChannelAct::Close => [
-                "a channel is closed during the handshake",
-                "a channel is closed before SETTINGS",
-                "a channel is closed before the notification",
-            ],
+            ChannelAct::SameArgs => at_stages!("a resolver result with the same args comes"),
+            ChannelAct::OtherArgs => at_stages!("a resolver result with other args comes"),
+            ChannelAct::NoAddress => at_stages!("an empty resolver result comes"),
+            ChannelAct::Close => at_stages!("a channel is closed"),
         };
         match stage {
             Stage::None => {}
@@ -125,35 +118,22 @@ impl End {
 
     /// Reports that it found a connection in that state.
     pub(crate) fn finds(self, moment: Moment) {
+        macro_rules! in_states {
+            ($end:literal) => {
+                [
+                    concat!($end, " comes before SETTINGS"),
+                    concat!($end, " comes before the transport is watched"),
+                    concat!($end, " comes to an idle connection"),
+                    concat!($end, " comes with streams open"),
+                    concat!($end, " comes while a write is in progress"),
+                ]
+            };
+        }
         let [early, unpublished, idle, streams, writing] = match self {
-            End::Fin => [
-                "FIN comes before SETTINGS",
-                "FIN comes before the transport is watched",
-                "FIN comes to an idle connection",
-                "FIN comes with streams open",
-                "FIN comes while a write is in progress",
-            ],
-            End::Rst => [
-                "RST comes before SETTINGS",
-                "RST comes before the transport is watched",
-                "RST comes to an idle connection",
-                "RST comes with streams open",
-                "RST comes while a write is in progress",
-            ],
-            End::Goaway(Goaway::NoError) => [
-                "GOAWAY comes before SETTINGS",
-                "GOAWAY comes before the transport is watched",
-                "GOAWAY comes to an idle connection",
-                "GOAWAY comes with streams open",
-                "GOAWAY comes while a write is in progress",
-            ],
-            End::Goaway(Goaway::TooManyPings) => [
-                "GOAWAY with ENHANCE_YOUR_CALM comes before SETTINGS",
-                "GOAWAY with ENHANCE_YOUR_CALM comes before the transport is watched",
-                "GOAWAY with ENHANCE_YOUR_CALM comes to an idle connection",
-                "GOAWAY with ENHANCE_YOUR_CALM comes with streams open",
-                "GOAWAY with ENHANCE_YOUR_CALM comes while a write is in progress",
-            ],
+            End::Fin => in_states!("FIN"),
+            End::Rst => in_states!("RST"),
+            End::Goaway(Goaway::NoError) => in_states!("GOAWAY"),
+            End::Goaway(Goaway::TooManyPings) => in_states!("GOAWAY with ENHANCE_YOUR_CALM"),
         };
         let Moment { is_first_frame, is_watched, has_streams, is_writing } = moment;
         sometimes(early, is_first_frame);
