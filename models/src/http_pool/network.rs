@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use lastref::ledger::Tag;
-use lastref::net::{Task, thread_on};
+use lastref::net::{End, Task, thread_on};
 use lastref::note;
 use lastref::property::always;
 use lastref::thread::JoinHandle;
@@ -174,7 +174,7 @@ impl Buffers for Conn {
         let frames = match self.ver {
             Ver::Http1 => {
                 reader.http1.extend_from_slice(bytes);
-                let answers = std::iter::from_fn(|| http1::take_answer(&mut reader.http1));
+                let answers = std::iter::from_fn(|| http1::take(End::Server, &mut reader.http1));
                 answers.map(|payload| ServerFrame::Response { stream: 0, payload }).collect()
             }
             Ver::Http2 => reader.http2.decode(bytes),

@@ -8,9 +8,9 @@ use lastref::net::{End, Protocol, Role};
 use lastref::property::always;
 
 /// An upper bound for the headers of a head.
-pub(crate) const HEADERS: usize = 8;
+const HEADERS: usize = 8;
 /// The header of an answer with the tag of its request.
-const TAG: &str = "X-Tag";
+pub(crate) const TAG: &str = "X-Tag";
 
 /// A request without a body, for this tag.
 pub(crate) fn request(tag: Tag) -> Vec<u8> {
@@ -22,35 +22,76 @@ pub(crate) fn answer(tag: Tag) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\n{TAG}: {}/{}\r\nContent-Length: 0\r\n\r\n", tag.peer, tag.request).into_bytes()
 }
 
-/// Removes the first request from these bytes if it is complete, and returns its tag.
-pub(crate) fn take_request(unread: &mut Vec<u8>) -> Option<Tag> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    let parsed = request.parse(unread);
-    always("a server receives only HTTP/1.1", parsed.is_ok());
-    let httparse::Status::Complete(end) = parsed.ok()? else { return None };
-    let tag = request.path.and_then(tag);
-    unread.drain(..end);
-    tag
-}
-
-/// Removes the first answer from these bytes if it is complete, and returns the tag of its request.
-pub(crate) fn take_answer(unread: &mut Vec<u8>) -> Option<Tag> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let parsed = response.parse(unread);
-    always("a client receives only HTTP/1.1", parsed.is_ok());
-    let httparse::Status::Complete(end) = parsed.ok()? else { return None };
-    let header = response.headers.iter().find(|header| header.name == TAG);
-    let tag = header.and_then(|header| tag(std::str::from_utf8(header.value).ok()?));
-    unread.drain(..end);
-    tag
+/// Removes the first message of this end from these bytes if it is complete, and returns the tag of its request.
+pub(crate) fn take(end: End, unread: &mut Vec<u8>) -> Option<Tag> {
+    let parsed = Head::parse(end, unread);
+    always("a peer receives only HTTP/1.1", parsed.is_ok());
+    let (length, head) = parsed.ok()??;
+    unread.drain(..length);
+    match end {
+        End::Client => tag(&head.path),
+        End::Server => tag(head.value(TAG)?),
+    }
 }
 
 /// Parses a tag in the form used in paths and headers.
 pub(crate) fn tag(text: &str) -> Option<Tag> {
     let (peer, request) = text.trim_start_matches('/').split_once('/')?;
     Some(Tag { peer: peer.parse().ok()?, request: request.parse().ok()? })
+}
+
+/// The head of a request or of an answer.
+pub(crate) struct Head {
+    /// The first line, without the version of an answer.
+    words: String,
+    /// The path of a request.
+    pub(crate) path: String,
+    /// Names and values, in order.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Parses the head of this end at the start of these bytes, and returns its length too; `None` if it is incomplete.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not HTTP.
+    pub(crate) fn parse(end: End, unread: &[u8]) -> Result<Option<(usize, Head)>, httparse::Error> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let (status, words, path, headers) = match end {
+            End::Client => {
+                let mut request = httparse::Request::new(&mut headers);
+                let status = request.parse(unread)?;
+                let path = request.path.unwrap_or("?");
+                (status, format!("{} {path} HTTP/1.1", request.method.unwrap_or("?")), path, request.headers)
+            }
+            End::Server => {
+                let mut answer = httparse::Response::new(&mut headers);
+                let status = answer.parse(unread)?;
+                let words = format!("{} {}", answer.code.unwrap_or(0), answer.reason.unwrap_or("?"));
+                (status, words, "", answer.headers)
+            }
+        };
+        let httparse::Status::Complete(length) = status else { return Ok(None) };
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let headers = headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
+        Ok(Some((length, Head { words, path: path.to_owned(), headers })))
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        Some(value)
+    }
+
+    /// The element that follows the head.
+    fn follows(&self) -> Expects {
+        let length = self.value("Content-Length").and_then(|length| length.parse().ok());
+        match (self.value("Transfer-Encoding"), length) {
+            (Some("chunked"), _) => Expects::Chunk,
+            (_, Some(length @ 1..)) => Expects::Body(length),
+            _ => Expects::Head,
+        }
+    }
 }
 
 /// One direction of a connection.
@@ -72,8 +113,8 @@ enum Expects {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
-    /// A head as text, and the element that follows it.
-    Head(String, Expects),
+    /// A head: the element that follows it, and its first line.
+    Head(Expects, String),
     Body,
     Chunk(usize),
     Nothing,
@@ -91,61 +132,31 @@ impl Http {
     ///
     /// If the bytes are not HTTP.
     fn frame(&self, unread: &[u8]) -> Result<Option<(usize, Found)>, ()> {
-        let whole = |length: usize, found: Found| (unread.len() >= length).then_some((length, found));
-        match self.expects {
-            Expects::Head => head(self.end, unread),
-            Expects::Body(length) => Ok(whole(length, Found::Body)),
-            Expects::Chunk => match httparse::parse_chunk_size(unread).map_err(|_| ())? {
-                httparse::Status::Complete((line, size)) => {
-                    let size = usize::try_from(size).map_err(|_| ())?;
-                    Ok(whole(line + size + 2, Found::Chunk(size)))
-                }
-                httparse::Status::Partial => Ok(None),
-            },
-        }
+        let (length, found) = match self.expects {
+            Expects::Head => {
+                let parsed = Head::parse(self.end, unread).map_err(|_| ())?;
+                return Ok(parsed.map(|(length, head)| (length, Found::Head(head.follows(), head.words))));
+            }
+            Expects::Body(length) => (length, Found::Body),
+            Expects::Chunk => {
+                let parsed = httparse::parse_chunk_size(unread).map_err(|_| ())?;
+                let httparse::Status::Complete((line, size)) = parsed else { return Ok(None) };
+                let size = usize::try_from(size).map_err(|_| ())?;
+                (line + size + 2, Found::Chunk(size))
+            }
+        };
+        Ok((unread.len() >= length).then_some((length, found)))
     }
 
     /// The role of the found frame: request, response or other.
     fn role(&self) -> Role {
-        let is_over = matches!(self.found, Found::Head(_, Expects::Head) | Found::Body | Found::Chunk(0));
+        let is_over = matches!(self.found, Found::Head(Expects::Head, _) | Found::Body | Found::Chunk(0));
         match (self.end, &self.found) {
-            (_, Found::Nothing) => Role::Other,
             (End::Client, Found::Head(..)) => Role::Request,
-            (End::Client, _) => Role::Other,
+            (End::Client, _) | (_, Found::Nothing) => Role::Other,
             (End::Server, _) => Role::Response { answers: u32::from(is_over) },
         }
     }
-}
-
-/// Parses the head at the start of these bytes; `None` if it is incomplete.
-fn head(end: End, unread: &[u8]) -> Result<Option<(usize, Found)>, ()> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    let (status, words, headers) = match end {
-        End::Client => {
-            let mut request = httparse::Request::new(&mut headers);
-            let status = request.parse(unread).map_err(|_| ())?;
-            let words = format!("{} {} HTTP/1.1", request.method.unwrap_or("?"), request.path.unwrap_or("?"));
-            (status, words, request.headers)
-        }
-        End::Server => {
-            let mut response = httparse::Response::new(&mut headers);
-            let status = response.parse(unread).map_err(|_| ())?;
-            let words = format!("{} {}", response.code.unwrap_or(0), response.reason.unwrap_or("?"));
-            (status, words, response.headers)
-        }
-    };
-    let httparse::Status::Complete(length) = status else { return Ok(None) };
-    let value = |name: &str| {
-        let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(header.value).ok()
-    };
-    let body = value("Content-Length").and_then(|length| length.parse::<usize>().ok()).filter(|length| *length > 0);
-    let follows = match (value("Transfer-Encoding"), body) {
-        (Some("chunked"), _) => Expects::Chunk,
-        (_, Some(length)) => Expects::Body(length),
-        (_, None) => Expects::Head,
-    };
-    Ok(Some((length, Found::Head(words, follows))))
 }
 
 impl Protocol for Http {
@@ -155,7 +166,7 @@ impl Protocol for Http {
             Err(()) => (unread.len(), Found::Nothing),
         };
         self.expects = match &found {
-            Found::Head(_, follows) => *follows,
+            Found::Head(follows, _) => *follows,
             Found::Chunk(size) if *size > 0 => Expects::Chunk,
             Found::Body | Found::Chunk(_) | Found::Nothing => Expects::Head,
         };
@@ -165,9 +176,9 @@ impl Protocol for Http {
 
     fn name(&self, frame: &[u8]) -> String {
         match &self.found {
-            Found::Head(words, Expects::Head) => format!("{words} 0 bytes"),
-            Found::Head(words, Expects::Body(length)) => format!("{words} {length} bytes"),
-            Found::Head(words, Expects::Chunk) => format!("{words} chunked"),
+            Found::Head(Expects::Head, words) => format!("{words} 0 bytes"),
+            Found::Head(Expects::Body(length), words) => format!("{words} {length} bytes"),
+            Found::Head(Expects::Chunk, words) => format!("{words} chunked"),
             Found::Body => "body".to_owned(),
             Found::Chunk(0) => "last chunk".to_owned(),
             Found::Chunk(size) => format!("chunk {size} bytes"),

@@ -5,6 +5,9 @@
 //! | a line of a head | that line, and a header with the tag if the line has no room for it |
 //! | a byte of a body | a record of [`RECORD`] bytes: address, request, position |
 //!
+//! Each line of a head is an octet and can be misdelivered alone, so each has a header with its tag. The tag follows
+//! its line; that of the empty line precedes it.
+//!
 //! A length on the wire is the number of records times [`RECORD`]. A record can name its request; a single byte could
 //! not.
 
@@ -12,13 +15,10 @@ use lastref::ledger::Tag;
 use lastref::net::End;
 
 use crate::buffer_pool::octet::{Octet, Part};
-use crate::kit::http1::{HEADERS, tag};
+use crate::kit::http1::{Head, TAG, tag};
 
 /// Bytes of a record: `0003.001.004;`.
 pub(super) const RECORD: usize = 13;
-/// The header with the tag of a line, since each line of a head is an octet and can be misdelivered alone. It follows
-/// its line; the tag of the empty line precedes it.
-const TAG: &str = "X-Tag";
 
 /// Encodes octets that follow an octet of the part `before`.
 pub(super) fn encode(octets: &[Octet], mut before: Option<Part>) -> Vec<u8> {
@@ -133,8 +133,7 @@ impl Decoder {
                 };
                 Some(octet(Part::HeaderOver))
             }
-            Next::HeadLine if self.end == End::Client => self.request_line(piece),
-            Next::HeadLine => self.answer_line(piece),
+            Next::HeadLine => self.head_line(piece),
             Next::Body(left) => {
                 self.next = if left > RECORD { Next::Body(left - RECORD) } else { Next::HeadLine };
                 match (record(piece), self.end) {
@@ -167,64 +166,39 @@ impl Decoder {
         }
     }
 
-    /// Appends a line to the head, and returns the head as if it ended there, so that httparse checks every line.
-    fn so_far(&mut self, line: &[u8]) -> Vec<u8> {
+    /// Decodes a line of a head. The head is parsed as if it ended there, so that httparse checks every line.
+    fn head_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
         self.head.extend_from_slice(line);
-        [&self.head[..], b"\r\n"].concat()
-    }
-
-    /// Decodes a line of a response's head.
-    fn answer_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
-        let so_far = self.so_far(line);
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-        let mut response = httparse::Response::new(&mut headers);
-        if response.parse(&so_far).ok()?.is_partial() {
-            return None;
-        }
-        let [lines @ .., header] = &*response.headers else {
-            self.length = 0;
-            return Some(None);
-        };
-        let value = std::str::from_utf8(header.value).ok()?;
-        if header.name == "Content-Length" {
-            self.length = value.parse().ok()?;
-        }
-        if header.name != TAG {
-            return Some(None);
-        }
-        self.tag = tag(value)?;
-        let part = match lines.last() {
-            None => Part::StatusLine,
-            Some(line) if line.name == "Content-Length" => Part::ContentLength(records(self.length)?),
-            // The tag belongs to the empty line, which follows and is the octet.
-            Some(_) => return Some(None),
-        };
-        Some(Some(Octet::new(self.tag, part)))
-    }
-
-    /// Decodes a line of a request's head.
-    fn request_line(&mut self, line: &[u8]) -> Option<Option<Octet>> {
-        let so_far = self.so_far(line);
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-        let mut request = httparse::Request::new(&mut headers);
-        if request.parse(&so_far).ok()?.is_partial() {
-            return None;
-        }
-        let Some(header) = request.headers.last() else {
-            (self.tag, self.length, self.chunked) = (tag(request.path?)?, 0, false);
+        let (_, head) = Head::parse(self.end, &[&self.head[..], b"\r\n"].concat()).ok()??;
+        let [lines @ .., (name, value)] = &head.headers[..] else {
+            (self.length, self.chunked) = (0, false);
+            if self.end == End::Server {
+                return Some(None);
+            }
+            self.tag = tag(&head.path)?;
             return Some(Some(Octet::new(self.tag, Part::RequestLine)));
         };
-        let value = std::str::from_utf8(header.value).ok()?;
-        let part = match header.name {
-            "Content-Length" => {
+        let part = match (self.end, name.as_str()) {
+            (end, "Content-Length") => {
                 self.length = value.parse().ok()?;
-                Part::ContentLength(records(self.length)?)
+                let length = Part::ContentLength(records(self.length)?);
+                // In an answer the tag follows, and both are one octet.
+                return Some((end == End::Client).then_some(Octet::new(self.tag, length)));
             }
-            "Transfer-Encoding" if value == "chunked" => {
+            (End::Server, TAG) => {
+                self.tag = tag(value)?;
+                match lines.last() {
+                    None => Part::StatusLine,
+                    Some((name, _)) if name == "Content-Length" => Part::ContentLength(records(self.length)?),
+                    // The tag belongs to the empty line, which follows and is the octet.
+                    Some(_) => return Some(None),
+                }
+            }
+            (End::Client, "Transfer-Encoding") if value == "chunked" => {
                 self.chunked = true;
                 Part::Chunked
             }
-            "Connection" if value == "close" => Part::ConnectionClose,
+            (End::Client, "Connection") if value == "close" => Part::ConnectionClose,
             _ => return Some(None),
         };
         Some(Some(Octet::new(self.tag, part)))

@@ -3,13 +3,13 @@
 use std::future::pending;
 
 use lastref::ledger::Tag;
-use lastref::net::{TcpStream, sleep};
+use lastref::net::{End, TcpStream, sleep};
 use lastref::note;
 use lastref::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Counted, Step};
-use crate::kit::http1::{answer, take_request};
+use crate::kit::http1::{answer, take};
 
 /// Serves one connection to its end.
 pub(super) async fn serve(stream: TcpStream, counted: Counted, steps: Vec<Step>) {
@@ -47,7 +47,7 @@ impl Session {
     /// Reads until this many requests are unanswered.
     async fn take(&mut self, requests: usize) -> Option<()> {
         while self.taken.len() < requests {
-            if let Some(tag) = take_request(&mut self.unread) {
+            if let Some(tag) = take(End::Client, &mut self.unread) {
                 self.taken.push(tag);
                 continue;
             }
